@@ -1,0 +1,1 @@
+"""Certificates for webhook servers: an own authority, its leaves, the caBundle to trust them."""

@@ -1,0 +1,196 @@
+"""X.509 for webhook servers: a certificate authority and the leaves it signs, as values.
+
+Nothing here touches a file, a socket or a clock: the time is an argument, and the only thing
+not determined by the arguments is what must not be, keys and serial numbers.
+P-256 throughout: what every TLS stack speaks and what cert-manager and knative issue by default.
+"""
+
+import dataclasses
+import datetime as dt
+import ipaddress
+from collections.abc import Sequence
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+# Clocks of API servers and pods differ; a certificate that is not valid yet is as good as none.
+BACKDATED = dt.timedelta(minutes=5)
+AUTHORITY_LIFETIME = dt.timedelta(days=365)
+LEAF_LIFETIME = dt.timedelta(days=30)
+
+
+@dataclasses.dataclass(frozen=True)
+class Pair:
+    """A certificate and its private key, both PEM. ``repr`` never shows the key."""
+
+    certificate_pem: bytes
+    key_pem: bytes = dataclasses.field(repr=False)
+
+    @property
+    def certificate(self) -> x509.Certificate:
+        """The certificate, parsed."""
+        return x509.load_pem_x509_certificate(self.certificate_pem)
+
+
+def new_authority(
+    name: str, *, now: dt.datetime, lifetime: dt.timedelta = AUTHORITY_LIFETIME
+) -> Pair:
+    """Make a self-signed authority that may sign leaves and nothing else.
+
+    Args:
+        name: The subject's common name. The first issue instant is appended, because two
+            generations with one subject make verifiers try the wrong key.
+        now: Aware UTC time; validity starts five minutes earlier.
+        lifetime: How long the authority is valid from ``now``.
+    """
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = _common_name(f"{name} {now:%Y%m%dT%H%M%SZ}")
+    certificate = (
+        _builder(subject, subject, key.public_key(), now=now, lifetime=lifetime)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        .add_extension(_key_usage(signs_certificates=True), critical=True)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
+        )
+        .sign(key, hashes.SHA256())
+    )
+    return _pair(certificate, key)
+
+
+def issue_server(
+    authority: Pair,
+    names: Sequence[str],
+    *,
+    now: dt.datetime,
+    lifetime: dt.timedelta = LEAF_LIFETIME,
+) -> Pair:
+    """Sign a server leaf for DNS names and IP addresses (kube-apiserver reads the SAN only)."""
+    return _issue(
+        authority,
+        _common_name(names[0][:64]),
+        ExtendedKeyUsageOID.SERVER_AUTH,
+        now=now,
+        lifetime=lifetime,
+        names=names,
+    )
+
+
+def issue_client(
+    authority: Pair,
+    user: str,
+    groups: Sequence[str] = (),
+    *,
+    now: dt.datetime,
+    lifetime: dt.timedelta = LEAF_LIFETIME,
+) -> Pair:
+    """Sign a client leaf; Kubernetes reads the user from CN and the groups from O."""
+    subject = x509.Name(
+        [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
+        + [x509.NameAttribute(NameOID.COMMON_NAME, user)]
+    )
+    return _issue(authority, subject, ExtendedKeyUsageOID.CLIENT_AUTH, now=now, lifetime=lifetime)
+
+
+def new_signing_key() -> tuple[bytes, bytes]:
+    """Make a key pair for service account tokens: (private PEM, public PEM)."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    public = key.public_key().public_bytes(
+        serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
+    )
+    return _key_pem(key), public
+
+
+def is_signed_by(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
+    """Whether the authority's key made the leaf's signature and the names chain."""
+    try:
+        leaf.verify_directly_issued_by(authority)
+    except Exception:  # noqa: BLE001 - cryptography raises three kinds for «no»
+        return False
+    return True
+
+
+def _issue(
+    authority: Pair,
+    subject: x509.Name,
+    usage: x509.ObjectIdentifier,
+    *,
+    now: dt.datetime,
+    lifetime: dt.timedelta,
+    names: Sequence[str] = (),
+) -> Pair:
+    issuer = authority.certificate
+    signer = serialization.load_pem_private_key(authority.key_pem, password=None)
+    if not isinstance(signer, ec.EllipticCurvePrivateKey):
+        raise TypeError(f"expected an elliptic-curve authority key, got {type(signer).__name__}")
+    key = ec.generate_private_key(ec.SECP256R1())
+    builder = (
+        _builder(subject, issuer.subject, key.public_key(), now=now, lifetime=lifetime)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(_key_usage(signs_certificates=False), critical=True)
+        .add_extension(x509.ExtendedKeyUsage([usage]), critical=False)
+        .add_extension(
+            x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key()), critical=False
+        )
+    )
+    if names:
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([_general_name(name) for name in names]), critical=False
+        )
+    return _pair(builder.sign(signer, hashes.SHA256()), key)
+
+
+def _builder(
+    subject: x509.Name,
+    issuer: x509.Name,
+    key: ec.EllipticCurvePublicKey,
+    *,
+    now: dt.datetime,
+    lifetime: dt.timedelta,
+) -> x509.CertificateBuilder:
+    return (
+        x509.CertificateBuilder()
+        .subject_name(subject)
+        .issuer_name(issuer)
+        .public_key(key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(now - BACKDATED)
+        .not_valid_after(now + lifetime)
+        .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
+    )
+
+
+def _common_name(common_name: str) -> x509.Name:
+    return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+
+
+def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        key_cert_sign=signs_certificates,
+        crl_sign=signs_certificates,
+        content_commitment=False,
+        key_encipherment=False,
+        data_encipherment=False,
+        key_agreement=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
+
+
+def _general_name(name: str) -> x509.GeneralName:
+    try:
+        return x509.IPAddress(ipaddress.ip_address(name))
+    except ValueError:
+        return x509.DNSName(name)
+
+
+def _pair(certificate: x509.Certificate, key: ec.EllipticCurvePrivateKey) -> Pair:
+    return Pair(certificate.public_bytes(serialization.Encoding.PEM), _key_pem(key))
+
+
+def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )

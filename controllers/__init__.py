@@ -1,0 +1,1 @@
+"""Everything that talks to a cluster: the embedded one, the client, and agentctl."""
