@@ -21,6 +21,15 @@ AUTHORITY_LIFETIME = dt.timedelta(days=365)
 LEAF_LIFETIME = dt.timedelta(days=30)
 
 
+class CertificateError(Exception):
+    """Base of everything `certs` raises for a certificate, key or bundle it cannot use.
+
+    CertificateError             for the operator
+    ├── files.FileError          in a certificate directory
+    └── injector.InjectionError  on the way into the cluster
+    """
+
+
 @dataclasses.dataclass(frozen=True)
 class Pair:
     """A certificate and its private key, both PEM. ``repr`` never shows the key."""
@@ -100,6 +109,32 @@ def new_signing_key() -> tuple[bytes, bytes]:
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
     )
     return _key_pem(key), public
+
+
+def read_bundle(pem: bytes) -> list[x509.Certificate]:
+    """Return the certificates of a bundle, of which there is at least one.
+
+    Raises:
+        CertificateError: The bundle is empty or blank, holds a block that is no certificate, or
+            holds a private key, which nobody but its owner may ever see.
+    """
+    if b"PRIVATE KEY" in pem:
+        raise CertificateError("expected PEM certificates only, got a private key among them")
+    if not pem.strip():
+        raise CertificateError(f"expected PEM certificates, got {len(pem)} blank bytes")
+    try:
+        found = x509.load_pem_x509_certificates(pem)
+    except ValueError as error:
+        raise CertificateError(
+            f"expected PEM certificates, got {len(pem)} bytes that are none ({error})"
+        ) from error
+    # The parser passes over what it does not know; a mangled header would lose its certificate.
+    if len(found) != pem.count(b"-----BEGIN "):
+        raise CertificateError(
+            f"expected PEM certificates only, got {pem.count(b'-----BEGIN ')} blocks of which "
+            f"{len(found)} are certificates"
+        )
+    return found
 
 
 def is_signed_by(leaf: x509.Certificate, authority: x509.Certificate) -> bool:

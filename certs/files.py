@@ -1,0 +1,386 @@
+"""Certificates in a directory: ca.crt, ca.key, tls.crt, tls.key. Shell: files and TLS contexts.
+
+For development and for ``webhooks serve --cert-dir``. `plan` decides, as a pure function of what
+is there; `load_or_create` acts. Replacement is atomic, in the layout of the kubelet's volumes:
+``..data`` is a link to the directory of one generation, and the four names are links through it.
+"""
+
+import contextlib
+import dataclasses
+import datetime as dt
+import fcntl
+import ipaddress
+import logging
+import os
+import pathlib
+import shutil
+import ssl
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from typing import TypeAlias
+
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from certs import authority
+
+CA_CERTIFICATE, CA_KEY = "ca.crt", "ca.key"
+CERTIFICATE, KEY = "tls.crt", "tls.key"
+NAMES = (CA_CERTIFICATE, CA_KEY, CERTIFICATE, KEY)
+_log = logging.getLogger(__name__)
+
+_PRIVATE = frozenset({CA_KEY, KEY})
+
+_DATA = "..data"
+_GENERATION = "..generation-"
+
+
+class FileError(authority.CertificateError):
+    """A certificate directory cannot be used as it is; says which file and what to do."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Bundle:
+    """What a server serves, and whom its clients are to trust."""
+
+    server: authority.Pair
+    ca_pem: bytes | None
+    """None where the directory has no ca.crt: whoever gave the pair knows its authority."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Contents:
+    """The files that a directory has of the four, as read at one instant."""
+
+    directory: pathlib.Path
+    files: Mapping[str, bytes] = dataclasses.field(repr=False)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Keep:
+    """Use what is there."""
+
+    bundle: Bundle
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Reissue:
+    """Sign a new leaf with the authority that is there."""
+
+    authority: authority.Pair
+    reason: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Create:
+    """Make an authority and a leaf: nothing is there."""
+
+
+Plan: TypeAlias = Keep | Reissue | Create
+
+
+def load_or_create(
+    directory: str | os.PathLike[str], names: Sequence[str], now: dt.datetime
+) -> Bundle:
+    """Return the directory's certificates, made or renewed where they are missing or run out.
+
+    Without ca.key the pair is somebody else's (cert-manager's): it is used as it is, and neither
+    names nor expiry are looked at. With ca.key, the leaf is signed anew when it has run out or has
+    less than a third of its life left, misses one of the names, or is not of ca.crt.
+
+    Args:
+        directory: Made with mode 0700 where it does not exist.
+        names: DNS names and IP addresses that the leaf must be valid for.
+        now: Aware UTC time.
+
+    Raises:
+        FileError: A file is corrupt, or its companion is missing. No such file is overwritten.
+    """
+    path = pathlib.Path(directory)
+    # Most starts find everything in place, and a mounted volume cannot be locked.
+    found = plan(_read(path), names, now)
+    if isinstance(found, Keep):
+        return found.bundle
+    with _locked(path):
+        # Another process may have done it meanwhile.
+        return _carry_out(plan(_read(path), names, now), path, names, now)
+
+
+def plan(contents: Contents, names: Sequence[str], now: dt.datetime) -> Plan:
+    """Decide what to do about a directory.
+
+    Raises:
+        FileError: It cannot be used as it is.
+    """
+    present = contents.files.keys()
+    if not present:
+        return Create()
+    _check_companions(contents)
+    if CA_KEY not in present:
+        return Keep(Bundle(_given_pair(contents), _given_ca(contents)))
+    issuer = _own_authority(contents, now)
+    if KEY not in present:
+        return Reissue(issuer, f"there is no {CERTIFICATE}")
+    pair = _given_pair(contents)
+    reason = why_reissue(pair.certificate, issuer.certificate, names, now)
+    return Reissue(issuer, reason) if reason else Keep(Bundle(pair, issuer.certificate_pem))
+
+
+def why_reissue(
+    leaf: x509.Certificate, issuer: x509.Certificate, names: Sequence[str], now: dt.datetime
+) -> str | None:
+    """Return why a leaf has to be signed anew, or None where it is good."""
+    starts, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
+    if not authority.is_signed_by(leaf, issuer):
+        return f"it is not signed by {CA_CERTIFICATE}"
+    if now >= ends:
+        return f"it ran out at {ends:%Y-%m-%dT%H:%M:%SZ}"
+    missing = sorted({_canonical(name) for name in names} - _covered(leaf))
+    if missing:
+        return f"it does not cover {', '.join(missing)}"
+    # A leaf that ends with its authority cannot be made to last longer.
+    if now >= ends - (ends - starts) / 3 and ends < issuer.not_valid_after_utc:
+        return f"it runs out at {ends:%Y-%m-%dT%H:%M:%SZ}"
+    return None
+
+
+def check_pair(certificate_pem: bytes, key_pem: bytes) -> None:
+    """Check that a key is that of a certificate.
+
+    Args:
+        certificate_pem: The leaf, and after it the intermediates if there are any.
+        key_pem: An unencrypted private key.
+
+    Raises:
+        CertificateError: One of them is no such thing, or they do not belong together.
+    """
+    leaf = authority.read_bundle(certificate_pem)[0]
+    try:
+        key = serialization.load_pem_private_key(key_pem, password=None)
+    except (ValueError, TypeError) as error:
+        # The cause is left out: it may quote the key.
+        raise authority.CertificateError(
+            f"expected an unencrypted PEM private key, got {len(key_pem)} bytes that are none"
+        ) from (error if isinstance(error, TypeError) else None)
+    if key.public_key() != leaf.public_key():
+        raise authority.CertificateError(
+            f"expected the private key of the certificate {leaf.subject.rfc4514_string()}, "
+            "got the key of another one"
+        )
+
+
+def server_context(pair: authority.Pair) -> ssl.SSLContext:
+    """Return TLS settings for a webhook server: TLS 1.2 or newer, HTTP/1.1 only.
+
+    The API server speaks nothing else to webhooks (kubernetes/kubernetes#75791).
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    serve(context, pair)
+    return context
+
+
+def serve(context: ssl.SSLContext, pair: authority.Pair) -> None:
+    """Make a context, also one in use, serve a pair to the connections that come from now on.
+
+    Raises:
+        CertificateError: The pair does not belong together; the context keeps the one it has.
+    """
+    check_pair(pair.certificate_pem, pair.key_pem)
+    # The ssl module reads files only. They go away at once, in a directory nobody else can read.
+    with tempfile.TemporaryDirectory(prefix="kubewright-") as directory:
+        certificate, key = pathlib.Path(directory, CERTIFICATE), pathlib.Path(directory, KEY)
+        certificate.write_bytes(pair.certificate_pem)
+        key.write_bytes(pair.key_pem)
+        context.load_cert_chain(certificate, key)
+
+
+def _check_companions(contents: Contents) -> None:
+    for name, companion in ((CERTIFICATE, KEY), (KEY, CERTIFICATE), (CA_KEY, CA_CERTIFICATE)):
+        if name in contents.files and companion not in contents.files:
+            raise FileError(
+                f"expected {companion} beside {contents.directory / name}, got none: put it there, "
+                f"or remove {name} to have a new pair made"
+            )
+    if contents.files.keys() == {CA_CERTIFICATE}:
+        raise FileError(
+            f"expected {CA_KEY}, or {CERTIFICATE} with {KEY}, beside "
+            f"{contents.directory / CA_CERTIFICATE}, got none: put them there, or remove it to "
+            "have a new authority made"
+        )
+
+
+def _given_pair(contents: Contents) -> authority.Pair:
+    certificate_pem, key_pem = contents.files[CERTIFICATE], contents.files[KEY]
+    try:
+        check_pair(certificate_pem, key_pem)
+    except authority.CertificateError as error:
+        raise _unusable(contents, f"{CERTIFICATE} and {KEY}", error) from error
+    return authority.Pair(certificate_pem, key_pem)
+
+
+def _given_ca(contents: Contents) -> bytes | None:
+    pem = contents.files.get(CA_CERTIFICATE)
+    if pem is not None:
+        try:
+            authority.read_bundle(pem)
+        except authority.CertificateError as error:
+            raise _unusable(contents, CA_CERTIFICATE, error) from error
+    return pem
+
+
+def _own_authority(contents: Contents, now: dt.datetime) -> authority.Pair:
+    pair = authority.Pair(contents.files[CA_CERTIFICATE], contents.files[CA_KEY])
+    try:
+        check_pair(pair.certificate_pem, pair.key_pem)
+        key = serialization.load_pem_private_key(pair.key_pem, password=None)
+        if not isinstance(key, ec.EllipticCurvePrivateKey):
+            raise authority.CertificateError(  # noqa: TRY301 - one way out for all of the checks
+                f"expected an elliptic-curve key, got {type(key).__name__}"
+            )
+        if now >= pair.certificate.not_valid_after_utc:
+            ended = pair.certificate.not_valid_after_utc
+            raise authority.CertificateError(  # noqa: TRY301 - likewise
+                f"expected a valid authority, got one that ran out at {ended:%Y-%m-%dT%H:%M:%SZ}"
+            )
+    except authority.CertificateError as error:
+        raise _unusable(contents, f"{CA_CERTIFICATE} and {CA_KEY}", error) from error
+    return pair
+
+
+def _unusable(contents: Contents, names: str, error: Exception) -> FileError:
+    return FileError(
+        f"{error}, at {names} in {contents.directory}: put the right ones there, or remove them "
+        "to have new ones made"
+    )
+
+
+def _covered(leaf: x509.Certificate) -> set[str]:
+    try:
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except x509.ExtensionNotFound:
+        return set()
+    dns = names.get_values_for_type(x509.DNSName)
+    return {_canonical(str(name)) for name in (*dns, *names.get_values_for_type(x509.IPAddress))}
+
+
+def _canonical(name: str) -> str:
+    try:
+        return str(ipaddress.ip_address(name))
+    except ValueError:
+        return name.lower()
+
+
+def _carry_out(
+    step: Plan, directory: pathlib.Path, names: Sequence[str], now: dt.datetime
+) -> Bundle:
+    if isinstance(step, Keep):
+        return step.bundle
+    if isinstance(step, Reissue):
+        _log.info("signing a new leaf in %s: %s", directory, step.reason)
+        issuer = step.authority
+    else:
+        issuer = authority.new_authority("kubewright", now=now)
+    lifetime = min(authority.LEAF_LIFETIME, issuer.certificate.not_valid_after_utc - now)
+    leaf = authority.issue_server(issuer, names, now=now, lifetime=lifetime)
+    pems = (issuer.certificate_pem, issuer.key_pem, leaf.certificate_pem, leaf.key_pem)
+    _replace(directory, dict(zip(NAMES, pems, strict=True)))
+    return Bundle(leaf, issuer.certificate_pem)
+
+
+def _read(directory: pathlib.Path) -> Contents:
+    """Read all of one generation, also while another process replaces it."""
+    generation = _generation(directory)
+    read = {name: _read_file(directory, generation, name) for name in NAMES}
+    if generation != _generation(directory):
+        return _read(directory)
+    return Contents(directory, {name: pem for name, pem in read.items() if pem is not None})
+
+
+def _generation(directory: pathlib.Path) -> pathlib.Path | None:
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        return directory / (directory / _DATA).readlink()
+    return None
+
+
+def _read_file(directory: pathlib.Path, generation: pathlib.Path | None, name: str) -> bytes | None:
+    path = directory / name
+    if generation is not None and not _is_own(path):
+        path = generation / name
+    try:
+        return path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise FileError(
+            f"expected to read {path}, got {error.strerror}: check its owner and permissions"
+        ) from error
+
+
+def _is_own(path: pathlib.Path) -> bool:
+    """Whether a file was put there by hand, rather than being a link into a generation."""
+    if path.is_symlink():
+        return path.readlink().parts[0] != _DATA
+    return path.exists()
+
+
+@contextlib.contextmanager
+def _locked(directory: pathlib.Path) -> Iterator[None]:
+    try:
+        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        handle = os.open(directory / "..lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        raise FileError(
+            f"expected to write certificates to {directory}, got {error.strerror}: make it "
+            f"writable, or put {CERTIFICATE} and {KEY} there"
+        ) from error
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(handle)
+
+
+def _replace(directory: pathlib.Path, pems: Mapping[str, bytes]) -> None:
+    previous = _generation(directory)
+    own = [name for name in NAMES if _is_own(directory / name)]
+    if own:
+        # Files put there by hand become links to the same bytes first; only then does one
+        # rename of ..data replace them all.
+        previous = _write_generation(directory, _read(directory).files)
+        _point(directory / _DATA, previous.name)
+    for name in own:
+        _point(directory / name, f"{_DATA}/{name}")
+    current = _write_generation(directory, pems)
+    _point(directory / _DATA, current.name)
+    for name in NAMES:
+        _point(directory / name, f"{_DATA}/{name}")
+    # The previous generation stays: a reader may have just followed the link.
+    for stale in directory.glob(f"{_GENERATION}*"):
+        if stale.name not in {current.name, previous.name if previous else None}:
+            shutil.rmtree(stale)
+
+
+def _write_generation(directory: pathlib.Path, pems: Mapping[str, bytes]) -> pathlib.Path:
+    generation = pathlib.Path(tempfile.mkdtemp(prefix=_GENERATION, dir=directory))
+    for name, pem in pems.items():
+        mode = 0o600 if name in _PRIVATE else 0o644
+        handle = os.open(generation / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+        with os.fdopen(handle, "wb") as file:
+            file.write(pem)
+            file.flush()
+            # Not to find empty files, which count as corrupt, after the power went.
+            os.fsync(file.fileno())
+    # mkdtemp's 0700 would keep others from ca.crt where the directory itself lets them in.
+    generation.chmod(0o755)
+    return generation
+
+
+def _point(link: pathlib.Path, target: str) -> None:
+    """Make a link, or change one or a file into it, in one step."""
+    fresh = link.with_name(f"..new-{link.name.lstrip('.')}")
+    fresh.unlink(missing_ok=True)
+    fresh.symlink_to(target)
+    fresh.replace(link)

@@ -1,0 +1,80 @@
+"""The one client of a Kubernetes API, on plain JSON objects.
+
+async with kube.Client.from_environment() as client:
+    pods = await client.list(kube.Resource("", "v1", "pods", "Pod"))
+"""
+
+from controllers.kube.access import Access
+from controllers.kube.answers import Event, Listing
+from controllers.kube.client import Client
+from controllers.kube.errors import (
+    JSON,
+    AddressError,
+    AlreadyExistsError,
+    AnswerError,
+    ApiError,
+    Cause,
+    ConfigurationError,
+    ConflictError,
+    DeadlineExceededError,
+    ForbiddenError,
+    GoneError,
+    InvalidError,
+    KubeError,
+    NotFoundError,
+    TooManyRequestsError,
+    UnauthorizedError,
+    UnreachableError,
+)
+from controllers.kube.requests import Request
+from controllers.kube.resources import (
+    CLUSTER_ROLE_BINDINGS,
+    CLUSTER_ROLES,
+    CONFIG_MAPS,
+    CUSTOM_RESOURCE_DEFINITIONS,
+    MUTATING_WEBHOOK_CONFIGURATIONS,
+    NAMESPACES,
+    ROLE_BINDINGS,
+    ROLES,
+    SECRETS,
+    SERVICE_ACCOUNTS,
+    VALIDATING_WEBHOOK_CONFIGURATIONS,
+    Resource,
+)
+
+__all__ = [
+    "CLUSTER_ROLES",
+    "CLUSTER_ROLE_BINDINGS",
+    "CONFIG_MAPS",
+    "CUSTOM_RESOURCE_DEFINITIONS",
+    "JSON",
+    "MUTATING_WEBHOOK_CONFIGURATIONS",
+    "NAMESPACES",
+    "ROLES",
+    "ROLE_BINDINGS",
+    "SECRETS",
+    "SERVICE_ACCOUNTS",
+    "VALIDATING_WEBHOOK_CONFIGURATIONS",
+    "Access",
+    "AddressError",
+    "AlreadyExistsError",
+    "AnswerError",
+    "ApiError",
+    "Cause",
+    "Client",
+    "ConfigurationError",
+    "ConflictError",
+    "DeadlineExceededError",
+    "Event",
+    "ForbiddenError",
+    "GoneError",
+    "InvalidError",
+    "KubeError",
+    "Listing",
+    "NotFoundError",
+    "Request",
+    "Resource",
+    "TooManyRequestsError",
+    "UnauthorizedError",
+    "UnreachableError",
+]

@@ -1,0 +1,218 @@
+"""How to reach a cluster: server, TLS, proxy and credentials, from where they are configured.
+
+Shell: reads files and the environment. The configuration and authentication are those of
+`kubernetes.aio.config`, imported only when asked for: it costs as much as all the rest together.
+"""
+
+import dataclasses
+import os
+import pathlib
+import ssl
+import tempfile
+from collections.abc import Callable, Coroutine, Mapping
+from typing import Any, Protocol, TypeAlias
+
+from controllers.kube import errors
+
+Headers: TypeAlias = tuple[tuple[str, str], ...]
+
+_SERVICE_ACCOUNT = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
+
+
+class Credentials(Protocol):
+    """Whatever knows the headers that say who we are."""
+
+    async def headers(self, *, renew: bool = False) -> Headers:
+        """Return the headers for one request.
+
+        Args:
+            renew: The API server answered 401 to the last ones: get new ones if there are any.
+        """
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fixed:
+    """Credentials that never change; none at all where the client certificate says it."""
+
+    fixed: Headers = dataclasses.field(default=(), repr=False)
+
+    async def headers(self, *, renew: bool = False) -> Headers:
+        """Return the same headers always."""
+        del renew
+        return self.fixed
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """Everything a connection to one API server takes."""
+
+    server: str
+    """Base URL, without a slash at the end."""
+    tls: ssl.SSLContext | None = dataclasses.field(default=None, repr=False)
+    server_hostname: str | None = None
+    """The name to verify the server's certificate by, where it is not the URL's host."""
+    proxy: str | None = dataclasses.field(default=None, repr=False)
+    """Proxy URL, which may hold a password; None leaves it to HTTPS_PROXY and NO_PROXY."""
+    credentials: Credentials = Fixed()
+
+
+Source: TypeAlias = Callable[[], Coroutine[Any, Any, Access]]
+
+
+def kubeconfig(path: str | os.PathLike[str] | None = None, context: str | None = None) -> Source:
+    """Return the source that reads kubeconfig files.
+
+    Args:
+        path: One file, or several parted by ``os.pathsep``; None is KUBECONFIG, else
+            ``~/.kube/config``.
+        context: A context's name; None is the current one.
+    """
+
+    async def load() -> Access:
+        from controllers.kube import kubeconfigs  # noqa: PLC0415 - imports kubernetes.aio: 0.2 s
+
+        chosen = os.fspath(path) if path is not None else os.environ.get("KUBECONFIG")
+        return await kubeconfigs.load(chosen or "~/.kube/config", context)
+
+    return load
+
+
+def in_cluster(
+    directory: pathlib.Path = _SERVICE_ACCOUNT, environment: Mapping[str, str] = os.environ
+) -> Source:
+    """Return the source that a pod has: its service account and the service's address.
+
+    Args:
+        directory: Where ``token`` and ``ca.crt`` are mounted; the token is read again every minute.
+        environment: Where KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT stand.
+    """
+
+    async def load() -> Access:
+        from kubernetes.aio import client, config  # noqa: PLC0415 - imports 0.2 s of models
+        from kubernetes.aio.config import incluster_config  # noqa: PLC0415 - imports 0.2 s of models
+
+        configuration = client.Configuration()
+        loader = incluster_config.InClusterConfigLoader(  # type: ignore[no-untyped-call] # has no types
+            token_filename=str(directory / "token"),
+            cert_filename=str(directory / "ca.crt"),
+            environ=environment,
+        )
+        try:
+            loader.load_and_set(configuration)  # type: ignore[no-untyped-call] # has no types
+        except (config.ConfigException, OSError) as error:
+            raise errors.ConfigurationError(
+                f"expected a pod's service account at {directory} and KUBERNETES_SERVICE_HOST and "
+                f"_PORT in the environment: {error}; outside of a cluster, set KUBECONFIG"
+            ) from error
+        return of_configuration(configuration)
+
+    return load
+
+
+def environment() -> Source:
+    """Return the source that fits where we run: KUBECONFIG, else a pod's, else the home's."""
+    if not os.environ.get("KUBECONFIG") and os.environ.get("KUBERNETES_SERVICE_HOST"):
+        return in_cluster()
+    return kubeconfig()
+
+
+def of_configuration(configuration: Any) -> Access:
+    """Return the access that a ``kubernetes.aio.client.Configuration`` describes.
+
+    Its ``refresh_api_key_hook`` is called for each request.
+    """
+    certificate = None
+    if configuration.cert_file:
+        certificate = (read(configuration.cert_file), read(configuration.key_file))
+    ca_pem = configuration.ca_cert_data
+    if configuration.ssl_ca_cert:
+        ca_pem = read(configuration.ssl_ca_cert)
+    return Access(
+        server=configuration.host.rstrip("/"),
+        tls=tls_context(
+            ca_pem=ca_pem.encode() if isinstance(ca_pem, str) else ca_pem,
+            verify=configuration.verify_ssl,
+            certificate=certificate,
+        ),
+        server_hostname=configuration.tls_server_name,
+        proxy=configuration.proxy,
+        credentials=_Hooked(configuration),
+    )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Hooked:
+    configuration: Any = dataclasses.field(repr=False)
+
+    async def headers(self, *, renew: bool = False) -> Headers:
+        del renew  # the hook alone knows when
+        try:
+            key = await self.configuration.get_api_key_with_prefix("BearerToken", "authorization")
+        except Exception as error:
+            # A hook is anybody's code: a token file that is gone, a network error, a bug.
+            raise errors.ConfigurationError(f"the token could not be renewed: {error}") from error
+        return bearer(key.split(maxsplit=1)[-1]) if key else ()
+
+
+def bearer(token: str) -> Headers:
+    """Return the header for a token; token files end in a newline, which no header may hold."""
+    return (("Authorization", f"Bearer {token.strip()}"),)
+
+
+def tls_context(
+    *,
+    ca_pem: bytes | None = None,
+    verify: bool = True,
+    certificate: tuple[bytes, bytes] | None = None,
+) -> ssl.SSLContext:
+    """Return the TLS settings of a client.
+
+    Args:
+        ca_pem: Whom to trust; None is the system's roots.
+        verify: Whether to verify the server at all (``insecure-skip-tls-verify``).
+        certificate: The client's certificate and key, PEM.
+    """
+    try:
+        context = ssl.create_default_context(cadata=ca_pem.decode() if ca_pem else None)
+    except (ssl.SSLError, ValueError) as error:
+        raise errors.ConfigurationError(
+            f"expected PEM certificates as certificate authority, got {len(ca_pem or b'')} bytes "
+            f"that are none ({error})"
+        ) from error
+    # Clusters are verified as by kubectl: Go neither wants RFC 5280 to the letter (Python 3.13
+    # does, and refuses the authorities of EKS) nor a chain up to a self-signed root.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = ssl.CERT_NONE
+    if certificate is not None:
+        load_certificate(context, *certificate)
+    return context
+
+
+def load_certificate(context: ssl.SSLContext, certificate_pem: bytes, key_pem: bytes) -> None:
+    """Give a context the client's certificate; on a live one, new connections use it."""
+    # The ssl module reads files only. They go away at once, in a directory nobody else can read.
+    with tempfile.TemporaryDirectory(prefix="kubewright-") as directory:
+        certificate, key = pathlib.Path(directory, "tls.crt"), pathlib.Path(directory, "tls.key")
+        certificate.write_bytes(certificate_pem)
+        key.write_bytes(key_pem)
+        try:
+            # Without a password OpenSSL would ask the terminal for that of an encrypted key.
+            context.load_cert_chain(certificate, key, password="")
+        except (ssl.SSLError, ValueError) as error:
+            raise errors.ConfigurationError(
+                "expected a PEM client certificate and its own unencrypted PEM key, got two that "
+                f"do not make a pair ({error})"
+            ) from error
+
+
+def read(path: str | os.PathLike[str]) -> bytes:
+    """Return a file's bytes; a ConfigurationError names the file that cannot be read."""
+    try:
+        return pathlib.Path(path).read_bytes()
+    except OSError as error:
+        raise errors.ConfigurationError(
+            f"expected to read {path}, got {error.strerror}: check the path and its permissions"
+        ) from error

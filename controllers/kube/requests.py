@@ -1,0 +1,262 @@
+"""Requests to a Kubernetes API as values: what to send, apart from sending it.
+
+Pure; imports only the resources and errors. `client.Client` sends what these functions return.
+"""
+
+import dataclasses
+import urllib.parse
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal, TypeAlias
+
+import orjson
+
+from controllers.kube import errors
+from controllers.kube.errors import JSON
+from controllers.kube.resources import Resource
+
+FieldValidation: TypeAlias = Literal["Strict", "Warn", "Ignore"]
+Propagation: TypeAlias = Literal["Background", "Foreground", "Orphan"]
+PatchKind: TypeAlias = Literal["merge", "json", "strategic"]
+
+_PATCH_TYPES: dict[str, str] = {
+    "merge": "application/merge-patch+json",
+    "json": "application/json-patch+json",
+    # Built-in kinds only; a custom resource answers 415.
+    "strategic": "application/strategic-merge-patch+json",
+}
+# Any JSON is YAML, and JSON is what we have; apply-patch+cbor is off by default.
+_APPLY_TYPE = "application/apply-patch+yaml"
+_JSON_TYPE = "application/json"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Request:
+    """One HTTP request, complete but for server and credentials."""
+
+    method: str
+    path: str
+    query: tuple[tuple[str, str], ...] = ()
+    content_type: str | None = None
+    # May hold a Secret.
+    body: bytes | None = dataclasses.field(default=None, repr=False)
+
+    @property
+    def target(self) -> str:
+        """Path and query, percent-encoded."""
+        return f"{self.path}?{urllib.parse.urlencode(self.query)}" if self.query else self.path
+
+    def __str__(self) -> str:
+        return f"{self.method} {self.path}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class WriteOptions:
+    """What every writing verb takes.
+
+    Attributes:
+        field_manager: Who owns the written fields; the API server's default is the user agent.
+        field_validation: What to do about unknown and duplicate fields; the default is Warn.
+        dry_run: Whether to do everything but store.
+    """
+
+    field_manager: str | None = None
+    field_validation: FieldValidation | None = None
+    dry_run: bool = False
+
+    def query(self) -> tuple[tuple[str, str], ...]:
+        """Return the query parameters."""
+        return _query(
+            fieldManager=self.field_manager,
+            fieldValidation=self.field_validation,
+            dryRun="All" if self.dry_run else None,
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Which objects of a collection.
+
+    Attributes:
+        namespace: One namespace; None is all of them.
+        labels: A label selector, such as ``app=x,tier!=y``.
+        fields: A field selector, such as ``metadata.name=x``.
+    """
+
+    namespace: str | None = None
+    labels: str | None = None
+    fields: str | None = None
+
+    def query(self) -> tuple[tuple[str, str], ...]:
+        """Return the query parameters."""
+        return _query(labelSelector=self.labels, fieldSelector=self.fields)
+
+
+_NO_OPTIONS = WriteOptions()
+
+
+def get(
+    resource: Resource, name: str, *, namespace: str | None = None, subresource: str | None = None
+) -> Request:
+    """Read one object."""
+    return Request("GET", resource.path(namespace, name, subresource))
+
+
+def list_page(
+    resource: Resource,
+    selection: Selection,
+    *,
+    limit: int | None,
+    continuation: str | None = None,
+) -> Request:
+    """Read one page of a collection; ``limit=None`` asks for all of it at once."""
+    return Request(
+        "GET",
+        resource.path(selection.namespace),
+        selection.query()
+        + _query(limit=str(limit) if limit else None)
+        + _query(**{"continue": continuation}),
+    )
+
+
+def watch(
+    resource: Resource,
+    selection: Selection,
+    *,
+    resource_version: str | None,
+    timeout_seconds: int,
+) -> Request:
+    """Follow a collection; bookmarks are always asked for."""
+    return Request(
+        "GET",
+        resource.path(selection.namespace),
+        selection.query()
+        + _query(
+            watch="true",
+            allowWatchBookmarks="true",
+            resourceVersion=resource_version,
+            timeoutSeconds=str(timeout_seconds),
+        ),
+    )
+
+
+def create(
+    resource: Resource,
+    body: JSON,
+    *,
+    name: str | None = None,
+    namespace: str | None = None,
+    subresource: str | None = None,
+    options: WriteOptions = _NO_OPTIONS,
+) -> Request:
+    """Create an object, or post to its subresource (``token``, ``eviction``)."""
+    namespace = _namespace(resource, body, namespace)
+    if resource.namespaced and namespace is None:
+        raise errors.AddressError(
+            f"expected a namespace for a new {resource.kind}, by argument or in metadata, got none"
+        )
+    path = resource.path(namespace, name if subresource else None, subresource)
+    return Request("POST", path, options.query(), _JSON_TYPE, orjson.dumps(body))
+
+
+def replace(
+    resource: Resource,
+    body: JSON,
+    *,
+    namespace: str | None = None,
+    subresource: str | None = None,
+    options: WriteOptions = _NO_OPTIONS,
+) -> Request:
+    """Replace the object that the body names; its resourceVersion makes it compare-and-swap."""
+    path = resource.path(_namespace(resource, body, namespace), _name(body), subresource)
+    return Request("PUT", path, options.query(), _JSON_TYPE, orjson.dumps(body))
+
+
+def apply(
+    resource: Resource,
+    body: JSON,
+    *,
+    force: bool,
+    namespace: str | None = None,
+    subresource: str | None = None,
+    options: WriteOptions,
+) -> Request:
+    """Apply server-side what the body says; ``options.field_manager`` must be set.
+
+    ``apiVersion`` and ``kind`` are added where the body has none: the API server wants them.
+    """
+    if not options.field_manager:
+        raise errors.AddressError(
+            f"expected a field manager to apply {resource.kind} {_name(body)!r} by, got none"
+        )
+    path = resource.path(_namespace(resource, body, namespace), _name(body), subresource)
+    whole = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
+    query = options.query() + _query(force="true" if force else None)
+    return Request("PATCH", path, query, _APPLY_TYPE, orjson.dumps(whole))
+
+
+def patch(
+    resource: Resource,
+    name: str,
+    changes: JSON | Sequence[JSON],
+    *,
+    kind: PatchKind,
+    namespace: str | None = None,
+    subresource: str | None = None,
+    options: WriteOptions = _NO_OPTIONS,
+) -> Request:
+    """Change an object by a merge patch (a mapping) or a JSON patch (a list of operations)."""
+    if (kind == "json") == isinstance(changes, Mapping):
+        expected = "a list of operations" if kind == "json" else "a mapping"
+        raise errors.AddressError(
+            f"expected {expected} for a {kind} patch of {resource.kind} {name!r}, "
+            f"got {type(changes).__name__}"
+        )
+    path = resource.path(namespace, name, subresource)
+    return Request("PATCH", path, options.query(), _PATCH_TYPES[kind], orjson.dumps(changes))
+
+
+def delete(
+    resource: Resource,
+    name: str,
+    *,
+    namespace: str | None = None,
+    propagation: Propagation | None = None,
+    uid: str | None = None,
+    resource_version: str | None = None,
+    dry_run: bool = False,
+) -> Request:
+    """Delete one object, only if uid and resourceVersion still are as given."""
+    preconditions = _given(uid=uid, resourceVersion=resource_version)
+    body = _given(
+        apiVersion="v1",
+        kind="DeleteOptions",
+        propagationPolicy=propagation,
+        preconditions=preconditions or None,
+        dryRun=["All"] if dry_run else None,
+    )
+    return Request("DELETE", resource.path(namespace, name), (), _JSON_TYPE, orjson.dumps(body))
+
+
+def _namespace(resource: Resource, body: JSON, namespace: str | None) -> str | None:
+    stated = (body.get("metadata") or {}).get("namespace")
+    if namespace is not None and stated is not None and namespace != stated:
+        raise errors.AddressError(
+            f"expected one namespace for {resource.kind}, got {namespace!r} by argument "
+            f"and {stated!r} in metadata"
+        )
+    return namespace if namespace is not None else stated
+
+
+def _name(body: JSON) -> str:
+    stated = (body.get("metadata") or {}).get("name")
+    if not stated:
+        raise errors.AddressError("expected the object's name in metadata.name, got none")
+    return str(stated)
+
+
+def _query(**parameters: str | None) -> tuple[tuple[str, str], ...]:
+    return tuple((key, value) for key, value in parameters.items() if value)
+
+
+def _given(**fields: Any) -> JSON:
+    return {key: value for key, value in fields.items() if value is not None}

@@ -1,0 +1,117 @@
+"""Kinds as a Kubernetes API addresses them: group, version, plural, and the paths that follow.
+
+Pure; imports nothing of ours but the errors. The constants are the kinds that the rest of this
+repository touches, not a catalogue.
+"""
+
+import dataclasses
+import urllib.parse
+
+from controllers.kube import errors
+
+# Rules of path segment names, k8s.io/apimachinery v0.37 pkg/api/validation/path/name.go.
+_FORBIDDEN_NAMES = frozenset({".", ".."})
+_FORBIDDEN_CHARACTERS = frozenset("/%")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Resource:
+    """One kind in one version, as its path and its objects name it."""
+
+    group: str
+    """The API group; empty for the core group."""
+    version: str
+    plural: str
+    """The lower-case plural name, the segment in paths."""
+    kind: str
+    namespaced: bool = True
+
+    @property
+    def api_version(self) -> str:
+        """What objects carry as ``apiVersion``."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+    def path(
+        self,
+        namespace: str | None = None,
+        name: str | None = None,
+        subresource: str | None = None,
+    ) -> str:
+        """Return the URL path of an object or, without a name, of a collection.
+
+        A namespaced kind without namespace and name is the collection over all namespaces.
+
+        Raises:
+            AddressError: The parts address nothing, such as one object without its namespace.
+        """
+        self._check(namespace, name, subresource)
+        parts = ["apis", self.group, self.version] if self.group else ["api", self.version]
+        if namespace is not None:
+            parts += ["namespaces", _segment("namespace", namespace)]
+        parts.append(self.plural)
+        if name is not None:
+            parts.append(_segment("name", name))
+        if subresource is not None:
+            parts += [_segment("subresource", part) for part in subresource.split("/")]
+        return "/" + "/".join(parts)
+
+    def _check(self, namespace: str | None, name: str | None, subresource: str | None) -> None:
+        if namespace is not None and not self.namespaced:
+            raise errors.AddressError(
+                f"expected no namespace for {self}, which is cluster-scoped, got {namespace!r}"
+            )
+        if self.namespaced and name is not None and namespace is None:
+            raise errors.AddressError(
+                f"expected a namespace for {self} {name!r}, which is namespaced, got none"
+            )
+        if subresource is not None and name is None:
+            raise errors.AddressError(
+                f"expected a name for subresource {subresource!r} of {self}, got none"
+            )
+
+    def __str__(self) -> str:
+        return f"{self.plural}.{self.group}" if self.group else self.plural
+
+
+def _segment(what: str, value: str) -> str:
+    if not value or value in _FORBIDDEN_NAMES or _FORBIDDEN_CHARACTERS & set(value):
+        raise errors.AddressError(
+            f"expected a {what} that is not empty, not '.' or '..' and holds no '/' or '%', "
+            f"got {value[:256]!r}"
+        )
+    return urllib.parse.quote(value, safe=":")
+
+
+NAMESPACES = Resource("", "v1", "namespaces", "Namespace", namespaced=False)
+CONFIG_MAPS = Resource("", "v1", "configmaps", "ConfigMap")
+SECRETS = Resource("", "v1", "secrets", "Secret")
+SERVICE_ACCOUNTS = Resource("", "v1", "serviceaccounts", "ServiceAccount")
+CUSTOM_RESOURCE_DEFINITIONS = Resource(
+    "apiextensions.k8s.io",
+    "v1",
+    "customresourcedefinitions",
+    "CustomResourceDefinition",
+    namespaced=False,
+)
+VALIDATING_WEBHOOK_CONFIGURATIONS = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "validatingwebhookconfigurations",
+    "ValidatingWebhookConfiguration",
+    namespaced=False,
+)
+MUTATING_WEBHOOK_CONFIGURATIONS = Resource(
+    "admissionregistration.k8s.io",
+    "v1",
+    "mutatingwebhookconfigurations",
+    "MutatingWebhookConfiguration",
+    namespaced=False,
+)
+ROLES = Resource("rbac.authorization.k8s.io", "v1", "roles", "Role")
+ROLE_BINDINGS = Resource("rbac.authorization.k8s.io", "v1", "rolebindings", "RoleBinding")
+CLUSTER_ROLES = Resource(
+    "rbac.authorization.k8s.io", "v1", "clusterroles", "ClusterRole", namespaced=False
+)
+CLUSTER_ROLE_BINDINGS = Resource(
+    "rbac.authorization.k8s.io", "v1", "clusterrolebindings", "ClusterRoleBinding", namespaced=False
+)

@@ -1,0 +1,216 @@
+"""Sends requests to one API server and reads what it answers. Shell: HTTP by aiohttp.
+
+Every call has a deadline and every read a bound; credentials are renewed when refused, and an API
+server that asks to come back later is obeyed. Nothing here knows objects.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import http
+import ssl
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from typing import Any
+
+import aiohttp
+import yarl
+
+from controllers.kube import access, answers, errors
+from controllers.kube.requests import Request
+
+# 500 objects (a page) at etcd's limit of 1.5 MiB would be 750 MiB; real pages are a hundredth.
+MAX_BODY_BYTES = 256 * 1024 * 1024
+# An object is at most 3 MiB in a request (k8s.io/apiserver MaxRequestBodyBytes); the rest is room
+# for managedFields and for what JSON escapes.
+MAX_EVENT_BYTES = 8 * 1024 * 1024
+# As client-go: k8s.io/client-go/rest/request.go maxRetries.
+_MAX_ATTEMPTS = 10
+_CONNECTIONS = 100
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Answer:
+    code: int
+    retry_after_seconds: int | None
+    body: bytes = dataclasses.field(repr=False)
+
+
+class Transport:
+    """The connections to one API server. They are made when needed, and made anew when lost."""
+
+    def __init__(
+        self, to: access.Access, *, on_warning: Callable[[str], None], user_agent: str
+    ) -> None:
+        self._to = to
+        self._on_warning = on_warning
+        self._user_agent = user_agent
+        self._calls = self._session(_CONNECTIONS)
+        # Watches hold their connections for minutes, and must not take them from the calls.
+        self._watches = self._session(0)
+
+    async def close(self) -> None:
+        """Close all connections; a running watch ends with an error."""
+        await self._calls.close()
+        await self._watches.close()
+
+    async def call(self, request: Request, deadline_seconds: float) -> Any:
+        """Send a request and return its answer's JSON.
+
+        Raises:
+            ApiError: The API server refused.
+            UnreachableError: There was no whole answer.
+        """
+        async with self._deadline(request, deadline_seconds):
+            answer = await self._obeying(request)
+        if answer.code >= http.HTTPStatus.MULTIPLE_CHOICES:
+            raise answers.failure(answer.code, answer.body, str(request))
+        return answers.decode(answer.body, str(request))
+
+    async def lines(
+        self, request: Request, *, deadline_seconds: float, silence_seconds: float
+    ) -> AsyncGenerator[bytes, None]:
+        """Send a request and yield the lines of its answer until the server ends it.
+
+        Args:
+            request: A watch.
+            deadline_seconds: For the answer to begin.
+            silence_seconds: How long to wait for the next bytes.
+
+        Raises:
+            ApiError: The API server refused.
+            UnreachableError: The connection broke or fell silent.
+        """
+        lines = answers.Lines(MAX_EVENT_BYTES)
+        async with contextlib.AsyncExitStack() as stack:
+            async with self._deadline(request, deadline_seconds):
+                response = await self._authenticated(self._watches, request, stack)
+                if response.status >= http.HTTPStatus.MULTIPLE_CHOICES:
+                    body = await self._read(response, request)
+                    raise answers.failure(response.status, body, str(request))
+            while True:
+                async with self._deadline(request, silence_seconds):
+                    chunk = await response.content.readany()
+                if not chunk:
+                    break
+                for line in lines.feed(chunk):
+                    yield line
+        if not lines.is_between:
+            raise errors.UnreachableError(
+                f"{self._to.server} broke off within an event of {request}"
+            )
+
+    async def _obeying(self, request: Request) -> _Answer:
+        for _ in range(_MAX_ATTEMPTS - 1):
+            answer = await self._exchange(request)
+            if not _is_for_later(request, answer):
+                return answer
+            await asyncio.sleep(answer.retry_after_seconds or 0)
+        return await self._exchange(request)
+
+    async def _exchange(self, request: Request) -> _Answer:
+        async with contextlib.AsyncExitStack() as stack:
+            response = await self._authenticated(self._calls, request, stack)
+            body = await self._read(response, request)
+            seconds = response.headers.get("Retry-After", "")
+            return _Answer(response.status, int(seconds) if seconds.isdigit() else None, body)
+
+    async def _authenticated(
+        self,
+        session: aiohttp.ClientSession,
+        request: Request,
+        stack: contextlib.AsyncExitStack,
+    ) -> aiohttp.ClientResponse:
+        """Send; where the credentials are refused and there are newer ones, send once more."""
+        headers = await self._to.credentials.headers()
+        response = await stack.enter_async_context(self._send(session, request, headers))
+        if response.status == http.HTTPStatus.UNAUTHORIZED:
+            renewed = await self._to.credentials.headers(renew=True)
+            if renewed != headers:
+                response.close()
+                response = await stack.enter_async_context(self._send(session, request, renewed))
+        self._warn(response)
+        return response
+
+    @contextlib.asynccontextmanager
+    async def _send(
+        self, session: aiohttp.ClientSession, request: Request, credentials: access.Headers
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        headers = [*credentials, ("Accept", "application/json"), ("User-Agent", self._user_agent)]
+        if request.content_type is not None:
+            headers.append(("Content-Type", request.content_type))
+        async with session.request(
+            request.method,
+            yarl.URL(self._to.server + request.target, encoded=True),
+            headers=headers,
+            data=request.body,
+            allow_redirects=False,
+            proxy=self._to.proxy,
+            server_hostname=self._to.server_hostname,
+        ) as response:
+            yield response
+
+    async def _read(self, response: aiohttp.ClientResponse, request: Request) -> bytes:
+        parts, size = [], 0
+        async for part in response.content.iter_any():
+            size += len(part)
+            if size > MAX_BODY_BYTES:
+                raise errors.AnswerError(
+                    f"expected at most {MAX_BODY_BYTES} bytes in the answer to {request}, "
+                    "got more: ask for smaller pages"
+                )
+            parts.append(part)
+        return b"".join(parts)
+
+    def _warn(self, response: aiohttp.ClientResponse) -> None:
+        for text in answers.warnings(response.headers.getall("Warning", ())):
+            self._on_warning(text)
+
+    @contextlib.asynccontextmanager
+    async def _deadline(self, request: Request, seconds: float) -> AsyncIterator[None]:
+        """Bound what happens within, and say in our words what kept an answer from coming."""
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except TimeoutError as error:
+            raise errors.DeadlineExceededError(
+                f"expected {self._to.server} to answer {request} within {seconds:g} s, "
+                "got nothing: it is overloaded, or something on the way drops packets"
+            ) from error
+        except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
+            raise errors.UnreachableError(
+                f"could not reach {self._to.server} for {request}: {_explained(error)}"
+            ) from error
+
+    def _session(self, connections: int) -> aiohttp.ClientSession:
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=connections, ssl=self._to.tls or True),
+            cookie_jar=aiohttp.DummyCookieJar(),
+            # Deadlines are ours; aiohttp's default would end a watch after five minutes.
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+            trust_env=True,
+        )
+
+
+def _is_for_later(request: Request, answer: _Answer) -> bool:
+    if answer.retry_after_seconds is None:
+        return False
+    # A 429 was not carried out, whatever it was; after a 5xx only reading again is harmless.
+    reading = request.method == "GET" and answer.code >= http.HTTPStatus.INTERNAL_SERVER_ERROR
+    return answer.code == http.HTTPStatus.TOO_MANY_REQUESTS or reading
+
+
+def _explained(error: Exception) -> str:
+    match error:
+        case aiohttp.ClientConnectorCertificateError():
+            return (
+                f"its certificate is not trusted ({error.certificate_error}): check "
+                "certificate-authority and tls-server-name of the kubeconfig"
+            )
+        case aiohttp.ClientConnectorError():
+            return (
+                f"{error.strerror or error.os_error}: check that it runs and the address is right"
+            )
+        case aiohttp.ServerDisconnectedError():
+            return "it closed the connection without an answer: whether it acted is not known"
+        case _:
+            return f"{type(error).__name__} {error}: whether it acted is not known"

@@ -1,0 +1,1 @@
+"""Defaults and rules that a schema cannot say, a module per kind."""

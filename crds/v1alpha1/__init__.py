@@ -1,0 +1,1 @@
+"""The public version: as open as the API that the world already writes manifests for."""

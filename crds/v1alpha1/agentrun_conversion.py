@@ -1,0 +1,430 @@
+"""AgentRun v1alpha1 <-> v1beta1 (rows 6 to 21 of the field table)."""
+
+from typing import Final
+
+from crds.v1alpha1 import implementationspec_conversion
+from crds.v1beta1 import core
+from schemagen import Model
+from schemagen.problems import JSON
+from schemagen.versions import shape, steps
+
+TEMPLATE: Final = "agents.proompteng.ai/template"
+RETAIN: Final = "agents.proompteng.ai/retain"
+# What v1alpha1 controllers take for yes in the retain annotation, in any case.
+TRUTHY: Final = frozenset({"1", "true", "yes", "y", "on", "keep", "forever"})
+
+RUNTIMES: Final = {"job": "Job", "workflow": "Workflow", "temporal": "Temporal", "custom": "Custom"}
+VCS_MODE = steps.enumeration({"read-write": "ReadWrite", "read-only": "ReadOnly", "none": "None"})
+STOP_OR_FAIL = steps.enumeration({"stop": "Stop", "fail": "Fail"})
+COUNT = steps.integer(least=0)
+SECONDS = steps.to_duration()
+
+
+def _model_value(model: type[Model]) -> steps.Step:
+    """Free-form values that the typed field of the newer version holds as they are."""
+    schema = shape.schema_of(model)
+    return steps.when(lambda value: shape.holds(schema, value))
+
+
+def _model_list(model: type[Model]) -> steps.Step:
+    schema = {"type": "array", "items": shape.schema_of(model)}
+    return steps.when(lambda value: shape.holds(schema, value))
+
+
+# --- implementation (row 6): specRef and inline are one union ---------------------------------
+
+INLINE = steps.same_name("inline", implementationspec_conversion.SPEC)
+
+
+def _implementation_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
+    inline = steps.record(INLINE).up(old.get("implementation"))
+    reference = old.get("implementationSpecRef")
+    if inline is not steps.ABSENT and "inline" in inline:
+        new["implementation"] = inline  # with both, v1alpha1 controllers take the inline one
+    elif reference is not None:
+        new["implementation"] = {"specRef": reference}
+    elif inline is not steps.ABSENT:
+        new["implementation"] = inline
+
+
+def _implementation_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
+    union = new.get("implementation")
+    reference = steps.get(union, ("specRef",))
+    inline = steps.record(INLINE).down(union)
+    if reference is not steps.ABSENT and reference is not None:
+        old["implementationSpecRef"] = reference
+    if inline is not steps.ABSENT and (inline or "implementationSpecRef" not in old):
+        old["implementation"] = inline
+
+
+IMPLEMENTATION = steps.PartFn(_implementation_up, _implementation_down)
+
+# --- workload (rows 13, 14) -------------------------------------------------------------------
+
+
+def _quantity_down(value: JSON) -> JSON:
+    return str(value) if type(value) is int else steps.text().down(value)
+
+
+QUANTITY = steps.Fn(steps.text().up, _quantity_down)
+QUANTITIES = steps.values(QUANTITY)
+
+VOLUME = steps.record(
+    steps.keep("name", "mountPath", "readOnly"),
+    steps.flat_union(
+        "type",
+        emptyDir=(
+            "emptyDir",
+            steps.record(steps.same_name("sizeLimit", QUANTITY), steps.keep("medium")),
+        ),
+        pvc=("persistentVolumeClaim", steps.record(steps.keep("claimName"))),
+        secret=("secret", steps.record(steps.keep("secretName"))),
+    ),
+)
+
+WORKLOAD = steps.record(
+    steps.keep("image"),
+    steps.same_name(
+        "resources",
+        steps.record(
+            steps.same_name("requests", QUANTITIES), steps.same_name("limits", QUANTITIES)
+        ),
+    ),
+    steps.same_name("volumes", steps.each_by("name", VOLUME)),
+)
+
+# --- steps (rows 9, 10, 11) -------------------------------------------------------------------
+
+PARAMETERS = steps.map_to_list("name", "value")
+
+LOOP = steps.record(
+    steps.keep("maxIterations"),
+    steps.move(
+        "condition",
+        "while",
+        steps.record(
+            steps.constant("type", "cel"),
+            steps.move("expression", "cel"),
+            steps.move(
+                "source",
+                "control",
+                steps.record(
+                    steps.constant("type", "file"),
+                    steps.keep("path"),
+                    steps.same_name("onMissing", STOP_OR_FAIL),
+                    steps.same_name("onInvalid", STOP_OR_FAIL),
+                ),
+            ),
+        ),
+    ),
+    steps.same_name(
+        "state",
+        steps.record(steps.move("required", "persistent"), steps.move("volumeNames", "volumes")),
+    ),
+)
+
+WORKFLOW_STEP = steps.record(
+    steps.keep("name"),
+    IMPLEMENTATION,
+    steps.same_name("workload", WORKLOAD),
+    steps.same_name("parameters", PARAMETERS),
+    steps.move("retries", "retry.limit", COUNT),
+    steps.move("retryBackoffSeconds", "retry.backoff.base", SECONDS),
+    steps.move("timeoutSeconds", "timeout", SECONDS),
+    steps.same_name("loop", LOOP),
+)
+WORKFLOW_STEPS = steps.each_by("name", WORKFLOW_STEP)
+
+# --- runtime (rows 7, 8): free-form settings become typed ones ----------------------------------
+
+# Temporal's milliseconds, where they are whole seconds.
+MILLISECONDS = steps.Fn(
+    lambda value: (
+        SECONDS.up(value // 1000) if type(value) is int and value % 1000 == 0 else steps.ABSENT
+    ),
+    lambda value: seconds * 1000 if type(seconds := SECONDS.down(value)) is int else steps.ABSENT,
+)
+TIMEOUTS = steps.exact(
+    steps.record(
+        steps.move("workflowExecutionTimeoutMs", "execution", MILLISECONDS),
+        steps.move("workflowRunTimeoutMs", "run", MILLISECONDS),
+        steps.move("workflowTaskTimeoutMs", "task", MILLISECONDS),
+    )
+)
+PULL_SECRETS = steps.Fn(
+    # v1alpha1 takes names and {name}; what is written back is {name}.
+    lambda value: (
+        steps.each_by("name", steps.exact(steps.record(steps.keep("name")))).up(
+            [{"name": item} if type(item) is str else item for item in value]
+        )
+        if type(value) is list
+        else steps.ABSENT
+    ),
+    steps.each(steps.record(steps.keep("name"))).down,
+)
+SETTINGS = (
+    steps.move("serviceAccountName", "podTemplate.serviceAccountName", steps.text()),
+    steps.move("serviceAccount", "podTemplate.serviceAccountName", steps.one_way(steps.text())),
+    steps.move("nodeSelector", "podTemplate.nodeSelector", steps.exact(steps.values(steps.text()))),
+    steps.move("tolerations", "podTemplate.tolerations", _model_list(core.Toleration)),
+    steps.move("affinity", "podTemplate.affinity", _model_value(core.Affinity)),
+    steps.move(
+        "topologySpreadConstraints",
+        "podTemplate.topologySpreadConstraints",
+        _model_list(core.TopologySpreadConstraint),
+    ),
+    steps.move(
+        "podSecurityContext",
+        "podTemplate.securityContext",
+        _model_value(core.PodSecurityContext),
+    ),
+    steps.move("priorityClassName", "podTemplate.priorityClassName", steps.text()),
+    steps.move("schedulerName", "podTemplate.schedulerName", steps.text()),
+    steps.move("imagePullSecrets", "podTemplate.imagePullSecrets", PULL_SECRETS),
+    steps.move("resources", "podTemplate.resources", _model_value(core.ResourceRequirements)),
+    steps.move("ttlSecondsAfterFinished", "jobTTL", steps.numeric(SECONDS)),
+    steps.move("logRetentionSeconds", "logRetention", steps.numeric(SECONDS)),
+    steps.move("backoffLimit", "backoffLimit", steps.numeric(COUNT)),
+)
+# Settings that only one runtime reads; under another they are extraConfig.
+ARM_SETTINGS: Final = {
+    "temporal": (
+        steps.move("workflowType", "temporal.workflowType", steps.text()),
+        steps.move("taskQueue", "temporal.taskQueue", steps.text()),
+        steps.move("namespace", "temporal.namespace", steps.text()),
+        steps.move("workflowId", "temporal.workflowId", steps.text()),
+        steps.move("timeouts", "temporal.timeouts", TIMEOUTS),
+    ),
+    "custom": (
+        steps.move("endpoint", "custom.endpoint", steps.text()),
+        steps.move("payload", "custom.payload", steps.typed(dict)),
+    ),
+}
+CONFIGS: Final = {
+    runtime: steps.open_record((*SETTINGS, *ARM_SETTINGS.get(runtime, ())), extra="extraConfig")
+    for runtime in RUNTIMES
+}
+TYPE = steps.enumeration(RUNTIMES)
+
+
+def _runtime_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
+    runtime = old.get("runtime")
+    word = steps.get(runtime, ("type",))
+    if type(runtime) is not dict or type(word) is not str or word not in RUNTIMES:
+        if type(runtime) is dict:
+            new["runtime"] = {}
+        return
+    config = CONFIGS[word].up(runtime.get("config"))
+    new["runtime"] = {"type": RUNTIMES[word], **({} if config is steps.ABSENT else config)}
+    workflow = old.get("workflow")
+    if word == "workflow" and type(workflow) is dict:
+        listed = WORKFLOW_STEPS.up(workflow.get("steps"))
+        # v1alpha1 runs steps one after the other: that is what it means by saying nothing.
+        arm: dict[str, JSON] = {"parallelism": 1}
+        steps.put(arm, ("steps",), listed)
+        new["runtime"]["workflow"] = arm
+
+
+def _runtime_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
+    runtime = new.get("runtime")
+    if type(runtime) is not dict:
+        return
+    word = TYPE.down(runtime.get("type"))
+    old["runtime"] = {}
+    if word is steps.ABSENT:
+        return
+    old["runtime"]["type"] = word
+    config = CONFIGS[word].down(runtime)
+    if config:
+        old["runtime"]["config"] = config
+    workflow = runtime.get("workflow")
+    if word == "workflow" and type(workflow) is dict:
+        old["workflow"] = {}
+        steps.put(old["workflow"], ("steps",), WORKFLOW_STEPS.down(workflow.get("steps")))
+
+
+RUNTIME = steps.PartFn(_runtime_up, _runtime_down)
+
+# --- retention (row 17): 0 seconds meant for ever -----------------------------------------------
+
+TTL = steps.to_duration(least=1)
+
+
+def _retention_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
+    seconds = old.get("ttlSecondsAfterFinished")
+    if type(seconds) is int and seconds == 0:
+        new["retention"] = {"keepForever": True}
+    else:
+        steps.put(new, ("retention", "ttl"), TTL.up(seconds))
+
+
+def _retention_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
+    retention = new.get("retention")
+    if steps.get(retention, ("keepForever",)) is True:
+        old["ttlSecondsAfterFinished"] = 0
+    else:
+        steps.put(old, ("ttlSecondsAfterFinished",), TTL.down(steps.get(retention, ("ttl",))))
+
+
+RETENTION = steps.PartFn(_retention_up, _retention_down)
+
+SPEC = steps.record(
+    steps.keep("agentRef", "goal", "memoryRef", "idempotencyKey"),
+    IMPLEMENTATION,
+    RUNTIME,
+    RETENTION,
+    steps.same_name("workload", WORKLOAD),
+    steps.same_name("parameters", PARAMETERS),
+    steps.move("secrets", "secretRefs", steps.wrap("name")),
+    steps.move("vcsRef", "vcs.providerRef"),
+    steps.move("vcsPolicy.mode", "vcs.mode", VCS_MODE),
+    steps.move("vcsPolicy.required", "vcs.required"),
+)
+
+# --- status (rows 19 to 21): lossless by itself, it gets no residue -----------------------------
+
+PHASES: Final = ("Pending", "Running", "Succeeded", "Failed", "Cancelled", "Template", "Unknown")
+
+
+def _phase_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
+    phase = old.get("phase")
+    if type(phase) is not str:
+        return
+    new["phase"] = phase if phase in PHASES else "Unknown"
+    if phase not in PHASES:
+        new["phaseDetail"] = phase
+
+
+def _phase_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
+    phase, detail = new.get("phase"), new.get("phaseDetail")
+    if type(phase) is str:
+        old["phase"] = detail if phase == "Unknown" and type(detail) is str else phase
+
+
+JOB_TIMES = (steps.move("startedAt", "startTime"), steps.move("finishedAt", "completionTime"))
+
+RUNTIME_REF = steps.open_record(
+    (
+        *(
+            steps.move(name, name, steps.text())
+            for name in (
+                *("name", "namespace", "uid", "workflowId"),
+                *("runId", "taskQueue", "runName", "stepName"),
+            )
+        ),
+        steps.move("type", "type", TYPE),
+        steps.move("jobObservedAt", "observedTime", steps.text()),
+    ),
+    extra="extra",
+)
+RUNNER = steps.open_record(
+    (
+        *(
+            steps.move(name, name, steps.text())
+            for name in ("signal", "provider", "adapter", "error")
+        ),
+        steps.move(
+            "status",
+            "status",
+            steps.enumeration(
+                {"succeeded": "Succeeded", "failed": "Failed", "cancelled": "Cancelled"}
+            ),
+        ),
+        steps.move("exitCode", "exitCode", steps.integer()),
+        steps.move("startedAt", "startTime", steps.text()),
+        steps.move("finishedAt", "completionTime", steps.text()),
+    ),
+    extra="extra",
+)
+ITERATION = steps.record(steps.keep("index", "phase", "attempts", "message", "jobRef"), JOB_TIMES)
+LOOP_STATUS = steps.record(
+    steps.keep("currentIteration", "completedIterations", "maxIterations", "stopReason"),
+    steps.keep("retainedIterations", "prunedIterations", "lastControl"),
+    steps.same_name("iterations", steps.each(ITERATION)),
+)
+STEP_STATUS = steps.record(
+    steps.keep("name", "phase", "attempt", "lastTransitionTime", "message", "jobRef"),
+    JOB_TIMES,
+    steps.move("jobObservedAt", "jobObservedTime"),
+    steps.move("nextRetryAt", "nextRetryTime"),
+    steps.same_name("loop", LOOP_STATUS),
+)
+STATUS = steps.record(
+    steps.keep("observedGeneration", "reason", "message", "artifacts"),
+    steps.keep("systemPromptHash", "specHash"),
+    steps.same_name("conditions", steps.each_by("type", steps.KEEP)),
+    steps.PartFn(_phase_up, _phase_down),
+    JOB_TIMES,
+    steps.move("updatedAt", "lastUpdateTime"),
+    steps.same_name("runtimeRef", RUNTIME_REF),
+    steps.same_name("runner", RUNNER),
+    steps.same_name(
+        "workflow",
+        steps.record(
+            steps.keep("phase", "lastTransitionTime"),
+            steps.same_name("steps", steps.each(STEP_STATUS)),
+        ),
+    ),
+    steps.same_name(
+        "vcs",
+        steps.record(
+            steps.keep("provider", "repository", "baseBranch", "headBranch"),
+            steps.same_name("mode", VCS_MODE),
+        ),
+    ),
+    steps.same_name(
+        "contract",
+        steps.record(
+            steps.move("requiredKeys", "requiredParameters"),
+            steps.move("missingKeys", "missingParameters"),
+        ),
+    ),
+)
+
+# --- the object: two annotations become fields (row 18) -----------------------------------------
+
+
+def _without(metadata: JSON, name: str) -> JSON:
+    """The metadata without one annotation, and without an emptied map of them."""
+    rest = {key: text for key, text in metadata["annotations"].items() if key != name}
+    others = {key: item for key, item in metadata.items() if key != "annotations"}
+    return {**others, "annotations": rest} if rest else others
+
+
+def _annotations_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
+    spec = new.get("spec")
+    if type(spec) is not dict:
+        return
+    if steps.get(old, ("metadata", "annotations", TEMPLATE)) == "true":
+        new["metadata"] = _without(new["metadata"], TEMPLATE)
+        spec["purpose"] = "Template"
+    retain = steps.get(old, ("metadata", "annotations", RETAIN))
+    if type(retain) is str and retain.lower() in TRUTHY:
+        new["metadata"] = _without(new["metadata"], RETAIN)
+        spec["retention"] = {"keepForever": True}
+
+
+def _annotations_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
+    if steps.get(new, ("spec", "purpose")) != "Template":
+        return
+    metadata = old.get("metadata")
+    metadata = metadata if type(metadata) is dict else {}
+    annotations = metadata.get("annotations")
+    old["metadata"] = {
+        **metadata,
+        "annotations": {**(annotations if type(annotations) is dict else {}), TEMPLATE: "true"},
+    }
+
+
+# The parts run in this order upwards and in the reverse one downwards, so the annotations see the
+# finished spec going up and the finished metadata coming down.
+CONVERSION = steps.Conversion(
+    steps.record(
+        steps.PartFn(down=_annotations_down),
+        steps.keep("kind", "metadata"),
+        steps.same_name("spec", SPEC),
+        steps.same_name("status", STATUS),
+        steps.PartFn(up=_annotations_up),
+    ),
+    unordered_paths=("spec.parameters", "spec.runtime.workflow.steps.[].parameters"),
+)

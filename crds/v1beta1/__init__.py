@@ -1,0 +1,1 @@
+"""The working version: bounded, with typed unions, keyed lists and durations."""

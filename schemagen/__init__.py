@@ -1,0 +1,47 @@
+"""The toolkit a Kubernetes API is declared with: Pydantic models in, CRDs and conversions out.
+
+Pure but for ``cli`` and ``files``; imports nothing else of this project.
+"""
+
+from schemagen.model.base import Condition, LocalRef, Model, ObjectMeta, Resource, Spec, Status
+from schemagen.model.markers import (
+    Atomic,
+    Cel,
+    Column,
+    Format,
+    ListMap,
+    ListSet,
+    MaxBytes,
+    MaxEntries,
+    exactly_one_of,
+)
+from schemagen.model.registry import Api, Conversion, Facts, Kind, Rules, Version
+from schemagen.problems import FieldPath, Problem, Reason
+
+__all__ = [
+    "Api",
+    "Atomic",
+    "Cel",
+    "Column",
+    "Condition",
+    "Conversion",
+    "Facts",
+    "FieldPath",
+    "Format",
+    "Kind",
+    "ListMap",
+    "ListSet",
+    "LocalRef",
+    "MaxBytes",
+    "MaxEntries",
+    "Model",
+    "ObjectMeta",
+    "Problem",
+    "Reason",
+    "Resource",
+    "Rules",
+    "Spec",
+    "Status",
+    "Version",
+    "exactly_one_of",
+]

@@ -1,0 +1,92 @@
+"""``schemagen``: from models to CRD files, and whether those files are current."""
+
+import pathlib
+from typing import Annotated
+
+import typer
+
+from schemagen import crd, files, structural
+from schemagen.model import registry
+
+app = typer.Typer(
+    help="Kubernetes APIs from Pydantic models.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+
+ApiReference = Annotated[
+    str, typer.Argument(metavar="MODULE:API", help="Where the Api is, such as crds:api.")
+]
+
+
+@app.callback()
+def _main() -> None:
+    """Kubernetes APIs from Pydantic models."""
+
+
+@app.command()
+def generate(
+    reference: ApiReference,
+    out: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            "--out", "-o", help="Folder for one file per kind; standard output if absent."
+        ),
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(help="Storage version of every kind that has it, such as v1alpha1."),
+    ] = None,
+    check: Annotated[
+        bool,
+        typer.Option("--check", help="Write nothing; exit 1 if a file in --out is not current."),
+    ] = False,
+) -> None:
+    """Write the CustomResourceDefinitions of an Api."""
+    texts = _texts(reference, storage)
+    if out is None:
+        if check:
+            raise _failure("expected --out with --check, got none: which files are to be compared?")
+        typer.echo("---\n".join(texts.values()), nl=False)
+        return
+    stale = [name for name, text in texts.items() if _differs(out / name, text)]
+    if check:
+        for name in stale:
+            typer.echo(f"{out / name}: not current; run `schemagen generate {reference} -o {out}`")
+        raise typer.Exit(1 if stale else 0)
+    for name, text in texts.items():
+        changed = files.write_if_changed(out / name, text)
+        typer.echo(f"{'wrote' if changed else 'current'} {out / name}")
+
+
+def _texts(reference: str, storage: str | None) -> dict[str, str]:
+    try:
+        api = _stored_as(files.load_api(reference), storage)
+        documents = [(f"{api.group}_{kind.plural}.yaml", crd.crd(api, kind)) for kind in api]
+    except (files.ApiNotFoundError, structural.SchemaError) as error:
+        raise _failure(str(error)) from error
+    option = f" --storage {storage}" if storage else ""
+    return files.generated_files(documents, command=f"schemagen generate {reference}{option}")
+
+
+def _stored_as(api: registry.Api, storage: str | None) -> registry.Api:
+    if storage is None:
+        return api
+    if not any(kind.version(storage) for kind in api):
+        names = sorted({version.name for kind in api for version in kind.versions})
+        raise _failure(f"expected --storage to be one of {', '.join(names)}, got {storage}")
+    return api.stored_as(storage)
+
+
+def _differs(path: pathlib.Path, text: str) -> bool:
+    return not path.is_file() or path.read_text() != text
+
+
+def _failure(message: str) -> typer.Exit:
+    typer.echo(f"schemagen: {message}", err=True)
+    return typer.Exit(2)
+
+
+def main() -> None:
+    """The console script."""
+    app()

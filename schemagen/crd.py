@@ -1,0 +1,78 @@
+"""Kind -> CustomResourceDefinition, as a plain JSON object."""
+
+from typing import Any
+
+from schemagen import structural
+from schemagen.model import registry
+from schemagen.problems import JSON
+
+# Both review versions are understood; the API server takes the first that it knows.
+REVIEW_VERSIONS = ["v1"]
+
+
+def crd(
+    api: registry.Api, kind: registry.Kind, *, webhook: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The CRD of a kind.
+
+    Args:
+        api: Where the kind's group comes from.
+        kind: What to define.
+        webhook: The ``clientConfig`` of the conversion webhook (url or service, caBundle).
+            Without it a kind of several versions gets no conversion stanza, for a later patch:
+            whoever installs it must add one before a second version is used.
+    """
+    spec: dict[str, Any] = {
+        "group": api.group,
+        "names": _names(kind),
+        "scope": kind.scope,
+        "versions": [_version(version) for version in kind.versions],
+    }
+    if webhook is not None and len(kind.versions) > 1:
+        spec["conversion"] = {
+            "strategy": "Webhook",
+            "webhook": {"clientConfig": webhook, "conversionReviewVersions": REVIEW_VERSIONS},
+        }
+    metadata: dict[str, Any] = {"name": api.crd_name(kind)}
+    if kind.annotations:
+        metadata["annotations"] = dict(kind.annotations)
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": metadata,
+        "spec": spec,
+    }
+
+
+def _names(kind: registry.Kind) -> dict[str, JSON]:
+    names: dict[str, JSON] = {
+        "plural": kind.plural,
+        "singular": kind.name.lower(),
+        "kind": kind.name,
+        "listKind": f"{kind.name}List",
+    }
+    if kind.short_names:
+        names["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        names["categories"] = list(kind.categories)
+    return names
+
+
+def _version(version: registry.Version) -> dict[str, JSON]:
+    schema = structural.schema_of(version.model)
+    entry: dict[str, JSON] = {
+        "name": version.name,
+        "served": version.served,
+        "storage": version.storage,
+    }
+    if version.deprecated is not None:
+        entry["deprecated"] = True
+        entry["deprecationWarning"] = version.deprecated
+    entry["schema"] = {"openAPIV3Schema": schema}
+    if "status" in schema.get("properties", {}):
+        entry["subresources"] = {"status": {}}
+    if version.columns:
+        entry["additionalPrinterColumns"] = [column.printer_column() for column in version.columns]
+    if version.selectable:
+        entry["selectableFields"] = [{"jsonPath": path} for path in version.selectable]
+    return entry

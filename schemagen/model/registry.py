@@ -1,0 +1,170 @@
+"""Api -> Kind -> Version: the one list of what an API serves, and how its versions relate.
+
+A ``Kind`` lists its versions from the oldest to the newest. The newest is the hub: rules are
+written against it, and each older version brings the conversion to its next newer one.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Literal, Protocol
+
+from schemagen.model import base, markers
+from schemagen.problems import JSON
+
+
+class Conversion(Protocol):
+    """A step between two adjacent versions: total, pure, and ignorant of what it cannot say.
+
+    Each direction takes a whole object and returns the part of it that the other version can
+    express; what is lost is found by ``schemagen.versions.residue`` and kept in an annotation.
+    """
+
+    @property
+    def unordered(self) -> Sequence[Sequence[str]]:
+        """Paths of the newer version's lists that are maps in the older one: order is no data."""
+
+    def up(self, value: dict[str, JSON], /) -> dict[str, JSON]:
+        """The newer version's object."""
+
+    def down(self, value: dict[str, JSON], /) -> dict[str, JSON]:
+        """The older version's object."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Facts:
+    """What a rule may know besides the object; gathered by the shell.
+
+    Attributes:
+        dry_run: Nothing will be stored.
+    """
+
+    dry_run: bool = False
+
+
+def _no_default(hub: JSON, facts: Facts) -> JSON:
+    del facts
+    return hub
+
+
+@dataclasses.dataclass(frozen=True)
+class Rules:
+    """What a schema cannot say about a kind, as pure functions of hub objects.
+
+    Attributes:
+        default: Returns the object with defaults that depend on other fields; never mutates.
+    """
+
+    default: Callable[[JSON, Facts], JSON] = _no_default
+
+
+@dataclasses.dataclass(frozen=True)
+class Version:
+    """One version of a kind.
+
+    Attributes:
+        name: ``v1alpha1``.
+        model: The root model.
+        storage: Whether objects are stored in this version (exactly one of a kind).
+        served: Whether the API server serves it.
+        deprecated: The warning for its users, if it is deprecated.
+        columns: What ``kubectl get`` shows.
+        selectable: Fields for ``--field-selector``, as ``.spec.runtime.type``.
+        conversion: To the next newer version; None for the newest.
+    """
+
+    name: str
+    model: type[base.Resource]
+    storage: bool = False
+    served: bool = True
+    deprecated: str | None = None
+    columns: tuple[markers.Column, ...] = ()
+    selectable: tuple[str, ...] = ()
+    conversion: Conversion | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Kind:
+    """A kind with its names, its versions from oldest to newest, and its rules."""
+
+    name: str
+    plural: str
+    versions: tuple[Version, ...]
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    scope: Literal["Namespaced", "Cluster"] = "Namespaced"
+    annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    rules: Rules = Rules()
+
+    def __post_init__(self) -> None:
+        stored = [version.name for version in self.versions if version.storage]
+        if len(stored) != 1:
+            raise ValueError(f"{self.name}: expected one storage version, got {stored or 'none'}")
+        for version in self.versions[:-1]:
+            if version.conversion is None:
+                raise ValueError(
+                    f"{self.name} {version.name}: expected a conversion to the next newer version, "
+                    "got none; give Version(conversion=...)"
+                )
+
+    @property
+    def hub(self) -> Version:
+        """The newest version: what rules and conversions work on."""
+        return self.versions[-1]
+
+    @property
+    def storage(self) -> Version:
+        """The version that objects are stored in."""
+        return next(version for version in self.versions if version.storage)
+
+    def version(self, name: str) -> Version | None:
+        """The version of this name, if the kind has it."""
+        return next((version for version in self.versions if version.name == name), None)
+
+    def stored_as(self, name: str) -> "Kind":
+        """The same kind with another storage version."""
+        versions = tuple(
+            dataclasses.replace(version, storage=version.name == name) for version in self.versions
+        )
+        return dataclasses.replace(self, versions=versions)
+
+
+@dataclasses.dataclass(frozen=True)
+class Api:
+    """A group of kinds: what ``schemagen generate`` and ``webhooks serve MODULE:api`` take."""
+
+    group: str
+    kinds: tuple[Kind, ...]
+
+    def __iter__(self) -> Iterator[Kind]:
+        return iter(self.kinds)
+
+    @functools.cached_property
+    def _by_name(self) -> dict[str, Kind]:
+        return {kind.name: kind for kind in self.kinds}
+
+    def find(self, api_version: object, kind: object) -> tuple[Kind, Version] | None:
+        """The kind and version of an object's ``apiVersion`` and ``kind``, if they are ours."""
+        if not isinstance(api_version, str) or not isinstance(kind, str):
+            return None
+        group, _, name = api_version.rpartition("/")
+        found = self._by_name.get(kind)
+        version = found.version(name) if found and group == self.group else None
+        return (found, version) if found and version else None
+
+    def api_version(self, version: Version) -> str:
+        """``agents.proompteng.ai/v1beta1``."""
+        return f"{self.group}/{version.name}"
+
+    def crd_name(self, kind: Kind) -> str:
+        """``agentruns.agents.proompteng.ai``."""
+        return f"{kind.plural}.{self.group}"
+
+    def stored_as(self, name: str) -> "Api":
+        """The same API with another storage version, where a kind has it."""
+        return dataclasses.replace(
+            self,
+            kinds=tuple(
+                kind.stored_as(name) if kind.version(name) else kind for kind in self.kinds
+            ),
+        )

@@ -1,0 +1,189 @@
+"""What the other version cannot say: found, kept, guarded and put back.
+
+After a conversion the result is converted back; wherever that differs from the original, the
+difference is the residue. It travels in one annotation per direction and is put back by the next
+conversion the other way. So a round trip is exact by construction, whatever the steps lose.
+
+An entry names an object and keys in it: ``{"at": path, "was": {key: digest}, "is": {key: value}}``.
+``was`` has the digests of the values that the plain conversion gave (a key only in ``is`` was
+absent); where they no longer match, somebody edited the field and the entry is stale: dropped.
+``{"at": path, "was": {key: digest}, "insert": {key: [[index, item], ...]}}`` puts list items back.
+A path holds member names, and ``{"name": "x"}`` for a list item known by its key.
+"""
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from schemagen import canonical
+from schemagen.problems import JSON
+from schemagen.versions.steps import ABSENT, get
+
+# Annotations of one object may have 256 KiB in all (apimachinery TotalAnnotationSizeLimitB), and
+# other tools want their share; past the budget the largest entries are dropped first.
+BUDGET_BYTES = 64 * 1024
+
+# What tells list items apart, in the order it is looked for.
+ITEM_KEYS = ("name", "type", "path", "from")
+
+Entry = dict[str, Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Kept:
+    """The entries that fit the budget, and how many bytes of others did not."""
+
+    entries: tuple[Entry, ...]
+    dropped_bytes: int = 0
+
+
+def difference(base: JSON, wanted: JSON) -> list[Entry]:
+    """The entries that turn ``base`` into ``wanted``; both are objects."""
+    return list(_objects(base, wanted, []))
+
+
+def within_budget(entries: Iterable[Entry], budget_bytes: int = BUDGET_BYTES) -> Kept:
+    """Keep the smallest entries that fit together, in their own order; drop the largest first."""
+    sized = [(len(canonical.dumps(entry)) + 1, entry) for entry in entries]
+    total = sum(size for size, _ in sized) + 1
+    dropped: list[int] = []
+    for index in sorted(range(len(sized)), key=lambda at: -sized[at][0]):
+        if total <= budget_bytes:
+            break
+        total -= sized[index][0]
+        dropped.append(index)
+    kept = tuple(entry for at, (_, entry) in enumerate(sized) if at not in dropped)
+    return Kept(kept, sum(sized[at][0] for at in dropped))
+
+
+def applied(base: JSON, entries: Sequence[Entry]) -> JSON:
+    """``base`` with every entry that is not stale; ``base`` itself is left as it is."""
+    for entry in entries:
+        base = apply_entry(base, entry)
+    return base
+
+
+def apply_entry(base: JSON, entry: Entry) -> JSON:
+    """``base`` with one entry, or ``base`` itself if the entry is stale or makes no sense."""
+    match entry:
+        case {"at": list(path), "was": dict(was), "insert": dict(inserts)}:
+            return _rebuilt(base, path, lambda at: _inserted(at, was, inserts))
+        case {"at": list(path), "was": dict(was), "is": dict(values)}:
+            return _rebuilt(base, path, lambda at: _replaced(at, was, values))
+        case _:
+            return base
+
+
+def _objects(base: dict[str, JSON], wanted: dict[str, JSON], at: list[JSON]) -> Iterable[Entry]:
+    for key, value in base.items():
+        if key not in wanted:
+            yield {"at": at, "was": {key: canonical.digest(value)}, "is": {}}
+    for key, value in wanted.items():
+        if key not in base:
+            yield {"at": at, "was": {}, "is": {key: value}}
+    for key, value in wanted.items():
+        if key in base and not _identical(base[key], value):
+            yield from _values(base[key], value, at, key)
+
+
+def _values(base: JSON, wanted: JSON, at: list[JSON], key: str) -> Iterable[Entry]:
+    if type(base) is dict and type(wanted) is dict:
+        yield from _objects(base, wanted, [*at, key])
+        return
+    if type(base) is list and type(wanted) is list:
+        inserts = _insertions(base, wanted)
+        if inserts is not None:
+            digest = canonical.digest(base)
+            yield {"at": at, "was": {key: digest}, "insert": {key: inserts}}
+            return
+        name = _common_key(base, wanted)
+        if name is not None:
+            for one, other in zip(base, wanted, strict=True):
+                yield from _objects(one, other, [*at, key, {name: one[name]}])
+            return
+    yield {"at": at, "was": {key: canonical.digest(base)}, "is": {key: wanted}}
+
+
+def _identical(one: JSON, other: JSON) -> bool:
+    """Equality that tells 1, 1.0 and true apart, as JSON does."""
+    if one is other:
+        return True
+    if type(one) is not type(other) or one != other:
+        return False
+    return canonical.dumps(one) == canonical.dumps(other)
+
+
+def _insertions(base: list[JSON], wanted: list[JSON]) -> list[list[JSON]] | None:
+    """What to insert into ``base`` to get ``wanted``, or None if more than that is different."""
+    inserts: list[list[JSON]] = []
+    place = 0
+    for index, item in enumerate(wanted):
+        if place < len(base) and _identical(base[place], item):
+            place += 1
+        else:
+            inserts.append([index, item])
+    return inserts if place == len(base) else None
+
+
+def _common_key(base: list[JSON], wanted: list[JSON]) -> str | None:
+    """The key by which both lists have the same distinct items in the same order, if any."""
+    if len(base) != len(wanted) or not all(type(item) is dict for item in [*base, *wanted]):
+        return None
+    for key in ITEM_KEYS:
+        names = [item.get(key) for item in base]
+        distinct = len({name for name in names if type(name) is str}) == len(names)
+        if distinct and names == [item.get(key) for item in wanted]:
+            return key
+    return None
+
+
+def _rebuilt(base: JSON, path: Sequence[JSON], change: Any) -> JSON:
+    """A copy of ``base`` with the object at ``path`` changed; ``base`` if the path is not there."""
+    if not path:
+        return change(base) if type(base) is dict else base
+    step, *rest = path
+    if type(step) is str and type(base) is dict and step in base:
+        child = _rebuilt(base[step], rest, change)
+        return base if child is base[step] else {**base, step: child}
+    if type(step) is dict and type(base) is list and len(step) == 1:
+        ((key, name),) = step.items()
+        matches = [at for at, item in enumerate(base) if get(item, (key,)) == name]
+        if len(matches) == 1:
+            child = _rebuilt(base[matches[0]], rest, change)
+            return [*base[: matches[0]], child, *base[matches[0] + 1 :]]
+    return base
+
+
+def _is_current(at: dict[str, JSON], was: dict[str, JSON]) -> bool:
+    return all(
+        (value := at.get(key, ABSENT)) is not ABSENT and canonical.digest(value) == digest
+        for key, digest in was.items()
+    )
+
+
+def _replaced(
+    at: dict[str, JSON], was: dict[str, JSON], values: dict[str, JSON]
+) -> dict[str, JSON]:
+    if not _is_current(at, was) or any(key in at for key in values if key not in was):
+        return at
+    return {**{key: value for key, value in at.items() if key not in was}, **values}
+
+
+def _inserted(
+    at: dict[str, JSON], was: dict[str, JSON], inserts: dict[str, JSON]
+) -> dict[str, JSON]:
+    if not _is_current(at, was) or not all(key in was for key in inserts):
+        return at
+    changed = dict(at)
+    for key, items in inserts.items():
+        target = list(at[key]) if type(at[key]) is list else None
+        if target is None or type(items) is not list:
+            return at
+        for place in items:
+            match place:
+                case [int(index), item] if 0 <= index <= len(target):
+                    target.insert(index, item)
+                case _:
+                    return at
+        changed[key] = target
+    return changed

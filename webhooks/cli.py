@@ -1,0 +1,184 @@
+"""``webhooks``: serve an Api's webhooks, or answer one review without a server."""
+
+import asyncio
+import datetime as dt
+import pathlib
+import signal
+import ssl
+import sys
+from collections.abc import Sequence
+from typing import Annotated, Literal
+
+import structlog
+import typer
+import uvloop
+
+from certs import authority
+from certs import files as certificates
+from controllers import kube
+from schemagen import Api
+from schemagen import files as apis
+from schemagen.problems import JSON
+from webhooks import admission, conversion, install, reviews, server
+
+app = typer.Typer(
+    help="Admission and conversion webhooks for any schemagen Api.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+
+ApiReference = Annotated[
+    str, typer.Argument(metavar="MODULE:API", help="Where the Api is, such as crds:api.")
+]
+
+# JSON of up to 1,024 levels (orjson's bound) is walked and written with two calls a level.
+RECURSION_LIMIT = 4096
+
+
+@app.callback()
+def _main() -> None:
+    """Admission and conversion webhooks for any schemagen Api."""
+    sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
+
+
+@app.command()
+def review(
+    reference: ApiReference,
+    file: Annotated[
+        pathlib.Path, typer.Argument(help="A review's JSON; - is standard input.", allow_dash=True)
+    ],
+    stage: Annotated[
+        Literal["all", "mutate", "validate"],
+        typer.Option(help="Which webhook answers an AdmissionReview; all: as the API server asks."),
+    ] = "all",
+) -> None:
+    """Answer an AdmissionReview or ConversionReview on standard output, without a server.
+
+    Exit codes: 0 allowed or converted, 1 refused or failed, 2 not a review.
+    """
+    api = _load(reference)
+    try:
+        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        answer = _answer(api, body, stage)
+    except OSError as error:
+        raise _failure(f"expected to read {file}: {error.strerror}") from error
+    except reviews.MalformedReviewError as error:
+        raise _failure(f"{error}, in {file}") from error
+    typer.echo(reviews.encode(answer))
+    response = answer["response"]
+    status = response.get("result", {}).get("status")
+    raise typer.Exit(0 if response.get("allowed") or status == "Success" else 1)
+
+
+def _answer(api: Api, body: bytes, stage: Literal["all", "mutate", "validate"]) -> JSON:
+    value = reviews.decode(body)
+    try:
+        if type(value) is dict and value.get("kind") == "ConversionReview":
+            return conversion.convert(api, reviews.conversion_request(value))
+        answers = {
+            "all": admission.review,
+            "mutate": admission.mutate,
+            "validate": admission.validate,
+        }
+        return answers[stage](api, reviews.admission_request(value))
+    except reviews.UnusableReviewError as error:
+        return reviews.failed(error.envelope, error.message)
+
+
+@app.command()
+def serve(
+    reference: ApiReference,
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 9443,
+    cert_dir: Annotated[
+        pathlib.Path,
+        typer.Option(
+            help="Folder of ca.crt, tls.crt and tls.key; an own authority and leaf are made "
+            "there if it is empty."
+        ),
+    ] = pathlib.Path("certificates"),
+    name: Annotated[
+        list[str] | None,
+        typer.Option(help="DNS name or address in the certificate; may be repeated."),
+    ] = None,
+    register: Annotated[
+        bool,
+        typer.Option(
+            "--install", help="Also install the CRDs and webhook configurations in the cluster."
+        ),
+    ] = False,
+    kubeconfig: Annotated[
+        pathlib.Path | None, typer.Option(help="Cluster for --install; as kubectl's if absent.")
+    ] = None,
+) -> None:
+    """Serve /mutate, /validate and /convert over TLS until SIGTERM or SIGINT."""
+    _log_to_stderr()
+    api = _load(reference)
+    names = name or ["127.0.0.1", "localhost"]
+    try:
+        bundle = certificates.load_or_create(cert_dir, names, dt.datetime.now(dt.UTC))
+        tls = certificates.server_context(bundle.server)
+        uvloop.run(
+            _serve(api, host, port, tls, names, bundle.ca_pem if register else None, kubeconfig)
+        )
+    except (authority.CertificateError, kube.KubeError, TimeoutError, OSError) as error:
+        raise _failure(str(error)) from error
+
+
+async def _serve(
+    api: Api,
+    host: str,
+    port: int,
+    tls: ssl.SSLContext,
+    names: Sequence[str],
+    install_ca_pem: bytes | None,
+    kubeconfig: pathlib.Path | None,
+) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    async with server.serving(api, host=host, port=port, tls=tls) as (_, bound):
+        base_url = f"https://{names[0]}:{bound}"
+        if install_ca_pem is not None:
+            async with _client(kubeconfig) as client:
+                await install.install(client, api, base_url=base_url, ca_pem=install_ca_pem)
+        # One line on standard output once everything is ready: what a supervisor waits for.
+        typer.echo(f"serving {api.group} at {base_url}")
+        sys.stdout.flush()
+        await stopped.wait()
+
+
+def _client(kubeconfig: pathlib.Path | None) -> kube.Client:
+    if kubeconfig is None:
+        return kube.Client.from_environment()
+    return kube.Client.from_kubeconfig(kubeconfig)
+
+
+def _load(reference: str) -> Api:
+    try:
+        return apis.load_api(reference)
+    except apis.ApiNotFoundError as error:
+        raise _failure(str(error)) from error
+
+
+def _log_to_stderr() -> None:
+    structlog.configure(
+        processors=[
+            structlog.processors.add_log_level,
+            structlog.processors.TimeStamper(fmt="iso"),
+            structlog.processors.format_exc_info,
+            structlog.processors.JSONRenderer(),
+        ],
+        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+    )
+
+
+def _failure(message: str) -> typer.Exit:
+    typer.echo(f"webhooks: {message}", err=True)
+    return typer.Exit(2)
+
+
+def main() -> None:
+    """The console script."""
+    app()

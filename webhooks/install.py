@@ -1,0 +1,57 @@
+"""Makes an API server know an Api and send its objects here. Shell: the cluster.
+
+The CRDs and configurations are applied server-side by the manager ``kubewright``; their caBundle
+belongs to the manager of ``certs.injector``, so that certificates can change without this one.
+"""
+
+import asyncio
+from typing import Final
+
+from certs import injector
+from controllers import kube
+from schemagen import Api
+from webhooks import configuration
+
+FIELD_MANAGER: Final = "kubewright"
+ESTABLISHED_SECONDS: Final = 30.0
+_POLL_SECONDS: Final = 0.05
+
+_CONFIGURATIONS: Final = {
+    "MutatingWebhookConfiguration": kube.MUTATING_WEBHOOK_CONFIGURATIONS,
+    "ValidatingWebhookConfiguration": kube.VALIDATING_WEBHOOK_CONFIGURATIONS,
+}
+
+
+async def install(client: kube.Client, api: Api, *, base_url: str, ca_pem: bytes) -> None:
+    """Apply CRDs and webhook configurations that call ``base_url``, and wait for the CRDs.
+
+    Raises:
+        kube.KubeError: in the API server's words.
+        TimeoutError: if a CRD is not established within 30 s.
+    """
+    client_config = configuration.at_url(base_url)
+    names = [api.crd_name(kind) for kind in api]
+    for manifest in configuration.crds(api, client_config):
+        await _apply(client, kube.CUSTOM_RESOURCE_DEFINITIONS, manifest)
+    await injector.inject(client, ca_pem, crds=names)
+    async with asyncio.timeout(ESTABLISHED_SECONDS):
+        for name in names:
+            await _wait_until_established(client, name)
+    for manifest in configuration.configurations(api, client_config):
+        await _apply(client, _CONFIGURATIONS[manifest["kind"]], manifest)
+    await injector.inject(client, ca_pem, validating=[api.group], mutating=[api.group])
+
+
+async def _apply(client: kube.Client, resource: kube.Resource, manifest: kube.JSON) -> None:
+    await client.apply(resource, manifest, field_manager=FIELD_MANAGER, force=True)
+
+
+async def _wait_until_established(client: kube.Client, name: str) -> None:
+    while not await _is_established(client, name):  # noqa: ASYNC110 - the event is the cluster's
+        await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _is_established(client: kube.Client, name: str) -> bool:
+    crd = await client.get(kube.CUSTOM_RESOURCE_DEFINITIONS, name)
+    conditions = crd.get("status", {}).get("conditions") or []
+    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)

@@ -1,0 +1,131 @@
+"""Size limits that a schema cannot count: bytes of UTF-8, and entries where no schema was judged.
+
+Compiled once per version from the ``MaxBytes`` and ``MaxEntries`` markers of its model; only the
+branches of an object that carry a limit are walked.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator
+
+from schemagen import FieldPath, MaxBytes, MaxEntries, Problem, Reason, structural
+from schemagen.model import base
+from schemagen.problems import JSON
+
+Check = Callable[[JSON, FieldPath], Iterator["Excess"]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Excess:
+    """A value over its limit."""
+
+    problem: Problem
+    value: JSON
+
+
+def problems(model: type[base.Resource], new: JSON, old: JSON | None) -> list[Problem]:
+    """What is too large in an object.
+
+    A value that was too large before and is unchanged is no problem of this update: objects that
+    are older than a limit stay usable.
+    """
+    check = _compiled(model)
+    before = {} if old is None else {e.problem.path: e.value for e in check(old, FieldPath())}
+    return [
+        excess.problem
+        for excess in check(new, FieldPath())
+        if excess.problem.path not in before or before[excess.problem.path] != excess.value
+    ]
+
+
+@functools.cache
+def _compiled(model: type[base.Resource]) -> Check:
+    return _check(structural.schema_of(model, descriptions=False, limits=True)) or _nothing
+
+
+def _nothing(value: JSON, path: FieldPath) -> Iterator[Excess]:
+    del value, path
+    yield from ()
+
+
+def _check(schema: structural.Schema) -> Check | None:
+    """The check of a node and what is below it; None where no limit is."""
+    checks = [check for check in (_own(schema), _below(schema)) if check is not None]
+
+    def both(value: JSON, path: FieldPath) -> Iterator[Excess]:
+        for check in checks:
+            yield from check(value, path)
+
+    return both if checks else None
+
+
+def _own(schema: structural.Schema) -> Check | None:
+    match schema.get(structural.LIMIT):
+        case MaxBytes(limit):
+            return functools.partial(_bytes, limit=limit)
+        case MaxEntries(limit):
+            return functools.partial(_entries, limit=limit)
+        case _:
+            return None
+
+
+def _below(schema: structural.Schema) -> Check | None:
+    if "items" in schema:
+        return _items(schema)
+    if isinstance(schema.get("additionalProperties"), dict):
+        return _values(schema["additionalProperties"])
+    fields = {name: _check(child) for name, child in schema.get("properties", {}).items()}
+    return _fields({name: check for name, check in fields.items() if check is not None})
+
+
+def _bytes(value: JSON, path: FieldPath, *, limit: int) -> Iterator[Excess]:
+    # Four bytes are the most that a code point takes: short texts need no encoding.
+    if type(value) is not str or len(value) * 4 <= limit:
+        return
+    size = len(value.encode(errors="surrogatepass"))
+    if size > limit:
+        message = f"expected at most {limit} bytes of UTF-8, got {size}"
+        yield Excess(Problem(path, message, Reason.TOO_LONG), value)
+
+
+def _entries(value: JSON, path: FieldPath, *, limit: int) -> Iterator[Excess]:
+    if type(value) in (list, dict) and len(value) > limit:
+        message = f"expected at most {limit} entries, got {len(value)}"
+        yield Excess(Problem(path, message, Reason.TOO_MANY), value)
+
+
+def _items(schema: structural.Schema) -> Check | None:
+    check = _check(schema["items"])
+    keys = schema.get("x-kubernetes-list-map-keys", [])
+
+    def items(value: JSON, path: FieldPath) -> Iterator[Excess]:
+        if check is None or type(value) is not list:
+            return
+        for index, item in enumerate(value):
+            name = item.get(keys[0]) if len(keys) == 1 and type(item) is dict else None
+            yield from check(item, path.key(name if type(name) is str else index))
+
+    return items if check is not None else None
+
+
+def _values(schema: structural.Schema) -> Check | None:
+    check = _check(schema)
+
+    def values(value: JSON, path: FieldPath) -> Iterator[Excess]:
+        if check is None or type(value) is not dict:
+            return
+        for name, item in value.items():
+            yield from check(item, path.key(name))
+
+    return values if check is not None else None
+
+
+def _fields(checks: dict[str, Check]) -> Check | None:
+    def fields(value: JSON, path: FieldPath) -> Iterator[Excess]:
+        if type(value) is not dict:
+            return
+        for name, check in checks.items():
+            if name in value:
+                yield from check(value[name], path.member(name))
+
+    return fields if checks else None

@@ -1,0 +1,257 @@
+"""Reviews as values: AdmissionReview and ConversionReview, read and written.
+
+The one place where an answer gets its uid, apiVersion and kind. Status codes of answers are chosen
+here; HTTP's are the server's.
+"""
+
+import base64
+import dataclasses
+from collections.abc import Sequence
+from typing import Any, Final
+
+import orjson
+
+from schemagen import canonical
+from schemagen.problems import JSON, Problem, kind_of, quoted
+
+ADMISSION_VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
+CONVERSION_VERSIONS: Final = ("apiextensions.k8s.io/v1", "apiextensions.k8s.io/v1beta1")
+
+# HTTP-like codes of metav1.Status.
+BAD_REQUEST: Final = 400
+UNPROCESSABLE: Final = 422
+INTERNAL_ERROR: Final = 500
+
+
+class MalformedReviewError(ValueError):
+    """A body that is no review and holds no uid: only an HTTP status can answer it."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Envelope:
+    """What an answer repeats of its review."""
+
+    api_version: str
+    kind: str
+    uid: str
+
+
+class UnusableReviewError(ValueError):
+    """A body with a uid that cannot be reviewed: it gets a proper answer that says why."""
+
+    def __init__(self, envelope: Envelope, message: str) -> None:
+        super().__init__(message)
+        self.envelope = envelope
+        self.message = message
+
+
+@dataclasses.dataclass(frozen=True)
+class AdmissionRequest:
+    """An admission request.
+
+    Attributes:
+        object: The object; None for a DELETE or where the API server sent none.
+        old_object: The object before an UPDATE or DELETE.
+    """
+
+    envelope: Envelope
+    operation: str
+    group: str
+    version: str
+    kind: str
+    name: str
+    object: dict[str, JSON] | None
+    old_object: dict[str, JSON] | None
+    subresource: str = ""
+    dry_run: bool = False
+
+    @property
+    def api_version(self) -> str:
+        """``agents.proompteng.ai/v1beta1``."""
+        return f"{self.group}/{self.version}" if self.group else self.version
+
+
+@dataclasses.dataclass(frozen=True)
+class ConversionRequest:
+    """A conversion request: objects of any versions, and the version they are wanted in."""
+
+    envelope: Envelope
+    desired_api_version: str
+    objects: Sequence[JSON]
+
+
+def decode(body: bytes) -> JSON:
+    """The JSON value of a request's body.
+
+    Duplicate keys: the last wins, as in Go. NaN, invalid UTF-8, truncated or too deep JSON raise.
+
+    Raises:
+        MalformedReviewError: saying what was expected.
+    """
+    if not body:
+        raise MalformedReviewError("expected a review in JSON, got an empty body")
+    try:
+        return orjson.loads(body)
+    except (orjson.JSONDecodeError, RecursionError) as error:
+        raise MalformedReviewError(f"expected a review in JSON: {error}") from error
+
+
+def admission_request(review: JSON) -> AdmissionRequest:
+    """The request of an AdmissionReview.
+
+    Raises:
+        MalformedReviewError: if no uid can be read.
+        UnusableReviewError: if something else is not as it must be.
+    """
+    envelope, request = _opened(review, "AdmissionReview", ADMISSION_VERSIONS)
+    kind = _member(envelope, request, "kind", dict, where="request")
+    operation = _member(envelope, request, "operation", str, where="request")
+    return AdmissionRequest(
+        envelope=envelope,
+        operation=operation,
+        group=_text(kind, "group"),
+        version=_text(kind, "version"),
+        kind=_text(kind, "kind"),
+        name=_text(request, "name"),
+        subresource=_text(request, "subResource"),
+        dry_run=request.get("dryRun") is True,
+        object=_object(envelope, request, "object"),
+        old_object=_object(envelope, request, "oldObject"),
+    )
+
+
+def conversion_request(review: JSON) -> ConversionRequest:
+    """The request of a ConversionReview; raises as ``admission_request`` does."""
+    envelope, request = _opened(review, "ConversionReview", CONVERSION_VERSIONS)
+    desired = _member(envelope, request, "desiredAPIVersion", str, where="request")
+    objects = request.get("objects")
+    if objects is None:  # Go writes an empty list as null
+        objects = []
+    if type(objects) is not list:
+        raise UnusableReviewError(
+            envelope, f"expected an array at request.objects, got {kind_of(objects)}"
+        )
+    return ConversionRequest(envelope, desired, objects)
+
+
+def envelope_of(review: JSON) -> Envelope:
+    """The envelope of a review that was read before."""
+    return Envelope(review["apiVersion"], review["kind"], review["request"]["uid"])
+
+
+def allowed(
+    request: AdmissionRequest, *, patch: Sequence[JSON] = (), warnings: Sequence[str] = ()
+) -> JSON:
+    """The answer that lets an object in, changed by a JSON patch (RFC 6902) if there is one."""
+    response: dict[str, Any] = {"allowed": True}
+    if patch:  # the API server refuses an empty patch that has a patchType
+        response["patchType"] = "JSONPatch"
+        response["patch"] = base64.b64encode(orjson.dumps(list(patch))).decode()
+    if warnings:
+        response["warnings"] = list(warnings)
+    return _answer(request.envelope, response)
+
+
+def denied(
+    request: AdmissionRequest, problems: Sequence[Problem], *, warnings: Sequence[str] = ()
+) -> JSON:
+    """The answer that keeps an object out: every problem, as kubectl lists them."""
+    causes = [
+        {"reason": str(problem.reason), "message": problem.message, "field": str(problem.path)}
+        for problem in sorted(problems)
+    ]
+    listed = "; ".join(f"{cause['field']}: {cause['message']}" for cause in causes)
+    status = {
+        "status": "Failure",
+        "reason": "Invalid",
+        "code": UNPROCESSABLE,
+        "message": f'{request.kind} "{request.name}" is invalid: {listed}',
+        "details": {
+            "name": request.name,
+            "group": request.group,
+            "kind": request.kind,
+            "causes": causes,
+        },
+    }
+    response: dict[str, Any] = {"allowed": False, "status": status}
+    if warnings:
+        response["warnings"] = list(warnings)
+    return _answer(request.envelope, response)
+
+
+def converted(request: ConversionRequest, objects: Sequence[JSON]) -> JSON:
+    """The answer with every object in the wanted version, in the order they came."""
+    return _answer(
+        request.envelope, {"result": {"status": "Success"}, "convertedObjects": list(objects)}
+    )
+
+
+def failed(envelope: Envelope, message: str, *, code: int = BAD_REQUEST) -> JSON:
+    """The answer to a review that cannot be carried out; the user reads the message."""
+    status = {"status": "Failure", "message": message, "code": code}
+    if envelope.kind == "ConversionReview":
+        return _answer(envelope, {"result": status, "convertedObjects": []})
+    reason = "BadRequest" if code == BAD_REQUEST else "InternalError"
+    return _answer(envelope, {"allowed": False, "status": {**status, "reason": reason}})
+
+
+def encode(answer: JSON) -> bytes:
+    """An answer's bytes."""
+    try:
+        return orjson.dumps(answer)
+    except orjson.JSONEncodeError:  # nested too deeply for orjson, not for the API server
+        return canonical.dumps(answer)
+
+
+def _answer(envelope: Envelope, response: dict[str, Any]) -> JSON:
+    return {
+        "apiVersion": envelope.api_version,
+        "kind": envelope.kind,
+        "response": {"uid": envelope.uid, **response},
+    }
+
+
+def _opened(review: JSON, kind: str, versions: Sequence[str]) -> tuple[Envelope, dict[str, JSON]]:
+    """The envelope and the request of a review of the wanted kind."""
+    if type(review) is not dict:
+        raise MalformedReviewError(f"expected {kind}, got {kind_of(review)}")
+    request = review.get("request")
+    uid = request.get("uid") if type(request) is dict else None
+    if type(request) is not dict or type(uid) is not str or not uid:
+        raise MalformedReviewError(f"expected {kind} with request.uid, got none")
+    found = review.get("apiVersion")
+    known = found if type(found) is str and found in versions else versions[0]
+    envelope = Envelope(known, kind, uid)
+    if review.get("kind") != kind or found not in versions:
+        raise UnusableReviewError(
+            envelope,
+            f"expected {kind} of {' or '.join(versions)}, "
+            f"got {quoted(review.get('kind'))} of {quoted(found)}",
+        )
+    return envelope, request
+
+
+def _member(
+    envelope: Envelope, value: dict[str, JSON], name: str, kind: type, *, where: str
+) -> Any:
+    found = value.get(name)
+    if type(found) is not kind:
+        wanted = "an object" if kind is dict else "a string"
+        raise UnusableReviewError(
+            envelope, f"expected {wanted} at {where}.{name}, got {kind_of(found)}"
+        )
+    return found
+
+
+def _object(envelope: Envelope, request: dict[str, JSON], name: str) -> dict[str, JSON] | None:
+    found = request.get(name)
+    if found is not None and type(found) is not dict:
+        raise UnusableReviewError(
+            envelope, f"expected an object at request.{name}, got {kind_of(found)}"
+        )
+    return found
+
+
+def _text(value: dict[str, JSON], name: str) -> str:
+    found = value.get(name)
+    return found if type(found) is str else ""

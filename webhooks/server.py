@@ -1,0 +1,155 @@
+"""The shell: TLS listener, bounded reads, HTTP statuses. Does network I/O and reads the clock.
+
+Every decision is in ``admission`` and ``conversion``; what is here turns bytes into their values
+and their values into bytes, and keeps serving whatever comes.
+"""
+
+import contextlib
+import dataclasses
+import ssl
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Final
+
+import structlog
+from aiohttp import web
+
+from schemagen import Api
+from schemagen.problems import JSON
+from webhooks import admission, configuration, conversion, reviews
+
+MIB: Final = 1024 * 1024
+
+# An UPDATE carries the object twice, each of at most 3 MiB (the API server's own limit for a
+# request), and user info: 2 x 3 MiB + 1 MiB, the derivation of controller-runtime's same limit.
+ADMISSION_BYTES: Final = 7 * MIB
+# A review of a list has no upper bound by protocol. kube-apiserver 1.37 sends one object (etcd
+# holds at most 1.5 MiB) per review; this leaves room for lists of twenty of the largest.
+CONVERSION_BYTES: Final = 32 * MIB
+
+# The API server keeps idle connections for 90 s (Go's default transport) and fails the next call
+# on one that we closed first.
+KEEPALIVE_SECONDS: Final = 120.0
+
+log = structlog.get_logger("webhooks")
+
+
+@dataclasses.dataclass(frozen=True)
+class Route:
+    """One path: how its body is read, how large it may be, and what answers it."""
+
+    path: str
+    max_body_bytes: int
+    review: Callable[[JSON], JSON]
+
+
+def routes(api: Api) -> tuple[Route, ...]:
+    """The three paths of an API's webhooks."""
+    return (
+        Route(
+            configuration.MUTATE,
+            ADMISSION_BYTES,
+            lambda review: admission.mutate(api, reviews.admission_request(review)),
+        ),
+        Route(
+            configuration.VALIDATE,
+            ADMISSION_BYTES,
+            lambda review: admission.validate(api, reviews.admission_request(review)),
+        ),
+        Route(
+            configuration.CONVERT,
+            CONVERSION_BYTES,
+            lambda review: conversion.convert(api, reviews.conversion_request(review)),
+        ),
+    )
+
+
+def answer(route: Route, body: bytes) -> JSON:
+    """The answer to a body: a proper review wherever a uid can be read.
+
+    Raises:
+        reviews.MalformedReviewError: if no uid can be read.
+    """
+    review = reviews.decode(body)
+    try:
+        return route.review(review)
+    except reviews.UnusableReviewError as error:
+        return reviews.failed(error.envelope, error.message)
+    except reviews.MalformedReviewError:
+        raise
+    except Exception:
+        log.exception("review failed", path=route.path)
+        envelope = reviews.envelope_of(review)
+        message = "internal error of the webhook server; its log has the traceback"
+        return reviews.failed(envelope, message, code=reviews.INTERNAL_ERROR)
+
+
+def application(api: Api) -> web.Application:
+    """The aiohttp application of an API's webhooks."""
+    app = web.Application()
+    for route in routes(api):
+        app.router.add_post(route.path, _handler(route))
+    return app
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    api: Api, *, host: str, port: int, tls: ssl.SSLContext
+) -> AsyncIterator[tuple[str, int]]:
+    """Listen inside the context; its value is the address that accepts connections."""
+    runner = web.AppRunner(application(api), access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
+    await runner.setup()
+    try:
+        site = web.TCPSite(runner, host, port, ssl_context=tls)
+        await site.start()
+        address = runner.addresses[0]
+        yield str(address[0]), int(address[1])
+    finally:
+        await runner.cleanup()
+
+
+def _handler(route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        started = time.perf_counter()
+        response = await _respond(route, request)
+        log.info(
+            "answered",
+            path=route.path,
+            status=response.status,
+            duration_ms=round((time.perf_counter() - started) * 1000, 3),
+        )
+        return response
+
+    return handle
+
+
+async def _respond(route: Route, request: web.Request) -> web.Response:
+    if request.content_type != "application/json":
+        return _refusal(415, f"expected Content-Type application/json, got {request.content_type}")
+    if request.headers.get("Content-Encoding", "identity") != "identity":
+        return _refusal(415, "expected a body without Content-Encoding")
+    body = await _body(request, route.max_body_bytes)
+    if body is None:
+        return _refusal(413, f"expected at most {route.max_body_bytes} bytes in {route.path}")
+    try:
+        found = answer(route, body)
+    except reviews.MalformedReviewError as error:
+        return _refusal(400, str(error))
+    return web.Response(body=reviews.encode(found), content_type="application/json")
+
+
+async def _body(request: web.Request, limit: int) -> bytes | None:
+    """The body, or None once it is known to be larger than the limit."""
+    if request.content_length is not None and request.content_length > limit:
+        return None
+    chunks, size = [], 0
+    async for chunk in request.content.iter_any():
+        size += len(chunk)
+        if size > limit:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def _refusal(status: int, message: str) -> web.Response:
+    return web.Response(status=status, text=message + "\n")
