@@ -365,7 +365,9 @@ class Client:
                 resource, selection, limit=page_size, continuation=continuation
             )
             page = await self._call(request, deadline_seconds)
-            items += page.get("items") or ()
+            # Items of built-in kinds come without them, unlike the same objects one by one.
+            named = {"apiVersion": resource.api_version, "kind": resource.kind}
+            items += [named | item for item in page.get("items") or ()]
             # All pages are of the first one's instant, and each says so.
             continuation = page["metadata"].get("continue")
             if not continuation:

@@ -104,7 +104,7 @@ class ApiError(KubeError):
 
     def __str__(self) -> str:
         details = self.status.get("details") or {}
-        if details.get("name") or details.get("kind") or not self.request:
+        if details.keys() & {"name", "kind", "causes"} or not self.request:
             return self.message or self.reason or f"HTTP {self.code}"
         # «Unauthorized» and «404 page not found» do not say what they are about.
         return f"{self.message or self.reason or self.code}, answered to {self.request}"

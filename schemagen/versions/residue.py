@@ -7,8 +7,10 @@ conversion the other way. So a round trip is exact by construction, whatever the
 An entry names an object and keys in it: ``{"at": path, "was": {key: digest}, "is": {key: value}}``.
 ``was`` has the digests of the values that the plain conversion gave (a key only in ``is`` was
 absent); where they no longer match, somebody edited the field and the entry is stale: dropped.
-``{"at": path, "was": {key: digest}, "insert": {key: [[index, item], ...]}}`` puts list items back.
-A path holds member names, and ``{"name": "x"}`` for a list item known by its key.
+A path holds member names, and ``{"name": "x"}`` for a list item known by its key. Two more forms
+put list items back: ``{"at": path, "key": "name", "after": "x", "item": {...}}`` where items are
+known by a key (in front for ``null``; stale if there is such an item now), and
+``{"at": path, "was": {key: digest}, "insert": {key: [[index, item], ...]}}`` where they are not.
 """
 
 import dataclasses
@@ -70,6 +72,8 @@ def apply_entry(base: JSON, entry: Entry) -> JSON:
             return _rebuilt(base, path, lambda at: _inserted(at, was, inserts))
         case {"at": list(path), "was": dict(was), "is": dict(values)}:
             return _rebuilt(base, path, lambda at: _replaced(at, was, values))
+        case {"at": list(path), "key": str(key), "after": after, "item": dict(item)}:
+            return _rebuilt(base, path, lambda at: _added(at, key, after, item))
         case _:
             return base
 
@@ -91,17 +95,29 @@ def _values(base: JSON, wanted: JSON, at: list[JSON], key: str) -> Iterable[Entr
         yield from _objects(base, wanted, [*at, key])
         return
     if type(base) is list and type(wanted) is list:
+        name = _common_key(base, wanted)
+        if name is not None:
+            yield from _keyed_items(base, wanted, [*at, key], name)
+            return
         inserts = _insertions(base, wanted)
         if inserts is not None:
             digest = canonical.digest(base)
             yield {"at": at, "was": {key: digest}, "insert": {key: inserts}}
             return
-        name = _common_key(base, wanted)
-        if name is not None:
-            for one, other in zip(base, wanted, strict=True):
-                yield from _objects(one, other, [*at, key, {name: one[name]}])
-            return
     yield {"at": at, "was": {key: canonical.digest(base)}, "is": {key: wanted}}
+
+
+def _keyed_items(
+    base: list[JSON], wanted: list[JSON], at: list[JSON], name: str
+) -> Iterable[Entry]:
+    known = {item[name]: item for item in base}
+    previous = None
+    for item in wanted:
+        if item[name] in known:
+            yield from _objects(known[item[name]], item, [*at, {name: item[name]}])
+        else:
+            yield {"at": at, "key": name, "after": previous, "item": item}
+        previous = item[name]
 
 
 def _identical(one: JSON, other: JSON) -> bool:
@@ -126,21 +142,29 @@ def _insertions(base: list[JSON], wanted: list[JSON]) -> list[list[JSON]] | None
 
 
 def _common_key(base: list[JSON], wanted: list[JSON]) -> str | None:
-    """The key by which both lists have the same distinct items in the same order, if any."""
-    if len(base) != len(wanted) or not all(type(item) is dict for item in [*base, *wanted]):
+    """The key by which ``wanted`` has the items of ``base`` in their order, and maybe more."""
+    if not all(type(item) is dict for item in [*base, *wanted]):
         return None
     for key in ITEM_KEYS:
-        names = [item.get(key) for item in base]
-        distinct = len({name for name in names if type(name) is str}) == len(names)
-        if distinct and names == [item.get(key) for item in wanted]:
-            return key
+        names, wanted_names = _distinct(base, key), _distinct(wanted, key)
+        if names is not None and wanted_names is not None:
+            known = set(names)
+            return key if names == [name for name in wanted_names if name in known] else None
     return None
+
+
+def _distinct(items: list[JSON], key: str) -> list[str] | None:
+    """The items' names, if each has one of its own."""
+    names = [item.get(key) for item in items]
+    if not all(type(name) is str for name in names) or len(set(names)) != len(names):
+        return None
+    return names
 
 
 def _rebuilt(base: JSON, path: Sequence[JSON], change: Any) -> JSON:
     """A copy of ``base`` with the object at ``path`` changed; ``base`` if the path is not there."""
     if not path:
-        return change(base) if type(base) is dict else base
+        return change(base)
     step, *rest = path
     if type(step) is str and type(base) is dict and step in base:
         child = _rebuilt(base[step], rest, change)
@@ -161,17 +185,28 @@ def _is_current(at: dict[str, JSON], was: dict[str, JSON]) -> bool:
     )
 
 
-def _replaced(
-    at: dict[str, JSON], was: dict[str, JSON], values: dict[str, JSON]
-) -> dict[str, JSON]:
+def _replaced(at: JSON, was: dict[str, JSON], values: dict[str, JSON]) -> JSON:
+    if type(at) is not dict:
+        return at
     if not _is_current(at, was) or any(key in at for key in values if key not in was):
         return at
     return {**{key: value for key, value in at.items() if key not in was}, **values}
 
 
-def _inserted(
-    at: dict[str, JSON], was: dict[str, JSON], inserts: dict[str, JSON]
-) -> dict[str, JSON]:
+def _added(at: JSON, key: str, after: JSON, item: dict[str, JSON]) -> JSON:
+    if type(at) is not list or key not in item:
+        return at
+    names = [get(one, (key,)) for one in at]
+    if item[key] in names:
+        return at
+    # The item it stood behind may be gone by now; then the end is as good as any place.
+    place = 0 if after is None else names.index(after) + 1 if after in names else len(at)
+    return [*at[:place], item, *at[place:]]
+
+
+def _inserted(at: JSON, was: dict[str, JSON], inserts: dict[str, JSON]) -> JSON:
+    if type(at) is not dict:
+        return at
     if not _is_current(at, was) or not all(key in was for key in inserts):
         return at
     changed = dict(at)

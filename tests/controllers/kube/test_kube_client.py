@@ -193,8 +193,8 @@ async def test_delete_holds_its_preconditions(client: kube.Client, namespace: st
         await client.delete(kube.CONFIG_MAPS, "x", namespace=namespace, resource_version="1")
     await client.delete(kube.CONFIG_MAPS, "x", namespace=namespace, uid=uid)
 
-    assert "Precondition failed: UID in precondition: other" in str(by_uid.value)
-    assert "ResourceVersion in precondition: 1" in str(by_version.value)
+    assert "the UID in the precondition (other) does not match" in str(by_uid.value)
+    assert "the ResourceVersion in the precondition (1) does not match" in str(by_version.value)
     with pytest.raises(kube.NotFoundError):
         await client.get(kube.CONFIG_MAPS, "x", namespace=namespace)
 
@@ -328,7 +328,7 @@ async def test_watch_tells_what_happens_after_a_listing(
     await client.delete(things, "x", namespace=namespace)
 
     watch = client.watch(
-        things, namespace=namespace, resource_version=listing.resource_version, timeout_seconds=2
+        things, namespace=namespace, resource_version=listing.resource_version, timeout_seconds=4
     )
     events = [event async for event in watch]
 
@@ -336,7 +336,7 @@ async def test_watch_tells_what_happens_after_a_listing(
     assert ["ADDED", "MODIFIED", "DELETED"] == [event.type for event in changes]
     assert [1, 2, 2] == [event.object["spec"]["size"] for event in changes]
     assert created["metadata"]["resourceVersion"] == changes[0].resource_version
-    # The API server sends one when it ends a watch in time.
+    # The API server sends one two seconds before it ends a watch.
     assert "BOOKMARK" == events[-1].type
     assert int(events[-1].resource_version) >= int(changes[-1].resource_version)
 
@@ -352,8 +352,11 @@ async def test_watch_without_a_resource_version_begins_with_what_is_there(
     assert ("ADDED", "x") == (first.type, first.object["metadata"]["name"])
 
 
-async def test_watch_of_forgotten_history_is_gone(client: kube.Client, namespace: str) -> None:
-    watch = client.watch(kube.CONFIG_MAPS, namespace=namespace, resource_version="1")
+async def test_watch_of_forgotten_history_is_gone(
+    client: kube.Client, things: kube.Resource
+) -> None:
+    # The history of a kind begins with its CRD.
+    watch = client.watch(things, resource_version="1")
 
     with pytest.raises(kube.GoneError) as caught:
         await anext(watch)
