@@ -369,6 +369,7 @@ def _write_generation(directory: pathlib.Path, pems: Mapping[str, bytes]) -> pat
         mode = 0o600 if name in _PRIVATE else 0o644
         handle = os.open(generation / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(handle, "wb") as file:
+            os.fchmod(handle, mode)  # whatever the umask
             file.write(pem)
             file.flush()
             # Not to find empty files, which count as corrupt, after the power went.

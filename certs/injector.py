@@ -55,7 +55,8 @@ async def inject(
     """Write the bundle wherever the named objects call a webhook, and nothing else.
 
     Args:
-        client: As a user who may get and patch the objects.
+        client: As a user who may get and patch the objects. Their installers leave caBundle out:
+            a placeholder is taken over, and the next apply that has it conflicts.
         ca_pem: The certificates to trust; during a rotation, old and new.
         crds: Names of CustomResourceDefinitions; one without webhook conversion is passed over.
         validating: Names of ValidatingWebhookConfigurations.

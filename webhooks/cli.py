@@ -107,6 +107,9 @@ def serve(
             "--install", help="Also install the CRDs and webhook configurations in the cluster."
         ),
     ] = False,
+    storage: Annotated[
+        str | None, typer.Option(help="Storage version for --install, such as v1alpha1.")
+    ] = None,
     kubeconfig: Annotated[
         pathlib.Path | None, typer.Option(help="Cluster for --install; as kubectl's if absent.")
     ] = None,
@@ -114,6 +117,8 @@ def serve(
     """Serve /mutate, /validate and /convert over TLS until SIGTERM or SIGINT."""
     _log_to_stderr()
     api = _load(reference)
+    if storage is not None:
+        api = api.stored_as(storage)
     names = name or ["127.0.0.1", "localhost"]
     try:
         bundle = certificates.load_or_create(cert_dir, names, dt.datetime.now(dt.UTC))

@@ -19,27 +19,38 @@ Headers: TypeAlias = tuple[tuple[str, str], ...]
 _SERVICE_ACCOUNT = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Identity:
+    """Who we are, for one request."""
+
+    headers: Headers = dataclasses.field(default=(), repr=False)
+    generation: int = 0
+    """Tells two apart that differ only in the client's certificate."""
+
+
 class Credentials(Protocol):
-    """Whatever knows the headers that say who we are."""
+    """Whatever knows who we are."""
 
-    async def headers(self, *, renew: bool = False) -> Headers:
-        """Return the headers for one request.
+    async def identity(self) -> Identity:
+        """Return the identity for one request, renewed first where it is known to have expired."""
 
-        Args:
-            renew: The API server answered 401 to the last ones: get new ones if there are any.
-        """
+    async def renew(self, refused: Identity) -> Identity:
+        """Return a newer identity than the one answered with 401; the same if there is none."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fixed:
-    """Credentials that never change; none at all where the client certificate says it."""
+    """An identity that never changes; by default what the client's certificate says."""
 
-    fixed: Headers = dataclasses.field(default=(), repr=False)
+    fixed: Identity = Identity()
 
-    async def headers(self, *, renew: bool = False) -> Headers:
-        """Return the same headers always."""
-        del renew
+    async def identity(self) -> Identity:
+        """Return the identity."""
         return self.fixed
+
+    async def renew(self, refused: Identity) -> Identity:
+        """Return the refused one: there is no other."""
+        return refused
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +65,8 @@ class Access:
     proxy: str | None = dataclasses.field(default=None, repr=False)
     """Proxy URL, which may hold a password; None leaves it to HTTPS_PROXY and NO_PROXY."""
     credentials: Credentials = Fixed()
+    headers: Headers = ()
+    """What goes with every request besides, such as whom to act as."""
 
 
 Source: TypeAlias = Callable[[], Coroutine[Any, Any, Access]]
@@ -144,14 +157,17 @@ def of_configuration(configuration: Any) -> Access:
 class _Hooked:
     configuration: Any = dataclasses.field(repr=False)
 
-    async def headers(self, *, renew: bool = False) -> Headers:
-        del renew  # the hook alone knows when
+    async def identity(self) -> Identity:
         try:
             key = await self.configuration.get_api_key_with_prefix("BearerToken", "authorization")
         except Exception as error:
             # A hook is anybody's code: a token file that is gone, a network error, a bug.
             raise errors.ConfigurationError(f"the token could not be renewed: {error}") from error
-        return bearer(key.split(maxsplit=1)[-1]) if key else ()
+        return Identity(bearer(key.split(maxsplit=1)[-1]) if key else ())
+
+    async def renew(self, refused: Identity) -> Identity:
+        del refused  # the hook alone knows when to
+        return await self.identity()
 
 
 def bearer(token: str) -> Headers:

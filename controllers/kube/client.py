@@ -8,7 +8,7 @@ import logging
 import os
 import types
 from collections.abc import AsyncGenerator, Callable, Sequence
-from typing import Any, Self
+from typing import Self, TypedDict, Unpack
 
 from controllers.kube import access, answers, errors, requests, transport
 from controllers.kube.errors import JSON
@@ -27,6 +27,17 @@ WATCH_SECONDS = 300
 
 def _log_warning(text: str) -> None:
     _log.warning("api server warning: %s", text)
+
+
+class Options(TypedDict, total=False):
+    """What every way to make a client takes besides."""
+
+    on_warning: Callable[[str], None]
+    """Gets each ``Warning`` of the API server; by default they are logged."""
+    deadline_seconds: float
+    """For each call that does not say its own."""
+    user_agent: str
+    """Also the field manager of writes that name none."""
 
 
 class Client:
@@ -51,7 +62,10 @@ class Client:
 
     @classmethod
     def from_kubeconfig(
-        cls, path: str | os.PathLike[str] | None = None, context: str | None = None, **options: Any
+        cls,
+        path: str | os.PathLike[str] | None = None,
+        context: str | None = None,
+        **options: Unpack[Options],
     ) -> Self:
         """Return a client for a context of a kubeconfig, by default KUBECONFIG's current one.
 
@@ -63,12 +77,12 @@ class Client:
         return cls(access.kubeconfig(path, context), **options)
 
     @classmethod
-    def in_cluster(cls, **options: Any) -> Self:
+    def in_cluster(cls, **options: Unpack[Options]) -> Self:
         """Return a client with the service account of the pod that this runs in."""
         return cls(access.in_cluster(), **options)
 
     @classmethod
-    def from_environment(cls, **options: Any) -> Self:
+    def from_environment(cls, **options: Unpack[Options]) -> Self:
         """Return a client by KUBECONFIG, else of the pod, else by ``~/.kube/config``."""
         return cls(access.environment(), **options)
 

@@ -43,31 +43,40 @@ class ExecPlugin:
     tls: ssl.SSLContext = dataclasses.field(repr=False)
     """The connection's settings, which get the certificate if the plugin returns one."""
     now: Callable[[], dt.datetime] = _utc_now
-    _current: access.Headers | None = dataclasses.field(default=None, repr=False)
+    _current: access.Identity | None = None
     _expires: dt.datetime | None = None
     _running: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock, repr=False)
 
-    async def headers(self, *, renew: bool = False) -> access.Headers:
-        """Return the plugin's token; run it first if there is none that is still good."""
-        seen = self._current
+    async def identity(self) -> access.Identity:
+        """Return what the plugin said; ask it first if that is nothing yet or has expired."""
         async with self._running:
-            # Many requests may have been refused together: the first of them ran the plugin.
-            refused = renew and self._current is seen
-            if self._current is None or refused or self._is_expired():
-                self._take(parse(await self._run(), self.config))
-            return self._current or ()
+            if self._current is None or self._is_expired():
+                return await self._ask()
+            return self._current
+
+    async def renew(self, refused: access.Identity) -> access.Identity:
+        """Ask the plugin again, once for all the requests that were refused together."""
+        async with self._running:
+            if self._current is None or self._current == refused:
+                return await self._ask()
+            return self._current
 
     def _is_expired(self) -> bool:
         return self._expires is not None and self._expires - _SKEW <= self.now()
 
-    def _take(self, status: JSON) -> None:
+    async def _ask(self) -> access.Identity:
+        status = parse(await self._run(), self.config)
         if "clientCertificateData" in status:
             access.load_certificate(
                 self.tls, status["clientCertificateData"].encode(), status["clientKeyData"].encode()
             )
-        self._current = access.bearer(status["token"]) if status.get("token") else ()
         stamp = status.get("expirationTimestamp")
         self._expires = dt.datetime.fromisoformat(stamp) if stamp else None
+        self._current = access.Identity(
+            access.bearer(status["token"]) if status.get("token") else (),
+            self._current.generation + 1 if self._current else 0,
+        )
+        return self._current
 
     async def _run(self) -> bytes:
         arguments = command(self.config, self.directory)

@@ -1,9 +1,9 @@
 """kubeconfig files to an `access.Access`, by `kubernetes.aio.config`. Shell: reads files.
 
-`kubernetes.aio.config` merges the files and does OIDC, GCP and basic authentication. Certificates,
-token files and impersonation are read here: it leaves private keys in temporary files, reads a
-token file once, fails on a context without a user, and forgets ``as`` (acting with more rights
-than the file says).
+Whom a user is comes from `kubernetes.aio.config` where that is sound. Its kubeconfigs are not: of
+several files the last current-context wins, private keys stay in temporary files, a token file is
+read once, a context without a user fails, errors quote tokens, ``as`` is forgotten (acting with
+more rights than the file says), and OIDC tokens are renewed without verifying the provider's TLS.
 """
 
 import base64
@@ -13,11 +13,11 @@ import os
 import pathlib
 import ssl
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import yaml
-from kubernetes.aio import client, config
+from kubernetes.aio import client
 from kubernetes.aio.config import kube_config
 
 from controllers.kube import access, errors, exec_plugins
@@ -31,97 +31,113 @@ async def load(paths: str, context: str | None) -> access.Access:
     """Return the access that a context describes.
 
     Args:
-        paths: Files parted by ``os.pathsep``; those that do not exist are passed over.
+        paths: Files parted by ``os.pathsep``; those that do not exist are passed over, and of
+            several entries of one name the first counts, as for kubectl.
         context: The context's name; None is the current one.
 
     Raises:
         ConfigurationError: No such file or context, or something in it is unusable.
     """
-    merger = _merge(paths)
+    files = _read(paths)
     try:
-        entries = _Entries.of(merger.config, context)
+        entries = _entries(files, context)
+        server = str(entries.cluster["server"]).rstrip("/")
         tls = entries.tls()
-        credentials = await _credentials(entries, tls, merger, context)
-    except (config.ConfigException, OSError, ValueError, KeyError, TypeError) as error:
+        credentials = _credentials(entries, tls)
+        headers = _impersonation(entries.user)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        explained = f"no {error}" if isinstance(error, KeyError) else error
         raise errors.ConfigurationError(
             f"expected a usable {f'context {context!r}' if context else 'current context'} in "
-            f"{paths}: {error}"
+            f"{paths}, got {explained}"
         ) from error
+    # Now rather than at the first request: a plugin that fails is a matter of configuration.
+    identity = await credentials.identity()
+    if isinstance(credentials, _Upstream) and not entries.user.get("auth-provider"):
+        credentials = access.Fixed(identity)
     return access.Access(
-        server=str(entries.cluster["server"]).rstrip("/"),
+        server=server,
         tls=tls,
         server_hostname=entries.cluster.get("tls-server-name"),
         proxy=entries.cluster.get("proxy-url"),
         credentials=credentials,
+        headers=headers,
     )
 
 
-def _merge(paths: str) -> kube_config.KubeConfigMerger:
-    present = [path for path in paths.split(os.pathsep) if pathlib.Path(path).expanduser().exists()]
+@dataclasses.dataclass(frozen=True, slots=True)
+class _File:
+    path: pathlib.Path
+    content: JSON = dataclasses.field(repr=False)
+
+
+def _read(paths: str) -> list[_File]:
+    candidates = [pathlib.Path(path).expanduser() for path in paths.split(os.pathsep) if path]
+    present = [_File(path, _parse(path)) for path in candidates if path.exists()]
     if not present:
         raise errors.ConfigurationError(
             f"expected a kubeconfig at {paths}, got no such file: pass its path or set KUBECONFIG"
         )
-    for path in present:
-        try:
-            content = yaml.safe_load(pathlib.Path(path).expanduser().read_bytes())
-        except (OSError, yaml.YAMLError) as error:
-            # PyYAML quotes the line at fault, which may hold a key.
-            where = getattr(error, "problem_mark", None) or getattr(error, "strerror", "")
-            raise errors.ConfigurationError(
-                f"expected YAML that can be read in the kubeconfig {path}, got an error "
-                f"{_place(where)}"
-            ) from None
-        if not isinstance(content, dict):
-            raise errors.ConfigurationError(
-                f"expected a mapping in the kubeconfig {path}, got {type(content).__name__}"
-            )
-    paths = os.pathsep.join(present)
-    return kube_config.KubeConfigMerger(paths)  # type: ignore[no-untyped-call] # has no types
+    return present
 
 
-def _place(where: Any) -> str:
-    return f"at line {where.line + 1}" if hasattr(where, "line") else f"({where})"
+def _parse(path: pathlib.Path) -> JSON:
+    try:
+        content = yaml.safe_load(access.read(path))
+    except yaml.YAMLError as error:
+        # PyYAML quotes what is at fault, which may be a key; the place is enough.
+        mark = getattr(error, "problem_mark", None)
+        where = f"at line {mark.line + 1}" if mark else "in its encoding"
+        raise errors.ConfigurationError(
+            f"expected YAML in the kubeconfig {path}, got an error {where}"
+        ) from None
+    if not isinstance(content, dict):
+        raise errors.ConfigurationError(
+            f"expected a mapping in the kubeconfig {path}, got {type(content).__name__}"
+        )
+    return content
+
+
+def _entries(files: Sequence[_File], context: str | None) -> "_Entries":
+    named = (file.content.get("current-context") for file in files)
+    name = context or next((current for current in named if current), None)
+    names = _find(files, "context", name)[1]
+    cluster_file, cluster = _find(files, "cluster", names["cluster"])
+    user_file, user = _find(files, "user", names["user"]) if names.get("user") else (files[0], {})
+    return _Entries(cluster, cluster_file, user, user_file)
+
+
+def _find(files: Sequence[_File], what: str, name: str | None) -> tuple[_File, JSON]:
+    for file in files:
+        for entry in file.content.get(f"{what}s") or ():
+            if entry["name"] == name:
+                return file, entry.get(what) or {}
+    raise ValueError(f"no {what} of the name {name!r}" if name else "no current-context")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Entries:
-    """A context's cluster and user, and the directories that their relative paths start from."""
+    """A context's cluster and user, and the files whose directories relative paths start from."""
 
-    cluster: JSON
-    cluster_directory: pathlib.Path
-    user: JSON
-    user_directory: pathlib.Path
-
-    @classmethod
-    def of(cls, merged: Any, context: str | None) -> "_Entries":
-        chosen = merged["contexts"].get_with_name(context or merged["current-context"])
-        names = chosen.value["context"]
-        cluster = merged["clusters"].get_with_name(names["cluster"])
-        user = None
-        if names.get("user"):
-            user = merged["users"].get_with_name(names["user"])
-        return cls(
-            cluster.value["cluster"],
-            pathlib.Path(cluster.path).resolve().parent,
-            (user.value.get("user") or {}) if user else {},
-            pathlib.Path(user.path if user else cluster.path).resolve().parent,
-        )
+    cluster: JSON = dataclasses.field(repr=False)
+    cluster_file: _File
+    user: JSON = dataclasses.field(repr=False)
+    user_file: _File
 
     def tls(self) -> ssl.SSLContext:
-        certificate = _material(self.user, "client-certificate", self.user_directory)
-        key = _material(self.user, "client-key", self.user_directory)
+        certificate = _material(self.user, "client-certificate", self.user_file.path.parent)
+        key = _material(self.user, "client-key", self.user_file.path.parent)
         if (certificate is None) != (key is None):
             raise ValueError("expected both or none of client-certificate and client-key, got one")
         return access.tls_context(
-            ca_pem=_material(self.cluster, "certificate-authority", self.cluster_directory),
+            ca_pem=_material(self.cluster, "certificate-authority", self.cluster_file.path.parent),
             verify=not self.cluster.get("insecure-skip-tls-verify", False),
             certificate=(certificate, key) if certificate and key else None,
         )
 
     def plugin_cluster(self) -> JSON:
         """What an exec plugin learns of the cluster (client.authentication.k8s.io/v1 Cluster)."""
-        authority = _material(self.cluster, "certificate-authority", self.cluster_directory)
+        authority = _material(self.cluster, "certificate-authority", self.cluster_file.path.parent)
         given = {
             "server": self.cluster["server"],
             "tls-server-name": self.cluster.get("tls-server-name"),
@@ -133,27 +149,19 @@ class _Entries:
         return {key: value for key, value in given.items() if value}
 
 
-async def _credentials(
-    entries: _Entries, tls: ssl.SSLContext, merger: Any, context: str | None
-) -> access.Credentials:
-    identity: access.Credentials
+def _credentials(entries: _Entries, tls: ssl.SSLContext) -> access.Credentials:
+    directory = entries.user_file.path.parent
     if entries.user.get("exec"):
-        identity = exec_plugins.ExecPlugin(
-            entries.user["exec"], entries.user_directory, entries.plugin_cluster(), tls
+        return exec_plugins.ExecPlugin(
+            entries.user["exec"], directory, entries.plugin_cluster(), tls
         )
-    elif entries.user.get("tokenFile"):
-        identity = _TokenFile(entries.user_directory / entries.user["tokenFile"])
-    else:
-        loader = _AuthenticationOnly(  # type: ignore[no-untyped-call] # has no types
-            merger.config,
-            active_context=context,
-            # A refresh token may be good for one use only: lost, the user must log in again.
-            config_persister=lambda _: merger.save_changes(),
-        )
-        identity = _Upstream(loader)
-    await identity.headers()
-    impersonation = _impersonation(entries.user)
-    return _Impersonating(identity, impersonation) if impersonation else identity
+    if entries.user.get("tokenFile"):
+        return TokenFile(directory / entries.user["tokenFile"])
+    provider = entries.user.get("auth-provider") or {}
+    if provider.get("name") == "oidc":
+        token = access.bearer(provider["config"]["id-token"])
+        return _Oidc(access.Identity(token), entries.user_file.path)
+    return _Upstream(entries.user, entries.user_file.path)
 
 
 def _plugin_config(cluster: JSON) -> Any:
@@ -175,19 +183,29 @@ def _material(entry: JSON, key: str, directory: pathlib.Path) -> bytes | None:
 
 
 @dataclasses.dataclass(slots=True)
-class _TokenFile:
+class TokenFile:
     """A token that somebody else renews in a file; it is read again every minute."""
 
     path: pathlib.Path
     monotonic: Callable[[], float] = time.monotonic
-    _headers: access.Headers = dataclasses.field(default=(), repr=False)
+    _current: access.Identity | None = None
     _read_again: float = 0.0
 
-    async def headers(self, *, renew: bool = False) -> access.Headers:
-        if renew or not self._headers or self.monotonic() >= self._read_again:
-            self._headers = access.bearer(access.read(self.path).decode())
-            self._read_again = self.monotonic() + _TOKEN_FILE_SECONDS
-        return self._headers
+    async def identity(self) -> access.Identity:
+        """Return what the file says, or said less than a minute ago."""
+        if self._current is None or self.monotonic() >= self._read_again:
+            return self._read()
+        return self._current
+
+    async def renew(self, refused: access.Identity) -> access.Identity:
+        """Return what the file says now."""
+        del refused  # the file alone knows
+        return self._read()
+
+    def _read(self) -> access.Identity:
+        self._current = access.Identity(access.bearer(access.read(self.path).decode()))
+        self._read_again = self.monotonic() + _TOKEN_FILE_SECONDS
+        return self._current
 
 
 class _AuthenticationOnly(kube_config.KubeConfigLoader):
@@ -198,28 +216,55 @@ class _AuthenticationOnly(kube_config.KubeConfigLoader):
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Upstream:
-    """What `kubernetes.aio` makes of the user: a token, OIDC, GCP, user name and password."""
+class _Oidc:
+    """The ID token of the legacy OIDC provider, as it stands in the kubeconfig."""
 
-    loader: Any = dataclasses.field(repr=False)
+    current: access.Identity
+    path: pathlib.Path
 
-    async def headers(self, *, renew: bool = False) -> access.Headers:
-        del renew  # the loader renews by the token's own expiry, each time it loads
-        configuration = client.Configuration()
-        await self.loader.load_and_set(configuration)
-        value = configuration.api_key.get("BearerToken")
-        return (("Authorization", value.strip()),) if value else ()
+    async def identity(self) -> access.Identity:
+        return self.current
+
+    async def renew(self, refused: access.Identity) -> access.Identity:
+        del refused
+        raise errors.ConfigurationError(
+            f"expected a valid OIDC ID token in {self.path}, got one that the API server refuses: "
+            "log in again, or use an exec plugin such as kubelogin, which renews it"
+        )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class _Impersonating:
-    """Somebody's credentials, acting as somebody else (``as`` of the user)."""
+class _Upstream:
+    """What `kubernetes.aio` makes of the user: a token, user name and password, GCP."""
 
-    identity: access.Credentials
-    impersonation: access.Headers
+    user: JSON = dataclasses.field(repr=False)
+    path: pathlib.Path
 
-    async def headers(self, *, renew: bool = False) -> access.Headers:
-        return await self.identity.headers(renew=renew) + self.impersonation
+    async def identity(self) -> access.Identity:
+        configuration: Any = client.Configuration()
+        try:
+            await self._loader().load_and_set(configuration)
+        except Exception as error:
+            # Whatever a provider's library raises underneath.
+            raise errors.ConfigurationError(
+                f"expected usable credentials in the kubeconfig {self.path}, got {error}"
+            ) from error
+        value = configuration.api_key.get("BearerToken")
+        return access.Identity((("Authorization", value.strip()),) if value else ())
+
+    async def renew(self, refused: access.Identity) -> access.Identity:
+        del refused  # the loader renews by the token's own expiry, each time it loads
+        return await self.identity()
+
+    def _loader(self) -> Any:
+        # Of this user alone, and without a path: upstream's errors quote whole entries.
+        alone = {
+            "current-context": "x",
+            "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],
+            "clusters": [{"name": "c", "cluster": {"server": ""}}],
+            "users": [{"name": "u", "user": self.user}],
+        }
+        return _AuthenticationOnly(alone)  # type: ignore[no-untyped-call] # has no types
 
 
 def _impersonation(user: JSON) -> access.Headers:

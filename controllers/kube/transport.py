@@ -6,16 +6,18 @@ server that asks to come back later is obeyed. Nothing here knows objects.
 
 import asyncio
 import contextlib
-import dataclasses
 import http
+import itertools
+import os
 import ssl
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
 import yarl
 
-from controllers.kube import access, answers, errors
+from controllers.kube import access, answers, errors, proxies
 from controllers.kube.requests import Request
 
 # 500 objects (a page) at etcd's limit of 1.5 MiB would be 750 MiB; real pages are a hundredth.
@@ -28,13 +30,6 @@ _MAX_ATTEMPTS = 10
 _CONNECTIONS = 100
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Answer:
-    code: int
-    retry_after_seconds: int | None
-    body: bytes = dataclasses.field(repr=False)
-
-
 class Transport:
     """The connections to one API server. They are made when needed, and made anew when lost."""
 
@@ -42,6 +37,7 @@ class Transport:
         self, to: access.Access, *, on_warning: Callable[[str], None], user_agent: str
     ) -> None:
         self._to = to
+        self._proxy = to.proxy or proxies.from_environment(to.server, os.environ)
         self._on_warning = on_warning
         self._user_agent = user_agent
         self._calls = self._session(_CONNECTIONS)
@@ -60,11 +56,11 @@ class Transport:
             ApiError: The API server refused.
             UnreachableError: There was no whole answer.
         """
-        async with self._deadline(request, deadline_seconds):
-            answer = await self._obeying(request)
-        if answer.code >= http.HTTPStatus.MULTIPLE_CHOICES:
-            raise answers.failure(answer.code, answer.body, str(request))
-        return answers.decode(answer.body, str(request))
+        async with (
+            self._deadline(request, deadline_seconds),
+            self._obeying(self._calls, request, deadline_seconds) as response,
+        ):
+            return answers.decode(await _read(response, request), str(request))
 
     async def lines(
         self, request: Request, *, deadline_seconds: float, silence_seconds: float
@@ -83,10 +79,9 @@ class Transport:
         lines = answers.Lines(MAX_EVENT_BYTES)
         async with contextlib.AsyncExitStack() as stack:
             async with self._deadline(request, deadline_seconds):
-                response = await self._authenticated(self._watches, request, stack)
-                if response.status >= http.HTTPStatus.MULTIPLE_CHOICES:
-                    body = await self._read(response, request)
-                    raise answers.failure(response.status, body, str(request))
+                response = await stack.enter_async_context(
+                    self._obeying(self._watches, request, deadline_seconds)
+                )
             while True:
                 async with self._deadline(request, silence_seconds):
                     chunk = await response.content.readany()
@@ -99,43 +94,56 @@ class Transport:
                 f"{self._to.server} broke off within an event of {request}"
             )
 
-    async def _obeying(self, request: Request) -> _Answer:
-        for _ in range(_MAX_ATTEMPTS - 1):
-            answer = await self._exchange(request)
-            if not _is_for_later(request, answer):
-                return answer
-            await asyncio.sleep(answer.retry_after_seconds or 0)
-        return await self._exchange(request)
+    @contextlib.asynccontextmanager
+    async def _obeying(
+        self, session: aiohttp.ClientSession, request: Request, deadline_seconds: float
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send, again where the API server asks to come back later within the deadline."""
+        ends = time.monotonic() + deadline_seconds
+        for attempt in itertools.count(1):
+            async with self._authenticated(session, request) as response:
+                if response.status < http.HTTPStatus.MULTIPLE_CHOICES:
+                    yield response
+                    return
+                body = await _read(response, request)
+            seconds = retry_after_seconds(
+                request, response.status, response.headers.get("Retry-After", "")
+            )
+            too_late = seconds is not None and time.monotonic() + seconds >= ends
+            if seconds is None or too_late or attempt == _MAX_ATTEMPTS:
+                raise answers.failure(response.status, body, str(request))
+            await asyncio.sleep(seconds)
 
-    async def _exchange(self, request: Request) -> _Answer:
-        async with contextlib.AsyncExitStack() as stack:
-            response = await self._authenticated(self._calls, request, stack)
-            body = await self._read(response, request)
-            seconds = response.headers.get("Retry-After", "")
-            return _Answer(response.status, int(seconds) if seconds.isdigit() else None, body)
-
+    @contextlib.asynccontextmanager
     async def _authenticated(
-        self,
-        session: aiohttp.ClientSession,
-        request: Request,
-        stack: contextlib.AsyncExitStack,
-    ) -> aiohttp.ClientResponse:
+        self, session: aiohttp.ClientSession, request: Request
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send; where the credentials are refused and there are newer ones, send once more."""
-        headers = await self._to.credentials.headers()
-        response = await stack.enter_async_context(self._send(session, request, headers))
-        if response.status == http.HTTPStatus.UNAUTHORIZED:
-            renewed = await self._to.credentials.headers(renew=True)
-            if renewed != headers:
-                response.close()
-                response = await stack.enter_async_context(self._send(session, request, renewed))
-        self._warn(response)
-        return response
+        async with contextlib.AsyncExitStack() as stack:
+            identity = await self._to.credentials.identity()
+            response = await stack.enter_async_context(self._send(session, request, identity))
+            if response.status == http.HTTPStatus.UNAUTHORIZED:
+                renewed = await self._to.credentials.renew(identity)
+                if renewed != identity:
+                    # Not for use again: its TLS session may be bound to the old certificate.
+                    response.close()
+                    response = await stack.enter_async_context(
+                        self._send(session, request, renewed)
+                    )
+            for text in answers.warnings(response.headers.getall("Warning", ())):
+                self._on_warning(text)
+            yield response
 
     @contextlib.asynccontextmanager
     async def _send(
-        self, session: aiohttp.ClientSession, request: Request, credentials: access.Headers
+        self, session: aiohttp.ClientSession, request: Request, identity: access.Identity
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = [*credentials, ("Accept", "application/json"), ("User-Agent", self._user_agent)]
+        headers = [
+            *identity.headers,
+            *self._to.headers,
+            ("Accept", "application/json"),
+            ("User-Agent", self._user_agent),
+        ]
         if request.content_type is not None:
             headers.append(("Content-Type", request.content_type))
         async with session.request(
@@ -144,26 +152,10 @@ class Transport:
             headers=headers,
             data=request.body,
             allow_redirects=False,
-            proxy=self._to.proxy,
+            proxy=self._proxy,
             server_hostname=self._to.server_hostname,
         ) as response:
             yield response
-
-    async def _read(self, response: aiohttp.ClientResponse, request: Request) -> bytes:
-        parts, size = [], 0
-        async for part in response.content.iter_any():
-            size += len(part)
-            if size > MAX_BODY_BYTES:
-                raise errors.AnswerError(
-                    f"expected at most {MAX_BODY_BYTES} bytes in the answer to {request}, "
-                    "got more: ask for smaller pages"
-                )
-            parts.append(part)
-        return b"".join(parts)
-
-    def _warn(self, response: aiohttp.ClientResponse) -> None:
-        for text in answers.warnings(response.headers.getall("Warning", ())):
-            self._on_warning(text)
 
     @contextlib.asynccontextmanager
     async def _deadline(self, request: Request, seconds: float) -> AsyncIterator[None]:
@@ -187,16 +179,29 @@ class Transport:
             cookie_jar=aiohttp.DummyCookieJar(),
             # Deadlines are ours; aiohttp's default would end a watch after five minutes.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-            trust_env=True,
         )
 
 
-def _is_for_later(request: Request, answer: _Answer) -> bool:
-    if answer.retry_after_seconds is None:
-        return False
+async def _read(response: aiohttp.ClientResponse, request: Request) -> bytes:
+    parts, size = [], 0
+    async for part in response.content.iter_any():
+        size += len(part)
+        if size > MAX_BODY_BYTES:
+            raise errors.AnswerError(
+                f"expected at most {MAX_BODY_BYTES} bytes in the answer to {request}, got more: "
+                "ask for smaller pages"
+            )
+        parts.append(part)
+    return b"".join(parts)
+
+
+def retry_after_seconds(request: Request, code: int, header: str) -> int | None:
+    """Return how long to wait before sending a refused request again; None is not to."""
+    if not header.isdigit():
+        return None
     # A 429 was not carried out, whatever it was; after a 5xx only reading again is harmless.
-    reading = request.method == "GET" and answer.code >= http.HTTPStatus.INTERNAL_SERVER_ERROR
-    return answer.code == http.HTTPStatus.TOO_MANY_REQUESTS or reading
+    reading = request.method == "GET" and code >= http.HTTPStatus.INTERNAL_SERVER_ERROR
+    return int(header) if code == http.HTTPStatus.TOO_MANY_REQUESTS or reading else None
 
 
 def _explained(error: Exception) -> str:

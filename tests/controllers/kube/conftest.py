@@ -126,7 +126,7 @@ def _pem(entry: dict[str, Any], key: str) -> bytes:
 
 
 @pytest.fixture
-def kubeconfigs(api_server: Any, tmp_path: pathlib.Path) -> Kubeconfigs:
+def configs(api_server: Any, tmp_path: pathlib.Path) -> Kubeconfigs:
     admin = yaml.safe_load(pathlib.Path(api_server.admin_kubeconfig).read_text())
     return Kubeconfigs(tmp_path, admin)
 

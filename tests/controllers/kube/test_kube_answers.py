@@ -10,7 +10,7 @@ def test_lines_come_whole_wherever_the_stream_is_cut() -> None:
 
     got = [line for byte in stream for line in lines.feed(bytes([byte]))]
 
-    assert [b'{"a":1}', b'{"b":2}', b'{"c":3}'] == got
+    assert got == [b'{"a":1}', b'{"b":2}', b'{"c":3}']
     assert lines.is_between
 
 
@@ -19,9 +19,9 @@ def test_half_a_line_is_kept() -> None:
 
     got = lines.feed(b'{"a":1}\n{"b"')
 
-    assert [b'{"a":1}'] == got
+    assert got == [b'{"a":1}']
     assert not lines.is_between
-    assert [b'{"b":2}'] == lines.feed(b":2}\n")
+    assert lines.feed(b":2}\n") == [b'{"b":2}']
 
 
 def test_line_over_the_bound_is_refused() -> None:
@@ -51,8 +51,8 @@ def test_event_knows_where_to_go_on_from() -> None:
 
     event = answers.event(line, "GET /x")
 
-    assert "BOOKMARK" == event.type
-    assert "9" == event.resource_version
+    assert event.type == "BOOKMARK"
+    assert event.resource_version == "9"
 
 
 def test_error_event_is_raised_as_its_status() -> None:
@@ -61,12 +61,12 @@ def test_error_event_is_raised_as_its_status() -> None:
     with pytest.raises(kube.GoneError) as caught:
         answers.event(b'{"type":"ERROR","object":' + status + b"}", "GET /x")
 
-    assert "too old: 1 (5), answered to GET /x" == str(caught.value)
+    assert str(caught.value) == "too old: 1 (5), answered to GET /x"
 
 
 @pytest.mark.parametrize("line", [b"[]", b'{"type":"ADDED"}', b"<html>"])
 def test_line_that_is_no_event_is_refused(line: bytes) -> None:
-    with pytest.raises(kube.AnswerError, match="from GET /x|to GET /x"):
+    with pytest.raises(kube.AnswerError, match=r"(from|to) GET /x"):
         answers.event(line, "GET /x")
 
 
@@ -108,12 +108,12 @@ def test_error_speaks_the_api_servers_words_and_lists_causes() -> None:
 
     error = errors.from_status(status, request="PUT /x")
 
-    assert 'Thing "x" is invalid: spec.size: too big' == str(error)
+    assert str(error) == 'Thing "x" is invalid: spec.size: too big'
     assert (
         kube.Cause("spec.size", "FieldValueInvalid", "too big"),
         kube.Cause("", "", "no field"),
     ) == error.causes
-    assert 3 == error.retry_after_seconds
+    assert error.retry_after_seconds == 3
     assert status == error.status
 
 
@@ -121,8 +121,8 @@ def test_failure_that_is_no_status_is_quoted_up_to_a_bound() -> None:
     error = answers.failure(502, b"<html>" + b"x" * 1000, "GET /x")
 
     assert f"<html>{'x' * 250}, answered to GET /x" == str(error)
-    assert 502 == error.code
+    assert error.code == 502
 
 
 def test_failure_without_a_body_names_its_code() -> None:
-    assert "HTTP 503, answered to GET /x" == str(answers.failure(503, b"", "GET /x"))
+    assert str(answers.failure(503, b"", "GET /x")) == "HTTP 503, answered to GET /x"

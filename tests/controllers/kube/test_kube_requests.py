@@ -10,11 +10,11 @@ SELECTED = requests.Selection(namespace="a", labels="app=x,tier!=y", fields="met
 def test_page_carries_selectors_limit_and_continuation() -> None:
     request = requests.list_page(kube.SECRETS, SELECTED, limit=5, continuation="t/+=")
 
-    assert "GET" == request.method
-    assert (
+    assert request.method == "GET"
+    assert request.target == (
         "/api/v1/namespaces/a/secrets?labelSelector=app%3Dx%2Ctier%21%3Dy"
         "&fieldSelector=metadata.name%3Dz&limit=5&continue=t%2F%2B%3D"
-    ) == request.target
+    )
 
 
 def test_watch_asks_for_bookmarks() -> None:
@@ -33,7 +33,7 @@ def test_create_takes_the_namespace_from_the_object() -> None:
 
     request = requests.create(kube.SECRETS, body)
 
-    assert "POST /api/v1/namespaces/a/secrets" == str(request)
+    assert str(request) == "POST /api/v1/namespaces/a/secrets"
 
 
 def test_create_without_a_namespace_is_refused() -> None:
@@ -55,12 +55,12 @@ def test_options_become_query_parameters() -> None:
         kube.SECRETS, {"metadata": {"name": "x"}}, namespace="a", options=options
     )
 
-    assert "PUT" == request.method
-    assert (
+    assert request.method == "PUT"
+    assert request.query == (
         ("fieldManager", "m"),
         ("fieldValidation", "Strict"),
         ("dryRun", "All"),
-    ) == request.query
+    )
 
 
 def test_apply_adds_the_type_that_the_api_server_wants() -> None:
@@ -72,13 +72,13 @@ def test_apply_adds_the_type_that_the_api_server_wants() -> None:
         options=requests.WriteOptions(field_manager="m"),
     )
 
-    assert "application/apply-patch+yaml" == request.content_type
+    assert request.content_type == "application/apply-patch+yaml"
     assert ("force", "true") in request.query
-    assert {
+    assert orjson.loads(request.body or b"") == {
         "apiVersion": "rbac.authorization.k8s.io/v1",
         "kind": "Role",
         "metadata": {"name": "x"},
-    } == orjson.loads(request.body or b"")
+    }
 
 
 def test_apply_without_a_field_manager_is_refused() -> None:
@@ -121,17 +121,17 @@ def test_delete_states_preconditions_and_propagation() -> None:
         dry_run=True,
     )
 
-    assert {
+    assert orjson.loads(request.body or b"") == {
         "apiVersion": "v1",
         "kind": "DeleteOptions",
         "propagationPolicy": "Foreground",
         "preconditions": {"uid": "u", "resourceVersion": "7"},
         "dryRun": ["All"],
-    } == orjson.loads(request.body or b"")
+    }
 
 
 def test_object_without_a_name_is_refused() -> None:
-    with pytest.raises(kube.AddressError, match="expected the object's name in metadata.name"):
+    with pytest.raises(kube.AddressError, match="expected the object's name"):
         requests.replace(kube.ROLES, {"metadata": {}}, namespace="a")
 
 

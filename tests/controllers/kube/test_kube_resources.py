@@ -42,8 +42,10 @@ def test_path_addresses_objects_and_collections(
         (
             kube.CLUSTER_ROLES,
             {"namespace": "a"},
-            "expected no namespace for clusterroles.rbac.authorization.k8s.io, which is "
-            "cluster-scoped, got 'a'",
+            (
+                "expected no namespace for clusterroles.rbac.authorization.k8s.io, which is "
+                "cluster-scoped, got 'a'"
+            ),
         ),
         (
             PODS,
@@ -71,5 +73,5 @@ def test_name_that_would_leave_its_path_segment_is_refused(part: str, name: str)
 
 
 def test_api_version_of_the_core_group_has_no_slash() -> None:
-    assert "v1" == PODS.api_version
-    assert "rbac.authorization.k8s.io/v1" == kube.ROLES.api_version
+    assert PODS.api_version == "v1"
+    assert kube.ROLES.api_version == "rbac.authorization.k8s.io/v1"

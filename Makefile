@@ -1,0 +1,58 @@
+# `make demo` and `make test` do all of their set-up themselves: a virtual environment from locked,
+# hash-pinned packages, and a control plane that is found or built once.
+
+PYTHON ?= $(shell for python in python3.14 python3.13 python3.12 python3.11 python3; do \
+  $$python -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/installed
+PYTEST ?= $(BIN)/python -m pytest
+
+.DEFAULT_GOAL := help
+.PHONY: help demo dev test check format generate lock clean
+
+help:  ## Show this help
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+
+demo: $(INSTALLED)  ## Watch a real API server default, convert and refuse AgentRuns
+	@$(BIN)/agentctl demo
+
+dev: $(INSTALLED)  ## Keep that API server up and print how to use kubectl with it
+	@$(BIN)/agentctl dev
+
+test: check  ## Everything: checks, unit tests, and end-to-end tests on a real API server
+	$(BIN)/python -m controllers.devcluster build
+	$(PYTEST) -m e2e
+
+check: $(INSTALLED)  ## Format, lint, types, import contracts, generated files, unit tests
+	$(BIN)/ruff format --check --quiet .
+	$(BIN)/ruff check --quiet .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/schemagen generate crds:api --out crds/generated --check
+	$(PYTEST) -m "not e2e"
+
+format: $(INSTALLED)  ## Format and mend what can be mended
+	$(BIN)/ruff format --quiet .
+	$(BIN)/ruff check --quiet --fix .
+
+generate: $(INSTALLED)  ## Write the CRDs from the models
+	$(BIN)/schemagen generate crds:api --out crds/generated
+
+# Locks every platform and Python; needs uv, which is itself a locked package of the group `lock`.
+lock: $(INSTALLED)  ## Lock the newest versions of all packages, with hashes
+	$(BIN)/pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+	  --upgrade --group dev pyproject.toml --output-file .requirements/dev.txt
+
+clean:  ## Remove what was made here (not the cache of built control planes)
+	rm -rf $(VENV) .dev .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
+
+$(INSTALLED): pyproject.toml .requirements/dev.txt
+	@test -n "$(PYTHON)" || { echo 'expected Python 3.11 or newer with its venv module, got none;' \
+	  'install it (Debian: apt install python3-venv), or name it: make PYTHON=/path/to/python'; exit 1; }
+	@echo "installing into $(VENV) with $(PYTHON) (under a minute; once)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r .requirements/dev.txt
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+	@touch $@

@@ -1,0 +1,1 @@
+"""``agentctl``: the composition root; the only package that may import every other one."""

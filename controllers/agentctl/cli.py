@@ -1,0 +1,53 @@
+"""``agentctl``: its commands, each of which imports what it needs only when it runs."""
+
+import pathlib
+from importlib import metadata
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(
+    help="Run and look after the Agents Platform.",
+    no_args_is_help=True,
+    pretty_exceptions_show_locals=False,
+)
+
+
+@app.callback()
+def _main() -> None:
+    """Run and look after the Agents Platform."""
+
+
+@app.command()
+def version() -> None:
+    """Print the version of this program."""
+    typer.echo(f"agentctl {metadata.version('kubewright')}")
+
+
+@app.command()
+def demo() -> None:
+    """Show the platform's API on a real API server on this machine, step by step.
+
+    Exit codes: 0 if every step did what it says, 1 if one did not.
+    """
+    from controllers.agentctl import demo as command  # noqa: PLC0415 - lazy: keeps the start short
+
+    raise typer.Exit(command.run())
+
+
+@app.command()
+def dev(
+    directory: Annotated[
+        pathlib.Path,
+        typer.Option(help="Folder for the kubeconfig, the certificates, the data and the logs."),
+    ] = pathlib.Path(".dev"),
+) -> None:
+    """Keep an API server with the platform's API running until Ctrl-C."""
+    from controllers.agentctl import dev as command  # noqa: PLC0415 - lazy: keeps the start short
+
+    raise typer.Exit(command.run(directory))
+
+
+def main() -> None:
+    """The console script."""
+    app()

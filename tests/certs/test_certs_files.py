@@ -1,0 +1,368 @@
+import concurrent.futures
+import contextlib
+import datetime as dt
+import pathlib
+import ssl
+import threading
+from collections.abc import Iterator
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.x509.oid import NameOID
+
+from certs import authority, files
+
+NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+NAMES = ["webhooks.test", "127.0.0.1"]
+CA = authority.new_authority("test", now=NOW)
+OTHER = authority.new_authority("other", now=NOW)
+LEAF = authority.issue_server(CA, NAMES, now=NOW)
+DIRECTORY = pathlib.Path("/nowhere")
+
+
+def contents(**pems: bytes) -> files.Contents:
+    """Return contents by names such as ``ca_crt``."""
+    return files.Contents(DIRECTORY, {name.replace("_", "."): pem for name, pem in pems.items()})
+
+
+def all_of(issuer: authority.Pair = CA, leaf: authority.Pair = LEAF) -> files.Contents:
+    return contents(
+        ca_crt=issuer.certificate_pem,
+        ca_key=issuer.key_pem,
+        tls_crt=leaf.certificate_pem,
+        tls_key=leaf.key_pem,
+    )
+
+
+def put(directory: pathlib.Path, given: files.Contents) -> None:
+    for name, pem in given.files.items():
+        (directory / name).write_bytes(pem)
+
+
+def test_nothing_there_is_to_be_created() -> None:
+    assert files.plan(contents(), NAMES, NOW) == files.Create()
+
+
+def test_good_leaf_is_kept() -> None:
+    assert files.plan(all_of(), NAMES, NOW) == files.Keep(files.Bundle(LEAF, CA.certificate_pem))
+
+
+def test_authority_without_a_leaf_signs_one() -> None:
+    given = contents(ca_crt=CA.certificate_pem, ca_key=CA.key_pem)
+
+    assert files.plan(given, NAMES, NOW) == files.Reissue(CA, "there is no tls.crt")
+
+
+def test_given_pair_is_kept_whatever_its_names_and_age() -> None:
+    given = contents(tls_crt=LEAF.certificate_pem, tls_key=LEAF.key_pem)
+    years_later = NOW + dt.timedelta(days=3650)
+
+    assert files.plan(given, ["other.test"], years_later) == files.Keep(files.Bundle(LEAF, None))
+
+
+def test_given_pair_comes_with_its_ca() -> None:
+    given = contents(
+        ca_crt=OTHER.certificate_pem, tls_crt=LEAF.certificate_pem, tls_key=LEAF.key_pem
+    )
+
+    plan = files.plan(given, NAMES, NOW)
+
+    assert plan == files.Keep(files.Bundle(LEAF, OTHER.certificate_pem))
+
+
+LIFETIME = authority.LEAF_LIFETIME + authority.BACKDATED
+LAST_THIRD = NOW + authority.LEAF_LIFETIME - LIFETIME / 3
+
+
+@pytest.mark.parametrize(
+    ("names", "now", "issuer", "expected"),
+    [
+        (NAMES, NOW, CA, None),
+        (["WEBHOOKS.test"], NOW, CA, None),
+        (NAMES, LAST_THIRD - dt.timedelta(seconds=1), CA, None),
+        (NAMES, LAST_THIRD, CA, "it runs out at 2026-01-31T00:00:00Z"),
+        (NAMES, NOW + authority.LEAF_LIFETIME, CA, "it ran out at 2026-01-31T00:00:00Z"),
+        ([*NAMES, "::1", "a.test"], NOW, CA, "it does not cover ::1, a.test"),
+        (NAMES, NOW, OTHER, "it is not signed by ca.crt"),
+    ],
+)
+def test_leaf_is_signed_anew_for_a_reason(
+    names: list[str], now: dt.datetime, issuer: authority.Pair, expected: str | None
+) -> None:
+    assert files.why_reissue(LEAF.certificate, issuer.certificate, names, now) == expected
+
+
+def test_leaf_that_ends_with_its_authority_is_kept_to_the_end() -> None:
+    brief = authority.new_authority("brief", now=NOW, lifetime=dt.timedelta(days=3))
+    leaf = authority.issue_server(brief, NAMES, now=NOW, lifetime=dt.timedelta(days=3))
+    late = NOW + dt.timedelta(days=2, hours=23)
+
+    assert files.why_reissue(leaf.certificate, brief.certificate, NAMES, late) is None
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (contents(tls_crt=LEAF.certificate_pem), "expected tls.key beside /nowhere/tls.crt"),
+        (contents(tls_key=LEAF.key_pem), "expected tls.crt beside /nowhere/tls.key"),
+        (contents(ca_key=CA.key_pem), "expected ca.crt beside /nowhere/ca.key"),
+        (
+            contents(ca_crt=CA.certificate_pem),
+            "expected ca.key, or tls.crt with tls.key, beside /nowhere/ca.crt",
+        ),
+        (
+            contents(tls_crt=b"junk", tls_key=LEAF.key_pem),
+            "expected PEM certificates, got 4 bytes that are none",
+        ),
+        (
+            contents(tls_crt=LEAF.certificate_pem, tls_key=b"junk"),
+            "expected an unencrypted PEM private key, got 4 bytes that are none",
+        ),
+        (
+            contents(tls_crt=LEAF.certificate_pem, tls_key=CA.key_pem),
+            "expected the private key of the certificate CN=webhooks.test, got the key of another",
+        ),
+        (
+            contents(ca_crt=b"", tls_crt=LEAF.certificate_pem, tls_key=LEAF.key_pem),
+            "expected PEM certificates, got 0 blank bytes, at ca.crt in /nowhere",
+        ),
+        (
+            contents(ca_crt=OTHER.certificate_pem, ca_key=CA.key_pem),
+            "got the key of another one, at ca.crt and ca.key in /nowhere",
+        ),
+    ],
+)
+def test_unusable_directory_is_told_with_file_and_way_out(
+    given: files.Contents, message: str
+) -> None:
+    with pytest.raises(files.FileError) as caught:
+        files.plan(given, NAMES, NOW)
+
+    assert message in str(caught.value)
+    assert "there, or remove" in str(caught.value)
+
+
+def test_authority_that_ran_out_is_told() -> None:
+    with pytest.raises(files.FileError, match="one that ran out at 2027-01-01T00:00:00Z, at ca"):
+        files.plan(all_of(), NAMES, NOW + authority.AUTHORITY_LIFETIME)
+
+
+def test_authority_with_a_key_of_another_kind_is_told() -> None:
+    key = rsa.generate_private_key(65537, 2048)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mkcert")])
+    certificate = (
+        x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + dt.timedelta(days=9))
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        .sign(key, hashes.SHA256())
+    )
+    key_pem = key.private_bytes(
+        serialization.Encoding.PEM,
+        serialization.PrivateFormat.PKCS8,
+        serialization.NoEncryption(),
+    )
+    given = contents(ca_crt=certificate.public_bytes(serialization.Encoding.PEM), ca_key=key_pem)
+
+    with pytest.raises(files.FileError, match="expected an elliptic-curve key, got RSAPrivateKey"):
+        files.plan(given, NAMES, NOW)
+
+
+def test_missing_directory_is_made_for_the_owner_alone(tmp_path: pathlib.Path) -> None:
+    directory = tmp_path / "deep" / "certs"
+
+    bundle = files.load_or_create(directory, NAMES, NOW)
+
+    modes = {name: (directory / name).stat().st_mode & 0o777 for name in files.NAMES}
+    assert directory.stat().st_mode & 0o777 == 0o700
+    assert modes == {"ca.crt": 0o644, "ca.key": 0o600, "tls.crt": 0o644, "tls.key": 0o600}
+    assert (directory / "ca.crt").read_bytes() == bundle.ca_pem
+    assert (directory / "tls.crt").read_bytes() == bundle.server.certificate_pem
+    assert (directory / "tls.key").read_bytes() == bundle.server.key_pem
+
+
+def test_second_load_finds_what_the_first_made(tmp_path: pathlib.Path) -> None:
+    first = files.load_or_create(tmp_path, NAMES, NOW)
+    second = files.load_or_create(tmp_path, NAMES, NOW)
+
+    assert first == second
+
+
+def test_old_leaf_is_replaced_under_the_same_authority(tmp_path: pathlib.Path) -> None:
+    first = files.load_or_create(tmp_path, NAMES, NOW)
+
+    second = files.load_or_create(tmp_path, NAMES, LAST_THIRD)
+
+    assert first.ca_pem == second.ca_pem
+    assert first.server != second.server
+    assert files.load_or_create(tmp_path, NAMES, LAST_THIRD) == second
+
+
+def test_leaf_does_not_outlive_its_authority(tmp_path: pathlib.Path) -> None:
+    first = files.load_or_create(tmp_path, NAMES, NOW)
+    assert first.ca_pem is not None
+    (ca,) = authority.read_bundle(first.ca_pem)
+
+    late = files.load_or_create(tmp_path, NAMES, ca.not_valid_after_utc - dt.timedelta(days=1))
+
+    assert late.server.certificate.not_valid_after_utc == ca.not_valid_after_utc
+
+
+def test_given_pair_is_used_without_writing_anything(tmp_path: pathlib.Path) -> None:
+    put(tmp_path, contents(tls_crt=LEAF.certificate_pem, tls_key=LEAF.key_pem))
+    before = sorted(tmp_path.iterdir())
+
+    bundle = files.load_or_create(tmp_path, ["other.test"], NOW)
+
+    assert bundle == files.Bundle(LEAF, None)
+    assert sorted(tmp_path.iterdir()) == before
+
+
+def test_corrupt_file_is_left_as_it_is(tmp_path: pathlib.Path) -> None:
+    put(tmp_path, all_of())
+    (tmp_path / "tls.key").write_bytes(b"precious")
+
+    with pytest.raises(files.FileError, match=r"at tls\.crt and tls\.key in "):
+        files.load_or_create(tmp_path, NAMES, NOW)
+
+    assert (tmp_path / "tls.key").read_bytes() == b"precious"
+
+
+def test_path_of_a_file_is_told(tmp_path: pathlib.Path) -> None:
+    file = tmp_path / "file"
+    file.touch()
+
+    with pytest.raises(files.FileError, match=r"expected to write certificates to .*, got"):
+        files.load_or_create(file, NAMES, NOW)
+
+
+def test_file_that_cannot_be_read_is_told(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "tls.crt").mkdir()
+
+    with pytest.raises(files.FileError, match=r"expected to read .*tls\.crt, got Is a directory"):
+        files.load_or_create(tmp_path, NAMES, NOW)
+
+
+def test_files_put_there_by_hand_are_taken_over(tmp_path: pathlib.Path) -> None:
+    put(tmp_path, all_of())
+
+    bundle = files.load_or_create(tmp_path, [*NAMES, "more.test"], NOW)
+
+    assert bundle.ca_pem == CA.certificate_pem
+    assert (tmp_path / "ca.key").read_bytes() == CA.key_pem
+    assert (tmp_path / "tls.crt").read_bytes() == bundle.server.certificate_pem
+    assert bundle.server != LEAF
+
+
+def test_volume_of_the_kubelet_is_read_through_its_links(tmp_path: pathlib.Path) -> None:
+    generation = tmp_path / "..2026_01_01"
+    generation.mkdir()
+    put(generation, contents(tls_crt=LEAF.certificate_pem, tls_key=LEAF.key_pem))
+    (tmp_path / "..data").symlink_to("..2026_01_01")
+    for name in ("tls.crt", "tls.key"):
+        (tmp_path / name).symlink_to(f"..data/{name}")
+
+    assert files.load_or_create(tmp_path, NAMES, NOW).server == LEAF
+
+
+def test_generations_do_not_pile_up(tmp_path: pathlib.Path) -> None:
+    for number in range(5):
+        files.load_or_create(tmp_path, [f"n{number}.test"], NOW)
+
+    assert len(list(tmp_path.glob("..generation-*"))) == 2
+
+
+@pytest.mark.parametrize("by_hand", [False, True])
+def test_reader_never_sees_a_mixed_pair(tmp_path: pathlib.Path, *, by_hand: bool) -> None:
+    if by_hand:
+        put(tmp_path, all_of())
+    else:
+        files.load_or_create(tmp_path, NAMES, NOW)
+    done = threading.Event()
+
+    def read() -> int:
+        seen = set()
+        while not done.is_set():
+            seen.add(files.load_or_create(tmp_path, [], NOW).server)
+        return len(seen)
+
+    with concurrent.futures.ThreadPoolExecutor() as pool:
+        readers = [pool.submit(read) for _ in range(2)]
+        try:
+            for number in range(50):
+                files.load_or_create(tmp_path, [f"n{number}.test"], NOW)
+        finally:
+            done.set()
+
+    # check_pair runs on each read: a mixed one would have raised.
+    assert all(reader.result() >= 1 for reader in readers)
+
+
+def test_two_that_create_at_once_agree(tmp_path: pathlib.Path) -> None:
+    together = threading.Barrier(4)
+
+    def load() -> files.Bundle:
+        together.wait()
+        return files.load_or_create(tmp_path / "certs", NAMES, NOW)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        bundles = {bundle.result() for bundle in [pool.submit(load) for _ in range(4)]}
+
+    assert len(bundles) == 1
+
+
+def client_context(ca_pem: bytes | None) -> ssl.SSLContext:
+    context = ssl.create_default_context(cadata=(ca_pem or b"").decode())
+    context.set_alpn_protocols(["h2", "http/1.1"])
+    return context
+
+
+@contextlib.contextmanager
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> Iterator[ssl.SSLObject]:
+    """Shake hands in memory, and yield the client's side."""
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    served = server.wrap_bio(to_server, to_client, server_side=True)
+    wrapped = client.wrap_bio(to_client, to_server, server_hostname="webhooks.test")
+    for side in (wrapped, served) * 3:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            side.do_handshake()
+    yield wrapped
+
+
+def test_server_context_speaks_http_1_and_the_bundle_verifies_it(tmp_path: pathlib.Path) -> None:
+    now = dt.datetime.now(dt.UTC)
+    bundle = files.load_or_create(tmp_path, NAMES, now)
+
+    server = files.server_context(bundle.server)
+
+    assert server.minimum_version == ssl.TLSVersion.TLSv1_2
+    with handshake(server, client_context(bundle.ca_pem)) as shaken:
+        assert shaken.selected_alpn_protocol() == "http/1.1"
+        assert shaken.version() == "TLSv1.3"
+
+
+def test_live_context_serves_the_next_pair(tmp_path: pathlib.Path) -> None:
+    now = dt.datetime.now(dt.UTC)
+    bundle = files.load_or_create(tmp_path, NAMES, now)
+    server = files.server_context(bundle.server)
+    renewed = files.load_or_create(tmp_path, [*NAMES, "more.test"], now)
+
+    files.serve(server, renewed.server)
+
+    with handshake(server, client_context(bundle.ca_pem)) as shaken:
+        der = ssl.PEM_cert_to_DER_cert(renewed.server.certificate_pem.decode())
+        assert shaken.getpeercert(binary_form=True) == der
+
+
+def test_pair_that_does_not_belong_together_leaves_the_context_as_it_is(
+    tmp_path: pathlib.Path,
+) -> None:
+    bundle = files.load_or_create(tmp_path, NAMES, dt.datetime.now(dt.UTC))
+    server = files.server_context(bundle.server)
+
+    with pytest.raises(authority.CertificateError, match="got the key of another one"):
+        files.serve(server, authority.Pair(bundle.server.certificate_pem, OTHER.key_pem))
+
+    with handshake(server, client_context(bundle.ca_pem)) as shaken:
+        der = ssl.PEM_cert_to_DER_cert(bundle.server.certificate_pem.decode())
+        assert shaken.getpeercert(binary_form=True) == der

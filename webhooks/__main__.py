@@ -1,0 +1,5 @@
+"""``python -m webhooks``."""
+
+from webhooks import cli
+
+cli.main()
