@@ -9,11 +9,11 @@ from typing import Final
 
 from certs import injector
 from controllers import kube
-from schemagen import Api
+from schemagen import Api, Kind
 from webhooks import configuration
 
 FIELD_MANAGER: Final = "kubewright"
-ESTABLISHED_SECONDS: Final = 30.0
+SERVED_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.05
 
 _CONFIGURATIONS: Final = {
@@ -23,20 +23,20 @@ _CONFIGURATIONS: Final = {
 
 
 async def install(client: kube.Client, api: Api, *, base_url: str, ca_pem: bytes) -> None:
-    """Apply CRDs and webhook configurations that call ``base_url``, and wait for the CRDs.
+    """Apply CRDs and webhook configurations that call ``base_url``, until the kinds are served.
 
     Raises:
         kube.KubeError: in the API server's words.
-        TimeoutError: if a CRD is not established within 30 s.
+        TimeoutError: if a kind is not served within 30 s.
     """
     client_config = configuration.at_url(base_url)
     names = [api.crd_name(kind) for kind in api]
     for manifest in configuration.crds(api, client_config):
         await _apply(client, kube.CUSTOM_RESOURCE_DEFINITIONS, manifest)
     await injector.inject(client, ca_pem, crds=names)
-    async with asyncio.timeout(ESTABLISHED_SECONDS):
-        for name in names:
-            await _wait_until_established(client, name)
+    async with asyncio.timeout(SERVED_SECONDS):
+        for kind in api:
+            await _wait_until_served(client, api, kind)
     for manifest in configuration.configurations(api, client_config):
         await _apply(client, _CONFIGURATIONS[manifest["kind"]], manifest)
     await injector.inject(client, ca_pem, validating=[api.group], mutating=[api.group])
@@ -46,9 +46,16 @@ async def _apply(client: kube.Client, resource: kube.Resource, manifest: kube.JS
     await client.apply(resource, manifest, field_manager=FIELD_MANAGER, force=True)
 
 
-async def _wait_until_established(client: kube.Client, name: str) -> None:
+async def _wait_until_served(client: kube.Client, api: Api, kind: Kind) -> None:
+    name = api.crd_name(kind)
     while not await _is_established(client, name):  # noqa: ASYNC110 - the event is the cluster's
         await asyncio.sleep(_POLL_SECONDS)
+    for version in kind.versions:
+        if version.served:
+            # The first call of a version makes the API server set up its storage and cache; until
+            # then it may answer 404 or 429 to what comes next.
+            resource = kube.Resource(api.group, version.name, kind.plural, kind.name)
+            await client.list(resource)
 
 
 async def _is_established(client: kube.Client, name: str) -> bool:

@@ -5,6 +5,7 @@ import copy
 import dataclasses
 import functools
 import importlib.resources
+import json
 import pathlib
 import tempfile
 import time
@@ -29,6 +30,7 @@ RUNS: Final = {
 }
 SPECS: Final = kube.Resource(GROUP, "v1alpha1", "implementationspecs", "ImplementationSpec")
 NAMESPACE: Final = "default"
+RESIDUE: Final = f"conversion.{GROUP}/v1alpha1-residue"
 # 131,071 characters of which one takes two bytes: what counts characters lets it pass.
 TEXT_OF_ONE_BYTE_TOO_MUCH: Final = "x" * (128 * 1024 - 1) + "é"
 
@@ -75,7 +77,11 @@ async def _accepted(show: "Show", client: kube.Client) -> None:
     sample = _sample("v1alpha1/agentrun.yaml")
     show.title("A v1alpha1 AgentRun comes in")
     show.yaml(sample)
-    stored = await show.call("create", lambda: client.create(RUNS["v1alpha1"], _in(sample)))
+    # apiextensions-apiserver, customresource_handler.go: a create waits 2 s if its CRD is that new.
+    stored = await show.call(
+        "create (of which the API server waits 2 s, because the CRD is new)",
+        lambda: client.create(RUNS["v1alpha1"], _in(sample)),
+    )
 
     show.title("It has been defaulted")
     added = _added(sample["spec"], stored["spec"])
@@ -84,8 +90,10 @@ async def _accepted(show: "Show", client: kube.Client) -> None:
 
     show.title("The same object, read as v1beta1")
     newer = await show.call("get v1beta1", lambda: _get(client, "v1beta1", sample))
-    show.yaml({"metadata": {"annotations": newer["metadata"].get("annotations")}})
     show.yaml({"spec": newer["spec"]})
+    show.text("and, in an annotation, how v1alpha1 wrote what v1beta1 writes in one way only:")
+    for entry in json.loads(newer["metadata"]["annotations"][RESIDUE]):
+        show.text(f"  {'.'.join(entry['at'])}  {_change(entry)}")
     show.check("v1beta1 speaks of durations, keyed lists and unions", _is_v1beta1(newer["spec"]))
 
     show.title("Written in v1beta1, read as v1alpha1 again")
@@ -141,6 +149,13 @@ def _is_v1beta1(spec: kube.JSON) -> bool:
         and {"name": "base", "value": "main"} in spec["parameters"]
         and spec["retention"] == {"keepForever": True}
     )
+
+
+def _change(entry: kube.JSON) -> str:
+    """A residue entry in a few words."""
+    kept = ", ".join(f"{key}: {json.dumps(value)}" for key, value in entry["is"].items())
+    gone = ", ".join(f"no {key}" for key in entry["was"] if key not in entry["is"])
+    return kept or gone
 
 
 def _get(client: kube.Client, version: str, sample: kube.JSON) -> Awaitable[kube.JSON]:

@@ -180,7 +180,7 @@ class Cluster:
     def _fail(self, name: str, what: str) -> None:
         text = self._log(name).read_text(errors="replace")
         last = "\n".join(text.splitlines()[-_SHOWN_LINES:])
-        message = f"expected {name} to start; it {what}. Its log ends:\n{last}\nAll of it: {self._log(name)}"
+        message = f"expected {name} to start; it {what}. {self._log(name)} ends:\n{last}"
         if "address already in use" in text:
             raise _PortTakenError(message)
         raise errors.StartError(message)

@@ -15,7 +15,7 @@ from tests.support import manifests
 pytestmark = pytest.mark.e2e
 
 # What v1beta1 has no place for: it travels as residue.
-ODD = {
+ODD: dict[str, Any] = {
     "runtime": {"type": "job", "config": {"serviceAccount": "s", "backoffLimit": "3", "my": [1]}},
     "secrets": ["a", "a"],
     "vcsPolicy": {},
@@ -330,7 +330,7 @@ async def test_managers_of_both_versions_share_a_run(platform: Platform) -> None
 
 
 async def test_next_apply_of_either_manager_keeps_what_the_other_wrote(platform: Platform) -> None:
-    base = {
+    base: dict[str, Any] = {
         "agentRef": {"name": "codex"},
         "implementationSpecRef": {"name": "fix-login"},
         **ODD,
