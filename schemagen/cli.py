@@ -72,10 +72,10 @@ def _texts(reference: str, storage: str | None) -> dict[str, str]:
 def _stored_as(api: registry.Api, storage: str | None) -> registry.Api:
     if storage is None:
         return api
-    if not any(kind.version(storage) for kind in api):
-        names = sorted({version.name for kind in api for version in kind.versions})
-        raise _failure(f"expected --storage to be one of {', '.join(names)}, got {storage}")
-    return api.stored_as(storage)
+    try:
+        return api.stored_as(storage)
+    except ValueError as error:
+        raise _failure(str(error)) from error
 
 
 def _differs(path: pathlib.Path, text: str) -> bool:

@@ -116,10 +116,10 @@ class _Walk:
             return self._int_or_string(arguments, where, seen)
         if origin is Literal:
             return _enumeration(arguments, where)
-        if isinstance(annotation, type) and origin is None:
-            return self._named(annotation, where, seen)
         if annotation is Any:
             return {"x-kubernetes-preserve-unknown-fields": True}
+        if isinstance(annotation, type) and origin is None:
+            return self._named(annotation, where, seen)
         if origin is list:
             return {"type": "array", "items": self.annotated(arguments[0], (), where + "[]", seen)}
         if origin is dict:

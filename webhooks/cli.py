@@ -117,16 +117,16 @@ def serve(
     """Serve /mutate, /validate and /convert over TLS until SIGTERM or SIGINT."""
     _log_to_stderr()
     api = _load(reference)
-    if storage is not None:
-        api = api.stored_as(storage)
     names = name or ["127.0.0.1", "localhost"]
     try:
+        if storage is not None:
+            api = api.stored_as(storage)
         bundle = certificates.load_or_create(cert_dir, names, dt.datetime.now(dt.UTC))
         tls = certificates.server_context(bundle.server)
         uvloop.run(
             _serve(api, host, port, tls, names, bundle.ca_pem if register else None, kubeconfig)
         )
-    except (authority.CertificateError, kube.KubeError, TimeoutError, OSError) as error:
+    except (authority.CertificateError, kube.KubeError, TimeoutError, OSError, ValueError) as error:
         raise _failure(str(error)) from error
 
 

@@ -25,14 +25,18 @@ def version() -> None:
 
 
 @app.command()
-def demo() -> None:
+def demo(
+    picture: Annotated[
+        pathlib.Path | None, typer.Option(help="SVG file for a picture of all that is shown.")
+    ] = None,
+) -> None:
     """Show the platform's API on a real API server on this machine, step by step.
 
     Exit codes: 0 if every step did what it says, 1 if one did not.
     """
     from controllers.agentctl import demo as command  # noqa: PLC0415 - lazy: keeps the start short
 
-    raise typer.Exit(command.run())
+    raise typer.Exit(command.run(picture))
 
 
 @app.command()

@@ -7,6 +7,7 @@ import functools
 import importlib.resources
 import json
 import pathlib
+import re
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Sequence
@@ -35,15 +36,25 @@ RESIDUE: Final = f"conversion.{GROUP}/v1alpha1-residue"
 TEXT_OF_ONE_BYTE_TOO_MUCH: Final = "x" * (128 * 1024 - 1) + "é"
 
 
-def run() -> int:
-    """Show everything; 0 if every step did what it says."""
-    console = rich.console.Console(highlight=False)
+def run(picture: pathlib.Path | None) -> int:
+    """Show everything, and draw it if a picture is wanted; 0 if every step did what it says."""
+    console = rich.console.Console(
+        highlight=False, record=picture is not None, width=100 if picture is not None else None
+    )
     try:
         with tempfile.TemporaryDirectory(prefix="kubewright-demo-") as scratch:
-            return _on_a_cluster(console, pathlib.Path(scratch))
+            code = _on_a_cluster(console, pathlib.Path(scratch))
     except (devcluster.DevclusterError, local.WebhookServerError, kube.KubeError) as error:
         console.print(f"[red]{rich.markup.escape(str(error))}[/]")
         return 1
+    if picture is not None:
+        picture.write_text(_without_web_fonts(console.export_svg(title="make demo")))
+    return code
+
+
+def _without_web_fonts(svg: str) -> str:
+    """The picture in the viewer's own monospaced font instead of one from the network."""
+    return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace("Fira Code,", "")
 
 
 def _on_a_cluster(console: rich.console.Console, scratch: pathlib.Path) -> int:

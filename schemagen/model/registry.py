@@ -161,7 +161,14 @@ class Api:
         return f"{kind.plural}.{self.group}"
 
     def stored_as(self, name: str) -> "Api":
-        """The same API with another storage version, where a kind has it."""
+        """The same API with another storage version, where a kind has it.
+
+        Raises:
+            ValueError: if no kind has it.
+        """
+        if not any(kind.version(name) for kind in self.kinds):
+            names = sorted({version.name for kind in self.kinds for version in kind.versions})
+            raise ValueError(f"expected one of {', '.join(names)} as storage version, got {name}")
         return dataclasses.replace(
             self,
             kinds=tuple(

@@ -1,0 +1,75 @@
+"""What the documents say works: commands run, links lead somewhere, Python parses."""
+
+import ast
+import pathlib
+import re
+import shlex
+import subprocess
+import sys
+
+import pytest
+
+ROOT = pathlib.Path(__file__).parents[2]
+DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
+BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+# Commands that other tests run, or that are for another project's files.
+ELSEWHERE = (
+    *("make ", "KUBEWRIGHT_", "webhooks serve"),
+    *("schemagen generate widgets:api", "webhooks review widgets:api"),
+)
+
+
+def blocks(language: str) -> list[tuple[pathlib.Path, str]]:
+    return [
+        (path, text)
+        for path in DOCUMENTS
+        for found, text in BLOCK.findall(path.read_text())
+        if found == language
+    ]
+
+
+COMMANDS = [
+    (path.name, line.split(" #")[0].strip())
+    for path, text in blocks("sh")
+    for line in text.splitlines()
+    if line.strip() and not line.startswith(ELSEWHERE)
+]
+
+
+@pytest.mark.parametrize(("name", "line"), COMMANDS)
+def test_command_of_a_document_runs(name: str, line: str) -> None:
+    program, *arguments = shlex.split(line)
+    assert program in {"schemagen", "webhooks"}, f"{name}: no test runs {line!r}"
+
+    done = subprocess.run(
+        [sys.executable, "-m", program, *arguments], cwd=ROOT, capture_output=True, check=False
+    )
+
+    assert done.stderr == b""
+    assert done.returncode in ({0, 1} if "/fail/" in line else {0})
+
+
+@pytest.mark.parametrize(("path", "text"), blocks("python"), ids=lambda item: str(item)[-40:])
+def test_python_of_a_document_parses(path: pathlib.Path, text: str) -> None:
+    ast.parse(text, str(path))
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_links_between_documents_lead_somewhere(path: pathlib.Path) -> None:
+    targets = re.findall(r"\]\(([^)#:]+)\)", path.read_text())
+
+    missing = [target for target in targets if not (path.parent / target).exists()]
+
+    assert [] == missing
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: path.name)
+def test_modules_and_files_that_a_document_names_exist(path: pathlib.Path) -> None:
+    named = re.findall(
+        r"`((?:schemagen|webhooks|controllers|crds|certs|tests|docs)/[\w./-]+)`", path.read_text()
+    )
+
+    missing = [name for name in named if not (ROOT / name).exists()]
+
+    assert [] == missing

@@ -1,0 +1,37 @@
+"""What each package exports is what it lists, and importing it loads no more than it needs."""
+
+import importlib
+import subprocess
+import sys
+
+import pytest
+
+PACKAGES = ["schemagen", "crds", "controllers.kube", "controllers.devcluster"]
+
+
+@pytest.mark.parametrize("name", PACKAGES)
+def test_listed_names_exist_once(name: str) -> None:
+    module = importlib.import_module(name)
+
+    assert len(set(module.__all__)) == len(module.__all__)
+    assert all(hasattr(module, exported) for exported in module.__all__)
+
+
+def test_agentctl_starts_without_the_rest() -> None:
+    code = "import sys, controllers.agentctl.cli; print(*sys.modules)"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert {"kubernetes", "aiohttp", "crds", "cryptography"}.isdisjoint(loaded)
+
+
+def test_toolkit_needs_no_network_library() -> None:
+    code = "import sys, schemagen.crd, schemagen.versions.graph; print(*sys.modules)"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert {"kubernetes", "aiohttp", "ssl", "asyncio", "yaml"}.isdisjoint(loaded)

@@ -1,0 +1,127 @@
+"""Steps go up and come down again, and leave out what they cannot say."""
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemagen.versions import steps
+from schemagen.versions.steps import ABSENT
+from tests.support import objects
+
+VOLUME = steps.record(
+    steps.keep("name"),
+    steps.flat_union(
+        "type",
+        pvc=("claim", steps.record(steps.keep("claimName"))),
+        emptyDir=("emptyDir", steps.record(steps.keep("medium"))),
+    ),
+)
+CONFIG = steps.open_record(
+    (
+        steps.move("a", "pod.a", steps.text()),
+        steps.move("b", "b", steps.numeric(steps.integer(least=0))),
+        steps.move("c", "pod.a", steps.one_way(steps.text())),
+    ),
+    extra="extra",
+)
+
+STEPS = {
+    "keep": (steps.KEEP, "x", "x"),
+    "duration": (steps.to_duration(), 5400, "1h30m"),
+    "zero duration": (steps.to_duration(), 0, "0s"),
+    "word": (steps.enumeration({"read-write": "ReadWrite"}), "read-write", "ReadWrite"),
+    "map": (
+        steps.map_to_list("name", "value"),
+        {"b": "1", "a": "2"},
+        [{"name": "a", "value": "2"}, {"name": "b", "value": "1"}],
+    ),
+    "wrap": (steps.wrap("name"), ["b", "a"], [{"name": "b"}, {"name": "a"}]),
+    "flat union": (
+        VOLUME,
+        {"name": "v", "type": "pvc", "claimName": "c"},
+        {"name": "v", "claim": {"claimName": "c"}},
+    ),
+    "flat union without fields": (
+        VOLUME,
+        {"name": "v", "type": "emptyDir"},
+        {"name": "v", "emptyDir": {}},
+    ),
+    "open record": (
+        CONFIG,
+        {"a": "x", "b": 3, "z": None},
+        {"pod": {"a": "x"}, "b": 3, "extra": {"z": None}},
+    ),
+    "open record without extra": (CONFIG, {"a": "x"}, {"pod": {"a": "x"}}),
+    "move": (
+        steps.record(steps.move("a", "b.c"), steps.move("d.e", "f")),
+        {"a": 1, "d": {"e": 2}},
+        {"b": {"c": 1}, "f": 2},
+    ),
+    "each": (steps.each(steps.to_duration()), [60, 1], ["1m", "1s"]),
+    "values": (steps.values(steps.to_duration()), {"a": 60}, {"a": "1m"}),
+}
+
+
+@pytest.mark.parametrize(("step", "old", "new"), STEPS.values(), ids=STEPS)
+def test_step_goes_up_and_comes_down(step: steps.Step, old: Any, new: Any) -> None:
+    assert new == step.up(old)
+    assert old == step.down(new)
+
+
+@pytest.mark.parametrize(
+    ("step", "value"),
+    [
+        (steps.KEEP, None),
+        (steps.to_duration(), -1),
+        (steps.to_duration(), True),
+        (steps.to_duration(), 1.0),
+        (steps.to_duration(least=1), 0),
+        (steps.to_duration(), 2**31),
+        (steps.integer(), "3"),
+        (steps.numeric(steps.integer()), "3.5"),
+        (steps.numeric(steps.integer()), "٣"),
+        (steps.numeric(steps.integer()), "9" * 5000),
+        (steps.enumeration({"a": "A"}), "b"),
+        (steps.enumeration({"a": "A"}), ["a"]),
+        (steps.map_to_list("name", "value"), ["a"]),
+        (steps.record(), []),
+        (steps.exact(steps.record(steps.keep("a"))), {"a": 1, "b": 2}),
+    ],
+    ids=str,
+)
+def test_value_without_a_form_in_the_newer_version_is_absent(step: steps.Step, value: Any) -> None:
+    assert ABSENT is step.up(value)
+
+
+@pytest.mark.parametrize("text", ["", "x", "1.5s", "1d", "-1s", "s", "1s1h", "٣s", "9" * 999 + "s"])
+def test_text_that_is_no_duration_is_absent(text: str) -> None:
+    assert ABSENT is steps.to_duration().down(text)
+
+
+def test_of_a_repeated_key_the_first_item_stays() -> None:
+    step = steps.each_by("name", steps.KEEP)
+
+    kept = step.up([{"name": "a", "x": 1}, {"name": "a", "x": 2}, {}, None, {"name": 3}])
+
+    assert [{"name": "a", "x": 1}] == kept
+
+
+def test_first_of_two_names_for_a_field_is_taken() -> None:
+    assert {"pod": {"a": "x"}, "extra": {"c": "y"}} == CONFIG.up({"c": "y", "a": "x"})
+
+
+@given(st.integers(0, 2**31 - 1))
+def test_seconds_survive_as_a_duration(seconds: int) -> None:
+    assert seconds == steps.seconds_of(steps.duration_of(seconds))
+
+
+@pytest.mark.parametrize("step", [entry[0] for entry in STEPS.values()], ids=STEPS)
+def test_step_takes_anything(step: steps.Step) -> None:
+    @given(objects.ANYTHING)
+    def check(value: Any) -> None:
+        step.up(value)
+        step.down(value)
+
+    check()

@@ -1,0 +1,75 @@
+"""``webhooks review`` and the errors of ``webhooks``, as a user meets them."""
+
+import json
+import pathlib
+import subprocess
+import sys
+
+import pytest
+
+DATA = pathlib.Path(__file__).parents[1] / "data"
+
+
+def webhooks(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
+    command = [sys.executable, "-m", "webhooks", *arguments]
+    return subprocess.run(command, input=stdin, capture_output=True, check=False)
+
+
+@pytest.mark.parametrize(
+    ("path", "code"),
+    [
+        ("admission/pass/delete.json", 0),
+        ("admission/fail/v1alpha1-parameter-of-2049-bytes.json", 1),
+        ("conversion/pass/up-everything-has-a-place.json", 0),
+        ("conversion/fail/unknown-kind.json", 1),
+    ],
+)
+def test_review_is_answered_and_the_exit_code_is_the_verdict(path: str, code: int) -> None:
+    done = webhooks("review", "crds:api", str(DATA / path))
+
+    expected = json.loads((DATA / path).with_suffix(".answer.json").read_text())
+    assert (code, expected, b"") == (done.returncode, json.loads(done.stdout), done.stderr)
+
+
+def test_review_is_read_from_standard_input() -> None:
+    review = (DATA / "admission/pass/v1alpha1-vcs-ref-gets-a-mode.json").read_bytes()
+
+    done = webhooks("review", "crds:api", "-", "--stage", "validate", stdin=review)
+
+    assert {"uid": json.loads(review)["request"]["uid"], "allowed": True} == json.loads(
+        done.stdout
+    )["response"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("review", "crds:api", "nowhere.json"), "expected to read nowhere.json"),
+        (("review", "crds:api", "-"), "got an empty body"),
+        (("review", "crds:nothing", "-"), "expected a schemagen.Api at crds:nothing, got nothing"),
+        (("review", "nowhere:api", "-"), "expected a module nowhere, got none"),
+        (("review", "crds", "-"), "expected MODULE:ATTRIBUTE"),
+        (("review", "json:dumps", "-"), "got function"),
+        (
+            ("serve", "crds:api", "--storage", "v9"),
+            "expected one of v1alpha1, v1beta1 as storage version",
+        ),
+        (("serve", "crds:api", "--cert-dir", "/dev/null/x"), "webhooks: "),
+    ],
+)
+def test_misuse_is_explained(arguments: tuple[str, ...], words: str) -> None:
+    done = webhooks(*arguments)
+
+    assert 2 == done.returncode
+    assert words in done.stderr.decode()
+    assert b"Traceback" not in done.stderr
+
+
+def test_broken_review_names_the_file(tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "broken.json"
+    path.write_text('{"request": ')
+
+    done = webhooks("review", "crds:api", str(path))
+
+    assert 2 == done.returncode
+    assert f"in {path}" in done.stderr.decode()
