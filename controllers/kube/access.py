@@ -1,22 +1,15 @@
-"""How to reach a cluster: server, TLS, proxy and credentials, from where they are configured.
-
-Shell: reads files and the environment. The configuration and authentication are those of
-`kubernetes.aio.config`, imported only when asked for: it costs as much as all the rest together.
-"""
+"""How to reach a cluster: server, TLS, proxy and credentials, as values. Shell: reads files."""
 
 import dataclasses
 import os
 import pathlib
 import ssl
 import tempfile
-from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, Protocol, TypeAlias
+from typing import Protocol, TypeAlias
 
 from controllers.kube import errors
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
-
-_SERVICE_ACCOUNT = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -67,107 +60,6 @@ class Access:
     credentials: Credentials = Fixed()
     headers: Headers = ()
     """What goes with every request besides, such as whom to act as."""
-
-
-Source: TypeAlias = Callable[[], Coroutine[Any, Any, Access]]
-
-
-def kubeconfig(path: str | os.PathLike[str] | None = None, context: str | None = None) -> Source:
-    """Return the source that reads kubeconfig files.
-
-    Args:
-        path: One file, or several parted by ``os.pathsep``; None is KUBECONFIG, else
-            ``~/.kube/config``.
-        context: A context's name; None is the current one.
-    """
-
-    async def load() -> Access:
-        from controllers.kube import kubeconfigs  # noqa: PLC0415 - imports kubernetes.aio: 0.2 s
-
-        chosen = os.fspath(path) if path is not None else os.environ.get("KUBECONFIG")
-        return await kubeconfigs.load(chosen or "~/.kube/config", context)
-
-    return load
-
-
-def in_cluster(
-    directory: pathlib.Path = _SERVICE_ACCOUNT, environment: Mapping[str, str] = os.environ
-) -> Source:
-    """Return the source that a pod has: its service account and the service's address.
-
-    Args:
-        directory: Where ``token`` and ``ca.crt`` are mounted; the token is read again every minute.
-        environment: Where KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT stand.
-    """
-
-    async def load() -> Access:
-        from kubernetes.aio import client, config  # noqa: PLC0415 - imports 0.2 s of models
-        from kubernetes.aio.config import incluster_config  # noqa: PLC0415 - imports 0.2 s of models
-
-        configuration = client.Configuration()
-        loader = incluster_config.InClusterConfigLoader(  # type: ignore[no-untyped-call] # has no types
-            token_filename=str(directory / "token"),
-            cert_filename=str(directory / "ca.crt"),
-            environ=environment,
-        )
-        try:
-            loader.load_and_set(configuration)  # type: ignore[no-untyped-call] # has no types
-        except (config.ConfigException, OSError) as error:
-            raise errors.ConfigurationError(
-                f"expected a pod's service account at {directory} and KUBERNETES_SERVICE_HOST and "
-                f"_PORT in the environment: {error}; outside of a cluster, set KUBECONFIG"
-            ) from error
-        return of_configuration(configuration)
-
-    return load
-
-
-def environment() -> Source:
-    """Return the source that fits where we run: KUBECONFIG, else a pod's, else the home's."""
-    if not os.environ.get("KUBECONFIG") and os.environ.get("KUBERNETES_SERVICE_HOST"):
-        return in_cluster()
-    return kubeconfig()
-
-
-def of_configuration(configuration: Any) -> Access:
-    """Return the access that a ``kubernetes.aio.client.Configuration`` describes.
-
-    Its ``refresh_api_key_hook`` is called for each request.
-    """
-    certificate = None
-    if configuration.cert_file:
-        certificate = (read(configuration.cert_file), read(configuration.key_file))
-    ca_pem = configuration.ca_cert_data
-    if configuration.ssl_ca_cert:
-        ca_pem = read(configuration.ssl_ca_cert)
-    return Access(
-        server=configuration.host.rstrip("/"),
-        tls=tls_context(
-            ca_pem=ca_pem.encode() if isinstance(ca_pem, str) else ca_pem,
-            verify=configuration.verify_ssl,
-            certificate=certificate,
-        ),
-        server_hostname=configuration.tls_server_name,
-        proxy=configuration.proxy,
-        credentials=_Hooked(configuration),
-    )
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Hooked:
-    configuration: Any = dataclasses.field(repr=False)
-
-    async def identity(self) -> Identity:
-        try:
-            key = await self.configuration.get_api_key_with_prefix("BearerToken", "authorization")
-        except Exception as error:
-            # A hook is anybody's code: a token file that is gone, a network error, a bug.
-            raise errors.ConfigurationError(f"the token could not be renewed: {error}") from error
-        return Identity(bearer(key.split(maxsplit=1)[-1]) if key else ())
-
-    async def renew(self, refused: Identity) -> Identity:
-        del refused  # the hook alone knows when to
-        return await self.identity()
 
 
 def bearer(token: str) -> Headers:

@@ -10,7 +10,7 @@ import types
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Self, TypedDict, Unpack
 
-from controllers.kube import access, answers, errors, requests, transport
+from controllers.kube import answers, errors, requests, sources, transport
 from controllers.kube.errors import JSON
 from controllers.kube.resources import Resource
 
@@ -48,7 +48,7 @@ class Client:
 
     def __init__(
         self,
-        source: access.Source,
+        source: sources.Source,
         *,
         on_warning: Callable[[str], None] = _log_warning,
         deadline_seconds: float = DEADLINE_SECONDS,
@@ -74,17 +74,17 @@ class Client:
             context: A context's name.
             options: As for the class.
         """
-        return cls(access.kubeconfig(path, context), **options)
+        return cls(sources.kubeconfig(path, context), **options)
 
     @classmethod
     def in_cluster(cls, **options: Unpack[Options]) -> Self:
         """Return a client with the service account of the pod that this runs in."""
-        return cls(access.in_cluster(), **options)
+        return cls(sources.in_cluster(), **options)
 
     @classmethod
     def from_environment(cls, **options: Unpack[Options]) -> Self:
         """Return a client by KUBECONFIG, else of the pod, else by ``~/.kube/config``."""
-        return cls(access.environment(), **options)
+        return cls(sources.environment(), **options)
 
     async def __aenter__(self) -> Self:
         await self.close()

@@ -16,7 +16,7 @@ from cryptography.hazmat.primitives import serialization
 
 from certs import authority
 from controllers import kube
-from controllers.kube import access, exec_plugins, kubeconfigs
+from controllers.kube import access, exec_plugins, kubeconfigs, sources
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 SELF_REVIEWS = kube.Resource(
@@ -306,7 +306,7 @@ async def test_pod_uses_its_service_account(
     host, port = server.removeprefix("https://").split(":")
     environment = {"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT": port}
 
-    async with kube.Client(access.in_cluster(tmp_path, environment)) as client:
+    async with kube.Client(sources.in_cluster(tmp_path, environment)) as client:
         user = await who(client)
 
     assert user["username"] == f"system:serviceaccount:{namespace}:robot"
@@ -314,7 +314,7 @@ async def test_pod_uses_its_service_account(
 
 async def test_outside_of_a_pod_the_way_out_is_told(tmp_path: pathlib.Path) -> None:
     with pytest.raises(kube.ConfigurationError, match="outside of a cluster, set KUBECONFIG"):
-        await access.in_cluster(tmp_path, {})()
+        await sources.in_cluster(tmp_path, {})()
 
 
 @pytest.mark.e2e
@@ -336,7 +336,7 @@ async def test_refresh_hook_of_a_configuration_is_asked_for_each_request(
     configuration.refresh_api_key_hook = hook
 
     async def source() -> kube.Access:
-        return access.of_configuration(configuration)
+        return sources.of_configuration(configuration)
 
     async with kube.Client(source) as client:
         with pytest.raises(kube.UnauthorizedError):
@@ -355,7 +355,7 @@ async def test_hook_that_fails_is_told() -> None:
         raise RuntimeError("vault is sealed")
 
     configuration.refresh_api_key_hook = hook
-    credentials = access.of_configuration(configuration).credentials
+    credentials = sources.of_configuration(configuration).credentials
 
     with pytest.raises(kube.ConfigurationError, match=r"could not be renewed: vault is sealed"):
         await credentials.identity()
