@@ -99,6 +99,12 @@ class Installed:
         for resource, manifest in self.manifests.items():
             await self._client.apply(resource, manifest, field_manager=INSTALLER)
 
+    async def conditions(self) -> set[str]:
+        """The conditions that are true of the CRD."""
+        found = await self._client.get(kube.CUSTOM_RESOURCE_DEFINITIONS, self.crd)
+        conditions = found.get("status", {}).get("conditions") or ()
+        return {each["type"] for each in conditions if each["status"] == "True"}
+
     async def inject(self, ca_pem: bytes = CA_PEM) -> list[str]:
         written = await injector.inject(
             self._client,
@@ -120,6 +126,9 @@ class Installed:
 async def installed(client: kube.Client) -> AsyncIterator[Installed]:
     given = Installed(client)
     await given.apply()
+    # Until then the API server itself writes into the CRD's status, and so its resourceVersion.
+    while "Established" not in await given.conditions():  # noqa: ASYNC110 - the cluster's event
+        await asyncio.sleep(0.05)
     yield given
     for resource, manifest in given.manifests.items():
         await client.delete(resource, manifest["metadata"]["name"])
