@@ -40,6 +40,7 @@ def _explain(
     console.print(f"kube-apiserver {cluster.kubernetes_version} at {cluster.server}")
     console.print(f"webhooks at {address}, log in {directory / 'webhooks/webhooks.log'}\n")
     console.print("In another terminal:\n")
+    console.print(f"  export PATH={cluster.kubectl_path.parent}:$PATH", soft_wrap=True)
     console.print(f"  export KUBECONFIG={cluster.admin_kubeconfig}", soft_wrap=True)
     console.print("  kubectl apply --server-side -f crds/samples/v1alpha1")
     console.print("  kubectl get agentruns.v1beta1.agents.proompteng.ai fix-login -o yaml")

@@ -14,6 +14,7 @@ from controllers.devcluster import build, errors, tools, versions
 ASSETS_VARIABLE = "KUBEBUILDER_ASSETS"
 CACHE_VARIABLE = "KUBEWRIGHT_CACHE"
 _VERSION_SECONDS = 20
+_SHOWN_CHARACTERS = 256
 
 Tell = Callable[[str], None]
 
@@ -62,7 +63,7 @@ def look(
 def cache_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path:
     """The folder of everything that is built or installed once."""
     if root := environment.get(CACHE_VARIABLE):
-        return pathlib.Path(root)
+        return pathlib.Path(root).absolute()
     base = environment.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     return pathlib.Path(base) / "kubewright"
 
@@ -84,6 +85,7 @@ def _found(tool: tools.Tool, tell: Tell, environment: Mapping[str, str]) -> Bina
             path,
             version=versions.wanted(environment),
             cache=cache_directory(environment),
+            is_usable=lambda there: _usable(tool, there, "cache", _tell_nobody) is not None,
             tell=tell,
         )
         binary = _usable(tool, path, "built", tell)
@@ -95,18 +97,22 @@ def _found(tool: tools.Tool, tell: Tell, environment: Mapping[str, str]) -> Bina
     return binary
 
 
+def _tell_nobody(_: str) -> None:
+    """For what has been told before."""
+
+
 def _places(
     tool: tools.Tool, tell: Tell, environment: Mapping[str, str]
 ) -> Iterator[tuple[str, pathlib.Path]]:
     if assets := environment.get(ASSETS_VARIABLE):
-        path = pathlib.Path(assets) / tool.name
+        path = pathlib.Path(assets).absolute() / tool.name
         if path.is_file():
             yield ASSETS_VARIABLE, path
         else:
             tell(f"{ASSETS_VARIABLE}={assets} has no {tool.name}; looking on")
     on_path = shutil.which(tool.name, path=environment.get("PATH", ""))
     if on_path is not None:
-        yield "PATH", pathlib.Path(on_path)
+        yield "PATH", pathlib.Path(on_path).absolute()
     cached = built_directory(environment) / tool.name
     if cached.is_file():
         yield "cache", cached
@@ -132,6 +138,7 @@ def _version(tool: tools.Tool, path: pathlib.Path) -> tuple[versions.Version | N
     try:
         said = subprocess.run(  # noqa: S603 - the user's own binary
             [path, *tool.version_arguments],
+            stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
             errors="replace",
@@ -142,4 +149,7 @@ def _version(tool: tools.Tool, path: pathlib.Path) -> tuple[versions.Version | N
         return None, f"expected a program that prints its version, got {error}"
     version = versions.Version.found_in(said.stdout) if said.returncode == 0 else None
     last = (said.stderr or said.stdout).strip().splitlines()[-1:] or ["nothing"]
-    return version, f"expected its version, got exit code {said.returncode} and: {last[0]}"
+    return (
+        version,
+        f"expected its version, got exit code {said.returncode} and: {last[0][:_SHOWN_CHARACTERS]}",
+    )

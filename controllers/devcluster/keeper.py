@@ -1,51 +1,61 @@
 """Runs one command for as long as the process that started this one lives. Shell; stdlib only.
 
-``python keeper.py COMMAND...`` with a pipe as standard input: when the pipe closes, because its
-owner closed it or died (even by SIGKILL), the command's process group gets SIGTERM and, after a
-grace, SIGKILL. The exit code is the command's. Works alike on Linux and macOS.
+``python keeper.py GRACE_SECONDS SCRATCH COMMAND...`` with a pipe as standard input: when the pipe
+closes, because its owner closed it or died (even by SIGKILL), the command's process group gets
+SIGTERM and, after a grace, SIGKILL. An owner that lives says goodbye by a byte; of one that does
+not, SCRATCH (a folder, or the empty string) is removed. The exit code is the command's. Works
+alike on Linux and macOS.
 """
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import threading
 
-GRACE_SECONDS = 10.0
 
+class Keeper:
+    """A command, and what is to be done when its owner is gone."""
 
-def main() -> int:
-    """Run the command that the arguments name."""
-    child = subprocess.Popen(  # noqa: S603 - the caller's own command
-        sys.argv[1:], stdin=subprocess.DEVNULL, start_new_session=True
-    )
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: end(child))
-    threading.Thread(target=end_with_input, args=(child,), daemon=True).start()
-    return child.wait()
+    def __init__(self, grace_seconds: float, scratch: str, command: list[str]) -> None:
+        self._grace_seconds, self._scratch = grace_seconds, scratch
+        self._has_owner = True
+        self._child = subprocess.Popen(  # noqa: S603 - the caller's own command
+            command, stdin=subprocess.DEVNULL, start_new_session=True
+        )
 
+    def run(self) -> int:
+        """Wait for the command; its exit code, or as a shell has it, 128 and the signal."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: self._end())
+        threading.Thread(target=self._end_with_owner, daemon=True).start()
+        code = self._child.wait()
+        if self._scratch and not self._has_owner:
+            shutil.rmtree(self._scratch, ignore_errors=True)
+        return code if code >= 0 else 128 - code
 
-def end_with_input(child: "subprocess.Popen[bytes]") -> None:
-    """End the command once standard input has ended."""
-    while os.read(0, 1024):
-        pass
-    end(child)
+    def _end_with_owner(self) -> None:
+        said = b""
+        while more := os.read(0, 1024):
+            said = more
+        self._has_owner = bool(said)
+        self._end()
 
+    def _end(self) -> None:
+        """Send SIGTERM to the command's group, and SIGKILL if it takes too long."""
+        self._signal(signal.SIGTERM)
+        timer = threading.Timer(self._grace_seconds, self._signal, (signal.SIGKILL,))
+        timer.daemon = True
+        timer.start()
 
-def end(child: "subprocess.Popen[bytes]") -> None:
-    """Send SIGTERM to the command's group, and SIGKILL if it takes too long."""
-    signal_group(child, signal.SIGTERM)
-    timer = threading.Timer(GRACE_SECONDS, signal_group, (child, signal.SIGKILL))
-    timer.daemon = True
-    timer.start()
-
-
-def signal_group(child: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
-    """Send a signal to the command and what it started; no error if they are gone."""
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(child.pid, number)
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to the command and what it started; no error if they are gone."""
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(self._child.pid, number)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    _, grace, folder, *words = sys.argv
+    sys.exit(Keeper(float(grace), folder, words).run())

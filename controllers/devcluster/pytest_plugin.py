@@ -4,7 +4,6 @@ It is loaded in every pytest run where kubewright is installed, so it imports no
 test asks for the fixture.
 """
 
-import pathlib
 import typing
 from collections.abc import Iterator
 
@@ -46,6 +45,7 @@ def api_server(request: pytest.FixtureRequest) -> "Iterator[Cluster]":
         failed_before = request.session.testsfailed
         yield running
         if request.session.testsfailed > failed_before:
-            target = pathlib.Path(request.config.getoption("--api-server-logs")).absolute()
+            folder = request.config.getoption("--api-server-logs")
+            target = request.config.invocation_params.dir / folder
             running.keep_logs(target)
             tell(f"logs of kube-apiserver and etcd are kept in {target}")

@@ -11,7 +11,7 @@ KUBERNETES_VERSION = "1.37.2"
 # Overrides it for one run.
 VARIABLE = "KUBEWRIGHT_KUBERNETES_VERSION"
 
-_NUMBERS = re.compile(r"(\d+)\.(\d+)(?:\.(\d+))?")
+_NUMBERS = re.compile(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?")
 
 
 @dataclasses.dataclass(frozen=True, order=True)

@@ -40,14 +40,14 @@ class Transport:
         self._proxy = to.proxy or proxies.from_environment(to.server, os.environ)
         self._on_warning = on_warning
         self._user_agent = user_agent
-        self._calls = self._session(_CONNECTIONS)
-        # Watches hold their connections for minutes, and must not take them from the calls.
-        self._watches = self._session(0)
+        self._generation = 0
+        self._current = _Connections(to.tls)
+        self._retired: set[_Connections] = set()
 
     async def close(self) -> None:
         """Close all connections; a running watch ends with an error."""
-        await self._calls.close()
-        await self._watches.close()
+        for connections in (self._current, *self._retired):
+            await connections.close()
 
     async def call(self, request: Request, deadline_seconds: float) -> Any:
         """Send a request and return its answer's JSON.
@@ -58,7 +58,7 @@ class Transport:
         """
         async with (
             self._deadline(request, deadline_seconds),
-            self._obeying(self._calls, request, deadline_seconds) as response,
+            self._obeying(request, deadline_seconds) as response,
         ):
             return answers.decode(await _read(response, request), str(request))
 
@@ -80,7 +80,7 @@ class Transport:
         async with contextlib.AsyncExitStack() as stack:
             async with self._deadline(request, deadline_seconds):
                 response = await stack.enter_async_context(
-                    self._obeying(self._watches, request, deadline_seconds)
+                    self._obeying(request, deadline_seconds, watching=True)
                 )
             while True:
                 async with self._deadline(request, silence_seconds):
@@ -96,12 +96,12 @@ class Transport:
 
     @contextlib.asynccontextmanager
     async def _obeying(
-        self, session: aiohttp.ClientSession, request: Request, deadline_seconds: float
+        self, request: Request, deadline_seconds: float, *, watching: bool = False
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send, again where the API server asks to come back later within the deadline."""
         ends = time.monotonic() + deadline_seconds
         for attempt in itertools.count(1):
-            async with self._authenticated(session, request) as response:
+            async with self._authenticated(request, watching=watching) as response:
                 if response.status < http.HTTPStatus.MULTIPLE_CHOICES:
                     yield response
                     return
@@ -116,19 +116,19 @@ class Transport:
 
     @contextlib.asynccontextmanager
     async def _authenticated(
-        self, session: aiohttp.ClientSession, request: Request
+        self, request: Request, *, watching: bool
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send; where the credentials are refused and there are newer ones, send once more."""
         async with contextlib.AsyncExitStack() as stack:
             identity = await self._to.credentials.identity()
-            response = await stack.enter_async_context(self._send(session, request, identity))
+            response = await stack.enter_async_context(
+                self._send(request, identity, watching=watching)
+            )
             if response.status == http.HTTPStatus.UNAUTHORIZED:
                 renewed = await self._to.credentials.renew(identity)
                 if renewed != identity:
-                    # Not for use again: its TLS session may be bound to the old certificate.
-                    response.close()
                     response = await stack.enter_async_context(
-                        self._send(session, request, renewed)
+                        self._send(request, renewed, watching=watching)
                     )
             for text in answers.warnings(response.headers.getall("Warning", ())):
                 self._on_warning(text)
@@ -136,7 +136,7 @@ class Transport:
 
     @contextlib.asynccontextmanager
     async def _send(
-        self, session: aiohttp.ClientSession, request: Request, identity: access.Identity
+        self, request: Request, identity: access.Identity, *, watching: bool
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         headers = [
             *identity.headers,
@@ -146,16 +146,37 @@ class Transport:
         ]
         if request.content_type is not None:
             headers.append(("Content-Type", request.content_type))
-        async with session.request(
-            request.method,
-            yarl.URL(self._to.server + request.target, encoded=True),
-            headers=headers,
-            data=request.body,
-            allow_redirects=False,
-            proxy=self._proxy,
-            server_hostname=self._to.server_hostname,
-        ) as response:
+        async with (
+            self._connections(identity.generation) as connections,
+            (connections.watches if watching else connections.calls).request(
+                request.method,
+                yarl.URL(self._to.server + request.target, encoded=True),
+                headers=headers,
+                data=request.body,
+                allow_redirects=False,
+                proxy=self._proxy,
+                server_hostname=self._to.server_hostname,
+            ) as response,
+        ):
             yield response
+
+    @contextlib.asynccontextmanager
+    async def _connections(self, generation: int) -> AsyncIterator["_Connections"]:
+        """Lend the connections of a generation of credentials: a certificate stays with its own."""
+        if generation > self._generation:
+            self._generation = generation
+            self._retired.add(self._current)
+            self._current = _Connections(self._to.tls)
+        lent = self._current
+        lent.users += 1
+        try:
+            yield lent
+        finally:
+            lent.users -= 1
+            # Retired ones close with the last that uses them.
+            for unused in [each for each in self._retired if not each.users]:
+                self._retired.discard(unused)
+                await unused.close()
 
     @contextlib.asynccontextmanager
     async def _deadline(self, request: Request, seconds: float) -> AsyncIterator[None]:
@@ -173,13 +194,28 @@ class Transport:
                 f"could not reach {self._to.server} for {request}: {_explained(error)}"
             ) from error
 
-    def _session(self, connections: int) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=connections, ssl=self._to.tls or True),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            # Deadlines are ours; aiohttp's default would end a watch after five minutes.
-            timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-        )
+
+class _Connections:
+    """The connections that were made with one generation of credentials."""
+
+    def __init__(self, tls: ssl.SSLContext | None) -> None:
+        self.users = 0
+        self.calls = _session(tls, connections=_CONNECTIONS)
+        # Watches hold their connections for minutes, and must not take them from the calls.
+        self.watches = _session(tls, connections=0)
+
+    async def close(self) -> None:
+        await self.calls.close()
+        await self.watches.close()
+
+
+def _session(tls: ssl.SSLContext | None, *, connections: int) -> aiohttp.ClientSession:
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=connections, ssl=tls or True),
+        cookie_jar=aiohttp.DummyCookieJar(),
+        # Deadlines are ours; aiohttp's default would end a watch after five minutes.
+        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
+    )
 
 
 async def _read(response: aiohttp.ClientResponse, request: Request) -> bytes:

@@ -152,7 +152,9 @@ async def pretending() -> AsyncIterator[Callable[[Handler], Awaitable[kube.Clien
     runners: list[web.AppRunner] = []
     clients: list[kube.Client] = []
 
-    async def start(handler: Handler, **options: Any) -> kube.Client:
+    async def start(
+        handler: Handler, credentials: access.Credentials | None = None, **options: Any
+    ) -> kube.Client:
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", handler)
         runner = web.AppRunner(application, shutdown_timeout=0.1)
@@ -162,7 +164,8 @@ async def pretending() -> AsyncIterator[Callable[[Handler], Awaitable[kube.Clien
         host, port = runner.addresses[0][:2]
 
         async def source() -> access.Access:
-            return access.Access(server=f"http://{host}:{port}")
+            server = f"http://{host}:{port}"
+            return access.Access(server=server, credentials=credentials or access.Fixed())
 
         opened = await kube.Client(source, **options).__aenter__()
         clients.append(opened)

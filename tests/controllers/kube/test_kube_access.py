@@ -464,6 +464,15 @@ async def test_unusable_entry_of_a_kubeconfig_is_told(
     assert message in str(caught.value)
 
 
+def test_servers_are_verified_as_kubectl_does() -> None:
+    context = access.tls_context()
+
+    assert context.verify_mode == ssl.CERT_REQUIRED
+    assert context.check_hostname
+    assert not context.verify_flags & ssl.VERIFY_X509_STRICT
+    assert context.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN
+
+
 def test_encrypted_client_key_is_refused_without_asking() -> None:
     issuer = authority.new_authority("x", now=NOW)
     pair = authority.issue_client(issuer, "x", now=NOW)

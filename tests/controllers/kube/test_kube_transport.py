@@ -13,7 +13,7 @@ from aiohttp import web
 
 from certs import authority
 from controllers import kube
-from controllers.kube import requests, transport
+from controllers.kube import access, requests, transport
 
 Pretending = Callable[..., Awaitable[kube.Client]]
 
@@ -107,6 +107,40 @@ async def test_server_that_asks_to_wait_beyond_the_deadline_is_quoted_at_once(
 
     with pytest.raises(kube.TooManyRequestsError, match="come tomorrow"):
         await client.get(kube.NAMESPACES, "x")
+
+
+class Renewing:
+    """Credentials whose certificate alone changes when they are renewed."""
+
+    def __init__(self) -> None:
+        self.current = access.Identity()
+
+    async def identity(self) -> access.Identity:
+        return self.current
+
+    async def renew(self, refused: access.Identity) -> access.Identity:
+        self.current = access.Identity(generation=refused.generation + 1)
+        return self.current
+
+
+async def test_connection_of_a_refused_certificate_is_not_used_again(
+    pretending: Pretending,
+) -> None:
+    ports = []
+
+    async def handle(request: web.Request) -> web.Response:
+        assert request.transport is not None
+        ports.append(request.transport.get_extra_info("peername")[1])
+        return web.json_response({}, status=401 if len(ports) == 1 else 200)
+
+    client = await pretending(handle, credentials=Renewing())
+
+    await client.get(kube.NAMESPACES, "x")
+    # Two at once take all the connections that are left open.
+    await asyncio.gather(*(client.get(kube.NAMESPACES, "x") for _ in range(2)))
+
+    assert len(ports) == 4
+    assert ports[0] not in ports[1:]
 
 
 @pytest.mark.parametrize(
