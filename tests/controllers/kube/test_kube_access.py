@@ -134,6 +134,29 @@ async def test_certificate_of_an_exec_plugin_is_used(
     assert await who_by(path) == (await who(client))["username"]
 
 
+@pytest.mark.e2e
+async def test_refused_certificate_of_an_exec_plugin_is_replaced_on_new_connections(
+    configs: Any, tmp_path: pathlib.Path, client: kube.Client
+) -> None:
+    foreign = authority.issue_client(authority.new_authority("foreign", now=NOW), "x", now=NOW)
+    pairs = [(foreign.certificate_pem, foreign.key_pem), configs.certificate]
+    for number, (certificate, key) in enumerate(pairs, 1):
+        status = {"clientCertificateData": certificate.decode(), "clientKeyData": key.decode()}
+        (tmp_path / f"said{number}.json").write_text(credential(status))
+    script(
+        tmp_path,
+        f"""cd {tmp_path}; echo run >> runs
+if [ "$(wc -l < runs)" -eq 1 ]; then cat said1.json; else cat said2.json; fi""",
+    )
+    path = configs.write({"exec": {"apiVersion": API_VERSION, "command": "./plugin"}})
+
+    async with kube.Client.from_kubeconfig(path) as renewed:
+        users = [await who(renewed), *await asyncio.gather(*(who(renewed) for _ in range(3)))]
+
+    assert {user["username"] for user in users} == {(await who(client))["username"]}
+    assert (tmp_path / "runs").read_text() == "run\nrun\n"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
