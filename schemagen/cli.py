@@ -1,11 +1,12 @@
 """``schemagen``: from models to CRD files, and whether those files are current."""
 
 import pathlib
+import sys
 from typing import Annotated
 
 import typer
 
-from schemagen import crd, files, structural
+from schemagen import crd, documents, files, judge, structural, validation
 from schemagen.model import registry
 
 app = typer.Typer(
@@ -57,6 +58,49 @@ def generate(
     for name, text in texts.items():
         changed = files.write_if_changed(out / name, text)
         typer.echo(f"{'wrote' if changed else 'current'} {out / name}")
+
+
+@app.command()
+def validate(
+    reference: ApiReference,
+    file: Annotated[
+        list[pathlib.Path],
+        typer.Option(
+            "--file",
+            "-f",
+            help="Manifest to judge; may be repeated; - is standard input.",
+            allow_dash=True,
+        ),
+    ],
+    strict: Annotated[
+        bool, typer.Option(help="Refuse unknown and repeated fields, as kubectl does.")
+    ] = True,
+) -> None:
+    """Judge manifests as the API server would, in its words, without a cluster.
+
+    Objects of other kinds are counted and passed over. Exit codes: 0 every object would be taken,
+    1 one would be refused, 2 the Api, a file or the judge cannot be read.
+    """
+    try:
+        with judge.Judge() as asked:
+            report = validation.Report(files.load_api(reference), asked, strict=strict)
+            for path in file:
+                for line in report.lines(*_manifest(path)):
+                    typer.echo(line)
+    except (files.ApiNotFoundError, documents.DocumentError, judge.JudgeError) as error:
+        raise _failure(str(error)) from error
+    typer.echo(report.summary, err=True)
+    raise typer.Exit(1 if report.refused else 0)
+
+
+def _manifest(path: pathlib.Path) -> tuple[str, str]:
+    """A manifest's text, and what to call it."""
+    if str(path) == "-":
+        return sys.stdin.read(), "standard input"
+    try:
+        return path.read_text(), str(path)
+    except (OSError, UnicodeDecodeError) as error:
+        raise _failure(f"expected to read {path}: {error}") from error
 
 
 def _texts(reference: str, storage: str | None) -> dict[str, str]:

@@ -5,7 +5,7 @@ import os
 import pathlib
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
@@ -78,16 +78,29 @@ def from_yaml(text: str) -> list[JSON]:
     return [document for document in yaml.safe_load_all(text) if document is not None]
 
 
+def cache_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path:
+    """The user's folder for what is built or installed once; KUBEWRIGHT_CACHE overrides it."""
+    if root := environment.get("KUBEWRIGHT_CACHE"):
+        return pathlib.Path(root)
+    base = environment.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
+    return pathlib.Path(base) / "kubewright"
+
+
 def write_if_changed(path: pathlib.Path, text: str) -> bool:
     """Write a file in one step; False if it held this text already."""
     if path.is_file() and path.read_text() == text:
         return False
     path.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False) as file:
-        file.write(text)
+    replace(path, text.encode())
+    return True
+
+
+def replace(path: pathlib.Path, content: bytes) -> None:
+    """Write a file in one step: nobody ever reads half of it."""
+    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
+        file.write(content)
     pathlib.Path(file.name).chmod(0o644)
     os.replace(file.name, path)  # noqa: PTH105 - the point is its atomicity
-    return True
 
 
 def generated_files(documents: Iterable[tuple[str, JSON]], *, command: str) -> dict[str, str]:

@@ -1,0 +1,23 @@
+"""The API server's own judgement of CRDs and objects, in this process, without a cluster."""
+
+from schemagen.judge.judge import (
+    Cause,
+    Cost,
+    Judge,
+    JudgeError,
+    JudgeMissingError,
+    JudgeTimeoutError,
+    Loaded,
+    Verdict,
+)
+
+__all__ = [
+    "Cause",
+    "Cost",
+    "Judge",
+    "JudgeError",
+    "JudgeMissingError",
+    "JudgeTimeoutError",
+    "Loaded",
+    "Verdict",
+]

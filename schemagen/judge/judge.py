@@ -1,0 +1,324 @@
+"""The judge as a Python object: CRDs and objects in, the API server's verdicts out.
+
+JudgeError
+├── JudgeMissingError    the WebAssembly module is neither in the package nor built
+└── JudgeTimeoutError    a verdict took longer than allowed
+"""
+
+import dataclasses
+import sys
+import threading
+import types
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, Self
+
+import orjson
+
+from schemagen import canonical
+from schemagen.judge import module
+from schemagen.problems import JSON
+
+DEADLINE_SECONDS = 10.0
+_TICK_SECONDS = 0.05
+
+
+class JudgeError(Exception):
+    """The judge could not give a verdict."""
+
+
+class JudgeMissingError(JudgeError):
+    """There is no judge to ask; the message says how to get it."""
+
+
+class JudgeTimeoutError(JudgeError):
+    """A verdict took longer than allowed."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Cause:
+    """One reason to refuse, as in ``details.causes`` of the API server's answer."""
+
+    reason: str
+    message: str
+    field: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Cost:
+    """What the API server estimates that a rule costs at worst; over ``limit`` it refuses the CRD.
+
+    Attributes:
+        version: Of the CRD.
+        path: The rule's place in the schema: ``spec.steps.[].name``.
+        rule: Its text.
+        cost: In CEL's units, for all the times that it may run on one object.
+        limit: 10,000,000 for one rule (apiextensions-apiserver, StaticEstimatedCostLimit).
+    """
+
+    version: str
+    path: str
+    rule: str
+    cost: int
+    limit: int
+
+
+@dataclasses.dataclass(frozen=True)
+class Verdict:
+    """What the API server would answer.
+
+    Attributes:
+        allowed: Whether it would take the object.
+        code: The HTTP code of a refusal: 400 if it cannot be read, 422 if it is invalid.
+        message: The API server's words.
+        causes: Every reason, with its field.
+        object: The object as it would be stored, where asked for.
+        costs: Of a CRD's rules, where asked for.
+    """
+
+    allowed: bool
+    code: int = 200
+    message: str = ""
+    causes: tuple[Cause, ...] = ()
+    object: JSON = None
+    costs: tuple[Cost, ...] = ()
+
+    @classmethod
+    def of(cls, answer: Mapping[str, Any]) -> Self:
+        """The verdict in an answer of the module."""
+        return cls(
+            allowed=answer["allowed"],
+            code=answer.get("code", 200),
+            message=answer.get("message", ""),
+            causes=tuple(Cause(**cause) for cause in answer.get("causes", ())),
+            object=answer.get("object"),
+            costs=tuple(Cost(**cost) for cost in answer.get("costs", ())),
+        )
+
+
+class Judge:
+    """kube-apiserver's validation of custom resources, in this process.
+
+    ``with Judge() as judge:``. It needs no cluster, network or files, and sees neither. One thread
+    at a time may use it.
+    """
+
+    def __init__(
+        self,
+        *,
+        deadline_seconds: float = DEADLINE_SECONDS,
+        tell: Callable[[str], None] | None = None,
+    ) -> None:
+        """Prepare a judge; it is loaded by the first question, in 50 ms once compiled.
+
+        Args:
+            deadline_seconds: How long one verdict may take.
+            tell: Takes the line that says that it is being compiled, the first time on a machine;
+                it goes to standard error if None.
+        """
+        self._ticks = max(1, round(deadline_seconds / _TICK_SECONDS))
+        self._deadline_seconds = deadline_seconds
+        self._tell = tell or _to_standard_error
+        self._instance: _Instance | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free everything; the next question would load it again."""
+        if self._instance is not None:
+            self._instance.close()
+        self._instance = None
+
+    def check(self, crd: JSON, *, costs: bool = False) -> Verdict:
+        """Judge a CustomResourceDefinition as on creation, with its rules' costs if asked for."""
+        handle, answer = self._ask("load", canonical.dumps(crd), int(costs))
+        if handle >= 0:
+            self._ask_nothing("unload", handle)
+        return Verdict.of(answer)
+
+    def load(self, crd: JSON) -> "Loaded":
+        """A CustomResourceDefinition to judge objects by.
+
+        Raises:
+            JudgeError: in the API server's words, if it refuses the CRD.
+        """
+        return Loaded(self, canonical.dumps(crd))
+
+    def _ask(self, name: str, *arguments: bytes | int) -> tuple[Any, JSON]:
+        """Call a function of the module; what it returned, and its answer."""
+        instance = self._opened()
+        try:
+            returned, answer = instance.call(name, *arguments, ticks=self._ticks)
+        except _InterruptedError as error:
+            self.close()
+            raise JudgeTimeoutError(
+                f"expected a verdict within {self._deadline_seconds} s, got none; "
+                "give Judge(deadline_seconds=...) or a smaller object"
+            ) from error
+        if "fault" in answer:
+            raise JudgeError(f"the judge failed, which is a bug of its own: {answer['fault']}")
+        return returned, answer
+
+    def _ask_nothing(self, name: str, *arguments: int) -> None:
+        if self._instance is not None:
+            self._instance.run(name, *arguments)
+
+    def _opened(self) -> "_Instance":
+        if self._instance is None:
+            self._instance = _Instance(self._tell)
+        return self._instance
+
+
+def _to_standard_error(line: str) -> None:
+    sys.stderr.write(f"{line}\n")
+
+
+class Loaded:
+    """A CRD that the judge has loaded; ``close`` frees it, as the judge's own ``close`` does."""
+
+    def __init__(self, judge: Judge, crd: bytes) -> None:
+        self._judge, self._crd = judge, crd
+        self._handle = -1
+        self._owner: _Instance | None = None
+        self._current()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: types.TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the CRD."""
+        if self._owner is not None and self._owner is self._judge._instance:  # noqa: SLF001 - ours
+            self._judge._ask_nothing("unload", self._handle)  # noqa: SLF001 - ours
+        self._owner = None
+
+    def create(self, value: JSON, *, strict: bool = True, stored: bool = False) -> Verdict:
+        """Judge the creation of an object.
+
+        Args:
+            value: The object, in any served version of the CRD.
+            strict: Whether unknown and repeated fields are refused, as kubectl asks.
+            stored: Whether to return the object with its defaults, pruned.
+        """
+        return self._verdict("create", value, None, strict=strict, stored=stored)
+
+    def update(
+        self, value: JSON, old: JSON, *, strict: bool = True, stored: bool = False
+    ) -> Verdict:
+        """Judge an update: what was wrong before and is unchanged may stay (ratcheting)."""
+        return self._verdict("update", value, old, strict=strict, stored=stored)
+
+    def update_status(
+        self, value: JSON, old: JSON, *, strict: bool = True, stored: bool = False
+    ) -> Verdict:
+        """Judge an update through the status subresource."""
+        return self._verdict("status", value, old, strict=strict, stored=stored)
+
+    def _verdict(
+        self,
+        operation: Literal["create", "update", "status"],
+        value: JSON,
+        old: JSON | None,
+        *,
+        strict: bool,
+        stored: bool,
+    ) -> Verdict:
+        request = {"operation": operation, "object": value, "strict": strict, "return": stored}
+        if old is not None:
+            request["old"] = old
+        _, answer = self._judge._ask("judge", self._current(), canonical.dumps(request))  # noqa: SLF001 - ours
+        return Verdict.of(answer)
+
+    def _current(self) -> int:
+        """The CRD's handle, loaded again if the judge had to start anew."""
+        judge = self._judge
+        if self._owner is None or self._owner is not judge._instance:  # noqa: SLF001 - ours
+            self._handle, answer = judge._ask("load", self._crd, 0)  # noqa: SLF001 - ours
+            if self._handle < 0:
+                raise JudgeError(answer["message"])
+            self._owner = judge._instance  # noqa: SLF001 - ours
+        return self._handle
+
+
+class _InterruptedError(Exception):
+    """The module was stopped in the middle of a call; it cannot be used any more."""
+
+
+class _Instance:
+    """The module's running instance, and the clock that can interrupt it."""
+
+    def __init__(self, tell: Callable[[str], None]) -> None:
+        import wasmtime  # noqa: PLC0415 - 0.1 s that only judging needs
+
+        path = module.find()
+        if path is None:
+            raise JudgeMissingError(
+                f"expected the judge at {module.SOURCE / module.NAME} or {module.built_path()}, "
+                "got none; in a source tree run `make judge`; wheels bring it along"
+            )
+        config = wasmtime.Config()
+        config.epoch_interruption = True
+        self._engine = wasmtime.Engine(config)
+        compiled = module.compiled(self._engine, path, tell)
+        linker = wasmtime.Linker(self._engine)
+        linker.define_wasi()
+        self._store = wasmtime.Store(self._engine)
+        wasi = wasmtime.WasiConfig()
+        wasi.argv = ["judge"]  # klog reads argv[0] at start
+        self._store.set_wasi(wasi)
+        self._store.set_epoch_deadline(2**30)
+        self._exports: Any = linker.instantiate(self._store, compiled).exports(self._store)
+        self._trap: tuple[type[BaseException], ...] = (wasmtime.Trap, wasmtime.WasmtimeError)
+        self.run("_initialize")
+        self._stopped = threading.Event()
+        self._clock = threading.Thread(target=self._tick, daemon=True, name="judge clock")
+        self._clock.start()
+
+    def close(self) -> None:
+        self._stopped.set()
+        self._clock.join()
+
+    def run(self, name: str, *arguments: int) -> Any:
+        return self._exports[name](self._store, *arguments)
+
+    def call(self, name: str, *arguments: bytes | int, ticks: int) -> tuple[Any, JSON]:
+        """Call a function with integers and with bytes, which are handed over in its memory."""
+        self._store.set_epoch_deadline(ticks)
+        try:
+            returned = self.run(name, *(self._handed_over(argument) for argument in arguments))
+        except self._trap as error:
+            raise _InterruptedError from error
+        finally:
+            self._store.set_epoch_deadline(2**30)
+        start, size = self.run("result_ptr"), self.run("result_len")
+        return returned, orjson.loads(self._memory.read(self._store, start, start + size))
+
+    def _handed_over(self, argument: bytes | int) -> int:
+        if isinstance(argument, int):
+            return argument
+        pointer: int = self.run("alloc", len(argument))
+        self._memory.write(self._store, argument, pointer)
+        return pointer
+
+    @property
+    def _memory(self) -> Any:
+        return self._exports["memory"]
+
+    def _tick(self) -> None:
+        while not self._stopped.wait(_TICK_SECONDS):
+            self._engine.increment_epoch()
