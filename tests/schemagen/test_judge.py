@@ -1,0 +1,137 @@
+"""The judge as a Python object: what it answers, what it costs, when it ends."""
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+import crds
+from schemagen import crd, judge
+from tests.support import manifests
+
+RUN = crd.crd(crds.api, crds.api.kinds[0], webhook={"url": "https://localhost/convert"})
+
+
+@pytest.fixture(scope="module")
+def asked() -> Iterator[judge.Judge]:
+    with judge.Judge(deadline_seconds=60) as found:
+        yield found
+
+
+@pytest.fixture(scope="module")
+def runs(asked: judge.Judge) -> Iterator[judge.Loaded]:
+    with asked.load(RUN) as loaded:
+        yield loaded
+
+
+@pytest.mark.parametrize("kind", crds.api.kinds, ids=lambda kind: kind.name)
+def test_crds_are_accepted_within_their_costs(asked: judge.Judge, kind: Any) -> None:
+    definition = crd.crd(crds.api, kind, webhook={"url": "https://localhost/convert"})
+
+    verdict = asked.check(definition, costs=True)
+
+    assert (True, "") == (verdict.allowed, verdict.message)
+    # Room for rules to come: no rule takes more than a sixth of what it may.
+    assert [] == [cost for cost in verdict.costs if cost.cost * 6 > cost.limit]
+
+
+def test_cost_names_version_path_and_rule(asked: judge.Judge) -> None:
+    costs = asked.check(RUN, costs=True).costs
+
+    (prompt,) = (cost for cost in costs if "lowerAscii" in cost.rule and "step" not in cost.path)
+    assert ("v1beta1", "spec.parameters.[]", "self.name.lowerAscii() != 'prompt'") == (
+        prompt.version,
+        prompt.path,
+        prompt.rule,
+    )
+    assert 0 < prompt.cost < prompt.limit == 10_000_000
+
+
+def test_refused_crd_cannot_be_loaded(asked: judge.Judge) -> None:
+    with pytest.raises(judge.JudgeError, match='Unsupported value: "Galaxy"'):
+        asked.load({**RUN, "spec": {**RUN["spec"], "scope": "Galaxy"}})
+
+
+def test_object_comes_back_as_it_would_be_stored(runs: judge.Loaded) -> None:
+    value = manifests.run("v1beta1", runtime={"type": "Workflow", "workflow": {}}, unknown=1)
+
+    stored = runs.create(value, strict=False, stored=True).object
+
+    assert {"type": "Workflow", "workflow": {"parallelism": 1}} == stored["spec"]["runtime"]
+    assert "unknown" not in stored["spec"]
+
+
+def test_unchanged_fault_may_stay(runs: judge.Loaded) -> None:
+    old = manifests.run("v1beta1", retention={"ttl": "0s"})
+    kept = manifests.run("v1beta1", retention={"ttl": "0s"}, priority=1)
+    other = manifests.run("v1beta1", retention={"ttl": "0m"})
+
+    assert [True, False, False] == [
+        runs.update(kept, old).allowed,
+        runs.update(other, old).allowed,
+        runs.create(old).allowed,
+    ]
+
+
+def test_status_is_judged_apart(runs: judge.Loaded) -> None:
+    old = manifests.run("v1beta1")
+    bad = {**old, "status": {"phase": "Running", "phaseDetail": "x"}}
+
+    verdict = runs.update_status(bad, old)
+
+    assert ["status.phaseDetail"] == [cause.field for cause in verdict.causes]
+    assert runs.update(bad, old).allowed, "an update of the object itself leaves the status out"
+
+
+def test_nonsense_is_a_verdict_and_no_crash(runs: judge.Loaded) -> None:
+    nonsense: list[Any] = [None, [], 1, "x", {}, {"apiVersion": 1}, {"kind": "AgentRun"}]
+    for value in nonsense:
+        verdict = runs.create(value)
+
+        assert (False, 400) == (verdict.allowed, verdict.code), value
+
+
+def check_again_and_again(asked: judge.Judge) -> None:
+    for _ in range(1000):
+        asked.check(RUN, costs=True)
+
+
+def test_verdict_that_takes_too_long_is_given_up() -> None:
+    # Of two ticks of its clock at most one passes; compiling 26 rules twice takes several.
+    with judge.Judge(deadline_seconds=0.01) as hasty, pytest.raises(judge.JudgeTimeoutError):
+        check_again_and_again(hasty)
+
+
+def test_closed_judge_opens_again() -> None:
+    with judge.Judge() as other:
+        loaded = other.load(RUN)
+        other.close()
+
+        again = loaded.create(manifests.run("v1beta1"))
+
+    assert again.allowed
+
+
+def test_missing_judge_says_how_to_get_it() -> None:
+    code = (
+        "import pathlib\n"
+        "from schemagen.judge import module\n"
+        "module.find = lambda: None\n"
+        "from schemagen import judge\n"
+        "judge.Judge().check({})"
+    )
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert "JudgeMissingError: expected the judge at " in done.stderr
+    assert "run `make judge`" in done.stderr
+
+
+def test_toolkit_does_not_load_the_judge_before_it_is_asked() -> None:
+    code = "import sys, schemagen.cli; print('wasmtime' in sys.modules)"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+
+    assert "False\n" == done.stdout
