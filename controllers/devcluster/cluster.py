@@ -331,6 +331,10 @@ def _api_server_flags(files: _Files, *, etcd_port: int, secure_port: int) -> lis
     return [
         f"--etcd-servers=http://{HOST}:{etcd_port}",
         f"--bind-address={HOST}",
+        # Otherwise it looks for a network, and does not start on a machine without one; but a
+        # loopback address may not be an endpoint.
+        f"--advertise-address={HOST}",
+        "--endpoint-reconciler-type=none",
         f"--secure-port={secure_port}",
         f"--cert-dir={files.scratch}",
         f"--tls-cert-file={files.certificate}",
@@ -370,9 +374,16 @@ def _is_ready(files: _Files, port: int) -> bool:
     context.load_cert_chain(files.admin_certificate, files.admin_key)
     connection = http.client.HTTPSConnection(HOST, port, timeout=5, context=context)
     try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == http.client.OK
+        # /readyz does not wait for the namespace that the first request is likely to be about.
+        return all(_is_ok(connection, path) for path in ("/readyz", "/api/v1/namespaces/default"))
     except (OSError, http.client.HTTPException):
         return False
     finally:
         connection.close()
+
+
+def _is_ok(connection: http.client.HTTPConnection, path: str) -> bool:
+    connection.request("GET", path)
+    answer = connection.getresponse()
+    answer.read(_ANSWER_BYTES)
+    return answer.status == http.client.OK

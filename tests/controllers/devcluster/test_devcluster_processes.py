@@ -55,20 +55,79 @@ def test_stop_of_an_ended_command_is_no_error() -> None:
     processes.stop(process)
 
 
+def test_exit_code_of_a_killed_command_is_what_a_shell_says() -> None:
+    process = processes.start(["sh", "-c", "kill -9 $$"], output=subprocess.DEVNULL)
+
+    assert 128 + signal.SIGKILL == process.wait(20)
+    processes.stop(process)
+
+
+def test_command_that_ignores_the_signal_is_killed_after_the_grace(tmp_path: pathlib.Path) -> None:
+    script = f"trap '' TERM; echo $$ > '{tmp_path}/child'; while :; do sleep 0.1; done"
+    process = processes.start(["sh", "-c", script], output=subprocess.DEVNULL, grace_seconds=0.3)
+    child = pid_in(tmp_path / "child")
+    began = time.monotonic()
+
+    processes.stop(process)
+
+    assert 0.3 <= time.monotonic() - began < processes.GRACE_SECONDS
+    assert 128 + signal.SIGKILL == process.returncode
+    wait_until_gone(child)
+
+
+def test_what_a_command_leaves_behind_is_killed(tmp_path: pathlib.Path) -> None:
+    script = f"trap '' TERM; sleep 100 & echo $! > '{tmp_path}/child'"
+    process = processes.start(["sh", "-c", script], output=subprocess.DEVNULL)
+    child = pid_in(tmp_path / "child")
+
+    assert 0 == process.wait(20)
+    wait_until_gone(child)
+    processes.stop(process)
+
+
+def test_command_that_is_none_is_told_in_its_output() -> None:
+    process = processes.start(["/nowhere/etcd"], output=subprocess.PIPE)
+
+    assert process.stdout is not None
+    assert "No such file or directory: '/nowhere/etcd'" in process.stdout.read()
+    assert 0 != process.wait(20)
+    processes.stop(process)
+
+
 OWNER = """
-import subprocess, sys, time
+import pathlib, subprocess, sys, time
 from controllers.devcluster import processes
-command = ["sh", "-c", f"echo $$ > {sys.argv[1]}/child; exec sleep 100"]
-processes.start(command, output=subprocess.DEVNULL)
-time.sleep(100)
+command = ["sh", "-c", f"echo $$ > '{sys.argv[1]}/child'; exec sleep 100"]
+scratch = pathlib.Path(sys.argv[1], "scratch")
+scratch.mkdir()
+process = processes.start(command, output=subprocess.DEVNULL, scratch=scratch)
+if sys.argv[2:]:
+    processes.stop(process)
+else:
+    time.sleep(100)
 """
 
 
-def test_killed_owner_takes_the_command_along(tmp_path: pathlib.Path) -> None:
-    owner = subprocess.Popen([sys.executable, "-c", OWNER, str(tmp_path)])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+def test_killed_owner_takes_the_command_and_its_scratch_along(
+    tmp_path: pathlib.Path, number: signal.Signals
+) -> None:
+    owner = subprocess.Popen(
+        [sys.executable, "-c", OWNER, str(tmp_path)], stderr=subprocess.DEVNULL
+    )
     child = pid_in(tmp_path / "child")
 
-    owner.send_signal(signal.SIGKILL)
+    owner.send_signal(number)
     owner.wait()
 
     wait_until_gone(child)
+    deadline = time.monotonic() + 20
+    while (tmp_path / "scratch").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def test_owner_that_says_goodbye_keeps_the_scratch(tmp_path: pathlib.Path) -> None:
+    subprocess.run([sys.executable, "-c", OWNER, str(tmp_path), "stop"], check=True)
+
+    assert (tmp_path / "scratch").is_dir()
