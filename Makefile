@@ -9,7 +9,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate lock clean
+.PHONY: help demo dev test check format generate judge lock clean
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
@@ -30,6 +30,7 @@ check: $(INSTALLED)  ## Format, lint, types, import contracts, generated files, 
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/schemagen generate crds:api --out crds/generated --check
+	$(BIN)/python -m controllers.devcluster judge
 	$(PYTEST) -m "not e2e"
 
 format: $(INSTALLED)  ## Format and mend what can be mended
@@ -38,6 +39,9 @@ format: $(INSTALLED)  ## Format and mend what can be mended
 
 generate: $(INSTALLED)  ## Write the CRDs from the models
 	$(BIN)/schemagen generate crds:api --out crds/generated
+
+judge: $(INSTALLED)  ## Build the API server's own validation, which schemagen asks
+	@$(BIN)/python -m controllers.devcluster judge
 
 # Locks every platform and Python; needs uv, which is itself a locked package of the group `lock`.
 lock: $(INSTALLED)  ## Lock the newest versions of all packages, with hashes

@@ -13,6 +13,9 @@ from schemagen.model.markers import (
     ListSet,
     MaxBytes,
     MaxEntries,
+    Scale,
+    at_least_one_of,
+    at_most_one_of,
     exactly_one_of,
 )
 from schemagen.model.registry import Api, Conversion, Facts, Kind, Rules, Version
@@ -40,8 +43,11 @@ __all__ = [
     "Reason",
     "Resource",
     "Rules",
+    "Scale",
     "Spec",
     "Status",
     "Version",
+    "at_least_one_of",
+    "at_most_one_of",
     "exactly_one_of",
 ]

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from schemagen import structural
+from schemagen import paths, structural
 from schemagen.model import registry
 from schemagen.problems import JSON
 
@@ -21,12 +21,15 @@ def crd(
         webhook: The ``clientConfig`` of the conversion webhook (url or service, caBundle).
             Without it a kind of several versions gets no conversion stanza, for a later patch:
             whoever installs it must add one before a second version is used.
+
+    Raises:
+        keywords.SchemaError: if a model cannot be expressed, or a path leads nowhere.
     """
     spec: dict[str, Any] = {
         "group": api.group,
         "names": _names(kind),
         "scope": kind.scope,
-        "versions": [_version(version) for version in kind.versions],
+        "versions": [_version(kind, version) for version in kind.versions],
     }
     if webhook is not None and len(kind.versions) > 1:
         spec["conversion"] = {
@@ -34,8 +37,9 @@ def crd(
             "webhook": {"clientConfig": webhook, "conversionReviewVersions": REVIEW_VERSIONS},
         }
     metadata: dict[str, Any] = {"name": api.crd_name(kind)}
-    if kind.annotations:
-        metadata["annotations"] = dict(kind.annotations)
+    for name in ("labels", "annotations"):
+        if values := getattr(kind, name):
+            metadata[name] = dict(values)
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -47,9 +51,9 @@ def crd(
 def _names(kind: registry.Kind) -> dict[str, JSON]:
     names: dict[str, JSON] = {
         "plural": kind.plural,
-        "singular": kind.name.lower(),
+        "singular": kind.singular or kind.name.lower(),
         "kind": kind.name,
-        "listKind": f"{kind.name}List",
+        "listKind": kind.list_name or f"{kind.name}List",
     }
     if kind.short_names:
         names["shortNames"] = list(kind.short_names)
@@ -58,8 +62,9 @@ def _names(kind: registry.Kind) -> dict[str, JSON]:
     return names
 
 
-def _version(version: registry.Version) -> dict[str, JSON]:
+def _version(kind: registry.Kind, version: registry.Version) -> dict[str, JSON]:
     schema = structural.schema_of(version.model)
+    paths.check(kind, version, schema)
     entry: dict[str, JSON] = {
         "name": version.name,
         "served": version.served,
@@ -69,8 +74,13 @@ def _version(version: registry.Version) -> dict[str, JSON]:
         entry["deprecated"] = True
         entry["deprecationWarning"] = version.deprecated
     entry["schema"] = {"openAPIV3Schema": schema}
+    subresources: dict[str, JSON] = {}
     if "status" in schema.get("properties", {}):
-        entry["subresources"] = {"status": {}}
+        subresources["status"] = {}
+    if version.scale is not None:
+        subresources["scale"] = version.scale.subresource()
+    if subresources:
+        entry["subresources"] = subresources
     if version.columns:
         entry["additionalPrinterColumns"] = [column.printer_column() for column in version.columns]
     if version.selectable:

@@ -81,7 +81,7 @@ def from_yaml(text: str) -> list[JSON]:
 def cache_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path:
     """The user's folder for what is built or installed once; KUBEWRIGHT_CACHE overrides it."""
     if root := environment.get("KUBEWRIGHT_CACHE"):
-        return pathlib.Path(root)
+        return pathlib.Path(root).absolute()
     base = environment.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     return pathlib.Path(base) / "kubewright"
 

@@ -4,6 +4,7 @@ import argparse
 import sys
 
 from controllers.devcluster import binaries, errors, pin, tools, versions
+from schemagen import files
 
 
 def main() -> int:
@@ -21,6 +22,7 @@ def main() -> int:
         type=_tool,
         help=f"one of {', '.join(tools.ALL)} (default: what is needed)",
     )
+    commands.add_parser("judge", help="build the API server's judge for schemagen")
     pinning = commands.add_parser("pin", help="make another Kubernetes version the locked one")
     pinning.add_argument("version", type=_version, help="such as 1.37.2")
     arguments = parser.parse_args()
@@ -30,6 +32,8 @@ def main() -> int:
                 _where()
             case "build":
                 _build(arguments.tool)
+            case "judge":
+                print(binaries.judge())  # noqa: T201 - the command's output
             case _:
                 _pin(arguments.version)
     except (errors.DevclusterError, ValueError) as error:
@@ -67,7 +71,7 @@ def _build(wanted: list[tools.Tool]) -> None:
 
 
 def _pin(version: versions.Version) -> None:
-    pin.pin(version, cache=binaries.cache_directory())
+    pin.pin(version, cache=files.cache_directory())
     print(f"Kubernetes {version} is the locked version")  # noqa: T201 - the command's output
 
 

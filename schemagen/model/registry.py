@@ -70,6 +70,7 @@ class Version:
         deprecated: The warning for its users, if it is deprecated.
         columns: What ``kubectl get`` shows.
         selectable: Fields for ``--field-selector``, as ``.spec.runtime.type``.
+        scale: The scale subresource, if it has one.
         conversion: To the next newer version; None for the newest.
     """
 
@@ -80,12 +81,27 @@ class Version:
     deprecated: str | None = None
     columns: tuple[markers.Column, ...] = ()
     selectable: tuple[str, ...] = ()
+    scale: markers.Scale | None = None
     conversion: Conversion | None = None
 
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """A kind with its names, its versions from oldest to newest, and its rules."""
+    """A kind with its names, its versions from oldest to newest, and its rules.
+
+    Attributes:
+        name: In CamelCase, as in ``kind:``.
+        plural: As in the API's paths; never guessed.
+        versions: From the oldest to the newest.
+        short_names: For kubectl.
+        categories: Groups of kinds for ``kubectl get CATEGORY``.
+        scope: Whether its objects live in namespaces.
+        singular: For kubectl; the name in lower case if empty.
+        list_name: As in a list's ``kind:``; the name and List if empty.
+        annotations: Of the CRD.
+        labels: Of the CRD.
+        rules: What no schema can say.
+    """
 
     name: str
     plural: str
@@ -93,7 +109,10 @@ class Kind:
     short_names: tuple[str, ...] = ()
     categories: tuple[str, ...] = ()
     scope: Literal["Namespaced", "Cluster"] = "Namespaced"
+    singular: str = ""
+    list_name: str = ""
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     rules: Rules = Rules()
 
     def __post_init__(self) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from controllers.devcluster import binaries, tools, versions
 from controllers.devcluster.versions import Version
+from schemagen import files
 
 KUBECTL = tools.KUBECTL
 
@@ -163,12 +164,12 @@ def test_places_may_be_named_from_here(places: Places, monkeypatch: pytest.Monke
     found = places.look()
 
     assert ("KUBEBUILDER_ASSETS", asset) == found
-    assert places.root / "cache" == binaries.cache_directory(places.environment)
+    assert places.root / "cache" == files.cache_directory(places.environment)
 
 
 def test_cache_is_where_the_user_keeps_caches(tmp_path: pathlib.Path) -> None:
-    xdg = binaries.cache_directory({"XDG_CACHE_HOME": str(tmp_path)})
-    own = binaries.cache_directory({"XDG_CACHE_HOME": "/x", "KUBEWRIGHT_CACHE": str(tmp_path)})
+    xdg = files.cache_directory({"XDG_CACHE_HOME": str(tmp_path)})
+    own = files.cache_directory({"XDG_CACHE_HOME": "/x", "KUBEWRIGHT_CACHE": str(tmp_path)})
 
     assert (tmp_path / "kubewright", tmp_path) == (xdg, own)
 

@@ -1,0 +1,249 @@
+"""A kind with everything becomes a CRD, whole; paths that lead nowhere are errors."""
+
+from typing import Annotated, Any
+
+import pytest
+from pydantic import Field
+
+from schemagen import (
+    Api,
+    Column,
+    Condition,
+    Kind,
+    ListMap,
+    Model,
+    Resource,
+    Scale,
+    Spec,
+    Status,
+    Version,
+    crd,
+    judge,
+    structural,
+)
+from schemagen.model.wire import Int32
+
+
+class Part(Model):
+    name: str
+
+
+class ThingSpec(Spec):
+    replicas: Int32 = Field(default=1, ge=0)
+    color: str | None = None
+    parts: Annotated[list[Part], ListMap("name"), Field(max_length=9)] | None = None
+
+
+class ThingStatus(Status):
+    replicas: Int32 | None = None
+    selector: str | None = None
+    conditions: list[Condition] | None = None
+
+
+class OldThing(Resource):
+    """A thing as it was."""
+
+    spec: Part
+    status: ThingStatus | None = None
+
+
+class Thing(Resource):
+    """A thing."""
+
+    spec: ThingSpec
+    status: ThingStatus | None = None
+
+
+def version(**more: Any) -> Version:
+    said: dict[str, Any] = {"name": "v1", "model": Thing, "storage": True}
+    return Version(**(said | more))
+
+
+def kind(*versions: Version, **more: Any) -> Kind:
+    return Kind("Thing", "things", versions or (version(),), **more)
+
+
+EVERYTHING = kind(
+    Version(
+        "v1alpha1",
+        OldThing,
+        served=False,
+        deprecated="example.com/v1alpha1 Thing is deprecated; use v1",
+        conversion=object(),  # type: ignore[arg-type] # never called here
+    ),
+    version(
+        columns=(
+            Column("Color", ".spec.color", description="Its colour.", priority=1),
+            Column("Wanted", ".spec.replicas", type="integer", format="int32"),
+            Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+            Column("First", ".spec.parts[0].name"),
+            Column("Age", ".metadata.creationTimestamp", type="date"),
+        ),
+        selectable=(".spec.color",),
+        scale=Scale(".spec.replicas", ".status.replicas", ".status.selector"),
+    ),
+    short_names=("th",),
+    categories=("all",),
+    scope="Cluster",
+    singular="thingy",
+    list_name="ThingList",
+    labels={"a": "b"},
+    annotations={"example.com/a": "b"},
+)
+
+
+def test_everything_that_a_kind_says_is_in_its_crd() -> None:
+    found = crd.crd(Api("example.com", (EVERYTHING,)), EVERYTHING, webhook={"url": "https://x/c"})
+
+    versions = found["spec"].pop("versions")
+    assert {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {
+            "name": "things.example.com",
+            "labels": {"a": "b"},
+            "annotations": {"example.com/a": "b"},
+        },
+        "spec": {
+            "group": "example.com",
+            "names": {
+                "plural": "things",
+                "singular": "thingy",
+                "kind": "Thing",
+                "listKind": "ThingList",
+                "shortNames": ["th"],
+                "categories": ["all"],
+            },
+            "scope": "Cluster",
+            "conversion": {
+                "strategy": "Webhook",
+                "webhook": {
+                    "clientConfig": {"url": "https://x/c"},
+                    "conversionReviewVersions": ["v1"],
+                },
+            },
+        },
+    } == found
+    schema = {"openAPIV3Schema": structural.schema_of(Thing)}
+    assert [
+        {
+            "name": "v1alpha1",
+            "served": False,
+            "storage": False,
+            "deprecated": True,
+            "deprecationWarning": "example.com/v1alpha1 Thing is deprecated; use v1",
+            "schema": {"openAPIV3Schema": structural.schema_of(OldThing)},
+            "subresources": {"status": {}},
+        },
+        {
+            "name": "v1",
+            "served": True,
+            "storage": True,
+            "schema": schema,
+            "subresources": {
+                "status": {},
+                "scale": {
+                    "specReplicasPath": ".spec.replicas",
+                    "statusReplicasPath": ".status.replicas",
+                    "labelSelectorPath": ".status.selector",
+                },
+            },
+            "additionalPrinterColumns": [
+                {
+                    "name": "Color",
+                    "type": "string",
+                    "description": "Its colour.",
+                    "priority": 1,
+                    "jsonPath": ".spec.color",
+                },
+                {
+                    "name": "Wanted",
+                    "type": "integer",
+                    "format": "int32",
+                    "jsonPath": ".spec.replicas",
+                },
+                {
+                    "name": "Ready",
+                    "type": "string",
+                    "jsonPath": '.status.conditions[?(@.type=="Ready")].status',
+                },
+                {"name": "First", "type": "string", "jsonPath": ".spec.parts[0].name"},
+                {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
+            ],
+            "selectableFields": [{"jsonPath": ".spec.color"}],
+        },
+    ] == versions
+
+
+def test_api_server_would_take_it() -> None:
+    found = crd.crd(Api("example.com", (EVERYTHING,)), EVERYTHING, webhook={"url": "https://x/c"})
+
+    with judge.Judge(deadline_seconds=60) as asked:
+        assert "" == asked.check(found).message
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        (
+            {"columns": (Column("C", ".spec.colour"),)},
+            (
+                "Thing v1: column C .spec.colour: expected one of replicas, color, parts, got colour; "
+                "did you mean color?"
+            ),
+        ),
+        (
+            {"columns": (Column("C", ".spec.parts.name"),)},
+            "Thing v1: column C .spec.parts.name: expected an item such as [0], got name",
+        ),
+        (
+            {"columns": (Column("C", "spec.color"),)},
+            (
+                "Thing v1: column C spec.color: expected a JSONPath of fields such as .spec.name, got "
+                "something else"
+            ),
+        ),
+        (
+            {"selectable": (".spec.color.red",)},
+            (
+                "Thing v1: selectable field .spec.color.red: expected the end of the path at a string, "
+                "got red"
+            ),
+        ),
+        (
+            {"scale": Scale(".spec.replica", ".status.replicas")},
+            (
+                "Thing v1: scale .spec.replica: expected one of replicas, color, parts, got replica; "
+                "did you mean replicas?"
+            ),
+        ),
+    ],
+)
+def test_path_that_leads_nowhere_is_an_error(more: dict[str, Any], words: str) -> None:
+    bad = kind(version(**more))
+
+    with pytest.raises(structural.SchemaError) as error:
+        crd.crd(Api("example.com", (bad,)), bad)
+
+    assert words == str(error.value)
+
+
+@pytest.mark.parametrize(
+    ("versions", "words"),
+    [
+        ((version(storage=False),), "expected one storage version, got none"),
+        (
+            (version(name="v1"), version(name="v2")),
+            r"expected one storage version, got \['v1', 'v2'\]",
+        ),
+        (
+            (version(name="v1", storage=False), version(name="v2")),
+            "Thing v1: expected a conversion to the next newer version, got none",
+        ),
+    ],
+)
+def test_versions_that_cannot_be_served_are_an_error(
+    versions: tuple[Version, ...], words: str
+) -> None:
+    with pytest.raises(ValueError, match=words):
+        kind(*versions)
