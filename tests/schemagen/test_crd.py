@@ -188,8 +188,8 @@ def test_api_server_would_take_it() -> None:
         (
             {"columns": (Column("C", ".spec.colour"),)},
             (
-                "Thing v1: column C .spec.colour: expected one of replicas, color, parts, got colour; "
-                "did you mean color?"
+                "Thing v1: column C .spec.colour: "
+                "expected one of replicas, color, parts, got colour; did you mean color?"
             ),
         ),
         (
@@ -199,22 +199,22 @@ def test_api_server_would_take_it() -> None:
         (
             {"columns": (Column("C", "spec.color"),)},
             (
-                "Thing v1: column C spec.color: expected a JSONPath of fields such as .spec.name, got "
-                "something else"
+                "Thing v1: column C spec.color: "
+                "expected a JSONPath of fields such as .spec.name, got something else"
             ),
         ),
         (
             {"selectable": (".spec.color.red",)},
             (
-                "Thing v1: selectable field .spec.color.red: expected the end of the path at a string, "
-                "got red"
+                "Thing v1: selectable field .spec.color.red: "
+                "expected the end of the path at a string, got red"
             ),
         ),
         (
             {"scale": Scale(".spec.replica", ".status.replicas")},
             (
-                "Thing v1: scale .spec.replica: expected one of replicas, color, parts, got replica; "
-                "did you mean replicas?"
+                "Thing v1: scale .spec.replica: "
+                "expected one of replicas, color, parts, got replica; did you mean replicas?"
             ),
         ),
     ],
