@@ -70,4 +70,7 @@ def test_model_that_cannot_be_expressed_is_explained(tmp_path: pathlib.Path) -> 
     done = schemagen("generate", "broken:api", cwd=tmp_path)
 
     assert 2 == done.returncode
-    assert "schemagen: BSpec.size: expected one type (or IntOrString)" in done.stderr
+    assert (
+        "schemagen: BSpec.size: expected one type, got a union of 2; use int | str with IntOrString"
+        in done.stderr
+    )

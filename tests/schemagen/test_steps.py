@@ -89,7 +89,6 @@ def test_step_goes_up_and_comes_down(step: steps.Step, old: Any, new: Any) -> No
         (steps.record(), []),
         (steps.exact(steps.record(steps.keep("a"))), {"a": 1, "b": 2}),
     ],
-    ids=str,
 )
 def test_value_without_a_form_in_the_newer_version_is_absent(step: steps.Step, value: Any) -> None:
     assert ABSENT is step.up(value)

@@ -231,9 +231,11 @@ def run_foreign(
     """Run pytest on a project with a CRD, without the plugins of our own tests."""
     (directory / "test_foreign.py").write_text(FOREIGN.format(expectation=expectation))
     alone = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio"]
+    environment = {name: value for name, value in os.environ.items() if "XDIST" not in name}
     return subprocess.run(
-        [*alone, "-q", "-W", "error", *options],
+        [*alone, "-p", "no:xdist", "-q", "-W", "error", *options],
         cwd=directory,
+        env=environment,
         capture_output=True,
         text=True,
         check=False,
