@@ -1,5 +1,6 @@
 """``schemagen``: from models to CRD files, and whether those files are current."""
 
+import difflib
 import pathlib
 import sys
 from typing import Annotated
@@ -54,6 +55,7 @@ def generate(
     if check:
         for name in stale:
             typer.echo(f"{out / name}: not current; run `schemagen generate {reference} -o {out}`")
+            typer.echo(_difference(out / name, texts[name]), nl=False)
         raise typer.Exit(1 if stale else 0)
     for name, text in texts.items():
         changed = files.write_if_changed(out / name, text)
@@ -120,6 +122,13 @@ def _stored_as(api: registry.Api, storage: str | None) -> registry.Api:
         return api.stored_as(storage)
     except ValueError as error:
         raise _failure(str(error)) from error
+
+
+def _difference(path: pathlib.Path, text: str) -> str:
+    """What would change in a file, as ``diff -u`` shows it."""
+    before = path.read_text().splitlines(keepends=True) if path.is_file() else []
+    after = text.splitlines(keepends=True)
+    return "".join(difflib.unified_diff(before, after, str(path), "generated now"))
 
 
 def _differs(path: pathlib.Path, text: str) -> bool:

@@ -17,7 +17,7 @@ def test_files_are_written_once_and_checked(tmp_path: pathlib.Path) -> None:
     second = schemagen("generate", "crds:api", "--out", "out", cwd=tmp_path)
     current = schemagen("generate", "crds:api", "--out", "out", "--check", cwd=tmp_path)
     changed = tmp_path / "out/agents.proompteng.ai_agentruns.yaml"
-    changed.write_text(changed.read_text() + "\n")
+    changed.write_text(changed.read_text().replace("kind: AgentRun\n", "kind: AgentRan\n"))
     stale = schemagen("generate", "crds:api", "--out", "out", "--check", cwd=tmp_path)
 
     assert (2, 0) == (first.stdout.count("wrote"), first.returncode)
@@ -25,6 +25,7 @@ def test_files_are_written_once_and_checked(tmp_path: pathlib.Path) -> None:
     assert ("", 0) == (current.stdout, current.returncode)
     assert 1 == stale.returncode
     assert "agentruns.yaml: not current; run `schemagen generate" in stale.stdout
+    assert "\n-    kind: AgentRan\n+    kind: AgentRun\n" in stale.stdout
 
 
 def test_file_names_its_command_and_is_a_crd(tmp_path: pathlib.Path) -> None:

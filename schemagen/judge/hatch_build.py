@@ -1,0 +1,46 @@
+"""Puts the judge's WebAssembly module into the wheel; runs in the build, imports nothing of ours.
+
+KUBEWRIGHT_JUDGE names a module that is built already, as `make judge` prints it.
+"""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import tempfile
+from typing import Any
+
+from hatchling.builders.hooks.plugin.interface import BuildHookInterface
+
+SOURCE = "schemagen/judge"
+NAME = "judge.wasm"
+
+
+class JudgeHook(BuildHookInterface):  # type: ignore[type-arg] # of any configuration
+    """Builds the module for a wheel; an editable install finds the one in the user's cache."""
+
+    def initialize(self, version: str, build_data: dict[str, Any]) -> None:
+        """Add the module to the files of the wheel."""
+        if version == "editable":
+            return
+        path = os.environ.get("KUBEWRIGHT_JUDGE") or self._built()
+        build_data["force_include"][path] = f"{SOURCE}/{NAME}"
+
+    def _built(self) -> str:
+        go = shutil.which("go")
+        if go is None:
+            raise RuntimeError(
+                "expected Go 1.26 or newer on PATH to build the judge with, got none: install it, "
+                "or set KUBEWRIGHT_JUDGE to what `make judge` prints"
+            )
+        path = pathlib.Path(tempfile.mkdtemp(), NAME)
+        self.app.display_info(f"building {NAME} from Go modules (a minute and a half)")
+        target = {"GOOS": "wasip1", "GOARCH": "wasm", "CGO_ENABLED": "0", "GOWORK": "off"}
+        flags = ["-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-buildmode=c-shared"]
+        subprocess.run(  # noqa: S603 - Go, on our own sources
+            [go, "build", *flags, "-o", str(path), "."],
+            cwd=pathlib.Path(self.root, SOURCE),
+            env={**os.environ, **target},
+            check=True,
+        )
+        return str(path)
