@@ -4,7 +4,9 @@ with devcluster.Cluster() as cluster:
     cluster.kubectl("get", "namespaces")
 """
 
-from controllers.devcluster.cluster import Cluster
+import importlib
+import typing
+
 from controllers.devcluster.errors import (
     BuildError,
     DevclusterError,
@@ -12,6 +14,9 @@ from controllers.devcluster.errors import (
     StartError,
     ToolNotFoundError,
 )
+
+if typing.TYPE_CHECKING:
+    from controllers.devcluster.cluster import Cluster
 
 __all__ = [
     "BuildError",
@@ -21,3 +26,11 @@ __all__ = [
     "StartError",
     "ToolNotFoundError",
 ]
+
+
+# Whoever has kubewright installed loads this package in every run of pytest, for the plugin in it;
+# rich and cryptography come with the first cluster.
+def __getattr__(name: str) -> object:
+    if name == "Cluster":
+        return importlib.import_module("controllers.devcluster.cluster").Cluster
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -281,7 +281,7 @@ def go_mod_for(tool: tools.Tool, version: versions.Version, locked: str) -> str:
 def _run(task: _Build, tell: Tell) -> None:
     minutes = max(1, round(task.tool.build_seconds / 60))
     tell(f"building {task.tool.name} from Go modules; once, about {minutes} min on two cores")
-    with _Progress(task.tool.name, tell) as progress:
+    with _Progress(task.tool, tell) as progress:
         total = _count(task, progress)
         target = str(task.scratch / task.tool.name)
         flags = ("-v", "-trimpath", "-ldflags", task.ldflags, *task.tool.flags)
@@ -334,8 +334,9 @@ def _lines(task: _Build, command: list[str | pathlib.Path]) -> Iterator[str]:
 class _Progress:
     """A bar on a terminal, a line every 15 s elsewhere."""
 
-    def __init__(self, name: str, tell: Tell) -> None:
-        self._name, self._tell = name, tell
+    def __init__(self, tool: tools.Tool, tell: Tell) -> None:
+        self._name, self._tell = tool.name, tell
+        self._estimate_seconds = tool.build_seconds
         self._downloads = self._compiled = 0
         self._started = self._told = time.monotonic()
         self._bar = rich.progress.Progress(
@@ -377,4 +378,5 @@ class _Progress:
             self._bar.update(self._task, description=label, completed=done, total=total)
         elif time.monotonic() - self._told >= _LINE_SECONDS:
             self._told = time.monotonic()
-            self._tell(f"{self._name}: {text}, {self._told - self._started:.0f} s")
+            elapsed = self._told - self._started
+            self._tell(f"{self._name}: {text}, {elapsed:.0f} s of about {self._estimate_seconds}")

@@ -1,19 +1,21 @@
 """Runs one command for as long as the process that started this one lives. Shell; stdlib only.
 
-``python keeper.py GRACE_SECONDS SCRATCH COMMAND...`` with a pipe as standard input: when the pipe
-closes, because its owner closed it or died (even by SIGKILL), the command's process group gets
-SIGTERM and, after a grace, SIGKILL. An owner that lives says goodbye by a byte; of one that does
-not, SCRATCH (a folder, or the empty string) is removed. The exit code is the command's. Works
-alike on Linux and macOS.
+``python keeper.py GRACE_SECONDS SCRATCH COMMAND...`` with a pipe as standard input: when its owner
+says goodbye by a byte, or dies (even by SIGKILL, which closes the pipe), the command's process
+group gets SIGTERM and, after a grace, SIGKILL. Of an owner that died, SCRATCH (a folder, or the
+empty string) is removed. The exit code is the command's. Works alike on Linux and macOS.
 """
 
 import contextlib
 import os
+import select
 import shutil
 import signal
 import subprocess
 import sys
 import threading
+
+_POLL_SECONDS = 0.5
 
 
 class Keeper:
@@ -22,6 +24,7 @@ class Keeper:
     def __init__(self, grace_seconds: float, scratch: str, command: list[str]) -> None:
         self._grace_seconds, self._scratch = grace_seconds, scratch
         self._has_owner = True
+        self._owner = os.getppid()
         self._child = subprocess.Popen(  # noqa: S603 - the caller's own command
             command, stdin=subprocess.DEVNULL, start_new_session=True
         )
@@ -39,10 +42,14 @@ class Keeper:
         return code if code >= 0 else 128 - code
 
     def _end_with_owner(self) -> None:
-        said = b""
-        while more := os.read(0, 1024):
-            said = more
-        self._has_owner = bool(said)
+        # A fork of the owner holds the pipe too: it stays open though the owner has died, so the
+        # parent is looked at as well; and a goodbye counts before the end of the file.
+        while not select.select([0], [], [], _POLL_SECONDS)[0]:
+            if os.getppid() != self._owner:
+                self._has_owner = False
+                break
+        else:
+            self._has_owner = bool(os.read(0, 1024))
         self._end()
 
     def _end(self) -> None:

@@ -11,8 +11,9 @@ _KEEPER = str(pathlib.Path(__file__).with_name("keeper.py"))
 
 GRACE_SECONDS = 10.0
 
-# Longer than any grace, after which the keeper sends SIGKILL.
-STOP_SECONDS = 10
+# Longer than any grace, after which the keeper sends SIGKILL: who kills the keeper first, leaves
+# its command running for good.
+STOP_SECONDS = GRACE_SECONDS + 10
 
 
 def start(

@@ -23,6 +23,10 @@ from schemagen.versions.steps import ABSENT, get
 # TotalAnnotationSizeLimitB of apimachinery: an object above it cannot be read any more.
 ANNOTATIONS_BYTES = 256 * 1024
 
+# How often an object may be converted to see what of its residue keeps its meaning. Ours is put
+# back at once but where somebody edited around it; anybody's may hold a thousand entries.
+ATTEMPTS = 64
+
 
 @dataclasses.dataclass(frozen=True)
 class Converted:
@@ -113,7 +117,8 @@ class _Step:
         result = plain
         # All of it, or else what belongs to one object, or else entry by entry; twice, because an
         # entry may keep the meaning only once another one is in place.
-        for group in (tuple(entries), *_by_place(entries), *_singles(entries), *_singles(entries)):
+        groups = (tuple(entries), *_by_place(entries), *_singles(entries), *_singles(entries))
+        for group in groups[:ATTEMPTS]:
             candidate = _merged(result, residue.applied(_round_trip_part(result), group))
             if candidate != result and self._back(candidate) in same:
                 result = candidate
@@ -211,7 +216,7 @@ def _without_residue(
 
 def _entries(text: JSON) -> Sequence[residue.Entry]:
     """The entries of an annotation; what anybody may have written there never raises."""
-    if type(text) is not str:
+    if type(text) is not str or len(text) > residue.BUDGET_BYTES:
         return ()
     try:
         entries = orjson.loads(text)

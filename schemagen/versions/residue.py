@@ -60,18 +60,33 @@ def within_budget(entries: Iterable[Entry], budget_bytes: int = BUDGET_BYTES) ->
 
 def applied(base: JSON, entries: Sequence[Entry]) -> JSON:
     """``base`` with every entry that is not stale; ``base`` itself is left as it is."""
+    digests = _Digests()
     for entry in entries:
-        base = apply_entry(base, entry)
+        base = _apply_entry(base, entry, digests)
     return base
 
 
-def apply_entry(base: JSON, entry: Entry) -> JSON:
+class _Digests:
+    """Digests of values, each made once: a thousand entries may speak of one large value."""
+
+    def __init__(self) -> None:
+        # The value is kept beside its digest, so that no other one gets its id meanwhile.
+        self._known: dict[int, tuple[JSON, str]] = {}
+
+    def of(self, value: JSON) -> str:
+        """The digest of a value that nobody changes."""
+        if id(value) not in self._known:
+            self._known[id(value)] = value, canonical.digest(value)
+        return self._known[id(value)][1]
+
+
+def _apply_entry(base: JSON, entry: Entry, digests: _Digests) -> JSON:
     """``base`` with one entry, or ``base`` itself if the entry is stale or makes no sense."""
     match entry:
         case {"at": list(path), "was": dict(was), "insert": dict(inserts)}:
-            return _rebuilt(base, path, lambda at: _inserted(at, was, inserts))
+            return _rebuilt(base, path, lambda at: _inserted(at, was, inserts, digests))
         case {"at": list(path), "was": dict(was), "is": dict(values)}:
-            return _rebuilt(base, path, lambda at: _replaced(at, was, values))
+            return _rebuilt(base, path, lambda at: _replaced(at, was, values, digests))
         case {"at": list(path), "key": str(key), "after": after, "item": dict(item)}:
             return _rebuilt(base, path, lambda at: _added(at, key, after, item))
         case _:
@@ -178,17 +193,17 @@ def _rebuilt(base: JSON, path: Sequence[JSON], change: Any) -> JSON:
     return base
 
 
-def _is_current(at: dict[str, JSON], was: dict[str, JSON]) -> bool:
+def _is_current(at: dict[str, JSON], was: dict[str, JSON], digests: _Digests) -> bool:
     return all(
-        (value := at.get(key, ABSENT)) is not ABSENT and canonical.digest(value) == digest
+        (value := at.get(key, ABSENT)) is not ABSENT and digests.of(value) == digest
         for key, digest in was.items()
     )
 
 
-def _replaced(at: JSON, was: dict[str, JSON], values: dict[str, JSON]) -> JSON:
+def _replaced(at: JSON, was: dict[str, JSON], values: dict[str, JSON], digests: _Digests) -> JSON:
     if type(at) is not dict:
         return at
-    if not _is_current(at, was) or any(key in at for key in values if key not in was):
+    if not _is_current(at, was, digests) or any(key in at for key in values if key not in was):
         return at
     return {**{key: value for key, value in at.items() if key not in was}, **values}
 
@@ -204,10 +219,10 @@ def _added(at: JSON, key: str, after: JSON, item: dict[str, JSON]) -> JSON:
     return [*at[:place], item, *at[place:]]
 
 
-def _inserted(at: JSON, was: dict[str, JSON], inserts: dict[str, JSON]) -> JSON:
+def _inserted(at: JSON, was: dict[str, JSON], inserts: dict[str, JSON], digests: _Digests) -> JSON:
     if type(at) is not dict:
         return at
-    if not _is_current(at, was) or not all(key in was for key in inserts):
+    if not _is_current(at, was, digests) or not all(key in was for key in inserts):
         return at
     changed = dict(at)
     for key, items in inserts.items():

@@ -107,6 +107,19 @@ def test_residue_cannot_move_a_run_to_another_secret() -> None:
     assert ["mine"] == convert(value, "v1beta1", "v1alpha1")["spec"]["secrets"]
 
 
+@pytest.mark.parametrize("text_bytes", [60_000, 250_000])
+def test_a_thousand_foreign_entries_are_no_burden(text_bytes: int) -> None:
+    value = manifests.run("v1beta1", implementation={"inline": {"text": "x" * 1_000_000}})
+    plain = convert(value, "v1beta1", "v1alpha1")
+    entry = {"at": ["spec"], "was": {"implementation": "0" * 16}, "is": {"implementation": {}}}
+    more = {"at": ["spec"], "was": {}, "is": {"secrets": ["a"]}}
+    count = text_bytes // len(json.dumps([entry, more]))
+    annotations = {OLD_RESIDUE: json.dumps([entry, more] * count)}
+    tampered = {**value, "metadata": {"name": "one", "annotations": annotations}}
+
+    assert plain == convert(tampered, "v1beta1", "v1alpha1")
+
+
 def test_residue_too_large_is_dropped_and_said() -> None:
     steps = [{"name": "a", "implementation": {"inline": {"text": "x" * 100_000}}}]
     value = manifests.run("v1alpha1", workflow={"steps": steps}, vcsPolicy={})

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -24,7 +25,9 @@ def wait_until_gone(pid: int) -> None:
 
 
 def pid_in(path: pathlib.Path) -> int:
+    deadline = time.monotonic() + 60
     while not path.exists() or not path.read_text().endswith("\n"):
+        assert time.monotonic() < deadline, f"nobody wrote {path}"
         time.sleep(0.02)
     return int(path.read_text())
 
@@ -131,3 +134,71 @@ def test_owner_that_says_goodbye_keeps_the_scratch(tmp_path: pathlib.Path) -> No
     subprocess.run([sys.executable, "-c", OWNER, str(tmp_path), "stop"], check=True)
 
     assert (tmp_path / "scratch").is_dir()
+
+
+def test_keeper_outlasts_every_grace() -> None:
+    # Else stop() would kill it before it has killed a command that ignores SIGTERM.
+    assert processes.STOP_SECONDS >= processes.GRACE_SECONDS + 5
+
+
+FORKED = """
+import os, pathlib, subprocess, sys, time
+from controllers.devcluster import processes
+command = ["sh", "-c", f"echo $$ > '{sys.argv[1]}/child'; exec sleep 100"]
+process = processes.start(command, output=subprocess.DEVNULL)
+fork = os.fork()
+if not fork:
+    time.sleep(100)
+pathlib.Path(sys.argv[1], "fork").write_text(f"{fork}\\n")
+if sys.argv[2] == "stop":
+    # A signal before the command has said who it is would leave nothing to look for.
+    child = pathlib.Path(sys.argv[1], "child")
+    while not (child.exists() and child.read_text().endswith("\\n")):
+        time.sleep(0.02)
+    processes.stop(process)
+    pathlib.Path(sys.argv[1], "code").write_text(f"{process.returncode}\\n")
+time.sleep(100)
+"""
+
+
+@pytest.fixture
+def owner_with_a_fork(tmp_path: pathlib.Path) -> Iterator[Callable[[str], "subprocess.Popen[str]"]]:
+    """Starts an owner whose fork, like a worker of multiprocessing, holds the keeper's pipe."""
+    owners = []
+
+    def start(what: str) -> "subprocess.Popen[str]":
+        owners.append(
+            subprocess.Popen([sys.executable, "-c", FORKED, str(tmp_path), what], text=True)
+        )
+        return owners[-1]
+
+    yield start
+    for owner in owners:
+        owner.kill()
+        owner.wait()
+    os.kill(pid_in(tmp_path / "fork"), signal.SIGKILL)
+
+
+def test_stop_ends_the_command_though_a_fork_holds_the_pipe(
+    tmp_path: pathlib.Path, owner_with_a_fork: Callable[[str], "subprocess.Popen[str]"]
+) -> None:
+    owner_with_a_fork("stop")
+
+    child = pid_in(tmp_path / "child")
+
+    # By SIGTERM from its keeper; a killed keeper would have left it.
+    assert 128 + signal.SIGTERM == pid_in(tmp_path / "code")
+    wait_until_gone(child)
+
+
+def test_killed_owner_takes_the_command_along_though_a_fork_holds_the_pipe(
+    tmp_path: pathlib.Path, owner_with_a_fork: Callable[[str], "subprocess.Popen[str]"]
+) -> None:
+    owner = owner_with_a_fork("wait")
+    child = pid_in(tmp_path / "child")
+    pid_in(tmp_path / "fork")
+
+    owner.kill()
+    owner.wait()
+
+    wait_until_gone(child)
