@@ -129,6 +129,8 @@ class Builder:
     def start(self, **more: str) -> "subprocess.Popen[str]":
         """Look for kubectl, which has to be built."""
         code = (
+            # A job in the background starts with SIGINT ignored, and so do its children.
+            "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
             "from controllers.devcluster import binaries, build, tools\n"
             "build._LINE_SECONDS = 0.0\n"
             "print(binaries.find([tools.KUBECTL])['kubectl'])"

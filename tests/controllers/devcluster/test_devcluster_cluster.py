@@ -147,8 +147,10 @@ def test_taken_ports_are_given_up_and_another_cluster_left_alone(
     assert ([], []) == (list(tmp_path.iterdir()), processes_of(tmp_path))
 
 
+# A job in the background starts with SIGINT ignored, and so do its children.
 OWNER = """
-import time
+import signal, time
+signal.signal(signal.SIGINT, signal.default_int_handler)
 from controllers import devcluster
 with devcluster.Cluster():
     print("up", flush=True)
