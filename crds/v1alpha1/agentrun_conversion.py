@@ -33,11 +33,11 @@ def _model_list(model: type[Model]) -> steps.Step:
 
 # --- implementation (row 6): specRef and inline are one union ---------------------------------
 
-INLINE = steps.same_name("inline", implementationspec_conversion.SPEC)
+INLINE = steps.record(steps.same_name("inline", implementationspec_conversion.SPEC))
 
 
 def _implementation_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
-    inline = steps.record(INLINE).up(old.get("implementation"))
+    inline = INLINE.up(old.get("implementation"))
     reference = old.get("implementationSpecRef")
     if inline is not steps.ABSENT and "inline" in inline:
         new["implementation"] = inline  # with both, v1alpha1 controllers take the inline one
@@ -50,7 +50,7 @@ def _implementation_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
 def _implementation_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
     union = new.get("implementation")
     reference = steps.get(union, ("specRef",))
-    inline = steps.record(INLINE).down(union)
+    inline = INLINE.down(union)
     if reference is not steps.ABSENT and reference is not None:
         old["implementationSpecRef"] = reference
     if inline is not steps.ABSENT and (inline or "implementationSpecRef" not in old):
