@@ -1,13 +1,14 @@
 """``schemagen``: from models to CRD files, and whether those files are current."""
 
 import difflib
+import json
 import pathlib
 import sys
 from typing import Annotated
 
 import typer
 
-from schemagen import crd, documents, files, judge, structural, validation
+from schemagen import crd, documents, editor, files, judge, structural, validation
 from schemagen.model import registry
 
 app = typer.Typer(
@@ -58,6 +59,30 @@ def generate(
             typer.echo(_difference(out / name, texts[name]), nl=False)
         raise typer.Exit(1 if stale else 0)
     for name, text in texts.items():
+        changed = files.write_if_changed(out / name, text)
+        typer.echo(f"{'wrote' if changed else 'current'} {out / name}")
+
+
+@app.command()
+def schema(
+    reference: ApiReference,
+    out: Annotated[pathlib.Path, typer.Option("--out", "-o", help="Folder for the files.")],
+) -> None:
+    """Write a JSON Schema for editors for every kind and version.
+
+    The first line `# yaml-language-server: $schema=FILE` of a manifest makes an editor use it.
+    """
+    try:
+        api = files.load_api(reference)
+        texts = {
+            f"{kind.name.lower()}_{version.name}.json": editor.schema_of(api, kind, version)
+            for kind in api
+            for version in kind.versions
+        }
+    except (files.ApiNotFoundError, structural.SchemaError) as error:
+        raise _failure(str(error)) from error
+    for name, value in texts.items():
+        text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
         changed = files.write_if_changed(out / name, text)
         typer.echo(f"{'wrote' if changed else 'current'} {out / name}")
 
