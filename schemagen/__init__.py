@@ -1,6 +1,6 @@
 """The toolkit a Kubernetes API is declared with: Pydantic models in, CRDs and conversions out.
 
-Pure but for ``cli`` and ``files``; imports nothing else of this project.
+Pure but for ``cli``, ``files`` and ``judge``; imports nothing else of this project.
 """
 
 from schemagen.model.base import Condition, LocalRef, Model, ObjectMeta, Resource, Spec, Status

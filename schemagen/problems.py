@@ -32,11 +32,6 @@ class FieldPath:
 
     parts: tuple[str, ...] = ()
 
-    @classmethod
-    def of(cls, *names: str) -> "FieldPath":
-        """The path of a chain of members."""
-        return cls(tuple(f".{name}" for name in names))
-
     def member(self, name: str) -> "FieldPath":
         """The path of an object's field."""
         return FieldPath((*self.parts, f".{name}"))

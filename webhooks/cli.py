@@ -124,7 +124,15 @@ def serve(
         bundle = certificates.load_or_create(cert_dir, names, dt.datetime.now(dt.UTC))
         tls = certificates.server_context(bundle.server)
         uvloop.run(
-            _serve(api, host, port, tls, names, bundle.ca_pem if register else None, kubeconfig)
+            _serve(
+                api,
+                host=host,
+                port=port,
+                tls=tls,
+                names=names,
+                install_ca_pem=bundle.ca_pem if register else None,
+                kubeconfig=kubeconfig,
+            )
         )
     except (authority.CertificateError, kube.KubeError, TimeoutError, OSError, ValueError) as error:
         raise _failure(str(error)) from error
@@ -132,6 +140,7 @@ def serve(
 
 async def _serve(
     api: Api,
+    *,
     host: str,
     port: int,
     tls: ssl.SSLContext,

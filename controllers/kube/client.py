@@ -6,7 +6,6 @@ Requests come from `requests`, answers are read by `answers`, errors go out by `
 import contextlib
 import logging
 import os
-import types
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Self, TypedDict, Unpack
 
@@ -93,12 +92,7 @@ class Client:
         )
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: types.TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self.close()
 
     async def close(self) -> None:

@@ -19,12 +19,20 @@ NAME = "judge.wasm"
 class JudgeHook(BuildHookInterface):  # type: ignore[type-arg] # of any configuration
     """Builds the module for a wheel; an editable install finds the one in the user's cache."""
 
+    _scratch: "tempfile.TemporaryDirectory[str] | None" = None
+
     def initialize(self, version: str, build_data: dict[str, Any]) -> None:
         """Add the module to the files of the wheel."""
         if version == "editable":
             return
         path = os.environ.get("KUBEWRIGHT_JUDGE") or self._built()
         build_data["force_include"][path] = f"{SOURCE}/{NAME}"
+
+    def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
+        """Remove what was built, once it is in the wheel."""
+        del version, build_data, artifact_path
+        if self._scratch is not None:
+            self._scratch.cleanup()
 
     def _built(self) -> str:
         go = shutil.which("go")
@@ -33,7 +41,8 @@ class JudgeHook(BuildHookInterface):  # type: ignore[type-arg] # of any configur
                 "expected Go 1.26 or newer on PATH to build the judge with, got none: install it, "
                 "or set KUBEWRIGHT_JUDGE to what `make judge` prints"
             )
-        path = pathlib.Path(tempfile.mkdtemp(), NAME)
+        self._scratch = tempfile.TemporaryDirectory()
+        path = pathlib.Path(self._scratch.name, NAME)
         self.app.display_info(f"building {NAME} from Go modules (a minute and a half)")
         target = {"GOOS": "wasip1", "GOARCH": "wasm", "CGO_ENABLED": "0", "GOWORK": "off"}
         flags = ["-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-buildmode=c-shared"]

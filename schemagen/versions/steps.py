@@ -267,7 +267,6 @@ INT32_MAX = 2**31 - 1
 # Longer texts are no duration or number in int64; int() would take quadratic time on them.
 MAX_DURATION_CHARACTERS = 64
 MAX_INT64_DIGITS = 19
-INT64_MAX = 2**63 - 1
 
 
 def duration_of(seconds: int) -> str:
