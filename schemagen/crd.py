@@ -11,7 +11,11 @@ REVIEW_VERSIONS = ["v1"]
 
 
 def crd(
-    api: registry.Api, kind: registry.Kind, *, webhook: dict[str, Any] | None = None
+    api: registry.Api,
+    kind: registry.Kind,
+    *,
+    webhook: dict[str, Any] | None = None,
+    max_description: int | None = None,
 ) -> dict[str, Any]:
     """The CRD of a kind.
 
@@ -21,6 +25,7 @@ def crd(
         webhook: The ``clientConfig`` of the conversion webhook (url or service, caBundle).
             Without it a kind of several versions gets no conversion stanza, for a later patch:
             whoever installs it must add one before a second version is used.
+        max_description: The longest description, in characters; 0 leaves all of them out.
 
     Raises:
         keywords.SchemaError: if a model cannot be expressed, or a path leads nowhere.
@@ -29,7 +34,7 @@ def crd(
         "group": api.group,
         "names": _names(kind),
         "scope": kind.scope,
-        "versions": [_version(kind, version) for version in kind.versions],
+        "versions": [_version(kind, version, max_description) for version in kind.versions],
     }
     if webhook is not None and len(kind.versions) > 1:
         spec["conversion"] = {
@@ -62,8 +67,10 @@ def _names(kind: registry.Kind) -> dict[str, JSON]:
     return names
 
 
-def _version(kind: registry.Kind, version: registry.Version) -> dict[str, JSON]:
-    schema = structural.schema_of(version.model)
+def _version(
+    kind: registry.Kind, version: registry.Version, max_description: int | None
+) -> dict[str, JSON]:
+    schema = structural.schema_of(version.model, max_description=max_description)
     paths.check(kind, version, schema)
     entry: dict[str, JSON] = {
         "name": version.name,
@@ -72,7 +79,8 @@ def _version(kind: registry.Kind, version: registry.Version) -> dict[str, JSON]:
     }
     if version.deprecated is not None:
         entry["deprecated"] = True
-        entry["deprecationWarning"] = version.deprecated
+        if version.deprecated is not True:
+            entry["deprecationWarning"] = version.deprecated
     entry["schema"] = {"openAPIV3Schema": schema}
     subresources: dict[str, JSON] = {}
     if "status" in schema.get("properties", {}):

@@ -65,6 +65,11 @@ def check_model(model: type[base.Model]) -> None:
                 f"{model.__name__}.{names[0]}: expected what the API server can do too, got "
                 f"{instead}"
             )
+    if model.model_config.get("json_schema_extra") is not None:
+        raise SchemaError(
+            f"{model.__name__}: expected keywords as markers, got json_schema_extra; use "
+            "schemagen's markers"
+        )
     if model.model_config.get("extra") == "forbid":
         raise SchemaError(
             f"{model.__name__}: expected extra to be ignore (the API server drops unknown fields, "

@@ -4,12 +4,14 @@ Where a type and a field both bound a value, the tighter bound is written: in an
 server's cost estimate would not see it (kubernetes/kubernetes PR 139523).
 """
 
+import typing
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import annotated_types
 from pydantic.fields import FieldInfo
 
+from schemagen import descriptions
 from schemagen.model import markers
 
 Schema = dict[str, Any]
@@ -34,10 +36,12 @@ def apply(schema: Schema, marker: Any, where: str) -> None:
     """Write what one marker says into the node.
 
     Raises:
-        SchemaError: if nobody knows the marker, or it contradicts another.
+        SchemaError: if nobody knows the marker, it says nothing of such a value, or it contradicts
+            another.
     """
     for known, write in _WRITERS.items():
         if isinstance(marker, known):
+            _check_type(schema, marker, _BOUNDS.get(known, ()), where)
             write(schema, marker, where)
             return
     if type(marker).__name__ == "_PydanticGeneralMetadata":  # how Pydantic keeps the rest of Field
@@ -49,9 +53,22 @@ def apply(schema: Schema, marker: Any, where: str) -> None:
     )
 
 
+def _check_type(schema: Schema, marker: Any, types: tuple[str, ...], where: str) -> None:
+    """Refuse a bound on a value that it says nothing of: the API server would pass over it.
+
+    Any type will do where none is said (``Any``, ``int | str``).
+    """
+    kind = schema.get("type")
+    if types and kind is not None and kind not in types:
+        raise SchemaError(
+            f"{where}: expected {marker} on {' or '.join(types)}, got {kind}; leave it out"
+        )
+
+
 def _general(schema: Schema, said: dict[str, Any], where: str) -> None:
     for name, value in said.items():
         if name == "pattern" and value is not None:
+            _check_type(schema, f"pattern={value!r}", _TEXT, where)
             _pattern(schema, value)
         elif value is not None and name != "strict":  # the API server is strict in its own way
             raise SchemaError(
@@ -116,19 +133,57 @@ def _list_map(schema: Schema, marker: markers.ListMap, where: str) -> None:
             f"{where}: expected ListMap keys that its items have, by their wire names, got "
             f"{', '.join(missing)}; they have {', '.join(items.get('properties', {})) or 'none'}"
         )
-    schema["x-kubernetes-list-type"] = "map"
+    _keyword("x-kubernetes-list-type", lambda _: "map")(schema, marker, where)
     schema["x-kubernetes-list-map-keys"] = list(marker.keys)
 
 
-def _atomic(schema: Schema, marker: markers.Atomic, where: str) -> None:
-    del marker, where
-    suffix = "list" if schema.get("type") == "array" else "map"
-    schema[f"x-kubernetes-{suffix}-type"] = "atomic"
+def _topology(word: str) -> "Writer":
+    """How server-side apply owns a container: ``x-kubernetes-list-type`` or ``-map-type``."""
+
+    def write(schema: Schema, marker: Any, where: str) -> None:
+        kind = schema.get("type")
+        if kind not in {"array", "object"} or (kind == "array" and word == "granular"):
+            wanted = "a map or a model" if word == "granular" else "a list, a map or a model"
+            raise SchemaError(
+                f"{where}: expected {type(marker).__name__} on {wanted}, got {kind}; leave it out"
+            )
+        _keyword(f"x-kubernetes-{'list' if kind == 'array' else 'map'}-type", lambda _: word)(
+            schema, marker, where
+        )
+
+    return write
+
+
+def _type(schema: Schema, marker: markers.Type, where: str) -> None:
+    is_any = schema.pop("x-kubernetes-preserve-unknown-fields", False) and "type" not in schema
+    if not is_any or marker.name not in typing.get_args(markers.ScalarOrObject):
+        raise SchemaError(
+            f"{where}: expected Type({marker.name!r}) beside Any, got a type that says its own, "
+            "or one that needs more; leave Type out, or write Any"
+        )
+    schema["type"] = marker.name
+
+
+def _max_description(schema: Schema, marker: markers.MaxDescription, where: str) -> None:
+    """Cut what the type says of itself; the field's own text is cut where it is written."""
+    del where
+    text = descriptions.fitted(schema.pop("description", None), marker.limit)
+    if text:
+        schema["description"] = text
 
 
 def _cel(schema: Schema, marker: markers.Cel, where: str) -> None:
     del where
     schema.setdefault("x-kubernetes-validations", []).append(marker.validation())
+
+
+def _embedded(schema: Schema, marker: markers.EmbeddedResource, where: str) -> None:
+    if "additionalProperties" in schema:
+        raise SchemaError(
+            f"{where}: expected EmbeddedResource on JSONObject or a model, got a map; write "
+            "Annotated[JSONObject, EmbeddedResource()]"
+        )
+    _keyword("x-kubernetes-embedded-resource", lambda _: True)(schema, marker, where)
 
 
 def _nothing(schema: Schema, marker: Any, where: str) -> None:
@@ -151,12 +206,36 @@ _WRITERS: dict[type, Writer] = {
     markers.MaxEntries: lambda s, m, _: _most(s, f"max{_suffix(s)}", m.limit),
     markers.ListMap: _list_map,
     markers.ListSet: _keyword("x-kubernetes-list-type", lambda _: "set"),
-    markers.Atomic: _atomic,
+    markers.Atomic: _topology("atomic"),
+    markers.Granular: _topology("granular"),
+    markers.Type: _type,
+    markers.MaxDescription: _max_description,
     markers.Nullable: _keyword("nullable", lambda _: True),
-    markers.EmbeddedResource: _keyword("x-kubernetes-embedded-resource", lambda _: True),
+    markers.EmbeddedResource: _embedded,
     markers.ExternalDocs: _keyword("externalDocs", lambda marker: marker.external_docs()),
     markers.PreserveUnknown: _keyword("x-kubernetes-preserve-unknown-fields", lambda _: True),
     markers.Immutable: lambda s, m, where: _cel(s, m.rule(), where),
     markers.IntOrString: _nothing,
     markers.Cel: _cel,
+}
+
+_TEXT = ("string",)
+_NUMBERS = ("integer", "number")
+_SIZED = ("string", "array", "object")
+
+# The JSON types that a bound says something of; other markers can stand on any.
+_BOUNDS: dict[type, tuple[str, ...]] = {
+    annotated_types.MinLen: _SIZED,
+    annotated_types.MaxLen: _SIZED,
+    annotated_types.Ge: _NUMBERS,
+    annotated_types.Le: _NUMBERS,
+    annotated_types.Gt: _NUMBERS,
+    annotated_types.Lt: _NUMBERS,
+    annotated_types.MultipleOf: _NUMBERS,
+    markers.Format: ("string", *_NUMBERS),
+    markers.MaxBytes: _TEXT,
+    markers.MaxEntries: ("array", "object"),
+    markers.ListMap: ("array",),
+    markers.ListSet: ("array",),
+    markers.EmbeddedResource: ("object",),
 }

@@ -62,6 +62,23 @@ class Problem:
         return f"{self.path}: {self.message}" if self.path.parts else self.message
 
 
+@dataclasses.dataclass(frozen=True)
+class Cause:
+    """One reason to refuse an object, in the API server's words (metav1.StatusCause).
+
+    Attributes:
+        reason: What kind of fault it is: ``FieldValueInvalid``.
+        message: What is wrong; it quotes the value.
+        field: The field as the API server writes it: ``spec.steps[0].name``.
+        path: The same in its parts, where a checker of ours has found it.
+    """
+
+    reason: str
+    message: str
+    field: str
+    path: tuple[str | int, ...] = dataclasses.field(default=(), compare=False, repr=False)
+
+
 def quoted(value: object) -> str:
     """A short, one-line rendering of a piece of input for a message."""
     text = repr(value)

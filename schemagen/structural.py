@@ -16,7 +16,7 @@ import typing_extensions
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from schemagen import declarations, keywords, unions
+from schemagen import declarations, descriptions, expressions, keywords, unions
 from schemagen.keywords import Schema, SchemaError
 from schemagen.model import base, markers
 from schemagen.problems import JSON
@@ -29,26 +29,34 @@ LIMIT = "x-kubewright-limit"
 
 
 def schema_of(
-    model: type[base.Model], *, descriptions: bool = True, limits: bool = False
+    model: type[base.Model],
+    *,
+    descriptions: bool = True,
+    max_description: int | None = None,
+    limits: bool = False,
 ) -> Schema:
     """The structural schema of a root, spec or any nested model.
 
     Args:
         model: What to walk.
         descriptions: Whether to write descriptions; they are what makes a schema large.
+        max_description: The longest description, in characters, where a field does not say its own.
         limits: Whether to note the ``MaxBytes`` or ``MaxEntries`` marker of a node under LIMIT.
 
     Raises:
         SchemaError: naming the model, the field, what was found and a way out.
     """
-    return _ordered(_Walk(descriptions=descriptions, limits=limits).model(model, ()))
+    longest = max_description if descriptions else 0
+    schema = _Walk(max_description=longest, limits=limits).model(model, ())
+    _translate(schema, expressions.names_of(model), model.__name__)
+    return _ordered(schema)
 
 
 class _Walk:
     """One walk; ``seen`` is the chain of models from the root, to refuse recursion."""
 
-    def __init__(self, *, descriptions: bool, limits: bool) -> None:
-        self.descriptions = descriptions
+    def __init__(self, *, max_description: int | None, limits: bool) -> None:
+        self.max_description = max_description
         self.limits = limits
 
     def model(self, model: type[base.Model], seen: tuple[type, ...]) -> Schema:
@@ -62,11 +70,14 @@ class _Walk:
         properties, required = {}, []
         for name, field in model.model_fields.items():
             wire_name = field.alias or name
+            if issubclass(model, base.Resource) and wire_name in _RESOURCE:
+                continue
             properties[wire_name] = self.field(model, name, field, (*seen, model))
             if field.is_required():
                 required.append(wire_name)
         said = {
-            "description": _paragraph(model.__doc__) if model.__doc__ and self.descriptions else "",
+            "description": descriptions.fitted(model.__doc__, self.max_description),
+            "title": model.model_config.get("title"),
             "type": "object",
             "properties": properties,
             "required": required,
@@ -89,13 +100,10 @@ class _Walk:
         default = _default(field)
         if default is not PydanticUndefined and default is not None:
             schema["default"] = to_jsonable_python(default, by_alias=True, exclude_none=True)
-        if field.title is not None:
-            schema["title"] = field.title
-        if field.examples:
-            schema["example"] = to_jsonable_python(field.examples[0], by_alias=True)
-        if self.descriptions and (text := declarations.description(field)):
-            schema["description"] = _paragraph(text)
-        return schema
+        longest = descriptions.limit_of(
+            keywords.flattened((*metadata, *_unwrapped(field.annotation)[1])), self.max_description
+        )
+        return schema | _told(field, longest)
 
     def annotated(
         self, annotation: Any, metadata: Iterable[Any], where: str, seen: tuple[type, ...]
@@ -105,6 +113,10 @@ class _Walk:
         outer = (*around, *metadata)
         found = tuple(keywords.flattened(outer))
         schema = self._bare(annotation, found, where, seen, discriminator=unions.named_by(outer))
+        longest = descriptions.limit_of(found, self.max_description)
+        for info in outer:
+            if isinstance(info, FieldInfo):
+                schema |= _told(info, longest)
         for marker in found:
             keywords.apply(schema, marker, where)
             if self.limits and isinstance(marker, markers.MaxBytes | markers.MaxEntries):
@@ -179,6 +191,11 @@ class _Walk:
             raise SchemaError(f"{where}: expected dict[str, ...], got a map by {key}; use str keys")
         rules = unions.key_rules(keys, where)
         if any(isinstance(marker, markers.PreserveUnknown) for marker in metadata):
+            if value is not Any:
+                raise SchemaError(
+                    f"{where}: expected dict[str, Any] beside PreserveUnknown, got values of "
+                    f"{value}; leave PreserveUnknown out, or write Any"
+                )
             return {"type": "object"}
         schema: Schema = {
             "type": "object",
@@ -227,6 +244,16 @@ def _unwrapped(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
             return annotation, metadata
 
 
+def _told(field: FieldInfo, longest: int | None) -> Schema:
+    """What ``Field(...)`` tells people: title, example and description."""
+    said = {
+        "title": field.title,
+        "example": to_jsonable_python(field.examples[0], by_alias=True) if field.examples else None,
+        "description": descriptions.fitted(declarations.description(field), longest) or None,
+    }
+    return {keyword: value for keyword, value in said.items() if value is not None}
+
+
 def _default(field: FieldInfo) -> Any:
     """The declared default; a factory is called, since the schema can hold its value only."""
     if field.default_factory_takes_validated_data:
@@ -243,21 +270,32 @@ def _enumeration(values: tuple[Any, ...], where: str) -> Schema:
     return {"type": _SCALARS[only], "enum": list(dict.fromkeys(values))}
 
 
+# The root's own: strings without rules, and metadata, which is the API server's.
+_RESOURCE: Schema = {
+    "apiVersion": {"type": "string"},
+    "kind": {"type": "string"},
+    "metadata": {"type": "object"},
+}
+
+
 def _resource(schema: Schema) -> Schema:
-    """The root: apiVersion and kind are strings without rules, metadata is the API server's."""
-    properties = schema["properties"]
-    properties["apiVersion"] = {"type": "string"}
-    properties["kind"] = {"type": "string"}
-    properties["metadata"] = {"type": "object"}
-    schema["required"] = [name for name in schema.get("required", []) if name in ("spec", "status")]
-    if not schema["required"]:
-        del schema["required"]
-    return schema
+    """The schema of a root, with what every object has."""
+    own = {name: dict(field) for name, field in _RESOURCE.items()}
+    return schema | {"properties": own | schema.get("properties", {})}
 
 
-def _paragraph(text: str) -> str:
-    """A docstring's first paragraph on one line."""
-    return " ".join(text.strip().split("\n\n", maxsplit=1)[0].split())
+def _translate(node: Schema, names: expressions.Names, where: str) -> None:
+    """Write the rules of a schema, and of all below it, with wire names."""
+    for entry in node.get("x-kubernetes-validations", ()):
+        for keyword in entry.keys() & {"rule", "messageExpression"}:
+            entry[keyword] = expressions.wire_expression(entry[keyword], names, where)
+        if "fieldPath" in entry:
+            entry["fieldPath"] = expressions.wire_path(entry["fieldPath"], names, where)
+    for child in node.get("properties", {}).values():
+        _translate(child, names, where)
+    for keyword in ("items", "additionalProperties"):
+        if keyword in node:
+            _translate(node[keyword], names, where)
 
 
 def _ordered(node: Schema) -> Schema:

@@ -4,6 +4,7 @@ Pure; imports only the resources and errors. `client.Client` sends what these fu
 """
 
 import dataclasses
+import json
 import urllib.parse
 from collections.abc import Mapping, Sequence
 from typing import Any, Literal, TypeAlias
@@ -155,7 +156,7 @@ def create(
             f"expected a namespace for a new {resource.kind}, by argument or in metadata, got none"
         )
     path = resource.path(namespace, name if subresource else None, subresource)
-    return Request("POST", path, options.query(), _JSON_TYPE, orjson.dumps(body))
+    return Request("POST", path, options.query(), _JSON_TYPE, _encoded(body))
 
 
 def replace(
@@ -168,7 +169,7 @@ def replace(
 ) -> Request:
     """Replace the object that the body names; its resourceVersion makes it compare-and-swap."""
     path = resource.path(_namespace(resource, body, namespace), _name(body), subresource)
-    return Request("PUT", path, options.query(), _JSON_TYPE, orjson.dumps(body))
+    return Request("PUT", path, options.query(), _JSON_TYPE, _encoded(body))
 
 
 def apply(
@@ -191,7 +192,7 @@ def apply(
     path = resource.path(_namespace(resource, body, namespace), _name(body), subresource)
     whole = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
     query = options.query() + _query(force="true" if force else None)
-    return Request("PATCH", path, query, _APPLY_TYPE, orjson.dumps(whole))
+    return Request("PATCH", path, query, _APPLY_TYPE, _encoded(whole))
 
 
 def patch(
@@ -212,7 +213,7 @@ def patch(
             f"got {type(changes).__name__}"
         )
     path = resource.path(namespace, name, subresource)
-    return Request("PATCH", path, options.query(), _PATCH_TYPES[kind], orjson.dumps(changes))
+    return Request("PATCH", path, options.query(), _PATCH_TYPES[kind], _encoded(changes))
 
 
 def delete(
@@ -234,7 +235,15 @@ def delete(
         preconditions=preconditions or None,
         dryRun=["All"] if dry_run else None,
     )
-    return Request("DELETE", resource.path(namespace, name), (), _JSON_TYPE, orjson.dumps(body))
+    return Request("DELETE", resource.path(namespace, name), (), _JSON_TYPE, _encoded(body))
+
+
+def _encoded(body: Any) -> bytes:
+    """The body's JSON; what orjson stops at (254 levels, integers of 64 bits) goes the slow way."""
+    try:
+        return orjson.dumps(body)
+    except orjson.JSONEncodeError:
+        return json.dumps(body, separators=(",", ":"), ensure_ascii=False).encode()
 
 
 def _namespace(resource: Resource, body: JSON, namespace: str | None) -> str | None:

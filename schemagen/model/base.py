@@ -1,15 +1,20 @@
 """Base models: an object, its spec and status, and the shapes that every API shares.
 
-Wire names are camelCase by generator; unknown fields are pruned as the API server prunes them.
+Wire names are camelCase by generator. A model takes just what the API server takes of its schema
+and refuses in its words (``schemagen.checking``): ``model_validate`` reads JSON with wire names,
+the constructor takes Python names.
 """
 
-from collections.abc import Sequence
+import enum
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 import pydantic
 from pydantic import Field, alias_generators
+from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from schemagen.model import markers, wire
+from schemagen.model import markers, unbounded, wire
+from schemagen.problems import JSON, Cause
 
 
 class Model(pydantic.BaseModel):
@@ -30,10 +35,90 @@ class Model(pydantic.BaseModel):
 
     cel_rules: ClassVar[tuple[markers.Cel, ...]] = ()
 
+    def __init__(self, /, **fields: Any) -> None:
+        """Build from Python values, by Python names.
+
+        Raises:
+            pydantic.ValidationError: with the API server's reasons and messages.
+        """
+        super().__init__(
+            **{_wire_name(type(self), name): jsonable(fields[name]) for name in fields}
+        )
+
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined] # not a constructor of its own
+
     def __init_subclass__(cls, *, rules: Sequence[markers.Cel] = (), **config: Any) -> None:
         """Collect the model's own rules after the inherited ones."""
         super().__init_subclass__(**config)
         cls.cel_rules = (*cls.cel_rules, *rules)
+
+    @classmethod
+    def __get_pydantic_core_schema__(
+        cls, source: Any, handler: pydantic.GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Check first, then build: Pydantic's own bounds would differ in the details."""
+
+        def validated(value: Any, build: core_schema.ValidatorFunctionWrapHandler) -> Any:
+            return build(_checked(cls, value))
+
+        inner = unbounded.without_bounds(handler(source))
+        return core_schema.no_info_wrap_validator_function(validated, inner)
+
+
+def _wire_name(model: type[Model], name: str) -> str:
+    field = model.model_fields.get(name)
+    return name if field is None else field.alias or name
+
+
+def jsonable(value: Any) -> JSON:
+    """A Python value as JSON: models by their wire names, enums by their values, sets as lists."""
+    match value:
+        case Model():
+            own = {name: getattr(value, name) for name in type(value).model_fields}
+            # What was never set is left out, and so is a None that says just that.
+            said = {
+                type(value).model_fields[name].alias or name: jsonable(one)
+                for name, one in own.items()
+                if one is not None or name in value.model_fields_set
+            }
+            return said | {name: jsonable(one) for name, one in (value.model_extra or {}).items()}
+        case enum.Enum():
+            return value.value
+        case Mapping():
+            return {name: jsonable(one) for name, one in value.items()}
+        case list() | tuple() | set() | frozenset():
+            return [jsonable(one) for one in value]
+        case _:
+            return value
+
+
+def _checked(model: type[Model], value: Any) -> Any:
+    """What a model is built from: an instance, or an object that was taken in and found right."""
+    from schemagen import checking  # noqa: PLC0415 - it reads models itself; needed once one is built
+
+    if isinstance(value, model | checking.Taken) or not isinstance(value, Mapping):
+        return value
+    checked = checking.of(model).create(jsonable(value))
+    if checked.causes:
+        raise pydantic.ValidationError.from_exception_data(
+            model.__name__, [_detail(cause, value) for cause in checked.causes]
+        )
+    return checked.value
+
+
+def _detail(cause: Cause, value: Any) -> InitErrorDetails:
+    error = PydanticCustomError(cause.reason, "{message}", {"message": cause.message})
+    return InitErrorDetails(type=error, loc=cause.path, input=_at(value, cause.path))
+
+
+def _at(value: Any, path: Sequence[str | int]) -> Any:
+    """The part of the input that is wrong, as far as it goes."""
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            return None
+    return value
 
 
 class Spec(Model):
@@ -60,7 +145,7 @@ class Resource(Model):
 
     api_version: str
     kind: str
-    metadata: ObjectMeta = ObjectMeta()
+    metadata: ObjectMeta = Field(default_factory=ObjectMeta)
 
 
 class LocalRef(Model):

@@ -5,18 +5,56 @@ Bounds that Pydantic knows (``MinLen``, ``MaxLen``, ``Ge``, ``Le``, ``Gt``, ``Lt
 """
 
 import dataclasses
+import typing
 from typing import Any, Literal
+
+from pydantic import GetCoreSchemaHandler
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 CelReason = Literal[
     "FieldValueInvalid", "FieldValueRequired", "FieldValueForbidden", "FieldValueDuplicate"
 ]
 
 
+class _Wire:
+    """A marker that gives a scalar the API server's own meaning, also outside of a model."""
+
+    def keywords(self, annotation: Any) -> dict[str, Any]:
+        """The schema of what the marker stands on."""
+        raise NotImplementedError
+
+    def __get_pydantic_core_schema__(
+        self, source: Any, handler: GetCoreSchemaHandler
+    ) -> CoreSchema:
+        """Check by the schema before Pydantic reads the value: neither strict nor lax is right."""
+        keywords = self.keywords(source)
+
+        def validated(value: Any, build: core_schema.ValidatorFunctionWrapHandler) -> Any:
+            from schemagen import checking  # noqa: PLC0415 - needed once a value is checked
+
+            checked = checking.of_keywords(keywords).create(value)
+            for cause in checked.causes:
+                raise PydanticCustomError(cause.reason, "{message}", {"message": cause.message})
+            # kube-openapi's typeValidator leaves the type of what has a format to the format, which
+            # looks at text only: a list is taken, and is kept as it is.
+            return checked.value if isinstance(checked.value, list) else build(checked.value)
+
+        return core_schema.no_info_wrap_validator_function(validated, handler(source))
+
+
 @dataclasses.dataclass(frozen=True)
-class Format:
+class Format(_Wire):
     """An OpenAPI ``format``; the API server checks those it knows and warns about the others."""
 
     name: str
+
+    def keywords(self, annotation: Any) -> dict[str, Any]:
+        """The type and the format."""
+        while typing.get_origin(annotation) is typing.Annotated:
+            annotation = typing.get_args(annotation)[0]
+        json_types: dict[Any, str] = {str: "string", int: "integer", float: "number"}
+        known = json_types.get(annotation)
+        return {"format": self.name} | ({"type": known} if known else {})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,13 +100,44 @@ class Atomic:
 
 
 @dataclasses.dataclass(frozen=True)
+class Granular:
+    """A map or object whose entries server-side apply owns one by one; said out loud."""
+
+
+ScalarOrObject = Literal["string", "integer", "number", "boolean", "object"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Type:
+    """The JSON type of an ``Any``, where a structure would say more than is known.
+
+    ``Annotated[Any, Type("object"), PreserveUnknown()]`` is any object; a scalar needs no more.
+    """
+
+    name: ScalarOrObject
+
+
+@dataclasses.dataclass(frozen=True)
+class MaxDescription:
+    """At most so many characters of the field's description in the CRD; 0 leaves it out."""
+
+    limit: int
+
+
+@dataclasses.dataclass(frozen=True)
 class PreserveUnknown:
     """Keep what the schema does not name (``x-kubernetes-preserve-unknown-fields``)."""
 
 
 @dataclasses.dataclass(frozen=True)
-class IntOrString:
+class IntOrString(_Wire):
     """An integer or a string (``x-kubernetes-int-or-string``)."""
+
+    def keywords(self, annotation: Any) -> dict[str, Any]:
+        """Its two types, in the order that the API server asks for."""
+        del annotation
+        branches = [{"type": "integer"}, {"type": "string"}]
+        return {"x-kubernetes-int-or-string": True, "anyOf": branches}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -109,7 +178,8 @@ class Cel:
     On a field it stands in ``Annotated``; on a model in ``class AgentRunSpec(Spec, rules=[...])``.
 
     Attributes:
-        rule: The expression over ``self`` (and ``oldSelf``), with wire names.
+        rule: The expression over ``self`` (and ``oldSelf``), with wire names or Python names; words
+            that CEL reserves are escaped by themselves (``self.namespace``).
         message: What the user reads when it is false.
         message_expression: CEL for a message with values in it; ``message`` if it fails. Build it
             with ``format()``: ``string(int)`` is refused for its cost (kubernetes issue 124234).
@@ -155,6 +225,34 @@ def at_least_one_of(*names: str) -> Cel:
 
 def _count(names: tuple[str, ...]) -> str:
     return " + ".join(f"(has(self.{name}) ? 1 : 0)" for name in names)
+
+
+@dataclasses.dataclass(frozen=True)
+class Policy:
+    """A rule for a ValidatingAdmissionPolicy: it may look beyond the object, which no schema can.
+
+    Attributes:
+        expression: CEL over ``object``, ``oldObject``, ``request``, ``namespaceObject`` and
+            ``authorizer``, with wire names.
+        message: What the user reads when it is false.
+        message_expression: CEL for a message with values in it.
+        reason: The answer's reason.
+    """
+
+    expression: str
+    message: str | None = None
+    message_expression: str | None = None
+    reason: Literal["Unauthorized", "Forbidden", "Invalid", "RequestEntityTooLarge"] | None = None
+
+    def validation(self) -> dict[str, Any]:
+        """The entry of ``validations`` (admissionregistration.k8s.io/v1)."""
+        entry = {
+            "expression": self.expression,
+            "message": self.message,
+            "messageExpression": self.message_expression,
+            "reason": self.reason,
+        }
+        return {name: value for name, value in entry.items() if value is not None}
 
 
 @dataclasses.dataclass(frozen=True)

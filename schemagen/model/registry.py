@@ -67,7 +67,7 @@ class Version:
         model: The root model.
         storage: Whether objects are stored in this version (exactly one of a kind).
         served: Whether the API server serves it.
-        deprecated: The warning for its users, if it is deprecated.
+        deprecated: The warning for its users, if it is deprecated; True for the API server's own.
         columns: What ``kubectl get`` shows.
         selectable: Fields for ``--field-selector``, as ``.spec.runtime.type``.
         scale: The scale subresource, if it has one.
@@ -78,11 +78,18 @@ class Version:
     model: type[base.Resource]
     storage: bool = False
     served: bool = True
-    deprecated: str | None = None
+    deprecated: str | Literal[True] | None = None
     columns: tuple[markers.Column, ...] = ()
     selectable: tuple[str, ...] = ()
     scale: markers.Scale | None = None
     conversion: Conversion | None = None
+
+    def __post_init__(self) -> None:
+        if self.deprecated == "":
+            raise ValueError(
+                f"{self.name}: expected a warning in Version(deprecated=...), got an empty one; "
+                "write True for the API server's own words"
+            )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,6 +108,7 @@ class Kind:
         annotations: Of the CRD.
         labels: Of the CRD.
         rules: What no schema can say.
+        policies: What no schema can say, and the API server can by itself (`schemagen policy`).
     """
 
     name: str
@@ -114,6 +122,7 @@ class Kind:
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
     rules: Rules = Rules()
+    policies: tuple[markers.Policy, ...] = ()
 
     def __post_init__(self) -> None:
         stored = [version.name for version in self.versions if version.storage]

@@ -1,4 +1,8 @@
-"""Wire types: what a JSON value of a Kubernetes API may be, beyond Python's own types."""
+"""Wire types: JSON values as a Kubernetes API takes them, beyond Python's own types.
+
+Each takes what the API server takes and nothing else: ``1.0`` is an integer and ``true`` is none,
+a time needs its zone, an address keeps the form in which it was written.
+"""
 
 from typing import Annotated, Literal
 
@@ -10,7 +14,25 @@ Int32 = Annotated[int, markers.Format("int32")]
 Int64 = Annotated[int, markers.Format("int64")]
 Timestamp = Annotated[str, markers.Format("date-time")]
 """RFC 3339 with a zone, kept as the string that was written."""
+Date = Annotated[str, markers.Format("date")]
+"""RFC 3339's full-date: ``2026-02-28``."""
+GoDuration = Annotated[str, markers.Format("duration")]
+"""A span as Go writes it, and looser: ``1h30m``, ``22 ns``, ``3 days``; see also Duration."""
 Uri = Annotated[str, markers.Format("uri")]
+"""What Go's net/url takes for a request: absolute, or a path from the root."""
+Email = Annotated[str, markers.Format("email")]
+Hostname = Annotated[str, markers.Format("hostname")]
+IPv4 = Annotated[str, markers.Format("ipv4")]
+IPv6 = Annotated[str, markers.Format("ipv6")]
+Cidr = Annotated[str, markers.Format("cidr")]
+Mac = Annotated[str, markers.Format("mac")]
+Uuid = Annotated[str, markers.Format("uuid")]
+"""With or without dashes, in either case; no braces."""
+Base64 = Annotated[str, markers.Format("byte")]
+ShortName = Annotated[str, markers.Format("k8s-short-name")]
+"""Up to 63 characters, as a label of DNS in lower case."""
+LongName = Annotated[str, markers.Format("k8s-long-name")]
+"""Up to 253 characters, as a subdomain of DNS in lower case."""
 IntOrString = Annotated[int | str, markers.IntOrString()]
 
 # k8s.io/apimachinery/pkg/api/resource: a signed decimal number with a binary or decimal suffix.

@@ -1,0 +1,304 @@
+"""Objects at the boundaries of a schema: valid ones, and ones that are a little off.
+
+Drawn from a random source that the caller seeds, so that a seed names a run.
+"""
+
+import functools
+import random
+import re
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, TypeAlias
+
+import re2
+import rstr
+
+from schemagen.agreement import samples
+from schemagen.keywords import Schema
+from schemagen.problems import JSON
+
+Path: TypeAlias = tuple[str | int, ...]
+
+# How many of its optional fields a valid object has.
+_FILLED = (0.1, 0.3, 0.6, 0.9)
+_LONGEST_LIST = 6
+_LONGEST_STRING = 600
+_LARGE = 10_000
+
+
+class Draw:
+    """Draws values of schemas.
+
+    Args:
+        source: Where all chance comes from.
+    """
+
+    def __init__(self, source: random.Random) -> None:
+        self._random = source
+
+    # ------------------------------------------------------------------------------- valid values
+
+    def valid(self, schema: Schema) -> JSON:
+        """A value that the schema's keywords allow, as far as they do not contradict each other."""
+        if "enum" in schema:
+            return self._random.choice(schema["enum"])
+        if schema.get("x-kubernetes-int-or-string"):
+            return self._integer(schema) if self._is(0.4) else self._string(schema)
+        if schema.get("nullable") and self._is(0.1):
+            return None
+        draw = self._by_type.get(schema.get("type", ""))
+        return draw(schema) if draw is not None else self._random.choice(samples.FREE_FORM)
+
+    @functools.cached_property
+    def _by_type(self) -> dict[str, Callable[[Schema], JSON]]:
+        return {
+            "string": self._string,
+            "integer": self._integer,
+            "number": self._number,
+            "boolean": lambda _: self._is(0.5),
+            "array": self._array,
+            "object": self._object,
+        }
+
+    def _is(self, chance: float) -> bool:
+        return self._random.random() < chance
+
+    def _string(self, schema: Schema) -> str:
+        least, most = schema.get("minLength", 0), schema.get("maxLength", _LARGE)
+        if "pattern" in schema:
+            return self._matching(schema["pattern"], least, most)
+        if "format" in schema:
+            fitting = [text for text in samples.good(schema["format"]) if len(text) <= most]
+            text: str = self._random.choice(fitting or ["x"])
+            return text
+        length: int = self._random.choice([least, least + 1, min(most, least + 7), most])
+        if length > _LONGEST_STRING:
+            length = least + 3
+        return length * self._random.choice(["x", "é", "\U0001f600"])
+
+    def _matching(self, pattern: str, least: int, most: int) -> str:
+        return self._random.choice(_matching(pattern, least, most))
+
+    def _integer(self, schema: Schema) -> int:
+        return int(self._within(schema, 1, samples.INTEGERS[schema.get("format", "int64")]))
+
+    def _number(self, schema: Schema) -> float:
+        value = self._within(schema, 0.5, samples.NUMBERS)
+        return value if self._is(0.5) else float(value)
+
+    def _within(self, schema: Schema, step: float, values: Sequence[float]) -> float:
+        low, high = schema.get("minimum"), schema.get("maximum")
+        ends = [end + sign * step * over for end, sign in ((low, 1), (high, -1)) for over in (0, 1)
+                if end is not None]  # fmt: skip
+        fitting = [
+            value
+            for value in (*ends, *values)
+            if (low is None or value >= low) and (high is None or value <= high)
+        ]
+        value: float = self._random.choice(fitting or ends or [0])
+        factor: float | None = schema.get("multipleOf")
+        return value if factor is None else factor * (value // factor)
+
+    def _array(self, schema: Schema) -> list[JSON]:
+        least, most = schema.get("minItems", 0), schema.get("maxItems", _LARGE)
+        length = self._random.choice([least, least, least + 1, least + 2, most])
+        length = min(length, most, max(least, _LONGEST_LIST))
+        found = [self.valid(schema.get("items", {})) for _ in range(length)]
+        return _distinct(found, schema)
+
+    def _object(self, schema: Schema) -> dict[str, JSON]:
+        if schema.get("x-kubernetes-embedded-resource"):
+            return dict(self._random.choice(samples.EMBEDDED))
+        properties = schema.get("properties", {})
+        required = schema.get("required", ())
+        filled = self._random.choice(_FILLED)
+        value = {
+            name: self.valid(one)
+            for name, one in properties.items()
+            if name in required or self._is(filled)
+        }
+        if "oneOf" in schema:
+            self._choose(value, schema)
+        if isinstance(schema.get("additionalProperties"), dict):
+            value |= self._entries(schema)
+        elif schema.get("x-kubernetes-preserve-unknown-fields") and self._is(0.5):
+            value["unknownToAll"] = self._random.choice(samples.FREE_FORM)
+        return value
+
+    def _entries(self, schema: Schema) -> dict[str, JSON]:
+        least, most = schema.get("minProperties", 0), schema.get("maxProperties", _LARGE)
+        count = self._random.choice([least, least + 1, least + 2])
+        keys = self._random.sample(samples.KEYS, k=min(count, most, len(samples.KEYS)))
+        return {key: self.valid(schema["additionalProperties"]) for key in keys}
+
+    def _choose(self, value: dict[str, JSON], schema: Schema) -> None:
+        """Make an object fit one branch of its oneOf, as unions of models are written."""
+        branch = self._random.choice(schema["oneOf"])
+        for name, one in branch.get("properties", {}).items():
+            value[name] = self._random.choice(one.get("enum", [value.get(name)]))
+        for name in branch.get("required", ()):
+            if name not in value and name in schema.get("properties", {}):
+                value[name] = self.valid(schema["properties"][name])
+        for foreign in branch.get("not", {}).get("anyOf", ()):
+            for name in foreign.get("required", ()):
+                value.pop(name, None)
+
+    # --------------------------------------------------------------------------------- near misses
+
+    def near_miss(self, value: JSON, schema: Schema) -> JSON:
+        """A copy of a value with one to three places changed, each perhaps to something wrong."""
+        for _ in range(self._random.choice([1, 1, 1, 2, 3])):
+            places = list(places_of(value, schema))
+            path, node = self._random.choice(places)
+            value = replaced(value, path, self._changed(at(value, path), node))
+        return value
+
+    def _changed(self, value: JSON, schema: Schema) -> JSON:
+        """Another value for a place: mostly one that its own kind of value invites."""
+        chance = self._random.random()
+        if chance < 0.15 or value is None or isinstance(value, bool):  # noqa: PLR2004 - now and then
+            return self._random.choice(samples.ANYTHING)
+        if chance < 0.3:  # noqa: PLR2004 - likewise
+            return self.valid(schema)
+        others: dict[type, Callable[[Any, Schema], JSON]] = {
+            str: self._other_string,
+            int: self._other_number,
+            float: self._other_number,
+            list: self._other_list,
+        }
+        return others.get(type(value), self._other_object)(value, schema)
+
+    def _other_string(self, value: str, schema: Schema) -> JSON:
+        if "format" in schema and self._is(0.7):
+            return self._random.choice(samples.all_of(schema["format"]))
+        least, most = schema.get("minLength", 0), schema.get("maxLength", 0)
+        at_end = self._random.choice(samples.CHARACTERS)
+        middle = self._random.randrange(len(value) + 1)
+        return self._random.choice(
+            [
+                value + at_end,
+                value[:middle] + at_end + value[middle:],
+                value[:middle] + value[middle + 1 :],
+                value.upper(),
+                "x" * max(least - 1, 0),
+                self._random.choice(["x", "é", "\U0001f600"]) * (min(most, _LARGE) + 1),
+                "",
+            ]
+        )
+
+    def _other_number(self, value: float, schema: Schema) -> JSON:
+        low, high = schema.get("minimum", 0), schema.get("maximum", 0)
+        near = [low - 1, high + 1, low, high, low - 0.5, high + 0.5, float(low), float(high)]
+        return self._random.choice([*near, value + 1, -value, float(value), *samples.ODD_NUMBERS])
+
+    def _other_list(self, value: list[JSON], schema: Schema) -> JSON:
+        items = schema.get("items", {})
+        most = min(schema.get("maxItems", _LONGEST_LIST), 4 * _LONGEST_LIST)
+        longer = value + [self.valid(items) for _ in range(most + 1 - len(value))]
+        return self._random.choice(
+            [value[1:], value + value[:1], [*value, None], longer, [*value, self.valid(items)]]
+        )
+
+    def _other_object(self, value: dict[str, JSON], schema: Schema) -> JSON:
+        names = [*value, *schema.get("properties", {})] or ["a"]
+        name = self._random.choice(names)
+        child = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
+        node = child if isinstance(child, dict) else {}
+        without = {key: one for key, one in value.items() if key != name}
+        return self._random.choice(
+            [
+                without,
+                without | {name: None},
+                value | {"notInTheSchema": self._random.choice(samples.ANYTHING)},
+                value | {name: self.valid(node)},
+                value | {self._random.choice(samples.KEYS): self.valid(node)},
+                {},
+            ]
+        )
+
+
+# How many strings of a pattern are kept, and how many are tried for them.
+_POOL, _TRIES = 32, 400
+
+
+@functools.cache
+def _matching(pattern: str, least: int, most: int) -> Sequence[str]:
+    """Some strings of a pattern, the same in every run; a plain one if none can be made."""
+    strings = rstr.Rstr(random.Random(pattern))  # noqa: S311 - nothing secret
+    expected = re2.compile(pattern)
+    found: dict[str, None] = {}
+    for _ in range(_TRIES):
+        try:
+            text = strings.xeger(pattern)
+        except re.error:  # RE2 that Python does not read
+            break
+        if least <= len(text) <= most and expected.search(text):
+            found[text] = None
+        if len(found) >= _POOL:
+            break
+    return tuple(found) or ("x",)
+
+
+def _distinct(values: list[Any], schema: Schema) -> list[JSON]:
+    """The values without repetition where the list's type forbids it."""
+    keys = schema.get("x-kubernetes-list-map-keys", ())
+    if schema.get("x-kubernetes-list-type") not in {"set", "map"}:
+        return values
+    told_apart = {
+        repr([value.get(key) for key in keys] if keys and isinstance(value, dict) else value): value
+        for value in values
+    }
+    return list(told_apart.values())
+
+
+def places_of(value: JSON, schema: Schema, path: Path = ()) -> Iterator[tuple[Path, Schema]]:
+    """Every place of a value, and the schema there ({} where there is none)."""
+    yield path, schema
+    if isinstance(value, dict):
+        rest = schema.get("additionalProperties")
+        for name, one in value.items():
+            child = schema.get("properties", {}).get(name, rest if isinstance(rest, dict) else {})
+            yield from places_of(one, child, (*path, name))
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from places_of(one, schema.get("items", {}), (*path, index))
+
+
+def at(value: JSON, path: Path) -> JSON:
+    """The part of a value at a place."""
+    for part in path:
+        value = value[part]
+    return value
+
+
+def replaced(value: JSON, path: Path, part: JSON) -> JSON:
+    """A copy of a value with another part at a place."""
+    if not path:
+        return part
+    copied = value.copy()
+    copied[path[0]] = replaced(value[path[0]], path[1:], part)
+    return copied
+
+
+def without(value: JSON, path: Path) -> JSON:
+    """A copy of a value without the part at a place."""
+    *above, last = path
+    parent = at(value, tuple(above)).copy()
+    del parent[last]
+    return replaced(value, tuple(above), parent)
+
+
+def without_nearest(value: JSON, path: Path) -> JSON:
+    """A copy of a value without the part at a place, or without what would hold it."""
+    depth = 0
+    part = value
+    for step in path:
+        has_step = step in part if isinstance(part, dict) else _has_index(part, step)
+        if not has_step:
+            break
+        part = part[step]
+        depth += 1
+    return without(value, path[:depth]) if depth else value
+
+
+def _has_index(value: JSON, step: str | int) -> bool:
+    return isinstance(value, list) and isinstance(step, int) and step < len(value)

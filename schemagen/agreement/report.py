@@ -1,0 +1,123 @@
+"""``schemagen judge``: runs a trial with a progress bar, and tells what came of it. Shell."""
+
+import asyncio
+import contextlib
+import functools
+import json
+from collections.abc import AsyncIterator, Iterator, Sequence
+from importlib import metadata
+
+import rich.console
+import rich.progress
+
+from schemagen import judge
+from schemagen.agreement.questions import Said, Server, Subject
+from schemagen.agreement.trial import Split, Tally, Trial, subjects
+from schemagen.model import registry
+
+# Who can open a real API server: an entry point of this group, named as on the command line.
+SERVERS = "schemagen.servers"
+_DEADLINE_SECONDS = 60.0
+
+
+class NoServerError(Exception):
+    """There is no such API server to ask: the message says which there are."""
+
+
+def run(apis: Sequence[registry.Api], count: int, seed: int, server: str) -> bool:
+    """Draw ``count`` objects over all kinds and versions, and print what the judges say of them.
+
+    Returns:
+        Whether any two judges differed.
+
+    Raises:
+        NoServerError: if nobody opens a server of that name.
+        judge.JudgeError: if the in-process judge cannot be asked.
+    """
+    return asyncio.run(_run(apis, count, seed, server))
+
+
+async def _run(apis: Sequence[registry.Api], count: int, seed: int, server: str) -> bool:
+    errors = rich.console.Console(stderr=True)
+    found = [subject for api in apis for subject in subjects(api)]
+    tallies: list[tuple[Subject, Tally]] = []
+    with judge.Judge(deadline_seconds=_DEADLINE_SECONDS) as asked, _progress(errors) as progress:
+        async with _opened(server) as opened:
+            for subject, share in zip(found, _shares(count, len(found)), strict=True):
+                bar = progress.add_task(str(subject), total=share)
+                tell = functools.partial(progress.advance, bar)
+                trial = Trial(asked, opened, seed=seed, tell=tell)
+                tallies.append((subject, await trial.run(subject, share)))
+    output = rich.console.Console(soft_wrap=True, highlight=False)
+    for line in lines(tallies, seed=seed, has_server=server != "none"):
+        output.print(line, markup=False)
+    return any(tally.verdicts or tally.words for _, tally in tallies)
+
+
+def _progress(console: rich.console.Console) -> rich.progress.Progress:
+    return rich.progress.Progress(
+        "{task.description}",
+        rich.progress.BarColumn(),
+        rich.progress.MofNCompleteColumn(),
+        rich.progress.TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _shares(count: int, parts: int) -> list[int]:
+    """A number in about equal shares, none empty."""
+    least, more = divmod(max(count, parts), parts)
+    return [least + (index < more) for index in range(parts)]
+
+
+@contextlib.asynccontextmanager
+async def _opened(server: str) -> AsyncIterator[Server | None]:
+    if server == "none":
+        yield None
+        return
+    known = {point.name: point for point in metadata.entry_points(group=SERVERS)}
+    if server not in known:
+        names = ", ".join([*sorted(known), "none"])
+        raise NoServerError(f"expected --server to be one of {names}, got {server}")
+    async with known[server].load()() as opened:
+        yield opened
+
+
+def lines(
+    tallies: Sequence[tuple[Subject, Tally]], *, seed: int, has_server: bool
+) -> Iterator[str]:
+    """The report: splits first, then a line for each kind and version, then the sum."""
+    for _, tally in tallies:
+        for split in tally.splits:
+            yield from _split(split)
+    for subject, tally in tallies:
+        yield (
+            f"{subject}: {tally.asked} objects, {tally.allowed} taken, "
+            f"{tally.undecided} left to the judge, {tally.verdicts} split verdicts, "
+            f"{tally.words} different words"
+        )
+    judges = "model, judge and API server" if has_server else "model and judge"
+    asked = sum(tally.asked for _, tally in tallies)
+    verdicts = sum(tally.verdicts for _, tally in tallies)
+    words = sum(tally.words for _, tally in tallies)
+    yield (
+        f"{asked} objects, seed {seed}, asked of {judges}: "
+        f"{verdicts} split verdicts, {words} different words"
+    )
+
+
+def _split(split: Split) -> Iterator[str]:
+    what = "verdicts" if split.is_verdict else "words"
+    yield f"{split.subject}: different {what} on {split.question.operation} of"
+    yield f"  {json.dumps(split.question.value, ensure_ascii=False)}"
+    if split.question.old is not None:
+        yield f"  old: {json.dumps(split.question.old, ensure_ascii=False)}"
+    for name, said in split.said.items():
+        yield f"  {name}: {_told(said)}"
+
+
+def _told(said: Said) -> str:
+    if said.allowed:
+        return "takes it" + (", with rules left to the judge" if said.is_undecided else "")
+    causes = "; ".join(f"{cause.field}: {cause.message}" for cause in said.causes)
+    return f"refuses it: {causes or said.message}"

@@ -1,0 +1,51 @@
+"""The smallest object on which a question still gets the same answer."""
+
+from collections.abc import Awaitable, Callable, Iterator
+
+from schemagen.agreement import boundaries
+from schemagen.problems import JSON
+
+Still = Callable[[JSON], Awaitable[bool]]
+
+# A split is worth some hundred questions, not more.
+_QUESTIONS = 400
+
+
+async def smallest(value: JSON, still: Still, *, kept: frozenset[str] = frozenset()) -> JSON:
+    """Take away and shorten parts of a value for as long as ``still`` holds of it.
+
+    Args:
+        value: What to begin with; ``still(value)`` holds.
+        still: Whether a smaller value shows the same.
+        kept: Names at the top that stay as they are.
+    """
+    asked = 0
+    progress = True
+    while progress and asked < _QUESTIONS:
+        progress = False
+        for candidate in _smaller(value, kept):
+            asked += 1
+            if asked >= _QUESTIONS:
+                break
+            if await still(candidate):
+                value, progress = candidate, True
+                break
+    return value
+
+
+def _smaller(value: JSON, kept: frozenset[str]) -> Iterator[JSON]:
+    """Smaller values, the most promising first: whole parts gone, then scalars shortened."""
+    places = [path for path, _ in boundaries.places_of(value, {}) if path and path[0] not in kept]
+    for path in sorted(places, key=len):
+        yield boundaries.without(value, path)
+    for path in places:
+        for part in _simpler(boundaries.at(value, path)):
+            yield boundaries.replaced(value, path, part)
+
+
+def _simpler(value: JSON) -> Iterator[JSON]:
+    if isinstance(value, str) and len(value) > 1:
+        half = len(value) // 2
+        yield from (value[:half], value[half:], value[:-1], value[1:])
+    elif isinstance(value, int | float) and not isinstance(value, bool) and abs(value) > 1:
+        yield from (type(value)(0), type(value)(1), type(value)(value / 2))

@@ -1,0 +1,311 @@
+"""Three judges, one question: the model, the API server's code in process, and a real API server.
+
+For each version of each kind, objects at the boundaries of its schema are drawn; a verdict, a
+message or a field path on which two judges differ is a split, reported with the smallest object
+that shows it.
+"""
+
+import asyncio
+import contextlib
+import copy
+import dataclasses
+import itertools
+import random
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+
+import pydantic
+
+from schemagen import checking, crd, judge
+from schemagen.agreement import boundaries
+from schemagen.agreement.questions import Question, Said, Server, Subject
+from schemagen.agreement.smallest import smallest
+from schemagen.model import base, registry
+from schemagen.problems import JSON, Cause
+
+# Objects asked about at once: enough to keep an API server busy.
+_TOGETHER = 32
+# An old object is used for so many questions about updates.
+_UPDATES = 24
+# Splits reported for a kind and version; the others are counted.
+_SHOWN = 3
+_META = ("apiVersion", "kind", "metadata")
+# How often a drawn object is mended before it is taken as it is.
+_REPAIRS = 5
+
+
+@dataclasses.dataclass(frozen=True)
+class Split:
+    """A question on which judges differ.
+
+    Attributes:
+        subject: Kind and version.
+        question: With the smallest object that was found.
+        said: What each judge said.
+    """
+
+    subject: Subject
+    question: Question
+    said: dict[str, Said]
+
+    @property
+    def is_verdict(self) -> bool:
+        """Whether the verdicts differ, and not only the words."""
+        return len({one.allowed for one in self.said.values()}) > 1
+
+
+@dataclasses.dataclass
+class Tally:
+    """What came of the questions so far.
+
+    Attributes:
+        asked: Questions.
+        allowed: Those that the in-process judge answered with yes.
+        undecided: Those that the model left to the judge.
+        verdicts: Questions with different verdicts.
+        words: Questions with the same verdict in different words or at different fields.
+        splits: The first of them, made small.
+    """
+
+    asked: int = 0
+    allowed: int = 0
+    undecided: int = 0
+    verdicts: int = 0
+    words: int = 0
+    splits: list[Split] = dataclasses.field(default_factory=list)
+
+
+def subjects(api: registry.Api) -> Iterator[Subject]:
+    """Every version of every kind, each alone."""
+    for kind in api:
+        for version in kind.versions:
+            alone = dataclasses.replace(version, storage=True, served=True, conversion=None)
+            lone = dataclasses.replace(kind, versions=(alone,))
+            lone_api = registry.Api(f"{version.name}.judged.example.com", (lone,))
+            yield Subject(lone_api, crd.crd(lone_api, lone))
+
+
+class Trial:
+    """Asks, compares, and makes the splits small.
+
+    Args:
+        asked: The in-process judge.
+        server: A real API server, or None to ask two only.
+        seed: Names the run.
+        tell: Called after each batch with the number of questions in it.
+    """
+
+    def __init__(
+        self,
+        asked: judge.Judge,
+        server: Server | None,
+        *,
+        seed: int,
+        tell: Callable[[int], None] = lambda _: None,
+    ) -> None:
+        self._judge, self._server, self._seed, self._tell = asked, server, seed, tell
+
+    async def run(self, subject: Subject, count: int) -> Tally:
+        """Ask ``count`` questions about a kind and version."""
+        tally = Tally()
+        async with self._opened(subject) as court:
+            source = random.Random(f"{self._seed} {subject}")  # noqa: S311 - nothing secret
+            questions = _Questions(subject, boundaries.Draw(source), source, court)
+            while tally.asked < count:
+                batch = await questions.batch(min(_TOGETHER, count - tally.asked))
+                answers = await asyncio.gather(*map(court.ask, batch))
+                for question, said in zip(batch, answers, strict=True):
+                    await self._count(tally, court, question, said)
+                self._tell(len(batch))
+        return tally
+
+    @contextlib.asynccontextmanager
+    async def _opened(self, subject: Subject) -> AsyncIterator["_Court"]:
+        if self._server is not None:
+            await self._server.install(subject)
+        try:
+            with self._judge.load(subject.crd) as loaded:
+                yield _Court(subject, loaded, self._server)
+        finally:
+            if self._server is not None:
+                await self._server.remove(subject)
+
+    async def _count(
+        self, tally: Tally, court: "_Court", question: Question, said: dict[str, Said]
+    ) -> None:
+        tally.asked += 1
+        tally.allowed += said["judge"].allowed
+        tally.undecided += said["model"].is_undecided
+        kind = _difference(said)
+        if kind is None:
+            return
+        tally.verdicts += kind == "verdict"
+        tally.words += kind == "words"
+        if len(tally.splits) < _SHOWN:
+            tally.splits.append(await court.smallest(question, kind))
+
+
+@dataclasses.dataclass
+class _Court:
+    """The judges of one subject."""
+
+    subject: Subject
+    loaded: judge.Loaded
+    server: Server | None
+
+    async def ask(self, question: Question) -> dict[str, Said]:
+        said = {"model": self._model(question), "judge": self._in_process(question)}
+        if self.server is not None:
+            said["server"] = await self.server.ask(self.subject, question)
+        return said
+
+    async def smallest(self, question: Question, kind: str) -> Split:
+        async def still(value: JSON) -> bool:
+            smaller = dataclasses.replace(question, value=value)
+            return _difference(await self.ask(smaller)) == kind
+
+        value = await smallest(question.value, still, kept=frozenset(_META))
+        small = dataclasses.replace(question, value=value)
+        return Split(self.subject, small, await self.ask(small))
+
+    def _in_process(self, question: Question) -> Said:
+        match question.operation:
+            case "create":
+                verdict = self.loaded.create(question.value, strict=False)
+            case "update":
+                verdict = self.loaded.update(question.value, question.old, strict=False)
+            case _:
+                verdict = self.loaded.update_status(question.value, question.old, strict=False)
+        causes = [Cause(one.reason, one.message, one.field) for one in verdict.causes]
+        return Said(verdict.allowed, causes, verdict.message)
+
+    def _model(self, question: Question) -> Said:
+        """What the model says of the part that the operation may change."""
+        checker = checking.of_version(self.subject.version)
+        if question.operation == "create":
+            value = self._without_status(question.value)
+            checked = checker.create(value)
+            built = _is_built(self.subject.version.model, value)
+            if built != checking.of(self.subject.version.model).create(value).allowed:
+                return Said(built, [Cause("", "expected the model to be built", "")])
+        elif question.operation == "update":
+            kept = {"status": question.old["status"]} if "status" in question.old else {}
+            value = self._without_status(question.value) | (kept if self.subject.has_status else {})
+            checked = checker.update(value, question.old)
+        else:
+            checked = checker.update_status(question.value, question.old)
+        return Said(checked.allowed, checked.causes, is_undecided=bool(checked.undecided))
+
+    def _without_status(self, value: JSON) -> JSON:
+        """The status subresource has a status of its own: elsewhere it does not count."""
+        if not self.subject.has_status:
+            return value
+        return {name: one for name, one in value.items() if name != "status"}
+
+
+def _is_built(model: type[base.Resource], value: JSON) -> bool:
+    try:
+        model.model_validate(value)
+    except pydantic.ValidationError:
+        return False
+    return True
+
+
+def _difference(said: dict[str, Said]) -> str | None:
+    """``verdict``, ``words`` or None; where the model is undecided, it need not say all.
+
+    Where an object cannot even be decoded (code 400) there are no causes to compare.
+    """
+    model, judged = said["model"], said["judge"]
+    if model.is_undecided:
+        said = {name: one for name, one in said.items() if name != "model"}
+        if not model.allowed and judged.allowed:
+            return "verdict"
+    if len({one.allowed for one in said.values()}) > 1:
+        return "verdict"
+    if not judged.allowed and not judged.causes:
+        return None
+    return "words" if len({_words(one) for one in said.values()}) > 1 else None
+
+
+def _words(said: Said) -> tuple[tuple[str, str, str], ...]:
+    return tuple(sorted((cause.field, cause.reason, cause.message) for cause in said.causes))
+
+
+class _Questions:
+    """Draws questions: half about creation, the others about updates of an object that exists."""
+
+    def __init__(
+        self, subject: Subject, draw: boundaries.Draw, source: random.Random, court: _Court
+    ) -> None:
+        self._subject, self._draw, self._random, self._court = subject, draw, source, court
+        self._schema = subject.crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+        self._numbers = itertools.count()
+        self._old: JSON = None
+        self._left = 0
+
+    async def batch(self, count: int) -> Sequence[Question]:
+        if self._left <= 0:
+            await self._new_old()
+        self._left -= count
+        return [self._one() for _ in range(count)]
+
+    def _one(self) -> Question:
+        if self._old is None or self._random.random() < 0.5:  # noqa: PLR2004 - half
+            return Question("create", self._object(self._body(), self._name()))
+        operations = ("update", "update", "update_status")[: 3 if self._subject.has_status else 2]
+        operation = self._random.choice(operations)
+        value = self._near(self._old) if self._random.random() < 0.8 else self._body()  # noqa: PLR2004
+        meta = {name: self._old[name] for name in _META}
+        return Question(operation, meta | _own(value), self._old)  # type: ignore[arg-type]
+
+    def _body(self) -> dict[str, JSON]:
+        """A whole object's fields, valid or nearly."""
+        value = self._valid() if self._random.random() < 0.8 else self._draw.valid(self._schema)  # noqa: PLR2004
+        return _own(self._near(value) if self._random.random() < 0.6 else value)  # noqa: PLR2004
+
+    def _valid(self) -> dict[str, JSON]:
+        """A valid object's fields: what breaks a rule is left out, for as long as that helps."""
+        checker = checking.of_version(self._subject.version)
+        value = _own(self._draw.valid(self._schema))
+        for _ in range(_REPAIRS):
+            paths = {cause.path for cause in checker.create(self._object(value, "drawn")).causes}
+            if not paths:
+                break
+            for path in sorted(paths, key=len, reverse=True):
+                value = boundaries.without_nearest(value, path)
+        return value
+
+    def _near(self, value: dict[str, JSON]) -> dict[str, JSON]:
+        own = {"type": "object", "properties": _own(self._schema["properties"])}
+        missed = self._draw.near_miss(_own(value), own)
+        return missed if isinstance(missed, dict) else {}
+
+    def _name(self) -> str:
+        return f"object-{next(self._numbers)}"
+
+    def _object(self, body: dict[str, JSON], name: str) -> JSON:
+        metadata = {"name": name}
+        if self._subject.kind.scope == "Namespaced":
+            metadata["namespace"] = "default"
+        kind, version = self._subject.kind, self._subject.version
+        api_version = self._subject.api.api_version(version)
+        return {"apiVersion": api_version, "kind": kind.name, "metadata": metadata, **body}
+
+    async def _new_old(self) -> None:
+        """Store an object for updates, if one of some tries would be taken."""
+        for _ in range(20):
+            value = self._object(self._valid(), self._name())
+            if not self._court.loaded.create(value, strict=False).allowed:
+                continue
+            if self._court.server is None:
+                self._old = self._court.loaded.create(value, strict=False, stored=True).object
+            else:
+                self._old = await self._court.server.store(self._subject, value)
+            self._left = _UPDATES
+            return
+        self._left = 10 * _UPDATES
+
+
+def _own(value: dict[str, JSON]) -> dict[str, JSON]:
+    """An object's fields but those that every object has."""
+    return {name: copy.deepcopy(one) for name, one in value.items() if name not in _META}

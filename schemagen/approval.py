@@ -1,0 +1,74 @@
+"""Whether the API server would take generated CRDs: asked once of the judge, then known. Shell.
+
+A CRD that was found right once on this machine is not judged again, so that generating costs no
+more than writing files.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+from schemagen import canonical, costs, judge
+from schemagen.judge import module
+
+# Where there is none yet: a CRD of several versions must name a conversion webhook to be valid.
+_SOMEWHERE = {
+    "strategy": "Webhook",
+    "webhook": {
+        "clientConfig": {"url": "https://localhost/convert"},
+        "conversionReviewVersions": ["v1"],
+    },
+}
+_TOO_EXPENSIVE = ("estimated rule cost exceeds budget", "contributed to estimated rule cost")
+
+
+def refusals(crd: dict[str, Any], asked: judge.Judge) -> Iterator[str]:
+    """A line for each reason to refuse a CRD, by the field of the model that it is about.
+
+    Raises:
+        judge.JudgeError: if there is no judge.
+    """
+    whole = _with_conversion(crd)
+    remembered = module.built_path().parent / "accepted" / canonical.digest(whole)
+    if remembered.is_file():
+        return
+    verdict = asked.check(whole)
+    if verdict.allowed:
+        remembered.parent.mkdir(parents=True, exist_ok=True)
+        remembered.touch()
+        return
+    name = crd["spec"]["names"]["kind"]
+    for cause in verdict.causes:
+        if not any(words in cause.message for words in _TOO_EXPENSIVE):
+            yield f"{name} {_place(crd, cause.field)}: {cause.message}"
+    if not verdict.causes:
+        yield f"{name}: {verdict.message}"
+    for one in costs.advice(asked, whole):
+        yield f"{name} {one}"
+
+
+def _with_conversion(crd: dict[str, Any]) -> dict[str, Any]:
+    spec = crd["spec"]
+    if len(spec["versions"]) == 1 or "conversion" in spec:
+        return crd
+    return {**crd, "spec": {**spec, "conversion": _SOMEWHERE}}
+
+
+_STEPS = (
+    (re.compile(r"\.?properties\[([^\]]+)\]"), r".\1"),
+    (re.compile(r"\.items(?=$|[.\[])"), "[]"),
+    (re.compile(r"\.additionalProperties(?=$|[.\[])"), "{}"),
+)
+_SCHEMA = re.compile(r"spec\.(?:versions\[(\d+)\]\.schema|validation)\.openAPIV3Schema\.?")
+
+
+def _place(crd: dict[str, Any], field: str) -> str:
+    """A field of a CRD as the place in the model: ``v1 spec.steps[].name``."""
+    found = _SCHEMA.match(field)
+    if found is None:
+        return field
+    place = field[found.end() :]
+    for pattern, step in _STEPS:
+        place = pattern.sub(step, place)
+    version = crd["spec"]["versions"][int(found[1] or 0)]["name"]
+    return f"{version} {place.removeprefix('.') or '(root)'}"

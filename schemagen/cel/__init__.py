@@ -1,0 +1,9 @@
+"""CEL rules (``x-kubernetes-validations``) on Python values, with the API server's meaning.
+
+Parsed by Google's parser (cel-expr-python), evaluated by closures over the JSON itself: a rule
+reads what it looks at, in cel-go's and Kubernetes' semantics, and fails in their words.
+"""
+
+from schemagen.cel.rules import ABSENT, OMITTED, Absent, Finding, Left, Outcome, Rules
+
+__all__ = ["ABSENT", "OMITTED", "Absent", "Finding", "Left", "Outcome", "Rules"]

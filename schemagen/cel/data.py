@@ -1,0 +1,301 @@
+"""JSON under its schema as CEL values, read where a rule looks and nowhere else.
+
+As apiserver 1.37's ``pkg/cel/common/valuesunstructured.go``.
+"""
+
+import base64
+import binascii
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from schemagen.cel import names, times
+from schemagen.cel.values import (
+    MISSING,
+    EvaluationError,
+    KeyedList,
+    Map,
+    SetList,
+    UndecidedError,
+    Value,
+    name_type,
+)
+from schemagen.keywords import Schema
+from schemagen.problems import JSON
+
+Convert: TypeAlias = Callable[[JSON], Value] | None
+"""Makes a CEL value of JSON that is not null; None if it is one already."""
+
+_STRING: Schema = {"type": "string"}
+_META_NAMES = ("name", "generateName")
+
+
+class Node:
+    """A structural schema's node, ready for reading values.
+
+    Attributes:
+        kind: The CEL type of its values: ``int``, ``object``, ``opaque``; ``dyn`` is int-or-string.
+        members: Fields by their identifiers: the property's name, its Node, and how to read it.
+        properties: Their Nodes by the property's name.
+        values: Of a map.
+        items: Of a list.
+        list_type: set, map or atomic.
+        keys: Of a list-map's items, as identifiers, as the API server looks for them.
+        convert: How to read a value that is not null.
+    """
+
+    __slots__ = (
+        "convert",
+        "items",
+        "keys",
+        "kind",
+        "list_type",
+        "members",
+        "nullable",
+        "properties",
+        "values",
+    )
+
+    def __init__(self, schema: Schema, *, is_resource_root: bool = False) -> None:
+        self.kind = _kind(schema)
+        self.nullable: bool = schema.get("nullable", False)
+        self.properties: Mapping[str, Node] = {}
+        self.members: dict[str, tuple[str, Node, Convert]] = {}
+        self.values: Node | None = None
+        self.items: Node | None = None
+        self.list_type: str = schema.get("x-kubernetes-list-type", "atomic")
+        keys = schema.get("x-kubernetes-list-map-keys", ())
+        self.keys = tuple(names.escaped(key) or key for key in keys)
+        if self.kind == "object":
+            self._read_object(schema, is_resource_root=is_resource_root)
+        elif self.kind == "list":
+            self.items = Node(schema["items"])
+        self.convert: Convert = self._converter()
+
+    def _read_object(self, schema: Schema, *, is_resource_root: bool) -> None:
+        properties = schema.get("properties", {})
+        if is_resource_root or schema.get("x-kubernetes-embedded-resource"):
+            properties = _with_meta(properties)
+        additional = schema.get("additionalProperties")
+        if properties:
+            self.properties = {name: Node(one) for name, one in properties.items()}
+            for name, node in self.properties.items():
+                identifier = names.escaped(name)
+                if identifier is not None:
+                    self.members[identifier] = (name, node, node.convert)
+        elif isinstance(additional, dict):
+            self.kind = "map"
+            self.values = Node(additional)
+        else:
+            self.kind = "opaque"
+
+    def _converter(self) -> Convert:
+        made: dict[str, Callable[[JSON], Value]] = {
+            "object": lambda raw: ObjectData(raw, self),
+            "map": lambda raw: MapData(raw, self),
+            "opaque": lambda raw: MapData(raw, self),
+            "list": lambda raw: ListData(raw, self),
+        }
+        return made.get(self.kind) or _SCALARS.get(self.kind)
+
+    def read(self, raw: JSON) -> Value:
+        """The CEL value of JSON."""
+        if raw is None:
+            return self.null()
+        return raw if self.convert is None else self.convert(raw)
+
+    def null(self) -> None:
+        """The CEL value of null.
+
+        Raises:
+            EvaluationError: if the schema does not take null.
+        """
+        if not self.nullable:
+            raise EvaluationError("invalid data, got null for schema with nullable=false")
+
+
+def _kind(schema: Schema) -> str:
+    if schema.get("x-kubernetes-int-or-string"):
+        return "dyn"
+    kind: str = schema.get("type", "")
+    if kind == "string":
+        return _FORMATS.get(schema.get("format", ""), "string")
+    return _KINDS.get(kind, "unknown")
+
+
+_FORMATS = {"duration": "duration", "date": "date", "date-time": "date-time", "byte": "bytes"}
+_KINDS = {
+    "object": "object",
+    "array": "list",
+    "integer": "int",
+    "number": "double",
+    "boolean": "bool",
+}
+
+
+def _with_meta(properties: Mapping[str, Schema]) -> Mapping[str, Schema]:
+    """What rules see of a whole object: schema/cel/model/schemas.go, WithTypeAndObjectMeta."""
+    metadata = properties.get("metadata", {})
+    known = metadata.get("properties", {})
+    is_complete = metadata.get("type") == "object" and all(
+        one.get("type") == "string"
+        for one in (
+            *(properties.get(name, {}) for name in ("kind", "apiVersion")),
+            *(known.get(name, {}) for name in _META_NAMES),
+        )
+    )
+    if is_complete:
+        return properties
+    meta = {"type": "object", "properties": dict.fromkeys(_META_NAMES, _STRING)}
+    return {**properties, "kind": _STRING, "apiVersion": _STRING, "metadata": meta}
+
+
+class ObjectData:
+    """An object with declared properties; CEL sees no others."""
+
+    __slots__ = ("node", "raw")
+    type_name = "map"
+
+    def __init__(self, raw: dict[str, JSON], node: Node) -> None:
+        self.raw = raw
+        self.node = node
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def find(self, key: Value) -> Value:
+        """The value of a field, or MISSING; null is as good as absent."""
+        if type(key) is not str:
+            raise EvaluationError("no such overload")
+        member = self.node.members.get(key)
+        if member is None:
+            return MISSING
+        name, _, convert = member
+        raw = self.raw.get(name)
+        if raw is None:
+            return MISSING
+        return raw if convert is None else convert(raw)
+
+    def keys(self) -> Iterator[str]:
+        """The identifiers of the fields that are there."""
+        properties = self.node.properties
+        return (names.escaped(name) or name for name in self.raw if name in properties)
+
+
+class MapData:
+    """An object with arbitrary keys; an opaque one shows none of them."""
+
+    __slots__ = ("node", "raw")
+    type_name = "map"
+
+    def __init__(self, raw: dict[str, JSON], node: Node) -> None:
+        self.raw = raw
+        self.node = node
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def find(self, key: Value) -> Value:
+        """The value of a key, or MISSING."""
+        if type(key) is not str:
+            raise EvaluationError("no such overload")
+        if self.node.values is None or key not in self.raw:
+            return MISSING
+        return self.node.values.read(self.raw[key])
+
+    def keys(self) -> Iterator[str]:
+        """The keys."""
+        return iter(self.raw if self.node.values is not None else ())
+
+
+class ListData:
+    """A list of data."""
+
+    __slots__ = ("node", "raw")
+    type_name = "list"
+
+    def __init__(self, raw: list[JSON], node: Node) -> None:
+        self.raw = raw
+        self.node = node
+
+    def __len__(self) -> int:
+        return len(self.raw)
+
+    def __getitem__(self, index: int) -> Value:
+        return self._item.read(self.raw[index])
+
+    def __iter__(self) -> Iterator[Value]:
+        item = self._item
+        if item.convert is None:
+            return iter(self.raw)
+        if item.nullable:
+            return map(item.read, self.raw)
+        return self._converted(item.convert)
+
+    def _converted(self, convert: Callable[[JSON], Value]) -> Iterator[Value]:
+        for raw in self.raw:
+            try:
+                yield convert(raw)
+            except EvaluationError as error:
+                # In cel-go the variable itself is the error, and a step may not look at it.
+                raise UndecidedError(f"a list with an unreadable item: {error}") from error
+
+    @property
+    def _item(self) -> Node:
+        assert self.node.items is not None  # noqa: S101 - what makes it a list
+        return self.node.items
+
+
+for _class in (ObjectData, MapData):
+    name_type(_class, "map")
+name_type(ListData, "list")
+
+
+def _integer(raw: JSON) -> int:
+    if type(raw) is int:
+        return raw
+    raise EvaluationError(f"invalid data, expected int, got {_GO_TYPES.get(type(raw), 'float64')}")
+
+
+def _int_or_string(raw: JSON) -> int | str:
+    if type(raw) is int or type(raw) is str:
+        return raw
+    raise EvaluationError(
+        "invalid data, expected XIntOrString value to be either a string or integer"
+    )
+
+
+_GO_TYPES: dict[type[Any], str] = {str: "string", bool: "bool"}
+
+
+_NO_BASE64 = re.compile(r"[^A-Za-z0-9_=\r\n-]")
+
+
+def _bytes(raw: JSON) -> bytes:
+    """strfmt.Base64.UnmarshalText: of base64's two alphabets that of URLs.
+
+    ``format: byte`` is checked with the other one, so that ``+`` and ``/`` end here.
+    """
+    wrong = _NO_BASE64.search(raw)
+    if wrong is not None:
+        at = len(raw[: wrong.start()].encode())
+        problem = f"illegal base64 data at input byte {at}"
+        raise EvaluationError(f"Invalid byte formatted string {raw}: {problem}")
+    try:
+        return base64.urlsafe_b64decode(raw.replace("\r", "").replace("\n", ""))
+    except (binascii.Error, ValueError) as error:
+        raise UndecidedError("bytes that are no base64") from error
+
+
+_SCALARS: dict[str, Callable[[JSON], Value]] = {
+    "int": _integer,
+    "double": float,
+    "dyn": _int_or_string,
+    "bytes": _bytes,
+    "duration": times.data_duration,
+    "date": times.data_date,
+    "date-time": times.data_date_time,
+}
+
+LISTS: Sequence[type[Any]] = (list, SetList, KeyedList, ListData)
+MAPS: Sequence[type[Any]] = (Map, ObjectData, MapData)

@@ -1,0 +1,149 @@
+"""Variables of compiled rules, and what the text tells of types: as much as ``sum()`` needs.
+
+Types are checked by the API server's own compiler, through the judge, when a CRD is generated.
+"""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
+
+from schemagen.cel import names, syntax
+from schemagen.cel.data import Node
+from schemagen.cel.values import Duration, Uint, UndecidedError, Value
+
+Frame: TypeAlias = list[Value]
+"""The variables' values while a rule is evaluated."""
+
+Code: TypeAlias = Callable[[Frame], Value]
+"""A compiled expression."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ListKind:
+    """A list made by an expression."""
+
+    item: "Kind"
+
+
+Kind: TypeAlias = Node | ListKind | str
+"""A node of the schema, a list, or the name of a scalar type; ``""`` is anything."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Variable:
+    """A variable: its place in the frame, its type, and its part of the pair that is there."""
+
+    place: int
+    kind: Kind
+    part: int | None = None
+
+
+Scope: TypeAlias = Mapping[str, Variable]
+
+_ZEROS: Mapping[str, Value] = {
+    "int": 0,
+    "uint": Uint(0),
+    "double": 0.0,
+    "duration": Duration(0),
+}
+# An empty list of int-or-string takes the first overload, that of integers.
+_RESULTS = {
+    "int": "int",
+    "uint": "uint",
+    "double": "double",
+    "duration": "duration",
+    "size": "int",
+    "indexOf": "int",
+    "lastIndexOf": "int",
+    "asInteger": "int",
+    "asApproximateFloat": "double",
+}
+_OF_ITEMS = frozenset(("sum", "min", "max"))
+_SAME_AS_FIRST = frozenset(("_+_", "_-_", "_*_", "_/_", "_%_", "-_"))
+
+
+def zero(item: Kind) -> Value:
+    """The sum of no items of a type.
+
+    Raises:
+        UndecidedError: if the type is not known.
+    """
+    name = name_of(item)
+    if name not in _ZEROS:
+        raise UndecidedError("the sum of an empty list whose items' type the text does not tell")
+    return _ZEROS[name]
+
+
+def name_of(kind: Kind) -> str:
+    """The name of a scalar type; empty for others."""
+    if isinstance(kind, Node):
+        return "int" if kind.kind == "dyn" else kind.kind
+    return kind if isinstance(kind, str) else ""
+
+
+def item(kind: Kind) -> Kind:
+    """What a macro over a value of this type sees."""
+    if isinstance(kind, ListKind):
+        return kind.item
+    if isinstance(kind, Node):
+        return kind.items or ("string" if kind.kind == "map" else "")
+    return ""
+
+
+def of(expr: syntax.Expr, scope: Scope) -> Kind:
+    """The type of an expression, as far as it is plain."""
+    match expr:
+        case syntax.Const(value):
+            found: Kind = _CONSTANTS.get(type(value), "")
+        case syntax.Ident(name) if name in scope:
+            found = scope[name].kind
+        case syntax.Select(operand, field, False):
+            found = _member(of(operand, scope), field)
+        case syntax.ListOf(elements) if elements:
+            found = ListKind(of(elements[0], scope))
+        case syntax.Call():
+            found = _call(expr, scope)
+        case syntax.Fold():
+            found = _fold(expr, scope)
+        case _:
+            found = ""
+    return found
+
+
+_CONSTANTS: Mapping[type, str] = {int: "int", Uint: "uint", float: "double"}
+
+
+def _member(kind: Kind, field: str) -> Kind:
+    if not isinstance(kind, Node):
+        return ""
+    if kind.values is not None:
+        return kind.values
+    property_ = names.unescaped(field)
+    return kind.properties.get(property_, "") if property_ is not None else ""
+
+
+def _call(expr: syntax.Call, scope: Scope) -> Kind:
+    if expr.function in _RESULTS:
+        return _RESULTS[expr.function]
+    if expr.function == "_[_]":
+        container = of(expr.arguments[0], scope)
+        if isinstance(container, Node) and container.values is not None:
+            return container.values
+        return item(container)
+    if expr.function in _OF_ITEMS and expr.target is not None:
+        return item(of(expr.target, scope))
+    if expr.function in _SAME_AS_FIRST:
+        return of(expr.arguments[0], scope)
+    return ""
+
+
+def _fold(expr: syntax.Fold, scope: Scope) -> Kind:
+    """``map`` and ``filter``: a list of what is added to the result."""
+    step = expr.step
+    if isinstance(step, syntax.Call) and step.function == "_?_:_":
+        step = step.arguments[1]
+    if not isinstance(step, syntax.Call) or step.function != "_+_":
+        return ""
+    added = step.arguments[1]
+    variable = Variable(0, item(of(expr.source, scope)))
+    return of(added, {**scope, expr.variable: variable})

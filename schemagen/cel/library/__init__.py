@@ -1,0 +1,35 @@
+"""The functions that rules may call: CEL's own, its extensions, and Kubernetes' (1.37)."""
+
+from schemagen.cel.library import (
+    addresses,
+    conversions,
+    formatting,
+    lists,
+    namedformats,
+    optionals,
+    quantities,
+    regexes,
+    semvers,
+    strings,
+    timestamps,
+    urls,
+)
+from schemagen.cel.library.registry import FUNCTIONS
+
+_MODULES = (
+    addresses,
+    conversions,
+    formatting,
+    lists,
+    namedformats,
+    optionals,
+    quantities,
+    regexes,
+    semvers,
+    strings,
+    timestamps,
+    urls,
+)
+"""Importing them has declared their functions."""
+
+__all__ = ["FUNCTIONS"]

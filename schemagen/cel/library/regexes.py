@@ -1,0 +1,81 @@
+"""Regular expressions: Go's regexp is RE2, and so is this."""
+
+import functools
+from typing import Any
+
+import re2
+
+from schemagen.cel.library.registry import ANY, function
+from schemagen.cel.values import EvaluationError, UndecidedError, Value, no_such_overload
+
+_KEPT = 256
+
+_OPTIONS = re2.Options()
+_OPTIONS.log_errors = False
+
+
+@functools.lru_cache(_KEPT)
+def compiled(pattern: str) -> Any:
+    """The compiled pattern.
+
+    Raises:
+        UndecidedError: if there is an error in it, for which Go has words of its own.
+    """
+    try:
+        return re2.compile(pattern, _OPTIONS)
+    except re2.error as error:
+        raise UndecidedError("a pattern that is no regular expression") from error
+
+
+@function("matches", str, str)
+def matches(text: str, pattern: str) -> bool:
+    """Whether the pattern is found anywhere in the text."""
+    return compiled(pattern).search(text) is not None
+
+
+@function("matches", str, ANY)
+def no_pattern(text: str, pattern: Value) -> bool:
+    """The pattern is no string."""
+    del text, pattern
+    raise no_such_overload()
+
+
+@function("matches", ANY, ANY)
+def no_text(text: Value, pattern: Value) -> bool:
+    """The text is no string."""
+    del text, pattern
+    raise EvaluationError("no such overload: matches")
+
+
+@function("find", str, str)
+def find(text: str, pattern: str) -> str:
+    """The first that matches; nothing if none does."""
+    found = compiled(pattern).search(text)
+    return "" if found is None else str(found[0])
+
+
+@function("findAll", str, str)
+def find_all(text: str, pattern: str) -> list[Value]:
+    """All that match."""
+    return find_some(text, pattern, -1)
+
+
+@function("findAll", str, str, int)
+def find_some(text: str, pattern: str, count: int) -> list[Value]:
+    """So many that match; a negative count is all. As regexp.FindAllString.
+
+    A match of nothing right behind another match does not count.
+    """
+    expression = compiled(pattern)
+    found: list[Value] = []
+    at, last_end = 0, -1
+    while at <= len(text) and (count < 0 or len(found) < count):
+        match = expression.search(text, at)
+        if match is None:
+            break
+        start, end = match.span()
+        if end > start or end != last_end:
+            found.append(text[start:end])
+        last_end = end
+        at = end if end > at else at + 1
+    return found

@@ -1,0 +1,74 @@
+"""Where functions are found: by their name and by the types of what they are given."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, Final, TypeAlias, TypeVar
+
+from schemagen.cel.data import LISTS, MAPS
+from schemagen.cel.values import Value, no_such_overload
+
+Function: TypeAlias = Callable[..., Value]
+Parameter: TypeAlias = type | Sequence[type] | None
+
+LIST: Final = LISTS
+MAP: Final = MAPS
+ANY: Final = None
+"""A parameter that takes every type."""
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+
+
+class Overloads(dict[tuple[type, ...], Function]):
+    """The implementations of one name, by the Python types of the arguments.
+
+    What was not asked for yet is looked up once among the signatures.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = name
+        self._signatures: list[tuple[tuple[frozenset[type] | None, ...], Function]] = []
+
+    def add(self, parameters: Sequence[Parameter], function: Function) -> None:
+        """Declare an implementation; of two that fit, the earlier is taken."""
+        self._signatures.append((tuple(map(_types, parameters)), function))
+
+    def takes(self, count: int) -> bool:
+        """Whether any of them has so many parameters."""
+        return any(len(parameters) == count for parameters, _ in self._signatures)
+
+    def __missing__(self, types: tuple[type, ...]) -> Function:
+        found = next(
+            (function for parameters, function in self._signatures if _fits(parameters, types)),
+            self._refuse,
+        )
+        self[types] = found
+        return found
+
+    def _refuse(self, *arguments: Value) -> Value:
+        raise no_such_overload(self.name, arguments)
+
+
+def _types(parameter: Parameter) -> frozenset[type] | None:
+    if parameter is None:
+        return None
+    return frozenset((parameter,) if isinstance(parameter, type) else parameter)
+
+
+def _fits(parameters: Sequence[frozenset[type] | None], types: Sequence[type]) -> bool:
+    return len(parameters) == len(types) and all(
+        wanted is None or one in wanted for wanted, one in zip(parameters, types, strict=True)
+    )
+
+
+FUNCTIONS: Final[dict[str, Overloads]] = {}
+"""All functions and methods by name; a namespace is part of it: ``sets.contains``."""
+
+
+def function(name: str, *parameters: Parameter) -> Callable[[_F], _F]:
+    """Declare an implementation; of a method the first parameter is the target."""
+
+    def declare(implementation: _F) -> _F:
+        FUNCTIONS.setdefault(name, Overloads(name)).add(parameters, implementation)
+        return implementation
+
+    return declare

@@ -1,0 +1,42 @@
+"""Property names as CEL identifiers: ``namespace`` is ``__namespace__``, ``a-b`` is ``a__dash__b``.
+
+As apiserver 1.37's ``pkg/cel/escaping.go``.
+"""
+
+import re
+
+# fmt: off
+RESERVED = frozenset((
+    "true", "false", "null", "in", "as", "break", "const", "continue", "else", "for", "function",
+    "if", "import", "let", "loop", "package", "namespace", "return", "var", "void", "while",
+))
+# fmt: on
+_ESCAPES = {"__": "__underscores__", ".": "__dot__", "-": "__dash__", "/": "__slash__"}
+_UNESCAPES = {"underscores": "__", "dot": ".", "dash": "-", "slash": "/"}
+_TO_ESCAPE = re.compile(r"__|[-./]")
+_ESCAPED = re.compile(r"__([^_]+)__")
+_POSSIBLE = re.compile(r"[A-Za-z_./-][A-Za-z0-9_./-]*", re.ASCII)
+
+
+def escaped(name: str) -> str | None:
+    """The identifier that CEL knows a property by; None if it knows it by none."""
+    if not _POSSIBLE.fullmatch(name):
+        return None
+    if name in RESERVED:
+        return f"__{name}__"
+    return _TO_ESCAPE.sub(lambda found: _ESCAPES[found[0]], name)
+
+
+def unescaped(identifier: str) -> str | None:
+    """The property that an identifier stands for; None if it is escaped wrongly."""
+    parts: list[str] = []
+    last = 0
+    for found in _ESCAPED.finditer(identifier):
+        part = _UNESCAPES.get(found[1])
+        if part is None and found[0] == identifier and found[1] in RESERVED:
+            part = found[1]
+        if part is None:
+            return None
+        parts += (identifier[last : found.start()], part)
+        last = found.end()
+    return "".join((*parts, identifier[last:]))

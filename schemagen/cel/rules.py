@@ -1,0 +1,308 @@
+"""The rules of a schema's node, evaluated with the API server's meaning and in its words.
+
+As apiextensions-apiserver 1.37's ``pkg/apiserver/schema/cel/validation.go``.
+"""
+
+import dataclasses
+import re
+from collections.abc import Iterator
+from typing import Any, Final
+
+from schemagen.cel import gotext
+from schemagen.cel.compiler import Program, UnsupportedError
+from schemagen.cel.data import Node
+from schemagen.cel.values import (
+    MISSING,
+    NONE,
+    BreakdownError,
+    EvaluationError,
+    Optional,
+    UndecidedError,
+    Value,
+)
+from schemagen.keywords import Schema
+from schemagen.problems import JSON
+
+
+class Absent:
+    """The type of ABSENT."""
+
+
+ABSENT: Final = Absent()
+"""No value, where null is one."""
+
+OMITTED: Final = Absent()
+"""No value is quoted."""
+
+# k8s.io/apiserver/pkg/apis/cel, MaxEvaluatedMessageExpressionSizeBytes
+_LONGEST_MESSAGE_BYTES = 5120
+
+_BEGINNINGS = {
+    "FieldValueDuplicate": "Duplicate value",
+    "FieldValueForbidden": "Forbidden",
+    "FieldValueInvalid": "Invalid value",
+    "FieldValueRequired": "Required value",
+}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Left:
+    """A rule that this evaluator does not decide: on any value, or on one.
+
+    Attributes:
+        rule: Its text.
+        why: What it needs that only the judge has.
+    """
+
+    rule: str
+    why: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Finding:
+    """What a rule says of a value that breaks it.
+
+    Attributes:
+        reason: metav1.CauseType.
+        detail: The rule's own words, or what went wrong in its evaluation.
+        value: What the API server quotes before them, or OMITTED.
+        field_path: From the node to the field that is blamed; empty is the node. With a map's key
+            in it, it is one part, as the API server writes it.
+        uses_old_self: Whether the rule is a transition rule, which an update never gets round.
+        is_error: Whether the evaluation failed; that is not let through on an update either.
+    """
+
+    reason: str
+    detail: str
+    value: Any
+    field_path: tuple[str, ...] = ()
+    uses_old_self: bool = False
+    is_error: bool = False
+
+    @property
+    def message(self) -> str:
+        """The message of the cause in the API server's answer."""
+        text = _BEGINNINGS[self.reason]
+        if self.value is not OMITTED and self.reason not in _WITHOUT_VALUE:
+            text += f": {_quoted(self.value)}"
+        return f"{text}: {self.detail}" if self.detail else text
+
+    @property
+    def may_stay(self) -> bool:
+        """Whether an update that leaves the value as it was is let through (KEP-4008)."""
+        return not self.uses_old_self and not self.is_error
+
+
+_WITHOUT_VALUE = frozenset(("FieldValueForbidden", "FieldValueRequired"))
+
+
+def _quoted(value: JSON) -> str:
+    return gotext.quoted(value) if isinstance(value, str) else gotext.plain(value)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Outcome:
+    """What the rules say of a value.
+
+    Attributes:
+        findings: What is wrong, in the order of the rules.
+        undecided: Rules that only the judge can evaluate on this value; on others they may be
+            decided.
+    """
+
+    findings: tuple[Finding, ...] = ()
+    undecided: tuple[Left, ...] = ()
+
+
+_FINE: Final = Outcome()
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class _Rule:
+    text: str
+    program: Program
+    message: str
+    message_program: Program | None
+    reason: str
+    field_path: tuple[str, ...]
+    has_optional_old: bool
+
+    @property
+    def fallback(self) -> str:
+        return self.message or f"failed rule: {self.text}"
+
+    @property
+    def shown(self) -> str:
+        """How errors name the rule: ruleErrorString."""
+        return self.message or self.text
+
+
+class Rules:
+    """The rules of one schema node, compiled once.
+
+    The API server's limits on what rules cost at run time are not emulated: what it accepts at
+    generation is bounded by its estimate for the largest object.
+
+    Attributes:
+        left: Rules that this evaluator cannot run, and why. They are for the judge.
+        uses_old_self: Whether any rule is a transition rule.
+    """
+
+    def __init__(self, schema: Schema, *, is_resource_root: bool = False) -> None:
+        """Compile the rules of a node.
+
+        Args:
+            schema: A structural node; ``x-kubernetes-validations`` are its rules. The judge must
+                have accepted it: types are not checked here.
+            is_resource_root: Whether values are whole objects, whose rules see apiVersion, kind,
+                metadata.name and metadata.generateName.
+        """
+        self._node = Node(schema, is_resource_root=is_resource_root)
+        self._type: str = schema.get("type", "")
+        rules: list[_Rule] = []
+        left: list[Left] = []
+        for said in schema.get("x-kubernetes-validations", ()):
+            if not gotext.trimmed(said["rule"]):
+                continue
+            try:
+                rules.append(_compiled(said, self._node, schema))
+            except UnsupportedError as error:
+                left.append(Left(said["rule"], str(error)))
+        self._rules = rules
+        self.left = tuple(left)
+        self.uses_old_self = any(rule.program.uses_old_self for rule in rules)
+
+    def check(self, value: JSON, old: JSON | Absent = ABSENT) -> Outcome:
+        """Evaluate the rules on a value.
+
+        Args:
+            value: Pruned, defaulted and valid by the schema; null is not looked at.
+            old: The value before an update; without one, transition rules are not run.
+        """
+        if value is None or not self._rules:
+            return _FINE
+        before = self._read_old(old)
+        try:
+            self_value = self._node.read(value)
+        except EvaluationError as error:
+            self_value = error
+        found = [
+            one for rule in self._rules for one in self._apply(rule, value, self_value, before)
+        ]
+        if not found:
+            return _FINE
+        findings = tuple(one for one in found if isinstance(one, Finding))
+        undecided = tuple(one for one in found if isinstance(one, Left))
+        return Outcome(findings, undecided)
+
+    def _read_old(self, old: JSON | Absent) -> Value:
+        """The old value as CEL sees it; null is none. Without transition rules nobody does."""
+        if not self.uses_old_self or not isinstance(old, _JSON_TYPES):
+            return MISSING
+        return self._node.read(old)
+
+    def _apply(
+        self, rule: _Rule, value: JSON, self_value: Value, old: Value
+    ) -> Iterator[Finding | Left]:
+        seen = old
+        if rule.has_optional_old:
+            seen = NONE if old is MISSING else Optional(old)
+        elif rule.program.uses_old_self and old is MISSING:
+            return
+        try:
+            if isinstance(self_value, EvaluationError):
+                raise self_value
+            if rule.program.run(self_value, seen) is True:
+                return
+            detail = self._detail(rule, self_value, old)
+        except (EvaluationError, BreakdownError) as error:
+            yield self._error(rule, str(error))
+        except (UndecidedError, RecursionError, UnicodeEncodeError) as error:
+            # A URL's escapes can stand for bytes that are no UTF-8, which Python keeps apart.
+            yield Left(rule.text, str(error))
+        else:
+            quoted = OMITTED if self._type in {"object", "array"} else value
+            # field.Duplicate has no room for words.
+            words = "" if rule.reason == "FieldValueDuplicate" else detail
+            uses_old_self = rule.program.uses_old_self
+            yield Finding(rule.reason, words, quoted, rule.field_path, uses_old_self)
+
+    def _detail(self, rule: _Rule, self_value: Value, old: Value) -> str:
+        """The words of a broken rule; an expression for them falls back to the message.
+
+        ``oldSelf`` is never an optional here, even where it is one for the rule: 1.37 evaluates the
+        expression with the other rules' activation.
+        """
+        if rule.message_program is None:
+            return rule.fallback
+        try:
+            text = rule.message_program.run(self_value, old)
+        except (EvaluationError, BreakdownError):
+            return rule.fallback
+        if not isinstance(text, str):
+            return rule.fallback
+        text = _BYTES.sub("\ufffd", gotext.trimmed(text))
+        is_usable = text and "\n" not in text and len(text.encode()) <= _LONGEST_MESSAGE_BYTES
+        return text if is_usable else rule.fallback
+
+    def _error(self, rule: _Rule, problem: str) -> Finding:
+        if problem.startswith("no such overload"):
+            what = "call arguments did not match a supported operator, function or macro signature"
+            detail = f"'{problem}': {what} for rule: {rule.shown}"
+        else:
+            detail = f"{problem} evaluating rule: {rule.shown}"
+        uses_old_self = rule.program.uses_old_self
+        return Finding(
+            "FieldValueInvalid", detail, self._type, uses_old_self=uses_old_self, is_error=True
+        )
+
+
+_BYTES = re.compile(r"[\udc80-\udcff]")  # json.Marshal shows a byte that is no UTF-8 so
+_JSON_TYPES = (dict, list, str, int, float)
+
+
+def _compiled(said: Schema, node: Node, schema: Schema) -> _Rule:
+    expression = said.get("messageExpression", "")
+    reason = said.get("reason") or "FieldValueInvalid"
+    return _Rule(
+        text=gotext.trimmed(said["rule"]),
+        program=Program(said["rule"], node),
+        message=gotext.trimmed(said.get("message", "")),
+        message_program=Program(expression, node) if expression else None,
+        reason=reason if reason in _BEGINNINGS else "FieldValueInvalid",
+        field_path=_field_path(said.get("fieldPath", ""), schema),
+        has_optional_old=said.get("optionalOldSelf", False),
+    )
+
+
+_STEP = re.compile(r"\.([^.\[\]]+)|\['((?:[^'\\]|\\.)*)'\]")
+_ESCAPED = re.compile(r"\\(.)")
+_CONTROLS = {
+    "a": "\a",
+    "b": "\b",
+    "f": "\f",
+    "n": "\n",
+    "r": "\r",
+    "t": "\t",
+    "v": "\v",
+}
+
+
+def _field_path(text: str, schema: Schema) -> tuple[str, ...]:
+    """The parts of a rule's ``fieldPath``; a map's key makes one part of them all."""
+    parts: list[str] = []
+    has_key = False
+    for found in _STEP.finditer(text):
+        unescaped = _ESCAPED.sub(lambda one: _CONTROLS.get(one[1], one[1]), found[2] or "")
+        name = found[1] or unescaped
+        if schema.get("properties"):
+            parts.append(f".{name}")
+            schema = schema["properties"].get(name, {})
+        else:
+            has_key = True
+            parts.append(f"[{name}]")
+            additional = schema.get("additionalProperties")
+            schema = additional if isinstance(additional, dict) else {}
+    if has_key:
+        return ("".join(parts).removeprefix("."),)
+    return tuple(part[1:] for part in parts)

@@ -1,0 +1,41 @@
+"""The API server's checks of a value, in Python: what a model's own verdict is made of."""
+
+import functools
+
+from schemagen import canonical, structural
+from schemagen.checking.checker import Checked, Checker
+from schemagen.checking.intake import Taken
+from schemagen.keywords import Schema
+from schemagen.model import base, registry
+
+
+@functools.cache
+def of(model: type[base.Model]) -> Checker:
+    """The checker of a model's schema.
+
+    Raises:
+        structural.SchemaError: if the model says something that a schema cannot.
+    """
+    schema = structural.schema_of(model, descriptions=False)
+    return Checker(schema, is_root=issubclass(model, base.Resource))
+
+
+_OF_KEYWORDS: dict[bytes, Checker] = {}
+
+
+def of_keywords(schema: Schema) -> Checker:
+    """The checker of a schema that is no model's, such as a wire type's."""
+    key = canonical.dumps(schema)
+    if key not in _OF_KEYWORDS:
+        _OF_KEYWORDS[key] = Checker(schema)
+    return _OF_KEYWORDS[key]
+
+
+@functools.cache
+def of_version(version: registry.Version) -> Checker:
+    """The checker of a version: its model's, and what its scale subresource asks for."""
+    schema = structural.schema_of(version.model, descriptions=False)
+    return Checker(schema, is_root=True, scale=version.scale)
+
+
+__all__ = ["Checked", "Checker", "Taken", "of", "of_keywords", "of_version"]

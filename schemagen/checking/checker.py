@@ -1,0 +1,133 @@
+"""One schema's checker: values in, the API server's causes out, in Python alone.
+
+The same answer as ``schemagen.judge`` gives for the part of an object that a schema describes,
+without WebAssembly: models are built from what it has taken in. What it leaves to the judge it says
+(``Checker.left``).
+"""
+
+import dataclasses
+import functools
+from collections.abc import Sequence
+
+from schemagen import cel
+from schemagen.cel import ABSENT, Absent
+from schemagen.checking import embedded, intake, lists, nodes, rules, scaling, values
+from schemagen.checking.faults import Fault, by_field
+from schemagen.checking.nodes import Node
+from schemagen.keywords import Schema
+from schemagen.model import markers
+from schemagen.problems import JSON, Cause
+
+# OpenAPI's faults after which rules are not run (registry/customresource/strategy.go).
+_BLOCKING = frozenset(
+    {
+        "FieldValueNotSupported",
+        "FieldValueRequired",
+        "FieldValueTooLong",
+        "FieldValueTooMany",
+        "FieldValueTypeInvalid",
+    }
+)
+_NOT_RUN = Fault(
+    "FieldValueInvalid",
+    (),
+    "some validation rules were not checked because the object was invalid; correct the existing "
+    "errors to complete validation",
+    None,
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Checked:
+    """What became of a value.
+
+    Attributes:
+        value: With its defaults, pruned; it shares nothing with what was given.
+        causes: Why the API server would refuse it, in the order of the fields; none if it would
+            not.
+        undecided: What only the judge can tell of this value: rules, metadata of embedded objects.
+    """
+
+    value: JSON
+    causes: tuple[Cause, ...]
+    undecided: tuple[cel.Left, ...] = ()
+
+    @property
+    def allowed(self) -> bool:
+        """Whether nothing was found."""
+        return not self.causes
+
+
+class Checker:
+    """Checks values against one structural schema.
+
+    Args:
+        schema: A structural schema; it must be one that the API server accepts.
+        is_root: Whether it describes a whole object.
+        scale: The scale subresource, whose values the API server checks too.
+    """
+
+    def __init__(
+        self, schema: Schema, *, is_root: bool = False, scale: markers.Scale | None = None
+    ) -> None:
+        self._node = nodes.compiled(schema, is_root=is_root)
+        self._is_root = is_root
+        self._scale = scale
+
+    @functools.cached_property
+    def left(self) -> tuple[cel.Left, ...]:
+        """Rules that only the judge can run on any value, and why."""
+        return tuple(_left(self._node))
+
+    def create(self, value: JSON) -> Checked:
+        """Check a new value."""
+        return self._checked(intake.taken_in(value, self._node, is_root=self._is_root), ABSENT)
+
+    def update(self, value: JSON, old: JSON) -> Checked:
+        """Check a changed value: what was wrong before and is unchanged is let through."""
+        before = intake.taken_in(old, self._node, is_root=self._is_root)
+        return self._checked(intake.taken_in(value, self._node, is_root=self._is_root), before)
+
+    def update_status(self, value: JSON, old: JSON) -> Checked:
+        """Check an update through the status subresource: all but the status stays as it was."""
+        before = intake.taken_in(old, self._node, is_root=self._is_root)
+        given = intake.taken_in(value, self._node, is_root=self._is_root)
+        status = {"status": given["status"]} if "status" in given else {}
+        after = {name: one for name, one in before.items() if name != "status"} | status
+        checked = self._checked(after, before, part="status")
+        # What is sent is read as a whole, although only the status counts then.
+        causes = by_field([*embedded.unreadable(self._node, given)]) or checked.causes
+        undecided = (*checked.undecided, *embedded.left(self._node, given))
+        return dataclasses.replace(checked, causes=causes, undecided=undecided)
+
+    def _checked(self, value: JSON, old: JSON | Absent, *, part: str | None = None) -> Checked:
+        faults = [*self._schema_faults(value, old, part)]
+        if self._scale is not None:
+            faults += scaling.faults(self._scale, value, is_status=part is not None)
+        if part is None:  # registry/customresource/status_strategy.go does not look at them
+            faults += embedded.faults(self._node, value)
+        if old is ABSENT or not [*lists.duplicates(self._node, old)]:
+            faults += lists.duplicates(self._node, value)
+        undecided = [*embedded.left(self._node, value)]
+        if any(fault.reason in _BLOCKING for fault in faults):
+            faults += [_NOT_RUN] * self._node.has_rules
+        elif self._node.has_rules:
+            found = rules.evaluated(self._node, value, old)
+            faults += found.faults
+            undecided += found.undecided
+        return Checked(value, by_field(faults), tuple(undecided))
+
+    def _schema_faults(self, value: JSON, old: JSON | Absent, part: str | None) -> Sequence[Fault]:
+        if part is None:
+            return values.validate(self._node, value, old=old).faults
+        if part not in value:
+            return ()
+        node = self._node.properties[part]
+        before = old.get(part, ABSENT) if isinstance(old, dict) else ABSENT
+        return values.validate(node, value[part], old=before, prefix=(part,)).faults
+
+
+def _left(node: Node) -> Sequence[cel.Left]:
+    own = node.rules.left if node.rules is not None else ()
+    below = (*node.properties.values(), node.values, node.items)
+    return [*own, *(left for one in below if one is not None for left in _left(one))]

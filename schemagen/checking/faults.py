@@ -1,0 +1,77 @@
+"""What is wrong with a value, in the API server's words (apimachinery 1.37, field/errors.go)."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Final
+
+from schemagen import gotext
+from schemagen.cel import OMITTED
+from schemagen.checking.nodes import Key, Path
+from schemagen.problems import JSON, Cause
+
+_BEGINNINGS = {
+    "FieldValueDuplicate": "Duplicate value",
+    "FieldValueForbidden": "Forbidden",
+    "FieldValueInvalid": "Invalid value",
+    "FieldValueNotSupported": "Unsupported value",
+    "FieldValueRequired": "Required value",
+    "FieldValueTooLong": "Too long",
+    "FieldValueTooMany": "Too many",
+    "FieldValueTypeInvalid": "Invalid value",
+}
+_WITHOUT_VALUE = {"FieldValueForbidden", "FieldValueRequired", "FieldValueTooLong"}
+NOWHERE: Final = "<nil>"
+"""The field of a fault that Go reports for no path."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fault:
+    """One thing that is wrong.
+
+    Attributes:
+        reason: metav1.CauseType.
+        path: Where.
+        detail: What is wrong.
+        value: What is quoted before the detail, or OMITTED.
+        field: The path as the API server writes it.
+    """
+
+    reason: str
+    path: Path
+    detail: str
+    value: JSON = OMITTED
+    field: str = NOWHERE
+
+    def cause(self) -> Cause:
+        """The entry of ``details.causes``."""
+        message = _BEGINNINGS[self.reason]
+        if self.value is not OMITTED and self.reason not in _WITHOUT_VALUE:
+            message += f": {_written(self.value)}"
+        if self.detail:
+            message += f": {self.detail}"
+        return Cause(self.reason, message, self.field, self.path)
+
+
+def _written(value: JSON) -> str:
+    if isinstance(value, str):
+        return gotext.quoted(value)
+    if isinstance(value, bool | int | float):
+        return gotext.plain(value)
+    return gotext.marshalled(value)
+
+
+def dotted(path: Path) -> str:
+    """A path as kube-openapi writes it: map keys like fields, ``spec.labels.app[0]``."""
+    parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
+    return "".join(parts).removeprefix(".")
+
+
+def bracketed(path: Path) -> str:
+    """A path as ``field.Path`` writes it: ``spec.labels[app][0]``."""
+    parts = (f"[{part}]" if isinstance(part, int | Key) else f".{part}" for part in path)
+    return "".join(parts).removeprefix(".") or NOWHERE
+
+
+def by_field(faults: Sequence[Fault]) -> tuple[Cause, ...]:
+    """The causes in the order of their fields; the API server's own is that of Go's maps: none."""
+    return tuple(sorted((fault.cause() for fault in faults), key=lambda cause: cause.field))

@@ -1,0 +1,99 @@
+"""What the API server makes of an object before it judges it: defaults, pruning, nulls, numbers.
+
+The order is that of apiextensions-apiserver 1.37's schemaCoercingDecoder: defaults are set, unknown
+fields pruned, then nulls that are neither nullable nor replaced by a default.
+"""
+
+import copy
+from typing import Any
+
+from schemagen.cel import ABSENT
+from schemagen.checking.nodes import Node
+from schemagen.problems import JSON
+
+# What sigs.k8s.io/json keeps as an integer; longer ones become float64.
+_LEAST, _GREATEST = -(2**63), 2**63 - 1
+
+_META = frozenset({"apiVersion", "kind", "metadata"})
+
+
+def taken_in(value: JSON, node: Node, *, is_root: bool = False) -> JSON:
+    """A new value with defaults, without what the schema does not know.
+
+    Args:
+        value: JSON as it was sent; not changed.
+        node: Its schema.
+        is_root: Whether it is a whole object, whose apiVersion, kind and metadata always stay.
+    """
+    return _taken(value, node, is_resource=is_root or node.embedded)
+
+
+class Taken(dict[str, JSON]):
+    """An object that was taken in: models are built from it without a second look."""
+
+    __slots__ = ()
+
+
+def _taken(value: JSON, node: Node, *, is_resource: bool) -> JSON:
+    if isinstance(value, dict):
+        return _object(value, node, is_resource=is_resource)
+    if isinstance(value, list):
+        if node.items is None:  # no list by its schema; objects in it lose all they have
+            return [_kept(one) if node.keeps_unknown else _emptied(one) for one in value]
+        return [_item(one, node.items) for one in value]
+    return number(value)
+
+
+def number(value: JSON) -> JSON:
+    """The value as Go has read it: an integer beyond 64 bits is a float64."""
+    if type(value) is int and not _LEAST <= value <= _GREATEST:
+        return float(value)
+    return value
+
+
+def _object(value: dict[str, JSON], node: Node, *, is_resource: bool) -> dict[str, JSON]:
+    taken = Taken()
+    for name, one in value.items():
+        child = node.properties.get(name, node.values)
+        if child is None or (is_resource and name in _META):
+            is_null = child is not None and one is None and not child.nullable
+            if not is_null and (_keeps(node) or (is_resource and name in _META)):
+                taken[name] = _kept(one)
+        elif one is not None or child.nullable:
+            taken[name] = _taken(one, child, is_resource=child.embedded)
+        elif child.default is not ABSENT:
+            taken[name] = _default(child)
+    for name, child in node.properties.items():
+        if name not in value and child.default is not ABSENT:
+            taken[name] = _default(child)
+    return taken
+
+
+def _keeps(node: Node) -> bool:
+    return node.keeps_unknown or node.has_additional
+
+
+def _item(value: JSON, node: Node) -> JSON:
+    if value is None and not node.nullable:  # stays, to be refused, where there is no default
+        return None if node.default is ABSENT else _default(node)
+    return _taken(value, node, is_resource=node.embedded)
+
+
+def _default(node: Node) -> Any:
+    """A default, with the defaults of what it has below."""
+    return _taken(copy.deepcopy(node.default), node, is_resource=node.embedded)
+
+
+def _emptied(value: JSON) -> JSON:
+    if isinstance(value, list):
+        return [_emptied(one) for one in value]
+    return {} if isinstance(value, dict) else number(value)
+
+
+def _kept(value: JSON) -> JSON:
+    """A part that no schema describes, copied."""
+    if isinstance(value, dict):
+        return {name: _kept(one) for name, one in value.items()}
+    if isinstance(value, list):
+        return [_kept(one) for one in value]
+    return number(value)

@@ -1,0 +1,66 @@
+"""CEL rules over a whole value: each node's own, with the old value that corresponds to it."""
+
+import dataclasses
+
+from schemagen import cel
+from schemagen.cel import ABSENT, Absent
+from schemagen.checking import correlation
+from schemagen.checking.faults import Fault, bracketed
+from schemagen.checking.nodes import Node, Path
+from schemagen.problems import JSON
+
+
+@dataclasses.dataclass(slots=True)
+class Found:
+    """What the rules of a value say."""
+
+    faults: list[Fault] = dataclasses.field(default_factory=list)
+    undecided: list[cel.Left] = dataclasses.field(default_factory=list)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Old:
+    """The old value that rules see, and whether the new one is unchanged.
+
+    Where there is no old value, that of the nearest ancestor which has one decides whether a fault
+    is let through (``ratchetingOptions`` in schema/cel/validation.go).
+    """
+
+    value: JSON | Absent
+    is_unchanged: bool
+
+
+def evaluated(node: Node, value: JSON, old: JSON | Absent) -> Found:
+    """Run all rules of a value and of what is in it."""
+    found = Found()
+    is_unchanged = old is not ABSENT and correlation.equal(node, value, old)
+    _walk(node, value, (), _Old(old, is_unchanged), found)
+    return found
+
+
+def _walk(node: Node, value: JSON, path: Path, old: _Old, found: Found) -> None:
+    if value is None or not node.has_rules:
+        return
+    if node.rules is not None:
+        _own(node.rules, value, path, old, found)
+    before = correlation.children(node, value, old.value)
+    for (child, one, key), previous in zip(node.children(value), before, strict=True):
+        _walk(child, one, (*path, key), _below(child, one, previous, old), found)
+
+
+def _below(node: Node, value: JSON, previous: JSON | Absent, above: _Old) -> _Old:
+    """The old value of a member or item; without one, what holds for its ancestor holds for it."""
+    if previous is ABSENT:
+        return _Old(ABSENT, above.is_unchanged)
+    return _Old(previous, correlation.equal(node, value, previous))
+
+
+def _own(rules: cel.Rules, value: JSON, path: Path, old: _Old, found: Found) -> None:
+    outcome = rules.check(value, ABSENT if old.value is None else old.value)
+    found.undecided += (*rules.left, *outcome.undecided)
+    for finding in outcome.findings:
+        if old.is_unchanged and finding.may_stay:
+            continue
+        where = (*path, *finding.field_path)
+        field = bracketed(where)
+        found.faults.append(Fault(finding.reason, where, finding.detail, finding.value, field))

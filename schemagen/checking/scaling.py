@@ -1,0 +1,66 @@
+"""What the scale subresource reads: whole, non-negative int32 numbers, and a selector's text.
+
+As apiextensions-apiserver 1.37's ``registry/customresource/validator.go``, which asks for Go's own
+types: ``1.0`` is no int64.
+"""
+
+from collections.abc import Iterator
+
+from schemagen import gotext
+from schemagen.cel import ABSENT, Absent
+from schemagen.checking.faults import Fault
+from schemagen.model import markers
+from schemagen.problems import JSON
+
+_MOST = 2**31 - 1
+
+
+def faults(scale: markers.Scale, value: JSON, *, is_status: bool) -> Iterator[Fault]:
+    """What is wrong at the scale's paths; an update of the status skips the spec's."""
+    if not is_status:
+        yield from _replicas(value, scale.spec)
+    yield from _replicas(value, scale.status)
+    if scale.selector is not None:
+        found = _found(value, scale.selector, str, "string")
+        if isinstance(found, _WrongType):
+            yield _fault(scale.selector, "", found.detail)
+
+
+class _WrongType:
+    def __init__(self, detail: str) -> None:
+        self.detail = detail
+
+
+def _replicas(value: JSON, path: str) -> Iterator[Fault]:
+    found = _found(value, path, int, "int64")
+    if isinstance(found, _WrongType):
+        yield _fault(path, 0, found.detail)
+    elif isinstance(found, int) and found < 0:
+        yield _fault(path, found, "should be a non-negative integer")
+    elif isinstance(found, int) and found > _MOST:
+        yield _fault(path, found, f"should be less than or equal to {_MOST}")
+
+
+def _fault(path: str, value: JSON, detail: str) -> Fault:
+    parts = tuple(path.removeprefix(".").split("."))
+    return Fault("FieldValueInvalid", parts, detail, value, path)
+
+
+def _found(value: JSON, path: str, wanted: type, name: str) -> JSON | Absent | _WrongType:
+    """The value at a path (unstructured.NestedInt64 and NestedString), or why it has none."""
+    fields = path.removeprefix(".").split(".")
+    for depth, field in enumerate(fields):
+        if value is None:
+            return ABSENT
+        if not isinstance(value, dict):
+            return _wrong(fields[: depth + 1], value, "map[string]interface{}")
+        if field not in value:
+            return ABSENT
+        value = value[field]
+    return value if type(value) is wanted else _wrong(fields, value, name)
+
+
+def _wrong(fields: list[str], value: JSON, name: str) -> _WrongType:
+    where, what = ".".join(fields), gotext.shown(value)
+    kind = gotext.type_of(value)
+    return _WrongType(f".{where} accessor error: {what} is of the type {kind}, expected {name}")

@@ -1,0 +1,188 @@
+"""What CEL rules cost, and which bound would make one affordable: the largest that still fits.
+
+The API server estimates a rule's worst case from the bounds of what it reads and of what it stands
+in, and refuses a CRD over 10,000,000 for a rule. The estimates are the judge's.
+"""
+
+import copy
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any, Final
+
+from schemagen import expressions, judge
+from schemagen.keywords import Schema
+
+# What a bound could be at most: a request has 3 MiB, and an item takes two bytes of it.
+_MOST: Final = 3 * 1024 * 1024 // 2
+_BOUNDS = {"string": "maxLength", "array": "maxItems", "object": "maxProperties"}
+
+Path = tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """Bounds that make a rule fit.
+
+    Attributes:
+        places: Places and keywords: ``(("spec.tags", "maxItems"),)``.
+        most: The largest value that fits, the same for all of them.
+    """
+
+    places: tuple[tuple[str, str], ...]
+    most: int
+
+    def __str__(self) -> str:
+        places = ", ".join(f"{keyword} of {place or '(root)'}" for place, keyword in self.places)
+        return f"{self.most} as {places}"
+
+
+@dataclasses.dataclass(frozen=True)
+class Advice:
+    """One rule that is too expensive, and what to do about it.
+
+    Attributes:
+        cost: What the API server estimates.
+        choices: Each makes it fit; none if no bound does.
+    """
+
+    cost: judge.Cost
+    choices: tuple[Bounds, ...]
+
+    def __str__(self) -> str:
+        cost = self.cost
+        said = (
+            f"{cost.version} {cost.path or '(root)'}: rule {cost.rule!r}: expected a cost of at "
+            f"most {cost.limit}, got {cost.cost}, {cost.cost / cost.limit:.3g} times that"
+        )
+        if not self.choices:
+            return f"{said}; no bound makes it fit: write it without nested loops, or as a Policy"
+        return f"{said}; the largest bounds that fit: {', or '.join(map(str, self.choices))}"
+
+
+def advice(asked: judge.Judge, crd: dict[str, Any]) -> Iterator[Advice]:
+    """What to do about each rule of a CRD that is too expensive.
+
+    Args:
+        asked: The judge.
+        crd: A CRD, refused or not.
+    """
+    for cost in asked.check(crd, costs=True).costs:
+        if cost.cost > cost.limit:
+            yield Advice(cost, tuple(_choices(_Trial(asked, crd, cost))))
+
+
+def _choices(trial: "_Trial") -> Iterator[Bounds]:
+    """The first single bound that makes a rule fit, and all bounds together."""
+    candidates = [*trial.candidates()]
+    alone = ((place, trial.largest([place])) for place in candidates)
+    single = next(((place, most) for place, most in alone if most), None)
+    if single is not None:
+        yield Bounds((trial.named(single[0]),), single[1])
+    if len(candidates) > 1 and (most := trial.largest(candidates)):
+        yield Bounds(tuple(map(trial.named, candidates)), most)
+
+
+class _Trial:
+    """A CRD with only the one rule, in which bounds can be tried."""
+
+    def __init__(self, asked: judge.Judge, crd: dict[str, Any], cost: judge.Cost) -> None:
+        self._judge, self._cost = asked, cost
+        self._crd = copy.deepcopy(crd)
+        versions = self._crd["spec"]["versions"]
+        (self._version,) = (one for one in versions if one["name"] == cost.version)
+        self._crd["spec"]["versions"] = [self._version | {"storage": True}]
+        self._crd["spec"].pop("conversion", None)
+        self._version = self._crd["spec"]["versions"][0]
+        self._root: Schema = self._version["schema"]["openAPIV3Schema"]
+        self._path: Path = tuple(cost.path.split(".")) if cost.path not in {"", "<nil>"} else ()
+        self._keep_one_rule()
+
+    def _keep_one_rule(self) -> None:
+        own = self.node(self._path)
+        kept = [
+            entry for entry in own["x-kubernetes-validations"] if entry["rule"] == self._cost.rule
+        ]
+        for node in _nodes(self._root):
+            node.pop("x-kubernetes-validations", None)
+        own["x-kubernetes-validations"] = kept
+
+    def node(self, path: Path) -> Schema:
+        """The schema at a path of members, ``[]`` and ``{}``."""
+        node = self._root
+        for step in path:
+            if step == "[]":
+                node = node["items"]
+            elif step == "{}":
+                node = node["additionalProperties"]
+            else:
+                node = node["properties"][step]
+        return node
+
+    def named(self, place: Path) -> tuple[str, str]:
+        """A place as a person writes it, and the keyword that bounds it."""
+        shown = ".".join(place).replace(".[]", "[]").replace(".{}", "{}")
+        return shown, _BOUNDS[self.node(place)["type"]]
+
+    def candidates(self) -> Iterator[Path]:
+        """Places whose bounds count: containers that the rule stands in, then what it reads."""
+        for depth in range(len(self._path)):
+            if self._is_container(self._path[:depth]):
+                yield self._path[:depth]
+        names = set(expressions.member_names(self._cost.rule))
+        yield from self._below(self._path, names)
+
+    def _is_container(self, path: Path) -> bool:
+        node = self.node(path)
+        return "items" in node or isinstance(node.get("additionalProperties"), dict)
+
+    def _below(self, path: Path, names: set[str]) -> Iterator[Path]:
+        node = self.node(path)
+        if node.get("type") == "string" or self._is_container(path):
+            yield path
+        for name in node.get("properties", {}):
+            if name in names or f"__{name}__" in names:
+                yield from self._below((*path, name), names)
+        if "items" in node:
+            yield from self._below((*path, "[]"), names)
+        if isinstance(node.get("additionalProperties"), dict):
+            yield from self._below((*path, "{}"), names)
+
+    def largest(self, places: Sequence[Path]) -> int:
+        """The largest bound at the places with which the rule fits; 0 if none does."""
+        if not places or not self._fits(places, 1):
+            return 0
+        low, high = 1, min(self._now(place) for place in places)
+        while low < high:
+            middle = (low + high + 1) // 2
+            if self._fits(places, middle):
+                low = middle
+            else:
+                high = middle - 1
+        return low
+
+    def _now(self, place: Path) -> int:
+        node = self.node(place)
+        bound: int = node.get(_BOUNDS[node["type"]], _MOST)
+        return bound
+
+    def _fits(self, places: Sequence[Path], bound: int) -> bool:
+        before = [dict(self.node(place)) for place in places]
+        for place in places:
+            node = self.node(place)
+            node[_BOUNDS[node["type"]]] = bound
+        try:
+            costs = self._judge.check(self._crd, costs=True).costs
+        finally:
+            for place, node in zip(places, before, strict=True):
+                self.node(place).clear()
+                self.node(place).update(node)
+        return bool(costs) and all(cost.cost <= cost.limit for cost in costs)
+
+
+def _nodes(node: Schema) -> Iterator[Schema]:
+    yield node
+    for child in node.get("properties", {}).values():
+        yield from _nodes(child)
+    for keyword in ("items", "additionalProperties"):
+        if isinstance(node.get(keyword), dict):
+            yield from _nodes(node[keyword])
