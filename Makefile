@@ -10,10 +10,10 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean
+.PHONY: help demo dev test check format generate judge lock clean prove-judges bench-schemagen bench-cel bench-judge
 
 help:  ## Show this help
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
 demo: $(INSTALLED)  ## Watch a real API server default, convert and refuse AgentRuns
 	@$(BIN)/agentctl demo
@@ -43,6 +43,21 @@ generate: $(INSTALLED)  ## Write the CRDs from the models
 
 judge: $(INSTALLED)  ## Build the API server's own validation, which schemagen asks
 	@$(BIN)/python -m controllers.devcluster judge
+
+# Long proofs and benchmarks: a short version of each is among the tests.
+N ?= 100000
+SEED ?= 0
+prove-judges: $(INSTALLED)  ## Ask models, judge and a real API server about N objects of SEED (half an hour)
+	$(BIN)/schemagen judge crds:api tests.support.foundry:api --number $(N) --seed $(SEED)
+
+bench-schemagen: $(INSTALLED)  ## schemagen generate against controller-gen
+	$(BIN)/python -m tests.bench.bench_schemagen
+
+bench-cel: $(INSTALLED)  ## A CEL rule on a model against cel-python
+	$(BIN)/python -m tests.bench.bench_cel
+
+bench-judge: $(INSTALLED)  ## Start, verdict, memory and size of the in-process judge
+	$(BIN)/python -m tests.bench.bench_judge
 
 # Locks every platform and Python; needs uv, which is itself a locked package of the group `lock`.
 lock: $(INSTALLED)  ## Lock the newest versions of all packages, with hashes

@@ -1,15 +1,15 @@
-"""``schemagen``: from models to CRD files, and whether those files are current."""
+"""``schemagen``: from models to CRD files, and whether those files are current.
 
-import difflib
-import json
+Each command imports what it alone needs when it runs: generating should take no time.
+"""
+
 import pathlib
 import sys
 from typing import Annotated, Any
 
 import typer
 
-from schemagen import approval, crd, documents, editor, files, fit, judge, structural, validation
-from schemagen import policy as policies
+from schemagen import crd, files, structural
 from schemagen.model import registry
 
 app = typer.Typer(
@@ -105,6 +105,10 @@ def schema(
 
     The first line `# yaml-language-server: $schema=FILE` of a manifest makes an editor use it.
     """
+    import json
+
+    from schemagen import editor
+
     try:
         api = files.load_api(reference)
         texts = {
@@ -141,6 +145,8 @@ def validate(
     Objects of other kinds are counted and passed over. Exit codes: 0 every object would be taken,
     1 one would be refused, 2 the Api, a file or the judge cannot be read.
     """
+    from schemagen import documents, judge, validation
+
     try:
         with judge.Judge() as asked:
             report = validation.Report(files.load_api(reference), asked, strict=strict)
@@ -165,6 +171,8 @@ def policy(
 
     The API server runs them by itself: no webhook is called.
     """
+    from schemagen import policy as policies
+
     try:
         found = [*policies.policies(files.load_api(reference))]
     except (files.ApiNotFoundError, structural.SchemaError) as error:
@@ -200,7 +208,8 @@ def judge_(
     Every split verdict, and every message or field path that differs, is reported with the smallest
     object that shows it. Exit codes: 0 all agree, 1 a split, 2 a judge is missing.
     """
-    from schemagen.agreement import report  # noqa: PLC0415 - its libraries take time to load
+    from schemagen import judge
+    from schemagen.agreement import report
 
     try:
         apis = [files.load_api(reference) for reference in references]
@@ -235,13 +244,15 @@ def _crds(
             f"{api.group}_{kind.plural}.yaml": crd.crd(api, kind, max_description=max_description)
             for kind in api
         }
-        return {name: _fitted(name, one) for name, one in found.items()} if fit_apply else found
-    except (files.ApiNotFoundError, structural.SchemaError, fit.TooLargeError) as error:
+    except (files.ApiNotFoundError, structural.SchemaError) as error:
         raise _failure(str(error)) from error
+    return {name: _fitted(name, one) for name, one in found.items()} if fit_apply else found
 
 
 def _approve(crds: dict[str, dict[str, Any]]) -> None:
     """End the command if the API server would refuse a CRD; say so if nobody can tell."""
+    from schemagen import approval, judge
+
     try:
         with judge.Judge() as asked:
             refused = [line for one in crds.values() for line in approval.refusals(one, asked)]
@@ -255,7 +266,12 @@ def _approve(crds: dict[str, dict[str, Any]]) -> None:
 
 
 def _fitted(name: str, found: dict[str, Any]) -> dict[str, Any]:
-    fitted = fit.for_apply(found)
+    from schemagen import fit
+
+    try:
+        fitted = fit.for_apply(found)
+    except fit.TooLargeError as error:
+        raise _failure(str(error)) from error
     if fitted.left_out:
         shown = ", ".join(fitted.left_out[:_SHOWN])
         more = f" and {len(fitted.left_out) - _SHOWN} more" * (len(fitted.left_out) > _SHOWN)
@@ -274,6 +290,8 @@ def _stored_as(api: registry.Api, storage: str | None) -> registry.Api:
 
 def _difference(path: pathlib.Path, text: str) -> str:
     """What would change in a file, as ``diff -u`` shows it."""
+    import difflib
+
     before = path.read_text().splitlines(keepends=True) if path.is_file() else []
     after = text.splitlines(keepends=True)
     return "".join(difflib.unified_diff(before, after, str(path), "generated now"))

@@ -31,6 +31,16 @@ _DECORATORS = {
     "root_validators": "a check that the API server does not know; write it as rules=[Cel(...)]",
 }
 
+# Options of a model that would change a value, or refuse one that the API server takes.
+_OPTIONS = {
+    "coerce_numbers_to_str": "numbers as text; leave it out",
+    "str_max_length": "a bound on every text; write Field(max_length=...) at each",
+    "str_min_length": "a bound on every text; write Field(min_length=...) at each",
+    "str_strip_whitespace": "another text than the one that was sent; write a pattern",
+    "str_to_lower": "another text than the one that was sent; write a pattern",
+    "str_to_upper": "another text than the one that was sent; write a pattern",
+}
+
 _INSTEAD: dict[type, str] = {
     dt.datetime: "wire.Timestamp",
     dt.date: 'Annotated[str, Format("date")]',
@@ -44,7 +54,6 @@ _INSTEAD: dict[type, str] = {
     ipaddress.IPv4Network: 'Annotated[str, Format("cidr")]',
     ipaddress.IPv6Network: 'Annotated[str, Format("cidr")]',
     pathlib.Path: "str",
-    pydantic.AnyUrl: "wire.Uri, which keeps the address as it was written",
     pydantic.SecretStr: "a reference to a Secret, by name and key: an object is no place for one",
     complex: "two fields",
     set: "set[str]",
@@ -63,6 +72,12 @@ def check_model(model: type[base.Model]) -> None:
         if names:
             raise SchemaError(
                 f"{model.__name__}.{names[0]}: expected what the API server can do too, got "
+                f"{instead}"
+            )
+    for option, instead in _OPTIONS.items():
+        if model.model_config.get(option):
+            raise SchemaError(
+                f"{model.__name__}: expected what the API server can do too, got {option}: "
                 f"{instead}"
             )
     if model.model_config.get("json_schema_extra") is not None:
@@ -87,6 +102,16 @@ def check_field(field: FieldInfo, where: str) -> None:
             )
     if field.exclude:
         raise SchemaError(f"{where}: expected a field that is sent, got exclude=True; leave it out")
+    if field.frozen:
+        raise SchemaError(
+            f"{where}: expected immutability that the API server enforces, got frozen=True; use "
+            "Immutable() (in Python every model is frozen)"
+        )
+    if field.default_factory_takes_validated_data:
+        raise SchemaError(
+            f"{where}: expected a default of its own, got one that depends on other fields; set it "
+            "in Rules.default"
+        )
     if field.json_schema_extra is not None:
         raise SchemaError(
             f"{where}: expected keywords as markers, got json_schema_extra; use schemagen's markers"
@@ -113,6 +138,9 @@ def unexpected(annotation: Any, where: str) -> SchemaError:
         return SchemaError(
             f"{where}: expected a subclass of schemagen.Model, got {name}; inherit from Model"
         )
+    if known.__module__ == "pydantic.networks":  # 15 ms to import, just to refuse
+        instead = "wire.Uri or wire.Email, which keep the text as it was written"
+        return SchemaError(f"{where}: expected a type that JSON has, got {name}; use {instead}")
     for kind, instead in _INSTEAD.items():
         if isinstance(known, type) and kind is not object and issubclass(known, kind):
             return SchemaError(f"{where}: expected a type that JSON has, got {name}; use {instead}")

@@ -8,8 +8,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-import yaml
-
+from schemagen import yamltext
 from schemagen.model import registry
 from schemagen.problems import JSON
 
@@ -48,33 +47,37 @@ def load_api(reference: str) -> registry.Api:
     return found
 
 
-class _Dumper(yaml.SafeDumper):
-    """Block style, lists indented under their key, long texts readable, no anchors."""
-
-    def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: FBT001, FBT002 - PyYAML's signature
-        del indentless
-        super().increase_indent(flow=flow, indentless=False)
-
-    def ignore_aliases(self, data: Any) -> bool:
-        del data
-        return True
-
-
-def _text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
-    style = "|" if "\n" in value else None
-    return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
-
-
-_Dumper.add_representer(str, _text)
-
-
 def to_yaml(value: JSON) -> str:
-    """A value as YAML, keys in their own order."""
-    return yaml.dump(value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=100)
+    """A value as YAML as Kubernetes' tools write it: block style, keys in their own order."""
+    try:
+        return yamltext.dumps(value)
+    except yamltext.UnusualError:
+        return _by_library(value)
+
+
+def _by_library(value: JSON) -> str:
+    import yaml  # noqa: PLC0415 - 10 ms that few need
+
+    class Dumper(getattr(yaml, "CSafeDumper", yaml.SafeDumper)):  # type: ignore[misc] # either
+        """No anchors; long texts readable."""
+
+        def ignore_aliases(self, data: Any) -> bool:
+            del data
+            return True
+
+    def text(dumper: yaml.SafeDumper, value: str) -> yaml.ScalarNode:
+        style = "|" if "\n" in value else None
+        return dumper.represent_scalar("tag:yaml.org,2002:str", value, style=style)
+
+    Dumper.add_representer(str, text)
+    width = yamltext.WIDTH
+    return yaml.dump(value, Dumper=Dumper, sort_keys=False, allow_unicode=True, width=width)
 
 
 def from_yaml(text: str) -> list[JSON]:
     """The documents of a YAML (or JSON) text, empty ones left out; YAML 1.1, as kubectl reads."""
+    import yaml  # noqa: PLC0415 - as above
+
     return [document for document in yaml.safe_load_all(text) if document is not None]
 
 

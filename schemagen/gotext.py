@@ -120,9 +120,26 @@ def type_of(value: JSON) -> str:
     return _TYPES.get(type(value), "map[string]interface {}")
 
 
+# encoding/json writes an exponent below and from these, without a leading zero.
+_LEAST_JSON, _GREATEST_JSON = 1e-6, 1e21
+
+
+def _with_go_numbers(value: JSON) -> JSON:
+    """A value whose floats are written as encoding/json writes them: ``1`` for 1.0."""
+    if isinstance(value, dict):
+        return {key: _with_go_numbers(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_with_go_numbers(one) for one in value]
+    if not isinstance(value, float):
+        return value
+    if value == 0 or _LEAST_JSON <= abs(value) < _GREATEST_JSON:
+        return orjson.Fragment(positional(value))
+    return orjson.Fragment(floating(value).replace("e-0", "e-"))
+
+
 def marshalled(value: JSON) -> str:
     """``json.Marshal``: keys sorted, nothing that HTML would read."""
-    text = orjson.dumps(value, option=orjson.OPT_SORT_KEYS).decode()
+    text = orjson.dumps(_with_go_numbers(value), option=orjson.OPT_SORT_KEYS).decode()
     for character, escape in _HTML.items():
         text = text.replace(character, escape)
     return text

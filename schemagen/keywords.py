@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable
 from typing import Any, Literal
 
 import annotated_types
+from pydantic import Strict
 from pydantic.fields import FieldInfo
 
 from schemagen import descriptions
@@ -216,6 +217,7 @@ _WRITERS: dict[type, Writer] = {
     markers.PreserveUnknown: _keyword("x-kubernetes-preserve-unknown-fields", lambda _: True),
     markers.Immutable: lambda s, m, where: _cel(s, m.rule(), where),
     markers.IntOrString: _nothing,
+    Strict: _nothing,  # the API server is strict in its own way
     markers.Cel: _cel,
 }
 

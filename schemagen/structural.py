@@ -256,8 +256,6 @@ def _told(field: FieldInfo, longest: int | None) -> Schema:
 
 def _default(field: FieldInfo) -> Any:
     """The declared default; a factory is called, since the schema can hold its value only."""
-    if field.default_factory_takes_validated_data:
-        return PydanticUndefined
     return field.get_default(call_default_factory=True)
 
 

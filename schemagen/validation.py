@@ -1,9 +1,13 @@
 """Manifests judged by the API server's own rules, for CI: one line for each thing that is wrong."""
 
+import re
 from collections.abc import Iterator
 
 from schemagen import crd, documents, judge
 from schemagen.model import registry
+
+# A warning's field, where it names one: `unknown field "spec.x"`, `metadata.finalizers: "x": ...`.
+_FIELD = re.compile(r'^\w+ field "([^"]+)"$|^(metadata\.\w+): |^\.(metadata\.\w+) ')
 
 
 class Report:
@@ -27,7 +31,9 @@ class Report:
         return f"{self.taken} would be taken, {self.refused} refused{foreign}"
 
     def lines(self, text: str, source: str) -> Iterator[str]:
-        """A line for each reason to refuse an object of a YAML text: ``FILE:LINE: …``.
+        """A line for each reason to refuse an object of a YAML text, and for each warning.
+
+        ``FILE:LINE: KIND NAME: …`` and ``FILE:LINE: warning: KIND NAME: …``.
 
         Raises:
             documents.DocumentError: if the text is no YAML.
@@ -41,10 +47,8 @@ class Report:
                 continue
             kind = found[0] if found else self._kind(str(kind_name))
             verdict = self._of(kind).create(document.value, strict=self._strict)
-            if verdict.allowed:
-                self.taken += 1
-                continue
-            self.refused += 1
+            self.taken += verdict.allowed
+            self.refused += not verdict.allowed
             yield from _lines(document, verdict, source)
 
     def _is_ours(self, value: dict[str, object]) -> bool:
@@ -68,9 +72,18 @@ class Report:
 def _lines(document: documents.Document, verdict: judge.Verdict, source: str) -> Iterator[str]:
     name = document.value.get("metadata", {}).get("name", "")
     subject = f"{document.value['kind']} {name}".strip()
-    if not verdict.causes:
+    for warning in verdict.warnings:
+        line = document.line_of(_field(warning))
+        yield f"{source}:{line}: warning: {subject}: {warning}"
+    if not verdict.allowed and not verdict.causes:
         yield f"{source}:{document.line}: {subject}: {verdict.message}"
     for cause in verdict.causes:
         if cause.field != "<nil>":  # says that rules were not run, which no line stands for
             line = document.line_of(cause.field)
             yield f"{source}:{line}: {subject}: {cause.field}: {cause.message}"
+
+
+def _field(warning: str) -> str:
+    """What a warning is about; one that names no field is about the version."""
+    found = _FIELD.match(warning)
+    return next(filter(None, found.groups())) if found else "apiVersion"

@@ -22,13 +22,16 @@ SECONDS = steps.to_duration()
 
 def _model_value(model: type[Model]) -> steps.Step:
     """Free-form values that the typed field of the newer version holds as they are."""
-    schema = shape.schema_of(model)
-    return steps.when(lambda value: shape.holds(schema, value))
+    return steps.when(lambda value: shape.holds(shape.schema_of(model), value))
 
 
 def _model_list(model: type[Model]) -> steps.Step:
-    schema = {"type": "array", "items": shape.schema_of(model)}
-    return steps.when(lambda value: shape.holds(schema, value))
+    def holds(value: JSON) -> bool:
+        return isinstance(value, list) and all(
+            shape.holds(shape.schema_of(model), item) for item in value
+        )
+
+    return steps.when(holds)
 
 
 # --- implementation (row 6): specRef and inline are one union ---------------------------------

@@ -45,6 +45,9 @@ class Draw:
             return self._integer(schema) if self._is(0.4) else self._string(schema)
         if schema.get("nullable") and self._is(0.1):
             return None
+        named = _named_in_rules(schema)
+        if named and self._is(0.3):
+            return self._random.choice(named)
         draw = self._by_type.get(schema.get("type", ""))
         return draw(schema) if draw is not None else self._random.choice(samples.FREE_FORM)
 
@@ -214,6 +217,22 @@ class Draw:
                 {},
             ]
         )
+
+
+_LITERALS = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|\b(\d{1,9})\b""")
+
+
+def _named_in_rules(schema: Schema) -> list[JSON]:
+    """Texts and numbers that a scalar's own rules name: on them the rules turn."""
+    if schema.get("type") not in {"string", "integer"}:
+        return []
+    is_text = schema["type"] == "string"
+    return [
+        (single or double) if is_text else int(number)
+        for rule in schema.get("x-kubernetes-validations", ())
+        for single, double, number in _LITERALS.findall(rule["rule"])
+        if bool(number) != is_text
+    ]
 
 
 # How many strings of a pattern are kept, and how many are tried for them.

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
 
 from schemagen.cel import kinds, macros, operators, syntax
-from schemagen.cel.data import ObjectData
+from schemagen.cel.data import Node
 from schemagen.cel.kinds import Code, Frame
 from schemagen.cel.library import FUNCTIONS, regexes
 from schemagen.cel.library.registry import Overloads
@@ -65,8 +65,13 @@ class Program:
         uses_old_self: Whether it mentions ``oldSelf``.
     """
 
-    def __init__(self, text: str, self_kind: kinds.Kind) -> None:
+    def __init__(self, text: str, node: Node, *, has_optional_old: bool = False) -> None:
         """Compile.
+
+        Args:
+            text: The expression.
+            node: Of ``self``.
+            has_optional_old: Whether ``oldSelf`` is an optional.
 
         Raises:
             UnsupportedError: if this evaluator cannot run it.
@@ -77,15 +82,19 @@ class Program:
             raise UnsupportedError(str(error)) from error
         compiler = Compiler()
         variables = {
-            "self": kinds.Variable(SELF, self_kind),
-            "oldSelf": kinds.Variable(OLD_SELF, self_kind),
+            "self": kinds.Variable(SELF, node, is_raw=True),
+            "oldSelf": (
+                kinds.Variable(OLD_SELF, "")
+                if has_optional_old
+                else kinds.Variable(OLD_SELF, node, is_raw=True)
+            ),
         }
         self._code = compiler.compile(tree, variables)
         self._extra = [MISSING] * (compiler.places - OLD_SELF - 1)
         self.uses_old_self = compiler.uses_old_self
 
     def run(self, value: Value, old: Value) -> Value:
-        """Evaluate for a value and an old value, which may be MISSING.
+        """Evaluate for a value and an old value as JSON; the latter may be MISSING or an optional.
 
         Raises:
             EvaluationError: if the evaluation fails in the API server too.
@@ -130,6 +139,12 @@ class Compiler:
             if name in _TYPES:
                 return _constant(_TYPES[name])
             raise UnsupportedError(f"expected a variable or a type, got {name!r}")
+        found = self._from_frame(variable)
+        if not variable.is_raw or not isinstance(variable.kind, Node):
+            return found
+        return _read(found, variable.kind)
+
+    def _from_frame(self, variable: kinds.Variable) -> Code:
         place, part = variable.place, variable.part
         if place == OLD_SELF:
             self.uses_old_self = True
@@ -138,10 +153,35 @@ class Compiler:
             return lambda frame: frame[place][part]
         return lambda frame: frame[place]
 
+    def raw(self, expr: syntax.Expr, scope: kinds.Scope) -> tuple[Code, Node] | None:
+        """What yields the JSON of an object, map or list that is reached by names alone.
+
+        None if it is reached otherwise, or might be null.
+        """
+        match expr:
+            case syntax.Ident(name) if name in scope and scope[name].is_raw:
+                kind = scope[name].kind
+                if isinstance(kind, Node) and kind.is_container and not kind.nullable:
+                    return self._from_frame(scope[name]), kind
+            case syntax.Select(operand, field, False):
+                found = self.raw(operand, scope)
+                member = found[1].members.get(field) if found is not None else None
+                if found is not None and member is not None and member[1].is_container:
+                    return _raw_member(found[0], member[0], field), member[1]
+        return None
+
     def _select(self, expr: syntax.Select, scope: kinds.Scope) -> Code:
         dotted = _dotted(expr)
         if dotted in _TYPES and dotted.partition(".")[0] not in scope:
             return _constant(_TYPES[dotted])
+        found = self.raw(expr.operand, scope)
+        member = found[1].members.get(expr.field) if found is not None else None
+        if found is not None and member is not None:
+            name, node, _ = member
+            if expr.is_test:
+                container = found[0]
+                return lambda frame: container(frame).get(name) is not None
+            return _read(_raw_member(found[0], name, expr.field), node)
         operand = self.compile(expr.operand, scope)
         return _presence(operand, expr.field) if expr.is_test else _field(operand, expr.field)
 
@@ -202,30 +242,34 @@ def _dotted(expr: syntax.Expr) -> str:
             return ""
 
 
-def _field(operand: Code, name: str) -> Code:
+def _raw_member(container: Code, name: str, field: str) -> Code:
+    """The JSON of an object's property; null is as good as absent."""
+
     def read(frame: Frame) -> Value:
-        container = operand(frame)
-        if type(container) is ObjectData:  # the most frequent case, without a call
-            member = container.node.members.get(name)
-            if member is not None:
-                raw = container.raw.get(member[0])
-                if raw is not None:
-                    convert = member[2]
-                    return raw if convert is None else convert(raw)
-        return operators.get(container, name)
+        raw = container(frame).get(name)
+        if raw is None:
+            raise EvaluationError(f"no such key: {field}")
+        return raw
 
     return read
 
 
-def _presence(operand: Code, name: str) -> Code:
-    def test(frame: Frame) -> bool:
-        container = operand(frame)
-        if type(container) is ObjectData:
-            member = container.node.members.get(name)
-            return member is not None and container.raw.get(member[0]) is not None
-        return operators.has(container, name)
+def _read(raw: Code, node: Node) -> Code:
+    """JSON as the CEL value that it is."""
+    convert = node.convert
+    if node.nullable:
+        return lambda frame: node.read(raw(frame))
+    if convert is None:
+        return raw
+    return lambda frame: convert(raw(frame))
 
-    return test
+
+def _field(operand: Code, name: str) -> Code:
+    return lambda frame: operators.get(operand(frame), name)
+
+
+def _presence(operand: Code, name: str) -> Code:
+    return lambda frame: operators.has(operand(frame), name)
 
 
 def _optional_list(elements: list[Code], optional: frozenset[int]) -> Code:
@@ -377,7 +421,18 @@ def _conditional(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> C
 def _binary(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
     left, right = (compiler.compile(one, scope) for one in expr.arguments)
     function = operators.BINARY[expr.function]
-    return lambda frame: function(left(frame), right(frame))
+    compare = operators.PLAIN.get(expr.function)
+    if compare is None:
+        return lambda frame: function(left(frame), right(frame))
+
+    def decide(frame: Frame) -> bool:
+        one, other = left(frame), right(frame)
+        kind = type(one)
+        if kind is type(other) and (kind is str or kind is int):  # most are, and Python's will do
+            return compare(one, other)
+        return bool(function(one, other))
+
+    return decide
 
 
 def _unary(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:

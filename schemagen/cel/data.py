@@ -98,6 +98,11 @@ class Node:
         }
         return made.get(self.kind) or _SCALARS.get(self.kind)
 
+    @property
+    def is_container(self) -> bool:
+        """Whether values are objects, maps or lists."""
+        return self.kind in {"object", "map", "opaque", "list"}
+
     def read(self, raw: JSON) -> Value:
         """The CEL value of JSON."""
         if raw is None:
@@ -226,7 +231,7 @@ class ListData:
 
     def __iter__(self) -> Iterator[Value]:
         item = self._item
-        if item.convert is None:
+        if item.convert is None or (item.kind == "int" and {*map(type, self.raw)} == {int}):
             return iter(self.raw)
         if item.nullable:
             return map(item.read, self.raw)

@@ -31,11 +31,19 @@ Kind: TypeAlias = Node | ListKind | str
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Variable:
-    """A variable: its place in the frame, its type, and its part of the pair that is there."""
+    """A variable.
+
+    Attributes:
+        place: In the frame.
+        kind: Its type.
+        part: Of the pair that is in the frame, if there is one.
+        is_raw: Whether JSON is in the frame, still to be read as its kind, a Node.
+    """
 
     place: int
     kind: Kind
     part: int | None = None
+    is_raw: bool = False
 
 
 Scope: TypeAlias = Mapping[str, Variable]

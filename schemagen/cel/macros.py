@@ -20,6 +20,7 @@ from schemagen.cel.values import (
     no_such_overload,
     type_name,
 )
+from schemagen.problems import JSON
 
 _IS_LIST, _IS_MAP = frozenset(LISTS), frozenset(MAPS)
 
@@ -29,6 +30,9 @@ class Compiler(Protocol):
 
     def compile(self, expr: syntax.Expr, scope: kinds.Scope) -> Code:
         """The closure of an expression."""
+
+    def raw(self, expr: syntax.Expr, scope: kinds.Scope) -> tuple[Code, Node] | None:
+        """What yields the JSON of an object, map or list that is reached by names alone."""
 
     def place(self) -> int:
         """A new place in the frame."""
@@ -94,11 +98,15 @@ def _bind(compiler: Compiler, expr: syntax.Fold, scope: kinds.Scope) -> Code:
 def _over_one(
     compiler: Compiler, expr: syntax.Fold, scope: kinds.Scope
 ) -> tuple[_Bound, kinds.Scope]:
-    """A variable for the items of a source."""
-    source, place = compiler.compile(expr.source, scope), compiler.place()
-    variable = kinds.Variable(place, kinds.item(kinds.of(expr.source, scope)))
+    """A variable for the items of a source; those of data are read where they are looked at."""
+    place, kind = compiler.place(), kinds.item(kinds.of(expr.source, scope))
+    raw = compiler.raw(expr.source, scope)
+    if raw is not None and raw[1].items is not None:
+        variable = kinds.Variable(place, raw[1].items, is_raw=True)
+        return _Bound(raw[0], place), {**scope, expr.variable: variable}
+    source = compiler.compile(expr.source, scope)
     bound = _Bound(lambda frame: _items(source(frame)), place)
-    return bound, {**scope, expr.variable: variable}
+    return bound, {**scope, expr.variable: kinds.Variable(place, kind)}
 
 
 def _items(value: Value) -> Iterable[Value]:
@@ -232,20 +240,13 @@ def _uniqueness(
     if found is None:
         return None
     inner, key = found
-    source, place = compiler.compile(expr.source, scope), compiler.place()
-    variable = kinds.Variable(place, kinds.item(kinds.of(expr.source, scope)))
-    code = compiler.compile(key, {**scope, inner.variable: variable})
+    bound, scope_of_key = _over_one(compiler, inner, scope)
+    keys_of = _mapped(bound, compiler.compile(key, scope_of_key))
 
     def unique(generic: Code) -> Code:
         def decide(frame: Frame) -> Value:
-            items = source(frame)
-            if type(items) not in _IS_LIST:
-                return generic(frame)
-            keys = []
             try:
-                for item in items:
-                    frame[place] = item
-                    keys.append(code(frame))
+                keys = keys_of(frame)
             except EvaluationError:
                 return generic(frame)
             if {type(key) for key in keys} <= _HASHED:
@@ -272,7 +273,10 @@ def _compared(expr: syntax.Fold) -> tuple[syntax.Fold, syntax.Expr] | None:
             pass
         case _:
             return None
-    if inner.source != expr.source or inner.variable == expr.variable:
+    source = _path(expr.source)
+    # The outer variable may hide what the source begins with.
+    is_same = inner.source == expr.source and source and source[0] != expr.variable
+    if not is_same or inner.variable == expr.variable:
         return None
     paths = [_path(left), _path(right)]
     wanted = [(expr.variable, *paths[0][1:]), (inner.variable, *paths[0][1:])]
@@ -361,13 +365,19 @@ def _over_two(
 ) -> tuple[_Bound, kinds.Scope]:
     """Variables for indexes and items, or for keys and values: the parts of a pair."""
     assert expr.target is not None  # noqa: S101 - a method
-    source, place = compiler.compile(expr.target, scope), compiler.place()
-    kind = kinds.of(expr.target, scope)
+    place, kind = compiler.place(), kinds.of(expr.target, scope)
+    raw = compiler.raw(expr.target, scope)
+    source = raw[0] if raw is not None else compiler.compile(expr.target, scope)
     values = kind.values if isinstance(kind, Node) else None
     first = kinds.Variable(place, "int" if values is None else "string", part=0)
-    second = kinds.Variable(place, values or kinds.item(kind), part=1)
+    second = kinds.Variable(place, values or kinds.item(kind), part=1, is_raw=raw is not None)
     names = {_name(expr.arguments[0]): first, _name(expr.arguments[1]): second}
-    return _Bound(lambda frame: _pairs(source(frame)), place), {**scope, **names}
+    pairs = _pairs if raw is None else _raw_pairs
+    return _Bound(lambda frame: pairs(source(frame)), place), {**scope, **names}
+
+
+def _raw_pairs(raw: JSON) -> Iterable[tuple[Value, JSON]]:
+    return raw.items() if isinstance(raw, dict) else enumerate(raw)
 
 
 def _pairs(value: Value) -> Iterable[tuple[Value, Value]]:

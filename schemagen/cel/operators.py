@@ -236,6 +236,17 @@ BINARY: dict[str, Binary] = {
 }
 
 
+PLAIN: dict[str, Callable[[Value, Value], bool]] = {
+    "_==_": operator.eq,
+    "_!=_": operator.ne,
+    "_<_": operator.lt,
+    "_<=_": operator.le,
+    "_>_": operator.gt,
+    "_>=_": operator.ge,
+}
+"""What Python does for two integers and for two strings is what Go does."""
+
+
 def negate(value: Value) -> Value:
     """``-value``."""
     kind = type(value)

@@ -181,40 +181,23 @@ class Rules:
         """
         if value is None or not self._rules:
             return _FINE
-        before = self._read_old(old)
-        try:
-            self_value = self._node.read(value)
-        except EvaluationError as error:
-            self_value = error
-        found = [
-            one for rule in self._rules for one in self._apply(rule, value, self_value, before)
-        ]
+        before = old if isinstance(old, _JSON_TYPES) else MISSING
+        found = [one for rule in self._rules for one in self._apply(rule, value, before)]
         if not found:
             return _FINE
         findings = tuple(one for one in found if isinstance(one, Finding))
         undecided = tuple(one for one in found if isinstance(one, Left))
         return Outcome(findings, undecided)
 
-    def _read_old(self, old: JSON | Absent) -> Value:
-        """The old value as CEL sees it; null is none. Without transition rules nobody does."""
-        if not self.uses_old_self or not isinstance(old, _JSON_TYPES):
-            return MISSING
-        return self._node.read(old)
-
-    def _apply(
-        self, rule: _Rule, value: JSON, self_value: Value, old: Value
-    ) -> Iterator[Finding | Left]:
-        seen = old
-        if rule.has_optional_old:
-            seen = NONE if old is MISSING else Optional(old)
-        elif rule.program.uses_old_self and old is MISSING:
+    def _apply(self, rule: _Rule, value: JSON, old: Value) -> Iterator[Finding | Left]:
+        uses_old_self = rule.program.uses_old_self
+        if uses_old_self and old is MISSING and not rule.has_optional_old:
             return
         try:
-            if isinstance(self_value, EvaluationError):
-                raise self_value
-            if rule.program.run(self_value, seen) is True:
+            seen = self._optional(old) if uses_old_self and rule.has_optional_old else old
+            if rule.program.run(value, seen) is True:
                 return
-            detail = self._detail(rule, self_value, old)
+            detail = self._detail(rule, value, old)
         except (EvaluationError, BreakdownError) as error:
             yield self._error(rule, str(error))
         except (UndecidedError, RecursionError, UnicodeEncodeError) as error:
@@ -224,19 +207,21 @@ class Rules:
             quoted = OMITTED if self._type in {"object", "array"} else value
             # field.Duplicate has no room for words.
             words = "" if rule.reason == "FieldValueDuplicate" else detail
-            uses_old_self = rule.program.uses_old_self
             yield Finding(rule.reason, words, quoted, rule.field_path, uses_old_self)
 
-    def _detail(self, rule: _Rule, self_value: Value, old: Value) -> str:
+    def _optional(self, old: Value) -> Optional:
+        return NONE if old is MISSING else Optional(self._node.read(old))
+
+    def _detail(self, rule: _Rule, value: JSON, old: Value) -> str:
         """The words of a broken rule; an expression for them falls back to the message.
 
-        ``oldSelf`` is never an optional here, even where it is one for the rule: 1.37 evaluates the
-        expression with the other rules' activation.
+        ``oldSelf`` is never an optional here, even where it is one for the rule, and is there only
+        if a rule of the node asks for it: 1.37 evaluates the expression so.
         """
         if rule.message_program is None:
             return rule.fallback
         try:
-            text = rule.message_program.run(self_value, old)
+            text = rule.message_program.run(value, old if self.uses_old_self else MISSING)
         except (EvaluationError, BreakdownError):
             return rule.fallback
         if not isinstance(text, str):
@@ -264,14 +249,15 @@ _JSON_TYPES = (dict, list, str, int, float)
 def _compiled(said: Schema, node: Node, schema: Schema) -> _Rule:
     expression = said.get("messageExpression", "")
     reason = said.get("reason") or "FieldValueInvalid"
+    has_optional_old = said.get("optionalOldSelf", False)
     return _Rule(
         text=gotext.trimmed(said["rule"]),
-        program=Program(said["rule"], node),
+        program=Program(said["rule"], node, has_optional_old=has_optional_old),
         message=gotext.trimmed(said.get("message", "")),
         message_program=Program(expression, node) if expression else None,
         reason=reason if reason in _BEGINNINGS else "FieldValueInvalid",
         field_path=_field_path(said.get("fieldPath", ""), schema),
-        has_optional_old=said.get("optionalOldSelf", False),
+        has_optional_old=has_optional_old,
     )
 
 

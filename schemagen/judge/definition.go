@@ -2,22 +2,13 @@ package main
 
 import (
 	"context"
-	"fmt"
-	"sort"
+	"slices"
 
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions"
 	"k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/install"
-	v1 "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/v1"
 	crdvalidation "k8s.io/apiextensions-apiserver/pkg/apis/apiextensions/validation"
-	structural "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
-	schemacel "k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
-	schemavalidation "k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/runtime/schema"
-	"k8s.io/apimachinery/pkg/util/validation/field"
-	celconfig "k8s.io/apiserver/pkg/apis/cel"
-	"k8s.io/apiserver/pkg/cel/environment"
-	kjson "sigs.k8s.io/json"
 )
 
 var (
@@ -27,168 +18,83 @@ var (
 
 func init() { install.Install(scheme) }
 
-// definition is a CRD that the API server accepts; its versions are compiled when first used.
-type definition struct {
-	crd      *apiextensions.CustomResourceDefinition
-	versions map[string]*version
+// createDefinition judges a CRD as on creation; it is nil if it cannot be read.
+func createDefinition(body []byte, strict bool) (*apiextensions.CustomResourceDefinition, verdict) {
+	said := &warnings{}
+	crd, err := decodeDefinition(body, strict, said)
+	if err == nil {
+		err = checkNew(crd, said)
+	}
+	return crd, answer(err, said)
 }
 
-// version is what the API server keeps of a served version.
-type version struct {
-	gvk             schema.GroupVersionKind
-	namespaced      bool
-	schema          *structural.Structural
-	validator       schemavalidation.SchemaValidator
-	statusValidator schemavalidation.SchemaValidator
-	rules           *schemacel.Validator
-	status          *apiextensions.CustomResourceSubresourceStatus
-	scale           *apiextensions.CustomResourceSubresourceScale
+func checkNew(crd *apiextensions.CustomResourceDefinition, said *warnings) error {
+	arrive(crd, false, said)
+	// As customresourcedefinition/strategy.go prepares one.
+	crd.Status = apiextensions.CustomResourceDefinitionStatus{StoredVersions: storageVersion(crd)}
+	errs := crdvalidation.ValidateCustomResourceDefinition(context.Background(), crd)
+	if len(errs) == 0 {
+		errs = commonCreate(crd, false)
+	}
+	if len(errs) == 0 {
+		said.add(definitionWarnings(crd, nil)...)
+	}
+	return invalid(crdKind.GroupKind(), crd.Name, errs)
 }
 
-func loadDefinition(body []byte, wantCosts bool) (*definition, verdict) {
-	var external v1.CustomResourceDefinition
-	strict, err := kjson.UnmarshalStrict(body, &external)
+// updateDefinition judges a CRD as on the update of another.
+func updateDefinition(body, before []byte, strict bool) verdict {
+	said := &warnings{}
+	old, err := decodeDefinition(before, false, &warnings{})
 	if err != nil {
-		return nil, undecodable(crdKind, err)
+		return answer(unreadable(err), said)
 	}
-	if len(strict) > 0 {
-		return nil, undecodable(crdKind, runtime.NewStrictDecodingError(strict))
+	crd, err := decodeDefinition(body, strict, said)
+	if err == nil {
+		establish(old)
+		err = checkChanged(crd, old, said)
 	}
-	scheme.Default(&external)
-	internal := &apiextensions.CustomResourceDefinition{}
-	if err := scheme.Convert(&external, internal, nil); err != nil {
-		return nil, undecodable(crdKind, err)
-	}
-	// As customresourcedefinition/strategy.go prepares one for creation.
-	internal.Status = apiextensions.CustomResourceDefinitionStatus{}
-	for _, one := range internal.Spec.Versions {
-		if one.Storage {
-			internal.Status.StoredVersions = append(internal.Status.StoredVersions, one.Name)
-			break
-		}
-	}
-	errs := crdvalidation.ValidateCustomResourceDefinition(context.Background(), internal)
-	answer := invalid(crdKind.GroupKind(), internal.Name, errs)
-	if wantCosts {
-		answer.Costs = costs(internal)
-	}
-	if !answer.Allowed {
-		return nil, answer
-	}
-	return &definition{crd: internal, versions: map[string]*version{}}, answer
+	return answer(err, said)
 }
 
-func (d *definition) version(name string) (*version, error) {
-	if found, ok := d.versions[name]; ok {
-		return found, nil
+func checkChanged(crd, old *apiextensions.CustomResourceDefinition, said *warnings) error {
+	if err := arriveAgain(crd, old, false, said); err != nil {
+		return err
 	}
-	for _, one := range d.crd.Spec.Versions {
-		if one.Name == name && one.Served {
-			compiled, err := d.compile(name)
-			if err != nil {
-				return nil, err
-			}
-			d.versions[name] = compiled
-			return compiled, nil
+	// As customresourcedefinition/strategy.go prepares one.
+	crd.Status = *old.Status.DeepCopy()
+	for _, name := range storageVersion(crd) {
+		if !slices.Contains(crd.Status.StoredVersions, name) {
+			crd.Status.StoredVersions = append(crd.Status.StoredVersions, name)
 		}
 	}
-	return nil, fmt.Errorf("no served version of %s is named %q", d.crd.Name, name)
+	keep(crd, old)
+	errs := commonUpdate(crd, old, false)
+	errs = append(errs, crdvalidation.ValidateCustomResourceDefinitionUpdate(context.Background(), crd, old)...)
+	if len(errs) == 0 {
+		said.add(definitionWarnings(crd, old)...)
+	}
+	return invalid(crdKind.GroupKind(), crd.Name, errs)
 }
 
-// compile does for a version what crdHandler.getOrCreateServingInfoFor does.
-func (d *definition) compile(name string) (*version, error) {
-	props, err := apiextensions.GetSchemaForVersion(d.crd, name)
-	if err != nil {
-		return nil, err
+// establish gives a CRD from a file the status that it has in a cluster after a moment.
+func establish(crd *apiextensions.CustomResourceDefinition) {
+	if len(crd.Status.StoredVersions) == 0 {
+		crd.Status.StoredVersions = storageVersion(crd)
 	}
-	root := props.OpenAPIV3Schema
-	compiled := &version{
-		gvk:        schema.GroupVersionKind{Group: d.crd.Spec.Group, Version: name, Kind: d.crd.Spec.Names.Kind},
-		namespaced: d.crd.Spec.Scope == apiextensions.NamespaceScoped,
-	}
-	if compiled.schema, err = structural.NewStructural(root); err != nil {
-		return nil, err
-	}
-	if compiled.validator, _, err = schemavalidation.NewSchemaValidator(root); err != nil {
-		return nil, err
-	}
-	compiled.rules = schemacel.NewValidator(compiled.schema, true, celconfig.PerCallLimit)
-	subresources, err := apiextensions.GetSubresourcesForVersion(d.crd, name)
-	if err != nil || subresources == nil {
-		return compiled, err
-	}
-	compiled.status, compiled.scale = subresources.Status, subresources.Scale
-	if status, ok := root.Properties["status"]; ok && subresources.Status != nil {
-		compiled.statusValidator, _, err = schemavalidation.NewSchemaValidator(&status)
-	}
-	return compiled, err
-}
-
-// costs are the estimates for every rule of every version, in the order of their paths.
-func costs(crd *apiextensions.CustomResourceDefinition) []cost {
-	var found []cost
-	for _, one := range crd.Spec.Versions {
-		props, err := apiextensions.GetSchemaForVersion(crd, one.Name)
-		if err != nil || props == nil || props.OpenAPIV3Schema == nil {
-			continue
-		}
-		root := crdvalidation.RootCELContext(props.OpenAPIV3Schema)
-		walk(props.OpenAPIV3Schema, root, nil, func(path string, rule string, estimate uint64) {
-			found = append(found, cost{one.Name, path, rule, estimate, crdvalidation.StaticEstimatedCostLimit})
+	if len(crd.Status.Conditions) == 0 {
+		apiextensions.SetCRDCondition(crd, apiextensions.CustomResourceDefinitionCondition{
+			Type: apiextensions.Established, Status: apiextensions.ConditionTrue,
 		})
 	}
-	return found
 }
 
-func walk(
-	node *apiextensions.JSONSchemaProps,
-	cel *crdvalidation.CELSchemaContext,
-	path *field.Path,
-	tell func(path string, rule string, estimate uint64),
-) {
-	if info, err := cel.TypeInfo(); err == nil && info != nil && len(node.XValidations) > 0 {
-		base := environment.MustBaseEnvSet(environment.DefaultCompatibilityVersion())
-		results, _ := schemacel.Compile(info.Schema, info.DeclType, celconfig.PerCallLimit, base, schemacel.NewExpressionsEnvLoader())
-		for i, one := range results {
-			cardinality := one.MaxCardinality
-			if cel.MaxCardinality != nil {
-				cardinality = *cel.MaxCardinality
-			}
-			tell(path.String(), node.XValidations[i].Rule, product(one.MaxCost, cardinality))
+// storageVersion names it, if there is one.
+func storageVersion(crd *apiextensions.CustomResourceDefinition) []string {
+	for _, one := range crd.Spec.Versions {
+		if one.Storage {
+			return []string{one.Name}
 		}
 	}
-	names := make([]string, 0, len(node.Properties))
-	for name := range node.Properties {
-		names = append(names, name)
-	}
-	sort.Strings(names)
-	for _, name := range names {
-		child := node.Properties[name]
-		walk(&child, cel.ChildPropertyContext(&child, name), childOf(path, name), tell)
-	}
-	if node.Items != nil && node.Items.Schema != nil {
-		walk(node.Items.Schema, cel.ChildItemsContext(node.Items.Schema), childOf(path, "[]"), tell)
-	}
-	if node.AdditionalProperties != nil && node.AdditionalProperties.Schema != nil {
-		values := node.AdditionalProperties.Schema
-		walk(values, cel.ChildAdditionalPropertiesContext(values), childOf(path, "{}"), tell)
-	}
-}
-
-func childOf(path *field.Path, name string) *field.Path {
-	if path == nil {
-		return field.NewPath(name)
-	}
-	return path.Child(name)
-}
-
-// product saturates, as the API server's own estimate does.
-func product(one, other uint64) uint64 {
-	if one == 0 || other == 0 {
-		return 0
-	}
-	if result := one * other; result/other == one {
-		return result
-	}
-	return ^uint64(0)
+	return nil
 }

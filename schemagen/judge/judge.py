@@ -20,6 +20,12 @@ from schemagen.problems import JSON
 DEADLINE_SECONDS = 10.0
 _TICK_SECONDS = 0.05
 
+# The default collects at every doubling of what is a small heap, which takes a fifth of the time.
+_GARBAGE_COLLECTION = [("GOGC", "400"), ("GOMEMLIMIT", "64MiB")]
+
+# As main.go counts them.
+_OPERATIONS = ("create", "update", "status")
+
 
 class JudgeError(Exception):
     """The judge could not give a verdict."""
@@ -70,6 +76,8 @@ class Verdict:
         code: The HTTP code of a refusal: 400 if it cannot be read, 422 if it is invalid.
         message: The API server's words.
         causes: Every reason, with its field.
+        warnings: What it would warn of besides, whether it takes the object or not; all of it,
+            where the API server cuts off at 4096 characters.
         object: The object as it would be stored, where asked for.
         costs: Of a CRD's rules, where asked for.
     """
@@ -78,6 +86,7 @@ class Verdict:
     code: int = 200
     message: str = ""
     causes: tuple[Cause, ...] = ()
+    warnings: tuple[str, ...] = ()
     object: JSON = None
     costs: tuple[Cost, ...] = ()
 
@@ -89,6 +98,7 @@ class Verdict:
             code=answer.get("code", 200),
             message=answer.get("message", ""),
             causes=tuple(Cause(**cause) for cause in answer.get("causes", ())),
+            warnings=tuple(answer.get("warnings", ())),
             object=answer.get("object"),
             costs=tuple(Cost(**cost) for cost in answer.get("costs", ())),
         )
@@ -131,11 +141,26 @@ class Judge:
             self._instance.close()
         self._instance = None
 
-    def check(self, crd: JSON, *, costs: bool = False) -> Verdict:
+    def check(self, crd: JSON, *, strict: bool = True, costs: bool = False) -> Verdict:
         """Judge a CustomResourceDefinition as on creation, with its rules' costs if asked for."""
-        handle, answer = self._ask("load", canonical.dumps(crd), int(costs))
+        handle, answer = self._ask("load", canonical.dumps(crd), strict, costs)
         if handle >= 0:
             self._ask_nothing("unload", handle)
+        return Verdict.of(answer)
+
+    def check_update(self, crd: JSON, old: JSON, *, strict: bool = True) -> Verdict:
+        """Judge a CustomResourceDefinition as the update of one in a cluster.
+
+        What was wrong before may stay; a name may not change, and a version that objects are
+        stored in may not go.
+
+        Args:
+            crd: The new one.
+            old: The one in the cluster. Its status names the versions that objects are stored in;
+                without a status it counts as established, with its storage version alone stored.
+            strict: As for objects.
+        """
+        _, answer = self._ask("change", canonical.dumps(crd), canonical.dumps(old), strict)
         return Verdict.of(answer)
 
     def load(self, crd: JSON) -> "Loaded":
@@ -201,43 +226,64 @@ class Loaded:
 
         Args:
             value: The object, in any served version of the CRD.
-            strict: Whether unknown and repeated fields are refused, as kubectl asks.
+            strict: Whether unknown and repeated fields are refused, as kubectl asks; they are
+                warned of otherwise, which is what the API server does by itself.
             stored: Whether to return the object with its defaults, pruned.
         """
-        return self._verdict("create", value, None, strict=strict, stored=stored)
+        return self._verdict("create", value, b"", strict=strict, stored=stored)
 
     def update(
-        self, value: JSON, old: JSON, *, strict: bool = True, stored: bool = False
+        self,
+        value: JSON,
+        old: JSON,
+        *,
+        strict: bool = True,
+        stored: bool = False,
     ) -> Verdict:
-        """Judge an update: what was wrong before and is unchanged may stay (ratcheting)."""
-        return self._verdict("update", value, old, strict=strict, stored=stored)
+        """Judge an update: what was wrong before and is unchanged may stay (ratcheting).
+
+        The old object is of the new one's version. Whether it is the latest, which is what
+        resourceVersion is for, is left to the cluster.
+        """
+        return self._verdict("update", value, canonical.dumps(old), strict=strict, stored=stored)
 
     def update_status(
-        self, value: JSON, old: JSON, *, strict: bool = True, stored: bool = False
+        self,
+        value: JSON,
+        old: JSON,
+        *,
+        strict: bool = True,
+        stored: bool = False,
     ) -> Verdict:
         """Judge an update through the status subresource."""
-        return self._verdict("status", value, old, strict=strict, stored=stored)
+        return self._verdict("status", value, canonical.dumps(old), strict=strict, stored=stored)
 
     def _verdict(
         self,
         operation: Literal["create", "update", "status"],
         value: JSON,
-        old: JSON | None,
+        old: bytes,
         *,
         strict: bool,
         stored: bool,
     ) -> Verdict:
-        request = {"operation": operation, "object": value, "strict": strict, "return": stored}
-        if old is not None:
-            request["old"] = old
-        _, answer = self._judge._ask("judge", self._current(), canonical.dumps(request))  # noqa: SLF001 - ours
+        _, answer = self._judge._ask(  # noqa: SLF001 - ours
+            "judge",
+            self._current(),
+            _OPERATIONS.index(operation),
+            canonical.dumps(value),
+            old,
+            strict,
+            stored,
+        )
         return Verdict.of(answer)
 
     def _current(self) -> int:
         """The CRD's handle, loaded again if the judge had to start anew."""
         judge = self._judge
         if self._owner is None or self._owner is not judge._instance:  # noqa: SLF001 - ours
-            self._handle, answer = judge._ask("load", self._crd, 0)  # noqa: SLF001 - ours
+            is_strict, has_costs = 1, 0
+            self._handle, answer = judge._ask("load", self._crd, is_strict, has_costs)  # noqa: SLF001 - ours
             if self._handle < 0:
                 raise JudgeError(answer["message"])
             self._owner = judge._instance  # noqa: SLF001 - ours
@@ -269,6 +315,7 @@ class _Instance:
         self._store = wasmtime.Store(self._engine)
         wasi = wasmtime.WasiConfig()
         wasi.argv = ["judge"]  # klog reads argv[0] at start
+        wasi.env = _GARBAGE_COLLECTION
         self._store.set_wasi(wasi)
         self._store.set_epoch_deadline(2**30)
         self._exports: Any = linker.instantiate(self._store, compiled).exports(self._store)

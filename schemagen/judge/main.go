@@ -1,5 +1,5 @@
 // Command judge is the Kubernetes API server's own judgement of custom resources as a WASI reactor:
-// CRD validation with rule costs; decoding, defaulting, pruning and validation of objects.
+// CRDs on creation and update, with rule costs; decoding, defaulting, pruning and validation of objects.
 //
 // Nothing here re-implements a rule: it calls k8s.io/apiextensions-apiserver in the order in which
 // kube-apiserver does. Built by `make judge` (GOOS=wasip1 GOARCH=wasm, -buildmode=c-shared).
@@ -38,15 +38,18 @@ func resultLen() uint32 { return uint32(len(result)) }
 // load judges a CRD as on creation. The handle it returns judges objects; -1 if the CRD is refused.
 //
 //go:wasmexport load
-func load(pointer uint32, wantCosts int32) (handle int32) {
+func load(pointer uint32, strict, wantCosts int32) (handle int32) {
 	handle = -1
 	defer guard()
-	found, verdict := loadDefinition(take(pointer), wantCosts != 0)
-	reply(verdict)
-	if found != nil {
+	found, answer := createDefinition(take(pointer), strict != 0)
+	if found != nil && wantCosts != 0 {
+		answer.Costs = costs(found)
+	}
+	reply(answer)
+	if answer.Allowed {
 		next++
 		handle = next
-		loaded[handle] = found
+		loaded[handle] = newDefinition(found)
 	}
 	return handle
 }
@@ -56,17 +59,25 @@ func load(pointer uint32, wantCosts int32) (handle int32) {
 //go:wasmexport unload
 func unload(handle int32) { delete(loaded, handle) }
 
-// judge answers a request {operation, object, old, strict}.
+// change judges the update of a CRD.
+//
+//go:wasmexport change
+func change(pointer, old uint32, strict int32) {
+	defer guard()
+	reply(updateDefinition(take(pointer), take(old), strict != 0))
+}
+
+// judge judges what is done to an object; old is of no length on creation.
 //
 //go:wasmexport judge
-func judge(handle int32, pointer uint32) {
+func judge(handle, verb int32, pointer, old uint32, strict, wantObject int32) {
 	defer guard()
-	body := take(pointer)
+	body, before := take(pointer), take(old)
 	found, ok := loaded[handle]
 	if !ok {
 		panic(fmt.Sprintf("no CRD has the handle %d", handle))
 	}
-	reply(found.judge(body))
+	reply(found.judge(operation(verb), body, before, strict != 0, wantObject != 0))
 }
 
 func take(pointer uint32) []byte {
@@ -75,7 +86,7 @@ func take(pointer uint32) []byte {
 	return buffer
 }
 
-func reply(value any) {
+func reply(value verdict) {
 	encoded, err := json.Marshal(value)
 	if err != nil {
 		panic(err)

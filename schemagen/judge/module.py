@@ -5,9 +5,7 @@ import fcntl
 import hashlib
 import os
 import pathlib
-import platform
 from collections.abc import Callable, Iterator, Mapping
-from importlib import metadata
 from typing import TYPE_CHECKING
 
 from schemagen import files
@@ -55,6 +53,9 @@ def compiled(engine: "wasmtime.Engine", path: pathlib.Path, tell: Tell) -> "wasm
 
 
 def _native_path() -> pathlib.Path:
+    import platform  # noqa: PLC0415 - only who compiles or loads it needs to know
+    from importlib import metadata  # noqa: PLC0415 - likewise; 15 ms
+
     runtime = f"{metadata.version('wasmtime')}-{platform.system()}-{platform.machine()}"
     return files.cache_directory() / "judge" / _digest() / f"{runtime.lower()}.native"
 

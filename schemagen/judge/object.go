@@ -2,193 +2,152 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"strings"
 
-	structural "k8s.io/apiextensions-apiserver/pkg/apiserver/schema"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/cel/model"
-	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/defaulting"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/listtype"
 	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/objectmeta"
-	"k8s.io/apiextensions-apiserver/pkg/apiserver/schema/pruning"
 	schemavalidation "k8s.io/apiextensions-apiserver/pkg/apiserver/validation"
-	"k8s.io/apimachinery/pkg/api/operation"
+	apiequality "k8s.io/apimachinery/pkg/api/equality"
+	apioperation "k8s.io/apimachinery/pkg/api/operation"
 	metavalidation "k8s.io/apimachinery/pkg/api/validation"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/apis/meta/v1/unstructured"
 	"k8s.io/apimachinery/pkg/runtime"
-	"k8s.io/apimachinery/pkg/runtime/schema"
 	"k8s.io/apimachinery/pkg/util/validation/field"
 	celconfig "k8s.io/apiserver/pkg/apis/cel"
 	"k8s.io/apiserver/pkg/cel/common"
 	kjson "sigs.k8s.io/json"
 )
 
-// request is what the host asks about an object.
-type request struct {
-	Operation string          `json:"operation"` // create, update or status
-	Object    json.RawMessage `json:"object"`
-	Old       json.RawMessage `json:"old"`
-	Strict    bool            `json:"strict"`
-	Return    bool            `json:"return"`
+// operation is what is done to an object; it counts as the host does.
+type operation int32
+
+const (
+	create operation = iota
+	update
+	updateStatus
+)
+
+func (d *definition) judge(verb operation, body, before []byte, strict, wantObject bool) verdict {
+	said := &warnings{}
+	v, err := d.version(versionIn(body))
+	if err != nil {
+		return answer(err, said)
+	}
+	said.add(deprecationWarnings(d.crd, v.gvk.Version)...)
+	object, err := v.check(verb, body, before, strict, said)
+	// The way through the storage version can fail; reading what is stored cannot, and takes time.
+	if err == nil && (wantObject || !d.isStored(v.gvk.Version)) {
+		err = d.store(object, v.shape)
+	}
+	given := answer(err, said)
+	if err == nil && wantObject {
+		given.Object = object.Object
+	}
+	return given
 }
 
-func (d *definition) judge(body []byte) verdict {
-	var asked request
-	if err := json.Unmarshal(body, &asked); err != nil {
-		panic(err)
+func (v *version) check(
+	verb operation, body, before []byte, strict bool, said *warnings,
+) (*unstructured.Unstructured, error) {
+	object, err := v.decode(body, strict, said)
+	if err != nil {
+		return nil, err
 	}
+	if verb == create {
+		return object, v.checkNew(object, said)
+	}
+	old, err := v.decodeStored(before)
+	if err != nil {
+		return nil, unreadable(err)
+	}
+	if err := arriveAgain(object, old, v.namespaced, said); err != nil {
+		return nil, err
+	}
+	if verb == updateStatus {
+		return object, v.checkStatus(object, old)
+	}
+	return object, v.checkChanged(object, old, said)
+}
+
+// versionIn is the version that a body says it has; a client finds the address to send it to by it.
+func versionIn(body []byte) string {
 	var envelope metav1.TypeMeta
-	if err := kjson.UnmarshalCaseSensitivePreserveInts(asked.Object, &envelope); err != nil {
-		return undecodable(schema.GroupVersionKind{Kind: d.crd.Spec.Names.Kind}, err)
+	if err := kjson.UnmarshalCaseSensitivePreserveInts(body, &envelope); err != nil {
+		return ""
 	}
-	gvk := envelope.GroupVersionKind()
-	if gvk.Group != d.crd.Spec.Group || gvk.Kind != d.crd.Spec.Names.Kind {
-		return undecodable(gvk, fmt.Errorf("expected a %s of %s", d.crd.Spec.Names.Kind, d.crd.Spec.Group))
-	}
-	version, err := d.version(gvk.Version)
-	if err != nil {
-		return undecodable(gvk, err)
-	}
-	object, err := version.decode(asked.Object, asked.Strict)
-	if err != nil {
-		return undecodable(gvk, err)
-	}
-	var old *unstructured.Unstructured
-	if asked.Operation != "create" {
-		if old, err = version.decode(asked.Old, false); err != nil {
-			return undecodable(gvk, err)
-		}
-	}
-	answer := invalid(gvk.GroupKind(), object.GetName(), version.validate(asked.Operation, object, old))
-	if asked.Return {
-		answer.Object = object.Object
-	}
-	return answer
+	return envelope.GroupVersionKind().Version
 }
 
-// decode does what schemaCoercingDecoder does to a request's body: defaults, unknown fields and
-// nulls pruned, metadata coerced.
-func (v *version) decode(body []byte, wantStrict bool) (*unstructured.Unstructured, error) {
-	content := map[string]any{}
-	duplicates, err := kjson.UnmarshalStrict(body, &content, kjson.DisallowDuplicateFields)
-	if err != nil {
-		return nil, err
-	}
-	object := &unstructured.Unstructured{Object: content}
-	if object.Object == nil {
-		return nil, errNotAnObject
-	}
-	defaulting.Default(object.Object, v.schema)
-	meta, found, unknown, err := objectmeta.GetObjectMetaWithOptions(object.Object, objectmeta.ObjectMetaOptions{
-		ReturnUnknownFieldPaths: wantStrict,
-	})
-	if err != nil {
-		return nil, err
-	}
-	options := structural.UnknownFieldPathOptions{TrackUnknownFieldPaths: wantStrict}
-	unknown = append(unknown, pruning.PruneWithOptions(object.Object, v.schema, true, options)...)
-	defaulting.PruneNonNullableNullsWithoutDefaults(object.Object, v.schema)
-	fault, more := objectmeta.CoerceWithOptions(nil, object.Object, v.schema, false, objectmeta.CoerceOptions{
-		ReturnUnknownFieldPaths: wantStrict,
-	})
-	if fault != nil {
-		return nil, fault
-	}
-	object.SetAPIVersion(v.gvk.GroupVersion().String())
-	object.SetKind(v.gvk.Kind)
-	if found {
-		if err := objectmeta.SetObjectMeta(object.Object, meta); err != nil {
-			return nil, err
-		}
-	}
-	var strict []error
-	if wantStrict {
-		strict = append(strict, duplicates...)
-		for _, path := range append(unknown, more...) {
-			strict = append(strict, fmt.Errorf("unknown field \"%s\"", path))
-		}
-	}
-	if len(strict) > 0 {
-		return nil, runtime.NewStrictDecodingError(strict)
-	}
-	return object, nil
-}
-
-// validate prepares and validates as registry/customresource's strategies do.
-func (v *version) validate(verb string, object, old *unstructured.Unstructured) field.ErrorList {
-	switch verb {
-	case "create":
-		v.prepareForCreate(object)
-		return v.validateCreate(object)
-	case "update":
-		v.prepareForUpdate(object, old)
-		return v.validateUpdate(object, old)
-	case "status":
-		prepareForStatusUpdate(object, old)
-		return v.validateStatusUpdate(object, old)
-	}
-	panic(fmt.Sprintf("expected create, update or status, got %q", verb))
-}
-
-func (v *version) prepareForCreate(object *unstructured.Unstructured) {
+func (v *version) checkNew(object *unstructured.Unstructured, said *warnings) error {
+	arrive(object, v.namespaced, said)
 	if v.status != nil {
 		delete(object.Object, "status")
 	}
-	if object.GetName() == "" && object.GetGenerateName() != "" {
-		object.SetName(object.GetGenerateName() + "xxxxx")
+	errs := v.validateCreate(object)
+	if len(errs) == 0 {
+		errs = commonCreate(object, v.namespaced)
 	}
-	if v.namespaced && object.GetNamespace() == "" {
-		object.SetNamespace("default")
+	if len(errs) == 0 {
+		said.add(finalizerWarnings(object, nil)...)
 	}
-	object.SetGeneration(1)
+	return v.invalid(object, errs)
 }
 
-func (v *version) prepareForUpdate(object, old *unstructured.Unstructured) {
-	keepSystemMetadata(object, old)
-	if v.status == nil {
-		return
+func (v *version) checkChanged(object, old *unstructured.Unstructured, said *warnings) error {
+	if v.status != nil {
+		setStatus(object, old)
 	}
-	if status, ok := old.Object["status"]; ok {
+	if !apiequality.Semantic.DeepEqual(withoutMetadata(object), withoutMetadata(old)) {
+		object.SetGeneration(old.GetGeneration() + 1)
+	}
+	keep(object, old)
+	errs := append(commonUpdate(object, old, v.namespaced), v.validateUpdate(object, old)...)
+	if len(errs) == 0 {
+		said.add(finalizerWarnings(object, old)...)
+	}
+	return v.invalid(object, errs)
+}
+
+func (v *version) checkStatus(object, old *unstructured.Unstructured) error {
+	whole := old.DeepCopy()
+	setStatus(whole, object)
+	*object = *whole
+	errs := append(commonUpdate(object, old, v.namespaced), v.validateStatusUpdate(object, old)...)
+	return v.invalid(object, errs)
+}
+
+// setStatus gives an object the status of another, or none if that has none.
+func setStatus(object, other *unstructured.Unstructured) {
+	if status, ok := other.Object["status"]; ok {
 		object.Object["status"] = status
 	} else {
 		delete(object.Object, "status")
 	}
 }
 
-func prepareForStatusUpdate(object, old *unstructured.Unstructured) {
-	status, ok := object.Object["status"]
-	keepSystemMetadata(object, old)
-	*object = *old.DeepCopy()
-	if ok {
-		object.Object["status"] = status
-	} else {
-		delete(object.Object, "status")
-	}
+func withoutMetadata(object *unstructured.Unstructured) map[string]any {
+	rest := maps.Clone(object.Object)
+	delete(rest, "metadata")
+	return rest
 }
 
-// keepSystemMetadata fills in what a manifest leaves to the API server.
-func keepSystemMetadata(object, old *unstructured.Unstructured) {
-	for _, one := range []*unstructured.Unstructured{old, object} {
-		if one.GetResourceVersion() == "" {
-			one.SetResourceVersion("1")
-		}
-		if one.GetNamespace() == "" {
-			one.SetNamespace(old.GetNamespace())
-		}
-	}
-	object.SetUID(old.GetUID())
-	object.SetCreationTimestamp(old.GetCreationTimestamp())
-	object.SetGeneration(old.GetGeneration())
+func (v *version) invalid(object *unstructured.Unstructured, errs field.ErrorList) error {
+	return invalid(object.GroupVersionKind().GroupKind(), object.GetName(), errs)
 }
 
 func (v *version) validateCreate(object *unstructured.Unstructured) field.ErrorList {
-	errs := v.validateMetadata(operation.Create, object, nil, metavalidation.NameIsDNSSubdomain)
-	errs = append(errs, schemavalidation.ValidateCustomResource(nil, object.Object, v.validator)...)
-	errs = append(errs, v.validateScale(object, true)...)
+	errs := v.validateType(object)
+	if len(errs) == 0 {
+		errs = v.validateMetadata(apioperation.Create, object, nil, metavalidation.NameIsDNSSubdomain)
+		errs = append(errs, schemavalidation.ValidateCustomResource(nil, object.Object, v.validator)...)
+		errs = append(errs, v.validateScale(object, true)...)
+	}
 	errs = append(errs, objectmeta.Validate(context.Background(), nil, object.Object, v.schema, false)...)
 	errs = append(errs, listtype.ValidateListSetsAndMaps(nil, v.schema, object.Object)...)
 	return append(errs, v.validateRules(errs, object.Object, nil)...)
@@ -196,10 +155,13 @@ func (v *version) validateCreate(object *unstructured.Unstructured) field.ErrorL
 
 func (v *version) validateUpdate(object, old *unstructured.Unstructured) field.ErrorList {
 	correlated := common.NewCorrelatedObject(object.Object, old.Object, &model.Structural{Structural: v.schema})
-	errs := v.validateMetadata(operation.Update, object, old, nil)
-	errs = append(errs, schemavalidation.ValidateCustomResourceUpdate(
-		nil, object.Object, old.Object, v.validator, schemavalidation.WithRatcheting(correlated))...)
-	errs = append(errs, v.validateScale(object, true)...)
+	errs := v.validateType(object)
+	if len(errs) == 0 {
+		errs = v.validateMetadata(apioperation.Update, object, old, nil)
+		errs = append(errs, schemavalidation.ValidateCustomResourceUpdate(
+			nil, object.Object, old.Object, v.validator, schemavalidation.WithRatcheting(correlated))...)
+		errs = append(errs, v.validateScale(object, true)...)
+	}
 	errs = append(errs, objectmeta.Validate(context.Background(), nil, object.Object, v.schema, false)...)
 	errs = append(errs, v.validateLists(object, old)...)
 	return append(errs, v.validateRules(errs, object.Object, old.Object, cel.WithRatcheting(correlated))...)
@@ -207,7 +169,7 @@ func (v *version) validateUpdate(object, old *unstructured.Unstructured) field.E
 
 func (v *version) validateStatusUpdate(object, old *unstructured.Unstructured) field.ErrorList {
 	correlated := common.NewCorrelatedObject(object.Object, old.Object, &model.Structural{Structural: v.schema})
-	errs := v.validateMetadata(operation.Update, object, old, nil)
+	errs := v.validateMetadata(apioperation.Update, object, old, nil)
 	if status, ok := object.Object["status"]; ok {
 		errs = append(errs, schemavalidation.ValidateCustomResourceUpdate(
 			field.NewPath("status"), status, old.Object["status"], v.statusValidator,
@@ -216,6 +178,14 @@ func (v *version) validateStatusUpdate(object, old *unstructured.Unstructured) f
 	errs = append(errs, v.validateScale(object, false)...)
 	errs = append(errs, v.validateLists(object, old)...)
 	return append(errs, v.validateRules(errs, object.Object, old.Object, cel.WithRatcheting(correlated))...)
+}
+
+// validateType finds the kind wrong that decoding lets pass; the version has been looked at.
+func (v *version) validateType(object *unstructured.Unstructured) field.ErrorList {
+	if kind := object.GetKind(); kind != v.gvk.Kind {
+		return field.ErrorList{field.Invalid(field.NewPath("kind"), kind, fmt.Sprintf("must be %v", v.gvk.Kind))}
+	}
+	return nil
 }
 
 // validateLists lets duplicates stay where the old object had some already.
@@ -247,7 +217,7 @@ func (v *version) validateRules(before field.ErrorList, object, old map[string]a
 }
 
 func (v *version) validateMetadata(
-	verb operation.Type, object, old *unstructured.Unstructured, name metavalidation.ValidateNameFunc,
+	verb apioperation.Type, object, old *unstructured.Unstructured, name metavalidation.ValidateNameFunc,
 ) field.ErrorList {
 	meta, err := metadataOf(object)
 	if err != nil {

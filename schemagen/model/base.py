@@ -31,6 +31,7 @@ class Model(pydantic.BaseModel):
         serialize_by_alias=True,
         frozen=True,
         extra="ignore",
+        defer_build=True,  # a schema is generated without it; the first value pays
     )
 
     cel_rules: ClassVar[tuple[markers.Cel, ...]] = ()

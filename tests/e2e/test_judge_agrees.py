@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import crds
 from controllers import devcluster, kube
 from schemagen import Api, Kind, crd, judge, structural
-from tests.support import draws, objects
+from tests.support import draws, judge_proof, objects
 
 pytestmark = pytest.mark.e2e
 
@@ -361,3 +361,25 @@ async def test_crd_gets_the_same_verdict(
     asked: judge.Judge, client: kube.Client, value: dict[str, Any]
 ) -> None:
     assert await crd_said_by_server(client, value) == said_by_judge(asked.check(value))
+
+
+@pytest.fixture(scope="module")
+async def proof(
+    asked: judge.Judge, api_server: devcluster.Cluster
+) -> AsyncIterator[judge_proof.Proof]:
+    async with judge_proof.Server.of(api_server) as server:
+        yield judge_proof.Proof(server, asked, seed=0)
+
+
+async def test_drawn_crds_get_the_same_answer(proof: judge_proof.Proof) -> None:
+    """Codes, words, causes and warnings; `tests/bench/prove_judge.py` asks at length."""
+    asked_about = [await proof.definitions(number) for number in range(30)]
+
+    assert [] == [split for tally in asked_about for split in tally.splits]
+
+
+async def test_drawn_objects_get_the_same_answer(proof: judge_proof.Proof) -> None:
+    """What would be stored, too; and updates of their CRDs."""
+    asked_about = [await proof.objects(number, count=50) for number in range(4)]
+
+    assert [] == [split for tally in asked_about for split in tally.splits]

@@ -11,6 +11,7 @@ import crds
 from schemagen import crd, judge
 from tests.support import manifests
 
+TEXT = {"type": "string"}
 RUN = crd.crd(crds.api, crds.api.kinds[0], webhook={"url": "https://localhost/convert"})
 
 
@@ -83,6 +84,93 @@ def test_status_is_judged_apart(runs: judge.Loaded) -> None:
 
     assert ["status.phaseDetail"] == [cause.field for cause in verdict.causes]
     assert runs.update(bad, old).allowed, "an update of the object itself leaves the status out"
+
+
+def alone(**version: Any) -> dict[str, Any]:
+    """The CRD with its newest version alone, changed."""
+    stored = next(one for one in RUN["spec"]["versions"] if one["storage"])
+    spec = {**RUN["spec"], "versions": [{**stored, **version}]}
+    del spec["conversion"]
+    return {**RUN, "spec": spec}
+
+
+def test_unknown_field_is_warned_of_where_it_is_not_refused(runs: judge.Loaded) -> None:
+    value = manifests.run("v1beta1", unknown=1)
+
+    verdict = runs.create(value, strict=False)
+
+    assert (True, ('unknown field "spec.unknown"',)) == (verdict.allowed, verdict.warnings)
+    assert (False, ()) == (runs.create(value).allowed, runs.create(value).warnings)
+
+
+def test_deprecated_version_is_warned_of_whatever_the_verdict(asked: judge.Judge) -> None:
+    with asked.load(alone(deprecated=True)) as loaded:
+        verdicts = [loaded.create(manifests.run("v1beta1", retention=1)), loaded.create({})]
+
+    words = "agents.proompteng.ai/v1beta1 AgentRun is deprecated"
+    assert [(False, (words,))] * 2 == [(one.allowed, one.warnings) for one in verdicts]
+
+
+def test_finalizer_without_a_domain_is_warned_of_once(runs: judge.Loaded) -> None:
+    old = manifests.run("v1beta1")
+    old["metadata"]["finalizers"] = ["mine"]
+
+    assert [1, 0] == [len(runs.create(old).warnings), len(runs.update(old, old).warnings)]
+
+
+def test_format_that_nobody_checks_is_warned_of(asked: judge.Judge) -> None:
+    schema = {"type": "object", "properties": {"a": {"type": "string", "format": "zzz"}}}
+    crd_value = alone(schema={"openAPIV3Schema": schema}, selectableFields=[])
+
+    assert ('unrecognized format "zzz"',) == asked.check(crd_value).warnings
+    assert () == asked.check_update(crd_value, crd_value).warnings
+
+
+def test_stored_version_cannot_go(asked: judge.Judge) -> None:
+    old = {**RUN, "status": {"storedVersions": ["v1alpha1", "v1beta1"]}}
+
+    verdict = asked.check_update(alone(), old)
+
+    assert ["status.storedVersions[0]"] == [cause.field for cause in verdict.causes]
+    assert asked.check_update(alone(), RUN).allowed
+
+
+def test_kind_of_a_crd_in_a_cluster_stays(asked: judge.Judge) -> None:
+    other = {**RUN, "spec": {**RUN["spec"], "names": {**RUN["spec"]["names"], "kind": "Other"}}}
+
+    verdict = asked.check_update(other, RUN)
+
+    assert ["spec.names.kind"] == [cause.field for cause in verdict.causes]
+
+
+def test_field_that_the_storage_version_lacks_is_lost(asked: judge.Judge) -> None:
+    versions = [
+        {
+            "name": name,
+            "served": True,
+            "storage": name == "v1",
+            "schema": {"openAPIV3Schema": {"type": "object", "properties": {field: TEXT}}},
+        }
+        for name, field in (("v1", "old"), ("v2", "new"))
+    ]
+    names = {"plural": "things", "kind": "Thing"}
+    thing = {
+        "apiVersion": RUN["apiVersion"],
+        "kind": RUN["kind"],
+        "metadata": {"name": "things.example.com"},
+        "spec": {
+            "group": "example.com",
+            "scope": "Namespaced",
+            "names": names,
+            "versions": versions,
+        },
+    }
+    value = {"apiVersion": "example.com/v2", "kind": "Thing", "metadata": {"name": "a"}, "new": "x"}
+
+    with asked.load(thing) as loaded:
+        verdict = loaded.create(value, stored=True)
+
+    assert (True, None) == (verdict.allowed, verdict.object.get("new"))
 
 
 def test_nonsense_is_a_verdict_and_no_crash(runs: judge.Loaded) -> None:

@@ -55,14 +55,15 @@ items:
 """
 
 
-REFUSALS = """\
+LINES = """\
+standard input:22: warning: AgentRun bad: unknown field "spec.workflow.steps[1].nome"
 standard input:18: AgentRun bad: spec.runtime.type: Unsupported value: "magic": \
 supported values: "workflow", "job", "temporal", "custom"
 standard input:22: AgentRun bad: spec.workflow.steps[1].name: Required value
 standard input:37: AgentRun listed: spec.implementation: Invalid value: \
 exactly one of specRef, inline must be set
-standard input:39: AgentRun future: AgentRun in version "v7" cannot be handled as a AgentRun: \
-no served version of agentruns.agents.proompteng.ai is named "v7"
+standard input:39: AgentRun future: the API version in the data (agents.proompteng.ai/v7) \
+does not match the expected API version (agents.proompteng.ai/v1beta1)
 """.splitlines()
 
 
@@ -81,10 +82,10 @@ def test_samples_would_all_be_taken() -> None:
     assert (0, "", "4 would be taken, 0 refused\n") == (done.returncode, done.stdout, done.stderr)
 
 
-def test_refusals_name_file_line_and_field() -> None:
+def test_refusals_and_warnings_name_file_line_and_field() -> None:
     done = validate("-f", "-", "--no-strict", stdin=MANIFESTS)
 
-    assert list(REFUSALS) == done.stdout.splitlines()
+    assert LINES == done.stdout.splitlines()
     assert "1 would be taken, 3 refused, 1 of other kinds passed over\n" == done.stderr
     assert 1 == done.returncode
 

@@ -140,8 +140,8 @@ def _long(digits: int, places: int, suffix: str) -> Quantity:
     if abs(shift) > _LONGEST_SHIFT:
         raise UndecidedError("a quantity of that size")
     nanos = unscaled * 10**shift if shift >= 0 else -(-unscaled // 10**-shift)
-    if base != _TEN:
-        nanos = min(nanos, GREATEST_INT * 10**-_NANO)
+    if base != _TEN and nanos > GREATEST_INT * 10**-_NANO:
+        return Quantity(GREATEST_INT, 0, is_decimal=True)
     return Quantity(nanos, _NANO, is_decimal=True)
 
 

@@ -1,0 +1,41 @@
+"""Every CRD that a unit test generates is written down, for the oracle test to judge them all."""
+
+import json
+import os
+import pathlib
+import shutil
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from schemagen import canonical, crd
+
+RECORDED = pathlib.Path(__file__).parents[1] / "build" / "crds-of-tests"
+_generate = crd.crd
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Forget the last run's; the workers of this one write into the same folder."""
+    is_worker = hasattr(config, "workerinput")
+    if not is_worker and "not e2e" in config.getoption("markexpr"):
+        shutil.rmtree(RECORDED, ignore_errors=True)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def recorded() -> Iterator[None]:
+    """Write down what `crd.crd` returns while tests run."""
+    patch = pytest.MonkeyPatch()
+    patch.setattr(crd, "crd", _recording)
+    yield
+    patch.undo()
+
+
+def _recording(*arguments: Any, **options: Any) -> dict[str, Any]:
+    generated = _generate(*arguments, **options)
+    RECORDED.mkdir(parents=True, exist_ok=True)
+    path = RECORDED / f"{canonical.digest(generated)}.json"
+    partial = path.with_suffix(f".{os.getpid()}")
+    partial.write_text(json.dumps(generated))
+    partial.replace(path)
+    return generated

@@ -1,0 +1,130 @@
+"""Drawn objects are the same for a seed; a planted difference is found and made small."""
+
+import copy
+import random
+from collections.abc import Iterator
+from typing import Annotated, Any
+
+import pytest
+from pydantic import Field
+
+from schemagen import (
+    Api,
+    Cel,
+    Kind,
+    Resource,
+    Spec,
+    Status,
+    Version,
+    agreement,
+    judge,
+    structural,
+    wire,
+)
+from schemagen.agreement import boundaries, report
+from schemagen.agreement.smallest import smallest
+from tests.support import foundry
+
+
+class Job(Spec):
+    name: Annotated[str, Field(max_length=8), Cel("self != 'no'", "not no")]
+    sizes: list[wire.Int32] = Field(default_factory=list)
+
+
+class Done(Status):
+    phase: str | None = None
+
+
+class Root(Resource):
+    spec: Job
+    status: Done | None = None
+
+
+API = Api("agree.example.com", (Kind("Job", "jobs", (Version("v1", Root, storage=True),)),))
+
+
+@pytest.fixture(scope="module")
+def asked() -> Iterator[judge.Judge]:
+    with judge.Judge(deadline_seconds=60) as found:
+        yield found
+
+
+def drawn(seed: int, count: int) -> list[Any]:
+    draw = boundaries.Draw(random.Random(seed))  # noqa: S311 - nothing secret
+    schema = structural.schema_of(foundry.FurnaceV2)
+    values = [draw.valid(schema) for _ in range(count)]
+    return [draw.near_miss(value, schema) for value in values]
+
+
+def test_a_seed_names_a_run() -> None:
+    assert drawn(7, 20) == drawn(7, 20)
+    assert drawn(7, 20) != drawn(8, 20)
+
+
+def test_a_near_miss_leaves_the_value_alone() -> None:
+    schema = structural.schema_of(foundry.FurnaceV2)
+    draw = boundaries.Draw(random.Random(1))  # noqa: S311 - nothing secret
+    value = draw.valid(schema)
+    before = copy.deepcopy(value)
+
+    for _ in range(50):
+        draw.near_miss(value, schema)
+
+    assert before == value
+
+
+async def test_the_smallest_value_that_shows_it() -> None:
+    async def still(value: Any) -> bool:
+        return len(value.get("spec", {}).get("name", "")) > 4
+
+    value = {"kind": "A", "spec": {"name": "x" * 99, "more": [1, 2]}, "status": {"a": 1}}
+
+    assert {"kind": "A", "spec": {"name": "x" * 5}} == await smallest(
+        value, still, kept=frozenset({"kind"})
+    )
+
+
+async def test_judges_of_one_model_agree(asked: judge.Judge) -> None:
+    (subject,) = agreement.subjects(API)
+
+    tally = await agreement.Trial(asked, None, seed=1).run(subject, 300)
+
+    assert (300, 0, 0, []) == (tally.asked, tally.verdicts, tally.words, tally.splits)
+    assert 30 < tally.allowed < 270
+
+
+@pytest.mark.parametrize(
+    ("keyword", "value", "counted", "size"),
+    [("maxLength", 9, "verdicts", 9), ("minLength", 1, "verdicts", 0)],
+)
+async def test_a_planted_difference_is_found(
+    asked: judge.Judge, keyword: str, value: int, counted: str, size: int
+) -> None:
+    (subject,) = agreement.subjects(API)
+    field = _name_of(subject.crd)
+    field[keyword] = value
+
+    tally = await agreement.Trial(asked, None, seed=1).run(subject, 600)
+
+    assert getattr(tally, counted) > 0
+    splits = [split for split in tally.splits if split.is_verdict]
+    assert {size} == {len(split.question.value["spec"]["name"]) for split in splits}
+
+
+async def test_other_words_are_found_too(asked: judge.Judge) -> None:
+    (subject,) = agreement.subjects(API)
+    _name_of(subject.crd)["x-kubernetes-validations"][0]["message"] = "never no"
+
+    tally = await agreement.Trial(asked, None, seed=1).run(subject, 300)
+
+    assert 0 == tally.verdicts
+    assert tally.words > 0
+    told = "\n".join(report.lines([(subject, tally)], seed=1, has_server=False))
+    assert "Job v1: different words on create of" in told
+    assert 'model: refuses it: spec.name: Invalid value: "no": not no' in told
+    assert 'judge: refuses it: spec.name: Invalid value: "no": never no' in told
+
+
+def _name_of(crd: Any) -> Any:
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return schema["properties"]["spec"]["properties"]["name"]
