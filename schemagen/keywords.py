@@ -4,6 +4,7 @@ Where a type and a field both bound a value, the tighter bound is written: in an
 server's cost estimate would not see it (kubernetes/kubernetes PR 139523).
 """
 
+import inspect
 import typing
 from collections.abc import Callable, Iterable
 from typing import Any, Literal
@@ -19,7 +20,24 @@ Schema = dict[str, Any]
 
 
 class SchemaError(Exception):
-    """A model says something that a structural schema cannot: the API author reads this."""
+    """A model says something that a structural schema cannot: the API author reads this.
+
+    Attributes:
+        model: The class that says it, once known; ``source`` tells where it stands.
+    """
+
+    model: type | None = None
+
+    @property
+    def source(self) -> str:
+        """``FILE:LINE: `` of the class, for the front of a message; empty if it has no file."""
+        if self.model is None:
+            return ""
+        try:
+            file, (_, line) = inspect.getfile(self.model), inspect.getsourcelines(self.model)
+        except (OSError, TypeError):  # made in an interpreter
+            return ""
+        return f"{file}:{line}: "
 
 
 def flattened(metadata: Iterable[Any]) -> Iterable[Any]:

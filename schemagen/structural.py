@@ -61,6 +61,13 @@ class _Walk:
 
     def model(self, model: type[base.Model], seen: tuple[type, ...]) -> Schema:
         """The object schema of a model."""
+        try:
+            return self._object(model, seen)
+        except SchemaError as error:
+            error.model = error.model or model
+            raise
+
+    def _object(self, model: type[base.Model], seen: tuple[type, ...]) -> Schema:
         if model in seen:
             raise SchemaError(
                 f"{model.__name__}: expected a finite schema, got a model that contains itself; "

@@ -34,7 +34,7 @@ def demo(
 
     Exit codes: 0 if every step did what it says, 1 if one did not.
     """
-    from controllers.agentctl import demo as command  # noqa: PLC0415 - lazy: keeps the start short
+    from controllers.agentctl import demo as command
 
     raise typer.Exit(command.run(picture))
 
@@ -47,7 +47,7 @@ def dev(
     ] = pathlib.Path(".dev"),
 ) -> None:
     """Keep an API server with the platform's API running until Ctrl-C."""
-    from controllers.agentctl import dev as command  # noqa: PLC0415 - lazy: keeps the start short
+    from controllers.agentctl import dev as command
 
     raise typer.Exit(command.run(directory))
 

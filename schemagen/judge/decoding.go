@@ -81,7 +81,13 @@ func (v *version) decodeStored(body []byte) (*unstructured.Unstructured, error) 
 	if got := *gvk; got != v.gvk {
 		return nil, apierrors.NewBadRequest(fmt.Sprintf("expected a %v, got a %v", v.gvk, got))
 	}
-	if err := v.read(object); err != nil {
+	if v.of.isConvertedByWebhook() {
+		// What a webhook makes of the storage version's defaults is taken to be this one's.
+		err = v.read(object)
+	} else {
+		err = v.of.store(object, v.shape)
+	}
+	if err != nil {
 		return nil, undecodable(gvk, v.gvk.Kind, body, err)
 	}
 	return object, nil

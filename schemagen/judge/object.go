@@ -115,11 +115,13 @@ func (v *version) checkChanged(object, old *unstructured.Unstructured, said *war
 }
 
 func (v *version) checkStatus(object, old *unstructured.Unstructured) error {
+	// Looked at before the rest of the object is replaced (registry/rest/update.go, BeforeUpdate).
+	kind := object.GroupVersionKind().GroupKind()
 	whole := old.DeepCopy()
 	setStatus(whole, object)
 	*object = *whole
 	errs := append(commonUpdate(object, old, v.namespaced), v.validateStatusUpdate(object, old)...)
-	return v.invalid(object, errs)
+	return invalid(kind, object.GetName(), errs)
 }
 
 // setStatus gives an object the status of another, or none if that has none.

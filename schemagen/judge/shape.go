@@ -46,7 +46,7 @@ func (d *definition) store(object *unstructured.Unstructured, asked *shape) erro
 	if d.isStored(asked.gvk.Version) {
 		return asked.read(object)
 	}
-	if conversion := d.crd.Spec.Conversion; conversion != nil && conversion.Strategy != apiextensions.NoneConverter {
+	if d.isConvertedByWebhook() {
 		return nil
 	}
 	stored, err := d.shape(storageVersion(d.crd)[0])
@@ -60,6 +60,10 @@ func (d *definition) store(object *unstructured.Unstructured, asked *shape) erro
 		err = asked.convert(object)
 	}
 	return err
+}
+
+func (d *definition) isConvertedByWebhook() bool {
+	return d.crd.Spec.Conversion != nil && d.crd.Spec.Conversion.Strategy != apiextensions.NoneConverter
 }
 
 func (d *definition) isStored(name string) bool { return slices.Contains(storageVersion(d.crd), name) }

@@ -23,6 +23,7 @@ func newDefinition(crd *apiextensions.CustomResourceDefinition) *definition {
 // version is what the API server keeps of a served version.
 type version struct {
 	*shape
+	of              *definition
 	namespaced      bool
 	validator       schemavalidation.SchemaValidator
 	statusValidator schemavalidation.SchemaValidator
@@ -65,7 +66,7 @@ func (d *definition) compile(name string) (*version, error) {
 		return nil, err
 	}
 	root := props.OpenAPIV3Schema
-	made := &version{shape: shape, namespaced: d.crd.Spec.Scope == apiextensions.NamespaceScoped}
+	made := &version{shape: shape, of: d, namespaced: d.crd.Spec.Scope == apiextensions.NamespaceScoped}
 	if made.validator, _, err = schemavalidation.NewSchemaValidator(root); err != nil {
 		return nil, err
 	}

@@ -72,6 +72,27 @@ def test_model_that_cannot_be_expressed_is_explained(tmp_path: pathlib.Path) -> 
 
     assert 2 == done.returncode
     assert (
-        "schemagen: BSpec.size: expected one type, got a union of 2; use int | str with IntOrString"
+        "broken.py:2: BSpec.size: expected one type, got a union of 2; use int | str with IntOrString"
         in done.stderr
     )
+
+
+def test_an_error_names_file_and_line(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "odd.py").write_text(
+        "from schemagen import Api, Kind, Resource, Spec, Version\n"
+        "class S(Spec):\n    when: bytes\n"
+        "class R(Resource):\n    spec: S\n"
+        "api = Api('odd.example.com', (Kind('R', 'rs', (Version('v1', R, storage=True),)),))\n"
+    )
+
+    done = subprocess.run(
+        [sys.executable, "-m", "schemagen", "generate", "odd:api"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    words = 'expected a type that JSON has, got bytes; use Annotated[str, Format("byte")]'
+    expected = (2, "", f"schemagen: {tmp_path}/odd.py:2: S.when: {words}\n")
+    assert expected == (done.returncode, done.stdout, done.stderr)

@@ -155,6 +155,13 @@ class Server:
         request = _request(resource, Question(body), ())
         return await self._connection.call(request, _DEADLINE_SECONDS)
 
+    async def read(self, resource: kube.Resource, name: str) -> JSON:
+        """An object, as a version has it."""
+        _warned.set([])
+        namespace = judge_draws.NAMESPACE if resource.namespaced else None
+        request = kube.Request("GET", resource.path(namespace, name))
+        return await self._connection.call(request, _DEADLINE_SECONDS)
+
     @asynccontextmanager
     async def installed(self, crd: JSON) -> AsyncIterator[JSON]:
         """A CRD that is served, as it stands in the cluster."""
@@ -341,6 +348,10 @@ class _Subject:
             resource = resource_of(self.crd, version)
             if "status" not in version.get("subresources", {}):
                 question = dataclasses.replace(question, is_of_status=False)
+            if question.old is not None and version is not self.version:
+                # It is judged beside one of its own version.
+                old = await self.server.read(resource, question.old["metadata"]["name"])
+                question = dataclasses.replace(question, old=old)
             async with limit:
                 served, splits = await _splits(
                     self.crd,
