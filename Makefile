@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean prove-judges bench-schemagen bench-cel bench-judge
+.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges bench-schemagen bench-cel bench-judge
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -49,6 +49,9 @@ N ?= 100000
 SEED ?= 0
 prove-judges: $(INSTALLED)  ## Ask models, judge and a real API server about N objects of SEED (half an hour)
 	$(BIN)/schemagen judge crds:api tests.support.foundry:api --number $(N) --seed $(SEED)
+
+prove-judge: $(INSTALLED)  ## Ask judge and API server about 1,000 CRDs and 10,000 objects of SEED (6 minutes)
+	$(BIN)/python tests/bench/prove_judge.py --objects 10000 --crds 1000 --seed $(SEED)
 
 bench-schemagen: $(INSTALLED)  ## schemagen generate against controller-gen
 	$(BIN)/python -m tests.bench.bench_schemagen

@@ -175,8 +175,7 @@ class _Court:
                 verdict = self.loaded.update(question.value, question.old, strict=False)
             case _:
                 verdict = self.loaded.update_status(question.value, question.old, strict=False)
-        causes = [Cause(one.reason, one.message, one.field) for one in verdict.causes]
-        return Said(verdict.allowed, causes, verdict.message)
+        return Said(verdict.allowed, verdict.causes, verdict.message)
 
     def _model(self, question: Question) -> Said:
         """What the model says of the part that the operation may change."""

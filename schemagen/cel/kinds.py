@@ -5,7 +5,7 @@ Types are checked by the API server's own compiler, through the judge, when a CR
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from schemagen.cel import names, syntax
 from schemagen.cel.data import Node
@@ -47,6 +47,20 @@ class Variable:
 
 
 Scope: TypeAlias = Mapping[str, Variable]
+
+
+class Compiler(Protocol):
+    """What calls and macros need of the compiler, which calls them."""
+
+    def compile(self, expr: syntax.Expr, scope: Scope) -> Code:
+        """The closure of an expression."""
+
+    def raw(self, expr: syntax.Expr, scope: Scope) -> tuple[Code, Node] | None:
+        """What yields the JSON of an object, map or list that is reached by names alone."""
+
+    def place(self) -> int:
+        """A new place in the frame."""
+
 
 _ZEROS: Mapping[str, Value] = {
     "int": 0,

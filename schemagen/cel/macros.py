@@ -6,11 +6,11 @@ two variables it leaves as calls. Which error a macro ends with is cel-go's: the
 
 import dataclasses
 from collections.abc import Callable, Iterable
-from typing import Protocol, TypeAlias
+from typing import TypeAlias
 
 from schemagen.cel import kinds, syntax
 from schemagen.cel.data import LISTS, MAPS, Node
-from schemagen.cel.kinds import Code, Frame
+from schemagen.cel.kinds import Code, Compiler, Frame
 from schemagen.cel.library.lists import sorted_by
 from schemagen.cel.values import (
     BreakdownError,
@@ -23,19 +23,6 @@ from schemagen.cel.values import (
 from schemagen.problems import JSON
 
 _IS_LIST, _IS_MAP = frozenset(LISTS), frozenset(MAPS)
-
-
-class Compiler(Protocol):
-    """What macros need of the compiler, which calls them."""
-
-    def compile(self, expr: syntax.Expr, scope: kinds.Scope) -> Code:
-        """The closure of an expression."""
-
-    def raw(self, expr: syntax.Expr, scope: kinds.Scope) -> tuple[Code, Node] | None:
-        """What yields the JSON of an object, map or list that is reached by names alone."""
-
-    def place(self) -> int:
-        """A new place in the frame."""
 
 
 _Macro: TypeAlias = Callable[[Compiler, syntax.Call, kinds.Scope], Code]

@@ -9,7 +9,8 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from schemagen.cel import gotext
-from schemagen.cel.compiler import Program, UnsupportedError
+from schemagen.cel.calls import UnsupportedError
+from schemagen.cel.compiler import Program
 from schemagen.cel.data import Node
 from schemagen.cel.values import (
     MISSING,

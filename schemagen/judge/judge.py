@@ -15,7 +15,7 @@ import orjson
 
 from schemagen import canonical
 from schemagen.judge import module
-from schemagen.problems import JSON
+from schemagen.problems import JSON, Cause
 
 DEADLINE_SECONDS = 10.0
 _TICK_SECONDS = 0.05
@@ -37,15 +37,6 @@ class JudgeMissingError(JudgeError):
 
 class JudgeTimeoutError(JudgeError):
     """A verdict took longer than allowed."""
-
-
-@dataclasses.dataclass(frozen=True)
-class Cause:
-    """One reason to refuse, as in ``details.causes`` of the API server's answer."""
-
-    reason: str
-    message: str
-    field: str
 
 
 @dataclasses.dataclass(frozen=True)

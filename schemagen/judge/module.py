@@ -53,11 +53,20 @@ def compiled(engine: "wasmtime.Engine", path: pathlib.Path, tell: Tell) -> "wasm
 
 
 def _native_path() -> pathlib.Path:
-    import platform  # noqa: PLC0415 - only who compiles or loads it needs to know
-    from importlib import metadata  # noqa: PLC0415 - likewise; 15 ms
-
-    runtime = f"{metadata.version('wasmtime')}-{platform.system()}-{platform.machine()}"
+    machine = os.uname()
+    runtime = f"{_wasmtime_version()}-{machine.sysname}-{machine.machine}"
     return files.cache_directory() / "judge" / _digest() / f"{runtime.lower()}.native"
+
+
+def _wasmtime_version() -> str:
+    """Keeps the code of several installations apart; wasmtime itself refuses another version's.
+
+    importlib.metadata would say it too, but takes 15 ms to import.
+    """
+    import wasmtime  # noqa: PLC0415 - 0.1 s that only judging needs
+
+    site = pathlib.Path(wasmtime.__file__).parents[1]
+    return next((path.stem.partition("-")[2] for path in site.glob("wasmtime-*.dist-info")), "any")
 
 
 def _digest() -> str:

@@ -72,8 +72,8 @@ def test_model_that_cannot_be_expressed_is_explained(tmp_path: pathlib.Path) -> 
 
     assert 2 == done.returncode
     assert (
-        "broken.py:2: BSpec.size: expected one type, got a union of 2; use int | str with IntOrString"
-        in done.stderr
+        "broken.py:2: BSpec.size: expected one type, got a union of 2; use int | str with "
+        "IntOrString" in done.stderr
     )
 
 
