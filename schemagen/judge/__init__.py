@@ -1,7 +1,6 @@
 """The API server's own judgement of CRDs and objects, in this process, without a cluster."""
 
 from schemagen.judge.judge import (
-    Cause,
     Cost,
     Judge,
     JudgeError,
@@ -10,6 +9,7 @@ from schemagen.judge.judge import (
     Loaded,
     Verdict,
 )
+from schemagen.problems import Cause
 
 __all__ = [
     "Cause",

@@ -248,9 +248,13 @@ class Proof:
     async def definitions(self, number: int) -> Tally:
         """Ask about a CRD and about one made of it by spoiling it."""
         dice = random.Random(f"definitions {self.seed} {number}")  # noqa: S311 - no secrets
-        good = judge_draws.definition(dice, number)
+        return await self.about(judge_draws.definition(dice, number), dice)
+
+    async def about(self, good: JSON, dice: random.Random, *, spoiled: int = 1) -> Tally:
+        """Ask about a CRD, and about some made of it by spoiling it."""
         tally = Tally()
-        for crd in (good, judge_draws.spoiled_definition(dice, good)):
+        bad = (judge_draws.spoiled_definition(dice, good) for _ in range(spoiled))
+        for crd in (good, *bad):
             question = Question(crd, strict=judge_schemas.chance(dice, 50))
             served, splits = await _splits(
                 None,

@@ -1,0 +1,57 @@
+"""Every CRD that a unit test generates gets the same answer from the judge and from an API server.
+
+So do some hundred made of them by spoiling a place or two. The unit tests write the CRDs down
+(tests/conftest.py), so they must have run before.
+"""
+
+import json
+import pathlib
+import random
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+import crds
+from controllers import devcluster
+from schemagen import crd, judge
+from schemagen.problems import JSON
+from tests.support import foundry, judge_proof
+
+pytestmark = pytest.mark.e2e
+
+RECORDED = pathlib.Path(__file__).parents[2] / "build" / "crds-of-tests"
+SPOILED = 4
+
+
+@pytest.fixture(scope="module")
+async def proof(api_server: devcluster.Cluster) -> AsyncIterator[judge_proof.Proof]:
+    with judge.Judge(deadline_seconds=60) as asked:
+        async with judge_proof.Server.of(api_server) as server:
+            yield judge_proof.Proof(server, asked, seed=0)
+
+
+def found() -> Iterator[tuple[str, JSON]]:
+    for api in (crds.api, foundry.api):
+        for kind in api:
+            yield kind.name, crd.crd(api, kind)
+    for path in sorted(RECORDED.glob("*.json")):
+        yield path.stem, json.loads(path.read_text())
+
+
+async def test_every_generated_crd_and_what_is_made_of_it(proof: judge_proof.Proof) -> None:
+    assert RECORDED.is_dir(), "expected CRDs of the unit tests; run `pytest -m 'not e2e'` first"
+    tally = judge_proof.Tally()
+    for number, (name, generated) in enumerate(found()):
+        dice = random.Random(name)  # noqa: S311 - nothing secret
+        tally += await proof.about(_alone(generated, number), dice, spoiled=SPOILED)
+
+    assert () == tally.splits
+    assert 90 * (1 + SPOILED) < tally.definitions
+    assert 200 < tally.definitions_refused < tally.definitions
+
+
+def _alone(generated: JSON, number: int) -> JSON:
+    """In a group of its own: many tests call their kinds alike, and some may be installed."""
+    spec = {**generated["spec"], "group": f"test{number}.{generated['spec']['group']}"}
+    metadata = {**generated["metadata"], "name": f"{spec['names']['plural']}.{spec['group']}"}
+    return {**generated, "metadata": metadata, "spec": spec}
