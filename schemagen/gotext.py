@@ -45,8 +45,8 @@ def _escaped(character: str) -> str:
     if character.isprintable():
         return character
     code = ord(character)
-    if code < ord(" ") or character == "\x7f":
-        return f"\\x{code:02x}"
+    if code < ord(" ") or character == "\x7f" or 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004
+        return f"\\x{code & 0xFF:02x}"  # a byte that is no UTF-8 is a surrogate to Python
     return f"\\u{code:04x}" if code <= _LAST_BASIC else f"\\U{code:08x}"
 
 

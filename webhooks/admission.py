@@ -5,51 +5,77 @@ what no schema can hold. Deletions are never refused, nor is an update of an obj
 """
 
 import dataclasses
+from typing import Final
 
-from schemagen import Api, Facts, Kind, Version
+from schemagen import Api, Facts, Kind, Problem, Version
 from schemagen.problems import JSON
 from schemagen.versions import graph
-from webhooks import limits, patch, reviews
+from webhooks import limits, patch, places, reviews
+
+NO_FACTS: Final = Facts()
 
 
-def review(api: Api, request: reviews.AdmissionRequest) -> JSON:
+def review(api: Api, request: reviews.AdmissionRequest, facts: Facts = NO_FACTS) -> JSON:
     """What the API server makes of both webhooks: the refusal, or the object with its defaults."""
     found = _reviewed(api, request)
     if not isinstance(found, tuple):
         return found
-    _, after = _defaulted(api, request, *found)
-    verdict = validate(api, dataclasses.replace(request, object=after))
-    return mutate(api, request) if verdict["response"]["allowed"] else verdict
+    kind, version, value = found
+    _, after = _defaulted(api, kind, version, value, facts)
+    verdict = validate(api, dataclasses.replace(request, object=after), facts)
+    return mutate(api, request, facts) if verdict["response"]["allowed"] else verdict
 
 
-def mutate(api: Api, request: reviews.AdmissionRequest) -> JSON:
+def mutate(api: Api, request: reviews.AdmissionRequest, facts: Facts = NO_FACTS) -> JSON:
     """The AdmissionReview that fills in defaults, as a patch of the object as it was written."""
     found = _reviewed(api, request)
     if not isinstance(found, tuple):
         return found
-    return reviews.allowed(request, patch=patch.diff(*_defaulted(api, request, *found)))
+    kind, version, value = found
+    facts = dataclasses.replace(facts, dry_run=request.dry_run)
+    before, after = _defaulted(api, kind, version, value, facts)
+    return reviews.allowed(request, patch=patch.diff(before, after))
 
 
-def validate(api: Api, request: reviews.AdmissionRequest) -> JSON:
+def validate(api: Api, request: reviews.AdmissionRequest, facts: Facts = NO_FACTS) -> JSON:
     """The AdmissionReview that lets the object in, or names every field that keeps it out."""
     found = _reviewed(api, request)
     if not isinstance(found, tuple):
         return found
-    _, version, value = found
+    kind, version, value = found
+    facts = dataclasses.replace(facts, dry_run=request.dry_run)
     problems = limits.problems(version.model, value, request.old_object)
+    old = None if request.old_object is None else _hub(api, kind, version, request.old_object)
+    hub = _hub(api, kind, version, value)
+    problems += _broken_rules(api, kind, version, hub, old, facts=facts)
     return reviews.denied(request, problems) if problems else reviews.allowed(request)
 
 
+def _broken_rules(
+    api: Api, kind: Kind, version: Version, hub: JSON, old: JSON | None, *, facts: Facts
+) -> list[Problem]:
+    """What the kind's rules say, by the paths of the version that the user wrote."""
+    found = [*kind.rules.validate(hub, old, facts)]
+    if not found:
+        return []
+    before = set() if old is None else {*kind.rules.validate(old, None, facts)}
+    return [
+        dataclasses.replace(one, path=places.written(api, kind, version, hub, one.path))
+        for one in found
+        if one not in before
+    ]
+
+
+def _hub(api: Api, kind: Kind, version: Version, value: dict[str, JSON]) -> dict[str, JSON]:
+    return graph.convert(api, kind, value, source=version.name, target=kind.hub.name).object
+
+
 def _defaulted(
-    api: Api,
-    request: reviews.AdmissionRequest,
-    kind: Kind,
-    version: Version,
-    value: dict[str, JSON],
+    api: Api, kind: Kind, version: Version, value: dict[str, JSON], facts: Facts
 ) -> tuple[dict[str, JSON], dict[str, JSON]]:
     """The object before and after its defaults, in the version it was written in."""
-    hub = graph.convert(api, kind, value, source=version.name, target=kind.hub.name).object
-    defaulted = kind.rules.default(hub, Facts(dry_run=request.dry_run))
+    hub = _hub(api, kind, version, value)
+    defaulted = kind.rules.default(hub, facts)
     if defaulted == hub:
         return value, value
     # Both come back the same way, so the difference is what the defaults did and nothing else.

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from schemagen.cel import gotext
+from schemagen import gotext
 from schemagen.cel.calls import UnsupportedError
 from schemagen.cel.compiler import Program
 from schemagen.cel.data import Node

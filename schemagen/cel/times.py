@@ -11,7 +11,7 @@ import zoneinfo
 from collections.abc import Iterator
 from typing import NoReturn
 
-from schemagen.cel import gotext
+from schemagen import gotext
 from schemagen.cel.values import (
     GREATEST_INT,
     LEAST_INT,

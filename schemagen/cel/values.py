@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
-from schemagen.cel import gotext
+from schemagen import gotext
 
 Value: TypeAlias = Any
 """A CEL value; which one is only known when it is there."""

@@ -281,6 +281,11 @@ class Loaded:
         return self._handle
 
 
+def _address(pointer: int) -> int:
+    """A WebAssembly i32 comes signed: addresses above 2 GiB are negative."""
+    return pointer & 0xFFFFFFFF
+
+
 class _InterruptedError(Exception):
     """The module was stopped in the middle of a call; it cannot be used any more."""
 
@@ -332,13 +337,13 @@ class _Instance:
             raise _InterruptedError from error
         finally:
             self._store.set_epoch_deadline(2**30)
-        start, size = self.run("result_ptr"), self.run("result_len")
+        start, size = _address(self.run("result_ptr")), self.run("result_len")
         return returned, orjson.loads(self._memory.read(self._store, start, start + size))
 
     def _handed_over(self, argument: bytes | int) -> int:
         if isinstance(argument, int):
             return argument
-        pointer: int = self.run("alloc", len(argument))
+        pointer = _address(self.run("alloc", len(argument)))
         self._memory.write(self._store, argument, pointer)
         return pointer
 

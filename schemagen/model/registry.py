@@ -6,11 +6,11 @@ written against it, and each older version brings the conversion to its next new
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 from schemagen.model import base, markers
-from schemagen.problems import JSON
+from schemagen.problems import JSON, Problem
 
 
 class Conversion(Protocol):
@@ -37,14 +37,24 @@ class Facts:
 
     Attributes:
         dry_run: Nothing will be stored.
+        settings: What the operator wrote for this API (``webhooks serve --settings FILE``).
+        related: Objects of the same namespace that the object refers to, as hub objects, by kind
+            and name; one that is not there was not looked up, and rules say nothing of it.
     """
 
     dry_run: bool = False
+    settings: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
+    related: Mapping[tuple[str, str], JSON] = dataclasses.field(default_factory=dict)
 
 
 def _no_default(hub: JSON, facts: Facts) -> JSON:
     del facts
     return hub
+
+
+def _no_problem(hub: JSON, old: JSON | None, facts: Facts) -> Iterable[Problem]:
+    del hub, old, facts
+    return ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,9 +63,12 @@ class Rules:
 
     Attributes:
         default: Returns the object with defaults that depend on other fields; never mutates.
+        validate: Names what is wrong with an object, given the one that it is to replace (None on
+            creation), by hub paths. What was wrong before and is unchanged is let through.
     """
 
     default: Callable[[JSON, Facts], JSON] = _no_default
+    validate: Callable[[JSON, JSON | None, Facts], Iterable[Problem]] = _no_problem
 
 
 @dataclasses.dataclass(frozen=True)

@@ -183,6 +183,27 @@ def open_record(moves: tuple[Move, ...], *, extra: str) -> Step:
     return Fn(up, down)
 
 
+def sealed_record(moves: tuple[Move, ...], *, extra: str) -> Step:
+    """``open_record`` where ``extra`` cannot say what is a field's to say.
+
+    A key of ``extra`` that would have become a field is not carried down: otherwise it would count
+    for the older version and not for the newer one, behind the back of rules for the field.
+    """
+    opened = open_record(moves, extra=extra)
+
+    def is_typed(key: str, item: JSON) -> bool:
+        return any(move.old[0] == key and move.step.up(item) is not ABSENT for move in moves)
+
+    def down(value: JSON) -> JSON:
+        rest = get(value, (extra,))
+        if type(rest) is dict:
+            foreign = {key: item for key, item in rest.items() if not is_typed(key, item)}
+            value = {**value, extra: foreign}
+        return opened.down(value)
+
+    return Fn(opened.up, down)
+
+
 def each(step: Step) -> Step:
     """A list, item by item; an item that cannot be expressed is left out."""
 
@@ -209,6 +230,27 @@ def each_by(key: str, step: Step) -> Step:
         return list(items.values())
 
     return Fn(up, each(step).down)
+
+
+def each_by_last(key: str, step: Step) -> Step:
+    """``each_by`` where the last of each stays, at its place: of two variables the later counts."""
+    first = each_by(key, step)
+
+    def up(value: JSON) -> JSON:
+        return first.up(value[::-1])[::-1] if type(value) is list else ABSENT
+
+    return Fn(up, first.down)
+
+
+def each_once(step: Step) -> Step:
+    """A list of which the newer version makes a set of texts: each stays where it first stands."""
+    every = each(step)
+
+    def up(value: JSON) -> JSON:
+        items = every.up(value)
+        return items if items is ABSENT else list(dict.fromkeys(items))
+
+    return Fn(up, every.down)
 
 
 def map_to_list(key: str, value_name: str) -> Step:
@@ -260,6 +302,19 @@ def enumeration(pairs: Mapping[str, str]) -> Step:
         return lambda value: table.get(value, ABSENT) if type(value) is str else ABSENT
 
     return Fn(lookup(pairs), lookup(back))
+
+
+def respelled(pairs: Mapping[str, str]) -> Step:
+    """Words of a text that both versions spell differently; any other text is the same in both.
+
+    A word in the other version's spelling changes places with it, so no two texts become one.
+    """
+    swapped = {**pairs, **{new: old for old, new in pairs.items()}}
+
+    def way(value: JSON) -> JSON:
+        return swapped.get(value, value) if type(value) is str else ABSENT
+
+    return Fn(way, way)
 
 
 _DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
@@ -375,6 +430,16 @@ def constant(old: str, word: str) -> Part:
         target[old] = word
 
     return PartFn(down=down)
+
+
+def written_out(name: str, default: JSON) -> Part:
+    """A field that the older version may leave out for its default; the newer one writes it out."""
+
+    def up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
+        value = old.get(name)
+        new[name] = default if value is None else value
+
+    return PartFn(up, Move((name,), (name,)).down)
 
 
 def flat_union(tag: str, **arms: tuple[str, Step]) -> Part:

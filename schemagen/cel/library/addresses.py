@@ -5,7 +5,7 @@ import ipaddress
 import re
 from typing import NoReturn
 
-from schemagen.cel import gotext
+from schemagen import gotext
 from schemagen.cel.library.registry import function
 from schemagen.cel.values import EvaluationError, Typed, Value, no_such_overload
 

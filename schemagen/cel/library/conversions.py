@@ -3,7 +3,8 @@
 import math
 import re
 
-from schemagen.cel import gotext, times
+from schemagen import gotext
+from schemagen.cel import times
 from schemagen.cel.library.registry import ANY, LIST, MAP, function
 from schemagen.cel.values import (
     GREATEST_INT,

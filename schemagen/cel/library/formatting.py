@@ -4,7 +4,8 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias
 
-from schemagen.cel import gotext, times
+from schemagen import gotext
+from schemagen.cel import times
 from schemagen.cel.data import LISTS, MAPS
 from schemagen.cel.library.conversions import bytes_to_string
 from schemagen.cel.library.registry import LIST, function

@@ -3,7 +3,7 @@
 import dataclasses
 import re
 
-from schemagen.cel import gotext
+from schemagen import gotext
 from schemagen.cel.library.registry import function
 from schemagen.cel.values import (
     GREATEST_INT,

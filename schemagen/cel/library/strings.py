@@ -2,7 +2,7 @@
 
 import string
 
-from schemagen.cel import gotext
+from schemagen import gotext
 from schemagen.cel.library.registry import ANY, LIST, function
 from schemagen.cel.values import EvaluationError, Value, no_such_overload, shown
 

@@ -5,7 +5,7 @@ import re
 import string
 from typing import TypeAlias
 
-from schemagen.cel import gotext
+from schemagen import gotext
 from schemagen.cel.library import addresses
 from schemagen.cel.library.registry import function
 from schemagen.cel.values import EvaluationError, Map, Typed, Value, no_such_overload
