@@ -1,6 +1,10 @@
-"""AgentRun: defaults that depend on other fields."""
+"""AgentRun: defaults that depend on other fields, and what no schema can say."""
 
-from schemagen import Facts, Rules
+from collections.abc import Iterator
+from typing import Final
+
+from crds.admission import policy
+from schemagen import Facts, FieldPath, Problem, Reason, Rules, canonical
 from schemagen.problems import JSON
 
 # What agentctl has always submitted for a workflow without steps.
@@ -34,4 +38,71 @@ def _with_vcs_mode(spec: dict[str, JSON]) -> dict[str, JSON]:
     return {**spec, "vcs": {**vcs, "mode": "ReadWrite"}}
 
 
-RULES = Rules(default=default)
+# An accepted run's other inputs stay as they were accepted.
+MAY_CHANGE: Final = frozenset({"retention", "priority", "suspend", "cancel"})
+
+# etcd takes 1.5 MiB; a status and the managed fields must find room beside the spec.
+MAX_SPEC_BYTES: Final = 1024 * 1024
+
+
+def validate(run: JSON, old: JSON | None, facts: Facts) -> Iterator[Problem]:
+    """What is wrong with a run: its size, its changes, and what policies do not allow."""
+    spec = run.get("spec")
+    if type(spec) is not dict:
+        return
+    yield from _size(spec)
+    if old is not None and is_accepted(old):
+        yield from _changes(spec, old.get("spec"))
+    rules = facts.settings.get("policy", {})
+    agent = facts.related.get(("Agent", _agent_name(spec)), {})
+    if not rules and not agent:
+        return
+    yield from policy.label_problems(run, rules)
+    yield from policy.image_problems(spec, rules)
+    yield from policy.secret_problems(spec, rules, agent)
+    yield from policy.account_problems(spec, agent)
+
+
+def is_accepted(run: JSON) -> bool:
+    """Whether the controller has taken a run up: it has left Pending, or says so itself."""
+    status = run.get("status")
+    if type(status) is not dict:
+        return False
+    conditions = status.get("conditions")
+    has_said = any(
+        type(one) is dict and one.get("type") == "Accepted" and one.get("status") == "True"
+        for one in (conditions if type(conditions) is list else ())
+    )
+    return has_said or status.get("phase") not in {None, "", "Pending", "Template"}
+
+
+def _size(spec: dict[str, JSON]) -> Iterator[Problem]:
+    size = len(canonical.dumps(spec))
+    if size > MAX_SPEC_BYTES:
+        sizes = {name: len(canonical.dumps(value)) for name, value in spec.items()}
+        largest = max(sizes, key=lambda name: sizes[name])
+        message = (
+            f"expected at most {MAX_SPEC_BYTES} bytes of JSON, got {size}; the largest field is "
+            f"{largest} with {sizes[largest]}"
+        )
+        yield Problem(FieldPath().member("spec"), message, Reason.TOO_LONG)
+
+
+def _changes(spec: dict[str, JSON], old: JSON) -> Iterator[Problem]:
+    before = old if type(old) is dict else {}
+    for name in sorted(spec.keys() | before.keys()):
+        if name not in MAY_CHANGE and spec.get(name) != before.get(name):
+            message = (
+                "expected what the accepted run was given, got a change; only "
+                f"{', '.join(sorted(MAY_CHANGE))} may still be changed: make a new run"
+            )
+            yield Problem(FieldPath().member("spec").member(name), message, Reason.FORBIDDEN)
+
+
+def _agent_name(spec: dict[str, JSON]) -> str:
+    reference = spec.get("agentRef")
+    name = reference.get("name") if type(reference) is dict else None
+    return name if type(name) is str else ""
+
+
+RULES = Rules(default=default, validate=validate)
