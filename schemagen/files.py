@@ -13,6 +13,10 @@ from schemagen.model import registry
 from schemagen.problems import JSON
 
 
+class YAMLError(Exception):
+    """A text is no YAML; the message says where."""
+
+
 class ApiNotFoundError(Exception):
     """``MODULE:ATTRIBUTE`` does not lead to an Api: the API author reads this."""
 
@@ -75,10 +79,17 @@ def _by_library(value: JSON) -> str:
 
 
 def from_yaml(text: str) -> list[JSON]:
-    """The documents of a YAML (or JSON) text, empty ones left out; YAML 1.1, as kubectl reads."""
+    """The documents of a YAML (or JSON) text, empty ones left out; YAML 1.1, as kubectl reads.
+
+    Raises:
+        YAMLError: if it is none.
+    """
     import yaml  # noqa: PLC0415 - as above
 
-    return [document for document in yaml.safe_load_all(text) if document is not None]
+    try:
+        return [document for document in yaml.safe_load_all(text) if document is not None]
+    except yaml.YAMLError as error:
+        raise YAMLError(str(error)) from error
 
 
 def cache_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path:

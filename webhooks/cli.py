@@ -16,7 +16,7 @@ import uvloop
 from certs import authority
 from certs import files as certificates
 from controllers import kube
-from schemagen import Api
+from schemagen import Api, Facts
 from schemagen import files as apis
 from schemagen.problems import JSON
 from webhooks import admission, conversion, install, reviews, server
@@ -29,6 +29,11 @@ app = typer.Typer(
 
 ApiReference = Annotated[
     str, typer.Argument(metavar="MODULE:API", help="Where the Api is, such as crds:api.")
+]
+
+SettingsFile = Annotated[
+    pathlib.Path | None,
+    typer.Option(help="YAML for the Api's rules, such as the policy of its operator."),
 ]
 
 # JSON of up to 1,024 levels (orjson's bound) is walked and written with two calls a level.
@@ -51,15 +56,16 @@ def review(
         Literal["all", "mutate", "validate"],
         typer.Option(help="Which webhook answers an AdmissionReview; all: as the API server asks."),
     ] = "all",
+    settings: SettingsFile = None,
 ) -> None:
     """Answer an AdmissionReview or ConversionReview on standard output, without a server.
 
     Exit codes: 0 allowed or converted, 1 refused or failed, 2 not a review.
     """
-    api = _load(reference)
+    api, facts = _load(reference), _facts(settings)
     try:
         body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
-        answer = _answer(api, body, stage)
+        answer = _answer(api, body, stage, facts)
     except OSError as error:
         raise _failure(f"expected to read {file}: {error.strerror}") from error
     except reviews.MalformedReviewError as error:
@@ -70,7 +76,9 @@ def review(
     raise typer.Exit(0 if response.get("allowed") or status == "Success" else 1)
 
 
-def _answer(api: Api, body: bytes, stage: Literal["all", "mutate", "validate"]) -> JSON:
+def _answer(
+    api: Api, body: bytes, stage: Literal["all", "mutate", "validate"], facts: Facts
+) -> JSON:
     value = reviews.decode(body)
     try:
         if type(value) is dict and value.get("kind") == "ConversionReview":
@@ -80,7 +88,7 @@ def _answer(api: Api, body: bytes, stage: Literal["all", "mutate", "validate"]) 
             "mutate": admission.mutate,
             "validate": admission.validate,
         }
-        return answers[stage](api, reviews.admission_request(value))
+        return answers[stage](api, reviews.admission_request(value), facts)
     except reviews.UnusableReviewError as error:
         return reviews.failed(error.envelope, error.message)
 
@@ -113,10 +121,11 @@ def serve(
     kubeconfig: Annotated[
         pathlib.Path | None, typer.Option(help="Cluster for --install; as kubectl's if absent.")
     ] = None,
+    settings: SettingsFile = None,
 ) -> None:
     """Serve /mutate, /validate and /convert over TLS until SIGTERM or SIGINT."""
     _log_to_stderr()
-    api = _load(reference)
+    api, facts = _load(reference), _facts(settings)
     names = name or ["127.0.0.1", "localhost"]
     try:
         if storage is not None:
@@ -132,6 +141,7 @@ def serve(
                 names=names,
                 install_ca_pem=bundle.ca_pem if register else None,
                 kubeconfig=kubeconfig,
+                facts=facts,
             )
         )
     except (authority.CertificateError, kube.KubeError, TimeoutError, OSError, ValueError) as error:
@@ -147,12 +157,13 @@ async def _serve(
     names: Sequence[str],
     install_ca_pem: bytes | None,
     kubeconfig: pathlib.Path | None,
+    facts: Facts,
 ) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    async with server.serving(api, host=host, port=port, tls=tls) as (_, bound):
+    async with server.serving(api, host=host, port=port, tls=tls, facts=facts) as (_, bound):
         base_url = f"https://{names[0]}:{bound}"
         if install_ca_pem is not None:
             async with _client(kubeconfig) as client:
@@ -174,6 +185,19 @@ def _load(reference: str) -> Api:
         return apis.load_api(reference)
     except apis.ApiNotFoundError as error:
         raise _failure(str(error)) from error
+
+
+def _facts(path: pathlib.Path | None) -> Facts:
+    """What reviews know of the operator's wishes."""
+    if path is None:
+        return admission.NO_FACTS
+    try:
+        documents = apis.from_yaml(path.read_text())
+    except (OSError, UnicodeDecodeError, apis.YAMLError) as error:
+        raise _failure(f"expected settings in YAML at {path}: {error}") from error
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        raise _failure(f"expected one mapping in {path}, got {len(documents)} documents")
+    return Facts(settings=documents[0])
 
 
 def _log_to_stderr() -> None:

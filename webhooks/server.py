@@ -14,7 +14,7 @@ from typing import Final
 import structlog
 from aiohttp import web
 
-from schemagen import Api
+from schemagen import Api, Facts
 from schemagen.problems import JSON
 from webhooks import admission, configuration, conversion, reviews
 
@@ -43,18 +43,18 @@ class Route:
     review: Callable[[JSON], JSON]
 
 
-def routes(api: Api) -> tuple[Route, ...]:
-    """The three paths of an API's webhooks."""
+def routes(api: Api, facts: Facts = admission.NO_FACTS) -> tuple[Route, ...]:
+    """The three paths of an API's webhooks; ``facts`` is what every review knows."""
     return (
         Route(
             configuration.MUTATE,
             ADMISSION_BYTES,
-            lambda review: admission.mutate(api, reviews.admission_request(review)),
+            lambda review: admission.mutate(api, reviews.admission_request(review), facts),
         ),
         Route(
             configuration.VALIDATE,
             ADMISSION_BYTES,
-            lambda review: admission.validate(api, reviews.admission_request(review)),
+            lambda review: admission.validate(api, reviews.admission_request(review), facts),
         ),
         Route(
             configuration.CONVERT,
@@ -84,20 +84,22 @@ def answer(route: Route, body: bytes) -> JSON:
         return reviews.failed(envelope, message, code=reviews.INTERNAL_ERROR)
 
 
-def application(api: Api) -> web.Application:
+def application(api: Api, facts: Facts = admission.NO_FACTS) -> web.Application:
     """The aiohttp application of an API's webhooks."""
     app = web.Application()
-    for route in routes(api):
+    for route in routes(api, facts):
         app.router.add_post(route.path, _handler(route))
     return app
 
 
 @contextlib.asynccontextmanager
 async def serving(
-    api: Api, *, host: str, port: int, tls: ssl.SSLContext
+    api: Api, *, host: str, port: int, tls: ssl.SSLContext, facts: Facts = admission.NO_FACTS
 ) -> AsyncIterator[tuple[str, int]]:
     """Listen inside the context; its value is the address that accepts connections."""
-    runner = web.AppRunner(application(api), access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
+    runner = web.AppRunner(
+        application(api, facts), access_log=None, keepalive_timeout=KEEPALIVE_SECONDS
+    )
     await runner.setup()
     try:
         site = web.TCPSite(runner, host, port, ssl_context=tls)

@@ -73,3 +73,27 @@ def test_broken_review_names_the_file(tmp_path: pathlib.Path) -> None:
 
     assert 2 == done.returncode
     assert f"in {path}" in done.stderr.decode()
+
+
+def test_settings_reach_the_rules(tmp_path: pathlib.Path) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("policy: {labels: {required: [team]}}")
+    case = str(DATA / "admission/pass/v1alpha1-complete-run-needs-no-patch.json")
+
+    free = webhooks("review", "crds:api", case)
+    bound = webhooks("review", "crds:api", case, "--settings", str(settings))
+
+    assert (0, 1) == (free.returncode, bound.returncode)
+    assert b"metadata.labels[team]" in bound.stdout
+
+
+@pytest.mark.parametrize("text", ["[1]", "a: [", ""])
+def test_settings_that_are_no_mapping_are_an_error(tmp_path: pathlib.Path, text: str) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text(text)
+    case = str(DATA / "admission/pass/v1alpha1-complete-run-needs-no-patch.json")
+
+    done = webhooks("review", "crds:api", case, "--settings", str(settings))
+
+    assert 2 == done.returncode
+    assert str(settings) in done.stderr.decode()
