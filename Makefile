@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges bench-schemagen bench-cel bench-judge
+.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges prove-roundtrip bench-schemagen bench-cel bench-judge
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -52,6 +52,10 @@ prove-judges: $(INSTALLED)  ## Ask models, judge and a real API server about N o
 
 prove-judge: $(INSTALLED)  ## Ask judge and API server about 1,000 CRDs and 10,000 objects of SEED (6 minutes)
 	$(BIN)/python tests/bench/prove_judge.py --objects 10000 --crds 1000 --seed $(SEED)
+
+prove-roundtrip: N = 200000
+prove-roundtrip: $(INSTALLED)  ## Convert N objects of every kind and direction there and back (hours)
+	$(BIN)/python -m tests.bench.prove_roundtrip --number $(N) --seed $(SEED)
 
 bench-schemagen: $(INSTALLED)  ## schemagen generate against controller-gen
 	$(BIN)/python -m tests.bench.bench_schemagen

@@ -1,0 +1,97 @@
+"""Objects of two versions and back: what is drawn, what the API server prunes, what is compared."""
+
+import copy
+from typing import Any
+
+from hypothesis import strategies as st
+
+import crds
+from schemagen import Kind, canonical, structural
+from schemagen.versions import graph
+from tests.support import objects, pruning
+
+ANNOTATIONS = st.dictionaries(
+    st.sampled_from(
+        [
+            "agents.proompteng.ai/retain",
+            "agents.proompteng.ai/template",
+            "example.com/note",
+        ]
+    ),
+    st.sampled_from(["true", "false", "Yes", "keep", "x"]),
+)
+
+# Kinds with the version that an object starts in, and the one that it passes through.
+CASES = [
+    (kind, version, other)
+    for kind in crds.api
+    for version, other in (("v1alpha1", "v1beta1"), ("v1beta1", "v1alpha1"))
+]
+
+
+def whole(kind: Kind, version_name: str, body: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+    """Objects of a version around a drawn spec and status."""
+    metadata = st.fixed_dictionaries(
+        {"name": st.just("one")}, optional={"annotations": ANNOTATIONS.filter(bool)}
+    )
+    return st.builds(
+        lambda meta, rest: {
+            "apiVersion": f"{crds.api.group}/{version_name}",
+            "kind": kind.name,
+            "metadata": meta,
+            **(rest if isinstance(rest, dict) else {}),
+        },
+        metadata,
+        body,
+    )
+
+
+def bodies(kind: Kind, version_name: str) -> st.SearchStrategy[Any]:
+    """Specs and statuses of a version's schema."""
+    version = kind.version(version_name)
+    assert version is not None
+    properties = structural.schema_of(version.model, descriptions=False)["properties"]
+    return st.fixed_dictionaries(
+        {"spec": objects.valid(properties["spec"])},
+        optional={"status": objects.valid(properties["status"])},
+    )
+
+
+def of_the_schema(kind: Kind, version: str) -> st.SearchStrategy[Any]:
+    """Objects that a version's schema allows."""
+    drawn = whole(kind, version, bodies(kind, version))
+    return drawn.map(pruning.with_ruled_status)
+
+
+def breaking_the_schema(kind: Kind, version: str) -> st.SearchStrategy[Any]:
+    """Objects that are no longer, or never were, what the schema allows; without a status."""
+    drawn = whole(kind, version, objects.mangled(bodies(kind, version)))
+    return drawn.map(lambda value: {key: one for key, one in value.items() if key != "status"})
+
+
+def there_and_back(kind: Kind, value: dict[str, Any], version: str, other: str) -> dict[str, Any]:
+    """The value after a round trip in which the API server prunes each answer."""
+    before = copy.deepcopy(value)
+    forth = graph.convert(crds.api, kind, value, source=version, target=other)
+    assert before == value, "the input was changed"
+    assert forth.dropped_bytes == 0
+    stored = pruning.pruned(crds.api, forth.object)
+    back = graph.convert(crds.api, kind, stored, source=other, target=version)
+    return back.object
+
+
+def comparable(kind: Kind, value: dict[str, Any]) -> bytes:
+    """Canonical bytes, keyed lists in the order of their names."""
+    version = kind.versions[0].conversion
+    assert version is not None
+    if value["apiVersion"].endswith(kind.hub.name):
+        for path in version.unordered:
+            value = graph.sorted_at(value, path)
+    return canonical.dumps(value)
+
+
+def assert_nothing_is_lost(kind: Kind, value: dict[str, Any], version: str, other: str) -> None:
+    """Compare an object with what comes back."""
+    back = there_and_back(kind, value, version, other)
+
+    assert comparable(kind, value) == comparable(kind, back)
