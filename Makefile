@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges prove-roundtrip bench-schemagen bench-cel bench-judge
+.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges prove-roundtrip prove-storage-switch bench-schemagen bench-cel bench-judge
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -56,6 +56,10 @@ prove-judge: $(INSTALLED)  ## Ask judge and API server about 1,000 CRDs and 10,0
 prove-roundtrip: N = 200000
 prove-roundtrip: $(INSTALLED)  ## Convert N objects of every kind and direction there and back (hours)
 	$(BIN)/python -m tests.bench.prove_roundtrip --number $(N) --seed $(SEED)
+
+prove-storage-switch: N = 10000
+prove-storage-switch: $(INSTALLED)  ## Rewrite N AgentRuns in the other storage version, and back (minutes)
+	$(BIN)/python -m tests.bench.prove_storage_switch --number $(N) --seed $(SEED)
 
 bench-schemagen: $(INSTALLED)  ## schemagen generate against controller-gen
 	$(BIN)/python -m tests.bench.bench_schemagen

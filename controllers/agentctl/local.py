@@ -17,7 +17,11 @@ class WebhookServerError(Exception):
 
 @contextlib.contextmanager
 def webhook_server(
-    cluster: devcluster.Cluster, directory: pathlib.Path, *, port: int = 0
+    cluster: devcluster.Cluster,
+    directory: pathlib.Path,
+    *,
+    port: int = 0,
+    storage: str | None = None,
 ) -> Iterator[str]:
     """Run ``webhooks serve crds:api --install`` beside a control plane; its value is the address.
 
@@ -34,6 +38,7 @@ def webhook_server(
                 *(sys.executable, "-m", "webhooks", "serve", "crds:api", "--install"),
                 *("--port", str(port), "--cert-dir", str(directory / "certificates")),
                 *("--kubeconfig", str(cluster.admin_kubeconfig)),
+                *(("--storage", storage) if storage else ()),
             ],
             stdout=subprocess.PIPE,
             stderr=errors,

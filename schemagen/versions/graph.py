@@ -9,6 +9,7 @@ version nor a tampered annotation can make a conversion say what the object does
 """
 
 import dataclasses
+import operator
 from collections.abc import Sequence
 from typing import Literal
 
@@ -186,16 +187,22 @@ def _merged(value: dict[str, JSON], part: dict[str, JSON]) -> dict[str, JSON]:
 
 
 def sorted_at(value: JSON, path: Sequence[str]) -> JSON:
-    """The value with the keyed lists at a path in the order of their names."""
+    """The value with the keyed lists at a path in the order of their keys."""
     if not path:
-        names = [get(item, ("name",)) for item in value] if type(value) is list else []
-        is_keyed = bool(names) and all(type(name) is str for name in names)
-        return sorted(value, key=lambda item: item["name"]) if is_keyed else value
+        return _in_order(value)
     step, *rest = path
     if step == "[]" and type(value) is list:
         return [sorted_at(item, rest) for item in value]
     if type(value) is dict and step in value:
         return {**value, step: sorted_at(value[step], rest)}
+    return value
+
+
+def _in_order(value: JSON) -> JSON:
+    """A list in the order of the first key by which each of its items is known."""
+    for key in residue.ITEM_KEYS:
+        if type(value) is list and value and all(type(get(one, (key,))) is str for one in value):
+            return sorted(value, key=operator.itemgetter(key))
     return value
 
 

@@ -1,7 +1,8 @@
 """Round trips between versions, at length: every kind, both directions, valid and broken objects.
 
 ``python -m tests.bench.prove_roundtrip --number 200000 --seed 0``: so many Hypothesis objects for
-each kind and direction, half of the schema and half that break it. Shell: processes and a progress bar. Exit code 1: one was lost.
+each kind and direction, half of the schema and half that break it. Shell: processes and a progress
+bar. Exit code 1: one was lost.
 """
 
 import argparse
