@@ -1,7 +1,22 @@
 """The working version: rules, controllers and newer conversions speak of this one."""
 
-from crds.v1beta1 import agentrun, implementationspec
+from crds.v1beta1 import (
+    agent,
+    agentrun,
+    implementationsource,
+    implementationspec,
+    memory,
+    versioncontrolprovider,
+)
 
 VERSION = "v1beta1"
 
-__all__ = ["VERSION", "agentrun", "implementationspec"]
+__all__ = [
+    "VERSION",
+    "agent",
+    "agentrun",
+    "implementationsource",
+    "implementationspec",
+    "memory",
+    "versioncontrolprovider",
+]

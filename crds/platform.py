@@ -1,16 +1,73 @@
 """The one list of the Agents Platform's kinds and versions."""
 
 from crds import hub
+from crds.admission import agent as agent_rules
 from crds.admission import agentrun as agentrun_rules
+from crds.v1alpha1 import agent as agent_v1alpha1
 from crds.v1alpha1 import agentrun as agentrun_v1alpha1
-from crds.v1alpha1 import agentrun_conversion, implementationspec_conversion
+from crds.v1alpha1 import (
+    agent_conversion,
+    agentrun_conversion,
+    implementationsource_conversion,
+    implementationspec_conversion,
+    memory_conversion,
+    versioncontrolprovider_conversion,
+)
+from crds.v1alpha1 import implementationsource as implementationsource_v1alpha1
 from crds.v1alpha1 import implementationspec as implementationspec_v1alpha1
+from crds.v1alpha1 import memory as memory_v1alpha1
+from crds.v1alpha1 import versioncontrolprovider as versioncontrolprovider_v1alpha1
 from schemagen import Api, Column, Kind, Version
 
 GROUP = "agents.proompteng.ai"
 
 # Argo CD applies CRDs before what is written in them, as the public charts ask.
 SYNC_WAVE = {"argocd.argoproj.io/sync-wave": "-10"}
+
+# docs/deprecation.md; the API server sends it with every answer in that version.
+SERVED_UNTIL = "2027-08-24"
+
+
+def deprecation(kind: str) -> str:
+    """The warning for users of v1alpha1: at most 256 printable characters."""
+    return (
+        f"{GROUP}/v1alpha1 {kind} is deprecated, and served until {SERVED_UNTIL} at the earliest; "
+        f"use {GROUP}/{hub.VERSION} (see docs/deprecation.md of Kubewright)"
+    )
+
+
+AGENT = Kind(
+    name="Agent",
+    plural="agents",
+    short_names=("agt",),
+    categories=("agents",),
+    annotations=SYNC_WAVE,
+    rules=agent_rules.RULES,
+    versions=(
+        Version(
+            name="v1alpha1",
+            model=agent_v1alpha1.Agent,
+            conversion=agent_conversion.CONVERSION,
+            deprecated=deprecation("Agent"),
+            columns=(
+                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                Column("Provider", ".spec.providerRef.name"),
+            ),
+        ),
+        Version(
+            name=hub.VERSION,
+            model=hub.agent.Agent,
+            storage=True,
+            columns=(
+                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                Column("Provider", ".spec.providerRef.name"),
+                Column("Memory", ".spec.memoryRef.name", priority=1),
+                Column("Age", ".metadata.creationTimestamp", type="date"),
+            ),
+            selectable=(".spec.providerRef.name", ".spec.memoryRef.name", ".spec.vcsRef.name"),
+        ),
+    ),
+)
 
 AGENT_RUN = Kind(
     name="AgentRun",
@@ -24,6 +81,7 @@ AGENT_RUN = Kind(
             name="v1alpha1",
             model=agentrun_v1alpha1.AgentRun,
             conversion=agentrun_conversion.CONVERSION,
+            deprecated=deprecation("AgentRun"),
             columns=(
                 Column("Phase", ".status.phase"),
                 Column("Agent", ".spec.agentRef.name"),
@@ -63,6 +121,7 @@ IMPLEMENTATION_SPEC = Kind(
             name="v1alpha1",
             model=implementationspec_v1alpha1.ImplementationSpec,
             conversion=implementationspec_conversion.CONVERSION,
+            deprecated=deprecation("ImplementationSpec"),
             columns=(
                 Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
                 Column("Source", ".spec.source.provider"),
@@ -84,4 +143,122 @@ IMPLEMENTATION_SPEC = Kind(
     ),
 )
 
-api = Api(group=GROUP, kinds=(AGENT_RUN, IMPLEMENTATION_SPEC))
+IMPLEMENTATION_SOURCE = Kind(
+    name="ImplementationSource",
+    plural="implementationsources",
+    short_names=("implsrc",),
+    categories=("agents",),
+    annotations=SYNC_WAVE,
+    versions=(
+        Version(
+            name="v1alpha1",
+            model=implementationsource_v1alpha1.ImplementationSource,
+            conversion=implementationsource_conversion.CONVERSION,
+            deprecated=deprecation("ImplementationSource"),
+            columns=(
+                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                Column("Provider", ".spec.provider"),
+                Column("LastSync", ".status.lastSyncedAt", type="date"),
+            ),
+        ),
+        Version(
+            name=hub.VERSION,
+            model=hub.implementationsource.ImplementationSource,
+            storage=True,
+            columns=(
+                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                Column("GitHub", ".spec.github.repository"),
+                Column("Linear", ".spec.linear.team"),
+                Column("Mode", ".spec.ingestion.mode"),
+                Column("LastSync", ".status.lastSyncTime", type="date"),
+                Column("Age", ".metadata.creationTimestamp", type="date"),
+            ),
+            selectable=(
+                ".spec.github.repository",
+                ".spec.github.organization",
+                ".spec.linear.team",
+                ".spec.ingestion.mode",
+            ),
+        ),
+    ),
+)
+
+MEMORY = Kind(
+    name="Memory",
+    plural="memories",
+    short_names=("mem",),
+    categories=("agents",),
+    annotations=SYNC_WAVE,
+    versions=(
+        Version(
+            name="v1alpha1",
+            model=memory_v1alpha1.Memory,
+            conversion=memory_conversion.CONVERSION,
+            deprecated=deprecation("Memory"),
+            columns=(
+                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                Column("Type", ".spec.type"),
+                Column("Default", ".spec.default", type="boolean"),
+            ),
+        ),
+        Version(
+            name=hub.VERSION,
+            model=hub.memory.Memory,
+            storage=True,
+            columns=(
+                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                Column("Type", ".spec.type"),
+                Column("Default", ".spec.isDefault", type="boolean"),
+                Column("Checked", ".status.lastCheckTime", type="date", priority=1),
+                Column("Age", ".metadata.creationTimestamp", type="date"),
+            ),
+            selectable=(".spec.type", ".spec.isDefault"),
+        ),
+    ),
+)
+
+VERSION_CONTROL_PROVIDER = Kind(
+    name="VersionControlProvider",
+    plural="versioncontrolproviders",
+    short_names=("vcs",),
+    categories=("agents",),
+    annotations=SYNC_WAVE,
+    versions=(
+        Version(
+            name="v1alpha1",
+            model=versioncontrolprovider_v1alpha1.VersionControlProvider,
+            conversion=versioncontrolprovider_conversion.CONVERSION,
+            deprecated=deprecation("VersionControlProvider"),
+            columns=(
+                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                Column("Provider", ".spec.provider"),
+            ),
+        ),
+        Version(
+            name=hub.VERSION,
+            model=hub.versioncontrolprovider.VersionControlProvider,
+            storage=True,
+            columns=(
+                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                Column("Provider", ".spec.provider"),
+                Column("Auth", ".spec.auth.type"),
+                Column("Web", ".spec.endpoints.web", priority=1),
+                Column("Validated", ".status.lastValidationTime", type="date"),
+                Column("Age", ".metadata.creationTimestamp", type="date"),
+            ),
+            selectable=(".spec.provider", ".spec.auth.type"),
+        ),
+    ),
+)
+
+api = Api(
+    group=GROUP,
+    kinds=(
+        AGENT,
+        AGENT_RUN,
+        IMPLEMENTATION_SPEC,
+        IMPLEMENTATION_SOURCE,
+        MEMORY,
+        VERSION_CONTROL_PROVIDER,
+    ),
+)

@@ -48,7 +48,7 @@ def image_problems(spec: JSON, policy: JSON) -> Iterator[Problem]:
 def secret_problems(spec: JSON, policy: JSON, agent: JSON) -> Iterator[Problem]:
     """Secrets that the operator denies, or the agent does not allow."""
     denied = set(_texts(_member(policy, "secrets"), "denied"))
-    own = _member(_member(_member(agent, "spec"), "policy"), "secrets")
+    own = _of_agent(agent, "secrets")
     for path, name in secrets(spec):
         if name in denied:
             message = f"expected a secret that the operator does not deny, got {quoted(name)}"
@@ -60,7 +60,7 @@ def secret_problems(spec: JSON, policy: JSON, agent: JSON) -> Iterator[Problem]:
 
 def account_problems(spec: JSON, agent: JSON) -> Iterator[Problem]:
     """Service accounts that the agent does not allow."""
-    own = _member(_member(_member(agent, "spec"), "policy"), "serviceAccounts")
+    own = _of_agent(agent, "serviceAccounts")
     for path, name in service_accounts(spec):
         if not _is_allowed(own, name):
             message = f"expected a service account that the agent allows, got {quoted(name)}"
@@ -137,9 +137,21 @@ def _matching(text: str, patterns: Iterable[str]) -> str | None:
     return None
 
 
+_ALLOW_ALL = {"mode": "AllowAll"}
+
+
+def _of_agent(agent: JSON, what: str) -> JSON:
+    """A rule of an agent's policy; what cannot be read is a rule that allows nothing."""
+    rule = _member(agent, "spec").get("policy")
+    if rule is None:
+        return _ALLOW_ALL
+    return rule.get(what, _ALLOW_ALL) if isinstance(rule, dict) else None
+
+
 def _is_allowed(rule: JSON, name: str) -> bool:
-    """Whether a ``{mode, allowed}`` of an agent's policy allows a name; no rule allows all."""
-    return rule.get("mode") != "AllowListed" or name in _texts(rule, "allowed")
+    """Whether a ``{mode, allowed}`` of an agent's policy allows a name; in doubt it does not."""
+    mode = rule.get("mode") if isinstance(rule, dict) else None
+    return mode == "AllowAll" or (mode == "AllowListed" and name in _texts(rule, "allowed"))
 
 
 def _member(value: JSON, name: str) -> dict[str, JSON]:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemagen import ListMap, Model, exactly_one_of
+from schemagen import Cel, ListMap, Model, exactly_one_of
 from schemagen.model.markers import Atomic
 from schemagen.model.wire import Int32, Int64, Quantity
 
@@ -17,6 +17,12 @@ Key = Annotated[str, Field(min_length=1, max_length=253)]
 """A key of a Secret or ConfigMap."""
 LabelKey = Annotated[str, Field(min_length=1, max_length=317)]
 LabelValue = Annotated[str, Field(max_length=63)]
+EnvName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[ -<>-~]+$")]
+"""The name of an environment variable: printable ASCII without the equals sign.
+
+As IsRelaxedEnvVarName of apimachinery 0.37 has it.
+"""
+EnvValue = Annotated[str, Field(max_length=32768)]
 
 
 class NameRef(Model):
@@ -37,6 +43,28 @@ class ValueSource(Model, rules=[exactly_one_of("secretKeyRef", "configMapKeyRef"
 
     secret_key_ref: KeyRef | None = Field(default=None, description="A key of a Secret.")
     config_map_key_ref: KeyRef | None = Field(default=None, description="A key of a ConfigMap.")
+
+
+def union_by(tag: str, **arms: str) -> list[Cel]:
+    """Rules for a union with a tag: each arm stands with its word of the tag, and only with it."""
+    return [
+        rule
+        for arm, word in arms.items()
+        for rule in (
+            Cel(
+                f"self.{tag} == '{word}' || !has(self.{arm})",
+                f"{arm} needs {tag} {word}",
+                reason="FieldValueForbidden",
+                field_path=f".{arm}",
+            ),
+            Cel(
+                f"self.{tag} != '{word}' || has(self.{arm})",
+                f"{tag} {word} needs {arm}",
+                reason="FieldValueRequired",
+                field_path=f".{arm}",
+            ),
+        )
+    ]
 
 
 class LabelSelectorRequirement(Model):
@@ -292,6 +320,8 @@ class PodTemplate(Model):
 
 __all__ = [
     "Affinity",
+    "EnvName",
+    "EnvValue",
     "KeyRef",
     "LabelSelector",
     "Name",
@@ -302,4 +332,5 @@ __all__ = [
     "Toleration",
     "TopologySpreadConstraint",
     "ValueSource",
+    "union_by",
 ]

@@ -27,6 +27,7 @@ AGENT = {
     }
 }
 DENY_ALL = {"spec": {"policy": {"secrets": {"mode": "AllowListed", "allowed": []}}}}
+UNREADABLE = {"spec": {"policy": "odd"}}
 
 
 def run(spec: dict[str, Any] | None = None, **more: Any) -> dict[str, Any]:
@@ -120,7 +121,13 @@ SECRET_PLACES = [
 @pytest.mark.parametrize("spec", SECRET_PLACES, ids=range(len(SECRET_PLACES)))
 @pytest.mark.parametrize(
     ("name", "agent", "count"),
-    [("root", {}, 1), ("github", AGENT, 0), ("other", AGENT, 1), ("github", DENY_ALL, 1)],
+    [
+        ("root", {}, 1),
+        ("github", AGENT, 0),
+        ("other", AGENT, 1),
+        ("github", DENY_ALL, 1),
+        ("github", UNREADABLE, 1),
+    ],
 )
 def test_a_secret_is_found_wherever_it_may_be_named(
     spec: dict[str, Any], name: str, agent: Any, count: int

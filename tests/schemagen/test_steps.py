@@ -26,6 +26,9 @@ CONFIG = steps.open_record(
     ),
     extra="extra",
 )
+SEALED = steps.sealed_record(
+    (steps.move("a", "pod.a", steps.text()), steps.move("b", "b", steps.integer())), extra="extra"
+)
 
 STEPS = {
     "keep": (steps.KEEP, "x", "x"),
@@ -54,13 +57,29 @@ STEPS = {
         {"pod": {"a": "x"}, "b": 3, "extra": {"z": None}},
     ),
     "open record without extra": (CONFIG, {"a": "x"}, {"pod": {"a": "x"}}),
+    "sealed record": (
+        SEALED,
+        {"a": "x", "b": "not 3", "z": None},
+        {"pod": {"a": "x"}, "extra": {"b": "not 3", "z": None}},
+    ),
     "move": (
         steps.record(steps.move("a", "b.c"), steps.move("d.e", "f")),
         {"a": 1, "d": {"e": 2}},
         {"b": {"c": 1}, "f": 2},
     ),
     "each": (steps.each(steps.to_duration()), [60, 1], ["1m", "1s"]),
+    "each by": (steps.each_by("name", VOLUME), [{"name": "v"}], [{"name": "v"}]),
+    "each by last": (steps.each_by_last("name", VOLUME), [{"name": "v"}], [{"name": "v"}]),
+    "each once": (steps.each_once(steps.to_duration()), [60, 1], ["1m", "1s"]),
     "values": (steps.values(steps.to_duration()), {"a": 60}, {"a": "1m"}),
+    "respelled": (steps.respelled({"queued": "Queued"}), "queued", "Queued"),
+    "respelled in the other's spelling": (
+        steps.respelled({"queued": "Queued"}),
+        "Queued",
+        "queued",
+    ),
+    "respelled other text": (steps.respelled({"queued": "Queued"}), "lost", "lost"),
+    "written out": (steps.record(steps.written_out("key", "token")), {"key": "k"}, {"key": "k"}),
 }
 
 
@@ -107,8 +126,31 @@ def test_of_a_repeated_key_the_first_item_stays() -> None:
     assert [{"name": "a", "x": 1}] == kept
 
 
+def test_of_a_repeated_key_the_last_item_stays_at_its_place() -> None:
+    step = steps.each_by_last("name", steps.KEEP)
+
+    kept = step.up([{"name": "a", "x": 1}, {"name": "b"}, {"name": "a", "x": 2}, {}, None])
+
+    assert [{"name": "b"}, {"name": "a", "x": 2}] == kept
+
+
+def test_of_a_repeated_text_one_stays() -> None:
+    assert ["b", "a"] == steps.each_once(steps.text()).up(["b", "a", "b", None, 1, "a"])
+
+
+@pytest.mark.parametrize("value", [{}, {"key": None}])
+def test_default_is_written_out(value: Any) -> None:
+    assert {"key": "token"} == steps.record(steps.written_out("key", "token")).up(value)
+
+
 def test_first_of_two_names_for_a_field_is_taken() -> None:
     assert {"pod": {"a": "x"}, "extra": {"c": "y"}} == CONFIG.up({"c": "y", "a": "x"})
+
+
+def test_extra_of_a_sealed_record_cannot_say_what_a_field_says() -> None:
+    value = {"b": 3, "extra": {"a": "x", "b": 4, "c": 5}}
+
+    assert {"b": 3, "c": 5} == SEALED.down(value)
 
 
 @given(st.integers(0, 2**31 - 1))

@@ -1,0 +1,131 @@
+"""Agent v1alpha1 <-> v1beta1 (rows 1 to 5 of the field table)."""
+
+from collections.abc import Iterable
+from typing import Final
+
+from schemagen.problems import JSON
+from schemagen.versions import steps
+
+# --- environment (row 3): later variables win, and only v1beta1 can refer to a value -----------
+
+PLAIN_VARIABLE = steps.record(steps.keep("name", "value"))
+
+
+def _variable_down(value: JSON) -> JSON:
+    # Without its reference the variable would be empty, which is another meaning.
+    is_reference = steps.get(value, ("valueFrom",)) not in (steps.ABSENT, None)
+    return steps.ABSENT if is_reference else PLAIN_VARIABLE.down(value)
+
+
+ENV = steps.each_by_last("name", steps.Fn(PLAIN_VARIABLE.up, _variable_down))
+
+# --- policy (row 4): an empty list allowed everything ------------------------------------------
+
+# Stands alone in a list that allows nothing, because an empty one allows everything to readers of
+# v1alpha1. No object can have this name, and no source provider is called so.
+DENY_ALL: Final = "!deny-all"
+
+NAME = steps.typed(str, lambda value: value != DENY_ALL)
+PROVIDER = steps.enumeration(
+    {"github": "GitHub", "linear": "Linear", "manual": "Manual", "custom": "Custom"}
+)
+
+
+def _allowance(item: steps.Step) -> steps.Step:
+    """An allow list <-> its mode and its items; what is no such list allows nothing."""
+    items = steps.each_once(item)
+
+    def up(value: JSON) -> JSON:
+        if value is None:
+            return steps.ABSENT
+        if value == []:
+            return {"mode": "AllowAll"}
+        allowed = items.up(value)
+        return {"mode": "AllowListed", "allowed": [] if allowed is steps.ABSENT else allowed}
+
+    def down(value: JSON) -> JSON:
+        if value is None:
+            return steps.ABSENT
+        if steps.get(value, ("mode",)) == "AllowAll":
+            return []
+        allowed = items.down(steps.get(value, ("allowed",)))
+        return [DENY_ALL] if allowed is steps.ABSENT or not allowed else allowed
+
+    return steps.Fn(up, down)
+
+
+LISTS: Final = {
+    "allowedSecrets": ("secrets", NAME),
+    "allowedServiceAccounts": ("serviceAccounts", NAME),
+    "allowedImplementationSourceProviders": ("sourceProviders", PROVIDER),
+}
+READABLE_POLICY = steps.record(
+    *(steps.move(old, new, _allowance(item)) for old, (new, item) in LISTS.items())
+)
+
+
+def _readable(value: JSON, names: Iterable[str]) -> JSON:
+    """What is no policy at all has no list in any of its places, so that nothing is allowed."""
+    no_list = False
+    return value if value is None or type(value) is dict else dict.fromkeys(names, no_list)
+
+
+POLICY = steps.Fn(
+    lambda value: READABLE_POLICY.up(_readable(value, LISTS)),
+    lambda value: READABLE_POLICY.down(_readable(value, [new for new, _ in LISTS.values()])),
+)
+
+# --- defaults of runs (rows 1, 2): the system prompt is a union --------------------------------
+
+KEY_REF = steps.record(steps.keep("name", "key"))
+# The kinds that hold a prompt, in the order in which they count where a union has two.
+PROMPT_ARMS: Final = {"Secret": "secretKeyRef", "ConfigMap": "configMapKeyRef"}
+
+
+def _prompt_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
+    reference = old.get("systemPromptRef")
+    kind = steps.get(reference, ("kind",))
+    arm = PROMPT_ARMS.get(kind) if type(kind) is str else None
+    # With both, v1alpha1 controllers take the reference.
+    if arm is not None:
+        new["systemPrompt"] = {arm: KEY_REF.up(reference)}
+    else:
+        steps.put(new, ("systemPrompt", "inline"), steps.text().up(old.get("systemPrompt")))
+
+
+def _prompt_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
+    union = new.get("systemPrompt")
+    for kind, arm in PROMPT_ARMS.items():
+        reference = KEY_REF.down(steps.get(union, (arm,)))
+        if reference is not steps.ABSENT:
+            old["systemPromptRef"] = {"kind": kind, **reference}
+            return
+    steps.put(old, ("systemPrompt",), steps.text().down(steps.get(union, ("inline",))))
+
+
+DEFAULTS = steps.record(
+    steps.move("timeoutSeconds", "timeout", steps.to_duration()),
+    steps.move("retryLimit", "retry.limit", steps.integer(least=0)),
+    steps.PartFn(_prompt_up, _prompt_down),
+)
+
+SPEC = steps.record(
+    steps.keep("providerRef", "config", "memoryRef", "vcsRef"),
+    steps.same_name("env", ENV),
+    steps.move("security", "policy", POLICY),
+    steps.move("defaults", "runDefaults", DEFAULTS),
+)
+
+STATUS = steps.record(
+    steps.keep("observedGeneration"),
+    steps.same_name("conditions", steps.each_by("type", steps.KEEP)),
+    steps.move("updatedAt", "lastUpdateTime"),
+)
+
+CONVERSION = steps.Conversion(
+    steps.record(
+        steps.keep("kind", "metadata"),
+        steps.same_name("spec", SPEC),
+        steps.same_name("status", STATUS),
+    )
+)

@@ -1,0 +1,264 @@
+"""AgentProvider v1alpha1 <-> v1beta1 (rows 22 to 26 of the field table)."""
+
+from typing import Final
+
+from crds.v1alpha1 import agentrun_conversion
+from schemagen.problems import JSON
+from schemagen.versions import steps
+
+# --- environment (rows 23, 24): templates and Secrets are one list -----------------------------
+
+# The runner's pod has templates first, then Secrets, and of two variables the later one counts.
+TEMPLATES = steps.map_to_list("name", "value")
+
+
+def _is_complete(entry: JSON) -> bool:
+    """Whether v1alpha1 controllers set the variable: they pass over one without name or key."""
+    texts = [steps.get(entry, (key,)) for key in ("name", "secretName", "key")]
+    return all(type(text) is str and text.strip() for text in texts)
+
+
+SECRETS = steps.each_by_last(
+    "name",
+    steps.when(
+        _is_complete,
+        steps.record(
+            steps.keep("name"),
+            steps.move("secretName", "valueFrom.secretKeyRef.name"),
+            steps.move("key", "valueFrom.secretKeyRef.key"),
+            steps.move("optional", "valueFrom.secretKeyRef.optional"),
+        ),
+    ),
+)
+# Where v1alpha1 controllers look for variables from Secrets: the first list counts, even if empty.
+PLACES: Final = (("secretEnv",), ("adapter", "secretEnv"), ("adapter", "codex", "secretEnv"))
+
+
+def _listed_at(spec: dict[str, JSON]) -> steps.Path | None:
+    """The place of the list that counts."""
+    return next((place for place in PLACES if type(steps.get(spec, place)) is list), None)
+
+
+def _env_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
+    place = _listed_at(old)
+    templates = TEMPLATES.up(old.get("envTemplate"))
+    if templates is steps.ABSENT and place is None:
+        return
+    secrets = [] if place is None else SECRETS.up(steps.get(old, place))
+    names = {item["name"] for item in secrets}
+    plain = [] if templates is steps.ABSENT else templates
+    new["env"] = [item for item in plain if item["name"] not in names] + secrets
+
+
+def _env_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
+    env = new.get("env")
+    if type(env) is not list:
+        return
+    items = [item for item in env if type(item) is dict]
+    # A variable without a value is empty, in core/v1 too.
+    templates = TEMPLATES.down(
+        [{"value": "", **item} for item in items if item.get("valueFrom") is None]
+    )
+    secrets = SECRETS.down([item for item in items if item.get("valueFrom") is not None])
+    if templates:
+        old["envTemplate"] = templates
+    if secrets or not templates:
+        old["secretEnv"] = secrets
+
+
+ENV = steps.PartFn(_env_up, _env_down)
+
+
+def _without(value: dict[str, JSON], path: steps.Path) -> dict[str, JSON]:
+    name, *rest = path
+    if rest:
+        return {**value, name: _without(value[name], tuple(rest))}
+    return {key: item for key, item in value.items() if key != name}
+
+
+def _without_counting(spec: dict[str, JSON]) -> JSON:
+    """The adapter without the list of variables that counts; another one is a setting like any."""
+    place = _listed_at(spec)
+    return spec.get("adapter") if place in {None, PLACES[0]} else _without(spec, place)["adapter"]
+
+
+def _without_lists(spec: dict[str, JSON]) -> dict[str, JSON]:
+    """The spec without lists that are mere settings to v1beta1 and would count here."""
+    while (place := _listed_at(spec)) not in {None, PLACES[0]}:
+        spec = _without(spec, place)
+    return spec
+
+
+# --- adapter (row 22): free-form settings become typed ones ------------------------------------
+
+FILE = steps.record(steps.same_name("path", steps.text()), steps.same_name("content", steps.text()))
+ARTIFACT = steps.record(
+    tuple(steps.same_name(name, steps.text()) for name in ("name", "path", "key", "url"))
+)
+TEXTS = steps.exact(steps.each(steps.text()))
+FLAG = steps.typed(bool)
+
+CODEX = steps.sealed_record(
+    (
+        *(
+            steps.same_name(name, steps.text())
+            for name in (
+                *("binaryPath", "cwd", "model", "effort", "prompt", "threadId"),
+                *("baseInstructions", "developerInstructions"),
+            )
+        ),
+        steps.same_name("cliConfigOverrides", TEXTS),
+        steps.same_name(
+            "sandbox",
+            steps.enumeration(
+                {
+                    "read-only": "ReadOnly",
+                    "workspace-write": "WorkspaceWrite",
+                    "danger-full-access": "DangerFullAccess",
+                }
+            ),
+        ),
+        steps.same_name(
+            "approval",
+            steps.enumeration(
+                {
+                    "untrusted": "Untrusted",
+                    "on-failure": "OnFailure",
+                    "on-request": "OnRequest",
+                    "never": "Never",
+                }
+            ),
+        ),
+        steps.same_name("threadConfig", steps.typed(dict)),
+        steps.same_name(
+            "goal",
+            steps.exact(
+                steps.record(
+                    steps.same_name("objective", steps.text()),
+                    steps.same_name("tokenBudget", steps.integer(least=1, most=2**63 - 1)),
+                )
+            ),
+        ),
+        steps.move("bootstrapTimeoutMs", "bootstrapTimeout", agentrun_conversion.MILLISECONDS),
+        steps.same_name("experimentalRawEvents", FLAG),
+        steps.same_name("persistExtendedHistory", FLAG),
+    ),
+    extra="extra",
+)
+EXEC = steps.sealed_record(
+    (
+        steps.same_name("binary", steps.text()),
+        steps.move("argsTemplate", "args", TEXTS),
+        steps.move("envTemplate", "env", steps.exact(TEMPLATES)),
+        steps.move("inputFiles", "files", steps.exact(steps.each_by("path", FILE))),
+        steps.same_name("outputArtifacts", steps.exact(steps.each_by("name", ARTIFACT))),
+    ),
+    extra="extra",
+)
+TYPE = steps.move(
+    "type", "type", steps.enumeration({"codex-app-server": "CodexAppServer", "exec": "Exec"})
+)
+CODEX_ARM = steps.move("codex", "codexAppServer", CODEX)
+EXEC_ARM = steps.same_name("exec", EXEC)
+# Settings of an adapter that is not meant are extra.
+ADAPTERS: Final = {
+    "codex-app-server": steps.sealed_record((TYPE, CODEX_ARM), extra="extra"),
+    "exec": steps.sealed_record((TYPE, EXEC_ARM), extra="extra"),
+}
+UNKNOWN_ADAPTER = steps.sealed_record((TYPE,), extra="extra")
+# What the API server converts may be a part of an object, without type and binary.
+UNTYPED_ADAPTER = steps.sealed_record((TYPE, CODEX_ARM, EXEC_ARM), extra="extra")
+
+
+def _adapter_of(word: JSON) -> steps.Step:
+    return ADAPTERS.get(word, UNKNOWN_ADAPTER) if type(word) is str else UNTYPED_ADAPTER
+
+
+def _inferred_type(binary: JSON) -> JSON:
+    """What v1alpha1 controllers do without adapter.type."""
+    if type(binary) is not str:
+        return steps.ABSENT
+    return "codex-app-server" if not binary or binary.endswith("/agent-runner") else "exec"
+
+
+def _adapter_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
+    adapter = _without_counting(old)
+    settings = adapter if type(adapter) is dict else {}
+    if type(settings.get("type")) is not str:
+        inferred = _inferred_type(old.get("binary"))
+        if inferred is not steps.ABSENT:
+            settings = {**settings, "type": inferred}
+    if settings or type(adapter) is dict:
+        new["adapter"] = _adapter_of(settings.get("type")).up(settings)
+
+
+def _word_of(adapter: dict[str, JSON]) -> JSON:
+    """The word for the adapter's type, which may be one that v1beta1 does not know."""
+    word = TYPE.step.down(adapter.get("type"))
+    foreign = steps.get(adapter, ("extra", "type"))
+    is_foreign = TYPE.step.up(foreign) is steps.ABSENT
+    return foreign if word is steps.ABSENT and is_foreign else word
+
+
+def _adapter_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
+    adapter = new.get("adapter")
+    if type(adapter) is dict:
+        settings = _adapter_of(_word_of(adapter)).down(adapter)
+        old["adapter"] = _without_lists({**old, "adapter": settings})["adapter"]
+
+
+ADAPTER = steps.PartFn(_adapter_up, _adapter_down)
+
+# --- files (row 25) and the rest ---------------------------------------------------------------
+
+
+def _file_down(value: JSON) -> JSON:
+    # Without its reference the file would be empty, which is another meaning.
+    references = (steps.get(value, (name,)) for name in ("configMapKeyRef", "secretKeyRef"))
+    is_reference = any(found not in (steps.ABSENT, None) for found in references)
+    return steps.ABSENT if is_reference else FILE.down(value)
+
+
+WORKLOAD = steps.record(
+    steps.keep("image", "serviceAccountName"),
+    steps.same_name(
+        "serviceAccountToken",
+        steps.record(steps.keep("audience", "expirationSeconds", "mountPath")),
+    ),
+    steps.same_name(
+        "resources",
+        steps.record(
+            steps.same_name("requests", agentrun_conversion.QUANTITIES),
+            steps.same_name("limits", agentrun_conversion.QUANTITIES),
+        ),
+    ),
+)
+CAPACITY = steps.enumeration({"degrade": "Degrade", "block": "Block"})
+
+SPEC = steps.record(
+    steps.move("binary", "runner.command"),
+    steps.move("argsTemplate", "runner.args"),
+    ADAPTER,
+    ENV,  # after the adapter upwards, so before it downwards: the adapter looks at secretEnv
+    steps.move("inputFiles", "files", steps.each_by("path", steps.Fn(FILE.up, _file_down))),
+    steps.same_name("outputArtifacts", steps.each_by("name", ARTIFACT)),
+    steps.same_name(
+        "health", steps.record(steps.move("capacityFailurePolicy", "onCapacityExhausted", CAPACITY))
+    ),
+    steps.same_name("workload", WORKLOAD),
+)
+
+STATUS = steps.record(
+    steps.keep("observedGeneration"),
+    steps.same_name("conditions", steps.each_by("type", steps.KEEP)),
+    steps.move("updatedAt", "lastUpdateTime"),
+)
+
+CONVERSION = steps.Conversion(
+    steps.record(
+        steps.keep("kind", "metadata"),
+        steps.same_name("spec", SPEC),
+        steps.same_name("status", STATUS),
+    ),
+    unordered_paths=("spec.adapter.exec.env",),
+)

@@ -1,0 +1,95 @@
+"""ImplementationSource v1alpha1 <-> v1beta1 (rows 27 to 30 of the field table)."""
+
+from schemagen.problems import JSON
+from schemagen.versions import steps
+
+# The key that v1alpha1 controllers read if none is named.
+TOKEN_KEY = "token"  # noqa: S105 - the name of a key
+
+PROVIDERS = {"github": "GitHub", "linear": "Linear"}
+
+# --- scope (row 27): each provider has the fields that it reads ---------------------------------
+
+
+def _scope(*names: str) -> steps.Step:
+    return steps.record(*(steps.move(f"scope.{name}", name) for name in names))
+
+
+SCOPE = steps.flat_union(
+    "provider",
+    github=("github", _scope("repository", "organization", "labels")),
+    linear=("linear", _scope("team", "project", "labels")),
+)
+
+# --- credentials and ingestion (rows 28, 29): one secret was both -------------------------------
+
+KEY_REF = steps.record(steps.keep("name"), steps.written_out("key", TOKEN_KEY))
+
+
+def _ingestion_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
+    webhook = old.get("webhook")
+    if type(webhook) is not dict:
+        return
+    if webhook.get("enabled") is not True:
+        new["ingestion"] = {"mode": "Disabled"}
+        return
+    new["ingestion"] = {"mode": "Webhook"}
+    signing = KEY_REF.up(steps.get(old, ("auth", "secretRef")))
+    if signing is not steps.ABSENT:
+        new["ingestion"]["webhook"] = {"signingSecretRefs": [signing]}
+
+
+def _ingestion_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
+    ingestion = new.get("ingestion")
+    if type(ingestion) is not dict:
+        return
+    # Polling has no word in v1alpha1, whose controllers then leave the tracker alone. They do so
+    # too where two modes contradict each other, as when one is put back beside an edited other.
+    is_webhook = ingestion.get("mode") == "Webhook" and "poll" not in ingestion
+    old["webhook"] = {"enabled": is_webhook}
+
+
+SPEC = steps.record(
+    SCOPE,
+    steps.move(
+        "auth", "credentials", steps.record(steps.move("secretRef", "secretKeyRef", KEY_REF))
+    ),
+    steps.PartFn(_ingestion_up, _ingestion_down),
+    steps.same_name("mapping", steps.map_to_list("from", "to")),
+)
+
+# --- status: lossless by itself, it gets no residue ---------------------------------------------
+
+WEBHOOK_SYNC = steps.record(
+    steps.keep("idempotencyKey", "deliveryId", "externalId", "sourceVersion", "attempts", "error"),
+    steps.same_name("provider", steps.respelled(PROVIDERS)),
+    steps.move("receivedAt", "receivedTime"),
+    steps.move("processedAt", "processedTime"),
+    steps.same_name(
+        "status",
+        steps.respelled(
+            {
+                "queued": "Queued",
+                "synced": "Synced",
+                "retrying": "Retrying",
+                "failed": "Failed",
+            }
+        ),
+    ),
+)
+STATUS = steps.record(
+    steps.keep("observedGeneration"),
+    steps.same_name("conditions", steps.each_by("type", steps.KEEP)),
+    steps.move("lastSyncedAt", "lastSyncTime"),
+    steps.move("updatedAt", "lastUpdateTime"),
+    steps.same_name("lastWebhook", WEBHOOK_SYNC),
+)
+
+CONVERSION = steps.Conversion(
+    steps.record(
+        steps.keep("kind", "metadata"),
+        steps.same_name("spec", SPEC),
+        steps.same_name("status", STATUS),
+    ),
+    unordered_paths=("spec.mapping",),
+)

@@ -1,0 +1,139 @@
+"""VersionControlProvider v1alpha1 <-> v1beta1 (row VCP of the field table)."""
+
+from typing import Final
+
+from schemagen.problems import JSON
+from schemagen.versions import steps
+
+# --- auth: one way, by its type -----------------------------------------------------------------
+
+METHODS: Final = {"token": "Token", "app": "App", "ssh": "SSH", "none": "None"}
+METHOD = steps.enumeration(METHODS)
+
+# Without a method v1alpha1 controllers take the first of these that names a Secret.
+SECRETS: Final = {
+    "token": ("token", "secretRef", "name"),
+    "app": ("app", "privateKeySecretRef", "name"),
+    "ssh": ("ssh", "privateKeySecretRef", "name"),
+}
+
+ID = steps.Fn(
+    lambda value: str(value) if type(value) is int else steps.text().up(value), steps.text().down
+)
+ARMS: Final = {
+    "token": steps.record(
+        steps.keep("secretRef"),
+        steps.same_name(
+            "type",
+            steps.enumeration(
+                {
+                    "pat": "PAT",
+                    "fine_grained": "FineGrained",
+                    "api_token": "APIToken",
+                    "access_token": "AccessToken",
+                }
+            ),
+        ),
+    ),
+    "app": steps.record(
+        steps.keep("privateKeySecretRef"),
+        steps.same_name("appId", ID),
+        steps.same_name("installationId", ID),
+        steps.move("tokenTtlSeconds", "tokenTTL", steps.to_duration()),
+    ),
+    "ssh": steps.record(steps.keep("privateKeySecretRef", "knownHostsConfigMapRef")),
+}
+
+
+def _method_of(auth: dict[str, JSON]) -> str:
+    """The method that v1alpha1 controllers use."""
+    method = auth.get("method")
+    if type(method) is str and method in METHODS:
+        return method
+    named = (method for method, path in SECRETS.items() if _is_name(steps.get(auth, path)))
+    return next(named, "none")
+
+
+def _is_name(value: JSON) -> bool:
+    return type(value) is str and value.strip() != ""
+
+
+def _method_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
+    method = _method_of(old)
+    new["type"] = METHODS[method]
+    if method in ARMS:
+        steps.put(new, (method,), ARMS[method].up(old.get(method)))
+
+
+def _method_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
+    # The method is always said: none may be guessed from what stands beside it.
+    method = METHOD.down(new.get("type"))
+    if method is steps.ABSENT:
+        method = "none"
+    old["method"] = method
+    if method in ARMS:
+        steps.put(old, (method,), ARMS[method].down(new.get(method)))
+
+
+AUTH = steps.record(steps.keep("username"), steps.PartFn(_method_up, _method_down))
+
+# --- policy: an empty list allows everything, in both versions ----------------------------------
+
+# No repository's full name is so. It keeps a list that has nothing else to say from allowing all.
+ALLOWS_NOTHING: Final = "!deny-all"
+PATTERNS = steps.each(steps.text())
+
+
+def _allowed(value: JSON) -> JSON:
+    if value is None:
+        return steps.ABSENT
+    patterns = PATTERNS.up(value)
+    is_readable = patterns is not steps.ABSENT and (patterns or value == [])
+    return patterns if is_readable else [ALLOWS_NOTHING]
+
+
+POLICY = steps.record(
+    steps.same_name("allow", steps.Fn(_allowed, _allowed)),
+    steps.same_name("deny", PATTERNS),
+)
+
+SPEC = steps.record(
+    steps.same_name(
+        "provider",
+        steps.enumeration(
+            {
+                "github": "GitHub",
+                "gitlab": "GitLab",
+                "bitbucket": "Bitbucket",
+                "gitea": "Gitea",
+                "generic": "Generic",
+            }
+        ),
+    ),
+    steps.move("apiBaseUrl", "endpoints.api"),
+    steps.move("cloneBaseUrl", "endpoints.clone"),
+    steps.move("webBaseUrl", "endpoints.web"),
+    steps.move(
+        "cloneProtocol", "clone.protocol", steps.enumeration({"https": "HTTPS", "ssh": "SSH"})
+    ),
+    steps.move("sshHost", "clone.ssh.host"),
+    steps.move("sshUser", "clone.ssh.user"),
+    steps.same_name("auth", AUTH),
+    steps.same_name("repositoryPolicy", POLICY),
+    steps.keep("capabilities", "defaults"),
+)
+
+STATUS = steps.record(
+    steps.keep("observedGeneration"),
+    steps.same_name("conditions", steps.each_by("type", steps.KEEP)),
+    steps.move("lastValidatedAt", "lastValidationTime"),
+    steps.move("updatedAt", "lastUpdateTime"),
+)
+
+CONVERSION = steps.Conversion(
+    steps.record(
+        steps.keep("kind", "metadata"),
+        steps.same_name("spec", SPEC),
+        steps.same_name("status", STATUS),
+    )
+)

@@ -1,0 +1,121 @@
+"""How the judge's module is laid out to be built: ours, and modules without what is left out."""
+
+import json
+import pathlib
+import subprocess
+import sys
+import zipfile
+
+import pytest
+
+from schemagen.judge import module, recipe
+
+FILES = ("a.go", "b.go", "a_test.go", "testdata/c.go", "d/testdata/c.go", "d/e.go")
+
+
+@pytest.fixture
+def sources(tmp_path: pathlib.Path) -> pathlib.Path:
+    folder = tmp_path / "a user's sources"
+    folder.mkdir()
+    for name in ("main.go", "go.sum", "module.py"):
+        (folder / name).touch()
+    (folder / "go.mod").write_text("module ours\n")
+    return folder
+
+
+class Go:
+    """Has two modules in its cache."""
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self.root = root
+        self.asked: list[tuple[str, ...]] = []
+
+    def __call__(self, *arguments: str) -> str:
+        self.asked.append(arguments)
+        answers = [self._module("example.com/one", "v1.0.0"), self._module("two.io/x", "v0.2.0")]
+        return "go: a warning\n" + "\n".join(answers)
+
+    def _module(self, name: str, version: str) -> str:
+        path = self.root / f"{version}.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for file in FILES:
+                archive.writestr(f"{name}@{version}/{file}", file)
+        return json.dumps({"Path": name, "Version": version, "Zip": str(path)}, indent="\t")
+
+
+@pytest.fixture
+def go(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Go:
+    left_out = {"example.com/one": ("b.go",), "two.io/x": ("a.go", "d/e.go")}
+    monkeypatch.setattr(recipe, "LEFT_OUT", left_out)
+    return Go(tmp_path)
+
+
+def test_folder_holds_ours_and_modules_without_what_is_left_out(
+    tmp_path: pathlib.Path, sources: pathlib.Path, go: Go
+) -> None:
+    folder = tmp_path / "built in"
+
+    recipe.lay_out(sources, folder, go)
+
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert {
+        *("go.mod", "go.sum", "main.go"),
+        *("example.com/one@v1.0.0/a.go", "example.com/one@v1.0.0/d/e.go", "two.io/x@v0.2.0/b.go"),
+    } == found
+    assert [("mod", "download", "-json", "example.com/one", "two.io/x")] == go.asked
+
+
+def test_go_is_told_to_take_the_copies(
+    tmp_path: pathlib.Path, sources: pathlib.Path, go: Go
+) -> None:
+    recipe.lay_out(sources, tmp_path / "laid out", go)
+
+    assert (
+        "module ours\n"
+        "replace example.com/one => ./example.com/one@v1.0.0\n"
+        "replace two.io/x => ./two.io/x@v0.2.0\n"
+    ) == (tmp_path / "laid out" / "go.mod").read_text()
+    assert "module ours\n" == (sources / "go.mod").read_text()
+
+
+def test_file_that_is_gone_is_named_with_the_list(
+    tmp_path: pathlib.Path, sources: pathlib.Path, go: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left_out = {"example.com/one": ("b.go", "x.go", "d/y.go"), "two.io/x": ()}
+    monkeypatch.setattr(recipe, "LEFT_OUT", left_out)
+
+    with pytest.raises(recipe.GoneError) as error:
+        recipe.lay_out(sources, tmp_path / "laid out", go)
+
+    assert (
+        "expected example.com/one@v1.0.0/d/y.go, example.com/one@v1.0.0/x.go to leave out of the "
+        "judge, got a module without; change LEFT_OUT in schemagen/judge/recipe.py for this version"
+    ) == str(error.value)
+
+
+def test_modules_that_lose_files_are_required() -> None:
+    required = (module.SOURCE / "go.mod").read_text()
+
+    assert [] == [name for name in recipe.LEFT_OUT if f"\t{name} v" not in required]
+
+
+def test_recipe_needs_the_standard_library_alone() -> None:
+    # As the wheel's build hook loads it, where nothing is installed.
+    code = f"import runpy; runpy.run_path({recipe.__file__!r})"
+
+    done = subprocess.run([sys.executable, "-I", "-S", "-c", code], check=False)
+
+    assert 0 == done.returncode
+
+
+def test_other_recipe_makes_another_module(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environment = {"KUBEWRIGHT_CACHE": str(tmp_path)}
+    before = module.built_path(environment)
+    other = tmp_path / "recipe.py"
+    other.write_text("LEFT_OUT = {}\n")
+
+    monkeypatch.setattr(recipe, "__file__", str(other))
+
+    assert before != module.built_path(environment)
