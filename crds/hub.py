@@ -2,6 +2,7 @@
 
 from crds.v1beta1 import (
     agent,
+    agentprovider,
     agentrun,
     implementationsource,
     implementationspec,
@@ -14,6 +15,7 @@ VERSION = "v1beta1"
 __all__ = [
     "VERSION",
     "agent",
+    "agentprovider",
     "agentrun",
     "implementationsource",
     "implementationspec",

@@ -4,15 +4,17 @@ from crds import hub
 from crds.admission import agent as agent_rules
 from crds.admission import agentrun as agentrun_rules
 from crds.v1alpha1 import agent as agent_v1alpha1
-from crds.v1alpha1 import agentrun as agentrun_v1alpha1
 from crds.v1alpha1 import (
     agent_conversion,
+    agentprovider_conversion,
     agentrun_conversion,
     implementationsource_conversion,
     implementationspec_conversion,
     memory_conversion,
     versioncontrolprovider_conversion,
 )
+from crds.v1alpha1 import agentprovider as agentprovider_v1alpha1
+from crds.v1alpha1 import agentrun as agentrun_v1alpha1
 from crds.v1alpha1 import implementationsource as implementationsource_v1alpha1
 from crds.v1alpha1 import implementationspec as implementationspec_v1alpha1
 from crds.v1alpha1 import memory as memory_v1alpha1
@@ -65,6 +67,36 @@ AGENT = Kind(
                 Column("Age", ".metadata.creationTimestamp", type="date"),
             ),
             selectable=(".spec.providerRef.name", ".spec.memoryRef.name", ".spec.vcsRef.name"),
+        ),
+    ),
+)
+
+AGENT_PROVIDER = Kind(
+    name="AgentProvider",
+    plural="agentproviders",
+    short_names=("aprov",),
+    categories=("agents",),
+    annotations=SYNC_WAVE,
+    versions=(
+        Version(
+            name="v1alpha1",
+            model=agentprovider_v1alpha1.AgentProvider,
+            conversion=agentprovider_conversion.CONVERSION,
+            deprecated=deprecation("AgentProvider"),
+            columns=(Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),),
+        ),
+        Version(
+            name=hub.VERSION,
+            model=hub.agentprovider.AgentProvider,
+            storage=True,
+            columns=(
+                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                Column("Adapter", ".spec.adapter.type"),
+                Column("Model", ".spec.adapter.codexAppServer.model", priority=1),
+                Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', priority=1),
+                Column("Age", ".metadata.creationTimestamp", type="date"),
+            ),
+            selectable=(".spec.adapter.type",),
         ),
     ),
 )
@@ -255,6 +287,7 @@ api = Api(
     group=GROUP,
     kinds=(
         AGENT,
+        AGENT_PROVIDER,
         AGENT_RUN,
         IMPLEMENTATION_SPEC,
         IMPLEMENTATION_SOURCE,

@@ -204,7 +204,7 @@ ARM_SETTINGS: Final = {
     ),
 }
 CONFIGS: Final = {
-    runtime: steps.open_record((*SETTINGS, *ARM_SETTINGS.get(runtime, ())), extra="extraConfig")
+    runtime: steps.sealed_record((*SETTINGS, *ARM_SETTINGS.get(runtime, ())), extra="extraConfig")
     for runtime in RUNTIMES
 }
 TYPE = steps.enumeration(RUNTIMES)

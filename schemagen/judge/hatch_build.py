@@ -5,9 +5,11 @@ KUBEWRIGHT_JUDGE names a module that is built already, as `make judge` prints it
 
 import os
 import pathlib
+import runpy
 import shutil
 import subprocess
 import tempfile
+import types
 from typing import Any
 
 from hatchling.builders.hooks.plugin.interface import BuildHookInterface
@@ -44,12 +46,21 @@ class JudgeHook(BuildHookInterface):  # type: ignore[type-arg] # of any configur
         self._scratch = tempfile.TemporaryDirectory()
         path = pathlib.Path(self._scratch.name, NAME)
         self.app.display_info(f"building {NAME} from Go modules (a minute and a half)")
-        target = {"GOOS": "wasip1", "GOARCH": "wasm", "CGO_ENABLED": "0", "GOWORK": "off"}
-        flags = ["-mod=readonly", "-trimpath", "-ldflags", "-s -w", "-buildmode=c-shared"]
-        subprocess.run(  # noqa: S603 - Go, on our own sources
-            [go, "build", *flags, "-o", str(path), "."],
-            cwd=pathlib.Path(self.root, SOURCE),
-            env={**os.environ, **target},
-            check=True,
-        )
+        source, folder = pathlib.Path(self.root, SOURCE), path.with_name("modules")
+        # By its path: where the wheel is built, our packages cannot be imported.
+        recipe = types.SimpleNamespace(**runpy.run_path(str(source / "recipe.py")))
+        environment = {**os.environ, **recipe.TARGET}
+
+        def run(*arguments: str) -> str:
+            return subprocess.run(  # noqa: S603 - Go, on our own sources
+                [go, *arguments],
+                cwd=folder,
+                env=environment,
+                stdout=subprocess.PIPE,
+                text=True,
+                check=True,
+            ).stdout
+
+        recipe.lay_out(source, folder, run)
+        run("build", "-mod=readonly", *recipe.FLAGS, "-o", str(path), ".")
         return str(path)

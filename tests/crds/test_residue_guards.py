@@ -12,7 +12,7 @@ from schemagen import canonical
 from schemagen.versions import graph
 from tests.support import manifests, objects
 
-RUN = crds.api.kinds[0]
+(RUN,) = (kind for kind in crds.api if kind.name == "AgentRun")
 OLD_RESIDUE = "conversion.agents.proompteng.ai/v1alpha1-residue"
 NEW_RESIDUE = "conversion.agents.proompteng.ai/v1beta1-residue"
 

@@ -12,7 +12,8 @@ from schemagen import crd, judge
 from tests.support import manifests
 
 TEXT = {"type": "string"}
-RUN = crd.crd(crds.api, crds.api.kinds[0], webhook={"url": "https://localhost/convert"})
+(KIND,) = (kind for kind in crds.api.kinds if kind.name == "AgentRun")
+RUN = crd.crd(crds.api, KIND, webhook={"url": "https://localhost/convert"})
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,9 @@ import subprocess
 import sys
 
 import pytest
+import yaml
 
+import crds
 from schemagen import documents
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -55,7 +57,8 @@ items:
 """
 
 
-LINES = """\
+LINES = f"""\
+standard input:9: warning: AgentRun bad: {crds.platform.deprecation("AgentRun")}
 standard input:22: warning: AgentRun bad: unknown field "spec.workflow.steps[1].nome"
 standard input:18: AgentRun bad: spec.runtime.type: Unsupported value: "magic": \
 supported values: "workflow", "job", "temporal", "custom"
@@ -79,7 +82,11 @@ def test_samples_would_all_be_taken() -> None:
 
     done = validate(*(argument for path in samples for argument in ("-f", str(path))))
 
-    assert (0, "", "4 would be taken, 0 refused\n") == (done.returncode, done.stdout, done.stderr)
+    objects = [one for path in samples for one in yaml.safe_load_all(path.read_text())]
+    older = [one for one in objects if one["apiVersion"].endswith("/v1alpha1")]
+    assert (0, f"{len(objects)} would be taken, 0 refused\n") == (done.returncode, done.stderr)
+    assert len(older) == len(done.stdout.splitlines())
+    assert all("v1alpha1" in line and "is deprecated" in line for line in done.stdout.splitlines())
 
 
 def test_refusals_and_warnings_name_file_line_and_field() -> None:

@@ -1,16 +1,19 @@
 """A tool is built once, whole or not at all, and says how far it is."""
 
+import dataclasses
 import os
 import pathlib
 import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 import pytest
 
 from controllers.devcluster import binaries, build, errors, pin, tools, versions
 from controllers.devcluster.versions import Version
+from schemagen.judge import recipe
 
 KUBECTL = tools.KUBECTL
 
@@ -52,6 +55,16 @@ def test_binary_is_stamped_with_its_version(tmp_path: pathlib.Path) -> None:
         " -X k8s.io/component-base/version.gitMajor=1"
         " -X k8s.io/component-base/version.gitMinor=37"
     ) == task.ldflags
+    assert ("-trimpath", "-ldflags", task.ldflags) == task.flags
+
+
+def test_judge_is_built_as_the_wheel_builds_it(tmp_path: pathlib.Path) -> None:
+    task = build._Build(  # noqa: SLF001 - of what there is one module for each version of sources
+        tools.JUDGE, tmp_path / "go", tmp_path, Version(1, 37, 2), tmp_path
+    )
+
+    assert recipe.FLAGS == task.flags
+    assert [tmp_path / "go", "build", "-mod=readonly", "."] == task.command("build")
 
 
 def test_pinned_modules_are_all_of_the_version() -> None:
@@ -95,7 +108,7 @@ else:
     path.write_text("half")
     pathlib.Path(os.environ["GOTMPDIR"], "object.o").touch()
     with open({log!r}, "a") as log:
-        log.write(f"built {{os.getpid()}}\\n")
+        log.write(f"built {{os.getpid()}} {{os.getcwd()}}\\n")
     time.sleep({seconds})
     path.write_text("#!/bin/sh\\necho v1.37.2\\n")
     path.chmod(0o755)
@@ -155,6 +168,10 @@ class Builder:
     def builds(self) -> list[int]:
         """The processes of go that began to build."""
         return [int(line.split()[1]) for line in self.log.read_text().splitlines()]
+
+    def folders(self) -> list[str]:
+        """Where they began to."""
+        return [line.split(" ", 2)[2] for line in self.log.read_text().splitlines()]
 
     def leftovers(self) -> list[str]:
         """What is in the folder of binaries besides locks."""
@@ -279,6 +296,62 @@ def test_failing_build_says_what_go_said(builder: Builder) -> None:
     assert "main.go:1: it does not compile" in said
     assert "KUBEBUILDER_ASSETS" in said
     assert [] == builder.leftovers()
+
+
+LayOut = Callable[[pathlib.Path, pathlib.Path, Callable[..., str]], None]
+
+
+def build_laid_out(builder: Builder, lay_out: LayOut) -> pathlib.Path:
+    """Build something like the judge, and leave nothing else."""
+    path = builder.root / "built" / tools.JUDGE.name
+    try:
+        build.build(
+            dataclasses.replace(tools.JUDGE, lay_out=lay_out),
+            path,
+            version=versions.wanted({}),
+            cache=builder.root / "cache",
+            is_usable=pathlib.Path.is_file,
+            tell=lambda _: None,
+        )
+    finally:
+        assert {tools.JUDGE.name, f".{tools.JUDGE.name}.lock"} >= {
+            one.name for one in path.parent.iterdir()
+        }
+    return path
+
+
+def test_tool_is_built_where_its_modules_are_laid_out(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder.go()
+    monkeypatch.setenv("PATH", str(builder.root / "path"))
+    laid_out: list[object] = []
+
+    def lay_out(source: pathlib.Path, folder: pathlib.Path, go: Callable[..., str]) -> None:
+        folder.mkdir()
+        laid_out.extend([source, str(folder), go("list")])
+
+    path = build_laid_out(builder, lay_out)
+
+    (folder,) = builder.folders()
+    assert [tools.JUDGE.folder, folder, "one\ntwo"] == laid_out
+    assert str(path.parent / f".{tools.JUDGE.name}.unfinished" / "modules") == folder
+    assert path.is_file()
+
+
+def test_layout_that_fails_is_a_failed_build(
+    builder: Builder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builder.go()
+    monkeypatch.setenv("PATH", str(builder.root / "path"))
+
+    def lay_out(*_: object) -> None:
+        raise recipe.GoneError("expected a.go, got none")
+
+    with pytest.raises(errors.BuildError, match=r"^expected a\.go, got none$"):
+        build_laid_out(builder, lay_out)
+
+    assert [] == builder.builds()
 
 
 def test_too_old_go_is_not_used(builder: Builder) -> None:
