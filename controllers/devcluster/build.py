@@ -18,6 +18,7 @@ import rich.console
 import rich.progress
 
 from controllers.devcluster import errors, processes, tools, versions
+from schemagen.judge import recipe
 
 _HERE = pathlib.Path(__file__).parent
 GO_MOD = _HERE / "go.mod"
@@ -118,6 +119,11 @@ class _Build:
     scratch: pathlib.Path
 
     @property
+    def flags(self) -> tuple[str, ...]:
+        """What decides about the binary."""
+        return self.tool.flags or ("-trimpath", "-ldflags", self.ldflags)
+
+    @property
     def ldflags(self) -> str:
         """Strip symbols, and give the version, without which kube-apiserver does not start."""
         name = "k8s.io/component-base/version"
@@ -130,8 +136,7 @@ class _Build:
 
     def command(self, verb: str, *arguments: str) -> list[str | pathlib.Path]:
         """A go command; it may resolve modules only where they are not the locked ones."""
-        is_locked = self.modules in (_HERE, self.tool.folder)
-        mod = "readonly" if is_locked else "mod"
+        mod = "readonly" if _is_locked(self.tool, self.version) else "mod"
         return [self.go, verb, f"-mod={mod}", *arguments, self.tool.package]
 
 
@@ -242,14 +247,14 @@ def _make_executable(root: pathlib.Path) -> None:
                 path.chmod(0o755)
 
 
-def _is_locked(version: versions.Version) -> bool:
-    """Whether go.mod and go.sum are for this Kubernetes version."""
-    return f"k8s.io/kubernetes v{version} " in GO_MOD.read_text()
+def _is_locked(tool: tools.Tool, version: versions.Version) -> bool:
+    """Whether there are a go.mod and a go.sum for a tool as it is in this Kubernetes version."""
+    return not tool.is_kubernetes or f"k8s.io/kubernetes v{version} " in GO_MOD.read_text()
 
 
 def _modules(tool: tools.Tool, cache: pathlib.Path, version: versions.Version) -> pathlib.Path:
     """A folder with the go.mod to build from: the locked one, or one for another version."""
-    if _is_locked(version) or not tool.is_kubernetes:
+    if _is_locked(tool, version):
         return tool.folder or _HERE
     folder = cache / "modules" / f"{version}-{tool.name}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -278,14 +283,30 @@ def go_mod_for(tool: tools.Tool, version: versions.Version, locked: str) -> str:
     )
 
 
+def _laid_out(task: _Build) -> _Build:
+    """The build in a folder of its own within its scratch, if the tool asks for that."""
+    if task.tool.lay_out is None:
+        return task
+    moved = dataclasses.replace(task, modules=task.scratch / "modules")
+
+    def go(*arguments: str) -> str:
+        return "\n".join(_lines(moved, [task.go, *arguments]))
+
+    try:
+        task.tool.lay_out(task.modules, moved.modules, go)
+    except recipe.GoneError as error:
+        raise errors.BuildError(str(error)) from error
+    return moved
+
+
 def _run(task: _Build, tell: Tell) -> None:
     minutes = max(1, round(task.tool.build_seconds / 60))
     tell(f"building {task.tool.name} from Go modules; once, about {minutes} min on two cores")
     with _Progress(task.tool, tell) as progress:
+        task = _laid_out(task)
         total = _count(task, progress)
         target = str(task.scratch / task.tool.name)
-        flags = ("-v", "-trimpath", "-ldflags", task.ldflags, *task.tool.flags)
-        command = task.command("build", *flags, "-o", target)
+        command = task.command("build", "-v", *task.flags, "-o", target)
         for line in _lines(task, command):
             if not line.startswith("go: "):
                 progress.compiled(total)

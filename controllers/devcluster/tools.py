@@ -2,8 +2,9 @@
 
 import dataclasses
 import pathlib
+from collections.abc import Callable
 
-from schemagen.judge import module
+from schemagen.judge import module, recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -17,8 +18,10 @@ class Tool:
         build_seconds: About how long a cold build takes on two cores.
         is_kubernetes: Whether it carries Kubernetes' own version.
         folder: Of its own go.mod; None is the control plane's, beside this module.
-        target: GOOS and GOARCH, where they are not this machine's.
-        flags: What else ``go build`` must be told.
+        target: Go's environment, where the tool is not for this machine.
+        flags: What ``go build`` is told; if nothing, to strip and to stamp the version.
+        lay_out: Fills a folder to build in from ``folder``, with the help of a function that runs
+            Go there; None builds in ``folder`` itself.
     """
 
     name: str
@@ -29,6 +32,7 @@ class Tool:
     folder: pathlib.Path | None = None
     target: tuple[tuple[str, str], ...] = ()
     flags: tuple[str, ...] = ()
+    lay_out: Callable[[pathlib.Path, pathlib.Path, Callable[..., str]], None] | None = None
 
 
 def _kubernetes(name: str, build_seconds: int, *version_arguments: str) -> Tool:
@@ -55,8 +59,9 @@ JUDGE = Tool(
     (),
     90,
     folder=module.SOURCE,
-    target=(("GOOS", "wasip1"), ("GOARCH", "wasm")),
-    flags=("-buildmode=c-shared",),
+    target=tuple(recipe.TARGET.items()),
+    flags=recipe.FLAGS,
+    lay_out=recipe.lay_out,
 )
 
 ALL = {
