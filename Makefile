@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges prove-roundtrip prove-storage-switch bench-schemagen bench-cel bench-judge
+.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges prove-roundtrip prove-storage-switch bench-schemagen bench-cel bench-judge bench-conversion
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -69,6 +69,9 @@ bench-cel: $(INSTALLED)  ## A CEL rule on a model against cel-python
 
 bench-judge: $(INSTALLED)  ## Start, verdict, memory and size of the in-process judge
 	$(BIN)/python -m tests.bench.bench_judge
+
+bench-conversion: $(INSTALLED)  ## A conversion of a 3 KB AgentRun
+	$(BIN)/python -m tests.bench.bench_conversion
 
 # Locks every platform and Python; needs uv, which is itself a locked package of the group `lock`.
 lock: $(INSTALLED)  ## Lock the newest versions of all packages, with hashes

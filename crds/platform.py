@@ -38,6 +38,9 @@ def deprecation(kind: str) -> str:
     )
 
 
+READY = Column("Ready", '.status.conditions[?(@.type=="Ready")].status')
+AGE = Column("Age", ".metadata.creationTimestamp", type="date")
+
 AGENT = Kind(
     name="Agent",
     plural="agents",
@@ -52,7 +55,7 @@ AGENT = Kind(
             conversion=agent_conversion.CONVERSION,
             deprecated=deprecation("Agent"),
             columns=(
-                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                READY,
                 Column("Provider", ".spec.providerRef.name"),
             ),
         ),
@@ -61,10 +64,10 @@ AGENT = Kind(
             model=hub.agent.Agent,
             storage=True,
             columns=(
-                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                READY,
                 Column("Provider", ".spec.providerRef.name"),
                 Column("Memory", ".spec.memoryRef.name", priority=1),
-                Column("Age", ".metadata.creationTimestamp", type="date"),
+                AGE,
             ),
             selectable=(".spec.providerRef.name", ".spec.memoryRef.name", ".spec.vcsRef.name"),
         ),
@@ -83,18 +86,18 @@ AGENT_PROVIDER = Kind(
             model=agentprovider_v1alpha1.AgentProvider,
             conversion=agentprovider_conversion.CONVERSION,
             deprecated=deprecation("AgentProvider"),
-            columns=(Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),),
+            columns=(READY,),
         ),
         Version(
             name=hub.VERSION,
             model=hub.agentprovider.AgentProvider,
             storage=True,
             columns=(
-                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                READY,
                 Column("Adapter", ".spec.adapter.type"),
                 Column("Model", ".spec.adapter.codexAppServer.model", priority=1),
                 Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', priority=1),
-                Column("Age", ".metadata.creationTimestamp", type="date"),
+                AGE,
             ),
             selectable=(".spec.adapter.type",),
         ),
@@ -135,7 +138,7 @@ AGENT_RUN = Kind(
                 Column("Reason", ".status.reason", priority=1),
                 Column("Started", ".status.startTime", type="date"),
                 Column("Completed", ".status.completionTime", type="date"),
-                Column("Age", ".metadata.creationTimestamp", type="date"),
+                AGE,
             ),
             selectable=(".spec.agentRef.name", ".spec.runtime.type", ".status.phase"),
         ),
@@ -155,7 +158,7 @@ IMPLEMENTATION_SPEC = Kind(
             conversion=implementationspec_conversion.CONVERSION,
             deprecated=deprecation("ImplementationSpec"),
             columns=(
-                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                READY,
                 Column("Source", ".spec.source.provider"),
                 Column("Updated", ".status.syncedAt", type="date"),
             ),
@@ -165,11 +168,11 @@ IMPLEMENTATION_SPEC = Kind(
             model=hub.implementationspec.ImplementationSpec,
             storage=True,
             columns=(
-                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                READY,
                 Column("Source", ".spec.source.provider"),
                 Column("Summary", ".spec.summary", priority=1),
                 Column("Synced", ".status.lastSyncTime", type="date"),
-                Column("Age", ".metadata.creationTimestamp", type="date"),
+                AGE,
             ),
         ),
     ),
@@ -188,7 +191,7 @@ IMPLEMENTATION_SOURCE = Kind(
             conversion=implementationsource_conversion.CONVERSION,
             deprecated=deprecation("ImplementationSource"),
             columns=(
-                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                READY,
                 Column("Provider", ".spec.provider"),
                 Column("LastSync", ".status.lastSyncedAt", type="date"),
             ),
@@ -198,12 +201,12 @@ IMPLEMENTATION_SOURCE = Kind(
             model=hub.implementationsource.ImplementationSource,
             storage=True,
             columns=(
-                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                READY,
                 Column("GitHub", ".spec.github.repository"),
                 Column("Linear", ".spec.linear.team"),
                 Column("Mode", ".spec.ingestion.mode"),
                 Column("LastSync", ".status.lastSyncTime", type="date"),
-                Column("Age", ".metadata.creationTimestamp", type="date"),
+                AGE,
             ),
             selectable=(
                 ".spec.github.repository",
@@ -228,7 +231,7 @@ MEMORY = Kind(
             conversion=memory_conversion.CONVERSION,
             deprecated=deprecation("Memory"),
             columns=(
-                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                READY,
                 Column("Type", ".spec.type"),
                 Column("Default", ".spec.default", type="boolean"),
             ),
@@ -238,11 +241,11 @@ MEMORY = Kind(
             model=hub.memory.Memory,
             storage=True,
             columns=(
-                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                READY,
                 Column("Type", ".spec.type"),
                 Column("Default", ".spec.isDefault", type="boolean"),
                 Column("Checked", ".status.lastCheckTime", type="date", priority=1),
-                Column("Age", ".metadata.creationTimestamp", type="date"),
+                AGE,
             ),
             selectable=(".spec.type", ".spec.isDefault"),
         ),
@@ -262,7 +265,7 @@ VERSION_CONTROL_PROVIDER = Kind(
             conversion=versioncontrolprovider_conversion.CONVERSION,
             deprecated=deprecation("VersionControlProvider"),
             columns=(
-                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                READY,
                 Column("Provider", ".spec.provider"),
             ),
         ),
@@ -271,12 +274,12 @@ VERSION_CONTROL_PROVIDER = Kind(
             model=hub.versioncontrolprovider.VersionControlProvider,
             storage=True,
             columns=(
-                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
+                READY,
                 Column("Provider", ".spec.provider"),
                 Column("Auth", ".spec.auth.type"),
                 Column("Web", ".spec.endpoints.web", priority=1),
                 Column("Validated", ".status.lastValidationTime", type="date"),
-                Column("Age", ".metadata.creationTimestamp", type="date"),
+                AGE,
             ),
             selectable=(".spec.provider", ".spec.auth.type"),
         ),

@@ -10,12 +10,12 @@ version nor a tampered annotation can make a conversion say what the object does
 
 import dataclasses
 import operator
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import orjson
 
-from schemagen import canonical, structural
+from schemagen import canonical
 from schemagen.model import registry
 from schemagen.problems import JSON
 from schemagen.versions import residue, shape
@@ -95,7 +95,7 @@ class _Step:
         conversion = _conversion(self.older)
         changed = conversion.up(value) if way == "up" else conversion.down(value)
         model = (self.newer if way == "up" else self.older).model
-        changed = _shaped(shape.schema_of(model)["properties"], changed)
+        changed = _shaped(shape.fields_of(model), changed)
         for version in (self.older, self.newer):
             changed, _ = _without_residue(changed, self._annotation(version))
         return changed
@@ -139,13 +139,13 @@ def _singles(entries: Sequence[residue.Entry]) -> Sequence[Sequence[residue.Entr
     return [(entry,) for entry in entries]
 
 
-def _shaped(properties: structural.Schema, value: dict[str, JSON]) -> dict[str, JSON]:
+def _shaped(fields: Mapping[str, shape.Fit], value: dict[str, JSON]) -> dict[str, JSON]:
     """The object with every field but the envelope as its schema holds it."""
     fitted = {}
     for name, item in value.items():
         if name in _ENVELOPE:
             fitted[name] = item
-        elif name in properties and (one := shape.trimmed(properties[name], item)) is not ABSENT:
+        elif name in fields and (one := fields[name](item)) is not ABSENT:
             fitted[name] = one
     return fitted
 

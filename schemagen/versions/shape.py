@@ -1,6 +1,9 @@
 """Whether, or how far, a schema holds a value: declared fields only, of the declared types."""
 
 import functools
+import operator
+from collections.abc import Callable, Mapping
+from typing import TypeAlias
 
 from schemagen import structural
 from schemagen.model import base
@@ -8,14 +11,11 @@ from schemagen.problems import JSON
 from schemagen.structural import Schema
 from schemagen.versions.steps import ABSENT
 
-_TYPES: dict[str | None, tuple[type, ...]] = {
-    "string": (str,),
-    "boolean": (bool,),
-    "object": (dict,),
-    "array": (list,),
-    "integer": (int,),
-    "number": (int, float),
-}
+Fit: TypeAlias = Callable[[JSON], JSON]
+"""What of a value a schema has a place for: the value itself if all, ABSENT if its type is wrong.
+
+What does not fit would be pruned by the API server, or make server-side apply fail later.
+"""
 
 
 @functools.cache
@@ -24,57 +24,92 @@ def schema_of(model: type[base.Model]) -> Schema:
     return structural.schema_of(model, descriptions=False)
 
 
-def holds(schema: Schema, value: JSON) -> bool:
+@functools.cache
+def fields_of(model: type[base.Model]) -> Mapping[str, Fit]:
+    """How each field of a model fits, made once."""
+    return {name: fit_of(child) for name, child in schema_of(model)["properties"].items()}
+
+
+@functools.cache
+def _fit_of_model(model: type[base.Model]) -> Fit:
+    return fit_of(schema_of(model))
+
+
+def holds(model: type[base.Model], value: JSON) -> bool:
     """Whether a typed field can take a free-form value over: nothing pruned, missing or foreign.
 
     Bounds and patterns are not looked at: a stored object keeps a value that breaks one.
     """
-    return trimmed(schema, value) is value and _is_complete(schema, value)
+    return _fit_of_model(model)(value) is value and _is_complete(schema_of(model), value)
 
 
-def trimmed(schema: Schema, value: JSON) -> JSON:
-    """What of a value the schema has a place for; ABSENT if its very type is another.
-
-    What does not fit would be pruned by the API server, or make server-side apply fail later. A
-    value that fits as a whole is returned itself.
-    """
+def fit_of(schema: Schema) -> Fit:
+    """The fit of a schema's node and of all below it: closures, as conversions wait for them."""
     if schema.get("x-kubernetes-int-or-string"):
-        return value if type(value) in (int, str) else ABSENT
-    expected = schema.get("type")
-    if expected is None:
-        return ABSENT if value is None else value
-    if type(value) not in _TYPES[expected]:
-        return ABSENT
-    if expected == "object":
-        return _trimmed_object(schema, value)
-    return _trimmed_list(schema["items"], value) if expected == "array" else value
+        return _of_types(int, str)
+    match schema.get("type"):
+        case None:
+            return _anything
+        case "object":
+            return _object(schema)
+        case "array":
+            return _list(fit_of(schema["items"]))
+        case "number":
+            return _of_types(int, float)
+        case scalar:
+            return _of_type({"string": str, "boolean": bool, "integer": int}[scalar])
 
 
-def _trimmed_list(items: Schema, value: list[JSON]) -> list[JSON]:
-    fitted = [trimmed(items, item) for item in value]
-    if all(one is other for one, other in zip(fitted, value, strict=True)):
-        return value
-    return [item for item in fitted if item is not ABSENT]
+def _anything(value: JSON) -> JSON:
+    return ABSENT if value is None else value
 
 
-def _trimmed_object(schema: Schema, value: dict[str, JSON]) -> dict[str, JSON]:
-    properties = schema.get("properties", _NOTHING)
-    rest = schema.get("additionalProperties")
+def _kept(value: JSON) -> JSON:
+    return value
+
+
+def _of_type(kind: type) -> Fit:
+    return lambda value: value if value.__class__ is kind else ABSENT
+
+
+def _of_types(*kinds: type) -> Fit:
+    return lambda value: value if value.__class__ in kinds else ABSENT
+
+
+def _list(fit: Fit) -> Fit:
+    def fitted(value: JSON) -> JSON:
+        if value.__class__ is not list:
+            return ABSENT
+        items = [fit(item) for item in value]
+        if all(map(operator.is_, items, value)):
+            return value
+        return [item for item in items if item is not ABSENT]
+
+    return fitted
+
+
+def _object(schema: Schema) -> Fit:
+    fields = {name: fit_of(child) for name, child in schema.get("properties", {}).items()}
+    values = schema.get("additionalProperties")
+    rest = fit_of(values) if values is not None else None
     if rest is None and "x-kubernetes-preserve-unknown-fields" in schema:
-        rest = _ANYTHING
-    fitted: dict[str, JSON] = {}
-    is_whole = True
-    for name, item in value.items():
-        field = properties.get(name, rest)
-        one = ABSENT if field is None else item if field is _ANYTHING else trimmed(field, item)
-        is_whole = is_whole and one is item
-        if one is not ABSENT:
-            fitted[name] = one
-    return value if is_whole else fitted
+        rest = _kept
 
+    def fitted(value: JSON) -> JSON:
+        if value.__class__ is not dict:
+            return ABSENT
+        for name, item in value.items():
+            fit = fields.get(name, rest)
+            if fit is None or fit(item) is not item:
+                return trimmed(value)
+        return value
 
-_NOTHING: Schema = {}
-_ANYTHING: Schema = {"x-kubernetes-preserve-unknown-fields": True}
+    def trimmed(value: dict[str, JSON]) -> dict[str, JSON]:
+        fits = ((name, item, fields.get(name, rest)) for name, item in value.items())
+        fitting = ((name, fit(item)) for name, item, fit in fits if fit is not None)
+        return {name: item for name, item in fitting if item is not ABSENT}
+
+    return fitted
 
 
 def _is_complete(schema: Schema, value: JSON) -> bool:

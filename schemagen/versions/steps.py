@@ -10,6 +10,7 @@ move names is not carried over, so the result never holds a field that the targe
 """
 
 import dataclasses
+import itertools
 import re
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
@@ -135,20 +136,61 @@ def move(old: str, new: str, step: Step = KEEP) -> Move:
 def record(*parts: Part | tuple[Part, ...]) -> Step:
     """An object, field by field."""
     flat = tuple(one for part in parts for one in (part if isinstance(part, tuple) else (part,)))
-    ups = tuple(part.up for part in flat)
-    downs = tuple(part.down for part in reversed(flat))
+    return Fn(
+        _object([_way_up(part) for part in flat]),
+        _object([_way_down(part) for part in reversed(flat)]),
+    )
 
-    def convert(
-        value: JSON, ways: tuple[Callable[[dict[str, JSON], dict[str, JSON]], None], ...]
-    ) -> JSON:
-        if type(value) is not dict:
+
+Write = Callable[[dict[str, JSON], dict[str, JSON]], None]
+
+# A field carried over: its name there, its name here, and how it changes (None: not at all).
+Field = tuple[str, str, Callable[[JSON], JSON] | None]
+
+
+def _way_up(part: Part) -> Field | Write:
+    if isinstance(part, Move) and len(part.old) == len(part.new) == 1:
+        return part.old[0], part.new[0], None if part.step is KEEP else part.step.up
+    return part.up
+
+
+def _way_down(part: Part) -> Field | Write:
+    if isinstance(part, Move) and len(part.old) == len(part.new) == 1:
+        return part.new[0], part.old[0], None if part.step is KEEP else part.step.down
+    return part.down
+
+
+def _object(ways: list[Field | Write]) -> Callable[[JSON], JSON]:
+    """One way of a record; fields that only move are handled together: most are such."""
+    writes: list[Write] = []
+    for is_field, group in itertools.groupby(ways, key=lambda way: isinstance(way, tuple)):
+        together = [*group]
+        writes += [_fields(together)] if is_field else together  # type: ignore[arg-type] # grouped so
+
+    def convert(value: JSON) -> JSON:
+        if value.__class__ is not dict:
             return ABSENT
         target: dict[str, JSON] = {}
-        for way in ways:
-            way(value, target)
+        for write in writes:
+            write(value, target)
         return target
 
-    return Fn(lambda value: convert(value, ups), lambda value: convert(value, downs))
+    return convert
+
+
+def _fields(fields: list[Field]) -> Write:
+    """Carry fields over, one after the other."""
+
+    def write(source: dict[str, JSON], target: dict[str, JSON]) -> None:
+        for here, there, change in fields:
+            if here in source:
+                value = source[here]
+                if change is not None:
+                    value = change(value)
+                if value is not ABSENT and (value is not None or change is not None):
+                    target[there] = value
+
+    return write
 
 
 def open_record(moves: tuple[Move, ...], *, extra: str) -> Step:

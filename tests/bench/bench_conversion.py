@@ -1,0 +1,103 @@
+"""What the conversion of a 3 KB AgentRun takes in process, JSON apart: both ways, whole and bare.
+
+``python -m tests.bench.bench_conversion`` in the repository's root. Exit code 1: it takes longer
+than it should.
+"""
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import orjson
+
+import crds
+from schemagen.versions import graph
+
+MOST_MICROSECONDS = 15.0
+ROUNDS, TIMES = 15, 200
+
+
+def run() -> dict[str, Any]:
+    """A v1alpha1 run of five steps, as a team would write it; it needs no residue."""
+    step = {
+        "parameters": {"a": "1", "b": "2"},
+        "timeoutSeconds": 600,
+        "retries": 2,
+        "retryBackoffSeconds": 30,
+        "workload": {
+            "image": "registry.example.com/build:1",
+            "resources": {"limits": {"cpu": "1", "memory": "1Gi"}},
+            "volumes": [{"name": "v", "type": "pvc", "claimName": "c", "mountPath": "/v"}],
+        },
+    }
+    inline = {
+        "text": "Make the login page work again. " * 20,
+        "summary": "Fix the login",
+        "labels": ["web", "urgent"],
+        "source": {"provider": "github", "externalId": "7", "url": "https://example.com/7"},
+    }
+    spec = {
+        "agentRef": {"name": "codex"},
+        "implementation": {"inline": inline},
+        "goal": {"objective": "make it work", "tokenBudget": 1000},
+        "runtime": {"type": "workflow", "config": {"serviceAccountName": "runner"}},
+        "workflow": {"steps": [{"name": f"step-{number}", **step} for number in range(5)]},
+        "parameters": {f"parameter-{number}": "some value" for number in range(10)},
+        "secrets": ["github-token", "npm"],
+        "vcsRef": {"name": "github"},
+        "vcsPolicy": {"mode": "read-write", "required": True},
+        "ttlSecondsAfterFinished": 86400,
+        "idempotencyKey": "login-7",
+    }
+    return {
+        "apiVersion": "agents.proompteng.ai/v1alpha1",
+        "kind": "AgentRun",
+        "metadata": {"name": "one", "namespace": "default", "labels": {"team": "web"}},
+        "spec": spec,
+        "status": {"phase": "Running", "startedAt": "2026-01-01T00:00:00Z"},
+    }
+
+
+def microseconds(call: Callable[[], object]) -> float:
+    """The median of the rounds."""
+    taken = []
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        for _ in range(TIMES):
+            call()
+        taken.append((time.perf_counter() - start) / TIMES * 1e6)
+    return statistics.median(taken)
+
+
+def main() -> int:
+    """Print what each way takes."""
+    kind = next(one for one in crds.api if one.name == "AgentRun")
+    conversion = kind.versions[0].conversion
+    assert conversion is not None
+    old = run()
+    new = graph.convert(crds.api, kind, old, source="v1alpha1", target="v1beta1").object
+    ways = {
+        "v1alpha1 -> v1beta1": lambda: graph.convert(
+            crds.api, kind, old, source="v1alpha1", target="v1beta1"
+        ),
+        "v1beta1 -> v1alpha1": lambda: graph.convert(
+            crds.api, kind, new, source="v1beta1", target="v1alpha1"
+        ),
+        "the steps up, nothing proved": lambda: conversion.up(old),
+        "the steps down, nothing proved": lambda: conversion.down(new),
+    }
+    taken = {name: microseconds(call) for name, call in ways.items()}
+    sizes = f"{len(orjson.dumps(old))} and {len(orjson.dumps(new))} bytes"
+    print(f"an AgentRun of {sizes}; medians of {ROUNDS} rounds")  # noqa: T201 - the output
+    for name, found in taken.items():
+        print(f"{name:32} {found:8.1f} us")  # noqa: T201 - likewise
+    slowest = max(taken["v1alpha1 -> v1beta1"], taken["v1beta1 -> v1alpha1"])
+    verdict = "reached" if slowest <= MOST_MICROSECONDS else "not reached"
+    print(f"a conversion: {slowest:.1f} us, at most {MOST_MICROSECONDS:.0f} us: {verdict}")  # noqa: T201 - likewise
+    return 0 if slowest <= MOST_MICROSECONDS else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
