@@ -6,6 +6,8 @@ import sys
 
 import yaml
 
+import crds
+
 
 def schemagen(*arguments: str, cwd: pathlib.Path) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "schemagen", *arguments]
@@ -20,8 +22,8 @@ def test_files_are_written_once_and_checked(tmp_path: pathlib.Path) -> None:
     changed.write_text(changed.read_text().replace("kind: AgentRun\n", "kind: AgentRan\n"))
     stale = schemagen("generate", "crds:api", "--out", "out", "--check", cwd=tmp_path)
 
-    assert (2, 0) == (first.stdout.count("wrote"), first.returncode)
-    assert (2, 0) == (second.stdout.count("current"), second.returncode)
+    assert (len(crds.api.kinds), 0) == (first.stdout.count("wrote"), first.returncode)
+    assert (len(crds.api.kinds), 0) == (second.stdout.count("current"), second.returncode)
     assert ("", 0) == (current.stdout, current.returncode)
     assert 1 == stale.returncode
     assert "agentruns.yaml: not current; run `schemagen generate" in stale.stdout

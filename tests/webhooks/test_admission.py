@@ -42,9 +42,9 @@ def patch_of(answer: Any) -> Any:
 
 
 def bodies(version: str) -> st.SearchStrategy[Any]:
-    found = crds.api.kinds[0].version(version)
+    found = crds.api.find(f"{crds.api.group}/{version}", "AgentRun")
     assert found is not None
-    schema = structural.schema_of(found.model, descriptions=False)["properties"]["spec"]
+    schema = structural.schema_of(found[1].model, descriptions=False)["properties"]["spec"]
     return st.one_of(objects.valid(schema), objects.mangled(objects.valid(schema)))
 
 
