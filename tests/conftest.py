@@ -16,9 +16,10 @@ _generate = crd.crd
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Forget the last run's; the workers of this one write into the same folder."""
+    """Forget the last whole run's; the workers of this one write into the same folder."""
     is_worker = hasattr(config, "workerinput")
-    if not is_worker and "not e2e" in config.getoption("markexpr"):
+    is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
+    if not is_worker and is_whole and "not e2e" in config.getoption("markexpr"):
         shutil.rmtree(RECORDED, ignore_errors=True)
 
 

@@ -39,14 +39,14 @@ def found() -> Iterator[tuple[str, JSON]]:
 
 
 async def test_every_generated_crd_and_what_is_made_of_it(proof: judge_proof.Proof) -> None:
-    assert RECORDED.is_dir(), "expected CRDs of the unit tests; run `pytest -m 'not e2e'` first"
+    recorded = len([*RECORDED.glob("*.json")])
+    assert recorded > 90, f"expected CRDs of all unit tests, got {recorded}; run `make check` first"
     tally = judge_proof.Tally()
     for number, (name, generated) in enumerate(found()):
         dice = random.Random(name)  # noqa: S311 - nothing secret
         tally += await proof.about(_alone(generated, number), dice, spoiled=SPOILED)
 
     assert () == tally.splits
-    assert 90 * (1 + SPOILED) < tally.definitions
     assert 200 < tally.definitions_refused < tally.definitions
 
 
