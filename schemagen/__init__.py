@@ -3,9 +3,10 @@
 Pure but for ``cli``, ``files``, ``agreement`` and ``judge``; imports nothing else of this project.
 """
 
-from typing import TYPE_CHECKING, Any
+import importlib
+from typing import TYPE_CHECKING, Any, cast
 
-from schemagen.model import wire
+from schemagen.model import verdicts, wire
 from schemagen.model.base import (
     Condition,
     JSONObject,
@@ -45,6 +46,8 @@ from schemagen.problems import Cause, FieldPath, Problem, Reason
 
 if TYPE_CHECKING:
     from schemagen.judge import Judge
+
+verdicts.provide(lambda: cast("verdicts.Checks", importlib.import_module("schemagen.checking")))
 
 __all__ = [
     "Api",
@@ -96,6 +99,4 @@ def __getattr__(name: str) -> Any:
     """Load the judge when it is first asked for: most programs that declare an API never do."""
     if name != "Judge":
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    from schemagen.judge import Judge  # noqa: PLC0415 - see above
-
-    return Judge
+    return importlib.import_module("schemagen.judge").Judge

@@ -13,7 +13,7 @@ import pydantic
 from pydantic import Field, alias_generators
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from schemagen.model import markers, unbounded, wire
+from schemagen.model import markers, unbounded, verdicts, wire
 from schemagen.problems import JSON, Cause
 
 
@@ -95,11 +95,10 @@ def jsonable(value: Any) -> JSON:
 
 def _checked(model: type[Model], value: Any) -> Any:
     """What a model is built from: an instance, or an object that was taken in and found right."""
-    from schemagen import checking  # noqa: PLC0415 - it reads models itself; needed once one is built
-
-    if isinstance(value, model | checking.Taken) or not isinstance(value, Mapping):
+    checks = verdicts.checks()
+    if isinstance(value, model | checks.Taken) or not isinstance(value, Mapping):
         return value
-    checked = checking.of(model).create(jsonable(value))
+    checked = checks.of(model).create(jsonable(value))
     if checked.causes:
         raise pydantic.ValidationError.from_exception_data(
             model.__name__, [_detail(cause, value) for cause in checked.causes]

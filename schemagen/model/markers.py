@@ -11,6 +11,8 @@ from typing import Any, Literal
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from schemagen.model import verdicts
+
 CelReason = Literal[
     "FieldValueInvalid", "FieldValueRequired", "FieldValueForbidden", "FieldValueDuplicate"
 ]
@@ -30,9 +32,7 @@ class _Wire:
         keywords = self.keywords(source)
 
         def validated(value: Any, build: core_schema.ValidatorFunctionWrapHandler) -> Any:
-            from schemagen import checking  # noqa: PLC0415 - needed once a value is checked
-
-            checked = checking.of_keywords(keywords).create(value)
+            checked = verdicts.checks().of_keywords(keywords).create(value)
             for cause in checked.causes:
                 raise PydanticCustomError(cause.reason, "{message}", {"message": cause.message})
             # kube-openapi's typeValidator leaves the type of what has a format to the format, which
