@@ -9,7 +9,9 @@ from typing import Any
 
 import pytest
 
-from schemagen import canonical, crd
+pytest.register_assert_rewrite("tests.support")
+
+from schemagen import canonical, crd  # noqa: E402 - rewriting must come before what it rewrites
 
 RECORDED = pathlib.Path(__file__).parents[1] / "build" / "crds-of-tests"
 _generate = crd.crd

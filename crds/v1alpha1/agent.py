@@ -4,11 +4,11 @@ from typing import Annotated
 
 from pydantic import Field
 
-from crds.v1alpha1 import agentrun
-from schemagen import Cel, Condition, LocalRef, Model, Resource, Spec, Status
+from crds.v1alpha1 import core
+from schemagen import Cel, LocalRef, Model, Resource, Spec, Status
 from schemagen.model.base import JSONObject
 from schemagen.model.markers import Atomic
-from schemagen.model.wire import Int32, Int64, Timestamp
+from schemagen.model.wire import Int32
 
 
 class EnvVar(Model):
@@ -54,7 +54,7 @@ class Defaults(
     system_prompt: Annotated[str, Field(max_length=16384)] | None = Field(
         default=None, description="System prompt, written out; at most 16384 characters."
     )
-    system_prompt_ref: agentrun.SystemPromptRef | None = Field(
+    system_prompt_ref: core.SystemPromptRef | None = Field(
         default=None, description="Key that holds the system prompt instead."
     )
 
@@ -87,15 +87,11 @@ class AgentSpec(Spec):
 class AgentStatus(Status):
     """What the controller saw of the agent."""
 
-    conditions: Annotated[list[Condition], Atomic()] | None = Field(
+    conditions: core.Conditions | None = Field(
         default=None, description="Ready, and InvalidSpec when it cannot be used."
     )
-    observed_generation: Int64 | None = Field(
-        default=None, description="The metadata.generation that was last seen."
-    )
-    updated_at: Timestamp | None = Field(
-        default=None, description="When this status was last written."
-    )
+    observed_generation: core.ObservedGeneration | None = None
+    updated_at: core.UpdatedAt | None = None
 
 
 class Agent(Resource):

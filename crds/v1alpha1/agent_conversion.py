@@ -3,32 +3,18 @@
 from collections.abc import Iterable
 from typing import Final
 
+from crds.v1alpha1 import conversion_parts, implementationspec_conversion
 from schemagen.problems import JSON
 from schemagen.versions import steps
 
 # --- environment (row 3): later variables win, and only v1beta1 can refer to a value -----------
 
-PLAIN_VARIABLE = steps.record(steps.keep("name", "value"))
-
-
-def _variable_down(value: JSON) -> JSON:
-    # Without its reference the variable would be empty, which is another meaning.
-    is_reference = steps.get(value, ("valueFrom",)) not in (steps.ABSENT, None)
-    return steps.ABSENT if is_reference else PLAIN_VARIABLE.down(value)
-
-
-ENV = steps.each_by_last("name", steps.Fn(PLAIN_VARIABLE.up, _variable_down))
+VARIABLE = conversion_parts.written_out(steps.record(steps.keep("name", "value")), "valueFrom")
+ENV = steps.each_by_last("name", VARIABLE)
 
 # --- policy (row 4): an empty list allowed everything ------------------------------------------
 
-# Stands alone in a list that allows nothing, because an empty one allows everything to readers of
-# v1alpha1. No object can have this name, and no source provider is called so.
-DENY_ALL: Final = "!deny-all"
-
-NAME = steps.typed(str, lambda value: value != DENY_ALL)
-PROVIDER = steps.enumeration(
-    {"github": "GitHub", "linear": "Linear", "manual": "Manual", "custom": "Custom"}
-)
+NAME = steps.typed(str, lambda value: value != conversion_parts.DENY_ALL)
 
 
 def _allowance(item: steps.Step) -> steps.Step:
@@ -49,7 +35,7 @@ def _allowance(item: steps.Step) -> steps.Step:
         if steps.get(value, ("mode",)) == "AllowAll":
             return []
         allowed = items.down(steps.get(value, ("allowed",)))
-        return [DENY_ALL] if allowed is steps.ABSENT or not allowed else allowed
+        return [conversion_parts.DENY_ALL] if allowed is steps.ABSENT or not allowed else allowed
 
     return steps.Fn(up, down)
 
@@ -57,7 +43,10 @@ def _allowance(item: steps.Step) -> steps.Step:
 LISTS: Final = {
     "allowedSecrets": ("secrets", NAME),
     "allowedServiceAccounts": ("serviceAccounts", NAME),
-    "allowedImplementationSourceProviders": ("sourceProviders", PROVIDER),
+    "allowedImplementationSourceProviders": (
+        "sourceProviders",
+        implementationspec_conversion.PROVIDER,
+    ),
 }
 READABLE_POLICY = steps.record(
     *(steps.move(old, new, _allowance(item)) for old, (new, item) in LISTS.items())
@@ -77,7 +66,6 @@ POLICY = steps.Fn(
 
 # --- defaults of runs (rows 1, 2): the system prompt is a union --------------------------------
 
-KEY_REF = steps.record(steps.keep("name", "key"))
 # The kinds that hold a prompt, in the order in which they count where a union has two.
 PROMPT_ARMS: Final = {"Secret": "secretKeyRef", "ConfigMap": "configMapKeyRef"}
 
@@ -88,7 +76,7 @@ def _prompt_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
     arm = PROMPT_ARMS.get(kind) if type(kind) is str else None
     # With both, v1alpha1 controllers take the reference.
     if arm is not None:
-        new["systemPrompt"] = {arm: KEY_REF.up(reference)}
+        new["systemPrompt"] = {arm: conversion_parts.KEY_REF.up(reference)}
     else:
         steps.put(new, ("systemPrompt", "inline"), steps.text().up(old.get("systemPrompt")))
 
@@ -96,7 +84,7 @@ def _prompt_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
 def _prompt_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
     union = new.get("systemPrompt")
     for kind, arm in PROMPT_ARMS.items():
-        reference = KEY_REF.down(steps.get(union, (arm,)))
+        reference = conversion_parts.KEY_REF.down(steps.get(union, (arm,)))
         if reference is not steps.ABSENT:
             old["systemPromptRef"] = {"kind": kind, **reference}
             return
@@ -116,16 +104,4 @@ SPEC = steps.record(
     steps.move("defaults", "runDefaults", DEFAULTS),
 )
 
-STATUS = steps.record(
-    steps.keep("observedGeneration"),
-    steps.same_name("conditions", steps.each_by("type", steps.KEEP)),
-    steps.move("updatedAt", "lastUpdateTime"),
-)
-
-CONVERSION = steps.Conversion(
-    steps.record(
-        steps.keep("kind", "metadata"),
-        steps.same_name("spec", SPEC),
-        steps.same_name("status", STATUS),
-    )
-)
+CONVERSION = conversion_parts.conversion(SPEC, conversion_parts.status())

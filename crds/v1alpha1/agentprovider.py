@@ -4,11 +4,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from crds.v1alpha1 import agentrun
-from schemagen import Condition, Model, Resource, Spec, Status
+from crds.v1alpha1 import core
+from schemagen import Model, Resource, Spec, Status
 from schemagen.model.base import JSONObject
 from schemagen.model.markers import Atomic
-from schemagen.model.wire import Int64, Timestamp
+from schemagen.model.wire import Int64
 
 
 class SecretEnv(Model):
@@ -57,7 +57,7 @@ class Workload(Model):
     """What the runner's container is like, unless a run says otherwise."""
 
     image: str | None = Field(default=None, description="Image of the runner.")
-    resources: agentrun.Resources | None = Field(
+    resources: core.Resources | None = Field(
         default=None, description="What the container needs and may use."
     )
     service_account_name: str | None = Field(
@@ -85,7 +85,7 @@ class AgentProviderSpec(Spec):
     input_files: Annotated[list[InputFile], Atomic()] | None = Field(
         default=None, description="Files that are there before the program starts."
     )
-    output_artifacts: Annotated[list[agentrun.Artifact], Atomic()] | None = Field(
+    output_artifacts: Annotated[list[core.Artifact], Atomic()] | None = Field(
         default=None, description="Files that a run leaves; templates in them are filled in."
     )
     health: Health | None = Field(
@@ -105,15 +105,11 @@ class AgentProviderSpec(Spec):
 class AgentProviderStatus(Status):
     """What the controller saw of the provider."""
 
-    conditions: Annotated[list[Condition], Atomic()] | None = Field(
+    conditions: core.Conditions | None = Field(
         default=None, description="Ready, InvalidSpec, Unreachable and Degraded."
     )
-    observed_generation: Int64 | None = Field(
-        default=None, description="The metadata.generation that was last seen."
-    )
-    updated_at: Timestamp | None = Field(
-        default=None, description="When this status was last written."
-    )
+    observed_generation: core.ObservedGeneration | None = None
+    updated_at: core.UpdatedAt | None = None
 
 
 class AgentProvider(Resource):

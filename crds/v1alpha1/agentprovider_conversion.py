@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from crds.v1alpha1 import agentrun_conversion
+from crds.v1alpha1 import conversion_parts
 from schemagen.problems import JSON
 from schemagen.versions import steps
 
@@ -139,7 +139,7 @@ CODEX = steps.sealed_record(
                 )
             ),
         ),
-        steps.move("bootstrapTimeoutMs", "bootstrapTimeout", agentrun_conversion.MILLISECONDS),
+        steps.move("bootstrapTimeoutMs", "bootstrapTimeout", conversion_parts.MILLISECONDS),
         steps.same_name("experimentalRawEvents", FLAG),
         steps.same_name("persistExtendedHistory", FLAG),
     ),
@@ -211,27 +211,14 @@ ADAPTER = steps.PartFn(_adapter_up, _adapter_down)
 
 # --- files (row 25) and the rest ---------------------------------------------------------------
 
-
-def _file_down(value: JSON) -> JSON:
-    # Without its reference the file would be empty, which is another meaning.
-    references = (steps.get(value, (name,)) for name in ("configMapKeyRef", "secretKeyRef"))
-    is_reference = any(found not in (steps.ABSENT, None) for found in references)
-    return steps.ABSENT if is_reference else FILE.down(value)
-
-
+FILES = steps.each_by("path", conversion_parts.written_out(FILE, "configMapKeyRef", "secretKeyRef"))
 WORKLOAD = steps.record(
     steps.keep("image", "serviceAccountName"),
     steps.same_name(
         "serviceAccountToken",
         steps.record(steps.keep("audience", "expirationSeconds", "mountPath")),
     ),
-    steps.same_name(
-        "resources",
-        steps.record(
-            steps.same_name("requests", agentrun_conversion.QUANTITIES),
-            steps.same_name("limits", agentrun_conversion.QUANTITIES),
-        ),
-    ),
+    steps.same_name("resources", conversion_parts.RESOURCES),
 )
 CAPACITY = steps.enumeration({"degrade": "Degrade", "block": "Block"})
 
@@ -240,7 +227,7 @@ SPEC = steps.record(
     steps.move("argsTemplate", "runner.args"),
     ADAPTER,
     ENV,  # after the adapter upwards, so before it downwards: the adapter looks at secretEnv
-    steps.move("inputFiles", "files", steps.each_by("path", steps.Fn(FILE.up, _file_down))),
+    steps.move("inputFiles", "files", FILES),
     steps.same_name("outputArtifacts", steps.each_by("name", ARTIFACT)),
     steps.same_name(
         "health", steps.record(steps.move("capacityFailurePolicy", "onCapacityExhausted", CAPACITY))
@@ -248,17 +235,6 @@ SPEC = steps.record(
     steps.same_name("workload", WORKLOAD),
 )
 
-STATUS = steps.record(
-    steps.keep("observedGeneration"),
-    steps.same_name("conditions", steps.each_by("type", steps.KEEP)),
-    steps.move("updatedAt", "lastUpdateTime"),
-)
-
-CONVERSION = steps.Conversion(
-    steps.record(
-        steps.keep("kind", "metadata"),
-        steps.same_name("spec", SPEC),
-        steps.same_name("status", STATUS),
-    ),
-    unordered_paths=("spec.adapter.exec.env",),
+CONVERSION = conversion_parts.conversion(
+    SPEC, conversion_parts.status(), unordered_paths=("spec.adapter.exec.env",)
 )

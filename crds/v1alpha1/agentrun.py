@@ -4,8 +4,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from crds.v1alpha1 import implementationspec
-from schemagen import Cel, Condition, LocalRef, MaxBytes, MaxEntries, Model, Resource, Spec, Status
+from crds.v1alpha1 import core, implementationspec
+from schemagen import Cel, LocalRef, MaxBytes, MaxEntries, Model, Resource, Spec, Status
 from schemagen.model.base import JSONObject
 from schemagen.model.markers import Atomic
 from schemagen.model.wire import Int32, Int64, Timestamp
@@ -19,14 +19,6 @@ NO_PROMPT = Cel(
     "!has(self.parameters) || !('prompt' in self.parameters)",
     "parameters must not hold the key prompt; the prompt comes from the implementation",
 )
-
-
-class SystemPromptRef(Model):
-    """A key of a Secret or ConfigMap that holds a system prompt."""
-
-    kind: Literal["Secret", "ConfigMap"] = Field(description="What holds it.")
-    name: str = Field(description="Name of the Secret or ConfigMap.")
-    key: str = Field(description="Key whose value is the prompt.")
 
 
 class Runtime(Model):
@@ -66,18 +58,11 @@ class Volume(Model):
     medium: str | None = Field(default=None, description="Medium of an emptyDir.")
 
 
-class Resources(Model):
-    """What a container needs and may use at most."""
-
-    requests: dict[str, str] | None = Field(default=None, description="What is set aside.")
-    limits: dict[str, str] | None = Field(default=None, description="What is not exceeded.")
-
-
 class Workload(Model):
     """The container that runs the agent."""
 
     image: str | None = Field(default=None, description="Image of the runner.")
-    resources: Resources | None = Field(default=None, description="What it needs and may use.")
+    resources: core.Resources | None = Field(default=None, description="What it needs and may use.")
     volumes: Annotated[list[Volume], Atomic()] | None = Field(
         default=None, description="Directories that are mounted."
     )
@@ -206,7 +191,7 @@ class AgentRunSpec(
     system_prompt: Annotated[str, Field(max_length=16384)] | None = Field(
         default=None, description="Not usable; see spec.defaults of the Agent."
     )
-    system_prompt_ref: SystemPromptRef | None = Field(
+    system_prompt_ref: core.SystemPromptRef | None = Field(
         default=None, description="Not usable; see spec.defaults of the Agent."
     )
     memory_ref: LocalRef | None = Field(
@@ -297,17 +282,6 @@ class WorkflowStatus(Model):
     )
 
 
-class Artifact(Model):
-    """A file that the run left."""
-
-    name: str = Field(description="Its name.")
-    path: str | None = Field(default=None, description="Where the run wrote it.")
-    key: str | None = Field(default=None, description="Its key in the artifact store.")
-    url: Annotated[str, Field(max_length=2048)] | None = Field(
-        default=None, description="Where it can be fetched."
-    )
-
-
 class VcsStatus(Model):
     """The code that the run worked on."""
 
@@ -334,12 +308,10 @@ class ContractStatus(Model):
 class AgentRunStatus(Status):
     """What the controller saw of the run."""
 
-    conditions: Annotated[list[Condition], Atomic()] | None = Field(
+    conditions: core.Conditions | None = Field(
         default=None, description="Accepted, InProgress, Succeeded, Failed and others."
     )
-    observed_generation: Int64 | None = Field(
-        default=None, description="The metadata.generation that was last seen."
-    )
+    observed_generation: core.ObservedGeneration | None = None
     phase: str | None = Field(default=None, description="How the run stands, in one word.")
     reason: str | None = Field(default=None, description="Why it stands so, as a word.")
     message: str | None = Field(default=None, description="Why it stands so, for people.")
@@ -350,10 +322,8 @@ class AgentRunStatus(Status):
     workflow: WorkflowStatus | None = Field(default=None, description="How the steps stand.")
     started_at: Timestamp | None = Field(default=None, description="When the run started.")
     finished_at: Timestamp | None = Field(default=None, description="When the run ended.")
-    updated_at: Timestamp | None = Field(
-        default=None, description="When this status was last written."
-    )
-    artifacts: Annotated[list[Artifact], Atomic(), Field(max_length=50)] | None = Field(
+    updated_at: core.UpdatedAt | None = None
+    artifacts: Annotated[list[core.Artifact], Atomic(), Field(max_length=50)] | None = Field(
         default=None, description="Files that the run left; at most 50."
     )
     vcs: VcsStatus | None = Field(default=None, description="The code that the run worked on.")

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from crds.v1alpha1 import implementationspec_conversion
+from crds.v1alpha1 import conversion_parts, implementationspec_conversion
 from crds.v1beta1 import core
 from schemagen import Model
 from schemagen.problems import JSON
@@ -17,7 +17,6 @@ RUNTIMES: Final = {"job": "Job", "workflow": "Workflow", "temporal": "Temporal",
 VCS_MODE = steps.enumeration({"read-write": "ReadWrite", "read-only": "ReadOnly", "none": "None"})
 STOP_OR_FAIL = steps.enumeration({"stop": "Stop", "fail": "Fail"})
 COUNT = steps.integer(least=0)
-SECONDS = steps.to_duration()
 
 
 def _model_value(model: type[Model]) -> steps.Step:
@@ -62,21 +61,15 @@ IMPLEMENTATION = steps.PartFn(_implementation_up, _implementation_down)
 
 # --- workload (rows 13, 14) -------------------------------------------------------------------
 
-
-def _quantity_down(value: JSON) -> JSON:
-    return str(value) if type(value) is int else steps.text().down(value)
-
-
-QUANTITY = steps.Fn(steps.text().up, _quantity_down)
-QUANTITIES = steps.values(QUANTITY)
-
 VOLUME = steps.record(
     steps.keep("name", "mountPath", "readOnly"),
     steps.flat_union(
         "type",
         emptyDir=(
             "emptyDir",
-            steps.record(steps.same_name("sizeLimit", QUANTITY), steps.keep("medium")),
+            steps.record(
+                steps.same_name("sizeLimit", conversion_parts.QUANTITY), steps.keep("medium")
+            ),
         ),
         pvc=("persistentVolumeClaim", steps.record(steps.keep("claimName"))),
         secret=("secret", steps.record(steps.keep("secretName"))),
@@ -85,12 +78,7 @@ VOLUME = steps.record(
 
 WORKLOAD = steps.record(
     steps.keep("image"),
-    steps.same_name(
-        "resources",
-        steps.record(
-            steps.same_name("requests", QUANTITIES), steps.same_name("limits", QUANTITIES)
-        ),
-    ),
+    steps.same_name("resources", conversion_parts.RESOURCES),
     steps.same_name("volumes", steps.each_by("name", VOLUME)),
 )
 
@@ -130,26 +118,19 @@ WORKFLOW_STEP = steps.record(
     steps.same_name("workload", WORKLOAD),
     steps.same_name("parameters", PARAMETERS),
     steps.move("retries", "retry.limit", COUNT),
-    steps.move("retryBackoffSeconds", "retry.backoff.base", SECONDS),
-    steps.move("timeoutSeconds", "timeout", SECONDS),
+    steps.move("retryBackoffSeconds", "retry.backoff.base", conversion_parts.SECONDS),
+    steps.move("timeoutSeconds", "timeout", conversion_parts.SECONDS),
     steps.same_name("loop", LOOP),
 )
 WORKFLOW_STEPS = steps.each_by("name", WORKFLOW_STEP)
 
 # --- runtime (rows 7, 8): free-form settings become typed ones ----------------------------------
 
-# Temporal's milliseconds, where they are whole seconds.
-MILLISECONDS = steps.Fn(
-    lambda value: (
-        SECONDS.up(value // 1000) if type(value) is int and value % 1000 == 0 else steps.ABSENT
-    ),
-    lambda value: seconds * 1000 if type(seconds := SECONDS.down(value)) is int else steps.ABSENT,
-)
 TIMEOUTS = steps.exact(
     steps.record(
-        steps.move("workflowExecutionTimeoutMs", "execution", MILLISECONDS),
-        steps.move("workflowRunTimeoutMs", "run", MILLISECONDS),
-        steps.move("workflowTaskTimeoutMs", "task", MILLISECONDS),
+        steps.move("workflowExecutionTimeoutMs", "execution", conversion_parts.MILLISECONDS),
+        steps.move("workflowRunTimeoutMs", "run", conversion_parts.MILLISECONDS),
+        steps.move("workflowTaskTimeoutMs", "task", conversion_parts.MILLISECONDS),
     )
 )
 PULL_SECRETS = steps.Fn(
@@ -183,8 +164,8 @@ SETTINGS = (
     steps.move("schedulerName", "podTemplate.schedulerName", steps.text()),
     steps.move("imagePullSecrets", "podTemplate.imagePullSecrets", PULL_SECRETS),
     steps.move("resources", "podTemplate.resources", _model_value(core.ResourceRequirements)),
-    steps.move("ttlSecondsAfterFinished", "jobTTL", steps.numeric(SECONDS)),
-    steps.move("logRetentionSeconds", "logRetention", steps.numeric(SECONDS)),
+    steps.move("ttlSecondsAfterFinished", "jobTTL", steps.numeric(conversion_parts.SECONDS)),
+    steps.move("logRetentionSeconds", "logRetention", steps.numeric(conversion_parts.SECONDS)),
     steps.move("backoffLimit", "backoffLimit", steps.numeric(COUNT)),
 )
 # Settings that only one runtime reads; under another they are extraConfig.
@@ -282,7 +263,7 @@ SPEC = steps.record(
     steps.move("vcsPolicy.required", "vcs.required"),
 )
 
-# --- status (rows 19 to 21): lossless by itself, it gets no residue -----------------------------
+# --- status (rows 19 to 21) ---------------------------------------------------------------------
 
 PHASES: Final = ("Pending", "Running", "Succeeded", "Failed", "Cancelled", "Template", "Unknown")
 
@@ -350,13 +331,10 @@ STEP_STATUS = steps.record(
     steps.move("nextRetryAt", "nextRetryTime"),
     steps.same_name("loop", LOOP_STATUS),
 )
-STATUS = steps.record(
-    steps.keep("observedGeneration", "reason", "message", "artifacts"),
-    steps.keep("systemPromptHash", "specHash"),
-    steps.same_name("conditions", steps.each_by("type", steps.KEEP)),
+STATUS = conversion_parts.status(
+    steps.keep("reason", "message", "artifacts", "systemPromptHash", "specHash"),
     steps.PartFn(_phase_up, _phase_down),
     JOB_TIMES,
-    steps.move("updatedAt", "lastUpdateTime"),
     steps.same_name("runtimeRef", RUNTIME_REF),
     steps.same_name("runner", RUNNER),
     steps.same_name(
@@ -422,9 +400,7 @@ def _annotations_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
 CONVERSION = steps.Conversion(
     steps.record(
         steps.PartFn(down=_annotations_down),
-        steps.keep("kind", "metadata"),
-        steps.same_name("spec", SPEC),
-        steps.same_name("status", STATUS),
+        conversion_parts.members(SPEC, STATUS),
         steps.PartFn(up=_annotations_up),
     ),
     unordered_paths=("spec.parameters", "spec.runtime.workflow.steps.[].parameters"),

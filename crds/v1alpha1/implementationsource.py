@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemagen import Condition, Model, Resource, Spec, Status
+from crds.v1alpha1 import core
+from schemagen import Model, Resource, Spec, Status
 from schemagen.model.markers import Atomic
-from schemagen.model.wire import Int32, Int64, Timestamp
+from schemagen.model.wire import Int32, Timestamp
 
 
 class SecretRef(Model):
@@ -84,18 +85,14 @@ class WebhookSync(Model):
 class ImplementationSourceStatus(Status):
     """What the controller saw of the source."""
 
-    conditions: Annotated[list[Condition], Atomic()] | None = Field(
+    conditions: core.Conditions | None = Field(
         default=None, description="Ready, InvalidSpec and Unreachable."
     )
     last_synced_at: Timestamp | None = Field(
         default=None, description="When an issue was last taken over."
     )
-    observed_generation: Int64 | None = Field(
-        default=None, description="The metadata.generation that was last seen."
-    )
-    updated_at: Timestamp | None = Field(
-        default=None, description="When this status was last written."
-    )
+    observed_generation: core.ObservedGeneration | None = None
+    updated_at: core.UpdatedAt | None = None
     last_webhook: WebhookSync | None = Field(
         default=None, description="What became of the latest webhook."
     )

@@ -1,5 +1,6 @@
 """ImplementationSource v1alpha1 <-> v1beta1 (rows 27 to 30 of the field table)."""
 
+from crds.v1alpha1 import conversion_parts
 from schemagen.problems import JSON
 from schemagen.versions import steps
 
@@ -58,7 +59,7 @@ SPEC = steps.record(
     steps.same_name("mapping", steps.map_to_list("from", "to")),
 )
 
-# --- status: lossless by itself, it gets no residue ---------------------------------------------
+# --- status -------------------------------------------------------------------------------------
 
 WEBHOOK_SYNC = steps.record(
     steps.keep("idempotencyKey", "deliveryId", "externalId", "sourceVersion", "attempts", "error"),
@@ -77,19 +78,9 @@ WEBHOOK_SYNC = steps.record(
         ),
     ),
 )
-STATUS = steps.record(
-    steps.keep("observedGeneration"),
-    steps.same_name("conditions", steps.each_by("type", steps.KEEP)),
+STATUS = conversion_parts.status(
     steps.move("lastSyncedAt", "lastSyncTime"),
-    steps.move("updatedAt", "lastUpdateTime"),
     steps.same_name("lastWebhook", WEBHOOK_SYNC),
 )
 
-CONVERSION = steps.Conversion(
-    steps.record(
-        steps.keep("kind", "metadata"),
-        steps.same_name("spec", SPEC),
-        steps.same_name("status", STATUS),
-    ),
-    unordered_paths=("spec.mapping",),
-)
+CONVERSION = conversion_parts.conversion(SPEC, STATUS, unordered_paths=("spec.mapping",))

@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemagen import Condition, LocalRef, MaxBytes, Model, Resource, Spec, Status
+from crds.v1alpha1 import core
+from schemagen import LocalRef, MaxBytes, Model, Resource, Spec, Status
 from schemagen.model.markers import Atomic
-from schemagen.model.wire import Int64, Timestamp
+from schemagen.model.wire import Timestamp
 
 TEXT_BYTES = 128 * 1024
 
@@ -73,21 +74,17 @@ class ImplementationSpecSpec(Spec):
 class ImplementationSpecStatus(Status):
     """What the controller saw of the spec."""
 
-    conditions: Annotated[list[Condition], Atomic()] | None = Field(
+    conditions: core.Conditions | None = Field(
         default=None, description="Ready, and InvalidSpec when it cannot be used."
     )
-    observed_generation: Int64 | None = Field(
-        default=None, description="The metadata.generation that was last seen."
-    )
+    observed_generation: core.ObservedGeneration | None = None
     source_version: str | None = Field(
         default=None, description="Version of the original that was last taken over."
     )
     synced_at: Timestamp | None = Field(
         default=None, description="When the original was last taken over."
     )
-    updated_at: Timestamp | None = Field(
-        default=None, description="When this status was last written."
-    )
+    updated_at: core.UpdatedAt | None = None
 
 
 class ImplementationSpec(Resource):

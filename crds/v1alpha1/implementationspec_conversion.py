@@ -1,21 +1,18 @@
 """ImplementationSpec v1alpha1 <-> v1beta1 (row IS of the field table)."""
 
+from crds.v1alpha1 import conversion_parts
 from schemagen.versions import steps
+
+PROVIDER = steps.enumeration(
+    {"github": "GitHub", "linear": "Linear", "manual": "Manual", "custom": "Custom"}
+)
 
 SPEC = steps.record(
     steps.keep("text", "summary", "description", "acceptanceCriteria", "vcsRef"),
     steps.move("labels", "topics"),
     steps.same_name(
         "source",
-        steps.record(
-            steps.keep("externalId", "url"),
-            steps.same_name(
-                "provider",
-                steps.enumeration(
-                    {"github": "GitHub", "linear": "Linear", "manual": "Manual", "custom": "Custom"}
-                ),
-            ),
-        ),
+        steps.record(steps.keep("externalId", "url"), steps.same_name("provider", PROVIDER)),
     ),
     steps.same_name(
         "contract",
@@ -26,17 +23,8 @@ SPEC = steps.record(
     ),
 )
 
-STATUS = steps.record(
-    steps.keep("observedGeneration", "sourceVersion"),
-    steps.same_name("conditions", steps.each_by("type", steps.KEEP)),
-    steps.move("syncedAt", "lastSyncTime"),
-    steps.move("updatedAt", "lastUpdateTime"),
+STATUS = conversion_parts.status(
+    steps.keep("sourceVersion"), steps.move("syncedAt", "lastSyncTime")
 )
 
-CONVERSION = steps.Conversion(
-    steps.record(
-        steps.keep("kind", "metadata"),
-        steps.same_name("spec", SPEC),
-        steps.same_name("status", STATUS),
-    )
-)
+CONVERSION = conversion_parts.conversion(SPEC, STATUS)

@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemagen import Condition, Model, Resource, Spec, Status
+from crds.v1alpha1 import core
+from schemagen import Model, Resource, Spec, Status
 from schemagen.model.markers import Atomic
-from schemagen.model.wire import Int64, Timestamp
+from schemagen.model.wire import Timestamp
 
 
 class SecretRef(Model):
@@ -42,18 +43,14 @@ class MemorySpec(Spec):
 class MemoryStatus(Status):
     """What the controller saw of the memory."""
 
-    conditions: Annotated[list[Condition], Atomic()] | None = Field(
+    conditions: core.Conditions | None = Field(
         default=None, description="Ready, InvalidSpec and Unreachable."
     )
     last_checked_at: Timestamp | None = Field(
         default=None, description="When the store was last checked."
     )
-    observed_generation: Int64 | None = Field(
-        default=None, description="The metadata.generation that was last seen."
-    )
-    updated_at: Timestamp | None = Field(
-        default=None, description="When this status was last written."
-    )
+    observed_generation: core.ObservedGeneration | None = None
+    updated_at: core.UpdatedAt | None = None
 
 
 class Memory(Resource):

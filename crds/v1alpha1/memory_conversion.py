@@ -1,5 +1,6 @@
 """Memory v1alpha1 <-> v1beta1 (row M of the field table)."""
 
+from crds.v1alpha1 import conversion_parts
 from schemagen.versions import steps
 
 TYPE = steps.enumeration(
@@ -14,9 +15,7 @@ TYPE = steps.enumeration(
 CAPABILITIES = steps.each_once(steps.enumeration({"vector": "Vector", "kv": "KV", "blob": "Blob"}))
 
 # A key that is absent stays so: the Secret as a whole is meant, and no single key says that.
-CONNECTION = steps.record(
-    steps.move("secretRef", "secretKeyRef", steps.record(steps.keep("name", "key")))
-)
+CONNECTION = steps.record(steps.move("secretRef", "secretKeyRef", conversion_parts.KEY_REF))
 
 SPEC = steps.record(
     steps.same_name("type", TYPE),
@@ -25,17 +24,6 @@ SPEC = steps.record(
     steps.move("default", "isDefault"),
 )
 
-STATUS = steps.record(
-    steps.keep("observedGeneration"),
-    steps.same_name("conditions", steps.each_by("type", steps.KEEP)),
-    steps.move("lastCheckedAt", "lastCheckTime"),
-    steps.move("updatedAt", "lastUpdateTime"),
-)
+STATUS = conversion_parts.status(steps.move("lastCheckedAt", "lastCheckTime"))
 
-CONVERSION = steps.Conversion(
-    steps.record(
-        steps.keep("kind", "metadata"),
-        steps.same_name("spec", SPEC),
-        steps.same_name("status", STATUS),
-    )
-)
+CONVERSION = conversion_parts.conversion(SPEC, STATUS)

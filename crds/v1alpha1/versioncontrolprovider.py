@@ -4,9 +4,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemagen import Condition, Model, Resource, Spec, Status
+from crds.v1alpha1 import core
+from schemagen import Model, Resource, Spec, Status
 from schemagen.model.markers import Atomic
-from schemagen.model.wire import Int32, Int64, IntOrString, Timestamp, Uri
+from schemagen.model.wire import Int32, IntOrString, Timestamp, Uri
 
 POLICY_ENTRIES = 200
 
@@ -154,18 +155,14 @@ class VersionControlProviderSpec(Spec):
 class VersionControlProviderStatus(Status):
     """What the controller saw of the provider."""
 
-    conditions: Annotated[list[Condition], Atomic()] | None = Field(
+    conditions: core.Conditions | None = Field(
         default=None, description="Ready, InvalidSpec, Unreachable and Warning."
     )
     last_validated_at: Timestamp | None = Field(
         default=None, description="When the provider was last checked."
     )
-    observed_generation: Int64 | None = Field(
-        default=None, description="The metadata.generation that was last seen."
-    )
-    updated_at: Timestamp | None = Field(
-        default=None, description="When this status was last written."
-    )
+    observed_generation: core.ObservedGeneration | None = None
+    updated_at: core.UpdatedAt | None = None
 
 
 class VersionControlProvider(Resource):

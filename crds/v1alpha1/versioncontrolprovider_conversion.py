@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from crds.v1alpha1 import conversion_parts
 from schemagen.problems import JSON
 from schemagen.versions import steps
 
@@ -39,7 +40,7 @@ ARMS: Final = {
         steps.keep("privateKeySecretRef"),
         steps.same_name("appId", ID),
         steps.same_name("installationId", ID),
-        steps.move("tokenTtlSeconds", "tokenTTL", steps.to_duration()),
+        steps.move("tokenTtlSeconds", "tokenTTL", conversion_parts.SECONDS),
     ),
     "ssh": steps.record(steps.keep("privateKeySecretRef", "knownHostsConfigMapRef")),
 }
@@ -79,8 +80,6 @@ AUTH = steps.record(steps.keep("username"), steps.PartFn(_method_up, _method_dow
 
 # --- policy: an empty list allows everything, in both versions ----------------------------------
 
-# No repository's full name is so. It keeps a list that has nothing else to say from allowing all.
-ALLOWS_NOTHING: Final = "!deny-all"
 PATTERNS = steps.each(steps.text())
 
 
@@ -89,7 +88,7 @@ def _allowed(value: JSON) -> JSON:
         return steps.ABSENT
     patterns = PATTERNS.up(value)
     is_readable = patterns is not steps.ABSENT and (patterns or value == [])
-    return patterns if is_readable else [ALLOWS_NOTHING]
+    return patterns if is_readable else [conversion_parts.DENY_ALL]
 
 
 POLICY = steps.record(
@@ -123,17 +122,6 @@ SPEC = steps.record(
     steps.keep("capabilities", "defaults"),
 )
 
-STATUS = steps.record(
-    steps.keep("observedGeneration"),
-    steps.same_name("conditions", steps.each_by("type", steps.KEEP)),
-    steps.move("lastValidatedAt", "lastValidationTime"),
-    steps.move("updatedAt", "lastUpdateTime"),
-)
+STATUS = conversion_parts.status(steps.move("lastValidatedAt", "lastValidationTime"))
 
-CONVERSION = steps.Conversion(
-    steps.record(
-        steps.keep("kind", "metadata"),
-        steps.same_name("spec", SPEC),
-        steps.same_name("status", STATUS),
-    )
-)
+CONVERSION = conversion_parts.conversion(SPEC, STATUS)

@@ -7,7 +7,6 @@ from pydantic import Field
 from crds.v1beta1 import core
 from schemagen import (
     Cel,
-    Condition,
     ListMap,
     ListSet,
     Model,
@@ -17,18 +16,13 @@ from schemagen import (
     exactly_one_of,
 )
 from schemagen.model.base import JSONObject
-from schemagen.model.wire import Duration, Int32, Int64, LongName, Timestamp
+from schemagen.model.wire import Duration, Int32, LongName
 
 ObjectName = Annotated[LongName, Field(min_length=1, max_length=253)]
 """A name that a Secret or service account can have, so never a word for something else."""
 
 
-class EnvVar(
-    Model,
-    rules=[
-        Cel("!(has(self.value) && has(self.valueFrom))", "value and valueFrom exclude each other")
-    ],
-):
+class EnvVar(Model, rules=[core.ONE_VALUE]):
     """A named value for templates."""
 
     name: core.EnvName = Field(description="Name of the variable, distinct within the agent.")
@@ -43,12 +37,7 @@ class EnvVar(
 # With AllowListed the list must be there: one that was forgotten, or that a client left out for
 # being empty, is no way to shut everybody out.
 ALLOW_RULES = (
-    Cel(
-        "self.mode == 'AllowListed' || !has(self.allowed)",
-        "allowed needs mode AllowListed",
-        reason="FieldValueForbidden",
-        field_path=".allowed",
-    ),
+    core.only_with("mode", "AllowListed", "allowed"),
     Cel(
         "self.mode != 'AllowListed' || has(self.allowed)",
         "mode AllowListed needs allowed; an empty list allows nothing",
@@ -74,12 +63,9 @@ class AllowedSourceProviders(Model, rules=ALLOW_RULES):
     """Providers that an implementation may come from."""
 
     mode: Mode = Field(description=MODE)
-    allowed: (
-        Annotated[
-            list[Literal["GitHub", "Linear", "Manual", "Custom"]], ListSet(), Field(max_length=4)
-        ]
-        | None
-    ) = Field(default=None, description="Providers that are allowed; an empty list allows none.")
+    allowed: Annotated[list[core.SourceProvider], ListSet(), Field(max_length=4)] | None = Field(
+        default=None, description="Providers that are allowed; an empty list allows none."
+    )
 
 
 class Policy(Model):
@@ -177,15 +163,11 @@ class AgentSpec(Spec):
 class AgentStatus(Status):
     """What the controller saw of the agent."""
 
-    conditions: Annotated[list[Condition], ListMap("type"), Field(max_length=16)] | None = Field(
+    conditions: core.Conditions | None = Field(
         default=None, description="Ready, and InvalidSpec when it cannot be used."
     )
-    observed_generation: Int64 | None = Field(
-        default=None, description="The metadata.generation that was last seen."
-    )
-    last_update_time: Timestamp | None = Field(
-        default=None, description="When this status was last written."
-    )
+    observed_generation: core.ObservedGeneration | None = None
+    last_update_time: core.LastUpdateTime | None = None
 
 
 class Agent(Resource):

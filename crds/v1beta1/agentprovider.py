@@ -7,7 +7,6 @@ from pydantic import Field
 from crds.v1beta1 import core
 from schemagen import (
     Cel,
-    Condition,
     ListMap,
     MaxBytes,
     Model,
@@ -18,7 +17,7 @@ from schemagen import (
 )
 from schemagen.model.base import JSONObject
 from schemagen.model.markers import Atomic
-from schemagen.model.wire import Duration, Int64, Timestamp
+from schemagen.model.wire import Duration, Int64
 
 # All files of a provider go into one ConfigMap, which holds 1 MiB (core/v1 MaxSecretSize): a
 # quarter of it for one leaves room for the others.
@@ -28,16 +27,14 @@ INSTRUCTIONS = 16384
 
 Argument = Annotated[str, Field(max_length=32768)]
 Arguments = Annotated[list[Argument], Atomic(), Field(max_length=100)]
-Path = Annotated[str, Field(min_length=1, max_length=1024)]
 AbsolutePath = Annotated[str, Field(min_length=2, max_length=1024, pattern="^/")]
-ShortText = Annotated[str, Field(max_length=1024)]
 Instructions = Annotated[str, Field(max_length=INSTRUCTIONS)]
 
 
 class Runner(Model):
     """The program that the runner's container starts."""
 
-    command: Path = Field(description="The program, such as /usr/local/bin/agent-runner.")
+    command: core.Path = Field(description="The program, such as /usr/local/bin/agent-runner.")
     args: Arguments | None = Field(
         default=None, description="Arguments of the program; templates in them are filled in."
     )
@@ -58,12 +55,7 @@ class EnvSource(Model):
     secret_key_ref: SecretKeyRef = Field(description="A key of a Secret.")
 
 
-class EnvVar(
-    Model,
-    rules=[
-        Cel("!(has(self.value) && has(self.valueFrom))", "value and valueFrom exclude each other")
-    ],
-):
+class EnvVar(Model, rules=[core.ONE_VALUE]):
     """An environment variable of the runner."""
 
     name: core.EnvName = Field(description="Name of the variable.")
@@ -110,8 +102,8 @@ class Artifact(Model):
     name: Annotated[str, Field(min_length=1, max_length=253)] = Field(
         description="Name of the artifact, distinct within the provider."
     )
-    path: ShortText | None = Field(default=None, description="Where the run writes it.")
-    key: ShortText | None = Field(default=None, description="Its key in the artifact store.")
+    path: core.ShortText | None = Field(default=None, description="Where the run writes it.")
+    key: core.ShortText | None = Field(default=None, description="Its key in the artifact store.")
     url: Annotated[str, Field(max_length=2048)] | None = Field(
         default=None, description="Where it can be fetched."
     )
@@ -134,17 +126,17 @@ class Goal(Model):
 class CodexAppServer(Model):
     """The agent-runner talks to `codex app-server`; every setting is Codex's own if absent."""
 
-    binary_path: Path | None = Field(
+    binary_path: core.Path | None = Field(
         default=None, description="Path of the codex program; absent: /usr/local/bin/codex."
     )
     cli_config_overrides: (
         Annotated[list[Annotated[str, Field(max_length=4096)]], Atomic(), Field(max_length=64)]
         | None
     ) = Field(default=None, description="Settings for its command line, as key=value.")
-    cwd: Path | None = Field(
+    cwd: core.Path | None = Field(
         default=None, description="Directory to work in; the code is checked out there."
     )
-    model: ShortText | None = Field(default=None, description="Model that is asked.")
+    model: core.ShortText | None = Field(default=None, description="Model that is asked.")
     # A word of the model's, and every new model may bring one along: no enum.
     effort: Annotated[str, Field(max_length=64)] | None = Field(
         default=None, description="How hard the model thinks, such as high."
@@ -165,7 +157,7 @@ class CodexAppServer(Model):
     developer_instructions: Instructions | None = Field(
         default=None, description="Template of what the developer tells the model beside it."
     )
-    thread_id: ShortText | None = Field(default=None, description="Thread that is resumed.")
+    thread_id: core.ShortText | None = Field(default=None, description="Thread that is resumed.")
     thread_config: JSONObject | None = Field(
         default=None, description="Codex's own configuration for the thread, kept as it is."
     )
@@ -195,7 +187,7 @@ class TemplateVar(Model):
 class TemplateFile(Model):
     """A file that the agent-runner writes."""
 
-    path: Path = Field(description="Path of the file; templates in it are filled in.")
+    path: core.Path = Field(description="Path of the file; templates in it are filled in.")
     content: Annotated[str, MaxBytes(FILE_BYTES)] = Field(
         description="Text of the file, at most 262144 bytes of UTF-8; templates are filled in."
     )
@@ -204,7 +196,7 @@ class TemplateFile(Model):
 class Exec(Model):
     """The agent-runner starts a program; what is absent here is taken from the provider."""
 
-    binary: Path | None = Field(default=None, description="The program.")
+    binary: core.Path | None = Field(default=None, description="The program.")
     args: Arguments | None = Field(
         default=None, description="Its arguments; templates in them are filled in."
     )
@@ -221,17 +213,12 @@ class Exec(Model):
     )
 
 
-def _only_for(adapter: str, arm: str) -> Cel:
-    return Cel(
-        f"self.type == '{adapter}' || !has(self.{arm})",
-        f"{arm} needs type {adapter}",
-        reason="FieldValueForbidden",
-        field_path=f".{arm}",
-    )
-
-
 class Adapter(
-    Model, rules=[_only_for("CodexAppServer", "codexAppServer"), _only_for("Exec", "exec")]
+    Model,
+    rules=[
+        core.only_with("type", "CodexAppServer", "codexAppServer"),
+        core.only_with("type", "Exec", "exec"),
+    ],
 ):
     """How the agent-runner drives the agent."""
 
@@ -277,7 +264,7 @@ class ServiceAccountToken(Model):
 class Workload(Model):
     """What the runner's container is like, unless a run says otherwise."""
 
-    image: ShortText | None = Field(
+    image: core.ShortText | None = Field(
         default=None, description="Image of the runner; absent: the controller's."
     )
     resources: core.ResourceRequirements | None = Field(
@@ -314,15 +301,11 @@ class AgentProviderSpec(Spec):
 class AgentProviderStatus(Status):
     """What the controller saw of the provider."""
 
-    conditions: Annotated[list[Condition], ListMap("type"), Field(max_length=16)] | None = Field(
+    conditions: core.Conditions | None = Field(
         default=None, description="Ready, InvalidSpec, Unreachable and Degraded."
     )
-    observed_generation: Int64 | None = Field(
-        default=None, description="The metadata.generation that was last seen."
-    )
-    last_update_time: Timestamp | None = Field(
-        default=None, description="When this status was last written."
-    )
+    observed_generation: core.ObservedGeneration | None = None
+    last_update_time: core.LastUpdateTime | None = None
 
 
 class AgentProvider(Resource):

@@ -27,10 +27,8 @@ PARAMETER_BYTES = 2048
 ParameterName = Annotated[str, Field(min_length=1, max_length=253)]
 StepName = Annotated[str, Field(min_length=1, max_length=63)]
 VolumeName = Annotated[str, Field(min_length=1, max_length=63)]
-Path = Annotated[str, Field(min_length=1, max_length=1024)]
 Hash = Annotated[str, Field(max_length=128)]
 Message = Annotated[str, Field(max_length=32768)]
-ShortText = Annotated[str, Field(max_length=1024)]
 
 
 class Implementation(Model, rules=[exactly_one_of("specRef", "inline")]):
@@ -63,7 +61,7 @@ class Parameter(
             "the prompt comes from the implementation; choose another name",
             field_path=".name",
         ),
-        Cel("!(has(self.value) && has(self.valueFrom))", "value and valueFrom exclude each other"),
+        core.ONE_VALUE,
     ],
 ):
     """A named value for templates and prompts."""
@@ -105,7 +103,7 @@ class Volume(Model, rules=[exactly_one_of("emptyDir", "persistentVolumeClaim", "
     """A directory that is mounted into the runner."""
 
     name: VolumeName = Field(description="Name of the volume, distinct within the workload.")
-    mount_path: Path = Field(description="Where it is mounted.")
+    mount_path: core.Path = Field(description="Where it is mounted.")
     read_only: bool | None = Field(default=None, description="Mounted without write access.")
     empty_dir: EmptyDirVolume | None = Field(default=None, description="A fresh directory.")
     persistent_volume_claim: ClaimVolume | None = Field(default=None, description="A claim.")
@@ -144,7 +142,7 @@ class Retry(Model):
 class LoopControl(Model):
     """The file in which a step says whether its loop goes on."""
 
-    path: Path | None = Field(
+    path: core.Path | None = Field(
         default=None,
         description="Path of the file; absent: /workspace/.agentrun/loop-control.json.",
     )
@@ -379,17 +377,17 @@ class RuntimeRef(Model):
     type: Literal["Job", "Workflow", "Temporal", "Custom"] | None = Field(
         default=None, description="Which runtime."
     )
-    name: ShortText | None = Field(default=None, description="Name of the object there.")
-    namespace: ShortText | None = Field(default=None, description="Its namespace.")
-    uid: ShortText | None = Field(default=None, description="Its uid.")
+    name: core.ShortText | None = Field(default=None, description="Name of the object there.")
+    namespace: core.ShortText | None = Field(default=None, description="Its namespace.")
+    uid: core.ShortText | None = Field(default=None, description="Its uid.")
     observed_time: Timestamp | None = Field(
         default=None, description="When the controller first saw it."
     )
-    workflow_id: ShortText | None = Field(default=None, description="Temporal workflow id.")
-    run_id: ShortText | None = Field(default=None, description="Temporal run id.")
-    task_queue: ShortText | None = Field(default=None, description="Temporal task queue.")
-    run_name: ShortText | None = Field(default=None, description="Name of the run there.")
-    step_name: ShortText | None = Field(default=None, description="Step that it carries out.")
+    workflow_id: core.ShortText | None = Field(default=None, description="Temporal workflow id.")
+    run_id: core.ShortText | None = Field(default=None, description="Temporal run id.")
+    task_queue: core.ShortText | None = Field(default=None, description="Temporal task queue.")
+    run_name: core.ShortText | None = Field(default=None, description="Name of the run there.")
+    step_name: core.ShortText | None = Field(default=None, description="Step that it carries out.")
     extra: Annotated[JSONObject, Field(min_length=1)] | None = Field(
         default=None, description="What else the runtime said; no key of the fields beside it."
     )
@@ -402,9 +400,9 @@ class Runner(Model):
         default=None, description="How it ended."
     )
     exit_code: Int32 | None = Field(default=None, description="Exit code of the agent.")
-    signal: ShortText | None = Field(default=None, description="Signal that ended it.")
-    provider: ShortText | None = Field(default=None, description="AgentProvider that ran.")
-    adapter: ShortText | None = Field(default=None, description="Adapter that ran it.")
+    signal: core.ShortText | None = Field(default=None, description="Signal that ended it.")
+    provider: core.ShortText | None = Field(default=None, description="AgentProvider that ran.")
+    adapter: core.ShortText | None = Field(default=None, description="Adapter that ran it.")
     start_time: Timestamp | None = Field(default=None, description="When it started.")
     completion_time: Timestamp | None = Field(default=None, description="When it ended.")
     error: Message | None = Field(default=None, description="What went wrong.")
@@ -416,16 +414,16 @@ class Runner(Model):
 class JobRef(Model):
     """A Job."""
 
-    name: ShortText | None = Field(default=None, description="Its name.")
-    namespace: ShortText | None = Field(default=None, description="Its namespace.")
-    uid: ShortText | None = Field(default=None, description="Its uid.")
+    name: core.ShortText | None = Field(default=None, description="Its name.")
+    namespace: core.ShortText | None = Field(default=None, description="Its namespace.")
+    uid: core.ShortText | None = Field(default=None, description="Its uid.")
 
 
 class LoopIteration(Model):
     """One iteration of a loop."""
 
     index: Int32 | None = Field(default=None, description="Its number, from 1.")
-    phase: ShortText | None = Field(default=None, description="How it stands.")
+    phase: core.ShortText | None = Field(default=None, description="How it stands.")
     attempts: Int32 | None = Field(default=None, description="Attempts so far.")
     start_time: Timestamp | None = Field(default=None, description="When it started.")
     completion_time: Timestamp | None = Field(default=None, description="When it ended.")
@@ -439,7 +437,7 @@ class LoopStatus(Model):
     current_iteration: Int32 | None = Field(default=None, description="The one under way.")
     completed_iterations: Int32 | None = Field(default=None, description="Those that ended.")
     max_iterations: Int32 | None = Field(default=None, description="Iterations at most.")
-    stop_reason: ShortText | None = Field(default=None, description="Why it ended.")
+    stop_reason: core.ShortText | None = Field(default=None, description="Why it ended.")
     retained_iterations: Int32 | None = Field(default=None, description="Those listed here.")
     pruned_iterations: Int32 | None = Field(default=None, description="Those no longer listed.")
     last_control: JSONObject | None = Field(
@@ -453,8 +451,8 @@ class LoopStatus(Model):
 class StepStatus(Model):
     """How a step stands."""
 
-    name: ShortText | None = Field(default=None, description="Name of the step.")
-    phase: ShortText | None = Field(
+    name: core.ShortText | None = Field(default=None, description="Name of the step.")
+    phase: core.ShortText | None = Field(
         default=None, description="Pending, Running, Retrying, Succeeded or Failed."
     )
     attempt: Int32 | None = Field(default=None, description="Number of the latest attempt.")
@@ -477,7 +475,7 @@ class StepStatus(Model):
 class WorkflowStatus(Model):
     """How the steps stand."""
 
-    phase: ShortText | None = Field(default=None, description="How the workflow stands.")
+    phase: core.ShortText | None = Field(default=None, description="How the workflow stands.")
     last_transition_time: Timestamp | None = Field(
         default=None, description="When the phase last changed."
     )
@@ -489,9 +487,9 @@ class WorkflowStatus(Model):
 class Artifact(Model):
     """A file that the run left."""
 
-    name: ShortText = Field(description="Its name.")
-    path: ShortText | None = Field(default=None, description="Where the run wrote it.")
-    key: ShortText | None = Field(default=None, description="Its key in the artifact store.")
+    name: core.ShortText = Field(description="Its name.")
+    path: core.ShortText | None = Field(default=None, description="Where the run wrote it.")
+    key: core.ShortText | None = Field(default=None, description="Its key in the artifact store.")
     url: Annotated[str, Field(max_length=2048)] | None = Field(
         default=None, description="Where it can be fetched."
     )
@@ -500,10 +498,10 @@ class Artifact(Model):
 class VcsStatus(Model):
     """The code that the run worked on."""
 
-    provider: ShortText | None = Field(default=None, description="VersionControlProvider.")
-    repository: ShortText | None = Field(default=None, description="Repository.")
-    base_branch: ShortText | None = Field(default=None, description="Branch it started from.")
-    head_branch: ShortText | None = Field(default=None, description="Branch it wrote to.")
+    provider: core.ShortText | None = Field(default=None, description="VersionControlProvider.")
+    repository: core.ShortText | None = Field(default=None, description="Repository.")
+    base_branch: core.ShortText | None = Field(default=None, description="Branch it started from.")
+    head_branch: core.ShortText | None = Field(default=None, description="Branch it wrote to.")
     mode: Literal["ReadWrite", "ReadOnly", "None"] | None = Field(
         default=None, description="What it was allowed to do."
     )
@@ -512,10 +510,10 @@ class VcsStatus(Model):
 class ContractStatus(Model):
     """Whether the implementation got what it needs."""
 
-    required_parameters: Annotated[list[ShortText], Atomic()] | None = Field(
+    required_parameters: Annotated[list[core.ShortText], Atomic()] | None = Field(
         default=None, description="Parameters that it needs."
     )
-    missing_parameters: Annotated[list[ShortText], Atomic()] | None = Field(
+    missing_parameters: Annotated[list[core.ShortText], Atomic()] | None = Field(
         default=None, description="Those of them that are not set."
     )
 
@@ -541,17 +539,15 @@ class AgentRunStatus(
     conditions: Annotated[list[Condition], ListMap("type"), Field(max_length=32)] | None = Field(
         default=None, description="Accepted, InProgress, Succeeded, Failed and others."
     )
-    observed_generation: Int64 | None = Field(
-        default=None, description="The metadata.generation that was last seen."
-    )
+    observed_generation: core.ObservedGeneration | None = None
     phase: (
         Literal["Pending", "Running", "Succeeded", "Failed", "Cancelled", "Template", "Unknown"]
         | None
     ) = Field(default=None, description="How the run stands, in one word.")
-    phase_detail: ShortText | None = Field(
+    phase_detail: core.ShortText | None = Field(
         default=None, description="The word that a v1alpha1 controller used, for phase Unknown."
     )
-    reason: ShortText | None = Field(default=None, description="Why it stands so, as a word.")
+    reason: core.ShortText | None = Field(default=None, description="Why it stands so, as a word.")
     message: Message | None = Field(default=None, description="Why it stands so, for people.")
     runtime_ref: RuntimeRef | None = Field(
         default=None, description="What the runtime calls the run."
@@ -560,9 +556,7 @@ class AgentRunStatus(
     workflow: WorkflowStatus | None = Field(default=None, description="How the steps stand.")
     start_time: Timestamp | None = Field(default=None, description="When the run started.")
     completion_time: Timestamp | None = Field(default=None, description="When the run ended.")
-    last_update_time: Timestamp | None = Field(
-        default=None, description="When this status was last written."
-    )
+    last_update_time: core.LastUpdateTime | None = None
     artifacts: Annotated[list[Artifact], Atomic(), Field(max_length=50)] | None = Field(
         default=None, description="Files that the run left; at most 50."
     )

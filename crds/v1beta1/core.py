@@ -7,9 +7,9 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemagen import Cel, ListMap, Model, exactly_one_of
+from schemagen import Cel, Condition, ListMap, Model, exactly_one_of
 from schemagen.model.markers import Atomic
-from schemagen.model.wire import Int32, Int64, Quantity
+from schemagen.model.wire import Int32, Int64, Quantity, Timestamp
 
 Name = Annotated[str, Field(min_length=1, max_length=253)]
 """The name of a Kubernetes object."""
@@ -23,6 +23,22 @@ EnvName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[ -<>-~]
 As IsRelaxedEnvVarName of apimachinery 0.37 has it.
 """
 EnvValue = Annotated[str, Field(max_length=32768)]
+Path = Annotated[str, Field(min_length=1, max_length=1024)]
+ShortText = Annotated[str, Field(max_length=1024)]
+Word = Annotated[str, Field(min_length=1, max_length=256)]
+SourceProvider = Literal["GitHub", "Linear", "Manual", "Custom"]
+"""Where an implementation may come from."""
+
+Conditions = Annotated[list[Condition], ListMap("type"), Field(max_length=16)]
+ObservedGeneration = Annotated[
+    Int64, Field(description="The metadata.generation that was last seen.")
+]
+LastUpdateTime = Annotated[Timestamp, Field(description="When this status was last written.")]
+
+ONE_VALUE = Cel(
+    "!(has(self.value) && has(self.valueFrom))", "value and valueFrom exclude each other"
+)
+"""Rule for what has a value or takes it from elsewhere; with neither, the value is empty."""
 
 
 class NameRef(Model):
@@ -45,18 +61,23 @@ class ValueSource(Model, rules=[exactly_one_of("secretKeyRef", "configMapKeyRef"
     config_map_key_ref: KeyRef | None = Field(default=None, description="A key of a ConfigMap.")
 
 
+def only_with(tag: str, word: str, arm: str) -> Cel:
+    """Rule for a field that stands only with its word of a tag."""
+    return Cel(
+        f"self.{tag} == '{word}' || !has(self.{arm})",
+        f"{arm} needs {tag} {word}",
+        reason="FieldValueForbidden",
+        field_path=f".{arm}",
+    )
+
+
 def union_by(tag: str, **arms: str) -> list[Cel]:
     """Rules for a union with a tag: each arm stands with its word of the tag, and only with it."""
     return [
         rule
         for arm, word in arms.items()
         for rule in (
-            Cel(
-                f"self.{tag} == '{word}' || !has(self.{arm})",
-                f"{arm} needs {tag} {word}",
-                reason="FieldValueForbidden",
-                field_path=f".{arm}",
-            ),
+            only_with(tag, word, arm),
             Cel(
                 f"self.{tag} != '{word}' || has(self.{arm})",
                 f"{tag} {word} needs {arm}",
@@ -319,18 +340,28 @@ class PodTemplate(Model):
 
 
 __all__ = [
+    "ONE_VALUE",
     "Affinity",
+    "Conditions",
     "EnvName",
     "EnvValue",
+    "Key",
     "KeyRef",
     "LabelSelector",
+    "LastUpdateTime",
     "Name",
     "NameRef",
+    "ObservedGeneration",
+    "Path",
     "PodSecurityContext",
     "PodTemplate",
     "ResourceRequirements",
+    "ShortText",
+    "SourceProvider",
     "Toleration",
     "TopologySpreadConstraint",
     "ValueSource",
+    "Word",
+    "only_with",
     "union_by",
 ]

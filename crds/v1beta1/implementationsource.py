@@ -7,7 +7,6 @@ from pydantic import Field
 from crds.v1beta1 import core
 from schemagen import (
     Cel,
-    Condition,
     ListMap,
     Model,
     Resource,
@@ -17,11 +16,9 @@ from schemagen import (
     exactly_one_of,
 )
 from schemagen.model.markers import Atomic
-from schemagen.model.wire import Duration, Int32, Int64, Timestamp
+from schemagen.model.wire import Duration, Int32, Timestamp
 
-Word = Annotated[str, Field(min_length=1, max_length=256)]
-ShortText = Annotated[str, Field(max_length=1024)]
-Labels = Annotated[list[Word], Atomic(), Field(max_length=100)]
+Labels = Annotated[list[core.Word], Atomic(), Field(max_length=100)]
 
 # The issue's full name is compared with this, so a repository without its owner would match none.
 REPOSITORY = r"^[^/\s]+/[^/\s]+$"
@@ -44,7 +41,7 @@ class GitHub(
     repository: Annotated[str, Field(min_length=3, max_length=256, pattern=REPOSITORY)] | None = (
         Field(default=None, description="Repository, as owner/name, in any case.")
     )
-    organization: Word | None = Field(
+    organization: core.Word | None = Field(
         default=None,
         description="Owner of the repository; without a repository, all of its repositories.",
     )
@@ -56,8 +53,8 @@ class GitHub(
 class Linear(Model):
     """Issues in Linear."""
 
-    team: Word | None = Field(default=None, description="Key of the team; absent: any team.")
-    project: Word | None = Field(
+    team: core.Word | None = Field(default=None, description="Key of the team; absent: any team.")
+    project: core.Word | None = Field(
         default=None, description="Name of the project; absent: any project, and none."
     )
     labels: Labels | None = Field(
@@ -114,8 +111,10 @@ class Ingestion(Model, rules=core.union_by("mode", webhook="Webhook", poll="Poll
 class Mapping(Model):
     """One field of an issue and what it becomes."""
 
-    from_: Word = Field(alias="from", description="Field of the issue, such as title.")
-    to: Word = Field(description="Field of the ImplementationSpec that takes it, such as summary.")
+    from_: core.Word = Field(alias="from", description="Field of the issue, such as title.")
+    to: core.Word = Field(
+        description="Field of the ImplementationSpec that takes it, such as summary."
+    )
 
 
 class ImplementationSourceSpec(Spec, rules=[exactly_one_of("github", "linear")]):
@@ -135,19 +134,19 @@ class ImplementationSourceSpec(Spec, rules=[exactly_one_of("github", "linear")])
 class WebhookSync(Model):
     """What became of a webhook."""
 
-    idempotency_key: ShortText | None = Field(
+    idempotency_key: core.ShortText | None = Field(
         default=None, description="Webhooks with the same key are one."
     )
-    delivery_id: ShortText | None = Field(
+    delivery_id: core.ShortText | None = Field(
         default=None, description="What the tracker calls this delivery."
     )
     provider: Literal["GitHub", "Linear"] | None = Field(
         default=None, description="The issue tracker it came from."
     )
-    external_id: ShortText | None = Field(
+    external_id: core.ShortText | None = Field(
         default=None, description="Identifier of the issue there, such as owner/name#12 or ENG-1."
     )
-    source_version: ShortText | None = Field(
+    source_version: core.ShortText | None = Field(
         default=None, description="Version of the issue that it reported."
     )
     received_time: Timestamp | None = Field(default=None, description="When it came in.")
@@ -164,18 +163,14 @@ class WebhookSync(Model):
 class ImplementationSourceStatus(Status):
     """What the controller saw of the source."""
 
-    conditions: Annotated[list[Condition], ListMap("type"), Field(max_length=16)] | None = Field(
+    conditions: core.Conditions | None = Field(
         default=None, description="Ready, InvalidSpec and Unreachable."
     )
     last_sync_time: Timestamp | None = Field(
         default=None, description="When an issue was last taken over."
     )
-    observed_generation: Int64 | None = Field(
-        default=None, description="The metadata.generation that was last seen."
-    )
-    last_update_time: Timestamp | None = Field(
-        default=None, description="When this status was last written."
-    )
+    observed_generation: core.ObservedGeneration | None = None
+    last_update_time: core.LastUpdateTime | None = None
     last_webhook: WebhookSync | None = Field(
         default=None, description="What became of the latest webhook."
     )

@@ -1,13 +1,13 @@
 """ImplementationSpec v1beta1: what is to be built, in words."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import Field
 
 from crds.v1beta1 import core
-from schemagen import Condition, ListMap, MaxBytes, Model, Resource, Spec, Status
+from schemagen import MaxBytes, Model, Resource, Spec, Status
 from schemagen.model.markers import Atomic
-from schemagen.model.wire import Int64, Timestamp
+from schemagen.model.wire import Timestamp
 
 TEXT_BYTES = 128 * 1024
 
@@ -17,9 +17,7 @@ ContractKey = Annotated[str, Field(min_length=1, max_length=256)]
 class Source(Model):
     """Where an implementation spec came from."""
 
-    provider: Literal["GitHub", "Linear", "Manual", "Custom"] = Field(
-        description="System that holds the original."
-    )
+    provider: core.SourceProvider = Field(description="System that holds the original.")
     external_id: Annotated[str, Field(max_length=512)] | None = Field(
         default=None, description="Identifier there, such as owner/repo#12 or ENG-1."
     )
@@ -78,21 +76,17 @@ class ImplementationSpecSpec(Spec):
 class ImplementationSpecStatus(Status):
     """What the controller saw of the spec."""
 
-    conditions: Annotated[list[Condition], ListMap("type"), Field(max_length=16)] | None = Field(
+    conditions: core.Conditions | None = Field(
         default=None, description="Ready, and InvalidSpec when it cannot be used."
     )
-    observed_generation: Int64 | None = Field(
-        default=None, description="The metadata.generation that was last seen."
-    )
+    observed_generation: core.ObservedGeneration | None = None
     source_version: Annotated[str, Field(max_length=256)] | None = Field(
         default=None, description="Version of the original that was last taken over."
     )
     last_sync_time: Timestamp | None = Field(
         default=None, description="When the original was last taken over."
     )
-    last_update_time: Timestamp | None = Field(
-        default=None, description="When this status was last written."
-    )
+    last_update_time: core.LastUpdateTime | None = None
 
 
 class ImplementationSpec(Resource):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crds.v1beta1 import core
-from schemagen import Cel, Condition, ListMap, ListSet, Model, Resource, Spec, Status
+from schemagen import Cel, ListSet, Model, Resource, Spec, Status
 from schemagen.model.wire import Duration, Int64, Timestamp
 
 
@@ -84,18 +84,14 @@ class MemorySpec(Spec):
 class MemoryStatus(Status):
     """What the controller saw of the memory."""
 
-    conditions: Annotated[list[Condition], ListMap("type"), Field(max_length=16)] | None = Field(
+    conditions: core.Conditions | None = Field(
         default=None, description="Ready, InvalidSpec and Unreachable."
     )
     last_check_time: Timestamp | None = Field(
         default=None, description="When the store was last checked."
     )
-    observed_generation: Int64 | None = Field(
-        default=None, description="The metadata.generation that was last seen."
-    )
-    last_update_time: Timestamp | None = Field(
-        default=None, description="When this status was last written."
-    )
+    observed_generation: core.ObservedGeneration | None = None
+    last_update_time: core.LastUpdateTime | None = None
 
 
 class Memory(Resource):

@@ -5,14 +5,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crds.v1beta1 import core
-from schemagen import Cel, Condition, ListMap, Model, Resource, Spec, Status
+from schemagen import Cel, Model, Resource, Spec, Status
 from schemagen.model.markers import Atomic
-from schemagen.model.wire import Duration, Int64, Timestamp, Uri
+from schemagen.model.wire import Duration, Timestamp, Uri
 
 POLICY_ENTRIES = 200
 
 Url = Annotated[Uri, Field(max_length=2048)]
-Word = Annotated[str, Field(min_length=1, max_length=256)]
 # Numbers of GitHub fit 64 bits; as strings they survive every YAML and JavaScript reader.
 Number = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[0-9]+$")]
 Template = Annotated[str, Field(min_length=1, max_length=1024)]
@@ -69,7 +68,7 @@ class Auth(Model, rules=core.union_by("type", token="Token", app="App", ssh="SSH
     type: Literal["Token", "App", "SSH", "None"] = Field(
         description="Which way; its settings stand in the field of the same name."
     )
-    username: Word | None = Field(
+    username: core.Word | None = Field(
         default=None, description="User name for HTTPS; absent: the provider's usual one."
     )
     token: TokenAuth | None = Field(default=None, description="Signing in with a token.")
@@ -117,7 +116,7 @@ class Clone(
     ssh: SshClone | None = Field(default=None, description="Cloning over SSH.")
 
 
-Patterns = Annotated[list[Word], Atomic(), Field(max_length=POLICY_ENTRIES)]
+Patterns = Annotated[list[core.Word], Atomic(), Field(max_length=POLICY_ENTRIES)]
 
 
 class RepositoryPolicy(Model):
@@ -156,14 +155,16 @@ class PullRequestDefaults(Model):
 class Defaults(Model):
     """What runs do that say nothing else."""
 
-    base_branch: Word | None = Field(default=None, description="Branch that runs start from.")
+    base_branch: core.Word | None = Field(default=None, description="Branch that runs start from.")
     branch_template: Template | None = Field(
         default=None, description="Template of the branch that a run writes to."
     )
     branch_conflict_suffix_template: Template | None = Field(
         default=None, description="Template of what follows the branch if another run uses it."
     )
-    commit_author_name: Word | None = Field(default=None, description="Name of commits' author.")
+    commit_author_name: core.Word | None = Field(
+        default=None, description="Name of commits' author."
+    )
     commit_author_email: Annotated[str, Field(min_length=1, max_length=320)] | None = Field(
         default=None, description="Mail address of commits' author."
     )
@@ -220,18 +221,14 @@ class VersionControlProviderSpec(
 class VersionControlProviderStatus(Status):
     """What the controller saw of the provider."""
 
-    conditions: Annotated[list[Condition], ListMap("type"), Field(max_length=16)] | None = Field(
+    conditions: core.Conditions | None = Field(
         default=None, description="Ready, InvalidSpec, Unreachable and Warning."
     )
     last_validation_time: Timestamp | None = Field(
         default=None, description="When the provider was last checked."
     )
-    observed_generation: Int64 | None = Field(
-        default=None, description="The metadata.generation that was last seen."
-    )
-    last_update_time: Timestamp | None = Field(
-        default=None, description="When this status was last written."
-    )
+    observed_generation: core.ObservedGeneration | None = None
+    last_update_time: core.LastUpdateTime | None = None
 
 
 class VersionControlProvider(Resource):

@@ -2,169 +2,32 @@
 
 import copy
 import json
-import pathlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import yaml
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 import crds
-from crds import hub, platform
 from crds.admission import agent as agent_rules
-from crds.v1alpha1 import agent as agent_v1alpha1
-from crds.v1alpha1 import agent_conversion
-from crds.v1beta1 import agent
-from schemagen import Api, Column, Facts, Kind, Version, canonical, crd, judge, structural
-from schemagen.versions import graph
-from tests.support import objects, pruning
+from schemagen import Facts, canonical, judge
+from tests.support import kinds, objects
 from webhooks import admission, reviews
 
-AGENT = Kind(
-    name="Agent",
-    plural="agents",
-    short_names=("agt",),
-    categories=("agents",),
-    annotations=platform.SYNC_WAVE,
-    rules=agent_rules.RULES,
-    versions=(
-        Version(
-            name="v1alpha1",
-            model=agent_v1alpha1.Agent,
-            conversion=agent_conversion.CONVERSION,
-            columns=(
-                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
-                Column("Provider", ".spec.providerRef.name"),
-            ),
-        ),
-        Version(
-            name=hub.VERSION,
-            model=agent.Agent,
-            storage=True,
-            columns=(
-                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
-                Column("Provider", ".spec.providerRef.name"),
-                Column("Memory", ".spec.memoryRef.name", priority=1),
-                Column("Age", ".metadata.creationTimestamp", type="date"),
-            ),
-            selectable=(".spec.providerRef.name", ".spec.memoryRef.name", ".spec.vcsRef.name"),
-        ),
-    ),
-)
-API = Api(group=platform.GROUP, kinds=(AGENT,))
-DEFINITION = crd.crd(API, AGENT, webhook={"url": "https://localhost/convert"})
-SAMPLES = pathlib.Path(crds.__file__).parent / "samples"
-
-OLD_RESIDUE = "conversion.agents.proompteng.ai/v1alpha1-residue"
-NEW_RESIDUE = "conversion.agents.proompteng.ai/v1beta1-residue"
-WAYS = [("v1alpha1", "v1beta1"), ("v1beta1", "v1alpha1")]
-MANY = settings(
-    max_examples=300,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+PROVIDER = {"providerRef": {"name": "codex"}}
+AGENT = kinds.Subject("Agent", {kinds.OLD: PROVIDER, kinds.NEW: PROVIDER})
+loaded = kinds.judged(AGENT)
 
 
-def an_agent(version: str, **spec: Any) -> dict[str, Any]:
-    return {
-        "apiVersion": f"{platform.GROUP}/{version}",
-        "kind": "Agent",
-        "metadata": {"name": "one"},
-        "spec": {"providerRef": {"name": "codex"}} | spec,
-    }
+@kinds.VERSIONS
+def test_status_needs_no_annotation(version: str) -> None:
+    kinds.assert_status_needs_no_annotation(AGENT, version)
 
 
-def convert(value: dict[str, Any], source: str, target: str) -> dict[str, Any]:
-    return graph.convert(API, AGENT, value, source=source, target=target).object
-
-
-def up(**spec: Any) -> dict[str, Any]:
-    """What becomes of a v1alpha1 agent in v1beta1; residue stays in its annotation."""
-    return convert(an_agent("v1alpha1", **spec), "v1alpha1", "v1beta1")
-
-
-def down(**spec: Any) -> dict[str, Any]:
-    """What becomes of a v1beta1 agent in v1alpha1; residue stays in its annotation."""
-    return convert(an_agent("v1beta1", **spec), "v1beta1", "v1alpha1")
-
-
-def has_residue(value: dict[str, Any]) -> bool:
-    return "annotations" in value["metadata"]
-
-
-def drawn(version: str, *, is_mangled: bool) -> st.SearchStrategy[dict[str, Any]]:
-    """Agents of a version's schema, or such as break it in a few places."""
-    found = AGENT.version(version)
-    assert found is not None
-    properties = structural.schema_of(found.model, descriptions=False)["properties"]
-    bodies = st.fixed_dictionaries(
-        {"spec": objects.valid(properties["spec"])},
-        optional={"status": objects.valid(properties["status"])},
-    )
-    notes = st.sampled_from([{}, {"annotations": {"example.com/note": "x"}}])
-    return st.builds(
-        lambda body, notes: {
-            **an_agent(version),
-            "metadata": {"name": "one", **notes},
-            **(body if isinstance(body, dict) else {}),
-        },
-        objects.mangled(bodies) if is_mangled else bodies,
-        notes,
-    )
-
-
-def assert_comes_back(value: dict[str, Any], version: str, other: str) -> None:
-    before = copy.deepcopy(value)
-
-    forth = graph.convert(API, AGENT, value, source=version, target=other)
-    stored = pruning.pruned(API, forth.object)
-    back = convert(stored, other, version)
-
-    assert before == value, "the input was changed"
-    assert 0 == forth.dropped_bytes
-    assert canonical.dumps(value) == canonical.dumps(back)
-
-
-@pytest.mark.parametrize(("version", "other"), WAYS)
-def test_agent_of_the_schema_comes_back_as_it_was(version: str, other: str) -> None:
-    @MANY
-    @given(drawn(version, is_mangled=False))
-    def check(value: dict[str, Any]) -> None:
-        assert_comes_back(pruning.with_ruled_status(value), version, other)
-
-    check()
-
-
-@pytest.mark.parametrize(("version", "other"), WAYS)
-def test_agent_that_breaks_the_schema_keeps_its_spec_and_metadata(version: str, other: str) -> None:
-    @MANY
-    @given(drawn(version, is_mangled=True))
-    def check(value: dict[str, Any]) -> None:
-        value.pop("status", None)
-
-        assert_comes_back(value, version, other)
-
-    check()
-
-
-@pytest.mark.parametrize(("version", "other"), WAYS)
-def test_status_needs_no_annotation(version: str, other: str) -> None:
-    @MANY
-    @given(drawn(version, is_mangled=False))
-    def check(value: dict[str, Any]) -> None:
-        value = {**an_agent(version), "status": value.get("status", {})}
-        value = pruning.with_ruled_status(value)
-
-        there = convert(value, version, other)
-
-        assert not has_residue(there)
-        assert value == convert(there, other, version)
-
-    check()
+@kinds.VERSIONS
+@pytest.mark.parametrize("spec", kinds.NO_SPECS)
+def test_partial_agent_gains_no_spec(version: str, spec: Any) -> None:
+    kinds.assert_part_gains_nothing(AGENT, version, spec)
 
 
 PLACES = {
@@ -249,8 +112,7 @@ PLAIN: list[tuple[dict[str, Any], dict[str, Any]]] = [
 def test_what_both_versions_can_say_gets_no_annotation(
     old: dict[str, Any], new: dict[str, Any]
 ) -> None:
-    assert an_agent("v1beta1", **new) == up(**old)
-    assert an_agent("v1alpha1", **old) == down(**new)
+    kinds.assert_both_say(AGENT.one("v1alpha1", **old), AGENT.one("v1beta1", **new))
 
 
 UP_WITH_RESIDUE: list[tuple[dict[str, Any], dict[str, Any]]] = [
@@ -294,11 +156,7 @@ UP_WITH_RESIDUE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ("old", "new"), UP_WITH_RESIDUE, ids=[json.dumps(old) for old, _ in UP_WITH_RESIDUE]
 )
 def test_what_v1beta1_cannot_say_comes_back(old: dict[str, Any], new: dict[str, Any]) -> None:
-    newer = up(**old)
-
-    assert an_agent("v1beta1", **new)["spec"] == newer["spec"]
-    assert [OLD_RESIDUE] == list(newer["metadata"]["annotations"])
-    assert an_agent("v1alpha1", **old) == convert(newer, "v1beta1", "v1alpha1")
+    kinds.assert_stands_aside(AGENT.one("v1alpha1", **old), AGENT.one("v1beta1", **new))
 
 
 SECRET = {"secretKeyRef": {"name": "s", "key": "k"}}
@@ -323,39 +181,26 @@ DOWN_WITH_RESIDUE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ("new", "old"), DOWN_WITH_RESIDUE, ids=[json.dumps(new) for new, _ in DOWN_WITH_RESIDUE]
 )
 def test_what_v1alpha1_cannot_say_comes_back(new: dict[str, Any], old: dict[str, Any]) -> None:
-    older = down(**new)
-
-    assert an_agent("v1alpha1", **old)["spec"] == older["spec"]
-    assert [NEW_RESIDUE] == list(older["metadata"]["annotations"])
-    assert an_agent("v1beta1", **new) == convert(older, "v1alpha1", "v1beta1")
+    kinds.assert_stands_aside(AGENT.one("v1beta1", **new), AGENT.one("v1alpha1", **old))
 
 
 def test_variable_that_v1alpha1_sets_itself_is_not_given_its_old_reference() -> None:
-    older = down(env=[{"name": "A", "valueFrom": SECRET}])
+    older = AGENT.down(env=[{"name": "A", "valueFrom": SECRET}])
     older["spec"]["env"] = [{"name": "A", "value": "mine"}]
 
-    newer = convert(older, "v1alpha1", "v1beta1")
+    newer = kinds.convert(older)
 
     assert [{"name": "A", "value": "mine"}] == newer["spec"]["env"]
-    assert not has_residue(newer)
-
-
-def test_object_without_spec_invents_nothing() -> None:
-    for version, other in WAYS:
-        value = {key: item for key, item in an_agent(version).items() if key != "spec"}
-
-        there = convert(value, version, other)
-
-        assert {**value, "apiVersion": f"{platform.GROUP}/{other}"} == there
+    assert "annotations" not in newer["metadata"]
 
 
 def test_longest_prompt_in_any_script_is_kept_without_residue() -> None:
     prompt = "🙂" * 16384
 
-    newer = up(defaults={"systemPrompt": prompt})
+    newer = AGENT.up(defaults={"systemPrompt": prompt})
 
     assert {"inline": prompt} == newer["spec"]["runDefaults"]["systemPrompt"]
-    assert not has_residue(newer)
+    assert "annotations" not in newer["metadata"]
 
 
 # --- permissions ----------------------------------------------------------------------------
@@ -395,10 +240,10 @@ def allowed_in_v1beta1(policy: Any) -> frozenset[str] | None:
 
 @pytest.mark.parametrize("name", PLACES)
 def test_up_conversion_allows_just_as_much(name: str) -> None:
-    @MANY
+    @kinds.MANY
     @given(ODD_LISTS)
     def check(listed: Any) -> None:
-        policy = up(security={name: listed})["spec"]["policy"].get(PLACES[name])
+        policy = AGENT.up(security={name: listed})["spec"]["policy"].get(PLACES[name])
 
         after, before = allowed_in_v1beta1(policy), allowed_in_v1alpha1(listed)
 
@@ -411,10 +256,10 @@ def test_up_conversion_allows_just_as_much(name: str) -> None:
 
 @pytest.mark.parametrize("name", PLACES)
 def test_down_conversion_allows_just_as_much(name: str) -> None:
-    @MANY
+    @kinds.MANY
     @given(ODD_POLICIES | objects.ANYTHING)
     def check(policy: Any) -> None:
-        listed = down(policy={PLACES[name]: policy})["spec"]["security"].get(name)
+        listed = AGENT.down(policy={PLACES[name]: policy})["spec"]["security"].get(name)
 
         after, before = allowed_in_v1alpha1(listed), allowed_in_v1beta1(policy)
 
@@ -461,25 +306,25 @@ ODD_SPECS = {
 }
 
 
-@pytest.mark.parametrize(("version", "other"), WAYS)
-def test_oddities_that_conversion_looks_for_come_back(version: str, other: str) -> None:
-    @MANY
+@kinds.VERSIONS
+def test_oddities_that_conversion_looks_for_come_back(version: str) -> None:
+    @kinds.MANY
     @given(ODD_SPECS[version])
     def check(spec: dict[str, Any]) -> None:
-        assert_comes_back(an_agent(version, **spec), version, other)
+        kinds.assert_comes_back(AGENT.one(version, **spec))
 
     check()
 
 
 @pytest.mark.parametrize("policy", ["all", 1, [], [{"secrets": {"mode": "AllowAll"}}]])
 def test_unreadable_policy_allows_nothing(policy: Any) -> None:
-    older, newer = down(policy=policy), up(security=policy)
+    older, newer = AGENT.down(policy=policy), AGENT.up(security=policy)
 
     assert {name: ["!deny-all"] for name in PLACES} == older["spec"]["security"]
     shut = {name: {"mode": "AllowListed", "allowed": []} for name in PLACES.values()}
     assert shut == newer["spec"]["policy"]
-    assert policy == convert(older, "v1alpha1", "v1beta1")["spec"]["policy"]
-    assert policy == convert(newer, "v1beta1", "v1alpha1")["spec"]["security"]
+    assert policy == kinds.convert(older)["spec"]["policy"]
+    assert policy == kinds.convert(newer)["spec"]["security"]
 
 
 ENTRIES = st.lists(
@@ -528,36 +373,31 @@ SHUT_OR_LISTED = [
 
 @pytest.mark.parametrize(("source", "spec"), SHUT_OR_LISTED)
 def test_tampered_residue_allows_no_more(source: str, spec: dict[str, Any]) -> None:
-    target = dict(WAYS)[source]
-    residue = {"v1alpha1": OLD_RESIDUE, "v1beta1": NEW_RESIDUE}[target]
-    plain = convert(an_agent(source, **spec), source, target)
+    plain = kinds.convert(AGENT.one(source, **spec))
 
-    @MANY
+    @kinds.MANY
     @given(ENTRIES)
     def check(entries: Any) -> None:
-        value = an_agent(source, **spec)
-        value["metadata"]["annotations"] = {residue: json.dumps(entries)}
+        tampered = kinds.convert(AGENT.tampered(source, entries, **spec))
 
-        tampered = convert(value, source, target)
-
-        assert allowed(plain, target) == allowed(tampered, target)
-        assert an_agent(source, **spec)["spec"] == convert(tampered, target, source)["spec"]
+        assert allowed(plain) == allowed(tampered)
+        assert AGENT.one(source, **spec)["spec"] == kinds.convert(tampered)["spec"]
 
     check()
 
 
-def allowed(value: dict[str, Any], version: str) -> frozenset[str] | None:
-    """Which Secrets an agent of a version allows."""
-    if version == "v1alpha1":
+def allowed(value: dict[str, Any]) -> frozenset[str] | None:
+    """Which Secrets an agent allows."""
+    if value["apiVersion"].endswith(kinds.OLD):
         return allowed_in_v1alpha1(value["spec"].get("security", {}).get("allowedSecrets"))
     return allowed_in_v1beta1(value["spec"].get("policy", {}).get("secrets"))
 
 
 def test_residue_of_a_list_that_was_edited_is_dropped() -> None:
-    newer = up(security={"allowedSecrets": ["a", "a", "b"]})
+    newer = AGENT.up(security={"allowedSecrets": ["a", "a", "b"]})
     newer["spec"]["policy"]["secrets"]["allowed"] = ["b"]
 
-    older = convert(newer, "v1beta1", "v1alpha1")
+    older = kinds.convert(newer)
 
     assert {"allowedSecrets": ["b"]} == older["spec"]["security"]
 
@@ -574,12 +414,12 @@ def review(version: str, config: Any, old: Any = None) -> Any:
     request = {
         "uid": "u",
         "operation": operation,
-        "kind": {"group": platform.GROUP, "version": version, "kind": "Agent"},
-        "object": an_agent(version, config=config),
-        "oldObject": None if old is None else an_agent(version, config=old),
+        "kind": {"group": crds.api.group, "version": version, "kind": "Agent"},
+        "object": AGENT.one(version, config=config),
+        "oldObject": None if old is None else AGENT.one(version, config=old),
     }
     written = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
-    return admission.validate(API, reviews.admission_request(written))["response"]
+    return admission.validate(crds.api, reviews.admission_request(written))["response"]
 
 
 @pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
@@ -605,116 +445,91 @@ def test_agent_without_config_has_no_size(value: Any) -> None:
 # --- the API server's own verdict -----------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def agents() -> Iterator[judge.Loaded]:
-    with judge.Judge(deadline_seconds=60) as asked, asked.load(DEFINITION) as loaded:
-        yield loaded
+def test_definition_is_accepted_without_a_warning() -> None:
+    kinds.assert_definition_is_accepted(AGENT)
 
 
-def test_definition_is_accepted_within_its_costs() -> None:
-    with judge.Judge(deadline_seconds=60) as asked:
-        verdict = asked.check(DEFINITION, costs=True)
-
-    assert (True, (), "") == (verdict.allowed, verdict.warnings, verdict.message)
-    assert [] == [cost for cost in verdict.costs if cost.cost * 6 > cost.limit]
-
-
-@pytest.mark.parametrize(("version", "other"), WAYS)
+@kinds.VERSIONS
 def test_sample_is_taken_in_both_versions_and_comes_back(
-    agents: judge.Loaded, version: str, other: str
+    loaded: judge.Loaded, version: str
 ) -> None:
-    sample = yaml.safe_load((SAMPLES / version / "agent.yaml").read_text())
-
-    written = agents.create(sample, stored=True)
-    there = agents.create(convert(written.object, version, other), stored=True)
-
-    assert ("", "") == (written.message, there.message)
-    assert written.object["spec"] == convert(there.object, other, version)["spec"]
+    kinds.assert_samples_are_taken(AGENT, loaded, version)
 
 
-def test_backoff_gets_its_defaults(agents: judge.Loaded) -> None:
-    value = an_agent("v1beta1", runDefaults={"retry": {"backoff": {}}})
+def test_backoff_gets_its_defaults(loaded: judge.Loaded) -> None:
+    value = AGENT.one("v1beta1", runDefaults={"retry": {"backoff": {}}})
 
-    stored = agents.create(value, stored=True).object
+    stored = loaded.create(value, stored=True).object
 
     defaults = {"base": "5s", "max": "5m", "jitterPercent": 20}
     assert {"retry": {"backoff": defaults}} == stored["spec"]["runDefaults"]
 
 
-REFUSED: list[tuple[dict[str, Any], list[tuple[str, str]]]] = [
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
         {"policy": {"secrets": {"mode": "AllowAll", "allowed": []}}},
-        [("spec.policy.secrets.allowed", "Forbidden: allowed needs mode AllowListed")],
+        "spec.policy.secrets.allowed",
+        "Forbidden: allowed needs mode AllowListed",
     ),
     (
         {"policy": {"serviceAccounts": {"mode": "AllowListed"}}},
-        [
-            (
-                "spec.policy.serviceAccounts.allowed",
-                "Required value: mode AllowListed needs allowed; an empty list allows nothing",
-            )
-        ],
+        "spec.policy.serviceAccounts.allowed",
+        "Required value: mode AllowListed needs allowed; an empty list allows nothing",
     ),
     (
         {"policy": {"secrets": {"mode": "AllowListed", "allowed": ["a", "a"]}}},
-        [("spec.policy.secrets.allowed[1]", 'Duplicate value: "a"')],
+        "spec.policy.secrets.allowed[1]",
+        'Duplicate value: "a"',
     ),
     (
         {"env": [{"name": "A", "value": "1", "valueFrom": SECRET}]},
-        [("spec.env[0]", "Invalid value: value and valueFrom exclude each other")],
+        "spec.env[0]",
+        "Invalid value: value and valueFrom exclude each other",
     ),
     (
         {"runDefaults": {"systemPrompt": {"inline": "x", **SECRET}}},
-        [
-            (
-                "spec.runDefaults.systemPrompt",
-                "Invalid value: exactly one of inline, secretKeyRef, configMapKeyRef must be set",
-            )
-        ],
+        "spec.runDefaults.systemPrompt",
+        "Invalid value: exactly one of inline, secretKeyRef, configMapKeyRef must be set",
     ),
     (
         {"runDefaults": {"retry": {"backoff": {"base": "10m"}}}},
-        [
-            (
-                "spec.runDefaults.retry.backoff.max",
-                "Invalid value: max must be at least as long as base",
-            )
-        ],
+        "spec.runDefaults.retry.backoff.max",
+        "Invalid value: max must be at least as long as base",
     ),
 ]
 
 
 @pytest.mark.parametrize(
-    ("spec", "expected"), REFUSED, ids=[json.dumps(spec) for spec, _ in REFUSED]
+    ("spec", "field", "message"), REFUSED, ids=[json.dumps(spec) for spec, *_ in REFUSED]
 )
 def test_mistake_is_refused_with_its_field(
-    agents: judge.Loaded, spec: dict[str, Any], expected: list[tuple[str, str]]
+    loaded: judge.Loaded, spec: dict[str, Any], field: str, message: str
 ) -> None:
-    causes = agents.create(an_agent("v1beta1", **spec)).causes
-
-    assert expected == [(cause.field, cause.message) for cause in causes]
+    assert [(field, message)] == kinds.refusals(loaded.create(AGENT.one("v1beta1", **spec)))
 
 
-def test_sentinel_is_no_name_that_v1beta1_takes(agents: judge.Loaded) -> None:
+def test_sentinel_is_no_name_that_v1beta1_takes(loaded: judge.Loaded) -> None:
     policy = {"secrets": {"mode": "AllowListed", "allowed": ["!deny-all"]}}
 
-    causes = agents.create(an_agent("v1beta1", policy=policy)).causes
+    found = kinds.refusals(loaded.create(AGENT.one("v1beta1", policy=policy)))
 
-    # The other one says that no rule was run, since the object is malformed already.
-    assert ["<nil>", "spec.policy.secrets.allowed[0]"] == sorted(cause.field for cause in causes)
+    field = "spec.policy.secrets.allowed[0]"
+    message = (
+        f'Invalid value: "!deny-all": {field} in body must be of type k8s-long-name: "!deny-all"'
+    )
+    assert [kinds.NOT_RUN, (field, message)] == found
 
 
-def test_stored_fault_stays_until_it_is_touched(agents: judge.Loaded) -> None:
-    old = up(security={"allowedSecrets": ["My_Secret"]})
-    other = copy.deepcopy(old)
-    other["spec"]["memoryRef"] = {"name": "m"}
+def test_stored_fault_stays_until_it_is_touched(loaded: judge.Loaded) -> None:
+    old = AGENT.up(security={"allowedSecrets": ["My_Secret"]})
+    other = kinds.edited(old, memoryRef={"name": "m"})
     touched = copy.deepcopy(old)
     touched["spec"]["policy"]["secrets"]["allowed"] = ["My_Secret", "b"]
 
-    assert [True, False] == [agents.update(one, old).allowed for one in (other, touched)]
+    assert [True, False] == [loaded.update(one, old).allowed for one in (other, touched)]
 
 
-def test_v1alpha1_takes_what_it_always_took(agents: judge.Loaded) -> None:
+def test_v1alpha1_takes_what_it_always_took(loaded: judge.Loaded) -> None:
     long = "x" * 1000
     spec: dict[str, Any] = {
         "providerRef": {"name": ""},
@@ -724,6 +539,6 @@ def test_v1alpha1_takes_what_it_always_took(agents: judge.Loaded) -> None:
         "defaults": {"systemPrompt": "", "timeoutSeconds": 2**31 - 1},
     }
 
-    verdict = agents.create(an_agent("v1alpha1", **spec))
+    verdict = loaded.create(AGENT.one("v1alpha1", **spec))
 
     assert (True, "") == (verdict.allowed, verdict.message)

@@ -1,93 +1,24 @@
 """AgentProvider between its versions: nothing is lost, nothing is widened, little is residue."""
 
-import copy
 import json
-import pathlib
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from crds import platform
-from crds.v1alpha1 import agentprovider as agentprovider_v1alpha1
-from crds.v1alpha1 import agentprovider_conversion
-from crds.v1beta1 import agentprovider
-from schemagen import Api, Column, Kind, Version, canonical, crd, documents, judge, structural
-from schemagen.versions import graph
-from tests.support import objects, pruning
+from schemagen import judge, structural
+from tests.support import kinds, objects, round_trips
 
-PROVIDER = Kind(
-    name="AgentProvider",
-    plural="agentproviders",
-    short_names=("aprov",),
-    categories=("agents",),
-    annotations=platform.SYNC_WAVE,
-    versions=(
-        Version(
-            name="v1alpha1",
-            model=agentprovider_v1alpha1.AgentProvider,
-            conversion=agentprovider_conversion.CONVERSION,
-            columns=(Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),),
-        ),
-        Version(
-            name="v1beta1",
-            model=agentprovider.AgentProvider,
-            storage=True,
-            columns=(
-                Column("Ready", '.status.conditions[?(@.type=="Ready")].status'),
-                Column("Adapter", ".spec.adapter.type"),
-                Column("Model", ".spec.adapter.codexAppServer.model", priority=1),
-                Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', priority=1),
-                Column("Age", ".metadata.creationTimestamp", type="date"),
-            ),
-            selectable=(".spec.adapter.type",),
-        ),
-    ),
-)
-API = Api(group=platform.GROUP, kinds=(PROVIDER,))
-ROOT = pathlib.Path(__file__).parents[2]
-OLD_RESIDUE = "conversion.agents.proompteng.ai/v1alpha1-residue"
-NEW_RESIDUE = "conversion.agents.proompteng.ai/v1beta1-residue"
 RUNNER = "/usr/local/bin/agent-runner"
-
-
-def provider(version: str, **spec: Any) -> dict[str, Any]:
-    """A minimal AgentProvider of a version, with more in its spec."""
-    minimal: dict[str, dict[str, Any]] = {
-        "v1alpha1": {"binary": RUNNER, "adapter": {"type": "codex-app-server"}},
-        "v1beta1": {"runner": {"command": RUNNER}, "adapter": {"type": "CodexAppServer"}},
-    }
-    return {
-        "apiVersion": f"{API.group}/{version}",
-        "kind": "AgentProvider",
-        "metadata": {"name": "codex"},
-        "spec": copy.deepcopy(minimal[version]) | spec,
-    }
-
-
-def up(value: dict[str, Any]) -> dict[str, Any]:
-    return graph.convert(API, PROVIDER, value, source="v1alpha1", target="v1beta1").object
-
-
-def down(value: dict[str, Any]) -> dict[str, Any]:
-    return graph.convert(API, PROVIDER, value, source="v1beta1", target="v1alpha1").object
-
-
-def upgraded(**spec: Any) -> Any:
-    """The v1beta1 spec of a v1alpha1 provider."""
-    return up(provider("v1alpha1", **spec))["spec"]
-
-
-def downgraded(**spec: Any) -> Any:
-    """The v1alpha1 spec of a v1beta1 provider, as a reader without residue sees it."""
-    return down(provider("v1beta1", **spec))["spec"]
-
-
-def edited(value: dict[str, Any], **spec: Any) -> dict[str, Any]:
-    """The object after somebody wrote other fields into its spec."""
-    return {**value, "spec": {**value["spec"], **spec}}
+PROVIDER = kinds.Subject(
+    "AgentProvider",
+    {
+        kinds.OLD: {"binary": RUNNER, "adapter": {"type": "codex-app-server"}},
+        kinds.NEW: {"runner": {"command": RUNNER}, "adapter": {"type": "CodexAppServer"}},
+    },
+)
+loaded = kinds.judged(PROVIDER)
 
 
 def variable(name: str, holder: str = "github", key: str = "key") -> dict[str, Any]:
@@ -165,77 +96,29 @@ def freed(spec: dict[str, Any], more: dict[str, Any], inner: dict[str, Any]) -> 
     return {**spec, "adapter": spec["adapter"] | adapter | more}
 
 
-def bodies(version_name: str) -> st.SearchStrategy[Any]:
-    """Specs and statuses of a version's schema."""
-    version = PROVIDER.version(version_name)
-    assert version is not None
-    properties = structural.schema_of(version.model, descriptions=False)["properties"]
+def drawn(version: str) -> st.SearchStrategy[Any]:
+    """Specs of a version's schema, with what conversions look for in free-form settings."""
+    found = PROVIDER.kind.version(version)
+    assert found is not None
+    properties = structural.schema_of(found.model, descriptions=False)["properties"]
     spec = objects.valid(properties["spec"])
-    if version_name == "v1alpha1":
+    if version == kinds.OLD:
         spec = st.builds(lambda drawn, more: drawn | more, spec, OLD_FIELDS)
     else:
         more = st.fixed_dictionaries({}, optional={"extra": ADAPTERS | INNER})
         spec = st.builds(freed, spec, more, INNER)
-    status = objects.valid(properties["status"])
-    return st.fixed_dictionaries({"spec": spec}, optional={"status": status})
+    return st.fixed_dictionaries({"spec": spec})
 
 
-def whole(version: str, body: Any) -> dict[str, Any]:
-    """An object of a version around a drawn spec and status."""
-    return {
-        "apiVersion": f"{API.group}/{version}",
-        "kind": "AgentProvider",
-        "metadata": {"name": "one"},
-        **(body if isinstance(body, dict) else {}),
-    }
+@kinds.VERSIONS
+@pytest.mark.parametrize("is_mangled", [False, True])
+def test_settings_that_conversion_looks_for_come_back(version: str, *, is_mangled: bool) -> None:
+    bodies = objects.mangled(drawn(version)) if is_mangled else drawn(version)
 
-
-def comparable(value: dict[str, Any]) -> bytes:
-    """Canonical bytes, keyed lists in the order of their names."""
-    if value["apiVersion"].endswith("v1beta1"):
-        for path in agentprovider_conversion.CONVERSION.unordered:
-            value = graph.sorted_at(value, path)
-    return canonical.dumps(value)
-
-
-def check_round_trip(value: dict[str, Any], version: str) -> None:
-    other = {"v1alpha1": "v1beta1", "v1beta1": "v1alpha1"}[version]
-    before = copy.deepcopy(value)
-
-    forth = graph.convert(API, PROVIDER, value, source=version, target=other)
-    stored = pruning.pruned(API, forth.object)
-    back = graph.convert(API, PROVIDER, stored, source=other, target=version).object
-
-    assert before == value, "the input was changed"
-    assert forth.dropped_bytes == 0
-    assert comparable(value) == comparable(back)
-
-
-MANY = settings(
-    max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
-)
-VERSIONS = pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
-
-
-@VERSIONS
-def test_objects_of_the_schema_come_back_as_they_were(version: str) -> None:
-    @MANY
-    @given(bodies(version))
-    def check(body: dict[str, Any]) -> None:
-        check_round_trip(pruning.with_ruled_status(whole(version, body)), version)
-
-    check()
-
-
-@VERSIONS
-def test_objects_that_break_the_schema_keep_their_spec_and_metadata(version: str) -> None:
-    @MANY
-    @given(objects.mangled(bodies(version)))
-    def check(body: Any) -> None:
-        value = whole(version, body)
-        value.pop("status", None)
-
-        check_round_trip(value, version)
+    @kinds.MANY
+    @given(round_trips.whole(PROVIDER.kind, version, bodies))
+    def check(value: dict[str, Any]) -> None:
+        kinds.assert_comes_back(value)
 
     check()
 
@@ -257,22 +140,17 @@ def test_objects_that_break_the_schema_keep_their_spec_and_metadata(version: str
 def test_adapter_without_a_type_is_inferred(
     adapter: dict[str, Any], binary: str, inferred: str
 ) -> None:
-    value = provider("v1alpha1", binary=binary)
-    del value["spec"]["adapter"]
-    value["spec"] |= adapter
+    value = PROVIDER.one("v1alpha1") | {"spec": {"binary": binary, **adapter}}
+    plain = PROVIDER.one("v1beta1", runner={"command": binary}, adapter={"type": inferred})
 
-    newer = up(value)
-
-    assert {"runner": {"command": binary}, "adapter": {"type": inferred}} == newer["spec"]
-    assert [OLD_RESIDUE] == list(newer["metadata"]["annotations"])
-    assert value == down(newer)
+    kinds.assert_stands_aside(value, plain)
 
 
 def test_inferred_adapter_stays_when_the_program_changes() -> None:
-    value = provider("v1alpha1")
+    value = PROVIDER.one("v1alpha1")
     del value["spec"]["adapter"]
 
-    older = down(edited(up(value), runner={"command": "/bin/bash"}))
+    older = kinds.convert(kinds.edited(kinds.convert(value), runner={"command": "/bin/bash"}))
 
     assert {"binary": "/bin/bash", "adapter": {"type": "codex-app-server"}} == older["spec"]
 
@@ -320,7 +198,7 @@ def test_settings_of_codex_become_fields() -> None:
             "bootstrapTimeout": "1m30s",
             "extra": {"new": [None]},
         },
-    } == upgraded(adapter=adapter)["adapter"]
+    } == PROVIDER.up(adapter=adapter)["spec"]["adapter"]
 
 
 def test_settings_of_exec_become_fields() -> None:
@@ -336,14 +214,14 @@ def test_settings_of_exec_become_fields() -> None:
             "outputArtifacts": [{"name": "log", "path": "/log"}],
             "extra": {"shell": True},
         },
-    } == upgraded(adapter=adapter)["adapter"]
+    } == PROVIDER.up(adapter=adapter)["spec"]["adapter"]
 
 
 @pytest.mark.parametrize("word", ["claude", "Exec", ""])
 def test_adapter_that_v1beta1_does_not_know_is_extra(word: str) -> None:
     adapter = {"type": word, "codex": CODEX, "claude": {"model": "opus"}}
 
-    assert {"extra": adapter} == upgraded(adapter=adapter)["adapter"]
+    assert {"extra": adapter} == PROVIDER.up(adapter=adapter)["spec"]["adapter"]
 
 
 @pytest.mark.parametrize(
@@ -357,73 +235,96 @@ def test_adapter_that_v1beta1_does_not_know_is_extra(word: str) -> None:
     ids=json.dumps,
 )
 def test_extra_cannot_say_what_a_field_says(adapter: dict[str, Any]) -> None:
-    settings = downgraded(adapter={"type": "CodexAppServer", **adapter})["adapter"]
+    settings = PROVIDER.down(adapter={"type": "CodexAppServer", **adapter})["spec"]["adapter"]
 
     assert "codex-app-server" == settings["type"]
     assert {} == settings.get("codex", {})
 
 
-# --- rows 23 and 24: the environment -----------------------------------------------------------
+# --- rows 23 to 26: the environment, files and health ------------------------------------------
+
+TOKEN = reference("T")
+TOKEN["valueFrom"]["secretKeyRef"]["optional"] = False
+BOTH_SAY: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "templates and secrets become one list": (
+        {
+            "envTemplate": {"B": "2", "A": "{{ inputs.a }}"},
+            "secretEnv": [{**variable("T"), "optional": False}],
+        },
+        {"env": [{"name": "A", "value": "{{ inputs.a }}"}, {"name": "B", "value": "2"}, TOKEN]},
+    ),
+    **{
+        f"capacity policy {new}": (
+            {"health": {"capacityFailurePolicy": old}},
+            {"health": {"onCapacityExhausted": new}},
+        )
+        for old, new in (("degrade", "Degrade"), ("block", "Block"))
+    },
+}
 
 
-def test_templates_and_secrets_become_one_list() -> None:
-    secret = {**variable("T"), "optional": False}
-
-    newer = upgraded(envTemplate={"B": "2", "A": "{{ inputs.a }}"}, secretEnv=[secret])
-
-    expected = reference("T")
-    expected["valueFrom"]["secretKeyRef"]["optional"] = False
-    assert [
-        {"name": "A", "value": "{{ inputs.a }}"},
-        {"name": "B", "value": "2"},
-        expected,
-    ] == newer["env"]
+@pytest.mark.parametrize(("old", "new"), BOTH_SAY.values(), ids=BOTH_SAY)
+def test_what_both_versions_say_needs_no_annotation(
+    old: dict[str, Any], new: dict[str, Any]
+) -> None:
+    kinds.assert_both_say(PROVIDER.one("v1alpha1", **old), PROVIDER.one("v1beta1", **new))
 
 
-def test_of_variables_with_one_name_the_later_counts() -> None:
-    value = provider(
-        "v1alpha1",
-        envTemplate={"A": "1", "B": "2"},
-        secretEnv=[variable("A", "one"), variable("C"), variable("A", "two")],
-    )
-
-    newer = up(value)
-
-    assert [{"name": "B", "value": "2"}, reference("C"), reference("A", "two")] == newer["spec"][
-        "env"
-    ]
-    assert value == down(newer)
-
-
-@pytest.mark.parametrize("part", ["name", "secretName", "key"])
-def test_variable_that_nobody_sets_does_not_hide_a_template(part: str) -> None:
-    value = provider("v1alpha1", envTemplate={"A": "1"}, secretEnv=[{**variable("A"), part: " "}])
-
-    newer = up(value)
-
-    assert [{"name": "A", "value": "1"}] == newer["spec"]["env"]
-    assert value == down(newer)
+ONLY_OLD: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "of variables with one name the later counts": (
+        {
+            "envTemplate": {"A": "1", "B": "2"},
+            "secretEnv": [variable("A", "one"), variable("C"), variable("A", "two")],
+        },
+        {"env": [{"name": "B", "value": "2"}, reference("C"), reference("A", "two")]},
+    ),
+    **{
+        f"variable without {part} does not hide a template": (
+            {"envTemplate": {"A": "1"}, "secretEnv": [{**variable("A"), part: " "}]},
+            {"env": [{"name": "A", "value": "1"}]},
+        )
+        for part in ("name", "secretName", "key")
+    },
+    "of files with one path the first is read": (
+        {"inputFiles": [{"path": "/a", "content": "1"}, {"path": "/a", "content": "2"}]},
+        {"files": [{"path": "/a", "content": "1"}]},
+    ),
+}
 
 
-def test_order_of_variables_is_kept() -> None:
-    env = [reference("T"), {"name": "B", "value": "$(T)"}, {"name": "A", "value": ""}]
-    value = provider("v1beta1", env=env)
-
-    older = down(value)
-
-    assert {"A": "", "B": "$(T)"} == older["spec"]["envTemplate"]
-    assert [variable("T")] == older["spec"]["secretEnv"]
-    assert value == up(older)
+@pytest.mark.parametrize(("old", "new"), ONLY_OLD.values(), ids=ONLY_OLD)
+def test_what_v1beta1_cannot_say_comes_back(old: dict[str, Any], new: dict[str, Any]) -> None:
+    kinds.assert_stands_aside(PROVIDER.one("v1alpha1", **old), PROVIDER.one("v1beta1", **new))
 
 
-def test_variable_without_a_value_is_empty() -> None:
-    value = provider("v1beta1", env=[{"name": "A"}])
+ONLY_NEW: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
+    "order of variables": (
+        {"env": [reference("T"), {"name": "B", "value": "$(T)"}, {"name": "A", "value": ""}]},
+        {"envTemplate": {"A": "", "B": "$(T)"}, "secretEnv": [variable("T")]},
+    ),
+    "variable without a value is empty": (
+        {"env": [{"name": "A"}]},
+        {"envTemplate": {"A": ""}},
+    ),
+    "files from objects": (
+        {
+            "files": [
+                {"path": "/a", "configMapKeyRef": {"name": "c", "key": "k"}},
+                {"path": "/b", "content": "text"},
+                {"path": "/c", "secretKeyRef": {"name": "s", "key": "k"}},
+            ]
+        },
+        {"inputFiles": [{"path": "/b", "content": "text"}]},
+    ),
+}
 
-    older = down(value)
 
-    assert {"A": ""} == older["spec"]["envTemplate"]
-    assert value == up(older)
+@pytest.mark.parametrize(("new", "old"), ONLY_NEW.values(), ids=ONLY_NEW)
+def test_what_v1alpha1_cannot_say_comes_back(new: dict[str, Any], old: dict[str, Any]) -> None:
+    kinds.assert_stands_aside(PROVIDER.one("v1beta1", **new), PROVIDER.one("v1alpha1", **old))
 
+
+# --- rows 23 and 24: variables that stand in the adapter ---------------------------------------
 
 AT_ADAPTER = {"adapter": {"type": "exec", "secretEnv": [SECRET]}}
 AT_CODEX = {"adapter": {"type": "codex-app-server", "codex": {"model": "m", "secretEnv": [SECRET]}}}
@@ -433,19 +334,19 @@ FALLBACKS = pytest.mark.parametrize("spec", [AT_ADAPTER, AT_CODEX, CODEX_OF_EXEC
 
 @FALLBACKS
 def test_variables_found_in_the_adapter_are_folded_and_go_back(spec: dict[str, Any]) -> None:
-    value = provider("v1alpha1", **spec)
+    value = PROVIDER.one("v1alpha1", **spec)
 
-    newer = up(value)
+    newer = kinds.convert(value)
 
     assert [reference("X", "admin")] == newer["spec"]["env"]
     assert "secretEnv" not in json.dumps(newer["spec"])
-    assert value == down(newer)
+    assert value == kinds.convert(newer)
 
 
 @FALLBACKS
 @pytest.mark.parametrize("env", [[reference("X", "mine")], [], None, [{"name": "A", "value": "a"}]])
 def test_edited_variables_do_not_come_back_in_the_adapter(spec: dict[str, Any], env: Any) -> None:
-    older = down(edited(up(provider("v1alpha1", **spec)), env=env))
+    older = kinds.convert(kinds.edited(PROVIDER.up(**spec), env=env))
 
     assert "admin" not in json.dumps(older["spec"])
 
@@ -455,14 +356,14 @@ def test_edited_variables_do_not_come_back_in_the_adapter(spec: dict[str, Any], 
 def test_list_that_does_not_count_stays_a_setting(
     spec: dict[str, Any], counting: list[dict[str, Any]]
 ) -> None:
-    value = provider("v1alpha1", **spec, secretEnv=counting)
+    value = PROVIDER.one("v1alpha1", **spec, secretEnv=counting)
 
-    newer = up(value)
+    newer = kinds.convert(value)
 
     assert [reference("Y", "mine")] * len(counting) == newer["spec"]["env"]
     assert "annotations" not in newer["metadata"]
-    assert value == down(newer)
-    assert "admin" not in json.dumps(down(edited(newer, env=None))["spec"])
+    assert value == kinds.convert(newer)
+    assert "admin" not in json.dumps(kinds.convert(kinds.edited(newer, env=None))["spec"])
 
 
 @pytest.mark.parametrize(
@@ -477,44 +378,12 @@ def test_list_that_does_not_count_stays_a_setting(
 )
 @pytest.mark.parametrize("env", [{}, {"env": [{"name": "A", "value": "a"}]}], ids=json.dumps)
 def test_setting_never_becomes_a_variable(env: dict[str, Any], adapter: dict[str, Any]) -> None:
-    value = provider("v1beta1", adapter={"type": "CodexAppServer", **adapter}, **env)
+    value = PROVIDER.one("v1beta1", adapter={"type": "CodexAppServer", **adapter}, **env)
 
-    older = down(value)
+    older = kinds.convert(value)
 
     assert "admin" not in json.dumps(older["spec"])
-    assert value == up(older)
-
-
-# --- rows 25 and 26: files and health ----------------------------------------------------------
-
-
-def test_files_from_objects_stand_aside_for_v1alpha1() -> None:
-    files = [
-        {"path": "/a", "configMapKeyRef": {"name": "c", "key": "k"}},
-        {"path": "/b", "content": "text"},
-        {"path": "/c", "secretKeyRef": {"name": "s", "key": "k"}},
-    ]
-    value = provider("v1beta1", files=files)
-
-    older = down(value)
-
-    assert [{"path": "/b", "content": "text"}] == older["spec"]["inputFiles"]
-    assert value == up(older)
-
-
-def test_of_files_with_one_path_the_first_is_read() -> None:
-    files = [{"path": "/a", "content": "1"}, {"path": "/a", "content": "2"}]
-    value = provider("v1alpha1", inputFiles=files)
-
-    newer = up(value)
-
-    assert files[:1] == newer["spec"]["files"]
-    assert value == down(newer)
-
-
-@pytest.mark.parametrize(("old", "new"), [("degrade", "Degrade"), ("block", "Block")])
-def test_capacity_policy_is_renamed(old: str, new: str) -> None:
-    assert {"onCapacityExhausted": new} == upgraded(health={"capacityFailurePolicy": old})["health"]
+    assert value == kinds.convert(older)
 
 
 # --- pitfalls ----------------------------------------------------------------------------------
@@ -553,12 +422,12 @@ NEEDS_NO_RESIDUE: list[dict[str, Any]] = [
 
 @pytest.mark.parametrize("spec", NEEDS_NO_RESIDUE, ids=lambda spec: json.dumps(spec)[:80])
 def test_provider_that_v1beta1_can_say_gets_no_annotation(spec: dict[str, Any]) -> None:
-    value = provider("v1alpha1", **spec)
+    value = PROVIDER.one("v1alpha1", **spec)
 
-    newer = up(value)
+    newer = kinds.convert(value)
 
     assert "annotations" not in newer["metadata"]
-    assert value == down(newer)
+    assert value == kinds.convert(newer)
 
 
 PARTS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
@@ -584,51 +453,23 @@ PARTS: list[tuple[str, dict[str, Any], dict[str, Any]]] = [
 def test_part_of_an_object_gains_nothing(
     version: str, spec: dict[str, Any], expected: dict[str, Any]
 ) -> None:
-    value = {**provider(version), "spec": spec}
-    there, back = (up, down) if version == "v1alpha1" else (down, up)
+    value = {**PROVIDER.one(version), "spec": spec}
 
-    converted = there(value)
+    converted = kinds.convert(value)
 
     assert expected == converted["spec"]
-    assert value == back(converted)
+    assert value == kinds.convert(converted)
 
 
-@VERSIONS
-@pytest.mark.parametrize("body", [{}, {"spec": None}, {"spec": []}, {"status": {}}], ids=json.dumps)
-def test_object_without_a_spec_converts(version: str, body: dict[str, Any]) -> None:
-    value = {**provider(version), **body}
-    if "spec" not in body:
-        del value["spec"]
-    there, back = (up, down) if version == "v1alpha1" else (down, up)
-
-    converted = there(value)
-
-    assert "spec" not in converted
-    assert value == back(converted)
+@kinds.VERSIONS
+@pytest.mark.parametrize("spec", kinds.NO_SPECS)
+def test_partial_provider_gains_no_spec(version: str, spec: Any) -> None:
+    kinds.assert_part_gains_nothing(PROVIDER, version, spec)
 
 
-@VERSIONS
+@kinds.VERSIONS
 def test_status_needs_no_annotation(version: str) -> None:
-    time = {"v1alpha1": "updatedAt", "v1beta1": "lastUpdateTime"}[version]
-    condition = {
-        "type": "Ready",
-        "status": "False",
-        "reason": "ProviderCapacityExhausted",
-        "message": "",
-        "lastTransitionTime": "2026-01-19T00:00:00Z",
-    }
-    status = {
-        "conditions": [condition],
-        "observedGeneration": 3,
-        time: "2026-01-19T01:00:00+01:00",
-    }
-    value = {**provider(version), "status": status}
-    there, back = (up, down) if version == "v1alpha1" else (down, up)
-
-    converted = there(value)
-
-    assert "annotations" not in converted["metadata"]
-    assert value == back(converted)
+    kinds.assert_status_needs_no_annotation(PROVIDER, version)
 
 
 ENTRIES = st.lists(
@@ -657,22 +498,15 @@ ENTRIES = st.lists(
 )
 
 
-@VERSIONS
+@kinds.VERSIONS
 def test_tampered_residue_never_changes_what_a_provider_means(version: str) -> None:
-    there, back = (up, down) if version == "v1alpha1" else (down, up)
-    plain = provider(version)
-
-    @MANY
+    @kinds.MANY
     @given(ENTRIES)
     def check(entries: Any) -> None:
-        name = {"v1alpha1": NEW_RESIDUE, "v1beta1": OLD_RESIDUE}[version]
-        value = provider(version)
-        value["metadata"]["annotations"] = {name: json.dumps(entries)}
-
-        tampered = there(value)
+        tampered = kinds.convert(PROVIDER.tampered(version, entries))
 
         assert set(tampered["metadata"]) <= {"name", "annotations"}
-        assert plain["spec"] == back(tampered)["spec"]
+        assert PROVIDER.one(version)["spec"] == kinds.convert(tampered)["spec"]
 
     check()
 
@@ -680,59 +514,84 @@ def test_tampered_residue_never_changes_what_a_provider_means(version: str) -> N
 # --- what the API server says ------------------------------------------------------------------
 
 
-@pytest.fixture(scope="module")
-def providers() -> Iterator[judge.Loaded]:
-    definition = crd.crd(API, PROVIDER, webhook={"url": "https://localhost/convert"})
-    with judge.Judge(deadline_seconds=60) as asked:
-        verdict = asked.check(definition, costs=True)
-        assert (True, "", ()) == (verdict.allowed, verdict.message, verdict.warnings)
-        assert [] == [cost for cost in verdict.costs if cost.cost * 6 > cost.limit]
-        with asked.load(definition) as loaded:
-            yield loaded
+def test_definition_is_accepted_without_a_warning() -> None:
+    kinds.assert_definition_is_accepted(PROVIDER)
 
 
-@VERSIONS
-def test_sample_is_taken_in_both_versions(providers: judge.Loaded, version: str) -> None:
-    path = ROOT / f"crds/samples/{version}/agentprovider.yaml"
-    (document,) = documents.read(path.read_text(), str(path))
-    there, back = (up, down) if version == "v1alpha1" else (down, up)
-
-    converted = there(document.value)
-
-    assert [True, True] == [
-        providers.create(value).allowed for value in (document.value, converted)
-    ]
-    assert document.value == back(converted)
+@kinds.VERSIONS
+def test_sample_is_taken_in_both_versions_and_comes_back(
+    loaded: judge.Loaded, version: str
+) -> None:
+    kinds.assert_samples_are_taken(PROVIDER, loaded, version)
 
 
 FILE = {"path": "/f", "content": "c"}
-TOKEN = {"audience": "a", "expirationSeconds": 600, "mountPath": "/t"}
+SERVICE_TOKEN = {"audience": "a", "expirationSeconds": 600, "mountPath": "/t"}
+EXPIRATION = "spec.workload.serviceAccountToken.expirationSeconds"
+
+
+REFUSED: list[tuple[dict[str, Any], str, str]] = [
+    (
+        {"adapter": {"type": "Exec", "codexAppServer": {}}},
+        "spec.adapter.codexAppServer",
+        "Forbidden: codexAppServer needs type CodexAppServer",
+    ),
+    (
+        {"adapter": {"type": "CodexAppServer", "exec": {}}},
+        "spec.adapter.exec",
+        "Forbidden: exec needs type Exec",
+    ),
+    (
+        {"env": [{**reference("A"), "value": "x"}]},
+        "spec.env[0]",
+        "Invalid value: value and valueFrom exclude each other",
+    ),
+    (
+        {"env": [{"name": "A=B", "value": "x"}]},
+        "spec.env[0].name",
+        "Invalid value: \"A=B\": spec.env[0].name in body should match '^[ -<>-~]+$'",
+    ),
+    ({"env": [{"name": "A"}, {"name": "A"}]}, "spec.env[1]", 'Duplicate value: {"name":"A"}'),
+    *(
+        (
+            {"files": [{"path": "/f", **text}]},
+            "spec.files[0]",
+            "Invalid value: exactly one of content, configMapKeyRef, secretKeyRef must be set",
+        )
+        for text in ({}, {"content": "c", "secretKeyRef": {"name": "s", "key": "k"}})
+    ),
+    (
+        {"files": [{**FILE, "path": "f/g"}]},
+        "spec.files[0].path",
+        "Invalid value: \"f/g\": spec.files[0].path in body should match '^/'",
+    ),
+    (
+        {"files": [{**FILE, "path": "/workspace/run.json"}]},
+        "spec.files[0].path",
+        "Forbidden: the controller writes this file itself; choose another path",
+    ),
+    (
+        {"runner": {"command": ""}},
+        "spec.runner.command",
+        'Invalid value: "": spec.runner.command in body should be at least 1 chars long',
+    ),
+    (
+        {"workload": {"serviceAccountToken": {**SERVICE_TOKEN, "expirationSeconds": 599}}},
+        EXPIRATION,
+        f"Invalid value: 599: {EXPIRATION} in body should be greater than or equal to 600",
+    ),
+]
 
 
 @pytest.mark.parametrize(
-    ("spec", "field"),
-    [
-        ({"adapter": {"type": "Exec", "codexAppServer": {}}}, "spec.adapter.codexAppServer"),
-        ({"adapter": {"type": "CodexAppServer", "exec": {}}}, "spec.adapter.exec"),
-        ({"env": [{**reference("A"), "value": "x"}]}, "spec.env[0]"),
-        ({"env": [{"name": "A=B", "value": "x"}]}, "spec.env[0].name"),
-        ({"env": [{"name": "A"}, {"name": "A"}]}, "spec.env[1]"),
-        ({"files": [{"path": "/f"}]}, "spec.files[0]"),
-        ({"files": [{**FILE, "secretKeyRef": {"name": "s", "key": "k"}}]}, "spec.files[0]"),
-        ({"files": [{**FILE, "path": "f/g"}]}, "spec.files[0].path"),
-        ({"files": [{**FILE, "path": "/workspace/run.json"}]}, "spec.files[0].path"),
-        ({"runner": {"command": ""}}, "spec.runner.command"),
-        (
-            {"workload": {"serviceAccountToken": {**TOKEN, "expirationSeconds": 599}}},
-            "spec.workload.serviceAccountToken.expirationSeconds",
-        ),
-    ],
-    ids=lambda value: value if isinstance(value, str) else "",
+    ("spec", "field", "message"), REFUSED, ids=[json.dumps(spec) for spec, *_ in REFUSED]
 )
-def test_refusal_names_the_field(providers: judge.Loaded, spec: dict[str, Any], field: str) -> None:
-    verdict = providers.create(provider("v1beta1", **spec))
+def test_mistake_is_refused_with_its_field(
+    loaded: judge.Loaded, spec: dict[str, Any], field: str, message: str
+) -> None:
+    verdict = loaded.create(PROVIDER.one("v1beta1", **spec))
 
-    assert [field] == [cause.field for cause in verdict.causes]
+    assert [(field, message)] == kinds.refusals(verdict)
 
 
 @pytest.mark.parametrize(
@@ -751,15 +610,15 @@ def test_refusal_names_the_field(providers: judge.Loaded, spec: dict[str, Any], 
     ],
     ids="-".join,
 )
-def test_v1alpha1_takes_what_the_world_takes(providers: judge.Loaded, spec: dict[str, Any]) -> None:
-    verdict = providers.create(provider("v1alpha1", **spec))
+def test_v1alpha1_takes_what_the_world_takes(loaded: judge.Loaded, spec: dict[str, Any]) -> None:
+    verdict = loaded.create(PROVIDER.one("v1alpha1", **spec))
 
     assert (True, "") == (verdict.allowed, verdict.message)
 
 
-def test_stored_fault_may_stay_and_no_new_one_comes(providers: judge.Loaded) -> None:
-    old = up(provider("v1alpha1", inputFiles=[{"path": "relative", "content": ""}]))
-    kept = edited(old, health={"onCapacityExhausted": "Block"})
-    worse = edited(old, files=[{"path": "another", "content": ""}])
+def test_stored_fault_may_stay_and_no_new_one_comes(loaded: judge.Loaded) -> None:
+    old = PROVIDER.up(inputFiles=[{"path": "relative", "content": ""}])
+    kept = kinds.edited(old, health={"onCapacityExhausted": "Block"})
+    worse = kinds.edited(old, files=[{"path": "another", "content": ""}])
 
-    assert [True, False] == [providers.update(value, old).allowed for value in (kept, worse)]
+    assert [True, False] == [loaded.update(value, old).allowed for value in (kept, worse)]

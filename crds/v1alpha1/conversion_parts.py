@@ -1,0 +1,82 @@
+"""What the conversions of several kinds share: the whole object, its status, and small values.
+
+Steps of v1alpha1 <-> v1beta1 alone; what any API can use is in ``schemagen.versions.steps``.
+"""
+
+from typing import Final
+
+from schemagen.problems import JSON
+from schemagen.versions import steps
+
+# --- the object ---------------------------------------------------------------------------------
+
+
+def members(spec: steps.Step, status: steps.Step) -> tuple[steps.Move, ...]:
+    """The parts of every object; ``apiVersion`` is the engine's to say."""
+    return (
+        *steps.keep("kind", "metadata"),
+        steps.same_name("spec", spec),
+        steps.same_name("status", status),
+    )
+
+
+def conversion(
+    spec: steps.Step, status: steps.Step, *, unordered_paths: tuple[str, ...] = ()
+) -> steps.Conversion:
+    """The conversion of a kind whose spec and status convert each by itself."""
+    return steps.Conversion(steps.record(members(spec, status)), unordered_paths)
+
+
+def status(*parts: steps.Part | tuple[steps.Part, ...]) -> steps.Step:
+    """A status: what the controller says of every kind, and the parts that one kind has.
+
+    Lossless by itself: a status gets no residue.
+    """
+    return steps.record(
+        steps.keep("observedGeneration"),
+        steps.same_name("conditions", steps.each_by("type", steps.KEEP)),
+        steps.move("updatedAt", "lastUpdateTime"),
+        *parts,
+    )
+
+
+# --- values -------------------------------------------------------------------------------------
+
+# Stands alone in a list that allows nothing, because an empty one allows everything to readers of
+# v1alpha1. No object and no repository can have this name, and no source provider is called so.
+DENY_ALL: Final = "!deny-all"
+
+KEY_REF = steps.record(steps.keep("name", "key"))
+
+SECONDS = steps.to_duration()
+# Where v1alpha1 counts milliseconds, v1beta1 can say whole seconds.
+MILLISECONDS = steps.Fn(
+    lambda value: (
+        SECONDS.up(value // 1000) if type(value) is int and value % 1000 == 0 else steps.ABSENT
+    ),
+    lambda value: seconds * 1000 if type(seconds := SECONDS.down(value)) is int else steps.ABSENT,
+)
+
+
+def _quantity_down(value: JSON) -> JSON:
+    return str(value) if type(value) is int else steps.text().down(value)
+
+
+QUANTITY = steps.Fn(steps.text().up, _quantity_down)
+RESOURCES = steps.record(
+    *(steps.same_name(name, steps.values(QUANTITY)) for name in ("requests", "limits"))
+)
+
+
+def written_out(step: steps.Step, *references: str) -> steps.Step:
+    """A value that only v1beta1 can take from elsewhere, by one of these references.
+
+    Without its reference it would be empty in v1alpha1, which is another meaning.
+    """
+
+    def down(value: JSON) -> JSON:
+        found = (steps.get(value, (name,)) for name in references)
+        is_elsewhere = any(one not in (steps.ABSENT, None) for one in found)
+        return steps.ABSENT if is_elsewhere else step.down(value)
+
+    return steps.Fn(step.up, down)
