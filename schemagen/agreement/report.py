@@ -79,7 +79,12 @@ async def _opened(server: str) -> AsyncIterator[Server | None]:
     if server not in known:
         names = ", ".join([*sorted(known), "none"])
         raise NoServerError(f"expected --server to be one of {names}, got {server}")
-    async with known[server].load()() as opened:
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            opened = await stack.enter_async_context(known[server].load()())
+        except Exception as error:  # whoever opens servers has errors of its own
+            message = f"expected the API server of --server {server}, got none: {error}"
+            raise NoServerError(message) from error
         yield opened
 
 

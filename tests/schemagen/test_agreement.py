@@ -1,7 +1,10 @@
 """Drawn objects are the same for a seed; a planted difference is found and made small."""
 
 import copy
+import os
 import random
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -123,6 +126,27 @@ async def test_other_words_are_found_too(asked: judge.Judge) -> None:
     assert "Job v1: different words on create of" in told
     assert 'model: refuses it: spec.name: Invalid value: "no": not no' in told
     assert 'judge: refuses it: spec.name: Invalid value: "no": never no' in told
+
+
+@pytest.mark.parametrize(
+    ("server", "words"),
+    [
+        ("nowhere", "expected --server to be one of embedded, kubeconfig, none, got nowhere"),
+        ("kubeconfig", "expected the API server of --server kubeconfig, got none: "),
+    ],
+)
+def test_a_server_that_is_not_there_is_an_error(server: str, words: str) -> None:
+    done = subprocess.run(
+        [*(sys.executable, "-m", "schemagen", "judge", "crds:api"), *("--server", server)],
+        env={**os.environ, "KUBECONFIG": "/nowhere/config"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert 2 == done.returncode
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def _name_of(crd: Any) -> Any:
