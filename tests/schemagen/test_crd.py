@@ -247,3 +247,18 @@ def test_versions_that_cannot_be_served_are_an_error(
 ) -> None:
     with pytest.raises(ValueError, match=words):
         kind(*versions)
+
+
+def test_a_version_may_leave_the_warning_to_the_api_server() -> None:
+    version = Version("v1", Thing, storage=True, deprecated=True)
+    api = Api("example.com", (Kind("Simple", "simples", (version,)),))
+
+    (entry,) = crd.crd(api, api.kinds[0])["spec"]["versions"]
+
+    assert entry["deprecated"] is True
+    assert "deprecationWarning" not in entry
+
+
+def test_an_empty_warning_is_an_error() -> None:
+    with pytest.raises(ValueError, match="write True for the API server's own words"):
+        Version("v1", Thing, deprecated="")
