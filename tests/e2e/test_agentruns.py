@@ -497,3 +497,22 @@ async def test_stopped_server_is_a_clear_error_and_a_started_one_heals(platform:
     assert "one" == stored["metadata"]["name"]
     assert "one" == (await get(platform, other))["metadata"]["name"]
     await create(platform, other, manifests.run(other, "two"))
+
+
+@pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
+async def test_inputs_of_an_accepted_run_stay(platform: Platform, version: str) -> None:
+    value = await create(platform, "v1beta1", manifests.run("v1beta1", priority=1))
+    status = {**value, "status": {"phase": "Running"}}
+    await platform.client.replace(platform.runs("v1beta1"), status, subresource="status")
+
+    async def patch(target: str, **spec: Any) -> Any:
+        return await platform.client.patch(
+            platform.runs(target), "one", {"spec": spec}, namespace=platform.namespace
+        )
+
+    with pytest.raises(kube.InvalidError, match="make a new run") as refused:
+        await patch(version, goal={"objective": "another"})
+    changed = await patch("v1beta1", priority=2, cancel=True)
+
+    assert ["spec.goal"] == [cause.field for cause in refused.value.causes]
+    assert (2, True) == (changed["spec"]["priority"], changed["spec"]["cancel"])
