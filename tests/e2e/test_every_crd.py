@@ -46,7 +46,9 @@ async def test_every_generated_crd_and_what_is_made_of_it(proof: judge_proof.Pro
         dice = random.Random(name)  # noqa: S311 - nothing secret
         tally += await proof.about(_alone(generated, number), dice, spoiled=SPOILED)
 
-    assert () == tally.splits
+    assert not tally.splits, "\n".join(
+        f"{one.judged}\n{one.served}\n{one.question}" for one in tally.splits
+    )
     assert 200 < tally.definitions_refused < tally.definitions
 
 

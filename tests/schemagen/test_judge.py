@@ -224,3 +224,21 @@ def test_toolkit_does_not_load_the_judge_before_it_is_asked() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert "False\n" == done.stdout
+
+
+def test_what_makes_the_api_server_panic_is_refused(asked: judge.Judge) -> None:
+    """kube-apiserver 1.37 closes the connection; the judge must survive, and say why."""
+    version = {
+        "name": "v1",
+        "served": True,
+        "storage": True,
+        "schema": {},
+        "selectableFields": [{"jsonPath": ".spec.a"}],
+    }
+    odd = {**RUN, "spec": {**RUN["spec"], "versions": [version]}}
+
+    verdict = asked.check(odd)
+
+    assert (False, 500) == (verdict.allowed, verdict.code)
+    assert "the API server's own validation panics on this" in verdict.message
+    assert asked.check(RUN).allowed

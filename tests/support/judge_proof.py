@@ -86,6 +86,8 @@ def said_by_judge(verdict: judge.Verdict, question: Question) -> Said:
 
 def _comparable(said: Said, question: Question) -> Said:
     """An answer without what is random, which the order of Go's maps is too."""
+    if said.code == http.HTTPStatus.INTERNAL_SERVER_ERROR and not said.causes:
+        return Said(said.code)
     words = _without_random(question.body)
     # A message lists the causes again, in their order.
     message = said.message if len(said.causes) < 2 else said.message.partition("[")[0]
@@ -144,6 +146,10 @@ class Server:
         except kube.ApiError as error:
             causes = tuple((cause.reason, cause.message, cause.field) for cause in error.causes)
             said = Said(error.code, error.message, causes, tuple(warned))
+        except kube.UnreachableError as error:
+            if "closed the connection" not in str(error):
+                raise
+            said = Said(int(http.HTTPStatus.INTERNAL_SERVER_ERROR))  # a panic: no answer
         else:
             is_definition = resource is CRDS
             said = Said(200, warnings=tuple(warned), object=None if is_definition else found)
