@@ -36,10 +36,11 @@ def whole(kind: Kind, version_name: str, body: st.SearchStrategy[Any]) -> st.Sea
     )
     return st.builds(
         lambda meta, rest: {
+            **(rest if isinstance(rest, dict) else {}),
+            # An API server sends no object without these.
             "apiVersion": f"{crds.api.group}/{version_name}",
             "kind": kind.name,
             "metadata": meta,
-            **(rest if isinstance(rest, dict) else {}),
         },
         metadata,
         body,
