@@ -7,12 +7,12 @@ without WebAssembly: models are built from what it has taken in. What it leaves 
 
 import dataclasses
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from schemagen import cel
 from schemagen.cel import ABSENT, Absent
 from schemagen.checking import embedded, intake, lists, nodes, rules, scaling, values
-from schemagen.checking.faults import Fault, by_field
+from schemagen.checking.faults import Fault, bracketed, by_field
 from schemagen.checking.nodes import Node
 from schemagen.keywords import Schema
 from schemagen.model import markers
@@ -35,6 +35,7 @@ _NOT_RUN = Fault(
     "errors to complete validation",
     None,
 )
+_NO_NUMBER = "expected a number that a float64 can hold"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,17 +82,27 @@ class Checker:
 
     def create(self, value: JSON) -> Checked:
         """Check a new value."""
-        return self._checked(intake.taken_in(value, self._node, is_root=self._is_root), ABSENT)
+        return self._read(self._checked, value)
 
     def update(self, value: JSON, old: JSON) -> Checked:
         """Check a changed value: what was wrong before and is unchanged is let through."""
-        before = intake.taken_in(old, self._node, is_root=self._is_root)
-        return self._checked(intake.taken_in(value, self._node, is_root=self._is_root), before)
+        return self._read(self._checked, value, old)
 
     def update_status(self, value: JSON, old: JSON) -> Checked:
         """Check an update through the status subresource: all but the status stays as it was."""
-        before = intake.taken_in(old, self._node, is_root=self._is_root)
-        given = intake.taken_in(value, self._node, is_root=self._is_root)
+        return self._read(self._status_checked, value, old)
+
+    def _read(self, check: Callable[..., Checked], *sent: JSON) -> Checked:
+        """Check values once they are taken in; one that cannot be read is refused as it is."""
+        try:
+            taken = [intake.taken_in(one, self._node, is_root=self._is_root) for one in sent]
+        except intake.UnreadableError as error:
+            field = bracketed(error.path)
+            fault = Fault("FieldValueInvalid", error.path, _NO_NUMBER, field=field)
+            return Checked(sent[0], (fault.cause(),))
+        return check(*taken)
+
+    def _status_checked(self, given: JSON, before: JSON) -> Checked:
         status = {"status": given["status"]} if "status" in given else {}
         after = {name: one for name, one in before.items() if name != "status"} | status
         checked = self._checked(after, before, part="status")
@@ -100,7 +111,9 @@ class Checker:
         undecided = (*checked.undecided, *embedded.left(self._node, given))
         return dataclasses.replace(checked, causes=causes, undecided=undecided)
 
-    def _checked(self, value: JSON, old: JSON | Absent, *, part: str | None = None) -> Checked:
+    def _checked(
+        self, value: JSON, old: JSON | Absent = ABSENT, *, part: str | None = None
+    ) -> Checked:
         faults = [*self._schema_faults(value, old, part)]
         if self._scale is not None:
             faults += scaling.faults(self._scale, value, is_status=part is not None)

@@ -5,14 +5,14 @@ fields pruned, then nulls that are neither nullable nor replaced by a default.
 """
 
 import copy
+import math
+from collections.abc import Iterator
 from typing import Any
 
+from schemagen import formats
 from schemagen.cel import ABSENT
-from schemagen.checking.nodes import Node
+from schemagen.checking.nodes import Node, Path
 from schemagen.problems import JSON
-
-# What sigs.k8s.io/json keeps as an integer; longer ones become float64.
-_LEAST, _GREATEST = -(2**63), 2**63 - 1
 
 _META = frozenset({"apiVersion", "kind", "metadata"})
 
@@ -24,8 +24,41 @@ def taken_in(value: JSON, node: Node, *, is_root: bool = False) -> JSON:
         value: JSON as it was sent; not changed.
         node: Its schema.
         is_root: Whether it is a whole object, whose apiVersion, kind and metadata always stay.
+
+    Raises:
+        UnreadableError: if a number in it is none that can be read.
     """
-    return _taken(value, node, is_resource=is_root or node.embedded)
+    try:
+        return _taken(value, node, is_resource=is_root or node.embedded)
+    except _NoFloatError as error:
+        raise UnreadableError(next(_unreadable(value, ()))) from error
+
+
+class UnreadableError(Exception):
+    """A number is beyond every float64, or no JSON: the API server answers 400 to such a request.
+
+    Attributes:
+        path: Where it is.
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path)
+        self.path = path
+
+
+class _NoFloatError(Exception):
+    """Raised where the path is not known."""
+
+
+def _unreadable(value: JSON, path: Path) -> Iterator[Path]:
+    if isinstance(value, dict):
+        for name, one in value.items():
+            yield from _unreadable(one, (*path, name))
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from _unreadable(one, (*path, index))
+    elif isinstance(value, int | float) and not math.isfinite(formats.decoded(value)):
+        yield path
 
 
 class Taken(dict[str, JSON]):
@@ -41,14 +74,17 @@ def _taken(value: JSON, node: Node, *, is_resource: bool) -> JSON:
         if node.items is None:  # no list by its schema; objects in it lose all they have
             return [_kept(one) if node.keeps_unknown else _emptied(one) for one in value]
         return [_item(one, node.items) for one in value]
-    return number(value)
+    return _scalar(value)
 
 
-def number(value: JSON) -> JSON:
+def _scalar(value: JSON) -> JSON:
     """The value as Go has read it: an integer beyond 64 bits is a float64."""
-    if type(value) is int and not _LEAST <= value <= _GREATEST:
-        return float(value)
-    return value
+    if type(value) is not int and type(value) is not float:
+        return value
+    number = formats.decoded(value)
+    if not math.isfinite(number):
+        raise _NoFloatError
+    return number
 
 
 def _object(value: dict[str, JSON], node: Node, *, is_resource: bool) -> dict[str, JSON]:
@@ -87,7 +123,7 @@ def _default(node: Node) -> Any:
 def _emptied(value: JSON) -> JSON:
     if isinstance(value, list):
         return [_emptied(one) for one in value]
-    return {} if isinstance(value, dict) else number(value)
+    return {} if isinstance(value, dict) else _scalar(value)
 
 
 def _kept(value: JSON) -> JSON:
@@ -96,4 +132,4 @@ def _kept(value: JSON) -> JSON:
         return {name: _kept(one) for name, one in value.items()}
     if isinstance(value, list):
         return [_kept(one) for one in value]
-    return number(value)
+    return _scalar(value)

@@ -1,6 +1,7 @@
 """Models and wire types take what the API server takes, and refuse in its words."""
 
 import enum
+import math
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
@@ -245,6 +246,28 @@ def test_an_error_names_the_place_and_quotes_the_input() -> None:
         for error in refused.value.errors()
         if error["loc"]
     ]
+
+
+@pytest.mark.parametrize(
+    "number", [10**400, -(10**5000), math.inf, math.nan], ids=["large", "small", "inf", "nan"]
+)
+def test_a_number_that_no_request_can_hold_is_refused_at_its_place(number: float) -> None:
+    class Free(Spec):
+        ratio: float | None = None
+        extra: Any = None
+
+    for sent, place in (({"ratio": number}, ("ratio",)), ({"extra": [0, number]}, ("extra", 1))):
+        with pytest.raises(pydantic.ValidationError) as refused:
+            Free.model_validate(sent)
+        assert [
+            {
+                "type": "FieldValueInvalid",
+                "loc": place,
+                "msg": "Invalid value: expected a number that a float64 can hold",
+            }
+        ] == [
+            {key: error[key] for key in ("type", "loc", "msg")} for error in refused.value.errors()
+        ]
 
 
 def test_python_values_are_built_by_python_names() -> None:
