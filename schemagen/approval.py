@@ -8,27 +8,19 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from schemagen import canonical, costs, judge
+from schemagen import canonical, costs, crd, judge
 from schemagen.judge import module
 
-# Where there is none yet: a CRD of several versions must name a conversion webhook to be valid.
-_SOMEWHERE = {
-    "strategy": "Webhook",
-    "webhook": {
-        "clientConfig": {"url": "https://localhost/convert"},
-        "conversionReviewVersions": ["v1"],
-    },
-}
 _TOO_EXPENSIVE = ("estimated rule cost exceeds budget", "contributed to estimated rule cost")
 
 
-def refusals(crd: dict[str, Any], asked: judge.Judge) -> Iterator[str]:
+def refusals(definition: dict[str, Any], asked: judge.Judge) -> Iterator[str]:
     """A line for each reason to refuse a CRD, by the field of the model that it is about.
 
     Raises:
         judge.JudgeError: if there is no judge.
     """
-    whole = _with_conversion(crd)
+    whole = _with_conversion(definition)
     remembered = module.built_path().parent / "accepted" / canonical.digest(whole)
     if remembered.is_file():
         return
@@ -37,21 +29,21 @@ def refusals(crd: dict[str, Any], asked: judge.Judge) -> Iterator[str]:
         remembered.parent.mkdir(parents=True, exist_ok=True)
         remembered.touch()
         return
-    name = crd["spec"]["names"]["kind"]
+    name = definition["spec"]["names"]["kind"]
     for cause in verdict.causes:
         if not any(words in cause.message for words in _TOO_EXPENSIVE):
-            yield f"{name} {_place(crd, cause.field)}: {cause.message}"
+            yield f"{name} {_place(definition, cause.field)}: {cause.message}"
     if not verdict.causes:
         yield f"{name}: {verdict.message}"
     for one in costs.advice(asked, whole):
         yield f"{name} {one}"
 
 
-def _with_conversion(crd: dict[str, Any]) -> dict[str, Any]:
-    spec = crd["spec"]
+def _with_conversion(definition: dict[str, Any]) -> dict[str, Any]:
+    spec = definition["spec"]
     if len(spec["versions"]) == 1 or "conversion" in spec:
-        return crd
-    return {**crd, "spec": {**spec, "conversion": _SOMEWHERE}}
+        return definition
+    return {**definition, "spec": {**spec, "conversion": crd.conversion(crd.NOWHERE)}}
 
 
 _STEPS = (
@@ -62,7 +54,7 @@ _STEPS = (
 _SCHEMA = re.compile(r"spec\.(?:versions\[(\d+)\]\.schema|validation)\.openAPIV3Schema\.?")
 
 
-def _place(crd: dict[str, Any], field: str) -> str:
+def _place(definition: dict[str, Any], field: str) -> str:
     """A field of a CRD as the place in the model: ``v1 spec.steps[].name``."""
     found = _SCHEMA.match(field)
     if found is None:
@@ -70,5 +62,5 @@ def _place(crd: dict[str, Any], field: str) -> str:
     place = field[found.end() :]
     for pattern, step in _STEPS:
         place = pattern.sub(step, place)
-    version = crd["spec"]["versions"][int(found[1] or 0)]["name"]
+    version = definition["spec"]["versions"][int(found[1] or 0)]["name"]
     return f"{version} {place.removeprefix('.') or '(root)'}"

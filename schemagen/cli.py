@@ -84,16 +84,10 @@ def generate(
         if check:
             raise _failure("expected --out with --check, got none: which files are to be compared?")
         typer.echo("---\n".join(texts.values()), nl=False)
-        return
-    stale = [name for name, text in texts.items() if _differs(out / name, text)]
-    if check:
-        for name in stale:
-            typer.echo(f"{out / name}: not current; run `schemagen generate {reference} -o {out}`")
-            typer.echo(_difference(out / name, texts[name]), nl=False)
-        raise typer.Exit(1 if stale else 0)
-    for name, text in texts.items():
-        changed = files.write_if_changed(out / name, text)
-        typer.echo(f"{'wrote' if changed else 'current'} {out / name}")
+    elif check:
+        raise typer.Exit(_compare(texts, out, command))
+    else:
+        _write(texts, out)
 
 
 @app.command()
@@ -111,17 +105,18 @@ def schema(
 
     try:
         api = files.load_api(reference)
-        texts = {
+        schemas = {
             f"{kind.name.lower()}_{version.name}.json": editor.schema_of(api, kind, version)
             for kind in api
             for version in kind.versions
         }
     except (files.ApiNotFoundError, structural.SchemaError) as error:
         raise _failure(error) from error
-    for name, value in texts.items():
-        text = json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-        changed = files.write_if_changed(out / name, text)
-        typer.echo(f"{'wrote' if changed else 'current'} {out / name}")
+    texts = {
+        name: json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+        for name, value in schemas.items()
+    }
+    _write(texts, out)
 
 
 @app.command()
@@ -182,8 +177,7 @@ def policy(
     if out is None:
         typer.echo(text, nl=False)
     else:
-        changed = files.write_if_changed(out, text)
-        typer.echo(f"{'wrote' if changed else 'current'} {out}")
+        _write({out.name: text}, out.parent)
 
 
 @app.command("judge")
@@ -286,6 +280,21 @@ def _stored_as(api: registry.Api, storage: str | None) -> registry.Api:
         return api.stored_as(storage)
     except ValueError as error:
         raise _failure(error) from error
+
+
+def _write(texts: dict[str, str], folder: pathlib.Path) -> None:
+    for name, text in texts.items():
+        changed = files.write_if_changed(folder / name, text)
+        typer.echo(f"{'wrote' if changed else 'current'} {folder / name}")
+
+
+def _compare(texts: dict[str, str], folder: pathlib.Path, command: str) -> int:
+    """Tell which files are not current, and what would change; the exit code."""
+    stale = [name for name, text in texts.items() if _differs(folder / name, text)]
+    for name in stale:
+        typer.echo(f"{folder / name}: not current; run `{command} -o {folder}`")
+        typer.echo(_difference(folder / name, texts[name]), nl=False)
+    return 1 if stale else 0
 
 
 def _difference(path: pathlib.Path, text: str) -> str:

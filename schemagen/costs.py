@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from schemagen import expressions, judge
+from schemagen import expressions, judge, keywords
 from schemagen.keywords import Schema
 
 # What a bound could be at most: a request has 3 MiB, and an item takes two bytes of it.
@@ -102,7 +102,7 @@ class _Trial:
         kept = [
             entry for entry in own["x-kubernetes-validations"] if entry["rule"] == self._cost.rule
         ]
-        for node in _nodes(self._root):
+        for _, node in keywords.nodes(self._root):
             node.pop("x-kubernetes-validations", None)
         own["x-kubernetes-validations"] = kept
 
@@ -177,12 +177,3 @@ class _Trial:
                 self.node(place).clear()
                 self.node(place).update(node)
         return bool(costs) and all(cost.cost <= cost.limit for cost in costs)
-
-
-def _nodes(node: Schema) -> Iterator[Schema]:
-    yield node
-    for child in node.get("properties", {}).values():
-        yield from _nodes(child)
-    for keyword in ("items", "additionalProperties"):
-        if isinstance(node.get(keyword), dict):
-            yield from _nodes(node[keyword])

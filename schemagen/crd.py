@@ -1,6 +1,6 @@
 """Kind -> CustomResourceDefinition, as a plain JSON object."""
 
-from typing import Any
+from typing import Any, Final
 
 from schemagen import paths, structural
 from schemagen.model import registry
@@ -8,6 +8,9 @@ from schemagen.problems import JSON
 
 # Both review versions are understood; the API server takes the first that it knows.
 REVIEW_VERSIONS = ["v1"]
+
+NOWHERE: Final = {"url": "https://localhost/convert"}
+"""The address of a webhook that is not called: a CRD of several versions must have one."""
 
 
 def crd(
@@ -37,10 +40,7 @@ def crd(
         "versions": [_version(kind, version, max_description) for version in kind.versions],
     }
     if webhook is not None and len(kind.versions) > 1:
-        spec["conversion"] = {
-            "strategy": "Webhook",
-            "webhook": {"clientConfig": webhook, "conversionReviewVersions": REVIEW_VERSIONS},
-        }
+        spec["conversion"] = conversion(webhook)
     metadata: dict[str, Any] = {"name": api.crd_name(kind)}
     for name in ("labels", "annotations"):
         if values := getattr(kind, name):
@@ -50,6 +50,14 @@ def crd(
         "kind": "CustomResourceDefinition",
         "metadata": metadata,
         "spec": spec,
+    }
+
+
+def conversion(webhook: dict[str, Any]) -> dict[str, JSON]:
+    """The stanza for a conversion webhook with this ``clientConfig``."""
+    return {
+        "strategy": "Webhook",
+        "webhook": {"clientConfig": webhook, "conversionReviewVersions": REVIEW_VERSIONS},
     }
 
 

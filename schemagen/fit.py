@@ -9,7 +9,7 @@ import dataclasses
 from collections.abc import Iterator
 from typing import Any
 
-from schemagen import gotext
+from schemagen import gotext, keywords
 from schemagen.keywords import Schema
 
 LIMIT_BYTES = 256 * 1024
@@ -82,14 +82,6 @@ class _Place:
 
 def _described(crd: dict[str, Any]) -> Iterator[_Place]:
     for version in crd["spec"]["versions"]:
-        yield from _places(version["name"], (), version["schema"]["openAPIV3Schema"])
-
-
-def _places(version: str, path: tuple[str, ...], node: Schema) -> Iterator[_Place]:
-    for name, child in node.get("properties", {}).items():
-        yield from _places(version, (*path, f".{name}"), child)
-    for keyword, step in (("items", "[]"), ("additionalProperties", "{}")):
-        if isinstance(node.get(keyword), dict):
-            yield from _places(version, (*path, step), node[keyword])
-    if "description" in node:
-        yield _Place(version, path, node)
+        for path, node in keywords.nodes(version["schema"]["openAPIV3Schema"]):
+            if "description" in node:
+                yield _Place(version["name"], path, node)

@@ -1,12 +1,13 @@
 """How Go writes values into messages: ``%q``, ``%v``, ``%T``, json.Marshal and plain decimals."""
 
 import math
+from typing import Final
 
 import orjson
 
 from schemagen.problems import JSON
 
-_ESCAPES = {
+ESCAPES: Final = {
     "\a": "\\a",
     "\b": "\\b",
     "\f": "\\f",
@@ -17,6 +18,7 @@ _ESCAPES = {
     '"': '\\"',
     "\\": "\\\\",
 }
+"""What Go and CEL write with a backslash and a letter of its own."""
 # encoding/json escapes these so that its output can stand in HTML.
 _HTML = {one: f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
 _TYPES = {
@@ -40,8 +42,8 @@ def quoted(text: str) -> str:
 
 
 def _escaped(character: str) -> str:
-    if character in _ESCAPES:
-        return _ESCAPES[character]
+    if character in ESCAPES:
+        return ESCAPES[character]
     if character.isprintable():
         return character
     code = ord(character)

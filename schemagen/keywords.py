@@ -6,7 +6,7 @@ server's cost estimate would not see it (kubernetes/kubernetes PR 139523).
 
 import inspect
 import typing
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import annotated_types
@@ -38,6 +38,19 @@ class SchemaError(Exception):
         except (OSError, TypeError):  # made in an interpreter
             return ""
         return f"{file}:{line}: "
+
+
+def nodes(schema: Schema, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Schema]]:
+    """A schema and all below it, each with its place: ``(".spec", ".steps", "[]")``.
+
+    ``[]`` stands for the items of a list, ``{}`` for the values of a map.
+    """
+    yield path, schema
+    for name, child in schema.get("properties", {}).items():
+        yield from nodes(child, (*path, f".{name}"))
+    for keyword, step in (("items", "[]"), ("additionalProperties", "{}")):
+        if isinstance(schema.get(keyword), dict):
+            yield from nodes(schema[keyword], (*path, step))
 
 
 def flattened(metadata: Iterable[Any]) -> Iterable[Any]:

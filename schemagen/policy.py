@@ -10,9 +10,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from schemagen import structural
+from schemagen import keywords, structural
 from schemagen.expressions import RESERVED
-from schemagen.keywords import Schema
 from schemagen.model import markers, registry
 from schemagen.problems import JSON
 
@@ -69,26 +68,15 @@ def _binding(api: registry.Api, kind: registry.Kind, version: registry.Version) 
 
 def _byte_limits(version: registry.Version) -> Iterator[dict[str, JSON]]:
     schema = structural.schema_of(version.model, descriptions=False, limits=True)
-    for path, limit in _limited(schema, ()):
-        expression = _guarded("object", path, limit, itertools.count())
-        place = "".join(path).removeprefix(".")
-        yield {
-            "expression": expression,
-            "message": f"{place}: expected at most {limit} bytes of UTF-8",
-            "reason": "Invalid",
-        }
-
-
-def _limited(node: Schema, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], int]]:
-    """Places of a schema with a byte limit: members, ``[]`` for items, ``{}`` for values."""
-    marker = node.get(structural.LIMIT)
-    if isinstance(marker, markers.MaxBytes):
-        yield path, marker.limit
-    for name, child in node.get("properties", {}).items():
-        yield from _limited(child, (*path, f".{name}"))
-    for keyword, step in (("items", "[]"), ("additionalProperties", "{}")):
-        if isinstance(node.get(keyword), dict):
-            yield from _limited(node[keyword], (*path, step))
+    for path, node in keywords.nodes(schema):
+        marker = node.get(structural.LIMIT)
+        if isinstance(marker, markers.MaxBytes):
+            place = "".join(path).removeprefix(".")
+            yield {
+                "expression": _guarded("object", path, marker.limit, itertools.count()),
+                "message": f"{place}: expected at most {marker.limit} bytes of UTF-8",
+                "reason": "Invalid",
+            }
 
 
 def _guarded(value: str, path: tuple[str, ...], limit: int, names: Iterator[int]) -> str:

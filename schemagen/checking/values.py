@@ -5,10 +5,8 @@ reported (the one with the most matches), that a fault is told once, and what co
 enum. On update, what was wrong before and is unchanged is let through (KEP-4008, ratcheting).
 """
 
-import math
 from collections.abc import Sequence
-
-import re2
+from typing import Literal
 
 from schemagen import formats, gotext
 from schemagen.cel import ABSENT, OMITTED, Absent
@@ -159,27 +157,13 @@ def _type(node: Node, value: JSON, where: _Where) -> Fault | None:
 def _fits(node: Node, value: JSON, kind: str) -> bool:
     if kind == "integer":
         return "integer" in node.types or "number" in node.types
-    is_whole = isinstance(value, float) and is_integer(value) and "integer" in node.types
+    is_whole = kind == "number" and "integer" in node.types and formats.is_json_integer(value)
     return kind in node.types or is_whole
 
 
 def _mistyped(where: _Where, types: Sequence[str], found: str) -> Fault:
     detail = f"{where} {_IN} must be of type {','.join(types)}: {gotext.quoted(found)}"
     return where.fault("FieldValueTypeInvalid", detail, found)
-
-
-# go-openapi/swag 0.27, IsFloat64AJSONInteger.
-_JSON_INTEGERS = float(2**53 - 1)
-_EPSILON = 1e-9
-
-
-def is_integer(value: float) -> bool:
-    """Whether a float64 counts as an integer: whole within 1e-9 of itself, and below 2**53."""
-    if not -_JSON_INTEGERS <= value <= _JSON_INTEGERS:  # also NaN
-        return False
-    rounded = math.floor(abs(value) + 0.5)
-    difference = abs(abs(value) - rounded)
-    return difference == 0 or (rounded != 0 and difference < _EPSILON * rounded)
 
 
 # -------------------------------------------------------------------------------------- scalars
@@ -203,14 +187,10 @@ def _text(node: Node, value: str, where: _Where) -> Fault | None:
     if least is not None and len(value) < least:
         detail = f"{where} {_IN} should be at least {least} chars long"
         return where.fault("FieldValueInvalid", detail, value)
-    if node.pattern is not None and not _matches(node.pattern, value):
+    if node.pattern is not None and node.pattern.search(value) is None:
         detail = f"{where} {_IN} should match '{node.schema['pattern']}'"
         return where.fault("FieldValueInvalid", detail, value)
     return None
-
-
-def _matches(pattern: "re2._Regexp", value: str) -> bool:
-    return pattern.search(value) is not None
 
 
 def _number(node: Node, value: float, where: _Where, result: Result) -> None:
@@ -263,7 +243,7 @@ def _multiple(factor: float, value: float, where: _Where) -> Fault | None:
     if isinstance(value, int):
         is_multiple = value % step == 0
     else:
-        is_multiple = is_integer(1 / step * value if step < 1 else value / step)
+        is_multiple = formats.is_json_integer(1 / step * value if step < 1 else value / step)
     if is_multiple:
         return None
     detail = f"{where} {_IN} should be a multiple of {gotext.plain(step)}"
@@ -299,28 +279,25 @@ def _array(
     before = correlation.children(node, value, old)
     for (child, one, index), previous in zip(node.children(value), before, strict=True):
         result.merge(validate(child, one, (*where.path, index), previous, prefix=where.prefix))
-    least, most = node.schema.get("minItems"), node.schema.get("maxItems")
-    if least is not None and len(value) < least:
-        detail = f"{where} {_IN} should have at least {least} items"
-        result.add(where.fault("FieldValueInvalid", detail, len(value)))
-    if most is not None and len(value) > most:
-        result.add(_too_many(len(value), most, where))
+    _count(node, len(value), "Items", where, result)
 
 
-def _too_many(found: int, most: int, where: _Where) -> Fault:
-    unit = "item" if most == 1 else "items"
-    return where.fault("FieldValueTooMany", f"must have at most {most} {unit}", found)
+def _count(
+    node: Node, found: int, what: Literal["Items", "Properties"], where: _Where, result: Result
+) -> None:
+    least, most = node.schema.get(f"min{what}"), node.schema.get(f"max{what}")
+    if least is not None and found < least:
+        detail = f"{where} {_IN} should have at least {least} {what.lower()}"
+        result.add(where.fault("FieldValueInvalid", detail, found))
+    if most is not None and found > most:
+        unit = "item" if most == 1 else "items"  # of an object too
+        result.add(where.fault("FieldValueTooMany", f"must have at most {most} {unit}", found))
 
 
 def _object(
     node: Node, value: dict[str, JSON], where: _Where, old: JSON | Absent, result: Result
 ) -> None:
-    least, most = node.schema.get("minProperties"), node.schema.get("maxProperties")
-    if least is not None and len(value) < least:
-        detail = f"{where} {_IN} should have at least {least} properties"
-        result.add(where.fault("FieldValueInvalid", detail, len(value)))
-    if most is not None and len(value) > most:
-        result.add(_too_many(len(value), most, where))
+    _count(node, len(value), "Properties", where, result)
     before = correlation.children(node, value, old)
     for (child, one, name), previous in zip(node.children(value), before, strict=True):
         # Both are converted to the same apiVersion, so that its change cannot be seen.

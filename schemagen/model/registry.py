@@ -47,19 +47,9 @@ class Facts:
     related: Mapping[tuple[str, str], JSON] = dataclasses.field(default_factory=dict)
 
 
-def _no_default(hub: JSON, facts: Facts) -> JSON:
-    del facts
-    return hub
-
-
-def _no_problem(hub: JSON, old: JSON | None, facts: Facts) -> Iterable[Problem]:
-    del hub, old, facts
-    return ()
-
-
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """What a schema cannot say about a kind, as pure functions of hub objects.
+    """What a schema cannot say about a kind, as pure functions of hub objects; None if nothing.
 
     Attributes:
         default: Returns the object with defaults that depend on other fields; never mutates.
@@ -67,8 +57,8 @@ class Rules:
             creation), by hub paths. What was wrong before and is unchanged is let through.
     """
 
-    default: Callable[[JSON, Facts], JSON] = _no_default
-    validate: Callable[[JSON, JSON | None, Facts], Iterable[Problem]] = _no_problem
+    default: Callable[[JSON, Facts], JSON] | None = None
+    validate: Callable[[JSON, JSON | None, Facts], Iterable[Problem]] | None = None
 
 
 @dataclasses.dataclass(frozen=True)

@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from controllers.devcluster import build, tools, versions
-from schemagen import crd, files
+from schemagen import crd, files, keywords
 from schemagen.problems import JSON
 from tests.bench import go_types
 
@@ -174,7 +174,7 @@ def _built() -> tuple[pathlib.Path, pathlib.Path]:
         is_usable=pathlib.Path.is_file,
         tell=_tell,
     )
-    go = build._go(cache, _tell, otherwise=build.ways_to(CONTROLLER_GEN))  # noqa: SLF001 - ours
+    go = build.compiler(cache, _tell, otherwise=build.ways_to(CONTROLLER_GEN))
     return path, go
 
 
@@ -231,24 +231,17 @@ def _without_description(node: JSON) -> JSON:
 
 def _all_nodes(found: JSON) -> Iterator[tuple[tuple[str, str], JSON]]:
     for version in found["spec"]["versions"]:
-        for path, node in _nodes(version["schema"]["openAPIV3Schema"], ""):
-            yield (version["name"], path), node
+        for path, node in keywords.nodes(version["schema"]["openAPIV3Schema"]):
+            yield (version["name"], "".join(path)), _own(node)
 
 
-def _nodes(schema: JSON, path: str) -> Iterator[tuple[str, JSON]]:
-    """Every node under a schema with what it says itself."""
-    inside = {f"{path}.{name}": child for name, child in schema.get("properties", {}).items()}
-    for keyword, step in (("items", "[]"), ("additionalProperties", "{}")):
-        if isinstance(schema.get(keyword), dict):
-            inside[f"{path}{step}"] = schema[keyword]
-    own = {
+def _own(node: JSON) -> JSON:
+    """What a node of a schema says itself."""
+    return {
         keyword: sorted(value) if keyword == "required" else value
-        for keyword, value in schema.items()
+        for keyword, value in node.items()
         if keyword not in ("properties", "items", "additionalProperties")
     }
-    yield path, own
-    for place, child in inside.items():
-        yield from _nodes(child, place)
 
 
 def _outside_of_schemas(found: JSON) -> JSON:

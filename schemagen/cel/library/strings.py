@@ -174,19 +174,7 @@ def _joined(items: Value, separator: str, arguments: tuple[Value, ...]) -> str:
     return separator.join(parts)
 
 
-_QUOTED = str.maketrans(
-    {
-        "\a": "\\a",
-        "\b": "\\b",
-        "\f": "\\f",
-        "\n": "\\n",
-        "\r": "\\r",
-        "\t": "\\t",
-        "\v": "\\v",
-        "\\": "\\\\",
-        '"': '\\"',
-    }
-)
+_QUOTED = str.maketrans(gotext.ESCAPES)
 
 
 @function("strings.quote", str)
