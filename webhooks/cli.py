@@ -19,6 +19,7 @@ from controllers import kube
 from schemagen import Api, Facts
 from schemagen import files as apis
 from schemagen.problems import JSON
+from schemagen.versions.converter import Converter
 from webhooks import admission, conversion, install, reviews, server
 
 app = typer.Typer(
@@ -82,7 +83,7 @@ def _answer(
     value = reviews.decode(body)
     try:
         if type(value) is dict and value.get("kind") == "ConversionReview":
-            return conversion.convert(api, reviews.conversion_request(value))
+            return conversion.convert(Converter(api), reviews.conversion_request(body))
         answers = {
             "all": admission.review,
             "mutate": admission.mutate,

@@ -4,9 +4,13 @@ Objects are never refused for what they hold: a conversion that fails makes ever
 even the deletion of the kind fail. Only what is no object of a served kind is an error.
 """
 
+from typing import Any
+
+import msgspec
+
 from schemagen import Api
 from schemagen.problems import JSON, kind_of, quoted
-from schemagen.versions import graph
+from schemagen.versions.converter import Converter, Way
 from webhooks import reviews
 
 
@@ -14,33 +18,49 @@ class _ForeignObjectError(ValueError):
     """An object that is none of the API's; the API server reads this, a misconfiguration."""
 
 
-def convert(api: Api, request: reviews.ConversionRequest) -> JSON:
+def convert(converter: Converter, request: reviews.ConversionRequest) -> JSON:
     """The ConversionReview with every object in the desired version, in the same order."""
-    objects = []
+    objects: list[Any] = []
+    way: Way | None = None
     for index, value in enumerate(request.objects):
-        try:
-            objects.append(_convert(api, value, request.desired_api_version))
-        except _ForeignObjectError as error:
-            return reviews.failed(request.envelope, f"{_place(index, value)}: {error}")
+        # A list is of one kind, and mostly of one version.
+        found = _at_once(way, value)
+        if found is None:
+            plain = reviews.decode(bytes(value)) if isinstance(value, msgspec.Raw) else value
+            try:
+                other = _way(converter, plain, request.desired_api_version)
+            except _ForeignObjectError as error:
+                return reviews.failed(request.envelope, f"{_place(index, plain)}: {error}")
+            found = _at_once(other, value) if other is not way else None
+            way = other
+            if found is None:
+                found = way.with_care(plain).value
+        objects.append(found)
     return reviews.converted(request, objects)
 
 
-def _convert(api: Api, value: JSON, desired: str) -> dict[str, JSON]:
+def _at_once(way: Way | None, value: msgspec.Raw | JSON) -> Any:
+    return way.at_once(value) if way is not None and isinstance(value, msgspec.Raw) else None
+
+
+def _way(converter: Converter, value: JSON, desired: str) -> Way:
+    api = converter.api
     if type(value) is not dict:
         raise _ForeignObjectError(f"expected an object, got {kind_of(value)}")
     api_version, kind_name = value.get("apiVersion"), value.get("kind")
     source, target = api.find(api_version, kind_name), api.find(desired, kind_name)
     if source is None or target is None:
         wrong = quoted(desired if source else api_version)
-        served = [
-            f"{kind.name} {'/'.join(version.name for version in kind.versions)}" for kind in api
-        ]
         raise _ForeignObjectError(
-            f"expected one of {', '.join(served)} of {api.group}, "
-            f"got {quoted(kind_name)} of {wrong}"
+            f"expected one of {_served(api)} of {api.group}, got {quoted(kind_name)} of {wrong}"
         )
-    kind, version = source
-    return graph.convert(api, kind, value, source=version.name, target=target[1].name).object
+    return converter.way(source[0], source[1].name, target[1].name)
+
+
+def _served(api: Api) -> str:
+    return ", ".join(
+        f"{kind.name} {'/'.join(version.name for version in kind.versions)}" for kind in api
+    )
 
 
 def _place(index: int, value: JSON) -> str:

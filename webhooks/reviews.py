@@ -9,9 +9,9 @@ import dataclasses
 from collections.abc import Sequence
 from typing import Any, Final
 
+import msgspec
 import orjson
 
-from schemagen import canonical
 from schemagen.problems import JSON, Problem, kind_of, quoted
 
 ADMISSION_VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
@@ -73,11 +73,15 @@ class AdmissionRequest:
 
 @dataclasses.dataclass(frozen=True)
 class ConversionRequest:
-    """A conversion request: objects of any versions, and the version they are wanted in."""
+    """A conversion request: objects of any versions, and the version they are wanted in.
+
+    Attributes:
+        objects: Each as it was written, or read already.
+    """
 
     envelope: Envelope
     desired_api_version: str
-    objects: Sequence[JSON]
+    objects: Sequence[msgspec.Raw | JSON]
 
 
 def decode(body: bytes) -> JSON:
@@ -120,8 +124,38 @@ def admission_request(review: JSON) -> AdmissionRequest:
     )
 
 
-def conversion_request(review: JSON) -> ConversionRequest:
-    """The request of a ConversionReview; raises as ``admission_request`` does."""
+class _Conversion(msgspec.Struct):
+    uid: str
+    desiredAPIVersion: str  # noqa: N815 - the API's name
+    objects: list[msgspec.Raw]
+
+
+class _ConversionReview(msgspec.Struct):
+    apiVersion: str  # noqa: N815 - the API's name
+    kind: str
+    request: _Conversion
+
+
+_CONVERSION_REVIEW: Final = msgspec.json.Decoder(_ConversionReview)
+
+
+def conversion_request(body: bytes) -> ConversionRequest:
+    """The request of a ConversionReview; raises as ``decode`` and ``admission_request`` do."""
+    try:
+        if not body.isascii():
+            body.decode()  # what is passed on unread is text, too
+        review = _CONVERSION_REVIEW.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return _conversion_request(decode(body))  # it says what is wrong
+    request = review.request
+    is_known = review.kind == "ConversionReview" and review.apiVersion in CONVERSION_VERSIONS
+    if not is_known or not request.uid:
+        return _conversion_request(decode(body))
+    envelope = Envelope(review.apiVersion, review.kind, request.uid)
+    return ConversionRequest(envelope, request.desiredAPIVersion, request.objects)
+
+
+def _conversion_request(review: JSON) -> ConversionRequest:
     envelope, request = _opened(review, "ConversionReview", CONVERSION_VERSIONS)
     desired = _member(envelope, request, "desiredAPIVersion", str, where="request")
     objects = request.get("objects")
@@ -179,8 +213,13 @@ def denied(
     return _answer(request.envelope, response)
 
 
-def converted(request: ConversionRequest, objects: Sequence[JSON]) -> JSON:
-    """The answer with every object in the wanted version, in the order they came."""
+def converted(request: ConversionRequest, objects: Sequence[Any]) -> JSON:
+    """The answer with every object in the wanted version, in the order they came.
+
+    Args:
+        request: What is answered.
+        objects: What msgspec can encode.
+    """
     return _answer(
         request.envelope, {"result": {"status": "Success"}, "convertedObjects": list(objects)}
     )
@@ -197,10 +236,7 @@ def failed(envelope: Envelope, message: str, *, code: int = BAD_REQUEST) -> JSON
 
 def encode(answer: JSON) -> bytes:
     """An answer's bytes."""
-    try:
-        return orjson.dumps(answer)
-    except orjson.JSONEncodeError:  # nested too deeply for orjson, not for the API server
-        return canonical.dumps(answer)
+    return msgspec.json.encode(answer)
 
 
 def _answer(envelope: Envelope, response: dict[str, Any]) -> JSON:

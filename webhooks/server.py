@@ -16,6 +16,7 @@ from aiohttp import web
 
 from schemagen import Api, Facts
 from schemagen.problems import JSON
+from schemagen.versions.converter import Converter
 from webhooks import admission, configuration, conversion, reviews
 
 MIB: Final = 1024 * 1024
@@ -40,26 +41,31 @@ class Route:
 
     path: str
     max_body_bytes: int
-    review: Callable[[JSON], JSON]
+    review: Callable[[bytes], JSON]
 
 
 def routes(api: Api, facts: Facts = admission.NO_FACTS) -> tuple[Route, ...]:
     """The three paths of an API's webhooks; ``facts`` is what every review knows."""
+    converter = Converter(api)
+
+    def admitted(body: bytes) -> reviews.AdmissionRequest:
+        return reviews.admission_request(reviews.decode(body))
+
     return (
         Route(
             configuration.MUTATE,
             ADMISSION_BYTES,
-            lambda review: admission.mutate(api, reviews.admission_request(review), facts),
+            lambda body: admission.mutate(api, admitted(body), facts),
         ),
         Route(
             configuration.VALIDATE,
             ADMISSION_BYTES,
-            lambda review: admission.validate(api, reviews.admission_request(review), facts),
+            lambda body: admission.validate(api, admitted(body), facts),
         ),
         Route(
             configuration.CONVERT,
             CONVERSION_BYTES,
-            lambda review: conversion.convert(api, reviews.conversion_request(review)),
+            lambda body: conversion.convert(converter, reviews.conversion_request(body)),
         ),
     )
 
@@ -70,16 +76,15 @@ def answer(route: Route, body: bytes) -> JSON:
     Raises:
         reviews.MalformedReviewError: if no uid can be read.
     """
-    review = reviews.decode(body)
     try:
-        return route.review(review)
+        return route.review(body)
     except reviews.UnusableReviewError as error:
         return reviews.failed(error.envelope, error.message)
     except reviews.MalformedReviewError:
         raise
     except Exception:
         log.exception("review failed", path=route.path)
-        envelope = reviews.envelope_of(review)
+        envelope = reviews.envelope_of(reviews.decode(body))
         message = "internal error of the webhook server; its log has the traceback"
         return reviews.failed(envelope, message, code=reviews.INTERNAL_ERROR)
 

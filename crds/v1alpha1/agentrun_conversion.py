@@ -33,31 +33,15 @@ def _model_list(model: type[Model]) -> steps.Step:
 
 # --- implementation (row 6): specRef and inline are one union ---------------------------------
 
-INLINE = steps.record(steps.same_name("inline", implementationspec_conversion.SPEC))
-
-
-def _implementation_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
-    inline = INLINE.up(old.get("implementation"))
-    reference = old.get("implementationSpecRef")
-    if inline is not steps.ABSENT and "inline" in inline:
-        new["implementation"] = inline  # with both, v1alpha1 controllers take the inline one
-    elif reference is not None:
-        new["implementation"] = {"specRef": reference}
-    elif inline is not steps.ABSENT:
-        new["implementation"] = inline
-
-
-def _implementation_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
-    union = new.get("implementation")
-    reference = steps.get(union, ("specRef",))
-    inline = INLINE.down(union)
-    if reference is not steps.ABSENT and reference is not None:
-        old["implementationSpecRef"] = reference
-    if inline is not steps.ABSENT and (inline or "implementationSpecRef" not in old):
-        old["implementation"] = inline
-
-
-IMPLEMENTATION = steps.PartFn(_implementation_up, _implementation_down)
+# With both, v1alpha1 controllers take the inline one.
+IMPLEMENTATION = steps.FirstOf(
+    (
+        steps.move(
+            "implementation.inline", "implementation.inline", implementationspec_conversion.SPEC
+        ),
+        steps.move("implementationSpecRef", "implementation.specRef"),
+    )
+)
 
 # --- workload (rows 13, 14) -------------------------------------------------------------------
 
@@ -92,13 +76,13 @@ LOOP = steps.record(
         "condition",
         "while",
         steps.record(
-            steps.constant("type", "cel"),
+            steps.Constant("type", "cel"),
             steps.move("expression", "cel"),
             steps.move(
                 "source",
                 "control",
                 steps.record(
-                    steps.constant("type", "file"),
+                    steps.Constant("type", "file"),
                     steps.keep("path"),
                     steps.same_name("onMissing", STOP_OR_FAIL),
                     steps.same_name("onInvalid", STOP_OR_FAIL),
@@ -187,68 +171,34 @@ CONFIGS: Final = {
     for runtime in RUNTIMES
 }
 TYPE = steps.enumeration(RUNTIMES)
-
-
-def _runtime_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
-    runtime = old.get("runtime")
-    word = steps.get(runtime, ("type",))
-    if type(runtime) is not dict or type(word) is not str or word not in RUNTIMES:
-        if type(runtime) is dict:
-            new["runtime"] = {}
-        return
-    config = CONFIGS[word].up(runtime.get("config"))
-    new["runtime"] = {"type": RUNTIMES[word], **({} if config is steps.ABSENT else config)}
-    workflow = old.get("workflow")
-    if word == "workflow" and type(workflow) is dict:
-        listed = WORKFLOW_STEPS.up(workflow.get("steps"))
+WORKFLOW = steps.move(
+    "workflow",
+    "runtime.workflow",
+    steps.record(
         # v1alpha1 runs steps one after the other: that is what it means by saying nothing.
-        arm: dict[str, JSON] = {"parallelism": 1}
-        steps.put(arm, ("steps",), listed)
-        new["runtime"]["workflow"] = arm
-
-
-def _runtime_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
-    runtime = new.get("runtime")
-    if type(runtime) is not dict:
-        return
-    word = TYPE.down(runtime.get("type"))
-    old["runtime"] = {}
-    if word is steps.ABSENT:
-        return
-    old["runtime"]["type"] = word
-    config = CONFIGS[word].down(runtime)
-    if config:
-        old["runtime"]["config"] = config
-    workflow = runtime.get("workflow")
-    if word == "workflow" and type(workflow) is dict:
-        old["workflow"] = {}
-        steps.put(old["workflow"], ("steps",), WORKFLOW_STEPS.down(workflow.get("steps")))
-
-
-RUNTIME = steps.PartFn(_runtime_up, _runtime_down)
+        steps.Implied("parallelism", 1),
+        steps.same_name("steps", WORKFLOW_STEPS),
+    ),
+)
+RUNTIME = steps.Tagged(
+    steps.move("runtime.type", "runtime.type", TYPE),
+    {
+        runtime: (
+            steps.Spread(("runtime", "config"), ("runtime",), config),
+            *((WORKFLOW,) if runtime == "workflow" else ()),
+        )
+        for runtime, config in CONFIGS.items()
+    },
+)
 
 # --- retention (row 17): 0 seconds meant for ever -----------------------------------------------
 
-TTL = steps.to_duration(least=1)
-
-
-def _retention_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
-    seconds = old.get("ttlSecondsAfterFinished")
-    if type(seconds) is int and seconds == 0:
-        new["retention"] = {"keepForever": True}
-    else:
-        steps.put(new, ("retention", "ttl"), TTL.up(seconds))
-
-
-def _retention_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
-    retention = new.get("retention")
-    if steps.get(retention, ("keepForever",)) is True:
-        old["ttlSecondsAfterFinished"] = 0
-    else:
-        steps.put(old, ("ttlSecondsAfterFinished",), TTL.down(steps.get(retention, ("ttl",))))
-
-
-RETENTION = steps.PartFn(_retention_up, _retention_down)
+RETENTION = steps.Sentinel(
+    steps.move("ttlSecondsAfterFinished", "retention.ttl", steps.to_duration(least=1)),
+    old=0,
+    place=("retention", "keepForever"),
+    new=True,
+)
 
 SPEC = steps.record(
     steps.keep("agentRef", "goal", "memoryRef", "idempotencyKey"),
@@ -265,24 +215,14 @@ SPEC = steps.record(
 
 # --- status (rows 19 to 21) ---------------------------------------------------------------------
 
-PHASES: Final = ("Pending", "Running", "Succeeded", "Failed", "Cancelled", "Template", "Unknown")
-
-
-def _phase_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
-    phase = old.get("phase")
-    if type(phase) is not str:
-        return
-    new["phase"] = phase if phase in PHASES else "Unknown"
-    if phase not in PHASES:
-        new["phaseDetail"] = phase
-
-
-def _phase_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
-    phase, detail = new.get("phase"), new.get("phaseDetail")
-    if type(phase) is str:
-        old["phase"] = detail if phase == "Unknown" and type(detail) is str else phase
-
-
+PHASE = steps.OpenWords(
+    "phase",
+    words=frozenset(
+        {"Pending", "Running", "Succeeded", "Failed", "Cancelled", "Template", "Unknown"}
+    ),
+    other="Unknown",
+    detail="phaseDetail",
+)
 JOB_TIMES = (steps.move("startedAt", "startTime"), steps.move("finishedAt", "completionTime"))
 
 RUNTIME_REF = steps.open_record(
@@ -333,7 +273,7 @@ STEP_STATUS = steps.record(
 )
 STATUS = conversion_parts.status(
     steps.keep("reason", "message", "artifacts", "systemPromptHash", "specHash"),
-    steps.PartFn(_phase_up, _phase_down),
+    PHASE,
     JOB_TIMES,
     steps.same_name("runtimeRef", RUNTIME_REF),
     steps.same_name("runner", RUNNER),
@@ -399,9 +339,9 @@ def _annotations_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
 # finished spec going up and the finished metadata coming down.
 CONVERSION = steps.Conversion(
     steps.record(
-        steps.PartFn(down=_annotations_down),
+        steps.PartFn(down=_annotations_down, annotations=(TEMPLATE, RETAIN)),
         conversion_parts.members(SPEC, STATUS),
-        steps.PartFn(up=_annotations_up),
+        steps.PartFn(up=_annotations_up, annotations=(TEMPLATE, RETAIN)),
     ),
     unordered_paths=("spec.parameters", "spec.runtime.workflow.steps.[].parameters"),
 )

@@ -58,11 +58,7 @@ MILLISECONDS = steps.Fn(
 )
 
 
-def _quantity_down(value: JSON) -> JSON:
-    return str(value) if type(value) is int else steps.text().down(value)
-
-
-QUANTITY = steps.Fn(steps.text().up, _quantity_down)
+QUANTITY = steps.text_or_integer()
 RESOURCES = steps.record(
     *(steps.same_name(name, steps.values(QUANTITY)) for name in ("requests", "limits"))
 )

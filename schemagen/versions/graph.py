@@ -11,7 +11,7 @@ version nor a tampered annotation can make a conversion say what the object does
 import dataclasses
 import operator
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import orjson
 
@@ -20,6 +20,9 @@ from schemagen.model import registry
 from schemagen.problems import JSON
 from schemagen.versions import residue, shape
 from schemagen.versions.steps import ABSENT, get
+
+Way: TypeAlias = Literal["up", "down"]
+"""To the newer one of two adjacent versions, or to the older one."""
 
 # TotalAnnotationSizeLimitB of apimachinery: an object above it cannot be read any more.
 ANNOTATIONS_BYTES = 256 * 1024
@@ -41,18 +44,29 @@ def convert(
     api: registry.Api, kind: registry.Kind, value: dict[str, JSON], *, source: str, target: str
 ) -> Converted:
     """Convert an object of ``kind`` between two of its versions; ``value`` is not changed."""
-    names = [version.name for version in kind.versions]
-    start, end = names.index(source), names.index(target)
     dropped = 0
-    for at in range(start, end):
-        step = _Step(api, older=kind.versions[at], newer=kind.versions[at + 1], way="up")
-        value, lost = step.convert(value)
-        dropped += lost
-    for at in range(start, end, -1):
-        step = _Step(api, older=kind.versions[at - 1], newer=kind.versions[at], way="down")
-        value, lost = step.convert(value)
+    for older, newer, way in pairs(kind, source, target):
+        value, lost = _Step(api, older, newer, way).convert(value)
         dropped += lost
     return Converted(value, dropped)
+
+
+def pairs(
+    kind: registry.Kind, source: str, target: str
+) -> list[tuple[registry.Version, registry.Version, Way]]:
+    """The adjacent versions between two of a kind, older before newer, in the order of the way."""
+    names = [version.name for version in kind.versions]
+    start, end = names.index(source), names.index(target)
+    low, high = sorted((start, end))
+    found = [(kind.versions[at], kind.versions[at + 1]) for at in range(low, high)]
+    if start < end:
+        return [(older, newer, "up") for older, newer in found]
+    return [(older, newer, "down") for older, newer in reversed(found)]
+
+
+def residue_name(api: registry.Api, version: registry.Version) -> str:
+    """The annotation for what a version says and the other one cannot."""
+    return f"conversion.{api.group}/{version.name}-residue"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +76,7 @@ class _Step:
     api: registry.Api
     older: registry.Version
     newer: registry.Version
-    way: Literal["up", "down"]
+    way: Way
 
     def convert(self, value: dict[str, JSON]) -> tuple[dict[str, JSON], int]:
         source, target = (self.older, self.newer) if self.way == "up" else (self.newer, self.older)
@@ -81,7 +95,7 @@ class _Step:
         return {**envelope, **result}, dropped
 
     def _annotation(self, version: registry.Version) -> str:
-        return f"conversion.{self.api.group}/{version.name}-residue"
+        return residue_name(self.api, version)
 
     def _forth(self, value: dict[str, JSON]) -> dict[str, JSON]:
         return self._plain(value, self.way)
@@ -90,7 +104,7 @@ class _Step:
         """What the result says in the version it came from."""
         return self._compared(self._plain(value, "down" if self.way == "up" else "up"))
 
-    def _plain(self, value: dict[str, JSON], way: Literal["up", "down"]) -> dict[str, JSON]:
+    def _plain(self, value: dict[str, JSON], way: Way) -> dict[str, JSON]:
         """The conversion without any residue, in the shape that the version's schema has."""
         conversion = _conversion(self.older)
         changed = conversion.up(value) if way == "up" else conversion.down(value)

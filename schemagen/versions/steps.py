@@ -7,6 +7,8 @@ with what went in, and keeps the difference.
 
 ``record`` is the step for an object: a list of moves between fields of the two versions. What no
 move names is not carried over, so the result never holds a field that the target would prune.
+
+Steps with a class of their own can be compiled (``lane``); any other one is two functions.
 """
 
 import dataclasses
@@ -65,10 +67,21 @@ def _write_nothing(source: dict[str, JSON], target: dict[str, JSON]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class PartFn:
-    """A part of two functions; one that is not given writes nothing."""
+    """A part of two functions; one that is not given writes nothing.
+
+    Attributes:
+        old: The fields of the older version that it reads upwards and writes downwards, if it has
+            to do with no others.
+        new: Those of the newer version.
+        annotations: The annotations that it turns into fields, if it has to do with nothing else
+            in an object without them.
+    """
 
     up: Callable[[dict[str, JSON], dict[str, JSON]], None] = _write_nothing
     down: Callable[[dict[str, JSON], dict[str, JSON]], None] = _write_nothing
+    old: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
 
 
 def get(value: JSON, path: Path) -> JSON:
@@ -133,12 +146,20 @@ def move(old: str, new: str, step: Step = KEEP) -> Move:
     return Move(tuple(old.split(".")), tuple(new.split(".")), step)
 
 
-def record(*parts: Part | tuple[Part, ...]) -> Step:
+@dataclasses.dataclass(frozen=True)
+class Record(Fn):
+    """``record``."""
+
+    parts: tuple[Part, ...]
+
+
+def record(*parts: Part | tuple[Part, ...]) -> Record:
     """An object, field by field."""
     flat = tuple(one for part in parts for one in (part if isinstance(part, tuple) else (part,)))
-    return Fn(
+    return Record(
         _object([_way_up(part) for part in flat]),
         _object([_way_down(part) for part in reversed(flat)]),
+        flat,
     )
 
 
@@ -193,6 +214,14 @@ def _fields(fields: list[Field]) -> Write:
     return write
 
 
+@dataclasses.dataclass(frozen=True)
+class OpenRecord(Fn):
+    """``open_record``, ``sealed_record``."""
+
+    moves: tuple[Move, ...]
+    extra: str
+
+
 def open_record(moves: tuple[Move, ...], *, extra: str) -> Step:
     """A free-form object of the older version, typed in the newer one.
 
@@ -222,7 +251,7 @@ def open_record(moves: tuple[Move, ...], *, extra: str) -> Step:
             known.down(value, target)
         return target
 
-    return Fn(up, down)
+    return OpenRecord(up, down, moves, extra)
 
 
 def sealed_record(moves: tuple[Move, ...], *, extra: str) -> Step:
@@ -243,7 +272,15 @@ def sealed_record(moves: tuple[Move, ...], *, extra: str) -> Step:
             value = {**value, extra: foreign}
         return opened.down(value)
 
-    return Fn(opened.up, down)
+    return OpenRecord(opened.up, down, moves, extra)
+
+
+@dataclasses.dataclass(frozen=True)
+class Each(Fn):
+    """A list. ``key``: tells its items apart; empty if the items themselves are told apart."""
+
+    step: Step
+    key: str | None = None
 
 
 def each(step: Step) -> Step:
@@ -254,7 +291,9 @@ def each(step: Step) -> Step:
             return ABSENT
         return [item for item in map(way, value) if item is not ABSENT]
 
-    return Fn(lambda value: convert(value, step.up), lambda value: convert(value, step.down))
+    return Each(
+        lambda value: convert(value, step.up), lambda value: convert(value, step.down), step
+    )
 
 
 def each_by(key: str, step: Step) -> Step:
@@ -271,7 +310,7 @@ def each_by(key: str, step: Step) -> Step:
                 items[name] = converted
         return list(items.values())
 
-    return Fn(up, each(step).down)
+    return Each(up, each(step).down, step, key)
 
 
 def each_by_last(key: str, step: Step) -> Step:
@@ -281,7 +320,7 @@ def each_by_last(key: str, step: Step) -> Step:
     def up(value: JSON) -> JSON:
         return first.up(value[::-1])[::-1] if type(value) is list else ABSENT
 
-    return Fn(up, first.down)
+    return Each(up, first.down, step, key)
 
 
 def each_once(step: Step) -> Step:
@@ -292,7 +331,15 @@ def each_once(step: Step) -> Step:
         items = every.up(value)
         return items if items is ABSENT else list(dict.fromkeys(items))
 
-    return Fn(up, every.down)
+    return Each(up, every.down, step, "")
+
+
+@dataclasses.dataclass(frozen=True)
+class Pairs(Fn):
+    """``map_to_list``."""
+
+    key: str
+    value: str
 
 
 def map_to_list(key: str, value_name: str) -> Step:
@@ -316,7 +363,14 @@ def map_to_list(key: str, value_name: str) -> Step:
         pairs = ((get(item, (key,)), get(item, (value_name,))) for item in value)
         return {name: text for name, text in pairs if type(name) is str and type(text) is str}
 
-    return Fn(up, down)
+    return Pairs(up, down, key, value_name)
+
+
+@dataclasses.dataclass(frozen=True)
+class Wrap(Fn):
+    """``wrap``."""
+
+    key: str
 
 
 def wrap(key: str) -> Step:
@@ -333,7 +387,14 @@ def wrap(key: str) -> Step:
         names = (get(item, (key,)) for item in value)
         return [name for name in names if type(name) is str]
 
-    return Fn(up, down)
+    return Wrap(up, down, key)
+
+
+@dataclasses.dataclass(frozen=True)
+class Words(Fn):
+    """``enumeration``."""
+
+    pairs: Mapping[str, str]
 
 
 def enumeration(pairs: Mapping[str, str]) -> Step:
@@ -343,7 +404,7 @@ def enumeration(pairs: Mapping[str, str]) -> Step:
     def lookup(table: Mapping[str, str]) -> Callable[[JSON], JSON]:
         return lambda value: table.get(value, ABSENT) if type(value) is str else ABSENT
 
-    return Fn(lookup(pairs), lookup(back))
+    return Words(lookup(pairs), lookup(back), pairs)
 
 
 def respelled(pairs: Mapping[str, str]) -> Step:
@@ -385,6 +446,14 @@ def seconds_of(text: str) -> int | None:
     return hours * 3600 + minutes * 60 + seconds
 
 
+@dataclasses.dataclass(frozen=True)
+class Seconds(Fn):
+    """``to_duration``."""
+
+    least: int
+    most: int
+
+
 def to_duration(*, least: int = 0, most: int = INT32_MAX) -> Step:
     """Seconds <-> a duration: ``5400`` <-> ``1h30m``."""
 
@@ -395,17 +464,34 @@ def to_duration(*, least: int = 0, most: int = INT32_MAX) -> Step:
         seconds = seconds_of(value) if type(value) is str else None
         return seconds if seconds is not None and least <= seconds <= most else ABSENT
 
-    return Fn(up, down)
+    return Seconds(up, down, least, most)
 
 
 def integer(*, least: int = -(2**31), most: int = INT32_MAX) -> Step:
     """An integer within bounds that the newer version sets."""
-    return typed(int, lambda value: least <= value <= most)
+    step = typed(int, lambda value: least <= value <= most)
+    return Integer(step.up, step.down, least, most)
 
 
 def text() -> Step:
     """A string."""
     return typed(str)
+
+
+@dataclasses.dataclass(frozen=True)
+class Typed(Fn):
+    """``typed``."""
+
+    kind: type
+    allows: Callable[[JSON], bool] | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Integer(Fn):
+    """``integer``."""
+
+    least: int
+    most: int
 
 
 def typed(kind: type, allows: Callable[[JSON], bool] | None = None) -> Step:
@@ -414,7 +500,14 @@ def typed(kind: type, allows: Callable[[JSON], bool] | None = None) -> Step:
     def way(value: JSON) -> JSON:
         return value if type(value) is kind and (allows is None or allows(value)) else ABSENT
 
-    return Fn(way, way)
+    return Typed(way, way, kind, allows)
+
+
+def text_or_integer() -> Step:
+    """A string <-> what may be a string or an integer, such as a quantity."""
+    return Typed(
+        text().up, lambda value: str(value) if type(value) is int else text().down(value), str, None
+    )
 
 
 def numeric(step: Step) -> Step:
@@ -432,6 +525,13 @@ def when(allows: Callable[[JSON], bool], step: Step = KEEP) -> Step:
     return Fn(lambda value: step.up(value) if allows(value) else ABSENT, step.down)
 
 
+@dataclasses.dataclass(frozen=True)
+class Values(Fn):
+    """``values``."""
+
+    step: Step
+
+
 def values(step: Step) -> Step:
     """A map, value by value; a value that cannot be expressed is left out."""
 
@@ -441,7 +541,9 @@ def values(step: Step) -> Step:
         converted = ((key, way(item)) for key, item in value.items())
         return {key: item for key, item in converted if item is not ABSENT}
 
-    return Fn(lambda value: convert(value, step.up), lambda value: convert(value, step.down))
+    return Values(
+        lambda value: convert(value, step.up), lambda value: convert(value, step.down), step
+    )
 
 
 def exact(step: Step) -> Step:
@@ -464,14 +566,193 @@ def one_way(step: Step) -> Step:
     return Fn(step.up, down)
 
 
-def constant(old: str, word: str) -> Part:
-    """A field of the older version with a single possible word, which the newer one leaves out."""
+@dataclasses.dataclass(frozen=True)
+class Constant:
+    """A field of the older version with a single possible value, which the newer one leaves out."""
 
-    def down(new: dict[str, JSON], target: dict[str, JSON]) -> None:
+    name: str
+    value: JSON
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Write nothing."""
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Write the value."""
         del new
-        target[old] = word
+        old[self.name] = self.value
 
-    return PartFn(down=down)
+
+@dataclasses.dataclass(frozen=True)
+class Implied:
+    """A field of the newer version that says what the older one means by not having it."""
+
+    name: str
+    value: JSON
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Write the value."""
+        del old
+        new[self.name] = self.value
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Write nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sentinel:
+    """A field of which one value means something else: ``0`` seconds that mean «for ever».
+
+    Attributes:
+        move: The field's way for every other value.
+        old: The value of the field.
+        place: Where the newer version says it instead.
+        new: What stands there.
+    """
+
+    move: Move
+    old: JSON
+    place: Path
+    new: JSON
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Write the newer field or the value at its place."""
+        value = get(old, self.move.old)
+        if type(value) is type(self.old) and value == self.old:
+            put(new, self.place, self.new)
+        else:
+            self.move.up(old, new)
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Write the older field."""
+        value = get(new, self.place)
+        if type(value) is type(self.new) and value == self.new:
+            put(old, self.move.old, self.old)
+        else:
+            self.move.down(new, old)
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenWords:
+    """A text of the older version of which the newer one knows some words; any other is a detail.
+
+    Attributes:
+        name: The field, in both versions.
+        words: What the newer version knows.
+        other: Its word for all else, one of ``words``.
+        detail: The newer version's field for the text itself.
+    """
+
+    name: str
+    words: frozenset[str]
+    other: str
+    detail: str
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Write the word, and what it was if it is unknown."""
+        word = old.get(self.name)
+        if type(word) is not str:
+            return
+        new[self.name] = word if word in self.words else self.other
+        if word not in self.words:
+            new[self.detail] = word
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Write the word that it was."""
+        word, detail = new.get(self.name), new.get(self.detail)
+        if type(word) is str:
+            old[self.name] = detail if word == self.other and type(detail) is str else word
+
+
+@dataclasses.dataclass(frozen=True)
+class FirstOf:
+    """Fields of the older version that are one union in the newer: of several the first counts."""
+
+    moves: tuple[Move, ...]
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Carry the first field that the newer version can express."""
+        for one in self.moves:
+            value = get(old, one.old)
+            converted = ABSENT if value is ABSENT else one.step.up(value)
+            if converted is not ABSENT:
+                put(new, one.new, converted)
+                return
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Carry every field back."""
+        for one in self.moves:
+            one.down(new, old)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """A field of the older version whose own fields stand among others in the newer one's object.
+
+    One that the newer version does not fill is left out downwards.
+    """
+
+    old: Path
+    new: Path
+    step: Step
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Add the fields."""
+        converted = self.step.up(get(old, self.old))
+        if converted is not ABSENT:
+            put(new, self.new, {**_object_at(new, self.new), **converted})
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Collect the fields."""
+        put(old, self.old, self.step.down(_object_at(new, self.new)) or ABSENT)
+
+
+def _object_at(value: dict[str, JSON], path: Path) -> dict[str, JSON]:
+    found = get(value, path)
+    return found if type(found) is dict else {}
+
+
+@dataclasses.dataclass(frozen=True)
+class Tagged:
+    """Objects whose other fields depend on a word: under each word, parts of their own.
+
+    Attributes:
+        tag: The word's own way.
+        arms: The parts by the older version's word.
+    """
+
+    tag: Move
+    arms: Mapping[str, tuple[Part, ...]]
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Write the word and what depends on it."""
+        self._tag(old, new, self.tag.old, self.tag.new)
+        word = get(old, self.tag.old)
+        if type(word) is str and word in self.arms:
+            self.tag.up(old, new)
+            for part in self.arms[word]:
+                part.up(old, new)
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Write the word and what depends on it."""
+        self._tag(new, old, self.tag.new, self.tag.old)
+        word = self.tag.step.down(get(new, self.tag.new))
+        if word in self.arms:
+            self.tag.down(new, old)
+            for part in self.arms[word]:
+                part.down(new, old)
+
+    @staticmethod
+    def _tag(source: dict[str, JSON], target: dict[str, JSON], here: Path, there: Path) -> None:
+        """An object stays one, though its word is unknown."""
+        if type(get(source, here[:-1])) is dict:
+            put(target, there[:-1], {})
+
+
+@dataclasses.dataclass(frozen=True)
+class WrittenOut(PartFn):
+    """``written_out``."""
+
+    name: str = ""
 
 
 def written_out(name: str, default: JSON) -> Part:
@@ -481,7 +762,15 @@ def written_out(name: str, default: JSON) -> Part:
         value = old.get(name)
         new[name] = default if value is None else value
 
-    return PartFn(up, Move((name,), (name,)).down)
+    return WrittenOut(up, Move((name,), (name,)).down, name=name)
+
+
+@dataclasses.dataclass(frozen=True)
+class FlatUnion(PartFn):
+    """``flat_union``."""
+
+    tag: str = ""
+    arms: Mapping[str, tuple[str, Step]] = dataclasses.field(default_factory=dict)
 
 
 def flat_union(tag: str, **arms: tuple[str, Step]) -> Part:
@@ -504,7 +793,7 @@ def flat_union(tag: str, **arms: tuple[str, Step]) -> Part:
                 old.update({tag: word, **fields})
                 return
 
-    return PartFn(up, down)
+    return FlatUnion(up, down, tag=tag, arms=arms)
 
 
 @dataclasses.dataclass(frozen=True)

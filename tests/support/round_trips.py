@@ -3,12 +3,17 @@
 import copy
 from typing import Any
 
+import msgspec
+import orjson
 from hypothesis import strategies as st
 
 import crds
 from schemagen import Kind, canonical, structural
 from schemagen.versions import graph
+from schemagen.versions.converter import Converter
 from tests.support import objects, pruning
+
+CONVERTER = Converter(crds.api)
 
 ANNOTATIONS = st.dictionaries(
     st.sampled_from(
@@ -73,12 +78,22 @@ def breaking_the_schema(kind: Kind, version: str) -> st.SearchStrategy[Any]:
 def there_and_back(kind: Kind, value: dict[str, Any], version: str, other: str) -> dict[str, Any]:
     """The value after a round trip in which the API server prunes each answer."""
     before = copy.deepcopy(value)
-    forth = graph.convert(crds.api, kind, value, source=version, target=other)
+    forth = converted(kind, value, version, other)
     assert before == value, "the input was changed"
-    assert forth.dropped_bytes == 0
-    stored = pruning.pruned(crds.api, forth.object)
-    back = graph.convert(crds.api, kind, stored, source=other, target=version)
-    return back.object
+    stored = pruning.pruned(crds.api, forth)
+    return converted(kind, stored, other, version)
+
+
+def converted(kind: Kind, value: dict[str, Any], source: str, target: str) -> dict[str, Any]:
+    """The value in another version, the same with all care and at once."""
+    found = graph.convert(crds.api, kind, value, source=source, target=target)
+    assert found.dropped_bytes == 0
+    raw = msgspec.Raw(canonical.dumps(value))
+    at_once = CONVERTER.way(kind, source, target).at_once(raw)
+    if at_once is not None:
+        compiled = orjson.loads(msgspec.json.encode(at_once))
+        assert canonical.dumps(found.object) == canonical.dumps(compiled)
+    return found.object
 
 
 def comparable(kind: Kind, value: dict[str, Any]) -> bytes:

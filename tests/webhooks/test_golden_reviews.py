@@ -14,8 +14,10 @@ import pytest
 
 import crds
 from schemagen.versions import oracle
+from schemagen.versions.converter import Converter
 from webhooks import admission, conversion, reviews
 
+CONVERTER = Converter(crds.api)
 DATA = pathlib.Path(__file__).parents[1] / "data"
 CASES = [
     path
@@ -27,12 +29,13 @@ CASES = [
 
 def answer_of(path: pathlib.Path) -> Any:
     """The answer as the server gives it, once it has been bytes."""
-    review = reviews.decode(path.read_bytes())
+    body = path.read_bytes()
     try:
         if "conversion/" in str(path.relative_to(DATA)):
-            answer = conversion.convert(crds.api, reviews.conversion_request(review))
+            answer = conversion.convert(CONVERTER, reviews.conversion_request(body))
         else:
-            answer = admission.review(crds.api, reviews.admission_request(review))
+            request = reviews.admission_request(reviews.decode(body))
+            answer = admission.review(crds.api, request)
     except reviews.UnusableReviewError as error:
         answer = reviews.failed(error.envelope, error.message)
     return json.loads(reviews.encode(answer))

@@ -1,0 +1,652 @@
+"""Steps as code: what each becomes if nothing gets lost, and what must hold for that.
+
+A step without an exact form between two schemas has none here; its field must then be absent. A
+step that is two functions is proved by going there and back.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Final, Literal, TypeAlias
+
+import msgspec
+from msgspec import UNSET
+
+from schemagen.structural import Schema
+from schemagen.versions import code, openfields, steps, structs
+from schemagen.versions.code import STAR, Code, Emit, InexactError, Names
+from schemagen.versions.graph import Way
+from schemagen.versions.steps import Path
+
+
+@dataclasses.dataclass(frozen=True)
+class Place:
+    """Where a step stands: the schemas of the value before and after, its path in the newer one."""
+
+    here: Schema
+    there: Schema
+    at: Path = ()
+
+    def inside(self, key: str, name: str) -> "Place | None":
+        """The place of a list's items or a map's values."""
+        if key not in self.here or key not in self.there:
+            return None
+        return Place(self.here[key], self.there[key], (*self.at, name))
+
+    @property
+    def types(self) -> tuple[Any, Any]:
+        """What the value is decoded to, and what it becomes."""
+        return structs.type_of(self.here), structs.type_of(self.there)
+
+
+Side: TypeAlias = Literal["old", "new"]
+"""The older or the newer one of two versions."""
+
+_SIDES: Final[Mapping[Way, tuple[Side, Side]]] = {"up": ("old", "new"), "down": ("new", "old")}
+
+Fields: TypeAlias = tuple[Names, Names, Place]
+"""What a record's source has, what its target gets so far, and the record's place."""
+
+
+class Compiler:
+    """The steps of a conversion in one direction.
+
+    Args:
+        way: The direction.
+        unordered: Paths of the newer version's lists whose order is no data.
+        given: How the values at some paths convert, whatever their steps are.
+    """
+
+    def __init__(
+        self,
+        way: Way,
+        *,
+        unordered: Iterable[Path] = (),
+        given: Mapping[Path, Callable[[Any], Any]] | None = None,
+    ) -> None:
+        self._is_up = way == "up"
+        self._source, self._target = _SIDES[way]
+        self._unordered = frozenset(unordered)
+        self._given = given or {}
+
+    # --- values ---------------------------------------------------------------------------------
+
+    def value(self, step: steps.Step, place: Place) -> Emit | None:
+        """How a value converts; None if it has no exact form."""
+        if place.at in self._given:
+            return code.calling(self._given[place.at])
+        if None in place.types:
+            return None
+        if step is steps.KEEP:
+            return self._kept(place)
+        return self._known(step, place) or self._proved(step, place.there)
+
+    @functools.singledispatchmethod
+    def _known(self, step: steps.Step, place: Place) -> Emit | None:
+        """The form of a step that has a class of its own."""
+        del step, place
+        return None
+
+    def _proved(self, step: steps.Step, there: Schema) -> Emit:
+        forth, back = (step.up, step.down) if self._is_up else (step.down, step.up)
+        kind = structs.type_of(there)
+
+        def convert(value: Any) -> Any:
+            plain = msgspec.to_builtins(value)
+            changed = forth(plain)
+            if changed is steps.ABSENT or back(changed) != plain:
+                raise InexactError
+            return msgspec.convert(changed, kind)
+
+        return code.calling(convert)
+
+    def _kept(self, place: Place) -> Emit | None:
+        """A value that both versions write alike."""
+        mine, wanted = place.types
+        if mine == wanted or (mine, wanted) == (str, int | str):
+            return code.same
+        match place.here, place.there:
+            case {"properties": dict(old)}, {"properties": dict(new)}:
+                common = [name for name in old if name in new]
+                return self._known(steps.record(steps.keep(*common)), place)
+            case {"items": _}, {"items": _}:
+                return self._known(steps.each(steps.KEEP), place)
+            case {"additionalProperties": _}, {"additionalProperties": _}:
+                return self._known(steps.values(steps.KEEP), place)
+        return None
+
+    @_known.register
+    def _each(self, step: steps.Each, place: Place) -> Emit | None:
+        inside = place.inside("items", "[]")
+        item = self.value(step.step, inside) if inside else None
+        if inside is None or item is None or not _tells_apart(step.key, inside.here):
+            return None
+
+        def emit(body: Code, value: str) -> str:
+            key = None if not step.key else structs.attribute(step.key)
+            if key:
+                body.require(
+                    f"len({value}) < 2 or len({{one.{key} for one in {value}}}) == len({value})"
+                )
+            elif step.key is not None:
+                body.require(f"len({{*{value}}}) == len({value})")
+            if item is code.same and not key:
+                return value
+            result, one = body.name(), body.name()
+            body.line(f"{result} = []")
+            with body.block(f"for {one} in {value}:"):
+                if key:
+                    body.require(f"{one}.{key} is not UNSET")
+                body.line(f"{result}.append({item(body, one)})")
+            return result
+
+        return code.same if item is code.same and step.key is None else emit
+
+    @_known.register
+    def _values(self, step: steps.Values, place: Place) -> Emit | None:
+        inside = place.inside("additionalProperties", "{}")
+        item = self.value(step.step, inside) if inside else None
+        if item is None or item is code.same:
+            return item
+
+        def emit(body: Code, value: str) -> str:
+            result, key, one = body.name(), body.name(), body.name()
+            body.line(f"{result} = {{}}")
+            with body.block(f"for {key}, {one} in {value}.items():"):
+                body.line(f"{result}[{key}] = {item(body, one)}")
+            return result
+
+        return emit
+
+    @_known.register
+    def _pairs(self, step: steps.Pairs, place: Place) -> Emit | None:
+        texts, listed = _ends(place, is_up=self._is_up)
+        fields = _item_fields(listed)
+        if structs.type_of(texts) != dict[str, str] or not all(
+            structs.type_of(fields.get(name)) is str for name in (step.key, step.value)
+        ):
+            return None
+        is_ordered = place.at not in self._unordered
+        others = [name for name in fields if name not in {step.key, step.value}]
+
+        def up(body: Code, value: str) -> str:
+            if [*fields][:2] == [step.key, step.value]:  # without a frame for each list and pair
+                made, keys = body.constant(structs.type_of(listed["items"])), body.name()
+                body.line(f"{keys} = sorted({value})")
+                return f"[*map({made}, {keys}, map({value}.__getitem__, {keys}))]"
+            made = code.struct(
+                body, listed["items"], {step.key: "key", step.value: f"{value}[key]"}
+            )
+            return f"[{made} for key in sorted({value})]"
+
+        def down(body: Code, value: str) -> str:
+            result, one = body.name(), body.name()
+            key, text = (f"{one}.{structs.attribute(name)}" for name in (step.key, step.value))
+            body.line(f"{result} = {{}}")
+            with body.block(f"for {one} in {value}:"):
+                body.require_absent([f"{one}.{structs.attribute(name)}" for name in others])
+                body.require(f"{key} is not UNSET is not {text}")
+                body.line(f"{result}[{key}] = {text}")
+            body.require(f"len({result}) == len({value})")
+            if is_ordered:
+                body.require(f"[*{result}] == sorted({result})")
+            return result
+
+        return up if self._is_up else down
+
+    @_known.register
+    def _wrap(self, step: steps.Wrap, place: Place) -> Emit | None:
+        texts, listed = _ends(place, is_up=self._is_up)
+        fields = _item_fields(listed)
+        if structs.type_of(texts) != list[str] or structs.type_of(fields.get(step.key)) is not str:
+            return None
+        others = [name for name in fields if name != step.key]
+
+        def up(body: Code, value: str) -> str:
+            body.require(f"len({{*{value}}}) == len({value})")
+            return f"[{code.struct(body, listed['items'], {step.key: 'one'})} for one in {value}]"
+
+        def down(body: Code, value: str) -> str:
+            result, one = body.name(), body.name()
+            body.line(f"{result} = []")
+            with body.block(f"for {one} in {value}:"):
+                body.require_absent([f"{one}.{structs.attribute(name)}" for name in others])
+                body.line(f"{result}.append({one}.{structs.attribute(step.key)})")
+            body.require(f"UNSET not in {result} and len({{*{result}}}) == len({result})")
+            return result
+
+        return up if self._is_up else down
+
+    @_known.register
+    def _words(self, step: steps.Words, place: Place) -> Emit | None:
+        forth, back = (step.up, step.down) if self._is_up else (step.down, step.up)
+        words = step.pairs if self._is_up else step.pairs.values()
+        table = {word: forth(word) for word in words if back(forth(word)) == word}
+
+        def emit(body: Code, value: str) -> str:
+            result = body.name()
+            body.line(f"{result} = {body.constant(table)}.get({value})")
+            body.require(f"{result} is not None")
+            return result
+
+        return emit if place.types[0] is str else None
+
+    @_known.register
+    def _seconds(self, step: steps.Seconds, place: Place) -> Emit | None:
+        def up(body: Code, value: str) -> str:
+            body.require(f"{step.least} <= {value} <= {step.most}")
+            return f"{body.constant(_duration_of)}({value})"
+
+        def down(body: Code, value: str) -> str:
+            result = body.name()
+            body.line(f"{result} = {body.constant(_exact_seconds_of)}({value})")
+            body.require(f"{max(step.least, 0)} <= {result} <= {step.most}")
+            return result
+
+        if place.types != ((int, str) if self._is_up else (str, int)):
+            return None
+        return up if self._is_up else down
+
+    @_known.register
+    def _integer(self, step: steps.Integer, place: Place) -> Emit | None:
+        def emit(body: Code, value: str) -> str:
+            body.require(f"{step.least} <= {value} <= {step.most}")
+            return value
+
+        return emit if place.types == (int, int) else None
+
+    @_known.register
+    def _typed(self, step: steps.Typed, place: Place) -> Emit | None:
+        mine, wanted = place.types
+        kinds = {step.kind, int | str} if step.kind is str else {step.kind}
+        if mine not in kinds or wanted not in kinds:
+            return None
+
+        def emit(body: Code, value: str) -> str:
+            if mine is not step.kind:
+                body.require(f"{value}.__class__ is {body.constant(step.kind)}")
+            if step.allows is not None:
+                body.require(f"{body.constant(step.allows)}({value})")
+            return value
+
+        return code.same if mine is step.kind and step.allows is None else emit
+
+    @_known.register
+    def _open_record(self, step: steps.OpenRecord, place: Place) -> Emit | None:
+        free, typed = _ends(place, is_up=self._is_up)
+        if "properties" not in typed or structs.type_of(free) != dict[str, Any]:
+            return None
+        return code.calling(openfields.typed(step, typed) if self._is_up else openfields.free(step))
+
+    # --- objects --------------------------------------------------------------------------------
+
+    @_known.register
+    def _record(self, step: steps.Record, place: Place) -> Emit | None:
+        is_object = "properties" in place.here and "properties" in place.there
+        return self.record(step, place) if is_object else None
+
+    def record(
+        self, step: steps.Record, place: Place, *, also: Mapping[Path, str] | None = None
+    ) -> Emit | None:
+        """How a struct of the one version becomes one of the other.
+
+        Args:
+            step: The record.
+            place: Its place.
+            also: Fields that are known by themselves.
+        """
+        if not all(map(_is_known, step.parts)):
+            return None
+        parts = step.parts if self._is_up else step.parts[::-1]
+        known = also or {}
+
+        def emit(body: Code, value: str) -> str:
+            start = len(body.lines)
+            found = code.read(body, place.here, value, [*self._reads(*parts), *known])
+            made: Names = {path: body.constant(text) for path, text in known.items()}
+            for part in parts:
+                self._part(part, body, (found, made, place))
+            if made != found or any(len(path) > 1 for path in made):
+                return code.constructed(body, place.there, made)
+            if not any("raise" in line for line in body.lines[start:]):
+                del body.lines[start:]  # nothing was asked
+            return value
+
+        return emit
+
+    def _reads(self, *parts: steps.Part) -> list[Path]:
+        """The paths of the source object that parts are about."""
+        return [path for part in parts for path in _paths(part, self._source)]
+
+    def _writes(self, *parts: steps.Part) -> list[Path]:
+        return [path for part in parts for path in _paths(part, self._target)]
+
+    @functools.singledispatchmethod
+    def _part(self, part: steps.Part, body: Code, fields: Fields) -> None:
+        """Write what a part does with the fields."""
+        raise TypeError(part, body, fields)
+
+    @_part.register
+    def _move(self, part: steps.Move, body: Code, fields: Fields) -> None:
+        found, made, place = fields
+        source, target = (part.old, part.new) if self._is_up else (part.new, part.old)
+        here, there = code.schema_at(place.here, source), code.schema_at(place.there, target)
+        value, emit = found[source], None
+        if here is not None and there is not None:
+            emit = self.value(part.step, Place(here, there, (*place.at, *part.new)))
+        if emit is None:
+            body.require_absent([value])
+        elif emit is code.same:
+            made[target] = value
+        else:
+            made[target] = _if_there(body, value, emit)
+
+    @_part.register
+    def _constant(self, part: steps.Constant | steps.Implied, body: Code, fields: Fields) -> None:
+        found, made, _ = fields
+        path, value = (part.name,), body.constant(part.value)
+        if path in found:
+            body.require(f"{found[path]} == {value}")
+        else:
+            made[path] = value
+
+    @_part.register
+    def _written_out(self, part: steps.WrittenOut, body: Code, fields: Fields) -> None:
+        body.require(f"{fields[0][(part.name,)]} is not UNSET")
+        self._move(steps.Move((part.name,), (part.name,)), body, fields)
+
+    @_part.register
+    def _open_words(self, part: steps.OpenWords, body: Code, fields: Fields) -> None:
+        found, made, _ = fields
+        word = found[(part.name,)]
+        body.require(f"{word} is UNSET or {word} in {body.constant(part.words)}")
+        made[(part.name,)] = word
+
+    @_part.register
+    def _sentinel(self, part: steps.Sentinel, body: Code, fields: Fields) -> None:
+        found, made, place = fields
+        old, new = body.constant(part.old), body.constant(part.new)
+        if self._is_up:
+            value, flag = body.name(), body.name()
+            body.line(f"{value} = {found[part.move.old]}")
+            body.line(f"{flag} = UNSET")
+            with body.block(f"if {value} == {old}:"):
+                body.line(f"{flag} = {new}")
+                body.line(f"{value} = UNSET")
+            made[part.place] = flag
+            self._move(part.move, body, ({part.move.old: value}, made, place))
+            return
+        flag, value = found[part.place], found[part.move.new]
+        body.require(f"{flag} is UNSET or ({flag} == {new} and {value} is UNSET)")
+        self._move(part.move, body, fields)
+        result, carried = body.name(), made.get(part.move.old, "UNSET")
+        body.require(f"{carried} != {old}")
+        body.line(f"{result} = {carried} if {flag} is UNSET else {old}")
+        made[part.move.old] = result
+
+    @_part.register
+    def _first_of(self, part: steps.FirstOf, body: Code, fields: Fields) -> None:
+        present = [f"({fields[0][path]} is not UNSET)" for path in self._reads(*part.moves)]
+        body.require(f"{' + '.join(present)} < 2")
+        for move in part.moves:
+            self._move(move, body, fields)
+
+    @_part.register
+    def _spread(self, part: steps.Spread, body: Code, fields: Fields) -> None:
+        found, made, place = fields
+        (source,), (target,) = self._reads(part), self._writes(part)
+        here, there = code.schema_at(place.here, source), code.schema_at(place.there, target)
+        value, emit = found[source], None
+        if here is not None and there is not None:
+            emit = self.value(part.step, Place(here, there, (*place.at, *part.new, STAR)))
+        if emit is None:
+            body.require_absent([value])
+            return
+        body.require(f"{value} != {{}}")
+        made[target] = _if_there(body, value, emit)
+
+    @_part.register
+    def _tagged(self, part: steps.Tagged, body: Code, fields: Fields) -> None:
+        found, made, place = fields
+        (here,), (there,) = self._reads(part.tag), self._writes(part.tag)
+        every = [path for path in self._reads(part) if path != here]
+        results = {path: body.name() for path in self._writes(part)}
+        for head, (word, arm) in zip(_heads(), part.arms.items(), strict=False):
+            mine, other = word, part.tag.step.up(word)
+            if not self._is_up:
+                mine, other = other, mine
+            with body.block(f"{head} {found[here]} == {mine!r}:"):
+                own = self._reads(*arm)
+                body.require_absent([found[path] for path in every if path not in own])
+                local: Names = {there: repr(other)}
+                for one in arm:
+                    self._part(one, body, (found, local, place))
+                _assign(body, results, local)
+        _otherwise_inexact(body)
+        made |= results
+
+    @_part.register
+    def _flat_union(self, part: steps.FlatUnion, body: Code, fields: Fields) -> None:
+        found, made, _ = fields
+        every = [path for path in self._reads(part) if path != (part.tag,)]
+        results = {path: body.name() for path in self._writes(part)}
+        arm = self._flat_arm if self._is_up else self._wrapped_arm
+        for head, (word, (name, step)) in zip(_heads(), part.arms.items(), strict=False):
+            parts = _parts_of(step)
+            own = self._reads(*parts) if self._is_up else [(name,)]
+            if self._is_up:
+                asked = f"{found[(part.tag,)]} == {word!r}"
+            else:
+                asked = f"{found[(name,)]} is not UNSET"
+            with body.block(f"{head} {asked}:"):
+                body.require_absent([found[path] for path in every if path not in own])
+                local = arm(name, parts, body, fields)
+                if not self._is_up:
+                    local[(part.tag,)] = repr(word)
+                _assign(body, results, local)
+        _otherwise_inexact(body)
+        made |= results
+
+    def _flat_arm(
+        self, name: str, parts: Sequence[steps.Part], body: Code, fields: Fields
+    ) -> Names:
+        """One arm of a flat union, its fields beside the others', as an object of its own."""
+        found, _, place = fields
+        there = place.there["properties"][name]
+        inner: Names = {}
+        for one in parts:
+            self._part(one, body, (found, inner, Place(place.here, there, (*place.at, name))))
+        return {(name,): code.constructed(body, there, inner)}
+
+    def _wrapped_arm(
+        self, name: str, parts: Sequence[steps.Part], body: Code, fields: Fields
+    ) -> Names:
+        found, _, place = fields
+        here = place.here["properties"][name]
+        inside = code.read(body, here, found[(name,)], self._reads(*parts))
+        local: Names = {}
+        for one in parts:
+            self._part(one, body, (inside, local, Place(here, place.there, (*place.at, name))))
+        return local
+
+    @_part.register
+    def _functions(self, part: steps.PartFn, body: Code, fields: Fields) -> None:
+        """A part of two functions that says which fields it has to do with."""
+        found, made, place = fields
+        reads, writes = self._reads(part), self._writes(part)
+        if not reads:  # only annotations, and the lane looks at those
+            return
+        forth, back = (part.up, part.down) if self._is_up else (part.down, part.up)
+        names = [name for (name,) in reads]
+        kinds = {path[0]: structs.type_of(code.schema_at(place.there, path)) for path in writes}
+
+        def convert(values: Iterable[Any]) -> list[Any]:
+            given = zip(names, values, strict=True)
+            plain = {name: msgspec.to_builtins(one) for name, one in given if one is not UNSET}
+            changed: dict[str, Any] = {}
+            forth(plain, changed)
+            again: dict[str, Any] = {}
+            back(changed, again)
+            if again != plain or not all(kinds.get(name) for name in changed):
+                raise InexactError
+            return [
+                msgspec.convert(changed[name], kind) if name in changed else UNSET
+                for name, kind in kinds.items()
+            ]
+
+        results = {path: body.name() for path in writes}
+        values = f"({', '.join(found[path] for path in reads)},)"
+        body.line(f"[{', '.join(results.values())}] = {body.constant(convert)}({values})")
+        made |= results
+
+
+# --- what parts are about -----------------------------------------------------------------------
+
+
+@functools.singledispatch
+def _paths(part: steps.Part, side: Side) -> list[Path]:
+    """The paths of one version's object that a part is about."""
+    raise TypeError(part, side)
+
+
+@_paths.register
+def _(part: steps.Move, side: Side) -> list[Path]:
+    return [part.old if side == "old" else part.new]
+
+
+@_paths.register
+def _(part: steps.Spread, side: Side) -> list[Path]:
+    return [part.old if side == "old" else (*part.new, STAR)]
+
+
+@_paths.register
+def _(part: steps.Constant, side: Side) -> list[Path]:
+    return [(part.name,)] if side == "old" else []
+
+
+@_paths.register
+def _(part: steps.Implied, side: Side) -> list[Path]:
+    return [] if side == "old" else [(part.name,)]
+
+
+@_paths.register
+def _(part: steps.WrittenOut | steps.OpenWords, side: Side) -> list[Path]:
+    del side
+    return [(part.name,)]
+
+
+@_paths.register
+def _(part: steps.Sentinel, side: Side) -> list[Path]:
+    return [part.move.old] if side == "old" else [part.move.new, part.place]
+
+
+@_paths.register
+def _(part: steps.FirstOf, side: Side) -> list[Path]:
+    return _of_all(part.moves, side)
+
+
+@_paths.register
+def _(part: steps.Tagged, side: Side) -> list[Path]:
+    arms = [one for arm in part.arms.values() for one in arm]
+    return [*_paths(part.tag, side), *_of_all(arms, side)]
+
+
+@_paths.register
+def _(part: steps.FlatUnion, side: Side) -> list[Path]:
+    if side == "new":
+        return [(name,) for name, _ in part.arms.values()]
+    arms = [one for _, step in part.arms.values() for one in _parts_of(step)]
+    return [(part.tag,), *_of_all(arms, side)]
+
+
+@_paths.register
+def _(part: steps.PartFn, side: Side) -> list[Path]:
+    return [(name,) for name in (part.old if side == "old" else part.new)]
+
+
+def _of_all(parts: Iterable[steps.Part], side: Side) -> list[Path]:
+    return [*dict.fromkeys(path for part in parts for path in _paths(part, side))]
+
+
+def _is_known(part: steps.Part) -> bool:
+    """Whether a part can be compiled."""
+    match part:
+        case steps.Tagged():
+            arms = [one for arm in part.arms.values() for one in arm]
+            return isinstance(part.tag.step, steps.Words) and all(map(_is_known, arms))
+        case steps.FlatUnion():
+            records = [step for _, step in part.arms.values()]
+            return all(isinstance(one, steps.Record) for one in records) and all(
+                _is_known(one) for step in records for one in _parts_of(step)
+            )
+        case steps.WrittenOut():
+            return True
+        case steps.PartFn():
+            return bool(part.old or part.new or part.annotations)
+    return _paths.dispatch(type(part)) is not _paths.dispatch(object)
+
+
+def _parts_of(step: steps.Step) -> Sequence[steps.Part]:
+    return step.parts if isinstance(step, steps.Record) else ()
+
+
+# --- small pieces -------------------------------------------------------------------------------
+
+
+def _ends(place: Place, *, is_up: bool) -> tuple[Schema, Schema]:
+    """The schemas of the older and the newer version."""
+    return (place.here, place.there) if is_up else (place.there, place.here)
+
+
+def _item_fields(schema: Schema) -> Mapping[str, Schema]:
+    fields: Mapping[str, Schema] = schema.get("items", {}).get("properties", {})
+    return fields
+
+
+def _tells_apart(key: str | None, items: Schema) -> bool:
+    """Whether items can be compared by a key; by themselves for an empty one."""
+    if key is None:
+        return True
+    compared = items if key == "" else items.get("properties", {}).get(key)
+    return structs.type_of(compared) is str
+
+
+def _if_there(body: Code, value: str, emit: Emit) -> str:
+    """The name of what becomes of a value, of UNSET if there is none."""
+    result = body.name()
+    with body.block(f"if {value} is not UNSET:"):
+        changed = emit(body, value)
+        if changed != value:
+            body.line(f"{result} = {changed}")
+    if changed == value:
+        return value
+    with body.block("else:"):
+        body.line(f"{result} = UNSET")
+    return result
+
+
+def _heads() -> Iterable[str]:
+    yield "if"
+    while True:
+        yield "elif"
+
+
+def _assign(body: Code, results: Names, local: Names) -> None:
+    for path, name in results.items():
+        body.line(f"{name} = {local.get(path, 'UNSET')}")
+
+
+def _otherwise_inexact(body: Code) -> None:
+    with body.block("else:"):
+        body.line("raise InexactError")
+
+
+# Times are few; a rare one is computed again.
+_duration_of = functools.lru_cache(4096)(steps.duration_of)
+
+
+@functools.lru_cache(4096)
+def _exact_seconds_of(text: str) -> int:
+    """The seconds of a duration that is written as ``duration_of`` writes it; else -1."""
+    seconds = steps.seconds_of(text)
+    return -1 if seconds is None or steps.duration_of(seconds) != text else seconds

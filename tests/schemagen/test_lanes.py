@@ -1,0 +1,446 @@
+"""Compiled conversions say what careful ones say, or nothing."""
+
+from typing import Any, Literal
+
+import msgspec
+import orjson
+import pytest
+from hypothesis import HealthCheck, given, settings
+
+from schemagen import (
+    Api,
+    JSONObject,
+    Kind,
+    Model,
+    Resource,
+    Spec,
+    Version,
+    canonical,
+    structural,
+    wire,
+)
+from schemagen.versions import graph, steps
+from schemagen.versions.converter import Converter
+from tests.support import objects
+
+
+class OldVolume(Model):
+    name: str
+    type: Literal["pvc", "emptyDir"] | None = None
+    claim_name: str | None = None
+    medium: str | None = None
+
+
+class Claim(Model):
+    claim_name: str | None = None
+
+
+class EmptyDir(Model):
+    medium: str | None = None
+
+
+class NewVolume(Model):
+    name: str
+    claim: Claim | None = None
+    empty_dir: EmptyDir | None = None
+
+
+class Pair(Model):
+    name: str
+    value: str
+
+
+class Named(Model):
+    name: str
+
+
+class Retry(Model):
+    limit: int | None = None
+    wait: str | None = None
+    jitter: str | None = None
+
+
+class Backup(Model):
+    keep_forever: bool | None = None
+    ttl: str | None = None
+
+
+class Pod(Model):
+    account: str | None = None
+
+
+class Plan(Model):
+    parallelism: int | None = None
+    goals: list[str] | None = None
+
+
+class Engine(Model):
+    type: Literal["Fast", "Safe"] | None = None
+    pod: Pod | None = None
+    tries: int | None = None
+    plan: Plan | None = None
+    extra: JSONObject | None = None
+
+
+class Source(Model):
+    inline: str | None = None
+    ref: str | None = None
+
+
+class OldEngine(Model):
+    type: Literal["fast", "safe"] | None = None
+    config: JSONObject | None = None
+
+
+class OldPlan(Model):
+    goals: list[str] | None = None
+
+
+class Sized(Model):
+    small: dict[str, str] | None = None
+
+
+class SizedAny(Model):
+    small: dict[str, wire.IntOrString] | None = None
+
+
+class Check(Model):
+    type: Literal["cel"]
+    expression: str | None = None
+
+
+class NewCheck(Model):
+    cel: str | None = None
+
+
+class Key(Model):
+    key: str | None = None
+
+
+class OldSpec(Spec):
+    kept: Sized | None = None
+    sized: Sized | None = None
+    renamed: str | None = None
+    seconds: int | None = None
+    retries: int | None = None
+    wait_seconds: int | None = None
+    ttl_seconds: int | None = None
+    mode: Literal["read-only", "read-write"] | None = None
+    phase: str | None = None
+    labels: dict[str, str] | None = None
+    options: dict[str, str] | None = None
+    secrets: list[str] | None = None
+    tags: list[str] | None = None
+    volumes: list[OldVolume] | None = None
+    times: dict[str, int] | None = None
+    inline: str | None = None
+    ref: str | None = None
+    engine: OldEngine | None = None
+    plan: OldPlan | None = None
+    check: Check | None = None
+    key: Key | None = None
+    weird: str | None = None
+    only_old: str | None = None
+
+
+class NewSpec(Spec):
+    kept: Sized | None = None
+    sized: SizedAny | None = None
+    other_name: str | None = None
+    duration: str | None = None
+    retry: Retry | None = None
+    backup: Backup | None = None
+    mode: Literal["ReadOnly", "ReadWrite"] | None = None
+    phase: Literal["Running", "Other"] | None = None
+    phase_detail: str | None = None
+    labels: list[Pair] | None = None
+    options: list[Pair] | None = None
+    secrets: list[Named] | None = None
+    tags: list[str] | None = None
+    volumes: list[NewVolume] | None = None
+    times: dict[str, str] | None = None
+    source: Source | None = None
+    engine: Engine | None = None
+    check: NewCheck | None = None
+    key: Key | None = None
+    reversed: str | None = None
+    only_new: str | None = None
+
+
+class OldThing(Resource):
+    spec: OldSpec | None = None
+
+
+class NewThing(Resource):
+    spec: NewSpec | None = None
+
+
+class NewestThing(Resource):
+    spec: NewSpec | None = None
+
+
+CONFIG = steps.sealed_record(
+    (
+        steps.move("account", "pod.account", steps.text()),
+        steps.move("serviceAccount", "pod.account", steps.one_way(steps.text())),
+        steps.move("tries", "tries", steps.numeric(steps.integer(least=0))),
+    ),
+    extra="extra",
+)
+SPREAD = steps.Spread(("engine", "config"), ("engine",), CONFIG)
+REVERSED = steps.Fn(
+    lambda value: value[::-1] if type(value) is str else steps.ABSENT,
+    lambda value: value[::-1] if type(value) is str else steps.ABSENT,
+)
+SPEC = steps.record(
+    steps.keep("kept"),
+    steps.same_name(
+        "sized", steps.record(steps.same_name("small", steps.values(steps.text_or_integer())))
+    ),
+    steps.move("renamed", "otherName"),
+    steps.move("seconds", "duration", steps.to_duration()),
+    steps.move("retries", "retry.limit", steps.integer(least=0)),
+    steps.move("waitSeconds", "retry.wait", steps.to_duration()),
+    steps.Sentinel(
+        steps.move("ttlSeconds", "backup.ttl", steps.to_duration(least=1)),
+        old=0,
+        place=("backup", "keepForever"),
+        new=True,
+    ),
+    steps.same_name(
+        "mode", steps.enumeration({"read-only": "ReadOnly", "read-write": "ReadWrite"})
+    ),
+    steps.OpenWords("phase", frozenset({"Running", "Other"}), other="Other", detail="phaseDetail"),
+    steps.same_name("labels", steps.map_to_list("name", "value")),
+    steps.same_name("options", steps.map_to_list("name", "value")),
+    steps.same_name("secrets", steps.wrap("name")),
+    steps.same_name("tags", steps.each_once(steps.text())),
+    steps.same_name(
+        "volumes",
+        steps.each_by(
+            "name",
+            steps.record(
+                steps.keep("name"),
+                steps.flat_union(
+                    "type",
+                    pvc=("claim", steps.record(steps.keep("claimName"))),
+                    emptyDir=("emptyDir", steps.record(steps.keep("medium"))),
+                ),
+            ),
+        ),
+    ),
+    steps.same_name("times", steps.values(steps.to_duration())),
+    steps.FirstOf((steps.move("inline", "source.inline"), steps.move("ref", "source.ref"))),
+    steps.Tagged(
+        steps.move(
+            "engine.type", "engine.type", steps.enumeration({"fast": "Fast", "safe": "Safe"})
+        ),
+        {
+            "fast": (SPREAD,),
+            "safe": (
+                SPREAD,
+                steps.move(
+                    "plan",
+                    "engine.plan",
+                    steps.record(steps.Implied("parallelism", 1), steps.keep("goals")),
+                ),
+            ),
+        },
+    ),
+    steps.same_name(
+        "check", steps.record(steps.Constant("type", "cel"), steps.move("expression", "cel"))
+    ),
+    steps.same_name("key", steps.record(steps.written_out("key", "token"))),
+    steps.move("weird", "reversed", REVERSED),
+)
+API = Api(
+    group="lanes.example.org",
+    kinds=(
+        Kind(
+            name="Thing",
+            plural="things",
+            versions=(
+                Version(
+                    "v1",
+                    OldThing,
+                    conversion=steps.Conversion(
+                        steps.record(steps.keep("kind", "metadata"), steps.same_name("spec", SPEC)),
+                        unordered_paths=("spec.labels",),
+                    ),
+                ),
+                Version(
+                    "v2",
+                    NewThing,
+                    conversion=steps.Conversion(
+                        steps.record(steps.keep("kind", "metadata", "spec"))
+                    ),
+                ),
+                Version("v3", NewestThing, storage=True),
+            ),
+        ),
+    ),
+)
+KIND = API.kinds[0]
+CONVERTER = Converter(API)
+WAYS = [("v1", "v2"), ("v2", "v1"), ("v2", "v3"), ("v1", "v3"), ("v3", "v1")]
+# Each with its form in the newer version, and the engine that the older one does not ask for.
+ENGINE = {"engine": {"type": "fast"}}, {"engine": {"type": "Fast"}}
+EXACT: dict[str, tuple[Any, Any]] = {
+    "nothing more": ({}, {}),
+    "kept": ({"kept": {"small": {"a": "1"}}}, {"kept": {"small": {"a": "1"}}}),
+    "wider type": ({"sized": {"small": {"a": "1"}}}, {"sized": {"small": {"a": "1"}}}),
+    "renamed": ({"renamed": "x"}, {"otherName": "x"}),
+    "duration": ({"seconds": 5400}, {"duration": "1h30m"}),
+    "moved into an object": (
+        {"retries": 2, "waitSeconds": 5},
+        {"retry": {"limit": 2, "wait": "5s"}},
+    ),
+    "sentinel": ({"ttlSeconds": 0}, {"backup": {"keepForever": True}}),
+    "beside the sentinel": ({"ttlSeconds": 60}, {"backup": {"ttl": "1m"}}),
+    "word": ({"mode": "read-only"}, {"mode": "ReadOnly"}),
+    "known word": ({"phase": "Running"}, {"phase": "Running"}),
+    "map": (
+        {"labels": {"b": "1", "a": "2"}},
+        {"labels": [{"name": "a", "value": "2"}, {"name": "b", "value": "1"}]},
+    ),
+    "wrapped": ({"secrets": ["b", "a"]}, {"secrets": [{"name": "b"}, {"name": "a"}]}),
+    "set": ({"tags": ["b", "a"]}, {"tags": ["b", "a"]}),
+    "flat union": (
+        {
+            "volumes": [
+                {"name": "a", "type": "pvc", "claimName": "c"},
+                {"name": "b", "type": "emptyDir"},
+            ]
+        },
+        {"volumes": [{"name": "a", "claim": {"claimName": "c"}}, {"name": "b", "emptyDir": {}}]},
+    ),
+    "values": ({"times": {"a": 60}}, {"times": {"a": "1m"}}),
+    "first of several": ({"ref": "x"}, {"source": {"ref": "x"}}),
+    "settings": (
+        {"engine": {"type": "fast", "config": {"account": "a", "tries": 3, "z": [None]}}},
+        {"engine": {"type": "Fast", "pod": {"account": "a"}, "tries": 3, "extra": {"z": [None]}}},
+    ),
+    "under one word": (
+        {"engine": {"type": "safe"}, "plan": {"goals": ["x"]}},
+        {"engine": {"type": "Safe", "plan": {"parallelism": 1, "goals": ["x"]}}},
+    ),
+    "constant": ({"check": {"type": "cel", "expression": "x"}}, {"check": {"cel": "x"}}),
+    "written out": ({"key": {"key": "k"}}, {"key": {"key": "k"}}),
+    "two functions": ({"weird": "abc"}, {"reversed": "cba"}),
+}
+OLD_LOSSES: dict[str, Any] = {
+    "unknown field": {"unknown": 1},
+    "null": {"renamed": None},
+    "another type": {"renamed": 1},
+    "field of the older version": {"onlyOld": "x"},
+    "out of bounds": {"retries": -1},
+    "unknown word": {"phase": "Odd"},
+    "repeated text": {"tags": ["a", "a"]},
+    "repeated key": {"volumes": [{"name": "a", "type": "emptyDir"}] * 2},
+    "item without a key": {"volumes": [{"type": "emptyDir"}]},
+    "field of another arm": {"volumes": [{"name": "a", "type": "pvc", "medium": "x"}]},
+    "union without a tag": {"volumes": [{"name": "a"}]},
+    "both of a union": {"inline": "x", "ref": "y"},
+    "empty settings": {"engine": {"type": "fast", "config": {}}},
+    "number as text": {"engine": {"type": "fast", "config": {"tries": "3"}}},
+    "second name": {"engine": {"type": "fast", "config": {"serviceAccount": "a"}}},
+    "under the other word": {"plan": {"goals": []}},
+    "empty object": {"engine": {}},
+    "default to write out": {"key": {}},
+    "constant that is missing": {"check": {"expression": "x"}},
+}
+NEW_LOSSES: dict[str, Any] = {
+    "field of the newer version": {"onlyNew": "x"},
+    "field beside moved ones": {"retry": {"limit": 1, "jitter": "1s"}},
+    "object without fields": {"retry": {}},
+    "other spelling of a duration": {"duration": "90m"},
+    "integer where there were texts": {"sized": {"small": {"a": 1}}},
+    "both of a sentinel": {"backup": {"keepForever": True, "ttl": "1m"}},
+    "sentinel's opposite": {"backup": {"keepForever": False}},
+    "detail": {"phase": "Other", "phaseDetail": "Odd"},
+    "order that is data": {"options": [{"name": "b", "value": ""}, {"name": "a", "value": ""}]},
+    "repeated pair": {"labels": [{"name": "a", "value": "1"}] * 2},
+    "pair without a value": {"labels": [{"name": "a"}]},
+    "both arms": {"volumes": [{"name": "a", "claim": {}, "emptyDir": {}}]},
+    "implied otherwise": {"engine": {"type": "Safe", "plan": {"parallelism": 2}}},
+    "extra that is a field's": {"engine": {"type": "Fast", "extra": {"account": "a"}}},
+}
+
+
+def thing(version: str, spec: Any) -> dict[str, Any]:
+    """An object of a version."""
+    metadata = {"name": "one", "annotations": {"example.com/note": "x"}}
+    return {
+        "apiVersion": f"lanes.example.org/{version}",
+        "kind": "Thing",
+        "metadata": metadata,
+        "spec": spec,
+    }
+
+
+def at_once(value: dict[str, Any], source: str, target: str) -> Any:
+    """The compiled answer, once it has been bytes."""
+    found = CONVERTER.way(KIND, source, target).at_once(msgspec.Raw(orjson.dumps(value)))
+    return None if found is None else orjson.loads(msgspec.json.encode(found))
+
+
+def with_care(value: dict[str, Any], source: str, target: str) -> Any:
+    return graph.convert(API, KIND, value, source=source, target=target).object
+
+
+@pytest.mark.parametrize(("old", "new"), EXACT.values(), ids=EXACT)
+def test_what_loses_nothing_is_converted_at_once(old: Any, new: Any) -> None:
+    older, newer = thing("v1", {**ENGINE[0], **old}), thing("v2", {**ENGINE[1], **new})
+
+    assert newer == at_once(older, "v1", "v2")
+    assert older == at_once(newer, "v2", "v1")
+    assert newer == with_care(older, "v1", "v2")
+
+
+@pytest.mark.parametrize("spec", OLD_LOSSES.values(), ids=OLD_LOSSES)
+def test_what_may_lose_something_goes_up_with_care(spec: Any) -> None:
+    assert at_once(thing("v1", {**ENGINE[0], **spec}), "v1", "v2") is None
+
+
+@pytest.mark.parametrize("spec", NEW_LOSSES.values(), ids=NEW_LOSSES)
+def test_what_may_lose_something_goes_down_with_care(spec: Any) -> None:
+    assert at_once(thing("v2", {**ENGINE[1], **spec}), "v2", "v1") is None
+
+
+def test_order_that_is_no_data_is_nothing_to_lose() -> None:
+    pairs = [{"name": "b", "value": "1"}, {"name": "a", "value": "2"}]
+
+    found = at_once(thing("v2", {**ENGINE[1], "labels": pairs}), "v2", "v1")
+
+    assert {"b": "1", "a": "2"} == found["spec"]["labels"]
+
+
+def test_object_with_residue_goes_with_care() -> None:
+    value = thing("v2", ENGINE[1])
+    value["metadata"]["annotations"]["conversion.lanes.example.org/v1-residue"] = "[]"
+
+    assert at_once(value, "v2", "v1") is None
+
+
+@pytest.mark.parametrize("change", [{"kind": "Other"}, {"apiVersion": "lanes.example.org/v2"}])
+def test_another_kind_or_version_is_none_of_a_way(change: dict[str, str]) -> None:
+    assert at_once({**thing("v1", ENGINE[0]), **change}, "v1", "v2") is None
+
+
+@pytest.mark.parametrize(("source", "target"), WAYS)
+@pytest.mark.parametrize("changed", [lambda specs: specs, objects.mangled], ids=["valid", "broken"])
+def test_compiled_and_careful_conversions_agree(source: str, target: str, changed: Any) -> None:
+    version = KIND.version(source)
+    assert version is not None
+    schema = structural.schema_of(version.model, descriptions=False)
+
+    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(changed(objects.valid(schema["properties"]["spec"])))
+    def check(spec: Any) -> None:
+        value = thing(source, spec)
+        compiled = at_once(value, source, target)
+        if compiled is not None:
+            careful = with_care(value, source, target)
+            assert canonical.dumps(careful) == canonical.dumps(compiled)
+
+    check()
