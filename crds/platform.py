@@ -6,8 +6,10 @@ from crds.admission import agentrun as agentrun_rules
 from crds.v1alpha1 import agent as agent_v1alpha1
 from crds.v1alpha1 import (
     agent_conversion,
+    agent_warnings,
     agentprovider_conversion,
     agentrun_conversion,
+    agentrun_warnings,
     implementationsource_conversion,
     implementationspec_conversion,
     memory_conversion,
@@ -53,6 +55,7 @@ AGENT = Kind(
             name="v1alpha1",
             model=agent_v1alpha1.Agent,
             conversion=agent_conversion.CONVERSION,
+            warnings=agent_warnings.warnings,
             deprecated=deprecation("Agent"),
             columns=(
                 READY,
@@ -116,6 +119,7 @@ AGENT_RUN = Kind(
             name="v1alpha1",
             model=agentrun_v1alpha1.AgentRun,
             conversion=agentrun_conversion.CONVERSION,
+            warnings=agentrun_warnings.warnings,
             deprecated=deprecation("AgentRun"),
             columns=(
                 Column("Phase", ".status.phase"),

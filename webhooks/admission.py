@@ -5,12 +5,13 @@ what no schema can hold. Deletions are never refused, nor is an update of an obj
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Final
 
 from schemagen import Api, Facts, Kind, Problem, Version
 from schemagen.problems import JSON
 from schemagen.versions import graph
-from webhooks import limits, patch, places, reviews
+from webhooks import limits, patch, places, reviews, warnings
 
 NO_FACTS: Final = Facts()
 
@@ -23,7 +24,13 @@ def review(api: Api, request: reviews.AdmissionRequest, facts: Facts = NO_FACTS)
     kind, version, value, facts = found
     _, after = _defaulted(api, kind, version, value, facts)
     verdict = validate(api, dataclasses.replace(request, object=after), facts)
-    return mutate(api, request, facts) if verdict["response"]["allowed"] else verdict
+    if not verdict["response"]["allowed"]:
+        return verdict
+    answer = mutate(api, request, facts)
+    told = {
+        name: verdict["response"][name] for name in ("warnings",) if name in verdict["response"]
+    }
+    return {**answer, "response": {**answer["response"], **told}}
 
 
 def mutate(api: Api, request: reviews.AdmissionRequest, facts: Facts = NO_FACTS) -> JSON:
@@ -45,7 +52,21 @@ def validate(api: Api, request: reviews.AdmissionRequest, facts: Facts = NO_FACT
     old = request.old_object
     problems = limits.problems(version.model, value, old)
     problems += _broken_rules(api, kind, version, value, old, facts=facts)
-    return reviews.denied(request, problems) if problems else reviews.allowed(request)
+    told = warnings.of(version.warnings(value)) if version.warnings is not None else ()
+    if problems:
+        return reviews.denied(request, problems, warnings=told)
+    return reviews.allowed(request, warnings=told)
+
+
+def related(api: Api, request: reviews.AdmissionRequest) -> Sequence[tuple[str, str]]:
+    """The objects that ``validate`` wants to know of, by kind and name."""
+    found = _reviewed(api, request, NO_FACTS)
+    if not isinstance(found, tuple):
+        return ()
+    kind, version, value, _ = found
+    if kind.rules.related is None:
+        return ()
+    return [*kind.rules.related(_hub(api, kind, version, value))]
 
 
 def _broken_rules(

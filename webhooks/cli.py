@@ -1,6 +1,7 @@
 """``webhooks``: serve an Api's webhooks, or answer one review without a server."""
 
 import asyncio
+import contextlib
 import datetime as dt
 import pathlib
 import signal
@@ -20,7 +21,7 @@ from schemagen import Api, Facts
 from schemagen import files as apis
 from schemagen.problems import JSON
 from schemagen.versions.converter import Converter
-from webhooks import admission, conversion, install, reviews, server
+from webhooks import admission, conversion, install, related, reviews, server
 
 app = typer.Typer(
     help="Admission and conversion webhooks for any schemagen Api.",
@@ -120,7 +121,16 @@ def serve(
         str | None, typer.Option(help="Storage version for --install, such as v1alpha1.")
     ] = None,
     kubeconfig: Annotated[
-        pathlib.Path | None, typer.Option(help="Cluster for --install; as kubectl's if absent.")
+        pathlib.Path | None,
+        typer.Option(help="Cluster for --install and --look-up; as kubectl's if absent."),
+    ] = None,
+    look_up: Annotated[
+        bool | None,
+        typer.Option(
+            "--look-up/--no-look-up",
+            help="Read from the cluster what rules want to know of other objects, such as the "
+            "policy of a run's agent. On with --install or --kubeconfig.",
+        ),
     ] = None,
     settings: SettingsFile = None,
 ) -> None:
@@ -142,6 +152,7 @@ def serve(
                 names=names,
                 install_ca_pem=bundle.ca_pem if register else None,
                 kubeconfig=kubeconfig,
+                is_looking_up=register or kubeconfig is not None if look_up is None else look_up,
                 facts=facts,
             )
         )
@@ -158,17 +169,24 @@ async def _serve(
     names: Sequence[str],
     install_ca_pem: bytes | None,
     kubeconfig: pathlib.Path | None,
+    is_looking_up: bool,
     facts: Facts,
 ) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    async with server.serving(api, host=host, port=port, tls=tls, facts=facts) as (_, bound):
+    async with contextlib.AsyncExitStack() as stack:
+        client = None
+        if install_ca_pem is not None or is_looking_up:
+            client = await stack.enter_async_context(_client(kubeconfig))
+        read = related.Related(client, api).read if client is not None and is_looking_up else None
+        _, bound = await stack.enter_async_context(
+            server.serving(api, host=host, port=port, tls=tls, facts=facts, read=read)
+        )
         base_url = f"https://{names[0]}:{bound}"
-        if install_ca_pem is not None:
-            async with _client(kubeconfig) as client:
-                await install.install(client, api, base_url=base_url, ca_pem=install_ca_pem)
+        if install_ca_pem is not None and client is not None:
+            await install.install(client, api, base_url=base_url, ca_pem=install_ca_pem)
         # One line on standard output once everything is ready: what a supervisor waits for.
         typer.echo(f"serving {api.group} at {base_url}")
         sys.stdout.flush()

@@ -21,6 +21,13 @@ CONVERSION_VERSIONS: Final = ("apiextensions.k8s.io/v1", "apiextensions.k8s.io/v
 BAD_REQUEST: Final = 400
 UNPROCESSABLE: Final = 422
 INTERNAL_ERROR: Final = 500
+UNAVAILABLE: Final = 503
+
+_REASONS: Final = {
+    BAD_REQUEST: "BadRequest",
+    INTERNAL_ERROR: "InternalError",
+    UNAVAILABLE: "ServiceUnavailable",
+}
 
 
 class MalformedReviewError(ValueError):
@@ -62,6 +69,7 @@ class AdmissionRequest:
     name: str
     object: dict[str, JSON] | None
     old_object: dict[str, JSON] | None
+    namespace: str = ""
     subresource: str = ""
     dry_run: bool = False
 
@@ -117,6 +125,7 @@ def admission_request(review: JSON) -> AdmissionRequest:
         version=_text(kind, "version"),
         kind=_text(kind, "kind"),
         name=_text(request, "name"),
+        namespace=_text(request, "namespace"),
         subresource=_text(request, "subResource"),
         dry_run=request.get("dryRun") is True,
         object=_object(envelope, request, "object"),
@@ -230,7 +239,7 @@ def failed(envelope: Envelope, message: str, *, code: int = BAD_REQUEST) -> JSON
     status = {"status": "Failure", "message": message, "code": code}
     if envelope.kind == "ConversionReview":
         return _answer(envelope, {"result": status, "convertedObjects": []})
-    reason = "BadRequest" if code == BAD_REQUEST else "InternalError"
+    reason = _REASONS[code]
     return _answer(envelope, {"allowed": False, "status": {**status, "reason": reason}})
 
 

@@ -8,7 +8,7 @@ import contextlib
 import dataclasses
 import ssl
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Final
 
 import structlog
@@ -17,7 +17,7 @@ from aiohttp import web
 from schemagen import Api, Facts
 from schemagen.problems import JSON
 from schemagen.versions.converter import Converter
-from webhooks import admission, configuration, conversion, reviews
+from webhooks import admission, configuration, conversion, related, reviews
 
 MIB: Final = 1024 * 1024
 
@@ -41,43 +41,61 @@ class Route:
 
     path: str
     max_body_bytes: int
-    review: Callable[[bytes], JSON]
+    review: Callable[[bytes], Awaitable[JSON]]
 
 
-def routes(api: Api, facts: Facts = admission.NO_FACTS) -> tuple[Route, ...]:
-    """The three paths of an API's webhooks; ``facts`` is what every review knows."""
+Read = Callable[[str, Sequence[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], JSON]]]
+"""Reads objects of a namespace by kind and name; raises ``related.UnreadableError``."""
+
+
+def routes(
+    api: Api, facts: Facts = admission.NO_FACTS, read: Read | None = None
+) -> tuple[Route, ...]:
+    """The three paths of an API's webhooks.
+
+    Args:
+        api: The API.
+        facts: What every review knows.
+        read: Finds what else a rule wants to know; without it, rules do without.
+    """
     converter = Converter(api)
 
     def admitted(body: bytes) -> reviews.AdmissionRequest:
         return reviews.admission_request(reviews.decode(body))
 
+    async def mutate(body: bytes) -> JSON:
+        return admission.mutate(api, admitted(body), facts)
+
+    async def validate(body: bytes) -> JSON:
+        request = admitted(body)
+        known = facts
+        wanted = admission.related(api, request) if read is not None else ()
+        if read is not None and wanted:
+            try:
+                found = await read(request.namespace, wanted)
+            except related.UnreadableError as error:
+                return reviews.failed(request.envelope, str(error), code=reviews.UNAVAILABLE)
+            known = dataclasses.replace(facts, related=found)
+        return admission.validate(api, request, known)
+
+    async def convert(body: bytes) -> JSON:
+        return conversion.convert(converter, reviews.conversion_request(body))
+
     return (
-        Route(
-            configuration.MUTATE,
-            ADMISSION_BYTES,
-            lambda body: admission.mutate(api, admitted(body), facts),
-        ),
-        Route(
-            configuration.VALIDATE,
-            ADMISSION_BYTES,
-            lambda body: admission.validate(api, admitted(body), facts),
-        ),
-        Route(
-            configuration.CONVERT,
-            CONVERSION_BYTES,
-            lambda body: conversion.convert(converter, reviews.conversion_request(body)),
-        ),
+        Route(configuration.MUTATE, ADMISSION_BYTES, mutate),
+        Route(configuration.VALIDATE, ADMISSION_BYTES, validate),
+        Route(configuration.CONVERT, CONVERSION_BYTES, convert),
     )
 
 
-def answer(route: Route, body: bytes) -> JSON:
+async def answer(route: Route, body: bytes) -> JSON:
     """The answer to a body: a proper review wherever a uid can be read.
 
     Raises:
         reviews.MalformedReviewError: if no uid can be read.
     """
     try:
-        return route.review(body)
+        return await route.review(body)
     except reviews.UnusableReviewError as error:
         return reviews.failed(error.envelope, error.message)
     except reviews.MalformedReviewError:
@@ -89,21 +107,29 @@ def answer(route: Route, body: bytes) -> JSON:
         return reviews.failed(envelope, message, code=reviews.INTERNAL_ERROR)
 
 
-def application(api: Api, facts: Facts = admission.NO_FACTS) -> web.Application:
+def application(
+    api: Api, facts: Facts = admission.NO_FACTS, read: Read | None = None
+) -> web.Application:
     """The aiohttp application of an API's webhooks."""
     app = web.Application()
-    for route in routes(api, facts):
+    for route in routes(api, facts, read):
         app.router.add_post(route.path, _handler(route))
     return app
 
 
 @contextlib.asynccontextmanager
 async def serving(
-    api: Api, *, host: str, port: int, tls: ssl.SSLContext, facts: Facts = admission.NO_FACTS
+    api: Api,
+    *,
+    host: str,
+    port: int,
+    tls: ssl.SSLContext,
+    facts: Facts = admission.NO_FACTS,
+    read: Read | None = None,
 ) -> AsyncIterator[tuple[str, int]]:
     """Listen inside the context; its value is the address that accepts connections."""
     runner = web.AppRunner(
-        application(api, facts), access_log=None, keepalive_timeout=KEEPALIVE_SECONDS
+        application(api, facts, read), access_log=None, keepalive_timeout=KEEPALIVE_SECONDS
     )
     await runner.setup()
     try:
@@ -139,7 +165,7 @@ async def _respond(route: Route, request: web.Request) -> web.Response:
     if body is None:
         return _refusal(413, f"expected at most {route.max_body_bytes} bytes in {route.path}")
     try:
-        found = answer(route, body)
+        found = await answer(route, body)
     except reviews.MalformedReviewError as error:
         return _refusal(400, str(error))
     return web.Response(body=reviews.encode(found), content_type="application/json")

@@ -105,4 +105,12 @@ def _agent_name(spec: dict[str, JSON]) -> str:
     return name if type(name) is str else ""
 
 
-RULES = Rules(default=default, validate=validate)
+def related(run: JSON) -> Iterator[tuple[str, str]]:
+    """The run's agent: its policy says which secrets and accounts the run may name."""
+    spec = run.get("spec")
+    name = _agent_name(spec) if type(spec) is dict else ""
+    if name:
+        yield "Agent", name
+
+
+RULES = Rules(default=default, validate=validate, related=related)

@@ -55,10 +55,13 @@ class Rules:
         default: Returns the object with defaults that depend on other fields; never mutates.
         validate: Names what is wrong with an object, given the one that it is to replace (None on
             creation), by hub paths. What was wrong before and is unchanged is let through.
+        related: Names the objects that ``validate`` wants to find in ``Facts.related``, by kind and
+            name, in the namespace of the object.
     """
 
     default: Callable[[JSON, Facts], JSON] | None = None
     validate: Callable[[JSON, JSON | None, Facts], Iterable[Problem]] | None = None
+    related: Callable[[JSON], Iterable[tuple[str, str]]] | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,6 +78,8 @@ class Version:
         selectable: Fields for ``--field-selector``, as ``.spec.runtime.type``.
         scale: The scale subresource, if it has one.
         conversion: To the next newer version; None for the newest.
+        warnings: Names what is accepted in an object of this version and may surprise; whoever
+            writes it reads that, and nothing is refused.
     """
 
     name: str
@@ -86,6 +91,7 @@ class Version:
     selectable: tuple[str, ...] = ()
     scale: markers.Scale | None = None
     conversion: Conversion | None = None
+    warnings: Callable[[JSON], Iterable[Problem]] | None = None
 
     def __post_init__(self) -> None:
         if self.deprecated == "":

@@ -1,5 +1,6 @@
 """Whatever stands wherever in a review, it gets an answer that is no internal error."""
 
+import asyncio
 import json
 from typing import Any
 
@@ -63,7 +64,7 @@ def with_odd(version: str, place: str, odd: Any) -> dict[str, Any]:
 
 def answer(path: str, review: Any) -> str:
     """The answer's text."""
-    return reviews.encode(server.answer(ROUTES[path], orjson.dumps(review))).decode()
+    return reviews.encode(asyncio.run(server.answer(ROUTES[path], orjson.dumps(review)))).decode()
 
 
 def conversion_of(value: Any, version: str) -> Any:

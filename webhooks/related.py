@@ -1,0 +1,82 @@
+"""Objects that rules want to know besides the one under review, read from the API server.
+
+Shell: a client of the API server and a clock. What was read is believed for some seconds: an
+agent's policy counts again when its run starts, so that a change in between goes unnoticed by none.
+"""
+
+import asyncio
+import collections
+import dataclasses
+import time
+from collections.abc import Callable, Iterable, Mapping
+from typing import Final
+
+from controllers import kube
+from schemagen import Api, Kind
+from schemagen.problems import JSON
+
+BELIEVED_SECONDS: Final = 5.0
+DEADLINE_SECONDS: Final = 2.0
+MOST_KEPT: Final = 10_000
+
+Name = tuple[str, str]
+"""A kind, and an object's name."""
+
+
+class UnreadableError(Exception):
+    """The API server could not say whether an object is there."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Read:
+    value: JSON | None
+    until: float
+
+
+class Related:
+    """Objects of an API by kind, namespace and name, in the newest version of their kind."""
+
+    def __init__(
+        self, client: kube.Client, api: Api, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._client, self._api, self._clock = client, api, clock
+        self._kinds = {kind.name: kind for kind in api}
+        self._known: collections.OrderedDict[tuple[str, str, str], _Read] = (
+            collections.OrderedDict()
+        )
+
+    async def read(self, namespace: str, names: Iterable[Name]) -> Mapping[Name, JSON]:
+        """The objects that are there.
+
+        Raises:
+            UnreadableError: if one could not be read: saying which, and why.
+        """
+        wanted = [name for name in dict.fromkeys(names) if name[0] in self._kinds]
+        found = await asyncio.gather(*(self._one(namespace, *name) for name in wanted))
+        return {name: one for name, one in zip(wanted, found, strict=True) if one is not None}
+
+    async def _one(self, namespace: str, kind_name: str, name: str) -> JSON | None:
+        key, now = (kind_name, namespace, name), self._clock()
+        known = self._known.get(key)
+        if known is None or known.until <= now:
+            value = await self._get(self._kinds[kind_name], namespace, name)
+            known = self._known[key] = _Read(value, now + BELIEVED_SECONDS)
+            self._known.move_to_end(key)
+            if len(self._known) > MOST_KEPT:
+                self._known.popitem(last=False)
+        return known.value
+
+    async def _get(self, kind: Kind, namespace: str, name: str) -> JSON | None:
+        resource = kube.Resource(self._api.group, kind.hub.name, kind.plural, kind.name)
+        place = None if kind.scope == "Cluster" else namespace
+        try:
+            return await self._client.get(
+                resource, name, namespace=place, deadline_seconds=DEADLINE_SECONDS
+            )
+        except kube.NotFoundError:
+            return None
+        except (kube.KubeError, OSError, TimeoutError) as error:
+            raise UnreadableError(
+                f"expected to read {kind.name} {name} in {namespace}, to know its policy; "
+                f"got {error}: try again"
+            ) from error
