@@ -21,7 +21,7 @@ from schemagen import Api, Facts
 from schemagen import files as apis
 from schemagen.problems import JSON
 from schemagen.versions.converter import Converter
-from webhooks import admission, conversion, install, related, reviews, server
+from webhooks import admission, conversion, install, related, reviews, routes, server
 
 app = typer.Typer(
     help="Admission and conversion webhooks for any schemagen Api.",
@@ -181,10 +181,10 @@ async def _serve(
         if install_ca_pem is not None or is_looking_up:
             client = await stack.enter_async_context(_client(kubeconfig))
         read = related.Related(client, api).read if client is not None and is_looking_up else None
-        _, bound = await stack.enter_async_context(
-            server.serving(api, host=host, port=port, tls=tls, facts=facts, read=read)
-        )
-        base_url = f"https://{names[0]}:{bound}"
+        listener = server.listening(host, port)
+        paths = routes.routes(api, facts, read)
+        await stack.enter_async_context(server.serving(paths, listener=listener, tls=tls))
+        base_url = f"https://{names[0]}:{listener.getsockname()[1]}"
         if install_ca_pem is not None and client is not None:
             await install.install(client, api, base_url=base_url, ca_pem=install_ca_pem)
         # One line on standard output once everything is ready: what a supervisor waits for.

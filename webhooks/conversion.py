@@ -4,7 +4,9 @@ Objects are never refused for what they hold: a conversion that fails makes ever
 even the deletion of the kind fail. Only what is no object of a served kind is an error.
 """
 
-from typing import Any
+import sys
+from collections.abc import Generator
+from typing import Any, TypeAlias
 
 import msgspec
 
@@ -18,10 +20,18 @@ class _ForeignObjectError(ValueError):
     """An object that is none of the API's; the API server reads this, a misconfiguration."""
 
 
-def convert(converter: Converter, request: reviews.ConversionRequest) -> JSON:
-    """The ConversionReview with every object in the desired version, in the same order."""
+Turns: TypeAlias = Generator[None, None, JSON]
+"""Yields while there is more to do, and returns the answer."""
+
+
+def turns(converter: Converter, request: reviews.ConversionRequest, turn_bytes: int) -> Turns:
+    """The ConversionReview with every object in the desired version, in the same order.
+
+    Yields whenever about ``turn_bytes`` were converted.
+    """
     objects: list[Any] = []
     way: Way | None = None
+    left = turn_bytes
     for index, value in enumerate(request.objects):
         # A list is of one kind, and mostly of one version.
         found = _at_once(way, value)
@@ -36,7 +46,21 @@ def convert(converter: Converter, request: reviews.ConversionRequest) -> JSON:
             if found is None:
                 found = way.with_care(plain).value
         objects.append(found)
+        left -= len(memoryview(value)) if isinstance(value, msgspec.Raw) else turn_bytes
+        if left <= 0:
+            left = turn_bytes
+            yield
     return reviews.converted(request, objects)
+
+
+def convert(converter: Converter, request: reviews.ConversionRequest) -> JSON:
+    """The answer at once."""
+    remaining = turns(converter, request, sys.maxsize)
+    while True:
+        try:
+            next(remaining)
+        except StopIteration as end:
+            return end.value
 
 
 def _at_once(way: Way | None, value: msgspec.Raw | JSON) -> Any:

@@ -1,6 +1,5 @@
 """Whatever stands wherever in a review, it gets an answer that is no internal error."""
 
-import asyncio
 import json
 from typing import Any
 
@@ -9,9 +8,9 @@ import pytest
 
 import crds
 from tests.support import manifests
-from webhooks import reviews, server
+from webhooks import routes
 
-ROUTES = {route.path: route for route in server.routes(crds.api)}
+ROUTES = routes.routes(crds.api)
 GROUP = crds.api.group
 
 ODD: list[Any] = [
@@ -64,7 +63,9 @@ def with_odd(version: str, place: str, odd: Any) -> dict[str, Any]:
 
 def answer(path: str, review: Any) -> str:
     """The answer's text."""
-    return reviews.encode(asyncio.run(server.answer(ROUTES[path], orjson.dumps(review)))).decode()
+    found = routes.answer(ROUTES[path], orjson.dumps(review))
+    assert isinstance(found, routes.Answer)
+    return found.body.decode()
 
 
 def conversion_of(value: Any, version: str) -> Any:

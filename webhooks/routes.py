@@ -1,0 +1,157 @@
+"""What is answered where: the three paths of an API's webhooks, HTTP apart. Pure but for its log.
+
+Every decision is in ``admission`` and ``conversion``; what is here turns bytes into their values
+and their values into bytes, and answers whatever comes.
+"""
+
+import asyncio
+import dataclasses
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final
+
+import structlog
+
+from schemagen import Api, Facts
+from schemagen.problems import JSON
+from schemagen.versions.converter import Converter
+from webhooks import admission, configuration, conversion, related, reviews
+
+MIB: Final = 1024 * 1024
+
+# An UPDATE carries the object twice, each of at most 3 MiB (the API server's own limit for a
+# request), and user info: 2 x 3 MiB + 1 MiB, the derivation of controller-runtime's same limit.
+ADMISSION_BYTES: Final = 7 * MIB
+# A review of a list has no upper bound by protocol. kube-apiserver 1.37 sends one object (etcd
+# holds at most 1.5 MiB) per review; this leaves room for lists of twenty of the largest.
+CONVERSION_BYTES: Final = 32 * MIB
+
+# A review with more than this to convert lets others have their turn in between.
+AT_ONCE_BYTES: Final = 256 * 1024
+
+log = structlog.get_logger("webhooks")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Answer:
+    """What goes back over HTTP."""
+
+    status: int
+    body: bytes
+    content_type: str = "application/json"
+
+
+def refusal(status: int, message: str) -> Answer:
+    """An answer to what is no review: a line that says what was expected."""
+    return Answer(status, f"{message}\n".encode(), "text/plain; charset=utf-8")
+
+
+@dataclasses.dataclass(frozen=True)
+class Route:
+    """One path: how large its body may be, and what answers it.
+
+    Attributes:
+        review: The answer, or how to wait for it.
+    """
+
+    path: str
+    max_body_bytes: int
+    review: Callable[[bytes], JSON | Awaitable[JSON]]
+
+
+Read = Callable[[str, Sequence[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], JSON]]]
+"""Reads objects of a namespace by kind and name; raises ``related.UnreadableError``."""
+
+
+def routes(
+    api: Api, facts: Facts = admission.NO_FACTS, read: Read | None = None
+) -> Mapping[str, Route]:
+    """The routes of an API's webhooks by path.
+
+    Args:
+        api: The API.
+        facts: What every review knows.
+        read: Finds what else a rule wants to know; without it, rules do without.
+    """
+    converter = Converter(api)
+
+    def mutate(body: bytes) -> JSON:
+        return admission.mutate(api, _admission(body), facts)
+
+    def validate(body: bytes) -> JSON | Awaitable[JSON]:
+        request = _admission(body)
+        wanted = admission.related(api, request) if read is not None else ()
+        if read is not None and wanted:
+            return _validate_knowing(api, request, facts, read(request.namespace, wanted))
+        return admission.validate(api, request, facts)
+
+    def convert(body: bytes) -> JSON | Awaitable[JSON]:
+        request = reviews.conversion_request(body)
+        if len(body) <= AT_ONCE_BYTES:
+            return conversion.convert(converter, request)
+        return _in_turns(conversion.turns(converter, request, AT_ONCE_BYTES))
+
+    found = (
+        Route(configuration.MUTATE, ADMISSION_BYTES, mutate),
+        Route(configuration.VALIDATE, ADMISSION_BYTES, validate),
+        Route(configuration.CONVERT, CONVERSION_BYTES, convert),
+    )
+    return {route.path: route for route in found}
+
+
+def answer(route: Route, body: bytes) -> Answer | Awaitable[Answer]:
+    """The answer to a body, or how to wait for it.
+
+    A proper review wherever a uid can be read, else a refusal.
+    """
+    try:
+        found = route.review(body)
+    except Exception as error:  # noqa: BLE001 - whatever comes gets an answer
+        return _failed(route, body, error)
+    return (
+        Answer(200, reviews.encode(found)) if type(found) is dict else _waited(route, body, found)
+    )
+
+
+async def _waited(route: Route, body: bytes, answer: Awaitable[JSON]) -> Answer:
+    try:
+        return Answer(200, reviews.encode(await answer))
+    except Exception as error:  # noqa: BLE001 - likewise
+        return _failed(route, body, error)
+
+
+def _failed(route: Route, body: bytes, error: Exception) -> Answer:
+    if isinstance(error, reviews.MalformedReviewError):
+        return refusal(400, str(error))
+    if isinstance(error, reviews.UnusableReviewError):
+        return Answer(200, reviews.encode(reviews.failed(error.envelope, error.message)))
+    log.error("review failed", path=route.path, exc_info=error)
+    envelope = reviews.envelope_of(reviews.decode(body))
+    message = "internal error of the webhook server; its log has the traceback"
+    failed = reviews.failed(envelope, message, code=reviews.INTERNAL_ERROR)
+    return Answer(200, reviews.encode(failed))
+
+
+def _admission(body: bytes) -> reviews.AdmissionRequest:
+    return reviews.admission_request(reviews.decode(body))
+
+
+async def _validate_knowing(
+    api: Api,
+    request: reviews.AdmissionRequest,
+    facts: Facts,
+    found: Awaitable[Mapping[tuple[str, str], JSON]],
+) -> JSON:
+    try:
+        known = dataclasses.replace(facts, related=await found)
+    except related.UnreadableError as error:
+        return reviews.failed(request.envelope, str(error), code=reviews.UNAVAILABLE)
+    return admission.validate(api, request, known)
+
+
+async def _in_turns(turns: conversion.Turns) -> JSON:
+    while True:
+        try:
+            next(turns)
+        except StopIteration as end:
+            return end.value
+        await asyncio.sleep(0)

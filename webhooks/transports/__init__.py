@@ -1,0 +1,1 @@
+"""Ways for reviews to come in: the lean protocol, and aiohttp as the reference."""

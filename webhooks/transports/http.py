@@ -1,0 +1,64 @@
+"""The reference transport: aiohttp. Shell: connections.
+
+It knows all of HTTP/1.1 and is the measure for the lean one; both pass the same tests.
+"""
+
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Final
+
+from aiohttp import web
+
+from webhooks import routes
+from webhooks.routes import Answer, Route
+from webhooks.transports import lean
+
+# The API server keeps idle connections for 90 s (Go's default transport) and fails the next call
+# on one that we closed first.
+KEEPALIVE_SECONDS: Final = 120.0
+
+
+def runner(paths: Mapping[str, Route], observe: Callable[[str, int, float], None]) -> web.AppRunner:
+    """The aiohttp server of the routes; ``observe`` is told of every answer."""
+    app = web.Application()
+    for route in paths.values():
+        app.router.add_post(route.path, _handler(route, observe))
+    return web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
+
+
+def _handler(
+    route: Route, observe: Callable[[str, int, float], None]
+) -> Callable[[web.Request], Awaitable[web.Response]]:
+    async def handle(request: web.Request) -> web.Response:
+        started = time.perf_counter()
+        found = await _respond(route, request)
+        observe(route.path, found.status, time.perf_counter() - started)
+        headers = {"Content-Type": found.content_type}
+        return web.Response(status=found.status, body=found.body, headers=headers)
+
+    return handle
+
+
+async def _respond(route: Route, request: web.Request) -> Answer:
+    encoding = request.headers.get("Content-Encoding", "")
+    refused = lean.check(route, b"POST", request.headers.get("Content-Type", ""), encoding)
+    if refused is not None:
+        return refused
+    body = await _body(request, route.max_body_bytes)
+    if body is None:
+        return lean.too_large(route)
+    found = routes.answer(route, body)
+    return found if isinstance(found, Answer) else await found
+
+
+async def _body(request: web.Request, limit: int) -> bytes | None:
+    """The body, or None once it is known to be larger than the limit."""
+    if request.content_length is not None and request.content_length > limit:
+        return None
+    chunks, size = [], 0
+    async for chunk in request.content.iter_any():
+        size += len(chunk)
+        if size > limit:
+            return None
+        chunks.append(chunk)
+    return b"".join(chunks)

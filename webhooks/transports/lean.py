@@ -1,0 +1,367 @@
+"""HTTP/1.1 for one client: the API server. Shell: connections.
+
+An asyncio protocol on httptools (llhttp, the parser of Node). It reads POSTs with a length or in
+chunks, keeps connections alive, and bounds everything: heads, bodies, all bodies together, time.
+What a review becomes is the routes' affair; most are answered before the next event is looked at.
+"""
+
+import asyncio
+import dataclasses
+import random
+from collections.abc import Awaitable, Callable, Mapping
+from http import HTTPStatus
+from typing import Final, cast
+
+import httptools
+
+from webhooks import routes
+from webhooks.routes import Answer, Route
+
+HEAD_BYTES: Final = 64 * 1024
+# A client that sends requests without reading answers is served this many ahead.
+MOST_WAITING: Final = 16
+
+_STATUS_LINES: Final = {
+    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
+}
+_CLOSE: Final = b"Connection: close\r\n"
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """How long and how much.
+
+    Attributes:
+        head_seconds: From the first byte of a request to the end of its head.
+        body_seconds: From there to the end of its body.
+        write_seconds: Until a client has read enough of an answer.
+        idle_seconds: The API server keeps idle connections for 90 s (Go's default transport), and
+            fails the next call on one that we closed first.
+        connection_seconds: After about this long a connection is closed with an answer, so that
+            load spreads over new replicas.
+        bodies_bytes: All bodies that are being read or answered.
+        connections: At once.
+    """
+
+    head_seconds: float = 10.0
+    body_seconds: float = 30.0
+    write_seconds: float = 30.0
+    idle_seconds: float = 120.0
+    connection_seconds: float = 600.0
+    bodies_bytes: int = 256 * 1024 * 1024
+    connections: int = 4096
+
+
+class Lean:
+    """A listener's connections and what they share.
+
+    Args:
+        paths: The routes by path.
+        limits: The bounds.
+        observe: Is told of every answer: its path, status and seconds.
+    """
+
+    def __init__(
+        self,
+        paths: Mapping[str, Route],
+        *,
+        limits: Limits | None = None,
+        observe: Callable[[str, int, float], None],
+    ) -> None:
+        self.paths, self.limits, self.observe = paths, limits or Limits(), observe
+        self.loop = asyncio.get_running_loop()
+        self.connections: set[Connection] = set()
+        self.bodies_bytes = 0
+        self.is_draining = False
+        self.last_request = self.loop.time()
+        self._sweeper = self.loop.call_later(1, self._sweep)
+
+    def connection(self) -> "Connection":
+        """The protocol of a new connection (``loop.create_server``'s factory)."""
+        return Connection(self)
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are being read or answered."""
+        return sum(one.is_busy for one in self.connections)
+
+    def drain(self) -> None:
+        """From now on every answer closes its connection."""
+        self.is_draining = True
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._sweeper.cancel()
+        for one in [*self.connections]:
+            one.close()
+
+    def _sweep(self) -> None:
+        """End what took too long; one timer for all is cheaper than one each."""
+        now = self.loop.time()
+        for one in [*self.connections]:
+            if one.deadline < now:
+                one.time_out()
+        self._sweeper = self.loop.call_later(1, self._sweep)
+
+
+class Connection(asyncio.Protocol):
+    """One connection: requests one after the other."""
+
+    def __init__(self, lean: Lean) -> None:
+        self._lean, self._limits = lean, lean.limits
+        self._transport: asyncio.Transport | None = None
+        self._parser = httptools.HttpRequestParser(self)
+        self._waiting: list[tuple[Route, bytes, bool]] = []
+        self._task: asyncio.Task[None] | None = None
+        self._is_ending = self._is_reading = False
+        self._held_bytes = 0  # of bodies that are read, wait or are answered
+        self.deadline = lean.loop.time() + self._limits.idle_seconds
+        # Rotated at different times, or all would come back at once.
+        self._ends = lean.loop.time() + self._limits.connection_seconds * random.uniform(0.75, 1.25)  # noqa: S311 - spread
+        self._begin()
+
+    def _begin(self) -> None:
+        self._url = b""
+        self._head_bytes = self._body_bytes = 0
+        self._content_type = self._encoding = ""
+        self._length = 0
+        self._chunks: list[bytes] = []
+        self._route: Route | None = None
+
+    @property
+    def is_busy(self) -> bool:
+        """Whether a request is being read or answered."""
+        return self._is_reading or self._task is not None or bool(self._waiting)
+
+    # --- asyncio's calls ------------------------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A client is there."""
+        self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
+        if len(self._lean.connections) >= self._limits.connections:
+            self._transport.abort()
+            return
+        self._lean.connections.add(self)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """The client is gone, or we are."""
+        del exc
+        self._lean.connections.discard(self)
+        self._is_ending = True
+        self._release()
+        self._transport = None
+        if self._task is not None:
+            self._task.cancel()
+
+    def data_received(self, data: bytes) -> None:
+        """Bytes of one or more requests."""
+        if self._is_ending:
+            return  # what a refused client still sends
+        try:
+            self._parser.feed_data(data)
+        except httptools.HttpParserUpgrade:
+            self._refuse(400, "expected HTTP/1.1 without an upgrade")
+        except httptools.HttpParserError:
+            if not self._is_ending:
+                self._refuse(400, "expected HTTP/1.1")
+
+    def eof_received(self) -> bool:
+        """The client sends no more; a half-closed one may still read its answer."""
+        return self.is_busy and not self._is_reading
+
+    def pause_writing(self) -> None:
+        """The client reads slowly."""
+        self.deadline = self._lean.loop.time() + self._limits.write_seconds
+        self._pause_reading()
+
+    def resume_writing(self) -> None:
+        """It has read."""
+        self._rest()
+
+    # --- httptools' calls -----------------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """A request begins."""
+        self._begin()
+        self._is_reading = True
+        self.deadline = self._lean.loop.time() + self._limits.head_seconds
+
+    def on_url(self, url: bytes) -> None:
+        """The request's target, or a part of it."""
+        self._url += url
+        self._count_head(len(url))
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """One header."""
+        self._count_head(len(name) + len(value))
+        match name.lower():
+            case b"content-type":
+                self._content_type = value.decode("latin-1")
+            case b"content-encoding":
+                self._encoding = value.decode("latin-1")
+            case b"content-length":
+                self._length = int(value) if value.isdigit() else 0
+            case b"expect":
+                if self._transport is not None and value.lower() == b"100-continue":
+                    self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+
+    def on_headers_complete(self) -> None:
+        """The head is there: what it asks for may be refused before its body comes."""
+        if self._is_ending:
+            return
+        path = httptools.parse_url(self._url).path.decode("latin-1")
+        self._route = self._lean.paths.get(path)
+        refused = check(self._route, self._parser.get_method(), self._content_type, self._encoding)
+        if refused is not None:
+            self._refuse_with(refused)
+        elif self._route is not None and self._length > self._route.max_body_bytes:
+            self._refuse_with(too_large(self._route))
+        self.deadline = self._lean.loop.time() + self._limits.body_seconds
+
+    def on_body(self, body: bytes) -> None:
+        """A part of the body."""
+        if self._is_ending or self._route is None:
+            return
+        self._body_bytes += len(body)
+        self._held_bytes += len(body)
+        self._lean.bodies_bytes += len(body)
+        if self._body_bytes > self._route.max_body_bytes:
+            self._refuse_with(too_large(self._route))
+        elif self._lean.bodies_bytes > self._limits.bodies_bytes:
+            self._refuse(503, "too many bytes under review: try again")
+        else:
+            self._chunks.append(body)
+
+    def on_message_complete(self) -> None:
+        """The request is there."""
+        self._is_reading = False
+        if self._is_ending or self._route is None:
+            return
+        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks = []
+        self._waiting.append((self._route, body, self._parser.should_keep_alive()))
+        if len(self._waiting) > MOST_WAITING:
+            self._pause_reading()
+        self._answer_waiting()
+
+    # --- answers --------------------------------------------------------------------------------
+
+    def _answer_waiting(self) -> None:
+        """Answer what waits, up to a review that has to wait itself."""
+        while self._waiting and self._task is None and self._transport is not None:
+            route, body, keeps_alive = self._waiting.pop(0)
+            started = self._lean.loop.time()
+            self.deadline = float("inf")
+            found = routes.answer(route, body)
+            if isinstance(found, Answer):
+                self._answer(route, found, started, len(body), keeps_alive=keeps_alive)
+            else:
+                self._task = self._lean.loop.create_task(
+                    self._wait_for(route, found, started, len(body), keeps_alive=keeps_alive)
+                )
+
+    async def _wait_for(
+        self,
+        route: Route,
+        answer: Awaitable[Answer],
+        started: float,
+        body_bytes: int,
+        *,
+        keeps_alive: bool,
+    ) -> None:
+        found = await answer
+        self._task = None
+        if self._is_ending:
+            return
+        self._answer(route, found, started, body_bytes, keeps_alive=keeps_alive)
+        self._answer_waiting()
+
+    def _answer(
+        self, route: Route, answer: Answer, started: float, body_bytes: int, *, keeps_alive: bool
+    ) -> None:
+        self._lean.bodies_bytes -= body_bytes
+        self._held_bytes -= body_bytes
+        now = self._lean.loop.time()
+        self._lean.last_request = now
+        self._lean.observe(route.path, answer.status, now - started)
+        is_last = not keeps_alive or self._lean.is_draining or now > self._ends
+        self._write(answer, is_last=is_last)
+        if is_last:
+            self.close()
+        else:
+            self._rest()
+
+    def _rest(self) -> None:
+        """Nothing is asked: wait for what comes."""
+        self.deadline = self._lean.loop.time() + self._limits.idle_seconds
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.resume_reading()
+
+    def _write(self, answer: Answer, *, is_last: bool) -> None:
+        if self._transport is None:
+            return
+        head = (
+            f"Content-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}\r\n"
+        ).encode()
+        close = _CLOSE if is_last else b""
+        self._transport.write(
+            b"".join((_STATUS_LINES[answer.status], head, close, b"\r\n", answer.body))
+        )
+
+    def _refuse(self, status: int, message: str) -> None:
+        self._refuse_with(routes.refusal(status, message))
+
+    def _refuse_with(self, answer: Answer) -> None:
+        """Answer and close; a client that still sends may read the answer first."""
+        self._is_ending = True
+        self._release()
+        self._write(answer, is_last=True)
+        self._lean.observe("", answer.status, 0.0)
+        self._lean.loop.call_later(0 if not self._is_reading else 1, self.close)
+
+    def _release(self) -> None:
+        """Forget the bodies of this connection."""
+        self._lean.bodies_bytes -= self._held_bytes
+        self._held_bytes = 0
+        self._chunks = []
+        self._waiting.clear()
+
+    def _count_head(self, size: int) -> None:
+        self._head_bytes += size
+        if self._head_bytes > HEAD_BYTES and not self._is_ending:
+            self._refuse(431, f"expected a head of at most {HEAD_BYTES} bytes")
+
+    def _pause_reading(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.pause_reading()
+
+    def time_out(self) -> None:
+        """The deadline has passed."""
+        if self._is_reading and not self._is_ending:
+            self._refuse(408, "expected the request sooner")
+        elif self._transport is not None:
+            self._transport.abort()
+
+    def close(self) -> None:
+        """Close once all is written."""
+        if self._transport is not None:
+            self._is_ending = True
+            self._transport.close()
+
+
+def check(route: Route | None, method: bytes, content_type: str, encoding: str) -> Answer | None:
+    """Why a request is refused for its head, if it is."""
+    if route is None:
+        return routes.refusal(404, "expected /mutate, /validate or /convert")
+    if method != b"POST":
+        return routes.refusal(405, f"expected POST at {route.path}")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        return routes.refusal(415, f"expected Content-Type application/json, got {content_type}")
+    if encoding.lower() not in {"", "identity"}:
+        return routes.refusal(415, "expected a body without Content-Encoding")
+    return None
+
+
+def too_large(route: Route) -> Answer:
+    """The refusal of a body over its limit."""
+    return routes.refusal(413, f"expected at most {route.max_body_bytes} bytes in {route.path}")
