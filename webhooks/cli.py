@@ -1,13 +1,11 @@
 """``webhooks``: serve an Api's webhooks, or answer one review without a server."""
 
 import asyncio
-import contextlib
 import datetime as dt
 import pathlib
 import signal
-import ssl
+import socket
 import sys
-from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import structlog
@@ -21,7 +19,9 @@ from schemagen import Api, Facts
 from schemagen import files as apis
 from schemagen.problems import JSON
 from schemagen.versions.converter import Converter
-from webhooks import admission, conversion, install, related, reviews, routes, server
+from webhooks import admission, conversion, install, reviews, server, supervisor, worker
+
+MOST_WORKERS = 4
 
 app = typer.Typer(
     help="Admission and conversion webhooks for any schemagen Api.",
@@ -133,70 +133,110 @@ def serve(
         ),
     ] = None,
     settings: SettingsFile = None,
+    workers: Annotated[
+        int,
+        typer.Option(min=0, help="Processes that answer reviews; 0: one a processor, at most 4."),
+    ] = 0,
+    transport: Annotated[
+        server.Transport, typer.Option(help="What speaks HTTP; aiohttp is the slower reference.")
+    ] = "lean",
+    health_port: Annotated[
+        int,
+        typer.Option(help="Port of /livez, /readyz and /metrics (plain HTTP); 0 takes a free one."),
+    ] = 0,
+    audit_log: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="Append a line of JSON for every decision: who, what, the verdict."),
+    ] = None,
+    quiet: Annotated[
+        float,
+        typer.Option(min=0, help="On SIGTERM, end once nothing was asked for so many seconds."),
+    ] = 1.0,
+    drain: Annotated[
+        float, typer.Option(min=0, help="On SIGTERM, end after so many seconds at the latest.")
+    ] = 30.0,
 ) -> None:
-    """Serve /mutate, /validate and /convert over TLS until SIGTERM or SIGINT."""
+    """Serve /mutate, /validate and /convert over TLS until SIGTERM or SIGINT.
+
+    SIGHUP, or changed files, make it read certificates and settings again.
+    """
     _log_to_stderr()
-    api, facts = _load(reference), _facts(settings)
+    api = _load(reference)
+    _facts(settings)
     names = name or ["127.0.0.1", "localhost"]
     try:
         if storage is not None:
             api = api.stored_as(storage)
         bundle = certificates.load_or_create(cert_dir, names, dt.datetime.now(dt.UTC))
-        tls = certificates.server_context(bundle.server)
+        orders = worker.Orders(
+            reference=reference,
+            cert_dir=str(cert_dir),
+            names=[*names],
+            settings=None if settings is None else str(settings),
+            kubeconfig=None if kubeconfig is None else str(kubeconfig),
+            is_looking_up=register or kubeconfig is not None if look_up is None else look_up,
+            transport=transport,
+            audit_log=None if audit_log is None else str(audit_log),
+            quiet_seconds=quiet,
+            drain_seconds=drain,
+        )
         uvloop.run(
             _serve(
                 api,
-                host=host,
-                port=port,
-                tls=tls,
-                names=names,
+                orders,
+                server.listening(host, port),
+                workers=workers or min(supervisor.usable_processors(), MOST_WORKERS),
+                health=(host, health_port),
                 install_ca_pem=bundle.ca_pem if register else None,
                 kubeconfig=kubeconfig,
-                is_looking_up=register or kubeconfig is not None if look_up is None else look_up,
-                facts=facts,
             )
         )
     except (authority.CertificateError, kube.KubeError, TimeoutError, OSError, ValueError) as error:
+        raise _failure(str(error)) from error
+    except supervisor.StartError as error:
         raise _failure(str(error)) from error
 
 
 async def _serve(
     api: Api,
+    orders: worker.Orders,
+    listener: socket.socket,
     *,
-    host: str,
-    port: int,
-    tls: ssl.SSLContext,
-    names: Sequence[str],
+    workers: int,
+    health: tuple[str, int],
     install_ca_pem: bytes | None,
     kubeconfig: pathlib.Path | None,
-    is_looking_up: bool,
-    facts: Facts,
 ) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    async with contextlib.AsyncExitStack() as stack:
-        client = None
-        if install_ca_pem is not None or is_looking_up:
-            client = await stack.enter_async_context(_client(kubeconfig))
-        read = related.Related(client, api).read if client is not None and is_looking_up else None
-        listener = server.listening(host, port)
-        paths = routes.routes(api, facts, read)
-        await stack.enter_async_context(server.serving(paths, listener=listener, tls=tls))
-        base_url = f"https://{names[0]}:{listener.getsockname()[1]}"
-        if install_ca_pem is not None and client is not None:
-            await install.install(client, api, base_url=base_url, ca_pem=install_ca_pem)
-        # One line on standard output once everything is ready: what a supervisor waits for.
-        typer.echo(f"serving {api.group} at {base_url}")
-        sys.stdout.flush()
-        await stopped.wait()
+    found = supervisor.Supervisor(orders, listener, workers=workers)
+    loop.add_signal_handler(signal.SIGHUP, found.reload)
+    async with found.health(*health) as shown:
+        try:
+            await found.start()
+            base_url = f"https://{orders.names[0]}:{listener.getsockname()[1]}"
+            if install_ca_pem is not None:
+                async with worker.client_of(kubeconfig) as client:
+                    await install.install(client, api, base_url=base_url, ca_pem=install_ca_pem)
+            structlog.get_logger("webhooks").info("health and metrics", url=shown)
+            # One line on standard output once everything is ready: what a supervisor waits for.
+            typer.echo(f"serving {api.group} at {base_url}")
+            sys.stdout.flush()
+            await stopped.wait()
+        finally:
+            await found.stop()
 
 
-def _client(kubeconfig: pathlib.Path | None) -> kube.Client:
-    if kubeconfig is None:
-        return kube.Client.from_environment()
-    return kube.Client.from_kubeconfig(kubeconfig)
+@app.command("worker", hidden=True)
+def work(orders: str, listener: int, channel: int) -> None:
+    """Answer reviews for `webhooks serve`, which starts this."""
+    _log_to_stderr()
+    try:
+        worker.main(orders, listener, channel)
+    except (authority.CertificateError, kube.KubeError, OSError, ValueError) as error:
+        raise _failure(str(error)) from error
 
 
 def _load(reference: str) -> Api:
@@ -207,16 +247,10 @@ def _load(reference: str) -> Api:
 
 
 def _facts(path: pathlib.Path | None) -> Facts:
-    """What reviews know of the operator's wishes."""
-    if path is None:
-        return admission.NO_FACTS
     try:
-        documents = apis.from_yaml(path.read_text())
-    except (OSError, UnicodeDecodeError, apis.YAMLError) as error:
-        raise _failure(f"expected settings in YAML at {path}: {error}") from error
-    if len(documents) != 1 or not isinstance(documents[0], dict):
-        raise _failure(f"expected one mapping in {path}, got {len(documents)} documents")
-    return Facts(settings=documents[0])
+        return worker.facts_of(path)
+    except worker.SettingsError as error:
+        raise _failure(str(error)) from error
 
 
 def _log_to_stderr() -> None:

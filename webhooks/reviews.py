@@ -72,6 +72,7 @@ class AdmissionRequest:
     namespace: str = ""
     subresource: str = ""
     dry_run: bool = False
+    user: str = ""
 
     @property
     def api_version(self) -> str:
@@ -128,6 +129,7 @@ def admission_request(review: JSON) -> AdmissionRequest:
         namespace=_text(request, "namespace"),
         subresource=_text(request, "subResource"),
         dry_run=request.get("dryRun") is True,
+        user=_text(user, "username") if type(user := request.get("userInfo")) is dict else "",
         object=_object(envelope, request, "object"),
         old_object=_object(envelope, request, "oldObject"),
     )

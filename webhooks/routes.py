@@ -32,12 +32,35 @@ log = structlog.get_logger("webhooks")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
+class About:
+    """What an answer is about, for logs and metrics: no payload.
+
+    Attributes:
+        version: The object's API version; of a conversion, the wanted one.
+        verdict: ``allowed``, ``denied``, ``failed`` or ``converted``.
+        objects: How many a conversion was asked for; None for an admission.
+        dropped_bytes: Residue of a conversion that found no room.
+        request: Of an admission.
+    """
+
+    uid: str
+    version: str
+    verdict: str
+    kind: str = ""
+    operation: str = ""
+    objects: int | None = None
+    dropped_bytes: int = 0
+    request: reviews.AdmissionRequest | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
 class Answer:
     """What goes back over HTTP."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
+    about: About | None = None
 
 
 def refusal(status: int, message: str) -> Answer:
@@ -55,40 +78,44 @@ class Route:
 
     path: str
     max_body_bytes: int
-    review: Callable[[bytes], JSON | Awaitable[JSON]]
+    review: Callable[[bytes], Answer | Awaitable[Answer]]
 
+
+Observe = Callable[[str, Answer, float, int], None]
+"""Is told of an answer: its path, itself, the seconds that it took, the bytes of the request."""
 
 Read = Callable[[str, Sequence[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], JSON]]]
 """Reads objects of a namespace by kind and name; raises ``related.UnreadableError``."""
 
 
 def routes(
-    api: Api, facts: Facts = admission.NO_FACTS, read: Read | None = None
+    api: Api, facts: Callable[[], Facts] = lambda: admission.NO_FACTS, read: Read | None = None
 ) -> Mapping[str, Route]:
     """The routes of an API's webhooks by path.
 
     Args:
         api: The API.
-        facts: What every review knows.
+        facts: What every review knows, as it is at the time.
         read: Finds what else a rule wants to know; without it, rules do without.
     """
     converter = Converter(api)
 
-    def mutate(body: bytes) -> JSON:
-        return admission.mutate(api, _admission(body), facts)
+    def mutate(body: bytes) -> Answer:
+        request = _admission(body)
+        return _admitted(request, admission.mutate(api, request, facts()))
 
-    def validate(body: bytes) -> JSON | Awaitable[JSON]:
+    def validate(body: bytes) -> Answer | Awaitable[Answer]:
         request = _admission(body)
         wanted = admission.related(api, request) if read is not None else ()
         if read is not None and wanted:
-            return _validate_knowing(api, request, facts, read(request.namespace, wanted))
-        return admission.validate(api, request, facts)
+            return _validate_knowing(api, request, facts(), read(request.namespace, wanted))
+        return _admitted(request, admission.validate(api, request, facts()))
 
-    def convert(body: bytes) -> JSON | Awaitable[JSON]:
+    def convert(body: bytes) -> Answer | Awaitable[Answer]:
         request = reviews.conversion_request(body)
         if len(body) <= AT_ONCE_BYTES:
-            return conversion.convert(converter, request)
-        return _in_turns(conversion.turns(converter, request, AT_ONCE_BYTES))
+            return _converted(request, conversion.convert(converter, request))
+        return _in_turns(request, conversion.turns(converter, request, AT_ONCE_BYTES))
 
     found = (
         Route(configuration.MUTATE, ADMISSION_BYTES, mutate),
@@ -107,14 +134,12 @@ def answer(route: Route, body: bytes) -> Answer | Awaitable[Answer]:
         found = route.review(body)
     except Exception as error:  # noqa: BLE001 - whatever comes gets an answer
         return _failed(route, body, error)
-    return (
-        Answer(200, reviews.encode(found)) if type(found) is dict else _waited(route, body, found)
-    )
+    return found if isinstance(found, Answer) else _waited(route, body, found)
 
 
-async def _waited(route: Route, body: bytes, answer: Awaitable[JSON]) -> Answer:
+async def _waited(route: Route, body: bytes, answer: Awaitable[Answer]) -> Answer:
     try:
-        return Answer(200, reviews.encode(await answer))
+        return await answer
     except Exception as error:  # noqa: BLE001 - likewise
         return _failed(route, body, error)
 
@@ -140,18 +165,46 @@ async def _validate_knowing(
     request: reviews.AdmissionRequest,
     facts: Facts,
     found: Awaitable[Mapping[tuple[str, str], JSON]],
-) -> JSON:
+) -> Answer:
     try:
         known = dataclasses.replace(facts, related=await found)
     except related.UnreadableError as error:
-        return reviews.failed(request.envelope, str(error), code=reviews.UNAVAILABLE)
-    return admission.validate(api, request, known)
+        failed = reviews.failed(request.envelope, str(error), code=reviews.UNAVAILABLE)
+        return _admitted(request, failed)
+    return _admitted(request, admission.validate(api, request, known))
 
 
-async def _in_turns(turns: conversion.Turns) -> JSON:
+def _admitted(request: reviews.AdmissionRequest, answer: JSON) -> Answer:
+    response = answer["response"]
+    verdict = (
+        "allowed" if response["allowed"] else _REFUSALS.get(response["status"]["code"], "failed")
+    )
+    about = About(
+        request.envelope.uid,
+        request.version,
+        verdict,
+        kind=request.kind,
+        operation=request.operation,
+        request=request,
+    )
+    return Answer(200, reviews.encode(answer), about=about)
+
+
+_REFUSALS: Final = {reviews.UNPROCESSABLE: "denied"}
+
+
+def _converted(request: reviews.ConversionRequest, answer: JSON) -> Answer:
+    status = answer["response"]["result"]["status"]
+    verdict = "converted" if status == "Success" else "failed"
+    version = request.desired_api_version.rpartition("/")[2]
+    about = About(request.envelope.uid, version, verdict, objects=len(request.objects))
+    return Answer(200, reviews.encode(answer), about=about)
+
+
+async def _in_turns(request: reviews.ConversionRequest, turns: conversion.Turns) -> Answer:
     while True:
         try:
             next(turns)
         except StopIteration as end:
-            return end.value
+            return _converted(request, end.value)
         await asyncio.sleep(0)

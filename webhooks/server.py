@@ -1,28 +1,38 @@
 """One listener: reviews over TLS, by either transport. Shell: sockets."""
 
+import asyncio
 import contextlib
 import socket
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Literal, TypeAlias
+import time
+from collections.abc import AsyncIterator, Mapping
+from typing import Final, Literal, Protocol, TypeAlias
 
-import structlog
 from aiohttp import web
 
-from webhooks.routes import Route
-from webhooks.transports import http
+from webhooks.routes import Observe, Route
+from webhooks.transports.http import Http
 from webhooks.transports.lean import Lean
 
 Transport: TypeAlias = Literal["lean", "aiohttp"]
 
-HANDSHAKE_SECONDS = 10.0
+HANDSHAKE_SECONDS: Final = 10.0
+BACKLOG: Final = 1024
+_POLL_SECONDS: Final = 0.05
 
-log = structlog.get_logger("webhooks")
 
+class Serving(Protocol):
+    """What a listener does at the moment."""
 
-def log_answer(path: str, status: int, seconds: float) -> None:
-    """A line of the access log."""
-    log.info("answered", path=path, status=status, duration_ms=round(seconds * 1000, 3))
+    last_request: float
+    is_draining: bool
+
+    @property
+    def in_flight(self) -> int:
+        """Requests that are being read or answered."""
+
+    def drain(self) -> None:
+        """From now on every answer closes its connection."""
 
 
 @contextlib.asynccontextmanager
@@ -31,22 +41,32 @@ async def serving(
     *,
     listener: socket.socket,
     tls: ssl.SSLContext,
+    observe: Observe,
     transport: Transport = "lean",
-    observe: Callable[[str, int, float], None] = log_answer,
-) -> AsyncIterator[None]:
+) -> AsyncIterator[Serving]:
     """Serve the routes inside the context."""
     serve = _lean if transport == "lean" else _aiohttp
-    async with serve(paths, listener, tls, observe):
-        yield
+    async with serve(paths, listener, tls, observe) as found:
+        yield found
+
+
+async def drained(found: Serving, *, quiet_seconds: float, most_seconds: float) -> None:
+    """Go on serving until nothing was asked for a while and nothing is under way, or time is up.
+
+    Every answer closes its connection, so that its client goes to another replica.
+    """
+    found.drain()
+    started = time.monotonic()
+    while (now := time.monotonic()) < started + most_seconds:
+        if not found.in_flight and now >= max(started, found.last_request) + quiet_seconds:
+            return
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 @contextlib.asynccontextmanager
 async def _lean(
-    paths: Mapping[str, Route],
-    listener: socket.socket,
-    tls: ssl.SSLContext,
-    observe: Callable[[str, int, float], None],
-) -> AsyncIterator[Lean]:
+    paths: Mapping[str, Route], listener: socket.socket, tls: ssl.SSLContext, observe: Observe
+) -> AsyncIterator[Serving]:
     lean = Lean(paths, observe=observe)
     server = await lean.loop.create_server(
         lean.connection, sock=listener, ssl=tls, ssl_handshake_timeout=HANDSHAKE_SECONDS
@@ -61,18 +81,15 @@ async def _lean(
 
 @contextlib.asynccontextmanager
 async def _aiohttp(
-    paths: Mapping[str, Route],
-    listener: socket.socket,
-    tls: ssl.SSLContext,
-    observe: Callable[[str, int, float], None],
-) -> AsyncIterator[None]:
-    runner = http.runner(paths, observe)
-    await runner.setup()
+    paths: Mapping[str, Route], listener: socket.socket, tls: ssl.SSLContext, observe: Observe
+) -> AsyncIterator[Serving]:
+    http = Http(paths, observe=observe)
+    await http.runner.setup()
     try:
-        await web.SockSite(runner, listener, ssl_context=tls).start()
-        yield
+        await web.SockSite(http.runner, listener, ssl_context=tls).start()
+        yield http
     finally:
-        await runner.cleanup()
+        await http.runner.cleanup()
 
 
 def listening(host: str, port: int) -> socket.socket:
@@ -82,6 +99,6 @@ def listening(host: str, port: int) -> socket.socket:
         OSError: saying which address cannot be had.
     """
     try:
-        return socket.create_server((host, port), backlog=1024)
+        return socket.create_server((host, port), backlog=BACKLOG)
     except OSError as error:
         raise OSError(f"expected to listen on {host}:{port}: {error.strerror}") from error

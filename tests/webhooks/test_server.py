@@ -54,6 +54,10 @@ class Peer:
             writer.close()
 
 
+def nobody(path: str, answer: routes.Answer, seconds: float, body_bytes: int) -> None:
+    """Watch nothing."""
+
+
 @pytest.fixture(scope="module", params=["lean", "aiohttp"])
 async def peer(request: pytest.FixtureRequest) -> AsyncIterator[Peer]:
     now = dt.datetime.now(dt.UTC)
@@ -64,7 +68,7 @@ async def peer(request: pytest.FixtureRequest) -> AsyncIterator[Peer]:
     listener = server.listening("127.0.0.1", 0)
     paths = routes.routes(crds.api)
     async with (
-        server.serving(paths, listener=listener, tls=tls, transport=request.param),
+        server.serving(paths, listener=listener, tls=tls, transport=request.param, observe=nobody),
         aiohttp.ClientSession() as session,
     ):
         yield Peer(session, listener.getsockname()[1], trust)

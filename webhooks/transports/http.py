@@ -10,7 +10,7 @@ from typing import Final
 from aiohttp import web
 
 from webhooks import routes
-from webhooks.routes import Answer, Route
+from webhooks.routes import Answer, Observe, Route
 from webhooks.transports import lean
 
 # The API server keeps idle connections for 90 s (Go's default transport) and fails the next call
@@ -18,25 +18,40 @@ from webhooks.transports import lean
 KEEPALIVE_SECONDS: Final = 120.0
 
 
-def runner(paths: Mapping[str, Route], observe: Callable[[str, int, float], None]) -> web.AppRunner:
-    """The aiohttp server of the routes; ``observe`` is told of every answer."""
-    app = web.Application()
-    for route in paths.values():
-        app.router.add_post(route.path, _handler(route, observe))
-    return web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
+class Http:
+    """A listener's connections and what they share; as ``lean.Lean``."""
 
+    def __init__(self, paths: Mapping[str, Route], *, observe: Observe) -> None:
+        self.in_flight = 0
+        self.is_draining = False
+        self.last_request = time.monotonic()
+        self._observe = observe
+        app = web.Application()
+        for route in paths.values():
+            app.router.add_post(route.path, self._handler(route))
+        self.runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
 
-def _handler(
-    route: Route, observe: Callable[[str, int, float], None]
-) -> Callable[[web.Request], Awaitable[web.Response]]:
-    async def handle(request: web.Request) -> web.Response:
-        started = time.perf_counter()
-        found = await _respond(route, request)
-        observe(route.path, found.status, time.perf_counter() - started)
-        headers = {"Content-Type": found.content_type}
-        return web.Response(status=found.status, body=found.body, headers=headers)
+    def drain(self) -> None:
+        """From now on every answer closes its connection."""
+        self.is_draining = True
 
-    return handle
+    def _handler(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
+        async def handle(request: web.Request) -> web.Response:
+            started = time.monotonic()
+            self.in_flight += 1
+            try:
+                found = await _respond(route, request)
+            finally:
+                self.in_flight -= 1
+            self.last_request = now = time.monotonic()
+            self._observe(route.path, found, now - started, request.content_length or 0)
+            headers = {"Content-Type": found.content_type}
+            response = web.Response(status=found.status, body=found.body, headers=headers)
+            if self.is_draining:
+                response.force_close()
+            return response
+
+        return handle
 
 
 async def _respond(route: Route, request: web.Request) -> Answer:

@@ -8,14 +8,15 @@ What a review becomes is the routes' affair; most are answered before the next e
 import asyncio
 import dataclasses
 import random
-from collections.abc import Awaitable, Callable, Mapping
+import time
+from collections.abc import Awaitable, Mapping
 from http import HTTPStatus
 from typing import Final, cast
 
 import httptools
 
 from webhooks import routes
-from webhooks.routes import Answer, Route
+from webhooks.routes import Answer, Observe, Route
 
 HEAD_BYTES: Final = 64 * 1024
 # A client that sends requests without reading answers is served this many ahead.
@@ -58,7 +59,7 @@ class Lean:
     Args:
         paths: The routes by path.
         limits: The bounds.
-        observe: Is told of every answer: its path, status and seconds.
+        observe: Is told of every answer.
     """
 
     def __init__(
@@ -66,14 +67,14 @@ class Lean:
         paths: Mapping[str, Route],
         *,
         limits: Limits | None = None,
-        observe: Callable[[str, int, float], None],
+        observe: Observe,
     ) -> None:
         self.paths, self.limits, self.observe = paths, limits or Limits(), observe
         self.loop = asyncio.get_running_loop()
         self.connections: set[Connection] = set()
         self.bodies_bytes = 0
         self.is_draining = False
-        self.last_request = self.loop.time()
+        self.last_request = time.monotonic()
         self._sweeper = self.loop.call_later(1, self._sweep)
 
     def connection(self) -> "Connection":
@@ -250,7 +251,7 @@ class Connection(asyncio.Protocol):
         """Answer what waits, up to a review that has to wait itself."""
         while self._waiting and self._task is None and self._transport is not None:
             route, body, keeps_alive = self._waiting.pop(0)
-            started = self._lean.loop.time()
+            started = time.perf_counter()
             self.deadline = float("inf")
             found = routes.answer(route, body)
             if isinstance(found, Answer):
@@ -281,10 +282,10 @@ class Connection(asyncio.Protocol):
     ) -> None:
         self._lean.bodies_bytes -= body_bytes
         self._held_bytes -= body_bytes
-        now = self._lean.loop.time()
-        self._lean.last_request = now
-        self._lean.observe(route.path, answer.status, now - started)
-        is_last = not keeps_alive or self._lean.is_draining or now > self._ends
+        self._lean.last_request = time.monotonic()
+        self._lean.observe(route.path, answer, time.perf_counter() - started, body_bytes)
+        is_old = self._lean.loop.time() > self._ends
+        is_last = not keeps_alive or self._lean.is_draining or is_old
         self._write(answer, is_last=is_last)
         if is_last:
             self.close()
@@ -316,7 +317,7 @@ class Connection(asyncio.Protocol):
         self._is_ending = True
         self._release()
         self._write(answer, is_last=True)
-        self._lean.observe("", answer.status, 0.0)
+        self._lean.observe(self._route.path if self._route else "", answer, 0.0, 0)
         self._lean.loop.call_later(0 if not self._is_reading else 1, self.close)
 
     def _release(self) -> None:

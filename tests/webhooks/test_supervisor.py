@@ -1,0 +1,226 @@
+"""``webhooks serve`` as a process: workers, health, metrics, drain, files that change."""
+
+import asyncio
+import contextlib
+import datetime as dt
+import json
+import os
+import pathlib
+import signal
+import ssl
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from certs import files as certificates
+
+DATA = pathlib.Path(__file__).parents[1] / "data"
+REVIEW = (DATA / "admission/pass/v1alpha1-workflow-without-steps-gets-one.json").read_bytes()
+REFUSED = (DATA / "admission/fail/v1alpha1-parameter-of-2049-bytes.json").read_bytes()
+CONVERSION = (DATA / "conversion/pass/up-everything-has-a-place.json").read_bytes()
+WAIT_SECONDS = 20.0
+
+
+class Served:
+    """A running ``webhooks serve``, and a client that trusts it."""
+
+    def __init__(
+        self, process: asyncio.subprocess.Process, directory: pathlib.Path, url: str, health: str
+    ) -> None:
+        self.process, self.directory, self.url, self.health = process, directory, url, health
+
+    def trust(self) -> ssl.SSLContext:
+        """Who believes its authority."""
+        text = (self.directory / "certificates" / certificates.CA_CERTIFICATE).read_text()
+        return ssl.create_default_context(cadata=text)
+
+    async def post(
+        self, session: aiohttp.ClientSession, path: str, body: bytes
+    ) -> tuple[int, dict[str, Any], str]:
+        """Status, answer and the answer's Connection header."""
+        headers = {"Content-Type": "application/json"}
+        async with session.post(self.url + path, data=body, headers=headers) as response:
+            return response.status, await response.json(), response.headers.get("Connection", "")
+
+    async def shown(self, path: str) -> tuple[int, str]:
+        """What the health listener says."""
+        async with aiohttp.ClientSession() as session, session.get(self.health + path) as response:
+            return response.status, await response.text()
+
+    def session(self) -> aiohttp.ClientSession:
+        """A client of it."""
+        return aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=self.trust()))
+
+    def workers(self) -> list[int]:
+        """The ids of its worker processes."""
+        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        return [int(one) for one in pathlib.Path(children).read_text().split()]
+
+
+@contextlib.asynccontextmanager
+async def serving(directory: pathlib.Path, *options: str) -> AsyncIterator[Served]:
+    log = directory / "log"
+    with log.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "webhooks", "serve", "crds:api", "--port", "0"),
+            *("--cert-dir", str(directory / "certificates"), "--workers", "2", *options),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=file,
+        )
+    assert process.stdout is not None
+    line = (await asyncio.wait_for(process.stdout.readline(), WAIT_SECONDS)).decode()
+    assert line.startswith("serving "), log.read_text()
+    lines = [json.loads(one) for one in log.read_text().splitlines()]
+    (health,) = [one["url"] for one in lines if one["event"] == "health and metrics"]
+    try:
+        yield Served(process, directory, line.split()[-1], health)
+    finally:
+        if process.returncode is None:
+            process.terminate()
+            await asyncio.wait_for(process.wait(), WAIT_SECONDS)
+
+
+async def eventually(check: Any) -> None:
+    """Wait for a check to hold."""
+    async with asyncio.timeout(WAIT_SECONDS):
+        while not await check():  # noqa: ASYNC110 - the event is another process's
+            await asyncio.sleep(0.05)
+
+
+@pytest.mark.parametrize("transport", ["lean", "aiohttp"])
+async def test_reviews_are_answered_counted_and_written_down(
+    tmp_path: pathlib.Path, transport: str
+) -> None:
+    audit = tmp_path / "audit.jsonl"
+    options = ("--transport", transport, "--audit-log", str(audit))
+
+    async with serving(tmp_path, *options) as served, served.session() as session:
+        for path, body in (
+            ("/validate", REVIEW),
+            ("/validate", REFUSED),
+            ("/convert", CONVERSION),
+        ):
+            status, _, _ = await served.post(session, path, body)
+            assert 200 == status
+        assert (200, "ok\n") == await served.shown("/readyz")
+        assert (200, "ok\n") == await served.shown("/livez")
+
+        async def is_counted() -> bool:
+            _, text = await served.shown("/metrics")
+            wanted = [
+                'controller_runtime_webhook_requests_total{code="200",webhook="/validate"} 2.0',
+                'controller_runtime_webhook_latency_seconds_count{webhook="/convert"} 1.0',
+                (
+                    'kubewright_admission_reviews_total{kind="AgentRun",operation="CREATE",'
+                    'verdict="denied",version="v1alpha1"} 1.0'
+                ),
+                'kubewright_conversion_objects_total{verdict="converted",version="v1beta1"} 1.0',
+                "kubewright_webhook_workers 2.0",
+            ]
+            return all(one in text for one in wanted)
+
+        await eventually(is_counted)
+
+    decisions = [json.loads(line) for line in audit.read_text().splitlines()]
+    assert ["allowed", "denied"] == [one["verdict"] for one in decisions]
+    assert {"AgentRun"} == {one["kind"] for one in decisions}
+    assert "parameters" not in audit.read_text()
+
+
+async def test_dead_worker_is_replaced_and_no_connection_is_refused(tmp_path: pathlib.Path) -> None:
+    async with serving(tmp_path) as served:
+        (victim, _) = before = served.workers()
+        os.kill(victim, signal.SIGKILL)
+
+        for _ in range(50):
+            async with served.session() as session:
+                status, _, _ = await served.post(session, "/validate", REVIEW)
+                assert 200 == status
+
+        async def is_replaced() -> bool:
+            return len(served.workers()) == len(before) and victim not in served.workers()
+
+        await eventually(is_replaced)
+
+
+@pytest.mark.parametrize("transport", ["lean", "aiohttp"])
+async def test_calls_go_on_while_it_drains(tmp_path: pathlib.Path, transport: str) -> None:
+    async with serving(tmp_path, "--transport", transport, "--quiet", "2") as served:
+        async with served.session() as session:
+            _, _, before = await served.post(session, "/validate", REVIEW)
+            served.process.terminate()
+
+            async def is_unready() -> bool:
+                return (await served.shown("/readyz")) == (503, "draining\n")
+
+            await eventually(is_unready)
+            answers = [await served.post(session, "/validate", REVIEW) for _ in range(20)]
+
+        assert "close" != before.lower()
+        assert {200} == {status for status, _, _ in answers}
+        assert "close" == answers[-1][2].lower()
+        assert 0 == await asyncio.wait_for(served.process.wait(), WAIT_SECONDS)
+
+
+async def test_changed_certificate_is_served_without_a_lost_call(tmp_path: pathlib.Path) -> None:
+    async with serving(tmp_path) as served, served.session() as kept:
+        await served.post(kept, "/validate", REVIEW)
+        other, directory = tmp_path / "other", tmp_path / "certificates"
+        certificates.load_or_create(other, ["127.0.0.1"], dt.datetime.now(dt.UTC))
+        directory.rename(tmp_path / "before")
+        other.rename(directory)
+
+        async def is_trusted() -> bool:
+            async with served.session() as session:
+                try:
+                    status, _, _ = await served.post(session, "/validate", REVIEW)
+                except aiohttp.ClientConnectorCertificateError:
+                    return False
+                return status == 200
+
+        await eventually(is_trusted)
+        status, _, _ = await served.post(kept, "/validate", REVIEW)
+        assert 200 == status
+
+
+async def test_changed_settings_count_and_broken_ones_are_passed_over(
+    tmp_path: pathlib.Path,
+) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("policy: {}\n")
+
+    options = ("--settings", str(settings))
+    async with serving(tmp_path, *options) as served, served.session() as session:
+
+        async def is_allowed() -> bool:
+            _, answer, _ = await served.post(session, "/validate", REVIEW)
+            return bool(answer["response"]["allowed"])
+
+        async def is_refused() -> bool:
+            return not await is_allowed()
+
+        assert await is_allowed()
+        settings.write_text("policy: {labels: {required: [team]}}\n")
+        await eventually(is_refused)
+        settings.write_text("policy: [\n")
+        served.process.send_signal(signal.SIGHUP)
+        await asyncio.sleep(0.3)
+        assert await is_refused()
+
+
+async def test_worker_that_cannot_start_ends_the_server(tmp_path: pathlib.Path) -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "webhooks", "serve", "crds:api", "--port", "0"),
+        *("--cert-dir", str(tmp_path / "certificates"), "--look-up"),
+        *("--kubeconfig", str(tmp_path / "missing")),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+
+    _, said = await asyncio.wait_for(process.communicate(), WAIT_SECONDS)
+
+    assert 2 == process.returncode
+    assert "missing" in said.decode()

@@ -1,0 +1,180 @@
+"""What a server did, counted: plain numbers that workers send and one process shows.
+
+Prometheus sees the names of controller-runtime's webhook metrics (sigs.k8s.io/controller-runtime,
+pkg/webhook/internal/metrics), so that dashboards made for it work, and more of our own.
+"""
+
+import bisect
+import dataclasses
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from prometheus_client import core
+
+from webhooks.routes import Answer
+
+# controller-runtime's are Prometheus' defaults; the finer ones below are where our answers are.
+BUCKETS: Final = (
+    *(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05),
+    *(0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
+)
+
+
+@dataclasses.dataclass
+class Timing:
+    """How often something took how long.
+
+    Attributes:
+        counts: Of each bucket alone, one more than there are bounds.
+    """
+
+    seconds: float = 0.0
+    counts: list[int] = dataclasses.field(default_factory=lambda: [0] * (len(BUCKETS) + 1))
+
+    def add(self, seconds: float) -> None:
+        """Count one."""
+        self.seconds += seconds
+        self.counts[bisect.bisect_left(BUCKETS, seconds)] += 1
+
+
+class Counts:
+    """What one worker did since it started; a snapshot of it is JSON."""
+
+    def __init__(self) -> None:
+        self.answers: dict[tuple[str, int], int] = {}
+        self.timings: dict[str, Timing] = {}
+        self.reviews: dict[tuple[str, ...], int] = {}
+        self.conversions: dict[tuple[str, ...], list[int]] = {}
+        self.bytes: dict[tuple[str, str], int] = {}
+
+    def add(self, path: str, answer: Answer, seconds: float, body_bytes: int) -> None:
+        """Count an answer."""
+        key = path, answer.status
+        self.answers[key] = self.answers.get(key, 0) + 1
+        timing = self.timings.get(path)
+        if timing is None:
+            timing = self.timings[path] = Timing()
+        timing.add(seconds)
+        for way, size in (("in", body_bytes), ("out", len(answer.body))):
+            self.bytes[path, way] = self.bytes.get((path, way), 0) + size
+        about = answer.about
+        if about is None:
+            return
+        if about.objects is None:
+            review = about.kind, about.operation, about.version, about.verdict
+            self.reviews[review] = self.reviews.get(review, 0) + 1
+        else:
+            pair = about.version, about.verdict
+            found = self.conversions.setdefault(pair, [0, 0, 0])
+            found[0] += 1
+            found[1] += about.objects
+            found[2] += about.dropped_bytes
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything as JSON: lists of labels and numbers."""
+        return {
+            "answers": [[*key, count] for key, count in self.answers.items()],
+            "timings": [[key, one.seconds, one.counts] for key, one in self.timings.items()],
+            "reviews": [[*key, count] for key, count in self.reviews.items()],
+            "conversions": [[*key, *counts] for key, counts in self.conversions.items()],
+            "bytes": [[*key, count] for key, count in self.bytes.items()],
+        }
+
+
+def merged(snapshots: Iterable[Mapping[str, Any]]) -> dict[str, dict[tuple[str, ...], list[float]]]:
+    """Snapshots of several workers, added up: numbers by labels."""
+    found: dict[str, dict[tuple[str, ...], list[float]]] = {}
+    for snapshot in snapshots:
+        for name, width in _LABELS.items():
+            numbers = found.setdefault(name, {})
+            for row in snapshot.get(name, ()):
+                labels = tuple(map(str, row[:width]))
+                values = [one for item in row[width:] for one in _flat(item)]
+                before = numbers.get(labels, [0.0] * len(values))
+                numbers[labels] = [a + b for a, b in zip(before, values, strict=True)]
+    return found
+
+
+_LABELS: Final = {"answers": 2, "timings": 1, "reviews": 4, "conversions": 2, "bytes": 2}
+
+
+def _flat(item: Any) -> list[float]:
+    return item if isinstance(item, list) else [item]
+
+
+class Collector:
+    """Shows what workers did, to prometheus_client."""
+
+    def __init__(self, gone: list[Mapping[str, Any]], live: dict[int, Mapping[str, Any]]) -> None:
+        self._gone, self._live = gone, live
+
+    def collect(self) -> Iterator[core.Metric]:
+        """Every metric."""
+        found = merged([*self._gone, *self._live.values()])
+        requests = core.CounterMetricFamily(
+            "controller_runtime_webhook_requests",
+            "Total number of admission and conversion requests by HTTP status code.",
+            labels=["webhook", "code"],
+        )
+        for labels, (count,) in found["answers"].items():
+            requests.add_metric(labels, count)
+        yield requests
+        yield _latency(found["timings"])
+        flying = core.GaugeMetricFamily(
+            "controller_runtime_webhook_requests_in_flight",
+            "Requests that are being read or answered.",
+            labels=["webhook"],
+        )
+        flying.add_metric(["all"], sum(one.get("in_flight", 0) for one in self._live.values()))
+        yield flying
+        yield from _own(found)
+        workers = core.GaugeMetricFamily(
+            "kubewright_webhook_workers", "Worker processes that serve."
+        )
+        workers.add_metric([], len(self._live))
+        yield workers
+
+
+def _latency(timings: Mapping[tuple[str, ...], list[float]]) -> core.Metric:
+    latency = core.HistogramMetricFamily(
+        "controller_runtime_webhook_latency_seconds",
+        "Seconds from a whole request to its answer.",
+        labels=["webhook"],
+    )
+    for labels, (seconds, *counts) in timings.items():
+        bounds = [*map(str, BUCKETS), "+Inf"]
+        totals = [sum(counts[: at + 1]) for at in range(len(counts))]
+        latency.add_metric(labels, [*zip(bounds, totals, strict=True)], seconds)
+    return latency
+
+
+def _own(found: Mapping[str, Mapping[tuple[str, ...], list[float]]]) -> Iterator[core.Metric]:
+    reviews = core.CounterMetricFamily(
+        "kubewright_admission_reviews",
+        "Admission reviews by kind, operation, version and verdict.",
+        labels=["kind", "operation", "version", "verdict"],
+    )
+    for labels, (count,) in found["reviews"].items():
+        reviews.add_metric(labels, count)
+    yield reviews
+    names = ("reviews", "objects", "dropped_bytes")
+    texts = (
+        "Conversion reviews by wanted version.",
+        "Objects in conversion reviews.",
+        "Bytes of residue that found no room.",
+    )
+    for at, (name, text) in enumerate(zip(names, texts, strict=True)):
+        metric = core.CounterMetricFamily(
+            f"kubewright_conversion_{name}", text, labels=["version", "verdict"]
+        )
+        for labels, counts in found["conversions"].items():
+            metric.add_metric(labels, counts[at])
+        yield metric
+    sizes = core.CounterMetricFamily(
+        "kubewright_webhook_bytes",
+        "Bytes of bodies, in and out.",
+        labels=["webhook", "direction"],
+    )
+    for labels, (count,) in found["bytes"].items():
+        sizes.add_metric(labels, count)
+    yield sizes

@@ -1,0 +1,185 @@
+"""The process that listens and lets workers accept. Shell: processes and sockets.
+
+A worker that dies is replaced; the socket stays open all the while, so that no connection is
+refused. Health and metrics have a listener of their own here, which no review can keep waiting.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final
+
+import msgspec
+import orjson
+import prometheus_client
+import structlog
+from aiohttp import web
+
+from webhooks import metrics
+from webhooks.worker import Orders
+
+LONGEST_PAUSE_SECONDS: Final = 5.0
+# A worker that lived this long did not fail to start.
+SETTLED_SECONDS: Final = 10.0
+
+log = structlog.get_logger("webhooks")
+
+
+class StartError(Exception):
+    """No worker could be started; says what to look at."""
+
+
+class Supervisor:
+    """The workers of one listener.
+
+    Args:
+        orders: What each worker does.
+        listener: The socket that they accept from.
+        workers: How many.
+        check: Why the server is not ready for a reason of its own, or nothing.
+    """
+
+    def __init__(
+        self,
+        orders: Orders,
+        listener: socket.socket,
+        *,
+        workers: int,
+        check: Callable[[], str] = lambda: "",
+    ) -> None:
+        self._orders, self._listener, self._check = orders, listener, check
+        self._workers = workers
+        self._live: dict[int, Mapping[str, Any]] = {}
+        self._gone: list[Mapping[str, Any]] = []
+        self._processes: dict[int, asyncio.subprocess.Process] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._is_ready = asyncio.Event()
+        self._is_stopping = False
+
+    async def start(self) -> None:
+        """Start the workers, and wait until all of them serve.
+
+        Raises:
+            StartError: if one ends before.
+        """
+        self._tasks = [asyncio.create_task(self._keep_running()) for _ in range(self._workers)]
+        ready = asyncio.create_task(self._is_ready.wait())
+        await asyncio.wait([ready, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        if not ready.done():
+            ready.cancel()
+            raise StartError("a worker ended before it served; its output says why")
+
+    async def stop(self) -> None:
+        """Let every worker drain and end."""
+        self._is_stopping = True
+        for process in self._processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.terminate()
+        _, late = await asyncio.wait(self._tasks, timeout=self._orders.drain_seconds + 5)
+        for process in self._processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        if late:
+            await asyncio.wait(late)
+
+    def reload(self) -> None:
+        """Let every worker read its files again."""
+        for process in self._processes.values():
+            with contextlib.suppress(ProcessLookupError):
+                process.send_signal(signal.SIGHUP)
+
+    def unready(self) -> str:
+        """Why no new call should be sent here; nothing if one may."""
+        if self._is_stopping:
+            return "draining"
+        return self._check() if self._live else "no worker serves"
+
+    async def _keep_running(self) -> None:
+        pause = 0.1
+        while True:
+            started = time.monotonic()
+            code = await self._run()
+            if self._is_stopping or not self._is_ready.is_set():
+                return
+            lived = time.monotonic() - started
+            pause = 0.1 if lived > SETTLED_SECONDS else min(pause * 2, LONGEST_PAUSE_SECONDS)
+            log.warning("worker ended", code=code, restart_seconds=pause)
+            await asyncio.sleep(pause)
+
+    async def _run(self) -> int:
+        """One worker from its start to its end; its exit code."""
+        ours, theirs = socket.socketpair()
+        with theirs:
+            descriptors = (self._listener.fileno(), theirs.fileno())
+            process = await asyncio.create_subprocess_exec(
+                *(sys.executable, "-m", "webhooks", "worker"),
+                *(msgspec.json.encode(self._orders).decode(), *map(str, descriptors)),
+                pass_fds=descriptors,
+            )
+        self._processes[process.pid] = process
+        reader, writer = await asyncio.open_connection(sock=ours, limit=16 * 1024 * 1024)
+        try:
+            async for line in reader:
+                self._heard(process.pid, orjson.loads(line))
+        except (OSError, ValueError) as error:
+            log.warning("worker not understood", reason=str(error))
+        finally:
+            writer.close()
+        code = await process.wait()
+        del self._processes[process.pid]
+        last = self._live.pop(process.pid, None)
+        if last is not None:
+            self._gone.append(last)
+        return code
+
+    def _heard(self, pid: int, snapshot: Mapping[str, Any]) -> None:
+        self._live[pid] = snapshot
+        if len(self._live) == self._workers:
+            self._is_ready.set()
+
+    @contextlib.asynccontextmanager
+    async def health(self, host: str, port: int) -> AsyncIterator[str]:
+        """Serve ``/livez``, ``/readyz`` and ``/metrics`` inside the context; its value: where."""
+        registry = prometheus_client.CollectorRegistry()
+        registry.register(metrics.Collector(self._gone, self._live))
+
+        async def livez(_: web.Request) -> web.Response:
+            return web.Response(text="ok\n")
+
+        async def readyz(_: web.Request) -> web.Response:
+            reason = self.unready()
+            return web.Response(status=503 if reason else 200, text=f"{reason or 'ok'}\n")
+
+        async def shown(_: web.Request) -> web.Response:
+            text = prometheus_client.generate_latest(registry)
+            return web.Response(
+                body=text, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST}
+            )
+
+        app = web.Application()
+        app.add_routes(
+            [
+                web.get("/livez", livez),
+                web.get("/readyz", readyz),
+                web.get("/metrics", shown),
+            ]
+        )
+        runner = web.AppRunner(app, access_log=None)
+        await runner.setup()
+        try:
+            site = web.TCPSite(runner, host, port)
+            await site.start()
+            address = runner.addresses[0]
+            yield f"http://{address[0]}:{address[1]}"
+        finally:
+            await runner.cleanup()
+
+
+def usable_processors() -> int:
+    """How many processors this process may use."""
+    return len(os.sched_getaffinity(0))

@@ -1,0 +1,262 @@
+"""A process that answers reviews. Shell: sockets, files, signals, the clock.
+
+It accepts from the socket that the supervisor listens on, tells it once a second what it did, and
+drains when it is told to stop or the supervisor is gone: it goes on serving, closes connections
+with its answers, and ends once nothing was asked for a while.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime as dt
+import pathlib
+import signal
+import socket
+import ssl
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any, Final
+
+import msgspec
+import orjson
+import structlog
+import uvloop
+
+from certs import authority
+from certs import files as certificates
+from controllers import kube
+from schemagen import Api, Facts
+from schemagen import files as apis
+from webhooks import admission, related, routes, server
+from webhooks.journal import Journal
+from webhooks.metrics import Counts
+from webhooks.routes import Answer
+
+TICK_SECONDS: Final = 1.0
+
+log = structlog.get_logger("webhooks")
+
+
+class Orders(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker is to do; JSON between the processes.
+
+    Attributes:
+        reference: Where the Api is: ``crds:api``.
+        names: Of the certificate, should the directory be empty.
+        quiet_seconds: So long nothing may be asked before a worker that stops ends.
+        drain_seconds: After this long it ends anyway.
+    """
+
+    reference: str
+    cert_dir: str
+    names: list[str]
+    settings: str | None = None
+    kubeconfig: str | None = None
+    is_looking_up: bool = False
+    transport: server.Transport = "lean"
+    audit_log: str | None = None
+    quiet_seconds: float = 1.0
+    drain_seconds: float = 30.0
+
+
+class SettingsError(ValueError):
+    """The operator's file cannot be used; says why."""
+
+
+def facts_of(path: pathlib.Path | None) -> Facts:
+    """What reviews know of the operator's wishes.
+
+    Raises:
+        SettingsError: saying what was expected in the file.
+    """
+    if path is None:
+        return admission.NO_FACTS
+    try:
+        documents = apis.from_yaml(path.read_text())
+    except (OSError, UnicodeDecodeError, apis.YAMLError) as error:
+        raise SettingsError(f"expected settings in YAML at {path}: {error}") from error
+    if len(documents) != 1 or not isinstance(documents[0], dict):
+        raise SettingsError(f"expected one mapping in {path}, got {len(documents)} documents")
+    return Facts(settings=documents[0])
+
+
+def client_of(kubeconfig: pathlib.Path | None) -> kube.Client:
+    """The client of the cluster that a kubeconfig, or the environment, names."""
+    if kubeconfig is None:
+        return kube.Client.from_environment()
+    return kube.Client.from_kubeconfig(kubeconfig)
+
+
+def main(orders: str, listener: int, channel: int) -> None:
+    """Work until told to stop.
+
+    Args:
+        orders: JSON of ``Orders``.
+        listener: The descriptor of the listening socket.
+        channel: The descriptor of the socket to the supervisor.
+    """
+    uvloop.run(
+        _work(
+            msgspec.json.decode(orders, type=Orders),
+            socket.socket(fileno=listener),
+            socket.socket(fileno=channel),
+        )
+    )
+
+
+async def _work(orders: Orders, listener: socket.socket, channel: socket.socket) -> None:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    reader, writer = await asyncio.open_connection(sock=channel)
+    watch = loop.create_task(_until_alone(reader, stopped))
+    api = apis.load_api(orders.reference)
+    files = _Files(orders)
+    loop.add_signal_handler(signal.SIGHUP, files.reload)
+    async with _serving(orders, api, files, listener) as (found, counts):
+        writer.write(b'{"ready": true}\n')
+        while not stopped.is_set():
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(stopped.wait(), TICK_SECONDS)
+            files.reload_changed()
+            _report(writer, found, counts)
+        await server.drained(
+            found, quiet_seconds=orders.quiet_seconds, most_seconds=orders.drain_seconds
+        )
+        _report(writer, found, counts)
+    watch.cancel()
+    writer.close()
+
+
+async def _until_alone(reader: asyncio.StreamReader, stopped: asyncio.Event) -> None:
+    """Stop when the supervisor is gone."""
+    while await reader.read(1024):
+        pass
+    stopped.set()
+
+
+def _report(writer: asyncio.StreamWriter, found: server.Serving, counts: Counts) -> None:
+    snapshot: dict[str, Any] = {**counts.snapshot(), "in_flight": found.in_flight}
+    writer.write(orjson.dumps(snapshot, option=orjson.OPT_APPEND_NEWLINE))
+
+
+@contextlib.asynccontextmanager
+async def _serving(
+    orders: Orders, api: Api, files: "_Files", listener: socket.socket
+) -> AsyncIterator[tuple[server.Serving, Counts]]:
+    counts = Counts()
+    async with contextlib.AsyncExitStack() as stack:
+        access = Journal(sys.stderr.buffer)
+        stack.callback(access.flush)
+        audit = None
+        if orders.audit_log is not None:
+            audit = stack.enter_context(_appending(pathlib.Path(orders.audit_log)))
+        read = None
+        if orders.is_looking_up:
+            place = None if orders.kubeconfig is None else pathlib.Path(orders.kubeconfig)
+            client = await stack.enter_async_context(client_of(place))
+            read = related.Related(client, api).read
+        paths = routes.routes(api, lambda: files.facts, read)
+        found = await stack.enter_async_context(
+            server.serving(
+                paths,
+                listener=listener,
+                tls=files.tls,
+                transport=orders.transport,
+                observe=_observer(counts, access, audit),
+            )
+        )
+        yield found, counts
+
+
+@contextlib.contextmanager
+def _appending(path: pathlib.Path) -> Iterator[Journal]:
+    with path.open("ab") as file:
+        journal = Journal(file)
+        yield journal
+        journal.flush()
+
+
+def _observer(counts: Counts, access: Journal, audit: Journal | None) -> routes.Observe:
+    def observe(path: str, answer: Answer, seconds: float, body_bytes: int) -> None:
+        counts.add(path, answer, seconds, body_bytes)
+        about = answer.about
+        said = {} if about is None else {"uid": about.uid, "verdict": about.verdict}
+        milliseconds = round(seconds * 1000, 3)
+        access.write(path=path, status=answer.status, ms=milliseconds, bytes=body_bytes, **said)
+        if audit is not None and about is not None and about.request is not None:
+            audit.write(**_decision(about, about.request))
+
+    return observe
+
+
+def _decision(about: routes.About, request: Any) -> dict[str, Any]:
+    """Whose wish it was, and what became of it: no payload."""
+    return {
+        "uid": about.uid,
+        "user": request.user,
+        "operation": about.operation,
+        "kind": about.kind,
+        "version": about.version,
+        "namespace": request.namespace,
+        "name": request.name,
+        "dryRun": request.dry_run,
+        "verdict": about.verdict,
+    }
+
+
+@dataclasses.dataclass
+class _Files:
+    """What is read from files, and read again when they change; what is broken is passed over."""
+
+    orders: Orders
+
+    def __post_init__(self) -> None:
+        self._seen = self._stamps()
+        self.facts = facts_of(self._settings)
+        self.tls: ssl.SSLContext = certificates.server_context(self._pair())
+
+    def reload_changed(self) -> None:
+        """Read the files again if they are others now."""
+        stamps = self._stamps()
+        if stamps != self._seen:
+            self._seen = stamps
+            self.reload()
+
+    def reload(self) -> None:
+        """Read the files again; connections stay as they are."""
+        self._try(self._reload_facts)
+        self._try(lambda: certificates.serve(self.tls, self._pair()))
+
+    def _reload_facts(self) -> None:
+        self.facts = facts_of(self._settings)
+
+    @staticmethod
+    def _try(read: Callable[[], None]) -> None:
+        try:
+            read()
+        except (SettingsError, authority.CertificateError, ssl.SSLError, OSError) as error:
+            log.error("files passed over", reason=str(error))  # noqa: TRY400 - the reason is enough
+
+    @property
+    def _settings(self) -> pathlib.Path | None:
+        return None if self.orders.settings is None else pathlib.Path(self.orders.settings)
+
+    def _pair(self) -> authority.Pair:
+        directory = pathlib.Path(self.orders.cert_dir)
+        now = dt.datetime.now(dt.UTC)
+        return certificates.load_or_create(directory, self.orders.names, now).server
+
+    def _stamps(self) -> list[tuple[int, int] | None]:
+        directory = pathlib.Path(self.orders.cert_dir)
+        paths = [directory / certificates.CERTIFICATE, directory / certificates.KEY]
+        return [_stamp(path) for path in (*paths, self._settings) if path is not None]
+
+
+def _stamp(path: pathlib.Path) -> tuple[int, int] | None:
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
