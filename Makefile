@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges prove-roundtrip prove-storage-switch bench-schemagen bench-cel bench-judge bench-conversion
+.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges prove-roundtrip prove-storage-switch prove-hostile bench-schemagen bench-cel bench-judge bench-conversion
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -60,6 +60,12 @@ prove-roundtrip: $(INSTALLED)  ## Convert N objects of every kind and direction 
 prove-storage-switch: N = 10000
 prove-storage-switch: $(INSTALLED)  ## Rewrite N AgentRuns in the other storage version, and back (minutes)
 	$(BIN)/python -m tests.bench.prove_storage_switch --number $(N) --seed $(SEED)
+
+prove-hostile: N = 100000
+prove-hostile: SEED = 0
+prove-hostile: TRANSPORT = lean
+prove-hostile: $(INSTALLED)  ## Send the webhook server N broken requests and watch it (10 minutes)
+	@$(BIN)/python -m tests.bench.prove_hostile --number $(N) --seed $(SEED) --transport $(TRANSPORT)
 
 bench-schemagen: $(INSTALLED)  ## schemagen generate against controller-gen
 	$(BIN)/python -m tests.bench.bench_schemagen

@@ -19,7 +19,18 @@ from schemagen import Api, Facts
 from schemagen import files as apis
 from schemagen.problems import JSON
 from schemagen.versions.converter import Converter
-from webhooks import admission, conversion, install, reviews, server, supervisor, worker
+from webhooks import (
+    admission,
+    conversion,
+    install,
+    logs,
+    related,
+    reviews,
+    routes,
+    server,
+    supervisor,
+    worker,
+)
 
 MOST_WORKERS = 4
 
@@ -160,7 +171,7 @@ def serve(
 
     SIGHUP, or changed files, make it read certificates and settings again.
     """
-    _log_to_stderr()
+    logs.to_stderr()
     api = _load(reference)
     _facts(settings)
     names = name or ["127.0.0.1", "localhost"]
@@ -193,7 +204,7 @@ def serve(
         )
     except (authority.CertificateError, kube.KubeError, TimeoutError, OSError, ValueError) as error:
         raise _failure(str(error)) from error
-    except supervisor.StartError as error:
+    except (supervisor.StartError, routes.UnreadableError) as error:
         raise _failure(str(error)) from error
 
 
@@ -218,7 +229,7 @@ async def _serve(
             await found.start()
             base_url = f"https://{orders.names[0]}:{listener.getsockname()[1]}"
             if install_ca_pem is not None:
-                async with worker.client_of(kubeconfig) as client:
+                async with related.client_of(kubeconfig) as client:
                     await install.install(client, api, base_url=base_url, ca_pem=install_ca_pem)
             structlog.get_logger("webhooks").info("health and metrics", url=shown)
             # One line on standard output once everything is ready: what a supervisor waits for.
@@ -227,16 +238,6 @@ async def _serve(
             await stopped.wait()
         finally:
             await found.stop()
-
-
-@app.command("worker", hidden=True)
-def work(orders: str, listener: int, channel: int) -> None:
-    """Answer reviews for `webhooks serve`, which starts this."""
-    _log_to_stderr()
-    try:
-        worker.main(orders, listener, channel)
-    except (authority.CertificateError, kube.KubeError, OSError, ValueError) as error:
-        raise _failure(str(error)) from error
 
 
 def _load(reference: str) -> Api:
@@ -251,18 +252,6 @@ def _facts(path: pathlib.Path | None) -> Facts:
         return worker.facts_of(path)
     except worker.SettingsError as error:
         raise _failure(str(error)) from error
-
-
-def _log_to_stderr() -> None:
-    structlog.configure(
-        processors=[
-            structlog.processors.add_log_level,
-            structlog.processors.TimeStamper(fmt="iso"),
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(),
-        ],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
-    )
 
 
 def _failure(message: str) -> typer.Exit:

@@ -7,6 +7,7 @@ agent's policy counts again when its run starts, so that a change in between goe
 import asyncio
 import collections
 import dataclasses
+import pathlib
 import time
 from collections.abc import Callable, Iterable, Mapping
 from typing import Final
@@ -14,6 +15,7 @@ from typing import Final
 from controllers import kube
 from schemagen import Api, Kind
 from schemagen.problems import JSON
+from webhooks.routes import UnreadableError
 
 BELIEVED_SECONDS: Final = 5.0
 DEADLINE_SECONDS: Final = 2.0
@@ -23,8 +25,18 @@ Name = tuple[str, str]
 """A kind, and an object's name."""
 
 
-class UnreadableError(Exception):
-    """The API server could not say whether an object is there."""
+def client_of(kubeconfig: pathlib.Path | None) -> kube.Client:
+    """The client of the cluster that a kubeconfig, or the environment, names.
+
+    Raises:
+        UnreadableError: if that says nothing that can be used.
+    """
+    try:
+        if kubeconfig is None:
+            return kube.Client.from_environment()
+        return kube.Client.from_kubeconfig(kubeconfig)
+    except kube.KubeError as error:
+        raise UnreadableError(str(error)) from error
 
 
 @dataclasses.dataclass(frozen=True)

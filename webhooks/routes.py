@@ -14,7 +14,7 @@ import structlog
 from schemagen import Api, Facts
 from schemagen.problems import JSON
 from schemagen.versions.converter import Converter
-from webhooks import admission, configuration, conversion, related, reviews
+from webhooks import admission, configuration, conversion, reviews
 
 MIB: Final = 1024 * 1024
 
@@ -85,7 +85,11 @@ Observe = Callable[[str, Answer, float, int], None]
 """Is told of an answer: its path, itself, the seconds that it took, the bytes of the request."""
 
 Read = Callable[[str, Sequence[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], JSON]]]
-"""Reads objects of a namespace by kind and name; raises ``related.UnreadableError``."""
+"""Reads objects of a namespace by kind and name; raises ``UnreadableError``."""
+
+
+class UnreadableError(Exception):
+    """The API server could not say whether an object is there."""
 
 
 def routes(
@@ -168,7 +172,7 @@ async def _validate_knowing(
 ) -> Answer:
     try:
         known = dataclasses.replace(facts, related=await found)
-    except related.UnreadableError as error:
+    except UnreadableError as error:
         failed = reviews.failed(request.envelope, str(error), code=reviews.UNAVAILABLE)
         return _admitted(request, failed)
     return _admitted(request, admission.validate(api, request, known))

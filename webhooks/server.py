@@ -8,10 +8,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, Literal, Protocol, TypeAlias
 
-from aiohttp import web
-
 from webhooks.routes import Observe, Route
-from webhooks.transports.http import Http
 from webhooks.transports.lean import Lean
 
 Transport: TypeAlias = Literal["lean", "aiohttp"]
@@ -83,13 +80,10 @@ async def _lean(
 async def _aiohttp(
     paths: Mapping[str, Route], listener: socket.socket, tls: ssl.SSLContext, observe: Observe
 ) -> AsyncIterator[Serving]:
-    http = Http(paths, observe=observe)
-    await http.runner.setup()
-    try:
-        await web.SockSite(http.runner, listener, ssl_context=tls).start()
-        yield http
-    finally:
-        await http.runner.cleanup()
+    from webhooks.transports import http  # noqa: PLC0415 - a worker of the other one is smaller
+
+    async with http.serving(paths, listener, tls, observe) as found:
+        yield found
 
 
 def listening(host: str, port: int) -> socket.socket:

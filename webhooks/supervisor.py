@@ -117,7 +117,7 @@ class Supervisor:
         with theirs:
             descriptors = (self._listener.fileno(), theirs.fileno())
             process = await asyncio.create_subprocess_exec(
-                *(sys.executable, "-m", "webhooks", "worker"),
+                *(sys.executable, "-m", "webhooks.worker"),
                 *(msgspec.json.encode(self._orders).decode(), *map(str, descriptors)),
                 pass_fds=descriptors,
             )

@@ -24,10 +24,9 @@ import uvloop
 
 from certs import authority
 from certs import files as certificates
-from controllers import kube
 from schemagen import Api, Facts
 from schemagen import files as apis
-from webhooks import admission, related, routes, server
+from webhooks import admission, logs, routes, server
 from webhooks.journal import Journal
 from webhooks.metrics import Counts
 from webhooks.routes import Answer
@@ -80,28 +79,26 @@ def facts_of(path: pathlib.Path | None) -> Facts:
     return Facts(settings=documents[0])
 
 
-def client_of(kubeconfig: pathlib.Path | None) -> kube.Client:
-    """The client of the cluster that a kubeconfig, or the environment, names."""
-    if kubeconfig is None:
-        return kube.Client.from_environment()
-    return kube.Client.from_kubeconfig(kubeconfig)
-
-
-def main(orders: str, listener: int, channel: int) -> None:
-    """Work until told to stop.
+def main(orders: str, listener: int, channel: int) -> int:
+    """Work until told to stop; the exit code.
 
     Args:
         orders: JSON of ``Orders``.
         listener: The descriptor of the listening socket.
         channel: The descriptor of the socket to the supervisor.
     """
-    uvloop.run(
-        _work(
-            msgspec.json.decode(orders, type=Orders),
-            socket.socket(fileno=listener),
-            socket.socket(fileno=channel),
-        )
+    logs.to_stderr()
+    work = _work(
+        msgspec.json.decode(orders, type=Orders),
+        socket.socket(fileno=listener),
+        socket.socket(fileno=channel),
     )
+    try:
+        uvloop.run(work)
+    except (authority.CertificateError, OSError, ValueError, routes.UnreadableError) as error:
+        sys.stderr.write(f"webhooks: {error}\n")
+        return 2
+    return 0
 
 
 async def _work(orders: Orders, listener: socket.socket, channel: socket.socket) -> None:
@@ -154,8 +151,10 @@ async def _serving(
             audit = stack.enter_context(_appending(pathlib.Path(orders.audit_log)))
         read = None
         if orders.is_looking_up:
+            from webhooks import related  # noqa: PLC0415 - a worker without a client is smaller
+
             place = None if orders.kubeconfig is None else pathlib.Path(orders.kubeconfig)
-            client = await stack.enter_async_context(client_of(place))
+            client = await stack.enter_async_context(related.client_of(place))
             read = related.Related(client, api).read
         paths = routes.routes(api, lambda: files.facts, read)
         found = await stack.enter_async_context(
@@ -260,3 +259,7 @@ def _stamp(path: pathlib.Path) -> tuple[int, int] | None:
     except OSError:
         return None
     return found.st_ino, found.st_mtime_ns
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1], int(sys.argv[2]), int(sys.argv[3])))

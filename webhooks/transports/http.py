@@ -3,8 +3,11 @@
 It knows all of HTTP/1.1 and is the measure for the lean one; both pass the same tests.
 """
 
+import contextlib
+import socket
+import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Final
 
 from aiohttp import web
@@ -16,6 +19,20 @@ from webhooks.transports import lean
 # The API server keeps idle connections for 90 s (Go's default transport) and fails the next call
 # on one that we closed first.
 KEEPALIVE_SECONDS: Final = 120.0
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    paths: Mapping[str, Route], listener: socket.socket, tls: ssl.SSLContext, observe: Observe
+) -> AsyncIterator["Http"]:
+    """Serve the routes inside the context."""
+    found = Http(paths, observe=observe)
+    await found.runner.setup()
+    try:
+        await web.SockSite(found.runner, listener, ssl_context=tls).start()
+        yield found
+    finally:
+        await found.runner.cleanup()
 
 
 class Http:

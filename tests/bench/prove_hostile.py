@@ -1,0 +1,181 @@
+"""Harm at length: ``webhooks serve`` gets broken requests, and its memory and answers are watched.
+
+``python -m tests.bench.prove_hostile --number 100000 --seed 0``. Shell: processes and a progress
+bar. Exit code 1: an answer that may not be, a worker that died, memory that grew, a good request
+that was not answered.
+"""
+
+import argparse
+import asyncio
+import collections
+import pathlib
+import random
+import signal
+import ssl
+import sys
+import tempfile
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import rich.console
+import rich.progress
+
+from certs import files as certificates
+from tests.support import hostile
+
+DATA = pathlib.Path(__file__).parents[1] / "data"
+RUN = (DATA / "admission/pass/v1alpha1-workflow-without-steps-gets-one.json").read_bytes()
+GOOD = {
+    "/validate": RUN,
+    "/mutate": RUN,
+    "/convert": (DATA / "conversion/pass/up-everything-has-a-place.json").read_bytes(),
+}
+AT_ONCE = 8
+# Cases larger than this are sent now and then: the client would be what is measured.
+LARGE_BYTES = 256 * 1024
+LARGE_SHARE = 0.002
+# What an allocator keeps is no leak; a leak of a kilobyte a request would be 100 MB.
+MOST_GROWTH = 1.10
+SLOW_CONNECTIONS = 200
+SLOW_HEAD = b"POST /validate HTTP/1.1\r\nHost: example.com\r\n"
+
+
+class Serving:
+    """A running server with one worker."""
+
+    def __init__(self, process: asyncio.subprocess.Process, attacker: hostile.Attacker) -> None:
+        self.process, self.attacker = process, attacker
+
+    def worker(self) -> int:
+        """The worker's process id."""
+        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        return int(pathlib.Path(children).read_text().split()[0])
+
+    def resident_bytes(self) -> int:
+        """The worker's memory."""
+        status = pathlib.Path(f"/proc/{self.worker()}/status").read_text()
+        (line,) = [one for one in status.splitlines() if one.startswith("VmRSS")]
+        return int(line.split()[1]) * 1024
+
+
+@asynccontextmanager
+async def serving(transport: str) -> AsyncIterator[Serving]:
+    """``webhooks serve crds:api`` with one worker."""
+    with tempfile.TemporaryDirectory() as name:
+        directory = pathlib.Path(name)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "webhooks", "serve", "crds:api", "--port", "0"),
+            *("--cert-dir", str(directory), "--workers", "1", "--transport", transport),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert process.stdout is not None
+        line = (await process.stdout.readline()).decode()
+        port = int(line.rsplit(":", 1)[1])
+        text = (directory / certificates.CA_CERTIFICATE).read_text()
+        trust = ssl.create_default_context(cadata=text)
+        try:
+            yield Serving(process, hostile.Attacker("127.0.0.1", port, trust))
+        finally:
+            process.send_signal(signal.SIGTERM)
+            await process.wait()
+
+
+async def attack(served: Serving, cases: list[hostile.Case], wrong: list[str]) -> None:
+    """Send cases, several at once; note what may not be."""
+    waiting = collections.deque(cases)
+
+    async def client() -> None:
+        while waiting:
+            case = waiting.popleft()
+            status = await served.attacker.send(case)
+            if status not in case.statuses:
+                wrong.append(f"{case.name}: {status}")
+
+    await asyncio.gather(*(client() for _ in range(AT_ONCE)))
+
+
+async def slow_connections(served: Serving) -> list[str]:
+    """Hold connections that send a byte now and then; good requests must be answered meanwhile."""
+    attacker = served.attacker
+    opened = [await attacker.connection() for _ in range(SLOW_CONNECTIONS)]
+    wrong = []
+    for at in range(15):
+        for _, writer in opened:
+            if not writer.is_closing():
+                writer.write(SLOW_HEAD[at : at + 1])
+        if await attacker.good("/validate", RUN) != 200:
+            wrong.append("a good request was not answered beside slow ones")
+        await asyncio.sleep(1)
+    still = sum([await _is_open(reader) for reader, _ in opened])
+    for _, writer in opened:
+        writer.close()
+    return [*wrong, *([f"{still} slow connections were not ended"] if still else [])]
+
+
+async def _is_open(reader: asyncio.StreamReader) -> bool:
+    try:
+        await asyncio.wait_for(reader.read(), 0.1)
+    except TimeoutError:
+        return True
+    except (ConnectionError, ssl.SSLError):
+        return False
+    return False
+
+
+async def prove(number: int, seed: int, transport: str) -> int:
+    """Attack, and say what came of it."""
+    console = rich.console.Console(stderr=True)
+    drawn = random.Random(seed)  # noqa: S311 - a choice of cases
+    corpus = hostile.corpus(GOOD)
+    small = [case for case in corpus if len(case.data) <= LARGE_BYTES]
+    large = [case for case in corpus if len(case.data) > LARGE_BYTES]
+    wrong: list[str] = []
+    async with serving(transport) as served:
+        worker = served.worker()
+        await attack(served, corpus, wrong)
+        wrong += await slow_connections(served) if transport == "lean" else []
+        first, done = 0, 0
+        with rich.progress.Progress(console=console, transient=True) as progress:
+            task = progress.add_task("attacking", total=number)
+            while done < number:
+                batch = min(1000, number - done)
+                chosen = [
+                    drawn.choice(large if drawn.random() < LARGE_SHARE else small)
+                    for _ in range(batch)
+                ]
+                await attack(served, chosen, wrong)
+                for path, body in GOOD.items():
+                    if await served.attacker.good(path, body) != 200:
+                        wrong.append(f"a good request to {path} was not answered")
+                done += batch
+                progress.update(task, completed=done)
+                if not first and done * 10 >= number:
+                    first = served.resident_bytes()
+        last = served.resident_bytes()
+        if served.worker() != worker:
+            wrong.append("the worker died and was replaced")
+    if last > first * MOST_GROWTH:
+        wrong.append(f"memory grew from {first} to {last} bytes")
+    for one, count in collections.Counter(wrong).most_common(20):
+        print(f"{count} x {one}")  # noqa: T201 - the output
+    megabytes = f"{first / 2**20:.1f} MiB after a tenth, {last / 2**20:.1f} MiB at the end"
+    print(  # noqa: T201 - likewise
+        f"{number + len(corpus)} requests of {len(corpus)} sorts to {transport}, seed {seed}: "
+        f"{len(wrong)} wrong; {megabytes}"
+    )
+    return 1 if wrong else 0
+
+
+def main() -> int:
+    """Read the options and prove."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--number", type=int, default=100_000)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--transport", choices=["lean", "aiohttp"], default="lean")
+    given = parser.parse_args()
+    return asyncio.run(prove(given.number, given.seed, given.transport))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

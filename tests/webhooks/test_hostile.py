@@ -1,0 +1,56 @@
+"""Whatever is sent, the server refuses it properly and answers the next good request.
+
+`make prove-hostile` sends these a hundred thousand times and watches the memory.
+"""
+
+import datetime as dt
+import pathlib
+import ssl
+from collections.abc import AsyncIterator
+
+import pytest
+
+import crds
+from certs import authority
+from certs import files as certificates
+from tests.support import hostile
+from tests.webhooks.test_server import nobody
+from webhooks import routes, server
+
+DATA = pathlib.Path(__file__).parents[1] / "data"
+RUN = (DATA / "admission/pass/v1alpha1-workflow-without-steps-gets-one.json").read_bytes()
+GOOD = {
+    "/validate": RUN,
+    "/mutate": RUN,
+    "/convert": (DATA / "conversion/pass/up-everything-has-a-place.json").read_bytes(),
+}
+CASES = hostile.corpus(GOOD)
+
+
+@pytest.fixture(scope="module", params=["lean", "aiohttp"])
+async def attacker(request: pytest.FixtureRequest) -> AsyncIterator[hostile.Attacker]:
+    now = dt.datetime.now(dt.UTC)
+    ca = authority.new_authority("test", now=now)
+    tls = certificates.server_context(authority.issue_server(ca, ["127.0.0.1"], now=now))
+    trust = ssl.create_default_context(cadata=ca.certificate_pem.decode())
+    listener = server.listening("127.0.0.1", 0)
+    paths = routes.routes(crds.api)
+    async with server.serving(
+        paths, listener=listener, tls=tls, transport=request.param, observe=nobody
+    ):
+        yield hostile.Attacker("127.0.0.1", listener.getsockname()[1], trust)
+
+
+def test_corpus_is_large_and_its_names_differ() -> None:
+    assert len(CASES) >= 200
+    assert len({case.name for case in CASES}) == len(CASES)
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+async def test_harm_is_refused_and_the_next_request_answered(
+    attacker: hostile.Attacker, case: hostile.Case
+) -> None:
+    assert await attacker.send(case) in case.statuses
+
+    path = "/convert" if "/convert" in case.name else "/validate"
+    assert 200 == await attacker.good(path, GOOD[path])
