@@ -8,6 +8,7 @@ import socket
 import sys
 from typing import Annotated, Literal
 
+import orjson
 import structlog
 import typer
 import uvloop
@@ -21,8 +22,10 @@ from schemagen.problems import JSON
 from schemagen.versions.converter import Converter
 from webhooks import (
     admission,
+    configuration,
     conversion,
     install,
+    lint,
     logs,
     related,
     reviews,
@@ -104,6 +107,102 @@ def _answer(
         return answers[stage](api, reviews.admission_request(value), facts)
     except reviews.UnusableReviewError as error:
         return reviews.failed(error.envelope, error.message)
+
+
+@app.command()
+def manifests(
+    reference: ApiReference,
+    service: Annotated[
+        str | None,
+        typer.Option(metavar="NAMESPACE/NAME", help="The Service in front of the server."),
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="Address of a server outside the cluster, instead.")
+    ] = None,
+    port: Annotated[int, typer.Option(help="Port of the Service.")] = 443,
+    target_port: Annotated[int, typer.Option(help="Port of the server.")] = 9443,
+    storage: Annotated[str | None, typer.Option(help="Storage version, such as v1alpha1.")] = None,
+    cert_manager: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMESPACE/CERTIFICATE",
+            help="Let cert-manager inject the caBundle of this Certificate.",
+        ),
+    ] = None,
+) -> None:
+    """Write what makes a cluster call the server, as YAML to standard output.
+
+    The CRDs with their conversion stanza, the Service, the webhook configurations of the kinds that
+    need one, and ValidatingAdmissionPolicies for rules that the API server can ask by itself. No
+    caBundle: `webhooks serve --install` or cert-manager writes it.
+    """
+    api = _load(reference)
+    if (service is None) == (url is None):
+        raise _failure("expected --service NAMESPACE/NAME or --url https://HOST, and not both")
+    try:
+        if storage is not None:
+            api = api.stored_as(storage)
+        if service is not None:
+            place = configuration.split(service)
+            found = configuration.manifests(
+                api,
+                configuration.at_service(*place, port),
+                service=configuration.service(*place, port, target_port),
+                certificate=cert_manager,
+            )
+        else:
+            found = configuration.manifests(
+                api, configuration.at_url(f"{url}".rstrip("/")), certificate=cert_manager
+            )
+    except ValueError as error:
+        raise _failure(str(error)) from error
+    for document in found:
+        typer.echo(f"---\n{apis.to_yaml(document)}", nl=False)
+
+
+@app.command("lint")
+def lint_(
+    file: Annotated[
+        list[pathlib.Path],
+        typer.Argument(help="Manifests to check; - is standard input.", allow_dash=True),
+    ],
+    strict: Annotated[bool, typer.Option(help="Exit with 1 for warnings, too.")] = False,
+    output: Annotated[
+        Literal["text", "json"], typer.Option("--output", "-o", help="How to write findings.")
+    ] = "text",
+) -> None:
+    """Check webhook configurations, of whatever origin, against good practice.
+
+    Reads Validating- and MutatingWebhookConfigurations and CRDs; `kubectl get -o yaml` lists too.
+    Exit codes: 0 nothing to mend, 1 an error was found, 2 a file cannot be read.
+    """
+    documents = [one for path in file for one in _documents(path)]
+    found = sorted(lint.findings(documents, dt.datetime.now(dt.UTC)))
+    if output == "json":
+        typer.echo(orjson.dumps(found))
+    for one in found if output == "text" else ():
+        typer.echo(str(one))
+    levels = [one.level for one in found]
+    typer.echo(
+        f"{lint.count(documents)} configurations: {levels.count('error')} errors, "
+        f"{levels.count('warning')} warnings",
+        err=True,
+    )
+    raise typer.Exit(1 if "error" in levels or (strict and levels) else 0)
+
+
+def _documents(path: pathlib.Path) -> list[JSON]:
+    """The documents of a file; those of a List by themselves."""
+    try:
+        text = sys.stdin.read() if str(path) == "-" else path.read_text()
+        found = apis.from_yaml(text)
+    except (OSError, UnicodeDecodeError, apis.YAMLError) as error:
+        raise _failure(f"expected manifests in YAML at {path}: {error}") from error
+    listed = [
+        one["items"] if isinstance(one, dict) and isinstance(one.get("items"), list) else [one]
+        for one in found
+    ]
+    return [one for items in listed for one in items]
 
 
 @app.command()

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
-from schemagen import Api, crd
+from schemagen import Api, Kind, crd, policy
 from schemagen.problems import JSON
+from webhooks import limits
 
 ClientConfig = dict[str, Any]
 
@@ -16,6 +17,16 @@ VALIDATE: Final = "/validate"
 CONVERT: Final = "/convert"
 
 
+# Nothing of ours lives there, and a cluster that cannot write there does not recover.
+SPARED_NAMESPACES: Final = ("kube-system", "kube-node-lease")
+
+# An object that is going is only losing its finalizers; the server would let it through anyway.
+NOT_GOING: Final = {
+    "name": "not-going",
+    "expression": "!has(object.metadata.deletionTimestamp)",
+}
+
+
 def at_url(base: str) -> Callable[[str], ClientConfig]:
     """Client configurations for a server that is reached by address, outside the cluster.
 
@@ -24,29 +35,109 @@ def at_url(base: str) -> Callable[[str], ClientConfig]:
     return lambda path: {"url": f"{base}{path}"}
 
 
+def at_service(namespace: str, name: str, port: int = 443) -> Callable[[str], ClientConfig]:
+    """Client configurations for a server behind a Service of the cluster; no ``caBundle`` too."""
+    return lambda path: {
+        "service": {"namespace": namespace, "name": name, "path": path, "port": port}
+    }
+
+
 def crds(api: Api, client_config: Callable[[str], ClientConfig]) -> list[dict[str, Any]]:
     """The CRDs with their conversion stanza."""
     return [crd.crd(api, kind, webhook=client_config(CONVERT)) for kind in api]
 
 
 def configurations(api: Api, client_config: Callable[[str], ClientConfig]) -> list[dict[str, Any]]:
-    """The mutating and the validating webhook configuration of an API's own kinds.
+    """The mutating and the validating webhook configuration of the kinds that need one.
 
     Both fail closed: they see nothing but these kinds, which cannot be read without the same
     server (it converts them), so failing open would win nothing.
     """
     return [
-        _configuration(
-            api,
-            "MutatingWebhookConfiguration",
-            _webhook(api, "mutate", client_config(MUTATE)) | {"reinvocationPolicy": "IfNeeded"},
-        ),
-        _configuration(
-            api,
-            "ValidatingWebhookConfiguration",
-            _webhook(api, "validate", client_config(VALIDATE)),
-        ),
+        configuration
+        for configuration in (
+            _configuration(
+                api,
+                "MutatingWebhookConfiguration",
+                _webhook(api, "mutate", client_config(MUTATE), [*filter(_has_defaults, api)])
+                | {"reinvocationPolicy": "IfNeeded"},
+            ),
+            _configuration(
+                api,
+                "ValidatingWebhookConfiguration",
+                _webhook(api, "validate", client_config(VALIDATE), [*filter(_has_limits, api)]),
+            ),
+        )
+        if configuration["webhooks"][0]["rules"]
     ]
+
+
+def manifests(
+    api: Api,
+    client_config: Callable[[str], ClientConfig],
+    *,
+    service: dict[str, Any] | None = None,
+    certificate: str | None = None,
+) -> list[dict[str, Any]]:
+    """Everything that makes a cluster call the server, in the order to apply it.
+
+    Args:
+        api: The API.
+        client_config: Where the server is.
+        service: The Service in front of it, if it has one.
+        certificate: ``NAMESPACE/NAME`` of the Certificate whose authority cert-manager injects.
+    """
+    called = [*crds(api, client_config), *configurations(api, client_config)]
+    if certificate is not None:
+        split(certificate)
+        for one in called:
+            annotations = one["metadata"].setdefault("annotations", {})
+            annotations["cert-manager.io/inject-ca-from"] = certificate
+    definitions = called[: len(api.kinds)]
+    policies = [*policy.policies(api)]
+    return [*definitions, *([service] if service else []), *called[len(api.kinds) :], *policies]
+
+
+def split(name: str) -> tuple[str, str]:
+    """``NAMESPACE/NAME`` in two.
+
+    Raises:
+        ValueError: if it is not of that form.
+    """
+    namespace, slash, rest = name.partition("/")
+    if not slash or not namespace or not rest or "/" in rest:
+        raise ValueError(f"expected NAMESPACE/NAME, got {name}")
+    return namespace, rest
+
+
+def service(namespace: str, name: str, port: int, target_port: int) -> dict[str, Any]:
+    """The Service in front of the server's pods, which carry ``app.kubernetes.io/name``."""
+    return {
+        "apiVersion": "v1",
+        "kind": "Service",
+        "metadata": {
+            "name": name,
+            "namespace": namespace,
+            "labels": {"app.kubernetes.io/name": name},
+        },
+        "spec": {
+            "selector": {"app.kubernetes.io/name": name},
+            "ports": [
+                {"name": "https", "port": port, "targetPort": target_port, "protocol": "TCP"}
+            ],
+        },
+    }
+
+
+def _has_defaults(kind: Kind) -> bool:
+    return kind.rules.default is not None
+
+
+def _has_limits(kind: Kind) -> bool:
+    """Whether something is asked that the API server does not judge by itself."""
+    return kind.rules.validate is not None or any(
+        version.warnings is not None or limits.has_any(version.model) for version in kind.versions
+    )
 
 
 def _configuration(api: Api, kind: str, webhook: JSON) -> dict[str, Any]:
@@ -58,7 +149,11 @@ def _configuration(api: Api, kind: str, webhook: JSON) -> dict[str, Any]:
     }
 
 
-def _webhook(api: Api, verb: str, client_config: ClientConfig) -> dict[str, Any]:
+def _webhook(
+    api: Api, verb: str, client_config: ClientConfig, kinds: Sequence[Kind]
+) -> dict[str, Any]:
+    own = client_config.get("service", {}).get("namespace")
+    spared = [*SPARED_NAMESPACES, *([own] if own else [])]
     return {
         "name": f"{verb}.{api.group}",
         "admissionReviewVersions": ["v1"],
@@ -67,11 +162,17 @@ def _webhook(api: Api, verb: str, client_config: ClientConfig) -> dict[str, Any]
         "matchPolicy": "Equivalent",
         "sideEffects": "None",
         "timeoutSeconds": TIMEOUT_SECONDS,
-        "rules": _rules(api),
+        "namespaceSelector": {
+            "matchExpressions": [
+                {"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": spared}
+            ]
+        },
+        "matchConditions": [NOT_GOING],
+        "rules": _rules(api, kinds),
     }
 
 
-def _rules(api: Api) -> Sequence[JSON]:
+def _rules(api: Api, kinds: Sequence[Kind]) -> Sequence[JSON]:
     """Every served version by name: an object is reviewed as it was written, unconverted."""
     return [
         {
@@ -81,5 +182,5 @@ def _rules(api: Api) -> Sequence[JSON]:
             "resources": [kind.plural],
             "scope": kind.scope,
         }
-        for kind in api
+        for kind in kinds
     ]

@@ -37,9 +37,16 @@ async def install(client: kube.Client, api: Api, *, base_url: str, ca_pem: bytes
     async with asyncio.timeout(SERVED_SECONDS):
         for kind in api:
             await _wait_until_served(client, api, kind)
-    for manifest in configuration.configurations(api, client_config):
+    configurations = configuration.configurations(api, client_config)
+    for manifest in configurations:
         await _apply(client, _CONFIGURATIONS[manifest["kind"]], manifest)
-    await injector.inject(client, ca_pem, validating=[api.group], mutating=[api.group])
+    kinds = [manifest["kind"] for manifest in configurations]
+    await injector.inject(
+        client,
+        ca_pem,
+        validating=[api.group] if "ValidatingWebhookConfiguration" in kinds else [],
+        mutating=[api.group] if "MutatingWebhookConfiguration" in kinds else [],
+    )
 
 
 async def _apply(client: kube.Client, resource: kube.Resource, manifest: kube.JSON) -> None:

@@ -38,6 +38,11 @@ def problems(model: type[base.Resource], new: JSON, old: JSON | None) -> list[Pr
     ]
 
 
+def has_any(model: type[base.Resource]) -> bool:
+    """Whether objects of a model have a limit that is counted here."""
+    return _compiled(model) is not _nothing
+
+
 @functools.cache
 def _compiled(model: type[base.Resource]) -> Check:
     return _check(structural.schema_of(model, descriptions=False, limits=True)) or _nothing

@@ -1,0 +1,53 @@
+"""What `webhooks manifests` writes is taken by a real API server, and lint agrees with it."""
+
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+import yaml
+
+from controllers import devcluster
+from tests.webhooks import test_lint
+from webhooks import lint
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.mark.parametrize(
+    "reference", ["crds:api", "tests.support.foundry:api"], ids=["platform", "foundry"]
+)
+def test_api_server_takes_every_manifest(api_server: devcluster.Cluster, reference: str) -> None:
+    made = subprocess.run(
+        [
+            *(sys.executable, "-m", "webhooks", "manifests", reference),
+            *("--service", "default/webhooks", "--cert-manager", "default/webhooks"),
+        ],
+        capture_output=True,
+        text=True,
+        check=True,
+    ).stdout
+
+    said = api_server.kubectl(
+        *("apply", "--server-side", "--force-conflicts", "--dry-run=server", "-f", "-"), input=made
+    ).stdout
+
+    assert len([*yaml.safe_load_all(made)]) == len(said.splitlines())
+
+
+@pytest.mark.parametrize(
+    "fault",
+    ["short name", "timeout out of bounds", "side effects", "no client", "plain http"],
+)
+def test_what_the_api_server_refuses_is_an_error(
+    api_server: devcluster.Cluster, fault: str
+) -> None:
+    change, _ = test_lint.FAULTS[fault]
+    value: Any = test_lint.configured(test_lint.WEBHOOK | change)
+
+    refused = api_server.kubectl(
+        "create", "--dry-run=server", "-f", "-", input=yaml.safe_dump(value), check=False
+    )
+
+    assert 0 != refused.returncode
+    assert any(one.level == "error" for one in lint.findings([value], test_lint.NOW))
