@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges prove-roundtrip prove-storage-switch prove-hostile bench-schemagen bench-cel bench-judge bench-conversion
+.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges prove-roundtrip prove-storage-switch prove-hostile bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -78,6 +78,9 @@ bench-judge: $(INSTALLED)  ## Start, verdict, memory and size of the in-process 
 
 bench-conversion: $(INSTALLED)  ## A conversion of a 3 KB AgentRun
 	$(BIN)/python -m tests.bench.bench_conversion
+
+bench-webhooks: $(INSTALLED)  ## The webhook server against one of controller-runtime (10 minutes)
+	@$(BIN)/python -m tests.bench.bench_webhooks
 
 # Locks every platform and Python; needs uv, which is itself a locked package of the group `lock`.
 lock: $(INSTALLED)  ## Lock the newest versions of all packages, with hashes

@@ -114,6 +114,8 @@ def _defaulted(
 
 def _only_adds(before: JSON, after: JSON) -> bool:
     """Whether all that was there is still there."""
+    if before is after:
+        return True
     if isinstance(before, dict) and isinstance(after, dict):
         return all(name in after and _only_adds(one, after[name]) for name, one in before.items())
     if isinstance(before, list) and isinstance(after, list):

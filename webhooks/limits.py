@@ -29,6 +29,8 @@ def problems(model: type[base.Resource], new: JSON, old: JSON | None) -> list[Pr
     A value that was too large before and is unchanged is no problem of this update: objects that
     are older than a limit stay usable.
     """
+    if not _quick_of(model)(new):
+        return []
     check = _compiled(model)
     before = {} if old is None else {e.problem.path: e.value for e in check(old, FieldPath())}
     return [
@@ -46,6 +48,62 @@ def has_any(model: type[base.Resource]) -> bool:
 @functools.cache
 def _compiled(model: type[base.Resource]) -> Check:
     return _check(structural.schema_of(model, descriptions=False, limits=True)) or _nothing
+
+
+Quick = Callable[[JSON], bool]
+"""Whether anything is over a limit, without saying where: what nearly every review asks."""
+
+
+@functools.cache
+def _quick_of(model: type[base.Resource]) -> Quick:
+    schema = structural.schema_of(model, descriptions=False, limits=True)
+    return _quick(schema) or _never
+
+
+def _never(value: JSON) -> bool:
+    del value
+    return False
+
+
+def _quick(schema: structural.Schema) -> Quick | None:
+    """The quick check of a node and what is below it; None where no limit is."""
+    limit, below = schema.get(structural.LIMIT), _quick_below(schema)
+    if limit is None:
+        return below
+    # A code point takes at most four bytes: what may be too long is looked at closely.
+    most = limit.limit // 4 if isinstance(limit, MaxBytes) else limit.limit
+    if below is None:
+        return lambda value: value.__class__ in _SIZED and len(value) > most
+    deeper = below
+
+    def quick(value: JSON) -> bool:
+        is_over = value.__class__ in _SIZED and len(value) > most
+        return is_over or deeper(value)
+
+    return quick
+
+
+_SIZED = frozenset({str, list, dict})
+
+
+def _quick_below(schema: structural.Schema) -> Quick | None:
+    if "items" in schema:
+        item = _quick(schema["items"])
+        return item and (lambda value: value.__class__ is list and any(map(item, value)))
+    if isinstance(schema.get("additionalProperties"), dict):
+        one = _quick(schema["additionalProperties"])
+        return one and (lambda value: value.__class__ is dict and any(map(one, value.values())))
+    fields = [(name, _quick(child)) for name, child in schema.get("properties", {}).items()]
+    checks = [(name, check) for name, check in fields if check is not None]
+
+    def quick(value: JSON) -> bool:
+        if value.__class__ is dict:
+            for name, check in checks:
+                if name in value and check(value[name]):
+                    return True
+        return False
+
+    return quick if checks else None
 
 
 def _nothing(value: JSON, path: FieldPath) -> Iterator[Excess]:

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
+import gc
 import pathlib
 import signal
 import socket
@@ -112,6 +113,7 @@ async def _work(orders: Orders, listener: socket.socket, channel: socket.socket)
     files = _Files(orders)
     loop.add_signal_handler(signal.SIGHUP, files.reload)
     async with _serving(orders, api, files, listener) as (found, counts):
+        _settle()
         writer.write(b'{"ready": true}\n')
         while not stopped.is_set():
             with contextlib.suppress(TimeoutError):
@@ -124,6 +126,17 @@ async def _work(orders: Orders, listener: socket.socket, channel: socket.socket)
         _report(writer, found, counts)
     watch.cancel()
     writer.close()
+
+
+def _settle() -> None:
+    """Spare what is there for good from garbage collection, and collect seldom.
+
+    A review's values are freed by reference counts; walking all models for each few reviews took
+    a third of the time (measured with `make bench-webhooks`).
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
 
 
 async def _until_alone(reader: asyncio.StreamReader, stopped: asyncio.Event) -> None:

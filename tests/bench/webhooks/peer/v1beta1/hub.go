@@ -1,0 +1,4 @@
+package v1beta1
+
+// Hub marks the version that the others convert to.
+func (*AgentRun) Hub() {}
