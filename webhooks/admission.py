@@ -145,4 +145,6 @@ def _reviewed(
     metadata = request.object.get("metadata")
     if type(metadata) is dict and metadata.get("deletionTimestamp") is not None:
         return reviews.allowed(request)
-    return *found, request.object, dataclasses.replace(facts, dry_run=request.dry_run)
+    if request.dry_run:
+        facts = dataclasses.replace(facts, dry_run=True)
+    return *found, request.object, facts

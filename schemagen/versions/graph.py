@@ -44,6 +44,8 @@ def convert(
     api: registry.Api, kind: registry.Kind, value: dict[str, JSON], *, source: str, target: str
 ) -> Converted:
     """Convert an object of ``kind`` between two of its versions; ``value`` is not changed."""
+    if source == target:
+        return Converted(value)
     dropped = 0
     for older, newer, way in pairs(kind, source, target):
         value, lost = _Step(api, older, newer, way).convert(value)
