@@ -6,7 +6,7 @@ even the deletion of the kind fail. Only what is no object of a served kind is a
 
 import sys
 from collections.abc import Generator
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 
@@ -36,15 +36,14 @@ def turns(converter: Converter, request: reviews.ConversionRequest, turn_bytes: 
         # A list is of one kind, and mostly of one version.
         found = _at_once(way, value)
         if found is None:
+            way, found = _at_once_anew(converter, value, request.desired_api_version, tried=way)
+        if found is None:
             plain = reviews.decode(bytes(value)) if isinstance(value, msgspec.Raw) else value
             try:
-                other = _way(converter, plain, request.desired_api_version)
+                way = _way(converter, plain, request.desired_api_version)
             except _ForeignObjectError as error:
                 return reviews.failed(request.envelope, f"{_place(index, plain)}: {error}")
-            found = _at_once(other, value) if other is not way else None
-            way = other
-            if found is None:
-                found = way.with_care(plain).value
+            found = way.with_care(plain).value
         objects.append(found)
         left -= len(memoryview(value)) if isinstance(value, msgspec.Raw) else turn_bytes
         if left <= 0:
@@ -61,6 +60,28 @@ def convert(converter: Converter, request: reviews.ConversionRequest) -> JSON:
             next(remaining)
         except StopIteration as end:
             return end.value
+
+
+class _Head(msgspec.Struct):
+    apiVersion: str  # noqa: N815 - the API's name
+    kind: str
+
+
+_HEAD: Final = msgspec.json.Decoder(_Head)
+
+
+def _at_once_anew(
+    converter: Converter, value: msgspec.Raw | JSON, desired: str, *, tried: Way | None
+) -> tuple[Way | None, Any]:
+    """The way of an object by its head alone, and the object if it may be converted at once."""
+    if not isinstance(value, msgspec.Raw):
+        return None, None
+    try:
+        head = _HEAD.decode(value)
+        way = _way(converter, {"apiVersion": head.apiVersion, "kind": head.kind}, desired)
+    except (msgspec.MsgspecError, _ForeignObjectError, RecursionError, UnicodeDecodeError):
+        return None, None
+    return way, None if way is tried else way.at_once(value)
 
 
 def _at_once(way: Way | None, value: msgspec.Raw | JSON) -> Any:

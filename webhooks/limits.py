@@ -6,11 +6,16 @@ branches of an object that carry a limit are walked.
 
 import dataclasses
 import functools
+import types
 from collections.abc import Callable, Iterator
+from typing import Annotated, Any
+
+import msgspec
 
 from schemagen import FieldPath, MaxBytes, MaxEntries, Problem, Reason, structural
 from schemagen.model import base
 from schemagen.problems import JSON
+from schemagen.versions import structs
 
 Check = Callable[[JSON, FieldPath], Iterator["Excess"]]
 
@@ -50,14 +55,25 @@ def _compiled(model: type[base.Resource]) -> Check:
     return _check(structural.schema_of(model, descriptions=False, limits=True)) or _nothing
 
 
-Quick = Callable[[JSON], bool]
-"""Whether anything is over a limit, without saying where: what nearly every review asks."""
-
-
 @functools.cache
-def _quick_of(model: type[base.Resource]) -> Quick:
-    schema = structural.schema_of(model, descriptions=False, limits=True)
-    return _quick(schema) or _never
+def _quick_of(model: type[base.Resource]) -> Callable[[JSON], bool]:
+    """Whether anything may be over a limit, without saying where: what every review asks.
+
+    msgspec reads the branches with limits in a fraction of the time that walking them takes; what
+    it does not take is looked at closely.
+    """
+    kind = _bounded(structural.schema_of(model, descriptions=False, limits=True))
+    if kind is None:
+        return _never
+
+    def quick(value: JSON) -> bool:
+        try:
+            msgspec.convert(value, kind)
+        except (msgspec.ValidationError, RecursionError):
+            return True
+        return False
+
+    return quick
 
 
 def _never(value: JSON) -> bool:
@@ -65,45 +81,37 @@ def _never(value: JSON) -> bool:
     return False
 
 
-def _quick(schema: structural.Schema) -> Quick | None:
-    """The quick check of a node and what is below it; None where no limit is."""
-    limit, below = schema.get(structural.LIMIT), _quick_below(schema)
-    if limit is None:
-        return below
-    # A code point takes at most four bytes: what may be too long is looked at closely.
-    most = limit.limit // 4 if isinstance(limit, MaxBytes) else limit.limit
-    if below is None:
-        return lambda value: value.__class__ in _SIZED and len(value) > most
-    deeper = below
-
-    def quick(value: JSON) -> bool:
-        is_over = value.__class__ in _SIZED and len(value) > most
-        return is_over or deeper(value)
-
-    return quick
+def _bounded(schema: structural.Schema) -> Any:
+    """The type of values below every limit of a node and of what is below it; None without one."""
+    limit, inner = schema.get(structural.LIMIT), _bounded_inner(schema)
+    match limit:
+        case None:
+            return inner
+        case MaxBytes():
+            # A code point takes at most four bytes.
+            return Annotated[str, msgspec.Meta(max_length=limit.limit // 4)]
+        case _:
+            whole = inner or (list[Any] if "items" in schema else dict[str, Any])
+            return Annotated[whole, msgspec.Meta(max_length=limit.limit)]
 
 
-_SIZED = frozenset({str, list, dict})
-
-
-def _quick_below(schema: structural.Schema) -> Quick | None:
+def _bounded_inner(schema: structural.Schema) -> Any:
     if "items" in schema:
-        item = _quick(schema["items"])
-        return item and (lambda value: value.__class__ is list and any(map(item, value)))
+        item = _bounded(schema["items"])
+        return item and types.GenericAlias(list, (item,))
     if isinstance(schema.get("additionalProperties"), dict):
-        one = _quick(schema["additionalProperties"])
-        return one and (lambda value: value.__class__ is dict and any(map(one, value.values())))
-    fields = [(name, _quick(child)) for name, child in schema.get("properties", {}).items()]
-    checks = [(name, check) for name, check in fields if check is not None]
-
-    def quick(value: JSON) -> bool:
-        if value.__class__ is dict:
-            for name, check in checks:
-                if name in value and check(value[name]):
-                    return True
-        return False
-
-    return quick if checks else None
+        one = _bounded(schema["additionalProperties"])
+        return one and types.GenericAlias(dict, (str, one))
+    bounded = {name: _bounded(child) for name, child in schema.get("properties", {}).items()}
+    fields = {name: kind for name, kind in bounded.items() if kind is not None}
+    if not fields:
+        return None
+    return msgspec.defstruct(
+        "Bounded",
+        [(structs.attribute(name), kind | None, None) for name, kind in fields.items()],
+        rename={structs.attribute(name): name for name in fields},
+        gc=False,
+    )
 
 
 def _nothing(value: JSON, path: FieldPath) -> Iterator[Excess]:
