@@ -23,13 +23,6 @@ import rich.progress
 from certs import files as certificates
 from tests.support import hostile
 
-DATA = pathlib.Path(__file__).parents[1] / "data"
-RUN = (DATA / "admission/pass/v1alpha1-workflow-without-steps-gets-one.json").read_bytes()
-GOOD = {
-    "/validate": RUN,
-    "/mutate": RUN,
-    "/convert": (DATA / "conversion/pass/up-everything-has-a-place.json").read_bytes(),
-}
 AT_ONCE = 8
 # Cases larger than this are sent now and then: the client would be what is measured.
 LARGE_BYTES = 256 * 1024
@@ -104,7 +97,7 @@ async def slow_connections(served: Serving) -> list[str]:
         for _, writer in opened:
             if not writer.is_closing():
                 writer.write(SLOW_HEAD[at : at + 1])
-        if await attacker.good("/validate", RUN) != 200:
+        if await attacker.good("/validate", hostile.RUN) != 200:
             wrong.append("a good request was not answered beside slow ones")
         await asyncio.sleep(1)
     still = sum([await _is_open(reader) for reader, _ in opened])
@@ -127,7 +120,7 @@ async def prove(number: int, seed: int, transport: str) -> int:
     """Attack, and say what came of it."""
     console = rich.console.Console(stderr=True)
     drawn = random.Random(seed)  # noqa: S311 - a choice of cases
-    corpus = hostile.corpus(GOOD)
+    corpus = hostile.corpus()
     small = [case for case in corpus if len(case.data) <= LARGE_BYTES]
     large = [case for case in corpus if len(case.data) > LARGE_BYTES]
     wrong: list[str] = []
@@ -145,7 +138,7 @@ async def prove(number: int, seed: int, transport: str) -> int:
                     for _ in range(batch)
                 ]
                 await attack(served, chosen, wrong)
-                for path, body in GOOD.items():
+                for path, body in hostile.GOOD.items():
                     if await served.attacker.good(path, body) != 200:
                         wrong.append(f"a good request to {path} was not answered")
                 done += batch

@@ -9,11 +9,19 @@ import dataclasses
 import gzip
 import itertools
 import json
+import pathlib
 import ssl
 from collections.abc import Iterator
 from typing import Any, Final
 
-PATHS: Final = ("/validate", "/mutate", "/convert")
+DATA: Final = pathlib.Path(__file__).parents[1] / "data"
+RUN: Final = (DATA / "admission/pass/v1alpha1-workflow-without-steps-gets-one.json").read_bytes()
+GOOD: Final = {
+    "/validate": RUN,
+    "/mutate": RUN,
+    "/convert": (DATA / "conversion/pass/up-everything-has-a-place.json").read_bytes(),
+}
+PATHS: Final = (*GOOD,)
 READ_SECONDS: Final = 10.0
 MIB: Final = 1024 * 1024
 
@@ -63,20 +71,20 @@ REFUSED: Final = frozenset({400, 404, 405, 408, 411, 413, 414, 415, 417, 431, 50
 ANSWERED: Final = frozenset({200, 400})
 
 
-def corpus(good: dict[str, bytes]) -> list[Case]:
-    """All cases; ``good`` has a review for each path."""
+def corpus() -> list[Case]:
+    """All cases."""
     return [
-        *_heads(good),
-        *_lengths(good),
-        *_chunks(good),
-        *_ways_to_leave(good),
+        *_heads(),
+        *_lengths(),
+        *_chunks(),
+        *_ways_to_leave(),
         *_bodies(),
-        *_reviews(good),
+        *_reviews(),
     ]
 
 
-def _heads(good: dict[str, bytes]) -> Iterator[Case]:
-    body = good["/validate"]
+def _heads() -> Iterator[Case]:
+    body = GOOD["/validate"]
     lines = {
         "empty line": b"\r\n\r\n",
         "nonsense": b"NONSENSE\r\n\r\n",
@@ -122,7 +130,7 @@ def _heads(good: dict[str, bytes]) -> Iterator[Case]:
     yield Case("gzip bomb", request("/convert", bomb, "Content-Encoding: gzip"), frozenset({415}))
 
 
-def _lengths(good: dict[str, bytes]) -> Iterator[Case]:
+def _lengths() -> Iterator[Case]:
     for path, length in itertools.product(
         PATHS, ("-1", "+5", "5 5", "0x10", "1e3", "9" * 30, "9" * 5000, "", " ", "5,5", "٣")
     ):
@@ -133,7 +141,7 @@ def _lengths(good: dict[str, bytes]) -> Iterator[Case]:
         yield Case(f"length: {path} {len(length)} {length[:10]!r}", data, REFUSED, ends=True)
     both = request("/validate", b"0\r\n\r\n", "Transfer-Encoding: chunked")
     yield Case("length and chunks", both, REFUSED | {200}, ends=True)
-    twice = request("/validate", good["/validate"], "Content-Length: 5")
+    twice = request("/validate", GOOD["/validate"], "Content-Length: 5")
     yield Case("two lengths", twice, REFUSED, ends=True)
     for path in PATHS:
         data = (
@@ -143,8 +151,8 @@ def _lengths(good: dict[str, bytes]) -> Iterator[Case]:
         yield Case(f"300 MB: {path}", data, frozenset({413}))
 
 
-def _chunks(good: dict[str, bytes]) -> Iterator[Case]:
-    body = good["/validate"]
+def _chunks() -> Iterator[Case]:
+    body = GOOD["/validate"]
     size = f"{len(body):x}\r\n".encode()
     chunks = {
         "size that is none": b"zz\r\n",
@@ -165,9 +173,9 @@ def _chunks(good: dict[str, bytes]) -> Iterator[Case]:
     yield Case("chunks: one byte each", chunked("/validate", single), frozenset({200}))
 
 
-def _ways_to_leave(good: dict[str, bytes]) -> Iterator[Case]:
+def _ways_to_leave() -> Iterator[Case]:
     for path in PATHS:
-        whole = request(path, good[path])
+        whole = request(path, GOOD[path])
         for at in (1, 20, len(whole) // 2, len(whole) - 1):
             yield Case(f"vanishes: {path} {at}", whole[:at], frozenset({None}), vanishes=True)
             yield Case(f"half-closed: {path} {at}", whole[:at], REFUSED, ends=True)
@@ -210,11 +218,11 @@ def _bodies() -> Iterator[Case]:
         yield Case(f"body: {path} {name}", request(path, body), BAD)
 
 
-def _reviews(good: dict[str, bytes]) -> Iterator[Case]:
+def _reviews() -> Iterator[Case]:
     odd: list[Any] = [None, 1, -1, 1.5, True, "", "x" * 100_000, [], {}, [None] * 1000, {"a": {}}]
     for path in PATHS:
         for member, value in itertools.product(_MEMBERS[path], odd):
-            review = json.loads(good[path])
+            review = json.loads(GOOD[path])
             *above, last = member.split(".")
             target = review
             for name in above:
@@ -222,9 +230,9 @@ def _reviews(good: dict[str, bytes]) -> Iterator[Case]:
             target[last] = value
             name = f"review: {path} {member} {json.dumps(value)[:20]}"
             yield Case(name, request(path, json.dumps(review).encode()), ANSWERED)
-        doubled = good[path].replace(b'"uid"', b'"uid": 7, "uid"', 1)
+        doubled = GOOD[path].replace(b'"uid"', b'"uid": 7, "uid"', 1)
         yield Case(f"review: {path} two uids", request(path, doubled), frozenset({200}))
-        many = json.loads(good[path])
+        many = json.loads(GOOD[path])
         if path == "/convert":
             many["request"]["objects"] = [None] * 100_000
         else:
