@@ -126,7 +126,7 @@ class Connection(asyncio.Protocol):
         self._head_bytes = self._body_bytes = 0
         self._content_type = self._encoding = ""
         self._length = 0
-        self._chunks: list[bytes] = []
+        self._body: bytes | bytearray = b""
         self._route: Route | None = None
 
     @property
@@ -230,16 +230,19 @@ class Connection(asyncio.Protocol):
             self._refuse_with(too_large(self._route))
         elif self._lean.bodies_bytes > self._limits.bodies_bytes:
             self._refuse(503, "too many bytes under review: try again")
-        else:
-            self._chunks.append(body)
+        elif not self._body:
+            self._body = body
+        elif isinstance(self._body, bytearray):
+            self._body += body
+        else:  # a list of tiny chunks would take many times their bytes
+            self._body = bytearray(self._body + body)
 
     def on_message_complete(self) -> None:
         """The request is there."""
         self._is_reading = False
         if self._is_ending or self._route is None:
             return
-        body = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._chunks = []
+        body, self._body = bytes(self._body), b""
         self._waiting.append((self._route, body, self._parser.should_keep_alive()))
         if len(self._waiting) > MOST_WAITING:
             self._pause_reading()
@@ -249,7 +252,7 @@ class Connection(asyncio.Protocol):
 
     def _answer_waiting(self) -> None:
         """Answer what waits, up to a review that has to wait itself."""
-        while self._waiting and self._task is None and self._transport is not None:
+        while self._waiting and self._task is None and not self._is_ending:
             route, body, keeps_alive = self._waiting.pop(0)
             started = time.perf_counter()
             self.deadline = float("inf")
@@ -324,7 +327,7 @@ class Connection(asyncio.Protocol):
         """Forget the bodies of this connection."""
         self._lean.bodies_bytes -= self._held_bytes
         self._held_bytes = 0
-        self._chunks = []
+        self._body = b""
         self._waiting.clear()
 
     def _count_head(self, size: int) -> None:
