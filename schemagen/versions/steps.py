@@ -390,7 +390,7 @@ def wrap(key: str) -> Step:
     return Wrap(up, down, key)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # a version is hashable
 class Words(Fn):
     """``enumeration``."""
 
@@ -711,7 +711,7 @@ def _object_at(value: dict[str, JSON], path: Path) -> dict[str, JSON]:
     return found if type(found) is dict else {}
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # a version is hashable
 class Tagged:
     """Objects whose other fields depend on a word: under each word, parts of their own.
 
@@ -765,7 +765,7 @@ def written_out(name: str, default: JSON) -> Part:
     return WrittenOut(up, Move((name,), (name,)).down, name=name)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, eq=False)  # a version is hashable
 class FlatUnion(PartFn):
     """``flat_union``."""
 

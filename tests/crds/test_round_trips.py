@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 
+import crds
 from schemagen import Kind
 from tests.support import round_trips
 
@@ -38,3 +39,10 @@ def test_objects_that_break_the_schema_keep_their_spec_and_metadata(
         round_trips.assert_nothing_is_lost(kind, value, version, other)
 
     check()
+
+
+def test_versions_can_be_looked_up_by() -> None:
+    """Caches are kept by version (``checking.of_version``), conversion and all."""
+    versions = [version for kind in crds.api for version in kind.versions]
+
+    assert len(versions) == len(set(versions))
