@@ -27,10 +27,9 @@ def review(api: Api, request: reviews.AdmissionRequest, facts: Facts = NO_FACTS)
     if not verdict["response"]["allowed"]:
         return verdict
     answer = mutate(api, request, facts)
-    told = {
-        name: verdict["response"][name] for name in ("warnings",) if name in verdict["response"]
-    }
-    return {**answer, "response": {**answer["response"], **told}}
+    if "warnings" in verdict["response"]:
+        answer["response"]["warnings"] = verdict["response"]["warnings"]
+    return answer
 
 
 def mutate(api: Api, request: reviews.AdmissionRequest, facts: Facts = NO_FACTS) -> JSON:

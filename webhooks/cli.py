@@ -26,7 +26,7 @@ from webhooks import (
     conversion,
     install,
     lint,
-    logs,
+    process,
     related,
     reviews,
     routes,
@@ -36,6 +36,12 @@ from webhooks import (
 )
 
 MOST_WORKERS = 4
+
+# What keeps a server from starting and is not its own fault.
+FAILURES = (
+    *(authority.CertificateError, kube.KubeError, TimeoutError, OSError, ValueError),
+    *(supervisor.StartError, routes.UnreadableError),
+)
 
 app = typer.Typer(
     help="Admission and conversion webhooks for any schemagen Api.",
@@ -52,14 +58,11 @@ SettingsFile = Annotated[
     typer.Option(help="YAML for the Api's rules, such as the policy of its operator."),
 ]
 
-# JSON of up to 1,024 levels (orjson's bound) is walked and written with two calls a level.
-RECURSION_LIMIT = 4096
-
 
 @app.callback()
 def _main() -> None:
     """Admission and conversion webhooks for any schemagen Api."""
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
+    process.allow_deep_json()
 
 
 @app.command()
@@ -98,7 +101,7 @@ def _answer(
     value = reviews.decode(body)
     try:
         if type(value) is dict and value.get("kind") == "ConversionReview":
-            return conversion.convert(Converter(api), reviews.conversion_request(body))
+            return conversion.convert(Converter(api), reviews.conversion_request(body)).answer
         answers = {
             "all": admission.review,
             "mutate": admission.mutate,
@@ -270,7 +273,7 @@ def serve(
 
     SIGHUP, or changed files, make it read certificates and settings again.
     """
-    logs.to_stderr()
+    process.log_to_stderr()
     api = _load(reference)
     _facts(settings)
     names = name or ["127.0.0.1", "localhost"]
@@ -301,9 +304,7 @@ def serve(
                 kubeconfig=kubeconfig,
             )
         )
-    except (authority.CertificateError, kube.KubeError, TimeoutError, OSError, ValueError) as error:
-        raise _failure(str(error)) from error
-    except (supervisor.StartError, routes.UnreadableError) as error:
+    except FAILURES as error:
         raise _failure(str(error)) from error
 
 

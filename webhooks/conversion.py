@@ -6,7 +6,7 @@ even the deletion of the kind fail. Only what is no object of a served kind is a
 
 import sys
 from collections.abc import Generator
-from typing import Any, Final, TypeAlias
+from typing import Any, Final, NamedTuple, TypeAlias, cast
 
 import msgspec
 
@@ -20,8 +20,15 @@ class _ForeignObjectError(ValueError):
     """An object that is none of the API's; the API server reads this, a misconfiguration."""
 
 
-Turns: TypeAlias = Generator[None, None, JSON]
-"""Yields while there is more to do, and returns the answer."""
+class Outcome(NamedTuple):
+    """The answer, and how many bytes of residue found no room in its objects."""
+
+    answer: JSON
+    dropped_bytes: int = 0
+
+
+Turns: TypeAlias = Generator[None, None, Outcome]
+"""Yields while there is more to do, and returns the outcome."""
 
 
 def turns(converter: Converter, request: reviews.ConversionRequest, turn_bytes: int) -> Turns:
@@ -30,6 +37,7 @@ def turns(converter: Converter, request: reviews.ConversionRequest, turn_bytes: 
     Yields whenever about ``turn_bytes`` were converted.
     """
     objects: list[Any] = []
+    dropped_bytes = 0
     way: Way | None = None
     left = turn_bytes
     for index, value in enumerate(request.objects):
@@ -42,24 +50,27 @@ def turns(converter: Converter, request: reviews.ConversionRequest, turn_bytes: 
             try:
                 way = _way(converter, plain, request.desired_api_version)
             except _ForeignObjectError as error:
-                return reviews.failed(request.envelope, f"{_place(index, plain)}: {error}")
-            found = way.with_care(plain).value
+                place = _place(index, plain)
+                return Outcome(reviews.failed(request.envelope, f"{place}: {error}"))
+            converted = way.with_care(plain)
+            found = converted.value
+            dropped_bytes += converted.dropped_bytes
         objects.append(found)
         left -= len(memoryview(value)) if isinstance(value, msgspec.Raw) else turn_bytes
         if left <= 0:
             left = turn_bytes
             yield
-    return reviews.converted(request, objects)
+    return Outcome(reviews.converted(request, objects), dropped_bytes)
 
 
-def convert(converter: Converter, request: reviews.ConversionRequest) -> JSON:
-    """The answer at once."""
+def convert(converter: Converter, request: reviews.ConversionRequest) -> Outcome:
+    """The outcome at once."""
     remaining = turns(converter, request, sys.maxsize)
     while True:
         try:
             next(remaining)
         except StopIteration as end:
-            return end.value
+            return cast("Outcome", end.value)
 
 
 class _Head(msgspec.Struct):

@@ -5,9 +5,11 @@ pkg/webhook/internal/metrics), so that dashboards made for it work, and more of 
 """
 
 import bisect
+import copy
 import dataclasses
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+import itertools
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
 
 from prometheus_client import core
 
@@ -81,21 +83,22 @@ class Counts:
         }
 
 
-def merged(snapshots: Iterable[Mapping[str, Any]]) -> dict[str, dict[tuple[str, ...], list[float]]]:
-    """Snapshots of several workers, added up: numbers by labels."""
-    found: dict[str, dict[tuple[str, ...], list[float]]] = {}
-    for snapshot in snapshots:
-        for name, width in _LABELS.items():
-            numbers = found.setdefault(name, {})
-            for row in snapshot.get(name, ()):
-                labels = tuple(map(str, row[:width]))
-                values = [one for item in row[width:] for one in _flat(item)]
-                before = numbers.get(labels, [0.0] * len(values))
-                numbers[labels] = [a + b for a, b in zip(before, values, strict=True)]
-    return found
+Numbers: TypeAlias = dict[str, dict[tuple[str, ...], list[float]]]
+"""What was counted, by name and labels."""
 
-
+# How many of a row's members are labels; the rest are numbers.
 _LABELS: Final = {"answers": 2, "timings": 1, "reviews": 4, "conversions": 2, "bytes": 2}
+
+
+def add(numbers: Numbers, snapshot: Mapping[str, Any]) -> None:
+    """Add a worker's snapshot to the numbers of others."""
+    for name, width in _LABELS.items():
+        found = numbers.setdefault(name, {})
+        for row in snapshot.get(name, ()):
+            labels = tuple(map(str, row[:width]))
+            values = [one for item in row[width:] for one in _flat(item)]
+            before = found.get(labels, [0.0] * len(values))
+            found[labels] = [a + b for a, b in zip(before, values, strict=True)]
 
 
 def _flat(item: Any) -> list[float]:
@@ -103,36 +106,75 @@ def _flat(item: Any) -> list[float]:
 
 
 class Collector:
-    """Shows what workers did, to prometheus_client."""
+    """What all workers did, for prometheus_client: those that run, and those that ended."""
 
-    def __init__(self, gone: list[Mapping[str, Any]], live: dict[int, Mapping[str, Any]]) -> None:
-        self._gone, self._live = gone, live
+    def __init__(self) -> None:
+        self.live: dict[int, Mapping[str, Any]] = {}
+        self._ended: Numbers = {}
+
+    def ended(self, pid: int) -> None:
+        """A worker is no more; what it did still counts."""
+        add(self._ended, self.live.pop(pid, {}))
 
     def collect(self) -> Iterator[core.Metric]:
         """Every metric."""
-        found = merged([*self._gone, *self._live.values()])
-        requests = core.CounterMetricFamily(
+        found: Numbers = copy.deepcopy(self._ended)
+        for snapshot in [{}, *self.live.values()]:
+            add(found, snapshot)
+        yield _counter(
             "controller_runtime_webhook_requests",
             "Total number of admission and conversion requests by HTTP status code.",
-            labels=["webhook", "code"],
+            ["webhook", "code"],
+            found["answers"],
         )
-        for labels, (count,) in found["answers"].items():
-            requests.add_metric(labels, count)
-        yield requests
         yield _latency(found["timings"])
         flying = core.GaugeMetricFamily(
             "controller_runtime_webhook_requests_in_flight",
             "Requests that are being read or answered.",
             labels=["webhook"],
         )
-        flying.add_metric(["all"], sum(one.get("in_flight", 0) for one in self._live.values()))
+        flying.add_metric(["all"], sum(one.get("in_flight", 0) for one in self.live.values()))
         yield flying
-        yield from _own(found)
-        workers = core.GaugeMetricFamily(
-            "kubewright_webhook_workers", "Worker processes that serve."
+        yield _counter(
+            "kubewright_admission_reviews",
+            "Admission reviews by kind, operation, version and verdict.",
+            ["kind", "operation", "version", "verdict"],
+            found["reviews"],
         )
-        workers.add_metric([], len(self._live))
-        yield workers
+        for at, (name, text) in enumerate(_CONVERSIONS.items()):
+            labels = ["version", "verdict"]
+            yield _counter(f"kubewright_conversion_{name}", text, labels, found["conversions"], at)
+        yield _counter(
+            "kubewright_webhook_bytes",
+            "Bytes of bodies, in and out.",
+            ["webhook", "direction"],
+            found["bytes"],
+        )
+        yield core.GaugeMetricFamily(
+            "kubewright_webhook_workers", "Worker processes that serve.", value=len(self.live)
+        )
+
+
+# The numbers of a conversion's row.
+_CONVERSIONS: Final = {
+    "reviews": "Conversion reviews by wanted version.",
+    "objects": "Objects in conversion reviews.",
+    "dropped_bytes": "Bytes of residue that found no room.",
+}
+
+
+def _counter(
+    name: str,
+    text: str,
+    labels: Sequence[str],
+    rows: Mapping[tuple[str, ...], Sequence[float]],
+    at: int = 0,
+) -> core.Metric:
+    """A counter of the number at a place of each row."""
+    counter = core.CounterMetricFamily(name, text, labels=labels)
+    for values, numbers in rows.items():
+        counter.add_metric(values, numbers[at])
+    return counter
 
 
 def _latency(timings: Mapping[tuple[str, ...], list[float]]) -> core.Metric:
@@ -143,38 +185,6 @@ def _latency(timings: Mapping[tuple[str, ...], list[float]]) -> core.Metric:
     )
     for labels, (seconds, *counts) in timings.items():
         bounds = [*map(str, BUCKETS), "+Inf"]
-        totals = [sum(counts[: at + 1]) for at in range(len(counts))]
+        totals = itertools.accumulate(counts)
         latency.add_metric(labels, [*zip(bounds, totals, strict=True)], seconds)
     return latency
-
-
-def _own(found: Mapping[str, Mapping[tuple[str, ...], list[float]]]) -> Iterator[core.Metric]:
-    reviews = core.CounterMetricFamily(
-        "kubewright_admission_reviews",
-        "Admission reviews by kind, operation, version and verdict.",
-        labels=["kind", "operation", "version", "verdict"],
-    )
-    for labels, (count,) in found["reviews"].items():
-        reviews.add_metric(labels, count)
-    yield reviews
-    names = ("reviews", "objects", "dropped_bytes")
-    texts = (
-        "Conversion reviews by wanted version.",
-        "Objects in conversion reviews.",
-        "Bytes of residue that found no room.",
-    )
-    for at, (name, text) in enumerate(zip(names, texts, strict=True)):
-        metric = core.CounterMetricFamily(
-            f"kubewright_conversion_{name}", text, labels=["version", "verdict"]
-        )
-        for labels, counts in found["conversions"].items():
-            metric.add_metric(labels, counts[at])
-        yield metric
-    sizes = core.CounterMetricFamily(
-        "kubewright_webhook_bytes",
-        "Bytes of bodies, in and out.",
-        labels=["webhook", "direction"],
-    )
-    for labels, (count,) in found["bytes"].items():
-        sizes.add_metric(labels, count)
-    yield sizes

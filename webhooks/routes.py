@@ -81,6 +81,24 @@ class Route:
     review: Callable[[bytes], Answer | Awaitable[Answer]]
 
 
+def refused(route: Route | None, method: bytes, content_type: str, encoding: str) -> Answer | None:
+    """The answer to a request that is refused for its head, if it is."""
+    if route is None:
+        return refusal(404, "expected /mutate, /validate or /convert")
+    if method != b"POST":
+        return refusal(405, f"expected POST at {route.path}")
+    if content_type.partition(";")[0].strip().lower() != "application/json":
+        return refusal(415, f"expected Content-Type application/json, got {content_type}")
+    if encoding.lower() not in {"", "identity"}:
+        return refusal(415, "expected a body without Content-Encoding")
+    return None
+
+
+def too_large(route: Route) -> Answer:
+    """The refusal of a body over its limit."""
+    return refusal(413, f"expected at most {route.max_body_bytes} bytes in {route.path}")
+
+
 Observe = Callable[[str, Answer, float, int], None]
 """Is told of an answer: its path, itself, the seconds that it took, the bytes of the request."""
 
@@ -197,11 +215,18 @@ def _admitted(request: reviews.AdmissionRequest, answer: JSON) -> Answer:
 _REFUSALS: Final = {reviews.UNPROCESSABLE: "denied"}
 
 
-def _converted(request: reviews.ConversionRequest, answer: JSON) -> Answer:
+def _converted(request: reviews.ConversionRequest, outcome: conversion.Outcome) -> Answer:
+    answer, dropped_bytes = outcome
     status = answer["response"]["result"]["status"]
-    verdict = "converted" if status == "Success" else "failed"
-    version = request.desired_api_version.rpartition("/")[2]
-    about = About(request.envelope.uid, version, verdict, objects=len(request.objects))
+    about = About(
+        request.envelope.uid,
+        request.desired_api_version.rpartition("/")[2],
+        "converted" if status == "Success" else "failed",
+        objects=len(request.objects),
+        dropped_bytes=dropped_bytes,
+    )
+    if dropped_bytes:
+        log.warning("residue dropped", uid=about.uid, bytes=dropped_bytes)
     return Answer(200, reviews.encode(answer), about=about)
 
 

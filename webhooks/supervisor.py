@@ -54,8 +54,7 @@ class Supervisor:
     ) -> None:
         self._orders, self._listener, self._check = orders, listener, check
         self._workers = workers
-        self._live: dict[int, Mapping[str, Any]] = {}
-        self._gone: list[Mapping[str, Any]] = []
+        self._counted = metrics.Collector()
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._is_ready = asyncio.Event()
@@ -97,7 +96,7 @@ class Supervisor:
         """Why no new call should be sent here; nothing if one may."""
         if self._is_stopping:
             return "draining"
-        return self._check() if self._live else "no worker serves"
+        return self._check() if self._counted.live else "no worker serves"
 
     async def _keep_running(self) -> None:
         pause = 0.1
@@ -132,21 +131,19 @@ class Supervisor:
             writer.close()
         code = await process.wait()
         del self._processes[process.pid]
-        last = self._live.pop(process.pid, None)
-        if last is not None:
-            self._gone.append(last)
+        self._counted.ended(process.pid)
         return code
 
     def _heard(self, pid: int, snapshot: Mapping[str, Any]) -> None:
-        self._live[pid] = snapshot
-        if len(self._live) == self._workers:
+        self._counted.live[pid] = snapshot
+        if len(self._counted.live) == self._workers:
             self._is_ready.set()
 
     @contextlib.asynccontextmanager
     async def health(self, host: str, port: int) -> AsyncIterator[str]:
         """Serve ``/livez``, ``/readyz`` and ``/metrics`` inside the context; its value: where."""
         registry = prometheus_client.CollectorRegistry()
-        registry.register(metrics.Collector(self._gone, self._live))
+        registry.register(self._counted)
 
         async def livez(_: web.Request) -> web.Response:
             return web.Response(text="ok\n")

@@ -9,7 +9,6 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
-import gc
 import pathlib
 import signal
 import socket
@@ -27,7 +26,7 @@ from certs import authority
 from certs import files as certificates
 from schemagen import Api, Facts
 from schemagen import files as apis
-from webhooks import admission, logs, routes, server
+from webhooks import admission, process, routes, server
 from webhooks.journal import Journal
 from webhooks.metrics import Counts
 from webhooks.routes import Answer
@@ -88,7 +87,8 @@ def main(orders: str, listener: int, channel: int) -> int:
         listener: The descriptor of the listening socket.
         channel: The descriptor of the socket to the supervisor.
     """
-    logs.to_stderr()
+    process.log_to_stderr()
+    process.allow_deep_json()
     work = _work(
         msgspec.json.decode(orders, type=Orders),
         socket.socket(fileno=listener),
@@ -113,7 +113,6 @@ async def _work(orders: Orders, listener: socket.socket, channel: socket.socket)
     files = _Files(orders)
     loop.add_signal_handler(signal.SIGHUP, files.reload)
     async with _serving(orders, api, files, listener) as (found, counts):
-        _settle()
         writer.write(b'{"ready": true}\n')
         while not stopped.is_set():
             with contextlib.suppress(TimeoutError):
@@ -126,17 +125,6 @@ async def _work(orders: Orders, listener: socket.socket, channel: socket.socket)
         _report(writer, found, counts)
     watch.cancel()
     writer.close()
-
-
-def _settle() -> None:
-    """Spare what is there for good from garbage collection, and collect seldom.
-
-    A review's values are freed by reference counts; walking all models for each few reviews took
-    a third of the time (measured with `make bench-webhooks`).
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 20)
 
 
 async def _until_alone(reader: asyncio.StreamReader, stopped: asyncio.Event) -> None:

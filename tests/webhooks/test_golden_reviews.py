@@ -32,7 +32,7 @@ def answer_of(path: pathlib.Path) -> Any:
     body = path.read_bytes()
     try:
         if "conversion/" in str(path.relative_to(DATA)):
-            answer = conversion.convert(CONVERTER, reviews.conversion_request(body))
+            answer = conversion.convert(CONVERTER, reviews.conversion_request(body)).answer
         else:
             request = reviews.admission_request(reviews.decode(body))
             answer = admission.review(crds.api, request)

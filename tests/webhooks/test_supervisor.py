@@ -45,6 +45,12 @@ class Served:
         async with session.post(self.url + path, data=body, headers=headers) as response:
             return response.status, await response.json(), response.headers.get("Connection", "")
 
+    async def text(self, session: aiohttp.ClientSession, path: str, body: bytes) -> str:
+        """The answer as it came."""
+        headers = {"Content-Type": "application/json"}
+        async with session.post(self.url + path, data=body, headers=headers) as response:
+            return await response.text()
+
     async def shown(self, path: str) -> tuple[int, str]:
         """What the health listener says."""
         async with aiohttp.ClientSession() as session, session.get(self.health + path) as response:
@@ -224,3 +230,26 @@ async def test_worker_that_cannot_start_ends_the_server(tmp_path: pathlib.Path) 
 
     assert 2 == process.returncode
     assert "missing" in said.decode()
+
+
+async def test_deeply_nested_settings_are_reviewed_and_converted(tmp_path: pathlib.Path) -> None:
+    deep = b'{"a":' * 1010 + b"1" + b"}" * 1010
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("policy: {secrets: {denied: [root]}}\n")
+    run = json.loads(CONVERSION)["request"]["objects"][0]
+    run["spec"]["runtime"]["config"] = "DEEP"
+    conversion, review = json.loads(CONVERSION), json.loads(REVIEW)
+    conversion["request"]["objects"] = [run]
+    review["request"]["object"] = run
+
+    async with (
+        serving(tmp_path, "--settings", str(settings)) as served,
+        served.session() as session,
+    ):
+        texts = [
+            await served.text(session, path, json.dumps(value).encode().replace(b'"DEEP"', deep))
+            for path, value in (("/convert", conversion), ("/validate", review))
+        ]
+
+    assert ["Success" in texts[0], '"allowed":true' in texts[1]] == [True, True], texts[1][:300]
+    assert deep.decode() in texts[0]

@@ -8,17 +8,12 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from typing import Final
 
 from aiohttp import web
 
 from webhooks import routes
 from webhooks.routes import Answer, Observe, Route
-from webhooks.transports import lean
-
-# The API server keeps idle connections for 90 s (Go's default transport) and fails the next call
-# on one that we closed first.
-KEEPALIVE_SECONDS: Final = 120.0
+from webhooks.transports.lean import Limits
 
 
 @contextlib.asynccontextmanager
@@ -46,7 +41,7 @@ class Http:
         app = web.Application()
         for route in paths.values():
             app.router.add_post(route.path, self._handler(route))
-        self.runner = web.AppRunner(app, access_log=None, keepalive_timeout=KEEPALIVE_SECONDS)
+        self.runner = web.AppRunner(app, access_log=None, keepalive_timeout=Limits().idle_seconds)
 
     def drain(self) -> None:
         """From now on every answer closes its connection."""
@@ -73,12 +68,12 @@ class Http:
 
 async def _respond(route: Route, request: web.Request) -> Answer:
     encoding = request.headers.get("Content-Encoding", "")
-    refused = lean.check(route, b"POST", request.headers.get("Content-Type", ""), encoding)
+    refused = routes.refused(route, b"POST", request.headers.get("Content-Type", ""), encoding)
     if refused is not None:
         return refused
     body = await _body(request, route.max_body_bytes)
     if body is None:
-        return lean.too_large(route)
+        return routes.too_large(route)
     found = routes.answer(route, body)
     return found if isinstance(found, Answer) else await found
 

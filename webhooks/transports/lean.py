@@ -212,11 +212,13 @@ class Connection(asyncio.Protocol):
             return
         path = httptools.parse_url(self._url).path.decode("latin-1")
         self._route = self._lean.paths.get(path)
-        refused = check(self._route, self._parser.get_method(), self._content_type, self._encoding)
+        refused = routes.refused(
+            self._route, self._parser.get_method(), self._content_type, self._encoding
+        )
         if refused is not None:
             self._refuse_with(refused)
         elif self._route is not None and self._length > self._route.max_body_bytes:
-            self._refuse_with(too_large(self._route))
+            self._refuse_with(routes.too_large(self._route))
         self.deadline = self._lean.loop.time() + self._limits.body_seconds
 
     def on_body(self, body: bytes) -> None:
@@ -227,7 +229,7 @@ class Connection(asyncio.Protocol):
         self._held_bytes += len(body)
         self._lean.bodies_bytes += len(body)
         if self._body_bytes > self._route.max_body_bytes:
-            self._refuse_with(too_large(self._route))
+            self._refuse_with(routes.too_large(self._route))
         elif self._lean.bodies_bytes > self._limits.bodies_bytes:
             self._refuse(503, "too many bytes under review: try again")
         elif not self._body:
@@ -351,21 +353,3 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._is_ending = True
             self._transport.close()
-
-
-def check(route: Route | None, method: bytes, content_type: str, encoding: str) -> Answer | None:
-    """Why a request is refused for its head, if it is."""
-    if route is None:
-        return routes.refusal(404, "expected /mutate, /validate or /convert")
-    if method != b"POST":
-        return routes.refusal(405, f"expected POST at {route.path}")
-    if content_type.partition(";")[0].strip().lower() != "application/json":
-        return routes.refusal(415, f"expected Content-Type application/json, got {content_type}")
-    if encoding.lower() not in {"", "identity"}:
-        return routes.refusal(415, "expected a body without Content-Encoding")
-    return None
-
-
-def too_large(route: Route) -> Answer:
-    """The refusal of a body over its limit."""
-    return routes.refusal(413, f"expected at most {route.max_body_bytes} bytes in {route.path}")

@@ -1,0 +1,75 @@
+"""What workers did adds up, and Prometheus reads it."""
+
+import json
+import pathlib
+
+import prometheus_client
+import pytest
+
+import crds
+from webhooks import routes
+from webhooks.metrics import Collector, Counts
+
+DATA = pathlib.Path(__file__).parents[1] / "data"
+CONVERSION = DATA / "conversion/pass/up-everything-has-a-place.json"
+DROPPED = 'kubewright_conversion_dropped_bytes_total{verdict="converted",version="v1beta1"}'
+OBJECTS = 'kubewright_conversion_objects_total{verdict="converted",version="v1beta1"}'
+
+
+def shown(collector: Collector) -> dict[str, float]:
+    """Every sample by its name and labels, as Prometheus reads them."""
+    registry = prometheus_client.CollectorRegistry()
+    registry.register(collector)
+    lines = prometheus_client.generate_latest(registry).decode().splitlines()
+    samples = [line.rsplit(" ", 1) for line in lines if not line.startswith("#")]
+    return {name: float(value) for name, value in samples}
+
+
+def converted(prompt: str) -> Counts:
+    """The counts of a worker that converted one run with a prompt that only v1alpha1 can say."""
+    review = json.loads(CONVERSION.read_text())
+    review["request"]["objects"][0]["spec"]["systemPrompt"] = prompt
+    answer = routes.answer(routes.routes(crds.api)["/convert"], json.dumps(review).encode())
+    assert isinstance(answer, routes.Answer)
+    counts = Counts()
+    counts.add("/convert", answer, 0.0003, 100)
+    return counts
+
+
+@pytest.mark.parametrize(("prompt", "least"), [("short", 0), ("x" * 70_000, 70_000)])
+def test_residue_without_room_is_counted(prompt: str, least: int) -> None:
+    collector = Collector()
+
+    collector.live[1] = converted(prompt).snapshot()
+
+    assert least <= shown(collector)[DROPPED] <= least + 1000 * (least > 0)
+
+
+def test_worker_that_ended_still_counts_and_is_not_kept_itself() -> None:
+    collector = Collector()
+    for pid in range(3):
+        collector.live[pid] = converted("short").snapshot()
+        collector.ended(pid)
+    collector.live[9] = converted("short").snapshot()
+
+    found = shown(collector)
+
+    assert [4.0, 1.0] == [found[OBJECTS], found["kubewright_webhook_workers"]]
+    assert [9] == [*collector.live]
+
+
+def test_latency_is_a_histogram_whose_buckets_add_up() -> None:
+    collector = Collector()
+    collector.live[1] = converted("short").snapshot()
+
+    found = shown(collector)
+
+    name = "controller_runtime_webhook_latency_seconds_bucket"
+    assert [0.0, 1.0, 1.0] == [
+        found[f'{name}{{le="{bound}",webhook="/convert"}}']
+        for bound in ("0.00025", "0.0005", "+Inf")
+    ]
+
+
+def test_nothing_was_done_yet() -> None:
+    assert 0.0 == shown(Collector())["kubewright_webhook_workers"]
