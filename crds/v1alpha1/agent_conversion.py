@@ -5,11 +5,11 @@ from typing import Final
 
 from crds.v1alpha1 import conversion_parts, implementationspec_conversion
 from schemagen.problems import JSON
-from schemagen.versions import steps
+from schemagen.versions import records, steps
 
 # --- environment (row 3): later variables win, and only v1beta1 can refer to a value -----------
 
-VARIABLE = conversion_parts.written_out(steps.record(steps.keep("name", "value")), "valueFrom")
+VARIABLE = conversion_parts.written_out(records.record(records.keep("name", "value")), "valueFrom")
 ENV = steps.each_by_last("name", VARIABLE)
 
 # --- policy (row 4): an empty list allowed everything ------------------------------------------
@@ -48,8 +48,8 @@ LISTS: Final = {
         implementationspec_conversion.PROVIDER,
     ),
 }
-READABLE_POLICY = steps.record(
-    *(steps.move(old, new, _allowance(item)) for old, (new, item) in LISTS.items())
+READABLE_POLICY = records.record(
+    *(records.move(old, new, _allowance(item)) for old, (new, item) in LISTS.items())
 )
 
 
@@ -91,17 +91,17 @@ def _prompt_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
     steps.put(old, ("systemPrompt",), steps.text().down(steps.get(union, ("inline",))))
 
 
-DEFAULTS = steps.record(
-    steps.move("timeoutSeconds", "timeout", steps.to_duration()),
-    steps.move("retryLimit", "retry.limit", steps.integer(least=0)),
-    steps.PartFn(_prompt_up, _prompt_down),
+DEFAULTS = records.record(
+    records.move("timeoutSeconds", "timeout", steps.to_duration()),
+    records.move("retryLimit", "retry.limit", steps.integer(least=0)),
+    records.PartFn(_prompt_up, _prompt_down),
 )
 
-SPEC = steps.record(
-    steps.keep("providerRef", "config", "memoryRef", "vcsRef"),
-    steps.same_name("env", ENV),
-    steps.move("security", "policy", POLICY),
-    steps.move("defaults", "runDefaults", DEFAULTS),
+SPEC = records.record(
+    records.keep("providerRef", "config", "memoryRef", "vcsRef"),
+    records.same_name("env", ENV),
+    records.move("security", "policy", POLICY),
+    records.move("defaults", "runDefaults", DEFAULTS),
 )
 
 CONVERSION = conversion_parts.conversion(SPEC, conversion_parts.status())

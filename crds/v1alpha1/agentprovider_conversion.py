@@ -4,7 +4,7 @@ from typing import Final
 
 from crds.v1alpha1 import conversion_parts
 from schemagen.problems import JSON
-from schemagen.versions import steps
+from schemagen.versions import records, steps
 
 # --- environment (rows 23, 24): templates and Secrets are one list -----------------------------
 
@@ -22,11 +22,11 @@ SECRETS = steps.each_by_last(
     "name",
     steps.when(
         _is_complete,
-        steps.record(
-            steps.keep("name"),
-            steps.move("secretName", "valueFrom.secretKeyRef.name"),
-            steps.move("key", "valueFrom.secretKeyRef.key"),
-            steps.move("optional", "valueFrom.secretKeyRef.optional"),
+        records.record(
+            records.keep("name"),
+            records.move("secretName", "valueFrom.secretKeyRef.name"),
+            records.move("key", "valueFrom.secretKeyRef.key"),
+            records.move("optional", "valueFrom.secretKeyRef.optional"),
         ),
     ),
 )
@@ -66,7 +66,7 @@ def _env_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
         old["secretEnv"] = secrets
 
 
-ENV = steps.PartFn(_env_up, _env_down)
+ENV = records.PartFn(_env_up, _env_down)
 
 
 def _without(value: dict[str, JSON], path: steps.Path) -> dict[str, JSON]:
@@ -91,24 +91,26 @@ def _without_lists(spec: dict[str, JSON]) -> dict[str, JSON]:
 
 # --- adapter (row 22): free-form settings become typed ones ------------------------------------
 
-FILE = steps.record(steps.same_name("path", steps.text()), steps.same_name("content", steps.text()))
-ARTIFACT = steps.record(
-    tuple(steps.same_name(name, steps.text()) for name in ("name", "path", "key", "url"))
+FILE = records.record(
+    records.same_name("path", steps.text()), records.same_name("content", steps.text())
+)
+ARTIFACT = records.record(
+    tuple(records.same_name(name, steps.text()) for name in ("name", "path", "key", "url"))
 )
 TEXTS = steps.exact(steps.each(steps.text()))
 FLAG = steps.typed(bool)
 
-CODEX = steps.sealed_record(
+CODEX = records.sealed_record(
     (
         *(
-            steps.same_name(name, steps.text())
+            records.same_name(name, steps.text())
             for name in (
                 *("binaryPath", "cwd", "model", "effort", "prompt", "threadId"),
                 *("baseInstructions", "developerInstructions"),
             )
         ),
-        steps.same_name("cliConfigOverrides", TEXTS),
-        steps.same_name(
+        records.same_name("cliConfigOverrides", TEXTS),
+        records.same_name(
             "sandbox",
             steps.enumeration(
                 {
@@ -118,7 +120,7 @@ CODEX = steps.sealed_record(
                 }
             ),
         ),
-        steps.same_name(
+        records.same_name(
             "approval",
             steps.enumeration(
                 {
@@ -129,45 +131,45 @@ CODEX = steps.sealed_record(
                 }
             ),
         ),
-        steps.same_name("threadConfig", steps.typed(dict)),
-        steps.same_name(
+        records.same_name("threadConfig", steps.typed(dict)),
+        records.same_name(
             "goal",
             steps.exact(
-                steps.record(
-                    steps.same_name("objective", steps.text()),
-                    steps.same_name("tokenBudget", steps.integer(least=1, most=2**63 - 1)),
+                records.record(
+                    records.same_name("objective", steps.text()),
+                    records.same_name("tokenBudget", steps.integer(least=1, most=2**63 - 1)),
                 )
             ),
         ),
-        steps.move("bootstrapTimeoutMs", "bootstrapTimeout", conversion_parts.MILLISECONDS),
-        steps.same_name("experimentalRawEvents", FLAG),
-        steps.same_name("persistExtendedHistory", FLAG),
+        records.move("bootstrapTimeoutMs", "bootstrapTimeout", conversion_parts.MILLISECONDS),
+        records.same_name("experimentalRawEvents", FLAG),
+        records.same_name("persistExtendedHistory", FLAG),
     ),
     extra="extra",
 )
-EXEC = steps.sealed_record(
+EXEC = records.sealed_record(
     (
-        steps.same_name("binary", steps.text()),
-        steps.move("argsTemplate", "args", TEXTS),
-        steps.move("envTemplate", "env", steps.exact(TEMPLATES)),
-        steps.move("inputFiles", "files", steps.exact(steps.each_by("path", FILE))),
-        steps.same_name("outputArtifacts", steps.exact(steps.each_by("name", ARTIFACT))),
+        records.same_name("binary", steps.text()),
+        records.move("argsTemplate", "args", TEXTS),
+        records.move("envTemplate", "env", steps.exact(TEMPLATES)),
+        records.move("inputFiles", "files", steps.exact(steps.each_by("path", FILE))),
+        records.same_name("outputArtifacts", steps.exact(steps.each_by("name", ARTIFACT))),
     ),
     extra="extra",
 )
-TYPE = steps.move(
+TYPE = records.move(
     "type", "type", steps.enumeration({"codex-app-server": "CodexAppServer", "exec": "Exec"})
 )
-CODEX_ARM = steps.move("codex", "codexAppServer", CODEX)
-EXEC_ARM = steps.same_name("exec", EXEC)
+CODEX_ARM = records.move("codex", "codexAppServer", CODEX)
+EXEC_ARM = records.same_name("exec", EXEC)
 # Settings of an adapter that is not meant are extra.
 ADAPTERS: Final = {
-    "codex-app-server": steps.sealed_record((TYPE, CODEX_ARM), extra="extra"),
-    "exec": steps.sealed_record((TYPE, EXEC_ARM), extra="extra"),
+    "codex-app-server": records.sealed_record((TYPE, CODEX_ARM), extra="extra"),
+    "exec": records.sealed_record((TYPE, EXEC_ARM), extra="extra"),
 }
-UNKNOWN_ADAPTER = steps.sealed_record((TYPE,), extra="extra")
+UNKNOWN_ADAPTER = records.sealed_record((TYPE,), extra="extra")
 # What the API server converts may be a part of an object, without type and binary.
-UNTYPED_ADAPTER = steps.sealed_record((TYPE, CODEX_ARM, EXEC_ARM), extra="extra")
+UNTYPED_ADAPTER = records.sealed_record((TYPE, CODEX_ARM, EXEC_ARM), extra="extra")
 
 
 def _adapter_of(word: JSON) -> steps.Step:
@@ -207,32 +209,33 @@ def _adapter_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
         old["adapter"] = _without_lists({**old, "adapter": settings})["adapter"]
 
 
-ADAPTER = steps.PartFn(_adapter_up, _adapter_down)
+ADAPTER = records.PartFn(_adapter_up, _adapter_down)
 
 # --- files (row 25) and the rest ---------------------------------------------------------------
 
 FILES = steps.each_by("path", conversion_parts.written_out(FILE, "configMapKeyRef", "secretKeyRef"))
-WORKLOAD = steps.record(
-    steps.keep("image", "serviceAccountName"),
-    steps.same_name(
+WORKLOAD = records.record(
+    records.keep("image", "serviceAccountName"),
+    records.same_name(
         "serviceAccountToken",
-        steps.record(steps.keep("audience", "expirationSeconds", "mountPath")),
+        records.record(records.keep("audience", "expirationSeconds", "mountPath")),
     ),
-    steps.same_name("resources", conversion_parts.RESOURCES),
+    records.same_name("resources", conversion_parts.RESOURCES),
 )
 CAPACITY = steps.enumeration({"degrade": "Degrade", "block": "Block"})
 
-SPEC = steps.record(
-    steps.move("binary", "runner.command"),
-    steps.move("argsTemplate", "runner.args"),
+SPEC = records.record(
+    records.move("binary", "runner.command"),
+    records.move("argsTemplate", "runner.args"),
     ADAPTER,
     ENV,  # after the adapter upwards, so before it downwards: the adapter looks at secretEnv
-    steps.move("inputFiles", "files", FILES),
-    steps.same_name("outputArtifacts", steps.each_by("name", ARTIFACT)),
-    steps.same_name(
-        "health", steps.record(steps.move("capacityFailurePolicy", "onCapacityExhausted", CAPACITY))
+    records.move("inputFiles", "files", FILES),
+    records.same_name("outputArtifacts", steps.each_by("name", ARTIFACT)),
+    records.same_name(
+        "health",
+        records.record(records.move("capacityFailurePolicy", "onCapacityExhausted", CAPACITY)),
     ),
-    steps.same_name("workload", WORKLOAD),
+    records.same_name("workload", WORKLOAD),
 )
 
 CONVERSION = conversion_parts.conversion(

@@ -6,7 +6,7 @@ from crds.v1alpha1 import conversion_parts, implementationspec_conversion
 from crds.v1beta1 import core
 from schemagen import Model
 from schemagen.problems import JSON
-from schemagen.versions import shape, steps
+from schemagen.versions import records, shape, steps
 
 TEMPLATE: Final = "agents.proompteng.ai/template"
 RETAIN: Final = "agents.proompteng.ai/retain"
@@ -34,157 +34,161 @@ def _model_list(model: type[Model]) -> steps.Step:
 # --- implementation (row 6): specRef and inline are one union ---------------------------------
 
 # With both, v1alpha1 controllers take the inline one.
-IMPLEMENTATION = steps.FirstOf(
+IMPLEMENTATION = records.FirstOf(
     (
-        steps.move(
+        records.move(
             "implementation.inline", "implementation.inline", implementationspec_conversion.SPEC
         ),
-        steps.move("implementationSpecRef", "implementation.specRef"),
+        records.move("implementationSpecRef", "implementation.specRef"),
     )
 )
 
 # --- workload (rows 13, 14) -------------------------------------------------------------------
 
-VOLUME = steps.record(
-    steps.keep("name", "mountPath", "readOnly"),
-    steps.flat_union(
+VOLUME = records.record(
+    records.keep("name", "mountPath", "readOnly"),
+    records.flat_union(
         "type",
         emptyDir=(
             "emptyDir",
-            steps.record(
-                steps.same_name("sizeLimit", conversion_parts.QUANTITY), steps.keep("medium")
+            records.record(
+                records.same_name("sizeLimit", conversion_parts.QUANTITY), records.keep("medium")
             ),
         ),
-        pvc=("persistentVolumeClaim", steps.record(steps.keep("claimName"))),
-        secret=("secret", steps.record(steps.keep("secretName"))),
+        pvc=("persistentVolumeClaim", records.record(records.keep("claimName"))),
+        secret=("secret", records.record(records.keep("secretName"))),
     ),
 )
 
-WORKLOAD = steps.record(
-    steps.keep("image"),
-    steps.same_name("resources", conversion_parts.RESOURCES),
-    steps.same_name("volumes", steps.each_by("name", VOLUME)),
+WORKLOAD = records.record(
+    records.keep("image"),
+    records.same_name("resources", conversion_parts.RESOURCES),
+    records.same_name("volumes", steps.each_by("name", VOLUME)),
 )
 
 # --- steps (rows 9, 10, 11) -------------------------------------------------------------------
 
 PARAMETERS = steps.map_to_list("name", "value")
 
-LOOP = steps.record(
-    steps.keep("maxIterations"),
-    steps.move(
+LOOP = records.record(
+    records.keep("maxIterations"),
+    records.move(
         "condition",
         "while",
-        steps.record(
-            steps.Constant("type", "cel"),
-            steps.move("expression", "cel"),
-            steps.move(
+        records.record(
+            records.Constant("type", "cel"),
+            records.move("expression", "cel"),
+            records.move(
                 "source",
                 "control",
-                steps.record(
-                    steps.Constant("type", "file"),
-                    steps.keep("path"),
-                    steps.same_name("onMissing", STOP_OR_FAIL),
-                    steps.same_name("onInvalid", STOP_OR_FAIL),
+                records.record(
+                    records.Constant("type", "file"),
+                    records.keep("path"),
+                    records.same_name("onMissing", STOP_OR_FAIL),
+                    records.same_name("onInvalid", STOP_OR_FAIL),
                 ),
             ),
         ),
     ),
-    steps.same_name(
+    records.same_name(
         "state",
-        steps.record(steps.move("required", "persistent"), steps.move("volumeNames", "volumes")),
+        records.record(
+            records.move("required", "persistent"), records.move("volumeNames", "volumes")
+        ),
     ),
 )
 
-WORKFLOW_STEP = steps.record(
-    steps.keep("name"),
+WORKFLOW_STEP = records.record(
+    records.keep("name"),
     IMPLEMENTATION,
-    steps.same_name("workload", WORKLOAD),
-    steps.same_name("parameters", PARAMETERS),
-    steps.move("retries", "retry.limit", COUNT),
-    steps.move("retryBackoffSeconds", "retry.backoff.base", conversion_parts.SECONDS),
-    steps.move("timeoutSeconds", "timeout", conversion_parts.SECONDS),
-    steps.same_name("loop", LOOP),
+    records.same_name("workload", WORKLOAD),
+    records.same_name("parameters", PARAMETERS),
+    records.move("retries", "retry.limit", COUNT),
+    records.move("retryBackoffSeconds", "retry.backoff.base", conversion_parts.SECONDS),
+    records.move("timeoutSeconds", "timeout", conversion_parts.SECONDS),
+    records.same_name("loop", LOOP),
 )
 WORKFLOW_STEPS = steps.each_by("name", WORKFLOW_STEP)
 
 # --- runtime (rows 7, 8): free-form settings become typed ones ----------------------------------
 
 TIMEOUTS = steps.exact(
-    steps.record(
-        steps.move("workflowExecutionTimeoutMs", "execution", conversion_parts.MILLISECONDS),
-        steps.move("workflowRunTimeoutMs", "run", conversion_parts.MILLISECONDS),
-        steps.move("workflowTaskTimeoutMs", "task", conversion_parts.MILLISECONDS),
+    records.record(
+        records.move("workflowExecutionTimeoutMs", "execution", conversion_parts.MILLISECONDS),
+        records.move("workflowRunTimeoutMs", "run", conversion_parts.MILLISECONDS),
+        records.move("workflowTaskTimeoutMs", "task", conversion_parts.MILLISECONDS),
     )
 )
 PULL_SECRETS = steps.Fn(
     # v1alpha1 takes names and {name}; what is written back is {name}.
     lambda value: (
-        steps.each_by("name", steps.exact(steps.record(steps.keep("name")))).up(
+        steps.each_by("name", steps.exact(records.record(records.keep("name")))).up(
             [{"name": item} if type(item) is str else item for item in value]
         )
         if type(value) is list
         else steps.ABSENT
     ),
-    steps.each(steps.record(steps.keep("name"))).down,
+    steps.each(records.record(records.keep("name"))).down,
 )
 SETTINGS = (
-    steps.move("serviceAccountName", "podTemplate.serviceAccountName", steps.text()),
-    steps.move("serviceAccount", "podTemplate.serviceAccountName", steps.one_way(steps.text())),
-    steps.move("nodeSelector", "podTemplate.nodeSelector", steps.exact(steps.values(steps.text()))),
-    steps.move("tolerations", "podTemplate.tolerations", _model_list(core.Toleration)),
-    steps.move("affinity", "podTemplate.affinity", _model_value(core.Affinity)),
-    steps.move(
+    records.move("serviceAccountName", "podTemplate.serviceAccountName", steps.text()),
+    records.move("serviceAccount", "podTemplate.serviceAccountName", steps.one_way(steps.text())),
+    records.move(
+        "nodeSelector", "podTemplate.nodeSelector", steps.exact(steps.values(steps.text()))
+    ),
+    records.move("tolerations", "podTemplate.tolerations", _model_list(core.Toleration)),
+    records.move("affinity", "podTemplate.affinity", _model_value(core.Affinity)),
+    records.move(
         "topologySpreadConstraints",
         "podTemplate.topologySpreadConstraints",
         _model_list(core.TopologySpreadConstraint),
     ),
-    steps.move(
+    records.move(
         "podSecurityContext",
         "podTemplate.securityContext",
         _model_value(core.PodSecurityContext),
     ),
-    steps.move("priorityClassName", "podTemplate.priorityClassName", steps.text()),
-    steps.move("schedulerName", "podTemplate.schedulerName", steps.text()),
-    steps.move("imagePullSecrets", "podTemplate.imagePullSecrets", PULL_SECRETS),
-    steps.move("resources", "podTemplate.resources", _model_value(core.ResourceRequirements)),
-    steps.move("ttlSecondsAfterFinished", "jobTTL", steps.numeric(conversion_parts.SECONDS)),
-    steps.move("logRetentionSeconds", "logRetention", steps.numeric(conversion_parts.SECONDS)),
-    steps.move("backoffLimit", "backoffLimit", steps.numeric(COUNT)),
+    records.move("priorityClassName", "podTemplate.priorityClassName", steps.text()),
+    records.move("schedulerName", "podTemplate.schedulerName", steps.text()),
+    records.move("imagePullSecrets", "podTemplate.imagePullSecrets", PULL_SECRETS),
+    records.move("resources", "podTemplate.resources", _model_value(core.ResourceRequirements)),
+    records.move("ttlSecondsAfterFinished", "jobTTL", steps.numeric(conversion_parts.SECONDS)),
+    records.move("logRetentionSeconds", "logRetention", steps.numeric(conversion_parts.SECONDS)),
+    records.move("backoffLimit", "backoffLimit", steps.numeric(COUNT)),
 )
 # Settings that only one runtime reads; under another they are extraConfig.
 ARM_SETTINGS: Final = {
     "temporal": (
-        steps.move("workflowType", "temporal.workflowType", steps.text()),
-        steps.move("taskQueue", "temporal.taskQueue", steps.text()),
-        steps.move("namespace", "temporal.namespace", steps.text()),
-        steps.move("workflowId", "temporal.workflowId", steps.text()),
-        steps.move("timeouts", "temporal.timeouts", TIMEOUTS),
+        records.move("workflowType", "temporal.workflowType", steps.text()),
+        records.move("taskQueue", "temporal.taskQueue", steps.text()),
+        records.move("namespace", "temporal.namespace", steps.text()),
+        records.move("workflowId", "temporal.workflowId", steps.text()),
+        records.move("timeouts", "temporal.timeouts", TIMEOUTS),
     ),
     "custom": (
-        steps.move("endpoint", "custom.endpoint", steps.text()),
-        steps.move("payload", "custom.payload", steps.typed(dict)),
+        records.move("endpoint", "custom.endpoint", steps.text()),
+        records.move("payload", "custom.payload", steps.typed(dict)),
     ),
 }
 CONFIGS: Final = {
-    runtime: steps.sealed_record((*SETTINGS, *ARM_SETTINGS.get(runtime, ())), extra="extraConfig")
+    runtime: records.sealed_record((*SETTINGS, *ARM_SETTINGS.get(runtime, ())), extra="extraConfig")
     for runtime in RUNTIMES
 }
 TYPE = steps.enumeration(RUNTIMES)
-WORKFLOW = steps.move(
+WORKFLOW = records.move(
     "workflow",
     "runtime.workflow",
-    steps.record(
+    records.record(
         # v1alpha1 runs steps one after the other: that is what it means by saying nothing.
-        steps.Implied("parallelism", 1),
-        steps.same_name("steps", WORKFLOW_STEPS),
+        records.Implied("parallelism", 1),
+        records.same_name("steps", WORKFLOW_STEPS),
     ),
 )
-RUNTIME = steps.Tagged(
-    steps.move("runtime.type", "runtime.type", TYPE),
+RUNTIME = records.Tagged(
+    records.move("runtime.type", "runtime.type", TYPE),
     {
         runtime: (
-            steps.Spread(("runtime", "config"), ("runtime",), config),
+            records.Spread(("runtime", "config"), ("runtime",), config),
             *((WORKFLOW,) if runtime == "workflow" else ()),
         )
         for runtime, config in CONFIGS.items()
@@ -193,29 +197,29 @@ RUNTIME = steps.Tagged(
 
 # --- retention (row 17): 0 seconds meant for ever -----------------------------------------------
 
-RETENTION = steps.Sentinel(
-    steps.move("ttlSecondsAfterFinished", "retention.ttl", steps.to_duration(least=1)),
+RETENTION = records.Sentinel(
+    records.move("ttlSecondsAfterFinished", "retention.ttl", steps.to_duration(least=1)),
     old=0,
     place=("retention", "keepForever"),
     new=True,
 )
 
-SPEC = steps.record(
-    steps.keep("agentRef", "goal", "memoryRef", "idempotencyKey"),
+SPEC = records.record(
+    records.keep("agentRef", "goal", "memoryRef", "idempotencyKey"),
     IMPLEMENTATION,
     RUNTIME,
     RETENTION,
-    steps.same_name("workload", WORKLOAD),
-    steps.same_name("parameters", PARAMETERS),
-    steps.move("secrets", "secretRefs", steps.wrap("name")),
-    steps.move("vcsRef", "vcs.providerRef"),
-    steps.move("vcsPolicy.mode", "vcs.mode", VCS_MODE),
-    steps.move("vcsPolicy.required", "vcs.required"),
+    records.same_name("workload", WORKLOAD),
+    records.same_name("parameters", PARAMETERS),
+    records.move("secrets", "secretRefs", steps.wrap("name")),
+    records.move("vcsRef", "vcs.providerRef"),
+    records.move("vcsPolicy.mode", "vcs.mode", VCS_MODE),
+    records.move("vcsPolicy.required", "vcs.required"),
 )
 
 # --- status (rows 19 to 21) ---------------------------------------------------------------------
 
-PHASE = steps.OpenWords(
+PHASE = records.OpenWords(
     "phase",
     words=frozenset(
         {"Pending", "Running", "Succeeded", "Failed", "Cancelled", "Template", "Unknown"}
@@ -223,79 +227,81 @@ PHASE = steps.OpenWords(
     other="Unknown",
     detail="phaseDetail",
 )
-JOB_TIMES = (steps.move("startedAt", "startTime"), steps.move("finishedAt", "completionTime"))
+JOB_TIMES = (records.move("startedAt", "startTime"), records.move("finishedAt", "completionTime"))
 
-RUNTIME_REF = steps.open_record(
+RUNTIME_REF = records.open_record(
     (
         *(
-            steps.move(name, name, steps.text())
+            records.move(name, name, steps.text())
             for name in (
                 *("name", "namespace", "uid", "workflowId"),
                 *("runId", "taskQueue", "runName", "stepName"),
             )
         ),
-        steps.move("type", "type", TYPE),
-        steps.move("jobObservedAt", "observedTime", steps.text()),
+        records.move("type", "type", TYPE),
+        records.move("jobObservedAt", "observedTime", steps.text()),
     ),
     extra="extra",
 )
-RUNNER = steps.open_record(
+RUNNER = records.open_record(
     (
         *(
-            steps.move(name, name, steps.text())
+            records.move(name, name, steps.text())
             for name in ("signal", "provider", "adapter", "error")
         ),
-        steps.move(
+        records.move(
             "status",
             "status",
             steps.enumeration(
                 {"succeeded": "Succeeded", "failed": "Failed", "cancelled": "Cancelled"}
             ),
         ),
-        steps.move("exitCode", "exitCode", steps.integer()),
-        steps.move("startedAt", "startTime", steps.text()),
-        steps.move("finishedAt", "completionTime", steps.text()),
+        records.move("exitCode", "exitCode", steps.integer()),
+        records.move("startedAt", "startTime", steps.text()),
+        records.move("finishedAt", "completionTime", steps.text()),
     ),
     extra="extra",
 )
-ITERATION = steps.record(steps.keep("index", "phase", "attempts", "message", "jobRef"), JOB_TIMES)
-LOOP_STATUS = steps.record(
-    steps.keep("currentIteration", "completedIterations", "maxIterations", "stopReason"),
-    steps.keep("retainedIterations", "prunedIterations", "lastControl"),
-    steps.same_name("iterations", steps.each(ITERATION)),
+ITERATION = records.record(
+    records.keep("index", "phase", "attempts", "message", "jobRef"), JOB_TIMES
 )
-STEP_STATUS = steps.record(
-    steps.keep("name", "phase", "attempt", "lastTransitionTime", "message", "jobRef"),
+LOOP_STATUS = records.record(
+    records.keep("currentIteration", "completedIterations", "maxIterations", "stopReason"),
+    records.keep("retainedIterations", "prunedIterations", "lastControl"),
+    records.same_name("iterations", steps.each(ITERATION)),
+)
+STEP_STATUS = records.record(
+    records.keep("name", "phase", "attempt", "lastTransitionTime", "message", "jobRef"),
     JOB_TIMES,
-    steps.move("jobObservedAt", "jobObservedTime"),
-    steps.move("nextRetryAt", "nextRetryTime"),
-    steps.same_name("loop", LOOP_STATUS),
+    records.move("jobObservedAt", "jobObservedTime"),
+    records.move("nextRetryAt", "nextRetryTime"),
+    records.same_name("loop", LOOP_STATUS),
 )
 STATUS = conversion_parts.status(
-    steps.keep("reason", "message", "artifacts", "systemPromptHash", "specHash"),
+    records.keep("reason", "message", "artifacts", "systemPromptHash", "specHash"),
     PHASE,
     JOB_TIMES,
-    steps.same_name("runtimeRef", RUNTIME_REF),
-    steps.same_name("runner", RUNNER),
-    steps.same_name(
+    records.same_name("runtimeRef", RUNTIME_REF),
+    records.same_name("runner", RUNNER),
+    records.same_name(
         "workflow",
-        steps.record(
-            steps.keep("phase", "lastTransitionTime"),
-            steps.same_name("steps", steps.each(STEP_STATUS)),
+        records.record(
+            records.keep("phase", "lastTransitionTime"),
+            records.same_name("steps", steps.each(STEP_STATUS)),
         ),
     ),
-    steps.same_name(
+    records.same_name(
         "vcs",
-        steps.record(
-            steps.keep("provider", "repository", "baseBranch", "headBranch"),
-            steps.same_name("mode", VCS_MODE),
+        records.record(
+            records.keep("provider", "repository", "baseBranch", "headBranch"),
+            records.same_name("mode", VCS_MODE),
         ),
     ),
-    steps.same_name(
+    records.same_name(
         "contract",
-        steps.record(
-            steps.move("requiredKeys", "requiredParameters"),
-            steps.move("missingKeys", "missingParameters"),
+        records.record(
+            records.move("requiredKeys", "requiredParameters"),
+            records.move("missingKeys", "missingParameters"),
         ),
     ),
 )
@@ -337,11 +343,11 @@ def _annotations_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
 
 # The parts run in this order upwards and in the reverse one downwards, so the annotations see the
 # finished spec going up and the finished metadata coming down.
-CONVERSION = steps.Conversion(
-    steps.record(
-        steps.PartFn(down=_annotations_down, annotations=(TEMPLATE, RETAIN)),
+CONVERSION = records.Conversion(
+    records.record(
+        records.PartFn(down=_annotations_down, annotations=(TEMPLATE, RETAIN)),
         conversion_parts.members(SPEC, STATUS),
-        steps.PartFn(up=_annotations_up, annotations=(TEMPLATE, RETAIN)),
+        records.PartFn(up=_annotations_up, annotations=(TEMPLATE, RETAIN)),
     ),
     unordered_paths=("spec.parameters", "spec.runtime.workflow.steps.[].parameters"),
 )

@@ -6,36 +6,36 @@ Steps of v1alpha1 <-> v1beta1 alone; what any API can use is in ``schemagen.vers
 from typing import Final
 
 from schemagen.problems import JSON
-from schemagen.versions import steps
+from schemagen.versions import records, steps
 
 # --- the object ---------------------------------------------------------------------------------
 
 
-def members(spec: steps.Step, status: steps.Step) -> tuple[steps.Move, ...]:
+def members(spec: steps.Step, status: steps.Step) -> tuple[records.Move, ...]:
     """The parts of every object; ``apiVersion`` is the engine's to say."""
     return (
-        *steps.keep("kind", "metadata"),
-        steps.same_name("spec", spec),
-        steps.same_name("status", status),
+        *records.keep("kind", "metadata"),
+        records.same_name("spec", spec),
+        records.same_name("status", status),
     )
 
 
 def conversion(
     spec: steps.Step, status: steps.Step, *, unordered_paths: tuple[str, ...] = ()
-) -> steps.Conversion:
+) -> records.Conversion:
     """The conversion of a kind whose spec and status convert each by itself."""
-    return steps.Conversion(steps.record(members(spec, status)), unordered_paths)
+    return records.Conversion(records.record(members(spec, status)), unordered_paths)
 
 
-def status(*parts: steps.Part | tuple[steps.Part, ...]) -> steps.Step:
+def status(*parts: records.Part | tuple[records.Part, ...]) -> steps.Step:
     """A status: what the controller says of every kind, and the parts that one kind has.
 
     Lossless by itself: a status gets no residue.
     """
-    return steps.record(
-        steps.keep("observedGeneration"),
-        steps.same_name("conditions", steps.each_by("type", steps.KEEP)),
-        steps.move("updatedAt", "lastUpdateTime"),
+    return records.record(
+        records.keep("observedGeneration"),
+        records.same_name("conditions", steps.each_by("type", steps.KEEP)),
+        records.move("updatedAt", "lastUpdateTime"),
         *parts,
     )
 
@@ -46,7 +46,7 @@ def status(*parts: steps.Part | tuple[steps.Part, ...]) -> steps.Step:
 # v1alpha1. No object and no repository can have this name, and no source provider is called so.
 DENY_ALL: Final = "!deny-all"
 
-KEY_REF = steps.record(steps.keep("name", "key"))
+KEY_REF = records.record(records.keep("name", "key"))
 
 SECONDS = steps.to_duration()
 # Where v1alpha1 counts milliseconds, v1beta1 can say whole seconds.
@@ -59,8 +59,8 @@ MILLISECONDS = steps.Fn(
 
 
 QUANTITY = steps.text_or_integer()
-RESOURCES = steps.record(
-    *(steps.same_name(name, steps.values(QUANTITY)) for name in ("requests", "limits"))
+RESOURCES = records.record(
+    *(records.same_name(name, steps.values(QUANTITY)) for name in ("requests", "limits"))
 )
 
 

@@ -2,7 +2,7 @@
 
 from crds.v1alpha1 import conversion_parts
 from schemagen.problems import JSON
-from schemagen.versions import steps
+from schemagen.versions import records, steps
 
 # The key that v1alpha1 controllers read if none is named.
 TOKEN_KEY = "token"  # noqa: S105 - the name of a key
@@ -13,10 +13,10 @@ PROVIDERS = {"github": "GitHub", "linear": "Linear"}
 
 
 def _scope(*names: str) -> steps.Step:
-    return steps.record(*(steps.move(f"scope.{name}", name) for name in names))
+    return records.record(*(records.move(f"scope.{name}", name) for name in names))
 
 
-SCOPE = steps.flat_union(
+SCOPE = records.flat_union(
     "provider",
     github=("github", _scope("repository", "organization", "labels")),
     linear=("linear", _scope("team", "project", "labels")),
@@ -24,7 +24,7 @@ SCOPE = steps.flat_union(
 
 # --- credentials and ingestion (rows 28, 29): one secret was both -------------------------------
 
-KEY_REF = steps.record(steps.keep("name"), steps.written_out("key", TOKEN_KEY))
+KEY_REF = records.record(records.keep("name"), records.written_out("key", TOKEN_KEY))
 
 
 def _ingestion_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
@@ -50,23 +50,25 @@ def _ingestion_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
     old["webhook"] = {"enabled": is_webhook}
 
 
-SPEC = steps.record(
+SPEC = records.record(
     SCOPE,
-    steps.move(
-        "auth", "credentials", steps.record(steps.move("secretRef", "secretKeyRef", KEY_REF))
+    records.move(
+        "auth", "credentials", records.record(records.move("secretRef", "secretKeyRef", KEY_REF))
     ),
-    steps.PartFn(_ingestion_up, _ingestion_down),
-    steps.same_name("mapping", steps.map_to_list("from", "to")),
+    records.PartFn(_ingestion_up, _ingestion_down),
+    records.same_name("mapping", steps.map_to_list("from", "to")),
 )
 
 # --- status -------------------------------------------------------------------------------------
 
-WEBHOOK_SYNC = steps.record(
-    steps.keep("idempotencyKey", "deliveryId", "externalId", "sourceVersion", "attempts", "error"),
-    steps.same_name("provider", steps.respelled(PROVIDERS)),
-    steps.move("receivedAt", "receivedTime"),
-    steps.move("processedAt", "processedTime"),
-    steps.same_name(
+WEBHOOK_SYNC = records.record(
+    records.keep(
+        "idempotencyKey", "deliveryId", "externalId", "sourceVersion", "attempts", "error"
+    ),
+    records.same_name("provider", steps.respelled(PROVIDERS)),
+    records.move("receivedAt", "receivedTime"),
+    records.move("processedAt", "processedTime"),
+    records.same_name(
         "status",
         steps.respelled(
             {
@@ -79,8 +81,8 @@ WEBHOOK_SYNC = steps.record(
     ),
 )
 STATUS = conversion_parts.status(
-    steps.move("lastSyncedAt", "lastSyncTime"),
-    steps.same_name("lastWebhook", WEBHOOK_SYNC),
+    records.move("lastSyncedAt", "lastSyncTime"),
+    records.same_name("lastWebhook", WEBHOOK_SYNC),
 )
 
 CONVERSION = conversion_parts.conversion(SPEC, STATUS, unordered_paths=("spec.mapping",))

@@ -1,7 +1,7 @@
 """Memory v1alpha1 <-> v1beta1 (row M of the field table)."""
 
 from crds.v1alpha1 import conversion_parts
-from schemagen.versions import steps
+from schemagen.versions import records, steps
 
 TYPE = steps.enumeration(
     {
@@ -15,15 +15,15 @@ TYPE = steps.enumeration(
 CAPABILITIES = steps.each_once(steps.enumeration({"vector": "Vector", "kv": "KV", "blob": "Blob"}))
 
 # A key that is absent stays so: the Secret as a whole is meant, and no single key says that.
-CONNECTION = steps.record(steps.move("secretRef", "secretKeyRef", conversion_parts.KEY_REF))
+CONNECTION = records.record(records.move("secretRef", "secretKeyRef", conversion_parts.KEY_REF))
 
-SPEC = steps.record(
-    steps.same_name("type", TYPE),
-    steps.same_name("connection", CONNECTION),
-    steps.same_name("capabilities", CAPABILITIES),
-    steps.move("default", "isDefault"),
+SPEC = records.record(
+    records.same_name("type", TYPE),
+    records.same_name("connection", CONNECTION),
+    records.same_name("capabilities", CAPABILITIES),
+    records.move("default", "isDefault"),
 )
 
-STATUS = conversion_parts.status(steps.move("lastCheckedAt", "lastCheckTime"))
+STATUS = conversion_parts.status(records.move("lastCheckedAt", "lastCheckTime"))
 
 CONVERSION = conversion_parts.conversion(SPEC, STATUS)

@@ -4,7 +4,7 @@ from typing import Final
 
 from crds.v1alpha1 import conversion_parts
 from schemagen.problems import JSON
-from schemagen.versions import steps
+from schemagen.versions import records, steps
 
 # --- auth: one way, by its type -----------------------------------------------------------------
 
@@ -22,9 +22,9 @@ ID = steps.Fn(
     lambda value: str(value) if type(value) is int else steps.text().up(value), steps.text().down
 )
 ARMS: Final = {
-    "token": steps.record(
-        steps.keep("secretRef"),
-        steps.same_name(
+    "token": records.record(
+        records.keep("secretRef"),
+        records.same_name(
             "type",
             steps.enumeration(
                 {
@@ -36,13 +36,13 @@ ARMS: Final = {
             ),
         ),
     ),
-    "app": steps.record(
-        steps.keep("privateKeySecretRef"),
-        steps.same_name("appId", ID),
-        steps.same_name("installationId", ID),
-        steps.move("tokenTtlSeconds", "tokenTTL", conversion_parts.SECONDS),
+    "app": records.record(
+        records.keep("privateKeySecretRef"),
+        records.same_name("appId", ID),
+        records.same_name("installationId", ID),
+        records.move("tokenTtlSeconds", "tokenTTL", conversion_parts.SECONDS),
     ),
-    "ssh": steps.record(steps.keep("privateKeySecretRef", "knownHostsConfigMapRef")),
+    "ssh": records.record(records.keep("privateKeySecretRef", "knownHostsConfigMapRef")),
 }
 
 
@@ -76,7 +76,7 @@ def _method_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
         steps.put(old, (method,), ARMS[method].down(new.get(method)))
 
 
-AUTH = steps.record(steps.keep("username"), steps.PartFn(_method_up, _method_down))
+AUTH = records.record(records.keep("username"), records.PartFn(_method_up, _method_down))
 
 # --- policy: an empty list allows everything, in both versions ----------------------------------
 
@@ -91,13 +91,13 @@ def _allowed(value: JSON) -> JSON:
     return patterns if is_readable else [conversion_parts.DENY_ALL]
 
 
-POLICY = steps.record(
-    steps.same_name("allow", steps.Fn(_allowed, _allowed)),
-    steps.same_name("deny", PATTERNS),
+POLICY = records.record(
+    records.same_name("allow", steps.Fn(_allowed, _allowed)),
+    records.same_name("deny", PATTERNS),
 )
 
-SPEC = steps.record(
-    steps.same_name(
+SPEC = records.record(
+    records.same_name(
         "provider",
         steps.enumeration(
             {
@@ -109,19 +109,19 @@ SPEC = steps.record(
             }
         ),
     ),
-    steps.move("apiBaseUrl", "endpoints.api"),
-    steps.move("cloneBaseUrl", "endpoints.clone"),
-    steps.move("webBaseUrl", "endpoints.web"),
-    steps.move(
+    records.move("apiBaseUrl", "endpoints.api"),
+    records.move("cloneBaseUrl", "endpoints.clone"),
+    records.move("webBaseUrl", "endpoints.web"),
+    records.move(
         "cloneProtocol", "clone.protocol", steps.enumeration({"https": "HTTPS", "ssh": "SSH"})
     ),
-    steps.move("sshHost", "clone.ssh.host"),
-    steps.move("sshUser", "clone.ssh.user"),
-    steps.same_name("auth", AUTH),
-    steps.same_name("repositoryPolicy", POLICY),
-    steps.keep("capabilities", "defaults"),
+    records.move("sshHost", "clone.ssh.host"),
+    records.move("sshUser", "clone.ssh.user"),
+    records.same_name("auth", AUTH),
+    records.same_name("repositoryPolicy", POLICY),
+    records.keep("capabilities", "defaults"),
 )
 
-STATUS = conversion_parts.status(steps.move("lastValidatedAt", "lastValidationTime"))
+STATUS = conversion_parts.status(records.move("lastValidatedAt", "lastValidationTime"))
 
 CONVERSION = conversion_parts.conversion(SPEC, STATUS)

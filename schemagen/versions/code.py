@@ -3,17 +3,15 @@
 import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Any, TypeAlias
 
 import msgspec
 from msgspec import UNSET
 
 from schemagen.structural import Schema
 from schemagen.versions import structs
+from schemagen.versions.footprint import STAR
 from schemagen.versions.steps import Path
-
-STAR: Final = "*"
-"""Last name of a path: the fields of an object that no other path names."""
 
 Names: TypeAlias = dict[Path, str]
 """Expressions for what stands at paths of an object."""

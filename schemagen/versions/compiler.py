@@ -7,14 +7,15 @@ step that is two functions is proved by going there and back.
 import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, Final, Literal, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import UNSET
 
 from schemagen.structural import Schema
-from schemagen.versions import code, openfields, steps, structs
-from schemagen.versions.code import STAR, Code, Emit, InexactError, Names
+from schemagen.versions import code, footprint, openfields, records, steps, structs
+from schemagen.versions.code import Code, Emit, InexactError, Names
+from schemagen.versions.footprint import STAR
 from schemagen.versions.graph import Way
 from schemagen.versions.steps import Path
 
@@ -39,10 +40,10 @@ class Place:
         return structs.type_of(self.here), structs.type_of(self.there)
 
 
-Side: TypeAlias = Literal["old", "new"]
-"""The older or the newer one of two versions."""
-
-_SIDES: Final[Mapping[Way, tuple[Side, Side]]] = {"up": ("old", "new"), "down": ("new", "old")}
+_SIDES: Final[Mapping[Way, tuple[footprint.Side, footprint.Side]]] = {
+    "up": ("old", "new"),
+    "down": ("new", "old"),
+}
 
 Fields: TypeAlias = tuple[Names, Names, Place]
 """What a record's source has, what its target gets so far, and the record's place."""
@@ -108,7 +109,7 @@ class Compiler:
         match place.here, place.there:
             case {"properties": dict(old)}, {"properties": dict(new)}:
                 common = [name for name in old if name in new]
-                return self._known(steps.record(steps.keep(*common)), place)
+                return self._known(records.record(records.keep(*common)), place)
             case {"items": _}, {"items": _}:
                 return self._known(steps.each(steps.KEEP), place)
             case {"additionalProperties": _}, {"additionalProperties": _}:
@@ -272,7 +273,7 @@ class Compiler:
         return code.same if mine is step.kind and step.allows is None else emit
 
     @_known.register
-    def _open_record(self, step: steps.OpenRecord, place: Place) -> Emit | None:
+    def _open_record(self, step: records.OpenRecord, place: Place) -> Emit | None:
         free, typed = _ends(place, is_up=self._is_up)
         if "properties" not in typed or structs.type_of(free) != dict[str, Any]:
             return None
@@ -281,12 +282,12 @@ class Compiler:
     # --- objects --------------------------------------------------------------------------------
 
     @_known.register
-    def _record(self, step: steps.Record, place: Place) -> Emit | None:
+    def _record(self, step: records.Record, place: Place) -> Emit | None:
         is_object = "properties" in place.here and "properties" in place.there
         return self.record(step, place) if is_object else None
 
     def record(
-        self, step: steps.Record, place: Place, *, also: Mapping[Path, str] | None = None
+        self, step: records.Record, place: Place, *, also: Mapping[Path, str] | None = None
     ) -> Emit | None:
         """How a struct of the one version becomes one of the other.
 
@@ -295,7 +296,7 @@ class Compiler:
             place: Its place.
             also: Fields that are known by themselves.
         """
-        if not all(map(_is_known, step.parts)):
+        if not all(map(footprint.is_known, step.parts)):
             return None
         parts = step.parts if self._is_up else step.parts[::-1]
         known = also or {}
@@ -314,20 +315,20 @@ class Compiler:
 
         return emit
 
-    def _reads(self, *parts: steps.Part) -> list[Path]:
+    def _reads(self, *parts: records.Part) -> list[Path]:
         """The paths of the source object that parts are about."""
-        return [path for part in parts for path in _paths(part, self._source)]
+        return [path for part in parts for path in footprint.paths(part, self._source)]
 
-    def _writes(self, *parts: steps.Part) -> list[Path]:
-        return [path for part in parts for path in _paths(part, self._target)]
+    def _writes(self, *parts: records.Part) -> list[Path]:
+        return [path for part in parts for path in footprint.paths(part, self._target)]
 
     @functools.singledispatchmethod
-    def _part(self, part: steps.Part, body: Code, fields: Fields) -> None:
+    def _part(self, part: records.Part, body: Code, fields: Fields) -> None:
         """Write what a part does with the fields."""
         raise TypeError(part, body, fields)
 
     @_part.register
-    def _move(self, part: steps.Move, body: Code, fields: Fields) -> None:
+    def _move(self, part: records.Move, body: Code, fields: Fields) -> None:
         found, made, place = fields
         source, target = (part.old, part.new) if self._is_up else (part.new, part.old)
         here, there = code.schema_at(place.here, source), code.schema_at(place.there, target)
@@ -342,7 +343,9 @@ class Compiler:
             made[target] = _if_there(body, value, emit)
 
     @_part.register
-    def _constant(self, part: steps.Constant | steps.Implied, body: Code, fields: Fields) -> None:
+    def _constant(
+        self, part: records.Constant | records.Implied, body: Code, fields: Fields
+    ) -> None:
         found, made, _ = fields
         path, value = (part.name,), body.constant(part.value)
         if path in found:
@@ -351,19 +354,19 @@ class Compiler:
             made[path] = value
 
     @_part.register
-    def _written_out(self, part: steps.WrittenOut, body: Code, fields: Fields) -> None:
+    def _written_out(self, part: records.WrittenOut, body: Code, fields: Fields) -> None:
         body.require(f"{fields[0][(part.name,)]} is not UNSET")
-        self._move(steps.Move((part.name,), (part.name,)), body, fields)
+        self._move(records.Move((part.name,), (part.name,)), body, fields)
 
     @_part.register
-    def _open_words(self, part: steps.OpenWords, body: Code, fields: Fields) -> None:
+    def _open_words(self, part: records.OpenWords, body: Code, fields: Fields) -> None:
         found, made, _ = fields
         word = found[(part.name,)]
         body.require(f"{word} is UNSET or {word} in {body.constant(part.words)}")
         made[(part.name,)] = word
 
     @_part.register
-    def _sentinel(self, part: steps.Sentinel, body: Code, fields: Fields) -> None:
+    def _sentinel(self, part: records.Sentinel, body: Code, fields: Fields) -> None:
         found, made, place = fields
         old, new = body.constant(part.old), body.constant(part.new)
         if self._is_up:
@@ -385,14 +388,14 @@ class Compiler:
         made[part.move.old] = result
 
     @_part.register
-    def _first_of(self, part: steps.FirstOf, body: Code, fields: Fields) -> None:
+    def _first_of(self, part: records.FirstOf, body: Code, fields: Fields) -> None:
         present = [f"({fields[0][path]} is not UNSET)" for path in self._reads(*part.moves)]
         body.require(f"{' + '.join(present)} < 2")
         for move in part.moves:
             self._move(move, body, fields)
 
     @_part.register
-    def _spread(self, part: steps.Spread, body: Code, fields: Fields) -> None:
+    def _spread(self, part: records.Spread, body: Code, fields: Fields) -> None:
         found, made, place = fields
         (source,), (target,) = self._reads(part), self._writes(part)
         here, there = code.schema_at(place.here, source), code.schema_at(place.there, target)
@@ -406,7 +409,7 @@ class Compiler:
         made[target] = _if_there(body, value, emit)
 
     @_part.register
-    def _tagged(self, part: steps.Tagged, body: Code, fields: Fields) -> None:
+    def _tagged(self, part: records.Tagged, body: Code, fields: Fields) -> None:
         found, made, place = fields
         (here,), (there,) = self._reads(part.tag), self._writes(part.tag)
         every = [path for path in self._reads(part) if path != here]
@@ -426,13 +429,13 @@ class Compiler:
         made |= results
 
     @_part.register
-    def _flat_union(self, part: steps.FlatUnion, body: Code, fields: Fields) -> None:
+    def _flat_union(self, part: records.FlatUnion, body: Code, fields: Fields) -> None:
         found, made, _ = fields
         every = [path for path in self._reads(part) if path != (part.tag,)]
         results = {path: body.name() for path in self._writes(part)}
         arm = self._flat_arm if self._is_up else self._wrapped_arm
         for head, (word, (name, step)) in zip(_heads(), part.arms.items(), strict=False):
-            parts = _parts_of(step)
+            parts = footprint.parts_of(step)
             own = self._reads(*parts) if self._is_up else [(name,)]
             if self._is_up:
                 asked = f"{found[(part.tag,)]} == {word!r}"
@@ -448,7 +451,7 @@ class Compiler:
         made |= results
 
     def _flat_arm(
-        self, name: str, parts: Sequence[steps.Part], body: Code, fields: Fields
+        self, name: str, parts: Sequence[records.Part], body: Code, fields: Fields
     ) -> Names:
         """One arm of a flat union, its fields beside the others', as an object of its own."""
         found, _, place = fields
@@ -459,7 +462,7 @@ class Compiler:
         return {(name,): code.constructed(body, there, inner)}
 
     def _wrapped_arm(
-        self, name: str, parts: Sequence[steps.Part], body: Code, fields: Fields
+        self, name: str, parts: Sequence[records.Part], body: Code, fields: Fields
     ) -> Names:
         found, _, place = fields
         here = place.here["properties"][name]
@@ -470,7 +473,7 @@ class Compiler:
         return local
 
     @_part.register
-    def _functions(self, part: steps.PartFn, body: Code, fields: Fields) -> None:
+    def _functions(self, part: records.PartFn, body: Code, fields: Fields) -> None:
         """A part of two functions that says which fields it has to do with."""
         found, made, place = fields
         reads, writes = self._reads(part), self._writes(part)
@@ -498,96 +501,6 @@ class Compiler:
         values = f"({', '.join(found[path] for path in reads)},)"
         body.line(f"[{', '.join(results.values())}] = {body.constant(convert)}({values})")
         made |= results
-
-
-# --- what parts are about -----------------------------------------------------------------------
-
-
-@functools.singledispatch
-def _paths(part: steps.Part, side: Side) -> list[Path]:
-    """The paths of one version's object that a part is about."""
-    raise TypeError(part, side)
-
-
-@_paths.register
-def _(part: steps.Move, side: Side) -> list[Path]:
-    return [part.old if side == "old" else part.new]
-
-
-@_paths.register
-def _(part: steps.Spread, side: Side) -> list[Path]:
-    return [part.old if side == "old" else (*part.new, STAR)]
-
-
-@_paths.register
-def _(part: steps.Constant, side: Side) -> list[Path]:
-    return [(part.name,)] if side == "old" else []
-
-
-@_paths.register
-def _(part: steps.Implied, side: Side) -> list[Path]:
-    return [] if side == "old" else [(part.name,)]
-
-
-@_paths.register
-def _(part: steps.WrittenOut | steps.OpenWords, side: Side) -> list[Path]:
-    del side
-    return [(part.name,)]
-
-
-@_paths.register
-def _(part: steps.Sentinel, side: Side) -> list[Path]:
-    return [part.move.old] if side == "old" else [part.move.new, part.place]
-
-
-@_paths.register
-def _(part: steps.FirstOf, side: Side) -> list[Path]:
-    return _of_all(part.moves, side)
-
-
-@_paths.register
-def _(part: steps.Tagged, side: Side) -> list[Path]:
-    arms = [one for arm in part.arms.values() for one in arm]
-    return [*_paths(part.tag, side), *_of_all(arms, side)]
-
-
-@_paths.register
-def _(part: steps.FlatUnion, side: Side) -> list[Path]:
-    if side == "new":
-        return [(name,) for name, _ in part.arms.values()]
-    arms = [one for _, step in part.arms.values() for one in _parts_of(step)]
-    return [(part.tag,), *_of_all(arms, side)]
-
-
-@_paths.register
-def _(part: steps.PartFn, side: Side) -> list[Path]:
-    return [(name,) for name in (part.old if side == "old" else part.new)]
-
-
-def _of_all(parts: Iterable[steps.Part], side: Side) -> list[Path]:
-    return [*dict.fromkeys(path for part in parts for path in _paths(part, side))]
-
-
-def _is_known(part: steps.Part) -> bool:
-    """Whether a part can be compiled."""
-    match part:
-        case steps.Tagged():
-            arms = [one for arm in part.arms.values() for one in arm]
-            return isinstance(part.tag.step, steps.Words) and all(map(_is_known, arms))
-        case steps.FlatUnion():
-            records = [step for _, step in part.arms.values()]
-            return all(isinstance(one, steps.Record) for one in records) and all(
-                _is_known(one) for step in records for one in _parts_of(step)
-            )
-        case steps.WrittenOut():
-            return True
-        case steps.PartFn():
-            return bool(part.old or part.new or part.annotations)
-    return _paths.dispatch(type(part)) is not _paths.dispatch(object)
-
-
-def _parts_of(step: steps.Step) -> Sequence[steps.Part]:
-    return step.parts if isinstance(step, steps.Record) else ()
 
 
 # --- small pieces -------------------------------------------------------------------------------

@@ -18,7 +18,7 @@ from msgspec import UNSET
 
 from schemagen.model import base, registry
 from schemagen.structural import Schema
-from schemagen.versions import code, graph, shape, steps, structs
+from schemagen.versions import code, graph, records, shape, steps, structs
 from schemagen.versions.compiler import Compiler, Place
 from schemagen.versions.graph import Way
 
@@ -83,8 +83,8 @@ def between(
 ) -> Lane | None:
     """The lane between two adjacent versions of a kind; None if the steps allow none."""
     conversion = older.conversion
-    step = conversion.step if isinstance(conversion, steps.Conversion) else None
-    if conversion is None or not isinstance(step, steps.Record):
+    step = conversion.step if isinstance(conversion, records.Conversion) else None
+    if conversion is None or not isinstance(step, records.Record):
         return None
     source, target = (older, newer) if way == "up" else (newer, older)
     place = Place(_whole(source.model), _whole(target.model))
@@ -99,7 +99,7 @@ def between(
         return None
     run, text = code.function(emit)
     annotations = {graph.residue_name(api, version) for version in (older, newer)}.union(
-        *(part.annotations for part in step.parts if isinstance(part, steps.PartFn))
+        *(part.annotations for part in step.parts if isinstance(part, records.PartFn))
     )
     decode = msgspec.json.Decoder(structs.type_of(place.here)).decode
     api_version = api.api_version(source)
@@ -115,7 +115,7 @@ def _whole(model: type[base.Model]) -> Schema:
 
 
 def _status(
-    parts: Sequence[steps.Part], source: registry.Version, target: registry.Version, way: Way
+    parts: Sequence[records.Part], source: registry.Version, target: registry.Version, way: Way
 ) -> Callable[[msgspec.Raw], Any] | None:
     """How a status converts: it keeps no residue, so what gets lost does not matter."""
     here, there = (
@@ -124,7 +124,7 @@ def _status(
     moves = [
         part.step
         for part in parts
-        if isinstance(part, steps.Move) and part.old == part.new == _STATUS
+        if isinstance(part, records.Move) and part.old == part.new == _STATUS
     ]
     if here is None or there is None or len(moves) != 1:
         return None

@@ -1,4 +1,4 @@
-"""Free-form objects as structs and back (``steps.open_record``), if nothing gets lost."""
+"""Free-form objects as structs and back (``records.open_record``), if nothing gets lost."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -8,12 +8,12 @@ from msgspec import UNSET
 
 from schemagen.problems import JSON
 from schemagen.structural import Schema
-from schemagen.versions import steps, structs
+from schemagen.versions import records, steps, structs
 from schemagen.versions.code import InexactError, schema_at
 from schemagen.versions.steps import Path
 
 
-def typed(step: steps.OpenRecord, schema: Schema) -> Callable[[dict[str, Any]], Any]:
+def typed(step: records.OpenRecord, schema: Schema) -> Callable[[dict[str, Any]], Any]:
     """A free-form object as a struct: each key that has a field, the others beside them."""
     made = structs.type_of(schema)
     places = {
@@ -70,9 +70,9 @@ def _place(schema: Schema, path: Path) -> Callable[[Any, Any], None]:
     return put_deeper
 
 
-def free(step: steps.OpenRecord) -> Callable[[Any], dict[str, Any]]:
+def free(step: records.OpenRecord) -> Callable[[Any], dict[str, Any]]:
     """A struct, or the plain fields of one, as a free-form object."""
-    moves: dict[Path, list[steps.Move]] = {}
+    moves: dict[Path, list[records.Move]] = {}
     for move in step.moves:
         moves.setdefault(move.new, []).append(move)
     known = {move.old[0] for move in step.moves}
@@ -92,7 +92,7 @@ def free(step: steps.OpenRecord) -> Callable[[Any], dict[str, Any]]:
 
 
 def _collected(
-    moves: Mapping[Path, Sequence[steps.Move]], objects: Collection[Path], value: JSON, at: Path
+    moves: Mapping[Path, Sequence[records.Move]], objects: Collection[Path], value: JSON, at: Path
 ) -> Iterator[tuple[str, JSON]]:
     """Keys and their values, of the fields at and below a path."""
     if at in moves:
@@ -104,7 +104,7 @@ def _collected(
         yield from _collected(moves, objects, item, (*at, name))
 
 
-def _said(moves: Sequence[steps.Move], value: Any) -> tuple[str, Any]:
+def _said(moves: Sequence[records.Move], value: Any) -> tuple[str, Any]:
     """The key that says a field's value, and how; one alone may."""
     said = [(move, move.step.down(value)) for move in moves]
     ways = [(move, changed) for move, changed in said if changed is not steps.ABSENT]

@@ -19,7 +19,7 @@ from schemagen import (
     structural,
     wire,
 )
-from schemagen.versions import graph, steps
+from schemagen.versions import graph, records, steps
 from schemagen.versions.converter import Converter
 from tests.support import objects
 
@@ -179,79 +179,81 @@ class NewestThing(Resource):
     spec: NewSpec | None = None
 
 
-CONFIG = steps.sealed_record(
+CONFIG = records.sealed_record(
     (
-        steps.move("account", "pod.account", steps.text()),
-        steps.move("serviceAccount", "pod.account", steps.one_way(steps.text())),
-        steps.move("tries", "tries", steps.numeric(steps.integer(least=0))),
+        records.move("account", "pod.account", steps.text()),
+        records.move("serviceAccount", "pod.account", steps.one_way(steps.text())),
+        records.move("tries", "tries", steps.numeric(steps.integer(least=0))),
     ),
     extra="extra",
 )
-SPREAD = steps.Spread(("engine", "config"), ("engine",), CONFIG)
+SPREAD = records.Spread(("engine", "config"), ("engine",), CONFIG)
 REVERSED = steps.Fn(
     lambda value: value[::-1] if type(value) is str else steps.ABSENT,
     lambda value: value[::-1] if type(value) is str else steps.ABSENT,
 )
-SPEC = steps.record(
-    steps.keep("kept"),
-    steps.same_name(
-        "sized", steps.record(steps.same_name("small", steps.values(steps.text_or_integer())))
+SPEC = records.record(
+    records.keep("kept"),
+    records.same_name(
+        "sized", records.record(records.same_name("small", steps.values(steps.text_or_integer())))
     ),
-    steps.move("renamed", "otherName"),
-    steps.move("seconds", "duration", steps.to_duration()),
-    steps.move("retries", "retry.limit", steps.integer(least=0)),
-    steps.move("waitSeconds", "retry.wait", steps.to_duration()),
-    steps.Sentinel(
-        steps.move("ttlSeconds", "backup.ttl", steps.to_duration(least=1)),
+    records.move("renamed", "otherName"),
+    records.move("seconds", "duration", steps.to_duration()),
+    records.move("retries", "retry.limit", steps.integer(least=0)),
+    records.move("waitSeconds", "retry.wait", steps.to_duration()),
+    records.Sentinel(
+        records.move("ttlSeconds", "backup.ttl", steps.to_duration(least=1)),
         old=0,
         place=("backup", "keepForever"),
         new=True,
     ),
-    steps.same_name(
+    records.same_name(
         "mode", steps.enumeration({"read-only": "ReadOnly", "read-write": "ReadWrite"})
     ),
-    steps.OpenWords("phase", frozenset({"Running", "Other"}), other="Other", detail="phaseDetail"),
-    steps.same_name("labels", steps.map_to_list("name", "value")),
-    steps.same_name("options", steps.map_to_list("name", "value")),
-    steps.same_name("secrets", steps.wrap("name")),
-    steps.same_name("tags", steps.each_once(steps.text())),
-    steps.same_name(
+    records.OpenWords(
+        "phase", frozenset({"Running", "Other"}), other="Other", detail="phaseDetail"
+    ),
+    records.same_name("labels", steps.map_to_list("name", "value")),
+    records.same_name("options", steps.map_to_list("name", "value")),
+    records.same_name("secrets", steps.wrap("name")),
+    records.same_name("tags", steps.each_once(steps.text())),
+    records.same_name(
         "volumes",
         steps.each_by(
             "name",
-            steps.record(
-                steps.keep("name"),
-                steps.flat_union(
+            records.record(
+                records.keep("name"),
+                records.flat_union(
                     "type",
-                    pvc=("claim", steps.record(steps.keep("claimName"))),
-                    emptyDir=("emptyDir", steps.record(steps.keep("medium"))),
+                    pvc=("claim", records.record(records.keep("claimName"))),
+                    emptyDir=("emptyDir", records.record(records.keep("medium"))),
                 ),
             ),
         ),
     ),
-    steps.same_name("times", steps.values(steps.to_duration())),
-    steps.FirstOf((steps.move("inline", "source.inline"), steps.move("ref", "source.ref"))),
-    steps.Tagged(
-        steps.move(
+    records.same_name("times", steps.values(steps.to_duration())),
+    records.FirstOf((records.move("inline", "source.inline"), records.move("ref", "source.ref"))),
+    records.Tagged(
+        records.move(
             "engine.type", "engine.type", steps.enumeration({"fast": "Fast", "safe": "Safe"})
         ),
         {
             "fast": (SPREAD,),
             "safe": (
                 SPREAD,
-                steps.move(
+                records.move(
                     "plan",
                     "engine.plan",
-                    steps.record(steps.Implied("parallelism", 1), steps.keep("goals")),
+                    records.record(records.Implied("parallelism", 1), records.keep("goals")),
                 ),
             ),
         },
     ),
-    steps.same_name(
-        "check", steps.record(steps.Constant("type", "cel"), steps.move("expression", "cel"))
+    records.same_name(
+        "check", records.record(records.Constant("type", "cel"), records.move("expression", "cel"))
     ),
-    steps.same_name("key", steps.record(steps.written_out("key", "token"))),
-    steps.move("weird", "reversed", REVERSED),
+    records.same_name("key", records.record(records.written_out("key", "token"))),
+    records.move("weird", "reversed", REVERSED),
 )
 API = Api(
     group="lanes.example.org",
@@ -263,16 +265,18 @@ API = Api(
                 Version(
                     "v1",
                     OldThing,
-                    conversion=steps.Conversion(
-                        steps.record(steps.keep("kind", "metadata"), steps.same_name("spec", SPEC)),
+                    conversion=records.Conversion(
+                        records.record(
+                            records.keep("kind", "metadata"), records.same_name("spec", SPEC)
+                        ),
                         unordered_paths=("spec.labels",),
                     ),
                 ),
                 Version(
                     "v2",
                     NewThing,
-                    conversion=steps.Conversion(
-                        steps.record(steps.keep("kind", "metadata", "spec"))
+                    conversion=records.Conversion(
+                        records.record(records.keep("kind", "metadata", "spec"))
                     ),
                 ),
                 Version("v3", NewestThing, storage=True),

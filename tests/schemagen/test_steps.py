@@ -6,28 +6,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemagen.versions import steps
+from schemagen.versions import records, steps
 from schemagen.versions.steps import ABSENT
 from tests.support import objects
 
-VOLUME = steps.record(
-    steps.keep("name"),
-    steps.flat_union(
+VOLUME = records.record(
+    records.keep("name"),
+    records.flat_union(
         "type",
-        pvc=("claim", steps.record(steps.keep("claimName"))),
-        emptyDir=("emptyDir", steps.record(steps.keep("medium"))),
+        pvc=("claim", records.record(records.keep("claimName"))),
+        emptyDir=("emptyDir", records.record(records.keep("medium"))),
     ),
 )
-CONFIG = steps.open_record(
+CONFIG = records.open_record(
     (
-        steps.move("a", "pod.a", steps.text()),
-        steps.move("b", "b", steps.numeric(steps.integer(least=0))),
-        steps.move("c", "pod.a", steps.one_way(steps.text())),
+        records.move("a", "pod.a", steps.text()),
+        records.move("b", "b", steps.numeric(steps.integer(least=0))),
+        records.move("c", "pod.a", steps.one_way(steps.text())),
     ),
     extra="extra",
 )
-SEALED = steps.sealed_record(
-    (steps.move("a", "pod.a", steps.text()), steps.move("b", "b", steps.integer())), extra="extra"
+SEALED = records.sealed_record(
+    (records.move("a", "pod.a", steps.text()), records.move("b", "b", steps.integer())),
+    extra="extra",
 )
 
 STEPS = {
@@ -63,7 +64,7 @@ STEPS = {
         {"pod": {"a": "x"}, "extra": {"b": "not 3", "z": None}},
     ),
     "move": (
-        steps.record(steps.move("a", "b.c"), steps.move("d.e", "f")),
+        records.record(records.move("a", "b.c"), records.move("d.e", "f")),
         {"a": 1, "d": {"e": 2}},
         {"b": {"c": 1}, "f": 2},
     ),
@@ -79,7 +80,11 @@ STEPS = {
         "queued",
     ),
     "respelled other text": (steps.respelled({"queued": "Queued"}), "lost", "lost"),
-    "written out": (steps.record(steps.written_out("key", "token")), {"key": "k"}, {"key": "k"}),
+    "written out": (
+        records.record(records.written_out("key", "token")),
+        {"key": "k"},
+        {"key": "k"},
+    ),
 }
 
 
@@ -105,8 +110,8 @@ def test_step_goes_up_and_comes_down(step: steps.Step, old: Any, new: Any) -> No
         (steps.enumeration({"a": "A"}), "b"),
         (steps.enumeration({"a": "A"}), ["a"]),
         (steps.map_to_list("name", "value"), ["a"]),
-        (steps.record(), []),
-        (steps.exact(steps.record(steps.keep("a"))), {"a": 1, "b": 2}),
+        (records.record(), []),
+        (steps.exact(records.record(records.keep("a"))), {"a": 1, "b": 2}),
     ],
 )
 def test_value_without_a_form_in_the_newer_version_is_absent(step: steps.Step, value: Any) -> None:
@@ -140,7 +145,7 @@ def test_of_a_repeated_text_one_stays() -> None:
 
 @pytest.mark.parametrize("value", [{}, {"key": None}])
 def test_default_is_written_out(value: Any) -> None:
-    assert {"key": "token"} == steps.record(steps.written_out("key", "token")).up(value)
+    assert {"key": "token"} == records.record(records.written_out("key", "token")).up(value)
 
 
 def test_first_of_two_names_for_a_field_is_taken() -> None:

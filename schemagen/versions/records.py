@@ -1,0 +1,470 @@
+"""Steps of objects: records, and the parts that read one version's fields and write the other's.
+
+``record`` is a list of moves between fields of the two versions. What no move names is not carried
+over, so the result never holds a field that the target would prune.
+"""
+
+import dataclasses
+import itertools
+from collections.abc import Callable, Mapping
+from typing import Protocol
+
+from schemagen.problems import JSON
+from schemagen.versions.steps import ABSENT, KEEP, Fn, Path, Step, get, put
+
+
+class Part(Protocol):
+    """A part of a record: reads the source object, writes into the (fresh) target object."""
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Write the newer version's fields."""
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Write the older version's fields."""
+
+
+def _write_nothing(source: dict[str, JSON], target: dict[str, JSON]) -> None:
+    del source, target
+
+
+@dataclasses.dataclass(frozen=True)
+class PartFn:
+    """A part of two functions; one that is not given writes nothing.
+
+    Attributes:
+        old: The fields of the older version that it reads upwards and writes downwards, if it has
+            to do with no others.
+        new: Those of the newer version.
+        annotations: The annotations that it turns into fields, if it has to do with nothing else
+            in an object without them.
+    """
+
+    up: Callable[[dict[str, JSON], dict[str, JSON]], None] = _write_nothing
+    down: Callable[[dict[str, JSON], dict[str, JSON]], None] = _write_nothing
+    old: tuple[str, ...] = ()
+    new: tuple[str, ...] = ()
+    annotations: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Move:
+    """A field of one version that is a field of the other, by another name, place or form."""
+
+    old: Path
+    new: Path
+    step: Step = KEEP
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Carry the field to its newer place."""
+        value = get(old, self.old)
+        if value is not ABSENT:
+            put(new, self.new, self.step.up(value))
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Carry the field to its older place."""
+        value = get(new, self.new)
+        if value is not ABSENT:
+            put(old, self.old, self.step.down(value))
+
+
+def keep(*names: str) -> tuple[Move, ...]:
+    """Fields that are the same in both versions."""
+    return tuple(Move((name,), (name,)) for name in names)
+
+
+def same_name(name: str, step: Step) -> Move:
+    """A field of the same name whose value changes form."""
+    return Move((name,), (name,), step)
+
+
+def move(old: str, new: str, step: Step = KEEP) -> Move:
+    """A field that moves or is renamed; paths are dotted: ``vcsRef``, ``vcs.providerRef``."""
+    return Move(tuple(old.split(".")), tuple(new.split(".")), step)
+
+
+@dataclasses.dataclass(frozen=True)
+class Record(Fn):
+    """``record``."""
+
+    parts: tuple[Part, ...]
+
+
+def record(*parts: Part | tuple[Part, ...]) -> Record:
+    """An object, field by field."""
+    flat = tuple(one for part in parts for one in (part if isinstance(part, tuple) else (part,)))
+    return Record(
+        _object([_way_up(part) for part in flat]),
+        _object([_way_down(part) for part in reversed(flat)]),
+        flat,
+    )
+
+
+Write = Callable[[dict[str, JSON], dict[str, JSON]], None]
+# A field carried over: its name there, its name here, and how it changes (None: not at all).
+Field = tuple[str, str, Callable[[JSON], JSON] | None]
+
+
+def _way_up(part: Part) -> Field | Write:
+    if isinstance(part, Move) and len(part.old) == len(part.new) == 1:
+        return part.old[0], part.new[0], None if part.step is KEEP else part.step.up
+    return part.up
+
+
+def _way_down(part: Part) -> Field | Write:
+    if isinstance(part, Move) and len(part.old) == len(part.new) == 1:
+        return part.new[0], part.old[0], None if part.step is KEEP else part.step.down
+    return part.down
+
+
+def _object(ways: list[Field | Write]) -> Callable[[JSON], JSON]:
+    """One way of a record; fields that only move are handled together: most are such."""
+    writes: list[Write] = []
+    for is_field, group in itertools.groupby(ways, key=lambda way: isinstance(way, tuple)):
+        together = [*group]
+        writes += [_fields(together)] if is_field else together  # type: ignore[arg-type] # grouped so
+
+    def convert(value: JSON) -> JSON:
+        if value.__class__ is not dict:
+            return ABSENT
+        target: dict[str, JSON] = {}
+        for write in writes:
+            write(value, target)
+        return target
+
+    return convert
+
+
+def _fields(fields: list[Field]) -> Write:
+    """Carry fields over, one after the other."""
+
+    def write(source: dict[str, JSON], target: dict[str, JSON]) -> None:
+        for here, there, change in fields:
+            if here in source:
+                value = source[here]
+                if change is not None:
+                    value = change(value)
+                if value is not ABSENT and (value is not None or change is not None):
+                    target[there] = value
+
+    return write
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenRecord(Fn):
+    """``open_record``, ``sealed_record``."""
+
+    moves: tuple[Move, ...]
+    extra: str
+
+
+def open_record(moves: tuple[Move, ...], *, extra: str) -> Step:
+    """A free-form object of the older version, typed in the newer one.
+
+    Keys whose values fit become fields; every other key goes to the field ``extra`` as it is. Of
+    two keys for one field the one whose move comes first is taken. Moves start at top-level keys.
+    """
+
+    def up(value: JSON) -> JSON:
+        if type(value) is not dict:
+            return ABSENT
+        target: dict[str, JSON] = {}
+        typed_keys = set()
+        for known in moves:
+            converted = known.step.up(value[known.old[0]]) if known.old[0] in value else ABSENT
+            if converted is not ABSENT and get(target, known.new) is ABSENT:
+                put(target, known.new, converted)
+                typed_keys.add(known.old[0])
+        rest = {key: item for key, item in value.items() if key not in typed_keys}
+        return {**target, extra: rest} if rest else target
+
+    def down(value: JSON) -> JSON:
+        if type(value) is not dict:
+            return ABSENT
+        rest = value.get(extra)
+        target: dict[str, JSON] = dict(rest) if type(rest) is dict else {}
+        for known in moves:
+            known.down(value, target)
+        return target
+
+    return OpenRecord(up, down, moves, extra)
+
+
+def sealed_record(moves: tuple[Move, ...], *, extra: str) -> Step:
+    """``open_record`` where ``extra`` cannot say what is a field's to say.
+
+    A key of ``extra`` that would have become a field is not carried down: otherwise it would count
+    for the older version and not for the newer one, behind the back of rules for the field.
+    """
+    opened = open_record(moves, extra=extra)
+
+    def is_typed(key: str, item: JSON) -> bool:
+        return any(move.old[0] == key and move.step.up(item) is not ABSENT for move in moves)
+
+    def down(value: JSON) -> JSON:
+        rest = get(value, (extra,))
+        if type(rest) is dict:
+            foreign = {key: item for key, item in rest.items() if not is_typed(key, item)}
+            value = {**value, extra: foreign}
+        return opened.down(value)
+
+    return OpenRecord(opened.up, down, moves, extra)
+
+
+@dataclasses.dataclass(frozen=True)
+class Constant:
+    """A field of the older version with a single possible value, which the newer one leaves out."""
+
+    name: str
+    value: JSON
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Write nothing."""
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Write the value."""
+        del new
+        old[self.name] = self.value
+
+
+@dataclasses.dataclass(frozen=True)
+class Implied:
+    """A field of the newer version that says what the older one means by not having it."""
+
+    name: str
+    value: JSON
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Write the value."""
+        del old
+        new[self.name] = self.value
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Write nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Sentinel:
+    """A field of which one value means something else: ``0`` seconds that mean «for ever».
+
+    Attributes:
+        move: The field's way for every other value.
+        old: The value of the field.
+        place: Where the newer version says it instead.
+        new: What stands there.
+    """
+
+    move: Move
+    old: JSON
+    place: Path
+    new: JSON
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Write the newer field or the value at its place."""
+        value = get(old, self.move.old)
+        if type(value) is type(self.old) and value == self.old:
+            put(new, self.place, self.new)
+        else:
+            self.move.up(old, new)
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Write the older field."""
+        value = get(new, self.place)
+        if type(value) is type(self.new) and value == self.new:
+            put(old, self.move.old, self.old)
+        else:
+            self.move.down(new, old)
+
+
+@dataclasses.dataclass(frozen=True)
+class OpenWords:
+    """A text of the older version of which the newer one knows some words; any other is a detail.
+
+    Attributes:
+        name: The field, in both versions.
+        words: What the newer version knows.
+        other: Its word for all else, one of ``words``.
+        detail: The newer version's field for the text itself.
+    """
+
+    name: str
+    words: frozenset[str]
+    other: str
+    detail: str
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Write the word, and what it was if it is unknown."""
+        word = old.get(self.name)
+        if type(word) is not str:
+            return
+        new[self.name] = word if word in self.words else self.other
+        if word not in self.words:
+            new[self.detail] = word
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Write the word that it was."""
+        word, detail = new.get(self.name), new.get(self.detail)
+        if type(word) is str:
+            old[self.name] = detail if word == self.other and type(detail) is str else word
+
+
+@dataclasses.dataclass(frozen=True)
+class FirstOf:
+    """Fields of the older version that are one union in the newer: of several the first counts."""
+
+    moves: tuple[Move, ...]
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Carry the first field that the newer version can express."""
+        for one in self.moves:
+            value = get(old, one.old)
+            converted = ABSENT if value is ABSENT else one.step.up(value)
+            if converted is not ABSENT:
+                put(new, one.new, converted)
+                return
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Carry every field back."""
+        for one in self.moves:
+            one.down(new, old)
+
+
+@dataclasses.dataclass(frozen=True)
+class Spread:
+    """A field of the older version whose own fields stand among others in the newer one's object.
+
+    One that the newer version does not fill is left out downwards.
+    """
+
+    old: Path
+    new: Path
+    step: Step
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Add the fields."""
+        converted = self.step.up(get(old, self.old))
+        if converted is not ABSENT:
+            put(new, self.new, {**_object_at(new, self.new), **converted})
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Collect the fields."""
+        put(old, self.old, self.step.down(_object_at(new, self.new)) or ABSENT)
+
+
+def _object_at(value: dict[str, JSON], path: Path) -> dict[str, JSON]:
+    found = get(value, path)
+    return found if type(found) is dict else {}
+
+
+@dataclasses.dataclass(frozen=True, eq=False)  # a version is hashable
+class Tagged:
+    """Objects whose other fields depend on a word: under each word, parts of their own.
+
+    Attributes:
+        tag: The word's own way.
+        arms: The parts by the older version's word.
+    """
+
+    tag: Move
+    arms: Mapping[str, tuple[Part, ...]]
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Write the word and what depends on it."""
+        self._tag(old, new, self.tag.old, self.tag.new)
+        word = get(old, self.tag.old)
+        if type(word) is str and word in self.arms:
+            self.tag.up(old, new)
+            for part in self.arms[word]:
+                part.up(old, new)
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Write the word and what depends on it."""
+        self._tag(new, old, self.tag.new, self.tag.old)
+        word = self.tag.step.down(get(new, self.tag.new))
+        if word in self.arms:
+            self.tag.down(new, old)
+            for part in self.arms[word]:
+                part.down(new, old)
+
+    @staticmethod
+    def _tag(source: dict[str, JSON], target: dict[str, JSON], here: Path, there: Path) -> None:
+        """An object stays one, though its word is unknown."""
+        if type(get(source, here[:-1])) is dict:
+            put(target, there[:-1], {})
+
+
+@dataclasses.dataclass(frozen=True)
+class WrittenOut(PartFn):
+    """``written_out``."""
+
+    name: str = ""
+
+
+def written_out(name: str, default: JSON) -> Part:
+    """A field that the older version may leave out for its default; the newer one writes it out."""
+
+    def up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
+        value = old.get(name)
+        new[name] = default if value is None else value
+
+    return WrittenOut(up, Move((name,), (name,)).down, name=name)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)  # a version is hashable
+class FlatUnion(PartFn):
+    """``flat_union``."""
+
+    tag: str = ""
+    arms: Mapping[str, tuple[str, Step]] = dataclasses.field(default_factory=dict)
+
+
+def flat_union(tag: str, **arms: tuple[str, Step]) -> Part:
+    """A tagged flat union <-> one object per case.
+
+    ``flat_union("type", pvc=("persistentVolumeClaim", record(*keep("claimName"))))`` turns
+    ``{type: pvc, claimName: x}`` into ``{persistentVolumeClaim: {claimName: x}}`` and back.
+    """
+
+    def up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
+        word = old.get(tag)
+        arm = arms.get(word) if type(word) is str else None
+        if arm is not None:
+            put(new, (arm[0],), arm[1].up(old))
+
+    def down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
+        for word, (name, step) in arms.items():
+            fields = step.down(new.get(name))
+            if fields is not ABSENT:
+                old.update({tag: word, **fields})
+                return
+
+    return FlatUnion(up, down, tag=tag, arms=arms)
+
+
+@dataclasses.dataclass(frozen=True)
+class Conversion:
+    """A version's way to its next newer one (``registry.Conversion``).
+
+    Attributes:
+        step: The step for the whole object, usually a ``record``.
+        unordered: Dotted paths of the newer version's keyed lists that are maps in the older one:
+            ``spec.steps.[].parameters``.
+    """
+
+    step: Step
+    unordered_paths: tuple[str, ...] = ()
+
+    @property
+    def unordered(self) -> tuple[Path, ...]:
+        """The paths, split."""
+        return tuple(tuple(path.split(".")) for path in self.unordered_paths)
+
+    def up(self, value: dict[str, JSON], /) -> dict[str, JSON]:
+        """The newer version's object."""
+        return self._object(self.step.up(value))
+
+    def down(self, value: dict[str, JSON], /) -> dict[str, JSON]:
+        """The older version's object."""
+        return self._object(self.step.down(value))
+
+    def _object(self, value: JSON) -> dict[str, JSON]:
+        return value if type(value) is dict else {}
