@@ -170,14 +170,25 @@ def check_pair(certificate_pem: bytes, key_pem: bytes) -> None:
         )
 
 
-def server_context(pair: authority.Pair) -> ssl.SSLContext:
+def server_context(pair: authority.Pair, *, client_ca: bytes | None = None) -> ssl.SSLContext:
     """Return TLS settings for a webhook server: TLS 1.2 or newer, HTTP/1.1 only.
 
     The API server speaks nothing else to webhooks (kubernetes/kubernetes#75791).
+
+    Args:
+        pair: What is served.
+        client_ca: PEM of the authorities whose clients may call; anyone may if there are none.
+
+    Raises:
+        CertificateError: The pair does not belong together, or no authority can be read.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
+    if client_ca is not None:
+        for one in authority.read_bundle(client_ca):
+            context.load_verify_locations(cadata=one.public_bytes(serialization.Encoding.DER))
+        context.verify_mode = ssl.CERT_REQUIRED
     serve(context, pair)
     return context
 

@@ -17,6 +17,14 @@ def dumps(value: JSON) -> bytes:
         return text.encode()
 
 
+def most_bytes(written: int) -> int:
+    """How many canonical bytes JSON of so many bytes may have.
+
+    A float grows most: 1e15 becomes 1000000000000000.0, eighteen bytes of four.
+    """
+    return 5 * written
+
+
 def digest(value: JSON) -> str:
     """64 bits of SHA-256 of the canonical bytes, in hex: tells edits apart, is no seal."""
     return hashlib.sha256(dumps(value)).hexdigest()[:16]

@@ -5,108 +5,145 @@ what no schema can hold. Deletions are never refused, nor is an update of an obj
 """
 
 import dataclasses
-from collections.abc import Sequence
-from typing import Final
+from collections.abc import Callable, Sequence
+from typing import Final, TypeAlias
 
-from schemagen import Api, Facts, Kind, Problem, Version
+import msgspec
+
+from schemagen import Facts, Kind, Problem, Version, canonical
 from schemagen.problems import JSON
-from schemagen.versions import graph
+from schemagen.versions.converter import Converter
 from webhooks import limits, patch, places, reviews, warnings
 
 NO_FACTS: Final = Facts()
 
 
-def review(api: Api, request: reviews.AdmissionRequest, facts: Facts = NO_FACTS) -> JSON:
+@dataclasses.dataclass
+class Subject:
+    """What is under review.
+
+    Attributes:
+        value: The object as it was written.
+        old: What it is to replace.
+    """
+
+    converter: Converter
+    request: reviews.AdmissionRequest
+    kind: Kind
+    version: Version
+    value: dict[str, JSON]
+    old: dict[str, JSON] | None
+    _hub: dict[str, JSON] | None = dataclasses.field(default=None, init=False)
+
+    @property
+    def hub(self) -> dict[str, JSON]:
+        """The object in the version that rules are written against."""
+        if self._hub is None:
+            self._hub = self.up(self.value)
+        return self._hub
+
+    def up(self, value: dict[str, JSON]) -> dict[str, JSON]:
+        """An object of the written version as a hub object."""
+        if self.version is self.kind.hub:
+            return value
+        return self.converter.way(self.kind, self.version.name, self.kind.hub.name).plain(value)
+
+    def down(self, hub: dict[str, JSON]) -> dict[str, JSON]:
+        """A hub object in the version that was written."""
+        if self.version is self.kind.hub:
+            return hub
+        return self.converter.way(self.kind, self.kind.hub.name, self.version.name).plain(hub)
+
+    def facts(self, facts: Facts) -> Facts:
+        """What is known of this very request, too."""
+        written = self.request.written_bytes
+        is_hub = self.version is self.kind.hub
+        return msgspec.structs.replace(
+            facts,
+            dry_run=self.request.dry_run,
+            most_bytes=canonical.most_bytes(written) if is_hub and written is not None else None,
+        )
+
+
+Stage: TypeAlias = Callable[[Subject, Facts], JSON]
+"""A webhook's answer for a subject."""
+
+
+def answer(
+    stage: Stage,
+    converter: Converter,
+    request: reviews.AdmissionRequest,
+    facts: Facts = NO_FACTS,
+) -> JSON:
+    """The AdmissionReview of a stage: ``mutate``, ``validate`` or ``review``."""
+    found = opened(converter, request)
+    return stage(found, facts) if isinstance(found, Subject) else found
+
+
+def review(subject: Subject, facts: Facts) -> JSON:
     """What the API server makes of both webhooks: the refusal, or the object with its defaults."""
-    found = _reviewed(api, request, facts)
-    if not isinstance(found, tuple):
-        return found
-    kind, version, value, facts = found
-    _, after = _defaulted(api, kind, version, value, facts)
-    verdict = validate(api, dataclasses.replace(request, object=after), facts)
+    _, after = _defaulted(subject, facts)
+    verdict = validate(dataclasses.replace(subject, value=after), facts)
     if not verdict["response"]["allowed"]:
         return verdict
-    answer = mutate(api, request, facts)
+    mutated = mutate(subject, facts)
     if "warnings" in verdict["response"]:
-        answer["response"]["warnings"] = verdict["response"]["warnings"]
-    return answer
+        mutated["response"]["warnings"] = verdict["response"]["warnings"]
+    return mutated
 
 
-def mutate(api: Api, request: reviews.AdmissionRequest, facts: Facts = NO_FACTS) -> JSON:
+def mutate(subject: Subject, facts: Facts) -> JSON:
     """The AdmissionReview that fills in defaults, as a patch of the object as it was written."""
-    found = _reviewed(api, request, facts)
-    if not isinstance(found, tuple):
-        return found
-    kind, version, value, facts = found
-    before, after = _defaulted(api, kind, version, value, facts)
-    return reviews.allowed(request, patch=patch.diff(before, after))
+    before, after = _defaulted(subject, facts)
+    return reviews.allowed(subject.request, patch=patch.diff(before, after))
 
 
-def validate(api: Api, request: reviews.AdmissionRequest, facts: Facts = NO_FACTS) -> JSON:
+def validate(subject: Subject, facts: Facts) -> JSON:
     """The AdmissionReview that lets the object in, or names every field that keeps it out."""
-    found = _reviewed(api, request, facts)
-    if not isinstance(found, tuple):
-        return found
-    kind, version, value, facts = found
-    old = request.old_object
-    problems = limits.problems(version.model, value, old)
-    problems += _broken_rules(api, kind, version, value, old, facts=facts)
+    version, value = subject.version, subject.value
+    problems = limits.problems(version.model, value, subject.old)
+    problems += _broken_rules(subject, subject.facts(facts))
     told = warnings.of(version.warnings(value)) if version.warnings is not None else ()
     if problems:
-        return reviews.denied(request, problems, warnings=told)
-    return reviews.allowed(request, warnings=told)
+        return reviews.denied(subject.request, problems, warnings=told)
+    return reviews.allowed(subject.request, warnings=told)
 
 
-def related(api: Api, request: reviews.AdmissionRequest) -> Sequence[tuple[str, str]]:
+def related(subject: Subject) -> Sequence[tuple[str, str]]:
     """The objects that ``validate`` wants to know of, by kind and name."""
-    found = _reviewed(api, request, NO_FACTS)
-    if not isinstance(found, tuple):
-        return ()
-    kind, version, value, _ = found
-    if kind.rules.related is None:
-        return ()
-    return [*kind.rules.related(_hub(api, kind, version, value))]
+    wanted = subject.kind.rules.related
+    return () if wanted is None else [*wanted(subject.hub)]
 
 
-def _broken_rules(
-    api: Api, kind: Kind, version: Version, value: JSON, old: JSON | None, *, facts: Facts
-) -> list[Problem]:
+def _broken_rules(subject: Subject, facts: Facts) -> list[Problem]:
     """What the kind's rules say, by the paths of the version that the user wrote."""
-    validate_hub = kind.rules.validate
+    validate_hub = subject.kind.rules.validate
     if validate_hub is None:
         return []
-    hub = _hub(api, kind, version, value)
-    old_hub = None if old is None else _hub(api, kind, version, old)
-    found = [*validate_hub(hub, old_hub, facts)]
+    old_hub = None if subject.old is None else subject.up(subject.old)
+    found = [*validate_hub(subject.hub, old_hub, facts)]
     if not found:
         return []
     before = set() if old_hub is None else {*validate_hub(old_hub, None, facts)}
+    fresh = [one for one in found if one not in before]
+    if subject.version is subject.kind.hub:
+        return fresh
     return [
-        dataclasses.replace(one, path=places.written(api, kind, version, hub, one.path))
-        for one in found
-        if one not in before
+        dataclasses.replace(one, path=places.written(subject.hub, one.path, subject.down))
+        for one in fresh
     ]
 
 
-def _hub(api: Api, kind: Kind, version: Version, value: dict[str, JSON]) -> dict[str, JSON]:
-    return graph.convert(api, kind, value, source=version.name, target=kind.hub.name).object
-
-
-def _defaulted(
-    api: Api, kind: Kind, version: Version, value: dict[str, JSON], facts: Facts
-) -> tuple[dict[str, JSON], dict[str, JSON]]:
+def _defaulted(subject: Subject, facts: Facts) -> tuple[dict[str, JSON], dict[str, JSON]]:
     """The object before and after its defaults, in the version it was written in."""
-    if kind.rules.default is None:
+    value, default = subject.value, subject.kind.rules.default
+    if default is None:
         return value, value
-    hub = _hub(api, kind, version, value)
-    defaulted = kind.rules.default(hub, facts)
-    if defaulted == hub:
+    defaulted = default(subject.hub, subject.facts(facts))
+    if defaulted == subject.hub:
         return value, value
     # Both come back the same way, so the difference is what the defaults did and nothing else.
-    before, after = (
-        graph.convert(api, kind, one, source=kind.hub.name, target=version.name).object
-        for one in (hub, defaulted)
-    )
+    before, after = subject.down(subject.hub), subject.down(defaulted)
     # An object that the hub cannot say (a null among its steps) is the API server's to refuse.
     return (before, after) if _only_adds(before, after) else (value, value)
 
@@ -122,12 +159,11 @@ def _only_adds(before: JSON, after: JSON) -> bool:
     return bool(before == after)
 
 
-def _reviewed(
-    api: Api, request: reviews.AdmissionRequest, facts: Facts
-) -> tuple[Kind, Version, dict[str, JSON], Facts] | JSON:
-    """What is to be reviewed and known, or the answer to a request with nothing to review."""
+def opened(converter: Converter, request: reviews.AdmissionRequest) -> Subject | JSON:
+    """What is to be reviewed, or the answer to a request with nothing to review."""
     if request.operation not in ("CREATE", "UPDATE") or request.subresource:
         return reviews.allowed(request)
+    api = converter.api
     found = api.find(request.api_version, request.kind)
     if found is None:
         served = ", ".join(kind.name for kind in api)
@@ -144,6 +180,4 @@ def _reviewed(
     metadata = request.object.get("metadata")
     if type(metadata) is dict and metadata.get("deletionTimestamp") is not None:
         return reviews.allowed(request)
-    if request.dry_run:
-        facts = dataclasses.replace(facts, dry_run=True)
-    return *found, request.object, facts
+    return Subject(converter, request, *found, request.object, request.old_object)

@@ -99,15 +99,17 @@ def _answer(
     api: Api, body: bytes, stage: Literal["all", "mutate", "validate"], facts: Facts
 ) -> JSON:
     value = reviews.decode(body)
+    converter = Converter(api)
     try:
         if type(value) is dict and value.get("kind") == "ConversionReview":
-            return conversion.convert(Converter(api), reviews.conversion_request(body)).answer
-        answers = {
+            return conversion.convert(converter, reviews.conversion_request(body)).answer
+        stages = {
             "all": admission.review,
             "mutate": admission.mutate,
             "validate": admission.validate,
         }
-        return answers[stage](api, reviews.admission_request(value), facts)
+        request = reviews.admission_request(body)
+        return admission.answer(stages[stage], converter, request, facts)
     except reviews.UnusableReviewError as error:
         return reviews.failed(error.envelope, error.message)
 
@@ -261,6 +263,21 @@ def serve(
         pathlib.Path | None,
         typer.Option(help="Append a line of JSON for every decision: who, what, the verdict."),
     ] = None,
+    client_ca: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            help="PEM of the authorities whose clients may call; without it anyone may who "
+            "reaches the port. The API server's certificate is in its AdmissionConfiguration."
+        ),
+    ] = None,
+    verify_answers: Annotated[
+        bool,
+        typer.Option(
+            "--verify-answers",
+            help="Check each answer as the API server would, and hold back one that it would "
+            "reject. For tests: it costs as much as the review.",
+        ),
+    ] = False,
     quiet: Annotated[
         float,
         typer.Option(min=0, help="On SIGTERM, end once nothing was asked for so many seconds."),
@@ -276,6 +293,8 @@ def serve(
     process.log_to_stderr()
     api = _load(reference)
     _facts(settings)
+    if client_ca is not None and not client_ca.is_file():
+        raise _failure(f"expected PEM certificates at {client_ca}, got no file")
     names = name or ["127.0.0.1", "localhost"]
     try:
         if storage is not None:
@@ -290,6 +309,8 @@ def serve(
             is_looking_up=register or kubeconfig is not None if look_up is None else look_up,
             transport=transport,
             audit_log=None if audit_log is None else str(audit_log),
+            client_ca=None if client_ca is None else str(client_ca),
+            is_verifying=verify_answers,
             quiet_seconds=quiet,
             drain_seconds=drain,
         )

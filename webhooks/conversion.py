@@ -6,7 +6,7 @@ even the deletion of the kind fail. Only what is no object of a served kind is a
 
 import sys
 from collections.abc import Generator
-from typing import Any, Final, NamedTuple, TypeAlias, cast
+from typing import Final, NamedTuple, TypeAlias, cast
 
 import msgspec
 
@@ -36,15 +36,11 @@ def turns(converter: Converter, request: reviews.ConversionRequest, turn_bytes: 
 
     Yields whenever about ``turn_bytes`` were converted.
     """
-    objects: list[Any] = []
+    objects: list[msgspec.Raw] = []
     dropped_bytes = 0
-    way: Way | None = None
     left = turn_bytes
     for index, value in enumerate(request.objects):
-        # A list is of one kind, and mostly of one version.
-        found = _at_once(way, value)
-        if found is None:
-            way, found = _at_once_anew(converter, value, request.desired_api_version, tried=way)
+        found = _at_once(converter, value, request.desired_api_version)
         if found is None:
             plain = reviews.decode(bytes(value)) if isinstance(value, msgspec.Raw) else value
             try:
@@ -55,8 +51,8 @@ def turns(converter: Converter, request: reviews.ConversionRequest, turn_bytes: 
             converted = way.with_care(plain)
             found = converted.value
             dropped_bytes += converted.dropped_bytes
-        objects.append(found)
-        left -= len(memoryview(value)) if isinstance(value, msgspec.Raw) else turn_bytes
+        objects.append(msgspec.Raw(found))
+        left -= len(found)
         if left <= 0:
             left = turn_bytes
             yield
@@ -81,22 +77,19 @@ class _Head(msgspec.Struct):
 _HEAD: Final = msgspec.json.Decoder(_Head)
 
 
-def _at_once_anew(
-    converter: Converter, value: msgspec.Raw | JSON, desired: str, *, tried: Way | None
-) -> tuple[Way | None, Any]:
-    """The way of an object by its head alone, and the object if it may be converted at once."""
+def _at_once(converter: Converter, value: msgspec.Raw | JSON, desired: str) -> bytes | None:
+    """The object, if its head says its way and nothing of it may get lost."""
     if not isinstance(value, msgspec.Raw):
-        return None, None
+        return None
+    way = converter.likely_way(value, desired)
+    if way is not None:
+        return way.at_once(value)
     try:
         head = _HEAD.decode(value)
         way = _way(converter, {"apiVersion": head.apiVersion, "kind": head.kind}, desired)
     except (msgspec.MsgspecError, _ForeignObjectError, RecursionError, UnicodeDecodeError):
-        return None, None
-    return way, None if way is tried else way.at_once(value)
-
-
-def _at_once(way: Way | None, value: msgspec.Raw | JSON) -> Any:
-    return way.at_once(value) if way is not None and isinstance(value, msgspec.Raw) else None
+        return None
+    return way.at_once(value)
 
 
 def _way(converter: Converter, value: JSON, desired: str) -> Way:

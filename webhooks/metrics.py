@@ -13,7 +13,7 @@ from typing import Any, Final, TypeAlias
 
 from prometheus_client import core
 
-from webhooks.routes import Answer
+from webhooks.routes import Seen
 
 # controller-runtime's are Prometheus' defaults; the finer ones below are where our answers are.
 BUCKETS: Final = (
@@ -49,17 +49,17 @@ class Counts:
         self.conversions: dict[tuple[str, ...], list[int]] = {}
         self.bytes: dict[tuple[str, str], int] = {}
 
-    def add(self, path: str, answer: Answer, seconds: float, body_bytes: int) -> None:
+    def add(self, seen: Seen) -> None:
         """Count an answer."""
-        key = path, answer.status
+        path, about = seen.path, seen.about
+        key = path, seen.status
         self.answers[key] = self.answers.get(key, 0) + 1
         timing = self.timings.get(path)
         if timing is None:
             timing = self.timings[path] = Timing()
-        timing.add(seconds)
-        for way, size in (("in", body_bytes), ("out", len(answer.body))):
+        timing.add(seen.seconds)
+        for way, size in (("in", seen.bytes_in), ("out", seen.bytes_out)):
             self.bytes[path, way] = self.bytes.get((path, way), 0) + size
-        about = answer.about
         if about is None:
             return
         if about.objects is None:

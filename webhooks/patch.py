@@ -1,6 +1,8 @@
 """JSON patch (RFC 6902) from JSON against JSON; the user's object never passes through a model."""
 
-from collections.abc import Iterator
+import copy
+from collections.abc import Iterator, Sequence
+from typing import Any
 
 from schemagen.problems import JSON
 
@@ -47,3 +49,41 @@ def _arrays(old: list[JSON], new: list[JSON], path: str) -> Iterator[Operation]:
 
 def _escaped(name: str) -> str:
     return name.replace("~", "~0").replace("/", "~1")
+
+
+def applied(value: JSON, operations: Sequence[Operation]) -> JSON:
+    """A value after operations, as the API server applies them: add, remove and replace.
+
+    Raises:
+        KeyError, IndexError: if a path is not there.
+        ValueError: for another operation, or an index that is no number.
+    """
+    root: dict[str, Any] = {"": copy.deepcopy(value)}
+    for operation in operations:
+        *parents, last = [_unescaped(part) for part in str(operation["path"]).split("/")]
+        target: Any = root
+        for part in parents:
+            target = target[int(part) if isinstance(target, list) else part]
+        _apply(target, int(last) if isinstance(target, list) else last, operation)
+    return root[""]
+
+
+def _apply(target: Any, key: Any, operation: Operation) -> None:
+    match operation["op"]:
+        case "add" if isinstance(target, list):
+            if not 0 <= key <= len(target):
+                raise IndexError(f"expected an index of at most {len(target)}, got {key}")
+            target.insert(key, operation["value"])
+        case "add":
+            target[key] = operation["value"]
+        case "replace":
+            target[key]  # KeyError: what is not there is not replaced
+            target[key] = operation["value"]
+        case "remove":
+            del target[key]
+        case other:
+            raise ValueError(f"expected add, replace or remove, got {other}")
+
+
+def _unescaped(part: str) -> str:
+    return part.replace("~1", "/").replace("~0", "~")

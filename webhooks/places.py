@@ -3,25 +3,29 @@
 Found by conversion itself: a mark is put at the place, and looked for in what comes out.
 """
 
-from schemagen import Api, FieldPath, Kind, Version
+from collections.abc import Callable
+
+from schemagen import FieldPath
 from schemagen.problems import JSON
-from schemagen.versions import graph
 
 # No name, label or text that anybody writes.
 _MARK = "\uf8ffkubewright\uf8ff"
 
 
 def written(
-    api: Api, kind: Kind, version: Version, hub: dict[str, JSON], path: FieldPath
+    hub: dict[str, JSON], path: FieldPath, down: Callable[[dict[str, JSON]], dict[str, JSON]]
 ) -> FieldPath:
-    """The path of a hub object's field in another version; the same path if it cannot be told."""
-    if version.name == kind.hub.name:
-        return path
+    """The path of a hub object's field in another version; the same path if it cannot be told.
+
+    Args:
+        hub: The object.
+        path: Of its field.
+        down: Converts a hub object to the other version.
+    """
     marked = _marked(hub, path.parts)
     if marked is None:
         return path
-    older = graph.convert(api, kind, marked, source=kind.hub.name, target=version.name).object
-    return _found(older, FieldPath()) or path
+    return _found(down(marked), FieldPath()) or path
 
 
 def _marked(value: JSON, parts: tuple[str, ...]) -> JSON | None:

@@ -5,13 +5,13 @@ here; HTTP's are the server's.
 """
 
 import base64
-import dataclasses
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 import orjson
 
+from schemagen import canonical
 from schemagen.problems import JSON, Problem, kind_of, quoted
 
 ADMISSION_VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
@@ -22,11 +22,16 @@ BAD_REQUEST: Final = 400
 UNPROCESSABLE: Final = 422
 INTERNAL_ERROR: Final = 500
 UNAVAILABLE: Final = 503
+TIMED_OUT: Final = 504
+
+# Characters of an audit annotation.
+MOST_LISTED: Final = 1024
 
 _REASONS: Final = {
     BAD_REQUEST: "BadRequest",
     INTERNAL_ERROR: "InternalError",
     UNAVAILABLE: "ServiceUnavailable",
+    TIMED_OUT: "Timeout",
 }
 
 
@@ -34,8 +39,7 @@ class MalformedReviewError(ValueError):
     """A body that is no review and holds no uid: only an HTTP status can answer it."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Envelope:
+class Envelope(msgspec.Struct, frozen=True):
     """What an answer repeats of its review."""
 
     api_version: str
@@ -52,13 +56,13 @@ class UnusableReviewError(ValueError):
         self.message = message
 
 
-@dataclasses.dataclass(frozen=True)
-class AdmissionRequest:
+class AdmissionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """An admission request.
 
     Attributes:
         object: The object; None for a DELETE or where the API server sent none.
         old_object: The object before an UPDATE or DELETE.
+        written_bytes: Of the review that it was in; None if it was not read from bytes.
     """
 
     envelope: Envelope
@@ -73,6 +77,7 @@ class AdmissionRequest:
     subresource: str = ""
     dry_run: bool = False
     user: str = ""
+    written_bytes: int | None = None
 
     @property
     def api_version(self) -> str:
@@ -80,8 +85,7 @@ class AdmissionRequest:
         return f"{self.group}/{self.version}" if self.group else self.version
 
 
-@dataclasses.dataclass(frozen=True)
-class ConversionRequest:
+class ConversionRequest(msgspec.Struct, frozen=True):
     """A conversion request: objects of any versions, and the version they are wanted in.
 
     Attributes:
@@ -109,13 +113,79 @@ def decode(body: bytes) -> JSON:
         raise MalformedReviewError(f"expected a review in JSON: {error}") from error
 
 
-def admission_request(review: JSON) -> AdmissionRequest:
+class _Kind(msgspec.Struct):
+    group: str = ""
+    version: str = ""
+    kind: str = ""
+
+
+class _User(msgspec.Struct):
+    username: str = ""
+
+
+class _Admission(msgspec.Struct):
+    uid: str
+    kind: _Kind
+    operation: str
+    name: str = ""
+    namespace: str = ""
+    subResource: str = ""  # noqa: N815 - the API's name
+    dryRun: bool | None = None  # noqa: N815 - likewise
+    userInfo: _User | None = None  # noqa: N815 - likewise
+    object: dict[str, Any] | None = None
+    oldObject: dict[str, Any] | None = None  # noqa: N815 - likewise
+
+
+class _AdmissionReview(msgspec.Struct):
+    apiVersion: str  # noqa: N815 - the API's name
+    kind: str
+    request: _Admission
+
+
+_ADMISSION_REVIEW: Final = msgspec.json.Decoder(_AdmissionReview)
+
+
+def admission_request(body: bytes) -> AdmissionRequest:
     """The request of an AdmissionReview.
 
     Raises:
-        MalformedReviewError: if no uid can be read.
+        MalformedReviewError: if it is no JSON, or no uid can be read.
         UnusableReviewError: if something else is not as it must be.
     """
+    review = _admission_review(body)
+    if review is None:
+        return msgspec.structs.replace(_admission_request(decode(body)), written_bytes=len(body))
+    request, kind = review.request, review.request.kind
+    return AdmissionRequest(
+        envelope=Envelope(review.apiVersion, review.kind, request.uid),
+        operation=request.operation,
+        group=kind.group,
+        version=kind.version,
+        kind=kind.kind,
+        name=request.name,
+        namespace=request.namespace,
+        subresource=request.subResource,
+        dry_run=request.dryRun is True,
+        user="" if request.userInfo is None else request.userInfo.username,
+        object=request.object,
+        old_object=request.oldObject,
+        written_bytes=len(body),
+    )
+
+
+def _admission_review(body: bytes) -> _AdmissionReview | None:
+    """The review if it is as it must be; what is wrong with another one is said elsewhere."""
+    try:
+        if not body.isascii():
+            body.decode()  # what is passed over is text, too
+        review = _ADMISSION_REVIEW.decode(body)
+    except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
+        return None
+    is_known = review.kind == "AdmissionReview" and review.apiVersion in ADMISSION_VERSIONS
+    return review if is_known and review.request.uid else None
+
+
+def _admission_request(review: JSON) -> AdmissionRequest:
     envelope, request = _opened(review, "AdmissionReview", ADMISSION_VERSIONS)
     kind = _member(envelope, request, "kind", dict, where="request")
     operation = _member(envelope, request, "operation", str, where="request")
@@ -191,7 +261,8 @@ def allowed(
     response: dict[str, Any] = {"allowed": True}
     if patch:  # the API server refuses an empty patch that has a patchType
         response["patchType"] = "JSONPatch"
-        response["patch"] = base64.b64encode(orjson.dumps(list(patch))).decode()
+        response["patch"] = base64.b64encode(canonical.dumps(list(patch))).decode()
+        response["auditAnnotations"] = {"defaulted": _listed([one["path"] for one in patch])}
     if warnings:
         response["warnings"] = list(warnings)
     return _answer(request.envelope, response)
@@ -219,17 +290,24 @@ def denied(
         },
     }
     response: dict[str, Any] = {"allowed": False, "status": status}
+    response["auditAnnotations"] = {"refused": _listed([cause["field"] for cause in causes])}
     if warnings:
         response["warnings"] = list(warnings)
     return _answer(request.envelope, response)
 
 
-def converted(request: ConversionRequest, objects: Sequence[Any]) -> JSON:
+def _listed(fields: Sequence[str]) -> str:
+    """Names for the audit log, not longer than a line."""
+    text = ", ".join(fields)
+    return text if len(text) <= MOST_LISTED else f"{text[: MOST_LISTED - 1]}\N{HORIZONTAL ELLIPSIS}"
+
+
+def converted(request: ConversionRequest, objects: Sequence[msgspec.Raw]) -> JSON:
     """The answer with every object in the wanted version, in the order they came.
 
     Args:
         request: What is answered.
-        objects: What msgspec can encode.
+        objects: Each as JSON.
     """
     return _answer(
         request.envelope, {"result": {"status": "Success"}, "convertedObjects": list(objects)}

@@ -6,15 +6,19 @@ and their values into bytes, and answers whatever comes.
 
 import asyncio
 import dataclasses
+import functools
+import re
+import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
+import msgspec
 import structlog
 
 from schemagen import Api, Facts
 from schemagen.problems import JSON
 from schemagen.versions.converter import Converter
-from webhooks import admission, configuration, conversion, reviews
+from webhooks import admission, configuration, conversion, oracle, reviews
 
 MIB: Final = 1024 * 1024
 
@@ -28,11 +32,17 @@ CONVERSION_BYTES: Final = 32 * MIB
 # A review with more than this to convert lets others have their turn in between.
 AT_ONCE_BYTES: Final = 256 * 1024
 
+# kube-apiserver waits 30 s for a conversion, and at most as long for an admission.
+LONGEST_SECONDS: Final = 30.0
+# The share of a client's time that an answer may need to get there.
+_FOR_THE_WAY: Final = 0.1
+# As kube-apiserver writes them (Go's time.Duration).
+_DURATION: Final = re.compile(rb"(?:^|&)timeout=(?:(\d{1,4})m)?(\d{1,4}(?:\.\d{1,9})?)s(?:&|$)")
+
 log = structlog.get_logger("webhooks")
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class About:
+class About(msgspec.Struct, frozen=True, gc=False):
     """What an answer is about, for logs and metrics: no payload.
 
     Attributes:
@@ -40,7 +50,6 @@ class About:
         verdict: ``allowed``, ``denied``, ``failed`` or ``converted``.
         objects: How many a conversion was asked for; None for an admission.
         dropped_bytes: Residue of a conversion that found no room.
-        request: Of an admission.
     """
 
     uid: str
@@ -48,13 +57,15 @@ class About:
     verdict: str
     kind: str = ""
     operation: str = ""
+    namespace: str = ""
+    name: str = ""
+    user: str = ""
+    dry_run: bool = False
     objects: int | None = None
     dropped_bytes: int = 0
-    request: reviews.AdmissionRequest | None = None
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Answer:
+class Answer(msgspec.Struct, frozen=True, gc=False):
     """What goes back over HTTP."""
 
     status: int
@@ -99,8 +110,41 @@ def too_large(route: Route) -> Answer:
     return refusal(413, f"expected at most {route.max_body_bytes} bytes in {route.path}")
 
 
-Observe = Callable[[str, Answer, float, int], None]
-"""Is told of an answer: its path, itself, the seconds that it took, the bytes of the request."""
+class Seen(NamedTuple):
+    """An answer as logs and metrics see it.
+
+    Attributes:
+        at: When, in seconds since 1970.
+        seconds: From the whole request to its answer.
+    """
+
+    at: float
+    path: str
+    status: int
+    about: About | None
+    seconds: float
+    bytes_in: int
+    bytes_out: int
+
+
+def seen(path: str, answer: Answer, seconds: float, bytes_in: int) -> Seen:
+    """An answer that is given now."""
+    size = len(answer.body)
+    return Seen(time.time(), path, answer.status, answer.about, seconds, bytes_in, size)
+
+
+@functools.lru_cache(maxsize=64)
+def seconds_of(query: bytes | None) -> float:
+    """How long a client waits, by the query of its request: ``timeout=10s``."""
+    found = _DURATION.search(query or b"")
+    if found is None:
+        return LONGEST_SECONDS
+    seconds = 60 * int(found[1] or 0) + float(found[2])
+    return min(seconds, LONGEST_SECONDS) or LONGEST_SECONDS
+
+
+Observe = Callable[[Seen], None]
+"""Is told of every answer."""
 
 Read = Callable[[str, Sequence[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], JSON]]]
 """Reads objects of a namespace by kind and name; raises ``UnreadableError``."""
@@ -111,7 +155,11 @@ class UnreadableError(Exception):
 
 
 def routes(
-    api: Api, facts: Callable[[], Facts] = lambda: admission.NO_FACTS, read: Read | None = None
+    api: Api,
+    facts: Callable[[], Facts] = lambda: admission.NO_FACTS,
+    read: Read | None = None,
+    *,
+    is_verifying: bool = False,
 ) -> Mapping[str, Route]:
     """The routes of an API's webhooks by path.
 
@@ -119,49 +167,159 @@ def routes(
         api: The API.
         facts: What every review knows, as it is at the time.
         read: Finds what else a rule wants to know; without it, rules do without.
+        is_verifying: Whether the oracle of the API server sees each answer before it leaves.
     """
-    converter = Converter(api)
-
-    def mutate(body: bytes) -> Answer:
-        request = _admission(body)
-        return _admitted(request, admission.mutate(api, request, facts()))
-
-    def validate(body: bytes) -> Answer | Awaitable[Answer]:
-        request = _admission(body)
-        wanted = admission.related(api, request) if read is not None else ()
-        if read is not None and wanted:
-            return _validate_knowing(api, request, facts(), read(request.namespace, wanted))
-        return _admitted(request, admission.validate(api, request, facts()))
-
-    def convert(body: bytes) -> Answer | Awaitable[Answer]:
-        request = reviews.conversion_request(body)
-        if len(body) <= AT_ONCE_BYTES:
-            return _converted(request, conversion.convert(converter, request))
-        return _in_turns(request, conversion.turns(converter, request, AT_ONCE_BYTES))
-
+    given = _Reviewer(Converter(api), facts, read, is_verifying=is_verifying)
     found = (
-        Route(configuration.MUTATE, ADMISSION_BYTES, mutate),
-        Route(configuration.VALIDATE, ADMISSION_BYTES, validate),
-        Route(configuration.CONVERT, CONVERSION_BYTES, convert),
+        Route(configuration.MUTATE, ADMISSION_BYTES, given.mutate),
+        Route(configuration.VALIDATE, ADMISSION_BYTES, given.validate),
+        Route(configuration.CONVERT, CONVERSION_BYTES, given.convert),
     )
     return {route.path: route for route in found}
 
 
-def answer(route: Route, body: bytes) -> Answer | Awaitable[Answer]:
+class _Reviewer:
+    """Answers to bodies."""
+
+    def __init__(
+        self,
+        converter: Converter,
+        facts: Callable[[], Facts],
+        read: Read | None,
+        *,
+        is_verifying: bool,
+    ) -> None:
+        self._converter, self._facts, self._read = converter, facts, read
+        self._is_verifying = is_verifying
+
+    def mutate(self, body: bytes) -> Answer:
+        request = reviews.admission_request(body)
+        found = admission.answer(admission.mutate, self._converter, request, self._facts())
+        return self._admitted("mutate", body, request, found)
+
+    def validate(self, body: bytes) -> Answer | Awaitable[Answer]:
+        request = reviews.admission_request(body)
+        subject = admission.opened(self._converter, request)
+        if not isinstance(subject, admission.Subject):
+            return self._admitted("validate", body, request, subject)
+        wanted = admission.related(subject) if self._read is not None else ()
+        if self._read is not None and wanted:
+            return self._validate_knowing(body, subject, self._read(request.namespace, wanted))
+        found = admission.validate(subject, self._facts())
+        return self._admitted("validate", body, request, found)
+
+    async def _validate_knowing(
+        self,
+        body: bytes,
+        subject: admission.Subject,
+        found: Awaitable[Mapping[tuple[str, str], JSON]],
+    ) -> Answer:
+        request = subject.request
+        try:
+            known = msgspec.structs.replace(self._facts(), related=await found)
+        except UnreadableError as error:
+            failed = reviews.failed(request.envelope, str(error), code=reviews.UNAVAILABLE)
+            return self._admitted("validate", body, request, failed)
+        return self._admitted("validate", body, request, admission.validate(subject, known))
+
+    def convert(self, body: bytes) -> Answer | Awaitable[Answer]:
+        request = reviews.conversion_request(body)
+        if len(body) <= AT_ONCE_BYTES:
+            outcome = conversion.convert(self._converter, request)
+            return self._converted(body, request, outcome)
+        return self._in_turns(body, request)
+
+    async def _in_turns(self, body: bytes, request: reviews.ConversionRequest) -> Answer:
+        turns = conversion.turns(self._converter, request, AT_ONCE_BYTES)
+        while True:
+            try:
+                next(turns)
+            except StopIteration as end:
+                return self._converted(body, request, end.value)
+            await asyncio.sleep(0)
+
+    def _admitted(
+        self,
+        caller: oracle.Caller,
+        body: bytes,
+        request: reviews.AdmissionRequest,
+        answer: JSON,
+    ) -> Answer:
+        if self._is_verifying:
+            answer = _verified(caller, body, answer)
+        response = answer["response"]
+        about = About(
+            request.envelope.uid,
+            request.version,
+            "allowed" if response["allowed"] else _verdict(response["status"]["code"]),
+            kind=request.kind,
+            operation=request.operation,
+            namespace=request.namespace,
+            name=request.name,
+            user=request.user,
+            dry_run=request.dry_run,
+        )
+        return Answer(200, reviews.encode(answer), about=about)
+
+    def _converted(
+        self, body: bytes, request: reviews.ConversionRequest, outcome: conversion.Outcome
+    ) -> Answer:
+        answer, dropped_bytes = outcome
+        if self._is_verifying:
+            answer = _verified("convert", body, answer)
+        status = answer["response"]["result"]["status"]
+        about = About(
+            request.envelope.uid,
+            request.desired_api_version.rpartition("/")[2],
+            "converted" if status == "Success" else "failed",
+            objects=len(request.objects),
+            dropped_bytes=dropped_bytes,
+        )
+        if dropped_bytes:
+            log.warning("residue dropped", uid=about.uid, bytes=dropped_bytes)
+        return Answer(200, reviews.encode(answer), about=about)
+
+
+def _verdict(code: int) -> str:
+    return "denied" if code == reviews.UNPROCESSABLE else "failed"
+
+
+def _verified(caller: oracle.Caller, body: bytes, answer: JSON) -> JSON:
+    found = oracle.verified(caller, body, answer)
+    if found is not answer:
+        said = found["response"].get("status") or found["response"]["result"]
+        log.error("answer held back", uid=found["response"]["uid"], reason=said["message"])
+    return found
+
+
+def answer(
+    route: Route, body: bytes, seconds: float = LONGEST_SECONDS
+) -> Answer | Awaitable[Answer]:
     """The answer to a body, or how to wait for it.
 
     A proper review wherever a uid can be read, else a refusal.
+
+    Args:
+        route: What answers.
+        body: Of the request.
+        seconds: So long the client waits; it hears before that what came in between.
     """
     try:
         found = route.review(body)
     except Exception as error:  # noqa: BLE001 - whatever comes gets an answer
         return _failed(route, body, error)
-    return found if isinstance(found, Answer) else _waited(route, body, found)
+    return found if isinstance(found, Answer) else _waited(route, body, found, seconds)
 
 
-async def _waited(route: Route, body: bytes, answer: Awaitable[Answer]) -> Answer:
+async def _waited(route: Route, body: bytes, answer: Awaitable[Answer], seconds: float) -> Answer:
     try:
-        return await answer
+        async with asyncio.timeout(seconds * (1 - _FOR_THE_WAY)):
+            return await answer
+    except TimeoutError:
+        message = f"expected to find an answer within {seconds:g} s: try again"
+        envelope = reviews.envelope_of(reviews.decode(body))
+        failed = reviews.failed(envelope, message, code=reviews.TIMED_OUT)
+        return Answer(200, reviews.encode(failed))
     except Exception as error:  # noqa: BLE001 - likewise
         return _failed(route, body, error)
 
@@ -171,69 +329,10 @@ def _failed(route: Route, body: bytes, error: Exception) -> Answer:
         return refusal(400, str(error))
     if isinstance(error, reviews.UnusableReviewError):
         return Answer(200, reviews.encode(reviews.failed(error.envelope, error.message)))
+    if isinstance(error, RecursionError):
+        return refusal(400, "expected JSON of at most 1024 levels")
     log.error("review failed", path=route.path, exc_info=error)
     envelope = reviews.envelope_of(reviews.decode(body))
     message = "internal error of the webhook server; its log has the traceback"
     failed = reviews.failed(envelope, message, code=reviews.INTERNAL_ERROR)
     return Answer(200, reviews.encode(failed))
-
-
-def _admission(body: bytes) -> reviews.AdmissionRequest:
-    return reviews.admission_request(reviews.decode(body))
-
-
-async def _validate_knowing(
-    api: Api,
-    request: reviews.AdmissionRequest,
-    facts: Facts,
-    found: Awaitable[Mapping[tuple[str, str], JSON]],
-) -> Answer:
-    try:
-        known = dataclasses.replace(facts, related=await found)
-    except UnreadableError as error:
-        failed = reviews.failed(request.envelope, str(error), code=reviews.UNAVAILABLE)
-        return _admitted(request, failed)
-    return _admitted(request, admission.validate(api, request, known))
-
-
-def _admitted(request: reviews.AdmissionRequest, answer: JSON) -> Answer:
-    response = answer["response"]
-    verdict = (
-        "allowed" if response["allowed"] else _REFUSALS.get(response["status"]["code"], "failed")
-    )
-    about = About(
-        request.envelope.uid,
-        request.version,
-        verdict,
-        kind=request.kind,
-        operation=request.operation,
-        request=request,
-    )
-    return Answer(200, reviews.encode(answer), about=about)
-
-
-_REFUSALS: Final = {reviews.UNPROCESSABLE: "denied"}
-
-
-def _converted(request: reviews.ConversionRequest, outcome: conversion.Outcome) -> Answer:
-    answer, dropped_bytes = outcome
-    status = answer["response"]["result"]["status"]
-    about = About(
-        request.envelope.uid,
-        request.desired_api_version.rpartition("/")[2],
-        "converted" if status == "Success" else "failed",
-        objects=len(request.objects),
-        dropped_bytes=dropped_bytes,
-    )
-    if dropped_bytes:
-        log.warning("residue dropped", uid=about.uid, bytes=dropped_bytes)
-    return Answer(200, reviews.encode(answer), about=about)
-
-
-async def _in_turns(request: reviews.ConversionRequest, turns: conversion.Turns) -> Answer:
-    while True:
-        try:
-            next(turns)
-        except StopIteration as end:
-            return _converted(request, end.value)
-        await asyncio.sleep(0)

@@ -15,7 +15,7 @@ import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 import msgspec
 import orjson
@@ -28,8 +28,6 @@ from schemagen import Api, Facts
 from schemagen import files as apis
 from webhooks import admission, process, routes, server
 from webhooks.journal import Journal
-from webhooks.metrics import Counts
-from webhooks.routes import Answer
 
 TICK_SECONDS: Final = 1.0
 
@@ -54,6 +52,8 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     is_looking_up: bool = False
     transport: server.Transport = "lean"
     audit_log: str | None = None
+    client_ca: str | None = None
+    is_verifying: bool = False
     quiet_seconds: float = 1.0
     drain_seconds: float = 30.0
 
@@ -112,17 +112,17 @@ async def _work(orders: Orders, listener: socket.socket, channel: socket.socket)
     api = apis.load_api(orders.reference)
     files = _Files(orders)
     loop.add_signal_handler(signal.SIGHUP, files.reload)
-    async with _serving(orders, api, files, listener) as (found, counts):
+    async with _serving(orders, api, files, listener) as (found, journal):
         writer.write(b'{"ready": true}\n')
         while not stopped.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopped.wait(), TICK_SECONDS)
             files.reload_changed()
-            _report(writer, found, counts)
+            _report(writer, found, journal)
         await server.drained(
             found, quiet_seconds=orders.quiet_seconds, most_seconds=orders.drain_seconds
         )
-        _report(writer, found, counts)
+        _report(writer, found, journal)
     watch.cancel()
     writer.close()
 
@@ -134,22 +134,19 @@ async def _until_alone(reader: asyncio.StreamReader, stopped: asyncio.Event) -> 
     stopped.set()
 
 
-def _report(writer: asyncio.StreamWriter, found: server.Serving, counts: Counts) -> None:
-    snapshot: dict[str, Any] = {**counts.snapshot(), "in_flight": found.in_flight}
+def _report(writer: asyncio.StreamWriter, found: server.Serving, journal: Journal) -> None:
+    snapshot: dict[str, Any] = {**journal.snapshot(), "in_flight": found.in_flight}
     writer.write(orjson.dumps(snapshot, option=orjson.OPT_APPEND_NEWLINE))
 
 
 @contextlib.asynccontextmanager
 async def _serving(
     orders: Orders, api: Api, files: "_Files", listener: socket.socket
-) -> AsyncIterator[tuple[server.Serving, Counts]]:
-    counts = Counts()
+) -> AsyncIterator[tuple[server.Serving, Journal]]:
     async with contextlib.AsyncExitStack() as stack:
-        access = Journal(sys.stderr.buffer)
-        stack.callback(access.flush)
-        audit = None
-        if orders.audit_log is not None:
-            audit = stack.enter_context(_appending(pathlib.Path(orders.audit_log)))
+        audit = stack.enter_context(_appending(orders.audit_log))
+        journal = Journal(sys.stderr.buffer, audit)
+        stack.callback(journal.settle)
         read = None
         if orders.is_looking_up:
             from webhooks import related  # noqa: PLC0415 - a worker without a client is smaller
@@ -157,53 +154,26 @@ async def _serving(
             place = None if orders.kubeconfig is None else pathlib.Path(orders.kubeconfig)
             client = await stack.enter_async_context(related.client_of(place))
             read = related.Related(client, api).read
-        paths = routes.routes(api, lambda: files.facts, read)
+        paths = routes.routes(api, lambda: files.facts, read, is_verifying=orders.is_verifying)
         found = await stack.enter_async_context(
             server.serving(
                 paths,
                 listener=listener,
                 tls=files.tls,
                 transport=orders.transport,
-                observe=_observer(counts, access, audit),
+                observe=journal.observe,
             )
         )
-        yield found, counts
+        yield found, journal
 
 
 @contextlib.contextmanager
-def _appending(path: pathlib.Path) -> Iterator[Journal]:
-    with path.open("ab") as file:
-        journal = Journal(file)
-        yield journal
-        journal.flush()
-
-
-def _observer(counts: Counts, access: Journal, audit: Journal | None) -> routes.Observe:
-    def observe(path: str, answer: Answer, seconds: float, body_bytes: int) -> None:
-        counts.add(path, answer, seconds, body_bytes)
-        about = answer.about
-        said = {} if about is None else {"uid": about.uid, "verdict": about.verdict}
-        milliseconds = round(seconds * 1000, 3)
-        access.write(path=path, status=answer.status, ms=milliseconds, bytes=body_bytes, **said)
-        if audit is not None and about is not None and about.request is not None:
-            audit.write(**_decision(about, about.request))
-
-    return observe
-
-
-def _decision(about: routes.About, request: Any) -> dict[str, Any]:
-    """Whose wish it was, and what became of it: no payload."""
-    return {
-        "uid": about.uid,
-        "user": request.user,
-        "operation": about.operation,
-        "kind": about.kind,
-        "version": about.version,
-        "namespace": request.namespace,
-        "name": request.name,
-        "dryRun": request.dry_run,
-        "verdict": about.verdict,
-    }
+def _appending(path: str | None) -> Iterator[BinaryIO | None]:
+    if path is None:
+        yield None
+        return
+    with pathlib.Path(path).open("ab") as file:
+        yield file
 
 
 @dataclasses.dataclass
@@ -215,7 +185,9 @@ class _Files:
     def __post_init__(self) -> None:
         self._seen = self._stamps()
         self.facts = facts_of(self._settings)
-        self.tls: ssl.SSLContext = certificates.server_context(self._pair())
+        self.tls: ssl.SSLContext = certificates.server_context(
+            self._pair(), client_ca=_client_ca(self.orders.client_ca)
+        )
 
     def reload_changed(self) -> None:
         """Read the files again if they are others now."""
@@ -252,6 +224,10 @@ class _Files:
         directory = pathlib.Path(self.orders.cert_dir)
         paths = [directory / certificates.CERTIFICATE, directory / certificates.KEY]
         return [_stamp(path) for path in (*paths, self._settings) if path is not None]
+
+
+def _client_ca(path: str | None) -> bytes | None:
+    return None if path is None else pathlib.Path(path).read_bytes()
 
 
 def _stamp(path: pathlib.Path) -> tuple[int, int] | None:

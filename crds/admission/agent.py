@@ -13,7 +13,9 @@ MAX_CONFIG_BYTES: Final = 64 * 1024
 
 def validate(agent: JSON, old: JSON | None, facts: Facts) -> Iterator[Problem]:
     """What is wrong with an agent: settings that are too large."""
-    del old, facts
+    del old
+    if facts.most_bytes is not None and facts.most_bytes <= MAX_CONFIG_BYTES:
+        return
     spec = agent.get("spec")
     config = spec.get("config") if type(spec) is dict else None
     size = 0 if config is None else len(canonical.dumps(config))

@@ -9,6 +9,8 @@ import functools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
+import msgspec
+
 from schemagen.model import base, markers
 from schemagen.problems import JSON, Problem
 
@@ -31,20 +33,22 @@ class Conversion(Protocol):
         """The older version's object."""
 
 
-@dataclasses.dataclass(frozen=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule may know besides the object; gathered by the shell.
 
     Attributes:
         dry_run: Nothing will be stored.
+        most_bytes: Neither the object nor a part of it has more bytes of canonical JSON; None
+            where nobody knows.
         settings: What the operator wrote for this API (``webhooks serve --settings FILE``).
         related: Objects of the same namespace that the object refers to, as hub objects, by kind
             and name; one that is not there was not looked up, and rules say nothing of it.
     """
 
     dry_run: bool = False
-    settings: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
-    related: Mapping[tuple[str, str], JSON] = dataclasses.field(default_factory=dict)
+    most_bytes: int | None = None
+    settings: Mapping[str, JSON] = msgspec.field(default_factory=dict)
+    related: Mapping[tuple[str, str], JSON] = msgspec.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -177,17 +181,18 @@ class Api:
         return iter(self.kinds)
 
     @functools.cached_property
-    def _by_name(self) -> dict[str, Kind]:
-        return {kind.name: kind for kind in self.kinds}
+    def _by_names(self) -> dict[tuple[str, str], tuple[Kind, Version]]:
+        return {
+            (self.api_version(version), kind.name): (kind, version)
+            for kind in self.kinds
+            for version in kind.versions
+        }
 
     def find(self, api_version: object, kind: object) -> tuple[Kind, Version] | None:
         """The kind and version of an object's ``apiVersion`` and ``kind``, if they are ours."""
         if not isinstance(api_version, str) or not isinstance(kind, str):
             return None
-        group, _, name = api_version.rpartition("/")
-        found = self._by_name.get(kind)
-        version = found.version(name) if found and group == self.group else None
-        return (found, version) if found and version else None
+        return self._by_names.get((api_version, kind))
 
     def api_version(self, version: Version) -> str:
         """``agents.proompteng.ai/v1beta1``."""

@@ -5,7 +5,7 @@ care costs ten times as much.
 """
 
 import dataclasses
-from typing import Any
+from typing import Final, cast
 
 import msgspec
 import orjson
@@ -15,12 +15,15 @@ from schemagen.model import registry
 from schemagen.problems import JSON
 from schemagen.versions import graph, lane
 
+# Enough for apiVersion and kind: a group and a kind have at most 253 and 63 characters.
+_HEAD_BYTES: Final = 512
+
 
 @dataclasses.dataclass(frozen=True)
-class Encodable:
-    """A converted object for ``msgspec.json.encode``, and the bytes of residue without room."""
+class Encoded:
+    """A converted object's JSON, and the bytes of residue without room."""
 
-    value: Any
+    value: bytes
     dropped_bytes: int = 0
 
 
@@ -30,6 +33,12 @@ class Converter:
     def __init__(self, api: registry.Api) -> None:
         self.api = api
         self._ways: dict[tuple[str, str, str], Way] = {}
+        self._heads = {
+            b'{"apiVersion":"%s","kind":"%s"'
+            % (api.api_version(version).encode(), kind.name.encode()): (kind, version.name)
+            for kind in api
+            for version in kind.versions
+        }
 
     def way(self, kind: registry.Kind, source: str, target: str) -> "Way":
         """The way of a kind's objects from one of its versions to another."""
@@ -37,6 +46,17 @@ class Converter:
         if key not in self._ways:
             self._ways[key] = Way(self.api, kind, source, target)
         return self._ways[key]
+
+    def likely_way(self, value: msgspec.Raw, desired: str) -> "Way | None":
+        """The way of an object by the bytes that it begins with, if those say it.
+
+        kube-apiserver writes members in alphabetical order. The object may still be another: a
+        member that comes twice counts as the last one of them.
+        """
+        head = bytes(memoryview(value)[:_HEAD_BYTES]).partition(b',"metadata":')[0]
+        found = self._heads.get(head)
+        target = None if found is None else self.api.find(desired, found[0].name)
+        return None if found is None or target is None else self.way(*found, target[1].name)
 
 
 class Way:
@@ -46,23 +66,33 @@ class Way:
         self._api, self._kind, self._source, self._target = api, kind, source, target
         self._lanes = _lanes(api, kind, source, target)
 
-    def at_once(self, value: msgspec.Raw) -> Any:
+    def at_once(self, value: msgspec.Raw) -> bytes | None:
         """The object, if it is one of this way's and nothing of it may get lost; else None."""
-        if not self._lanes:
-            return None
-        found = self._lanes[0].convert(value)
+        found = self._lanes[0].convert(value) if self._lanes else None
         for one in self._lanes[1:]:
             if found is None:
                 return None
-            found = one.convert(msgspec.json.encode(found))
+            found = one.convert(found)
         return found
 
-    def with_care(self, value: dict[str, JSON]) -> Encodable:
+    def with_care(self, value: dict[str, JSON]) -> Encoded:
         """The object whatever it is."""
         converted = graph.convert(
             self._api, self._kind, value, source=self._source, target=self._target
         )
-        return Encodable(msgspec.Raw(_dumped(converted.object)), converted.dropped_bytes)
+        return Encoded(_dumped(converted.object), converted.dropped_bytes)
+
+    def plain(self, value: dict[str, JSON]) -> dict[str, JSON]:
+        """The object as plain values, whatever it is."""
+        try:
+            found = self.at_once(msgspec.Raw(orjson.dumps(value)))
+        except orjson.JSONEncodeError:
+            found = None
+        if found is not None:
+            return cast("dict[str, JSON]", orjson.loads(found))
+        return graph.convert(
+            self._api, self._kind, value, source=self._source, target=self._target
+        ).object
 
 
 def _lanes(

@@ -55,8 +55,8 @@ class Lane:
     _run: Callable[[Any], Any]
     _annotations: frozenset[str]
 
-    def convert(self, value: bytes | msgspec.Raw) -> Any:
-        """The converted object, for msgspec to encode; None if something may get lost.
+    def convert(self, value: bytes | msgspec.Raw) -> bytes | None:
+        """The converted object; None if something may get lost.
 
         Also None for an object of another kind or version.
         """
@@ -68,7 +68,8 @@ class Lane:
                 notes = _NOTES.decode(found.metadata_).annotations
                 if notes is not UNSET and not self._annotations.isdisjoint(notes):
                     return None
-            return self._run(found)
+            # At once: objects that wait in a list would be walked by the garbage collector.
+            return msgspec.json.encode(self._run(found))
         except _NOT_FOR_US:
             return None
 

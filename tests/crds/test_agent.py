@@ -11,9 +11,11 @@ from hypothesis import strategies as st
 import crds
 from crds.admission import agent as agent_rules
 from schemagen import Facts, canonical, judge
+from schemagen.versions.converter import Converter
 from tests.support import kinds, objects
 from webhooks import admission, reviews
 
+CONVERTER = Converter(crds.api)
 PROVIDER = {"providerRef": {"name": "codex"}}
 AGENT = kinds.Subject("Agent", {kinds.OLD: PROVIDER, kinds.NEW: PROVIDER})
 loaded = kinds.judged(AGENT)
@@ -419,7 +421,8 @@ def review(version: str, config: Any, old: Any = None) -> Any:
         "oldObject": None if old is None else AGENT.one(version, config=old),
     }
     written = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
-    return admission.validate(crds.api, reviews.admission_request(written))["response"]
+    asked = reviews.admission_request(json.dumps(written).encode())
+    return admission.answer(admission.validate, CONVERTER, asked)["response"]
 
 
 @pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])

@@ -1,5 +1,6 @@
 """What no schema can say of a run: size, changes after acceptance, labels, images, secrets."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import crds
 from crds.admission import agentrun, policy
 from schemagen import Facts, structural
 from schemagen.problems import JSON
+from schemagen.versions.converter import Converter
 from webhooks import admission, reviews
 
 SETTINGS = {
@@ -238,25 +240,20 @@ def test_a_problem_stands_where_the_user_wrote_the_field() -> None:
             "secrets": ["github", "root"],
         },
     }
-    request = reviews.admission_request(
-        {
-            "apiVersion": "admission.k8s.io/v1",
-            "kind": "AdmissionReview",
-            "request": {
-                "uid": "1",
-                "kind": {
-                    "group": "agents.proompteng.ai",
-                    "version": "v1alpha1",
-                    "kind": "AgentRun",
-                },
-                "operation": "CREATE",
-                "object": value,
-            },
-        }
-    )
+    review = {
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "1",
+            "kind": {"group": "agents.proompteng.ai", "version": "v1alpha1", "kind": "AgentRun"},
+            "operation": "CREATE",
+            "object": value,
+        },
+    }
+    request = reviews.admission_request(json.dumps(review).encode())
     facts = Facts(settings=SETTINGS, related={("Agent", "codex"): AGENT})
 
-    answer = admission.validate(crds.api, request, facts)
+    answer = admission.answer(admission.validate, Converter(crds.api), request, facts)
 
     assert {"spec.secrets[1]", "spec.runtime.config.serviceAccountName"} == {
         cause["field"] for cause in answer["response"]["status"]["details"]["causes"]

@@ -385,7 +385,7 @@ def thing(version: str, spec: Any) -> dict[str, Any]:
 def at_once(value: dict[str, Any], source: str, target: str) -> Any:
     """The compiled answer, once it has been bytes."""
     found = CONVERTER.way(KIND, source, target).at_once(msgspec.Raw(orjson.dumps(value)))
-    return None if found is None else orjson.loads(msgspec.json.encode(found))
+    return None if found is None else orjson.loads(found)
 
 
 def with_care(value: dict[str, Any], source: str, target: str) -> Any:

@@ -91,7 +91,7 @@ def converted(kind: Kind, value: dict[str, Any], source: str, target: str) -> di
     raw = msgspec.Raw(canonical.dumps(value))
     at_once = CONVERTER.way(kind, source, target).at_once(raw)
     if at_once is not None:
-        compiled = orjson.loads(msgspec.json.encode(at_once))
+        compiled = orjson.loads(at_once)
         assert canonical.dumps(found.object) == canonical.dumps(compiled)
     return found.object
 

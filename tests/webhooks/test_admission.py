@@ -11,8 +11,11 @@ from hypothesis import strategies as st
 
 import crds
 from schemagen import canonical, structural
-from tests.support import json_patch, manifests, objects
-from webhooks import admission, reviews
+from schemagen.versions.converter import Converter
+from tests.support import manifests, objects
+from webhooks import admission, patch, reviews
+
+CONVERTER = Converter(crds.api)
 
 
 def request(
@@ -21,20 +24,27 @@ def request(
     """A request as the API server sends it, read."""
     source = value or old
     group, _, version = source["apiVersion"].partition("/")
-    return reviews.admission_request(
-        {
-            "apiVersion": "admission.k8s.io/v1",
-            "kind": "AdmissionReview",
-            "request": {
-                "uid": "1",
-                "kind": {"group": group, "version": version, "kind": source["kind"]},
-                "operation": operation,
-                "object": value,
-                "oldObject": old,
-                **more,
-            },
-        }
-    )
+    review = {
+        "apiVersion": "admission.k8s.io/v1",
+        "kind": "AdmissionReview",
+        "request": {
+            "uid": "1",
+            "kind": {"group": group, "version": version, "kind": source["kind"]},
+            "operation": operation,
+            "object": value,
+            "oldObject": old,
+            **more,
+        },
+    }
+    return reviews.admission_request(json.dumps(review).encode())
+
+
+def mutated(request: reviews.AdmissionRequest) -> Any:
+    return admission.answer(admission.mutate, CONVERTER, request)
+
+
+def validated(request: reviews.AdmissionRequest) -> Any:
+    return admission.answer(admission.validate, CONVERTER, request)
 
 
 def patch_of(answer: Any) -> Any:
@@ -56,12 +66,12 @@ def test_defaults_only_add_and_a_second_round_adds_nothing(version: str) -> None
         value = {**manifests.run(version), "spec": spec}
         before = copy.deepcopy(value)
 
-        operations = patch_of(admission.mutate(crds.api, request(value)))
-        result = json_patch.applied(value, operations)
+        operations = patch_of(mutated(request(value)))
+        result = patch.applied(value, operations)
 
         assert before == value
         assert {"add"} >= {operation["op"] for operation in operations} - {"replace"}
-        assert [] == patch_of(admission.mutate(crds.api, request(result)))
+        assert [] == patch_of(mutated(request(result)))
 
     check()
 
@@ -75,7 +85,7 @@ def test_defaults_leave_what_is_written_alone() -> None:
         workflow={"steps": [{"name": "mine"}]},
     )
 
-    assert [] == patch_of(admission.mutate(crds.api, request(value)))
+    assert [] == patch_of(mutated(request(value)))
 
 
 def test_defaults_come_without_the_rest_of_the_object() -> None:
@@ -87,9 +97,7 @@ def test_defaults_come_without_the_rest_of_the_object() -> None:
     assert [
         {"op": "add", "path": "/spec/vcsPolicy", "value": {"mode": "read-write"}},
         {"op": "add", "path": "/spec/workflow", "value": {"steps": [{"name": "implement"}]}},
-    ] == sorted(
-        patch_of(admission.mutate(crds.api, request(value))), key=lambda one: str(one["path"])
-    )
+    ] == sorted(patch_of(mutated(request(value))), key=lambda one: str(one["path"]))
 
 
 LIMITS = [
@@ -127,7 +135,7 @@ LIMITS = [
 def test_limits_are_in_bytes_and_name_the_field(
     version: str, spec: dict[str, Any], fields: list[str]
 ) -> None:
-    response = admission.validate(crds.api, request(manifests.run(version, **spec)))["response"]
+    response = validated(request(manifests.run(version, **spec)))["response"]
 
     causes = response.get("status", {}).get("details", {}).get("causes", [])
     assert (fields, not fields) == ([cause["field"] for cause in causes], response["allowed"])
@@ -138,14 +146,14 @@ def test_limits_are_in_bytes_and_name_the_field(
 def test_text_may_have_128_kib(version: str, size: int, *, allowed: bool) -> None:
     value = manifests.implementation_spec(version, text="é" * (size // 2) + "x" * (size % 2))
 
-    assert allowed == admission.validate(crds.api, request(value))["response"]["allowed"]
+    assert allowed == validated(request(value))["response"]["allowed"]
 
 
 def test_unchanged_excess_does_not_block_an_update() -> None:
     old = manifests.run("v1alpha1", parameters={"a": "x" * 3000, "b": "y" * 3000})
     new = manifests.run("v1alpha1", parameters={"a": "x" * 3000, "b": "z" * 3000})
 
-    response = admission.validate(crds.api, request(new, old, operation="UPDATE"))["response"]
+    response = validated(request(new, old, operation="UPDATE"))["response"]
 
     causes = response["status"]["details"]["causes"]
     assert ["spec.parameters[b]"] == [cause["field"] for cause in causes]
@@ -154,7 +162,7 @@ def test_unchanged_excess_does_not_block_an_update() -> None:
 def test_refusal_is_a_status_that_kubectl_lists() -> None:
     value = manifests.run("v1alpha1", parameters={"b": "x" * 2050, "a": "x" * 2049})
 
-    status = admission.validate(crds.api, request(value, name="one"))["response"]["status"]
+    status = validated(request(value, name="one"))["response"]["status"]
 
     assert {
         "status": "Failure",
@@ -186,7 +194,7 @@ def test_any_spec_gets_an_answer(spec: Any, old_spec: Any, operation: str) -> No
     old = {**manifests.run("v1alpha1"), "spec": old_spec} if operation == "UPDATE" else None
 
     for review in (admission.mutate, admission.validate, admission.review):
-        answer = review(crds.api, request(value, old, operation=operation))
+        answer = admission.answer(review, CONVERTER, request(value, old, operation=operation))
 
         assert "1" == answer["response"]["uid"]
         assert canonical.dumps(answer)

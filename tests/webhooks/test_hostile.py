@@ -26,7 +26,7 @@ async def attacker(request: pytest.FixtureRequest) -> AsyncIterator[hostile.Atta
     tls = certificates.server_context(authority.issue_server(ca, ["127.0.0.1"], now=now))
     trust = ssl.create_default_context(cadata=ca.certificate_pem.decode())
     listener = server.listening("127.0.0.1", 0)
-    paths = routes.routes(crds.api)
+    paths = routes.routes(crds.api, is_verifying=True)
     async with server.serving(
         paths, listener=listener, tls=tls, transport=request.param, observe=nobody
     ):

@@ -32,7 +32,7 @@ def converted(prompt: str) -> Counts:
     answer = routes.answer(routes.routes(crds.api)["/convert"], json.dumps(review).encode())
     assert isinstance(answer, routes.Answer)
     counts = Counts()
-    counts.add("/convert", answer, 0.0003, 100)
+    counts.add(routes.seen("/convert", answer, 0.0003, 100))
     return counts
 
 

@@ -54,7 +54,7 @@ class Peer:
             writer.close()
 
 
-def nobody(path: str, answer: routes.Answer, seconds: float, body_bytes: int) -> None:
+def nobody(seen: routes.Seen) -> None:
     """Watch nothing."""
 
 
@@ -66,7 +66,7 @@ async def peer(request: pytest.FixtureRequest) -> AsyncIterator[Peer]:
     trust = ssl.create_default_context(cadata=ca.certificate_pem.decode())
     tls = certificates.server_context(leaf)
     listener = server.listening("127.0.0.1", 0)
-    paths = routes.routes(crds.api)
+    paths = routes.routes(crds.api, is_verifying=True)
     async with (
         server.serving(paths, listener=listener, tls=tls, transport=request.param, observe=nobody),
         aiohttp.ClientSession() as session,

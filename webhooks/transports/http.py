@@ -56,7 +56,8 @@ class Http:
             finally:
                 self.in_flight -= 1
             self.last_request = now = time.monotonic()
-            self._observe(route.path, found, now - started, request.content_length or 0)
+            size = request.content_length or 0
+            self._observe(routes.seen(route.path, found, now - started, size))
             headers = {"Content-Type": found.content_type}
             response = web.Response(status=found.status, body=found.body, headers=headers)
             if self.is_draining:
@@ -74,7 +75,8 @@ async def _respond(route: Route, request: web.Request) -> Answer:
     body = await _body(request, route.max_body_bytes)
     if body is None:
         return routes.too_large(route)
-    found = routes.answer(route, body)
+    seconds = routes.seconds_of(request.url.raw_query_string.encode())
+    found = routes.answer(route, body, seconds)
     return found if isinstance(found, Answer) else await found
 
 

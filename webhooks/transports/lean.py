@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Awaitable, Mapping
 from http import HTTPStatus
-from typing import Final, cast
+from typing import Final, NamedTuple, cast
 
 import httptools
 
@@ -74,6 +74,7 @@ class Lean:
         self.connections: set[Connection] = set()
         self.bodies_bytes = 0
         self.is_draining = False
+        self._ready: list[Connection] = []
         self.last_request = time.monotonic()
         self._sweeper = self.loop.call_later(1, self._sweep)
 
@@ -85,6 +86,17 @@ class Lean:
     def in_flight(self) -> int:
         """Requests that are being read or answered."""
         return sum(one.is_busy for one in self.connections)
+
+    def soon(self, connection: "Connection") -> None:
+        """Answer what waits on a connection once everything that came with it was read."""
+        if not self._ready:
+            self.loop.call_soon(self._answer_ready)
+        self._ready.append(connection)
+
+    def _answer_ready(self) -> None:
+        ready, self._ready = self._ready, []
+        for one in ready:
+            one.answer_waiting()
 
     def drain(self) -> None:
         """From now on every answer closes its connection."""
@@ -105,6 +117,15 @@ class Lean:
         self._sweeper = self.loop.call_later(1, self._sweep)
 
 
+class _Asked(NamedTuple):
+    """A request that is there: what answers it, and how long its client waits."""
+
+    route: Route
+    body: bytes
+    seconds: float
+    keeps_alive: bool
+
+
 class Connection(asyncio.Protocol):
     """One connection: requests one after the other."""
 
@@ -112,7 +133,7 @@ class Connection(asyncio.Protocol):
         self._lean, self._limits = lean, lean.limits
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
-        self._waiting: list[tuple[Route, bytes, bool]] = []
+        self._waiting: list[_Asked] = []
         self._task: asyncio.Task[None] | None = None
         self._is_ending = self._is_reading = False
         self._held_bytes = 0  # of bodies that are read, wait or are answered
@@ -126,6 +147,7 @@ class Connection(asyncio.Protocol):
         self._head_bytes = self._body_bytes = 0
         self._content_type = self._encoding = ""
         self._length = 0
+        self._seconds = routes.LONGEST_SECONDS
         self._body: bytes | bytearray = b""
         self._route: Route | None = None
 
@@ -210,8 +232,9 @@ class Connection(asyncio.Protocol):
         """The head is there: what it asks for may be refused before its body comes."""
         if self._is_ending:
             return
-        path = httptools.parse_url(self._url).path.decode("latin-1")
-        self._route = self._lean.paths.get(path)
+        url = httptools.parse_url(self._url)
+        self._route = self._lean.paths.get(url.path.decode("latin-1"))
+        self._seconds = routes.seconds_of(url.query)
         refused = routes.refused(
             self._route, self._parser.get_method(), self._content_type, self._encoding
         )
@@ -245,52 +268,43 @@ class Connection(asyncio.Protocol):
         if self._is_ending or self._route is None:
             return
         body, self._body = bytes(self._body), b""
-        self._waiting.append((self._route, body, self._parser.should_keep_alive()))
+        keeps_alive = self._parser.should_keep_alive()
+        self._waiting.append(_Asked(self._route, body, self._seconds, keeps_alive))
         if len(self._waiting) > MOST_WAITING:
             self._pause_reading()
-        self._answer_waiting()
+        self._lean.soon(self)
 
     # --- answers --------------------------------------------------------------------------------
 
-    def _answer_waiting(self) -> None:
+    def answer_waiting(self) -> None:
         """Answer what waits, up to a review that has to wait itself."""
         while self._waiting and self._task is None and not self._is_ending:
-            route, body, keeps_alive = self._waiting.pop(0)
+            asked = self._waiting.pop(0)
             started = time.perf_counter()
             self.deadline = float("inf")
-            found = routes.answer(route, body)
+            found = routes.answer(asked.route, asked.body, asked.seconds)
             if isinstance(found, Answer):
-                self._answer(route, found, started, len(body), keeps_alive=keeps_alive)
+                self._answer(asked, found, started)
             else:
-                self._task = self._lean.loop.create_task(
-                    self._wait_for(route, found, started, len(body), keeps_alive=keeps_alive)
-                )
+                self._task = self._lean.loop.create_task(self._wait_for(asked, found, started))
 
-    async def _wait_for(
-        self,
-        route: Route,
-        answer: Awaitable[Answer],
-        started: float,
-        body_bytes: int,
-        *,
-        keeps_alive: bool,
-    ) -> None:
+    async def _wait_for(self, asked: _Asked, answer: Awaitable[Answer], started: float) -> None:
         found = await answer
         self._task = None
         if self._is_ending:
             return
-        self._answer(route, found, started, body_bytes, keeps_alive=keeps_alive)
-        self._answer_waiting()
+        self._answer(asked, found, started)
+        self.answer_waiting()
 
-    def _answer(
-        self, route: Route, answer: Answer, started: float, body_bytes: int, *, keeps_alive: bool
-    ) -> None:
-        self._lean.bodies_bytes -= body_bytes
-        self._held_bytes -= body_bytes
+    def _answer(self, asked: _Asked, answer: Answer, started: float) -> None:
+        size = len(asked.body)
+        self._lean.bodies_bytes -= size
+        self._held_bytes -= size
         self._lean.last_request = time.monotonic()
-        self._lean.observe(route.path, answer, time.perf_counter() - started, body_bytes)
+        seconds = time.perf_counter() - started
+        self._lean.observe(routes.seen(asked.route.path, answer, seconds, size))
         is_old = self._lean.loop.time() > self._ends
-        is_last = not keeps_alive or self._lean.is_draining or is_old
+        is_last = not asked.keeps_alive or self._lean.is_draining or is_old
         self._write(answer, is_last=is_last)
         if is_last:
             self.close()
@@ -322,7 +336,8 @@ class Connection(asyncio.Protocol):
         self._is_ending = True
         self._release()
         self._write(answer, is_last=True)
-        self._lean.observe(self._route.path if self._route else "", answer, 0.0, 0)
+        path = self._route.path if self._route else ""
+        self._lean.observe(routes.seen(path, answer, 0.0, 0))
         self._lean.loop.call_later(0 if not self._is_reading else 1, self.close)
 
     def _release(self) -> None:
