@@ -1,11 +1,14 @@
 """``webhooks``: serve an Api's webhooks, or answer one review without a server."""
 
 import asyncio
+import contextlib
+import dataclasses
 import datetime as dt
 import pathlib
 import signal
 import socket
 import sys
+from collections.abc import AsyncIterator, Callable
 from typing import Annotated, Literal
 
 import orjson
@@ -32,6 +35,7 @@ from webhooks import (
     routes,
     server,
     supervisor,
+    trust,
     worker,
 )
 
@@ -247,6 +251,14 @@ def serve(
             "policy of a run's agent. On with --install or --kubeconfig.",
         ),
     ] = None,
+    check_trust: Annotated[
+        bool | None,
+        typer.Option(
+            "--check-trust/--no-check-trust",
+            help="Be ready only while what is served is trusted by the caBundles in the cluster, "
+            "as last observed. On with --install or --kubeconfig.",
+        ),
+    ] = None,
     settings: SettingsFile = None,
     workers: Annotated[
         int,
@@ -263,6 +275,14 @@ def serve(
         pathlib.Path | None,
         typer.Option(help="Append a line of JSON for every decision: who, what, the verdict."),
     ] = None,
+    traces: Annotated[
+        bool,
+        typer.Option(
+            "--traces",
+            help="Send a span for each review by OTLP over HTTP, where OpenTelemetry's own "
+            "variables say (OTEL_EXPORTER_OTLP_ENDPOINT); needs kubewright\\[traces].",
+        ),
+    ] = False,
     client_ca: Annotated[
         pathlib.Path | None,
         typer.Option(
@@ -296,6 +316,7 @@ def serve(
     if client_ca is not None and not client_ca.is_file():
         raise _failure(f"expected PEM certificates at {client_ca}, got no file")
     names = name or ["127.0.0.1", "localhost"]
+    knows_cluster = register or kubeconfig is not None
     try:
         if storage is not None:
             api = api.stored_as(storage)
@@ -306,11 +327,12 @@ def serve(
             names=[*names],
             settings=None if settings is None else str(settings),
             kubeconfig=None if kubeconfig is None else str(kubeconfig),
-            is_looking_up=register or kubeconfig is not None if look_up is None else look_up,
+            is_looking_up=knows_cluster if look_up is None else look_up,
             transport=transport,
             audit_log=None if audit_log is None else str(audit_log),
             client_ca=None if client_ca is None else str(client_ca),
             is_verifying=verify_answers,
+            is_tracing=traces,
             quiet_seconds=quiet,
             drain_seconds=drain,
         )
@@ -321,12 +343,24 @@ def serve(
                 server.listening(host, port),
                 workers=workers or min(supervisor.usable_processors(), MOST_WORKERS),
                 health=(host, health_port),
-                install_ca_pem=bundle.ca_pem if register else None,
-                kubeconfig=kubeconfig,
+                joining=_Joining(
+                    kubeconfig,
+                    install_ca_pem=bundle.ca_pem if register else None,
+                    is_checking_trust=knows_cluster if check_trust is None else check_trust,
+                ),
             )
         )
     except FAILURES as error:
         raise _failure(str(error)) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class _Joining:
+    """What to do in a cluster: which, whose certificates to write there, what to observe."""
+
+    kubeconfig: pathlib.Path | None
+    install_ca_pem: bytes | None
+    is_checking_trust: bool
 
 
 async def _serve(
@@ -336,8 +370,7 @@ async def _serve(
     *,
     workers: int,
     health: tuple[str, int],
-    install_ca_pem: bytes | None,
-    kubeconfig: pathlib.Path | None,
+    joining: _Joining,
 ) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -345,13 +378,12 @@ async def _serve(
         loop.add_signal_handler(number, stopped.set)
     found = supervisor.Supervisor(orders, listener, workers=workers)
     loop.add_signal_handler(signal.SIGHUP, found.reload)
-    async with found.health(*health) as shown:
+    address = listener.getsockname()[:2]
+    base_url = f"https://{orders.names[0]}:{address[1]}"
+    async with found.health(*health) as shown, contextlib.AsyncExitStack() as stack:
         try:
             await found.start()
-            base_url = f"https://{orders.names[0]}:{listener.getsockname()[1]}"
-            if install_ca_pem is not None:
-                async with related.client_of(kubeconfig) as client:
-                    await install.install(client, api, base_url=base_url, ca_pem=install_ca_pem)
+            found.check = await stack.enter_async_context(_joined(joining, api, base_url, address))
             structlog.get_logger("webhooks").info("health and metrics", url=shown)
             # One line on standard output once everything is ready: what a supervisor waits for.
             typer.echo(f"serving {api.group} at {base_url}")
@@ -359,6 +391,29 @@ async def _serve(
             await stopped.wait()
         finally:
             await found.stop()
+
+
+@contextlib.asynccontextmanager
+async def _joined(
+    joining: _Joining, api: Api, base_url: str, address: tuple[str, int]
+) -> AsyncIterator[Callable[[], str]]:
+    """Known to the cluster and observing it inside; its value: why no caller would trust us."""
+    if joining.install_ca_pem is None and not joining.is_checking_trust:
+        yield lambda: ""
+        return
+    async with related.client_of(joining.kubeconfig) as client:
+        if joining.install_ca_pem is not None:
+            await install.install(client, api, base_url=base_url, ca_pem=joining.install_ca_pem)
+        observed = trust.Trust(client, api, address)
+        watching = None
+        if joining.is_checking_trust:
+            await observed.look()
+            watching = asyncio.create_task(observed.watch())
+        try:
+            yield lambda: observed.reason
+        finally:
+            if watching is not None:
+                watching.cancel()
 
 
 def _load(reference: str) -> Api:

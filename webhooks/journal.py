@@ -7,7 +7,7 @@ of a second: that costs a third of writing down each by itself.
 
 import asyncio
 import datetime as dt
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, BinaryIO, Final
 
 import msgspec
@@ -56,10 +56,16 @@ class Journal:
     Args:
         access: Takes a line for every request.
         audit: Takes a line for every admission, if anything does.
+        traces: Takes all that was answered, if anything does.
     """
 
-    def __init__(self, access: BinaryIO, audit: BinaryIO | None) -> None:
-        self._access, self._audit = access, audit
+    def __init__(
+        self,
+        access: BinaryIO,
+        audit: BinaryIO | None = None,
+        traces: Callable[[Sequence[Seen]], None] | None = None,
+    ) -> None:
+        self._access, self._audit, self._traces = access, audit, traces
         self._counts = Counts()
         self._waiting: list[Seen] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -82,6 +88,8 @@ class Journal:
         for seen in waiting:
             self._counts.add(seen)
         _write(self._access, [_access(seen) for seen in waiting])
+        if self._traces is not None:
+            self._traces(waiting)
         if self._audit is not None:
             _write(self._audit, [_decision(seen.at, about) for about, seen in _admissions(waiting)])
 

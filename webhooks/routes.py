@@ -116,6 +116,7 @@ class Seen(NamedTuple):
     Attributes:
         at: When, in seconds since 1970.
         seconds: From the whole request to its answer.
+        traceparent: Whose trace it continues (W3C Trace Context); empty without one.
     """
 
     at: float
@@ -125,12 +126,21 @@ class Seen(NamedTuple):
     seconds: float
     bytes_in: int
     bytes_out: int
+    traceparent: str = ""
 
 
-def seen(path: str, answer: Answer, seconds: float, bytes_in: int) -> Seen:
+def seen(path: str, answer: Answer, seconds: float, bytes_in: int, traceparent: str = "") -> Seen:
     """An answer that is given now."""
-    size = len(answer.body)
-    return Seen(time.time(), path, answer.status, answer.about, seconds, bytes_in, size)
+    return Seen(
+        time.time(),
+        path,
+        answer.status,
+        answer.about,
+        seconds,
+        bytes_in,
+        len(answer.body),
+        traceparent,
+    )
 
 
 @functools.lru_cache(maxsize=64)

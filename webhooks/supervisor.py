@@ -41,7 +41,6 @@ class Supervisor:
         orders: What each worker does.
         listener: The socket that they accept from.
         workers: How many.
-        check: Why the server is not ready for a reason of its own, or nothing.
     """
 
     def __init__(
@@ -50,9 +49,10 @@ class Supervisor:
         listener: socket.socket,
         *,
         workers: int,
-        check: Callable[[], str] = lambda: "",
     ) -> None:
-        self._orders, self._listener, self._check = orders, listener, check
+        self._orders, self._listener = orders, listener
+        self.check: Callable[[], str] = lambda: ""
+        """Why the server is not ready for a reason of another, or nothing."""
         self._workers = workers
         self._counted = metrics.Collector()
         self._processes: dict[int, asyncio.subprocess.Process] = {}
@@ -96,7 +96,7 @@ class Supervisor:
         """Why no new call should be sent here; nothing if one may."""
         if self._is_stopping:
             return "draining"
-        return self._check() if self._counted.live else "no worker serves"
+        return self.check() if self._counted.live else "no worker serves"
 
     async def _keep_running(self) -> None:
         pause = 0.1

@@ -54,6 +54,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     audit_log: str | None = None
     client_ca: str | None = None
     is_verifying: bool = False
+    is_tracing: bool = False
     quiet_seconds: float = 1.0
     drain_seconds: float = 30.0
 
@@ -145,7 +146,14 @@ async def _serving(
 ) -> AsyncIterator[tuple[server.Serving, Journal]]:
     async with contextlib.AsyncExitStack() as stack:
         audit = stack.enter_context(_appending(orders.audit_log))
-        journal = Journal(sys.stderr.buffer, audit)
+        add_spans = None
+        if orders.is_tracing:
+            from webhooks import traces  # noqa: PLC0415 - an extra that need not be there
+
+            spans = traces.Traces()
+            stack.callback(spans.close)
+            add_spans = spans.add
+        journal = Journal(sys.stderr.buffer, audit, add_spans)
         stack.callback(journal.settle)
         read = None
         if orders.is_looking_up:

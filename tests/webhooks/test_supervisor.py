@@ -14,7 +14,10 @@ from typing import Any
 
 import aiohttp
 import pytest
+from aiohttp import web
+from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
+from certs import authority
 from certs import files as certificates
 
 DATA = pathlib.Path(__file__).parents[1] / "data"
@@ -38,10 +41,10 @@ class Served:
         return ssl.create_default_context(cadata=text)
 
     async def post(
-        self, session: aiohttp.ClientSession, path: str, body: bytes
+        self, session: aiohttp.ClientSession, path: str, body: bytes, **headers: str
     ) -> tuple[int, dict[str, Any], str]:
         """Status, answer and the answer's Connection header."""
-        headers = {"Content-Type": "application/json"}
+        headers = {"Content-Type": "application/json", **headers}
         async with session.post(self.url + path, data=body, headers=headers) as response:
             return response.status, await response.json(), response.headers.get("Connection", "")
 
@@ -67,7 +70,9 @@ class Served:
 
 
 @contextlib.asynccontextmanager
-async def serving(directory: pathlib.Path, *options: str) -> AsyncIterator[Served]:
+async def serving(
+    directory: pathlib.Path, *options: str, **environment: str
+) -> AsyncIterator[Served]:
     log = directory / "log"
     with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
@@ -75,6 +80,7 @@ async def serving(directory: pathlib.Path, *options: str) -> AsyncIterator[Serve
             *("--cert-dir", str(directory / "certificates"), "--workers", "2", *options),
             stdout=asyncio.subprocess.PIPE,
             stderr=file,
+            env={**os.environ, **environment},
         )
     assert process.stdout is not None
     line = (await asyncio.wait_for(process.stdout.readline(), WAIT_SECONDS)).decode()
@@ -134,6 +140,95 @@ async def test_reviews_are_answered_counted_and_written_down(
     assert ["allowed", "denied"] == [one["verdict"] for one in decisions]
     assert {"AgentRun"} == {one["kind"] for one in decisions}
     assert "parameters" not in audit.read_text()
+
+
+class Collector:
+    """What takes spans by OTLP over HTTP."""
+
+    def __init__(self) -> None:
+        self.spans: list[Any] = []
+
+    async def take(self, request: web.Request) -> web.Response:
+        """One export."""
+        found = trace_service_pb2.ExportTraceServiceRequest.FromString(await request.read())
+        for resource in found.resource_spans:
+            self.spans += [span for scope in resource.scope_spans for span in scope.spans]
+        return web.Response(content_type="application/x-protobuf")
+
+    async def has_spans(self) -> bool:
+        """Whether any came."""
+        return bool(self.spans)
+
+
+@pytest.mark.parametrize("transport", ["lean", "aiohttp"])
+async def test_review_is_a_span_of_its_callers_trace(
+    tmp_path: pathlib.Path, transport: str
+) -> None:
+    collector = Collector()
+    app = web.Application()
+    app.router.add_post("/v1/traces", collector.take)
+    runner = web.AppRunner(app)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+
+    async with serving(
+        tmp_path,
+        *("--traces", "--transport", transport),
+        OTEL_EXPORTER_OTLP_ENDPOINT=f"http://127.0.0.1:{runner.addresses[0][1]}",
+        OTEL_BSP_SCHEDULE_DELAY="100",
+    ) as served:
+        headers = {"traceparent": f"00-{trace}-{parent}-01"}
+        async with served.session() as session:
+            await served.post(session, "/validate", REFUSED, **headers)
+        await eventually(collector.has_spans)
+    await runner.cleanup()
+
+    (span,) = collector.spans
+    attributes = {
+        one.key: one.value.string_value
+        for one in span.attributes
+        if one.key.startswith("kubewright.")
+    }
+    assert [trace, parent] == [span.trace_id.hex(), span.parent_span_id.hex()]
+    assert 0 < span.end_time_unix_nano - span.start_time_unix_nano < 60e9
+    assert {
+        "kubewright.uid": json.loads(REFUSED)["request"]["uid"],
+        "kubewright.kind": "AgentRun",
+        "kubewright.operation": "CREATE",
+        "kubewright.version": "v1alpha1",
+        "kubewright.verdict": "denied",
+        "kubewright.namespace": "agents",
+        "kubewright.name": "fix-login",
+    } == attributes
+
+
+async def test_only_clients_of_the_authority_are_answered(tmp_path: pathlib.Path) -> None:
+    now = dt.datetime.now(dt.UTC)
+    theirs = authority.new_authority("clients", now=now)
+    (tmp_path / "clients.crt").write_bytes(theirs.certificate_pem)
+    files = {}
+    for name, issuer in (("known", theirs), ("unknown", authority.new_authority("x", now=now))):
+        pair = authority.issue_client(issuer, "kube-apiserver", now=now)
+        files[name] = tmp_path / f"{name}.pem"
+        files[name].write_bytes(pair.certificate_pem + pair.key_pem)
+
+    async with serving(tmp_path, "--client-ca", str(tmp_path / "clients.crt")) as served:
+
+        async def status(certificate: pathlib.Path | None) -> int | None:
+            tls = served.trust()
+            if certificate is not None:
+                tls.load_cert_chain(certificate)
+            connector = aiohttp.TCPConnector(ssl=tls)
+            async with aiohttp.ClientSession(connector=connector) as session:
+                try:
+                    return (await served.post(session, "/validate", REVIEW))[0]
+                except (aiohttp.ClientError, OSError):
+                    return None
+
+        found = [await status(one) for one in (files["known"], files["unknown"], None)]
+
+    assert [200, None, None] == found
 
 
 async def test_dead_worker_is_replaced_and_no_connection_is_refused(tmp_path: pathlib.Path) -> None:

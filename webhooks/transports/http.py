@@ -57,7 +57,8 @@ class Http:
                 self.in_flight -= 1
             self.last_request = now = time.monotonic()
             size = request.content_length or 0
-            self._observe(routes.seen(route.path, found, now - started, size))
+            parent = request.headers.get("traceparent", "")
+            self._observe(routes.seen(route.path, found, now - started, size, parent))
             headers = {"Content-Type": found.content_type}
             response = web.Response(status=found.status, body=found.body, headers=headers)
             if self.is_draining:

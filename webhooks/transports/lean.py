@@ -124,6 +124,7 @@ class _Asked(NamedTuple):
     body: bytes
     seconds: float
     keeps_alive: bool
+    traceparent: str
 
 
 class Connection(asyncio.Protocol):
@@ -148,6 +149,7 @@ class Connection(asyncio.Protocol):
         self._content_type = self._encoding = ""
         self._length = 0
         self._seconds = routes.LONGEST_SECONDS
+        self._traceparent = ""
         self._body: bytes | bytearray = b""
         self._route: Route | None = None
 
@@ -222,6 +224,8 @@ class Connection(asyncio.Protocol):
                 self._content_type = value.decode("latin-1")
             case b"content-encoding":
                 self._encoding = value.decode("latin-1")
+            case b"traceparent":
+                self._traceparent = value.decode("latin-1")
             case b"content-length":
                 self._length = int(value) if value.isdigit() else 0
             case b"expect":
@@ -269,7 +273,9 @@ class Connection(asyncio.Protocol):
             return
         body, self._body = bytes(self._body), b""
         keeps_alive = self._parser.should_keep_alive()
-        self._waiting.append(_Asked(self._route, body, self._seconds, keeps_alive))
+        self._waiting.append(
+            _Asked(self._route, body, self._seconds, keeps_alive, self._traceparent)
+        )
         if len(self._waiting) > MOST_WAITING:
             self._pause_reading()
         self._lean.soon(self)
@@ -302,7 +308,7 @@ class Connection(asyncio.Protocol):
         self._held_bytes -= size
         self._lean.last_request = time.monotonic()
         seconds = time.perf_counter() - started
-        self._lean.observe(routes.seen(asked.route.path, answer, seconds, size))
+        self._lean.observe(routes.seen(asked.route.path, answer, seconds, size, asked.traceparent))
         is_old = self._lean.loop.time() > self._ends
         is_last = not asked.keeps_alive or self._lean.is_draining or is_old
         self._write(answer, is_last=is_last)
