@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges prove-roundtrip prove-storage-switch prove-hostile bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks
+.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges prove-roundtrip prove-storage-switch prove-hostile prove-drain prove-soak bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -67,6 +67,15 @@ prove-hostile: TRANSPORT = lean
 prove-hostile: $(INSTALLED)  ## Send the webhook server N broken requests and watch it (10 minutes)
 	@$(BIN)/python -m tests.bench.prove_hostile --number $(N) --seed $(SEED) --transport $(TRANSPORT)
 
+prove-drain: ROUNDS = 10
+prove-drain: $(INSTALLED)  ## Restart three replicas under load, ROUNDS times, without a failed call (5 minutes)
+	@$(BIN)/python -m tests.bench.prove_drain --rounds $(ROUNDS)
+
+prove-soak: MINUTES = 30
+prove-soak: SEED = 0
+prove-soak: $(INSTALLED)  ## Load a server and disturb it for MINUTES; a fault must explain every error
+	@$(BIN)/python -m tests.bench.prove_soak --minutes $(MINUTES) --seed $(SEED)
+
 bench-schemagen: $(INSTALLED)  ## schemagen generate against controller-gen
 	$(BIN)/python -m tests.bench.bench_schemagen
 
@@ -81,6 +90,10 @@ bench-conversion: $(INSTALLED)  ## A conversion of a 3 KB AgentRun
 
 bench-webhooks: $(INSTALLED)  ## The webhook server against one of controller-runtime (10 minutes)
 	@$(BIN)/python -m tests.bench.bench_webhooks
+
+bench-admission: N = 5000
+bench-admission: $(INSTALLED)  ## What admission and conversion add to N creations and lists (5 minutes)
+	@$(BIN)/python -m tests.bench.bench_admission --number $(N)
 
 # Locks every platform and Python; needs uv, which is itself a locked package of the group `lock`.
 lock: $(INSTALLED)  ## Lock the newest versions of all packages, with hashes

@@ -1,0 +1,40 @@
+"""The short versions of `make prove-drain` and `make prove-soak`."""
+
+import pathlib
+from collections.abc import Iterator
+
+import pytest
+
+from controllers import devcluster
+from tests.support import rollouts, soak
+
+pytestmark = pytest.mark.e2e
+
+SOAK_SECONDS = 30.0
+
+
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[devcluster.Cluster]:
+    """One of its own: what is installed here calls servers that are gone afterwards."""
+    with devcluster.Cluster() as found:
+        yield found
+
+
+async def test_rolling_restart_fails_no_call(
+    cluster: devcluster.Cluster, tmp_path: pathlib.Path
+) -> None:
+    found = await rollouts.roll(cluster, tmp_path, rounds=1)
+
+    assert [] == [str(one) for one in found.traffic.failed]
+    assert [3, []] == [found.restarts, found.codes]
+    assert found.traffic.calls > 0
+
+
+async def test_every_error_of_a_disturbed_server_has_its_fault(
+    cluster: devcluster.Cluster, tmp_path: pathlib.Path
+) -> None:
+    found = await soak.soak(cluster, tmp_path, seconds=SOAK_SECONDS, seed=0)
+
+    _, unexplained = found.errors()
+    assert [] == [str(one) for one in unexplained]
+    assert min(found.traffic.calls, found.reviews, found.faults.total()) > 0

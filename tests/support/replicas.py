@@ -1,0 +1,137 @@
+"""Replicas of ``webhooks serve`` behind a balancer of connections, as a Service has them."""
+
+import asyncio
+import contextlib
+import itertools
+import json
+import os
+import pathlib
+import signal
+import sys
+from collections.abc import AsyncIterator
+
+import aiohttp
+
+LONGEST_START_SECONDS = 60.0
+LONGEST_STOP_SECONDS = 60.0
+
+
+class Replica:
+    """A running server."""
+
+    def __init__(self, process: asyncio.subprocess.Process, port: int, health: str) -> None:
+        self.process, self.port, self.health = process, port, health
+
+    def workers(self) -> list[int]:
+        """The ids of its worker processes."""
+        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
+        return [int(one) for one in pathlib.Path(children).read_text().split()]
+
+    def kill_a_worker(self) -> None:
+        """End one of its workers without warning."""
+        with contextlib.suppress(ProcessLookupError, IndexError):
+            os.kill(self.workers()[0], signal.SIGKILL)
+
+    async def is_ready(self, session: aiohttp.ClientSession) -> bool:
+        """What a kubelet would find."""
+        try:
+            async with session.get(f"{self.health}/readyz") as answer:
+                return answer.status == 200
+        except (aiohttp.ClientError, OSError):
+            return False
+
+    async def stop(self) -> int:
+        """SIGTERM, and wait; the exit code."""
+        self.process.terminate()
+        return await asyncio.wait_for(self.process.wait(), LONGEST_STOP_SECONDS)
+
+
+async def started(directory: pathlib.Path, name: str, *options: str) -> Replica:
+    """A replica that serves; its log is ``NAME.log``, its certificates are those of the others."""
+    log = directory / f"{name}.log"
+    with log.open("wb") as file:
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "webhooks", "serve", "crds:api", "--port", "0"),
+            *("--cert-dir", str(directory / "certificates"), *options),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=file,
+        )
+    assert process.stdout is not None
+    line = await asyncio.wait_for(process.stdout.readline(), LONGEST_START_SECONDS)
+    if not line.startswith(b"serving "):
+        raise RuntimeError(f"expected {name} to serve, got {log.read_text()[-2000:]}")
+    lines = [json.loads(one) for one in log.read_text().splitlines() if one.startswith("{")]
+    (health,) = [one["url"] for one in lines if one.get("event") == "health and metrics"]
+    return Replica(process, int(line.rsplit(b":", 1)[1]), health)
+
+
+class Balancer:
+    """Gives each new connection to the next ready replica; established ones stay where they are.
+
+    Readiness is asked for a few times a second; a kubelet asks every ten seconds, and takes a
+    replica out at once when it is deleted.
+    """
+
+    POLL_SECONDS = 0.2
+
+    def __init__(self) -> None:
+        self.replicas: list[Replica] = []
+        self._ready: list[Replica] = []
+        self._turn = itertools.count()
+        self._pipes: set[asyncio.Task[None]] = set()
+
+    @contextlib.asynccontextmanager
+    async def listening(self) -> AsyncIterator[int]:
+        """Accept connections inside the context; its value is the port."""
+        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        polling = asyncio.create_task(self._poll())
+        try:
+            yield server.sockets[0].getsockname()[1]
+        finally:
+            polling.cancel()
+            server.close()
+            for one in self._pipes:
+                one.cancel()
+
+    async def all_ready(self) -> None:
+        """Wait until every replica takes connections."""
+        while {*self.replicas} != {*self._ready}:  # noqa: ASYNC110 - replicas are processes
+            await asyncio.sleep(self.POLL_SECONDS)
+
+    def take_out(self, replica: Replica) -> None:
+        """No new connection to a replica that is being deleted."""
+        self.replicas.remove(replica)
+        self._ready = [one for one in self._ready if one is not replica]
+
+    async def _poll(self) -> None:
+        async with aiohttp.ClientSession() as session:
+            while True:
+                found = [one for one in [*self.replicas] if await one.is_ready(session)]
+                self._ready = [one for one in found if one in self.replicas]
+                await asyncio.sleep(self.POLL_SECONDS)
+
+    async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        ready = self._ready
+        if not ready:
+            writer.close()
+            return
+        replica = ready[next(self._turn) % len(ready)]
+        try:
+            there = await asyncio.open_connection("127.0.0.1", replica.port)
+        except OSError:
+            writer.close()
+            return
+        for pair in ((reader, there[1]), (there[0], writer)):
+            task = asyncio.create_task(_pipe(*pair))
+            self._pipes.add(task)
+            task.add_done_callback(self._pipes.discard)
+
+
+async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Pass bytes on, and the end of them."""
+    with contextlib.suppress(ConnectionError, OSError):
+        while data := await reader.read(64 * 1024):
+            writer.write(data)
+            await writer.drain()
+    with contextlib.suppress(ConnectionError, OSError):
+        writer.close()

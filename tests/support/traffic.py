@@ -1,0 +1,127 @@
+"""What users of the API do all day, against a real API server, and what went wrong of it."""
+
+import asyncio
+import dataclasses
+import random
+import time
+from typing import Any
+
+import crds
+from controllers import kube
+from schemagen.versions import graph
+from tests.support import manifests
+
+VERSIONS = ("v1alpha1", "v1beta1")
+SPECS: dict[str, dict[str, Any]] = {
+    "v1alpha1": {"parameters": {"a": "1", "b": "2"}, "secrets": ["github"]},
+    "v1beta1": {
+        "parameters": [{"name": "a", "value": "1"}],
+        "vcs": {"providerRef": {"name": "github"}},
+    },
+}
+LISTED_EVERY = 10
+CALL_SECONDS = 20.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Failed:
+    """A call that went wrong, and when (``time.monotonic``)."""
+
+    what: str
+    started: float
+    ended: float
+    error: str
+
+    def __str__(self) -> str:
+        return f"{self.what}: {self.error}"
+
+
+@dataclasses.dataclass
+class Traffic:
+    """Runs are created, read in the other version, changed, listed and deleted, several at once.
+
+    Attributes:
+        client: Of a cluster where the API is installed.
+        namespace: Where.
+        clients: How many at once.
+        calls: So many were made.
+        failed: Those of them that went wrong, or found something else than was written.
+    """
+
+    client: kube.Client
+    namespace: str
+    clients: int = 8
+    calls: int = 0
+    failed: list[Failed] = dataclasses.field(default_factory=list)
+
+    async def flow(self, stopped: asyncio.Event) -> None:
+        """Make calls until stopped."""
+        async with asyncio.TaskGroup() as group:
+            for number in range(self.clients):
+                group.create_task(self._client(number, stopped))
+
+    async def _client(self, number: int, stopped: asyncio.Event) -> None:
+        dice = random.Random(number)  # noqa: S311 - a choice of calls
+        count = 0
+        while not stopped.is_set():
+            count += 1
+            written, read = dice.sample(VERSIONS, 2)
+            name = f"client-{number}-{count}"
+            await self._life(name, written, read)
+            if count % LISTED_EVERY == 0:
+                version = dice.choice(VERSIONS)
+                await self._call(f"list in {version}", self._list(version))
+
+    async def _life(self, name: str, written: str, read: str) -> None:
+        body = manifests.run(written, name, **SPECS[written])
+        created = await self._call(f"create in {written}", self._create(written, body))
+        if created is None:
+            # What came of it is not known: it may be there.
+            await self._call(f"delete in {written}", self._delete(written, name), missing_ok=True)
+            return
+        found = await self._call(f"get in {read}", self._get(read, name))
+        if found is not None:
+            self._compare(created, found, read)
+            found["metadata"]["labels"] = {"touched": "yes"}
+            await self._call(f"replace in {read}", self._replace(read, found))
+        await self._call(f"delete in {written}", self._delete(written, name))
+
+    def _compare(self, created: Any, found: Any, read: str) -> None:
+        """Note a difference between what was written, converted, and what is read."""
+        kind = next(one for one in crds.api if one.name == "AgentRun")
+        source = created["apiVersion"].rpartition("/")[2]
+        wanted = graph.convert(crds.api, kind, created, source=source, target=read).object
+        if wanted["spec"] != found["spec"]:
+            now = time.monotonic()
+            error = f"expected {wanted['spec']}, got {found['spec']}"
+            self.failed.append(Failed(f"get in {read}", now, now, error))
+
+    async def _call(self, what: str, call: Any, *, missing_ok: bool = False) -> Any:
+        started = time.monotonic()
+        self.calls += 1
+        try:
+            return await asyncio.wait_for(call, CALL_SECONDS)
+        except kube.NotFoundError as error:
+            if not missing_ok:
+                self.failed.append(Failed(what, started, time.monotonic(), str(error)))
+        except (kube.KubeError, TimeoutError, OSError) as error:
+            self.failed.append(Failed(what, started, time.monotonic(), str(error)))
+        return None
+
+    def _runs(self, version: str) -> kube.Resource:
+        return kube.Resource(crds.api.group, version, "agentruns", "AgentRun")
+
+    async def _create(self, version: str, body: Any) -> Any:
+        return await self.client.create(self._runs(version), body, namespace=self.namespace)
+
+    async def _get(self, version: str, name: str) -> Any:
+        return await self.client.get(self._runs(version), name, namespace=self.namespace)
+
+    async def _list(self, version: str) -> Any:
+        return await self.client.list(self._runs(version), namespace=self.namespace)
+
+    async def _replace(self, version: str, body: Any) -> Any:
+        return await self.client.replace(self._runs(version), body, namespace=self.namespace)
+
+    async def _delete(self, version: str, name: str) -> Any:
+        return await self.client.delete(self._runs(version), name, namespace=self.namespace)
