@@ -1,6 +1,8 @@
-"""The short versions of `make prove-drain` and `make prove-soak`."""
+"""The short versions of `make prove-drain`, `prove-soak`, `bench-webhooks` and `bench-admission`."""
 
 import pathlib
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -38,3 +40,32 @@ async def test_every_error_of_a_disturbed_server_has_its_fault(
     _, unexplained = found.errors()
     assert [] == [str(one) for one in unexplained]
     assert min(found.traffic.calls, found.reviews, found.faults.total()) > 0
+
+
+def test_both_servers_answer_every_load_of_the_benchmark() -> None:
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "tests.bench.bench_webhooks"),
+            *("--rounds", "1", "--requests", "40"),
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    rows = [line.split() for line in done.stdout.splitlines()]
+    loads = {"validate", "mutate", "convert", "echo"}
+    assert done.returncode in {0, 1}, done.stderr
+    assert 15 == sum(row[:1] != [] and row[0] in loads for row in rows), done.stdout
+
+
+def test_what_webhooks_add_is_measured() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.bench.bench_admission", "--number", "40"],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert done.returncode in {0, 1}, done.stderr
+    assert "short: " in done.stdout
