@@ -66,11 +66,11 @@ class Program:
 
     def cpu_seconds(self) -> float:
         """What all of its processes used so far."""
-        ticks = 0
+        nanoseconds = 0
         for pid in self.processes():
-            fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-            ticks += int(fields[11]) + int(fields[12])
-        return ticks / os.sysconf("SC_CLK_TCK")
+            for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+                nanoseconds += int((task / "schedstat").read_text().split()[0])
+        return nanoseconds / 1e9
 
     def resident_bytes(self) -> int:
         """The memory of the process that answers: a worker of ours."""

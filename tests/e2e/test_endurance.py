@@ -1,4 +1,4 @@
-"""The short versions of `make prove-drain`, `prove-soak`, `bench-webhooks` and `bench-admission`."""
+"""The short versions of long proofs and benchmarks of the webhook server."""
 
 import pathlib
 import subprocess
