@@ -137,6 +137,11 @@ def read_bundle(pem: bytes) -> list[x509.Certificate]:
     return found
 
 
+def fingerprint(certificate: x509.Certificate) -> str:
+    """SHA-256 of a certificate, in hex."""
+    return certificate.fingerprint(hashes.SHA256()).hex()
+
+
 def is_signed_by(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
     """Whether the authority's key made the leaf's signature and the names chain."""
     try:

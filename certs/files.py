@@ -208,6 +208,23 @@ def serve(context: ssl.SSLContext, pair: authority.Pair) -> None:
         context.load_cert_chain(certificate, key)
 
 
+def install(directory: str | os.PathLike[str], pair: authority.Pair, ca_pem: bytes) -> None:
+    """Put a pair and whom to trust in a directory, all at once, after checking the pair.
+
+    The authority's key does not stand there: it is somebody else's to keep.
+
+    Raises:
+        CertificateError: The pair does not belong together; the directory stays as it is.
+        FileError: The directory cannot be written.
+    """
+    check_pair(pair.certificate_pem, pair.key_pem)
+    path = pathlib.Path(directory)
+    with _locked(path):
+        _replace(
+            path, {CA_CERTIFICATE: ca_pem, CERTIFICATE: pair.certificate_pem, KEY: pair.key_pem}
+        )
+
+
 def _check_companions(contents: Contents) -> None:
     for name, companion in ((CERTIFICATE, KEY), (KEY, CERTIFICATE), (CA_KEY, CA_CERTIFICATE)):
         if name in contents.files and companion not in contents.files:
@@ -367,7 +384,10 @@ def _replace(directory: pathlib.Path, pems: Mapping[str, bytes]) -> None:
     current = _write_generation(directory, pems)
     _point(directory / _DATA, current.name)
     for name in NAMES:
-        _point(directory / name, f"{_DATA}/{name}")
+        if name in pems:
+            _point(directory / name, f"{_DATA}/{name}")
+        else:
+            (directory / name).unlink(missing_ok=True)
     # The previous generation stays: a reader may have just followed the link.
     for stale in directory.glob(f"{_GENERATION}*"):
         if stale.name not in {current.name, previous.name if previous else None}:

@@ -13,7 +13,7 @@ import asyncio
 import base64
 import contextlib
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from certs import authority
 from controllers import kube
@@ -69,9 +69,37 @@ async def inject(
         InjectionError: The bundle is no PEM, or cert-manager injects into one of the objects.
         NotFoundError: There is no object of that name.
     """
-    encoded = encode(ca_pem)
+    encode(ca_pem)  # before anything is read
     named = targets(crds=crds, validating=validating, mutating=mutating)
-    return tuple([target for target in named if await _inject(client, target, encoded)])
+    return tuple([target for target in named if await _inject(client, target, ca_pem)])
+
+
+async def inject_one(
+    client: kube.Client, target: Target, ca_pem: bytes, is_current: Callable[[], Awaitable[bool]]
+) -> bool:
+    """Write the bundle to one object, unless it is out of date; whether it was written.
+
+    Args:
+        client: As for ``inject``.
+        target: The object.
+        ca_pem: The bundle.
+        is_current: Asked between the read of the object and the write, which fails if the object
+            changed in between: so no bundle of yesterday is ever written over one of today.
+
+    Raises:
+        InjectionError: The bundle is no PEM, or cert-manager injects into the object.
+        NotFoundError: There is no object of that name.
+        ConflictError: The object changed meanwhile.
+    """
+    encoded = encode(ca_pem)
+    current = await client.get(target.resource, target.name)
+    wanted = stanza(target, current, encoded)
+    if wanted is None or not await is_current():
+        return False
+    # By force, because a caBundle in an installer's manifest is a placeholder. The
+    # resourceVersion holds nevertheless: a webhook may have come or gone since the read.
+    await client.apply(target.resource, wanted, field_manager=FIELD_MANAGER, force=True)
+    return True
 
 
 async def release(
@@ -174,20 +202,13 @@ def _check_ours(target: Target, current: kube.JSON) -> None:
             )
 
 
-async def _inject(client: kube.Client, target: Target, encoded: str) -> bool:
+async def _inject(client: kube.Client, target: Target, ca_pem: bytes) -> bool:
     for _ in range(_ATTEMPTS - 1):
         with contextlib.suppress(kube.ConflictError):
-            return await _inject_once(client, target, encoded)
+            return await inject_one(client, target, ca_pem, _always)
         await asyncio.sleep(_PAUSE_SECONDS)
-    return await _inject_once(client, target, encoded)
+    return await inject_one(client, target, ca_pem, _always)
 
 
-async def _inject_once(client: kube.Client, target: Target, encoded: str) -> bool:
-    current = await client.get(target.resource, target.name)
-    wanted = stanza(target, current, encoded)
-    if wanted is None:
-        return False
-    # By force, because a caBundle in an installer's manifest is a placeholder. The
-    # resourceVersion holds nevertheless: a webhook may have come or gone since the read.
-    await client.apply(target.resource, wanted, field_manager=FIELD_MANAGER, force=True)
+async def _always() -> bool:
     return True

@@ -2,13 +2,12 @@
 
 import asyncio
 import contextlib
-import dataclasses
 import datetime as dt
 import pathlib
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable
+import tempfile
 from typing import Annotated, Literal
 
 import orjson
@@ -16,7 +15,7 @@ import structlog
 import typer
 import uvloop
 
-from certs import authority
+from certs import authority, keeper
 from certs import files as certificates
 from controllers import kube
 from schemagen import Api, Facts
@@ -27,15 +26,13 @@ from webhooks import (
     admission,
     configuration,
     conversion,
-    install,
+    joining,
     lint,
     process,
-    related,
     reviews,
     routes,
     server,
     supervisor,
-    trust,
     worker,
 )
 
@@ -220,12 +217,28 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 9443,
     cert_dir: Annotated[
-        pathlib.Path,
+        pathlib.Path | None,
         typer.Option(
             help="Folder of ca.crt, tls.crt and tls.key; an own authority and leaf are made "
-            "there if it is empty."
+            "there if it is empty. \\[default: certificates; none with --cert-secret]",
         ),
-    ] = pathlib.Path("certificates"),
+    ] = None,
+    cert_secret: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMESPACE/NAME",
+            help="Secret by which all replicas share an authority: it is made there, published "
+            "in the caBundles, and replaced in time without a failed call.",
+        ),
+    ] = None,
+    cert_hold: Annotated[
+        float,
+        typer.Option(min=0, help="Seconds for which a new authority is published before it signs."),
+    ] = 60.0,
+    cert_lease: Annotated[
+        float,
+        typer.Option(min=1, help="Seconds after which a silent replica blocks no rotation."),
+    ] = 60.0,
     name: Annotated[
         list[str] | None,
         typer.Option(help="DNS name or address in the certificate; may be repeated."),
@@ -315,52 +328,62 @@ def serve(
     _facts(settings)
     if client_ca is not None and not client_ca.is_file():
         raise _failure(f"expected PEM certificates at {client_ca}, got no file")
+    if cert_dir is not None and cert_secret is not None:
+        raise _failure("expected --cert-dir or --cert-secret, got both")
     names = name or ["127.0.0.1", "localhost"]
     knows_cluster = register or kubeconfig is not None
-    try:
-        if storage is not None:
-            api = api.stored_as(storage)
-        bundle = certificates.load_or_create(cert_dir, names, dt.datetime.now(dt.UTC))
-        orders = worker.Orders(
-            reference=reference,
-            cert_dir=str(cert_dir),
-            names=[*names],
-            settings=None if settings is None else str(settings),
-            kubeconfig=None if kubeconfig is None else str(kubeconfig),
-            is_looking_up=knows_cluster if look_up is None else look_up,
-            transport=transport,
-            audit_log=None if audit_log is None else str(audit_log),
-            client_ca=None if client_ca is None else str(client_ca),
-            is_verifying=verify_answers,
-            is_tracing=traces,
-            quiet_seconds=quiet,
-            drain_seconds=drain,
-        )
-        uvloop.run(
-            _serve(
-                api,
-                orders,
-                server.listening(host, port),
-                workers=workers or min(supervisor.usable_processors(), MOST_WORKERS),
-                health=(host, health_port),
-                joining=_Joining(
-                    kubeconfig,
-                    install_ca_pem=bundle.ca_pem if register else None,
-                    is_checking_trust=knows_cluster if check_trust is None else check_trust,
+    with contextlib.ExitStack() as stack:
+        try:
+            if storage is not None:
+                api = api.stored_as(storage)
+            secret = None if cert_secret is None else configuration.split(cert_secret)
+            ca_pem, folder = None, cert_dir or pathlib.Path("certificates")
+            if secret is not None:
+                # Of this replica alone: the key of its leaf goes nowhere else.
+                scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="kubewright-"))
+                folder = pathlib.Path(scratch)
+            else:
+                now = dt.datetime.now(dt.UTC)
+                ca_pem = certificates.load_or_create(folder, names, now).ca_pem
+            orders = worker.Orders(
+                reference=reference,
+                cert_dir=str(folder),
+                names=[*names],
+                settings=None if settings is None else str(settings),
+                kubeconfig=None if kubeconfig is None else str(kubeconfig),
+                is_looking_up=knows_cluster if look_up is None else look_up,
+                transport=transport,
+                audit_log=None if audit_log is None else str(audit_log),
+                client_ca=None if client_ca is None else str(client_ca),
+                is_verifying=verify_answers,
+                is_tracing=traces,
+                quiet_seconds=quiet,
+                drain_seconds=drain,
+            )
+            joins = joining.Joining(
+                kubeconfig,
+                is_installing=register,
+                ca_pem=ca_pem,
+                is_checking_trust=knows_cluster if check_trust is None else check_trust,
+                secret=secret,
+                settings=keeper.Settings(
+                    hold_seconds=cert_hold,
+                    lease_seconds=cert_lease,
+                    period_seconds=min(2.0, cert_lease / 10, max(0.2, cert_hold / 10)),
                 ),
             )
-        )
-    except FAILURES as error:
-        raise _failure(str(error)) from error
-
-
-@dataclasses.dataclass(frozen=True)
-class _Joining:
-    """What to do in a cluster: which, whose certificates to write there, what to observe."""
-
-    kubeconfig: pathlib.Path | None
-    install_ca_pem: bytes | None
-    is_checking_trust: bool
+            uvloop.run(
+                _serve(
+                    api,
+                    orders,
+                    server.listening(host, port),
+                    workers=workers or min(supervisor.usable_processors(), MOST_WORKERS),
+                    health=(host, health_port),
+                    joins=joins,
+                )
+            )
+        except FAILURES as error:
+            raise _failure(str(error)) from error
 
 
 async def _serve(
@@ -370,7 +393,7 @@ async def _serve(
     *,
     workers: int,
     health: tuple[str, int],
-    joining: _Joining,
+    joins: joining.Joining,
 ) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -380,10 +403,15 @@ async def _serve(
     loop.add_signal_handler(signal.SIGHUP, found.reload)
     address = listener.getsockname()[:2]
     base_url = f"https://{orders.names[0]}:{address[1]}"
-    async with found.health(*health) as shown, contextlib.AsyncExitStack() as stack:
+    directory = pathlib.Path(orders.cert_dir)
+    async with (
+        found.health(*health) as shown,
+        joining.member(joins, api, orders.names, directory) as member,
+    ):
         try:
             await found.start()
-            found.check = await stack.enter_async_context(_joined(joining, api, base_url, address))
+            if member is not None:
+                await member.join(found, base_url, address)
             structlog.get_logger("webhooks").info("health and metrics", url=shown)
             # One line on standard output once everything is ready: what a supervisor waits for.
             typer.echo(f"serving {api.group} at {base_url}")
@@ -391,29 +419,6 @@ async def _serve(
             await stopped.wait()
         finally:
             await found.stop()
-
-
-@contextlib.asynccontextmanager
-async def _joined(
-    joining: _Joining, api: Api, base_url: str, address: tuple[str, int]
-) -> AsyncIterator[Callable[[], str]]:
-    """Known to the cluster and observing it inside; its value: why no caller would trust us."""
-    if joining.install_ca_pem is None and not joining.is_checking_trust:
-        yield lambda: ""
-        return
-    async with related.client_of(joining.kubeconfig) as client:
-        if joining.install_ca_pem is not None:
-            await install.install(client, api, base_url=base_url, ca_pem=joining.install_ca_pem)
-        observed = trust.Trust(client, api, address)
-        watching = None
-        if joining.is_checking_trust:
-            await observed.look()
-            watching = asyncio.create_task(observed.watch())
-        try:
-            yield lambda: observed.reason
-        finally:
-            if watching is not None:
-                watching.cancel()
 
 
 def _load(reference: str) -> Api:

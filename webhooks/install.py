@@ -22,8 +22,14 @@ _CONFIGURATIONS: Final = {
 }
 
 
-async def install(client: kube.Client, api: Api, *, base_url: str, ca_pem: bytes) -> None:
+async def install(client: kube.Client, api: Api, *, base_url: str, ca_pem: bytes | None) -> None:
     """Apply CRDs and webhook configurations that call ``base_url``, until the kinds are served.
+
+    Args:
+        client: Of the cluster.
+        api: What is installed.
+        base_url: Where it is served.
+        ca_pem: Whom to believe there; None if somebody else (``certs.keeper``) writes that.
 
     Raises:
         kube.KubeError: in the API server's words.
@@ -33,13 +39,16 @@ async def install(client: kube.Client, api: Api, *, base_url: str, ca_pem: bytes
     names = [api.crd_name(kind) for kind in api]
     for manifest in configuration.crds(api, client_config):
         await _apply(client, kube.CUSTOM_RESOURCE_DEFINITIONS, manifest)
-    await injector.inject(client, ca_pem, crds=names)
+    if ca_pem is not None:
+        await injector.inject(client, ca_pem, crds=names)
     async with asyncio.timeout(SERVED_SECONDS):
         for kind in api:
             await _wait_until_served(client, api, kind)
     configurations = configuration.configurations(api, client_config)
     for manifest in configurations:
         await _apply(client, _CONFIGURATIONS[manifest["kind"]], manifest)
+    if ca_pem is None:
+        return
     kinds = [manifest["kind"] for manifest in configurations]
     await injector.inject(
         client,

@@ -8,11 +8,12 @@ import bisect
 import copy
 import dataclasses
 import itertools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from prometheus_client import core
 
+from certs import keeper
 from webhooks.routes import Seen
 
 # controller-runtime's are Prometheus' defaults; the finer ones below are where our answers are.
@@ -111,6 +112,8 @@ class Collector:
     def __init__(self) -> None:
         self.live: dict[int, Mapping[str, Any]] = {}
         self._ended: Numbers = {}
+        self.certificates: Callable[[], keeper.Status | None] = lambda: None
+        """What is known of the authority, where one is kept here."""
 
     def ended(self, pid: int) -> None:
         """A worker is no more; what it did still counts."""
@@ -153,6 +156,36 @@ class Collector:
         yield core.GaugeMetricFamily(
             "kubewright_webhook_workers", "Worker processes that serve.", value=len(self.live)
         )
+        yield from _leaves([*self.live.values()])
+        status = self.certificates()
+        if status is not None:
+            yield from _authority(status)
+
+
+def _leaves(live: Sequence[Mapping[str, Any]]) -> Iterator[core.Metric]:
+    ends = [one["leaf_not_after"] for one in live if one.get("leaf_not_after")]
+    if ends:
+        yield core.GaugeMetricFamily(
+            "kubewright_certificate_not_after_seconds",
+            "When the leaf ends that is served, in seconds since 1970.",
+            value=min(ends),
+        )
+    yield core.GaugeMetricFamily(
+        "kubewright_reload_failures",
+        "Changed files that running workers passed over, because they were broken.",
+        value=sum(one.get("reload_failures", 0) for one in live),
+    )
+
+
+def _authority(status: keeper.Status) -> Iterator[core.Metric]:
+    rows = {
+        "authority_not_after_seconds": ("When the authority ends.", status.authority_not_after),
+        "generation": ("Of the authority whose leaf is served.", status.generation),
+        "bundle_in_sync": ("Whether all caBundles show it.", status.is_bundle_in_sync),
+        "rotating": ("Whether two authorities are published.", status.is_rotating),
+    }
+    for name, (text, value) in rows.items():
+        yield core.GaugeMetricFamily(f"kubewright_certificate_{name}", text, value=float(value))
 
 
 # The numbers of a conversion's row.

@@ -20,6 +20,7 @@ import prometheus_client
 import structlog
 from aiohttp import web
 
+from certs import keeper
 from webhooks import metrics
 from webhooks.worker import Orders
 
@@ -91,6 +92,14 @@ class Supervisor:
         for process in self._processes.values():
             with contextlib.suppress(ProcessLookupError):
                 process.send_signal(signal.SIGHUP)
+
+    def served(self) -> set[str]:
+        """The fingerprints of the leaves that workers serve."""
+        return {one.get("leaf", "") for one in self._counted.live.values()}
+
+    def show(self, certificates: Callable[[], keeper.Status | None]) -> None:
+        """Show what is known of the authority among the metrics."""
+        self._counted.certificates = certificates
 
     def unready(self) -> str:
         """Why no new call should be sent here; nothing if one may."""

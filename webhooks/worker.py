@@ -114,16 +114,16 @@ async def _work(orders: Orders, listener: socket.socket, channel: socket.socket)
     files = _Files(orders)
     loop.add_signal_handler(signal.SIGHUP, files.reload)
     async with _serving(orders, api, files, listener) as (found, journal):
-        writer.write(b'{"ready": true}\n')
+        _report(writer, found, journal, files)
         while not stopped.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopped.wait(), TICK_SECONDS)
             files.reload_changed()
-            _report(writer, found, journal)
+            _report(writer, found, journal, files)
         await server.drained(
             found, quiet_seconds=orders.quiet_seconds, most_seconds=orders.drain_seconds
         )
-        _report(writer, found, journal)
+        _report(writer, found, journal, files)
     watch.cancel()
     writer.close()
 
@@ -135,8 +135,16 @@ async def _until_alone(reader: asyncio.StreamReader, stopped: asyncio.Event) -> 
     stopped.set()
 
 
-def _report(writer: asyncio.StreamWriter, found: server.Serving, journal: Journal) -> None:
-    snapshot: dict[str, Any] = {**journal.snapshot(), "in_flight": found.in_flight}
+def _report(
+    writer: asyncio.StreamWriter, found: server.Serving, journal: Journal, files: "_Files"
+) -> None:
+    snapshot: dict[str, Any] = {
+        **journal.snapshot(),
+        "in_flight": found.in_flight,
+        "leaf": files.leaf,
+        "leaf_not_after": files.leaf_not_after,
+        "reload_failures": files.failures,
+    }
     writer.write(orjson.dumps(snapshot, option=orjson.OPT_APPEND_NEWLINE))
 
 
@@ -186,16 +194,27 @@ def _appending(path: str | None) -> Iterator[BinaryIO | None]:
 
 @dataclasses.dataclass
 class _Files:
-    """What is read from files, and read again when they change; what is broken is passed over."""
+    """What is read from files, and read again when they change; what is broken is passed over.
+
+    Attributes:
+        leaf: The fingerprint of what is served.
+        leaf_not_after: When it ends, in seconds since 1970.
+        failures: How often something was passed over.
+    """
 
     orders: Orders
+    leaf: str = ""
+    leaf_not_after: float = 0.0
+    failures: int = 0
 
     def __post_init__(self) -> None:
         self._seen = self._stamps()
         self.facts = facts_of(self._settings)
+        pair = self._pair()
         self.tls: ssl.SSLContext = certificates.server_context(
-            self._pair(), client_ca=_client_ca(self.orders.client_ca)
+            pair, client_ca=_client_ca(self.orders.client_ca)
         )
+        self._serves(pair)
 
     def reload_changed(self) -> None:
         """Read the files again if they are others now."""
@@ -207,16 +226,25 @@ class _Files:
     def reload(self) -> None:
         """Read the files again; connections stay as they are."""
         self._try(self._reload_facts)
-        self._try(lambda: certificates.serve(self.tls, self._pair()))
+        self._try(self._reload_pair)
 
     def _reload_facts(self) -> None:
         self.facts = facts_of(self._settings)
 
-    @staticmethod
-    def _try(read: Callable[[], None]) -> None:
+    def _reload_pair(self) -> None:
+        pair = self._pair()
+        certificates.serve(self.tls, pair)
+        self._serves(pair)
+
+    def _serves(self, pair: authority.Pair) -> None:
+        self.leaf = authority.fingerprint(pair.certificate)
+        self.leaf_not_after = pair.certificate.not_valid_after_utc.timestamp()
+
+    def _try(self, read: Callable[[], None]) -> None:
         try:
             read()
         except (SettingsError, authority.CertificateError, ssl.SSLError, OSError) as error:
+            self.failures += 1
             log.error("files passed over", reason=str(error))  # noqa: TRY400 - the reason is enough
 
     @property

@@ -69,6 +69,8 @@ class Cluster:
         self._tell = tell
         self._stack = contextlib.ExitStack()
         self._is_running = False
+        self._running: dict[str, subprocess.Popen[str]] = {}
+        self._start_api_server: Callable[[], None] = lambda: None
 
     def __enter__(self) -> Self:
         self.start()
@@ -107,6 +109,17 @@ class Cluster:
             if self._is_running:
                 self._is_running = False
                 self._forget_directory()
+
+    def restart_api_server(self) -> None:
+        """End the API server, should it still run, and start it again on the same port.
+
+        etcd runs on, so that nothing is lost: what clients see of a control plane's update.
+
+        Raises:
+            errors.StartError: It did not start.
+        """
+        processes.stop(self._running[tools.KUBE_APISERVER.name])
+        self._start_api_server()
 
     def keep_logs(self, target: pathlib.Path) -> None:
         """Copy the logs to a folder that outlives the cluster."""
@@ -174,15 +187,19 @@ class Cluster:
         self._wait(etcd, running, lambda: _is_etcd(member, client))
         flags = _api_server_flags(files, etcd_port=client, secure_port=secure)
         name = tools.KUBE_APISERVER.name
-        running[name] = self._run(
-            name, [found[name].path, *flags, *self._flags], _API_SERVER_GRACE_SECONDS
-        )
-        self._wait(name, running, lambda: _is_ready(files, secure))
+
+        def start_api_server() -> None:
+            command: list[str | pathlib.Path] = [found[name].path, *flags, *self._flags]
+            running[name] = self._run(name, command, _API_SERVER_GRACE_SECONDS)
+            self._wait(name, running, lambda: _is_ready(files, secure))
+
+        start_api_server()
+        self._running, self._start_api_server = running, start_api_server
 
     def _run(
         self, name: str, command: Sequence[str | pathlib.Path], grace_seconds: float
     ) -> subprocess.Popen[str]:
-        log = self._stack.enter_context(self._log(name).open("w"))
+        log = self._stack.enter_context(self._log(name).open("a"))
         process = processes.start(
             command,
             output=log,

@@ -47,12 +47,12 @@ class Replica:
 
 
 async def started(directory: pathlib.Path, name: str, *options: str) -> Replica:
-    """A replica that serves; its log is ``NAME.log``, its certificates are those of the others."""
+    """A replica that serves; its log is ``NAME.log``."""
     log = directory / f"{name}.log"
     with log.open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "webhooks", "serve", "crds:api", "--port", "0"),
-            *("--cert-dir", str(directory / "certificates"), *options),
+            *options,
             stdout=asyncio.subprocess.PIPE,
             stderr=file,
         )

@@ -63,6 +63,7 @@ async def _replica(
         directory,
         f"replica-{number}",
         *("--kubeconfig", str(cluster.admin_kubeconfig), "--workers", "1", *options),
+        *("--cert-dir", str(directory / "certificates")),
     )
 
 

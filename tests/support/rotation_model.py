@@ -115,9 +115,9 @@ def explore(shell: Shell, *, most_states: int = 50_000_000) -> Explored:
     waiting = collections.deque([first])
     while waiting and found.states < most_states:
         world = waiting.popleft()
-        for action, after in actions(world, shell):
+        for action, unsorted in actions(world, shell):
             found.transitions += 1
-            after = _sorted(after)
+            after = _sorted(unsorted)
             if after in came_from:
                 continue
             came_from[after] = world, action
@@ -255,10 +255,16 @@ def _injecting(world: World, at: int, one: Replica, shell: Shell) -> Iterator[tu
     if not is_fenced:
         is_current = world.state.revision == one.state.revision
         pending = (index, True, is_late) if is_current else None
-        yield f"{at} reads the state again", _with(world, at, dataclasses.replace(one, injecting=pending))
+        yield (
+            f"{at} reads the state again",
+            _with(world, at, dataclasses.replace(one, injecting=pending)),
+        )
         return
     if is_late:
-        yield f"{at} is too late for {name}", _with(world, at, dataclasses.replace(one, injecting=None))
+        yield (
+            f"{at} is too late for {name}",
+            _with(world, at, dataclasses.replace(one, injecting=None)),
+        )
         return
     old, new = world.shown[index], one.state.published
     replicas = tuple(

@@ -188,6 +188,7 @@ async def soak(
         "soaked",
         *("--kubeconfig", str(cluster.admin_kubeconfig), "--workers", "2", "--verify-answers"),
         *("--settings", str(directory / "settings.yaml")),
+        *("--cert-dir", str(directory / "certificates")),
     )
     async with kube.Client.from_kubeconfig(
         cluster.admin_kubeconfig, on_warning=lambda _: None

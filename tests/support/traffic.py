@@ -2,8 +2,10 @@
 
 import asyncio
 import dataclasses
+import functools
 import random
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import crds
@@ -21,6 +23,8 @@ SPECS: dict[str, dict[str, Any]] = {
 }
 LISTED_EVERY = 10
 CALL_SECONDS = 20.0
+# An API server that was killed is back by then.
+RETRY_SECONDS = 8.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +48,8 @@ class Traffic:
         client: Of a cluster where the API is installed.
         namespace: Where.
         clients: How many at once.
+        retries: So often a call is tried again that could not be carried out.
+        cut: Calls that succeeded only then.
         calls: So many were made.
         failed: Those of them that went wrong, or found something else than was written.
     """
@@ -51,6 +57,8 @@ class Traffic:
     client: kube.Client
     namespace: str
     clients: int = 8
+    retries: int = 0
+    cut: int = 0
     calls: int = 0
     failed: list[Failed] = dataclasses.field(default_factory=list)
 
@@ -70,21 +78,23 @@ class Traffic:
             await self._life(name, written, read)
             if count % LISTED_EVERY == 0:
                 version = dice.choice(VERSIONS)
-                await self._call(f"list in {version}", self._list(version))
+                await self._call(f"list in {version}", functools.partial(self._list, version))
 
     async def _life(self, name: str, written: str, read: str) -> None:
         body = manifests.run(written, name, **SPECS[written])
-        created = await self._call(f"create in {written}", self._create(written, body))
+        created = await self._call(f"create in {written}", lambda: self._create(written, body))
         if created is None:
             # What came of it is not known: it may be there.
-            await self._call(f"delete in {written}", self._delete(written, name), missing_ok=True)
+            await self._call(
+                f"delete in {written}", lambda: self._delete(written, name), missing_ok=True
+            )
             return
-        found = await self._call(f"get in {read}", self._get(read, name))
+        found = await self._call(f"get in {read}", lambda: self._get(read, name))
         if found is not None:
             self._compare(created, found, read)
             found["metadata"]["labels"] = {"touched": "yes"}
-            await self._call(f"replace in {read}", self._replace(read, found))
-        await self._call(f"delete in {written}", self._delete(written, name))
+            await self._call(f"replace in {read}", lambda: self._replace(read, found))
+        await self._call(f"delete in {written}", lambda: self._delete(written, name))
 
     def _compare(self, created: Any, found: Any, read: str) -> None:
         """Note a difference between what was written, converted, and what is read."""
@@ -96,16 +106,27 @@ class Traffic:
             error = f"expected {wanted['spec']}, got {found['spec']}"
             self.failed.append(Failed(f"get in {read}", now, now, error))
 
-    async def _call(self, what: str, call: Any, *, missing_ok: bool = False) -> Any:
+    async def _call(
+        self, what: str, call: Callable[[], Awaitable[Any]], *, missing_ok: bool = False
+    ) -> Any:
         started = time.monotonic()
         self.calls += 1
-        try:
-            return await asyncio.wait_for(call, CALL_SECONDS)
-        except kube.NotFoundError as error:
-            if not missing_ok:
+        for left in range(self.retries, -1, -1):
+            try:
+                found = await asyncio.wait_for(call(), CALL_SECONDS)
+            except (kube.NotFoundError, kube.AlreadyExistsError, kube.ConflictError) as error:
+                # After a call that was cut, these say that it had been carried out.
+                if not missing_ok and left == self.retries:
+                    self.failed.append(Failed(what, started, time.monotonic(), str(error)))
+                return None
+            except (kube.KubeError, TimeoutError, OSError) as error:
+                if left and not isinstance(error, kube.InvalidError):
+                    await asyncio.sleep(RETRY_SECONDS)
+                    continue
                 self.failed.append(Failed(what, started, time.monotonic(), str(error)))
-        except (kube.KubeError, TimeoutError, OSError) as error:
-            self.failed.append(Failed(what, started, time.monotonic(), str(error)))
+                return None
+            self.cut += left < self.retries
+            return found
         return None
 
     def _runs(self, version: str) -> kube.Resource:
