@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges prove-roundtrip prove-storage-switch prove-hostile prove-drain prove-soak bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission
+.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges prove-roundtrip prove-storage-switch prove-hostile prove-drain prove-soak prove-rotation prove-rotation-model bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -75,6 +75,13 @@ prove-soak: MINUTES = 30
 prove-soak: SEED = 0
 prove-soak: $(INSTALLED)  ## Load a server and disturb it for MINUTES; a fault must explain every error
 	@$(BIN)/python -m tests.bench.prove_soak --minutes $(MINUTES) --seed $(SEED)
+
+prove-rotation: ROTATIONS = 20
+prove-rotation: $(INSTALLED)  ## Rotate authorities under load, ROTATIONS times, then as often with kills (8 minutes)
+	@$(BIN)/python -m tests.bench.prove_rotation --rotations $(ROTATIONS)
+
+prove-rotation-model: $(INSTALLED)  ## Explore all interleavings of a rotation, and of planted mistakes (8 minutes)
+	@$(BIN)/python -m tests.bench.prove_rotation_model
 
 bench-schemagen: $(INSTALLED)  ## schemagen generate against controller-gen
 	$(BIN)/python -m tests.bench.bench_schemagen

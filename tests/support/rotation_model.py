@@ -1,6 +1,6 @@
 """All interleavings of replicas that rotate an authority: a model around ``rotation.decide``.
 
-Two replicas, two configurations, two rotations. At any moment a replica may look (read the state,
+Two replicas, two configurations, one rotation. At any moment a replica may look (read the state,
 the configurations, the leases), act on what it saw however old that is, take one of the steps of an
 injection or of serving, crash and start again; and time may pass. What is decided is decided by the
 code that runs in production; what is modelled is its shell: which reads and writes happen in which
@@ -21,7 +21,7 @@ REPLICAS = 2
 CONFIGURATIONS = ("crd", "webhook")
 HOLD_TICKS = 1
 LEASE_TICKS = 1
-MOST_ROTATIONS = 2
+MOST_ROTATIONS = 1
 
 Bundle = tuple[int, ...]
 
