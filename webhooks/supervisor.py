@@ -7,6 +7,7 @@ refused. Health and metrics have a listener of their own here, which no review c
 import asyncio
 import contextlib
 import os
+import pathlib
 import signal
 import socket
 import sys
@@ -22,7 +23,7 @@ from aiohttp import web
 
 from certs import keeper
 from webhooks import metrics
-from webhooks.worker import Orders
+from webhooks.worker import Orders, SettingsError, facts_of
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
 # A worker that lived this long did not fail to start.
@@ -126,7 +127,7 @@ class Supervisor:
             descriptors = (self._listener.fileno(), theirs.fileno())
             process = await asyncio.create_subprocess_exec(
                 *(sys.executable, "-m", "webhooks.worker"),
-                *(msgspec.json.encode(self._orders).decode(), *map(str, descriptors)),
+                *(msgspec.json.encode(self._current_orders()).decode(), *map(str, descriptors)),
                 pass_fds=descriptors,
             )
         self._processes[process.pid] = process
@@ -143,7 +144,18 @@ class Supervisor:
         self._counted.ended(process.pid)
         return code
 
+    def _current_orders(self) -> Orders:
+        """The orders, with the settings as they could be read last."""
+        if self._orders.settings is not None:
+            with contextlib.suppress(SettingsError):
+                facts = facts_of(pathlib.Path(self._orders.settings))
+                self._orders = msgspec.structs.replace(
+                    self._orders, last_settings=dict(facts.settings)
+                )
+        return self._orders
+
     def _heard(self, pid: int, snapshot: Mapping[str, Any]) -> None:
+        self._current_orders()  # once a second: what is broken later was good now
         self._counted.live[pid] = snapshot
         if len(self._counted.live) == self._workers:
             self._is_ready.set()

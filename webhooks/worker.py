@@ -42,6 +42,8 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
         names: Of the certificate, should the directory be empty.
         quiet_seconds: So long nothing may be asked before a worker that stops ends.
         drain_seconds: After this long it ends anyway.
+        last_settings: What the file of settings said when it could be read last: a worker that
+            starts while it is broken goes on with that, as those do that run.
     """
 
     reference: str
@@ -55,6 +57,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     client_ca: str | None = None
     is_verifying: bool = False
     is_tracing: bool = False
+    last_settings: dict[str, Any] | None = None
     quiet_seconds: float = 1.0
     drain_seconds: float = 30.0
 
@@ -209,7 +212,7 @@ class _Files:
 
     def __post_init__(self) -> None:
         self._seen = self._stamps()
-        self.facts = facts_of(self._settings)
+        self.facts = self._first_facts()
         pair = self._pair()
         self.tls: ssl.SSLContext = certificates.server_context(
             pair, client_ca=_client_ca(self.orders.client_ca)
@@ -227,6 +230,16 @@ class _Files:
         """Read the files again; connections stay as they are."""
         self._try(self._reload_facts)
         self._try(self._reload_pair)
+
+    def _first_facts(self) -> Facts:
+        try:
+            return facts_of(self._settings)
+        except SettingsError as error:
+            if self.orders.last_settings is None:
+                raise
+            log.error("files passed over", reason=str(error))  # noqa: TRY400 - the reason is enough
+            self.failures += 1
+            return Facts(settings=self.orders.last_settings)
 
     def _reload_facts(self) -> None:
         self.facts = facts_of(self._settings)

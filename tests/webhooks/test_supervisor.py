@@ -312,6 +312,29 @@ async def test_changed_settings_count_and_broken_ones_are_passed_over(
         assert await is_refused()
 
 
+async def test_worker_that_starts_beside_broken_settings_takes_the_last_good_ones(
+    tmp_path: pathlib.Path,
+) -> None:
+    settings = tmp_path / "settings.yaml"
+    settings.write_text("policy: {labels: {required: [team]}}\n")
+
+    async with serving(tmp_path, "--settings", str(settings)) as served:
+        before = served.workers()
+        settings.write_text("policy: [\n")
+        for pid in before:
+            os.kill(pid, signal.SIGKILL)
+
+        async def are_replaced() -> bool:
+            found = served.workers()
+            return len(found) == len(before) and not {*found} & {*before}
+
+        await eventually(are_replaced)
+        async with served.session() as session:
+            _, answer, _ = await served.post(session, "/validate", REVIEW)
+
+    assert not answer["response"]["allowed"]
+
+
 async def test_worker_that_cannot_start_ends_the_server(tmp_path: pathlib.Path) -> None:
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "webhooks", "serve", "crds:api", "--port", "0"),
