@@ -240,9 +240,8 @@ class Keeper:
 
     async def _advance(self, found: stored.Stored, step: rotation.Advance) -> None:
         after = found.advanced(step.state, self._new_authority)
-        annotations = self._raw["metadata"].get("annotations") or {}
         if len(step.state.published) > len(found.state.published):
-            after = dataclasses.replace(after, done=annotations.get(stored.WANTED, ""))
+            after = dataclasses.replace(after, done=found.wish(self._raw) or found.done)
         body = stored.secret(after, self._namespace, self._name, self._raw["metadata"])
         self._raw = await self._client.replace(kube.SECRETS, body)
         self._known = after
@@ -421,8 +420,7 @@ class Keeper:
         return shown
 
     def _is_due(self, found: stored.Stored) -> bool:
-        annotations = self._raw["metadata"].get("annotations") or {}
-        if annotations.get(stored.WANTED, "") != found.done:
+        if found.wish(self._raw):
             return True
         certificate = found.active.certificate
         starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc

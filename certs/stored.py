@@ -53,6 +53,15 @@ class Stored:
         """What signs."""
         return self.authorities[self.state.active]
 
+    def wish(self, found: Mapping[str, Any]) -> str:
+        """The request for a rotation in a Secret that is still to be carried out, if any.
+
+        A Secret that was deleted and restored holds none: what it held before was carried out.
+        """
+        annotations = (found.get("metadata") or {}).get("annotations") or {}
+        wanted = str(annotations.get(WANTED) or "")
+        return "" if wanted == self.done else wanted
+
     def advanced(
         self, state: rotation.State, make: Callable[[rotation.Generation], authority.Pair]
     ) -> "Stored":

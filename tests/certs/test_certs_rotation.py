@@ -1,6 +1,7 @@
 """When an authority is published, signs and is retired; and how that is stored."""
 
 import base64
+import dataclasses
 import datetime as dt
 import json
 from typing import Any
@@ -79,6 +80,24 @@ def test_what_is_stored_is_read_again_and_holds_no_key_that_signs_no_more() -> N
     assert ["ca-1.crt", "ca-2.crt", "ca-2.key", "ca.crt", "state.json"] == sorted(secret["data"])
     assert base64.b64decode(secret["data"]["ca.crt"]) == found.bundle_pem
     assert 2 == len(authority.read_bundle(found.bundle_pem))
+
+
+@pytest.mark.parametrize(
+    ("annotations", "wish"),
+    [
+        (None, ""),
+        ({}, ""),
+        ({stored.WANTED: ""}, ""),
+        ({stored.WANTED: "monday"}, ""),
+        ({stored.WANTED: "tuesday"}, "tuesday"),
+    ],
+)
+def test_only_what_is_asked_and_was_not_carried_out_is_a_wish(
+    annotations: dict[str, str] | None, wish: str
+) -> None:
+    found = dataclasses.replace(rotated(), done="monday")
+
+    assert wish == found.wish({"metadata": {"annotations": annotations}})
 
 
 def test_retired_authority_is_gone() -> None:
