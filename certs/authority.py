@@ -21,6 +21,25 @@ AUTHORITY_LIFETIME = dt.timedelta(days=365)
 LEAF_LIFETIME = dt.timedelta(days=30)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class Lifetimes:
+    """How long what is made here is valid; it is renewed when a third of that is left.
+
+    Raises:
+        ValueError: A leaf would be longer-lived than its authority, or one of them lives no time.
+    """
+
+    leaf: dt.timedelta = LEAF_LIFETIME
+    authority: dt.timedelta = AUTHORITY_LIFETIME
+
+    def __post_init__(self) -> None:
+        if not dt.timedelta() < self.leaf <= self.authority:
+            raise ValueError(
+                "expected lifetimes over 0 and a leaf's within its authority's, got "
+                f"{self.leaf} for a leaf and {self.authority} for an authority"
+            )
+
+
 class CertificateError(Exception):
     """Base of everything `certs` raises for a certificate, key or bundle it cannot use.
 
@@ -125,8 +144,9 @@ def read_bundle(pem: bytes) -> list[x509.Certificate]:
     try:
         found = x509.load_pem_x509_certificates(pem)
     except ValueError as error:
+        der = ", but DER: convert them with openssl x509 -inform der" if pem[:1] == b"0" else ""
         raise CertificateError(
-            f"expected PEM certificates, got {len(pem)} bytes that are none ({error})"
+            f"expected PEM certificates, got {len(pem)} bytes that are none{der} ({error})"
         ) from error
     # The parser passes over what it does not know; a mangled header would lose its certificate.
     if len(found) != pem.count(b"-----BEGIN "):

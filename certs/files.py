@@ -15,8 +15,9 @@ import os
 import pathlib
 import shutil
 import ssl
+import stat
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from cryptography import x509
@@ -51,10 +52,15 @@ class Bundle:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Contents:
-    """The files that a directory has of the four, as read at one instant."""
+    """The files that a directory has of the four, as read at one instant.
+
+    Attributes:
+        exposed: By name of a key that others than its owner may read, its mode.
+    """
 
     directory: pathlib.Path
     files: Mapping[str, bytes] = dataclasses.field(repr=False)
+    exposed: Mapping[str, int] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -81,30 +87,52 @@ Plan: TypeAlias = Keep | Reissue | Create
 
 
 def load_or_create(
-    directory: str | os.PathLike[str], names: Sequence[str], now: dt.datetime
+    directory: str | os.PathLike[str],
+    names: Sequence[str],
+    now: dt.datetime,
+    lifetimes: authority.Lifetimes | None = None,
 ) -> Bundle:
     """Return the directory's certificates, made or renewed where they are missing or run out.
 
-    Without ca.key the pair is somebody else's (cert-manager's): it is used as it is, and neither
-    names nor expiry are looked at. With ca.key, the leaf is signed anew when it has run out or has
-    less than a third of its life left, misses one of the names, or is not of ca.crt.
+    Without ca.key the pair is somebody else's (cert-manager's): it is used as it is while it is
+    valid, and its names are not looked at. With ca.key, the leaf is signed anew when it has run out
+    or has less than a third of its life left, misses one of the names, or is not of ca.crt.
 
     Args:
         directory: Made with mode 0700 where it does not exist.
         names: DNS names and IP addresses that the leaf must be valid for.
         now: Aware UTC time.
+        lifetimes: Of what is made.
 
     Raises:
-        FileError: A file is corrupt, or its companion is missing. No such file is overwritten.
+        FileError: A file is corrupt, its companion is missing, a pair ran out, or others may read a
+            key (in a volume of its own that is the kubelet's business). No file is overwritten.
     """
-    path = pathlib.Path(directory)
+    path, lifetimes = pathlib.Path(directory), lifetimes or authority.Lifetimes()
     # Most starts find everything in place, and a mounted volume cannot be locked.
     found = plan(_read(path), names, now)
     if isinstance(found, Keep):
         return found.bundle
     with _locked(path):
         # Another process may have done it meanwhile.
-        return _carry_out(plan(_read(path), names, now), path, names, now)
+        return _carry_out(plan(_read(path), names, now), path, names, now, lifetimes)
+
+
+def load(
+    directory: str | os.PathLike[str],
+    names: Sequence[str],
+    now: dt.datetime,
+    lifetimes: authority.Lifetimes | None = None,
+) -> Bundle:
+    """As ``load_or_create``, but no authority is made: whoever calls believes another already.
+
+    Raises:
+        FileError: As there, and where nothing is in the directory.
+    """
+    path = pathlib.Path(directory)
+    if isinstance(plan(_read(path), names, now), Create):
+        raise FileError(f"expected {CERTIFICATE} and {KEY} in {path}, got neither: put them there")
+    return load_or_create(path, names, now, lifetimes)
 
 
 def plan(contents: Contents, names: Sequence[str], now: dt.datetime) -> Plan:
@@ -117,8 +145,11 @@ def plan(contents: Contents, names: Sequence[str], now: dt.datetime) -> Plan:
     if not present:
         return Create()
     _check_companions(contents)
+    _check_modes(contents)
     if CA_KEY not in present:
-        return Keep(Bundle(_given_pair(contents), _given_ca(contents)))
+        pair = _given_pair(contents)
+        _check_valid(contents, pair, now)
+        return Keep(Bundle(pair, _given_ca(contents)))
     issuer = _own_authority(contents, now)
     if KEY not in present:
         return Reissue(issuer, f"there is no {CERTIFICATE}")
@@ -208,7 +239,7 @@ def serve(context: ssl.SSLContext, pair: authority.Pair) -> None:
         context.load_cert_chain(certificate, key)
 
 
-def install(directory: str | os.PathLike[str], pair: authority.Pair, ca_pem: bytes) -> None:
+def install(directory: str | os.PathLike[str], pair: authority.Pair, ca_pem: bytes | None) -> None:
     """Put a pair and whom to trust in a directory, all at once, after checking the pair.
 
     The authority's key does not stand there: it is somebody else's to keep.
@@ -220,9 +251,8 @@ def install(directory: str | os.PathLike[str], pair: authority.Pair, ca_pem: byt
     check_pair(pair.certificate_pem, pair.key_pem)
     path = pathlib.Path(directory)
     with _locked(path):
-        _replace(
-            path, {CA_CERTIFICATE: ca_pem, CERTIFICATE: pair.certificate_pem, KEY: pair.key_pem}
-        )
+        believed = {} if ca_pem is None else {CA_CERTIFICATE: ca_pem}
+        _replace(path, {**believed, CERTIFICATE: pair.certificate_pem, KEY: pair.key_pem})
 
 
 def _check_companions(contents: Contents) -> None:
@@ -237,6 +267,25 @@ def _check_companions(contents: Contents) -> None:
             f"expected {CA_KEY}, or {CERTIFICATE} with {KEY}, beside "
             f"{contents.directory / CA_CERTIFICATE}, got none: put them there, or remove it to "
             "have a new authority made"
+        )
+
+
+def _check_modes(contents: Contents) -> None:
+    for name, mode in contents.exposed.items():
+        path = contents.directory / name
+        raise FileError(
+            f"expected a key that only its owner may read at {path}, got mode {mode:04o}: "
+            f"chmod 600 {path}"
+        )
+
+
+def _check_valid(contents: Contents, pair: authority.Pair, now: dt.datetime) -> None:
+    starts, ends = pair.certificate.not_valid_before_utc, pair.certificate.not_valid_after_utc
+    if not starts <= now < ends:
+        raise FileError(
+            f"expected a certificate that is valid now ({now:%Y-%m-%dT%H:%M:%SZ}) at "
+            f"{contents.directory / CERTIFICATE}, got one valid from {starts:%Y-%m-%dT%H:%M:%SZ} "
+            f"to {ends:%Y-%m-%dT%H:%M:%SZ}: put another there, or mend the clock"
         )
 
 
@@ -302,7 +351,11 @@ def _canonical(name: str) -> str:
 
 
 def _carry_out(
-    step: Plan, directory: pathlib.Path, names: Sequence[str], now: dt.datetime
+    step: Plan,
+    directory: pathlib.Path,
+    names: Sequence[str],
+    now: dt.datetime,
+    lifetimes: authority.Lifetimes,
 ) -> Bundle:
     if isinstance(step, Keep):
         return step.bundle
@@ -310,8 +363,8 @@ def _carry_out(
         _log.info("signing a new leaf in %s: %s", directory, step.reason)
         issuer = step.authority
     else:
-        issuer = authority.new_authority("kubewright", now=now)
-    lifetime = min(authority.LEAF_LIFETIME, issuer.certificate.not_valid_after_utc - now)
+        issuer = authority.new_authority("kubewright", now=now, lifetime=lifetimes.authority)
+    lifetime = min(lifetimes.leaf, issuer.certificate.not_valid_after_utc - now)
     leaf = authority.issue_server(issuer, names, now=now, lifetime=lifetime)
     pems = (issuer.certificate_pem, issuer.key_pem, leaf.certificate_pem, leaf.key_pem)
     _replace(directory, dict(zip(NAMES, pems, strict=True)))
@@ -324,7 +377,25 @@ def _read(directory: pathlib.Path) -> Contents:
     read = {name: _read_file(directory, generation, name) for name in NAMES}
     if generation != _generation(directory):
         return _read(directory)
-    return Contents(directory, {name: pem for name, pem in read.items() if pem is not None})
+    found = {name: pem for name, pem in read.items() if pem is not None}
+    return Contents(directory, found, _exposed(directory, found))
+
+
+def _exposed(directory: pathlib.Path, names: Container[str]) -> Mapping[str, int]:
+    """The keys that others may read, outside of a volume of its own.
+
+    What is mounted is a pod's: only its containers reach it, and the kubelet sets the modes, 0644
+    by default and always for the group where the pod has an fsGroup.
+    """
+    if os.path.ismount(directory):
+        return {}
+    found: dict[str, int] = {}
+    for name in sorted(_PRIVATE):
+        with contextlib.suppress(OSError):
+            mode = stat.S_IMODE((directory / name).stat().st_mode)
+            if name in names and mode & (stat.S_IRWXG | stat.S_IRWXO):
+                found[name] = mode
+    return found
 
 
 def _generation(directory: pathlib.Path) -> pathlib.Path | None:

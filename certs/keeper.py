@@ -22,6 +22,7 @@ from controllers import kube
 
 FIELD_MANAGER: Final = "kubewright-certs"
 _FORGOTTEN_LEASES: Final = 10  # lease times after which a dead replica's Lease is removed
+_SHORTEST_LIFETIME: Final = dt.timedelta(seconds=1)
 _log = logging.getLogger(__name__)
 
 
@@ -33,15 +34,13 @@ class Settings:
         hold_seconds: A new authority is published so long before it signs.
         lease_seconds: A replica that has not renewed its Lease for so long is none.
         period_seconds: Between two looks.
-        leaf_lifetime: Renewed when a third of it is left.
-        authority_lifetime: Likewise.
+        lifetimes: Of leaves and authorities.
     """
 
     hold_seconds: float = 60.0
     lease_seconds: float = 60.0
     period_seconds: float = 2.0
-    leaf_lifetime: dt.timedelta = authority.LEAF_LIFETIME
-    authority_lifetime: dt.timedelta = authority.AUTHORITY_LIFETIME
+    lifetimes: authority.Lifetimes = dataclasses.field(default_factory=authority.Lifetimes)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -116,6 +115,7 @@ class Keeper:
         self._seen: dict[str, tuple[str, float]] = {}
         self._confirmed: tuple[int, float] | None = None
         self._is_in_sync = False
+        self._is_back, self._looked = True, clock()
 
     @property
     def bundle_pem(self) -> bytes:
@@ -126,6 +126,18 @@ class Keeper:
     def is_in_sync(self) -> bool:
         """Whether every configuration showed what is published, when it was looked at last."""
         return self._is_in_sync
+
+    def unready(self) -> str:
+        """Why no call should come here: it was suspended, and others may have gone on without it.
+
+        Nothing once it serves again what signs now; that the API server does not answer is none.
+        """
+        if self._is_back and not self._was_asleep():
+            return ""
+        return "suspended for longer than its Lease lasts: certificates are looked at first"
+
+    def _was_asleep(self) -> bool:
+        return self._clock() - self._looked > self._settings.lease_seconds
 
     def status(self) -> Status | None:
         """What is known at the moment."""
@@ -170,6 +182,8 @@ class Keeper:
 
     async def look(self) -> None:
         """Look once, and take a step if there is one."""
+        self._is_back = self._is_back and not self._was_asleep()
+        self._looked = self._clock()
         found = await self._read()
         found = await self._serve(found)
         view = await self._view(found)
@@ -235,7 +249,7 @@ class Keeper:
         return authority.new_authority(
             f"{self._name} {generation}",
             now=self._now(),
-            lifetime=self._settings.authority_lifetime,
+            lifetime=self._settings.lifetimes.authority,
         )
 
     async def _advance(self, found: stored.Stored, step: rotation.Advance) -> None:
@@ -296,6 +310,7 @@ class Keeper:
         is_served = leaf is not None and {*self.served()} == {
             authority.fingerprint(leaf.pair.certificate)
         }
+        self._is_back = self._is_back or is_served
         generation = leaf.generation if leaf is not None and is_served else self._announced
         is_old = self._clock() - self._renewed > self._settings.lease_seconds / 4
         if generation is not None and (generation != self._announced or is_old):
@@ -324,7 +339,8 @@ class Keeper:
         )
         if leaf is None or not is_good:
             left = found.active.certificate.not_valid_after_utc - now
-            lifetime = min(self._settings.leaf_lifetime, left)
+            # Of an authority that ran out nobody believes a leaf, however long it says it lives.
+            lifetime = max(min(self._settings.lifetimes.leaf, left), _SHORTEST_LIFETIME)
             pair = authority.issue_server(found.active, self._names, now=now, lifetime=lifetime)
         else:
             pair = leaf.pair  # only the bundle beside it is another
@@ -406,6 +422,7 @@ class Keeper:
             await self._serving(),
             self._clock() - since if self._confirmed is not None else 0.0,
             self._is_due(found),
+            self._now() >= found.active.certificate.not_valid_after_utc,
         )
 
     async def _shown(self, found: stored.Stored) -> dict[str, bool]:

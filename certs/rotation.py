@@ -50,12 +50,15 @@ class View:
         confirmed_seconds: So long, by the replica's own clock, all configurations have shown what
             is published in this very revision.
         is_due: Whether the active authority is to be replaced.
+        has_ended: Whether it ran out: nobody believes what it signed any more, so that there is
+            nothing to hold back for.
     """
 
     shown: Mapping[str, bool]
     serving: Mapping[str, Generation]
     confirmed_seconds: float
     is_due: bool
+    has_ended: bool = False
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -91,7 +94,8 @@ def decide(state: State, view: View, hold_seconds: float) -> Step:
     if not state.is_rotating:
         return _publish(state) if view.is_due else None
     if state.active != newest:
-        return _sign(state) if view.confirmed_seconds >= hold_seconds else None
+        is_held = view.has_ended or view.confirmed_seconds >= hold_seconds
+        return _sign(state) if is_held else None
     if all(generation == newest for generation in view.serving.values()):
         return _retire(state)
     return None

@@ -239,6 +239,12 @@ def serve(
         float,
         typer.Option(min=1, help="Seconds after which a silent replica blocks no rotation."),
     ] = 60.0,
+    leaf_days: Annotated[
+        float, typer.Option(help="Days that a certificate is valid which is made here.")
+    ] = authority.LEAF_LIFETIME.days,
+    authority_days: Annotated[
+        float, typer.Option(help="Days that an authority is valid which is made here.")
+    ] = authority.AUTHORITY_LIFETIME.days,
     name: Annotated[
         list[str] | None,
         typer.Option(help="DNS name or address in the certificate; may be repeated."),
@@ -337,6 +343,9 @@ def serve(
             if storage is not None:
                 api = api.stored_as(storage)
             secret = None if cert_secret is None else configuration.split(cert_secret)
+            lifetimes = authority.Lifetimes(
+                dt.timedelta(days=leaf_days), dt.timedelta(days=authority_days)
+            )
             ca_pem, folder = None, cert_dir or pathlib.Path("certificates")
             if secret is not None:
                 # Of this replica alone: the key of its leaf goes nowhere else.
@@ -344,12 +353,14 @@ def serve(
                 folder = pathlib.Path(scratch)
             else:
                 now = dt.datetime.now(dt.UTC)
-                ca_pem = certificates.load_or_create(folder, names, now).ca_pem
+                ca_pem = certificates.load_or_create(folder, names, now, lifetimes).ca_pem
             orders = worker.Orders(
                 reference=reference,
                 cert_dir=str(folder),
                 names=[*names],
                 settings=None if settings is None else str(settings),
+                leaf_days=leaf_days,
+                authority_days=authority_days,
                 kubeconfig=None if kubeconfig is None else str(kubeconfig),
                 is_looking_up=knows_cluster if look_up is None else look_up,
                 transport=transport,
@@ -370,6 +381,7 @@ def serve(
                     hold_seconds=cert_hold,
                     lease_seconds=cert_lease,
                     period_seconds=min(2.0, cert_lease / 10, max(0.2, cert_hold / 10)),
+                    lifetimes=lifetimes,
                 ),
             )
             uvloop.run(

@@ -117,6 +117,7 @@ class Member:
         if self._keeper is not None:
             self._keeper.served = found.served
             found.show(self._keeper.status)
+            found.checks.append(self._keeper.unready)
             self._tasks.append(asyncio.create_task(self._keeper.keep()))
             async with asyncio.timeout(IN_SYNC_SECONDS):
                 while not self._keeper.is_in_sync:  # noqa: ASYNC110 - it polls, too
@@ -124,7 +125,7 @@ class Member:
         if self._joining.is_checking_trust:
             observed = trust.Trust(self._client, self._api, address)
             await observed.look()
-            found.check = lambda: observed.reason
+            found.checks.append(lambda: observed.reason)
             self._tasks.append(asyncio.create_task(observed.watch()))
 
     async def leave(self) -> None:

@@ -11,6 +11,7 @@ import pathlib
 import signal
 import socket
 import sys
+import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
@@ -21,9 +22,17 @@ import prometheus_client
 import structlog
 from aiohttp import web
 
-from certs import keeper
+from certs import authority, keeper
+from certs import files as certificates
 from webhooks import metrics
-from webhooks.worker import Orders, SettingsError, facts_of
+from webhooks.worker import (
+    Orders,
+    SettingsError,
+    Stamps,
+    certificate_of,
+    certificate_stamps,
+    facts_of,
+)
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
 # A worker that lived this long did not fail to start.
@@ -53,10 +62,12 @@ class Supervisor:
         workers: int,
     ) -> None:
         self._orders, self._listener = orders, listener
-        self.check: Callable[[], str] = lambda: ""
-        """Why the server is not ready for a reason of another, or nothing."""
+        self.checks: list[Callable[[], str]] = []
+        """Each says why the server is not ready for a reason of another, or nothing."""
         self._workers = workers
         self._counted = metrics.Collector()
+        self._seen: Stamps | None = None
+        self._last = tempfile.TemporaryDirectory(prefix="kubewright-")
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._is_ready = asyncio.Event()
@@ -87,6 +98,7 @@ class Supervisor:
                 process.kill()
         if late:
             await asyncio.wait(late)
+        self._last.cleanup()
 
     def reload(self) -> None:
         """Let every worker read its files again."""
@@ -106,7 +118,9 @@ class Supervisor:
         """Why no new call should be sent here; nothing if one may."""
         if self._is_stopping:
             return "draining"
-        return self.check() if self._counted.live else "no worker serves"
+        if not self._counted.live:
+            return "no worker serves"
+        return next(filter(None, (check() for check in self.checks)), "")
 
     async def _keep_running(self) -> None:
         pause = 0.1
@@ -145,7 +159,8 @@ class Supervisor:
         return code
 
     def _current_orders(self) -> Orders:
-        """The orders, with the settings as they could be read last."""
+        """The orders, with settings and certificates as they could be read last."""
+        self._remember_pair()
         if self._orders.settings is not None:
             with contextlib.suppress(SettingsError):
                 facts = facts_of(pathlib.Path(self._orders.settings))
@@ -153,6 +168,16 @@ class Supervisor:
                     self._orders, last_settings=dict(facts.settings)
                 )
         return self._orders
+
+    def _remember_pair(self) -> None:
+        stamps = certificate_stamps(self._orders)
+        if stamps == self._seen:
+            return
+        self._seen = stamps
+        with contextlib.suppress(authority.CertificateError):
+            bundle = certificate_of(self._orders)
+            certificates.install(self._last.name, bundle.server, bundle.ca_pem)
+            self._orders = msgspec.structs.replace(self._orders, last_cert_dir=self._last.name)
 
     def _heard(self, pid: int, snapshot: Mapping[str, Any]) -> None:
         self._current_orders()  # once a second: what is broken later was good now

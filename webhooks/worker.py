@@ -15,7 +15,7 @@ import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
-from typing import Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeAlias
 
 import msgspec
 import orjson
@@ -44,6 +44,9 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
         drain_seconds: After this long it ends anyway.
         last_settings: What the file of settings said when it could be read last: a worker that
             starts while it is broken goes on with that, as those do that run.
+        leaf_days: How long a leaf is valid that is made here.
+        authority_days: Likewise an authority.
+        last_cert_dir: The certificates as they could be read last.
     """
 
     reference: str
@@ -58,6 +61,9 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     is_verifying: bool = False
     is_tracing: bool = False
     last_settings: dict[str, Any] | None = None
+    leaf_days: float = authority.LEAF_LIFETIME.days
+    authority_days: float = authority.AUTHORITY_LIFETIME.days
+    last_cert_dir: str | None = None
     quiet_seconds: float = 1.0
     drain_seconds: float = 30.0
 
@@ -81,6 +87,28 @@ def facts_of(path: pathlib.Path | None) -> Facts:
     if len(documents) != 1 or not isinstance(documents[0], dict):
         raise SettingsError(f"expected one mapping in {path}, got {len(documents)} documents")
     return Facts(settings=documents[0])
+
+
+Stamps: TypeAlias = list[tuple[int, int] | None]
+
+
+def certificate_of(orders: Orders) -> certificates.Bundle:
+    """What is to be served.
+
+    Raises:
+        CertificateError: saying what was expected in which file.
+    """
+    lifetimes = authority.Lifetimes(
+        dt.timedelta(days=orders.leaf_days), dt.timedelta(days=orders.authority_days)
+    )
+    now = dt.datetime.now(dt.UTC)
+    return certificates.load(orders.cert_dir, orders.names, now, lifetimes)
+
+
+def certificate_stamps(orders: Orders) -> Stamps:
+    """What changes when the certificate's files do."""
+    directory = pathlib.Path(orders.cert_dir)
+    return [_stamp(directory / name) for name in (certificates.CERTIFICATE, certificates.KEY)]
 
 
 def main(orders: str, listener: int, channel: int) -> int:
@@ -213,7 +241,7 @@ class _Files:
     def __post_init__(self) -> None:
         self._seen = self._stamps()
         self.facts = self._first_facts()
-        pair = self._pair()
+        pair = self._first_pair()
         self.tls: ssl.SSLContext = certificates.server_context(
             pair, client_ca=_client_ca(self.orders.client_ca)
         )
@@ -237,15 +265,24 @@ class _Files:
         except SettingsError as error:
             if self.orders.last_settings is None:
                 raise
-            log.error("files passed over", reason=str(error))  # noqa: TRY400 - the reason is enough
-            self.failures += 1
+            self._passed_over(error)
             return Facts(settings=self.orders.last_settings)
+
+    def _first_pair(self) -> authority.Pair:
+        try:
+            return certificate_of(self.orders).server
+        except authority.CertificateError as error:
+            if self.orders.last_cert_dir is None:
+                raise
+            self._passed_over(error)
+            last = msgspec.structs.replace(self.orders, cert_dir=self.orders.last_cert_dir)
+            return certificate_of(last).server
 
     def _reload_facts(self) -> None:
         self.facts = facts_of(self._settings)
 
     def _reload_pair(self) -> None:
-        pair = self._pair()
+        pair = certificate_of(self.orders).server
         certificates.serve(self.tls, pair)
         self._serves(pair)
 
@@ -257,22 +294,19 @@ class _Files:
         try:
             read()
         except (SettingsError, authority.CertificateError, ssl.SSLError, OSError) as error:
-            self.failures += 1
-            log.error("files passed over", reason=str(error))  # noqa: TRY400 - the reason is enough
+            self._passed_over(error)
+
+    def _passed_over(self, error: Exception) -> None:
+        self.failures += 1
+        log.error("files passed over", reason=str(error))
 
     @property
     def _settings(self) -> pathlib.Path | None:
         return None if self.orders.settings is None else pathlib.Path(self.orders.settings)
 
-    def _pair(self) -> authority.Pair:
-        directory = pathlib.Path(self.orders.cert_dir)
-        now = dt.datetime.now(dt.UTC)
-        return certificates.load_or_create(directory, self.orders.names, now).server
-
-    def _stamps(self) -> list[tuple[int, int] | None]:
-        directory = pathlib.Path(self.orders.cert_dir)
-        paths = [directory / certificates.CERTIFICATE, directory / certificates.KEY]
-        return [_stamp(path) for path in (*paths, self._settings) if path is not None]
+    def _stamps(self) -> Stamps:
+        settings = self._settings
+        return [*certificate_stamps(self.orders), None if settings is None else _stamp(settings)]
 
 
 def _client_ca(path: str | None) -> bytes | None:

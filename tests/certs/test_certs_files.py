@@ -39,6 +39,7 @@ def all_of(issuer: authority.Pair = CA, leaf: authority.Pair = LEAF) -> files.Co
 def put(directory: pathlib.Path, given: files.Contents) -> None:
     for name, pem in given.files.items():
         (directory / name).write_bytes(pem)
+        (directory / name).chmod(0o600)
 
 
 def test_nothing_there_is_to_be_created() -> None:
@@ -55,11 +56,72 @@ def test_authority_without_a_leaf_signs_one() -> None:
     assert files.plan(given, NAMES, NOW) == files.Reissue(CA, "there is no tls.crt")
 
 
-def test_given_pair_is_kept_whatever_its_names_and_age() -> None:
+def test_given_pair_is_kept_whatever_its_names() -> None:
     given = contents(tls_crt=LEAF.certificate_pem, tls_key=LEAF.key_pem)
-    years_later = NOW + dt.timedelta(days=3650)
 
-    assert files.plan(given, ["other.test"], years_later) == files.Keep(files.Bundle(LEAF, None))
+    assert files.plan(given, ["other.test"], NOW) == files.Keep(files.Bundle(LEAF, None))
+
+
+@pytest.mark.parametrize(
+    "now", [NOW - authority.BACKDATED - dt.timedelta(seconds=1), NOW + authority.LEAF_LIFETIME]
+)
+def test_given_pair_that_is_not_valid_is_told(now: dt.datetime) -> None:
+    given = contents(tls_crt=LEAF.certificate_pem, tls_key=LEAF.key_pem)
+
+    with pytest.raises(files.FileError) as caught:
+        files.plan(given, NAMES, now)
+
+    assert str(caught.value) == (
+        f"expected a certificate that is valid now ({now:%Y-%m-%dT%H:%M:%SZ}) at "
+        "/nowhere/tls.crt, got one valid from 2025-12-31T23:55:00Z to 2026-01-31T00:00:00Z: put "
+        "another there, or mend the clock"
+    )
+
+
+@pytest.mark.parametrize("mode", [0o640, 0o604])
+@pytest.mark.parametrize("name", ["tls.key", "ca.key"])
+def test_key_that_others_may_read_is_told(tmp_path: pathlib.Path, name: str, mode: int) -> None:
+    put(tmp_path, all_of())
+    (tmp_path / name).chmod(mode)
+
+    with pytest.raises(files.FileError) as caught:
+        files.load_or_create(tmp_path, NAMES, NOW)
+
+    assert str(caught.value) == (
+        f"expected a key that only its owner may read at {tmp_path / name}, got mode {mode:04o}: "
+        f"chmod 600 {tmp_path / name}"
+    )
+
+
+def test_modes_in_a_volume_of_its_own_are_the_kubelets_business(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(tmp_path, all_of())
+    (tmp_path / "tls.key").chmod(0o640)
+    monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path)
+
+    assert files.load_or_create(tmp_path, NAMES, NOW).server == LEAF
+
+
+def test_no_authority_is_made_where_one_is_believed_already(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(files.FileError, match=r"expected tls\.crt and tls\.key in .*, got neither"):
+        files.load(tmp_path, NAMES, NOW)
+
+
+def test_lifetimes_are_those_asked_for(tmp_path: pathlib.Path) -> None:
+    lifetimes = authority.Lifetimes(dt.timedelta(days=2), dt.timedelta(days=9))
+
+    bundle = files.load_or_create(tmp_path, NAMES, NOW, lifetimes)
+
+    ca = authority.read_bundle(bundle.ca_pem or b"")[0]
+    assert bundle.server.certificate.not_valid_after_utc == NOW + dt.timedelta(days=2)
+    assert ca.not_valid_after_utc == NOW + dt.timedelta(days=9)
+
+
+@pytest.mark.parametrize(("leaf", "issuer"), [(0, 9), (-1, 9), (10, 9)])
+def test_lifetimes_that_cannot_be_are_told(leaf: int, issuer: int) -> None:
+    with pytest.raises(ValueError, match="a leaf's within its authority's"):
+        authority.Lifetimes(dt.timedelta(days=leaf), dt.timedelta(days=issuer))
 
 
 def test_given_pair_comes_with_its_ca() -> None:
@@ -115,6 +177,13 @@ def test_leaf_that_ends_with_its_authority_is_kept_to_the_end() -> None:
         (
             contents(tls_crt=b"junk", tls_key=LEAF.key_pem),
             "expected PEM certificates, got 4 bytes that are none",
+        ),
+        (
+            contents(
+                tls_crt=LEAF.certificate.public_bytes(serialization.Encoding.DER),
+                tls_key=LEAF.key_pem,
+            ),
+            "that are none, but DER: convert them with openssl x509 -inform der",
         ),
         (
             contents(tls_crt=LEAF.certificate_pem, tls_key=b"junk"),

@@ -25,8 +25,9 @@ def view(
     serving: dict[str, int] | None = None,
     confirmed: float = 0.0,
     is_due: bool = False,
+    has_ended: bool = False,
 ) -> View:
-    return View({"crd": True, "webhook": shown}, serving or {}, confirmed, is_due)
+    return View({"crd": True, "webhook": shown}, serving or {}, confirmed, is_due, has_ended)
 
 
 @pytest.mark.parametrize(
@@ -38,6 +39,8 @@ def view(
         (PUBLISHED, view(confirmed=59.9), None),
         (PUBLISHED, view(confirmed=60.0), Advance(State(5, 2, (1, 2)), "AuthoritySigns")),
         (PUBLISHED, view(confirmed=60.0, shown=False), Inject(("webhook",))),
+        (PUBLISHED, view(has_ended=True), Advance(State(5, 2, (1, 2)), "AuthoritySigns")),
+        (PUBLISHED, view(has_ended=True, shown=False), Inject(("webhook",))),
         (PUBLISHED, view(is_due=True), None),
         (SIGNING, view(serving={"a": 2, "b": 1}), None),
         (SIGNING, view(serving={"a": 2, "b": 2}), Advance(State(6, 2, (2,)), "AuthorityRetired")),

@@ -15,6 +15,7 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from cryptography.hazmat.primitives import serialization
 from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from certs import authority
@@ -285,6 +286,74 @@ async def test_changed_certificate_is_served_without_a_lost_call(tmp_path: pathl
         await eventually(is_trusted)
         status, _, _ = await served.post(kept, "/validate", REVIEW)
         assert 200 == status
+
+
+NOW = dt.datetime.now(dt.UTC)
+GOOD = authority.issue_server(authority.new_authority("other", now=NOW), ["127.0.0.1"], now=NOW)
+EXPIRED = authority.issue_server(
+    authority.new_authority("expired", now=NOW - dt.timedelta(days=9)),
+    ["127.0.0.1"],
+    now=NOW - dt.timedelta(days=9),
+    lifetime=dt.timedelta(days=1),
+)
+DER = GOOD.certificate.public_bytes(serialization.Encoding.DER)
+
+
+@pytest.mark.parametrize(
+    ("pair", "mode", "words"),
+    [
+        (authority.Pair(GOOD.certificate_pem, EXPIRED.key_pem), 0o600, "the key of another one"),
+        (EXPIRED, 0o600, "expected a certificate that is valid now"),
+        (authority.Pair(DER, GOOD.key_pem), 0o600, "but DER"),
+        (authority.Pair(b"garbage", GOOD.key_pem), 0o600, "got 7 bytes that are none"),
+        (authority.Pair(GOOD.certificate_pem, b"garbage"), 0o600, "got 7 bytes that are none"),
+        (GOOD, 0o640, "expected a key that only its owner may read"),
+        (None, 0o600, "got neither"),
+    ],
+    ids=["wrong key", "expired", "DER", "no PEM", "no key", "group-readable", "gone"],
+)
+async def test_bad_pair_is_refused_and_the_old_one_is_served_also_by_a_new_worker(
+    tmp_path: pathlib.Path, pair: authority.Pair | None, mode: int, words: str
+) -> None:
+    async with serving(tmp_path) as served, served.session() as session:
+        directory = tmp_path / "certificates"
+        other = tmp_path / "other"
+        other.mkdir()
+        if pair is not None:
+            (other / certificates.CERTIFICATE).write_bytes(pair.certificate_pem)
+            (other / certificates.KEY).write_bytes(pair.key_pem)
+            (other / certificates.KEY).chmod(mode)
+        before = tmp_path / "before"
+        directory.rename(before)
+        other.rename(directory)
+
+        async def is_told() -> bool:
+            lines = [json.loads(one) for one in (tmp_path / "log").read_text().splitlines()]
+            reasons = [one["reason"] for one in lines if one["event"] == "files passed over"]
+            return bool(reasons) and all(str(directory) in one for one in reasons)
+
+        await eventually(is_told)
+        log = (tmp_path / "log").read_text()
+        victim = served.workers()[0]
+        os.kill(victim, signal.SIGKILL)
+
+        async def is_replaced() -> bool:
+            found = served.workers()
+            return len(found) == 2 and victim not in found
+
+        await eventually(is_replaced)
+        ca = (before / certificates.CA_CERTIFICATE).read_text()
+        for _ in range(10):
+            tls = ssl.create_default_context(cadata=ca)
+            _, writer = await asyncio.open_connection(
+                "127.0.0.1", int(served.url.rpartition(":")[2]), ssl=tls
+            )
+            writer.close()
+        status, _, _ = await served.post(session, "/validate", REVIEW)
+
+    assert words in log
+    assert "PRIVATE KEY" not in log
+    assert 200 == status
 
 
 async def test_changed_settings_count_and_broken_ones_are_passed_over(
