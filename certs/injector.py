@@ -138,6 +138,16 @@ def targets(
     return tuple(Target(resource, name) for resource, names in named for name in names)
 
 
+def client_configs(target: Target, value: kube.JSON) -> list[kube.JSON]:
+    """How an object calls webhooks: the ``clientConfig`` of each."""
+    if target.resource == kube.CUSTOM_RESOURCE_DEFINITIONS:
+        conversion = value["spec"].get("conversion") or {}
+        configs = [(conversion.get("webhook") or {}).get("clientConfig")]
+    else:
+        configs = [one["clientConfig"] for one in value.get("webhooks") or ()]
+    return [config for config in configs if config is not None]
+
+
 def encode(ca_pem: bytes) -> str:
     """Return a bundle as ``caBundle``, checked.
 

@@ -15,14 +15,14 @@ import os
 import pathlib
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from typing import Any, Final
+from typing import Final
 
 from certs import authority, files, injector, rotation, stored
 from controllers import kube
 
 FIELD_MANAGER: Final = "kubewright-certs"
 _FORGOTTEN_LEASES: Final = 10  # lease times after which a dead replica's Lease is removed
-_SHORTEST_LIFETIME: Final = dt.timedelta(seconds=1)
+_SHORTEST_LIFETIME: Final = dt.timedelta(hours=1)
 _log = logging.getLogger(__name__)
 
 
@@ -339,8 +339,9 @@ class Keeper:
         )
         if leaf is None or not is_good:
             left = found.active.certificate.not_valid_after_utc - now
-            # Of an authority that ran out nobody believes a leaf, however long it says it lives.
-            lifetime = max(min(self._settings.lifetimes.leaf, left), _SHORTEST_LIFETIME)
+            # Under an authority that ran out no leaf is believed, but one that is valid by itself
+            # is served until the next authority signs.
+            lifetime = min(self._settings.lifetimes.leaf, max(left, _SHORTEST_LIFETIME))
             pair = authority.issue_server(found.active, self._names, now=now, lifetime=lifetime)
         else:
             pair = leaf.pair  # only the bundle beside it is another
@@ -385,7 +386,7 @@ class Keeper:
         oldest = self._now() - dt.timedelta(seconds=self._settings.lease_seconds)
         return any(
             lease["metadata"]["name"] != self._lease_name
-            and _time(lease["spec"].get("renewTime")) > oldest
+            and (stored.time(lease["spec"].get("renewTime")) or oldest) > oldest
             for lease in await self._leases()
         )
 
@@ -461,10 +462,3 @@ def new_identity() -> str:
 
 def _micro(time_: dt.datetime) -> str:
     return time_.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
-
-
-def _time(text: Any) -> dt.datetime:
-    try:
-        return dt.datetime.fromisoformat(str(text))
-    except ValueError:
-        return dt.datetime.min.replace(tzinfo=dt.UTC)

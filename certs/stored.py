@@ -10,6 +10,7 @@ data::
 import base64
 import binascii
 import dataclasses
+import datetime as dt
 import json
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -127,6 +128,15 @@ def read(found: Mapping[str, Any]) -> Stored:
         ) from error
     annotations = (found.get("metadata") or {}).get("annotations") or {}
     return Stored(state, authorities, annotations.get(DONE, ""))
+
+
+def time(text: Any) -> dt.datetime | None:
+    """An instant as Kubernetes writes it, if it is one."""
+    try:
+        found = dt.datetime.fromisoformat(str(text))
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None else None
 
 
 def _check(state: rotation.State) -> None:

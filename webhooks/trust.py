@@ -23,6 +23,7 @@ from schemagen.problems import JSON
 
 OBSERVED_EVERY_SECONDS: Final = 5.0
 HANDSHAKE_SECONDS: Final = 2.0
+HTTPS_PORT: Final = 443
 
 log = structlog.get_logger("webhooks")
 
@@ -34,31 +35,28 @@ class Caller:
     Attributes:
         target: ``validatingwebhookconfigurations/agents.proompteng.ai``.
         host: The name that the certificate has to have.
+        port: Where it is called.
         bundle: PEM of whom it believes; empty: the roots of its system.
     """
 
     target: str
     host: str
+    port: int
     bundle: str
 
 
 def callers(target: injector.Target, value: JSON) -> Iterator[Caller]:
     """How a CRD or a webhook configuration calls webhooks."""
-    if target.resource == kube.CUSTOM_RESOURCE_DEFINITIONS:
-        conversion = value["spec"].get("conversion") or {}
-        configs = [(conversion.get("webhook") or {}).get("clientConfig")]
-    else:
-        configs = [one["clientConfig"] for one in value.get("webhooks") or ()]
-    for config in configs:
-        if config is not None:
-            yield Caller(str(target), _host(config), _bundle(config))
+    for config in injector.client_configs(target, value):
+        yield Caller(str(target), *_address(config), _bundle(config))
 
 
-def _host(config: JSON) -> str:
+def _address(config: JSON) -> tuple[str, int]:
     service = config.get("service")
     if service is not None:
-        return f"{service['name']}.{service['namespace']}.svc"
-    return urllib.parse.urlsplit(config["url"]).hostname or ""
+        return f"{service['name']}.{service['namespace']}.svc", service.get("port") or HTTPS_PORT
+    parts = urllib.parse.urlsplit(config["url"])
+    return parts.hostname or "", parts.port or HTTPS_PORT
 
 
 def _bundle(config: JSON) -> str:
@@ -104,7 +102,8 @@ class Trust:
             if str(error) != self._unobserved:
                 log.warning("caBundle not observed", reason=str(error))
             self._unobserved = str(error)
-        reasons = [await self._why_not(one) for one in sorted(self.callers, key=str)]
+        # One may be called by another name or port than it listens on: it is asked itself.
+        reasons = [await why_not(one, self._address) for one in sorted(self.callers, key=str)]
         found = next(filter(None, reasons), "")
         if found != self.reason:
             log.warning("trust", reason=found or "every caller trusts what is served")
@@ -119,19 +118,19 @@ class Trust:
             for one in callers(target, value):
                 yield one
 
-    async def _why_not(self, caller: Caller) -> str:
-        try:
-            tls = _believing(caller.bundle)
-            async with asyncio.timeout(HANDSHAKE_SECONDS):
-                _, writer = await asyncio.open_connection(
-                    *self._address, ssl=tls, server_hostname=caller.host
-                )
-        except (ssl.SSLError, OSError, TimeoutError) as error:
-            return (
-                f"{caller.target} would not trust what is served as {caller.host}: {_text(error)}"
+
+async def why_not(caller: Caller, address: tuple[str, int]) -> str:
+    """Why a caller does not trust who listens at an address; nothing if it does."""
+    try:
+        tls = _believing(caller.bundle)
+        async with asyncio.timeout(HANDSHAKE_SECONDS):
+            _, writer = await asyncio.open_connection(
+                *address, ssl=tls, server_hostname=caller.host
             )
-        writer.close()
-        return ""
+    except (ssl.SSLError, OSError, TimeoutError) as error:
+        return f"{caller.target} would not trust what is served as {caller.host}: {_text(error)}"
+    writer.close()
+    return ""
 
 
 def _believing(bundle: str) -> ssl.SSLContext:

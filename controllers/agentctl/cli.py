@@ -6,6 +6,8 @@ from typing import Annotated
 
 import typer
 
+from controllers.agentctl.commands import certs
+
 app = typer.Typer(
     help="Run and look after the Agents Platform.",
     no_args_is_help=True,
@@ -50,6 +52,9 @@ def dev(
     from controllers.agentctl import dev as command
 
     raise typer.Exit(command.run(directory))
+
+
+app.add_typer(certs.app, name="certs")
 
 
 def main() -> None:

@@ -1,14 +1,19 @@
 """Authorities that replicas share by a Secret: made once, rotated and healed under load."""
 
 import asyncio
+import contextlib
+import datetime as dt
 import pathlib
+import signal
+import ssl
 from collections.abc import Iterator
 
+import aiohttp
 import pytest
 
 from certs import stored
 from controllers import devcluster, kube
-from tests.support import rotations
+from tests.support import hostile, rotations
 from tests.support.traffic import Traffic
 
 pytestmark = pytest.mark.e2e
@@ -46,6 +51,63 @@ async def test_rotation_costs_no_call(cluster: devcluster.Cluster, tmp_path: pat
 
     assert [] == [str(one) for one in [*found.failed, *found.traffic.failed]]
     assert min(found.clients, found.reviews, found.traffic.calls) > 0
+
+
+async def test_suspended_replica_blocks_no_rotation_and_comes_back_with_what_signs(
+    cluster: devcluster.Cluster, tmp_path: pathlib.Path
+) -> None:
+    async with rotations.deployed(cluster, tmp_path, count=2) as (deployment, client):
+        suspended = deployment.balancer.replicas[0]
+        suspended.send(signal.SIGSTOP)
+        try:
+            await rotations.rotate(client, "while one sleeps")
+        finally:
+            suspended.send(signal.SIGCONT)
+        timeout = aiohttp.ClientTimeout(total=5)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
+            was_ready = await suspended.is_ready(session)
+            async with asyncio.timeout(HEALED_SECONDS):
+                while not await suspended.is_ready(session):  # noqa: ASYNC110
+                    await asyncio.sleep(0.05)
+        believed = await rotations.published(client)
+        assert believed is not None
+        tls = ssl.create_default_context(cadata=believed[1])
+        attacker = hostile.Attacker("127.0.0.1", suspended.port, tls)
+        asked = [await rotations.asked(attacker) for _ in range(10)]
+
+    assert not was_ready
+    assert [""] * 10 == asked
+
+
+async def test_authority_that_ran_out_while_nobody_ran_is_replaced_at_once(
+    cluster: devcluster.Cluster, tmp_path: pathlib.Path
+) -> None:
+    """Calls fail anyway, so that there is nothing to hold a new one back for."""
+    brief = ("--authority-days", str(8 / 86_400), "--leaf-days", str(8 / 86_400))
+    async with rotations.deployed(cluster, tmp_path, count=0) as (deployment, client):
+        with contextlib.suppress(kube.NotFoundError):
+            await client.delete(kube.SECRETS, rotations.SECRET, namespace=rotations.NAMESPACE)
+        first = await deployment.add(*brief)
+        deployment.balancer.take_out(first)
+        await first.stop()
+        await asyncio.sleep(10)
+        ended = await rotations.state(client)
+        await deployment.add("--cert-hold", "1000")
+        async with asyncio.timeout(HEALED_SECONDS):
+            await deployment.balancer.all_ready()
+            while (await rotations.state(client)).state.is_rotating:  # noqa: ASYNC110
+                await asyncio.sleep(0.1)
+        traffic, stopped = Traffic(client, "default", clients=2), asyncio.Event()
+        flowing = asyncio.create_task(traffic.flow(stopped))
+        await asyncio.sleep(1)
+        stopped.set()
+        await flowing
+        found = await rotations.state(client)
+
+    now = dt.datetime.now(dt.UTC)
+    assert ended.active.certificate.not_valid_after_utc < now
+    assert found.active.certificate.not_valid_after_utc > now + dt.timedelta(days=300)
+    assert [] == [str(one) for one in traffic.failed]
 
 
 @pytest.mark.parametrize("harm", ["deleted", "corrupted"])

@@ -14,6 +14,7 @@ import aiohttp
 
 LONGEST_START_SECONDS = 60.0
 LONGEST_STOP_SECONDS = 60.0
+PROBE_SECONDS = 1.0  # a kubelet's timeoutSeconds unless told otherwise
 
 
 class Replica:
@@ -27,6 +28,12 @@ class Replica:
         children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
         return [int(one) for one in pathlib.Path(children).read_text().split()]
 
+    def send(self, number: signal.Signals) -> None:
+        """Send a signal to all of its processes."""
+        for pid in (self.process.pid, *self.workers()):
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
     def kill_a_worker(self) -> None:
         """End one of its workers without warning."""
         with contextlib.suppress(ProcessLookupError, IndexError):
@@ -37,7 +44,7 @@ class Replica:
         try:
             async with session.get(f"{self.health}/readyz") as answer:
                 return answer.status == 200
-        except (aiohttp.ClientError, OSError):
+        except (aiohttp.ClientError, OSError, TimeoutError):
             return False
 
     async def stop(self) -> int:
@@ -104,7 +111,8 @@ class Balancer:
         self._ready = [one for one in self._ready if one is not replica]
 
     async def _poll(self) -> None:
-        async with aiohttp.ClientSession() as session:
+        timeout = aiohttp.ClientTimeout(total=PROBE_SECONDS)
+        async with aiohttp.ClientSession(timeout=timeout) as session:
             while True:
                 found = [one for one in [*self.replicas] if await one.is_ready(session)]
                 self._ready = [one for one in found if one in self.replicas]

@@ -28,6 +28,7 @@ HOLD_SECONDS = 3.0
 LEASE_SECONDS = 5.0
 REPLICAS = 3
 CLIENT_EVERY_SECONDS = 1.0
+API_SERVER_SHARE = 0.4  # of what is killed
 LONGEST_ROTATION_SECONDS = 120.0
 # Go's and OpenSSL's words for a certificate that is not believed.
 TLS_WORDS = ("x509", "certificate", "tls:", "CERTIFICATE_VERIFY_FAILED")
@@ -69,7 +70,7 @@ class Deployment:
         self.balancer = replicas.Balancer()
         self._number = 0
 
-    async def add(self) -> replicas.Replica:
+    async def add(self, *options: str) -> replicas.Replica:
         """One replica more."""
         self._number += 1
         found = await replicas.started(
@@ -78,6 +79,7 @@ class Deployment:
             *("--kubeconfig", str(self.cluster.admin_kubeconfig), "--workers", "1"),
             *("--cert-secret", f"{NAMESPACE}/{SECRET}"),
             *("--cert-hold", str(HOLD_SECONDS), "--cert-lease", str(LEASE_SECONDS)),
+            *options,
         )
         self.balancer.replicas.append(found)
         return found
@@ -183,14 +185,14 @@ async def _strict_clients(
         while not stopped.is_set():
             # Its life begins before it reads: the bundle may be replaced the moment after.
             started = time.monotonic()
-            published = await _published(client)
-            if published is not None:
+            believed = await published(client)
+            if believed is not None:
                 found.clients += 1
-                group.create_task(_strict_client(found, *published, started, retries))
+                group.create_task(_strict_client(found, *believed, started, retries))
             await asyncio.sleep(CLIENT_EVERY_SECONDS)
 
 
-async def _published(client: kube.Client) -> tuple[int, str] | None:
+async def published(client: kube.Client) -> tuple[int, str] | None:
     """The port that is called, and the bundle that is believed."""
     try:
         value = await client.get(kube.VALIDATING_WEBHOOK_CONFIGURATIONS, crds.api.group)
@@ -207,10 +209,10 @@ async def _strict_client(
     attacker = hostile.Attacker("127.0.0.1", port, ssl.create_default_context(cadata=bundle))
     while time.monotonic() < started + HOLD_SECONDS:
         at = time.monotonic()
-        error = await _asked(attacker)
+        error = await asked(attacker)
         if error and retries and not any(word in error for word in TLS_WORDS):
             await asyncio.sleep(1)
-            error = await _asked(attacker)
+            error = await asked(attacker)
             found.cut += not error
         found.reviews += 1
         if error:
@@ -218,7 +220,7 @@ async def _strict_client(
         await asyncio.sleep(0.05)
 
 
-async def _asked(attacker: hostile.Attacker) -> str:
+async def asked(attacker: hostile.Attacker) -> str:
     try:
         status = await attacker.good("/validate", hostile.RUN)
     except (OSError, ssl.SSLError, TimeoutError) as error:
@@ -234,7 +236,7 @@ async def _kill(found: Rotated, deployment: Deployment, seed: int, stopped: asyn
     dice = random.Random(seed)  # noqa: S311 - a choice
     while not stopped.is_set():
         await asyncio.sleep(dice.uniform(2, 8))
-        if dice.random() < 0.25:
+        if dice.random() < API_SERVER_SHARE:
             found.killed.append(("API server", time.monotonic()))
             kill_api_server(deployment.cluster)
             await asyncio.to_thread(deployment.cluster.restart_api_server)
@@ -245,10 +247,7 @@ async def _kill(found: Rotated, deployment: Deployment, seed: int, stopped: asyn
 
 async def _replace(deployment: Deployment, victim: replicas.Replica) -> None:
     deployment.balancer.take_out(victim)
-    children = victim.workers()
-    for pid in (victim.process.pid, *children):
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGKILL)
+    victim.send(signal.SIGKILL)
     await victim.process.wait()
     for _ in range(10):
         try:

@@ -1,0 +1,346 @@
+"""What ``agentctl certs`` does: reads the cluster, asks for a rotation, tries calls. Shell."""
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime as dt
+import importlib.resources
+import json
+import pathlib
+import socket
+import sys
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from typing import Any, Final, Literal
+
+import rich.console
+import rich.markup
+import rich.table
+
+import crds
+from certs import authority, injector, report, stored
+from controllers import kube
+from schemagen import files
+from webhooks import configuration, trust
+
+Output = Literal["table", "json"]
+WELL, WRONG, FAILED = 0, 1, 2
+_POLL_SECONDS: Final = 0.5
+_NAMESPACE: Final = "default"
+# kube-apiserver's words when a webhook could not be called (admission, conversion).
+_UNCALLED: Final = ("failed calling webhook", "conversion webhook for")
+
+
+@dataclasses.dataclass(frozen=True)
+class Tried:
+    """A call, or why none was made.
+
+    Attributes:
+        who: The configuration, or the API server.
+        where: Whom it calls.
+        outcome: «ok», «failed», or «not tried».
+        reason: Why not.
+    """
+
+    who: str
+    where: str
+    outcome: Literal["ok", "failed", "not tried"]
+    reason: str = ""
+
+
+class _NoSecretError(Exception):
+    """There is no state of ours: somebody else makes the certificates."""
+
+
+def status(kubeconfig: pathlib.Path | None, secret: str, output: Output) -> int:
+    """Show the certificates; the exit code."""
+
+    async def show(client: kube.Client) -> int:
+        found = await _report(client, configuration.split(secret))
+        if output == "json":
+            _print_json(dataclasses.asdict(found))
+        else:
+            _show(found)
+        return WRONG if found.problems else WELL
+
+    return _run(kubeconfig, show)
+
+
+def rotate(kubeconfig: pathlib.Path | None, secret: str, timeout_seconds: float | None) -> int:
+    """Ask for a rotation, and follow it if there is time for it; the exit code."""
+
+    async def ask(client: kube.Client) -> int:
+        namespace, name = configuration.split(secret)
+        await _secret(client, namespace, name)
+        wish = f"{dt.datetime.now(dt.UTC):%Y-%m-%dT%H:%M:%S.%fZ}"
+        changes = {"metadata": {"annotations": {stored.WANTED: wish}}}
+        await client.patch(kube.SECRETS, name, changes, namespace=namespace)
+        console = rich.console.Console(highlight=False)
+        if timeout_seconds is None:
+            console.print(f"asked for: agentctl certs status --secret {secret} shows it")
+            return WELL
+        try:
+            async with asyncio.timeout(timeout_seconds):
+                await _follow(client, namespace, name, wish, console)
+        except TimeoutError:
+            raise _FailureError(
+                WRONG,
+                f"expected a rotation within {timeout_seconds:.0f} s, got none: it goes on; "
+                f"agentctl certs status --secret {secret} shows how far it is and what is wrong",
+            ) from None
+        return WELL
+
+    return _run(kubeconfig, ask)
+
+
+def verify(kubeconfig: pathlib.Path | None, secret: str, output: Output) -> int:
+    """Try calls; the exit code."""
+
+    async def try_calls(client: kube.Client) -> int:
+        tried = [one async for one in _calls(client)]
+        problems: Sequence[str] = ()
+        with contextlib.suppress(_NoSecretError):
+            problems = (await _report(client, configuration.split(secret))).problems
+        if output == "json":
+            _print_json({"calls": [dataclasses.asdict(one) for one in tried], "problems": problems})
+        else:
+            _show_calls(tried)
+            _show_problems(problems)
+        is_wrong = problems or any(one.outcome == "failed" for one in tried)
+        return WRONG if is_wrong else WELL
+
+    return _run(kubeconfig, try_calls)
+
+
+# --- reading ------------------------------------------------------------------------------------
+
+
+class _FailureError(Exception):
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(message)
+        self.code = code
+
+
+def _run(kubeconfig: pathlib.Path | None, work: Any) -> int:
+    async def with_client() -> int:
+        client = (
+            kube.Client.from_environment()
+            if kubeconfig is None
+            else kube.Client.from_kubeconfig(kubeconfig)
+        )
+        async with client:
+            outcome: Coroutine[Any, Any, int] = work(client)
+            return await outcome
+
+    try:
+        return asyncio.run(with_client())
+    except _FailureError as error:
+        code, message = error.code, str(error)
+    except (kube.KubeError, authority.CertificateError, _NoSecretError, ValueError) as error:
+        code, message = FAILED, str(error)
+    sys.stderr.write(f"agentctl: {message}\n")
+    return code
+
+
+async def _secret(client: kube.Client, namespace: str, name: str) -> kube.JSON:
+    try:
+        found = await client.get(kube.SECRETS, name, namespace=namespace)
+    except kube.NotFoundError:
+        raise _NoSecretError(
+            f"expected Secret {namespace}/{name} of `webhooks serve --cert-secret`, got none: name "
+            "another by --secret; certificates of cert-manager or own files are not ours to show "
+            "or rotate, `agentctl certs verify` tries them"
+        ) from None
+    if found.get("type") == "kubernetes.io/tls":
+        raise _NoSecretError(
+            f"expected Secret {namespace}/{name} of `webhooks serve --cert-secret`, got a "
+            "certificate that somebody else keeps: whoever made it (cert-manager?) rotates it; "
+            "`agentctl certs verify` tries it"
+        )
+    return found
+
+
+def _targets() -> tuple[injector.Target, ...]:
+    return injector.targets(
+        crds=[crds.api.crd_name(kind) for kind in crds.api],
+        validating=[crds.api.group],
+        mutating=[crds.api.group],
+    )
+
+
+async def _configurations(
+    client: kube.Client,
+) -> AsyncIterator[tuple[injector.Target, kube.JSON | None]]:
+    for target in _targets():
+        try:
+            yield target, await client.get(target.resource, target.name)
+        except kube.NotFoundError:
+            yield target, None
+
+
+async def _report(client: kube.Client, place: tuple[str, str]) -> report.Report:
+    namespace, name = place
+    secret = await _secret(client, namespace, name)
+    leases = await client.list(kube.LEASES, namespace=namespace, labels=f"{stored.LABEL}={name}")
+    bundles: dict[str, Sequence[str] | None] = {}
+    async for target, value in _configurations(client):
+        configs = None if value is None else injector.client_configs(target, value)
+        bundles[str(target)] = (
+            None if configs is None else [one.get("caBundle") or "" for one in configs]
+        )
+    return report.report(secret, leases.items, bundles, dt.datetime.now(dt.UTC))
+
+
+async def _follow(
+    client: kube.Client, namespace: str, name: str, wish: str, console: rich.console.Console
+) -> None:
+    """Say each step, until the wish is done and nothing rotates."""
+    said = -1
+    with console.status("asked for; a replica takes it up") as shown:
+        while True:
+            with contextlib.suppress(kube.UnreachableError, kube.NotFoundError):
+                found = stored.read(await client.get(kube.SECRETS, name, namespace=namespace))
+                has_begun, state = found.done == wish, found.state
+                if has_begun and state.revision != said:
+                    said = state.revision
+                    published = " and ".join(map(str, state.published))
+                    console.print(
+                        f"{dt.datetime.now():%H:%M:%S}  authority {state.active} signs; "  # noqa: DTZ005 - the user's
+                        f"believed: {published}"
+                    )
+                    shown.update("waiting for every configuration, the hold time, every replica")
+                if has_begun and not state.is_rotating:
+                    return
+            await asyncio.sleep(_POLL_SECONDS)
+
+
+# --- calls --------------------------------------------------------------------------------------
+
+
+async def _calls(client: kube.Client) -> AsyncIterator[Tried]:
+    seen: set[trust.Caller] = set()
+    async for target, value in _configurations(client):
+        if value is None:
+            yield Tried(str(target), "", "failed", "it is not there: install it")
+            continue
+        for caller in trust.callers(target, value):
+            if caller not in seen:
+                seen.add(caller)
+                yield await _call(caller)
+    for path in sorted(_samples()):
+        for value in files.from_yaml(_samples()[path]):
+            yield await _dry_run(client, value)
+
+
+async def _call(caller: trust.Caller) -> Tried:
+    where = f"{caller.host}:{caller.port}"
+    try:
+        await asyncio.get_running_loop().getaddrinfo(caller.host, caller.port)
+    except socket.gaierror:
+        return Tried(caller.target, where, "not tried", "the name is not known here")
+    reason = await trust.why_not(caller, (caller.host, caller.port))
+    return Tried(caller.target, where, "failed" if reason else "ok", reason)
+
+
+async def _dry_run(client: kube.Client, value: kube.JSON) -> Tried:
+    """Have the API server call the webhooks for an object; a refusal shows that they answer."""
+    (kind,) = (one for one in crds.api if one.name == value["kind"])
+    version = value["apiVersion"].rpartition("/")[2]
+    resource = kube.Resource(crds.api.group, version, kind.plural, kind.name)
+    where = f"{kind.plural} as {version}"
+    value["metadata"].pop("namespace", None)
+    try:
+        await client.create(resource, value, namespace=_NAMESPACE, dry_run=True)
+    except kube.ApiError as error:
+        if any(words in str(error) for words in _UNCALLED):
+            return Tried("the API server", where, "failed", str(error))
+        if isinstance(error, kube.ForbiddenError) and "admission webhook" not in str(error):
+            return Tried("the API server", where, "not tried", str(error))
+        if isinstance(error, kube.NotFoundError):
+            return Tried("the API server", where, "failed", str(error))
+    return Tried("the API server", where, "ok")
+
+
+def _samples() -> Mapping[str, str]:
+    folder = importlib.resources.files(crds) / "samples"
+    return {
+        f"{version.name}/{path.name}": path.read_text()
+        for version in folder.iterdir()
+        for path in version.iterdir()
+    }
+
+
+# --- showing ------------------------------------------------------------------------------------
+
+
+def _print_json(value: Any) -> None:
+    text = json.dumps(value, indent=2, default=lambda one: f"{one:%Y-%m-%dT%H:%M:%SZ}")
+    sys.stdout.write(text + "\n")
+
+
+def _show(found: report.Report) -> None:
+    console, now = rich.console.Console(highlight=False), dt.datetime.now(dt.UTC)
+    rows = [
+        (str(one.generation), one.role, _until(one.not_after, now), one.fingerprint[:16])
+        for one in found.authorities
+    ]
+    _table(console, ("AUTHORITY", "ROLE", "ENDS", "SHA-256"), rows)
+    replicas = [
+        (
+            one.identity,
+            str(one.generation),
+            _since(one.renewed, now),
+            "yes" if one.is_live else "no",
+        )
+        for one in found.replicas
+    ]
+    _table(console, ("REPLICA", "SERVES", "RENEWED", "LIVE"), replicas)
+    believers = [
+        (one.target, _believed(one), "yes" if one.is_exact else "no") for one in found.believers
+    ]
+    _table(console, ("CONFIGURATION", "BELIEVES", "IN SYNC"), believers)
+    if found.wish:
+        console.print(f"A rotation was asked for ({rich.markup.escape(found.wish)}) and not begun.")
+    _show_problems(found.problems)
+
+
+def _believed(one: report.Believer) -> str:
+    if not one.is_there:
+        return "not there"
+    numbers = ", ".join(map(str, one.generations)) or "none of these"
+    return f"{numbers} and {one.strangers} others" if one.strangers else numbers
+
+
+def _show_calls(tried: Sequence[Tried]) -> None:
+    console = rich.console.Console(highlight=False)
+    rows = [(one.who, one.where, one.outcome, one.reason) for one in tried]
+    _table(console, ("WHO CALLS", "WHOM", "OUTCOME", "REASON"), rows)
+
+
+def _show_problems(problems: Sequence[str]) -> None:
+    console = rich.console.Console(highlight=False)
+    for one in problems:
+        console.print(f"[red]wrong:[/] {rich.markup.escape(one)}", soft_wrap=True)
+    if not problems:
+        console.print("[green]nothing is wrong[/]")
+
+
+def _table(
+    console: rich.console.Console, head: Sequence[str], rows: Sequence[Sequence[str]]
+) -> None:
+    table = rich.table.Table(box=None, pad_edge=False, header_style="bold")
+    for name in head:
+        table.add_column(name, overflow="fold")
+    for row in rows:
+        table.add_row(*map(rich.markup.escape, row))
+    console.print(table, soft_wrap=not console.is_terminal)
+    console.print()
+
+
+def _until(when: dt.datetime, now: dt.datetime) -> str:
+    days = (when - now) / dt.timedelta(days=1)
+    left = f"in {days:.0f} days" if days >= 1 else "today" if days > 0 else "over"
+    return f"{when:%Y-%m-%d %H:%MZ} ({left})"
+
+
+def _since(when: dt.datetime | None, now: dt.datetime) -> str:
+    return "never" if when is None else f"{max(0.0, (now - when).total_seconds()):.0f} s ago"
