@@ -26,7 +26,9 @@ from controllers.kube.errors import (
     UnauthorizedError,
     UnreachableError,
 )
-from controllers.kube.requests import Request
+from controllers.kube.projections import Change, Key, Metadata, OwnerReference, Projection
+from controllers.kube.reflector import Reflector
+from controllers.kube.requests import Request, Selection
 from controllers.kube.resources import (
     CLUSTER_ROLE_BINDINGS,
     CLUSTER_ROLES,
@@ -43,6 +45,7 @@ from controllers.kube.resources import (
     VALIDATING_WEBHOOK_CONFIGURATIONS,
     Resource,
 )
+from controllers.kube.store import Indexer, Store
 
 __all__ = [
     "CLUSTER_ROLES",
@@ -65,6 +68,7 @@ __all__ = [
     "AnswerError",
     "ApiError",
     "Cause",
+    "Change",
     "Client",
     "ConfigurationError",
     "ConflictError",
@@ -72,12 +76,20 @@ __all__ = [
     "Event",
     "ForbiddenError",
     "GoneError",
+    "Indexer",
     "InvalidError",
+    "Key",
     "KubeError",
     "Listing",
+    "Metadata",
     "NotFoundError",
+    "OwnerReference",
+    "Projection",
+    "Reflector",
     "Request",
     "Resource",
+    "Selection",
+    "Store",
     "TooManyRequestsError",
     "UnauthorizedError",
     "UnreachableError",

@@ -352,12 +352,24 @@ class Client:
             resource_version=resource_version,
             timeout_seconds=timeout_seconds,
         )
-        lines = self._opened.lines(
-            request, deadline_seconds=self._deadline_seconds, silence_seconds=silence_seconds
-        )
+        lines = self.lines(request, silence_seconds=silence_seconds)
         async with contextlib.aclosing(lines):
             async for line in lines:
                 yield answers.event(line, str(request))
+
+    def lines(
+        self, request: requests.Request, *, silence_seconds: float = WATCH_SILENCE_SECONDS
+    ) -> AsyncGenerator[bytes, None]:
+        """The lines of a watch's answer as they come; see ``watch``."""
+        return self._opened.lines(
+            request, deadline_seconds=self._deadline_seconds, silence_seconds=silence_seconds
+        )
+
+    async def body(
+        self, request: requests.Request, *, deadline_seconds: float | None = None
+    ) -> bytes:
+        """Send a request, and return its answer as it came."""
+        return await self._opened.body(request, deadline_seconds or self._deadline_seconds)
 
     async def _pages(
         self,

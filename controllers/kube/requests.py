@@ -125,8 +125,12 @@ def watch(
     *,
     resource_version: str | None,
     timeout_seconds: int,
+    sends_initial: bool = False,
 ) -> Request:
-    """Follow a collection; bookmarks are always asked for."""
+    """Follow a collection; bookmarks are always asked for.
+
+    With ``sends_initial`` all that exists comes first, then a bookmark that says so (KEP-3157).
+    """
     return Request(
         "GET",
         resource.path(selection.namespace),
@@ -135,6 +139,8 @@ def watch(
             watch="true",
             allowWatchBookmarks="true",
             resourceVersion=resource_version,
+            sendInitialEvents="true" if sends_initial else None,
+            resourceVersionMatch="NotOlderThan" if sends_initial else None,
             timeoutSeconds=str(timeout_seconds),
         ),
     )

@@ -56,11 +56,20 @@ class Transport:
             ApiError: The API server refused.
             UnreachableError: There was no whole answer.
         """
+        return answers.decode(await self.body(request, deadline_seconds), str(request))
+
+    async def body(self, request: Request, deadline_seconds: float) -> bytes:
+        """Send a request and return its answer as it came.
+
+        Raises:
+            ApiError: The API server refused.
+            UnreachableError: There was no whole answer.
+        """
         async with (
             self._deadline(request, deadline_seconds),
             self._obeying(request, deadline_seconds) as response,
         ):
-            return answers.decode(await _read(response, request), str(request))
+            return await _read(response, request)
 
     async def lines(
         self, request: Request, *, deadline_seconds: float, silence_seconds: float

@@ -1,0 +1,171 @@
+"""Typed views of objects: only the fields that a controller needs, in immutable structs. Pure.
+
+class Run(kube.Projection, frozen=True):
+    spec: RunSpec
+    status: RunStatus = RunStatus()
+
+What a struct does not name is never decoded, managedFields above all: a cached object of 3 KB takes
+a fifth of what the same takes as dictionaries.
+"""
+
+from collections.abc import Mapping
+from typing import Any, Generic, Literal, NamedTuple, TypeVar
+
+import msgspec
+
+from controllers.kube import errors
+from controllers.kube.answers import decode
+
+INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+
+
+class Key(NamedTuple):
+    """Which object of a kind."""
+
+    namespace: str
+    """Empty for cluster-scoped kinds."""
+    name: str
+
+    def __str__(self) -> str:
+        return f"{self.namespace}/{self.name}" if self.namespace else self.name
+
+
+class OwnerReference(msgspec.Struct, frozen=True, rename="camel"):
+    """Who owns an object."""
+
+    kind: str = ""
+    name: str = ""
+    uid: str = ""
+    controller: bool = False
+
+
+class Metadata(msgspec.Struct, frozen=True, rename="camel"):
+    """What every object has; instants are as the API server writes them, in RFC 3339."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    resource_version: str = ""
+    generation: int = 0
+    creation_timestamp: str = ""
+    deletion_timestamp: str = ""
+    labels: Mapping[str, str] = {}
+    annotations: Mapping[str, str] = {}
+    finalizers: tuple[str, ...] = ()
+    owner_references: tuple[OwnerReference, ...] = ()
+
+
+class Projection(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """Base of a kind's view; add ``spec`` and ``status`` with the fields that matter."""
+
+    metadata: Metadata
+
+    @property
+    def key(self) -> Key:
+        """Which object this is."""
+        return Key(self.metadata.namespace, self.metadata.name)
+
+
+T = TypeVar("T", bound=Projection)
+
+
+class Change(NamedTuple, Generic[T]):
+    """What became of one object; ``before`` is None for a new one, ``after`` for one that went."""
+
+    key: Key
+    before: T | None
+    after: T | None
+
+
+class Seen(NamedTuple, Generic[T]):
+    """One event of a watch.
+
+    Attributes:
+        type: ADDED, MODIFIED, DELETED; BOOKMARK says only where the watch is.
+        object: None for a bookmark.
+        resource_version: Where to go on from.
+        ends_initial: Whether all objects that existed at first have been sent.
+    """
+
+    type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
+    object: T | None
+    resource_version: str
+    ends_initial: bool = False
+
+
+class Page(NamedTuple, Generic[T]):
+    """A part of a list; ``continuation`` is empty on the last."""
+
+    items: tuple[T, ...]
+    resource_version: str
+    continuation: str
+
+
+class _Line(msgspec.Struct, frozen=True):
+    type: str
+    object: msgspec.Raw
+
+
+class _Bookmark(msgspec.Struct, frozen=True):
+    metadata: Metadata
+
+
+class _ListMetadata(msgspec.Struct, frozen=True, rename="camel"):
+    resource_version: str = ""
+    continuation: str = msgspec.field(default="", name="continue")
+
+
+class Decoder(Generic[T]):
+    """Reads watch lines and list pages of one kind."""
+
+    def __init__(self, view: type[T]) -> None:
+        self._line = msgspec.json.Decoder(_Line)
+        self._bookmark = msgspec.json.Decoder(_Bookmark)
+        self._object = msgspec.json.Decoder(view)
+        self._page: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+            msgspec.defstruct(
+                "_Page",
+                [("metadata", _ListMetadata), ("items", tuple[view, ...] | None, None)],  # type: ignore[valid-type]
+            )
+        )
+
+    def event(self, line: bytes, request: str) -> Seen[T] | None:
+        """One line of a watch; None for a type that a newer API server may send.
+
+        Raises:
+            ApiError: An ERROR event: GoneError where the resourceVersion is too old.
+            AnswerError: The line is no event of such objects.
+        """
+        try:
+            found = self._line.decode(line)
+            match found.type:
+                case "ADDED" | "MODIFIED" | "DELETED":
+                    value = self._object.decode(found.object)
+                    return Seen(found.type, value, value.metadata.resource_version)
+                case "BOOKMARK":
+                    metadata = self._bookmark.decode(found.object).metadata
+                    is_end = metadata.annotations.get(INITIAL_EVENTS_END) == "true"
+                    return Seen("BOOKMARK", None, metadata.resource_version, is_end)
+                case "ERROR":
+                    raise errors.from_status(decode(bytes(found.object), request), request=request)
+                case _:
+                    return None
+        except msgspec.MsgspecError as error:
+            raise _unexpected(error, "an event", line, request) from error
+
+    def page(self, body: bytes, request: str) -> Page[T]:
+        """One page of a list.
+
+        Raises:
+            AnswerError: It is none of such objects.
+        """
+        try:
+            found = self._page.decode(body)
+        except msgspec.MsgspecError as error:
+            raise _unexpected(error, "a list", body, request) from error
+        metadata = found.metadata
+        return Page(found.items or (), metadata.resource_version, metadata.continuation)
+
+
+def _unexpected(error: Exception, what: str, body: bytes, request: str) -> errors.AnswerError:
+    return errors.AnswerError(f"expected {what} from {request}, got {body[:64]!r}: {error}")

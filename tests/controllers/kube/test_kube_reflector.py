@@ -1,0 +1,246 @@
+"""A reflector on a real API server, and with servers that cut, forget, refuse and fall silent."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
+
+import msgspec
+from aiohttp import web
+
+from controllers import kube
+
+Pretending = Callable[..., Awaitable[kube.Client]]
+SECONDS = 20.0
+
+
+class Spec(msgspec.Struct, frozen=True):
+    """What is of interest."""
+
+    size: int = 0
+
+
+class Thing(kube.Projection, frozen=True):
+    """The view."""
+
+    spec: Spec = Spec()
+
+
+class Followed:
+    """A reflector that runs, and all that it told."""
+
+    def __init__(self, client: kube.Client, resource: kube.Resource, **options: Any) -> None:
+        self.store = kube.Store[Thing]()
+        self.changes: list[tuple[str, int | None, int | None]] = []
+        self.paused: list[float] = []
+        self._told = asyncio.Event()
+        self.reflector = kube.Reflector(
+            client,
+            resource,
+            Thing,
+            self.store,
+            self._note,
+            sleep=self._sleep,
+            dice=lambda: 0.0,
+            **options,
+        )
+
+    def _note(self, change: kube.Change[Thing]) -> None:
+        before, after = change.before, change.after
+        sizes = [None if one is None else one.spec.size for one in (before, after)]
+        self.changes.append((change.key.name, sizes[0], sizes[1]))
+        self._told.set()
+
+    async def _sleep(self, seconds: float) -> None:
+        self.paused.append(seconds)
+        await asyncio.sleep(0.001)
+
+    async def until(self, *changes: tuple[str, int | None, int | None]) -> None:
+        """Wait until so many changes were told, and compare."""
+        async with asyncio.timeout(SECONDS):
+            while len(self.changes) < len(changes):
+                self._told.clear()
+                await self._told.wait()
+        assert [*changes] == self.changes
+
+
+@contextlib.asynccontextmanager
+async def following(
+    client: kube.Client, resource: kube.Resource, **options: Any
+) -> AsyncIterator[Followed]:
+    found = Followed(client, resource, **options)
+    task = asyncio.create_task(found.reflector.run())
+    try:
+        yield found
+    finally:
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task
+
+
+def body(kind: kube.Resource, name: str, size: int) -> kube.JSON:
+    named = {"apiVersion": kind.api_version, "kind": kind.kind, "metadata": {"name": name}}
+    return {**named, "spec": {"size": size}}
+
+
+async def test_store_follows_a_real_collection(
+    client: kube.Client, things: kube.Resource, namespace: str
+) -> None:
+    for name in ("a", "b"):
+        await client.create(things, body(things, name, 1), namespace=namespace)
+
+    async with following(client, things, selection=kube.Selection(namespace=namespace)) as found:
+        await found.reflector.synced.wait()
+        assert {("a", None, 1), ("b", None, 1)} == {*found.changes}
+        found.changes.clear()
+        await client.patch(things, "a", {"spec": {"size": 2}}, namespace=namespace)
+        await client.delete(things, "b", namespace=namespace)
+        written = await client.create(things, body(things, "c", 3), namespace=namespace)
+        async with asyncio.timeout(SECONDS):
+            await found.store.wait_for(written["metadata"]["resourceVersion"])
+
+        assert [("a", 1, 2), ("b", 1, None), ("c", None, 3)] == found.changes
+        assert {"a": 2, "c": 3} == {one.metadata.name: one.spec.size for one in found.store}
+
+
+async def test_history_that_is_gone_is_listed_anew_and_deletions_are_told(
+    client: kube.Client, things: kube.Resource, namespace: str
+) -> None:
+    """A real API server that forgot: it refuses to go on from its very first revision."""
+    for name in ("a", "b"):
+        await client.create(things, body(things, name, 1), namespace=namespace)
+    found = Followed(client, things, selection=kube.Selection(namespace=namespace))
+    first = asyncio.create_task(found.reflector.run())
+    await found.reflector.synced.wait()
+    first.cancel()
+    await client.delete(things, "b", namespace=namespace)
+    found.changes.clear()
+    found.reflector.go_on_from("1")
+
+    second = asyncio.create_task(found.reflector.run())
+    await found.until(("b", 1, None))
+    second.cancel()
+
+
+def line(kind: str, name: str, version: int, size: int = 0, **metadata: Any) -> bytes:
+    named = {"name": name, "namespace": "ns", "uid": name, "resourceVersion": str(version)}
+    value = {"metadata": {**named, **metadata}, "spec": {"size": size}}
+    return json.dumps({"type": kind, "object": value}).encode() + b"\n"
+
+
+GONE = b'{"type":"ERROR","object":{"kind":"Status","code":410,"reason":"Expired"}}\n'
+SYNCED = line("BOOKMARK", "", 5, annotations={"k8s.io/initial-events-end": "true"})
+
+
+class Script:
+    """Answers by the resourceVersion that is asked for; each answer once, then it says nothing."""
+
+    def __init__(self, **answers: list[list[bytes]]) -> None:
+        self.answers, self.asked = answers, list[str]()
+
+    async def answer(self, request: web.Request) -> web.StreamResponse:
+        asked = request.query.get("resourceVersion", "initial")
+        self.asked.append(asked)
+        response = web.StreamResponse()
+        await response.prepare(request)
+        left = self.answers.get(f"v{asked}" if asked.isdigit() else asked, [])
+        if not left:
+            await asyncio.sleep(SECONDS)
+            return response
+        for part in left.pop(0):
+            await response.write(part)
+        return response
+
+
+async def test_watch_that_is_cut_goes_on_where_it_was(
+    pretending: Pretending, things: kube.Resource
+) -> None:
+    half = line("MODIFIED", "a", 7, 2)
+    script = Script(
+        initial=[[line("ADDED", "a", 3, 1), SYNCED]],
+        v5=[[line("ADDED", "b", 6, 1), half[:40]]],
+        v6=[[half]],
+    )
+
+    async with following(await pretending(script.answer), things) as found:
+        await found.until(("a", None, 1), ("b", None, 1), ("a", 1, 2))
+
+    assert ["initial", "5", "6"] == script.asked[:3]
+
+
+async def test_deletions_in_a_gap_are_told_after_410(
+    pretending: Pretending, things: kube.Resource
+) -> None:
+    script = Script(
+        initial=[
+            [line("ADDED", "a", 3, 1), line("ADDED", "b", 4, 1), SYNCED],
+            [line("ADDED", "b", 8, 2), line("ADDED", "c", 9, 1), SYNCED],
+        ],
+        v5=[[GONE]],
+    )
+
+    async with following(await pretending(script.answer), things) as found:
+        await found.until(
+            ("a", None, 1), ("b", None, 1), ("a", 1, None), ("b", 1, 2), ("c", None, 1)
+        )
+
+    assert ["initial", "5", "initial"] == script.asked[:3]
+    assert [] == [one for one in found.paused if one > 1]
+
+
+async def test_silent_watch_is_begun_anew_where_it_was(
+    pretending: Pretending, things: kube.Resource
+) -> None:
+    script = Script(initial=[[SYNCED]])
+
+    async with following(await pretending(script.answer), things, silence_seconds=0.1) as found:
+        async with asyncio.timeout(SECONDS):
+            while len(script.asked) < 4:  # noqa: ASYNC110 - another server's counter
+                await asyncio.sleep(0.02)
+
+    assert ["initial", "5", "5", "5"] == script.asked[:4]
+    assert [0.8, 1.6] == found.paused[:2]
+
+
+async def test_pages_are_listed_where_nothing_is_streamed(
+    pretending: Pretending, things: kube.Resource
+) -> None:
+    asked: list[dict[str, str]] = []
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        query = dict(request.query)
+        asked.append(query)
+        if "sendInitialEvents" in query:
+            status = {"kind": "Status", "code": 422, "reason": "Invalid", "message": "no WatchList"}
+            return web.json_response(status, status=422)
+        if "watch" in query:
+            await asyncio.sleep(SECONDS)
+        names = ["c"] if "continue" in query else ["a", "b"]
+        metadata = {"resourceVersion": "7"} | ({} if "continue" in query else {"continue": "t"})
+        items = [json.loads(line("", name, 3, 1))["object"] for name in names]
+        return web.json_response({"metadata": metadata, "items": items})
+
+    async with following(await pretending(handle), things) as found:
+        await found.until(("a", None, 1), ("b", None, 1), ("c", None, 1))
+        async with asyncio.timeout(SECONDS):
+            while "watch" not in asked[-1]:  # noqa: ASYNC110 - another server's list
+                await asyncio.sleep(0.02)
+
+    assert ["7"] == [query["resourceVersion"] for query in asked if "resourceVersion" in query]
+    assert [{"limit": "500"}, {"limit": "500", "continue": "t"}] == asked[1:3]
+
+
+async def test_refusal_and_nonsense_are_survived_with_longer_and_longer_pauses(
+    pretending: Pretending, things: kube.Resource
+) -> None:
+    answers = iter([(403, b"{}"), (500, b"x"), (200, b"nonsense\n"), (200, b'{"type":1}\n')])
+
+    async def handle(_: web.Request) -> web.StreamResponse:
+        status, text = next(answers, (200, SYNCED + line("ADDED", "a", 6, 1)))
+        return web.Response(status=status, body=text)
+
+    async with following(await pretending(handle), things) as found:
+        await found.until(("a", None, 1))
+
+    assert [0.8, 1.6, 3.2, 6.4] == found.paused[:4]
