@@ -238,8 +238,10 @@ async def _kill(found: Rotated, deployment: Deployment, seed: int, stopped: asyn
         await asyncio.sleep(dice.uniform(2, 8))
         if dice.random() < API_SERVER_SHARE:
             found.killed.append(("API server", time.monotonic()))
+            found.traffic.is_up.clear()
             kill_api_server(deployment.cluster)
             await asyncio.to_thread(deployment.cluster.restart_api_server)
+            found.traffic.is_up.set()
         else:
             found.killed.append(("replica", time.monotonic()))
             await _replace(deployment, dice.choice(deployment.balancer.replicas))

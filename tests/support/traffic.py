@@ -23,7 +23,6 @@ SPECS: dict[str, dict[str, Any]] = {
 }
 LISTED_EVERY = 10
 CALL_SECONDS = 20.0
-# An API server that was killed is back by then.
 RETRY_SECONDS = 8.0
 
 
@@ -49,6 +48,7 @@ class Traffic:
         namespace: Where.
         clients: How many at once.
         retries: So often a call is tried again that could not be carried out.
+        is_up: Whether the API server runs; no call is tried again before.
         cut: Calls that succeeded only then.
         calls: So many were made.
         failed: Those of them that went wrong, or found something else than was written.
@@ -61,6 +61,10 @@ class Traffic:
     cut: int = 0
     calls: int = 0
     failed: list[Failed] = dataclasses.field(default_factory=list)
+    is_up: asyncio.Event = dataclasses.field(default_factory=asyncio.Event)
+
+    def __post_init__(self) -> None:
+        self.is_up.set()
 
     async def flow(self, stopped: asyncio.Event) -> None:
         """Make calls until stopped."""
@@ -122,6 +126,7 @@ class Traffic:
             except (kube.KubeError, TimeoutError, OSError) as error:
                 if left and not isinstance(error, kube.InvalidError):
                     await asyncio.sleep(RETRY_SECONDS)
+                    await self.is_up.wait()
                     continue
                 self.failed.append(Failed(what, started, time.monotonic(), str(error)))
                 return None
