@@ -13,7 +13,6 @@ import datetime as dt
 import logging
 import os
 import pathlib
-import time
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
@@ -65,11 +64,6 @@ class _AgainError(Exception):
     """Somebody else was faster: look again."""
 
 
-def boot_seconds() -> float:
-    """Seconds since the machine started, those included in which it slept."""
-    return time.clock_gettime(time.CLOCK_BOOTTIME)
-
-
 class Keeper:
     """A replica.
 
@@ -98,8 +92,8 @@ class Keeper:
         identity: str,
         settings: Settings | None = None,
         served: Callable[[], Collection[str]] = list,
-        now: Callable[[], dt.datetime] = lambda: dt.datetime.now(dt.UTC),
-        clock: Callable[[], float] = boot_seconds,
+        now: Callable[[], dt.datetime] = kube.utc_now,
+        clock: Callable[[], float] = kube.boot_seconds,
     ) -> None:
         self._client, self._targets, self._names = client, targets, names
         self._namespace, self._name = place
@@ -273,7 +267,7 @@ class Keeper:
                 "name": f"{self._name}.{state.revision}.{int(now.timestamp())}",
                 "namespace": self._namespace,
             },
-            "eventTime": _micro(now),
+            "eventTime": kube.micro_time(now),
             "reportingController": "kubewright.dev/certs",
             "reportingInstance": self._identity,
             "action": "Rotate",
@@ -367,7 +361,7 @@ class Keeper:
             "spec": {
                 "holderIdentity": self._identity,
                 "leaseDurationSeconds": max(1, round(self._settings.lease_seconds)),
-                "renewTime": _micro(self._now()),
+                "renewTime": kube.micro_time(self._now()),
             },
         }
         # Before it is sent: what others see of it may be older than that, never younger.
@@ -458,7 +452,3 @@ class Keeper:
 def new_identity() -> str:
     """A name for this process that no other one has: in a cluster, its pod's and some letters."""
     return f"{os.uname().nodename.lower()[:40].strip('.-')}-{os.urandom(4).hex()}"
-
-
-def _micro(time_: dt.datetime) -> str:
-    return time_.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -7,6 +7,9 @@ async with kube.Client.from_environment() as client:
 from controllers.kube.access import Access
 from controllers.kube.answers import Event, Listing
 from controllers.kube.client import Client
+from controllers.kube.clocks import boot_seconds, micro_time, utc_now
+from controllers.kube.controller import reconcile
+from controllers.kube.elector import Elector, LostError, Timing
 from controllers.kube.errors import (
     JSON,
     AddressError,
@@ -27,6 +30,7 @@ from controllers.kube.errors import (
     UnreachableError,
 )
 from controllers.kube.projections import Change, Key, Metadata, OwnerReference, Projection
+from controllers.kube.queue import Queue
 from controllers.kube.reflector import Reflector
 from controllers.kube.requests import Request, Selection
 from controllers.kube.resources import (
@@ -73,6 +77,7 @@ __all__ = [
     "ConfigurationError",
     "ConflictError",
     "DeadlineExceededError",
+    "Elector",
     "Event",
     "ForbiddenError",
     "GoneError",
@@ -81,16 +86,23 @@ __all__ = [
     "Key",
     "KubeError",
     "Listing",
+    "LostError",
     "Metadata",
     "NotFoundError",
     "OwnerReference",
     "Projection",
+    "Queue",
     "Reflector",
     "Request",
     "Resource",
     "Selection",
     "Store",
+    "Timing",
     "TooManyRequestsError",
     "UnauthorizedError",
     "UnreachableError",
+    "boot_seconds",
+    "micro_time",
+    "reconcile",
+    "utc_now",
 ]

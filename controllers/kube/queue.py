@@ -1,6 +1,6 @@
 """What a controller is to look at next: each key once, never twice at a time, by priority.
 
-``Schedule`` decides and knows no clock; ``Queue`` waits. Semantics are those of controller-runtime's
+``Schedule`` decides and knows no clock; ``Queue`` waits. It behaves as controller-runtime's
 priority queue (sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue): a key that is added
 again keeps its higher priority and its earlier time.
 """

@@ -1,0 +1,19 @@
+"""Clocks, which are arguments everywhere else. Shell."""
+
+import datetime as dt
+import time
+
+
+def boot_seconds() -> float:
+    """Seconds since the machine started, those included in which it slept: they never jump."""
+    return time.clock_gettime(time.CLOCK_BOOTTIME)
+
+
+def utc_now() -> dt.datetime:
+    """The wall clock, aware; for what is shown and stored, never for what waits."""
+    return dt.datetime.now(dt.UTC)
+
+
+def micro_time(when: dt.datetime) -> str:
+    """An instant as Kubernetes' MicroTime (Lease, Event)."""
+    return when.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

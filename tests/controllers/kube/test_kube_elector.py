@@ -1,0 +1,163 @@
+"""Who leads, on a real API server: one at a time, who stops, fails or is cut off no more."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from controllers import kube
+from controllers.kube import elector
+
+TIMING = elector.Timing(lease_seconds=2.0, renew_seconds=1.2, retry_seconds=0.1)
+SECONDS = 20.0
+
+
+class Candidate:
+    """An elector, and what it did."""
+
+    def __init__(
+        self, client: kube.Client, namespace: str, name: str, *, is_slow: bool = False
+    ) -> None:
+        self.elector = elector.Elector(client, (namespace, "leader"), name, timing=TIMING)
+        self.epochs: list[int] = []
+        self.leads, self.ended = asyncio.Event(), asyncio.Event()
+        self.failure: Exception | None = None
+        self._is_slow = is_slow
+
+    async def work(self, epoch: int) -> None:
+        self.epochs.append(epoch)
+        self.leads.set()
+        try:
+            while True:
+                await asyncio.sleep(0.01)
+                if self.failure is not None:
+                    raise self.failure
+        finally:
+            if self._is_slow:
+                await asyncio.sleep(0.2)
+            self.leads.clear()
+            self.ended.set()
+
+
+@contextlib.asynccontextmanager
+async def running(*candidates: Candidate) -> AsyncIterator[list[asyncio.Task[None]]]:
+    tasks = [asyncio.create_task(one.elector.lead(one.work)) for one in candidates]
+    try:
+        yield tasks
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def lead(*candidates: Candidate) -> Candidate:
+    """The one that leads."""
+    async with asyncio.timeout(SECONDS):
+        while not any(one.leads.is_set() for one in candidates):  # noqa: ASYNC110
+            await asyncio.sleep(0.01)
+    (found,) = [one for one in candidates if one.leads.is_set()]
+    return found
+
+
+async def holder(client: kube.Client, namespace: str) -> tuple[str, int]:
+    lease = await client.get(kube.LEASES, "leader", namespace=namespace)
+    return lease["spec"].get("holderIdentity", ""), lease["spec"]["leaseTransitions"]
+
+
+async def test_one_leads_and_the_next_follows_when_it_is_stopped(
+    client: kube.Client, namespace: str
+) -> None:
+    """At once, before the Lease runs out, and only after the first has ended its work."""
+    both = [Candidate(client, namespace, name, is_slow=True) for name in "ab"]
+    async with running(*both) as tasks:
+        first = await lead(*both)
+        second = next(one for one in both if one is not first)
+        await asyncio.sleep(3 * TIMING.retry_seconds)
+        assert not second.leads.is_set()
+        clock = asyncio.get_running_loop().time
+        stopped = clock()
+        tasks[both.index(first)].cancel()
+        assert second is await lead(second)
+        took = clock() - stopped
+        assert first.ended.is_set()
+
+    assert ([1], [2]) == (first.epochs, second.epochs)
+    assert took < TIMING.lease_seconds
+
+
+async def test_worker_that_fails_steps_down(client: kube.Client, namespace: str) -> None:
+    one = Candidate(client, namespace, "a")
+    async with running(one) as (task,):
+        await lead(one)
+        one.failure = RuntimeError("a bug")
+
+        with pytest.raises(RuntimeError, match="a bug"):
+            await task
+
+        assert ("", 1) == await holder(client, namespace)
+        assert not one.elector.leads
+
+
+async def test_lease_that_another_took_ends_the_work(client: kube.Client, namespace: str) -> None:
+    one = Candidate(client, namespace, "a")
+    async with running(one) as (task,):
+        await lead(one)
+        await client.patch(
+            kube.LEASES, "leader", {"spec": {"holderIdentity": "thief"}}, namespace=namespace
+        )
+
+        with pytest.raises(elector.LostError):
+            await task
+
+        assert one.ended.is_set()
+        assert ("thief", 1) == await holder(client, namespace)
+
+
+async def test_change_of_a_label_ends_nothing(client: kube.Client, namespace: str) -> None:
+    one = Candidate(client, namespace, "a")
+    async with running(one) as (task,):
+        await lead(one)
+        changes = {"metadata": {"labels": {"seen": "yes"}}}
+        await client.patch(kube.LEASES, "leader", changes, namespace=namespace)
+        await asyncio.sleep(2 * TIMING.renew_seconds)
+
+        assert not task.done()
+        assert one.elector.leads
+        lease = await client.get(kube.LEASES, "leader", namespace=namespace)
+        assert {"seen": "yes"} == lease["metadata"]["labels"]
+
+
+async def test_who_cannot_renew_stops_before_another_may_lead(
+    client: kube.Client,
+    namespace: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its calls hang, as when packets are dropped; the other one's do not."""
+    one, other = (Candidate(client, namespace, name) for name in "ab")
+    async with running(one) as (task,):
+        await lead(one)
+        _hang(one.elector, monkeypatch)
+        async with running(other):
+            await lead(other)
+            was_over = one.ended.is_set()
+            with pytest.raises(elector.LostError):
+                await task
+
+    assert was_over
+    assert other.epochs == [2]
+
+
+def _hang(found: elector.Elector, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def never(_: kube.JSON) -> kube.JSON:
+        await asyncio.sleep(TIMING.renew_seconds / 3)
+        raise kube.DeadlineExceededError("expected an answer, got nothing")
+
+    replaced: Callable[[kube.JSON], Awaitable[kube.JSON]] = never
+    monkeypatch.setattr(found, "_replace", replaced)
+
+
+@pytest.mark.parametrize("timing", [(1, 2, 3), (3, 3, 1), (3, 2, 2), (3, 2, 0)])
+def test_timing_that_cannot_be_safe_is_refused(timing: tuple[float, float, float]) -> None:
+    with pytest.raises(ValueError, match="expected 0 < retry < renew < lease"):
+        elector.Timing(*timing)
