@@ -1,0 +1,1 @@
+"""Who may run: limits on runs in flight, kept by an object replaced by compare-and-swap."""

@@ -1,0 +1,233 @@
+"""Which waiting runs get a slot, and what the others wait for. Pure.
+
+Limits are checked against the very value that is then replaced by compare-and-swap, so that they
+hold whoever else believes to lead (a lease with counts from a cache does not: two leaders admit the
+same slot in five steps). Namespaces take turns by deficit round robin (Shreedhar and Varghese,
+1995) with a run as the unit; within one, the agent with the fewest runs in flight comes first, then
+priority, then age; who waited long goes before all others of the namespace.
+"""
+
+import collections
+import dataclasses
+import enum
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+Uid: TypeAlias = str
+"""A run's ``metadata.uid``."""
+
+MOST_SLOTS: Final = 5_000  # 100 bytes each; an object may have 1.5 MiB (etcd)
+OVERDUE_SECONDS: Final = 600.0
+
+
+class Limit(enum.StrEnum):
+    """What a run waits for; as ``status.queue.blockedBy`` says it."""
+
+    NAMESPACE = "Namespace"
+    AGENT = "Agent"
+    CLUSTER = "Cluster"
+
+
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """How many runs may be in flight; 0 is no limit, but for the cluster.
+
+    Raises:
+        ValueError: The cluster's is not 1 to 5,000, or another is negative.
+    """
+
+    namespace: int = 10
+    agent: int = 5
+    cluster: int = 100
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.cluster <= MOST_SLOTS:
+            raise ValueError(
+                f"expected a cluster limit of 1 to {MOST_SLOTS} runs, got {self.cluster}"
+            )
+        for name, value in (("namespace", self.namespace), ("agent", self.agent)):
+            if value < 0:
+                raise ValueError(
+                    f"expected for {name} a limit of 0 (off) or more runs, got {value}"
+                )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Slot:
+    """A run in flight.
+
+    Attributes:
+        agent: Its name within the namespace.
+        epoch: Of the leader that admitted it.
+        since: In seconds since 1970.
+    """
+
+    namespace: str
+    agent: str
+    epoch: int
+    since: float
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Candidate:
+    """A run that waits.
+
+    Attributes:
+        priority: The higher the sooner, among runs of one agent.
+        created: In seconds since 1970.
+    """
+
+    uid: Uid
+    namespace: str
+    agent: str
+    priority: int = 0
+    created: float = 0.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Ledger:
+    """All that admission remembers.
+
+    Attributes:
+        slots: The runs in flight.
+        turn: The namespace that was served last.
+        deficits: What namespaces are still owed of that round, where they are owed anything.
+    """
+
+    slots: Mapping[Uid, Slot] = dataclasses.field(default_factory=dict)
+    turn: str = ""
+    deficits: Mapping[str, float] = dataclasses.field(default_factory=dict)
+
+    def without(self, uids: Iterable[Uid]) -> "Ledger":
+        """With these slots freed."""
+        gone = {*uids}
+        slots = {uid: slot for uid, slot in self.slots.items() if uid not in gone}
+        return dataclasses.replace(self, slots=slots)
+
+
+@dataclasses.dataclass(frozen=True)
+class Decision:
+    """What is to be written, and told.
+
+    Attributes:
+        ledger: With the admitted.
+        admitted: In the order of admission.
+        blocked: By waiting run, the limit that it meets first: its agent's, its namespace's, the
+            cluster's.
+    """
+
+    ledger: Ledger
+    admitted: tuple[Uid, ...]
+    blocked: Mapping[Uid, Limit]
+
+
+def decide(
+    ledger: Ledger,
+    candidates: Sequence[Candidate],
+    limits: Limits,
+    *,
+    epoch: int,
+    now: float,
+    weights: Mapping[str, float] | None = None,
+) -> Decision:
+    """Give the free slots away.
+
+    Args:
+        ledger: As it was read.
+        candidates: The runs that wait; one that has a slot already is passed over.
+        limits: How many may be in flight.
+        epoch: Of whoever asks.
+        now: In seconds since 1970.
+        weights: Of namespaces, 1 where not named: so many runs are admitted in one turn.
+    """
+    round_ = _Round(ledger, limits, epoch, now)
+    waiting = [one for one in candidates if one.uid not in ledger.slots]
+    round_.serve(waiting, weights or {})
+    left = [one for one in waiting if one.uid not in round_.slots]
+    blocked = {one.uid: round_.limit_of(one) or Limit.CLUSTER for one in left}
+    after = Ledger(dict(round_.slots), round_.turn, dict(round_.deficits))
+    return Decision(after, tuple(round_.admitted), blocked)
+
+
+class _Round:
+    """The counts while slots are given away."""
+
+    def __init__(self, ledger: Ledger, limits: Limits, epoch: int, now: float) -> None:
+        self._limits, self._epoch, self._now = limits, epoch, now
+        self.slots = dict(ledger.slots)
+        self.turn, self.deficits = ledger.turn, dict(ledger.deficits)
+        self.admitted: list[Uid] = []
+        self._namespaces = collections.Counter(slot.namespace for slot in ledger.slots.values())
+        self._agents = collections.Counter(
+            (slot.namespace, slot.agent) for slot in ledger.slots.values()
+        )
+
+    def limit_of(self, one: Candidate) -> Limit | None:
+        """The limit that keeps a run waiting."""
+        limits = self._limits
+        if limits.agent and self._agents[one.namespace, one.agent] >= limits.agent:
+            return Limit.AGENT
+        if limits.namespace and self._namespaces[one.namespace] >= limits.namespace:
+            return Limit.NAMESPACE
+        return Limit.CLUSTER if self._is_full else None
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self.slots) >= self._limits.cluster
+
+    def serve(self, waiting: Sequence[Candidate], weights: Mapping[str, float]) -> None:
+        """Let namespaces take turns until nothing more can be admitted."""
+        queues: dict[str, list[Candidate]] = collections.defaultdict(list)
+        for one in waiting:
+            queues[one.namespace].append(one)
+        # Who waits for nothing is owed nothing.
+        self.deficits = {name: owed for name, owed in self.deficits.items() if name in queues}
+        # A turn that was cut short by a full cluster goes on where it was.
+        is_new_turn = self.deficits.get(self.turn, 0.0) < 1
+        names = _from(sorted(queues), self.turn, including=not is_new_turn)
+        while not self._is_full and any(self._can(queues[name]) for name in names):
+            for name in names:
+                if self._is_full:
+                    return
+                if is_new_turn:
+                    owed = self.deficits.get(name, 0.0) + max(weights.get(name, 1.0), 0.01)
+                    self.deficits[name] = owed
+                is_new_turn = True
+                self._serve_one(name, queues[name])
+
+    def _can(self, queue: Sequence[Candidate]) -> bool:
+        return any(self.limit_of(one) is None for one in queue)
+
+    def _serve_one(self, name: str, queue: list[Candidate]) -> None:
+        self.turn = name
+        while self.deficits[name] >= 1:
+            able = [one for one in queue if self.limit_of(one) is None]
+            if not able:
+                break
+            chosen = min(able, key=self._rank)
+            queue.remove(chosen)
+            self._admit(chosen)
+            self.deficits[name] -= 1
+        # A namespace that has nothing to admit saves nothing up, unless the cluster was full.
+        if not self._is_full and not self._can(queue):
+            self.deficits.pop(name, None)
+
+    def _admit(self, one: Candidate) -> None:
+        self.slots[one.uid] = Slot(one.namespace, one.agent, self._epoch, self._now)
+        self.admitted.append(one.uid)
+        self._namespaces[one.namespace] += 1
+        self._agents[one.namespace, one.agent] += 1
+
+    def _rank(self, one: Candidate) -> tuple[int, int, int, float, Uid]:
+        if self._now - one.created >= OVERDUE_SECONDS:
+            return 0, 0, 0, one.created, one.uid
+        in_flight = self._agents[one.namespace, one.agent]
+        return 1, in_flight, -one.priority, one.created, one.uid
+
+
+def _from(names: Sequence[str], turn: str, *, including: bool) -> list[str]:
+    """The names in a circle, from the one whose turn it is."""
+    at = next(
+        (at for at, name in enumerate(names) if name > turn or (including and name == turn)), 0
+    )
+    return [*names[at:], *names[:at]]
