@@ -1,0 +1,136 @@
+"""The ledger on a real API server: several that admit at once never exceed a limit."""
+
+import asyncio
+import collections
+import contextlib
+from collections.abc import AsyncIterator
+from typing import Any
+
+import hypothesis
+import pytest
+from hypothesis import strategies
+
+from controllers import kube
+from controllers.ledger import admission, book, stored
+from controllers.ledger.admission import Candidate, Ledger, Limits, Slot
+
+LIMITS = Limits(namespace=4, agent=3, cluster=6)
+NAMES = strategies.text(strategies.characters(codec="utf-8"), max_size=8)
+LEDGERS = strategies.builds(
+    Ledger,
+    strategies.dictionaries(
+        NAMES,
+        strategies.builds(Slot, NAMES, NAMES, strategies.integers(0, 9), strategies.floats(0, 2e9)),
+    ),
+    NAMES,
+    strategies.dictionaries(NAMES, strategies.floats(0, 9)),
+)
+
+
+@pytest.fixture
+async def client(api_server: Any) -> AsyncIterator[kube.Client]:
+    async with kube.Client.from_kubeconfig(api_server.admin_kubeconfig) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def opened(client: kube.Client) -> AsyncIterator[book.Book]:
+    found = book.Book(client, ("default", "ledger"))
+    assert await found.begin(Ledger())
+    yield found
+    await client.delete(kube.CONFIG_MAPS, "ledger", namespace="default")
+
+
+@hypothesis.given(LEDGERS)
+def test_what_is_written_is_read_again(ledger: Ledger) -> None:
+    assert ledger == stored.read(stored.config_map(ledger, "agents", "ledger"))
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        None,
+        {},
+        {stored.KEY: ""},
+        {stored.KEY: "[]"},
+        {stored.KEY: '{"slots": {"u": ["a"]}}'},
+        {stored.KEY: '{"slots": {}, "more": 1}'},
+    ],
+)
+def test_what_is_no_ledger_is_told(data: dict[str, str] | None) -> None:
+    metadata = {"namespace": "agents", "name": "ledger"}
+
+    with pytest.raises(stored.CorruptError) as caught:
+        stored.read({"metadata": metadata, "data": data})
+
+    assert str(caught.value).startswith(
+        "expected the ledger of runs at ledger.json in ConfigMap agents/ledger: "
+    )
+
+
+async def admitting(mine: book.Book, epoch: int, left: dict[str, Candidate]) -> None:
+    """Admit and free until nobody waits; what is seen of who waits is old by the time it counts."""
+    while left:
+        candidates = [*left.values()]
+
+        def admit(ledger: Ledger, seen: list[Candidate] = candidates) -> Any:
+            found = admission.decide(ledger, seen, LIMITS, epoch=epoch, now=0.0)
+            return found.ledger, found.admitted
+
+        for uid in await mine.change(admit):
+            left.pop(uid, None)
+        await mine.change(lambda ledger: (ledger.without([*ledger.slots][:2]), None))
+
+
+def assert_within_limits(ledger: Ledger) -> None:
+    slots = [*ledger.slots.values()]
+    teams = collections.Counter(slot.namespace for slot in slots)
+    agents = collections.Counter((slot.namespace, slot.agent) for slot in slots)
+    assert len(slots) <= LIMITS.cluster
+    assert all(count <= LIMITS.namespace for count in teams.values())
+    assert all(count <= LIMITS.agent for count in agents.values())
+
+
+@pytest.mark.usefixtures("opened")
+async def test_three_that_admit_and_free_at_once_stay_within_limits(client: kube.Client) -> None:
+    """Every revision of the ledger is looked at, not only the last."""
+    left = {
+        f"{number}": Candidate(f"{number}", f"ns{number % 3}", f"a{number % 2}")
+        for number in range(60)
+    }
+    listing = await client.list(kube.CONFIG_MAPS, namespace="default")
+    books = [book.Book(client, ("default", "ledger")) for _ in range(3)]
+    seen: list[Ledger] = []
+
+    async with asyncio.timeout(60):
+        await asyncio.gather(*(admitting(one, epoch, left) for epoch, one in enumerate(books)))
+        last = await client.get(kube.CONFIG_MAPS, "ledger", namespace="default")
+        watch = client.watch(
+            kube.CONFIG_MAPS,
+            resource_version=listing.resource_version,
+            namespace="default",
+            fields="metadata.name=ledger",
+        )
+        async with contextlib.aclosing(watch):
+            async for event in watch:
+                seen.append(stored.read(event.object))
+                if event.resource_version == last["metadata"]["resourceVersion"]:
+                    break
+
+    assert len(seen) > 30
+    for ledger in seen:
+        assert_within_limits(ledger)
+
+
+async def test_ledger_that_is_not_there_admits_nobody(client: kube.Client) -> None:
+    lost = book.Book(client, ("default", "lost"))
+
+    with pytest.raises(kube.NotFoundError):
+        await lost.change(lambda ledger: (ledger, None))
+
+
+async def test_second_beginning_changes_nothing(opened: book.Book) -> None:
+    await opened.change(lambda _: (Ledger({"u": Slot("a", "b", 1, 0.0)}), None))
+
+    assert not await opened.begin(Ledger())
+    assert {"u"} == {*(await opened.read()).slots}
