@@ -108,14 +108,15 @@ def load_or_create(
         FileError: A file is corrupt, its companion is missing, a pair ran out, or others may read a
             key (in a volume of its own that is the kubelet's business). No file is overwritten.
     """
-    path, lifetimes = pathlib.Path(directory), lifetimes or authority.Lifetimes()
+    path = pathlib.Path(directory)
     # Most starts find everything in place, and a mounted volume cannot be locked.
     found = plan(_read(path), names, now)
     if isinstance(found, Keep):
         return found.bundle
     with _locked(path):
         # Another process may have done it meanwhile.
-        return _carry_out(plan(_read(path), names, now), path, names, now, lifetimes)
+        found = plan(_read(path), names, now)
+        return _carry_out(found, path, names, now, lifetimes or authority.Lifetimes())
 
 
 def load(
@@ -130,7 +131,7 @@ def load(
         FileError: As there, and where nothing is in the directory.
     """
     path = pathlib.Path(directory)
-    if isinstance(plan(_read(path), names, now), Create):
+    if not _read(path).files:
         raise FileError(f"expected {CERTIFICATE} and {KEY} in {path}, got neither: put them there")
     return load_or_create(path, names, now, lifetimes)
 

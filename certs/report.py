@@ -113,7 +113,7 @@ def report(
     )
 
 
-def certificates(encoded: str) -> list[str]:
+def _certificates(encoded: str) -> list[str]:
     """The fingerprints of a caBundle's certificates; none where it is empty or no PEM."""
     try:
         pem = base64.b64decode(encoded or "")
@@ -155,7 +155,7 @@ def _believer(found: stored.Stored, target: str, bundles: Sequence[str] | None) 
         authority.fingerprint(found.authorities[one].certificate): one
         for one in found.state.published
     }
-    shown = [certificates(one) for one in bundles]
+    shown = [_certificates(one) for one in bundles]
     common = [one for name, one in known.items() if all(name in each for each in shown)]
     return Believer(
         target,

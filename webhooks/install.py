@@ -22,6 +22,13 @@ _CONFIGURATIONS: Final = {
 }
 
 
+def targets(api: Api) -> tuple[injector.Target, ...]:
+    """The objects of an API that call its webhooks: what ``install`` applies."""
+    return injector.targets(
+        crds=[api.crd_name(kind) for kind in api], validating=[api.group], mutating=[api.group]
+    )
+
+
 async def install(client: kube.Client, api: Api, *, base_url: str, ca_pem: bytes | None) -> None:
     """Apply CRDs and webhook configurations that call ``base_url``, until the kinds are served.
 

@@ -7,7 +7,7 @@ import pathlib
 from collections.abc import AsyncIterator, Sequence
 from typing import Final
 
-from certs import injector, keeper
+from certs import keeper
 from controllers import kube
 from schemagen import Api
 from webhooks import install, related, supervisor, trust
@@ -85,11 +85,7 @@ class Member:
             self._keeper = keeper.Keeper(
                 client,
                 joining.secret,
-                injector.targets(
-                    crds=[api.crd_name(kind) for kind in api],
-                    validating=[api.group],
-                    mutating=[api.group],
-                ),
+                install.targets(api),
                 names,
                 directory,
                 identity=keeper.new_identity(),

@@ -30,8 +30,8 @@ from webhooks.worker import (
     SettingsError,
     Stamps,
     certificate_of,
-    certificate_stamps,
     facts_of,
+    stamps_of,
 )
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
@@ -160,24 +160,25 @@ class Supervisor:
 
     def _current_orders(self) -> Orders:
         """The orders, with settings and certificates as they could be read last."""
-        self._remember_pair()
-        if self._orders.settings is not None:
-            with contextlib.suppress(SettingsError):
-                facts = facts_of(pathlib.Path(self._orders.settings))
-                self._orders = msgspec.structs.replace(
-                    self._orders, last_settings=dict(facts.settings)
-                )
+        stamps = stamps_of(self._orders)
+        if stamps != self._seen:
+            self._seen = stamps
+            self._remember_pair()
+            self._remember_settings()
         return self._orders
 
     def _remember_pair(self) -> None:
-        stamps = certificate_stamps(self._orders)
-        if stamps == self._seen:
-            return
-        self._seen = stamps
         with contextlib.suppress(authority.CertificateError):
             bundle = certificate_of(self._orders)
             certificates.install(self._last.name, bundle.server, bundle.ca_pem)
             self._orders = msgspec.structs.replace(self._orders, last_cert_dir=self._last.name)
+
+    def _remember_settings(self) -> None:
+        if self._orders.settings is None:
+            return
+        with contextlib.suppress(SettingsError):
+            settings = dict(facts_of(pathlib.Path(self._orders.settings)).settings)
+            self._orders = msgspec.structs.replace(self._orders, last_settings=settings)
 
     def _heard(self, pid: int, snapshot: Mapping[str, Any]) -> None:
         self._current_orders()  # once a second: what is broken later was good now

@@ -20,6 +20,7 @@ from certs import injector
 from controllers import kube
 from schemagen import Api
 from schemagen.problems import JSON
+from webhooks import install
 
 OBSERVED_EVERY_SECONDS: Final = 5.0
 HANDSHAKE_SECONDS: Final = 2.0
@@ -78,9 +79,7 @@ class Trust:
     def __init__(self, client: kube.Client, api: Api, address: tuple[str, int]) -> None:
         self.client = client
         self._address = address
-        self._targets = injector.targets(
-            crds=[api.crd_name(kind) for kind in api], validating=[api.group], mutating=[api.group]
-        )
+        self._targets = install.targets(api)
         self.callers: frozenset[Caller] = frozenset()
         """As observed last."""
         self._unobserved = ""

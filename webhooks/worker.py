@@ -44,8 +44,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
         drain_seconds: After this long it ends anyway.
         last_settings: What the file of settings said when it could be read last: a worker that
             starts while it is broken goes on with that, as those do that run.
-        leaf_days: How long a leaf is valid that is made here.
-        authority_days: Likewise an authority.
+        lifetimes: How long certificates are valid that are made here.
         last_cert_dir: The certificates as they could be read last.
     """
 
@@ -61,8 +60,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     is_verifying: bool = False
     is_tracing: bool = False
     last_settings: dict[str, Any] | None = None
-    leaf_days: float = authority.LEAF_LIFETIME.days
-    authority_days: float = authority.AUTHORITY_LIFETIME.days
+    lifetimes: authority.Lifetimes = msgspec.field(default_factory=authority.Lifetimes)
     last_cert_dir: str | None = None
     quiet_seconds: float = 1.0
     drain_seconds: float = 30.0
@@ -98,17 +96,17 @@ def certificate_of(orders: Orders) -> certificates.Bundle:
     Raises:
         CertificateError: saying what was expected in which file.
     """
-    lifetimes = authority.Lifetimes(
-        dt.timedelta(days=orders.leaf_days), dt.timedelta(days=orders.authority_days)
-    )
     now = dt.datetime.now(dt.UTC)
-    return certificates.load(orders.cert_dir, orders.names, now, lifetimes)
+    return certificates.load(orders.cert_dir, orders.names, now, orders.lifetimes)
 
 
-def certificate_stamps(orders: Orders) -> Stamps:
-    """What changes when the certificate's files do."""
+def stamps_of(orders: Orders) -> Stamps:
+    """What changes when the files do that are read again: the pair's, and the settings."""
     directory = pathlib.Path(orders.cert_dir)
-    return [_stamp(directory / name) for name in (certificates.CERTIFICATE, certificates.KEY)]
+    paths = [directory / certificates.CERTIFICATE, directory / certificates.KEY]
+    if orders.settings is not None:
+        paths.append(pathlib.Path(orders.settings))
+    return [_stamp(path) for path in paths]
 
 
 def main(orders: str, listener: int, channel: int) -> int:
@@ -239,7 +237,7 @@ class _Files:
     failures: int = 0
 
     def __post_init__(self) -> None:
-        self._seen = self._stamps()
+        self._seen = stamps_of(self.orders)
         self.facts = self._first_facts()
         pair = self._first_pair()
         self.tls: ssl.SSLContext = certificates.server_context(
@@ -249,7 +247,7 @@ class _Files:
 
     def reload_changed(self) -> None:
         """Read the files again if they are others now."""
-        stamps = self._stamps()
+        stamps = stamps_of(self.orders)
         if stamps != self._seen:
             self._seen = stamps
             self.reload()
@@ -303,10 +301,6 @@ class _Files:
     @property
     def _settings(self) -> pathlib.Path | None:
         return None if self.orders.settings is None else pathlib.Path(self.orders.settings)
-
-    def _stamps(self) -> Stamps:
-        settings = self._settings
-        return [*certificate_stamps(self.orders), None if settings is None else _stamp(settings)]
 
 
 def _client_ca(path: str | None) -> bytes | None:

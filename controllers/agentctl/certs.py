@@ -9,7 +9,7 @@ import json
 import pathlib
 import socket
 import sys
-from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from typing import Any, Final, Literal
 
 import rich.console
@@ -20,7 +20,7 @@ import crds
 from certs import authority, injector, report, stored
 from controllers import kube
 from schemagen import files
-from webhooks import configuration, trust
+from webhooks import configuration, install, related, routes, trust
 
 Output = Literal["table", "json"]
 WELL, WRONG, FAILED = 0, 1, 2
@@ -82,11 +82,11 @@ def rotate(kubeconfig: pathlib.Path | None, secret: str, timeout_seconds: float 
             async with asyncio.timeout(timeout_seconds):
                 await _follow(client, namespace, name, wish, console)
         except TimeoutError:
-            raise _FailureError(
-                WRONG,
+            _complain(
                 f"expected a rotation within {timeout_seconds:.0f} s, got none: it goes on; "
-                f"agentctl certs status --secret {secret} shows how far it is and what is wrong",
-            ) from None
+                f"agentctl certs status --secret {secret} shows how far it is and what is wrong"
+            )
+            return WRONG
         return WELL
 
     return _run(kubeconfig, ask)
@@ -114,31 +114,31 @@ def verify(kubeconfig: pathlib.Path | None, secret: str, output: Output) -> int:
 # --- reading ------------------------------------------------------------------------------------
 
 
-class _FailureError(Exception):
-    def __init__(self, code: int, message: str) -> None:
-        super().__init__(message)
-        self.code = code
+_FAILURES: Final = (
+    kube.KubeError,
+    authority.CertificateError,
+    routes.UnreadableError,
+    _NoSecretError,
+    ValueError,
+)
 
 
-def _run(kubeconfig: pathlib.Path | None, work: Any) -> int:
+def _run(
+    kubeconfig: pathlib.Path | None, work: Callable[[kube.Client], Coroutine[Any, Any, int]]
+) -> int:
     async def with_client() -> int:
-        client = (
-            kube.Client.from_environment()
-            if kubeconfig is None
-            else kube.Client.from_kubeconfig(kubeconfig)
-        )
-        async with client:
-            outcome: Coroutine[Any, Any, int] = work(client)
-            return await outcome
+        async with related.client_of(kubeconfig) as client:
+            return await work(client)
 
     try:
         return asyncio.run(with_client())
-    except _FailureError as error:
-        code, message = error.code, str(error)
-    except (kube.KubeError, authority.CertificateError, _NoSecretError, ValueError) as error:
-        code, message = FAILED, str(error)
+    except _FAILURES as error:
+        _complain(str(error))
+        return FAILED
+
+
+def _complain(message: str) -> None:
     sys.stderr.write(f"agentctl: {message}\n")
-    return code
 
 
 async def _secret(client: kube.Client, namespace: str, name: str) -> kube.JSON:
@@ -159,18 +159,10 @@ async def _secret(client: kube.Client, namespace: str, name: str) -> kube.JSON:
     return found
 
 
-def _targets() -> tuple[injector.Target, ...]:
-    return injector.targets(
-        crds=[crds.api.crd_name(kind) for kind in crds.api],
-        validating=[crds.api.group],
-        mutating=[crds.api.group],
-    )
-
-
 async def _configurations(
     client: kube.Client,
 ) -> AsyncIterator[tuple[injector.Target, kube.JSON | None]]:
-    for target in _targets():
+    for target in install.targets(crds.api):
         try:
             yield target, await client.get(target.resource, target.name)
         except kube.NotFoundError:
@@ -226,9 +218,8 @@ async def _calls(client: kube.Client) -> AsyncIterator[Tried]:
             if caller not in seen:
                 seen.add(caller)
                 yield await _call(caller)
-    for path in sorted(_samples()):
-        for value in files.from_yaml(_samples()[path]):
-            yield await _dry_run(client, value)
+    for value in _samples():
+        yield await _dry_run(client, value)
 
 
 async def _call(caller: trust.Caller) -> Tried:
@@ -260,13 +251,12 @@ async def _dry_run(client: kube.Client, value: kube.JSON) -> Tried:
     return Tried("the API server", where, "ok")
 
 
-def _samples() -> Mapping[str, str]:
+def _samples() -> Iterator[kube.JSON]:
+    """An object of every kind in every version."""
     folder = importlib.resources.files(crds) / "samples"
-    return {
-        f"{version.name}/{path.name}": path.read_text()
-        for version in folder.iterdir()
-        for path in version.iterdir()
-    }
+    for version in sorted(folder.iterdir(), key=lambda one: one.name):
+        for path in sorted(version.iterdir(), key=lambda one: one.name):
+            yield from files.from_yaml(path.read_text())
 
 
 # --- showing ------------------------------------------------------------------------------------

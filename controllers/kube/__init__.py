@@ -30,7 +30,7 @@ from controllers.kube.errors import (
     UnreachableError,
 )
 from controllers.kube.projections import Change, Key, Metadata, OwnerReference, Projection
-from controllers.kube.queue import Queue
+from controllers.kube.queue import CHANGED, FOLLOWED, RESYNCED, Queue
 from controllers.kube.reflector import Reflector
 from controllers.kube.requests import Request, Selection
 from controllers.kube.resources import (
@@ -52,15 +52,18 @@ from controllers.kube.resources import (
 from controllers.kube.store import Indexer, Store
 
 __all__ = [
+    "CHANGED",
     "CLUSTER_ROLES",
     "CLUSTER_ROLE_BINDINGS",
     "CONFIG_MAPS",
     "CUSTOM_RESOURCE_DEFINITIONS",
     "EVENTS",
+    "FOLLOWED",
     "JSON",
     "LEASES",
     "MUTATING_WEBHOOK_CONFIGURATIONS",
     "NAMESPACES",
+    "RESYNCED",
     "ROLES",
     "ROLE_BINDINGS",
     "SECRETS",

@@ -3,12 +3,11 @@
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Iterable
-from typing import Any, TypeVar
+from typing import Any
 
-from controllers.kube.queue import Queue
+from controllers.kube.queue import K, Queue
 from controllers.kube.reflector import Reflector
 
-K = TypeVar("K", bound="Any")
 _log = logging.getLogger(__name__)
 
 

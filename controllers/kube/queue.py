@@ -72,8 +72,6 @@ class Schedule(Generic[K]):
             entry = self._waiting.get(key)
             if entry is None or (-entry.priority, entry.number) != (priority, number):
                 continue
-            if key in self._working:
-                continue
             del self._waiting[key]
             self._working.add(key)
             return key

@@ -22,8 +22,6 @@ class Store(Generic[T]):
         self._indexes: dict[str, dict[str, dict[Key, T]]] = {name: {} for name in self._indexers}
         self._version = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
-        self.is_synced = False
-        """Whether all objects have been seen once."""
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -65,7 +63,6 @@ class Store(Generic[T]):
         fresh = {value.key: value for value in values}
         gone = [self.drop(key) for key in [*self._objects] if key not in fresh]
         put = [self.put(value) for value in fresh.values()]
-        self.is_synced = True
         return [change for change in (*gone, *put) if change is not None]
 
     def reached(self, resource_version: str) -> None:

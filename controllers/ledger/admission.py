@@ -144,8 +144,9 @@ def decide(
     waiting = [one for one in candidates if one.uid not in ledger.slots]
     round_.serve(waiting, weights or {})
     left = [one for one in waiting if one.uid not in round_.slots]
-    blocked = {one.uid: round_.limit_of(one) or Limit.CLUSTER for one in left}
-    after = Ledger(dict(round_.slots), round_.turn, dict(round_.deficits))
+    limits_met = {one.uid: round_.limit_of(one) for one in left}
+    blocked = {uid: limit for uid, limit in limits_met.items() if limit is not None}
+    after = Ledger(round_.slots, round_.turn, round_.deficits)
     return Decision(after, tuple(round_.admitted), blocked)
 
 

@@ -30,8 +30,13 @@ async def phases(client: kube.Client, things: kube.Resource, namespace: str) -> 
 
 
 async def test_example_of_the_documentation_does_what_it_says(
-    client: kube.Client, things: kube.Resource, namespace: str
+    client: kube.Client,
+    things: kube.Resource,
+    namespace: str,
+    api_server: Any,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.setenv("KUBECONFIG", str(api_server.admin_kubeconfig))
     module = example()
     module.THINGS = things
 
@@ -40,7 +45,7 @@ async def test_example_of_the_documentation_does_what_it_says(
         await client.create(things, named, namespace=namespace)
 
     await make("before")
-    task = asyncio.create_task(module.follow_things(client))
+    task = asyncio.create_task(module.main())
     await make("meanwhile")
     try:
         async with asyncio.timeout(SECONDS):
