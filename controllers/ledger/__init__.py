@@ -1,1 +1,28 @@
 """Who may run: limits on runs in flight, kept by an object replaced by compare-and-swap."""
+
+from controllers.ledger.admission import (
+    Candidate,
+    Decision,
+    Ledger,
+    Limit,
+    Limits,
+    Slot,
+    Uid,
+    decide,
+)
+from controllers.ledger.book import Book, BusyError
+from controllers.ledger.stored import CorruptError
+
+__all__ = [
+    "Book",
+    "BusyError",
+    "Candidate",
+    "CorruptError",
+    "Decision",
+    "Ledger",
+    "Limit",
+    "Limits",
+    "Slot",
+    "Uid",
+    "decide",
+]

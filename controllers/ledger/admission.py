@@ -10,7 +10,7 @@ priority, then age; who waited long goes before all others of the namespace.
 import collections
 import dataclasses
 import enum
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 Uid: TypeAlias = str
@@ -60,12 +60,16 @@ class Slot:
         agent: Its name within the namespace.
         epoch: Of the leader that admitted it.
         since: In seconds since 1970.
+        run: The run's name, for people and for who looks whether it is still there.
+        attempt: Which of the run's attempts it was given to.
     """
 
     namespace: str
     agent: str
     epoch: int
     since: float
+    run: str = ""
+    attempt: int = 1
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -75,6 +79,8 @@ class Candidate:
     Attributes:
         priority: The higher the sooner, among runs of one agent.
         created: In seconds since 1970.
+        run: Its name.
+        attempt: Which of its attempts is to start.
     """
 
     uid: Uid
@@ -82,6 +88,8 @@ class Candidate:
     agent: str
     priority: int = 0
     created: float = 0.0
+    run: str = ""
+    attempt: int = 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -98,10 +106,9 @@ class Ledger:
     turn: str = ""
     deficits: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
-    def without(self, uids: Iterable[Uid]) -> "Ledger":
-        """With these slots freed."""
-        gone = {*uids}
-        slots = {uid: slot for uid, slot in self.slots.items() if uid not in gone}
+    def without(self, freed: Mapping[Uid, int]) -> "Ledger":
+        """With these slots freed, each only if it is still that attempt's."""
+        slots = {uid: slot for uid, slot in self.slots.items() if freed.get(uid, 0) != slot.attempt}
         return dataclasses.replace(self, slots=slots)
 
 
@@ -214,7 +221,9 @@ class _Round:
             self.deficits.pop(name, None)
 
     def _admit(self, one: Candidate) -> None:
-        self.slots[one.uid] = Slot(one.namespace, one.agent, self._epoch, self._now)
+        self.slots[one.uid] = Slot(
+            one.namespace, one.agent, self._epoch, self._now, one.run, one.attempt
+        )
         self.admitted.append(one.uid)
         self._namespaces[one.namespace] += 1
         self._agents[one.namespace, one.agent] += 1

@@ -53,6 +53,22 @@ class Book:
             return False
         return True
 
+    async def discard(self) -> None:
+        """Remove what is there, so that it can be begun anew; nothing if there is nothing.
+
+        For something that is no ledger: whoever removes a good one must rebuild it.
+        """
+        try:
+            found = await self._get()
+            await self._client.delete(
+                kube.CONFIG_MAPS,
+                self._name,
+                namespace=self._namespace,
+                resource_version=found["metadata"]["resourceVersion"],
+            )
+        except kube.NotFoundError:
+            return
+
     async def read(self) -> Ledger:
         """The ledger as it is.
 

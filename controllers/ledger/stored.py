@@ -3,9 +3,9 @@
 data["ledger.json"]::
 
     {"turn": "team-a", "deficits": {"team-b": 0.5},
-     "slots": {"RUN-UID": ["team-a", "coder", 3, 1790000000.0]}}
+     "slots": {"RUN-UID": ["team-a", "coder", 3, 1790000000.0, "fix-login", 1]}}
 
-A slot is namespace, agent, epoch, and since when (seconds since 1970).
+A slot is namespace, agent, epoch, since when (seconds since 1970), the run's name and its attempt.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ class CorruptError(Exception):
 
 
 class _Written(msgspec.Struct, forbid_unknown_fields=True):
-    slots: dict[str, tuple[str, str, int, float]]
+    slots: dict[str, tuple[str, str, int, float, str, int]]
     turn: str = ""
     deficits: dict[str, float] = {}
 

@@ -305,6 +305,15 @@ class ContractStatus(Model):
     )
 
 
+class Queue(Model):
+    """Why the run waits for its turn."""
+
+    blocked_by: Literal["Namespace", "Agent", "Cluster"] | None = Field(
+        default=None, description="Whose limit of runs in flight keeps it waiting."
+    )
+    since: Timestamp | None = Field(default=None, description="Since when.")
+
+
 class AgentRunStatus(Status):
     """What the controller saw of the run."""
 
@@ -320,6 +329,15 @@ class AgentRunStatus(Status):
     )
     runner: JSONObject | None = Field(default=None, description="What the runner reported.")
     workflow: WorkflowStatus | None = Field(default=None, description="How the steps stand.")
+    queue: Queue | None = Field(
+        default=None, description="Why the run waits for its turn, while it does."
+    )
+    attempt: Annotated[Int32, Field(ge=1)] | None = Field(
+        default=None, description="Number of the latest attempt, from 1."
+    )
+    next_attempt_at: Timestamp | None = Field(
+        default=None, description="When the next attempt may start, after one that failed."
+    )
     started_at: Timestamp | None = Field(default=None, description="When the run started.")
     finished_at: Timestamp | None = Field(default=None, description="When the run ended.")
     updated_at: core.UpdatedAt | None = None

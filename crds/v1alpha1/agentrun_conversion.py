@@ -281,6 +281,8 @@ STATUS = conversion_parts.status(
     records.keep("reason", "message", "artifacts", "systemPromptHash", "specHash"),
     PHASE,
     JOB_TIMES,
+    records.keep("queue", "attempt"),
+    records.move("nextAttemptAt", "nextAttemptTime"),
     records.same_name("runtimeRef", RUNTIME_REF),
     records.same_name("runner", RUNNER),
     records.same_name(

@@ -1,0 +1,196 @@
+"""The controller of AgentRuns: caches, admission, runs, reaper, under one Lease. Shell: tasks.
+
+Standbys follow everything that a leader follows, so that the next one starts at once.
+"""
+
+import asyncio
+import dataclasses
+import datetime as dt
+import logging
+import random
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from typing import Any, Final
+
+from controllers import kube, ledger
+from controllers.runs.admitter import Admitter
+from controllers.runs.caches import Caches
+from controllers.runs.interpreter import MANAGER, Interpreter
+from controllers.runs.reaper import Reaper
+from controllers.runs.runtimes.base import JSON, Runtime
+
+REAP_SECONDS: Final = 10.0
+SWEEP_SECONDS: Final = 60.0
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Options:
+    """How a controller is to work.
+
+    Attributes:
+        home: The namespace of the Lease and the ledger.
+        namespace: Whose runs are looked after; None is all.
+        limits: On runs in flight.
+        weights: Of namespaces, when slots are given away.
+        workers: How many runs are looked at side by side.
+        timing: Of the Lease.
+        settings: The operator's, as ``webhooks serve --settings`` reads them.
+    """
+
+    home: str = "agents"
+    namespace: str | None = None
+    limits: ledger.Limits = dataclasses.field(default_factory=ledger.Limits)
+    weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
+    workers: int = 16
+    timing: kube.Timing = dataclasses.field(default_factory=kube.Timing)
+    settings: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
+
+
+LEASE: Final = "agents-controller"
+LEDGER: Final = "run-ledger"
+
+Runtimes = Callable[[kube.Client, Caches, Callable[[kube.Key], None]], Iterable[Runtime]]
+"""Makes the runtimes; the last argument has a run looked at, when one of them has news."""
+
+
+class Manager:
+    """One replica.
+
+    Args:
+        client: Of the cluster.
+        identity: Of this process: no other has it.
+        runtimes: Makes the runtimes.
+        options: How to work.
+        now: Aware UTC time.
+        sleep: Waits for seconds.
+        dice: A random number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        client: kube.Client,
+        identity: str,
+        runtimes: Runtimes,
+        options: Options | None = None,
+        *,
+        now: Callable[[], dt.datetime] = kube.utc_now,
+        sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
+        dice: Callable[[], float] = random.random,
+    ) -> None:
+        self._client, self._identity = client, identity
+        self._options = options or Options()
+        self._now, self._sleep, self._dice = now, sleep, dice
+        self.queue: kube.Queue[kube.Key] = kube.Queue(dice=dice)
+        self.caches = Caches(client, self.queue, self._options.namespace)
+        made = runtimes(client, self.caches, self.queue.add)
+        self._runtimes = {one.type: one for one in made}
+        self._with_jobs = any(one.is_collected for one in self._runtimes.values())
+        self.elector = kube.Elector(
+            client, (self._options.home, LEASE), identity, timing=self._options.timing
+        )
+
+    async def run(self) -> None:
+        """Follow, wait for the Lease, and look after runs until it is lost.
+
+        Raises:
+            LostError: The Lease was lost; the process is to end, and start anew.
+        """
+        reflectors = [*self.caches.reflectors(with_jobs=self._with_jobs)]
+        following = [asyncio.ensure_future(one.run()) for one in reflectors]
+        try:
+            for one in reflectors:
+                await one.synced.wait()
+            _log.info("%s follows everything", self._identity)
+            await self.elector.lead(self._lead)
+        finally:
+            await _ended(following)
+
+    async def _lead(self, epoch: int) -> None:
+        reaper = Reaper(
+            self._client,
+            namespace=self._options.namespace,
+            with_jobs=self._with_jobs,
+            epoch=epoch,
+            now=self._now,
+            sleep=self._sleep,
+        )
+        admitter = Admitter(
+            ledger.Book(self._client, (self._options.home, LEDGER), dice=self._dice),
+            self._options.limits,
+            reaper.survey,
+            lambda key: self.queue.add(key, priority=kube.FOLLOWED),
+            epoch=epoch,
+            now=self._now,
+            sleep=self._sleep,
+            weights=self._options.weights,
+        )
+        async with kube.Recorder(self._client, MANAGER, self._identity) as recorder:
+            interpreter = Interpreter(
+                self._client,
+                self.caches,
+                self._runtimes,
+                admitter,
+                recorder,
+                leads=lambda: self.elector.leads,
+                settings=self._options.settings,
+                now=self._now,
+                dice=self._dice,
+            )
+            await self._work(admitter, interpreter, reaper)
+
+    async def _work(self, admitter: Admitter, interpreter: Interpreter, reaper: Reaper) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(admitter.run())
+            # What a run stands on is the ledger: before it was read, nobody has a slot.
+            await admitter.opened.wait()
+            for run in self.caches.runs:
+                self.queue.add(run.key)
+            group.create_task(
+                kube.reconcile(self.queue, interpreter.look, workers=self._options.workers)
+            )
+            group.create_task(self._reap(admitter, interpreter, reaper))
+            group.create_task(self._every(SWEEP_SECONDS, reaper.sweep))
+
+    async def _reap(self, admitter: Admitter, interpreter: Interpreter, reaper: Reaper) -> None:
+        """Give back the slots of runs that went, or ended, while nobody looked."""
+        while True:
+            for uid, slot in dict(admitter.slots).items():
+                is_known = self.caches.by_uid(uid) is not None
+                if not is_known and admitter.holds(uid):
+                    await self._reap_one(admitter, reaper, uid, slot)
+            interpreter.orphaned.clear()
+            await self._until_orphaned(interpreter)
+
+    async def _reap_one(
+        self, admitter: Admitter, reaper: Reaper, uid: ledger.Uid, slot: ledger.Slot
+    ) -> None:
+        try:
+            if await reaper.is_over(uid, slot):
+                admitter.free(uid, slot.attempt)
+        except kube.KubeError as error:
+            _log.warning("slot of %s/%s is looked at again: %s", slot.namespace, slot.run, error)
+
+    async def _until_orphaned(self, interpreter: Interpreter) -> None:
+        for _ in range(int(REAP_SECONDS / _ORPHANED_SECONDS)):
+            await self._sleep(_ORPHANED_SECONDS)
+            if interpreter.orphaned:
+                return
+
+    async def _every(self, seconds: float, do: Callable[[], Awaitable[Any]]) -> None:
+        while True:
+            try:
+                await do()
+            except kube.KubeError as error:
+                _log.warning("%s, again in %.0f s: %s", do.__name__, seconds, error)
+            await self._sleep(seconds)
+
+
+_ORPHANED_SECONDS: Final = 0.5
+
+
+async def _ended(tasks: Iterable[asyncio.Future[None]]) -> None:
+    """Cancel tasks, and wait until they have ended."""
+    cancelled = [*tasks]
+    for one in cancelled:
+        one.cancel()
+    await asyncio.gather(*cancelled, return_exceptions=True)

@@ -1,0 +1,117 @@
+"""What the controller follows, and which runs a change concerns. Shell: reflectors."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
+
+from controllers import kube
+from controllers.runs import naming, views
+from controllers.runs.words import ENDED
+
+# A run that has ended leaves the cache as if it had been deleted; it is not looked at any more.
+LIVE_RUNS: Final = ",".join(f"status.phase!={phase}" for phase in sorted(ENDED))
+
+
+class Caches:
+    """Stores of all kinds that matter, kept by reflectors.
+
+    Args:
+        client: May list and watch them.
+        queue: Gets the keys of the runs that a change concerns.
+        namespaces: One namespace, or None for all.
+    """
+
+    def __init__(
+        self, client: kube.Client, queue: kube.Queue[kube.Key], namespace: str | None = None
+    ) -> None:
+        self._client, self._queue, self._namespace = client, queue, namespace
+        self.runs: kube.Store[views.Run] = kube.Store(
+            {
+                "uid": lambda run: [run.metadata.uid],
+                "agent": lambda run: _named(run, run.spec.agent_ref.name),
+                "implementation": lambda run: _named(run, run.spec.implementation.spec_ref.name),
+            }
+        )
+        self.agents: kube.Store[views.Whole] = kube.Store({"provider": _provider_of})
+        self.providers: kube.Store[views.Whole] = kube.Store()
+        self.jobs: kube.Store[views.Job] = kube.Store()
+
+    def reflectors(self, *, with_jobs: bool = True) -> Iterator[kube.Reflector[Any]]:
+        """What keeps the stores; each to be run."""
+        live = kube.Selection(namespace=self._namespace, fields=LIVE_RUNS)
+        every = kube.Selection(namespace=self._namespace)
+        client = self._client
+        yield kube.Reflector(
+            client, views.RUNS, views.Run, self.runs, self._run_changed, selection=live
+        )
+        for resource, store, on_change in (
+            (views.AGENTS, self.agents, self._agent_changed),
+            (views.PROVIDERS, self.providers, self._provider_changed),
+        ):
+            yield kube.Reflector(client, resource, views.Whole, store, on_change, selection=every)
+        # Of these only that they are there: their text is read when a run starts.
+        for resource, wake in (
+            (views.IMPLEMENTATIONS, self._implementation_changed),
+            (views.MEMORIES, self._memory_changed),
+        ):
+            named: kube.Store[views.Named] = kube.Store()
+            yield kube.Reflector(client, resource, views.Named, named, wake, selection=every)
+        if with_jobs:
+            mine = kube.Selection(namespace=self._namespace, labels=naming.RUN_LABEL)
+            yield kube.Reflector(
+                client, views.JOBS, views.Job, self.jobs, self._job_changed, selection=mine
+            )
+
+    def by_uid(self, uid: str) -> views.Run | None:
+        """The live run with a uid."""
+        return next(iter(self.runs.by("uid", uid)), None)
+
+    def _run_changed(self, change: kube.Change[views.Run]) -> None:
+        if change.before is None or change.after is None or _is_users(change.before, change.after):
+            self._queue.add(change.key, priority=kube.CHANGED)
+        else:
+            self._queue.add(change.key, priority=kube.FOLLOWED)
+
+    def _agent_changed(self, change: kube.Change[views.Whole]) -> None:
+        self._wake(self.runs.by("agent", str(change.key)))
+
+    def _provider_changed(self, change: kube.Change[views.Whole]) -> None:
+        for agent in self.agents.by("provider", str(change.key)):
+            self._wake(self.runs.by("agent", str(agent.key)))
+
+    def _implementation_changed(self, change: kube.Change[views.Named]) -> None:
+        if change.before is None:
+            self._wake(self.runs.by("implementation", str(change.key)))
+
+    def _memory_changed(self, change: kube.Change[views.Named]) -> None:
+        if change.before is None:
+            self._wake(run for run in self.runs if run.metadata.namespace == change.key.namespace)
+
+    def _job_changed(self, change: kube.Change[views.Job]) -> None:
+        job = change.after or change.before
+        if job is None:
+            return
+        for owner in job.metadata.owner_references:
+            if owner.controller and owner.kind == views.RUNS.kind:
+                key = kube.Key(job.metadata.namespace, owner.name)
+                self._queue.add(key, priority=kube.FOLLOWED)
+
+    def _wake(self, runs: Iterable[views.Run]) -> None:
+        for run in runs:
+            self._queue.add(run.key, priority=kube.FOLLOWED)
+
+
+def _is_users(before: views.Run, after: views.Run) -> bool:
+    """Whether a change is of the run itself, not of what the controller wrote."""
+    one, other = before.metadata, after.metadata
+    return (one.generation, one.deletion_timestamp) != (other.generation, other.deletion_timestamp)
+
+
+def _named(run: views.Run, name: str) -> Iterator[str]:
+    if name:
+        yield str(kube.Key(run.metadata.namespace, name))
+
+
+def _provider_of(agent: views.Whole) -> Iterator[str]:
+    name = (agent.spec.get("providerRef") or {}).get("name")
+    if name:
+        yield str(kube.Key(agent.metadata.namespace, str(name)))

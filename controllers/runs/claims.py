@@ -1,0 +1,87 @@
+"""Idempotency keys: who created the claim has the key. Shell: the cluster.
+
+A claim is a Lease with a name that follows from the scope (namespace, agent, key); to create it is
+the atomic test. The run owns it, so that the garbage collector frees the key with the run.
+"""
+
+from typing import Final
+
+from controllers import kube
+from controllers.runs import naming, views
+from controllers.runs.machine import Claim
+
+HASH_ANNOTATION: Final = f"{naming.GROUP}/payload-hash"
+
+
+async def claim(client: kube.Client, run: views.Run, payload_hash: str) -> Claim:
+    """Claim a run's key, unless another run has it.
+
+    Args:
+        client: May create and get Leases.
+        run: Has an idempotency key.
+        payload_hash: Of what it asks for; shown to whoever asks with another payload.
+    """
+    body = lease(run, payload_hash)
+    name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
+    while True:
+        try:
+            await client.create(kube.LEASES, body)
+        except kube.AlreadyExistsError:
+            pass
+        else:
+            return Claim(is_mine=True)
+        try:
+            found = await client.get(kube.LEASES, name, namespace=namespace)
+        except kube.NotFoundError:
+            continue  # its run has just been deleted: the key is free again
+        owners = found["metadata"].get("ownerReferences") or [{}]
+        if owners[0].get("uid") == run.metadata.uid:
+            return Claim(is_mine=True)
+        if await _is_orphan(client, namespace, owners[0]):
+            await _remove(client, found)
+            continue
+        return Claim(is_mine=False, holder=str(owners[0].get("name") or ""))
+
+
+async def _is_orphan(client: kube.Client, namespace: str, owner: kube.JSON) -> bool:
+    """Whether the run that has a claim is gone, and only the garbage collector is late."""
+    try:
+        run = await client.get(views.RUNS, str(owner.get("name")), namespace=namespace)
+    except kube.NotFoundError:
+        return True
+    return bool(run["metadata"]["uid"] != owner.get("uid"))
+
+
+async def _remove(client: kube.Client, found: kube.JSON) -> None:
+    metadata = found["metadata"]
+    try:
+        await client.delete(
+            kube.LEASES, metadata["name"], namespace=metadata["namespace"], uid=metadata["uid"]
+        )
+    except (kube.NotFoundError, kube.ConflictError):
+        return
+
+
+def lease(run: views.Run, payload_hash: str) -> kube.JSON:
+    """The claim of a run on its key."""
+    metadata = run.metadata
+    agent, key = run.spec.agent_ref.name, run.spec.idempotency_key
+    return {
+        "apiVersion": kube.LEASES.api_version,
+        "kind": kube.LEASES.kind,
+        "metadata": {
+            "name": naming.of_claim(metadata.namespace, agent, key),
+            "namespace": metadata.namespace,
+            "labels": {naming.RUN_LABEL: metadata.uid},
+            "annotations": {HASH_ANNOTATION: payload_hash},
+            "ownerReferences": [
+                {
+                    "apiVersion": views.RUNS.api_version,
+                    "kind": views.RUNS.kind,
+                    "name": metadata.name,
+                    "uid": metadata.uid,
+                }
+            ],
+        },
+        "spec": {"holderIdentity": metadata.name},
+    }

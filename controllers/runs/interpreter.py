@@ -1,0 +1,373 @@
+"""Observes a run, asks the machine for a plan, and carries it out: all I/O of runs. Shell.
+
+Every write stands in `_do` or `_conclude`, so that the points at which a crash may come are these.
+"""
+
+import asyncio
+import collections
+import dataclasses
+import datetime as dt
+import logging
+import random
+from collections.abc import Callable, Mapping
+from typing import Any, Final
+
+from controllers import kube, ledger
+from controllers.runs import claims, machine, naming, statuses, views, work
+from controllers.runs.admitter import Admitter
+from controllers.runs.caches import Caches
+from controllers.runs.machine import Claim, Do, Observed, Plan
+from controllers.runs.runtimes.base import JSON, Ref, Runtime, RuntimeFault, Work
+from controllers.runs.words import Phase, Reason
+
+MANAGER: Final = "agents-controller"
+# A plan leads to an end in a few steps: claim, finalizer, submit; cancel, free, finalizer.
+MOST_STEPS: Final = 8
+SEEN_SECONDS: Final = 2.0
+CONFLICT_SECONDS: Final = 0.05
+FAULT_SECONDS: Final = 5.0
+MOST_REMEMBERED: Final = 2_000
+_log = logging.getLogger(__name__)
+
+
+class NotLeadingError(Exception):
+    """The Lease is not surely ours any more: nothing may be written."""
+
+
+class _AnotherError(Exception):
+    """A run of the same name, and another uid, is there by now."""
+
+
+@dataclasses.dataclass
+class _Memory:
+    """What was learned of a run that is not in its view."""
+
+    claim: Claim = dataclasses.field(default_factory=Claim)
+    inputs: work.Inputs | None = None
+    inputs_of: tuple[Any, ...] = ()
+
+
+class Interpreter:
+    """Looks at runs, one key at a time.
+
+    Args:
+        client: May read and write what runs are about.
+        caches: What was followed.
+        runtimes: By ``runtime.type``.
+        admitter: Asks for slots.
+        recorder: Tells Events.
+        leads: Whether this process may still write.
+        settings: The operator's, as ``webhooks serve --settings`` reads them.
+        now: Aware UTC time.
+        dice: A random number from 0 to 1.
+    """
+
+    def __init__(
+        self,
+        client: kube.Client,
+        caches: Caches,
+        runtimes: Mapping[str, Runtime],
+        admitter: Admitter,
+        recorder: kube.Recorder,
+        *,
+        leads: Callable[[], bool] = lambda: True,
+        settings: Mapping[str, JSON] | None = None,
+        now: Callable[[], dt.datetime] = kube.utc_now,
+        dice: Callable[[], float] = random.random,
+    ) -> None:
+        self._client, self._caches, self._runtimes = client, caches, runtimes
+        self._admitter, self._recorder = admitter, recorder
+        self._leads, self._settings, self._now, self._dice = leads, settings, now, dice
+        self._memories: collections.OrderedDict[str, _Memory] = collections.OrderedDict()
+        self._uids: dict[kube.Key, str] = {}
+        self.orphaned: set[ledger.Uid] = set()
+        """Runs that went while they had a slot, for the reaper."""
+
+    async def look(self, key: kube.Key) -> float | None:
+        """Do what is to be done about a run; seconds after which to look again, if any."""
+        run = self._caches.runs.get(key)
+        if run is None:
+            self._forget(key)
+            return None
+        self._uids[key] = run.metadata.uid
+        try:
+            plan, seen = await self._followed(run)
+            return await self._conclude(seen.run, plan)
+        except kube.ConflictError:
+            return CONFLICT_SECONDS  # it has changed since: the watch brings what to decide upon
+        except (kube.NotFoundError, _AnotherError):
+            return None  # it went meanwhile, as the watch will tell
+        except RuntimeFault as fault:
+            _log.warning("%s: %s: %s", key, fault.code, fault.message)
+            return fault.retry_after_seconds or FAULT_SECONDS
+
+    async def _followed(self, run: views.Run) -> tuple[Plan, Observed]:
+        """Act until nothing is left to do but to say how the run stands."""
+        seen = await self._observe(run)
+        for _ in range(MOST_STEPS):
+            plan = machine.reconcile(seen, self._now())
+            if plan.action is None:
+                return plan, seen
+            if plan.action is Do.SUBMIT:
+                after, seen = await self._submit(seen)
+                if after is not None:
+                    return after, seen
+            else:
+                seen = await self._do(plan.action, seen)
+        raise RuntimeError(f"expected {run.key} to settle in {MOST_STEPS} steps")
+
+    # ------------------------------------------------------------------------------- observing
+
+    async def _observe(self, run: views.Run) -> Observed:
+        uid = run.metadata.uid
+        memory, has_slot = self._memory(uid), self._admitter.holds(uid)
+        runtime = self._runtimes.get(run.spec.runtime.type)
+        if runtime is None:
+            known = ", ".join(sorted(self._runtimes))
+            message = f"expected runtime {known}, which this controller has, got "
+            return Observed(
+                run=run,
+                inputs=work.Waiting(Reason.MISSING_RUNTIME, message + run.spec.runtime.type),
+                claim=memory.claim,
+            )
+        inputs = await self._inputs(run) if machine.needs_inputs(run, has_slot=has_slot) else None
+        ref = self._ref(run, runtime, inputs)
+        progress = await runtime.status(ref) if machine.needs_progress(run) else None
+        blocked = self._admitter.blocked(uid)
+        return Observed(
+            run=run,
+            is_collected=runtime.is_collected,
+            inputs=inputs,
+            claim=self._claim_of(run, memory),
+            has_slot=has_slot,
+            blocked_by=blocked.limit if blocked else "",
+            blocked_since=blocked.since if blocked else None,
+            ref=ref,
+            progress=progress,
+            dice=self._dice(),
+        )
+
+    def _claim_of(self, run: views.Run, memory: _Memory) -> Claim:
+        # Who was accepted had the key before.
+        return Claim(is_mine=True) if run.status.spec_hash else memory.claim
+
+    def _ref(self, run: views.Run, runtime: Runtime, inputs: work.Inputs | None) -> Ref:
+        piece = inputs.work if isinstance(inputs, work.Ready) else _bare(run)
+        ref = runtime.ref(machine.key(run), piece)
+        known = run.status.runtime_ref
+        if known is None or run.status.phase != Phase.RUNNING:
+            return ref
+        return dataclasses.replace(
+            ref,
+            name=known.name,
+            namespace=known.namespace,
+            uid=known.uid,
+            extra={**known.extra, **_workflow(run)},
+        )
+
+    async def _inputs(self, run: views.Run) -> work.Inputs:
+        """What the run is to carry out; read again only when something of it changed."""
+        memory, agent, provider = self._memory(run.metadata.uid), *self._agent(run)
+        versions = (
+            run.metadata.generation,
+            machine.attempt(run),
+            agent and agent.metadata.resource_version,
+            provider and provider.metadata.resource_version,
+        )
+        if memory.inputs_of == versions and isinstance(memory.inputs, work.Ready):
+            return memory.inputs
+        namespace, name = run.key
+        whole = await self._client.get(views.RUNS, name, namespace=namespace)
+        if whole["metadata"]["uid"] != run.metadata.uid:
+            raise _AnotherError
+        related = await self._related(whole, agent, provider)
+        memory.inputs = work.prepare(whole, related, machine.attempt(run), self._settings)
+        memory.inputs_of = versions
+        return memory.inputs
+
+    def _agent(self, run: views.Run) -> tuple[views.Whole | None, views.Whole | None]:
+        namespace = run.metadata.namespace
+        agent = self._caches.agents.get(kube.Key(namespace, run.spec.agent_ref.name))
+        if agent is None:
+            return None, None
+        name = (agent.spec.get("providerRef") or {}).get("name") or ""
+        return agent, self._caches.providers.get(kube.Key(namespace, name))
+
+    async def _related(
+        self, whole: JSON, agent: views.Whole | None, provider: views.Whole | None
+    ) -> work.Related:
+        namespace, spec = whole["metadata"]["namespace"], whole["spec"]
+        reference = ((spec.get("implementation") or {}).get("specRef") or {}).get("name")
+        agent_json = {"spec": agent.spec} if agent else None
+        memory = work.memory_name(whole, agent_json)
+        return work.Related(
+            agent=agent_json,
+            provider={"spec": provider.spec} if provider else None,
+            implementation=await self._get(views.IMPLEMENTATIONS, namespace, reference),
+            memory=await self._get(views.MEMORIES, namespace, memory),
+        )
+
+    async def _get(self, resource: kube.Resource, namespace: str, name: str | None) -> JSON:
+        if not name:
+            return None
+        try:
+            return await self._client.get(resource, name, namespace=namespace)
+        except kube.NotFoundError:
+            return None
+
+    # ------------------------------------------------------------------------------------ acting
+
+    async def _do(self, action: Do, seen: Observed) -> Observed:
+        """Do one thing, and return what is true then."""
+        self._check()
+        run = seen.run
+        match action:
+            case Do.CLAIM:
+                claim = await claims.claim(self._client, run, _payload_hash(seen))
+                self._memory(run.metadata.uid).claim = claim
+                return dataclasses.replace(seen, claim=claim)
+            case Do.ADD_FINALIZER | Do.REMOVE_FINALIZER:
+                return dataclasses.replace(seen, run=await self._finalizer(action, run))
+            case Do.CANCEL:
+                runtime, ref = self._runtimes[run.spec.runtime.type], seen.ref
+                assert ref is not None  # noqa: S101 - a runtime that is there gives one
+                await runtime.cancel(ref)
+                return dataclasses.replace(seen, progress=await runtime.status(ref))
+            case Do.FREE:
+                self._admitter.free(run.metadata.uid)
+                return dataclasses.replace(seen, has_slot=False)
+            case _:
+                raise ValueError(action)
+
+    async def _submit(self, seen: Observed) -> tuple[Plan | None, Observed]:
+        """Start the attempt; the plan that follows if it did."""
+        self._check()
+        ready, ref = seen.inputs, seen.ref
+        assert isinstance(ready, work.Ready)  # noqa: S101 - the machine submits nothing else
+        assert ref is not None  # noqa: S101 - likewise
+        runtime = self._runtimes[seen.run.spec.runtime.type]
+        try:
+            ref = await runtime.submit(ref.key, ready.work)
+        except RuntimeFault as error:
+            fault = machine.Fault(error.code, error.message, error.retry_after_seconds)
+            return None, dataclasses.replace(seen, fault=fault)
+        return machine.submitted(seen, ref, self._now()), seen
+
+    async def _finalizer(self, action: Do, run: views.Run) -> views.Run:
+        known, name = run.metadata.finalizers, naming.FINALIZER
+        without = [one for one in known if one != name]
+        wanted = [*without, name] if action is Do.ADD_FINALIZER else without
+        changes = {
+            "metadata": {
+                "uid": run.metadata.uid,
+                "resourceVersion": run.metadata.resource_version,
+                "finalizers": wanted,
+            }
+        }
+        namespace, key = run.key
+        written = await self._client.patch(views.RUNS, key, changes, namespace=namespace)
+        return views.of(views.Run, written)
+
+    async def _conclude(self, run: views.Run, plan: Plan) -> float | None:
+        """Say how the run stands, and whether it waits for a slot."""
+        self._ask(run, plan)
+        if plan.standing is None:
+            return plan.look_again_seconds
+        status = statuses.written(plan.standing, run, self._now())
+        if status is not None:
+            self._check()
+            await self._write(run, status)
+            for event in plan.events:
+                self._recorder.event(
+                    kube.regarding_of(run, views.RUNS),
+                    type="Warning" if event.is_warning else "Normal",
+                    reason=event.reason,
+                    action="Reconcile",
+                    note=event.note,
+                )
+        return plan.look_again_seconds
+
+    async def _write(self, run: views.Run, status: Mapping[str, JSON]) -> None:
+        """Write a status against the version that it was decided from, and wait to see it."""
+        metadata = run.metadata
+        body = {
+            "metadata": {
+                "name": metadata.name,
+                "namespace": metadata.namespace,
+                "uid": metadata.uid,
+                "resourceVersion": metadata.resource_version,
+            },
+            "status": status,
+        }
+        written = await self._client.apply(
+            views.RUNS, body, field_manager=MANAGER, subresource="status", force=True
+        )
+        try:
+            async with asyncio.timeout(SEEN_SECONDS):
+                await self._caches.runs.wait_for(written["metadata"]["resourceVersion"])
+        except TimeoutError:
+            _log.warning("%s: an own write was not seen in %.0f s", run.key, SEEN_SECONDS)
+
+    def _ask(self, run: views.Run, plan: Plan) -> None:
+        uid = run.metadata.uid
+        if not plan.wants_slot:
+            self._admitter.withdraw(uid)
+            return
+        created = statuses.time_of(run.metadata.creation_timestamp)
+        self._admitter.ask(
+            ledger.Candidate(
+                uid,
+                run.metadata.namespace,
+                run.spec.agent_ref.name,
+                run.spec.priority,
+                created.timestamp() if created else 0.0,
+                run.metadata.name,
+                machine.attempt(run),
+            )
+        )
+
+    def _check(self) -> None:
+        if not self._leads():
+            raise NotLeadingError
+
+    # -------------------------------------------------------------------------------- remembering
+
+    def _memory(self, uid: str) -> _Memory:
+        found = self._memories.pop(uid, None) or _Memory()
+        self._memories[uid] = found
+        if len(self._memories) > MOST_REMEMBERED:
+            self._memories.popitem(last=False)
+        return found
+
+    def _forget(self, key: kube.Key) -> None:
+        """A run went, or has ended: only its slot may be left."""
+        uid = self._uids.pop(key, None)
+        if uid is None:
+            return
+        self._memories.pop(uid, None)
+        self._admitter.withdraw(uid)
+        if self._admitter.holds(uid):
+            self.orphaned.add(uid)
+
+
+def _payload_hash(seen: Observed) -> str:
+    return seen.inputs.spec_hash if isinstance(seen.inputs, work.Ready) else ""
+
+
+def _workflow(run: views.Run) -> dict[str, JSON]:
+    return {"workflow": run.status.workflow} if run.status.workflow else {}
+
+
+def _bare(run: views.Run) -> Work:
+    """As much of a run's work as is known without what it refers to: enough to find it again."""
+    metadata = run.metadata
+    return Work(
+        namespace=metadata.namespace,
+        run=metadata.name,
+        uid=metadata.uid,
+        attempt=machine.attempt(run),
+        spec={"agentRef": {"name": run.spec.agent_ref.name}},
+        provider={},
+        run_json={},
+        runner_json={},
+    )

@@ -1,0 +1,504 @@
+"""What is to be done about a run: a pure function of what was observed of it, and of the time.
+
+A plan holds at most one action in the world, after which everything is observed anew; so the points
+at which a controller may crash are few and can be counted. What is planned is safe to do twice, and
+safe to do late: a submission finds what its key started before, a status is written against the
+version that it was decided from, and a slot is freed by compare-and-swap.
+"""
+
+import dataclasses
+import datetime as dt
+import enum
+from typing import Final, TypeAlias
+
+from controllers.runs import naming, statuses, views, work
+from controllers.runs.retries import Backoff
+from controllers.runs.runtimes.base import Code, Progress, Ref, Stage
+from controllers.runs.statuses import Standing
+from controllers.runs.words import ENDED, Condition, EventReason, Phase, Reason
+
+# A missing reference is told by a watch; this is for what no watch tells.
+LOOK_AGAIN_SECONDS: Final = 60.0
+_TRY_AGAIN: Final = frozenset({Code.RETRYABLE, Code.QUOTA})
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Claim:
+    """Whose a run's idempotency key is.
+
+    Attributes:
+        is_mine: None where it was not asked for yet.
+        holder: Name of the run that has it.
+    """
+
+    is_mine: bool | None = None
+    holder: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Fault:
+    """A submission that failed just now; as the runtime told it."""
+
+    code: Code
+    message: str
+    retry_after_seconds: float | None = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Observed:
+    """All that a plan depends on.
+
+    Attributes:
+        run: As it was seen last.
+        is_collected: Whether Kubernetes itself ends the runtime's work when the run is deleted.
+        inputs: What it is to carry out, where ``needs_inputs``.
+        claim: Of its idempotency key, where it has one.
+        has_slot: Whether the ledger has it.
+        blocked_by: The limit that admission found in its way, or empty.
+        blocked_since: Since when.
+        ref: Of the attempt that ``attempt`` names.
+        progress: Of it, where ``needs_progress``.
+        fault: Why its submission failed, if it was just tried.
+        dice: A random number from 0 to 1.
+    """
+
+    run: views.Run
+    is_collected: bool = True
+    inputs: work.Inputs | None = None
+    claim: Claim = Claim()
+    has_slot: bool = False
+    blocked_by: str = ""
+    blocked_since: dt.datetime | None = None
+    ref: Ref | None = None
+    progress: Progress | None = None
+    fault: Fault | None = None
+    dice: float = 0.5
+
+
+class Do(enum.StrEnum):
+    """An action; each is safe to do again."""
+
+    ADD_FINALIZER = "AddFinalizer"
+    REMOVE_FINALIZER = "RemoveFinalizer"
+    CLAIM = "Claim"
+    SUBMIT = "Submit"
+    CANCEL = "Cancel"
+    FREE = "Free"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Event:
+    """Something to tell users."""
+
+    reason: EventReason
+    note: str
+    is_warning: bool = False
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Plan:
+    """What to do.
+
+    Attributes:
+        action: One thing to do; then observe and plan again.
+        standing: How the run stands now: to be written, if the status does not say so already.
+        wants_slot: Whether admission is to consider it.
+        events: To be told once the status has been written.
+        look_again_seconds: When to look again though nothing changed.
+    """
+
+    action: Do | None = None
+    standing: Standing | None = None
+    wants_slot: bool = False
+    events: tuple[Event, ...] = ()
+    look_again_seconds: float | None = None
+
+
+# ------------------------------------------------------------------- what has to be observed
+
+
+def attempt(run: views.Run) -> int:
+    """The attempt that is under way, or would be the next; from 1."""
+    return run.status.attempt if run.status.phase == Phase.RUNNING else run.status.attempt + 1
+
+
+def key(run: views.Run) -> str:
+    """The idempotency key of that attempt."""
+    return f"{run.metadata.uid}/{attempt(run)}"
+
+
+def is_ended(run: views.Run) -> bool:
+    """Whether nothing more becomes of a run."""
+    return run.status.phase in ENDED
+
+
+def is_accepted(run: views.Run) -> bool:
+    """Whether the run was accepted as it is now."""
+    said = {one.type: one.status for one in run.status.conditions}
+    is_seen = run.status.observed_generation == run.metadata.generation
+    return is_seen and said.get(Condition.ACCEPTED) == "True"
+
+
+def needs_inputs(run: views.Run, *, has_slot: bool) -> bool:
+    """Whether the run and what it refers to have to be read whole."""
+    if _is_idle(run) or run.metadata.deletion_timestamp:
+        return False
+    return has_slot or run.status.phase == Phase.RUNNING or not is_accepted(run)
+
+
+def needs_progress(run: views.Run) -> bool:
+    """Whether the runtime has to be asked how the attempt stands."""
+    return run.status.phase == Phase.RUNNING
+
+
+def _is_idle(run: views.Run) -> bool:
+    return is_ended(run) or run.spec.purpose == Phase.TEMPLATE
+
+
+# ------------------------------------------------------------------------------------ the plan
+
+
+def reconcile(seen: Observed, now: dt.datetime) -> Plan:
+    """What is to be done about a run."""
+    run = seen.run
+    if run.metadata.deletion_timestamp:
+        return _deleted(seen)
+    if run.spec.purpose == Phase.TEMPLATE:
+        return Plan(standing=Standing(phase=Phase.TEMPLATE, reason=Reason.TEMPLATE))
+    if is_ended(run):
+        return Plan(action=_tidy(seen))
+    if run.status.phase == Phase.RUNNING:
+        return _running(seen, now)
+    return _pending(seen, now)
+
+
+Ending: TypeAlias = tuple[Phase, str, str]
+"""Phase, reason and message of an end."""
+
+
+def _tidy(seen: Observed) -> Do | None:
+    """What is left to do for a run of which nothing runs any more."""
+    if seen.has_slot:
+        return Do.FREE
+    return Do.REMOVE_FINALIZER if naming.FINALIZER in seen.run.metadata.finalizers else None
+
+
+def _deleted(seen: Observed) -> Plan:
+    """End what Kubernetes' garbage collector does not, then let the run go."""
+    run, progress = seen.run, seen.progress
+    if naming.FINALIZER not in run.metadata.finalizers:
+        return Plan()  # its Jobs go with it, and its slot by the reaper once they have gone
+    is_over = is_ended(run) or not (seen.has_slot or run.status.phase == Phase.RUNNING)
+    if is_over or (progress is not None and progress.stage.is_ended):
+        return Plan(action=_tidy(seen))
+    if progress is None or progress.stage is not Stage.CANCELLING:
+        return Plan(action=Do.CANCEL)
+    return Plan(look_again_seconds=progress.look_again_seconds)
+
+
+# ------------------------------------------------------------------------------- before it runs
+
+
+def _pending(seen: Observed, now: dt.datetime) -> Plan:  # noqa: PLR0911 - a guard each
+    run = seen.run
+    if run.spec.cancel:
+        note = "The run was cancelled before it started."
+        return _never_started(seen, now, (Phase.CANCELLED, Reason.CANCEL_REQUESTED, note))
+    if run.spec.suspend and not seen.has_slot:
+        message = "The run waits until spec.suspend is false."
+        return _waits(seen, Reason.SUSPENDED, message)
+    match seen.inputs:
+        case work.Waiting(reason, message):
+            return _waits_for_inputs(seen, reason, message)
+        case work.Refused(reason, message):
+            return _never_started(seen, now, (Phase.FAILED, reason, message))
+        case work.Ready() as ready if _has_changed(run, ready):
+            message = "The run was changed after it had been accepted; make a new run."
+            return _never_started(seen, now, (Phase.FAILED, Reason.SPEC_CHANGED, message))
+    if run.spec.idempotency_key and seen.claim.is_mine is None:
+        return Plan(action=Do.CLAIM)
+    return _duplicate(seen, now) if seen.claim.is_mine is False else _queued(seen, now)
+
+
+def _has_changed(run: views.Run, ready: work.Ready) -> bool:
+    return bool(run.status.spec_hash) and run.status.spec_hash != ready.spec_hash
+
+
+def _duplicate(seen: Observed, now: dt.datetime) -> Plan:
+    message = (
+        f"Idempotency key {seen.run.spec.idempotency_key!r} of agent "
+        f"{seen.run.spec.agent_ref.name!r} is run {seen.claim.holder!r}'s."
+    )
+    return _never_started(seen, now, (Phase.FAILED, Reason.DUPLICATE, message))
+
+
+def _never_started(seen: Observed, now: dt.datetime, ending: Ending) -> Plan:
+    """End a run that has not been submitted, or of which nobody knows whether it was."""
+    if seen.has_slot and (seen.progress is None or not seen.progress.stage.is_ended):
+        # Another leader's submission may be on its way: only what has the Job's name is sure.
+        if seen.progress is not None and seen.progress.stage is Stage.CANCELLING:
+            return Plan(look_again_seconds=seen.progress.look_again_seconds)
+        return Plan(action=Do.CANCEL)
+    action = _tidy(seen)
+    return Plan(action=action) if action else _ended(seen, now, ending)
+
+
+def _waits_for_inputs(seen: Observed, reason: Reason, message: str) -> Plan:
+    """Wait for what is missing; a slot is given back meanwhile."""
+    if seen.has_slot and (seen.progress is None or not seen.progress.stage.is_ended):
+        return Plan(action=Do.CANCEL)
+    if seen.has_slot:
+        return Plan(action=Do.FREE)
+    # A cancelled attempt's name is taken for good: the next one is another.
+    burned = seen.run.status.attempt + (1 if seen.progress is not None else 0)
+    return _waits(seen, reason, message, attempt=burned)
+
+
+def _waits(
+    seen: Observed,
+    reason: Reason,
+    message: str,
+    *,
+    attempt: int | None = None,
+) -> Plan:
+    run = seen.run
+    is_missing = isinstance(seen.inputs, work.Waiting)
+    standing = Standing(
+        phase=Phase.PENDING,
+        reason=reason,
+        message=message,
+        is_accepted=False if is_missing else (True if is_accepted(run) else None),
+        attempt=run.status.attempt if attempt is None else attempt,
+        started=statuses.time_of(run.status.start_time),
+        spec_hash=run.status.spec_hash,
+    )
+    is_new = run.status.reason != reason
+    events = (Event(EventReason.BLOCKED, message, is_warning=is_missing),) if is_new else ()
+    return Plan(standing=standing, events=events, look_again_seconds=LOOK_AGAIN_SECONDS)
+
+
+def _queued(seen: Observed, now: dt.datetime) -> Plan:
+    run = seen.run
+    if seen.fault is not None:
+        return _not_submitted(seen, seen.fault, now)
+    next_attempt = statuses.time_of(run.status.next_attempt_time)
+    if next_attempt is not None and next_attempt > now:
+        # As _failed wrote it; with a slot, a submission that was not taken is tried again then.
+        left = (next_attempt - now).total_seconds()
+        return Plan(look_again_seconds=left)
+    if not seen.is_collected and naming.FINALIZER not in run.metadata.finalizers:
+        return Plan(action=Do.ADD_FINALIZER)
+    if seen.has_slot:
+        return Plan(action=Do.SUBMIT)
+    if not seen.blocked_by:
+        return Plan(wants_slot=True)
+    message = f"The {seen.blocked_by.lower()}'s limit of runs in flight is reached."
+    standing = Standing(
+        phase=Phase.PENDING,
+        reason=Reason.CONCURRENCY_LIMIT,
+        message=message,
+        is_accepted=True,
+        blocked_by=seen.blocked_by,
+        blocked_since=seen.blocked_since,
+        attempt=run.status.attempt,
+        started=statuses.time_of(run.status.start_time),
+        spec_hash=_known_hash(seen),
+    )
+    is_new = run.status.reason != Reason.CONCURRENCY_LIMIT
+    events = (Event(EventReason.BLOCKED, message),) if is_new else ()
+    return Plan(standing=standing, wants_slot=True, events=events)
+
+
+def _known_hash(seen: Observed) -> str:
+    """What the run was accepted with; what it is now, where it was not accepted before."""
+    now = seen.inputs.spec_hash if isinstance(seen.inputs, work.Ready) else ""
+    return seen.run.status.spec_hash or now
+
+
+# ------------------------------------------------------------------------------ while it runs
+
+
+def submitted(seen: Observed, ref: Ref, now: dt.datetime) -> Plan:
+    """The plan after a submission."""
+    run = seen.run
+    standing = Standing(
+        phase=Phase.RUNNING,
+        reason=Reason.SUBMITTED,
+        is_accepted=True,
+        is_admitted=True,
+        attempt=attempt(run),
+        ref=ref,
+        started=now,
+        spec_hash=_known_hash(seen),
+    )
+    number = f", attempt {standing.attempt}" if standing.attempt > 1 else ""
+    note = f"Submitted to {run.spec.runtime.type} as {ref.name}{number}."
+    return Plan(standing=standing, events=(Event(EventReason.SUBMITTED, note),))
+
+
+def _not_submitted(seen: Observed, fault: Fault, now: dt.datetime) -> Plan:
+    """After a submission that failed: again later, or never."""
+    if fault.code not in _TRY_AGAIN:
+        return _never_started(seen, now, (Phase.FAILED, Reason.SUBMIT_FAILED, fault.message))
+    backoff = seen.inputs.backoff if isinstance(seen.inputs, work.Ready) else Backoff()
+    known = seen.run.status.runtime_ref or views.RuntimeRef()
+    failures = int(known.extra.get(_FAILURES, 0)) + 1
+    pause = fault.retry_after_seconds or backoff.seconds(failures, seen.dice)
+    ref = seen.ref and dataclasses.replace(seen.ref, extra={_FAILURES: failures})
+    standing = Standing(
+        phase=Phase.PENDING,
+        reason=Reason.QUOTA_EXCEEDED if fault.code is Code.QUOTA else Reason.RETRYING,
+        message=fault.message,
+        is_accepted=True,
+        attempt=seen.run.status.attempt,
+        next_attempt=now + dt.timedelta(seconds=pause),
+        ref=ref,
+        started=statuses.time_of(seen.run.status.start_time),
+        spec_hash=_known_hash(seen),
+    )
+    events = (Event(EventReason.BLOCKED, fault.message, is_warning=True),)
+    return Plan(standing=standing, events=events, look_again_seconds=pause)
+
+
+_FAILURES: Final = "submitFailures"
+
+
+def _running(seen: Observed, now: dt.datetime) -> Plan:
+    run, progress = seen.run, seen.progress
+    if progress is None:
+        return Plan(look_again_seconds=LOOK_AGAIN_SECONDS)
+    if progress.stage.is_ended:
+        return _outcome(seen, progress, now)
+    changed = isinstance(seen.inputs, work.Ready) and _has_changed(run, seen.inputs)
+    deadline = _deadline(seen)
+    is_late = deadline is not None and now >= deadline
+    wants_end = run.spec.cancel or is_late or changed or progress.stage is Stage.MISSING
+    if wants_end and progress.stage is not Stage.CANCELLING:
+        return Plan(action=Do.CANCEL)
+    is_ending = progress.stage is Stage.CANCELLING
+    reason = Reason.CANCELLING if is_ending else _going(progress)
+    standing = Standing(
+        phase=Phase.RUNNING,
+        reason=reason,
+        is_accepted=True,
+        is_admitted=True,
+        attempt=run.status.attempt,
+        ref=progress.ref or seen.ref,
+        progress=progress,
+        started=statuses.time_of(run.status.start_time),
+        spec_hash=_known_hash(seen),
+    )
+    has_begun = reason is Reason.RUNNING and run.status.reason != Reason.RUNNING
+    events = (Event(EventReason.STARTED, _started_note(seen)),) if has_begun else ()
+    seconds = _earlier(progress.look_again_seconds, deadline, now)
+    return Plan(standing=standing, events=events, look_again_seconds=seconds)
+
+
+def _going(progress: Progress) -> Reason:
+    return Reason.RUNNING if progress.stage is Stage.RUNNING else Reason.SUBMITTED
+
+
+def _started_note(seen: Observed) -> str:
+    name = seen.ref.name if seen.ref is not None else ""
+    return f"The agent started in {name}."
+
+
+def _deadline(seen: Observed) -> dt.datetime | None:
+    """When an attempt's time is over."""
+    started = statuses.time_of(seen.run.status.start_time)
+    if not isinstance(seen.inputs, work.Ready) or started is None:
+        return None
+    seconds = seen.inputs.work.timeout_seconds
+    return started + dt.timedelta(seconds=seconds) if seconds else None
+
+
+def _earlier(seconds: float | None, deadline: dt.datetime | None, now: dt.datetime) -> float | None:
+    left = None if deadline is None else max(0.0, (deadline - now).total_seconds())
+    both = [one for one in (seconds, left) if one is not None]
+    return min(both) if both else None
+
+
+# ------------------------------------------------------------------------------- after it ran
+
+
+def _outcome(seen: Observed, progress: Progress, now: dt.datetime) -> Plan:
+    """Free the slot, then say how it ended; or that it is tried again."""
+    if seen.has_slot:
+        return Plan(action=Do.FREE)
+    ending = _ending(seen, progress, now)
+    ready = seen.inputs
+    is_again = (
+        ending[0] is Phase.FAILED
+        and ending[1] != Reason.SPEC_CHANGED
+        and isinstance(ready, work.Ready)
+        and seen.run.status.attempt <= ready.retries
+        and (progress.code is None or progress.code in _TRY_AGAIN)
+    )
+    if is_again and isinstance(ready, work.Ready):
+        return _again(seen, ready, ending, now)
+    action = _tidy(seen)
+    return Plan(action=action) if action else _ended(seen, now, ending)
+
+
+def _ending(  # noqa: PLR0911 - a case each
+    seen: Observed, progress: Progress, now: dt.datetime
+) -> Ending:
+    run, message = seen.run, progress.message
+    match progress.stage:
+        case Stage.SUCCEEDED:
+            return Phase.SUCCEEDED, Reason.COMPLETED, message
+        case Stage.FAILED:
+            return Phase.FAILED, progress.reason or "Failed", message
+        case _ if run.spec.cancel:
+            return Phase.CANCELLED, Reason.CANCEL_REQUESTED, "The run was cancelled."
+        case _ if isinstance(seen.inputs, work.Ready) and _has_changed(run, seen.inputs):
+            return Phase.FAILED, Reason.SPEC_CHANGED, "The run was changed while it ran."
+        case _ if (deadline := _deadline(seen)) is not None and now >= deadline:
+            return Phase.FAILED, Reason.TIMED_OUT, f"The attempt took too long, until {deadline}."
+        case _ if progress.reason == Reason.JOB_MISSING:
+            return Phase.FAILED, Reason.JOB_MISSING, message
+        case _:
+            return Phase.CANCELLED, progress.reason or Reason.RUNNER_CANCELLED, message
+
+
+def _again(seen: Observed, ready: work.Ready, ending: Ending, now: dt.datetime) -> Plan:
+    run = seen.run
+    pause = ready.backoff.seconds(run.status.attempt, seen.dice)
+    note = (
+        f"Attempt {run.status.attempt} of {ready.retries + 1} failed ({ending[1]}): {ending[2]} "
+        f"The next one starts in {pause:.0f} s."
+    )
+    standing = Standing(
+        phase=Phase.PENDING,
+        reason=Reason.RETRYING,
+        message=note,
+        is_accepted=True,
+        attempt=run.status.attempt,
+        next_attempt=now + dt.timedelta(seconds=pause),
+        progress=seen.progress,
+        spec_hash=ready.spec_hash,
+    )
+    events = (Event(EventReason.RETRYING, note, is_warning=True),)
+    return Plan(standing=standing, events=events, look_again_seconds=pause)
+
+
+def _ended(seen: Observed, now: dt.datetime, ending: Ending) -> Plan:
+    run, (phase, reason, message) = seen.run, ending
+    refused = seen.inputs if isinstance(seen.inputs, work.Refused) else None
+    is_duplicate = reason == Reason.DUPLICATE
+    standing = Standing(
+        phase=phase,
+        reason=reason,
+        message=message,
+        is_accepted=False if refused or is_duplicate else True if is_accepted(run) else None,
+        is_duplicate=is_duplicate,
+        attempt=run.status.attempt,
+        ref=seen.ref if run.status.phase == Phase.RUNNING else None,
+        progress=seen.progress,
+        started=statuses.time_of(run.status.start_time),
+        ended=now,
+        missing=refused.missing if refused else (),
+        spec_hash=_known_hash(seen),
+    )
+    event = Event(EventReason(phase), message or reason, is_warning=phase is Phase.FAILED)
+    return Plan(standing=standing, events=(event,))

@@ -1,0 +1,160 @@
+"""Slots of runs that nobody looks after any more, and a ledger that was lost. Shell: the cluster.
+
+Everything here is asked of the API server itself: a cache that is behind would free a slot whose
+Job is about to start.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from controllers import kube, ledger
+from controllers.runs import naming, views
+from controllers.runs.runtimes import job_objects
+from controllers.runs.words import ENDED, Phase
+
+# The client gives a request up after 30 s; what was sent before may still land for a while.
+TOMBSTONE_SECONDS: Final = 900.0
+SURVEY_PAUSE_SECONDS: Final = 35.0
+_log = logging.getLogger(__name__)
+
+
+class Reaper:
+    """Looks after slots.
+
+    Args:
+        client: May get runs, and list, create and delete Jobs.
+        namespace: Of runs; None is all.
+        with_jobs: Whether runs may have Jobs.
+        epoch: Of this leader; 1 is the first there ever was.
+        now: Aware UTC time.
+        sleep: Waits for seconds.
+    """
+
+    def __init__(
+        self,
+        client: kube.Client,
+        *,
+        namespace: str | None,
+        with_jobs: bool,
+        epoch: int,
+        now: Callable[[], dt.datetime],
+        sleep: Callable[[float], Awaitable[None]],
+    ) -> None:
+        self._client, self._namespace, self._with_jobs = client, namespace, with_jobs
+        self._epoch, self._now, self._sleep = epoch, now, sleep
+
+    async def is_over(self, uid: ledger.Uid, slot: ledger.Slot) -> bool:
+        """Whether nothing of a slot's attempt runs, or can start any more."""
+        try:
+            run = await self._client.get(views.RUNS, slot.run, namespace=slot.namespace)
+        except kube.NotFoundError:
+            run = None
+        if run is not None and run["metadata"]["uid"] == uid:
+            # Whoever wrote that a run ended had seen the end of its work.
+            return (run.get("status") or {}).get("phase") in ENDED
+        if not self._with_jobs:
+            return True
+        jobs = await self._jobs(uid, slot.namespace)
+        if any(not _is_over(job) for job in jobs) or await self._has_pods(uid, slot.namespace):
+            return False
+        name = naming.of_key(f"{uid}/{slot.attempt}")
+        is_taken = any(job.metadata.name == name for job in jobs)
+        return is_taken or await self._bury(name, uid, slot)
+
+    async def _bury(self, name: str, uid: ledger.Uid, slot: ledger.Slot) -> bool:
+        """Take the name of the Job that might still be created; False to look again."""
+        try:
+            await self._client.create(views.JOBS, job_objects.tombstone(name, slot.namespace, uid))
+        except kube.AlreadyExistsError:
+            return False
+        except (kube.NotFoundError, kube.ForbiddenError) as error:
+            # The namespace is going or gone: nothing can be created in it.
+            _log.info("slot of %s/%s is freed: %s", slot.namespace, slot.run, error)
+        return True
+
+    async def sweep(self) -> int:
+        """Remove tombstones that no request can come after; how many."""
+        selector, removed = f"{naming.TOMBSTONE_LABEL}=true", 0
+        found = await self._client.list(views.JOBS, namespace=self._namespace, labels=selector)
+        for job in found.items:
+            metadata = job["metadata"]
+            age = self._now() - dt.datetime.fromisoformat(metadata["creationTimestamp"])
+            if age.total_seconds() >= TOMBSTONE_SECONDS:
+                removed += await self._remove(metadata)
+        return removed
+
+    async def survey(self) -> ledger.Ledger:
+        """The runs that have work, or may be getting some this very moment.
+
+        Unless there never was another leader, it first waits until nothing that one sent can still
+        land: only then what is listed is all there is.
+        """
+        found = await self._client.list(views.RUNS, namespace=self._namespace)
+        if self._epoch == 1 and not any(run.get("status") for run in found.items):
+            return ledger.Ledger()
+        await self._sleep(SURVEY_PAUSE_SECONDS)
+        working = await self._working_jobs()
+        runs = await self._client.list(views.RUNS, namespace=self._namespace)
+        slots: dict[ledger.Uid, ledger.Slot] = {}
+        for one in runs.items:
+            run = views.of(views.Run, one)
+            uid, status = run.metadata.uid, run.status
+            if status.phase == Phase.RUNNING or uid in working:
+                is_running = status.phase == Phase.RUNNING
+                slots[uid] = ledger.Slot(
+                    run.metadata.namespace,
+                    run.spec.agent_ref.name,
+                    0,
+                    self._now().timestamp(),
+                    run.metadata.name,
+                    status.attempt if is_running else status.attempt + 1,
+                )
+        return ledger.Ledger(slots)
+
+    async def _working_jobs(self) -> set[ledger.Uid]:
+        if not self._with_jobs:
+            return set()
+        found = await self._client.list(
+            views.JOBS, namespace=self._namespace, labels=naming.RUN_LABEL
+        )
+        return {
+            job["metadata"]["labels"][naming.RUN_LABEL]
+            for job in found.items
+            if not _is_over(views.of(views.Job, job))
+        }
+
+    async def _jobs(self, uid: ledger.Uid, namespace: str) -> list[views.Job]:
+        selector = f"{naming.RUN_LABEL}={uid}"
+        found = await self._client.list(views.JOBS, namespace=namespace, labels=selector)
+        return [views.of(views.Job, job) for job in found.items]
+
+    async def _has_pods(self, uid: ledger.Uid, namespace: str) -> bool:
+        """Whether pods outlived their Job, as they do while they end."""
+        selector = f"{naming.RUN_LABEL}={uid}"
+        found = await self._client.list(views.PODS, namespace=namespace, labels=selector)
+        phases = {(pod.get("status") or {}).get("phase") for pod in found.items}
+        return bool(phases - {"Succeeded", "Failed"})
+
+    async def _remove(self, metadata: kube.JSON) -> int:
+        try:
+            await self._client.delete(
+                views.JOBS,
+                metadata["name"],
+                namespace=metadata["namespace"],
+                uid=metadata["uid"],
+                propagation="Background",
+            )
+        except (kube.NotFoundError, kube.ConflictError):
+            return 0
+        return 1
+
+
+def _is_over(job: views.Job) -> bool:
+    """Whether a Job's pods have ended, or can never start."""
+    if naming.TOMBSTONE_LABEL in job.metadata.labels:
+        return True
+    return any(
+        one.type in {"Complete", "Failed"} and one.status == "True" for one in job.status.conditions
+    )

@@ -1,0 +1,1 @@
+"""What carries runs out: adapters behind one Protocol."""

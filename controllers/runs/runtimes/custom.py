@@ -1,0 +1,294 @@
+"""The runtime ``Custom``: an HTTP endpoint that carries runs out. Shell: HTTP, by ``egress``.
+
+The contract with an endpoint is in docs/runtimes.md. What it answered to the submission is all
+that is known of the work, so it is kept in ``Ref.extra``: id, statusUrl, cancelUrl; or, of an
+endpoint that has nothing to ask after, how it ended.
+"""
+
+import collections
+import dataclasses
+import datetime as dt
+import http
+import ssl
+import urllib.parse
+from collections.abc import Callable, Mapping, Sequence
+from typing import Final
+
+import msgspec
+import yarl
+
+from controllers.kube import clocks
+from controllers.runs.runtimes import egress, reports
+from controllers.runs.runtimes.base import (
+    JSON,
+    Code,
+    Key,
+    Progress,
+    Ref,
+    RuntimeFault,
+    Stage,
+    Work,
+)
+
+FIRST_POLL_SECONDS: Final = 1.0
+LONGEST_POLL_SECONDS: Final = 30.0
+MOST_ANSWER_BYTES: Final = 4096
+_MOST_ID: Final = 256
+_MOST_URL: Final = 2048
+_MOST_MESSAGE: Final = 640
+_MOST_REMEMBERED: Final = 10_000
+_STAGES: Final = {
+    stage.value.lower(): stage
+    for stage in (
+        *(Stage.PENDING, Stage.RUNNING, Stage.CANCELLING),
+        *(Stage.SUCCEEDED, Stage.FAILED, Stage.CANCELLED),
+    )
+}
+_GONE: Final = frozenset({http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE})
+# To say to work that has ended, or to an endpoint, that it is to end: nothing more can be done.
+_TOO_LATE: Final = _GONE | {http.HTTPStatus.CONFLICT}
+_CANNOT: Final = frozenset({http.HTTPStatus.METHOD_NOT_ALLOWED, http.HTTPStatus.NOT_IMPLEMENTED})
+
+
+class Custom:
+    """Carries runs out by asking an HTTP endpoint to.
+
+    Args:
+        allowed: Addresses, CIDRs and host names that endpoints may have though they are not public.
+        deadline_seconds: For each call of an endpoint.
+        tls: Whom to trust, if not the system's authorities.
+        now: The wall clock.
+    """
+
+    type = "Custom"
+    is_collected = False
+
+    def __init__(
+        self,
+        *,
+        allowed: Sequence[str] = (),
+        deadline_seconds: float = 30.0,
+        tls: ssl.SSLContext | None = None,
+        now: Callable[[], dt.datetime] = clocks.utc_now,
+    ) -> None:
+        self._caller = egress.Caller(
+            egress.Allowed.of(allowed), deadline_seconds=deadline_seconds, tls=tls, now=now
+        )
+        self._told_to_end: collections.OrderedDict[Key, None] = collections.OrderedDict()
+
+    async def close(self) -> None:
+        """Close the connections to all endpoints."""
+        await self._caller.close()
+
+    def ref(self, key: Key, work: Work) -> Ref:
+        """Name and namespace are the run's own: an endpoint has no names that are known before."""
+        return Ref(type=self.type, key=key, work=work, name=work.run, namespace=work.namespace)
+
+    async def submit(self, key: Key, work: Work) -> Ref:
+        """POST the run; the endpoint answers the same to the same Idempotency-Key."""
+        ref = self.ref(key, work)
+        if key in self._told_to_end:
+            return dataclasses.replace(ref, extra={"cancelled": True})
+        endpoint = _endpoint(work)
+        answer = await self._caller.call("POST", endpoint, key=key, body=_body(work))
+        if not answer.is_success:
+            raise answer.fault()
+        submitted = dataclasses.replace(ref, extra=_remembered(answer, endpoint))
+        if key in self._told_to_end:
+            # While the endpoint was asked.
+            await self.cancel(submitted)
+        return submitted
+
+    async def status(self, ref: Ref) -> Progress:
+        """GET the status; what was answered to the submission, if there is nothing to ask after."""
+        extra = ref.extra
+        is_told = ref.key in self._told_to_end or bool(extra.get("cancelled"))
+        if "outcome" in extra:
+            return _progress(extra["outcome"])
+        if "statusUrl" not in extra:
+            return Progress(stage=Stage.CANCELLED if is_told else Stage.MISSING)
+        url = egress.parse(extra["statusUrl"], _endpoint(ref.work))
+        answer = await self._caller.call("GET", url, key=ref.key)
+        if answer.status in _GONE:
+            return Progress(stage=Stage.CANCELLED if is_told else Stage.MISSING)
+        if not answer.is_success:
+            raise answer.fault()
+        return _seen(ref, answer, is_told=is_told)
+
+    async def cancel(self, ref: Ref) -> None:
+        """POST to cancelUrl, or DELETE the status; without either, DELETE at the endpoint."""
+        if "outcome" in ref.extra:
+            return
+        if "statusUrl" not in ref.extra:
+            self._remember(ref.key)
+            await self._end("DELETE", _endpoint(ref.work), ref, fine=_TOO_LATE | _CANNOT)
+            return
+        before = await self.status(ref)
+        if before.stage.is_ended:
+            return
+        self._remember(ref.key)
+        asked = "cancelUrl" if "cancelUrl" in ref.extra else "statusUrl"
+        url = egress.parse(ref.extra[asked], _endpoint(ref.work))
+        method = "POST" if asked == "cancelUrl" else "DELETE"
+        await self._end(method, url, ref, fine=_TOO_LATE)
+
+    async def _end(self, method: str, url: yarl.URL, ref: Ref, *, fine: frozenset[int]) -> None:
+        answer = await self._caller.call(method, url, key=ref.key)
+        if answer.status in fine or answer.is_success:
+            return
+        if answer.status in _CANNOT:
+            raise RuntimeFault(
+                Code.TERMINAL,
+                f"expected {answer.origin} to end what it carries out, got HTTP {answer.status}: "
+                "it cannot be cancelled",
+            )
+        raise answer.fault()
+
+    def _remember(self, key: Key) -> None:
+        """That no late submission of this process starts the work; others ask the endpoint."""
+        self._told_to_end[key] = None
+        if len(self._told_to_end) > _MOST_REMEMBERED:
+            self._told_to_end.popitem(last=False)
+
+
+# ---------------------------------------------------------------------------------------- pure
+
+
+def _endpoint(work: Work) -> yarl.URL:
+    return egress.parse(str(_config(work).get("endpoint") or ""))
+
+
+def _config(work: Work) -> Mapping[str, JSON]:
+    return (work.spec.get("runtime") or {}).get("custom") or {}
+
+
+def _body(work: Work) -> JSON:
+    """The user's payload, or what upstream sends."""
+    payload = _config(work).get("payload")
+    if payload is not None:
+        return payload
+    names = ("agentRun", "implementation", "memory", "systemPrompt")
+    return {name: work.run_json[name] for name in names if work.run_json.get(name) is not None}
+
+
+def _remembered(answer: egress.Answer, endpoint: yarl.URL) -> dict[str, JSON]:
+    """What of the answer to a submission is needed later on.
+
+    Raises:
+        RuntimeFault: It cannot be followed.
+    """
+    decoded = answer.decoded()
+    found = decoded if isinstance(decoded, dict) else {}
+    given = found.get("id")
+    if given is None:
+        return {"outcome": _outcome(found, answer)}
+    name = str(given) if type(given) in {str, int} else ""
+    if not name or len(name) > _MOST_ID or not name.strip("."):
+        raise RuntimeFault(
+            Code.TERMINAL,
+            f"expected an id of 1..{_MOST_ID} characters from {answer.origin}, got none such",
+        )
+    # Nothing of the endpoint's own query is lost: it may be what lets us in.
+    default = endpoint.joinpath(urllib.parse.quote(name, safe=""), encoded=True)
+    extra: dict[str, JSON] = {
+        "id": name,
+        "statusUrl": str(default.with_query(endpoint.query)),
+    }
+    for asked in ("statusUrl", "cancelUrl"):
+        url = found.get(asked)
+        if url is not None:
+            extra[asked] = str(egress.parse(_url(url, answer), endpoint))
+    return extra
+
+
+def _url(given: JSON, answer: egress.Answer) -> str:
+    if not isinstance(given, str) or len(given) > _MOST_URL:
+        raise RuntimeFault(
+            Code.TERMINAL,
+            f"expected addresses of at most {_MOST_URL} characters from {answer.origin}",
+        )
+    return given
+
+
+def _outcome(found: Mapping[str, JSON], answer: egress.Answer) -> dict[str, JSON]:
+    """How work ended that has no id: the answer is the end of it.
+
+    Raises:
+        RuntimeFault: It says that it goes on.
+    """
+    stage = _stage(found)
+    if answer.status == http.HTTPStatus.ACCEPTED or (stage is not None and not stage.is_ended):
+        raise RuntimeFault(
+            Code.TERMINAL,
+            f"expected an id from {answer.origin}, which says that work goes on, got none: "
+            "there is nothing to ask after",
+        )
+    kept = {name: found[name] for name in ("message", "artifacts", "error") if name in found}
+    outcome = {**kept, "phase": stage or Stage.SUCCEEDED}
+    if len(msgspec.json.encode(outcome)) > MOST_ANSWER_BYTES:
+        outcome = {"phase": outcome["phase"]}
+    said = answer.body[:MOST_ANSWER_BYTES].decode(errors="replace")
+    return {**outcome, "answer": said} if said else outcome
+
+
+def _stage(found: Mapping[str, JSON]) -> Stage | None:
+    said = found.get("phase") or found.get("status")
+    return _STAGES.get(said.lower()) if isinstance(said, str) else None
+
+
+def _seen(ref: Ref, answer: egress.Answer, *, is_told: bool) -> Progress:
+    """How the work stands by an answer, and when to ask again.
+
+    Raises:
+        RuntimeFault: It does not say.
+    """
+    decoded = answer.decoded()
+    if not isinstance(decoded, dict) or _stage(decoded) is None:
+        raise RuntimeFault(
+            Code.RETRYABLE,
+            f"expected one of {', '.join(_STAGES.values())} at phase or status from "
+            f"{answer.origin}, got none of them",
+        )
+    progress = _progress(decoded)
+    extra = {**ref.extra, "cancelled": True} if is_told else dict(ref.extra)
+    if not progress.stage.is_ended:
+        before = extra.get("pollSeconds", FIRST_POLL_SECONDS / 2)
+        extra["pollSeconds"] = min(before * 2, LONGEST_POLL_SECONDS)
+        asked = answer.retry_after_seconds
+        wait = extra["pollSeconds"] if asked is None else asked
+        stage = Stage.CANCELLING if is_told else progress.stage
+        progress = dataclasses.replace(progress, stage=stage, look_again_seconds=wait)
+    return dataclasses.replace(progress, ref=dataclasses.replace(ref, extra=extra))
+
+
+def _progress(found: Mapping[str, JSON]) -> Progress:
+    stage = _stage(found) or Stage.SUCCEEDED
+    error = found.get("error")
+    error = error if isinstance(error, dict) else {"message": error}
+    said = error.get("message") or found.get("message")
+    is_failure = stage is Stage.FAILED
+    return Progress(
+        stage=stage,
+        reason=_reason(error) if is_failure else "",
+        message=egress.text(said, _MOST_MESSAGE) if isinstance(said, str) else "",
+        code=_code(error) if is_failure else None,
+        artifacts=reports.artifacts({"artifacts": {"outputArtifacts": _listed(found)}}),
+    )
+
+
+def _listed(found: Mapping[str, JSON]) -> list[JSON]:
+    artifacts = found.get("artifacts")
+    return artifacts if isinstance(artifacts, list) else []
+
+
+def _code(error: Mapping[str, JSON]) -> Code:
+    """One of our own words; whatever else an endpoint says, another attempt may help."""
+    said = str(error.get("code") or "").lower()
+    return next((code for code in Code if code.value.lower() == said), Code.RETRYABLE)
+
+
+def _reason(error: Mapping[str, JSON]) -> str:
+    """The endpoint's word for a failure, if it is one that a condition may carry."""
+    said = error.get("code")
+    is_word = isinstance(said, str) and said.isascii() and said.isalnum() and said[0].isalpha()
+    return said[:64] if is_word and isinstance(said, str) and said else "EndpointFailed"

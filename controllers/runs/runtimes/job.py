@@ -1,0 +1,232 @@
+"""The runtime ``Job``: one Kubernetes Job per attempt. Shell: the cluster.
+
+A Job's name follows from the key, so that two submissions make one; and what is cancelled keeps its
+name taken, by a suspended Job or by a tombstone, so that a late submission cannot start it.
+"""
+
+import datetime as dt
+from typing import Final
+
+from controllers import kube
+from controllers.runs import naming, views
+from controllers.runs.runtimes import job_objects, reports
+from controllers.runs.runtimes.base import Code, Key, Progress, Ref, RuntimeFault, Stage, Work
+from controllers.runs.words import Reason
+
+# Exit codes of the agent-runner for a bad spec (sysexits.h, docs/runner.md): the same next time.
+_BAD_SPEC: Final = frozenset({64, 65, 78})
+_REASONS: Final = {"DeadlineExceeded": Reason.TIMED_OUT}
+_CODES: Final = {
+    kube.UnauthorizedError: Code.DENIED,
+    kube.NotFoundError: Code.NOT_FOUND,
+    kube.InvalidError: Code.TERMINAL,
+}
+
+
+class JobRuntime:
+    """Carries runs out as Jobs.
+
+    Args:
+        client: May get and create Jobs and ConfigMaps, patch Jobs, and list pods.
+        jobs: Followed by a reflector, as far as it got.
+        defaults: For what neither the run nor its provider says.
+    """
+
+    type = "Job"
+    is_collected = True
+
+    def __init__(
+        self,
+        client: kube.Client,
+        jobs: kube.Store[views.Job],
+        defaults: job_objects.Defaults | None = None,
+    ) -> None:
+        self._client, self._jobs = client, jobs
+        self._defaults = defaults or job_objects.Defaults()
+
+    def ref(self, key: Key, work: Work) -> Ref:
+        """The Job's name and namespace."""
+        name = naming.of_key(key)
+        return Ref(type=self.type, key=key, work=work, name=name, namespace=work.namespace)
+
+    async def submit(self, key: Key, work: Work) -> Ref:
+        """Create the ConfigMap and the Job, or find them."""
+        body, files = job_objects.job(key, work, self._defaults), job_objects.config_map(key, work)
+        try:
+            await self._create_once(kube.CONFIG_MAPS, files)
+            found = await self._create_once(views.JOBS, body)
+        except kube.KubeError as error:
+            raise fault(error) from error
+        if not job_objects.is_mine(found, key, work):
+            raise RuntimeFault(
+                Code.TERMINAL,
+                f"expected Job {work.namespace}/{naming.of_key(key)} to be free or this run's, "
+                "got another's",
+            )
+        ref = self.ref(key, work)
+        return Ref(
+            type=ref.type,
+            key=key,
+            work=work,
+            name=ref.name,
+            namespace=ref.namespace,
+            uid=found["metadata"]["uid"],
+        )
+
+    async def status(self, ref: Ref) -> Progress:
+        """What the Job's status says; once it has ended, what its pod's runner reported."""
+        job = self._jobs.get(kube.Key(ref.namespace, ref.name)) or await self._read(ref)
+        if job is None:
+            return Progress(stage=Stage.MISSING)
+        if naming.TOMBSTONE_LABEL in job.metadata.labels:
+            message = f"Job {ref.name} went away before it had ended."
+            return Progress(
+                stage=Stage.CANCELLED,
+                reason=Reason.JOB_MISSING,
+                message=message,
+                code=Code.RETRYABLE,
+            )
+        ending = _ending(job)
+        if ending is None:
+            return Progress(stage=_stage(job), started=_time(job.status.start_time))
+        return _ended(job, ending, await self._report(ref))
+
+    async def cancel(self, ref: Ref) -> None:
+        """Suspend the Job, which ends its pods; where there is none, bury its name."""
+        try:
+            while True:
+                job = await self._read(ref)
+                if job is None:
+                    uid = ref.work.uid
+                    body = job_objects.tombstone(ref.name, ref.namespace, uid)
+                    await self._create_once(views.JOBS, body)
+                    continue
+                if job.spec.suspend or _ending(job) is not None:
+                    return
+                await self._client.patch(
+                    views.JOBS,
+                    ref.name,
+                    {"metadata": {"uid": job.metadata.uid}, "spec": {"suspend": True}},
+                    namespace=ref.namespace,
+                )
+        except kube.KubeError as error:
+            raise fault(error) from error
+
+    async def _create_once(self, resource: kube.Resource, body: kube.JSON) -> kube.JSON:
+        """Create an object, or read the one that has its name."""
+        try:
+            return await self._client.create(resource, body)
+        except kube.AlreadyExistsError:
+            name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
+            return await self._client.get(resource, name, namespace=namespace)
+
+    async def _read(self, ref: Ref) -> views.Job | None:
+        """The Job as it is, whatever was followed so far."""
+        try:
+            found = await self._client.get(views.JOBS, ref.name, namespace=ref.namespace)
+        except kube.NotFoundError:
+            return None
+        except kube.KubeError as error:
+            raise fault(error) from error
+        return views.of(views.Job, found)
+
+    async def _report(self, ref: Ref) -> kube.JSON | None:
+        """What the runner of the latest pod left as its termination message."""
+        selector = f"batch.kubernetes.io/job-name={ref.name}"
+        try:
+            pods = await self._client.list(views.PODS, namespace=ref.namespace, labels=selector)
+        except kube.KubeError as error:
+            raise fault(error) from error
+        latest = sorted(pods.items, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
+        for pod in reversed(latest):
+            for container in (pod.get("status") or {}).get("containerStatuses") or ():
+                ended = (container.get("state") or {}).get("terminated") or {}
+                if container.get("name") == job_objects.CONTAINER and ended:
+                    return _told(ended)
+        return None
+
+
+def fault(error: kube.KubeError) -> RuntimeFault:
+    """What an API server's refusal means for a runtime."""
+    seconds = error.retry_after_seconds if isinstance(error, kube.TooManyRequestsError) else None
+    return RuntimeFault(_code(error), str(error), retry_after_seconds=seconds)
+
+
+def _code(error: kube.KubeError) -> Code:
+    if isinstance(error, kube.ForbiddenError):
+        # k8s.io/apiserver/pkg/admission/plugin/resourcequota; no code or reason of its own.
+        return Code.QUOTA if "exceeded quota" in str(error) else Code.DENIED
+    for kind, code in _CODES.items():
+        if isinstance(error, kind):
+            return code
+    is_bad = isinstance(error, kube.ApiError) and error.code in {400, 413}
+    return Code.TERMINAL if is_bad else Code.RETRYABLE
+
+
+# ------------------------------------------------------------------------------ what a Job says
+
+
+def _ending(job: views.Job) -> views.JobCondition | None:
+    """The condition that says that it has ended, pods and all."""
+    for one in job.status.conditions:
+        if one.type in {"Complete", "Failed"} and one.status == "True":
+            return one
+    return None
+
+
+def _stage(job: views.Job) -> Stage:
+    status = job.status
+    if job.spec.suspend:
+        has_seen = any(
+            one.type == "Suspended" and one.status == "True" for one in status.conditions
+        )
+        is_over = has_seen and not status.active and not status.terminating
+        return Stage.CANCELLED if is_over else Stage.CANCELLING
+    return Stage.RUNNING if status.ready else Stage.PENDING
+
+
+def _ended(job: views.Job, ending: views.JobCondition, report: kube.JSON | None) -> Progress:
+    said = reports.runner(report) or {}
+    is_cancelled = said.get("status") == "Cancelled"
+    stage = Stage.SUCCEEDED if ending.type == "Complete" else Stage.FAILED
+    reason, message, code = "", "", None
+    if stage is Stage.FAILED:
+        stage = Stage.CANCELLED if is_cancelled else stage
+        own = Reason.RUNNER_CANCELLED if is_cancelled else "RunnerFailed"
+        reason = _REASONS.get(ending.reason, own if said else "JobFailed")
+        message = str(said.get("error") or "") or _exit_message(said) or ending.message
+        is_hopeless = said.get("exitCode") in _BAD_SPEC
+        code = Code.TERMINAL if is_hopeless else Code.RETRYABLE
+    return Progress(
+        stage=stage,
+        reason=reason,
+        message=message,
+        code=code,
+        started=_time(job.status.start_time),
+        ended=_time(job.status.completion_time or ending.last_transition_time),
+        runner=report,
+        artifacts=reports.artifacts(report),
+    )
+
+
+def _exit_message(said: kube.JSON) -> str:
+    code = said.get("exitCode")
+    return "" if code is None else f"The agent ended with exit code {code}."
+
+
+def _told(ended: kube.JSON) -> kube.JSON:
+    """The report; where there is none, what the kubelet knows."""
+    found = reports.read(ended.get("message") or "")
+    if found is not None:
+        return found
+    known: kube.JSON = {
+        "status": "failed" if ended.get("exitCode") else "succeeded",
+        "exitCode": ended.get("exitCode"),
+        "startedAt": ended.get("startedAt"),
+        "finishedAt": ended.get("finishedAt"),
+    }
+    return {name: value for name, value in known.items() if value is not None}
+
+
+def _time(text: str) -> dt.datetime | None:
+    return dt.datetime.fromisoformat(text) if text else None

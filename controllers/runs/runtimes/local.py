@@ -1,0 +1,379 @@
+"""The runtime ``Local``: the runner as a process of this machine, as a pod would run it. Shell.
+
+It serves ``runtime.type`` Job where there are no nodes. The process is in a session of its own and
+outlives the controller; the next controller finds it by its folder (see ``workspaces``). All that
+touches files or processes happens in threads.
+"""
+
+import asyncio
+import datetime as dt
+import errno
+import os
+import pathlib
+import sys
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Final, TypeAlias
+
+from controllers import kube
+from controllers.kube import clocks
+from controllers.runs import naming
+from controllers.runs.runtimes import children, job, job_objects, pods, reports, workspaces
+from controllers.runs.runtimes.base import (
+    GRACE_SECONDS,
+    JSON,
+    Code,
+    Key,
+    Progress,
+    Ref,
+    RuntimeFault,
+    Stage,
+    Work,
+)
+from controllers.runs.words import Reason
+
+LOOK_AGAIN_SECONDS: Final = 0.5
+FAILED: Final = "RunnerFailed"
+
+Resolve: TypeAlias = Callable[[str, str, str, str], Awaitable[bytes | None]]
+"""The value at namespace, kind (Secret or ConfigMap), name and key; None if it is not there."""
+ResolveAll: TypeAlias = Callable[[str, str], Awaitable[Mapping[str, bytes] | None]]
+"""All values of the Secret at namespace and name; None if it is not there."""
+
+_COMMAND: Final = (sys.executable, "-P", "-m", "controllers.runner")
+# All of ours that the runner gets: anything else may be a secret.
+_PASSED_ON: Final = ("PATH", "HOME", "LANG", "TZ")
+# Nothing runs in an image here, but a Job needs the name of one.
+_DEFAULTS: Final = job_objects.Defaults(image="local")
+_MOST_MESSAGE: Final = 640
+# Exit codes of the agent-runner for a bad spec (docs/runner.md): the same next time.
+_HOPELESS: Final = frozenset({64, 65, 78})
+# Paths that cannot be side by side, and more of an environment than a process may have.
+_WRONG_PATHS: Final = frozenset(
+    {errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.E2BIG}
+)
+_STAGES: Final = {
+    "Succeeded": Stage.SUCCEEDED,
+    "Failed": Stage.FAILED,
+    "Cancelled": Stage.CANCELLED,
+}
+
+
+class Local:
+    """Carries runs out as processes of this machine.
+
+    Args:
+        root: Where the workspaces are.
+        command: The agent-runner; the provider's arguments follow.
+        resolve: Reads a key of a Secret or ConfigMap.
+        resolve_all: Reads a Secret.
+        on_change: Told the key of work whose process has ended.
+        grace_seconds: Between SIGTERM and SIGKILL.
+        look_again_seconds: How soon to ask again after work that runs.
+        now: The wall clock, which all controllers of a root share.
+        environment: Ours.
+    """
+
+    type = "Job"
+    is_collected = False
+
+    def __init__(
+        self,
+        root: pathlib.Path,
+        *,
+        command: Sequence[str] = _COMMAND,
+        resolve: Resolve | None = None,
+        resolve_all: ResolveAll | None = None,
+        on_change: Callable[[Key], None] | None = None,
+        grace_seconds: float = GRACE_SECONDS,
+        look_again_seconds: float = LOOK_AGAIN_SECONDS,
+        now: Callable[[], dt.datetime] = clocks.utc_now,
+        environment: Mapping[str, str] = os.environ,
+    ) -> None:
+        self._root, self._command = root.absolute(), tuple(command)
+        self._resolve, self._resolve_all = resolve, resolve_all
+        self._on_change = on_change or (lambda _: None)
+        self._grace = dt.timedelta(seconds=grace_seconds)
+        self._look_again_seconds, self._now = look_again_seconds, now
+        self._environment = environment
+        # Children that this process has to wait for, with their exit codes once they have ended.
+        self._children: dict[int, int | None] = {}
+        self._watched: dict[Key, int] = {}
+
+    async def close(self) -> None:
+        """Watch no process any more; they go on."""
+        for key in [*self._watched]:
+            self._forget(key)
+
+    def ref(self, key: Key, work: Work) -> Ref:
+        """The name of the folder: that of the Job."""
+        name = naming.of_key(key)
+        return Ref(type=self.type, key=key, work=work, name=name, namespace=work.namespace)
+
+    async def submit(self, key: Key, work: Work) -> Ref:
+        """Make the folder and start the runner, or find them."""
+        ref = self.ref(key, work)
+        place = self._place(ref)
+        if await asyncio.to_thread(_is_decided, place):
+            return ref
+        found = pods.surroundings(
+            job_objects.job(key, work, _DEFAULTS), job_objects.config_map(key, work)
+        )
+        contents = await self._contents(work.namespace, found)
+        variables = await self._variables(work.namespace, found, place)
+        args = [
+            pods.here(pods.expanded(one, variables), str(place.workspace)) for one in found.args
+        ]
+        try:
+            await asyncio.to_thread(place.make, contents)
+            await asyncio.to_thread(self._start, place, (*self._command, *args), variables)
+        except (OSError, ValueError) as error:
+            raise _fault(error) from error
+        await self._watch(ref, place)
+        return ref
+
+    async def status(self, ref: Ref) -> Progress:
+        """By the process, and once it is gone, by what its runner reported."""
+        place = self._place(ref)
+        try:
+            progress = await asyncio.to_thread(self._look, place)
+        except OSError as error:
+            raise _fault(error) from error
+        if progress.look_again_seconds is not None:
+            await self._watch(ref, place)
+        return progress
+
+    async def cancel(self, ref: Ref) -> None:
+        """SIGTERM to the runner; ``status`` sends SIGKILL when the grace is over."""
+        try:
+            await asyncio.to_thread(self._end, self._place(ref))
+        except OSError as error:
+            raise _fault(error) from error
+
+    async def sweep(self, limits: workspaces.Limits | None = None) -> int:
+        """Delete folders of work that ended long ago, or beyond what is kept; how many."""
+        return await asyncio.to_thread(self._sweep, limits or workspaces.Limits())
+
+    def _place(self, ref: Ref) -> workspaces.Place:
+        return workspaces.place(self._root, ref.namespace, ref.name)
+
+    # ---------------------------------------------------------------------- in threads
+
+    def _start(
+        self, place: workspaces.Place, command: Sequence[str], variables: Mapping[str, str]
+    ) -> None:
+        """Start a launcher, which leaves it at that if another was faster."""
+        pid = children.spawn(place.path, command, variables)
+        started = place.started()
+        if started is not None and started.pid == pid:
+            self._children[pid] = None
+        elif started is not None:
+            children.wait(pid)
+        else:
+            raise RuntimeFault(
+                Code.RETRYABLE, "expected the launcher to start the runner, got no sign of it"
+            )
+
+    def _look(self, place: workspaces.Place) -> Progress:
+        started, cancelled = place.started(), place.cancelled()
+        if started is None:
+            return Progress(stage=Stage.CANCELLED if cancelled else Stage.MISSING)
+        if place.ended() is None and not self._has_settled(place, started, cancelled):
+            return Progress(
+                stage=Stage.CANCELLING if cancelled else Stage.RUNNING,
+                started=started.at,
+                look_again_seconds=self._look_again_seconds,
+            )
+        ended = place.ended() or workspaces.Ended(self._now())
+        return _ended(started, ended, place.report(), is_cancelled=cancelled is not None)
+
+    def _has_settled(
+        self,
+        place: workspaces.Place,
+        started: workspaces.Started,
+        cancelled: dt.datetime | None,
+    ) -> bool:
+        """Whether nothing runs any more; sees to that where the time is up."""
+        if children.is_alive(started.pid, started.stamp):
+            if cancelled and self._now() - cancelled >= self._grace:
+                children.kill(started.pid, place.workspace)
+            return False
+        code = self._exit_code(started.pid)
+        # As the end of a pod's first process is that of all others in it.
+        if children.kill_leftovers(place.workspace):
+            return False
+        place.settle(workspaces.Ended(self._now(), code))
+        self._children.pop(started.pid, None)
+        return True
+
+    def _exit_code(self, pid: int) -> int | None:
+        """Of a process that has ended; None if it was no child of ours."""
+        code = children.reap(pid) if pid in self._children else None
+        if code is not None:
+            self._children[pid] = code
+        return self._children.get(pid)
+
+    def _end(self, place: workspaces.Place) -> None:
+        started = place.started()
+        if started is not None and self._look(place).stage.is_ended:
+            return
+        place.bury(self._now())
+        started = place.started()
+        if started is not None and children.is_alive(started.pid, started.stamp):
+            children.tell_to_end(started.pid)
+
+    def _sweep(self, limits: workspaces.Limits) -> int:
+        found = workspaces.places(self._root)
+        for place in found:
+            self._look(place)
+        chosen = workspaces.to_delete([each.entry() for each in found], self._now(), limits)
+        for entry in chosen:
+            workspaces.delete(entry.path)
+        workspaces.delete_debris(self._root, self._now() - limits.least_age)
+        return len(chosen)
+
+    # ------------------------------------------------------------------- in the event loop
+
+    async def _contents(self, namespace: str, found: pods.Surroundings) -> workspaces.Contents:
+        """What the files hold, with what is in Secrets and ConfigMaps."""
+        files = {}
+        for path, given in found.files.items():
+            value = await self._value(namespace, given)
+            if value is not None:
+                files[path] = value
+        for path, name in found.secret_folders.items():
+            values = await self._all(namespace, name)
+            files |= {f"{path}/{key}": value for key, value in values.items()}
+        return workspaces.Contents(files=files, folders=found.folders, claims=found.claims)
+
+    async def _variables(
+        self, namespace: str, found: pods.Surroundings, place: workspaces.Place
+    ) -> dict[str, str]:
+        """The runner's environment, all of it."""
+        ours = {name: self._environment[name] for name in _PASSED_ON if name in self._environment}
+        given: dict[str, str] = {}
+        for name in found.env_secrets:
+            values = await self._all(namespace, name)
+            given |= {key: _text(value, key) for key, value in values.items()}
+        for name, source in found.env:
+            value = await self._value(namespace, source)
+            if isinstance(source, str):
+                given[name] = pods.expanded(source, given)
+            elif value is not None:
+                given[name] = _text(value, name)
+        workspace = str(place.workspace)
+        mapped = {name: pods.here(value, workspace) for name, value in given.items()}
+        return {**ours, **mapped, "AGENT_WORKSPACE": workspace}
+
+    async def _value(self, namespace: str, given: str | pods.Source) -> bytes | None:
+        if isinstance(given, str):
+            return given.encode()
+        try:
+            value = self._resolve and await self._resolve(
+                namespace, given.kind, given.name, given.key
+            )
+        except kube.KubeError as error:
+            raise job.fault(error) from error
+        if value is None and not given.is_optional:
+            raise _missing(f"key {given.key!r} in {given.kind} {namespace}/{given.name}")
+        return value
+
+    async def _all(self, namespace: str, name: str) -> Mapping[str, bytes]:
+        try:
+            values = self._resolve_all and await self._resolve_all(namespace, name)
+        except kube.KubeError as error:
+            raise job.fault(error) from error
+        if values is None:
+            raise _missing(f"Secret {namespace}/{name}")
+        return values
+
+    async def _watch(self, ref: Ref, place: workspaces.Place) -> None:
+        """Be told when the process ends."""
+        started = None if ref.key in self._watched else await asyncio.to_thread(place.started)
+        if started is None or ref.key in self._watched:
+            return
+        descriptor = children.watch(started.pid, started.stamp)
+        if descriptor is not None:
+            self._watched[ref.key] = descriptor
+            asyncio.get_running_loop().add_reader(descriptor, self._tell, ref.key)
+
+    def _tell(self, key: Key) -> None:
+        self._forget(key)
+        self._on_change(key)
+
+    def _forget(self, key: Key) -> None:
+        descriptor = self._watched.pop(key)
+        asyncio.get_running_loop().remove_reader(descriptor)
+        os.close(descriptor)
+
+
+def _is_decided(place: workspaces.Place) -> bool:
+    """Whether the work was started, or must not be."""
+    return place.started() is not None or place.cancelled() is not None
+
+
+def _ended(
+    started: workspaces.Started,
+    ended: workspaces.Ended,
+    report: Mapping[str, JSON] | None,
+    *,
+    is_cancelled: bool,
+) -> Progress:
+    said = reports.runner(report) or {}
+    silent = Stage.CANCELLED if is_cancelled else Stage.FAILED
+    stage = _STAGES.get(str(said.get("status")), silent)
+    reason, message, code = "", "", None
+    if stage is Stage.CANCELLED:
+        reason, message = Reason.RUNNER_CANCELLED, str(said.get("error") or "")
+    if stage is Stage.FAILED:
+        reason, message = FAILED, _message(said, ended)
+        is_hopeless = bool(ended.error) or said.get("exitCode") in _HOPELESS
+        code = Code.TERMINAL if is_hopeless else Code.RETRYABLE
+    completed = said.get("completionTime")
+    return Progress(
+        stage=stage,
+        reason=reason,
+        message=message[:_MOST_MESSAGE],
+        code=code,
+        started=started.at,
+        ended=dt.datetime.fromisoformat(completed) if completed else ended.at,
+        runner=report,
+        artifacts=reports.artifacts(report),
+    )
+
+
+def _message(said: Mapping[str, JSON], ended: workspaces.Ended) -> str:
+    if said.get("error"):
+        return str(said["error"])
+    if said:
+        return f"The agent ended with exit code {said.get('exitCode')}."
+    if ended.error:
+        return ended.error
+    how = "" if ended.exit_code is None else f" with {_how(ended.exit_code)}"
+    return f"The runner ended{how}, and left no report."
+
+
+def _how(code: int) -> str:
+    return f"exit code {code}" if code >= 0 else f"signal {-code}"
+
+
+def _text(value: bytes, name: str) -> str:
+    """A variable's value; any bytes but NUL."""
+    if b"\0" in value:
+        raise RuntimeFault(Code.TERMINAL, f"expected no NUL in variable {name}, got one")
+    return os.fsdecode(value)
+
+
+def _missing(what: str) -> RuntimeFault:
+    return RuntimeFault(Code.NOT_FOUND, f"expected {what}, which is not there")
+
+
+def _fault(error: OSError | ValueError) -> RuntimeFault:
+    """What the system's refusal means; messages name no folder of this machine."""
+    if not isinstance(error, OSError):
+        return RuntimeFault(Code.TERMINAL, "expected paths and variables without NUL, got one")
+    is_hopeless = error.errno in _WRONG_PATHS
+    said = error.strerror or type(error).__name__
+    return RuntimeFault(
+        Code.TERMINAL if is_hopeless else Code.RETRYABLE,
+        f"could not set the workspace up: {said}",
+    )

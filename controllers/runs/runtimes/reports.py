@@ -1,0 +1,90 @@
+"""What a runner reported (``status.json``, docs/runner.md), read and told. Pure."""
+
+import datetime as dt
+from collections.abc import Mapping
+from typing import Any, Final
+
+import msgspec
+
+from controllers.runs.runtimes.base import JSON
+
+# The kubelet cuts termination messages there (core/v1 MaxContainerTerminationMessageLength).
+MOST_BYTES: Final = 4096
+MOST_ARTIFACTS: Final = 50
+_MOST_URL: Final = 2048
+_MOST_TEXT: Final = 1024
+_INT32: Final = 2**31
+_WORDS: Final = {"succeeded": "Succeeded", "failed": "Failed", "cancelled": "Cancelled"}
+_TEXTS: Final = ("signal", "provider", "adapter")
+_TIMES: Final = {"startedAt": "startTime", "finishedAt": "completionTime"}
+_OWN: Final = frozenset({"status", "exitCode", "error", "artifacts", *_TEXTS, *_TIMES})
+
+
+def read(text: str | bytes) -> dict[str, JSON] | None:
+    """A report; None for what is none, as what another program wrote."""
+    try:
+        found = msgspec.json.decode(text)
+    except (msgspec.MsgspecError, ValueError):
+        return None
+    return found if isinstance(found, dict) else None
+
+
+def runner(report: Mapping[str, JSON] | None) -> dict[str, JSON] | None:
+    """``status.runner`` of a v1beta1 AgentRun, in which whatever is of another type is left out."""
+    if not report:
+        return None
+    fields: dict[str, JSON] = {}
+    if report.get("status") in _WORDS:
+        fields["status"] = _WORDS[report["status"]]
+    fields = {
+        "status": _WORDS.get(str(report.get("status"))),
+        "exitCode": _int32(report.get("exitCode")),
+        **{name: _text(report.get(name)) for name in (*_TEXTS, "error")},
+        **{ours: _time(report.get(name)) for name, ours in _TIMES.items()},
+        "extra": {name: report[name] for name in report if name not in _OWN} or None,
+    }
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _int32(value: JSON) -> int | None:
+    return value if type(value) is int and abs(value) < _INT32 else None
+
+
+def _text(value: JSON) -> str | None:
+    return value[:_MOST_TEXT] if isinstance(value, str) else None
+
+
+def artifacts(report: Mapping[str, JSON] | None) -> list[dict[str, str]]:
+    """The files that a run left: ``{name, path?, key?, url?}``; at most 50."""
+    listed = (report or {}).get("artifacts")
+    found = listed.get("outputArtifacts") if isinstance(listed, dict) else None
+    kept = [_artifact(one) for one in found if isinstance(one, dict)] if found else []
+    return [one for one in kept if one.get("name")][:MOST_ARTIFACTS]
+
+
+def loop_control(report: Mapping[str, JSON] | None) -> Any:
+    """Content of the control file of a loop, as the runner reported it; None if there was none."""
+    return (report or {}).get("loopControl")
+
+
+def _artifact(given: Mapping[str, JSON]) -> dict[str, str]:
+    texts = {
+        name: given[name][:_MOST_TEXT]
+        for name in ("name", "path", "key")
+        if isinstance(given.get(name), str)
+    }
+    url = given.get("url")
+    # A data: URL is the content itself, which has no place in a status.
+    is_link = isinstance(url, str) and len(url) <= _MOST_URL and not url.startswith("data:")
+    return {**texts, "url": url} if is_link and isinstance(url, str) else texts
+
+
+def _time(value: JSON) -> str | None:
+    """An instant in RFC 3339, with an offset, as the API server wants it."""
+    if not isinstance(value, str):
+        return None
+    try:
+        has_offset = dt.datetime.fromisoformat(value).tzinfo is not None
+    except ValueError:
+        return None
+    return value if has_offset else None

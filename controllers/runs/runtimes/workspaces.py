@@ -1,0 +1,309 @@
+"""The folders of work that runs on this machine: made, read, swept. Shell: files.
+
+::
+
+    ROOT/NAMESPACE/run-HASH/started.json     {pid, stamp, at}: who runs it, see launch
+                            cancelled.json   {at}: it must not start, or is to end
+                            ended.json       {at, exitCode?, error?}
+                            output.log       what the runner printed
+                            workspace/       /workspace of a pod
+                            root/            all its other paths
+    ROOT/NAMESPACE/claims/NAME/              a claim: it stays
+
+A folder appears whole, because it is filled under another name (``.new-``), and goes away whole.
+"""
+
+import contextlib
+import dataclasses
+import datetime as dt
+import errno
+import os
+import pathlib
+import re
+import shutil
+import stat
+import tempfile
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from controllers.runs.runtimes import launch, reports
+from controllers.runs.runtimes.base import JSON, Code, RuntimeFault
+from controllers.runs.runtimes.pods import ROOT
+
+_MOST_BYTES: Final = 1024 * 1024
+_SEGMENT: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_NEW, _OLD = ".new-", ".old-"
+_LONG_AGO: Final = "1970-01-01T00:00:00+00:00"
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Contents:
+    """What is in a workspace from the first; all paths are absolute, as in a pod.
+
+    Attributes:
+        files: Path and content.
+        folders: Empty ones.
+        claims: Path and name of what stays.
+    """
+
+    files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
+    folders: Sequence[str] = ()
+    claims: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Started:
+    """Who runs the work, since when."""
+
+    pid: int
+    stamp: str
+    at: dt.datetime
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ended:
+    """How its process ended, as far as anybody saw."""
+
+    at: dt.datetime
+    exit_code: int | None = None
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Entry:
+    """A folder, as ``to_delete`` sees it.
+
+    Attributes:
+        path: Where it is.
+        ended: When its work ended, or was cancelled before it began; None while it may run.
+        size_bytes: Of all files in it.
+    """
+
+    path: pathlib.Path
+    ended: dt.datetime | None
+    size_bytes: int
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """How much is kept of work that has ended.
+
+    Attributes:
+        age: How long.
+        count: How many folders.
+        size_bytes: Of all of them.
+        least_age: However many there are: a late submission must find what it is about.
+    """
+
+    age: dt.timedelta = dt.timedelta(days=7)
+    count: int = 1000
+    size_bytes: int = 10 * 1024**3
+    least_age: dt.timedelta = dt.timedelta(hours=1)
+
+
+def to_delete(entries: Iterable[Entry], now: dt.datetime, limits: Limits) -> list[Entry]:
+    """Which folders go, the oldest first. Pure; none goes whose work may run."""
+    ended = [(each.ended, each) for each in entries if each.ended is not None]
+    newest_first = sorted(ended, key=lambda pair: (pair[0], str(pair[1].path)), reverse=True)
+    chosen, size_bytes = [], 0
+    for rank, (at, entry) in enumerate(newest_first):
+        size_bytes += entry.size_bytes
+        is_beyond = rank >= limits.count or size_bytes > limits.size_bytes
+        if now - at > limits.age or (is_beyond and now - at > limits.least_age):
+            chosen.append(entry)
+    return chosen[::-1]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Place:
+    """The folder of one piece of work, which may not be there."""
+
+    path: pathlib.Path
+
+    @property
+    def workspace(self) -> pathlib.Path:
+        """What is ``/workspace`` in a pod."""
+        return self.path / launch.WORKSPACE
+
+    def exists(self) -> bool:
+        """Whether there is such a folder; if so, it is complete."""
+        return self.path.is_dir()
+
+    def started(self) -> Started | None:
+        """Who runs it, or ran it."""
+        found = _read(self.path / launch.STARTED)
+        if found is None:
+            return None
+        return Started(found.get("pid", 0), found.get("stamp", ""), _time(found))
+
+    def cancelled(self) -> dt.datetime | None:
+        """Since when it is to end."""
+        found = _read(self.path / launch.CANCELLED)
+        return None if found is None else _time(found)
+
+    def ended(self) -> Ended | None:
+        """How it ended, once somebody has seen that."""
+        found = _read(self.path / launch.ENDED)
+        if found is None:
+            return None
+        return Ended(_time(found), found.get("exitCode"), found.get("error") or "")
+
+    def report(self) -> dict[str, JSON] | None:
+        """What the runner reported, if it did."""
+        data = _bounded(self.workspace / ".agent" / "status.json")
+        return None if data is None else reports.read(data)
+
+    def make(self, contents: Contents) -> None:
+        """Make the folder, unless it is there."""
+        with self._emerging() as new:
+            for folder in (launch.WORKSPACE, "root"):
+                (new / folder).mkdir()
+            for path, content in contents.files.items():
+                _write(_at(new, path), content)
+            for path in contents.folders:
+                _at(new, path).mkdir(parents=True, exist_ok=True)
+            for path, name in contents.claims.items():
+                target = self.path.parent / "claims" / segment(name)
+                target.mkdir(parents=True, exist_ok=True)
+                link = _at(new, path)
+                link.parent.mkdir(parents=True, exist_ok=True)
+                link.symlink_to(target, target_is_directory=True)
+
+    def bury(self, now: dt.datetime) -> None:
+        """Say that the work must not start, or is to end; the first to say so gives the time."""
+        said = {"at": now.isoformat()}
+        if not self.exists():
+            with self._emerging() as new:
+                launch.publish(new / launch.CANCELLED, said)
+        launch.publish(self.path / launch.CANCELLED, said)
+
+    def settle(self, ended: Ended) -> None:
+        """Say how it ended, unless that is said."""
+        launch.publish(
+            self.path / launch.ENDED,
+            {"at": ended.at.isoformat(), "exitCode": ended.exit_code, "error": ended.error},
+        )
+
+    def entry(self) -> Entry:
+        """The folder as ``to_delete`` sees it."""
+        ended, started = self.ended(), self.started()
+        at = ended.at if ended else None
+        if started is None:
+            # Of a submission that was killed before it started anything only the folder is left.
+            at = self.cancelled() or _made(self.path)
+        return Entry(self.path, at, _size_bytes(self.path))
+
+    @contextlib.contextmanager
+    def _emerging(self) -> Iterator[pathlib.Path]:
+        """A new folder that gets the name of this one when it is filled, unless that is taken."""
+        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        new = pathlib.Path(tempfile.mkdtemp(prefix=_NEW, dir=self.path.parent))
+        try:
+            yield new
+            # It replaces an empty folder only, and ours never are.
+            new.rename(self.path)
+        except OSError as error:
+            if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
+                raise
+        finally:
+            shutil.rmtree(new, ignore_errors=True)
+
+
+def place(root: pathlib.Path, namespace: str, name: str) -> Place:
+    """The folder of a piece of work."""
+    return Place(root / segment(namespace) / segment(name))
+
+
+def places(root: pathlib.Path) -> list[Place]:
+    """All folders of work."""
+    return [Place(path) for path in sorted(root.glob("*/run-*"))]
+
+
+def delete(path: pathlib.Path) -> None:
+    """Delete a folder so that nobody sees a part of it."""
+    old = path.with_name(f"{_OLD}{path.name}.{os.urandom(4).hex()}")
+    with contextlib.suppress(FileNotFoundError):
+        path.rename(old)
+        _remove(old)
+
+
+def delete_debris(root: pathlib.Path, before: dt.datetime) -> None:
+    """Delete what was left of folders by processes that were killed while they made or deleted."""
+    for path in (*root.glob(f"*/{_NEW}*"), *root.glob(f"*/{_OLD}*")):
+        with contextlib.suppress(FileNotFoundError):
+            if path.stat().st_mtime < before.timestamp():
+                _remove(path)
+
+
+def segment(name: str) -> str:
+    """A name that is one step of a path.
+
+    Raises:
+        RuntimeFault: It is none.
+    """
+    if not _SEGMENT.fullmatch(name):
+        raise RuntimeFault(
+            Code.TERMINAL, f"expected a name of Kubernetes for a folder, got {name[:64]!r}"
+        )
+    return name
+
+
+def _at(folder: pathlib.Path, path: str) -> pathlib.Path:
+    """Where a path of a pod is; always below the folder."""
+    pure = pathlib.PurePosixPath(os.path.normpath(f"/{path.lstrip('/')}"))
+    if pure.is_relative_to(ROOT):
+        return folder / launch.WORKSPACE / pure.relative_to(ROOT)
+    return folder / "root" / pure.relative_to("/")
+
+
+def _write(path: pathlib.Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    # It may be a secret.
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+
+
+def _read(path: pathlib.Path) -> dict[str, Any] | None:
+    """A file of our own; after a power failure it may be there and empty."""
+    data = _bounded(path)
+    return None if data is None else reports.read(data) or {}
+
+
+def _bounded(path: pathlib.Path) -> bytes | None:
+    """What is in a file; None if there is none. An agent may have made it a pipe, or endless."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with os.fdopen(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            return None
+        return file.read(_MOST_BYTES)
+
+
+def _time(found: Mapping[str, Any]) -> dt.datetime:
+    return dt.datetime.fromisoformat(found.get("at", _LONG_AGO))
+
+
+def _made(path: pathlib.Path) -> dt.datetime:
+    return dt.datetime.fromtimestamp(path.stat().st_mtime, dt.UTC)
+
+
+def _size_bytes(path: pathlib.Path) -> int:
+    total = 0
+    for folder, _, names in os.walk(path):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += (pathlib.Path(folder) / name).lstat().st_size
+    return total
+
+
+def _remove(path: pathlib.Path) -> None:
+    """Remove a folder; also one in which an agent has made folders that nobody may write to."""
+    for folder, names, _ in os.walk(path):
+        for name in names:
+            below = pathlib.Path(folder) / name
+            if not below.is_symlink():
+                below.chmod(0o700)
+    shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,214 @@
+"""The status of a run, written whole from one value, so that nothing in it contradicts. Pure."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final, TypeAlias
+
+import msgspec
+
+from controllers.runs import views
+from controllers.runs.runtimes import reports
+from controllers.runs.runtimes.base import JSON, Progress, Ref
+from controllers.runs.words import Condition, Phase, Reason
+
+MOST_MESSAGE: Final = 640
+_ENDINGS: Final = {
+    Phase.SUCCEEDED: Condition.SUCCEEDED,
+    Phase.FAILED: Condition.FAILED,
+    Phase.CANCELLED: Condition.CANCELLED,
+}
+Said: TypeAlias = tuple[bool, str, str]
+"""Of a condition: whether it holds, why as a word, why for people."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How a run stands; all of its status follows from this.
+
+    Attributes:
+        phase: In one word.
+        reason: Why, as a word.
+        message: Why, for people.
+        is_accepted: Whether its inputs were found and allowed; None where nobody has looked yet.
+        is_admitted: Whether it holds a slot.
+        is_duplicate: Whether another run has its idempotency key.
+        blocked_by: The limit that it waits for, or empty.
+        blocked_since: Since when.
+        attempt: Number of the latest attempt, 0 before the first.
+        next_attempt: When the next one may start, after one that failed.
+        ref: Of the attempt under way, or the last one.
+        progress: What the runtime says of it.
+        started: When the first attempt started.
+        ended: When the run ended.
+        spec_hash: Of the accepted inputs.
+        required: Parameters that the implementation needs.
+        missing: Those of them that are not set.
+    """
+
+    phase: Phase
+    reason: str
+    message: str = ""
+    is_accepted: bool | None = None
+    is_admitted: bool = False
+    is_duplicate: bool = False
+    blocked_by: str = ""
+    blocked_since: dt.datetime | None = None
+    attempt: int = 0
+    next_attempt: dt.datetime | None = None
+    ref: Ref | None = None
+    progress: Progress | None = None
+    started: dt.datetime | None = None
+    ended: dt.datetime | None = None
+    spec_hash: str = ""
+    required: Sequence[str] = ()
+    missing: Sequence[str] = ()
+
+
+def written(standing: Standing, run: views.Run, now: dt.datetime) -> dict[str, JSON] | None:
+    """The status to write (v1beta1); None where what is there says the same already."""
+    status = _status(standing, run, now)
+    return None if msgspec.convert(status, views.RunStatus) == run.status else status
+
+
+def time_text(when: dt.datetime) -> str:
+    """An instant as Kubernetes' Time: RFC 3339 in UTC, whole seconds."""
+    return when.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def time_of(text: str) -> dt.datetime | None:
+    """An instant that the API server wrote; None for an empty text."""
+    return dt.datetime.fromisoformat(text) if text else None
+
+
+def _status(standing: Standing, run: views.Run, now: dt.datetime) -> dict[str, JSON]:
+    fields = {
+        "observedGeneration": run.metadata.generation,
+        "phase": str(standing.phase),
+        "reason": str(standing.reason),
+        "message": standing.message[:MOST_MESSAGE],
+        "lastUpdateTime": time_text(now),
+        "conditions": [*_conditions(standing, run, now)],
+        "queue": _queue(standing),
+        "attempt": standing.attempt or None,
+        "nextAttemptTime": _text(standing.next_attempt),
+        "startTime": _text(standing.started),
+        "completionTime": _text(standing.ended),
+        "specHash": standing.spec_hash,
+        "runtimeRef": _runtime_ref(standing.ref, run),
+        "contract": _contract(standing),
+        **_progress(standing.progress),
+    }
+    return {name: value for name, value in fields.items() if value not in (None, "")}
+
+
+def _text(when: dt.datetime | None) -> str | None:
+    return time_text(when) if when else None
+
+
+def _queue(standing: Standing) -> JSON:
+    if not standing.blocked_by or standing.blocked_since is None:
+        return None
+    return {"blockedBy": standing.blocked_by, "since": time_text(standing.blocked_since)}
+
+
+def _runtime_ref(ref: Ref | None, run: views.Run) -> JSON:
+    if ref is None:
+        return None
+    fields = {
+        "type": run.spec.runtime.type,
+        "name": ref.name,
+        "namespace": ref.namespace,
+        "uid": ref.uid,
+        # A workflow's state is status.workflow.
+        "extra": {name: ref.extra[name] for name in ref.extra if name != "workflow"} or None,
+    }
+    return {name: value for name, value in fields.items() if value}
+
+
+def _contract(standing: Standing) -> JSON:
+    if not standing.required and not standing.missing:
+        return None
+    return {
+        "requiredParameters": [*standing.required],
+        "missingParameters": [*standing.missing],
+    }
+
+
+def _progress(progress: Progress | None) -> dict[str, JSON]:
+    if progress is None:
+        return {}
+    artifacts = [
+        {name: one[name] for name in ("name", "path", "key", "url") if one.get(name)}
+        for one in progress.artifacts[:50]
+    ]
+    return {
+        "runner": reports.runner(progress.runner),
+        "workflow": progress.workflow,
+        "artifacts": artifacts or None,
+    }
+
+
+# ------------------------------------------------------------------------------------ conditions
+
+
+def _conditions(standing: Standing, run: views.Run, now: dt.datetime) -> Iterator[dict[str, JSON]]:
+    """What is said, sorted by type; an instant stays while what it is about does."""
+    before = {one.type: one for one in run.status.conditions}
+    for name, (holds, reason, message) in sorted(_said(standing).items()):
+        status = "True" if holds else "False"
+        known = before.get(name)
+        is_same = known is not None and known.status == status
+        since = known.last_transition_time if known is not None and is_same else time_text(now)
+        yield {
+            "type": str(name),
+            "status": status,
+            "reason": str(reason),
+            "message": message[:MOST_MESSAGE],
+            "observedGeneration": run.metadata.generation,
+            "lastTransitionTime": since,
+        }
+
+
+def _said(standing: Standing) -> Mapping[Condition, Said]:
+    if standing.phase is Phase.TEMPLATE:
+        return {}
+    said: dict[Condition, Said] = {}
+    if standing.is_accepted is not None:
+        said[Condition.ACCEPTED] = _accepted(standing)
+    if standing.is_duplicate:
+        said[Condition.DUPLICATE] = (True, Reason.DUPLICATE, standing.message)
+    match standing.phase:
+        case Phase.PENDING:
+            said |= {
+                Condition.ADMITTED: (False, standing.reason, standing.message),
+                Condition.BLOCKED: (True, standing.reason, standing.message),
+            }
+        case Phase.RUNNING:
+            said |= {
+                Condition.ADMITTED: (True, Reason.SLOT_HELD, ""),
+                Condition.BLOCKED: (False, Reason.NOT_BLOCKED, ""),
+                Condition.IN_PROGRESS: (True, standing.reason, standing.message),
+            }
+        case _:
+            said |= _ending(standing)
+    return said
+
+
+def _accepted(standing: Standing) -> Said:
+    if standing.is_accepted:
+        return True, Reason.VALID, ""
+    return False, standing.reason, standing.message
+
+
+def _ending(standing: Standing) -> Mapping[Condition, Said]:
+    own = _ENDINGS[standing.phase]
+    return {
+        Condition.ADMITTED: (False, Reason.RELEASED, ""),
+        Condition.BLOCKED: (False, Reason.NOT_BLOCKED, ""),
+        Condition.IN_PROGRESS: (False, Reason.ENDED, ""),
+        **{
+            name: (name is own, standing.reason, standing.message if name is own else "")
+            for name in _ENDINGS.values()
+        },
+    }

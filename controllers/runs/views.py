@@ -1,0 +1,175 @@
+"""What of each object the controller keeps in memory. Pure.
+
+Runs are many, so that of a run only what decides is kept; the rest is read when it starts.
+"""
+
+from typing import Any, TypeVar
+
+import msgspec
+
+import crds
+from controllers import kube
+from crds import hub
+
+GROUP = crds.api.group
+
+
+def _resource(plural: str, kind: str) -> kube.Resource:
+    return kube.Resource(GROUP, hub.VERSION, plural, kind)
+
+
+RUNS = _resource("agentruns", "AgentRun")
+AGENTS = _resource("agents", "Agent")
+PROVIDERS = _resource("agentproviders", "AgentProvider")
+IMPLEMENTATIONS = _resource("implementationspecs", "ImplementationSpec")
+MEMORIES = _resource("memories", "Memory")
+JOBS = kube.Resource("batch", "v1", "jobs", "Job")
+PODS = kube.Resource("", "v1", "pods", "Pod")
+
+
+class _Part(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
+    """A part of a view."""
+
+
+class NameRef(_Part, frozen=True):
+    """The name of an object in the same namespace."""
+
+    name: str = ""
+
+
+class Implementation(_Part, frozen=True):
+    """What is to be built, as far as it is another object."""
+
+    spec_ref: NameRef = NameRef()
+
+
+class RuntimeType(_Part, frozen=True):
+    """Which runtime."""
+
+    type: str = ""
+
+
+class Retention(_Part, frozen=True):
+    """How long a run is kept once it has ended."""
+
+    ttl: str = ""
+    keep_forever: bool = False
+
+
+class RunSpec(_Part, frozen=True):
+    """What decides when and whether a run starts."""
+
+    agent_ref: NameRef = NameRef()
+    implementation: Implementation = Implementation()
+    runtime: RuntimeType = RuntimeType()
+    memory_ref: NameRef = NameRef()
+    idempotency_key: str = ""
+    purpose: str = ""
+    priority: int = 0
+    suspend: bool = False
+    cancel: bool = False
+    retention: Retention = Retention()
+
+
+class Condition(_Part, frozen=True):
+    """One aspect of a run's state."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    observed_generation: int = 0
+    last_transition_time: str = ""
+
+
+class Queue(_Part, frozen=True):
+    """Why a run waits for its turn."""
+
+    blocked_by: str = ""
+    since: str = ""
+
+
+class RuntimeRef(_Part, frozen=True):
+    """What the runtime calls the run."""
+
+    name: str = ""
+    namespace: str = ""
+    uid: str = ""
+    extra: dict[str, Any] = {}
+
+
+class RunStatus(_Part, frozen=True):
+    """What was written of the run before."""
+
+    conditions: tuple[Condition, ...] = ()
+    observed_generation: int = 0
+    phase: str = ""
+    reason: str = ""
+    message: str = ""
+    queue: Queue | None = None
+    attempt: int = 0
+    next_attempt_time: str = ""
+    runtime_ref: RuntimeRef | None = None
+    workflow: dict[str, Any] | None = None
+    start_time: str = ""
+    completion_time: str = ""
+    spec_hash: str = ""
+
+
+class Run(kube.Projection, frozen=True):
+    """An AgentRun."""
+
+    spec: RunSpec = RunSpec()
+    status: RunStatus = RunStatus()
+
+
+class Whole(kube.Projection, frozen=True):
+    """An Agent or AgentProvider, of which there are few, with all that it says."""
+
+    spec: dict[str, Any] = msgspec.field(default_factory=dict)
+
+
+class Named(kube.Projection, frozen=True):
+    """That an object exists, and in which version."""
+
+
+class JobCondition(_Part, frozen=True):
+    """One aspect of a Job's state."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+    last_transition_time: str = ""
+
+
+class JobSpec(_Part, frozen=True):
+    """Whether a Job may have pods."""
+
+    suspend: bool = False
+
+
+class JobStatus(_Part, frozen=True):
+    """How a Job's pods stand."""
+
+    conditions: tuple[JobCondition, ...] = ()
+    active: int = 0
+    ready: int = 0
+    terminating: int = 0
+    start_time: str = ""
+    completion_time: str = ""
+
+
+class Job(kube.Projection, frozen=True):
+    """A Job made for a run."""
+
+    spec: JobSpec = JobSpec()
+    status: JobStatus = JobStatus()
+
+
+V = TypeVar("V", bound=kube.Projection)
+
+
+def of(view: type[V], value: kube.JSON) -> V:
+    """A view of an object that was read or written by itself."""
+    return msgspec.convert(value, view)

@@ -1,0 +1,89 @@
+"""The words that statuses and Events use: phases, conditions, reasons. Pure."""
+
+import enum
+from typing import Final
+
+
+class Phase(enum.StrEnum):
+    """How a run stands, in one word."""
+
+    PENDING = "Pending"
+    RUNNING = "Running"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    TEMPLATE = "Template"
+
+
+ENDED: Final = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
+
+
+class Condition(enum.StrEnum):
+    """What is said of a run beside its phase."""
+
+    ACCEPTED = "Accepted"
+    """What it refers to is there and allowed; from now on its inputs cannot change."""
+    ADMITTED = "Admitted"
+    """It holds a slot."""
+    BLOCKED = "Blocked"
+    """Something keeps it from starting."""
+    IN_PROGRESS = "InProgress"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    DUPLICATE = "Duplicate"
+    """Another run has its idempotency key."""
+
+
+class Reason(enum.StrEnum):
+    """Why; a runtime's own reasons for a failure come beside these."""
+
+    # It waits.
+    CONCURRENCY_LIMIT = "ConcurrencyLimit"
+    SUSPENDED = "Suspended"
+    RETRYING = "Retrying"
+    WAITING_FOR_SLOT = "WaitingForSlot"
+    QUOTA_EXCEEDED = "QuotaExceeded"
+    MISSING_AGENT = "MissingAgent"
+    MISSING_PROVIDER = "MissingProvider"
+    MISSING_IMPLEMENTATION = "MissingImplementation"
+    MISSING_MEMORY = "MissingMemory"
+    MISSING_RUNTIME = "MissingRuntime"
+    # It goes on.
+    VALID = "Valid"
+    SLOT_HELD = "SlotHeld"
+    NOT_BLOCKED = "NotBlocked"
+    SUBMITTED = "Submitted"
+    RUNNING = "Running"
+    CANCELLING = "Cancelling"
+    # It has ended.
+    COMPLETED = "Completed"
+    ENDED = "Ended"
+    RELEASED = "SlotReleased"
+    CANCEL_REQUESTED = "CancelRequested"
+    RUNNER_CANCELLED = "RunnerCancelled"
+    TIMED_OUT = "TimedOut"
+    SUBMIT_FAILED = "SubmitFailed"
+    JOB_MISSING = "JobMissing"
+    SPEC_CHANGED = "SpecImmutableViolation"
+    DUPLICATE = "Duplicate"
+    SECRET_NOT_ALLOWED = "SecretNotAllowed"  # noqa: S105 - a word
+    SERVICE_ACCOUNT_NOT_ALLOWED = "ServiceAccountNotAllowed"
+    IMAGE_NOT_ALLOWED = "ImageNotAllowed"
+    LABEL_NOT_ALLOWED = "LabelNotAllowed"
+    SOURCE_NOT_ALLOWED = "ImplementationSourceProviderNotAllowed"
+    MISSING_REQUIRED_METADATA = "MissingRequiredMetadata"
+    MISSING_IMAGE = "MissingWorkloadImage"
+    TEMPLATE = "Template"
+
+
+class EventReason(enum.StrEnum):
+    """What Events tell of a run."""
+
+    SUBMITTED = "Submitted"
+    STARTED = "Started"
+    SUCCEEDED = "Succeeded"
+    FAILED = "Failed"
+    CANCELLED = "Cancelled"
+    BLOCKED = "Blocked"
+    RETRYING = "Retrying"

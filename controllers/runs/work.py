@@ -1,0 +1,357 @@
+"""From a run and what it refers to, the work that a runtime carries out; or why not. Pure.
+
+Policies were looked at when the run was created; they are looked at again here, because agents
+change, and because who writes past the webhooks must not get past them.
+"""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from controllers.runs import naming
+from controllers.runs.retries import Backoff
+from controllers.runs.runtimes.base import JSON, Work
+from controllers.runs.words import Reason
+from crds.admission import agentrun as agentrun_rules
+from crds.admission import policy
+from schemagen import Problem
+from schemagen.versions import steps
+
+RUNNER_SCHEMA: Final = "agents.proompteng.ai/runner/v1"
+# What every implementation may call its parameters; each fills only an empty target.
+ALIASES: Final = {
+    "repo": "repository",
+    "issueRepository": "repository",
+    "issue": "issueNumber",
+    "issueId": "issueNumber",
+    "issue_id": "issueNumber",
+    "issue_number": "issueNumber",
+    "title": "issueTitle",
+    "body": "issueBody",
+    "url": "issueUrl",
+    "baseBranch": "base",
+    "base_ref": "base",
+    "baseRef": "base",
+    "headBranch": "head",
+    "head_ref": "head",
+    "headRef": "head",
+    "codexStage": "stage",
+}
+EVENT_KEYS: Final = (
+    *("repository", "issueNumber", "issueTitle", "issueBody", "issueUrl", "base", "head", "stage"),
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Related:
+    """What a run refers to; None is what is not there.
+
+    Attributes:
+        agent: The Agent, whole.
+        provider: The AgentProvider of that agent.
+        implementation: The ImplementationSpec, or None where the task is written out.
+        memory: The Memory that the run or its agent names.
+    """
+
+    agent: JSON = None
+    provider: JSON = None
+    implementation: JSON = None
+    memory: JSON = None
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ready:
+    """The run can start.
+
+    Attributes:
+        work: Its first or next attempt.
+        spec_hash: Of all that may not change any more.
+        retries: After the first attempt.
+        backoff: Before each retry.
+        required: Parameters that the implementation needs.
+    """
+
+    work: Work
+    spec_hash: str
+    retries: int = 0
+    backoff: Backoff = dataclasses.field(default_factory=Backoff)
+    required: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Waiting:
+    """Something is missing that may still come."""
+
+    reason: Reason
+    message: str
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Refused:
+    """The run can never start as it is."""
+
+    reason: Reason
+    message: str
+    missing: tuple[str, ...] = ()
+
+
+Inputs: TypeAlias = Ready | Waiting | Refused
+
+
+def agent_name(run: JSON) -> str:
+    """The agent that a run names."""
+    return str(_at(run, "spec", "agentRef", "name") or "")
+
+
+def spec_hash(run: JSON) -> str:
+    """SHA-256 of what an accepted run keeps: all of its spec that may not change."""
+    spec = run.get("spec") or {}
+    kept = {name: spec[name] for name in spec if name not in agentrun_rules.MAY_CHANGE}
+    return naming.digest(kept)
+
+
+def prepare(
+    run: JSON, related: Related, attempt: int, settings: Mapping[str, JSON] | None = None
+) -> Inputs:
+    """The work of an attempt, or what keeps it from starting.
+
+    Args:
+        run: The AgentRun, whole (v1beta1).
+        related: What it refers to.
+        attempt: From 1.
+        settings: The operator's, as ``webhooks serve --settings`` reads them.
+    """
+    missing = _missing(run, related)
+    if missing is not None:
+        return missing
+    spec, agent = run["spec"], related.agent
+    rules = (settings or {}).get("policy", {})
+    refused = _refused(run, spec, agent, rules)
+    if refused is not None:
+        return refused
+    task = _task(spec, related)
+    source = _at(task, "source", "provider")
+    allowed = _at(agent, "spec", "policy", "sourceProviders") or {}
+    if allowed.get("mode") == "AllowListed" and source not in (allowed.get("allowed") or ()):
+        return Refused(
+            Reason.SOURCE_NOT_ALLOWED,
+            f"expected a task from one of {allowed.get('allowed') or []}, which agent "
+            f"{agent_name(run)!r} allows, got one from {source!r}",
+        )
+    inputs = _inputs(task, spec.get("parameters") or ())
+    required = tuple(_at(task, "contract", "requiredParameters") or ())
+    lacking = tuple(name for name in required if not inputs.get(name))
+    if lacking:
+        return Refused(
+            Reason.MISSING_REQUIRED_METADATA,
+            f"expected parameters {', '.join(required)}, which the implementation needs; "
+            f"missing: {', '.join(lacking)}",
+            lacking,
+        )
+    work = _work(run, related, task, inputs, attempt)
+    retry = _at(agent, "spec", "runDefaults", "retry") or {}
+    retries, backoff = int(retry.get("limit") or 0), _backoff(retry.get("backoff"))
+    return Ready(work, spec_hash(run), retries, backoff, required)
+
+
+# ------------------------------------------------------------------ what is missing or refused
+
+
+def _missing(run: JSON, related: Related) -> Waiting | Refused | None:
+    """The first reference that leads nowhere; it may still be created."""
+    name = agent_name(run)
+    if related.agent is None:
+        return Waiting(Reason.MISSING_AGENT, f"expected Agent {name!r}, which is not there yet")
+    provider = _at(related.agent, "spec", "providerRef", "name")
+    if related.provider is None:
+        return Waiting(
+            Reason.MISSING_PROVIDER,
+            f"expected AgentProvider {provider!r} of agent {name!r}, which is not there yet",
+        )
+    implementation = _at(run, "spec", "implementation") or {}
+    reference = _at(implementation, "specRef", "name")
+    if reference and related.implementation is None:
+        return Waiting(
+            Reason.MISSING_IMPLEMENTATION,
+            f"expected ImplementationSpec {reference!r}, which is not there yet",
+        )
+    memory = memory_name(run, related.agent)
+    if memory and related.memory is None:
+        return Waiting(Reason.MISSING_MEMORY, f"expected Memory {memory!r}, which is not there yet")
+    return None
+
+
+def memory_name(run: JSON, agent: JSON) -> str:
+    """The memory that a run uses: its own, or its agent's; empty if neither names one."""
+    found = _at(run, "spec", "memoryRef", "name") or _at(agent, "spec", "memoryRef", "name")
+    return str(found or "")
+
+
+def _refused(run: JSON, spec: JSON, agent: JSON, rules: JSON) -> Refused | None:
+    """The first thing that the operator's policy or the agent's does not allow."""
+    checks: tuple[tuple[Reason, Iterator[Problem]], ...] = (
+        (Reason.LABEL_NOT_ALLOWED, policy.label_problems(run, rules)),
+        (Reason.IMAGE_NOT_ALLOWED, policy.image_problems(spec, rules)),
+        (Reason.SECRET_NOT_ALLOWED, policy.secret_problems(spec, rules, agent)),
+        (Reason.SERVICE_ACCOUNT_NOT_ALLOWED, policy.account_problems(spec, agent)),
+    )
+    for reason, problems in checks:
+        found = next(problems, None)
+        if found is not None:
+            return Refused(reason, f"{found.message}, at {found.path}")
+    return None
+
+
+# -------------------------------------------------------------------------------- the work itself
+
+
+def _task(spec: JSON, related: Related) -> JSON:
+    """What is to be built: written out, or by reference."""
+    inline = _at(spec, "implementation", "inline")
+    if inline is not None:
+        return inline
+    return _at(related.implementation, "spec") or {}
+
+
+def _inputs(task: JSON, parameters: Sequence[JSON]) -> dict[str, str]:
+    """The parameters, what the source of the task says, and what aliases make of both."""
+    given = {one["name"]: str(one.get("value") or "") for one in parameters}
+    source = task.get("source") or {}
+    where, _, number = str(source.get("externalId") or "").partition("#")
+    derived = {"issueTitle": task.get("summary"), "issueUrl": source.get("url")}
+    if source.get("provider") == "GitHub" and number:
+        derived |= {"repository": where, "issueNumber": number}
+    aliases = [*ALIASES.items()]
+    aliases += [(one["from"], one["to"]) for one in _at(task, "contract", "aliases") or ()]
+    for name, to in aliases:
+        if given.get(name) and not given.get(to):
+            given[to] = given[name]
+    for name, value in derived.items():
+        if value and not given.get(name):
+            given[name] = str(value)
+    return given
+
+
+def _work(run: JSON, related: Related, task: JSON, inputs: Mapping[str, str], attempt: int) -> Work:
+    spec, metadata = run["spec"], run["metadata"]
+    defaults = _at(related.agent, "spec", "runDefaults") or {}
+    provider = _at(related.provider, "spec") or {}
+    provider_name = _at(related.agent, "spec", "providerRef", "name")
+    prompt = defaults.get("systemPrompt")
+    inline = _at(prompt, "inline")
+    goal = spec.get("goal")
+    return Work(
+        namespace=metadata["namespace"],
+        run=metadata["name"],
+        uid=metadata["uid"],
+        attempt=attempt,
+        spec=spec,
+        provider=provider,
+        run_json=_present(
+            {
+                "provider": provider_name,
+                "agentRun": {key: metadata[key] for key in ("name", "uid", "namespace")},
+                "implementation": task,
+                "parameters": dict(inputs),
+                "memory": _memory(related.memory),
+                "artifacts": provider.get("outputArtifacts") or [],
+                "vcs": spec.get("vcs"),
+                "goal": goal,
+                "systemPrompt": inline,
+                "prompt": task.get("text"),
+                **{key: inputs.get(key) for key in EVENT_KEYS},
+            }
+        ),
+        runner_json=_runner_json(str(provider_name), provider, inputs, related.agent, spec),
+        system_prompt=prompt,
+        system_prompt_hash=naming.sha256(inline) if inline else "",
+        timeout_seconds=seconds(defaults.get("timeout")) or None,
+    )
+
+
+def _runner_json(
+    provider_name: str,
+    provider: JSON,
+    inputs: Mapping[str, str],
+    agent: JSON,
+    spec: JSON,
+) -> dict[str, JSON]:
+    """What the agent-runner reads; see docs/runner.md."""
+    adapter = provider.get("adapter") or {}
+    is_exec = adapter.get("type") == "Exec"
+    settings = (
+        {"exec": _exec(adapter.get("exec") or {}, provider)}
+        if is_exec
+        else {"codex": _codex(adapter.get("codexAppServer") or {})}
+    )
+    env = {one["name"]: one.get("value") or "" for one in _at(agent, "spec", "env") or ()}
+    return _present(
+        {
+            "schemaVersion": RUNNER_SCHEMA,
+            "provider": provider_name,
+            "inputs": {**env, **inputs},
+            "goal": spec.get("goal"),
+            "artifacts": _present(
+                {"logRetentionSeconds": seconds(_at(spec, "runtime", "logRetention"))}
+            ),
+            "providerSpec": {"outputArtifacts": provider.get("outputArtifacts") or []},
+            "adapter": {"type": "exec" if is_exec else "codex-app-server", **settings},
+        }
+    )
+
+
+def _exec(settings: JSON, provider: JSON) -> dict[str, JSON]:
+    """The exec adapter's settings; what is absent is the provider's."""
+    runner = provider.get("runner") or {}
+    env = settings.get("env") or ()
+    return _present(
+        {
+            "binary": settings.get("binary") or runner.get("command"),
+            "args": settings.get("args") or runner.get("args") or [],
+            "env": {one["name"]: one["value"] for one in env},
+            "files": settings.get("files") or [],
+            "outputArtifacts": settings.get("outputArtifacts") or [],
+        }
+    )
+
+
+def _codex(settings: JSON) -> dict[str, JSON]:
+    """The app server's settings; the runner counts its patience in milliseconds."""
+    patience = seconds(settings.get("bootstrapTimeout"))
+    kept = {name: settings[name] for name in settings if name != "bootstrapTimeout"}
+    return _present({**kept, "bootstrapTimeoutMs": patience and patience * 1000})
+
+
+def _memory(memory: JSON) -> JSON:
+    if memory is None:
+        return None
+    spec = memory.get("spec") or {}
+    return {"type": spec.get("type"), "connectionRef": _at(spec, "connection", "secretKeyRef")}
+
+
+def _backoff(given: JSON) -> Backoff:
+    """An agent's backoff; what is absent is as documented there."""
+    whole, chosen = Backoff(), given or {}
+    return Backoff(
+        seconds(chosen.get("base")) or whole.base_seconds,
+        seconds(chosen.get("max")) or whole.max_seconds,
+        chosen.get("jitterPercent", whole.jitter * 100) / 100,
+    )
+
+
+def seconds(duration: JSON) -> int | None:
+    """The seconds of a duration such as ``1h30m``; None for what is none."""
+    return steps.seconds_of(duration) if isinstance(duration, str) else None
+
+
+def _present(fields: Mapping[str, JSON]) -> dict[str, JSON]:
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def _at(value: JSON, *names: str) -> Any:
+    """A value some members down; None where one of them is not there."""
+    for name in names:
+        if not isinstance(value, Mapping):
+            return None
+        value = value.get(name)
+    return value
