@@ -115,7 +115,9 @@ class Manager:
             sleep=self._sleep,
         )
         admitter = Admitter(
-            ledger.Book(self._client, (self._options.home, LEDGER), dice=self._dice),
+            ledger.Book(
+                self._client, (self._options.home, LEDGER), self._options.limits, dice=self._dice
+            ),
             self._options.limits,
             reaper.survey,
             lambda key: self.queue.add(key, priority=kube.FOLLOWED),

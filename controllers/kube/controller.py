@@ -53,3 +53,5 @@ async def _work(queue: Queue[K], look: Callable[[K], Awaitable[float | None]]) -
                 queue.add(key, after_seconds=seconds)
         finally:
             queue.done(key)
+        # A look that waits for nothing, and wants to look again at once, must not starve the rest.
+        await asyncio.sleep(0)

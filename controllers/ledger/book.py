@@ -7,7 +7,7 @@ from typing import Final, TypeVar
 
 from controllers import kube
 from controllers.ledger import stored
-from controllers.ledger.admission import Ledger
+from controllers.ledger.admission import Ledger, Limits
 
 ATTEMPTS: Final = 10
 # After a conflict, up to so long and each time up to twice as long: who is slower gets its turn.
@@ -26,6 +26,7 @@ class Book:
     Args:
         client: May get, create and replace the ConfigMap.
         place: Its namespace and name.
+        limits: Those that are kept; told beside the ledger.
         dice: A random number from 0 to 1.
     """
 
@@ -33,11 +34,12 @@ class Book:
         self,
         client: kube.Client,
         place: tuple[str, str],
+        limits: Limits,
         *,
         dice: Callable[[], float] = random.random,
     ) -> None:
-        self._client, self._dice = client, dice
-        self._namespace, self._name = place
+        self._client, self._limits, self._dice = client, limits, dice
+        self._place = self._namespace, self._name = place
 
     async def begin(self, ledger: Ledger) -> bool:
         """Write a first ledger, unless there is one; whether it was written.
@@ -46,7 +48,7 @@ class Book:
             ledger: With all runs that may have a Job, live or about to be made: a ledger that was
                 lost may only be rebuilt from what the API server itself lists, not from a cache.
         """
-        body = stored.config_map(ledger, self._namespace, self._name)
+        body = stored.config_map(ledger, self._limits, self._place)
         try:
             await self._client.create(kube.CONFIG_MAPS, body)
         except kube.AlreadyExistsError:
@@ -96,9 +98,9 @@ class Book:
             found = await self._get()
             before = stored.read(found)
             after, decision = decide(before)
-            if after == before:
+            if after == before and stored.limits(found) == self._limits:
                 return decision
-            body = stored.config_map(after, self._namespace, self._name, found["metadata"])
+            body = stored.config_map(after, self._limits, self._place, found["metadata"])
             try:
                 await self._client.replace(kube.CONFIG_MAPS, body)
             except kube.ConflictError:

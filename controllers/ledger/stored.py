@@ -14,9 +14,13 @@ from typing import Any, Final
 
 import msgspec
 
-from controllers.ledger.admission import Ledger, Slot
+from controllers.ledger.admission import Ledger, Limits, Slot
 
 KEY: Final = "ledger.json"
+LIMITS: Final = "agents.proompteng.ai/limits"
+"""The annotation with the limits that whoever wrote it last keeps, for who explains:
+``{"namespace": 10, "agent": 5, "cluster": 100}``.
+"""
 
 
 class CorruptError(Exception):
@@ -30,18 +34,31 @@ class _Written(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def config_map(
-    ledger: Ledger, namespace: str, name: str, metadata: Mapping[str, Any] | None = None
+    ledger: Ledger, limits: Limits, place: tuple[str, str], before: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The ConfigMap; ``metadata`` is that of the one it replaces, with its resourceVersion."""
+    """The ConfigMap; ``before`` is the metadata of the one it replaces, with its resourceVersion."""
     slots = {uid: dataclasses.astuple(slot) for uid, slot in ledger.slots.items()}
     written = _Written(slots, ledger.turn, dict(ledger.deficits))
-    before = metadata or {"name": name, "namespace": namespace}
+    namespace, name = place
+    metadata = dict(before or {"name": name, "namespace": namespace})
+    metadata.pop("managedFields", None)
+    told = msgspec.json.encode(dataclasses.asdict(limits)).decode()
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), LIMITS: told}
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
-        "metadata": {key: value for key, value in before.items() if key != "managedFields"},
+        "metadata": metadata,
         "data": {KEY: msgspec.json.encode(written).decode()},
     }
+
+
+def limits(found: Mapping[str, Any]) -> Limits | None:
+    """The limits that are kept; None where a ConfigMap does not say."""
+    told = (found["metadata"].get("annotations") or {}).get(LIMITS, "")
+    try:
+        return msgspec.json.decode(told, type=Limits)
+    except (msgspec.MsgspecError, ValueError):
+        return None
 
 
 def read(found: Mapping[str, Any]) -> Ledger:

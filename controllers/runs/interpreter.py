@@ -196,14 +196,16 @@ class Interpreter:
     async def _related(
         self, whole: JSON, agent: views.Whole | None, provider: views.Whole | None
     ) -> work.Related:
-        namespace, spec = whole["metadata"]["namespace"], whole["spec"]
-        reference = ((spec.get("implementation") or {}).get("specRef") or {}).get("name")
+        namespace = whole["metadata"]["namespace"]
         agent_json = {"spec": agent.spec} if agent else None
         memory = work.memory_name(whole, agent_json)
         return work.Related(
             agent=agent_json,
             provider={"spec": provider.spec} if provider else None,
-            implementation=await self._get(views.IMPLEMENTATIONS, namespace, reference),
+            implementations={
+                name: await self._get(views.IMPLEMENTATIONS, namespace, name)
+                for name in work.implementation_names(whole)
+            },
             memory=await self._get(views.MEMORIES, namespace, memory),
         )
 

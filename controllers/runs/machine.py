@@ -390,7 +390,7 @@ def _running(seen: Observed, now: dt.datetime) -> Plan:
     )
     has_begun = reason is Reason.RUNNING and run.status.reason != Reason.RUNNING
     events = (Event(EventReason.STARTED, _started_note(seen)),) if has_begun else ()
-    seconds = _earlier(progress.look_again_seconds, deadline, now)
+    seconds = _earlier(progress.look_again_seconds, None if is_late else deadline, now)
     return Plan(standing=standing, events=events, look_again_seconds=seconds)
 
 

@@ -49,13 +49,13 @@ class Related:
     Attributes:
         agent: The Agent, whole.
         provider: The AgentProvider of that agent.
-        implementation: The ImplementationSpec, or None where the task is written out.
+        implementations: By name, the ImplementationSpecs that the run and its steps name.
         memory: The Memory that the run or its agent names.
     """
 
     agent: JSON = None
     provider: JSON = None
-    implementation: JSON = None
+    implementations: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
     memory: JSON = None
 
 
@@ -129,29 +129,85 @@ def prepare(
     refused = _refused(run, spec, agent, rules)
     if refused is not None:
         return refused
+    pieces = [_piece(name, own, related) for name, own in _steps(spec)]
+    for piece in pieces:
+        refused = _piece_refused(run, agent, piece)
+        if refused is not None:
+            return refused
+    works = [_work(run, related, piece, attempt) for piece in pieces]
+    whole = works[0]
+    if pieces[0].step:
+        own = _piece("", spec, related)
+        whole = dataclasses.replace(_work(run, related, own, attempt), steps=tuple(works))
+    retry = _at(agent, "spec", "runDefaults", "retry") or {}
+    retries, backoff = int(retry.get("limit") or 0), _backoff(retry.get("backoff"))
+    required = {name: None for piece in pieces for name in piece.required}
+    return Ready(whole, spec_hash(run), retries, backoff, tuple(required))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Piece:
+    """A run, or a step of it: the spec that holds for it, its task, and its inputs."""
+
+    step: str
+    spec: JSON
+    task: JSON
+    inputs: Mapping[str, str]
+
+    @property
+    def required(self) -> tuple[str, ...]:
+        return tuple(_at(self.task, "contract", "requiredParameters") or ())
+
+
+def implementation_names(run: JSON) -> tuple[str, ...]:
+    """The ImplementationSpecs that a run and its steps name."""
+    spec = run.get("spec") or {}
+    named = (
+        _at(own, "implementation", "specRef", "name") for _, own in (("", spec), *_steps(spec))
+    )
+    return tuple({str(name): None for name in named if name})
+
+
+def _steps(spec: JSON) -> list[tuple[str, JSON]]:
+    """What is to be carried out: the steps of a workflow, or the run as one."""
+    steps = _at(spec, "runtime", "workflow", "steps")
+    if _at(spec, "runtime", "type") != "Workflow" or not steps:
+        return [("", spec)]
+    return [(step["name"], _merged(spec, step)) for step in steps]
+
+
+def _merged(spec: JSON, step: JSON) -> JSON:
+    """The run's spec with a step's own settings, which go first."""
+    own = {name: step[name] for name in ("implementation", "workload") if step.get(name)}
+    parameters = {one["name"]: one for one in spec.get("parameters") or ()}
+    parameters |= {one["name"]: one for one in step.get("parameters") or ()}
+    return {**spec, **own, "parameters": [*parameters.values()]}
+
+
+def _piece(step: str, spec: JSON, related: Related) -> _Piece:
     task = _task(spec, related)
-    source = _at(task, "source", "provider")
+    return _Piece(step, spec, task, _inputs(task, spec.get("parameters") or ()))
+
+
+def _piece_refused(run: JSON, agent: JSON, piece: _Piece) -> Refused | None:
+    """A task from a source that the agent does not allow, or without what it needs."""
+    at = f" of step {piece.step!r}" if piece.step else ""
+    source = _at(piece.task, "source", "provider")
     allowed = _at(agent, "spec", "policy", "sourceProviders") or {}
     if allowed.get("mode") == "AllowListed" and source not in (allowed.get("allowed") or ()):
         return Refused(
             Reason.SOURCE_NOT_ALLOWED,
-            f"expected a task from one of {allowed.get('allowed') or []}, which agent "
+            f"expected a task{at} from one of {allowed.get('allowed') or []}, which agent "
             f"{agent_name(run)!r} allows, got one from {source!r}",
         )
-    inputs = _inputs(task, spec.get("parameters") or ())
-    required = tuple(_at(task, "contract", "requiredParameters") or ())
-    lacking = tuple(name for name in required if not inputs.get(name))
-    if lacking:
-        return Refused(
-            Reason.MISSING_REQUIRED_METADATA,
-            f"expected parameters {', '.join(required)}, which the implementation needs; "
-            f"missing: {', '.join(lacking)}",
-            lacking,
-        )
-    work = _work(run, related, task, inputs, attempt)
-    retry = _at(agent, "spec", "runDefaults", "retry") or {}
-    retries, backoff = int(retry.get("limit") or 0), _backoff(retry.get("backoff"))
-    return Ready(work, spec_hash(run), retries, backoff, required)
+    lacking = tuple(name for name in piece.required if not piece.inputs.get(name))
+    if not lacking:
+        return None
+    message = (
+        f"expected parameters {', '.join(piece.required)}, which the implementation{at} needs; "
+        f"missing: {', '.join(lacking)}"
+    )
+    return Refused(Reason.MISSING_REQUIRED_METADATA, message, lacking)
 
 
 # ------------------------------------------------------------------ what is missing or refused
@@ -168,13 +224,12 @@ def _missing(run: JSON, related: Related) -> Waiting | Refused | None:
             Reason.MISSING_PROVIDER,
             f"expected AgentProvider {provider!r} of agent {name!r}, which is not there yet",
         )
-    implementation = _at(run, "spec", "implementation") or {}
-    reference = _at(implementation, "specRef", "name")
-    if reference and related.implementation is None:
-        return Waiting(
-            Reason.MISSING_IMPLEMENTATION,
-            f"expected ImplementationSpec {reference!r}, which is not there yet",
-        )
+    for reference in implementation_names(run):
+        if related.implementations.get(reference) is None:
+            return Waiting(
+                Reason.MISSING_IMPLEMENTATION,
+                f"expected ImplementationSpec {reference!r}, which is not there yet",
+            )
     memory = memory_name(run, related.agent)
     if memory and related.memory is None:
         return Waiting(Reason.MISSING_MEMORY, f"expected Memory {memory!r}, which is not there yet")
@@ -210,7 +265,8 @@ def _task(spec: JSON, related: Related) -> JSON:
     inline = _at(spec, "implementation", "inline")
     if inline is not None:
         return inline
-    return _at(related.implementation, "spec") or {}
+    reference = _at(spec, "implementation", "specRef", "name")
+    return _at(related.implementations.get(reference), "spec") or {}
 
 
 def _inputs(task: JSON, parameters: Sequence[JSON]) -> dict[str, str]:
@@ -232,8 +288,8 @@ def _inputs(task: JSON, parameters: Sequence[JSON]) -> dict[str, str]:
     return given
 
 
-def _work(run: JSON, related: Related, task: JSON, inputs: Mapping[str, str], attempt: int) -> Work:
-    spec, metadata = run["spec"], run["metadata"]
+def _work(run: JSON, related: Related, piece: _Piece, attempt: int) -> Work:
+    spec, metadata, task, inputs = piece.spec, run["metadata"], piece.task, piece.inputs
     defaults = _at(related.agent, "spec", "runDefaults") or {}
     provider = _at(related.provider, "spec") or {}
     provider_name = _at(related.agent, "spec", "providerRef", "name")
@@ -266,6 +322,7 @@ def _work(run: JSON, related: Related, task: JSON, inputs: Mapping[str, str], at
         system_prompt=prompt,
         system_prompt_hash=naming.sha256(inline) if inline else "",
         timeout_seconds=seconds(defaults.get("timeout")) or None,
+        step=piece.step,
     )
 
 

@@ -90,8 +90,8 @@ class Work:
         system_prompt: Where it comes from: a SystemPrompt of v1beta1's Agent, or None.
         system_prompt_hash: SHA-256 in hex of an inline one, or empty.
         timeout_seconds: How long it may take; None is without limit.
-        defaults: The controller's: image, service account, resources.
         step: Name of the workflow's step, empty otherwise.
+        steps: Of a workflow, one piece of work for each step, in order.
     """
 
     namespace: str
@@ -106,6 +106,7 @@ class Work:
     system_prompt_hash: str = ""
     timeout_seconds: float | None = None
     step: str = ""
+    steps: tuple["Work", ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -81,3 +81,20 @@ async def test_key_that_fails_is_tried_again_and_holds_up_no_other(
 
     assert (3, 1, 3) == (looked.count("bad"), looked.count("good"), looked.count("again"))
     assert 2 == caplog.text.count("bad failed, again in")
+
+
+async def test_key_that_is_always_due_leaves_time_for_others() -> None:
+    queue: kube.Queue[str] = kube.Queue()
+    queue.add("busy")
+
+    async def look(key: str) -> float | None:
+        del key
+        return 0.0
+
+    task = asyncio.create_task(kube.reconcile(queue, look, workers=1))
+    async with asyncio.timeout(SECONDS):
+        for _ in range(10):
+            await asyncio.sleep(0.001)
+        task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await task

@@ -20,7 +20,15 @@ LEDGERS = strategies.builds(
     Ledger,
     strategies.dictionaries(
         NAMES,
-        strategies.builds(Slot, NAMES, NAMES, strategies.integers(0, 9), strategies.floats(0, 2e9)),
+        strategies.builds(
+            Slot,
+            NAMES,
+            NAMES,
+            strategies.integers(0, 9),
+            strategies.floats(0, 2e9),
+            NAMES,
+            strategies.integers(1, 9),
+        ),
     ),
     NAMES,
     strategies.dictionaries(NAMES, strategies.floats(0, 9)),
@@ -35,7 +43,7 @@ async def client(api_server: Any) -> AsyncIterator[kube.Client]:
 
 @pytest.fixture
 async def opened(client: kube.Client) -> AsyncIterator[book.Book]:
-    found = book.Book(client, ("default", "ledger"))
+    found = book.Book(client, ("default", "ledger"), LIMITS)
     assert await found.begin(Ledger())
     yield found
     await client.delete(kube.CONFIG_MAPS, "ledger", namespace="default")
@@ -43,7 +51,10 @@ async def opened(client: kube.Client) -> AsyncIterator[book.Book]:
 
 @hypothesis.given(LEDGERS)
 def test_what_is_written_is_read_again(ledger: Ledger) -> None:
-    assert ledger == stored.read(stored.config_map(ledger, "agents", "ledger"))
+    written = stored.config_map(ledger, LIMITS, ("agents", "ledger"))
+
+    assert ledger == stored.read(written)
+    assert LIMITS == stored.limits(written)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +110,7 @@ async def test_three_that_admit_and_free_at_once_stay_within_limits(client: kube
         for number in range(60)
     }
     listing = await client.list(kube.CONFIG_MAPS, namespace="default")
-    books = [book.Book(client, ("default", "ledger")) for _ in range(3)]
+    books = [book.Book(client, ("default", "ledger"), LIMITS) for _ in range(3)]
     seen: list[Ledger] = []
 
     async with asyncio.timeout(60):
@@ -123,7 +134,7 @@ async def test_three_that_admit_and_free_at_once_stay_within_limits(client: kube
 
 
 async def test_ledger_that_is_not_there_admits_nobody(client: kube.Client) -> None:
-    lost = book.Book(client, ("default", "lost"))
+    lost = book.Book(client, ("default", "lost"), LIMITS)
 
     with pytest.raises(kube.NotFoundError):
         await lost.change(lambda ledger: (ledger, None))

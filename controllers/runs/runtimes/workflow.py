@@ -1,0 +1,166 @@
+"""The runtime ``Workflow``: steps, each carried out by another runtime. Shell: that runtime.
+
+Steps have keys of their own below the run's, so that whatever holds for one piece of work holds for
+each of them: it starts once, and what was cancelled does not start any more.
+"""
+
+import dataclasses
+import datetime as dt
+import random
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from controllers.runs.runtimes import workflow_steps
+from controllers.runs.runtimes.base import (
+    JSON,
+    Code,
+    Key,
+    Progress,
+    Ref,
+    Runtime,
+    RuntimeFault,
+    Stage,
+    Work,
+)
+from controllers.runs.runtimes.workflow_steps import Decision, Piece
+
+
+class WorkflowRuntime:
+    """Carries out steps, one after the other or side by side.
+
+    Args:
+        inner: Carries out a step.
+        now: Aware UTC time.
+        dice: A random number from 0 to 1.
+    """
+
+    type = "Workflow"
+
+    def __init__(
+        self,
+        inner: Runtime,
+        *,
+        now: Callable[[], dt.datetime],
+        dice: Callable[[], float] = random.random,
+    ) -> None:
+        self._inner, self._now, self._dice = inner, now, dice
+        self.is_collected = inner.is_collected
+
+    def ref(self, key: Key, work: Work) -> Ref:
+        """Named as its first step's work."""
+        first = self._inner.ref(f"{key}/0.1.1", work)
+        return dataclasses.replace(first, type=self.type, key=key, work=work)
+
+    async def submit(self, key: Key, work: Work) -> Ref:
+        """Start the first steps."""
+        if not work.steps:
+            raise RuntimeFault(
+                Code.TERMINAL, "expected steps at spec.runtime.workflow.steps, got none"
+            )
+        ref = self.ref(key, work)
+        decision = await self._go_on(ref, None, {})
+        return _with_state(ref, decision.state)
+
+    async def status(self, ref: Ref) -> Progress:
+        """Look at the steps that run, and start those that follow."""
+        state = ref.extra.get("workflow")
+        if not ref.work.steps:
+            raise RuntimeFault(
+                Code.RETRYABLE, "expected what the steps refer to, which is not there any more"
+            )
+        if state is None:
+            return await self._unwritten(ref)
+        seen = await self._seen(ref, workflow_steps.under_way(state))
+        decision = await self._go_on(ref, state, seen)
+        return self._progress(ref, decision, seen)
+
+    async def cancel(self, ref: Ref) -> None:
+        """Cancel what runs, and whatever a late submission would start next."""
+        state = ref.extra.get("workflow")
+        running = workflow_steps.under_way(state)
+        seen = await self._seen(ref, running)
+        following = self._decide(ref, state, seen).start if ref.work.steps else ()
+        for piece in (*running, *following):
+            await self._inner.cancel(self._ref_of(ref, piece))
+
+    # ------------------------------------------------------------------------------ one look
+
+    async def _unwritten(self, ref: Ref) -> Progress:
+        """How a workflow stands of which nothing was written yet: as its first step does."""
+        first = await self._inner.status(self._ref_of(ref, Piece(0, 1, 1)))
+        if first.stage in {Stage.MISSING, Stage.CANCELLED, Stage.CANCELLING}:
+            return dataclasses.replace(first, ref=None)
+        decision = await self._go_on(ref, None, {})
+        return self._progress(ref, decision, {})
+
+    async def _go_on(
+        self, ref: Ref, state: Mapping[str, JSON] | None, seen: Mapping[Piece, Progress]
+    ) -> Decision:
+        decision = self._decide(ref, state, seen)
+        for piece in decision.cancel:
+            await self._inner.cancel(self._ref_of(ref, piece))
+        for piece in decision.start:
+            submitted = await self._inner.submit(piece.key(ref.key), _work(ref, piece, state))
+            # What the state says of a step's Job is where its logs are.
+            decision.state["steps"][piece.index]["jobRef"] = {
+                "name": submitted.name,
+                "namespace": submitted.namespace,
+                **({"uid": submitted.uid} if submitted.uid else {}),
+            }
+        return decision
+
+    def _decide(
+        self, ref: Ref, state: Mapping[str, JSON] | None, seen: Mapping[Piece, Progress]
+    ) -> Decision:
+        given: Any = (ref.work.spec.get("runtime") or {}).get("workflow") or {}
+        return workflow_steps.decide(
+            workflow_steps.read(given.get("steps") or ()),
+            given.get("parallelism") or 1,
+            state,
+            seen,
+            now=self._now(),
+            dice=self._dice(),
+        )
+
+    async def _seen(self, ref: Ref, pieces: tuple[Piece, ...]) -> dict[Piece, Progress]:
+        return {piece: await self._inner.status(self._ref_of(ref, piece)) for piece in pieces}
+
+    def _ref_of(self, ref: Ref, piece: Piece) -> Ref:
+        steps = ref.work.steps
+        work = steps[piece.index] if piece.index < len(steps) else ref.work
+        return self._inner.ref(piece.key(ref.key), work)
+
+    def _progress(self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]) -> Progress:
+        look_again = None
+        if decision.look_again is not None:
+            look_again = max(0.0, (decision.look_again - self._now()).total_seconds())
+        is_waiting = decision.stage is Stage.RUNNING and not decision.start and bool(seen)
+        is_pending = is_waiting and all(one.stage is Stage.PENDING for one in seen.values())
+        artifacts = [
+            {**one, "name": f"{ref.work.steps[piece.index].step}/{one['name']}"}
+            for piece, progress in seen.items()
+            for one in progress.artifacts
+        ]
+        return Progress(
+            stage=Stage.PENDING if is_pending else decision.stage,
+            reason=decision.reason,
+            message=decision.message,
+            code=Code.RETRYABLE if decision.stage is Stage.FAILED else None,
+            artifacts=artifacts,
+            ref=_with_state(ref, decision.state),
+            workflow=decision.state,
+            look_again_seconds=look_again,
+        )
+
+
+def _with_state(ref: Ref, state: Mapping[str, JSON]) -> Ref:
+    return dataclasses.replace(ref, extra={**ref.extra, "workflow": state})
+
+
+def _work(ref: Ref, piece: Piece, state: Mapping[str, JSON] | None) -> Work:
+    """A step's work; an iteration finds its number and what the one before it left."""
+    step = ref.work.steps[piece.index]
+    listed = (state or {}).get("steps") or ()
+    known = listed[piece.index] if piece.index < len(listed) else {}
+    loop = {"iteration": piece.iteration, "control": (known.get("loop") or {}).get("lastControl")}
+    return dataclasses.replace(step, run_json={**step.run_json, "step": step.step, "loop": loop})

@@ -1,0 +1,457 @@
+"""What is planned for a run: case by case, and along all ways that a run may take."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import settings, strategies
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from controllers.runs import machine, statuses, work
+from controllers.runs.machine import Claim, Do, Fault
+from controllers.runs.runtimes.base import Code, Progress, Stage
+from controllers.runs.words import EventReason, Phase, Reason
+from crds import hub
+from tests.support.run_world import NOW, World, observed, related, run
+
+
+def said(status: dict[str, Any]) -> dict[str, str]:
+    return {one["type"]: f"{one['status']} {one['reason']}" for one in status["conditions"]}
+
+
+RUNNING = {
+    "phase": "Running",
+    "reason": "Submitted",
+    "attempt": 1,
+    "observedGeneration": 1,
+    "startTime": "2026-11-28T12:00:00Z",
+}
+
+
+def test_run_is_submitted_and_succeeds() -> None:
+    world = World()
+    first = world.look()
+    world.has_slot = True
+    world.look()
+    world.end(Stage.SUCCEEDED)
+    world.look()
+
+    assert first.wants_slot
+    assert not world.has_slot
+    assert ["Running", "Succeeded"] == [one["phase"] for one in world.statuses]
+    assert {
+        "Accepted": "True Valid",
+        "Admitted": "False SlotReleased",
+        "Blocked": "False NotBlocked",
+        "Cancelled": "False Completed",
+        "Failed": "False Completed",
+        "InProgress": "False Ended",
+        "Succeeded": "True Completed",
+    } == said(world.statuses[-1])
+    assert [EventReason.SUBMITTED, EventReason.SUCCEEDED] == [one.reason for one in world.events]
+
+
+def test_run_that_waits_for_its_turn_says_why_and_since_when_once() -> None:
+    world = World()
+    world.look()
+    world.look()
+    world.now += dt.timedelta(hours=1)
+    world.look()
+
+    (status,) = world.statuses
+    assert {"blockedBy": "Agent", "since": "2026-11-28T12:00:00Z"} == status["queue"]
+    assert "True ConcurrencyLimit" == said(status)["Blocked"]
+    assert "True Valid" == said(status)["Accepted"]
+    assert [EventReason.BLOCKED] == [one.reason for one in world.events]
+
+
+def test_missing_agent_is_waited_for() -> None:
+    world = World()
+    world.has_agent = False
+    plan = world.look()
+    world.has_agent = True
+    after = world.look()
+
+    assert not plan.wants_slot
+    assert ("Pending", "MissingAgent") == (world.statuses[0]["phase"], world.statuses[0]["reason"])
+    assert "False MissingAgent" == said(world.statuses[0])["Accepted"]
+    assert after.wants_slot
+
+
+def test_missing_agent_of_an_admitted_run_gives_the_slot_back_and_another_attempt_starts() -> None:
+    world = World()
+    world.look()
+    world.has_slot, world.has_agent = True, False
+    world.look()
+    held = world.has_slot
+    world.has_agent, world.has_slot = True, True
+    world.look()
+
+    assert not held
+    assert {"uid-1/1": Stage.CANCELLED, "uid-1/2": Stage.PENDING} == world.stages
+    assert 2 == world.statuses[-1]["attempt"]
+
+
+@pytest.mark.parametrize(
+    ("has_slot", "expected"), [(False, {}), (True, {"uid-1/1": Stage.CANCELLED})]
+)
+def test_run_that_was_cancelled_before_it_started_never_starts(
+    *, has_slot: bool, expected: dict[str, Stage]
+) -> None:
+    world = World({"cancel": True})
+    world.has_slot = has_slot
+    world.look()
+
+    assert "Cancelled" == world.phase
+    assert expected == world.stages
+    assert not world.has_slot
+
+
+def test_cancelled_run_ends_when_its_work_has_ended() -> None:
+    world = World()
+    world.has_slot = True
+    world.look()
+    world.stages["uid-1/1"] = Stage.RUNNING
+    world.ask(cancel=True)
+    world.look()
+    meanwhile = (world.phase, world.has_slot, world.stages["uid-1/1"])
+    world.end(Stage.SUCCEEDED)
+    world.look()
+
+    assert ("Running", True, Stage.CANCELLING) == meanwhile
+    assert ("Cancelled", False) == (world.phase, world.has_slot)
+    assert "CancelRequested" == world.statuses[-1]["reason"]
+
+
+def test_work_that_ended_before_it_was_cancelled_counts() -> None:
+    world = World()
+    world.has_slot = True
+    world.look()
+    world.end(Stage.SUCCEEDED)
+    world.ask(cancel=True)
+    world.look()
+
+    assert "Succeeded" == world.phase
+
+
+def test_suspended_run_waits_and_goes_on() -> None:
+    world = World({"suspend": True})
+    plan = world.look()
+    world.ask(suspend=False)
+    after = world.look()
+
+    assert (False, "Suspended") == (plan.wants_slot, world.statuses[0]["reason"])
+    assert after.wants_slot
+
+
+def test_run_that_takes_too_long_fails() -> None:
+    world = World()
+    world.has_slot = True
+    world.look()
+    world.stages["uid-1/1"] = Stage.RUNNING
+    before = world.look()
+    world.now += dt.timedelta(hours=1)
+    world.look()
+    world.end(Stage.SUCCEEDED)
+    world.look()
+
+    assert 3600 == before.look_again_seconds
+    assert ("Failed", "TimedOut") == (world.phase, world.statuses[-1]["reason"])
+
+
+def test_failed_attempt_is_tried_again_after_a_pause_that_survives_the_controller() -> None:
+    world = World(retries=1)
+    world.has_slot = True
+    world.look()
+    world.end(Stage.FAILED)
+    world.look()
+    waiting, held = world.statuses[-1], world.has_slot
+    early = world.look()
+    world.now += dt.timedelta(seconds=6)
+    late = world.look()
+    world.has_slot = True
+    world.look()
+    world.end(Stage.FAILED)
+    world.look()
+
+    assert ("Pending", "Retrying", "2026-11-28T12:00:05Z") == (
+        waiting["phase"],
+        waiting["reason"],
+        waiting["nextAttemptTime"],
+    )
+    assert not held
+    assert (False, 5.0, True) == (early.wants_slot, early.look_again_seconds, late.wants_slot)
+    assert {"uid-1/1": Stage.FAILED, "uid-1/2": Stage.FAILED} == world.stages
+    assert ("Failed", 2) == (world.phase, world.statuses[-1]["attempt"])
+
+
+def test_attempt_that_cannot_succeed_is_not_tried_again() -> None:
+    seen = observed(
+        run(**RUNNING),
+        inputs=work.prepare(run(), related(agent=World(retries=3).agent), 1),
+        progress=Progress(stage=Stage.FAILED, reason="RunnerFailed", code=Code.TERMINAL),
+    )
+
+    plan = machine.reconcile(seen, NOW)
+
+    assert plan.standing is not None
+    assert (Phase.FAILED, "RunnerFailed") == (plan.standing.phase, plan.standing.reason)
+
+
+def test_work_that_went_away_is_buried_before_the_run_fails() -> None:
+    seen = observed(run(**RUNNING), has_slot=True, progress=Progress(stage=Stage.MISSING))
+    buried = Progress(stage=Stage.CANCELLED, reason=Reason.JOB_MISSING)
+
+    plan = machine.reconcile(seen, NOW)
+    after = machine.reconcile(
+        observed(run(**RUNNING), progress=buried), NOW + dt.timedelta(seconds=1)
+    )
+
+    assert Do.CANCEL is plan.action
+    assert after.standing is not None
+    assert (Phase.FAILED, "JobMissing") == (after.standing.phase, after.standing.reason)
+
+
+def test_run_whose_key_is_anothers_fails_before_anything_ran() -> None:
+    world = World({"idempotencyKey": "deploy-1"})
+    world.holder = "first"
+    world.look()
+
+    assert ("Failed", "Duplicate") == (world.phase, world.statuses[-1]["reason"])
+    assert "True Duplicate" == said(world.statuses[-1])["Duplicate"]
+    assert "'first'" in world.statuses[-1]["message"]
+    assert {} == world.stages
+
+
+def test_key_is_claimed_before_a_slot_is_asked_for() -> None:
+    seen = observed(run({"idempotencyKey": "deploy-1"}))
+
+    plan = machine.reconcile(seen, NOW)
+
+    assert (Do.CLAIM, False) == (plan.action, plan.wants_slot)
+
+
+def test_template_is_never_carried_out() -> None:
+    world = World({"purpose": "Template"})
+    plan = world.look()
+
+    assert ("Template", False) == (world.phase, plan.wants_slot)
+    assert [] == world.statuses[-1]["conditions"]
+
+
+def test_run_that_was_changed_after_it_was_accepted_fails() -> None:
+    world = World()
+    world.has_slot = True
+    world.look()
+    world.stages["uid-1/1"] = Stage.RUNNING
+    world.ask(implementation={"inline": {"text": "Something else."}})
+    world.look()
+    world.end(Stage.SUCCEEDED)
+    world.look()
+
+    assert ("Failed", "SpecImmutableViolation") == (world.phase, world.statuses[-1]["reason"])
+
+
+@pytest.mark.parametrize(
+    ("fault", "phase", "reason"),
+    [
+        (Fault(Code.RETRYABLE, "no answer"), "Pending", "Retrying"),
+        (Fault(Code.QUOTA, "exceeded quota"), "Pending", "QuotaExceeded"),
+    ],
+)
+def test_submission_that_may_work_later_keeps_the_slot_and_is_tried_again(
+    fault: Fault, phase: str, reason: str
+) -> None:
+    plan = machine.reconcile(observed(run(), has_slot=True, fault=fault), NOW)
+
+    assert plan.standing is not None
+    assert (phase, reason, 5.0) == (
+        plan.standing.phase,
+        plan.standing.reason,
+        plan.look_again_seconds,
+    )
+    assert plan.standing.next_attempt == NOW + dt.timedelta(seconds=5)
+
+
+def test_pauses_between_submissions_double() -> None:
+    failed = run(
+        phase="Pending", attempt=0, runtimeRef={"extra": {"submitFailures": 3}}, reason="Retrying"
+    )
+
+    plan = machine.reconcile(
+        observed(failed, has_slot=True, fault=Fault(Code.RETRYABLE, "no answer")), NOW
+    )
+
+    assert 40.0 == plan.look_again_seconds
+
+
+def test_submission_that_never_works_is_buried_before_the_slot_is_freed() -> None:
+    fault = Fault(Code.DENIED, "jobs.batch is forbidden")
+    first = observed(run(), has_slot=True, fault=fault)
+    buried = observed(run(), has_slot=True, fault=fault, progress=Progress(stage=Stage.CANCELLED))
+    freed = observed(run(), fault=fault, progress=Progress(stage=Stage.CANCELLED))
+
+    plans = [machine.reconcile(one, NOW) for one in (first, buried, freed)]
+
+    assert [Do.CANCEL, Do.FREE, None] == [plan.action for plan in plans]
+    assert plans[-1].standing is not None
+    assert (Phase.FAILED, "SubmitFailed") == (
+        plans[-1].standing.phase,
+        plans[-1].standing.reason,
+    )
+
+
+FINALIZER = ["agents.proompteng.ai/runtime"]
+
+
+def deleted(**changes: Any) -> dict[str, Any]:
+    body = run(**changes)
+    body["metadata"] |= {"deletionTimestamp": "2026-11-28T12:00:00Z", "finalizers": FINALIZER}
+    return body
+
+
+@pytest.mark.parametrize(
+    ("body", "progress", "has_slot", "expected"),
+    [
+        (deleted(**RUNNING), Stage.RUNNING, True, Do.CANCEL),
+        (deleted(**RUNNING), Stage.CANCELLING, True, None),
+        (deleted(**RUNNING), Stage.CANCELLED, True, Do.FREE),
+        (deleted(**RUNNING), Stage.CANCELLED, False, Do.REMOVE_FINALIZER),
+        (deleted(), None, True, Do.CANCEL),
+        (deleted(), None, False, Do.REMOVE_FINALIZER),
+        (deleted(phase="Succeeded"), None, False, Do.REMOVE_FINALIZER),
+    ],
+)
+def test_deleted_run_goes_when_nothing_of_it_runs(
+    *, body: dict[str, Any], progress: Stage | None, has_slot: bool, expected: Do | None
+) -> None:
+    seen = observed(
+        body, has_slot=has_slot, progress=Progress(stage=progress) if progress else None
+    )
+
+    assert expected is machine.reconcile(seen, NOW).action
+
+
+def test_finalizer_is_there_before_what_kubernetes_does_not_collect_starts() -> None:
+    plan = machine.reconcile(observed(run(), is_collected=False, has_slot=True), NOW)
+
+    assert Do.ADD_FINALIZER is plan.action
+
+
+def test_claim_is_believed_of_who_was_accepted_before() -> None:
+    seen = observed(
+        run(
+            {"idempotencyKey": "deploy-1"},
+            specHash=work.spec_hash(run({"idempotencyKey": "deploy-1"})),
+        ),
+        claim=Claim(is_mine=True),
+    )
+
+    assert machine.reconcile(seen, NOW).wants_slot
+
+
+class Ways(RuleBasedStateMachine):
+    """A run, whatever users, agents, runtimes and the clock do, in any order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.world = World(retries=1)
+        self.ended: dict[str, Any] | None = None
+
+    @rule()
+    def look(self) -> None:
+        self.world.look()
+
+    @rule()
+    def crash_after_one_action(self) -> None:
+        seen = self.world.observe()
+        plan = machine.reconcile(seen, self.world.now)
+        if plan.action is Do.SUBMIT:
+            assert seen.ref is not None
+            self.world.stages.setdefault(seen.ref.key, Stage.PENDING)
+        elif plan.action is not None:
+            self.world.act(plan.action, seen)
+
+    @precondition(lambda self: self.world.wants_slot)
+    @rule()
+    def admit(self) -> None:
+        self.world.has_slot, self.world.wants_slot = True, False
+
+    @precondition(lambda self: self.world.working)
+    @rule(stage=strategies.sampled_from([Stage.SUCCEEDED, Stage.FAILED, Stage.RUNNING]))
+    def progress(self, stage: Stage) -> None:
+        if stage is Stage.RUNNING:
+            for key in self.world.working:
+                if self.world.stages[key] is Stage.PENDING:
+                    self.world.stages[key] = stage
+        else:
+            self.world.end(stage)
+
+    @precondition(lambda self: not self.world.is_over())
+    @rule(has_agent=strategies.booleans())
+    def change_agent(self, *, has_agent: bool) -> None:
+        self.world.has_agent = has_agent
+
+    @precondition(lambda self: not self.world.is_over())
+    @rule(field=strategies.sampled_from(["cancel", "suspend"]), value=strategies.booleans())
+    def ask(self, field: str, *, value: bool) -> None:
+        self.world.ask(**{field: value})
+
+    @rule(seconds=strategies.sampled_from([1, 10, 4000]))
+    def wait(self, seconds: int) -> None:
+        self.world.now += dt.timedelta(seconds=seconds)
+
+    @invariant()
+    def nothing_runs_without_a_slot(self) -> None:
+        assert not self.world.working or self.world.has_slot
+
+    @invariant()
+    def one_attempt_runs_at_a_time(self) -> None:
+        assert len(self.world.working) <= 1
+
+    @invariant()
+    def what_has_ended_stays_as_it_ended(self) -> None:
+        if self.ended is not None:
+            assert self.ended == self.world.body["status"]
+        elif self.world.is_over():
+            self.ended = self.world.body["status"]
+
+    @invariant()
+    def status_is_valid_and_without_contradiction(self) -> None:
+        status = self.world.body.get("status")
+        if status is None:
+            return
+        hub.agentrun.AgentRunStatus.model_validate(status)
+        true = {one["type"] for one in status["conditions"] if one["status"] == "True"}
+        assert len(true & {"InProgress", "Succeeded", "Failed", "Cancelled", "Blocked"}) <= 1
+        assert (status["phase"] == "Pending") == ("Blocked" in true)
+        assert (status["phase"] == "Running") == ({"InProgress", "Admitted"} <= true)
+
+    def teardown(self) -> None:
+        """Whatever happened: left in peace, the run ends, and its slot is free."""
+        world = self.world
+        world.has_agent = True
+        if world.view.spec.suspend:
+            world.ask(suspend=False)
+        for _ in range(20):
+            world.look()
+            world.now += dt.timedelta(seconds=400)
+            if world.wants_slot:
+                world.has_slot = True
+            world.end(Stage.SUCCEEDED)
+        assert world.is_over(), world.body.get("status")
+        assert not world.has_slot
+
+
+TestWays = Ways.TestCase
+TestWays.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+
+
+def test_status_that_says_the_same_is_not_written_again() -> None:
+    world = World()
+    world.look()
+    world.look()
+    plan = world.look()
+
+    assert plan.standing is not None
+    assert statuses.written(plan.standing, world.view, NOW + dt.timedelta(days=1)) is None

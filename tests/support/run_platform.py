@@ -1,0 +1,169 @@
+"""A cluster in which runs can be carried out as Jobs, and controllers for it, in this process."""
+
+import asyncio
+import contextlib
+import dataclasses
+import itertools
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from typing import Any
+
+from controllers import devcluster, kube, ledger, manager
+from controllers.devcluster import jobs
+from controllers.runs import views
+from controllers.runs.runtimes import job, job_objects
+from controllers.runs.runtimes.workflow import WorkflowRuntime
+
+SECONDS = 40.0
+ENDED = frozenset({"Succeeded", "Failed", "Cancelled"})
+_numbers = itertools.count()
+
+
+async def hurried(seconds: float) -> None:
+    """Sleep, but not as long as it takes to be sure that nothing is under way."""
+    await asyncio.sleep(min(seconds, 1.0))
+
+
+@dataclasses.dataclass
+class Place:
+    """A namespace with an agent, and a home for controllers."""
+
+    client: kube.Client
+    cluster: devcluster.Cluster
+    namespace: str
+    home: str
+
+    async def make(self, resource: kube.Resource, name: str, spec: dict[str, Any]) -> kube.JSON:
+        """Create an object in the namespace."""
+        body = {"metadata": {"name": name, "namespace": self.namespace}, "spec": spec}
+        named = {"apiVersion": resource.api_version, "kind": resource.kind}
+        return await self.client.create(resource, {**named, **body})
+
+    async def agent(self, name: str = "coder", **spec: Any) -> None:
+        """Create an agent, with a provider of its own."""
+        await self.make(
+            views.PROVIDERS,
+            f"{name}-provider",
+            {
+                "runner": {"command": "agent-runner"},
+                "adapter": {"type": "Exec", "exec": {"binary": "/bin/true"}},
+            },
+        )
+        await self.make(views.AGENTS, name, {"providerRef": {"name": f"{name}-provider"}, **spec})
+
+    async def run(self, name: str, **spec: Any) -> kube.JSON:
+        """Create a run."""
+        return await self.make(views.RUNS, name, run_spec(**spec))
+
+    async def read(self, name: str) -> kube.JSON:
+        """A run as it is."""
+        return await self.client.get(views.RUNS, name, namespace=self.namespace)
+
+    async def change(self, name: str, **spec: Any) -> None:
+        """Change a run as a user does."""
+        await self.client.patch(views.RUNS, name, {"spec": spec}, namespace=self.namespace)
+
+    async def until(self, name: str, *phases: str) -> kube.JSON:
+        """Wait until a run is in a phase; its status."""
+        wanted = phases or tuple(ENDED)
+        status: kube.JSON = {}
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SECONDS):
+                while status.get("phase") not in wanted:
+                    await asyncio.sleep(0.1)
+                    status = (await self.read(name)).get("status") or {}
+        assert status.get("phase") in wanted, json.dumps(status, indent=1)
+        return status
+
+    async def jobs(self, name: str = "") -> list[kube.JSON]:
+        """The Jobs of a run, or of all."""
+        found = await self.client.list(views.JOBS, namespace=self.namespace)
+        owned = [
+            job
+            for job in found.items
+            if not name
+            or any(one["name"] == name for one in job["metadata"].get("ownerReferences") or ())
+        ]
+        return sorted(owned, key=lambda job: str(job["metadata"]["creationTimestamp"]))
+
+    async def slots(self) -> Mapping[str, ledger.Slot]:
+        """Who is in flight, by the ledger."""
+        book = ledger.Book(self.client, (self.home, manager.LEDGER), ledger.Limits())
+        return (await book.read()).slots
+
+    async def events(self, name: str) -> list[str]:
+        """The reasons of a run's Events, in order."""
+        resource = kube.Resource("events.k8s.io", "v1", "events", "Event")
+        found = await self.client.list(resource, namespace=self.namespace)
+        mine = [one for one in found.items if one["regarding"]["name"] == name]
+        return [one["reason"] for one in sorted(mine, key=lambda one: str(one["eventTime"]))]
+
+
+def run_spec(**spec: Any) -> dict[str, Any]:
+    """The spec of a run that is carried out as a Job."""
+    return {
+        "agentRef": {"name": "coder"},
+        "implementation": {"inline": {"text": "Mend it."}},
+        "runtime": {"type": "Job"},
+        **spec,
+    }
+
+
+async def new_place(cluster: devcluster.Cluster, client: kube.Client, **behaviour: str) -> Place:
+    """A place whose pods behave so: ``seconds``, ``exit_code``, ``message``."""
+    number = next(_numbers)
+    annotations = {
+        f"{jobs.ANNOTATIONS}{name.replace('_', '-')}": value for name, value in behaviour.items()
+    }
+    for name, added in ((f"team-{number}", annotations), (f"home-{number}", {})):
+        await client.create(
+            kube.NAMESPACES,
+            {
+                "apiVersion": "v1",
+                "kind": "Namespace",
+                "metadata": {"name": name, "annotations": added},
+            },
+        )
+    return Place(client, cluster, f"team-{number}", f"home-{number}")
+
+
+def runtimes(client: kube.Client, caches: Any, wake: Callable[[kube.Key], None]) -> list[Any]:
+    """Jobs, and workflows of Jobs."""
+    del wake
+    jobs_ = job.JobRuntime(client, caches.jobs, job_objects.Defaults(image="runner"))
+    return [jobs_, WorkflowRuntime(jobs_, now=kube.utc_now)]
+
+
+def new_manager(
+    place: Place,
+    identity: str = "one",
+    *,
+    client: kube.Client | None = None,
+    limits: ledger.Limits | None = None,
+    sleep: Callable[[float], Awaitable[None]] = hurried,
+) -> manager.Manager:
+    """A controller for a place."""
+    return manager.Manager(
+        client or place.client,
+        identity,
+        runtimes,
+        manager.Options(
+            home=place.home,
+            namespace=place.namespace,
+            limits=limits or ledger.Limits(),
+            timing=kube.Timing(lease_seconds=3, renew_seconds=2, retry_seconds=0.3),
+        ),
+        sleep=sleep,
+    )
+
+
+@contextlib.asynccontextmanager
+async def running(controller: manager.Manager) -> AsyncIterator[asyncio.Task[None]]:
+    """A controller at work; it must not end by itself."""
+    task = asyncio.create_task(controller.run())
+    try:
+        yield task
+        assert not task.done()
+    finally:
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)

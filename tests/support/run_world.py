@@ -1,0 +1,185 @@
+"""AgentRuns as values, and a world in memory in which the machine's plans can be carried out.
+
+The runtime here is an implementation of the Protocol's rules on a dictionary: what has a key is
+found again, and what was cancelled stays so.
+"""
+
+import dataclasses
+import datetime as dt
+from typing import Any
+
+from controllers.runs import machine, naming, statuses, views, work
+from controllers.runs.machine import Claim, Do, Observed, Plan
+from controllers.runs.runtimes.base import Progress, Ref, Stage
+from controllers.runs.words import Phase
+
+NOW = dt.datetime(2026, 11, 28, 12, 0, 0, tzinfo=dt.UTC)
+AGENT = {"spec": {"providerRef": {"name": "shell"}}}
+PROVIDER = {
+    "spec": {
+        "runner": {"command": "agent-runner"},
+        "adapter": {"type": "Exec", "exec": {"binary": "/bin/true"}},
+    }
+}
+
+
+def run(spec: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
+    """An AgentRun (v1beta1), whole."""
+    return {
+        "apiVersion": views.RUNS.api_version,
+        "kind": views.RUNS.kind,
+        "metadata": {
+            "name": "fix",
+            "namespace": "team",
+            "uid": "uid-1",
+            "generation": 1,
+            "resourceVersion": "1",
+            "creationTimestamp": "2026-11-28T12:00:00Z",
+        },
+        "spec": {
+            "agentRef": {"name": "coder"},
+            "implementation": {"inline": {"text": "Mend it."}},
+            "runtime": {"type": "Job"},
+            **(spec or {}),
+        },
+        **({"status": status} if status else {}),
+    }
+
+
+def related(**changes: Any) -> work.Related:
+    """What a run refers to, all there."""
+    return work.Related(**{"agent": AGENT, "provider": PROVIDER, **changes})
+
+
+def agent(**spec: Any) -> dict[str, Any]:
+    """An Agent."""
+    return {"spec": {**AGENT["spec"], **spec}}
+
+
+def observed(body: dict[str, Any], **changes: Any) -> Observed:
+    """A run with all that it needs, as the interpreter would observe it."""
+    view = views.of(views.Run, body)
+    inputs = work.prepare(body, related(), machine.attempt(view))
+    key = machine.key(view)
+    piece = inputs.work if isinstance(inputs, work.Ready) else None
+    ref = Ref(type="Job", key=key, work=piece, name=naming.of_key(key))  # type: ignore[arg-type]
+    return dataclasses.replace(Observed(run=view, inputs=inputs, ref=ref), **changes)
+
+
+class World:
+    """One run, its runtime and its slot; the machine's plans become true in it."""
+
+    def __init__(self, spec: dict[str, Any] | None = None, *, retries: int = 0) -> None:
+        self.body = run(spec)
+        self.now = NOW
+        self.agent = agent(runDefaults={"retry": {"limit": retries}, "timeout": "1h"})
+        self.has_agent = True
+        self.has_slot = self.wants_slot = False
+        self.stages: dict[str, Stage] = {}
+        self.claim = Claim()
+        self.holder = ""
+        self.events: list[machine.Event] = []
+        self.statuses: list[dict[str, Any]] = []
+        self.most_working = 0
+
+    @property
+    def view(self) -> views.Run:
+        """The run as the controller sees it."""
+        return views.of(views.Run, self.body)
+
+    @property
+    def phase(self) -> str:
+        """How the run stands."""
+        return self.view.status.phase
+
+    @property
+    def working(self) -> list[str]:
+        """Keys of what runs."""
+        busy = {Stage.PENDING, Stage.RUNNING, Stage.CANCELLING}
+        return [key for key, stage in self.stages.items() if stage in busy]
+
+    def observe(self) -> Observed:
+        """What a controller that was just started observes."""
+        view = self.view
+        key = machine.key(view)
+        found = work.prepare(
+            self.body,
+            related(agent=self.agent if self.has_agent else None),
+            machine.attempt(view),
+        )
+        needs = machine.needs_inputs(view, has_slot=self.has_slot)
+        piece = found.work if isinstance(found, work.Ready) else None
+        return Observed(
+            run=view,
+            inputs=found if needs else None,
+            claim=Claim(is_mine=True) if view.status.spec_hash else self.claim,
+            has_slot=self.has_slot,
+            blocked_by="" if self.has_slot or not self.wants_slot else "Agent",
+            blocked_since=NOW,
+            ref=Ref(type="Job", key=key, work=piece, name=naming.of_key(key)),  # type: ignore[arg-type]
+            progress=self._progress(key) if machine.needs_progress(view) else None,
+        )
+
+    def look(self) -> Plan:
+        """One look, to the end."""
+        seen = self.observe()
+        for _ in range(10):
+            plan = machine.reconcile(seen, self.now)
+            if plan.action is Do.SUBMIT:
+                assert seen.ref is not None
+                self.stages.setdefault(seen.ref.key, Stage.PENDING)
+                self.most_working = max(self.most_working, len(self.working))
+                plan = machine.submitted(seen, seen.ref, self.now)
+            if plan.action is None:
+                self.conclude(plan)
+                return plan
+            seen = self.act(plan.action, seen)
+        raise AssertionError("the machine does not settle")
+
+    def act(self, action: Do, seen: Observed) -> Observed:
+        """Do one thing."""
+        assert seen.ref is not None
+        match action:
+            case Do.CANCEL:
+                stage = self.stages.get(seen.ref.key)
+                if stage in {None, Stage.PENDING}:
+                    self.stages[seen.ref.key] = Stage.CANCELLED
+                elif stage is Stage.RUNNING:
+                    self.stages[seen.ref.key] = Stage.CANCELLING
+                return dataclasses.replace(seen, progress=self._progress(seen.ref.key))
+            case Do.FREE:
+                self.has_slot = False
+                return dataclasses.replace(seen, has_slot=False)
+            case Do.CLAIM:
+                self.claim = Claim(is_mine=not self.holder, holder=self.holder)
+                return dataclasses.replace(seen, claim=self.claim)
+            case _:
+                raise AssertionError(action)
+
+    def conclude(self, plan: Plan) -> None:
+        """Write what the plan says."""
+        self.wants_slot = plan.wants_slot
+        status = plan.standing and statuses.written(plan.standing, self.view, self.now)
+        if status:
+            version = int(self.body["metadata"]["resourceVersion"]) + 1
+            self.body["metadata"]["resourceVersion"] = str(version)
+            self.body["status"] = status
+            self.statuses.append(status)
+            self.events += plan.events
+
+    def end(self, stage: Stage) -> None:
+        """End what runs."""
+        for key in self.working:
+            self.stages[key] = Stage.CANCELLED if self.stages[key] is Stage.CANCELLING else stage
+
+    def ask(self, **spec: Any) -> None:
+        """Change the run as a user does."""
+        self.body["spec"] = {**self.body["spec"], **spec}
+        self.body["metadata"]["generation"] += 1
+
+    def is_over(self) -> bool:
+        """Whether the run has ended."""
+        return self.phase in {Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED}
+
+    def _progress(self, key: str) -> Progress:
+        return Progress(stage=self.stages.get(key, Stage.MISSING))
