@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from controllers import kube
-from schemagen import Api, Kind
+from schemagen import Api
 from schemagen.problems import JSON
 from webhooks.routes import UnreadableError
 
@@ -23,6 +23,10 @@ MOST_KEPT: Final = 10_000
 
 Name = tuple[str, str]
 """A kind, and an object's name."""
+
+# Kinds of Kubernetes that rules may ask for beside the API's own. What is there is read each time:
+# they are asked for because they may have been made a moment ago.
+BUILT_IN: Final = {one.kind: one for one in (kube.LEASES, kube.CONFIG_MAPS)}
 
 
 def client_of(kubeconfig: pathlib.Path | None) -> kube.Client:
@@ -63,32 +67,38 @@ class Related:
         Raises:
             UnreadableError: if one could not be read: saying which, and why.
         """
-        wanted = [name for name in dict.fromkeys(names) if name[0] in self._kinds]
+        known = self._kinds.keys() | BUILT_IN.keys()
+        wanted = [name for name in dict.fromkeys(names) if name[0] in known]
         found = await asyncio.gather(*(self._one(namespace, *name) for name in wanted))
         return {name: one for name, one in zip(wanted, found, strict=True) if one is not None}
 
     async def _one(self, namespace: str, kind_name: str, name: str) -> JSON | None:
+        if kind_name not in self._kinds:
+            return await self._get(BUILT_IN[kind_name], namespace, name)
         key, now = (kind_name, namespace, name), self._clock()
         known = self._known.get(key)
         if known is None or known.until <= now:
-            value = await self._get(self._kinds[kind_name], namespace, name)
+            kind = self._kinds[kind_name]
+            resource = kube.Resource(self._api.group, kind.hub.name, kind.plural, kind.name)
+            place = None if kind.scope == "Cluster" else namespace
+            value = await self._get(resource, place, name)
             known = self._known[key] = _Read(value, now + BELIEVED_SECONDS)
             self._known.move_to_end(key)
             if len(self._known) > MOST_KEPT:
                 self._known.popitem(last=False)
         return known.value
 
-    async def _get(self, kind: Kind, namespace: str, name: str) -> JSON | None:
-        resource = kube.Resource(self._api.group, kind.hub.name, kind.plural, kind.name)
-        place = None if kind.scope == "Cluster" else namespace
+    async def _get(
+        self, resource: kube.Resource, namespace: str | None, name: str
+    ) -> JSON | None:
         try:
             return await self._client.get(
-                resource, name, namespace=place, deadline_seconds=DEADLINE_SECONDS
+                resource, name, namespace=namespace, deadline_seconds=DEADLINE_SECONDS
             )
         except kube.NotFoundError:
             return None
         except (kube.KubeError, OSError, TimeoutError) as error:
             raise UnreadableError(
-                f"expected to read {kind.name} {name} in {namespace}, to know its policy; "
+                f"expected to read {resource.kind} {name} in {namespace}, which a rule asks for; "
                 f"got {error}: try again"
             ) from error

@@ -36,7 +36,7 @@ class _Written(msgspec.Struct, forbid_unknown_fields=True):
 def config_map(
     ledger: Ledger, limits: Limits, place: tuple[str, str], before: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The ConfigMap; ``before`` is the metadata of the one it replaces, with its resourceVersion."""
+    """The ConfigMap; ``before`` is the metadata of the one that it replaces."""
     slots = {uid: dataclasses.astuple(slot) for uid, slot in ledger.slots.items()}
     written = _Written(slots, ledger.turn, dict(ledger.deficits))
     namespace, name = place

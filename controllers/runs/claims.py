@@ -9,6 +9,7 @@ from typing import Final
 from controllers import kube
 from controllers.runs import naming, views
 from controllers.runs.machine import Claim
+from crds import idempotency
 
 HASH_ANNOTATION: Final = f"{naming.GROUP}/payload-hash"
 
@@ -34,22 +35,24 @@ async def claim(client: kube.Client, run: views.Run, payload_hash: str) -> Claim
             found = await client.get(kube.LEASES, name, namespace=namespace)
         except kube.NotFoundError:
             continue  # its run has just been deleted: the key is free again
-        owners = found["metadata"].get("ownerReferences") or [{}]
-        if owners[0].get("uid") == run.metadata.uid:
+        holder, uid = idempotency.owner(found)
+        if uid == run.metadata.uid:
             return Claim(is_mine=True)
-        if await _is_orphan(client, namespace, owners[0]):
+        if await _is_orphan(client, namespace, holder, uid):
             await _remove(client, found)
             continue
-        return Claim(is_mine=False, holder=str(owners[0].get("name") or ""))
+        return Claim(is_mine=False, holder=holder)
 
 
-async def _is_orphan(client: kube.Client, namespace: str, owner: kube.JSON) -> bool:
+async def _is_orphan(client: kube.Client, namespace: str, holder: str, uid: str) -> bool:
     """Whether the run that has a claim is gone, and only the garbage collector is late."""
+    if not holder:
+        return True
     try:
-        run = await client.get(views.RUNS, str(owner.get("name")), namespace=namespace)
+        run = await client.get(views.RUNS, holder, namespace=namespace)
     except kube.NotFoundError:
         return True
-    return bool(run["metadata"]["uid"] != owner.get("uid"))
+    return bool(run["metadata"]["uid"] != uid)
 
 
 async def _remove(client: kube.Client, found: kube.JSON) -> None:
@@ -70,7 +73,7 @@ def lease(run: views.Run, payload_hash: str) -> kube.JSON:
         "apiVersion": kube.LEASES.api_version,
         "kind": kube.LEASES.kind,
         "metadata": {
-            "name": naming.of_claim(metadata.namespace, agent, key),
+            "name": idempotency.claim_name(metadata.namespace, agent, key),
             "namespace": metadata.namespace,
             "labels": {naming.RUN_LABEL: metadata.uid},
             "annotations": {HASH_ANNOTATION: payload_hash},

@@ -27,14 +27,6 @@ def of_key(key: str) -> str:
     return f"run-{_short(key)}"
 
 
-def of_claim(namespace: str, agent: str, key: str) -> str:
-    """The name of the claim on an idempotency key.
-
-    Its scope is the namespace, the agent's name and the key; the names of two scopes differ.
-    """
-    return f"idem-{_short(canonical.dumps([namespace, agent, key]).decode())}"
-
-
 def of_submission(agent: str, key: str) -> str:
     """The name of the run that ``agentctl run submit`` makes for an idempotency key."""
     prefix = re.sub(r"[^a-z0-9-]", "-", agent.lower())[:40].strip("-") or "run"

@@ -3,9 +3,10 @@
 from collections.abc import Iterator
 from typing import Final
 
+from crds import idempotency
 from crds.admission import policy
 from schemagen import Facts, FieldPath, Problem, Reason, Rules, canonical
-from schemagen.problems import JSON
+from schemagen.problems import JSON, quoted
 
 # What agentctl has always submitted for a workflow without steps.
 ONE_STEP = {"name": "implement"}
@@ -54,6 +55,8 @@ def validate(run: JSON, old: JSON | None, facts: Facts) -> Iterator[Problem]:
         yield from _size(spec)
     if old is not None and is_accepted(old):
         yield from _changes(spec, old.get("spec"))
+    if old is None:
+        yield from _duplicate(run, spec, facts)
     rules = facts.settings.get("policy", {})
     agent = facts.related.get(("Agent", _agent_name(spec)), {})
     if not rules and not agent:
@@ -100,6 +103,31 @@ def _changes(spec: dict[str, JSON], old: JSON) -> Iterator[Problem]:
             yield Problem(FieldPath().member("spec").member(name), message, Reason.FORBIDDEN)
 
 
+def _duplicate(run: JSON, spec: dict[str, JSON], facts: Facts) -> Iterator[Problem]:
+    """A second run with a key; one that comes while the first is being claimed ends Failed."""
+    name = _claim_name(run, spec)
+    claim = facts.related.get((idempotency.CLAIM_KIND, name)) if name else None
+    if claim is None:
+        return
+    holder, uid = idempotency.owner(claim)
+    if uid and uid != run["metadata"].get("uid"):
+        message = (
+            f"expected a key that no run of agent {_agent_name(spec)!r} has, got "
+            f"{quoted(spec['idempotencyKey'])}, which is run {holder!r}'s"
+        )
+        path = FieldPath().member("spec").member("idempotencyKey")
+        yield Problem(path, message, Reason.DUPLICATE)
+
+
+def _claim_name(run: JSON, spec: dict[str, JSON]) -> str:
+    """The name of the claim on the run's key; empty if it has none."""
+    metadata, key = run.get("metadata"), spec.get("idempotencyKey")
+    namespace = metadata.get("namespace") if type(metadata) is dict else None
+    if type(key) is not str or not key or type(namespace) is not str:
+        return ""
+    return idempotency.claim_name(namespace, _agent_name(spec), key)
+
+
 def _agent_name(spec: dict[str, JSON]) -> str:
     reference = spec.get("agentRef")
     name = reference.get("name") if type(reference) is dict else None
@@ -107,11 +135,14 @@ def _agent_name(spec: dict[str, JSON]) -> str:
 
 
 def related(run: JSON) -> Iterator[tuple[str, str]]:
-    """The run's agent: its policy says which secrets and accounts the run may name."""
+    """The run's agent, whose policy counts, and the claim on its idempotency key."""
     spec = run.get("spec")
-    name = _agent_name(spec) if type(spec) is dict else ""
-    if name:
+    if type(spec) is not dict:
+        return
+    if name := _agent_name(spec):
         yield "Agent", name
+    if name := _claim_name(run, spec):
+        yield idempotency.CLAIM_KIND, name
 
 
 RULES = Rules(default=default, validate=validate, related=related)

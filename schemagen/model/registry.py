@@ -60,7 +60,7 @@ class Rules:
         validate: Names what is wrong with an object, given the one that it is to replace (None on
             creation), by hub paths. What was wrong before and is unchanged is let through.
         related: Names the objects that ``validate`` wants to find in ``Facts.related``, by kind and
-            name, in the namespace of the object.
+            name, in the namespace of the object: of the API's kinds, Leases and ConfigMaps.
     """
 
     default: Callable[[JSON, Facts], JSON] | None = None

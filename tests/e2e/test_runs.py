@@ -186,6 +186,20 @@ async def test_two_runs_with_one_key_are_one_run(place: Place) -> None:
     assert [] == await place.jobs(loser)
 
 
+async def test_second_run_with_a_claimed_key_is_refused_naming_the_first(place: Place) -> None:
+    await place.agent()
+    async with running(new_manager(place)):
+        await place.run("one", idempotencyKey="deploy-1")
+        await place.until("one")
+        with pytest.raises(kube.InvalidError) as refused:
+            await place.run("two", idempotencyKey="deploy-1")
+        await place.run("other", idempotencyKey="deploy-2")
+
+    (cause,) = refused.value.causes
+    assert ("FieldValueDuplicate", "spec.idempotencyKey") == (cause.reason, cause.field)
+    assert "run 'one''s" in cause.message
+
+
 async def test_run_that_takes_too_long_fails(endless: Place) -> None:
     await endless.agent(runDefaults={"timeout": "2s"})
     async with running(new_manager(endless)):

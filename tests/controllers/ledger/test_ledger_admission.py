@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import random
+from typing import Any
 
 import hypothesis
 import pytest
@@ -23,7 +24,7 @@ def decide(
     return admission.decide(found, candidates, limits, epoch=2, now=now, weights=weights)
 
 
-def waiting(*names: str, **fields: int) -> list[Candidate]:
+def waiting(*names: str, **fields: Any) -> list[Candidate]:
     """``team/agent/uid``."""
     parts = [name.split("/") for name in names]
     return [Candidate(uid, team, agent, **fields) for team, agent, uid in parts]

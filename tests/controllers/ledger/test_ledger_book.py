@@ -90,7 +90,9 @@ async def admitting(mine: book.Book, epoch: int, left: dict[str, Candidate]) -> 
 
         for uid in await mine.change(admit):
             left.pop(uid, None)
-        await mine.change(lambda ledger: (ledger.without(dict.fromkeys([*ledger.slots][:2], 1)), None))
+        await mine.change(
+            lambda ledger: (ledger.without(dict.fromkeys([*ledger.slots][:2], 1)), None)
+        )
 
 
 def assert_within_limits(ledger: Ledger) -> None:

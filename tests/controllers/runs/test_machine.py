@@ -19,7 +19,7 @@ def said(status: dict[str, Any]) -> dict[str, str]:
     return {one["type"]: f"{one['status']} {one['reason']}" for one in status["conditions"]}
 
 
-RUNNING = {
+RUNNING: dict[str, Any] = {
     "phase": "Running",
     "reason": "Submitted",
     "attempt": 1,
