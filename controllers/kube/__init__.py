@@ -29,8 +29,10 @@ from controllers.kube.errors import (
     UnauthorizedError,
     UnreachableError,
 )
+from controllers.kube.limiter import Rate
 from controllers.kube.projections import Change, Key, Metadata, OwnerReference, Projection
 from controllers.kube.queue import CHANGED, FOLLOWED, RESYNCED, Queue
+from controllers.kube.recorder import Pace, Recorder, Regarding, regarding_of
 from controllers.kube.reflector import Reflector
 from controllers.kube.requests import Request, Selection
 from controllers.kube.resources import (
@@ -50,6 +52,7 @@ from controllers.kube.resources import (
     Resource,
 )
 from controllers.kube.store import Indexer, Store
+from controllers.kube.writer import Writer
 
 __all__ = [
     "CHANGED",
@@ -93,9 +96,13 @@ __all__ = [
     "Metadata",
     "NotFoundError",
     "OwnerReference",
+    "Pace",
     "Projection",
     "Queue",
+    "Rate",
+    "Recorder",
     "Reflector",
+    "Regarding",
     "Request",
     "Resource",
     "Selection",
@@ -104,8 +111,10 @@ __all__ = [
     "TooManyRequestsError",
     "UnauthorizedError",
     "UnreachableError",
+    "Writer",
     "boot_seconds",
     "micro_time",
     "reconcile",
+    "regarding_of",
     "utc_now",
 ]

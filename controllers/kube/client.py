@@ -9,7 +9,7 @@ import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Self, TypedDict, Unpack
 
-from controllers.kube import answers, errors, requests, sources, transport
+from controllers.kube import answers, errors, limiter, requests, sources, transport
 from controllers.kube.errors import JSON
 from controllers.kube.resources import Resource
 
@@ -37,6 +37,8 @@ class Options(TypedDict, total=False):
     """For each call that does not say its own."""
     user_agent: str
     """Also the field manager of writes that name none."""
+    rate: limiter.Rate | None
+    """How many requests it may send; by default as many as it is asked for."""
 
 
 class Client:
@@ -52,11 +54,13 @@ class Client:
         on_warning: Callable[[str], None] = _log_warning,
         deadline_seconds: float = DEADLINE_SECONDS,
         user_agent: str = "kubewright",
+        rate: limiter.Rate | None = None,
     ) -> None:
         self._source = source
         self._on_warning = on_warning
         self._deadline_seconds = deadline_seconds
         self._user_agent = user_agent
+        self._rate = rate
         self._transport: transport.Transport | None = None
 
     @classmethod
@@ -88,7 +92,10 @@ class Client:
     async def __aenter__(self) -> Self:
         await self.close()
         self._transport = transport.Transport(
-            await self._source(), on_warning=self._on_warning, user_agent=self._user_agent
+            await self._source(),
+            on_warning=self._on_warning,
+            user_agent=self._user_agent,
+            rate=self._rate,
         )
         return self
 

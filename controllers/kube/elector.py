@@ -8,7 +8,6 @@ its worker has died, and works on while a renewal hangs; this one does neither.
 """
 
 import asyncio
-import contextlib
 import dataclasses
 import datetime as dt
 import logging
@@ -101,7 +100,8 @@ class Elector:
                 it ends, or fails, this process leads no more.
 
         Raises:
-            LostError: The Lease was lost; the work was cancelled, and has ended.
+            LostError: The Lease was lost; the work was cancelled, and has ended. Its cause is what
+                stopped the renewals, where that was no answer of the API server but a bug.
         """
         epoch = await self._acquire()
         _log.info("%s leads by Lease %s, epoch %d", self._identity, self._name, epoch)
@@ -115,9 +115,11 @@ class Elector:
         finally:
             for task in (working, renewing):
                 task.cancel()
-            await asyncio.gather(working, renewing, return_exceptions=True)
+            _, renewed = await asyncio.gather(working, renewing, return_exceptions=True)
             await self._release()
-        raise LostError(f"Lease {self._namespace}/{self._name} was lost by {self._identity}")
+        raise LostError(
+            f"Lease {self._namespace}/{self._name} was lost by {self._identity}"
+        ) from renewed
 
     async def _acquire(self) -> int:
         while True:
@@ -185,11 +187,13 @@ class Elector:
         if not self.leads:
             return
         self._renewed = float("-inf")
-        with contextlib.suppress(errors.KubeError, TimeoutError):
+        try:
             async with asyncio.timeout(_RELEASE_SECONDS):
                 # A renewal that was cancelled on its way may have landed: what is there counts.
                 if await self._is_still_mine():
                     await self._replace(self._body(self._lease, holder=""))
+        except Exception as error:  # noqa: BLE001 - it runs out, and hides no reason why it was lost
+            _log.info("Lease %s not released: %r", self._name, error)
 
     async def _pause(self) -> None:
         jitter = 1 + _JITTER * (self._dice() - 0.5)

@@ -179,9 +179,8 @@ class Reflector(Generic[T]):
         return has_come
 
     def _replace(self, items: tuple[T, ...], resource_version: str) -> None:
-        changes = self._store.replace(items)
+        changes = self._store.replace(items, resource_version=resource_version)
         self._version = resource_version
-        self._store.reached(resource_version)
         self.synced.set()
         for change in changes:
             self._on_change(change)

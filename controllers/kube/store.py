@@ -39,16 +39,8 @@ class Store(Generic[T]):
 
     def put(self, value: T) -> Change[T] | None:
         """Take in an object; what changed, or None for one that is not newer than the known one."""
-        key = value.key
-        before = self._objects.get(key)
-        if before is not None and not _is_newer(value, before):
-            return None
-        self._unindex(key, before)
-        self._objects[key] = value
-        for name, indexer in self._indexers.items():
-            for found in indexer(value):
-                self._indexes[name].setdefault(found, {})[key] = value
-        return Change(key, before, value)
+        before = self._objects.get(value.key)
+        return self._set(value) if before is None or _is_newer(value, before) else None
 
     def drop(self, key: Key) -> Change[T] | None:
         """Forget an object; None where it was not known."""
@@ -58,24 +50,34 @@ class Store(Generic[T]):
         self._unindex(key, before)
         return Change(key, before, None)
 
-    def replace(self, values: Iterable[T]) -> list[Change[T]]:
-        """Take in a whole collection: what is not in it went while nobody looked."""
+    def replace(self, values: Iterable[T], *, resource_version: str) -> list[Change[T]]:
+        """Take in a whole collection as it was at a resourceVersion: what is not in it went.
+
+        Only what is newer than the list stays as it is: an own write, of which the watch that goes
+        on from the list will tell. A list of a lower version than was reached is of another history
+        (etcd was restored from a backup): of the old one nothing stays, and nobody waits for it.
+        """
+        listed, ahead = _number(resource_version), set[Key]()
+        if listed < self._version:
+            self._version = listed
+            self._wake(lambda _: True)
+        else:
+            ahead = {one.key for one in self if _number(one.metadata.resource_version) > listed}
         fresh = {value.key: value for value in values}
-        gone = [self.drop(key) for key in [*self._objects] if key not in fresh]
-        put = [self.put(value) for value in fresh.values()]
+        gone = [self.drop(key) for key in [*self._objects] if key not in fresh and key not in ahead]
+        put = [
+            self._set(value)
+            for key, value in fresh.items()
+            # By what they say: one version may say two things in two histories.
+            if key not in ahead and value != self._objects.get(key)
+        ]
+        self.reached(resource_version)
         return [change for change in (*gone, *put) if change is not None]
 
     def reached(self, resource_version: str) -> None:
         """Note how far the collection was followed, and wake who waited for that."""
-        if not resource_version.isdecimal():
-            return
-        self._version = max(self._version, int(resource_version))
-        waiting, self._waiting = self._waiting, []
-        for wanted, future in waiting:
-            if wanted > self._version:
-                self._waiting.append((wanted, future))
-            elif not future.done():
-                future.set_result(None)
+        self._version = max(self._version, _number(resource_version))
+        self._wake(lambda wanted: wanted <= self._version)
 
     async def wait_for(self, resource_version: str) -> None:
         """Wait until what was written at a resourceVersion has been seen: read your own writes.
@@ -90,6 +92,23 @@ class Store(Generic[T]):
         self._waiting.append((wanted, future))
         await future
 
+    def _wake(self, is_over: Callable[[int], bool]) -> None:
+        waiting, self._waiting = self._waiting, []
+        for wanted, future in waiting:
+            if not is_over(wanted):
+                self._waiting.append((wanted, future))
+            elif not future.done():
+                future.set_result(None)
+
+    def _set(self, value: T) -> Change[T]:
+        key, before = value.key, self._objects.get(value.key)
+        self._unindex(key, before)
+        self._objects[key] = value
+        for name, indexer in self._indexers.items():
+            for found in indexer(value):
+                self._indexes[name].setdefault(found, {})[key] = value
+        return Change(key, before, value)
+
     def _unindex(self, key: Key, before: T | None) -> None:
         if before is None:
             return
@@ -100,6 +119,11 @@ class Store(Generic[T]):
                 bucket.pop(key, None)
                 if not bucket:
                     index.pop(found, None)
+
+
+def _number(resource_version: str) -> int:
+    """The version as a number; 0 for what is none, as aggregated APIs may answer."""
+    return int(resource_version) if resource_version.isdecimal() else 0
 
 
 def _is_newer(value: T, than: T) -> bool:

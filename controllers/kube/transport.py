@@ -1,7 +1,8 @@
 """Sends requests to one API server and reads what it answers. Shell: HTTP by aiohttp.
 
-Every call has a deadline and every read a bound; credentials are renewed when refused, and an API
-server that asks to come back later is obeyed. Nothing here knows objects.
+Every call has a deadline and every read a bound; credentials are renewed when refused, an API
+server that asks to come back later is obeyed, and a limiter is waited for. Nothing here knows
+objects.
 """
 
 import asyncio
@@ -17,7 +18,7 @@ from typing import Any
 import aiohttp
 import yarl
 
-from controllers.kube import access, answers, errors, proxies
+from controllers.kube import access, answers, errors, limiter, proxies
 from controllers.kube.requests import Request
 
 # 500 objects (a page) at etcd's limit of 1.5 MiB would be 750 MiB; real pages are a hundredth.
@@ -34,12 +35,18 @@ class Transport:
     """The connections to one API server. They are made when needed, and made anew when lost."""
 
     def __init__(
-        self, to: access.Access, *, on_warning: Callable[[str], None], user_agent: str
+        self,
+        to: access.Access,
+        *,
+        on_warning: Callable[[str], None],
+        user_agent: str,
+        rate: limiter.Rate | None = None,
     ) -> None:
         self._to = to
         self._proxy = to.proxy or proxies.from_environment(to.server, os.environ)
         self._on_warning = on_warning
         self._user_agent = user_agent
+        self._limiter = limiter.Limiter(rate) if rate is not None else None
         self._generation = 0
         self._current = _Connections(to.tls)
         self._retired: set[_Connections] = set()
@@ -110,6 +117,10 @@ class Transport:
         """Send, again where the API server asks to come back later within the deadline."""
         ends = time.monotonic() + deadline_seconds
         for attempt in itertools.count(1):
+            # A request that is sent again takes its turn again, as in client-go. A watch takes one
+            # turn at its start: it must not be late where events are.
+            if self._limiter is not None and (attempt == 1 or not watching):
+                await self._limiter.wait(request, ends - time.monotonic())
             async with self._authenticated(request, watching=watching) as response:
                 if response.status < http.HTTPStatus.MULTIPLE_CHOICES:
                     yield response
@@ -157,7 +168,7 @@ class Transport:
             headers.append(("Content-Type", request.content_type))
         async with (
             self._connections(identity.generation) as connections,
-            (connections.watches if watching else connections.calls).request(
+            connections.session(request, watching=watching).request(
                 request.method,
                 yarl.URL(self._to.server + request.target, encoded=True),
                 headers=headers,
@@ -212,10 +223,21 @@ class _Connections:
         self.calls = _session(tls, connections=_CONNECTIONS)
         # Watches hold their connections for minutes, and must not take them from the calls.
         self.watches = _session(tls, connections=0)
+        self.writes = _session(tls, connections=_CONNECTIONS)
+        # aiohttp sends a PUT or DELETE again, and tells nobody, when the connection breaks before
+        # the answer: a compare-and-swap that landed would come back as another's conflict.
+        self.writes._retry_connection = False  # noqa: SLF001 - as aiohttp's own TestClient has it
+
+    def session(self, request: Request, *, watching: bool) -> aiohttp.ClientSession:
+        """The connections that a request goes by."""
+        if watching:
+            return self.watches
+        return self.calls if request.method == "GET" else self.writes
 
     async def close(self) -> None:
         await self.calls.close()
         await self.watches.close()
+        await self.writes.close()
 
 
 def _session(tls: ssl.SSLContext | None, *, connections: int) -> aiohttp.ClientSession:

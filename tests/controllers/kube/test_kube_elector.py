@@ -148,6 +148,29 @@ async def test_who_cannot_renew_stops_before_another_may_lead(
     assert other.epochs == [2]
 
 
+async def test_bug_in_renewing_is_told_as_the_cause(
+    client: kube.Client,
+    namespace: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    one = Candidate(client, namespace, "a")
+    bug = RuntimeError("a bug")
+
+    async def fail(_: kube.JSON) -> kube.JSON:
+        raise bug
+
+    async with running(one) as (task,):
+        await lead(one)
+        monkeypatch.setattr(one.elector, "_replace", fail)
+
+        with pytest.raises(elector.LostError) as caught:
+            await task
+
+    assert bug is caught.value.__cause__
+    assert one.ended.is_set()
+    assert not one.elector.leads
+
+
 def _hang(found: elector.Elector, monkeypatch: pytest.MonkeyPatch) -> None:
     async def never(_: kube.JSON) -> kube.JSON:
         await asyncio.sleep(TIMING.renew_seconds / 3)

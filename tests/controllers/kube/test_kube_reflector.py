@@ -189,6 +189,23 @@ async def test_deletions_in_a_gap_are_told_after_410(
     assert [] == [one for one in found.paused if one > 1]
 
 
+async def test_list_of_a_restored_backup_is_the_truth(
+    pretending: Pretending, things: kube.Resource
+) -> None:
+    end: Any = {"annotations": {"k8s.io/initial-events-end": "true"}}
+    script = Script(
+        initial=[
+            [line("ADDED", "a", 8, 2), line("ADDED", "b", 7, 1), line("BOOKMARK", "", 9, **end)],
+            [line("ADDED", "a", 3, 1), line("BOOKMARK", "", 4, **end)],
+        ],
+        v9=[[GONE]],
+        v4=[[line("MODIFIED", "a", 6, 3)]],
+    )
+
+    async with following(await pretending(script.answer), things) as found:
+        await found.until(("a", None, 2), ("b", None, 1), ("b", 1, None), ("a", 2, 1), ("a", 1, 3))
+
+
 async def test_silent_watch_is_begun_anew_where_it_was(
     pretending: Pretending, things: kube.Resource
 ) -> None:

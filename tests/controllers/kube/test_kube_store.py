@@ -36,17 +36,26 @@ PODS = strategies.builds(
 )
 STEPS = strategies.lists(
     strategies.one_of(
-        PODS, strategies.sampled_from("abc"), strategies.lists(PODS, unique_by=lambda one: one.key)
+        PODS,
+        strategies.sampled_from("abc"),
+        strategies.tuples(
+            strategies.integers(1, 9), strategies.lists(PODS, unique_by=lambda one: one.key)
+        ),
     )
 )
 
 
+def version_of(value: Pod) -> int:
+    return int(value.metadata.resource_version)
+
+
 @hypothesis.given(STEPS)
 def test_index_has_what_a_search_finds_and_changes_lead_from_before_to_after(
-    steps: list[Pod | str | list[Pod]],
+    steps: list[Pod | str | tuple[int, list[Pod]]],
 ) -> None:
     store = kube.Store[Pod]({"owner": by_owner})
     seen: dict[kube.Key, Pod] = {}
+    reached = 0
 
     for step in steps:
         if isinstance(step, Pod):
@@ -54,8 +63,11 @@ def test_index_has_what_a_search_finds_and_changes_lead_from_before_to_after(
         elif isinstance(step, str):
             changes = [store.drop(kube.Key("ns", step))]
         else:
-            changes = [*store.replace(step)]
-            assert {one.key for one in step} == {one.key for one in store}
+            listed, pods = step
+            own = {one.key: one for one in seen.values() if version_of(one) > listed >= reached}
+            changes = [*store.replace(pods, resource_version=str(listed))]
+            assert {one.key: one for one in pods} | own == {one.key: one for one in store}
+            reached = listed
         for change in changes:
             if change is None:
                 continue
@@ -69,6 +81,68 @@ def test_index_has_what_a_search_finds_and_changes_lead_from_before_to_after(
     for owner in "xyz":
         found = {one.key for one in store.by("owner", owner)}
         assert {key for key, one in seen.items() if owner in by_owner(one)} == found
+
+
+def test_list_of_a_restored_backup_replaces_what_is_newer_than_it() -> None:
+    store = kube.Store[Pod]()
+    store.replace([pod("a", 5), pod("b", 8), pod("c", 9), pod("d", 4, "x")], resource_version="9")
+
+    changes = store.replace([pod("a", 5), pod("b", 3), pod("d", 4, "y")], resource_version="6")
+    later = store.put(pod("b", 7))
+
+    assert {"a": "5", "b": "7", "d": "4"} == {
+        one.metadata.name: one.metadata.resource_version for one in store
+    }
+    told = [
+        (c.key.name, c.before and version_of(c.before), c.after and version_of(c.after))
+        for c in changes
+    ]
+    assert [("c", 9, None), ("b", 8, 3), ("d", 4, 4)] == told
+    assert later == kube.Change(kube.Key("ns", "b"), pod("b", 3), pod("b", 7))
+
+
+def test_list_that_lags_behind_an_own_write_leaves_it() -> None:
+    """It was served while the write went on: the watch from the list will tell of it."""
+    store = kube.Store[Pod]()
+    store.replace([pod("a", 5), pod("old", 5)], resource_version="6")
+    store.put(pod("a", 8))
+    store.put(pod("new", 9))
+
+    changes = store.replace([pod("a", 5)], resource_version="7")
+
+    assert {"a": "8", "new": "9"} == {
+        one.metadata.name: one.metadata.resource_version for one in store
+    }
+    assert ["old"] == [change.key.name for change in changes]
+
+
+async def test_restored_backup_wakes_who_waits_for_a_write_that_is_lost() -> None:
+    store = kube.Store[Pod]()
+    store.reached("9")
+    lost = asyncio.ensure_future(store.wait_for("12"))
+    await asyncio.sleep(0)
+
+    store.replace([], resource_version="6")
+    await asyncio.wait_for(lost, 1)
+    later = asyncio.ensure_future(store.wait_for("8"))
+    await asyncio.sleep(0)
+    store.reached("7")
+    await asyncio.sleep(0)
+    was_early = later.done()
+    store.reached("8")
+    await asyncio.wait_for(later, 1)
+
+    assert not was_early
+
+
+def test_versions_that_are_no_numbers_make_a_list_the_whole_truth() -> None:
+    store = kube.Store[Pod]()
+    store.put(Pod(metadata=kube.Metadata(name="a", resource_version="x")))
+    fresh = Pod(metadata=kube.Metadata(name="b", resource_version="y"))
+
+    store.replace([fresh], resource_version="")
+
+    assert [fresh] == [*store]
 
 
 def test_older_object_changes_nothing_but_one_made_anew_does() -> None:
