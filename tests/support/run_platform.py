@@ -75,6 +75,11 @@ class Place:
         assert status.get("phase") in wanted, json.dumps(status, indent=1)
         return status
 
+    async def phases(self) -> list[str]:
+        """The phases of all runs."""
+        found = await self.client.list(views.RUNS, namespace=self.namespace)
+        return [str((run.get("status") or {}).get("phase") or "") for run in found.items]
+
     async def jobs(self, name: str = "") -> list[kube.JSON]:
         """The Jobs of a run, or of all."""
         found = await self.client.list(views.JOBS, namespace=self.namespace)
@@ -140,6 +145,8 @@ def new_manager(
     *,
     client: kube.Client | None = None,
     limits: ledger.Limits | None = None,
+    lease: str = manager.LEASE,
+    is_everywhere: bool = False,
     sleep: Callable[[float], Awaitable[None]] = hurried,
 ) -> manager.Manager:
     """A controller for a place."""
@@ -149,7 +156,8 @@ def new_manager(
         runtimes,
         manager.Options(
             home=place.home,
-            namespace=place.namespace,
+            lease=lease,
+            namespace=None if is_everywhere else place.namespace,
             limits=limits or ledger.Limits(),
             timing=kube.Timing(lease_seconds=3, renew_seconds=2, retry_seconds=0.3),
         ),
