@@ -15,9 +15,11 @@ from controllers import kube, ledger
 from controllers.runs.admitter import Admitter
 from controllers.runs.caches import Caches
 from controllers.runs.interpreter import MANAGER, Interpreter
+from controllers.runs.metrics import Metrics
 from controllers.runs.reaper import Reaper
 from controllers.runs.runtimes.base import JSON, Runtime
 
+LEASE: Final = "agents-controller"
 REAP_SECONDS: Final = 10.0
 SWEEP_SECONDS: Final = 60.0
 _log = logging.getLogger(__name__)
@@ -29,6 +31,7 @@ class Options:
 
     Attributes:
         home: The namespace of the Lease and the ledger.
+        lease: Name of the Lease; replicas of one controller share it.
         namespace: Whose runs are looked after; None is all.
         limits: On runs in flight.
         weights: Of namespaces, when slots are given away.
@@ -38,6 +41,7 @@ class Options:
     """
 
     home: str = "agents"
+    lease: str = LEASE
     namespace: str | None = None
     limits: ledger.Limits = dataclasses.field(default_factory=ledger.Limits)
     weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
@@ -46,7 +50,6 @@ class Options:
     settings: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
 
 
-LEASE: Final = "agents-controller"
 LEDGER: Final = "run-ledger"
 
 Runtimes = Callable[[kube.Client, Caches, Callable[[kube.Key], None]], Iterable[Runtime]]
@@ -80,13 +83,16 @@ class Manager:
         self._client, self._identity = client, identity
         self._options = options or Options()
         self._now, self._sleep, self._dice = now, sleep, dice
-        self.queue: kube.Queue[kube.Key] = kube.Queue(dice=dice)
+        self.metrics = Metrics()
+        self.queue: kube.Queue[kube.Key] = kube.Queue(dice=dice, on_take=self.metrics.waited)
+        self.synced = asyncio.Event()
+        """Set once everything is followed; from then on this replica can lead."""
         self.caches = Caches(client, self.queue, self._options.namespace)
         made = runtimes(client, self.caches, self.queue.add)
         self._runtimes = {one.type: one for one in made}
         self._with_jobs = any(one.is_collected for one in self._runtimes.values())
         self.elector = kube.Elector(
-            client, (self._options.home, LEASE), identity, timing=self._options.timing
+            client, (self._options.home, self._options.lease), identity, timing=self._options.timing
         )
 
     async def run(self) -> None:
@@ -101,11 +107,15 @@ class Manager:
             for one in reflectors:
                 await one.synced.wait()
             _log.info("%s follows everything", self._identity)
+            self.synced.set()
+            self.metrics.leads(self._options.lease, is_leader=False)
             await self.elector.lead(self._lead)
         finally:
+            self.metrics.leads(self._options.lease, is_leader=False)
             await _ended(following)
 
     async def _lead(self, epoch: int) -> None:
+        self.metrics.leads(self._options.lease, is_leader=True)
         reaper = Reaper(
             self._client,
             namespace=self._options.namespace,
@@ -125,6 +135,7 @@ class Manager:
             now=self._now,
             sleep=self._sleep,
             weights=self._options.weights,
+            on_slots=self.metrics.admitted,
         )
         async with kube.Recorder(self._client, MANAGER, self._identity) as recorder:
             interpreter = Interpreter(
@@ -134,6 +145,7 @@ class Manager:
                 admitter,
                 recorder,
                 leads=lambda: self.elector.leads,
+                on_end=self.metrics.ended,
                 settings=self._options.settings,
                 now=self._now,
                 dice=self._dice,
@@ -148,7 +160,12 @@ class Manager:
             for run in self.caches.runs:
                 self.queue.add(run.key)
             group.create_task(
-                kube.reconcile(self.queue, interpreter.look, workers=self._options.workers)
+                kube.reconcile(
+                    self.queue,
+                    interpreter.look,
+                    workers=self._options.workers,
+                    on_look=self.metrics.looked,
+                )
             )
             group.create_task(self._reap(admitter, interpreter, reaper))
             group.create_task(self._every(SWEEP_SECONDS, reaper.sweep))

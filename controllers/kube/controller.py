@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import time
 from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
@@ -17,6 +18,7 @@ async def reconcile(
     *,
     reflectors: Iterable[Reflector[Any]] = (),
     workers: int = 4,
+    on_look: Callable[[str, float], None] = lambda _, __: None,
 ) -> None:
     """Follow collections, and look at each key that is queued, until cancelled.
 
@@ -29,6 +31,8 @@ async def reconcile(
             each time after a longer pause.
         reflectors: Those that fill the stores which ``look`` reads.
         workers: How many keys are looked at side by side.
+        on_look: Told of each look its outcome (``success``, ``requeue_after`` or ``error``, as
+            controller-runtime counts them) and how many seconds it took.
     """
     following = [*reflectors]
     async with asyncio.TaskGroup() as group:
@@ -37,11 +41,16 @@ async def reconcile(
         for one in following:
             await one.synced.wait()
         for _ in range(workers):
-            group.create_task(_work(queue, look))
+            group.create_task(_work(queue, look, on_look))
 
 
-async def _work(queue: Queue[K], look: Callable[[K], Awaitable[float | None]]) -> None:
+async def _work(
+    queue: Queue[K],
+    look: Callable[[K], Awaitable[float | None]],
+    on_look: Callable[[str, float], None],
+) -> None:
     while (key := await queue.get()) is not None:
+        started, outcome = time.perf_counter(), "error"
         try:
             seconds = await look(key)
         except Exception as error:  # noqa: BLE001 - one key's trouble is not another's
@@ -49,9 +58,11 @@ async def _work(queue: Queue[K], look: Callable[[K], Awaitable[float | None]]) -
             _log.warning("%s failed, again in %.3f s: %r", key, pause, error)
         else:
             queue.forget(key)
+            outcome = "success" if seconds is None else "requeue_after"
             if seconds is not None:
                 queue.add(key, after_seconds=seconds)
         finally:
             queue.done(key)
+            on_look(outcome, time.perf_counter() - started)
         # A look that waits for nothing, and wants to look again at once, must not starve the rest.
         await asyncio.sleep(0)

@@ -64,8 +64,11 @@ class Schedule(Generic[K]):
         if key not in self._working:
             heapq.heappush(self._later, (at, entry.number, key))
 
-    def take(self, now: float) -> K | None:
-        """The key to work on now: of the highest priority, and there the one that waits longest."""
+    def take(self, now: float) -> tuple[K, float] | None:
+        """The key to work on now, and since when it was due.
+
+        It is one of the highest priority, and of those the one that waits longest.
+        """
         self._ripen(now)
         while self._ready:
             priority, number, key = heapq.heappop(self._ready)
@@ -74,7 +77,7 @@ class Schedule(Generic[K]):
                 continue
             del self._waiting[key]
             self._working.add(key)
-            return key
+            return key, entry.at
         return None
 
     def done(self, key: K) -> None:
@@ -104,6 +107,7 @@ class Queue(Generic[K]):
     Args:
         clock: Seconds that never go back.
         dice: A random number from 0 to 1, for retries.
+        on_take: Told of each key that is given out how many seconds it was due.
     """
 
     def __init__(
@@ -111,7 +115,9 @@ class Queue(Generic[K]):
         *,
         clock: Callable[[], float] = time.monotonic,
         dice: Callable[[], float] = random.random,
+        on_take: Callable[[float], None] = lambda _: None,
     ) -> None:
+        self._on_take = on_take
         self._schedule: Schedule[K] = Schedule()
         self._clock, self._dice = clock, dice
         self._failures: dict[K, int] = {}
@@ -142,8 +148,11 @@ class Queue(Generic[K]):
     async def get(self) -> K | None:
         """The next key, as soon as there is one; None once the queue is closed."""
         while not self._is_closed:
-            key = self._schedule.take(self._clock())
-            if key is not None:
+            now = self._clock()
+            taken = self._schedule.take(now)
+            if taken is not None:
+                key, due = taken
+                self._on_take(now - due)
                 return key
             await self._until_changed()
         return None

@@ -47,6 +47,7 @@ class Admitter:
         now: Aware UTC time.
         sleep: Waits for seconds.
         weights: Of namespaces.
+        on_slots: Told how many slots are held, whenever that was written.
     """
 
     def __init__(
@@ -60,9 +61,11 @@ class Admitter:
         now: Callable[[], dt.datetime] = kube.utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         weights: Mapping[str, float] | None = None,
+        on_slots: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._book, self._limits, self._survey, self._wake = book, limits, survey, wake
         self._epoch, self._now, self._sleep, self._weights = epoch, now, sleep, weights or {}
+        self._on_slots = on_slots
         self._known = ledger.Ledger()
         self._waiting: dict[ledger.Uid, ledger.Candidate] = {}
         self._freed: dict[ledger.Uid, int] = {}
@@ -159,6 +162,7 @@ class Admitter:
             self._changed.set()
             raise
         self._known = decision.ledger
+        self._on_slots(len(self._known.slots))
         for uid, attempt in freed.items():
             if self._freed.get(uid) == attempt:
                 del self._freed[uid]

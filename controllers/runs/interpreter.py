@@ -18,7 +18,7 @@ from controllers.runs.admitter import Admitter
 from controllers.runs.caches import Caches
 from controllers.runs.machine import Claim, Do, Observed, Plan
 from controllers.runs.runtimes.base import JSON, Ref, Runtime, RuntimeFault, Work
-from controllers.runs.words import Phase, Reason
+from controllers.runs.words import ENDED, Phase, Reason
 
 MANAGER: Final = "agents-controller"
 # A plan leads to an end in a few steps: claim, finalizer, submit; cancel, free, finalizer.
@@ -27,6 +27,7 @@ SEEN_SECONDS: Final = 2.0
 CONFLICT_SECONDS: Final = 0.05
 FAULT_SECONDS: Final = 5.0
 MOST_REMEMBERED: Final = 2_000
+_REPORTED: Final = frozenset({"runner", "artifacts", "workflow"})
 _log = logging.getLogger(__name__)
 
 
@@ -57,6 +58,7 @@ class Interpreter:
         admitter: Asks for slots.
         recorder: Tells Events.
         leads: Whether this process may still write.
+        on_end: Told how a run ended, and its runtime.
         settings: The operator's, as ``webhooks serve --settings`` reads them.
         now: Aware UTC time.
         dice: A random number from 0 to 1.
@@ -71,12 +73,15 @@ class Interpreter:
         recorder: kube.Recorder,
         *,
         leads: Callable[[], bool] = lambda: True,
+        on_end: Callable[[str, str], None] = lambda _, __: None,
         settings: Mapping[str, JSON] | None = None,
         now: Callable[[], dt.datetime] = kube.utc_now,
         dice: Callable[[], float] = random.random,
     ) -> None:
         self._client, self._caches, self._runtimes = client, caches, runtimes
+        self._writer = kube.Writer(client, MANAGER)
         self._admitter, self._recorder = admitter, recorder
+        self._on_end = on_end
         self._leads, self._settings, self._now, self._dice = leads, settings, now, dice
         self._memories: collections.OrderedDict[str, _Memory] = collections.OrderedDict()
         self._uids: dict[kube.Key, str] = {}
@@ -256,18 +261,14 @@ class Interpreter:
         return machine.submitted(seen, ref, self._now()), seen
 
     async def _finalizer(self, action: Do, run: views.Run) -> views.Run:
-        known, name = run.metadata.finalizers, naming.FINALIZER
-        without = [one for one in known if one != name]
-        wanted = [*without, name] if action is Do.ADD_FINALIZER else without
-        changes = {
-            "metadata": {
-                "uid": run.metadata.uid,
-                "resourceVersion": run.metadata.resource_version,
-                "finalizers": wanted,
-            }
-        }
-        namespace, key = run.key
-        written = await self._client.patch(views.RUNS, key, changes, namespace=namespace)
+        change = (
+            self._writer.add_finalizer
+            if action is Do.ADD_FINALIZER
+            else self._writer.remove_finalizer
+        )
+        written = await change(views.RUNS, run.key, naming.FINALIZER)
+        if written is None:  # it was so already, and the watch is late
+            written = await self._client.get(views.RUNS, run.key.name, namespace=run.key.namespace)
         return views.of(views.Run, written)
 
     async def _conclude(self, run: views.Run, plan: Plan) -> float | None:
@@ -278,7 +279,15 @@ class Interpreter:
         status = statuses.written(plan.standing, run, self._now())
         if status is not None:
             self._check()
-            await self._write(run, status)
+            try:
+                await self._write(run, status)
+            except kube.InvalidError as error:
+                # What a runner or a runtime reported must not keep its run from ending.
+                _log.error("%s: status without what was reported: %s", run.key, error)  # noqa: TRY400 - it is told
+                kept = {name: status[name] for name in status if name not in _REPORTED}
+                await self._write(run, kept)
+            if plan.standing.phase in ENDED:
+                self._on_end(plan.standing.phase, run.spec.runtime.type)
             for event in plan.events:
                 self._recorder.event(
                     kube.regarding_of(run, views.RUNS),

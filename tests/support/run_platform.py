@@ -159,7 +159,7 @@ def new_manager(
             lease=lease,
             namespace=None if is_everywhere else place.namespace,
             limits=limits or ledger.Limits(),
-            timing=kube.Timing(lease_seconds=3, renew_seconds=2, retry_seconds=0.3),
+            timing=kube.Timing(lease_seconds=4, renew_seconds=3, retry_seconds=0.4),
         ),
         sleep=sleep,
     )
@@ -171,7 +171,7 @@ async def running(controller: manager.Manager) -> AsyncIterator[asyncio.Task[Non
     task = asyncio.create_task(controller.run())
     try:
         yield task
-        assert not task.done()
+        assert not task.done(), task.exception()
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)

@@ -78,10 +78,11 @@ async def crashed(bench: Bench, number: int, when: When) -> tuple[bool, Found]:
         was_crashed = port.crashed.is_set()
         crash.cancel()
         await _over(task)
-        second = new_manager(place, "second", limits=run_scenario.LIMITS)
-        async with running(second):
-            await _late(place)
-            return was_crashed, await settled
+        second = asyncio.create_task(_restarted(place, bench.client))
+        await _late(place)
+        found = await settled
+        await _over(second)
+        return was_crashed, found
 
 
 async def among_faults(bench: Bench, seed: int, seconds: float, rate: float) -> tuple[Port, Found]:

@@ -140,6 +140,11 @@ class Execution:
     def is_running(self) -> bool:
         return self.status == Status.WORKFLOW_EXECUTION_STATUS_RUNNING
 
+    @property
+    def is_late(self) -> bool:
+        limit = self.request.workflow_execution_timeout.ToTimedelta()
+        return bool(limit) and dt.datetime.now(dt.UTC) - self.started > limit
+
     def close(self, status: int) -> None:
         self.status, self.closed = status, dt.datetime.now(dt.UTC)
         self.events += 1
@@ -304,6 +309,8 @@ class Server:
             case "lasts" | "stubborn":
                 while kind == "stubborn" or not execution.is_told:
                     await asyncio.sleep(0.02)
+                    if execution.is_late:
+                        execution.close(Status.WORKFLOW_EXECUTION_STATUS_TIMED_OUT)
                     if not execution.is_running:
                         return
                 execution.close(Status.WORKFLOW_EXECUTION_STATUS_CANCELED)

@@ -1,6 +1,7 @@
 """What a runner reported (``status.json``, docs/runner.md), read and told. Pure."""
 
 import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -14,6 +15,10 @@ MOST_ARTIFACTS: Final = 50
 _MOST_URL: Final = 2048
 _MOST_TEXT: Final = 1024
 _INT32: Final = 2**31
+# Python reads more forms than RFC 3339 has.
+_RFC_3339: Final = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII
+)
 _WORDS: Final = {"succeeded": "Succeeded", "failed": "Failed", "cancelled": "Cancelled"}
 _TEXTS: Final = ("signal", "provider", "adapter")
 _TIMES: Final = {"startedAt": "startTime", "finishedAt": "completionTime"}
@@ -33,11 +38,9 @@ def runner(report: Mapping[str, JSON] | None) -> dict[str, JSON] | None:
     """``status.runner`` of a v1beta1 AgentRun, in which whatever is of another type is left out."""
     if not report:
         return None
-    fields: dict[str, JSON] = {}
-    if report.get("status") in _WORDS:
-        fields["status"] = _WORDS[report["status"]]
+    status = report.get("status")
     fields = {
-        "status": _WORDS.get(str(report.get("status"))),
+        "status": _WORDS.get(status) if isinstance(status, str) else None,
         "exitCode": _int32(report.get("exitCode")),
         **{name: _text(report.get(name)) for name in (*_TEXTS, "error")},
         **{ours: _time(report.get(name)) for name, ours in _TIMES.items()},
@@ -84,7 +87,7 @@ def _time(value: JSON) -> str | None:
     if not isinstance(value, str):
         return None
     try:
-        has_offset = dt.datetime.fromisoformat(value).tzinfo is not None
+        dt.datetime.fromisoformat(value)
     except ValueError:
         return None
-    return value if has_offset else None
+    return value if _RFC_3339.fullmatch(value) else None

@@ -1,0 +1,59 @@
+"""What a runner reported is told where it can be, whatever it is."""
+
+import msgspec
+from hypothesis import given, settings, strategies
+
+from controllers.runs.runtimes import reports
+from crds import hub
+
+JSON = strategies.recursive(
+    strategies.none()
+    | strategies.booleans()
+    | strategies.integers(-(2**63), 2**63 - 1)
+    | strategies.text(),
+    lambda inner: strategies.lists(inner) | strategies.dictionaries(strategies.text(), inner),
+    max_leaves=8,
+)
+NAMES = strategies.sampled_from(
+    ["status", "exitCode", "signal", "provider", "adapter", "error", "startedAt", "artifacts", "x"]
+)
+
+
+@settings(deadline=None)
+@given(strategies.dictionaries(NAMES, JSON))
+def test_status_takes_whatever_a_runner_wrote(report: dict[str, object]) -> None:
+    told = reports.runner(reports.read(msgspec.json.encode(report)))
+
+    if told:
+        hub.agentrun.Runner.model_validate(told)
+
+
+def test_report_is_told_in_the_words_of_the_status() -> None:
+    report = {
+        "status": "failed",
+        "exitCode": 3,
+        "error": "the tests fail",
+        "startedAt": "2026-11-28T12:00:00Z",
+        "finishedAt": "yesterday",
+        "threadId": "t-1",
+    }
+
+    assert {
+        "status": "Failed",
+        "exitCode": 3,
+        "error": "the tests fail",
+        "startTime": "2026-11-28T12:00:00Z",
+        "extra": {"threadId": "t-1"},
+    } == reports.runner(report)
+
+
+def test_artifact_whose_url_is_its_content_keeps_its_name() -> None:
+    listed = [{"name": "log", "path": "a.log"}, {"name": "dump", "url": "data:text/plain,x"}, {}]
+
+    assert [{"name": "log", "path": "a.log"}, {"name": "dump"}] == reports.artifacts(
+        {"artifacts": {"outputArtifacts": listed}}
+    )
+
+
+def test_message_of_another_program_is_no_report() -> None:
+    assert [None, None, None] == [reports.read(text) for text in ("", "killed", "[1]")]

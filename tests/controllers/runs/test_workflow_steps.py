@@ -1,0 +1,219 @@
+"""A workflow's steps: in order, tried again, repeated, and along all ways that they may take."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+from hypothesis import given, settings, strategies
+
+from controllers.runs.runtimes import loops, workflow_steps
+from controllers.runs.runtimes.base import Code, Progress, Stage
+from controllers.runs.runtimes.workflow_steps import Decision, Piece
+from crds import hub
+from tests.support.run_world import NOW
+
+FAILED = Progress(stage=Stage.FAILED, code=Code.RETRYABLE, message="no")
+DONE = Progress(stage=Stage.SUCCEEDED)
+
+
+def decide(
+    steps: list[dict[str, Any]],
+    state: dict[str, Any] | None = None,
+    seen: dict[Piece, Progress] | None = None,
+    *,
+    parallelism: int = 1,
+    now: dt.datetime = NOW,
+) -> Decision:
+    read = workflow_steps.read(steps)
+    return workflow_steps.decide(read, parallelism, state, seen or {}, now=now, dice=0.5)
+
+
+def phases(decision: Decision) -> list[str]:
+    return [one["phase"] for one in decision.state["steps"]]
+
+
+TWO = [{"name": "a"}, {"name": "b"}]
+
+
+def test_steps_start_one_after_the_other() -> None:
+    first = decide(TWO)
+    second = decide(TWO, first.state, {Piece(0, 1, 1): DONE})
+    third = decide(TWO, second.state, {Piece(1, 1, 1): DONE})
+
+    assert (["Running", "Pending"], (Piece(0, 1, 1),)) == (phases(first), first.start)
+    assert (["Succeeded", "Running"], (Piece(1, 1, 1),)) == (phases(second), second.start)
+    assert (Stage.SUCCEEDED, ()) == (third.stage, third.start)
+
+
+def test_steps_run_side_by_side_as_many_as_may() -> None:
+    steps = [*TWO, {"name": "c"}]
+
+    assert ["Running", "Running", "Pending"] == phases(decide(steps, parallelism=2))
+
+
+def test_failed_step_is_tried_again_after_a_pause_and_then_fails_the_workflow() -> None:
+    steps = [{"name": "a", "retry": {"limit": 1, "backoff": {"base": "30s"}}}, {"name": "b"}]
+    first = decide(steps)
+    waiting = decide(steps, first.state, {Piece(0, 1, 1): FAILED})
+    early = decide(steps, waiting.state, {Piece(0, 1, 2): Progress(stage=Stage.MISSING)})
+    again = decide(steps, early.state, {}, now=NOW + dt.timedelta(seconds=30))
+    failed = decide(steps, again.state, {Piece(0, 1, 2): FAILED})
+
+    assert ["Retrying", "Pending"] == phases(waiting)
+    assert NOW + dt.timedelta(seconds=30) == early.look_again
+    assert ((), (Piece(0, 1, 2),)) == (early.start, again.start)
+    assert (Stage.FAILED, "WorkflowStepFailed", ()) == (failed.stage, failed.reason, failed.start)
+    assert "Step 'a' failed: no" == failed.message
+
+
+def test_failed_step_ends_those_beside_it() -> None:
+    first = decide(TWO, parallelism=2)
+    busy = decide(
+        TWO,
+        first.state,
+        {Piece(0, 1, 1): FAILED, Piece(1, 1, 1): Progress(stage=Stage.RUNNING)},
+        parallelism=2,
+    )
+    over = decide(TWO, busy.state, {Piece(1, 1, 1): Progress(stage=Stage.CANCELLED)})
+
+    assert (Stage.CANCELLING, (Piece(1, 1, 1),)) == (busy.stage, busy.cancel)
+    assert Stage.CANCELLED is over.stage or Stage.FAILED is over.stage
+
+
+def test_step_that_takes_too_long_is_ended_and_tried_again() -> None:
+    steps = [{"name": "a", "timeout": "1m", "retry": {"limit": 1}}]
+    running = {Piece(0, 1, 1): Progress(stage=Stage.RUNNING)}
+    late = NOW + dt.timedelta(minutes=1)
+    first = decide(steps)
+    meanwhile = decide(steps, first.state, running)
+    ended = decide(steps, first.state, running, now=late)
+    over = decide(steps, ended.state, {Piece(0, 1, 1): Progress(stage=Stage.CANCELLED)}, now=late)
+
+    assert (late, ()) == (meanwhile.look_again, meanwhile.cancel)
+    assert (Piece(0, 1, 1),) == ended.cancel
+    assert (["Retrying"], "The attempt took too long.") == (
+        phases(over),
+        over.state["steps"][0]["message"],
+    )
+
+
+def test_step_that_was_cancelled_cancels_the_workflow() -> None:
+    first = decide(TWO)
+    over = decide(TWO, first.state, {Piece(0, 1, 1): Progress(stage=Stage.CANCELLED)})
+
+    assert (Stage.CANCELLED, ()) == (over.stage, over.start)
+
+
+def test_work_that_went_away_is_buried_and_tried_again() -> None:
+    steps = [{"name": "a", "retry": {"limit": 1}}]
+    first = decide(steps)
+    lost = decide(steps, first.state, {Piece(0, 1, 1): Progress(stage=Stage.MISSING)})
+    buried = Progress(stage=Stage.CANCELLED, reason="JobMissing", code=Code.RETRYABLE)
+    over = decide(steps, lost.state, {Piece(0, 1, 1): buried})
+
+    assert (Piece(0, 1, 1),) == lost.cancel
+    assert ["Retrying"] == phases(over)
+
+
+LOOP = {"maxIterations": 5, "while": {"cel": "control.left > iteration"}}
+
+
+def test_step_is_repeated_while_its_condition_holds() -> None:
+    steps = [{"name": "a", "loop": LOOP}]
+    done = Progress(stage=Stage.SUCCEEDED, runner={"loopControl": {"left": 2}})
+    first = decide(steps)
+    second = decide(steps, first.state, {Piece(0, 1, 1): done})
+    over = decide(steps, second.state, {Piece(0, 2, 1): done})
+
+    assert (Piece(0, 2, 1),) == second.start
+    loop = over.state["steps"][0]["loop"]
+    assert (Stage.SUCCEEDED, 2, "ConditionFalse", {"left": 2}) == (
+        over.stage,
+        loop["completedIterations"],
+        loop["stopReason"],
+        loop["lastControl"],
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "control", "expected"),
+    [
+        ({}, {"left": 9}, (True, "")),
+        ({"maxIterations": 1}, {"left": 9}, (False, "MaxIterations")),
+        ({"while": None}, None, (True, "")),
+        ({}, None, (False, "ControlMissing")),
+        ({}, [1], (False, "ControlInvalid")),
+    ],
+)
+def test_loop_goes_on(changes: dict[str, Any], control: object, expected: tuple[bool, str]) -> None:
+    assert expected == loops.goes_on({**LOOP, **changes}, 1, control)
+
+
+@pytest.mark.parametrize(
+    ("condition", "control", "words"),
+    [
+        ({"cel": "control.left"}, {"left": 1}, "expected true or false, got 1"),
+        ({"cel": "control.gone > 1"}, {}, "gone"),
+        ({"cel": "control."}, {}, "Syntax error"),
+        ({"cel": "true", "control": {"onMissing": "Fail"}}, None, "expected a control file"),
+        ({"cel": "true", "control": {"onInvalid": "Fail"}}, 7, "expected an object"),
+    ],
+)
+def test_loop_without_an_answer_fails(
+    condition: dict[str, Any], control: object, words: str
+) -> None:
+    with pytest.raises(loops.ConditionError, match=words):
+        loops.goes_on({"maxIterations": 5, "while": condition}, 1, control)
+
+
+STEP = strategies.fixed_dictionaries(
+    {},
+    optional={
+        "retry": strategies.fixed_dictionaries({"limit": strategies.integers(0, 2)}),
+        "timeout": strategies.sampled_from(["1s", "1h"]),
+        "loop": strategies.sampled_from([{"maxIterations": 2}, LOOP]),
+    },
+)
+PROGRESS = strategies.sampled_from(
+    [
+        None,
+        Progress(stage=Stage.RUNNING),
+        Progress(stage=Stage.SUCCEEDED, runner={"loopControl": {"left": 2}}),
+        FAILED,
+        Progress(stage=Stage.FAILED, code=Code.TERMINAL),
+        Progress(stage=Stage.CANCELLED),
+        Progress(stage=Stage.CANCELLING),
+        Progress(stage=Stage.MISSING),
+    ]
+)
+
+
+@settings(max_examples=300, deadline=None)
+@given(strategies.lists(STEP, min_size=1, max_size=4), strategies.integers(1, 3), strategies.data())
+def test_whatever_steps_do_the_workflow_is_valid_and_ends(
+    drawn: list[dict[str, Any]], parallelism: int, data: strategies.DataObject
+) -> None:
+    steps = [{**one, "name": f"s{at}"} for at, one in enumerate(drawn)]
+    now, decision = NOW, decide(steps, parallelism=parallelism)
+    started = [*decision.start]
+
+    for turn in range(200):
+        state, watched = decision.state, workflow_steps.under_way(decision.state)
+        hub.agentrun.WorkflowStatus.model_validate(state)
+        assert sum(one["phase"] == "Running" for one in state["steps"]) <= parallelism
+        if decision.stage.is_ended:
+            break
+        running = [p for p in watched if state["steps"][p.index]["phase"] == "Running"]
+        seen = {
+            piece: found
+            for piece in running
+            if (found := data.draw(PROGRESS) if turn < 20 else DONE) is not None
+        }
+        if turn >= 20 and decision.stage is Stage.CANCELLING:
+            seen = {piece: Progress(stage=Stage.CANCELLED) for piece in running}
+        now += dt.timedelta(minutes=10)
+        decision = decide(steps, state, seen, parallelism=parallelism, now=now)
+        started += decision.start
+
+    assert decision.stage.is_ended
+    assert len(started) == len({*started})
