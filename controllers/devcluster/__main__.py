@@ -1,7 +1,9 @@
 """``python -m controllers.devcluster``: what there is, building it, and pinning another version."""
 
 import argparse
+import itertools
 import sys
+from collections.abc import Iterable
 
 from controllers.devcluster import binaries, errors, pin, tools, versions
 from schemagen import files
@@ -22,6 +24,9 @@ def main() -> int:
         type=_tool,
         help=f"one of {', '.join(tools.ALL)} (default: what is needed)",
     )
+    building.add_argument(
+        "--jobs", action="store_true", help="build what a cluster that runs Jobs needs, too"
+    )
     commands.add_parser("judge", help="build the API server's judge for schemagen")
     pinning = commands.add_parser("pin", help="make another Kubernetes version the locked one")
     pinning.add_argument("version", type=_version, help="such as 1.37.2")
@@ -31,7 +36,7 @@ def main() -> int:
             case "where":
                 _where()
             case "build":
-                _build(arguments.tool)
+                _build(arguments.tool or tools.NEEDED, tools.FOR_JOBS if arguments.jobs else ())
             case "judge":
                 print(binaries.judge())  # noqa: T201 - the command's output
             case _:
@@ -65,8 +70,8 @@ def _where() -> None:
         print(found or f"{tool.name}: {missing}")  # noqa: T201 - the command's output
 
 
-def _build(wanted: list[tools.Tool]) -> None:
-    for binary in binaries.find(wanted or tools.NEEDED).values():
+def _build(*wanted: Iterable[tools.Tool]) -> None:
+    for binary in binaries.find(itertools.chain(*wanted)).values():
         print(binary)  # noqa: T201 - the command's output
 
 

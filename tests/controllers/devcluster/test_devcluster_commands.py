@@ -58,6 +58,26 @@ def test_build_without_a_way_fails_and_names_all(environment: dict[str, str]) ->
     assert "Traceback" not in done.stderr
 
 
+def test_what_jobs_need_is_built_when_asked_for(
+    tmp_path: pathlib.Path, environment: dict[str, str]
+) -> None:
+    for name in ("kube-apiserver", "kubectl"):
+        path = tmp_path / "path" / name
+        path.write_text("#!/bin/sh\necho v1.37.2\n")
+        path.chmod(0o755)
+
+    small = run(environment, "build")
+    full = run(environment, "build", "--jobs")
+
+    assert (0, "") == (small.returncode, small.stderr)
+    assert 1 == full.returncode
+    assert full.stderr.startswith(
+        "expected kube-controller-manager for Kubernetes 1.34.0 or newer, got none. Do one:\n"
+        "  - set KUBEBUILDER_ASSETS to a folder with it\n"
+        "  - put it on PATH\n"
+    )
+
+
 def test_version_that_cannot_be_is_an_error_without_a_traceback(
     environment: dict[str, str],
 ) -> None:

@@ -184,3 +184,21 @@ def _hang(found: elector.Elector, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_timing_that_cannot_be_safe_is_refused(timing: tuple[float, float, float]) -> None:
     with pytest.raises(ValueError, match="expected 0 < retry < renew < lease"):
         elector.Timing(*timing)
+
+
+async def test_released_lease_is_taken_before_the_next_attempt_is_due(
+    client: kube.Client, namespace: str
+) -> None:
+    patient = elector.Timing(lease_seconds=60, renew_seconds=50, retry_seconds=40)
+    first, second = (Candidate(client, namespace, name) for name in ("one", "two"))
+    second.elector = elector.Elector(client, (namespace, "leader"), "two", timing=patient)
+
+    async with running(first) as (leading,):
+        await lead(first)
+        async with running(second):
+            await asyncio.sleep(0.5)
+            leading.cancel()
+            async with asyncio.timeout(SECONDS):
+                await second.leads.wait()
+
+    assert [2] == second.epochs

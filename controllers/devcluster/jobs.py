@@ -1,0 +1,143 @@
+"""What runs Jobs to their end without a kubelet: controllers, kwok, a node, a policy. Pure.
+
+The controllers make pods of Jobs; the policy puts each pod on the one node as it is created, which
+saves a scheduler and a write per pod; kwok says of them what a kubelet would (kwok.yaml).
+"""
+
+import json
+import pathlib
+from typing import Any
+
+from controllers.devcluster import versions
+
+KWOK_CONFIG = pathlib.Path(__file__).with_name("kwok.yaml")
+
+NODE = "devcluster"
+NODE_PATH = f"/api/v1/nodes/{NODE}"
+
+# A pod that is not stored shows whether pods get onto the node.
+TRIAL_PATH = "/api/v1/namespaces/default/pods?dryRun=All"
+TRIAL = {
+    "apiVersion": "v1",
+    "kind": "Pod",
+    "metadata": {"name": "trial"},
+    "spec": {"containers": [{"name": "trial", "image": "none"}]},
+}
+
+# What the names of the annotations that steer pods begin with.
+ANNOTATIONS = "devcluster.kubewright.dev/"
+
+# Where MutatingAdmissionPolicy is served without being asked for.
+_POLICIES_BY_DEFAULT = versions.Version(1, 36)
+
+_CONTROLLERS = (
+    "garbage-collector-controller",
+    "job-controller",
+    "namespace-controller",
+    "pod-garbage-collector-controller",
+    "serviceaccount-controller",
+    "ttl-after-finished-controller",
+)
+
+# The namespace's annotations that a pod does not have itself.
+_MISSING = f"""
+namespaceObject.metadata.?annotations.orValue({{}}).filter(name,
+  name.startsWith("{ANNOTATIONS}") && !(name in object.metadata.?annotations.orValue({{}}))
+)
+"""
+
+_PATCHES = f"""
+(
+  has(object.spec.nodeName) || has(object.spec.schedulingGates) ? [] :
+  [JSONPatch{{op: "add", path: "/spec/nodeName", value: "{NODE}"}}]
+) + (
+  has(object.metadata.annotations) || variables.missing.size() == 0 ? [] :
+  [JSONPatch{{op: "add", path: "/metadata/annotations", value: {{}}}}]
+) + variables.missing.map(name, JSONPatch{{
+  op: "add",
+  path: "/metadata/annotations/" + jsonpatch.escapeKey(name),
+  value: namespaceObject.metadata.annotations[name]
+}})
+"""
+
+
+def api_server_flags(version: versions.Version) -> list[str]:
+    """What makes an API server of a version serve MutatingAdmissionPolicy."""
+    if version >= _POLICIES_BY_DEFAULT:
+        return []
+    return [
+        "--feature-gates=MutatingAdmissionPolicy=true",
+        "--runtime-config=admissionregistration.k8s.io/v1beta1=true",
+    ]
+
+
+def controller_manager_flags(kubeconfig: pathlib.Path) -> list[str]:
+    """The flags of kube-controller-manager: alone, of few controllers, and in a hurry."""
+    return [
+        f"--kubeconfig={kubeconfig}",
+        f"--authentication-kubeconfig={kubeconfig}",
+        f"--authorization-kubeconfig={kubeconfig}",
+        f"--controllers={','.join(_CONTROLLERS)}",
+        "--leader-elect=false",
+        "--secure-port=0",
+        # The default of 20 requests a second is three Jobs.
+        "--kube-api-qps=2000",
+        "--kube-api-burst=4000",
+        "--concurrent-job-syncs=20",
+    ]
+
+
+def kwok_flags(kubeconfig: pathlib.Path) -> list[str]:
+    """The flags of kwok."""
+    return [f"--kubeconfig={kubeconfig}", "--manage-all-nodes=true", f"--config={KWOK_CONFIG}"]
+
+
+def objects(version: versions.Version) -> dict[str, Any]:
+    """A List of what an API server of a version has to hold."""
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
+    return {"apiVersion": "v1", "kind": "List", "items": [node, *_policy(version)]}
+
+
+def is_node_ready(answer: bytes | None) -> bool:
+    """Whether the answer to NODE_PATH is the node, with kwok's word for it."""
+    conditions = json.loads(answer)["status"].get("conditions", []) if answer else []
+    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+
+
+def is_placed(answer: bytes | None) -> bool:
+    """Whether the answer to a POST of TRIAL to TRIAL_PATH is that pod, on the node.
+
+    Before, its namespace has no service account yet, or the API server has not read the policy.
+    """
+    return answer is not None and json.loads(answer)["spec"].get("nodeName") == NODE
+
+
+def _policy(version: versions.Version) -> list[dict[str, Any]]:
+    served = "v1" if version >= _POLICIES_BY_DEFAULT else "v1beta1"
+    metadata = {"name": "devcluster.kubewright.dev"}
+    pods = {
+        "apiGroups": [""],
+        "apiVersions": ["v1"],
+        "operations": ["CREATE"],
+        "resources": ["pods"],
+    }
+    return [
+        {
+            "apiVersion": f"admissionregistration.k8s.io/{served}",
+            "kind": "MutatingAdmissionPolicy",
+            "metadata": metadata,
+            "spec": {
+                "failurePolicy": "Fail",
+                "reinvocationPolicy": "Never",
+                "matchConstraints": {"resourceRules": [pods]},
+                "variables": [{"name": "missing", "expression": _MISSING}],
+                "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": _PATCHES}}],
+            },
+        },
+        {
+            "apiVersion": f"admissionregistration.k8s.io/{served}",
+            "kind": "MutatingAdmissionPolicyBinding",
+            "metadata": metadata,
+            "spec": {"policyName": metadata["name"]},
+        },
+    ]
