@@ -10,19 +10,19 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean prove-judge prove-judges prove-roundtrip prove-storage-switch prove-hostile prove-drain prove-soak prove-rotation prove-rotation-model bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission
+.PHONY: help demo dev test check format generate judge lock clean prove-limits prove-faults prove-failover prove-judge prove-judges prove-roundtrip prove-storage-switch prove-hostile prove-drain prove-soak prove-rotation prove-rotation-model bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-demo: $(INSTALLED)  ## Watch a real API server default, convert and refuse AgentRuns
+demo: $(INSTALLED)  ## Watch a real API server default, convert and refuse AgentRuns, and agents run
 	@$(BIN)/agentctl demo
 
 dev: $(INSTALLED)  ## Keep that API server up and print how to use kubectl with it
 	@$(BIN)/agentctl dev
 
 test: check  ## Everything: checks, unit tests, and end-to-end tests on a real API server
-	$(BIN)/python -m controllers.devcluster build
+	$(BIN)/python -m controllers.devcluster build --jobs
 	$(PYTEST) -m e2e
 
 check: $(INSTALLED)  ## Format, lint, types, import contracts, generated files, unit tests
@@ -83,6 +83,19 @@ prove-rotation: $(INSTALLED)  ## Rotate authorities under load, ROTATIONS times,
 prove-rotation-model: $(INSTALLED)  ## Explore all interleavings of a rotation, and of planted mistakes (8 minutes)
 	@$(BIN)/python -m tests.bench.prove_rotation_model
 
+prove-limits: N = 1000
+prove-limits: $(INSTALLED)  ## Two leaders at once and N runs: no limit is exceeded at any revision (5 minutes)
+	@$(BIN)/python -m tests.bench.prove_limits --number $(N)
+
+prove-faults: ROUNDS = 10
+prove-faults: SEED = 0
+prove-faults: $(INSTALLED)  ## Crash a controller at every write, then disturb it by faults of SEED (10 minutes)
+	@$(BIN)/python -m tests.bench.prove_faults --rounds $(ROUNDS) --seed $(SEED)
+
+prove-failover: ROUNDS = 5
+prove-failover: $(INSTALLED)  ## Stop, kill and suspend the replica that leads, ROUNDS times each (5 minutes)
+	@$(BIN)/python -m tests.bench.prove_failover --rounds $(ROUNDS)
+
 bench-schemagen: $(INSTALLED)  ## schemagen generate against controller-gen
 	$(BIN)/python -m tests.bench.bench_schemagen
 
@@ -101,6 +114,12 @@ bench-webhooks: $(INSTALLED)  ## The webhook server against one of controller-ru
 bench-admission: N = 5000
 bench-admission: $(INSTALLED)  ## What admission and conversion add to N creations and lists (5 minutes)
 	@$(BIN)/python -m tests.bench.bench_admission --number $(N)
+
+bench-watch: $(INSTALLED)  ## Decoding a watch against kubernetes.aio and kopf; memory of 50,000 runs (2 minutes)
+	@$(BIN)/python -m tests.bench.bench_watch
+
+bench-controllers: $(INSTALLED)  ## The controller against controller-runtime and kopf (10 minutes)
+	@$(BIN)/python -m tests.bench.bench_controllers
 
 # Locks every platform and Python; needs uv, which is itself a locked package of the group `lock`.
 lock: $(INSTALLED)  ## Lock the newest versions of all packages, with hashes

@@ -12,11 +12,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 from controllers import kube, ledger
+from controllers.runs import retention
 from controllers.runs.admitter import Admitter
+from controllers.runs.archive import Archive
 from controllers.runs.caches import Caches
 from controllers.runs.interpreter import MANAGER, Interpreter
 from controllers.runs.metrics import Metrics
 from controllers.runs.reaper import Reaper
+from controllers.runs.retainer import Retainer
 from controllers.runs.runtimes.base import JSON, Runtime
 
 LEASE: Final = "agents-controller"
@@ -38,6 +41,10 @@ class Options:
         workers: How many runs are looked at side by side.
         timing: Of the Lease.
         settings: The operator's, as ``webhooks serve --settings`` reads them.
+        archive: Where runs go before they are deleted, whoever leads; None keeps them all, unless
+            ``no_archive``.
+        no_archive: Whether runs are deleted for good.
+        kept: How long, and how many, runs are kept.
     """
 
     home: str = "agents"
@@ -48,6 +55,9 @@ class Options:
     workers: int = 16
     timing: kube.Timing = dataclasses.field(default_factory=kube.Timing)
     settings: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
+    archive: Archive | None = None
+    no_archive: bool = False
+    kept: retention.Limits = dataclasses.field(default_factory=retention.Limits)
 
 
 LEDGER: Final = "run-ledger"
@@ -169,6 +179,20 @@ class Manager:
             )
             group.create_task(self._reap(admitter, interpreter, reaper))
             group.create_task(self._every(SWEEP_SECONDS, reaper.sweep))
+            if self._options.archive is not None or self._options.no_archive:
+                group.create_task(self._retainer().run())
+
+    def _retainer(self) -> Retainer:
+        return Retainer(
+            self._client,
+            self._options.archive,
+            self._options.kept,
+            namespace=self._options.namespace,
+            no_archive=self._options.no_archive,
+            now=self._now,
+            sleep=self._sleep,
+            dice=self._dice,
+        )
 
     async def _reap(self, admitter: Admitter, interpreter: Interpreter, reaper: Reaper) -> None:
         """Give back the slots of runs that went, or ended, while nobody looked."""

@@ -88,9 +88,7 @@ class Related:
                 self._known.popitem(last=False)
         return known.value
 
-    async def _get(
-        self, resource: kube.Resource, namespace: str | None, name: str
-    ) -> JSON | None:
+    async def _get(self, resource: kube.Resource, namespace: str | None, name: str) -> JSON | None:
         try:
             return await self._client.get(
                 resource, name, namespace=namespace, deadline_seconds=DEADLINE_SECONDS

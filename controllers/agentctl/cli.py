@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from controllers.agentctl.commands import certs
+from controllers.agentctl.commands import archive, certs, controller, objects, run
 
 app = typer.Typer(
     help="Run and look after the Agents Platform.",
@@ -54,6 +54,11 @@ def dev(
     raise typer.Exit(command.run(directory))
 
 
+app.command()(controller.controller)
+app.command()(objects.get)
+app.command()(objects.explain)
+app.add_typer(run.app, name="run")
+app.add_typer(archive.app, name="archive")
 app.add_typer(certs.app, name="certs")
 
 

@@ -1,4 +1,4 @@
-"""``agentctl demo``: one AgentRun through a real API server, each step checked and timed. Shell."""
+"""``agentctl demo``: AgentRuns through a real API server, each step checked and timed. Shell."""
 
 import asyncio
 import copy
@@ -21,7 +21,7 @@ import rich.syntax
 
 import crds
 from controllers import devcluster, kube
-from controllers.agentctl import local
+from controllers.agentctl import demo_runs, local
 from schemagen import Version, canonical, files
 
 GROUP: Final = crds.api.group
@@ -44,7 +44,7 @@ def run(picture: pathlib.Path | None) -> int:
     try:
         with tempfile.TemporaryDirectory(prefix="kubewright-demo-") as scratch:
             code = _on_a_cluster(console, pathlib.Path(scratch))
-    except (devcluster.DevclusterError, local.WebhookServerError, kube.KubeError) as error:
+    except (devcluster.DevclusterError, local.ServerError, kube.KubeError) as error:
         console.print(f"[red]{rich.markup.escape(str(error))}[/]")
         return 1
     if picture is not None:
@@ -69,7 +69,7 @@ def _on_a_cluster(console: rich.console.Console, scratch: pathlib.Path) -> int:
             for kind in crds.api:
                 show.text(f"{crds.api.crd_name(kind)}  {_versions(kind.versions)}")
             show.done(f"installed and served at {address}", started)
-            asyncio.run(_calls(show, cluster))
+            asyncio.run(_calls(show, cluster, scratch))
     return show.outcome()
 
 
@@ -77,10 +77,11 @@ def _versions(versions: Sequence[Version]) -> str:
     return ", ".join(f"{one.name}{' (stored)' if one.storage else ''}" for one in versions)
 
 
-async def _calls(show: "Show", cluster: devcluster.Cluster) -> None:
+async def _calls(show: "Show", cluster: devcluster.Cluster, scratch: pathlib.Path) -> None:
     async with kube.Client.from_kubeconfig(cluster.admin_kubeconfig) as client:
         await _accepted(show, client)
         await _refused(show, client)
+    await demo_runs.run(show, cluster, scratch)
 
 
 async def _accepted(show: "Show", client: kube.Client) -> None:

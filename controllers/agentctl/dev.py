@@ -21,11 +21,12 @@ def run(directory: pathlib.Path) -> int:
         with (
             devcluster.Cluster(directory=directory.absolute()) as cluster,
             local.webhook_server(cluster, directory / "webhooks") as address,
+            local.controller(cluster, directory / "controller", directory / "workspaces"),
         ):
             _explain(console, cluster, address, directory)
             stopped.wait()
             console.print("stopping")
-    except (devcluster.DevclusterError, local.WebhookServerError, kube.KubeError) as error:
+    except (devcluster.DevclusterError, local.ServerError, kube.KubeError) as error:
         console.print(f"[red]{rich.markup.escape(str(error))}[/]")
         return 1
     return 0
@@ -38,7 +39,9 @@ def _explain(
     directory: pathlib.Path,
 ) -> None:
     console.print(f"kube-apiserver {cluster.kubernetes_version} at {cluster.server}")
-    console.print(f"webhooks at {address}, log in {directory / 'webhooks/webhooks.log'}\n")
+    console.print(f"webhooks at {address}, log in {directory / 'webhooks/webhooks.log'}")
+    console.print(f"controller: log in {directory / 'controller/controller.log'}")
+    console.print(f"agents work in {directory / 'workspaces'}\n")
     console.print("In another terminal:\n")
     console.print(f"  export PATH={cluster.kubectl_path.parent}:$PATH", soft_wrap=True)
     console.print(f"  export KUBECONFIG={cluster.admin_kubeconfig}", soft_wrap=True)

@@ -26,6 +26,7 @@ MOST_STEPS: Final = 8
 SEEN_SECONDS: Final = 2.0
 CONFLICT_SECONDS: Final = 0.05
 FAULT_SECONDS: Final = 5.0
+CANCELLED_SECONDS: Final = 1.0
 MOST_REMEMBERED: Final = 2_000
 _REPORTED: Final = frozenset({"runner", "artifacts", "workflow"})
 _log = logging.getLogger(__name__)
@@ -108,11 +109,15 @@ class Interpreter:
 
     async def _followed(self, run: views.Run) -> tuple[Plan, Observed]:
         """Act until nothing is left to do but to say how the run stands."""
-        seen = await self._observe(run)
+        seen, was_cancelled = await self._observe(run), False
         for _ in range(MOST_STEPS):
             plan = machine.reconcile(seen, self._now())
             if plan.action is None:
                 return plan, seen
+            if plan.action is Do.CANCEL and was_cancelled:
+                # The runtime has been told, and has not noticed yet.
+                return Plan(look_again_seconds=CANCELLED_SECONDS), seen
+            was_cancelled = was_cancelled or plan.action is Do.CANCEL
             if plan.action is Do.SUBMIT:
                 after, seen = await self._submit(seen)
                 if after is not None:
@@ -283,7 +288,7 @@ class Interpreter:
                 await self._write(run, status)
             except kube.InvalidError as error:
                 # What a runner or a runtime reported must not keep its run from ending.
-                _log.error("%s: status without what was reported: %s", run.key, error)  # noqa: TRY400 - it is told
+                _log.error("%s: status without what was reported: %s", run.key, error)
                 kept = {name: status[name] for name in status if name not in _REPORTED}
                 await self._write(run, kept)
             if plan.standing.phase in ENDED:

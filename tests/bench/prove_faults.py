@@ -24,6 +24,8 @@ from tests.support.run_sweeps import Bench
 
 AT_ONCE = 6
 FAULT_SECONDS = 20.0
+# Of each sort of fault, for each request that it can meet; a watch can meet eleven sorts.
+RATE = 0.03
 T = TypeVar("T")
 
 
@@ -55,7 +57,10 @@ async def each(
 
         async def worker() -> None:
             while waiting:
-                wrong.extend(await do(waiting.pop()))
+                found = await do(waiting.pop())
+                wrong.extend(found)
+                for one in found:
+                    print(one, flush=True)  # noqa: T201 - the output
                 progress.advance(task)
 
         await asyncio.gather(*(worker() for _ in range(at_once)))
@@ -67,6 +72,7 @@ async def prove(seed: int, rounds: int, at_once: int) -> int:
     async with opened() as bench:
         writes, found = await run_sweeps.golden(bench)
         wrong = [f"undisturbed: {one}" for one in found.wrong()]
+        print(*wrong, sep="\n", end="")  # noqa: T201 - the output
         reached = 0
 
         async def crash(point: tuple[int, run_sweeps.When]) -> list[str]:
@@ -77,7 +83,7 @@ async def prove(seed: int, rounds: int, at_once: int) -> int:
             return [f"crash {when} write {number}: {one}" for one in found.wrong()]
 
         async def disturb(drawn: int) -> list[str]:
-            port, found = await run_sweeps.among_faults(bench, drawn, FAULT_SECONDS, 0.1)
+            port, found = await run_sweeps.among_faults(bench, drawn, FAULT_SECONDS, RATE)
             faults.append(len(port.dealt))
             told = [f"faults of seed {drawn}: {one}" for one in found.wrong()]
             return [*told, port.report()] if told else []
@@ -86,9 +92,7 @@ async def prove(seed: int, rounds: int, at_once: int) -> int:
         faults: list[int] = []
         wrong += await each(points, crash, "crashing", at_once)
         wrong += await each(range(seed, seed + rounds), disturb, "disturbing", at_once)
-    for one in wrong:
-        print(one)  # noqa: T201 - the output
-    print(  # noqa: T201 - likewise
+    print(  # noqa: T201 - the output
         f"{writes} writes in a golden run; {reached} of {len(points)} crash points reached; "
         f"{rounds} rounds with {sum(faults)} faults, seed {seed}: {len(wrong)} wrong"
     )

@@ -43,24 +43,28 @@ async def _leaders(places: list[Place], leaders: int) -> AsyncIterator[None]:
         yield
 
 
-async def prove(number: int, leaders: int, seed: int) -> int:
-    """Run all, watch, and say what came of it."""
+async def watched(bench: Bench, number: int, leaders: int, seed: int) -> tuple[Count, list[str]]:
+    """Carry runs out by several leaders, and what was wrong at some revision."""
     drawn = random.Random(seed)  # noqa: S311 - a choice of agents
-    async with opened() as bench:
-        places = [await _place(bench) for _ in range(NAMESPACES)]
-        home, names = places[0].home, [place.namespace for place in places]
-        witness = Witness(bench.client, home, names)
-        async with witness.watching(), _leaders(places, leaders):
-            for at in range(number):
-                agent = {"name": f"agent-{drawn.randrange(AGENTS)}"}
-                await drawn.choice(places).run(f"run-{at}", agentRef=agent)
-            phases = await _ended(places, number)
-            await asyncio.sleep(1)
+    places = [await _place(bench) for _ in range(NAMESPACES)]
+    home, names = places[0].home, [place.namespace for place in places]
+    witness = Witness(bench.client, home, names)
+    async with witness.watching(), _leaders(places, leaders):
+        for at in range(number):
+            agent = {"name": f"agent-{drawn.randrange(AGENTS)}"}
+            await drawn.choice(places).run(f"run-{at}", agentRef=agent)
+        phases = await _ended(places, number)
+        await asyncio.sleep(1)
     count = Count()
     wrong = [*run_invariants.violations(witness.events, LIMITS, count)]
-    wrong += [
-        f"{total} runs are {phase}" for phase, total in phases.items() if phase != "Succeeded"
-    ]
+    bad = {phase: total for phase, total in phases.items() if phase != "Succeeded"}
+    return count, [*wrong, *(f"{total} runs are {phase}" for phase, total in bad.items())]
+
+
+async def prove(number: int, leaders: int, seed: int) -> int:
+    """Carry out, and say what came of it."""
+    async with opened() as bench:
+        count, wrong = await watched(bench, number, leaders, seed)
     for one in wrong[:20]:
         print(one)  # noqa: T201 - the output
     print(  # noqa: T201 - likewise

@@ -761,10 +761,11 @@ async def test_write_whose_answer_is_lost_is_not_sent_again(
     port.plan = Plan(script={Turn(verb, "configmaps", 1): faults.Drop("after")})
 
     async with kube.Client.from_kubeconfig(port.kubeconfig(tmp_path)) as through:
+        writes = {
+            "update": lambda: through.replace(MAPS, {**found, "data": {"a": "2"}}),
+            "delete": lambda: through.delete(MAPS, "a", namespace=namespace),
+        }
         with pytest.raises(kube.UnreachableError):
-            if verb == "update":
-                await through.replace(MAPS, {**found, "data": {"a": "2"}})
-            else:
-                await through.delete(MAPS, "a", namespace=namespace)
+            await writes[verb]()
 
     assert [200] == [write.status for write in port.writes]

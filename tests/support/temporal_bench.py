@@ -132,7 +132,6 @@ class Execution:
     status: int = Status.WORKFLOW_EXECUTION_STATUS_RUNNING
     events: int = 2
     is_told: bool = False
-    next: str = ""
     started: dt.datetime = dataclasses.field(default_factory=lambda: dt.datetime.now(dt.UTC))
     closed: dt.datetime | None = None
 
@@ -317,7 +316,6 @@ class Server:
             case "continues" if execution.id == execution.first:
                 execution.close(Status.WORKFLOW_EXECUTION_STATUS_CONTINUED_AS_NEW)
                 after = Execution(execution.request, first=execution.first)
-                execution.next = after.id
                 self.executions[execution.request.workflow_id].append(after)
                 self._work(after)
             case "fails" | "hopeless":

@@ -43,6 +43,7 @@ def spawn(folder: pathlib.Path, command: Sequence[str], environment: Mapping[str
                 ),
                 (os.POSIX_SPAWN_DUP2, 1, 2),
             ],
+            setsigmask=[],
         )
         os.close(writer)
         writer = -1

@@ -29,6 +29,7 @@ from controllers.runs.runtimes.base import (
     Stage,
     Work,
 )
+from controllers.runs.words import Reason
 
 FIRST_POLL_SECONDS: Final = 1.0
 LONGEST_POLL_SECONDS: Final = 30.0
@@ -45,8 +46,9 @@ _STAGES: Final = {
     )
 }
 _GONE: Final = frozenset({http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE})
-# To say to work that has ended, or to an endpoint, that it is to end: nothing more can be done.
+# What an endpoint says to the end of work that has ended.
 _TOO_LATE: Final = _GONE | {http.HTTPStatus.CONFLICT}
+# What it says if it can end none.
 _CANNOT: Final = frozenset({http.HTTPStatus.METHOD_NOT_ALLOWED, http.HTTPStatus.NOT_IMPLEMENTED})
 
 
@@ -106,11 +108,10 @@ class Custom:
         if "outcome" in extra:
             return _progress(extra["outcome"])
         if "statusUrl" not in extra:
-            return Progress(stage=Stage.CANCELLED if is_told else Stage.MISSING)
-        url = egress.parse(extra["statusUrl"], _endpoint(ref.work))
-        answer = await self._caller.call("GET", url, key=ref.key)
+            return _nothing(is_told=is_told)
+        answer = await self._caller.call("GET", egress.parse(extra["statusUrl"]), key=ref.key)
         if answer.status in _GONE:
-            return Progress(stage=Stage.CANCELLED if is_told else Stage.MISSING)
+            return _nothing(is_told=is_told)
         if not answer.is_success:
             raise answer.fault()
         return _seen(ref, answer, is_told=is_told)
@@ -121,28 +122,23 @@ class Custom:
             return
         if "statusUrl" not in ref.extra:
             self._remember(ref.key)
-            await self._end("DELETE", _endpoint(ref.work), ref, fine=_TOO_LATE | _CANNOT)
+            # Without its spec, nobody knows where the work would have been sent.
+            if _config(ref.work):
+                await self._end("DELETE", _endpoint(ref.work), ref.key)
             return
-        before = await self.status(ref)
-        if before.stage.is_ended:
+        if (await self.status(ref)).stage.is_ended:
             return
         self._remember(ref.key)
-        asked = "cancelUrl" if "cancelUrl" in ref.extra else "statusUrl"
-        url = egress.parse(ref.extra[asked], _endpoint(ref.work))
-        method = "POST" if asked == "cancelUrl" else "DELETE"
-        await self._end(method, url, ref, fine=_TOO_LATE)
+        if "cancelUrl" in ref.extra:
+            await self._end("POST", egress.parse(ref.extra["cancelUrl"]), ref.key)
+        else:
+            await self._end("DELETE", egress.parse(ref.extra["statusUrl"]), ref.key)
 
-    async def _end(self, method: str, url: yarl.URL, ref: Ref, *, fine: frozenset[int]) -> None:
-        answer = await self._caller.call(method, url, key=ref.key)
-        if answer.status in fine or answer.is_success:
-            return
-        if answer.status in _CANNOT:
-            raise RuntimeFault(
-                Code.TERMINAL,
-                f"expected {answer.origin} to end what it carries out, got HTTP {answer.status}: "
-                "it cannot be cancelled",
-            )
-        raise answer.fault()
+    async def _end(self, method: str, url: yarl.URL, key: Key) -> None:
+        """Say that work is to end; an endpoint that cannot end any is asked until it has ended."""
+        answer = await self._caller.call(method, url, key=key)
+        if not answer.is_success and answer.status not in _TOO_LATE | _CANNOT:
+            raise answer.fault()
 
     def _remember(self, key: Key) -> None:
         """That no late submission of this process starts the work; others ask the endpoint."""
@@ -160,6 +156,18 @@ def _endpoint(work: Work) -> yarl.URL:
 
 def _config(work: Work) -> Mapping[str, JSON]:
     return (work.spec.get("runtime") or {}).get("custom") or {}
+
+
+def _nothing(*, is_told: bool) -> Progress:
+    """What is said of work that is not there."""
+    if not is_told:
+        return Progress(stage=Stage.MISSING)
+    return Progress(
+        stage=Stage.CANCELLED,
+        reason=Reason.JOB_MISSING,
+        message="The endpoint knows nothing of the run.",
+        code=Code.RETRYABLE,
+    )
 
 
 def _body(work: Work) -> JSON:

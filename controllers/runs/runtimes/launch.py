@@ -11,6 +11,7 @@ import datetime as dt
 import json
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -62,6 +63,9 @@ def main(folder: pathlib.Path, command: list[str]) -> int:
     mine = {"pid": os.getpid(), "stamp": stamp(os.getpid()), "at": _now()}
     if not publish(folder / STARTED, mine) or (folder / CANCELLED).exists():
         return 0
+    # Python ignores these, and what a process becomes goes on ignoring them.
+    for number in (signal.SIGPIPE, signal.SIGXFSZ):
+        signal.signal(number, signal.SIG_DFL)
     try:
         os.chdir(folder / WORKSPACE)
         os.execvp(command[0], command)  # noqa: S606 - what the operator chose

@@ -56,6 +56,12 @@ _STAGES: Final = {
     "Failed": Stage.FAILED,
     "Cancelled": Stage.CANCELLED,
 }
+_BURIED: Final = Progress(
+    stage=Stage.CANCELLED,
+    reason=Reason.JOB_MISSING,
+    message="There is no process of the run, and there will be none.",
+    code=Code.RETRYABLE,
+)
 
 
 class Local:
@@ -150,8 +156,15 @@ class Local:
             raise _fault(error) from error
 
     async def sweep(self, limits: workspaces.Limits | None = None) -> int:
-        """Delete folders of work that ended long ago, or beyond what is kept; how many."""
-        return await asyncio.to_thread(self._sweep, limits or workspaces.Limits())
+        """Delete folders of work that ended long ago, or beyond what is kept; how many.
+
+        Raises:
+            RuntimeFault: Not all could be looked at: sweep again.
+        """
+        try:
+            return await asyncio.to_thread(self._sweep, limits or workspaces.Limits())
+        except OSError as error:
+            raise _fault(error) from error
 
     def _place(self, ref: Ref) -> workspaces.Place:
         return workspaces.place(self._root, ref.namespace, ref.name)
@@ -169,6 +182,7 @@ class Local:
         elif started is not None:
             children.wait(pid)
         else:
+            children.reap(pid)
             raise RuntimeFault(
                 Code.RETRYABLE, "expected the launcher to start the runner, got no sign of it"
             )
@@ -176,7 +190,7 @@ class Local:
     def _look(self, place: workspaces.Place) -> Progress:
         started, cancelled = place.started(), place.cancelled()
         if started is None:
-            return Progress(stage=Stage.CANCELLED if cancelled else Stage.MISSING)
+            return _BURIED if cancelled else Progress(stage=Stage.MISSING)
         if place.ended() is None and not self._has_settled(place, started, cancelled):
             return Progress(
                 stage=Stage.CANCELLING if cancelled else Stage.RUNNING,
@@ -375,5 +389,5 @@ def _fault(error: OSError | ValueError) -> RuntimeFault:
     said = error.strerror or type(error).__name__
     return RuntimeFault(
         Code.TERMINAL if is_hopeless else Code.RETRYABLE,
-        f"could not set the workspace up: {said}",
+        f"could not use the run's folder: {said}",
     )

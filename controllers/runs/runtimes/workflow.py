@@ -64,10 +64,6 @@ class WorkflowRuntime:
     async def status(self, ref: Ref) -> Progress:
         """Look at the steps that run, and start those that follow."""
         state = ref.extra.get("workflow")
-        if not ref.work.steps:
-            raise RuntimeFault(
-                Code.RETRYABLE, "expected what the steps refer to, which is not there any more"
-            )
         if state is None:
             return await self._unwritten(ref)
         seen = await self._seen(ref, workflow_steps.under_way(state))
@@ -79,7 +75,7 @@ class WorkflowRuntime:
         state = ref.extra.get("workflow")
         running = workflow_steps.under_way(state)
         seen = await self._seen(ref, running)
-        following = self._decide(ref, state, seen).start if ref.work.steps else ()
+        following = self._decide(ref, state, seen).start
         for piece in (*running, *following):
             await self._inner.cancel(self._ref_of(ref, piece))
 
@@ -90,6 +86,10 @@ class WorkflowRuntime:
         first = await self._inner.status(self._ref_of(ref, Piece(0, 1, 1)))
         if first.stage in {Stage.MISSING, Stage.CANCELLED, Stage.CANCELLING}:
             return dataclasses.replace(first, ref=None)
+        if not ref.work.steps:
+            raise RuntimeFault(
+                Code.RETRYABLE, "expected what the steps refer to, which is not there any more"
+            )
         decision = await self._go_on(ref, None, {})
         return self._progress(ref, decision, {})
 
@@ -113,9 +113,12 @@ class WorkflowRuntime:
         self, ref: Ref, state: Mapping[str, JSON] | None, seen: Mapping[Piece, Progress]
     ) -> Decision:
         given: Any = (ref.work.spec.get("runtime") or {}).get("workflow") or {}
+        listed = given.get("steps") or ()
+        # Of a run whose agent was deleted nothing can start, but what runs can be seen through.
+        is_whole = bool(listed) and len(listed) == len(ref.work.steps)
         return workflow_steps.decide(
-            workflow_steps.read(given.get("steps") or ()),
-            given.get("parallelism") or 1,
+            workflow_steps.read(listed) if is_whole else workflow_steps.known(state),
+            given.get("parallelism") or 1 if is_whole else 0,
             state,
             seen,
             now=self._now(),
@@ -137,7 +140,7 @@ class WorkflowRuntime:
         is_waiting = decision.stage is Stage.RUNNING and not decision.start and bool(seen)
         is_pending = is_waiting and all(one.stage is Stage.PENDING for one in seen.values())
         artifacts = [
-            {**one, "name": f"{ref.work.steps[piece.index].step}/{one['name']}"}
+            {**one, "name": f"{decision.state['steps'][piece.index]['name']}/{one['name']}"}
             for piece, progress in seen.items()
             for one in progress.artifacts
         ]

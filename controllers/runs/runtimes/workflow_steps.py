@@ -12,7 +12,6 @@ from typing import Any, Final
 from controllers.runs.retries import Backoff
 from controllers.runs.runtimes import loops, reports
 from controllers.runs.runtimes.base import JSON, Code, Key, Progress, Stage
-from controllers.runs.words import Reason
 from schemagen.versions import steps as durations
 
 PENDING: Final = "Pending"
@@ -22,6 +21,7 @@ SUCCEEDED: Final = "Succeeded"
 FAILED: Final = "Failed"
 # Of an endless loop, the last ones are listed.
 MOST_ITERATIONS: Final = 20
+LOST: Final = "The work of the attempt went away."
 _TRY_AGAIN: Final = frozenset({Code.RETRYABLE, Code.QUOTA, None})
 
 
@@ -77,6 +77,12 @@ def read(given: Sequence[Mapping[str, JSON]]) -> tuple[Step, ...]:
     return tuple(_step(one) for one in given)
 
 
+def known(state: Mapping[str, JSON] | None) -> tuple[Step, ...]:
+    """The steps as far as a state knows them: for a run of which nothing else is there any more."""
+    listed = (state or {}).get("steps") or ()
+    return tuple(Step(one.get("name", ""), 0, Backoff(), None, None) for one in listed)
+
+
 def under_way(state: Mapping[str, JSON] | None) -> tuple[Piece, ...]:
     """What runs, by a state, and what is to be tried again: it can have been cancelled."""
     listed = (state or {}).get("steps") or ()
@@ -99,7 +105,7 @@ def decide(
 
     Args:
         given: The steps.
-        parallelism: How many may run at the same time.
+        parallelism: How many may run at the same time; 0 starts nothing.
         state: As it was written last; None before the first step.
         seen: How the pieces of work stand that the state says run.
         now: Aware UTC time.
@@ -113,7 +119,7 @@ def decide(
     if has_failed:
         cancel = [_piece(at, one) for at, one in enumerate(statuses) if one["phase"] == RUNNING]
         turn.cancel.extend(piece for piece in cancel if piece not in turn.cancel)
-    else:
+    elif not turn.is_cancelling:
         _start(turn, statuses, parallelism)
     return _decided(turn, statuses, state, has_failed=has_failed)
 
@@ -131,6 +137,8 @@ class _Turn:
     cancel: list[Piece] = dataclasses.field(default_factory=list)
     instants: list[dt.datetime] = dataclasses.field(default_factory=list)
     is_cancelled: bool = False
+    is_cancelling: bool = False
+    reason: str = ""
 
     def step(  # noqa: PLR0911 - a case each
         self, index: int, step: Step, status: JSON, seen: Mapping[Piece, Progress]
@@ -146,16 +154,16 @@ class _Turn:
             return self._retrying(status, progress)
         if progress.stage is Stage.MISSING:
             self.cancel.append(piece)  # or it is created late, beside its next attempt
-            return dict(status)
+            return {**status, "message": LOST}
         deadline = _deadline(step, status)
         is_late = deadline is not None and self.now >= deadline
         if not progress.stage.is_ended:
             return self._going(piece, status, progress, deadline, is_late=is_late)
         if progress.stage is Stage.SUCCEEDED:
             return self._succeeded(step, status, progress)
-        is_lost = progress.reason == Reason.JOB_MISSING
+        is_lost = status.get("message") == LOST
         if progress.stage is Stage.CANCELLED and not is_late and not is_lost:
-            self.is_cancelled = True
+            self.is_cancelled, self.reason = True, progress.reason
             return self._moved(status, FAILED, progress.message or "The step was cancelled.")
         return self._failed(step, status, progress, is_late=is_late)
 
@@ -175,7 +183,9 @@ class _Turn:
         *,
         is_late: bool,
     ) -> dict[str, JSON]:
-        if is_late and progress.stage is not Stage.CANCELLING:
+        if progress.stage is Stage.CANCELLING and not is_late:
+            self.is_cancelling = True
+        elif is_late and progress.stage is not Stage.CANCELLING:
             self.cancel.append(piece)
         elif deadline is not None and not is_late:
             self.instants.append(deadline)
@@ -282,18 +292,17 @@ def _decided(
     if phase == SUCCEEDED:
         return dataclasses.replace(decision, stage=Stage.SUCCEEDED)
     if not has_failed:
-        return decision
-    return _over(decision, statuses, is_cancelled=turn.is_cancelled, is_busy=RUNNING in phases)
-
-
-def _over(
-    decision: Decision, statuses: list[dict[str, JSON]], *, is_cancelled: bool, is_busy: bool
-) -> Decision:
-    """A workflow that failed or was cancelled: it ends when the last of its steps has."""
-    if is_busy:
+        stage = Stage.CANCELLING if turn.is_cancelling else Stage.RUNNING
+        return dataclasses.replace(decision, stage=stage)
+    if RUNNING in phases:
         return dataclasses.replace(decision, stage=Stage.CANCELLING)
-    if is_cancelled:
-        return dataclasses.replace(decision, stage=Stage.CANCELLED)
+    if turn.is_cancelled:
+        return dataclasses.replace(decision, stage=Stage.CANCELLED, reason=turn.reason)
+    return _over(decision, statuses)
+
+
+def _over(decision: Decision, statuses: list[dict[str, JSON]]) -> Decision:
+    """A workflow of which a step failed, and nothing runs any more."""
     failed = next(one for one in statuses if one["phase"] == FAILED)
     message = f"Step {failed['name']!r} failed: {failed.get('message', '')}"
     return dataclasses.replace(

@@ -200,11 +200,7 @@ class Place:
         new = pathlib.Path(tempfile.mkdtemp(prefix=_NEW, dir=self.path.parent))
         try:
             yield new
-            # It replaces an empty folder only, and ours never are.
-            new.rename(self.path)
-        except OSError as error:
-            if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
-                raise
+            _give_name(new, self.path)
         finally:
             shutil.rmtree(new, ignore_errors=True)
 
@@ -246,6 +242,15 @@ def segment(name: str) -> str:
             Code.TERMINAL, f"expected a name of Kubernetes for a folder, got {name[:64]!r}"
         )
     return name
+
+
+def _give_name(new: pathlib.Path, path: pathlib.Path) -> None:
+    """Rename a folder, unless there is one of that name, which is never empty."""
+    try:
+        new.rename(path)
+    except OSError as error:
+        if error.errno not in {errno.EEXIST, errno.ENOTEMPTY}:
+            raise
 
 
 def _at(folder: pathlib.Path, path: str) -> pathlib.Path:

@@ -167,9 +167,7 @@ async def _submissions(client: kube.Client, namespace: str) -> list[float]:
 @contextlib.asynccontextmanager
 async def _jobs(client: kube.Client, namespace: str) -> AsyncIterator[AsyncIterator[kube.Event]]:
     listed = await client.list(views.JOBS, namespace=namespace)
-    events = client.watch(
-        views.JOBS, namespace=namespace, resource_version=listed.resource_version
-    )
+    events = client.watch(views.JOBS, namespace=namespace, resource_version=listed.resource_version)
     async with contextlib.aclosing(events):
         yield events
 

@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from controllers import devcluster
 from controllers.runs.runtimes.base import Code, Ref, RuntimeFault, Stage
-from tests.support import custom_bench, local_bench, temporal_bench
+from tests.support import custom_bench, job_bench, local_bench, temporal_bench
 from tests.support.runtime_bench import Behaviour, Bench
 
 UNDER_WAY = {Stage.PENDING, Stage.RUNNING}
@@ -33,7 +34,24 @@ async def temporal_bench_() -> AsyncIterator[Bench]:
         yield opened
 
 
-@pytest.fixture(params=["local", "custom", "temporal"])
+@pytest.fixture
+async def workflow_bench_(tmp_path: pathlib.Path) -> AsyncIterator[Bench]:
+    async with job_bench.opened_workflow(tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+async def job_bench_(job_cluster: devcluster.Cluster) -> AsyncIterator[Bench]:
+    async with job_bench.opened(job_cluster) as opened:
+        yield opened
+
+
+@pytest.fixture(
+    params=[
+        *("local", "custom", "temporal", "workflow"),
+        pytest.param("job", marks=pytest.mark.e2e),
+    ]
+)
 def bench(request: pytest.FixtureRequest) -> Bench:
     found: Bench = request.getfixturevalue(f"{request.param}_bench_")
     return found
@@ -251,7 +269,11 @@ async def test_peer_that_is_broken_gives_faults_with_codes(bench: Bench) -> None
         broken = await make()
         adapter, ref = broken.adapter, broken.ref
 
-        for call in (adapter.submit(ref.key, broken.work), adapter.status(ref), adapter.cancel(ref)):
+        for call in (
+            adapter.submit(ref.key, broken.work),
+            adapter.status(ref),
+            adapter.cancel(ref),
+        ):
             async with asyncio.timeout(bench.patience_seconds):
                 with pytest.raises(RuntimeFault) as caught:
                     await call

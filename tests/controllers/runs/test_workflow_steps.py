@@ -32,7 +32,7 @@ def phases(decision: Decision) -> list[str]:
     return [one["phase"] for one in decision.state["steps"]]
 
 
-TWO = [{"name": "a"}, {"name": "b"}]
+TWO: list[dict[str, Any]] = [{"name": "a"}, {"name": "b"}]
 
 
 def test_steps_start_one_after_the_other() -> None:
@@ -46,13 +46,14 @@ def test_steps_start_one_after_the_other() -> None:
 
 
 def test_steps_run_side_by_side_as_many_as_may() -> None:
-    steps = [*TWO, {"name": "c"}]
+    steps: list[dict[str, Any]] = [*TWO, {"name": "c"}]
 
     assert ["Running", "Running", "Pending"] == phases(decide(steps, parallelism=2))
 
 
 def test_failed_step_is_tried_again_after_a_pause_and_then_fails_the_workflow() -> None:
-    steps = [{"name": "a", "retry": {"limit": 1, "backoff": {"base": "30s"}}}, {"name": "b"}]
+    retry = {"limit": 1, "backoff": {"base": "30s"}}
+    steps: list[dict[str, Any]] = [{"name": "a", "retry": retry}, {"name": "b"}]
     first = decide(steps)
     waiting = decide(steps, first.state, {Piece(0, 1, 1): FAILED})
     early = decide(steps, waiting.state, {Piece(0, 1, 2): Progress(stage=Stage.MISSING)})

@@ -1,0 +1,197 @@
+"""``agentctl run``: submit, wait, logs, cancel."""
+
+import pathlib
+from typing import Annotated, Literal, TypeAlias
+
+import typer
+
+from controllers.agentctl.commands import options
+
+app = typer.Typer(help="Submit runs of agents, and follow them.", no_args_is_help=True)
+
+Name: TypeAlias = Annotated[str, typer.Argument(help="Name of the run.")]
+Wait: TypeAlias = Annotated[bool, typer.Option("--wait", help="Wait until the run has ended.")]
+Timeout: TypeAlias = Annotated[
+    str, typer.Option(metavar="TIME", help="How long to wait, such as 10m; for ever if absent.")
+]
+
+
+@app.command()
+def submit(
+    agent: Annotated[str, typer.Option(help="Agent that is to run.")],
+    impl: Annotated[str, typer.Option(help="ImplementationSpec that says what to do.")] = "",
+    text: Annotated[str, typer.Option(help="What to do, written out.")] = "",
+    file: Annotated[
+        pathlib.Path | None,
+        typer.Option("--file", "-f", help="File that says what to do; - is standard input."),
+    ] = None,
+    runtime: Annotated[
+        Literal["job", "workflow", "temporal", "custom"], typer.Option(help="What carries it out.")
+    ] = "job",
+    runtime_config: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=VALUE",
+            help="Setting of the runtime, such as jobTTL=1h, backoffLimit=2, "
+            "podTemplate.nodeSelector.disk=ssd; v1alpha1's names are taken, too. May be repeated.",
+        ),
+    ] = None,
+    param: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEY=VALUE", help="Parameter of the run. May be repeated."),
+    ] = None,
+    idempotency_key: Annotated[
+        str, typer.Option(help="Runs of an agent with the same key are one run.")
+    ] = "",
+    workload_image: Annotated[str, typer.Option(help="Image of the runner.")] = "",
+    cpu: Annotated[str, typer.Option(help="CPU that the runner requests, such as 500m.")] = "",
+    memory: Annotated[str, typer.Option(help="Memory that it requests, such as 1Gi.")] = "",
+    memory_ref: Annotated[str, typer.Option(help="Memory that the run uses.")] = "",
+    vcs: Annotated[str, typer.Option(help="VersionControlProvider of the run's code.")] = "",
+    vcs_mode: Annotated[
+        Literal["read-write", "read-only", "none"] | None,
+        typer.Option(help="What the run may do with the code."),
+    ] = None,
+    vcs_required: Annotated[
+        bool, typer.Option("--vcs-required", help="Fail the run if the code cannot be reached.")
+    ] = False,
+    secret: Annotated[
+        list[str] | None,
+        typer.Option(help="Secret that becomes environment variables. May be repeated."),
+    ] = None,
+    priority: Annotated[
+        int | None, typer.Option(help="Waiting runs with a higher priority start first.")
+    ] = None,
+    name: Annotated[
+        str,
+        typer.Option(help="Name of the run; by default it follows from the key, or is made up."),
+    ] = "",
+    wait: Wait = False,
+    timeout: Timeout = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Have the API server check it, and store nothing.")
+    ] = False,
+    namespace: options.Namespace = options.DEFAULT_NAMESPACE,
+    output: Annotated[
+        Literal["table", "json", "yaml", "name"],
+        typer.Option("--output", "-o", help="How to show the run."),
+    ] = "table",
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = "",
+) -> None:
+    """Submit a run.
+
+    With --idempotency-key, to submit the same again is harmless: the run that is there is shown.
+    Its priority, retention, suspend and cancel, which may change, are not compared.
+
+    Exit codes: 0 submitted, or there already (with --wait: and succeeded); 1 with --wait: it failed
+    or was cancelled; 2 wrong input, refused, or the key's run is another one; 3 Kubernetes API;
+    4 not ended in time.
+    """
+    from controllers.agentctl import session, submission
+    from controllers.agentctl import submit as command
+
+    asked = submission.Asked(
+        namespace=namespace,
+        agent=agent,
+        implementation=impl,
+        text=text,
+        runtime=runtime,
+        runtime_config=runtime_config or (),
+        parameters=param or (),
+        idempotency_key=idempotency_key,
+        image=workload_image,
+        cpu=cpu,
+        memory=memory,
+        memory_ref=memory_ref,
+        vcs=vcs,
+        vcs_mode=vcs_mode,
+        is_vcs_required=vcs_required,
+        secrets=secret or (),
+        priority=priority,
+        name=name,
+    )
+    how = command.How(output=output, is_dry=dry_run, waits=wait, timeout=timeout)
+    raise typer.Exit(command.run(session.Cluster(kubeconfig, context), asked, file, how))
+
+
+@app.command()
+def wait(
+    name: Name,
+    wish: Annotated[
+        Literal["succeeded", "ended", "running"],
+        typer.Option("--for", help="What to wait for; ended is any end, also a failure."),
+    ] = "succeeded",
+    timeout: Timeout = "",
+    namespace: options.Namespace = options.DEFAULT_NAMESPACE,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = "",
+) -> None:
+    """Wait until a run has succeeded, has ended, or runs; say meanwhile how it stands.
+
+    Exit codes: 0 it came as wished; 1 it did not: the run failed, was cancelled, or was deleted;
+    2 wrong input; 3 Kubernetes API, or there is no such run; 4 not in time.
+    """
+    from controllers.agentctl import session
+    from controllers.agentctl import wait as command
+
+    cluster = session.Cluster(kubeconfig, context)
+    raise typer.Exit(command.run(cluster, namespace, name, wish, timeout))
+
+
+@app.command()
+def logs(
+    name: Name,
+    follow: Annotated[
+        bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
+    ] = False,
+    step: Annotated[str, typer.Option(help="Only this step of a workflow.")] = "",
+    attempt: Annotated[
+        int, typer.Option(min=0, help="Which attempt, from 1; 0 is the latest.")
+    ] = 0,
+    workspaces: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            envvar="AGENTCTL_WORKSPACES",
+            help="Where `agentctl controller --runtime local` keeps workspaces; for its runs.",
+        ),
+    ] = None,
+    namespace: options.Namespace = options.DEFAULT_NAMESPACE,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = "",
+) -> None:
+    """Show what the agent of a run prints.
+
+    Where several pods have logs, each line begins with its step, or its pod.
+
+    Exit codes: 0 shown; 1 there are no logs (any more), and what is known instead is said; 2 wrong
+    input; 3 Kubernetes API, or there is no such run.
+    """
+    from controllers.agentctl import logs as command
+    from controllers.agentctl import podlogs, session
+
+    which = podlogs.Which(namespace, name, step, attempt)
+    cluster = session.Cluster(kubeconfig, context)
+    raise typer.Exit(command.run(cluster, which, workspaces, follows=follow))
+
+
+@app.command()
+def cancel(
+    name: Name,
+    wait: Wait = False,
+    timeout: Timeout = "",
+    namespace: options.Namespace = options.DEFAULT_NAMESPACE,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = "",
+) -> None:
+    """Have a run end now. What has ended stays as it ended.
+
+    Exit codes: 0 asked for, or it has ended (with --wait: however it ended); 1 with --wait: it was
+    deleted; 2 wrong input, or refused; 3 Kubernetes API, or there is no such run; 4 not ended in
+    time.
+    """
+    from controllers.agentctl import cancel as command
+    from controllers.agentctl import session
+
+    cluster = session.Cluster(kubeconfig, context)
+    raise typer.Exit(command.run(cluster, namespace, name, waits=wait, timeout=timeout))

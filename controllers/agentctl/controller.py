@@ -1,0 +1,178 @@
+"""What ``agentctl controller`` does: one replica of the controller. Shell: a process."""
+
+import asyncio
+import contextlib
+import dataclasses
+import logging
+import pathlib
+import signal
+import socket
+import uuid
+from collections.abc import AsyncIterator
+from typing import Any, Final
+
+import uvloop
+
+from controllers import kube, ledger, manager
+from controllers.agentctl import health, journal, runtimes, session
+from controllers.agentctl.exits import CommandError, Exit
+from controllers.runs.archive import FileArchive
+from controllers.runs.caches import Caches
+from controllers.runs.interpreter import MANAGER
+from controllers.runs.runtimes.base import Runtime
+from webhooks import worker
+
+ALL: Final = "all"
+"""Every namespace, as ``--namespace`` says it."""
+# Kubernetes waits longer; a rollout goes on when the Lease is released.
+_STOP_SECONDS: Final = 1.8
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Settings:
+    """The options, as they were given.
+
+    Attributes:
+        namespace: Whose runs are looked after, or «all».
+        limits: Of a namespace, an agent, the cluster.
+        timing: Seconds of the Lease: until another takes it, to renew it in, between attempts.
+        settings: The operator's file.
+        identity: Of this replica; empty is made up.
+        host: Where health and metrics are.
+        port: Likewise; 0 takes a free one.
+        archive: Folder of the archive of deleted runs.
+        no_archive: Whether runs are deleted without one.
+    """
+
+    home: str
+    namespace: str
+    limits: tuple[int, int, int]
+    timing: tuple[float, float, float]
+    workers: int
+    settings: pathlib.Path | None
+    identity: str
+    host: str
+    port: int
+    log_level: str
+    runtimes: runtimes.Options
+    archive: pathlib.Path | None = None
+    no_archive: bool = False
+
+    def options(self) -> manager.Options:
+        """As the manager takes them.
+
+        Raises:
+            CommandError: One of them cannot be.
+        """
+        try:
+            return manager.Options(
+                home=self.home,
+                namespace=None if self.namespace == ALL else self.namespace,
+                limits=ledger.Limits(*self.limits),
+                workers=self.workers,
+                timing=kube.Timing(*self.timing),
+                settings=worker.facts_of(self.settings).settings,
+                archive=FileArchive(self.archive) if self.archive else None,
+                no_archive=self.no_archive,
+            )
+        except ValueError as error:
+            raise CommandError(str(error)) from error
+
+
+def run(cluster: session.Cluster, settings: Settings) -> Exit:
+    """Be a replica until told to stop; the exit code."""
+
+    def act() -> Exit:
+        options = settings.options()
+        journal.begin(settings.log_level)
+        return uvloop.run(_replica(cluster, settings, options))
+
+    return session.attempt(act)
+
+
+async def _replica(cluster: session.Cluster, settings: Settings, options: manager.Options) -> Exit:
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stopped.set)
+    identity = settings.identity or f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
+    async with cluster.client(MANAGER) as client:
+        made: list[Runtime] = []
+
+        def make(client: kube.Client, caches: Caches, wake: runtimes.Wake) -> list[Runtime]:
+            made.extend(runtimes.composed(client, caches, wake, settings.runtimes))
+            return made
+
+        found = manager.Manager(client, identity, make, options)
+        with_jobs = any(one.is_collected for one in made)
+        async with (
+            runtimes.looked_after(made),
+            _ready(found, identity, settings, with_jobs=with_jobs),
+        ):
+            return await _work(found, stopped)
+
+
+@contextlib.asynccontextmanager
+async def _ready(
+    found: manager.Manager, identity: str, settings: Settings, *, with_jobs: bool
+) -> AsyncIterator[None]:
+    """Show health and metrics; say in a line on standard output when all is followed."""
+    caches = found.caches
+    stores: list[kube.Store[Any]] = [
+        caches.runs,
+        caches.agents,
+        caches.providers,
+        *([caches.jobs] if with_jobs else []),
+    ]
+
+    async def follow() -> None:
+        for store in stores:
+            # What a list was read at is known once all of it was.
+            await store.wait_for("1")
+        # One line on standard output once everything is ready: what a supervisor waits for.
+        session.show(f"following namespace {settings.namespace} as {identity}")
+
+    following = asyncio.create_task(follow())
+
+    def unready() -> str:
+        return "" if following.done() else "not everything in the cluster has been seen yet"
+
+    try:
+        async with health.listening(
+            settings.host, settings.port, health.Counted(found), unready
+        ) as where:
+            _log.info("health and metrics", extra={"url": where})
+            yield
+    except OSError as error:
+        raise CommandError(
+            f"expected a free port for --health {settings.port} at {settings.host}: {error}"
+        ) from error
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+async def _work(found: manager.Manager, stopped: asyncio.Event) -> Exit:
+    """Work until told to stop, or until the Lease is lost."""
+    running = asyncio.ensure_future(found.run())
+    stopping = asyncio.ensure_future(stopped.wait())
+    await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
+    stopping.cancel()
+    if running.done():
+        return _failed(running)
+    _log.info("stopping")
+    running.cancel()
+    await asyncio.wait([running], timeout=_STOP_SECONDS)
+    return Exit.OK
+
+
+def _failed(running: asyncio.Future[None]) -> Exit:
+    """Say why a replica ended by itself."""
+    error = running.exception()
+    if isinstance(error, kube.LostError):
+        session.complain(f"{error}: another replica leads, or will; start this one anew")
+    else:
+        _log.error("the controller failed", exc_info=error)
+        session.complain(f"the controller failed: {error!r}; the log says where")
+    return Exit.NOT_AS_WISHED

@@ -1,0 +1,108 @@
+"""What ``agentctl explain`` does: reads what a run waits for, and says it. Shell: the cluster."""
+
+import json
+from collections.abc import Awaitable
+from typing import Literal, TypeAlias, TypeVar
+
+from controllers import kube, manager
+from controllers.agentctl import explanation, session
+from controllers.agentctl.exits import Exit
+from controllers.ledger import Candidate, CorruptError, stored
+from controllers.runs import views
+from controllers.runs.words import Phase
+
+Output: TypeAlias = Literal["table", "json"]
+T = TypeVar("T")
+_PENDING = f"status.phase={Phase.PENDING}"
+
+
+def run(cluster: session.Cluster, namespace: str, name: str, home: str, output: Output) -> Exit:
+    """Explain a run; the exit code."""
+
+    async def work(client: kube.Client) -> Exit:
+        found = await client.get(views.RUNS, name, namespace=namespace)
+        seen = await _Reading(client, home).of(found)
+        explained = explanation.explain(seen)
+        if output == "json":
+            text = json.dumps(explanation.as_json(explained), indent=2, ensure_ascii=False)
+        else:
+            text = explanation.as_text(explained, seen.now)
+        session.show(text)
+        return Exit.OK
+
+    return session.run(cluster, work)
+
+
+class _Reading:
+    """Reads what the user may read, and notes what they may not."""
+
+    def __init__(self, client: kube.Client, home: str) -> None:
+        self._client, self._home = client, home
+        self._notes: list[str] = []
+
+    async def of(self, run: kube.JSON) -> explanation.Observed:
+        namespace = run["metadata"]["namespace"]
+        book = await self._book()
+        waiting, is_everywhere = await self._waiting(namespace)
+        events = await self._events(run)
+        lease = await self._or_none(
+            "who leads",
+            self._client.get(kube.LEASES, manager.LEASE, namespace=self._home),
+        )
+        return explanation.Observed(
+            run=run,
+            now=kube.utc_now(),
+            book=None if book is None else stored.read(book),
+            limits=None if book is None else stored.limits(book),
+            waiting=waiting,
+            is_everywhere=is_everywhere,
+            events=events,
+            lease=lease,
+            notes=tuple(self._notes),
+        )
+
+    async def _book(self) -> kube.JSON | None:
+        """The ConfigMap with the ledger, if it is one."""
+        found = await self._or_none(
+            "who has slots",
+            self._client.get(kube.CONFIG_MAPS, manager.LEDGER, namespace=self._home),
+        )
+        if found is None:
+            return None
+        try:
+            stored.read(found)
+        except CorruptError as error:
+            self._notes.append(f"who has slots: {error}")
+            return None
+        return found
+
+    async def _waiting(self, namespace: str) -> tuple[list[Candidate], bool]:
+        """The runs that wait, and whether these are the runs of all namespaces."""
+        try:
+            listed = await self._client.list(views.RUNS, fields=_PENDING)
+        except kube.ForbiddenError as error:
+            self._notes.append(f"which runs of other namespaces wait: {error}")
+            listed = await self._client.list(views.RUNS, namespace=namespace, fields=_PENDING)
+            return _candidates(listed), False
+        return _candidates(listed), True
+
+    async def _events(self, run: kube.JSON) -> tuple[kube.JSON, ...]:
+        metadata = run["metadata"]
+        fields = f"regarding.kind={views.RUNS.kind},regarding.uid={metadata['uid']}"
+        listed = await self._or_none(
+            "what happened",
+            self._client.list(kube.EVENTS, namespace=metadata["namespace"], fields=fields),
+        )
+        return () if listed is None else listed.items
+
+    async def _or_none(self, what: str, reading: Awaitable[T]) -> T | None:
+        try:
+            return await reading
+        except (kube.ForbiddenError, kube.NotFoundError) as error:
+            self._notes.append(f"{what}: {error}")
+            return None
+
+
+def _candidates(listed: kube.Listing) -> list[Candidate]:
+    found = (explanation.candidate(views.of(views.Run, one)) for one in listed.items)
+    return [one for one in found if one is not None]

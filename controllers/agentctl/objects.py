@@ -1,0 +1,159 @@
+"""What ``agentctl get`` does: reads objects, and shows them in the API server's columns. Shell."""
+
+import json
+from typing import Any, Final, Literal, TypeAlias
+
+from controllers import kube
+from controllers.agentctl import kinds, session, tables
+from controllers.agentctl.exits import CommandError, Exit
+from controllers.kube import answers, requests
+from controllers.runs import views
+from controllers.runs.words import Phase
+from schemagen import files
+
+Output: TypeAlias = Literal["table", "wide", "json", "yaml", "name"]
+# What a status may say beside the words of this version's controller.
+_PHASES: Final = (*Phase, "Unknown")
+# The page size of kubectl.
+_PAGE: Final = 500
+
+
+def run(
+    cluster: session.Cluster,
+    word: str,
+    name: str,
+    *,
+    namespace: str | None,
+    labels: str,
+    phase: str,
+    output: Output,
+) -> Exit:
+    """Show one object or many; the exit code.
+
+    Args:
+        cluster: Where.
+        word: Which kind.
+        name: Of one object; empty is all that are selected.
+        namespace: Of the objects; None is all.
+        labels: A label selector, or empty.
+        phase: Of runs, or empty.
+        output: How to show them.
+    """
+
+    async def work(client: kube.Client) -> Exit:
+        resource = kinds.resource(word)
+        if name:
+            _check_one(namespace, labels, phase)
+            found = await client.get(resource, name, namespace=namespace)
+            await show_one(cluster, found, output)
+            return Exit.OK
+        selection = kube.Selection(
+            namespace=namespace, labels=labels or None, fields=_fields(resource, phase)
+        )
+        if output in {"table", "wide"}:
+            await _show_table(cluster, resource, selection, is_wide=output == "wide")
+            return Exit.OK
+        listed = await client.list(
+            resource, namespace=namespace, labels=selection.labels, fields=selection.fields
+        )
+        _show_many(resource, listed.items, output)
+        return Exit.OK
+
+    return session.run(cluster, work)
+
+
+async def show_one(
+    cluster: session.Cluster, found: kube.JSON, output: Output, *, is_stored: bool = True
+) -> None:
+    """Show an object; one that is not stored, by having it made up once more."""
+    resource = kinds.resource(found["kind"])
+    metadata = found["metadata"]
+    if output in {"table", "wide"}:
+        request = (
+            requests.get(resource, metadata["name"], namespace=metadata["namespace"])
+            if is_stored
+            else _dry_run(resource, found)
+        )
+        async with cluster.tables() as client:
+            page = answers.decode(await client.body(request), str(request))
+        is_wide = output == "wide"
+        session.show(tables.shown([page], is_wide=is_wide, with_namespace=False))
+    elif output == "name":
+        session.show(kinds.reference(resource, metadata["name"]))
+    else:
+        session.show(_text(_bare(found), output))
+
+
+def _dry_run(resource: kube.Resource, found: kube.JSON) -> kube.Request:
+    metadata = {
+        key: value
+        for key, value in found["metadata"].items()
+        if key in {"name", "namespace", "labels", "annotations"}
+    }
+    return requests.create(
+        resource, {**found, "metadata": metadata}, options=requests.WriteOptions(dry_run=True)
+    )
+
+
+async def _show_table(
+    cluster: session.Cluster, resource: kube.Resource, selection: kube.Selection, *, is_wide: bool
+) -> None:
+    pages: list[kube.JSON] = []
+    async with cluster.tables() as client:
+        continuation: str | None = None
+        while True:
+            request = requests.list_page(
+                resource, selection, limit=_PAGE, continuation=continuation
+            )
+            page = answers.decode(await client.body(request), str(request))
+            pages.append(page)
+            continuation = page["metadata"].get("continue")
+            if not continuation:
+                break
+    text = tables.shown(pages, is_wide=is_wide, with_namespace=selection.namespace is None)
+    if text:
+        session.show(text)
+    else:
+        where = f" in namespace {selection.namespace}" if selection.namespace else ""
+        session.say(f"no {resource.plural} found{where}")
+
+
+def _show_many(resource: kube.Resource, found: tuple[kube.JSON, ...], output: Output) -> None:
+    if output == "name":
+        lines = [kinds.reference(resource, one["metadata"]["name"]) for one in found]
+        if lines:
+            session.show("\n".join(lines))
+        return
+    items = [_bare(one) for one in found]
+    session.show(_text({"apiVersion": "v1", "kind": "List", "items": items}, output))
+
+
+def _text(value: Any, output: Output) -> str:
+    if output == "json":
+        return json.dumps(value, indent=2, ensure_ascii=False)
+    return files.to_yaml(value)
+
+
+def _bare(found: kube.JSON) -> kube.JSON:
+    """An object without who owns which field, which is most of it; as kubectl shows it."""
+    metadata = {key: value for key, value in found["metadata"].items() if key != "managedFields"}
+    return {**found, "metadata": metadata}
+
+
+def _check_one(namespace: str | None, labels: str, phase: str) -> None:
+    if labels or phase:
+        raise CommandError("expected a NAME, or --selector and --phase, got both")
+    if namespace is None:
+        raise CommandError("expected a NAME in one namespace, got --all-namespaces: say -n")
+
+
+def _fields(resource: kube.Resource, phase: str) -> str | None:
+    """The field selector for a phase."""
+    if not phase:
+        return None
+    if resource != views.RUNS:
+        raise CommandError(f"expected --phase for runs only, got it for {resource.plural}")
+    for known in _PHASES:
+        if known.lower() == phase.lower():
+            return f"status.phase={known}"
+    raise CommandError(f"expected --phase as one of {', '.join(_PHASES)}, got {phase!r}")

@@ -1,0 +1,124 @@
+"""What ``agentctl run wait`` does: follows a run until what is waited for has come. Shell."""
+
+import asyncio
+import contextlib
+from collections.abc import AsyncGenerator, Callable, Iterator
+from typing import Final
+
+import rich.console
+import rich.markup
+
+from controllers import kube
+from controllers.agentctl import kinds, session, times, waiting
+from controllers.agentctl.exits import CommandError, Exit
+from controllers.runs import views
+
+_TICK_SECONDS: Final = 1.0
+
+
+def run(
+    cluster: session.Cluster, namespace: str, name: str, wish: waiting.Wish, timeout: str
+) -> Exit:
+    """Wait for a run; the exit code."""
+
+    def act() -> Exit:
+        seconds = times.timeout(timeout, waits=True)
+
+        async def work(client: kube.Client) -> Exit:
+            found = await client.get(views.RUNS, name, namespace=namespace)
+            verdict = await until(client, views.of(views.Run, found), wish, seconds)
+            session.show(f"{kinds.reference(views.RUNS, name)} {verdict.text}")
+            return verdict.code
+
+        return session.run(cluster, work)
+
+    return session.attempt(act)
+
+
+async def until(
+    client: kube.Client, run: views.Run, wish: waiting.Wish, timeout_seconds: float | None
+) -> waiting.Verdict:
+    """Follow a run until there is a verdict, and say meanwhile how it stands.
+
+    Raises:
+        CommandError: There is none in time.
+    """
+    seen, verdict = run, None
+    try:
+        with _telling() as tell:
+            async with asyncio.timeout(timeout_seconds), _followed(client, run) as states:
+                async for state in states:
+                    verdict = waiting.verdict(state, run.metadata.uid, wish)
+                    if verdict is not None or state is None:
+                        break
+                    seen = state
+                    tell(state)
+    except TimeoutError:
+        pass
+    if verdict is not None:
+        return verdict
+    name, namespace = run.metadata.name, run.metadata.namespace
+    raise CommandError(
+        f"expected {name} {_WISHES[wish]} within {timeout_seconds:g} s, but it is "
+        f"{waiting.standing(seen, kube.utc_now())}; `agentctl explain {name} -n {namespace}` says "
+        "why",
+        Exit.TIMEOUT,
+    )
+
+
+_WISHES: Final = {"succeeded": "to succeed", "ended": "to end", "running": "to run"}
+
+
+def _followed(
+    client: kube.Client, run: views.Run
+) -> contextlib.aclosing[AsyncGenerator[views.Run | None, None]]:
+    return contextlib.aclosing(followed(client, run))
+
+
+async def followed(client: kube.Client, run: views.Run) -> AsyncGenerator[views.Run | None, None]:
+    """A run as it is, whenever it changes and once a second; None once it is not there.
+
+    A connection that breaks, and an API server that is away, are waited for.
+    """
+    changed = asyncio.Event()
+    store: kube.Store[views.Run] = kube.Store()
+    selection = kube.Selection(
+        namespace=run.metadata.namespace, fields=f"metadata.name={run.metadata.name}"
+    )
+    reflector = kube.Reflector(
+        client, views.RUNS, views.Run, store, lambda _: changed.set(), selection=selection
+    )
+    following = asyncio.ensure_future(reflector.run())
+    try:
+        while True:
+            changed.clear()
+            yield store.get(run.key) if reflector.synced.is_set() else run
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(changed.wait(), _TICK_SECONDS)
+            if following.done():
+                following.result()
+    finally:
+        following.cancel()
+        await asyncio.gather(following, return_exceptions=True)
+
+
+@contextlib.contextmanager
+def _telling() -> Iterator[Callable[[views.Run], None]]:
+    """Says how a run stands: one line that is kept up to date, or a line for each change."""
+    console = rich.console.Console(stderr=True, highlight=False)
+    if console.is_terminal:
+        with console.status("waiting") as line:
+            yield lambda run: line.update(
+                rich.markup.escape(f"{run.metadata.name}: {waiting.standing(run, kube.utc_now())}")
+            )
+        return
+    said = ""
+
+    def tell(run: views.Run) -> None:
+        nonlocal said
+        standing = f"{run.metadata.name}: {waiting.standing(run, None)}"
+        if standing != said:
+            session.say(standing)
+        said = standing
+
+    yield tell

@@ -1,0 +1,268 @@
+"""`agent-runner`: reads a spec, runs the agent, writes the status. Shell: joins the parts."""
+
+import dataclasses
+import datetime as dt
+import math
+import os
+import pathlib
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+
+import msgspec
+
+from controllers.runner import (
+    artifacts,
+    codex_adapter,
+    context,
+    errors,
+    exec_adapter,
+    logs,
+    processes,
+    prompts,
+    spec,
+    status,
+    workspace,
+)
+from controllers.runner.errors import JSON
+
+# sysexits.h: an error of our own.
+EX_SOFTWARE = 70
+
+
+def _utc_now() -> dt.datetime:
+    return dt.datetime.now(dt.UTC)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Report:
+    """What the status says beside the outcome, as far as the runner got to know it."""
+
+    provider: str
+    status_path: pathlib.Path
+    loop_control_path: pathlib.Path
+    adapter: str | None = None
+    log_path: pathlib.Path | None = None
+    declared: tuple[spec.Artifact, ...] = ()
+
+
+def main() -> int:
+    """Run the agent that the command line and the environment name; return the exit code."""
+    with processes.Signals() as signals:
+        return run(sys.argv[1:], os.environ, signals)
+
+
+def run(
+    arguments: Sequence[str],
+    environment: Mapping[str, str],
+    signals: processes.Signals,
+    now: Callable[[], dt.datetime] = _utc_now,
+) -> int:
+    """Run an agent and leave its status; return the exit code.
+
+    Args:
+        arguments: Of the command line, without the program.
+        environment: The runner's own, which the agent gets as well.
+        signals: What tells that somebody wants the runner to end.
+        now: The clock.
+    """
+    started = now()
+    try:
+        place = workspace.of(environment)
+        workspace.prepare(place)
+    except errors.RunnerError as error:
+        # There is no place for a status.
+        logs.say(str(error))
+        return error.exit_code
+    report = _Report(
+        environment.get("AGENT_PROVIDER", ""), place.status_path, place.loop_control_path
+    )
+    workspace.forget(report.status_path)
+    try:
+        stated = _spec(spec.locate(arguments, environment), place)
+        report = _reported(stated, place)
+        workspace.forget(report.status_path)
+        task = _task(stated, environment, place, report)
+        report = dataclasses.replace(report, declared=task.declared)
+        outcome = _drive(
+            stated,
+            task,
+            environment=environment,
+            signals=signals,
+            place=place,
+            log_path=report.log_path or place.log_path,
+        )
+    except errors.RunnerError as error:
+        outcome = status.failed(error.exit_code, str(error))
+    except Exception as error:  # noqa: BLE001 - the outermost: a status is owed whatever happens
+        traceback.print_exc()
+        what = f"{type(error).__name__}: {error}"
+        outcome = status.failed(EX_SOFTWARE, f"agent-runner is broken: {what}")
+    if outcome.error:
+        logs.say(outcome.error)
+    _tell(outcome, report, place, started, now())
+    return outcome.exit_code
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Task:
+    """What is to be done, read and checked."""
+
+    run: spec.Run
+    aim: spec.Goal
+    names: Mapping[str, JSON]
+    system_prompt: str | None
+    declared: tuple[spec.Artifact, ...]
+
+
+def _reported(stated: spec.Spec, place: workspace.Workspace) -> _Report:
+    written = stated.artifacts or spec.Artifacts()
+    return _Report(
+        stated.provider,
+        place.inside(written.status_path or str(place.status_path)),
+        place.inside(written.loop_control_path or str(place.loop_control_path)),
+        stated.adapter.type,
+        place.inside(written.log_path or str(place.log_path)),
+    )
+
+
+def _task(
+    stated: spec.Spec,
+    environment: Mapping[str, str],
+    place: workspace.Workspace,
+    report: _Report,
+) -> _Task:
+    run_, run_path = _run_spec(environment, stated, place)
+    codex = stated.adapter.codex
+    aim = spec.goal(run_.goal, stated.goal, codex.goal if codex else None)
+    names = spec.names(
+        stated,
+        aim,
+        status_path=str(report.status_path),
+        log_path=str(report.log_path),
+        event_path=str(run_path),
+    )
+    return _Task(
+        run_,
+        aim,
+        names,
+        prompts.system_prompt(environment, run_, place),
+        artifacts.rendered(spec.artifacts(stated), names),
+    )
+
+
+def _drive(
+    stated: spec.Spec,
+    task: _Task,
+    *,
+    environment: Mapping[str, str],
+    signals: processes.Signals,
+    place: workspace.Workspace,
+    log_path: pathlib.Path,
+) -> status.Outcome:
+    grace_seconds = _number(environment, "AGENT_RUNNER_GRACE_SECONDS", processes.GRACE_SECONDS)
+    max_bytes = int(_number(environment, "AGENT_RUNNER_LOG_MAX_BYTES", logs.MAX_LOG_BYTES))
+    with logs.Tee(log_path, max_bytes=max_bytes, output=sys.stdout.fileno()) as tee:
+        around = context.Context(
+            place=place,
+            environment=environment,
+            names=task.names,
+            signals=signals,
+            tee=tee,
+            grace_seconds=grace_seconds,
+        )
+        if stated.adapter.type == spec.EXEC:
+            return exec_adapter.run(spec.command(stated), around)
+        return codex_adapter.run(
+            stated.adapter.codex or spec.Codex(),
+            task.run,
+            task.aim,
+            system_prompt=task.system_prompt,
+            around=around,
+        )
+
+
+def _spec(where: spec.Place, place: workspace.Workspace) -> spec.Spec:
+    if where.path is None:
+        return spec.decode((where.text or "").encode(errors="replace"), "AGENT_RUNNER_SPEC")
+    # Relative to where the runner was started, as for any command.
+    path = place.at(str(pathlib.Path(where.path).absolute()))
+    return spec.decode(workspace.read(path), str(path))
+
+
+def _run_spec(
+    environment: Mapping[str, str], stated: spec.Spec, place: workspace.Workspace
+) -> tuple[spec.Run, pathlib.Path]:
+    """The run, which is empty where nobody said that there is one; and where it is, or would be."""
+    named = environment.get("AGENT_RUN_SPEC") or (stated.payloads or {}).get("eventFilePath")
+    path = place.at(named) if named else place.run_path
+    if not named and not path.exists():
+        return spec.Run(), path
+    return spec.decode_run(workspace.read(path), str(path)), path
+
+
+def _number(environment: Mapping[str, str], name: str, default: float) -> float:
+    text = environment.get(name) or str(default)
+    try:
+        number = float(text)
+    except ValueError:
+        number = math.nan
+    if not 0 <= number < math.inf:
+        raise errors.UsageError(
+            f"expected a number, 0 or more, in {name}, got {errors.quoted(text)}"
+        )
+    return number
+
+
+def _tell(
+    outcome: status.Outcome,
+    report: _Report,
+    place: workspace.Workspace,
+    started: dt.datetime,
+    finished: dt.datetime,
+) -> None:
+    log_path = None if report.log_path is None else str(report.log_path)
+    written = status.Artifacts(status_path=str(report.status_path), log_path=log_path)
+    control, control_error = _loop_control(report.loop_control_path)
+    said = status.Status(
+        provider=report.provider,
+        adapter=report.adapter,
+        started_at=_stamp(started),
+        finished_at=_stamp(finished),
+        artifacts=written,
+        loop_control=control,
+        loop_control_error=control_error,
+        **dataclasses.asdict(outcome),
+    )
+    try:
+        # Once before artifacts are read: that takes time, which a pod may not have any more.
+        workspace.publish(report.status_path, status.fit(said))
+        collected = artifacts.report(report.declared, place, written)
+        if collected != written:
+            said = msgspec.structs.replace(said, artifacts=collected)
+            workspace.publish(report.status_path, status.fit(said))
+    except errors.RunnerError as error:
+        logs.say(str(error))
+
+
+def _stamp(moment: dt.datetime) -> str:
+    """A metav1.Time: without fractions of a second."""
+    return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def _loop_control(path: pathlib.Path) -> tuple[dict[str, JSON] | None, str | None]:
+    """What the agent says about its loop, or why that cannot be told; or neither."""
+    if not path.exists():
+        return None, None
+    try:
+        said = msgspec.json.decode(workspace.read(path))
+    except (errors.RunnerError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        said = None
+    most = status.MAX_LOOP_CONTROL_BYTES
+    if not isinstance(said, dict) or len(status.encoded(said)) > most:
+        return None, f"expected a JSON object of at most {most} bytes, got something else"
+    return said, None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

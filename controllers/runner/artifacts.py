@@ -1,0 +1,93 @@
+"""Which of the declared artifacts the agent left. Shell: reads the files."""
+
+import hashlib
+import os
+import pathlib
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from controllers.runner import errors, spec, status, templates, workspace
+from controllers.runner.errors import JSON
+
+
+def rendered(
+    declared: Sequence[spec.Artifact], names: Mapping[str, JSON]
+) -> tuple[spec.Artifact, ...]:
+    """Return the artifacts with templates filled in, and without urls that are no addresses."""
+
+    def text(template: str | None) -> str | None:
+        return None if template is None else templates.render(template, names) or None
+
+    return tuple(
+        spec.Artifact(
+            name=text(artifact.name) or artifact.name,
+            path=text(artifact.path),
+            key=text(artifact.key),
+            url=_address(text(artifact.url)),
+        )
+        for artifact in declared
+    )
+
+
+def _address(url: str | None) -> str | None:
+    """Nothing for a `data:` url, which would put a file's content into the status."""
+    if url is None or url.strip().lower().startswith("data:") or len(url) > status.MAX_URL:
+        return None
+    return url
+
+
+def collect(
+    declared: Sequence[spec.Artifact], place: workspace.Workspace
+) -> tuple[tuple[status.Produced, ...], tuple[str, ...]]:
+    """Return what there is of the artifacts, and the names of those that are missing.
+
+    One that leads out of the workspace, be it by a link that the agent made, counts as missing: the
+    runner reads nothing there. One without a path is as declared.
+    """
+    produced = []
+    missing = []
+    for artifact in declared:
+        found = _found(artifact, place)
+        if found is None:
+            missing.append(artifact.name)
+        else:
+            produced.append(found)
+    return tuple(produced), tuple(missing)
+
+
+def _found(artifact: spec.Artifact, place: workspace.Workspace) -> status.Produced | None:
+    stated = status.Produced(
+        name=artifact.name, path=artifact.path, key=artifact.key, url=artifact.url
+    )
+    if artifact.path is None:
+        return stated
+    try:
+        path = place.inside(artifact.path)
+        if path.is_dir():
+            return stated
+        return _measured(stated, path) if path.is_file() else None
+    except (errors.OutsideError, OSError):
+        return None
+
+
+def _measured(stated: status.Produced, path: pathlib.Path) -> status.Produced:
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        size = os.fstat(file.fileno()).st_size
+    return msgspec.structs.replace(stated, bytes=size, sha256=digest)
+
+
+def report(
+    declared: Sequence[spec.Artifact], place: workspace.Workspace, written: status.Artifacts
+) -> status.Artifacts:
+    """Return what the status says of the artifacts, of which it lists 50 of each sort at most."""
+    produced, missing = collect(declared, place)
+    most = status.MAX_ARTIFACTS
+    return msgspec.structs.replace(
+        written,
+        output_artifacts=produced[:most],
+        output_artifacts_omitted=len(produced[most:]),
+        missing_artifacts=missing[:most],
+        missing_artifacts_omitted=len(missing[most:]),
+    )

@@ -1,0 +1,310 @@
+"""A program in a process group of its own, told as events: what it wrote, and how it ended. Shell.
+
+One thread and no event loop: `select` waits for output, for signals to us and for the end.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import os
+import selectors
+import signal
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from types import FrameType, TracebackType
+from typing import Final, Self, TypeAlias
+
+from controllers.runner import errors
+
+GRACE_SECONDS: Final = 20.0
+"""Between SIGTERM and SIGKILL; a pod has 30 s in all unless it says otherwise."""
+
+# What a program that left the group may go on writing after the agent's end.
+_DRAIN_SECONDS: Final = 2.0
+_CHUNK_BYTES: Final = 64 * 1024
+
+OUTPUT: Final = "output"
+ERRORS: Final = "errors"
+_SIGNALS: Final = "signals"
+_INPUT: Final = "input"
+
+_ENDING: Final = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Output:
+    """Something that the program wrote."""
+
+    stream: str
+    """`OUTPUT`, or `ERRORS` where these are apart."""
+    data: bytes
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class StopAsked:
+    """Somebody wants the runner to end."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class TimedOut:
+    """It is as late as the caller wanted to wait."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Ended:
+    """The program has ended, and so has the rest of its group."""
+
+    code: int
+    """Its exit code; negative: the signal that ended it."""
+
+
+Event: TypeAlias = Output | StopAsked | TimedOut | Ended
+
+
+class Signals:
+    """Remembers that SIGTERM or SIGINT came, and wakes `select` for these and for SIGCHLD.
+
+    For a whole process: afterwards they are ignored, lest a late one changes the exit code.
+    """
+
+    def __enter__(self) -> Self:
+        self._asked = 0
+        self._reader, self._writer = os.pipe()
+        os.set_blocking(self._reader, False)
+        os.set_blocking(self._writer, False)
+        for number in (*_ENDING, signal.SIGCHLD):
+            signal.signal(number, self._note)
+        signal.set_wakeup_fd(self._writer, warn_on_full_buffer=False)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for number in _ENDING:
+            signal.signal(number, signal.SIG_IGN)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        signal.set_wakeup_fd(-1)
+        os.close(self._reader)
+        os.close(self._writer)
+
+    def fileno(self) -> int:
+        """Return what can be read when a signal has come."""
+        return self._reader
+
+    def is_asked(self) -> bool:
+        """Whether the runner has been asked to end, and nobody has taken that yet."""
+        return self._asked > 0
+
+    def take(self) -> bool:
+        """Whether the runner has been asked to end since this was last called."""
+        with contextlib.suppress(BlockingIOError):
+            while os.read(self._reader, _CHUNK_BYTES):
+                pass
+        asked, self._asked = self._asked, 0
+        return asked > 0
+
+    def _note(self, number: int, _: FrameType | None) -> None:
+        if number != signal.SIGCHLD:
+            self._asked += 1
+
+
+class Child:
+    """A started program; use as a context manager, which leaves nothing of it behind."""
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        *,
+        directory: str,
+        environment: Mapping[str, str],
+        signals: Signals,
+        talks: bool = False,
+    ) -> None:
+        """Start the program.
+
+        Args:
+            command: The program and its arguments.
+            directory: Where it runs.
+            environment: All of its environment; its PATH is where the program is looked for.
+            signals: What tells us that somebody wants us to end.
+            talks: Whether it reads what we `send`, and its errors are apart from its output.
+
+        Raises:
+            NotFoundError: There is no such program.
+            StartError: It cannot be executed.
+        """
+        self._signals = signals
+        self._process = _start(command, directory, environment, talks=talks)
+        self._code: int | None = None
+        self._drained_at = 0.0
+        self._unsent = b""
+        self._is_closing = False
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(signals, selectors.EVENT_READ, _SIGNALS)
+        self._open: set[str] = set()
+        for name, stream in ((OUTPUT, self._process.stdout), (ERRORS, self._process.stderr)):
+            if stream is not None:
+                os.set_blocking(stream.fileno(), False)
+                self._selector.register(stream, selectors.EVENT_READ, name)
+                self._open.add(name)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._code is None:
+            self.signal(signal.SIGKILL)
+            self._process.wait()
+        self._selector.close()
+        for stream in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
+    def next_event(self, until: float | None = None) -> Event:
+        """Wait for what happens next.
+
+        Args:
+            until: When to stop waiting, by `time.monotonic`; for ever if that is no time.
+        """
+        while True:
+            is_asked = self._signals.take()
+            if self._code is None:
+                if is_asked:
+                    return StopAsked()
+                self._look_for_end()
+            if self._code is not None and not self._is_draining():
+                return Ended(self._code)
+            limit = until if self._code is None else self._drained_at
+            if self._code is None and limit is not None and time.monotonic() >= limit:
+                return TimedOut()
+            event = self._select(limit)
+            if event is not None:
+                return event
+
+    def send(self, data: bytes) -> None:
+        """Write to the program's input; returns at once."""
+        self._unsent += data
+        self._flush()
+
+    def close_input(self) -> None:
+        """Let the program's input end after what was sent."""
+        self._is_closing = True
+        self._flush()
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the program and all that it started and that stayed in its group."""
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+    def _select(self, limit: float | None) -> Event | None:
+        timeout = None if limit is None else max(0.0, limit - time.monotonic())
+        for key, _ in self._selector.select(timeout):
+            if key.data == _INPUT:
+                self._flush()
+            elif key.data != _SIGNALS:
+                return self._read(key)
+        return None
+
+    def _read(self, key: selectors.SelectorKey) -> Event | None:
+        try:
+            data = os.read(key.fd, _CHUNK_BYTES)
+        except BlockingIOError:
+            return None
+        if data:
+            return Output(key.data, data)
+        self._selector.unregister(key.fileobj)
+        self._open.discard(key.data)
+        return None
+
+    def _is_draining(self) -> bool:
+        return bool(self._open) and time.monotonic() < self._drained_at
+
+    def _look_for_end(self) -> None:
+        """Note the end of the program; end the rest of its group then, as the end of a pod does."""
+        if not _is_dead(self._process.pid):
+            return
+        # Before its number is free for another process.
+        self.signal(signal.SIGKILL)
+        self._code = self._process.wait()
+        self._drained_at = time.monotonic() + _DRAIN_SECONDS
+
+    def _flush(self) -> None:
+        stream = self._process.stdin
+        if stream is None or stream.closed:
+            return
+        is_waiting = stream in self._waiting()
+        try:
+            written = os.write(stream.fileno(), self._unsent) if self._unsent else 0
+        except BlockingIOError:
+            written = 0
+        except BrokenPipeError:
+            self._unsent = b""
+            self._is_closing = True
+            written = 0
+        self._unsent = self._unsent[written:]
+        if self._unsent and not is_waiting:
+            self._selector.register(stream, selectors.EVENT_WRITE, _INPUT)
+        if not self._unsent and is_waiting:
+            self._selector.unregister(stream)
+        if not self._unsent and self._is_closing:
+            with contextlib.suppress(BrokenPipeError):
+                stream.close()
+
+    def _waiting(self) -> list[object]:
+        return [key.fileobj for key in self._selector.get_map().values() if key.data == _INPUT]
+
+
+def _start(
+    command: Sequence[str], directory: str, environment: Mapping[str, str], *, talks: bool
+) -> subprocess.Popen[bytes]:
+    try:
+        process = subprocess.Popen(  # noqa: S603 - what the provider of the agent wants to be run
+            command,
+            bufsize=0,
+            stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE if talks else subprocess.STDOUT,
+            cwd=directory,
+            env=environment,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise _not_started(command[0], error) from error
+    if process.stdin is not None:
+        os.set_blocking(process.stdin.fileno(), False)
+    return process
+
+
+def _not_started(program: str, error: OSError) -> errors.RunnerError:
+    name = errors.quoted(program)
+    if error.errno == errno.ENOENT:
+        return errors.NotFoundError(
+            f"expected a program at {name}, got none there, or its interpreter is missing"
+        )
+    return errors.StartError(f"could not execute {name}: {error.strerror}")
+
+
+_DEAD: Final = os.WEXITED | os.WNOHANG | os.WNOWAIT
+
+
+def _is_dead(process: int) -> bool:
+    """Whether our child has ended, which is left to be waited for; other dead children are not.
+
+    A container's first process inherits all orphans in it, and must not let them pile up.
+    """
+    with contextlib.suppress(ChildProcessError):
+        while (dead := os.waitid(os.P_ALL, 0, _DEAD)) is not None:
+            if dead.si_pid == process:
+                return True
+            os.waitpid(dead.si_pid, 0)
+    return False

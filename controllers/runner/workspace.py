@@ -1,0 +1,180 @@
+"""The workspace: where things are in it, and what may be written. Shell: reads and writes files.
+
+The layout is part of the runner's contract (docs/runner.md); what changes it gets a new version.
+"""
+
+import contextlib
+import dataclasses
+import errno
+import os
+import pathlib
+from collections.abc import Callable, Mapping
+from typing import Final
+
+from controllers.runner import errors
+
+LAYOUT: Final = "agents.proompteng.ai/workspace/v1"
+
+POD_ROOT: Final = pathlib.PurePosixPath("/workspace")
+"""The workspace of a pod. Specs are written for it, so such a path means ours wherever we are."""
+
+# A ConfigMap, which holds the files in a pod, has at most 1 MiB; a file of the `local` runtime
+# may be somewhat larger.
+MAX_INPUT_BYTES: Final = 4 * 1024 * 1024
+
+# What renaming onto a file fails with that is mounted by itself, as kubelet does with the
+# termination message, or in a folder that was made for such a mount by another user.
+_IN_PLACE: Final = {errno.EBUSY, errno.EACCES, errno.EPERM, errno.EXDEV, errno.EROFS}
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Workspace:
+    """A folder and the fixed places in it."""
+
+    root: pathlib.Path
+
+    @property
+    def status_path(self) -> pathlib.Path:
+        """What the runner says at its end."""
+        return self.root / ".agent/status.json"
+
+    @property
+    def log_path(self) -> pathlib.Path:
+        """What the agent printed."""
+        return self.root / ".agent/runner.log"
+
+    @property
+    def layout_path(self) -> pathlib.Path:
+        """Which layout the workspace has."""
+        return self.root / ".agent/layout"
+
+    @property
+    def loop_control_path(self) -> pathlib.Path:
+        """What the agent may say about another iteration of its loop."""
+        return self.root / ".agentrun/loop-control.json"
+
+    @property
+    def run_path(self) -> pathlib.Path:
+        """The run."""
+        return self.root / "run.json"
+
+    def at(self, path: str) -> pathlib.Path:
+        """Return where a path of the spec is: under our root, unless it is another absolute one."""
+        pure = pathlib.PurePosixPath(path)
+        return self.root / (pure.relative_to(POD_ROOT) if pure.is_relative_to(POD_ROOT) else pure)
+
+    def inside(self, path: str) -> pathlib.Path:
+        """Return where a path of the spec is, with links followed.
+
+        Raises:
+            OutsideError: That is not in the workspace.
+        """
+        if "\0" in path:
+            raise errors.OutsideError(f"expected a path, got NUL in {errors.quoted(path)}")
+        real = pathlib.Path(os.path.realpath(self.at(path)))
+        if not path or not real.is_relative_to(os.path.realpath(self.root)):
+            raise errors.OutsideError(
+                f"expected a path inside the workspace {self.root}, got {errors.quoted(path)}"
+            )
+        return real
+
+
+def of(environment: Mapping[str, str]) -> Workspace:
+    """Return the workspace that AGENT_WORKSPACE names, or a pod's.
+
+    Raises:
+        UsageError: It names no absolute path.
+    """
+    root = environment.get("AGENT_WORKSPACE") or str(POD_ROOT)
+    if not root.startswith("/"):
+        raise errors.UsageError(
+            f"expected an absolute path in AGENT_WORKSPACE, got {errors.quoted(root)}"
+        )
+    return Workspace(pathlib.Path(root))
+
+
+def prepare(workspace: Workspace) -> None:
+    """Make the workspace, as far as that is left to do, and say which layout it has.
+
+    Raises:
+        OutputError: It cannot be made.
+    """
+    try:
+        workspace.root.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _unwritable(workspace.root, error) from error
+    # Folders that a mount has made may belong to another user; nothing of this is necessary.
+    with contextlib.suppress(OSError):
+        workspace.loop_control_path.parent.mkdir(exist_ok=True)
+    with contextlib.suppress(OSError):
+        workspace.layout_path.parent.mkdir(exist_ok=True)
+        workspace.layout_path.write_text(f"{LAYOUT}\n")
+
+
+def read(path: pathlib.Path) -> bytes:
+    """Return what is in a file.
+
+    Raises:
+        InputError: It cannot be read, or is larger than anything that is meant.
+    """
+    try:
+        with path.open("rb") as file:
+            data = file.read(MAX_INPUT_BYTES + 1)
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise errors.InputError(f"could not read {path}: {reason}") from error
+    if len(data) > MAX_INPUT_BYTES:
+        raise errors.InputError(
+            f"expected at most {MAX_INPUT_BYTES} bytes in {path}, got more than that"
+        )
+    return data
+
+
+def write(path: pathlib.Path, data: bytes) -> None:
+    """Write a file, and the folders above it.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(data)
+    except OSError as error:
+        raise _unwritable(path, error) from error
+
+
+def publish(
+    path: pathlib.Path,
+    data: bytes,
+    *,
+    replace: Callable[[pathlib.Path, pathlib.Path], object] = os.replace,
+) -> None:
+    """Write a file so that others see it whole or not at all.
+
+    Where that cannot be, it is written in place: kubelet mounts the termination message as a file,
+    and reads it when the container has ended.
+
+    Raises:
+        OutputError: It cannot be written.
+    """
+    partial = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial.write_bytes(data)
+        replace(partial, path)
+    except OSError as error:
+        with contextlib.suppress(OSError):
+            partial.unlink()
+        if error.errno not in _IN_PLACE:
+            raise _unwritable(path, error) from error
+        write(path, data)
+
+
+def forget(path: pathlib.Path) -> None:
+    """Empty a file if it is there: what an earlier run said in it must not be taken for ours."""
+    with contextlib.suppress(OSError):
+        os.truncate(path, 0)
+
+
+def _unwritable(path: pathlib.Path, error: OSError) -> errors.OutputError:
+    return errors.OutputError(f"could not write {path}: {error.strerror}")

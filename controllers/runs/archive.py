@@ -1,0 +1,501 @@
+"""Where runs go before they are deleted. Shell: files; the seam is ``Archive``.
+
+::
+
+    DIRECTORY/lock                            held by whoever writes
+    DIRECTORY/NAMESPACE/YYYY-MM-DD.jsonl.gz   {archivedAt, run}, a line each; the day of archivedAt
+
+A file is a row of gzip members (RFC 1952), one for each batch, so that ``zcat`` reads it all. Each
+says its own length in its header, so that members are found without reading what is in them.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import datetime as dt
+import fcntl
+import io
+import itertools
+import logging
+import os
+import pathlib
+import re
+import struct
+import zlib
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, Protocol, TypedDict, Unpack
+
+import msgspec
+
+from controllers import kube
+from controllers.kube import JSON
+from controllers.runs import retention, statuses, views
+from schemagen import canonical
+
+_SUFFIX: Final = ".jsonl.gz"
+_SEGMENT: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+# Magic, deflate, FEXTRA; no time, level or system; 8 bytes of extra field: "KW", 4 bytes, which are
+# the length of the member.
+_HEAD: Final = b"\x1f\x8b\x08\x04" + bytes(5) + b"\xff" + b"\x08\x00KW\x04\x00"
+_LENGTH: Final = struct.Struct("<I")
+_TRAILER: Final = struct.Struct("<II")
+_HEADER_BYTES: Final = len(_HEAD) + _LENGTH.size
+_SEARCHED_BYTES: Final = 1024 * 1024
+_SLACK: Final = dt.timedelta(days=1)
+_log = logging.getLogger(__name__)
+
+
+class ArchiveError(Exception):
+    """Runs could not be archived, or what was archived not be read; for the operator."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Archived:
+    """A run as it was when it was deleted.
+
+    Attributes:
+        at: When it was archived.
+        run: The whole object but for managedFields.
+    """
+
+    at: dt.datetime
+    run: JSON
+
+
+class Filters(TypedDict, total=False):
+    """Which archived runs; what is absent or None is any."""
+
+    namespace: str | None
+    agent: str | None
+    phase: str | None
+    name: str | None
+    uid: str | None
+    since: dt.datetime | None
+    """That ended then or later."""
+    until: dt.datetime | None
+    """That ended before."""
+
+
+class Archive(Protocol):
+    """Keeps runs that are deleted from the cluster."""
+
+    def append(self, runs: Sequence[JSON]) -> None:
+        """Keep runs; they are safe when it returns. Called from a thread.
+
+        A run may come twice, because a crash came between this and its deletion.
+
+        Raises:
+            ArchiveError: They are not safe.
+        """
+
+    def query(self, *, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[Archived]:
+        """Archived runs, the newest first; each once, as it came last.
+
+        Raises:
+            ArchiveError: It cannot be read.
+        """
+
+    def trim(self) -> int:
+        """Delete what the archive itself is not to keep any more; how many parts.
+
+        Raises:
+            ArchiveError: It could not be.
+        """
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Keep:
+    """How much an archive keeps; None is all. Whole days are deleted, today never.
+
+    Attributes:
+        age: How long.
+        size_bytes: Of all files.
+    """
+
+    age: dt.timedelta | None = None
+    size_bytes: int | None = None
+
+
+def days_to_delete(sizes: Mapping[dt.date, int], today: dt.date, keep: Keep) -> list[dt.date]:
+    """The days that go, the oldest first. Pure.
+
+    Args:
+        sizes: Bytes of each day.
+        today: Which is never deleted.
+        keep: How much stays.
+    """
+    chosen, left = [], sum(sizes.values())
+    for day in sorted(sizes):
+        is_old = keep.age is not None and today - day > keep.age
+        is_beyond = keep.size_bytes is not None and left > keep.size_bytes
+        if day < today and (is_old or is_beyond):
+            chosen.append(day)
+            left -= sizes[day]
+    return chosen
+
+
+class FileArchive:
+    """An archive in a directory, written by one process at a time.
+
+    Args:
+        directory: Made when it is needed.
+        keep: How much of it stays.
+        now: Aware UTC time.
+    """
+
+    def __init__(
+        self,
+        directory: pathlib.Path,
+        keep: Keep | None = None,
+        *,
+        now: Callable[[], dt.datetime] = kube.utc_now,
+    ) -> None:
+        self._directory, self._keep, self._now = directory, keep or Keep(), now
+        # Of each namespace the file that was written last, and how long it was then.
+        self._known: dict[str, tuple[pathlib.Path, int]] = {}
+
+    def append(self, runs: Sequence[JSON]) -> None:
+        """Add runs, a member for each namespace."""
+        now = self._now().astimezone(dt.UTC)
+        lines: dict[str, list[bytes]] = {}
+        for run in runs:
+            lines.setdefault(_namespace(run), []).append(_line(run, now))
+        with self._locked():
+            for namespace, found in lines.items():
+                self._add(namespace, now.date(), _member(b"".join(found)))
+
+    def query(self, *, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[Archived]:
+        """See ``query``."""
+        return query(self._directory, limit=limit, **filters)
+
+    def trim(self) -> int:
+        """Delete days; how many."""
+        if self._keep == Keep():
+            return 0
+        with self._locked():
+            sizes: dict[dt.date, int] = {}
+            for path, day in _files(self._directory):
+                sizes[day] = sizes.get(day, 0) + path.stat().st_size
+            gone = days_to_delete(sizes, self._now().astimezone(dt.UTC).date(), self._keep)
+            for path, day in [*_files(self._directory)]:
+                if day in gone:
+                    path.unlink()
+        return len(gone)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Be the only writer; every failure within is an ``ArchiveError``."""
+        try:
+            if not self._directory.is_dir():
+                self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+                _sync_folder(self._directory.parent)
+            with _opened(self._directory / "lock", os.O_RDWR | os.O_CREAT) as lock:
+                try:
+                    fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                except BlockingIOError as error:
+                    raise ArchiveError(
+                        f"expected to be the only writer of {self._directory}, got another: the "
+                        "leader before this one has not ended yet, or two controllers share it"
+                    ) from error
+                yield
+        except OSError as error:
+            raise ArchiveError(f"could not write the archive {self._directory}: {error}") from error
+
+    def _add(self, namespace: str, day: dt.date, member: bytes) -> None:
+        """Write a member, all of it or none, and wait until it is on the disk."""
+        folder = self._directory / namespace
+        path = folder / f"{day}{_SUFFIX}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        start = self._start(namespace, path)
+        with _opened(path, os.O_RDWR | os.O_CREAT) as file:
+            try:
+                file.seek(start)
+                _write(file, member)
+            except OSError:
+                # Nobody was told that it is safe. Where this fails too, the next one cuts it off.
+                self._known.pop(namespace, None)
+                with contextlib.suppress(OSError):
+                    file.truncate(start)
+                raise
+        if self._known.get(namespace, (None, 0))[0] != path:
+            # That a file is there is safe only with its folder, whoever made it.
+            for each in (folder, self._directory):
+                _sync_folder(each)
+        self._known[namespace] = path, start + len(member)
+
+    def _start(self, namespace: str, path: pathlib.Path) -> int:
+        """Where the next member begins; what an interrupted writer left is cut off before."""
+        known, end = self._known.get(namespace, (None, 0))
+        size = path.stat().st_size if path.exists() else 0
+        if known == path and end == size:
+            return size
+        for each in {*sorted(path.parent.glob(f"*{_SUFFIX}"))[-1:], path}:
+            if each.exists():
+                _cut_off(each)
+        return path.stat().st_size if path.exists() else 0
+
+
+def query(
+    directory: pathlib.Path,
+    *,
+    limit: int | None = None,
+    say: Callable[[str], None] = _log.warning,
+    **filters: Unpack[Filters],
+) -> Iterator[Archived]:
+    """Archived runs: the newest day first, in it by namespace, there the newest first.
+
+    In memory there is a batch at a time, and the uids of what was seen, so that nothing is told
+    twice.
+
+    Args:
+        directory: Of a ``FileArchive``, which may be writing to it.
+        limit: How many at most.
+        say: Gets a sentence for each part that is damaged, which is passed over.
+        filters: Which runs.
+
+    Raises:
+        ArchiveError: It cannot be read at all.
+    """
+    try:
+        found = _matching(directory, filters, say)
+        # One more is not looked for: it may be years back.
+        yield from found if limit is None else itertools.islice(found, limit)
+    except OSError as error:
+        raise ArchiveError(f"could not read the archive {directory}: {error}") from error
+
+
+# ------------------------------------------------------------------------------------- writing
+
+
+def _namespace(run: JSON) -> str:
+    namespace = str(run["metadata"].get("namespace"))
+    if not _SEGMENT.fullmatch(namespace):
+        raise ArchiveError(f"expected a run of a namespace, got one of {namespace[:64]!r}")
+    return namespace
+
+
+def _line(run: JSON, now: dt.datetime) -> bytes:
+    metadata = {name: value for name, value in run["metadata"].items() if name != "managedFields"}
+    entry = {"archivedAt": statuses.time_text(now), "run": {**run, "metadata": metadata}}
+    return canonical.dumps(entry) + b"\n"
+
+
+def _member(data: bytes) -> bytes:
+    """A gzip member that says in its header how long it is."""
+    body = zlib.compress(data, wbits=-zlib.MAX_WBITS)
+    length = _LENGTH.pack(_HEADER_BYTES + len(body) + _TRAILER.size)
+    return _HEAD + length + body + _trailer(data)
+
+
+def _trailer(data: bytes) -> bytes:
+    return _TRAILER.pack(zlib.crc32(data), len(data) & 0xFFFFFFFF)
+
+
+def _opened(path: pathlib.Path, flags: int) -> io.FileIO:
+    """An unbuffered file, so that nothing is written after a failure; others may not read it."""
+    return io.FileIO(os.open(path, flags | os.O_CLOEXEC, 0o600), "r+")
+
+
+def _write(file: io.FileIO, data: bytes) -> None:
+    rest = memoryview(data)
+    while rest:
+        rest = rest[file.write(rest) :]
+    os.fsync(file.fileno())
+
+
+def _sync_folder(path: pathlib.Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _cut_off(path: pathlib.Path) -> None:
+    """Remove a last member that is not whole: no run of it was deleted."""
+    with _opened(path, os.O_RDWR) as file:
+        last = collections.deque(_spans(file), maxlen=1)
+        if not last or _read(file, last[0]) is not None:
+            return
+        (torn,) = last
+        file.seek(torn.start)
+        head = file.read(len(_HEAD))
+        # What a crash leaves is the beginning of a member, or room for it.
+        if not _HEAD.startswith(head) and any(head):
+            _log.warning("%s: %d bytes of another's are left as they are", path, torn.length)
+            return
+        _log.warning("%s: a write of %d bytes was cut off, and is removed", path, torn.length)
+        file.truncate(torn.start)
+        os.fsync(file.fileno())
+
+
+# ------------------------------------------------------------------------------------- reading
+
+
+class _Spec(msgspec.Struct, frozen=True, rename="camel"):
+    agent_ref: views.NameRef = views.NameRef()
+
+
+class _Run(kube.Projection, frozen=True):
+    """Of an archived run, what it is searched by."""
+
+    spec: _Spec = _Spec()
+    status: retention.Status = retention.Status()
+
+
+class _Entry(msgspec.Struct, frozen=True, rename="camel"):
+    """A line, as far as it is searched."""
+
+    archived_at: dt.datetime
+    run: _Run
+
+
+class _Content(msgspec.Struct, frozen=True):
+    """A line that was found."""
+
+    run: dict[str, Any]
+
+
+_entry = msgspec.json.Decoder(_Entry)
+_content = msgspec.json.Decoder(_Content)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Span:
+    """Where a member is, or what is none."""
+
+    start: int
+    length: int
+    is_member: bool
+
+
+def _spans(file: io.FileIO) -> Iterator[_Span]:
+    """All of a file, by the lengths that its members say."""
+    size, start = os.fstat(file.fileno()).st_size, 0
+    while start < size:
+        length = _length_at(file, start)
+        if length and start + length <= size:
+            yield _Span(start, length, is_member=True)
+        else:
+            length = _next_head(file, start + 1, size) - start
+            yield _Span(start, length, is_member=False)
+        start += length
+
+
+def _length_at(file: io.FileIO, start: int) -> int:
+    """What a member says of its length; 0 if there begins none."""
+    file.seek(start)
+    header = file.read(_HEADER_BYTES)
+    if len(header) < _HEADER_BYTES or not header.startswith(_HEAD):
+        return 0
+    (length,) = _LENGTH.unpack_from(header, len(_HEAD))
+    return int(length) if length >= _HEADER_BYTES + _TRAILER.size else 0
+
+
+def _next_head(file: io.FileIO, start: int, size: int) -> int:
+    """Where the next member begins, or where the file ends."""
+    while start < size:
+        file.seek(start)
+        # A head may stand across the end of what is read at once.
+        found = file.read(_SEARCHED_BYTES + len(_HEAD)).find(_HEAD)
+        if found >= 0:
+            return start + found
+        start += _SEARCHED_BYTES
+    return size
+
+
+def _read(file: io.FileIO, span: _Span) -> bytes | None:
+    """What is in a member; None if it is damaged."""
+    if not span.is_member:
+        return None
+    file.seek(span.start)
+    member = file.read(span.length)
+    try:
+        data = zlib.decompress(member[_HEADER_BYTES : -_TRAILER.size], wbits=-zlib.MAX_WBITS)
+    except zlib.error:
+        return None
+    return data if member[-_TRAILER.size :] == _trailer(data) else None
+
+
+def _matching(
+    directory: pathlib.Path, filters: Filters, say: Callable[[str], None]
+) -> Iterator[Archived]:
+    seen: set[str] = set()
+    for path in _chosen_files(directory, filters.get("namespace"), filters.get("since")):
+        for line, entry in _entries(path, say):
+            # Who a run is never changes, so that only lines of the same can tell it again.
+            uid = entry.run.metadata.uid
+            if not _is_named(entry.run, filters) or uid in seen:
+                continue
+            seen.add(uid)
+            if _is_so(entry.run, filters):
+                yield Archived(entry.archived_at, _content.decode(line).run)
+            if filters.get("uid"):
+                return
+
+
+def _chosen_files(
+    directory: pathlib.Path, namespace: str | None, since: dt.datetime | None
+) -> Iterator[pathlib.Path]:
+    """The files to read, in order."""
+    if not directory.is_dir():
+        raise ArchiveError(f"expected an archive at {directory}, which is no directory")
+    if namespace is not None and not _SEGMENT.fullmatch(namespace):
+        raise ArchiveError(f"expected the name of a namespace, got {namespace[:64]!r}")
+    # No run is archived before it ends; the clocks may differ.
+    first = since.astimezone(dt.UTC).date() - _SLACK if since else dt.date.min
+    days, namespaces = set(), set()
+    for path, day in _files(directory, namespace or "*"):
+        if day >= first:
+            days.add(path.name)
+            namespaces.add(path.parent)
+    for day_name in sorted(days, reverse=True):
+        yield from (folder / day_name for folder in sorted(namespaces))
+
+
+def _files(directory: pathlib.Path, namespace: str = "*") -> Iterator[tuple[pathlib.Path, dt.date]]:
+    """All files of an archive, and their days."""
+    for path in directory.glob(f"{namespace}/*{_SUFFIX}"):
+        with contextlib.suppress(ValueError):
+            yield path, dt.datetime.strptime(path.name, f"%Y-%m-%d{_SUFFIX}").date()  # noqa: DTZ007 - a day
+
+
+def _entries(path: pathlib.Path, say: Callable[[str], None]) -> Iterator[tuple[bytes, _Entry]]:
+    """The lines of a file, the newest first."""
+    try:
+        file = io.FileIO(path)
+    except FileNotFoundError:
+        return  # this namespace had none that day, or the day has just been deleted
+    with file:
+        for span in reversed([*_spans(file)]):
+            data = _read(file, span)
+            if data is None:
+                say(
+                    f"{path}: {span.length} bytes at byte {span.start} are not whole, and passed "
+                    "over: damaged, or a write that is under way or was cut off"
+                )
+                continue
+            for line in reversed(data.splitlines()):
+                try:
+                    yield line, _entry.decode(line)
+                except msgspec.MsgspecError as error:
+                    say(f"{path}: a line at byte {span.start} is passed over: {error}")
+
+
+def _is_named(run: _Run, filters: Filters) -> bool:
+    given = (
+        (filters.get("name"), run.metadata.name),
+        (filters.get("uid"), run.metadata.uid),
+        (filters.get("agent"), run.spec.agent_ref.name),
+    )
+    return all(wanted is None or wanted == found for wanted, found in given)
+
+
+def _is_so(run: _Run, filters: Filters) -> bool:
+    phase, since, until = filters.get("phase"), filters.get("since"), filters.get("until")
+    at = retention.ended_at(run.metadata, run.status)
+    return (
+        (phase is None or phase == run.status.phase)
+        and (since is None or at >= since)
+        and (until is None or at < until)
+    )

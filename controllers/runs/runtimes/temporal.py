@@ -1,0 +1,406 @@
+"""The runtime ``Temporal``: one Temporal workflow per attempt. Shell: gRPC, by Temporal's SDK.
+
+Optional (``kubewright[temporal]``). Whose a workflow is stands in its memo, because a workflow id
+may be another's; and an id that must not be started any more is taken by a workflow that no worker
+ever sees: it starts in years, and is terminated at once.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime as dt
+import json
+from collections.abc import AsyncIterator, Callable, Mapping
+from typing import Any, Final
+
+from controllers.kube import clocks
+from controllers.runs import naming, work
+from controllers.runs.runtimes import egress, reports
+from controllers.runs.runtimes.base import (
+    GRACE_SECONDS,
+    JSON,
+    Code,
+    Key,
+    Progress,
+    Ref,
+    RuntimeFault,
+    Stage,
+    Work,
+)
+from controllers.runs.words import Reason
+
+try:
+    import temporalio.api.errordetails.v1
+    import temporalio.client
+    import temporalio.exceptions
+    from temporalio.client import WorkflowExecutionDescription, WorkflowExecutionStatus
+    from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
+    from temporalio.service import RetryConfig, RPCError, RPCStatusCode, TLSConfig
+except ImportError as error:
+    raise ImportError(
+        f"expected Temporal's SDK for runtime.type Temporal, got none ({error}): "
+        "pip install 'kubewright[temporal]'"
+    ) from error
+
+DEFAULT_NAMESPACE: Final = "default"
+FAILED: Final = "WorkflowFailed"
+TERMINATED: Final = "WorkflowTerminated"
+# What stands in the memo of a workflow of ours.
+_KEY, _TOMBSTONE = naming.KEY_ANNOTATION, naming.TOMBSTONE_LABEL
+# Longer than any server keeps what was terminated.
+_NEVER: Final = dt.timedelta(days=3650)
+# The controller ends what takes too long; should it be down, Temporal does, a little later.
+_SLACK_SECONDS: Final = 60
+# WorkflowExecutionStarted and WorkflowTaskScheduled: what comes next is a worker's.
+_UNSEEN_EVENTS: Final = 2
+_MOST_MESSAGE: Final = 640
+_SOONEST_SECONDS, _LATEST_SECONDS = 1.0, 30.0
+_TOLD: Final = "cancelledAt"
+_CODES: Final = {
+    RPCStatusCode.RESOURCE_EXHAUSTED: Code.QUOTA,
+    RPCStatusCode.NOT_FOUND: Code.NOT_FOUND,
+    RPCStatusCode.PERMISSION_DENIED: Code.DENIED,
+    RPCStatusCode.UNAUTHENTICATED: Code.DENIED,
+    RPCStatusCode.INVALID_ARGUMENT: Code.TERMINAL,
+    RPCStatusCode.FAILED_PRECONDITION: Code.TERMINAL,
+    RPCStatusCode.OUT_OF_RANGE: Code.TERMINAL,
+    RPCStatusCode.ALREADY_EXISTS: Code.TERMINAL,
+    RPCStatusCode.UNIMPLEMENTED: Code.TERMINAL,
+}
+
+
+class Temporal:
+    """Carries runs out as Temporal workflows.
+
+    Args:
+        address: Of Temporal's frontend, as ``HOST:PORT``.
+        namespace: For runs that name none.
+        tls: Whether to use TLS, or how.
+        api_key: For Temporal Cloud.
+        grace_seconds: Between the cancellation of a workflow and its termination.
+        deadline_seconds: For all calls that one of ours makes.
+        now: The wall clock.
+    """
+
+    type = "Temporal"
+    is_collected = False
+
+    def __init__(
+        self,
+        address: str,
+        *,
+        namespace: str = DEFAULT_NAMESPACE,
+        tls: bool | TLSConfig = False,
+        api_key: str | None = None,
+        grace_seconds: float = GRACE_SECONDS,
+        deadline_seconds: float = 10.0,
+        now: Callable[[], dt.datetime] = clocks.utc_now,
+    ) -> None:
+        self._address, self._namespace = address, namespace
+        self._tls, self._api_key = tls, api_key
+        self._grace = dt.timedelta(seconds=grace_seconds)
+        self._deadline_seconds, self._now = deadline_seconds, now
+        self._connected: temporalio.client.Client | None = None
+
+    def ref(self, key: Key, work: Work) -> Ref:
+        """The workflow id and its Temporal namespace; another id if a foreign workflow has it."""
+        return Ref(
+            type=self.type,
+            key=key,
+            work=work,
+            name=_ids(work)[0],
+            namespace=_config(work).get("namespace") or self._namespace,
+        )
+
+    async def submit(self, key: Key, work: Work) -> Ref:
+        """Start the workflow, or find it."""
+        ref = self.ref(key, work)
+        async with self._deadline():
+            found = await self._find(ref) or await self._start(ref, is_tombstone=False)
+        if found is None:
+            raise RuntimeFault(
+                Code.TERMINAL,
+                f"expected workflow {ref.name!r} of namespace {ref.namespace!r} to be free or "
+                "this run's, got another's",
+            )
+        return dataclasses.replace(ref, name=found.id, uid=_first_run(found))
+
+    async def status(self, ref: Ref) -> Progress:
+        """What the server says of the workflow, and once it has completed, its result."""
+        async with self._deadline():
+            found = await self._find(ref)
+            if found is None:
+                return Progress(stage=Stage.MISSING)
+            if found.status is WorkflowExecutionStatus.RUNNING:
+                return await self._running(ref, found)
+            return await self._ended(ref, found)
+
+    async def cancel(self, ref: Ref) -> None:
+        """Ask the workflow to end; ``status`` terminates it when the grace is over."""
+        async with self._deadline():
+            found = await self._find(ref) or await self._start(ref, is_tombstone=True)
+            # Where another has the id, no submission can start anything.
+            if found is None or found.status is not WorkflowExecutionStatus.RUNNING:
+                return
+            if _is_tombstone(found):
+                await self._terminate(ref, found)
+            else:
+                await self._handle(ref.namespace, found).cancel()
+
+    # ----------------------------------------------------------------------- calls
+
+    async def _find(self, ref: Ref) -> WorkflowExecutionDescription | None:
+        """The latest run of our workflow, under whichever of its ids."""
+        client = await self._client(ref.namespace)
+        for name in dict.fromkeys((ref.name, *_ids(ref.work))):
+            found = await _describe(client, name)
+            if found is not None and _is_ours(found, ref):
+                return found
+        # A workflow of another began under our id after ours had ended.
+        return await _describe(client, ref.name, ref.uid) if ref.uid else None
+
+    async def _start(self, ref: Ref, *, is_tombstone: bool) -> WorkflowExecutionDescription | None:
+        """Start the workflow under the first of its ids that is no foreign one's."""
+        client = await self._client(ref.namespace)
+        config = _config(ref.work)
+        for name in _ids(ref.work):
+            with contextlib.suppress(temporalio.exceptions.WorkflowAlreadyStartedError):
+                await client.start_workflow(
+                    config.get("workflowType") or "Tombstone",
+                    ref.work.run_json,
+                    id=name,
+                    task_queue=config.get("taskQueue") or "tombstones",
+                    # Whatever had the id, running or closed, keeps it.
+                    id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                    id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
+                    memo={_KEY: ref.key, **({_TOMBSTONE: "true"} if is_tombstone else {})},
+                    **_timeouts(ref.work, is_tombstone=is_tombstone),
+                )
+            found = await _describe(client, name)
+            if found is not None and _is_ours(found, ref):
+                return found
+        return None
+
+    async def _running(self, ref: Ref, found: WorkflowExecutionDescription) -> Progress:
+        if _is_tombstone(found):
+            await self._terminate(ref, found)
+            return Progress(stage=Stage.CANCELLING, look_again_seconds=_SOONEST_SECONDS)
+        now = self._now()
+        elapsed = (now - found.start_time).total_seconds()
+        progress = Progress(
+            stage=_stage(found),
+            started=found.execution_time or found.start_time,
+            look_again_seconds=min(max(elapsed / 10, _SOONEST_SECONDS), _LATEST_SECONDS),
+        )
+        if progress.stage is Stage.PENDING:
+            message = f"No worker of task queue {found.task_queue!r} has taken it yet."
+            return dataclasses.replace(progress, message=message[:_MOST_MESSAGE])
+        if progress.stage is not Stage.CANCELLING:
+            return progress
+        since = ref.extra.get(_TOLD)
+        if since is None:
+            told = {**ref.extra, _TOLD: now.isoformat()}
+            ref = dataclasses.replace(ref, extra=told)
+        elif now - dt.datetime.fromisoformat(since) >= self._grace:
+            await self._terminate(ref, found)
+        return dataclasses.replace(progress, ref=ref, look_again_seconds=_SOONEST_SECONDS)
+
+    async def _ended(self, ref: Ref, found: WorkflowExecutionDescription) -> Progress:
+        progress = _over(found)
+        if found.status is WorkflowExecutionStatus.COMPLETED:
+            value, _ = await self._outcome(ref, found)
+            listed = value.get("artifacts") if isinstance(value, dict) else None
+            report = {"artifacts": {"outputArtifacts": listed if isinstance(listed, list) else []}}
+            return dataclasses.replace(progress, artifacts=reports.artifacts(report))
+        if found.status is WorkflowExecutionStatus.FAILED:
+            _, cause = await self._outcome(ref, found)
+            message, code = _told(cause)
+            return dataclasses.replace(progress, message=message, code=code)
+        return progress
+
+    async def _outcome(
+        self, ref: Ref, found: WorkflowExecutionDescription
+    ) -> tuple[JSON, BaseException | None]:
+        """What the workflow returned, or why it failed; nothing of what cannot be read any more."""
+        try:
+            return await self._handle(ref.namespace, found).result(follow_runs=False), None
+        except temporalio.client.WorkflowFailureError as error:
+            return None, error.cause
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+        # What its worker encoded in a way of its own.
+        except (RuntimeError, LookupError, ValueError, TypeError):
+            pass
+        return None, None
+
+    async def _terminate(self, ref: Ref, found: WorkflowExecutionDescription) -> None:
+        try:
+            handle = self._handle(ref.namespace, found)
+            await handle.terminate(reason="it was cancelled, and did not end in time")
+        except RPCError as error:
+            # It has ended meanwhile.
+            if error.status is not RPCStatusCode.NOT_FOUND:
+                raise
+
+    def _handle(
+        self, namespace: str, found: WorkflowExecutionDescription
+    ) -> "temporalio.client.WorkflowHandle[Any, Any]":
+        """The run that was found; what it is told is for the whole chain of runs it belongs to."""
+        assert self._connected is not None  # noqa: S101 - or nothing would have been found
+        client = temporalio.client.Client(self._connected.service_client, namespace=namespace)
+        return client.get_workflow_handle(found.id, run_id=found.run_id)
+
+    async def _client(self, namespace: str) -> temporalio.client.Client:
+        if self._connected is None:
+            self._connected = await temporalio.client.Client.connect(
+                self._address,
+                namespace=self._namespace,
+                tls=self._tls,
+                api_key=self._api_key,
+                # Whoever calls us tries again; the deadline is ours.
+                retry_config=RetryConfig(max_retries=1),
+                lazy=True,
+            )
+        return temporalio.client.Client(self._connected.service_client, namespace=namespace)
+
+    @contextlib.asynccontextmanager
+    async def _deadline(self) -> AsyncIterator[None]:
+        """Bound what happens within, and say in our words what went wrong."""
+        try:
+            async with asyncio.timeout(self._deadline_seconds):
+                yield
+        except TimeoutError as error:
+            raise RuntimeFault(
+                Code.RETRYABLE,
+                f"expected Temporal to answer within {self._deadline_seconds:g} s, got nothing",
+            ) from error
+        except RPCError as error:
+            raise RuntimeFault(_CODES.get(error.status, Code.RETRYABLE), _said(error)) from error
+        except ValueError as error:
+            raise RuntimeFault(Code.TERMINAL, f"expected HOST:PORT, got: {error}") from error
+        # The SDK has RuntimeErrors for a server that cannot be reached.
+        except (RuntimeError, temporalio.exceptions.TemporalError) as error:
+            raise RuntimeFault(Code.RETRYABLE, _said(error)) from error
+
+
+async def _describe(
+    client: temporalio.client.Client, name: str, run: str | None = None
+) -> WorkflowExecutionDescription | None:
+    try:
+        return await client.get_workflow_handle(name, run_id=run).describe()
+    except RPCError as error:
+        if error.status is not RPCStatusCode.NOT_FOUND or _is_namespace_missing(error):
+            raise
+        return None
+
+
+# ---------------------------------------------------------------------------------------- pure
+
+
+def _ids(piece: Work) -> tuple[str, ...]:
+    """The ids that the workflow may have: the documented one, or with the run's uid.
+
+    Runs of several namespaces, and a run that is made anew, have the same documented id. Who writes
+    an id down, though, means it.
+    """
+    suffix = "" if piece.attempt == 1 else f"-{piece.attempt}"
+    given = _config(piece).get("workflowId")
+    if given:
+        return (f"{given}{suffix}",)
+    base = piece.spec.get("idempotencyKey") or f"{piece.run}-temporal"
+    return f"{base}{suffix}", f"{base}{suffix}-{piece.uid}"
+
+
+def _config(piece: Work) -> Mapping[str, JSON]:
+    return (piece.spec.get("runtime") or {}).get("temporal") or {}
+
+
+def _timeouts(piece: Work, *, is_tombstone: bool) -> dict[str, Any]:
+    if is_tombstone:
+        return {"start_delay": _NEVER}
+    given = _config(piece).get("timeouts") or {}
+    found = {f"{name}_timeout": work.seconds(given.get(name)) for name in given}
+    if piece.timeout_seconds and not found.get("execution_timeout"):
+        found["execution_timeout"] = int(piece.timeout_seconds) + _SLACK_SECONDS
+    return {name: dt.timedelta(seconds=value) for name, value in found.items() if value}
+
+
+def _is_ours(found: WorkflowExecutionDescription, ref: Ref) -> bool:
+    is_known = ref.uid != "" and _first_run(found) == ref.uid
+    return is_known or _memo(found, _KEY) == ref.key
+
+
+def _is_tombstone(found: WorkflowExecutionDescription) -> bool:
+    return _memo(found, _TOMBSTONE) == "true"
+
+
+def _memo(found: WorkflowExecutionDescription, name: str) -> object:
+    payload = found.raw_info.memo.fields.get(name)
+    try:
+        return None if payload is None else json.loads(payload.data)
+    except ValueError:
+        return None
+
+
+def _first_run(found: WorkflowExecutionDescription) -> str:
+    return found.raw_info.first_run_id or found.run_id
+
+
+def _stage(found: WorkflowExecutionDescription) -> Stage:
+    """How a workflow stands that is running, as Temporal says."""
+    if found.raw_description.workflow_extended_info.cancel_requested:
+        return Stage.CANCELLING
+    return Stage.PENDING if found.history_length <= _UNSEEN_EVENTS else Stage.RUNNING
+
+
+def _over(found: WorkflowExecutionDescription) -> Progress:
+    """How a workflow ended, as far as its description says."""
+    progress = Progress(
+        stage=Stage.FAILED,
+        reason=FAILED,
+        code=Code.RETRYABLE,
+        started=found.execution_time or found.start_time,
+        ended=found.close_time,
+    )
+    match found.status:
+        case WorkflowExecutionStatus.COMPLETED:
+            change: dict[str, Any] = {"stage": Stage.SUCCEEDED, "reason": "", "code": None}
+        case WorkflowExecutionStatus.CANCELED:
+            change = {"stage": Stage.CANCELLED, "reason": Reason.RUNNER_CANCELLED, "code": None}
+        case WorkflowExecutionStatus.TERMINATED if _is_tombstone(found):
+            message = "There is no workflow of the run, and there will be none."
+            change = {"stage": Stage.CANCELLED, "reason": Reason.JOB_MISSING, "message": message}
+            change |= {"started": None, "ended": None}
+        case WorkflowExecutionStatus.TERMINATED:
+            change = {"stage": Stage.CANCELLED, "reason": TERMINATED, "code": None}
+        case WorkflowExecutionStatus.TIMED_OUT:
+            message = "The workflow took longer than Temporal was told to allow."
+            change = {"reason": Reason.TIMED_OUT, "message": message}
+        case WorkflowExecutionStatus.FAILED:
+            change = {}
+        case _:
+            message = "Its chain of runs went on, and then another workflow took its id."
+            change = {"message": message, "code": Code.TERMINAL}
+    return dataclasses.replace(progress, **change)
+
+
+def _told(cause: BaseException | None) -> tuple[str, Code]:
+    """The message of a failure, and whether another attempt may help: the innermost cause says."""
+    code = Code.RETRYABLE
+    while cause is not None:
+        if isinstance(cause, temporalio.exceptions.ApplicationError) and cause.non_retryable:
+            code = Code.TERMINAL
+        if cause.__cause__ is None:
+            break
+        cause = cause.__cause__
+    return egress.text(str(cause or "The workflow failed."), _MOST_MESSAGE), code
+
+
+def _is_namespace_missing(error: RPCError) -> bool:
+    missing = temporalio.api.errordetails.v1.NamespaceNotFoundFailure.DESCRIPTOR
+    return any(detail.Is(missing) for detail in error.grpc_status.details)
+
+
+def _said(error: Exception) -> str:
+    return egress.text(f"Temporal: {error}", _MOST_MESSAGE)

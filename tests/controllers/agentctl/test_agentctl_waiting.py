@@ -1,0 +1,109 @@
+"""When a wait is over, with which exit code, and what is said until then."""
+
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from controllers.agentctl import waiting
+from controllers.agentctl.exits import Exit
+from controllers.runs import views
+
+NOW = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+
+
+def run(spec: dict[str, Any] | None = None, **status: Any) -> views.Run:
+    metadata = {"name": "fix", "namespace": "team", "uid": "u"}
+    return views.of(views.Run, {"metadata": metadata, "spec": spec or {}, "status": status})
+
+
+@pytest.mark.parametrize(
+    ("phase", "wish", "code"),
+    [
+        ("Succeeded", "succeeded", Exit.OK),
+        ("Failed", "succeeded", Exit.NOT_AS_WISHED),
+        ("Cancelled", "succeeded", Exit.NOT_AS_WISHED),
+        ("Running", "succeeded", None),
+        ("Pending", "succeeded", None),
+        ("", "succeeded", None),
+        ("Succeeded", "ended", Exit.OK),
+        ("Failed", "ended", Exit.OK),
+        ("Cancelled", "ended", Exit.OK),
+        ("Running", "ended", None),
+        ("Running", "running", Exit.OK),
+        ("Succeeded", "running", Exit.OK),
+        ("Failed", "running", Exit.NOT_AS_WISHED),
+        ("Cancelled", "running", Exit.NOT_AS_WISHED),
+        ("Pending", "running", None),
+        ("Template", "ended", Exit.WRONG),
+    ],
+)
+def test_verdict(phase: str, wish: waiting.Wish, code: Exit | None) -> None:
+    found = waiting.verdict(run(phase=phase), "u", wish)
+
+    assert code == (found.code if found else None)
+
+
+def test_template_is_not_waited_for_before_its_controller_says_so() -> None:
+    found = waiting.verdict(run({"purpose": "Template"}), "u", "ended")
+
+    assert found is not None
+    assert Exit.WRONG == found.code
+
+
+@pytest.mark.parametrize("seen", [None, run(phase="Succeeded")], ids=["gone", "made-anew"])
+def test_run_that_was_deleted_is_not_as_wished(seen: views.Run | None) -> None:
+    found = waiting.verdict(seen, "another", "ended")
+
+    assert waiting.Verdict(Exit.NOT_AS_WISHED, "was deleted") == found
+
+
+def test_outcome_has_reason_and_message() -> None:
+    failed = run(phase="Failed", reason="JobFailed", message="Exit code 3.")
+
+    assert "Failed (JobFailed): Exit code 3." == waiting.outcome(failed)
+    assert "Succeeded" == waiting.outcome(run(phase="Succeeded"))
+
+
+@pytest.mark.parametrize(
+    ("status", "still", "live"),
+    [
+        (
+            {},
+            "Pending: no controller has looked at it yet",
+            "Pending: no controller has looked at it yet",
+        ),
+        (
+            {
+                "phase": "Pending",
+                "reason": "ConcurrencyLimit",
+                "queue": {"blockedBy": "Agent", "since": "2026-01-02T03:02:05Z"},
+            },
+            "Pending (ConcurrencyLimit): blocked by the agent's limit, since 2026-01-02T03:02:05Z",
+            "Pending (ConcurrencyLimit): blocked by the agent's limit, for 2m",
+        ),
+        (
+            {
+                "phase": "Running",
+                "reason": "Running",
+                "attempt": 2,
+                "startTime": "2026-01-02T03:04:00Z",
+            },
+            "Running (Running): attempt 2, since 2026-01-02T03:04:00Z",
+            "Running (Running): attempt 2, for 5s",
+        ),
+        (
+            {
+                "phase": "Pending",
+                "reason": "Retrying",
+                "message": "It failed.",
+                "nextAttemptTime": "2026-01-02T03:05:00Z",
+            },
+            "Pending (Retrying): It failed., the next attempt at 2026-01-02T03:05:00Z",
+            "Pending (Retrying): It failed., the next attempt at 2026-01-02T03:05:00Z",
+        ),
+    ],
+)
+def test_line_on_how_a_run_stands(status: dict[str, Any], still: str, live: str) -> None:
+    assert still == waiting.standing(run(**status), None)
+    assert live == waiting.standing(run(**status), NOW)

@@ -1,0 +1,73 @@
+import time
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controllers.runner import templates
+
+NAMES: dict[str, Any] = {
+    "inputs": {"repo": "a/b", "n": 3, "yes": True, "none": None, "list": ["x", {"y": "z"}]},
+    "goal": {"objective": "{{ inputs.repo }}"},
+}
+
+
+@pytest.mark.parametrize(
+    ("template", "expected"),
+    [
+        ("plain", "plain"),
+        ("{{inputs.repo}}", "a/b"),
+        ("<{{  inputs . repo  }}>", "<a/b>"),
+        ("{{inputs.n}} {{inputs.yes}}", "3 true"),
+        ("[{{inputs.none}}]", "[]"),
+        ("[{{inputs.missing}}{{missing.too}}{{}}]", "[]"),
+        ("{{inputs.list.0}} {{inputs.list.1.y}}", "x z"),
+        ("[{{inputs.list.2}}{{inputs.list.-1}}{{inputs.list.x}}]", "[]"),
+        ("[{{inputs.list.99999999999999999999}}{{inputs.list.²}}]", "[]"),
+        ("{{inputs.list}}", '["x",{"y":"z"}]'),
+        ("[{{inputs.repo.length}}]", "[]"),
+        ("{{goal.objective}}", "{{ inputs.repo }}"),
+        ("{{{inputs.repo}}}", "{a/b}"),
+        ("{{ inputs.repo", "{{ inputs.repo"),
+        ("{ {inputs.repo} }", "{ {inputs.repo} }"),
+    ],
+)
+def test_template_is_filled_in(template: str, expected: str) -> None:
+    assert expected == templates.render(template, NAMES)
+
+
+def test_number_of_any_length_is_no_item() -> None:
+    # Python refuses to read more than 4300 digits.
+    assert "" == templates.render("{{inputs.list." + "1" * 5000 + "}}", NAMES)
+
+
+@given(st.text(st.sampled_from("{} .a"), max_size=40))
+def test_value_is_never_rendered_again(value: str) -> None:
+    names = {"a": value, "b": "SECRET"}
+
+    assert value == templates.render("{{a}}", names)
+    assert f"{value}{value}" == templates.render("{{a}}{{a}}", names)
+    assert "SECRET" not in templates.render("{{a}}", {"a": "{{b}}" + value, "b": "SECRET"})
+
+
+@given(st.text("abc. 0", max_size=20))
+def test_missing_name_is_empty(path: str) -> None:
+    assert "<>" == templates.render("<{{" + path + "}}>", {})
+
+
+@given(st.text())
+def test_text_without_a_template_stays_as_it_is(text: str) -> None:
+    text = text.replace("{{", "")
+
+    assert text == templates.render(text, NAMES)
+
+
+def test_time_is_linear_in_the_template() -> None:
+    before = time.process_time()
+
+    templates.render("{{" + " " * 200_000, NAMES)
+    templates.render("{{" * 200_000, NAMES)
+    templates.render("{{ x" * 50_000, NAMES)
+
+    assert time.process_time() - before < 2

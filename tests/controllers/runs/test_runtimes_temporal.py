@@ -1,0 +1,347 @@
+import asyncio
+import dataclasses
+import datetime as dt
+import subprocess
+import sys
+from collections.abc import AsyncIterator
+from typing import Any
+
+import grpc
+import pytest
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+
+from controllers.kube import clocks
+from controllers.runs.runtimes import temporal
+from controllers.runs.runtimes.base import Code, Key, Progress, RuntimeFault, Stage, Work
+from tests.support import temporal_bench
+from tests.support.runtime_bench import Behaviour
+
+# What only the stub can be made to do.
+needs_stub = pytest.mark.skipif(bool(temporal_bench.ADDRESS), reason="the server is a real one")
+
+
+@pytest.fixture
+async def bench() -> AsyncIterator[temporal_bench.TemporalBench]:
+    async with temporal_bench.opened() as opened:
+        yield opened
+
+
+def of_type(
+    bench: temporal_bench.TemporalBench, kind: str, attempt: int = 1, **settings: Any
+) -> tuple[Key, Work]:
+    key, work = bench.work(Behaviour.SUCCEEDS, attempt=attempt)
+    return key, dataclasses.replace(work, spec=temporal_bench.spec(kind, **settings))
+
+
+async def ended(bench: temporal_bench.TemporalBench, key: Key, work: Work) -> Progress:
+    adapter = bench.adapter()
+    ref = await adapter.submit(key, work)
+    progress, _ = await bench.until(adapter, ref, *filter(lambda each: each.is_ended, Stage))
+    return progress
+
+
+async def foreign(client: Client, name: str) -> WorkflowHandle[Any, Any]:
+    """A workflow that is not ours."""
+    return await client.start_workflow("lasts", {}, id=name, task_queue="nobody's")
+
+
+# ------------------------------------------------------------------------------- workflow ids
+
+
+@pytest.mark.parametrize(
+    ("attempt", "spec", "settings", "expected"),
+    [
+        (1, {}, {}, "RUN-temporal"),
+        (3, {}, {}, "RUN-temporal-3"),
+        (1, {"idempotencyKey": "mine"}, {}, "mine"),
+        (2, {"idempotencyKey": "mine"}, {}, "mine-2"),
+        (1, {"idempotencyKey": "mine"}, {"workflowId": "exactly"}, "exactly"),
+        (2, {}, {"workflowId": "exactly"}, "exactly-2"),
+    ],
+)
+def test_workflow_id(
+    attempt: int, spec: dict[str, Any], settings: dict[str, Any], expected: str
+) -> None:
+    work = Work(
+        namespace="team",
+        run="RUN",
+        uid="uid",
+        attempt=attempt,
+        spec={**temporal_bench.spec("succeeds", **settings), **spec},
+        provider={},
+        run_json={},
+        runner_json={},
+    )
+
+    ref = temporal.Temporal("127.0.0.1:1", namespace="ours").ref("uid/1", work)
+
+    assert (expected, "ours") == (ref.name, ref.namespace)
+
+
+async def test_runs_of_one_name_get_workflows_of_their_own(
+    bench: temporal_bench.TemporalBench,
+) -> None:
+    key, work = of_type(bench, "succeeds")
+    other = dataclasses.replace(work, namespace="other", uid=f"{work.uid}-2")
+    other_key = f"{other.uid}/1"
+    adapter = bench.adapter()
+
+    first, second = await adapter.submit(key, work), await adapter.submit(other_key, other)
+    for ref in (first, second):
+        await bench.until(adapter, ref, Stage.SUCCEEDED)
+    again = await adapter.submit(other_key, other)
+
+    assert f"{work.run}-temporal-{other.uid}" == second.name
+    assert second == again
+    assert [1, 1] == [await bench.starts(key), await bench.starts(other_key)]
+
+
+async def test_workflow_that_is_anothers_is_not_taken_over(
+    bench: temporal_bench.TemporalBench,
+) -> None:
+    key, work = of_type(bench, "succeeds", workflowId="")
+    name = f"theirs-{work.uid}"
+    work = dataclasses.replace(work, spec=temporal_bench.spec("succeeds", workflowId=name))
+    handle = await foreign(bench.client, name)
+    adapter = bench.adapter()
+
+    with pytest.raises(RuntimeFault, match="got another's") as caught:
+        await adapter.submit(key, work)
+    progress = await adapter.status(adapter.ref(key, work))
+    await adapter.cancel(adapter.ref(key, work))
+
+    assert Code.TERMINAL is caught.value.code
+    assert Stage.MISSING is progress.stage
+    assert WorkflowExecutionStatus.RUNNING == (await handle.describe()).status
+    await handle.terminate()
+
+
+async def test_work_is_found_though_another_took_its_id(
+    bench: temporal_bench.TemporalBench,
+) -> None:
+    key, work = of_type(bench, "succeeds")
+    adapter = bench.adapter()
+    ref = await adapter.submit(key, work)
+    await bench.until(adapter, ref, Stage.SUCCEEDED)
+    handle = await foreign(bench.client, ref.name)
+
+    progress = await adapter.status(ref)
+
+    assert Stage.SUCCEEDED is progress.stage
+    await handle.terminate()
+
+
+async def test_chain_of_runs_is_followed(bench: temporal_bench.TemporalBench) -> None:
+    key, work = of_type(bench, "continues")
+
+    progress = await ended(bench, key, work)
+
+    assert Stage.SUCCEEDED is progress.stage
+
+
+# ------------------------------------------------------------------------------ how they stand
+
+
+async def test_workflow_without_a_worker_is_pending(bench: temporal_bench.TemporalBench) -> None:
+    if bench.server is not None:
+        bench.server.has_worker = False
+    key, work = of_type(bench, "succeeds", taskQueue="nobody's")
+    adapter = bench.adapter()
+
+    ref = await adapter.submit(key, work)
+    progress = await adapter.status(ref)
+
+    message = 'No worker of task queue "nobody\'s" has taken it yet.'
+    assert (Stage.PENDING, message) == (progress.stage, progress.message)
+    await adapter.cancel(ref)
+
+
+async def test_result_tells_artifacts(bench: temporal_bench.TemporalBench) -> None:
+    progress = await ended(bench, *of_type(bench, "succeeds"))
+
+    assert temporal_bench.RESULT["artifacts"] == progress.artifacts
+    assert progress.started is not None
+    assert progress.ended is not None
+    assert progress.started <= progress.ended
+
+
+@needs_stub
+async def test_result_that_cannot_be_read_is_no_failure(
+    bench: temporal_bench.TemporalBench,
+) -> None:
+    progress = await ended(bench, *of_type(bench, "secretive"))
+
+    assert (Stage.SUCCEEDED, []) == (progress.stage, progress.artifacts)
+
+
+@pytest.mark.parametrize(("kind", "code"), [("fails", Code.RETRYABLE), ("hopeless", Code.TERMINAL)])
+async def test_failure_says_whether_to_try_again(
+    bench: temporal_bench.TemporalBench, kind: str, code: Code
+) -> None:
+    progress = await ended(bench, *of_type(bench, kind))
+
+    assert (Stage.FAILED, "WorkflowFailed", code) == (
+        progress.stage,
+        progress.reason,
+        progress.code,
+    )
+    assert "be done" in progress.message
+
+
+async def test_termination_by_others_is_told(bench: temporal_bench.TemporalBench) -> None:
+    key, work = of_type(bench, "lasts")
+    adapter = bench.adapter()
+    ref = await adapter.submit(key, work)
+    await bench.client.get_workflow_handle(ref.name).terminate()
+
+    progress = await adapter.status(ref)
+
+    assert (Stage.CANCELLED, "WorkflowTerminated") == (progress.stage, progress.reason)
+
+
+async def test_workflow_that_takes_too_long_has_timed_out(
+    bench: temporal_bench.TemporalBench,
+) -> None:
+    progress = await ended(bench, *of_type(bench, "lasts", timeouts={"execution": "1s"}))
+
+    assert (Stage.FAILED, "TimedOut", Code.RETRYABLE) == (
+        progress.stage,
+        progress.reason,
+        progress.code,
+    )
+
+
+@needs_stub
+async def test_timeouts_are_the_runs_and_a_little_more_than_the_controllers(
+    bench: temporal_bench.TemporalBench,
+) -> None:
+    assert bench.server is not None
+    timeouts = {"run": "1h", "task": "10s"}
+    key, work = of_type(bench, "succeeds", timeouts=timeouts)
+    ref = await bench.adapter().submit(key, dataclasses.replace(work, timeout_seconds=90.0))
+
+    request = bench.server.executions[ref.name][0].request
+    assert [150, 3600, 10] == [
+        request.workflow_execution_timeout.seconds,
+        request.workflow_run_timeout.seconds,
+        request.workflow_task_timeout.seconds,
+    ]
+
+
+# ---------------------------------------------------------------------------------- cancelling
+
+
+async def test_stubborn_workflow_is_terminated_when_its_grace_is_over(
+    bench: temporal_bench.TemporalBench,
+) -> None:
+    key, work = of_type(bench, "stubborn")
+    now = begin = clocks.utc_now()
+    adapter = bench.adapter(grace_seconds=30, now=lambda: now)
+    ref = await adapter.submit(key, work)
+    await bench.until(adapter, ref, Stage.RUNNING)
+    await adapter.cancel(ref)
+
+    stages = []
+    for seconds in (0, 29, 30):
+        now = begin + dt.timedelta(seconds=seconds)
+        progress = await adapter.status(ref)
+        ref = progress.ref or ref
+        stages.append(progress.stage)
+    await bench.until(adapter, ref, Stage.CANCELLED)
+
+    assert [Stage.CANCELLING] * 3 == stages
+
+
+async def test_tombstone_that_was_left_half_done_is_finished(
+    bench: temporal_bench.TemporalBench,
+) -> None:
+    key, work = of_type(bench, "succeeds")
+    adapter = bench.adapter()
+    ref = adapter.ref(key, work)
+    # As by a controller that was killed before it terminated it.
+    await adapter._start(ref, is_tombstone=True)  # noqa: SLF001
+
+    submitted = await adapter.submit(key, work)
+    _, seen = await bench.until(adapter, submitted, Stage.CANCELLED)
+    progress = await adapter.status(submitted)
+
+    assert [Stage.CANCELLING, Stage.CANCELLED] == seen
+    assert "JobMissing" == progress.reason
+    assert 0 == await bench.starts(key)
+
+
+async def test_cancellation_during_a_submission_reaches_the_workflow(
+    bench: temporal_bench.TemporalBench,
+) -> None:
+    for _ in range(5):
+        key, work = of_type(bench, "lasts")
+        adapter = bench.adapter()
+
+        ref, _ = await asyncio.gather(
+            adapter.submit(key, work), adapter.cancel(adapter.ref(key, work))
+        )
+
+        await bench.until(adapter, ref, Stage.CANCELLED)
+
+
+# -------------------------------------------------------------------------------------- faults
+
+
+@needs_stub
+@pytest.mark.parametrize(
+    ("status", "code"),
+    [
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, Code.QUOTA),
+        (grpc.StatusCode.PERMISSION_DENIED, Code.DENIED),
+        (grpc.StatusCode.UNAUTHENTICATED, Code.DENIED),
+        (grpc.StatusCode.INVALID_ARGUMENT, Code.TERMINAL),
+        (grpc.StatusCode.FAILED_PRECONDITION, Code.TERMINAL),
+        (grpc.StatusCode.UNIMPLEMENTED, Code.TERMINAL),
+        (grpc.StatusCode.UNAVAILABLE, Code.RETRYABLE),
+        (grpc.StatusCode.INTERNAL, Code.RETRYABLE),
+        (grpc.StatusCode.UNKNOWN, Code.RETRYABLE),
+        (grpc.StatusCode.ABORTED, Code.RETRYABLE),
+        (grpc.StatusCode.DEADLINE_EXCEEDED, Code.RETRYABLE),
+    ],
+)
+async def test_codes_of_refused_calls(
+    bench: temporal_bench.TemporalBench, status: grpc.StatusCode, code: Code
+) -> None:
+    assert bench.server is not None
+    key, work = of_type(bench, "succeeds")
+    bench.server.refusal = status
+
+    with pytest.raises(RuntimeFault) as caught:
+        await bench.adapter().submit(key, work)
+
+    assert code is caught.value.code
+
+
+async def test_namespace_that_is_not_there_is_named(bench: temporal_bench.TemporalBench) -> None:
+    key, work = of_type(bench, "succeeds", namespace="nowhere")
+    adapter = bench.adapter()
+    ref = adapter.ref(key, work)
+
+    for call in (adapter.submit(key, work), adapter.status(ref), adapter.cancel(ref)):
+        with pytest.raises(RuntimeFault, match="nowhere is not found") as caught:
+            await call
+        assert Code.NOT_FOUND is caught.value.code
+
+
+async def test_id_that_temporal_does_not_take_is_refused_for_good(
+    bench: temporal_bench.TemporalBench,
+) -> None:
+    key, work = of_type(bench, "succeeds", workflowId="x" * 1500)
+
+    with pytest.raises(RuntimeFault) as caught:
+        await bench.adapter().submit(key, work)
+
+    assert Code.TERMINAL is caught.value.code
+
+
+def test_missing_package_says_how_to_install_it() -> None:
+    code = "import sys; sys.modules['temporalio'] = None; import controllers.runs.runtimes.temporal"
+
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+
+    assert done.stderr.rstrip().endswith("pip install 'kubewright[temporal]'")

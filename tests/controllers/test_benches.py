@@ -1,0 +1,96 @@
+"""The short versions of the benchmarks of the controller: all of it runs, nothing is timed."""
+
+import asyncio
+import subprocess
+import sys
+from collections import Counter
+
+import msgspec
+import pytest
+
+from controllers.kube import projections
+from controllers.runs import views
+from tests.bench import bench_controllers
+from tests.bench.controllers import agentruns, load
+
+
+def _run(module: str, *arguments: str) -> list[str]:
+    done = subprocess.run(
+        [sys.executable, "-m", f"tests.bench.{module}", *arguments],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode in {0, 1}, done.stderr
+    return done.stdout.splitlines()
+
+
+def test_every_reader_reads_a_watch_to_its_end() -> None:
+    # kopf is left out: it would have to be downloaded.
+    lines = _run(
+        "bench_watch",
+        *("--rounds", "1", "--events", "300", "--followed", "200"),
+        *("--readers", "ours", "kubernetes.aio"),
+    )
+
+    rows = [line.split()[0] for line in lines if line.split()]
+    assert {"ours", "kubernetes.aio"} <= {*rows}
+    assert any("following 200 runs" in line for line in lines)
+    assert lines[-1].startswith("short: ")
+
+
+def test_streamed_events_are_whole_runs_that_are_added_once() -> None:
+    decoder = projections.Decoder(views.Run)
+
+    seen = [decoder.event(line, "the test") for line in agentruns.lines(0, 6, 4)]
+
+    assert Counter(ADDED=4, MODIFIED=2) == Counter(one.type for one in seen if one)
+    found = [one.object for one in seen if one and one.object]
+    assert 4 == len({run.metadata.uid for run in found})
+    assert 6 == len({run.metadata.resource_version for run in found})
+    assert {"Running"} == {run.status.phase for run in found}
+    assert {4} == {len(run.status.conditions) for run in found}
+
+
+def test_bookmark_ends_what_there_was() -> None:
+    seen = projections.Decoder(views.Run).event(agentruns.bookmark(7), "the test")
+
+    assert seen is not None
+    assert (True, "7") == (seen.ends_initial, seen.resource_version)
+
+
+def test_streamed_run_is_about_3_kib() -> None:
+    size = len(msgspec.json.encode(agentruns.run("name", "uid", "job", "1")))
+
+    assert 3_000 <= size <= 4_000
+
+
+METRICS = """\
+# TYPE apiserver_request_total counter
+apiserver_request_total{verb="POST",resource="agentruns",subresource=""} 7
+apiserver_request_total{verb="APPLY",resource="agentruns",subresource="status"} 5
+apiserver_request_total{verb="PUT",resource="jobs",subresource="status"} 9
+apiserver_request_total{verb="POST",resource="jobs",subresource=""} 3
+apiserver_request_total{verb="POST",resource="pods",subresource=""} 3
+apiserver_request_total{verb="LIST",resource="pods",subresource=""} 2
+apiserver_request_total{verb="POST",resource="leases",subresource=""} 4
+"""
+
+
+def test_only_requests_of_a_controller_of_runs_are_counted() -> None:
+    before, after = load.counted(METRICS), load.counted(METRICS.replace("} 5", "} 8"))
+
+    assert {"agentruns/status": 3} == load.difference(after, before, load.WRITES)
+    assert {} == load.difference(after, before, load.READS)
+    everything = load.difference(after, {}, load.WRITES | load.READS)
+    assert {"agentruns/status": 8, "jobs": 3, "pods": 2} == everything
+
+
+@pytest.mark.e2e
+def test_ours_and_the_peer_in_go_carry_out_the_same_runs() -> None:
+    found = asyncio.run(bench_controllers.against_peers(["ours", "go"], rounds=1, count=5))
+
+    assert {"ours", "go"} == {*found}
+    for (one,) in found.values():
+        assert 6 <= one.writes_a_run <= 14
+        assert one.runs_a_second > 0

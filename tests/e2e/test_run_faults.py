@@ -1,0 +1,86 @@
+"""Short versions of `make prove-faults` and `make prove-limits`: the same comes of it all."""
+
+import pathlib
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+
+from controllers import devcluster, kube
+from controllers.agentctl import local
+from tests.bench import prove_limits
+from tests.support import run_invariants, run_sweeps
+from tests.support.fault_proxy import Proxy
+from tests.support.run_invariants import Count
+from tests.support.run_scenario import LIMITS
+from tests.support.run_sweeps import Bench
+
+pytestmark = pytest.mark.e2e
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    job_cluster: devcluster.Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[devcluster.Cluster]:
+    with local.webhook_server(job_cluster, tmp_path_factory.mktemp("webhooks")):
+        yield job_cluster
+
+
+@pytest.fixture
+async def bench(cluster: devcluster.Cluster, tmp_path: pathlib.Path) -> AsyncIterator[Bench]:
+    async with (
+        kube.Client.from_kubeconfig(cluster.admin_kubeconfig) as client,
+        Proxy(cluster.admin_kubeconfig) as proxy,
+    ):
+        yield Bench(cluster, client, proxy, tmp_path)
+
+
+# The ledger, the claim, a Job, a status: points of a golden run of about 35 writes.
+@pytest.mark.parametrize(
+    ("number", "when"), [(1, "after_commit"), (6, "before"), (9, "after_commit"), (14, "after_ack")]
+)
+async def test_controller_that_crashes_at_a_write_is_followed_by_one_that_ends_it(
+    bench: Bench, number: int, when: run_sweeps.When
+) -> None:
+    was_crashed, found = await run_sweeps.crashed(bench, number, when)
+
+    assert was_crashed
+    assert [] == found.wrong()
+
+
+async def test_controller_among_faults_comes_to_the_same_end(bench: Bench) -> None:
+    port, found = await run_sweeps.among_faults(bench, 1, 8.0, 0.03)
+
+    assert port.dealt
+    assert [] == found.wrong(), port.report()
+
+
+async def test_two_leaders_at_once_exceed_no_limit(bench: Bench) -> None:
+    count, wrong = await prove_limits.watched(bench, 40, 2, 0)
+
+    assert 40 == count.admissions
+    assert [] == wrong
+
+
+def test_violations_are_found() -> None:
+    """What is looked for is not merely absent."""
+    run = {"metadata": {"uid": "u", "name": "fix"}, "status": {"phase": "Succeeded"}}
+    job = {
+        "metadata": {
+            "uid": "j",
+            "name": "run-1",
+            "labels": {"agents.proompteng.ai/run-uid": "u"},
+        },
+        "spec": {},
+        "status": {},
+    }
+    again = {**run, "status": {"phase": "Running"}}
+    events = [
+        run_invariants.Event(1, "AgentRun", is_gone=False, object=run),
+        run_invariants.Event(2, "AgentRun", is_gone=False, object=again),
+        run_invariants.Event(3, "Job", is_gone=False, object=job),
+    ]
+
+    assert [
+        "revision 2: run fix was Succeeded, and then Running",
+        "revision 3: run u has a Job and no slot",
+    ] == [*run_invariants.violations(events, LIMITS, Count())]
