@@ -181,7 +181,7 @@ def _difference(ours: JSON, theirs: JSON, *, path: str) -> str:
             if found:
                 return found
         return ""
-    if False:
+    if _is_keyed(ours) and _is_keyed(theirs):
         by_name = [{one["name"]: one for one in each} for each in (ours, theirs)]
         for name in sorted(by_name[0].keys() | by_name[1].keys()):
             pair = [each.get(name) for each in by_name]

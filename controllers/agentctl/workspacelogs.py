@@ -94,7 +94,7 @@ class Workspaces:
     def _chunks(self, path: pathlib.Path) -> Iterator[bytes]:
         """What is new in a file. An agent may have made it a link or a pipe: that is no log."""
         with contextlib.suppress(OSError):
-            descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             with os.fdopen(descriptor, "rb") as file:
                 if not stat.S_ISREG(os.fstat(descriptor).st_mode):
                     return

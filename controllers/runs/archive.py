@@ -277,7 +277,11 @@ def _namespace(run: JSON) -> str:
 def _line(run: JSON, now: dt.datetime) -> bytes:
     metadata = {name: value for name, value in run["metadata"].items() if name != "managedFields"}
     entry = {"archivedAt": statuses.time_text(now), "run": {**run, "metadata": metadata}}
-    return canonical.dumps(entry) + b"\n"
+    try:
+        return canonical.dumps(entry) + b"\n"
+    except RecursionError as error:
+        name = run["metadata"].get("name")
+        raise ArchiveError(f"expected run {name!r} to be nested less deeply: {error}") from error
 
 
 def _member(data: bytes) -> bytes:
@@ -478,7 +482,7 @@ def _entries(path: pathlib.Path, say: Callable[[str], None]) -> Iterator[tuple[b
             for line in reversed(data.splitlines()):
                 try:
                     yield line, _entry.decode(line)
-                except msgspec.MsgspecError as error:
+                except (msgspec.MsgspecError, RecursionError) as error:
                     say(f"{path}: a line at byte {span.start} is passed over: {error}")
 
 

@@ -123,7 +123,7 @@ def main() -> int:
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--part", choices=["peers"], default="peers")
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--runs", type=int, default=300, help="a round")
+    arguments.add_argument("--runs", type=int, default=200, help="a round")
     arguments.add_argument("--only", nargs="+", choices=[*peers.CONTROLLERS], default=None)
     given = arguments.parse_args()
     names = given.only or [*peers.CONTROLLERS]

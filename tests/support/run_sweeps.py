@@ -72,6 +72,8 @@ async def crashed(bench: Bench, number: int, when: When) -> tuple[bool, Found]:
         task = asyncio.create_task(first.run())
         port.on_crash = task.cancel
         await run_scenario.make(place)
+        await asyncio.sleep(0.5)
+        await _late(place)
         settled = asyncio.create_task(run_scenario.settle(place, witness))
         crash = asyncio.create_task(port.crashed.wait())
         await asyncio.wait({settled, crash}, return_when=asyncio.FIRST_COMPLETED)
@@ -79,7 +81,6 @@ async def crashed(bench: Bench, number: int, when: When) -> tuple[bool, Found]:
         crash.cancel()
         await _over(task)
         second = asyncio.create_task(_restarted(place, bench.client))
-        await _late(place)
         found = await settled
         await _over(second)
         return was_crashed, found

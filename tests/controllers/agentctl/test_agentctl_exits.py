@@ -111,10 +111,8 @@ def test_span_is_said_as_kubectl_says_an_age(seconds: float, text: str) -> None:
         ("agentruns", "run runs agentrun agentruns arun AgentRun"),
         ("agents", "agent agents agt"),
         ("agentproviders", "provider providers agentprovider agentproviders aprov"),
-        (
-            "implementationspecs",
-            "impl impls implementation implementations implementationspec implementationspecs spec",
-        ),
+        ("implementationspecs", "impl impls implementation implementations spec specs"),
+        ("implementationspecs", "implementationspec implementationspecs ImplementationSpec"),
         (
             "implementationsources",
             "source sources implementationsource implementationsources implsrc",

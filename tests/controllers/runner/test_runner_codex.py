@@ -83,6 +83,18 @@ def test_turn_that_completes(codex: Runner) -> None:
     assert "codex says hello on standard error" in done.output
 
 
+def test_server_ends_with_its_input(codex: Runner) -> None:
+    play(codex, "plain")
+
+    assert (codex.root / "ended-by-itself").exists()
+
+
+def test_turn_may_take_longer_than_the_start(codex: Runner) -> None:
+    done = play(codex, "sluggish", bootstrapTimeoutMs=3000)
+
+    assert "succeeded" == done.status["status"]
+
+
 def test_settings_reach_the_thread(codex: Runner) -> None:
     codex.environment["CODEX_SYSTEM_PROMPT_PATH"] = "/workspace/system.txt"
     (codex.root / "system.txt").write_text("Be good. {{inputs.who}}")
@@ -245,9 +257,12 @@ def test_codex_that_is_missing(codex: Runner) -> None:
 
 
 def test_folder_outside_the_workspace_is_not_made(codex: Runner) -> None:
-    done = play(codex, "plain", cwd="/nowhere/else")
+    outside = codex.root.parent / "outside"
+
+    done = play(codex, "plain", cwd=str(outside))
 
     assert ("failed", 65) == (done.status["status"], done.status["exitCode"])
+    assert not outside.exists()
     assert not (codex.root / "said.jsonl").exists()
 
 

@@ -230,7 +230,7 @@ def test_variables_are_neither_logged_nor_told(runner: Runner) -> None:
     ("settings", "message"),
     [
         ({"files": [{"path": "../x", "content": "c"}]}, "expected a path inside the workspace"),
-        ({"files": [{"path": "/etc/x", "content": "c"}]}, "got '/etc/x'"),
+        ({"files": [{"path": "/proc/x", "content": "c"}]}, "got '/proc/x'"),
         ({"env": {"A=B": "c"}}, "expected the name of a variable"),
         ({"env": {"A": "s3cret\0"}}, "expected text without NUL, got some, at adapter.exec.env.A"),
         ({"args": ["a\0"]}, "expected text without NUL, got some, at adapter.exec.args[0]"),
@@ -357,9 +357,11 @@ def test_status_and_log_go_where_the_spec_says(runner: Runner) -> None:
 
 
 def test_status_outside_the_workspace_is_refused(runner: Runner) -> None:
-    runner.write(exec_spec("true") | {"artifacts": {"statusPath": "/etc/status.json"}})
+    outside = runner.root.parent / "status.json"
+    runner.write(exec_spec("true") | {"artifacts": {"statusPath": str(outside)}})
 
     assert 65 == runner().status["exitCode"]
+    assert not outside.exists()
 
 
 def test_status_of_an_earlier_run_is_not_left(runner: Runner) -> None:

@@ -7,6 +7,7 @@ import gzip
 import hashlib
 import itertools
 import json
+import os
 import pathlib
 import resource
 import shutil
@@ -128,6 +129,29 @@ def test_line_is_as_documented_and_zcat_reads_it(kept: FileArchive, path: pathli
     assert ["a", "b", "c"] == [one["run"]["metadata"]["name"] for one in entries]
     assert {"archivedAt", "run"} == entries[0].keys()
     assert entries[0]["archivedAt"] == "2026-07-01T12:00:00Z"
+
+
+def test_file_and_its_folders_are_on_the_disk_when_it_returns(
+    kept: FileArchive, path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    written: list[tuple[int, int]] = []
+    fsync = os.fsync
+
+    def record(descriptor: int) -> None:
+        fsync(descriptor)
+        found = os.fstat(descriptor)
+        written.append((found.st_ino, found.st_size))
+
+    monkeypatch.setattr(os, "fsync", record)
+
+    kept.append([run("a")])
+    first = {inode for inode, _ in written}
+    written.clear()
+    kept.append([run("b")])
+
+    folders = (path.parent, path.parent.parent, path.parent.parent.parent)
+    assert {one.stat().st_ino for one in (path, *folders)} == first
+    assert [(path.stat().st_ino, path.stat().st_size)] == written
 
 
 def test_others_may_not_read_it(kept: FileArchive, path: pathlib.Path) -> None:
@@ -367,7 +391,8 @@ def test_damage_amid_a_file_costs_one_batch_and_is_not_cut_off(
     for name in "abc":
         starts.append(path.stat().st_size if path.exists() else 0)
         kept.append([run(name)])
-    for offset in (3, 18, 60):  # in its magic, in its length, in what is compressed
+    # In its magic, in its length, in what is compressed, in the checksum of that.
+    for offset in (3, 18, 60, starts[2] - starts[1] - 8):
         written = bytearray(path.read_bytes())
         original = bytes(written)
         written[starts[1] + offset] ^= 0xFF

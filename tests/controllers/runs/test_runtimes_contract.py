@@ -131,7 +131,7 @@ async def test_submission_by_a_known_key_starts_nothing(bench: Bench) -> None:
     await bench.until(bench.adapter(), refs[0], Stage.SUCCEEDED)
     refs.append(await bench.adapter().submit(key, work))
 
-    assert refs[0] == refs[1] == refs[2]
+    assert 1 == len({(ref.name, ref.namespace, ref.uid) for ref in refs})
     assert 1 == await bench.starts(key)
 
 

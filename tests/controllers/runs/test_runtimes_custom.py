@@ -81,6 +81,8 @@ def response(given: Any) -> web.Response:
     match given:
         case int():
             return web.Response(status=given)
+        case bytes():
+            return web.Response(body=given, content_type="application/json")
         case dict() | list():
             return web.json_response(given)
         case (int() as status, dict() as body, *headers):
@@ -207,6 +209,7 @@ async def test_endpoint_that_is_no_http_address_is_refused_for_good(endpoint: st
     [
         (204, Progress(stage=Stage.SUCCEEDED)),
         ((200, "thank you"), Progress(stage=Stage.SUCCEEDED)),
+        (b"", Progress(stage=Stage.SUCCEEDED)),
         ({}, Progress(stage=Stage.SUCCEEDED)),
         ([], Progress(stage=Stage.SUCCEEDED)),
         (
@@ -402,6 +405,27 @@ async def test_endpoint_that_ends_nothing_is_asked_until_it_has_ended(
     stages = [(await peer.adapter.status(peer.ref)).stage for _ in range(2)]
 
     assert [Stage.CANCELLING, Stage.SUCCEEDED] == stages
+
+
+async def test_ended_work_is_not_cancelled(answering: Answering) -> None:
+    peer = await answering({"phase": "Succeeded"})
+
+    await peer.adapter.cancel(peer.ref)
+
+    assert ["GET"] == [method for method, *_ in peer.asked]
+
+
+async def test_endpoint_that_buries_nothing_gets_no_late_submission_of_ours(
+    answering: Answering,
+) -> None:
+    peer = await answering(405)
+
+    await peer.adapter.cancel(peer.adapter.ref(peer.key, peer.work))
+    ref = await peer.adapter.submit(peer.key, peer.work)
+    progress = await custom.Custom().status(ref)
+
+    assert ["DELETE"] == [method for method, *_ in peer.asked]
+    assert (Stage.CANCELLED, "JobMissing") == (progress.stage, progress.reason)
 
 
 async def test_cancellation_that_is_refused_is_a_fault(answering: Answering) -> None:

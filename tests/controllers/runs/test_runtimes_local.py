@@ -371,7 +371,7 @@ async def test_runner_ignores_and_blocks_no_signal(bench: local_bench.LocalBench
         bench, key, work, command=["/bin/sh", "-c", "grep ^Sig[IB] /proc/$$/status > signals"]
     )
 
-    lines = (bench.place(key).workspace / "signals").read_text().splitlines()
+    lines = (bench.place(key).path / "output.log").read_text().splitlines()
     masks = {name: int(mask, 16) for name, mask in (line.split(":") for line in lines)}
     ignored = [each for each in signal.valid_signals() if masks["SigIgn"] >> (each - 1) & 1]
     assert not {*ignored} & {signal.SIGPIPE, signal.SIGXFSZ, signal.SIGTERM}
@@ -396,7 +396,7 @@ async def test_many_launchers_start_one_runner(bench: local_bench.LocalBench) ->
     adapters = [bench.adapter() for _ in range(12)]
 
     await asyncio.gather(*(each.submit(key, work) for each in adapters))
-    await until((bench.place(key).workspace / "starts").exists)
+    await until((bench.place(key).workspace / "ready").exists)
     await asyncio.sleep(0.2)
 
     assert 1 == await bench.starts(key)
@@ -459,7 +459,7 @@ async def test_runner_outlives_a_killed_controller_and_is_found(
 
     ref = await adapter.submit(key, work)
     await bench.until(adapter, ref, Stage.RUNNING)
-    await until((bench.place(key).workspace / "starts").exists)
+    await until((bench.place(key).workspace / "ready").exists)
     await adapter.cancel(ref)
     progress, _ = await bench.until(adapter, ref, Stage.CANCELLED)
 
@@ -473,6 +473,7 @@ async def test_end_of_a_runner_is_told(bench: local_bench.LocalBench) -> None:
     changes: list[Key] = []
     adapter = bench.adapter(on_change=changes.append)
     ref = await adapter.submit(key, work)
+    await until((bench.place(key).workspace / "ready").exists)
     assert [] == changes
 
     await adapter.cancel(ref)
@@ -547,6 +548,19 @@ async def test_stubborn_runner_is_killed_when_its_grace_is_over(
     assert [Stage.CANCELLING] * 3 == early
     assert [Stage.CANCELLING, Stage.CANCELLED] == stages
     assert "RunnerCancelled" == progress.reason
+
+
+async def test_failure_stays_one_when_it_is_cancelled_later(
+    bench: local_bench.LocalBench,
+) -> None:
+    key, work = saying(bench, "silent")
+    adapter = bench.adapter()
+    ref = await adapter.submit(key, work)
+    before, _ = await bench.until(adapter, ref, Stage.FAILED)
+
+    await adapter.cancel(ref)
+
+    assert before == await adapter.status(ref)
 
 
 async def test_launcher_that_finds_a_cancellation_starts_nothing(

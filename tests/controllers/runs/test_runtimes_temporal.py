@@ -96,6 +96,39 @@ async def test_runs_of_one_name_get_workflows_of_their_own(
     assert [1, 1] == [await bench.starts(key), await bench.starts(other_key)]
 
 
+async def test_run_that_is_made_anew_gets_a_workflow_of_its_own(
+    bench: temporal_bench.TemporalBench,
+) -> None:
+    key, work = of_type(bench, "succeeds")
+    other = dataclasses.replace(work, uid=f"{work.uid}-2")
+    await ended(bench, key, work)
+
+    ref = await bench.adapter().submit(f"{other.uid}/1", other)
+
+    assert f"{work.run}-temporal-{other.uid}" == ref.name
+
+
+@needs_stub
+async def test_work_is_found_though_its_first_id_is_free_again(
+    bench: temporal_bench.TemporalBench,
+) -> None:
+    assert bench.server is not None
+    key, work = of_type(bench, "succeeds")
+    other = dataclasses.replace(work, uid=f"{work.uid}-2")
+    other_key = f"{other.uid}/1"
+    await ended(bench, key, work)
+    await ended(bench, other_key, other)
+    # As when the retention time of the first is over.
+    del bench.server.executions[f"{work.run}-temporal"]
+
+    await bench.adapter().submit(other_key, other)
+
+    assert 1 == await bench.starts(other_key)
+    assert f"{work.run}-temporal" not in [
+        name for name, runs in bench.server.executions.items() if runs
+    ]
+
+
 async def test_workflow_that_is_anothers_is_not_taken_over(
     bench: temporal_bench.TemporalBench,
 ) -> None:

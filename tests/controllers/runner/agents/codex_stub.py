@@ -117,6 +117,7 @@ SCENES: dict[str, Callable[[], object]] = {
     "long": lambda: sys.stdout.write("x" * 40_000_000 + "\n"),
     "noisy": make_noise,
     "retries": retry,
+    "sluggish": lambda: time.sleep(3.3),
     "spends": spend,
     "waits": interrupted,
 }
@@ -147,8 +148,10 @@ def main() -> None:
     if SCENE == "lingers":
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         time.sleep(60)
-    # Another request, or the end of the input.
-    sys.stdin.readline()
+    # The end of the input is that of the server; a test looks whether it came to that.
+    while sys.stdin.readline():
+        pass
+    (pathlib.Path(os.environ["AGENT_WORKSPACE"]) / "ended-by-itself").touch()
 
 
 if __name__ == "__main__":
