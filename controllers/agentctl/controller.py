@@ -9,7 +9,7 @@ import signal
 import socket
 import uuid
 from collections.abc import AsyncIterator
-from typing import Any, Final
+from typing import Final
 
 import uvloop
 
@@ -105,52 +105,35 @@ async def _replica(cluster: session.Cluster, settings: Settings, options: manage
             return made
 
         found = manager.Manager(client, identity, make, options)
-        with_jobs = any(one.is_collected for one in made)
-        async with (
-            runtimes.looked_after(made),
-            _ready(found, identity, settings, with_jobs=with_jobs),
-        ):
+        async with runtimes.looked_after(made), _ready(found, identity, settings):
             return await _work(found, stopped)
 
 
 @contextlib.asynccontextmanager
-async def _ready(
-    found: manager.Manager, identity: str, settings: Settings, *, with_jobs: bool
-) -> AsyncIterator[None]:
+async def _ready(found: manager.Manager, identity: str, settings: Settings) -> AsyncIterator[None]:
     """Show health and metrics; say in a line on standard output when all is followed."""
-    caches = found.caches
-    stores: list[kube.Store[Any]] = [
-        caches.runs,
-        caches.agents,
-        caches.providers,
-        *([caches.jobs] if with_jobs else []),
-    ]
 
     async def follow() -> None:
-        for store in stores:
-            # What a list was read at is known once all of it was.
-            await store.wait_for("1")
+        await found.synced.wait()
         # One line on standard output once everything is ready: what a supervisor waits for.
         session.show(f"following namespace {settings.namespace} as {identity}")
 
     following = asyncio.create_task(follow())
 
     def unready() -> str:
-        return "" if following.done() else "not everything in the cluster has been seen yet"
+        return "" if found.synced.is_set() else "not everything in the cluster has been seen yet"
 
-    try:
-        async with health.listening(
-            settings.host, settings.port, health.Counted(found), unready
-        ) as where:
-            _log.info("health and metrics", extra={"url": where})
-            yield
-    except OSError as error:
-        raise CommandError(
-            f"expected a free port for --health {settings.port} at {settings.host}: {error}"
-        ) from error
-    finally:
-        following.cancel()
-        await asyncio.gather(following, return_exceptions=True)
+    async with contextlib.AsyncExitStack() as stack:
+        stack.callback(following.cancel)
+        shown = health.listening(settings.host, settings.port, found, unready)
+        try:
+            where = await stack.enter_async_context(shown)
+        except OSError as error:
+            raise CommandError(
+                f"expected a free port for --health {settings.port} at {settings.host}: {error}"
+            ) from error
+        _log.info("health and metrics", extra={"url": where})
+        yield
 
 
 async def _work(found: manager.Manager, stopped: asyncio.Event) -> Exit:

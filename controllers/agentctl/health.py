@@ -8,47 +8,37 @@ from aiohttp import web
 from prometheus_client import core, registry
 
 from controllers import manager
+from controllers.runs import metrics
 
 
-class Counted(registry.Collector):
-    """What Prometheus sees of a controller.
-
-    The names are those of client-go and controller-runtime, so that dashboards made for it work.
-    """
+class Depth(registry.Collector):
+    """How much a controller has before it, beside what it counts itself."""
 
     def __init__(self, watched: manager.Manager) -> None:
         self._manager = watched
 
     def collect(self) -> Iterator[core.Metric]:
-        """The numbers as they are now."""
-        leads = core.GaugeMetricFamily(
-            "leader_election_master_status",
-            "Whether this process leads: 1 if it does.",
-            labels=["name"],
-        )
-        leads.add_metric([manager.LEASE], float(self._manager.elector.leads))
-        yield leads
+        """The number as it is now."""
         depth = core.GaugeMetricFamily(
             "workqueue_depth", "Runs that are to be looked at.", labels=["name"]
         )
-        depth.add_metric(["agentruns"], len(self._manager.queue))
+        depth.add_metric([metrics.CONTROLLER], len(self._manager.queue))
         yield depth
 
 
 @contextlib.asynccontextmanager
 async def listening(
-    host: str, port: int, collector: registry.Collector, unready: Callable[[], str]
+    host: str, port: int, watched: manager.Manager, unready: Callable[[], str]
 ) -> AsyncIterator[str]:
     """Serve ``/livez``, ``/readyz`` and ``/metrics`` inside the context; its value: where.
 
     Args:
         host: Address to listen on.
         port: 0 takes a free one.
-        collector: Of the metrics.
+        watched: Whose metrics.
         unready: Why this process is not ready; empty if it is.
     """
-    metrics = prometheus_client.CollectorRegistry()
-    metrics.register(collector)
+    watched.metrics.registry.register(Depth(watched))
 
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -59,7 +49,7 @@ async def listening(
 
     async def shown(_: web.Request) -> web.Response:
         return web.Response(
-            body=prometheus_client.generate_latest(metrics),
+            body=watched.metrics.text(),
             headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST},
         )
 

@@ -37,7 +37,10 @@ def config_map(
     ledger: Ledger, limits: Limits, place: tuple[str, str], before: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
     """The ConfigMap; ``before`` is the metadata of the one that it replaces."""
-    slots = {uid: dataclasses.astuple(slot) for uid, slot in ledger.slots.items()}
+    slots = {
+        uid: (one.namespace, one.agent, one.epoch, one.since, one.run, one.attempt)
+        for uid, one in ledger.slots.items()
+    }
     written = _Written(slots, ledger.turn, dict(ledger.deficits))
     namespace, name = place
     metadata = dict(before or {"name": name, "namespace": namespace})

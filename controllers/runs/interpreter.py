@@ -47,6 +47,7 @@ class _Memory:
     claim: Claim = dataclasses.field(default_factory=Claim)
     inputs: work.Inputs | None = None
     inputs_of: tuple[Any, ...] = ()
+    spec: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
 
 
 class Interpreter:
@@ -162,7 +163,8 @@ class Interpreter:
         return Claim(is_mine=True) if run.status.spec_hash else memory.claim
 
     def _ref(self, run: views.Run, runtime: Runtime, inputs: work.Inputs | None) -> Ref:
-        piece = inputs.work if isinstance(inputs, work.Ready) else _bare(run)
+        known_spec = self._memory(run.metadata.uid).spec
+        piece = inputs.work if isinstance(inputs, work.Ready) else _bare(run, known_spec)
         ref = runtime.ref(machine.key(run), piece)
         known = run.status.runtime_ref
         if known is None or run.status.phase != Phase.RUNNING:
@@ -191,6 +193,7 @@ class Interpreter:
         if whole["metadata"]["uid"] != run.metadata.uid:
             raise _AnotherError
         related = await self._related(whole, agent, provider)
+        memory.spec = whole["spec"]
         memory.inputs = work.prepare(whole, related, machine.attempt(run), self._settings)
         memory.inputs_of = versions
         return memory.inputs
@@ -374,7 +377,7 @@ def _workflow(run: views.Run) -> dict[str, JSON]:
     return {"workflow": run.status.workflow} if run.status.workflow else {}
 
 
-def _bare(run: views.Run) -> Work:
+def _bare(run: views.Run, spec: Mapping[str, JSON]) -> Work:
     """As much of a run's work as is known without what it refers to: enough to find it again."""
     metadata = run.metadata
     return Work(
@@ -382,7 +385,7 @@ def _bare(run: views.Run) -> Work:
         run=metadata.name,
         uid=metadata.uid,
         attempt=machine.attempt(run),
-        spec={"agentRef": {"name": run.spec.agent_ref.name}},
+        spec={"agentRef": {"name": run.spec.agent_ref.name}, **spec},
         provider={},
         run_json={},
         runner_json={},

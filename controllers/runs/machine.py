@@ -141,8 +141,10 @@ def is_accepted(run: views.Run) -> bool:
 
 def needs_inputs(run: views.Run, *, has_slot: bool) -> bool:
     """Whether the run and what it refers to have to be read whole."""
-    if _is_idle(run) or run.metadata.deletion_timestamp:
+    if _is_idle(run):
         return False
+    if run.metadata.deletion_timestamp:
+        return naming.FINALIZER in run.metadata.finalizers
     return has_slot or run.status.phase == Phase.RUNNING or not is_accepted(run)
 
 

@@ -1,6 +1,7 @@
 """Names that follow from what they name, so that who makes a thing twice makes one. Pure."""
 
 import base64
+import functools
 import hashlib
 import re
 from typing import Final
@@ -22,6 +23,7 @@ FINALIZER: Final = f"{GROUP}/runtime"
 _MOST_LABEL: Final = 63
 
 
+@functools.lru_cache(maxsize=4096)
 def of_key(key: str) -> str:
     """The name of what carries a piece of work out: ``run-`` and 20 characters of a hash."""
     return f"run-{_short(key)}"

@@ -319,8 +319,10 @@ async def test_explain_says_who_is_before_a_run_and_who_has_its_slot(world: Worl
     await world.place.agent("busy")
     notes = {f"{jobs.ANNOTATIONS}seconds": "never"}
     runtime = {"type": "Job", "extraConfig": {"podAnnotations": notes}}
-    for name in ("holder", "first", "second"):
-        await world.place.run(name, agentRef={"name": "busy"}, runtime=runtime)
+    # Runs of one second are in no order but that of their priorities.
+    for name, priority in (("holder", 0), ("first", 1), ("second", 0)):
+        agent = {"name": "busy"}
+        await world.place.run(name, agentRef=agent, runtime=runtime, priority=priority)
         await world.place.until(name, "Running" if name == "holder" else "Pending")
     await eventually(lambda: is_blocked(world.place, "second"))
 
@@ -543,7 +545,7 @@ async def test_replicas_stand_by_hand_over_and_end_when_the_lease_is_lost(
     lost = await asyncio.wait_for(second.process.wait(), SECONDS)
 
     assert [(200, "ok\n")] * 4 == ready
-    assert 'workqueue_depth{name="agentruns"} 0.0' in depth
+    assert 'workqueue_depth{name="agentrun"} 0.0' in depth
     assert stands_by
     assert 0 == code, first.log.read_text()
     assert seconds < 4

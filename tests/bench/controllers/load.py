@@ -92,7 +92,10 @@ Counts: TypeAlias = Mapping[tuple[str, str, str], int]
 
 
 def counted(metrics: str) -> Counts:
-    """What an API server's metrics say that it was asked, of what a controller of runs asks."""
+    """What an API server's metrics say that it was asked, of what a controller of runs asks.
+
+    In the first half minute of a cluster the garbage collector reads runs, too, as owners of Jobs.
+    """
     found: collections.Counter[tuple[str, str, str]] = collections.Counter()
     for family in parser.text_string_to_metric_families(metrics):
         for sample in family.samples:

@@ -303,6 +303,20 @@ async def test_tombstone_that_was_left_half_done_is_finished(
     assert 0 == await bench.starts(key)
 
 
+@needs_stub
+async def test_tombstone_is_never_a_workers(bench: temporal_bench.TemporalBench) -> None:
+    assert bench.server is not None
+    key, work = of_type(bench, "succeeds")
+    adapter = bench.adapter()
+    ref = adapter.ref(key, work)
+
+    await adapter.cancel(ref)
+
+    (execution,) = bench.server.executions[ref.name]
+    assert dt.timedelta(days=3650) == execution.request.workflow_start_delay.ToTimedelta()
+    assert not execution.is_running
+
+
 async def test_cancellation_during_a_submission_reaches_the_workflow(
     bench: temporal_bench.TemporalBench,
 ) -> None:
