@@ -135,7 +135,7 @@ class Admitter:
         try:
             self._known = await self._book.read()
         except (kube.NotFoundError, ledger.CorruptError) as error:
-            _log.warning("the ledger is rebuilt: %s", error)
+            _log.info("the ledger is begun anew: %s", error)
             found = await self._survey()
             await self._book.discard()
             await self._book.begin(found)

@@ -301,7 +301,7 @@ def _queued(seen: Observed, now: dt.datetime) -> Plan:
         message=message,
         is_accepted=True,
         blocked_by=seen.blocked_by,
-        blocked_since=seen.blocked_since,
+        blocked_since=_blocked_since(seen),
         attempt=run.status.attempt,
         started=statuses.time_of(run.status.start_time),
         spec_hash=_known_hash(seen),
@@ -309,6 +309,14 @@ def _queued(seen: Observed, now: dt.datetime) -> Plan:
     is_new = run.status.reason != Reason.CONCURRENCY_LIMIT
     events = (Event(EventReason.BLOCKED, message),) if is_new else ()
     return Plan(standing=standing, wants_slot=True, events=events)
+
+
+def _blocked_since(seen: Observed) -> dt.datetime | None:
+    """Since when the same limit is in the way; a new leader goes by what the last one wrote."""
+    told = seen.run.status.queue
+    if told is not None and told.blocked_by == seen.blocked_by and told.since:
+        return statuses.time_of(told.since)
+    return seen.blocked_since
 
 
 def _known_hash(seen: Observed) -> str:
@@ -378,7 +386,7 @@ def _running(seen: Observed, now: dt.datetime) -> Plan:
     if wants_end and progress.stage is not Stage.CANCELLING:
         return Plan(action=Do.CANCEL)
     is_ending = progress.stage is Stage.CANCELLING
-    reason = Reason.CANCELLING if is_ending else _going(progress)
+    reason = Reason.CANCELLING if is_ending else _going(run, progress)
     standing = Standing(
         phase=Phase.RUNNING,
         reason=reason,
@@ -396,8 +404,10 @@ def _running(seen: Observed, now: dt.datetime) -> Plan:
     return Plan(standing=standing, events=events, look_again_seconds=seconds)
 
 
-def _going(progress: Progress) -> Reason:
-    return Reason.RUNNING if progress.stage is Stage.RUNNING else Reason.SUBMITTED
+def _going(run: views.Run, progress: Progress) -> Reason:
+    """A pod ends a moment before its Job: what has run does not wait to be started again."""
+    has_run = run.status.reason == Reason.RUNNING
+    return Reason.RUNNING if progress.stage is Stage.RUNNING or has_run else Reason.SUBMITTED
 
 
 def _started_note(seen: Observed) -> str:

@@ -56,7 +56,7 @@ def job(key: Key, piece: Work, defaults: Defaults) -> dict[str, JSON]:
         "activeDeadlineSeconds": int(deadline) + DEADLINE_SLACK_SECONDS if deadline else None,
         "template": {
             "metadata": _present(
-                {"labels": labels, "annotations": extra.get("podAnnotations") or None}
+                {"labels": labels, "annotations": _texts(extra.get("podAnnotations")) or None}
             ),
             "spec": _pod(key, piece, defaults),
         },
@@ -323,6 +323,12 @@ def _own_volume(one: Mapping[str, JSON]) -> tuple[dict[str, JSON], list[dict[str
 
 def _json(value: JSON) -> str:
     return msgspec.json.encode(value).decode()
+
+
+def _texts(value: JSON) -> dict[str, str]:
+    """The texts of a free-form object, where it is one."""
+    items = value.items() if isinstance(value, Mapping) else ()
+    return {name: text for name, text in items if isinstance(text, str)}
 
 
 def _present(fields: Mapping[str, JSON]) -> dict[str, JSON]:

@@ -65,6 +65,23 @@ def test_run_that_waits_for_its_turn_says_why_and_since_when_once() -> None:
     assert [EventReason.BLOCKED] == [one.reason for one in world.events]
 
 
+def test_new_leader_goes_on_with_since_when_a_run_waits() -> None:
+    seen = observed(
+        run(
+            phase="Pending",
+            reason="ConcurrencyLimit",
+            queue={"blockedBy": "Agent", "since": "2026-11-28T11:00:00Z"},
+        ),
+        blocked_by="Agent",
+        blocked_since=NOW,
+    )
+
+    plan = machine.reconcile(seen, NOW)
+
+    assert plan.standing is not None
+    assert plan.standing.blocked_since == NOW - dt.timedelta(hours=1)
+
+
 def test_missing_agent_is_waited_for() -> None:
     world = World()
     world.has_agent = False
