@@ -136,7 +136,12 @@ class Runs:
 @pytest.fixture
 async def runs(platform: Platform, tmp_path: pathlib.Path) -> AsyncIterator[Runs]:
     async with Faulty.from_kubeconfig(platform.cluster.admin_kubeconfig) as client:
-        yield Runs(platform, client, tmp_path / "archive")
+        made = Runs(platform, client, tmp_path / "archive")
+        yield made
+        # What is held would hold the deletion of its CRD as well.
+        for name in await made.names():
+            if made.made.get(name, {}).get("metadata", {}).get("finalizers"):
+                await made.change(name, {"metadata": {"finalizers": None}})
 
 
 # ---------------------------------------------------------------------------- what is deleted
@@ -475,8 +480,6 @@ async def test_run_that_another_holds_is_archived_and_deleted_once(runs: Runs) -
 
     namespace = runs.platform.namespace
     left = await runs.platform.client.get(views.RUNS, "held", namespace=namespace)
-    # What is held holds the deletion of its CRD as well.
-    await runs.change("held", {"metadata": {"finalizers": None}})
     assert Report(deleted=1, archived=1) == first
     assert Report() == second
     assert [FOREIGN] == left["metadata"]["finalizers"]

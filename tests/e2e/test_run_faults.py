@@ -57,7 +57,8 @@ async def test_controller_among_faults_comes_to_the_same_end(bench: Bench) -> No
 async def test_two_leaders_at_once_exceed_no_limit(bench: Bench) -> None:
     count, wrong = await prove_limits.watched(bench, 40, 2, 0)
 
-    assert 40 == count.admissions
+    # Who looks at an old copy asks again for a run that has ended, and gives the slot back.
+    assert count.admissions >= 40
     assert [] == wrong
 
 
