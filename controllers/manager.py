@@ -95,6 +95,7 @@ class Manager:
         self._now, self._sleep, self._dice = now, sleep, dice
         self.metrics = Metrics()
         self.queue: kube.Queue[kube.Key] = kube.Queue(dice=dice, on_take=self.metrics.waited)
+        self.metrics.depth(self.queue.__len__)
         self.synced = asyncio.Event()
         """Set once everything is followed; from then on this replica can lead."""
         self.caches = Caches(client, self.queue, self._options.namespace)

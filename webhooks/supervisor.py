@@ -13,18 +13,17 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 import msgspec
 import orjson
 import prometheus_client
 import structlog
-from aiohttp import web
 
 from certs import authority, keeper
 from certs import files as certificates
-from webhooks import metrics
+from webhooks import metrics, probes
 from webhooks.worker import (
     Orders,
     SettingsError,
@@ -186,42 +185,11 @@ class Supervisor:
         if len(self._counted.live) == self._workers:
             self._is_ready.set()
 
-    @contextlib.asynccontextmanager
-    async def health(self, host: str, port: int) -> AsyncIterator[str]:
+    def health(self, host: str, port: int) -> contextlib.AbstractAsyncContextManager[str]:
         """Serve ``/livez``, ``/readyz`` and ``/metrics`` inside the context; its value: where."""
         registry = prometheus_client.CollectorRegistry()
         registry.register(self._counted)
-
-        async def livez(_: web.Request) -> web.Response:
-            return web.Response(text="ok\n")
-
-        async def readyz(_: web.Request) -> web.Response:
-            reason = self.unready()
-            return web.Response(status=503 if reason else 200, text=f"{reason or 'ok'}\n")
-
-        async def shown(_: web.Request) -> web.Response:
-            text = prometheus_client.generate_latest(registry)
-            return web.Response(
-                body=text, headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST}
-            )
-
-        app = web.Application()
-        app.add_routes(
-            [
-                web.get("/livez", livez),
-                web.get("/readyz", readyz),
-                web.get("/metrics", shown),
-            ]
-        )
-        runner = web.AppRunner(app, access_log=None)
-        await runner.setup()
-        try:
-            site = web.TCPSite(runner, host, port)
-            await site.start()
-            address = runner.addresses[0]
-            yield f"http://{address[0]}:{address[1]}"
-        finally:
-            await runner.cleanup()
+        return probes.listening(host, port, registry, self.unready)
 
 
 def usable_processors() -> int:

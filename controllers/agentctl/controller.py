@@ -14,13 +14,13 @@ from typing import Final
 import uvloop
 
 from controllers import kube, ledger, manager
-from controllers.agentctl import health, journal, runtimes, session
+from controllers.agentctl import journal, runtimes, session
 from controllers.agentctl.exits import CommandError, Exit
 from controllers.runs.archive import FileArchive
 from controllers.runs.caches import Caches
 from controllers.runs.interpreter import MANAGER
 from controllers.runs.runtimes.base import Runtime
-from webhooks import worker
+from webhooks import probes, worker
 
 ALL: Final = "all"
 """Every namespace, as ``--namespace`` says it."""
@@ -125,7 +125,7 @@ async def _ready(found: manager.Manager, identity: str, settings: Settings) -> A
 
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(following.cancel)
-        shown = health.listening(settings.host, settings.port, found, unready)
+        shown = probes.listening(settings.host, settings.port, found.metrics.registry, unready)
         try:
             where = await stack.enter_async_context(shown)
         except OSError as error:

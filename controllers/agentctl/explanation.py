@@ -5,11 +5,11 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
-from controllers import ledger
+from controllers import kube, ledger
 from controllers.agentctl import position, tables, times
 from controllers.agentctl.position import Position, Rank
 from controllers.ledger import Candidate, Ledger, Limit, Limits
-from controllers.runs import machine, statuses, views
+from controllers.runs import machine, views
 from controllers.runs.words import ENDED, Phase, Reason
 from schemagen.problems import JSON
 
@@ -135,7 +135,7 @@ def candidate(run: views.Run) -> Candidate | None:
     status, metadata = run.status, run.metadata
     if status.phase != Phase.PENDING or status.reason not in _WAITING:
         return None
-    created = statuses.time_of(metadata.creation_timestamp)
+    created = kube.time_of(metadata.creation_timestamp)
     return Candidate(
         metadata.uid,
         metadata.namespace,
@@ -169,11 +169,11 @@ def explain(seen: Observed) -> Explanation:
         summary=_summary(run, leader),
         missing=_MISSING.get(Reason(status.reason), "") if _is_missing(run) else "",
         attempt=status.attempt,
-        next_attempt=statuses.time_of(status.next_attempt_time),
-        started=statuses.time_of(status.start_time),
-        ended=statuses.time_of(status.completion_time),
+        next_attempt=kube.time_of(status.next_attempt_time),
+        started=kube.time_of(status.start_time),
+        ended=kube.time_of(status.completion_time),
         blocked_by=blocked_by,
-        blocked_since=statuses.time_of(status.queue.since) if status.queue else None,
+        blocked_since=kube.time_of(status.queue.since) if status.queue else None,
         slot=None if own is None else _holder(own),
         position=found,
         is_position_whole=seen.is_everywhere,
@@ -274,7 +274,7 @@ def _happening(event: JSON) -> Happening:
         or ""
     )
     return Happening(
-        statuses.time_of(when),
+        kube.time_of(when),
         str(event.get("type") or ""),
         str(event.get("reason") or ""),
         str(event.get("note") or ""),
@@ -296,7 +296,7 @@ def as_json(found: Explanation) -> JSON:
 def _plain(value: object) -> JSON:
     match value:
         case dt.datetime():
-            return statuses.time_text(value)
+            return kube.time_text(value)
         case views.Condition():
             names = ("type", "status", "reason", "message")
             told = {name: getattr(value, name) for name in names}
@@ -365,16 +365,16 @@ def _times(found: Explanation, now: dt.datetime) -> Iterator[tuple[str, str]]:
     if found.next_attempt is not None:
         left = (found.next_attempt - now).total_seconds()
         when = f"in {times.span(left)}" if left > 0 else "now"
-        yield "next attempt", f"{when} ({statuses.time_text(found.next_attempt)})"
+        yield "next attempt", f"{when} ({kube.time_text(found.next_attempt)})"
     if found.started is not None:
         end = found.ended or now
         took = times.span((end - found.started).total_seconds())
         yield (
             "started",
-            f"{statuses.time_text(found.started)}, {'took' if found.ended else 'for'} {took}",
+            f"{kube.time_text(found.started)}, {'took' if found.ended else 'for'} {took}",
         )
     if found.ended is not None:
-        yield "ended", statuses.time_text(found.ended)
+        yield "ended", kube.time_text(found.ended)
 
 
 def _position(found: Explanation, where: Position) -> str:
@@ -408,7 +408,7 @@ def _tables(found: Explanation, now: dt.datetime) -> Iterator[str]:
                 one.type,
                 one.status,
                 one.reason,
-                times.since(statuses.time_of(one.last_transition_time), now),
+                times.since(kube.time_of(one.last_transition_time), now),
                 one.message,
             )
             for one in found.conditions

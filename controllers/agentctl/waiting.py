@@ -4,9 +4,10 @@ import dataclasses
 import datetime as dt
 from typing import Literal, TypeAlias
 
+from controllers import kube
 from controllers.agentctl import times
 from controllers.agentctl.exits import Exit
-from controllers.runs import statuses, views
+from controllers.runs import views
 from controllers.runs.words import ENDED, Phase
 
 Wish: TypeAlias = Literal["succeeded", "ended", "running"]
@@ -82,4 +83,4 @@ def standing(run: views.Run, now: dt.datetime | None) -> str:
 def _since(text: str, now: dt.datetime | None) -> list[str]:
     if now is None:
         return [f"since {text}"] if text else []
-    return [f"for {times.since(statuses.time_of(text), now)}"] if text else []
+    return [f"for {times.since(kube.time_of(text), now)}"] if text else []

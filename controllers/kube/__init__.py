@@ -7,7 +7,7 @@ async with kube.Client.from_environment() as client:
 from controllers.kube.access import Access
 from controllers.kube.answers import Event, Listing
 from controllers.kube.client import Client
-from controllers.kube.clocks import boot_seconds, micro_time, utc_now
+from controllers.kube.clocks import boot_seconds, micro_time, time_of, time_text, utc_now
 from controllers.kube.controller import reconcile
 from controllers.kube.elector import Elector, LostError, Timing
 from controllers.kube.errors import (
@@ -116,5 +116,7 @@ __all__ = [
     "micro_time",
     "reconcile",
     "regarding_of",
+    "time_of",
+    "time_text",
     "utc_now",
 ]

@@ -14,6 +14,16 @@ def utc_now() -> dt.datetime:
     return dt.datetime.now(dt.UTC)
 
 
+def time_text(when: dt.datetime) -> str:
+    """An instant as Kubernetes' Time (most fields): RFC 3339 in UTC, whole seconds."""
+    return when.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def time_of(text: str) -> dt.datetime | None:
+    """An instant that the API server wrote; None for an empty text."""
+    return dt.datetime.fromisoformat(text) if text else None
+
+
 def micro_time(when: dt.datetime) -> str:
     """An instant as Kubernetes' MicroTime (Lease, Event)."""
     return when.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")

@@ -29,7 +29,7 @@ import msgspec
 
 from controllers import kube
 from controllers.kube import JSON
-from controllers.runs import retention, statuses, views
+from controllers.runs import retention, views
 from schemagen import canonical
 
 _SUFFIX: Final = ".jsonl.gz"
@@ -276,7 +276,7 @@ def _namespace(run: JSON) -> str:
 
 def _line(run: JSON, now: dt.datetime) -> bytes:
     metadata = {name: value for name, value in run["metadata"].items() if name != "managedFields"}
-    entry = {"archivedAt": statuses.time_text(now), "run": {**run, "metadata": metadata}}
+    entry = {"archivedAt": kube.time_text(now), "run": {**run, "metadata": metadata}}
     try:
         return canonical.dumps(entry) + b"\n"
     except RecursionError as error:

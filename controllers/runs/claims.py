@@ -77,14 +77,7 @@ def lease(run: views.Run, payload_hash: str) -> kube.JSON:
             "namespace": metadata.namespace,
             "labels": {naming.RUN_LABEL: metadata.uid},
             "annotations": {HASH_ANNOTATION: payload_hash},
-            "ownerReferences": [
-                {
-                    "apiVersion": views.RUNS.api_version,
-                    "kind": views.RUNS.kind,
-                    "name": metadata.name,
-                    "uid": metadata.uid,
-                }
-            ],
+            "ownerReferences": [views.owner(metadata.name, metadata.uid)],
         },
         "spec": {"holderIdentity": metadata.name},
     }

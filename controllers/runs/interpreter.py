@@ -1,6 +1,6 @@
 """Observes a run, asks the machine for a plan, and carries it out: all I/O of runs. Shell.
 
-Every write stands in `_do` or `_conclude`, so that the points at which a crash may come are these.
+Every write stands in `_do`, `_submit` or `_conclude`: the points at which a crash may come.
 """
 
 import asyncio
@@ -264,8 +264,7 @@ class Interpreter:
         try:
             ref = await runtime.submit(ref.key, ready.work)
         except RuntimeFault as error:
-            fault = machine.Fault(error.code, error.message, error.retry_after_seconds)
-            return None, dataclasses.replace(seen, fault=fault)
+            return None, dataclasses.replace(seen, fault=error)
         return machine.submitted(seen, ref, self._now()), seen
 
     async def _finalizer(self, action: Do, run: views.Run) -> views.Run:
@@ -332,7 +331,7 @@ class Interpreter:
         if not plan.wants_slot:
             self._admitter.withdraw(uid)
             return
-        created = statuses.time_of(run.metadata.creation_timestamp)
+        created = kube.time_of(run.metadata.creation_timestamp)
         self._admitter.ask(
             ledger.Candidate(
                 uid,

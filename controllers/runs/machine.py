@@ -11,15 +11,15 @@ import datetime as dt
 import enum
 from typing import Final, TypeAlias
 
-from controllers.runs import naming, statuses, views, work
+from controllers import kube
+from controllers.runs import naming, views, work
 from controllers.runs.retries import Backoff
-from controllers.runs.runtimes.base import Code, Progress, Ref, Stage
+from controllers.runs.runtimes.base import Code, Progress, Ref, RuntimeFault, Stage
 from controllers.runs.statuses import Standing
 from controllers.runs.words import ENDED, Condition, EventReason, Phase, Reason
 
 # A missing reference is told by a watch; this is for what no watch tells.
 LOOK_AGAIN_SECONDS: Final = 60.0
-_TRY_AGAIN: Final = frozenset({Code.RETRYABLE, Code.QUOTA})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,15 +33,6 @@ class Claim:
 
     is_mine: bool | None = None
     holder: str = ""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Fault:
-    """A submission that failed just now; as the runtime told it."""
-
-    code: Code
-    message: str
-    retry_after_seconds: float | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +62,7 @@ class Observed:
     blocked_since: dt.datetime | None = None
     ref: Ref | None = None
     progress: Progress | None = None
-    fault: Fault | None = None
+    fault: RuntimeFault | None = None
     dice: float = 0.5
 
 
@@ -187,15 +178,23 @@ def _tidy(seen: Observed) -> Do | None:
 
 def _deleted(seen: Observed) -> Plan:
     """End what Kubernetes' garbage collector does not, then let the run go."""
-    run, progress = seen.run, seen.progress
+    run = seen.run
     if naming.FINALIZER not in run.metadata.finalizers:
         return Plan()  # its Jobs go with it, and its slot by the reaper once they have gone
-    is_over = is_ended(run) or not (seen.has_slot or run.status.phase == Phase.RUNNING)
-    if is_over or (progress is not None and progress.stage.is_ended):
-        return Plan(action=_tidy(seen))
-    if progress is None or progress.stage is not Stage.CANCELLING:
-        return Plan(action=Do.CANCEL)
-    return Plan(look_again_seconds=progress.look_again_seconds)
+    may_work = seen.has_slot or run.status.phase == Phase.RUNNING
+    if not is_ended(run) and may_work and (ending := _end_of_work(seen)):
+        return ending
+    return Plan(action=_tidy(seen))
+
+
+def _end_of_work(seen: Observed) -> Plan | None:
+    """What ends the attempt's work; None once nothing of it runs, or can start."""
+    progress = seen.progress
+    if progress is not None and progress.stage.is_ended:
+        return None
+    if progress is not None and progress.stage is Stage.CANCELLING:
+        return Plan(look_again_seconds=progress.look_again_seconds)
+    return Plan(action=Do.CANCEL)
 
 
 # ------------------------------------------------------------------------------- before it runs
@@ -236,21 +235,17 @@ def _duplicate(seen: Observed, now: dt.datetime) -> Plan:
 
 def _never_started(seen: Observed, now: dt.datetime, ending: Ending) -> Plan:
     """End a run that has not been submitted, or of which nobody knows whether it was."""
-    if seen.has_slot and (seen.progress is None or not seen.progress.stage.is_ended):
-        # Another leader's submission may be on its way: only what has the Job's name is sure.
-        if seen.progress is not None and seen.progress.stage is Stage.CANCELLING:
-            return Plan(look_again_seconds=seen.progress.look_again_seconds)
-        return Plan(action=Do.CANCEL)
+    # Another leader's submission may be on its way: only what has the Job's name is sure.
+    if seen.has_slot and (end := _end_of_work(seen)):
+        return end
     action = _tidy(seen)
     return Plan(action=action) if action else _ended(seen, now, ending)
 
 
 def _waits_for_inputs(seen: Observed, reason: Reason, message: str) -> Plan:
     """Wait for what is missing; a slot is given back meanwhile."""
-    if seen.has_slot and (seen.progress is None or not seen.progress.stage.is_ended):
-        return Plan(action=Do.CANCEL)
     if seen.has_slot:
-        return Plan(action=Do.FREE)
+        return _end_of_work(seen) or Plan(action=Do.FREE)
     # A cancelled attempt's name is taken for good: the next one is another.
     burned = seen.run.status.attempt + (1 if seen.progress is not None else 0)
     return _waits(seen, reason, message, attempt=burned)
@@ -271,7 +266,7 @@ def _waits(
         message=message,
         is_accepted=False if is_missing else (True if is_accepted(run) else None),
         attempt=run.status.attempt if attempt is None else attempt,
-        started=statuses.time_of(run.status.start_time),
+        started=kube.time_of(run.status.start_time),
         spec_hash=run.status.spec_hash,
     )
     is_new = run.status.reason != reason
@@ -283,11 +278,9 @@ def _queued(seen: Observed, now: dt.datetime) -> Plan:
     run = seen.run
     if seen.fault is not None:
         return _not_submitted(seen, seen.fault, now)
-    next_attempt = statuses.time_of(run.status.next_attempt_time)
+    next_attempt = kube.time_of(run.status.next_attempt_time)
     if next_attempt is not None and next_attempt > now:
-        # As _failed wrote it; with a slot, a submission that was not taken is tried again then.
-        left = (next_attempt - now).total_seconds()
-        return Plan(look_again_seconds=left)
+        return Plan(look_again_seconds=(next_attempt - now).total_seconds())
     if not seen.is_collected and naming.FINALIZER not in run.metadata.finalizers:
         return Plan(action=Do.ADD_FINALIZER)
     if seen.has_slot:
@@ -303,7 +296,7 @@ def _queued(seen: Observed, now: dt.datetime) -> Plan:
         blocked_by=seen.blocked_by,
         blocked_since=_blocked_since(seen),
         attempt=run.status.attempt,
-        started=statuses.time_of(run.status.start_time),
+        started=kube.time_of(run.status.start_time),
         spec_hash=_known_hash(seen),
     )
     is_new = run.status.reason != Reason.CONCURRENCY_LIMIT
@@ -315,7 +308,7 @@ def _blocked_since(seen: Observed) -> dt.datetime | None:
     """Since when the same limit is in the way; a new leader goes by what the last one wrote."""
     told = seen.run.status.queue
     if told is not None and told.blocked_by == seen.blocked_by and told.since:
-        return statuses.time_of(told.since)
+        return kube.time_of(told.since)
     return seen.blocked_since
 
 
@@ -346,9 +339,9 @@ def submitted(seen: Observed, ref: Ref, now: dt.datetime) -> Plan:
     return Plan(standing=standing, events=(Event(EventReason.SUBMITTED, note),))
 
 
-def _not_submitted(seen: Observed, fault: Fault, now: dt.datetime) -> Plan:
+def _not_submitted(seen: Observed, fault: RuntimeFault, now: dt.datetime) -> Plan:
     """After a submission that failed: again later, or never."""
-    if fault.code not in _TRY_AGAIN:
+    if not fault.code.may_pass:
         return _never_started(seen, now, (Phase.FAILED, Reason.SUBMIT_FAILED, fault.message))
     backoff = seen.inputs.backoff if isinstance(seen.inputs, work.Ready) else Backoff()
     known = seen.run.status.runtime_ref or views.RuntimeRef()
@@ -363,7 +356,7 @@ def _not_submitted(seen: Observed, fault: Fault, now: dt.datetime) -> Plan:
         attempt=seen.run.status.attempt,
         next_attempt=now + dt.timedelta(seconds=pause),
         ref=ref,
-        started=statuses.time_of(seen.run.status.start_time),
+        started=kube.time_of(seen.run.status.start_time),
         spec_hash=_known_hash(seen),
     )
     events = (Event(EventReason.BLOCKED, fault.message, is_warning=True),)
@@ -395,7 +388,7 @@ def _running(seen: Observed, now: dt.datetime) -> Plan:
         attempt=run.status.attempt,
         ref=progress.ref or seen.ref,
         progress=progress,
-        started=statuses.time_of(run.status.start_time),
+        started=kube.time_of(run.status.start_time),
         spec_hash=_known_hash(seen),
     )
     has_begun = reason is Reason.RUNNING and run.status.reason != Reason.RUNNING
@@ -417,7 +410,7 @@ def _started_note(seen: Observed) -> str:
 
 def _deadline(seen: Observed) -> dt.datetime | None:
     """When an attempt's time is over."""
-    started = statuses.time_of(seen.run.status.start_time)
+    started = kube.time_of(seen.run.status.start_time)
     if not isinstance(seen.inputs, work.Ready) or started is None:
         return None
     seconds = seen.inputs.work.timeout_seconds
@@ -444,7 +437,7 @@ def _outcome(seen: Observed, progress: Progress, now: dt.datetime) -> Plan:
         and ending[1] != Reason.SPEC_CHANGED
         and isinstance(ready, work.Ready)
         and seen.run.status.attempt <= ready.retries
-        and (progress.code is None or progress.code in _TRY_AGAIN)
+        and progress.may_help_again
     )
     if is_again and isinstance(ready, work.Ready):
         return _again(seen, ready, ending, now)
@@ -507,7 +500,7 @@ def _ended(seen: Observed, now: dt.datetime, ending: Ending) -> Plan:
         attempt=run.status.attempt,
         ref=seen.ref if run.status.phase == Phase.RUNNING else None,
         progress=seen.progress,
-        started=statuses.time_of(run.status.start_time),
+        started=kube.time_of(run.status.start_time),
         ended=now,
         missing=refused.missing if refused else (),
         spec_hash=_known_hash(seen),

@@ -3,6 +3,8 @@
 No label holds a name of a run: their number has no bound.
 """
 
+from collections.abc import Callable
+
 import prometheus_client
 from prometheus_client import Counter, Gauge, Histogram
 
@@ -52,6 +54,13 @@ class Metrics:
             registry=self.registry,
         )
 
+    def depth(self, count: Callable[[], int]) -> None:
+        """How many runs are to be looked at is asked whenever it is shown."""
+        gauge = Gauge(
+            "workqueue_depth", "Runs that are to be looked at.", ("name",), registry=self.registry
+        )
+        gauge.labels(CONTROLLER).set_function(count)
+
     def looked(self, result: str, seconds: float) -> None:
         """A run was looked at."""
         self._looks.labels(CONTROLLER, result).inc()
@@ -72,7 +81,3 @@ class Metrics:
     def leads(self, lease: str, *, is_leader: bool) -> None:
         """Whether this replica leads."""
         self._leads.labels(lease).set(int(is_leader))
-
-    def text(self) -> bytes:
-        """All of it, as Prometheus reads it."""
-        return prometheus_client.generate_latest(self.registry)

@@ -6,10 +6,11 @@ import hashlib
 import re
 from typing import Final
 
+import crds
 from schemagen import canonical
 from schemagen.problems import JSON
 
-GROUP: Final = "agents.proompteng.ai"
+GROUP: Final = crds.api.group
 
 RUN_LABEL: Final = f"{GROUP}/run-uid"
 """On everything that is made for a run: its uid, which unlike its name is never too long."""

@@ -153,8 +153,4 @@ class Reaper:
 
 def _is_over(job: views.Job) -> bool:
     """Whether a Job's pods have ended, or can never start."""
-    if naming.TOMBSTONE_LABEL in job.metadata.labels:
-        return True
-    return any(
-        one.type in {"Complete", "Failed"} and one.status == "True" for one in job.status.conditions
-    )
+    return naming.TOMBSTONE_LABEL in job.metadata.labels or job.ending is not None

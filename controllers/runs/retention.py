@@ -13,7 +13,7 @@ from typing import Final, Protocol, TypeAlias, TypeVar
 import msgspec
 
 from controllers import kube
-from controllers.runs import naming, views, work
+from controllers.runs import naming, values, views
 from controllers.runs.words import ENDED, Phase
 
 # A member of the archive: many runs of one namespace compress well, and fit into memory.
@@ -118,7 +118,7 @@ def ended(run: Run, size_bytes: int) -> Ended | None:
     metadata, spec = run.metadata, run.spec
     if run.status.phase not in ENDED or metadata.deletion_timestamp:
         return None
-    ttl_seconds = work.seconds(spec.retention.ttl)
+    ttl_seconds = values.seconds(spec.retention.ttl)
     return Ended(
         namespace=metadata.namespace,
         name=metadata.name,

@@ -7,6 +7,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
+from controllers import kube
 from controllers.runs import views
 from controllers.runs.runtimes import reports
 from controllers.runs.runtimes.base import JSON, Progress, Ref
@@ -71,23 +72,13 @@ def written(standing: Standing, run: views.Run, now: dt.datetime) -> dict[str, J
     return None if msgspec.convert(status, views.RunStatus) == run.status else status
 
 
-def time_text(when: dt.datetime) -> str:
-    """An instant as Kubernetes' Time: RFC 3339 in UTC, whole seconds."""
-    return when.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def time_of(text: str) -> dt.datetime | None:
-    """An instant that the API server wrote; None for an empty text."""
-    return dt.datetime.fromisoformat(text) if text else None
-
-
 def _status(standing: Standing, run: views.Run, now: dt.datetime) -> dict[str, JSON]:
     fields = {
         "observedGeneration": run.metadata.generation,
         "phase": str(standing.phase),
         "reason": str(standing.reason),
         "message": standing.message[:MOST_MESSAGE],
-        "lastUpdateTime": time_text(now),
+        "lastUpdateTime": kube.time_text(now),
         "conditions": [*_conditions(standing, run, now)],
         "queue": _queue(standing),
         "attempt": standing.attempt or None,
@@ -103,13 +94,13 @@ def _status(standing: Standing, run: views.Run, now: dt.datetime) -> dict[str, J
 
 
 def _text(when: dt.datetime | None) -> str | None:
-    return time_text(when) if when else None
+    return kube.time_text(when) if when else None
 
 
 def _queue(standing: Standing) -> JSON:
     if not standing.blocked_by or standing.blocked_since is None:
         return None
-    return {"blockedBy": standing.blocked_by, "since": time_text(standing.blocked_since)}
+    return {"blockedBy": standing.blocked_by, "since": kube.time_text(standing.blocked_since)}
 
 
 def _runtime_ref(ref: Ref | None, run: views.Run) -> JSON:
@@ -159,7 +150,7 @@ def _conditions(standing: Standing, run: views.Run, now: dt.datetime) -> Iterato
         status = "True" if holds else "False"
         known = before.get(name)
         is_same = known is not None and known.status == status
-        since = known.last_transition_time if known is not None and is_same else time_text(now)
+        since = known.last_transition_time if known is not None and is_same else kube.time_text(now)
         yield {
             "type": str(name),
             "status": status,

@@ -7,15 +7,13 @@ from typing import Any, TypeVar
 
 import msgspec
 
-import crds
 from controllers import kube
+from controllers.runs import naming
 from crds import hub
-
-GROUP = crds.api.group
 
 
 def _resource(plural: str, kind: str) -> kube.Resource:
-    return kube.Resource(GROUP, hub.VERSION, plural, kind)
+    return kube.Resource(naming.GROUP, hub.VERSION, plural, kind)
 
 
 RUNS = _resource("agentruns", "AgentRun")
@@ -165,6 +163,19 @@ class Job(kube.Projection, frozen=True):
 
     spec: JobSpec = JobSpec()
     status: JobStatus = JobStatus()
+
+    @property
+    def ending(self) -> JobCondition | None:
+        """The condition that says that it has ended, pods and all."""
+        for one in self.status.conditions:
+            if one.type in {"Complete", "Failed"} and one.status == "True":
+                return one
+        return None
+
+
+def owner(name: str, uid: str) -> dict[str, str]:
+    """The ownerReference of what belongs to a run."""
+    return {"apiVersion": RUNS.api_version, "kind": RUNS.kind, "name": name, "uid": uid}
 
 
 V = TypeVar("V", bound=kube.Projection)

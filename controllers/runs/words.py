@@ -73,7 +73,6 @@ class Reason(enum.StrEnum):
     LABEL_NOT_ALLOWED = "LabelNotAllowed"
     SOURCE_NOT_ALLOWED = "ImplementationSourceProviderNotAllowed"
     MISSING_REQUIRED_METADATA = "MissingRequiredMetadata"
-    MISSING_IMAGE = "MissingWorkloadImage"
     TEMPLATE = "Template"
 
 

@@ -6,16 +6,15 @@ change, and because who writes past the webhooks must not get past them.
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final, TypeAlias
 
-from controllers.runs import naming
+from controllers.runs import naming, values
 from controllers.runs.retries import Backoff
 from controllers.runs.runtimes.base import JSON, Work
 from controllers.runs.words import Reason
 from crds.admission import agentrun as agentrun_rules
 from crds.admission import policy
 from schemagen import Problem
-from schemagen.versions import steps
 
 RUNNER_SCHEMA: Final = "agents.proompteng.ai/runner/v1"
 # What every implementation may call its parameters; each fills only an empty target.
@@ -100,7 +99,7 @@ Inputs: TypeAlias = Ready | Waiting | Refused
 
 def agent_name(run: JSON) -> str:
     """The agent that a run names."""
-    return str(_at(run, "spec", "agentRef", "name") or "")
+    return str(values.at(run, "spec", "agentRef", "name") or "")
 
 
 def spec_hash(run: JSON) -> str:
@@ -139,7 +138,7 @@ def prepare(
     if pieces[0].step:
         own = _piece("", spec, related)
         whole = dataclasses.replace(_work(run, related, own, attempt), steps=tuple(works))
-    retry = _at(agent, "spec", "runDefaults", "retry") or {}
+    retry = values.at(agent, "spec", "runDefaults", "retry") or {}
     retries, backoff = int(retry.get("limit") or 0), _backoff(retry.get("backoff"))
     required = {name: None for piece in pieces for name in piece.required}
     return Ready(whole, spec_hash(run), retries, backoff, tuple(required))
@@ -156,22 +155,23 @@ class _Piece:
 
     @property
     def required(self) -> tuple[str, ...]:
-        return tuple(_at(self.task, "contract", "requiredParameters") or ())
+        return tuple(values.at(self.task, "contract", "requiredParameters") or ())
 
 
 def implementation_names(run: JSON) -> tuple[str, ...]:
     """The ImplementationSpecs that a run and its steps name."""
     spec = run.get("spec") or {}
     named = (
-        _at(own, "implementation", "specRef", "name") for _, own in (("", spec), *_steps(spec))
+        values.at(own, "implementation", "specRef", "name")
+        for _, own in (("", spec), *_steps(spec))
     )
     return tuple({str(name): None for name in named if name})
 
 
 def _steps(spec: JSON) -> list[tuple[str, JSON]]:
     """What is to be carried out: the steps of a workflow, or the run as one."""
-    steps = _at(spec, "runtime", "workflow", "steps")
-    if _at(spec, "runtime", "type") != "Workflow" or not steps:
+    steps = values.at(spec, "runtime", "workflow", "steps")
+    if values.at(spec, "runtime", "type") != "Workflow" or not steps:
         return [("", spec)]
     return [(step["name"], _merged(spec, step)) for step in steps]
 
@@ -192,8 +192,8 @@ def _piece(step: str, spec: JSON, related: Related) -> _Piece:
 def _piece_refused(run: JSON, agent: JSON, piece: _Piece) -> Refused | None:
     """A task from a source that the agent does not allow, or without what it needs."""
     at = f" of step {piece.step!r}" if piece.step else ""
-    source = _at(piece.task, "source", "provider")
-    allowed = _at(agent, "spec", "policy", "sourceProviders") or {}
+    source = values.at(piece.task, "source", "provider")
+    allowed = values.at(agent, "spec", "policy", "sourceProviders") or {}
     if allowed.get("mode") == "AllowListed" and source not in (allowed.get("allowed") or ()):
         return Refused(
             Reason.SOURCE_NOT_ALLOWED,
@@ -218,7 +218,7 @@ def _missing(run: JSON, related: Related) -> Waiting | Refused | None:
     name = agent_name(run)
     if related.agent is None:
         return Waiting(Reason.MISSING_AGENT, f"expected Agent {name!r}, which is not there yet")
-    provider = _at(related.agent, "spec", "providerRef", "name")
+    provider = values.at(related.agent, "spec", "providerRef", "name")
     if related.provider is None:
         return Waiting(
             Reason.MISSING_PROVIDER,
@@ -238,7 +238,9 @@ def _missing(run: JSON, related: Related) -> Waiting | Refused | None:
 
 def memory_name(run: JSON, agent: JSON) -> str:
     """The memory that a run uses: its own, or its agent's; empty if neither names one."""
-    found = _at(run, "spec", "memoryRef", "name") or _at(agent, "spec", "memoryRef", "name")
+    found = values.at(run, "spec", "memoryRef", "name") or values.at(
+        agent, "spec", "memoryRef", "name"
+    )
     return str(found or "")
 
 
@@ -262,11 +264,11 @@ def _refused(run: JSON, spec: JSON, agent: JSON, rules: JSON) -> Refused | None:
 
 def _task(spec: JSON, related: Related) -> JSON:
     """What is to be built: written out, or by reference."""
-    inline = _at(spec, "implementation", "inline")
+    inline = values.at(spec, "implementation", "inline")
     if inline is not None:
         return inline
-    reference = _at(spec, "implementation", "specRef", "name")
-    return _at(related.implementations.get(reference), "spec") or {}
+    reference = values.at(spec, "implementation", "specRef", "name")
+    return values.at(related.implementations.get(reference), "spec") or {}
 
 
 def _inputs(task: JSON, parameters: Sequence[JSON]) -> dict[str, str]:
@@ -278,7 +280,7 @@ def _inputs(task: JSON, parameters: Sequence[JSON]) -> dict[str, str]:
     if source.get("provider") == "GitHub" and number:
         derived |= {"repository": where, "issueNumber": number}
     aliases = [*ALIASES.items()]
-    aliases += [(one["from"], one["to"]) for one in _at(task, "contract", "aliases") or ()]
+    aliases += [(one["from"], one["to"]) for one in values.at(task, "contract", "aliases") or ()]
     for name, to in aliases:
         if given.get(name) and not given.get(to):
             given[to] = given[name]
@@ -290,11 +292,11 @@ def _inputs(task: JSON, parameters: Sequence[JSON]) -> dict[str, str]:
 
 def _work(run: JSON, related: Related, piece: _Piece, attempt: int) -> Work:
     spec, metadata, task, inputs = piece.spec, run["metadata"], piece.task, piece.inputs
-    defaults = _at(related.agent, "spec", "runDefaults") or {}
-    provider = _at(related.provider, "spec") or {}
-    provider_name = _at(related.agent, "spec", "providerRef", "name")
+    defaults = values.at(related.agent, "spec", "runDefaults") or {}
+    provider = values.at(related.provider, "spec") or {}
+    provider_name = values.at(related.agent, "spec", "providerRef", "name")
     prompt = defaults.get("systemPrompt")
-    inline = _at(prompt, "inline")
+    inline = values.at(prompt, "inline")
     goal = spec.get("goal")
     return Work(
         namespace=metadata["namespace"],
@@ -303,7 +305,7 @@ def _work(run: JSON, related: Related, piece: _Piece, attempt: int) -> Work:
         attempt=attempt,
         spec=spec,
         provider=provider,
-        run_json=_present(
+        run_json=values.present(
             {
                 "provider": provider_name,
                 "agentRun": {key: metadata[key] for key in ("name", "uid", "namespace")},
@@ -321,7 +323,7 @@ def _work(run: JSON, related: Related, piece: _Piece, attempt: int) -> Work:
         runner_json=_runner_json(str(provider_name), provider, inputs, related.agent, spec),
         system_prompt=prompt,
         system_prompt_hash=naming.sha256(inline) if inline else "",
-        timeout_seconds=seconds(defaults.get("timeout")) or None,
+        timeout_seconds=values.seconds(defaults.get("timeout")) or None,
         step=piece.step,
     )
 
@@ -341,15 +343,15 @@ def _runner_json(
         if is_exec
         else {"codex": _codex(adapter.get("codexAppServer") or {})}
     )
-    env = {one["name"]: one.get("value") or "" for one in _at(agent, "spec", "env") or ()}
-    return _present(
+    env = {one["name"]: one.get("value") or "" for one in values.at(agent, "spec", "env") or ()}
+    return values.present(
         {
             "schemaVersion": RUNNER_SCHEMA,
             "provider": provider_name,
             "inputs": {**env, **inputs},
             "goal": spec.get("goal"),
-            "artifacts": _present(
-                {"logRetentionSeconds": seconds(_at(spec, "runtime", "logRetention"))}
+            "artifacts": values.present(
+                {"logRetentionSeconds": values.seconds(values.at(spec, "runtime", "logRetention"))}
             ),
             "providerSpec": {"outputArtifacts": provider.get("outputArtifacts") or []},
             "adapter": {"type": "exec" if is_exec else "codex-app-server", **settings},
@@ -361,7 +363,7 @@ def _exec(settings: JSON, provider: JSON) -> dict[str, JSON]:
     """The exec adapter's settings; what is absent is the provider's."""
     runner = provider.get("runner") or {}
     env = settings.get("env") or ()
-    return _present(
+    return values.present(
         {
             "binary": settings.get("binary") or runner.get("command"),
             "args": settings.get("args") or runner.get("args") or [],
@@ -374,41 +376,26 @@ def _exec(settings: JSON, provider: JSON) -> dict[str, JSON]:
 
 def _codex(settings: JSON) -> dict[str, JSON]:
     """The app server's settings; the runner counts its patience in milliseconds."""
-    patience = seconds(settings.get("bootstrapTimeout"))
+    patience = values.seconds(settings.get("bootstrapTimeout"))
     kept = {name: settings[name] for name in settings if name != "bootstrapTimeout"}
-    return _present({**kept, "bootstrapTimeoutMs": patience and patience * 1000})
+    return values.present({**kept, "bootstrapTimeoutMs": patience and patience * 1000})
 
 
 def _memory(memory: JSON) -> JSON:
     if memory is None:
         return None
     spec = memory.get("spec") or {}
-    return {"type": spec.get("type"), "connectionRef": _at(spec, "connection", "secretKeyRef")}
+    return {
+        "type": spec.get("type"),
+        "connectionRef": values.at(spec, "connection", "secretKeyRef"),
+    }
 
 
 def _backoff(given: JSON) -> Backoff:
     """An agent's backoff; what is absent is as documented there."""
     whole, chosen = Backoff(), given or {}
     return Backoff(
-        seconds(chosen.get("base")) or whole.base_seconds,
-        seconds(chosen.get("max")) or whole.max_seconds,
+        values.seconds(chosen.get("base")) or whole.base_seconds,
+        values.seconds(chosen.get("max")) or whole.max_seconds,
         chosen.get("jitterPercent", whole.jitter * 100) / 100,
     )
-
-
-def seconds(duration: JSON) -> int | None:
-    """The seconds of a duration such as ``1h30m``; None for what is none."""
-    return steps.seconds_of(duration) if isinstance(duration, str) else None
-
-
-def _present(fields: Mapping[str, JSON]) -> dict[str, JSON]:
-    return {name: value for name, value in fields.items() if value is not None}
-
-
-def _at(value: JSON, *names: str) -> Any:
-    """A value some members down; None where one of them is not there."""
-    for name in names:
-        if not isinstance(value, Mapping):
-            return None
-        value = value.get(name)
-    return value

@@ -1,8 +1,8 @@
 """The controller of AgentRuns against the same loop on controller-runtime and on kopf.
 
-``python -m tests.bench.bench_controllers --part peers`` starts a cluster on which Jobs run, lets
-each controller in turn carry out the same runs, and prints ratios. Exit code 1: ours does less than
-it should. Shell: processes.
+``python -m tests.bench.bench_controllers`` starts a cluster on which Jobs run, lets each controller
+in turn carry out the same runs, and prints ratios; then ours drains many runs through few slots.
+Exit code 1: ours does less than it should. Shell: processes.
 """
 
 import argparse
@@ -20,7 +20,7 @@ import rich.console
 import rich.table
 
 from controllers import devcluster, kube
-from tests.bench.controllers import load, peers
+from tests.bench.controllers import drain, load, peers
 
 # Ours to each: runs a second, and runs for a second of the controller's CPU.
 WANTED: Final = {"go": 1.0, "kopf": 5.0}
@@ -118,18 +118,50 @@ def peers_table(found: Mapping[str, list[Measured]]) -> tuple[rich.table.Table, 
     return table, short
 
 
+async def drained(number: int, submissions: int = drain.SUBMISSIONS) -> drain.Drained:
+    """Many waiting runs and few slots, in a cluster of its own."""
+    with (
+        tempfile.TemporaryDirectory() as scratch,
+        devcluster.Cluster(runs_jobs=True, tell=peers.tell) as cluster,
+    ):
+        return await drain.measure(cluster, number, submissions, pathlib.Path(scratch) / "log")
+
+
+def drain_report(found: drain.Drained) -> list[str]:
+    """What is short; prints what was measured."""
+    shown = (
+        ("admissions/s", found.admissions_a_second, ">=", 20.0),
+        ("writes/run", found.writes_a_run, "<=", 10.0),
+        ("p95 submit s", found.submit_p95_seconds, "<=", 0.5),
+        ("p95 reconcile delay s, below", found.delay_seconds, "<=", 1.0),
+        ("in flight at most", found.most_in_flight, "<=", float(drain.LIMITS.cluster)),
+        ("violations", len(found.violations), "<=", 0.0),
+    )
+    short = []
+    for name, value, sign, wanted in shown:
+        print(f"{name}: {value:.2f} (wanted {sign} {wanted:g})")  # noqa: T201 - output
+        if (value < wanted) if sign == ">=" else (value > wanted):
+            short.append(f"{name}: {value:.2f} of {wanted:g}")
+    return [*short, *found.violations[:10]]
+
+
 def main() -> int:
     """Measure, show tables, and say what is short."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--part", choices=["peers"], default="peers")
+    arguments.add_argument("--part", choices=["peers", "drain", "all"], default="all")
     arguments.add_argument("--rounds", type=int, default=3)
-    arguments.add_argument("--runs", type=int, default=200, help="a round")
+    arguments.add_argument("--runs", type=int, default=200, help="a round of the peers")
+    arguments.add_argument("--waiting", type=int, default=5000, help="runs that are drained")
     arguments.add_argument("--only", nargs="+", choices=[*peers.CONTROLLERS], default=None)
     given = arguments.parse_args()
-    names = given.only or [*peers.CONTROLLERS]
-    found = asyncio.run(against_peers(names, given.rounds, given.runs))
-    table, short = peers_table(found)
-    rich.console.Console(width=120).print(table)
+    short: list[str] = []
+    if given.part in {"peers", "all"}:
+        names = given.only or [*peers.CONTROLLERS]
+        found = asyncio.run(against_peers(names, given.rounds, given.runs))
+        table, short = peers_table(found)
+        rich.console.Console(width=120).print(table)
+    if given.part in {"drain", "all"}:
+        short += drain_report(asyncio.run(drained(given.waiting)))
     print(f"short: {'; '.join(short) or 'nothing'}")  # noqa: T201 - output
     return 1 if short else 0
 

@@ -94,3 +94,12 @@ def test_ours_and_the_peer_in_go_carry_out_the_same_runs() -> None:
     for (one,) in found.values():
         assert 6 <= one.writes_a_run <= 14
         assert one.runs_a_second > 0
+
+
+@pytest.mark.e2e
+def test_waiting_runs_drain_within_the_limits() -> None:
+    found = asyncio.run(bench_controllers.drained(30, 10))
+
+    assert () == found.violations
+    assert 0 < found.most_in_flight <= 30
+    assert 10 == len(found.submit_seconds)

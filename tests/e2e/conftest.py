@@ -12,6 +12,7 @@ import pytest
 
 import crds
 from controllers import devcluster, kube
+from controllers.agentctl import local
 
 COUNTER = itertools.count()
 
@@ -103,3 +104,12 @@ async def platform(server: WebhookServer) -> AsyncIterator[Platform]:
         await client.create(kube.NAMESPACES, body)
         # Stays: without a controller manager nothing would ever empty a deleted namespace.
         yield Platform(server.cluster, server, client, namespace)
+
+
+@pytest.fixture(scope="module")
+def served_cluster(
+    job_cluster: devcluster.Cluster, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[devcluster.Cluster]:
+    """A cluster in which Jobs run and the platform's API is served."""
+    with local.webhook_server(job_cluster, tmp_path_factory.mktemp("webhooks")):
+        yield job_cluster

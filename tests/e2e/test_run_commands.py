@@ -10,7 +10,7 @@ import pathlib
 import ssl
 import sys
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from typing import Any
 
 import aiohttp
@@ -20,7 +20,6 @@ from aiohttp import web
 
 from certs import authority
 from controllers import devcluster, kube
-from controllers.agentctl import local
 from controllers.devcluster import jobs
 from controllers.runs import naming, views
 from tests.support.run_platform import Place, new_place
@@ -138,26 +137,20 @@ async def is_blocked(place: Place, name: str) -> bool:
 ENDLESS = ("--runtime-config", behaving(seconds="never"))
 
 
-@pytest.fixture(scope="module")
-def cluster(
-    job_cluster: devcluster.Cluster, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[devcluster.Cluster]:
-    with local.webhook_server(job_cluster, tmp_path_factory.mktemp("webhooks")):
-        yield job_cluster
-
-
 @pytest_asyncio.fixture(scope="module")
-async def client(cluster: devcluster.Cluster) -> AsyncIterator[kube.Client]:
-    async with kube.Client.from_kubeconfig(cluster.admin_kubeconfig) as opened:
+async def client(served_cluster: devcluster.Cluster) -> AsyncIterator[kube.Client]:
+    async with kube.Client.from_kubeconfig(served_cluster.admin_kubeconfig) as opened:
         yield opened
 
 
 @pytest_asyncio.fixture(scope="module")
 async def world(
-    cluster: devcluster.Cluster, client: kube.Client, tmp_path_factory: pytest.TempPathFactory
+    served_cluster: devcluster.Cluster,
+    client: kube.Client,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[World]:
     """With a controller that lets each agent have one run in flight."""
-    place = await new_place(cluster, client, seconds="0.3")
+    place = await new_place(served_cluster, client, seconds="0.3")
     await place.agent()
     found = World(place, tmp_path_factory.mktemp("controller"))
     controller = await found.start("only", "--limit-agent", "1")
@@ -397,10 +390,12 @@ class Kubelet:
 
 @pytest_asyncio.fixture(scope="module")
 async def kubelet(
-    cluster: devcluster.Cluster, client: kube.Client, tmp_path_factory: pytest.TempPathFactory
+    served_cluster: devcluster.Cluster,
+    client: kube.Client,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> AsyncIterator[Kubelet]:
     """Logs of pods on the node that is not there."""
-    del cluster
+    del served_cluster
     now = dt.datetime.now(dt.UTC)
     pair = authority.issue_server(
         authority.new_authority("kubelets", now=now), ["127.0.0.1"], now=now
@@ -494,9 +489,9 @@ async def test_run_without_pods_shows_what_is_known(world: World) -> None:
 
 
 async def test_local_runs_have_their_logs_in_workspaces(
-    cluster: devcluster.Cluster, client: kube.Client, tmp_path: pathlib.Path
+    served_cluster: devcluster.Cluster, client: kube.Client, tmp_path: pathlib.Path
 ) -> None:
-    place = await new_place(cluster, client)
+    place = await new_place(served_cluster, client)
     script = {"binary": "/bin/sh", "args": ["-c", "echo begin; sleep 2; printf 'the end'"]}
     await place.make(
         views.PROVIDERS,
@@ -527,9 +522,9 @@ async def test_local_runs_have_their_logs_in_workspaces(
 
 
 async def test_replicas_stand_by_hand_over_and_end_when_the_lease_is_lost(
-    cluster: devcluster.Cluster, client: kube.Client, tmp_path: pathlib.Path
+    served_cluster: devcluster.Cluster, client: kube.Client, tmp_path: pathlib.Path
 ) -> None:
-    world = World(await new_place(cluster, client), tmp_path)
+    world = World(await new_place(served_cluster, client), tmp_path)
     first = await world.start("first")
     await eventually(first.leads)
     second = await world.start("second")

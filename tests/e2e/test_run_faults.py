@@ -1,12 +1,11 @@
 """Short versions of `make prove-faults` and `make prove-limits`: the same comes of it all."""
 
 import pathlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import pytest
 
 from controllers import devcluster, kube
-from controllers.agentctl import local
 from tests.bench import prove_limits
 from tests.support import run_invariants, run_sweeps
 from tests.support.fault_proxy import Proxy
@@ -17,21 +16,13 @@ from tests.support.run_sweeps import Bench
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture(scope="module")
-def cluster(
-    job_cluster: devcluster.Cluster, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[devcluster.Cluster]:
-    with local.webhook_server(job_cluster, tmp_path_factory.mktemp("webhooks")):
-        yield job_cluster
-
-
 @pytest.fixture
-async def bench(cluster: devcluster.Cluster, tmp_path: pathlib.Path) -> AsyncIterator[Bench]:
+async def bench(served_cluster: devcluster.Cluster, tmp_path: pathlib.Path) -> AsyncIterator[Bench]:
     async with (
-        kube.Client.from_kubeconfig(cluster.admin_kubeconfig) as client,
-        Proxy(cluster.admin_kubeconfig) as proxy,
+        kube.Client.from_kubeconfig(served_cluster.admin_kubeconfig) as client,
+        Proxy(served_cluster.admin_kubeconfig) as proxy,
     ):
-        yield Bench(cluster, client, proxy, tmp_path)
+        yield Bench(served_cluster, client, proxy, tmp_path)
 
 
 # The ledger, the claim, a Job, a status: points of a golden run of about 35 writes.

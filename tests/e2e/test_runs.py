@@ -2,14 +2,12 @@
 
 import asyncio
 import json
-import pathlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
 from controllers import devcluster, kube, ledger
-from controllers.agentctl import local
 from controllers.runs import naming, views
 from tests.support import run_platform
 from tests.support.run_platform import Place, new_manager, new_place, running
@@ -17,29 +15,20 @@ from tests.support.run_platform import Place, new_manager, new_place, running
 pytestmark = pytest.mark.e2e
 
 
-@pytest.fixture(scope="module")
-def cluster(
-    job_cluster: devcluster.Cluster, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[devcluster.Cluster]:
-    folder: pathlib.Path = tmp_path_factory.mktemp("webhooks")
-    with local.webhook_server(job_cluster, folder):
-        yield job_cluster
-
-
 @pytest.fixture
-async def client(cluster: devcluster.Cluster) -> AsyncIterator[kube.Client]:
-    async with kube.Client.from_kubeconfig(cluster.admin_kubeconfig) as opened:
+async def client(served_cluster: devcluster.Cluster) -> AsyncIterator[kube.Client]:
+    async with kube.Client.from_kubeconfig(served_cluster.admin_kubeconfig) as opened:
         yield opened
 
 
 @pytest.fixture
-async def place(cluster: devcluster.Cluster, client: kube.Client) -> Place:
-    return await new_place(cluster, client, seconds="0.3")
+async def place(served_cluster: devcluster.Cluster, client: kube.Client) -> Place:
+    return await new_place(served_cluster, client, seconds="0.3")
 
 
 @pytest.fixture
-async def endless(cluster: devcluster.Cluster, client: kube.Client) -> Place:
-    return await new_place(cluster, client, seconds="never")
+async def endless(served_cluster: devcluster.Cluster, client: kube.Client) -> Place:
+    return await new_place(served_cluster, client, seconds="never")
 
 
 def conditions(status: kube.JSON) -> dict[str, str]:
@@ -89,10 +78,10 @@ async def test_run_becomes_a_job_and_succeeds(place: Place) -> None:
 
 
 async def test_agent_that_fails_is_tried_again_as_its_agent_says(
-    cluster: devcluster.Cluster, client: kube.Client
+    served_cluster: devcluster.Cluster, client: kube.Client
 ) -> None:
     report = json.dumps({"status": "failed", "exitCode": 3, "error": "the tests fail"})
-    place = await new_place(cluster, client, seconds="0.1", exit_code="3", message=report)
+    place = await new_place(served_cluster, client, seconds="0.1", exit_code="3", message=report)
     backoff = {"base": "1s", "max": "1s", "jitterPercent": 0}
     await place.agent(runDefaults={"retry": {"limit": 1, "backoff": backoff}})
     async with running(new_manager(place)):
@@ -228,10 +217,10 @@ async def test_steps_run_one_after_the_other(place: Place) -> None:
 
 
 async def test_step_is_repeated_while_its_condition_holds(
-    cluster: devcluster.Cluster, client: kube.Client
+    served_cluster: devcluster.Cluster, client: kube.Client
 ) -> None:
     report = json.dumps({"status": "succeeded", "exitCode": 0, "loopControl": {"left": 3}})
-    place = await new_place(cluster, client, seconds="0.1", message=report)
+    place = await new_place(served_cluster, client, seconds="0.1", message=report)
     await place.agent()
     loop = {"maxIterations": 5, "while": {"cel": "iteration < control.left"}}
     steps = [{"name": "implement", "loop": loop}]

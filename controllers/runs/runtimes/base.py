@@ -35,6 +35,11 @@ class Code(enum.StrEnum):
     DENIED = "Denied"
     """It may not be done: RBAC, an admission webhook, credentials, a forbidden address."""
 
+    @property
+    def may_pass(self) -> bool:
+        """Whether to try again may help."""
+        return self in {Code.RETRYABLE, Code.QUOTA}
+
 
 class RuntimeFault(Exception):  # noqa: N818 - an error has its Code; this carries one
     """A call of a runtime failed; its reader is the machine, which decides by the code.
@@ -162,6 +167,11 @@ class Progress:
     ref: Ref | None = None
     workflow: Mapping[str, JSON] | None = None
     look_again_seconds: float | None = None
+
+    @property
+    def may_help_again(self) -> bool:
+        """Whether another attempt may help; it may where nobody says what the failure means."""
+        return self.code is None or self.code.may_pass
 
 
 class Runtime(Protocol):

@@ -4,7 +4,7 @@ A Job's name follows from the key, so that two submissions make one; and what is
 name taken, by a suspended Job or by a tombstone, so that a late submission cannot start it.
 """
 
-import datetime as dt
+import dataclasses
 from typing import Final
 
 from controllers import kube
@@ -63,15 +63,7 @@ class JobRuntime:
                 f"expected Job {work.namespace}/{naming.of_key(key)} to be free or this run's, "
                 "got another's",
             )
-        ref = self.ref(key, work)
-        return Ref(
-            type=ref.type,
-            key=key,
-            work=work,
-            name=ref.name,
-            namespace=ref.namespace,
-            uid=found["metadata"]["uid"],
-        )
+        return dataclasses.replace(self.ref(key, work), uid=found["metadata"]["uid"])
 
     async def status(self, ref: Ref) -> Progress:
         """What the Job's status says; once it has ended, what its pod's runner reported."""
@@ -86,9 +78,9 @@ class JobRuntime:
                 message=message,
                 code=Code.RETRYABLE,
             )
-        ending = _ending(job)
+        ending = job.ending
         if ending is None:
-            return Progress(stage=_stage(job), started=_time(job.status.start_time))
+            return Progress(stage=_stage(job), started=kube.time_of(job.status.start_time))
         return _ended(job, ending, await self._report(ref))
 
     async def cancel(self, ref: Ref) -> None:
@@ -101,7 +93,7 @@ class JobRuntime:
                     body = job_objects.tombstone(ref.name, ref.namespace, uid)
                     await self._create_once(views.JOBS, body)
                     continue
-                if job.spec.suspend or _ending(job) is not None:
+                if job.spec.suspend or job.ending is not None:
                     return
                 await self._client.patch(
                     views.JOBS,
@@ -166,14 +158,6 @@ def _code(error: kube.KubeError) -> Code:
 # ------------------------------------------------------------------------------ what a Job says
 
 
-def _ending(job: views.Job) -> views.JobCondition | None:
-    """The condition that says that it has ended, pods and all."""
-    for one in job.status.conditions:
-        if one.type in {"Complete", "Failed"} and one.status == "True":
-            return one
-    return None
-
-
 def _stage(job: views.Job) -> Stage:
     status = job.status
     if job.spec.suspend:
@@ -202,8 +186,8 @@ def _ended(job: views.Job, ending: views.JobCondition, report: kube.JSON | None)
         reason=reason,
         message=message,
         code=code,
-        started=_time(job.status.start_time),
-        ended=_time(job.status.completion_time or ending.last_transition_time),
+        started=kube.time_of(job.status.start_time),
+        ended=kube.time_of(job.status.completion_time or ending.last_transition_time),
         runner=report,
         artifacts=reports.artifacts(report),
     )
@@ -226,7 +210,3 @@ def _told(ended: kube.JSON) -> kube.JSON:
         "finishedAt": ended.get("finishedAt"),
     }
     return {name: value for name, value in known.items() if value is not None}
-
-
-def _time(text: str) -> dt.datetime | None:
-    return dt.datetime.fromisoformat(text) if text else None

@@ -7,7 +7,7 @@ from typing import Any, Final
 import msgspec
 
 from controllers.runner import templates
-from controllers.runs import naming, work
+from controllers.runs import naming, values, views
 from controllers.runs.runtimes.base import JSON, Code, Key, RuntimeFault, Work
 
 ROOT: Final = "/workspace"
@@ -48,14 +48,14 @@ def job(key: Key, piece: Work, defaults: Defaults) -> dict[str, JSON]:
     runtime = piece.spec.get("runtime") or {}
     extra = runtime.get("extraConfig") or {}
     labels = _labels(piece)
-    ttl = work.seconds(runtime.get("jobTTL"))
+    ttl = values.seconds(runtime.get("jobTTL"))
     deadline = piece.timeout_seconds
     spec = {
         "backoffLimit": runtime.get("backoffLimit") or 0,
         "ttlSecondsAfterFinished": _ttl_seconds(ttl),
         "activeDeadlineSeconds": int(deadline) + DEADLINE_SLACK_SECONDS if deadline else None,
         "template": {
-            "metadata": _present(
+            "metadata": values.present(
                 {"labels": labels, "annotations": _texts(extra.get("podAnnotations")) or None}
             ),
             "spec": _pod(key, piece, defaults),
@@ -65,7 +65,7 @@ def job(key: Key, piece: Work, defaults: Defaults) -> dict[str, JSON]:
         "apiVersion": "batch/v1",
         "kind": "Job",
         "metadata": {**_metadata(key, piece), "labels": labels},
-        "spec": _present(spec),
+        "spec": values.present(spec),
     }
 
 
@@ -122,10 +122,7 @@ def _metadata(key: Key, piece: Work) -> dict[str, JSON]:
         "annotations": {naming.KEY_ANNOTATION: key},
         "ownerReferences": [
             {
-                "apiVersion": f"{naming.GROUP}/v1beta1",
-                "kind": "AgentRun",
-                "name": piece.run,
-                "uid": piece.uid,
+                **views.owner(piece.run, piece.uid),
                 "controller": True,
                 "blockOwnerDeletion": True,
             }
@@ -164,7 +161,7 @@ def _pod(key: Key, piece: Work, defaults: Defaults) -> dict[str, JSON]:
         *("nodeSelector", "tolerations", "affinity", "topologySpreadConstraints"),
         *("securityContext", "priorityClassName", "schedulerName", "imagePullSecrets"),
     )
-    return _present(
+    return values.present(
         {
             **{name: given.get(name) for name in taken},
             "restartPolicy": "Never",
@@ -179,7 +176,7 @@ def _container(piece: Work, defaults: Defaults) -> dict[str, JSON]:
     runner = piece.provider.get("runner") or {}
     scope = piece.runner_json
     secrets = piece.spec.get("secretRefs") or ()
-    return _present(
+    return values.present(
         {
             "name": CONTAINER,
             "image": _image(piece, defaults),
@@ -318,7 +315,7 @@ def _own_volume(one: Mapping[str, JSON]) -> tuple[dict[str, JSON], list[dict[str
     arms = ("emptyDir", "persistentVolumeClaim", "secret")
     source = {arm: one[arm] for arm in arms if one.get(arm) is not None}
     mount = {"name": name, "mountPath": one["mountPath"], "readOnly": one.get("readOnly")}
-    return {"name": name, **source}, [_present(mount)]
+    return {"name": name, **source}, [values.present(mount)]
 
 
 def _json(value: JSON) -> str:
@@ -329,7 +326,3 @@ def _texts(value: JSON) -> dict[str, str]:
     """The texts of a free-form object, where it is one."""
     items = value.items() if isinstance(value, Mapping) else ()
     return {name: text for name, text in items if isinstance(text, str)}
-
-
-def _present(fields: Mapping[str, JSON]) -> dict[str, JSON]:
-    return {name: value for name, value in fields.items() if value is not None}

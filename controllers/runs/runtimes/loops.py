@@ -8,7 +8,6 @@ from cel_expr_python import cel  # type: ignore[import-untyped] # no py.typed
 
 from controllers.runs.runtimes.base import JSON
 
-STOP: Final = "Stop"
 FAIL: Final = "Fail"
 
 

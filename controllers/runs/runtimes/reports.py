@@ -9,8 +9,6 @@ import msgspec
 
 from controllers.runs.runtimes.base import JSON
 
-# The kubelet cuts termination messages there (core/v1 MaxContainerTerminationMessageLength).
-MOST_BYTES: Final = 4096
 MOST_ARTIFACTS: Final = 50
 _MOST_URL: Final = 2048
 _MOST_TEXT: Final = 1024

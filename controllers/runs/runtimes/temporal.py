@@ -14,7 +14,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 from controllers.kube import clocks
-from controllers.runs import naming, work
+from controllers.runs import naming, values
 from controllers.runs.runtimes import egress, reports
 from controllers.runs.runtimes.base import (
     GRACE_SECONDS,
@@ -320,7 +320,7 @@ def _timeouts(piece: Work, *, is_tombstone: bool) -> dict[str, Any]:
     if is_tombstone:
         return {"start_delay": _NEVER}
     given = _config(piece).get("timeouts") or {}
-    found = {f"{name}_timeout": work.seconds(given.get(name)) for name in given}
+    found = {f"{name}_timeout": values.seconds(given.get(name)) for name in given}
     if piece.timeout_seconds and not found.get("execution_timeout"):
         found["execution_timeout"] = int(piece.timeout_seconds) + _SLACK_SECONDS
     return {name: dt.timedelta(seconds=value) for name, value in found.items() if value}

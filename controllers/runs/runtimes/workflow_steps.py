@@ -9,10 +9,11 @@ import datetime as dt
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from controllers import kube
+from controllers.runs import values
 from controllers.runs.retries import Backoff
 from controllers.runs.runtimes import loops, reports
-from controllers.runs.runtimes.base import JSON, Code, Key, Progress, Stage
-from schemagen.versions import steps as durations
+from controllers.runs.runtimes.base import JSON, Key, Progress, Stage
 
 PENDING: Final = "Pending"
 RUNNING: Final = "Running"
@@ -22,7 +23,6 @@ FAILED: Final = "Failed"
 # Of an endless loop, the last ones are listed.
 MOST_ITERATIONS: Final = 20
 LOST: Final = "The work of the attempt went away."
-_TRY_AGAIN: Final = frozenset({Code.RETRYABLE, Code.QUOTA, None})
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -217,18 +217,18 @@ class _Turn:
     ) -> dict[str, JSON]:
         message = "The attempt took too long." if is_late else progress.message or progress.reason
         attempt = status["attempt"]
-        if attempt > step.retries or progress.code not in _TRY_AGAIN:
+        if attempt > step.retries or not progress.may_help_again:
             return self._moved(status, FAILED, message)
         pause = dt.timedelta(seconds=step.backoff.seconds(attempt, self.dice))
         moved = self._moved(status, RETRYING, message)
-        return {**moved, "nextRetryTime": time_text(self.now + pause)}
+        return {**moved, "nextRetryTime": kube.time_text(self.now + pause)}
 
     def _moved(self, status: JSON, phase: str, message: str) -> dict[str, JSON]:
         """A step in another phase."""
         moved = {**status, "phase": phase, "message": message or None}
-        moved["lastTransitionTime"] = time_text(self.now)
+        moved["lastTransitionTime"] = kube.time_text(self.now)
         if phase in {SUCCEEDED, FAILED}:
-            moved["completionTime"] = time_text(self.now)
+            moved["completionTime"] = kube.time_text(self.now)
         return {name: value for name, value in moved.items() if value is not None}
 
     def started(self, index: int, status: JSON) -> dict[str, JSON]:
@@ -237,7 +237,7 @@ class _Turn:
         moved = {
             **self._moved(status, RUNNING, ""),
             "attempt": attempt,
-            "startTime": time_text(self.now),
+            "startTime": kube.time_text(self.now),
         }
         moved.pop("nextRetryTime", None)
         self.start.append(_piece(index, moved))
@@ -249,7 +249,7 @@ def _start(turn: _Turn, statuses: list[dict[str, JSON]], parallelism: int) -> No
     running = sum(one["phase"] == RUNNING for one in statuses)
     for index, status in enumerate(statuses):
         if status["phase"] == RETRYING:
-            due = _time(status["nextRetryTime"])
+            due = dt.datetime.fromisoformat(status["nextRetryTime"])
             if due > turn.now:
                 turn.instants.append(due)
                 running += 1
@@ -280,7 +280,7 @@ def _decided(
     is_same = known.get("phase") == phase and since
     written: dict[str, JSON] = {
         "phase": phase,
-        "lastTransitionTime": since if is_same else time_text(turn.now),
+        "lastTransitionTime": since if is_same else kube.time_text(turn.now),
         "steps": statuses,
     }
     decision = Decision(
@@ -315,12 +315,12 @@ def _over(decision: Decision, statuses: list[dict[str, JSON]]) -> Decision:
 
 def _step(given: Mapping[str, JSON]) -> Step:
     retry = given.get("retry") or {}
-    base = _seconds((retry.get("backoff") or {}).get("base"))
+    base = values.seconds((retry.get("backoff") or {}).get("base"))
     return Step(
         name=given["name"],
         retries=retry.get("limit") or 0,
         backoff=Backoff() if base is None else Backoff(base_seconds=base),
-        timeout_seconds=_seconds(given.get("timeout")) or None,
+        timeout_seconds=values.seconds(given.get("timeout")) or None,
         loop=given.get("loop"),
     )
 
@@ -343,7 +343,7 @@ def _iterated(
         "phase": SUCCEEDED,
         "attempts": status["attempt"],
         "startTime": status.get("startTime"),
-        "completionTime": time_text(now),
+        "completionTime": kube.time_text(now),
         "jobRef": status.get("jobRef"),
     }
     listed = [*(known.get("iterations") or ()), {k: v for k, v in one.items() if v is not None}]
@@ -363,17 +363,6 @@ def _iterated(
 def _deadline(step: Step, status: JSON) -> dt.datetime | None:
     if step.timeout_seconds is None or not status.get("startTime"):
         return None
-    return _time(status["startTime"]) + dt.timedelta(seconds=step.timeout_seconds)
-
-
-def _seconds(duration: JSON) -> float | None:
-    return durations.seconds_of(duration) if isinstance(duration, str) else None
-
-
-def _time(text: str) -> dt.datetime:
-    return dt.datetime.fromisoformat(text)
-
-
-def time_text(when: dt.datetime) -> str:
-    """An instant as Kubernetes' Time."""
-    return when.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return dt.datetime.fromisoformat(status["startTime"]) + dt.timedelta(
+        seconds=step.timeout_seconds
+    )

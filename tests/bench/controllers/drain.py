@@ -57,7 +57,9 @@ class Drained:
         return statistics.quantiles(self.submit_seconds, n=20)[-1]
 
 
-async def measure(cluster: devcluster.Cluster, number: int, log: pathlib.Path) -> Drained:
+async def measure(
+    cluster: devcluster.Cluster, number: int, submissions: int, log: pathlib.Path
+) -> Drained:
     """Drain so many runs, then submit a few with twice as many stored."""
     async with kube.Client.from_kubeconfig(
         cluster.admin_kubeconfig, user_agent="load", on_warning=lambda _: None
@@ -82,7 +84,7 @@ async def measure(cluster: devcluster.Cluster, number: int, log: pathlib.Path) -
                 )
                 await _until_quiet(client, namespace, suspended)
                 first = await program.metrics()
-                submitted = await _submissions(client, namespace)
+                submitted = await _submissions(client, namespace, submissions)
                 last = await program.metrics()
     writes = load.difference(after, before, load.WRITES)
     count = Count()
@@ -94,7 +96,7 @@ async def measure(cluster: devcluster.Cluster, number: int, log: pathlib.Path) -
         (sum(writes.values()) - others) / number,
         tuple(submitted),
         delay_seconds(first, last),
-        2 * number + SUBMISSIONS,
+        2 * number + submissions,
     )
 
 
@@ -135,7 +137,7 @@ async def _until(client: kube.Client, namespace: str, fields: str, number: int) 
             await asyncio.sleep(2)
 
 
-async def _submissions(client: kube.Client, namespace: str) -> list[float]:
+async def _submissions(client: kube.Client, namespace: str, number: int) -> list[float]:
     """How long it takes from a run's creation to its Job's, one run after the other."""
     started: dict[str, float] = {}
     found: list[float] = []
@@ -148,12 +150,12 @@ async def _submissions(client: kube.Client, namespace: str) -> list[float]:
                 uid = event.object["metadata"].get("labels", {}).get(naming.RUN_LABEL)
                 if event.type == "ADDED" and uid in started:
                     found.append(time.perf_counter() - started.pop(uid))
-                    if len(found) == SUBMISSIONS:
+                    if len(found) == number:
                         done.set()
                         return
 
         watching = asyncio.create_task(watch())
-        for name in load.names("submit", SUBMISSIONS):
+        for name in load.names("submit", number):
             began = time.perf_counter()
             created = await client.create(views.RUNS, peers.agent_run(name, namespace))
             started[created["metadata"]["uid"]] = began

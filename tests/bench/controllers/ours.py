@@ -12,16 +12,14 @@ import cProfile
 import os
 import pathlib
 import signal
-import socket
 import time
-from collections.abc import AsyncIterator
 from typing import Final
 
 import uvloop
-from aiohttp import web
 
 from controllers import kube, ledger, manager
 from controllers.runs.runtimes import job, job_objects
+from webhooks import probes
 
 MOST: Final = 100
 
@@ -42,29 +40,11 @@ async def work(kubeconfig: pathlib.Path, options: manager.Options) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
         while not replica.elector.leads and not working.done():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.05)
-        async with showing(replica) as url:
-            print(f"serving {options.namespace} {url}", flush=True)  # noqa: T201 - output
+        shown = probes.listening("127.0.0.1", 0, replica.metrics.registry, lambda: "")
+        async with shown as url:
+            print(f"serving {options.namespace} {url}/metrics", flush=True)  # noqa: T201 - output
             with contextlib.suppress(asyncio.CancelledError):
                 await working
-
-
-@contextlib.asynccontextmanager
-async def showing(replica: manager.Manager) -> AsyncIterator[str]:
-    """Show what a replica counts; the value is where."""
-
-    async def metrics(_: web.Request) -> web.Response:
-        return web.Response(body=replica.metrics.text())
-
-    app = web.Application()
-    app.add_routes([web.get("/metrics", metrics)])
-    runner = web.AppRunner(app)
-    await runner.setup()
-    try:
-        with socket.create_server(("127.0.0.1", 0)) as listening:
-            await web.SockSite(runner, listening).start()
-            yield f"http://127.0.0.1:{listening.getsockname()[1]}/metrics"
-    finally:
-        await runner.cleanup()
 
 
 def main() -> None:

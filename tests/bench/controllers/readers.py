@@ -83,7 +83,7 @@ async def aio(url: str, count: int) -> dict[str, float]:
         objects = client.CustomObjectsApi(api)
         async with watch.Watch() as watching:  # type: ignore[no-untyped-call] # has no types
             async for _ in watching.stream(
-                objects.list_cluster_custom_object, views.GROUP, "v1beta1", "agentruns"
+                objects.list_cluster_custom_object, views.RUNS.group, "v1beta1", "agentruns"
             ):
                 counter.count()
                 if counter.done.is_set():

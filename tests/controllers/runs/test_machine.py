@@ -8,8 +8,8 @@ from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from controllers.runs import machine, statuses, work
-from controllers.runs.machine import Claim, Do, Fault
-from controllers.runs.runtimes.base import Code, Progress, Stage
+from controllers.runs.machine import Claim, Do
+from controllers.runs.runtimes.base import Code, Progress, RuntimeFault, Stage
 from controllers.runs.words import EventReason, Phase, Reason
 from crds import hub
 from tests.support.run_world import NOW, World, observed, related, run
@@ -272,12 +272,12 @@ def test_run_that_was_changed_after_it_was_accepted_fails() -> None:
 @pytest.mark.parametrize(
     ("fault", "phase", "reason"),
     [
-        (Fault(Code.RETRYABLE, "no answer"), "Pending", "Retrying"),
-        (Fault(Code.QUOTA, "exceeded quota"), "Pending", "QuotaExceeded"),
+        (RuntimeFault(Code.RETRYABLE, "no answer"), "Pending", "Retrying"),
+        (RuntimeFault(Code.QUOTA, "exceeded quota"), "Pending", "QuotaExceeded"),
     ],
 )
 def test_submission_that_may_work_later_keeps_the_slot_and_is_tried_again(
-    fault: Fault, phase: str, reason: str
+    fault: RuntimeFault, phase: str, reason: str
 ) -> None:
     plan = machine.reconcile(observed(run(), has_slot=True, fault=fault), NOW)
 
@@ -296,14 +296,14 @@ def test_pauses_between_submissions_double() -> None:
     )
 
     plan = machine.reconcile(
-        observed(failed, has_slot=True, fault=Fault(Code.RETRYABLE, "no answer")), NOW
+        observed(failed, has_slot=True, fault=RuntimeFault(Code.RETRYABLE, "no answer")), NOW
     )
 
     assert 40.0 == plan.look_again_seconds
 
 
 def test_submission_that_never_works_is_buried_before_the_slot_is_freed() -> None:
-    fault = Fault(Code.DENIED, "jobs.batch is forbidden")
+    fault = RuntimeFault(Code.DENIED, "jobs.batch is forbidden")
     first = observed(run(), has_slot=True, fault=fault)
     buried = observed(run(), has_slot=True, fault=fault, progress=Progress(stage=Stage.CANCELLED))
     freed = observed(run(), fault=fault, progress=Progress(stage=Stage.CANCELLED))

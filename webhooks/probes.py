@@ -1,44 +1,27 @@
-"""The listener of a controller for kubelets and Prometheus. Shell: a socket."""
+"""The listener for kubelets and Prometheus, apart from what does the work. Shell: a socket."""
 
 import contextlib
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 
 import prometheus_client
 from aiohttp import web
-from prometheus_client import core, registry
-
-from controllers import manager
-from controllers.runs import metrics
-
-
-class Depth(registry.Collector):
-    """How much a controller has before it, beside what it counts itself."""
-
-    def __init__(self, watched: manager.Manager) -> None:
-        self._manager = watched
-
-    def collect(self) -> Iterator[core.Metric]:
-        """The number as it is now."""
-        depth = core.GaugeMetricFamily(
-            "workqueue_depth", "Runs that are to be looked at.", labels=["name"]
-        )
-        depth.add_metric([metrics.CONTROLLER], len(self._manager.queue))
-        yield depth
 
 
 @contextlib.asynccontextmanager
 async def listening(
-    host: str, port: int, watched: manager.Manager, unready: Callable[[], str]
+    host: str,
+    port: int,
+    registry: prometheus_client.CollectorRegistry,
+    unready: Callable[[], str],
 ) -> AsyncIterator[str]:
     """Serve ``/livez``, ``/readyz`` and ``/metrics`` inside the context; its value: where.
 
     Args:
         host: Address to listen on.
         port: 0 takes a free one.
-        watched: Whose metrics.
+        registry: What is counted.
         unready: Why this process is not ready; empty if it is.
     """
-    watched.metrics.registry.register(Depth(watched))
 
     async def livez(_: web.Request) -> web.Response:
         return web.Response(text="ok\n")
@@ -49,7 +32,7 @@ async def listening(
 
     async def shown(_: web.Request) -> web.Response:
         return web.Response(
-            body=watched.metrics.text(),
+            body=prometheus_client.generate_latest(registry),
             headers={"Content-Type": prometheus_client.CONTENT_TYPE_LATEST},
         )
 
