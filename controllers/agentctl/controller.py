@@ -20,7 +20,7 @@ from controllers.runs.archive import FileArchive
 from controllers.runs.caches import Caches
 from controllers.runs.interpreter import MANAGER
 from controllers.runs.runtimes.base import Runtime
-from webhooks import probes, worker
+from webhooks import probes, process, worker
 
 ALL: Final = "all"
 """Every namespace, as ``--namespace`` says it."""
@@ -86,6 +86,7 @@ def run(cluster: session.Cluster, settings: Settings) -> Exit:
     def act() -> Exit:
         options = settings.options()
         journal.begin(settings.log_level)
+        process.allow_deep_json()
         return uvloop.run(_replica(cluster, settings, options))
 
     return session.attempt(act)

@@ -134,6 +134,7 @@ class Decoder(Generic[T]):
         Raises:
             ApiError: An ERROR event: GoneError where the resourceVersion is too old.
             AnswerError: The line is no event of such objects.
+            RecursionError: The object is nested more deeply than this process reads.
         """
         try:
             found = self._line.decode(line)
@@ -160,7 +161,7 @@ class Decoder(Generic[T]):
         """
         try:
             found = self._page.decode(body)
-        except msgspec.MsgspecError as error:
+        except (msgspec.MsgspecError, RecursionError) as error:
             raise _unexpected(error, "a list", body, request) from error
         metadata = found.metadata
         return Page(found.items or (), metadata.resource_version, metadata.continuation)

@@ -121,7 +121,7 @@ class Reflector(Generic[T]):
         lines = self._client.lines(request, silence_seconds=self._silence_seconds)
         async with contextlib.aclosing(lines):
             async for line in lines:
-                seen = self._decoder.event(line, str(request))
+                seen = self._event(line, str(request))
                 if seen is None:
                     continue
                 if seen.object is not None and seen.type == "DELETED":
@@ -173,10 +173,22 @@ class Reflector(Generic[T]):
         has_come = False
         async for line in lines:
             has_come = True
-            seen = self._decoder.event(line, request)
+            seen = self._event(line, request)
             if seen is not None:
                 self._take(seen)
         return has_come
+
+    def _event(self, line: bytes, request: str) -> Seen[T] | None:
+        """Read an event; None for what is passed over.
+
+        Whoever may create an object that is too deep to read must not keep all others from being
+        followed. `sys.setrecursionlimit` says what is too deep.
+        """
+        try:
+            return self._decoder.event(line, request)
+        except RecursionError:
+            _log.warning("%s: an object that is nested too deeply is passed over", request)
+            return None
 
     def _replace(self, items: tuple[T, ...], resource_version: str) -> None:
         changes = self._store.replace(items, resource_version=resource_version)

@@ -3,10 +3,12 @@
 import asyncio
 import contextlib
 import json
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import msgspec
+import pytest
 from aiohttp import web
 
 from controllers import kube
@@ -204,6 +206,23 @@ async def test_list_of_a_restored_backup_is_the_truth(
 
     async with following(await pretending(script.answer), things) as found:
         await found.until(("a", None, 2), ("b", None, 1), ("b", 1, None), ("a", 2, 1), ("a", 1, 3))
+
+
+async def test_object_that_is_too_deep_keeps_no_other_from_being_followed(
+    pretending: Pretending, things: kube.Resource, caplog: pytest.LogCaptureFixture
+) -> None:
+    levels = sys.getrecursionlimit() * 2
+    deep = b'{"type":"ADDED","object":{"metadata":{"name":"deep","resourceVersion":"4"},"spec":'
+    deep += b'{"a":' * levels + b"1" + b"}" * levels + b"}}\n"
+    script = Script(
+        initial=[[line("ADDED", "a", 3, 1), deep, SYNCED]],
+        v5=[[deep, line("ADDED", "b", 6, 1)]],
+    )
+
+    async with following(await pretending(script.answer), things) as found:
+        await found.until(("a", None, 1), ("b", None, 1))
+
+    assert "nested too deeply" in caplog.text
 
 
 async def test_silent_watch_is_begun_anew_where_it_was(
