@@ -54,7 +54,8 @@ def test_next_step(state: State, seen: View, step: rotation.Step) -> None:
 def test_interleavings_break_nothing() -> None:
     found = rotation_model.explore(rotation_model.Shell(), most_states=20_000)
 
-    assert ((), 20_000) == (found.violation, found.states)
+    assert not found.violation
+    assert found.states >= 20_000  # the last world may have several successors
 
 
 def test_model_finds_a_leaf_that_is_signed_before_its_authority_is_published() -> None:
