@@ -100,6 +100,9 @@ class Page(NamedTuple, Generic[T]):
     continuation: str
 
 
+_CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
+
+
 class _Line(msgspec.Struct, frozen=True):
     type: str
     object: msgspec.Raw
@@ -119,6 +122,9 @@ class Decoder(Generic[T]):
 
     def __init__(self, view: type[T]) -> None:
         self._line = msgspec.json.Decoder(_Line)
+        self._event: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
+            msgspec.defstruct("_Event", [("type", str), ("object", view)])
+        )
         self._bookmark = msgspec.json.Decoder(_Bookmark)
         self._object = msgspec.json.Decoder(view)
         self._page: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
@@ -136,6 +142,12 @@ class Decoder(Generic[T]):
             AnswerError: The line is no event of such objects.
             RecursionError: The object is nested more deeply than this process reads.
         """
+        try:
+            event = self._event.decode(line)
+        except msgspec.MsgspecError:
+            event = None
+        if event is not None and event.type in _CHANGES:
+            return Seen(event.type, event.object, event.object.metadata.resource_version)
         try:
             found = self._line.decode(line)
             match found.type:

@@ -19,7 +19,7 @@ class Store(Generic[T]):
     def __init__(self, indexers: Mapping[str, Indexer[T]] | None = None) -> None:
         self._objects: dict[Key, T] = {}
         self._indexers = dict(indexers or {})
-        self._indexes: dict[str, dict[str, dict[Key, T]]] = {name: {} for name in self._indexers}
+        self._indexes: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in self._indexers}
         self._version = 0
         self._waiting: list[tuple[int, asyncio.Future[None]]] = []
 
@@ -35,12 +35,15 @@ class Store(Generic[T]):
 
     def by(self, index: str, value: str) -> tuple[T, ...]:
         """The objects in which an indexer found a value."""
-        return tuple(self._indexes[index].get(value, {}).values())
+        return tuple(self._objects[key] for key in self._indexes[index].get(value, ()))
 
     def put(self, value: T) -> Change[T] | None:
         """Take in an object; what changed, or None for one that is not newer than the known one."""
-        before = self._objects.get(value.key)
-        return self._set(value) if before is None or _is_newer(value, before) else None
+        key = value.key
+        before = self._objects.get(key)
+        if before is not None and not _is_newer(value, before):
+            return None
+        return self._set(key, before, value)
 
     def drop(self, key: Key) -> Change[T] | None:
         """Forget an object; None where it was not known."""
@@ -66,7 +69,7 @@ class Store(Generic[T]):
         fresh = {value.key: value for value in values}
         gone = [self.drop(key) for key in [*self._objects] if key not in fresh and key not in ahead]
         put = [
-            self._set(value)
+            self._set(key, self._objects.get(key), value)
             for key, value in fresh.items()
             # By what they say: one version may say two things in two histories.
             if key not in ahead and value != self._objects.get(key)
@@ -76,8 +79,11 @@ class Store(Generic[T]):
 
     def reached(self, resource_version: str) -> None:
         """Note how far the collection was followed, and wake who waited for that."""
-        self._version = max(self._version, _number(resource_version))
-        self._wake(lambda wanted: wanted <= self._version)
+        version = _number(resource_version)
+        if version > self._version:
+            self._version = version
+            if self._waiting:
+                self._wake(lambda wanted: wanted <= version)
 
     async def wait_for(self, resource_version: str) -> None:
         """Wait until what was written at a resourceVersion has been seen: read your own writes.
@@ -100,25 +106,33 @@ class Store(Generic[T]):
             elif not future.done():
                 future.set_result(None)
 
-    def _set(self, value: T) -> Change[T]:
-        key, before = value.key, self._objects.get(value.key)
-        self._unindex(key, before)
+    def _set(self, key: Key, before: T | None, value: T) -> Change[T]:
         self._objects[key] = value
         for name, indexer in self._indexers.items():
-            for found in indexer(value):
-                self._indexes[name].setdefault(found, {})[key] = value
+            index = self._indexes[name]
+            found = [*indexer(value)]
+            if before is not None:
+                known = [*indexer(before)]
+                if known == found:
+                    continue
+                _drop(index, key, known)
+            for one in found:
+                index.setdefault(one, {})[key] = None
         return Change(key, before, value)
 
     def _unindex(self, key: Key, before: T | None) -> None:
         if before is None:
             return
         for name, indexer in self._indexers.items():
-            index = self._indexes[name]
-            for found in indexer(before):
-                bucket = index.get(found, {})
-                bucket.pop(key, None)
-                if not bucket:
-                    index.pop(found, None)
+            _drop(self._indexes[name], key, indexer(before))
+
+
+def _drop(index: dict[str, dict[Key, None]], key: Key, values: Iterable[str]) -> None:
+    for one in values:
+        bucket = index.get(one, {})
+        bucket.pop(key, None)
+        if not bucket:
+            index.pop(one, None)
 
 
 def _number(resource_version: str) -> int:

@@ -1,4 +1,4 @@
-"""Sends requests to one API server and reads what it answers. Shell: HTTP by aiohttp.
+"""Sends requests to one API server and reads what it answers. Shell: time.
 
 Every call has a deadline and every read a bound; credentials are renewed when refused, an API
 server that asks to come back later is obeyed, and a limiter is waited for. Nothing here knows
@@ -12,23 +12,24 @@ import itertools
 import os
 import ssl
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
-from typing import Any
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from typing import Any, TypeAlias, TypeVar
 
 import aiohttp
-import yarl
 
 from controllers.kube import access, answers, errors, limiter, proxies
+from controllers.kube.connections import Connections, Stream
+from controllers.kube.exchange import Answer, LostError, MalformedError
 from controllers.kube.requests import Request
 
-# 500 objects (a page) at etcd's limit of 1.5 MiB would be 750 MiB; real pages are a hundredth.
-MAX_BODY_BYTES = 256 * 1024 * 1024
 # An object is at most 3 MiB in a request (k8s.io/apiserver MaxRequestBodyBytes); the rest is room
 # for managedFields and for what JSON escapes.
 MAX_EVENT_BYTES = 8 * 1024 * 1024
+_T = TypeVar("_T", bound=Answer | Stream)
+_Send: TypeAlias = Callable[[Request, access.Identity], Awaitable[_T]]
+
 # As client-go: k8s.io/client-go/rest/request.go maxRetries.
 _MAX_ATTEMPTS = 10
-_CONNECTIONS = 100
 
 
 class Transport:
@@ -48,8 +49,8 @@ class Transport:
         self._user_agent = user_agent
         self._limiter = limiter.Limiter(rate) if rate is not None else None
         self._generation = 0
-        self._current = _Connections(to.tls)
-        self._retired: set[_Connections] = set()
+        self._current = Connections(to, self._proxy)
+        self._retired: set[Connections] = set()
 
     async def close(self) -> None:
         """Close all connections; a running watch ends with an error."""
@@ -72,11 +73,8 @@ class Transport:
             ApiError: The API server refused.
             UnreachableError: There was no whole answer.
         """
-        async with (
-            self._deadline(request, deadline_seconds),
-            self._obeying(request, deadline_seconds) as response,
-        ):
-            return await _read(response, request)
+        async with self._deadline(request, deadline_seconds):
+            return (await self._obeyed(request, deadline_seconds, self._call)).body
 
     async def lines(
         self, request: Request, *, deadline_seconds: float, silence_seconds: float
@@ -93,14 +91,19 @@ class Transport:
             UnreachableError: The connection broke or fell silent.
         """
         lines = answers.Lines(MAX_EVENT_BYTES)
-        async with contextlib.AsyncExitStack() as stack:
+        async with contextlib.AsyncExitStack() as lent:
+
+            async def watch(request: Request, identity: access.Identity) -> Answer | Stream:
+                connections = await lent.enter_async_context(self._lent(identity))
+                return await connections.watch(request, self._headers(request, identity))
+
             async with self._deadline(request, deadline_seconds):
-                response = await stack.enter_async_context(
-                    self._obeying(request, deadline_seconds, watching=True)
-                )
+                stream = await self._obeyed(request, deadline_seconds, watch)
+            assert isinstance(stream, Stream)  # noqa: S101 - answers that are whole are refusals
+            lent.callback(stream.close)
             while True:
                 async with self._deadline(request, silence_seconds):
-                    chunk = await response.content.readany()
+                    chunk = await stream.read()
                 if not chunk:
                     break
                 for line in lines.feed(chunk):
@@ -110,83 +113,56 @@ class Transport:
                 f"{self._to.server} broke off within an event of {request}"
             )
 
-    @contextlib.asynccontextmanager
-    async def _obeying(
-        self, request: Request, deadline_seconds: float, *, watching: bool = False
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _call(self, request: Request, identity: access.Identity) -> Answer:
+        async with self._lent(identity) as connections:
+            return await connections.call(request, self._headers(request, identity))
+
+    def _headers(self, request: Request, identity: access.Identity) -> access.Headers:
+        return (
+            *identity.headers,
+            *self._to.headers,
+            ("Accept", "application/json"),
+            ("User-Agent", self._user_agent),
+            *((("Content-Type", request.content_type),) if request.content_type else ()),
+        )
+
+    async def _obeyed(self, request: Request, deadline_seconds: float, send: _Send[_T]) -> _T:
         """Send, again where the API server asks to come back later within the deadline."""
         ends = time.monotonic() + deadline_seconds
         for attempt in itertools.count(1):
             # A request that is sent again takes its turn again, as in client-go. A watch takes one
             # turn at its start: it must not be late where events are.
-            if self._limiter is not None and (attempt == 1 or not watching):
+            if self._limiter is not None and (attempt == 1 or send == self._call):
                 await self._limiter.wait(request, ends - time.monotonic())
-            async with self._authenticated(request, watching=watching) as response:
-                if response.status < http.HTTPStatus.MULTIPLE_CHOICES:
-                    yield response
-                    return
-                body = await _read(response, request)
-            seconds = retry_after_seconds(
-                request, response.status, response.headers.get("Retry-After", "")
-            )
+            answer = await self._authenticated(request, send)
+            if not isinstance(answer, Answer) or answer.status < http.HTTPStatus.MULTIPLE_CHOICES:
+                return answer
+            seconds = retry_after_seconds(request, answer.status, answer.retry_after)
             too_late = seconds is not None and time.monotonic() + seconds >= ends
             if seconds is None or too_late or attempt == _MAX_ATTEMPTS:
-                raise answers.failure(response.status, body, str(request))
+                raise answers.failure(answer.status, answer.body, str(request))
             await asyncio.sleep(seconds)
+        raise AssertionError
 
-    @contextlib.asynccontextmanager
-    async def _authenticated(
-        self, request: Request, *, watching: bool
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
+    async def _authenticated(self, request: Request, send: _Send[_T]) -> _T:
         """Send; where the credentials are refused and there are newer ones, send once more."""
-        async with contextlib.AsyncExitStack() as stack:
-            identity = await self._to.credentials.identity()
-            response = await stack.enter_async_context(
-                self._send(request, identity, watching=watching)
-            )
-            if response.status == http.HTTPStatus.UNAUTHORIZED:
-                renewed = await self._to.credentials.renew(identity)
-                if renewed != identity:
-                    response = await stack.enter_async_context(
-                        self._send(request, renewed, watching=watching)
-                    )
-            for text in answers.warnings(response.headers.getall("Warning", ())):
-                self._on_warning(text)
-            yield response
+        identity = await self._to.credentials.identity()
+        answer = await send(request, identity)
+        if isinstance(answer, Answer) and answer.status == http.HTTPStatus.UNAUTHORIZED:
+            renewed = await self._to.credentials.renew(identity)
+            if renewed != identity:
+                answer = await send(request, renewed)
+        for text in answers.warnings(answer.warnings):
+            self._on_warning(text)
+        return answer
 
     @contextlib.asynccontextmanager
-    async def _send(
-        self, request: Request, identity: access.Identity, *, watching: bool
-    ) -> AsyncIterator[aiohttp.ClientResponse]:
-        headers = [
-            *identity.headers,
-            *self._to.headers,
-            ("Accept", "application/json"),
-            ("User-Agent", self._user_agent),
-        ]
-        if request.content_type is not None:
-            headers.append(("Content-Type", request.content_type))
-        async with (
-            self._connections(identity.generation) as connections,
-            connections.session(request, watching=watching).request(
-                request.method,
-                yarl.URL(self._to.server + request.target, encoded=True),
-                headers=headers,
-                data=request.body,
-                allow_redirects=False,
-                proxy=self._proxy,
-                server_hostname=self._to.server_hostname,
-            ) as response,
-        ):
-            yield response
-
-    @contextlib.asynccontextmanager
-    async def _connections(self, generation: int) -> AsyncIterator["_Connections"]:
+    async def _lent(self, identity: access.Identity) -> AsyncIterator[Connections]:
         """Lend the connections of a generation of credentials: a certificate stays with its own."""
-        if generation > self._generation:
-            self._generation = generation
+        if identity.generation > self._generation:
+            self._generation = identity.generation
             self._retired.add(self._current)
-            self._current = _Connections(self._to.tls)
+            self._current = Connections(self._to, self._proxy)
         lent = self._current
         lent.users += 1
         try:
@@ -209,57 +185,14 @@ class Transport:
                 f"expected {self._to.server} to answer {request} within {seconds:g} s, "
                 "got nothing: it is overloaded, or something on the way drops packets"
             ) from error
-        except (aiohttp.ClientError, OSError, ssl.SSLError) as error:
+        except MalformedError as error:
+            raise errors.AnswerError(
+                f"expected {error.expected} in the answer to {request}, got {error.got}"
+            ) from error
+        except (aiohttp.ClientError, OSError) as error:
             raise errors.UnreachableError(
                 f"could not reach {self._to.server} for {request}: {_explained(error)}"
             ) from error
-
-
-class _Connections:
-    """The connections that were made with one generation of credentials."""
-
-    def __init__(self, tls: ssl.SSLContext | None) -> None:
-        self.users = 0
-        self.calls = _session(tls, connections=_CONNECTIONS)
-        # Watches hold their connections for minutes, and must not take them from the calls.
-        self.watches = _session(tls, connections=0)
-        self.writes = _session(tls, connections=_CONNECTIONS)
-        # aiohttp sends a PUT or DELETE again, and tells nobody, when the connection breaks before
-        # the answer: a compare-and-swap that landed would come back as another's conflict.
-        self.writes._retry_connection = False  # noqa: SLF001 - as aiohttp's own TestClient has it
-
-    def session(self, request: Request, *, watching: bool) -> aiohttp.ClientSession:
-        """The connections that a request goes by."""
-        if watching:
-            return self.watches
-        return self.calls if request.method == "GET" else self.writes
-
-    async def close(self) -> None:
-        await self.calls.close()
-        await self.watches.close()
-        await self.writes.close()
-
-
-def _session(tls: ssl.SSLContext | None, *, connections: int) -> aiohttp.ClientSession:
-    return aiohttp.ClientSession(
-        connector=aiohttp.TCPConnector(limit=connections, ssl=tls or True),
-        cookie_jar=aiohttp.DummyCookieJar(),
-        # Deadlines are ours; aiohttp's default would end a watch after five minutes.
-        timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-    )
-
-
-async def _read(response: aiohttp.ClientResponse, request: Request) -> bytes:
-    parts, size = [], 0
-    async for part in response.content.iter_any():
-        size += len(part)
-        if size > MAX_BODY_BYTES:
-            raise errors.AnswerError(
-                f"expected at most {MAX_BODY_BYTES} bytes in the answer to {request}, got more: "
-                "ask for smaller pages"
-            )
-        parts.append(part)
-    return b"".join(parts)
 
 
 def retry_after_seconds(request: Request, code: int, header: str) -> int | None:
@@ -273,16 +206,24 @@ def retry_after_seconds(request: Request, code: int, header: str) -> int | None:
 
 def _explained(error: Exception) -> str:
     match error:
-        case aiohttp.ClientConnectorCertificateError():
+        case ssl.SSLCertVerificationError() | aiohttp.ClientConnectorCertificateError():
+            untrusted = getattr(error, "certificate_error", error)
             return (
-                f"its certificate is not trusted ({error.certificate_error}): check "
-                "certificate-authority and tls-server-name of the kubeconfig"
+                f"its certificate is not trusted ({untrusted}): check certificate-authority and "
+                "tls-server-name of the kubeconfig"
             )
         case aiohttp.ClientConnectorError():
+            return _unconnected(error.strerror or str(error.os_error))
+        case LostError() | aiohttp.ServerDisconnectedError():
+            reason = f" ({error})" if isinstance(error, LostError) and error.args else ""
             return (
-                f"{error.strerror or error.os_error}: check that it runs and the address is right"
+                f"it closed the connection without an answer{reason}: whether it acted is not known"
             )
-        case aiohttp.ServerDisconnectedError():
-            return "it closed the connection without an answer: whether it acted is not known"
-        case _:
+        case aiohttp.ClientError():
             return f"{type(error).__name__} {error}: whether it acted is not known"
+        case _:
+            return _unconnected(str(error))
+
+
+def _unconnected(reason: str) -> str:
+    return f"{reason}: check that it runs and the address is right"

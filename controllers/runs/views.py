@@ -29,32 +29,32 @@ class _Part(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
     """A part of a view."""
 
 
-class NameRef(_Part, frozen=True):
+class NameRef(_Part, frozen=True, gc=False):
     """The name of an object in the same namespace."""
 
     name: str = ""
 
 
-class Implementation(_Part, frozen=True):
+class Implementation(_Part, frozen=True, gc=False):
     """What is to be built, as far as it is another object."""
 
     spec_ref: NameRef = NameRef()
 
 
-class RuntimeType(_Part, frozen=True):
+class RuntimeType(_Part, frozen=True, gc=False):
     """Which runtime."""
 
     type: str = ""
 
 
-class Retention(_Part, frozen=True):
+class Retention(_Part, frozen=True, gc=False):
     """How long a run is kept once it has ended."""
 
     ttl: str = ""
     keep_forever: bool = False
 
 
-class RunSpec(_Part, frozen=True):
+class RunSpec(_Part, frozen=True, gc=False):
     """What decides when and whether a run starts."""
 
     agent_ref: NameRef = NameRef()
@@ -69,7 +69,7 @@ class RunSpec(_Part, frozen=True):
     retention: Retention = Retention()
 
 
-class Condition(_Part, frozen=True):
+class Condition(_Part, frozen=True, gc=False):
     """One aspect of a run's state."""
 
     type: str = ""
@@ -80,7 +80,7 @@ class Condition(_Part, frozen=True):
     last_transition_time: str = ""
 
 
-class Queue(_Part, frozen=True):
+class Queue(_Part, frozen=True, gc=False):
     """Why a run waits for its turn."""
 
     blocked_by: str = ""

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from certs import authority
 from controllers import kube
-from controllers.kube import access, requests, transport
+from controllers.kube import access, exchange, requests, transport
 
 Pretending = Callable[..., Awaitable[kube.Client]]
 
@@ -195,7 +195,7 @@ async def test_answer_over_the_bound_is_not_read(
     async def handle(_: web.Request) -> web.Response:
         return web.json_response({"data": "x" * 1000})
 
-    monkeypatch.setattr(transport, "MAX_BODY_BYTES", 999)
+    monkeypatch.setattr(exchange, "MAX_BODY_BYTES", 999)
     client = await pretending(handle)
 
     with pytest.raises(kube.AnswerError, match="expected at most 999 bytes in the answer to GET"):
