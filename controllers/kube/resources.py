@@ -5,6 +5,7 @@ repository touches, not a catalogue.
 """
 
 import dataclasses
+import functools
 import urllib.parse
 
 from controllers.kube import errors
@@ -73,6 +74,7 @@ class Resource:
         return f"{self.plural}.{self.group}" if self.group else self.plural
 
 
+@functools.lru_cache(4096)  # an object is written several times in a row
 def _segment(what: str, value: str) -> str:
     if not value or value in _FORBIDDEN_NAMES or _FORBIDDEN_CHARACTERS & set(value):
         raise errors.AddressError(

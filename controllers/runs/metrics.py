@@ -30,14 +30,14 @@ class Metrics:
             labels,
             buckets=_BUCKETS,
             registry=self.registry,
-        )
+        ).labels(CONTROLLER)
         self._delay = Histogram(
             "workqueue_queue_duration_seconds",
             "How long a run was due before it was looked at.",
             ("name",),
             buckets=_BUCKETS,
             registry=self.registry,
-        )
+        ).labels(CONTROLLER)
         self._outcomes = Counter(
             "agents_agent_run_outcomes",
             "Runs that ended, by outcome and runtime.",
@@ -64,11 +64,11 @@ class Metrics:
     def looked(self, result: str, seconds: float) -> None:
         """A run was looked at."""
         self._looks.labels(CONTROLLER, result).inc()
-        self._look_seconds.labels(CONTROLLER).observe(seconds)
+        self._look_seconds.observe(seconds)
 
     def waited(self, seconds: float) -> None:
         """A run was due for so long."""
-        self._delay.labels(CONTROLLER).observe(seconds)
+        self._delay.observe(seconds)
 
     def ended(self, outcome: str, runtime: str) -> None:
         """A run ended."""
