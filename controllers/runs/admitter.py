@@ -14,6 +14,8 @@ from typing import Final
 from controllers import kube, ledger
 
 GATHER_SECONDS: Final = 0.05
+# Where every slot is held, several that come back are given away by one write.
+FULL_GATHER_SECONDS: Final = 0.25
 # Another leader may have written: what is believed of the ledger is at most so old.
 REFRESH_SECONDS: Final = 5.0
 PAUSE_SECONDS: Final = 1.0
@@ -128,7 +130,11 @@ class Admitter:
                 await self._changed.wait()
         except TimeoutError:
             return
-        await self._sleep(GATHER_SECONDS)
+        await self._sleep(FULL_GATHER_SECONDS if self._is_full else GATHER_SECONDS)
+
+    @property
+    def _is_full(self) -> bool:
+        return len(self._known.slots) >= self._limits.cluster
 
     async def _open(self) -> None:
         """Read the ledger, or rebuild one that is not there or not readable."""

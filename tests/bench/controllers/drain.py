@@ -67,26 +67,27 @@ async def measure(
         namespace = "drain"
         await peers.prepare(client)
         await peers.prepare_namespace(client, namespace, POD_SECONDS)
-        await _created(client, namespace, load.names("run", number))
+        waiting = load.names("run", number)
+        await _created(client, namespace, waiting)
         peers.tell(f"{number} runs wait")
         before = await load.settled(cluster)
         witness = Witness(client, namespace, [namespace])
         async with witness.watching():
             with peers.running("ours", cluster.admin_kubeconfig, namespace, log) as program:
                 began = time.perf_counter()
-                await _until_ended(client, namespace, number)
+                await _until(witness, "Succeeded", waiting)
                 seconds = time.perf_counter() - began
-                others = await load.cluster_events(client, namespace)
                 after = await load.settled(cluster)
-                peers.tell(f"drained in {seconds:.0f} s")
-                suspended = await _created(
-                    client, namespace, load.names("waits", number), suspend=True
-                )
-                await _until_quiet(client, namespace, suspended)
+                others = await load.cluster_events(client, namespace)
+                writes = load.difference(after, before, load.WRITES)
+                peers.tell(f"drained in {seconds:.0f} s, writes {writes} less {others} of Jobs")
+                suspended = load.names("waits", number)
+                await _created(client, namespace, suspended, suspend=True)
+                await _until(witness, "Pending", suspended)
+                await asyncio.sleep(2)
                 first = await program.metrics()
                 submitted = await _submissions(client, namespace, submissions)
                 last = await program.metrics()
-    writes = load.difference(after, before, load.WRITES)
     count = Count()
     violations = tuple(run_invariants.violations(witness.events, LIMITS, count))
     return Drained(
@@ -102,8 +103,8 @@ async def measure(
 
 async def _created(
     client: kube.Client, namespace: str, names: Sequence[str], *, suspend: bool = False
-) -> int:
-    """Create runs, several at once; how many."""
+) -> None:
+    """Create runs, several at once."""
     waiting = iter(names)
 
     async def create() -> None:
@@ -114,27 +115,22 @@ async def _created(
             await client.create(views.RUNS, body)
 
     await asyncio.gather(*(create() for _ in range(CREATORS)))
-    return len(names)
 
 
-async def _until_ended(client: kube.Client, namespace: str, number: int) -> None:
-    await _until(client, namespace, "status.phase=Succeeded", number)
-
-
-async def _until_quiet(client: kube.Client, namespace: str, number: int) -> None:
-    """Wait until each of the runs that wait says so."""
-    await _until(client, namespace, "status.phase=Pending", number)
-    await asyncio.sleep(2)
-
-
-async def _until(client: kube.Client, namespace: str, fields: str, number: int) -> None:
-    """Wait until so many runs are as a field selector says."""
+async def _until(witness: Witness, phase: str, names: Sequence[str]) -> None:
+    """Wait until each of these runs has been in a phase, by what is watched anyway."""
+    left, read = {*names}, 0
     async with asyncio.timeout(MOST_SECONDS):
-        while True:
-            found = await client.list(views.RUNS, namespace=namespace, fields=fields)
-            if len(found.items) >= number:
-                return
-            await asyncio.sleep(2)
+        while left:
+            await asyncio.sleep(1)
+            fresh = witness.events[read:]
+            read += len(fresh)
+            left -= {
+                event.object["metadata"]["name"]
+                for event in fresh
+                if event.kind == views.RUNS.kind
+                and event.object.get("status", {}).get("phase") == phase
+            }
 
 
 async def _submissions(client: kube.Client, namespace: str, number: int) -> list[float]:
