@@ -41,6 +41,8 @@ MOST_KEPT: Final = 4096
 _MOST_ATTEMPTS: Final = 2
 _DEADLINE_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 5.0
+# One call at a time is some hundred events a second, which a controller of many objects exceeds.
+_SENDERS: Final = 4
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -196,30 +198,35 @@ class Recorder:
             "reportingInstance": clamped(instance, _WORD_BYTES),
         }
         self._pace, self._clock, self._now = pace or Pace(), clock, now
-        self._queue: queue.Queue[_EventKey] = queue.Queue(clock=clock)
+        # Events of one object go by one queue, in their order.
+        self._queues: list[queue.Queue[_EventKey]] = [
+            queue.Queue(clock=clock) for _ in range(_SENDERS)
+        ]
         self._series: collections.OrderedDict[_EventKey, Series] = collections.OrderedDict()
         self._buckets: collections.OrderedDict[Regarding, limiter.Bucket] = (
             collections.OrderedDict()
         )
         self._last_nanoseconds = 0
-        self._task: asyncio.Task[None] | None = None
+        self._senders: list[asyncio.Task[None]] = []
         self._is_closed = False
         self._said = ""
         self.dropped = 0
         """How many events were recorded that nobody will see."""
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._work(), name="event recorder")
+        self._senders = [
+            asyncio.create_task(self._work(each), name="event recorder") for each in self._queues
+        ]
         return self
 
     async def __aexit__(self, *error: object) -> None:
         """Send what is left, for some seconds at most."""
         self._is_closed = True
-        self._queue.close()
+        for each in self._queues:
+            each.close()
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
-                if self._task is not None:
-                    await self._task
+                await asyncio.gather(*self._senders)
                 for key, series in [*self._series.items()]:
                     if not series.is_written:
                         await self._send(key, series)
@@ -260,7 +267,7 @@ class Recorder:
         else:
             series.count, series.last, series.seen = series.count + 1, self._now(), now
             self._series.move_to_end(key)
-        self._queue.add(key, after_seconds=max(0.0, series.due_at(self._pace) - now))
+        self._queue(key).add(key, after_seconds=max(0.0, series.due_at(self._pace) - now))
 
     def _has_room(self, regarding: Regarding, now: float) -> bool:
         """Take a token of the object's, and room for a series; False where there is none.
@@ -313,15 +320,18 @@ class Recorder:
             **self._reporter,
         }
 
-    async def _work(self) -> None:
-        while (key := await self._queue.get()) is not None:
+    def _queue(self, key: _EventKey) -> queue.Queue[_EventKey]:
+        return self._queues[hash(key.regarding) % _SENDERS]
+
+    async def _work(self, due: queue.Queue[_EventKey]) -> None:
+        while (key := await due.get()) is not None:
             try:
                 await self._look(key)
             except Exception:  # noqa: BLE001 - the next event is not to be lost as well
                 _log.exception("event %s about %s is dropped", key.reason, key.regarding)
                 self._series.pop(key, None)
             finally:
-                self._queue.done(key)
+                due.done(key)
 
     async def _look(self, key: _EventKey) -> None:
         series = self._series.get(key)
@@ -334,7 +344,7 @@ class Recorder:
             await self._send(key, series)
         if key in self._series:
             seconds = series.due_at(self._pace) - self._clock()
-            self._queue.add(key, after_seconds=max(0.0, seconds))
+            self._queue(key).add(key, after_seconds=max(0.0, seconds))
 
     async def _send(self, key: _EventKey, series: Series) -> None:
         counted = series.count

@@ -324,11 +324,31 @@ async def test_surplus_of_an_object_is_dropped_and_its_repeats_are_not(
     assert ("POST", 101) in server.counts
 
 
-async def test_events_are_sent_in_order(pretending: Pretending) -> None:
+async def test_events_of_several_objects_are_sent_side_by_side(pretending: Pretending) -> None:
+    arrived = asyncio.Event()
+    under_way = itertools.count(1)
+
+    async def answer(_: web.Request) -> web.Response:
+        if next(under_way) == 2:
+            arrived.set()
+        await arrived.wait()
+        return web.json_response({})
+
+    client = await pretending(answer)
+    async with kube.Recorder(client, CONTROLLER, "pod-1") as found:
+        for number in range(50):
+            started(found, thing(uid=str(number)))
+        async with asyncio.timeout(SECONDS):
+            await arrived.wait()
+
+    assert found.dropped == 0
+
+
+async def test_events_of_an_object_are_sent_in_order(pretending: Pretending) -> None:
     server = Server()
     async with await recording(pretending, server) as found:
         for number in range(20):
-            started(found, thing(uid=str(number)), reason=f"Reason{number}")
+            started(found, thing(), reason=f"Reason{number}")
         await until(lambda: len(server.writes) == 20)
 
     assert [f"Reason{number}" for number in range(20)] == server.reasons
