@@ -39,7 +39,7 @@ class Count:
 def violations(events: list[Event], limits: ledger.Limits, count: Count) -> Iterator[str]:
     """What did not hold, at which revision."""
     slots: Mapping[str, ledger.Slot] = {}
-    jobs: dict[str, kube.JSON] = {}
+    working: dict[str, str] = {}  # the run of each Job that may work
     phases: dict[str, str] = {}
     for event in sorted(events, key=lambda one: one.revision):
         count.revisions += 1
@@ -59,11 +59,10 @@ def violations(events: list[Event], limits: ledger.Limits, count: Count) -> Iter
                     yield f"{at}: run {name} was {known}, and then {phase}"
                 phases[uid] = phase
             case _:
-                if event.is_gone:
-                    jobs.pop(uid, None)
-                else:
-                    jobs[uid] = event.object
-        yield from (f"{at}: {one}" for one in _unheld(jobs, slots))
+                working.pop(uid, None)
+                if not event.is_gone and (run := _working_for(event.object)):
+                    working[uid] = run
+        yield from (f"{at}: {one}" for one in _unheld(working, slots))
 
 
 def _over(slots: Mapping[str, ledger.Slot], limits: ledger.Limits) -> Iterator[str]:
@@ -78,18 +77,20 @@ def _over(slots: Mapping[str, ledger.Slot], limits: ledger.Limits) -> Iterator[s
                 yield f"{number} slots of {limit} in {name}"
 
 
-def _unheld(jobs: Mapping[str, kube.JSON], slots: Mapping[str, ledger.Slot]) -> Iterator[str]:
+def _unheld(working: Mapping[str, str], slots: Mapping[str, ledger.Slot]) -> Iterator[str]:
     """Jobs that may work though their run has no slot; and runs with two of them."""
-    working: collections.Counter[str] = collections.Counter()
-    for job in jobs.values():
-        labels = job["metadata"].get("labels") or {}
-        if naming.STEP_LABEL not in labels and may_work(job):
-            working[labels[naming.RUN_LABEL]] += 1
-    for uid, number in working.items():
+    for uid, number in collections.Counter(working.values()).items():
         if uid not in slots:
             yield f"run {uid} has a Job and no slot"
         if number > 1:
             yield f"run {uid} has {number} Jobs at work"
+
+
+def _working_for(job: kube.JSON) -> str:
+    """The run of a Job that may work and is its only one at a time; empty for others."""
+    labels = job["metadata"].get("labels") or {}
+    is_step = naming.STEP_LABEL in labels
+    return labels[naming.RUN_LABEL] if not is_step and may_work(job) else ""
 
 
 def may_work(job: kube.JSON) -> bool:
