@@ -136,6 +136,8 @@ def needs_inputs(run: views.Run, *, has_slot: bool) -> bool:
         return False
     if run.metadata.deletion_timestamp:
         return naming.FINALIZER in run.metadata.finalizers
+    if run.spec.suspend and not has_slot and run.status.phase != Phase.RUNNING:
+        return False
     return has_slot or run.status.phase == Phase.RUNNING or not is_accepted(run)
 
 
@@ -271,7 +273,9 @@ def _waits(
     )
     is_new = run.status.reason != reason
     events = (Event(EventReason.BLOCKED, message, is_warning=is_missing),) if is_new else ()
-    return Plan(standing=standing, events=events, look_again_seconds=LOOK_AGAIN_SECONDS)
+    # That a run is suspended no more, its own watch tells.
+    seconds = LOOK_AGAIN_SECONDS if is_missing else None
+    return Plan(standing=standing, events=events, look_again_seconds=seconds)
 
 
 def _queued(seen: Observed, now: dt.datetime) -> Plan:

@@ -161,6 +161,15 @@ def test_suspended_run_waits_and_goes_on() -> None:
     assert after.wants_slot
 
 
+def test_suspended_run_costs_nothing_while_it_waits() -> None:
+    world = World({"suspend": True})
+    plan = world.look()
+
+    assert plan.look_again_seconds is None
+    assert not machine.needs_inputs(world.view, has_slot=False)
+    assert machine.needs_inputs(world.view, has_slot=True)
+
+
 def test_run_that_takes_too_long_fails() -> None:
     world = World()
     world.has_slot = True
