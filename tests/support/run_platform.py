@@ -100,7 +100,7 @@ class Place:
         """The reasons of a run's Events, in order."""
         resource = kube.Resource("events.k8s.io", "v1", "events", "Event")
         found = await self.client.list(resource, namespace=self.namespace)
-        mine = [one for one in found.items if one["regarding"]["name"] == name]
+        mine = [one for one in found.items if one["regarding"].get("name") == name]
         return [one["reason"] for one in sorted(mine, key=lambda one: str(one["eventTime"]))]
 
 

@@ -159,7 +159,7 @@ async def test_api_server_takes_the_longest_and_strangest_of_everything(
     )
     assert "? is no character" == second["note"]
     (third,) = [
-        one for one in await listed(client, "default") if one["regarding"]["name"] == namespace
+        one for one in await listed(client, "default") if one["regarding"].get("name") == namespace
     ]
     assert "Node" == third["regarding"]["kind"]
 
