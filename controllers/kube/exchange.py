@@ -1,7 +1,7 @@
 """Requests and whole answers over kept connections. Shell: HTTP/1.1 by asyncio and httptools.
 
 A call is a small body there and a small one back, and a controller does little else. By aiohttp one
-took 250 us of a core, by this protocol on httptools (llhttp, the parser of Node) 150; see
+takes a quarter more of a core than by this protocol on httptools (llhttp, the parser of Node); see
 docs/performance.md. Watches and proxies are left to aiohttp (`connections`).
 """
 
@@ -16,7 +16,7 @@ import yarl
 from controllers.kube import access
 
 # 500 objects (a page) at etcd's limit of 1.5 MiB would be 750 MiB; real pages are a hundredth.
-MAX_BODY_BYTES = 256 * 1024 * 1024
+MAX_BODY_BYTES: Final = 256 * 1024 * 1024
 MAX_HEAD_BYTES: Final = 256 * 1024
 MOST_CONNECTIONS: Final = 100
 # Less than any load balancer keeps one; the API server itself keeps them for 90 s.

@@ -16,6 +16,7 @@ from controllers.kube import errors
 from controllers.kube.answers import decode
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
+_CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
 
 
 class Key(NamedTuple):
@@ -100,9 +101,6 @@ class Page(NamedTuple, Generic[T]):
     continuation: str
 
 
-_CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
-
-
 class _Line(msgspec.Struct, frozen=True):
     type: str
     object: msgspec.Raw
@@ -126,7 +124,6 @@ class Decoder(Generic[T]):
             msgspec.defstruct("_Event", [("type", str), ("object", view)])
         )
         self._bookmark = msgspec.json.Decoder(_Bookmark)
-        self._object = msgspec.json.Decoder(view)
         self._page: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
             msgspec.defstruct(
                 "_Page",
@@ -142,24 +139,26 @@ class Decoder(Generic[T]):
             AnswerError: The line is no event of such objects.
             RecursionError: The object is nested more deeply than this process reads.
         """
+        unlike = None
         try:
             event = self._event.decode(line)
-        except msgspec.MsgspecError:
-            event = None
-        if event is not None and event.type in _CHANGES:
-            return Seen(event.type, event.object, event.object.metadata.resource_version)
+        except msgspec.MsgspecError as error:
+            unlike = error
+        else:
+            if event.type in _CHANGES:
+                return Seen(event.type, event.object, event.object.metadata.resource_version)
+        # What tells of no object need not look like one.
         try:
             found = self._line.decode(line)
             match found.type:
-                case "ADDED" | "MODIFIED" | "DELETED":
-                    value = self._object.decode(found.object)
-                    return Seen(found.type, value, value.metadata.resource_version)
                 case "BOOKMARK":
                     metadata = self._bookmark.decode(found.object).metadata
                     is_end = metadata.annotations.get(INITIAL_EVENTS_END) == "true"
                     return Seen("BOOKMARK", None, metadata.resource_version, is_end)
                 case "ERROR":
                     raise errors.from_status(decode(bytes(found.object), request), request=request)
+                case changed if changed in _CHANGES and unlike is not None:
+                    raise unlike
                 case _:
                     return None
         except msgspec.MsgspecError as error:

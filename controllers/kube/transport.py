@@ -98,7 +98,7 @@ class Transport:
                 return await connections.watch(request, self._headers(request, identity))
 
             async with self._deadline(request, deadline_seconds):
-                stream = await self._obeyed(request, deadline_seconds, watch)
+                stream = await self._obeyed(request, deadline_seconds, watch, watching=True)
             assert isinstance(stream, Stream)  # noqa: S101 - answers that are whole are refusals
             lent.callback(stream.close)
             while True:
@@ -126,13 +126,15 @@ class Transport:
             *((("Content-Type", request.content_type),) if request.content_type else ()),
         )
 
-    async def _obeyed(self, request: Request, deadline_seconds: float, send: _Send[_T]) -> _T:
+    async def _obeyed(
+        self, request: Request, deadline_seconds: float, send: _Send[_T], *, watching: bool = False
+    ) -> _T:
         """Send, again where the API server asks to come back later within the deadline."""
         ends = time.monotonic() + deadline_seconds
         for attempt in itertools.count(1):
             # A request that is sent again takes its turn again, as in client-go. A watch takes one
             # turn at its start: it must not be late where events are.
-            if self._limiter is not None and (attempt == 1 or send == self._call):
+            if self._limiter is not None and (attempt == 1 or not watching):
                 await self._limiter.wait(request, ends - time.monotonic())
             answer = await self._authenticated(request, send)
             if not isinstance(answer, Answer) or answer.status < http.HTTPStatus.MULTIPLE_CHOICES:

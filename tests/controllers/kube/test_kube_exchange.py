@@ -155,14 +155,20 @@ async def test_connection_is_kept_unless_the_server_closes_it(serving: Serving) 
     assert scripted.connections == 2
 
 
-async def test_connection_that_ended_while_it_was_kept_is_not_used(serving: Serving) -> None:
+@pytest.mark.parametrize("said", [b"", FINE.replace(b"ok", b"no")], ids=["its end", "bytes"])
+async def test_kept_connection_of_which_something_came_unasked_is_not_used(
+    serving: Serving, said: bytes
+) -> None:
     scripted, to = await serving(FINE, FINE)
 
     async with pool(to) as opened:
         await opened.ask(HEAD, b"")
-        scripted.writers[0].close()
-        await scripted.writers[0].wait_closed()
+        if said:
+            scripted.writers[0].write(said)
+        else:
+            scripted.writers[0].close()
         await asyncio.sleep(0.05)
+
         assert await opened.ask(HEAD, b"") == OK
 
     assert scripted.connections == 2
@@ -191,19 +197,6 @@ async def test_answer_that_came_too_late_is_nobody_elses(serving: Serving) -> No
                 await opened.ask(HEAD, b"")
 
         assert (await opened.ask(HEAD, b"")).body == b"no"
-
-
-async def test_bytes_that_nobody_asked_for_end_the_connection(serving: Serving) -> None:
-    scripted, to = await serving(FINE, FINE)
-
-    async with pool(to) as opened:
-        await opened.ask(HEAD, b"")
-        scripted.writers[0].write(FINE.replace(b"ok", b"no"))
-        await asyncio.sleep(0.05)
-
-        assert await opened.ask(HEAD, b"") == OK
-
-    assert scripted.connections == 2
 
 
 async def test_no_more_connections_than_allowed(

@@ -142,6 +142,18 @@ async def test_ledger_that_is_not_there_admits_nobody(client: kube.Client) -> No
         await lost.change(lambda ledger: (ledger, None))
 
 
+async def test_what_was_written_last_is_not_believed_where_nothing_would_change(
+    opened: book.Book, client: kube.Client
+) -> None:
+    other = book.Book(client, ("default", "ledger"), LIMITS)
+    await opened.change(lambda _: (Ledger({"u": Slot("a", "b", 1, 0.0)}), None))
+    await other.change(lambda ledger: (ledger.without({"u": 1}), None))
+
+    held = await opened.change(lambda ledger: (ledger, [*ledger.slots]))
+
+    assert [] == held
+
+
 async def test_second_beginning_changes_nothing(opened: book.Book) -> None:
     await opened.change(lambda _: (Ledger({"u": Slot("a", "b", 1, 0.0)}), None))
 
