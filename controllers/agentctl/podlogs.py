@@ -12,7 +12,6 @@ from controllers.kube import requests
 from controllers.runs import naming, views
 from controllers.runs.runtimes import job_objects
 
-JOB_LABEL: Final = "batch.kubernetes.io/job-name"
 _STARTED: Final = frozenset({"Running", "Succeeded", "Failed"})
 _OVER: Final = frozenset({"Succeeded", "Failed"})
 
@@ -61,7 +60,7 @@ class Pod(kube.Projection, frozen=True):
     @property
     def job(self) -> str:
         """The name of its Job."""
-        return self.metadata.labels.get(JOB_LABEL, "")
+        return self.metadata.labels.get(naming.JOB_LABEL, "")
 
 
 def in_order(pods: Iterable[Pod]) -> list[Pod]:

@@ -55,7 +55,9 @@ def composed(
     if options.jobs == "local":
         jobs = local_runtime(client, caches, wake, options.workspaces)
     else:
-        jobs = job.JobRuntime(client, caches.jobs, job_objects.Defaults(image=options.image))
+        jobs = job.JobRuntime(
+            client, caches.jobs, caches.pods, job_objects.Defaults(image=options.image)
+        )
     yield jobs
     yield workflow.WorkflowRuntime(jobs, now=kube.utc_now)
     yield custom.Custom(allowed=options.endpoints)

@@ -28,6 +28,8 @@ _PATCH_TYPES: dict[str, str] = {
 # Any JSON is YAML, and JSON is what we have; apply-patch+cbor is off by default.
 _APPLY_TYPE = "application/apply-patch+yaml"
 _JSON_TYPE = "application/json"
+# What a write need not send back is not encoded, sent and read.
+_METADATA_TYPE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -40,6 +42,7 @@ class Request:
     content_type: str | None = None
     # May hold a Secret.
     body: bytes | None = dataclasses.field(default=None, repr=False)
+    accepts: str = _JSON_TYPE
 
     @property
     def target(self) -> str:
@@ -96,10 +99,20 @@ _NO_OPTIONS = WriteOptions()
 
 
 def get(
-    resource: Resource, name: str, *, namespace: str | None = None, subresource: str | None = None
+    resource: Resource,
+    name: str,
+    *,
+    namespace: str | None = None,
+    subresource: str | None = None,
+    not_older_than: str | None = None,
 ) -> Request:
-    """Read one object."""
-    return Request("GET", resource.path(namespace, name, subresource))
+    """Read one object: as it is, or from the API server's cache, as of a resourceVersion or later.
+
+    resourceVersions and what they mean for a read: KEP-2340, and "The resourceVersion parameter" of
+    the Kubernetes API concepts.
+    """
+    query = _query(resourceVersion=not_older_than)
+    return Request("GET", resource.path(namespace, name, subresource), query)
 
 
 def list_page(
@@ -185,6 +198,7 @@ def apply(
     force: bool,
     namespace: str | None = None,
     subresource: str | None = None,
+    answers_metadata: bool = False,
     options: WriteOptions,
 ) -> Request:
     """Apply server-side what the body says; ``options.field_manager`` must be set.
@@ -198,7 +212,8 @@ def apply(
     path = resource.path(_namespace(resource, body, namespace), _name(body), subresource)
     whole = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
     query = options.query() + _query(force="true" if force else None)
-    return Request("PATCH", path, query, _APPLY_TYPE, _encoded(whole))
+    accepts = _METADATA_TYPE if answers_metadata else _JSON_TYPE
+    return Request("PATCH", path, query, _APPLY_TYPE, _encoded(whole), accepts)
 
 
 def patch(

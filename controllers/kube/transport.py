@@ -121,7 +121,7 @@ class Transport:
         return (
             *identity.headers,
             *self._to.headers,
-            ("Accept", "application/json"),
+            ("Accept", request.accepts),
             ("User-Agent", self._user_agent),
             *((("Content-Type", request.content_type),) if request.content_type else ()),
         )

@@ -1,5 +1,6 @@
 """What the controller follows, and which runs a change concerns. Shell: reflectors."""
 
+import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any, Final
 
@@ -9,6 +10,8 @@ from controllers.runs.words import ENDED
 
 # A run that has ended leaves the cache as if it had been deleted; it is not looked at any more.
 LIVE_RUNS: Final = ",".join(f"status.phase!={phase}" for phase in sorted(ENDED))
+# Of pods only how they ended matters.
+ENDED_PODS: Final = "status.phase!=Pending,status.phase!=Running"
 
 
 class Caches:
@@ -34,6 +37,8 @@ class Caches:
         self.agents: kube.Store[views.Whole] = kube.Store({"provider": _provider_of})
         self.providers: kube.Store[views.Whole] = kube.Store()
         self.jobs: kube.Store[views.Job] = kube.Store()
+        self.pods: kube.Store[views.Pod] = kube.Store({"job": _job_of})
+        """Those that have ended."""
 
     def reflectors(self, *, with_jobs: bool = True) -> Iterator[kube.Reflector[Any]]:
         """What keeps the stores; each to be run."""
@@ -60,6 +65,8 @@ class Caches:
             yield kube.Reflector(
                 client, views.JOBS, views.Job, self.jobs, self._job_changed, selection=mine
             )
+            ended = dataclasses.replace(mine, fields=ENDED_PODS)
+            yield kube.Reflector(client, views.PODS, views.Pod, self.pods, selection=ended)
 
     def by_uid(self, uid: str) -> views.Run | None:
         """The live run with a uid."""
@@ -106,9 +113,13 @@ def _is_users(before: views.Run, after: views.Run) -> bool:
     return (one.generation, one.deletion_timestamp) != (other.generation, other.deletion_timestamp)
 
 
-def _named(run: views.Run, name: str) -> Iterator[str]:
+def _named(one: views.Run | views.Pod, name: str) -> Iterator[str]:
     if name:
-        yield str(kube.Key(run.metadata.namespace, name))
+        yield str(kube.Key(one.metadata.namespace, name))
+
+
+def _job_of(pod: views.Pod) -> Iterator[str]:
+    return _named(pod, pod.metadata.labels.get(naming.JOB_LABEL, ""))
 
 
 def _provider_of(agent: views.Whole) -> Iterator[str]:

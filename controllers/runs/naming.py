@@ -19,6 +19,8 @@ AGENT_LABEL: Final = f"{GROUP}/agent"
 KEY_ANNOTATION: Final = f"{GROUP}/key"
 STEP_LABEL: Final = f"{GROUP}/step"
 TOMBSTONE_LABEL: Final = f"{GROUP}/tombstone"
+JOB_LABEL: Final = "batch.kubernetes.io/job-name"
+"""On a Job's pods, by the Job controller."""
 FINALIZER: Final = f"{GROUP}/runtime"
 
 _MOST_LABEL: Final = 63

@@ -154,6 +154,8 @@ class JobStatus(_Part, frozen=True):
     active: int = 0
     ready: int = 0
     terminating: int = 0
+    succeeded: int = 0
+    failed: int = 0
     start_time: str = ""
     completion_time: str = ""
 
@@ -170,6 +172,47 @@ class Job(kube.Projection, frozen=True):
         for one in self.status.conditions:
             if one.type in {"Complete", "Failed"} and one.status == "True":
                 return one
+        return None
+
+
+class Terminated(_Part, frozen=True, gc=False):
+    """How a container ended."""
+
+    exit_code: int = 0
+    message: str = ""
+    started_at: str = ""
+    finished_at: str = ""
+
+
+class ContainerState(_Part, frozen=True, gc=False):
+    """Whether a container has ended."""
+
+    terminated: Terminated | None = None
+
+
+class ContainerStatus(_Part, frozen=True, gc=False):
+    """How a container stands."""
+
+    name: str = ""
+    state: ContainerState = ContainerState()
+
+
+class PodStatus(_Part, frozen=True, gc=False):
+    """How a pod's containers stand."""
+
+    container_statuses: tuple[ContainerStatus, ...] = ()
+
+
+class Pod(kube.Projection, frozen=True):
+    """A pod of a Job made for a run."""
+
+    status: PodStatus = PodStatus()
+
+    def ended(self, container: str) -> Terminated | None:
+        """How a container of it ended; None for one that has not."""
+        for one in self.status.container_statuses:
+            if one.name == container:
+                return one.state.terminated
         return None
 
 

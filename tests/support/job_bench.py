@@ -8,7 +8,7 @@ from typing import Any
 
 from controllers import devcluster, kube
 from controllers.devcluster import jobs
-from controllers.runs import naming, views
+from controllers.runs import caches, naming, views
 from controllers.runs.runtimes import job, job_objects, workflow
 from controllers.runs.runtimes.base import Key, Work
 from tests.support import local_bench
@@ -28,15 +28,22 @@ class JobBench(Bench):
         self.client = client
 
     def adapter(self) -> job.JobRuntime:
-        # Of a store that nobody fills nothing is believed: each look is at the API server.
-        return job.JobRuntime(self.client, kube.Store(), job_objects.Defaults(image="runner"))
+        # Of stores that nobody fills nothing is believed: each look is at the API server.
+        return self.following(caches.Caches(self.client, kube.Queue()))
+
+    def following(
+        self, followed: caches.Caches, client: kube.Client | None = None
+    ) -> job.JobRuntime:
+        """An adapter that believes what was followed."""
+        defaults = job_objects.Defaults(image="runner")
+        return job.JobRuntime(client or self.client, followed.jobs, followed.pods, defaults)
 
     def spec(self, behaviour: Behaviour) -> dict[str, Any]:
         annotations = {f"{jobs.ANNOTATIONS}{name}": one for name, one in PODS[behaviour].items()}
         return {"runtime": {"type": "Job", "extraConfig": {"podAnnotations": annotations}}}
 
     async def starts(self, key: Key) -> int:
-        selector = f"batch.kubernetes.io/job-name={naming.of_key(key)}"
+        selector = f"{naming.JOB_LABEL}={naming.of_key(key)}"
         pods = await self.client.list(views.PODS, namespace=NAMESPACE, labels=selector)
         return len(pods.items)
 

@@ -135,7 +135,7 @@ async def new_place(cluster: devcluster.Cluster, client: kube.Client, **behaviou
 def runtimes(client: kube.Client, caches: Any, wake: Callable[[kube.Key], None]) -> list[Any]:
     """Jobs, and workflows of Jobs."""
     del wake
-    jobs_ = job.JobRuntime(client, caches.jobs, job_objects.Defaults(image="runner"))
+    jobs_ = job.JobRuntime(client, caches.jobs, caches.pods, job_objects.Defaults(image="runner"))
     return [jobs_, WorkflowRuntime(jobs_, now=kube.utc_now)]
 
 

@@ -5,6 +5,7 @@ name taken, by a suspended Job or by a tombstone, so that a late submission cann
 """
 
 import dataclasses
+from collections.abc import Sequence
 from typing import Final
 
 from controllers import kube
@@ -29,6 +30,7 @@ class JobRuntime:
     Args:
         client: May get and create Jobs and ConfigMaps, patch Jobs, and list pods.
         jobs: Followed by a reflector, as far as it got.
+        pods: Likewise those that have ended, by ``job``, which is ``namespace/name``.
         defaults: For what neither the run nor its provider says.
     """
 
@@ -39,9 +41,10 @@ class JobRuntime:
         self,
         client: kube.Client,
         jobs: kube.Store[views.Job],
+        pods: kube.Store[views.Pod],
         defaults: job_objects.Defaults | None = None,
     ) -> None:
-        self._client, self._jobs = client, jobs
+        self._client, self._jobs, self._pods = client, jobs, pods
         self._defaults = defaults or job_objects.Defaults()
 
     def ref(self, key: Key, work: Work) -> Ref:
@@ -81,7 +84,7 @@ class JobRuntime:
         ending = job.ending
         if ending is None:
             return Progress(stage=_stage(job), started=kube.time_of(job.status.start_time))
-        return _ended(job, ending, await self._report(ref))
+        return _ended(job, ending, await self._report(ref, job))
 
     async def cancel(self, ref: Ref) -> None:
         """Suspend the Job, which ends its pods; where there is none, bury its name."""
@@ -122,20 +125,28 @@ class JobRuntime:
             raise fault(error) from error
         return views.of(views.Job, found)
 
-    async def _report(self, ref: Ref) -> kube.JSON | None:
+    async def _report(self, ref: Ref, job: views.Job) -> kube.JSON | None:
         """What the runner of the latest pod left as its termination message."""
-        selector = f"batch.kubernetes.io/job-name={ref.name}"
+        pods = await self._ended_pods(ref, job)
+        for pod in sorted(pods, key=lambda pod: pod.metadata.creation_timestamp, reverse=True):
+            if ended := pod.ended(job_objects.CONTAINER):
+                return _told(ended)
+        return None
+
+    async def _ended_pods(self, ref: Ref, job: views.Job) -> Sequence[views.Pod]:
+        """The pods of a Job that has ended: as they were followed, if those are all it counts.
+
+        To list them, the API server looks through all pods of the namespace.
+        """
+        followed = self._pods.by("job", str(kube.Key(ref.namespace, ref.name)))
+        if followed and len(followed) >= job.status.succeeded + job.status.failed:
+            return followed
+        selector = f"{naming.JOB_LABEL}={ref.name}"
         try:
-            pods = await self._client.list(views.PODS, namespace=ref.namespace, labels=selector)
+            listed = await self._client.list(views.PODS, namespace=ref.namespace, labels=selector)
         except kube.KubeError as error:
             raise fault(error) from error
-        latest = sorted(pods.items, key=lambda pod: str(pod["metadata"]["creationTimestamp"]))
-        for pod in reversed(latest):
-            for container in (pod.get("status") or {}).get("containerStatuses") or ():
-                ended = (container.get("state") or {}).get("terminated") or {}
-                if container.get("name") == job_objects.CONTAINER and ended:
-                    return _told(ended)
-        return None
+        return [views.of(views.Pod, pod) for pod in listed.items]
 
 
 def fault(error: kube.KubeError) -> RuntimeFault:
@@ -198,15 +209,15 @@ def _exit_message(said: kube.JSON) -> str:
     return "" if code is None else f"The agent ended with exit code {code}."
 
 
-def _told(ended: kube.JSON) -> kube.JSON:
+def _told(ended: views.Terminated) -> kube.JSON:
     """The report; where there is none, what the kubelet knows."""
-    found = reports.read(ended.get("message") or "")
+    found = reports.read(ended.message)
     if found is not None:
         return found
     known: kube.JSON = {
-        "status": "failed" if ended.get("exitCode") else "succeeded",
-        "exitCode": ended.get("exitCode"),
-        "startedAt": ended.get("startedAt"),
-        "finishedAt": ended.get("finishedAt"),
+        "status": "failed" if ended.exit_code else "succeeded",
+        "exitCode": ended.exit_code,
+        "startedAt": ended.started_at,
+        "finishedAt": ended.finished_at,
     }
-    return {name: value for name, value in known.items() if value is not None}
+    return {name: value for name, value in known.items() if value != ""}

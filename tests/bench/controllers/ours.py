@@ -33,7 +33,7 @@ async def work(kubeconfig: pathlib.Path, options: manager.Options) -> None:
         replica = manager.Manager(
             client,
             f"ours-{os.getpid()}",
-            lambda asked, caches, _: [job.JobRuntime(asked, caches.jobs, defaults)],
+            lambda asked, caches, _: [job.JobRuntime(asked, caches.jobs, caches.pods, defaults)],
             options,
         )
         working = asyncio.ensure_future(replica.run())

@@ -496,6 +496,39 @@ def test_servers_are_verified_as_kubectl_does() -> None:
     assert context.verify_flags & ssl.VERIFY_X509_PARTIAL_CHAIN
 
 
+def sent_by(client: ssl.SSLContext, server: ssl.SSLContext) -> set[bytes]:
+    """The certificates, in DER, that a client sends in a handshake."""
+    forth, back = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (
+        client.wrap_bio(back, forth, server_hostname="localhost"),
+        server.wrap_bio(forth, back, server_side=True),
+    )
+    for end in ends * 3:
+        with contextlib.suppress(ssl.SSLWantReadError):
+            end.do_handshake()
+    # Public from Python 3.13 on.
+    chain = ends[1]._sslobj.get_unverified_chain()  # type: ignore[attr-defined] # noqa: SLF001
+    return {ssl.PEM_cert_to_DER_cert(one.public_bytes()) for one in chain}
+
+
+def test_client_certificate_is_sent_without_its_authority(tmp_path: pathlib.Path) -> None:
+    now = dt.datetime.now(dt.UTC)
+    issuer = authority.new_authority("x", now=now)
+    pair = authority.issue_client(issuer, "someone", now=now)
+    served = authority.issue_server(issuer, ["localhost"], now=now)
+    for name, content in (("crt", served.certificate_pem), ("key", served.key_pem)):
+        (tmp_path / name).write_bytes(content)
+    server = ssl.create_default_context(
+        ssl.Purpose.CLIENT_AUTH, cadata=issuer.certificate_pem.decode()
+    )
+    server.verify_mode = ssl.CERT_REQUIRED
+    server.load_cert_chain(tmp_path / "crt", tmp_path / "key")
+    identity = (pair.certificate_pem, pair.key_pem)
+    client = access.tls_context(ca_pem=issuer.certificate_pem, certificate=identity)
+
+    assert sent_by(client, server) == {ssl.PEM_cert_to_DER_cert(pair.certificate_pem.decode())}
+
+
 def test_encrypted_client_key_is_refused_without_asking() -> None:
     issuer = authority.new_authority("x", now=NOW)
     pair = authority.issue_client(issuer, "x", now=NOW)

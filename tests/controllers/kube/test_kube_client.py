@@ -101,6 +101,37 @@ async def test_managers_share_an_object_and_conflicts_name_the_other(
     assert forced["data"] == {"a": "9", "b": "2"}
 
 
+async def test_apply_that_asks_for_metadata_gets_no_more(
+    client: kube.Client, namespace: str
+) -> None:
+    answer = await client.apply(
+        kube.CONFIG_MAPS,
+        config_map(a="1"),
+        namespace=namespace,
+        field_manager="one",
+        answers_metadata=True,
+    )
+    stored = await client.get(kube.CONFIG_MAPS, "x", namespace=namespace)
+
+    assert answer.keys() == {"apiVersion", "kind", "metadata"}
+    assert answer["kind"] == "PartialObjectMetadata"
+    assert answer["metadata"] == stored["metadata"]
+
+
+async def test_object_is_read_as_of_a_version_or_later(client: kube.Client, namespace: str) -> None:
+    await client.create(kube.CONFIG_MAPS, config_map(a="1"), namespace=namespace)
+    changed = await client.patch(kube.CONFIG_MAPS, "x", {"data": {"a": "2"}}, namespace=namespace)
+
+    found = await client.get(
+        kube.CONFIG_MAPS,
+        "x",
+        namespace=namespace,
+        not_older_than=changed["metadata"]["resourceVersion"],
+    )
+
+    assert found == changed
+
+
 async def test_field_left_out_of_an_apply_goes_away(client: kube.Client, namespace: str) -> None:
     before, after = [
         await client.apply(kube.CONFIG_MAPS, body, namespace=namespace, field_manager="one")

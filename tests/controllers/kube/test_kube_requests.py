@@ -81,6 +81,33 @@ def test_apply_adds_the_type_that_the_api_server_wants() -> None:
     }
 
 
+def test_read_of_a_version_or_later_may_come_from_the_cache() -> None:
+    now, later = (
+        requests.get(kube.ROLES, "x", namespace="a", not_older_than=version)
+        for version in (None, "41")
+    )
+
+    assert now.query == ()
+    assert later.target == f"{now.path}?resourceVersion=41"
+
+
+def test_apply_may_ask_for_metadata_only() -> None:
+    whole, metadata = (
+        requests.apply(
+            kube.ROLES,
+            {"metadata": {"name": "x"}},
+            namespace="a",
+            force=False,
+            answers_metadata=answers_metadata,
+            options=requests.WriteOptions(field_manager="m"),
+        )
+        for answers_metadata in (False, True)
+    )
+
+    assert whole.accepts == "application/json"
+    assert metadata.accepts == "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
+
+
 def test_apply_without_a_field_manager_is_refused() -> None:
     body = {"metadata": {"name": "x"}}
 
