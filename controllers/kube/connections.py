@@ -138,6 +138,9 @@ def _session(tls: ssl.SSLContext | None, *, connections: int) -> aiohttp.ClientS
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections, ssl=tls or True),
         cookie_jar=aiohttp.DummyCookieJar(),
+        # Kubernetes 1.37 compresses watches for whoever takes that: 1.5 % of the API server's CPU
+        # under load, and 2 % of a controller's.
+        skip_auto_headers={"Accept-Encoding"},
         # Deadlines are ours; aiohttp's default would end a watch after five minutes.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
         read_bufsize=_WATCH_BYTES,

@@ -4,6 +4,7 @@ Pure; imports only the resources and errors. `client.Client` sends what these fu
 """
 
 import dataclasses
+import functools
 import json
 import urllib.parse
 from collections.abc import Mapping, Sequence
@@ -47,7 +48,7 @@ class Request:
     @property
     def target(self) -> str:
         """Path and query, percent-encoded."""
-        return f"{self.path}?{urllib.parse.urlencode(self.query)}" if self.query else self.path
+        return f"{self.path}?{_encoded_query(self.query)}" if self.query else self.path
 
     def __str__(self) -> str:
         return f"{self.method} {self.path}"
@@ -282,6 +283,11 @@ def _name(body: JSON) -> str:
     if not stated:
         raise errors.AddressError("expected the object's name in metadata.name, got none")
     return str(stated)
+
+
+@functools.lru_cache(512)  # most requests of a controller have one of a few
+def _encoded_query(query: tuple[tuple[str, str], ...]) -> str:
+    return urllib.parse.urlencode(query)
 
 
 def _query(**parameters: str | None) -> tuple[tuple[str, str], ...]:

@@ -10,6 +10,7 @@ priority, then age; who waited long goes before all others of the namespace.
 import collections
 import dataclasses
 import enum
+import heapq
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
@@ -148,13 +149,19 @@ def decide(
         weights: Of namespaces, 1 where not named: so many runs are admitted in one turn.
     """
     round_ = _Round(ledger, limits, epoch, now)
-    waiting = [one for one in candidates if one.uid not in ledger.slots]
+    waiting = [*{one.uid: one for one in candidates if one.uid not in ledger.slots}.values()]
     round_.serve(waiting, weights or {})
     left = [one for one in waiting if one.uid not in round_.slots]
-    limits_met = {one.uid: round_.limit_of(one) for one in left}
-    blocked = {uid: limit for uid, limit in limits_met.items() if limit is not None}
+    met = {group: round_.limit_of(*group) for group in {(one.namespace, one.agent) for one in left}}
+    limits_met = ((one.uid, met[one.namespace, one.agent]) for one in left)
+    blocked = {uid: limit for uid, limit in limits_met if limit is not None}
     after = Ledger(round_.slots, round_.turn, round_.deficits)
     return Decision(after, tuple(round_.admitted), blocked)
+
+
+_Order: TypeAlias = tuple[int, int, float, Uid]
+_Queues: TypeAlias = dict[str, list[tuple[_Order, Candidate]]]
+"""A namespace's waiting runs by agent, each a heap: of one agent's, the order never changes."""
 
 
 class _Round:
@@ -170,12 +177,12 @@ class _Round:
             (slot.namespace, slot.agent) for slot in ledger.slots.values()
         )
 
-    def limit_of(self, one: Candidate) -> Limit | None:
-        """The limit that keeps a run waiting."""
+    def limit_of(self, namespace: str, agent: str) -> Limit | None:
+        """The limit that keeps an agent's runs waiting."""
         limits = self._limits
-        if limits.agent and self._agents[one.namespace, one.agent] >= limits.agent:
+        if limits.agent and self._agents[namespace, agent] >= limits.agent:
             return Limit.AGENT
-        if limits.namespace and self._namespaces[one.namespace] >= limits.namespace:
+        if limits.namespace and self._namespaces[namespace] >= limits.namespace:
             return Limit.NAMESPACE
         return Limit.CLUSTER if self._is_full else None
 
@@ -185,15 +192,13 @@ class _Round:
 
     def serve(self, waiting: Sequence[Candidate], weights: Mapping[str, float]) -> None:
         """Let namespaces take turns until nothing more can be admitted."""
-        queues: dict[str, list[Candidate]] = collections.defaultdict(list)
-        for one in waiting:
-            queues[one.namespace].append(one)
+        queues = self._queued(waiting)
         # Who waits for nothing is owed nothing.
         self.deficits = {name: owed for name, owed in self.deficits.items() if name in queues}
         # A turn that was cut short by a full cluster goes on where it was.
         is_new_turn = self.deficits.get(self.turn, 0.0) < 1
         names = _from(sorted(queues), self.turn, including=not is_new_turn)
-        while not self._is_full and any(self._can(queues[name]) for name in names):
+        while not self._is_full and any(self._able(name, queues[name]) for name in names):
             for name in names:
                 if self._is_full:
                     return
@@ -203,21 +208,31 @@ class _Round:
                 is_new_turn = True
                 self._serve_one(name, queues[name])
 
-    def _can(self, queue: Sequence[Candidate]) -> bool:
-        return any(self.limit_of(one) is None for one in queue)
+    def _queued(self, waiting: Sequence[Candidate]) -> dict[str, _Queues]:
+        found: dict[str, _Queues] = {}
+        for one in waiting:
+            agents = found.setdefault(one.namespace, {})
+            agents.setdefault(one.agent, []).append((self._order(one), one))
+        for agents in found.values():
+            for heap in agents.values():
+                heapq.heapify(heap)
+        return found
 
-    def _serve_one(self, name: str, queue: list[Candidate]) -> None:
+    def _able(self, name: str, agents: _Queues) -> list[str]:
+        """The agents of a namespace of which a run waits that no limit keeps."""
+        return [agent for agent in agents if self.limit_of(name, agent) is None]
+
+    def _serve_one(self, name: str, agents: _Queues) -> None:
         self.turn = name
-        while self.deficits[name] >= 1:
-            able = [one for one in queue if self.limit_of(one) is None]
-            if not able:
-                break
-            chosen = min(able, key=self._rank)
-            queue.remove(chosen)
-            self._admit(chosen)
+        while self.deficits[name] >= 1 and (able := self._able(name, agents)):
+            chosen = min(able, key=lambda agent: self._rank(name, agent, agents[agent][0][0]))
+            _, one = heapq.heappop(agents[chosen])
+            if not agents[chosen]:
+                del agents[chosen]
+            self._admit(one)
             self.deficits[name] -= 1
         # A namespace that has nothing to admit saves nothing up, unless the cluster was full.
-        if not self._is_full and not self._can(queue):
+        if not self._is_full and not self._able(name, agents):
             self.deficits.pop(name, None)
 
     def _admit(self, one: Candidate) -> None:
@@ -228,11 +243,17 @@ class _Round:
         self._namespaces[one.namespace] += 1
         self._agents[one.namespace, one.agent] += 1
 
-    def _rank(self, one: Candidate) -> tuple[int, int, int, float, Uid]:
-        if self._now - one.created >= OVERDUE_SECONDS:
-            return 0, 0, 0, one.created, one.uid
-        in_flight = self._agents[one.namespace, one.agent]
-        return 1, in_flight, -one.priority, one.created, one.uid
+    def _order(self, one: Candidate) -> _Order:
+        """Whose turn comes first among the runs of one agent."""
+        is_overdue = self._now - one.created >= OVERDUE_SECONDS
+        return (
+            (0, 0, one.created, one.uid) if is_overdue else (1, -one.priority, one.created, one.uid)
+        )
+
+    def _rank(self, namespace: str, agent: str, first: _Order) -> tuple[int, int, _Order]:
+        """Whose turn comes first among the first runs of agents."""
+        is_overdue = first[0] == 0
+        return first[0], 0 if is_overdue else self._agents[namespace, agent], first
 
 
 def _from(names: Sequence[str], turn: str, *, including: bool) -> list[str]:

@@ -175,17 +175,18 @@ class Admitter:
         self._tell(candidates, decision)
 
     def _tell(self, candidates: list[ledger.Candidate], decision: ledger.Decision) -> None:
+        now, blocked = self._now(), decision.blocked
         for one in candidates:
             has_slot = one.uid in self._known.slots
             if has_slot:  # also of one that withdrew meanwhile, which is to give it back
                 self.withdraw(one.uid)
             is_waiting = one.uid in self._waiting
-            if has_slot or (is_waiting and self._has_news(one.uid, decision.blocked.get(one.uid))):
+            if has_slot or (is_waiting and self._has_news(one.uid, blocked.get(one.uid), now)):
                 self._wake(kube.Key(one.namespace, one.run))
 
-    def _has_news(self, uid: ledger.Uid, limit: ledger.Limit | None) -> bool:
+    def _has_news(self, uid: ledger.Uid, limit: ledger.Limit | None, now: dt.datetime) -> bool:
         """Note what keeps a run waiting; whether that is to be told."""
-        known, now = self._blocked.get(uid), self._now()
+        known = self._blocked.get(uid)
         if limit is None or (known is not None and known.limit == limit):
             return False
         if known is not None and (now - known.since).total_seconds() < TOLD_SECONDS:

@@ -38,6 +38,8 @@ def label_problems(run: JSON, policy: JSON) -> Iterator[Problem]:
 def image_problems(spec: JSON, policy: JSON) -> Iterator[Problem]:
     """Images that the operator does not allow."""
     rules = _member(policy, "images")
+    if not rules:
+        return
     for path, image in images(spec):
         why = _why_not(image, rules)
         if why:
@@ -49,6 +51,8 @@ def secret_problems(spec: JSON, policy: JSON, agent: JSON) -> Iterator[Problem]:
     """Secrets that the operator denies, or the agent does not allow."""
     denied = set(_texts(_member(policy, "secrets"), "denied"))
     own = _of_agent(agent, "secrets")
+    if not denied and _allows_all(own):
+        return
     for path, name in secrets(spec):
         if name in denied:
             message = f"expected a secret that the operator does not deny, got {quoted(name)}"
@@ -61,6 +65,8 @@ def secret_problems(spec: JSON, policy: JSON, agent: JSON) -> Iterator[Problem]:
 def account_problems(spec: JSON, agent: JSON) -> Iterator[Problem]:
     """Service accounts that the agent does not allow."""
     own = _of_agent(agent, "serviceAccounts")
+    if _allows_all(own):
+        return
     for path, name in service_accounts(spec):
         if not _is_allowed(own, name):
             message = f"expected a service account that the agent allows, got {quoted(name)}"
@@ -148,10 +154,14 @@ def _of_agent(agent: JSON, what: str) -> JSON:
     return rule.get(what, _ALLOW_ALL) if isinstance(rule, dict) else None
 
 
+def _allows_all(rule: JSON) -> bool:
+    return isinstance(rule, dict) and rule.get("mode") == "AllowAll"
+
+
 def _is_allowed(rule: JSON, name: str) -> bool:
     """Whether a ``{mode, allowed}`` of an agent's policy allows a name; in doubt it does not."""
     mode = rule.get("mode") if isinstance(rule, dict) else None
-    return mode == "AllowAll" or (mode == "AllowListed" and name in _texts(rule, "allowed"))
+    return _allows_all(rule) or (mode == "AllowListed" and name in _texts(rule, "allowed"))
 
 
 def _member(value: JSON, name: str) -> dict[str, JSON]:
