@@ -27,7 +27,9 @@ SEEN_SECONDS: Final = 2.0
 CONFLICT_SECONDS: Final = 0.05
 FAULT_SECONDS: Final = 5.0
 CANCELLED_SECONDS: Final = 1.0
-MOST_REMEMBERED: Final = 2_000
+# The work of so many waiting runs is kept, of the first ones, which start first; that of the others
+# is read again when they start. Of those that run it is always kept.
+MOST_WAITING_WORK: Final = 2_000
 _REPORTED: Final = frozenset({"runner", "artifacts", "workflow"})
 _log = logging.getLogger(__name__)
 
@@ -40,14 +42,20 @@ class _AnotherError(Exception):
     """A run of the same name, and another uid, is there by now."""
 
 
-@dataclasses.dataclass
+@dataclasses.dataclass(slots=True)
 class _Memory:
-    """What was learned of a run that is not in its view."""
+    """What was learned of a live run that is not in its view.
+
+    Attributes:
+        inputs: Where they are ready and has_work is false, without the work.
+        inputs_of: The versions that they were read at.
+    """
 
     claim: Claim = dataclasses.field(default_factory=Claim)
     inputs: work.Inputs | None = None
     inputs_of: tuple[Any, ...] = ()
     spec: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
+    has_work: bool = False
 
 
 class Interpreter:
@@ -85,7 +93,8 @@ class Interpreter:
         self._admitter, self._recorder = admitter, recorder
         self._on_end = on_end
         self._leads, self._settings, self._now, self._dice = leads, settings, now, dice
-        self._memories: collections.OrderedDict[str, _Memory] = collections.OrderedDict()
+        self._memories: collections.defaultdict[str, _Memory] = collections.defaultdict(_Memory)
+        self._with_work = 0
         self._uids: dict[kube.Key, str] = {}
         self.orphaned: set[ledger.Uid] = set()
         """Runs that went while they had a slot, for the reaper."""
@@ -96,6 +105,8 @@ class Interpreter:
         if run is None:
             self._forget(key)
             return None
+        if self._uids.get(key) not in {None, run.metadata.uid}:
+            self._forget(key)
         self._uids[key] = run.metadata.uid
         try:
             plan, seen = await self._followed(run)
@@ -131,7 +142,7 @@ class Interpreter:
 
     async def _observe(self, run: views.Run) -> Observed:
         uid = run.metadata.uid
-        memory, has_slot = self._memory(uid), self._admitter.holds(uid)
+        memory, has_slot = self._memories[uid], self._admitter.holds(uid)
         runtime = self._runtimes.get(run.spec.runtime.type)
         if runtime is None:
             known = ", ".join(sorted(self._runtimes))
@@ -141,7 +152,9 @@ class Interpreter:
                 inputs=work.Waiting(Reason.MISSING_RUNTIME, message + run.spec.runtime.type),
                 claim=memory.claim,
             )
-        inputs = await self._inputs(run) if machine.needs_inputs(run, has_slot=has_slot) else None
+        inputs = None
+        if machine.needs_inputs(run, has_slot=has_slot):
+            inputs = await self._inputs(run, needs_work=machine.needs_work(run, has_slot=has_slot))
         ref = self._ref(run, runtime, inputs)
         progress = await runtime.status(ref) if machine.needs_progress(run) else None
         blocked = self._admitter.blocked(uid)
@@ -163,7 +176,7 @@ class Interpreter:
         return Claim(is_mine=True) if run.status.spec_hash else memory.claim
 
     def _ref(self, run: views.Run, runtime: Runtime, inputs: work.Inputs | None) -> Ref:
-        known_spec = self._memory(run.metadata.uid).spec
+        known_spec = self._memories[run.metadata.uid].spec
         piece = inputs.work if isinstance(inputs, work.Ready) else _bare(run, known_spec)
         ref = runtime.ref(machine.key(run), piece)
         known = run.status.runtime_ref
@@ -177,16 +190,17 @@ class Interpreter:
             extra={**known.extra, **_workflow(run)},
         )
 
-    async def _inputs(self, run: views.Run) -> work.Inputs:
+    async def _inputs(self, run: views.Run, *, needs_work: bool) -> work.Inputs:
         """What the run is to carry out; read again only when something of it changed."""
-        memory, agent, provider = self._memory(run.metadata.uid), *self._agent(run)
+        memory, agent, provider = self._memories[run.metadata.uid], *self._agent(run)
         versions = (
             run.metadata.generation,
             machine.attempt(run),
             agent and agent.metadata.resource_version,
             provider and provider.metadata.resource_version,
         )
-        if memory.inputs_of == versions and isinstance(memory.inputs, work.Ready):
+        is_known = memory.inputs_of == versions and isinstance(memory.inputs, work.Ready)
+        if is_known and memory.inputs and (memory.has_work or not needs_work):
             return memory.inputs
         namespace, name = run.key
         whole = await self._client.get(
@@ -195,10 +209,15 @@ class Interpreter:
         if whole["metadata"]["uid"] != run.metadata.uid:
             raise _AnotherError
         related = await self._related(whole, agent, provider)
-        memory.spec = whole["spec"]
-        memory.inputs = work.prepare(whole, related, machine.attempt(run), self._settings)
-        memory.inputs_of = versions
-        return memory.inputs
+        inputs = work.prepare(whole, related, machine.attempt(run), self._settings)
+        has_room = memory.has_work or self._with_work < MOST_WAITING_WORK
+        has_work = needs_work or (has_room and isinstance(inputs, work.Ready))
+        self._with_work += has_work - memory.has_work
+        memory.has_work, memory.inputs_of, memory.inputs = has_work, versions, inputs
+        memory.spec = whole["spec"] if has_work else {}
+        if isinstance(inputs, work.Ready) and not has_work:
+            memory.inputs = dataclasses.replace(inputs, work=_bare(run, {}))
+        return inputs
 
     def _agent(self, run: views.Run) -> tuple[views.Whole | None, views.Whole | None]:
         namespace = run.metadata.namespace
@@ -241,7 +260,7 @@ class Interpreter:
         match action:
             case Do.CLAIM:
                 claim = await claims.claim(self._client, run, _payload_hash(seen))
-                self._memory(run.metadata.uid).claim = claim
+                self._memories[run.metadata.uid].claim = claim
                 return dataclasses.replace(seen, claim=claim)
             case Do.ADD_FINALIZER | Do.REMOVE_FINALIZER:
                 return dataclasses.replace(seen, run=await self._finalizer(action, run))
@@ -360,19 +379,12 @@ class Interpreter:
 
     # -------------------------------------------------------------------------------- remembering
 
-    def _memory(self, uid: str) -> _Memory:
-        found = self._memories.pop(uid, None) or _Memory()
-        self._memories[uid] = found
-        if len(self._memories) > MOST_REMEMBERED:
-            self._memories.popitem(last=False)
-        return found
-
     def _forget(self, key: kube.Key) -> None:
-        """A run went, or has ended: only its slot may be left."""
+        """A run went, was made anew, or has ended: only its slot may be left."""
         uid = self._uids.pop(key, None)
         if uid is None:
             return
-        self._memories.pop(uid, None)
+        self._with_work -= self._memories.pop(uid, _Memory()).has_work
         self._admitter.withdraw(uid)
         if self._admitter.holds(uid):
             self.orphaned.add(uid)

@@ -141,6 +141,12 @@ def needs_inputs(run: views.Run, *, has_slot: bool) -> bool:
     return has_slot or run.status.phase == Phase.RUNNING or not is_accepted(run)
 
 
+def needs_work(run: views.Run, *, has_slot: bool) -> bool:
+    """Whether of that the work itself matters, as it does once the run may have been started."""
+    is_going = bool(run.metadata.deletion_timestamp)
+    return has_slot or run.status.phase == Phase.RUNNING or is_going
+
+
 def needs_progress(run: views.Run) -> bool:
     """Whether the runtime has to be asked how the attempt stands."""
     return run.status.phase == Phase.RUNNING

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 import pytest
 
 from controllers import devcluster, kube
+from controllers.runs import views
 from tests.bench import prove_limits
 from tests.support import run_invariants, run_sweeps
 from tests.support.fault_proxy import Proxy
-from tests.support.run_invariants import Count
+from tests.support.run_invariants import Count, Event
 from tests.support.run_scenario import LIMITS
 from tests.support.run_sweeps import Bench
 
@@ -67,9 +68,9 @@ def test_violations_are_found() -> None:
     }
     again = {**run, "status": {"phase": "Running"}}
     events = [
-        run_invariants.Event(1, "AgentRun", is_gone=False, object=run),
-        run_invariants.Event(2, "AgentRun", is_gone=False, object=again),
-        run_invariants.Event(3, "Job", is_gone=False, object=job),
+        Event.of(1, views.RUNS, run),
+        Event.of(2, views.RUNS, again),
+        Event.of(3, views.JOBS, job),
     ]
 
     assert [

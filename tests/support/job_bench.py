@@ -29,14 +29,9 @@ class JobBench(Bench):
 
     def adapter(self) -> job.JobRuntime:
         # Of stores that nobody fills nothing is believed: each look is at the API server.
-        return self.following(caches.Caches(self.client, kube.Queue()))
-
-    def following(
-        self, followed: caches.Caches, client: kube.Client | None = None
-    ) -> job.JobRuntime:
-        """An adapter that believes what was followed."""
+        empty = caches.Caches(self.client, kube.Queue())
         defaults = job_objects.Defaults(image="runner")
-        return job.JobRuntime(client or self.client, followed.jobs, followed.pods, defaults)
+        return job.JobRuntime(self.client, empty.jobs, empty.pods, defaults)
 
     def spec(self, behaviour: Behaviour) -> dict[str, Any]:
         annotations = {f"{jobs.ANNOTATIONS}{name}": one for name, one in PODS[behaviour].items()}

@@ -8,13 +8,30 @@ import collections
 import contextlib
 import dataclasses
 from collections.abc import AsyncIterator, Iterator, Mapping
-from typing import Any
+from typing import Final, Self, TypeAlias
 
 from controllers import kube, ledger
+from controllers.kube import requests
+from controllers.kube.projections import Decoder
+from controllers.kube.requests import Selection
 from controllers.ledger import stored
 from controllers.runs import naming, views
 
 ENDED = frozenset({"Succeeded", "Failed", "Cancelled"})
+
+
+class ConfigMap(kube.Projection, frozen=True):
+    """The ledger as it is stored."""
+
+    data: Mapping[str, str] = {}
+
+
+View: TypeAlias = ConfigMap | views.Run | views.Job
+VIEWS: Final[Mapping[kube.Resource, type[View]]] = {
+    kube.CONFIG_MAPS: ConfigMap,
+    views.RUNS: views.Run,
+    views.JOBS: views.Job,
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,9 +39,15 @@ class Event:
     """One revision of one object; of a deletion, the last state."""
 
     revision: int
-    kind: str
     is_gone: bool
-    object: kube.JSON
+    object: View
+
+    @classmethod
+    def of(
+        cls, revision: int, resource: kube.Resource, body: kube.JSON, *, is_gone: bool = False
+    ) -> Self:
+        """Of an object as the API server shows it."""
+        return cls(revision, is_gone, views.of(VIEWS[resource], body))
 
 
 @dataclasses.dataclass
@@ -44,23 +67,21 @@ def violations(events: list[Event], limits: ledger.Limits, count: Count) -> Iter
     for event in sorted(events, key=lambda one: one.revision):
         count.revisions += 1
         at = f"revision {event.revision}"
-        uid = event.object["metadata"]["uid"]
-        match event.kind:
-            case "ConfigMap":
-                before, slots = slots, {} if event.is_gone else stored.read(event.object).slots
+        uid = event.object.metadata.uid
+        match event.object:
+            case ConfigMap(data=data):
+                before, slots = slots, {} if event.is_gone else stored.read({"data": data}).slots
                 count.admissions += len(slots.keys() - before.keys())
                 count.most_in_flight = max(count.most_in_flight, len(slots))
                 yield from (f"{at}: {one}" for one in _over(slots, limits))
-            case "AgentRun":
-                phase = (event.object.get("status") or {}).get("phase") or ""
-                known = phases.get(uid, "")
+            case views.Run(metadata=metadata, status=status):
+                phase, known = status.phase, phases.get(uid, "")
                 if known in ENDED and phase != known and not event.is_gone:
-                    name = event.object["metadata"]["name"]
-                    yield f"{at}: run {name} was {known}, and then {phase}"
+                    yield f"{at}: run {metadata.name} was {known}, and then {phase}"
                 phases[uid] = phase
-            case _:
+            case views.Job() as job:
                 working.pop(uid, None)
-                if not event.is_gone and (run := _working_for(event.object)):
+                if not event.is_gone and (run := _working_for(job)):
                     working[uid] = run
         yield from (f"{at}: {one}" for one in _unheld(working, slots))
 
@@ -86,23 +107,21 @@ def _unheld(working: Mapping[str, str], slots: Mapping[str, ledger.Slot]) -> Ite
             yield f"run {uid} has {number} Jobs at work"
 
 
-def _working_for(job: kube.JSON) -> str:
+def _working_for(job: views.Job) -> str:
     """The run of a Job that may work and is its only one at a time; empty for others."""
-    labels = job["metadata"].get("labels") or {}
+    labels = job.metadata.labels
     is_step = naming.STEP_LABEL in labels
-    return labels[naming.RUN_LABEL] if not is_step and may_work(job) else ""
+    return labels[naming.RUN_LABEL] if not is_step and _may_work(job) else ""
 
 
-def may_work(job: kube.JSON) -> bool:
+def _may_work(job: views.Job) -> bool:
     """Whether a Job has pods, or may get some."""
-    view = views.of(views.Job, job)
-    if naming.TOMBSTONE_LABEL in view.metadata.labels:
+    if naming.TOMBSTONE_LABEL in job.metadata.labels:
         return False
-    if view.spec.suspend and not view.status.active and not view.status.terminating:
+    if job.spec.suspend and not job.status.active and not job.status.terminating:
         return False
     return not any(
-        one.type in {"Complete", "Failed"} and one.status == "True"
-        for one in view.status.conditions
+        one.type in {"Complete", "Failed"} and one.status == "True" for one in job.status.conditions
     )
 
 
@@ -118,15 +137,12 @@ class Witness:
     async def watching(self) -> AsyncIterator["Witness"]:
         """Gather until the block ends, and a little longer."""
         started = (await self._client.list(kube.NAMESPACES)).resource_version
-        wanted = [
-            (kube.CONFIG_MAPS, self._home, {"fields": "metadata.name=run-ledger"}),
-            *((views.RUNS, name, {}) for name in self._namespaces),
-            *((views.JOBS, name, {"labels": naming.RUN_LABEL}) for name in self._namespaces),
-        ]
-        tasks = [
-            asyncio.create_task(self._follow(resource, namespace, started, options))
-            for resource, namespace, options in wanted
-        ]
+        of_ledger = Selection(namespace=self._home, fields="metadata.name=run-ledger")
+        wanted = [(kube.CONFIG_MAPS, of_ledger)]
+        for name in self._namespaces:
+            wanted.append((views.RUNS, Selection(namespace=name)))
+            wanted.append((views.JOBS, Selection(namespace=name, labels=naming.RUN_LABEL)))
+        tasks = [asyncio.create_task(self._follow(*one, started)) for one in wanted]
         try:
             yield self
             await asyncio.sleep(0.5)
@@ -137,16 +153,19 @@ class Witness:
         broken = [one for one in ended if isinstance(one, Exception)]
         assert not broken, broken
 
-    async def _follow(
-        self, resource: kube.Resource, namespace: str, revision: str, options: dict[str, Any]
-    ) -> None:
+    async def _follow(self, resource: kube.Resource, selection: Selection, revision: str) -> None:
+        """Keep of each event what is looked at: decoded whole, thousands of runs take a core."""
+        decoder = Decoder(VIEWS[resource])
         while True:
-            watch = self._client.watch(
-                resource, namespace=namespace, resource_version=revision, **options
+            request = requests.watch(
+                resource, selection, resource_version=revision, timeout_seconds=300
             )
-            async with contextlib.aclosing(watch):
-                async for event in watch:
-                    revision = event.object["metadata"]["resourceVersion"]
-                    if event.type != "BOOKMARK":
-                        gone = event.type == "DELETED"
-                        self.events.append(Event(int(revision), resource.kind, gone, event.object))
+            async with contextlib.aclosing(self._client.lines(request)) as lines:
+                async for line in lines:
+                    seen = decoder.event(line, str(request))
+                    if seen is None:
+                        continue
+                    revision = seen.resource_version
+                    if seen.object is not None:
+                        is_gone = seen.type == "DELETED"
+                        self.events.append(Event(int(revision), is_gone, seen.object))

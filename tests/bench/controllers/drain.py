@@ -125,12 +125,8 @@ async def _until(witness: Witness, phase: str, names: Sequence[str]) -> None:
             await asyncio.sleep(1)
             fresh = witness.events[read:]
             read += len(fresh)
-            left -= {
-                event.object["metadata"]["name"]
-                for event in fresh
-                if event.kind == views.RUNS.kind
-                and event.object.get("status", {}).get("phase") == phase
-            }
+            runs = (event.object for event in fresh if isinstance(event.object, views.Run))
+            left -= {run.metadata.name for run in runs if run.status.phase == phase}
 
 
 async def _submissions(client: kube.Client, namespace: str, number: int) -> list[float]:

@@ -4,9 +4,9 @@ from typing import Any
 
 import pytest
 
-from controllers import ledger
+from controllers import kube, ledger
 from controllers.ledger import stored
-from controllers.runs import naming
+from controllers.runs import naming, views
 from tests.support import run_invariants
 from tests.support.run_invariants import Count, Event
 
@@ -17,7 +17,7 @@ def slots(revision: int, *uids: str) -> Event:
     held = {uid: ledger.Slot("ns", "coder", 1, 0.0, uid, 1) for uid in uids}
     body = stored.config_map(ledger.Ledger(held), LIMITS, ("ns", "run-ledger"))
     body["metadata"]["uid"] = "ledger"
-    return Event(revision, "ConfigMap", is_gone=False, object=body)
+    return Event.of(revision, kube.CONFIG_MAPS, body)
 
 
 def job(revision: int, uid: str, run: str, *conditions: str, gone: bool = False) -> Event:
@@ -28,12 +28,12 @@ def job(revision: int, uid: str, run: str, *conditions: str, gone: bool = False)
         "spec": {},
         "status": {"conditions": said},
     }
-    return Event(revision, "Job", is_gone=gone, object=body)
+    return Event.of(revision, views.JOBS, body, is_gone=gone)
 
 
 def run(revision: int, phase: str) -> Event:
     body = {"metadata": {"uid": "a", "name": "a"}, "status": {"phase": phase}}
-    return Event(revision, "AgentRun", is_gone=False, object=body)
+    return Event.of(revision, views.RUNS, body)
 
 
 @pytest.mark.parametrize(

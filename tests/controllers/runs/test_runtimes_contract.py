@@ -4,7 +4,7 @@ import asyncio
 import dataclasses
 import json
 import pathlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
@@ -40,9 +40,16 @@ async def workflow_bench_(tmp_path: pathlib.Path) -> AsyncIterator[Bench]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def without_runs() -> Iterator[devcluster.Cluster]:
+    """Where runs are served, the garbage collector would remove Jobs of runs that are none."""
+    with devcluster.Cluster(runs_jobs=True) as cluster:
+        yield cluster
+
+
 @pytest.fixture
-async def job_bench_(job_cluster: devcluster.Cluster) -> AsyncIterator[Bench]:
-    async with job_bench.opened(job_cluster) as opened:
+async def job_bench_(without_runs: devcluster.Cluster) -> AsyncIterator[Bench]:
+    async with job_bench.opened(without_runs) as opened:
         yield opened
 
 
