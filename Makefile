@@ -118,7 +118,7 @@ bench-admission: $(INSTALLED)  ## What admission and conversion add to N creatio
 bench-watch: $(INSTALLED)  ## Decoding a watch against kubernetes.aio and kopf; memory of 50,000 runs (2 minutes)
 	@$(BIN)/python -m tests.bench.bench_watch
 
-bench-controllers: $(INSTALLED)  ## The controller against controller-runtime and kopf (10 minutes)
+bench-controllers: $(INSTALLED)  ## The controller against controller-runtime and kopf (12 minutes)
 	@$(BIN)/python -m tests.bench.bench_controllers
 
 # Locks every platform and Python; needs uv, which is itself a locked package of the group `lock`.
