@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from controllers import devcluster, kube, ledger
-from controllers.runs import naming, views
+from controllers.runs import admitter, interpreter, naming, views
 from tests.support import run_platform
 from tests.support.run_platform import Place, new_manager, new_place, running
 
@@ -117,6 +117,52 @@ async def test_run_waits_for_its_turn_and_says_for_what(endless: Place) -> None:
     assert "True ConcurrencyLimit" == conditions(waiting)["Blocked"]
     assert "Cancelled" == ended["phase"]
     assert "queue" not in started
+
+
+async def test_waiting_runs_whose_work_is_not_kept_start_in_their_turn(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interpreter, "MOST_WAITING_WORK", 0)
+    await place.agent()
+    names = ["one", "two", "three"]
+    async with running(new_manager(place, limits=ledger.Limits(0, 0, 1))):
+        for name in names:
+            await place.run(name, parameters=[{"name": "repo", "value": name}])
+        endings = [await place.until(name) for name in names]
+
+    assert [(one["phase"], one["attempt"]) for one in endings] == [("Succeeded", 1)] * 3
+    read = [await files_of(place, name) for name in names]
+    assert [one["parameters"]["repo"] for one in read] == names
+
+
+async def files_of(place: Place, name: str) -> Any:
+    """The run.json of a run's Job."""
+    (job,) = await place.jobs(name)
+    namespace, name = job["metadata"]["namespace"], job["metadata"]["name"]
+    files = await place.client.get(kube.CONFIG_MAPS, name, namespace=namespace)
+    return json.loads(files["data"]["run.json"])
+
+
+async def test_slots_that_come_back_to_a_full_cluster_are_gathered(place: Place) -> None:
+    slept: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        await run_platform.hurried(seconds)
+
+    await place.agent()
+    async with running(new_manager(place, limits=ledger.Limits(0, 0, 1), sleep=sleep)):
+        for name in ("one", "two"):
+            await place.run(name)
+            await place.until(name, "Running", "Succeeded")
+        await place.until("two")
+
+    gathered = [one for one in slept if one in GATHERED]
+    assert gathered[0] == admitter.GATHER_SECONDS
+    assert admitter.FULL_GATHER_SECONDS in gathered
+
+
+GATHERED = {admitter.GATHER_SECONDS, admitter.FULL_GATHER_SECONDS}
 
 
 async def test_cancelled_run_leaves_a_suspended_job_and_no_pod(endless: Place) -> None:
