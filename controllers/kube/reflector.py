@@ -24,6 +24,8 @@ SHORTEST_PAUSE_SECONDS: Final = 0.8
 LONGEST_PAUSE_SECONDS: Final = 30.0
 _CANNOT_STREAM: Final = (400, 422)
 JITTER: Final = 1.0  # a pause is once to twice as long
+# A watch that works brings a bookmark a minute.
+MOST_SILENCES: Final = 2
 _log = logging.getLogger(__name__)
 
 
@@ -38,7 +40,7 @@ class Reflector(Generic[T]):
         on_change: Told each change, after the store has it; must not wait.
         selection: Which objects of the kind.
         silence_seconds: After so long without anything, bookmarks included, the watch is begun
-            anew.
+            anew; after the second time on end, by a list.
         sleep: Waits for seconds.
         dice: A random number from 0 to 1.
     """
@@ -63,7 +65,7 @@ class Reflector(Generic[T]):
         self._sleep, self._dice = sleep, dice
         self._version = ""
         self._streams_lists = True
-        self._failures = 0
+        self._failures = self._silences = 0
         self.synced = asyncio.Event()
         """Set once all objects have been seen."""
 
@@ -82,6 +84,12 @@ class Reflector(Generic[T]):
                     await self._pause()
                 self._failures = max(self._failures, 1)
             except errors.KubeError as error:
+                # Silent twice on end, it may follow a history that is no more (etcd was restored):
+                # nothing comes until that has grown as long as the one that was followed.
+                is_silent = isinstance(error, errors.DeadlineExceededError)
+                self._silences = self._silences + 1 if is_silent else 0
+                if self._silences == MOST_SILENCES:
+                    self._version = ""
                 if str(error) != said:
                     _log.warning("%s is not followed, but tried again: %s", self._resource, error)
                 said = str(error)
@@ -192,7 +200,7 @@ class Reflector(Generic[T]):
 
     def _replace(self, items: tuple[T, ...], resource_version: str) -> None:
         changes = self._store.replace(items, resource_version=resource_version)
-        self._version = resource_version
+        self._version, self._silences = resource_version, 0
         self.synced.set()
         for change in changes:
             self._on_change(change)
@@ -202,7 +210,7 @@ class Reflector(Generic[T]):
         if seen.object is not None:
             is_gone = seen.type == "DELETED"
             change = self._store.drop(seen.object.key) if is_gone else self._store.put(seen.object)
-        self._version, self._failures = seen.resource_version, 0
+        self._version, self._failures, self._silences = seen.resource_version, 0, 0
         self._store.reached(seen.resource_version)
         if change is not None:
             self._on_change(change)

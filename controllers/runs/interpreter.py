@@ -30,6 +30,8 @@ CANCELLED_SECONDS: Final = 1.0
 # The work of so many waiting runs is kept, of the first ones, which start first; that of the others
 # is read again when they start. Of those that run it is always kept.
 MOST_WAITING_WORK: Final = 2_000
+# What is missing then has a version once it comes; other references are not followed by version.
+_TOLD_BY_VERSIONS: Final = frozenset({Reason.MISSING_AGENT, Reason.MISSING_PROVIDER})
 _REPORTED: Final = frozenset({"runner", "artifacts", "workflow"})
 _log = logging.getLogger(__name__)
 
@@ -199,9 +201,12 @@ class Interpreter:
             agent and agent.metadata.resource_version,
             provider and provider.metadata.resource_version,
         )
-        is_known = memory.inputs_of == versions and isinstance(memory.inputs, work.Ready)
-        if is_known and memory.inputs and (memory.has_work or not needs_work):
-            return memory.inputs
+        known = memory.inputs if memory.inputs_of == versions else None
+        match known:
+            case work.Ready() if memory.has_work or not needs_work:
+                return known
+            case work.Waiting(reason=reason) if reason in _TOLD_BY_VERSIONS and not needs_work:
+                return known
         namespace, name = run.key
         whole = await self._client.get(
             views.RUNS, name, namespace=namespace, not_older_than=run.metadata.resource_version

@@ -129,6 +129,11 @@ async def eventually(check: Callable[[], Any], *, is_so: bool = True) -> None:
             await asyncio.sleep(0.1)
 
 
+async def is_told(place: Place, name: str) -> bool:
+    """Events are sent on the side."""
+    return "Blocked" in await place.events(name)
+
+
 async def is_blocked(place: Place, name: str) -> bool:
     """Whether a run's status says what keeps it."""
     return bool(((await place.read(name)).get("status") or {}).get("queue"))
@@ -318,6 +323,7 @@ async def test_explain_says_who_is_before_a_run_and_who_has_its_slot(world: Worl
         await world.place.run(name, agentRef=agent, runtime=runtime, priority=priority)
         await world.place.until(name, "Running" if name == "holder" else "Pending")
     await eventually(lambda: is_blocked(world.place, "second"))
+    await eventually(lambda: is_told(world.place, "second"))
 
     code, out, _ = await world.run("explain", "second", "--home", world.place.home, "-o", "json")
     text = await world.run("explain", "second", "--home", world.place.home)
