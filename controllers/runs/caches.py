@@ -53,7 +53,7 @@ class Caches:
             (views.PROVIDERS, self.providers, self._provider_changed),
         ):
             yield kube.Reflector(client, resource, views.Whole, store, on_change, selection=every)
-        # Of these only that they are there: their text is read when a run starts.
+        # Of these only that they are there: their text is read with the run.
         for resource, wake in (
             (views.IMPLEMENTATIONS, self._implementation_changed),
             (views.MEMORIES, self._memory_changed),

@@ -136,13 +136,11 @@ def needs_inputs(run: views.Run, *, has_slot: bool) -> bool:
         return False
     if run.metadata.deletion_timestamp:
         return naming.FINALIZER in run.metadata.finalizers
-    if run.spec.suspend and not has_slot and run.status.phase != Phase.RUNNING:
-        return False
-    return has_slot or run.status.phase == Phase.RUNNING or not is_accepted(run)
+    return needs_work(run, has_slot=has_slot) or not (run.spec.suspend or is_accepted(run))
 
 
 def needs_work(run: views.Run, *, has_slot: bool) -> bool:
-    """Whether of that the work itself matters, as it does once the run may have been started."""
+    """Whether its work is needed for that, as it is once the run may have been started."""
     is_going = bool(run.metadata.deletion_timestamp)
     return has_slot or run.status.phase == Phase.RUNNING or is_going
 

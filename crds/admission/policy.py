@@ -51,7 +51,7 @@ def secret_problems(spec: JSON, policy: JSON, agent: JSON) -> Iterator[Problem]:
     """Secrets that the operator denies, or the agent does not allow."""
     denied = set(_texts(_member(policy, "secrets"), "denied"))
     own = _of_agent(agent, "secrets")
-    if not denied and _allows_all(own):
+    if not denied and _mode(own) == "AllowAll":
         return
     for path, name in secrets(spec):
         if name in denied:
@@ -65,7 +65,7 @@ def secret_problems(spec: JSON, policy: JSON, agent: JSON) -> Iterator[Problem]:
 def account_problems(spec: JSON, agent: JSON) -> Iterator[Problem]:
     """Service accounts that the agent does not allow."""
     own = _of_agent(agent, "serviceAccounts")
-    if _allows_all(own):
+    if _mode(own) == "AllowAll":
         return
     for path, name in service_accounts(spec):
         if not _is_allowed(own, name):
@@ -154,14 +154,14 @@ def _of_agent(agent: JSON, what: str) -> JSON:
     return rule.get(what, _ALLOW_ALL) if isinstance(rule, dict) else None
 
 
-def _allows_all(rule: JSON) -> bool:
-    return isinstance(rule, dict) and rule.get("mode") == "AllowAll"
+def _mode(rule: JSON) -> JSON:
+    return rule.get("mode") if isinstance(rule, dict) else None
 
 
 def _is_allowed(rule: JSON, name: str) -> bool:
     """Whether a ``{mode, allowed}`` of an agent's policy allows a name; in doubt it does not."""
-    mode = rule.get("mode") if isinstance(rule, dict) else None
-    return _allows_all(rule) or (mode == "AllowListed" and name in _texts(rule, "allowed"))
+    mode = _mode(rule)
+    return mode == "AllowAll" or (mode == "AllowListed" and name in _texts(rule, "allowed"))
 
 
 def _member(value: JSON, name: str) -> dict[str, JSON]:

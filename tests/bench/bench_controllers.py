@@ -151,12 +151,14 @@ def main() -> int:
     """Measure, show tables, and say what is short."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--part", choices=["peers", "drain", "all"], default="all")
-    arguments.add_argument("--rounds", type=int, choices=range(1, 100), metavar="N", default=3)
+    arguments.add_argument("--rounds", type=int, default=3, help="at least 1")
     # With fewer, the end weighs more, when all wait for the Job controller's next round.
     arguments.add_argument("--runs", type=int, default=400, help="a round of the peers")
     arguments.add_argument("--waiting", type=int, default=5000, help="runs that are drained")
     arguments.add_argument("--only", nargs="+", choices=[*peers.CONTROLLERS], default=None)
     given = arguments.parse_args()
+    if given.rounds < 1:
+        arguments.error(f"argument --rounds: expected at least 1, got {given.rounds}")
     short: list[str] = []
     if given.part in {"peers", "all"}:
         names = given.only or [*peers.CONTROLLERS]

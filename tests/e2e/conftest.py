@@ -113,3 +113,10 @@ def served_cluster(
     """A cluster in which Jobs run and the platform's API is served."""
     with local.webhook_server(job_cluster, tmp_path_factory.mktemp("webhooks")):
         yield job_cluster
+
+
+@pytest.fixture
+async def client(served_cluster: devcluster.Cluster) -> AsyncIterator[kube.Client]:
+    """A client of it."""
+    async with kube.Client.from_kubeconfig(served_cluster.admin_kubeconfig) as opened:
+        yield opened

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
@@ -13,12 +12,6 @@ from tests.support import run_platform
 from tests.support.run_platform import Place, new_manager, new_place, running
 
 pytestmark = pytest.mark.e2e
-
-
-@pytest.fixture
-async def client(served_cluster: devcluster.Cluster) -> AsyncIterator[kube.Client]:
-    async with kube.Client.from_kubeconfig(served_cluster.admin_kubeconfig) as opened:
-        yield opened
 
 
 @pytest.fixture
@@ -55,8 +48,7 @@ async def test_run_becomes_a_job_and_succeeds(place: Place) -> None:
     (job,) = await place.jobs("fix")
     uid = run["metadata"]["uid"]
     name = naming.of_key(f"{uid}/1")
-    files = await place.client.get(kube.CONFIG_MAPS, name, namespace=place.namespace)
-    read = json.loads(files["data"]["run.json"])
+    read = await files_of(place, "fix")
     assert ("Succeeded", "Completed", 1) == (status["phase"], status["reason"], status["attempt"])
     assert {
         "Accepted": "True Valid",
@@ -157,12 +149,10 @@ async def test_slots_that_come_back_to_a_full_cluster_are_gathered(place: Place)
             await place.until(name, "Running", "Succeeded")
         await place.until("two")
 
-    gathered = [one for one in slept if one in GATHERED]
+    pauses = {admitter.GATHER_SECONDS, admitter.FULL_GATHER_SECONDS}
+    gathered = [one for one in slept if one in pauses]
     assert gathered[0] == admitter.GATHER_SECONDS
     assert admitter.FULL_GATHER_SECONDS in gathered
-
-
-GATHERED = {admitter.GATHER_SECONDS, admitter.FULL_GATHER_SECONDS}
 
 
 async def test_cancelled_run_leaves_a_suspended_job_and_no_pod(endless: Place) -> None:

@@ -12,6 +12,7 @@ from typing import Final, Self, TypeAlias
 
 from controllers import kube, ledger
 from controllers.kube import requests
+from controllers.kube.client import WATCH_SECONDS
 from controllers.kube.projections import Decoder
 from controllers.kube.requests import Selection
 from controllers.ledger import stored
@@ -120,9 +121,7 @@ def _may_work(job: views.Job) -> bool:
         return False
     if job.spec.suspend and not job.status.active and not job.status.terminating:
         return False
-    return not any(
-        one.type in {"Complete", "Failed"} and one.status == "True" for one in job.status.conditions
-    )
+    return job.ending is None
 
 
 class Witness:
@@ -158,7 +157,7 @@ class Witness:
         decoder = Decoder(VIEWS[resource])
         while True:
             request = requests.watch(
-                resource, selection, resource_version=revision, timeout_seconds=300
+                resource, selection, resource_version=revision, timeout_seconds=WATCH_SECONDS
             )
             async with contextlib.aclosing(self._client.lines(request)) as lines:
                 async for line in lines:
