@@ -140,7 +140,7 @@ class _Trial:
         if node.get("type") == "string" or self._is_container(path):
             yield path
         for name in node.get("properties", {}):
-            if name in names or f"__{name}__" in names:
+            if name in names:
                 yield from self._below((*path, name), names)
         if "items" in node:
             yield from self._below((*path, "[]"), names)

@@ -1,64 +1,157 @@
-"""CEL as authors write it -> CEL as the API server reads it: Python names and reserved words.
+"""CEL as authors write it -> CEL as the API server reads it: wire names, escaped.
 
-Only member names are touched (``self.max_size``, ``x.namespace``), never text in quotes.
+Only members are touched (``self.max_size``, ``x.namespace``), never text in quotes. Where the
+schema tells what a member belongs to (``self.spec.max_size``), it also tells which name is meant.
 """
 
+import dataclasses
+import difflib
 import re
 import typing
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Any
 
 import pydantic
 import typing_extensions
 
-from schemagen.keywords import SchemaError
+from schemagen import identifiers
+from schemagen.keywords import Schema, SchemaError
 
-# What CEL reserves and Kubernetes therefore escapes (k8s.io/apiserver 1.37, cel/escaping.go).
-RESERVED: Final = frozenset(
-    {
-        *("true", "false", "null", "in", "as", "break", "const", "continue", "else", "for"),
-        *("function", "if", "import", "let", "loop", "package", "namespace", "return", "var"),
-        *("void", "while"),
-    }
-)
-
-# Quoted text in its eight forms, raw or of bytes too, and comments; or a member's name.
+# Quoted text in its eight forms, raw or of bytes too, and comments; a member; a variable.
 _TOKENS = re.compile(
     r"""(?P<kept>(?:\b[rRbB]{1,2})?(?:\"{3}.*?\"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
     |//[^\n]*)
-    |(?P<dot>\.\s*\??\s*)(?P<name>[A-Za-z_][A-Za-z0-9_]*)(?P<call>\s*\()?""",
+    |(?P<dot>\.\s*\??\s*)(?P<name>[^\W\d]\w*)(?P<call>\s*\()?
+    |(?P<variable>[^\W\d]\w*)""",
     re.DOTALL | re.VERBOSE,
 )
+
+# A step of a field path: `.name`, or `['a.b']` for a name with dots or brackets.
+_STEP = re.compile(r"\.([^.\[\]]+)|\['((?:\\.|[^'\\])*)'\]")
 
 Names = Mapping[str, frozenset[str]]
 """Python name -> the wire names that it has in the models at hand."""
 
+# Macros whose first argument is a variable for each item.
+_MACROS = frozenset({"all", "exists", "exists_one", "existsOne", "filter", "map"})
 
-def wire_expression(text: str, names: Names, where: str) -> str:
-    """An expression with wire names, reserved ones escaped.
+_NO_VARIABLES: Mapping[str, Schema | None] = {}
+_UNKNOWN: Schema = {}
+"""What a variable of a macro stands for: any of the models."""
+
+
+@dataclasses.dataclass(frozen=True)
+class _Scope:
+    """What an expression may name; ``wire_expression`` says what each means."""
+
+    names: Names
+    where: str
+    variables: Mapping[str, Schema | None]
+    is_typed: bool = True
+
+
+def wire_expression(
+    text: str,
+    names: Names,
+    where: str,
+    *,
+    variables: Mapping[str, Schema | None] = _NO_VARIABLES,
+    is_typed: bool = True,
+) -> str:
+    """An expression with wire names, escaped as the API server asks.
 
     Args:
         text: CEL.
         names: Names of the fields that the expression may reach; a wire name stands for itself.
-        where: For the message.
+        where: For messages.
+        variables: Schemas of the variables. One that is missing is a macro's, of any schema; None
+            stands for one that has nothing to do with the models.
+        is_typed: Whether the API server knows the types, and so wants names escaped.
 
     Raises:
-        SchemaError: if a Python name has two wire names there.
+        SchemaError: if a name has two wire names there, or one that CEL cannot write.
+    """
+    return _Translation(_Scope(names, where, variables, is_typed)).of(text)
+
+
+class _Translation:
+    """One pass over an expression; ``receiver`` is the schema of what was just read.
+
+    None is the receiver for what has nothing to do with the models.
     """
 
-    def replaced(token: re.Match[str]) -> str:
-        if token["name"] is None or token["call"]:
+    def __init__(self, scope: _Scope) -> None:
+        self._scope = scope
+        self._variables = dict(scope.variables)
+        self._receiver: Schema | None = _UNKNOWN
+        self._bound: Schema | None = None  # what the next variable stands for, in a macro
+
+    def of(self, text: str) -> str:
+        parts: list[str] = []
+        end = 0
+        for token in _TOKENS.finditer(text):
+            between = text[end : token.start()]
+            self._pass(between)
+            parts += (between, self._member(token) if token["name"] else self._other(token))
+            end = token.end()
+        return "".join((*parts, text[end:]))
+
+    def _pass(self, between: str) -> None:
+        """An index leads to an item; anything else ends a chain of members."""
+        if between and self._receiver is not None:
+            is_index = re.fullmatch(r"\[\d+\]", between)
+            self._receiver = self._receiver.get("items", _UNKNOWN) if is_index else _UNKNOWN
+        elif between:
+            self._receiver = None if re.fullmatch(r"\[\d+\]", between) else _UNKNOWN
+
+    def _other(self, token: re.Match[str]) -> str:
+        variable = token["variable"] or ""
+        if self._bound is not None and variable:
+            self._variables[variable], self._bound = self._bound, None
+        self._receiver = self._variables.get(variable, _UNKNOWN)
+        return token[0]
+
+    def _member(self, token: re.Match[str]) -> str:
+        name, receiver = token["name"], self._receiver
+        if receiver is None:
             return token[0]
-        return f"{token['dot']}{_wire_name(token['name'], names, where)}"
+        if token["call"]:
+            self._bound = receiver.get("items") if name in _MACROS else None
+            self._receiver = _UNKNOWN
+            return token[0]
+        wire = _chosen(name, receiver, self._scope)
+        self._receiver = _below(receiver, wire or name)
+        return token["dot"] + (name if wire is None else _written(wire, name, self._scope))
 
-    return _TOKENS.sub(replaced, text)
 
+def wire_path(path: str, names: Names, where: str, node: Schema = _UNKNOWN) -> str:
+    """A field path such as ``.spec.max_size`` with wire names; ``['a.b']`` where a dot would part.
 
-def wire_path(path: str, names: Names, where: str) -> str:
-    """A field path such as ``.spec.max_size`` with wire names; nothing is escaped in it."""
-    return re.sub(
-        r"\.([A-Za-z_][A-Za-z0-9_]*)", lambda step: "." + _chosen(step[1], names, where), path
-    )
+    Args:
+        path: As in ``fieldPath``.
+        names: As for an expression.
+        where: For messages.
+        node: The schema that the path begins at.
+
+    Raises:
+        SchemaError: if it leads nowhere, which the API server would refuse.
+    """
+    scope = _Scope(names, where, _NO_VARIABLES)
+    parts, end = [], 0
+    for step in _STEP.finditer(path):
+        if step.start() != end:
+            break
+        end = step.end()
+        name = step[1] or re.sub(r"\\(.)", r"\1", step[2])
+        wire = _step_name(name, node, path, scope)
+        node = _below(node, wire)
+        parts.append(_path_step(wire))
+    if end != len(path) or not path:
+        raise SchemaError(
+            f"{where}: expected a field path such as .spec.name or .spec['a.b'], got {path}; it "
+            "names fields and map keys, never the items of a list"
+        )
+    return "".join(parts)
 
 
 def names_of(model: type[pydantic.BaseModel]) -> Names:
@@ -83,22 +176,83 @@ def names_of(model: type[pydantic.BaseModel]) -> Names:
 
 
 def member_names(text: str) -> Iterator[str]:
-    """The names of the members that an expression reads."""
+    """The wire names of the members that a translated expression reads."""
     for token in _TOKENS.finditer(text):
         if token["name"] is not None and not token["call"]:
-            yield token["name"]
+            yield identifiers.unescaped(token["name"]) or token["name"]
 
 
-def _wire_name(name: str, names: Names, where: str) -> str:
-    wire = _chosen(name, names, where)
-    return f"__{wire}__" if wire in RESERVED else wire
+def _chosen(name: str, receiver: Schema, scope: _Scope) -> str | None:
+    """The wire name of a member; None if no field is meant.
 
-
-def _chosen(name: str, names: Names, where: str) -> str:
-    found = names.get(name, frozenset())
-    if len(found) > 1:
+    A name that is written as the API server wants it (``my__dash__x``) stands for its field.
+    """
+    if receiver and "properties" not in receiver:
+        return None  # a key of a map, or of what has no declared fields
+    unescaped = identifiers.unescaped(name) or name
+    wires = scope.names.get(name) or scope.names.get(unescaped)
+    if wires is None:
+        return name if name in identifiers.RESERVED else None
+    if len(wires) > 1:
+        wires = wires & receiver.get("properties", {}).keys() or wires
+    if len(wires) > 1:
         raise SchemaError(
-            f"{where}: expected a name with one meaning in a rule, got {name}, which is "
-            f"{' and '.join(sorted(found))} on the wire; write the wire name"
+            f"{scope.where}: expected a name with one meaning in a rule, got {name}, which is "
+            f"{' and '.join(sorted(wires))} on the wire; write the wire name"
         )
-    return next(iter(found), name)
+    return next(iter(wires))
+
+
+def _written(wire: str, name: str, scope: _Scope) -> str:
+    """A wire name as a member."""
+    if not scope.is_typed:
+        return _untyped(wire, name, scope.where)
+    escaped = identifiers.escaped(wire)
+    if escaped is None:
+        raise SchemaError(
+            f"{scope.where}: expected a field that CEL can name (letters of ASCII, digits, _ - . "
+            f"and /, no digit first), got {name}, which is {wire!r} on the wire; give it another "
+            "alias, or write the rule beside the field, where self is its value"
+        )
+    return escaped
+
+
+def _untyped(wire: str, name: str, where: str) -> str:
+    if identifiers.PLAIN.fullmatch(wire) and wire not in identifiers.RESERVED:
+        return wire
+    if wire == name:  # as it stands in the request, and the author's own to write
+        return name
+    raise SchemaError(
+        f"{where}: expected a name that CEL can write after a dot, got {name}, which is {wire!r} "
+        f"on the wire; in a policy write ['{wire}'], and '{wire}' in ... where has() would stand"
+    )
+
+
+def _below(receiver: Schema, wire: str) -> Schema:
+    """The schema of a member; that of a macro's variable where there is none."""
+    if isinstance(receiver.get("additionalProperties"), dict):
+        values: Schema = receiver["additionalProperties"]
+        return values
+    member: Schema = receiver.get("properties", {}).get(wire, _UNKNOWN)
+    return member
+
+
+def _step_name(name: str, node: Schema, path: str, scope: _Scope) -> str:
+    fields = node.get("properties")
+    wire = _chosen(name, node, scope) or name
+    if fields is None or wire in fields:
+        return wire
+    known = sorted(one for one, wires in scope.names.items() if wires & fields.keys())
+    close = difflib.get_close_matches(name, known, n=1)
+    meant = f"; did you mean {close[0]}?" if close else ""
+    raise SchemaError(
+        f"{scope.where}: expected a field path to one of {', '.join(fields)}, got "
+        f"{name} in {path}{meant}"
+    )
+
+
+def _path_step(wire: str) -> str:
+    if re.search(r"[.\[\]']", wire):
+        quoted = wire.replace("\\", "\\\\").replace("'", "\\'")
+        return f"['{quoted}']"
+    return f".{wire}"

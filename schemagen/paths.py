@@ -1,18 +1,53 @@
-"""Paths into a model that a version names: columns, selectable fields, scale, rules' field paths.
+"""Paths into a model that a version names: columns, selectable fields, scale.
 
 The API server accepts a column or scale path that leads nowhere and shows nothing; here it is an
-error that says what there is instead.
+error that says what there is instead. Columns are evaluated as client-go does, on the schema.
 """
 
 import difflib
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
 
-from schemagen.keywords import Schema, SchemaError
-from schemagen.model import registry
+from schemagen import jsonpath
+from schemagen.keywords import Schema, SchemaError, nodes
+from schemagen.model import markers, registry
 
-# ``.name``, ``['name']``, ``[0]``, ``[*]`` or a filter ``[?(@.type=="Ready")]``.
-_STEP = re.compile(r"\.([A-Za-z_][\w-]*)|\['([^']+)'\]|(\[(?:\d+|\*|\?\(.*?\))\])")
+# k8s.io/apiextensions-apiserver 1.37, pkg/apis/apiextensions/validation: MaxSelectableFields.
+_MAX_SELECTABLE = 8
+
+_TEXT: Schema = {"type": "string"}
+_TEXTS: Schema = {"type": "object", "additionalProperties": _TEXT}
+_TIME: Schema = {"type": "string", "format": "date-time"}
+_INTEGER: Schema = {"type": "integer"}
+_ANYTHING: Schema = {"x-kubernetes-preserve-unknown-fields": True}
+_REFERENCE: Schema = {"type": "object", **_ANYTHING}
+_METADATA: Schema = {
+    "type": "object",
+    "properties": {
+        "name": _TEXT,
+        "generateName": _TEXT,
+        "namespace": _TEXT,
+        "uid": _TEXT,
+        "resourceVersion": _TEXT,
+        "generation": _INTEGER,
+        "creationTimestamp": _TIME,
+        "deletionTimestamp": _TIME,
+        "deletionGracePeriodSeconds": _INTEGER,
+        "labels": _TEXTS,
+        "annotations": _TEXTS,
+        "finalizers": {"type": "array", "items": _TEXT},
+        "ownerReferences": {"type": "array", "items": _REFERENCE},
+        "managedFields": {"type": "array", "items": _REFERENCE},
+    },
+}
+"""What every object has (k8s.io/apimachinery, metav1.ObjectMeta)."""
+
+_OBJECT: Mapping[str, Schema] = {"apiVersion": _TEXT, "kind": _TEXT, "metadata": _METADATA}
+
+
+class _NothingShownError(Exception):
+    """No object has a value there; the message says what was expected."""
 
 
 def check(kind: registry.Kind, version: registry.Version, schema: Schema) -> None:
@@ -21,73 +56,379 @@ def check(kind: registry.Kind, version: registry.Version, schema: Schema) -> Non
     Raises:
         SchemaError: naming kind, version and path, and the names there are where it goes wrong.
     """
-    for what, path in _named(version):
-        fault = follow(schema, path)
-        if fault is not None:
-            raise SchemaError(f"{kind.name} {version.name}: {what} {path}: {fault}")
+    whole = _with_metadata(schema)
+    for what, path, problem in _problems(version, whole):
+        raise SchemaError(f"{kind.name} {version.name}: {what} {path}: {problem}")
 
 
 def follow(schema: Schema, path: str) -> str | None:
-    """What is wrong with a path, or None; ``metadata`` and free-form objects are taken on trust."""
-    steps = _steps(path)
-    if steps is None:
-        return "expected a JSONPath of fields such as .spec.name, got something else"
-    node = schema
-    for depth, step in enumerate(steps):
-        if depth == 0 and step == "metadata":
-            return None
-        if _is_free_form(node):
-            return None
-        found = _child(node, step)
-        if found is None:
-            return f"expected {_choices(node)}, got {step}{_meant(node, step)}"
-        node = found
+    """Why a column with this path shows nothing, or None."""
+    try:
+        _shown(_with_metadata(schema), path)
+    except _NothingShownError as error:
+        return str(error)
     return None
 
 
-def _named(version: registry.Version) -> Iterator[tuple[str, str]]:
+def _problems(version: registry.Version, schema: Schema) -> Iterator[tuple[str, str, str]]:
     for column in version.columns:
-        yield f"column {column.name}", column.path
+        problem = _column_problem(column, schema)
+        if problem is not None:
+            yield f"column {column.name}", column.path, problem
+    seen: set[str] = set()
     for path in version.selectable:
-        yield "selectable field", path
+        problem = _selectable_problem(path, schema, seen)
+        if problem is not None:
+            yield "selectable field", path, problem
+    if len(seen) > _MAX_SELECTABLE:
+        yield "selectable fields", ", ".join(seen), f"expected at most {_MAX_SELECTABLE}"
     if version.scale is not None:
-        for path in version.scale.subresource().values():
-            yield "scale", path
+        yield from _scale_problems(version.scale, schema)
 
 
-def _steps(path: str) -> Sequence[str] | None:
-    steps, at = [], 0
-    while at < len(path):
-        found = _STEP.match(path, at)
-        if found is None:
-            return None
-        steps.append(found[1] or found[2] or "[]")
-        at = found.end()
-    return steps or None
+def _with_metadata(schema: Schema) -> Schema:
+    own = schema.get("properties", {})
+    if "metadata" not in own:
+        return schema
+    return {**schema, "properties": {**own, "metadata": _METADATA}}
 
 
-def _child(node: Schema, step: str) -> Schema | None:
-    if step == "[]":
-        items: Schema | None = node.get("items")
-        return items
+# ----------------------------------------------------------------------------------------- columns
+
+
+def _column_problem(column: markers.Column, schema: Schema) -> str | None:
+    try:
+        found = _shown(schema, column.path)
+    except _NothingShownError as error:
+        return str(error)
+    fitting = [node for node in found if _is_shown_as(column.type, node)]
+    if fitting or not found:
+        return None
+    return _misfit(column.type, found[0])
+
+
+def _misfit(column_type: str, node: Schema) -> str:
+    kind, format_ = node.get("type", "a value"), node.get("format")
+    if column_type == "date":
+        shown = f"string of format {format_}" if kind == "string" else str(kind)
+        return (
+            f"expected a time (wire.Timestamp) for a column of type date, got {shown}: "
+            "kubectl would show none; leave type out"
+        )
+    wanted = {"integer": "integer", "number": "number", "boolean": "boolean"}.get(kind, "string")
+    return (
+        f"expected a field of type {column_type}, got {kind}: kubectl would show nothing; "
+        f'write type="{wanted}"'
+    )
+
+
+# The JSON types whose values a column shows (tableconvertor.go, cellForJSONValue); a string column
+# shows anything.
+_SHOWN_AS: Mapping[str, frozenset[str]] = {
+    "integer": frozenset({"integer", "number"}),
+    "number": frozenset({"integer", "number"}),
+    "boolean": frozenset({"boolean"}),
+    "date": frozenset({"string"}),
+}
+_TIMES = frozenset({"date-time", "datetime"})
+
+
+def _is_shown_as(column_type: str, node: Schema) -> bool:
+    types = _SHOWN_AS.get(column_type)
+    kind = node.get("type")
+    if types is None or kind is None:
+        return True
+    if column_type == "date" and node.get("format", "date-time") not in _TIMES:
+        return False
+    return kind in types
+
+
+def _shown(schema: Schema, path: str) -> Sequence[Schema]:
+    """The schemas of what a column may show.
+
+    Raises:
+        _NothingShownError: if it shows nothing, or something else each time.
+    """
+    _check_start(path)
+    try:
+        steps = jsonpath.parsed(path)
+    except jsonpath.SyntaxProblemError as error:
+        raise _NothingShownError(f"expected {error}{_rewritten(schema, path)}") from error
+    try:
+        return _followed([schema], steps)
+    except _NothingShownError as error:
+        raise _NothingShownError(f"{error}{_rewritten(schema, path)}") from error
+
+
+def _check_start(path: str) -> None:
+    """The API server's own first question about a path (validateSimpleJSONPath)."""
+    if not path.startswith("."):
+        raise _NothingShownError(
+            "expected a JSONPath of fields such as .spec.name, got something else"
+        )
+
+
+def _followed(found: Sequence[Schema], steps: jsonpath.Path) -> Sequence[Schema]:
+    before: jsonpath.Step | None = None
+    for step in steps:
+        if isinstance(before, jsonpath.Recursive) and isinstance(step, jsonpath.Field):
+            found = _somewhere(found, step.name)
+        else:
+            found = _FOLLOW[type(step)](found, step)
+        before = step
+    return found
+
+
+def _somewhere(found: Sequence[Schema], name: str) -> Sequence[Schema]:
+    """The only field of a name; which of several comes first is chance: Go's maps have no order."""
+    declared = [node["properties"][name] for node in found if name in node.get("properties", {})]
+    if len(declared) == 1:
+        return declared
+    if not declared and any(_is_open(node) for node in found):
+        return [_ANYTHING]
+    count = f"{len(declared)} of them, and kubectl would show one at random" if declared else "none"
+    raise _NothingShownError(f"expected one field {name} in the object for .., got {count}")
+
+
+def _field(found: Sequence[Schema], step: jsonpath.Field) -> Sequence[Schema]:
+    children = [child for node in found if (child := _member(node, step.name)) is not None]
+    if children:
+        return children
+    node = found[0]
+    raise _NothingShownError(f"expected {_choices(node)}, got {step.name}{_meant(node, step.name)}")
+
+
+def _is_open(node: Schema) -> bool:
+    """Whether a value may have any names: those of metadata are for others to choose."""
+    is_map = isinstance(node.get("additionalProperties"), dict)
+    return (is_map or _is_free_form(node)) and node is not _TEXTS and node is not _REFERENCE
+
+
+def _member(node: Schema, name: str) -> Schema | None:
     if isinstance(node.get("additionalProperties"), dict):
         values: Schema = node["additionalProperties"]
         return values
-    child: Schema | None = node.get("properties", {}).get(step)
-    return child
+    child: Schema | None = node.get("properties", {}).get(name)
+    if node.get("x-kubernetes-embedded-resource"):
+        child = _OBJECT.get(name, child)
+    return _ANYTHING if child is None and _is_free_form(node) else child
 
 
 def _is_free_form(node: Schema) -> bool:
-    return "x-kubernetes-preserve-unknown-fields" in node and "properties" not in node
+    return "x-kubernetes-preserve-unknown-fields" in node
+
+
+def _slice(found: Sequence[Schema], step: jsonpath.Slice) -> Sequence[Schema]:
+    lists = [_items(node, "an index") for node in found]
+    start, end = step.start or 0, step.end
+    if step.step is not None and step.step <= 0:
+        raise _NothingShownError(f"expected a step above 0, got {step.step}")
+    if end is not None and end <= start and (start < 0) == (end < 0):
+        raise _NothingShownError(f"expected a slice with something in it, got {start}:{end}")
+    most = max(node.get("maxItems", start + 1) for node in found)
+    if start >= most:
+        raise _NothingShownError(f"expected an index below maxItems, which is {most}, got {start}")
+    return lists
+
+
+def _items(node: Schema, what: str) -> Schema:
+    if "items" in node:
+        items: Schema = node["items"]
+        return items
+    if node.get("type") is None and _is_free_form(node):
+        return _ANYTHING
+    raise _NothingShownError(f"expected a list for {what}, got {_described(node)}")
+
+
+def _wildcard(found: Sequence[Schema], step: jsonpath.Wildcard) -> Sequence[Schema]:
+    del step
+    for node in found:
+        if "items" not in node:
+            raise _NothingShownError(
+                f"expected .* on a list, got {_described(node)}, of which kubectl would show a "
+                f"member at random; name one{_listed(node)}"
+            )
+    return [node["items"] for node in found]
+
+
+def _recursive(found: Sequence[Schema], step: jsonpath.Recursive) -> Sequence[Schema]:
+    """All containers."""
+    del step
+    return [node for one in found for _, node in nodes(one) if _is_container(node)]
+
+
+def _is_container(node: Schema) -> bool:
+    return node.get("type") in {"object", "array"} or _is_free_form(node)
+
+
+def _filter(found: Sequence[Schema], step: jsonpath.Filter) -> Sequence[Schema]:
+    items = [_items(node, "a filter") for node in found]
+    lefts = _followed(items, step.left)
+    if step.operator == "exists":
+        return items
+    if step.operator not in _OPERATORS:
+        raise _NothingShownError(
+            f"expected one of {' '.join(_OPERATORS)} in the filter, got {step.operator}"
+        )
+    rights = _followed(items, step.right)
+    if not any(_are_comparable(left, right, step.operator) for left in lefts for right in rights):
+        raise _NothingShownError(
+            f"expected two sides that can be compared by {step.operator}, got "
+            f"{_described(lefts[0])} and {_described(rights[0])}"
+        )
+    return items
+
+
+_OPERATORS = ("==", "!=", "<", "<=", ">", ">=")
+
+
+def _are_comparable(left: Schema, right: Schema, operator: str) -> bool:
+    """Go's templates compare texts, integers, floats and booleans with their like only."""
+    kinds = {left.get("type"), right.get("type")}
+    if None in kinds:
+        return True
+    if kinds & {"object", "array"} or (operator not in {"==", "!="} and "boolean" in kinds):
+        return False
+    # A number without a fraction is an integer, to Go's JSON reader too.
+    return len(kinds) == 1 or kinds == {"integer", "number"}
+
+
+def _union(found: Sequence[Schema], step: jsonpath.Union) -> Sequence[Schema]:
+    return [node for branch in step.branches for node in _followed(found, branch)]
+
+
+_CONSTANTS = {str: "string", bool: "boolean", int: "integer", float: "number"}
+
+
+def _constant(found: Sequence[Schema], step: jsonpath.Constant) -> Sequence[Schema]:
+    del found
+    return [{"type": _CONSTANTS[type(step.value)]}]
+
+
+def _identifier(found: Sequence[Schema], step: jsonpath.Identifier) -> Sequence[Schema]:
+    del found
+    raise _NothingShownError(
+        f'expected .{step.name} or, as text, "{step.name}" in quotes, got {step.name}'
+    )
+
+
+_FOLLOW: Mapping[type, Callable[[Sequence[Schema], Any], Sequence[Schema]]] = {
+    jsonpath.Field: _field,
+    jsonpath.Slice: _slice,
+    jsonpath.Wildcard: _wildcard,
+    jsonpath.Recursive: _recursive,
+    jsonpath.Filter: _filter,
+    jsonpath.Union: _union,
+    jsonpath.Constant: _constant,
+    jsonpath.Identifier: _identifier,
+}
 
 
 def _choices(node: Schema) -> str:
     if "items" in node:
         return "an item such as [0]"
     names = list(node.get("properties", {}))
-    return f"one of {', '.join(names)}" if names else f"the end of the path at a {node.get('type')}"
+    return f"one of {', '.join(names)}" if names else f"the end of the path at {_described(node)}"
+
+
+def _described(node: Schema) -> str:
+    if node.get("x-kubernetes-int-or-string"):
+        return "an integer or string"
+    kind = node.get("type", "value of any type")
+    return {"object": "an object", "array": "a list", "integer": "an integer"}.get(
+        kind, f"a {kind}"
+    )
+
+
+def _listed(node: Schema) -> str:
+    names = ", ".join(node.get("properties", {}))
+    return f" of {names}" if names else ""
 
 
 def _meant(node: Schema, step: str) -> str:
     close = difflib.get_close_matches(step, node.get("properties", {}), n=1)
     return f"; did you mean {close[0]}?" if close else ""
+
+
+def _rewritten(schema: Schema, path: str) -> str:
+    """The path as it was meant, if a common slip in another dialect of JSONPath explains it."""
+    for other in _rewritings(path):
+        try:
+            _followed([schema], jsonpath.parsed(other))
+        except (jsonpath.SyntaxProblemError, _NothingShownError):
+            continue
+        return f"; did you mean {other}?"
+    return ""
+
+
+def _rewritings(path: str) -> Iterator[str]:
+    """Quotes of the wrong kind, and dots that are not escaped."""
+    single = re.sub(r"\[\"([^\"]*)\"\]", r"['\1']", path)
+    dotted = re.sub(r"\['([^']*)'\]", lambda name: f"['{_DOT.sub(_ESCAPED, name[1])}']", single)
+    yield from (other for other in (single, dotted) if other != path)
+
+
+_DOT, _ESCAPED = re.compile(r"(?<!\\)\."), r"\\."
+
+
+# ------------------------------------------------------------------- selectable fields and scales
+
+
+def _selectable_problem(path: str, schema: Schema, seen: set[str]) -> str | None:
+    """What the API server asks of a field selector: plain names down to a scalar, once each."""
+    try:
+        node = _plain(schema, path)
+    except _NothingShownError as error:
+        return str(error)
+    if path.startswith(".metadata."):
+        return (
+            "expected a field of the object's own, got metadata, of which name and namespace are "
+            "selectable anyway"
+        )
+    if node.get("type") not in {"string", "boolean", "integer"}:
+        return f"expected a string, boolean or integer, got {_described(node)}"
+    if path in seen:
+        return "expected each field once, got it again"
+    seen.add(path)
+    return None
+
+
+def _scale_problems(scale: markers.Scale, schema: Schema) -> Iterator[tuple[str, str, str]]:
+    for name, path in scale.subresource().items():
+        problem = _scale_problem(schema, name, path)
+        if problem is not None:
+            yield "scale", path, problem
+
+
+_SCALE_ROOTS = {
+    "specReplicasPath": ((".spec.",), "integer"),
+    "statusReplicasPath": ((".status.",), "integer"),
+    "labelSelectorPath": ((".spec.", ".status."), "string"),
+}
+
+
+def _scale_problem(schema: Schema, name: str, path: str) -> str | None:
+    roots, kind = _SCALE_ROOTS[name]
+    try:
+        node = _plain(schema, path)
+    except _NothingShownError as error:
+        return str(error)
+    if not path.startswith(roots):
+        return f"expected {name} below {' or '.join(root.strip('.') for root in roots)}"
+    if node.get("type") not in {kind, None} or node.get("x-kubernetes-int-or-string"):
+        return f"expected {_described({'type': kind})} for {name}, got {_described(node)}"
+    return None
+
+
+def _plain(schema: Schema, path: str) -> Schema:
+    """The schema at a path of plain names, which have no escapes: all else is a name as well."""
+    _check_start(path)
+    node = schema
+    for name in path[1:].split("."):
+        if re.search(r"[\[\]'\\]", name):
+            raise _NothingShownError(
+                f"expected plain names parted by dots, got {name}: there are no indices, quotes or "
+                "escapes here"
+            )
+        (node,) = _field([node], jsonpath.Field(name))
+    return node

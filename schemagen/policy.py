@@ -6,12 +6,10 @@ has any; both are admissionregistration.k8s.io/v1 (Kubernetes 1.30).
 """
 
 import itertools
-import re
 from collections.abc import Iterator
 from typing import Any
 
-from schemagen import keywords, structural
-from schemagen.expressions import RESERVED
+from schemagen import expressions, identifiers, keywords, structural, unions
 from schemagen.model import markers, registry
 from schemagen.problems import JSON
 
@@ -20,7 +18,7 @@ def policies(api: registry.Api) -> Iterator[dict[str, JSON]]:
     """A policy, and its binding, for each served version that has something to say."""
     for kind in api:
         for version in kind.versions:
-            validations = [*_byte_limits(version), *(one.validation() for one in kind.policies)]
+            validations = [*_byte_limits(version), *_own(kind, version)]
             if validations and version.served:
                 yield _policy(api, kind, version, validations)
                 yield _binding(api, kind, version)
@@ -66,23 +64,53 @@ def _binding(api: registry.Api, kind: registry.Kind, version: registry.Version) 
     }
 
 
+# Variables of a policy that are no objects of the kind.
+_FOREIGN = dict.fromkeys(("request", "namespaceObject", "authorizer", "params", "variables"))
+
+
+def _own(kind: registry.Kind, version: registry.Version) -> Iterator[dict[str, JSON]]:
+    """The kind's own rules, with the wire names of a version."""
+    if not kind.policies:
+        return
+    schema = structural.schema_of(version.model, descriptions=False)
+    names = expressions.names_of(version.model)
+    where = f"{kind.name} {version.name}: policy"
+    variables = {"object": schema, "oldObject": schema, **_FOREIGN}
+    for rule in kind.policies:
+        validation = rule.validation()
+        for keyword in validation.keys() & {"expression", "messageExpression"}:
+            validation[keyword] = expressions.wire_expression(
+                validation[keyword], names, where, variables=variables, is_typed=False
+            )
+        yield validation
+
+
 def _byte_limits(version: registry.Version) -> Iterator[dict[str, JSON]]:
     schema = structural.schema_of(version.model, descriptions=False, limits=True)
     for path, node in keywords.nodes(schema):
-        marker = node.get(structural.LIMIT)
-        if isinstance(marker, markers.MaxBytes):
-            place = "".join(path).removeprefix(".")
-            yield {
-                "expression": _guarded("object", path, marker.limit, itertools.count()),
-                "message": f"{place}: expected at most {marker.limit} bytes of UTF-8",
-                "reason": "Invalid",
-            }
+        place = "".join(path).removeprefix(".")
+        for keyword, step, what in _LIMITS:
+            marker = node.get(keyword)
+            if isinstance(marker, markers.MaxBytes):
+                steps = (*path, *step)
+                yield {
+                    "expression": _guarded("object", steps, marker.limit, itertools.count()),
+                    "message": f"{place}: expected at most {marker.limit} bytes of UTF-8{what}",
+                    "reason": "Invalid",
+                }
+
+
+# Where a limit is noted, the step from there to what it bounds, and how a message says so.
+_LIMITS = ((structural.LIMIT, (), ""), (structural.KEY_LIMIT, ("key",), " in each key"))
 
 
 def _guarded(value: str, path: tuple[str, ...], limit: int, names: Iterator[int]) -> str:
     """CEL that holds where any step of the path is absent."""
     if not path:
         return f"bytes({value}).size() <= {limit}"
+    if path == ("key",):
+        key = f"k{next(names)}"
+        return f"{value}.all({key}, bytes({key}).size() <= {limit})"
     step, *rest = path
     if step == "[]":
         item = f"i{next(names)}"
@@ -91,11 +119,9 @@ def _guarded(value: str, path: tuple[str, ...], limit: int, names: Iterator[int]
         key = f"k{next(names)}"
         return f"{value}.all({key}, {_guarded(f'{value}[{key}]', tuple(rest), limit, names)})"
     name = step.removeprefix(".")
-    if _NAME.fullmatch(name) and name not in RESERVED:
+    if identifiers.PLAIN.fullmatch(name) and name not in identifiers.RESERVED:
         member, is_there = f"{value}.{name}", f"has({value}.{name})"
     else:  # objects have no type in a policy, so that nothing is escaped there
-        member, is_there = f"{value}['{name}']", f"'{name}' in {value}"
+        quoted = unions.cel_text(name)
+        member, is_there = f"{value}[{quoted}]", f"{quoted} in {value}"
     return f"!({is_there}) || {_guarded(member, tuple(rest), limit, names)}"
-
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)

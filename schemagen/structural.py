@@ -7,7 +7,6 @@ schema is an error that names the model, the field and a way out.
 
 import collections.abc
 import enum
-import itertools
 import types
 import typing
 from collections.abc import Iterable
@@ -25,8 +24,10 @@ from schemagen.problems import JSON
 # Written first, in this order, so that a person finds what a field is before its bounds.
 ORDER = ("description", "title", "type", "format", "enum", "default")
 
-# Where ``schema_of(limits=True)`` notes a size limit; never part of a CRD.
+# Where ``schema_of(limits=True)`` notes the size limit of a value, and of a map's keys; they are
+# never part of a CRD.
 LIMIT = "x-kubewright-limit"
+KEY_LIMIT = "x-kubewright-key-limit"
 
 
 def schema_of(
@@ -197,6 +198,7 @@ class _Walk:
         keys = self.annotated(key, (), where + "{key}", seen)
         if keys.get("type") != "string":
             raise SchemaError(f"{where}: expected dict[str, ...], got a map by {key}; use str keys")
+        limit = {KEY_LIMIT: keys.pop(LIMIT)} if LIMIT in keys else {}
         rules = unions.key_rules(keys, where)
         if any(isinstance(marker, markers.PreserveUnknown) for marker in metadata):
             if value is not Any:
@@ -204,10 +206,16 @@ class _Walk:
                     f"{where}: expected dict[str, Any] beside PreserveUnknown, got values of "
                     f"{value}; leave PreserveUnknown out, or write Any"
                 )
-            return {"type": "object"}
+            if rules:
+                raise SchemaError(
+                    f"{where}: expected str keys beside PreserveUnknown, whose keys no rule can "
+                    "read, got bounds on them; leave PreserveUnknown out, or the bounds"
+                )
+            return {"type": "object", **limit}
         schema: Schema = {
             "type": "object",
             "additionalProperties": self.annotated(value, (), where + "{}", seen),
+            **limit,
         }
         return {**schema, "x-kubernetes-validations": rules} if rules else schema
 
@@ -292,12 +300,15 @@ def _resource(schema: Schema) -> Schema:
 
 def _translate(schema: Schema, names: expressions.Names, where: str) -> None:
     """Write the rules of a schema, and of all below it, with wire names."""
-    rules = (node.get("x-kubernetes-validations", ()) for _, node in keywords.nodes(schema))
-    for entry in itertools.chain.from_iterable(rules):
-        for keyword in entry.keys() & {"rule", "messageExpression"}:
-            entry[keyword] = expressions.wire_expression(entry[keyword], names, where)
-        if "fieldPath" in entry:
-            entry["fieldPath"] = expressions.wire_path(entry["fieldPath"], names, where)
+    for _, node in keywords.nodes(schema):
+        variables = {"self": node, "oldSelf": node}
+        for entry in node.get("x-kubernetes-validations", ()):
+            for keyword in entry.keys() & {"rule", "messageExpression"}:
+                entry[keyword] = expressions.wire_expression(
+                    entry[keyword], names, where, variables=variables
+                )
+            if "fieldPath" in entry:
+                entry["fieldPath"] = expressions.wire_path(entry["fieldPath"], names, where, node)
 
 
 def _ordered(node: Schema) -> Schema:
@@ -316,4 +327,4 @@ def _ordered_value(keyword: str, value: JSON) -> JSON:
             return value
 
 
-__all__ = ["LIMIT", "Schema", "SchemaError", "schema_of"]
+__all__ = ["KEY_LIMIT", "LIMIT", "Schema", "SchemaError", "schema_of"]

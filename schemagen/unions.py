@@ -104,17 +104,17 @@ def key_rules(keys: Schema, where: str) -> list[dict[str, str]]:
                 "write it as a Cel rule over the map: self.all(key, ...)"
             )
         rule, message = _KEY_RULES[keyword]
-        text = _cel(value)
+        text = cel_text(value)
         rules.append(
             {"rule": f"self.all(key, {rule.format(text)})", "message": message.format(text)}
         )
     return rules
 
 
-def _cel(value: Any) -> str:
+def cel_text(value: Any) -> str:
     """A value as CEL writes it."""
     if isinstance(value, list):
-        return f"[{', '.join(map(_cel, value))}]"
+        return f"[{', '.join(map(cel_text, value))}]"
     if isinstance(value, str):
         return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
     return str(value)

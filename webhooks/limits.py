@@ -101,7 +101,8 @@ def _bounded_inner(schema: structural.Schema) -> Any:
         return item and types.GenericAlias(list, (item,))
     if isinstance(schema.get("additionalProperties"), dict):
         one = _bounded(schema["additionalProperties"])
-        return one and types.GenericAlias(dict, (str, one))
+        key = _bounded({structural.LIMIT: schema.get(structural.KEY_LIMIT)})
+        return (one or key) and types.GenericAlias(dict, (key or str, one or Any))
     bounded = {name: _bounded(child) for name, child in schema.get("properties", {}).items()}
     fields = {name: kind for name, kind in bounded.items() if kind is not None}
     if not fields:
@@ -121,7 +122,8 @@ def _nothing(value: JSON, path: FieldPath) -> Iterator[Excess]:
 
 def _check(schema: structural.Schema) -> Check | None:
     """The check of a node and what is below it; None where no limit is."""
-    checks = [check for check in (_own(schema), _below(schema)) if check is not None]
+    found = (_own(schema), _keys(schema), _below(schema))
+    checks = [check for check in found if check is not None]
 
     def both(value: JSON, path: FieldPath) -> Iterator[Excess]:
         for check in checks:
@@ -138,6 +140,18 @@ def _own(schema: structural.Schema) -> Check | None:
             return functools.partial(_entries, limit=limit)
         case _:
             return None
+
+
+def _keys(schema: structural.Schema) -> Check | None:
+    check = _own({structural.LIMIT: schema.get(structural.KEY_LIMIT)})
+
+    def keys(value: JSON, path: FieldPath) -> Iterator[Excess]:
+        if check is None or type(value) is not dict:
+            return
+        for key in value:
+            yield from check(key, path.key(key))
+
+    return keys if check is not None else None
 
 
 def _below(schema: structural.Schema) -> Check | None:

@@ -9,7 +9,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from schemagen.cel import names, times
+from schemagen import identifiers
+from schemagen.cel import times
 from schemagen.cel.values import (
     MISSING,
     EvaluationError,
@@ -65,7 +66,7 @@ class Node:
         self.items: Node | None = None
         self.list_type: str = schema.get("x-kubernetes-list-type", "atomic")
         keys = schema.get("x-kubernetes-list-map-keys", ())
-        self.keys = tuple(names.escaped(key) or key for key in keys)
+        self.keys = tuple(identifiers.escaped(key) or key for key in keys)
         if self.kind == "object":
             self._read_object(schema, is_resource_root=is_resource_root)
         elif self.kind == "list":
@@ -80,7 +81,7 @@ class Node:
         if properties:
             self.properties = {name: Node(one) for name, one in properties.items()}
             for name, node in self.properties.items():
-                identifier = names.escaped(name)
+                identifier = identifiers.escaped(name)
                 if identifier is not None:
                     self.members[identifier] = (name, node, node.convert)
         elif isinstance(additional, dict):
@@ -184,7 +185,7 @@ class ObjectData:
     def keys(self) -> Iterator[str]:
         """The identifiers of the fields that are there."""
         properties = self.node.properties
-        return (names.escaped(name) or name for name in self.raw if name in properties)
+        return (identifiers.escaped(name) or name for name in self.raw if name in properties)
 
 
 class MapData:

@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeAlias
 
-from schemagen.cel import names
+from schemagen import identifiers
 from schemagen.cel.data import LISTS, MAPS, ListData, MapData, ObjectData
 from schemagen.cel.values import (
     LEAST_INT,
@@ -289,7 +289,7 @@ def _under_name(value: Value, name: str) -> Value:
     """The API server takes the property's name for an identifier here, and unescapes it."""
     if not isinstance(value, ObjectData):
         return value.find(name)
-    property_ = names.unescaped(name)
+    property_ = identifiers.unescaped(name)
     node = value.node.properties.get(property_) if property_ is not None else None
     raw = value.raw.get(property_) if property_ is not None else None
     return MISSING if node is None or raw is None else node.read(raw)

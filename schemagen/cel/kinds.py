@@ -7,7 +7,8 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
-from schemagen.cel import names, syntax
+from schemagen import identifiers
+from schemagen.cel import syntax
 from schemagen.cel.data import Node
 from schemagen.cel.values import Duration, Uint, UndecidedError, Value
 
@@ -140,7 +141,7 @@ def _member(kind: Kind, field: str) -> Kind:
         return ""
     if kind.values is not None:
         return kind.values
-    property_ = names.unescaped(field)
+    property_ = identifiers.unescaped(field)
     return kind.properties.get(property_, "") if property_ is not None else ""
 
 

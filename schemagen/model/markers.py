@@ -11,6 +11,7 @@ from typing import Any, Literal
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from schemagen import identifiers
 from schemagen.model import verdicts
 
 CelReason = Literal[
@@ -224,7 +225,8 @@ def at_least_one_of(*names: str) -> Cel:
 
 
 def _count(names: tuple[str, ...]) -> str:
-    return " + ".join(f"(has(self.{name}) ? 1 : 0)" for name in names)
+    members = (identifiers.escaped(name) or name for name in names)
+    return " + ".join(f"(has(self.{member}) ? 1 : 0)" for member in members)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -233,7 +235,8 @@ class Policy:
 
     Attributes:
         expression: CEL over ``object``, ``oldObject``, ``request``, ``namespaceObject`` and
-            ``authorizer``, with wire names.
+            ``authorizer``, with wire names or Python names; objects have no type there, so a name
+            that CEL cannot write stands in brackets: ``object.spec['my-x']``.
         message: What the user reads when it is false.
         message_expression: CEL for a message with values in it.
         reason: The answer's reason.

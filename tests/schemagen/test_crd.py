@@ -211,6 +211,83 @@ def test_api_server_would_take_it() -> None:
             ),
         ),
         (
+            {"columns": (Column("C", ".metadata.annotations['a.b/c']"),)},
+            (
+                "Thing v1: column C .metadata.annotations['a.b/c']: expected the end of the path "
+                r"at a string, got b/c; did you mean .metadata.annotations['a\.b/c']?"
+            ),
+        ),
+        (
+            {"columns": (Column("C", '.spec["color"]'),)},
+            (
+                "Thing v1: column C .spec[\"color\"]: expected ['name'], [0], [0:2], [*] or "
+                "[?(...)], got [\"color\"]; did you mean .spec['color']?"
+            ),
+        ),
+        (
+            {"columns": (Column("C", ".metadata.nam"),)},
+            (
+                "Thing v1: column C .metadata.nam: expected one of name, generateName, namespace, "
+                "uid, resourceVersion, generation, creationTimestamp, deletionTimestamp, "
+                "deletionGracePeriodSeconds, labels, annotations, finalizers, ownerReferences, "
+                "managedFields, got nam; did you mean name?"
+            ),
+        ),
+        (
+            {"columns": (Column("C", ".spec.replicas", type="boolean"),)},
+            (
+                "Thing v1: column C .spec.replicas: expected a field of type boolean, got integer: "
+                'kubectl would show nothing; write type="integer"'
+            ),
+        ),
+        (
+            {"columns": (Column("C", ".spec.color", type="integer"),)},
+            (
+                "Thing v1: column C .spec.color: expected a field of type integer, got string: "
+                'kubectl would show nothing; write type="string"'
+            ),
+        ),
+        (
+            {"columns": (Column("C", ".spec.replicas", type="date"),)},
+            (
+                "Thing v1: column C .spec.replicas: expected a time (wire.Timestamp) for a column "
+                "of type date, got integer: kubectl would show none; leave type out"
+            ),
+        ),
+        (
+            {"scale": Scale(".spec.parts[0].name", ".status.replicas")},
+            (
+                "Thing v1: scale .spec.parts[0].name: expected plain names parted by dots, got "
+                "parts[0]: there are no indices, quotes or escapes here"
+            ),
+        ),
+        (
+            {"scale": Scale(".spec.color", ".status.replicas")},
+            ("Thing v1: scale .spec.color: expected an integer for specReplicasPath, got a string"),
+        ),
+        (
+            {"scale": Scale(".status.replicas", ".status.replicas")},
+            "Thing v1: scale .status.replicas: expected specReplicasPath below spec",
+        ),
+        (
+            {"selectable": (".metadata.name",)},
+            (
+                "Thing v1: selectable field .metadata.name: expected a field of the object's own, "
+                "got metadata, of which name and namespace are selectable anyway"
+            ),
+        ),
+        (
+            {"selectable": (".spec.parts",)},
+            (
+                "Thing v1: selectable field .spec.parts: expected a string, boolean or integer, "
+                "got a list"
+            ),
+        ),
+        (
+            {"selectable": (".spec.color", ".spec.color")},
+            "Thing v1: selectable field .spec.color: expected each field once, got it again",
+        ),
+        (
             {"scale": Scale(".spec.replica", ".status.replicas")},
             (
                 "Thing v1: scale .spec.replica: "

@@ -5,6 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from schemagen import Api, Kind, MaxBytes, Model, Policy, Resource, Spec, Version, policy
+from webhooks import limits
 
 
 class Step(Model):
@@ -91,3 +92,23 @@ def test_a_version_without_such_rules_has_no_policy() -> None:
     kind = Kind("Bare", "bares", (Version("v1", Bare, storage=True),))
 
     assert [] == [*policy.policies(Api("work.example.com", (kind,)))]
+
+
+def test_bytes_of_keys_are_counted_too() -> None:
+    class Labelled(Resource):
+        labels: dict[Annotated[str, MaxBytes(4)], str] = Field(default_factory=dict)
+
+    kind = Kind("Labelled", "labelleds", (Version("v1", Labelled, storage=True),))
+
+    found, _ = policy.policies(Api("work.example.com", (kind,)))
+
+    assert [
+        {
+            "expression": "!(has(object.labels)) || object.labels.all(k0, bytes(k0).size() <= 4)",
+            "message": "labels: expected at most 4 bytes of UTF-8 in each key",
+            "reason": "Invalid",
+        }
+    ] == found["spec"]["validations"]
+    value = {"labels": {"ab": "", "é€": "", "abcd": ""}}
+    (problem,) = limits.problems(Labelled, value, None)
+    assert "labels[é€]: expected at most 4 bytes of UTF-8, got 5" == str(problem)

@@ -16,6 +16,7 @@ _UNESCAPES = {"underscores": "__", "dot": ".", "dash": "-", "slash": "/"}
 _TO_ESCAPE = re.compile(r"__|[-./]")
 _ESCAPED = re.compile(r"__([^_]+)__")
 _POSSIBLE = re.compile(r"[A-Za-z_./-][A-Za-z0-9_./-]*", re.ASCII)
+PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 def escaped(name: str) -> str | None:

@@ -1,0 +1,54 @@
+"""Columns show what client-go finds: what it finds nowhere is refused, and the rest is taken.
+
+The expected words are those of tests/e2e/test_columns.py, which asks a real API server.
+"""
+
+import pytest
+
+from schemagen import jsonpath, paths, structural
+from tests.support import columns
+
+SCHEMA = structural.schema_of(columns.Thing)
+
+
+@pytest.mark.parametrize("path", columns.SHOWN)
+def test_a_path_that_shows_something_is_taken(path: str) -> None:
+    assert paths.follow(SCHEMA, path) is None
+
+
+@pytest.mark.parametrize("path", [*columns.NOT_SHOWN, *columns.SHOWN_AT_RANDOM])
+def test_a_path_that_shows_nothing_or_chance_is_refused(path: str) -> None:
+    problem = paths.follow(SCHEMA, path)
+
+    assert problem is not None
+    assert problem.startswith("expected ")
+
+
+@pytest.mark.parametrize(
+    ("path", "words"),
+    [
+        (
+            '.spec.its[?(@.v=="3")].name',
+            ("expected two sides that can be compared by ==, got an integer and a string"),
+        ),
+        (".spec.its[?(@.v=3)].name", "expected one of == != < <= > >= in the filter, got ="),
+        (".spec.its[?(@.name==a)].v", 'expected .a or, as text, "a" in quotes, got a'),
+        ('.spec.its[?(@.name=="a"].v', 'expected a closing ) of the filter, got [?(@.name=="a"].v'),
+        (".spec.its[0", "expected a closing ], got [0"),
+        (".spec.its[9].name", "expected an index below maxItems, which is 4, got 9"),
+        (".spec.its[2:1].name", "expected a slice with something in it, got 2:1"),
+        (".spec.color[0]", "expected a list for an index, got a string"),
+        (".spec.obj[?(@.v>1)].v", "expected a list for a filter, got an object"),
+        ("....name", "expected one .. and a name, got another .."),
+    ],
+)
+def test_what_is_wrong_is_said(path: str, words: str) -> None:
+    assert words == paths.follow(SCHEMA, path)
+
+
+def test_a_name_is_escaped_for_a_path() -> None:
+    name = "example.com/a-b"
+
+    assert "example\\.com/a-b" == jsonpath.escaped(name)
+    assert (jsonpath.Field(name),) == jsonpath.parsed(f".{jsonpath.escaped(name)}")
+    assert (jsonpath.Field(name),) == jsonpath.parsed(f"['{jsonpath.escaped(name)}']")
