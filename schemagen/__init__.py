@@ -41,11 +41,13 @@ from schemagen.model.markers import (
     at_most_one_of,
     exactly_one_of,
 )
-from schemagen.model.registry import Api, Conversion, Facts, Kind, Rules, Version
+from schemagen.model.registry import Api, Facts, Kind, Rules, Version
 from schemagen.problems import Cause, FieldPath, Problem, Reason
 
 if TYPE_CHECKING:
     from schemagen.judge import Judge
+    from schemagen.versions import records, steps
+    from schemagen.versions.records import Conversion
 
 verdicts.provide(lambda: cast("verdicts.Checks", importlib.import_module("schemagen.checking")))
 
@@ -91,12 +93,24 @@ __all__ = [
     "at_least_one_of",
     "at_most_one_of",
     "exactly_one_of",
+    "records",
+    "steps",
     "wire",
 ]
 
 
+_LATER = {
+    "Conversion": ("schemagen.versions.records", "Conversion"),
+    "Judge": ("schemagen.judge", "Judge"),
+    "records": ("schemagen.versions.records", None),
+    "steps": ("schemagen.versions.steps", None),
+}
+
+
 def __getattr__(name: str) -> Any:
-    """Load the judge when it is first asked for: most programs that declare an API never do."""
-    if name != "Judge":
+    """Load what most programs that declare an API never ask for when it is first asked for."""
+    if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return importlib.import_module("schemagen.judge").Judge
+    module, attribute = _LATER[name]
+    found = importlib.import_module(module)
+    return found if attribute is None else getattr(found, attribute)

@@ -1,21 +1,26 @@
 """``schemagen``: from models to CRD files, and whether those files are current.
 
-Each command imports what it alone needs when it runs: generating should take no time.
+Each command imports what it alone needs when it runs: generating should take no time. What goes
+wrong is said by ``commandline``.
 """
 
+import inspect
 import pathlib
-import sys
+from collections.abc import Mapping
 from typing import Annotated, Any
 
 import typer
 
-from schemagen import crd, files, structural
+from schemagen import commandline, crd, files
 from schemagen.model import registry
+from schemagen.problems import UserError
 
 app = typer.Typer(
+    name="schemagen",
+    cls=commandline.Group,
     help="Kubernetes APIs from Pydantic models.",
+    epilog=commandline.EPILOG,
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
 )
 
 ApiReference = Annotated[
@@ -47,7 +52,11 @@ def generate(
     ] = None,
     check: Annotated[
         bool,
-        typer.Option("--check", help="Write nothing; exit 1 if a file in --out is not current."),
+        typer.Option(
+            "--check",
+            help="Write nothing; exit 1 if a file in --out is not current, or no kind writes it "
+            "any more.",
+        ),
     ] = False,
     fit_apply: Annotated[
         bool,
@@ -66,8 +75,11 @@ def generate(
 ) -> None:
     """Write the CustomResourceDefinitions of an Api, once the API server's code has taken them.
 
+    All files are written, or none. Files in --out that the same Api wrote for a kind that it has no
+    more are named, and stay.
+
     Exit codes: 0 written or current, 1 --check found a file that is not, 2 they would be refused,
-    or the Api cannot be read.
+    the Api cannot be read, or a file cannot be written.
     """
     crds = _crds(reference, storage, fit_apply=fit_apply, max_description=max_description)
     if judged:
@@ -78,16 +90,22 @@ def generate(
         "--max-description": max_description,
     }
     said = [f" {name} {value}".rstrip() for name, value in options.items() if value is not None]
-    command = f"schemagen generate {reference}{''.join(said)}"
+    generator = f"schemagen generate {reference}"
+    command = f"{generator}{''.join(said)}"
     texts = files.generated_files(crds.items(), command=command)
     if out is None:
         if check:
-            raise _failure("expected --out with --check, got none: which files are to be compared?")
+            raise UserError(
+                "expected --out with --check, got none: which files are to be compared?"
+            )
         typer.echo("---\n".join(texts.values()), nl=False)
-    elif check:
-        raise typer.Exit(_compare(texts, out, command))
-    else:
-        _write(texts, out)
+        return
+    leftovers = files.leftovers(out, texts, command=generator)
+    if check:
+        raise typer.Exit(_compare(texts, leftovers, out, command))
+    _write({out / name: text for name, text in texts.items()})
+    for path in leftovers:
+        typer.echo(f"left {path}: no kind of {reference} writes it any more; delete it", err=True)
 
 
 @app.command()
@@ -98,25 +116,22 @@ def schema(
     """Write a JSON Schema for editors for every kind and version.
 
     The first line `# yaml-language-server: $schema=FILE` of a manifest makes an editor use it.
+
+    Exit codes: 0 written or current, 2 the Api cannot be read, or a file cannot be written.
     """
     import json
 
     from schemagen import editor
 
-    try:
-        api = files.load_api(reference)
-        schemas = {
-            f"{kind.name.lower()}_{version.name}.json": editor.schema_of(api, kind, version)
-            for kind in api
-            for version in kind.versions
-        }
-    except (files.ApiNotFoundError, structural.SchemaError) as error:
-        raise _failure(error) from error
-    texts = {
-        name: json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-        for name, value in schemas.items()
-    }
-    _write(texts, out)
+    api = files.load_api(reference)
+    texts = {}
+    for kind in api:
+        for version in kind.versions:
+            with commandline.about(f"describing {_named(kind, version)}"):
+                found = editor.schema_of(api, kind, version)
+                text = json.dumps(found, indent=2, ensure_ascii=False)
+            texts[out / f"{kind.name.lower()}_{version.name}.json"] = f"{text}\n"
+    _write(texts)
 
 
 @app.command()
@@ -140,16 +155,13 @@ def validate(
     Objects of other kinds are counted and passed over. Exit codes: 0 every object would be taken,
     1 one would be refused, 2 the Api, a file or the judge cannot be read.
     """
-    from schemagen import documents, judge, validation
+    from schemagen import judge, validation
 
-    try:
-        with judge.Judge() as asked:
-            report = validation.Report(files.load_api(reference), asked, strict=strict)
-            for path in file:
-                for line in report.lines(*_manifest(path)):
-                    typer.echo(line)
-    except (files.ApiNotFoundError, documents.DocumentError, judge.JudgeError) as error:
-        raise _failure(error) from error
+    with judge.Judge() as asked:
+        report = validation.Report(files.load_api(reference), asked, strict=strict)
+        for path in file:
+            for line in report.lines(*_manifest(path)):
+                typer.echo(line)
     typer.echo(report.summary, err=True)
     raise typer.Exit(1 if report.refused else 0)
 
@@ -165,19 +177,20 @@ def policy(
     """Write ValidatingAdmissionPolicies for what no schema can hold: bytes, requests, namespaces.
 
     The API server runs them by itself: no webhook is called.
+
+    Exit codes: 0 written, 2 the Api cannot be read, or the file cannot be written.
     """
     from schemagen import policy as policies
 
-    try:
-        found = [*policies.policies(files.load_api(reference))]
-    except (files.ApiNotFoundError, structural.SchemaError) as error:
-        raise _failure(error) from error
+    api = files.load_api(reference)
+    with commandline.about(f"writing the policies of {reference}"):
+        found = [*policies.policies(api)]
     header = f"# Generated by `schemagen policy {reference}`; change the models and run it again.\n"
     text = header + "---\n".join(map(files.to_yaml, found))
     if out is None:
         typer.echo(text, nl=False)
     else:
-        _write({out.name: text}, out.parent)
+        _write({out: text})
 
 
 @app.command("judge")
@@ -202,45 +215,38 @@ def judge_(
     Every split verdict, and every message or field path that differs, is reported with the smallest
     object that shows it. Exit codes: 0 all agree, 1 a split, 2 a judge is missing.
     """
-    from schemagen import judge
     from schemagen.agreement import report
 
-    try:
-        apis = [files.load_api(reference) for reference in references]
-        is_split = report.run(apis, number, seed, server)
-    except (
-        files.ApiNotFoundError,
-        structural.SchemaError,
-        judge.JudgeError,
-        report.NoServerError,
-    ) as error:
-        raise _failure(error) from error
-    raise typer.Exit(1 if is_split else 0)
+    apis = [files.load_api(reference) for reference in references]
+    raise typer.Exit(1 if report.run(apis, number, seed, server) else 0)
 
 
 def _manifest(path: pathlib.Path) -> tuple[str, str]:
     """A manifest's text, and what to call it."""
-    if str(path) == "-":
-        return sys.stdin.read(), "standard input"
-    try:
-        return path.read_text(), str(path)
-    except (OSError, UnicodeDecodeError) as error:
-        raise _failure(f"expected to read {path}: {error}") from error
+    return files.read_text(path), files.name_of(path)
 
 
 def _crds(
     reference: str, storage: str | None, *, fit_apply: bool, max_description: int | None
 ) -> dict[str, dict[str, Any]]:
     """The CRDs by the names of their files."""
+    api = _stored_as(files.load_api(reference), storage)
+    found = {}
+    for kind in api:
+        with commandline.about(f"generating {_named(kind, kind.hub)}"):
+            made = crd.crd(api, kind, max_description=max_description)
+        found[f"{api.group}_{kind.plural}.yaml"] = made
+    return {name: _fitted(name, made) for name, made in found.items()} if fit_apply else found
+
+
+def _named(kind: registry.Kind, version: registry.Version) -> str:
+    """``Widget v1 (widgets.py:7)``."""
     try:
-        api = _stored_as(files.load_api(reference), storage)
-        found = {
-            f"{api.group}_{kind.plural}.yaml": crd.crd(api, kind, max_description=max_description)
-            for kind in api
-        }
-    except (files.ApiNotFoundError, structural.SchemaError) as error:
-        raise _failure(error) from error
-    return {name: _fitted(name, one) for name, one in found.items()} if fit_apply else found
+        place = inspect.getsourcelines(version.model)[1]
+        where = f" ({inspect.getfile(version.model)}:{place})"
+    except (OSError, TypeError):  # made in an interpreter
+        where = ""
+    return f"{kind.name} {version.name}{where}"
 
 
 def _approve(crds: dict[str, dict[str, Any]]) -> None:
@@ -256,16 +262,13 @@ def _approve(crds: dict[str, dict[str, Any]]) -> None:
     for line in refused:
         typer.echo(line, err=True)
     if refused:
-        raise _failure("the API server would refuse what these models say; nothing was written")
+        raise UserError("the API server would refuse what these models say; nothing was written")
 
 
 def _fitted(name: str, found: dict[str, Any]) -> dict[str, Any]:
     from schemagen import fit
 
-    try:
-        fitted = fit.for_apply(found)
-    except fit.TooLargeError as error:
-        raise _failure(error) from error
+    fitted = fit.for_apply(found)
     if fitted.left_out:
         shown = ", ".join(fitted.left_out[:_SHOWN])
         more = f" and {len(fitted.left_out) - _SHOWN} more" * (len(fitted.left_out) > _SHOWN)
@@ -279,41 +282,39 @@ def _stored_as(api: registry.Api, storage: str | None) -> registry.Api:
     try:
         return api.stored_as(storage)
     except ValueError as error:
-        raise _failure(error) from error
+        raise UserError(str(error)) from error
 
 
-def _write(texts: dict[str, str], folder: pathlib.Path) -> None:
-    for name, text in texts.items():
-        changed = files.write_if_changed(folder / name, text)
-        typer.echo(f"{'wrote' if changed else 'current'} {folder / name}")
+def _write(texts: Mapping[pathlib.Path, str]) -> None:
+    for path, is_changed in files.write_all(texts).items():
+        typer.echo(f"{'wrote' if is_changed else 'current'} {path}")
 
 
-def _compare(texts: dict[str, str], folder: pathlib.Path, command: str) -> int:
+def _compare(
+    texts: dict[str, str], leftovers: list[pathlib.Path], folder: pathlib.Path, command: str
+) -> int:
     """Tell which files are not current, and what would change; the exit code."""
     stale = [name for name, text in texts.items() if _differs(folder / name, text)]
     for name in stale:
         typer.echo(f"{folder / name}: not current; run `{command} -o {folder}`")
         typer.echo(_difference(folder / name, texts[name]), nl=False)
-    return 1 if stale else 0
+    for path in leftovers:
+        typer.echo(f"{path}: no kind writes it any more; delete it")
+    return 1 if stale or leftovers else 0
 
 
 def _difference(path: pathlib.Path, text: str) -> str:
     """What would change in a file, as ``diff -u`` shows it."""
     import difflib
 
-    before = path.read_text().splitlines(keepends=True) if path.is_file() else []
+    text_before = path.read_text(errors="replace") if path.is_file() else ""
+    before = text_before.splitlines(keepends=True)
     after = text.splitlines(keepends=True)
     return "".join(difflib.unified_diff(before, after, str(path), "generated now"))
 
 
 def _differs(path: pathlib.Path, text: str) -> bool:
-    return not path.is_file() or path.read_text() != text
-
-
-def _failure(message: Exception | str) -> typer.Exit:
-    source = message.source if isinstance(message, structural.SchemaError) else ""
-    typer.echo(f"schemagen: {source}{message}", err=True)
-    return typer.Exit(2)
+    return not path.is_file() or path.read_bytes() != text.encode()
 
 
 def main() -> None:

@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import yaml
 
-from schemagen.problems import JSON
+from schemagen.problems import JSON, UserError
 
 _PARTS = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
 
 
-class DocumentError(ValueError):
+class DocumentError(UserError, ValueError):
     """A text is no YAML, or a document of it is no object: the user reads where and why."""
 
 

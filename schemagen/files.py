@@ -1,54 +1,152 @@
 """The shell of the toolkit: imports an Api by name, reads manifests, writes generated files."""
 
-import importlib
+import contextlib
+import errno
+import functools
+import importlib.util
 import os
 import pathlib
 import sys
 import tempfile
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
 
-from schemagen import yamltext
-from schemagen.model import registry
-from schemagen.problems import JSON
+from schemagen import origin, yamltext
+from schemagen.model import registry, typed
+from schemagen.problems import JSON, UserError, quoted
 
 
-class YAMLError(Exception):
+class YAMLError(UserError):
     """A text is no YAML; the message says where."""
 
 
-class ApiNotFoundError(Exception):
+class InputError(UserError):
+    """A file cannot be read: the message says which, and why."""
+
+
+class ApiNotFoundError(UserError):
     """``MODULE:ATTRIBUTE`` does not lead to an Api: the API author reads this."""
 
 
 def load_api(reference: str) -> registry.Api:
     """The Api that ``MODULE:ATTRIBUTE`` names, as in ``crds:api``; the working directory counts.
 
+    What the module prints goes to standard error: standard output belongs to the command.
+
     Raises:
-        ApiNotFoundError: saying which part could not be found.
+        ApiNotFoundError: saying which part could not be found, or what the module did instead.
     """
     module_name, _, attribute = reference.partition(":")
-    if not module_name or not attribute:
-        raise ApiNotFoundError(f"expected MODULE:ATTRIBUTE such as crds:api, got {reference!r}")
+    if not _is_dotted(module_name) or not _is_dotted(attribute):
+        raise ApiNotFoundError(
+            f"expected MODULE:ATTRIBUTE such as crds:api, got {quoted(reference)}"
+            + _as_module(module_name, attribute)
+        )
     here = str(pathlib.Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
     try:
-        module = importlib.import_module(module_name)
-    except ModuleNotFoundError as error:
-        if error.name and not (module_name + ".").startswith(error.name + "."):
-            raise  # the module is there, but imports something that is not
-        raise ApiNotFoundError(
-            f"expected a module {module_name}, got none on the import path or in {here}; "
-            "run in its folder, or install it"
-        ) from error
-    found = getattr(module, attribute, None)
+        with contextlib.redirect_stdout(sys.stderr):
+            module = importlib.import_module(module_name)
+            found = functools.reduce(getattr, attribute.split("."), module)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
+        raise _not_found(error, module_name, attribute, here) from error
     if not isinstance(found, registry.Api):
-        raise ApiNotFoundError(
-            f"expected a schemagen.Api at {reference}, got "
-            f"{'nothing' if found is None else type(found).__name__}"
-        )
+        raise ApiNotFoundError(f"expected a schemagen.Api at {reference}, got {_named(found)}")
     return found
+
+
+def _is_dotted(name: str) -> bool:
+    return all(part.isidentifier() for part in name.split("."))
+
+
+def _as_module(name: str, attribute: str) -> str:
+    """What to write instead of a path."""
+    path = pathlib.PurePath(name)
+    parts = (*path.parts[:-1], path.name.removesuffix(".py"))
+    dotted = ".".join(part for part in parts if part not in {".", "/"})
+    return f"; write {dotted}:{attribute or 'api'}" if _is_dotted(dotted) else ""
+
+
+def _not_found(
+    error: BaseException, module_name: str, attribute: str, here: str
+) -> ApiNotFoundError:
+    """Why a module gave no Api: it is not there, or whatever it did instead."""
+    module = sys.modules.get(module_name)
+    is_there = module is not None or not isinstance(error, ModuleNotFoundError)
+    if not is_there and f"{module_name}.".startswith(f"{getattr(error, 'name', None)}."):
+        hint = _as_module(module_name, attribute) if module_name.endswith(".py") else ""
+        return ApiNotFoundError(
+            f"expected a module {module_name}, got none on the import path or in {here}"
+            + (hint or "; run in its folder, or install it")
+        )
+    if isinstance(error, AttributeError) and module is not None and error.obj is module:
+        apis = sorted(name for name, one in vars(module).items() if isinstance(one, registry.Api))
+        meant = f"; did you mean {module_name}:{apis[0]}?" if apis else ""
+        return ApiNotFoundError(
+            f"expected a schemagen.Api at {module_name}:{attribute}, got nothing{meant}"
+        )
+    where = f"{origin.imported_at(error, module_name) or _file_of(module_name)}: "
+    if isinstance(error, typed.DeclarationError):
+        return ApiNotFoundError("\n".join(f"{where}{line}" for line in str(error).splitlines()))
+    if isinstance(error, SystemExit):
+        return ApiNotFoundError(
+            f"{where}expected a module that can be imported, got sys.exit({error.code!r}); put "
+            'what a program does under `if __name__ == "__main__":`'
+        )
+    return ApiNotFoundError(f"{where}{origin.sentence(error)}")
+
+
+def _file_of(module_name: str) -> str:
+    """The file of a module that could not be compiled; its name where nobody knows the file."""
+    with contextlib.suppress(Exception):
+        found = importlib.util.find_spec(module_name)
+        if found is not None and found.origin is not None:
+            return found.origin
+    return module_name
+
+
+def _named(found: object) -> str:
+    if isinstance(found, type):
+        return f"the class {found.__name__}"
+    return "nothing" if found is None else type(found).__name__
+
+
+def read_text(path: pathlib.Path) -> str:
+    """The text of a file, or of standard input for ``-``.
+
+    Raises:
+        InputError: naming the file, and why it cannot be read.
+    """
+    return _decoded(read_bytes(path), name_of(path))
+
+
+def read_bytes(path: pathlib.Path) -> bytes:
+    """The bytes of a file, or of standard input for ``-``; raises as ``read_text``."""
+    try:
+        if str(path) != "-":
+            return path.read_bytes()
+        return sys.stdin.buffer.read() if sys.stdin is not None else b""
+    except (OSError, ValueError) as error:  # a ValueError: a null byte in the name
+        what = getattr(error, "strerror", None) or str(error)
+        raise InputError(f"expected to read {name_of(path)}: {what}") from error
+
+
+def name_of(path: pathlib.Path) -> str:
+    """What to call a file in a message."""
+    return "standard input" if str(path) == "-" else str(path)
+
+
+def _decoded(content: bytes, name: str) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        raise InputError(
+            f"{name}:{line}: expected UTF-8, got the byte 0x{content[error.start]:02x}"
+        ) from error
 
 
 def to_yaml(value: JSON) -> str:
@@ -100,24 +198,108 @@ def cache_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path
     return pathlib.Path(base) / "kubewright"
 
 
-def write_if_changed(path: pathlib.Path, text: str) -> bool:
-    """Write a file in one step; False if it held this text already."""
-    if path.is_file() and path.read_text() == text:
-        return False
-    path.parent.mkdir(parents=True, exist_ok=True)
-    replace(path, text.encode())
-    return True
+class OutputError(UserError):
+    """A file cannot be written; nothing was."""
+
+
+def write_all(texts: Mapping[pathlib.Path, str]) -> dict[pathlib.Path, bool]:
+    """Write files, all of them or none; whether each was written, or held its text already.
+
+    Whatever ends this (a full disk, Ctrl-C) leaves no part of a file behind.
+
+    Raises:
+        OutputError: naming the file, and why it cannot be written.
+    """
+    written: dict[pathlib.Path, bool] = {}
+    with contextlib.ExitStack() as stack:
+        ready: list[tuple[pathlib.Path, pathlib.Path]] = []
+        for path, text in texts.items():
+            content = text.encode(errors="backslashreplace")
+            with _output(path):
+                written[path] = not _holds(path, content)
+                if written[path] and path.exists() and not path.is_file():
+                    path.write_bytes(content)  # a pipe, a device: nothing to be replaced
+                elif written[path]:
+                    ready.append((_prepared(path, content, stack), path.resolve()))
+        for temporary, path in ready:
+            with _output(path):
+                temporary.replace(path)
+    return written
+
+
+@contextlib.contextmanager
+def _output(path: pathlib.Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise OutputError(f"expected to write {path}, got an error: {error.strerror}") from error
+
+
+def _holds(path: pathlib.Path, content: bytes) -> bool:
+    if path.is_dir():
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(path))
+    return path.is_file() and path.read_bytes() == content
+
+
+def _prepared(path: pathlib.Path, content: bytes, stack: contextlib.ExitStack) -> pathlib.Path:
+    """A temporary file beside the target with its content; it goes with the stack."""
+    folder = path.resolve().parent
+    for made in _made(folder):
+        stack.callback(_forget_empty, made)
+    with tempfile.NamedTemporaryFile(
+        dir=folder, prefix=f".{path.name[:32]}-", delete=False
+    ) as file:
+        temporary = pathlib.Path(file.name)
+        stack.callback(temporary.unlink, missing_ok=True)
+        file.write(content)
+    temporary.chmod(0o644)
+    return temporary
+
+
+def _made(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Make a folder with its parents; those that were not there."""
+    if not folder.is_dir():
+        yield from _made(folder.parent)
+        folder.mkdir()
+        yield folder
+
+
+def _forget_empty(folder: pathlib.Path) -> None:
+    with contextlib.suppress(OSError):
+        folder.rmdir()
 
 
 def replace(path: pathlib.Path, content: bytes) -> None:
     """Write a file in one step: nobody ever reads half of it."""
-    with tempfile.NamedTemporaryFile(dir=path.parent, delete=False) as file:
-        file.write(content)
-    pathlib.Path(file.name).chmod(0o644)
-    os.replace(file.name, path)  # noqa: PTH105 - the point is its atomicity
+    with contextlib.ExitStack() as stack:
+        _prepared(path, content, stack).replace(path)
 
 
 def generated_files(documents: Iterable[tuple[str, JSON]], *, command: str) -> dict[str, str]:
     """File names and contents of generated documents; the first line names the command."""
-    header = f"# Generated by `{command}`; change the models and run it again.\n"
+    header = f"{_HEADER}{command}`; change the models and run it again.\n"
     return {name: header + to_yaml(document) for name, document in documents}
+
+
+_HEADER: Final = "# Generated by `"
+
+
+def leftovers(folder: pathlib.Path, names: Iterable[str], *, command: str) -> list[pathlib.Path]:
+    """Files of a folder that a command has generated once and generates no more.
+
+    They are known by their first line. Of the command only the words before its options count:
+    another Api may have its files in the same folder.
+    """
+    current = set(names)
+    beginning = f"{_HEADER}{command}".encode()
+    return [
+        path
+        for path in sorted(folder.glob("*.yaml"))
+        if path.name not in current and path.is_file() and _begins(path, beginning)
+    ]
+
+
+def _begins(path: pathlib.Path, beginning: bytes) -> bool:
+    with path.open("rb") as file:
+        found = file.read(len(beginning) + 1)
+    return found[:-1] == beginning and found[-1:] in {b"`", b" "}

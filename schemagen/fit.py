@@ -11,12 +11,13 @@ from typing import Any
 
 from schemagen import gotext, keywords
 from schemagen.keywords import Schema
+from schemagen.problems import UserError
 
 LIMIT_BYTES = 256 * 1024
 _ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
 
 
-class TooLargeError(Exception):
+class TooLargeError(UserError):
     """Even without descriptions a CRD does not fit: the API author reads this."""
 
 

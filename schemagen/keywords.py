@@ -15,11 +15,12 @@ from pydantic.fields import FieldInfo
 
 from schemagen import descriptions
 from schemagen.model import markers
+from schemagen.problems import UserError
 
 Schema = dict[str, Any]
 
 
-class SchemaError(Exception):
+class SchemaError(UserError):
     """A model says something that a structural schema cannot: the API author reads this.
 
     Attributes:

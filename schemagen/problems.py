@@ -7,6 +7,16 @@ from typing import Any, TypeAlias
 JSON: TypeAlias = Any
 """A JSON value; narrowed within the function that receives it."""
 
+
+class UserError(Exception):
+    """Something for the user of a command to mend; the message says what came, where, and how."""
+
+    @property
+    def source(self) -> str:
+        """``FILE:LINE: `` for the front of the message, where that is known and not in it."""
+        return ""
+
+
 # Input is quoted in messages, but never so much of it that a message becomes a payload.
 QUOTED_CHARACTERS = 64
 

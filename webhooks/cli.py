@@ -18,9 +18,9 @@ import uvloop
 from certs import authority, keeper
 from certs import files as certificates
 from controllers import kube
-from schemagen import Api, Facts
+from schemagen import Api, Facts, commandline
 from schemagen import files as apis
-from schemagen.problems import JSON
+from schemagen.problems import JSON, UserError
 from schemagen.versions.converter import Converter
 from webhooks import (
     admission,
@@ -45,9 +45,11 @@ FAILURES = (
 )
 
 app = typer.Typer(
+    name="webhooks",
+    cls=commandline.Group,
     help="Admission and conversion webhooks for any schemagen Api.",
+    epilog=commandline.EPILOG,
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
 )
 
 ApiReference = Annotated[
@@ -80,16 +82,15 @@ def review(
 ) -> None:
     """Answer an AdmissionReview or ConversionReview on standard output, without a server.
 
-    Exit codes: 0 allowed or converted, 1 refused or failed, 2 not a review.
+    Exit codes: 0 allowed or converted, 1 refused or failed, 2 not a review, or a rule of the Api
+    failed.
     """
-    api, facts = _load(reference), _facts(settings)
+    api, facts = apis.load_api(reference), worker.facts_of(settings)
+    body = apis.read_bytes(file)
     try:
-        body = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
         answer = _answer(api, body, stage, facts)
-    except OSError as error:
-        raise _failure(f"expected to read {file}: {error.strerror}") from error
     except reviews.MalformedReviewError as error:
-        raise _failure(f"{error}, in {file}") from error
+        raise UserError(f"{error}, in {apis.name_of(file)}") from error
     typer.echo(reviews.encode(answer))
     response = answer["response"]
     status = response.get("result", {}).get("status")
@@ -141,10 +142,12 @@ def manifests(
     The CRDs with their conversion stanza, the Service, the webhook configurations of the kinds that
     need one, and ValidatingAdmissionPolicies for rules that the API server can ask by itself. No
     caBundle: `webhooks serve --install` or cert-manager writes it.
+
+    Exit codes: 0 written, 2 the Api cannot be read, or an option is wrong.
     """
-    api = _load(reference)
+    api = apis.load_api(reference)
     if (service is None) == (url is None):
-        raise _failure("expected --service NAMESPACE/NAME or --url https://HOST, and not both")
+        raise UserError("expected --service NAMESPACE/NAME or --url https://HOST, and not both")
     try:
         if storage is not None:
             api = api.stored_as(storage)
@@ -161,7 +164,7 @@ def manifests(
                 api, configuration.at_url(f"{url}".rstrip("/")), certificate=cert_manager
             )
     except ValueError as error:
-        raise _failure(str(error)) from error
+        raise UserError(str(error)) from error
     for document in found:
         typer.echo(f"---\n{apis.to_yaml(document)}", nl=False)
 
@@ -200,10 +203,10 @@ def lint_(
 def _documents(path: pathlib.Path) -> list[JSON]:
     """The documents of a file; those of a List by themselves."""
     try:
-        text = sys.stdin.read() if str(path) == "-" else path.read_text()
-        found = apis.from_yaml(text)
-    except (OSError, UnicodeDecodeError, apis.YAMLError) as error:
-        raise _failure(f"expected manifests in YAML at {path}: {error}") from error
+        found = apis.from_yaml(apis.read_text(path))
+    except apis.YAMLError as error:
+        name = apis.name_of(path)
+        raise UserError(f"expected manifests in YAML at {name}: {error}") from error
     listed = [
         one["items"] if isinstance(one, dict) and isinstance(one.get("items"), list) else [one]
         for one in found
@@ -328,14 +331,16 @@ def serve(
     """Serve /mutate, /validate and /convert over TLS until SIGTERM or SIGINT.
 
     SIGHUP, or changed files, make it read certificates and settings again.
+
+    Exit codes: 0 told to stop, 2 it could not start, or was refused by the cluster.
     """
     process.log_to_stderr()
-    api = _load(reference)
-    _facts(settings)
+    api = apis.load_api(reference)
+    worker.facts_of(settings)
     if client_ca is not None and not client_ca.is_file():
-        raise _failure(f"expected PEM certificates at {client_ca}, got no file")
+        raise UserError(f"expected PEM certificates at {client_ca}, got no file")
     if cert_dir is not None and cert_secret is not None:
-        raise _failure("expected --cert-dir or --cert-secret, got both")
+        raise UserError("expected --cert-dir or --cert-secret, got both")
     names = name or ["127.0.0.1", "localhost"]
     knows_cluster = register or kubeconfig is not None
     with contextlib.ExitStack() as stack:
@@ -394,7 +399,7 @@ def serve(
                 )
             )
         except FAILURES as error:
-            raise _failure(str(error)) from error
+            raise UserError(str(error)) from error
 
 
 async def _serve(
@@ -430,25 +435,6 @@ async def _serve(
             await stopped.wait()
         finally:
             await found.stop()
-
-
-def _load(reference: str) -> Api:
-    try:
-        return apis.load_api(reference)
-    except apis.ApiNotFoundError as error:
-        raise _failure(str(error)) from error
-
-
-def _facts(path: pathlib.Path | None) -> Facts:
-    try:
-        return worker.facts_of(path)
-    except worker.SettingsError as error:
-        raise _failure(str(error)) from error
-
-
-def _failure(message: str) -> typer.Exit:
-    typer.echo(f"webhooks: {message}", err=True)
-    return typer.Exit(2)
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from typing import Any, BinaryIO, Final, TypeAlias
 
 import msgspec
@@ -24,8 +24,9 @@ import uvloop
 
 from certs import authority
 from certs import files as certificates
-from schemagen import Api, Facts
+from schemagen import Api, Facts, commandline
 from schemagen import files as apis
+from schemagen.problems import UserError
 from webhooks import admission, process, routes, server
 from webhooks.journal import Journal
 
@@ -66,7 +67,7 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     drain_seconds: float = 30.0
 
 
-class SettingsError(ValueError):
+class SettingsError(UserError, ValueError):
     """The operator's file cannot be used; says why."""
 
 
@@ -79,8 +80,8 @@ def facts_of(path: pathlib.Path | None) -> Facts:
     if path is None:
         return admission.NO_FACTS
     try:
-        documents = apis.from_yaml(path.read_text())
-    except (OSError, UnicodeDecodeError, apis.YAMLError) as error:
+        documents = apis.from_yaml(apis.read_text(path))
+    except (apis.InputError, apis.YAMLError) as error:
         raise SettingsError(f"expected settings in YAML at {path}: {error}") from error
     if len(documents) != 1 or not isinstance(documents[0], dict):
         raise SettingsError(f"expected one mapping in {path}, got {len(documents)} documents")
@@ -110,7 +111,7 @@ def stamps_of(orders: Orders) -> Stamps:
 
 
 def main(orders: str, listener: int, channel: int) -> int:
-    """Work until told to stop; the exit code.
+    """Work until told to stop; the exit code, after a line that says what went wrong.
 
     Args:
         orders: JSON of ``Orders``.
@@ -124,12 +125,14 @@ def main(orders: str, listener: int, channel: int) -> int:
         socket.socket(fileno=listener),
         socket.socket(fileno=channel),
     )
+    return commandline.guarded("webhooks", lambda: _until_stopped(work))
+
+
+def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
     try:
         uvloop.run(work)
     except (authority.CertificateError, OSError, ValueError, routes.UnreadableError) as error:
-        sys.stderr.write(f"webhooks: {error}\n")
-        return 2
-    return 0
+        raise UserError(str(error)) from error
 
 
 async def _work(orders: Orders, listener: socket.socket, channel: socket.socket) -> None:

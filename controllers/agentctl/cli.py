@@ -2,16 +2,36 @@
 
 import pathlib
 from importlib import metadata
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from controllers.agentctl.commands import archive, certs, controller, objects, run
 
+# As schemagen.commandline has them, which is not loaded for a help text.
+EPILOG = (
+    "Exit codes of every command beside its own: 70 an internal error, which is a bug: report it "
+    "with what KUBEWRIGHT_TRACEBACK=1 shows; 130 Ctrl-C; 143 SIGTERM."
+)
+
+
+class Group(TyperGroup):
+    """The commands, each guarded by ``schemagen.commandline``, which ``--help`` does without."""
+
+    def invoke(self, ctx: Any) -> None:
+        """Run the command; whatever it raises becomes a line and an exit code."""
+        from schemagen import commandline
+
+        commandline.invoke("agentctl", lambda: super(Group, self).invoke(ctx))
+
+
 app = typer.Typer(
+    name="agentctl",
+    cls=Group,
     help="Run and look after the Agents Platform.",
+    epilog=EPILOG,
     no_args_is_help=True,
-    pretty_exceptions_show_locals=False,
 )
 
 
@@ -48,7 +68,10 @@ def dev(
         typer.Option(help="Folder for the kubeconfig, the certificates, the data and the logs."),
     ] = pathlib.Path(".dev"),
 ) -> None:
-    """Keep an API server with the platform's API running until Ctrl-C."""
+    """Keep an API server with the platform's API running until Ctrl-C.
+
+    Exit codes: 0 told to stop, 1 something did not start.
+    """
     from controllers.agentctl import dev as command
 
     raise typer.Exit(command.run(directory))

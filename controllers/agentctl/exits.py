@@ -20,6 +20,8 @@ class Exit(enum.IntEnum):
     API = 3
     """The Kubernetes API could not be reached, or does not let this user do it."""
     TIMEOUT = 4
+    INTERNAL_ERROR = 70
+    """A bug (EX_SOFTWARE of sysexits.h); as of all programs here: ``schemagen.commandline``."""
     INTERRUPTED = 130
     """Ctrl-C, as shells say it: 128 and the signal's number."""
 

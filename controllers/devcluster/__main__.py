@@ -6,14 +6,21 @@ import sys
 from collections.abc import Iterable
 
 from controllers.devcluster import binaries, errors, pin, tools, versions
-from schemagen import files
+from schemagen import commandline, files
+
+PROGRAM = "python -m controllers.devcluster"
 
 
 def main() -> int:
     """Run one command; 0 if it worked, 1 if not, 2 for wrong arguments."""
+    return commandline.guarded(PROGRAM, _run)
+
+
+def _run() -> int:
     parser = argparse.ArgumentParser(
-        prog="python -m controllers.devcluster",
+        prog=PROGRAM,
         description="The binaries of the embedded control plane.",
+        epilog=f"Exit codes: 0 it worked, 1 it did not. {commandline.EPILOG}",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("where", help="print each tool, its version, and how it is found")

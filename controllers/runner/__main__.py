@@ -28,6 +28,8 @@ from controllers.runner.errors import JSON
 
 # sysexits.h: an error of our own.
 EX_SOFTWARE = 70
+# As of all commands (schemagen.commandline), which a runner in a pod has no need to load.
+_TRACEBACK_VARIABLE = "KUBEWRIGHT_TRACEBACK"
 
 
 def _utc_now() -> dt.datetime:
@@ -95,7 +97,8 @@ def run(
     except errors.RunnerError as error:
         outcome = status.failed(error.exit_code, str(error))
     except Exception as error:  # noqa: BLE001 - the outermost: a status is owed whatever happens
-        traceback.print_exc()
+        if environment.get(_TRACEBACK_VARIABLE):
+            traceback.print_exc()
         what = f"{type(error).__name__}: {error}"
         outcome = status.failed(EX_SOFTWARE, f"agent-runner is broken: {what}")
     if outcome.error:

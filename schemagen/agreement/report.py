@@ -14,13 +14,14 @@ from schemagen import judge
 from schemagen.agreement.questions import Said, Server, Subject
 from schemagen.agreement.trial import Split, Tally, Trial, subjects
 from schemagen.model import registry
+from schemagen.problems import UserError
 
 # Who can open a real API server: an entry point of this group, named as on the command line.
 SERVERS = "schemagen.servers"
 _DEADLINE_SECONDS = 60.0
 
 
-class NoServerError(Exception):
+class NoServerError(UserError):
     """There is no such API server to ask: the message says which there are."""
 
 

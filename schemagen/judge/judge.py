@@ -15,7 +15,7 @@ import orjson
 
 from schemagen import canonical
 from schemagen.judge import module
-from schemagen.problems import JSON, Cause
+from schemagen.problems import JSON, Cause, UserError
 
 DEADLINE_SECONDS = 10.0
 _TICK_SECONDS = 0.05
@@ -31,7 +31,7 @@ _PANIC = "runtime error: "
 _OPERATIONS = ("create", "update", "status")
 
 
-class JudgeError(Exception):
+class JudgeError(UserError):
     """The judge could not give a verdict."""
 
 

@@ -12,7 +12,7 @@ from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from schemagen import identifiers
-from schemagen.model import verdicts
+from schemagen.model import typed, verdicts
 
 CelReason = Literal[
     "FieldValueInvalid", "FieldValueRequired", "FieldValueForbidden", "FieldValueDuplicate"
@@ -49,6 +49,9 @@ class Format(_Wire):
 
     name: str
 
+    def __post_init__(self) -> None:
+        typed.check(self)
+
     def keywords(self, annotation: Any) -> dict[str, Any]:
         """The type and the format."""
         while typing.get_origin(annotation) is typing.Annotated:
@@ -68,6 +71,9 @@ class MaxBytes:
 
     limit: int
 
+    def __post_init__(self) -> None:
+        typed.check(self)
+
 
 @dataclasses.dataclass(frozen=True)
 class MaxEntries:
@@ -78,6 +84,9 @@ class MaxEntries:
     """
 
     limit: int
+
+    def __post_init__(self) -> None:
+        typed.check(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,6 +133,9 @@ class MaxDescription:
 
     limit: int
 
+    def __post_init__(self) -> None:
+        typed.check(self)
+
 
 @dataclasses.dataclass(frozen=True)
 class PreserveUnknown:
@@ -157,6 +169,9 @@ class ExternalDocs:
 
     url: str
     description: str = ""
+
+    def __post_init__(self) -> None:
+        typed.check(self)
 
     def external_docs(self) -> dict[str, str]:
         """The value of the keyword."""
@@ -195,6 +210,9 @@ class Cel:
     reason: CelReason | None = None
     field_path: str | None = None
     optional_old_self: bool | None = None
+
+    def __post_init__(self) -> None:
+        typed.check(self)
 
     def validation(self) -> dict[str, Any]:
         """The entry of ``x-kubernetes-validations``."""
@@ -247,6 +265,9 @@ class Policy:
     message_expression: str | None = None
     reason: Literal["Unauthorized", "Forbidden", "Invalid", "RequestEntityTooLarge"] | None = None
 
+    def __post_init__(self) -> None:
+        typed.check(self)
+
     def validation(self) -> dict[str, Any]:
         """The entry of ``validations`` (admissionregistration.k8s.io/v1)."""
         entry = {
@@ -271,6 +292,9 @@ class Scale:
     spec: str
     status: str
     selector: str | None = None
+
+    def __post_init__(self) -> None:
+        typed.check(self)
 
     def subresource(self) -> dict[str, str]:
         """The value of ``subresources.scale``."""
@@ -297,6 +321,9 @@ class Column:
     priority: int = 0
     description: str = ""
     format: str = ""
+
+    def __post_init__(self) -> None:
+        typed.check(self)
 
     def printer_column(self) -> dict[str, Any]:
         """The entry of ``additionalPrinterColumns``."""

@@ -6,16 +6,17 @@ written against it, and each older version brings the conversion to its next new
 
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, Protocol
 
 import msgspec
 
-from schemagen.model import base, markers
+from schemagen.model import base, markers, naming, typed
 from schemagen.problems import JSON, Problem
 
 
-class Conversion(Protocol):
+class ConversionProtocol(Protocol):
     """A step between two adjacent versions: total, pure, and ignorant of what it cannot say.
 
     Each direction takes a whole object and returns the part of it that the other version can
@@ -67,6 +68,9 @@ class Rules:
     validate: Callable[[JSON, JSON | None, Facts], Iterable[Problem]] | None = None
     related: Callable[[JSON], Iterable[tuple[str, str]]] | None = None
 
+    def __post_init__(self) -> None:
+        typed.check(self)
+
 
 @dataclasses.dataclass(frozen=True)
 class Version:
@@ -94,15 +98,13 @@ class Version:
     columns: tuple[markers.Column, ...] = ()
     selectable: tuple[str, ...] = ()
     scale: markers.Scale | None = None
-    conversion: Conversion | None = None
+    conversion: ConversionProtocol | None = None
     warnings: Callable[[JSON], Iterable[Problem]] | None = None
 
     def __post_init__(self) -> None:
-        if self.deprecated == "":
-            raise ValueError(
-                f"{self.name}: expected a warning in Version(deprecated=...), got an empty one; "
-                "write True for the API server's own words"
-            )
+        typed.refuse([*_model_faults(self.name, self.model)])
+        typed.check(self)
+        typed.refuse([*_version_faults(self)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -138,15 +140,8 @@ class Kind:
     policies: tuple[markers.Policy, ...] = ()
 
     def __post_init__(self) -> None:
-        stored = [version.name for version in self.versions if version.storage]
-        if len(stored) != 1:
-            raise ValueError(f"{self.name}: expected one storage version, got {stored or 'none'}")
-        for version in self.versions[:-1]:
-            if version.conversion is None:
-                raise ValueError(
-                    f"{self.name} {version.name}: expected a conversion to the next newer version, "
-                    "got none; give Version(conversion=...)"
-                )
+        typed.check(self)
+        typed.refuse([*_kind_faults(self)])
 
     @property
     def hub(self) -> Version:
@@ -176,6 +171,10 @@ class Api:
 
     group: str
     kinds: tuple[Kind, ...]
+
+    def __post_init__(self) -> None:
+        typed.check(self)
+        typed.refuse([f"Api({self.group!r}): {fault}" for fault in _api_faults(self)])
 
     def __iter__(self) -> Iterator[Kind]:
         return iter(self.kinds)
@@ -217,3 +216,117 @@ class Api:
                 kind.stored_as(name) if kind.version(name) else kind for kind in self.kinds
             ),
         )
+
+
+def _model_faults(name: object, model: object) -> Iterator[str]:
+    """The commonest mistake about a version's model, said with what to write."""
+    if not isinstance(model, type) or not issubclass(model, base.Model):
+        return  # which is said of the field's type
+    if not issubclass(model, base.Resource):
+        yield (
+            f"Version({name!r}, model=...): expected a subclass of Resource, which is the whole "
+            f"object, got the class {model.__name__}; write `class MyKind(Resource):` with "
+            f"`spec: {model.__name__}` in it"
+        )
+
+
+def _version_faults(version: Version) -> Iterator[str]:
+    where = f"Version({version.name!r})"
+    if fault := naming.label_fault(version.name):
+        yield f"{where}: {fault}"
+    if version.deprecated == "":
+        yield (
+            f"{where}: expected a warning in deprecated=..., got an empty one; write True for the "
+            "API server's own words"
+        )
+
+
+def _kind_faults(kind: Kind) -> Iterator[str]:
+    names = [version.name for version in kind.versions]
+    yield from (f"{kind.name}: {fault}" for fault in _name_faults(kind))
+    yield from (f"{kind.name}: {fault}" for fault in _order_faults(names))
+    stored = [version.name for version in kind.versions if version.storage]
+    if len(stored) != 1:
+        yield (
+            f"{kind.name}: expected one storage version, got {stored or 'none'}; "
+            "give one Version storage=True"
+        )
+    yield from _conversion_faults(kind)
+
+
+def _name_faults(kind: Kind) -> Iterator[str]:
+    for field, name in (("name", kind.name), ("list_name", kind.list_name or "List")):
+        if fault := naming.kind_fault(name):
+            yield f"{field}: {fault}"
+    if kind.list_name == kind.name:
+        yield f"list_name: expected another name than the kind's own, got {kind.list_name!r}"
+    labels = [("plural", kind.plural), ("singular", kind.singular or "empty")]
+    labels += [("short_names", name) for name in kind.short_names]
+    labels += [("categories", name) for name in kind.categories]
+    for field, label in labels:
+        if fault := naming.label_fault(label):
+            yield f"{field}: {fault}"
+
+
+def _order_faults(names: Sequence[str]) -> Iterator[str]:
+    """Versions not in Kubernetes' order, or not once; a name of another form may stand anywhere."""
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        yield f"expected each version once, got {name} {names.count(name)} times"
+    known = [(order, name) for name in names if (order := naming.version_order(name))]
+    for (order, name), (next_order, next_name) in itertools.pairwise(known):
+        if next_order < order:
+            yield (
+                f"expected versions from the oldest to the newest, got {name} before {next_name}; "
+                f"list {next_name} first (Kubernetes' order: v1alpha1, v1beta1, v1, v2alpha1)"
+            )
+
+
+def _conversion_faults(kind: Kind) -> Iterator[str]:
+    for version in kind.versions[:-1]:
+        if version.conversion is None:
+            yield (
+                f"{kind.name} {version.name}: expected a conversion to the next newer version, "
+                "got none; give Version(conversion=...)"
+            )
+    if kind.versions and kind.versions[-1].conversion is not None:
+        yield (
+            f"{kind.name} {kind.versions[-1].name}: expected no conversion of the newest version, "
+            "got one; each older version converts to the next newer one"
+        )
+
+
+def _api_faults(api: Api) -> Iterator[str]:
+    if fault := naming.group_fault(api.group):
+        yield f"group: {fault}"
+    if not api.kinds:
+        yield "kinds: expected at least one Kind, got none"
+    yield from _collisions("kind", api.kinds, _kind_names)
+    yield from _collisions("resource", api.kinds, _resource_names)
+
+
+def _kind_names(kind: Kind) -> Sequence[str]:
+    return kind.name, kind.list_name or f"{kind.name}List"
+
+
+def _resource_names(kind: Kind) -> Sequence[str]:
+    """What kubectl knows the kind by."""
+    return kind.plural, kind.singular or kind.name.lower(), *kind.short_names
+
+
+def _collisions(
+    what: str, kinds: Iterable[Kind], names_of: Callable[[Kind], Sequence[str]]
+) -> Iterator[str]:
+    """Names that two kinds have: the API server would serve only one of the two.
+
+    apiextensions-apiserver, pkg/controller/status/naming_controller.go.
+    """
+    owners: dict[str, Kind] = {}
+    for kind in kinds:
+        names = dict.fromkeys(names_of(kind))
+        for name in names:
+            if owner := owners.get(name):
+                yield (
+                    f"expected each {what} name to be of one kind, got {name!r} of {owner.name} "
+                    f"({owner.plural}) and of {kind.name} ({kind.plural})"
+                )
+        owners = dict.fromkeys(names, kind) | owners

@@ -169,7 +169,7 @@ def _shaped(fields: Mapping[str, shape.Fit], value: dict[str, JSON]) -> dict[str
 _ENVELOPE = frozenset({"apiVersion", "kind", "metadata"})
 
 
-def _conversion(older: registry.Version) -> registry.Conversion:
+def _conversion(older: registry.Version) -> registry.ConversionProtocol:
     if older.conversion is None:
         raise ValueError(f"{older.name}: expected a conversion to the next newer version")
     return older.conversion

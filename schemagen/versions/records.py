@@ -442,7 +442,7 @@ def flat_union(tag: str, **arms: tuple[str, Step]) -> Part:
 
 @dataclasses.dataclass(frozen=True)
 class Conversion:
-    """A version's way to its next newer one (``registry.Conversion``).
+    """A version's way to its next newer one (``registry.ConversionProtocol``).
 
     Attributes:
         step: The step for the whole object, usually a ``record``.

@@ -35,3 +35,16 @@ def test_toolkit_needs_no_network_library() -> None:
     ).stdout.split()
 
     assert {"kubernetes", "aiohttp", "ssl", "asyncio", "yaml"}.isdisjoint(loaded)
+
+
+def test_conversion_is_what_users_construct_under_one_name() -> None:
+    code = (
+        "import schemagen; from schemagen import Conversion, records, steps;"
+        "from schemagen.model import registry;"
+        "assert Conversion is schemagen.versions.records.Conversion;"
+        "assert records is schemagen.versions.records;"
+        "assert steps is schemagen.versions.steps;"
+        "assert not hasattr(registry, 'Conversion')"
+    )
+
+    subprocess.run([sys.executable, "-c", code], check=True)

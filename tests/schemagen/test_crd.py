@@ -9,6 +9,7 @@ from schemagen import (
     Api,
     Column,
     Condition,
+    Conversion,
     Kind,
     ListMap,
     Model,
@@ -19,6 +20,7 @@ from schemagen import (
     Version,
     crd,
     judge,
+    records,
     structural,
 )
 from schemagen.model.wire import Int32
@@ -69,7 +71,7 @@ EVERYTHING = kind(
         OldThing,
         served=False,
         deprecated="example.com/v1alpha1 Thing is deprecated; use v1",
-        conversion=object(),  # type: ignore[arg-type] # never called here
+        conversion=Conversion(records.record()),  # never called here
     ),
     version(
         columns=(

@@ -162,7 +162,8 @@ def schema_of(found: JSON) -> JSON:
     return found["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
 
-ANY_CONVERSION: Any = object()  # never called: a CRD says only that there is one
+# Never called: a CRD says only that there is one.
+ANY_CONVERSION = schemagen.Conversion(schemagen.records.record())
 
 VALIDATIONS = "x-kubernetes-validations"
 UNKNOWN = "x-kubernetes-preserve-unknown-fields"

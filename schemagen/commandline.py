@@ -1,0 +1,221 @@
+"""What every command does around its work: how it ends, and what it says of it. Shell.
+
+Whatever happens becomes one line on standard error and a documented exit code. A traceback is shown
+only where KUBEWRIGHT_TRACEBACK=1 asks for it.
+"""
+
+import contextlib
+import errno
+import io
+import os
+import signal
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from typing import Any, Final
+
+import typer
+from typer.core import TyperGroup
+
+from schemagen import origin
+from schemagen.problems import UserError
+
+WRONG_INPUT: Final = 2
+INTERNAL_ERROR: Final = 70
+"""EX_SOFTWARE of sysexits.h."""
+INTERRUPTED: Final = 130
+"""Ctrl-C, as shells say it: 128 and the signal's number."""
+OUTPUT_CLOSED: Final = 141
+"""Likewise of SIGPIPE: who read has seen enough (`| head`)."""
+TERMINATED: Final = 143
+
+TRACEBACK_VARIABLE: Final = "KUBEWRIGHT_TRACEBACK"
+
+EPILOG: Final = (
+    f"Exit codes of every command beside its own: {WRONG_INPUT} wrong input, or a file or module "
+    f"that cannot be used; {INTERNAL_ERROR} an internal error, which is a bug: report it with what "
+    f"{TRACEBACK_VARIABLE}=1 shows; {INTERRUPTED} Ctrl-C; {TERMINATED} SIGTERM; "
+    f"{OUTPUT_CLOSED} whoever read the output has closed it."
+)
+
+
+class Group(TyperGroup):
+    """The commands of a program, each guarded: ``typer.Typer(name=PROGRAM, cls=Group)``."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command; whatever it raises becomes a line and an exit code."""
+        invoke(self.name or "", lambda: super(Group, self).invoke(ctx))
+
+
+def invoke(program: str, act: Callable[[], object]) -> None:
+    """Act as ``guarded`` does, within typer."""
+    code = guarded(program, act)
+    if code:
+        raise typer.Exit(code)
+
+
+def guarded(program: str, act: Callable[[], object]) -> int:
+    """Act; the exit code. What typer itself raises (an Exit, a usage error) passes.
+
+    An integer that ``act`` returns is the exit code.
+    """
+    _prepare_streams()
+    try:
+        with _ended_by_sigterm():
+            returned = act()
+            _flush()
+    except BaseException as error:
+        # typer.Exit and click's usage errors say with which code they end.
+        if isinstance(error, typer.Abort) or (
+            isinstance(error, Exception) and hasattr(error, "exit_code")
+        ):
+            code = _flushed(program)
+            if code:
+                return code
+            raise
+        return _ended(program, error)
+    return returned if isinstance(returned, int) else 0
+
+
+def complain(program: str, message: str) -> None:
+    """Say what is wrong on standard error, each line by itself."""
+    with contextlib.suppress(OSError, ValueError):
+        for line in message.splitlines() or [""]:
+            sys.stderr.write(f"{program}: {line}\n")
+        sys.stderr.flush()
+
+
+@contextlib.contextmanager
+def about(what: str) -> Iterator[None]:
+    """Say of unexpected exceptions inside the context what was worked on."""
+    try:
+        yield
+    except Exception as error:
+        if not isinstance(error, UserError):
+            error.add_note(f"while {what}")
+        raise
+
+
+class _TerminatedError(KeyboardInterrupt):
+    """SIGTERM: handled as Ctrl-C is, so that what is left to clean up is cleaned up."""
+
+
+def _ended(program: str, error: BaseException) -> int:
+    """Say why a command ended; its exit code."""
+    if os.environ.get(TRACEBACK_VARIABLE):
+        traceback.print_exception(error)
+    code, message = _verdict(error)
+    if message:
+        complain(program, message)
+    with contextlib.suppress(OSError, ValueError):
+        _flush()
+    if isinstance(error, OSError) or code == OUTPUT_CLOSED:
+        _abandon_output()
+    return code
+
+
+def _verdict(error: BaseException) -> tuple[int, str]:
+    """The exit code and the message for what ended a command."""
+    match error:
+        case UserError():
+            return WRONG_INPUT, f"{error.source}{error}"
+        case _TerminatedError():
+            return TERMINATED, ""
+        case KeyboardInterrupt():
+            return INTERRUPTED, ""
+        case SystemExit() if _is_own_exit(error):
+            return _exit_code(error)
+        case OSError():
+            return _of_system(error)
+        case _:
+            return _unexpected(error)
+
+
+def _is_own_exit(error: SystemExit) -> bool:
+    place = origin.raised_at(error)
+    return place is None or place.owner != "user"
+
+
+def _exit_code(error: SystemExit) -> tuple[int, str]:
+    if isinstance(error.__context__, BrokenPipeError):  # rich.console.Console.on_broken_pipe
+        return OUTPUT_CLOSED, ""
+    if error.code is None or isinstance(error.code, int):
+        return error.code or 0, ""
+    return WRONG_INPUT, str(error.code)
+
+
+def _of_system(error: OSError) -> tuple[int, str]:
+    """An answer of the operating system: seldom a bug of ours, and never one of the user's object.
+
+    Nothing but standard output is written to without a name.
+    """
+    if error.errno == errno.EPIPE:
+        return OUTPUT_CLOSED, ""
+    what = error.strerror or str(error) or type(error).__name__
+    if error.filename is not None:
+        return WRONG_INPUT, f"expected to use {_text(error.filename)}, got an error: {what}"
+    if error.errno in {errno.ENOSPC, errno.EIO, errno.EBADF, errno.EDQUOT, errno.EFBIG}:
+        return WRONG_INPUT, f"expected to write standard output, got an error: {what}"
+    return _unexpected(error)
+
+
+def _text(name: object) -> str:
+    return os.fsdecode(name) if isinstance(name, bytes) else str(name)
+
+
+def _unexpected(error: BaseException) -> tuple[int, str]:
+    """The user's own code, if it raised the exception; else a bug."""
+    place = origin.raised_at(error)
+    notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
+    if place is not None and place.owner == "user":
+        return WRONG_INPUT, f"{place}: {origin.sentence(error)}{notes}"
+    where = f" at {place}" if place is not None else ""
+    return INTERNAL_ERROR, (
+        f"internal error{notes}: {origin.sentence(error)}{where}; this is a bug: please report it "
+        f"with what the same command shows with {TRACEBACK_VARIABLE}=1"
+    )
+
+
+def _prepare_streams() -> None:
+    """UTF-8 whatever the locale, as YAML and JSON are; what cannot be encoded is escaped."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _flush() -> None:
+    if sys.stdout is not None and not sys.stdout.closed:
+        sys.stdout.flush()
+
+
+def _flushed(program: str) -> int:
+    """Flush the output of a command that ended in order; the exit code if that fails."""
+    try:
+        _flush()
+    except OSError as error:
+        return _ended(program, error)
+    return 0
+
+
+def _abandon_output() -> None:
+    """Let nothing more be written: Python would complain of it once more at its end."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+@contextlib.contextmanager
+def _ended_by_sigterm() -> Iterator[None]:
+    """Unwind on SIGTERM, so that temporary files go; servers have handlers of their own."""
+
+    def end(*_: object) -> None:
+        raise _TerminatedError
+
+    try:
+        before = signal.signal(signal.SIGTERM, end)
+    except ValueError:  # not the main thread: a test, or a program that has the command inside
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)

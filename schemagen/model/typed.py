@@ -1,0 +1,173 @@
+"""Whether a declaration's fields hold what their annotations say.
+
+An Api is written by hand, often without a type checker. A missing comma, or a string where a tuple
+belongs, would go wrong later and elsewhere: here it is an error that says what to write.
+"""
+
+import collections.abc
+import types
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import typing_extensions
+
+from schemagen.problems import UserError, quoted
+
+
+class DeclarationError(UserError, ValueError):
+    """An Api is not declared as it must be: its author reads this, one line for each fault."""
+
+
+def check(declared: Any) -> None:
+    """Check every field of a dataclass against its annotation; a list becomes a tuple.
+
+    Raises:
+        DeclarationError: with a line for each field that holds something else.
+    """
+    faults = []
+    for name, hint in _hints(type(declared)).items():
+        value = getattr(declared, name)
+        if _is_tuple(hint) and isinstance(value, list):
+            value = tuple(value)
+            object.__setattr__(declared, name, value)  # in time: nobody has seen it yet
+        faults += [f"{_where(declared, name)}: {fault}" for fault in _faults(value, hint)]
+    refuse(faults)
+
+
+def refuse(faults: collections.abc.Sequence[str]) -> None:
+    """Raise a DeclarationError if there are any faults."""
+    if faults:
+        raise DeclarationError("\n".join(faults))
+
+
+_HINTS: dict[type, dict[str, Any]] = {}
+
+
+def _hints(declared: type) -> dict[str, Any]:
+    if declared not in _HINTS:
+        _HINTS[declared] = typing.get_type_hints(declared)
+    return _HINTS[declared]
+
+
+def _where(declared: Any, field: str) -> str:
+    """``Kind('Widget', versions=...)``."""
+    name = getattr(declared, "name", None)
+    subject = f"{quoted(name)}, " if isinstance(name, str) and field != "name" else ""
+    return f"{type(declared).__name__}({subject}{field}=...)"
+
+
+def _faults(value: Any, hint: Any) -> Iterator[str]:
+    """What is wrong with a value, said with what to write instead."""
+    origin = typing.get_origin(hint)
+    if _is_tuple(hint):
+        yield from _tuple_faults(value, typing.get_args(hint)[0])
+    elif origin is collections.abc.Mapping:
+        yield from _mapping_faults(value, *typing.get_args(hint))
+    elif not _fits(value, hint):
+        yield f"expected {_name(hint)}, got {_described(value)}{_way_out(value, hint)}"
+
+
+def _tuple_faults(value: Any, item: Any) -> Iterator[str]:
+    expected = f"expected a tuple of {_plural(item)}, got"
+    if not isinstance(value, tuple):
+        is_item = _fits(value, item)
+        written = repr(value) if isinstance(value, str) else f"{type(value).__name__}(...)"
+        way_out = f"; write ({written},), with the comma" if is_item else ""
+        yield f"{expected} {_described(value)}{way_out}"
+        return
+    for index, one in enumerate(value):
+        if not _fits(one, item):
+            yield f"{expected} {_described(one)} at [{index}]{_way_out(one, item)}"
+
+
+def _mapping_faults(value: Any, key: Any, item: Any) -> Iterator[str]:
+    if not isinstance(value, Mapping):
+        yield f"expected a dict, got {_described(value)}"
+        return
+    for name, one in value.items():
+        if not _fits(name, key):
+            yield f"expected {_name(key)} as key, got {_described(name)}"
+        elif not _fits(one, item):
+            yield f"expected {_name(item)} at {quoted(name)}, got {_described(one)}"
+
+
+def _fits(value: Any, hint: Any) -> bool:
+    if hint is Any:
+        return True
+    origin = typing.get_origin(hint)
+    if origin in {typing.Union, types.UnionType}:
+        return any(_fits(value, one) for one in typing.get_args(hint))
+    test = _TESTS.get(origin)
+    if test is not None:
+        return test(value, typing.get_args(hint))
+    if typing_extensions.is_protocol(hint):
+        return not isinstance(value, type) and all(
+            hasattr(value, name) for name in typing_extensions.get_protocol_members(hint)
+        )
+    # A bool is an int to Python, and to nobody who counts.
+    return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+
+
+_TESTS: Mapping[Any, Callable[[Any, tuple[Any, ...]], bool]] = {
+    typing.Literal: lambda value, words: any(
+        value is word or (type(value) is type(word) and value == word) for word in words
+    ),
+    type: lambda value, bases: isinstance(value, type) and issubclass(value, bases[0]),
+    collections.abc.Callable: lambda value, _: callable(value),
+    collections.abc.Mapping: lambda value, _: isinstance(value, Mapping),
+    tuple: lambda value, _: isinstance(value, tuple),
+}
+
+
+def _is_tuple(hint: Any) -> bool:
+    return typing.get_origin(hint) is tuple
+
+
+def _name(hint: Any) -> str:
+    """A type in words: ``a Rules``, ``one of 'Namespaced', 'Cluster'``, ``a function``."""
+    origin = typing.get_origin(hint)
+    arguments = typing.get_args(hint)
+    if origin in {typing.Union, types.UnionType}:
+        return " or ".join(map(_name, arguments))
+    if origin is typing.Literal:
+        words = ", ".join(map(repr, arguments))
+        return f"one of {words}" if len(arguments) > 1 else words
+    if origin is type:
+        return f"a subclass of {arguments[0].__name__}"
+    if origin is collections.abc.Callable:
+        return "a function"
+    return _WORDS.get(hint) or f"a {hint.__name__}"
+
+
+_WORDS: Mapping[Any, str] = {
+    str: "a string",
+    int: "an integer",
+    bool: "True or False",
+    types.NoneType: "None",
+}
+
+
+def _plural(hint: Any) -> str:
+    return "strings" if hint is str else f"{hint.__name__}s"
+
+
+def _described(value: Any) -> str:
+    """What came, short: ``a Kind``, ``'all'``, ``the class Widget``."""
+    if value is None or isinstance(value, str | bool | int | float):
+        return quoted(value)
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    if isinstance(value, tuple | list):
+        return f"{'an empty' if not value else 'a'} {type(value).__name__}"
+    name = type(value).__name__
+    return "a function" if callable(value) else f"{'an' if name[0] in 'AEIO' else 'a'} {name}"
+
+
+def _way_out(value: Any, hint: Any) -> str:
+    """What to write, where the mistake is a common one."""
+    if isinstance(value, type) and isinstance(hint, type) and issubclass(value, hint):
+        return f"; write {value.__name__}(...)"
+    if isinstance(value, tuple) and len(value) == 1 and _fits(value[0], hint):
+        return "; leave out the comma after it"
+    return ""
