@@ -4,6 +4,7 @@ A CRD that was found right once on this machine is not judged again, so that gen
 more than writing files.
 """
 
+import pathlib
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -21,7 +22,7 @@ def refusals(definition: dict[str, Any], asked: judge.Judge) -> Iterator[str]:
         judge.JudgeError: if there is no judge.
     """
     whole = _with_conversion(definition)
-    remembered = module.built_path().parent / "accepted" / canonical.digest(whole)
+    remembered = _remembered(whole)
     if remembered.is_file():
         return
     verdict = asked.check(whole)
@@ -37,6 +38,15 @@ def refusals(definition: dict[str, Any], asked: judge.Judge) -> Iterator[str]:
         yield f"{name}: {verdict.message}"
     for one in costs.advice(asked, whole):
         yield f"{name} {one}"
+
+
+def is_known(definition: dict[str, Any]) -> bool:
+    """Whether a CRD was found right once on this machine."""
+    return _remembered(_with_conversion(definition)).is_file()
+
+
+def _remembered(whole: dict[str, Any]) -> pathlib.Path:
+    return module.built_path().parent / "accepted" / canonical.digest(whole)
 
 
 def _with_conversion(definition: dict[str, Any]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ def generate(
     """
     crds = _crds(reference, storage, fit_apply=fit_apply, max_description=max_description)
     if judged:
-        _approve(crds)
+        _approve(crds, reference)
     options = {
         "--storage": storage,
         "--fit-apply": "" if fit_apply else None,
@@ -249,10 +249,19 @@ def _named(kind: registry.Kind, version: registry.Version) -> str:
     return f"{kind.name} {version.name}{where}"
 
 
-def _approve(crds: dict[str, dict[str, Any]]) -> None:
-    """End the command if the API server would refuse a CRD; say so if nobody can tell."""
-    from schemagen import approval, judge
+def _approve(crds: dict[str, dict[str, Any]], reference: str) -> None:
+    """End the command if the API server would refuse a CRD; say so if nobody can tell.
 
+    What is new on this machine is also generated in other processes: it must come out the same.
+    """
+    from schemagen import approval, judge, reproducible
+
+    if not all(map(approval.is_known, crds.values())):
+        changing = [*reproducible.differences(reference, files.load_api(reference))]
+        for line in changing:
+            typer.echo(line, err=True)
+        if changing:
+            raise _failure("another run would write something else; nothing was written")
     try:
         with judge.Judge() as asked:
             refused = [line for one in crds.values() for line in approval.refusals(one, asked)]

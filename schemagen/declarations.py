@@ -7,6 +7,7 @@ server; each is an error that says how to write it so that both see the same.
 import dataclasses
 import datetime as dt
 import decimal
+import enum
 import ipaddress
 import pathlib
 import typing
@@ -115,6 +116,17 @@ def check_field(field: FieldInfo, where: str) -> None:
     if field.json_schema_extra is not None:
         raise SchemaError(
             f"{where}: expected keywords as markers, got json_schema_extra; use schemagen's markers"
+        )
+
+
+def check_enum(words: type[enum.Enum], where: str) -> None:
+    """Refuse flags: their members combine to values that are no members."""
+    if issubclass(words, enum.Flag):
+        members = ", ".join(str(member.name) for member in words)
+        raise SchemaError(
+            f"{where}: expected an Enum, of which a field has one member, got the flags "
+            f"{words.__name__}, whose members {members} combine; use set[...] of a StrEnum, one "
+            "bool field for each, or int"
         )
 
 

@@ -1,9 +1,11 @@
 """Structural schema -> JSON Schema (draft 2020-12) for editors that complete and check YAML.
 
-Stricter than the API server in one way, and meant to be: a field that the schema does not name is
-an error, because in an editor it is a typing mistake. CEL rules have no place in a JSON Schema.
+Stricter than the API server in two ways, and meant to be: a field that the schema does not name is
+an error, and so is a null where none is a value, because in an editor both are typing mistakes. CEL
+rules, keys of list-maps and patterns that JavaScript cannot read have no place in a JSON Schema.
 """
 
+import re
 from typing import Any
 
 from schemagen import structural
@@ -39,17 +41,47 @@ def schema_of(api: registry.Api, kind: registry.Kind, version: registry.Version)
 
 def _converted(node: Schema) -> dict[str, Any]:
     schema = {keyword: node[keyword] for keyword in _SAME if keyword in node}
-    schema |= _bounds(node) | _children(node)
+    schema |= _bounds(_of_format(node)) | _children(node)
+    if _ONLY_RE2.search(schema.get("pattern", "")):
+        del schema["pattern"]
     for junctor in _JUNCTORS:
         if junctor in node:
             schema[junctor] = [_branch(branch) for branch in node[junctor]]
+    if "not" in node:
+        schema["not"] = _branch(node["not"])
     if "example" in node:
         schema["examples"] = [node["example"]]
     if node.get("x-kubernetes-list-type") == "set":
         schema["uniqueItems"] = True
-    if node.get("nullable"):
-        schema["type"] = [schema["type"], "null"]
-    return schema
+    return _nullable(schema) if node.get("nullable") else schema
+
+
+def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
+    """The same schema, and null: the API server looks at no other keyword of a null."""
+    if schema.keys() <= set(_ABOUT):
+        return schema
+    if "type" in schema and not schema.keys() & {"enum", "not", *_JUNCTORS}:
+        return {**schema, "type": [schema["type"], "null"]}
+    about = {keyword: schema.pop(keyword) for keyword in _ABOUT if keyword in schema}
+    return {**about, "anyOf": [{"type": "null"}, schema]}
+
+
+# RE2's syntax that JavaScript lacks, in which editors read patterns.
+_ONLY_RE2 = re.compile(r"\(\?(?![:=!])|\[:\^?[a-z]+:\]|\\[AzQCpP]|\\x\{")
+
+_RANGES = {"int32": 2**31, "int64": 2**63}
+
+
+def _of_format(node: Schema) -> Schema:
+    """The node with the bounds that its format means: editors know no formats of numbers."""
+    limit = _RANGES.get(node.get("format", ""))
+    if limit is None or node.get("type") != "integer":
+        return node
+    return {"minimum": -limit, "maximum": limit - 1, **node}
+
+
+# What is said of a value, and checks nothing.
+_ABOUT = ("description", "title", "default", "examples")
 
 
 def _children(node: Schema) -> dict[str, Any]:
@@ -57,23 +89,41 @@ def _children(node: Schema) -> dict[str, Any]:
     schema: dict[str, Any] = {}
     if "items" in node:
         schema["items"] = _converted(node["items"])
-    if "properties" in node:
-        schema["properties"] = {
-            name: _converted(child) for name, child in node["properties"].items()
-        }
-        schema["additionalProperties"] = "x-kubernetes-preserve-unknown-fields" in node
+    properties = {**node.get("properties", {})}
+    if node.get("x-kubernetes-embedded-resource"):
+        properties |= _EMBEDDED | properties
+        schema["required"] = list(dict.fromkeys(("apiVersion", "kind", *node.get("required", ()))))
+    if properties:
+        schema["properties"] = {name: _converted(child) for name, child in properties.items()}
     if isinstance(node.get("additionalProperties"), dict):
         schema["additionalProperties"] = _converted(node["additionalProperties"])
+    elif node.get("type") == "object":
+        schema["additionalProperties"] = "x-kubernetes-preserve-unknown-fields" in node
     return schema
+
+
+# What the API server adds to an embedded resource (schema/objectmeta, schema/validation.go).
+_EMBEDDED: Schema = {
+    "apiVersion": {"type": "string", "minLength": 1},
+    "kind": {"type": "string", "minLength": 1},
+    "metadata": {"type": "object", "x-kubernetes-preserve-unknown-fields": True},
+}
 
 
 def _branch(node: Schema) -> dict[str, Any]:
     """A branch of a junctor: it bounds what the node declares, so it closes nothing itself."""
-    branch = {**node}
+    branch = {name: value for name, value in node.items() if not name.startswith("exclusive")}
+    branch |= _bounds(node)
     if "properties" in branch:
         branch["properties"] = {
             name: _branch(child) for name, child in branch["properties"].items()
         }
+    for keyword in ("items", "additionalProperties", "not"):
+        if isinstance(branch.get(keyword), dict):
+            branch[keyword] = _branch(branch[keyword])
+    for junctor in _JUNCTORS:
+        if junctor in branch:
+            branch[junctor] = [_branch(one) for one in branch[junctor]]
     return branch
 
 

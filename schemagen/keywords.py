@@ -13,7 +13,7 @@ import annotated_types
 from pydantic import Strict
 from pydantic.fields import FieldInfo
 
-from schemagen import descriptions
+from schemagen import descriptions, patterns
 from schemagen.model import markers
 from schemagen.problems import UserError
 
@@ -102,7 +102,7 @@ def _general(schema: Schema, said: dict[str, Any], where: str) -> None:
     for name, value in said.items():
         if name == "pattern" and value is not None:
             _check_type(schema, f"pattern={value!r}", _TEXT, where)
-            _pattern(schema, value)
+            _pattern(schema, value, where)
         elif value is not None and name != "strict":  # the API server is strict in its own way
             raise SchemaError(
                 f"{where}: expected a constraint that a structural schema can hold, got "
@@ -110,8 +110,14 @@ def _general(schema: Schema, said: dict[str, Any], where: str) -> None:
             )
 
 
-def _pattern(schema: Schema, pattern: Any) -> None:
-    text = pattern if isinstance(pattern, str) else pattern.pattern
+def _pattern(schema: Schema, pattern: Any, where: str) -> None:
+    problem = patterns.problem(pattern)
+    if problem is not None:
+        raise SchemaError(
+            f"{where}: expected a pattern that the API server (RE2) reads as it is meant, got "
+            f"{pattern!r}: {problem}"
+        )
+    text = patterns.text_of(pattern)
     if schema.get("pattern", text) != text:
         schema.setdefault("allOf", []).append({"pattern": text})
     else:

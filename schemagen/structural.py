@@ -16,7 +16,7 @@ import typing_extensions
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined, to_jsonable_python
 
-from schemagen import declarations, descriptions, expressions, keywords, unions
+from schemagen import declarations, defaults, descriptions, expressions, keywords, unions
 from schemagen.keywords import Schema, SchemaError
 from schemagen.model import base, markers
 from schemagen.problems import JSON
@@ -106,9 +106,9 @@ class _Walk:
         if field.discriminator is not None:
             metadata = (*metadata, field)
         schema = self.annotated(field.annotation, metadata, where, seen)
-        default = _default(field)
-        if default is not PydanticUndefined and default is not None:
-            schema["default"] = to_jsonable_python(default, by_alias=True, exclude_none=True)
+        default = defaults.of(field, where)
+        if default is not PydanticUndefined:
+            schema["default"] = default
         longest = descriptions.limit_of(
             keywords.flattened((*metadata, *_unwrapped(field.annotation)[1])), self.max_description
         )
@@ -164,6 +164,7 @@ class _Walk:
         if isinstance(annotation, type) and issubclass(annotation, base.Model):
             return self.model(annotation, seen)
         if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
+            declarations.check_enum(annotation, where)
             return _enumeration(tuple(member.value for member in annotation), where)
         raise declarations.unexpected(annotation, where)
 
@@ -268,11 +269,6 @@ def _told(field: FieldInfo, longest: int | None) -> Schema:
         "description": descriptions.fitted(declarations.description(field), longest) or None,
     }
     return {keyword: value for keyword, value in said.items() if value is not None}
-
-
-def _default(field: FieldInfo) -> Any:
-    """The declared default; a factory is called, since the schema can hold its value only."""
-    return field.get_default(call_default_factory=True)
 
 
 def _enumeration(values: tuple[Any, ...], where: str) -> Schema:

@@ -1,15 +1,36 @@
 """JSON Schemas for editors: valid themselves, and of one mind with the samples."""
 
+import copy
 import json
 import pathlib
-from typing import Any
+import random
+import re
+from typing import Annotated, Any, Literal
 
 import jsonschema
 import pytest
 import yaml
+from pydantic import ConfigDict, Field
 
 import crds
-from schemagen import editor, structural
+from schemagen import (
+    Api,
+    EmbeddedResource,
+    JSONObject,
+    Kind,
+    LocalRef,
+    Model,
+    Nullable,
+    PreserveUnknown,
+    Resource,
+    Spec,
+    Version,
+    checking,
+    editor,
+    structural,
+    wire,
+)
+from schemagen.agreement import boundaries
 from tests.support import draws, manifests, objects
 
 SAMPLES = sorted((pathlib.Path(crds.__file__).parent / "samples").rglob("*.yaml"))
@@ -74,3 +95,134 @@ def test_objects_of_the_shape_have_no_fault(kind: Any, version: Any) -> None:
 )
 def test_mistake_is_found_where_it_is(value: Any, expected: str) -> None:
     assert [expected] == faults(value)
+
+
+class Open(Model):
+    model_config = ConfigDict(extra="allow")
+
+    named: int | None = None
+
+
+class Hard(Spec):
+    ios: Annotated[wire.IntOrString | None, Nullable()] = None
+    amount: wire.Quantity | None = None
+    word: Annotated[Literal["a", "b"] | None, Nullable()] = None
+    size: Annotated[wire.Int32 | None, Nullable(), Field(gt=1, le=9)] = None
+    anything: Annotated[Any, Nullable()] = None
+    template: Annotated[LocalRef, EmbeddedResource()] | None = None
+    parent: Annotated[JSONObject, EmbeddedResource()] | None = None
+    kept: Annotated[Open | None, Nullable()] = None
+    free: JSONObject | None = None
+    labels: Annotated[dict[str, Annotated[str, Field(max_length=3)]], Field(max_length=2)] = Field(
+        default_factory=dict
+    )
+    nested: Annotated[list[list[wire.Int64]] | None, Nullable()] = None
+    tags: set[Literal["x", "y", "z"]] = Field(default_factory=set)
+    cased: Annotated[str, Field(pattern="(?i)^[a-z]+$")] = "a"
+    bare: Annotated[LocalRef, PreserveUnknown()] | None = None
+
+
+class HardRoot(Resource):
+    spec: Hard
+
+
+HARD = Api("example.com", (Kind("Hard", "hards", (Version("v1", HardRoot, storage=True),)),))
+VALUE = {"apiVersion": "example.com/v1", "kind": "Hard", "metadata": {"name": "a"}}
+
+
+def hard_schema() -> Any:
+    return editor.schema_of(HARD, HARD.kinds[0], HARD.kinds[0].versions[0])
+
+
+@pytest.mark.parametrize(
+    ("field", "expected"),
+    [
+        (
+            "ios",
+            {"anyOf": [{"type": "null"}, {"anyOf": [{"type": "integer"}, {"type": "string"}]}]},
+        ),
+        ("word", {"anyOf": [{"type": "null"}, {"type": "string", "enum": ["a", "b"]}]}),
+        ("anything", {}),
+        (
+            "size",
+            {
+                "type": ["integer", "null"],
+                "format": "int32",
+                "exclusiveMinimum": 1,
+                "maximum": 9,
+            },
+        ),
+        (
+            "kept",
+            {
+                "type": ["object", "null"],
+                "properties": {"named": {"type": "integer"}},
+                "additionalProperties": True,
+            },
+        ),
+        (
+            "parent",
+            {
+                "type": "object",
+                "required": ["apiVersion", "kind"],
+                "properties": {
+                    "apiVersion": {"type": "string", "minLength": 1},
+                    "kind": {"type": "string", "minLength": 1},
+                    "metadata": {"type": "object", "additionalProperties": True},
+                },
+                "additionalProperties": True,
+            },
+        ),
+        ("cased", {"type": "string", "default": "a"}),
+    ],
+)
+def test_a_field_in_the_words_of_json_schema(field: str, expected: Any) -> None:
+    assert expected == _bare(hard_schema()["properties"]["spec"]["properties"][field])
+
+
+def _bare(node: Any) -> Any:
+    """A schema without descriptions."""
+    if isinstance(node, list):
+        return [_bare(child) for child in node]
+    if isinstance(node, dict):
+        return {name: _bare(child) for name, child in node.items() if name != "description"}
+    return node
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_editor_takes_what_the_api_server_takes(seed: int) -> None:
+    validator = jsonschema.Draft202012Validator(hard_schema())
+    checker = checking.of(HardRoot)
+    schema = structural.schema_of(HardRoot, descriptions=False)
+    draw = boundaries.Draw(random.Random(seed))  # noqa: S311 - nothing secret
+    spec = schema["properties"]["spec"]
+
+    for _ in range(150):
+        drawn = draw.valid(spec)
+        drawn = draw.near_miss(drawn, spec) if draw._is(0.6) else drawn  # noqa: SLF001 - a chance
+        value = {**VALUE, "spec": copy.deepcopy(drawn)}
+        checked = checker.create(value)
+        is_right = validator.is_valid(value)
+        causes = [cause for cause in checked.causes if not _is_unsaid(cause)]
+        if re.search(r"\d{16}\.0|e\+", json.dumps(drawn)):
+            continue  # a large float that is an integer to JSON Schema, and none to Go
+
+        assert is_right <= (not causes), (drawn, causes)
+        if checked.allowed and _is_kept(drawn, checked.value["spec"]):
+            assert is_right, (drawn, [*validator.iter_errors(value)])
+
+
+def _is_unsaid(cause: Any) -> bool:
+    """What the API server looks at, and this JSON Schema does not."""
+    return "should match" in cause.message or "metadata" in cause.field
+
+
+def _is_kept(sent: Any, stored: Any) -> bool:
+    """Whether nothing of what was sent was dropped as unknown or null."""
+    if isinstance(sent, dict):
+        return isinstance(stored, dict) and all(
+            name in stored and _is_kept(child, stored[name]) for name, child in sent.items()
+        )
+    if isinstance(sent, list):
+        return all(map(_is_kept, sent, stored))
+    return bool(sent == stored)

@@ -49,7 +49,8 @@ class Color(enum.Enum):
 class Item(Model):
     """One item.
 
-    Not in the schema.
+    With a second
+    paragraph.
     """
 
     name: Annotated[str, Field(min_length=1, max_length=63)] = Field(description="Its name.")
@@ -183,7 +184,7 @@ def schema_of_field(annotation: Any, default: Any = ...) -> Any:
             {
                 "type": "array",
                 "items": {
-                    "description": "One item.",
+                    "description": "One item.\n\nWith a second paragraph.",
                     "type": "object",
                     "properties": {
                         "name": {

@@ -1,0 +1,151 @@
+"""Defaults as a schema holds them: one JSON value, the same in every process. Pure.
+
+The order of a Python set changes from process to process, and a factory may return something else
+each time: the first is sorted, the second refused.
+"""
+
+import dataclasses
+import datetime as dt
+import functools
+import math
+import re
+import types
+from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Set as AbstractSet
+from typing import Any
+
+import pydantic
+from pydantic.fields import FieldInfo
+from pydantic_core import PydanticSerializationError, PydanticUndefined, to_jsonable_python
+
+from schemagen import canonical
+from schemagen.keywords import SchemaError
+from schemagen.problems import JSON, quoted
+
+_INSTEAD = "leave the default out, and set it in Rules.default"
+
+
+def of(field: FieldInfo, where: str) -> JSON:
+    """The default of a field as JSON; PydanticUndefined if there is none to write.
+
+    Raises:
+        SchemaError: if it is no JSON, or not the same each time.
+    """
+    default = field.get_default(call_default_factory=True)
+    if default is PydanticUndefined or default is None:
+        return PydanticUndefined
+    value = _written(default, where)
+    if field.default_factory is not None:
+        _check_factory(field, value, where)
+    return value
+
+
+def _written(default: Any, where: str) -> JSON:
+    try:
+        value = to_jsonable_python(_with_sorted_sets(default), by_alias=True, exclude_none=True)
+    except (PydanticSerializationError, ValueError) as error:
+        raise SchemaError(
+            f"{where}: expected a default that JSON can hold, got {quoted(default)}; {_INSTEAD}"
+        ) from error
+    for scalar in _scalars(value):
+        if isinstance(scalar, float) and not math.isfinite(scalar):
+            raise SchemaError(
+                f"{where}: expected a default that JSON can hold, got {scalar}; leave it out, or "
+                "write the largest number that is meant"
+            )
+    return value
+
+
+def _check_factory(field: FieldInfo, value: JSON, where: str) -> None:
+    again = _written(field.get_default(call_default_factory=True), where)
+    if again != value:
+        raise SchemaError(
+            f"{where}: expected a default that is the same each time, got a factory that returned "
+            f"{quoted(value)} and then {quoted(again)}; {_INSTEAD}"
+        )
+    if _is_of_today(value) and any(map(_CLOCKS.fullmatch, _names_in(field.default_factory))):
+        raise SchemaError(
+            f"{where}: expected a default that is the same each day, got a factory that reads the "
+            f"clock: {quoted(value)}; {_INSTEAD}"
+        )
+
+
+# What reads the clock, by the names that code or a built-in has.
+_CLOCKS = re.compile(r"(?:\w+\.)*(?:u?tc)?(?:now|today|time|utcnow|strftime|localtime|gmtime)")
+
+
+def _is_of_today(value: JSON) -> bool:
+    now = dt.datetime.now(dt.UTC)
+    days = {(now + dt.timedelta(days=shift)).date() for shift in (-1, 0, 1)}
+    texts = [scalar for scalar in _scalars(value) if isinstance(scalar, str)]
+    shown = [day.strftime(form) for day in days for form in ("%Y-%m-%d", "%Y%m%d", "%d.%m.%Y")]
+    is_year = any(scalar == now.year for scalar in _scalars(value))
+    return is_year or any(day in text for day in shown for text in texts)
+
+
+def _names_in(factory: Any) -> Iterator[str]:
+    """The names that a factory's code uses, or that a built-in one has."""
+    if isinstance(factory, functools.partial):
+        yield from _names_in(factory.func)
+    code = getattr(factory, "__code__", None)
+    if isinstance(code, types.CodeType):
+        yield from _names_of_code(code)
+    else:
+        yield str(getattr(factory, "__qualname__", ""))
+
+
+def _names_of_code(code: types.CodeType) -> Iterator[str]:
+    yield from code.co_names
+    for constant in code.co_consts:
+        if isinstance(constant, types.CodeType):
+            yield from _names_of_code(constant)
+
+
+def _scalars(value: JSON) -> Iterator[JSON]:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if isinstance(value, list):
+        for child in value:
+            yield from _scalars(child)
+    else:
+        yield value
+
+
+def _with_sorted_sets(value: Any) -> Any:
+    """The same value with lists for sets, in an order that does not change."""
+    for kind, rebuilt in _CONTAINERS:
+        if isinstance(value, kind):
+            return rebuilt(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        own = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+        return _of_fields(own)
+    return value
+
+
+def _of_set(value: AbstractSet[Any]) -> list[Any]:
+    return sorted(
+        map(_with_sorted_sets, value), key=lambda item: canonical.dumps(to_jsonable_python(item))
+    )
+
+
+def _of_model(value: pydantic.BaseModel) -> dict[str, Any]:
+    fields = type(value).model_fields.items()
+    own = {field.alias or name: getattr(value, name) for name, field in fields}
+    return _of_fields(own) | _of_mapping(value.model_extra or {})
+
+
+def _of_fields(values: Mapping[str, Any]) -> dict[str, Any]:
+    """Declared fields: None says that one is absent."""
+    return {name: _with_sorted_sets(one) for name, one in values.items() if one is not None}
+
+
+def _of_mapping(value: Mapping[Any, Any]) -> dict[Any, Any]:
+    return {name: _with_sorted_sets(one) for name, one in value.items()}
+
+
+_CONTAINERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
+    (AbstractSet, _of_set),
+    ((list, tuple), lambda value: [_with_sorted_sets(one) for one in value]),
+    (Mapping, _of_mapping),
+    (pydantic.BaseModel, _of_model),
+)

@@ -1,0 +1,118 @@
+"""Whether a pattern means to the API server (Go's RE2) what its author wrote for Python. Pure."""
+
+import functools
+import re
+from typing import Final
+
+# What Python knows and RE2 does not, and what to write instead.
+_PYTHON_ONLY: Final = (
+    (r"\(\?(?:[=!]|<[=!])", "RE2 looks neither ahead nor back; write that half as a Cel rule"),
+    (r"\(\?P=|\(\?\(", "RE2 does not refer back to a group; write it as a Cel rule"),
+    (r"\\[1-9]", "RE2 does not refer back to a group; write it as a Cel rule"),
+    (r"\(\?>|[*+?}]\+", "RE2 never gives back what it took; leave the + or ?> out"),
+    (r"\\Z", r"the end of a text is \z or $ in RE2"),
+    (r"\(\?[aiLmsux-]*[aLux]", "RE2 knows the flags i, m and s only; write the pattern without it"),
+    (r"\(\?#", "RE2 has no comments; write it beside the field"),
+    (r"\\[uUN]", r"write the character itself, or \x{10FFFF} with its number"),
+)
+# RE2 for C++ has it, and Go's does not.
+_GO_LACKS: Final = re.compile(r"(?<!\\)(?:\\\\)*\\C")
+# What Python warns of in a class: it may become set operations.
+_DOUBLED: Final = re.compile(r"\[\[|--|&&|~~|\|\|")
+
+# Flags of a compiled pattern: the first says what RE2 does anyway, the second is always there.
+_SAME: Final = re.ASCII | re.UNICODE
+_INLINE: Final = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
+
+# Classes that hold more in Python, unless re.ASCII is given.
+_CLASSES: Final = re.compile(r"\\([dDwWsSbB])")
+_ASCII: Final = {"d": "[0-9]", "D": "[^0-9]", "w": "[0-9A-Za-z_]", "W": "[^0-9A-Za-z_]"}
+
+# Nothing that the two read differently: RE2 need not be loaded for it.
+_PLAIN: Final = re.compile(r"(?:[^\\(+*?{}]|\\[-./dDwWsS+*?()\[\]{}|^$\\]|\((?!\?)|[+*?](?![+*?{])|\{\d{1,3}(?:,\d{0,3})?\}(?![+*?{]))*")  # noqa: E501 - one pattern  # fmt: skip
+
+
+def text_of(pattern: str | re.Pattern[str]) -> str:
+    """The text of a pattern, compiled or not."""
+    return pattern if isinstance(pattern, str) else pattern.pattern
+
+
+def problem(pattern: str | re.Pattern[str]) -> str | None:
+    """Why the API server would not read a pattern as it is meant, and the way out; or None."""
+    if isinstance(pattern, re.Pattern):
+        return _compiled_problem(pattern)
+    return _text_problem(pattern)
+
+
+def _compiled_problem(pattern: re.Pattern[str]) -> str | None:
+    if not isinstance(pattern.pattern, str):
+        return "a pattern of bytes; write one of text"
+    inline = _inline_flags(pattern.pattern)
+    flags = re.RegexFlag(pattern.flags) & ~_SAME & ~inline
+    if flags:
+        return _flags_problem(pattern.pattern, flags)
+    wider = _CLASSES.search(pattern.pattern.replace("\\\\", ""))
+    if wider is not None and not pattern.flags & re.ASCII:
+        narrower = _ASCII.get(wider[1], "what is meant")
+        return (
+            f"{wider[0]} holds letters and digits of every script in Python, and of ASCII in RE2; "
+            f"write {narrower}, compile it with re.ASCII, or give the text alone"
+        )
+    return _text_problem(pattern.pattern)
+
+
+def _inline_flags(text: str) -> re.RegexFlag:
+    """The flags that a text begins with itself: ``(?im)``."""
+    found = re.match(r"\(\?([ims]+)\)", text)
+    flags = re.RegexFlag(0)
+    for flag, letter in _INLINE.items():
+        if found is not None and letter in found[1]:
+            flags |= flag
+    return flags
+
+
+def _flags_problem(text: str, flags: re.RegexFlag) -> str:
+    letters = "".join(letter for flag, letter in _INLINE.items() if flag & flags)
+    if flags & ~re.RegexFlag(sum(_INLINE)):
+        return f"the flags {flags!r}, which a schema has no place for; write the pattern without"
+    return (
+        f"the flags {flags!r}, which a schema has no place for; write them into the text, as RE2 "
+        f'means them: pattern=r"(?{letters}){text}"'
+    )
+
+
+@functools.cache
+def _text_problem(text: str) -> str | None:
+    if _GO_LACKS.search(text):
+        return r"\C, which Go does not have; write ."
+    if _PLAIN.fullmatch(text) and not _DOUBLED.search(text) and text.isascii():
+        return _python_problem(text)
+    return _re2_problem(text)
+
+
+def _python_problem(text: str) -> str | None:
+    try:
+        re.compile(text)
+    except re.error as error:
+        return f"{error}; correct it"
+    return None
+
+
+def _re2_problem(text: str) -> str | None:
+    import re2  # noqa: PLC0415 - 20 ms that most APIs need not pay
+
+    options = re2.Options()
+    options.log_errors = False
+    try:
+        re2.compile(text, options)
+    except UnicodeEncodeError:
+        return "half of a surrogate pair, which no text of JSON has; leave it out"
+    except re2.error as error:
+        reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error
+        return f"{reason}; {_way_out(text)}"
+    return None
+
+
+def _way_out(text: str) -> str:
+    ways = (way_out for syntax, way_out in _PYTHON_ONLY if re.search(syntax, text))
+    return next(ways, "write it in RE2's syntax")

@@ -1,0 +1,106 @@
+"""Whether the models say the same in other processes: sets have another order there. Shell.
+
+An enum or a default that was made of a set, of a clock or of chance when its module was imported
+looks like any other here; only a process with another hash seed shows it.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from schemagen import crd, files
+from schemagen.keywords import Schema, nodes
+from schemagen.model import registry
+from schemagen.problems import JSON, quoted
+
+# Two words of a set have the same order in half of all processes.
+_SEEDS = ("1", "2", "3", "4")
+_DEADLINE_SECONDS = 60
+_BELOW = frozenset({"properties", "items", "additionalProperties"})
+
+
+def differences(reference: str, api: registry.Api) -> Iterator[str]:
+    """A line for each keyword of an Api's schemas that is another in another process.
+
+    Nothing is said where the other processes cannot read the Api.
+
+    Args:
+        reference: Where the Api is, such as ``crds:api``.
+        api: What is there.
+    """
+    own = _definitions(api)
+    running = [_started(reference, seed) for seed in _SEEDS]
+    others = [other for other in map(_read, running) if other is not None]
+    told: set[str] = set()
+    for line in (line for other in others for line in _lines(own, other)):
+        place = line.partition(": ")[0]
+        if place not in told:
+            told.add(place)
+            yield line
+
+
+def write_definitions(reference: str) -> None:
+    """Write the CRDs of an Api as JSON: what the other process does."""
+    json.dump(_definitions(files.load_api(reference)), sys.stdout)
+
+
+def _definitions(api: registry.Api) -> list[JSON]:
+    return [crd.crd(api, kind) for kind in api]
+
+
+def _started(reference: str, seed: str) -> subprocess.Popen[str]:
+    code = "import sys; from schemagen import reproducible as r; r.write_definitions(sys.argv[1])"
+    path = os.pathsep.join(entry or os.getcwd() for entry in sys.path)  # noqa: PTH109 - as text
+    return subprocess.Popen(  # noqa: S603 - this Python, and the reference as it was given
+        [sys.executable, "-c", code, reference],
+        env={**os.environ, "PYTHONHASHSEED": seed, "PYTHONPATH": path},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+
+def _read(process: subprocess.Popen[str]) -> list[JSON] | None:
+    try:
+        text, _ = process.communicate(timeout=_DEADLINE_SECONDS)
+        found: list[JSON] = json.loads(text)
+    except (subprocess.TimeoutExpired, ValueError):
+        process.kill()
+        process.communicate()
+        return None
+    return found
+
+
+def _lines(own: list[JSON], other: list[JSON]) -> Iterator[str]:
+    for definition, again in zip(own, other, strict=False):
+        name = definition["spec"]["names"]["kind"]
+        versions = zip(definition["spec"]["versions"], again["spec"]["versions"], strict=False)
+        for version, version_again in versions:
+            schemas = [one["schema"]["openAPIV3Schema"] for one in (version, version_again)]
+            for place, keyword, values in _changes(*schemas):
+                yield (
+                    f"{name} {version['name']} {place}: expected the same {keyword} in each "
+                    f"process, got {quoted(values[0])} and {quoted(values[1])}; put a set in an "
+                    "order of your own (a tuple, or sorted(...)), and what comes of a clock or of "
+                    "chance into Rules.default"
+                )
+
+
+def _changes(schema: Schema, again: Schema) -> Iterator[tuple[str, str, tuple[Any, Any]]]:
+    others = dict(nodes(again))
+    for path, node in nodes(schema):
+        other = others.get(path, {})
+        for keyword in node.keys() | other.keys():
+            values = _value(node, keyword), _value(other, keyword)
+            if json.dumps(values[0]) != json.dumps(values[1]):  # with the order of their fields
+                yield "".join(path).removeprefix(".") or "(root)", keyword, values
+
+
+def _value(node: Schema, keyword: str) -> Any:
+    """A keyword's value; of what is below, the names in their order."""
+    value = node.get(keyword)
+    return list(value) if keyword in _BELOW and isinstance(value, dict) else value
