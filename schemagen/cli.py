@@ -261,7 +261,7 @@ def _approve(crds: dict[str, dict[str, Any]], reference: str) -> None:
         for line in changing:
             typer.echo(line, err=True)
         if changing:
-            raise _failure("another run would write something else; nothing was written")
+            raise UserError("another run would write something else; nothing was written")
     try:
         with judge.Judge() as asked:
             refused = [line for one in crds.values() for line in approval.refusals(one, asked)]
