@@ -21,6 +21,7 @@ from controllers import kube
 from schemagen import Api, Facts, commandline
 from schemagen import files as apis
 from schemagen.problems import JSON, UserError
+from schemagen.versions import verification
 from schemagen.versions.converter import Converter
 from webhooks import (
     admission,
@@ -85,7 +86,7 @@ def review(
     Exit codes: 0 allowed or converted, 1 refused or failed, 2 not a review, or a rule of the Api
     failed.
     """
-    api, facts = apis.load_api(reference), worker.facts_of(settings)
+    api, facts = _load(reference), worker.facts_of(settings)
     body = apis.read_bytes(file)
     try:
         answer = _answer(api, body, stage, facts)
@@ -145,7 +146,7 @@ def manifests(
 
     Exit codes: 0 written, 2 the Api cannot be read, or an option is wrong.
     """
-    api = apis.load_api(reference)
+    api = _load(reference)
     if (service is None) == (url is None):
         raise UserError("expected --service NAMESPACE/NAME or --url https://HOST, and not both")
     try:
@@ -335,7 +336,7 @@ def serve(
     Exit codes: 0 told to stop, 2 it could not start, or was refused by the cluster.
     """
     process.log_to_stderr()
-    api = apis.load_api(reference)
+    api = _load(reference)
     worker.facts_of(settings)
     if client_ca is not None and not client_ca.is_file():
         raise UserError(f"expected PEM certificates at {client_ca}, got no file")
@@ -435,6 +436,13 @@ async def _serve(
             await stopped.wait()
         finally:
             await found.stop()
+
+
+def _load(reference: str) -> Api:
+    """The Api, whose conversions fit its models."""
+    api = apis.load_api(reference)
+    verification.check(api)
+    return api
 
 
 def main() -> None:
