@@ -10,9 +10,11 @@ from crds.v1beta1 import (
     versioncontrolprovider,
 )
 
+GROUP = "agents.proompteng.ai"
 VERSION = "v1beta1"
 
 __all__ = [
+    "GROUP",
     "VERSION",
     "agent",
     "agentprovider",

@@ -1,5 +1,7 @@
 """The one list of the Agents Platform's kinds and versions."""
 
+from typing import Final
+
 from crds import hub
 from crds.admission import agent as agent_rules
 from crds.admission import agentrun as agentrun_rules
@@ -23,7 +25,7 @@ from crds.v1alpha1 import memory as memory_v1alpha1
 from crds.v1alpha1 import versioncontrolprovider as versioncontrolprovider_v1alpha1
 from schemagen import Api, Column, Kind, Version
 
-GROUP = "agents.proompteng.ai"
+GROUP = hub.GROUP
 
 # Argo CD applies CRDs before what is written in them, as the public charts ask.
 SYNC_WAVE = {"argocd.argoproj.io/sync-wave": "-10"}
@@ -40,6 +42,9 @@ def deprecation(kind: str) -> str:
     )
 
 
+# Every manifest that the public v1alpha1 takes is taken: what v1beta1 would refuse is warned of.
+PUBLIC: Final = "warn"
+
 READY = Column("Ready", '.status.conditions[?(@.type=="Ready")].status')
 AGE = Column("Age", ".metadata.creationTimestamp", type="date")
 
@@ -53,6 +58,7 @@ AGENT = Kind(
     versions=(
         Version(
             name="v1alpha1",
+            hub_rules=PUBLIC,
             model=agent_v1alpha1.Agent,
             conversion=agent_conversion.CONVERSION,
             warnings=agent_warnings.warnings,
@@ -86,6 +92,7 @@ AGENT_PROVIDER = Kind(
     versions=(
         Version(
             name="v1alpha1",
+            hub_rules=PUBLIC,
             model=agentprovider_v1alpha1.AgentProvider,
             conversion=agentprovider_conversion.CONVERSION,
             deprecated=deprecation("AgentProvider"),
@@ -117,6 +124,7 @@ AGENT_RUN = Kind(
     versions=(
         Version(
             name="v1alpha1",
+            hub_rules=PUBLIC,
             model=agentrun_v1alpha1.AgentRun,
             conversion=agentrun_conversion.CONVERSION,
             warnings=agentrun_warnings.warnings,
@@ -158,6 +166,7 @@ IMPLEMENTATION_SPEC = Kind(
     versions=(
         Version(
             name="v1alpha1",
+            hub_rules=PUBLIC,
             model=implementationspec_v1alpha1.ImplementationSpec,
             conversion=implementationspec_conversion.CONVERSION,
             deprecated=deprecation("ImplementationSpec"),
@@ -191,6 +200,7 @@ IMPLEMENTATION_SOURCE = Kind(
     versions=(
         Version(
             name="v1alpha1",
+            hub_rules=PUBLIC,
             model=implementationsource_v1alpha1.ImplementationSource,
             conversion=implementationsource_conversion.CONVERSION,
             deprecated=deprecation("ImplementationSource"),
@@ -231,6 +241,7 @@ MEMORY = Kind(
     versions=(
         Version(
             name="v1alpha1",
+            hub_rules=PUBLIC,
             model=memory_v1alpha1.Memory,
             conversion=memory_conversion.CONVERSION,
             deprecated=deprecation("Memory"),
@@ -265,6 +276,7 @@ VERSION_CONTROL_PROVIDER = Kind(
     versions=(
         Version(
             name="v1alpha1",
+            hub_rules=PUBLIC,
             model=versioncontrolprovider_v1alpha1.VersionControlProvider,
             conversion=versioncontrolprovider_conversion.CONVERSION,
             deprecated=deprecation("VersionControlProvider"),

@@ -41,7 +41,15 @@ from schemagen.model.markers import (
     at_most_one_of,
     exactly_one_of,
 )
-from schemagen.model.registry import Api, Facts, Kind, Rules, Version
+from schemagen.model.registry import (
+    Api,
+    Facts,
+    Kind,
+    NotLookedUpError,
+    Rules,
+    User,
+    Version,
+)
 from schemagen.problems import Cause, FieldPath, Problem, Reason
 
 if TYPE_CHECKING:
@@ -77,6 +85,7 @@ __all__ = [
     "MaxDescription",
     "MaxEntries",
     "Model",
+    "NotLookedUpError",
     "Nullable",
     "ObjectMeta",
     "Policy",
@@ -89,6 +98,7 @@ __all__ = [
     "Spec",
     "Status",
     "Type",
+    "User",
     "Version",
     "at_least_one_of",
     "at_most_one_of",

@@ -31,6 +31,7 @@ class Reason(enum.StrEnum):
     REQUIRED = "FieldValueRequired"
     TOO_LONG = "FieldValueTooLong"
     TOO_MANY = "FieldValueTooMany"
+    TYPE_INVALID = "FieldValueTypeInvalid"
 
 
 @dataclasses.dataclass(frozen=True, order=True)
@@ -81,12 +82,14 @@ class Cause:
         message: What is wrong; it quotes the value.
         field: The field as the API server writes it: ``spec.steps[0].name``.
         path: The same in its parts, where a checker of ours has found it.
+        is_transition: Whether a rule about the change from the old value says it (``oldSelf``).
     """
 
     reason: str
     message: str
     field: str
     path: tuple[str | int, ...] = dataclasses.field(default=(), compare=False, repr=False)
+    is_transition: bool = dataclasses.field(default=False, compare=False, repr=False)
 
 
 def quoted(value: object) -> str:

@@ -1,11 +1,11 @@
 """Api -> the webhook configurations that send its objects here, and its CRDs' conversion stanza."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from schemagen import Api, Kind, crd, policy
+from schemagen import Api, Kind, Version, crd, policy
 from schemagen.problems import JSON
-from webhooks import limits
+from webhooks import limits, subjects
 
 ClientConfig = dict[str, Any]
 
@@ -21,9 +21,10 @@ CONVERT: Final = "/convert"
 SPARED_NAMESPACES: Final = ("kube-system", "kube-node-lease")
 
 # An object that is going is only losing its finalizers; the server would let it through anyway.
+# A DELETE has no object.
 NOT_GOING: Final = {
     "name": "not-going",
-    "expression": "!has(object.metadata.deletionTimestamp)",
+    "expression": "object == null || !has(object.metadata.deletionTimestamp)",
 }
 
 
@@ -59,13 +60,14 @@ def configurations(api: Api, client_config: Callable[[str], ClientConfig]) -> li
             _configuration(
                 api,
                 "MutatingWebhookConfiguration",
-                _webhook(api, "mutate", client_config(MUTATE), [*filter(_has_defaults, api)])
+                _webhook(api, "mutate", client_config(MUTATE), _mutating_rules(api))
                 | {"reinvocationPolicy": "IfNeeded"},
             ),
             _configuration(
                 api,
                 "ValidatingWebhookConfiguration",
-                _webhook(api, "validate", client_config(VALIDATE), [*filter(_has_limits, api)]),
+                _webhook(api, "validate", client_config(VALIDATE), _validating_rules(api))
+                | {"matchConditions": [NOT_GOING, *_not_needed(api)]},
             ),
         )
         if configuration["webhooks"][0]["rules"]
@@ -129,15 +131,74 @@ def service(namespace: str, name: str, port: int, target_port: int) -> dict[str,
     }
 
 
-def _has_defaults(kind: Kind) -> bool:
-    return kind.rules.default is not None
+def _mutating_rules(api: Api) -> list[JSON]:
+    """Every served version by name: an object is reviewed as it was written, unconverted."""
+    return [
+        _rule(api, kind, kind.plural, _served(kind), ["CREATE", "UPDATE"])
+        for kind in api
+        if kind.rules.default is not None
+    ]
 
 
-def _has_limits(kind: Kind) -> bool:
-    """Whether something is asked that the API server does not judge by itself."""
-    return kind.rules.validate is not None or any(
-        version.warnings is not None or limits.has_any(version.model) for version in kind.versions
-    )
+def _validating_rules(api: Api) -> list[JSON]:
+    """What is judged by more than the schema of the version that was written, and nothing else.
+
+    A kind of which one version is judged is named in every version: of those that a rule leaves
+    out, the API server would convert the objects and send them nevertheless. What is not needed is
+    kept back by a match condition.
+    """
+    return [rule for kind in api for rule in _rules_of(api, kind)]
+
+
+def _rules_of(api: Api, kind: Kind) -> Iterator[JSON]:
+    versions = _served(kind)
+    if any(_is_judged(kind, version) for version in versions):
+        yield _rule(api, kind, kind.plural, versions, ["CREATE", "UPDATE"])
+    if subjects.asks_of_deletion(kind):
+        yield _rule(api, kind, kind.plural, versions, ["DELETE"])
+    if any(subjects.asks_of_status(kind, version) for version in versions):
+        yield _rule(api, kind, f"{kind.plural}/status", versions, ["UPDATE"])
+    scaled = [version for version in versions if version.scale is not None]
+    if any(subjects.asks_of_scale(kind, version) for version in scaled):
+        yield _rule(api, kind, f"{kind.plural}/scale", scaled, ["UPDATE"])
+
+
+_JUDGED: Final[Sequence[tuple[str, Callable[[Kind, Version], bool]]]] = (
+    ("", lambda kind, version: _is_judged(kind, version) or subjects.asks_of_deletion(kind)),
+    ("status", subjects.asks_of_status),
+    ("scale", subjects.asks_of_scale),
+)
+
+
+def _not_needed(api: Api) -> Iterator[JSON]:
+    """A condition that keeps back versions that are named for the sake of others."""
+    named = [
+        f"'{kind.plural}/{subresource}/{version.name}'"
+        for kind in api
+        for subresource, is_judged in _JUDGED
+        if any(is_judged(kind, version) for version in _served(kind))
+        for version in _served(kind)
+        if not is_judged(kind, version)
+    ]
+    if named:
+        subresource = "(has(request.subResource) ? request.subResource : '')"
+        parts = ("request.resource.resource", "'/'", subresource, "'/'", "request.resource.version")
+        expression = f"!({' + '.join(parts)} in [{', '.join(named)}])"
+        yield {"name": "has-something-to-judge", "expression": expression}
+
+
+def _is_judged(kind: Kind, version: Version) -> bool:
+    """Whether something is asked of a version that the API server does not judge by itself.
+
+    Of an older version that is so even where the newest one's rules are off: the annotations of
+    conversion may hold what no schema has seen.
+    """
+    own = kind.rules.validate is not None or version.warnings is not None
+    return own or version is not kind.hub or limits.has_any(version.model)
+
+
+def _served(kind: Kind) -> list[Version]:
+    return [version for version in kind.versions if version.served]
 
 
 def _configuration(api: Api, kind: str, webhook: JSON) -> dict[str, Any]:
@@ -150,7 +211,7 @@ def _configuration(api: Api, kind: str, webhook: JSON) -> dict[str, Any]:
 
 
 def _webhook(
-    api: Api, verb: str, client_config: ClientConfig, kinds: Sequence[Kind]
+    api: Api, verb: str, client_config: ClientConfig, rules: Sequence[JSON]
 ) -> dict[str, Any]:
     own = client_config.get("service", {}).get("namespace")
     spared = [*SPARED_NAMESPACES, *([own] if own else [])]
@@ -168,19 +229,17 @@ def _webhook(
             ]
         },
         "matchConditions": [NOT_GOING],
-        "rules": _rules(api, kinds),
+        "rules": [*rules],
     }
 
 
-def _rules(api: Api, kinds: Sequence[Kind]) -> Sequence[JSON]:
-    """Every served version by name: an object is reviewed as it was written, unconverted."""
-    return [
-        {
-            "apiGroups": [api.group],
-            "apiVersions": [version.name for version in kind.versions if version.served],
-            "operations": ["CREATE", "UPDATE"],
-            "resources": [kind.plural],
-            "scope": kind.scope,
-        }
-        for kind in kinds
-    ]
+def _rule(
+    api: Api, kind: Kind, resource: str, versions: Sequence[Version], operations: Sequence[str]
+) -> JSON:
+    return {
+        "apiGroups": [api.group],
+        "apiVersions": [version.name for version in versions],
+        "operations": [*operations],
+        "resources": [resource],
+        "scope": kind.scope,
+    }

@@ -2,6 +2,8 @@
 
 Shell: a client of the API server and a clock. What was read is believed for some seconds: an
 agent's policy counts again when its run starts, so that a change in between goes unnoticed by none.
+That an object is not there is never believed: whoever creates it and then what refers to it, is
+not to wait.
 """
 
 import asyncio
@@ -13,13 +15,13 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from controllers import kube
-from schemagen import Api
+from schemagen import Api, Kind, Version
 from schemagen.problems import JSON
 from webhooks.routes import UnreadableError
 
 BELIEVED_SECONDS: Final = 5.0
 DEADLINE_SECONDS: Final = 2.0
-MOST_KEPT: Final = 10_000
+MAX_KEPT: Final = 10_000
 
 Name = tuple[str, str]
 """A kind, and an object's name."""
@@ -45,7 +47,7 @@ def client_of(kubeconfig: pathlib.Path | None) -> kube.Client:
 
 @dataclasses.dataclass(frozen=True)
 class _Read:
-    value: JSON | None
+    value: JSON
     until: float
 
 
@@ -61,8 +63,10 @@ class Related:
             collections.OrderedDict()
         )
 
-    async def read(self, namespace: str, names: Iterable[Name]) -> Mapping[Name, JSON]:
-        """The objects that are there.
+    async def read(self, namespace: str, names: Iterable[Name]) -> Mapping[Name, JSON | None]:
+        """The objects of these names, each None if there is none.
+
+        Names of kinds that are not looked up have no entry.
 
         Raises:
             UnreadableError: if one could not be read: saying which, and why.
@@ -70,33 +74,59 @@ class Related:
         known = self._kinds.keys() | BUILT_IN.keys()
         wanted = [name for name in dict.fromkeys(names) if name[0] in known]
         found = await asyncio.gather(*(self._one(namespace, *name) for name in wanted))
-        return {name: one for name, one in zip(wanted, found, strict=True) if one is not None}
+        return dict(zip(wanted, found, strict=True))
+
+    async def fetch(self, kind: Kind, version: Version, namespace: str, name: str) -> JSON | None:
+        """An object as it is now, in a version; None if there is none.
+
+        Raises:
+            UnreadableError: if it could not be read.
+        """
+        return await self._get(self._resource(kind, version), namespace, name)
 
     async def _one(self, namespace: str, kind_name: str, name: str) -> JSON | None:
         if kind_name not in self._kinds:
             return await self._get(BUILT_IN[kind_name], namespace, name)
-        key, now = (kind_name, namespace, name), self._clock()
+        kind = self._kinds[kind_name]
+        key, now = (kind_name, "" if kind.scope == "Cluster" else namespace, name), self._clock()
         known = self._known.get(key)
-        if known is None or known.until <= now:
-            kind = self._kinds[kind_name]
-            resource = kube.Resource(self._api.group, kind.hub.name, kind.plural, kind.name)
-            place = None if kind.scope == "Cluster" else namespace
-            value = await self._get(resource, place, name)
-            known = self._known[key] = _Read(value, now + BELIEVED_SECONDS)
-            self._known.move_to_end(key)
-            if len(self._known) > MOST_KEPT:
-                self._known.popitem(last=False)
-        return known.value
+        if known is not None and known.until > now:
+            return known.value
+        value = await self._get(self._resource(kind, kind.hub), namespace, name)
+        if value is None:
+            self._known.pop(key, None)
+        else:
+            self._keep(key, _Read(value, now + BELIEVED_SECONDS))
+        return value
 
-    async def _get(self, resource: kube.Resource, namespace: str | None, name: str) -> JSON | None:
+    def _keep(self, key: tuple[str, str, str], read: _Read) -> None:
+        self._known[key] = read
+        self._known.move_to_end(key)
+        if len(self._known) > MAX_KEPT:
+            self._known.popitem(last=False)
+
+    def _resource(self, kind: Kind, version: Version) -> kube.Resource:
+        is_namespaced = kind.scope == "Namespaced"
+        return kube.Resource(
+            self._api.group, version.name, kind.plural, kind.name, namespaced=is_namespaced
+        )
+
+    async def _get(self, resource: kube.Resource, namespace: str, name: str) -> JSON | None:
+        if resource.namespaced and not namespace:
+            raise UnreadableError(
+                f"expected a namespace to read {resource.kind} {name} in, got none: a rule of a "
+                "cluster-scoped kind can ask for cluster-scoped objects only"
+            )
+        place = namespace if resource.namespaced else None
         try:
             return await self._client.get(
-                resource, name, namespace=namespace, deadline_seconds=DEADLINE_SECONDS
+                resource, name, namespace=place, deadline_seconds=DEADLINE_SECONDS
             )
         except kube.NotFoundError:
             return None
         except (kube.KubeError, OSError, TimeoutError) as error:
+            where = f" in {place}" if place else ""
             raise UnreadableError(
-                f"expected to read {resource.kind} {name} in {namespace}, which a rule asks for; "
+                f"expected to read {resource.kind} {name}{where}, which a rule asks for; "
                 f"got {error}: try again"
             ) from error

@@ -11,8 +11,8 @@ from typing import Any, Final
 import msgspec
 import orjson
 
-from schemagen import canonical
-from schemagen.problems import JSON, Problem, kind_of, quoted
+from schemagen import User, canonical
+from schemagen.problems import JSON, Problem, Reason, kind_of, quoted
 
 ADMISSION_VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
 CONVERSION_VERSIONS: Final = ("apiextensions.k8s.io/v1", "apiextensions.k8s.io/v1beta1")
@@ -23,6 +23,9 @@ UNPROCESSABLE: Final = 422
 INTERNAL_ERROR: Final = 500
 UNAVAILABLE: Final = 503
 TIMED_OUT: Final = 504
+
+# Problems that an answer names; of more it says how many there are.
+MAX_PROBLEMS: Final = 100
 
 # Characters of an audit annotation.
 MOST_LISTED: Final = 1024
@@ -56,12 +59,17 @@ class UnusableReviewError(ValueError):
         self.message = message
 
 
+_NOBODY: Final = User()
+
+
 class AdmissionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """An admission request.
 
     Attributes:
         object: The object; None for a DELETE or where the API server sent none.
         old_object: The object before an UPDATE or DELETE.
+        resource: Group, version and plural name by which the object was written.
+        user: Who sent the request.
         written_bytes: Of the review that it was in; None if it was not read from bytes.
     """
 
@@ -76,7 +84,8 @@ class AdmissionRequest(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str = ""
     subresource: str = ""
     dry_run: bool = False
-    user: str = ""
+    resource: tuple[str, str, str] = ("", "", "")
+    user: User = _NOBODY
     written_bytes: int | None = None
 
     @property
@@ -119,8 +128,10 @@ class _Kind(msgspec.Struct):
     kind: str = ""
 
 
-class _User(msgspec.Struct):
-    username: str = ""
+class _Resource(msgspec.Struct):
+    group: str = ""
+    version: str = ""
+    resource: str = ""
 
 
 class _Admission(msgspec.Struct):
@@ -131,7 +142,8 @@ class _Admission(msgspec.Struct):
     namespace: str = ""
     subResource: str = ""  # noqa: N815 - the API's name
     dryRun: bool | None = None  # noqa: N815 - likewise
-    userInfo: _User | None = None  # noqa: N815 - likewise
+    resource: _Resource | None = None
+    userInfo: User | None = None  # noqa: N815 - likewise
     object: dict[str, Any] | None = None
     oldObject: dict[str, Any] | None = None  # noqa: N815 - likewise
 
@@ -142,6 +154,7 @@ class _AdmissionReview(msgspec.Struct):
     request: _Admission
 
 
+_NO_RESOURCE: Final = _Resource()
 _ADMISSION_REVIEW: Final = msgspec.json.Decoder(_AdmissionReview)
 
 
@@ -156,6 +169,7 @@ def admission_request(body: bytes) -> AdmissionRequest:
     if review is None:
         return msgspec.structs.replace(_admission_request(decode(body)), written_bytes=len(body))
     request, kind = review.request, review.request.kind
+    resource = request.resource or _NO_RESOURCE
     return AdmissionRequest(
         envelope=Envelope(review.apiVersion, review.kind, request.uid),
         operation=request.operation,
@@ -166,7 +180,8 @@ def admission_request(body: bytes) -> AdmissionRequest:
         namespace=request.namespace,
         subresource=request.subResource,
         dry_run=request.dryRun is True,
-        user="" if request.userInfo is None else request.userInfo.username,
+        resource=(resource.group, resource.version, resource.resource),
+        user=request.userInfo or _NOBODY,
         object=request.object,
         old_object=request.oldObject,
         written_bytes=len(body),
@@ -189,6 +204,8 @@ def _admission_request(review: JSON) -> AdmissionRequest:
     envelope, request = _opened(review, "AdmissionReview", ADMISSION_VERSIONS)
     kind = _member(envelope, request, "kind", dict, where="request")
     operation = _member(envelope, request, "operation", str, where="request")
+    resource = request.get("resource")
+    names = resource if type(resource) is dict else {}
     return AdmissionRequest(
         envelope=envelope,
         operation=operation,
@@ -199,10 +216,19 @@ def _admission_request(review: JSON) -> AdmissionRequest:
         namespace=_text(request, "namespace"),
         subresource=_text(request, "subResource"),
         dry_run=request.get("dryRun") is True,
-        user=_text(user, "username") if type(user := request.get("userInfo")) is dict else "",
+        resource=(_text(names, "group"), _text(names, "version"), _text(names, "resource")),
+        user=_user(request.get("userInfo")),
         object=_object(envelope, request, "object"),
         old_object=_object(envelope, request, "oldObject"),
     )
+
+
+def _user(info: JSON) -> User:
+    """Who sent a request; of a user that cannot be read, the name counts."""
+    try:
+        return msgspec.convert(info, User)
+    except (msgspec.ValidationError, RecursionError):
+        return User(username=_text(info, "username")) if type(info) is dict else _NOBODY
 
 
 class _Conversion(msgspec.Struct):
@@ -269,14 +295,28 @@ def allowed(
 
 
 def denied(
-    request: AdmissionRequest, problems: Sequence[Problem], *, warnings: Sequence[str] = ()
+    request: AdmissionRequest,
+    problems: Sequence[Problem],
+    *,
+    warnings: Sequence[str] = (),
+    more: int = 0,
 ) -> JSON:
-    """The answer that keeps an object out: every problem, as kubectl lists them."""
+    """The answer that keeps an object out: every problem, as kubectl lists them.
+
+    Args:
+        request: What is answered.
+        problems: Why.
+        warnings: What its writer reads besides.
+        more: How many problems there are that are not named.
+    """
     causes = [
         {"reason": str(problem.reason), "message": problem.message, "field": str(problem.path)}
         for problem in sorted(problems)
     ]
-    listed = "; ".join(f"{cause['field']}: {cause['message']}" for cause in causes)
+    listed = "; ".join(map(_cause_text, causes))
+    if more:
+        listed += f"; and {more} more"
+        causes.append({"reason": str(Reason.INVALID), "message": f"and {more} more", "field": ""})
     status = {
         "status": "Failure",
         "reason": "Invalid",
@@ -290,10 +330,14 @@ def denied(
         },
     }
     response: dict[str, Any] = {"allowed": False, "status": status}
-    response["auditAnnotations"] = {"refused": _listed([cause["field"] for cause in causes])}
+    response["auditAnnotations"] = {"refused": _listed([str(one.path) for one in sorted(problems)])}
     if warnings:
         response["warnings"] = list(warnings)
     return _answer(request.envelope, response)
+
+
+def _cause_text(cause: dict[str, str]) -> str:
+    return f"{cause['field']}: {cause['message']}" if cause["field"] else cause["message"]
 
 
 def _listed(fields: Sequence[str]) -> str:

@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 import msgspec
 import structlog
 
-from schemagen import Api, Facts
+from schemagen import Api, Facts, Kind, Version
 from schemagen.problems import JSON
 from schemagen.versions.converter import Converter
 from webhooks import admission, configuration, conversion, oracle, reviews
@@ -156,8 +156,11 @@ def seconds_of(query: bytes | None) -> float:
 Observe = Callable[[Seen], None]
 """Is told of every answer."""
 
-Read = Callable[[str, Sequence[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], JSON]]]
+Read = Callable[[str, Sequence[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], JSON | None]]]
 """Reads objects of a namespace by kind and name; raises ``UnreadableError``."""
+
+Fetch = Callable[[Kind, Version, str, str], Awaitable[JSON | None]]
+"""Reads an object as it is now, by kind, version, namespace and name; raises likewise."""
 
 
 class UnreadableError(Exception):
@@ -169,6 +172,7 @@ def routes(
     facts: Callable[[], Facts] = lambda: admission.NO_FACTS,
     read: Read | None = None,
     *,
+    fetch: Fetch | None = None,
     is_verifying: bool = False,
 ) -> Mapping[str, Route]:
     """The routes of an API's webhooks by path.
@@ -177,9 +181,10 @@ def routes(
         api: The API.
         facts: What every review knows, as it is at the time.
         read: Finds what else a rule wants to know; without it, rules do without.
+        fetch: Finds what is scaled; without it, kinds whose scale is judged cannot be scaled.
         is_verifying: Whether the oracle of the API server sees each answer before it leaves.
     """
-    given = _Reviewer(Converter(api), facts, read, is_verifying=is_verifying)
+    given = _Reviewer(Converter(api), facts, read, fetch, is_verifying=is_verifying)
     found = (
         Route(configuration.MUTATE, ADMISSION_BYTES, given.mutate),
         Route(configuration.VALIDATE, ADMISSION_BYTES, given.validate),
@@ -196,10 +201,11 @@ class _Reviewer:
         converter: Converter,
         facts: Callable[[], Facts],
         read: Read | None,
+        fetch: Fetch | None,
         *,
         is_verifying: bool,
     ) -> None:
-        self._converter, self._facts, self._read = converter, facts, read
+        self._converter, self._facts, self._read, self._fetch = converter, facts, read, fetch
         self._is_verifying = is_verifying
 
     def mutate(self, body: bytes) -> Answer:
@@ -210,27 +216,42 @@ class _Reviewer:
     def validate(self, body: bytes) -> Answer | Awaitable[Answer]:
         request = reviews.admission_request(body)
         subject = admission.opened(self._converter, request)
+        if isinstance(subject, admission.ScaleRequest) and self._fetch is not None:
+            return self._knowing(body, request, self._scaled(subject, self._fetch))
         if not isinstance(subject, admission.Subject):
-            return self._admitted("validate", body, request, subject)
+            found = admission.answer(admission.validate, self._converter, request, self._facts())
+            return self._admitted("validate", body, request, found)
         wanted = admission.related(subject) if self._read is not None else ()
         if self._read is not None and wanted:
-            return self._validate_knowing(body, subject, self._read(request.namespace, wanted))
+            return self._knowing(body, request, self._related(subject, self._read, wanted))
         found = admission.validate(subject, self._facts())
         return self._admitted("validate", body, request, found)
 
-    async def _validate_knowing(
-        self,
-        body: bytes,
-        subject: admission.Subject,
-        found: Awaitable[Mapping[tuple[str, str], JSON]],
+    async def _scaled(self, scale: admission.ScaleRequest, fetch: Fetch) -> JSON:
+        request = scale.request
+        found = await fetch(scale.kind, scale.version, request.namespace, request.name)
+        subject = scale.of(found) if isinstance(found, dict) else None
+        wanted = () if subject is None else admission.related(subject)
+        if subject is not None and self._read is not None and wanted:
+            return await self._related(subject, self._read, wanted)
+        return admission.scaled(scale, found, self._facts())
+
+    async def _related(
+        self, subject: admission.Subject, read: Read, wanted: Sequence[tuple[str, str]]
+    ) -> JSON:
+        found = await read(subject.request.namespace, wanted)
+        known = msgspec.structs.replace(self._facts(), related=found)
+        return admission.validate(subject, known)
+
+    async def _knowing(
+        self, body: bytes, request: reviews.AdmissionRequest, answer: Awaitable[JSON]
     ) -> Answer:
-        request = subject.request
+        """An answer that something is read for; a refusal if that cannot be read."""
         try:
-            known = msgspec.structs.replace(self._facts(), related=await found)
+            found = await answer
         except UnreadableError as error:
-            failed = reviews.failed(request.envelope, str(error), code=reviews.UNAVAILABLE)
-            return self._admitted("validate", body, request, failed)
-        return self._admitted("validate", body, request, admission.validate(subject, known))
+            found = reviews.failed(request.envelope, str(error), code=reviews.UNAVAILABLE)
+        return self._admitted("validate", body, request, found)
 
     def convert(self, body: bytes) -> Answer | Awaitable[Answer]:
         request = reviews.conversion_request(body)
@@ -266,7 +287,7 @@ class _Reviewer:
             operation=request.operation,
             namespace=request.namespace,
             name=request.name,
-            user=request.user,
+            user=request.user.username,
             dry_run=request.dry_run,
         )
         return Answer(200, reviews.encode(answer), about=about)

@@ -195,14 +195,17 @@ async def _serving(
             add_spans = spans.add
         journal = Journal(sys.stderr.buffer, audit, add_spans)
         stack.callback(journal.settle)
-        read = None
+        read, fetch = None, None
         if orders.is_looking_up:
             from webhooks import related  # noqa: PLC0415 - a worker without a client is smaller
 
             place = None if orders.kubeconfig is None else pathlib.Path(orders.kubeconfig)
             client = await stack.enter_async_context(related.client_of(place))
-            read = related.Related(client, api).read
-        paths = routes.routes(api, lambda: files.facts, read, is_verifying=orders.is_verifying)
+            looked_up = related.Related(client, api)
+            read, fetch = looked_up.read, looked_up.fetch
+        paths = routes.routes(
+            api, lambda: files.facts, read, fetch=fetch, is_verifying=orders.is_verifying
+        )
         found = await stack.enter_async_context(
             server.serving(
                 paths,

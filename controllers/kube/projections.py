@@ -14,6 +14,7 @@ import msgspec
 
 from controllers.kube import errors
 from controllers.kube.answers import decode
+from controllers.kube.resources import Resource
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 _CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
@@ -31,12 +32,18 @@ class Key(NamedTuple):
 
 
 class OwnerReference(msgspec.Struct, frozen=True, rename="camel"):
-    """Who owns an object."""
+    """Who owns an object; a kind's name means something in its API group only."""
 
+    api_version: str = ""
     kind: str = ""
     name: str = ""
     uid: str = ""
     controller: bool = False
+
+    def is_of(self, resource: Resource) -> bool:
+        """Whether the owner is of a kind, in whichever version it was named."""
+        group = self.api_version.rpartition("/")[0]
+        return (group, self.kind) == (resource.group, resource.kind)
 
 
 class Metadata(msgspec.Struct, frozen=True, rename="camel"):

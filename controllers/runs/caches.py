@@ -98,7 +98,7 @@ class Caches:
         if job is None:
             return
         for owner in job.metadata.owner_references:
-            if owner.controller and owner.kind == views.RUNS.kind:
+            if owner.controller and owner.is_of(views.RUNS):
                 key = kube.Key(job.metadata.namespace, owner.name)
                 self._queue.add(key, priority=kube.FOLLOWED)
 

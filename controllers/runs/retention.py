@@ -294,7 +294,7 @@ def leftover(metadata: kube.Metadata) -> Leftover | None:
     """A ConfigMap as a run's; None if it only bears a label like that."""
     run_uid = metadata.labels.get(naming.RUN_LABEL)
     is_owned = any(
-        one.controller and one.kind == views.RUNS.kind and one.uid == run_uid
+        one.controller and one.is_of(views.RUNS) and one.uid == run_uid
         for one in metadata.owner_references
     )
     if not run_uid or not is_owned or metadata.deletion_timestamp:

@@ -58,7 +58,8 @@ def validate(run: JSON, old: JSON | None, facts: Facts) -> Iterator[Problem]:
     if old is None:
         yield from _duplicate(run, spec, facts)
     rules = facts.settings.get("policy", {})
-    agent = facts.related.get(("Agent", _agent_name(spec)), {})
+    # One that is not there yet has no policy; its run starts once it is, and is judged again then.
+    agent = facts.related.get(("Agent", _agent_name(spec))) or {}
     if not rules and not agent:
         return
     yield from policy.label_problems(run, rules)

@@ -8,6 +8,7 @@ without WebAssembly: models are built from what it has taken in. What it leaves 
 import dataclasses
 import functools
 from collections.abc import Callable, Sequence
+from typing import Final
 
 from schemagen import cel
 from schemagen.cel import ABSENT, Absent
@@ -28,13 +29,14 @@ _BLOCKING = frozenset(
         "FieldValueTypeInvalid",
     }
 )
-_NOT_RUN = Fault(
+NOT_RUN: Final = Fault(
     "FieldValueInvalid",
     (),
     "some validation rules were not checked because the object was invalid; correct the existing "
     "errors to complete validation",
     None,
 )
+"""What is said where faults of the schema keep its rules from being run."""
 _NO_NUMBER = "expected a number that a float64 can hold"
 
 
@@ -92,6 +94,14 @@ class Checker:
         """Check an update through the status subresource: all but the status stays as it was."""
         return self._read(self._status_checked, value, old)
 
+    def transitions(self, value: JSON, old: JSON) -> tuple[Cause, ...]:
+        """What rules about changes say, whatever else is wrong with the value."""
+        return self._read(self._transitions, value, old).causes
+
+    def _transitions(self, value: JSON, old: JSON) -> Checked:
+        found = rules.evaluated(self._node, value, old) if self._node.has_rules else rules.Found()
+        return Checked(value, by_field([one for one in found.faults if one.is_transition]))
+
     def _read(self, check: Callable[..., Checked], *sent: JSON) -> Checked:
         """Check values once they are taken in; one that cannot be read is refused as it is."""
         try:
@@ -123,7 +133,7 @@ class Checker:
             faults += lists.duplicates(self._node, value)
         undecided = [*embedded.left(self._node, value)]
         if any(fault.reason in _BLOCKING for fault in faults):
-            faults += [_NOT_RUN] * self._node.has_rules
+            faults += [NOT_RUN] * self._node.has_rules
         elif self._node.has_rules:
             found = rules.evaluated(self._node, value, old)
             faults += found.faults

@@ -34,6 +34,7 @@ class Fault:
         detail: What is wrong.
         value: What is quoted before the detail, or OMITTED.
         field: The path as the API server writes it.
+        is_transition: Whether a rule with ``oldSelf`` says it.
     """
 
     reason: str
@@ -41,6 +42,7 @@ class Fault:
     detail: str
     value: JSON = OMITTED
     field: str = NOWHERE
+    is_transition: bool = False
 
     def cause(self) -> Cause:
         """The entry of ``details.causes``."""
@@ -49,7 +51,7 @@ class Fault:
             message += f": {_written(self.value)}"
         if self.detail:
             message += f": {self.detail}"
-        return Cause(self.reason, message, self.field, self.path)
+        return Cause(self.reason, message, self.field, self.path, self.is_transition)
 
 
 def _written(value: JSON) -> str:

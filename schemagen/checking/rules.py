@@ -63,4 +63,5 @@ def _own(rules: cel.Rules, value: JSON, path: Path, old: _Old, found: Found) -> 
             continue
         where = (*path, *finding.field_path)
         field = bracketed(where)
-        found.faults.append(Fault(finding.reason, where, finding.detail, finding.value, field))
+        said = Fault(finding.reason, where, finding.detail, finding.value, field)
+        found.faults.append(dataclasses.replace(said, is_transition=finding.uses_old_self))

@@ -8,7 +8,7 @@ import dataclasses
 import functools
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
@@ -34,6 +34,33 @@ class ConversionProtocol(Protocol):
         """The older version's object."""
 
 
+class User(msgspec.Struct, frozen=True, kw_only=True):
+    """Who sent a request, as the API server authenticated it (authentication.k8s.io UserInfo).
+
+    Attributes:
+        username: Such as ``system:serviceaccount:team-a:deployer``.
+        uid: Tells apart two users who had the same name one after the other.
+        groups: The groups the user belongs to.
+        extra: What the authenticator said besides.
+    """
+
+    username: str = ""
+    uid: str = ""
+    groups: Sequence[str] = ()
+    extra: Mapping[str, Sequence[str]] = msgspec.field(default_factory=dict)
+
+
+Operation: TypeAlias = Literal["CREATE", "UPDATE", "DELETE"]
+Subresource: TypeAlias = Literal["status", "scale"]
+HubRules: TypeAlias = Literal["refuse", "warn", "off"]
+
+OPERATIONS: Final = ("CREATE", "UPDATE", "DELETE")
+
+
+class NotLookedUpError(LookupError):
+    """A rule asked for an object that nobody looked up; whether it exists is not known."""
+
+
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
     """What a rule may know besides the object; gathered by the shell.
 
@@ -42,14 +69,36 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         most_bytes: Neither the object nor a part of it has more bytes of canonical JSON; None
             where nobody knows.
         settings: What the operator wrote for this API (``webhooks serve --settings FILE``).
-        related: Objects of the same namespace that the object refers to, as hub objects, by kind
-            and name; one that is not there was not looked up, and rules say nothing of it.
+        related: Objects that the object refers to, as hub objects, by kind and name. None: there
+            is no such object. No entry: it was not looked up, and rules say nothing of it.
+        user: Who sent the request.
+        namespace: Of the object; empty if it is cluster-scoped.
+        operation: What is done to the object.
+        subresource: What it is done through; empty for the object itself.
     """
 
     dry_run: bool = False
     most_bytes: int | None = None
     settings: Mapping[str, JSON] = msgspec.field(default_factory=dict)
-    related: Mapping[tuple[str, str], JSON] = msgspec.field(default_factory=dict)
+    related: Mapping[tuple[str, str], JSON | None] = msgspec.field(default_factory=dict)
+    user: User = User()
+    namespace: str = ""
+    operation: str = "CREATE"
+    subresource: str = ""
+
+    def find(self, kind: str, name: str) -> JSON | None:
+        """An object that ``Rules.related`` named; None if there is none.
+
+        Raises:
+            NotLookedUpError: if it was not looked up, so that nobody knows.
+        """
+        try:
+            return self.related[kind, name]
+        except KeyError:
+            raise NotLookedUpError(
+                f"expected {kind} {name} among the objects that were looked up; name it in "
+                "Rules.related, and serve with --look-up"
+            ) from None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,16 +106,26 @@ class Rules:
     """What a schema cannot say about a kind, as pure functions of hub objects; None if nothing.
 
     Attributes:
-        default: Returns the object with defaults that depend on other fields; never mutates.
+        default: Returns the object with defaults that depend on other fields; never mutates. It
+            may only add: a change of what the user wrote is an error, unless ``may_change``.
         validate: Names what is wrong with an object, given the one that it is to replace (None on
             creation), by hub paths. What was wrong before and is unchanged is let through.
         related: Names the objects that ``validate`` wants to find in ``Facts.related``, by kind and
             name, in the namespace of the object: of the API's kinds, Leases and ConfigMaps.
+        may_change: Whether ``default`` may change or remove what the user wrote.
+        operations: When ``validate`` is asked. On a DELETE, which has to be named here, it gets the
+            object that is to go twice, and ``Facts.operation`` tells; what it also says of an
+            update that changes nothing does not keep the object from going.
+        subresources: Through which subresources ``validate`` is asked too: ``status``, and
+            ``scale`` of the versions that have it (`kubectl scale`, autoscalers).
     """
 
     default: Callable[[JSON, Facts], JSON] | None = None
     validate: Callable[[JSON, JSON | None, Facts], Iterable[Problem]] | None = None
     related: Callable[[JSON], Iterable[tuple[str, str]]] | None = None
+    may_change: bool = False
+    operations: tuple[Operation, ...] = ("CREATE", "UPDATE")
+    subresources: tuple[Subresource, ...] = ("scale",)
 
     def __post_init__(self) -> None:
         typed.check(self)
@@ -88,6 +147,10 @@ class Version:
         conversion: To the next newer version; None for the newest.
         warnings: Names what is accepted in an object of this version and may surprise; whoever
             writes it reads that, and nothing is refused.
+        hub_rules: What the newest version's bounds and CEL rules mean for an object that is written
+            in this version: it is refused, its writer is warned, or nothing. Whatever it is, rules
+            about changes (``oldSelf``) refuse but for ``off``, and so does an annotation of
+            conversion that holds what the newest version's schema refuses.
     """
 
     name: str
@@ -100,6 +163,7 @@ class Version:
     scale: markers.Scale | None = None
     conversion: ConversionProtocol | None = None
     warnings: Callable[[JSON], Iterable[Problem]] | None = None
+    hub_rules: HubRules = "refuse"
 
     def __post_init__(self) -> None:
         typed.refuse([*_model_faults(self.name, self.model)])
@@ -192,6 +256,12 @@ class Api:
         if not isinstance(api_version, str) or not isinstance(kind, str):
             return None
         return self._by_names.get((api_version, kind))
+
+    def find_resource(self, group: str, version: str, plural: str) -> tuple[Kind, Version] | None:
+        """The kind and version of a resource as a request's path names it, if they are ours."""
+        kind = next((one for one in self.kinds if one.plural == plural), None)
+        found = None if kind is None or group != self.group else kind.version(version)
+        return None if kind is None or found is None else (kind, found)
 
     def api_version(self, version: Version) -> str:
         """``agents.proompteng.ai/v1beta1``."""

@@ -362,8 +362,14 @@ def test_batch_of_big_runs_is_small() -> None:
 # ------------------------------------------------------------------------------------- leftovers
 
 
+def run_owner(**members: Any) -> dict[str, Any]:
+    api_version = "agents.proompteng.ai/v1alpha1"
+    owner = {"apiVersion": api_version, "kind": "AgentRun", "name": "a", "uid": "u"}
+    return owner | {"controller": True} | members
+
+
 def config_map(label: str = "u", owner: str = "u", **metadata: Any) -> kube.Metadata:
-    owners = [{"kind": "AgentRun", "name": "a", "uid": owner, "controller": True}]
+    owners = [run_owner(uid=owner)]
     value = {
         "name": "run-x",
         "namespace": "team",
@@ -386,7 +392,8 @@ def test_config_map_of_a_run_is_known_by_label_and_owner() -> None:
     [
         config_map(owner="another"),
         config_map(ownerReferences=[]),
-        config_map(ownerReferences=[{"kind": "Job", "name": "a", "uid": "u", "controller": True}]),
+        config_map(ownerReferences=[run_owner(apiVersion="batch/v1", kind="Job")]),
+        config_map(ownerReferences=[run_owner(apiVersion="other.example.com/v1")]),
         config_map(labels={}),
         config_map(deletionTimestamp="2026-06-01T00:00:00Z"),
     ],
