@@ -78,8 +78,10 @@ def generate(
     All files are written, or none. Files in --out that the same Api wrote for a kind that it has no
     more are named, and stay.
 
+    Conversions between versions are checked against the models first.
+
     Exit codes: 0 written or current, 1 --check found a file that is not, 2 they would be refused,
-    the Api cannot be read, or a file cannot be written.
+    a conversion does not fit, the Api cannot be read, or a file cannot be written.
     """
     crds = _crds(reference, storage, fit_apply=fit_apply, max_description=max_description)
     if judged:
@@ -230,7 +232,10 @@ def _crds(
     reference: str, storage: str | None, *, fit_apply: bool, max_description: int | None
 ) -> dict[str, dict[str, Any]]:
     """The CRDs by the names of their files."""
+    from schemagen.versions import verification
+
     api = _stored_as(files.load_api(reference), storage)
+    verification.check(api)
     found = {}
     for kind in api:
         with commandline.about(f"generating {_named(kind, kind.hub)}"):

@@ -21,6 +21,7 @@ from controllers import kube
 from schemagen import Api, Facts, commandline
 from schemagen import files as apis
 from schemagen.problems import JSON, UserError
+from schemagen.versions import verification
 from schemagen.versions.converter import Converter
 from webhooks import (
     admission,
@@ -28,6 +29,7 @@ from webhooks import (
     conversion,
     joining,
     lint,
+    manifest_review,
     process,
     reviews,
     routes,
@@ -72,20 +74,108 @@ def _main() -> None:
 def review(
     reference: ApiReference,
     file: Annotated[
-        pathlib.Path, typer.Argument(help="A review's JSON; - is standard input.", allow_dash=True)
-    ],
+        pathlib.Path | None,
+        typer.Argument(help="A review's JSON; - is standard input.", allow_dash=True),
+    ] = None,
     stage: Annotated[
         Literal["all", "mutate", "validate"],
         typer.Option(help="Which webhook answers an AdmissionReview; all: as the API server asks."),
     ] = "all",
+    manifest: Annotated[
+        list[pathlib.Path] | None,
+        typer.Option(
+            "--file",
+            "-f",
+            help="Manifest to review instead, as if it came to the API server; may be repeated; - "
+            "is standard input.",
+            allow_dash=True,
+        ),
+    ] = None,
+    old: Annotated[
+        pathlib.Path | None,
+        typer.Option(help="The objects of --file as they are in the cluster: an update."),
+    ] = None,
+    operation: Annotated[
+        Literal["CREATE", "UPDATE", "DELETE"] | None,
+        typer.Option(help="What is done; CREATE, or UPDATE with --old, if absent."),
+    ] = None,
+    subresource: Annotated[
+        Literal["status", "scale"] | None, typer.Option(help="What it is written through.")
+    ] = None,
+    user: Annotated[str, typer.Option(help="Who sends it.")] = manifest_review.DEFAULT_USER,
+    group: Annotated[
+        list[str] | None, typer.Option(help="A group of the user; may be repeated.")
+    ] = None,
+    namespace: Annotated[
+        str, typer.Option("--namespace", "-n", help="Of manifests that do not say theirs.")
+    ] = "default",
+    strict: Annotated[
+        bool, typer.Option(help="Refuse unknown and repeated fields, as kubectl does.")
+    ] = True,
     settings: SettingsFile = None,
 ) -> None:
-    """Answer an AdmissionReview or ConversionReview on standard output, without a server.
+    """Answer an AdmissionReview or ConversionReview, or review a manifest, without a server.
 
-    Exit codes: 0 allowed or converted, 1 refused or failed, 2 not a review, or a rule of the Api
-    failed.
+    With --file the reviews are made here: each object is decoded, defaulted, sent to the mutating
+    webhook, judged by its schema and sent to the validating webhook, as the API server does. What
+    would be stored is written to standard output as YAML; refusals and warnings go to standard
+    error, by file and line.
+
+    Exit codes: 0 allowed or converted, 1 refused or failed, 2 not a review, no manifest, or a rule
+    of the Api failed.
     """
-    api, facts = apis.load_api(reference), worker.facts_of(settings)
+    api, facts = _load(reference), worker.facts_of(settings)
+    if (file is None) == (not manifest):
+        raise UserError("expected a review's JSON, or a manifest with --file, and not both")
+    if manifest:
+        request = manifest_review.Request(
+            operation=operation,
+            subresource=subresource or "",
+            user=user,
+            groups=group or manifest_review.Request.groups,
+            namespace=namespace,
+            strict=strict,
+        )
+        raise typer.Exit(_review_manifests(api, facts, request, manifest, old))
+    raise typer.Exit(_review(api, facts, file or pathlib.Path("-"), stage))
+
+
+def _review_manifests(
+    api: Api,
+    facts: Facts,
+    request: manifest_review.Request,
+    manifests: list[pathlib.Path],
+    old: pathlib.Path | None,
+) -> int:
+    """Show what becomes of each object; the exit code."""
+    from schemagen import documents, judge
+
+    before = [] if old is None else [*documents.read(apis.read_text(old), apis.name_of(old))]
+    is_refused, separator = False, ""
+    with judge.Judge() as asked:
+        reviewer = manifest_review.Reviewer(api, asked, facts, request)
+        for path in manifests:
+            source = apis.name_of(path)
+            found = [*documents.read(apis.read_text(path), source)]
+            for document, counterpart in manifest_review.counterparts(found, before):
+                reviewed = reviewer.review(document, source, counterpart)
+                if reviewed is None:
+                    place = f"{source}:{document.line}"
+                    typer.echo(f"{place}: passed over: no kind of {api.group}", err=True)
+                    continue
+                for line in (*reviewed.warnings, *reviewed.refusals):
+                    typer.echo(line, err=True)
+                is_refused = is_refused or bool(reviewed.refusals)
+                if reviewed.value is not None:
+                    typer.echo(f"{separator}{apis.to_yaml(reviewed.value)}", nl=False)
+                    separator = "---\n"
+    return 1 if is_refused else 0
+
+
+def _review(
+    api: Api, facts: Facts, file: pathlib.Path, stage: Literal["all", "mutate", "validate"]
+) -> int:
+    """Answer a review; the exit code."""
     body = apis.read_bytes(file)
     try:
         answer = _answer(api, body, stage, facts)
@@ -94,7 +184,7 @@ def review(
     typer.echo(reviews.encode(answer))
     response = answer["response"]
     status = response.get("result", {}).get("status")
-    raise typer.Exit(0 if response.get("allowed") or status == "Success" else 1)
+    return 0 if response.get("allowed") or status == "Success" else 1
 
 
 def _answer(
@@ -145,7 +235,7 @@ def manifests(
 
     Exit codes: 0 written, 2 the Api cannot be read, or an option is wrong.
     """
-    api = apis.load_api(reference)
+    api = _load(reference)
     if (service is None) == (url is None):
         raise UserError("expected --service NAMESPACE/NAME or --url https://HOST, and not both")
     try:
@@ -335,7 +425,7 @@ def serve(
     Exit codes: 0 told to stop, 2 it could not start, or was refused by the cluster.
     """
     process.log_to_stderr()
-    api = apis.load_api(reference)
+    api = _load(reference)
     worker.facts_of(settings)
     if client_ca is not None and not client_ca.is_file():
         raise UserError(f"expected PEM certificates at {client_ca}, got no file")
@@ -435,6 +525,13 @@ async def _serve(
             await stopped.wait()
         finally:
             await found.stop()
+
+
+def _load(reference: str) -> Api:
+    """The Api, whose conversions fit its models."""
+    api = apis.load_api(reference)
+    verification.check(api)
+    return api
 
 
 def main() -> None:

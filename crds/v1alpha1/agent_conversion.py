@@ -59,15 +59,23 @@ def _readable(value: JSON, names: Iterable[str]) -> JSON:
     return value if value is None or type(value) is dict else dict.fromkeys(names, no_list)
 
 
-POLICY = steps.Fn(
+POLICY = steps.Around(
     lambda value: READABLE_POLICY.up(_readable(value, LISTS)),
     lambda value: READABLE_POLICY.down(_readable(value, [new for new, _ in LISTS.values()])),
+    READABLE_POLICY,
 )
 
 # --- defaults of runs (rows 1, 2): the system prompt is a union --------------------------------
 
 # The kinds that hold a prompt, in the order in which they count where a union has two.
 PROMPT_ARMS: Final = {"Secret": "secretKeyRef", "ConfigMap": "configMapKeyRef"}
+PROMPTS: Final = (
+    records.move("systemPrompt", "systemPrompt.inline", steps.text()),
+    *(
+        records.move("systemPromptRef", f"systemPrompt.{arm}", conversion_parts.KEY_REF)
+        for arm in PROMPT_ARMS.values()
+    ),
+)
 
 
 def _prompt_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
@@ -94,7 +102,7 @@ def _prompt_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
 DEFAULTS = records.record(
     records.move("timeoutSeconds", "timeout", steps.to_duration()),
     records.move("retryLimit", "retry.limit", steps.integer(least=0)),
-    records.PartFn(_prompt_up, _prompt_down),
+    records.PartFn(_prompt_up, _prompt_down, uses=PROMPTS),
 )
 
 SPEC = records.record(

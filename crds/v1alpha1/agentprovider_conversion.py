@@ -66,7 +66,14 @@ def _env_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
         old["secretEnv"] = secrets
 
 
-ENV = records.PartFn(_env_up, _env_down)
+ENV = records.PartFn(
+    _env_up,
+    _env_down,
+    uses=(
+        records.move("envTemplate", "env", TEMPLATES),
+        records.move("secretEnv", "env", SECRETS),
+    ),
+)
 
 
 def _without(value: dict[str, JSON], path: steps.Path) -> dict[str, JSON]:
@@ -209,7 +216,9 @@ def _adapter_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
         old["adapter"] = _without_lists({**old, "adapter": settings})["adapter"]
 
 
-ADAPTER = records.PartFn(_adapter_up, _adapter_down)
+ADAPTER = records.PartFn(
+    _adapter_up, _adapter_down, uses=(records.same_name("adapter", UNTYPED_ADAPTER),)
+)
 
 # --- files (row 25) and the rest ---------------------------------------------------------------
 

@@ -75,4 +75,4 @@ def written_out(step: steps.Step, *references: str) -> steps.Step:
         is_elsewhere = any(one not in (steps.ABSENT, None) for one in found)
         return steps.ABSENT if is_elsewhere else step.down(value)
 
-    return steps.Fn(step.up, down)
+    return steps.Around(step.up, down, step)

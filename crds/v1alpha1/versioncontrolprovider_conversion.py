@@ -76,7 +76,17 @@ def _method_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
         steps.put(old, (method,), ARMS[method].down(new.get(method)))
 
 
-AUTH = records.record(records.keep("username"), records.PartFn(_method_up, _method_down))
+AUTH = records.record(
+    records.keep("username"),
+    records.PartFn(
+        _method_up,
+        _method_down,
+        uses=(
+            records.move("method", "type", METHOD),
+            *(records.same_name(name, arm) for name, arm in ARMS.items()),
+        ),
+    ),
+)
 
 # --- policy: an empty list allows everything, in both versions ----------------------------------
 

@@ -1,6 +1,20 @@
 """Whether the model, the API server's code in process and a real API server judge alike."""
 
-from schemagen.agreement.questions import Question, Said, Server, Subject
-from schemagen.agreement.trial import Split, Tally, Trial, subjects
+import importlib
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from schemagen.agreement.questions import Question, Said, Server, Subject
+    from schemagen.agreement.trial import Split, Tally, Trial, subjects
 
 __all__ = ["Question", "Said", "Server", "Split", "Subject", "Tally", "Trial", "subjects"]
+
+_QUESTIONS: Final = frozenset({"Question", "Said", "Server", "Subject"})
+
+
+def __getattr__(name: str) -> Any:
+    """Load a module when it is first asked for: whoever only draws needs no judge."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    module = "questions" if name in _QUESTIONS else "trial"
+    return getattr(importlib.import_module(f"{__name__}.{module}"), name)

@@ -23,6 +23,7 @@ _FILLED = (0.1, 0.3, 0.6, 0.9)
 _LONGEST_LIST = 6
 _LONGEST_STRING = 600
 _LARGE = 10_000
+_POOL = 32
 
 
 class Draw:
@@ -30,10 +31,12 @@ class Draw:
 
     Args:
         source: Where all chance comes from.
+        pool: How many different strings of one pattern are drawn at most; making them takes time.
     """
 
-    def __init__(self, source: random.Random) -> None:
+    def __init__(self, source: random.Random, *, pool: int = _POOL) -> None:
         self._random = source
+        self._pool = pool
 
     # ------------------------------------------------------------------------------- valid values
 
@@ -79,7 +82,7 @@ class Draw:
         return length * self._random.choice(["x", "é", "\U0001f600"])
 
     def _matching(self, pattern: str, least: int, most: int) -> str:
-        return self._random.choice(_matching(pattern, least, most))
+        return self._random.choice(_matching(pattern, least, most, self._pool))
 
     def _integer(self, schema: Schema) -> int:
         return int(self._within(schema, 1, samples.INTEGERS[schema.get("format", "int64")]))
@@ -235,12 +238,12 @@ def _named_in_rules(schema: Schema) -> list[JSON]:
     ]
 
 
-# How many strings of a pattern are kept, and how many are tried for them.
-_POOL, _TRIES = 32, 400
+# How many strings are tried for those of a pattern that are kept.
+_TRIES = 400
 
 
 @functools.cache
-def _matching(pattern: str, least: int, most: int) -> Sequence[str]:
+def _matching(pattern: str, least: int, most: int, pool: int) -> Sequence[str]:
     """Some strings of a pattern, the same in every run; a plain one if none can be made."""
     strings = rstr.Rstr(random.Random(pattern))  # noqa: S311 - nothing secret
     expected = re2.compile(pattern)
@@ -252,7 +255,7 @@ def _matching(pattern: str, least: int, most: int) -> Sequence[str]:
             break
         if least <= len(text) <= most and expected.search(text):
             found[text] = None
-        if len(found) >= _POOL:
+        if len(found) >= pool:
             break
     return tuple(found) or ("x",)
 

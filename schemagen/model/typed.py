@@ -106,7 +106,7 @@ def _fits(value: Any, hint: Any) -> bool:
             hasattr(value, name) for name in typing_extensions.get_protocol_members(hint)
         )
     # A bool is an int to Python, and to nobody who counts.
-    return isinstance(value, hint) and (hint is bool or not isinstance(value, bool))
+    return isinstance(value, origin or hint) and (hint is bool or not isinstance(value, bool))
 
 
 _TESTS: Mapping[Any, Callable[[Any, tuple[Any, ...]], bool]] = {
@@ -121,7 +121,7 @@ _TESTS: Mapping[Any, Callable[[Any, tuple[Any, ...]], bool]] = {
 
 
 def _is_tuple(hint: Any) -> bool:
-    return typing.get_origin(hint) is tuple
+    return typing.get_origin(hint) in {tuple, collections.abc.Sequence}
 
 
 def _name(hint: Any) -> str:
@@ -149,7 +149,9 @@ _WORDS: Mapping[Any, str] = {
 
 
 def _plural(hint: Any) -> str:
-    return "strings" if hint is str else f"{hint.__name__}s"
+    if hint is str:
+        return "strings"
+    return f"{hint.__name__}s" if isinstance(hint, type) else _name(hint)
 
 
 def _described(value: Any) -> str:

@@ -343,6 +343,10 @@ class Compiler:
             made[target] = _if_there(body, value, emit)
 
     @_part.register
+    def _silent(self, part: records.Forget | records.Unrelated, body: Code, fields: Fields) -> None:
+        body.require_absent([fields[0][path] for path in self._reads(part)])
+
+    @_part.register
     def _constant(
         self, part: records.Constant | records.Implied, body: Code, fields: Fields
     ) -> None:

@@ -26,6 +26,11 @@ def _(part: records.Move, side: Side) -> list[Path]:
 
 
 @paths.register
+def _(part: records.Forget | records.Unrelated, side: Side) -> list[Path]:
+    return [*(part.old if side == "old" else part.new)]
+
+
+@paths.register
 def _(part: records.Spread, side: Side) -> list[Path]:
     return [part.old if side == "old" else (*part.new, STAR)]
 

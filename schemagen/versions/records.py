@@ -6,7 +6,8 @@ over, so the result never holds a field that the target would prune.
 
 import dataclasses
 import itertools
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from schemagen.problems import JSON
@@ -37,6 +38,8 @@ class PartFn:
         new: Those of the newer version.
         annotations: The annotations that it turns into fields, if it has to do with nothing else
             in an object without them.
+        uses: The parts that the functions choose from: generation checks their paths and types, and
+            takes their fields for carried.
     """
 
     up: Callable[[dict[str, JSON], dict[str, JSON]], None] = _write_nothing
@@ -44,15 +47,32 @@ class PartFn:
     old: tuple[str, ...] = ()
     new: tuple[str, ...] = ()
     annotations: tuple[str, ...] = ()
+    uses: tuple["Part", ...] = ()
+
+
+def _line_of_caller() -> str:
+    """``FILE:LINE`` of the first caller outside of this package: what a message points to."""
+    frame = sys._getframe(1)  # noqa: SLF001 - inspect.stack() reads every file on the way
+    while frame.f_globals.get("__name__") == __name__ and frame.f_back is not None:
+        frame = frame.f_back
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
 
 
 @dataclasses.dataclass(frozen=True)
 class Move:
-    """A field of one version that is a field of the other, by another name, place or form."""
+    """A field of one version that is a field of the other, by another name, place or form.
+
+    Attributes:
+        old: The field's path in the older version.
+        new: Its path in the newer version.
+        step: How its value changes.
+        line: Where it was written, for messages.
+    """
 
     old: Path
     new: Path
     step: Step = KEEP
+    line: str = dataclasses.field(default_factory=_line_of_caller, compare=False, repr=False)
 
     def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
         """Carry the field to its newer place."""
@@ -80,6 +100,57 @@ def same_name(name: str, step: Step) -> Move:
 def move(old: str, new: str, step: Step = KEEP) -> Move:
     """A field that moves or is renamed; paths are dotted: ``vcsRef``, ``vcs.providerRef``."""
     return Move(tuple(old.split(".")), tuple(new.split(".")), step)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Silent:
+    """Fields of either version of which nothing is written in the other."""
+
+    old: tuple[Path, ...] = ()
+    new: tuple[Path, ...] = ()
+
+    def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
+        """Write nothing."""
+
+    def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
+        """Write nothing."""
+
+
+class Forget(_Silent):
+    """``forget``."""
+
+
+def forget(*old: str, new: tuple[str, ...] = ()) -> Forget:
+    """Fields that conversion drops on purpose: their values do not live on as residue.
+
+    For what must not stay behind in an annotation, such as a password that the newer version does
+    not have. Whoever writes the field loses it where objects are stored in the other version.
+
+    Args:
+        old: Dotted paths of the older version.
+        new: Dotted paths of the newer version.
+    """
+    return Forget(_paths(old), _paths(new))
+
+
+class Unrelated(_Silent):
+    """``unrelated``."""
+
+
+def unrelated(*old: str, new: tuple[str, ...] = ()) -> Unrelated:
+    """Fields without a counterpart, though the other version has a field of the same path.
+
+    Their values are kept as residue. A field whose path only one version has needs no such part.
+
+    Args:
+        old: Dotted paths of the older version.
+        new: Dotted paths of the newer version.
+    """
+    return Unrelated(_paths(old), _paths(new))
+
+
+def _paths(dotted: Iterable[str]) -> tuple[Path, ...]:
+    return tuple(tuple(path.split(".")) for path in dotted)
 
 
 @dataclasses.dataclass(frozen=True)

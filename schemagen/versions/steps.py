@@ -11,6 +11,7 @@ Steps with a class of their own can be compiled (``lane``); any other one is two
 """
 
 import dataclasses
+import fractions
 import re
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
@@ -206,6 +207,13 @@ def enumeration(pairs: Mapping[str, str]) -> Step:
     return Words(lookup(pairs), lookup(back), pairs)
 
 
+@dataclasses.dataclass(frozen=True, eq=False)  # a version is hashable
+class Respelled(Fn):
+    """``respelled``."""
+
+    pairs: Mapping[str, str]
+
+
 def respelled(pairs: Mapping[str, str]) -> Step:
     """Words of a text that both versions spell differently; any other text is the same in both.
 
@@ -216,7 +224,7 @@ def respelled(pairs: Mapping[str, str]) -> Step:
     def way(value: JSON) -> JSON:
         return swapped.get(value, value) if type(value) is str else ABSENT
 
-    return Fn(way, way)
+    return Respelled(way, way, pairs)
 
 
 _DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
@@ -266,6 +274,35 @@ def to_duration(*, least: int = 0, most: int = INT32_MAX) -> Step:
     return Seconds(up, down, least, most)
 
 
+@dataclasses.dataclass(frozen=True)
+class Scaled(Fn):
+    """``scaled``."""
+
+    factor: fractions.Fraction
+
+
+def scaled(factor: int | fractions.Fraction) -> Step:
+    """An integer in another unit: the newer version's number is ``factor`` times the older one's.
+
+    ``scaled(86400)`` turns days into seconds, ``scaled(Fraction(1, 60))`` seconds into minutes.
+    What is no whole number in the other unit is not carried over.
+    """
+    ratio = fractions.Fraction(factor)
+    if ratio <= 0:
+        raise ValueError(f"expected a factor above 0, got {factor}")
+
+    def times(by: fractions.Fraction) -> Callable[[JSON], JSON]:
+        def way(value: JSON) -> JSON:
+            if type(value) is not int or value * by.numerator % by.denominator:
+                return ABSENT
+            result = value * by.numerator // by.denominator
+            return result if -(2**63) <= result < 2**63 else ABSENT
+
+        return way
+
+    return Scaled(times(ratio), times(1 / ratio), ratio)
+
+
 def integer(*, least: int = -(2**31), most: int = INT32_MAX) -> Step:
     """An integer within bounds that the newer version sets."""
     step = typed(int, lambda value: least <= value <= most)
@@ -309,6 +346,18 @@ def text_or_integer() -> Step:
     )
 
 
+@dataclasses.dataclass(frozen=True)
+class Guarded(Fn):
+    """Another step, for some of its values: what the checks know of that step holds here too."""
+
+    step: Step
+
+
+@dataclasses.dataclass(frozen=True)
+class Around(Guarded):
+    """Functions of an API's author around another step, such as ``when``."""
+
+
 def numeric(step: Step) -> Step:
     """What ``step`` takes as a number may also come as a numeric string, as CLIs send it."""
 
@@ -316,12 +365,12 @@ def numeric(step: Step) -> Step:
         is_number = type(value) is str and value.isascii() and value.isdecimal()
         return step.up(int(value) if is_number and len(value) <= MAX_INT64_DIGITS else value)
 
-    return Fn(up, step.down)
+    return Guarded(up, step.down, step)
 
 
 def when(allows: Callable[[JSON], bool], step: Step = KEEP) -> Step:
     """The step for values of the older version that the newer one's type can hold."""
-    return Fn(lambda value: step.up(value) if allows(value) else ABSENT, step.down)
+    return Around(lambda value: step.up(value) if allows(value) else ABSENT, step.down, step)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -352,7 +401,12 @@ def exact(step: Step) -> Step:
         converted = step.up(value)
         return converted if converted is not ABSENT and step.down(converted) == value else ABSENT
 
-    return Fn(up, step.down)
+    return Guarded(up, step.down, step)
+
+
+@dataclasses.dataclass(frozen=True)
+class OneWay(Guarded):
+    """``one_way``."""
 
 
 def one_way(step: Step) -> Step:
@@ -362,4 +416,4 @@ def one_way(step: Step) -> Step:
         del value
         return ABSENT
 
-    return Fn(step.up, down)
+    return OneWay(step.up, down, step)

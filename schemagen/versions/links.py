@@ -1,0 +1,209 @@
+"""The parts of a record as links: a field here, a field there, and the step between them.
+
+What the checks of a conversion read instead of each kind of part; ``footprint`` is the compiler's.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+from schemagen.problems import JSON
+from schemagen.versions import records, steps
+from schemagen.versions.footprint import Side
+from schemagen.versions.steps import ABSENT, Path, Step
+
+NOTHING: Final[JSON] = ABSENT
+"""No constant: a link that carries a value, or says only that a field is accounted for."""
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Link:
+    """A field of the older version, one of the newer version, and the step between them.
+
+    Attributes:
+        old: The older version's path; None if it has none.
+        new: The newer version's path.
+        step: The step between the two; None if nothing is carried.
+        shares: The side on which the fields of the step's record stand among those of the record
+            around it.
+        value: What is written on the one side that there is.
+        forgets: Whether the field is dropped on purpose.
+        is_chosen: Whether functions decide if it is carried.
+        line: Where it was written.
+    """
+
+    old: Path | None = None
+    new: Path | None = None
+    step: Step | None = None
+    shares: Side | None = None
+    value: JSON = NOTHING
+    forgets: bool = False
+    is_chosen: bool = False
+    line: str = ""
+
+    def path(self, side: Side) -> Path | None:
+        """The path of a side."""
+        return self.old if side == "old" else self.new
+
+    def reached(self, side: Side) -> list[Path]:
+        """The paths of a side that it accounts for."""
+        path = self.path(side)
+        if path is None:
+            return []
+        if self.shares != side or self.step is None:
+            return [path]
+        return [(*path, *below) for below in reached(alternatives_of(self.step), side)]
+
+    def written(self, side: Side) -> list[Path]:
+        """The paths of a side that it writes."""
+        is_read_only = side == "old" and isinstance(self.step, steps.OneWay)
+        carries = self.step is not None or self.value is not NOTHING
+        writes = carries and not is_read_only and not self.is_chosen
+        return self.reached(side) if writes else []
+
+
+Alternatives: TypeAlias = Sequence[Sequence[Link]]
+"""Links of one part: of several sequences only one counts for an object."""
+
+
+def every_link(step: Step) -> Iterator[Link]:
+    """All links of a step's parts."""
+    for alternatives in alternatives_of(step):
+        for links in alternatives:
+            yield from links
+
+
+def reached(parts: Iterable[Alternatives], side: Side) -> list[Path]:
+    """The paths of a side that the parts of a record account for."""
+    return [
+        path
+        for alternatives in parts
+        for links in alternatives
+        for link in links
+        for path in link.reached(side)
+    ]
+
+
+def alternatives_of(step: Step) -> list[Alternatives]:
+    """The links of a record's parts; no other step has any."""
+    match unguarded(step):
+        case records.Record(parts=parts):
+            return [links_of(part) for part in parts]
+        case records.OpenRecord(moves=moves, extra=extra):
+            return [*([[_of_move(move)]] for move in moves), [[Link(new=(extra,), value={})]]]
+    return []
+
+
+def unguarded(step: Step) -> Step:
+    """The step inside of guards."""
+    while isinstance(step, steps.Guarded):
+        step = step.step
+    return step
+
+
+def _of_move(move: records.Move) -> Link:
+    return Link(move.old, move.new, move.step, line=move.line)
+
+
+@functools.singledispatch
+def links_of(part: records.Part) -> Alternatives:
+    """The links of a part; one of another class than ours has none that anybody knows of."""
+    del part
+    return []
+
+
+def is_known(part: records.Part) -> bool:
+    """Whether a part is of a class whose links are known."""
+    return links_of.dispatch(type(part)) is not links_of.dispatch(object)
+
+
+@links_of.register
+def _(part: records.Move) -> Alternatives:
+    return [[_of_move(part)]]
+
+
+@links_of.register
+def _(part: records.Spread) -> Alternatives:
+    return [[Link(part.old, part.new, part.step, shares="new")]]
+
+
+@links_of.register
+def _(part: records.Forget | records.Unrelated) -> Alternatives:
+    forgets = isinstance(part, records.Forget)
+    old = [Link(old=path, forgets=forgets) for path in part.old]
+    return [[*old, *(Link(new=path, forgets=forgets) for path in part.new)]]
+
+
+@links_of.register
+def _(part: records.Constant) -> Alternatives:
+    return [[Link(old=(part.name,), value=part.value)]]
+
+
+@links_of.register
+def _(part: records.Implied) -> Alternatives:
+    return [[Link(new=(part.name,), value=part.value)]]
+
+
+@links_of.register
+def _(part: records.WrittenOut) -> Alternatives:
+    return [[Link((part.name,), (part.name,), steps.KEEP)]]
+
+
+@links_of.register
+def _(part: records.OpenWords) -> Alternatives:
+    words = [Link(new=(part.name,), value=word) for word in sorted({*part.words, part.other})]
+    open_word = Link((part.name,), (part.name,), steps.when(bool, steps.text()))
+    return [[open_word, Link(new=(part.detail,), step=steps.text())], *([word] for word in words)]
+
+
+@links_of.register
+def _(part: records.Sentinel) -> Alternatives:
+    return [
+        [_of_move(part.move)],
+        [Link(old=part.move.old, value=part.old)],
+        [Link(new=part.place, value=part.new)],
+    ]
+
+
+@links_of.register
+def _(part: records.FirstOf) -> Alternatives:
+    return [[_of_move(move)] for move in part.moves]
+
+
+@links_of.register
+def _(part: records.Tagged) -> Alternatives:
+    return [
+        [_of_move(part.tag), *links]
+        for arm in part.arms.values()
+        for links in _combined([links_of(one) for one in arm])
+    ]
+
+
+@links_of.register
+def _(part: records.FlatUnion) -> Alternatives:
+    return [
+        [Link(old=(part.tag,), value=word), Link((), (name,), step, shares="old")]
+        for word, (name, step) in part.arms.items()
+    ]
+
+
+@links_of.register
+def _(part: records.PartFn) -> Alternatives:
+    named = [
+        *(Link(old=(name,)) for name in part.old),
+        *(Link(new=(name,)) for name in part.new),
+    ]
+    return [named, *(_chosen(links) for one in part.uses for links in links_of(one))]
+
+
+def _chosen(links: Iterable[Link]) -> Sequence[Link]:
+    return [dataclasses.replace(link, is_chosen=True) for link in links]
+
+
+def _combined(parts: Sequence[Alternatives]) -> Iterator[Sequence[Link]]:
+    """What stands beside each other: of each part the first alternative, the second, and so on."""
+    if not parts:
+        yield []
+    for index in range(max((len(one) for one in parts), default=0)):
+        yield [link for one in parts if one for link in one[min(index, len(one) - 1)]]

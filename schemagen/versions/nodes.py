@@ -1,0 +1,278 @@
+"""Places in the schema of one version: paths looked up, near misses named, types compared.
+
+For the checks of conversions; values are ``shape``'s.
+"""
+
+import dataclasses
+import difflib
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
+
+from schemagen import keywords
+from schemagen.keywords import Schema
+from schemagen.problems import JSON
+from schemagen.versions.steps import Path
+
+ITEMS: Final = "[]"
+VALUES: Final = "{}"
+FREE: Final[Schema] = {"x-kubernetes-preserve-unknown-fields": True}
+
+# How alike two names must be for the one to be suggested for the other (difflib's own default).
+_SIMILARITY = 0.6
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Node:
+    """A place in the schema of a version.
+
+    Attributes:
+        version: ``v1alpha1``.
+        root: The schema of the whole object, to suggest other places from.
+        schema: The schema at the place.
+        path: The place: ``("spec", "steps", "[]")``.
+    """
+
+    version: str
+    root: Schema
+    schema: Schema
+    path: Path = ()
+
+    @property
+    def type(self) -> str:
+        """What kind of value stands here, in words."""
+        return type_of(self.schema)
+
+    @property
+    def is_free(self) -> bool:
+        """Whether any field may stand here: nothing is known of them."""
+        return self.type in _FREE and "properties" not in self.schema
+
+    @property
+    def fields(self) -> Mapping[str, Schema]:
+        """The fields of an object."""
+        fields: Mapping[str, Schema] = self.schema.get("properties", {})
+        return fields
+
+    def at(self, path: Path) -> "Node | Missing":
+        """The place at a path of fields below this one, or the first of them that is not there."""
+        node = self
+        for name in path:
+            child = node.field(name)
+            if child is None:
+                return Missing(node, name)
+            node = child
+        return node
+
+    def field(self, name: str) -> "Node | None":
+        """A field of an object or a value of a map; None if there is none of this name."""
+        if name in self.fields:
+            return self._child(self.fields[name], name)
+        values = self.schema.get("additionalProperties")
+        if isinstance(values, dict):
+            return self._child(values, name)
+        is_open = self.is_free or (_PRESERVED in self.schema and not _alike(name, self.fields))
+        return self._child(FREE, name) if is_open else None
+
+    @property
+    def is_any(self) -> bool:
+        """Whether any value at all may stand here."""
+        return self.type == ANY
+
+    @property
+    def place(self) -> str:
+        """The version and the path, as a message begins: ``v1 spec.replicas``."""
+        return place_of(self.version, self.path)
+
+    @property
+    def items(self) -> "Node | None":
+        """The items of a list."""
+        if self.is_any:
+            return self._child(FREE, ITEMS)
+        return self._child(self.schema["items"], ITEMS) if "items" in self.schema else None
+
+    @property
+    def values(self) -> "Node | None":
+        """The values of a map."""
+        values = self.schema.get("additionalProperties")
+        if isinstance(values, dict):
+            return self._child(values, VALUES)
+        return self._child(FREE, VALUES) if self.is_free else None
+
+    def _child(self, schema: Schema, name: str) -> "Node":
+        return Node(self.version, self.root, schema, (*self.path, name))
+
+    def __str__(self) -> str:
+        return text_of(self.path) or "the object"
+
+
+@dataclasses.dataclass(frozen=True)
+class Missing:
+    """A field that an object of a version does not have."""
+
+    parent: Node
+    name: str
+
+    @property
+    def path(self) -> Path:
+        """Where it was looked for."""
+        return (*self.parent.path, self.name)
+
+    def __str__(self) -> str:
+        """What is there instead, in one sentence."""
+        if self.parent.type not in {"object", *_FREE}:
+            return f"{self.parent} is {with_article(self.parent.type)}, which has no fields"
+        known = ", ".join(self.parent.fields) or "none"
+        hint = self._suggestion()
+        return f"no such field; {hint or f'the fields of {self.parent} are {known}'}"
+
+    def _suggestion(self) -> str:
+        if alike := _alike(self.name, self.parent.fields):
+            return f"did you mean {alike}?"
+        elsewhere = [
+            text_of(path) for path in paths_of(self.parent.root) if path and path[-1] == self.name
+        ]
+        return f"did you mean {elsewhere[0]}?" if elsewhere else ""
+
+
+def root(version: str, schema: Schema) -> Node:
+    """The whole object; the metadata is the API server's, and holds what it likes."""
+    properties = {**schema.get("properties", {}), "metadata": FREE | {"type": "object"}}
+    whole = {**schema, "properties": properties}
+    return Node(version, whole, whole)
+
+
+def place_of(version: str, path: Path) -> str:
+    """``v1 spec.replicas``; ``v1 object`` for the whole."""
+    return f"{version} {text_of(path) or 'object'}"
+
+
+def text_of(path: Path) -> str:
+    """A path as a message has it: ``spec.steps[].name``."""
+    return "".join(part if part in {ITEMS, VALUES} else f".{part}" for part in path).removeprefix(
+        "."
+    )
+
+
+def paths_of(schema: Schema) -> Iterator[Path]:
+    """The paths of a schema and of all below it."""
+    for path, _ in keywords.nodes(schema):
+        yield tuple(part.removeprefix(".") for part in path)
+
+
+_PRESERVED: Final = "x-kubernetes-preserve-unknown-fields"
+ANY: Final = "any value"
+FREE_OBJECT: Final = "free-form object"
+_FREE: Final = frozenset({ANY, FREE_OBJECT})
+
+
+def type_of(schema: Schema) -> str:
+    """What kind of value a schema holds, in words."""
+    if schema.get("x-kubernetes-int-or-string"):
+        return "integer or string"
+    has_fields = "properties" in schema
+    match schema.get("type", ""):
+        case "":
+            return "object" if has_fields else ANY
+        case "object" if not has_fields:
+            return "map" if isinstance(schema.get("additionalProperties"), dict) else FREE_OBJECT
+        case "array":
+            return "list"
+        case name:
+            return str(name)
+
+
+def with_article(words: str) -> str:
+    """``a list``, ``an object``."""
+    return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
+
+
+def suggestion(name: str, names: Iterable[str]) -> str:
+    """`` ; did you mean X?`` for the name that is most alike; empty if none is."""
+    alike = _alike(name, names)
+    return f"; did you mean {alike}?" if alike else ""
+
+
+def _alike(name: str, names: Iterable[str]) -> str:
+    by_plain = {_plain(known): known for known in names}
+    found = difflib.get_close_matches(_plain(name), by_plain, n=1, cutoff=_SIMILARITY)
+    return by_plain[found[0]] if found else ""
+
+
+def _plain(name: str) -> str:
+    """A name without what people spell differently: wait_seconds, waitSeconds, wait-seconds."""
+    return name.replace("_", "").replace("-", "").lower()
+
+
+def same_word(left: JSON, right: JSON) -> bool:
+    """Whether two words are one in different spellings: ``read-only`` and ``ReadOnly``."""
+    return _plain(str(left)) == _plain(str(right))
+
+
+@dataclasses.dataclass(frozen=True, order=True)
+class Fault:
+    """One thing that is wrong with a conversion.
+
+    Attributes:
+        place: The version and the field: ``v1 spec.replica``.
+        message: What is wrong, and the way out.
+        line: ``FILE:LINE`` of the step, if it is known.
+    """
+
+    place: str
+    message: str
+    line: str = ""
+
+    def __str__(self) -> str:
+        where = f" ({self.line})" if self.line else ""
+        return f"{self.place}: {self.message}{where}"
+
+
+def differences(old: Node, new: Node) -> Iterator[Fault]:
+    """Why a value cannot be kept as it is: the places at which the two types differ.
+
+    Fields that only one of two objects has are no difference: residue keeps them.
+    """
+    if old.type != new.type:
+        yield Fault(
+            old.place,
+            f"expected the type that {new.version} has to keep it as it is, got "
+            f"{with_article(old.type)} here and {with_article(new.type)} at {new.place}; "
+            "give a step that turns one into the other",
+        )
+        return
+    yield from _different_words(old, new)
+    for below in _pairs_below(old, new):
+        yield from differences(*below)
+
+
+def _pairs_below(old: Node, new: Node) -> Iterator[tuple[Node, Node]]:
+    """The places below two of one type that both have."""
+    below = [(old.field(name), new.field(name)) for name in old.fields if name in new.fields]
+    below += [(old.items, new.items)] if old.type == "list" else []
+    below += [(old.values, new.values)] if old.type == "map" else []
+    for one, other in below:
+        if one is not None and other is not None:
+            yield one, other
+
+
+def _different_words(old: Node, new: Node) -> Iterator[Fault]:
+    """Formats of texts, and enums of which the one has words that the other has not."""
+    formats = [node.schema.get("format") for node in (old, new)]
+    if old.type == "string" and None not in formats and formats[0] != formats[1]:
+        yield Fault(
+            old.place,
+            f"expected the format that {new.version} has to keep it as it is, got {formats[0]} "
+            f"here and {formats[1]} at {new.place}; give a step that turns one into the other",
+        )
+    if "enum" not in old.schema or "enum" not in new.schema:
+        return
+    for one, other in ((old, new), (new, old)):
+        words = [word for word in one.schema["enum"] if word not in other.schema["enum"]]
+        if words:
+            yield Fault(
+                one.place,
+                f"expected the words of {other.place} to keep it as it is, got "
+                f"{', '.join(map(str, words))} too; give enumeration({{...}}) with the words that "
+                "are in both, and residue keeps the others",
+            )
+            return

@@ -1,0 +1,228 @@
+"""Functions of conversions tried on drawn values: nobody can look into them.
+
+Whatever the schema of the one version allows must become what the other one's has a place for, and
+nothing may raise. The same values are drawn each time.
+"""
+
+import json
+import random
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
+
+from schemagen.agreement import boundaries
+from schemagen.model import registry
+from schemagen.problems import JSON, kind_of, quoted
+from schemagen.versions import coverage, nodes, records, shape, steps
+from schemagen.versions.fitting import Trial
+from schemagen.versions.nodes import Fault, Missing, Node
+from schemagen.versions.steps import ABSENT, Path
+
+# Enough to fill each field of an object a few times: a draw leaves out up to nine of ten fields.
+_DRAWS: Final = 12
+_METADATA: Final = (("metadata",),)  # compared whole
+_PATTERN_STRINGS: Final = 3
+_SHRINKING_STEPS: Final = 200
+_SHOWN_CHARACTERS: Final = 200
+
+Convert = Callable[[JSON], JSON]
+
+
+def of_step(trial: Trial) -> list[Fault]:
+    """What is wrong with a step of functions, or with the functions in a record."""
+    olds, news = _drawn(trial.old), _drawn(trial.new)
+    step = trial.step
+    found = [
+        *_faults(
+            step.up, olds, trial.old, trial.new, lambda _, value: _result(trial, trial.new, value)
+        ),
+        *_faults(
+            step.down, news, trial.new, trial.old, lambda _, value: _result(trial, trial.old, value)
+        ),
+    ]
+    if not found and not trial.is_mixed and _carries_nothing(step, olds, news):
+        found = [
+            Fault(
+                trial.old.place,
+                f"expected a step that carries values to {trial.new.place}, got functions that "
+                f"answered ABSENT for each of {len(olds)} drawn values, both ways",
+            )
+        ]
+    values = {"old": olds, "new": news}
+    ways: dict[str, Convert] = {"old": step.up, "new": step.down}
+    found += [
+        gap.fault
+        for gap in trial.gaps
+        if not any(_depends(ways[side], values[side], gap.path) for side in gap.sides)
+    ]
+    return [Fault(one.place, one.message, one.line or trial.line) for one in found]
+
+
+def of_conversion(conversion: registry.ConversionProtocol, old: Node, new: Node) -> list[Fault]:
+    """What is wrong with a conversion that is two functions of whole objects."""
+    olds, news = _objects(old), _objects(new)
+    found = [
+        *_faults(
+            conversion.up, olds, old, new, lambda value, result: _whole(old, new, value, result)
+        ),
+        *_faults(
+            conversion.down, news, new, old, lambda value, result: _whole(new, old, value, result)
+        ),
+    ]
+    if found:
+        return found
+    return [
+        gap.fault
+        for gap in coverage.gaps(old, new, _METADATA, _METADATA)
+        if not (
+            _depends(conversion.up, olds, gap.path) or _depends(conversion.down, news, gap.path)
+        )
+    ]
+
+
+def _drawn(node: Node) -> Sequence[JSON]:
+    draw = boundaries.Draw(random.Random(0), pool=_PATTERN_STRINGS)  # noqa: S311 - nothing secret
+    return [draw.valid(node.schema) for _ in range(_DRAWS)]
+
+
+def _objects(node: Node) -> Sequence[JSON]:
+    """Whole objects, as the API server sends them."""
+    head = {"apiVersion": f"example.com/{node.version}", "kind": "Example"}
+    metadata = {"name": "one", "labels": {"a": "b"}, "annotations": {"c": "d"}}
+    return [{**value, **head, "metadata": metadata} for value in _drawn(node)]
+
+
+Judge = Callable[[JSON, JSON], str | None]
+"""Why the result of a conversion is wrong, from what was converted and the result; None if not."""
+
+
+def _faults(
+    convert: Convert, values: Sequence[JSON], source: Node, target: Node, judge: Judge
+) -> Iterator[Fault]:
+    """The first thing that goes wrong in one direction, with the smallest value that shows it."""
+
+    def problem(value: JSON) -> str | None:
+        try:
+            result = convert(value)
+        except Exception as error:  # noqa: BLE001 - anybody's function may raise anything
+            return f"expected a value or ABSENT, got {type(error).__name__}: {quoted(str(error))}"
+        return judge(value, result)
+
+    for value in values:
+        found = problem(value)
+        if found is not None:
+            small = _smallest(value, problem)
+            shown = json.dumps(small, ensure_ascii=False)[:_SHOWN_CHARACTERS]
+            yield Fault(source.place, f"{found}, converting {shown} to {target.version}")
+            return
+
+
+def _result(trial: Trial, target: Node, result: JSON) -> str | None:
+    """Why a step must not give this."""
+    if result is ABSENT:
+        return None
+    if isinstance(trial.step, records.Record) and type(result) is dict:
+        # Its other parts write fields that are there, so an unknown one comes from the functions.
+        for name in result:
+            if isinstance(found := target.at((name,)), Missing):
+                return _unknown(target, found)
+    return _misfit(target, result, None, is_mixed=trial.is_mixed)
+
+
+def _whole(source: Node, target: Node, value: JSON, result: JSON) -> str | None:
+    """Why a conversion of whole objects must not give this."""
+    if type(result) is not dict:
+        return f"expected an object, got {nodes.with_article(kind_of(result))}"
+    if result.get("metadata") != value.get("metadata"):
+        return "expected the metadata as it was, got another"
+    return _misfit(target, result, source, is_mixed=False)
+
+
+def _unknown(target: Node, missing: Missing) -> str:
+    place = nodes.place_of(target.version, missing.path)
+    return f"expected fields of {target.version}, got {place}: {missing}"
+
+
+def _misfit(target: Node, value: JSON, source: Node | None, *, is_mixed: bool) -> str | None:
+    """Why a target's schema has no place for a value, or for a part of it.
+
+    Args:
+        target: The place of the value.
+        value: What a function made.
+        source: What it was made from: a field of both may be passed on, and is pruned.
+        is_mixed: Whether fields that are not there may come from steps that keep all of an object.
+    """
+    is_null = value is None and target.schema.get("nullable")
+    if is_null or shape.fit_of(target.schema)(value) is value:
+        return None
+    if type(value) is dict and target.type in {"object", "map"}:
+        return _object_misfit(target, value, source, is_mixed=is_mixed)
+    items = target.items
+    if type(value) is list and items is not None:
+        below = source.items if source is not None else None
+        found = (_misfit(items, item, below, is_mixed=is_mixed) for item in value)
+        return next((one for one in found if one is not None), None)
+    expected = nodes.with_article(target.type)
+    return f"expected {expected} for {target.place}, got {nodes.with_article(kind_of(value))}"
+
+
+def _object_misfit(
+    target: Node, value: dict[str, JSON], source: Node | None, *, is_mixed: bool
+) -> str | None:
+    for name, item in value.items():
+        child = target.at((name,))
+        below = source.field(name) if source is not None else None
+        if isinstance(child, Node):
+            found = _misfit(child, item, below, is_mixed=is_mixed)
+            if found is not None:
+                return found
+        elif below is None and not is_mixed:
+            return _unknown(target, child)
+    return None
+
+
+def _carries_nothing(step: steps.Step, olds: Sequence[JSON], news: Sequence[JSON]) -> bool:
+    """Whether no value comes through in either direction, drawn ones or what came of those."""
+    ups, downs = [*map(step.up, olds)], [*map(step.down, news)]
+    return all(value is ABSENT for value in (*ups, *downs))
+
+
+def _depends(convert: Convert, values: Sequence[JSON], path: Path) -> bool:
+    """Whether what becomes of some value depends on its field at a path."""
+
+    def result(value: JSON) -> JSON:
+        try:
+            return convert(value)
+        except Exception:  # noqa: BLE001 - without the field it may not be what the schema allows
+            return ABSENT
+
+    return any(
+        result(value) != result(boundaries.without(value, path))
+        for value in values
+        if steps.get(value, path) is not ABSENT
+    )
+
+
+def _smallest(value: JSON, problem: Callable[[JSON], str | None]) -> JSON:
+    """The value without what it does not need to show the same problem."""
+    found = problem(value)
+    tried = 0
+    progress = True
+    while progress and tried < _SHRINKING_STEPS:
+        progress = False
+        for candidate in _smaller(value):
+            tried += 1
+            if problem(candidate) == found:
+                value, progress = candidate, True
+                break
+    return value
+
+
+def _smaller(value: JSON) -> Iterator[JSON]:
+    """Values with less in them: parts left out, and plain scalars."""
+    places = sorted((path for path, _ in boundaries.places_of(value, {})), key=len)
+    yield from (boundaries.without(value, path) for path in places if path)
+    for path in places:
+        part = boundaries.at(value, path)
+        plain = {str: "", int: 0}.get(type(part), part)
+        if part != plain:
+            yield boundaries.replaced(value, path, plain)

@@ -1,0 +1,95 @@
+"""What residue never holds: fields that a conversion forgets on purpose, and secrets.
+
+A secret is a text with ``format: password`` (the marker ``Secret``).
+"""
+
+import functools
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, Final, TypeAlias
+
+from schemagen import keywords
+from schemagen.keywords import Schema
+from schemagen.problems import JSON
+from schemagen.versions import links, records, steps
+from schemagen.versions.footprint import Side
+from schemagen.versions.nodes import ITEMS, VALUES
+from schemagen.versions.steps import Path, Step
+
+SECRET_FORMAT: Final = "password"  # noqa: S105 - a format's name
+
+Strip: TypeAlias = Callable[[JSON], JSON]
+"""A value without what must not be kept; the value itself if it has nothing of that kind."""
+
+
+def secret_paths(schema: Schema) -> Iterator[Path]:
+    """The places of a schema's secrets: ``("spec", "tokens", "[]", "value")``."""
+    for path, node in keywords.nodes(schema):
+        if node.get("format") == SECRET_FORMAT:
+            yield tuple(part.removeprefix(".") for part in path)
+
+
+def forgotten_paths(step: Step, side: Side) -> Iterator[Path]:
+    """The paths of a side that a step forgets, at every depth."""
+    match links.unguarded(step):
+        case steps.Each(step=inner):
+            yield from ((ITEMS, *path) for path in forgotten_paths(inner, side))
+        case steps.Values(step=inner):
+            yield from ((VALUES, *path) for path in forgotten_paths(inner, side))
+        case found:
+            for link in links.every_link(found):
+                yield from _of_link(link, side)
+
+
+def _of_link(link: links.Link, side: Side) -> Iterator[Path]:
+    path = link.path(side)
+    if path is None:
+        return
+    if link.forgets:
+        yield path
+    elif link.step is not None:
+        yield from ((*path, *below) for below in forgotten_paths(link.step, side))
+
+
+def strip_of(conversion: Any, schema: Schema, side: Side) -> Strip | None:
+    """Takes out of an object of a side what residue must not hold; None if there is nothing.
+
+    Args:
+        conversion: Between the side's version and the other one.
+        schema: Of the side's version.
+        side: Which of the two versions.
+    """
+    forgotten = (
+        forgotten_paths(conversion.step, side) if isinstance(conversion, records.Conversion) else ()
+    )
+    paths = [*forgotten, *secret_paths(schema)]
+    return functools.partial(_stripped, _tree(paths)) if paths else None
+
+
+_Tree: TypeAlias = Mapping[str, Any]
+
+
+def _tree(paths: Iterable[Path]) -> _Tree:
+    """Paths as nested maps; what is at the end of one is an empty one."""
+    tree: dict[str, Any] = {}
+    for path in sorted(paths, key=len, reverse=True):
+        node = tree
+        for name in path[:-1]:
+            node = node.setdefault(name, {})
+        node[path[-1]] = {}
+    return tree
+
+
+def _stripped(tree: _Tree, value: JSON) -> JSON:
+    if type(value) is list and ITEMS in tree:
+        below = tree[ITEMS]
+        return [_stripped(below, item) for item in value] if below else []
+    if type(value) is not dict:
+        return value
+    stripped = {}
+    for name, item in value.items():
+        below = tree.get(name, tree.get(VALUES))
+        if below is None:
+            stripped[name] = item
+        elif below:
+            stripped[name] = _stripped(below, item)
+    return stripped
