@@ -62,6 +62,17 @@ class Format(_Wire):
 
 
 @dataclasses.dataclass(frozen=True)
+class Secret(Format):
+    """A text that nobody should read: ``format: password``, which user interfaces hide.
+
+    What another version cannot say of an object is kept in an annotation; a secret never is. So
+    each version of its kind has the field, or ``records.forget`` drops it on purpose.
+    """
+
+    name: str = dataclasses.field(default="password", init=False, repr=False)
+
+
+@dataclasses.dataclass(frozen=True)
 class MaxBytes:
     """At most so many bytes of UTF-8 in a string.
 

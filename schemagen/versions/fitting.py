@@ -354,14 +354,12 @@ class Walk:
             there = None if start is None else (*exact[start], *path[len(start) :])
             place = nodes.place_of(node.version, path)
             if there is None or not _exists(other, there):
-                dotted = ".".join(path)
-                way_out = f'forget("{dotted}")' if side == "old" else f'forget(new=("{dotted}",))'
                 self.faults.append(
                     Fault(
                         place,
                         f"expected {other.version} to have the secret as it is, got no such step: "
                         "it would be lost or live on in an annotation; add the field there and "
-                        f"keep it, or drop it on purpose by {way_out}",
+                        f"keep it, or drop it on purpose by {_forgetting(side, path)}",
                     )
                 )
             elif there not in theirs:
@@ -382,6 +380,14 @@ def _is_opaque(part: records.Part) -> bool:
     return not isinstance(part, known) and (
         isinstance(part, records.PartFn) or not links.is_known(part)
     )
+
+
+def _forgetting(side: Side, path: Path) -> str:
+    """``forget("password") in the record of spec``."""
+    ends = [at for at, name in enumerate(path) if name not in {nodes.ITEMS, nodes.VALUES}]
+    name = path[ends[-1]]
+    call = f'forget("{name}")' if side == "old" else f'forget(new=("{name}",))'
+    return f"{call} in the record of {nodes.text_of(path[: ends[-1]]) or 'the object'}"
 
 
 def _exists(node: Node, path: Path) -> bool:

@@ -38,6 +38,7 @@ from schemagen import (
     PreserveUnknown,
     Resource,
     Scale,
+    Secret,
     Spec,
     Status,
     Type,
@@ -748,6 +749,10 @@ BEYOND: dict[str, Case] = {
     "bytes of a string": (
         of_field(Annotated[str, MaxBytes(64)]),
         {"type": "string", "maxLength": 64},
+    ),
+    "secret text": (
+        of_field(Annotated[str, Secret()]),
+        {"type": "string", "format": "password"},
     ),
     "description of one field": (
         of_field(Annotated[LocalRef, MaxDescription(0)]),

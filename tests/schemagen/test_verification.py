@@ -21,6 +21,7 @@ from schemagen import (
     Model,
     Nullable,
     Resource,
+    Secret,
     Spec,
     Version,
     wire,
@@ -561,6 +562,99 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
 @pytest.mark.parametrize("name", FAULTY)
 def test_conversion_that_does_not_fit_is_explained(name: str) -> None:
     old, new, parts, expected = FAULTY[name]
+
+    assert expected == found(old, new, *parts)
+
+
+class Login(Model):
+    """A secret in an object."""
+
+    user: str | None = None
+    password: Annotated[str, Secret()] | None = None
+
+
+class PlainLogin(Model):
+    """The same where nobody said that it is secret."""
+
+    user: str | None = None
+    password: str | None = None
+
+
+SECRET = Annotated[str, Secret()]
+NOT_THERE = (
+    "to have the secret as it is, got no such step: it would be lost or live on in an annotation; "
+    "add the field there and keep it, or drop it on purpose by"
+)
+
+SECRETS: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
+    "kept": ({"a": SECRET}, {"a": SECRET}, [keep("a")], []),
+    "renamed": ({"a": SECRET}, {"b": SECRET}, [move("a", "b", steps.text())], []),
+    "kept in a list": (
+        {"a": list[Login]},
+        {"b": list[Login]},
+        [move("a", "b", steps.each_by("user", record(keep("user", "password"))))],
+        [],
+    ),
+    "kept in a kept object": ({"a": Login}, {"a": Login}, [keep("a")], []),
+    "forgotten": ({"a": Login}, {"b": int}, [records.forget("a")], []),
+    "forgotten of the newer version": (
+        {"b": int},
+        {"a": SECRET},
+        [records.forget(new=("a",))],
+        [],
+    ),
+    "forgotten in a list": (
+        {"a": list[Login]},
+        {"a": list[Small]},
+        [same_name("a", steps.each(record(records.forget("password"))))],
+        [],
+    ),
+    "only in the older version": (
+        {"a": SECRET},
+        {"b": int},
+        [],
+        [f'v1 spec.a: expected v2 {NOT_THERE} forget("a") in the record of spec'],
+    ),
+    "only in the newer version, in an object": (
+        {"b": int},
+        {"a": list[Login]},
+        [],
+        [
+            f'v2 spec.a[].password: expected v1 {NOT_THERE} forget(new=("password",)) in the record of spec.a[]'
+        ],
+    ),
+    "lost in a kept object": (
+        {"a": Login},
+        {"a": Small},
+        [keep("a")],
+        [f'v1 spec.a.password: expected v2 {NOT_THERE} forget("password") in the record of spec.a'],
+    ),
+    "carried by functions": (
+        {"a": SECRET},
+        {"a": SECRET},
+        [same_name("a", steps.when(bool))],
+        [
+            f'v1 spec.a: expected v2 {NOT_THERE} forget("a") in the record of spec',
+            f'v2 spec.a: expected v1 {NOT_THERE} forget(new=("a",)) in the record of spec',
+        ],
+    ),
+    "plain in the other version": (
+        {"a": Login},
+        {"a": PlainLogin},
+        [keep("a")],
+        [
+            (
+                "v2 spec.a.password: expected a secret as in v1 spec.a.password, got a plain text; "
+                "mark it Secret()"
+            )
+        ],
+    ),
+}
+
+
+@pytest.mark.parametrize("name", SECRETS)
+def test_secret_is_in_each_version_or_forgotten(name: str) -> None:
+    old, new, parts, expected = SECRETS[name]
 
     assert expected == found(old, new, *parts)
 
