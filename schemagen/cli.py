@@ -223,6 +223,42 @@ def judge_(
     raise typer.Exit(1 if report.run(apis, number, seed, server) else 0)
 
 
+@app.command()
+def roundtrip(
+    references: Annotated[
+        list[str], typer.Argument(metavar="MODULE:API...", help="Where the Apis are.")
+    ],
+    number: Annotated[
+        int, typer.Option("--number", "-n", min=1, help="How many round trips in all.")
+    ] = 2000,
+    seed: Annotated[int, typer.Option(help="Names the run: the same one draws the same.")] = 0,
+    kind: Annotated[str | None, typer.Option(help="Only this kind.")] = None,
+    part: Annotated[
+        str, typer.Option(metavar="NUMBER/OF", help="Only a part of the run, such as 2/4.")
+    ] = "1/1",
+) -> None:
+    """Change drawn objects through each of their versions, and look what the others lose.
+
+    Between two versions objects are pruned, defaulted, admitted and stored as by an API server. A
+    loss is reported with the smallest object and change that show it. Exit codes: 0 nothing is
+    lost, 1 something is, 2 the Api cannot be read.
+    """
+    from schemagen.roundtrip import report
+
+    try:
+        apis = [files.load_api(reference) for reference in references]
+        todo = report.chunks(apis, number, seed, report.part(part), kind)
+    except (
+        files.ApiNotFoundError,
+        structural.SchemaError,
+        report.PartError,
+        report.NoKindError,
+    ) as error:
+        raise _failure(error) from error
+    is_lossy = report.run(todo, title=f"seed {seed}, part {part}")
+    raise typer.Exit(1 if is_lossy else 0)
+
+
 def _manifest(path: pathlib.Path) -> tuple[str, str]:
     """A manifest's text, and what to call it."""
     return files.read_text(path), files.name_of(path)

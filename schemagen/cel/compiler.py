@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from schemagen.cel import calls, kinds, macros, operators, syntax
-from schemagen.cel.data import Node
+from schemagen.cel.data import NO_OBJECT, Node
 from schemagen.cel.kinds import Code, Frame
 from schemagen.cel.values import (
     MISSING,
@@ -172,7 +172,7 @@ class Compiler:
             name, node, _ = member
             if expr.is_test:
                 container = found[0]
-                return lambda frame: container(frame).get(name) is not None
+                return lambda frame: _member(container(frame), name) is not None
             return _read(_raw_member(found[0], name, expr.field), node)
         operand = self.compile(expr.operand, scope)
         return _presence(operand, expr.field) if expr.is_test else _field(operand, expr.field)
@@ -226,12 +226,20 @@ def _raw_member(container: Code, name: str, field: str) -> Code:
     """The JSON of an object's property; null is as good as absent."""
 
     def read(frame: Frame) -> Value:
-        raw = container(frame).get(name)
+        raw = _member(container(frame), name)
         if raw is None:
             raise EvaluationError(f"no such key: {field}")
         return raw
 
     return read
+
+
+def _member(container: Value, name: str) -> Value:
+    """The JSON of a property; a stored object may break its schema and have no object there."""
+    try:
+        return container.get(name)
+    except AttributeError:
+        raise EvaluationError(NO_OBJECT) from None
 
 
 def _read(raw: Code, node: Node) -> Code:

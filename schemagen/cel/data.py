@@ -92,10 +92,10 @@ class Node:
 
     def _converter(self) -> Convert:
         made: dict[str, Callable[[JSON], Value]] = {
-            "object": lambda raw: ObjectData(raw, self),
-            "map": lambda raw: MapData(raw, self),
-            "opaque": lambda raw: MapData(raw, self),
-            "list": lambda raw: ListData(raw, self),
+            "object": lambda raw: ObjectData(_object(raw), self),
+            "map": lambda raw: MapData(_object(raw), self),
+            "opaque": lambda raw: MapData(_object(raw), self),
+            "list": lambda raw: ListData(_list(raw), self),
         }
         return made.get(self.kind) or _SCALARS.get(self.kind)
 
@@ -154,6 +154,25 @@ def _with_meta(properties: Mapping[str, Schema]) -> Mapping[str, Schema]:
         return properties
     meta = {"type": "object", "properties": dict.fromkeys(_META_NAMES, _STRING)}
     return {**properties, "kind": _STRING, "apiVersion": _STRING, "metadata": meta}
+
+
+# The API server's words for stored values that break their schema (common/values.go).
+NO_OBJECT = (
+    "invalid data, expected map[string]interface{} to match the provided schema with type=object"
+)
+NO_LIST = "invalid data, expected an array to match the provided schema with type=array"
+
+
+def _object(raw: JSON) -> dict[str, JSON]:
+    if not isinstance(raw, dict):
+        raise EvaluationError(NO_OBJECT)
+    return raw
+
+
+def _list(raw: JSON) -> list[JSON]:
+    if not isinstance(raw, list):
+        raise EvaluationError(NO_LIST)
+    return raw
 
 
 class ObjectData:

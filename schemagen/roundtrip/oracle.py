@@ -1,0 +1,120 @@
+"""What must survive a change that is made through another version. Pure.
+
+A change through version B of an object that is also read in version A: what A says afterwards must
+be as near to what it said before as what was written allows. So a difference in A is a loss if it
+can be taken back without B noticing: the object with the difference taken back says the same in B,
+by the declared steps and with defaults, and has no problem in A that it lacks now.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Sequence
+
+from schemagen import canonical
+from schemagen.problems import JSON
+from schemagen.roundtrip import leaves
+from schemagen.roundtrip.leaves import Difference, Path
+from schemagen.roundtrip.views import Views
+
+Said = dict[str, JSON]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Written:
+    """A change through one version.
+
+    Attributes:
+        version: The version.
+        before: What the object said in it before.
+        said: What the object says in it by what was written.
+        reaches: Whether the change may reach a path; elsewhere everything stays as it was.
+        keeps_lists: Whether no list was lengthened, shortened or rearranged.
+    """
+
+    version: str
+    before: Said
+    said: Said
+    reaches: Callable[[Path], bool]
+    keeps_lists: bool = False
+
+
+def lost(
+    views: Views, version: str, before: Said, after: Said, written: Written
+) -> Sequence[Difference]:
+    """What the change lost of the object in another version than it was made through."""
+    node = views.node(version)
+    found = [*leaves.differences(before, after, node, by_index=written.keeps_lists)]
+    outside = [one for one in found if not written.reaches(one.path)]
+    if outside or not found:
+        return outside
+    kept = _unreached(views, version, found, written)
+    return _Survival(views, version, written, after).of(kept) if kept else []
+
+
+def _unreached(
+    views: Views, version: str, found: Sequence[Difference], written: Written
+) -> Sequence[Difference]:
+    """The differences where nothing was written: there the steps alone bring what they did."""
+    before, now = (
+        views.said(version, views.stepped(written.version, said, version))
+        for said in (written.before, written.said)
+    )
+    return [one for one in found if _is_same_at(one.path, before, now)]
+
+
+def _is_same_at(path: Path, before: Said, now: Said) -> bool:
+    return leaves.is_same(leaves.get(before, path), leaves.get(now, path))
+
+
+@dataclasses.dataclass(frozen=True)
+class _Survival:
+    """Takes differences back together and one by one, for as long as the meaning is the same."""
+
+    views: Views
+    version: str
+    written: Written
+    after: Said
+
+    def of(self, found: Sequence[Difference]) -> Sequence[Difference]:
+        """What can be taken back, as the differences between that and what is."""
+        same = {self._meaning(self.after), canonical.dumps(self.written.said)}
+        best = self.after
+        kept: list[Sequence[Difference]] = []
+        for unit in _units(found):
+            candidate = self._taken_back(best, unit)
+            if candidate != best and self._meaning(candidate) in same:
+                best = candidate
+                kept.append(unit)
+        if not kept or self._is_no_worse(best):
+            return self._differences(best)
+        alone = (self._taken_back(self.after, unit) for unit in kept)
+        good = (one for one in alone if self._meaning(one) in same and self._is_no_worse(one))
+        return self._differences(next(good, self.after))
+
+    def _taken_back(self, said: Said, unit: Sequence[Difference]) -> Said:
+        for one in unit:
+            said = leaves.put(said, one.path, one.before)
+        return self.views.said(self.version, said)
+
+    def _meaning(self, said: Said) -> bytes:
+        return self.views.meaning(self.version, said, self.written.version)
+
+    def _is_no_worse(self, said: Said) -> bool:
+        problems = self.views.problems(self.version, said)
+        if any(problem.hides_others for problem in problems):
+            return False  # nobody can tell
+        return not problems or problems <= self.views.problems(self.version, self.after)
+
+    def _differences(self, better: Said) -> Sequence[Difference]:
+        return [*leaves.differences(better, self.after, self.views.node(self.version))]
+
+
+def _units(found: Sequence[Difference]) -> Iterator[Sequence[Difference]]:
+    """What may be taken back together: what is below one place, the whole object first."""
+    above = dict.fromkeys(one.path[:at] for one in found for at in range(len(one.path)))
+    groups = (
+        [one for one in found if one.path[: len(path)] == path] for path in sorted(above, key=len)
+    )
+    yield from (group for group in groups if len(group) > 1)
+    singles = [[one] for one in found]
+    yield from singles
+    yield from singles  # one may need another that came later

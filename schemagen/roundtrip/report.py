@@ -1,0 +1,183 @@
+"""``schemagen roundtrip``: runs trials with a progress bar, and prints what came of them. Shell."""
+
+import dataclasses
+import functools
+import json
+from collections.abc import Iterator, Sequence
+
+import rich.console
+import rich.progress
+
+from schemagen.model import registry
+from schemagen.problems import JSON
+from schemagen.roundtrip import leaves
+from schemagen.roundtrip.trial import Case, Loss, Tally, Trial
+from schemagen.versions.steps import ABSENT
+
+# Each chunk draws by a seed of its own, so that a run can be divided, and gone on with.
+CHUNK = 1000
+_LONGEST = 2000
+_BEYOND_SHOWN = 3
+_QUANTILE = 0.99
+
+
+@dataclasses.dataclass(frozen=True)
+class Part:
+    """A share of a run: the ``number``-th of ``of``, from one."""
+
+    number: int = 1
+    of: int = 1
+
+    def has(self, index: int) -> bool:
+        """Whether a chunk belongs to it."""
+        return index % self.of == self.number - 1
+
+
+@dataclasses.dataclass(frozen=True)
+class Chunk:
+    """So many looks at objects of one kind."""
+
+    api: registry.Api
+    kind: registry.Kind
+    seed: str
+    count: int
+
+
+class PartError(ValueError):
+    """A part that there is not; the message says what was expected."""
+
+
+class NoKindError(ValueError):
+    """No kind of that name, or none with two versions."""
+
+
+def part(text: str) -> Part:
+    """``2/4``: the second of four parts.
+
+    Raises:
+        PartError: if it is something else.
+    """
+    number, _, of = text.partition("/")
+    if not (number.isdecimal() and of.isdecimal() and 1 <= int(number) <= int(of)):
+        raise PartError(f"expected --part NUMBER/OF such as 2/4, got {text!r}")
+    return Part(int(number), int(of))
+
+
+def chunks(
+    apis: Sequence[registry.Api], count: int, seed: int, share: Part, name: str | None = None
+) -> list[Chunk]:
+    """What a part of a run has to do: ``count`` looks over all kinds and parts.
+
+    Raises:
+        NoKindError: if no kind has two versions, or none of that name.
+    """
+    kinds = [(api, kind) for api in apis for kind in api if name in {None, kind.name}]
+    kinds = [(api, kind) for api, kind in kinds if len(kind.versions) > 1]
+    if not kinds:
+        named = f" {name}" if name else ""
+        raise NoKindError(f"expected a kind{named} with two versions, got none")
+    found = []
+    for (api, kind), mine in zip(kinds, _shares(count, len(kinds)), strict=True):
+        for start in range(0, mine, CHUNK):
+            size = min(CHUNK, mine - start)
+            found.append(Chunk(api, kind, f"{seed}/{start // CHUNK}", size))
+    return [chunk for index, chunk in enumerate(found) if share.has(index)]
+
+
+def run(todo: Sequence[Chunk], *, title: str) -> bool:
+    """Do all chunks, and print what was lost.
+
+    Returns:
+        Whether anything was.
+    """
+    errors = rich.console.Console(stderr=True)
+    output = rich.console.Console(soft_wrap=True, highlight=False)
+    tallies: dict[str, Tally] = {}
+    with _progress(errors) as progress:
+        for chunk in todo:
+            name = f"{chunk.api.group} {chunk.kind.name}"
+            tally = tallies.setdefault(name, Tally())
+            total = sum(one.count for one in todo if one.kind is chunk.kind)
+            bar = _bar(progress, name, total)
+            before = tally.trips
+            for _ in Trial(chunk.api, chunk.kind, seed=chunk.seed).run(chunk.count, tally):
+                bar(tally.trips - before)
+                before = tally.trips
+    for line in lines(tallies, title):
+        output.print(line, markup=False)
+    return any(tally.losses for tally in tallies.values())
+
+
+def _progress(console: rich.console.Console) -> rich.progress.Progress:
+    return rich.progress.Progress(
+        "{task.description}",
+        rich.progress.BarColumn(),
+        rich.progress.MofNCompleteColumn(),
+        rich.progress.TimeRemainingColumn(),
+        console=console,
+    )
+
+
+def _bar(progress: rich.progress.Progress, name: str, total: int) -> "functools.partial[None]":
+    known = {task.description: task.id for task in progress.tasks}
+    task = known[name] if name in known else progress.add_task(name, total=total)
+    return functools.partial(progress.advance, task)
+
+
+def _shares(count: int, parts: int) -> list[int]:
+    """A number in about equal shares, none empty."""
+    least, more = divmod(max(count, parts), parts)
+    return [least + (index < more) for index in range(parts)]
+
+
+def lines(tallies: dict[str, Tally], title: str) -> Iterator[str]:
+    """The report: losses first, then what there was of each kind, then the sum."""
+    for name, tally in tallies.items():
+        for case, loss in tally.shown:
+            yield from _loss(name, case, loss)
+    for name, tally in tallies.items():
+        yield from _counts(name, tally)
+    trips, losses = (
+        sum(getattr(tally, field) for tally in tallies.values()) for field in ("trips", "losses")
+    )
+    yield f"{trips} round trips, {title}: {losses} lost something"
+
+
+def _counts(name: str, tally: Tally) -> Iterator[str]:
+    changes = ", ".join(f"{count} of {what}" for what, count in sorted(tally.changes.items()))
+    yield (
+        f"{name}: {tally.objects} objects ({tally.broken} of them against the schema), "
+        f"changes {changes or 'none'}; {tally.trips} round trips, {tally.losses} lost something, "
+        f"{tally.overflows} without room for residue"
+    )
+    sizes = sorted(tally.residue.elements())
+    kept = [size for size in sizes if size]
+    if kept:
+        middle, high = kept[len(kept) // 2], kept[int(_QUANTILE * (len(kept) - 1))]
+        yield (
+            f"  residue on {100 * len(kept) / len(sizes):.0f}% of {len(sizes)} objects: "
+            f"median {middle} bytes, 99th percentile {high}, most {kept[-1]}"
+        )
+    for problem, count in tally.beyond.most_common(_BEYOND_SHOWN):
+        yield f"  valid in another version, but not in {problem} ({count} times)"
+
+
+def _loss(name: str, case: Case, loss: Loss) -> Iterator[str]:
+    where = f" in {loss.version}" if loss.version else ""
+    yield f"{name}: {loss.what}{where}"
+    how = "found in etcd as" if case.is_broken else f"stored in {case.storage}, created in"
+    yield f"  {how} {case.origin}: {_json(case.value)}"
+    for change in case.changes:
+        yield f"  then {change}"
+    yield f"  {loss.version} should say: {_json(loss.before)}"
+    for version, said in loss.now.items():
+        yield f"  {version} says: {_json(said)}"
+    for one in loss.differences:
+        yield f"  {leaves.text(one.path)}: {_json(one.before)} became {_json(one.after)}"
+
+
+def _json(value: JSON) -> str:
+    if value is ABSENT:
+        return "nothing"
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."

@@ -1,0 +1,125 @@
+"""One stored object of a simulated API server: what happens between two conversions. Pure.
+
+apiextensions-apiserver defaults what it reads from etcd in the version that it is stored in, then
+converts, then prunes in the version of the request. What is written is pruned and defaulted in the
+version of the request, then admitted, then converted for storage and pruned again. A write keeps
+the old status, a write of the status the old rest.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import TypeAlias
+
+from schemagen import checking
+from schemagen.problems import JSON
+from schemagen.roundtrip.views import Views
+
+Value: TypeAlias = dict[str, JSON]
+Convert: TypeAlias = Callable[[Value, str, str], Value]
+"""An object, from a version, in a version."""
+Admit: TypeAlias = Callable[[Value, Value | None], Value]
+"""What mutating admission makes of an object that takes the place of another one, if any."""
+
+
+class RefusedError(Exception):
+    """The API server would refuse the write; the message has its causes."""
+
+
+@dataclasses.dataclass
+class Cluster:
+    """Holds one object.
+
+    Attributes:
+        views: Of the object's kind.
+        convert: The conversion under test.
+        admit: The admission under test.
+        storage: The version that is written to etcd.
+    """
+
+    views: Views
+    convert: Convert
+    admit: Admit
+    storage: str
+    _stored: Value = dataclasses.field(default_factory=dict)
+    _version: str = ""
+
+    def place(self, version: str, value: Value) -> None:
+        """Find an object in etcd, whatever it is, as an older release may have left it."""
+        self._stored, self._version = value, version
+
+    def create(self, version: str, value: Value) -> None:
+        """Create the object, then write its status.
+
+        Raises:
+            RefusedError: if the schema forbids it.
+        """
+        self._write(version, value, None, patches=False)
+        if "status" in value:
+            self.write_status(version, {**self.read(version), "status": value["status"]})
+
+    def read(self, version: str) -> Value:
+        """The object in a version."""
+        defaulted = self.views.defaulted(self._version, self._stored)
+        return self.converted(defaulted, self._version, version)
+
+    def write(self, version: str, value: Value, *, patches: bool = False) -> None:
+        """Write all but the status.
+
+        Args:
+            version: Of the request.
+            value: The object as it is to be.
+            patches: Whether the API server made the object of a patch.
+
+        Raises:
+            RefusedError: if the schema forbids it.
+        """
+        self._write(version, value, self.read(version), patches=patches)
+
+    def write_status(self, version: str, value: Value) -> None:
+        """Write the status alone.
+
+        Raises:
+            RefusedError: if the schema forbids it.
+        """
+        old = self.read(version)
+        new = _with_status(old, self.views.defaulted(version, value))
+        checked = checking.of_version(self.views.version(version)).update_status(new, old)
+        self._store(version, new, checked)
+
+    def store_as(self, version: str) -> None:
+        """Change the storage version, and write the object anew as a migration does.
+
+        Raises:
+            RefusedError: if the schema forbids it.
+        """
+        before, self.storage = self.storage, version
+        try:
+            self.write(version, self.read(version))
+        except RefusedError:
+            self.storage = before
+            raise
+
+    def converted(self, value: Value, source: str, target: str) -> Value:
+        """An object in another version, as the API server makes use of the answer."""
+        if source == target:
+            return value
+        return self.views.pruned(target, self.convert(value, source, target))
+
+    def _write(self, version: str, value: Value, old: Value | None, *, patches: bool) -> None:
+        taken = _with_status(self.views.defaulted(version, value), old or {})
+        new = taken if patches else self.admit(taken, old)
+        checker = checking.of_version(self.views.version(version))
+        checked = checker.create(new) if old is None else checker.update(new, old)
+        self._store(version, new, checked)
+
+    def _store(self, version: str, value: Value, checked: checking.Checked) -> None:
+        if not checked.allowed:
+            raise RefusedError("; ".join(f"{one.field}: {one.message}" for one in checked.causes))
+        self._stored = self.converted(value, version, self.storage)
+        self._version = self.storage
+
+
+def _with_status(value: Value, other: Value) -> Value:
+    """An object with the status of another one, which may have none."""
+    status = {"status": other["status"]} if "status" in other else {}
+    return {key: item for key, item in value.items() if key != "status"} | status

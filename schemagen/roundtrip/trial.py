@@ -1,0 +1,490 @@
+"""Draws objects and changes, and finds what gets lost between versions. Pure, by seed.
+
+An object is created in one version (or found in etcd as it breaks its schema), stored in some
+version, and changed through any. After each change every other version is looked at.
+"""
+
+import asyncio
+import collections
+import dataclasses
+import random
+from collections.abc import Iterator, Mapping, Sequence
+
+from schemagen import checking
+from schemagen.agreement import boundaries
+from schemagen.agreement.smallest import smallest
+from schemagen.model import registry
+from schemagen.problems import JSON
+from schemagen.roundtrip import leaves, oracle, simulated
+from schemagen.roundtrip.changes import Change, Drawer
+from schemagen.roundtrip.leaves import Difference
+from schemagen.roundtrip.simulated import Admit, Convert, Value
+from schemagen.roundtrip.views import Views
+from schemagen.versions.converter import Converter
+
+Said = dict[str, JSON]
+
+# How often a drawn object is mended before another one is drawn.
+_REPAIRS = 12
+# How many objects are drawn in the hope of a valid one; how many changes for one that is allowed.
+_TRIES = 20
+_CHANGE_TRIES = 4
+_MAX_CHANGES = 3
+_BROKEN_SHARE = 0.25
+# Valid objects that others are made of: a whole one takes many draws.
+_LEAST_POOL, _POOL = 8, 60
+_VARIED_SHARE = 0.8
+# How often a change is made in another version than the one that the object was created in.
+_ELSEWHERE = 0.6
+# Losses of a kind that are made small and shown; the others are counted.
+_SHOWN = 3
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Case:
+    """An object's life, to be replayed.
+
+    Attributes:
+        origin: The version that it begins in.
+        storage: The version that is stored.
+        value: The object.
+        is_broken: It was never admitted, but found in etcd.
+        changes: What is made of it then.
+    """
+
+    origin: str
+    storage: str
+    value: Value
+    is_broken: bool = False
+    changes: tuple[Change, ...] = ()
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Loss:
+    """What went wrong in a case.
+
+    Attributes:
+        what: ``lost``, ``not as written``, ``residue for nothing``, ``not of the schema``, or the
+            exception that was raised.
+        version: The version that shows it.
+        differences: Where.
+        before: What the object said in that version, or should have said.
+        now: What it says in each version now.
+    """
+
+    what: str
+    version: str = ""
+    differences: Sequence[Difference] = ()
+    before: JSON = None
+    now: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
+
+
+@dataclasses.dataclass
+class Tally:
+    """What came of the cases so far.
+
+    Attributes:
+        objects: Objects drawn; ``broken`` of them break their schema.
+        trips: Looks at an object in another version than the one it was written in.
+        changes: Changes by what was written.
+        losses: How many cases lost something.
+        shown: The first of them, made small.
+        residue: Bytes of residue of each look.
+        beyond: Fields of objects that are valid in one version and not in another.
+        overflows: Cases that ended because residue found no room.
+    """
+
+    objects: int = 0
+    broken: int = 0
+    trips: int = 0
+    losses: int = 0
+    overflows: int = 0
+    changes: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+    shown: list[tuple[Case, Loss]] = dataclasses.field(default_factory=list)
+    residue: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
+    beyond: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
+
+
+class LossError(Exception):
+    """Raised where a check fails."""
+
+    def __init__(self, loss: Loss) -> None:
+        super().__init__(loss.what)
+        self.loss = loss
+
+
+class RoomError(Exception):
+    """Residue found no room: what follows is told to the writer, and is no loss in silence."""
+
+
+class Trial:
+    """Draws, converts, changes and compares.
+
+    Args:
+        api: Whose.
+        kind: Which.
+        seed: Names the run.
+        convert: The conversion under test; that of the webhooks if None.
+        admit: The mutating admission under test; that of the webhooks if None.
+    """
+
+    def __init__(
+        self,
+        api: registry.Api,
+        kind: registry.Kind,
+        *,
+        seed: int | str = 0,
+        convert: Convert | None = None,
+        admit: Admit | None = None,
+    ) -> None:
+        self.views = Views(api, kind)
+        self._convert = convert or _converting(api, kind)
+        self._admit = admit or _admitting(api)
+        self._random = random.Random(f"{seed} {api.group} {kind.name}")  # noqa: S311 - no secret
+        self._draw = boundaries.Draw(self._random)
+        self._drawer = Drawer(self._random)
+        self._pools: dict[str, list[Said]] = {}
+
+    def run(self, count: int, tally: Tally | None = None) -> Iterator[Tally]:
+        """Go on until so many more trips were made; the tally after each object."""
+        tally = Tally() if tally is None else tally
+        most = tally.trips + count
+        while tally.trips < most:
+            case = self._case()
+            tally.objects += 1
+            tally.broken += case.is_broken
+            life = _Life(self.views, self._convert, self._admit, case, tally)
+            made: list[Change] = []
+            try:
+                self._live(life, made)
+            except LossError as error:
+                self._tell(tally, dataclasses.replace(case, changes=tuple(made)), error.loss)
+            except RoomError:
+                tally.overflows += 1
+            except Exception as error:  # noqa: BLE001 - an exception is a finding, not an end
+                loss = _raised(error)
+                self._tell(tally, dataclasses.replace(case, changes=tuple(made)), loss)
+            yield tally
+
+    def replay(self, case: Case) -> Loss | None:
+        """What goes wrong in a case."""
+        life = _Life(self.views, self._convert, self._admit, case, Tally())
+        try:
+            life.begin()
+            for change in case.changes:
+                life.make(change)
+        except LossError as error:
+            return error.loss
+        except (RoomError, simulated.RefusedError):
+            return None
+        except Exception as error:  # noqa: BLE001 - likewise
+            return _raised(error)
+        return None
+
+    def smallest(self, case: Case, loss: Loss) -> tuple[Case, Loss]:
+        """The smallest case that shows such a loss."""
+
+        def shows(other: Case) -> bool:
+            found = self.replay(other)
+            return found is not None and found.what == loss.what
+
+        for at in reversed(range(len(case.changes))):
+            fewer = dataclasses.replace(case, changes=case.changes[:at] + case.changes[at + 1 :])
+            case = fewer if shows(fewer) else case
+
+        async def still(value: JSON) -> bool:
+            return shows(dataclasses.replace(case, value=value))
+
+        kept = frozenset({"apiVersion", "kind", "metadata"})
+        value = asyncio.run(smallest(case.value, still, kept=kept))
+        case = dataclasses.replace(case, value=value)
+        return case, self.replay(case) or loss
+
+    def _live(self, life: "_Life", made: list[Change]) -> None:
+        life.begin()
+        for _ in range(self._random.randint(1, _MAX_CHANGES)):
+            for _ in range(_CHANGE_TRIES):
+                change = self._change(life)
+                made.append(change)
+                try:
+                    life.make(change)
+                    break
+                except simulated.RefusedError:
+                    made.pop()
+
+    def _change(self, life: "_Life") -> Change:
+        names = self._served
+        others = [name for name in names if name != life.origin] or names
+        version = self._random.choice(others if self._random.random() < _ELSEWHERE else names)
+        return self._drawer.change(self.views.node(version), life.said(version), version, names)
+
+    @property
+    def _served(self) -> list[str]:
+        return [version.name for version in self.views.kind.versions if version.served]
+
+    def _tell(self, tally: Tally, case: Case, loss: Loss) -> None:
+        tally.losses += 1
+        if len(tally.shown) < _SHOWN:
+            tally.shown.append(self.smallest(case, loss))
+
+    def _case(self) -> Case:
+        names = self._served
+        origin, storage = self._random.choice(names), self._random.choice(self.views.names)
+        value, is_valid = self._valid(origin)
+        if is_valid and self._random.random() >= _BROKEN_SHARE:
+            return Case(origin=origin, storage=storage, value=value)
+        schema = self.views.node(origin).schema
+        body = {key: item for key, item in value.items() if key not in _ENVELOPE}
+        own = {"type": "object", "properties": _own(schema["properties"])}
+        broken = self._draw.near_miss(self._draw.near_miss(body, own), own)
+        meta = {key: value[key] for key in _ENVELOPE}
+        broken = meta | _own(broken if isinstance(broken, dict) else {})
+        return Case(origin=origin, storage=origin, value=broken, is_broken=True)
+
+    def _valid(self, version: str) -> tuple[Value, bool]:
+        """An object, and whether it is valid: a new one, or one that was edited further."""
+        pool = self._pools.setdefault(version, [])
+        value = None
+        if len(pool) >= _LEAST_POOL and self._random.random() < _VARIED_SHARE:
+            value = self._varied(version, self._random.choice(pool))
+        if value is None:
+            value = self._mended(version)
+        if value is None:
+            return self._whole(version, self._drawn(version)), False
+        pool.append(value)
+        if len(pool) > _POOL:
+            del pool[self._random.randrange(_POOL)]
+        return self._whole(version, value), True
+
+    def _varied(self, version: str, said: Said) -> Said | None:
+        """A valid object near another one."""
+        edits = self._drawer.additions(self.views.node(version), said)
+        for edit in [*edits]:
+            near = leaves.put(said, edit.path, edit.value)
+            if not self.views.problems(version, near):
+                said = near
+        return said
+
+    def _mended(self, version: str) -> Said | None:
+        """A valid object: what breaks a rule is left out, for as long as that helps."""
+        checker = checking.of_version(self.views.version(version))
+        for _ in range(_TRIES):
+            value = self._whole(version, self._drawn(version))
+            for _ in range(_REPAIRS):
+                paths = {cause.path for cause in checker.create(value).causes}
+                if not paths:
+                    return _own(value)
+                for path in sorted(paths, key=len, reverse=True):
+                    value = boundaries.without_nearest(value, path)
+        return None
+
+    def _whole(self, version: str, body: Said) -> Value:
+        metadata: dict[str, JSON] = {"name": "drawn"}
+        if self.views.kind.scope == "Namespaced":
+            metadata["namespace"] = "default"
+        for name in ("labels", "annotations"):
+            if self._random.random() < 0.2:  # noqa: PLR2004 - now and then
+                metadata[name] = {"example.com/note": self._random.choice(["x", "y"])}
+        return self.views.whole(version, {"metadata": metadata, **body})
+
+    def _drawn(self, version: str) -> Said:
+        schema = self.views.node(version).schema
+        drawn = self._draw.valid({**schema, "properties": _own(schema["properties"])})
+        return _object(drawn)
+
+
+_ENVELOPE = ("apiVersion", "kind", "metadata")
+
+
+def _object(value: JSON) -> dict[str, JSON]:
+    return value if isinstance(value, dict) else {}
+
+
+def _own(value: Mapping[str, JSON]) -> dict[str, JSON]:
+    return {key: item for key, item in value.items() if key not in _ENVELOPE}
+
+
+def _raised(error: Exception) -> Loss:
+    return Loss(what=f"raised {type(error).__name__}: {error}")
+
+
+def _converting(api: registry.Api, kind: registry.Kind) -> Convert:
+    """The conversion as the webhook does it, compiled where that is possible."""
+    converter = Converter(api)
+
+    def convert(value: Value, source: str, target: str) -> Value:
+        return converter.way(kind, source, target).plain(value)
+
+    return convert
+
+
+def _admitting(api: registry.Api) -> Admit:
+    """The mutating webhook's part in residue."""
+    prefix = f"conversion.{api.group}/"
+
+    def admit(value: Value, old: Value | None) -> Value:
+        notes = (old or {}).get("metadata", {}).get("annotations") or {}
+        kept = {key: text for key, text in notes.items() if key.startswith(prefix)}
+        metadata = value.get("metadata", {})
+        if not kept:
+            return value
+        merged = {**kept, **(metadata.get("annotations") or {})}
+        return {**value, "metadata": {**metadata, "annotations": merged}}
+
+    return admit
+
+
+class _Life:
+    """One case as it goes on: every check raises LossError."""
+
+    def __init__(
+        self, views: Views, convert: Convert, admit: Admit, case: Case, tally: Tally
+    ) -> None:
+        self._views, self._convert, self._case, self._tally = views, convert, case, tally
+        self._cluster = simulated.Cluster(views, convert, admit, case.storage)
+        self._said: dict[str, Said] = {}
+
+    @property
+    def origin(self) -> str:
+        """The version that the object began in."""
+        return self._case.origin
+
+    def said(self, version: str) -> Said:
+        """What the object says in a version."""
+        return self._said[version]
+
+    def begin(self) -> None:
+        """Have the object stored, and look at it in every version."""
+        case = self._case
+        if case.is_broken:
+            self._cluster.place(case.origin, case.value)
+        else:
+            self._cluster.create(case.origin, case.value)
+        self._said = self._looked_at()
+        self._is_as_written(case.origin, self._views.said(case.origin, case.value))
+        if not case.is_broken:
+            self._is_valid(case)
+
+    def make(self, change: Change) -> None:
+        """Make a change, and look at the object in every version.
+
+        Raises:
+            simulated.RefusedError: if the API server would not take it.
+        """
+        before = self._said
+        written = self._written(change)
+        self._tally.changes[change.action] += 1
+        self._said = self._looked_at()
+        if written is not None:
+            self._is_as_written(change.version, written.said)
+        for version in self._views.names:
+            if written is None or version != written.version:
+                self._survives(version, before[version], written)
+
+    def _written(self, change: Change) -> oracle.Written | None:
+        """Write a change; None if it says nothing new."""
+        if change.action == "store":
+            self._cluster.store_as(change.version)
+            return None
+        said = self._views.said(change.version, self._edited(change))
+        return oracle.Written(
+            version=change.version,
+            before=self._said[change.version],
+            said=said,
+            reaches=change.reaches,
+            keeps_lists=change.keeps_lists,
+        )
+
+    def _edited(self, change: Change) -> Value:
+        """What is written, once it is."""
+        by = change.by or change.version
+        read = self._cluster.read(by)
+        here = self._cluster.converted(read, by, change.version)
+        edited = _object(change.edited(here))
+        sent = self._cluster.converted(edited, change.version, by)
+        if change.replaces:
+            sent = self._without_residue(sent)
+        if change.action == "status":
+            self._cluster.write_status(by, sent)
+        else:
+            self._cluster.write(by, sent, patches=bool(change.by))
+        return edited
+
+    def _without_residue(self, value: Value) -> Value:
+        names = self._views.residue(value)
+        metadata = value.get("metadata") or {}
+        notes = {key: text for key, text in (metadata.get("annotations") or {}).items()
+                 if key not in names}  # fmt: skip
+        rest = {key: item for key, item in metadata.items() if key != "annotations"}
+        return {**value, "metadata": rest | ({"annotations": notes} if notes else {})}
+
+    def _looked_at(self) -> dict[str, Said]:
+        found = {}
+        for version in self._views.names:
+            value = self._cluster.read(version)
+            residue = self._views.residue(value)
+            if any(name.endswith("overflow") for name in residue):
+                raise RoomError
+            self._tally.residue[self._views.residue_bytes(value)] += 1
+            self._tally.trips += 1
+            found[version] = self._views.said(version, value)
+        self._tally.trips -= 1  # one of them is the version that was written
+        return found
+
+    def _is_as_written(self, version: str, said: Said) -> None:
+        found = [*leaves.differences(said, self._said[version], self._views.node(version))]
+        if found:
+            raise self._error("not as written", version, found, said)
+
+    def _survives(self, version: str, before: Said, written: oracle.Written | None) -> None:
+        after = self._said[version]
+        if written is None:
+            found: Sequence[Difference] = [
+                *leaves.differences(before, after, self._views.node(version))
+            ]
+        else:
+            found = oracle.lost(self._views, version, before, after, written)
+        if found:
+            raise self._error("lost", version, found, before)
+
+    def _error(
+        self, what: str, version: str, found: Sequence[Difference], before: Said
+    ) -> LossError:
+        return LossError(
+            Loss(what=what, version=version, differences=found, before=before, now=self._said)
+        )
+
+    def _is_valid(self, case: Case) -> None:
+        """A valid object is one of the schema in every version, and has residue where it must."""
+        value = self._views.defaulted(case.origin, case.value)
+        at = self._views.names.index(case.origin)
+        for index in range(len(self._views.names)):
+            target = self._views.names[index]
+            converted = value if index == at else self._convert(value, case.origin, target)
+            self._is_of_the_schema(target, converted)
+            if abs(index - at) == 1:
+                self._is_quiet(case.origin, target, value, converted)
+
+    def _is_of_the_schema(self, version: str, value: Value) -> None:
+        misfits = self._views.misfits(version, value)
+        if misfits:
+            found = [Difference((name,), None, value[name]) for name in misfits]
+            raise self._error("not of the schema", version, found, value)
+        for problem in self._views.problems(version, self._said[version]):
+            self._tally.beyond[f"{version} {problem.field}: {problem.reason}"] += 1
+
+    def _is_quiet(self, source: str, target: str, value: Value, converted: Value) -> None:
+        """No residue where the plain steps lose nothing, with defaults in between or without."""
+        names = self._views.residue(converted)
+        if names and self._loses_nothing(source, target, value):
+            found = [Difference(("metadata", "annotations", name), None, text)
+                     for name, text in names.items()]  # fmt: skip
+            raise self._error("residue for nothing", target, found, value)
+
+    def _loses_nothing(self, source: str, target: str, value: Value) -> bool:
+        said = self._views.said(source, value)
+        there = self._views.stepped(source, said, target)
+        ways = (there, self._views.defaulted(target, there))
+        back = [self._views.meaning(target, _own(one) | {"metadata": one["metadata"]}, source)
+                for one in ways]  # fmt: skip
+        return set(back) == {self._views.meaning(source, said, source)}

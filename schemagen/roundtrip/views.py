@@ -1,0 +1,213 @@
+"""What an object says in a version, as users of the API server see it. Pure.
+
+Nothing here knows of residue: values are defaulted and pruned by the schemas, and carried over by
+the steps that the API declares. So these can judge the engine that keeps residue.
+"""
+
+import dataclasses
+import functools
+from collections.abc import Mapping, Sequence
+
+from schemagen import canonical, checking
+from schemagen.checking import intake, nodes
+from schemagen.checking.nodes import Node
+from schemagen.model import registry
+from schemagen.problems import JSON
+from schemagen.versions import shape
+from schemagen.versions.steps import ABSENT
+
+# What users say of an object's metadata; the rest is the API server's.
+_METADATA = ("name", "labels", "annotations")
+_ENVELOPE = frozenset({"apiVersion", "kind", "metadata"})
+
+
+@dataclasses.dataclass(frozen=True)
+class Problem:
+    """What is wrong with an object in a version: told apart by field and reason."""
+
+    field: str
+    reason: str
+
+    @property
+    def hides_others(self) -> bool:
+        """Whether it says that rules were not run, so that more may be wrong."""
+        return self.field == "<nil>"
+
+
+class Views:
+    """The versions of a kind, and what objects say in each of them."""
+
+    def __init__(self, api: registry.Api, kind: registry.Kind) -> None:
+        self.api, self.kind = api, kind
+        self._prefix = f"conversion.{api.group}/"
+
+    @functools.cached_property
+    def names(self) -> tuple[str, ...]:
+        """The versions' names, from the oldest to the newest."""
+        return tuple(version.name for version in self.kind.versions)
+
+    def version(self, name: str) -> registry.Version:
+        """A version by its name."""
+        return self.kind.versions[self.names.index(name)]
+
+    def node(self, name: str) -> Node:
+        """The schema of a version, as it is checked."""
+        return _node(self.version(name).model)
+
+    def defaulted(self, name: str, value: dict[str, JSON]) -> dict[str, JSON]:
+        """The object as the API server takes it in: pruned, with defaults."""
+        found: dict[str, JSON] = _plain(intake.taken_in(value, self.node(name), is_root=True))
+        return found
+
+    def pruned(self, name: str, value: dict[str, JSON]) -> dict[str, JSON]:
+        """The object without what the version's schema does not know."""
+        return {
+            key: item if key in _ENVELOPE else _pruned(item, self.node(name).properties[key])
+            for key, item in value.items()
+            if key in _ENVELOPE or key in self.node(name).properties
+        }
+
+    def said(self, name: str, value: dict[str, JSON]) -> dict[str, JSON]:
+        """All that a user can tell two objects apart by: defaulted, without residue."""
+        defaulted = self.defaulted(name, value)
+        said = {key: item for key, item in defaulted.items() if key not in _ENVELOPE}
+        said["metadata"] = self._metadata(defaulted.get("metadata"))
+        return self._ordered(name, said)
+
+    def whole(self, name: str, said: Mapping[str, JSON]) -> dict[str, JSON]:
+        """An object of which ``said`` is what it says."""
+        api_version = self.api.api_version(self.version(name))
+        return {"apiVersion": api_version, "kind": self.kind.name, **said}
+
+    def meaning(self, source: str, said: Mapping[str, JSON], target: str) -> bytes:
+        """What an object of one version says in another one, by the declared steps alone."""
+        return canonical.dumps(self.said(target, self.stepped(source, said, target)))
+
+    def stepped(self, source: str, said: Mapping[str, JSON], target: str) -> dict[str, JSON]:
+        """The object in another version, by the declared steps alone, without defaults."""
+        value = self.whole(source, said)
+        start, end = self.names.index(source), self.names.index(target)
+        for at in range(start, end, 1 if end > start else -1):
+            value = self._stepped(value, at, upwards=end > start)
+        return value
+
+    def misfits(self, name: str, value: Mapping[str, JSON]) -> list[str]:
+        """Fields of an object that its schema does not know, or that have another type by it."""
+        fits = shape.fields_of(self.version(name).model)
+        own = {key: item for key, item in value.items() if key not in _ENVELOPE}
+        return [key for key, item in own.items() if key not in fits or fits[key](item) is not item]
+
+    def problems(self, name: str, said: Mapping[str, JSON]) -> frozenset[Problem]:
+        """What the API server would say against such an object."""
+        checked = checking.of_version(self.version(name)).create(self.whole(name, said))
+        return frozenset(Problem(cause.field, cause.reason) for cause in checked.causes)
+
+    def residue_bytes(self, value: Mapping[str, JSON]) -> int:
+        """How much of an object is kept for its other versions."""
+        return sum(len(key) + len(str(text)) for key, text in self.residue(value).items())
+
+    def residue(self, value: Mapping[str, JSON]) -> dict[str, JSON]:
+        """The annotations that hold what other versions say."""
+        annotations = _object(_object(value.get("metadata")).get("annotations"))
+        return {key: text for key, text in annotations.items() if key.startswith(self._prefix)}
+
+    def _stepped(self, value: dict[str, JSON], at: int, *, upwards: bool) -> dict[str, JSON]:
+        """The object in the version next to the one at an index."""
+        conversion = self.kind.versions[at if upwards else at - 1].conversion
+        if conversion is None:
+            raise ValueError(f"{self.kind.name}: expected a conversion to the next newer version")
+        target = self.kind.versions[at + 1 if upwards else at - 1]
+        changed = conversion.up(value) if upwards else conversion.down(value)
+        fits = shape.fields_of(target.model)
+        fitting = {key: fits[key](item) for key, item in changed.items() if key in fits}
+        kept = {key: item for key, item in fitting.items() if item is not ABSENT}
+        return kept | {key: changed[key] for key in _ENVELOPE & changed.keys()}
+
+    def _metadata(self, metadata: JSON) -> dict[str, JSON]:
+        kept = {key: item for key, item in _object(metadata).items() if key in _METADATA}
+        annotations = _object(kept.pop("annotations", None))
+        own = {key: text for key, text in annotations.items() if not key.startswith(self._prefix)}
+        found = kept | ({"annotations": own} if own else {})
+        return {key: item for key, item in found.items() if item != {}}
+
+    def _ordered(self, name: str, said: dict[str, JSON]) -> dict[str, JSON]:
+        """Lists that are maps in an older version, in an order of their own."""
+        at = self.names.index(name)
+        if any(_unordered(version) for version in self.kind.versions[: max(at - 1, 0)]):
+            ordered: dict[str, JSON] = _keyed_sorted(said, self.node(name))
+            return ordered
+        for path in _unordered(self.kind.versions[at - 1]) if at else ():
+            said = _sorted_at(said, path, self.node(name))
+        return said
+
+
+@functools.cache
+def _node(model: type) -> Node:
+    return nodes.compiled(shape.schema_of(model), is_root=True)
+
+
+def _plain(value: JSON) -> JSON:
+    """The same in dicts that are nothing more: steps look for those."""
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _object(value: JSON) -> dict[str, JSON]:
+    return value if isinstance(value, dict) else {}
+
+
+def _unordered(version: registry.Version) -> Sequence[Sequence[str]]:
+    return () if version.conversion is None else version.conversion.unordered
+
+
+def _sorted_at(value: JSON, path: Sequence[str], node: Node | None) -> JSON:
+    """The value with the lists at a path sorted."""
+    if not path:
+        return _sorted(value, node) if isinstance(value, list) else value
+    step, *rest = path
+    if step == "[]" and isinstance(value, list):
+        return [_sorted_at(item, rest, node and node.items) for item in value]
+    if isinstance(value, dict) and step in value:
+        return {**value, step: _sorted_at(value[step], rest, _child(node, step))}
+    return value
+
+
+def _keyed_sorted(value: JSON, node: Node | None) -> JSON:
+    """The value with every list sorted whose items have keys."""
+    if node is None:
+        return value
+    if isinstance(value, dict):
+        return {key: _keyed_sorted(item, _child(node, key)) for key, item in value.items()}
+    if isinstance(value, list):
+        items = [_keyed_sorted(item, node.items) for item in value]
+        return _sorted(items, node) if node.list_keys else items
+    return value
+
+
+def _sorted(items: list[JSON], node: Node | None) -> list[JSON]:
+    """Items by their keys, so that another value of one leaves the order as it is."""
+    keys = () if node is None else node.list_keys
+    return sorted(
+        items, key=lambda item: canonical.dumps([[_object(item).get(key) for key in keys], item])
+    )
+
+
+def _child(node: Node | None, name: str) -> Node | None:
+    return None if node is None else node.properties.get(name, node.values)
+
+
+def _pruned(value: JSON, node: Node | None) -> JSON:
+    if node is None:
+        return value
+    if isinstance(value, list):
+        return [_pruned(item, node.items) for item in value]
+    if not isinstance(value, dict):
+        return value
+    is_open = node.keeps_unknown or node.has_additional
+    children = {key: node.properties.get(key, node.values) for key in value}
+    return {
+        key: _pruned(item, children[key])
+        for key, item in value.items()
+        if children[key] is not None or is_open or (node.embedded and key in _ENVELOPE)
+    }
