@@ -18,7 +18,7 @@ import orjson
 from schemagen import canonical
 from schemagen.model import registry
 from schemagen.problems import JSON
-from schemagen.versions import residue, shape
+from schemagen.versions import residue, shape, unkept
 from schemagen.versions.steps import ABSENT, get
 
 Way: TypeAlias = Literal["up", "down"]
@@ -85,7 +85,8 @@ class _Step:
         bare, entries = _without_residue(value, self._annotation(target))
         plain = self._forth(bare)
         result = self._restored(plain, bare, entries) if entries else plain
-        back, wanted, dropped = self._back(result), self._compared(bare), 0
+        strip = unkept.strip_of(self.older, self.newer, "old" if self.way == "up" else "new")
+        back, wanted, dropped = strip(self._back(result)), strip(self._compared(bare)), 0
         if back != wanted:
             room = min(residue.BUDGET_BYTES, ANNOTATIONS_BYTES - _annotation_bytes(result))
             kept = residue.within_budget(residue.difference(back, wanted), room)

@@ -459,7 +459,7 @@ class Tagged:
     @staticmethod
     def _tag(source: dict[str, JSON], target: dict[str, JSON], here: Path, there: Path) -> None:
         """An object stays one, though its word is unknown."""
-        if type(get(source, here[:-1])) is dict:
+        if there[:-1] and type(get(source, here[:-1])) is dict:
             put(target, there[:-1], {})
 
 

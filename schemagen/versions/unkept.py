@@ -9,8 +9,9 @@ from typing import Any, Final, TypeAlias
 
 from schemagen import keywords
 from schemagen.keywords import Schema
+from schemagen.model import registry
 from schemagen.problems import JSON
-from schemagen.versions import links, records, steps
+from schemagen.versions import links, records, shape, steps
 from schemagen.versions.footprint import Side
 from schemagen.versions.nodes import ITEMS, VALUES
 from schemagen.versions.steps import Path, Step
@@ -50,19 +51,25 @@ def _of_link(link: links.Link, side: Side) -> Iterator[Path]:
         yield from ((*path, *below) for below in forgotten_paths(link.step, side))
 
 
-def strip_of(conversion: Any, schema: Schema, side: Side) -> Strip | None:
-    """Takes out of an object of a side what residue must not hold; None if there is nothing.
+@functools.cache
+def strip_of(older: registry.Version, newer: registry.Version, side: Side) -> Strip:
+    """Takes out of an object what residue must not hold of it.
 
     Args:
-        conversion: Between the side's version and the other one.
-        schema: Of the side's version.
-        side: Which of the two versions.
+        older: The older one of two adjacent versions.
+        newer: The newer one.
+        side: Of which of the two the objects are.
     """
-    forgotten = (
-        forgotten_paths(conversion.step, side) if isinstance(conversion, records.Conversion) else ()
-    )
-    paths = [*forgotten, *secret_paths(schema)]
-    return functools.partial(_stripped, _tree(paths)) if paths else None
+    conversion = older.conversion
+    schema = shape.schema_of((older if side == "old" else newer).model)
+    paths = [*secret_paths(schema)]
+    if isinstance(conversion, records.Conversion):
+        paths += forgotten_paths(conversion.step, side)
+    return functools.partial(_stripped, _tree(paths)) if paths else _whole
+
+
+def _whole(value: JSON) -> JSON:
+    return value
 
 
 _Tree: TypeAlias = Mapping[str, Any]
