@@ -9,7 +9,7 @@ import rich.console
 import rich.progress
 
 from schemagen.model import registry
-from schemagen.problems import JSON
+from schemagen.problems import JSON, UserError
 from schemagen.roundtrip import leaves
 from schemagen.roundtrip.trial import Case, Loss, Tally, Trial
 from schemagen.versions.steps import ABSENT
@@ -43,11 +43,11 @@ class Chunk:
     count: int
 
 
-class PartError(ValueError):
+class PartError(UserError):
     """A part that there is not; the message says what was expected."""
 
 
-class NoKindError(ValueError):
+class NoKindError(UserError):
     """No kind of that name, or none with two versions."""
 
 

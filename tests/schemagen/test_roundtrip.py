@@ -186,7 +186,7 @@ def schemagen(*arguments: str) -> tuple[int, str, str]:
         ),
         (
             ("crds:nothing",),
-            "expected a schemagen.Api at crds:nothing, got nothing",
+            "expected a schemagen.Api at crds:nothing, got nothing; did you mean crds:api?",
         ),
     ],
     ids=["part", "kind", "api"],
