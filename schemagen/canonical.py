@@ -2,10 +2,13 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
 
 import orjson
 
 from schemagen.problems import JSON
+
+_NOTHING = object()
 
 
 def dumps(value: JSON) -> bytes:
@@ -13,8 +16,30 @@ def dumps(value: JSON) -> bytes:
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
     except orjson.JSONEncodeError:  # orjson stops at 254 levels and at 64-bit integers
+        pass
+    try:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-        return text.encode()
+    except RecursionError:  # and json at some hundred, where the API server takes 10,000
+        text = "".join(_parts(value))
+    return text.encode()
+
+
+def _parts(value: JSON) -> Iterator[str]:
+    """The text of a value of any depth: what is still to be written waits on a stack."""
+    rest: list[tuple[str, JSON]] = [("", value)]
+    while rest:
+        before, one = rest.pop()
+        yield before
+        if one and isinstance(one, dict):
+            fields = [(json.dumps(key, ensure_ascii=False), one[key]) for key in sorted(one)]
+            written = [(f"{',' * (n > 0)}{key}:", child) for n, (key, child) in enumerate(fields)]
+            yield "{"
+            rest += [("}", _NOTHING), *written[::-1]]
+        elif one and isinstance(one, list):
+            yield "["
+            rest += [("]", _NOTHING), *((",", child) for child in one[:0:-1]), ("", one[0])]
+        elif one is not _NOTHING:
+            yield json.dumps(one, ensure_ascii=False)
 
 
 def most_bytes(written: int) -> int:

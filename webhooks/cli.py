@@ -18,7 +18,7 @@ import uvloop
 from certs import authority, keeper
 from certs import files as certificates
 from controllers import kube
-from schemagen import Api, Facts, commandline
+from schemagen import Api, Facts, commandline, yaml
 from schemagen import files as apis
 from schemagen.problems import JSON, UserError
 from schemagen.versions import verification
@@ -148,15 +148,16 @@ def _review_manifests(
     old: pathlib.Path | None,
 ) -> int:
     """Show what becomes of each object; the exit code."""
-    from schemagen import documents, judge
+    from schemagen import judge
+    from schemagen import manifests as objects
 
-    before = [] if old is None else [*documents.read(apis.read_text(old), apis.name_of(old))]
+    before = [] if old is None else [*objects.read(apis.read_bytes(old), apis.name_of(old))]
     is_refused, separator = False, ""
     with judge.Judge() as asked:
         reviewer = manifest_review.Reviewer(api, asked, facts, request)
         for path in manifests:
             source = apis.name_of(path)
-            found = [*documents.read(apis.read_text(path), source)]
+            found = [*objects.read(apis.read_bytes(path), source)]
             for document, counterpart in manifest_review.counterparts(found, before):
                 reviewed = reviewer.review(document, source, counterpart)
                 if reviewed is None:
@@ -167,7 +168,7 @@ def _review_manifests(
                     typer.echo(line, err=True)
                 is_refused = is_refused or bool(reviewed.refusals)
                 if reviewed.value is not None:
-                    typer.echo(f"{separator}{apis.to_yaml(reviewed.value)}", nl=False)
+                    typer.echo(f"{separator}{yaml.dumps(reviewed.value)}", nl=False)
                     separator = "---\n"
     return 1 if is_refused else 0
 
@@ -256,7 +257,7 @@ def manifests(
     except ValueError as error:
         raise UserError(str(error)) from error
     for document in found:
-        typer.echo(f"---\n{apis.to_yaml(document)}", nl=False)
+        typer.echo(f"---\n{yaml.dumps(document)}", nl=False)
 
 
 @app.command("lint")
@@ -293,8 +294,8 @@ def lint_(
 def _documents(path: pathlib.Path) -> list[JSON]:
     """The documents of a file; those of a List by themselves."""
     try:
-        found = apis.from_yaml(apis.read_text(path))
-    except apis.YAMLError as error:
+        found = yaml.load_all(apis.read_bytes(path))
+    except yaml.YAMLError as error:
         name = apis.name_of(path)
         raise UserError(f"expected manifests in YAML at {name}: {error}") from error
     listed = [

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
-from schemagen import Api, Facts, Kind, Version, canonical, checking, crd, documents, judge
+from schemagen import Api, Facts, Kind, Version, canonical, checking, crd, judge, manifests
 from schemagen.problems import JSON, Cause, UserError
 from schemagen.versions.converter import Converter
 from webhooks import admission, patch, reviews
@@ -81,9 +81,12 @@ class Reviewer:
         self._loaded: dict[str, judge.Loaded] = {}
 
     def review(
-        self, document: documents.Document, source: str, old: documents.Document | None = None
+        self, document: manifests.Object, source: str, old: manifests.Object | None = None
     ) -> Reviewed | None:
         """Review an object, given the one that it is to replace; None if its kind is not ours."""
+        if document.refusal:
+            about = _About(document, source)
+            return about.refused([Cause("", document.refusal, "apiVersion")])
         group = str(document.value.get("apiVersion")).rpartition("/")[0]
         kinds = {kind.name for kind in self._api}
         if group != self._api.group or document.value.get("kind") not in kinds:
@@ -94,7 +97,7 @@ class Reviewer:
             return about.refused([Cause("", _not_served(self._api, document.value), "apiVersion")])
         return self._reviewed(about, *found, None if old is None else self._stored(old, *found))
 
-    def _stored(self, old: documents.Document, kind: Kind, version: Version) -> dict[str, JSON]:
+    def _stored(self, old: manifests.Object, kind: Kind, version: Version) -> dict[str, JSON]:
         """An object of the cluster as the API server would read it in a version."""
         found = self._api.find(old.value.get("apiVersion"), old.value.get("kind"))
         if found is None or found[0] is not kind:
@@ -109,7 +112,7 @@ class Reviewer:
         converted: dict[str, JSON] = checking.of_version(version).create(there).value
         return converted
 
-    def _placed(self, document: documents.Document, kind: Kind) -> dict[str, JSON]:
+    def _placed(self, document: manifests.Object, kind: Kind) -> dict[str, JSON]:
         """The object with the namespace that kubectl would send it to."""
         metadata = document.value.get("metadata")
         if kind.scope != "Namespaced" or not isinstance(metadata, dict) or "namespace" in metadata:
@@ -185,7 +188,7 @@ class _Change:
 class _About:
     """What lines are about."""
 
-    document: documents.Document
+    document: manifests.Object
     source: str
 
     def place(self, field: str) -> str:
@@ -285,8 +288,8 @@ def _admission_review(
 
 
 def counterparts(
-    new: Sequence[documents.Document], old: Sequence[documents.Document]
-) -> Iterator[tuple[documents.Document, documents.Document | None]]:
+    new: Sequence[manifests.Object], old: Sequence[manifests.Object]
+) -> Iterator[tuple[manifests.Object, manifests.Object | None]]:
     """Each object with the one of the same kind and name that it is to replace.
 
     One object each belong together whatever their names are.
@@ -299,7 +302,7 @@ def counterparts(
         yield one, known.get(_identity(one))
 
 
-def _identity(document: documents.Document) -> tuple[str, ...]:
+def _identity(document: manifests.Object) -> tuple[str, ...]:
     metadata = document.value.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     names = (metadata.get("namespace", ""), metadata.get("name", ""))

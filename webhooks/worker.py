@@ -24,7 +24,7 @@ import uvloop
 
 from certs import authority
 from certs import files as certificates
-from schemagen import Api, Facts, commandline
+from schemagen import Api, Facts, commandline, yaml
 from schemagen import files as apis
 from schemagen.problems import UserError
 from webhooks import admission, process, routes, server
@@ -80,8 +80,8 @@ def facts_of(path: pathlib.Path | None) -> Facts:
     if path is None:
         return admission.NO_FACTS
     try:
-        documents = apis.from_yaml(apis.read_text(path))
-    except (apis.InputError, apis.YAMLError) as error:
+        documents = yaml.load_all(apis.read_bytes(path))
+    except (apis.InputError, yaml.YAMLError) as error:
         raise SettingsError(f"expected settings in YAML at {path}: {error}") from error
     if len(documents) != 1 or not isinstance(documents[0], dict):
         raise SettingsError(f"expected one mapping in {path}, got {len(documents)} documents")

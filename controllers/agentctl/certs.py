@@ -19,7 +19,7 @@ import rich.table
 import crds
 from certs import authority, injector, report, stored
 from controllers import kube
-from schemagen import files
+from schemagen import yaml
 from webhooks import configuration, install, related, routes, trust
 
 Output = Literal["table", "json"]
@@ -256,7 +256,7 @@ def _samples() -> Iterator[kube.JSON]:
     folder = importlib.resources.files(crds) / "samples"
     for version in sorted(folder.iterdir(), key=lambda one: one.name):
         for path in sorted(version.iterdir(), key=lambda one: one.name):
-            yield from files.from_yaml(path.read_text())
+            yield from yaml.load_all(path.read_bytes())
 
 
 # --- showing ------------------------------------------------------------------------------------

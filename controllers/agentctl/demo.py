@@ -22,7 +22,7 @@ import rich.syntax
 import crds
 from controllers import devcluster, kube
 from controllers.agentctl import demo_runs, local
-from schemagen import Version, canonical, files
+from schemagen import Version, canonical, yaml
 
 GROUP: Final = crds.api.group
 RUNS: Final = {
@@ -182,9 +182,8 @@ def _in(manifest: kube.JSON) -> kube.JSON:
 
 
 def _sample(name: str) -> kube.JSON:
-    text = importlib.resources.files(crds).joinpath("samples", name).read_text()
-    (sample,) = files.from_yaml(text)
-    return dict(sample)
+    text = importlib.resources.files(crds).joinpath("samples", name).read_bytes()
+    return dict(yaml.load(text))
 
 
 def _added(before: kube.JSON, after: kube.JSON) -> kube.JSON:
@@ -212,7 +211,7 @@ class Show:
 
     def yaml(self, value: kube.JSON) -> None:
         """Print a value as YAML."""
-        text = files.to_yaml(value).rstrip()
+        text = yaml.dumps(value).rstrip()
         syntax = rich.syntax.Syntax(text, "yaml", background_color="default", word_wrap=True)
         self.console.print(rich.padding.Padding(syntax, (0, 0, 0, 2)))
 

@@ -9,7 +9,7 @@ from controllers.agentctl.exits import CommandError, Exit
 from controllers.kube import answers, requests
 from controllers.runs import views
 from controllers.runs.words import Phase
-from schemagen import files
+from schemagen import yaml
 
 Output: TypeAlias = Literal["table", "wide", "json", "yaml", "name"]
 # What a status may say beside the words of this version's controller.
@@ -131,7 +131,7 @@ def _show_many(resource: kube.Resource, found: tuple[kube.JSON, ...], output: Ou
 def _text(value: Any, output: Output) -> str:
     if output == "json":
         return json.dumps(value, indent=2, ensure_ascii=False)
-    return files.to_yaml(value)
+    return yaml.dumps(value)
 
 
 def _bare(found: kube.JSON) -> kube.JSON:

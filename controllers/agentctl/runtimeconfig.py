@@ -15,7 +15,7 @@ import pydantic
 from controllers.agentctl.exits import CommandError
 from crds import hub
 from crds.v1beta1 import core
-from schemagen import files
+from schemagen import yaml
 from schemagen.problems import JSON
 from schemagen.versions import steps
 
@@ -117,8 +117,8 @@ def _value(annotation: Any, key: str, text: str) -> JSON:
 def _structure(plain: Any, key: str, text: str, *, is_names: bool) -> JSON:
     """A list or a mapping, written as YAML or JSON in one line."""
     try:
-        documents = files.from_yaml(text)
-    except files.YAMLError as error:
+        documents = yaml.load_all(text.encode(errors="surrogatepass"))
+    except yaml.YAMLError as error:
         raise _wrong(key, "YAML or JSON", text) from error
     value = documents[0] if len(documents) == 1 else None
     if is_names and isinstance(value, str):

@@ -16,12 +16,12 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
-import yaml
 from kubernetes.aio import client
 from kubernetes.aio.config import kube_config
 
 from controllers.kube import access, errors, exec_plugins
 from controllers.kube.errors import JSON
+from schemagen import yaml
 
 # As client-go: k8s.io/client-go/transport/token_source.go.
 _TOKEN_FILE_SECONDS = 60.0
@@ -83,13 +83,11 @@ def _read(paths: str) -> list[_File]:
 
 def _parse(path: pathlib.Path) -> JSON:
     try:
-        content = yaml.safe_load(access.read(path))
+        content = yaml.load(access.read(path))
     except yaml.YAMLError as error:
-        # PyYAML quotes what is at fault, which may be a key; the place is enough.
-        mark = getattr(error, "problem_mark", None)
-        where = f"at line {mark.line + 1}" if mark else "in its encoding"
+        # The problem may quote what is at fault, such as a key; the line is enough.
         raise errors.ConfigurationError(
-            f"expected YAML in the kubeconfig {path}, got an error {where}"
+            f"expected YAML in the kubeconfig {path}, got an error at line {error.line}"
         ) from None
     if not isinstance(content, dict):
         raise errors.ConfigurationError(

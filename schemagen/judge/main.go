@@ -86,7 +86,9 @@ func take(pointer uint32) []byte {
 	return buffer
 }
 
-func reply(value verdict) {
+func reply(value verdict) { send(value) }
+
+func send(value any) {
 	encoded, err := json.Marshal(value)
 	if err != nil {
 		panic(err)

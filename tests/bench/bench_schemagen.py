@@ -22,7 +22,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from controllers.devcluster import build, tools, versions
-from schemagen import crd, files, keywords
+from schemagen import crd, files, keywords, yaml
 from schemagen.problems import JSON
 from tests.bench import go_types
 
@@ -202,8 +202,7 @@ def _is_same(*, theirs: pathlib.Path, ours: pathlib.Path) -> bool:
 
 
 def _crd(path: pathlib.Path) -> JSON:
-    (document,) = files.from_yaml(path.read_text())
-    return document
+    return yaml.load(path.read_bytes())
 
 
 def compared(theirs: JSON, ours: JSON) -> Comparison:

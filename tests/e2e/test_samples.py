@@ -5,10 +5,10 @@ import pathlib
 from typing import Any
 
 import pytest
-import yaml
 
 import crds
 from controllers import kube
+from schemagen import yaml
 from tests.e2e.conftest import Platform
 
 pytestmark = pytest.mark.e2e
@@ -18,7 +18,7 @@ EXPLAINED = pathlib.Path(__file__).parents[1] / "data" / "explain"
 SAMPLES = [
     pytest.param(value, id=f"{path.parent.name}-{path.stem}-{index}")
     for path in sorted((ROOT / "samples").rglob("*.yaml"))
-    for index, value in enumerate(yaml.safe_load_all(path.read_text()))
+    for index, value in enumerate(yaml.load_all(path.read_bytes()))
 ]
 
 

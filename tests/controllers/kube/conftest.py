@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import pytest
-import yaml
 from aiohttp import web
 
 from controllers import kube
 from controllers.kube import access
+from schemagen import yaml
 
 _numbers = itertools.count()
 
@@ -107,7 +107,7 @@ class Kubeconfigs:
             "users": [{"name": "u", "user": user}] if user is not None else [],
         }
         path = self.directory / name
-        path.write_text(yaml.safe_dump(content))
+        path.write_text(yaml.dumps(content))
         return path
 
     @property
@@ -127,7 +127,7 @@ def _pem(entry: dict[str, Any], key: str) -> bytes:
 
 @pytest.fixture
 def configs(api_server: Any, tmp_path: pathlib.Path) -> Kubeconfigs:
-    admin = yaml.safe_load(pathlib.Path(api_server.admin_kubeconfig).read_text())
+    admin = yaml.load(pathlib.Path(api_server.admin_kubeconfig).read_bytes())
     return Kubeconfigs(tmp_path, admin)
 
 

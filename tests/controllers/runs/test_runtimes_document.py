@@ -7,13 +7,13 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-import yaml
 from aiohttp import web
 
 from controllers.runs import work
 from controllers.runs.runtimes import custom
 from controllers.runs.runtimes.base import Ref, Stage, Work
 from crds.v1beta1 import agentrun
+from schemagen import yaml
 from tests.support import custom_bench
 
 TEXT = (pathlib.Path(__file__).parents[3] / "docs/runtimes.md").read_text()
@@ -37,7 +37,7 @@ async def origin() -> AsyncIterator[str]:
 
 
 def piece(origin: str, uid: str = "uid") -> tuple[str, Work]:
-    run = yaml.safe_load(block("yaml", "kind: AgentRun"))
+    run = yaml.load(block("yaml", "kind: AgentRun").encode())
     agentrun.AgentRunSpec.model_validate(run["spec"])
     run["metadata"] |= {"namespace": "team", "uid": uid}
     chosen = run["spec"]["runtime"]["custom"]

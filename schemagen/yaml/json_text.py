@@ -1,0 +1,115 @@
+"""JSON values one after the other, as Go's encoding/json reads them."""
+
+import json
+import math
+import re
+from collections.abc import Iterator
+from typing import NoReturn
+
+from schemagen.problems import JSON
+from schemagen.yaml import scalars
+from schemagen.yaml.errors import YAMLError
+
+_SPACE = re.compile("[ \t\r\n]*")
+# Halves of surrogate pairs: bytes that were no UTF-8, and escapes that stand alone.
+_HALF = re.compile("[\ud800-\udfff]")
+_MAY_BE_HALF = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
+# A number whose fraction or exponent has no digits, which another value might seem to follow.
+_CUT_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.(?![0-9])|(?:\.[0-9]+)?[eE](?![-+]?[0-9]))")
+# More digits are a float, whatever they are.
+_MAX_DIGITS = 20
+
+
+class _NumberError(Exception):
+    """A number is none that can be held."""
+
+
+class Stream:
+    """The values of a text.
+
+    Attributes:
+        may_be_yaml: Whether what could not be read may be YAML after all: before the second value.
+        end: The byte that the last one ends before.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        # Each byte that is no UTF-8 becomes a half, so that all can be found again.
+        self._text = content.decode(errors="surrogateescape")
+        self._has_halves = _MAY_BE_HALF.search(self._text) is not None
+        self._position = 0
+        self._count = self.end = 0
+        self.may_be_yaml = True
+        self._decoder = json.JSONDecoder(
+            parse_int=_integer, parse_float=_float, parse_constant=_refuse
+        )
+
+    def values(self) -> Iterator[tuple[JSON, int, int]]:
+        """Each value with the bytes that it starts at and ends before.
+
+        Raises:
+            YAMLError: at what is no JSON.
+        """
+        while (start := self._start()) < len(self._text):
+            value, end = self._decoded(start)
+            if self._has_halves:
+                value = _whole(value)
+            first = self.end + self._bytes(self._position, start)
+            self.end = first + self._bytes(start, end)
+            self._position = end
+            self._count += 1
+            self.may_be_yaml = self._count <= 1
+            yield value, first, self.end
+
+    def _start(self) -> int:
+        """Where the next value starts."""
+        found = _SPACE.match(self._text, self._position)
+        return found.end() if found else self._position
+
+    def _bytes(self, start: int, end: int) -> int:
+        return len(self._text[start:end].encode(errors="surrogateescape"))
+
+    def _decoded(self, start: int) -> tuple[JSON, int]:
+        try:
+            value, end = self._decoder.raw_decode(self._text, start)
+        except json.JSONDecodeError as error:
+            raise self._problem(f"{error.msg[:1].lower()}{error.msg[1:]}", error.pos) from error
+        except RecursionError as error:
+            raise self._problem("exceeded max depth", start) from error
+        except _NumberError as error:
+            self.may_be_yaml = False
+            raise self._problem(str(error), start) from error
+        if _CUT_NUMBER.match(self._text, start):
+            raise self._problem("expected a number", end)
+        return value, end
+
+    def _problem(self, text: str, position: int) -> YAMLError:
+        line = self._text.count("\n", 0, position) + 1
+        return YAMLError(f"json: {text}", line)
+
+
+def _integer(text: str) -> JSON:
+    return _float(text) if len(text) > _MAX_DIGITS else scalars.in_json(int(text))
+
+
+def _float(text: str) -> JSON:
+    value = float(text)
+    if math.isinf(value):
+        raise _NumberError(f"cannot unmarshal number {text} into Go value of type float64")
+    return scalars.in_json(value)
+
+
+def _refuse(text: str) -> NoReturn:
+    raise json.JSONDecodeError(f"invalid character {text[0]!r}", text, 0)
+
+
+def _whole(value: JSON) -> JSON:
+    """A value whose texts hold U+FFFD for halves."""
+    match value:
+        case str():
+            return _HALF.sub("\ufffd", value)
+        case dict():
+            return {_HALF.sub("\ufffd", key): _whole(child) for key, child in value.items()}
+        case list():
+            return [_whole(child) for child in value]
+        case _:
+            return value

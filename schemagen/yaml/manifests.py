@@ -1,0 +1,167 @@
+"""The documents of a manifest, as kubectl takes a file apart, each with the lines of its fields.
+
+A text that starts with a brace is JSON, one value after the other, unless it is not: then it is
+YAML, whose documents are parted by lines that start with three dashes. What is broken ends the
+reading; what came before it counts. This is k8s.io/apimachinery/pkg/util/yaml, its
+YAMLOrJSONDecoder and YAMLReader.
+"""
+
+import functools
+import re
+from collections.abc import Iterator
+
+from schemagen.problems import JSON
+from schemagen.yaml import characters, json_text, nodes, parser, values
+from schemagen.yaml.errors import YAMLError
+
+# How much of a text is looked at to tell JSON from YAML.
+_SNIFFED = 4096
+# Go's unicode.IsSpace.
+_SPACES = (
+    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
+    "\u2028\u2029\u202f\u205f\u3000"
+)
+_BRACE = re.compile(f"[{_SPACES}]*{{")
+# At least so much has to follow JSON for it to be read as YAML.
+_LOOKED_AT = 4
+
+_SEPARATOR = re.compile(rb"^---([^\n]*)(?:\n|\Z)", re.MULTILINE)
+_PARTS = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
+
+
+class Document:
+    """A document of a manifest.
+
+    Attributes:
+        value: What it says.
+    """
+
+    def __init__(
+        self, value: JSON, content: bytes, first_line: int, root: nodes.Node | None = None
+    ) -> None:
+        self.value = value
+        self._content, self._first_line = content, first_line
+        if root is not None:
+            self._root = root
+
+    @property
+    def line(self) -> int:
+        """The line of the text that it starts at, from 1."""
+        return self._first_line + (self._root.line if self._root else 0)
+
+    @functools.cached_property
+    def _root(self) -> nodes.Node | None:
+        try:
+            return parser.parse(characters.decode(self._content))
+        except YAMLError:  # JSON that is no YAML
+            return None
+
+    def line_of(self, field: str) -> int:
+        """The line of a field as the API server names it, or of what is left of it there.
+
+        ``spec.steps[2].parameters.url``; where a part is missing, the line of what should hold it.
+        """
+        names = [index or name for index, name in _PARTS.findall(field)]
+        return self._first_line + values.line_of(self._root, names)
+
+    def repeated(self, field: str = "") -> list[tuple[str, int]]:
+        """The keys that are repeated within a field, with their last lines: those count."""
+        names = [index or name for index, name in _PARTS.findall(field)]
+        found = values.repeated(self._root, names)
+        return [(key, self._first_line + line) for key, line in found]
+
+
+def read(content: bytes) -> Iterator[Document]:
+    """The documents of a manifest, empty ones left out, until one is broken.
+
+    Raises:
+        YAMLError: at that one.
+    """
+    if not _BRACE.match(content[:_SNIFFED].decode(errors="replace")):
+        yield from _yaml_documents(content, 1, None)
+        return
+    stream = json_text.Stream(content)
+    try:
+        for value, start, end in stream.values():
+            if value is not None:
+                yield Document(value, content[start:end], _line_at(content, start))
+    except YAMLError as error:
+        rest = _start_of_yaml(content, stream.end) if stream.may_be_yaml else None
+        if rest is None:
+            raise
+        yield from _yaml_documents(content[rest:], _line_at(content, rest), error)
+
+
+def load_all(content: bytes) -> list[JSON]:
+    """What the documents of a manifest say, empty ones left out.
+
+    Raises:
+        YAMLError: if one is broken.
+    """
+    return [document.value for document in read(content)]
+
+
+def load(content: bytes) -> JSON:
+    """The one document of a YAML text, as kubectl reads its configuration; None if it is empty.
+
+    Raises:
+        YAMLError: if it is broken.
+    """
+    return values.of(parser.parse(characters.decode(content)))
+
+
+def _yaml_documents(
+    content: bytes, first_line: int, problem: YAMLError | None
+) -> Iterator[Document]:
+    """The documents of YAML; ``problem`` is why the first is no JSON."""
+    for chunk, position in _chunks(content, first_line, problem):
+        line = first_line - 1 + _line_at(content, position)
+        try:
+            root = parser.parse(characters.decode(chunk))
+            value = values.of(root)
+        except YAMLError as error:
+            raise problem or YAMLError(error.problem, line - 1 + error.line) from error
+        problem = None
+        if value is not None:
+            yield Document(value, chunk, line, root)
+
+
+def _chunks(
+    content: bytes, first_line: int, problem: YAMLError | None
+) -> Iterator[tuple[bytes, int]]:
+    """What stands between separators, and where it starts."""
+    begin = 0
+    for found in _SEPARATOR.finditer(content):
+        after = found.group(1).decode(errors="replace").strip(_SPACES)
+        if after and not after.startswith("#"):
+            line = first_line - 1 + _line_at(content, found.start())
+            raise problem or YAMLError(f"invalid Yaml document separator: {after}", line)
+        if found.start() > begin:
+            yield _lines(content[begin : found.start()]), begin
+            begin, problem = found.end(), None
+    if begin < len(content):
+        yield _lines(content[begin:]), begin
+
+
+def _lines(chunk: bytes) -> bytes:
+    """Lines as they are read: each ends with a line feed."""
+    lines = chunk.replace(b"\r\n", b"\n")
+    return lines if lines.endswith(b"\n") else lines + b"\n"
+
+
+def _line_at(content: bytes, position: int) -> int:
+    return content.count(b"\n", 0, position) + 1
+
+
+def _start_of_yaml(content: bytes, position: int) -> int | None:
+    """Where YAML starts that comes after JSON or instead of it; None if too little is left."""
+    text = content[position:].decode(errors="surrogateescape")
+    for character in text:
+        if len(content) - position < _LOOKED_AT or "\udc80" <= character <= "\udcff":
+            return None
+        if character not in _SPACES:
+            return position
+        position += len(character.encode())
+        if character == "\n":
+            return position
+    return None

@@ -1,0 +1,221 @@
+"""JSON as YAML text that kubectl's reader reads as the same JSON, in one stable form.
+
+Block style, keys in their own order. A string is in quotes if it would be read as anything but
+itself, or if something in it cannot be seen; texts of several lines are literal.
+"""
+
+import functools
+import math
+import re
+from collections.abc import Iterator
+
+from schemagen.problems import JSON, UserError
+from schemagen.yaml import scalars
+
+WIDTH = 100
+
+# A longer key needs a question mark before it: the reader looks no further for its colon.
+_MAX_KEY_LENGTH = 1024
+
+# What a string without quotes may not start with, or hold.
+_INDICATORS = re.compile(r"""[#,\[\]{}&*!|>'"%@`]|[-?:](?: |$)|.*(?::(?: |$)|\ \#)""")
+# What ends a document where a line starts with it.
+_MARKS = re.compile(r"---|\.\.\.(?: |$)")
+
+_ESCAPES = {
+    '"': '\\"',
+    "\\": "\\\\",
+    "\0": "\\0",
+    "\a": "\\a",
+    "\b": "\\b",
+    "\t": "\\t",
+    "\n": "\\n",
+    "\v": "\\v",
+    "\f": "\\f",
+    "\r": "\\r",
+    "\x1b": "\\e",
+    "\x85": "\\N",
+    "\xa0": "\\_",
+    "\u2028": "\\L",
+    "\u2029": "\\P",
+}
+
+
+class WriteError(UserError):
+    """A value is none that YAML can say to kubectl; whoever made it reads where and why."""
+
+    def __init__(self, problem: str) -> None:
+        super().__init__(problem)
+        self.problem = problem
+        self.path: list[str] = []
+
+    def __str__(self) -> str:
+        path = "".join(self.path[::-1]).lstrip(".")
+        return f"{self.problem}, at {path}" if path else self.problem
+
+    def within(self, step: str) -> "WriteError":
+        """The same, in the field or item of a larger value."""
+        self.path.append(step)
+        return self
+
+
+def dumps(value: JSON) -> str:
+    """A value as YAML.
+
+    Raises:
+        WriteError: if it holds what JSON or YAML cannot say, such as NaN.
+    """
+    if value and isinstance(value, dict):
+        return "".join(_mapping(value, "", "\n"))[1:] + "\n"
+    if value and isinstance(value, list):
+        return "".join(_sequence(value, "", "\n"))[1:] + "\n"
+    if isinstance(value, str) and _MARKS.match(value):
+        return f"{_escaped(value)}\n"
+    return f"{_scalar(value, '  ', 0)[1:]}\n"
+
+
+def _mapping(value: dict[str, JSON], pad: str, start: str) -> Iterator[str]:
+    """The fields of an object; the first one comes after ``start``."""
+    for key, child in value.items():
+        name = _key(key, is_outermost=not pad)
+        yield f"{start}{name}:" if len(name) <= _MAX_KEY_LENGTH else f"{start}? {name}\n{pad}:"
+        start = f"\n{pad}"
+        try:
+            if child and isinstance(child, dict):
+                yield from _mapping(child, pad + "  ", f"\n{pad}  ")
+            elif child and isinstance(child, list):
+                yield from _sequence(child, pad, f"\n{pad}")
+            else:
+                yield _scalar(child, pad + "  ", len(pad) + len(name) + 1)
+        except WriteError as error:
+            raise error.within(f".{key}") from None
+
+
+def _sequence(value: list[JSON], pad: str, start: str) -> Iterator[str]:
+    """The items of a list; the first one comes after ``start``."""
+    for index, child in enumerate(value):
+        yield f"{start}-"
+        start = f"\n{pad}"
+        try:
+            if child and isinstance(child, dict):
+                yield from _mapping(child, pad + "  ", " ")
+            elif child and isinstance(child, list):
+                yield from _sequence(child, pad + "  ", " ")
+            else:
+                yield _scalar(child, pad + "  ", len(pad) + 1)
+        except WriteError as error:
+            raise error.within(f"[{index}]") from None
+
+
+def _scalar(value: JSON, pad: str, column: int) -> str:
+    """A scalar with the space before it; ``column`` is that space's."""
+    if not isinstance(value, str):
+        return f" {_constant(value)}"
+    if "\n" in value:
+        return _multiline(value, pad)
+    text = _string(value)
+    return " " + (_folded(text, pad, column + 1) if column + len(text) >= WIDTH else text)
+
+
+def _constant(value: JSON) -> str:
+    match value:
+        case bool():
+            return "true" if value else "false"
+        case None:
+            return "null"
+        case int() | float():
+            return _number(value)
+        case dict() | list():
+            return "{}" if isinstance(value, dict) else "[]"
+        case _:
+            raise WriteError(f"expected JSON, got {type(value).__name__}")
+
+
+def _number(value: float) -> str:
+    """A number as the reader takes it: one of 64 bits."""
+    try:
+        is_finite = math.isfinite(float(value))
+    except OverflowError:
+        is_finite = False
+    if not is_finite:
+        raise WriteError(f"expected a number that 64 bits hold, got {value!r:.40}")
+    return repr(value)
+
+
+@functools.cache
+def _key(key: str, *, is_outermost: bool) -> str:
+    if not isinstance(key, str):
+        raise WriteError(f"expected a string as key, got {key!r:.40}")
+    # Without quotes the one would merge, the other part documents.
+    is_special = key == "<<" or (is_outermost and _MARKS.match(key))
+    return _quoted(key) if is_special and key.isprintable() else _string(key)
+
+
+@functools.cache
+def _string(value: str) -> str:
+    """A string on one line."""
+    if not value.isprintable():
+        return _escaped(value)
+    is_trimmed = value and value[0] != " " and value[-1] != " "
+    if is_trimmed and not _INDICATORS.match(value) and scalars.is_text(value):
+        return value
+    return _quoted(value)
+
+
+def _quoted(value: str) -> str:
+    """A string in single quotes."""
+    return "'" + value.replace("'", "''") + "'"
+
+
+def _escaped(value: str) -> str:
+    """A string in double quotes."""
+    return '"' + "".join(map(_escape, value)) + '"'
+
+
+def _escape(character: str) -> str:
+    if character in _ESCAPES:
+        return _ESCAPES[character]
+    if character.isprintable():
+        return character
+    code = ord(character)
+    if 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004 - UTF-16's halves
+        raise WriteError(f"expected Unicode text, got half of a surrogate pair, U+{code:04X}")
+    if code <= 0xFF:  # noqa: PLR2004 - two digits
+        return f"\\x{code:02X}"
+    return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"  # noqa: PLR2004 - four digits
+
+
+def _folded(text: str, pad: str, column: int) -> str:
+    """A string on lines that break at the first single space beyond the width."""
+    words = re.split("( +)", text)
+    # Spaces that belong to the value are not broken at, nor is what escapes.
+    if text[0] == '"' or words[0] == "'" or words[-1] == "'":
+        return text
+    out = [words[0]]
+    column += len(words[0])
+    for spaces, word in zip(words[1::2], words[2::2], strict=True):
+        if spaces == " " and column > WIDTH:
+            out.append(f"\n{pad}{word}")
+            column = len(pad) + len(word)
+        else:
+            out.append(spaces + word)
+            column += len(spaces) + len(word)
+    return "".join(out)
+
+
+def _multiline(value: str, pad: str) -> str:
+    """A text of several lines as it is, if all of it can be seen; else in quotes."""
+    body = value.rstrip("\n")
+    lines = body.split("\n")
+    if not body or not all(map(_is_visible, lines)):
+        return f" {_escaped(value)}"
+    ends = value[len(body) :]
+    chomping = "-" if not ends else "" if ends == "\n" else "+"
+    first = next(line for line in lines if line)
+    hint = "2" if first[0] in " \t" else ""  # how deep it is indented cannot be seen from it
+    written = [f"{pad}{line}" if line else "" for line in lines] + [""] * (len(ends) - 1)
+    return "\n".join([f" |{hint}{chomping}", *written])
+
+
+def _is_visible(line: str) -> bool:
+    return line.replace("\t", "").isprintable() and line == line.rstrip(" \t")
