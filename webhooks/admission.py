@@ -14,7 +14,16 @@ import msgspec
 from schemagen import Facts, FieldPath, Problem, checking
 from schemagen.problems import JSON, kind_of, quoted
 from schemagen.versions.converter import Converter
-from webhooks import field_paths, hub_rules, limits, patch, reviews, subjects, warnings
+from webhooks import (
+    field_paths,
+    hub_rules,
+    limits,
+    patch,
+    residue_guard,
+    reviews,
+    subjects,
+    warnings,
+)
 from webhooks.subjects import ScaleRequest, Subject, opened
 
 __all__ = [
@@ -89,7 +98,8 @@ def mutate(subject: Subject, facts: Facts) -> JSON:
         before, after = _defaulted(subject, facts)
     except RuleError as error:
         return _broken_rule(subject, error)
-    return reviews.allowed(subject.request, patch=patch.diff(before, after))
+    operations = patch.diff(subject.request.object, subject.value) + patch.diff(before, after)
+    return reviews.allowed(subject.request, patch=operations)
 
 
 def validate(subject: Subject, facts: Facts) -> JSON:
@@ -101,6 +111,7 @@ def validate(subject: Subject, facts: Facts) -> JSON:
         return _broken_rule(subject, error)
     if subject.is_whole:
         problems += limits.problems(version.model, value, subject.old)
+    problems += residue_guard.problems(subject)
     judged = hub_rules.judged(subject)
     fields = {one.path for one in problems}
     problems += [one for one in judged.refused if one.path not in fields]

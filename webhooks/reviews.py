@@ -71,6 +71,7 @@ class AdmissionRequest(msgspec.Struct, frozen=True, kw_only=True):
         resource: Group, version and plural name by which the object was written.
         user: Who sent the request.
         written_bytes: Of the review that it was in; None if it was not read from bytes.
+        is_replacement: Whether the whole object was sent (PUT), not what changes of it.
     """
 
     envelope: Envelope
@@ -87,6 +88,7 @@ class AdmissionRequest(msgspec.Struct, frozen=True, kw_only=True):
     resource: tuple[str, str, str] = ("", "", "")
     user: User = _NOBODY
     written_bytes: int | None = None
+    is_replacement: bool = False
 
     @property
     def api_version(self) -> str:
@@ -134,6 +136,10 @@ class _Resource(msgspec.Struct):
     resource: str = ""
 
 
+class _Options(msgspec.Struct):
+    kind: str = ""
+
+
 class _Admission(msgspec.Struct):
     uid: str
     kind: _Kind
@@ -144,6 +150,7 @@ class _Admission(msgspec.Struct):
     dryRun: bool | None = None  # noqa: N815 - likewise
     resource: _Resource | None = None
     userInfo: User | None = None  # noqa: N815 - likewise
+    options: _Options | None = None
     object: dict[str, Any] | None = None
     oldObject: dict[str, Any] | None = None  # noqa: N815 - likewise
 
@@ -185,6 +192,7 @@ def admission_request(body: bytes) -> AdmissionRequest:
         object=request.object,
         old_object=request.oldObject,
         written_bytes=len(body),
+        is_replacement=request.options is not None and request.options.kind == "UpdateOptions",
     )
 
 
@@ -220,6 +228,8 @@ def _admission_request(review: JSON) -> AdmissionRequest:
         user=_user(request.get("userInfo")),
         object=_object(envelope, request, "object"),
         old_object=_object(envelope, request, "oldObject"),
+        is_replacement=type(options := request.get("options")) is dict
+        and _text(options, "kind") == "UpdateOptions",
     )
 
 

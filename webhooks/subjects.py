@@ -15,7 +15,7 @@ from schemagen import Facts, Kind, Version, canonical
 from schemagen.model.registry import OPERATIONS
 from schemagen.problems import JSON, kind_of
 from schemagen.versions.converter import Converter
-from webhooks import reviews
+from webhooks import residue_guard, reviews
 
 STATUS: Final = "status"
 SCALE: Final = "scale"
@@ -145,6 +145,14 @@ def _object(
         )
     if _is_going(value):
         return reviews.allowed(request)
+    if not is_deletion and not request.subresource:
+        value = residue_guard.with_residue(
+            converter.api,
+            kind,
+            value,
+            request.old_object,
+            is_replacement=request.is_replacement,
+        )
     old = value if is_deletion else request.old_object
     return Subject(converter, request, kind, version, value, old)
 

@@ -28,10 +28,7 @@ def conversion(
 
 
 def status(*parts: records.Part | tuple[records.Part, ...]) -> steps.Step:
-    """A status: what the controller says of every kind, and the parts that one kind has.
-
-    Lossless by itself: a status gets no residue.
-    """
+    """A status: what the controller says of every kind, and the parts that one kind has."""
     return records.record(
         records.keep("observedGeneration"),
         records.same_name("conditions", steps.each_by("type", steps.KEEP)),

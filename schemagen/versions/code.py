@@ -3,7 +3,7 @@
 import contextlib
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import UNSET
@@ -126,9 +126,29 @@ def _read_into(code: Code, schema: Schema, value: str, found: Names) -> None:
     if STAR in below:
         _read_others(code, others, below.pop(STAR)[()])
     else:
-        code.require_absent([*others.values()])
+        fields = {field: schema["properties"][name] for name, field in others.items()}
+        _require_default(code, fields, [*found.values()])
     for inner in below.values():  # fields that the schema does not have
         code.line(f"{' = '.join(inner.values())} = UNSET")
+
+
+def _require_default(code: Code, fields: Mapping[str, Schema], beside: Sequence[str]) -> None:
+    """End the attempt if there is a field without a place, unless it is as by default.
+
+    Without anything beside it, the object would go with the field.
+    """
+    is_more = " or ".join(f"{other} is not UNSET" for other in beside)
+    strict = []
+    for field, schema in fields.items():
+        default = schema.get("default")
+        if type(default) in _SCALARS and is_more:
+            code.require(f"{field} is UNSET or ({field} == {default!r} and ({is_more}))")
+        else:
+            strict.append(field)
+    code.require_absent(strict)
+
+
+_SCALARS: Final = (str, int, float, bool)
 
 
 def _read_field(code: Code, schema: Schema, field: str, inner: Names) -> None:

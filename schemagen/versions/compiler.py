@@ -6,14 +6,23 @@ step that is two functions is proved by going there and back.
 
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
 from msgspec import UNSET
 
 from schemagen.structural import Schema
-from schemagen.versions import code, footprint, openfields, records, steps, structs
+from schemagen.versions import (
+    code,
+    defaulting,
+    defaults,
+    footprint,
+    openfields,
+    records,
+    steps,
+    structs,
+)
 from schemagen.versions.code import Code, Emit, InexactError, Names
 from schemagen.versions.footprint import STAR
 from schemagen.versions.graph import Way
@@ -55,7 +64,6 @@ class Compiler:
     Args:
         way: The direction.
         unordered: Paths of the newer version's lists whose order is no data.
-        given: How the values at some paths convert, whatever their steps are.
     """
 
     def __init__(
@@ -63,24 +71,20 @@ class Compiler:
         way: Way,
         *,
         unordered: Iterable[Path] = (),
-        given: Mapping[Path, Callable[[Any], Any]] | None = None,
     ) -> None:
         self._is_up = way == "up"
         self._source, self._target = _SIDES[way]
         self._unordered = frozenset(unordered)
-        self._given = given or {}
 
     # --- values ---------------------------------------------------------------------------------
 
     def value(self, step: steps.Step, place: Place) -> Emit | None:
         """How a value converts; None if it has no exact form."""
-        if place.at in self._given:
-            return code.calling(self._given[place.at])
         if None in place.types:
             return None
         if step is steps.KEEP:
             return self._kept(place)
-        return self._known(step, place) or self._proved(step, place.there)
+        return self._known(step, place) or self._proved(step, place)
 
     @functools.singledispatchmethod
     def _known(self, step: steps.Step, place: Place) -> Emit | None:
@@ -88,14 +92,18 @@ class Compiler:
         del step, place
         return None
 
-    def _proved(self, step: steps.Step, there: Schema) -> Emit:
+    def _proved(self, step: steps.Step, place: Place) -> Emit:
         forth, back = (step.up, step.down) if self._is_up else (step.down, step.up)
-        kind = structs.type_of(there)
+        kind = structs.type_of(place.there)
+        here, there = (defaulting.node_of(one).settle for one in (place.here, place.there))
 
         def convert(value: Any) -> Any:
             plain = msgspec.to_builtins(value)
             changed = forth(plain)
             if changed is steps.ABSENT or back(changed) != plain:
+                raise InexactError
+            defaulted = there(changed)
+            if defaulted is not changed and here(back(defaulted)) != here(plain):
                 raise InexactError
             return msgspec.convert(changed, kind)
 
@@ -104,7 +112,8 @@ class Compiler:
     def _kept(self, place: Place) -> Emit | None:
         """A value that both versions write alike."""
         mine, wanted = place.types
-        if mine == wanted or (mine, wanted) == (str, int | str):
+        is_same = mine == wanted or (mine, wanted) == (str, int | str)
+        if is_same and defaults.below(place.here) == defaults.below(place.there):
             return code.same
         match place.here, place.there:
             case {"properties": dict(old)}, {"properties": dict(new)}:
@@ -275,7 +284,8 @@ class Compiler:
     @_known.register
     def _open_record(self, step: records.OpenRecord, place: Place) -> Emit | None:
         free, typed = _ends(place, is_up=self._is_up)
-        if "properties" not in typed or structs.type_of(free) != dict[str, Any]:
+        is_typed = "properties" in typed and not defaults.below(typed)
+        if not is_typed or structs.type_of(free) != dict[str, Any]:
             return None
         return code.calling(openfields.typed(step, typed) if self._is_up else openfields.free(step))
 
@@ -307,6 +317,7 @@ class Compiler:
             made: Names = {path: body.constant(text) for path, text in known.items()}
             for part in parts:
                 self._part(part, body, (found, made, place))
+            self._require_set(parts, body, (found, made, place))
             if made != found or any(len(path) > 1 for path in made):
                 return code.constructed(body, place.there, made)
             if not any("raise" in line for line in body.lines[start:]):
@@ -314,6 +325,20 @@ class Compiler:
             return value
 
         return emit
+
+    def _require_set(self, parts: Sequence[records.Part], body: Code, fields: Fields) -> None:
+        """Require what would come back as a value if the API server set its default."""
+        _, made, place = fields
+        written = self._writes(*parts)
+        returns: dict[Path, defaults.Return] = {}
+        for part in parts:
+            if isinstance(part, records.Move):
+                (source,), (target,) = self._reads(part), self._writes(part)
+                if len(source) == 1 and written.count(target) == 1:
+                    back = part.way_down if self._is_up else part.way_up
+                    returns[target] = back, code.schema_at(place.here, source)
+        every = {path: made.get(path, "UNSET") for path in written}
+        defaults.require_set(body, place.there, every, returns)
 
     def _reads(self, *parts: records.Part) -> list[Path]:
         """The paths of the source object that parts are about."""
@@ -463,6 +488,7 @@ class Compiler:
         inner: Names = {}
         for one in parts:
             self._part(one, body, (found, inner, Place(place.here, there, (*place.at, name))))
+        self._require_set(parts, body, (found, inner, Place(place.here, there)))
         return {(name,): code.constructed(body, there, inner)}
 
     def _wrapped_arm(
@@ -485,7 +511,9 @@ class Compiler:
             return
         forth, back = (part.up, part.down) if self._is_up else (part.down, part.up)
         names = [name for (name,) in reads]
-        kinds = {path[0]: structs.type_of(code.schema_at(place.there, path)) for path in writes}
+        theirs = {path[0]: code.schema_at(place.there, path) for path in writes}
+        ours = {path[0]: code.schema_at(place.here, path) for path in reads}
+        kinds = {name: structs.type_of(schema) for name, schema in theirs.items()}
 
         def convert(values: Iterable[Any]) -> list[Any]:
             given = zip(names, values, strict=True)
@@ -494,7 +522,10 @@ class Compiler:
             forth(plain, changed)
             again: dict[str, Any] = {}
             back(changed, again)
-            if again != plain or not all(kinds.get(name) for name in changed):
+            defaulted: dict[str, Any] = {}
+            back(defaults.settled(theirs, changed), defaulted)
+            is_exact = defaults.settled(ours, defaulted) == defaults.settled(ours, plain)
+            if again != plain or not is_exact or not all(kinds.get(name) for name in changed):
                 raise InexactError
             return [
                 msgspec.convert(changed[name], kind) if name in changed else UNSET

@@ -77,22 +77,30 @@ class Way:
 
     def with_care(self, value: dict[str, JSON]) -> Encoded:
         """The object whatever it is."""
-        converted = graph.convert(
-            self._api, self._kind, value, source=self._source, target=self._target
-        )
+        converted = self._with_care(value)
         return Encoded(_dumped(converted.object), converted.dropped_bytes)
+
+    def left_out(self, value: dict[str, JSON]) -> tuple[str, ...]:
+        """The fields of an object that would find no room in the other version."""
+        if self._at_once(value) is not None:
+            return ()
+        return self._with_care(value).left_out
 
     def plain(self, value: dict[str, JSON]) -> dict[str, JSON]:
         """The object as plain values, whatever it is."""
-        try:
-            found = self.at_once(msgspec.Raw(orjson.dumps(value)))
-        except orjson.JSONEncodeError:
-            found = None
+        found = self._at_once(value)
         if found is not None:
             return cast("dict[str, JSON]", orjson.loads(found))
-        return graph.convert(
-            self._api, self._kind, value, source=self._source, target=self._target
-        ).object
+        return self._with_care(value).object
+
+    def _at_once(self, value: dict[str, JSON]) -> bytes | None:
+        try:
+            return self.at_once(msgspec.Raw(orjson.dumps(value)))
+        except orjson.JSONEncodeError:
+            return None
+
+    def _with_care(self, value: dict[str, JSON]) -> graph.Converted:
+        return graph.convert(self._api, self._kind, value, source=self._source, target=self._target)
 
 
 def _lanes(

@@ -1,43 +1,48 @@
 """Objects from any version of a kind to any other, through the adjacent ones.
 
 Total and pure: never refuses, validates or defaults; whatever it cannot express stays with the
-object as residue, in the annotation ``conversion.GROUP/VERSION-residue``.
+object as residue, in annotations (``stash``).
+
+Between two conversions the API server prunes and defaults (``defaulting``). So residue is needed
+where what comes back differs from the original after that, and only there.
 
 Residue chooses only between objects that mean the same in the version at hand. It is put back
-when that keeps the meaning (the object converts to the same), so neither an edit in the other
-version nor a tampered annotation can make a conversion say what the object does not.
+when that keeps the meaning (the object converts to the same, with its defaults), so neither an edit
+in the other version nor a tampered annotation can make a conversion say what the object does not.
 """
 
+import collections
 import dataclasses
-import operator
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Iterator, Sequence
 from typing import Literal, TypeAlias
 
-import orjson
-
-from schemagen import canonical
-from schemagen.model import registry
+from schemagen import canonical, checking
+from schemagen.model import base, registry
 from schemagen.problems import JSON
-from schemagen.versions import residue, shape, unkept
-from schemagen.versions.steps import ABSENT, get
+from schemagen.versions import defaulting, residue, shape, stash, unkept
 
 Way: TypeAlias = Literal["up", "down"]
 """To the newer one of two adjacent versions, or to the older one."""
 
-# TotalAnnotationSizeLimitB of apimachinery: an object above it cannot be read any more.
-ANNOTATIONS_BYTES = 256 * 1024
-
 # How often an object may be converted to see what of its residue keeps its meaning. Ours is put
 # back at once but where somebody edited around it; anybody's may hold a thousand entries.
-ATTEMPTS = 64
+MAX_ATTEMPTS = 64
 
 
 @dataclasses.dataclass(frozen=True)
 class Converted:
-    """An object in the wanted version, and how many bytes of residue found no room in it."""
+    """An object in the wanted version.
+
+    Attributes:
+        object: The object.
+        dropped_bytes: How many bytes of residue found no room in it.
+        left_out: The fields without room, in the version that says them.
+    """
 
     object: dict[str, JSON]
     dropped_bytes: int = 0
+    left_out: tuple[str, ...] = ()
 
 
 def convert(
@@ -46,11 +51,12 @@ def convert(
     """Convert an object of ``kind`` between two of its versions; ``value`` is not changed."""
     if source == target:
         return Converted(value)
-    dropped = 0
+    dropped, left_out = 0, tuple[str, ...]()
     for older, newer, way in pairs(kind, source, target):
-        value, lost = _Step(api, older, newer, way).convert(value)
-        dropped += lost
-    return Converted(value, dropped)
+        found = _Step(api, older, newer, way).convert(value)
+        value = found.object
+        dropped, left_out = dropped + found.dropped_bytes, (*left_out, *found.left_out)
+    return Converted(value, dropped, left_out)
 
 
 def pairs(
@@ -66,11 +72,6 @@ def pairs(
     return [(older, newer, "down") for older, newer in reversed(found)]
 
 
-def residue_name(api: registry.Api, version: registry.Version) -> str:
-    """The annotation for what a version says and the other one cannot."""
-    return f"conversion.{api.group}/{version.name}-residue"
-
-
 @dataclasses.dataclass(frozen=True)
 class _Step:
     """One adjacent pair in one direction."""
@@ -80,94 +81,202 @@ class _Step:
     newer: registry.Version
     way: Way
 
-    def convert(self, value: dict[str, JSON]) -> tuple[dict[str, JSON], int]:
-        source, target = (self.older, self.newer) if self.way == "up" else (self.newer, self.older)
-        bare, entries = _without_residue(value, self._annotation(target))
-        plain = self._forth(bare)
-        result = self._restored(plain, bare, entries) if entries else plain
-        strip = unkept.strip_of(self.older, self.newer, "old" if self.way == "up" else "new")
-        back, wanted, dropped = strip(self._back(result)), strip(self._compared(bare)), 0
-        if back != wanted:
-            room = min(residue.BUDGET_BYTES, ANNOTATIONS_BYTES - _annotation_bytes(result))
-            kept = residue.within_budget(residue.difference(back, wanted), room)
-            dropped = kept.dropped_bytes
-            if kept.entries:
-                text = canonical.dumps(list(kept.entries)).decode()
-                result = _annotated(result, self._annotation(source), text)
-        envelope = {"apiVersion": self.api.api_version(target), "kind": value.get("kind")}
-        return {**envelope, **result}, dropped
+    def convert(self, value: dict[str, JSON]) -> Converted:
+        """Convert an object, with the residue that it has and the residue that it needs."""
+        bare = self._bare(value)
+        entries = stash.entries_of(value, stash.names(self.api, self.target))
+        result = self._plain(bare, self.source)
+        if entries:
+            result = self._restored(result, bare, entries)
+        envelope = {"apiVersion": self.api.api_version(self.target), "kind": value.get("kind")}
+        return self._stashed({**envelope, **result}, self._lost(result, bare))
 
-    def _annotation(self, version: registry.Version) -> str:
-        return residue_name(self.api, version)
+    @property
+    def source(self) -> registry.Version:
+        """The version that objects come in."""
+        return self.older if self.way == "up" else self.newer
 
-    def _forth(self, value: dict[str, JSON]) -> dict[str, JSON]:
-        return self._plain(value, self.way)
+    @property
+    def target(self) -> registry.Version:
+        """The version that they get."""
+        return self.newer if self.way == "up" else self.older
 
-    def _back(self, value: dict[str, JSON]) -> dict[str, JSON]:
-        """What the result says in the version it came from."""
-        return self._compared(self._plain(value, "down" if self.way == "up" else "up"))
+    def _plain(
+        self, value: dict[str, JSON], version: registry.Version, like: JSON = None
+    ) -> dict[str, JSON]:
+        """The conversion of a version's object without residue, as the other schema holds it.
 
-    def _plain(self, value: dict[str, JSON], way: Way) -> dict[str, JSON]:
-        """The conversion without any residue, in the shape that the version's schema has."""
+        An object of which nothing can be said is left out, or empty if another value has it.
+        """
+        plain: dict[str, JSON] = shape.resolved(self._marked(value, version), like)
+        return plain
+
+    def _marked(self, value: dict[str, JSON], version: registry.Version) -> dict[str, JSON]:
+        """The plain conversion, with its hollow objects."""
         conversion = _conversion(self.older)
-        changed = conversion.up(value) if way == "up" else conversion.down(value)
-        model = (self.newer if way == "up" else self.older).model
-        changed = _shaped(shape.fields_of(model), changed)
-        for version in (self.older, self.newer):
-            changed, _ = _without_residue(changed, self._annotation(version))
-        return changed
+        is_older = version is self.older
+        changed = conversion.up(value) if is_older else conversion.down(value)
+        return _shaped((self.newer if is_older else self.older).model, self._bare(changed))
 
-    def _compared(self, value: dict[str, JSON]) -> dict[str, JSON]:
-        """What a round trip from the source version must bring back."""
-        compared = _round_trip_part(value)
-        if self.way == "down":
+    def _bare(self, value: dict[str, JSON]) -> dict[str, JSON]:
+        """The object without our annotations."""
+        names = (stash.names(self.api, one).all for one in (self.older, self.newer))
+        return stash.without(value, frozenset().union(*names))
+
+    # --- what gets lost -------------------------------------------------------------------------
+
+    def _lost(self, result: dict[str, JSON], bare: dict[str, JSON]) -> list[residue.Entry]:
+        """What the result will not bring back by itself, once the API server has defaulted it."""
+        # What was never more than junk to its own schema is nothing to bring back.
+        wanted = self._settled(shape.root_fit(self.source.model)(bare), self.source)
+        bare_back = self._settled(self._plain(result, self.target), self.source)
+        defaulted = defaulting.of(self.target.model).settle(result)
+        back = bare_back
+        if defaulted is not result:
+            back = self._settled(self._plain(defaulted, self.target), self.source)
+        strip = self._strip(self.source)
+        back, wanted, bare_back = strip(back), strip(wanted), strip(bare_back)
+        if back == wanted == bare_back:
+            return []
+        return residue.difference(back, wanted, defaulting.of(self.source.model))
+
+    def _strip(self, version: registry.Version) -> unkept.Strip:
+        """What takes out of an object what residue must not hold of it."""
+        return unkept.strip_of(self.older, self.newer, "old" if version is self.older else "new")
+
+    def _settled(self, value: dict[str, JSON], version: registry.Version) -> dict[str, JSON]:
+        """What counts of an object: its round-trip part with defaults, lists without an order."""
+        settled: dict[str, JSON] = defaulting.of(version.model).settle(_round_trip_part(value))
+        if version is self.newer:
+            node = defaulting.of(version.model)
             for path in _conversion(self.older).unordered:
-                compared = sorted_at(compared, path)
-        return compared
+                settled = sorted_at(settled, path, node)
+        return settled
+
+    def _stashed(self, result: dict[str, JSON], entries: Sequence[residue.Entry]) -> Converted:
+        """The result with its residue in annotations, as far as there is room."""
+        names = stash.names(self.api, self.source)
+        left_out: list[residue.Entry] = []
+        dropped = 0
+        for name, is_status in ((names.residue, False), (names.status, True)):
+            own = [entry for entry in entries if stash.is_status(entry) is is_status]
+            kept = stash.kept(own, stash.room(result) - len(name))
+            result = stash.having(result, {name: kept.text} if kept.text else {})
+            left_out += kept.left_out
+            dropped += kept.dropped_bytes
+        if not left_out:
+            return Converted(result)
+        fields = stash.fields_of(left_out)
+        result = stash.having(result, {names.overflow: stash.overflow_text(fields)})
+        return Converted(result, dropped, tuple(fields))
+
+    # --- what is put back -----------------------------------------------------------------------
 
     def _restored(
-        self, plain: dict[str, JSON], original: dict[str, JSON], entries: Sequence[residue.Entry]
+        self, plain: dict[str, JSON], bare: dict[str, JSON], entries: Sequence[residue.Entry]
     ) -> dict[str, JSON]:
         """The plain result with the residue put back, as far as the meaning stays the same."""
-        bare, _ = _without_residue(original, self._annotation(self.older))
-        bare, _ = _without_residue(bare, self._annotation(self.newer))
-        same = (self._compared(bare), self._back(plain))
+        meant = self._settled(bare, self.source)
+        node = defaulting.of(self.target.model)
+        settled = node.settle(_round_trip_part(self._plain(meant, self.source)))
+        settled = self._strip(self.target)(settled)
+        sound = _Sound(self.target.model, plain)
         result = plain
-        # All of it, or else what belongs to one object, or else entry by entry; twice, because an
-        # entry may keep the meaning only once another one is in place.
-        groups = (tuple(entries), *_by_place(entries), *_singles(entries), *_singles(entries))
-        for group in groups[:ATTEMPTS]:
-            candidate = _merged(result, residue.applied(_round_trip_part(result), group))
-            if candidate != result and self._back(candidate) in same:
+        groups = _Groups(entries)
+        for group in groups:
+            found = residue.applied(_round_trip_part(result), group, node, settled)
+            merged = self._bare(_merged(result, found.value))
+            candidate = shape.root_fit(self.target.model)(merged)
+            if candidate == result:
+                continue
+            is_exact = found.is_whole and len(group) == len(entries)
+            if self._means(candidate, bare) and (is_exact or sound.holds(candidate)):
                 result = candidate
-                if len(group) == len(entries):
-                    break
+            else:
+                groups.refuse(group)
         return result
 
+    def _means(self, candidate: dict[str, JSON], bare: dict[str, JSON]) -> bool:
+        """Whether a result says what the object says, or what its plain conversion says of it."""
 
-def _by_place(entries: Sequence[residue.Entry]) -> Sequence[Sequence[residue.Entry]]:
+        def meaning(value: dict[str, JSON]) -> dict[str, JSON]:
+            return self._settled(self._plain(value, self.target, bare), self.source)
+
+        found = meaning(candidate)
+        return found == self._settled(bare, self.source) or found == meaning(
+            self._plain(bare, self.source, candidate)
+        )
+
+
+class _Groups:
+    """Entries in the groups in which they are tried: all, halves of those refused, single ones.
+
+    A refused one is tried a second time: it may fit only once another one is in place.
+    """
+
+    def __init__(self, entries: Sequence[residue.Entry]) -> None:
+        self._waiting = collections.deque([tuple(_by_place(entries))])
+        self._refused: list[residue.Entry] = []
+        self._left = MAX_ATTEMPTS
+
+    def __iter__(self) -> Iterator[Sequence[residue.Entry]]:
+        while self._left and (self._waiting or self._refused):
+            self._left -= 1
+            if self._waiting:
+                yield [entry for place in self._waiting.popleft() for entry in place]
+            else:
+                yield [self._refused.pop(0)]
+
+    def refuse(self, group: Sequence[residue.Entry]) -> None:
+        """Try a group again in parts."""
+        places = _by_place(group)
+        if len(places) == 1:
+            places = [[entry] for entry in group]
+        if len(places) > 1:
+            middle = len(places) // 2
+            self._waiting += (tuple(places[:middle]), tuple(places[middle:]))
+        elif self._waiting:
+            self._refused += group
+
+
+def _by_place(entries: Sequence[residue.Entry]) -> list[list[residue.Entry]]:
     places: dict[bytes, list[residue.Entry]] = {}
     for entry in entries:
         places.setdefault(canonical.dumps(entry.get("at")), []).append(entry)
     return list(places.values())
 
 
-def _singles(entries: Sequence[residue.Entry]) -> Sequence[Sequence[residue.Entry]]:
-    return [(entry,) for entry in entries]
+class _Sound:
+    """Whether an object has no problem with its schema that another one has not."""
+
+    def __init__(self, model: type[base.Resource], plain: dict[str, JSON]) -> None:
+        self._check = checking.of(model).create
+        self._plain = plain
+
+    @functools.cached_property
+    def _known(self) -> frozenset[tuple[str, str]]:
+        return _problems(self._check(self._plain))
+
+    def holds(self, value: dict[str, JSON]) -> bool:
+        """Whether no problem is new."""
+        return _problems(self._check(value)) <= self._known
 
 
-def _shaped(fields: Mapping[str, shape.Fit], value: dict[str, JSON]) -> dict[str, JSON]:
-    """The object with every field but the envelope as its schema holds it."""
-    fitted = {}
-    for name, item in value.items():
-        if name in _ENVELOPE:
-            fitted[name] = item
-        elif name in fields and (one := fields[name](item)) is not ABSENT:
-            fitted[name] = one
-    return fitted
+def _problems(checked: checking.Checked) -> frozenset[tuple[str, str]]:
+    return frozenset((cause.field, cause.reason) for cause in checked.causes)
 
 
-_ENVELOPE = frozenset({"apiVersion", "kind", "metadata"})
+def _shaped(model: type[base.Resource], value: dict[str, JSON]) -> dict[str, JSON]:
+    """The object with every field but the envelope as its schema holds it.
+
+    An object of which nothing can be said is hollow, unless a rule asks for it.
+    """
+    marked: dict[str, JSON] = shape.root_fit(model, marks_hollow=True)(value)
+    without: dict[str, JSON] = shape.resolved(marked, None)
+    if without is marked:
+        return marked
+    empty: dict[str, JSON] = shape.resolved(marked, marked)
+    return marked if _Sound(model, empty).holds(without) else empty
 
 
 def _conversion(older: registry.Version) -> registry.ConversionProtocol:
@@ -176,9 +285,8 @@ def _conversion(older: registry.Version) -> registry.ConversionProtocol:
     return older.conversion
 
 
-# The API server sets these, or they have a lossless form in every version (the status, because a
-# write to it must not change the metadata): no residue is kept for them nor may it touch them.
-_NOT_COMPARED = frozenset({"apiVersion", "kind", "status"})
+# The API server sets these: no residue is kept for them nor may it touch them.
+_NOT_COMPARED = frozenset({"apiVersion", "kind"})
 _COMPARED_METADATA = ("labels", "annotations")
 
 
@@ -203,64 +311,27 @@ def _merged(value: dict[str, JSON], part: dict[str, JSON]) -> dict[str, JSON]:
     return merged
 
 
-def sorted_at(value: JSON, path: Sequence[str]) -> JSON:
+def sorted_at(value: JSON, path: Sequence[str], node: defaulting.Node = defaulting.OPEN) -> JSON:
     """The value with the keyed lists at a path in the order of their keys."""
     if not path:
-        return _in_order(value)
+        return _in_order(value, node)
     step, *rest = path
     if step == "[]" and type(value) is list:
-        return [sorted_at(item, rest) for item in value]
+        return [sorted_at(item, rest, node.items or defaulting.OPEN) for item in value]
     if type(value) is dict and step in value:
-        return {**value, step: sorted_at(value[step], rest)}
+        return {**value, step: sorted_at(value[step], rest, node.child(step))}
     return value
 
 
-def _in_order(value: JSON) -> JSON:
-    """A list in the order of the first key by which each of its items is known."""
-    for key in residue.ITEM_KEYS:
-        if type(value) is list and value and all(type(get(one, (key,))) is str for one in value):
-            return sorted(value, key=operator.itemgetter(key))
+def _in_order(value: JSON, node: defaulting.Node) -> JSON:
+    """A list in the order of the keys by which each of its items is known."""
+    for keys in residue.ITEM_KEYS if node.keys is None else (node.keys,):
+        if type(value) is list and value and residue.identities(value, keys) is not None:
+            return sorted(value, key=lambda item: _rank(item, keys))
     return value
 
 
-def _without_residue(
-    value: dict[str, JSON], name: str
-) -> tuple[dict[str, JSON], Sequence[residue.Entry]]:
-    """The object without its residue annotation, and the entries of that annotation."""
-    metadata = value.get("metadata")
-    annotations = metadata.get("annotations") if type(metadata) is dict else None
-    if type(metadata) is not dict or type(annotations) is not dict or name not in annotations:
-        return value, ()
-    rest = {key: text for key, text in annotations.items() if key != name}
-    bare = {key: item for key, item in metadata.items() if key != "annotations"}
-    if rest:
-        bare["annotations"] = rest
-    return {**value, "metadata": bare}, _entries(annotations[name])
-
-
-def _entries(text: JSON) -> Sequence[residue.Entry]:
-    """The entries of an annotation; what anybody may have written there never raises."""
-    if type(text) is not str or len(text) > residue.BUDGET_BYTES:
-        return ()
-    try:
-        entries = orjson.loads(text)
-    except orjson.JSONDecodeError:
-        return ()
-    return [entry for entry in entries if type(entry) is dict] if type(entries) is list else ()
-
-
-def _annotated(value: dict[str, JSON], name: str, text: str) -> dict[str, JSON]:
-    metadata = value.get("metadata")
-    metadata = dict(metadata) if type(metadata) is dict else {}
-    annotations = metadata.get("annotations")
-    metadata["annotations"] = {
-        **(annotations if type(annotations) is dict else {}),
-        name: text,
-    }
-    return {**value, "metadata": metadata}
-
-
-def _annotation_bytes(value: dict[str, JSON]) -> int:
-    metadata = value.get("metadata")
-    annotations = metadata.get("annotations") if type(metadata) is dict else None
-    return len(canonical.dumps(annotations)) if type(annotations) is dict else 0
+def _rank(item: JSON, keys: residue.Keys) -> list[tuple[str, JSON]]:
+    """What items are sorted by; values of two types do not compare."""
+    values = [item[key] for key in keys] if keys else [item]
+    return [(type(value).__name__, value) for value in values]

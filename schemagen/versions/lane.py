@@ -7,18 +7,16 @@ key, a value of another type, a field that the other version does not have) ends
 The answer is then None, and ``graph`` converts the object with all its care.
 """
 
-import contextlib
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Final
 
 import msgspec
-import orjson
 from msgspec import UNSET
 
 from schemagen.model import base, registry
 from schemagen.structural import Schema
-from schemagen.versions import code, graph, records, shape, steps, structs
+from schemagen.versions import code, records, shape, stash, structs
 from schemagen.versions.compiler import Compiler, Place
 from schemagen.versions.graph import Way
 
@@ -29,8 +27,6 @@ _NOT_FOR_US: Final = (
     RecursionError,
     UnicodeDecodeError,
 )
-
-_STATUS: Final[steps.Path] = ("status",)
 
 
 class _Notes(msgspec.Struct):
@@ -89,58 +85,22 @@ def between(
         return None
     source, target = (older, newer) if way == "up" else (newer, older)
     place = Place(_whole(source.model), _whole(target.model))
-    status = _status(step.parts, source, target, way)
-    compiler = Compiler(
-        way,
-        unordered=map(tuple, conversion.unordered),
-        given={_STATUS: status} if status is not None else {},
-    )
+    compiler = Compiler(way, unordered=map(tuple, conversion.unordered))
     emit = compiler.record(step, place, also={("apiVersion",): api.api_version(target)})
     if emit is None:
         return None
     run, text = code.function(emit)
-    annotations = {graph.residue_name(api, version) for version in (older, newer)}.union(
-        *(part.annotations for part in step.parts if isinstance(part, records.PartFn))
+    annotations = frozenset().union(
+        *(stash.names(api, version).all for version in (older, newer)),
+        *(part.annotations for part in step.parts if isinstance(part, records.PartFn)),
     )
     decode = msgspec.json.Decoder(structs.type_of(place.here)).decode
     api_version = api.api_version(source)
-    return Lane(text, api_version, kind.name, decode, run, frozenset(annotations))
+    return Lane(text, api_version, kind.name, decode, run, annotations)
 
 
 def _whole(model: type[base.Model]) -> Schema:
-    """A root model's schema: metadata and status are passed on and looked at apart."""
-    properties = {"metadata": structs.RAW, **shape.schema_of(model)["properties"]}
+    """A root model's schema: metadata is passed on and looked at apart."""
+    properties = {**shape.schema_of(model)["properties"], "metadata": structs.RAW}
     properties |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
-    properties |= {name: structs.RAW for name in ("metadata", "status") if name in properties}
     return {"type": "object", "properties": properties}
-
-
-def _status(
-    parts: Sequence[records.Part], source: registry.Version, target: registry.Version, way: Way
-) -> Callable[[msgspec.Raw], Any] | None:
-    """How a status converts: it keeps no residue, so what gets lost does not matter."""
-    here, there = (
-        shape.schema_of(version.model)["properties"].get("status") for version in (source, target)
-    )
-    moves = [
-        part.step
-        for part in parts
-        if isinstance(part, records.Move) and part.old == part.new == _STATUS
-    ]
-    if here is None or there is None or len(moves) != 1:
-        return None
-    slow = moves[0].up if way == "up" else moves[0].down
-    fit = shape.fit_of(there)
-    emit = Compiler(way).value(moves[0], Place(here, there))
-    run = None if emit is None else code.function(emit)[0]
-    decode = msgspec.json.Decoder(structs.type_of(here) or Any).decode
-
-    def convert(raw: msgspec.Raw) -> Any:
-        if run is not None:
-            with contextlib.suppress(*_NOT_FOR_US):
-                return run(decode(raw))
-        changed = slow(orjson.loads(bytes(raw)))
-        fitting = changed if changed is steps.ABSENT else fit(changed)
-        return UNSET if fitting is steps.ABSENT else fitting
-
-    return convert

@@ -5,13 +5,14 @@ over, so the result never holds a field that the target would prune.
 """
 
 import dataclasses
+import functools
 import itertools
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
 from schemagen.problems import JSON
-from schemagen.versions.steps import ABSENT, KEEP, Fn, Path, Step, get, put
+from schemagen.versions.steps import ABSENT, KEEP, Fn, Hollow, Path, Step, get, put
 
 
 class Part(Protocol):
@@ -78,13 +79,36 @@ class Move:
         """Carry the field to its newer place."""
         value = get(old, self.old)
         if value is not ABSENT:
-            put(new, self.new, self.step.up(value))
+            put(new, self.new, self.way_up(value))
 
     def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
         """Carry the field to its older place."""
         value = get(new, self.new)
         if value is not ABSENT:
-            put(old, self.old, self.step.down(value))
+            put(old, self.old, self.way_down(value))
+
+    @functools.cached_property
+    def way_up(self) -> Callable[[JSON], JSON]:
+        """The value's way to the newer version."""
+        return self._carrying(self.step.up, self.step.down)
+
+    @functools.cached_property
+    def way_down(self) -> Callable[[JSON], JSON]:
+        """The value's way to the older version."""
+        return self._carrying(self.step.down, self.step.up)
+
+    def _carrying(
+        self, way: Callable[[JSON], JSON], back: Callable[[JSON], JSON]
+    ) -> Callable[[JSON], JSON]:
+        # An empty object may say something, too: what the other version writes out.
+        if not isinstance(self.step, Record | OpenRecord) or back({}):
+            return way
+
+        def carried(value: JSON) -> JSON:
+            changed = way(value)
+            return Hollow() if value and changed.__class__ is dict and not changed else changed
+
+        return carried
 
 
 def keep(*names: str) -> tuple[Move, ...]:
@@ -177,13 +201,13 @@ Field = tuple[str, str, Callable[[JSON], JSON] | None]
 
 def _way_up(part: Part) -> Field | Write:
     if isinstance(part, Move) and len(part.old) == len(part.new) == 1:
-        return part.old[0], part.new[0], None if part.step is KEEP else part.step.up
+        return part.old[0], part.new[0], None if part.step is KEEP else part.way_up
     return part.up
 
 
 def _way_down(part: Part) -> Field | Write:
     if isinstance(part, Move) and len(part.old) == len(part.new) == 1:
-        return part.new[0], part.old[0], None if part.step is KEEP else part.step.down
+        return part.new[0], part.old[0], None if part.step is KEEP else part.way_down
     return part.down
 
 

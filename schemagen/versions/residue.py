@@ -1,69 +1,195 @@
 """What the other version cannot say: found, kept, guarded and put back.
 
 After a conversion the result is converted back; wherever that differs from the original, the
-difference is the residue. It travels in one annotation per direction and is put back by the next
+difference is the residue. It travels in annotations (``stash``) and is put back by the next
 conversion the other way. So a round trip is exact by construction, whatever the steps lose.
 
 An entry names an object and keys in it: ``{"at": path, "was": {key: digest}, "is": {key: value}}``.
-``was`` has the digests of the values that the plain conversion gave (a key only in ``is`` was
-absent); where they no longer match, somebody edited the field and the entry is stale: dropped.
-A path holds member names, and ``{"name": "x"}`` for a list item known by its key. Two more forms
-put list items back: ``{"at": path, "key": "name", "after": "x", "item": {...}}`` where items are
-known by a key (in front for ``null``; stale if there is such an item now), and
-``{"at": path, "was": {key: digest}, "insert": {key: [[index, item], ...]}}`` where they are not.
+``was`` has the digests of the values that the plain conversion gives (a key only in ``is`` is
+absent there), as the API server defaults them; where they no longer match, somebody edited the
+field and the entry is stale. A path holds member names, and the keys of a list's item: ``{"name":
+"x"}``. An object on the path that is gone is made again, an item is not.
+
+Items of lists are known by the keys of the schema, by themselves in a set, or by a usual key:
+``{"at": path, "by": keys, "after": values, "item": item}`` puts one back (in front for ``null``;
+stale if it is there), ``{"at": path, "by": keys, "order": [values, ...]}`` puts them in order.
+Where nothing tells them apart, items have an index: ``{"at": path, "was": {key: digest}, "insert":
+{key: [[index, item], ...]}}``.
 """
 
 import dataclasses
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Final, TypeAlias
 
 from schemagen import canonical
 from schemagen.problems import JSON
-from schemagen.versions.steps import ABSENT, get
+from schemagen.versions.defaulting import OPEN, Node
+from schemagen.versions.steps import ABSENT
 
-# Annotations of one object may have 256 KiB in all (apimachinery TotalAnnotationSizeLimitB), and
-# other tools want their share; past the budget the largest entries are dropped first.
-BUDGET_BYTES = 64 * 1024
+# What tells the items of a list apart whose schema does not say it, in this order.
+ITEM_KEYS: Final = (("name",), ("type",), ("path",), ("from",))
 
-# What tells list items apart, in the order it is looked for.
-ITEM_KEYS = ("name", "type", "path", "from")
-
-Entry = dict[str, Any]
+Entry: TypeAlias = dict[str, Any]
+Keys: TypeAlias = tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
-class Kept:
-    """The entries that fit the budget, and how many bytes of others did not."""
+class Applied:
+    """An object with residue.
 
-    entries: tuple[Entry, ...]
-    dropped_bytes: int = 0
+    Attributes:
+        value: The object.
+        is_whole: Whether every entry fitted as it was kept, so that nobody edited around one.
+    """
 
-
-def difference(base: JSON, wanted: JSON) -> list[Entry]:
-    """The entries that turn ``base`` into ``wanted``; both are objects."""
-    return list(_objects(base, wanted, []))
-
-
-def within_budget(entries: Iterable[Entry], budget_bytes: int = BUDGET_BYTES) -> Kept:
-    """Keep the smallest entries that fit together, in their own order; drop the largest first."""
-    sized = [(len(canonical.dumps(entry)) + 1, entry) for entry in entries]
-    total = sum(size for size, _ in sized) + 1
-    dropped: list[int] = []
-    for index in sorted(range(len(sized)), key=lambda at: -sized[at][0]):
-        if total <= budget_bytes:
-            break
-        total -= sized[index][0]
-        dropped.append(index)
-    kept = tuple(entry for at, (_, entry) in enumerate(sized) if at not in dropped)
-    return Kept(kept, sum(sized[at][0] for at in dropped))
+    value: JSON
+    is_whole: bool
 
 
-def applied(base: JSON, entries: Sequence[Entry]) -> JSON:
-    """``base`` with every entry that is not stale; ``base`` itself is left as it is."""
-    digests = _Digests()
+# --- finding it ---------------------------------------------------------------------------------
+
+
+def difference(base: JSON, wanted: JSON, node: Node = OPEN) -> list[Entry]:
+    """The entries that turn ``base`` into ``wanted``, two objects that a schema describes."""
+    return list(_objects(base, wanted, node, []))
+
+
+def _objects(
+    base: dict[str, JSON], wanted: dict[str, JSON], node: Node, at: list[JSON]
+) -> Iterable[Entry]:
+    for key, value in base.items():
+        if key not in wanted:
+            yield {"at": at, "was": {key: canonical.digest(value)}, "is": {}}
+    for key, value in wanted.items():
+        if key not in base:
+            yield {"at": at, "was": {}, "is": {key: value}}
+    for key, value in wanted.items():
+        if key in base and not identical(base[key], value):
+            yield from _values((base[key], value), node.child(key), at, key)
+
+
+def _values(pair: tuple[JSON, JSON], node: Node, at: list[JSON], key: str) -> Iterable[Entry]:
+    base, wanted = pair
+    if isinstance(base, dict) and isinstance(wanted, dict):
+        return _objects(base, wanted, node, [*at, key])
+    if isinstance(base, list) and isinstance(wanted, list):
+        keys = _common_keys(base, wanted, node)
+        if keys is not None:
+            return _items(base, wanted, node.items or OPEN, [*at, key], keys)
+        inserts = _insertions(base, wanted)
+        if inserts is not None:
+            return [{"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}]
+    return [{"at": at, "was": {key: canonical.digest(base)}, "is": {key: wanted}}]
+
+
+def _items(
+    base: list[JSON], wanted: list[JSON], node: Node, at: list[JSON], keys: Keys
+) -> Iterable[Entry]:
+    known = dict(zip(identities(base, keys) or (), base, strict=True))
+    names = identities(wanted, keys) or ()
+    order = [*known]
+    previous: Identity | None = None
+    for name, item in zip(names, wanted, strict=True):
+        if name not in known:
+            after = None if previous is None else _values_of(previous)
+            yield {"at": at, "by": [*keys], "after": after, "item": item}
+            order.insert(0 if previous is None else order.index(previous) + 1, name)
+        elif keys:
+            step = dict(zip(keys, _values_of(name), strict=True))
+            yield from _objects(known[name], item, node, [*at, step])
+        previous = name
+    if order != [*names]:
+        yield {"at": at, "by": [*keys], "order": [_values_of(name) for name in names]}
+
+
+def identical(one: JSON, other: JSON) -> bool:
+    """Equality that tells 1, 1.0 and true apart, as JSON does."""
+    if one is other:
+        return True
+    if type(one) is not type(other) or one != other:
+        return False
+    return canonical.dumps(one) == canonical.dumps(other)
+
+
+def _insertions(base: list[JSON], wanted: list[JSON]) -> list[list[JSON]] | None:
+    """What to insert into ``base`` to get ``wanted``, or None if more than that is different."""
+    inserts: list[list[JSON]] = []
+    place = 0
+    for index, item in enumerate(wanted):
+        if place < len(base) and identical(base[place], item):
+            place += 1
+        else:
+            inserts.append([index, item])
+    return inserts if place == len(base) else None
+
+
+def _common_keys(base: list[JSON], wanted: list[JSON], node: Node) -> Keys | None:
+    """The keys by which ``wanted`` has every item of ``base``, and maybe more."""
+    for keys in _candidates(node):
+        names, wanted_names = identities(base, keys), identities(wanted, keys)
+        if names is not None and wanted_names is not None and {*names} <= {*wanted_names}:
+            return keys
+    return None
+
+
+def _candidates(node: Node) -> Iterable[Keys]:
+    """What may tell a list's items apart, the schema's keys first."""
+    return ITEM_KEYS if node.keys is None else (node.keys, *ITEM_KEYS)
+
+
+# --- what an item is known by -------------------------------------------------------------------
+
+Identity: TypeAlias = tuple[tuple[type, JSON], ...]
+"""The values of an item's keys with their types: true is not 1."""
+_SCALARS: Final = (str, int, float, bool)
+
+
+def identities(items: list[JSON], keys: Keys) -> list[Identity] | None:
+    """What each item is known by, if each has an identity of its own."""
+    names = [identity_of(item, keys) for item in items]
+    known = [name for name in names if name is not None]
+    return known if len(known) == len({*known}) == len(names) else None
+
+
+def identity_of(item: JSON, keys: Keys) -> Identity | None:
+    """What an item is known by: its keys, itself without any; None if it has no such key."""
+    if keys and not isinstance(item, dict):
+        return None
+    return _identity([item.get(key) for key in keys] if keys else [item])
+
+
+def _identity(values: Sequence[JSON]) -> Identity | None:
+    if not all(type(value) in _SCALARS for value in values):
+        return None
+    return tuple((type(value), value) for value in values)
+
+
+def _values_of(name: Identity) -> list[JSON]:
+    return [value for _, value in name]
+
+
+# --- putting it back ----------------------------------------------------------------------------
+
+
+def applied(
+    base: JSON, entries: Sequence[Entry], node: Node = OPEN, settled: JSON = None
+) -> Applied:
+    """``base`` with every entry that is not stale; ``base`` itself is left as it is.
+
+    Args:
+        base: The plain conversion of an object.
+        entries: What anybody may have written.
+        node: Of the schema of ``base``.
+        settled: The plain conversion of the object with its defaults, with its defaults: what
+            digests are compared with. ``base`` if there is none.
+    """
+    merge = _Merge()
+    at = _At(base, base if settled is None else settled, node)
     for entry in entries:
-        base = _apply_entry(base, entry, digests)
-    return base
+        changed = merge.entry(at, entry)
+        merge.is_whole &= changed is not None
+        at = at if changed is None else changed
+    return Applied(at.value, merge.is_whole)
 
 
 class _Digests:
@@ -80,160 +206,208 @@ class _Digests:
         return self._known[id(value)][1]
 
 
-def _apply_entry(base: JSON, entry: Entry, digests: _Digests) -> JSON:
-    """``base`` with one entry, or ``base`` itself if the entry is stale or makes no sense."""
-    match entry:
-        case {"at": list(path), "was": dict(was), "insert": dict(inserts)}:
-            return _rebuilt(base, path, lambda at: _inserted(at, was, inserts, digests))
-        case {"at": list(path), "was": dict(was), "is": dict(values)}:
-            return _rebuilt(base, path, lambda at: _replaced(at, was, values, digests))
-        case {"at": list(path), "key": str(key), "after": after, "item": dict(item)}:
-            return _rebuilt(base, path, lambda at: _added(at, key, after, item))
-        case _:
-            return base
+@dataclasses.dataclass(frozen=True, slots=True)
+class _At:
+    """A part of an object, ABSENT if it is not there; what it is by default; its schema."""
+
+    value: JSON
+    settled: JSON
+    node: Node
+
+    def member(self, name: str) -> "_At":
+        """The part below; what only defaults say is taken from there."""
+        node = self.node.child(name)
+        settled = self.settled.get(name, ABSENT) if isinstance(self.settled, dict) else ABSENT
+        value = self.value.get(name, settled) if isinstance(self.value, dict) else ABSENT
+        return _At(value, settled, node)
+
+    def made(self, value: JSON) -> "_At":
+        """This part, or the one that is made where there is none."""
+        given = value if self.value is ABSENT else self.value
+        settled = self.settled
+        return _At(given, self.node.settle(given) if settled is ABSENT else settled, self.node)
+
+    def with_value(self, value: JSON) -> "_At":
+        """The part with another value."""
+        return _At(value, self.settled, self.node)
 
 
-def _objects(base: dict[str, JSON], wanted: dict[str, JSON], at: list[JSON]) -> Iterable[Entry]:
-    for key, value in base.items():
-        if key not in wanted:
-            yield {"at": at, "was": {key: canonical.digest(value)}, "is": {}}
-    for key, value in wanted.items():
-        if key not in base:
-            yield {"at": at, "was": {}, "is": {key: value}}
-    for key, value in wanted.items():
-        if key in base and not _identical(base[key], value):
-            yield from _values(base[key], value, at, key)
+_Change: TypeAlias = Callable[[_At], JSON]
+"""Answers the changed value of a part; ABSENT if an entry is stale there."""
 
 
-def _values(base: JSON, wanted: JSON, at: list[JSON], key: str) -> Iterable[Entry]:
-    if type(base) is dict and type(wanted) is dict:
-        yield from _objects(base, wanted, [*at, key])
-        return
-    if type(base) is list and type(wanted) is list:
-        name = _common_key(base, wanted)
-        if name is not None:
-            yield from _keyed_items(base, wanted, [*at, key], name)
-            return
-        inserts = _insertions(base, wanted)
-        if inserts is not None:
-            digest = canonical.digest(base)
-            yield {"at": at, "was": {key: digest}, "insert": {key: inserts}}
-            return
-    yield {"at": at, "was": {key: canonical.digest(base)}, "is": {key: wanted}}
+class _Merge:
+    """Applies the entries of one object."""
 
+    def __init__(self) -> None:
+        self._digests = _Digests()
+        self.is_whole = True
 
-def _keyed_items(
-    base: list[JSON], wanted: list[JSON], at: list[JSON], name: str
-) -> Iterable[Entry]:
-    known = {item[name]: item for item in base}
-    previous = None
-    for item in wanted:
-        if item[name] in known:
-            yield from _objects(known[item[name]], item, [*at, {name: item[name]}])
-        else:
-            yield {"at": at, "key": name, "after": previous, "item": item}
-        previous = item[name]
-
-
-def _identical(one: JSON, other: JSON) -> bool:
-    """Equality that tells 1, 1.0 and true apart, as JSON does."""
-    if one is other:
-        return True
-    if type(one) is not type(other) or one != other:
-        return False
-    return canonical.dumps(one) == canonical.dumps(other)
-
-
-def _insertions(base: list[JSON], wanted: list[JSON]) -> list[list[JSON]] | None:
-    """What to insert into ``base`` to get ``wanted``, or None if more than that is different."""
-    inserts: list[list[JSON]] = []
-    place = 0
-    for index, item in enumerate(wanted):
-        if place < len(base) and _identical(base[place], item):
-            place += 1
-        else:
-            inserts.append([index, item])
-    return inserts if place == len(base) else None
-
-
-def _common_key(base: list[JSON], wanted: list[JSON]) -> str | None:
-    """The key by which ``wanted`` has the items of ``base`` in their order, and maybe more."""
-    if not all(type(item) is dict for item in [*base, *wanted]):
+    def entry(self, at: _At, entry: Entry) -> _At | None:
+        """The object with an entry, or None if it is stale or makes no sense."""
+        match entry:
+            case {"at": list(path), "was": dict(was), "insert": dict(inserts)}:
+                return _rebuilt(at, path, lambda part: self._inserted(part, was, inserts))
+            case {"at": list(path), "was": dict(was), "is": dict(values)}:
+                return _rebuilt(at, path, lambda part: self._replaced(part, was, values))
+            case {"at": list(path), "by": list(by), "after": after, "item": item}:
+                keys = tuple(by)
+                return _rebuilt(at, path, lambda part: _added(part, keys, after, item))
+            case {"at": list(path), "by": list(by), "order": list(order)}:
+                keys = tuple(by)
+                return _rebuilt(at, path, lambda part: _ordered(part, keys, order))
         return None
-    for key in ITEM_KEYS:
-        names, wanted_names = _distinct(base, key), _distinct(wanted, key)
-        if names is not None and wanted_names is not None:
-            known = set(names)
-            return key if names == [name for name in wanted_names if name in known] else None
-    return None
+
+    def _is_current(self, part: _At, was: dict[str, JSON]) -> bool:
+        return isinstance(part.settled, dict) and all(
+            key in part.settled and self._digests.of(part.settled[key]) == digest
+            for key, digest in was.items()
+        )
+
+    def _replaced(self, part: _At, was: dict[str, JSON], values: dict[str, JSON]) -> JSON:
+        part = part.made({})
+        if not isinstance(part.value, dict) or not self._is_current(part, was):
+            return ABSENT
+        members = {key: self._member(part, key, value, was) for key, value in values.items()}
+        members = {key: value for key, value in members.items() if value is not ABSENT}
+        rest = {key: value for key, value in part.value.items() if key not in was}
+        return {**rest, **members} if members or was else ABSENT
+
+    def _member(self, part: _At, key: str, given: JSON, was: dict[str, JSON]) -> JSON:
+        """What becomes of a key, ABSENT if nothing does."""
+        present = part.member(key)
+        value = present.node.settle(given)
+        if key in was or present.value is ABSENT:
+            return value
+        self.is_whole = False  # somebody has made one meanwhile
+        filled = _filled(present.value, value, present.node)
+        return ABSENT if filled is present.value else filled
+
+    def _inserted(self, part: _At, was: dict[str, JSON], inserts: dict[str, JSON]) -> JSON:
+        if not isinstance(part.value, dict) or not self._is_current(part, was):
+            return ABSENT
+        changed = dict(part.value)
+        for key, items in inserts.items():
+            given = part.member(key).value
+            target = _with_inserted(given, items) if key in was else None
+            if target is None:
+                return ABSENT
+            changed[key] = target
+        return changed
 
 
-def _distinct(items: list[JSON], key: str) -> list[str] | None:
-    """The items' names, if each has one of its own."""
-    names = [item.get(key) for item in items]
-    if not all(type(name) is str for name in names) or len(set(names)) != len(names):
-        return None
-    return names
-
-
-def _rebuilt(base: JSON, path: Sequence[JSON], change: Any) -> JSON:
-    """A copy of ``base`` with the object at ``path`` changed; ``base`` if the path is not there."""
+def _rebuilt(at: _At, path: Sequence[JSON], change: _Change) -> _At | None:
+    """The part with a change somewhere below; None if the place is gone or the entry is stale."""
     if not path:
-        return change(base)
+        changed = change(at)
+        return None if changed is ABSENT else at.with_value(changed)
     step, *rest = path
-    if type(step) is str and type(base) is dict and step in base:
-        child = _rebuilt(base[step], rest, change)
-        return base if child is base[step] else {**base, step: child}
-    if type(step) is dict and type(base) is list and len(step) == 1:
-        ((key, name),) = step.items()
-        matches = [at for at, item in enumerate(base) if get(item, (key,)) == name]
-        if len(matches) == 1:
-            child = _rebuilt(base[matches[0]], rest, change)
-            return [*base[: matches[0]], child, *base[matches[0] + 1 :]]
-    return base
+    if isinstance(step, str):
+        return _rebuilt_member(at, step, rest, change)
+    return _rebuilt_item(at, step, rest, change) if isinstance(step, dict) else None
 
 
-def _is_current(at: dict[str, JSON], was: dict[str, JSON], digests: _Digests) -> bool:
-    return all(
-        (value := at.get(key, ABSENT)) is not ABSENT and digests.of(value) == digest
-        for key, digest in was.items()
-    )
+def _rebuilt_member(at: _At, name: str, rest: Sequence[JSON], change: _Change) -> _At | None:
+    at = at.made({})
+    if not isinstance(at.value, dict):
+        return None
+    child = at.member(name)
+    if child.value is ABSENT and name not in at.node.fields:
+        return None  # only declared objects are made again: a map's key that is gone is gone
+    found = _rebuilt(child, rest, change)
+    return None if found is None else at.with_value({**at.value, name: found.value})
 
 
-def _replaced(at: JSON, was: dict[str, JSON], values: dict[str, JSON], digests: _Digests) -> JSON:
-    if type(at) is not dict:
-        return at
-    if not _is_current(at, was, digests) or any(key in at for key in values if key not in was):
-        return at
-    return {**{key: value for key, value in at.items() if key not in was}, **values}
+def _rebuilt_item(
+    at: _At, step: dict[str, JSON], rest: Sequence[JSON], change: _Change
+) -> _At | None:
+    keys, name = tuple(step), _identity([*step.values()])
+    if not isinstance(at.value, list) or not keys or name is None:
+        return None
+    matches = [index for index, item in enumerate(at.value) if identity_of(item, keys) == name]
+    if len(matches) != 1:
+        return None
+    (index,) = matches
+    others = at.settled if isinstance(at.settled, list) else []
+    defaulted = [item for item in others if identity_of(item, keys) == name]
+    settled = defaulted[0] if len(defaulted) == 1 else ABSENT
+    node = at.node.items or OPEN
+    found = _rebuilt(_At(at.value[index], settled, node).made({}), rest, change)
+    if found is None:
+        return None
+    return at.with_value([*at.value[:index], found.value, *at.value[index + 1 :]])
 
 
-def _added(at: JSON, key: str, after: JSON, item: dict[str, JSON]) -> JSON:
-    if type(at) is not list or key not in item:
-        return at
-    names = [get(one, (key,)) for one in at]
-    if item[key] in names:
-        return at
-    # The item it stood behind may be gone by now; then the end is as good as any place.
-    place = 0 if after is None else names.index(after) + 1 if after in names else len(at)
-    return [*at[:place], item, *at[place:]]
+def _added(part: _At, keys: Keys, after: JSON, item: JSON) -> JSON:
+    items = [] if part.value is ABSENT else part.value
+    item = (part.node.items or OPEN).settle(item)
+    name = identity_of(item, keys) if all(isinstance(key, str) for key in keys) else None
+    if not isinstance(items, list) or name is None:
+        return ABSENT
+    names = [identity_of(one, keys) for one in items]
+    if name in names:
+        return ABSENT
+    previous = _identity(after) if isinstance(after, list) else None
+    # The item that it follows may be gone by now; then the end is as good as any place.
+    place = 0 if after is None else names.index(previous) + 1 if previous in names else len(items)
+    return [*items[:place], item, *items[place:]]
 
 
-def _inserted(at: JSON, was: dict[str, JSON], inserts: dict[str, JSON], digests: _Digests) -> JSON:
-    if type(at) is not dict:
-        return at
-    if not _is_current(at, was, digests) or not all(key in was for key in inserts):
-        return at
-    changed = dict(at)
-    for key, items in inserts.items():
-        target = list(at[key]) if type(at[key]) is list else None
-        if target is None or type(items) is not list:
-            return at
-        for place in items:
-            match place:
-                case [int(index), item] if 0 <= index <= len(target):
-                    target.insert(index, item)
-                case _:
-                    return at
-        changed[key] = target
-    return changed
+def _ordered(part: _At, keys: Keys, order: list[JSON]) -> JSON:
+    """The items in an order; one that is new stays behind the one that it follows."""
+    if not isinstance(part.value, list) or not all(isinstance(key, str) for key in keys):
+        return ABSENT
+    ranks = {
+        name: rank
+        for rank, values in enumerate(order)
+        if isinstance(values, list) and (name := _identity(values)) is not None
+    }
+    ranked: list[tuple[int, int]] = []
+    rank = -1
+    for index, item in enumerate(part.value):
+        name = identity_of(item, keys)
+        rank = rank if name is None else ranks.get(name, rank)
+        ranked.append((rank, index))
+    return [part.value[index] for _, index in sorted(ranked)]
+
+
+def _with_inserted(value: JSON, inserts: JSON) -> list[JSON] | None:
+    if not isinstance(value, list) or not isinstance(inserts, list):
+        return None
+    target = list(value)
+    for place in inserts:
+        match place:
+            case [int(index), item] if 0 <= index <= len(target):
+                target.insert(index, item)
+            case _:
+                return None
+    return target
+
+
+def _filled(value: JSON, more: JSON, node: Node) -> JSON:
+    """A value with what only another one says: members, and items with an identity."""
+    if isinstance(value, dict) and isinstance(more, dict):
+        common = {
+            key: _filled(value[key], more[key], node.child(key)) for key in value if key in more
+        }
+        return {**more, **value, **common}
+    keys = _common_identity(value, more, node)
+    if keys is None:
+        return value
+    others = dict(zip(identities(more, keys) or (), more, strict=True))
+    names = identities(value, keys) or []
+    items = node.items or OPEN
+    return [
+        *(_filled(item, others.get(name), items) for name, item in zip(names, value, strict=True)),
+        *(item for name, item in others.items() if name not in names),
+    ]
+
+
+def _common_identity(value: JSON, more: JSON, node: Node) -> Keys | None:
+    """What the items of two lists are known by."""
+    if not isinstance(value, list) or not isinstance(more, list):
+        return None
+    for keys in _candidates(node):
+        if identities(value, keys) is not None and identities(more, keys) is not None:
+            return keys
+    return None

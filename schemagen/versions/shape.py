@@ -2,20 +2,24 @@
 
 import functools
 import operator
-from collections.abc import Callable, Mapping
-from typing import TypeAlias
+from collections.abc import Callable, Iterable
+from typing import Final, TypeAlias
 
 from schemagen import structural
 from schemagen.model import base
 from schemagen.problems import JSON
 from schemagen.structural import Schema
-from schemagen.versions.steps import ABSENT
+from schemagen.versions.steps import ABSENT, Hollow
 
 Fit: TypeAlias = Callable[[JSON], JSON]
 """What of a value a schema has a place for: the value itself if all, ABSENT if its type is wrong.
 
 What does not fit would be pruned by the API server, or make server-side apply fail later.
 """
+
+ENVELOPE: Final = ("apiVersion", "kind", "metadata")
+"""What every resource has, whatever its schema says of it."""
+_OPEN: Final[Schema] = {"x-kubernetes-preserve-unknown-fields": True}
 
 
 @functools.cache
@@ -25,9 +29,15 @@ def schema_of(model: type[base.Model]) -> Schema:
 
 
 @functools.cache
-def fields_of(model: type[base.Model]) -> Mapping[str, Fit]:
-    """How each field of a model fits, made once."""
-    return {name: fit_of(child) for name, child in schema_of(model)["properties"].items()}
+def root_fit(model: type[base.Model], *, marks_hollow: bool = False) -> Fit:
+    """How an object of a root model fits, made once; its metadata is passed on.
+
+    Args:
+        model: A root model.
+        marks_hollow: Whether an optional object of which nothing fits stays as a ``Hollow`` one.
+    """
+    properties = {**schema_of(model)["properties"], **dict.fromkeys(ENVELOPE, _OPEN)}
+    return _object({**schema_of(model), "properties": properties}, marks_hollow=marks_hollow)
 
 
 @functools.cache
@@ -43,28 +53,43 @@ def holds(model: type[base.Model], value: JSON) -> bool:
     return _fit_of_model(model)(value) is value and _is_complete(schema_of(model), value)
 
 
-def fit_of(schema: Schema) -> Fit:
+def fit_of(schema: Schema, *, marks_hollow: bool = False) -> Fit:
     """The fit of a schema's node and of all below it: closures, as conversions wait for them."""
+    fit = _fit_of(schema, marks_hollow=marks_hollow)
+    return _or_null(fit) if schema.get("nullable") else fit
+
+
+def _fit_of(schema: Schema, *, marks_hollow: bool) -> Fit:
     if schema.get("x-kubernetes-int-or-string"):
         return _of_types(int, str)
     match schema.get("type"):
         case None:
-            return _anything
+            return kept if schema is _OPEN else _anything
         case "object":
-            return _object(schema)
+            return _object(schema, marks_hollow=marks_hollow)
         case "array":
-            return _list(fit_of(schema["items"]))
-        case "number":
-            return _of_types(int, float)
+            return _list(fit_of(schema["items"], marks_hollow=marks_hollow))
         case scalar:
-            return _of_type({"string": str, "boolean": bool, "integer": int}[scalar])
+            return scalar_fit(scalar)
+
+
+def scalar_fit(name: str) -> Fit:
+    """The fit of a scalar type."""
+    if name == "number":
+        return _of_types(int, float)
+    return _of_type({"string": str, "boolean": bool, "integer": int}[name])
+
+
+def _or_null(fit: Fit) -> Fit:
+    return lambda value: None if value is None else fit(value)
 
 
 def _anything(value: JSON) -> JSON:
     return ABSENT if value is None else value
 
 
-def _kept(value: JSON) -> JSON:
+def kept(value: JSON) -> JSON:
+    """The fit of what no schema describes."""
     return value
 
 
@@ -83,33 +108,90 @@ def _list(fit: Fit) -> Fit:
         items = [fit(item) for item in value]
         if all(map(operator.is_, items, value)):
             return value
-        return [item for item in items if item is not ABSENT]
+        return [_solid(item) for item in items if item is not ABSENT]
 
     return fitted
 
 
-def _object(schema: Schema) -> Fit:
-    fields = {name: fit_of(child) for name, child in schema.get("properties", {}).items()}
+def rest_of(schema: Schema, values: Fit | None) -> Fit | None:
+    """The fit of members that are no properties; None if there may be none."""
+    if values is None and "x-kubernetes-preserve-unknown-fields" in schema:
+        return kept
+    return values
+
+
+def embedded_fields(schema: Schema) -> dict[str, Fit]:
+    """What an embedded resource has whatever its schema says."""
+    return dict.fromkeys(ENVELOPE, kept) if schema.get("x-kubernetes-embedded-resource") else {}
+
+
+def _object(schema: Schema, *, marks_hollow: bool) -> Fit:
+    fields = {
+        name: fit_of(child, marks_hollow=marks_hollow)
+        for name, child in schema.get("properties", {}).items()
+    } | embedded_fields(schema)
     values = schema.get("additionalProperties")
-    rest = fit_of(values) if values is not None else None
-    if rest is None and "x-kubernetes-preserve-unknown-fields" in schema:
-        rest = _kept
+    inner = None if values is None else fit_of(values, marks_hollow=marks_hollow)
+    rest = rest_of(schema, inner)
+    optional = frozenset(fields) - {*schema.get("required", ())}
 
     def fitted(value: JSON) -> JSON:
-        if value.__class__ is not dict:
+        if not isinstance(value, dict):
             return ABSENT
-        for name, item in value.items():
-            fit = fields.get(name, rest)
-            if fit is None or fit(item) is not item:
-                return trimmed(value)
-        return value
-
-    def trimmed(value: dict[str, JSON]) -> dict[str, JSON]:
+        if value.__class__ is not Hollow:
+            for name, item in value.items():
+                fit = fields.get(name, rest)
+                if fit is None or fit(item) is not item:
+                    break
+            else:
+                return value
         fits = ((name, item, fields.get(name, rest)) for name, item in value.items())
         fitting = ((name, fit(item)) for name, item, fit in fits if fit is not None)
-        return {name: item for name, item in fitting if item is not ABSENT}
+        return _members(fitting, optional, marks_hollow=marks_hollow) or Hollow()
 
     return fitted
+
+
+def _members(
+    items: Iterable[tuple[str, JSON]], optional: frozenset[str], *, marks_hollow: bool
+) -> dict[str, JSON]:
+    """The members that are there; one of which nothing can be said only where it has to be."""
+    members = {}
+    for name, item in items:
+        if item.__class__ is Hollow and name in optional:
+            if marks_hollow:
+                members[name] = item
+        elif item is not ABSENT:
+            members[name] = _solid(item)
+    return members
+
+
+def resolved(marked: JSON, like: JSON) -> JSON:
+    """A value with its hollow objects as another one has them: empty, or left out.
+
+    The value itself if it has none.
+    """
+    if isinstance(marked, list):
+        others = (
+            like if isinstance(like, list) and len(like) == len(marked) else [None] * len(marked)
+        )
+        items = [resolved(item, other) for item, other in zip(marked, others, strict=True)]
+        return marked if all(map(operator.is_, items, marked)) else items
+    if not isinstance(marked, dict):
+        return marked
+    known = like if isinstance(like, dict) else {}
+    members = {
+        name: {} if item.__class__ is Hollow else resolved(item, known.get(name))
+        for name, item in marked.items()
+        if item.__class__ is not Hollow or name in known
+    }
+    is_same = len(members) == len(marked) and all(members[name] is marked[name] for name in marked)
+    return marked if is_same else members
+
+
+def _solid(value: JSON) -> JSON:
+    """A plain object for a hollow one."""
+    return {} if value.__class__ is Hollow else value
 
 
 def _is_complete(schema: Schema, value: JSON) -> bool:

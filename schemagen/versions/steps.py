@@ -31,6 +31,16 @@ ABSENT: Final = Absent()
 Path = tuple[str, ...]
 
 
+class Hollow(dict[str, JSON]):
+    """An empty object that stands for one of which the other version can say nothing.
+
+    Where the schema does not require the object it is left out (``shape``): an empty one would be
+    of another meaning, and would outlive its removal in the other version.
+    """
+
+    __slots__ = ()
+
+
 class Step(Protocol):
     """One value's way up and down."""
 

@@ -22,8 +22,8 @@ loaded = kinds.judged(AGENT)
 
 
 @kinds.VERSIONS
-def test_status_needs_no_annotation(version: str) -> None:
-    kinds.assert_status_needs_no_annotation(AGENT, version)
+def test_status_comes_back(version: str) -> None:
+    kinds.assert_status_comes_back(AGENT, version)
 
 
 @kinds.VERSIONS

@@ -468,8 +468,8 @@ def test_partial_provider_gains_no_spec(version: str, spec: Any) -> None:
 
 
 @kinds.VERSIONS
-def test_status_needs_no_annotation(version: str) -> None:
-    kinds.assert_status_needs_no_annotation(PROVIDER, version)
+def test_status_comes_back(version: str) -> None:
+    kinds.assert_status_comes_back(PROVIDER, version)
 
 
 ENTRIES = st.lists(

@@ -25,8 +25,8 @@ loaded = kinds.judged(MEMORY)
 
 
 @kinds.VERSIONS
-def test_status_needs_no_annotation(version: str) -> None:
-    kinds.assert_status_needs_no_annotation(MEMORY, version)
+def test_status_comes_back(version: str) -> None:
+    kinds.assert_status_comes_back(MEMORY, version)
 
 
 @kinds.VERSIONS

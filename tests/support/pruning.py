@@ -35,33 +35,3 @@ def _prune(schema: Schema, value: Any) -> Any:
         elif is_open:
             kept[name] = item
     return kept
-
-
-PHASES = {"Pending", "Running", "Succeeded", "Failed", "Cancelled", "Template", "Unknown"}
-TYPED_KEYS = {
-    *("name", "namespace", "uid", "workflowId", "runId", "taskQueue", "runName", "stepName"),
-    *("type", "jobObservedAt", "signal", "provider", "adapter", "error", "status", "exitCode"),
-    *("startedAt", "finishedAt"),
-}
-
-
-def with_ruled_status(value: dict[str, Any]) -> dict[str, Any]:
-    """The object with a status that keeps the rules beyond its schema's shape.
-
-    One condition of a type; phaseDetail only for phase Unknown; no key in ``extra`` that a field
-    beside it would hold. A status that breaks them is normalised by conversion.
-    """
-    status = dict(value.get("status", {}))
-    if "conditions" in status:
-        conditions = {item["type"]: item for item in reversed(status["conditions"])}
-        status["conditions"] = list(conditions.values())[::-1]
-    if status.get("phase") != "Unknown" or status.get("phaseDetail") in PHASES:
-        status.pop("phaseDetail", None)
-    for name in ("runtimeRef", "runner"):
-        typed = status.get(name)
-        if isinstance(typed, dict) and isinstance(typed.get("extra"), dict):
-            extra = {key: item for key, item in typed["extra"].items() if key not in TYPED_KEYS}
-            rest = {key: item for key, item in typed.items() if key != "extra"}
-            is_newer = value["apiVersion"].endswith("v1beta1")
-            status[name] = {**rest, "extra": extra} if extra else (rest if is_newer else typed)
-    return {**value, "status": status} if "status" in value else value

@@ -1,4 +1,4 @@
-"""Objects of two versions and back: what is drawn, what the API server prunes, what is compared."""
+"""Objects of two versions and back: what is drawn, what the API server does, what is compared."""
 
 import copy
 from typing import Any
@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 
 import crds
 from schemagen import Kind, canonical, structural
-from schemagen.versions import graph
+from schemagen.versions import defaulting, graph, shape
 from schemagen.versions.converter import Converter
-from tests.support import objects, pruning
+from tests.support import objects
 
 CONVERTER = Converter(crds.api)
 
@@ -65,23 +65,31 @@ def bodies(kind: Kind, version_name: str) -> st.SearchStrategy[Any]:
 
 def of_the_schema(kind: Kind, version: str) -> st.SearchStrategy[Any]:
     """Objects that a version's schema allows."""
-    drawn = whole(kind, version, bodies(kind, version))
-    return drawn.map(pruning.with_ruled_status)
+    return whole(kind, version, bodies(kind, version))
 
 
 def breaking_the_schema(kind: Kind, version: str) -> st.SearchStrategy[Any]:
-    """Objects that are no longer, or never were, what the schema allows; without a status."""
-    drawn = whole(kind, version, objects.mangled(bodies(kind, version)))
-    return drawn.map(lambda value: {key: one for key, one in value.items() if key != "status"})
+    """Objects that are no longer, or never were, what the schema allows."""
+    return whole(kind, version, objects.mangled(bodies(kind, version)))
 
 
 def there_and_back(kind: Kind, value: dict[str, Any], version: str, other: str) -> dict[str, Any]:
-    """The value after a round trip in which the API server prunes each answer."""
+    """The value after a round trip in which the API server prunes and defaults each answer."""
     before = copy.deepcopy(value)
     forth = converted(kind, value, version, other)
     assert before == value, "the input was changed"
-    stored = pruning.pruned(crds.api, forth)
-    return converted(kind, stored, other, version)
+    return converted(kind, as_served(kind, forth, other), other, version)
+
+
+def as_served(kind: Kind, value: dict[str, Any], version_name: str) -> dict[str, Any]:
+    """An object as the API server makes it of what it has read: pruned, and with defaults.
+
+    What is of another type than the schema's goes, too, and an object that had nothing else:
+    residue cannot bring that back.
+    """
+    version = kind.version(version_name)
+    assert version is not None
+    return dict(defaulting.of(version.model).settle(shape.root_fit(version.model)(value)))
 
 
 def converted(kind: Kind, value: dict[str, Any], source: str, target: str) -> dict[str, Any]:
@@ -101,8 +109,9 @@ def comparable(kind: Kind, value: dict[str, Any]) -> bytes:
     version = kind.versions[0].conversion
     assert version is not None
     if value["apiVersion"].endswith(kind.hub.name):
+        node = defaulting.of(kind.hub.model)
         for path in version.unordered:
-            value = graph.sorted_at(value, path)
+            value = graph.sorted_at(value, path, node)
     return canonical.dumps(value)
 
 
@@ -110,4 +119,26 @@ def assert_nothing_is_lost(kind: Kind, value: dict[str, Any], version: str, othe
     """Compare an object with what comes back."""
     back = there_and_back(kind, value, version, other)
 
-    assert comparable(kind, value) == comparable(kind, back)
+    served, found = (comparable(kind, as_served(kind, one, version)) for one in (value, back))
+    assert served == found
+
+
+def assert_what_fits_comes_back(
+    kind: Kind, value: dict[str, Any], version: str, other: str
+) -> None:
+    """Look for all of an object that has the types of its schema in what comes back.
+
+    What has not may be there as something that is safer, such as a list that allows nothing.
+    """
+    back = there_and_back(kind, value, version, other)
+
+    assert is_within(as_served(kind, value, version), as_served(kind, back, version))
+
+
+def is_within(part: Any, whole: Any) -> bool:
+    """Whether all that a value says another one says, too."""
+    if isinstance(part, dict) and isinstance(whole, dict):
+        return all(name in whole and is_within(one, whole[name]) for name, one in part.items())
+    if isinstance(part, list) and isinstance(whole, list):
+        return all(any(is_within(one, other) for other in whole) for one in part)
+    return canonical.dumps(part) == canonical.dumps(whole)

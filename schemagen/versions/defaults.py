@@ -1,0 +1,80 @@
+"""What compiled conversions ask of defaults: that nothing is lost by what the API server sets.
+
+A default of the target comes back as a value where a step reads its field. That must be what the
+source's own default gives, or else the field must be set.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import TypeAlias
+
+from schemagen.problems import JSON
+from schemagen.structural import Schema
+from schemagen.versions import defaulting
+from schemagen.versions.code import Code, Names
+from schemagen.versions.footprint import STAR
+from schemagen.versions.steps import ABSENT, Path
+
+Return: TypeAlias = tuple[Callable[[JSON], JSON], Schema | None]
+"""How a target's field comes back, and the schema of what it comes back as."""
+
+
+def below(schema: Schema) -> JSON:
+    """The defaults below a node: two nodes with equal ones are defaulted alike."""
+    parts: dict[str, JSON] = {}
+    for name, child in schema.get("properties", {}).items():
+        own = {"default": child["default"]} if child.get("default") is not None else {}
+        parts[f".{name}"] = own | below(child)
+    for key in ("items", "additionalProperties"):
+        parts[key] = below(schema[key]) if key in schema else {}
+    return {key: found for key, found in parts.items() if found}
+
+
+def settled(fields: Mapping[str, Schema | None], value: dict[str, JSON]) -> dict[str, JSON]:
+    """An object of these fields as the API server leaves it."""
+    known = {name: schema for name, schema in fields.items() if schema is not None}
+    node = defaulting.node_of({"type": "object", "properties": known})
+    result: dict[str, JSON] = node.settle(value)
+    return result
+
+
+def require_set(body: Code, there: Schema, made: Names, returns: Mapping[Path, Return]) -> None:
+    """Require every field of a new object to be set whose default would come back as a value.
+
+    Args:
+        body: Of the function.
+        there: The object's schema.
+        made: What stands at each path that a step writes; UNSET for nothing.
+        returns: How values come back from the paths that a single move writes.
+    """
+    for path, schema in _defaulted(there, (), made):
+        if path not in returns or not _comes_back(*returns[path], schema):
+            body.require(_set_or_alone(path, made))
+
+
+def _defaulted(schema: Schema, at: Path, made: Names) -> Iterator[tuple[Path, Schema]]:
+    """The fields with defaults that steps write or read, or that are on the way to such a field."""
+    for name, child in schema.get("properties", {}).items():
+        path = (*at, name)
+        if not any(one[: len(path)] == path or one == (*at, STAR) for one in made):
+            continue
+        if child.get("default") is not None:
+            yield path, child
+        if path not in made:
+            yield from _defaulted(child, path, made)
+
+
+def _comes_back(back: Callable[[JSON], JSON], here: Schema | None, there: Schema) -> bool:
+    """Whether a default comes back as the source's own default, or as nothing like it."""
+    default = settled({"field": there}, {})["field"]
+    value = back(default)
+    fields = {"field": here}
+    return settled(fields, {} if value is ABSENT else {"field": value}) == settled(fields, {})
+
+
+def _set_or_alone(path: Path, made: Names) -> str:
+    """That something is at a path, or nothing in the object around it, which then is not made."""
+    *parent, _ = path
+    here = [value for one, value in made.items() if one[: len(path)] == path]
+    around = [value for one, value in made.items() if one[: len(parent)] == tuple(parent)]
+    is_set = " or ".join(f"{value} is not UNSET" for value in here) or "False"
+    return f"{is_set} or {' is '.join([*around, 'UNSET'])}" if parent else is_set
