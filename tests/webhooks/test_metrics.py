@@ -7,6 +7,7 @@ import prometheus_client
 import pytest
 
 import crds
+from schemagen import canonical
 from webhooks import routes
 from webhooks.metrics import Collector, Counts
 
@@ -36,7 +37,11 @@ def converted(prompt: str) -> Counts:
     return counts
 
 
-@pytest.mark.parametrize(("prompt", "least"), [("short", 0), ("x" * 70_000, 70_000)])
+# Text that can be compressed to half of its size at best.
+LONG = "".join(canonical.digest(number) for number in range(30_000))
+
+
+@pytest.mark.parametrize(("prompt", "least"), [("short", 0), (LONG, len(LONG))])
 def test_residue_without_room_is_counted(prompt: str, least: int) -> None:
     collector = Collector()
 
