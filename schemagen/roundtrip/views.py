@@ -93,9 +93,8 @@ class Views:
 
     def misfits(self, name: str, value: Mapping[str, JSON]) -> list[str]:
         """Fields of an object that its schema does not know, or that have another type by it."""
-        fits = shape.fields_of(self.version(name).model)
-        own = {key: item for key, item in value.items() if key not in _ENVELOPE}
-        return [key for key, item in own.items() if key not in fits or fits[key](item) is not item]
+        fitting = shape.root_fit(self.version(name).model)(value)
+        return [key for key, item in value.items() if fitting.get(key, ABSENT) is not item]
 
     def problems(self, name: str, said: Mapping[str, JSON]) -> frozenset[Problem]:
         """What the API server would say against such an object."""
@@ -118,10 +117,7 @@ class Views:
             raise ValueError(f"{self.kind.name}: expected a conversion to the next newer version")
         target = self.kind.versions[at + 1 if upwards else at - 1]
         changed = conversion.up(value) if upwards else conversion.down(value)
-        fits = shape.fields_of(target.model)
-        fitting = {key: fits[key](item) for key, item in changed.items() if key in fits}
-        kept = {key: item for key, item in fitting.items() if item is not ABSENT}
-        return kept | {key: changed[key] for key in _ENVELOPE & changed.keys()}
+        return dict(shape.root_fit(target.model)(changed))
 
     def _metadata(self, metadata: JSON) -> dict[str, JSON]:
         kept = {key: item for key, item in _object(metadata).items() if key in _METADATA}

@@ -1,7 +1,9 @@
 """What workers did adds up, and Prometheus reads it."""
 
+import asyncio
 import json
 import pathlib
+from collections.abc import Awaitable
 
 import prometheus_client
 import pytest
@@ -26,12 +28,17 @@ def shown(collector: Collector) -> dict[str, float]:
     return {name: float(value) for name, value in samples}
 
 
+async def _awaited(answer: Awaitable[routes.Answer]) -> routes.Answer:
+    return await answer
+
+
 def converted(prompt: str) -> Counts:
     """The counts of a worker that converted one run with a prompt that only v1alpha1 can say."""
     review = json.loads(CONVERSION.read_text())
     review["request"]["objects"][0]["spec"]["systemPrompt"] = prompt
     answer = routes.answer(routes.routes(crds.api)["/convert"], json.dumps(review).encode())
-    assert isinstance(answer, routes.Answer)
+    if not isinstance(answer, routes.Answer):  # much takes turns with others
+        answer = asyncio.run(_awaited(answer))
     counts = Counts()
     counts.add(routes.seen("/convert", answer, 0.0003, 100))
     return counts
