@@ -4,14 +4,18 @@ A validator, a serializer or a computed field would make Python see another obje
 server; each is an error that says how to write it so that both see the same.
 """
 
+import collections.abc
 import dataclasses
 import datetime as dt
 import decimal
 import enum
 import ipaddress
 import pathlib
+import re
+import sys
 import typing
 import uuid
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pydantic
@@ -19,7 +23,7 @@ import typing_extensions
 from pydantic.fields import FieldInfo
 
 from schemagen.keywords import SchemaError
-from schemagen.model import base
+from schemagen.model import base, shapes
 
 # What each kind of decorator would do, and what to write instead.
 _DECORATORS = {
@@ -35,11 +39,26 @@ _DECORATORS = {
 # Options of a model that would change a value, or refuse one that the API server takes.
 _OPTIONS = {
     "coerce_numbers_to_str": "numbers as text; leave it out",
+    "field_title_generator": "titles that only Pydantic's JSON Schema has; write Field(title=...)",
+    "json_encoders": "another value than the one that was sent; leave it out",
+    "model_title_generator": "titles that only Pydantic's JSON Schema has; write title=...",
     "str_max_length": "a bound on every text; write Field(max_length=...) at each",
     "str_min_length": "a bound on every text; write Field(min_length=...) at each",
     "str_strip_whitespace": "another text than the one that was sent; write a pattern",
     "str_to_lower": "another text than the one that was sent; write a pattern",
     "str_to_upper": "another text than the one that was sent; write a pattern",
+}
+
+# Options of a field with a meaning in Python only.
+_FIELD_OPTIONS = {
+    "exclude": "a field that is sent, got exclude=True; leave it out",
+    "exclude_if": "a field that is sent, got exclude_if; leave it out",
+    "field_title_generator": "a title, got field_title_generator; write title=...",
+    "frozen": "immutability that the API server enforces, got frozen=True or Final; write "
+    "Annotated[..., Immutable()] (in Python every model is frozen)",
+    "init_var": "a field that is sent, got init_var=True; leave it out",
+    "default_factory_takes_validated_data": "a default of its own, got one that depends on other "
+    "fields; set it in Rules.default",
 }
 
 _INSTEAD: dict[type, str] = {
@@ -50,69 +69,209 @@ _INSTEAD: dict[type, str] = {
     decimal.Decimal: "wire.Quantity, or Annotated[str, Field(pattern=...)]",
     uuid.UUID: 'Annotated[str, Format("uuid")]',
     bytes: 'Annotated[str, Format("byte")]',
+    bytearray: 'Annotated[str, Format("byte")]',
     ipaddress.IPv4Address: 'Annotated[str, Format("ipv4")]',
     ipaddress.IPv6Address: 'Annotated[str, Format("ipv6")]',
     ipaddress.IPv4Network: 'Annotated[str, Format("cidr")]',
     ipaddress.IPv6Network: 'Annotated[str, Format("cidr")]',
     pathlib.Path: "str",
+    pydantic.ByteSize: "wire.Quantity",
     pydantic.SecretStr: "a reference to a Secret, by name and key: an object is no place for one",
     complex: "two fields",
+    str: "str, with Format(...) or Field(pattern=...)",
+    int: "int, with bounds",
+    float: "float, with bounds",
+    re.Pattern: "Annotated[str, Field(pattern=...)] for a text that matches one, str for its text",
+    collections.abc.Callable: "a word, in a Literal, that says which",  # type: ignore[dict-item] # a class
     set: "set[str]",
     list: "list[str], or list[...] of a model",
     dict: "dict[str, ...], or JSONObject for anything",
     tuple: "list[...], or a model with one field for each place",
+    collections.abc.Mapping: "dict[str, ...], or JSONObject for anything",
+    collections.abc.Set: "set[str]",
+    collections.abc.Iterable: "list[...], a model, or JSONObject for anything",
     object: "JSONObject for a free-form object, Any for any value",
 }
 
 
-def check_model(model: type[base.Model]) -> None:
-    """Refuse what only Python would do."""
-    found = model.__pydantic_decorators__
-    for kind, instead in _DECORATORS.items():
-        names = list(getattr(found, kind))
-        if names:
-            raise SchemaError(
-                f"{model.__name__}.{names[0]}: expected what the API server can do too, got "
-                f"{instead}"
+def check_shape(shape: shapes.Shape) -> None:
+    """Refuse what only Python would do, and names that two fields share."""
+    for problem in _problems(shape):
+        raise SchemaError(problem)
+
+
+def _problems(shape: shapes.Shape) -> Iterator[str]:
+    yield from _decorated(shape.kind, shape.name)
+    yield from _hidden(shape)
+    yield from _options(shape)
+    yield from _of_dataclass(shape)
+    yield from _of_typed_dict(shape)
+    yield from _collisions(shape)
+
+
+def _decorated(kind: Any, name: str) -> Iterator[str]:
+    """Methods by which Python would see another object than the API server."""
+    found = getattr(kind, "__pydantic_decorators__", None)
+    for decorator, instead in _DECORATORS.items():
+        for method in getattr(found, decorator, ()):
+            yield f"{name}.{method}: expected what the API server can do too, got {instead}"
+    for method in ("model_post_init", "__post_init__"):
+        own = getattr(kind, method, None)
+        is_own = own is not None and own is not pydantic.BaseModel.model_post_init
+        if is_own and not getattr(kind, "__private_attributes__", None):
+            yield (
+                f"{name}.{method}: expected what the API server can do too, got a method that runs "
+                "in Python only; write a check as rules=[Cel(...)], and values in Rules.default"
             )
+
+
+def _hidden(shape: shapes.Shape) -> Iterator[str]:
+    """Attributes that look like fields and are not sent."""
+    if not issubclass(shape.kind, pydantic.BaseModel):
+        return
+    written = {
+        name: text
+        for base_class in reversed(shape.kind.__mro__)
+        for name, text in _written(base_class).items()
+    }
+    for name in sorted(shape.kind.__class_vars__):
+        if _FINAL.search(written.get(name, "")):
+            yield (
+                f"{shape.name}.{name}: expected a field that is sent, got Final with a value, "
+                "which Pydantic makes a constant of the class; write Literal[...] with a default, "
+                "or ClassVar"
+            )
+
+
+_FINAL = re.compile(r"\bFinal\b")
+
+
+def _written(kind: type) -> Mapping[str, str]:
+    """The annotations of a class as text, whether or not what they name is defined."""
+    found = typing_extensions.get_annotations(kind, format=typing_extensions.Format.FORWARDREF)
+    return {name: str(annotation) for name, annotation in found.items()}
+
+
+def _options(shape: shapes.Shape) -> Iterator[str]:
+    config = shape.config
     for option, instead in _OPTIONS.items():
-        if model.model_config.get(option):
-            raise SchemaError(
-                f"{model.__name__}: expected what the API server can do too, got {option}: "
-                f"{instead}"
+        if config.get(option):
+            yield f"{shape.name}: expected what the API server can do too, got {option}: {instead}"
+    if config.get("json_schema_extra") is not None:
+        yield (
+            f"{shape.name}: expected keywords as markers, got json_schema_extra; use schemagen's "
+            "markers"
+        )
+    if config.get("extra") == "forbid":
+        yield (
+            f"{shape.name}: expected extra to be ignore (the API server drops unknown fields, and "
+            "refuses them where fieldValidation=Strict asks) or allow (it keeps them), got forbid; "
+            "leave it out"
+        )
+    if config.get("validate_by_alias") is False:
+        yield (
+            f"{shape.name}: expected a model that reads wire names, got validate_by_alias=False; "
+            "leave it out"
+        )
+    is_model = issubclass(shape.kind, pydantic.BaseModel)
+    if is_model and "__get_pydantic_core_schema__" in vars(shape.kind):
+        yield (
+            f"{shape.name}: expected a model that Pydantic builds, got one with its own "
+            "__get_pydantic_core_schema__; leave it out"
+        )
+
+
+def _of_dataclass(shape: shapes.Shape) -> Iterator[str]:
+    if not dataclasses.is_dataclass(shape.kind):
+        return
+    for field in shape.kind.__dataclass_fields__.values():
+        is_init_var = isinstance(field.type, dataclasses.InitVar) or "InitVar" in str(field.type)
+        if not field.init or is_init_var:
+            yield (
+                f"{shape.name}.{field.name}: expected a field that is sent and read, got "
+                f"{'InitVar' if is_init_var else 'init=False'}; leave it out, or make it a ClassVar"
             )
-    if model.model_config.get("json_schema_extra") is not None:
-        raise SchemaError(
-            f"{model.__name__}: expected keywords as markers, got json_schema_extra; use "
-            "schemagen's markers"
+
+
+def _of_typed_dict(shape: shapes.Shape) -> Iterator[str]:
+    if not typing_extensions.is_typeddict(shape.kind):
+        return
+    if sys.version_info < (3, 12) and type(shape.kind).__module__ == "typing":
+        yield (
+            f"{shape.name}: expected typing_extensions.TypedDict, which Pydantic needs before "
+            "Python 3.12, got typing's; import it from typing_extensions"
         )
-    if model.model_config.get("extra") == "forbid":
-        raise SchemaError(
-            f"{model.__name__}: expected extra to be ignore (the API server drops unknown fields, "
-            "and refuses them where fieldValidation=Strict asks) or allow (it keeps them), got "
-            "forbid; leave it out"
+    if shape.config.get("alias_generator"):
+        yield (
+            f"{shape.name}: expected wire names as keys, got alias_generator; inherit from Model "
+            "instead of TypedDict"
         )
+    for name, field in shape.fields.items():
+        if field.alias not in (None, name):
+            yield (
+                f"{shape.name}.{name}: expected the wire name as the key, got the alias "
+                f"{field.alias!r}; inherit from Model instead of TypedDict"
+            )
+
+
+def _collisions(shape: shapes.Shape) -> Iterator[str]:
+    """Two fields with one wire name: only one of them could be sent."""
+    by_wire_name: dict[str, str] = {}
+    for name in shape.fields:
+        other = by_wire_name.setdefault(shape.wire_name(name), name)
+        if other != name:
+            yield (
+                f"{shape.name}.{name}: expected a wire name of its own, got "
+                f"{shape.wire_name(name)!r}, which {other} has; rename one, or give it an alias"
+            )
+
+
+def check_envelope(shape: shapes.Shape, name: str, field: FieldInfo) -> None:
+    """Refuse what a kind says of apiVersion, kind and metadata: the API server has its own rules.
+
+    A Literal of the kind's own name says what holds anyway.
+    """
+    inherited = base.Resource.model_fields[name]
+    annotation = field.annotation
+    is_same = annotation == inherited.annotation or (
+        name != "metadata" and typing.get_origin(annotation) is typing.Literal
+    )
+    if is_same and not field.metadata:
+        return
+    raise SchemaError(
+        f"{shape.name}.{name}: expected it as every object has it, got {annotation}"
+        f"{f' with {list(field.metadata)}' if field.metadata else ''}, which the API server does "
+        "not check; leave it out, or write rules=[Cel(...)] over self.metadata.name"
+    )
+
+
+def root_of(model: type[pydantic.RootModel[Any]]) -> FieldInfo:
+    """The field of a RootModel, once nothing of it is for Python only."""
+    field = shapes.resolved(model).model_fields["root"]
+    for problem in (*_decorated(model, model.__name__), *_options_of_root(model)):
+        raise SchemaError(problem)
+    if not field.is_required():
+        raise SchemaError(
+            f"{model.__name__}: expected a RootModel without a default, which has no place on the "
+            "wire, got one; write it at each field of this type"
+        )
+    return field
+
+
+def _options_of_root(model: type[pydantic.RootModel[Any]]) -> Iterator[str]:
+    yield from _options(shapes.Shape(model, {}, model.model_config, None))
 
 
 def check_field(field: FieldInfo, where: str) -> None:
     """Refuse names and options that would make two forms of one field."""
     for other in (field.validation_alias, field.serialization_alias):
-        if other not in (None, field.alias):
+        if other not in (None, field.alias):  # AliasPath has no hash
             raise SchemaError(
                 f"{where}: expected one wire name, got {field.alias!r} and {other!r}; use alias="
             )
-    if field.exclude:
-        raise SchemaError(f"{where}: expected a field that is sent, got exclude=True; leave it out")
-    if field.frozen:
-        raise SchemaError(
-            f"{where}: expected immutability that the API server enforces, got frozen=True; use "
-            "Immutable() (in Python every model is frozen)"
-        )
-    if field.default_factory_takes_validated_data:
-        raise SchemaError(
-            f"{where}: expected a default of its own, got one that depends on other fields; set it "
-            "in Rules.default"
-        )
+    for option, instead in _FIELD_OPTIONS.items():
+        if getattr(field, option, None):
+            raise SchemaError(f"{where}: expected {instead}")
     if field.json_schema_extra is not None:
         raise SchemaError(
             f"{where}: expected keywords as markers, got json_schema_extra; use schemagen's markers"
@@ -143,15 +302,18 @@ def unexpected(annotation: Any, where: str) -> SchemaError:
     """The error for a type that a structural schema cannot hold, with what to use instead."""
     known = typing.get_origin(annotation) or annotation
     name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
-    is_shape = isinstance(known, type) and (
-        dataclasses.is_dataclass(known) or issubclass(known, pydantic.BaseModel)
-    )
-    if is_shape or typing_extensions.is_typeddict(annotation):
+    if isinstance(annotation, typing.TypeVar):
         return SchemaError(
-            f"{where}: expected a subclass of schemagen.Model, got {name}; inherit from Model"
+            f"{where}: expected a type argument, got the type parameter {name}; write it where the "
+            "generic model or alias is used: Page[Item]"
         )
-    if known.__module__ == "pydantic.networks":  # 15 ms to import, just to refuse
-        instead = "wire.Uri or wire.Email, which keep the text as it was written"
+    if getattr(known, "__module__", "") == "pydantic.networks":  # 15 ms to import, just to refuse
+        texts = (
+            "wire.IPv4, wire.IPv6 or wire.Cidr"
+            if name.startswith("IP")
+            else "wire.Uri or wire.Email"
+        )
+        instead = f"{texts}, which keep the text as it was written"
         return SchemaError(f"{where}: expected a type that JSON has, got {name}; use {instead}")
     for kind, instead in _INSTEAD.items():
         if isinstance(known, type) and kind is not object and issubclass(known, kind):

@@ -4,7 +4,6 @@ The order of a Python set changes from process to process, and a factory may ret
 each time: the first is sorted, the second refused.
 """
 
-import dataclasses
 import datetime as dt
 import functools
 import math
@@ -20,8 +19,10 @@ from pydantic_core import PydanticSerializationError, PydanticUndefined, to_json
 
 from schemagen import canonical
 from schemagen.keywords import SchemaError
+from schemagen.model import shapes
 from schemagen.problems import JSON, quoted
 
+_ARTICLES = {"default": "a default", "example": "an example"}
 _INSTEAD = "leave the default out, and set it in Rules.default"
 
 
@@ -34,30 +35,36 @@ def of(field: FieldInfo, where: str) -> JSON:
     default = field.get_default(call_default_factory=True)
     if default is PydanticUndefined or default is None:
         return PydanticUndefined
-    value = _written(default, where)
+    value = written(default, where)
     if field.default_factory is not None:
         _check_factory(field, value, where)
     return value
 
 
-def _written(default: Any, where: str) -> JSON:
+def written(default: Any, where: str, what: str = "default") -> JSON:
+    """A default, or an example, as JSON that is the same in every process.
+
+    Raises:
+        SchemaError: if it is no JSON.
+    """
     try:
         value = to_jsonable_python(_with_sorted_sets(default), by_alias=True, exclude_none=True)
-    except (PydanticSerializationError, ValueError) as error:
+    except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise SchemaError(
-            f"{where}: expected a default that JSON can hold, got {quoted(default)}; {_INSTEAD}"
+            f"{where}: expected {_ARTICLES[what]} that JSON can hold, got {quoted(default)}; "
+            f"{_INSTEAD}"
         ) from error
     for scalar in _scalars(value):
         if isinstance(scalar, float) and not math.isfinite(scalar):
             raise SchemaError(
-                f"{where}: expected a default that JSON can hold, got {scalar}; leave it out, or "
-                "write the largest number that is meant"
+                f"{where}: expected {_ARTICLES[what]} that JSON can hold, got {scalar}; leave it "
+                "out, or write the largest number that is meant"
             )
     return value
 
 
 def _check_factory(field: FieldInfo, value: JSON, where: str) -> None:
-    again = _written(field.get_default(call_default_factory=True), where)
+    again = written(field.get_default(call_default_factory=True), where)
     if again != value:
         raise SchemaError(
             f"{where}: expected a default that is the same each time, got a factory that returned "
@@ -116,10 +123,10 @@ def _with_sorted_sets(value: Any) -> Any:
     for kind, rebuilt in _CONTAINERS:
         if isinstance(value, kind):
             return rebuilt(value)
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        own = {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
-        return _of_fields(own)
-    return value
+    shape = shapes.shape_of(type(value))
+    if shape is None:
+        return value
+    return _of_fields({shape.wire_name(name): getattr(value, name) for name in shape.fields})
 
 
 def _of_set(value: AbstractSet[Any]) -> list[Any]:
@@ -147,5 +154,6 @@ _CONTAINERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (
     (AbstractSet, _of_set),
     ((list, tuple), lambda value: [_with_sorted_sets(one) for one in value]),
     (Mapping, _of_mapping),
+    (pydantic.RootModel, lambda value: _with_sorted_sets(value.root)),
     (pydantic.BaseModel, _of_model),
 )

@@ -12,10 +12,10 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pydantic
-import typing_extensions
 
 from schemagen import identifiers
 from schemagen.keywords import Schema, SchemaError
+from schemagen.model import annotations, shapes
 
 # Quoted text in its eight forms, raw or of bytes too, and comments; a member; a variable.
 _TOKENS = re.compile(
@@ -160,14 +160,12 @@ def names_of(model: type[pydantic.BaseModel]) -> Names:
     waiting: list[Any] = [model]
     seen: set[Any] = set()
     while waiting:
-        found = waiting.pop()
-        if isinstance(found, typing_extensions.TypeAliasType):
-            waiting.append(found.__value__)
+        found = annotations.unwrapped(waiting.pop()).annotation
         waiting.extend(typing.get_args(found))
-        if not (isinstance(found, type) and issubclass(found, pydantic.BaseModel)) or found in seen:
+        if not isinstance(found, type) or found in seen:
             continue
         seen.add(found)
-        for name, field in found.model_fields.items():
+        for name, field in shapes.fields_of(found).items():
             wire = field.alias or name
             names.setdefault(name, set()).add(wire)
             names.setdefault(wire, set()).add(wire)

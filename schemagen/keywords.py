@@ -5,12 +5,13 @@ server's cost estimate would not see it (kubernetes/kubernetes PR 139523).
 """
 
 import inspect
+import math
 import typing
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Literal
 
 import annotated_types
-from pydantic import Strict
+from pydantic import AllowInfNan, Discriminator, Strict
 from pydantic.fields import FieldInfo
 
 from schemagen import descriptions, patterns
@@ -18,6 +19,14 @@ from schemagen.model import markers
 from schemagen.problems import UserError
 
 Schema = dict[str, Any]
+
+LIMIT = "x-kubewright-limit"
+"""Where a value's size limit is noted for those who enforce it; never part of a CRD."""
+KEY_LIMIT = "x-kubewright-key-limit"
+"""Likewise of a map's keys."""
+
+RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
+"""What an integer of a format may be."""
 
 
 class SchemaError(UserError):
@@ -55,12 +64,17 @@ def nodes(schema: Schema, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
 
 
 def flattened(metadata: Iterable[Any]) -> Iterable[Any]:
-    """Grouped metadata (``Len``, nested ``Field(...)``) as single markers."""
+    """Grouped metadata (``Len``, nested ``Field(...)``) as single markers.
+
+    ``conint`` and its like leave a None for each of their arguments that was not given.
+    """
     for marker in metadata:
+        if marker is None:
+            continue
         if isinstance(marker, annotated_types.GroupedMetadata):
-            yield from marker
+            yield from flattened(marker)
         elif isinstance(marker, FieldInfo):
-            yield from marker.metadata
+            yield from flattened(marker.metadata)
         else:
             yield marker
 
@@ -89,12 +103,13 @@ def apply(schema: Schema, marker: Any, where: str) -> None:
 def _check_type(schema: Schema, marker: Any, types: tuple[str, ...], where: str) -> None:
     """Refuse a bound on a value that it says nothing of: the API server would pass over it.
 
-    Any type will do where none is said (``Any``, ``int | str``).
+    ``int | str`` is both: a bound holds for the values that it says something of.
     """
-    kind = schema.get("type")
-    if types and kind is not None and kind not in types:
+    kind = schema.get("type", "any value")
+    if types and not schema.get("x-kubernetes-int-or-string") and kind not in types:
         raise SchemaError(
             f"{where}: expected {marker} on {' or '.join(types)}, got {kind}; leave it out"
+            + (", or write the type instead of Any" if kind == "any value" else "")
         )
 
 
@@ -102,15 +117,20 @@ def _general(schema: Schema, said: dict[str, Any], where: str) -> None:
     for name, value in said.items():
         if name == "pattern" and value is not None:
             _check_type(schema, f"pattern={value!r}", _TEXT, where)
-            _pattern(schema, value, where)
-        elif value is not None and name != "strict":  # the API server is strict in its own way
+            add_pattern(schema, value, where)
+        elif name == "strict":
+            _strict(schema, Strict(strict=value is not False), where)
+        elif name == "allow_inf_nan" and value is not None:
+            _allow_inf_nan(schema, AllowInfNan(allow_inf_nan=value), where)
+        elif value is not None:
             raise SchemaError(
                 f"{where}: expected a constraint that a structural schema can hold, got "
                 f"{name}={value!r}; write it as a Cel rule, or leave it out"
             )
 
 
-def _pattern(schema: Schema, pattern: Any, where: str) -> None:
+def add_pattern(schema: Schema, pattern: Any, where: str) -> None:
+    """Write a pattern, beside one that is there."""
     problem = patterns.problem(pattern)
     if problem is not None:
         raise SchemaError(
@@ -124,20 +144,48 @@ def _pattern(schema: Schema, pattern: Any, where: str) -> None:
         schema["pattern"] = text
 
 
-def _least(schema: Schema, keyword: str, value: Any) -> None:
-    schema[keyword] = max(value, schema.get(keyword, value))
+def _strict(schema: Schema, marker: Strict, where: str) -> None:
+    """The API server never converts, which is what strict asks for; it cannot be lax."""
+    del schema
+    if not marker.strict:
+        raise SchemaError(
+            f"{where}: expected values of the field's own type, which is all that the API server "
+            "takes, got strict=False; leave it out"
+        )
 
 
-def _most(schema: Schema, keyword: str, value: Any) -> None:
-    schema[keyword] = min(value, schema.get(keyword, value))
+def _allow_inf_nan(schema: Schema, marker: AllowInfNan, where: str) -> None:
+    """JSON has neither infinity nor NaN: to forbid them says what holds anyway."""
+    del schema
+    if marker.allow_inf_nan:
+        raise SchemaError(
+            f"{where}: expected finite numbers, which are all that JSON has, got "
+            "allow_inf_nan=True; leave it out"
+        )
+
+
+def _size(schema: Schema, end: Literal["min", "max"], value: Any, where: str) -> None:
+    """A bound on a length or a number of entries; of two the tighter one."""
+    keyword = f"{end}{_suffix(schema)}"
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise SchemaError(
+            f"{where}: expected a whole number from 0 on as {keyword}, got {value!r}; correct it"
+        )
+    tighter = max if end == "min" else min
+    schema[keyword] = tighter(value, schema.get(keyword, value))
 
 
 def _suffix(schema: Schema) -> str:
     return {"array": "Items", "object": "Properties"}.get(schema.get("type", ""), "Length")
 
 
-def _bound(schema: Schema, name: Literal["minimum", "maximum"], value: Any, *, open_: bool) -> None:
+def _bound(
+    schema: Schema, name: Literal["minimum", "maximum"], value: Any, where: str, *, open_: bool
+) -> None:
     """A numeric bound; OpenAPI 3.0 says its exclusiveness in a boolean beside it."""
+    value = _number(value, name, where)
+    if _is_integer(schema):
+        value, open_ = _whole(name, value, open_=open_)
     keyword = f"exclusive{name.capitalize()}"
     tighter = max if name == "minimum" else min
     before = schema.get(name)
@@ -148,6 +196,43 @@ def _bound(schema: Schema, name: Literal["minimum", "maximum"], value: Any, *, o
     schema.pop(keyword, None)
     if is_open:
         schema[keyword] = True
+
+
+def _number(value: Any, name: str, where: str) -> float:
+    """A bound as JSON holds it."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if not is_number or not math.isfinite(value):
+        raise SchemaError(
+            f"{where}: expected a finite number as {name}, got {value!r}; write an int or a float, "
+            "or leave it out"
+        )
+    return float(value) if isinstance(value, float) else int(value)
+
+
+def _is_integer(schema: Schema) -> bool:
+    return schema.get("type") == "integer" or bool(schema.get("x-kubernetes-int-or-string"))
+
+
+def _whole(name: Literal["minimum", "maximum"], value: float, *, open_: bool) -> tuple[int, bool]:
+    """The bound of an integer as an integer.
+
+    With 1.5 the API server would refuse every value: «Minimum boundary value must be of type
+    integer».
+    """
+    rounded = math.ceil(value) if name == "minimum" else math.floor(value)
+    return rounded, open_ and value == rounded
+
+
+def _multiple_of(schema: Schema, marker: annotated_types.MultipleOf, where: str) -> None:
+    """A factor; of integers it is an integer, as the API server compares with its whole part."""
+    factor = _number(marker.multiple_of, "multipleOf", where)
+    if factor <= 0 or (_is_integer(schema) and factor != int(factor)):
+        wanted = "a positive integer" if _is_integer(schema) else "a positive number"
+        raise SchemaError(
+            f"{where}: expected {wanted} as multipleOf, got {factor}; correct it, or leave it out"
+        )
+    factor = int(factor) if _is_integer(schema) else factor
+    _keyword("multipleOf", lambda _: factor)(schema, marker, where)
 
 
 def _keyword(name: str, value: Callable[[Any], Any]) -> Callable[[Schema, Any, str], None]:
@@ -225,6 +310,17 @@ def _embedded(schema: Schema, marker: markers.EmbeddedResource, where: str) -> N
     _keyword("x-kubernetes-embedded-resource", lambda _: True)(schema, marker, where)
 
 
+def _nullable(schema: Schema, marker: markers.Nullable, where: str) -> None:
+    """Null as a value, where the API server takes one: no enum does, even if it lists null."""
+    if "enum" in schema:
+        raise SchemaError(
+            f"{where}: expected a type that can be null beside Nullable(), got an enum, of which "
+            "the API server takes no null; leave Nullable() out (an absent field says the same), "
+            "or add a value for it"
+        )
+    _keyword("nullable", lambda _: True)(schema, marker, where)
+
+
 def _nothing(schema: Schema, marker: Any, where: str) -> None:
     """For markers that are read before the walk goes into the type."""
     del schema, marker, where
@@ -233,30 +329,32 @@ def _nothing(schema: Schema, marker: Any, where: str) -> None:
 Writer = Callable[[Schema, Any, str], None]
 
 _WRITERS: dict[type, Writer] = {
-    annotated_types.MinLen: lambda s, m, _: _least(s, f"min{_suffix(s)}", m.min_length),
-    annotated_types.MaxLen: lambda s, m, _: _most(s, f"max{_suffix(s)}", m.max_length),
-    annotated_types.Ge: lambda s, m, _: _bound(s, "minimum", m.ge, open_=False),
-    annotated_types.Le: lambda s, m, _: _bound(s, "maximum", m.le, open_=False),
-    annotated_types.Gt: lambda s, m, _: _bound(s, "minimum", m.gt, open_=True),
-    annotated_types.Lt: lambda s, m, _: _bound(s, "maximum", m.lt, open_=True),
-    annotated_types.MultipleOf: _keyword("multipleOf", lambda marker: marker.multiple_of),
+    annotated_types.MinLen: lambda s, m, where: _size(s, "min", m.min_length, where),
+    annotated_types.MaxLen: lambda s, m, where: _size(s, "max", m.max_length, where),
+    annotated_types.Ge: lambda s, m, where: _bound(s, "minimum", m.ge, where, open_=False),
+    annotated_types.Le: lambda s, m, where: _bound(s, "maximum", m.le, where, open_=False),
+    annotated_types.Gt: lambda s, m, where: _bound(s, "minimum", m.gt, where, open_=True),
+    annotated_types.Lt: lambda s, m, where: _bound(s, "maximum", m.lt, where, open_=True),
+    annotated_types.MultipleOf: _multiple_of,
     markers.Secret: _keyword("format", lambda marker: marker.name),
     markers.Format: _keyword("format", lambda marker: marker.name),
-    markers.MaxBytes: lambda s, m, _: _most(s, "maxLength", m.limit),
-    markers.MaxEntries: lambda s, m, _: _most(s, f"max{_suffix(s)}", m.limit),
+    markers.MaxBytes: lambda s, m, where: _size(s, "max", m.limit, where),
+    markers.MaxEntries: lambda s, m, where: _size(s, "max", m.limit, where),
     markers.ListMap: _list_map,
     markers.ListSet: _keyword("x-kubernetes-list-type", lambda _: "set"),
     markers.Atomic: _topology("atomic"),
     markers.Granular: _topology("granular"),
     markers.Type: _type,
     markers.MaxDescription: _max_description,
-    markers.Nullable: _keyword("nullable", lambda _: True),
+    markers.Nullable: _nullable,
     markers.EmbeddedResource: _embedded,
     markers.ExternalDocs: _keyword("externalDocs", lambda marker: marker.external_docs()),
     markers.PreserveUnknown: _keyword("x-kubernetes-preserve-unknown-fields", lambda _: True),
     markers.Immutable: lambda s, m, where: _cel(s, m.rule(), where),
     markers.IntOrString: _nothing,
-    Strict: _nothing,  # the API server is strict in its own way
+    Discriminator: _nothing,
+    Strict: _strict,
+    AllowInfNan: _allow_inf_nan,
     markers.Cel: _cel,
 }
 

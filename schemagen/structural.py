@@ -5,29 +5,39 @@ API server needs (factories' defaults, ``const``, bounds). Whatever has no place
 schema is an error that names the model, the field and a way out.
 """
 
+import collections
 import collections.abc
+import dataclasses
 import enum
-import types
+import itertools
+import math
 import typing
-from collections.abc import Iterable
-from typing import Annotated, Any, Literal, Union
+from collections.abc import Iterable, Iterator
+from typing import Any, Literal, Union
 
-import typing_extensions
+import pydantic
 from pydantic.fields import FieldInfo
-from pydantic_core import PydanticUndefined, to_jsonable_python
+from pydantic_core import PydanticUndefined
 
-from schemagen import declarations, defaults, descriptions, expressions, keywords, unions
-from schemagen.keywords import Schema, SchemaError
-from schemagen.model import base, markers
+from schemagen import (
+    declarations,
+    defaults,
+    descriptions,
+    expressions,
+    intorstring,
+    keywords,
+    satisfiability,
+    unions,
+)
+from schemagen.keywords import KEY_LIMIT, LIMIT, Schema, SchemaError
+from schemagen.model import annotations, base, markers, shapes
 from schemagen.problems import JSON
 
 # Written first, in this order, so that a person finds what a field is before its bounds.
 ORDER = ("description", "title", "type", "format", "enum", "default")
 
-# Where ``schema_of(limits=True)`` notes the size limit of a value, and of a map's keys; they are
-# never part of a CRD.
-LIMIT = "x-kubewright-limit"
-KEY_LIMIT = "x-kubewright-key-limit"
+# Type arguments that grow without end (``type L[T] = list[L[list[T]]]``) are given up here.
+_MAX_DEPTH = 100
 
 
 def schema_of(
@@ -49,233 +59,354 @@ def schema_of(
         SchemaError: naming the model, the field, what was found and a way out.
     """
     longest = max_description if descriptions else 0
-    schema = _Walk(max_description=longest, limits=limits).model(model, ())
+    schema = _Walk(max_description=longest, limits=limits).root(model)
     _translate(schema, expressions.names_of(model), model.__name__)
     return _ordered(schema)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Place:
+    """Where the walk is: ``Model.field[]``, and the classes and aliases that it came through."""
+
+    where: str
+    seen: tuple[Any, ...] = ()
+
+    def below(self, step: str) -> "_Place":
+        return dataclasses.replace(self, where=self.where + step)
+
+    def through(self, aliases: Iterable[Any]) -> "_Place":
+        """The place inside type aliases.
+
+        Raises:
+            SchemaError: if one of them leads to itself.
+        """
+        seen = self.seen
+        for alias in aliases:
+            if alias in seen or len(seen) > _MAX_DEPTH:
+                raise SchemaError(f"{self.where}: {annotations.contains_itself(alias)}")
+            seen = (*seen, alias)
+        return dataclasses.replace(self, seen=seen)
+
+
 class _Walk:
-    """One walk; ``seen`` is the chain of models from the root, to refuse recursion."""
+    """One walk over a model and all below it."""
 
     def __init__(self, *, max_description: int | None, limits: bool) -> None:
         self.max_description = max_description
         self.limits = limits
 
-    def model(self, model: type[base.Model], seen: tuple[type, ...]) -> Schema:
-        """The object schema of a model."""
-        try:
-            return self._object(model, seen)
-        except SchemaError as error:
-            error.model = error.model or model
-            raise
+    def root(self, model: type[base.Model]) -> Schema:
+        """The schema of the model that the walk begins with."""
+        return self._shaped(model, _Place(model.__name__))
 
-    def _object(self, model: type[base.Model], seen: tuple[type, ...]) -> Schema:
-        if model in seen:
+    def _shaped(self, kind: Any, place: _Place) -> Schema:
+        """The object schema of a model, dataclass or TypedDict."""
+        shape = _shape(kind)
+        if shape is None:
+            raise declarations.unexpected(kind, place.where)
+        try:
+            return self._object(shape, place)
+        except SchemaError as error:
+            raise _located(error, kind) from error.__cause__
+
+    def _object(self, shape: shapes.Shape, place: _Place) -> Schema:
+        if shape.kind in place.seen or len(place.seen) > _MAX_DEPTH:
             raise SchemaError(
-                f"{model.__name__}: expected a finite schema, got a model that contains itself; "
-                "bound the depth with separate models, or keep the field as JSONObject"
+                f"{place.where}: expected a finite schema, got {shape.name}, a model that contains "
+                "itself; bound the depth with separate models, or keep the field as JSONObject"
             )
-        declarations.check_model(model)
+        declarations.check_shape(shape)
         properties, required = {}, []
-        for name, field in model.model_fields.items():
-            wire_name = field.alias or name
-            if issubclass(model, base.Resource) and wire_name in _RESOURCE:
-                continue
-            properties[wire_name] = self.field(model, name, field, (*seen, model))
+        for name, field in _own_fields(shape):
+            wire_name = shape.wire_name(name)
+            inner = _Place(f"{shape.name}.{name}", (*place.seen, shape.kind))
+            properties[wire_name] = self.field(field, inner)
             if field.is_required():
                 required.append(wire_name)
         said = {
-            "description": descriptions.fitted(model.__doc__, self.max_description),
-            "title": model.model_config.get("title"),
+            "description": descriptions.fitted(shape.description, self.max_description),
+            "title": shape.config.get("title"),
             "type": "object",
             "properties": properties,
             "required": required,
-            "x-kubernetes-preserve-unknown-fields": model.model_config.get("extra") == "allow",
-            "x-kubernetes-validations": [rule.validation() for rule in model.cel_rules],
+            "x-kubernetes-preserve-unknown-fields": shape.config.get("extra") == "allow",
+            "x-kubernetes-validations": [rule.validation() for rule in shape.rules],
         }
         schema = {keyword: value for keyword, value in said.items() if value}
-        return _resource(schema) if issubclass(model, base.Resource) else schema
+        return _resource(schema) if issubclass(shape.kind, base.Resource) else schema
 
-    def field(
-        self, model: type[base.Model], name: str, field: FieldInfo, seen: tuple[type, ...]
-    ) -> Schema:
+    def field(self, field: FieldInfo, place: _Place) -> Schema:
         """The schema of a field: its type's, its markers', its default and description."""
-        where = f"{model.__name__}.{name}"
-        declarations.check_field(field, where)
+        declarations.check_field(field, place.where)
         metadata = tuple(field.metadata)
         if field.discriminator is not None:
             metadata = (*metadata, field)
-        schema = self.annotated(field.annotation, metadata, where, seen)
-        default = defaults.of(field, where)
+        schema = self.annotated(field.annotation, metadata, place)
+        _check_metadata(schema, place)
+        default = defaults.of(field, place.where)
         if default is not PydanticUndefined:
             schema["default"] = default
+            satisfiability.check_default(schema, place.where)
         longest = descriptions.limit_of(
-            keywords.flattened((*metadata, *_unwrapped(field.annotation)[1])), self.max_description
+            keywords.flattened((*metadata, *_unwrapped(field.annotation, place).metadata)),
+            self.max_description,
         )
-        return schema | _told(field, longest)
+        return schema | _told(field, longest, place.where)
 
-    def annotated(
-        self, annotation: Any, metadata: Iterable[Any], where: str, seen: tuple[type, ...]
-    ) -> Schema:
+    def annotated(self, annotation: Any, metadata: Iterable[Any], place: _Place) -> Schema:
         """The schema of an annotation with the metadata around it."""
-        annotation, around = _unwrapped(annotation)
-        outer = (*around, *metadata)
+        inner = _unwrapped(annotation, place)
+        outer = (*inner.metadata, *metadata)
         found = tuple(keywords.flattened(outer))
-        schema = self._bare(annotation, found, where, seen, discriminator=unions.named_by(outer))
+        if not inner.is_optional and any(isinstance(one, markers.Nullable) for one in found):
+            raise SchemaError(
+                f"{place.where}: expected T | None beside Nullable(), got {inner.annotation}, of "
+                "which Python takes no null; write Annotated[T | None, Nullable()]"
+            )
+        schema = self._bare(inner.annotation, found, outer, place.through(inner.aliases))
         longest = descriptions.limit_of(found, self.max_description)
         for info in outer:
             if isinstance(info, FieldInfo):
-                schema |= _told(info, longest)
+                schema |= _told(info, longest, place.where)
         for marker in found:
-            keywords.apply(schema, marker, where)
+            keywords.apply(schema, marker, place.where)
             if self.limits and isinstance(marker, markers.MaxBytes | markers.MaxEntries):
                 schema[LIMIT] = marker
+        satisfiability.check(schema, place.where)
         return schema
 
     def _bare(
-        self,
-        annotation: Any,
-        metadata: tuple[Any, ...],
-        where: str,
-        seen: tuple[type, ...],
-        *,
-        discriminator: str | None,
+        self, annotation: Any, metadata: tuple[Any, ...], outer: tuple[Any, ...], place: _Place
     ) -> Schema:
+        """The schema of a type without its wrappers; markers that change what it is are read."""
         origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+        discriminator = unions.named_by(outer, place.where)
+        if discriminator is not None and not annotations.is_union(annotation):
+            raise SchemaError(
+                f"{place.where}: expected a union of models beside the discriminator "
+                f"{discriminator}, got {annotation}; leave the discriminator out"
+            )
         if any(isinstance(marker, markers.IntOrString) for marker in metadata):
-            return self._int_or_string(arguments, where, seen)
+            return self._int_or_string(annotation, place)
         if origin is Literal:
-            return _enumeration(arguments, where)
-        if origin in (Union, types.UnionType):
-            return self._union(arguments, where, seen, discriminator=discriminator)
-        if origin in _LISTS and (origin is not tuple or arguments[1:] == (...,)):
-            items = self.annotated(arguments[0], (), where + "[]", seen)
-            is_set = {"x-kubernetes-list-type": "set"} if origin in _SETS else {}
-            return {"type": "array", "items": items, **is_set}
-        if origin in _MAPS:
-            return self._map(arguments, metadata, where, seen)
-        return self._named(annotation, where, seen)
+            return _enumeration(arguments, place.where)
+        if annotations.is_union(annotation):
+            return self._union(arguments, discriminator, place)
+        if origin in _LISTS and arguments and (origin is not tuple or arguments[1:] == (...,)):
+            return self._list(origin, arguments[0], place)
+        if origin in _MAPS and arguments:
+            return self._map(arguments, metadata, place)
+        return self._named(annotation, metadata, place)
 
-    def _named(self, annotation: Any, where: str, seen: tuple[type, ...]) -> Schema:
+    def _list(self, origin: Any, item: Any, place: _Place) -> Schema:
+        items = self.annotated(item, (), place.below("[]"))
+        if origin not in _SETS:
+            return {"type": "array", "items": items}
+        if items.get("type") in {None, "array", "object"} and not intorstring.is_one(items):
+            raise SchemaError(
+                f"{place.where}: expected a set of scalars, which the API server tells apart, got "
+                f"{items.get('type', 'any value')} as items; write list[...], with ListMap if a "
+                "field tells them apart"
+            )
+        return {"type": "array", "items": items, "x-kubernetes-list-type": "set"}
+
+    def _named(self, annotation: Any, metadata: tuple[Any, ...], place: _Place) -> Schema:
         if annotation is Any:
             return {"x-kubernetes-preserve-unknown-fields": True}
         if annotation in _SCALARS:
             return {"type": _SCALARS[annotation]}
-        if isinstance(annotation, type) and issubclass(annotation, base.Model):
-            return self.model(annotation, seen)
-        if isinstance(annotation, type) and issubclass(annotation, enum.Enum):
-            declarations.check_enum(annotation, where)
-            return _enumeration(tuple(member.value for member in annotation), where)
-        raise declarations.unexpected(annotation, where)
+        if not isinstance(annotation, type):
+            raise declarations.unexpected(annotation, place.where)
+        if issubclass(annotation, pydantic.RootModel):
+            return self._wrapper(annotation, place)
+        if issubclass(annotation, enum.Enum):
+            declarations.check_enum(annotation, place.where)
+            return _enumeration(tuple(member.value for member in annotation), place.where)
+        if issubclass(annotation, base.Resource):
+            _check_embedded(annotation, metadata, place)
+        return self._shaped(annotation, place)
 
-    def _union(
-        self,
-        branches: tuple[Any, ...],
-        where: str,
-        seen: tuple[type, ...],
-        *,
-        discriminator: str | None,
-    ) -> Schema:
-        """A union told apart by a field; any other must say how it is to be told apart."""
-        models = [_unwrapped(branch)[0] for branch in branches]
-        is_all = all(isinstance(one, type) and issubclass(one, base.Model) for one in models)
-        if discriminator is None or not is_all:
-            raise SchemaError(
-                f"{where}: expected one type, got a union of {len(branches)}; use int | str with "
-                "IntOrString, models with Field(discriminator=...), or a model with one optional "
-                "field per case and exactly_one_of"
-            )
-        arms = {model: self.model(model, seen) for model in models}
-        return unions.merged(arms, discriminator, where)
+    def _wrapper(self, model: type[pydantic.RootModel[Any]], place: _Place) -> Schema:
+        """A RootModel is its value on the wire."""
+        try:
+            field = declarations.root_of(model)
+            schema = self.field(field, _Place(f"{model.__name__}.root", (*place.seen, model)))
+        except SchemaError as error:
+            raise _located(error, model) from error.__cause__
+        text = descriptions.fitted(model.__doc__, self.max_description)
+        return schema | {"description": text} if text else schema
 
-    def _map(
-        self,
-        arguments: tuple[Any, ...],
-        metadata: tuple[Any, ...],
-        where: str,
-        seen: tuple[type, ...],
-    ) -> Schema:
+    def _union(self, branches: tuple[Any, ...], discriminator: str | None, place: _Place) -> Schema:
+        """A union told apart by a field, or of words; any other has no place in a schema."""
+        if discriminator is not None:
+            arms = list(self._arms(branches, discriminator, place))
+            return unions.merged(arms, discriminator, place.where, self.max_description)
+        kinds = [_unwrapped(branch, place) for branch in branches]
+        if all(_is_words(kind.annotation) and not kind.metadata for kind in kinds):
+            words = [self._bare(kind.annotation, (), (), place)["enum"] for kind in kinds]
+            return _enumeration(tuple(itertools.chain.from_iterable(words)), place.where)
+        raise SchemaError(
+            f"{place.where}: expected one type, got a union of {len(branches)}; use int | str with "
+            "IntOrString, float for int | float, models with Field(discriminator=...), or a model "
+            "with one optional field per case and exactly_one_of"
+        )
+
+    def _arms(
+        self, branches: tuple[Any, ...], discriminator: str, place: _Place
+    ) -> Iterator[unions.Arm]:
+        """The models of a union, those of a union inside it that has the same discriminator too."""
+        for branch in branches:
+            kind = _unwrapped(branch, place)
+            inner = place.through(kind.aliases)
+            if annotations.is_union(kind.annotation):
+                own = unions.named_by(kind.metadata, place.where)
+                unions.check_nested(own, discriminator, place.where)
+                yield from self._arms(typing.get_args(kind.annotation), discriminator, inner)
+                continue
+            unions.check_branch(kind.annotation, kind.metadata, place.where)
+            shape = _shape(kind.annotation)
+            if shape is None:
+                raise SchemaError(
+                    f"{place.where}: expected models beside the discriminator {discriminator}, got "
+                    f"{kind.annotation}; write a model with a Literal at {discriminator}"
+                )
+            unions.check_discriminator(shape, discriminator, place.where)
+            yield unions.Arm(shape, self._shaped(shape.kind, inner))
+
+    def _map(self, arguments: tuple[Any, ...], metadata: tuple[Any, ...], place: _Place) -> Schema:
         key, value = arguments
-        keys = self.annotated(key, (), where + "{key}", seen)
+        keys = self.annotated(key, (), place.below("{key}"))
         if keys.get("type") != "string":
-            raise SchemaError(f"{where}: expected dict[str, ...], got a map by {key}; use str keys")
-        limit = {KEY_LIMIT: keys.pop(LIMIT)} if LIMIT in keys else {}
-        rules = unions.key_rules(keys, where)
-        if any(isinstance(marker, markers.PreserveUnknown) for marker in metadata):
-            if value is not Any:
-                raise SchemaError(
-                    f"{where}: expected dict[str, Any] beside PreserveUnknown, got values of "
-                    f"{value}; leave PreserveUnknown out, or write Any"
-                )
-            if rules:
-                raise SchemaError(
-                    f"{where}: expected str keys beside PreserveUnknown, whose keys no rule can "
-                    "read, got bounds on them; leave PreserveUnknown out, or the bounds"
-                )
-            return {"type": "object", **limit}
-        schema: Schema = {
-            "type": "object",
-            "additionalProperties": self.annotated(value, (), where + "{}", seen),
-            **limit,
-        }
+            raise SchemaError(
+                f"{place.where}: expected dict[str, ...], got a map by {key}; use str keys"
+            )
+        schema: Schema = {"type": "object"}
+        if LIMIT in keys:
+            schema[KEY_LIMIT] = keys.pop(LIMIT)
+        rules = unions.key_rules(keys, place.where)
+        if not any(isinstance(marker, markers.PreserveUnknown) for marker in metadata):
+            schema["additionalProperties"] = self.annotated(value, (), place.below("{}"))
+        elif value is not Any:
+            raise SchemaError(
+                f"{place.where}: expected dict[str, Any] beside PreserveUnknown, got values of "
+                f"{value}; leave PreserveUnknown out, or write Any"
+            )
+        elif rules:
+            raise SchemaError(
+                f"{place.where}: expected str keys beside PreserveUnknown, got bounded ones, which "
+                "no rule can see; leave PreserveUnknown out, or write dict[str, ...]"
+            )
         return {**schema, "x-kubernetes-validations": rules} if rules else schema
 
-    def _int_or_string(
-        self, arguments: tuple[Any, ...], where: str, seen: tuple[type, ...]
-    ) -> Schema:
-        """``int | str``; constraints on the string branch move to the node, as the server wants."""
-        branches = [self.annotated(argument, (), where, seen) for argument in arguments]
-        if [branch.pop("type", None) for branch in branches] != ["integer", "string"]:
-            raise SchemaError(f"{where}: expected int | str beside IntOrString, in that order")
-        return {
-            "anyOf": [{"type": "integer"}, {"type": "string"}],
-            "x-kubernetes-int-or-string": True,
-            **branches[1],
-        }
+    def _int_or_string(self, annotation: Any, place: _Place) -> Schema:
+        """``int | str``, or words and numbers: what each branch says is kept."""
+        branches = typing.get_args(annotation)
+        if typing.get_origin(annotation) is Literal:
+            kinds = sorted({type(value) for value in branches}, key=lambda kind: kind.__name__)
+            branches = tuple(
+                Literal[tuple(value for value in branches if type(value) is kind)] for kind in kinds
+            )
+        words = tuple(one for one in branches if _is_words(_unwrapped(one, place).annotation))
+        if len(words) > 1 and len(words) < len(branches):
+            rest = (one for one in branches if one not in words)
+            branches = (*rest, Union[words])  # noqa: UP007 - built
+        schemas = [self.annotated(branch, (), place) for branch in branches]
+        return intorstring.merged(schemas, place.where)
 
 
 _SCALARS = {str: "string", bool: "boolean", float: "number", int: "integer"}
-_SETS = (set, frozenset, collections.abc.Set)
-_LISTS = (list, tuple, collections.abc.Sequence, *_SETS)
-_MAPS = (dict, collections.abc.Mapping)
+_SETS = (set, frozenset, collections.abc.Set, collections.abc.MutableSet)
+_LISTS = (
+    *(list, tuple, collections.deque),
+    *(collections.abc.Sequence, collections.abc.MutableSequence, *_SETS),
+)
+_MAPS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 
-def _unwrapped(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
-    """The type inside ``Annotated``, aliases, ``NewType`` and ``| None``, and what they add."""
-    metadata: tuple[Any, ...] = ()
-    while True:
-        if typing.get_origin(annotation) is Annotated:
-            annotation, *inner = typing.get_args(annotation)
-            metadata = (*inner, *metadata)
-        elif isinstance(annotation, typing_extensions.TypeAliasType):
-            annotation = annotation.__value__
-        elif isinstance(annotation, typing.NewType):
-            annotation = annotation.__supertype__
-        elif typing.get_origin(annotation) in (Union, types.UnionType) and type(
-            None
-        ) in typing.get_args(annotation):
-            # «may be absent», in Python's words; the API server drops a null by itself.
-            rest = [one for one in typing.get_args(annotation) if one is not type(None)]
-            annotation = rest[0] if len(rest) == 1 else Union[tuple(rest)]  # noqa: UP007 - built
+def _located(error: SchemaError, kind: type) -> SchemaError:
+    """The error with the innermost class that it is about."""
+    error.model = error.model or kind
+    return error
+
+
+def _unwrapped(annotation: Any, place: _Place) -> annotations.Unwrapped:
+    try:
+        return annotations.unwrapped(annotation)
+    except annotations.UnresolvedError as error:
+        raise SchemaError(f"{place.where}: {error}") from error
+
+
+def _shape(kind: Any) -> shapes.Shape | None:
+    try:
+        return shapes.shape_of(kind)
+    except annotations.UnresolvedError as error:
+        raise _located(SchemaError(str(error)), kind) from error
+
+
+def _own_fields(shape: shapes.Shape) -> Iterator[tuple[str, FieldInfo]]:
+    """The fields that a schema has; what every object has is the API server's."""
+    if not issubclass(shape.kind, base.Resource):
+        yield from shape.fields.items()
+        return
+    for name, field in shape.fields.items():
+        if name in base.Resource.model_fields:
+            declarations.check_envelope(shape, name, field)
         else:
-            return annotation, metadata
+            yield name, field
 
 
-def _told(field: FieldInfo, longest: int | None) -> Schema:
+def _check_embedded(model: type, metadata: tuple[Any, ...], place: _Place) -> None:
+    """Refuse a whole object inside another that does not say so: its metadata would be pruned."""
+    if any(isinstance(marker, markers.EmbeddedResource) for marker in metadata):
+        return
+    raise SchemaError(
+        f"{place.where}: expected EmbeddedResource() beside {model.__name__}, a whole object "
+        "inside another, got none: the API server would drop its metadata; write "
+        f"Annotated[{model.__name__}, EmbeddedResource()]"
+    )
+
+
+def _check_metadata(schema: Schema, place: _Place) -> None:
+    """Refuse metadata that can hold nothing (controller-tools issue 448)."""
+    name = place.where.rpartition(".")[2]
+    holds = ("properties", "additionalProperties", "x-kubernetes-preserve-unknown-fields")
+    if name == "metadata" and schema.get("type") == "object" and not schema.keys() & {*holds}:
+        raise SchemaError(
+            f"{place.where}: expected metadata with fields, got an object without any: the API "
+            "server would drop all that is in it; inherit the model from Resource and mark its "
+            "field EmbeddedResource(), or write ObjectMeta"
+        )
+
+
+def _is_words(annotation: Any) -> bool:
+    is_enum = isinstance(annotation, type) and issubclass(annotation, enum.Enum)
+    return is_enum or typing.get_origin(annotation) is Literal
+
+
+def _told(field: FieldInfo, longest: int | None, where: str) -> Schema:
     """What ``Field(...)`` tells people: title, example and description."""
     said = {
         "title": field.title,
-        "example": to_jsonable_python(field.examples[0], by_alias=True) if field.examples else None,
+        "example": defaults.written(field.examples[0], where, "example")
+        if field.examples
+        else None,
         "description": descriptions.fitted(declarations.description(field), longest) or None,
     }
     return {keyword: value for keyword, value in said.items() if value is not None}
 
 
 def _enumeration(values: tuple[Any, ...], where: str) -> Schema:
+    values = tuple(value.value if isinstance(value, enum.Enum) else value for value in values)
     types_found = {type(value) for value in values}
     if len(types_found) != 1 or (only := types_found.pop()) not in _SCALARS:
         raise SchemaError(
-            f"{where}: expected enum values all str or all int, got {list(values)}; use one type"
+            f"{where}: expected enum values all str or all int, got {list(values)}; use one type, "
+            "or IntOrString() beside numbers and words"
+        )
+    if not all(isinstance(value, str) or math.isfinite(value) for value in values):
+        raise SchemaError(
+            f"{where}: expected enum values that JSON can hold, got {list(values)}; write finite "
+            "numbers"
         )
     return {"type": _SCALARS[only], "enum": list(dict.fromkeys(values))}
 

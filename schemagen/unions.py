@@ -1,65 +1,203 @@
 """Unions told apart by a field, and constraints on a map's keys: more than one keyword each."""
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+import json
+import typing
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 from pydantic import Discriminator
 from pydantic.fields import FieldInfo
 
+from schemagen import descriptions
 from schemagen.keywords import Schema, SchemaError
-from schemagen.model import base
+from schemagen.model import annotations, shapes
+
+_KEPT = "x-kubernetes-preserve-unknown-fields"
 
 
-def named_by(metadata: Iterable[Any]) -> str | None:
-    """The field that ``Field(discriminator=...)`` names, by its Python name."""
+class Arm(NamedTuple):
+    """One model of a union, and its schema."""
+
+    shape: shapes.Shape
+    schema: Schema
+
+
+def named_by(metadata: Iterable[Any], where: str) -> str | None:
+    """The field that ``Field(discriminator=...)`` or ``Discriminator(...)`` names, in Python.
+
+    Raises:
+        SchemaError: if a function tells the models apart, which the API server cannot call.
+    """
     for marker in metadata:
-        found = marker.discriminator if isinstance(marker, FieldInfo | Discriminator) else None
+        if not isinstance(marker, FieldInfo | Discriminator) or marker.discriminator is None:
+            continue
+        found = marker.discriminator
+        if isinstance(found, Discriminator):
+            found = found.discriminator
         if isinstance(found, str):
             return found
+        raise SchemaError(
+            f"{where}: expected a discriminator that the API server can read, got a function; "
+            "give each model a field with a Literal, and name it: Field(discriminator='kind')"
+        )
     return None
 
 
-def merged(arms: Mapping[type[base.Model], Schema], discriminator: str, where: str) -> Schema:
+def check_branch(annotation: Any, metadata: Sequence[Any], where: str) -> None:
+    """Refuse what stands beside a model of a union: it would hold for that model only."""
+    if metadata:
+        raise SchemaError(
+            f"{where}: expected the models of a union without metadata of their own, got "
+            f"{', '.join(map(repr, metadata))} beside {annotation}; write rules on the model: "
+            "class A(Model, rules=[...])"
+        )
+
+
+def check_discriminator(shape: shapes.Shape, discriminator: str, where: str) -> None:
+    """Refuse a model whose discriminator Pydantic could not find its values in."""
+    if discriminator not in shape.fields:
+        raise SchemaError(
+            f"{where}: expected a field {discriminator}, the discriminator, in every model of the "
+            f"union, got none in {shape.name}; declare it there with a Literal"
+        )
+    annotation = annotations.unwrapped(shape.fields[discriminator].annotation).annotation
+    parts = typing.get_args(annotation) if annotations.is_union(annotation) else (annotation,)
+    if any(typing.get_origin(part) is not typing.Literal for part in parts):
+        raise SchemaError(
+            f"{where}: expected a Literal at {discriminator} in every model of the union, got "
+            f"{annotation} in {shape.name}; write Literal[...] of its values, or of an Enum's "
+            "members"
+        )
+
+
+def check_nested(own: str | None, discriminator: str, where: str) -> None:
+    """Refuse a union inside a union that is told apart by another field, or by none."""
+    if own not in {None, discriminator}:
+        raise SchemaError(
+            f"{where}: expected one discriminator, got a union by {own} in a union by "
+            f"{discriminator}; give every model a value of its own at {discriminator}, or put the "
+            "inner union into a field of one model"
+        )
+
+
+def merged(
+    arms: Sequence[Arm], discriminator: str, where: str, max_description: int | None
+) -> Schema:
     """One object for all arms, of which the discriminator's value allows and requires some fields.
 
     Structural schemas have no place for types in a ``oneOf``: the fields stand at the node, and the
     ``oneOf`` says which of them go with which value.
     """
-    words: list[str] = []
+    name = _wire_name(arms, discriminator, where)
+    tag = _tag(arms, name, where, max_description)
     properties: dict[str, Schema] = {}
-    name = discriminator
-    for model, schema in arms.items():
-        name = model.model_fields[discriminator].alias or discriminator
-        words += schema["properties"][name].get("enum", ())
-        _add_fields(properties, schema, name, model, where)
-    if not words or any("enum" not in schema["properties"][name] for schema in arms.values()):
-        raise SchemaError(f"{where}: expected a Literal at {name} in every model of the union")
-    properties = {name: {"type": "string", "enum": words}, **properties}
-    rules = [rule for model, schema in arms.items() for rule in _guarded(schema, name)]
+    for arm in arms:
+        _add_fields(properties, arm, arms, name, where)
+    properties = {name: tag, **properties}
+    rules = [rule for arm in arms for rule in _guarded(arm.schema, name)]
     return {
         "type": "object",
         "properties": properties,
         "required": [name],
-        "oneOf": [_arm(schema, name, properties) for schema in arms.values()],
+        **({_KEPT: True} if _keeps_unknown(arms, where) else {}),
+        "oneOf": [_arm(arm.schema, name, properties) for arm in arms],
         **({"x-kubernetes-validations": rules} if rules else {}),
     }
 
 
+def _wire_name(arms: Sequence[Arm], discriminator: str, where: str) -> str:
+    """The discriminator's name on the wire, which all models give it."""
+    names = {arm.shape.wire_name(discriminator) for arm in arms}
+    if len(names) > 1:
+        raise SchemaError(
+            f"{where}: expected one wire name for the discriminator {discriminator}, got "
+            f"{' and '.join(sorted(names))}; give it the same alias in every model"
+        )
+    return names.pop()
+
+
+def _tag(arms: Sequence[Arm], name: str, where: str, max_description: int | None) -> Schema:
+    """The discriminator: the values of all models, each of which belongs to one of them."""
+    tags = [arm.schema["properties"][name] for arm in arms]
+    types = {tag["type"] for tag in tags}
+    if len(types) > 1:
+        raise SchemaError(
+            f"{where}: expected values of one type at {name} in every model of the union, got "
+            f"{' and '.join(sorted(types))}; use one type"
+        )
+    values = [value for tag in tags for value in tag["enum"]]
+    twice = sorted({str(value) for value in values if values.count(value) > 1})
+    if twice:
+        raise SchemaError(
+            f"{where}: expected each value of {name} in one model of the union, got "
+            f"{', '.join(twice)} in two; give each model its own"
+        )
+    _check_tags(tags, name, where)
+    text = _tag_description(arms, name, max_description)
+    return {**({"description": text} if text else {}), "type": types.pop(), "enum": values}
+
+
+def _check_tags(tags: Sequence[Schema], name: str, where: str) -> None:
+    """Refuse what a discriminator says beyond its values; a default has no say in a union."""
+    known = {"type", "enum", "default", "description", "title", "example"}
+    foreign = sorted({keyword for tag in tags for keyword in tag} - known)
+    if foreign:
+        raise SchemaError(
+            f"{where}: expected nothing but a Literal at {name}, the discriminator, got "
+            f"{', '.join(foreign)}; leave it out"
+        )
+
+
+def _tag_description(arms: Sequence[Arm], name: str, max_description: int | None) -> str:
+    """What the discriminator is, and what the models say of themselves: no other place has it."""
+    own = dict.fromkeys(_texts(arm.schema["properties"][name]) for arm in arms)
+    of_models = [
+        f"{', '.join(map(_shown, arm.schema['properties'][name]['enum']))}: {text}"
+        for arm in arms
+        if (text := _texts(arm.schema))
+    ]
+    text = " ".join(text for text in (*own, *of_models) if text)
+    return descriptions.fitted(text, max_description)
+
+
+def _texts(schema: Schema) -> str:
+    title, description = schema.get("title", ""), schema.get("description", "")
+    return f"{title}: {description}" if title and description else title or description
+
+
+def _shown(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _keeps_unknown(arms: Sequence[Arm], where: str) -> bool:
+    """Whether unknown fields are kept, which is said of the whole node."""
+    keeping = [arm.shape.name for arm in arms if arm.schema.get(_KEPT)]
+    if keeping and len(keeping) < len(arms):
+        raise SchemaError(
+            f"{where}: expected extra='allow' in every model of the union or in none, got it in "
+            f"{', '.join(keeping)}: the API server keeps unknown fields for all or for none; put "
+            "what is free-form into a JSONObject field"
+        )
+    return bool(keeping)
+
+
 def _add_fields(
-    properties: dict[str, Schema], schema: Schema, name: str, model: type[base.Model], where: str
+    properties: dict[str, Schema], arm: Arm, arms: Sequence[Arm], name: str, where: str
 ) -> None:
-    for field, child in schema["properties"].items():
+    for field, child in arm.schema["properties"].items():
         if field == name:
             continue
         if properties.get(field, child) != child:
             raise SchemaError(
                 f"{where}: expected {field} to be the same in every model of the union that has "
-                f"it, got another one in {model.__name__}; give one of them another name"
+                f"it, got another one in {arm.shape.name}; give one of them another name"
             )
-        if "default" in child:
+        is_shared = all(field in other.schema["properties"] for other in arms)
+        if "default" in child and not is_shared:
             raise SchemaError(
-                f"{where}: expected no default for {field}, which belongs to {model.__name__} "
-                "only: the API server would set it in the others too; leave the default out"
+                f"{where}: expected no default for {field}, which belongs to {arm.shape.name} "
+                "only: the API server would set it in the others too; leave the default out, or "
+                "declare the field in a base of all of them"
             )
         properties[field] = child
 
@@ -79,9 +217,15 @@ def _arm(schema: Schema, name: str, properties: Mapping[str, Schema]) -> Schema:
 
 def _guarded(schema: Schema, name: str) -> Iterable[dict[str, Any]]:
     """An arm's rules, which hold for its words only."""
-    words = ", ".join(f"'{word}'" for word in schema["properties"][name].get("enum", ()))
+    words = cel_text(schema["properties"][name]["enum"])
     for rule in schema.get("x-kubernetes-validations", ()):
-        yield {**rule, "rule": f"!(self.{name} in [{words}]) || ({rule['rule']})"}
+        applies = f"self.{name} in {words}"
+        if "oldSelf" in rule["rule"] and not rule.get("optionalOldSelf"):
+            # What was another arm had other fields; the rule compares values of one arm.
+            applies = f"({applies} && oldSelf.{name} in {words})"
+        else:
+            applies = f"({applies})"
+        yield {**rule, "rule": f"!{applies} || ({rule['rule']})"}
 
 
 _KEY_RULES = {
@@ -116,5 +260,7 @@ def cel_text(value: Any) -> str:
     if isinstance(value, list):
         return f"[{', '.join(map(cel_text, value))}]"
     if isinstance(value, str):
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return str(value)
+        # CEL's escapes are those of JSON, and a quote of its own kind.
+        text = json.dumps(value, ensure_ascii=False)[1:-1]
+        return "'" + text.replace('\\"', '"').replace("'", "\\'") + "'"
+    return json.dumps(value)

@@ -5,15 +5,18 @@ and refuses in its words (``schemagen.checking``): ``model_validate`` reads JSON
 the constructor takes Python names.
 """
 
+import collections
+import dataclasses
 import enum
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Annotated, Any, ClassVar
 
 import pydantic
 from pydantic import Field, alias_generators
+from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from schemagen.model import markers, unbounded, verdicts, wire
+from schemagen.model import markers, shapes, unbounded, verdicts, wire
 from schemagen.problems import JSON, Cause
 
 
@@ -62,7 +65,7 @@ class Model(pydantic.BaseModel):
         def validated(value: Any, build: core_schema.ValidatorFunctionWrapHandler) -> Any:
             return build(_checked(cls, value))
 
-        inner = unbounded.without_bounds(handler(source))
+        inner = unbounded.without_bounds(handler(source), handler.resolve_ref_schema)
         return core_schema.no_info_wrap_validator_function(validated, inner)
 
 
@@ -74,23 +77,37 @@ def _wire_name(model: type[Model], name: str) -> str:
 def jsonable(value: Any) -> JSON:
     """A Python value as JSON: models by their wire names, enums by their values, sets as lists."""
     match value:
-        case Model():
-            own = {name: getattr(value, name) for name in type(value).model_fields}
-            # What was never set is left out, and so is a None that says just that.
-            said = {
-                type(value).model_fields[name].alias or name: jsonable(one)
-                for name, one in own.items()
-                if one is not None or name in value.model_fields_set
-            }
+        case pydantic.RootModel():
+            return jsonable(value.root)
+        case pydantic.BaseModel():
+            said = _said(value, type(value).model_fields, value.model_fields_set)
             return said | {name: jsonable(one) for name, one in (value.model_extra or {}).items()}
         case enum.Enum():
             return value.value
         case Mapping():
             return {name: jsonable(one) for name, one in value.items()}
-        case list() | tuple() | set() | frozenset():
+        case list() | tuple() | set() | frozenset() | collections.deque():
             return [jsonable(one) for one in value]
         case _:
-            return value
+            return _of_dataclass(value)
+
+
+def _of_dataclass(value: Any) -> JSON:
+    """A dataclass's instance as JSON; any other value is it already."""
+    if not dataclasses.is_dataclass(value) or isinstance(value, type):
+        return value
+    shape = shapes.shape_of(type(value))
+    return value if shape is None else _said(value, shape.fields, ())
+
+
+def _said(value: Any, fields: Mapping[str, FieldInfo], named: Container[str]) -> dict[str, JSON]:
+    """The fields of an object; what was never set is left out, and so is a None that says that."""
+    own = {name: getattr(value, name) for name in fields}
+    return {
+        fields[name].alias or name: jsonable(one)
+        for name, one in own.items()
+        if one is not None or name in named
+    }
 
 
 def _checked(model: type[Model], value: Any) -> Any:
@@ -130,7 +147,9 @@ class Status(Model):
 
 
 class ObjectMeta(Model):
-    """The part of ``metadata`` that rules read; in a CRD it is a bare object, as it must be."""
+    """The part of an object's metadata that is read here."""
+
+    # At the root of a CRD it is a bare object, as it must be.
 
     name: str | None = None
     namespace: str | None = None

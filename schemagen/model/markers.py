@@ -33,6 +33,8 @@ class _Wire:
         keywords = self.keywords(source)
 
         def validated(value: Any, build: core_schema.ValidatorFunctionWrapHandler) -> Any:
+            if value is None:  # a type that takes none refuses it below
+                return build(None)
             checked = verdicts.checks().of_keywords(keywords).create(value)
             for cause in checked.causes:
                 raise PydanticCustomError(cause.reason, "{message}", {"message": cause.message})
@@ -166,7 +168,10 @@ class IntOrString(_Wire):
 
 @dataclasses.dataclass(frozen=True)
 class Nullable:
-    """null is a value of the field (``nullable``); without it the API server drops a null."""
+    """null is a value of the field (``nullable``); without it the API server drops a null.
+
+    It stands beside ``T | None``.
+    """
 
 
 @dataclasses.dataclass(frozen=True)

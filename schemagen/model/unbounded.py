@@ -4,30 +4,99 @@ Pydantic's patterns know more digits than RE2, and its integers no ``1.000000000
 server takes must not be refused here.
 """
 
+import enum
+import functools
+from collections.abc import Callable
 from typing import Any
 
-from pydantic_core import CoreSchema
+from pydantic_core import CoreSchema, core_schema
 
 _BOUNDS = frozenset(
     {"pattern", "min_length", "max_length", "ge", "gt", "le", "lt", "multiple_of", "strict"}
 )
 _BOUNDED = frozenset({"str", "int", "float", "list", "set", "frozenset", "tuple", "dict"})
-_BELOW = ("schema", "items_schema", "keys_schema", "values_schema")
+_BELOW = ("schema", "items_schema", "keys_schema", "values_schema", "fields", "choices")
+
+Resolve = Callable[[CoreSchema], CoreSchema]
+"""What a reference to a definition refers to."""
 
 
-def without_bounds(schema: CoreSchema) -> CoreSchema:
+def without_bounds(schema: CoreSchema, resolve: Resolve) -> CoreSchema:
     """The same schema, which takes more."""
-    return _relaxed(schema)  # type: ignore[no-any-return] # a typed dict of many kinds
+    relaxed: CoreSchema = _Relaxation(resolve).relaxed(schema)
+    return relaxed
 
 
-def _relaxed(schema: Any) -> Any:
-    kind = schema.get("type")
-    kept = {
-        name: value for name, value in schema.items() if not (kind in _BOUNDED and name in _BOUNDS)
-    }
-    for name in _BELOW:
-        if isinstance(kept.get(name), dict):
-            kept[name] = _relaxed(kept[name])
-    if kind == "model-fields":
-        kept["fields"] = {name: _relaxed(field) for name, field in kept["fields"].items()}
-    return kept
+class _Relaxation:
+    """One pass over a core schema; references are followed, but none into itself."""
+
+    def __init__(self, resolve: Resolve) -> None:
+        self._resolve = resolve
+        self._open: set[str] = set()
+
+    def relaxed(self, schema: Any) -> Any:
+        """What is at a place below a schema: one, several, or the label beside a choice."""
+        if isinstance(schema, list | tuple):
+            return type(schema)(self.relaxed(one) for one in schema)
+        return self._schema(schema) if isinstance(schema, dict) else schema
+
+    def _schema(self, schema: Any) -> Any:
+        kind = schema["type"]
+        if kind == "definition-ref":
+            return self._inlined(schema)
+        if kind == "literal":
+            return _of_words(schema)
+        if kind == "function-after" and _is_bound(schema):
+            return self.relaxed(schema["schema"])
+        if kind == "chain" and all(map(_is_bound, schema["steps"][1:])):
+            return self.relaxed(schema["steps"][0])
+        is_bounded = kind in _BOUNDED
+        kept = {
+            name: value for name, value in schema.items() if not (is_bounded and name in _BOUNDS)
+        }
+        return kept | {name: self._below(kept[name]) for name in _BELOW if name in kept}
+
+    def _below(self, below: Any) -> Any:
+        """Schemas below: one, several, or by name."""
+        if isinstance(below, dict) and not isinstance(below.get("type"), str):
+            # A union's models are found by the word that was sent, an Enum's value too.
+            return {
+                name.value if isinstance(name, enum.Enum) else name: self.relaxed(child)
+                for name, child in below.items()
+            }
+        return self.relaxed(below)
+
+    def _inlined(self, reference: Any) -> Any:
+        """What is referred to, without its bounds; our own models have lost theirs already."""
+        name = reference["schema_ref"]
+        try:
+            target: Any = self._resolve(reference)
+        except LookupError:  # a model that is still being built refers to itself
+            return reference
+        if name in self._open or target.get("type") in {"function-wrap", "definition-ref"}:
+            return reference
+        self._open.add(name)
+        relaxed = self.relaxed(target)
+        self._open.discard(name)
+        relaxed.pop("ref", None)
+        return relaxed
+
+
+def _of_words(schema: Any) -> CoreSchema:
+    """A Literal of an Enum's members takes their values, which are what is sent."""
+    members = {word.value: word for word in schema["expected"] if isinstance(word, enum.Enum)}
+    if not members:
+        words: CoreSchema = schema
+        return words
+    values = [word.value if isinstance(word, enum.Enum) else word for word in schema["expected"]]
+    return core_schema.no_info_after_validator_function(
+        lambda value: members.get(value, value), core_schema.literal_schema(values)
+    )
+
+
+def _is_bound(schema: Any) -> bool:
+    """Whether it is one of Pydantic's own functions, for a bound that the type's schema lacks."""
+    function = schema.get("function", {}).get("function")
+    function = function.func if isinstance(function, functools.partial) else function
+    module: str = getattr(function, "__module__", "")
+    return module.startswith("pydantic._internal.")

@@ -106,7 +106,7 @@ class Open(Model):
 class Hard(Spec):
     ios: Annotated[wire.IntOrString | None, Nullable()] = None
     amount: wire.Quantity | None = None
-    word: Annotated[Literal["a", "b"] | None, Nullable()] = None
+    word: Literal["a", "b"] | None = None
     size: Annotated[wire.Int32 | None, Nullable(), Field(gt=1, le=9)] = None
     anything: Annotated[Any, Nullable()] = None
     template: Annotated[LocalRef, EmbeddedResource()] | None = None
@@ -141,7 +141,7 @@ def hard_schema() -> Any:
             "ios",
             {"anyOf": [{"type": "null"}, {"anyOf": [{"type": "integer"}, {"type": "string"}]}]},
         ),
-        ("word", {"anyOf": [{"type": "null"}, {"type": "string", "enum": ["a", "b"]}]}),
+        ("word", {"type": "string", "enum": ["a", "b"]}),
         ("anything", {}),
         (
             "size",

@@ -1,0 +1,151 @@
+"""What an annotation says once its wrappers are off: Annotated, type aliases, NewType, ``| None``.
+
+Pydantic keeps a PEP 695 alias as it was written, so aliases are evaluated here, generic ones with
+their arguments; what an alias refers to is looked up in the module that declares it.
+"""
+
+import sys
+import types
+import typing
+from collections.abc import Mapping
+from typing import Annotated, Any, Literal, NamedTuple, TypeAlias, Union
+
+import pydantic
+import typing_extensions
+
+_UNIONS = (Union, types.UnionType)
+
+# From Python 3.12 on, ``type X = ...`` makes typing's; typing_extensions keeps a class of its own.
+_ALIASES: tuple[type, ...] = tuple(
+    {typing_extensions.TypeAliasType, getattr(typing, "TypeAliasType", Any)} - {Any}
+)
+
+Substitution: TypeAlias = Mapping[Any, Any]
+"""Type parameter -> the type argument that takes its place."""
+
+
+class Unwrapped(NamedTuple):
+    """A type without its wrappers.
+
+    Attributes:
+        annotation: The type.
+        metadata: What ``Annotated`` adds to it, the innermost first.
+        aliases: The type aliases that led to it.
+        is_optional: Whether None may stand for it.
+    """
+
+    annotation: Any
+    metadata: tuple[Any, ...] = ()
+    aliases: tuple[Any, ...] = ()
+    is_optional: bool = False
+
+
+class UnresolvedError(Exception):
+    """An alias does not lead to a type; the message says why and what to write."""
+
+
+def unwrapped(annotation: Any) -> Unwrapped:
+    """The type inside ``Annotated``, aliases, ``NewType`` and ``| None``, and what they add.
+
+    Raises:
+        UnresolvedError: if an alias leads to itself, to an undefined name, or lacks arguments.
+    """
+    metadata: tuple[Any, ...] = ()
+    aliases: tuple[Any, ...] = ()
+    is_optional = False
+    while True:
+        if typing.get_origin(annotation) is Annotated:
+            annotation, *inner = typing.get_args(annotation)
+            metadata = (*inner, *metadata)
+        elif annotation is pydantic.JsonValue:
+            annotation = Any  # a recursive alias of whatever JSON has
+        elif is_alias(annotation):
+            if annotation in aliases:
+                raise UnresolvedError(contains_itself(annotation))
+            aliases = (*aliases, annotation)
+            annotation = alias_value(annotation)
+        elif isinstance(annotation, typing.NewType):
+            annotation = annotation.__supertype__
+        elif (rest := _without_none(annotation)) is not annotation:
+            annotation, is_optional = rest, True
+        else:
+            is_optional |= annotation is Any
+            return Unwrapped(annotation, metadata, aliases, is_optional)
+
+
+def contains_itself(alias: Any) -> str:
+    """Why a recursive alias is refused."""
+    return (
+        f"expected a finite type, got the type alias {alias}, which contains itself; bound the "
+        "depth with separate types, or keep the field as JSONObject"
+    )
+
+
+def is_union(annotation: Any) -> bool:
+    """Whether it is a union in either spelling."""
+    return typing.get_origin(annotation) in _UNIONS
+
+
+def is_alias(annotation: Any) -> bool:
+    """Whether it is a ``type`` alias, generic ones with arguments included."""
+    return isinstance(typing.get_origin(annotation) or annotation, _ALIASES)
+
+
+def alias_value(alias: Any) -> Any:
+    """What an alias stands for, with its type arguments put in.
+
+    Raises:
+        UnresolvedError: if a name in it is not defined, or type arguments are missing.
+    """
+    origin = typing.get_origin(alias) or alias
+    parameters, arguments = origin.__type_params__, typing.get_args(alias)
+    if len(parameters) != len(arguments):
+        names = ", ".join(map(str, parameters))
+        raise UnresolvedError(
+            f"expected type arguments for {names} of the type alias {origin}, got "
+            f"{len(arguments)}; write {origin}[...]"
+        )
+    return substituted(_evaluated(origin), dict(zip(parameters, arguments, strict=True)))
+
+
+def substituted(annotation: Any, arguments: Substitution) -> Any:
+    """An annotation with type arguments in place of its type parameters."""
+    if isinstance(annotation, typing.TypeVar):
+        return arguments.get(annotation, annotation)
+    own = getattr(annotation, "__pydantic_generic_metadata__", {}).get("parameters")
+    if own and isinstance(annotation, type):
+        return annotation[tuple(arguments.get(one, one) for one in own)]  # type: ignore[index] # generic
+    origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
+    if not arguments or not parts or origin is Literal:
+        return annotation
+    if origin is Annotated:
+        return Annotated[(substituted(parts[0], arguments), *parts[1:])]
+    replaced = tuple(substituted(part, arguments) for part in parts)
+    if origin in _UNIONS:
+        return Union[replaced]  # noqa: UP007 - built
+    return origin[replaced] if replaced != parts else annotation
+
+
+def _evaluated(alias: Any) -> Any:
+    """The value of an alias, its quoted names looked up in its module."""
+    names = vars(sys.modules[alias.__module__]) if alias.__module__ in sys.modules else {}
+    try:
+        holder = types.SimpleNamespace(__annotations__={"value": alias.__value__})
+        return typing_extensions.get_type_hints(holder, names, {}, include_extras=True)["value"]
+    except Exception as error:  # an annotation is code, which may fail in any way
+        missing = getattr(error, "name", None) or f"{type(error).__name__}: {error}"
+        raise UnresolvedError(
+            f"expected the type alias {alias} to name what {alias.__module__} defines, got "
+            f"{missing}; import or define it there"
+        ) from error
+
+
+def _without_none(annotation: Any) -> Any:
+    """«May be absent», in Python's words: the API server drops a null by itself."""
+    parts = typing.get_args(annotation)
+    if is_union(annotation) and type(None) in parts:
+        rest = tuple(part for part in parts if part is not type(None))
+        return Union[rest]  # noqa: UP007 - built
+    if typing.get_origin(annotation) is Literal and None in parts and len(parts) > 1:
+        return Literal[tuple(part for part in parts if part is not None)]
+    return annotation

@@ -1,0 +1,282 @@
+"""Whether any value can satisfy a node: what nothing can is an error where the model says it.
+
+The API server takes such a schema and then refuses every object. Only what is proven is refused:
+intervals are decided, the values of an enum are checked one by one, patterns are compared by the
+lengths of what they match.
+"""
+
+import copy
+import math
+import re
+import warnings
+from collections.abc import Iterator
+
+# Reads a pattern as rstr does: its lengths are all that is asked for.
+from re import _constants, _parser
+from typing import Any
+
+from schemagen.keywords import LIMIT, RANGES, Schema, SchemaError, nodes
+from schemagen.model import verdicts
+from schemagen.problems import JSON, quoted
+
+# What says something of a value beside its type and its words.
+_BOUNDS = frozenset(
+    {"minimum", "maximum", "multipleOf", "minLength", "maxLength", "pattern", "allOf", "format"}
+    | {"anyOf"}
+)
+
+# The lengths of texts of a format (kube-openapi, pkg/validation/strfmt).
+_FORMAT_LENGTHS: dict[str, tuple[int, float]] = {
+    "date": (10, 10),
+    "date-time": (20, math.inf),
+    "uuid": (32, 36),
+    "uuid3": (32, 36),
+    "uuid4": (32, 36),
+    "uuid5": (32, 36),
+    "bsonobjectid": (24, 24),
+    "k8s-short-name": (1, 63),
+    "k8s-long-name": (1, 253),
+}
+
+
+def check(schema: Schema, where: str) -> None:
+    """Refuse a node that nothing can satisfy; the nodes below it were checked before.
+
+    Raises:
+        SchemaError: naming what contradicts what.
+    """
+    for found in _contradictions(schema):
+        raise SchemaError(
+            f"{where}: expected bounds that some value satisfies, got {found}; loosen or leave out "
+            "one of them"
+        )
+
+
+def check_default(schema: Schema, where: str) -> None:
+    """Refuse a default that the node itself refuses; the API server would refuse the CRD.
+
+    Rules are left to it: they see the default once it has its own defaults.
+
+    Raises:
+        SchemaError: naming what is wrong with the default.
+    """
+    default = schema["default"]
+    if _fits(schema, default):  # nearly all do, and this needs no checker
+        return
+    plain = copy.deepcopy(schema)
+    for _, node in nodes(plain):
+        node.pop("x-kubernetes-validations", None)
+        node.pop(LIMIT, None)
+    del plain["default"]
+    for cause in verdicts.checks().of_keywords(plain).create(default).causes:
+        raise SchemaError(
+            f"{where}: expected a default that its own schema allows, got {quoted(default)}: "
+            f"{cause.field.replace('<nil>', 'default')}: {cause.message}; correct one of them"
+        )
+
+
+_TYPES: dict[str, tuple[type, ...]] = {
+    "string": (str,),
+    "integer": (int,),
+    "number": (int, float),
+    "boolean": (bool,),
+}
+
+
+def _fits(schema: Schema, value: JSON) -> bool:
+    """Whether a value surely fits, told by its type, words and bounds; False says nothing."""
+    if schema.get("enum", [value]).count(value) == 0 or schema.keys() & {"oneOf", "allOf"}:
+        return False
+    match schema.get("type"), value:
+        case "array", list():
+            items = schema.get("items", {})
+            return _fits_size(schema, value, "Items") and all(_fits(items, one) for one in value)
+        case "object", dict():
+            return _fits_object(schema, value)
+        case "string", str():
+            return _fits_size(schema, value, "Length") and _fits_text(schema, value)
+        case kind, int() | float() | bool() if type(value) in _TYPES.get(str(kind), ()):
+            return _fits_number(schema, value)
+        case _:
+            return False
+
+
+def _fits_number(schema: Schema, value: float) -> bool:
+    low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+    is_inside = low < value < high
+    is_end = value in {low, high} and not schema.keys() & {"exclusiveMinimum", "exclusiveMaximum"}
+    smallest, largest = RANGES["int32"]
+    return (is_inside or is_end) and smallest <= value <= largest and "multipleOf" not in schema
+
+
+def _fits_size(schema: Schema, value: Any, what: str) -> bool:
+    return bool(schema.get(f"min{what}", 0) <= len(value) <= schema.get(f"max{what}", math.inf))
+
+
+def _fits_object(schema: Schema, value: dict[str, JSON]) -> bool:
+    properties, rest = schema.get("properties", {}), schema.get("additionalProperties")
+    return (
+        _fits_size(schema, value, "Properties")
+        and value.keys() >= set(schema.get("required", ()))
+        and all(_fits(properties.get(name, rest or {}), one) for name, one in value.items())
+    )
+
+
+def _fits_text(schema: Schema, value: str) -> bool:
+    try:
+        return "format" not in schema and bool(re.search(schema.get("pattern", ""), value))
+    except re.error:
+        return False
+
+
+def _contradictions(schema: Schema) -> Iterator[str]:
+    if "enum" in schema:
+        yield from _words(schema)
+        return
+    kind = schema.get("type")
+    is_both = schema.get("x-kubernetes-int-or-string")
+    if kind in {"integer", "number"} or is_both:
+        yield from _numbers(schema)
+    if kind == "string" or is_both:
+        yield from _strings(schema)
+    if kind == "array":
+        yield from _crossed(schema, "Items")
+        yield from _sets(schema)
+    if kind == "object":
+        yield from _crossed(schema, "Properties")
+        yield from _objects(schema)
+
+
+def _words(schema: Schema) -> Iterator[str]:
+    """The values of an enum that the node's other keywords refuse."""
+    if not schema["enum"]:
+        yield "an enum without values"
+    if not schema.keys() & _BOUNDS:
+        return
+    keywords = {name: schema[name] for name in schema.keys() & {"type", "enum", *_BOUNDS}}
+    if schema.get("x-kubernetes-int-or-string"):
+        keywords["x-kubernetes-int-or-string"] = True
+    checker = verdicts.checks().of_keywords(keywords)
+    for value in schema["enum"]:
+        for cause in checker.create(value).causes:
+            yield f"the enum's value {value!r} beside other bounds: {cause.message}"
+
+
+def _numbers(schema: Schema) -> Iterator[str]:
+    is_integer = schema.get("type") != "number"
+    low, high = schema.get("minimum", -math.inf), schema.get("maximum", math.inf)
+    if is_integer:
+        yield from _out_of_range(schema)
+        low = low + 1 if schema.get("exclusiveMinimum") else low
+        high = high - 1 if schema.get("exclusiveMaximum") else high
+    is_open = schema.get("exclusiveMinimum") or schema.get("exclusiveMaximum")
+    if low > high or (low == high and is_open and not is_integer):
+        yield f"{_shown(schema, 'minimum')} and {_shown(schema, 'maximum')}"
+        return
+    factor = schema.get("multipleOf")
+    if factor and math.isfinite(low) and not _has_multiple(factor, low, high):
+        yield (
+            f"no multiple of {factor} between {_shown(schema, 'minimum')} and "
+            f"{_shown(schema, 'maximum')}"
+        )
+
+
+def _out_of_range(schema: Schema) -> Iterator[str]:
+    """Bounds that are no values of the type: the API server refuses everything for them."""
+    name = schema.get("format", "int64")
+    low, high = RANGES.get(name, RANGES["int64"])
+    for keyword in ("minimum", "maximum"):
+        if not low <= schema.get(keyword, 0) <= high:
+            yield f"{_shown(schema, keyword)} of an integer between {low} and {high} ({name})"
+
+
+def _has_multiple(factor: float, low: float, high: float) -> bool:
+    if high - low >= factor:
+        return True
+    if isinstance(factor, int) and isinstance(low, int) and isinstance(high, int):
+        return -(-low // factor) * factor <= high
+    return math.ceil(low / factor - 1e-9) * factor <= high + 1e-9 * abs(factor)
+
+
+def _shown(schema: Schema, keyword: str) -> str:
+    exclusive = schema.get(f"exclusive{keyword.capitalize()}")
+    return f"{keyword} {schema[keyword]}{' (exclusive)' if exclusive else ''}"
+
+
+def _strings(schema: Schema) -> Iterator[str]:
+    yield from _crossed(schema, "Length")
+    least, most = schema.get("minLength", 0), schema.get("maxLength", math.inf)
+    shapes = [
+        (f"the pattern {pattern}", *_lengths(pattern))
+        for pattern in (schema.get("pattern"), *(one.get("pattern") for one in _all_of(schema)))
+        if pattern is not None
+    ]
+    if schema.get("format") in _FORMAT_LENGTHS:
+        name = schema["format"]
+        shapes.append((f"the format {name}", *_FORMAT_LENGTHS[name]))
+    for what, shortest, longest in shapes:
+        if shortest > most:
+            yield f"maxLength {most} and {what}, which matches {shortest} characters or more"
+        if longest < least:
+            yield f"minLength {least} and {what}, which matches {longest} characters or fewer"
+    for what, shortest, _ in shapes:
+        for other, _, longest in shapes:
+            if longest < shortest:
+                yield f"{what} and {other}, which match texts of different lengths"
+
+
+def _all_of(schema: Schema) -> Iterator[Schema]:
+    yield from schema.get("allOf", ())
+
+
+def _lengths(pattern: str) -> tuple[int, float]:
+    """How short and how long a text that matches may be; anything where that is not known."""
+    if "[[:" in pattern:  # RE2's classes, which Python reads as another set
+        return 0, math.inf
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            parsed = _parser.parse(pattern)
+            shortest, longest = parsed.getwidth()
+    except (re.error, OverflowError, RecursionError):  # RE2 that Python does not read
+        return 0, math.inf
+    is_whole = bool(parsed.data) and _is_at(parsed[0], "BEGINNING") and _is_at(parsed[-1], "END")
+    is_whole &= not parsed.state.flags & re.MULTILINE
+    is_bounded = is_whole and longest < _constants.MAXREPEAT
+    return shortest, longest if is_bounded else math.inf
+
+
+def _is_at(part: tuple[object, object], name: str) -> bool:
+    operation, what = part
+    places = {getattr(_constants, f"AT_{name}"), getattr(_constants, f"AT_{name}_STRING")}
+    return operation is _constants.AT and what in places
+
+
+def _crossed(schema: Schema, what: str) -> Iterator[str]:
+    least, most = schema.get(f"min{what}", 0), schema.get(f"max{what}", math.inf)
+    if least > most:
+        yield f"min{what} {least} and max{what} {most}"
+
+
+def _sets(schema: Schema) -> Iterator[str]:
+    """Sets of more items than there are values to choose from."""
+    items = schema.get("items", {})
+    count = len(items["enum"]) if "enum" in items else 2 if items.get("type") == "boolean" else None
+    least = schema.get("minItems", 0)
+    if schema.get("x-kubernetes-list-type") == "set" and count is not None and least > count:
+        yield f"minItems {least} and a set of items that have {count} values"
+
+
+def _objects(schema: Schema) -> Iterator[str]:
+    least, most = schema.get("minProperties", 0), schema.get("maxProperties", math.inf)
+    required = set(schema.get("required", ()))
+    arms = [required | set(arm.get("required", ())) for arm in schema.get("oneOf", ())]
+    needed = min(map(len, arms or [required]))
+    if needed > most:
+        yield f"maxProperties {most} and {needed} required fields"
+    is_closed = "additionalProperties" not in schema and not schema.get(
+        "x-kubernetes-preserve-unknown-fields"
+    )
+    count = len(schema.get("properties", {}))
+    if is_closed and least > count:
+        yield f"minProperties {least} and {count} fields"
