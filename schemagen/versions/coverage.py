@@ -16,6 +16,7 @@ Reach: TypeAlias = Literal["whole", "part", "none"]
 
 # The engine writes these.
 _ENVELOPE: Final = frozenset({("apiVersion",), ("kind",)})
+_API_SERVERS: Final = _ENVELOPE | {("metadata",)}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,6 +57,19 @@ def gaps(
         elif reach[1] == "none":
             way_out = f'unrelated(new=("{".".join(path)}",))'
             yield Gap(_left_alone(there, here, way_out), path, ("new",))
+
+
+def common(old: Node, new: Node, at: Path = ()) -> Iterator[Path]:
+    """The paths of fields that both versions have, without the objects around others."""
+    for name in (name for name in old.fields if name in new.fields):
+        path = (*at, name)
+        here, there = old.field(name), new.field(name)
+        if here is None or there is None or path in _API_SERVERS:
+            continue
+        if here.type == there.type == "object":
+            yield from common(here, there, path)
+        else:
+            yield path
 
 
 def _is_looked_into(reach: tuple[Reach, Reach], old: Node, new: Node) -> bool:

@@ -5,12 +5,14 @@ For the checks of conversions; values are ``shape``'s.
 
 import dataclasses
 import difflib
+import functools
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
 from schemagen import keywords
 from schemagen.keywords import Schema
 from schemagen.problems import JSON
+from schemagen.versions import shape
 from schemagen.versions.steps import Path
 
 ITEMS: Final = "[]"
@@ -78,6 +80,11 @@ class Node:
         """Whether any value at all may stand here."""
         return self.type == ANY
 
+    @functools.cached_property
+    def fit(self) -> shape.Fit:
+        """What of a value the schema has a place for."""
+        return shape.fit_of(self.schema)
+
     @property
     def place(self) -> str:
         """The version and the path, as a message begins: ``v1 spec.replicas``."""
@@ -119,6 +126,10 @@ class Missing:
 
     def __str__(self) -> str:
         """What is there instead, in one sentence."""
+        if "." in self.name:
+            return f'no such field; a path goes into move("{self.name}", "{self.name}")'
+        if self.parent.type == "list":
+            return f"{self.parent} is a list; give each(...) with the step of its items"
         if self.parent.type not in {"object", *_FREE}:
             return f"{self.parent} is {with_article(self.parent.type)}, which has no fields"
         known = ", ".join(self.parent.fields) or "none"

@@ -4,22 +4,27 @@ Whatever the schema of the one version allows must become what the other one's h
 nothing may raise. The same values are drawn each time.
 """
 
+import copy
+import itertools
 import json
 import random
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
+from schemagen import keywords
 from schemagen.agreement import boundaries
 from schemagen.model import registry
 from schemagen.problems import JSON, kind_of, quoted
-from schemagen.versions import coverage, nodes, records, shape, steps
+from schemagen.versions import coverage, nodes, records, steps
 from schemagen.versions.fitting import Trial
 from schemagen.versions.nodes import Fault, Missing, Node
 from schemagen.versions.steps import ABSENT, Path
 
 # Enough to fill each field of an object a few times: a draw leaves out up to nine of ten fields.
 _DRAWS: Final = 12
-_METADATA: Final = (("metadata",),)  # compared whole
+# An object of so many fields takes long to draw and to convert; its parts are tried by themselves.
+_LARGE_NODES: Final = 150
+_LARGE_DRAWS: Final = 4
 _PATTERN_STRINGS: Final = 3
 _SHRINKING_STEPS: Final = 200
 _SHOWN_CHARACTERS: Final = 200
@@ -47,12 +52,11 @@ def of_step(trial: Trial) -> list[Fault]:
                 f"answered ABSENT for each of {len(olds)} drawn values, both ways",
             )
         ]
-    values = {"old": olds, "new": news}
-    ways: dict[str, Convert] = {"old": step.up, "new": step.down}
+    sides = {"old": (step.up, trial.old, olds), "new": (step.down, trial.new, news)}
     found += [
         gap.fault
         for gap in trial.gaps
-        if not any(_depends(ways[side], values[side], gap.path) for side in gap.sides)
+        if not any(_depends(*sides[side], gap.path) for side in gap.sides)
     ]
     return [Fault(one.place, one.message, one.line or trial.line) for one in found]
 
@@ -71,17 +75,29 @@ def of_conversion(conversion: registry.ConversionProtocol, old: Node, new: Node)
     if found:
         return found
     return [
-        gap.fault
-        for gap in coverage.gaps(old, new, _METADATA, _METADATA)
-        if not (
-            _depends(conversion.up, olds, gap.path) or _depends(conversion.down, news, gap.path)
+        _uncarried(node, other, path)
+        for path in coverage.common(old, new)
+        for node, other, convert, values in (
+            (old, new, conversion.up, olds),
+            (new, old, conversion.down, news),
         )
+        if not _depends(convert, node, values, path)
     ]
+
+
+def _uncarried(node: Node, other: Node, path: Path) -> Fault:
+    return Fault(
+        nodes.place_of(node.version, path),
+        f"expected functions that carry it to {other.version}, which has the field too, got the "
+        "same results without it from drawn objects",
+    )
 
 
 def _drawn(node: Node) -> Sequence[JSON]:
     draw = boundaries.Draw(random.Random(0), pool=_PATTERN_STRINGS)  # noqa: S311 - nothing secret
-    return [draw.valid(node.schema) for _ in range(_DRAWS)]
+    size = sum(1 for _ in itertools.islice(keywords.nodes(node.schema), _LARGE_NODES))
+    count = _DRAWS if size < _LARGE_NODES else _LARGE_DRAWS
+    return [draw.valid(node.schema) for _ in range(count)]
 
 
 def _objects(node: Node) -> Sequence[JSON]:
@@ -101,10 +117,13 @@ def _faults(
     """The first thing that goes wrong in one direction, with the smallest value that shows it."""
 
     def problem(value: JSON) -> str | None:
+        given = copy.deepcopy(value)
         try:
-            result = convert(value)
+            result = convert(given)
         except Exception as error:  # noqa: BLE001 - anybody's function may raise anything
             return f"expected a value or ABSENT, got {type(error).__name__}: {quoted(str(error))}"
+        if given != value:
+            return "expected functions that leave what they are given as it is, got a change in it"
         return judge(value, result)
 
     for value in values:
@@ -152,7 +171,7 @@ def _misfit(target: Node, value: JSON, source: Node | None, *, is_mixed: bool) -
         is_mixed: Whether fields that are not there may come from steps that keep all of an object.
     """
     is_null = value is None and target.schema.get("nullable")
-    if is_null or shape.fit_of(target.schema)(value) is value:
+    if is_null or target.fit(value) is value:
         return None
     if type(value) is dict and target.type in {"object", "map"}:
         return _object_misfit(target, value, source, is_mixed=is_mixed)
@@ -186,7 +205,7 @@ def _carries_nothing(step: steps.Step, olds: Sequence[JSON], news: Sequence[JSON
     return all(value is ABSENT for value in (*ups, *downs))
 
 
-def _depends(convert: Convert, values: Sequence[JSON], path: Path) -> bool:
+def _depends(convert: Convert, node: Node, values: Sequence[JSON], path: Path) -> bool:
     """Whether what becomes of some value depends on its field at a path."""
 
     def result(value: JSON) -> JSON:
@@ -195,11 +214,20 @@ def _depends(convert: Convert, values: Sequence[JSON], path: Path) -> bool:
         except Exception:  # noqa: BLE001 - without the field it may not be what the schema allows
             return ABSENT
 
+    having = [value for value in values if steps.get(value, path) is not ABSENT]
     return any(
         result(value) != result(boundaries.without(value, path))
-        for value in values
-        if steps.get(value, path) is not ABSENT
+        for value in having or _having(node, values, path)
     )
+
+
+def _having(node: Node, values: Sequence[JSON], path: Path) -> Iterator[JSON]:
+    """Values with a drawn field at a path, where none of them had one."""
+    field = node.at(path)
+    for value, drawn in zip(values, _drawn(field) if isinstance(field, Node) else (), strict=False):
+        changed = copy.deepcopy(value)
+        steps.put(changed, path, drawn)
+        yield changed
 
 
 def _smallest(value: JSON, problem: Callable[[JSON], str | None]) -> JSON:
