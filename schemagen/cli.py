@@ -261,15 +261,17 @@ def _crds(
     reference: str, storage: str | None, *, fit_apply: bool, max_description: int | None
 ) -> dict[str, dict[str, Any]]:
     """The CRDs by the names of their files."""
-    from schemagen.versions import verification
+    from schemagen import conversions
 
     api = _stored_as(files.load_api(reference), storage)
-    verification.check(api)
-    found = {}
+    found, schemas = {}, {}
     for kind in api:
         with commandline.about(f"generating {_named(kind, kind.hub)}"):
             made = crd.crd(api, kind, max_description=max_description)
         found[f"{api.group}_{kind.plural}.yaml"] = made
+        for version, defined in zip(kind.versions, made["spec"]["versions"], strict=True):
+            schemas[version.model] = defined["schema"]["openAPIV3Schema"]
+    conversions.check(api, lambda version: schemas[version.model])
     return {name: _fitted(name, made) for name, made in found.items()} if fit_apply else found
 
 

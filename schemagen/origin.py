@@ -73,9 +73,9 @@ def _named_places(error: BaseException) -> Iterator[tuple[Place, str]]:
     for frame in _frames(error.__traceback__):
         code = frame.tb_frame.f_code
         name = str(frame.tb_frame.f_globals.get("__name__", ""))
-        yield Place(code.co_filename, frame.tb_lineno, _owner(code.co_filename)), name
+        yield Place(code.co_filename, frame.tb_lineno, owner(code.co_filename)), name
     if isinstance(error, SyntaxError) and error.filename:
-        yield Place(error.filename, error.lineno or 1, _owner(error.filename)), ""
+        yield Place(error.filename, error.lineno or 1, owner(error.filename)), ""
 
 
 def _frames(traceback: TracebackType | None) -> Iterator[TracebackType]:
@@ -84,7 +84,8 @@ def _frames(traceback: TracebackType | None) -> Iterator[TracebackType]:
         traceback = traceback.tb_next
 
 
-def _owner(file: str) -> Owner:
+def owner(file: str) -> Owner:
+    """Whose code a file is."""
     # First: an installed product stands among the libraries. `<frozen importlib>`, `<string>`: code
     # without a file, such as what dataclasses make.
     if file.startswith(_PRODUCT):

@@ -18,10 +18,9 @@ import uvloop
 from certs import authority, keeper
 from certs import files as certificates
 from controllers import kube
-from schemagen import Api, Facts, commandline, yaml
+from schemagen import Api, Facts, commandline, conversions, yaml
 from schemagen import files as apis
 from schemagen.problems import JSON, UserError
-from schemagen.versions import verification
 from schemagen.versions.converter import Converter
 from webhooks import (
     admission,
@@ -531,7 +530,7 @@ async def _serve(
 def _load(reference: str) -> Api:
     """The Api, whose conversions fit its models."""
     api = apis.load_api(reference)
-    verification.check(api)
+    conversions.check(api)
     return api
 
 

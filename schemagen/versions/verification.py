@@ -7,19 +7,36 @@ types and two steps that write one field are faults. What is two functions is tr
 """
 
 import itertools
+from collections.abc import Callable
+from typing import TypeAlias
 
-from schemagen.keywords import SchemaError
+from schemagen.keywords import Schema, SchemaError
 from schemagen.model import registry
 from schemagen.versions import fitting, nodes, records, shape
-from schemagen.versions.nodes import Fault
+from schemagen.versions.nodes import Fault, Node
 
 
 class ConversionError(SchemaError):
     """A conversion does not fit the models of its two versions: the API author reads this."""
 
 
-def check(api: registry.Api) -> None:
+SchemaOf: TypeAlias = Callable[[registry.Version], Schema]
+
+
+def model_schema(version: registry.Version) -> Schema:
+    """The schema of a version's model."""
+    return shape.schema_of(version.model)
+
+
+def check(
+    api: registry.Api, schema_of: SchemaOf = model_schema, *, tries_functions: bool = True
+) -> None:
     """Check every conversion of an API.
+
+    Args:
+        api: The API.
+        schema_of: The schema of a version, for whoever has it already.
+        tries_functions: Whether functions are tried, which takes longer than all else.
 
     Raises:
         ConversionError: naming each fault with the kind, the versions, the field and the way out.
@@ -28,35 +45,44 @@ def check(api: registry.Api) -> None:
         f"{kind.name} {older.name} <-> {newer.name}: {fault}"
         for kind in api
         for older, newer in itertools.pairwise(kind.versions)
-        for fault in faults(older, newer)
+        for fault in faults(older, newer, schema_of, tries_functions=tries_functions)
     ]
     if found:
         raise ConversionError("\n".join(found))
 
 
-def faults(older: registry.Version, newer: registry.Version) -> list[Fault]:
+def faults(
+    older: registry.Version,
+    newer: registry.Version,
+    schema_of: SchemaOf = model_schema,
+    *,
+    tries_functions: bool = True,
+) -> list[Fault]:
     """What is wrong with the conversion between two adjacent versions; empty if nothing is."""
-    # Drawing needs libraries that take longer to load than most checks to run.
-    from schemagen.versions import trials  # noqa: PLC0415 - as above
-
-    conversion = older.conversion
-    if conversion is None:
+    if older.conversion is None:
         return []
-    if not isinstance(conversion, records.Conversion):
-        return trials.of_conversion(conversion, *_roots(older, newer))
-    walk = walked(older, newer)
-    found = walk.faults or [fault for one in walk.trials for fault in trials.of_step(one)]
+    old, new = (nodes.root(one.name, schema_of(one)) for one in (older, newer))
+    walk = walked(older.conversion, old, new)
+    found = walk.faults
+    if not found and tries_functions:
+        found = _tried(walk, older.conversion, old, new)
     return list(dict.fromkeys(found))
 
 
-def walked(older: registry.Version, newer: registry.Version) -> fitting.Walk:
+def walked(conversion: registry.ConversionProtocol, old: Node, new: Node) -> fitting.Walk:
     """What the steps of a conversion say by themselves; what is functions is yet to be tried."""
     walk = fitting.Walk()
-    if isinstance(older.conversion, records.Conversion):
-        walk.conversion(older.conversion, *_roots(older, newer))
+    if isinstance(conversion, records.Conversion):
+        walk.conversion(conversion, old, new)
     return walk
 
 
-def _roots(older: registry.Version, newer: registry.Version) -> tuple[nodes.Node, nodes.Node]:
-    old, new = (nodes.root(one.name, shape.schema_of(one.model)) for one in (older, newer))
-    return old, new
+def _tried(
+    walk: fitting.Walk, conversion: registry.ConversionProtocol, old: Node, new: Node
+) -> list[Fault]:
+    # Drawing needs libraries that take longer to load than the other checks to run.
+    from schemagen.versions import trials  # noqa: PLC0415 - as above
+
+    if not isinstance(conversion, records.Conversion):
+        return trials.of_conversion(conversion, old, new)
+    return [fault for one in walk.trials for fault in trials.of_step(one)]

@@ -52,7 +52,9 @@ def test_complete_api_fits() -> None:
 
 @pytest.mark.parametrize("name", STEPS)
 def test_example_fits_its_models(name: str) -> None:
-    assert [] == verification.faults(*api_of(name).kinds[0].versions)
+    older, newer = api_of(name).kinds[0].versions
+
+    assert [] == verification.faults(older, newer)
 
 
 def api_of(name: str) -> Api:

@@ -28,7 +28,7 @@ from schemagen import (
     wire,
 )
 from schemagen.problems import JSON
-from schemagen.versions import records, steps, verification
+from schemagen.versions import nodes, records, shape, steps, verification
 from schemagen.versions.records import keep, move, record, same_name
 from schemagen.versions.steps import ABSENT
 from tests.schemagen import test_lanes
@@ -87,7 +87,8 @@ def faults_of(conversion: Any, old: type[Resource], new: type[Resource]) -> list
         "things",
         (Version("v1", old, conversion=conversion), Version("v2", new, storage=True)),
     )
-    faults = verification.faults(*kind.versions)
+    older, newer = kind.versions
+    faults = verification.faults(older, newer)
     return [str(dataclasses.replace(fault, line="")) for fault in faults]
 
 
@@ -856,16 +857,14 @@ def test_each_misspelt_path_is_refused(name: str) -> None:
     older, newer = PAIRS[name]
     assert isinstance(older.conversion, records.Conversion)
 
+    old, new = (nodes.root(one.name, shape.schema_of(one.model)) for one in (older, newer))
+    unordered = older.conversion.unordered_paths
+
     mutants = [*misspelt(older.conversion.step)]
     taken = [
         where
         for where, step in mutants
-        if not verification.walked(
-            dataclasses.replace(
-                older, conversion=records.Conversion(step, older.conversion.unordered_paths)
-            ),
-            newer,
-        ).faults
+        if not verification.walked(records.Conversion(step, unordered), old, new).faults
     ]
 
     assert len(mutants) > 5

@@ -1,0 +1,30 @@
+"""Functions of conversions are tried once on a machine, and again when a module changed."""
+
+import os
+import pathlib
+
+import pytest
+
+from schemagen import conversions
+from schemagen.versions import trials
+from tests.schemagen import test_unkept
+from tests.support import foundry
+
+
+def test_functions_are_tried_again_only_when_a_module_changed(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setenv("KUBEWRIGHT_CACHE", str(tmp_path))
+    tried = []
+    monkeypatch.setattr(trials, "of_conversion", lambda *_: tried.append(1) or [])
+    module = pathlib.Path(test_unkept.__file__)
+    status = module.stat()
+
+    conversions.check(foundry.api)
+    conversions.check(foundry.api)
+    before = len(tried)
+    os.utime(module, ns=(status.st_atime_ns, status.st_mtime_ns + 1))
+    conversions.check(foundry.api)
+    os.utime(module, ns=(status.st_atime_ns, status.st_mtime_ns))
+
+    assert (1, 2) == (before, len(tried))
