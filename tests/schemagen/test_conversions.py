@@ -6,7 +6,7 @@ import pathlib
 import pytest
 
 from schemagen import conversions
-from schemagen.versions import trials
+from schemagen.versions import nodes, trials
 from tests.schemagen import test_unkept
 from tests.support import foundry
 
@@ -15,8 +15,13 @@ def test_functions_are_tried_again_only_when_a_module_changed(
     monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
 ) -> None:
     monkeypatch.setenv("KUBEWRIGHT_CACHE", str(tmp_path))
-    tried = []
-    monkeypatch.setattr(trials, "of_conversion", lambda *_: tried.append(1) or [])
+    tried: list[object] = []
+
+    def of_conversion(*given: object) -> list[nodes.Fault]:
+        tried.append(given)
+        return []
+
+    monkeypatch.setattr(trials, "of_conversion", of_conversion)
     module = pathlib.Path(test_unkept.__file__)
     status = module.stat()
 
