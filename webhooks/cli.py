@@ -492,6 +492,28 @@ def serve(
             raise UserError(str(error)) from error
 
 
+@app.command()
+def dev(
+    reference: ApiReference,
+    directory: Annotated[
+        pathlib.Path,
+        typer.Option(help="Folder for the kubeconfig, the certificates, the data and the logs."),
+    ] = pathlib.Path(".dev"),
+    settings: SettingsFile = None,
+) -> None:
+    """Keep an API server with the Api on this machine, and serve its webhooks, until Ctrl-C.
+
+    CRDs, webhook configurations and policies are installed, and the line for kubectl is printed.
+    When a Python file below the working directory changes, all is installed and served anew; a
+    module that is broken, or that the API server refuses, is reported, and what was served goes on.
+
+    Exit codes: 0 told to stop, 2 it could not start.
+    """
+    from webhooks import dev as command
+
+    raise typer.Exit(command.run(reference, directory, settings))
+
+
 async def _serve(
     api: Api,
     orders: worker.Orders,

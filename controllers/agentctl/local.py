@@ -2,20 +2,17 @@
 
 import contextlib
 import pathlib
-import subprocess
-import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Final
 
 from controllers import devcluster
+from webhooks import local_server
+from webhooks.local_server import ServerError
 
-STOP_SECONDS: Final = 10
+__all__ = ["HOME", "ServerError", "controller", "webhook_server"]
+
 HOME: Final = "agents"
 """The namespace of the controller's Lease and ledger."""
-
-
-class ServerError(Exception):
-    """A program did not start: the message has what it said last."""
 
 
 @contextlib.contextmanager
@@ -33,14 +30,11 @@ def webhook_server(
     Raises:
         ServerError: if it ends, or says nothing, before it serves.
     """
-    command = [
-        *("webhooks", "serve", "crds:api", "--install"),
-        *("--port", str(port), "--cert-dir", str(directory / "certificates")),
-        *("--kubeconfig", str(cluster.admin_kubeconfig)),
-        *(("--storage", storage) if storage else ()),
-    ]
-    with _process(command, directory / "webhooks.log", "serving ") as line:
-        yield line.split()[-1]
+    options = ("--storage", storage) if storage else ()
+    with local_server.webhook_server(
+        cluster, "crds:api", directory, *options, port=port
+    ) as address:
+        yield address
 
 
 @contextlib.contextmanager
@@ -65,36 +59,5 @@ def controller(
         *("--runtime", "local", "--workspaces", str(workspaces)),
         *options,
     ]
-    with _process(command, directory / "controller.log", "following "):
+    with local_server.program(command, directory / "controller.log", "following "):
         yield
-
-
-@contextlib.contextmanager
-def _process(command: Sequence[str], log: pathlib.Path, beginning: str) -> Iterator[str]:
-    """Run one of our programs; its value is the line that it prints once it is ready."""
-    log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("w") as errors:
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", *command], stdout=subprocess.PIPE, stderr=errors, text=True
-        )
-    try:
-        yield _ready_line(process, command[0], log, beginning)
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
-
-
-def _ready_line(
-    process: subprocess.Popen[str], program: str, log: pathlib.Path, beginning: str
-) -> str:
-    line = process.stdout.readline() if process.stdout is not None else ""
-    if not line.startswith(beginning):
-        last = "\n".join(log.read_text().splitlines()[-10:])
-        raise ServerError(f"expected {program} to start, got:\n{last}\nsee {log}")
-    return line

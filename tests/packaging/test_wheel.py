@@ -67,6 +67,7 @@ def test_commands_and_plugin_are_registered(names: set[str]) -> None:
         "schemagen = schemagen.__main__:main",
         "webhooks = webhooks.cli:main",
         "kubewright = controllers.devcluster.pytest_plugin",
+        "kubewright-webhooks = webhooks.pytest_plugin",
     } <= names
 
 
