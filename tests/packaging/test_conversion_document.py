@@ -10,9 +10,15 @@ from typing import Any
 import pytest
 from pydantic import Field, create_model
 
-from schemagen import Api, Kind, Resource, Version
+from schemagen import Api, Kind, Resource, Version, steps
+from schemagen.agreement import boundaries
+from schemagen.problems import JSON
+from schemagen.roundtrip import simulated
+from schemagen.roundtrip.views import Views
 from schemagen.versions import records, verification
+from schemagen.versions.converter import Converter
 from schemagen.versions.records import keep, record, same_name
+from webhooks import residue_guard
 
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs/conversion.md"
 SECTION = re.compile(r"^## (.*?)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -24,6 +30,11 @@ EXAMPLES = {
 }
 # Sections whose example is the models of two specs, or statuses, and the step between them.
 STEPS = [name for name, code in EXAMPLES.items() if "class Old" in code and "Api(" not in code]
+ROWS = re.findall(
+    r"^\| (.*?) \| .* \|$",
+    dict(SECTION.findall(DOCUMENT.read_text()))["What survives which edit"],
+    re.MULTILINE,
+)
 
 
 def run(code: str, name: str) -> types.ModuleType:
@@ -87,3 +98,122 @@ def root(members: dict[str, Any]) -> type[Resource]:
         if model is not None
     }
     return create_model("Widget", __base__=Resource, __doc__="A widget.", **fields)
+
+
+# --- the table of what survives ------------------------------------------------------------------
+
+PORTS = [
+    {"name": "dns", "number": 53, "protocol": "UDP"},
+    {"name": "web", "number": 80, "protocol": "TCP"},
+]
+WIDGET: dict[str, Any] = {
+    "apiVersion": "example.com/v1",
+    "kind": "Widget",
+    "metadata": {"name": "one"},
+    "spec": {"scaling": {"replicas": 3, "burst": 5}, "ports": PORTS, "mode": "Append"},
+    "status": {"phase": "Ready", "progress": 50},
+}
+
+
+def changed(value: JSON, path: tuple[Any, ...], part: JSON) -> JSON:
+    """A copy with another part at a path; ABSENT takes it away."""
+    if part is steps.ABSENT:
+        return boundaries.without(value, path)
+    above, last = path[:-1], path[-1]
+    return boundaries.replaced(value, above, {**boundaries.at(value, above), last: part})
+
+
+# What is edited in v1alpha1, and what is different in v1 then.
+EDITS: dict[str, tuple[tuple[Any, ...], JSON, list[tuple[tuple[Any, ...], JSON]]]] = {
+    "a label is set": (
+        ("metadata", "labels"),
+        {"a": "b"},
+        [(("metadata", "labels"), {"a": "b"})],
+    ),
+    "another number of replicas is written": (
+        ("spec", "size", "replicas"),
+        4,
+        [(("spec", "scaling", "replicas"), 4)],
+    ),
+    "the replicas are removed": (
+        ("spec", "size", "replicas"),
+        steps.ABSENT,
+        [(("spec", "scaling", "replicas"), steps.ABSENT)],
+    ),
+    "the whole size is removed": (
+        ("spec", "size"),
+        steps.ABSENT,
+        [(("spec", "scaling", "replicas"), steps.ABSENT)],
+    ),
+    "the number of a port is changed": (
+        ("spec", "ports"),
+        [{"name": "dns", "number": 54}, {"name": "web", "number": 80}],
+        [(("spec", "ports"), [{**PORTS[0], "number": 54}, PORTS[1]])],
+    ),
+    "the ports are reordered, and one is added": (
+        ("spec", "ports"),
+        [{"name": "web", "number": 80}, {"name": "dns", "number": 53}, {"name": "x"}],
+        [(("spec", "ports"), [PORTS[1], PORTS[0], {"name": "x"}])],
+    ),
+    "a port is removed": (
+        ("spec", "ports"),
+        [{"name": "web", "number": 80}],
+        [(("spec", "ports"), [PORTS[1]])],
+    ),
+    "all ports are removed": (
+        ("spec", "ports"),
+        steps.ABSENT,
+        [(("spec", "ports"), steps.ABSENT)],
+    ),
+    "a mode is written": (("spec", "mode"), "read-only", [(("spec", "mode"), "ReadOnly")]),
+    "the status is written": (
+        ("status", "phase"),
+        "Done",
+        [(("status", "phase"), "Done")],
+    ),
+    "the object is replaced without its annotations": (
+        ("metadata", "annotations"),
+        steps.ABSENT,
+        [],
+    ),
+}
+
+
+def test_each_row_of_the_table_is_tested() -> None:
+    assert ["edit through v1alpha1", "---", *EDITS] == ROWS
+
+
+@pytest.mark.parametrize("row", EDITS)
+def test_edit_leaves_what_the_table_says(row: str) -> None:
+    path, part, differences = EDITS[row]
+    api = run(EXAMPLES["What survives which edit 0"], "example").api
+    verification.check(api)
+    cluster = cluster_of(api)
+    cluster.create("v1", WIDGET)
+
+    edited = changed(cluster.read("v1alpha1"), path, part)
+    write = cluster.write_status if path[0] == "status" else cluster.write
+    write("v1alpha1", edited)
+
+    expected = WIDGET
+    for place, value in differences:
+        expected = changed(expected, place, value)
+    assert expected == without_annotations(cluster.read("v1"))
+
+
+def cluster_of(api: Api) -> simulated.Cluster:
+    (kind,) = api.kinds
+    converter = Converter(api)
+
+    def convert(value: simulated.Value, source: str, target: str) -> simulated.Value:
+        return converter.way(kind, source, target).plain(value)
+
+    def admit(value: simulated.Value, old: simulated.Value | None) -> simulated.Value:
+        return residue_guard.with_residue(api, kind, value, old, is_replacement=True)
+
+    return simulated.Cluster(Views(api, kind), convert, admit, "v1")
+
+
+def without_annotations(value: simulated.Value) -> simulated.Value:
+    metadata = {key: item for key, item in value["metadata"].items() if key != "annotations"}
+    return {**value, "metadata": metadata}
