@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from schemagen.versions import coverage, links, nodes, records, shape, steps, unkept
+from schemagen.versions import coverage, links, nodes, records, residue, shape, steps, unkept
 from schemagen.versions.footprint import Side
 from schemagen.versions.links import Link
 from schemagen.versions.nodes import ANY, FREE_OBJECT, Fault, Missing, Node
@@ -353,7 +353,7 @@ class Walk:
             start = next((path[:end] for end in range(len(path) + 1) if path[:end] in exact), None)
             there = None if start is None else (*exact[start], *path[len(start) :])
             place = nodes.place_of(node.version, path)
-            if there is None or not _exists(other, there):
+            if there is None or _place(other, there) is None:
                 self.faults.append(
                     Fault(
                         place,
@@ -367,6 +367,26 @@ class Walk:
                     Fault(
                         nodes.place_of(other.version, there),
                         f"expected a secret as in {place}, got a plain text; mark it Secret()",
+                    )
+                )
+            else:
+                self._told_apart(node, path)
+
+    def _told_apart(self, node: Node, path: Path) -> None:
+        """A list around a secret needs items with keys: residue cannot hold the list as a whole."""
+        for end in (at for at, name in enumerate(path[:-1]) if name == nodes.ITEMS):
+            items = _place(node, path[: end + 1])
+            around = _place(node, path[:end])
+            if items is None or around is None or items.type != "object":
+                continue
+            keys = around.schema.get("x-kubernetes-list-map-keys")
+            known = [name for keys_of in residue.ITEM_KEYS for name in keys_of]
+            if not keys and not any(name in items.fields for name in known):
+                self.faults.append(
+                    Fault(
+                        around.place,
+                        f"expected items that are told apart, as they hold a secret, got none of "
+                        f"{', '.join(known)} and no key; mark the list ListMap(...)",
                     )
                 )
 
@@ -390,11 +410,11 @@ def _forgetting(side: Side, path: Path) -> str:
     return f"{call} in the record of {nodes.text_of(path[: ends[-1]]) or 'the object'}"
 
 
-def _exists(node: Node, path: Path) -> bool:
-    """Whether a place is there."""
+def _place(node: Node, path: Path) -> Node | None:
+    """The place at a path with lists and maps in it, if it is there."""
     for name in path:
         found = {nodes.ITEMS: node.items, nodes.VALUES: node.values}.get(name) or node.field(name)
         if found is None:
-            return False
+            return None
         node = found
-    return True
+    return node

@@ -605,15 +605,22 @@ def test_conversion_that_does_not_fit_is_explained(name: str) -> None:
 class Login(Model):
     """A secret in an object."""
 
-    user: str | None = None
+    name: str | None = None
     password: Annotated[str, Secret()] | None = None
 
 
 class PlainLogin(Model):
     """The same where nobody said that it is secret."""
 
-    user: str | None = None
+    name: str | None = None
     password: str | None = None
+
+
+class Nameless(Model):
+    """A secret in an object that nothing tells apart from others."""
+
+    user: str | None = None
+    password: Annotated[str, Secret()] | None = None
 
 
 SECRET = Annotated[str, Secret()]
@@ -628,8 +635,17 @@ SECRETS: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
     "kept in a list": (
         {"a": list[Login]},
         {"b": list[Login]},
-        [move("a", "b", steps.each_by("user", record(keep("user", "password"))))],
+        [move("a", "b", steps.each_by("name", record(keep("name", "password"))))],
         [],
+    ),
+    "kept in a list of items that nobody can tell apart": (
+        {"a": list[Nameless]},
+        {"a": list[Nameless]},
+        [keep("a")],
+        [
+            f"{version} spec.a: expected items that are told apart, as they hold a secret, got none of name, type, path, from and no key; mark the list ListMap(...)"
+            for version in ("v1", "v2")
+        ],
     ),
     "kept in a kept object": ({"a": Login}, {"a": Login}, [keep("a")], []),
     "forgotten": ({"a": Login}, {"b": int}, [records.forget("a")], []),
