@@ -3,9 +3,12 @@
 The expected words are those of tests/e2e/test_columns.py, which asks a real API server.
 """
 
+from typing import Any
+
 import pytest
 
-from schemagen import jsonpath, paths, structural
+from schemagen import Column, Kind, Version, jsonpath, paths, structural
+from schemagen.keywords import SchemaError
 from tests.support import columns
 
 SCHEMA = structural.schema_of(columns.Thing)
@@ -16,7 +19,9 @@ def test_a_path_that_shows_something_is_taken(path: str) -> None:
     assert paths.follow(SCHEMA, path) is None
 
 
-@pytest.mark.parametrize("path", [*columns.NOT_SHOWN, *columns.SHOWN_AT_RANDOM])
+@pytest.mark.parametrize(
+    "path", [*columns.NOT_SHOWN, *columns.UNREADABLE, *columns.SHOWN_AT_RANDOM]
+)
 def test_a_path_that_shows_nothing_or_chance_is_refused(path: str) -> None:
     problem = paths.follow(SCHEMA, path)
 
@@ -44,6 +49,21 @@ def test_a_path_that_shows_nothing_or_chance_is_refused(path: str) -> None:
 )
 def test_what_is_wrong_is_said(path: str, words: str) -> None:
     assert words == paths.follow(SCHEMA, path)
+
+
+@pytest.mark.parametrize(("path", "kind"), columns.TYPED)
+def test_a_type_that_shows_no_value_of_the_field_is_refused(path: str, kind: Any) -> None:
+    column = Column("C", path, type=kind)
+    version = Version("v1", columns.Thing, storage=True, columns=(column,))
+
+    try:
+        paths.check(Kind("Thing", "things", (version,)), version, SCHEMA)
+    except SchemaError:
+        is_refused = True
+    else:
+        is_refused = False
+
+    assert ((path, kind) in columns.MISFITS) == is_refused
 
 
 def test_a_name_is_escaped_for_a_path() -> None:

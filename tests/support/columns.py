@@ -133,10 +133,9 @@ NOT_SHOWN = (
     '.spec.its[?(@.nam=="b")].v',
     '.spec.its[?(@.v=="4")].name',
     ".spec.its[?(@.name==b)].v",
-    ".spec.its[?(@.v=~4)].name",
+    ".spec.its[?(@.v=4)].name",
     ".spec.m['a.b/c']",
     ".spec.m.a.b",
-    '.spec["color"]',
     ".spec.color[0]",
     ".spec.obj[?(@.v>1)].v",
     ".spec.its[0]name",
@@ -144,5 +143,24 @@ NOT_SHOWN = (
     ".metadata.nope",
     '.status.conditions[?(@.typo=="Ready")].status',
 )
+# Paths that client-go cannot read: the column and all after it are missing.
+UNREADABLE = ('.spec["color"]', ".spec.its[?(@.v=~4)].name", ".spec.its[?(@.v>3)", ".spec.its[a]")
 # Paths of which it shows one thing or another, as Go's maps have no order.
 SHOWN_AT_RANDOM = (".spec.*", "..name", ".spec.m.*")
+
+# Path and type -> the cell.
+TYPED: dict[tuple[str, str], object] = {
+    (".spec.n", "integer"): 7,
+    (".spec.f", "integer"): 1,
+    (".spec.n", "number"): 7,
+    (".spec.f", "number"): 1.5,
+    (".spec.b", "boolean"): True,
+    (".spec.color", "integer"): None,
+    (".spec.n", "boolean"): None,
+    (".spec.n", "date"): None,
+    (".spec.obj", "integer"): None,
+    (".spec.color", "date"): "<invalid>",
+}
+# Those that are refused: they show nothing of any object.
+MISFITS = ((".spec.color", "integer"), (".spec.n", "boolean"), (".spec.n", "date"),
+           (".spec.obj", "integer"))  # fmt: skip
