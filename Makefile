@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean prove-limits prove-faults prove-failover prove-judge prove-judges prove-roundtrip prove-storage-switch prove-hostile prove-drain prove-soak prove-rotation prove-rotation-model bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test check format generate judge lock clean prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-storage-switch prove-hostile prove-drain prove-soak prove-rotation prove-rotation-model bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -49,6 +49,12 @@ N ?= 100000
 SEED ?= 0
 prove-judges: $(INSTALLED)  ## Ask models, judge and a real API server about N objects of SEED (half an hour)
 	$(BIN)/schemagen judge crds:api tests.support.foundry:api --number $(N) --seed $(SEED)
+
+prove-models: N = 20000
+prove-models: PART = 1/1
+prove-models: SERVER = 200
+prove-models: $(INSTALLED)  ## Draw N modules of models: refused properly, or judged alike (an hour)
+	@$(BIN)/python -m tests.bench.prove_models --number $(N) --seed $(SEED) --part $(PART) --server $(SERVER)
 
 prove-judge: $(INSTALLED)  ## Ask judge and API server about 1,000 CRDs and 10,000 objects of SEED (6 minutes)
 	$(BIN)/python tests/bench/prove_judge.py --objects 10000 --crds 1000 --seed $(SEED)
