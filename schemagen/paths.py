@@ -187,7 +187,9 @@ def _somewhere(found: Sequence[Schema], name: str) -> Sequence[Schema]:
     if not declared and any(_is_open(node) for node in found):
         return [_ANYTHING]
     count = f"{len(declared)} of them, and kubectl would show one at random" if declared else "none"
-    raise _NothingShownError(f"expected one field {name} in the object for .., got {count}")
+    raise _NothingShownError(
+        f"expected one field {name} in the object for .., got {count}; write the whole path"
+    )
 
 
 def _field(found: Sequence[Schema], step: jsonpath.Field) -> Sequence[Schema]:
@@ -386,7 +388,7 @@ def _selectable_problem(path: str, schema: Schema, seen: set[str]) -> str | None
             "selectable anyway"
         )
     if node.get("type") not in {"string", "boolean", "integer"}:
-        return f"expected a string, boolean or integer, got {_described(node)}"
+        return f"expected a string, boolean or integer, got {_described(node)}; name such a field of it"
     if path in seen:
         return "expected each field once, got it again"
     seen.add(path)

@@ -85,7 +85,11 @@ class Draw:
         return self._random.choice(_matching(pattern, least, most, self._pool))
 
     def _integer(self, schema: Schema) -> int:
-        return int(self._within(schema, 1, samples.INTEGERS[schema.get("format", "int64")]))
+        return int(
+            self._within(
+                schema, 1, samples.INTEGERS.get(schema.get("format"), samples.INTEGERS["int64"])
+            )
+        )
 
     def _number(self, schema: Schema) -> float:
         value = self._within(schema, 0.5, samples.NUMBERS)

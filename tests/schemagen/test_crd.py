@@ -282,7 +282,7 @@ def test_api_server_would_take_it() -> None:
             {"selectable": (".spec.parts",)},
             (
                 "Thing v1: selectable field .spec.parts: expected a string, boolean or integer, "
-                "got a list"
+                "got a list; name such a field of it"
             ),
         ),
         (
