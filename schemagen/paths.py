@@ -388,7 +388,8 @@ def _selectable_problem(path: str, schema: Schema, seen: set[str]) -> str | None
             "selectable anyway"
         )
     if node.get("type") not in {"string", "boolean", "integer"}:
-        return f"expected a string, boolean or integer, got {_described(node)}; name such a field of it"
+        got = _described(node)
+        return f"expected a string, boolean or integer, got {got}; name such a field of it"
     if path in seen:
         return "expected each field once, got it again"
     seen.add(path)

@@ -87,7 +87,7 @@ class Draw:
     def _integer(self, schema: Schema) -> int:
         return int(
             self._within(
-                schema, 1, samples.INTEGERS.get(schema.get("format"), samples.INTEGERS["int64"])
+                schema, 1, samples.INTEGERS.get(schema.get("format", ""), samples.INTEGERS["int64"])
             )
         )
 

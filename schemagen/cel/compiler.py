@@ -20,6 +20,7 @@ from schemagen.cel.values import (
     Value,
     shown,
 )
+from schemagen.problems import JSON
 
 SELF: Final = 0
 OLD_SELF: Final = 1
@@ -171,8 +172,7 @@ class Compiler:
         if found is not None and member is not None:
             name, node, _ = member
             if expr.is_test:
-                container = found[0]
-                return lambda frame: _member(container(frame), name) is not None
+                return _has_member(found[0], name, node)
             return _read(_raw_member(found[0], name, expr.field), node)
         operand = self.compile(expr.operand, scope)
         return _presence(operand, expr.field) if expr.is_test else _field(operand, expr.field)
@@ -254,6 +254,21 @@ def _read(raw: Code, node: Node) -> Code:
 
 def _field(operand: Code, name: str) -> Code:
     return lambda frame: operators.get(operand(frame), name)
+
+
+def _has_member(container: Callable[[Frame], JSON], name: str, node: Node) -> Code:
+    """Whether an object has a field; a scalar is read for it, and may not be one of its type."""
+    convert = None if node.is_container else node.convert
+    if convert is None:
+        return lambda frame: _member(container(frame), name) is not None
+
+    def test(frame: Frame) -> bool:
+        raw = _member(container(frame), name)
+        if raw is not None:
+            convert(raw)
+        return raw is not None
+
+    return test
 
 
 def _presence(operand: Code, name: str) -> Code:

@@ -656,3 +656,21 @@ def test_causes_are_the_judges(things: judge.Loaded, spec: JSON) -> None:
 
 def test_every_rule_is_run() -> None:
     assert () == cel.Rules(SPEC).left
+
+
+@pytest.mark.parametrize("value", [0, 0.0, 5.0, -0.0, 1e3])
+def test_whether_a_scalar_is_there_is_told_by_reading_it(value: float) -> None:
+    rule = {"rule": "has(self.n)", "message": "expected n"}
+    schema = {
+        "type": "object",
+        "properties": {"n": {"type": "integer"}},
+        "x-kubernetes-validations": [rule],
+    }
+    thing = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "x"}}
+
+    with judge.Judge(deadline_seconds=60) as asked, asked.load(definition(schema)) as loaded:
+        verdict = loaded.create({**thing, "spec": {"n": value}}, strict=False)
+    found = [(one.reason, one.message) for one in cel.Rules(schema).check({"n": value}).findings]
+
+    assert [(cause.reason, cause.message) for cause in verdict.causes] == found
+    assert (type(value) is float) == bool(found)
