@@ -243,7 +243,7 @@ class Draw:
     def __init__(self, source: random.Random) -> None:
         self._random = source
         # How much of a module is out of the ordinary: in a tame one, most is taken.
-        self._wildness = source.choice((0.03, 0.1, 0.3, 1.0))
+        self._wildness = source.choice((0.0, 0.0, 0.05, 0.2, 1.0))
         self._models: list[str] = []
         self._others: list[str] = []
 
@@ -381,9 +381,9 @@ class Draw:
             "str": _TEXTS,
             "float": _FLOATS,
             "bool": ("True", "False"),
-            "list": ("[]", "()", "['a']", "[1]"),
-            "set": ("set()", "{'b', 'a'}", "{1}"),
-            "dict": ("{}", "{'y': 1}", "{'a': 'b'}"),
+            "list": ("[]", "()", "['a']", "[1]") if self._is_odd(1) else ("[]",),
+            "set": ("set()", "{'b', 'a'}", "{1}") if self._is_odd(1) else ("set()",),
+            "dict": ("{}", "{'y': 1}", "{'a': 'b'}") if self._is_odd(1) else ("{}",),
             "any": (*_TEXTS, *_INTEGERS, "{'y': [None, 1.5]}"),
         }
         if text.startswith(("wire.", "Literal", "Annotated")) and not self._is_odd(0.8):
@@ -425,12 +425,14 @@ class Draw:
 
     def _container(self, depth: int) -> tuple[str, str]:
         inner = self._type(depth - 1)[0]
+        scalar = inner if self._is_odd(0.5) else self._one(("str", "int", "wire.Int32"))
         shape, kind = self._random.choice(
             (
                 ("list[{}]", "list"),
                 ("list[{}]", "list"),
-                ("set[{}]", "set"),
-                ("frozenset[{}]", "set"),
+                (self._odd_container(), "dict"),
+                (f"set[{scalar}]", "set"),
+                (f"frozenset[{scalar}]", "set"),
                 ("tuple[{}, ...]", "list"),
                 ("tuple[{0}, {0}]" if self._is_odd(0.9) else "list[{0}]", "list"),
                 ("dict[int, {}]" if self._is_odd(0.9) else "dict[str, {}]", "dict"),
@@ -444,6 +446,12 @@ class Draw:
             )
         )
         return shape.format(inner), kind
+
+    def _odd_container(self) -> str:
+        if not self._is_odd(1):
+            return "Annotated[JSONObject, EmbeddedResource()]"
+        marker = self._one(("PreserveUnknown()", "EmbeddedResource()", "Type('integer')"))
+        return f"Annotated[dict[str, {{}}], {marker}]"
 
     def _marked(self, text: str, kind: str) -> str:
         markers: dict[str, Sequence[Callable[[], str]]] = {
@@ -470,8 +478,6 @@ class Draw:
             ),
             "dict": (
                 lambda: f"Field({self._bound('list')})",
-                lambda: "PreserveUnknown()",
-                lambda: "EmbeddedResource()",
                 lambda: "Granular()",
                 lambda: "Atomic()",
             ),
@@ -480,13 +486,14 @@ class Draw:
                 lambda: "PreserveUnknown()",
                 lambda: "Atomic()",
             ),
-            "any": (lambda: "Type('integer')", lambda: "PreserveUnknown()", lambda: "Nullable()"),
+            "any": (lambda: "PreserveUnknown()",),
         }
-        menu = [
-            *markers.get(kind, markers["str"]),
-            lambda: "Nullable()",
-            lambda: "ExternalDocs('u')",
-        ]
+        if self._is(0.15):
+            is_optional = "None" in text or not self._is_odd(0.5)
+            return f"Annotated[{text}{' | None' if is_optional else ''}, Nullable()]"
+        if self._is_odd(0.4):
+            kind = self._one([*markers])
+        menu = [*markers.get(kind, ()), lambda: "ExternalDocs('u')"]
         count = 1 if self._is(0.8) else 2
         chosen = ", ".join(self._random.choice(menu)() for _ in range(count))
         return f"Annotated[{text}, {chosen}]"
