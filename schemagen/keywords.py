@@ -146,7 +146,11 @@ def add_pattern(schema: Schema, pattern: Any, where: str) -> None:
 
 def _strict(schema: Schema, marker: Strict, where: str) -> None:
     """The API server never converts, which is what strict asks for; it cannot be lax."""
-    del schema
+    if "type" not in schema or "enum" in schema:  # Pydantic ends with a RuntimeError there
+        raise SchemaError(
+            f"{where}: expected strict on one type, got words, or several types; leave strict out, "
+            "the API server converts nothing anyway"
+        )
     if not marker.strict:
         raise SchemaError(
             f"{where}: expected values of the field's own type, which is all that the API server "
@@ -321,6 +325,15 @@ def _nullable(schema: Schema, marker: markers.Nullable, where: str) -> None:
     _keyword("nullable", lambda _: True)(schema, marker, where)
 
 
+def _preserve(schema: Schema, marker: markers.PreserveUnknown, where: str) -> None:
+    if schema.get("x-kubernetes-int-or-string"):
+        raise SchemaError(
+            f"{where}: expected PreserveUnknown on an object, got an integer or string, which has "
+            "no fields; leave it out"
+        )
+    _keyword("x-kubernetes-preserve-unknown-fields", lambda _: True)(schema, marker, where)
+
+
 def _nothing(schema: Schema, marker: Any, where: str) -> None:
     """For markers that are read before the walk goes into the type."""
     del schema, marker, where
@@ -349,7 +362,7 @@ _WRITERS: dict[type, Writer] = {
     markers.Nullable: _nullable,
     markers.EmbeddedResource: _embedded,
     markers.ExternalDocs: _keyword("externalDocs", lambda marker: marker.external_docs()),
-    markers.PreserveUnknown: _keyword("x-kubernetes-preserve-unknown-fields", lambda _: True),
+    markers.PreserveUnknown: _preserve,
     markers.Immutable: lambda s, m, where: _cel(s, m.rule(), where),
     markers.IntOrString: _nothing,
     Discriminator: _nothing,

@@ -59,6 +59,8 @@ class Format(_Wire):
         while typing.get_origin(annotation) is typing.Annotated:
             annotation = typing.get_args(annotation)[0]
         json_types: dict[Any, str] = {str: "string", int: "integer", float: "number"}
+        if set(typing.get_args(annotation)) >= {int, str}:
+            return {"format": self.name} | IntOrString().keywords(annotation)
         known = json_types.get(annotation)
         return {"format": self.name} | ({"type": known} if known else {})
 
