@@ -146,10 +146,11 @@ def add_pattern(schema: Schema, pattern: Any, where: str) -> None:
 
 def _strict(schema: Schema, marker: Strict, where: str) -> None:
     """The API server never converts, which is what strict asks for; it cannot be lax."""
-    if "type" not in schema or "enum" in schema:  # Pydantic ends with a RuntimeError there
+    if schema.get("type") not in (*_TEXT, *_NUMBERS, "boolean") or "enum" in schema:
+        # Pydantic ends with a RuntimeError on some of them.
         raise SchemaError(
-            f"{where}: expected strict on one type, got words, or several types; leave strict out, "
-            "the API server converts nothing anyway"
+            f"{where}: expected strict on a scalar, got words, a container or several types; leave "
+            "strict out, the API server converts nothing anyway"
         )
     if not marker.strict:
         raise SchemaError(

@@ -239,7 +239,7 @@ def _items(node: Schema, what: str) -> Schema:
         return items
     if node.get("type") is None and _is_free_form(node):
         return _ANYTHING
-    raise _NothingShownError(f"expected a list for {what}, got {_described(node)}")
+    raise _NothingShownError(f"expected a list for {what}, got {_described(node)}; leave it out")
 
 
 def _wildcard(found: Sequence[Schema], step: jsonpath.Wildcard) -> Sequence[Schema]:
@@ -417,7 +417,7 @@ def _scale_problem(schema: Schema, name: str, path: str) -> str | None:
     except _NothingShownError as error:
         return str(error)
     if not path.startswith(roots):
-        return f"expected {name} below {' or '.join(root.strip('.') for root in roots)}"
+        return f"expected {name} below {' or '.join(root.strip('.') for root in roots)}; write one"
     if node.get("type") not in {kind, None} or node.get("x-kubernetes-int-or-string"):
         return f"expected {_described({'type': kind})} for {name}, got {_described(node)}"
     return None
@@ -431,7 +431,7 @@ def _plain(schema: Schema, path: str) -> Schema:
         if re.search(r"[\[\]'\\]", name):
             raise _NothingShownError(
                 f"expected plain names parted by dots, got {name}: there are no indices, quotes or "
-                "escapes here"
+                "escapes here; name a field that is in no list"
             )
         (node,) = _field([node], jsonpath.Field(name))
     return node

@@ -260,7 +260,8 @@ def test_api_server_would_take_it() -> None:
             {"scale": Scale(".spec.parts[0].name", ".status.replicas")},
             (
                 "Thing v1: scale .spec.parts[0].name: expected plain names parted by dots, got "
-                "parts[0]: there are no indices, quotes or escapes here"
+                "parts[0]: there are no indices, quotes or escapes here; name a field that is in "
+                "no list"
             ),
         ),
         (
@@ -269,7 +270,7 @@ def test_api_server_would_take_it() -> None:
         ),
         (
             {"scale": Scale(".status.replicas", ".status.replicas")},
-            "Thing v1: scale .status.replicas: expected specReplicasPath below spec",
+            "Thing v1: scale .status.replicas: expected specReplicasPath below spec; write one",
         ),
         (
             {"selectable": (".metadata.name",)},

@@ -445,7 +445,7 @@ class Draw:
                 ("Mapping[str, {}]", "dict"),
             )
         )
-        return shape.format(inner), kind
+        return shape.replace("{0}", inner).replace("{}", inner), kind
 
     def _odd_container(self) -> str:
         if not self._is_odd(1):
@@ -493,7 +493,7 @@ class Draw:
             return f"Annotated[{text}{' | None' if is_optional else ''}, Nullable()]"
         if self._is_odd(0.4):
             kind = self._one([*markers])
-        menu = [*markers.get(kind, ()), lambda: "ExternalDocs('u')"]
+        menu: list[Callable[[], str]] = [*markers.get(kind, ()), lambda: "ExternalDocs('u')"]
         count = 1 if self._is(0.8) else 2
         chosen = ", ".join(self._random.choice(menu)() for _ in range(count))
         return f"Annotated[{text}, {chosen}]"

@@ -14,7 +14,7 @@ from typing import Self
 
 import pydantic
 
-from schemagen import agreement, checking, crd, files, judge, problems
+from schemagen import agreement, checking, crd, judge, problems, yaml
 from schemagen.agreement import boundaries, report
 from schemagen.keywords import SchemaError
 from schemagen.model import base, registry
@@ -140,8 +140,7 @@ class Proof:
 
     def _written(self, definition: JSON) -> Fault | str | None:
         """What is wrong with the CRD or its YAML."""
-        text = files.to_yaml(definition)
-        if [definition] != files.from_yaml(text):
+        if [definition] != yaml.load_all(yaml.dumps(definition).encode()):
             return Fault("yaml", "the CRD's YAML reads as something else")
         verdict = self._judge.check(definition)
         if verdict.allowed:
