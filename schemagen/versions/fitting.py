@@ -202,6 +202,7 @@ class Walk:
             return
         if step.key:
             self._expect_text(old, step.key, spot, "to tell items apart")
+            self._expect_key(step.key, spot)
         self.value(step.step, spot.below(old, new))
 
     @_known.register
@@ -222,6 +223,7 @@ class Walk:
             self._fault(values, f"expected a string for map_to_list, got {got}", spot)
         if items is not None:
             self._expect_text(items, step.key, spot, "for map_to_list")
+            self._expect_key(step.key, spot)
             self._expect_text(items, step.value, spot, "for map_to_list")
 
     @_known.register
@@ -235,6 +237,7 @@ class Walk:
             )
         if items is not None:
             self._expect_text(items, step.key, spot, "for wrap")
+            self._expect_key(step.key, spot)
 
     def _expect(self, spot: Spot, old: Sequence[str], new: Sequence[str]) -> bool:
         """Whether both places have one of the types that a step is for; a fault if not."""
@@ -257,6 +260,13 @@ class Walk:
                 found, f"expected a string {purpose}, got {nodes.with_article(found.type)}", spot
             )
 
+    def _expect_key(self, key: str, spot: Spot) -> None:
+        """Whether the newer version's list is told apart by the key that its step goes by."""
+        keys = spot.new.schema.get("x-kubernetes-list-map-keys", [key])
+        if keys != [key]:
+            message = f"expected a step for its keys {', '.join(keys)}, got one for {key}"
+            self._fault(spot.new, message, spot)
+
     def _missing(self, missing: Missing, node: Node, spot: Spot) -> None:
         place = nodes.place_of(node.version, missing.path)
         self.faults.append(
@@ -275,6 +285,9 @@ class Walk:
             side: (*links.reached(parts, side), *self._beside(spot, side)) for side in _SIDES
         }
         ends = [self._link(link, spot, reached) for link in links.every_link(step)]
+        for part in step.parts if isinstance(step, records.Record) else ():
+            if isinstance(part, records.Tagged):
+                self._arms(part, spot)
         for side in _SIDES:
             self.faults += coverage.doubled(parts, spot.node(side), side)
         if not all(ends):
@@ -285,6 +298,19 @@ class Walk:
             self.trials.append(trial)
         else:
             self.faults += [gap.fault for gap in gaps]
+
+    def _arms(self, part: records.Tagged, spot: Spot) -> None:
+        """Whether the words of the arms are words of the tag."""
+        tag = spot.old.at(part.tag.old)
+        if isinstance(tag, Missing):
+            return  # which is a fault of its own
+        at = dataclasses.replace(spot, line=part.tag.line)
+        step = part.tag.step
+        known = tag.schema.get("enum") or (step.pairs if isinstance(step, steps.Words) else ())
+        for word in part.arms:
+            if known and word not in known:
+                words, hint = ", ".join(map(str, known)), nodes.suggestion(word, map(str, known))
+                self._fault(tag, f"expected arms for its words {words}, got {word}{hint}", at)
 
     @staticmethod
     def _beside(spot: Spot, side: Side) -> tuple[Path, ...]:

@@ -44,6 +44,14 @@ class Pair(Model):
     value: str | None = None
 
 
+class Twin(Model):
+    """Told apart by two keys."""
+
+    name: str
+    side: str = "left"
+    value: str | None = None
+
+
 class Small(Model):
     """An object."""
 
@@ -470,6 +478,73 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         {"a": list[Pair]},
         [same_name("a", steps.map_to_list("name", "value"))],
         ["v1 spec.a{}: expected a string for map_to_list, got an integer"],
+    ),
+    "list by another key": (
+        {"a": dict[str, str], "b": list[str], "c": list[Pair]},
+        {
+            "a": Annotated[list[Twin], ListMap("name", "side")],
+            "b": Annotated[list[Twin], ListMap("side")],
+            "c": Annotated[list[Twin], ListMap("name", "side")],
+        },
+        [
+            same_name("a", steps.map_to_list("name", "value")),
+            same_name("b", steps.wrap("name")),
+            same_name("c", steps.each_by("name", record(keep("name", "value")))),
+        ],
+        [
+            "v2 spec.a: expected a step for its keys name, side, got one for name",
+            "v2 spec.b: expected a step for its keys side, got one for name",
+            "v2 spec.c: expected a step for its keys name, side, got one for name",
+        ],
+    ),
+    "arm of no word": (
+        {"type": WORDS, "x": int, "y": int},
+        {"type": NEW_WORDS, "x": int, "y": int},
+        [
+            records.Tagged(
+                move("type", "type", steps.enumeration({"red": "Red", "green": "Green"})),
+                {"red": keep("x"), "grean": keep("y")},
+            )
+        ],
+        [
+            "v1 spec.type: expected arms for its words red, green, got grean; did you mean green?",
+        ],
+    ),
+    "misspelt path in an arm": (
+        {"type": str, "x": int, "y": int},
+        {"type": str, "x": int, "y": int},
+        [
+            records.Tagged(
+                move("type", "type", steps.enumeration({"red": "Red", "green": "Green"})),
+                {"red": keep("x"), "green": (move("y", "yy"),)},
+            )
+        ],
+        ["v2 spec.yy: expected a field of v2, got no such field; did you mean y?"],
+    ),
+    "misspelt word of a union": (
+        {"type": WORDS, "x": int},
+        {"red": Small, "green": Pair},
+        [
+            records.flat_union(
+                "type",
+                red=("red", record(keep("x"))),
+                blue=("green", record()),
+            )
+        ],
+        ["v1 spec.type: expected one of its words red, green, got blue"],
+    ),
+    "misspelt path of a union": (
+        {"type": WORDS, "x": int},
+        {"red": Small, "green": Pair},
+        [
+            records.flat_union(
+                "type", red=("red", record(move("xx", "x"))), green=("gren", record())
+            )
+        ],
+        [
+            "v1 spec.xx: expected a field of v1, got no such field; did you mean x?",
+            "v2 spec.gren: expected a field of v2, got no such field; did you mean green?",
+        ],
     ),
     "wrapped numbers": (
         {"a": list[int]},
