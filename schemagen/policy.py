@@ -14,11 +14,18 @@ from schemagen.model import markers, registry
 from schemagen.problems import JSON
 
 
-def policies(api: registry.Api) -> Iterator[dict[str, JSON]]:
-    """A policy, and its binding, for each served version that has something to say."""
+def policies(api: registry.Api, *, has_byte_limits: bool = True) -> Iterator[dict[str, JSON]]:
+    """A policy, and its binding, for each served version that has something to say.
+
+    Args:
+        api: The API.
+        has_byte_limits: Whether texts are counted too. Where webhooks are served they count them,
+            and let an update pass that leaves a text as it was, which a policy does not.
+    """
     for kind in api:
         for version in kind.versions:
-            validations = [*_byte_limits(version), *_own(kind, version)]
+            limits = _byte_limits(version) if has_byte_limits else ()
+            validations = [*limits, *_own(kind, version)]
             if validations and version.served:
                 yield _policy(api, kind, version, validations)
                 yield _binding(api, kind, version)

@@ -96,8 +96,23 @@ def manifests(
             annotations = one["metadata"].setdefault("annotations", {})
             annotations["cert-manager.io/inject-ca-from"] = certificate
     definitions = called[: len(api.kinds)]
-    policies = [*policy.policies(api)]
-    return [*definitions, *([service] if service else []), *called[len(api.kinds) :], *policies]
+    return [
+        *definitions,
+        *([service] if service else []),
+        *called[len(api.kinds) :],
+        *policies(api),
+    ]
+
+
+# Whose policies they are: what an API does not have any more is found by it, and removed.
+API_LABEL: Final = "kubewright.dev/api"
+
+
+def policies(api: Api) -> Iterator[dict[str, Any]]:
+    """The policies of an API's kinds with their bindings; the webhooks count bytes themselves."""
+    for manifest in policy.policies(api, has_byte_limits=False):
+        manifest["metadata"]["labels"] = {API_LABEL: api.group}
+        yield manifest
 
 
 def split(name: str) -> tuple[str, str]:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from schemagen import Cause, FieldPath, Problem, Reason, checking
+from schemagen.cel import ABSENT
 from schemagen.checking.checker import NOT_RUN
 from schemagen.problems import JSON
 from schemagen.versions import shape
@@ -86,6 +87,8 @@ _NOT_RUN: Final = NOT_RUN.cause()
 def _causes(subject: Subject, hub: dict[str, JSON]) -> Sequence[Cause]:
     checker = checking.of_version(subject.kind.hub)
     old = subject.old_hub
+    if checker.is_fine(hub, ABSENT if old is None else old):
+        return ()
     if old is None:
         return checker.create(hub).causes
     if subject.request.subresource == subjects.STATUS:

@@ -1,10 +1,11 @@
-"""Makes an API server know an Api and send its objects here. Shell: the cluster.
+"""Makes an API server know an Api, send its objects here and ask its policies. Shell: the cluster.
 
 The CRDs and configurations are applied server-side by the manager ``kubewright``; their caBundle
 belongs to the manager of ``certs.injector``, so that certificates can change without this one.
 """
 
 import asyncio
+import contextlib
 from typing import Final
 
 from certs import injector
@@ -21,6 +22,11 @@ _CONFIGURATIONS: Final = {
     "ValidatingWebhookConfiguration": kube.VALIDATING_WEBHOOK_CONFIGURATIONS,
 }
 
+_POLICIES: Final = {
+    "ValidatingAdmissionPolicy": kube.VALIDATING_ADMISSION_POLICIES,
+    "ValidatingAdmissionPolicyBinding": kube.VALIDATING_ADMISSION_POLICY_BINDINGS,
+}
+
 
 def targets(api: Api) -> tuple[injector.Target, ...]:
     """The objects of an API that call its webhooks: what ``install`` applies."""
@@ -30,7 +36,9 @@ def targets(api: Api) -> tuple[injector.Target, ...]:
 
 
 async def install(client: kube.Client, api: Api, *, base_url: str, ca_pem: bytes | None) -> None:
-    """Apply CRDs and webhook configurations that call ``base_url``, until the kinds are served.
+    """Apply CRDs, policies and webhook configurations that call ``base_url``.
+
+    It returns once the kinds are served. Policies of the API that it does not have any more go.
 
     Args:
         client: Of the cluster.
@@ -51,6 +59,7 @@ async def install(client: kube.Client, api: Api, *, base_url: str, ca_pem: bytes
     async with asyncio.timeout(SERVED_SECONDS):
         for kind in api:
             await _wait_until_served(client, api, kind)
+    await install_policies(client, api)
     configurations = configuration.configurations(api, client_config)
     for manifest in configurations:
         await _apply(client, _CONFIGURATIONS[manifest["kind"]], manifest)
@@ -63,6 +72,22 @@ async def install(client: kube.Client, api: Api, *, base_url: str, ca_pem: bytes
         validating=[api.group] if "ValidatingWebhookConfiguration" in kinds else [],
         mutating=[api.group] if "MutatingWebhookConfiguration" in kinds else [],
     )
+
+
+async def install_policies(client: kube.Client, api: Api) -> None:
+    """Apply the policies of an API, and remove those that it does not have any more."""
+    wanted = [*configuration.policies(api)]
+    for manifest in wanted:
+        await _apply(client, _POLICIES[manifest["kind"]], manifest)
+    names = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in wanted}
+    # A binding goes before its policy: alone it would refuse everything.
+    for kind in reversed(_POLICIES):
+        found = await client.list(_POLICIES[kind], labels=f"{configuration.API_LABEL}={api.group}")
+        for one in found.items:
+            name = one["metadata"]["name"]
+            if (kind, name) not in names:
+                with contextlib.suppress(kube.NotFoundError):  # another replica was faster
+                    await client.delete(_POLICIES[kind], name)
 
 
 async def _apply(client: kube.Client, resource: kube.Resource, manifest: kube.JSON) -> None:

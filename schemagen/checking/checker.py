@@ -12,7 +12,7 @@ from typing import Final
 
 from schemagen import cel
 from schemagen.cel import ABSENT, Absent
-from schemagen.checking import embedded, intake, lists, nodes, rules, scaling, values
+from schemagen.checking import embedded, fastpath, intake, lists, nodes, rules, scaling, values
 from schemagen.checking.faults import Fault, bracketed, by_field
 from schemagen.checking.nodes import Node
 from schemagen.keywords import Schema
@@ -81,6 +81,19 @@ class Checker:
     def left(self) -> tuple[cel.Left, ...]:
         """Rules that only the judge can run on any value, and why."""
         return tuple(_left(self._node))
+
+    @functools.cached_property
+    def _fast(self) -> fastpath.IsFine:
+        return fastpath.compiled(self._node, is_root=self._is_root)
+
+    def is_fine(self, value: JSON, old: JSON | Absent = ABSENT) -> bool:
+        """Whether a value is certainly taken, at a tenth of the cost; if not, it may still be."""
+        if self._scale is not None and any(scaling.faults(self._scale, value, is_status=False)):
+            return False
+        try:
+            return self._fast(value, old)
+        except RecursionError:
+            return False
 
     def create(self, value: JSON) -> Checked:
         """Check a new value."""

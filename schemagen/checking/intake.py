@@ -98,10 +98,10 @@ def _object(value: dict[str, JSON], node: Node, *, is_resource: bool) -> dict[st
         elif one is not None or child.nullable:
             taken[name] = _taken(one, child, is_resource=child.embedded)
         elif child.default is not ABSENT:
-            taken[name] = _default(child)
+            taken[name] = default_of(child)
     for name, child in node.properties.items():
         if name not in value and child.default is not ABSENT:
-            taken[name] = _default(child)
+            taken[name] = default_of(child)
     return taken
 
 
@@ -111,11 +111,11 @@ def _keeps(node: Node) -> bool:
 
 def _item(value: JSON, node: Node) -> JSON:
     if value is None and not node.nullable:  # stays, to be refused, where there is no default
-        return None if node.default is ABSENT else _default(node)
+        return None if node.default is ABSENT else default_of(node)
     return _taken(value, node, is_resource=node.embedded)
 
 
-def _default(node: Node) -> Any:
+def default_of(node: Node) -> Any:
     """A default, with the defaults of what it has below."""
     return _taken(copy.deepcopy(node.default), node, is_resource=node.embedded)
 

@@ -169,3 +169,6 @@ def api(
     policy = Policy("object.metadata.name != 'reserved'", "this name is reserved")
     kind = Kind("Bench", "benches", (old, new), rules=rules, policies=(policy,))
     return Api("workshop.example.com", (kind,))
+
+
+SERVED = api()

@@ -103,6 +103,7 @@ func echo(answer http.ResponseWriter, request *http.Request) {
 func main() {
 	port := flag.Int("port", 9443, "port")
 	directory := flag.String("cert-dir", ".", "folder of tls.crt and tls.key")
+	schemaPath := flag.String("schema", "", "JSON schema of v1beta1, by which v1alpha1 is judged")
 	flag.Parse()
 	log.SetLogger(zap.New())
 	scheme := runtime.NewScheme()
@@ -114,6 +115,11 @@ func main() {
 	server := webhook.NewServer(webhook.Options{Host: "127.0.0.1", Port: *port, CertDir: *directory})
 	server.Register("/mutate", admission.WithDefaulter[*v1beta1.AgentRun](scheme, rules{}))
 	server.Register("/validate", admission.WithValidator[*v1beta1.AgentRun](scheme, rules{}))
+	judge, err := newOlder(*schemaPath)
+	if err != nil {
+		panic(err)
+	}
+	server.Register("/validate-older", &admission.Webhook{Handler: judge})
 	server.Register("/echo", http.HandlerFunc(echo))
 	server.Register("/convert", conversion.NewWebhookHandler(scheme, conversion.NewRegistry()))
 	fmt.Printf("serving %s at https://127.0.0.1:%d\n", group, *port)
