@@ -21,6 +21,7 @@ from controllers import kube
 from schemagen import Api, Facts, commandline, conversions, yaml
 from schemagen import files as apis
 from schemagen.problems import JSON, UserError
+from schemagen.versions import unsatisfiable
 from schemagen.versions.converter import Converter
 from webhooks import (
     admission,
@@ -426,6 +427,8 @@ def serve(
     """
     process.log_to_stderr()
     api = _load(reference)
+    for line in unsatisfiable.lines(api):
+        structlog.get_logger("webhooks").warning("writes will be refused", reason=line)
     worker.facts_of(settings)
     if client_ca is not None and not client_ca.is_file():
         raise UserError(f"expected PEM certificates at {client_ca}, got no file")

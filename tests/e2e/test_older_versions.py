@@ -76,7 +76,7 @@ async def test_forged_annotation_does_not_get_into_storage(client: kube.Client) 
     value = bench("forged", replicas=2)
     value["metadata"]["annotations"] = {
         "conversion.workshop.example.com/v2-residue": (
-            '[{"at":["spec"],"was":{},"is":{"priority":"high"}}]'
+            '[{"at":["spec","size"],"was":{},"is":{"burst":-4}}]'
         )
     }
 

@@ -7,7 +7,7 @@ from typing import Any, Literal
 import pytest
 
 import crds
-from schemagen import Api
+from schemagen import Api, checking
 from schemagen.versions.converter import Converter
 from tests.support import manifests, workshop
 from webhooks import admission, reviews
@@ -182,13 +182,13 @@ def forged(entries: Any, **spec: Any) -> dict[str, Any]:
 def test_value_that_no_schema_has_seen_is_refused_under_every_policy(
     policy: Literal["refuse", "warn", "off"],
 ) -> None:
-    value = forged([{"at": ["spec"], "was": {}, "is": {"priority": "high"}}], replicas=2)
+    value = forged([{"at": ["spec", "size"], "was": {}, "is": {"burst": -4}}], replicas=2)
 
     response = reviewed(value, api=workshop.api(policy))
 
     message = (
-        'spec.priority of v2: Invalid value: "string": spec.priority in body must be of type '
-        'integer: "string"; remove the annotation'
+        "spec.size.burst of v2: Invalid value: -4: spec.size.burst in body should be greater than "
+        "or equal to 0; remove the annotation"
     )
     assert [(f"metadata.annotations[{RESIDUE}]", message)] == causes(response)
 
@@ -200,7 +200,7 @@ def test_value_that_the_hub_takes_comes_back_from_the_annotation() -> None:
 
 
 def test_annotation_that_is_forged_on_an_update_is_refused() -> None:
-    value = forged([{"at": ["spec"], "was": {}, "is": {"priority": "high"}}], replicas=2)
+    value = forged([{"at": ["spec", "size"], "was": {}, "is": {"burst": -4}}], replicas=2)
 
     response = reviewed(value, bench(replicas=2), api=workshop.api("warn"))
 
@@ -268,17 +268,25 @@ FORGED = {
     "priority": {"priority": "high"},
     "suspend": {"suspend": "no", "cancel": {"a": 1}},
     "retention": {"retention": 17},
-    "purpose": {"idempotencyKey": {"a": 1}},
+    "key of another type": {"idempotencyKey": {"a": 1}},
+    "key that is too long": {"idempotencyKey": "x" * 10_000},
 }
 
 
 @pytest.mark.parametrize("name", FORGED)
 def test_forged_run_does_not_get_into_storage(name: str) -> None:
+    """Conversion leaves out what has another type; what breaks a bound is refused."""
     entry = {"at": ["spec"], "was": {}, "is": FORGED[name]}
     annotation = "conversion.agents.proompteng.ai/v1beta1-residue"
     value = run()
     value["metadata"]["annotations"] = {annotation: json.dumps([entry])}
+    kind = next(one for one in crds.api if one.name == "AgentRun")
 
     response = reviewed(value, api=crds.api)
 
-    assert {f"metadata.annotations[{annotation}]"} == {field for field, _ in causes(response)}
+    stored = Converter(crds.api).way(kind, "v1alpha1", "v1beta1").plain(value)
+    is_sound = checking.of_version(kind.hub).create(stored).allowed
+    assert is_sound == response["allowed"]
+    assert [] == causes(response) or (
+        {f"metadata.annotations[{annotation}]"} == {field for field, _ in causes(response)}
+    )
