@@ -1,82 +1,26 @@
-"""What admission does for residue: nobody loses it by leaving it out, or forges it for the status.
+"""Writes that would lose a field for want of room in annotations (``schemagen.versions.stash``).
 
-Conversion refuses nothing, so this is where a write is refused that would lose a field for want of
-room (``schemagen.versions.stash``).
+Conversion refuses nothing, so they are refused here.
 """
 
 from collections.abc import Iterator
-from typing import Protocol
 
 from schemagen import Api, FieldPath, Kind, Problem, Reason, Version
 from schemagen.problems import JSON
 from schemagen.versions import stash
 from schemagen.versions.converter import Converter
-from webhooks import reviews
+from webhooks.subjects import Subject
 
 _CHANGED_BY_SERVER = frozenset({"managedFields", "resourceVersion", "generation"})
 
 
-def with_residue(
-    api: Api,
-    kind: Kind,
-    value: dict[str, JSON],
-    old: dict[str, JSON] | None,
-    *,
-    is_replacement: bool,
-) -> dict[str, JSON]:
-    """The object with the residue that it has to have; the object itself if it has that.
-
-    A client that replaces an object and knows no annotations leaves residue out: it is taken from
-    the old object. A patch or an apply without residue has removed what it was about. The status
-    is the old object's in any write that is asked about, and so is its residue.
-    """
-    names = [stash.names(api, version) for version in kind.versions]
-    given, before = stash.annotations_of(value), stash.annotations_of(old)
-    status = frozenset(one.status for one in names)
-    kept = {key: text for key, text in before.items() if key in status}
-    if is_replacement:
-        left_out = [one.residue for one in names if one.residue not in given]
-        kept |= {name: before[name] for name in left_out if name in before}
-    if all(given.get(key) == text for key, text in kept.items()) and status & {*given} <= {*kept}:
-        return value
-    return stash.having(stash.without(value, status), kept)
-
-
-class Write(Protocol):
-    """A write under review (``subjects.Subject``)."""
-
-    @property
-    def converter(self) -> Converter:
-        """Of the API."""
-
-    @property
-    def request(self) -> reviews.AdmissionRequest:
-        """The request."""
-
-    @property
-    def kind(self) -> Kind:
-        """The kind."""
-
-    @property
-    def version(self) -> Version:
-        """The version that is written."""
-
-    @property
-    def value(self) -> dict[str, JSON]:
-        """The object."""
-
-    @property
-    def old(self) -> dict[str, JSON] | None:
-        """What it is to replace."""
-
-
-def problems(write: Write) -> list[Problem]:
+def problems(subject: Subject) -> list[Problem]:
     """The fields that would be lost with a write, each with the way out."""
-    if write.request.operation == "DELETE" or _only_releases(write.value, write.old):
+    if subject.request.operation == "DELETE" or _only_releases(subject.value, subject.old):
         return []
-    written = write.kind, write.version
-    lost = [*_lost_already(write.converter.api, written, write.value, write.old)]
-    return lost or [*_lost_now(write.converter, written, write.value)]
+    written = subject.kind, subject.version
+    lost = [*_lost_already(subject.converter.api, written, subject.value, subject.old)]
+    return lost or [*_lost_now(subject.converter, written, subject.value)]
 
 
 def _lost_already(

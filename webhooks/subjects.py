@@ -14,8 +14,9 @@ import msgspec
 from schemagen import Facts, Kind, Version, canonical
 from schemagen.model.registry import OPERATIONS
 from schemagen.problems import JSON, kind_of
+from schemagen.versions import stash
 from schemagen.versions.converter import Converter
-from webhooks import residue_guard, reviews
+from webhooks import reviews
 
 STATUS: Final = "status"
 SCALE: Final = "scale"
@@ -146,7 +147,7 @@ def _object(
     if _is_going(value):
         return reviews.allowed(request)
     if not is_deletion and not request.subresource:
-        value = residue_guard.with_residue(
+        value = stash.with_residue(
             converter.api,
             kind,
             value,

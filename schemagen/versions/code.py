@@ -29,6 +29,7 @@ class Code:
         self._values: dict[str, Any] = {"UNSET": UNSET, "InexactError": InexactError}
         self._depth = 1
         self._numbers = itertools.count()
+        self.with_defaults = True
 
     def line(self, text: str) -> None:
         """Add a line."""
@@ -106,9 +107,20 @@ def schema_at(schema: Schema, path: Path) -> Schema | None:
     return schema
 
 
-def read(code: Code, schema: Schema, value: str, paths: Iterable[Path]) -> Names:
-    """Name what stands at the paths of a struct, and require that nothing stands elsewhere."""
+def read(
+    code: Code, schema: Schema, value: str, paths: Iterable[Path], *, with_defaults: bool = True
+) -> Names:
+    """Name what stands at the paths of a struct, and require that nothing stands elsewhere.
+
+    Args:
+        code: Of the function.
+        schema: The struct's.
+        value: Its name.
+        paths: What is read.
+        with_defaults: Whether what is as by default may stand elsewhere.
+    """
     found: Names = {path: code.name() for path in dict.fromkeys(paths)}
+    code.with_defaults = with_defaults
     _read_into(code, schema, value, found)
     return found
 
@@ -141,7 +153,7 @@ def _require_default(code: Code, fields: Mapping[str, Schema], beside: Sequence[
     strict = []
     for field, schema in fields.items():
         default = schema.get("default")
-        if type(default) in _SCALARS and is_more:
+        if code.with_defaults and type(default) in _SCALARS and is_more:
             code.require(f"{field} is UNSET or ({field} == {default!r} and ({is_more}))")
         else:
             strict.append(field)

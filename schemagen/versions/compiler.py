@@ -20,6 +20,7 @@ from schemagen.versions import (
     footprint,
     openfields,
     records,
+    shape,
     steps,
     structs,
 )
@@ -64,6 +65,7 @@ class Compiler:
     Args:
         way: The direction.
         unordered: Paths of the newer version's lists whose order is no data.
+        is_between: Whether the source is a version between two others, where nobody sets defaults.
     """
 
     def __init__(
@@ -71,10 +73,12 @@ class Compiler:
         way: Way,
         *,
         unordered: Iterable[Path] = (),
+        is_between: bool = False,
     ) -> None:
         self._is_up = way == "up"
         self._source, self._target = _SIDES[way]
-        self._unordered = frozenset(unordered)
+        self._unordered = frozenset() if is_between else frozenset(unordered)
+        self._is_between = is_between
 
     # --- values ---------------------------------------------------------------------------------
 
@@ -95,7 +99,8 @@ class Compiler:
     def _proved(self, step: steps.Step, place: Place) -> Emit:
         forth, back = (step.up, step.down) if self._is_up else (step.down, step.up)
         kind = structs.type_of(place.there)
-        here, there = (defaulting.node_of(one).settle for one in (place.here, place.there))
+        there = defaulting.node_of(place.there).settle
+        here = shape.kept if self._is_between else defaulting.node_of(place.here).settle
 
         def convert(value: Any) -> Any:
             plain = msgspec.to_builtins(value)
@@ -113,7 +118,8 @@ class Compiler:
         """A value that both versions write alike."""
         mine, wanted = place.types
         is_same = mine == wanted or (mine, wanted) == (str, int | str)
-        if is_same and defaults.below(place.here) == defaults.below(place.there):
+        own, other = defaults.below(place.here), defaults.below(place.there)
+        if is_same and own == other and not (other and self._is_between):
             return code.same
         match place.here, place.there:
             case {"properties": dict(old)}, {"properties": dict(new)}:
@@ -313,18 +319,29 @@ class Compiler:
 
         def emit(body: Code, value: str) -> str:
             start = len(body.lines)
-            found = code.read(body, place.here, value, [*self._reads(*parts), *known])
+            paths = [*self._reads(*parts), *known]
+            found = self._read(body, place.here, value, paths)
             made: Names = {path: body.constant(text) for path, text in known.items()}
             for part in parts:
                 self._part(part, body, (found, made, place))
             self._require_set(parts, body, (found, made, place))
-            if made != found or any(len(path) > 1 for path in made):
+            is_moved = made != found or any(len(path) > 1 for path in made)
+            if is_moved or self._leaves_defaults(place.here, paths):
                 return code.constructed(body, place.there, made)
             if not any("raise" in line for line in body.lines[start:]):
                 del body.lines[start:]  # nothing was asked
             return value
 
         return emit
+
+    def _read(self, body: Code, schema: Schema, value: str, paths: Iterable[Path]) -> Names:
+        return code.read(body, schema, value, paths, with_defaults=not self._is_between)
+
+    def _leaves_defaults(self, here: Schema, paths: Iterable[Path]) -> bool:
+        """Whether an object may have a field, as it is by default, that is not carried over."""
+        read = {path[0] for path in paths}
+        others = (child for name, child in here["properties"].items() if name not in read)
+        return not self._is_between and any("default" in child for child in others)
 
     def _require_set(self, parts: Sequence[records.Part], body: Code, fields: Fields) -> None:
         """Require what would come back as a value if the API server set its default."""
@@ -336,7 +353,8 @@ class Compiler:
                 (source,), (target,) = self._reads(part), self._writes(part)
                 if len(source) == 1 and written.count(target) == 1:
                     back = part.way_down if self._is_up else part.way_up
-                    returns[target] = back, code.schema_at(place.here, source)
+                    here = code.schema_at(place.here, source)
+                    returns[target] = back, None if self._is_between else here
         every = {path: made.get(path, "UNSET") for path in written}
         defaults.require_set(body, place.there, every, returns)
 
@@ -496,7 +514,7 @@ class Compiler:
     ) -> Names:
         found, _, place = fields
         here = place.here["properties"][name]
-        inside = code.read(body, here, found[(name,)], self._reads(*parts))
+        inside = self._read(body, here, found[(name,)], self._reads(*parts))
         local: Names = {}
         for one in parts:
             self._part(one, body, (inside, local, Place(here, place.there, (*place.at, name))))
@@ -514,6 +532,8 @@ class Compiler:
         theirs = {path[0]: code.schema_at(place.there, path) for path in writes}
         ours = {path[0]: code.schema_at(place.here, path) for path in reads}
         kinds = {name: structs.type_of(schema) for name, schema in theirs.items()}
+        there = defaults.settling(theirs)
+        here = shape.kept if self._is_between else defaults.settling(ours)
 
         def convert(values: Iterable[Any]) -> list[Any]:
             given = zip(names, values, strict=True)
@@ -523,8 +543,8 @@ class Compiler:
             again: dict[str, Any] = {}
             back(changed, again)
             defaulted: dict[str, Any] = {}
-            back(defaults.settled(theirs, changed), defaulted)
-            is_exact = defaults.settled(ours, defaulted) == defaults.settled(ours, plain)
+            back(there(changed), defaulted)
+            is_exact = here(defaulted) == here(plain)
             if again != plain or not is_exact or not all(kinds.get(name) for name in changed):
                 raise InexactError
             return [

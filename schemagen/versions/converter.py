@@ -108,8 +108,8 @@ def _lanes(
 ) -> tuple[lane.Lane, ...]:
     """The lanes one after the other; none if there is none for one of the steps."""
     lanes = [
-        lane.between(api, kind, older, newer, way=way)
-        for older, newer, way in graph.pairs(kind, source, target)
+        lane.between(api, kind, older, newer, way=way, is_between=index > 0)
+        for index, (older, newer, way) in enumerate(graph.pairs(kind, source, target))
     ]
     return tuple(one for one in lanes if one is not None) if None not in lanes else ()
 

@@ -12,6 +12,7 @@ from schemagen.structural import Schema
 from schemagen.versions import defaulting
 from schemagen.versions.code import Code, Names
 from schemagen.versions.footprint import STAR
+from schemagen.versions.shape import Fit
 from schemagen.versions.steps import ABSENT, Path
 
 Return: TypeAlias = tuple[Callable[[JSON], JSON], Schema | None]
@@ -29,12 +30,10 @@ def below(schema: Schema) -> JSON:
     return {key: found for key, found in parts.items() if found}
 
 
-def settled(fields: Mapping[str, Schema | None], value: dict[str, JSON]) -> dict[str, JSON]:
-    """An object of these fields as the API server leaves it."""
-    known = {name: schema for name, schema in fields.items() if schema is not None}
-    node = defaulting.node_of({"type": "object", "properties": known})
-    result: dict[str, JSON] = node.settle(value)
-    return result
+def settling(fields: Mapping[str, Schema | None]) -> Fit:
+    """What the API server makes of an object of these fields; one without a schema stays."""
+    known = {name: schema or {} for name, schema in fields.items()}
+    return defaulting.node_of({"type": "object", "properties": known}).settle
 
 
 def require_set(body: Code, there: Schema, made: Names, returns: Mapping[Path, Return]) -> None:
@@ -46,6 +45,11 @@ def require_set(body: Code, there: Schema, made: Names, returns: Mapping[Path, R
         made: What stands at each path that a step writes; UNSET for nothing.
         returns: How values come back from the paths that a single move writes.
     """
+    tops = {path[0] for path in made}
+    others = (child for name, child in there["properties"].items() if name not in tops)
+    if any(child.get("default") is not None for child in others):
+        # With nothing but such defaults the object would be hollow on the way back.
+        body.require(" or ".join(f"{value} is not UNSET" for value in made.values()) or "False")
     for path, schema in _defaulted(there, (), made):
         if path not in returns or not _comes_back(*returns[path], schema):
             body.require(_set_or_alone(path, made))
@@ -65,10 +69,9 @@ def _defaulted(schema: Schema, at: Path, made: Names) -> Iterator[tuple[Path, Sc
 
 def _comes_back(back: Callable[[JSON], JSON], here: Schema | None, there: Schema) -> bool:
     """Whether a default comes back as the source's own default, or as nothing like it."""
-    default = settled({"field": there}, {})["field"]
-    value = back(default)
-    fields = {"field": here}
-    return settled(fields, {} if value is ABSENT else {"field": value}) == settled(fields, {})
+    value = back(settling({"field": there})({})["field"])
+    settle = settling({"field": here})
+    return bool(settle({} if value is ABSENT else {"field": value}) == settle({}))
 
 
 def _set_or_alone(path: Path, made: Names) -> str:

@@ -51,12 +51,30 @@ def convert(
     """Convert an object of ``kind`` between two of its versions; ``value`` is not changed."""
     if source == target:
         return Converted(value)
+    steps = [_Step(api, *pair) for pair in pairs(kind, source, target)]
+    found = _through(steps, value)
+    if len(steps) == 1 or _returns(steps, value, found.object):
+        return found
+    # Nobody defaults an object in a version between: there, what is as by default counts as well.
+    exact = [dataclasses.replace(step, is_between=True) for step in steps[1:]]
+    return _through([steps[0], *exact], value)
+
+
+def _through(steps: Sequence["_Step"], value: dict[str, JSON]) -> Converted:
+    """An object after several steps."""
     dropped, left_out = 0, tuple[str, ...]()
-    for older, newer, way in pairs(kind, source, target):
-        found = _Step(api, older, newer, way).convert(value)
+    for step in steps:
+        found = step.convert(value)
         value = found.object
         dropped, left_out = dropped + found.dropped_bytes, (*left_out, *found.left_out)
     return Converted(value, dropped, left_out)
+
+
+def _returns(steps: Sequence["_Step"], value: dict[str, JSON], result: dict[str, JSON]) -> bool:
+    """Whether the whole way brings an object back, once the API server has defaulted the result."""
+    served: dict[str, JSON] = defaulting.of(steps[-1].target.model).settle(result)
+    back = _through([step.back for step in reversed(steps)], served)
+    return steps[0].says(back.object) == steps[0].says(value)
 
 
 def pairs(
@@ -80,6 +98,7 @@ class _Step:
     older: registry.Version
     newer: registry.Version
     way: Way
+    is_between: bool = False
 
     def convert(self, value: dict[str, JSON]) -> Converted:
         """Convert an object, with the residue that it has and the residue that it needs."""
@@ -100,6 +119,15 @@ class _Step:
     def target(self) -> registry.Version:
         """The version that they get."""
         return self.newer if self.way == "up" else self.older
+
+    @property
+    def back(self) -> "_Step":
+        """The step the other way."""
+        return dataclasses.replace(self, way="down" if self.way == "up" else "up")
+
+    def says(self, value: dict[str, JSON]) -> dict[str, JSON]:
+        """What a round trip has to bring back of an object of the source version."""
+        return self._settled(shape.root_fit(self.source.model)(self._bare(value)), self.source)
 
     def _plain(
         self, value: dict[str, JSON], version: registry.Version, like: JSON = None
@@ -128,17 +156,21 @@ class _Step:
     def _lost(self, result: dict[str, JSON], bare: dict[str, JSON]) -> list[residue.Entry]:
         """What the result will not bring back by itself, once the API server has defaulted it."""
         # What was never more than junk to its own schema is nothing to bring back.
-        wanted = self._settled(shape.root_fit(self.source.model)(bare), self.source)
-        bare_back = self._settled(self._plain(result, self.target), self.source)
+        wanted = self._counting(shape.root_fit(self.source.model)(bare))
+        bare_back = self._counting(self._plain(result, self.target))
         defaulted = defaulting.of(self.target.model).settle(result)
         back = bare_back
         if defaulted is not result:
-            back = self._settled(self._plain(defaulted, self.target), self.source)
+            back = self._counting(self._plain(defaulted, self.target))
         strip = self._strip(self.source)
         back, wanted, bare_back = strip(back), strip(wanted), strip(bare_back)
         if back == wanted == bare_back:
             return []
         return residue.difference(back, wanted, defaulting.of(self.source.model))
+
+    def _counting(self, value: dict[str, JSON]) -> dict[str, JSON]:
+        """What counts of an object of the source version."""
+        return _round_trip_part(value) if self.is_between else self._settled(value, self.source)
 
     def _strip(self, version: registry.Version) -> unkept.Strip:
         """What takes out of an object what residue must not hold of it."""

@@ -77,6 +77,7 @@ def between(
     newer: registry.Version,
     *,
     way: Way,
+    is_between: bool = False,
 ) -> Lane | None:
     """The lane between two adjacent versions of a kind; None if the steps allow none."""
     conversion = older.conversion
@@ -85,7 +86,7 @@ def between(
         return None
     source, target = (older, newer) if way == "up" else (newer, older)
     place = Place(_whole(source.model), _whole(target.model))
-    compiler = Compiler(way, unordered=map(tuple, conversion.unordered))
+    compiler = Compiler(way, unordered=map(tuple, conversion.unordered), is_between=is_between)
     emit = compiler.record(step, place, also={("apiVersion",): api.api_version(target)})
     if emit is None:
         return None

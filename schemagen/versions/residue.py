@@ -259,8 +259,11 @@ class _Merge:
         return None
 
     def _is_current(self, part: _At, was: dict[str, JSON]) -> bool:
-        return isinstance(part.settled, dict) and all(
-            key in part.settled and self._digests.of(part.settled[key]) == digest
+        return all(
+            any(
+                isinstance(one, dict) and key in one and self._digests.of(one[key]) == digest
+                for one in (part.settled, part.value)
+            )
             for key, digest in was.items()
         )
 
@@ -277,7 +280,7 @@ class _Merge:
         """What becomes of a key, ABSENT if nothing does."""
         present = part.member(key)
         value = present.node.settle(given)
-        if key in was or present.value is ABSENT:
+        if key in was or key not in part.value:
             return value
         self.is_whole = False  # somebody has made one meanwhile
         filled = _filled(present.value, value, present.node)

@@ -83,6 +83,32 @@ def having(value: dict[str, JSON], added: dict[str, str]) -> dict[str, JSON]:
     return {**value, "metadata": {**rest, "annotations": {**annotations_of(value), **added}}}
 
 
+def with_residue(
+    api: registry.Api,
+    kind: registry.Kind,
+    value: dict[str, JSON],
+    old: dict[str, JSON] | None,
+    *,
+    is_replacement: bool,
+) -> dict[str, JSON]:
+    """The object with the residue that it has to have; the object itself if it has that.
+
+    A client that replaces an object and knows no annotations leaves residue out: it is taken from
+    the old object. A patch or an apply without residue has removed what it was about. The status
+    is the old object's in any write that is asked about, and so is its residue.
+    """
+    every = [names(api, version) for version in kind.versions]
+    given, before = annotations_of(value), annotations_of(old)
+    status = frozenset(one.status for one in every)
+    kept = {key: text for key, text in before.items() if key in status}
+    if is_replacement:
+        left_out = [one.residue for one in every if one.residue not in given]
+        kept |= {name: before[name] for name in left_out if name in before}
+    if all(given.get(key) == text for key, text in kept.items()) and status & {*given} <= {*kept}:
+        return value
+    return having(without(value, status), kept)
+
+
 def room(value: dict[str, JSON]) -> int:
     """How many bytes residue may take beside the annotations that an object has."""
     used = sum(_bytes(key) + _bytes(text) for key, text in annotations_of(value).items())

@@ -8,10 +8,25 @@ from typing import Annotated, Any, Literal
 import msgspec
 import orjson
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
-from schemagen import Api, Kind, ListMap, ListSet, Model, Resource, Spec, Status, Version, canonical
+from schemagen import (
+    Api,
+    Kind,
+    ListMap,
+    ListSet,
+    Model,
+    Resource,
+    Spec,
+    Status,
+    Version,
+    canonical,
+    structural,
+)
 from schemagen.versions import defaulting, graph, records, steps
 from schemagen.versions.converter import Converter
+from tests.support import objects
 
 
 class OldPort(Model):
@@ -345,6 +360,29 @@ def test_residue_that_does_not_fit_the_schema_is_dropped(entry: Any) -> None:
     }
 
     assert plain == convert(value)
+
+
+def drawn(version: str) -> st.SearchStrategy[Any]:
+    """Valid objects of a version."""
+    properties = structural.schema_of(MODELS[version], descriptions=False)["properties"]
+    bodies = st.fixed_dictionaries(
+        {"spec": objects.valid(properties["spec"])},
+        optional={"status": objects.valid(properties["status"])},
+    )
+    return bodies.map(lambda body: thing(version, **body))
+
+
+@pytest.mark.parametrize("version", MODELS)
+def test_drawn_objects_come_back_compiled_or_with_care(version: str) -> None:
+    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(drawn(version))
+    def check(value: dict[str, Any]) -> None:
+        back = defaulted(convert(defaulted(convert(defaulted(value)))))
+
+        in_order = [graph.sorted_at(one, ("spec", "labels")) for one in (defaulted(value), back)]
+        assert canonical.dumps(in_order[0]) == canonical.dumps(in_order[1])
+
+    check()
 
 
 # --- room ---------------------------------------------------------------------------------------
