@@ -63,7 +63,7 @@ class Way:
     """How objects of one version of a kind get to another version."""
 
     def __init__(self, api: registry.Api, kind: registry.Kind, source: str, target: str) -> None:
-        self._api, self._kind, self._source, self._target = api, kind, source, target
+        self._route = graph.Route(api, kind, source, target)
         self._lanes = _lanes(api, kind, source, target)
 
     def at_once(self, value: msgspec.Raw) -> bytes | None:
@@ -77,30 +77,27 @@ class Way:
 
     def with_care(self, value: dict[str, JSON]) -> Encoded:
         """The object whatever it is."""
-        converted = self._with_care(value)
+        converted = self._route.convert(value)
         return Encoded(_dumped(converted.object), converted.dropped_bytes)
 
     def left_out(self, value: dict[str, JSON]) -> tuple[str, ...]:
         """The fields of an object that would find no room in the other version."""
         if self._at_once(value) is not None:
             return ()
-        return self._with_care(value).left_out
+        return self._route.convert(value).left_out
 
     def plain(self, value: dict[str, JSON]) -> dict[str, JSON]:
         """The object as plain values, whatever it is."""
         found = self._at_once(value)
         if found is not None:
             return cast("dict[str, JSON]", orjson.loads(found))
-        return self._with_care(value).object
+        return self._route.convert(value).object
 
     def _at_once(self, value: dict[str, JSON]) -> bytes | None:
         try:
             return self.at_once(msgspec.Raw(orjson.dumps(value)))
         except orjson.JSONEncodeError:
             return None
-
-    def _with_care(self, value: dict[str, JSON]) -> graph.Converted:
-        return graph.convert(self._api, self._kind, value, source=self._source, target=self._target)
 
 
 def _lanes(

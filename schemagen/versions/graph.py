@@ -14,13 +14,14 @@ in the other version nor a tampered annotation can make a conversion say what th
 import collections
 import dataclasses
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from schemagen import canonical, checking
 from schemagen.model import base, registry
 from schemagen.problems import JSON
 from schemagen.versions import defaulting, residue, shape, stash, unkept
+from schemagen.versions.footprint import Side
 
 Way: TypeAlias = Literal["up", "down"]
 """To the newer one of two adjacent versions, or to the older one."""
@@ -49,15 +50,25 @@ def convert(
     api: registry.Api, kind: registry.Kind, value: dict[str, JSON], *, source: str, target: str
 ) -> Converted:
     """Convert an object of ``kind`` between two of its versions; ``value`` is not changed."""
-    if source == target:
-        return Converted(value)
-    steps = [_Step(api, *pair) for pair in pairs(kind, source, target)]
-    found = _through(steps, value)
-    if len(steps) == 1 or _returns(steps, value, found.object):
-        return found
-    # Nobody defaults an object in a version between: there, what is as by default counts as well.
-    exact = [dataclasses.replace(step, is_between=True) for step in steps[1:]]
-    return _through([steps[0], *exact], value)
+    return Route(api, kind, source, target).convert(value)
+
+
+class Route:
+    """The steps between two versions of a kind, for many objects."""
+
+    def __init__(self, api: registry.Api, kind: registry.Kind, source: str, target: str) -> None:
+        self._steps = [_Step(api, *pair) for pair in pairs(kind, source, target)]
+        # Nobody defaults an object in a version between: there, what is as by default counts, too.
+        exact = [dataclasses.replace(step, is_between=True) for step in self._steps[1:]]
+        self._exact = [*self._steps[:1], *exact]
+        self._is_direct = not exact
+
+    def convert(self, value: dict[str, JSON]) -> Converted:
+        """Convert an object; ``value`` is not changed."""
+        found = _through(self._steps, value)
+        if self._is_direct or _returns(self._steps, value, found.object):
+            return found
+        return _through(self._exact, value)
 
 
 def _through(steps: Sequence["_Step"], value: dict[str, JSON]) -> Converted:
@@ -136,20 +147,18 @@ class _Step:
 
         An object of which nothing can be said is left out, or empty if another value has it.
         """
-        plain: dict[str, JSON] = shape.resolved(self._marked(value, version), like)
-        return plain
-
-    def _marked(self, value: dict[str, JSON], version: registry.Version) -> dict[str, JSON]:
-        """The plain conversion, with its hollow objects."""
         conversion = _conversion(self.older)
         is_older = version is self.older
         changed = conversion.up(value) if is_older else conversion.down(value)
-        return _shaped((self.newer if is_older else self.older).model, self._bare(changed))
+        return _shaped((self.newer if is_older else self.older).model, self._bare(changed), like)
 
     def _bare(self, value: dict[str, JSON]) -> dict[str, JSON]:
         """The object without our annotations."""
-        names = (stash.names(self.api, one).all for one in (self.older, self.newer))
-        return stash.without(value, frozenset().union(*names))
+        return stash.without(value, self._names)
+
+    @functools.cached_property
+    def _names(self) -> frozenset[str]:
+        return stash.names(self.api, self.older).all | stash.names(self.api, self.newer).all
 
     # --- what gets lost -------------------------------------------------------------------------
 
@@ -162,7 +171,7 @@ class _Step:
         back = bare_back
         if defaulted is not result:
             back = self._counting(self._plain(defaulted, self.target))
-        strip = self._strip(self.source)
+        strip = self._strips[self.source.name]
         back, wanted, bare_back = strip(back), strip(wanted), strip(bare_back)
         if back == wanted == bare_back:
             return []
@@ -172,9 +181,11 @@ class _Step:
         """What counts of an object of the source version."""
         return _round_trip_part(value) if self.is_between else self._settled(value, self.source)
 
-    def _strip(self, version: registry.Version) -> unkept.Strip:
-        """What takes out of an object what residue must not hold of it."""
-        return unkept.strip_of(self.older, self.newer, "old" if version is self.older else "new")
+    @functools.cached_property
+    def _strips(self) -> Mapping[str, unkept.Strip]:
+        """What takes out of an object of a version what residue must not hold of it."""
+        sides: Mapping[str, Side] = {self.older.name: "old", self.newer.name: "new"}
+        return {name: unkept.strip_of(self.older, self.newer, side) for name, side in sides.items()}
 
     def _settled(self, value: dict[str, JSON], version: registry.Version) -> dict[str, JSON]:
         """What counts of an object: its round-trip part with defaults, lists without an order."""
@@ -211,7 +222,7 @@ class _Step:
         meant = self._settled(bare, self.source)
         node = defaulting.of(self.target.model)
         settled = node.settle(_round_trip_part(self._plain(meant, self.source)))
-        settled = self._strip(self.target)(settled)
+        settled = self._strips[self.target.name](settled)
         sound = _Sound(self.target.model, plain)
         result = plain
         groups = _Groups(entries)
@@ -222,22 +233,22 @@ class _Step:
             if candidate == result:
                 continue
             is_exact = found.is_whole and len(group) == len(entries)
-            if self._means(candidate, bare) and (is_exact or sound.holds(candidate)):
+            if self._means(candidate, bare, meant) and (is_exact or sound.holds(candidate)):
                 result = candidate
             else:
                 groups.refuse(group)
         return result
 
-    def _means(self, candidate: dict[str, JSON], bare: dict[str, JSON]) -> bool:
+    def _means(
+        self, candidate: dict[str, JSON], bare: dict[str, JSON], meant: dict[str, JSON]
+    ) -> bool:
         """Whether a result says what the object says, or what its plain conversion says of it."""
 
         def meaning(value: dict[str, JSON]) -> dict[str, JSON]:
             return self._settled(self._plain(value, self.target, bare), self.source)
 
         found = meaning(candidate)
-        return found == self._settled(bare, self.source) or found == meaning(
-            self._plain(bare, self.source, candidate)
-        )
+        return found == meant or found == meaning(self._plain(bare, self.source, candidate))
 
 
 class _Groups:
@@ -298,17 +309,22 @@ def _problems(checked: checking.Checked) -> frozenset[tuple[str, str]]:
     return frozenset((cause.field, cause.reason) for cause in checked.causes)
 
 
-def _shaped(model: type[base.Resource], value: dict[str, JSON]) -> dict[str, JSON]:
+def _shaped(model: type[base.Resource], value: dict[str, JSON], like: JSON) -> dict[str, JSON]:
     """The object with every field but the envelope as its schema holds it.
 
-    An object of which nothing can be said is hollow, unless a rule asks for it.
+    An object of which nothing can be said is left out, unless a rule asks for it or another value
+    has it.
     """
     marked: dict[str, JSON] = shape.root_fit(model, marks_hollow=True)(value)
+    if marked is value:
+        return value
     without: dict[str, JSON] = shape.resolved(marked, None)
     if without is marked:
         return marked
     empty: dict[str, JSON] = shape.resolved(marked, marked)
-    return marked if _Sound(model, empty).holds(without) else empty
+    found = marked if _Sound(model, empty).holds(without) else empty
+    resolved: dict[str, JSON] = shape.resolved(found, like)
+    return resolved
 
 
 def _conversion(older: registry.Version) -> registry.ConversionProtocol:
