@@ -266,6 +266,17 @@ def _list_map(schema: Schema, marker: markers.ListMap, where: str) -> None:
     schema["x-kubernetes-list-map-keys"] = list(marker.keys)
 
 
+def _list_set(schema: Schema, marker: markers.ListSet, where: str) -> None:
+    items = schema.get("items", {})
+    if items.get("type") == "object" and items.get("x-kubernetes-map-type") != "atomic":
+        raise SchemaError(
+            f"{where}: expected ListSet on a list of scalars, or of what is owned as one value, "
+            "got objects; write ListMap with the fields that tell them apart, or Annotated[..., "
+            "Atomic()] for the items"
+        )
+    _keyword("x-kubernetes-list-type", lambda _: "set")(schema, marker, where)
+
+
 def _topology(word: str) -> "Writer":
     """How server-side apply owns a container: ``x-kubernetes-list-type`` or ``-map-type``."""
 
@@ -355,7 +366,7 @@ _WRITERS: dict[type, Writer] = {
     markers.MaxBytes: lambda s, m, where: _size(s, "max", m.limit, where),
     markers.MaxEntries: lambda s, m, where: _size(s, "max", m.limit, where),
     markers.ListMap: _list_map,
-    markers.ListSet: _keyword("x-kubernetes-list-type", lambda _: "set"),
+    markers.ListSet: _list_set,
     markers.Atomic: _topology("atomic"),
     markers.Granular: _topology("granular"),
     markers.Type: _type,

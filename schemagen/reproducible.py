@@ -44,7 +44,8 @@ def differences(reference: str, api: registry.Api) -> Iterator[str]:
 
 def write_definitions(reference: str) -> None:
     """Write the CRDs of an Api as JSON: what the other process does."""
-    json.dump(_definitions(files.load_api(reference)), sys.stdout)
+    text = json.dumps(_definitions(files.load_api(reference)))
+    sys.stdout.write(f"\n{text}\n")
 
 
 def _definitions(api: registry.Api) -> list[JSON]:
@@ -67,8 +68,8 @@ def _started(reference: str, seed: str) -> subprocess.Popen[str]:
 def _read(process: subprocess.Popen[str]) -> list[JSON] | None:
     try:
         text, _ = process.communicate(timeout=_DEADLINE_SECONDS)
-        found: list[JSON] = json.loads(text)
-    except (subprocess.TimeoutExpired, ValueError):
+        found: list[JSON] = json.loads(text.splitlines()[-1])  # a module may print as well
+    except (subprocess.TimeoutExpired, ValueError, IndexError):
         process.kill()
         process.communicate()
         return None
