@@ -1,0 +1,88 @@
+"""What `make prove-models` has found: each is refused with a way out, or judged alike."""
+
+from typing import Annotated, Any
+
+import pytest
+from pydantic import Field
+
+from schemagen import (
+    Api,
+    Format,
+    IntOrString,
+    Kind,
+    ListSet,
+    LocalRef,
+    Model,
+    PreserveUnknown,
+    Resource,
+    Spec,
+    Version,
+    checking,
+    crd,
+    judge,
+    structural,
+    wire,
+)
+from schemagen.keywords import SchemaError
+
+
+def model_of(annotation: Any, default: Any = ...) -> type[Model]:
+    return type(
+        "Job", (Spec,), {"__annotations__": {"a": annotation}, "a": default, "__module__": __name__}
+    )
+
+
+@pytest.mark.parametrize(
+    ("annotation", "default", "words"),
+    [
+        (wire.IntOrString, Field(strict=True), "expected strict on a scalar"),
+        (Any, Field(strict=True), "expected strict on a scalar"),
+        (
+            Annotated[int | str, IntOrString(), PreserveUnknown()],
+            ...,
+            "expected PreserveUnknown on an object, got an integer or string",
+        ),
+        (Annotated[list[LocalRef], ListSet()], ..., "expected ListSet on a list of scalars"),
+    ],
+)
+def test_it_is_refused_with_a_way_out(annotation: Any, default: Any, words: str) -> None:
+    with pytest.raises(SchemaError, match=words) as refused:
+        structural.schema_of(model_of(annotation, default))
+
+    assert str(refused.value).startswith("Job.a: ")
+    assert "; " in str(refused.value)
+
+
+class Addressed(Spec):
+    n: Annotated[wire.IntOrString, Format("mac")]
+
+
+class Root(Resource):
+    spec: Addressed
+
+
+@pytest.mark.parametrize("value", [1, 0, "x", "00:1B:44:11:3A:B7", 1.5, None])
+def test_a_format_beside_int_or_string_is_judged_alike(value: Any) -> None:
+    api = Api("example.com", (Kind("Job", "jobs", (Version("v1", Root, storage=True),)),))
+    metadata = {"name": "a"}
+    job = {
+        "apiVersion": "example.com/v1",
+        "kind": "Job",
+        "metadata": metadata,
+        "spec": {"n": value},
+    }
+
+    with judge.Judge(deadline_seconds=60) as asked, asked.load(crd.crd(api, api.kinds[0])) as jobs:
+        judged = jobs.create(job, strict=False)
+
+    checked = checking.of(Root).create(job)
+    assert judged.causes == checked.causes
+    assert judged.allowed == is_built(job)
+
+
+def is_built(job: Any) -> bool:
+    try:
+        Root.model_validate(job)
+    except ValueError:
+        return False
+    return True
