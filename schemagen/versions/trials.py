@@ -34,7 +34,8 @@ Convert = Callable[[JSON], JSON]
 
 def of_step(trial: Trial) -> list[Fault]:
     """What is wrong with a step of functions, or with the functions in a record."""
-    olds, news = _drawn(trial.old), _drawn(trial.new)
+    draw = _drawn if trial.old.path else _objects
+    olds, news = draw(trial.old), draw(trial.new)
     step = trial.step
     found = [
         *_faults(
@@ -139,7 +140,7 @@ def _result(trial: Trial, target: Node, result: JSON) -> str | None:
     """Why a step must not give this."""
     if result is ABSENT:
         return None
-    if isinstance(trial.step, records.Record) and type(result) is dict:
+    if isinstance(trial.step, records.Record) and isinstance(result, dict):
         # Its other parts write fields that are there, so an unknown one comes from the functions.
         for name in result:
             if isinstance(found := target.at((name,)), Missing):
@@ -170,6 +171,7 @@ def _misfit(target: Node, value: JSON, source: Node | None, *, is_mixed: bool) -
         source: What it was made from: a field of both may be passed on, and is pruned.
         is_mixed: Whether fields that are not there may come from steps that keep all of an object.
     """
+    value = {} if isinstance(value, steps.Hollow) else value
     is_null = value is None and target.schema.get("nullable")
     if is_null or target.fit(value) is value:
         return None

@@ -842,6 +842,22 @@ def test_conversion_of_two_functions_is_tried() -> None:
     ] == faults_of(Whole(only), root({"a": int}), root({"a": int}))
 
 
+def test_functions_of_whole_objects_get_what_the_api_server_sends() -> None:
+    def named(old: dict[str, JSON], new: dict[str, JSON]) -> None:
+        if type(spec := new.get("spec")) is dict:
+            spec["title"] = f"{old['kind']} {old['metadata']['name']}"
+
+    step = record(
+        keep("kind", "metadata"),
+        same_name("spec", record(keep("a"))),
+        records.PartFn(up=named),
+    )
+
+    assert [] == faults_of(
+        records.Conversion(step), root({"a": int}), root({"a": int, "title": str})
+    )
+
+
 def test_metadata_and_status_need_a_step() -> None:
     def bare(fields: Fields) -> type[Resource]:
         return pydantic.create_model(
