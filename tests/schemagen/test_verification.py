@@ -5,8 +5,10 @@
 import dataclasses
 import itertools
 import pathlib
+import random
 import subprocess
 import sys
+import types
 from collections.abc import Callable, Iterator, Mapping
 from typing import Annotated, Any, Literal
 
@@ -28,11 +30,11 @@ from schemagen import (
     wire,
 )
 from schemagen.problems import JSON
-from schemagen.versions import nodes, records, shape, steps, verification
+from schemagen.versions import fitting, nodes, records, shape, steps, trials, verification
 from schemagen.versions.records import keep, move, record, same_name
 from schemagen.versions.steps import ABSENT
 from tests.schemagen import test_lanes
-from tests.support import foundry
+from tests.support import foundry, harbor, model_draws, workshop
 
 Fields = Mapping[str, Any]
 
@@ -877,9 +879,31 @@ def test_metadata_and_status_need_a_step() -> None:
     ] == faults_of(conversion, bare({"a": int}), bare({"a": int}))
 
 
+@pytest.mark.parametrize("seed", range(0, 60, 3))
+def test_drawn_model_fits_itself(seed: int) -> None:
+    module = types.ModuleType("drawn")
+    sys.modules["drawn"] = module
+    try:
+        exec(model_draws.Draw(random.Random(seed)).module().text(), vars(module))  # noqa: S102, S311 - drawn here
+        schema = shape.schema_of(module.api.kinds[0].versions[0].model)
+    except Exception:  # noqa: BLE001 - what cannot be written is no part of a conversion
+        return
+    finally:
+        del sys.modules["drawn"]
+    old, new = nodes.root("v1", schema), nodes.root("v2", schema)
+    kept = records.Conversion(record(keep(*(name for name in old.fields if name != "apiVersion"))))
+    same = steps.Fn(lambda value: value, lambda value: value)
+
+    assert [] == verification.walked(kept, old, new).faults
+    assert [] == trials.of_step(fitting.Trial(same, old, new, line=""))
+    assert [] == trials.of_conversion(Whole(lambda value: value), old, new)
+
+
 def test_what_the_platform_and_the_tests_declare_fits() -> None:
     verification.check(crds.api)
     verification.check(foundry.api)
+    verification.check(harbor.api)
+    verification.check(workshop.api())
     verification.check(test_lanes.API)
 
 
