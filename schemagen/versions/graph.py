@@ -14,7 +14,7 @@ in the other version nor a tampered annotation can make a conversion say what th
 import collections
 import dataclasses
 import functools
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from schemagen import canonical, checking
@@ -232,8 +232,8 @@ class _Step:
             candidate = shape.root_fit(self.target.model)(merged)
             if candidate == result:
                 continue
-            is_exact = found.is_whole and len(group) == len(entries)
-            if self._means(candidate, bare, meant) and (is_exact or sound.holds(candidate)):
+            edited = found.edited | {residue.part_of(one) for one in entries if one not in group}
+            if self._means(candidate, bare, meant) and sound.holds(candidate, edited):
                 result = candidate
             else:
                 groups.refuse(group)
@@ -300,9 +300,17 @@ class _Sound:
     def _known(self) -> frozenset[tuple[str, str]]:
         return _problems(self._check(self._plain))
 
-    def holds(self, value: dict[str, JSON]) -> bool:
-        """Whether no problem is new."""
-        return _problems(self._check(value)) <= self._known
+    def holds(self, value: dict[str, JSON], parts: Collection[str]) -> bool:
+        """Whether no problem is new in some members of an object."""
+        if not parts:
+            return True
+        fresh = _problems(self._check(value)) - self._known
+        return all(_member(field) not in parts for field, _ in fresh)
+
+
+def _member(field: str) -> str:
+    """The member of an object in a field's path."""
+    return field.partition(".")[0].partition("[")[0]
 
 
 def _problems(checked: checking.Checked) -> frozenset[tuple[str, str]]:
@@ -322,7 +330,7 @@ def _shaped(model: type[base.Resource], value: dict[str, JSON], like: JSON) -> d
     if without is marked:
         return marked
     empty: dict[str, JSON] = shape.resolved(marked, marked)
-    found = marked if _Sound(model, empty).holds(without) else empty
+    found = marked if _Sound(model, empty).holds(without, without) else empty
     resolved: dict[str, JSON] = shape.resolved(found, like)
     return resolved
 

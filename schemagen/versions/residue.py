@@ -39,11 +39,20 @@ class Applied:
 
     Attributes:
         value: The object.
-        is_whole: Whether every entry fitted as it was kept, so that nobody edited around one.
+        edited: The members of it (``spec``, ``status``) with an entry that somebody edited around.
     """
 
     value: JSON
-    is_whole: bool
+    edited: frozenset[str]
+
+
+def part_of(entry: Entry) -> str:
+    """The member of an object that an entry speaks of."""
+    at = entry.get("at")
+    if isinstance(at, list) and at:
+        return str(at[0])
+    groups = (entry.get(name) for name in ("was", "is", "insert"))
+    return next((key for group in groups if isinstance(group, dict) for key in group), "")
 
 
 # --- finding it ---------------------------------------------------------------------------------
@@ -185,11 +194,14 @@ def applied(
     """
     merge = _Merge()
     at = _At(base, base if settled is None else settled, node)
+    edited: set[str] = set()
     for entry in entries:
+        merge.is_filling = False
         changed = merge.entry(at, entry)
-        merge.is_whole &= changed is not None
+        if changed is None or merge.is_filling:
+            edited.add(part_of(entry))
         at = at if changed is None else changed
-    return Applied(at.value, merge.is_whole)
+    return Applied(at.value, frozenset(edited))
 
 
 class _Digests:
@@ -241,7 +253,7 @@ class _Merge:
 
     def __init__(self) -> None:
         self._digests = _Digests()
-        self.is_whole = True
+        self.is_filling = False
 
     def entry(self, at: _At, entry: Entry) -> _At | None:
         """The object with an entry, or None if it is stale or makes no sense."""
@@ -282,7 +294,7 @@ class _Merge:
         value = present.node.settle(given)
         if key in was or key not in part.value:
             return value
-        self.is_whole = False  # somebody has made one meanwhile
+        self.is_filling = True  # somebody has made one meanwhile
         filled = _filled(present.value, value, present.node)
         return ABSENT if filled is present.value else filled
 

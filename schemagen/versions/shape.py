@@ -77,7 +77,14 @@ def scalar_fit(name: str) -> Fit:
     """The fit of a scalar type."""
     if name == "number":
         return _of_types(int, float)
-    return _of_type({"string": str, "boolean": bool, "integer": int}[name])
+    return _integer if name == "integer" else _of_type({"string": str, "boolean": bool}[name])
+
+
+def _integer(value: JSON) -> JSON:
+    """An integer; 1.0 is one, too, and Go writes it so."""
+    if value.__class__ is int:
+        return value
+    return int(value) if value.__class__ is float and value.is_integer() else ABSENT
 
 
 def _or_null(fit: Fit) -> Fit:

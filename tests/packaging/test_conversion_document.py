@@ -15,10 +15,9 @@ from schemagen.agreement import boundaries
 from schemagen.problems import JSON
 from schemagen.roundtrip import simulated
 from schemagen.roundtrip.views import Views
-from schemagen.versions import records, verification
+from schemagen.versions import records, stash, verification
 from schemagen.versions.converter import Converter
 from schemagen.versions.records import keep, record, same_name
-from webhooks import residue_guard
 
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs/conversion.md"
 SECTION = re.compile(r"^## (.*?)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -209,7 +208,7 @@ def cluster_of(api: Api) -> simulated.Cluster:
         return converter.way(kind, source, target).plain(value)
 
     def admit(value: simulated.Value, old: simulated.Value | None) -> simulated.Value:
-        return residue_guard.with_residue(api, kind, value, old, is_replacement=True)
+        return stash.with_residue(api, kind, value, old, is_replacement=True)
 
     return simulated.Cluster(Views(api, kind), convert, admit, "v1")
 

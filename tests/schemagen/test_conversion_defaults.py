@@ -332,6 +332,19 @@ def test_status_keeps_what_only_the_newer_version_says(change: Any) -> None:
     assert {"phase": "New", "progress": 3, **change} == convert(defaulted(edited))["status"]
 
 
+def test_spec_that_breaks_a_bound_is_kept_where_only_the_status_is_written() -> None:
+    value = thing("v1", {**DEFAULTED, "mode": "Odder"}, status={"phase": "New", "progress": 3})
+    there = convert(value)
+
+    assert value["spec"] == convert(defaulted({**there, "status": {}}))["spec"]
+
+
+def test_integer_may_be_written_as_a_float() -> None:
+    value = thing("v1", {**DEFAULTED, "wait": {"backoff": {"base": "5s", "factor": 2.0}}})
+
+    assert 2 == convert(defaulted(convert(value)))["spec"]["wait"]["backoff"]["factor"]
+
+
 def test_residue_of_the_spec_says_nothing_of_the_status() -> None:
     forged = (
         '[{"at":["status"],"was":{},"is":{"progress":9}},{"at":[],"was":{},"is":{"status":{}}}]'
