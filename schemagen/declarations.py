@@ -129,12 +129,15 @@ def _hidden(shape: shapes.Shape) -> Iterator[str]:
     """Attributes that look like fields and are not sent."""
     if not issubclass(shape.kind, pydantic.BaseModel):
         return
+    own = shape.kind.__class_vars__ - base.Model.__class_vars__
+    if not own:
+        return
     written = {
         name: text
         for base_class in reversed(shape.kind.__mro__)
         for name, text in _written(base_class).items()
     }
-    for name in sorted(shape.kind.__class_vars__):
+    for name in sorted(own):
         if _FINAL.search(written.get(name, "")):
             yield (
                 f"{shape.name}.{name}: expected a field that is sent, got Final with a value, "

@@ -71,7 +71,9 @@ def flattened(metadata: Iterable[Any]) -> Iterable[Any]:
     for marker in metadata:
         if marker is None:
             continue
-        if isinstance(marker, annotated_types.GroupedMetadata):
+        if hasattr(
+            marker, "__is_annotated_types_grouped_metadata__"
+        ):  # isinstance asks 10 x longer
             yield from flattened(marker)
         elif isinstance(marker, FieldInfo):
             yield from flattened(marker.metadata)

@@ -6,6 +6,7 @@ lengths of what they match.
 """
 
 import copy
+import functools
 import math
 import re
 import warnings
@@ -229,6 +230,7 @@ def _all_of(schema: Schema) -> Iterator[Schema]:
     yield from schema.get("allOf", ())
 
 
+@functools.cache
 def _lengths(pattern: str) -> tuple[int, float]:
     """How short and how long a text that matches may be; anything where that is not known."""
     if "[[:" in pattern:  # RE2's classes, which Python reads as another set

@@ -12,7 +12,7 @@ import enum
 import itertools
 import math
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Literal, Union
 
 import pydantic
@@ -74,12 +74,14 @@ class _Place:
     def below(self, step: str) -> "_Place":
         return dataclasses.replace(self, where=self.where + step)
 
-    def through(self, aliases: Iterable[Any]) -> "_Place":
+    def through(self, aliases: Sequence[Any]) -> "_Place":
         """The place inside type aliases.
 
         Raises:
             SchemaError: if one of them leads to itself.
         """
+        if not aliases:
+            return self
         seen = self.seen
         for alias in aliases:
             if alias in seen or len(seen) > _MAX_DEPTH:
@@ -141,20 +143,22 @@ class _Walk:
         metadata = tuple(field.metadata)
         if field.discriminator is not None:
             metadata = (*metadata, field)
-        schema = self.annotated(field.annotation, metadata, place)
+        schema, longest = self._limited(field.annotation, metadata, place)
         _check_metadata(schema, place)
         default = defaults.of(field, place.where)
         if default is not PydanticUndefined:
             schema["default"] = default
             satisfiability.check_default(schema, place.where)
-        longest = descriptions.limit_of(
-            keywords.flattened((*metadata, *_unwrapped(field.annotation, place).metadata)),
-            self.max_description,
-        )
         return schema | _told(field, longest, place.where)
 
     def annotated(self, annotation: Any, metadata: Iterable[Any], place: _Place) -> Schema:
         """The schema of an annotation with the metadata around it."""
+        return self._limited(annotation, metadata, place)[0]
+
+    def _limited(
+        self, annotation: Any, metadata: Iterable[Any], place: _Place
+    ) -> tuple[Schema, int | None]:
+        """That schema, and how long a description of the field may be."""
         inner = _unwrapped(annotation, place)
         outer = (*inner.metadata, *metadata)
         found = tuple(keywords.flattened(outer))
@@ -173,7 +177,7 @@ class _Walk:
             if self.limits and isinstance(marker, markers.MaxBytes | markers.MaxEntries):
                 schema[LIMIT] = marker
         satisfiability.check(schema, place.where)
-        return schema
+        return schema, longest
 
     def _bare(
         self, annotation: Any, metadata: tuple[Any, ...], outer: tuple[Any, ...], place: _Place

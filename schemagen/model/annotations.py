@@ -14,6 +14,7 @@ import pydantic
 import typing_extensions
 
 _UNIONS = (Union, types.UnionType)
+_OPTIONAL = (*_UNIONS, Literal)
 
 # From Python 3.12 on, ``type X = ...`` makes typing's; typing_extensions keeps a class of its own.
 _ALIASES: tuple[type, ...] = tuple(
@@ -52,25 +53,33 @@ def unwrapped(annotation: Any) -> Unwrapped:
     """
     metadata: tuple[Any, ...] = ()
     aliases: tuple[Any, ...] = ()
-    is_optional = False
-    while True:
-        if typing.get_origin(annotation) is Annotated:
-            annotation, *inner = typing.get_args(annotation)
-            metadata = (*inner, *metadata)
-        elif annotation is pydantic.JsonValue:
-            annotation = Any  # a recursive alias of whatever JSON has
-        elif is_alias(annotation):
+    is_optional = annotation is Any
+    while not isinstance(annotation, type):  # most are one
+        origin = typing.get_origin(annotation)
+        inner = _inner(annotation, origin)
+        if inner is annotation:
+            break
+        if is_alias(annotation):
             if annotation in aliases:
                 raise UnresolvedError(contains_itself(annotation))
             aliases = (*aliases, annotation)
-            annotation = alias_value(annotation)
-        elif isinstance(annotation, typing.NewType):
-            annotation = annotation.__supertype__
-        elif (rest := _without_none(annotation)) is not annotation:
-            annotation, is_optional = rest, True
-        else:
-            is_optional |= annotation is Any
-            return Unwrapped(annotation, metadata, aliases, is_optional)
+        metadata = (*getattr(annotation, "__metadata__", ()), *metadata)
+        is_optional |= origin in _OPTIONAL or inner is Any
+        annotation = inner
+    return Unwrapped(annotation, metadata, aliases, is_optional)
+
+
+def _inner(annotation: Any, origin: Any) -> Any:
+    """What is inside of the outermost wrapper; the annotation itself if it has none."""
+    if origin is Annotated:
+        return typing.get_args(annotation)[0]
+    if origin in _OPTIONAL:
+        return _without_none(annotation)
+    if annotation is pydantic.JsonValue:
+        return Any  # a recursive alias of whatever JSON has
+    if is_alias(annotation):
+        return alias_value(annotation)
+    return annotation.__supertype__ if isinstance(annotation, typing.NewType) else annotation
 
 
 def contains_itself(alias: Any) -> str:
