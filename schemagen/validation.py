@@ -1,5 +1,6 @@
 """Manifests judged by the API server's own rules, for CI: one line for each thing that is wrong."""
 
+import codecs
 import re
 from collections.abc import Iterator
 
@@ -46,6 +47,7 @@ class Report:
             manifests.ManifestError: if the text cannot be read.
             judge.JudgeError: if there is no judge.
         """
+        yield from _undecodable(content, source)
         for found in manifests.read(content, source):
             kind = self._kind(found.value)
             if found.refusal or kind is not None:
@@ -91,6 +93,18 @@ class Report:
             definition = crd.crd(self._api, kind, webhook=crd.NOWHERE)
             self._loaded[kind.name] = self._judge.load(definition)
         return self._loaded[kind.name]
+
+
+def _undecodable(content: bytes, source: str) -> Iterator[str]:
+    """A warning of what kubectl replaces without a word."""
+    if content.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return
+    try:
+        content.decode()
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        byte = f"0x{content[error.start]:02x}"
+        yield f"{source}:{line}: warning: the byte {byte} is no UTF-8: kubectl sends U+FFFD for it"
 
 
 def _no_match(value: dict[str, JSON]) -> str:

@@ -7,6 +7,7 @@ from schemagen.judge.judge import (
     JudgeMissingError,
     JudgeTimeoutError,
     Loaded,
+    Reading,
     Verdict,
 )
 from schemagen.problems import Cause
@@ -19,5 +20,6 @@ __all__ = [
     "JudgeMissingError",
     "JudgeTimeoutError",
     "Loaded",
+    "Reading",
     "Verdict",
 ]

@@ -6,6 +6,7 @@ JudgeError
 """
 
 import dataclasses
+import json
 import sys
 import threading
 from collections.abc import Callable, Mapping
@@ -22,6 +23,10 @@ _TICK_SECONDS = 0.05
 
 # The default collects at every doubling of what is a small heap, which takes a fifth of the time.
 _GARBAGE_COLLECTION = [("GOGC", "400"), ("GOMEMLIMIT", "64MiB")]
+
+# The API server reads objects of 10,000 levels. This is the most that wasmtime takes; half a
+# mebibyte, the default, is used up by 2,500 levels.
+_STACK_BYTES = 2 * 1024 * 1024
 
 # How a Go panic in validation begins. kube-apiserver 1.37 has some: a CRD with selectableFields in
 # a version that has no schema.
@@ -99,6 +104,19 @@ class Verdict:
         )
 
 
+@dataclasses.dataclass(frozen=True)
+class Reading:
+    """What kubectl's own YAML reader makes of a text.
+
+    Attributes:
+        documents: What it would send to the API server; empty documents are left out.
+        problem: What ended the reading; nothing at the end of the text.
+    """
+
+    documents: tuple[JSON, ...]
+    problem: str = ""
+
+
 class Judge:
     """kube-apiserver's validation of custom resources, in this process.
 
@@ -166,6 +184,23 @@ class Judge:
         """
         return Loaded(self, canonical.dumps(crd))
 
+    def read_manifest(self, content: bytes) -> Reading:
+        """Read YAML or JSON as kubectl does: its documents until one is broken.
+
+        ``schemagen.yaml`` is the reader to use; this one is what it is compared with.
+        """
+        return self._reading("read_manifest", content)
+
+    def read_document(self, content: bytes, *, strict: bool = False) -> Reading:
+        """Read one YAML document (sigs.k8s.io/yaml); strictness refuses repeated keys."""
+        return self._reading("read_document", content, strict)
+
+    def _reading(self, name: str, *arguments: bytes | int) -> Reading:
+        _, answer = self._ask(name, *arguments)
+        if "documents" not in answer:  # it panicked
+            return Reading((), answer["message"])
+        return Reading(tuple(map(json.loads, answer["documents"])), answer.get("error", ""))
+
     def _ask(self, name: str, *arguments: bytes | int) -> tuple[Any, JSON]:
         """Call a function of the module; what it returned, and its answer."""
         instance = self._opened()
@@ -173,6 +208,10 @@ class Judge:
             returned, answer = instance.call(name, *arguments, ticks=self._ticks)
         except _InterruptedError as error:
             self.close()
+            if "call stack exhausted" in str(error.__cause__):
+                raise JudgeError(
+                    "expected fields that lie in some thousand others at most, got more"
+                ) from error
             raise JudgeTimeoutError(
                 f"expected a verdict within {self._deadline_seconds} s, got none; "
                 "give Judge(deadline_seconds=...) or a smaller object"
@@ -315,6 +354,7 @@ class _Instance:
             )
         config = wasmtime.Config()
         config.epoch_interruption = True
+        config.max_wasm_stack = _STACK_BYTES
         self._engine = wasmtime.Engine(config)
         compiled = module.compiled(self._engine, path, tell)
         linker = wasmtime.Linker(self._engine)

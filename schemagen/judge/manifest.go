@@ -6,6 +6,8 @@ import (
 	"errors"
 	"io"
 
+	"golang.org/x/text/encoding/unicode"
+	"golang.org/x/text/transform"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/util/json"
 	"k8s.io/apimachinery/pkg/util/yaml"
@@ -27,7 +29,8 @@ type manifest struct {
 //go:wasmexport read_manifest
 func readManifest(pointer uint32) {
 	defer guard()
-	decoder := yaml.NewYAMLOrJSONDecoder(bytes.NewReader(take(pointer)), sniffed)
+	text := transform.NewReader(bytes.NewReader(take(pointer)), unicode.BOMOverride(unicode.UTF8.NewDecoder()))
+	decoder := yaml.NewYAMLOrJSONDecoder(text, sniffed)
 	found := manifest{Documents: []string{}}
 	for {
 		raw := runtime.RawExtension{}

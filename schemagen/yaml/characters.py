@@ -29,10 +29,12 @@ class Characters:
     Attributes:
         text: The characters, without a byte order mark.
         problem: Why no more could be; None if that is all.
+        line: The line, from 0, that shows it.
     """
 
     text: str
     problem: str | None = None
+    line: int = 0
 
 
 def decode(content: bytes) -> Characters:
@@ -45,7 +47,9 @@ def decode(content: bytes) -> Characters:
     try:
         text = content[len(mark) :].decode(encoding)
     except UnicodeDecodeError as error:
-        return _until(content, mark, encoding, len(mark) + error.start, error.reason)
+        fault = len(mark) + error.start
+        problem = f"expected {encoding.upper()}, got the byte 0x{content[fault]:02x}"
+        return _until(content, mark, encoding, fault, problem)
     if found := _FORBIDDEN.search(text):
         start = len(mark) + len(text[: found.start()].encode(encoding))
         problem = "control characters are not allowed"
@@ -64,7 +68,8 @@ def _until(content: bytes, mark: bytes, encoding: str, fault: int, problem: str)
     # A character that its window does not hold to its end is left for the next.
     is_cut = fault + _width(content, fault, encoding) > min(start + _WINDOW, len(content))
     end = fault if is_cut else max(start, len(mark))
-    return Characters(content[len(mark) : end].decode(encoding), problem)
+    text = content[len(mark) : end].decode(encoding)
+    return Characters(text, problem, content.count(b"\n", 0, fault))
 
 
 def _width(content: bytes, position: int, encoding: str) -> int:

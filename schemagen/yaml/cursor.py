@@ -25,7 +25,7 @@ class Cursor:
     def __init__(self, content: characters.Characters) -> None:
         self._end = len(content.text)
         self._text = content.text + END * 4
-        self._problem = content.problem
+        self._problem, self._problem_line = content.problem, content.line
         self._position = self._line = self._line_start = 0
 
     def _matched(self, pattern: re.Pattern[str], position: int) -> str:
@@ -69,7 +69,7 @@ class Cursor:
     def _check_readable(self, length: int) -> None:
         """Fail if what could not be decoded is needed."""
         if self._problem is not None and self._position + length > self._end:
-            self._fail(self._problem)
+            self._fail(self._problem, self._problem_line)
 
     def _fail(self, problem: str, line: int | None = None) -> NoReturn:
         raise YAMLError(problem, (self._line if line is None else line) + 1)

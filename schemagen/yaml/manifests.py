@@ -6,6 +6,7 @@ reading; what came before it counts. This is k8s.io/apimachinery/pkg/util/yaml, 
 YAMLOrJSONDecoder and YAMLReader.
 """
 
+import codecs
 import functools
 import re
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from collections.abc import Iterator
 from schemagen.problems import JSON
 from schemagen.yaml import characters, json_text, nodes, parser, values
 from schemagen.yaml.errors import YAMLError
+
+_UTF16_MARKS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
 # How much of a text is looked at to tell JSON from YAML.
 _SNIFFED = 4096
@@ -77,6 +80,7 @@ def read(content: bytes) -> Iterator[Document]:
     Raises:
         YAMLError: at that one.
     """
+    content = _as_utf8(content)
     if not _BRACE.match(content[:_SNIFFED].decode(errors="replace")):
         yield from _yaml_documents(content, 1, None)
         return
@@ -90,6 +94,16 @@ def read(content: bytes) -> Iterator[Document]:
         if rest is None:
             raise
         yield from _yaml_documents(content[rest:], _line_at(content, rest), error)
+
+
+def _as_utf8(content: bytes) -> bytes:
+    """A file's content as kubectl reads it: UTF-16 by its mark, U+FFFD for what is no UTF-8."""
+    for mark, encoding in _UTF16_MARKS:
+        if content.startswith(mark):
+            return content[len(mark) :].decode(encoding, errors="replace").encode()
+    if content.startswith(codecs.BOM_UTF8):
+        return content[len(codecs.BOM_UTF8) :]
+    return content.decode(errors="replace").encode()
 
 
 def load_all(content: bytes) -> list[JSON]:

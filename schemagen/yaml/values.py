@@ -205,8 +205,7 @@ class _Reader:
 def _key_problem(value: scalars.Value, key: str | None, into: _Object) -> str:
     """Why an object cannot have a key; nothing if it can."""
     if key is None:
-        kind = "%!s(<nil>)" if value is None else "uint64"
-        return f"unsupported map key of type: {kind}, key: {value}"
+        return f"unsupported map key: {'null' if value is None else value}"
     known = into.keys.get(key, key if key in into.fields else None)
     if known is None or (type(known) is type(value) and known == value):
         return ""
