@@ -7,11 +7,13 @@ whatever the version's policy is: no other schema has seen it.
 """
 
 import dataclasses
+import re
 from collections.abc import Sequence
 from typing import Final
 
 from schemagen import Cause, FieldPath, Problem, Reason, checking
 from schemagen.cel import ABSENT
+from schemagen.checking import faults
 from schemagen.checking.checker import NOT_RUN
 from schemagen.problems import JSON
 from schemagen.versions import shape
@@ -183,13 +185,19 @@ def _problem(
         path = FieldPath().member("metadata").member("annotations").key(_notes(subject)[0])
         return Problem(path, f"{message}; remove the annotation", one.reason)
     if place.is_exact:
-        return Problem(place.path, _renamed(one, str(hub_path), str(place.path)), one.reason)
+        return Problem(place.path, _renamed(one, hub_path, place.path), one.reason)
     return Problem(place.path, message, one.reason)
 
 
-def _renamed(one: _Found, hub_path: str, path: str) -> str:
-    """The message with the field's name in the version that was written."""
-    return one.message.replace(f"{hub_path} in body", f"{path} in body")
+def _renamed(one: _Found, hub_path: FieldPath, path: FieldPath) -> str:
+    """The message with the field's name in the version that was written.
+
+    kube-openapi writes keys of maps like fields, where field paths have brackets.
+    """
+    if len(one.place) < 2:  # noqa: PLR2004 - one word is also a word of a sentence
+        return one.message
+    names = "|".join(re.escape(name) for name in {str(hub_path), faults.dotted(one.place)})
+    return re.sub(rf"(?<![\w.])(?:{names})(?![\w.\[])", lambda _: str(path), one.message)
 
 
 # ----------------------------------------------------------------------- conversion's annotations

@@ -43,7 +43,16 @@ OF_GENERATED = {
     "type AgentRun struct": "// +kubebuilder:object:root=true\ntype AgentRun struct",
 }
 # How much less CPU a review is to take than in the peer.
-WANTED = {"validate": 3.5, "mutate": 6.0, "convert 1": 3.5, "convert 500": 4.0}
+WANTED = {
+    "validate": 3.5,
+    "mutate": 6.0,
+    "convert 1": 3.5,
+    "convert 500": 4.0,
+    "create v1alpha1": 1.0,
+    "update v1alpha1": 1.0,
+}
+# A validator of controller-runtime is made for one version; it has another path for the older one.
+PEER_PATHS = {"create v1alpha1": "/validate-older", "update v1alpha1": "/validate-older"}
 WANTED_P99 = 1 / 3
 WANTED_RESIDENT = 1.2
 CONNECTIONS = (1, 8, 64)
@@ -96,15 +105,19 @@ def bodies() -> Mapping[str, tuple[str, bytes]]:
     new = graph.convert(crds.api, kind, old, source="v1alpha1", target="v1beta1").object
     plain = json.loads(json.dumps(new))
     del plain["spec"]["vcs"]["mode"]
+    changed = json.loads(json.dumps(old))
+    changed["spec"]["ttlSecondsAfterFinished"] = 77
     return {
         "validate": ("/validate", _admission(new)),
         "mutate": ("/mutate", _admission(plain)),
         "convert 1": ("/convert", _conversion([old])),
         "convert 500": ("/convert", _conversion([old] * 500)),
+        "create v1alpha1": ("/validate", _admission(old)),
+        "update v1alpha1": ("/validate", _admission(changed, old)),
     }
 
 
-def _admission(value: Mapping[str, Any]) -> bytes:
+def _admission(value: Mapping[str, Any], old: Mapping[str, Any] | None = None) -> bytes:
     group, _, version = value["apiVersion"].partition("/")
     request = {
         "uid": "705ab4f5-6393-11e8-b7cc-42010a800002",
@@ -112,10 +125,10 @@ def _admission(value: Mapping[str, Any]) -> bytes:
         "resource": {"group": group, "version": version, "resource": "agentruns"},
         "name": "one",
         "namespace": "default",
-        "operation": "CREATE",
+        "operation": "CREATE" if old is None else "UPDATE",
         "userInfo": {"username": "admin", "groups": ["system:authenticated"]},
         "object": value,
-        "oldObject": None,
+        "oldObject": old,
         "dryRun": False,
     }
     review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
@@ -166,7 +179,7 @@ def _build(generated: Mapping[str, str], folder: pathlib.Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         for command in (
             [str(go), "tool", "controller-gen", "object", *paths],
-            [str(go), "build", "-o", f"{folder}/", ".", "./load"],
+            [str(go), "build", "-trimpath", "-o", f"{folder}/", ".", "./load"],
         ):
             subprocess.run(command, cwd=module, env=environment, check=True)
 
@@ -177,13 +190,18 @@ def serving(directory: pathlib.Path, transport: str) -> Iterator[tuple[Program, 
     folder = directory / "certificates"
     certificates.load_or_create(folder, ["127.0.0.1"], dt.datetime.now(dt.UTC))
     peer, _ = built()
+    schema = directory / "schema.json"
+    schema.write_bytes(orjson.dumps(_hub_schema()))
     commands = {
         "ours": [
             *(sys.executable, "-m", "webhooks", "serve", "crds:api", "--port", "0"),
             *("--cert-dir", str(folder), "--workers", "1", "--transport", transport),
             *("--audit-log", str(directory / "audit.jsonl")),
         ],
-        "peer": [str(peer), "--port", str(_free_port()), "--cert-dir", str(folder)],
+        "peer": [
+            *(str(peer), "--port", str(_free_port()), "--cert-dir", str(folder)),
+            *("--schema", str(schema)),
+        ],
     }
     with (directory / "log").open("w") as log:
         programs = [_started(name, command, log) for name, command in commands.items()]
@@ -194,6 +212,12 @@ def serving(directory: pathlib.Path, transport: str) -> Iterator[tuple[Program, 
                 one.process.send_signal(signal.SIGTERM)
             for one in programs:
                 one.process.wait()
+
+
+def _hub_schema() -> Any:
+    """What v1beta1 asks, as its CRD says it."""
+    kind = next(one for one in crds.api if one.name == "AgentRun")
+    return crd.crd(crds.api, kind)["spec"]["versions"][-1]["schema"]["openAPIV3Schema"]
 
 
 def _started(name: str, command: Sequence[str], log: Any) -> Program:
@@ -243,11 +267,17 @@ def sent(
 
 
 def measured(
-    programs: Sequence[Program], directory: pathlib.Path, rounds: int, requests: int
+    programs: Sequence[Program],
+    directory: pathlib.Path,
+    rounds: int,
+    requests: int,
+    only: Sequence[str] | None = None,
 ) -> Iterator[tuple[str, int, dict[str, Measured]]]:
     """Medians for each load and number of connections, by program; rounds alternate."""
     loads = {**bodies(), "echo in Go": ("/echo", bodies()["validate"][1])}
     for name, (path, data) in loads.items():
+        if only and name not in only:
+            continue
         body = directory / "body.json"
         body.write_bytes(data)
         asked = programs if name != "echo in Go" else programs[1:]
@@ -256,11 +286,17 @@ def measured(
             many = (connections, max(count, connections))
             found: dict[str, list[Measured]] = {one.name: [] for one in asked}
             for one in asked:
-                sent(one, directory, path, body, many=(connections, max(connections, count // 5)))
+                warm = (connections, max(connections, count // 5))
+                sent(one, directory, _path_of(one, name, path), body, many=warm)
             for _ in range(rounds):
                 for one in asked:
-                    found[one.name].append(sent(one, directory, path, body, many=many))
+                    at = _path_of(one, name, path)
+                    found[one.name].append(sent(one, directory, at, body, many=many))
             yield name, connections, {key: _median(ones) for key, ones in found.items()}
+
+
+def _path_of(program: Program, load: str, path: str) -> str:
+    return PEER_PATHS.get(load, path) if program.name == "peer" else path
 
 
 def _median(ones: Sequence[Measured]) -> Measured:
@@ -273,6 +309,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--requests", type=int, default=3000)
+    parser.add_argument("--loads", nargs="*", help="Only these, by name.")
     parser.add_argument("--transport", choices=["lean", "aiohttp"], default="lean")
     given = parser.parse_args()
     table = rich.table.Table(
@@ -285,7 +322,7 @@ def main() -> int:
         directory = pathlib.Path(name)
         with serving(directory, given.transport) as programs:
             for load, connections, found in measured(
-                programs, directory, given.rounds, given.requests
+                programs, directory, given.rounds, given.requests, given.loads
             ):
                 table.add_row(load, str(connections), *_row(found))
                 short += _short(load, connections, found)

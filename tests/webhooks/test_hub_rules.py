@@ -269,7 +269,7 @@ FORGED = {
     "suspend": {"suspend": "no", "cancel": {"a": 1}},
     "retention": {"retention": 17},
     "key of another type": {"idempotencyKey": {"a": 1}},
-    "key that is too long": {"idempotencyKey": "x" * 10_000},
+    "number that is too large": {"priority": 3_000_000_000},
 }
 
 
