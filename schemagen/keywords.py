@@ -256,6 +256,17 @@ def _keyword(name: str, value: Callable[[Any], Any]) -> Callable[[Schema, Any, s
     return write
 
 
+def _format(schema: Schema, marker: markers.Format, where: str) -> None:
+    """A format; that of a number as bounds beside a string, where no number has its checked."""
+    if schema.get("x-kubernetes-int-or-string") and marker.name in RANGES:
+        low, high = RANGES[marker.name]
+        if marker.name != "int64":  # which every integer is
+            _bound(schema, "minimum", low, where, open_=False)
+            _bound(schema, "maximum", high, where, open_=False)
+        return
+    _keyword("format", lambda _: marker.name)(schema, marker, where)
+
+
 def _list_map(schema: Schema, marker: markers.ListMap, where: str) -> None:
     items = schema.get("items", {})
     missing = [key for key in marker.keys if key not in items.get("properties", {})]
@@ -264,6 +275,19 @@ def _list_map(schema: Schema, marker: markers.ListMap, where: str) -> None:
             f"{where}: expected ListMap keys that its items have, by their wire names, got "
             f"{', '.join(missing)}; they have {', '.join(items.get('properties', {})) or 'none'}"
         )
+    for key in marker.keys:
+        field = items["properties"][key]
+        if field.get("type") in {None, "object", "array"} and not field.get(
+            "x-kubernetes-int-or-string"
+        ):
+            raise SchemaError(
+                f"{where}: expected ListMap keys that are scalars, got {key}; name another field"
+            )
+        if key not in items.get("required", ()) and "default" not in field:
+            raise SchemaError(
+                f"{where}: expected ListMap keys that every item has, got {key}, which may be "
+                "absent; make it required, or give it a default"
+            )
     _keyword("x-kubernetes-list-type", lambda _: "map")(schema, marker, where)
     schema["x-kubernetes-list-map-keys"] = list(marker.keys)
 
@@ -364,7 +388,7 @@ _WRITERS: dict[type, Writer] = {
     annotated_types.Lt: lambda s, m, where: _bound(s, "maximum", m.lt, where, open_=True),
     annotated_types.MultipleOf: _multiple_of,
     markers.Secret: _keyword("format", lambda marker: marker.name),
-    markers.Format: _keyword("format", lambda marker: marker.name),
+    markers.Format: _format,
     markers.MaxBytes: lambda s, m, where: _size(s, "max", m.limit, where),
     markers.MaxEntries: lambda s, m, where: _size(s, "max", m.limit, where),
     markers.ListMap: _list_map,

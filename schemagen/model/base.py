@@ -85,7 +85,7 @@ def jsonable(value: Any) -> JSON:
         case enum.Enum():
             return value.value
         case Mapping():
-            return {name: jsonable(one) for name, one in value.items()}
+            return {jsonable(name): jsonable(one) for name, one in value.items()}
         case list() | tuple() | set() | frozenset() | collections.deque():
             return [jsonable(one) for one in value]
         case _:

@@ -31,6 +31,7 @@ from schemagen import (
     Api,
     Cel,
     EmbeddedResource,
+    Format,
     IntOrString,
     Kind,
     MaxBytes,
@@ -44,6 +45,7 @@ from schemagen import (
     judge,
     wire,
 )
+from schemagen.model import base
 from schemagen.problems import JSON
 
 T = TypeVar("T")
@@ -358,6 +360,12 @@ ROWS = (
         {**INT_OR_STRING, "minimum": -(2**31), "maximum": 2**31 - 1, "format": "uri"},
         (3, 2**31 - 1, "http://a"),
         (2**31, "a"),
+    ),
+    Row(
+        Annotated[wire.IntOrString, Format("int32")],
+        {**INT_OR_STRING, "minimum": -(2**31), "maximum": 2**31 - 1},
+        (3, "a"),
+        (2**31,),
     ),
     Row(
         Annotated[int | str, IntOrString(), Field(ge=1, max_length=2)],
@@ -766,3 +774,37 @@ def is_taken(kind: Kind, value: JSON) -> bool:
     except pydantic.ValidationError:
         return False
     return True
+
+
+def test_what_was_built_is_the_same_json() -> None:
+    class Built(Spec):
+        colors: dict[Color, int]
+        data: Data
+        names: Names
+        keys: Keys
+        plain: Plain
+        one: Annotated[One | Five, Field(discriminator="digit")]
+        deque: collections.deque[int]
+
+    value = {
+        "colors": {"Red": 1},
+        "data": {"size": 1, "word": "b", "words": ["c"]},
+        "names": ["d"],
+        "keys": {"word": "e"},
+        "plain": {"size": 2, "word": "f"},
+        "one": {"n": 1, "size": 3},
+        "deque": [4],
+    }
+
+    built = Built.model_validate(value)
+
+    assert value == base.jsonable(built)
+    assert built == Built(
+        colors={Color.RED: 1},
+        data=Data(1, "b", ["c"]),
+        names=Names(["d"]),
+        keys={"word": "e"},
+        plain=Plain(size=2, word="f"),
+        one=One(digit=1, size=3),
+        deque=collections.deque([4]),
+    )

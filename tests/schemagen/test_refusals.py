@@ -19,6 +19,7 @@ from schemagen import (
     Format,
     IntOrString,
     JSONObject,
+    ListMap,
     MaxBytes,
     MaxEntries,
     Model,
@@ -111,6 +112,11 @@ class Pair(NamedTuple):
 
 class AliasedKeys(typing_extensions.TypedDict):
     size: Annotated[int, Field(alias="large")]
+
+
+class Part(Model):
+    name: str | None = None
+    labels: dict[str, str]
 
 
 class A(Model):
@@ -229,6 +235,8 @@ def schema_of_field(annotation: Any, default: Any = ...) -> Any:
         (Annotated[float, Field(allow_inf_nan=True)], "leave it out"),
         (Annotated[Any, Field(max_length=3)], "write the type instead of Any"),
         (Annotated[Any, Field(ge=3)], "write the type instead of Any"),
+        (Annotated[list[Part], ListMap("name")], "name, which may be absent; make it required"),
+        (Annotated[list[Part], ListMap("labels")], "keys that are scalars, got labels"),
         (Annotated[str, Nullable()], r"write Annotated\[T | None, Nullable"),
         (Annotated[Literal["a"] | None, Nullable()], r"leave Nullable\(\) out"),
         (Annotated[int, Field(ge=float("inf"))], "a finite number as minimum, got inf"),
