@@ -11,8 +11,9 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from schemagen.problems import JSON
-from schemagen.versions.steps import ABSENT, KEEP, Fn, Hollow, Path, Step, get, put
+from schemagen.model.typed import DeclarationError
+from schemagen.problems import JSON, quoted
+from schemagen.versions.steps import ABSENT, KEEP, Fn, Hollow, Path, Step, expect_step, get, put
 
 
 class Part(Protocol):
@@ -74,6 +75,9 @@ class Move:
     new: Path
     step: Step = KEEP
     line: str = dataclasses.field(default_factory=_line_of_caller, compare=False, repr=False)
+
+    def __post_init__(self) -> None:
+        expect_step(self.step, f"move({'.'.join(self.old)!r}, {'.'.join(self.new)!r}, ...)")
 
     def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
         """Carry the field to its newer place."""
@@ -187,6 +191,11 @@ class Record(Fn):
 def record(*parts: Part | tuple[Part, ...]) -> Record:
     """An object, field by field."""
     flat = tuple(one for part in parts for one in (part if isinstance(part, tuple) else (part,)))
+    for part in flat:
+        if not hasattr(part, "up") or not hasattr(part, "down"):
+            raise DeclarationError(
+                f"record(...): expected parts such as keep('name'), got {quoted(part)}"
+            )
     return Record(
         _object([_way_up(part) for part in flat]),
         _object([_way_down(part) for part in reversed(flat)]),
@@ -434,6 +443,9 @@ class Spread:
     new: Path
     step: Step
 
+    def __post_init__(self) -> None:
+        expect_step(self.step, f"Spread({self.old!r}, {self.new!r}, ...)")
+
     def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
         """Add the fields."""
         converted = self.step.up(get(old, self.old))
@@ -547,6 +559,14 @@ class Conversion:
 
     step: Step
     unordered_paths: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        expect_step(self.step, "Conversion(...)")
+        if isinstance(self.unordered_paths, str):
+            raise DeclarationError(
+                "Conversion(unordered_paths=...): expected a tuple, got a text; write "
+                f"({self.unordered_paths!r},)"
+            )
 
     @property
     def unordered(self) -> tuple[Path, ...]:

@@ -16,7 +16,8 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from schemagen.problems import JSON
+from schemagen.model.typed import DeclarationError
+from schemagen.problems import JSON, quoted
 
 
 class Absent:
@@ -59,6 +60,19 @@ class Fn:
     down: Callable[[JSON], JSON]
 
 
+def expect_step(step: object, where: str) -> None:
+    """Refuse what is no step, such as a function that was to be called.
+
+    Raises:
+        DeclarationError: saying what to write.
+    """
+    if hasattr(step, "up") and hasattr(step, "down"):
+        return
+    name = getattr(step, "__name__", "")
+    got = f"{name}; call it: {name}(...)" if callable(step) and name else quoted(step)
+    raise DeclarationError(f"{where}: expected a step, got {got}")
+
+
 def get(value: JSON, path: Path) -> JSON:
     """The value at a path of members, or ABSENT."""
     for name in path:
@@ -95,6 +109,7 @@ class Each(Fn):
 
 def each(step: Step) -> Step:
     """A list, item by item; an item that cannot be expressed is left out."""
+    expect_step(step, "each(...)")
 
     def convert(value: JSON, way: Callable[[JSON], JSON]) -> JSON:
         if type(value) is not list:
@@ -108,6 +123,7 @@ def each(step: Step) -> Step:
 
 def each_by(key: str, step: Step) -> Step:
     """A list whose items the newer version tells apart by a key: the first of each stays."""
+    expect_step(step, "each_by(...)")
 
     def up(value: JSON) -> JSON:
         if type(value) is not list:
@@ -370,6 +386,7 @@ class Around(Guarded):
 
 def numeric(step: Step) -> Step:
     """What ``step`` takes as a number may also come as a numeric string, as CLIs send it."""
+    expect_step(step, "numeric(...)")
 
     def up(value: JSON) -> JSON:
         is_number = type(value) is str and value.isascii() and value.isdecimal()
@@ -380,6 +397,7 @@ def numeric(step: Step) -> Step:
 
 def when(allows: Callable[[JSON], bool], step: Step = KEEP) -> Step:
     """The step for values of the older version that the newer one's type can hold."""
+    expect_step(step, "when(...)")
     return Around(lambda value: step.up(value) if allows(value) else ABSENT, step.down, step)
 
 
@@ -392,6 +410,7 @@ class Values(Fn):
 
 def values(step: Step) -> Step:
     """A map, value by value; a value that cannot be expressed is left out."""
+    expect_step(step, "values(...)")
 
     def convert(value: JSON, way: Callable[[JSON], JSON]) -> JSON:
         if type(value) is not dict:
@@ -406,6 +425,7 @@ def values(step: Step) -> Step:
 
 def exact(step: Step) -> Step:
     """Only values of the older version that come back as they were."""
+    expect_step(step, "exact(...)")
 
     def up(value: JSON) -> JSON:
         converted = step.up(value)
@@ -421,6 +441,7 @@ class OneWay(Guarded):
 
 def one_way(step: Step) -> Step:
     """A second name of the older version for a field: read, never written."""
+    expect_step(step, "one_way(...)")
 
     def down(value: JSON) -> JSON:
         del value

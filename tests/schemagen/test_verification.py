@@ -29,6 +29,7 @@ from schemagen import (
     Version,
     wire,
 )
+from schemagen.model import typed
 from schemagen.problems import JSON
 from schemagen.versions import fitting, nodes, records, shape, steps, trials, verification
 from schemagen.versions.records import keep, move, record, same_name
@@ -788,6 +789,35 @@ def test_secret_is_in_each_version_or_forgotten(name: str) -> None:
     assert expected == found(old, new, *parts)
 
 
+# Without their types, as authors without a type checker use them.
+UNTYPED: Any = records
+UNTYPED_STEPS: Any = steps
+
+
+@pytest.mark.parametrize(
+    ("declare", "expected"),
+    [
+        (
+            lambda: UNTYPED.move("a", "b.c", steps.to_duration),
+            "move('a', 'b.c', ...): expected a step, got to_duration; call it: to_duration(...)",
+        ),
+        (lambda: UNTYPED_STEPS.each("a"), "each(...): expected a step, got 'a'"),
+        (lambda: UNTYPED.record("a"), "record(...): expected parts such as keep('name'), got 'a'"),
+        (
+            lambda: UNTYPED.Conversion(record(), "spec.a"),
+            "Conversion(unordered_paths=...): expected a tuple, got a text; write ('spec.a',)",
+        ),
+    ],
+)
+def test_what_is_no_step_is_refused_where_it_is_written(
+    declare: Callable[[], object], expected: str
+) -> None:
+    with pytest.raises(typed.DeclarationError) as caught:
+        declare()
+
+    assert expected == str(caught.value)
+
+
 def test_unordered_path_must_lead_to_a_list() -> None:
     old: Fields = {"a": dict[str, str]}
     new: Fields = {"a": list[Pair], "b": int}
@@ -867,7 +897,7 @@ def test_metadata_and_status_need_a_step() -> None:
             __base__=Resource,
             __doc__="A thing.",
             spec=(spec(fields), Field(description="x")),
-            status=(Model | None, Field(default=None, description="x")),
+            status=(Small | None, Field(default=None, description="x")),
         )
 
     conversion = records.Conversion(record(same_name("spec", record(keep("a")))))
