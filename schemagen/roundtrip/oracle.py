@@ -46,19 +46,48 @@ def lost(
     outside = [one for one in found if not written.reaches(one.path)]
     if outside or not found:
         return outside
-    kept = _unreached(views, version, found, written)
+    kept = _unreached(views, version, found, written, after)
     return _Survival(views, version, written, after).of(kept) if kept else []
 
 
 def _unreached(
-    views: Views, version: str, found: Sequence[Difference], written: Written
+    views: Views, version: str, found: Sequence[Difference], written: Written, after: Said
 ) -> Sequence[Difference]:
-    """The differences where nothing was written: there the steps alone bring what they did."""
-    before, now = (
-        views.said(version, views.stepped(written.version, said, version))
-        for said in (written.before, written.said)
-    )
-    return [one for one in found if _is_same_at(one.path, before, now)]
+    """The differences where nothing was written: there the steps alone bring what they did.
+
+    Nor was anything written from which the value would follow, but which the version cannot say.
+    """
+    before, now = (_brought(views, version, written, one) for one in (written.before, written.said))
+    same = [one for one in found if _is_same_at(one.path, before, now)]
+    unsaid = _unsaid(views, version, written, after) if same else []
+    others = [_brought(views, version, written, one) for one in _variants(written, unsaid)]
+    return [one for one in same if all(_is_same_at(one.path, now, other) for other in others)]
+
+
+def _brought(views: Views, version: str, written: Written, said: Said) -> Said:
+    return views.said(version, views.stepped(written.version, said, version))
+
+
+def _unsaid(views: Views, version: str, written: Written, after: Said) -> list[Path]:
+    """Where something was written that the version cannot say."""
+    node = views.node(written.version)
+    meant = views.said(written.version, views.stepped(version, after, written.version))
+    return [
+        one.path
+        for one in leaves.differences(written.before, written.said, node)
+        if not _is_same_at(one.path, meant, written.said)
+    ]
+
+
+# Values of which a version can say one or the other.
+_SAYABLE: Sequence[JSON] = (0, 1, "a", "1s", True, False)
+
+
+def _variants(written: Written, paths: Sequence[Path]) -> Iterator[Said]:
+    """What is written with other values at some places."""
+    for path in paths:
+        for value in _SAYABLE:
+            yield leaves.put(written.said, path, value)
 
 
 def _is_same_at(path: Path, before: Said, now: Said) -> bool:

@@ -343,6 +343,8 @@ class _Life:
         self._views, self._convert, self._case, self._tally = views, convert, case, tally
         self._cluster = simulated.Cluster(views, convert, admit, case.storage)
         self._said: dict[str, Said] = {}
+        # Where nobody wrote, an object says what conversion and defaults make of the rest.
+        self._written_in = {case.origin}
 
     @property
     def origin(self) -> str:
@@ -377,7 +379,8 @@ class _Life:
         self._said = self._looked_at()
         if written is not None:
             self._is_as_written(change.version, written.said)
-        for version in self._views.names:
+            self._written_in.add(change.version)
+        for version in sorted(self._written_in):
             if written is None or version != written.version:
                 self._survives(version, before[version], written)
 

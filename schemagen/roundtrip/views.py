@@ -13,6 +13,7 @@ from schemagen.checking import intake, nodes
 from schemagen.checking.nodes import Node
 from schemagen.model import registry
 from schemagen.problems import JSON
+from schemagen.roundtrip import leaves
 from schemagen.versions import shape
 from schemagen.versions.steps import ABSENT
 
@@ -93,8 +94,8 @@ class Views:
 
     def misfits(self, name: str, value: Mapping[str, JSON]) -> list[str]:
         """Fields of an object that its schema does not know, or that have another type by it."""
-        fitting = shape.root_fit(self.version(name).model)(value)
-        return [key for key, item in value.items() if fitting.get(key, ABSENT) is not item]
+        fitted = self._fitted(name, value)
+        return [key for key, item in value.items() if not leaves.is_same(item, fitted.get(key))]
 
     def problems(self, name: str, said: Mapping[str, JSON]) -> frozenset[Problem]:
         """What the API server would say against such an object."""
@@ -117,7 +118,16 @@ class Views:
             raise ValueError(f"{self.kind.name}: expected a conversion to the next newer version")
         target = self.kind.versions[at + 1 if upwards else at - 1]
         changed = conversion.up(value) if upwards else conversion.down(value)
-        return dict(shape.root_fit(target.model)(changed))
+        return self._fitted(target.name, changed)
+
+    def _fitted(self, name: str, value: Mapping[str, JSON]) -> dict[str, JSON]:
+        properties = self.node(name).properties
+        fitted = {
+            key: item if key in _ENVELOPE else _fitting(item, properties[key])
+            for key, item in value.items()
+            if key in _ENVELOPE or key in properties
+        }
+        return {key: item for key, item in fitted.items() if item is not ABSENT}
 
     def _metadata(self, metadata: JSON) -> dict[str, JSON]:
         kept = {key: item for key, item in _object(metadata).items() if key in _METADATA}
@@ -200,10 +210,43 @@ def _pruned(value: JSON, node: Node | None) -> JSON:
         return [_pruned(item, node.items) for item in value]
     if not isinstance(value, dict):
         return value
+    return {key: _pruned(item, _child(node, key)) for key, item in _known(value, node).items()}
+
+
+def _known(value: dict[str, JSON], node: Node) -> dict[str, JSON]:
+    """The members of an object that its schema keeps."""
     is_open = node.keeps_unknown or node.has_additional
-    children = {key: node.properties.get(key, node.values) for key in value}
     return {
-        key: _pruned(item, children[key])
+        key: item
         for key, item in value.items()
-        if children[key] is not None or is_open or (node.embedded and key in _ENVELOPE)
+        if _child(node, key) is not None or is_open or (node.embedded and key in _ENVELOPE)
     }
+
+
+_CLASSES: Mapping[str, tuple[type, ...]] = {
+    "object": (dict,),
+    "array": (list,),
+    "string": (str,),
+    "boolean": (bool,),
+    "integer": (int,),
+    "number": (int, float),
+}
+
+
+def _fitting(value: JSON, node: Node | None) -> JSON:
+    """What of a value its schema has a place for; ABSENT if it has another type."""
+    if node is None:
+        return value
+    if value is None:
+        return None if node.nullable else ABSENT
+    classes = [one for name in node.types for one in _CLASSES[name]]
+    if classes and value.__class__ not in classes:
+        return ABSENT
+    if isinstance(value, dict):
+        members = _known(value, node).items()
+        fitted = {key: _fitting(item, _child(node, key)) for key, item in members}
+        return {key: item for key, item in fitted.items() if item is not ABSENT}
+    if isinstance(value, list):
+        items = [_fitting(item, node.items) for item in value]
+        return [item for item in items if item is not ABSENT]
+    return value

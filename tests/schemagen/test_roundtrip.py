@@ -119,7 +119,7 @@ FAULTS: list[tuple[reference_engine.Fault, str]] = [
     ("parent", "spec.size.burst"),
     ("status", "status.progress"),
     ("list", 'spec.tags[{"name":'),
-    ("edit", "spec.retentionSeconds"),
+    ("edit", ""),
 ]
 
 
