@@ -14,8 +14,11 @@ from schemagen.problems import JSON
 from schemagen.roundtrip import leaves
 from schemagen.roundtrip.leaves import Difference, Path
 from schemagen.roundtrip.views import Views
+from schemagen.versions.steps import ABSENT
 
 Said = dict[str, JSON]
+
+_HOLLOWS: Sequence[JSON] = (ABSENT, {})
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -37,17 +40,61 @@ class Written:
     keeps_lists: bool = False
 
 
+def moved(views: Views, version: str, before: Said, after: Said) -> Sequence[Difference]:
+    """What another storage version changed of what a version says."""
+    found = [*leaves.differences(before, after, views.node(version))]
+    return _not_by_defaults(views, version, [*views.names], found, after)
+
+
 def lost(
     views: Views, version: str, before: Said, after: Said, written: Written
 ) -> Sequence[Difference]:
     """What the change lost of the object in another version than it was made through."""
     node = views.node(version)
     found = [*leaves.differences(before, after, node, by_index=written.keeps_lists)]
+    names = views.between(version, written.version)
+    found = [*_not_by_defaults(views, version, names, found, after)]
     outside = [one for one in found if not written.reaches(one.path)]
     if outside or not found:
         return outside
     kept = _unreached(views, version, found, written, after)
+    kept = [one for one in kept if not _is_in_new(one, before, found, kept)]
     return _Survival(views, version, written, after).of(kept) if kept else []
+
+
+def _not_by_defaults(
+    views: Views, version: str, names: Sequence[str], found: Sequence[Difference], after: Said
+) -> Sequence[Difference]:
+    """The differences without those that are another way to say a version's default.
+
+    An object is stored in one version and read in another by way of those in between, which the
+    API server defaults only when one of them is stored.
+    """
+    if not found:
+        return found
+    middle = [name for name in names if name in views.names[1:-1] and name != version]
+    filled = [_filled(views, version, name, after) for name in middle]
+    return [
+        one
+        for one in found
+        if not any(leaves.is_same(leaves.get(said, one.path), one.before) for said in filled)
+    ]
+
+
+def _filled(views: Views, version: str, middle: str, said: Said) -> Said:
+    there = views.said(middle, views.stepped(version, said, middle))
+    return views.said(version, views.stepped(middle, there, version))
+
+
+def _is_in_new(
+    one: Difference, before: Said, found: Sequence[Difference], kept: Sequence[Difference]
+) -> bool:
+    """Whether something is in an object that is new, and there because of what was written."""
+    above = (one.path[:at] for at in range(1, len(one.path)))
+    new = next((path for path in above if leaves.get(before, path) is ABSENT), None)
+    return new is not None and any(
+        other.path[: len(new)] == new and other not in kept for other in found
+    )
 
 
 def _unreached(
@@ -105,18 +152,22 @@ class _Survival:
 
     def of(self, found: Sequence[Difference]) -> Sequence[Difference]:
         """What can be taken back, as the differences between that and what is."""
-        same = {self._meaning(self.after), canonical.dumps(self.written.said)}
+        same = {*self._meanings(self.after), canonical.dumps(self.written.said)}
         best = self.after
         kept: list[Sequence[Difference]] = []
         for unit in _units(found):
             candidate = self._taken_back(best, unit)
-            if candidate != best and self._meaning(candidate) in same:
+            if candidate != best and not same.isdisjoint(self._meanings(candidate)):
                 best = candidate
                 kept.append(unit)
         if not kept or self._is_no_worse(best):
             return self._differences(best)
         alone = (self._taken_back(self.after, unit) for unit in kept)
-        good = (one for one in alone if self._meaning(one) in same and self._is_no_worse(one))
+        good = (
+            one
+            for one in alone
+            if not same.isdisjoint(self._meanings(one)) and self._is_no_worse(one)
+        )
         return self._differences(next(good, self.after))
 
     def _taken_back(self, said: Said, unit: Sequence[Difference]) -> Said:
@@ -124,8 +175,10 @@ class _Survival:
             said = leaves.put(said, one.path, one.before)
         return self.views.said(self.version, said)
 
-    def _meaning(self, said: Said) -> bytes:
-        return self.views.meaning(self.version, said, self.written.version)
+    def _meanings(self, said: Said) -> set[bytes]:
+        """What an object may mean; one of which nothing can be said may be there or not."""
+        through, hollows = self.written.version, _HOLLOWS
+        return {self.views.meaning(self.version, said, through, one) for one in hollows}
 
     def _is_no_worse(self, said: Said) -> bool:
         problems = self.views.problems(self.version, said)

@@ -17,8 +17,11 @@ from schemagen.roundtrip.views import Views
 Value: TypeAlias = dict[str, JSON]
 Convert: TypeAlias = Callable[[Value, str, str], Value]
 """An object, from a version, in a version."""
-Admit: TypeAlias = Callable[[Value, Value | None], Value]
-"""What mutating admission makes of an object that takes the place of another one, if any."""
+Admit: TypeAlias = Callable[[Value, Value | None, bool], Value]
+"""What mutating admission makes of an object that takes the place of another one, if any.
+
+The last argument is whether it was sent whole, and not as a patch.
+"""
 
 
 class RefusedError(Exception):
@@ -107,16 +110,25 @@ class Cluster:
 
     def _write(self, version: str, value: Value, old: Value | None, *, patches: bool) -> None:
         taken = _with_status(self.views.defaulted(version, value), old or {})
-        new = taken if patches else self.admit(taken, old)
+        new = self.admit(taken, old, not patches)
         checker = checking.of_version(self.views.version(version))
         checked = checker.create(new) if old is None else checker.update(new, old)
         self._store(version, new, checked)
 
     def _store(self, version: str, value: Value, checked: checking.Checked) -> None:
-        if not checked.allowed:
-            raise RefusedError("; ".join(f"{one.field}: {one.message}" for one in checked.causes))
+        allowed(checked)
         self._stored = self.converted(value, version, self.storage)
         self._version = self.storage
+
+
+def allowed(checked: checking.Checked) -> None:
+    """Go on only if the API server would.
+
+    Raises:
+        RefusedError: if it would not.
+    """
+    if not checked.allowed:
+        raise RefusedError("; ".join(f"{one.field}: {one.message}" for one in checked.causes))
 
 
 def _with_status(value: Value, other: Value) -> Value:

@@ -20,6 +20,7 @@ from schemagen.roundtrip.changes import Change, Drawer
 from schemagen.roundtrip.leaves import Difference
 from schemagen.roundtrip.simulated import Admit, Convert, Value
 from schemagen.roundtrip.views import Views
+from schemagen.versions import stash
 from schemagen.versions.converter import Converter
 
 Said = dict[str, JSON]
@@ -139,7 +140,7 @@ class Trial:
     ) -> None:
         self.views = Views(api, kind)
         self._convert = convert or _converting(api, kind)
-        self._admit = admit or _admitting(api)
+        self._admit = admit or _admitting(api, kind)
         self._random = random.Random(f"{seed} {api.group} {kind.name}")  # noqa: S311 - no secret
         self._draw = boundaries.Draw(self._random)
         self._drawer = Drawer(self._random)
@@ -238,7 +239,9 @@ class Trial:
         own = {"type": "object", "properties": _own(schema["properties"])}
         broken = self._draw.near_miss(self._draw.near_miss(body, own), own)
         meta = {key: value[key] for key in _ENVELOPE}
-        broken = meta | _own(broken if isinstance(broken, dict) else {})
+        # A value of another type than the schema's is like a field that it does not know.
+        taken = self.views.defaulted(origin, meta | _own(_object(broken)))
+        broken = self.views.fitted(origin, taken)
         return Case(origin=origin, storage=origin, value=broken, is_broken=True)
 
     def _valid(self, version: str) -> tuple[Value, bool]:
@@ -318,18 +321,11 @@ def _converting(api: registry.Api, kind: registry.Kind) -> Convert:
     return convert
 
 
-def _admitting(api: registry.Api) -> Admit:
+def _admitting(api: registry.Api, kind: registry.Kind) -> Admit:
     """The mutating webhook's part in residue."""
-    prefix = f"conversion.{api.group}/"
 
-    def admit(value: Value, old: Value | None) -> Value:
-        notes = (old or {}).get("metadata", {}).get("annotations") or {}
-        kept = {key: text for key, text in notes.items() if key.startswith(prefix)}
-        metadata = value.get("metadata", {})
-        if not kept:
-            return value
-        merged = {**kept, **(metadata.get("annotations") or {})}
-        return {**value, "metadata": {**metadata, "annotations": merged}}
+    def admit(value: Value, old: Value | None, is_replacement: bool, /) -> Value:  # noqa: FBT001
+        return stash.with_residue(api, kind, value, old, is_replacement=is_replacement)
 
     return admit
 
@@ -404,6 +400,9 @@ class _Life:
         read = self._cluster.read(by)
         here = self._cluster.converted(read, by, change.version)
         edited = _object(change.edited(here))
+        if change.by:
+            checker = checking.of_version(self._views.version(change.version))
+            simulated.allowed(checker.update(edited, here))
         sent = self._cluster.converted(edited, change.version, by)
         if change.replaces:
             sent = self._without_residue(sent)
@@ -442,9 +441,7 @@ class _Life:
     def _survives(self, version: str, before: Said, written: oracle.Written | None) -> None:
         after = self._said[version]
         if written is None:
-            found: Sequence[Difference] = [
-                *leaves.differences(before, after, self._views.node(version))
-            ]
+            found = oracle.moved(self._views, version, before, after)
         else:
             found = oracle.lost(self._views, version, before, after, written)
         if found:

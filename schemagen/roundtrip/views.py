@@ -15,7 +15,7 @@ from schemagen.model import registry
 from schemagen.problems import JSON
 from schemagen.roundtrip import leaves
 from schemagen.versions import shape
-from schemagen.versions.steps import ABSENT
+from schemagen.versions.steps import ABSENT, Hollow
 
 # What users say of an object's metadata; the rest is the API server's.
 _METADATA = ("name", "labels", "annotations")
@@ -51,6 +51,11 @@ class Views:
         """A version by its name."""
         return self.kind.versions[self.names.index(name)]
 
+    def between(self, one: str, other: str) -> list[str]:
+        """The versions that lie between two."""
+        low, high = sorted((self.names.index(one), self.names.index(other)))
+        return [*self.names[low + 1 : high]]
+
     def node(self, name: str) -> Node:
         """The schema of a version, as it is checked."""
         return _node(self.version(name).model)
@@ -80,21 +85,49 @@ class Views:
         api_version = self.api.api_version(self.version(name))
         return {"apiVersion": api_version, "kind": self.kind.name, **said}
 
-    def meaning(self, source: str, said: Mapping[str, JSON], target: str) -> bytes:
+    def meaning(
+        self, source: str, said: Mapping[str, JSON], target: str, hollow: JSON = ABSENT
+    ) -> bytes:
         """What an object of one version says in another one, by the declared steps alone."""
-        return canonical.dumps(self.said(target, self.stepped(source, said, target)))
+        return canonical.dumps(self.said(target, self.stepped(source, said, target, hollow)))
 
-    def stepped(self, source: str, said: Mapping[str, JSON], target: str) -> dict[str, JSON]:
-        """The object in another version, by the declared steps alone, without defaults."""
+    def stepped(
+        self, source: str, said: Mapping[str, JSON], target: str, hollow: JSON = ABSENT
+    ) -> dict[str, JSON]:
+        """The object in another version, by the declared steps alone, without defaults.
+
+        Args:
+            source: The version of the object.
+            said: What it says.
+            target: The other version.
+            hollow: What is made of an optional object of which nothing can be said there.
+        """
         value = self.whole(source, said)
         start, end = self.names.index(source), self.names.index(target)
         for at in range(start, end, 1 if end > start else -1):
-            value = self._stepped(value, at, upwards=end > start)
+            value = self._stepped(value, at, hollow, upwards=end > start)
         return value
+
+    def fitted(
+        self, name: str, value: Mapping[str, JSON], hollow: JSON = ABSENT
+    ) -> dict[str, JSON]:
+        """The object without what its schema has no place for, or no place of that type.
+
+        Args:
+            name: Of the version.
+            value: An object of it.
+            hollow: What is made of an optional object of which nothing fits.
+        """
+        node = self.node(name)
+        envelope = {key: item for key, item in value.items() if key in _ENVELOPE}
+        own = {
+            key: item for key, item in value.items() if key in node.properties.keys() - _ENVELOPE
+        }
+        return envelope | dict(_fitting_members(own, node, hollow))
 
     def misfits(self, name: str, value: Mapping[str, JSON]) -> list[str]:
         """Fields of an object that its schema does not know, or that have another type by it."""
-        fitted = self._fitted(name, value)
+        fitted = self.fitted(name, value, {})
         return [key for key, item in value.items() if not leaves.is_same(item, fitted.get(key))]
 
     def problems(self, name: str, said: Mapping[str, JSON]) -> frozenset[Problem]:
@@ -111,23 +144,16 @@ class Views:
         annotations = _object(_object(value.get("metadata")).get("annotations"))
         return {key: text for key, text in annotations.items() if key.startswith(self._prefix)}
 
-    def _stepped(self, value: dict[str, JSON], at: int, *, upwards: bool) -> dict[str, JSON]:
+    def _stepped(
+        self, value: dict[str, JSON], at: int, hollow: JSON, *, upwards: bool
+    ) -> dict[str, JSON]:
         """The object in the version next to the one at an index."""
         conversion = self.kind.versions[at if upwards else at - 1].conversion
         if conversion is None:
             raise ValueError(f"{self.kind.name}: expected a conversion to the next newer version")
         target = self.kind.versions[at + 1 if upwards else at - 1]
         changed = conversion.up(value) if upwards else conversion.down(value)
-        return self._fitted(target.name, changed)
-
-    def _fitted(self, name: str, value: Mapping[str, JSON]) -> dict[str, JSON]:
-        properties = self.node(name).properties
-        fitted = {
-            key: item if key in _ENVELOPE else _fitting(item, properties[key])
-            for key, item in value.items()
-            if key in _ENVELOPE or key in properties
-        }
-        return {key: item for key, item in fitted.items() if item is not ABSENT}
+        return self.fitted(target.name, changed, hollow)
 
     def _metadata(self, metadata: JSON) -> dict[str, JSON]:
         kept = {key: item for key, item in _object(metadata).items() if key in _METADATA}
@@ -153,10 +179,16 @@ def _node(model: type) -> Node:
 
 
 def _plain(value: JSON) -> JSON:
-    """The same in dicts that are nothing more: steps look for those."""
+    """The same in dicts that are nothing more, which steps look for, and numbers as Go writes them.
+
+    It writes a float64 without a fraction as an integer, and reads one that fits into int64 so.
+    """
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
-    return [_plain(item) for item in value] if isinstance(value, list) else value
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    is_integer = value.__class__ is float and value.is_integer()
+    return int(value) if is_integer and -(2**63) <= value < 2**63 else value
 
 
 def _object(value: JSON) -> dict[str, JSON]:
@@ -233,20 +265,34 @@ _CLASSES: Mapping[str, tuple[type, ...]] = {
 }
 
 
-def _fitting(value: JSON, node: Node | None) -> JSON:
+def _fitting(value: JSON, node: Node | None, hollow: JSON) -> JSON:
     """What of a value its schema has a place for; ABSENT if it has another type."""
     if node is None:
         return value
     if value is None:
         return None if node.nullable else ABSENT
-    classes = [one for name in node.types for one in _CLASSES[name]]
-    if classes and value.__class__ not in classes:
+    if not _is_typed(value, node):
         return ABSENT
     if isinstance(value, dict):
-        members = _known(value, node).items()
-        fitted = {key: _fitting(item, _child(node, key)) for key, item in members}
-        return {key: item for key, item in fitted.items() if item is not ABSENT}
+        return _fitting_members(value, node, hollow)
     if isinstance(value, list):
-        items = [_fitting(item, node.items) for item in value]
-        return [item for item in items if item is not ABSENT]
+        items = [_fitting(item, node.items, hollow) for item in value]
+        return [{} if item.__class__ is Hollow else item for item in items if item is not ABSENT]
     return value
+
+
+def _is_typed(value: JSON, node: Node) -> bool:
+    classes = [one for name in node.types for one in _CLASSES[name]]
+    return not classes or value.__class__ in classes or isinstance(value, Hollow)
+
+
+def _fitting_members(value: dict[str, JSON], node: Node, hollow: JSON) -> dict[str, JSON]:
+    """An object's members that fit; hollow if none does of those that there are."""
+    fitted = {}
+    for name, item in _known(value, node).items():
+        member = _fitting(item, _child(node, name), hollow)
+        if member.__class__ is Hollow:
+            member = {} if name in node.required else hollow
+        if member is not ABSENT:
+            fitted[name] = member
+    return fitted if fitted or (not value and value.__class__ is dict) else Hollow()

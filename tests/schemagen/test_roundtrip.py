@@ -20,25 +20,28 @@ from schemagen import (
     wire,
 )
 from schemagen.roundtrip import Case, Change, Edit, Tally, Trial, leaves, report
+from schemagen.roundtrip.changes import Action
 from schemagen.roundtrip.views import Views
 from schemagen.versions import records, steps
+from schemagen.versions.steps import ABSENT
 from tests.support import harbor, reference_engine
 
 Short = Annotated[str, Field(max_length=8)]
 
 
-class OldSize(Model):
-    replicas: wire.Int32 | None = None
+class OldFrame(Model):
+    width: wire.Int32
 
 
 class OldLamp(Spec):
     keep_days: wire.Int32 = 30
-    size: OldSize | None = None
+    limit: wire.Int32 | None = None
+    frame: OldFrame | None = None
     tags: Annotated[dict[str, Short], Field(max_length=4)] | None = None
 
 
 class OldLampStatus(Status):
-    phase: Short | None = None
+    phase: Short
 
 
 class LampV1(Resource):
@@ -47,8 +50,13 @@ class LampV1(Resource):
 
 
 class Size(Model):
-    replicas: wire.Int32 | None = None
+    limit: wire.Int32 | None = None
     burst: wire.Int32 | None = None
+
+
+class Frame(Model):
+    width: wire.Int32 | None = None
+    depth: wire.Int32 | None = None
 
 
 class Tag(Model):
@@ -60,11 +68,12 @@ class Tag(Model):
 class Lamp(Spec):
     retention_seconds: wire.Int32 = 2592000
     size: Size | None = None
+    frame: Frame | None = None
     tags: Annotated[list[Tag], ListMap("name"), Field(max_length=4)] | None = None
 
 
 class LampStatus(Status):
-    phase: Short | None = None
+    phase: Short
     progress: wire.Int32 | None = None
 
 
@@ -80,7 +89,8 @@ UP = records.Conversion(
             "spec",
             records.record(
                 records.move("keepDays", "retentionSeconds", harbor.DAYS),
-                records.move("size.replicas", "size.replicas"),
+                records.move("limit", "size.limit"),
+                records.move("frame.width", "frame.width"),
                 records.same_name("tags", steps.map_to_list("name", "value")),
             ),
         ),
@@ -113,24 +123,44 @@ def test_a_conversion_that_loses_nothing_passes() -> None:
     assert (0, 0) == (tally.losses, tally.overflows)
 
 
-FAULTS: list[tuple[reference_engine.Fault, str]] = [
-    ("default", "spec.retentionSeconds"),
-    ("sibling", "spec.size"),
-    ("parent", "spec.size.burst"),
-    ("status", "status.progress"),
-    ("list", 'spec.tags[{"name":'),
-    ("edit", ""),
+WHOLE: dict[str, Any] = {
+    "apiVersion": "lamps.example.org/v2",
+    "kind": "Lamp",
+    "metadata": {"name": "a"},
+    "spec": {
+        "retentionSeconds": 5400,
+        "size": {"limit": 1, "burst": 2},
+        "frame": {"width": 1, "depth": 2},
+        "tags": [{"name": "a", "value": "x", "note": "n"}],
+    },
+    "status": {"phase": "Lit", "progress": 3},
+}
+FAULTS: list[tuple[reference_engine.Fault, Edit, str]] = [
+    ("default", Edit(("metadata", "labels", "team"), "a"), "spec.retentionSeconds"),
+    ("edit", Edit(("spec", "limit"), 2), "status.progress"),
+    ("sibling", Edit(("spec", "limit"), ABSENT), "spec.size.burst"),
+    ("parent", Edit(("spec", "frame"), ABSENT), "spec.frame.depth"),
+    ("status", Edit(("spec", "limit"), 2), "status.progress"),
+    ("list", Edit(("spec", "tags", "b"), "y"), 'spec.tags[{"name":"a"}].note'),
 ]
 
 
-@pytest.mark.parametrize(("fault", "place"), FAULTS)
-def test_a_planted_loss_is_found(fault: reference_engine.Fault, place: str) -> None:
-    assert any(
-        leaves.text(difference.path).startswith(place)
-        for tally in trial(fault).run(3000)
-        for _, loss in tally.shown
-        for difference in loss.differences
-    )
+@pytest.mark.parametrize(("fault", "edit", "place"), FAULTS, ids=[fault for fault, *_ in FAULTS])
+def test_a_planted_loss_is_seen(fault: reference_engine.Fault, edit: Edit, place: str) -> None:
+    action: Action = "labels" if "labels" in edit.path else "spec"
+    change = Change(action=action, version="v1", edits=(edit,))
+    case = Case(origin="v2", storage="v2", value=WHOLE, changes=(change,))
+
+    loss = trial(fault).replay(case)
+
+    assert trial(None).replay(case) is None
+    assert loss is not None
+    assert place in {leaves.text(one.path) for one in loss.differences}
+
+
+@pytest.mark.parametrize("fault", [fault for fault, *_ in FAULTS])
+def test_a_planted_loss_is_drawn(fault: reference_engine.Fault) -> None:
+    assert any(tally.losses for tally in trial(fault).run(3000))
 
 
 def old_check(engine: reference_engine.Engine, value: dict[str, Any]) -> bool:

@@ -65,7 +65,7 @@ class Engine:
         kept, sent = self._kept[token]
         if self._is_stale(sent, said, source):
             return plain
-        same = self._views.meaning(target, plain, source)
+        same = self._meanings(target, plain, source)
         result = plain
         node = self._views.node(target)
         found = [*leaves.differences(self._views.said(target, kept), plain, node, by_index=True)]
@@ -77,9 +77,13 @@ class Engine:
             for one in unit:
                 if not self._is_given_up(one, plain, kept):
                     candidate = leaves.put(candidate, one.path, one.before)
-            if self._views.meaning(target, candidate, source) == same:
+            if same & self._meanings(target, candidate, source):
                 result = candidate
         return result
+
+    def _meanings(self, version: str, said: Value, other: str) -> set[bytes]:
+        hollows: tuple[JSON, ...] = ({}, ABSENT)
+        return {self._views.meaning(version, said, other, hollow) for hollow in hollows}
 
     def _is_stale(self, sent: Value, said: Value, source: str) -> bool:
         if self.fault == "default":
@@ -97,7 +101,8 @@ class Engine:
                 return len(one.path) > 2 and leaves.get(plain, one.path[:2]) is ABSENT
             case "sibling":
                 before, now = (leaves.get(value, one.path[:-1]) for value in (kept, plain))
-                return isinstance(before, dict) and len(before) > len(now or ()) + 1
+                size = len(now) if isinstance(now, dict) else 0
+                return isinstance(before, dict) and len(before) > size + 1
             case "list":
                 lists = [leaves.get(value, ("spec", "tags")) for value in (kept, plain)]
                 return "tags" in one.path and len({len(each or ()) for each in lists}) > 1
