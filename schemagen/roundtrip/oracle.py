@@ -29,6 +29,7 @@ class Written:
         version: The version.
         before: What the object said in it before.
         said: What the object says in it by what was written.
+        sent: The same before defaults, where the API server converts it before it sets them.
         reaches: Whether the change may reach a path; elsewhere everything stays as it was.
         keeps_lists: Whether no list was lengthened, shortened or rearranged.
     """
@@ -36,6 +37,7 @@ class Written:
     version: str
     before: Said
     said: Said
+    sent: Said
     reaches: Callable[[Path], bool]
     keeps_lists: bool = False
 
@@ -104,8 +106,12 @@ def _unreached(
 
     Nor was anything written from which the value would follow, but which the version cannot say.
     """
-    before, now = (_brought(views, version, written, one) for one in (written.before, written.said))
+    before, now, sent = (
+        _brought(views, version, written, one)
+        for one in (written.before, written.said, written.sent)
+    )
     same = [one for one in found if _is_same_at(one.path, before, now)]
+    same = [one for one in same if _is_same_at(one.path, now, sent)]
     unsaid = _unsaid(views, version, written, after) if same else []
     others = [_brought(views, version, written, one) for one in _variants(written, unsaid)]
     return [one for one in same if all(_is_same_at(one.path, now, other) for other in others)]

@@ -385,11 +385,13 @@ class _Life:
         if change.action == "store":
             self._cluster.store_as(change.version)
             return None
-        said = self._views.said(change.version, self._edited(change))
+        edited = self._edited(change)
+        said = self._views.said(change.version, edited)
         return oracle.Written(
             version=change.version,
             before=self._said[change.version],
             said=said,
+            sent=edited if change.by else said,
             reaches=change.reaches,
             keeps_lists=change.keeps_lists,
         )

@@ -207,8 +207,12 @@ def cluster_of(api: Api) -> simulated.Cluster:
     def convert(value: simulated.Value, source: str, target: str) -> simulated.Value:
         return converter.way(kind, source, target).plain(value)
 
-    def admit(value: simulated.Value, old: simulated.Value | None) -> simulated.Value:
-        return stash.with_residue(api, kind, value, old, is_replacement=True)
+    def admit(
+        value: simulated.Value,
+        old: simulated.Value | None,
+        is_replacement: bool,  # noqa: FBT001
+    ) -> simulated.Value:
+        return stash.with_residue(api, kind, value, old, is_replacement=is_replacement)
 
     return simulated.Cluster(Views(api, kind), convert, admit, "v1")
 
