@@ -104,6 +104,7 @@ def _problems(shape: shapes.Shape) -> Iterator[str]:
     yield from _decorated(shape.kind, shape.name)
     yield from _hidden(shape)
     yield from _options(shape)
+    yield from _typed_extra(shape)
     yield from _of_dataclass(shape)
     yield from _of_typed_dict(shape)
     yield from _collisions(shape)
@@ -182,6 +183,23 @@ def _options(shape: shapes.Shape) -> Iterator[str]:
             f"{shape.name}: expected a model that Pydantic builds, got one with its own "
             "__get_pydantic_core_schema__; leave it out"
         )
+
+
+def _typed_extra(shape: shapes.Shape) -> Iterator[str]:
+    """Unknown fields of one type, or none: a schema with declared fields keeps all or drops all."""
+    if getattr(shape.kind, "__closed__", None) or _has_typed_extra(shape):
+        yield (
+            f"{shape.name}: expected unknown fields that are dropped, or extra='allow' for any, "
+            "got a type for them, or closed=True; put them into a dict[str, ...] field of their own"
+        )
+
+
+def _has_typed_extra(shape: shapes.Shape) -> bool:
+    if shape.config.get("extra") != "allow" or not issubclass(shape.kind, pydantic.BaseModel):
+        return False
+    above = {base.Model, *pydantic.BaseModel.__mro__}
+    own = (kind for kind in shape.kind.__mro__ if kind not in above)
+    return any("__pydantic_extra__" in _written(kind) for kind in own)
 
 
 def _of_dataclass(shape: shapes.Shape) -> Iterator[str]:

@@ -274,6 +274,12 @@ class _Walk:
                     f"{place.where}: expected models beside the discriminator {discriminator}, got "
                     f"{kind.annotation}; write a model with a Literal at {discriminator}"
                 )
+            if issubclass(shape.kind, base.Resource):
+                raise SchemaError(
+                    f"{place.where}: expected models beside the discriminator {discriminator}, got "
+                    f"{shape.name}, a whole object; write one optional field for each kind, "
+                    "Annotated[..., EmbeddedResource()], and exactly_one_of"
+                )
             unions.check_discriminator(shape, discriminator, place.where)
             yield unions.Arm(shape, self._shaped(shape.kind, inner))
 

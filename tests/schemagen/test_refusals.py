@@ -48,6 +48,10 @@ class Pod(Resource):
     spec: dict[str, str] | None = None
 
 
+class NamedPod(Resource):
+    kind: Literal["Pod"] = "Pod"
+
+
 class Empty(Model):
     pass
 
@@ -117,6 +121,17 @@ class AliasedKeys(typing_extensions.TypedDict):
 class Part(Model):
     name: str | None = None
     labels: dict[str, str]
+
+
+class Closed(typing_extensions.TypedDict, closed=True):
+    size: int
+
+
+class Typed(pydantic.BaseModel):
+    model_config = pydantic.ConfigDict(extra="allow")
+    __pydantic_extra__: dict[str, int]
+
+    size: int
 
 
 class A(Model):
@@ -257,6 +272,8 @@ def schema_of_field(annotation: Any, default: Any = ...) -> Any:
         (Passing, "Passing.passed: .*InitVar"),
         (Busy, r"Busy.__post_init__: .*rules=\[Cel"),
         (AliasedKeys, "AliasedKeys.size: .*inherit from Model"),
+        (Closed, "Closed: .*a dict"),
+        (Typed, "Typed: .*a dict"),
         (Bare, "Bare.metadata: .*EmbeddedResource"),
         # unions
         (by_kind(A, One), "values of one type at kind"),
@@ -266,6 +283,7 @@ def schema_of_field(annotation: Any, default: Any = ...) -> Any:
         (by_kind(A, Renamed), "give it the same alias"),
         (by_kind(A, Bounded), "got x-kubernetes-validations; leave it out"),
         (by_kind(A, Open), "JSONObject"),
+        (by_kind(A, NamedPod), r"EmbeddedResource\(\)\], and exactly_one_of"),
         (by_kind(A, int), "write a model with a Literal"),
         (by_kind(A, Annotated[One, Cel("true")]), r"write rules on the model"),
         (
