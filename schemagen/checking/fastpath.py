@@ -22,7 +22,8 @@ from schemagen.problems import JSON
 IsFine: TypeAlias = Callable[[JSON, JSON | Absent], bool]
 """Whether a value with its defaults is certainly fine, given its old one."""
 
-IsValue: TypeAlias = Callable[[JSON], bool]
+IsValue: TypeAlias = Callable[..., bool]
+"""Whether a scalar is fine; it may be given an old value, and does not look at it."""
 
 Fill: TypeAlias = Callable[[JSON], JSON]
 """A value with its defaults; the same one if it has them."""
@@ -122,8 +123,7 @@ def _shape(node: Node, *, is_root: bool) -> IsFine:
         case ("array",):
             return _array(node)
         case (kind,) if kind in _SCALARS:
-            is_value = _scalar(node, _SCALARS[kind](node))
-            return lambda value, _: is_value(value)
+            return _scalar(node, _SCALARS[kind](node))
         case ():
             return _anything if not node.format and not node.enum else _unsure
         case _:
@@ -165,9 +165,14 @@ def _scalar(node: Node, is_value: IsValue) -> IsValue:
     if not node.enum:
         return is_value
     if not all(isinstance(word, str) for word in node.enum):
-        return lambda _: False
+        return _unsure_of_scalar
     words = frozenset(node.enum)
-    return lambda value: value.__class__ is str and value in words and is_value(value)
+    return lambda value, _=None: value.__class__ is str and value in words and is_value(value)
+
+
+def _unsure_of_scalar(value: JSON, old: JSON = None) -> bool:
+    del value, old
+    return False
 
 
 def _text(node: Node) -> IsValue:
@@ -175,16 +180,18 @@ def _text(node: Node) -> IsValue:
     checks = [*_text_checks(node)]
     most = float("inf") if most is None else most
 
-    def is_text(value: JSON) -> bool:
+    def is_text(value: JSON, _: JSON = None) -> bool:
         return value.__class__ is str and least <= len(value) <= most
 
     match checks:
         case []:
             return is_text
         case [check]:
-            return lambda value: is_text(value) and check(value)
+            return lambda value, _=None: (
+                value.__class__ is str and least <= len(value) <= most and check(value)
+            )
         case _:
-            return lambda value: is_text(value) and all(check(value) for check in checks)
+            return lambda value, _=None: is_text(value) and all(check(value) for check in checks)
 
 
 def _text_checks(node: Node) -> Iterator[IsValue]:
@@ -200,8 +207,7 @@ def _pattern(pattern: str) -> IsValue:
     found = re2.Set.SearchSet()
     found.Add(pattern)
     found.Compile()
-    match = found.Match
-    return lambda value: bool(match(value))
+    return lambda value: bool(found.Match(value))
 
 
 def _integer(node: Node) -> IsValue:
@@ -209,8 +215,8 @@ def _integer(node: Node) -> IsValue:
     size = 2**31 if node.format == "int32" else _INT64
     least, most = max(least, -size), min(most, size - 1)
     if any(name in node.schema for name in ("exclusiveMinimum", "exclusiveMaximum")):
-        return lambda value: value.__class__ is int and least < value < most
-    return lambda value: value.__class__ is int and least <= value <= most
+        return lambda value, _=None: value.__class__ is int and least < value < most
+    return lambda value, _=None: value.__class__ is int and least <= value <= most
 
 
 def _bounds(node: Node) -> tuple[float, float]:
@@ -220,7 +226,7 @@ def _bounds(node: Node) -> tuple[float, float]:
 
 def _boolean(node: Node) -> IsValue:
     del node
-    return lambda value: value.__class__ is bool
+    return lambda value, _=None: value.__class__ is bool
 
 
 _SCALARS: Final[dict[str, Callable[[Node], IsValue]]] = {
