@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-storage-switch prove-hostile prove-drain prove-soak prove-rotation prove-rotation-model bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test check format generate judge lock clean prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -74,6 +74,10 @@ prove-hostile: SEED = 0
 prove-hostile: TRANSPORT = lean
 prove-hostile: $(INSTALLED)  ## Send the webhook server N broken requests and watch it (10 minutes)
 	@$(BIN)/python -m tests.bench.prove_hostile --number $(N) --seed $(SEED) --transport $(TRANSPORT)
+
+prove-commands: N = 20000
+prove-commands: $(INSTALLED)  ## Break modules, arguments and files N times: no command shows a traceback (hours)
+	@$(BIN)/python -m tests.bench.prove_commands --number $(N) --seed $(SEED)
 
 prove-drain: ROUNDS = 10
 prove-drain: $(INSTALLED)  ## Restart three replicas under load, ROUNDS times, without a failed call (5 minutes)

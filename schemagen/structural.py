@@ -217,7 +217,7 @@ class _Walk:
     def _named(self, annotation: Any, metadata: tuple[Any, ...], place: _Place) -> Schema:
         if annotation is Any:
             return {"x-kubernetes-preserve-unknown-fields": True}
-        if annotation in _SCALARS:
+        if isinstance(annotation, collections.abc.Hashable) and annotation in _SCALARS:
             return {"type": _SCALARS[annotation]}
         if not isinstance(annotation, type):
             raise declarations.unexpected(annotation, place.where)

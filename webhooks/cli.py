@@ -100,7 +100,7 @@ def review(
         typer.Option(help="What is done; CREATE, or UPDATE with --old, if absent."),
     ] = None,
     subresource: Annotated[
-        Literal["status", "scale"] | None, typer.Option(help="What it is written through.")
+        Literal["status"] | None, typer.Option(help="What it is written through; needs --old.")
     ] = None,
     user: Annotated[str, typer.Option(help="Who sends it.")] = manifest_review.DEFAULT_USER,
     group: Annotated[

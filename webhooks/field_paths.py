@@ -68,9 +68,17 @@ def place_of(value: JSON, path: FieldPath) -> Place:
     return tuple(place)
 
 
+# ObjectMeta's maps: a CRD's schema says nothing of metadata.
+_MAP: Final = {"additionalProperties": {"type": "string"}}
+_METADATA: Final = {"metadata": {"properties": {"labels": _MAP, "annotations": _MAP}}}
+
+
 def path_of(place: Place, schema: Schema) -> FieldPath:
     """A place as the API server writes it: keys of maps and indexes in brackets."""
-    path, node = FieldPath(), schema
+    path, node = (
+        FieldPath(),
+        {**schema, "properties": {**schema.get("properties", {}), **_METADATA}},
+    )
     for name in place:
         is_field = name in node.get("properties", ()) or "additionalProperties" not in node
         is_member = isinstance(name, str) and is_field and name.isidentifier()

@@ -34,7 +34,7 @@ class Request:
 
     Attributes:
         operation: None: an update of what is there, else a creation.
-        subresource: ``status`` or ``scale``; empty for the object itself.
+        subresource: ``status``; empty for the object itself.
         user: Who sends it.
         groups: Of the user.
         namespace: Where a manifest that does not say so goes.
@@ -126,7 +126,8 @@ class Reviewer:
         self, about: "_About", kind: Kind, version: Version, old: dict[str, JSON] | None
     ) -> Reviewed:
         value = self._placed(about.document, kind)
-        operation = self._request.operation or ("CREATE" if old is None else "UPDATE")
+        is_new = old is None and not self._request.subresource
+        operation = self._request.operation or ("CREATE" if is_new else "UPDATE")
         if operation == "UPDATE" and old is None:
             raise UserError(
                 f"{about.place('')}: expected the object as it is in the cluster for an UPDATE, "

@@ -13,6 +13,7 @@ import os
 import pathlib
 import ssl
 import time
+import urllib.parse
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -41,7 +42,7 @@ async def load(paths: str, context: str | None) -> access.Access:
     files = _read(paths)
     try:
         entries = _entries(files, context)
-        server = str(entries.cluster["server"]).rstrip("/")
+        server = _server(str(entries.cluster["server"]))
         tls = entries.tls()
         credentials = _credentials(entries, tls)
         headers = _impersonation(entries.user)
@@ -63,6 +64,17 @@ async def load(paths: str, context: str | None) -> access.Access:
         credentials=credentials,
         headers=headers,
     )
+
+
+def _server(text: str) -> str:
+    """The address of an API server, whose host and port can be used."""
+    try:
+        found = urllib.parse.urlsplit(text)
+        (found.hostname or "").encode("idna")
+        _ = found.port
+    except ValueError as error:  # a UnicodeError is one
+        raise ValueError(f"expected https://HOST:PORT as server, got {text!r}: {error}") from error
+    return text.rstrip("/")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -121,7 +121,9 @@ _TESTS: Mapping[Any, Callable[[Any, tuple[Any, ...]], bool]] = {
 
 
 def _is_tuple(hint: Any) -> bool:
-    return typing.get_origin(hint) in {tuple, collections.abc.Sequence}
+    """Whether it is a series of one type; a pair of two is not."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    return origin is collections.abc.Sequence or (origin is tuple and arguments[1:] == (...,))
 
 
 def _name(hint: Any) -> str:

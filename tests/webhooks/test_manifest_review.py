@@ -242,3 +242,61 @@ def test_samples_of_the_platform_are_taken(commands: Commands, version: str) -> 
 
         assert (0, 0) == (first.code, again.code), first.err + again.err
         assert first.out == again.out
+
+
+ASKED = """\
+from pydantic import Field
+from schemagen import Api, FieldPath, Kind, Problem, Resource, Rules, Spec, Version
+
+
+class DoorSpec(Spec):
+    open: bool = False
+
+
+class Door(Resource):
+    spec: DoorSpec = Field(default_factory=DoorSpec)
+
+
+def asked(new, old, facts):
+    said = f"{facts.operation} by {facts.user.username} in {facts.namespace or 'no namespace'}"
+    yield Problem(FieldPath((".spec", ".open")), said)
+
+
+api = Api(
+    "doors.example.com",
+    (
+        Kind(
+            "Door",
+            "doors",
+            (Version("v1", Door, storage=True),),
+            rules=Rules(validate=asked, operations=("CREATE", "UPDATE", "DELETE")),
+        ),
+    ),
+)
+"""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "CREATE by kubernetes-admin in default"),
+        (("--user", "jo", "-n", "team-a"), "CREATE by jo in team-a"),
+        (("--operation", "DELETE"), "DELETE by kubernetes-admin in default"),
+    ],
+    ids=["as it is", "another user", "deletion"],
+)
+def test_rules_are_told_how_the_manifest_comes(
+    commands: Commands, tmp_path: pathlib.Path, arguments: tuple[str, ...], said: str
+) -> None:
+    (tmp_path / "doors.py").write_text(ASKED)
+    door = (
+        "apiVersion: doors.example.com/v1\nkind: Door\nmetadata:\n  name: a\nspec: {open: true}\n"
+    )
+    (tmp_path / "door.yaml").write_text(door)
+
+    done = commands.run(
+        "webhooks", *("review", "doors:api", "-f", "door.yaml", *arguments), cwd=tmp_path
+    )
+
+    assert (1, "") == (done.code, done.out)
+    assert f"door.yaml:5: Door a: spec.open: {said}\n" == done.err

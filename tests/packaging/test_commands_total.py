@@ -1,0 +1,23 @@
+"""No command shows a traceback, or ends with a code that its help does not have, for any input.
+
+A short version; `make prove-commands N=20000` draws more.
+"""
+
+import pathlib
+
+from tests.support import command_mutations
+from tests.support.forked_commands import Commands
+
+NUMBER = 3 * len(command_mutations.CALLS)
+
+
+def test_broken_modules_arguments_and_files_are_explained(tmp_path: pathlib.Path) -> None:
+    with Commands() as commands:
+        faults = [
+            f"{fault}: {call}\n{outcome.err[-2000:]}"
+            for index, call in enumerate(command_mutations.calls(NUMBER, seed=16))
+            for outcome in [call.run(commands, tmp_path / str(index))]
+            for fault in call.faults(outcome)
+        ]
+
+    assert [] == faults
