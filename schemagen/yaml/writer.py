@@ -65,19 +65,28 @@ def dumps(value: JSON) -> str:
     Raises:
         WriteError: if it holds what JSON or YAML cannot say, such as NaN.
     """
+    try:
+        return "".join(_outermost(value)) + "\n"
+    except RecursionError as error:
+        raise WriteError("expected fields that lie in some hundred others at most") from error
+
+
+def _outermost(value: JSON) -> Iterator[str]:
+    """A value where a line starts."""
     if value and isinstance(value, dict):
-        return "".join(_mapping(value, "", "\n"))[1:] + "\n"
-    if value and isinstance(value, list):
-        return "".join(_sequence(value, "", "\n"))[1:] + "\n"
-    if isinstance(value, str) and _MARKS.match(value):
-        return f"{_escaped(value)}\n"
-    return f"{_scalar(value, '  ', 0)[1:]}\n"
+        yield from _mapping(value, "", "")
+    elif value and isinstance(value, list):
+        yield from _sequence(value, "", "")
+    elif isinstance(value, str) and _MARKS.match(value):
+        yield _escaped(value)
+    else:
+        yield _scalar(value, "  ", 0)[1:]
 
 
 def _mapping(value: dict[str, JSON], pad: str, start: str) -> Iterator[str]:
     """The fields of an object; the first one comes after ``start``."""
     for key, child in value.items():
-        name = _key(key, is_outermost=not pad)
+        name = _key(key) if pad else _outermost_key(key)
         yield f"{start}{name}:" if len(name) <= _MAX_KEY_LENGTH else f"{start}? {name}\n{pad}:"
         start = f"\n{pad}"
         try:
@@ -143,12 +152,16 @@ def _number(value: float) -> str:
 
 
 @functools.cache
-def _key(key: str, *, is_outermost: bool) -> str:
+def _key(key: str) -> str:
     if not isinstance(key, str):
         raise WriteError(f"expected a string as key, got {key!r:.40}")
-    # Without quotes the one would merge, the other part documents.
-    is_special = key == "<<" or (is_outermost and _MARKS.match(key))
-    return _quoted(key) if is_special and key.isprintable() else _string(key)
+    return _quoted(key) if key == "<<" else _string(key)  # without quotes it would merge
+
+
+def _outermost_key(key: str) -> str:
+    """A key where a line starts: without quotes some would part documents."""
+    name = _key(key)
+    return _quoted(key) if _MARKS.match(name) else name
 
 
 @functools.cache

@@ -233,6 +233,15 @@ def test_what_yaml_cannot_say_is_refused_with_its_path(value: Any, words: str) -
         yaml.dumps(value)
 
 
+def test_what_lies_too_deep_is_refused() -> None:
+    value: Any = "x"
+    for _ in range(5000):
+        value = [value]
+
+    with pytest.raises(yaml.WriteError, match="some hundred others at most"):
+        yaml.dumps(value)
+
+
 def test_crd_of_words_that_yaml_knows_reads_as_meant(asked: judge.Judge) -> None:
     point = next(kind for kind in gads.api.kinds if kind.name == "Point")
     definition = crd.crd(gads.api, point)
