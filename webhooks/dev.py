@@ -21,7 +21,6 @@ from webhooks import install, local_server
 _LOOK_SECONDS: Final = 0.5
 # An editor that saves many files, or a file in two steps, is done by then.
 _SETTLE_SECONDS: Final = 0.2
-_POLICIES: Final = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 _CRD: Final = "CustomResourceDefinition"
 
 Manifests: TypeAlias = list[JSON]
@@ -98,7 +97,7 @@ class _Served:
                 served before goes on.
         """
         manifests = manifests_of(self._reference)
-        self._apply(manifests, "--dry-run=server")
+        self._dry_run(manifests)
         server = contextlib.ExitStack()
         with server:
             address = server.enter_context(
@@ -106,7 +105,6 @@ class _Served:
                     self._cluster, self._reference, self._directory, *self._options
                 )
             )
-            self._apply([one for one in manifests if one["kind"] in _POLICIES])
             self._remove_what_is_gone(manifests)
             self._server.close()
             self._server = server.pop_all()
@@ -137,12 +135,11 @@ class _Served:
             "next time.",
         )
 
-    def _apply(self, manifests: Manifests, *options: str) -> None:
-        if not manifests:
-            return
+    def _dry_run(self, manifests: Manifests) -> None:
+        """Ask the API server whether it takes what would be installed."""
         self._cluster.kubectl(
             *("apply", "--server-side", "--force-conflicts"),
-            *(f"--field-manager={install.FIELD_MANAGER}", *options, "-f", "-"),
+            *(f"--field-manager={install.FIELD_MANAGER}", "--dry-run=server", "-f", "-"),
             input="---\n".join(map(yaml.dumps, manifests)),
         )
 
