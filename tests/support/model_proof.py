@@ -134,25 +134,26 @@ class Proof:
         except Exception as error:  # noqa: BLE001 - that is what is looked for
             return Fault("traceback", f"{type(error).__name__}: {error}")
         try:
-            return self._written(definition) or await self._agreed(api, seed)
+            return await self._agreed(agreement.Subject(api, definition), seed)
         except Exception as error:  # noqa: BLE001 - likewise
             return Fault("traceback", f"{type(error).__name__}: {error}")
 
-    def _written(self, definition: JSON) -> Fault | str | None:
-        """What is wrong with the CRD or its YAML."""
-        if [definition] != yaml.load_all(yaml.dumps(definition).encode()):
+    async def _agreed(self, subject: agreement.Subject, seed: int) -> registry.Api | Fault | str:
+        if [subject.crd] != yaml.load_all(yaml.dumps(subject.crd).encode()):
             return Fault("yaml", "the CRD's YAML reads as something else")
+        try:
+            fault = self._stored(subject, seed) or await self.tried(subject, None, seed)
+        except judge.JudgeError:
+            return self._refused(subject.crd)
+        return fault or subject.api
+
+    def _refused(self, definition: JSON) -> Fault | str:
+        """A CRD that the API server refuses: for a rule, which is its own to read, or a fault."""
         verdict = self._judge.check(definition)
-        if verdict.allowed:
-            return None
-        if all(_RULES.search(f"{cause.field} {cause.message}") for cause in verdict.causes):
+        found = [f"{cause.field} {cause.message}" for cause in verdict.causes]
+        if found and all(map(_RULES.search, found)):
             return "judged"
         return Fault("judge", verdict.message)
-
-    async def _agreed(self, api: registry.Api, seed: int) -> registry.Api | Fault:
-        (subject,) = agreement.subjects(api)
-        fault = await self.tried(subject, None, seed)
-        return fault or self._stored(subject, seed) or api
 
     async def tried(
         self, subject: agreement.Subject, server: agreement.Server | None, seed: int
