@@ -268,6 +268,7 @@ def _format(schema: Schema, marker: markers.Format, where: str) -> None:
 
 
 def _list_map(schema: Schema, marker: markers.ListMap, where: str) -> None:
+    check_items(schema, where)
     items = schema.get("items", {})
     missing = [key for key in marker.keys if key not in items.get("properties", {})]
     if missing:
@@ -292,7 +293,17 @@ def _list_map(schema: Schema, marker: markers.ListMap, where: str) -> None:
     schema["x-kubernetes-list-map-keys"] = list(marker.keys)
 
 
+def check_items(schema: Schema, where: str) -> None:
+    """Refuse items that can be null where the list tells its items apart."""
+    if schema.get("items", {}).get("nullable"):
+        raise SchemaError(
+            f"{where}: expected items that are told apart, of which none is null, got Nullable() "
+            "at the items; leave it out, or write a plain list"
+        )
+
+
 def _list_set(schema: Schema, marker: markers.ListSet, where: str) -> None:
+    check_items(schema, where)
     items = schema.get("items", {})
     if items.get("type") == "object" and items.get("x-kubernetes-map-type") != "atomic":
         raise SchemaError(

@@ -167,6 +167,15 @@ class _Walk:
                 f"{place.where}: expected T | None beside Nullable(), got {inner.annotation}, of "
                 "which Python takes no null; write Annotated[T | None, Nullable()]"
             )
+        if (
+            inner.aliases
+            and inner.is_optional
+            and any(isinstance(one, pydantic.Strict) for one in found)
+        ):
+            raise SchemaError(  # Pydantic ends with a RuntimeError
+                f"{place.where}: expected strict on a type that is not null inside an alias, got "
+                f"{annotation}; leave strict out, the API server converts nothing anyway"
+            )
         schema = self._bare(inner.annotation, found, outer, place.through(inner.aliases))
         longest = descriptions.limit_of(found, self.max_description)
         for info in outer:
@@ -212,7 +221,9 @@ class _Walk:
                 f"{items.get('type', 'any value')} as items; write list[...], with ListMap if a "
                 "field tells them apart"
             )
-        return {"type": "array", "items": items, "x-kubernetes-list-type": "set"}
+        schema = {"type": "array", "items": items, "x-kubernetes-list-type": "set"}
+        keywords.check_items(schema, place.where)
+        return schema
 
     def _named(self, annotation: Any, metadata: tuple[Any, ...], place: _Place) -> Schema:
         if annotation is Any:

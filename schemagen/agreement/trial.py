@@ -180,6 +180,10 @@ class _Court:
     def _model(self, question: Question) -> Said:
         """What the model says of the part that the operation may change."""
         checker = checking.of_version(self.subject.version)
+        # A status that does not count is read as well (runtime.Decode comes before strategies).
+        decoded = checker.decode(question.value)
+        if not decoded.allowed:
+            return Said(allowed=False, causes=decoded.causes)
         if question.operation == "create":
             value = self._without_status(question.value)
             checked = checker.create(value)
@@ -192,7 +196,8 @@ class _Court:
             checked = checker.update(value, question.old)
         else:
             checked = checker.update_status(question.value, question.old)
-        return Said(checked.allowed, checked.causes, is_undecided=bool(checked.undecided))
+        is_undecided = bool(checked.undecided or decoded.undecided)
+        return Said(checked.allowed, checked.causes, is_undecided=is_undecided)
 
     def _without_status(self, value: JSON) -> JSON:
         """The status subresource has a status of its own: elsewhere it does not count."""

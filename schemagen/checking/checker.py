@@ -115,6 +115,14 @@ class Checker:
         found = rules.evaluated(self._node, value, old) if self._node.has_rules else rules.Found()
         return Checked(value, by_field([one for one in found.faults if one.is_transition]))
 
+    def decode(self, value: JSON) -> Checked:
+        """Whether a whole object can be read, whichever part of it counts: embedded objects."""
+        return self._read(self._decoded, value)
+
+    def _decoded(self, value: JSON) -> Checked:
+        causes = by_field([*embedded.unreadable(self._node, value)])
+        return Checked(value, causes, tuple(embedded.left(self._node, value)))
+
     def _read(self, check: Callable[..., Checked], *sent: JSON) -> Checked:
         """Check values once they are taken in; one that cannot be read is refused as it is."""
         try:

@@ -48,6 +48,9 @@ class _Relaxation:
             return _of_words(schema)
         if kind == "function-after" and _is_bound(schema):
             return self.relaxed(schema["schema"])
+        if kind == "function-wrap" and _is_wire(schema):
+            inner = self.relaxed(schema["schema"])
+            return core_schema.no_info_wrap_validator_function(_built, inner)
         if kind == "chain" and all(map(_is_bound, schema["steps"][1:])):
             return self.relaxed(schema["steps"][0])
         is_bounded = kind in _BOUNDED
@@ -92,6 +95,17 @@ def _of_words(schema: Any) -> CoreSchema:
     return core_schema.no_info_after_validator_function(
         lambda value: members.get(value, value), core_schema.literal_schema(values)
     )
+
+
+def _is_wire(schema: Any) -> bool:
+    """Whether it is a check of a wire type of ours, which knows a part of the schema only."""
+    function = schema.get("function", {}).get("function")
+    return str(getattr(function, "__qualname__", "")).startswith("_Wire.")
+
+
+def _built(value: Any, build: core_schema.ValidatorFunctionWrapHandler) -> Any:
+    """A list is taken for a text that has a format, and is kept as it is (markers)."""
+    return value if isinstance(value, list) else build(value)
 
 
 def _is_bound(schema: Any) -> bool:

@@ -1,9 +1,10 @@
 """What `make prove-models` has found: each is refused with a way out, or judged alike."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytest
 from pydantic import Field
+from typing_extensions import TypeAliasType
 
 from schemagen import (
     Api,
@@ -13,6 +14,7 @@ from schemagen import (
     ListSet,
     LocalRef,
     Model,
+    Nullable,
     PreserveUnknown,
     Resource,
     Spec,
@@ -24,6 +26,8 @@ from schemagen import (
     wire,
 )
 from schemagen.keywords import SchemaError
+
+MaybeMac = TypeAliasType("MaybeMac", "wire.Mac | None")
 
 
 def model_of(annotation: Any, default: Any = ...) -> type[Model]:
@@ -43,6 +47,13 @@ def model_of(annotation: Any, default: Any = ...) -> type[Model]:
             "expected PreserveUnknown on an object, got an integer or string",
         ),
         (Annotated[list[LocalRef], ListSet()], ..., "expected ListSet on a list of scalars"),
+        (
+            Annotated[list[Annotated[str | None, Nullable()]], ListSet()],
+            ...,
+            "expected items that are told apart",
+        ),
+        (set[Annotated[str | None, Nullable()]], ..., "expected items that are told apart"),
+        (MaybeMac, Field(strict=True), "expected strict on a type that is not null"),
     ],
 )
 def test_it_is_refused_with_a_way_out(annotation: Any, default: Any, words: str) -> None:
@@ -55,21 +66,30 @@ def test_it_is_refused_with_a_way_out(annotation: Any, default: Any, words: str)
 
 class Addressed(Spec):
     n: Annotated[wire.IntOrString, Format("mac")]
+    level: Annotated[Literal[1, 2], Format("date-time")] | None = None
+    amount: Annotated[wire.Quantity, Format("ipv6")] | None = None
 
 
 class Root(Resource):
     spec: Addressed
 
 
-@pytest.mark.parametrize("value", [1, 0, "x", "00:1B:44:11:3A:B7", 1.5, None])
-def test_a_format_beside_int_or_string_is_judged_alike(value: Any) -> None:
+@pytest.mark.parametrize(
+    "spec",
+    [
+        *({"n": value} for value in (1, 0, "x", "00:1B:44:11:3A:B7", 1.5, None)),
+        *({"n": 1, "level": value} for value in (1, 3, "a", None)),
+        *({"n": 1, "amount": value} for value in (1, "::1", "1Gi", 0.5)),
+    ],
+)
+def test_a_format_beside_another_type_is_judged_alike(spec: Any) -> None:
     api = Api("example.com", (Kind("Job", "jobs", (Version("v1", Root, storage=True),)),))
     metadata = {"name": "a"}
     job = {
         "apiVersion": "example.com/v1",
         "kind": "Job",
         "metadata": metadata,
-        "spec": {"n": value},
+        "spec": spec,
     }
 
     with judge.Judge(deadline_seconds=60) as asked, asked.load(crd.crd(api, api.kinds[0])) as jobs:

@@ -197,13 +197,24 @@ def _object(subject: agreement.Subject, drawn: JSON, index: int) -> JSON:
 def _of_defaults(model: type[base.Resource], stored: JSON, checked: JSON) -> Fault | None:
     judged = {name: one for name, one in stored.items() if name != "metadata"}
     own = {name: one for name, one in checked.items() if name != "metadata"}
-    if judged != own:
+    if not _is_same(judged, own):
         return Fault("default", f"the judge stores {judged}, the checker {own}")
     try:
         model.model_validate(checked)
     except pydantic.ValidationError as error:
         return Fault("default", f"what is stored does not build the model: {error}")
     return None
+
+
+def _is_same(judged: JSON, own: JSON) -> bool:
+    """Whether both are the same JSON; Go writes a float without its exponent."""
+    if isinstance(judged, dict) and isinstance(own, dict):
+        return judged.keys() == own.keys() and all(_is_same(judged[key], own[key]) for key in own)
+    if isinstance(judged, list) and isinstance(own, list):
+        return len(judged) == len(own) and all(map(_is_same, judged, own))
+    if isinstance(own, float) and type(judged) is int:
+        return float(judged) == own
+    return bool(judged == own)
 
 
 def _of_declaration(error: Exception) -> str | Fault:
