@@ -42,12 +42,24 @@ def group_fault(text: str) -> str | None:
     )
 
 
-def version_order(name: str) -> tuple[int, int, int] | None:
-    """Where a version stands from old to new: v1alpha1 < v1beta1 < v1 < v2alpha1.
+def is_older(name: str, other: str) -> bool:
+    """Whether a version is certainly older than another: by its number and by its stability.
 
-    None for a name that is not of Kubernetes' form: nobody knows its age.
+    v1alpha1 < v1beta1 < v1 < v2. Of v1 and v2alpha1 neither is: a development follows v1, while
+    Kubernetes' own order of priority (apimachinery, CompareKubeAwareVersionStrings) has it below.
+    Nor of names that are not of Kubernetes' form: nobody knows their age.
     """
-    found = _VERSION.fullmatch(name)
-    if found is None:
-        return None
-    return int(found[1]), _STABILITY[found[2]], int(found[3] or 0)
+    mine, theirs = _VERSION.fullmatch(name), _VERSION.fullmatch(other)
+    if mine is None or theirs is None:
+        return False
+    major, stability, minor = _age(mine)
+    other_major, other_stability, other_minor = _age(theirs)
+    return (major, stability, minor) < (other_major, other_stability, other_minor) and (
+        stability,
+        major,
+        minor,
+    ) < (other_stability, other_major, other_minor)
+
+
+def _age(version: re.Match[str]) -> tuple[int, int, int]:
+    return int(version[1]), _STABILITY[version[2]], int(version[3] or 0)

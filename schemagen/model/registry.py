@@ -342,12 +342,11 @@ def _order_faults(names: Sequence[str]) -> Iterator[str]:
     """Versions not in Kubernetes' order, or not once; a name of another form may stand anywhere."""
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         yield f"expected each version once, got {name} {names.count(name)} times"
-    known = [(order, name) for name in names if (order := naming.version_order(name))]
-    for (order, name), (next_order, next_name) in itertools.pairwise(known):
-        if next_order < order:
+    for name, later in itertools.combinations(dict.fromkeys(names), 2):
+        if naming.is_older(later, name):
             yield (
-                f"expected versions from the oldest to the newest, got {name} before {next_name}; "
-                f"list {next_name} first (Kubernetes' order: v1alpha1, v1beta1, v1, v2alpha1)"
+                f"expected versions from the oldest to the newest, got {name} before {later}; "
+                f"list {later} first (Kubernetes' order: v1alpha1, v1beta1, v1, v2)"
             )
 
 
