@@ -61,7 +61,10 @@ def configurations(api: Api, client_config: Callable[[str], ClientConfig]) -> li
                 api,
                 "MutatingWebhookConfiguration",
                 _webhook(api, "mutate", client_config(MUTATE), _mutating_rules(api))
-                | {"reinvocationPolicy": "IfNeeded"},
+                | {
+                    "reinvocationPolicy": "IfNeeded",
+                    "matchConditions": [NOT_GOING, *_not_changed(api)],
+                },
             ),
             _configuration(
                 api,
@@ -151,8 +154,23 @@ def _mutating_rules(api: Api) -> list[JSON]:
     return [
         _rule(api, kind, kind.plural, _served(kind), ["CREATE", "UPDATE"])
         for kind in api
-        if kind.rules.default is not None
+        if kind.rules.default is not None or len(kind.versions) > 1
     ]
+
+
+def _not_changed(api: Api) -> Iterator[JSON]:
+    """A condition that keeps back objects without defaults and without residue to look after."""
+    defaulted = [f"'{kind.plural}'" for kind in api if kind.rules.default is not None]
+    if len(defaulted) < len(api.kinds):
+        residue = (
+            "[object, oldObject].exists(o, o != null && has(o.metadata.annotations) && "
+            f"o.metadata.annotations.exists(k, k.startsWith('conversion.{api.group}/')))"
+        )
+        expression = f"request.resource.resource in [{', '.join(defaulted)}] || {residue}"
+        yield {
+            "name": "has-defaults-or-residue",
+            "expression": expression if defaulted else residue,
+        }
 
 
 def _validating_rules(api: Api) -> list[JSON]:
@@ -206,10 +224,12 @@ def _is_judged(kind: Kind, version: Version) -> bool:
     """Whether something is asked of a version that the API server does not judge by itself.
 
     Of an older version that is so even where the newest one's rules are off: the annotations of
-    conversion may hold what no schema has seen.
+    conversion may hold what no schema has seen. What is not stored as it was written may find no
+    room in them.
     """
     own = kind.rules.validate is not None or version.warnings is not None
-    return own or version is not kind.hub or limits.has_any(version.model)
+    is_converted = version is not kind.hub or version is not kind.storage
+    return own or is_converted or limits.has_any(version.model)
 
 
 def _served(kind: Kind) -> list[Version]:
