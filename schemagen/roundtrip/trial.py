@@ -93,6 +93,8 @@ class Tally:
         residue: Bytes of residue of each look.
         beyond: Fields of objects that are valid in one version and not in another.
         overflows: Cases that ended because residue found no room.
+        refused: Objects whose creation was refused: a number that Go writes otherwise is valid as
+            it was drawn, and not as it comes.
     """
 
     objects: int = 0
@@ -100,6 +102,7 @@ class Tally:
     trips: int = 0
     losses: int = 0
     overflows: int = 0
+    refused: int = 0
     changes: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     shown: list[tuple[Case, Loss]] = dataclasses.field(default_factory=list)
     residue: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
@@ -162,6 +165,8 @@ class Trial:
                 self._tell(tally, dataclasses.replace(case, changes=tuple(made)), error.loss)
             except RoomError:
                 tally.overflows += 1
+            except simulated.RefusedError:
+                tally.refused += 1
             except Exception as error:  # noqa: BLE001 - an exception is a finding, not an end
                 loss = _raised(error)
                 self._tell(tally, dataclasses.replace(case, changes=tuple(made)), loss)
@@ -274,7 +279,7 @@ class Trial:
         for _ in range(_TRIES):
             value = self._whole(version, self._drawn(version))
             for _ in range(_REPAIRS):
-                paths = {cause.path for cause in checker.create(value).causes}
+                paths = dict.fromkeys(cause.path for cause in checker.create(value).causes)
                 if not paths:
                     return _own(value)
                 for path in sorted(paths, key=len, reverse=True):

@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import pytest
 from pydantic import Field
 
+import crds
 from schemagen import (
     Api,
     Kind,
@@ -24,7 +25,7 @@ from schemagen.roundtrip.changes import Action
 from schemagen.roundtrip.views import Views
 from schemagen.versions import records, steps
 from schemagen.versions.steps import ABSENT
-from tests.support import harbor, reference_engine
+from tests.support import foundry, harbor, reference_engine
 
 Short = Annotated[str, Field(max_length=8)]
 
@@ -191,6 +192,23 @@ def test_a_loss_by_defaults_passes_the_check_that_only_prunes() -> None:
     assert [("spec.retentionSeconds", 5400, 2592000)] == [
         (leaves.text(one.path), one.before, one.after) for one in loss.differences
     ]
+
+
+SHORT = [
+    pytest.param(api, kind, id=f"{api.group} {kind.name}")
+    for api in (crds.api, foundry.api, harbor.api)
+    for kind in api
+    if len(kind.versions) > 1
+]
+
+
+@pytest.mark.parametrize(("api", "kind"), SHORT)
+def test_nothing_is_lost(api: Api, kind: Kind) -> None:
+    """`make prove-roundtrip` draws more."""
+    *_, tally = Trial(api, kind, seed=0).run(60)
+
+    assert [] == tally.shown
+    assert (0, 0) == (tally.losses, tally.overflows)
 
 
 def schemagen(*arguments: str) -> tuple[int, str, str]:
