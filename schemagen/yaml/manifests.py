@@ -169,9 +169,9 @@ def _line_at(content: bytes, position: int) -> int:
 
 def _start_of_yaml(content: bytes, position: int) -> int | None:
     """Where YAML starts that comes after JSON or instead of it; None if too little is left."""
-    text = content[position:].decode(errors="surrogateescape")
-    for character in text:
-        if len(content) - position < _LOOKED_AT or "\udc80" <= character <= "\udcff":
+    for character in content[position:].decode(errors="replace"):
+        # U+FFFD is what Go takes for no character, even where it is written.
+        if len(content) - position < _LOOKED_AT or character == "\ufffd":
             return None
         if character not in _SPACES:
             return position

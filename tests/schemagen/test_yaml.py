@@ -121,6 +121,7 @@ REFUSED = {
     "%YAML 1.2\n---\na": (1, "found incompatible YAML document"),
     "--- a": (1, "invalid Yaml document separator: a"),
     "a: 1\n---\nb: [": (4, "did not find expected node content"),
+    '{"a": 1}\ufffdb': (1, "json: expecting value"),
     "a: \x07": (1, "control characters are not allowed"),
 }
 
