@@ -88,6 +88,8 @@ class Change:
 
 def _is_of_list(edit: Edit) -> bool:
     last = edit.path[-1] if edit.path else ""
+    if any(isinstance(step, leaves.Item) and last in step.keys for step in edit.path):
+        return True  # another key makes another item
     return isinstance(edit.value, list) or not isinstance(last, str) or edit.value is ABSENT
 
 
