@@ -237,18 +237,34 @@ def roundtrip(
     part: Annotated[
         str, typer.Option(metavar="NUMBER/OF", help="Only a part of the run, such as 2/4.")
     ] = "1/1",
+    server: Annotated[
+        str,
+        typer.Option(
+            metavar="embedded|kubeconfig|none",
+            help="Also change a sample in a real API server, with the webhooks: one started for "
+            "this, or that of KUBECONFIG, in a namespace that is deleted afterwards.",
+        ),
+    ] = "none",
+    sample: Annotated[
+        int, typer.Option(min=1, help="How many round trips in all the real API server makes.")
+    ] = 1000,
 ) -> None:
     """Change drawn objects through each of their versions, and look what the others lose.
 
     Between two versions objects are pruned, defaulted, admitted and stored as by an API server. A
     loss is reported with the smallest object and change that show it. Exit codes: 0 nothing is
-    lost, 1 something is, 2 the Api cannot be read.
+    lost, 1 something is, 2 the Api cannot be read or there is no such API server.
     """
     from schemagen.roundtrip import report
 
     apis = [files.load_api(reference) for reference in references]
     todo = report.chunks(apis, number, seed, report.part(part), kind)
-    is_lossy = report.run(todo, title=f"seed {seed}, part {part}")
+    opener = report.opener(server)
+    title = f"seed {seed}, part {part}"
+    is_lossy = report.run(todo, title=title)
+    if opener is not None:
+        todo = report.chunks(apis, sample, seed, report.part(part), kind)
+        is_lossy |= report.run_served(apis, todo, opener, title=title)
     raise typer.Exit(1 if is_lossy else 0)
 
 

@@ -5,24 +5,19 @@ import contextlib
 import functools
 import json
 from collections.abc import AsyncIterator, Iterator, Sequence
-from importlib import metadata
 
 import rich.console
 import rich.progress
 
 from schemagen import judge
+from schemagen.agreement import servers
 from schemagen.agreement.questions import Said, Server, Subject
 from schemagen.agreement.trial import Split, Tally, Trial, subjects
 from schemagen.model import registry
-from schemagen.problems import UserError
 
 # Who can open a real API server: an entry point of this group, named as on the command line.
 SERVERS = "schemagen.servers"
 _DEADLINE_SECONDS = 60.0
-
-
-class NoServerError(UserError):
-    """There is no such API server to ask: the message says which there are."""
 
 
 def run(apis: Sequence[registry.Api], count: int, seed: int, server: str) -> bool:
@@ -32,7 +27,7 @@ def run(apis: Sequence[registry.Api], count: int, seed: int, server: str) -> boo
         Whether any two judges differed.
 
     Raises:
-        NoServerError: if nobody opens a server of that name.
+        servers.NoServerError: if nobody opens a server of that name.
         judge.JudgeError: if the in-process judge cannot be asked.
     """
     return asyncio.run(_run(apis, count, seed, server))
@@ -76,16 +71,12 @@ async def _opened(server: str) -> AsyncIterator[Server | None]:
     if server == "none":
         yield None
         return
-    known = {point.name: point for point in metadata.entry_points(group=SERVERS)}
-    if server not in known:
-        names = ", ".join([*sorted(known), "none"])
-        raise NoServerError(f"expected --server to be one of {names}, got {server}")
+    opens = servers.opener(SERVERS, server)
     async with contextlib.AsyncExitStack() as stack:
         try:
-            opened = await stack.enter_async_context(known[server].load()())
-        except Exception as error:  # whoever opens servers has errors of its own
-            message = f"expected the API server of --server {server}, got none: {error}"
-            raise NoServerError(message) from error
+            opened = await stack.enter_async_context(opens())
+        except Exception as error:
+            raise servers.not_opened(server, error) from error
         yield opened
 
 

@@ -13,6 +13,7 @@ from schemagen.checking.nodes import Node
 from schemagen.problems import JSON
 from schemagen.roundtrip import leaves
 from schemagen.roundtrip.leaves import Path
+from schemagen.roundtrip.requests import Method
 from schemagen.versions.steps import ABSENT
 
 Action: TypeAlias = Literal["labels", "annotations", "spec", "status", "store"]
@@ -46,6 +47,7 @@ class Change:
             or ``kubectl replace`` sends it.
         by: The version in which the API server writes, where the edits are made in ``version`` to
             an object that it converts in memory, as server-side apply does; empty if the same.
+        method: How it is sent to a real API server.
     """
 
     action: Action
@@ -53,12 +55,14 @@ class Change:
     edits: tuple[Edit, ...] = ()
     replaces: bool = False
     by: str = ""
+    method: Method = "replace"
 
     def __str__(self) -> str:
         how = {"store": "stored anew in"}.get(self.action, "written in")
         words = [f"{how} {self.version}", *map(str, self.edits)]
         words += ["without the annotations of residue"] * self.replaces
         words += [f"applied by a writer of {self.by}"] * bool(self.by)
+        words += [f"by {self.method}"] * (self.method != "replace")
         return ", ".join(words)
 
     def edited(self, value: JSON) -> JSON:

@@ -1,16 +1,19 @@
 """``schemagen roundtrip``: runs trials with a progress bar, and prints what came of them. Shell."""
 
+import contextlib
 import dataclasses
 import functools
+import itertools
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import rich.console
 import rich.progress
 
+from schemagen.agreement import servers
 from schemagen.model import registry
 from schemagen.problems import JSON, UserError
-from schemagen.roundtrip import leaves
+from schemagen.roundtrip import leaves, served
 from schemagen.roundtrip.trial import Case, Loss, Tally, Trial
 from schemagen.versions.steps import ABSENT
 
@@ -43,12 +46,34 @@ class Chunk:
     count: int
 
 
+@dataclasses.dataclass(frozen=True)
+class Opener:
+    """What opens a real API server, with the webhooks of Apis.
+
+    Attributes:
+        name: As on the command line.
+        opens: Its value is a context manager of a ``served.Server``.
+    """
+
+    name: str
+    opens: Callable[[Sequence[registry.Api]], contextlib.AbstractContextManager[served.Server]]
+
+
 class PartError(UserError):
     """A part that there is not; the message says what was expected."""
 
 
 class NoKindError(UserError):
     """No kind of that name, or none with two versions."""
+
+
+def opener(name: str) -> Opener | None:
+    """What opens the API server of that name; None for ``none``.
+
+    Raises:
+        servers.NoServerError: if nobody does.
+    """
+    return None if name == "none" else Opener(name, servers.opener(served.SERVERS, name))
 
 
 def part(text: str) -> Part:
@@ -90,8 +115,38 @@ def run(todo: Sequence[Chunk], *, title: str) -> bool:
     Returns:
         Whether anything was.
     """
-    errors = rich.console.Console(stderr=True)
+    return _print(_tallies(todo, None), title)
+
+
+def run_served(
+    apis: Sequence[registry.Api], todo: Sequence[Chunk], server: Opener, *, title: str
+) -> bool:
+    """Do all chunks in a real API server, and print what was lost.
+
+    Returns:
+        Whether anything was.
+
+    Raises:
+        servers.NoServerError: if it cannot be opened.
+    """
+    with contextlib.ExitStack() as stack:
+        try:
+            opened = stack.enter_context(server.opens(apis))
+        except Exception as error:
+            raise servers.not_opened(server.name, error) from error
+        tallies = _tallies(todo, opened)
+    return _print(tallies, f"{title}, in the API server of --server {server.name}")
+
+
+def _print(tallies: dict[str, Tally], title: str) -> bool:
     output = rich.console.Console(soft_wrap=True, highlight=False)
+    for line in lines(tallies, title):
+        output.print(line, markup=False)
+    return any(tally.losses for tally in tallies.values())
+
+
+def _tallies(todo: Sequence[Chunk], server: served.Server | None) -> dict[str, Tally]:
+    errors = rich.console.Console(stderr=True)
     tallies: dict[str, Tally] = {}
     with _progress(errors) as progress:
         for chunk in todo:
@@ -100,12 +155,12 @@ def run(todo: Sequence[Chunk], *, title: str) -> bool:
             total = sum(one.count for one in todo if one.kind is chunk.kind)
             bar = _bar(progress, name, total)
             before = tally.trips
-            for _ in Trial(chunk.api, chunk.kind, seed=chunk.seed).run(chunk.count, tally):
+            trial = Trial(chunk.api, chunk.kind, seed=chunk.seed, server=server)
+            # An object that is refused makes no trip: so many of them end the chunk as well.
+            for _ in itertools.islice(trial.run(chunk.count, tally), chunk.count):
                 bar(tally.trips - before)
                 before = tally.trips
-    for line in lines(tallies, title):
-        output.print(line, markup=False)
-    return any(tally.losses for tally in tallies.values())
+    return tallies
 
 
 def _progress(console: rich.console.Console) -> rich.progress.Progress:
@@ -148,7 +203,8 @@ def _counts(name: str, tally: Tally) -> Iterator[str]:
     yield (
         f"{name}: {tally.objects} objects ({tally.broken} of them against the schema), "
         f"changes {changes or 'none'}; {tally.trips} round trips, {tally.losses} lost something, "
-        f"{tally.overflows} without room for residue"
+        f"{tally.overflows} without room for residue; refused: {tally.refused} objects, "
+        f"{tally.refused_changes} changes"
     )
     sizes = sorted(tally.residue.elements())
     kept = [size for size in sizes if size]

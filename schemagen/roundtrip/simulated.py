@@ -7,7 +7,7 @@ the old status, a write of the status the old rest.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
 from schemagen import checking
@@ -50,8 +50,17 @@ class Cluster:
         """Find an object in etcd, whatever it is, as an older release may have left it."""
         self._stored, self._version = value, version
 
-    def create(self, version: str, value: Value) -> None:
-        """Create the object, then write its status.
+    @property
+    def versions(self) -> Sequence[str]:
+        """The versions that the object can be read in."""
+        return self.views.names
+
+    def named(self, value: Value) -> Value:
+        """An object as this one, which may have any name."""
+        return value
+
+    def create(self, version: str, value: Value) -> Value:
+        """Create the object, then write its status; what it is to say.
 
         Raises:
             RefusedError: if the schema forbids it.
@@ -59,31 +68,34 @@ class Cluster:
         self._write(version, value, None, patches=False)
         if "status" in value:
             self.write_status(version, {**self.read(version), "status": value["status"]})
+        return value
 
     def read(self, version: str) -> Value:
         """The object in a version."""
         defaulted = self.views.defaulted(self._version, self._stored)
         return self.converted(defaulted, self._version, version)
 
-    def write(self, version: str, value: Value, *, patches: bool = False) -> None:
-        """Write all but the status.
+    def write(self, version: str, value: Value, *, method: str = "replace") -> Value:
+        """Write all but the status; what it is to say.
 
         Args:
             version: Of the request.
             value: The object as it is to be.
-            patches: Whether the API server made the object of a patch.
+            method: ``replace``, or a patch, of which the API server made the object.
 
         Raises:
             RefusedError: if the schema forbids it.
         """
-        self._write(version, value, self.read(version), patches=patches)
+        self._write(version, value, self.read(version), patches=method != "replace")
+        return value
 
-    def write_status(self, version: str, value: Value) -> None:
+    def write_status(self, version: str, value: Value, *, method: str = "replace") -> None:
         """Write the status alone.
 
         Raises:
             RefusedError: if the schema forbids it.
         """
+        del method  # nobody admits a status
         old = self.read(version)
         new = _with_status(old, self.views.defaulted(version, value))
         checked = checking.of_version(self.views.version(version)).update_status(new, old)

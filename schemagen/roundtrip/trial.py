@@ -15,7 +15,7 @@ from schemagen.agreement import boundaries
 from schemagen.agreement.smallest import smallest
 from schemagen.model import registry
 from schemagen.problems import JSON
-from schemagen.roundtrip import leaves, oracle, simulated
+from schemagen.roundtrip import leaves, oracle, requests, served, simulated
 from schemagen.roundtrip.changes import Change, Drawer
 from schemagen.roundtrip.leaves import Difference
 from schemagen.roundtrip.simulated import Admit, Convert, Value
@@ -94,7 +94,8 @@ class Tally:
         beyond: Fields of objects that are valid in one version and not in another.
         overflows: Cases that ended because residue found no room.
         refused: Objects whose creation was refused: a number that Go writes otherwise is valid as
-            it was drawn, and not as it comes.
+            it was drawn, and not as it comes. A real API server knows rules besides.
+        refused_changes: Changes that were refused, and others drawn in their place.
     """
 
     objects: int = 0
@@ -103,6 +104,7 @@ class Tally:
     losses: int = 0
     overflows: int = 0
     refused: int = 0
+    refused_changes: int = 0
     changes: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
     shown: list[tuple[Case, Loss]] = dataclasses.field(default_factory=list)
     residue: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
@@ -130,6 +132,7 @@ class Trial:
         seed: Names the run.
         convert: The conversion under test; that of the webhooks if None.
         admit: The mutating admission under test; that of the webhooks if None.
+        server: A real API server that objects are changed in; a simulated one if None.
     """
 
     def __init__(
@@ -140,10 +143,12 @@ class Trial:
         seed: int | str = 0,
         convert: Convert | None = None,
         admit: Admit | None = None,
+        server: served.Server | None = None,
     ) -> None:
         self.views = Views(api, kind)
         self._convert = convert or _converting(api, kind)
         self._admit = admit or _admitting(api, kind)
+        self._server = server
         self._random = random.Random(f"{seed} {api.group} {kind.name}")  # noqa: S311 - no secret
         self._draw = boundaries.Draw(self._random)
         self._drawer = Drawer(self._random)
@@ -157,16 +162,18 @@ class Trial:
             case = self._case()
             tally.objects += 1
             tally.broken += case.is_broken
-            life = _Life(self.views, self._convert, self._admit, case, tally)
+            life = self._life(case, tally)
             made: list[Change] = []
             try:
-                self._live(life, made)
+                self._live(life, made, tally)
             except LossError as error:
                 self._tell(tally, dataclasses.replace(case, changes=tuple(made)), error.loss)
             except RoomError:
                 tally.overflows += 1
             except simulated.RefusedError:
                 tally.refused += 1
+            except served.LostServerError:
+                raise
             except Exception as error:  # noqa: BLE001 - an exception is a finding, not an end
                 loss = _raised(error)
                 self._tell(tally, dataclasses.replace(case, changes=tuple(made)), loss)
@@ -174,7 +181,7 @@ class Trial:
 
     def replay(self, case: Case) -> Loss | None:
         """What goes wrong in a case."""
-        life = _Life(self.views, self._convert, self._admit, case, Tally())
+        life = self._life(case, Tally())
         try:
             life.begin()
             for change in case.changes:
@@ -183,6 +190,8 @@ class Trial:
             return error.loss
         except (RoomError, simulated.RefusedError):
             return None
+        except served.LostServerError:
+            raise
         except Exception as error:  # noqa: BLE001 - likewise
             return _raised(error)
         return None
@@ -206,7 +215,15 @@ class Trial:
         case = dataclasses.replace(case, value=value)
         return case, self.replay(case) or loss
 
-    def _live(self, life: "_Life", made: list[Change]) -> None:
+    def _life(self, case: Case, tally: Tally) -> "_Life":
+        cluster: simulated.Cluster | served.Cluster
+        if self._server is None:
+            cluster = simulated.Cluster(self.views, self._convert, self._admit, case.storage)
+        else:
+            cluster = served.Cluster(self.views, self._server)
+        return _Life(self.views, self._convert, cluster, case, tally)
+
+    def _live(self, life: "_Life", made: list[Change], tally: Tally) -> None:
         life.begin()
         for _ in range(self._random.randint(1, _MAX_CHANGES)):
             for _ in range(_CHANGE_TRIES):
@@ -215,14 +232,17 @@ class Trial:
                 try:
                     life.make(change)
                     break
-                except simulated.RefusedError:
+                except simulated.RefusedError as error:
                     made.pop()
+                    tally.refused_changes += not isinstance(error, requests.UnsayableError)
 
     def _change(self, life: "_Life") -> Change:
         names = self._served
         others = [name for name in names if name != life.origin] or names
         version = self._random.choice(others if self._random.random() < _ELSEWHERE else names)
-        return self._drawer.change(self.views.node(version), life.said(version), version, names)
+        node, said = self.views.node(version), life.said(version)
+        change = self._drawer.change(node, said, version, names)
+        return change if self._server is None else served.sent(change, self._random)
 
     @property
     def _served(self) -> list[str]:
@@ -237,6 +257,8 @@ class Trial:
         names = self._served
         origin, storage = self._random.choice(names), self._random.choice(self.views.names)
         value, is_valid = self._valid(origin)
+        if self._server is not None:  # nobody writes past it
+            return Case(origin=origin, storage=self.views.kind.storage.name, value=value)
         if is_valid and self._random.random() >= _BROKEN_SHARE:
             return Case(origin=origin, storage=storage, value=value)
         schema = self.views.node(origin).schema
@@ -339,10 +361,15 @@ class _Life:
     """One case as it goes on: every check raises LossError."""
 
     def __init__(
-        self, views: Views, convert: Convert, admit: Admit, case: Case, tally: Tally
+        self,
+        views: Views,
+        convert: Convert,
+        cluster: simulated.Cluster | served.Cluster,
+        case: Case,
+        tally: Tally,
     ) -> None:
-        self._views, self._convert, self._case, self._tally = views, convert, case, tally
-        self._cluster = simulated.Cluster(views, convert, admit, case.storage)
+        self._views, self._convert, self._cluster = views, convert, cluster
+        self._case, self._tally = case, tally
         self._said: dict[str, Said] = {}
         # Where nobody wrote, an object says what conversion and defaults make of the rest.
         self._written_in = {case.origin}
@@ -359,12 +386,13 @@ class _Life:
     def begin(self) -> None:
         """Have the object stored, and look at it in every version."""
         case = self._case
+        value = self._cluster.named(case.value)
         if case.is_broken:
-            self._cluster.place(case.origin, case.value)
+            self._cluster.place(case.origin, value)
         else:
-            self._cluster.create(case.origin, case.value)
+            value = self._cluster.create(case.origin, value)
         self._said = self._looked_at()
-        self._is_as_written(case.origin, self._views.said(case.origin, case.value))
+        self._is_as_written(case.origin, self._views.said(case.origin, value))
         if not case.is_broken:
             self._is_valid(case)
 
@@ -414,10 +442,11 @@ class _Life:
         if change.replaces:
             sent = self._without_residue(sent)
         if change.action == "status":
-            self._cluster.write_status(by, sent)
-        else:
-            self._cluster.write(by, sent, patches=bool(change.by))
-        return edited
+            self._cluster.write_status(by, sent, method=change.method)
+            return edited
+        method = "server-side apply" if change.by else change.method
+        admitted = self._cluster.write(by, sent, method=method)
+        return edited if change.by else admitted
 
     def _without_residue(self, value: Value) -> Value:
         names = self._views.residue(value)
@@ -429,7 +458,7 @@ class _Life:
 
     def _looked_at(self) -> dict[str, Said]:
         found = {}
-        for version in self._views.names:
+        for version in self._cluster.versions:
             value = self._cluster.read(version)
             residue = self._views.residue(value)
             if any(name.endswith("overflow") for name in residue):

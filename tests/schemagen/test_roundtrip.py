@@ -278,6 +278,6 @@ Lamp: lost in v2
 "labels": {"team": "a"}}}
   spec.retentionSeconds: 5400 became 2592000
 Lamp: 0 objects (0 of them against the schema), changes none; 0 round trips, \
-1 lost something, 0 without room for residue
+1 lost something, 0 without room for residue; refused: 0 objects, 0 changes
 0 round trips, seed 0: 1 lost something"""
     assert told.splitlines() == [*lines]

@@ -1,0 +1,183 @@
+"""A real API server for ``schemagen roundtrip``, with webhooks: embedded, or of KUBECONFIG. Shell.
+
+Trials are no coroutines: here they wait for each answer.
+"""
+
+import asyncio
+import contextlib
+import itertools
+import secrets
+import sys
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Sequence
+from typing import Any
+
+from controllers import devcluster, kube
+from schemagen import Api
+from schemagen.problems import UserError
+from schemagen.roundtrip import requests, served, simulated
+from webhooks import embedded as webhooks_embedded
+from webhooks import patch
+
+_SERVER_ERROR = 500
+
+
+class NotInstalledError(UserError):
+    """The cluster lacks a CRD; the message says which, and how to install it."""
+
+
+@contextlib.contextmanager
+def embedded(apis: Sequence[Api]) -> Iterator[served.Server]:
+    """A control plane of its own on loopback; this process serves the webhooks."""
+    with devcluster.Cluster(tell=_tell) as cluster, contextlib.ExitStack() as stack:
+        for api in apis:
+            stack.enter_context(webhooks_embedded.serving(api, cluster))
+        client = kube.Client.from_kubeconfig(cluster.admin_kubeconfig, on_warning=_ignore)
+        yield stack.enter_context(_opened(client, apis))
+
+
+@contextlib.contextmanager
+def kubeconfig(apis: Sequence[Api]) -> Iterator[served.Server]:
+    """The cluster of the current context, which has the CRDs and calls their webhooks already."""
+    with _opened(kube.Client.from_environment(on_warning=_ignore), apis) as server:
+        yield server
+
+
+@contextlib.contextmanager
+def _opened(client: kube.Client, apis: Sequence[Api]) -> Iterator["Server"]:
+    """A server with a namespace of its own, which goes away with all that was created."""
+    with _loop() as wait, contextlib.ExitStack() as stack:
+        wait(client.__aenter__())
+        stack.callback(lambda: wait(client.close()))
+        wait(_check_installed(client, apis))
+        server = Server(client, wait, f"roundtrip-{secrets.token_hex(4)}")
+        server.begin()
+        stack.callback(server.end)
+        yield server
+
+
+@contextlib.contextmanager
+def _loop() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
+    """An event loop in a thread: whoever waits for it may be in a loop of their own."""
+    loop = asyncio.new_event_loop()
+    thread = threading.Thread(target=loop.run_forever, name="round trips")
+    thread.start()
+    try:
+        yield lambda work: asyncio.run_coroutine_threadsafe(work, loop).result()
+    finally:
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join()
+        loop.close()
+
+
+async def _check_installed(client: kube.Client, apis: Sequence[Api]) -> None:
+    for api in apis:
+        for kind in api:
+            try:
+                await client.get(kube.CUSTOM_RESOURCE_DEFINITIONS, api.crd_name(kind))
+            except kube.NotFoundError as error:
+                message = (
+                    f"expected the CRD {api.crd_name(kind)} in the cluster, got none; install it "
+                    "and its webhooks first: webhooks serve MODULE:API --install"
+                )
+                raise NotInstalledError(message) from error
+
+
+def _tell(line: str) -> None:
+    print(line, file=sys.stderr)  # noqa: T201 - progress of a command
+
+
+def _ignore(warning: str) -> None:
+    """A deprecated version gives a warning with every answer."""
+    del warning
+
+
+class Server:
+    """Writes into a namespace of its own.
+
+    Args:
+        client: Of the cluster.
+        wait: Runs what the client does, and returns its answer.
+        namespace: Its name, with which the names of all objects begin.
+    """
+
+    def __init__(
+        self,
+        client: kube.Client,
+        wait: Callable[[Coroutine[Any, Any, Any]], Any],
+        namespace: str,
+    ) -> None:
+        self._client, self._wait = client, wait
+        self._numbers = itertools.count()
+        self._cluster_wide: dict[tuple[kube.Resource, str], None] = {}
+        self.namespace = namespace
+
+    def begin(self) -> None:
+        """Create the namespace, and print its name."""
+        body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
+        self._wait(self._client.create(kube.NAMESPACES, body))
+        _tell(f"objects are changed in the namespace {self.namespace}")
+
+    def end(self) -> None:
+        """Delete the namespace, and objects that have none."""
+        for resource, name in (*self._cluster_wide, (kube.NAMESPACES, self.namespace)):
+            with contextlib.suppress(kube.NotFoundError):
+                self._wait(self._client.delete(resource, name))
+
+    def new_name(self) -> str:
+        """A name that no object has yet."""
+        return f"{self.namespace}-{next(self._numbers)}"
+
+    def send(self, request: requests.Request) -> simulated.Value:
+        """Ask, and return the object of the answer.
+
+        Raises:
+            simulated.RefusedError: if the API server refuses it, or a rule does.
+            served.LostServerError: if it does not answer.
+        """
+        try:
+            answer: simulated.Value = self._wait(self._answer(request))
+        except kube.ApiError as error:
+            if error.code >= _SERVER_ERROR:
+                raise
+            raise simulated.RefusedError(error.message) from error
+        except kube.UnreachableError as error:
+            raise served.LostServerError(
+                f"expected an answer of the API server: {error}"
+            ) from error
+        return answer
+
+    async def _answer(self, request: requests.Request) -> simulated.Value:
+        resource = _resource(request)
+        namespace = self.namespace if resource.namespaced else None
+        if request.verb == "get":
+            return await self._client.get(resource, request.name, namespace=namespace)
+        if request.verb == "create":
+            if namespace is None:
+                self._cluster_wide[resource, request.name] = None
+            return await self._client.create(resource, request.body, namespace=namespace)
+        return await self._change(request, resource, namespace=namespace)
+
+    async def _change(
+        self, request: requests.Request, resource: kube.Resource, **options: Any
+    ) -> simulated.Value:
+        options["subresource"] = "status" if request.is_status else None
+        options["field_manager"] = request.manager
+        match request.verb:
+            case "replace":
+                return await self._client.replace(resource, request.body, **options)
+            case "server-side apply":
+                return await self._client.apply(resource, request.body, force=True, **options)
+            case "merge patch":
+                return await self._client.patch(resource, request.name, request.body, **options)
+            case _:
+                changes = patch.diff(request.read, request.body)
+                return await self._client.patch(
+                    resource, request.name, changes, kind="json", **options
+                )
+
+
+def _resource(request: requests.Request) -> kube.Resource:
+    kind = request.kind
+    is_namespaced = kind.scope == "Namespaced"
+    return kube.Resource(request.api.group, request.version, kind.plural, kind.name, is_namespaced)
