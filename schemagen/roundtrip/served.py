@@ -116,9 +116,9 @@ class Cluster:
         """Not possible here: the CRD says what is stored, for everybody.
 
         Raises:
-            RefusedError: always.
+            UnsayableError: always.
         """
-        raise RefusedError(f"expected the CRD's storage version, got {version}")
+        raise requests.UnsayableError(f"expected the CRD's storage version, got {version}")
 
     def converted(self, value: Value, source: str, target: str) -> Value:
         """An object in its own version; the API server converts by itself.

@@ -41,11 +41,19 @@ class Server:
         self._numbers = itertools.count()
         self.asked: dict[str, int] = {}
         self.managers: set[str] = set()
+        self.refused = 0
 
     def new_name(self) -> str:
         return f"drawn-{next(self._numbers)}"
 
     def send(self, request: requests.Request) -> simulated.Value:
+        try:
+            return self._answer(request)
+        except simulated.RefusedError:
+            self.refused += 1
+            raise
+
+    def _answer(self, request: requests.Request) -> simulated.Value:
         self.asked[request.verb] = self.asked.get(request.verb, 0) + 1
         self.managers.add(request.manager)
         if request.verb == "create":
@@ -150,6 +158,7 @@ def test_a_server_that_loses_nothing_is_asked_by_every_method(kind: Kind) -> Non
     assert (0, 0, []) == (tally.losses, tally.broken, tally.shown)
     assert {"get", "create", *requests.METHODS} == server.asked.keys()
     assert tally.trips >= 150
+    assert server.refused == tally.refused + tally.refused_changes
 
 
 def test_each_write_of_an_object_has_a_manager_of_its_own() -> None:
