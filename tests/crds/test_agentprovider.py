@@ -136,7 +136,7 @@ def test_settings_that_conversion_looks_for_come_back(version: str, *, is_mangle
         ("/bin/bash", "Exec"),
     ],
 )
-@pytest.mark.parametrize("adapter", [{}, {"adapter": {}}, {"adapter": None}], ids=json.dumps)
+@pytest.mark.parametrize("adapter", [{}, {"adapter": {}}], ids=json.dumps)
 def test_adapter_without_a_type_is_inferred(
     adapter: dict[str, Any], binary: str, inferred: str
 ) -> None:

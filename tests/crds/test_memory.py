@@ -71,7 +71,6 @@ UP_WITH_RESIDUE: list[tuple[dict[str, Any], dict[str, Any]]] = [
     ({"capabilities": ["graph", "kv"]}, {"capabilities": ["KV"]}),
     ({"capabilities": ["Vector", "KV"]}, {"capabilities": []}),
     ({"capabilities": ["kv", "vector", "kv"]}, {"capabilities": ["KV", "Vector"]}),
-    ({"capabilities": None, "default": None}, {}),
 ]
 
 
@@ -80,6 +79,12 @@ UP_WITH_RESIDUE: list[tuple[dict[str, Any], dict[str, Any]]] = [
 )
 def test_what_v1beta1_cannot_say_comes_back(old: dict[str, Any], new: dict[str, Any]) -> None:
     kinds.assert_stands_aside(MEMORY.one("v1alpha1", **old), MEMORY.one("v1beta1", **new))
+
+
+def test_null_is_not_kept() -> None:
+    kinds.assert_counts_for_nothing(
+        MEMORY.one("v1alpha1", capabilities=None, default=None), MEMORY.one("v1beta1")
+    )
 
 
 DOWN_WITH_RESIDUE: list[dict[str, Any]] = [
