@@ -20,6 +20,8 @@ from webhooks import embedded as webhooks_embedded
 from webhooks import patch
 
 _SERVER_ERROR = 500
+# What is applied twice under one key is refused in these words, as an error of the server.
+_NOT_TYPED = "failed to create typed patch object"
 
 
 class NotInstalledError(UserError):
@@ -138,7 +140,7 @@ class Server:
         try:
             answer: simulated.Value = self._wait(self._answer(request))
         except kube.ApiError as error:
-            if error.code >= _SERVER_ERROR:
+            if not is_refusal(error):
                 raise
             raise simulated.RefusedError(error.message) from error
         except kube.UnreachableError as error:
@@ -175,6 +177,11 @@ class Server:
                 return await self._client.patch(
                     resource, request.name, changes, kind="json", **options
                 )
+
+
+def is_refusal(error: kube.ApiError) -> bool:
+    """Whether the API server, or a rule, does not take an object; else something is broken."""
+    return error.code < _SERVER_ERROR or error.message.startswith(_NOT_TYPED)
 
 
 def _resource(request: requests.Request) -> kube.Resource:
