@@ -84,17 +84,25 @@ class Change:
             case _:
                 return not is_status
 
-    @property
-    def keeps_lists(self) -> bool:
-        """Whether no list got longer, shorter or another order."""
-        return not any(_is_of_list(edit) for edit in self.edits)
+    def keeps_lists(self, node: Node) -> bool:
+        """Whether no list of an object with this schema got longer, shorter or another order."""
+        return not any(_is_of_list(edit, node) for edit in self.edits)
 
 
-def _is_of_list(edit: Edit) -> bool:
+def _is_of_list(edit: Edit, node: Node) -> bool:
     last = edit.path[-1] if edit.path else ""
-    if any(isinstance(step, leaves.Item) and last in step.keys for step in edit.path):
+    if last in _keys_at(edit.path[:-2], node):
         return True  # another key makes another item
     return isinstance(edit.value, list) or not isinstance(last, str) or edit.value is ABSENT
+
+
+def _keys_at(path: Path, node: Node | None) -> Sequence[str]:
+    """The keys of the list at a path."""
+    for step in path:
+        if node is not None:
+            below = node.properties.get(step, node.values) if isinstance(step, str) else node.items
+            node = below
+    return () if node is None else node.list_keys
 
 
 class Drawer:

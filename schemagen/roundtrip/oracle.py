@@ -83,6 +83,22 @@ def _not_by_defaults(
     ]
 
 
+def not_by_defaults(
+    views: Views, version: str, found: Sequence[Difference], sent: Said
+) -> Sequence[Difference]:
+    """The differences without those where nothing was sent, and another version's default counts.
+
+    Server-side apply edits an object in memory, which gets the defaults of the writer's version.
+    """
+    filled = [_filled(views, version, name, sent) for name in views.names if name != version]
+    return [
+        one
+        for one in found
+        if leaves.get(sent, one.path) is not ABSENT
+        or not any(leaves.is_same(leaves.get(said, one.path), one.after) for said in filled)
+    ]
+
+
 def _filled(views: Views, version: str, middle: str, said: Said) -> Said:
     there = views.said(middle, views.stepped(version, said, middle))
     return views.said(version, views.stepped(middle, there, version))

@@ -407,7 +407,7 @@ class _Life:
         self._tally.changes[change.action] += 1
         self._said = self._looked_at()
         if written is not None:
-            self._is_as_written(change.version, written.said)
+            self._is_as_written(change.version, written.said, written.sent)
             self._written_in.add(change.version)
         for version in sorted(self._written_in):
             if written is None or version != written.version:
@@ -426,7 +426,7 @@ class _Life:
             said=said,
             sent=edited if change.by else said,
             reaches=change.reaches,
-            keeps_lists=change.keeps_lists,
+            keeps_lists=change.keeps_lists(self._views.node(change.version)),
         )
 
     def _edited(self, change: Change) -> Value:
@@ -469,8 +469,10 @@ class _Life:
         self._tally.trips -= 1  # one of them is the version that was written
         return found
 
-    def _is_as_written(self, version: str, said: Said) -> None:
+    def _is_as_written(self, version: str, said: Said, sent: Said | None = None) -> None:
         found = [*leaves.differences(said, self._said[version], self._views.node(version))]
+        if found and sent is not None:
+            found = [*oracle.not_by_defaults(self._views, version, found, sent)]
         if found:
             raise self._error("not as written", version, found, said)
 

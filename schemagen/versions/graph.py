@@ -14,7 +14,7 @@ in the other version nor a tampered annotation can make a conversion say what th
 import collections
 import dataclasses
 import functools
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from schemagen import canonical, checking
@@ -22,6 +22,7 @@ from schemagen.model import base, registry
 from schemagen.problems import JSON
 from schemagen.versions import defaulting, residue, shape, stash, unkept
 from schemagen.versions.footprint import Side
+from schemagen.versions.steps import ABSENT
 
 Way: TypeAlias = Literal["up", "down"]
 """To the newer one of two adjacent versions, or to the older one."""
@@ -242,19 +243,40 @@ class _Step:
     def _means(
         self, candidate: dict[str, JSON], bare: dict[str, JSON], meant: dict[str, JSON]
     ) -> bool:
-        """Whether a result says what the object says, or what its plain conversion says of it."""
+        """Whether a result says what the object says, or what its plain conversion says of it.
+
+        Each member by itself: what of the spec finds no way must not cost the status. An object
+        with its defaults was written or stored, and so the result has to say it with its own.
+        """
 
         def meaning(value: dict[str, JSON]) -> dict[str, JSON]:
             return self._settled(self._plain(value, self.target, bare), self.source)
 
-        found = meaning(candidate)
-        return found == meant or found == meaning(self._plain(bare, self.source, candidate))
+        settle = defaulting.of(self.target.model).settle
+        parts: list[Callable[[dict[str, JSON]], dict[str, JSON]]] = [_round_trip_part]
+        given = _round_trip_part(bare)
+        if defaulting.of(self.source.model).settle(given) is given:
+            parts.append(lambda value: settle(_round_trip_part(value)))
+        odd = [(part, found) for part in parts if (found := meaning(part(candidate))) != meant]
+        if not odd:
+            return True
+        plain = self._plain(bare, self.source, candidate)
+        return all(_agrees(found, meant, meaning(part(plain))) for part, found in odd)
+
+
+def _agrees(found: dict[str, JSON], meant: dict[str, JSON], plain: dict[str, JSON]) -> bool:
+    """Whether each member of an object is that of one or the other."""
+    return all(
+        found.get(key, ABSENT) in (meant.get(key, ABSENT), plain.get(key, ABSENT))
+        for key in {*found, *meant}
+    )
 
 
 class _Groups:
     """Entries in the groups in which they are tried: all, halves of those refused, single ones.
 
-    A refused one is tried a second time: it may fit only once another one is in place.
+    Of a single one that is refused, its parts are tried. What cannot be divided is tried a second
+    time: it may fit only once another one is in place.
     """
 
     def __init__(self, entries: Sequence[residue.Entry]) -> None:
@@ -274,7 +296,8 @@ class _Groups:
         """Try a group again in parts."""
         places = _by_place(group)
         if len(places) == 1:
-            places = [[entry] for entry in group]
+            entries = group if len(group) > 1 else residue.parts_of(group[0]) or group
+            places = [[entry] for entry in entries]
         if len(places) > 1:
             middle = len(places) // 2
             self._waiting += (tuple(places[:middle]), tuple(places[middle:]))

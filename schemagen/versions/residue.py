@@ -55,6 +55,18 @@ def part_of(entry: Entry) -> str:
     return next((key for group in groups if isinstance(group, dict) for key in group), "")
 
 
+def parts_of(entry: Entry) -> list[Entry]:
+    """The members of what an entry adds, each by itself; none if it adds but one value."""
+    match entry:
+        case {"at": list(at), "was": dict(was), "is": dict(values)} if not was:
+            if len(values) > 1:
+                return [{"at": at, "was": {}, "is": {key: value}} for key, value in values.items()]
+            for key, value in values.items():
+                if isinstance(value, dict):
+                    return parts_of({"at": [*at, key], "was": {}, "is": value})
+    return []
+
+
 # --- finding it ---------------------------------------------------------------------------------
 
 
@@ -84,7 +96,7 @@ def _values(pair: tuple[JSON, JSON], node: Node, at: list[JSON], key: str) -> It
     if isinstance(base, list) and isinstance(wanted, list):
         keys = _common_keys(base, wanted, node)
         if keys is not None:
-            return _items(base, wanted, node.items or OPEN, [*at, key], keys)
+            return _items(base, wanted, node, [*at, key], keys)
         inserts = _insertions(base, wanted)
         if inserts is not None:
             return [{"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}]
@@ -94,8 +106,8 @@ def _values(pair: tuple[JSON, JSON], node: Node, at: list[JSON], key: str) -> It
 def _items(
     base: list[JSON], wanted: list[JSON], node: Node, at: list[JSON], keys: Keys
 ) -> Iterable[Entry]:
-    known = dict(zip(identities(base, keys) or (), base, strict=True))
-    names = identities(wanted, keys) or ()
+    known = dict(zip(_names(base, keys, node) or (), base, strict=True))
+    names = _names(wanted, keys, node) or []
     order = [*known]
     previous: Identity | None = None
     for name, item in zip(names, wanted, strict=True):
@@ -105,9 +117,9 @@ def _items(
             order.insert(0 if previous is None else order.index(previous) + 1, name)
         elif keys:
             step = dict(zip(keys, _values_of(name), strict=True))
-            yield from _objects(known[name], item, node, [*at, step])
+            yield from _objects(known[name], item, node.items or OPEN, [*at, step])
         previous = name
-    if order != [*names]:
+    if order != names:
         yield {"at": at, "by": [*keys], "order": [_values_of(name) for name in names]}
 
 
@@ -135,8 +147,10 @@ def _insertions(base: list[JSON], wanted: list[JSON]) -> list[list[JSON]] | None
 def _common_keys(base: list[JSON], wanted: list[JSON], node: Node) -> Keys | None:
     """The keys by which ``wanted`` has every item of ``base``, and maybe more."""
     for keys in _candidates(node):
-        names, wanted_names = identities(base, keys), identities(wanted, keys)
-        if names is not None and wanted_names is not None and {*names} <= {*wanted_names}:
+        names, wanted_names = _names(base, keys, node), _names(wanted, keys, node)
+        if names is None or wanted_names is None:
+            continue
+        if {*names} <= {*wanted_names}:
             return keys
     return None
 
@@ -150,18 +164,34 @@ def _candidates(node: Node) -> Iterable[Keys]:
 
 Identity: TypeAlias = tuple[tuple[type, JSON], ...]
 """The values of an item's keys with their types: true is not 1."""
-_SCALARS: Final = (str, int, float, bool)
+_SCALARS: Final = (str, int, float, bool, type(None))
 
 
 def identities(items: list[JSON], keys: Keys) -> list[Identity] | None:
     """What each item is known by, if each has an identity of its own."""
-    names = [identity_of(item, keys) for item in items]
+    return _distinct([identity_of(item, keys) for item in items])
+
+
+def _names(items: list[JSON], keys: Keys, node: Node) -> list[Identity] | None:
+    """The same for a list's node: one that lacks a key of the schema is known by that."""
+    if keys != node.keys:
+        return identities(items, keys)
+    return _distinct([_name_of(item, keys) for item in items])
+
+
+def _distinct(names: list["Identity | None"]) -> list[Identity] | None:
     known = [name for name in names if name is not None]
     return known if len(known) == len({*known}) == len(names) else None
 
 
 def identity_of(item: JSON, keys: Keys) -> Identity | None:
     """What an item is known by: its keys, itself without any; None if it has no such key."""
+    name = _name_of(item, keys)
+    return None if name is None or any(value is None for _, value in name) else name
+
+
+def _name_of(item: JSON, keys: Keys) -> Identity | None:
+    """The identity with null for a key that the item lacks."""
     if keys and not isinstance(item, dict):
         return None
     return _identity([item.get(key) for key in keys] if keys else [item])
@@ -339,27 +369,42 @@ def _rebuilt_item(
     keys, name = tuple(step), _identity([*step.values()])
     if not isinstance(at.value, list) or not keys or name is None:
         return None
-    matches = [index for index, item in enumerate(at.value) if identity_of(item, keys) == name]
+    node = at.node.items or OPEN
+    matches = [i for i, item in enumerate(at.value) if _settled_name(item, keys, node) == name]
     if len(matches) != 1:
         return None
     (index,) = matches
-    others = at.settled if isinstance(at.settled, list) else []
-    defaulted = [item for item in others if identity_of(item, keys) == name]
+    defaulted = _all_of(at.settled, keys, name, node)
     settled = defaulted[0] if len(defaulted) == 1 else ABSENT
-    node = at.node.items or OPEN
     found = _rebuilt(_At(at.value[index], settled, node).made({}), rest, change)
     if found is None:
         return None
     return at.with_value([*at.value[:index], found.value, *at.value[index + 1 :]])
 
 
+def _all_of(items: JSON, keys: Keys, name: Identity, node: Node) -> list[JSON]:
+    """The items that are known by a name."""
+    if not isinstance(items, list):
+        return []
+    return [item for item in items if _settled_name(item, keys, node) == name]
+
+
+def _settled_name(item: JSON, keys: Keys, node: Node) -> Identity | None:
+    """What an item is known by once it has its defaults, of which one may be of a key."""
+    name = _name_of(item, keys)
+    if name is None or all(value is not None for _, value in name):
+        return name
+    return _name_of(node.settle(item), keys)
+
+
 def _added(part: _At, keys: Keys, after: JSON, item: JSON) -> JSON:
     items = [] if part.value is ABSENT else part.value
-    item = (part.node.items or OPEN).settle(item)
-    name = identity_of(item, keys) if all(isinstance(key, str) for key in keys) else None
+    node = part.node.items or OPEN
+    item = node.settle(item)
+    name = _name_of(item, keys) if all(isinstance(key, str) for key in keys) else None
     if not isinstance(items, list) or name is None:
         return ABSENT
-    names = [identity_of(one, keys) for one in items]
+    names = [_settled_name(one, keys, node) for one in items]
     if name in names:
         return ABSENT
     previous = _identity(after) if isinstance(after, list) else None
@@ -378,9 +423,9 @@ def _ordered(part: _At, keys: Keys, order: list[JSON]) -> JSON:
         if isinstance(values, list) and (name := _identity(values)) is not None
     }
     ranked: list[tuple[int, int]] = []
-    rank = -1
+    rank, node = -1, part.node.items or OPEN
     for index, item in enumerate(part.value):
-        name = identity_of(item, keys)
+        name = _settled_name(item, keys, node)
         rank = rank if name is None else ranks.get(name, rank)
         ranked.append((rank, index))
     return [part.value[index] for _, index in sorted(ranked)]
@@ -409,8 +454,8 @@ def _filled(value: JSON, more: JSON, node: Node) -> JSON:
     keys = _common_identity(value, more, node)
     if keys is None:
         return value
-    others = dict(zip(identities(more, keys) or (), more, strict=True))
-    names = identities(value, keys) or []
+    others = dict(zip(_names(more, keys, node) or (), more, strict=True))
+    names = _names(value, keys, node) or []
     items = node.items or OPEN
     return [
         *(_filled(item, others.get(name), items) for name, item in zip(names, value, strict=True)),
@@ -423,6 +468,6 @@ def _common_identity(value: JSON, more: JSON, node: Node) -> Keys | None:
     if not isinstance(value, list) or not isinstance(more, list):
         return None
     for keys in _candidates(node):
-        if identities(value, keys) is not None and identities(more, keys) is not None:
+        if _names(value, keys, node) is not None and _names(more, keys, node) is not None:
             return keys
     return None

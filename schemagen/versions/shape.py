@@ -140,7 +140,12 @@ def _object(schema: Schema, *, marks_hollow: bool) -> Fit:
     values = schema.get("additionalProperties")
     inner = None if values is None else fit_of(values, marks_hollow=marks_hollow)
     rest = rest_of(schema, inner)
-    optional = frozenset(fields) - {*schema.get("required", ())}
+    required = frozenset(schema.get("required", ()))
+    # An entry of a map is there by its key; nothing asks for a member that no schema knows.
+    is_free = rest is kept
+
+    def is_optional(name: str) -> bool:
+        return name not in required and (is_free or name in fields)
 
     def fitted(value: JSON) -> JSON:
         if not isinstance(value, dict):
@@ -148,24 +153,24 @@ def _object(schema: Schema, *, marks_hollow: bool) -> Fit:
         if value.__class__ is not Hollow:
             for name, item in value.items():
                 fit = fields.get(name, rest)
-                if fit is None or fit(item) is not item:
+                if fit is None or item.__class__ is Hollow or fit(item) is not item:
                     break
             else:
                 return value
         fits = ((name, item, fields.get(name, rest)) for name, item in value.items())
         fitting = ((name, fit(item)) for name, item, fit in fits if fit is not None)
-        return _members(fitting, optional, marks_hollow=marks_hollow) or Hollow()
+        return _members(fitting, is_optional, marks_hollow=marks_hollow) or Hollow()
 
     return fitted
 
 
 def _members(
-    items: Iterable[tuple[str, JSON]], optional: frozenset[str], *, marks_hollow: bool
+    items: Iterable[tuple[str, JSON]], is_optional: Callable[[str], bool], *, marks_hollow: bool
 ) -> dict[str, JSON]:
     """The members that are there; one of which nothing can be said only where it has to be."""
     members = {}
     for name, item in items:
-        if item.__class__ is Hollow and name in optional:
+        if item.__class__ is Hollow and is_optional(name):
             if marks_hollow:
                 members[name] = item
         elif item is not ABSENT:
