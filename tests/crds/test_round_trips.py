@@ -1,6 +1,6 @@
 """Nothing is lost between versions: for objects of the schema, and for objects that break it.
 
-`make prove-roundtrip` draws 200,000 of each; here are 500.
+`make prove-roundtrip` draws 200,000 with what users change in between; here are 150 of each kind.
 """
 
 from typing import Any
@@ -16,7 +16,7 @@ CASES = [
     pytest.param(kind, version, other, id=f"{kind.name}-{version}-via-{other}")
     for kind, version, other in round_trips.CASES
 ]
-MANY = settings(max_examples=500, deadline=None, suppress_health_check=list(HealthCheck))
+MANY = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 @pytest.mark.parametrize(("kind", "version", "other"), CASES)
