@@ -37,7 +37,7 @@ async def _run(apis: Sequence[registry.Api], count: int, seed: int, server: str)
     errors = rich.console.Console(stderr=True)
     found = [subject for api in apis for subject in subjects(api)]
     tallies: list[tuple[Subject, Tally]] = []
-    with judge.Judge(deadline_seconds=_DEADLINE_SECONDS) as asked, _progress(errors) as progress:
+    with judge.Judge(deadline_seconds=_DEADLINE_SECONDS) as asked, progress_bar(errors) as progress:
         async with _opened(server) as opened:
             for subject, share in zip(found, _shares(count, len(found)), strict=True):
                 bar = progress.add_task(str(subject), total=share)
@@ -50,7 +50,8 @@ async def _run(apis: Sequence[registry.Api], count: int, seed: int, server: str)
     return any(tally.verdicts or tally.words for _, tally in tallies)
 
 
-def _progress(console: rich.console.Console) -> rich.progress.Progress:
+def progress_bar(console: rich.console.Console) -> rich.progress.Progress:
+    """A bar that counts what has been drawn, and says how long the rest takes."""
     return rich.progress.Progress(
         "{task.description}",
         rich.progress.BarColumn(),

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 import rich.console
 import rich.progress
 
-from schemagen.agreement import servers
+from schemagen.agreement import report, servers
 from schemagen.model import registry
 from schemagen.problems import JSON, UserError
 from schemagen.roundtrip import leaves, served
@@ -148,7 +148,7 @@ def _print(tallies: dict[str, Tally], title: str) -> bool:
 def _tallies(todo: Sequence[Chunk], server: served.Server | None) -> dict[str, Tally]:
     errors = rich.console.Console(stderr=True)
     tallies: dict[str, Tally] = {}
-    with _progress(errors) as progress:
+    with report.progress_bar(errors) as progress:
         for chunk in todo:
             name = f"{chunk.api.group} {chunk.kind.name}"
             tally = tallies.setdefault(name, Tally())
@@ -161,16 +161,6 @@ def _tallies(todo: Sequence[Chunk], server: served.Server | None) -> dict[str, T
                 bar(tally.trips - before)
                 before = tally.trips
     return tallies
-
-
-def _progress(console: rich.console.Console) -> rich.progress.Progress:
-    return rich.progress.Progress(
-        "{task.description}",
-        rich.progress.BarColumn(),
-        rich.progress.MofNCompleteColumn(),
-        rich.progress.TimeRemainingColumn(),
-        console=console,
-    )
 
 
 def _bar(progress: rich.progress.Progress, name: str, total: int) -> "functools.partial[None]":
