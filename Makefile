@@ -65,6 +65,11 @@ prove-roundtrip: $(INSTALLED)  ## Change objects of three APIs through each vers
 	@$(BIN)/schemagen roundtrip crds:api tests.support.foundry:api tests.support.harbor:api \
 	  --number $(N) --seed $(SEED) --part $(PART)
 
+prove-yaml: N = 200000
+prove-yaml: PART = 1/1
+prove-yaml: $(INSTALLED)  ## Read and write N YAML texts beside kubectl's own reader (15 minutes)
+	@$(BIN)/python -m tests.bench.prove_yaml --number $(N) --seed $(SEED) --part $(PART)
+
 prove-storage-switch: N = 10000
 prove-storage-switch: $(INSTALLED)  ## Rewrite N AgentRuns in the other storage version, and back (minutes)
 	$(BIN)/python -m tests.bench.prove_storage_switch --number $(N) --seed $(SEED)

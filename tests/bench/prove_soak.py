@@ -42,7 +42,7 @@ def main() -> int:
     explained, unexplained = found.errors()
     output = rich.console.Console(soft_wrap=True, highlight=False)
     for one in unexplained[:20]:
-        output.print(str(one), markup=False)
+        output.print(found.when(one), markup=False)
     faults = ", ".join(f"{count} {name}" for name, count in sorted(found.faults.items()))
     output.print(
         f"{given.minutes:g} minutes, seed {given.seed}: {found.traffic.calls} calls of the API "

@@ -73,3 +73,16 @@ def test_modules_and_files_that_a_document_names_exist(path: pathlib.Path) -> No
     missing = [name for name in named if not (ROOT / name).exists()]
 
     assert [] == missing
+
+
+def test_every_target_that_is_named_has_a_recipe() -> None:
+    """A phony target without a recipe succeeds and does nothing."""
+    text = (ROOT / "Makefile").read_text()
+    phony = set(re.findall(r"^\.PHONY:(.*)$", text, re.MULTILINE)[0].split())
+    documented = {
+        name for path in DOCUMENTS for name in re.findall(r"`make ([a-z-]+)", path.read_text())
+    }
+
+    recipes = set(re.findall(r"^([a-z-]+):(?! \w+ \??=).*\n\t", text, re.MULTILINE))
+
+    assert set() == (phony | documented) - recipes - {"prove-", "bench-"}

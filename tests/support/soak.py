@@ -29,7 +29,7 @@ from webhooks import install, routes
 FAULT_EVERY_SECONDS = 1.0
 # From a worker's end until the kernel has told every client, and the API server has called again.
 EXPLAINS_SECONDS = 2.0
-DIRECT_CLIENTS = 4
+CLIENTS = 4
 HOSTILE_AT_ONCE = 20
 LARGE_OBJECTS = 400
 GOOD_SETTINGS, BROKEN_SETTINGS = "policy: {}\n", "policy: [\n"
@@ -72,6 +72,11 @@ class Soak:
         for one in [*self.failed, *self.traffic.failed]:
             found[not self._is_explained(one)].append(one)
         return found
+
+    def when(self, one: Failed) -> str:
+        """An error, and how long after each kill its call began and ended."""
+        after = ", ".join(f"{one.started - at:.2f} to {one.ended - at:.2f}" for at in self.killed)
+        return f"{one} (began and ended, in seconds after each kill: {after or 'none'})"
 
     def _is_explained(self, one: Failed) -> bool:
         return any(one.started <= at + EXPLAINS_SECONDS and one.ended >= at for at in self.killed)
@@ -176,9 +181,10 @@ async def soak(
     *,
     seconds: float,
     seed: int,
+    clients: int = CLIENTS,
     tell: Callable[[float], None] = lambda _: None,
 ) -> Soak:
-    """Load and faults for so many seconds."""
+    """Load and faults for so many seconds; so many clients of the API server, and of the server."""
     folder = directory / "certificates"
     bundle = certificates.load_or_create(folder, ["127.0.0.1"], dt.datetime.now(dt.UTC))
     assert bundle.ca_pem is not None
@@ -195,12 +201,12 @@ async def soak(
     ) as client:
         base_url = f"https://127.0.0.1:{replica.port}"
         await install.install(client, crds.api, base_url=base_url, ca_pem=bundle.ca_pem)
-        found = Soak(Traffic(client, "default", clients=4))
+        found = Soak(Traffic(client, "default", clients=clients))
         faults = Faults(found, replica, directory, seed)
         stopped = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(found.traffic.flow(stopped))
-            for number in range(DIRECT_CLIENTS):
+            for number in range(clients):
                 group.create_task(_ask(found, base_url, faults.trust, stopped, number))
             group.create_task(_disturb(found, faults, seconds, stopped, tell))
     code = await replica.stop()
