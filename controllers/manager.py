@@ -98,10 +98,16 @@ class Manager:
         self.metrics.depth(self.queue.__len__)
         self.synced = asyncio.Event()
         """Set once everything is followed; from then on this replica can lead."""
-        self.caches = Caches(client, self.queue, self._options.namespace)
+        self.caches = Caches(
+            client, self.queue, self._options.namespace, on_unreadable=self._unreadable
+        )
         made = runtimes(client, self.caches, self.queue.add)
         self._runtimes = {one.type: one for one in made}
         self._with_jobs = any(one.is_collected for one in self._runtimes.values())
+        self._reflectors = [*self.caches.reflectors(with_jobs=self._with_jobs)]
+        for one in self._reflectors:
+            self._show(one)
+        self._recorder: kube.Recorder | None = None
         self.elector = kube.Elector(
             client, (self._options.home, self._options.lease), identity, timing=self._options.timing
         )
@@ -112,10 +118,9 @@ class Manager:
         Raises:
             LostError: The Lease was lost; the process is to end, and start anew.
         """
-        reflectors = [*self.caches.reflectors(with_jobs=self._with_jobs)]
-        following = [asyncio.ensure_future(one.run()) for one in reflectors]
+        following = [asyncio.ensure_future(one.run()) for one in self._reflectors]
         try:
-            for one in reflectors:
+            for one in self._reflectors:
                 await one.synced.wait()
             _log.info("%s follows everything", self._identity)
             self.synced.set()
@@ -124,6 +129,34 @@ class Manager:
         finally:
             self.metrics.leads(self._options.lease, is_leader=False)
             await _ended(following)
+
+    def _show(self, reflector: kube.Reflector[Any]) -> None:
+        self.metrics.follows(
+            reflector.resource.plural,
+            is_followed=lambda: not reflector.problem,
+            unreadable=lambda: len(reflector.unreadable),
+        )
+
+    @property
+    def problem(self) -> str:
+        """Why this replica is not ready; empty if it is."""
+        found = [one.problem for one in self._reflectors if one.problem]
+        return "; ".join(found) or ("" if self.synced.is_set() else "not synced yet")
+
+    def _unreadable(self, resource: kube.Resource, found: kube.Unreadable) -> None:
+        self.metrics.unreadable(resource.plural)
+        self._warn(resource, found)
+
+    def _warn(self, resource: kube.Resource, found: kube.Unreadable) -> None:
+        """Tell the owner of an object that it is passed over; the leader does."""
+        if self._recorder is not None:
+            self._recorder.event(
+                kube.regarding_of(found, resource),
+                type="Warning",
+                reason="Unreadable",
+                action="Reconcile",
+                note=f"The controller cannot read this object and ignores it: {found.problem}",
+            )
 
     async def _lead(self, epoch: int) -> None:
         self.metrics.leads(self._options.lease, is_leader=True)
@@ -161,6 +194,10 @@ class Manager:
                 now=self._now,
                 dice=self._dice,
             )
+            self._recorder = recorder
+            for one in self._reflectors:
+                for found in one.unreadable.values():
+                    self._warn(one.resource, found)
             await self._work(admitter, interpreter, reaper)
 
     async def _work(self, admitter: Admitter, interpreter: Interpreter, reaper: Reaper) -> None:

@@ -121,12 +121,11 @@ async def _ready(found: manager.Manager, identity: str, settings: Settings) -> A
 
     following = asyncio.create_task(follow())
 
-    def unready() -> str:
-        return "" if found.synced.is_set() else "not everything in the cluster has been seen yet"
-
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(following.cancel)
-        shown = probes.listening(settings.host, settings.port, found.metrics.registry, unready)
+        shown = probes.listening(
+            settings.host, settings.port, found.metrics.registry, lambda: found.problem
+        )
         try:
             where = await stack.enter_async_context(shown)
         except OSError as error:

@@ -104,5 +104,5 @@ class _Reading:
 
 
 def _candidates(listed: kube.Listing) -> list[Candidate]:
-    found = (explanation.candidate(views.of(views.Run, one)) for one in listed.items)
+    found = (explanation.candidate(run) for run in views.each(views.Run, listed.items))
     return [one for one in found if one is not None]

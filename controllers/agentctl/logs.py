@@ -139,7 +139,7 @@ class Pods:
         listed = await self._client.list(
             views.PODS, namespace=self._selection.namespace, labels=self._selection.labels
         )
-        pods = podlogs.in_order(views.of(Pod, one) for one in listed.items)
+        pods = podlogs.in_order(views.each(Pod, listed.items))
         chosen = [pod async for pod in self._chosen(run, pods)]
         has_shown = False
         for pod in chosen:

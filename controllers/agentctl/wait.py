@@ -92,6 +92,10 @@ async def followed(client: kube.Client, run: views.Run) -> AsyncGenerator[views.
     try:
         while True:
             changed.clear()
+            if (unreadable := reflector.unreadable.get(run.key)) is not None:
+                raise CommandError(
+                    f"expected {views.RUNS.kind} {run.key} to be readable: {unreadable.problem}"
+                )
             yield store.get(run.key) if reflector.synced.is_set() else run
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(changed.wait(), _TICK_SECONDS)

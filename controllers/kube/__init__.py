@@ -30,7 +30,15 @@ from controllers.kube.errors import (
     UnreachableError,
 )
 from controllers.kube.limiter import Rate
-from controllers.kube.projections import Change, Key, Metadata, OwnerReference, Projection
+from controllers.kube.projections import (
+    Change,
+    Key,
+    Metadata,
+    OwnerReference,
+    Projection,
+    Unreadable,
+    view_of,
+)
 from controllers.kube.queue import CHANGED, FOLLOWED, RESYNCED, Queue
 from controllers.kube.recorder import Pace, Recorder, Regarding, regarding_of
 from controllers.kube.reflector import Reflector
@@ -115,6 +123,7 @@ __all__ = [
     "TooManyRequestsError",
     "UnauthorizedError",
     "UnreachableError",
+    "Unreadable",
     "Writer",
     "boot_seconds",
     "micro_time",
@@ -123,4 +132,5 @@ __all__ = [
     "time_of",
     "time_text",
     "utc_now",
+    "view_of",
 ]

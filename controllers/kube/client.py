@@ -387,11 +387,24 @@ class Client:
                 yield answers.event(line, str(request))
 
     def lines(
-        self, request: requests.Request, *, silence_seconds: float = WATCH_SILENCE_SECONDS
+        self,
+        request: requests.Request,
+        *,
+        silence_seconds: float = WATCH_SILENCE_SECONDS,
+        on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[bytes, None]:
-        """The lines of a watch's answer as they come; see ``watch``."""
+        """The lines of a watch's answer as they come; see ``watch``.
+
+        Args:
+            request: The watch.
+            silence_seconds: How long to wait for the next event.
+            on_open: Called once the API server has begun to answer.
+        """
         return self._opened.lines(
-            request, deadline_seconds=self._deadline_seconds, silence_seconds=silence_seconds
+            request,
+            deadline_seconds=self._deadline_seconds,
+            silence_seconds=silence_seconds,
+            on_open=on_open,
         )
 
     async def body(

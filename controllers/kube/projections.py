@@ -7,8 +7,9 @@ class Run(kube.Projection, frozen=True):
 What a struct does not name is never decoded or kept, managedFields above all.
 """
 
-from collections.abc import Mapping
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
 
 import msgspec
 
@@ -18,6 +19,8 @@ from controllers.kube.resources import Resource
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 _CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
+# What structures JSON: a whole string, or one character.
+_TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]')
 
 
 class Key(NamedTuple):
@@ -84,20 +87,38 @@ class Change(NamedTuple, Generic[T]):
     after: T | None
 
 
+class Unreadable(NamedTuple):
+    """An object that does not fit its view.
+
+    Attributes:
+        key: Which object.
+        uid: Its uid.
+        resource_version: Of the object as it cannot be read.
+        problem: What was expected, what came, and where.
+    """
+
+    key: Key
+    uid: str
+    resource_version: str
+    problem: str
+
+
 class Seen(NamedTuple, Generic[T]):
     """One event of a watch.
 
     Attributes:
         type: ADDED, MODIFIED, DELETED; BOOKMARK says only where the watch is.
-        object: None for a bookmark.
+        object: None for a bookmark, and for an object that does not fit the view.
         resource_version: Where to go on from.
         ends_initial: Whether all objects that existed at first have been sent.
+        unreadable: The object that does not fit the view.
     """
 
     type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
     object: T | None
     resource_version: str
     ends_initial: bool = False
+    unreadable: Unreadable | None = None
 
 
 class Page(NamedTuple, Generic[T]):
@@ -106,11 +127,14 @@ class Page(NamedTuple, Generic[T]):
     items: tuple[T, ...]
     resource_version: str
     continuation: str
+    unreadable: tuple[Unreadable, ...] = ()
 
 
-class _Line(msgspec.Struct, frozen=True):
-    type: str
-    object: msgspec.Raw
+class _Identity(msgspec.Struct, frozen=True, rename="camel"):
+    name: str
+    resource_version: str = ""
+    namespace: str = ""
+    uid: str = ""
 
 
 class _Bookmark(msgspec.Struct, frozen=True):
@@ -123,13 +147,17 @@ class _ListMetadata(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Decoder(Generic[T]):
-    """Reads watch lines and list pages of one kind."""
+    """Reads watch lines and list pages of one kind.
+
+    Whoever may create an object may create one that a view does not fit, past a schema that is
+    newer, older or broken: such an object is reported, and keeps no other from being read.
+    """
 
     def __init__(self, view: type[T]) -> None:
-        self._line = msgspec.json.Decoder(_Line)
         self._event: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
             msgspec.defstruct("_Event", [("type", str), ("object", view)])
         )
+        self._object = msgspec.json.Decoder(view)
         self._bookmark = msgspec.json.Decoder(_Bookmark)
         self._page: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
             msgspec.defstruct(
@@ -143,46 +171,114 @@ class Decoder(Generic[T]):
 
         Raises:
             ApiError: An ERROR event: GoneError where the resourceVersion is too old.
-            AnswerError: The line is no event of such objects.
-            RecursionError: The object is nested more deeply than this process reads.
+            AnswerError: The line is no event, or of an object that does not say which it is.
         """
-        unlike = None
+        problem: Exception | None = None
         try:
             event = self._event.decode(line)
-        except msgspec.MsgspecError as error:
-            unlike = error
+        except (msgspec.MsgspecError, RecursionError) as error:
+            problem = error
         else:
             if event.type in _CHANGES:
                 return Seen(event.type, event.object, event.object.metadata.resource_version)
-        # What tells of no object need not look like one.
         try:
-            found = self._line.decode(line)
-            match found.type:
-                case "BOOKMARK":
-                    metadata = self._bookmark.decode(found.object).metadata
-                    is_end = metadata.annotations.get(INITIAL_EVENTS_END) == "true"
-                    return Seen("BOOKMARK", None, metadata.resource_version, is_end)
-                case "ERROR":
-                    raise errors.from_status(decode(bytes(found.object), request), request=request)
-                case changed if changed in _CHANGES and unlike is not None:
-                    raise unlike
-                case _:
-                    return None
-        except msgspec.MsgspecError as error:
-            raise _unexpected(error, "an event", line, request) from error
+            return self._other_event(line, request, problem)
+        except (msgspec.MsgspecError, RecursionError, KeyError) as error:
+            raise _unexpected(problem or error, "an event", line, request) from error
+
+    def _other_event(self, line: bytes, request: str, problem: Exception | None) -> Seen[T] | None:
+        """What tells of no object, and need not look like one; or of one that cannot be read."""
+        members = dict(parts(line))
+        value = members["object"]
+        match _type.decode(members["type"]):
+            case "BOOKMARK":
+                metadata = self._bookmark.decode(value).metadata
+                is_end = metadata.annotations.get(INITIAL_EVENTS_END) == "true"
+                return Seen("BOOKMARK", None, metadata.resource_version, is_end)
+            case "ERROR":
+                raise errors.from_status(decode(value, request), request=request)
+            case ("ADDED" | "MODIFIED" | "DELETED") as changed if problem is not None:
+                unreadable = _unreadable(value, problem)
+                return Seen(changed, None, unreadable.resource_version, unreadable=unreadable)
+            case _:
+                return None
 
     def page(self, body: bytes, request: str) -> Page[T]:
         """One page of a list.
 
         Raises:
-            AnswerError: It is none of such objects.
+            AnswerError: It is no list, or of objects that do not say which they are.
         """
         try:
             found = self._page.decode(body)
-        except (msgspec.MsgspecError, RecursionError) as error:
-            raise _unexpected(error, "a list", body, request) from error
+        except (msgspec.MsgspecError, RecursionError) as problem:
+            try:
+                return self._page_one_by_one(body)
+            except (msgspec.MsgspecError, RecursionError, KeyError) as error:
+                raise _unexpected(problem, "a list", body, request) from error
         metadata = found.metadata
         return Page(found.items or (), metadata.resource_version, metadata.continuation)
+
+    def _page_one_by_one(self, body: bytes) -> Page[T]:
+        members = dict(parts(body))
+        metadata = _list_metadata.decode(members["metadata"])
+        items, unreadable = list[T](), list[Unreadable]()
+        for _, value in parts(members.get("items", b"[]")):
+            try:
+                items.append(self._object.decode(value))
+            except (msgspec.MsgspecError, RecursionError) as error:
+                unreadable.append(_unreadable(value, error))
+        version, continuation = metadata.resource_version, metadata.continuation
+        return Page(tuple(items), version, continuation, tuple(unreadable))
+
+
+_type: Final = msgspec.json.Decoder(str)
+_list_metadata: Final = msgspec.json.Decoder(_ListMetadata)
+_identity: Final = msgspec.json.Decoder(_Identity)
+
+
+def parts(value: bytes) -> Iterator[tuple[str, bytes]]:
+    """The members of a JSON object, or the items of an array with empty names, undecoded.
+
+    It looks into none of them, so that it reads what is nested too deeply for a decoder.
+    """
+    depth, start, name = 0, 0, ""
+    for token in _TOKEN.finditer(value):
+        match token[0]:
+            case b"{" | b"[":
+                depth += 1
+                start = token.end() if depth == 1 else start
+            case b"}" | b"]":
+                depth -= 1
+            case b":" if depth == 1:
+                name, start = _type.decode(value[start : token.start()]), token.end()
+        if depth == 0 or (depth == 1 and token[0] == b","):
+            if found := value[start : token.start()].strip():
+                yield name, found
+            start = token.end()
+        if depth == 0:
+            return
+
+
+def view_of(view: type[T], value: errors.JSON) -> T:
+    """A view of an object that was read or written by itself.
+
+    Raises:
+        AnswerError: The view does not fit it.
+    """
+    try:
+        return msgspec.convert(value, view)
+    except msgspec.ValidationError as error:
+        named = value.get("metadata") or {}
+        key = Key(str(named.get("namespace", "")), str(named.get("name", "")))
+        kind = value.get("kind", "object")
+        raise errors.AnswerError(f"expected {kind} {key} to be readable: {error}") from error
+
+
+def _unreadable(value: bytes, problem: Exception) -> Unreadable:
+    found = _identity.decode(dict(parts(value))["metadata"])
+    said = "it is nested too deeply" if isinstance(problem, RecursionError) else str(problem)
+    return Unreadable(Key(found.namespace, found.name), found.uid, found.resource_version, said)
 
 
 def _unexpected(error: Exception, what: str, body: bytes, request: str) -> errors.AnswerError:

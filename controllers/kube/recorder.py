@@ -17,7 +17,7 @@ from typing import Final, Literal, NamedTuple, Self, TypeAlias
 from controllers.kube import clocks, errors, limiter, queue
 from controllers.kube.client import Client
 from controllers.kube.errors import JSON
-from controllers.kube.projections import Key, Projection
+from controllers.kube.projections import Key, Projection, Unreadable
 from controllers.kube.resources import EVENTS, Resource
 
 _log = logging.getLogger(__name__)
@@ -122,8 +122,17 @@ class Series:
         return max(self.not_before, self.written_at + pace.patch_seconds)
 
 
-def regarding_of(value: Projection, resource: Resource) -> Regarding:
+def regarding_of(value: Projection | Unreadable, resource: Resource) -> Regarding:
     """What an event about an object says of it."""
+    if isinstance(value, Unreadable):
+        return Regarding(
+            api_version=resource.api_version,
+            kind=resource.kind,
+            name=value.key.name,
+            namespace=value.key.namespace,
+            uid=value.uid,
+            resource_version=value.resource_version,
+        )
     return Regarding(
         api_version=resource.api_version,
         kind=resource.kind,

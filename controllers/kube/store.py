@@ -1,12 +1,14 @@
 """The objects of a kind as a reflector saw them last, with indexes. No I/O; one event loop."""
 
 import asyncio
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Generic
 
 from controllers.kube.projections import Change, Key, T
 
 Indexer = Callable[[T], Iterable[str]]
+_log = logging.getLogger(__name__)
 
 
 class Store(Generic[T]):
@@ -110,9 +112,9 @@ class Store(Generic[T]):
         self._objects[key] = value
         for name, indexer in self._indexers.items():
             index = self._indexes[name]
-            found = [*indexer(value)]
+            found = _indexed(name, indexer, value)
             if before is not None:
-                known = [*indexer(before)]
+                known = _indexed(name, indexer, before)
                 if known == found:
                     continue
                 _drop(index, key, known)
@@ -124,7 +126,16 @@ class Store(Generic[T]):
         if before is None:
             return
         for name, indexer in self._indexers.items():
-            _drop(self._indexes[name], key, indexer(before))
+            _drop(self._indexes[name], key, _indexed(name, indexer, before))
+
+
+def _indexed(name: str, indexer: Indexer[T], value: T) -> list[str]:
+    """What an indexer finds; nothing where it fails, which no other object is to suffer from."""
+    try:
+        return [*indexer(value)]
+    except Exception as error:  # noqa: BLE001 - it is the object's fault as often as the indexer's
+        _log.warning("%s is in no index %s: %r", value.key, name, error)
+        return []
 
 
 def _drop(index: dict[str, dict[Key, None]], key: Key, values: Iterable[str]) -> None:

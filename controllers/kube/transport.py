@@ -77,7 +77,12 @@ class Transport:
             return (await self._obeyed(request, deadline_seconds, self._call)).body
 
     async def lines(
-        self, request: Request, *, deadline_seconds: float, silence_seconds: float
+        self,
+        request: Request,
+        *,
+        deadline_seconds: float,
+        silence_seconds: float,
+        on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[bytes, None]:
         """Send a request and yield the lines of its answer until the server ends it.
 
@@ -85,6 +90,7 @@ class Transport:
             request: A watch.
             deadline_seconds: For the answer to begin.
             silence_seconds: How long to wait for the next bytes.
+            on_open: Called once the answer has begun.
 
         Raises:
             ApiError: The API server refused.
@@ -101,6 +107,7 @@ class Transport:
                 stream = await self._obeyed(request, deadline_seconds, watch, watching=True)
             assert isinstance(stream, Stream)  # noqa: S101 - answers that are whole are refusals
             lent.callback(stream.close)
+            on_open()
             while True:
                 async with self._deadline(request, silence_seconds):
                     chunk = await stream.read()

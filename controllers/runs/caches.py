@@ -1,11 +1,12 @@
 """What the controller follows, and which runs a change concerns. Shell: reflectors."""
 
 import dataclasses
-from collections.abc import Iterable, Iterator
+import functools
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from controllers import kube
-from controllers.runs import naming, views
+from controllers.runs import naming, values, views
 from controllers.runs.words import ENDED
 
 # A run that has ended leaves the cache as if it had been deleted; it is not looked at any more.
@@ -21,12 +22,19 @@ class Caches:
         client: May list and watch them.
         queue: Gets the keys of the runs that a change concerns.
         namespaces: One namespace, or None for all.
+        on_unreadable: Told each object that cannot be read, and its kind.
     """
 
     def __init__(
-        self, client: kube.Client, queue: kube.Queue[kube.Key], namespace: str | None = None
+        self,
+        client: kube.Client,
+        queue: kube.Queue[kube.Key],
+        namespace: str | None = None,
+        *,
+        on_unreadable: Callable[[kube.Resource, kube.Unreadable], None] = lambda _, __: None,
     ) -> None:
         self._client, self._queue, self._namespace = client, queue, namespace
+        self._on_unreadable = on_unreadable
         self.runs: kube.Store[views.Run] = kube.Store(
             {
                 "uid": lambda run: [run.metadata.uid],
@@ -44,29 +52,42 @@ class Caches:
         """What keeps the stores; each to be run."""
         live = kube.Selection(namespace=self._namespace, fields=LIVE_RUNS)
         every = kube.Selection(namespace=self._namespace)
-        client = self._client
-        yield kube.Reflector(
-            client, views.RUNS, views.Run, self.runs, self._run_changed, selection=live
-        )
+        yield self._reflector(views.RUNS, views.Run, self.runs, live, self._run_changed)
         for resource, store, on_change in (
             (views.AGENTS, self.agents, self._agent_changed),
             (views.PROVIDERS, self.providers, self._provider_changed),
         ):
-            yield kube.Reflector(client, resource, views.Whole, store, on_change, selection=every)
+            yield self._reflector(resource, views.Whole, store, every, on_change)
         # Of these only that they are there: their text is read with the run.
         for resource, wake in (
             (views.IMPLEMENTATIONS, self._implementation_changed),
             (views.MEMORIES, self._memory_changed),
         ):
             named: kube.Store[views.Named] = kube.Store()
-            yield kube.Reflector(client, resource, views.Named, named, wake, selection=every)
+            yield self._reflector(resource, views.Named, named, every, wake)
         if with_jobs:
             mine = kube.Selection(namespace=self._namespace, labels=naming.RUN_LABEL)
-            yield kube.Reflector(
-                client, views.JOBS, views.Job, self.jobs, self._job_changed, selection=mine
-            )
+            yield self._reflector(views.JOBS, views.Job, self.jobs, mine, self._job_changed)
             ended = dataclasses.replace(mine, fields=ENDED_PODS)
-            yield kube.Reflector(client, views.PODS, views.Pod, self.pods, selection=ended)
+            yield self._reflector(views.PODS, views.Pod, self.pods, ended)
+
+    def _reflector(
+        self,
+        resource: kube.Resource,
+        view: type[views.V],
+        store: kube.Store[views.V],
+        selection: kube.Selection,
+        on_change: Callable[[kube.Change[views.V]], None] = lambda _: None,
+    ) -> kube.Reflector[views.V]:
+        return kube.Reflector(
+            self._client,
+            resource,
+            view,
+            store,
+            on_change,
+            on_unreadable=functools.partial(self._on_unreadable, resource),
+            selection=selection,
+        )
 
     def by_uid(self, uid: str) -> views.Run | None:
         """The live run with a uid."""
@@ -123,6 +144,6 @@ def _job_of(pod: views.Pod) -> Iterator[str]:
 
 
 def _provider_of(agent: views.Whole) -> Iterator[str]:
-    name = (agent.spec.get("providerRef") or {}).get("name")
+    name = values.at(agent.spec, "providerRef", "name")
     if name:
         yield str(kube.Key(agent.metadata.namespace, str(name)))

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from controllers import kube, ledger
-from controllers.runs import claims, machine, naming, statuses, views, work
+from controllers.runs import claims, machine, naming, statuses, values, views, work
 from controllers.runs.admitter import Admitter
 from controllers.runs.caches import Caches
 from controllers.runs.machine import Claim, Do, Observed, Plan
@@ -229,8 +229,8 @@ class Interpreter:
         agent = self._caches.agents.get(kube.Key(namespace, run.spec.agent_ref.name))
         if agent is None:
             return None, None
-        name = (agent.spec.get("providerRef") or {}).get("name") or ""
-        return agent, self._caches.providers.get(kube.Key(namespace, name))
+        name = values.at(agent.spec, "providerRef", "name") or ""
+        return agent, self._caches.providers.get(kube.Key(namespace, str(name)))
 
     async def _related(
         self, whole: JSON, agent: views.Whole | None, provider: views.Whole | None

@@ -44,6 +44,24 @@ class Metrics:
             ("outcome", "runtime"),
             registry=self.registry,
         )
+        self._unreadable_events = Counter(
+            "agents_unreadable_events",
+            "Times that an object was passed over because it could not be read, by resource.",
+            ("resource",),
+            registry=self.registry,
+        )
+        self._unreadable = Gauge(
+            "agents_unreadable_objects",
+            "Objects that cannot be read and are passed over, by resource.",
+            ("resource",),
+            registry=self.registry,
+        )
+        self._followed = Gauge(
+            "agents_followed",
+            "Whether the objects of a resource are followed.",
+            ("resource",),
+            registry=self.registry,
+        )
         self._in_flight = Gauge(
             "agents_active_concurrency", "Runs that hold a slot.", registry=self.registry
         )
@@ -53,6 +71,17 @@ class Metrics:
             ("name",),
             registry=self.registry,
         )
+
+    def unreadable(self, resource: str) -> None:
+        """An object was passed over."""
+        self._unreadable_events.labels(resource).inc()
+
+    def follows(
+        self, resource: str, *, is_followed: Callable[[], bool], unreadable: Callable[[], int]
+    ) -> None:
+        """Whether a collection is followed, and how much is passed over, is asked when shown."""
+        self._followed.labels(resource).set_function(is_followed)
+        self._unreadable.labels(resource).set_function(unreadable)
 
     def depth(self, count: Callable[[], int]) -> None:
         """How many runs are to be looked at is asked whenever it is shown."""

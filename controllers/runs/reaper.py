@@ -10,7 +10,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from controllers import kube, ledger
-from controllers.runs import naming, views
+from controllers.runs import naming, values, views
 from controllers.runs.runtimes import job_objects
 from controllers.runs.words import ENDED, Phase
 
@@ -53,7 +53,7 @@ class Reaper:
             run = None
         if run is not None and run["metadata"]["uid"] == uid:
             # Whoever wrote that a run ended had seen the end of its work.
-            return (run.get("status") or {}).get("phase") in ENDED
+            return values.at(run, "status", "phase") in ENDED
         if not self._with_jobs:
             return True
         jobs = await self._jobs(uid, slot.namespace)
@@ -98,20 +98,25 @@ class Reaper:
         working = await self._working_jobs()
         runs = await self._client.list(views.RUNS, namespace=self._namespace)
         slots: dict[ledger.Uid, ledger.Slot] = {}
-        for one in runs.items:
-            run = views.of(views.Run, one)
-            uid, status = run.metadata.uid, run.status
-            if status.phase == Phase.RUNNING or uid in working:
-                is_running = status.phase == Phase.RUNNING
-                slots[uid] = ledger.Slot(
-                    run.metadata.namespace,
-                    run.spec.agent_ref.name,
-                    0,
-                    self._now().timestamp(),
-                    run.metadata.name,
-                    status.attempt if is_running else status.attempt + 1,
-                )
+        for run in runs.items:
+            uid = run["metadata"]["uid"]
+            is_running = values.at(run, "status", "phase") == Phase.RUNNING
+            if is_running or uid in working:
+                slots[uid] = self._slot(run, is_running=is_running)
         return ledger.Ledger(slots)
+
+    def _slot(self, run: kube.JSON, *, is_running: bool) -> ledger.Slot:
+        """The slot of a run that has work, whatever else it says: also one that no view fits."""
+        metadata, attempt = run["metadata"], values.at(run, "status", "attempt")
+        attempt = attempt if type(attempt) is int else 0
+        return ledger.Slot(
+            metadata["namespace"],
+            str(values.at(run, "spec", "agentRef", "name") or ""),
+            0,
+            self._now().timestamp(),
+            metadata["name"],
+            attempt if is_running else attempt + 1,
+        )
 
     async def _working_jobs(self) -> set[ledger.Uid]:
         if not self._with_jobs:
@@ -120,9 +125,9 @@ class Reaper:
             views.JOBS, namespace=self._namespace, labels=naming.RUN_LABEL
         )
         return {
-            job["metadata"]["labels"][naming.RUN_LABEL]
-            for job in found.items
-            if not _is_over(views.of(views.Job, job))
+            job.metadata.labels[naming.RUN_LABEL]
+            for job in views.each(views.Job, found.items)
+            if not _is_over(job)
         }
 
     async def _jobs(self, uid: ledger.Uid, namespace: str) -> list[views.Job]:

@@ -3,6 +3,8 @@
 Runs are many, so that of a run only what decides is kept; the rest is read when it starts.
 """
 
+import logging
+from collections.abc import Iterable, Iterator
 from typing import Any, TypeVar
 
 import msgspec
@@ -222,8 +224,22 @@ def owner(name: str, uid: str) -> dict[str, str]:
 
 
 V = TypeVar("V", bound=kube.Projection)
+_log = logging.getLogger(__name__)
 
 
 def of(view: type[V], value: kube.JSON) -> V:
-    """A view of an object that was read or written by itself."""
-    return msgspec.convert(value, view)
+    """A view of an object that was read or written by itself.
+
+    Raises:
+        kube.AnswerError: The view does not fit it.
+    """
+    return kube.view_of(view, value)
+
+
+def each(view: type[V], values: Iterable[kube.JSON]) -> Iterator[V]:
+    """Views of listed objects; one that no view fits is logged and passed over."""
+    for value in values:
+        try:
+            yield of(view, value)
+        except kube.AnswerError as error:
+            _log.warning("an object is passed over: %s", error)

@@ -123,7 +123,10 @@ class JobRuntime:
             return None
         except kube.KubeError as error:
             raise fault(error) from error
-        return views.of(views.Job, found)
+        try:
+            return views.of(views.Job, found)
+        except kube.AnswerError as error:
+            raise fault(error) from error
 
     async def _report(self, ref: Ref, job: views.Job) -> kube.JSON | None:
         """What the runner of the latest pod left as its termination message."""
@@ -146,7 +149,7 @@ class JobRuntime:
             listed = await self._client.list(views.PODS, namespace=ref.namespace, labels=selector)
         except kube.KubeError as error:
             raise fault(error) from error
-        return [views.of(views.Pod, pod) for pod in listed.items]
+        return [*views.each(views.Pod, listed.items)]
 
 
 def fault(error: kube.KubeError) -> RuntimeFault:

@@ -1,12 +1,17 @@
 """Views of objects, whatever the objects are."""
 
+import json
 import sys
 from collections.abc import Iterator
+from typing import Any
 
+import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controllers import kube
-from controllers.kube.projections import Decoder
+from controllers.kube.projections import Decoder, Page, Seen, parts
 from webhooks import process
 
 LEVELS = 1020
@@ -14,6 +19,18 @@ LEVELS = 1020
 
 class Thing(kube.Projection, frozen=True):
     """A view that does not name what is deep."""
+
+
+class Size(msgspec.Struct, frozen=True):
+    """A part that can be of the wrong type."""
+
+    size: int = 0
+
+
+class Sized(kube.Projection, frozen=True):
+    """A view that names it."""
+
+    spec: Size = Size()
 
 
 DEEP = (
@@ -35,10 +52,79 @@ def limit() -> Iterator[None]:
     sys.setrecursionlimit(before)
 
 
+TOO_DEEP = kube.Unreadable(kube.Key("", "deep"), "", "7", "it is nested too deeply")
+
+
 @pytest.mark.usefixtures("limit")
-def test_list_that_is_too_deep_is_told() -> None:
-    with pytest.raises(kube.AnswerError, match="expected a list from GET /things"):
-        Decoder(Thing).page(PAGE, "GET /things")
+def test_object_that_is_too_deep_is_named_in_a_list_and_in_an_event() -> None:
+    page = Decoder(Thing).page(PAGE, "GET /things")
+    seen = Decoder(Thing).event(EVENT, "GET /things")
+
+    assert Page((), "8", "", (TOO_DEEP,)) == page
+    assert Seen("ADDED", None, "7", unreadable=TOO_DEEP) == seen
+
+
+SIZED = {"metadata": {"name": "a", "namespace": "ns", "uid": "u", "resourceVersion": "3"}}
+POISON = SIZED | {"spec": {"size": "big"}}
+UNREADABLE = kube.Unreadable(
+    kube.Key("ns", "a"), "u", "3", "Expected `int`, got `str` - at `$.object.spec.size`"
+)
+
+
+@pytest.mark.parametrize("changed", ["ADDED", "MODIFIED", "DELETED"])
+def test_event_of_what_the_view_does_not_fit_names_it(changed: Any) -> None:
+    line = json.dumps({"type": changed, "object": POISON}).encode()
+
+    assert Seen(changed, None, "3", unreadable=UNREADABLE) == Decoder(Sized).event(line, "")
+
+
+def test_list_has_what_fits_the_view_and_names_the_rest() -> None:
+    good = SIZED | {"spec": {"size": 2}}
+    body = {"metadata": {"resourceVersion": "9", "continue": "t"}, "items": [POISON, good, POISON]}
+
+    page = Decoder(Sized).page(json.dumps(body).encode(), "")
+
+    problem = "Expected `int`, got `str` - at `$.spec.size`"
+    unreadable = UNREADABLE._replace(problem=problem)
+    assert ("9", "t", (unreadable, unreadable)) == page[1:]
+    assert [2] == [one.spec.size for one in page.items]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        b"nonsense",
+        b'{"type":1}',
+        b'{"type":"ADDED"}',
+        b'{"type":"ADDED","object":[]}',
+        b'{"type":"ADDED","object":{"metadata":{"name":7}}}',
+        b'{"type":"ADDED","object":{"metadata":',
+        b'"ADDED"',
+    ],
+)
+def test_what_names_no_object_is_no_event(line: bytes) -> None:
+    with pytest.raises(kube.AnswerError, match="expected an event from GET /things, got "):
+        Decoder(Sized).event(line, "GET /things")
+
+
+def test_view_of_one_object_names_what_does_not_fit() -> None:
+    with pytest.raises(kube.AnswerError, match=r"expected Thing ns/a to be readable: .*spec.size"):
+        kube.view_of(Sized, POISON | {"kind": "Thing"})
+
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+)
+
+
+@given(st.dictionaries(st.text(), VALUES) | st.lists(VALUES), st.sampled_from([None, 1]))
+def test_parts_are_the_members_of_any_value(value: Any, indent: int | None) -> None:
+    found = [
+        (name, json.loads(part)) for name, part in parts(json.dumps(value, indent=indent).encode())
+    ]
+
+    assert found == ([*value.items()] if isinstance(value, dict) else [("", one) for one in value])
 
 
 @pytest.mark.usefixtures("limit")

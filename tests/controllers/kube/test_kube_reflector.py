@@ -5,7 +5,7 @@ import contextlib
 import json
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 import pytest
@@ -36,6 +36,7 @@ class Followed:
         self.store = kube.Store[Thing]()
         self.changes: list[tuple[str, int | None, int | None]] = []
         self.paused: list[float] = []
+        self.unreadable: list[kube.Unreadable] = []
         self._told = asyncio.Event()
         self.reflector = kube.Reflector(
             client,
@@ -45,6 +46,7 @@ class Followed:
             self._note,
             sleep=self._sleep,
             dice=lambda: 0.0,
+            on_unreadable=self.unreadable.append,
             **options,
         )
 
@@ -222,7 +224,150 @@ async def test_object_that_is_too_deep_keeps_no_other_from_being_followed(
     async with following(await pretending(script.answer), things) as found:
         await found.until(("a", None, 1), ("b", None, 1))
 
-    assert "nested too deeply" in caplog.text
+    assert (
+        f"{things} deep cannot be read and is passed over: it is nested too deeply" in caplog.text
+    )
+
+
+def poison(kind: str, name: str, version: int) -> bytes:
+    return line(kind, name, version).replace(b'"size": 0', b'"size": "big"')
+
+
+def unreadable(name: str, version: int) -> kube.Unreadable:
+    problem = "Expected `int`, got `str` - at `$.object.spec.size`"
+    return kube.Unreadable(kube.Key("ns", name), name, str(version), problem)
+
+
+async def test_object_that_does_not_fit_the_view_keeps_no_other_from_being_followed(
+    pretending: Pretending, things: kube.Resource
+) -> None:
+    """It is gone from the store until it can be read again; nothing is listed anew for it."""
+    script = Script(
+        initial=[[line("ADDED", "a", 3, 1), poison("ADDED", "p", 4), SYNCED]],
+        v5=[
+            [
+                poison("MODIFIED", "a", 6),
+                poison("MODIFIED", "p", 7),
+                line("ADDED", "b", 8, 1),
+                line("MODIFIED", "a", 9, 2),
+                poison("DELETED", "p", 10),
+                poison("ADDED", "q", 11),
+            ]
+        ],
+    )
+
+    async with following(await pretending(script.answer), things) as found:
+        await found.until(("a", None, 1), ("a", 1, None), ("b", None, 1), ("a", None, 2))
+        async with asyncio.timeout(SECONDS):
+            await found.store.wait_for("11")
+
+    assert [*map(unreadable, "papq", (4, 6, 7, 11))] == found.unreadable
+    assert {kube.Key("ns", "q"): unreadable("q", 11)} == found.reflector.unreadable
+    assert ["initial", "5"] == script.asked[:2]
+
+
+async def test_unreadable_objects_are_logged_but_do_not_fill_the_log(
+    pretending: Pretending, things: kube.Resource, caplog: pytest.LogCaptureFixture
+) -> None:
+    lines = [poison("MODIFIED", "p", version) for version in range(6, 106)]
+    script = Script(initial=[[SYNCED]], v5=[lines])
+
+    async with (
+        following(await pretending(script.answer), things, clock=lambda: 0.0) as found,
+        asyncio.timeout(SECONDS),
+    ):
+        await found.reflector.synced.wait()
+        await found.store.wait_for("105")
+
+    assert 100 == len(found.unreadable)
+    assert 20 == caplog.text.count("cannot be read and is passed over")
+
+
+async def test_real_object_that_does_not_fit_the_view_is_followed_once_it_does(
+    client: kube.Client, things: kube.Resource, namespace: str
+) -> None:
+    class Small(msgspec.Struct, frozen=True):
+        size: Annotated[int, msgspec.Meta(le=5)] = 0
+
+    class SmallThing(kube.Projection, frozen=True):
+        spec: Small = Small()
+
+    for name, size in (("a", 1), ("b", 9)):
+        await client.create(things, body(things, name, size), namespace=namespace)
+    store = kube.Store[SmallThing]()
+    selection = kube.Selection(namespace=namespace)
+    reflector = kube.Reflector(client, things, SmallThing, store, selection=selection)
+    task = asyncio.create_task(reflector.run())
+    try:
+        async with asyncio.timeout(SECONDS):
+            await reflector.synced.wait()
+            assert ["a"] == [one.metadata.name for one in store]
+            assert [kube.Key(namespace, "b")] == [*reflector.unreadable]
+            written = await client.patch(things, "b", {"spec": {"size": 2}}, namespace=namespace)
+            await store.wait_for(written["metadata"]["resourceVersion"])
+            assert {"a": 1, "b": 2} == {one.metadata.name: one.spec.size for one in store}
+            assert {} == reflector.unreadable
+    finally:
+        task.cancel()
+
+
+async def test_handler_and_index_that_fail_on_an_object_keep_no_other_from_being_followed(
+    pretending: Pretending, things: kube.Resource, caplog: pytest.LogCaptureFixture
+) -> None:
+    def sizes(thing: Thing) -> list[str]:
+        return [str(10 // thing.spec.size)]
+
+    told = []
+
+    def tell(change: kube.Change[Thing]) -> None:
+        told.append(10 // (change.after.spec.size if change.after else 1))
+
+    script = Script(initial=[[line("ADDED", "a", 3, 0), line("ADDED", "b", 4, 5), SYNCED]])
+    store = kube.Store[Thing]({"size": sizes})
+    reflector = kube.Reflector(await pretending(script.answer), things, Thing, store, tell)
+    task = asyncio.create_task(reflector.run())
+    async with asyncio.timeout(SECONDS):
+        await reflector.synced.wait()
+    task.cancel()
+
+    assert [2] == told
+    assert ["b"] == [one.metadata.name for one in store.by("size", "2")]
+    assert "is in no index size: ZeroDivisionError" in caplog.text
+    assert "the change was not handled" in caplog.text
+
+
+async def test_collection_that_cannot_be_followed_for_long_is_a_problem(
+    pretending: Pretending, things: kube.Resource
+) -> None:
+    is_refusing, refusals, now = True, 0, 0.0
+
+    async def handle(request: web.Request) -> web.StreamResponse:
+        nonlocal refusals
+        if is_refusing:
+            refusals += 1
+            return web.Response(status=403, text="no")
+        return await Script(initial=[[SYNCED]]).answer(request)
+
+    async def until(expected: str) -> None:
+        async with asyncio.timeout(SECONDS):
+            while found.reflector.problem != expected:  # noqa: ASYNC110 - it retries
+                await asyncio.sleep(0.01)
+
+    client = await pretending(handle)
+    async with following(client, things, clock=lambda: now, silence_seconds=0.05) as found:
+        path = f"/apis/{things.group}/v1/things"
+        await until(f"{things} has not been listed yet: no, answered to GET {path}")
+        is_refusing = False
+        await until("")
+        is_refusing, refusals = True, 0
+        async with asyncio.timeout(SECONDS):
+            while refusals < 3:  # noqa: ASYNC110 - another server's counter
+                await asyncio.sleep(0.01)
+        assert not found.reflector.problem
+        now = 40.0
+        await until(f"{things} has not been followed for 40 s: no, answered to GET {path}")
+        is_refusing = False
+        await until("")
 
 
 async def test_silent_watch_is_begun_anew_where_it_was_and_then_by_a_list(
