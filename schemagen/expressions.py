@@ -11,8 +11,6 @@ import typing
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-import pydantic
-
 from schemagen import identifiers
 from schemagen.keywords import Schema, SchemaError
 from schemagen.model import annotations, shapes
@@ -154,10 +152,10 @@ def wire_path(path: str, names: Names, where: str, node: Schema = _UNKNOWN) -> s
     return "".join(parts)
 
 
-def names_of(model: type[pydantic.BaseModel]) -> Names:
-    """The Python and wire names of the fields of a model and of all models below it."""
+def names_of(annotation: Any) -> Names:
+    """The Python and wire names of the fields of a model, or of the models in an annotation."""
     names: dict[str, set[str]] = {}
-    waiting: list[Any] = [model]
+    waiting: list[Any] = [annotation]
     seen: set[Any] = set()
     while waiting:
         found = annotations.unwrapped(waiting.pop()).annotation

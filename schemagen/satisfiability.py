@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from re import _constants, _parser
 from typing import Any
 
-from schemagen.keywords import LIMIT, RANGES, Schema, SchemaError, nodes
+from schemagen.keywords import KEY_LIMIT, LIMIT, RANGES, Schema, SchemaError, nodes
 from schemagen.model import verdicts
 from schemagen.problems import JSON, quoted
 
@@ -56,20 +56,18 @@ def check(schema: Schema, where: str) -> None:
 def check_default(schema: Schema, where: str) -> None:
     """Refuse a default that the node itself refuses; the API server would refuse the CRD.
 
-    Rules are left to it: they see the default once it has its own defaults.
+    Args:
+        schema: The node with its default; rules in it have wire names.
+        where: ``Model.field``, for the message.
 
     Raises:
         SchemaError: naming what is wrong with the default.
     """
-    default = schema["default"]
-    if _fits(schema, default):  # nearly all do, and this needs no checker
-        return
     plain = copy.deepcopy(schema)
+    default = plain.pop("default")
     for _, node in nodes(plain):
-        node.pop("x-kubernetes-validations", None)
         node.pop(LIMIT, None)
-    del plain["default"]
-    for cause in verdicts.checks().of_keywords(plain).create(default).causes:
+    for cause in verdicts.checks().of_keywords(plain).default(default):
         raise SchemaError(
             f"{where}: expected a default that its own schema allows, got {quoted(default)}: "
             f"{cause.field.replace('<nil>', 'default')}: {cause.message}; correct one of them"
@@ -84,22 +82,51 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def _fits(schema: Schema, value: JSON) -> bool:
-    """Whether a value surely fits, told by its type, words and bounds; False says nothing."""
-    if schema.get("enum", [value]).count(value) == 0 or schema.keys() & {"oneOf", "allOf"}:
+# What the quick look knows of; a node that says anything else is left to the checker.
+_ALWAYS_READ = frozenset({"type", "enum", "default", "nullable", "description", "title"})
+_ALWAYS_READ |= {"example", "externalDocs", LIMIT, KEY_LIMIT}
+_LISTED = frozenset({"x-kubernetes-list-type", "x-kubernetes-list-map-keys"})
+_READ: dict[str, frozenset[str]] = {
+    "array": frozenset({"items", "minItems", "maxItems"}) | _LISTED,
+    "object": frozenset({"properties", "required", "additionalProperties", "minProperties"})
+    | {"maxProperties", "x-kubernetes-preserve-unknown-fields", "x-kubernetes-map-type"},
+    "string": frozenset({"minLength", "maxLength", "pattern"}),
+    "integer": frozenset({"minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum", "format"}),
+    "boolean": frozenset(),
+}
+_READ["number"] = _READ["integer"]
+
+
+def is_plainly_fit(schema: Schema, value: JSON) -> bool:
+    """Whether a value surely fits, told by its type, words and bounds; False says nothing.
+
+    Nearly all defaults do, and this needs no checker.
+    """
+    kind = str(schema.get("type"))
+    is_read = schema.keys() <= _ALWAYS_READ | _READ.get(kind, frozenset())
+    if not is_read or schema.get("enum", [value]).count(value) == 0:
         return False
-    match schema.get("type"), value:
+    match kind, value:
         case "array", list():
-            items = schema.get("items", {})
-            return _fits_size(schema, value, "Items") and all(_fits(items, one) for one in value)
+            return _fits_list(schema, value)
         case "object", dict():
             return _fits_object(schema, value)
         case "string", str():
             return _fits_size(schema, value, "Length") and _fits_text(schema, value)
-        case kind, int() | float() | bool() if type(value) in _TYPES.get(str(kind), ()):
+        case _, int() | float() | bool() if type(value) in _TYPES.get(kind, ()):
             return _fits_number(schema, value)
         case _:
             return False
+
+
+def _fits_list(schema: Schema, value: list[JSON]) -> bool:
+    items = schema.get("items", {})
+    is_told_apart = bool(value) and bool(schema.keys() & _LISTED)
+    return (
+        not is_told_apart
+        and _fits_size(schema, value, "Items")
+        and all(is_plainly_fit(items, one) for one in value)
+    )
 
 
 def _fits_number(schema: Schema, value: float) -> bool:
@@ -107,7 +134,7 @@ def _fits_number(schema: Schema, value: float) -> bool:
     is_inside = low < value < high
     is_end = value in {low, high} and not schema.keys() & {"exclusiveMinimum", "exclusiveMaximum"}
     smallest, largest = RANGES["int32"]
-    return (is_inside or is_end) and smallest <= value <= largest and "multipleOf" not in schema
+    return (is_inside or is_end) and smallest <= value <= largest
 
 
 def _fits_size(schema: Schema, value: Any, what: str) -> bool:
@@ -119,13 +146,15 @@ def _fits_object(schema: Schema, value: dict[str, JSON]) -> bool:
     return (
         _fits_size(schema, value, "Properties")
         and value.keys() >= set(schema.get("required", ()))
-        and all(_fits(properties.get(name, rest or {}), one) for name, one in value.items())
+        and all(
+            is_plainly_fit(properties.get(name, rest or {}), one) for name, one in value.items()
+        )
     )
 
 
 def _fits_text(schema: Schema, value: str) -> bool:
     try:
-        return "format" not in schema and bool(re.search(schema.get("pattern", ""), value))
+        return bool(re.search(schema.get("pattern", ""), value))
     except re.error:
         return False
 

@@ -7,6 +7,7 @@ schema is an error that names the model, the field and a way out.
 
 import collections
 import collections.abc
+import copy
 import dataclasses
 import enum
 import itertools
@@ -148,7 +149,7 @@ class _Walk:
         default = defaults.of(field, place.where)
         if default is not PydanticUndefined:
             schema["default"] = default
-            satisfiability.check_default(schema, place.where)
+            _check_default(schema, field, place.where)
         return schema | _told(field, longest, place.where)
 
     def annotated(self, annotation: Any, metadata: Iterable[Any], place: _Place) -> Schema:
@@ -444,6 +445,15 @@ def _resource(schema: Schema) -> Schema:
     """The schema of a root, with what every object has."""
     own = {name: dict(field) for name, field in _RESOURCE.items()}
     return schema | {"properties": own | schema.get("properties", {})}
+
+
+def _check_default(schema: Schema, field: FieldInfo, where: str) -> None:
+    """Refuse a default that the schema refuses, or one of its rules."""
+    if satisfiability.is_plainly_fit(schema, schema["default"]):
+        return
+    translated = copy.deepcopy(schema)
+    _translate(translated, expressions.names_of(field.annotation), where)
+    satisfiability.check_default(translated, where)
 
 
 def _translate(schema: Schema, names: expressions.Names, where: str) -> None:

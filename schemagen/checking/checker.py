@@ -99,6 +99,19 @@ class Checker:
         """Check a new value."""
         return self._read(self._checked, value)
 
+    def default(self, value: JSON) -> Sequence[Cause]:
+        """Why a default of the schema would be refused, by itself or wherever it is filled in.
+
+        The API server looks at a default as it is written, before the defaults below it are set
+        (defaulting/validation.go).
+        """
+        faults: list[Fault] = [*intake.unknown(value, self._node)]
+        faults += embedded.faults(self._node, value)
+        faults += values.validate(self._node, value).faults
+        if not faults and self._node.has_rules:
+            faults += rules.evaluated(self._node, value, ABSENT).faults
+        return by_field(faults) or self.create(value).causes
+
     def update(self, value: JSON, old: JSON) -> Checked:
         """Check a changed value: what was wrong before and is unchanged is let through."""
         return self._read(self._checked, value, old)

@@ -11,7 +11,8 @@ from typing import Any
 
 from schemagen import formats
 from schemagen.cel import ABSENT
-from schemagen.checking.nodes import Node, Path
+from schemagen.checking.faults import Fault, bracketed
+from schemagen.checking.nodes import Node, Path, compiled
 from schemagen.problems import JSON
 
 _META = frozenset({"apiVersion", "kind", "metadata"})
@@ -113,6 +114,24 @@ def _item(value: JSON, node: Node) -> JSON:
     if value is None and not node.nullable:  # stays, to be refused, where there is no default
         return None if node.default is ABSENT else default_of(node)
     return _taken(value, node, is_resource=node.embedded)
+
+
+def unknown(value: JSON, node: Node, path: Path = ()) -> Iterator[Fault]:
+    """The fields of a value that pruning would take away."""
+    if isinstance(value, dict) and not _keeps(node):
+        known = node.properties.keys() | (_META if node.embedded else ())
+        for name in value.keys() - known:
+            where = (*path, name)
+            yield Fault("FieldValueForbidden", where, "unknown field", field=bracketed(where))
+    if isinstance(value, list) and node.items is None and not node.keeps_unknown:
+        # By its schema it is no list: objects in it lose all they have.
+        yield from (fault for one in value for fault in unknown(one, _NOTHING, path))
+    for child, one, key in node.children(value):
+        if not (node.embedded and key in _META):
+            yield from unknown(one, child, (*path, key))
+
+
+_NOTHING = compiled({})
 
 
 def default_of(node: Node) -> Any:

@@ -4,7 +4,7 @@
 most programs that declare an API check none.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from schemagen.problems import JSON, Cause
@@ -27,6 +27,9 @@ class Checker(Protocol):
 
     def create(self, value: JSON, /) -> Checked:
         """Check a new value."""
+
+    def default(self, value: JSON, /) -> Sequence[Cause]:
+        """Why the API server would refuse a default of the schema."""
 
 
 class Checks(Protocol):

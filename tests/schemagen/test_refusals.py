@@ -21,6 +21,7 @@ from schemagen import (
     IntOrString,
     JSONObject,
     ListMap,
+    ListSet,
     MaxBytes,
     MaxEntries,
     Model,
@@ -144,6 +145,14 @@ class Typed(pydantic.BaseModel):
 class A(Model):
     kind: Literal["a"]
     x: int
+
+
+class Sized(Model):
+    size: int = 1
+
+
+class Snake(Model):
+    some_name: int = 1
 
 
 class AlsoA(Model):
@@ -396,6 +405,32 @@ def test_bounds_that_something_satisfies_are_taken(annotation: Any) -> None:
         (list[Annotated[str, Field(max_length=1)]], ["a", "bb"], r"\[1\].*more than 1 byte"),
         (dict[str, int], {"a": "b"}, r"must be of type integer"),
         (A, {"kind": "a"}, "x: Required value"),
+        (Annotated[JSONObject, EmbeddedResource()], {}, "apiVersion: Required value"),
+        (list[Annotated[JSONObject, EmbeddedResource()]], [{}], r"\[0\].apiVersion: Required"),
+        (
+            Annotated[JSONObject, EmbeddedResource()],
+            {"apiVersion": "a/b/c", "kind": "X"},
+            "apiVersion: Invalid value: .*unexpected GroupVersion",
+        ),
+        (
+            Annotated[Pod, EmbeddedResource()],
+            {"apiVersion": "v1", "kind": "X", "metadata": None},
+            "metadata: .*must be of type object",
+        ),
+        (A, {"kind": "a", "x": 1, "y": 2}, "y: Forbidden: unknown field"),
+        (list[A], [{"kind": "a", "x": 1, "y": 2}], r"\[0\].y: Forbidden: unknown field"),
+        (dict[str, int], {"a": None}, "must be of type integer"),
+        (Sized, {"size": None}, "size: .*must be of type integer"),
+        # A default is checked before the defaults below it are set.
+        (Annotated[Sized, Field(min_length=1)], {}, "should have at least 1 properties"),
+        (Annotated[Sized, Cel("has(self.size)", "no size")], {}, "no size"),
+        (Annotated[int, Cel("self > 3", "too small")], 1, "default: .*too small"),
+        (Annotated[Snake, Cel("self.some_name > 3", "small")], {"someName": 1}, ": small"),
+        (dict[Annotated[str, Field(max_length=1)], int], {"aa": 1}, "at most 1 characters"),
+        (dict[Literal["a"], int], {"b": 1}, "keys must be among"),
+        (Annotated[list[str], ListSet()], ["a", "a"], r"\[1\]: Duplicate value"),
+        (Annotated[str, Format("date")], [{"a": 1}], "a: Forbidden: unknown field"),
+        (Annotated[float, Field(multiple_of=0.5)], 0.3, "should be a multiple of 0.5"),
         (float, float("inf"), "JSON can hold, got inf"),
         (list[float], [float("nan")], "JSON can hold, got nan"),
         (str, object(), "JSON can hold, got <object"),
