@@ -12,13 +12,14 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 from controllers import kube, ledger
-from controllers.runs import retention
+from controllers.runs import machine, retention
 from controllers.runs.admitter import Admitter
 from controllers.runs.archive import Archive
 from controllers.runs.caches import Caches
 from controllers.runs.interpreter import MANAGER, Interpreter
 from controllers.runs.metrics import Metrics
 from controllers.runs.reaper import Reaper
+from controllers.runs.records import Record, Records
 from controllers.runs.retainer import Retainer
 from controllers.runs.runtimes.base import JSON, Runtime
 
@@ -160,8 +161,11 @@ class Manager:
 
     async def _lead(self, epoch: int) -> None:
         self.metrics.leads(self._options.lease, is_leader=True)
+        records = Records(self._client, self._options.home)
         reaper = Reaper(
             self._client,
+            records,
+            self._runtimes,
             namespace=self._options.namespace,
             with_jobs=self._with_jobs,
             epoch=epoch,
@@ -188,6 +192,7 @@ class Manager:
                 self._runtimes,
                 admitter,
                 recorder,
+                records=records,
                 leads=lambda: self.elector.leads,
                 on_end=self.metrics.ended,
                 settings=self._options.settings,
@@ -217,6 +222,9 @@ class Manager:
             )
             group.create_task(self._reap(admitter, interpreter, reaper))
             group.create_task(self._every(SWEEP_SECONDS, reaper.sweep))
+            group.create_task(
+                self._every(SWEEP_SECONDS, lambda: self._sweep_records(admitter, reaper))
+            )
             if self._options.archive is not None or self._options.no_archive:
                 group.create_task(self._retainer().run())
 
@@ -236,7 +244,8 @@ class Manager:
         """Give back the slots of runs that went, or ended, while nobody looked."""
         while True:
             for uid, slot in dict(admitter.slots).items():
-                is_known = self.caches.by_uid(uid) is not None
+                run = self.caches.by_uid(uid)
+                is_known = run is not None and machine.attempt(run) == slot.attempt
                 if not is_known and admitter.holds(uid):
                     await self._reap_one(admitter, reaper, uid, slot)
             interpreter.orphaned.clear()
@@ -251,6 +260,16 @@ class Manager:
         except kube.KubeError as error:
             _log.warning("slot of %s/%s is looked at again: %s", slot.namespace, slot.run, error)
 
+    async def _sweep_records(self, admitter: Admitter, reaper: Reaper) -> None:
+        """Forget work whose end was seen by a controller that ended before it could do so."""
+
+        def is_live(record: Record) -> bool:
+            run = self.caches.by_uid(record.run_uid)
+            is_current = run is not None and machine.key(run) == record.key
+            return is_current or admitter.holds(record.run_uid, record.attempt)
+
+        await reaper.sweep_records(is_live)
+
     async def _until_orphaned(self, interpreter: Interpreter) -> None:
         for _ in range(int(REAP_SECONDS / _ORPHANED_SECONDS)):
             await self._sleep(_ORPHANED_SECONDS)
@@ -262,7 +281,7 @@ class Manager:
             try:
                 await do()
             except kube.KubeError as error:
-                _log.warning("%s, again in %.0f s: %s", do.__name__, seconds, error)
+                _log.warning("sweeping failed, again in %.0f s: %s", seconds, error)
             await self._sleep(seconds)
 
 

@@ -81,10 +81,11 @@ class Admitter:
         """Who has a slot, as far as is known."""
         return self._known.slots
 
-    def holds(self, uid: ledger.Uid) -> bool:
-        """Whether a run has a slot that it did not give back."""
+    def holds(self, uid: ledger.Uid, attempt: int | None = None) -> bool:
+        """Whether a run, or that attempt of it, has a slot that it did not give back."""
         slot = self._known.slots.get(uid)
-        return slot is not None and self._freed.get(uid) != slot.attempt
+        is_held = slot is not None and self._freed.get(uid) != slot.attempt
+        return is_held and (slot is None or attempt in {None, slot.attempt})
 
     def blocked(self, uid: ledger.Uid) -> Blocked | None:
         """What keeps a run waiting; None for one that does not wait, or is not known to yet."""

@@ -13,11 +13,21 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from controllers import kube, ledger
-from controllers.runs import claims, machine, naming, statuses, values, views, work
+from controllers.runs import claims, machine, naming, records, statuses, values, views, work
 from controllers.runs.admitter import Admitter
 from controllers.runs.caches import Caches
 from controllers.runs.machine import Claim, Do, Observed, Plan
-from controllers.runs.runtimes.base import JSON, Ref, Runtime, RuntimeFault, Work
+from controllers.runs.records import Records
+from controllers.runs.runtimes.base import (
+    JSON,
+    Code,
+    Progress,
+    Ref,
+    Runtime,
+    RuntimeFault,
+    Stage,
+    Work,
+)
 from controllers.runs.words import ENDED, Phase, Reason
 
 MANAGER: Final = "agents-controller"
@@ -33,6 +43,12 @@ MOST_WAITING_WORK: Final = 2_000
 # What is missing then has a version once it comes; other references are not followed by version.
 _TOLD_BY_VERSIONS: Final = frozenset({Reason.MISSING_AGENT, Reason.MISSING_PROVIDER})
 _REPORTED: Final = frozenset({"runner", "artifacts", "workflow"})
+_RELEASED: Final = Progress(
+    stage=Stage.CANCELLED,
+    reason=Reason.RELEASED_BY_OPERATOR,
+    message="There is no record of the run's work any more: it was released.",
+    code=Code.TERMINAL,
+)
 _log = logging.getLogger(__name__)
 
 
@@ -51,6 +67,7 @@ class _Memory:
     Attributes:
         inputs: Where they are ready and has_work is false, without the work.
         inputs_of: The versions that they were read at.
+        ref: Of work outside the cluster, as its runtime returned it last.
     """
 
     claim: Claim = dataclasses.field(default_factory=Claim)
@@ -58,6 +75,7 @@ class _Memory:
     inputs_of: tuple[Any, ...] = ()
     spec: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
     has_work: bool = False
+    ref: Ref | None = None
 
 
 class Interpreter:
@@ -69,6 +87,7 @@ class Interpreter:
         runtimes: By ``runtime.type``.
         admitter: Asks for slots.
         recorder: Tells Events.
+        records: Of work outside the cluster.
         leads: Whether this process may still write.
         on_end: Told how a run ended, and its runtime.
         settings: The operator's, as ``webhooks serve --settings`` reads them.
@@ -84,6 +103,7 @@ class Interpreter:
         admitter: Admitter,
         recorder: kube.Recorder,
         *,
+        records: Records,
         leads: Callable[[], bool] = lambda: True,
         on_end: Callable[[str, str], None] = lambda _, __: None,
         settings: Mapping[str, JSON] | None = None,
@@ -92,7 +112,7 @@ class Interpreter:
     ) -> None:
         self._client, self._caches, self._runtimes = client, caches, runtimes
         self._writer = kube.Writer(client, MANAGER)
-        self._admitter, self._recorder = admitter, recorder
+        self._admitter, self._records, self._recorder = admitter, records, recorder
         self._on_end = on_end
         self._leads, self._settings, self._now, self._dice = leads, settings, now, dice
         self._memories: collections.defaultdict[str, _Memory] = collections.defaultdict(_Memory)
@@ -112,7 +132,7 @@ class Interpreter:
         self._uids[key] = run.metadata.uid
         try:
             plan, seen = await self._followed(run)
-            return await self._conclude(seen.run, plan)
+            return await self._conclude(seen, plan)
         except kube.ConflictError:
             return CONFLICT_SECONDS  # it has changed since: the watch brings what to decide upon
         except (kube.NotFoundError, _AnotherError):
@@ -144,32 +164,34 @@ class Interpreter:
 
     async def _observe(self, run: views.Run) -> Observed:
         uid = run.metadata.uid
-        memory, has_slot = self._memories[uid], self._admitter.holds(uid)
+        memory, has_slot = self._memories[uid], self._admitter.holds(uid, machine.attempt(run))
         runtime = self._runtimes.get(run.spec.runtime.type)
         if runtime is None:
             known = ", ".join(sorted(self._runtimes))
             message = f"expected runtime {known}, which this controller has, got "
+            message += run.spec.runtime.type
             return Observed(
                 run=run,
-                inputs=work.Waiting(Reason.MISSING_RUNTIME, message + run.spec.runtime.type),
+                inputs=work.Waiting(Reason.MISSING_RUNTIME, message),
                 claim=memory.claim,
+                unreachable=RuntimeFault(Code.NOT_FOUND, message) if has_slot else None,
             )
         inputs = None
         if machine.needs_inputs(run, has_slot=has_slot):
             inputs = await self._inputs(run, needs_work=machine.needs_work(run, has_slot=has_slot))
-        ref = self._ref(run, runtime, inputs)
-        progress = await runtime.status(ref) if machine.needs_progress(run) else None
+        ref = self._ref(run, runtime, inputs, has_slot=has_slot)
+        seen = Observed(run=run, ref=ref)
+        if machine.needs_progress(run):
+            seen = await self._asked(runtime, seen)
         blocked = self._admitter.blocked(uid)
-        return Observed(
-            run=run,
+        return dataclasses.replace(
+            seen,
             is_collected=runtime.is_collected,
             inputs=inputs,
             claim=self._claim_of(run, memory),
             has_slot=has_slot,
             blocked_by=blocked.limit if blocked else "",
             blocked_since=blocked.since if blocked else None,
-            ref=ref,
-            progress=progress,
             dice=self._dice(),
         )
 
@@ -177,20 +199,51 @@ class Interpreter:
         # Who was accepted had the key before.
         return Claim(is_mine=True) if run.status.spec_hash else memory.claim
 
-    def _ref(self, run: views.Run, runtime: Runtime, inputs: work.Inputs | None) -> Ref:
+    def _ref(
+        self, run: views.Run, runtime: Runtime, inputs: work.Inputs | None, *, has_slot: bool
+    ) -> Ref:
         known_spec = self._memories[run.metadata.uid].spec
-        piece = inputs.work if isinstance(inputs, work.Ready) else _bare(run, known_spec)
-        ref = runtime.ref(machine.key(run), piece)
-        known = run.status.runtime_ref
-        if known is None or run.status.phase != Phase.RUNNING:
-            return ref
-        return dataclasses.replace(
-            ref,
-            name=known.name,
-            namespace=known.namespace,
-            uid=known.uid,
-            extra={**known.extra, **_workflow(run)},
+        # Of a workflow that only says that it runs, no step may start.
+        may_start = has_slot or run.status.phase != Phase.RUNNING
+        is_whole = may_start and isinstance(inputs, work.Ready)
+        piece = (
+            inputs.work if is_whole and isinstance(inputs, work.Ready) else _bare(run, known_spec)
         )
+        ref = runtime.ref(machine.key(run), piece)
+        if runtime.is_external or run.status.phase != Phase.RUNNING:
+            return ref
+        # Anybody may have written the status: it names nothing, and is only carried along.
+        known = run.status.runtime_ref
+        uid = known.uid if known is not None and known.name == ref.name else ""
+        return dataclasses.replace(ref, uid=uid, extra=_workflow(run))
+
+    async def _asked(self, runtime: Runtime, seen: Observed) -> Observed:
+        """How the attempt stands, by its runtime; for a deleted run, also that nobody answers."""
+        ref = seen.ref
+        assert ref is not None  # noqa: S101 - a runtime that is there gives one
+        try:
+            if not runtime.is_external:
+                return dataclasses.replace(seen, progress=await runtime.status(ref))
+            return await self._asked_outside(runtime, seen, ref)
+        except RuntimeFault as fault:
+            if not seen.run.metadata.deletion_timestamp:
+                raise
+            return dataclasses.replace(seen, unreachable=fault)
+
+    async def _asked_outside(self, runtime: Runtime, seen: Observed, derived: Ref) -> Observed:
+        """How work outside the cluster stands, where its record says that it is."""
+        record = await self._records.read(derived.key)
+        if record is None:
+            return dataclasses.replace(seen, progress=_RELEASED)
+        memory = self._memories[seen.run.metadata.uid]
+        known = record.ref(derived.work)
+        if memory.ref is not None and memory.ref.key == known.key:
+            known = dataclasses.replace(known, extra=memory.ref.extra)
+        progress = await runtime.status(known)
+        memory.ref = progress.ref or known
+        if records.is_news(record, memory.ref):
+            await self._records.update(memory.ref)
+        return dataclasses.replace(seen, ref=memory.ref, progress=progress)
 
     async def _inputs(self, run: views.Run, *, needs_work: bool) -> work.Inputs:
         """What the run is to carry out; read again only when something of it changed."""
@@ -268,14 +321,21 @@ class Interpreter:
                 self._memories[run.metadata.uid].claim = claim
                 return dataclasses.replace(seen, claim=claim)
             case Do.ADD_FINALIZER | Do.REMOVE_FINALIZER:
+                if action is Do.REMOVE_FINALIZER:
+                    await self._forget_work(seen)
                 return dataclasses.replace(seen, run=await self._finalizer(action, run))
             case Do.CANCEL:
                 runtime, ref = self._runtimes[run.spec.runtime.type], seen.ref
                 assert ref is not None  # noqa: S101 - a runtime that is there gives one
-                await runtime.cancel(ref)
-                return dataclasses.replace(seen, progress=await runtime.status(ref))
+                try:
+                    await runtime.cancel(ref)
+                except RuntimeFault as fault:
+                    if not run.metadata.deletion_timestamp:
+                        raise
+                    return dataclasses.replace(seen, unreachable=fault)
+                return await self._asked(runtime, seen)
             case Do.FREE:
-                self._admitter.free(run.metadata.uid)
+                self._admitter.free(run.metadata.uid, machine.attempt(run))
                 return dataclasses.replace(seen, has_slot=False)
             case _:
                 raise ValueError(action)
@@ -288,7 +348,11 @@ class Interpreter:
         assert ref is not None  # noqa: S101 - likewise
         runtime = self._runtimes[seen.run.spec.runtime.type]
         try:
+            if runtime.is_external:
+                await self._records.begin(ref)
             ref = await runtime.submit(ref.key, ready.work)
+            if runtime.is_external:
+                await self._records.update(ref)
         except RuntimeFault as error:
             return None, dataclasses.replace(seen, fault=error)
         return machine.submitted(seen, ref, self._now()), seen
@@ -304,8 +368,9 @@ class Interpreter:
             written = await self._client.get(views.RUNS, run.key.name, namespace=run.key.namespace)
         return views.of(views.Run, written)
 
-    async def _conclude(self, run: views.Run, plan: Plan) -> float | None:
+    async def _conclude(self, seen: Observed, plan: Plan) -> float | None:
         """Say how the run stands, and whether it waits for a slot."""
+        run = seen.run
         self._ask(run, plan)
         if plan.standing is None:
             return plan.look_again_seconds
@@ -329,7 +394,18 @@ class Interpreter:
                     action="Reconcile",
                     note=event.note,
                 )
+        if plan.standing.phase != Phase.RUNNING:
+            await self._forget_work(seen)
         return plan.look_again_seconds
+
+    async def _forget_work(self, seen: Observed) -> None:
+        """Forget work outside the cluster once its end was seen, and written down."""
+        progress, ref = seen.progress, seen.ref
+        if ref is None or progress is None or not progress.stage.is_ended:
+            return
+        runtime = self._runtimes.get(seen.run.spec.runtime.type)
+        if runtime is not None and runtime.is_external:
+            await self._records.remove(ref.key)
 
     async def _write(self, run: views.Run, status: Mapping[str, JSON]) -> None:
         """Write a status against the version that it was decided from, and wait to see it."""

@@ -20,6 +20,11 @@ from controllers.runs.words import ENDED, Condition, EventReason, Phase, Reason
 
 # A missing reference is told by a watch; this is for what no watch tells.
 LOOK_AGAIN_SECONDS: Final = 60.0
+# So long a deleted run waits for an endpoint that does not answer before an operator is asked.
+CLEANUP_SECONDS: Final = 600.0
+CLEANUP_RETRY_SECONDS: Final = 15.0
+# The backoff is at its longest long before.
+MAX_FAILURES: Final = 1000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -50,6 +55,7 @@ class Observed:
         ref: Of the attempt that ``attempt`` names.
         progress: Of it, where ``needs_progress``.
         fault: Why its submission failed, if it was just tried.
+        unreachable: Why the work of a deleted run could not be ended.
         dice: A random number from 0 to 1.
     """
 
@@ -63,6 +69,7 @@ class Observed:
     ref: Ref | None = None
     progress: Progress | None = None
     fault: RuntimeFault | None = None
+    unreachable: RuntimeFault | None = None
     dice: float = 0.5
 
 
@@ -161,11 +168,12 @@ def reconcile(seen: Observed, now: dt.datetime) -> Plan:
     """What is to be done about a run."""
     run = seen.run
     if run.metadata.deletion_timestamp:
-        return _deleted(seen)
+        return _deleted(seen, now)
     if run.spec.purpose == Phase.TEMPLATE:
         return Plan(standing=Standing(phase=Phase.TEMPLATE, reason=Reason.TEMPLATE))
     if is_ended(run):
-        return Plan(action=_tidy(seen))
+        # Whoever may write statuses may write this one: its slot is the reaper's.
+        return Plan() if seen.has_slot else Plan(action=_tidy(seen))
     if run.status.phase == Phase.RUNNING:
         return _running(seen, now)
     return _pending(seen, now)
@@ -182,15 +190,47 @@ def _tidy(seen: Observed) -> Do | None:
     return Do.REMOVE_FINALIZER if naming.FINALIZER in seen.run.metadata.finalizers else None
 
 
-def _deleted(seen: Observed) -> Plan:
+def _deleted(seen: Observed, now: dt.datetime) -> Plan:
     """End what Kubernetes' garbage collector does not, then let the run go."""
     run = seen.run
     if naming.FINALIZER not in run.metadata.finalizers:
         return Plan()  # its Jobs go with it, and its slot by the reaper once they have gone
+    if seen.unreachable is not None:
+        return _not_cleaned_up(seen, seen.unreachable, now)
+    if is_ended(run):
+        return Plan(action=Do.REMOVE_FINALIZER)  # a slot that is left is the reaper's
     may_work = seen.has_slot or run.status.phase == Phase.RUNNING
-    if not is_ended(run) and may_work and (ending := _end_of_work(seen)):
+    if may_work and (ending := _end_of_work(seen)):
         return ending
     return Plan(action=_tidy(seen))
+
+
+def _not_cleaned_up(seen: Observed, fault: RuntimeFault, now: dt.datetime) -> Plan:
+    """Try again; after the deadline, say how an operator lets the run go."""
+    run = seen.run
+    deleted = kube.time_of(run.metadata.deletion_timestamp) or now
+    pause = fault.retry_after_seconds or CLEANUP_RETRY_SECONDS
+    if now < deleted + dt.timedelta(seconds=CLEANUP_SECONDS):
+        return Plan(look_again_seconds=pause)
+    name, namespace = run.metadata.name, run.metadata.namespace
+    message = (
+        "The work of the deleted run cannot be ended. Once it is known to have ended, an operator "
+        f"releases the run by `agentctl run release {name} -n {namespace}`: {fault.message}"
+    )
+    standing = Standing(
+        phase=Phase(run.status.phase or Phase.PENDING),
+        reason=Reason.CLEANUP_BLOCKED,
+        message=message,
+        is_accepted=True if is_accepted(run) else None,
+        is_cleanup_blocked=True,
+        attempt=run.status.attempt,
+        ref=seen.ref,
+        started=kube.time_of(run.status.start_time),
+        spec_hash=run.status.spec_hash,
+    )
+    is_new = run.status.reason != Reason.CLEANUP_BLOCKED
+    events = (Event(EventReason.CLEANUP_BLOCKED, message, is_warning=True),) if is_new else ()
+    return Plan(standing=standing, events=events, look_again_seconds=pause)
 
 
 def _end_of_work(seen: Observed) -> Plan | None:
@@ -353,7 +393,7 @@ def _not_submitted(seen: Observed, fault: RuntimeFault, now: dt.datetime) -> Pla
         return _never_started(seen, now, (Phase.FAILED, Reason.SUBMIT_FAILED, fault.message))
     backoff = seen.inputs.backoff if isinstance(seen.inputs, work.Ready) else Backoff()
     known = seen.run.status.runtime_ref or views.RuntimeRef()
-    failures = int(known.extra.get(_FAILURES, 0)) + 1
+    failures = _count(known.extra.get(_FAILURES)) + 1
     pause = fault.retry_after_seconds or backoff.seconds(failures, seen.dice)
     ref = seen.ref and dataclasses.replace(seen.ref, extra={_FAILURES: failures})
     standing = Standing(
@@ -372,6 +412,11 @@ def _not_submitted(seen: Observed, fault: RuntimeFault, now: dt.datetime) -> Pla
 
 
 _FAILURES: Final = "submitFailures"
+
+
+def _count(value: object) -> int:
+    """A number that a status says, which anybody may have written."""
+    return min(max(value, 0), MAX_FAILURES) if isinstance(value, int) else 0
 
 
 def _running(seen: Observed, now: dt.datetime) -> Plan:

@@ -6,12 +6,14 @@ Job is about to start.
 
 import datetime as dt
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Final
 
 from controllers import kube, ledger
 from controllers.runs import naming, values, views
+from controllers.runs.records import Record, Records, is_news
 from controllers.runs.runtimes import job_objects
+from controllers.runs.runtimes.base import Runtime, RuntimeFault
 from controllers.runs.words import ENDED, Phase
 
 # The client gives a request up after 30 s; what was sent before may still land for a while.
@@ -25,6 +27,8 @@ class Reaper:
 
     Args:
         client: May get runs, and list, create and delete Jobs.
+        records: Of work outside the cluster.
+        runtimes: By ``runtime.type``.
         namespace: Of runs; None is all.
         with_jobs: Whether runs may have Jobs.
         epoch: Of this leader; 1 is the first there ever was.
@@ -35,6 +39,8 @@ class Reaper:
     def __init__(
         self,
         client: kube.Client,
+        records: Records,
+        runtimes: Mapping[str, Runtime],
         *,
         namespace: str | None,
         with_jobs: bool,
@@ -43,6 +49,7 @@ class Reaper:
         sleep: Callable[[float], Awaitable[None]],
     ) -> None:
         self._client, self._namespace, self._with_jobs = client, namespace, with_jobs
+        self._records, self._runtimes = records, runtimes
         self._epoch, self._now, self._sleep = epoch, now, sleep
 
     async def is_over(self, uid: ledger.Uid, slot: ledger.Slot) -> bool:
@@ -51,9 +58,14 @@ class Reaper:
             run = await self._client.get(views.RUNS, slot.run, namespace=slot.namespace)
         except kube.NotFoundError:
             run = None
-        if run is not None and run["metadata"]["uid"] == uid:
-            # Whoever wrote that a run ended had seen the end of its work.
-            return values.at(run, "status", "phase") in ENDED
+        if run is not None and run["metadata"]["uid"] != uid:
+            run = None
+        if run is not None and _is_live(run, slot.attempt):
+            return False
+        # A finalizer can be removed, and a status be written, by whoever may write the run.
+        record = await self._records.read(f"{uid}/{slot.attempt}")
+        if record is not None:
+            return await self._is_over_outside(record, ends=run is None)
         if not self._with_jobs:
             return True
         jobs = await self._jobs(uid, slot.namespace)
@@ -62,6 +74,31 @@ class Reaper:
         name = naming.of_key(f"{uid}/{slot.attempt}")
         is_taken = any(job.metadata.name == name for job in jobs)
         return is_taken or await self._bury(name, uid, slot)
+
+    async def _is_over_outside(self, record: Record, *, ends: bool) -> bool:
+        """Whether work outside the cluster has ended; that of a run that went is ended."""
+        runtime, ref = self._runtimes.get(record.type), record.ref()
+        if runtime is None:
+            _log.warning("slot of %s is held: there is no runtime %s", record.where, record.type)
+            return False
+        try:
+            if ends:
+                await runtime.cancel(ref)
+            progress = await runtime.status(ref)
+        except RuntimeFault as fault:
+            _log.warning("slot of %s is held until its work has ended: %s", record.where, fault)
+            return False
+        if progress.stage.is_ended:
+            await self._records.remove(record.key)
+        elif progress.ref is not None and is_news(record, progress.ref):
+            await self._records.update(progress.ref)
+        return progress.stage.is_ended
+
+    async def sweep_records(self, is_live: Callable[[Record], bool]) -> None:
+        """Remove the records of work that has ended, of which nobody else will."""
+        for record in await self._records.every():
+            if not is_live(record):
+                await self._records.remove(record.key)
 
     async def _bury(self, name: str, uid: ledger.Uid, slot: ledger.Slot) -> bool:
         """Take the name of the Job that might still be created; False to look again."""
@@ -81,7 +118,9 @@ class Reaper:
         for job in found.items:
             metadata = job["metadata"]
             age = self._now() - dt.datetime.fromisoformat(metadata["creationTimestamp"])
-            if age.total_seconds() >= TOMBSTONE_SECONDS:
+            # Whoever may write Jobs may put a label on one that works.
+            is_ours = values.at(job, "spec", "suspend") and not metadata.get("ownerReferences")
+            if is_ours and age.total_seconds() >= TOMBSTONE_SECONDS:
                 removed += await self._remove(metadata)
         return removed
 
@@ -154,6 +193,13 @@ class Reaper:
         except (kube.NotFoundError, kube.ConflictError):
             return 0
         return 1
+
+
+def _is_live(run: kube.JSON, attempt: int) -> bool:
+    """Whether an attempt is what a run is about now."""
+    phase, latest = values.at(run, "status", "phase"), values.at(run, "status", "attempt")
+    latest = latest if isinstance(latest, int) else 0
+    return phase not in ENDED and attempt == latest + (phase != Phase.RUNNING)
 
 
 def _is_over(job: views.Job) -> bool:

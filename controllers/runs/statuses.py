@@ -34,6 +34,7 @@ class Standing:
         is_accepted: Whether its inputs were found and allowed; None where nobody has looked yet.
         is_admitted: Whether it holds a slot.
         is_duplicate: Whether another run has its idempotency key.
+        is_cleanup_blocked: Whether it was deleted, and its work could not be ended.
         blocked_by: The limit that it waits for, or empty.
         blocked_since: Since when.
         attempt: Number of the latest attempt, 0 before the first.
@@ -53,6 +54,7 @@ class Standing:
     is_accepted: bool | None = None
     is_admitted: bool = False
     is_duplicate: bool = False
+    is_cleanup_blocked: bool = False
     blocked_by: str = ""
     blocked_since: dt.datetime | None = None
     attempt: int = 0
@@ -169,6 +171,8 @@ def _said(standing: Standing) -> Mapping[Condition, Said]:
         said[Condition.ACCEPTED] = _accepted(standing)
     if standing.is_duplicate:
         said[Condition.DUPLICATE] = (True, Reason.DUPLICATE, standing.message)
+    if standing.is_cleanup_blocked:
+        said[Condition.CLEANUP_BLOCKED] = (True, standing.reason, standing.message)
     match standing.phase:
         case Phase.PENDING:
             said |= {

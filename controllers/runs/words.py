@@ -33,6 +33,8 @@ class Condition(enum.StrEnum):
     CANCELLED = "Cancelled"
     DUPLICATE = "Duplicate"
     """Another run has its idempotency key."""
+    CLEANUP_BLOCKED = "CleanupBlocked"
+    """It was deleted, and its work outside the cluster could not be ended."""
 
 
 class Reason(enum.StrEnum):
@@ -56,6 +58,7 @@ class Reason(enum.StrEnum):
     SUBMITTED = "Submitted"
     RUNNING = "Running"
     CANCELLING = "Cancelling"
+    CLEANUP_BLOCKED = "CleanupBlocked"
     # It has ended.
     COMPLETED = "Completed"
     ENDED = "Ended"
@@ -65,6 +68,7 @@ class Reason(enum.StrEnum):
     TIMED_OUT = "TimedOut"
     SUBMIT_FAILED = "SubmitFailed"
     JOB_MISSING = "JobMissing"
+    RELEASED_BY_OPERATOR = "ReleasedByOperator"
     SPEC_CHANGED = "SpecImmutableViolation"
     DUPLICATE = "Duplicate"
     SECRET_NOT_ALLOWED = "SecretNotAllowed"  # noqa: S105 - a word
@@ -86,3 +90,4 @@ class EventReason(enum.StrEnum):
     CANCELLED = "Cancelled"
     BLOCKED = "Blocked"
     RETRYING = "Retrying"
+    CLEANUP_BLOCKED = "CleanupBlocked"

@@ -2,15 +2,18 @@
 
 import asyncio
 import contextlib
+import subprocess
+import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 
-from controllers import devcluster, kube
-from controllers.runs import views
-from tests.support import run_platform
+from controllers import devcluster, kube, ledger
+from controllers.runs import machine, naming, records, views
+from tests.support import custom_bench, run_platform
 from tests.support.run_platform import Place, new_manager, new_place, running
+from tests.support.runtime_bench import Behaviour
 
 pytestmark = pytest.mark.e2e
 
@@ -94,3 +97,170 @@ async def poisoned(place: Place) -> None:
                 await asyncio.sleep(0.2)  # the new schema is not in use yet
             else:
                 return
+
+
+async def forged(place: Place, name: str, **status: Any) -> None:
+    """Write a run's status, as whoever may write statuses does."""
+    await place.client.patch(
+        views.RUNS, name, {"status": status}, namespace=place.namespace, subresource="status"
+    )
+
+
+async def test_forged_status_suspends_no_job_of_another(place: Place, client: kube.Client) -> None:
+    """Neither the Job that it names, nor one that has the name that a Job of the run would have."""
+    victims = await new_place(place.cluster, client, seconds="never")
+    containers = [{"name": "c", "image": "none"}]
+    spec = {"template": {"spec": {"restartPolicy": "Never", "containers": containers}}}
+    await victims.make(views.JOBS, "payroll", spec)
+    await place.agent()
+    run = await place.run("forger", suspend=True)
+    squatted = naming.of_key(f"{run['metadata']['uid']}/1")
+    await place.make(views.JOBS, squatted, spec)
+    ref = {"type": "Job", "name": "payroll", "namespace": victims.namespace, "uid": "u"}
+    await forged(place, "forger", phase="Running", attempt=1, runtimeRef=ref)
+    await place.change("forger", cancel=True)
+
+    async with running(new_manager(place, is_everywhere=True)):
+        status = await place.until("forger", "Cancelled")
+
+    assert "CancelRequested" == status["reason"]
+    for owner, name in ((victims, "payroll"), (place, squatted)):
+        (job,) = [one for one in await owner.jobs() if one["metadata"]["name"] == name]
+        assert not job["spec"].get("suspend")
+
+
+async def test_forged_status_frees_no_slot_of_a_job_that_works(
+    served_cluster: devcluster.Cluster, client: kube.Client
+) -> None:
+    place = await new_place(served_cluster, client, seconds="never")
+    await place.agent()
+    async with running(new_manager(place, limits=ledger.Limits(cluster=1))):
+        for name, status in (("ended", {"phase": "Succeeded"}), ("moved", {"attempt": 7})):
+            run = await place.run(name)
+            await place.until(name, "Running")
+            await forged(place, name, **status)
+            await asyncio.sleep(3)
+            assert [run["metadata"]["uid"]] == [*await place.slots()]
+            (job,) = await place.jobs(name)
+            await client.delete(
+                views.JOBS,
+                job["metadata"]["name"],
+                namespace=place.namespace,
+                propagation="Background",
+            )
+            await client.delete(views.RUNS, name, namespace=place.namespace)
+            await eventually(place.slots, {})
+
+
+@pytest.fixture
+async def endpoint() -> AsyncIterator[custom_bench.CustomBench]:
+    async with custom_bench.opened() as bench:
+        yield bench
+
+
+def custom_run(origin: str) -> dict[str, Any]:
+    runtime = {"type": "Custom", "custom": {"endpoint": f"{origin}/runs"}}
+    return {"runtime": runtime, "implementation": {"inline": {"text": "lasts"}}}
+
+
+async def known(place: Place) -> list[tuple[str, str]]:
+    """Which work has a record."""
+    found = await records.Records(place.client, place.home).every()
+    return sorted((one.run, one.type) for one in found)
+
+
+async def test_slot_of_work_at_an_endpoint_is_held_until_that_was_seen_to_end(
+    place: Place, client: kube.Client, endpoint: custom_bench.CustomBench
+) -> None:
+    """A removed finalizer and a status that says that the run ended change nothing."""
+    await place.agent()
+    gone = endpoint.adapter()
+
+    def controller(identity: str) -> Any:
+        limits = ledger.Limits(cluster=1)
+        return new_manager(place, identity, limits=limits, more_runtimes=[gone])
+
+    async with running(controller("one")):
+        run = await place.run("evader", **custom_run(endpoint.origin))
+        await place.until("evader", "Running")
+        assert [("evader", "Custom")] == await known(place)
+        (piece,) = endpoint.endpoint.pieces.values()
+        await forged(place, "evader", phase="Succeeded")
+        await asyncio.sleep(2)
+        assert [run["metadata"]["uid"]] == [*await place.slots()]
+        piece.is_stubborn = True
+        await client.patch(
+            views.RUNS, "evader", {"metadata": {"finalizers": None}}, namespace=place.namespace
+        )
+        await client.delete(views.RUNS, "evader", namespace=place.namespace)
+        await place.run("next")
+        await asyncio.sleep(2)
+        assert "Pending" == (await place.read("next"))["status"]["phase"]
+    async with running(controller("two")):
+        await asyncio.sleep(2)
+        assert [run["metadata"]["uid"]] == [*await place.slots()]
+        assert piece.is_cancelled
+        piece.is_stubborn = False
+        await place.until("next", "Succeeded")
+        assert [] == await known(place)
+
+
+async def test_run_whose_endpoint_is_gone_can_be_deleted_with_an_operators_word(
+    place: Place,
+    client: kube.Client,
+    endpoint: custom_bench.CustomBench,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(machine, "CLEANUP_SECONDS", 1.0)
+    monkeypatch.setattr(machine, "CLEANUP_RETRY_SECONDS", 0.5)
+    await place.agent()
+    adapter = endpoint.adapter(deadline_seconds=0.5)
+
+    async def blocked() -> str:
+        run = await place.read("stuck")
+        conditions = (run.get("status") or {}).get("conditions") or ()
+        return "".join(one["status"] for one in conditions if one["type"] == "CleanupBlocked")
+
+    async def names() -> list[str]:
+        found = await client.list(views.RUNS, namespace=place.namespace)
+        return [one["metadata"]["name"] for one in found.items]
+
+    async with running(new_manager(place, more_runtimes=[adapter])):
+        await place.run("stuck", **custom_run(endpoint.origin))
+        await place.until("stuck", "Running")
+        endpoint.endpoint.is_away = True
+        await client.delete(views.RUNS, "stuck", namespace=place.namespace)
+        await eventually(blocked, "True")
+        assert "CleanupBlocked" in await place.events("stuck")
+        assert 1 == len(await place.slots())
+        told = await asyncio.to_thread(
+            subprocess.run,
+            [
+                *(sys.executable, "-m", "controllers.agentctl", "run", "release", "stuck"),
+                *("--namespace", place.namespace, "--home", place.home),
+                *("--kubeconfig", str(place.cluster.admin_kubeconfig)),
+            ],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (0, "") == (told.returncode, told.stderr)
+        assert "released Custom work " in told.stdout
+        await eventually(names, [])
+        await eventually(place.slots, {})
+
+
+async def test_record_that_was_left_behind_is_removed(
+    place: Place, client: kube.Client, endpoint: custom_bench.CustomBench
+) -> None:
+    adapter = endpoint.adapter()
+    key, work = endpoint.work(Behaviour.SUCCEEDS)
+    await records.Records(client, place.home).begin(adapter.ref(key, work))
+    controller = new_manager(place, more_runtimes=[adapter])
+
+    async def left() -> list[tuple[str, str]]:
+        return await known(place)
+
+    assert 1 == len(await left())
+    async with running(controller):
+        await eventually(left, [])

@@ -25,6 +25,7 @@ class Piece:
     polls: int = 0
     is_started: bool = False
     is_cancelled: bool = False
+    is_stubborn: bool = False
 
     def answer(self) -> dict[str, Any]:
         self._go_on()
@@ -32,7 +33,7 @@ class Piece:
         return {"id": self.id, "phase": self.phase} | (failure if self.phase == "Failed" else {})
 
     def _go_on(self) -> None:
-        if self.phase in {"Succeeded", "Failed", "Cancelled"}:
+        if self.is_stubborn or self.phase in {"Succeeded", "Failed", "Cancelled"}:
             return
         self.polls += 1
         if self.is_cancelled:
@@ -49,6 +50,7 @@ class Endpoint:
 
     pieces: dict[Key, Piece] = dataclasses.field(default_factory=dict)
     starts: dict[Key, int] = dataclasses.field(default_factory=dict)
+    is_away: bool = False
 
     def routes(self) -> list[web.RouteDef]:
         return [
@@ -82,6 +84,8 @@ class Endpoint:
         return web.Response(status=202)
 
     def _piece(self, request: web.Request) -> Piece:
+        if self.is_away:
+            raise web.HTTPBadGateway
         for piece in self.pieces.values():
             if piece.id == request.match_info["id"]:
                 return piece

@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 import itertools
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from controllers import devcluster, kube, ledger, manager
@@ -148,12 +148,13 @@ def new_manager(
     lease: str = manager.LEASE,
     is_everywhere: bool = False,
     sleep: Callable[[float], Awaitable[None]] = hurried,
+    more_runtimes: Sequence[Any] = (),
 ) -> manager.Manager:
     """A controller for a place."""
     return manager.Manager(
         client or place.client,
         identity,
-        runtimes,
+        lambda *given: [*runtimes(*given), *more_runtimes],
         manager.Options(
             home=place.home,
             lease=lease,

@@ -195,3 +195,24 @@ def cancel(
 
     cluster = session.Cluster(kubeconfig, context)
     raise typer.Exit(command.run(cluster, namespace, name, waits=wait, timeout=timeout))
+
+
+@app.command()
+def release(
+    name: Name,
+    namespace: options.Namespace = options.DEFAULT_NAMESPACE,
+    home: options.Home = options.DEFAULT_HOME,
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = "",
+) -> None:
+    """Give up a run's work at an endpoint that is gone: its slot is freed, and it can be deleted.
+
+    For operators: it writes to the controller's own namespace. Make sure that the work has ended.
+
+    Exit codes: 0 released; 2 no such work, or refused; 3 Kubernetes API.
+    """
+    from controllers.agentctl import release as command
+    from controllers.agentctl import session
+
+    cluster = session.Cluster(kubeconfig, context)
+    raise typer.Exit(command.run(cluster, namespace, name, home))

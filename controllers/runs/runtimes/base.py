@@ -181,10 +181,13 @@ class Runtime(Protocol):
         type: The ``runtime.type`` it serves: Job, Workflow, Temporal or Custom.
         is_collected: Whether Kubernetes' garbage collector ends the work of a deleted run; if not,
             the run gets a finalizer.
+        is_external: Whether the work is where Kubernetes sees none of it; then references to it
+            are kept by ``records``.
     """
 
     type: str
     is_collected: bool
+    is_external: bool
 
     def ref(self, key: Key, work: Work) -> Ref:
         """What ``submit`` would return for the key, as far as it is known before. Pure."""

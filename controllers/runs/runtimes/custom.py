@@ -64,6 +64,7 @@ class Custom:
 
     type = "Custom"
     is_collected = False
+    is_external = True
 
     def __init__(
         self,

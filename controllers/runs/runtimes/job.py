@@ -36,6 +36,7 @@ class JobRuntime:
 
     type = "Job"
     is_collected = True
+    is_external = False
 
     def __init__(
         self,
@@ -54,25 +55,27 @@ class JobRuntime:
 
     async def submit(self, key: Key, work: Work) -> Ref:
         """Create the ConfigMap and the Job, or find them."""
+        ref = self.ref(key, work)
         body, files = job_objects.job(key, work, self._defaults), job_objects.config_map(key, work)
         try:
-            await self._create_once(kube.CONFIG_MAPS, files)
-            found = await self._create_once(views.JOBS, body)
+            await self._create_mine(kube.CONFIG_MAPS, files, ref)
+            found = await self._create_mine(views.JOBS, body, ref)
         except kube.KubeError as error:
             raise fault(error) from error
-        if not job_objects.is_mine(found, key, work):
-            raise RuntimeFault(
-                Code.TERMINAL,
-                f"expected Job {work.namespace}/{naming.of_key(key)} to be free or this run's, "
-                "got another's",
-            )
-        return dataclasses.replace(self.ref(key, work), uid=found["metadata"]["uid"])
+        return dataclasses.replace(ref, uid=found.uid)
 
     async def status(self, ref: Ref) -> Progress:
         """What the Job's status says; once it has ended, what its pod's runner reported."""
         job = self._jobs.get(kube.Key(ref.namespace, ref.name)) or await self._read(ref)
         if job is None:
             return Progress(stage=Stage.MISSING)
+        if not job_objects.is_mine(job.metadata, ref.key, ref.work):
+            return Progress(
+                stage=Stage.CANCELLED,
+                reason=Reason.JOB_MISSING,
+                message=_foreign(views.JOBS, ref),
+                code=Code.TERMINAL,
+            )
         if naming.TOMBSTONE_LABEL in job.metadata.labels:
             message = f"Job {ref.name} went away before it had ended."
             return Progress(
@@ -96,7 +99,9 @@ class JobRuntime:
                     body = job_objects.tombstone(ref.name, ref.namespace, uid)
                     await self._create_once(views.JOBS, body)
                     continue
-                if job.spec.suspend or job.ending is not None:
+                # Where another's Job has the name, no submission can start anything.
+                is_mine = job_objects.is_mine(job.metadata, ref.key, ref.work)
+                if not is_mine or job.spec.suspend or job.ending is not None:
                     return
                 await self._client.patch(
                     views.JOBS,
@@ -106,6 +111,15 @@ class JobRuntime:
                 )
         except kube.KubeError as error:
             raise fault(error) from error
+
+    async def _create_mine(
+        self, resource: kube.Resource, body: kube.JSON, ref: Ref
+    ) -> kube.Metadata:
+        """Create an object of a piece of work, or find it; never take another's for it."""
+        found = views.of(views.Named, await self._create_once(resource, body)).metadata
+        if not job_objects.is_mine(found, ref.key, ref.work):
+            raise RuntimeFault(Code.TERMINAL, _foreign(resource, ref))
+        return found
 
     async def _create_once(self, resource: kube.Resource, body: kube.JSON) -> kube.JSON:
         """Create an object, or read the one that has its name."""
@@ -150,6 +164,11 @@ class JobRuntime:
         except kube.KubeError as error:
             raise fault(error) from error
         return [*views.each(views.Pod, listed.items)]
+
+
+def _foreign(resource: kube.Resource, ref: Ref) -> str:
+    where = f"{ref.work.namespace}/{ref.name}"
+    return f"expected {resource.kind} {where} to be free or this run's, got another's"
 
 
 def fault(error: kube.KubeError) -> RuntimeFault:

@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import msgspec
 
+from controllers import kube
 from controllers.runner import templates
 from controllers.runs import naming, values, views
 from controllers.runs.runtimes.base import JSON, Code, Key, RuntimeFault, Work
@@ -104,15 +105,14 @@ def tombstone(name: str, namespace: str, uid: str) -> dict[str, JSON]:
     }
 
 
-def is_mine(found: Mapping[str, JSON], key: Key, piece: Work) -> bool:
-    """Whether a Job of that name was made for this piece of work, or buries it."""
-    metadata = found["metadata"]
-    labels = metadata.get("labels") or {}
-    if labels.get(naming.TOMBSTONE_LABEL):
-        return bool(labels.get(naming.RUN_LABEL) == piece.uid)
-    owners = {one.get("uid") for one in metadata.get("ownerReferences") or ()}
-    annotations = metadata.get("annotations") or {}
-    return piece.uid in owners and annotations.get(naming.KEY_ANNOTATION) == key
+def is_mine(metadata: kube.Metadata, key: Key, piece: Work) -> bool:
+    """Whether an object was made for this piece of work, or is its tombstone."""
+    if metadata.name != naming.of_key(key) or metadata.namespace != piece.namespace:
+        return False
+    if naming.TOMBSTONE_LABEL in metadata.labels:
+        return metadata.labels.get(naming.RUN_LABEL) == piece.uid
+    owners = {one.uid for one in metadata.owner_references if one.is_of(views.RUNS)}
+    return piece.uid in owners and metadata.annotations.get(naming.KEY_ANNOTATION) == key
 
 
 def _metadata(key: Key, piece: Work) -> dict[str, JSON]:

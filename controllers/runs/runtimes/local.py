@@ -81,6 +81,7 @@ class Local:
 
     type = "Job"
     is_collected = False
+    is_external = False
 
     def __init__(
         self,

@@ -84,6 +84,7 @@ class Temporal:
 
     type = "Temporal"
     is_collected = False
+    is_external = True
 
     def __init__(
         self,
@@ -154,10 +155,11 @@ class Temporal:
         client = await self._client(ref.namespace)
         for name in dict.fromkeys((ref.name, *_ids(ref.work))):
             found = await _describe(client, name)
-            if found is not None and _is_ours(found, ref):
+            if found is not None and await _is_chained(client, found, ref):
                 return found
         # A workflow of another began under our id after ours had ended.
-        return await _describe(client, ref.name, ref.uid) if ref.uid else None
+        found = await _describe(client, ref.name, ref.uid) if ref.uid else None
+        return found if found is not None and _is_ours(found, ref) else None
 
     async def _start(self, ref: Ref, *, is_tombstone: bool) -> WorkflowExecutionDescription | None:
         """Start the workflow under the first of its ids that is no foreign one's."""
@@ -326,9 +328,21 @@ def _timeouts(piece: Work, *, is_tombstone: bool) -> dict[str, Any]:
     return {name: dt.timedelta(seconds=value) for name, value in found.items() if value}
 
 
+async def _is_chained(
+    client: temporalio.client.Client, found: WorkflowExecutionDescription, ref: Ref
+) -> bool:
+    """Whether a run of a workflow is ours, or goes on from one that is and left its memo out."""
+    if _is_ours(found, ref):
+        return True
+    if _first_run(found) == found.run_id:
+        return False
+    first = await _describe(client, found.id, _first_run(found))
+    return first is not None and _is_ours(first, ref)
+
+
 def _is_ours(found: WorkflowExecutionDescription, ref: Ref) -> bool:
-    is_known = ref.uid != "" and _first_run(found) == ref.uid
-    return is_known or _memo(found, _KEY) == ref.key
+    """By its memo alone: ids and runs can be named by whoever writes them down."""
+    return _memo(found, _KEY) == ref.key
 
 
 def _is_tombstone(found: WorkflowExecutionDescription) -> bool:

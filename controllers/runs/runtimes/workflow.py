@@ -44,7 +44,7 @@ class WorkflowRuntime:
         dice: Callable[[], float] = random.random,
     ) -> None:
         self._inner, self._now, self._dice = inner, now, dice
-        self.is_collected = inner.is_collected
+        self.is_collected, self.is_external = inner.is_collected, inner.is_external
 
     def ref(self, key: Key, work: Work) -> Ref:
         """Named as its first step's work."""

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from controllers.runs import machine, statuses, work
+from controllers.runs import machine, statuses, views, work
 from controllers.runs.machine import Claim, Do
 from controllers.runs.runtimes.base import Code, Progress, RuntimeFault, Stage
 from controllers.runs.words import EventReason, Phase, Reason
@@ -346,6 +346,7 @@ def deleted(**changes: Any) -> dict[str, Any]:
         (deleted(), None, True, Do.CANCEL),
         (deleted(), None, False, Do.REMOVE_FINALIZER),
         (deleted(phase="Succeeded"), None, False, Do.REMOVE_FINALIZER),
+        (deleted(phase="Succeeded"), None, True, Do.REMOVE_FINALIZER),
     ],
 )
 def test_deleted_run_goes_when_nothing_of_it_runs(
@@ -356,6 +357,64 @@ def test_deleted_run_goes_when_nothing_of_it_runs(
     )
 
     assert expected is machine.reconcile(seen, NOW).action
+
+
+def test_status_that_says_that_a_run_ended_frees_no_slot() -> None:
+    seen = observed(run(phase="Succeeded"), has_slot=True)
+
+    assert machine.Plan() == machine.reconcile(seen, NOW)
+
+
+GONE = RuntimeFault(Code.RETRYABLE, "expected an answer from https://gone.example, got none.")
+BLOCKED = (
+    "The work of the deleted run cannot be ended. Once it is known to have ended, an operator "
+    "releases the run by `agentctl run release fix -n team`: expected an answer from "
+    "https://gone.example, got none."
+)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "reason", "standing", "events"),
+    [
+        (599, "Running", None, ()),
+        (
+            600,
+            "Running",
+            BLOCKED,
+            (machine.Event(EventReason.CLEANUP_BLOCKED, BLOCKED, is_warning=True),),
+        ),
+        (9000, "CleanupBlocked", BLOCKED, ()),
+    ],
+)
+def test_deleted_run_whose_endpoint_is_gone_names_the_way_out_after_a_while(
+    seconds: int, reason: str, standing: str | None, events: tuple[machine.Event, ...]
+) -> None:
+    body = deleted(**{**RUNNING, "reason": reason})
+    now = NOW + dt.timedelta(seconds=seconds)
+
+    plan = machine.reconcile(observed(body, has_slot=True, unreachable=GONE), now)
+
+    assert (None, events, 15.0) == (plan.action, plan.events, plan.look_again_seconds)
+    assert standing == (plan.standing and plan.standing.message)
+    if plan.standing:
+        status = statuses.written(plan.standing, views.of(views.Run, body), now)
+        assert status is not None
+        (condition,) = [one for one in status["conditions"] if one["type"] == "CleanupBlocked"]
+        assert ("True", "CleanupBlocked", BLOCKED) == (
+            *(condition["status"], condition["reason"], condition["message"]),
+        )
+
+
+@pytest.mark.parametrize(("failures", "expected"), [("x", 1), (-5, 1), (3, 4), (10**30, 1001)])
+def test_forged_number_of_failures_is_bounded(failures: Any, expected: int) -> None:
+    ref = {"name": "n", "extra": {"submitFailures": failures}}
+    seen = observed(run(phase="Pending", runtimeRef=ref), has_slot=True, fault=GONE)
+
+    plan = machine.reconcile(seen, NOW)
+
+    assert plan.standing is not None
+    assert plan.standing.ref is not None
+    assert {"submitFailures": expected} == plan.standing.ref.extra
 
 
 def test_finalizer_is_there_before_what_kubernetes_does_not_collect_starts() -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from controllers import kube, ledger
-from controllers.runs import naming, reaper, views
+from controllers.runs import naming, reaper, records, views
 from tests.support.run_world import NOW, run
 
 
@@ -23,7 +23,14 @@ def surveyor(cluster: Any) -> reaper.Reaper:
         return
 
     return reaper.Reaper(
-        cluster, namespace=None, with_jobs=True, epoch=2, now=lambda: NOW, sleep=sleep
+        cluster,
+        records.Records(cluster, "home"),
+        {},
+        namespace=None,
+        with_jobs=True,
+        epoch=2,
+        now=lambda: NOW,
+        sleep=sleep,
     )
 
 
