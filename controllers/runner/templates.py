@@ -5,22 +5,49 @@ One pass: what a name stands for is never looked at again, so an input cannot sm
 
 import re
 from collections.abc import Mapping
+from typing import Final
 
 import msgspec
 
-from controllers.runner.errors import JSON
+from controllers.runner.errors import JSON, SpecError
+
+# More than a ConfigMap or an environment holds.
+MAX_BYTES: Final = 4 * 1024 * 1024
 
 # Without braces inside, no two parts of the pattern can match the same text: it takes linear time.
 _TEMPLATE = re.compile(r"\{\{([^{}]*)\}\}")
 
 
-def render(template: str, names: Mapping[str, JSON]) -> str:
+class TooLargeError(SpecError):
+    """A template would become too large; says how large it may be."""
+
+
+def render(template: str, names: Mapping[str, JSON], max_bytes: int = MAX_BYTES) -> str:
     """Return the template with each name replaced by its value.
 
     A missing name and null become the empty text; text stays as it is; all else becomes JSON.
     ``a.0`` is the first item of the list ``a``.
+
+    Raises:
+        TooLargeError: The outcome would have more bytes than allowed; known before it is built.
     """
-    return _TEMPLATE.sub(lambda match: _text(_value(match[1], names)), template)
+    texts: dict[str, str] = {}
+    room = max_bytes - size(template)
+    for match in _TEMPLATE.finditer(template):
+        path = match[1]
+        if path not in texts:
+            texts[path] = _text(_value(path, names))
+        room += size(match[0]) - size(texts[path])
+        if room < 0:
+            break
+    if room < 0:
+        raise TooLargeError(f"expected a template to become at most {max_bytes} bytes, got more")
+    return _TEMPLATE.sub(lambda match: texts[match[1]], template)
+
+
+def size(text: str) -> int:
+    """Bytes of UTF-8, without making them where that is known."""
+    return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
 
 
 def _value(path: str, names: Mapping[str, JSON]) -> JSON:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from controllers import kube
-from controllers.runs import naming, values, views
+from controllers.runs import naming, views
 from controllers.runs.words import ENDED
 
 # A run that has ended leaves the cache as if it had been deleted; it is not looked at any more.
@@ -144,6 +144,5 @@ def _job_of(pod: views.Pod) -> Iterator[str]:
 
 
 def _provider_of(agent: views.Whole) -> Iterator[str]:
-    name = values.at(agent.spec, "providerRef", "name")
-    if name:
-        yield str(kube.Key(agent.metadata.namespace, str(name)))
+    if agent.provider:
+        yield str(kube.Key(agent.metadata.namespace, agent.provider))

@@ -37,9 +37,9 @@ SEEN_SECONDS: Final = 2.0
 CONFLICT_SECONDS: Final = 0.05
 FAULT_SECONDS: Final = 5.0
 CANCELLED_SECONDS: Final = 1.0
-# The work of so many waiting runs is kept, of the first ones, which start first; that of the others
-# is read again when they start. Of those that run it is always kept.
-MOST_WAITING_WORK: Final = 2_000
+# The work of as many runs is kept as fit, those that run first; that of the others is read again
+# whenever it is needed. Users decide how large it is.
+MAX_WORK_BYTES: Final = 64 * 1024 * 1024
 # What is missing then has a version once it comes; other references are not followed by version.
 _TOLD_BY_VERSIONS: Final = frozenset({Reason.MISSING_AGENT, Reason.MISSING_PROVIDER})
 _REPORTED: Final = frozenset({"runner", "artifacts", "workflow"})
@@ -65,7 +65,7 @@ class _Memory:
     """What was learned of a live run that is not in its view.
 
     Attributes:
-        inputs: Where they are ready and has_work is false, without the work.
+        inputs: Where they are ready and work_bytes is 0, without the work.
         inputs_of: The versions that they were read at.
         ref: Of work outside the cluster, as its runtime returned it last.
     """
@@ -74,7 +74,7 @@ class _Memory:
     inputs: work.Inputs | None = None
     inputs_of: tuple[Any, ...] = ()
     spec: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
-    has_work: bool = False
+    work_bytes: int = 0
     ref: Ref | None = None
 
 
@@ -116,7 +116,7 @@ class Interpreter:
         self._on_end = on_end
         self._leads, self._settings, self._now, self._dice = leads, settings, now, dice
         self._memories: collections.defaultdict[str, _Memory] = collections.defaultdict(_Memory)
-        self._with_work = 0
+        self._work_bytes = 0
         self._uids: dict[kube.Key, str] = {}
         self.orphaned: set[ledger.Uid] = set()
         """Runs that went while they had a slot, for the reaper."""
@@ -256,7 +256,7 @@ class Interpreter:
         )
         known = memory.inputs if memory.inputs_of == versions else None
         match known:
-            case work.Ready() if memory.has_work or not needs_work:
+            case work.Ready() if memory.work_bytes or not needs_work:
                 return known
             case work.Waiting(reason=reason) if reason in _TOLD_BY_VERSIONS and not needs_work:
                 return known
@@ -268,32 +268,40 @@ class Interpreter:
             raise _AnotherError
         related = await self._related(whole, agent, provider)
         inputs = work.prepare(whole, related, machine.attempt(run), self._settings)
-        has_room = memory.has_work or self._with_work < MOST_WAITING_WORK
-        has_work = needs_work or (has_room and isinstance(inputs, work.Ready))
-        self._with_work += has_work - memory.has_work
-        memory.has_work, memory.inputs_of, memory.inputs = has_work, versions, inputs
-        memory.spec = whole["spec"] if has_work else {}
-        if isinstance(inputs, work.Ready) and not has_work:
+        self._remember(memory, whole["spec"], inputs)
+        memory.inputs_of = versions
+        if isinstance(inputs, work.Ready) and not memory.work_bytes:
             memory.inputs = dataclasses.replace(inputs, work=_bare(run, {}))
         return inputs
+
+    def _remember(self, memory: _Memory, spec: Mapping[str, JSON], inputs: work.Inputs) -> None:
+        """Keep the work, if there is room for it."""
+        self._work_bytes -= memory.work_bytes
+        known: list[JSON] = [spec]
+        if isinstance(inputs, work.Ready):
+            known += [inputs.work.run_json, inputs.work.provider]
+        size = values.memory_bytes(known)
+        has_room = self._work_bytes + size <= MAX_WORK_BYTES
+        memory.work_bytes = size if has_room else 0
+        memory.inputs, memory.spec = inputs, spec if has_room else {}
+        self._work_bytes += memory.work_bytes
 
     def _agent(self, run: views.Run) -> tuple[views.Whole | None, views.Whole | None]:
         namespace = run.metadata.namespace
         agent = self._caches.agents.get(kube.Key(namespace, run.spec.agent_ref.name))
         if agent is None:
             return None, None
-        name = values.at(agent.spec, "providerRef", "name") or ""
-        return agent, self._caches.providers.get(kube.Key(namespace, str(name)))
+        return agent, self._caches.providers.get(kube.Key(namespace, agent.provider))
 
     async def _related(
         self, whole: JSON, agent: views.Whole | None, provider: views.Whole | None
     ) -> work.Related:
         namespace = whole["metadata"]["namespace"]
-        agent_json = {"spec": agent.spec} if agent else None
+        agent_json = {"spec": agent.decoded()} if agent else None
         memory = work.memory_name(whole, agent_json)
         return work.Related(
             agent=agent_json,
-            provider={"spec": provider.spec} if provider else None,
+            provider={"spec": provider.decoded()} if provider else None,
             implementations={
                 name: await self._get(views.IMPLEMENTATIONS, namespace, name)
                 for name in work.implementation_names(whole)
@@ -465,7 +473,7 @@ class Interpreter:
         uid = self._uids.pop(key, None)
         if uid is None:
             return
-        self._with_work -= self._memories.pop(uid, _Memory()).has_work
+        self._work_bytes -= self._memories.pop(uid, _Memory()).work_bytes
         self._admitter.withdraw(uid)
         if self._admitter.holds(uid):
             self.orphaned.add(uid)

@@ -124,9 +124,35 @@ class Run(kube.Projection, frozen=True):
 
 
 class Whole(kube.Projection, frozen=True):
-    """An Agent or AgentProvider, of which there are few, with all that it says."""
+    """An Agent or AgentProvider, with all that it says: as text, a 20th of what it can take."""
 
-    spec: dict[str, Any] = msgspec.field(default_factory=dict)
+    spec: msgspec.Raw = msgspec.Raw(b"{}")
+
+    def __post_init__(self) -> None:
+        """Keep the spec alone, not the whole object that it was read from."""
+        msgspec.structs.force_setattr(self, "spec", self.spec.copy())
+
+    def decoded(self) -> dict[str, Any]:
+        """The object's spec."""
+        spec = msgspec.json.decode(self.spec)
+        return spec if isinstance(spec, dict) else {}
+
+    @property
+    def provider(self) -> str:
+        """The name of an Agent's provider; empty where it names none."""
+        try:
+            return _agent_spec.decode(self.spec).provider_ref.name
+        except msgspec.MsgspecError:
+            return ""
+
+
+class _AgentSpec(_Part, frozen=True):
+    """What an Agent refers to."""
+
+    provider_ref: NameRef = NameRef()
+
+
+_agent_spec = msgspec.json.Decoder(_AgentSpec)
 
 
 class Named(kube.Projection, frozen=True):

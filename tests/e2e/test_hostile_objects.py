@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import resource
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -264,3 +266,33 @@ async def test_record_that_was_left_behind_is_removed(
     assert 1 == len(await left())
     async with running(controller):
         await eventually(left, [])
+
+
+def bomb() -> str:
+    """A condition of 1.7 KB whose value takes gigabytes."""
+    return f"['{'a' * 1300}']" + ".map(x, x + x)" * 22 + ".size() > 0"
+
+
+async def test_condition_that_takes_gigabytes_fails_its_run_and_no_other(
+    served_cluster: devcluster.Cluster, client: kube.Client
+) -> None:
+    report = json.dumps({"status": "succeeded", "exitCode": 0, "loopControl": {"left": 1}})
+    place = await new_place(served_cluster, client, seconds="0.2", message=report)
+    await place.agent()
+    before = most_bytes()
+    loop = {"maxIterations": 3, "while": {"cel": bomb(), "control": {"onMissing": "Stop"}}}
+    workflow = {"parallelism": 1, "steps": [{"name": "s", "loop": loop}]}
+    async with running(new_manager(place)):
+        await place.run("bomb", runtime={"type": "Workflow", "workflow": workflow})
+        await place.run("honest")
+        await place.until("honest", "Succeeded")
+        status = await place.until("bomb", "Failed")
+
+    assert "WorkflowStepFailed" == status["reason"]
+    assert "expected an answer within 256 MiB of memory and 2 s, got none" in status["message"]
+    assert most_bytes() - before < 300 * 1024**2
+
+
+def most_bytes() -> int:
+    """The most memory that this process had so far."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

@@ -118,7 +118,7 @@ class Answer:
             return None
         try:
             return msgspec.json.decode(self.body)
-        except (msgspec.MsgspecError, ValueError) as error:
+        except (msgspec.MsgspecError, ValueError, RecursionError) as error:
             if not self.is_json:
                 return None
             raise RuntimeFault(

@@ -2,7 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterator, Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -23,6 +23,8 @@ LEAST_TTL_SECONDS: Final = 30
 MOST_TTL_SECONDS: Final = 7 * 24 * 3600
 # The controller ends what takes too long; should it be down, Kubernetes does, a little later.
 DEADLINE_SLACK_SECONDS: Final = 60
+# k8s.io/kubernetes/pkg/apis/core MaxSecretSize, which a ConfigMap's data may have.
+MAX_TEMPLATE_BYTES: Final = 1024 * 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -38,6 +40,30 @@ class Defaults:
     image: str = ""
     service_account: str = ""
     resources: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
+
+
+class _Templates:
+    """Fills in the templates of one object, which are not to become larger than it may be."""
+
+    def __init__(self, piece: Work) -> None:
+        self._names, self._room = piece.runner_json, MAX_TEMPLATE_BYTES
+
+    def render(self, template: str) -> str:
+        """One of them, filled in.
+
+        Raises:
+            RuntimeFault: They would become too large together.
+        """
+        try:
+            found = templates.render(template, self._names, self._room)
+        except templates.TooLargeError as error:
+            raise RuntimeFault(
+                Code.TERMINAL,
+                f"expected the provider's templates to become at most {MAX_TEMPLATE_BYTES} bytes, "
+                "got more: shorten the inputs, or name them less often",
+            ) from error
+        self._room -= templates.size(found)
+        return found
 
 
 def job(key: Key, piece: Work, defaults: Defaults) -> dict[str, JSON]:
@@ -174,15 +200,15 @@ def _pod(key: Key, piece: Work, defaults: Defaults) -> dict[str, JSON]:
 
 def _container(piece: Work, defaults: Defaults) -> dict[str, JSON]:
     runner = piece.provider.get("runner") or {}
-    scope = piece.runner_json
+    filled = _Templates(piece)
     secrets = piece.spec.get("secretRefs") or ()
     return values.present(
         {
             "name": CONTAINER,
             "image": _image(piece, defaults),
             "command": [runner.get("command") or "agent-runner"],
-            "args": [templates.render(one, scope) for one in runner.get("args") or ()] or None,
-            "env": [*_env(piece, scope)],
+            "args": [filled.render(one) for one in runner.get("args") or ()] or None,
+            "env": [*_env(piece, filled)],
             "envFrom": [{"secretRef": {"name": one["name"]}} for one in secrets] or None,
             "resources": _resources(piece, defaults) or None,
             "terminationMessagePath": STATUS_JSON,
@@ -220,7 +246,7 @@ def _resources(piece: Work, defaults: Defaults) -> dict[str, JSON]:
     return {name: quantities for name, quantities in merged.items() if quantities}
 
 
-def _env(piece: Work, scope: Any) -> Iterator[dict[str, JSON]]:
+def _env(piece: Work, filled: _Templates) -> Iterator[dict[str, JSON]]:
     yield {"name": "AGENT_RUN_SPEC", "value": RUN_JSON}
     yield {"name": "AGENT_RUNNER_SPEC_PATH", "value": RUNNER_JSON}
     yield {"name": "AGENT_PROVIDER", "value": str(piece.runner_json.get("provider") or "")}
@@ -235,7 +261,7 @@ def _env(piece: Work, scope: Any) -> Iterator[dict[str, JSON]]:
         if one.get("valueFrom"):
             yield {"name": one["name"], "valueFrom": one["valueFrom"]}
         else:
-            yield {"name": one["name"], "value": templates.render(one.get("value") or "", scope)}
+            yield {"name": one["name"], "value": filled.render(one.get("value") or "")}
 
 
 def prompt_variables(piece: Work, path: str) -> dict[str, str]:
@@ -253,13 +279,27 @@ def prompt_variables(piece: Work, path: str) -> dict[str, str]:
 
 def _contents(piece: Work) -> Iterator[tuple[str, str]]:
     """Path and content of each file that is written out."""
-    scope = piece.runner_json
-    for one in piece.provider.get("files") or ():
-        if one.get("content") is not None:
-            yield one["path"], templates.render(one["content"], scope)
+    filled = _Templates(piece)
+    for path, content in _own_files(piece):
+        yield path, filled.render(content)
     inline = (piece.system_prompt or {}).get("inline")
     if inline:
         yield SYSTEM_PROMPT, inline
+
+
+def _own_files(piece: Work) -> Iterator[tuple[str, str]]:
+    """Path and template of each file of the provider."""
+    for one in piece.provider.get("files") or ():
+        if one.get("content") is not None:
+            yield one["path"], one["content"]
+
+
+def _content_paths(piece: Work) -> Iterator[str]:
+    """The paths of ``_contents``, without filling them in."""
+    for path, _ in _own_files(piece):
+        yield path
+    if (piece.system_prompt or {}).get("inline"):
+        yield SYSTEM_PROMPT
 
 
 def _references(piece: Work) -> Iterator[tuple[str, Mapping[str, JSON]]]:
@@ -276,7 +316,7 @@ def _volumes(key: Key, piece: Work) -> Iterator[tuple[dict[str, JSON], list[dict
     yield {"name": "workspace", "emptyDir": {}}, [{"name": "workspace", "mountPath": ROOT}]
     spec = {"name": "spec", "configMap": {"name": naming.of_key(key)}}
     paths = [("run.json", RUN_JSON), ("agent-runner.json", RUNNER_JSON)]
-    paths += [(f"input-{index}", path) for index, (path, _) in enumerate(_contents(piece))]
+    paths += [(f"input-{index}", path) for index, path in enumerate(_content_paths(piece))]
     yield spec, [_file_mount("spec", path, name) for name, path in paths]
     for index, (path, reference) in enumerate(_references(piece)):
         name = f"file-{index}"

@@ -1,6 +1,7 @@
 """What a runner reported (``status.json``, docs/runner.md), read and told. Pure."""
 
 import datetime as dt
+import itertools
 import re
 from collections.abc import Mapping
 from typing import Any, Final
@@ -10,6 +11,8 @@ import msgspec
 from controllers.runs.runtimes.base import JSON
 
 MOST_ARTIFACTS: Final = 50
+# The runner writes less than 4 KiB, as much as a kubelet reads; an agent may write over it.
+MAX_REPORT_BYTES: Final = 64 * 1024
 _MOST_URL: Final = 2048
 _MOST_TEXT: Final = 1024
 _INT32: Final = 2**31
@@ -25,9 +28,11 @@ _OWN: Final = frozenset({"status", "exitCode", "error", "artifacts", *_TEXTS, *_
 
 def read(text: str | bytes) -> dict[str, JSON] | None:
     """A report; None for what is none, as what another program wrote."""
+    if len(text) > MAX_REPORT_BYTES:
+        return None
     try:
         found = msgspec.json.decode(text)
-    except (msgspec.MsgspecError, ValueError):
+    except (msgspec.MsgspecError, ValueError, RecursionError):
         return None
     return found if isinstance(found, dict) else None
 
@@ -59,8 +64,8 @@ def artifacts(report: Mapping[str, JSON] | None) -> list[dict[str, str]]:
     """The files that a run left: ``{name, path?, key?, url?}``; at most 50."""
     listed = (report or {}).get("artifacts")
     found = listed.get("outputArtifacts") if isinstance(listed, dict) else None
-    kept = [_artifact(one) for one in found if isinstance(one, dict)] if found else []
-    return [one for one in kept if one.get("name")][:MOST_ARTIFACTS]
+    kept = (_artifact(one) for one in found or () if isinstance(one, dict))
+    return [*itertools.islice((one for one in kept if one.get("name")), MOST_ARTIFACTS)]
 
 
 def loop_control(report: Mapping[str, JSON] | None) -> Any:

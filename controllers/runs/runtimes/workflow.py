@@ -7,10 +7,10 @@ each of them: it starts once, and what was cancelled does not start any more.
 import dataclasses
 import datetime as dt
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from controllers.runs.runtimes import workflow_steps
+from controllers.runs.runtimes import conditions, loops, workflow_steps
 from controllers.runs.runtimes.base import (
     JSON,
     Code,
@@ -30,6 +30,7 @@ class WorkflowRuntime:
 
     Args:
         inner: Carries out a step.
+        evaluate: Answers whether a loop's condition holds.
         now: Aware UTC time.
         dice: A random number from 0 to 1.
     """
@@ -42,8 +43,10 @@ class WorkflowRuntime:
         *,
         now: Callable[[], dt.datetime],
         dice: Callable[[], float] = random.random,
+        evaluate: Callable[[loops.Question], Awaitable[bool]] = conditions.evaluate,
     ) -> None:
         self._inner, self._now, self._dice = inner, now, dice
+        self._evaluate = evaluate
         self.is_collected, self.is_external = inner.is_collected, inner.is_external
 
     def ref(self, key: Key, work: Work) -> Ref:
@@ -75,7 +78,7 @@ class WorkflowRuntime:
         state = ref.extra.get("workflow")
         running = workflow_steps.under_way(state)
         seen = await self._seen(ref, running)
-        following = self._decide(ref, state, seen).start
+        following = (await self._decided(ref, state, seen)).start
         for piece in (*running, *following):
             await self._inner.cancel(self._ref_of(ref, piece))
 
@@ -96,7 +99,7 @@ class WorkflowRuntime:
     async def _go_on(
         self, ref: Ref, state: Mapping[str, JSON] | None, seen: Mapping[Piece, Progress]
     ) -> Decision:
-        decision = self._decide(ref, state, seen)
+        decision = await self._decided(ref, state, seen)
         for piece in decision.cancel:
             await self._inner.cancel(self._ref_of(ref, piece))
         for piece in decision.start:
@@ -109,8 +112,29 @@ class WorkflowRuntime:
             }
         return decision
 
-    def _decide(
+    async def _decided(
         self, ref: Ref, state: Mapping[str, JSON] | None, seen: Mapping[Piece, Progress]
+    ) -> Decision:
+        """Decide, with an answer to each condition that this depends on."""
+        answers: dict[loops.Question, bool | loops.ConditionError] = {}
+        while True:
+            try:
+                return self._decide(ref, state, seen, answers)
+            except loops.UnansweredError as unanswered:
+                answers[unanswered.question] = await self._answer(unanswered.question)
+
+    async def _answer(self, question: loops.Question) -> bool | loops.ConditionError:
+        try:
+            return await self._evaluate(question)
+        except loops.ConditionError as error:
+            return error
+
+    def _decide(
+        self,
+        ref: Ref,
+        state: Mapping[str, JSON] | None,
+        seen: Mapping[Piece, Progress],
+        answers: loops.Answers,
     ) -> Decision:
         given: Any = (ref.work.spec.get("runtime") or {}).get("workflow") or {}
         listed = given.get("steps") or ()
@@ -123,6 +147,7 @@ class WorkflowRuntime:
             seen,
             now=self._now(),
             dice=self._dice(),
+            answers=answers,
         )
 
     async def _seen(self, ref: Ref, pieces: tuple[Piece, ...]) -> dict[Piece, Progress]:

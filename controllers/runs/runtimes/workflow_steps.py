@@ -100,6 +100,7 @@ def decide(
     *,
     now: dt.datetime,
     dice: float,
+    answers: loops.Answers | None = None,
 ) -> Decision:
     """How the workflow stands now, and what to do.
 
@@ -110,10 +111,14 @@ def decide(
         seen: How the pieces of work stand that the state says run.
         now: Aware UTC time.
         dice: A random number from 0 to 1.
+        answers: Of conditions of loops.
+
+    Raises:
+        loops.UnansweredError: An answer is missing.
     """
     known = list((state or {}).get("steps") or ())
     fresh = [known[at] if at < len(known) else {} for at in range(len(given))]
-    turn = _Turn(now, dice)
+    turn = _Turn(now, dice, answers or {})
     statuses = [turn.step(at, given[at], one, seen) for at, one in enumerate(fresh)]
     has_failed = any(one["phase"] == FAILED for one in statuses)
     if has_failed:
@@ -133,6 +138,7 @@ class _Turn:
 
     now: dt.datetime
     dice: float
+    answers: loops.Answers
     start: list[Piece] = dataclasses.field(default_factory=list)
     cancel: list[Piece] = dataclasses.field(default_factory=list)
     instants: list[dt.datetime] = dataclasses.field(default_factory=list)
@@ -200,7 +206,8 @@ class _Turn:
         control = reports.loop_control(progress.runner)
         loop = _iterated(status, step.loop, control, self.now)
         try:
-            is_more, why = loops.goes_on(step.loop, loop["completedIterations"], control)
+            completed = loop["completedIterations"]
+            is_more, why = loops.goes_on(step.loop, completed, control, self.answers)
         except loops.ConditionError as error:
             return {**self._moved(status, FAILED, str(error)[:640]), "loop": loop}
         if is_more:
@@ -354,7 +361,7 @@ def _iterated(
         "maxIterations": loop["maxIterations"],
         "retainedIterations": len(kept),
         "prunedIterations": known.get("prunedIterations", 0) + len(listed) - len(kept),
-        "lastControl": control if isinstance(control, dict) else None,
+        "lastControl": control if loops.is_kept(control) else None,
         "iterations": kept,
     }
     return {name: value for name, value in fields.items() if value is not None}

@@ -1,11 +1,12 @@
 import time
+import tracemalloc
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controllers.runner import templates
+from controllers.runner import errors, templates
 
 NAMES: dict[str, Any] = {
     "inputs": {"repo": "a/b", "n": 3, "yes": True, "none": None, "list": ["x", {"y": "z"}]},
@@ -71,3 +72,35 @@ def test_time_is_linear_in_the_template() -> None:
     templates.render("{{ x" * 50_000, NAMES)
 
     assert time.process_time() - before < 2
+
+
+@given(st.text("{}a. é", max_size=40), st.text(max_size=20), st.integers(0, 200))
+def test_size_is_known_before_the_text_is_made(template: str, value: str, room: int) -> None:
+    names = {"a": value, "": [value]}
+    whole = templates.render(template, names)
+    size = len(whole.encode())
+    # What the names themselves take has room, too.
+    enough = size + len(template.encode())
+
+    assert whole == templates.render(template, names, enough)
+    if size > room:
+        with pytest.raises(errors.SpecError, match=f"at most {room} bytes, got more"):
+            templates.render(template, names, room)
+
+
+def test_template_that_multiplies_its_input_takes_no_memory() -> None:
+    names = {"inputs": {"large": "x" * 1_000_000}}
+    tracemalloc.start()
+
+    for template in ("{{inputs.large}}" * 700, "{{inputs}}" * 1000, distinct(500)):
+        with pytest.raises(templates.TooLargeError):
+            templates.render(template, names)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert most < 10_000_000
+
+
+def distinct(number: int) -> str:
+    """As many names of one value, each of them written in another way."""
+    return "".join("{{" + " " * index + "inputs}}" for index in range(number))

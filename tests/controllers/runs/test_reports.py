@@ -57,3 +57,11 @@ def test_artifact_whose_url_is_its_content_keeps_its_name() -> None:
 
 def test_message_of_another_program_is_no_report() -> None:
     assert [None, None, None] == [reports.read(text) for text in ("", "killed", "[1]")]
+
+
+def test_report_that_is_too_large_or_too_deep_is_none() -> None:
+    depth = 30_000
+
+    assert {"a": 1} == reports.read(b'{"a":1}' + b" " * 65_529)
+    assert reports.read(b'{"a":1}' + b" " * 65_530) is None
+    assert reports.read(b'{"a":' + b"[" * depth + b"]" * depth + b"}") is None

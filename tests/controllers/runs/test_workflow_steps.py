@@ -1,12 +1,13 @@
 """A workflow's steps: in order, tried again, repeated, and along all ways that they may take."""
 
 import datetime as dt
+import json
 from typing import Any
 
 import pytest
 from hypothesis import given, settings, strategies
 
-from controllers.runs.runtimes import loops, workflow_steps
+from controllers.runs.runtimes import condition_child, loops, workflow_steps
 from controllers.runs.runtimes.base import Code, Progress, Stage
 from controllers.runs.runtimes.workflow_steps import Decision, Piece
 from crds import hub
@@ -25,7 +26,33 @@ def decide(
     now: dt.datetime = NOW,
 ) -> Decision:
     read = workflow_steps.read(steps)
-    return workflow_steps.decide(read, parallelism, state, seen or {}, now=now, dice=0.5)
+    answers: dict[loops.Question, bool | loops.ConditionError] = {}
+    while True:
+        try:
+            return workflow_steps.decide(
+                read, parallelism, state, seen or {}, now=now, dice=0.5, answers=answers
+            )
+        except loops.UnansweredError as unanswered:
+            answers[unanswered.question] = answer(unanswered.question)
+
+
+def answer(question: loops.Question) -> bool | loops.ConditionError:
+    """As ``conditions`` has it, in this process."""
+    try:
+        return condition_child.evaluate(
+            question.expression, json.loads(question.control), question.iteration
+        )
+    except ValueError as error:
+        return loops.ConditionError(f"condition {question.excerpt!r}: {error}")
+
+
+def goes_on(loop: dict[str, Any], control: object) -> tuple[bool, str]:
+    """Ask whether there is a second iteration."""
+    try:
+        return loops.goes_on(loop, 1, control, {})
+    except loops.UnansweredError as unanswered:
+        known = {unanswered.question: answer(unanswered.question)}
+    return loops.goes_on(loop, 1, control, known)
 
 
 def phases(decision: Decision) -> list[str]:
@@ -144,10 +171,11 @@ def test_step_is_repeated_while_its_condition_holds() -> None:
         ({"while": None}, None, (True, "")),
         ({}, None, (False, "ControlMissing")),
         ({}, [1], (False, "ControlInvalid")),
+        ({}, {"left": 9, "text": "x" * 16_384}, (False, "ControlInvalid")),
     ],
 )
 def test_loop_goes_on(changes: dict[str, Any], control: object, expected: tuple[bool, str]) -> None:
-    assert expected == loops.goes_on({**LOOP, **changes}, 1, control)
+    assert expected == goes_on({**LOOP, **changes}, control)
 
 
 @pytest.mark.parametrize(
@@ -158,13 +186,18 @@ def test_loop_goes_on(changes: dict[str, Any], control: object, expected: tuple[
         ({"cel": "control."}, {}, "Syntax error"),
         ({"cel": "true", "control": {"onMissing": "Fail"}}, None, "expected a control file"),
         ({"cel": "true", "control": {"onInvalid": "Fail"}}, 7, "expected an object"),
+        (
+            {"cel": "true", "control": {"onInvalid": "Fail"}},
+            {"text": "x" * 16_384},
+            "expected a control file of at most 16384 bytes, got 16395",
+        ),
     ],
 )
 def test_loop_without_an_answer_fails(
     condition: dict[str, Any], control: object, words: str
 ) -> None:
     with pytest.raises(loops.ConditionError, match=words):
-        loops.goes_on({"maxIterations": 5, "while": condition}, 1, control)
+        goes_on({"maxIterations": 5, "while": condition}, control)
 
 
 STEP = strategies.fixed_dictionaries(

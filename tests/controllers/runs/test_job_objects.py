@@ -1,0 +1,97 @@
+"""A Job and its ConfigMap are bounded before they are built."""
+
+import dataclasses
+import tracemalloc
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from controllers.runs.runtimes import job_objects
+from controllers.runs.runtimes.base import Code, RuntimeFault, Work
+
+LARGE = "x" * 500_000
+DEFAULTS = job_objects.Defaults(image="runner")
+TOO_LARGE = (
+    "expected the provider's templates to become at most 1048576 bytes, got more: shorten the "
+    "inputs, or name them less often"
+)
+
+
+def work(**provider: Any) -> Work:
+    return Work(
+        namespace="team",
+        run="fix",
+        uid="uid-1",
+        attempt=1,
+        spec={},
+        provider=provider,
+        run_json={},
+        runner_json={"inputs": {"large": LARGE, "small": "s"}},
+    )
+
+
+def files(number: int, times: int) -> list[dict[str, str]]:
+    content = "{{inputs.large}}" * times
+    return [{"path": f"/workspace/{index}", "content": content} for index in range(number)]
+
+
+def job(piece: Work) -> dict[str, Any]:
+    return job_objects.job("uid-1/1", piece, DEFAULTS)
+
+
+def config_map(piece: Work) -> dict[str, Any]:
+    return job_objects.config_map("uid-1/1", piece)
+
+
+ENV = [{"name": f"V{index}", "value": "{{inputs.large}}"} for index in range(50)]
+
+
+@pytest.mark.parametrize(
+    ("make", "piece"),
+    [
+        (config_map, work(files=files(1, 4000))),
+        (config_map, work(files=files(3, 1))),
+        (job, work(runner={"args": ["{{inputs.large}}"] * 3})),
+        (job, work(env=ENV)),
+        (job, work(runner={"args": ["{{inputs.large}}"]}, env=ENV[:2])),
+    ],
+)
+def test_templates_of_one_object_are_bounded_together(
+    make: Callable[[Work], dict[str, Any]], piece: Work
+) -> None:
+    tracemalloc.start()
+    with pytest.raises(RuntimeFault) as caught:
+        make(piece)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert (Code.TERMINAL, TOO_LARGE) == (caught.value.code, caught.value.message)
+    assert most < 8_000_000
+
+
+def test_templates_that_fit_are_filled_in() -> None:
+    piece = work(files=files(2, 1), runner={"args": ["{{inputs.small}}"]})
+
+    made = config_map(piece)["data"]
+
+    assert (LARGE, LARGE) == (made["input-0"], made["input-1"])
+    assert ["s"] == job(piece)["spec"]["template"]["spec"]["containers"][0]["args"]
+
+
+def test_job_does_not_fill_in_files() -> None:
+    """They are the ConfigMap's; to name their paths is enough."""
+    (container,) = job(work(files=files(1, 4000)))["spec"]["template"]["spec"]["containers"]
+
+    assert "/workspace/0" in [one["mountPath"] for one in container["volumeMounts"]]
+
+
+def test_prompt_has_a_path_like_any_file() -> None:
+    prompt = {"inline": "Be kind."}
+    piece = dataclasses.replace(work(files=files(1, 1)), system_prompt=prompt)
+
+    (container,) = job(piece)["spec"]["template"]["spec"]["containers"]
+
+    mounts = {one["mountPath"]: one.get("subPath") for one in container["volumeMounts"]}
+    assert "input-1" == mounts[job_objects.SYSTEM_PROMPT]
+    assert "Be kind." == config_map(piece)["data"]["input-1"]

@@ -1,0 +1,131 @@
+"""What the controller keeps in memory of what users write is bounded, or as small as its text."""
+
+import json
+import tracemalloc
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from controllers import kube
+from controllers.kube.projections import Decoder
+from controllers.runs import caches, interpreter, records, values, views
+from controllers.runs.runtimes import job
+from tests.support import run_world
+
+VALUES = st.recursive(
+    st.none() | st.booleans() | st.integers(0, 99) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=5) | st.dictionaries(st.text(max_size=3), inner),
+)
+
+
+@given(st.lists(VALUES, min_size=1))
+def test_memory_of_a_value_is_not_underestimated_by_much(value: Any) -> None:
+    text = msgspec.json.encode(value)
+    tracemalloc.start()
+    kept = [msgspec.json.decode(text) for _ in range(10)]
+    took, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert took / len(kept) < 8 * values.memory_bytes(value) + 200
+
+
+def test_agent_of_many_small_parts_is_kept_as_its_text() -> None:
+    spec = {"providerRef": {"name": "p"}, "env": [{"name": "a"}] * 20_000}
+    body = {"metadata": {"name": "a", "namespace": "team", "resourceVersion": "3"}, "spec": spec}
+    line = json.dumps({"type": "ADDED", "object": body}).encode()
+    decoder = Decoder(views.Whole)
+    tracemalloc.start()
+    seen = decoder.event(line, "")
+    took, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert seen is not None
+    assert seen.object is not None
+    assert ("p", spec) == (seen.object.provider, seen.object.decoded())
+    assert took < 1.2 * len(line)
+
+
+@pytest.mark.parametrize("spec", ['{"providerRef":7}', '{"providerRef":{"name":[]}}', "[]", "{}"])
+def test_agent_without_a_readable_provider_names_none(spec: str) -> None:
+    line = f'{{"type":"ADDED","object":{{"metadata":{{"name":"a"}},"spec":{spec}}}}}'
+    seen = Decoder(views.Whole).event(line.encode(), "")
+
+    assert seen is not None
+    assert seen.object is not None
+    assert "" == seen.object.provider
+
+
+class Client:
+    """Has one run, and counts how often it is read."""
+
+    def __init__(self, whole: dict[str, Any]) -> None:
+        self.whole, self.reads = whole, 0
+
+    async def get(self, *_: Any, **__: Any) -> dict[str, Any]:
+        """The run."""
+        self.reads += 1
+        return self.whole
+
+
+class Admitter:
+    """Holds a slot for all."""
+
+    def holds(self, *_: Any) -> bool:
+        """It does."""
+        return True
+
+    def blocked(self, _: str) -> None:
+        """Nothing is."""
+
+    def withdraw(self, _: str) -> None:
+        """Nothing was asked for."""
+
+
+async def reads_of_three_looks(text: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """How often a run is read while it runs, and how much of it is kept."""
+    monkeypatch.setattr(interpreter, "MAX_WORK_BYTES", 100_000)
+    running = {"phase": "Running", "attempt": 1, "startTime": "2026-11-28T12:00:00Z"}
+    whole = run_world.run({"implementation": {"inline": {"text": text}}}, **running)
+    client: Any = Client(whole)
+    queue: kube.Queue[kube.Key] = kube.Queue()
+    known = caches.Caches(client, queue)
+    run = views.of(views.Run, whole)
+    known.runs.put(run)
+    for store, spec in (
+        (known.agents, run_world.AGENT["spec"]),
+        (known.providers, run_world.PROVIDER["spec"]),
+    ):
+        raw = msgspec.Raw(msgspec.json.encode(spec))
+        name = "coder" if store is known.agents else "shell"
+        metadata = kube.Metadata(name=name, namespace="team", resource_version="2")
+        store.put(views.Whole(metadata=metadata, spec=raw))
+    jobs: Any = job.JobRuntime(client, known.jobs, known.pods)
+    admitter: Any = Admitter()
+    found = interpreter.Interpreter(
+        client,
+        known,
+        {"Job": jobs},
+        admitter,
+        client,
+        records=records.Records(client, "home"),
+    )
+    for _ in range(3):
+        seen = await found._inputs(run, needs_work=True)  # noqa: SLF001 - what is kept is its own
+        assert seen.work.run_json["prompt"] == text  # type: ignore[union-attr]
+    return client.reads, found._work_bytes  # noqa: SLF001 - likewise
+
+
+async def test_work_that_fits_is_read_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    reads, kept = await reads_of_three_looks("Mend it.", monkeypatch)
+
+    assert 1 == reads
+    assert 0 < kept < 5_000
+
+
+async def test_work_that_does_not_fit_is_read_whenever_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert (3, 0) == await reads_of_three_looks("x" * 100_000, monkeypatch)
