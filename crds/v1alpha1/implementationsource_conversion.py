@@ -24,6 +24,8 @@ SCOPE = records.flat_union(
 
 # --- credentials and ingestion (rows 28, 29): one secret was both -------------------------------
 
+SIGNING_SECRETS = "ingestion.webhook.signingSecretRefs"
+
 KEY_REF = records.record(records.keep("name"), records.written_out("key", TOKEN_KEY))
 
 
@@ -55,7 +57,8 @@ SPEC = records.record(
     records.move(
         "auth", "credentials", records.record(records.move("secretRef", "secretKeyRef", KEY_REF))
     ),
-    records.PartFn(_ingestion_up, _ingestion_down),
+    # The token of v1alpha1 is what signs: where another one is written there, none of before signs.
+    records.PartFn(_ingestion_up, _ingestion_down, atomic=(SIGNING_SECRETS,)),
     records.same_name("mapping", steps.map_to_list("from", "to")),
 )
 

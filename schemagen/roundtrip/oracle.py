@@ -7,7 +7,7 @@ by the declared steps and with defaults, and has no problem in A that it lacks n
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from schemagen import canonical
 from schemagen.problems import JSON
@@ -31,6 +31,7 @@ class Written:
         said: What the object says in it by what was written.
         sent: The same before defaults, where the API server converts it before it sets them.
         reaches: Whether the change may reach a path; elsewhere everything stays as it was.
+        own: What each version said when somebody last wrote in it.
         keeps_lists: Whether no list was lengthened, shortened or rearranged.
     """
 
@@ -39,6 +40,7 @@ class Written:
     said: Said
     sent: Said
     reaches: Callable[[Path], bool]
+    own: Mapping[str, Said] = dataclasses.field(default_factory=dict)
     keeps_lists: bool = False
 
 
@@ -59,9 +61,22 @@ def lost(
     outside = [one for one in found if not written.reaches(one.path)]
     if outside or not found:
         return outside
+    found = [one for one in found if not _is_excused(views, version, one, written, after)]
     kept = _unreached(views, version, found, written, after)
     kept = [one for one in kept if not _is_in_new(one, before, found, kept)]
     return _Survival(views, version, written, after).of(kept) if kept else []
+
+
+def _is_excused(views: Views, version: str, one: Difference, written: Written, after: Said) -> bool:
+    """Whether a difference is none that a writer would call a loss.
+
+    What a version says may be again what somebody wrote in it, when the other version has returned
+    to what it said then. And an order cannot be kept where the writer's version has none.
+    """
+    if isinstance(one.path[-1], leaves.Order):
+        return not views.tells_order(written.version)
+    own = written.own.get(version)
+    return own is not None and _is_same_at(one.path, own, after)
 
 
 def _not_by_defaults(
@@ -94,9 +109,14 @@ def not_by_defaults(
     return [
         one
         for one in found
-        if leaves.get(sent, one.path) is not ABSENT
+        if not (_is_unplaced(views, version, one.path) or leaves.get(sent, one.path) is ABSENT)
         or not any(leaves.is_same(leaves.get(said, one.path), one.after) for said in filled)
     ]
+
+
+def _is_unplaced(views: Views, version: str, path: Path) -> bool:
+    """Whether a path goes by a place in a list that is sorted before objects are compared."""
+    return not views.tells_order(version) and any(isinstance(step, int) for step in path)
 
 
 def _filled(views: Views, version: str, middle: str, said: Said) -> Said:
@@ -126,11 +146,17 @@ def _unreached(
         _brought(views, version, written, one)
         for one in (written.before, written.said, written.sent)
     )
-    same = [one for one in found if _is_same_at(one.path, before, now)]
-    same = [one for one in same if _is_same_at(one.path, now, sent)]
+    same = [one for one in found if _is_same_at(_whole(views, version, one.path), before, now)]
+    same = [one for one in same if _is_same_at(_whole(views, version, one.path), now, sent)]
     unsaid = _unsaid(views, version, written, after) if same else []
     others = [_brought(views, version, written, one) for one in _variants(written, unsaid)]
     return [one for one in same if all(_is_same_at(one.path, now, other) for other in others)]
+
+
+def _whole(views: Views, version: str, path: Path) -> Path:
+    """The path of what is written as a whole where a path leads into such a field."""
+    inside = (one for one in views.atomic(version) if path[: len(one)] == one)
+    return next(inside, path)
 
 
 def _brought(views: Views, version: str, written: Written, said: Said) -> Said:

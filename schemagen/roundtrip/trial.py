@@ -371,8 +371,9 @@ class _Life:
         self._views, self._convert, self._cluster = views, convert, cluster
         self._case, self._tally = case, tally
         self._said: dict[str, Said] = {}
-        # Where nobody wrote, an object says what conversion and defaults make of the rest.
-        self._written_in = {case.origin}
+        # What each version said when it was last written in. Where nobody wrote, an object says
+        # what conversion and defaults make of the rest.
+        self._own: dict[str, Said] = {}
 
     @property
     def origin(self) -> str:
@@ -393,6 +394,7 @@ class _Life:
             value = self._cluster.create(case.origin, value)
         self._said = self._looked_at()
         self._is_as_written(case.origin, self._views.said(case.origin, value))
+        self._own[case.origin] = self._said[case.origin]
         if not case.is_broken:
             self._is_valid(case)
 
@@ -408,8 +410,8 @@ class _Life:
         self._said = self._looked_at()
         if written is not None:
             self._is_as_written(change.version, written.said, written.sent)
-            self._written_in.add(change.version)
-        for version in sorted(self._written_in):
+            self._own[change.version] = self._said[change.version]
+        for version in sorted(self._own):
             if written is None or version != written.version:
                 self._survives(version, before[version], written)
 
@@ -426,6 +428,7 @@ class _Life:
             said=said,
             sent=edited if change.by else said,
             reaches=change.reaches,
+            own=self._own,
             keeps_lists=change.keeps_lists(self._views.node(change.version)),
         )
 
@@ -470,7 +473,8 @@ class _Life:
         return found
 
     def _is_as_written(self, version: str, said: Said, sent: Said | None = None) -> None:
-        found = [*leaves.differences(said, self._said[version], self._views.node(version))]
+        node = self._views.node(version)
+        found = [*leaves.differences(said, self._said[version], node, by_index=True)]
         if found and sent is not None:
             found = [*oracle.not_by_defaults(self._views, version, found, sent)]
         if found:

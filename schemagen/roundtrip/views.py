@@ -14,7 +14,7 @@ from schemagen.checking.nodes import Node
 from schemagen.model import registry
 from schemagen.problems import JSON
 from schemagen.roundtrip import leaves
-from schemagen.versions import shape
+from schemagen.versions import links, shape
 from schemagen.versions.steps import ABSENT, Hollow
 
 # What users say of an object's metadata; the rest is the API server's.
@@ -55,6 +55,16 @@ class Views:
         """The versions that lie between two."""
         low, high = sorted((self.names.index(one), self.names.index(other)))
         return [*self.names[low + 1 : high]]
+
+    def atomic(self, name: str) -> Sequence[tuple[str, ...]]:
+        """The paths of a version that the conversion from the older one writes as a whole."""
+        at = self.names.index(name)
+        return links.atomic_paths(self.kind.versions[at - 1]) if at else ()
+
+    def tells_order(self, name: str) -> bool:
+        """Whether the order of lists with keys is told apart in what a version says."""
+        at = self.names.index(name)
+        return not any(_unordered(version) for version in self.kind.versions[: max(at - 1, 0)])
 
     def node(self, name: str) -> Node:
         """The schema of a version, as it is checked."""
@@ -165,7 +175,7 @@ class Views:
     def _ordered(self, name: str, said: dict[str, JSON]) -> dict[str, JSON]:
         """Lists that are maps in an older version, in an order of their own."""
         at = self.names.index(name)
-        if any(_unordered(version) for version in self.kind.versions[: max(at - 1, 0)]):
+        if not self.tells_order(name):
             ordered: dict[str, JSON] = _keyed_sorted(said, self.node(name))
             return ordered
         for path in _unordered(self.kind.versions[at - 1]) if at else ():

@@ -15,7 +15,7 @@ from schemagen.problems import JSON
 from schemagen.structural import Schema
 from schemagen.versions import shape
 from schemagen.versions.shape import Fit
-from schemagen.versions.steps import ABSENT
+from schemagen.versions.steps import ABSENT, Path
 
 _NOTHING: Final[Mapping[str, "Node"]] = {}
 
@@ -32,6 +32,7 @@ class Node:
         keys: What tells a list's items apart: fields, or nothing for a set, whose items do it
             themselves; None if nothing does.
         is_defaulted: Whether anything here or below has a default.
+        is_atomic: Whether a conversion replaces it as a whole.
     """
 
     settle: Fit = shape.kept
@@ -40,6 +41,7 @@ class Node:
     items: "Node | None" = None
     keys: tuple[str, ...] | None = None
     is_defaulted: bool = False
+    is_atomic: bool = False
 
     def child(self, name: str) -> "Node":
         """The node of an object's member."""
@@ -48,6 +50,18 @@ class Node:
 
 OPEN: Final = Node()
 """A part that no schema describes."""
+
+
+def with_atomic(node: Node, path: Path) -> Node:
+    """The node with an atomic one at a path of fields; the node itself if it has no such field."""
+    if not path:
+        return dataclasses.replace(node, is_atomic=True)
+    name, *rest = path
+    if name not in node.fields:
+        return node
+    below = with_atomic(node.fields[name], tuple(rest))
+    return dataclasses.replace(node, fields={**node.fields, name: below})
+
 
 _TEXTS: Final = Node(shape.fit_of({"type": "object", "additionalProperties": {"type": "string"}}))
 _METADATA: Final = Node(fields={"labels": _TEXTS, "annotations": _TEXTS})

@@ -5,7 +5,7 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from schemagen.versions import coverage, links, nodes, records, residue, shape, steps, unkept
+from schemagen.versions import coverage, links, list_items, nodes, records, shape, steps, unkept
 from schemagen.versions.footprint import Side
 from schemagen.versions.links import Link
 from schemagen.versions.nodes import ANY, FREE_OBJECT, Fault, Missing, Node
@@ -406,7 +406,7 @@ class Walk:
             if items is None or around is None or items.type != "object":
                 continue
             keys = around.schema.get("x-kubernetes-list-map-keys")
-            known = [name for keys_of in residue.ITEM_KEYS for name in keys_of]
+            known = [name for keys_of in list_items.ITEM_KEYS for name in keys_of]
             if not keys and not any(name in items.fields for name in known):
                 self.faults.append(
                     Fault(

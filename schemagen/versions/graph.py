@@ -19,9 +19,19 @@ from typing import Literal, TypeAlias
 
 from schemagen import canonical, checking
 from schemagen.model import base, registry
-from schemagen.problems import JSON
-from schemagen.versions import defaulting, residue, shape, stash, unkept
+from schemagen.problems import JSON, Cause
+from schemagen.versions import (
+    defaulting,
+    links,
+    list_items,
+    residue,
+    residue_entries,
+    shape,
+    stash,
+    unkept,
+)
 from schemagen.versions.footprint import Side
+from schemagen.versions.residue_entries import Entry
 from schemagen.versions.steps import ABSENT
 
 Way: TypeAlias = Literal["up", "down"]
@@ -30,6 +40,9 @@ Way: TypeAlias = Literal["up", "down"]
 # How often an object may be converted to see what of its residue keeps its meaning. Ours is put
 # back at once but where somebody edited around it; anybody's may hold a thousand entries.
 MAX_ATTEMPTS = 64
+# How many problems of an object are looked for in how many entries; a forged annotation could hold
+# a hundred thousand entries beside as many problems.
+MAX_COMPARISONS = 10_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -163,7 +176,7 @@ class _Step:
 
     # --- what gets lost -------------------------------------------------------------------------
 
-    def _lost(self, result: dict[str, JSON], bare: dict[str, JSON]) -> list[residue.Entry]:
+    def _lost(self, result: dict[str, JSON], bare: dict[str, JSON]) -> list[Entry]:
         """What the result will not bring back by itself, once the API server has defaulted it."""
         # What was never more than junk to its own schema is nothing to bring back.
         wanted = self._counting(shape.root_fit(self.source.model)(bare))
@@ -176,7 +189,7 @@ class _Step:
         back, wanted, bare_back = strip(back), strip(wanted), strip(bare_back)
         if back == wanted == bare_back:
             return []
-        return residue.difference(back, wanted, defaulting.of(self.source.model))
+        return residue.difference(back, wanted, self._nodes[self.source.name])
 
     def _counting(self, value: dict[str, JSON]) -> dict[str, JSON]:
         """What counts of an object of the source version."""
@@ -188,6 +201,14 @@ class _Step:
         sides: Mapping[str, Side] = {self.older.name: "old", self.newer.name: "new"}
         return {name: unkept.strip_of(self.older, self.newer, side) for name, side in sides.items()}
 
+    @functools.cached_property
+    def _nodes(self) -> Mapping[str, defaulting.Node]:
+        """The schema of each version, with what the conversion replaces as a whole."""
+        newer = functools.reduce(
+            defaulting.with_atomic, links.atomic_paths(self.older), defaulting.of(self.newer.model)
+        )
+        return {self.older.name: defaulting.of(self.older.model), self.newer.name: newer}
+
     def _settled(self, value: dict[str, JSON], version: registry.Version) -> dict[str, JSON]:
         """What counts of an object: its round-trip part with defaults, lists without an order."""
         settled: dict[str, JSON] = defaulting.of(version.model).settle(_round_trip_part(value))
@@ -197,10 +218,10 @@ class _Step:
                 settled = sorted_at(settled, path, node)
         return settled
 
-    def _stashed(self, result: dict[str, JSON], entries: Sequence[residue.Entry]) -> Converted:
+    def _stashed(self, result: dict[str, JSON], entries: Sequence[Entry]) -> Converted:
         """The result with its residue in annotations, as far as there is room."""
         names = stash.names(self.api, self.source)
-        left_out: list[residue.Entry] = []
+        left_out: list[Entry] = []
         dropped = 0
         for name, is_status in ((names.residue, False), (names.status, True)):
             own = [entry for entry in entries if stash.is_status(entry) is is_status]
@@ -217,11 +238,14 @@ class _Step:
     # --- what is put back -----------------------------------------------------------------------
 
     def _restored(
-        self, plain: dict[str, JSON], bare: dict[str, JSON], entries: Sequence[residue.Entry]
+        self,
+        plain: dict[str, JSON],
+        bare: dict[str, JSON],
+        entries: Sequence[Entry],
     ) -> dict[str, JSON]:
         """The plain result with the residue put back, as far as the meaning stays the same."""
         meant = self._settled(bare, self.source)
-        node = defaulting.of(self.target.model)
+        node = self._nodes[self.target.name]
         settled = node.settle(_round_trip_part(self._plain(meant, self.source)))
         settled = self._strips[self.target.name](settled)
         sound = _Sound(self.target.model, plain)
@@ -233,9 +257,11 @@ class _Step:
             candidate = shape.root_fit(self.target.model)(merged)
             if candidate == result:
                 continue
-            edited = found.edited | {residue.part_of(one) for one in entries if one not in group}
-            if self._means(candidate, bare, meant) and sound.holds(candidate, edited):
-                result = candidate
+            edited = found.edited | {
+                residue_entries.part_of(one) for one in entries if one not in group
+            }
+            if self._means(candidate, bare, meant) and sound.holds(candidate, edited, found.exact):
+                result, sound = candidate, _Sound(self.target.model, candidate)
             else:
                 groups.refuse(group)
         return result
@@ -279,12 +305,12 @@ class _Groups:
     time: it may fit only once another one is in place.
     """
 
-    def __init__(self, entries: Sequence[residue.Entry]) -> None:
+    def __init__(self, entries: Sequence[Entry]) -> None:
         self._waiting = collections.deque([tuple(_by_place(entries))])
-        self._refused: list[residue.Entry] = []
+        self._refused: list[Entry] = []
         self._left = MAX_ATTEMPTS
 
-    def __iter__(self) -> Iterator[Sequence[residue.Entry]]:
+    def __iter__(self) -> Iterator[Sequence[Entry]]:
         while self._left and (self._waiting or self._refused):
             self._left -= 1
             if self._waiting:
@@ -292,11 +318,11 @@ class _Groups:
             else:
                 yield [self._refused.pop(0)]
 
-    def refuse(self, group: Sequence[residue.Entry]) -> None:
+    def refuse(self, group: Sequence[Entry]) -> None:
         """Try a group again in parts."""
         places = _by_place(group)
         if len(places) == 1:
-            entries = group if len(group) > 1 else residue.parts_of(group[0]) or group
+            entries = group if len(group) > 1 else residue_entries.parts_of(group[0]) or group
             places = [[entry] for entry in entries]
         if len(places) > 1:
             middle = len(places) // 2
@@ -305,8 +331,8 @@ class _Groups:
             self._refused += group
 
 
-def _by_place(entries: Sequence[residue.Entry]) -> list[list[residue.Entry]]:
-    places: dict[bytes, list[residue.Entry]] = {}
+def _by_place(entries: Sequence[Entry]) -> list[list[Entry]]:
+    places: dict[bytes, list[Entry]] = {}
     for entry in entries:
         places.setdefault(canonical.dumps(entry.get("at")), []).append(entry)
     return list(places.values())
@@ -316,19 +342,37 @@ class _Sound:
     """Whether an object has no problem with its schema that another one has not."""
 
     def __init__(self, model: type[base.Resource], plain: dict[str, JSON]) -> None:
+        self._model = model
         self._check = checking.of(model).create
         self._plain = plain
 
     @functools.cached_property
-    def _known(self) -> frozenset[tuple[str, str]]:
+    def _known(self) -> frozenset[Cause]:
         return _problems(self._check(self._plain))
 
-    def holds(self, value: dict[str, JSON], parts: Collection[str]) -> bool:
-        """Whether no problem is new in some members of an object."""
+    def holds(
+        self,
+        value: dict[str, JSON],
+        parts: Collection[str],
+        entries: Sequence[Entry] = (),
+    ) -> bool:
+        """Whether no problem is new in some members of an object.
+
+        What is wrong with a value that comes back as it was, is not new.
+        """
         if not parts:
             return True
-        fresh = _problems(self._check(value)) - self._known
-        return all(_member(field) not in parts for field, _ in fresh)
+        found = _problems(self._check(value)) - self._known
+        fresh = [problem for problem in found if _member(problem.field) in parts]
+        if len(fresh) * len(entries) > MAX_COMPARISONS:
+            return False
+        return all(self._was_there(problem, value, entries) for problem in fresh)
+
+    def _was_there(self, problem: Cause, value: dict[str, JSON], entries: Sequence[Entry]) -> bool:
+        node = defaulting.of(self._model)
+        return any(
+            residue_entries.has_written(entry, problem.path, value, node) for entry in entries
+        )
 
 
 def _member(field: str) -> str:
@@ -336,8 +380,9 @@ def _member(field: str) -> str:
     return field.partition(".")[0].partition("[")[0]
 
 
-def _problems(checked: checking.Checked) -> frozenset[tuple[str, str]]:
-    return frozenset((cause.field, cause.reason) for cause in checked.causes)
+def _problems(checked: checking.Checked) -> frozenset[Cause]:
+    """What is wrong, told apart by field and reason."""
+    return frozenset(dataclasses.replace(cause, message="") for cause in checked.causes)
 
 
 def _shaped(model: type[base.Resource], value: dict[str, JSON], like: JSON) -> dict[str, JSON]:
@@ -404,13 +449,13 @@ def sorted_at(value: JSON, path: Sequence[str], node: defaulting.Node = defaulti
 
 def _in_order(value: JSON, node: defaulting.Node) -> JSON:
     """A list in the order of the keys by which each of its items is known."""
-    for keys in residue.ITEM_KEYS if node.keys is None else (node.keys,):
-        if type(value) is list and value and residue.identities(value, keys) is not None:
+    for keys in list_items.ITEM_KEYS if node.keys is None else (node.keys,):
+        if type(value) is list and value and list_items.identities(value, keys) is not None:
             return sorted(value, key=lambda item: _rank(item, keys))
     return value
 
 
-def _rank(item: JSON, keys: residue.Keys) -> list[tuple[str, JSON]]:
+def _rank(item: JSON, keys: list_items.Keys) -> list[tuple[str, JSON]]:
     """What items are sorted by; values of two types do not compare."""
     values = [item[key] for key in keys] if keys else [item]
     return [(type(value).__name__, value) for value in values]

@@ -5,12 +5,14 @@ What the checks of a conversion read instead of each kind of part; ``footprint``
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
+from schemagen.model import registry
 from schemagen.problems import JSON
 from schemagen.versions import records, steps
 from schemagen.versions.footprint import Side
+from schemagen.versions.nodes import ITEMS, VALUES
 from schemagen.versions.steps import ABSENT, Path, Step
 
 NOTHING: Final[JSON] = ABSENT
@@ -29,6 +31,7 @@ class Link:
             around it.
         value: What is written on the one side that there is.
         forgets: Whether the field is dropped on purpose.
+        is_atomic: Whether the field is written as a whole.
         is_chosen: Whether functions decide if it is carried.
         line: Where it was written.
     """
@@ -39,6 +42,7 @@ class Link:
     shares: Side | None = None
     value: JSON = NOTHING
     forgets: bool = False
+    is_atomic: bool = False
     is_chosen: bool = False
     line: str = ""
 
@@ -93,6 +97,35 @@ def alternatives_of(step: Step) -> list[Alternatives]:
         case records.OpenRecord(moves=moves, extra=extra):
             return [*([[_of_move(move)]] for move in moves), [[Link(new=(extra,), value={})]]]
     return []
+
+
+def atomic_paths(older: registry.Version) -> list[Path]:
+    """The paths of the next newer version that the conversion of a version writes as a whole."""
+    if not isinstance(older.conversion, records.Conversion):
+        return []
+    return [*paths_where(older.conversion.step, "new", lambda link: link.is_atomic)]
+
+
+def paths_where(step: Step, side: Side, is_meant: Callable[[Link], bool]) -> Iterator[Path]:
+    """The paths of a side whose links are meant, at every depth of a step."""
+    match unguarded(step):
+        case steps.Each(step=inner):
+            yield from ((ITEMS, *path) for path in paths_where(inner, side, is_meant))
+        case steps.Values(step=inner):
+            yield from ((VALUES, *path) for path in paths_where(inner, side, is_meant))
+        case found:
+            for link in every_link(found):
+                yield from _paths_of(link, side, is_meant)
+
+
+def _paths_of(link: Link, side: Side, is_meant: Callable[[Link], bool]) -> Iterator[Path]:
+    path = link.path(side)
+    if path is None:
+        return
+    if is_meant(link):
+        yield path
+    elif link.step is not None:
+        yield from ((*path, *below) for below in paths_where(link.step, side, is_meant))
 
 
 def unguarded(step: Step) -> Step:
@@ -193,6 +226,7 @@ def _(part: records.PartFn) -> Alternatives:
     named = [
         *(Link(old=(name,)) for name in part.old),
         *(Link(new=(name,)) for name in part.new),
+        *(Link(new=tuple(path.split(".")), is_atomic=True) for path in part.atomic),
     ]
     return [named, *(_chosen(links) for one in part.uses for links in links_of(one))]
 

@@ -42,6 +42,8 @@ class PartFn:
             in an object without them.
         uses: The parts that the functions choose from: generation checks their paths and types, and
             takes their fields for carried.
+        atomic: Dotted paths of the newer version that are written as a whole: another value takes
+            the place of what only the newer version said there, as in an atomic list.
     """
 
     up: Callable[[dict[str, JSON], dict[str, JSON]], None] = _write_nothing
@@ -50,6 +52,7 @@ class PartFn:
     new: tuple[str, ...] = ()
     annotations: tuple[str, ...] = ()
     uses: tuple["Part", ...] = ()
+    atomic: tuple[str, ...] = ()
 
 
 def _line_of_caller() -> str:

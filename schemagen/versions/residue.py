@@ -3,34 +3,18 @@
 After a conversion the result is converted back; wherever that differs from the original, the
 difference is the residue. It travels in annotations (``stash``) and is put back by the next
 conversion the other way. So a round trip is exact by construction, whatever the steps lose.
-
-An entry names an object and keys in it: ``{"at": path, "was": {key: digest}, "is": {key: value}}``.
-``was`` has the digests of the values that the plain conversion gives (a key only in ``is`` is
-absent there), as the API server defaults them; where they no longer match, somebody edited the
-field and the entry is stale. A path holds member names, and the keys of a list's item: ``{"name":
-"x"}``. An object on the path that is gone is made again, an item is not.
-
-Items of lists are known by the keys of the schema, by themselves in a set, or by a usual key:
-``{"at": path, "by": keys, "after": values, "item": item}`` puts one back (in front for ``null``;
-stale if it is there), ``{"at": path, "by": keys, "order": [values, ...]}`` puts them in order.
-Where nothing tells them apart, items have an index: ``{"at": path, "was": {key: digest}, "insert":
-{key: [[index, item], ...]}}``.
 """
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any, Final, TypeAlias
+from typing import TypeAlias
 
 from schemagen import canonical
 from schemagen.problems import JSON
+from schemagen.versions import list_items
 from schemagen.versions.defaulting import OPEN, Node
+from schemagen.versions.residue_entries import Entry, part_of
 from schemagen.versions.steps import ABSENT
-
-# What tells the items of a list apart whose schema does not say it, in this order.
-ITEM_KEYS: Final = (("name",), ("type",), ("path",), ("from",))
-
-Entry: TypeAlias = dict[str, Any]
-Keys: TypeAlias = tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,31 +24,12 @@ class Applied:
     Attributes:
         value: The object.
         edited: The members of it (``spec``, ``status``) with an entry that somebody edited around.
+        exact: The entries that were put back as they are.
     """
 
     value: JSON
     edited: frozenset[str]
-
-
-def part_of(entry: Entry) -> str:
-    """The member of an object that an entry speaks of."""
-    at = entry.get("at")
-    if isinstance(at, list) and at:
-        return str(at[0])
-    groups = (entry.get(name) for name in ("was", "is", "insert"))
-    return next((key for group in groups if isinstance(group, dict) for key in group), "")
-
-
-def parts_of(entry: Entry) -> list[Entry]:
-    """The members of what an entry adds, each by itself; none if it adds but one value."""
-    match entry:
-        case {"at": list(at), "was": dict(was), "is": dict(values)} if not was:
-            if len(values) > 1:
-                return [{"at": at, "was": {}, "is": {key: value}} for key, value in values.items()]
-            for key, value in values.items():
-                if isinstance(value, dict):
-                    return parts_of({"at": [*at, key], "was": {}, "is": value})
-    return []
+    exact: Sequence[Entry] = ()
 
 
 # --- finding it ---------------------------------------------------------------------------------
@@ -93,34 +58,88 @@ def _values(pair: tuple[JSON, JSON], node: Node, at: list[JSON], key: str) -> It
     base, wanted = pair
     if isinstance(base, dict) and isinstance(wanted, dict):
         return _objects(base, wanted, node, [*at, key])
-    if isinstance(base, list) and isinstance(wanted, list):
-        keys = _common_keys(base, wanted, node)
+    if isinstance(base, list) and isinstance(wanted, list) and not node.is_atomic:
+        keys = list_items.covering_keys(base, wanted, node)
         if keys is not None:
             return _items(base, wanted, node, [*at, key], keys)
         inserts = _insertions(base, wanted)
         if inserts is not None:
             return [{"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}]
+        if _are_paired(base, wanted):
+            return _in_place(base, wanted, node, [*at, key])
     return [{"at": at, "was": {key: canonical.digest(base)}, "is": {key: wanted}}]
 
 
 def _items(
-    base: list[JSON], wanted: list[JSON], node: Node, at: list[JSON], keys: Keys
+    base: list[JSON], wanted: list[JSON], node: Node, at: list[JSON], keys: list_items.Keys
 ) -> Iterable[Entry]:
-    known = dict(zip(_names(base, keys, node) or (), base, strict=True))
-    names = _names(wanted, keys, node) or []
+    known = dict(zip(list_items.names_of(base, keys, node) or (), base, strict=True))
+    names = list_items.names_of(wanted, keys, node) or []
     order = [*known]
-    previous: Identity | None = None
+    previous: list_items.Identity | None = None
     for name, item in zip(names, wanted, strict=True):
         if name not in known:
-            after = None if previous is None else _values_of(previous)
+            after = None if previous is None else list_items.values_of(previous)
             yield {"at": at, "by": [*keys], "after": after, "item": item}
             order.insert(0 if previous is None else order.index(previous) + 1, name)
         elif keys:
-            step = dict(zip(keys, _values_of(name), strict=True))
+            step = dict(zip(keys, list_items.values_of(name), strict=True))
             yield from _objects(known[name], item, node.items or OPEN, [*at, step])
         previous = name
     if order != names:
-        yield {"at": at, "by": [*keys], "order": [_values_of(name) for name in names]}
+        yield {"at": at, "by": [*keys], "order": [list_items.values_of(name) for name in names]}
+
+
+def _are_paired(base: list[JSON], wanted: list[JSON]) -> bool:
+    """Whether the items of two lists differ as the objects at the same places."""
+    return len(base) == len(wanted) and all(
+        (isinstance(old, dict) and isinstance(new, dict)) or identical(old, new)
+        for old, new in zip(base, wanted, strict=True)
+    )
+
+
+def _in_place(base: list[JSON], wanted: list[JSON], node: Node, at: list[JSON]) -> Iterable[Entry]:
+    """Items at the same places, of which some have other keys, or nothing tells them apart."""
+    steps = _renamed(base, wanted, node) or _placed(base)
+    for index, (old, new) in enumerate(zip(base, wanted, strict=True)):
+        if not identical(old, new):
+            step = steps[index]
+            entries = _objects(old, new, node.items or OPEN, [*at, step])
+            # An item is known by its keys until they change.
+            yield from sorted(entries, key=lambda entry: _names_any(entry, step))
+
+
+def _placed(items: list[JSON]) -> list[JSON]:
+    """The steps to items by their places."""
+    return sorted(
+        [index, len(items), digest, rank, len(alike)]
+        for digest, alike in _by_digest(items).items()
+        for rank, index in enumerate(alike)
+    )
+
+
+def _by_digest(items: list[JSON]) -> dict[str, list[int]]:
+    """Where the items with each digest are."""
+    indexes: dict[str, list[int]] = {}
+    for index, item in enumerate(items):
+        indexes.setdefault(canonical.digest(item), []).append(index)
+    return indexes
+
+
+def _names_any(entry: Entry, step: JSON) -> bool:
+    return isinstance(step, dict) and any(key in entry.get("is", ()) for key in step)
+
+
+def _renamed(base: list[JSON], wanted: list[JSON], node: Node) -> list[JSON] | None:
+    """The steps to items by their keys, if none takes the keys of another one."""
+    for keys in list_items.candidates(node):
+        names, others = (list_items.names_of(items, keys, node) for items in (base, wanted))
+        if not keys or names is None or others is None:
+            continue
+        pairs = zip(names, others, strict=True)
+        if {*names}.isdisjoint(new for old, new in pairs if new != old):
+            return [dict(zip(keys, list_items.values_of(name), strict=True)) for name in names]
+    return None
 
 
 def identical(one: JSON, other: JSON) -> bool:
@@ -144,69 +163,6 @@ def _insertions(base: list[JSON], wanted: list[JSON]) -> list[list[JSON]] | None
     return inserts if place == len(base) else None
 
 
-def _common_keys(base: list[JSON], wanted: list[JSON], node: Node) -> Keys | None:
-    """The keys by which ``wanted`` has every item of ``base``, and maybe more."""
-    for keys in _candidates(node):
-        names, wanted_names = _names(base, keys, node), _names(wanted, keys, node)
-        if names is None or wanted_names is None:
-            continue
-        if {*names} <= {*wanted_names}:
-            return keys
-    return None
-
-
-def _candidates(node: Node) -> Iterable[Keys]:
-    """What may tell a list's items apart, the schema's keys first."""
-    return ITEM_KEYS if node.keys is None else (node.keys, *ITEM_KEYS)
-
-
-# --- what an item is known by -------------------------------------------------------------------
-
-Identity: TypeAlias = tuple[tuple[type, JSON], ...]
-"""The values of an item's keys with their types: true is not 1."""
-_SCALARS: Final = (str, int, float, bool, type(None))
-
-
-def identities(items: list[JSON], keys: Keys) -> list[Identity] | None:
-    """What each item is known by, if each has an identity of its own."""
-    return _distinct([identity_of(item, keys) for item in items])
-
-
-def _names(items: list[JSON], keys: Keys, node: Node) -> list[Identity] | None:
-    """The same for a list's node: one that lacks a key of the schema is known by that."""
-    if keys != node.keys:
-        return identities(items, keys)
-    return _distinct([_name_of(item, keys) for item in items])
-
-
-def _distinct(names: list["Identity | None"]) -> list[Identity] | None:
-    known = [name for name in names if name is not None]
-    return known if len(known) == len({*known}) == len(names) else None
-
-
-def identity_of(item: JSON, keys: Keys) -> Identity | None:
-    """What an item is known by: its keys, itself without any; None if it has no such key."""
-    name = _name_of(item, keys)
-    return None if name is None or any(value is None for _, value in name) else name
-
-
-def _name_of(item: JSON, keys: Keys) -> Identity | None:
-    """The identity with null for a key that the item lacks."""
-    if keys and not isinstance(item, dict):
-        return None
-    return _identity([item.get(key) for key in keys] if keys else [item])
-
-
-def _identity(values: Sequence[JSON]) -> Identity | None:
-    if not all(type(value) in _SCALARS for value in values):
-        return None
-    return tuple((type(value), value) for value in values)
-
-
-def _values_of(name: Identity) -> list[JSON]:
-    return [value for _, value in name]
-
-
 # --- putting it back ----------------------------------------------------------------------------
 
 
@@ -225,13 +181,16 @@ def applied(
     merge = _Merge()
     at = _At(base, base if settled is None else settled, node)
     edited: set[str] = set()
+    exact: list[Entry] = []
     for entry in entries:
         merge.is_filling = False
         changed = merge.entry(at, entry)
         if changed is None or merge.is_filling:
             edited.add(part_of(entry))
+        else:
+            exact.append(entry)
         at = at if changed is None else changed
-    return Applied(at.value, frozenset(edited))
+    return Applied(at.value, frozenset(edited), exact)
 
 
 class _Digests:
@@ -274,6 +233,17 @@ class _At:
         return _At(value, self.settled, self.node)
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an item was in a list whose items nothing tells apart, and how many were like it."""
+
+    index: int
+    length: int
+    digest: str
+    rank: int
+    count: int
+
+
 _Change: TypeAlias = Callable[[_At], JSON]
 """Answers the changed value of a part; ABSENT if an entry is stale there."""
 
@@ -283,22 +253,82 @@ class _Merge:
 
     def __init__(self) -> None:
         self._digests = _Digests()
+        self._placing: tuple[list[JSON], dict[str, list[int]]] = ([], {})
         self.is_filling = False
 
     def entry(self, at: _At, entry: Entry) -> _At | None:
         """The object with an entry, or None if it is stale or makes no sense."""
         match entry:
             case {"at": list(path), "was": dict(was), "insert": dict(inserts)}:
-                return _rebuilt(at, path, lambda part: self._inserted(part, was, inserts))
+                return self._rebuilt(at, path, lambda part: self._inserted(part, was, inserts))
             case {"at": list(path), "was": dict(was), "is": dict(values)}:
-                return _rebuilt(at, path, lambda part: self._replaced(part, was, values))
+                return self._rebuilt(at, path, lambda part: self._replaced(part, was, values))
             case {"at": list(path), "by": list(by), "after": after, "item": item}:
                 keys = tuple(by)
-                return _rebuilt(at, path, lambda part: _added(part, keys, after, item))
+                return self._rebuilt(at, path, lambda part: _added(part, keys, after, item))
             case {"at": list(path), "by": list(by), "order": list(order)}:
                 keys = tuple(by)
-                return _rebuilt(at, path, lambda part: _ordered(part, keys, order))
+                return self._rebuilt(at, path, lambda part: _ordered(part, keys, order))
         return None
+
+    def _rebuilt(self, at: _At, path: Sequence[JSON], change: _Change) -> _At | None:
+        """The part with a change below it; None if the place is gone or the entry is stale."""
+        if not path:
+            changed = change(at)
+            return None if changed is ABSENT else at.with_value(changed)
+        step, *rest = path
+        if isinstance(step, str):
+            return self._rebuilt_member(at, step, rest, change)
+        return self._rebuilt_item(at, step, rest, change) if isinstance(at.value, list) else None
+
+    def _rebuilt_member(
+        self, at: _At, name: str, rest: Sequence[JSON], change: _Change
+    ) -> _At | None:
+        at = at.made({})
+        if not isinstance(at.value, dict):
+            return None
+        child = at.member(name)
+        if child.value is ABSENT and name not in at.node.fields:
+            return None  # only declared objects are made again: a map's key that is gone is gone
+        found = self._rebuilt(child, rest, change)
+        return None if found is None else at.with_value({**at.value, name: found.value})
+
+    def _rebuilt_item(
+        self, at: _At, step: JSON, rest: Sequence[JSON], change: _Change
+    ) -> _At | None:
+        match step:
+            case dict() if step:
+                item = _named(at, step)
+            case [int(), int(), str(), int(), int() as count] if count > 0:
+                item = self._placed(at, _Place(*step))
+            case _:
+                return None
+        found = None if item is None else self._rebuilt(item[1].made({}), rest, change)
+        if item is None or found is None:
+            return None
+        items = [*at.value]
+        items[item[0]] = found.value
+        return at.with_value(items)
+
+    def _placed(self, at: _At, place: _Place) -> tuple[int, _At] | None:
+        """The item that was at a place: moved with those alike, or edited in a list as long."""
+        is_aligned = isinstance(at.settled, list) and len(at.settled) == len(at.value)
+        items = at.settled if is_aligned else at.value
+        alike = self._indexes(items).get(place.digest, [])
+        index = place.index
+        if len(alike) == place.count:
+            index = alike[place.rank % place.count]
+        elif len(items) != place.length or index not in range(place.length):
+            return None
+        self.is_filling = self.is_filling or index not in alike
+        settled = items[index] if is_aligned else ABSENT
+        return index, _At(at.value[index], settled, at.node.items or OPEN)
+
+    def _indexes(self, items: list[JSON]) -> dict[str, list[int]]:
+        """Where the items with each digest are, found once for a list that entries go through."""
+        if self._placing[0] is not items:
+            self._placing = items, _by_digest(items)
+        return self._placing[1]
 
     def _is_current(self, part: _At, was: dict[str, JSON]) -> bool:
         return all(
@@ -341,91 +371,57 @@ class _Merge:
         return changed
 
 
-def _rebuilt(at: _At, path: Sequence[JSON], change: _Change) -> _At | None:
-    """The part with a change somewhere below; None if the place is gone or the entry is stale."""
-    if not path:
-        changed = change(at)
-        return None if changed is ABSENT else at.with_value(changed)
-    step, *rest = path
-    if isinstance(step, str):
-        return _rebuilt_member(at, step, rest, change)
-    return _rebuilt_item(at, step, rest, change) if isinstance(step, dict) else None
-
-
-def _rebuilt_member(at: _At, name: str, rest: Sequence[JSON], change: _Change) -> _At | None:
-    at = at.made({})
-    if not isinstance(at.value, dict):
-        return None
-    child = at.member(name)
-    if child.value is ABSENT and name not in at.node.fields:
-        return None  # only declared objects are made again: a map's key that is gone is gone
-    found = _rebuilt(child, rest, change)
-    return None if found is None else at.with_value({**at.value, name: found.value})
-
-
-def _rebuilt_item(
-    at: _At, step: dict[str, JSON], rest: Sequence[JSON], change: _Change
-) -> _At | None:
-    keys, name = tuple(step), _identity([*step.values()])
-    if not isinstance(at.value, list) or not keys or name is None:
-        return None
+def _named(at: _At, step: dict[str, JSON]) -> tuple[int, _At] | None:
+    """The one item with the values of some keys."""
+    keys, name = tuple(step), list_items.identity([*step.values()])
     node = at.node.items or OPEN
-    matches = [i for i, item in enumerate(at.value) if _settled_name(item, keys, node) == name]
-    if len(matches) != 1:
+    names = [list_items.settled_name(item, keys, node) for item in at.value]
+    if name is None or names.count(name) != 1:
         return None
-    (index,) = matches
+    index = names.index(name)
     defaulted = _all_of(at.settled, keys, name, node)
     settled = defaulted[0] if len(defaulted) == 1 else ABSENT
-    found = _rebuilt(_At(at.value[index], settled, node).made({}), rest, change)
-    if found is None:
-        return None
-    return at.with_value([*at.value[:index], found.value, *at.value[index + 1 :]])
+    return index, _At(at.value[index], settled, node)
 
 
-def _all_of(items: JSON, keys: Keys, name: Identity, node: Node) -> list[JSON]:
+def _all_of(
+    items: JSON, keys: list_items.Keys, name: list_items.Identity, node: Node
+) -> list[JSON]:
     """The items that are known by a name."""
     if not isinstance(items, list):
         return []
-    return [item for item in items if _settled_name(item, keys, node) == name]
+    return [item for item in items if list_items.settled_name(item, keys, node) == name]
 
 
-def _settled_name(item: JSON, keys: Keys, node: Node) -> Identity | None:
-    """What an item is known by once it has its defaults, of which one may be of a key."""
-    name = _name_of(item, keys)
-    if name is None or all(value is not None for _, value in name):
-        return name
-    return _name_of(node.settle(item), keys)
-
-
-def _added(part: _At, keys: Keys, after: JSON, item: JSON) -> JSON:
+def _added(part: _At, keys: list_items.Keys, after: JSON, item: JSON) -> JSON:
     items = [] if part.value is ABSENT else part.value
     node = part.node.items or OPEN
     item = node.settle(item)
-    name = _name_of(item, keys) if all(isinstance(key, str) for key in keys) else None
+    name = list_items.name_of(item, keys) if all(isinstance(key, str) for key in keys) else None
     if not isinstance(items, list) or name is None:
         return ABSENT
-    names = [_settled_name(one, keys, node) for one in items]
+    names = [list_items.settled_name(one, keys, node) for one in items]
     if name in names:
         return ABSENT
-    previous = _identity(after) if isinstance(after, list) else None
+    previous = list_items.identity(after) if isinstance(after, list) else None
     # The item that it follows may be gone by now; then the end is as good as any place.
     place = 0 if after is None else names.index(previous) + 1 if previous in names else len(items)
     return [*items[:place], item, *items[place:]]
 
 
-def _ordered(part: _At, keys: Keys, order: list[JSON]) -> JSON:
+def _ordered(part: _At, keys: list_items.Keys, order: list[JSON]) -> JSON:
     """The items in an order; one that is new stays behind the one that it follows."""
     if not isinstance(part.value, list) or not all(isinstance(key, str) for key in keys):
         return ABSENT
     ranks = {
         name: rank
         for rank, values in enumerate(order)
-        if isinstance(values, list) and (name := _identity(values)) is not None
+        if isinstance(values, list) and (name := list_items.identity(values)) is not None
     }
     ranked: list[tuple[int, int]] = []
     rank, node = -1, part.node.items or OPEN
     for index, item in enumerate(part.value):
-        name = _settled_name(item, keys, node)
+        name = list_items.settled_name(item, keys, node)
         rank = rank if name is None else ranks.get(name, rank)
         ranked.append((rank, index))
     return [part.value[index] for _, index in sorted(ranked)]
@@ -446,16 +442,18 @@ def _with_inserted(value: JSON, inserts: JSON) -> list[JSON] | None:
 
 def _filled(value: JSON, more: JSON, node: Node) -> JSON:
     """A value with what only another one says: members, and items with an identity."""
+    if node.is_atomic:
+        return value
     if isinstance(value, dict) and isinstance(more, dict):
         common = {
             key: _filled(value[key], more[key], node.child(key)) for key in value if key in more
         }
         return {**more, **value, **common}
-    keys = _common_identity(value, more, node)
+    keys = _common_items(value, more, node)
     if keys is None:
         return value
-    others = dict(zip(_names(more, keys, node) or (), more, strict=True))
-    names = _names(value, keys, node) or []
+    others = dict(zip(list_items.names_of(more, keys, node) or (), more, strict=True))
+    names = list_items.names_of(value, keys, node) or []
     items = node.items or OPEN
     return [
         *(_filled(item, others.get(name), items) for name, item in zip(names, value, strict=True)),
@@ -463,11 +461,8 @@ def _filled(value: JSON, more: JSON, node: Node) -> JSON:
     ]
 
 
-def _common_identity(value: JSON, more: JSON, node: Node) -> Keys | None:
-    """What the items of two lists are known by."""
+def _common_items(value: JSON, more: JSON, node: Node) -> list_items.Keys | None:
+    """What the items of two values are known by, if both are lists."""
     if not isinstance(value, list) or not isinstance(more, list):
         return None
-    for keys in _candidates(node):
-        if _names(value, keys, node) is not None and _names(more, keys, node) is not None:
-            return keys
-    return None
+    return list_items.common_keys(value, more, node)

@@ -17,7 +17,7 @@ import orjson
 from schemagen import canonical
 from schemagen.model import registry
 from schemagen.problems import JSON
-from schemagen.versions.residue import Entry
+from schemagen.versions.residue_entries import Entry
 
 # TotalAnnotationSizeLimitB of apimachinery: an object above it cannot be read any more.
 MAX_ANNOTATIONS_BYTES: Final = 256 * 1024

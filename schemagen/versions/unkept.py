@@ -11,7 +11,7 @@ from schemagen import keywords
 from schemagen.keywords import Schema
 from schemagen.model import registry
 from schemagen.problems import JSON
-from schemagen.versions import links, records, shape, steps
+from schemagen.versions import links, records, shape
 from schemagen.versions.footprint import Side
 from schemagen.versions.nodes import ITEMS, VALUES
 from schemagen.versions.steps import Path, Step
@@ -31,24 +31,7 @@ def secret_paths(schema: Schema) -> Iterator[Path]:
 
 def forgotten_paths(step: Step, side: Side) -> Iterator[Path]:
     """The paths of a side that a step forgets, at every depth."""
-    match links.unguarded(step):
-        case steps.Each(step=inner):
-            yield from ((ITEMS, *path) for path in forgotten_paths(inner, side))
-        case steps.Values(step=inner):
-            yield from ((VALUES, *path) for path in forgotten_paths(inner, side))
-        case found:
-            for link in links.every_link(found):
-                yield from _of_link(link, side)
-
-
-def _of_link(link: links.Link, side: Side) -> Iterator[Path]:
-    path = link.path(side)
-    if path is None:
-        return
-    if link.forgets:
-        yield path
-    elif link.step is not None:
-        yield from ((*path, *below) for below in forgotten_paths(link.step, side))
+    return links.paths_where(step, side, lambda link: link.forgets)
 
 
 @functools.cache

@@ -1,0 +1,231 @@
+"""What the proof of round trips once found: nothing of it is lost, and the proof calls none so."""
+
+import json
+from typing import Any
+
+import pytest
+
+import crds
+from schemagen import Api, Kind
+from schemagen.roundtrip import Case, Change, Edit, Trial
+from schemagen.roundtrip.leaves import Item, Path
+from schemagen.versions import graph
+from schemagen.versions.steps import ABSENT
+from tests.support import harbor
+
+
+def kind_of(api: Api, name: str) -> Kind:
+    return next(kind for kind in api if kind.name == name)
+
+
+def stored(api: Api, kind: str, version: str, **members: Any) -> dict[str, Any]:
+    head = {"apiVersion": f"{api.group}/{version}", "kind": kind, "metadata": {"name": "x"}}
+    return {**head, **members}
+
+
+def berth(version: str, *ports: dict[str, Any], **spec: Any) -> dict[str, Any]:
+    return stored(harbor.api, "Berth", version, spec={"ports": [*ports], **spec})
+
+
+def provider(version: str, spec: dict[str, Any]) -> dict[str, Any]:
+    return stored(crds.api, "AgentProvider", version, spec=spec)
+
+
+def source(*signing: dict[str, Any], **ingestion: Any) -> dict[str, Any]:
+    credentials = {"secretKeyRef": {"name": "token", "key": "k"}}
+    webhook = {"signingSecretRefs": [*signing]}
+    spec = {"linear": {}, "credentials": credentials}
+    ingestion |= {"webhook": webhook}
+    return stored(crds.api, "ImplementationSource", "v1beta1", spec=spec | {"ingestion": ingestion})
+
+
+def port(name: str, protocol: str = "TCP") -> Path:
+    identity = json.dumps({"name": name, "protocol": protocol}, separators=(",", ":"))
+    return ("spec", "ports", Item(identity, ("name", "protocol")))
+
+
+def write(version: str, *edits: tuple[Path, Any], **how: Any) -> Change:
+    return Change(action="spec", version=version, edits=tuple(Edit(*one) for one in edits), **how)
+
+
+SCTP = ({"name": "a", "protocol": "UDP"}, {"name": ""}, {"name": "a", "protocol": "SCTP"})
+ALIKE = ({"name": ""}, {"name": "a", "comment": "c"}, {"name": "a"})
+NEW_TOKEN = ("spec", "auth"), {"secretRef": {"name": "new", "key": "key"}}
+EXTRA: Path = ("spec", "adapter", "extra")
+
+CASES: dict[str, tuple[Api, Case]] = {
+    "a value beyond the bound of the version between, beside an edit": (
+        harbor.api,
+        Case(
+            origin="v3",
+            storage="v1",
+            value=berth("v3", {"name": "a", "timeout": {"idle": "55m"}}, retention="5m"),
+            changes=(write("v1", (("spec", "keepDays"), 0)),),
+        ),
+    ),
+    "an item of a list with repeated names, beside an edited one": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v2",
+            value=berth("v1", *ALIKE),
+            changes=(write("v2", (("spec", "ports", 0, "number"), 1)),),
+        ),
+    ),
+    "an edited item of which there is another one alike": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v2",
+            value=berth("v1", *ALIKE),
+            changes=(write("v2", (("spec", "ports", 1, "number"), 1)),),
+        ),
+    ),
+    "a key that the other version cannot say, beside an edited item": (
+        harbor.api,
+        Case(
+            origin="v3",
+            storage="v3",
+            value=berth("v3", *SCTP),
+            changes=(write("v2", ((*port(""), "idleSeconds"), 7)),),
+        ),
+    ),
+    "a key that the other version cannot say, beside an edited key": (
+        harbor.api,
+        Case(
+            origin="v3",
+            storage="v2",
+            value=berth("v3", *SCTP),
+            changes=(write("v2", ((*port(""), "protocol"), "UDP"), replaces=True),),
+        ),
+    ),
+    "a key that the other version cannot say, beside a removed item": (
+        harbor.api,
+        Case(
+            origin="v3",
+            storage="v1",
+            value=berth("v3", *SCTP),
+            changes=(write("v2", (port("a", "UDP"), ABSENT), replaces=True),),
+        ),
+    ),
+    "defaults of the writer's version in the items of a list without keys": (
+        harbor.api,
+        Case(
+            origin="v2",
+            storage="v2",
+            value=berth("v2"),
+            changes=(write("v1", (("spec", "ports"), [{"name": ""}, {"name": "a"}]), by="v2"),),
+        ),
+    ),
+    "defaults of the writer's version in a list that has repeated keys": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v1",
+            is_broken=True,
+            value=berth(
+                "v1", {"name": "", "protocol": "udp"}, {"name": ""}, {"name": "", "protocol": "udp"}
+            ),
+            changes=(write("v3", (("spec", "ports", 1, "number"), ABSENT), by="v1"),),
+        ),
+    ),
+    "an order that the version of the write does not tell apart": (
+        harbor.api,
+        Case(
+            origin="v2",
+            storage="v1",
+            value=berth("v2", {"name": "b"}, {"name": "a"}),
+            changes=(
+                write("v3", (("spec", "ports"), [{"name": "a", "number": 1}, {"name": "b"}])),
+            ),
+        ),
+    ),
+    "the words of before, where the other version says again what it said": (
+        crds.api,
+        Case(
+            origin="v1alpha1",
+            storage="v1beta1",
+            value=provider("v1alpha1", {"binary": ""}),
+            changes=(
+                write("v1beta1", (EXTRA, {"unknownToAll": []})),
+                write("v1beta1", (EXTRA, ABSENT)),
+            ),
+        ),
+    ),
+    "a field that is written as a whole": (
+        crds.api,
+        Case(
+            origin="v1beta1",
+            storage="v1alpha1",
+            value=source({"name": "own", "key": "k"}, mode="Webhook"),
+            changes=(write("v1alpha1", NEW_TOKEN),),
+        ),
+    ),
+}
+
+
+@pytest.mark.parametrize(("api", "case"), CASES.values(), ids=CASES)
+def test_nothing_is_lost(api: Api, case: Case) -> None:
+    loss = Trial(api, kind_of(api, case.value["kind"])).replay(case)
+
+    assert loss is None
+
+
+def through(
+    value: dict[str, Any], version: str, edit: tuple[Path, Any], api: Api = harbor.api
+) -> dict[str, Any]:
+    """An object after an edit in another version."""
+    kind = kind_of(api, value["kind"])
+    origin = value["apiVersion"].rpartition("/")[2]
+    there = graph.convert(api, kind, value, source=origin, target=version).object
+    changed = write(version, edit).edited(there)
+    return graph.convert(api, kind, changed, source=version, target=origin).object
+
+
+@pytest.mark.parametrize(
+    ("edit", "comments"),
+    [
+        ((("spec", "ports", 0, "number"), 1), [None, "c", None]),
+        ((("spec", "ports", 1, "number"), 1), [None, "c", None]),
+        ((("spec", "ports", 2, "number"), 1), [None, "c", None]),
+        ((("spec", "ports", 0), ABSENT), ["c", None]),
+        ((("spec", "ports", 2), ABSENT), [None, None]),
+        ((("spec", "ports"), [{"name": "b"}, {"name": "a"}, {"name": "a"}]), [None, "c", None]),
+        ((("spec", "ports"), []), []),
+    ],
+    ids=[
+        "the first",
+        "itself",
+        "the one alike",
+        "the first removed",
+        "the one alike removed",
+        "another first one",
+        "all removed",
+    ],
+)
+def test_item_that_nothing_tells_apart_is_known_by_its_place(
+    edit: tuple[Path, Any], comments: list[str | None]
+) -> None:
+    found = through(berth("v1", *ALIKE), "v2", edit)
+
+    assert comments == [one.get("comment") for one in found["spec"]["ports"]]
+
+
+def test_item_that_moves_among_items_of_one_name_is_known_by_its_value() -> None:
+    first, second = {"name": "a", "number": 1, "comment": "c"}, {"name": "a", "number": 2}
+    moved = [{"name": "b", "number": 3}, {"name": "a", "number": 2}, {"name": "a", "number": 1}]
+
+    found = through(berth("v1", first, second), "v2", (("spec", "ports"), moved))
+
+    assert ["b", "a", "a"] == [one["name"] for one in found["spec"]["ports"]]
+    assert [None, None, "c"] == [one.get("comment") for one in found["spec"]["ports"]]
+
+
+@pytest.mark.parametrize("own", [["own"], ["own", "token"], ["token", "own"]])
+def test_token_written_in_v1alpha1_signs_alone(own: list[str]) -> None:
+    value = source(*({"name": name, "key": "k"} for name in own), mode="Webhook")
+
+    found = through(value, "v1alpha1", NEW_TOKEN, crds.api)
+
+    signing = {"signingSecretRefs": [{"name": "new", "key": "key"}]}
+    assert {"mode": "Webhook", "webhook": signing} == found["spec"]["ingestion"]
