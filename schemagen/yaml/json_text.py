@@ -70,14 +70,20 @@ class Stream:
 
     def _decoded(self, start: int) -> tuple[JSON, int]:
         try:
-            value, end = self._decoder.raw_decode(self._text, start)
+            return self._parsed(self._decoder, start)
+        except _NumberError as error:
+            # Go looks at the syntax of the whole value before it makes a number of anything.
+            self._parsed(_SYNTAX, start)
+            self.may_be_yaml = False
+            raise self._problem(str(error), start) from error
+
+    def _parsed(self, decoder: json.JSONDecoder, start: int) -> tuple[JSON, int]:
+        try:
+            value, end = decoder.raw_decode(self._text, start)
         except json.JSONDecodeError as error:
             raise self._problem(f"{error.msg[:1].lower()}{error.msg[1:]}", error.pos) from error
         except RecursionError as error:
             raise self._problem("exceeded max depth", start) from error
-        except _NumberError as error:
-            self.may_be_yaml = False
-            raise self._problem(str(error), start) from error
         if _CUT_NUMBER.match(self._text, start):
             raise self._problem("expected a number", end)
         return value, end
@@ -100,6 +106,10 @@ def _float(text: str) -> JSON:
 
 def _refuse(text: str) -> NoReturn:
     raise json.JSONDecodeError(f"invalid character {text[0]!r}", text, 0)
+
+
+# Takes numbers of any size.
+_SYNTAX = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse)
 
 
 def _whole(value: JSON) -> JSON:

@@ -25,7 +25,7 @@ from tests.support.faults import CrashAt, Plan, Rates, Turn
 
 pytestmark = pytest.mark.e2e
 
-SECONDS = 20.0
+SECONDS = 120.0
 MAPS = kube.CONFIG_MAPS
 CREATE = Turn("create", "configmaps", 1)
 PATCH = Turn("patch", "configmaps", 1)

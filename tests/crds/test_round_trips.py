@@ -18,7 +18,7 @@ CASES = [
 ]
 # The same draws each time: other ones are the proof's, by SEED.
 MANY = settings(
-    max_examples=150, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
 )
 
 

@@ -438,7 +438,7 @@ def test_compiled_and_careful_conversions_agree(source: str, target: str, change
     assert version is not None
     schema = structural.schema_of(version.model, descriptions=False)
 
-    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
     @given(changed(objects.valid(schema["properties"]["spec"])))
     def check(spec: Any) -> None:
         value = thing(source, spec)

@@ -186,6 +186,16 @@ def test_text_is_refused_with_its_line(asked: judge.Judge, text: str) -> None:
     assert [] == differences(asked, text.encode())
 
 
+@pytest.mark.parametrize("number", ["9" * 400, "1e400"])
+@pytest.mark.parametrize(
+    "text", ["{}\n%se\n", "{}\n%s..1\n", '{"a": [%s, 1e]}', '{"a": %s}', "{}%s|2"]
+)
+def test_number_that_is_too_large_counts_after_the_syntax_of_its_value(
+    asked: judge.Judge, text: str, number: str
+) -> None:
+    assert [] == differences(asked, (text % number).encode())
+
+
 def test_later_fields_replace_earlier_and_merged_ones() -> None:
     text = b"a: &x {p: 1, q: 1}\nb: {q: 2, <<: *x}\nc: {<<: [*x, {p: 3, r: 3}], q: 4, q: 5}\n"
 

@@ -28,7 +28,7 @@ VERSIONS = pytest.mark.parametrize("version", [OLD, NEW])
 # What stands for a spec in a part of an object, or in one that breaks its schema.
 NO_SPECS: list[Any] = [None, {}, [], "x"]
 MANY = settings(
-    max_examples=300,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     database=None,

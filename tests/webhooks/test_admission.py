@@ -60,7 +60,7 @@ def bodies(version: str) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
 def test_defaults_only_add_and_a_second_round_adds_nothing(version: str) -> None:
-    @settings(max_examples=300, deadline=None)
+    @settings(max_examples=100, deadline=None)
     @given(bodies(version))
     def check(spec: Any) -> None:
         value = {**manifests.run(version), "spec": spec}
@@ -187,7 +187,7 @@ def test_refusal_is_a_status_that_kubectl_lists() -> None:
     } == status
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(objects.ANYTHING, objects.ANYTHING, st.sampled_from(["CREATE", "UPDATE"]))
 def test_any_spec_gets_an_answer(spec: Any, old_spec: Any, operation: str) -> None:
     value = {**manifests.run("v1alpha1"), "spec": spec}

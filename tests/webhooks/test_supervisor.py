@@ -25,7 +25,8 @@ DATA = pathlib.Path(__file__).parents[1] / "data"
 REVIEW = (DATA / "admission/pass/v1alpha1-workflow-without-steps-gets-one.json").read_bytes()
 REFUSED = (DATA / "admission/fail/v1alpha1-parameter-of-2049-bytes.json").read_bytes()
 CONVERSION = (DATA / "conversion/pass/up-everything-has-a-place.json").read_bytes()
-WAIT_SECONDS = 20.0
+# Long: it only ends a test that would hang; a busy machine takes its time.
+WAIT_SECONDS = 120.0
 
 
 class Served:
@@ -84,11 +85,11 @@ async def serving(
             env={**os.environ, **environment},
         )
     assert process.stdout is not None
-    line = (await asyncio.wait_for(process.stdout.readline(), WAIT_SECONDS)).decode()
-    assert line.startswith("serving "), log.read_text()
-    lines = [json.loads(one) for one in log.read_text().splitlines()]
-    (health,) = [one["url"] for one in lines if one["event"] == "health and metrics"]
     try:
+        line = (await asyncio.wait_for(process.stdout.readline(), WAIT_SECONDS)).decode()
+        assert line.startswith("serving "), log.read_text()
+        lines = [json.loads(one) for one in log.read_text().splitlines()]
+        (health,) = [one["url"] for one in lines if one["event"] == "health and metrics"]
         yield Served(process, directory, line.split()[-1], health)
     finally:
         if process.returncode is None:

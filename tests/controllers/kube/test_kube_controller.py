@@ -12,7 +12,7 @@ import pytest
 from controllers import kube
 
 DOCUMENT = pathlib.Path(__file__).parents[3] / "docs/controllers.md"
-SECONDS = 20.0
+SECONDS = 120.0
 
 
 def example() -> Any:

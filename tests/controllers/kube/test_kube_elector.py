@@ -10,7 +10,7 @@ from controllers import kube
 from controllers.kube import elector
 
 TIMING = elector.Timing(lease_seconds=2.0, renew_seconds=1.2, retry_seconds=0.1)
-SECONDS = 20.0
+SECONDS = 120.0
 
 
 class Candidate:

@@ -17,7 +17,7 @@ Pretending = Callable[..., Awaitable[kube.Client]]
 TEN = kube.Rate(qps=10, burst=2)
 # Two, and then none for longer than any test takes.
 TWO = kube.Rate(qps=0.001, burst=2)
-SECONDS = 20.0
+SECONDS = 120.0
 
 
 @hypothesis.given(

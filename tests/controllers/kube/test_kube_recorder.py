@@ -18,7 +18,7 @@ from controllers.kube import recorder
 
 Pretending = Callable[..., Awaitable[kube.Client]]
 CONTROLLER = "kubewright.dev/tests"
-SECONDS = 20.0
+SECONDS = 120.0
 NOW = dt.datetime(2030, 1, 2, 3, 4, 5, 678901, tzinfo=dt.UTC)
 HASTE = kube.Pace(patch_seconds=0.15, finish_seconds=60, retry_seconds=0.05)
 

@@ -14,7 +14,7 @@ from aiohttp import web
 from controllers import kube
 
 Pretending = Callable[..., Awaitable[kube.Client]]
-SECONDS = 20.0
+SECONDS = 120.0
 
 
 class Spec(msgspec.Struct, frozen=True):

@@ -529,7 +529,7 @@ class Ways(RuleBasedStateMachine):
 
 
 TestWays = Ways.TestCase
-TestWays.settings = settings(max_examples=300, stateful_step_count=40, deadline=None)
+TestWays.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
 
 
 def test_status_that_says_the_same_is_not_written_again() -> None:

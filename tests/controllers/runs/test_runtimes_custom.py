@@ -652,7 +652,7 @@ JSON_VALUES = st.recursive(
     status=st.sampled_from([200, 201, 202, 204, 299]),
     body=JSON_VALUES.map(json.dumps) | st.text(string.printable, max_size=30),
 )
-@hypothesis.settings(max_examples=400, deadline=None)
+@hypothesis.settings(max_examples=150, deadline=None)
 def test_whatever_an_endpoint_says_is_progress_or_a_fault(status: int, body: str) -> None:
     answer = egress.Answer(origin="http://x", status=status, body=body.encode(), is_json=True)
     key, work = work_at("http://127.0.0.1:1/runs")

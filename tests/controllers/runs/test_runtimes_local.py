@@ -19,7 +19,7 @@ from controllers.runs.runtimes.base import Code, Key, Progress, RuntimeFault, St
 from tests.support import local_bench
 from tests.support.runtime_bench import Behaviour
 
-SECONDS = 20.0
+SECONDS = 120.0
 SLEEP = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"]
 
 

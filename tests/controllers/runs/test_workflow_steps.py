@@ -222,7 +222,7 @@ PROGRESS = strategies.sampled_from(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=100, deadline=None)
 @given(strategies.lists(STEP, min_size=1, max_size=4), strategies.integers(1, 3), strategies.data())
 def test_whatever_steps_do_the_workflow_is_valid_and_ends(
     drawn: list[dict[str, Any]], parallelism: int, data: strategies.DataObject
