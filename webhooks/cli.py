@@ -24,6 +24,7 @@ from schemagen.problems import JSON, UserError
 from schemagen.versions import unsatisfiable
 from schemagen.versions.converter import Converter
 from webhooks import (
+    addresses,
     admission,
     configuration,
     conversion,
@@ -38,7 +39,11 @@ from webhooks import (
     worker,
 )
 
-MOST_WORKERS = 4
+# Where --workers says nothing, and what one may say: a worker takes some 100 MB.
+DEFAULT_WORKERS = 4
+MAX_WORKERS = 64
+MAX_SECONDS = 86_400.0
+MAX_DAYS = 36_500.0
 
 # What keeps a server from starting and is not its own fault.
 FAILURES = (
@@ -217,8 +222,12 @@ def manifests(
     url: Annotated[
         str | None, typer.Option(help="Address of a server outside the cluster, instead.")
     ] = None,
-    port: Annotated[int, typer.Option(help="Port of the Service.")] = 443,
-    target_port: Annotated[int, typer.Option(help="Port of the server.")] = 9443,
+    port: Annotated[
+        int, typer.Option(min=1, max=addresses.MAX_PORT, help="Port of the Service.")
+    ] = 443,
+    target_port: Annotated[
+        int, typer.Option(min=1, max=addresses.MAX_PORT, help="Port of the server.")
+    ] = 9443,
     storage: Annotated[str | None, typer.Option(help="Storage version, such as v1alpha1.")] = None,
     cert_manager: Annotated[
         str | None,
@@ -309,7 +318,10 @@ def _documents(path: pathlib.Path) -> list[JSON]:
 def serve(
     reference: ApiReference,
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
-    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 9443,
+    port: Annotated[
+        int,
+        typer.Option(min=0, max=addresses.MAX_PORT, help="Port to listen on; 0 takes a free one."),
+    ] = 9443,
     cert_dir: Annotated[
         pathlib.Path | None,
         typer.Option(
@@ -327,17 +339,35 @@ def serve(
     ] = None,
     cert_hold: Annotated[
         float,
-        typer.Option(min=0, help="Seconds for which a new authority is published before it signs."),
+        typer.Option(
+            min=0,
+            max=MAX_SECONDS,
+            help="Seconds for which a new authority is published before it signs.",
+        ),
     ] = 60.0,
     cert_lease: Annotated[
         float,
-        typer.Option(min=1, help="Seconds after which a silent replica blocks no rotation."),
+        typer.Option(
+            min=1,
+            max=MAX_SECONDS,
+            help="Seconds after which a silent replica blocks no rotation.",
+        ),
     ] = 60.0,
     leaf_days: Annotated[
-        float, typer.Option(help="Days that a certificate is valid which is made here.")
+        float,
+        typer.Option(
+            min=0,
+            max=MAX_DAYS,
+            help="Days that a certificate is valid which is made here.",
+        ),
     ] = authority.LEAF_LIFETIME.days,
     authority_days: Annotated[
-        float, typer.Option(help="Days that an authority is valid which is made here.")
+        float,
+        typer.Option(
+            min=0,
+            max=MAX_DAYS,
+            help="Days that an authority is valid which is made here.",
+        ),
     ] = authority.AUTHORITY_LIFETIME.days,
     name: Annotated[
         list[str] | None,
@@ -375,14 +405,22 @@ def serve(
     settings: SettingsFile = None,
     workers: Annotated[
         int,
-        typer.Option(min=0, help="Processes that answer reviews; 0: one a processor, at most 4."),
+        typer.Option(
+            min=0,
+            max=MAX_WORKERS,
+            help=f"Processes that answer reviews; 0: one a processor, at most {DEFAULT_WORKERS}.",
+        ),
     ] = 0,
     transport: Annotated[
         server.Transport, typer.Option(help="What speaks HTTP; aiohttp is the slower reference.")
     ] = "lean",
     health_port: Annotated[
         int,
-        typer.Option(help="Port of /livez, /readyz and /metrics (plain HTTP); 0 takes a free one."),
+        typer.Option(
+            min=0,
+            max=addresses.MAX_PORT,
+            help="Port of /livez, /readyz and /metrics (plain HTTP); 0 takes a free one.",
+        ),
     ] = 0,
     audit_log: Annotated[
         pathlib.Path | None,
@@ -413,10 +451,19 @@ def serve(
     ] = False,
     quiet: Annotated[
         float,
-        typer.Option(min=0, help="On SIGTERM, end once nothing was asked for so many seconds."),
+        typer.Option(
+            min=0,
+            max=MAX_SECONDS,
+            help="On SIGTERM, end once nothing was asked for so many seconds.",
+        ),
     ] = 1.0,
     drain: Annotated[
-        float, typer.Option(min=0, help="On SIGTERM, end after so many seconds at the latest.")
+        float,
+        typer.Option(
+            min=0,
+            max=MAX_SECONDS,
+            help="On SIGTERM, end after so many seconds at the latest.",
+        ),
     ] = 30.0,
 ) -> None:
     """Serve /mutate, /validate and /convert over TLS until SIGTERM or SIGINT.
@@ -434,7 +481,7 @@ def serve(
         raise UserError(f"expected PEM certificates at {client_ca}, got no file")
     if cert_dir is not None and cert_secret is not None:
         raise UserError("expected --cert-dir or --cert-secret, got both")
-    names = name or ["127.0.0.1", "localhost"]
+    names = name or addresses.names(host)
     knows_cluster = register or kubeconfig is not None
     with contextlib.ExitStack() as stack:
         try:
@@ -486,7 +533,7 @@ def serve(
                     api,
                     orders,
                     server.listening(host, port),
-                    workers=workers or min(supervisor.usable_processors(), MOST_WORKERS),
+                    workers=workers or min(supervisor.usable_processors(), DEFAULT_WORKERS),
                     health=(host, health_port),
                     joins=joins,
                 )
@@ -533,7 +580,7 @@ async def _serve(
     found = supervisor.Supervisor(orders, listener, workers=workers)
     loop.add_signal_handler(signal.SIGHUP, found.reload)
     address = listener.getsockname()[:2]
-    base_url = f"https://{orders.names[0]}:{address[1]}"
+    base_url = addresses.url("https", orders.names[0], address[1])
     directory = pathlib.Path(orders.cert_dir)
     async with (
         found.health(*health) as shown,

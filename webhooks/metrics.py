@@ -88,7 +88,14 @@ Numbers: TypeAlias = dict[str, dict[tuple[str, ...], list[float]]]
 """What was counted, by name and labels."""
 
 # How many of a row's members are labels; the rest are numbers.
-_LABELS: Final = {"answers": 2, "timings": 1, "reviews": 4, "conversions": 2, "bytes": 2}
+_LABELS: Final = {
+    "answers": 2,
+    "timings": 1,
+    "reviews": 4,
+    "conversions": 2,
+    "bytes": 2,
+    "handshakes": 1,
+}
 
 
 def add(numbers: Numbers, snapshot: Mapping[str, Any]) -> None:
@@ -152,6 +159,12 @@ class Collector:
             "Bytes of bodies, in and out.",
             ["webhook", "direction"],
             found["bytes"],
+        )
+        yield _counter(
+            "kubewright_webhook_tls_handshake_errors",
+            "TLS handshakes that failed, by why.",
+            ["reason"],
+            found["handshakes"],
         )
         yield core.GaugeMetricFamily(
             "kubewright_webhook_workers", "Worker processes that serve.", value=len(self.live)

@@ -6,6 +6,8 @@ from collections.abc import AsyncIterator, Callable
 import prometheus_client
 from aiohttp import web
 
+from webhooks import addresses
+
 
 @contextlib.asynccontextmanager
 async def listening(
@@ -45,6 +47,6 @@ async def listening(
     try:
         await web.TCPSite(runner, host, port).start()
         address = runner.addresses[0]
-        yield f"http://{address[0]}:{address[1]}"
+        yield addresses.url("http", *address[:2])
     finally:
         await runner.cleanup()

@@ -8,6 +8,7 @@ import time
 from collections.abc import AsyncIterator, Mapping
 from typing import Final, Literal, Protocol, TypeAlias
 
+from webhooks import addresses
 from webhooks.routes import Observe, Route
 from webhooks.transports.lean import Lean
 
@@ -89,10 +90,19 @@ async def _aiohttp(
 def listening(host: str, port: int) -> socket.socket:
     """A socket that accepts connections; port 0 takes a free one.
 
+    Args:
+        host: Of IPv4 or IPv6; ``::`` is every address of both.
+        port: At most 65535.
+
     Raises:
         OSError: saying which address cannot be had.
     """
+    is_dual = host == addresses.EVERY_IPV6 and socket.has_dualstack_ipv6()
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), backlog=BACKLOG)
+        return socket.create_server(
+            (host, port), family=family, backlog=BACKLOG, dualstack_ipv6=is_dual
+        )
     except OSError as error:
-        raise OSError(f"expected to listen on {host}:{port}: {error.strerror}") from error
+        place = addresses.url("https", host, port)
+        raise OSError(f"expected to listen at {place}: {error.strerror or error}") from error

@@ -27,7 +27,7 @@ from certs import files as certificates
 from schemagen import Api, Facts, commandline, yaml
 from schemagen import files as apis
 from schemagen.problems import UserError
-from webhooks import admission, process, routes, server
+from webhooks import admission, handshakes, process, routes, server
 from webhooks.journal import Journal
 
 TICK_SECONDS: Final = 1.0
@@ -145,17 +145,24 @@ async def _work(orders: Orders, listener: socket.socket, channel: socket.socket)
     api = apis.load_api(orders.reference)
     files = _Files(orders)
     loop.add_signal_handler(signal.SIGHUP, files.reload)
+    failed = handshakes.Handshakes()
+    failed.watch(files.tls)
     async with _serving(orders, api, files, listener) as (found, journal):
-        _report(writer, found, journal, files)
+
+        def report() -> None:
+            failed.tell(loop.time())
+            _report(writer, found, journal, files, failed)
+
+        report()
         while not stopped.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopped.wait(), TICK_SECONDS)
             files.reload_changed()
-            _report(writer, found, journal, files)
+            report()
         await server.drained(
             found, quiet_seconds=orders.quiet_seconds, most_seconds=orders.drain_seconds
         )
-        _report(writer, found, journal, files)
+        report()
     watch.cancel()
     writer.close()
 
@@ -168,10 +175,15 @@ async def _until_alone(reader: asyncio.StreamReader, stopped: asyncio.Event) -> 
 
 
 def _report(
-    writer: asyncio.StreamWriter, found: server.Serving, journal: Journal, files: "_Files"
+    writer: asyncio.StreamWriter,
+    found: server.Serving,
+    journal: Journal,
+    files: "_Files",
+    failed: handshakes.Handshakes,
 ) -> None:
     snapshot: dict[str, Any] = {
         **journal.snapshot(),
+        "handshakes": [*failed.failed.items()],
         "in_flight": found.in_flight,
         "leaf": files.leaf,
         "leaf_not_after": files.leaf_not_after,

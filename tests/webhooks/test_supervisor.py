@@ -7,6 +7,7 @@ import json
 import os
 import pathlib
 import signal
+import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator
@@ -229,8 +230,54 @@ async def test_only_clients_of_the_authority_are_answered(tmp_path: pathlib.Path
                     return None
 
         found = [await status(one) for one in (files["known"], files["unknown"], None)]
+        await eventually(lambda: has_counted(served, "client certificate of another authority"))
+        await eventually(lambda: has_counted(served, "no client certificate"))
 
     assert [200, None, None] == found
+
+
+async def has_counted(served: Served, reason: str) -> bool:
+    name = f'kubewright_webhook_tls_handshake_errors_total{{reason="{reason}"}} 1.0'
+    return name in (await served.shown("/metrics"))[1]
+
+
+@pytest.mark.parametrize("transport", ["lean", "aiohttp"])
+async def test_caller_that_does_not_trust_us_is_counted_and_told(
+    tmp_path: pathlib.Path, transport: str
+) -> None:
+    def distrust(address: tuple[str, int]) -> None:
+        tls = ssl.create_default_context()
+        with socket.create_connection(address) as plain, pytest.raises(ssl.SSLError):
+            tls.wrap_socket(plain, server_hostname="127.0.0.1")
+
+    async with (
+        serving(tmp_path, "--transport", transport) as served,
+        aiohttp.ClientSession() as met,
+    ):
+        port = int(served.url.rpartition(":")[2])
+        await asyncio.to_thread(distrust, ("127.0.0.1", port))
+        await eventually(lambda: has_counted(served, "client does not trust us"))
+        with pytest.raises(aiohttp.ClientConnectorCertificateError):
+            await served.post(met, "/validate", REVIEW)
+        await eventually(lambda: has_counted(served, "client closed the connection"))
+        log = (tmp_path / "log").read_text()
+
+    warned = [one for one in map(json.loads, log.splitlines()) if "handshakes" in one["event"]]
+    assert {"client does not trust us": 1} == warned[0]["since_start"]
+
+
+@pytest.mark.parametrize(
+    ("host", "called"),
+    [("::", "127.0.0.1"), ("::1", "[::1]"), ("0.0.0.0", "127.0.0.1")],  # noqa: S104 - the case
+)
+async def test_any_address_of_either_family_is_listened_on_and_called(
+    tmp_path: pathlib.Path, host: str, called: str
+) -> None:
+    async with serving(tmp_path, "--host", host) as served, served.session() as session:
+        status, _, _ = await served.post(session, "/validate", REVIEW)
+
+    assert 200 == status
+    assert served.url.startswith(f"https://{called}:")
 
 
 async def test_dead_worker_is_replaced_and_no_connection_is_refused(tmp_path: pathlib.Path) -> None:
