@@ -3,6 +3,11 @@
 Pure but for ``cli``, ``files``, ``agreement`` and ``judge``; imports nothing else of this project.
 """
 
+# First, so that Ctrl-C shows no traceback while the rest is imported.
+from schemagen import interrupts as _interrupts  # noqa: F401
+
+# isort: split
+
 import importlib
 from typing import TYPE_CHECKING, Any, cast
 

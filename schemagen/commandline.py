@@ -17,14 +17,13 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
-from schemagen import origin
+from schemagen import interrupts, origin
+from schemagen.interrupts import INTERRUPTED
 from schemagen.problems import UserError
 
 WRONG_INPUT: Final = 2
 INTERNAL_ERROR: Final = 70
 """EX_SOFTWARE of sysexits.h."""
-INTERRUPTED: Final = 130
-"""Ctrl-C, as shells say it: 128 and the signal's number."""
 OUTPUT_CLOSED: Final = 141
 """Likewise of SIGPIPE: who read has seen enough (`| head`)."""
 TERMINATED: Final = 143
@@ -41,6 +40,13 @@ EPILOG: Final = (
 
 class Group(TyperGroup):
     """The commands of a program, each guarded: ``typer.Typer(name=PROGRAM, cls=Group)``."""
+
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Read the program's own options; help that cannot be written is no traceback either."""
+        try:
+            return super().make_context(*args, **options)
+        except (OSError, SystemExit) as error:
+            raise typer.Exit(ended(self.name or "", error)) from error
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; whatever it raises becomes a line and an exit code."""
@@ -61,6 +67,7 @@ def guarded(program: str, act: Callable[[], object]) -> int:
     """
     _prepare_streams()
     try:
+        interrupts.raise_again()
         with _ended_by_sigterm():
             returned = act()
             _flush()
@@ -73,7 +80,7 @@ def guarded(program: str, act: Callable[[], object]) -> int:
             if code:
                 return code
             raise
-        return _ended(program, error)
+        return ended(program, error)
     return returned if isinstance(returned, int) else 0
 
 
@@ -100,16 +107,16 @@ class _TerminatedError(KeyboardInterrupt):
     """SIGTERM: handled as Ctrl-C is, so that what is left to clean up is cleaned up."""
 
 
-def _ended(program: str, error: BaseException) -> int:
+def ended(program: str, error: BaseException) -> int:
     """Say why a command ended; its exit code."""
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error)
-    code, message = _verdict(error)
+    code, message = (0, "") if _is_cut_help(error) else _verdict(error)
     if message:
         complain(program, message)
     with contextlib.suppress(OSError, ValueError):
         _flush()
-    if isinstance(error, OSError) or code == OUTPUT_CLOSED:
+    if isinstance(error, OSError) or code == OUTPUT_CLOSED or _is_cut_help(error):
         _abandon_output()
     return code
 
@@ -129,6 +136,15 @@ def _verdict(error: BaseException) -> tuple[int, str]:
             return _of_system(error)
         case _:
             return _unexpected(error)
+
+
+def _is_cut_help(error: BaseException) -> bool:
+    """Whether help was written to a pipe that is closed: `--help | head` has seen what it wants."""
+    cause = error.__context__ if isinstance(error, SystemExit) else error  # rich ends the program
+    frames = traceback.walk_tb(error.__traceback__)
+    return isinstance(cause, BrokenPipeError) and any(
+        frame.f_code.co_name == "format_help" for frame, _ in frames
+    )
 
 
 def _is_own_exit(error: SystemExit) -> bool:
@@ -193,7 +209,7 @@ def _flushed(program: str) -> int:
     try:
         _flush()
     except OSError as error:
-        return _ended(program, error)
+        return ended(program, error)
     return 0
 
 

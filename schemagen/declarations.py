@@ -15,7 +15,7 @@ import re
 import sys
 import typing
 import uuid
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pydantic
@@ -281,6 +281,23 @@ def root_of(model: type[pydantic.RootModel[Any]]) -> FieldInfo:
 
 def _options_of_root(model: type[pydantic.RootModel[Any]]) -> Iterator[str]:
     yield from _options(shapes.Shape(model, {}, model.model_config, None))
+
+
+def check_strict(annotation: Any, metadata: Sequence[Any], where: str) -> None:
+    """Refuse strict where Pydantic itself ends with a RuntimeError: on what it checks in steps.
+
+    Raises:
+        SchemaError: naming the annotation.
+    """
+    try:
+        pydantic.TypeAdapter(typing.Annotated[annotation, *metadata] if metadata else annotation)
+    except (pydantic.PydanticUserError, NameError):  # not of strict, and said elsewhere
+        return
+    except RuntimeError as error:
+        raise SchemaError(
+            f"{where}: expected strict on a type that Pydantic can make strict, got {annotation}; "
+            "leave strict out, the API server converts nothing anyway"
+        ) from error
 
 
 def check_field(field: FieldInfo, where: str) -> None:

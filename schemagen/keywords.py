@@ -311,6 +311,12 @@ def _list_set(schema: Schema, marker: markers.ListSet, where: str) -> None:
             "got objects; write ListMap with the fields that tell them apart, or Annotated[..., "
             "Atomic()] for the items"
         )
+    if items.get("x-kubernetes-list-type", "atomic") != "atomic":
+        raise SchemaError(
+            f"{where}: expected ListSet on a list of scalars, or of what is owned as one value, "
+            f"got lists that are each a {items['x-kubernetes-list-type']}; write list[...] for the "
+            "items, or leave ListSet out"
+        )
     _keyword("x-kubernetes-list-type", lambda _: "set")(schema, marker, where)
 
 

@@ -13,7 +13,7 @@ import enum
 import itertools
 import math
 import typing
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any, Literal, Union
 
 import pydantic
@@ -152,12 +152,12 @@ class _Walk:
             _check_default(schema, field, place.where)
         return schema | _told(field, longest, place.where)
 
-    def annotated(self, annotation: Any, metadata: Iterable[Any], place: _Place) -> Schema:
+    def annotated(self, annotation: Any, metadata: Sequence[Any], place: _Place) -> Schema:
         """The schema of an annotation with the metadata around it."""
         return self._limited(annotation, metadata, place)[0]
 
     def _limited(
-        self, annotation: Any, metadata: Iterable[Any], place: _Place
+        self, annotation: Any, metadata: Sequence[Any], place: _Place
     ) -> tuple[Schema, int | None]:
         """That schema, and how long a description of the field may be."""
         inner = _unwrapped(annotation, place)
@@ -168,15 +168,6 @@ class _Walk:
                 f"{place.where}: expected T | None beside Nullable(), got {inner.annotation}, of "
                 "which Python takes no null; write Annotated[T | None, Nullable()]"
             )
-        if (
-            inner.aliases
-            and inner.is_optional
-            and any(isinstance(one, pydantic.Strict) for one in found)
-        ):
-            raise SchemaError(  # Pydantic ends with a RuntimeError
-                f"{place.where}: expected strict on a type that is not null inside an alias, got "
-                f"{annotation}; leave strict out, the API server converts nothing anyway"
-            )
         schema = self._bare(inner.annotation, found, outer, place.through(inner.aliases))
         longest = descriptions.limit_of(found, self.max_description)
         for info in outer:
@@ -186,6 +177,8 @@ class _Walk:
             keywords.apply(schema, marker, place.where)
             if self.limits and isinstance(marker, markers.MaxBytes | markers.MaxEntries):
                 schema[LIMIT] = marker
+        if any(isinstance(one, pydantic.Strict) for one in found):
+            declarations.check_strict(annotation, metadata, place.where)
         satisfiability.check(schema, place.where)
         return schema, longest
 

@@ -1,6 +1,25 @@
-"""``python -m controllers.agentctl``: the console script."""
+"""The console script ``agentctl``, and ``python -m controllers.agentctl``."""
 
-from controllers.agentctl.cli import main
+import os
+import signal
+
+_INTERRUPTED = 130
+
+
+def main() -> None:
+    """Run the command; Ctrl-C shows no traceback while it is still being imported either."""
+    handler = signal.getsignal(signal.SIGINT)
+    if handler is signal.default_int_handler:
+        signal.signal(signal.SIGINT, _end)
+    from controllers.agentctl import cli  # noqa: PLC0415 - after the handler
+
+    signal.signal(signal.SIGINT, handler)
+    cli.main()
+
+
+def _end(*_: object) -> None:
+    os._exit(_INTERRUPTED)
+
 
 if __name__ == "__main__":
     main()

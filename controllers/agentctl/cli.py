@@ -19,6 +19,15 @@ EPILOG = (
 class Group(TyperGroup):
     """The commands, each guarded by ``schemagen.commandline``, which ``--help`` does without."""
 
+    def make_context(self, *args: Any, **options: Any) -> Any:
+        """Read the program's own options; help that cannot be written is no traceback either."""
+        try:
+            return super().make_context(*args, **options)
+        except (OSError, SystemExit) as error:
+            from schemagen import commandline
+
+            raise typer.Exit(commandline.ended("agentctl", error)) from error
+
     def invoke(self, ctx: Any) -> None:
         """Run the command; whatever it raises becomes a line and an exit code."""
         from schemagen import commandline

@@ -63,7 +63,7 @@ def test_data_files_are_in(names: set[str]) -> None:
 
 def test_commands_and_plugin_are_registered(names: set[str]) -> None:
     assert {
-        "agentctl = controllers.agentctl.cli:main",
+        "agentctl = controllers.agentctl.__main__:main",
         "schemagen = schemagen.__main__:main",
         "webhooks = webhooks.cli:main",
         "kubewright = controllers.devcluster.pytest_plugin",

@@ -47,13 +47,19 @@ def model_of(annotation: Any, default: Any = ...) -> type[Model]:
             "expected PreserveUnknown on an object, got an integer or string",
         ),
         (Annotated[list[LocalRef], ListSet()], ..., "expected ListSet on a list of scalars"),
+        (Annotated[list[set[int]], ListSet()], ..., "got lists that are each a set"),
         (
             Annotated[list[Annotated[str | None, Nullable()]], ListSet()],
             ...,
             "expected items that are told apart",
         ),
         (set[Annotated[str | None, Nullable()]], ..., "expected items that are told apart"),
-        (MaybeMac, Field(strict=True), "expected strict on a type that is not null"),
+        (MaybeMac, Field(strict=True), "expected strict on a type that Pydantic can make strict"),
+        (
+            Annotated[wire.IPv6, Field(pattern="^a")] | None,
+            Field(strict=True),
+            "expected strict on a type that Pydantic can make strict",
+        ),
     ],
 )
 def test_it_is_refused_with_a_way_out(annotation: Any, default: Any, words: str) -> None:
