@@ -6,6 +6,7 @@ belongs to the manager of ``certs.injector``, so that certificates can change wi
 
 import asyncio
 import contextlib
+from collections.abc import Collection
 from typing import Final
 
 from certs import injector
@@ -38,7 +39,8 @@ def targets(api: Api) -> tuple[injector.Target, ...]:
 async def install(client: kube.Client, api: Api, *, base_url: str, ca_pem: bytes | None) -> None:
     """Apply CRDs, policies and webhook configurations that call ``base_url``.
 
-    It returns once the kinds are served. Policies of the API that it does not have any more go.
+    It returns once the kinds are served. Policies and webhook configurations that the API does not
+    need any more are removed.
 
     Args:
         client: Of the cluster.
@@ -60,18 +62,44 @@ async def install(client: kube.Client, api: Api, *, base_url: str, ca_pem: bytes
         for kind in api:
             await _wait_until_served(client, api, kind)
     await install_policies(client, api)
-    configurations = configuration.configurations(api, client_config)
-    for manifest in configurations:
-        await _apply(client, _CONFIGURATIONS[manifest["kind"]], manifest)
+    kinds = await install_configurations(client, api, base_url=base_url)
     if ca_pem is None:
         return
-    kinds = [manifest["kind"] for manifest in configurations]
     await injector.inject(
         client,
         ca_pem,
         validating=[api.group] if "ValidatingWebhookConfiguration" in kinds else [],
         mutating=[api.group] if "MutatingWebhookConfiguration" in kinds else [],
     )
+
+
+async def install_configurations(
+    client: kube.Client, api: Api, *, base_url: str
+) -> Collection[str]:
+    """Apply the webhook configurations that an API needs, and remove those that it does not.
+
+    Returns:
+        The kinds of those that it needs.
+    """
+    manifests = {
+        manifest["kind"]: manifest
+        for manifest in configuration.configurations(api, configuration.at_url(base_url))
+    }
+    for kind, resource in _CONFIGURATIONS.items():
+        if kind in manifests:
+            await _apply(client, resource, manifests[kind])
+        else:
+            await _remove_own(client, resource, api.group)
+    return manifests.keys()
+
+
+async def _remove_own(client: kube.Client, resource: kube.Resource, name: str) -> None:
+    """Remove what was applied here; an object of somebody else by that name stays."""
+    with contextlib.suppress(kube.NotFoundError):  # never applied, or another replica was faster
+        found = await client.get(resource, name)
+        fields = found["metadata"].get("managedFields", ())
+        if any(one.get("manager") == FIELD_MANAGER for one in fields):
+            await client.delete(resource, name)
 
 
 async def install_policies(client: kube.Client, api: Api) -> None:

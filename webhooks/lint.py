@@ -168,9 +168,11 @@ def _rule(webhook: JSON, rule: JSON, where: str) -> Iterator[Finding]:
     if "*/*" in resources:
         message = "expected resources without subresources, got */*: every status is reviewed too"
         yield Finding(where, "warning", "subresources", message)
-    operations = {*_texts(rule, "operations")}
-    if {"DELETE", "*"} & operations and webhook.get("failurePolicy", "Fail") == "Fail":
-        message = "expected no DELETE under Fail: while the server is away nothing can be deleted"
+    if _blocks_deletion(rule) and webhook.get("failurePolicy", "Fail") == "Fail":
+        message = (
+            "expected no DELETE under Fail: while the server is away nothing can be deleted; leave "
+            "it out, or ask for it by a rule of its own that names kinds of one API"
+        )
         yield Finding(where, "warning", "deletion", message)
     if _is_core(groups) and not _spares(webhook, SYSTEM_NAMESPACE):
         level: Level = "error" if webhook.get("failurePolicy", "Fail") == "Fail" else "warning"
@@ -283,6 +285,16 @@ def _crd(document: JSON, now: dt.datetime) -> Iterator[Finding]:
 
 
 # --- reading what may be anything ---------------------------------------------------------------
+
+
+def _blocks_deletion(rule: JSON) -> bool:
+    """Whether deletions are asked about by the way; a kind's own rule for them is meant so."""
+    operations = {*_texts(rule, "operations")}
+    if not {"DELETE", "*"} & operations:
+        return False
+    groups, resources = _texts(rule, "apiGroups"), _texts(rule, "resources")
+    is_wide = _is_core(groups) or "*" in {*groups, *resources} or "*/*" in resources
+    return is_wide or operations != {"DELETE"}
 
 
 def _is_core(groups: Iterable[str]) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from controllers import devcluster, kube
-from schemagen import Api
+from schemagen import Api, Kind, Resource, Spec, Version
 from tests.support import workshop
 from webhooks import configuration, install
 
@@ -144,3 +144,36 @@ async def test_policies_are_installed_asked_and_removed(client: kube.Client) -> 
         kube.VALIDATING_ADMISSION_POLICY_BINDINGS,
     ):
         assert () == (await client.list(resource, labels=label)).items
+
+
+class PlainSpec(Spec):
+    size: int = 1
+
+
+class Plain(Resource):
+    spec: PlainSpec
+
+
+async def test_webhook_configurations_that_an_api_does_not_need_are_removed(
+    client: kube.Client,
+) -> None:
+    kind = Kind("Plain", "plains", (Version("v1", Plain, storage=True),))
+    plain, other = Api(workshop.SERVED.group, (kind,)), Api("others.example.com", (kind,))
+    own = configuration.configurations(
+        workshop.SERVED, configuration.at_url("https://others.example.com")
+    )[0]
+    foreign = own | {"metadata": {"name": other.group}}
+    mutating = kube.MUTATING_WEBHOOK_CONFIGURATIONS
+    await client.apply(mutating, foreign, field_manager="somebody-else")
+
+    for api in (plain, other):
+        await install.install_configurations(client, api, base_url="https://example.com")
+
+    names = [
+        one["metadata"]["name"]
+        for resource in (mutating, kube.VALIDATING_WEBHOOK_CONFIGURATIONS)
+        for one in (await client.list(resource)).items
+    ]
+    await client.delete(mutating, other.group)
+    assert workshop.SERVED.group not in names
+    assert other.group in names

@@ -98,6 +98,18 @@ FAULTS: dict[str, tuple[dict[str, Any], list[tuple[str, str]]]] = {
         [("warning", "subresources")],
     ),
     "deletion": (rule(operations=["DELETE"]), [("warning", "deletion")]),
+    "deletion by the way": (
+        rule(apiGroups=["x.example.com"], operations=["CREATE", "DELETE"]),
+        [("warning", "deletion")],
+    ),
+    "deletion of whatever a group has": (
+        rule(apiGroups=["x.example.com"], operations=["DELETE"], resources=["*"]),
+        [("warning", "deletion")],
+    ),
+    "deletion of one kind, by a rule of its own": (
+        rule(apiGroups=["x.example.com"], operations=["DELETE"]),
+        [],
+    ),
     "no rules": (rule(resources=[]), [("error", "rules")]),
     "kube-system under Fail": (
         NO_SELECTOR,
