@@ -24,6 +24,7 @@ from schemagen import (
     declarations,
     defaults,
     descriptions,
+    embedding,
     expressions,
     intorstring,
     keywords,
@@ -179,6 +180,7 @@ class _Walk:
                 schema[LIMIT] = marker
         if any(isinstance(one, pydantic.Strict) for one in found):
             declarations.check_strict(annotation, metadata, place.where)
+        embedding.check(schema, place.where)
         satisfiability.check(schema, place.where)
         return schema, longest
 

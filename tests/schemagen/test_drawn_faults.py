@@ -8,6 +8,7 @@ from typing_extensions import TypeAliasType
 
 from schemagen import (
     Api,
+    EmbeddedResource,
     Format,
     IntOrString,
     Kind,
@@ -28,6 +29,15 @@ from schemagen import (
 from schemagen.keywords import SchemaError
 
 MaybeMac = TypeAliasType("MaybeMac", "wire.Mac | None")
+
+
+def embedded(**fields: Any) -> Any:
+    """An embedded object whose model has these fields."""
+    annotations = {name: type(value) for name, value in fields.items()}
+    annotations |= {name: value for name, value in fields.items() if isinstance(value, type)}
+    defaults = {name: value for name, value in fields.items() if not isinstance(value, type)}
+    own = {"__annotations__": annotations, "__module__": __name__, **defaults}
+    return Annotated[type("Part", (Model,), own), EmbeddedResource()]
 
 
 def model_of(annotation: Any, default: Any = ...) -> type[Model]:
@@ -54,6 +64,12 @@ def model_of(annotation: Any, default: Any = ...) -> type[Model]:
             "expected items that are told apart",
         ),
         (set[Annotated[str | None, Nullable()]], ..., "expected items that are told apart"),
+        (embedded(), ..., "an embedded object with fields, got one without any"),
+        (embedded(kind=int), ..., "whose kind is of type string, got integer"),
+        (embedded(apiVersion=bool), ..., "whose apiVersion is of type string, got boolean"),
+        (embedded(metadata=str), ..., "whose metadata is of type object, got string"),
+        (embedded(kind=""), ..., "whose kind is valid, got the default '': .*not be empty"),
+        (embedded(apiVersion="a/b/c"), ..., "apiVersion is valid, .*unexpected GroupVersion"),
         (MaybeMac, Field(strict=True), "expected strict on a type that Pydantic can make strict"),
         (
             Annotated[wire.IPv6, Field(pattern="^a")] | None,
