@@ -193,6 +193,7 @@ def _bound(
     value = _number(value, name, where)
     if _is_integer(schema):
         value, open_ = _whole(name, value, open_=open_)
+        _check_exact(name, value, where)
     keyword = f"exclusive{name.capitalize()}"
     tighter = max if name == "minimum" else min
     before = schema.get(name)
@@ -203,6 +204,18 @@ def _bound(
     schema.pop(keyword, None)
     if is_open:
         schema[keyword] = True
+
+
+def _check_exact(name: str, value: float, where: str) -> None:
+    """Refuse what the API server, which reads bounds as float64, would take for another integer."""
+    is_read_so = int(float(value)) == value and value != RANGES["int64"][0]
+    if is_read_so and (name != "multipleOf" or value <= RANGES["int64"][1]):
+        return
+    raise SchemaError(
+        f"{where}: expected a {name} that the API server reads as it is written, got {value}, "
+        "which it takes for another, as it reads bounds as float64; write one of up to 2**53, or "
+        "leave it out: integers have 64 bits anyway"
+    )
 
 
 def _number(value: Any, name: str, where: str) -> float:
@@ -239,6 +252,8 @@ def _multiple_of(schema: Schema, marker: annotated_types.MultipleOf, where: str)
             f"{where}: expected {wanted} as multipleOf, got {factor}; correct it, or leave it out"
         )
     factor = int(factor) if _is_integer(schema) else factor
+    if _is_integer(schema):
+        _check_exact("multipleOf", factor, where)
     _keyword("multipleOf", lambda _: factor)(schema, marker, where)
 
 

@@ -16,6 +16,7 @@ _BOUNDS = frozenset(
 )
 _BOUNDED = frozenset({"str", "int", "float", "list", "set", "frozenset", "tuple", "dict"})
 _BELOW = ("schema", "items_schema", "keys_schema", "values_schema", "fields", "choices")
+_BELOW += ("json_schema", "python_schema", "steps")  # of a Sequence
 
 Resolve = Callable[[CoreSchema], CoreSchema]
 """What a reference to a definition refers to."""
@@ -113,4 +114,6 @@ def _is_bound(schema: Any) -> bool:
     function = schema.get("function", {}).get("function")
     function = function.func if isinstance(function, functools.partial) else function
     module: str = getattr(function, "__module__", "")
-    return module.startswith("pydantic._internal.")
+    # What builds a Sequence, by the schema of its items, is none.
+    is_builder = getattr(function, "__name__", "") == "sequence_validator"
+    return module.startswith("pydantic._internal.") and not is_builder

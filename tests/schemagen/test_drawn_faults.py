@@ -1,5 +1,6 @@
 """What `make prove-models` has found: each is refused with a way out, or judged alike."""
 
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import pytest
@@ -64,6 +65,14 @@ def model_of(annotation: Any, default: Any = ...) -> type[Model]:
             "expected items that are told apart",
         ),
         (set[Annotated[str | None, Nullable()]], ..., "expected items that are told apart"),
+        (Annotated[int, Field(le=2**63 - 1)], ..., "expected a maximum that the API server reads"),
+        (Annotated[int, Field(ge=-(2**63))], ..., "expected a minimum that the API server reads"),
+        (Annotated[int, Field(lt=2**53 + 1)], ..., "expected a maximum that the API server reads"),
+        (
+            Annotated[int, Field(multiple_of=2**63)],
+            ...,
+            "expected a multipleOf that the API",
+        ),
         (embedded(), ..., "an embedded object with fields, got one without any"),
         (embedded(kind=int), ..., "whose kind is of type string, got integer"),
         (embedded(apiVersion=bool), ..., "whose apiVersion is of type string, got boolean"),
@@ -84,6 +93,10 @@ def test_it_is_refused_with_a_way_out(annotation: Any, default: Any, words: str)
 
     assert str(refused.value).startswith("Job.a: ")
     assert "; " in str(refused.value)
+
+
+class Address(Model):
+    a: Annotated[wire.IPv6, Field(pattern="1$")]
 
 
 class Addressed(Spec):
@@ -120,6 +133,18 @@ def test_a_format_beside_another_type_is_judged_alike(spec: Any) -> None:
     checked = checking.of(Root).create(job)
     assert judged.causes == checked.causes
     assert judged.allowed == is_built(job)
+
+
+class Counted(Spec):
+    halves: Sequence[Annotated[int, Field(le=0.5)]]
+    parts: Sequence[Address]
+
+
+def test_bounds_in_a_sequence_are_the_checks_alone() -> None:
+    """Pydantic builds no integer with a bound that is none itself."""
+    built = Counted.model_validate({"halves": [0, -1], "parts": [{"a": "::1"}]})
+
+    assert Counted(halves=[0, -1], parts=[Address(a="::1")]) == built
 
 
 def is_built(job: Any) -> bool:
