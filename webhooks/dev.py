@@ -16,7 +16,7 @@ import typer
 from controllers import devcluster
 from schemagen import yaml
 from schemagen.problems import JSON, UserError
-from webhooks import install, local_server
+from webhooks import install, local_server, worker
 
 _LOOK_SECONDS: Final = 0.5
 # An editor that saves many files, or a file in two steps, is done by then.
@@ -34,11 +34,14 @@ def run(reference: str, directory: pathlib.Path, settings: pathlib.Path | None) 
         UserError: if it does not start.
     """
     stopped = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stopped.set())
-    manifests_of(reference)  # a module that is broken now needs no API server to be told of it
+    # A module or settings that are broken now need no API server to be told of it.
+    manifests_of(reference)
+    worker.facts_of(settings)
     try:
         with devcluster.Cluster(directory=directory.absolute(), tell=_say) as cluster:
+            # Until here a signal ends it as it does any command: there is a lot to wait for.
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, lambda *_: stopped.set())
             served = _Served(cluster, reference, directory, settings)
             with contextlib.closing(served):
                 _keep_current(served, stopped)

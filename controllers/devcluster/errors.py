@@ -1,6 +1,7 @@
 """What can go wrong with the embedded control plane; all of it is for the user to read.
 
 DevclusterError
+├── VersionError         another version of Kubernetes is asked for, which is none
 ├── ToolNotFoundError    no way led to a binary
 ├── BuildError           Go could not build one
 ├── StartError           a process ended, or was not ready in time
@@ -10,6 +11,10 @@ DevclusterError
 
 class DevclusterError(Exception):
     """The embedded control plane cannot be had; the message says what to do."""
+
+
+class VersionError(DevclusterError, ValueError):
+    """The environment asks for a version of Kubernetes that is none, or that is too old."""
 
 
 class ToolNotFoundError(DevclusterError):

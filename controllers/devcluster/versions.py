@@ -5,6 +5,8 @@ import os
 import re
 from collections.abc import Mapping
 
+from controllers.devcluster import errors
+
 # The one line to change; see docs/devcluster.md.
 KUBERNETES_VERSION = "1.37.2"
 
@@ -40,10 +42,12 @@ def wanted(environment: Mapping[str, str] = os.environ) -> Version:
     """The Kubernetes version to run.
 
     Raises:
-        ValueError: if the environment asks for something that is no version.
+        errors.VersionError: if the environment asks for something that is no version.
     """
     text = environment.get(VARIABLE) or KUBERNETES_VERSION
     version = Version.found_in(text)
     if version is None or version < OLDEST:
-        raise ValueError(f"expected {VARIABLE} to be a version from {OLDEST} on, got {text!r}")
+        raise errors.VersionError(
+            f"expected {VARIABLE} to be a version from {OLDEST} on, got {text!r}"
+        )
     return version

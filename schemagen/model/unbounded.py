@@ -15,8 +15,10 @@ _BOUNDS = frozenset(
     {"pattern", "min_length", "max_length", "ge", "gt", "le", "lt", "multiple_of", "strict"}
 )
 _BOUNDED = frozenset({"str", "int", "float", "list", "set", "frozenset", "tuple", "dict"})
-_BELOW = ("schema", "items_schema", "keys_schema", "values_schema", "fields", "choices")
-_BELOW += ("json_schema", "python_schema", "steps")  # of a Sequence
+_BELOW = (
+    *("schema", "items_schema", "keys_schema", "values_schema", "fields", "choices"),
+    *("json_schema", "python_schema", "steps"),  # of a Sequence
+)
 
 Resolve = Callable[[CoreSchema], CoreSchema]
 """What a reference to a definition refers to."""

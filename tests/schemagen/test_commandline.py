@@ -11,7 +11,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.forked_commands import Commands
+from schemagen import interrupts
+from tests.support.forked_commands import ROOT, Commands
 
 GOOD = """\
 from schemagen import Api, Kind, Resource, Rules, Spec, Version
@@ -310,3 +311,80 @@ def test_interrupted_command_says_nothing(
     out, err = process.communicate(timeout=30)
 
     assert (code, b"", b"") == (process.returncode, out, err)
+
+
+COMMANDS = {
+    "schemagen": "import schemagen",
+    "webhooks": "import webhooks.cli",
+    "agentctl": "from controllers.agentctl import __main__ as entry; entry.main()",
+}
+
+
+@pytest.mark.parametrize("program", COMMANDS)
+def test_ctrl_c_during_imports_says_nothing(tmp_path: pathlib.Path, program: str) -> None:
+    """A package that everything imports stands for what takes a while."""
+    (tmp_path / "typer").mkdir()
+    (tmp_path / "pydantic").mkdir()
+    slow = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nwhile True: pass\n"
+    for name in ("typer", "pydantic"):
+        (tmp_path / name / "__init__.py").write_text(slow)
+    code = f"import sys; sys.argv = ['/usr/bin/{program}', 'x']; {COMMANDS[program]}"
+
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}:{ROOT}"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+
+    assert (130, "", "") == (done.returncode, done.stdout, done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "original", "expected"),
+    [
+        (["/venv/bin/schemagen", "generate"], [], True),
+        (["C:/venv/webhooks.exe"], [], True),
+        (["-m"], ["python", "-X", "dev", "-m", "schemagen", "generate"], True),
+        (["-m"], ["python", "-m", "pytest", "schemagen"], False),
+        (["/venv/bin/pytest"], [], False),
+        (["-c"], ["python", "-c", "import schemagen"], False),
+        ([], [], False),
+    ],
+)
+def test_ctrl_c_is_other_programs_own(
+    arguments: list[str], original: list[str], *, expected: bool
+) -> None:
+    assert expected == interrupts.is_own_program(arguments, original)
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        *(("schemagen", "--help"), ("webhooks", "--help"), ("agentctl", "--help")),
+        *(("schemagen", "generate", "--help"), ("agentctl", "run", "--help")),
+    ],
+    ids=" ".join,
+)
+def test_help_that_is_cut_off_is_no_error(
+    commands: Commands, project: pathlib.Path, arguments: tuple[str, ...]
+) -> None:
+    cut = commands.run(*arguments, cwd=project, stdout="closed")  # type: ignore[arg-type]
+    full = commands.run(*arguments, cwd=project, stdout="full")  # type: ignore[arg-type]
+
+    said = f"{arguments[0]}: expected to write standard output, got an error: "
+    assert (0, "") == (cut.code, cut.err)
+    assert (2, f"{said}No space left on device\n") == (full.code, full.err)
+
+
+def test_help_for_head_shows_its_first_line(project: pathlib.Path) -> None:
+    command = f"set -o pipefail; {sys.executable} -m schemagen --help | head -1"
+
+    done = subprocess.run(
+        ["/bin/bash", "-c", command], cwd=project, capture_output=True, text=True, check=False
+    )
+
+    assert (0, "") == (done.returncode, done.stderr)

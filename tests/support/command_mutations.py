@@ -197,13 +197,28 @@ CALLS: Final[Sequence[tuple[Program, tuple[str, ...]]]] = (
     ("webhooks", ("review", "m:api", "-f", "manifest.yaml", "--old", "manifest.yaml")),
     ("webhooks", ("manifests", "m:api", "--service", "things/webhooks")),
     ("webhooks", ("lint", "webhooks.yaml", "--output", "json")),
+    (
+        "webhooks",
+        (
+            *("serve", "m:api", "--port", "0", "--workers", "1", "--settings", "settings.yaml"),
+            *("--quiet", "0", "--drain", "1"),
+        ),
+    ),
+    ("webhooks", ("dev", "m:api", "--settings", "settings.yaml")),
     ("agentctl", ("get", "runs", "--kubeconfig", "kubeconfig")),
     ("agentctl", ("run", "wait", "x", "--timeout", "1s", "--kubeconfig", "kubeconfig")),
     ("agentctl", ("certs", "status", "--kubeconfig", "kubeconfig")),
     ("agentctl", ("archive", "list", "--directory", "out")),
+    ("agentctl", ("controller", "--kubeconfig", "kubeconfig", "--settings", "settings.yaml")),
     ("devcluster", ("where",)),
     ("runner", ("agent-runner.json",)),
 )
+
+# What a server says once it serves.
+_SERVING: Final[Mapping[str, str]] = {
+    "serve": "serving ",
+    "controller": "health and metrics",
+}
 
 # As each command's help has them; what ends any command comes besides.
 CODES: Final[Mapping[Program, frozenset[int]]] = {
@@ -235,7 +250,15 @@ class Call:
         # What a command of a cluster finds by itself would be another one's.
         environment = {"KUBECONFIG": str(folder / "kubeconfig"), "HOME": str(folder)}
         environment["VCS_WORKSPACE"] = environment["WORKSPACE"] = str(folder)
-        return commands.run(self.program, *self.arguments, cwd=folder, environment=environment)
+        # Nobody is to build an API server, or to start one each time: `webhooks dev` finds none.
+        environment["KUBEWRIGHT_KUBERNETES_VERSION"] = "0.0"
+        return commands.run(
+            self.program,
+            *self.arguments,
+            cwd=folder,
+            environment=environment,
+            serving=_SERVING.get(self.arguments[0]) if self.arguments else None,
+        )
 
     def faults(self, outcome: Outcome) -> Iterator[str]:
         """What is wrong with how it ended."""
@@ -257,12 +280,11 @@ class Call:
         return f"{self.program} {' '.join(map(repr, self.arguments))} ({self.what}; {changed})"
 
 
-def calls(number: int, seed: int) -> Iterator[Call]:
-    """Draw broken calls, of each command in turn."""
-    draw = random.Random(seed)  # noqa: S311 - no secret
-    for index in range(number):
-        program, arguments = CALLS[index % len(CALLS)]
-        yield _broken(draw, program, arguments)
+def call(index: int, seed: int) -> Call:
+    """The broken call of a number, the same in every run of a seed; of each command in turn."""
+    draw = random.Random(f"{seed} {index}")  # noqa: S311 - no secret
+    program, arguments = CALLS[index % len(CALLS)]
+    return _broken(draw, program, arguments)
 
 
 def _broken(draw: random.Random, program: Program, arguments: tuple[str, ...]) -> Call:

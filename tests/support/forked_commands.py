@@ -14,12 +14,14 @@ import signal
 import subprocess
 import sys
 import tempfile
+import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Literal, Self, TypeAlias
+from typing import IO, Any, Literal, Self, TypeAlias
 
 ROOT = pathlib.Path(__file__).parents[2]
 TIMEOUT_SECONDS = 60
+_LOOK_SECONDS = 0.05
 
 Program: TypeAlias = Literal["schemagen", "webhooks", "agentctl", "devcluster", "runner"]
 Output: TypeAlias = Literal["pipe", "closed", "full"]
@@ -27,11 +29,19 @@ Output: TypeAlias = Literal["pipe", "closed", "full"]
 
 @dataclasses.dataclass(frozen=True)
 class Outcome:
-    """How a command ended; a code below 0 is the signal that ended it."""
+    """How a command ended; a code below 0 is the signal that ended it.
+
+    Attributes:
+        code: Its exit code.
+        out: What it has written to standard output.
+        err: Likewise to standard error.
+        was_stopped: Whether it had begun to serve, and was ended by SIGTERM.
+    """
 
     code: int
     out: str
     err: str
+    was_stopped: bool = False
 
 
 class Commands:
@@ -64,6 +74,7 @@ class Commands:
         stdin: bytes = b"",
         stdout: Output = "pipe",
         environment: Mapping[str, str] | None = None,
+        serving: str | None = None,
     ) -> Outcome:
         """Run a command to its end.
 
@@ -75,6 +86,7 @@ class Commands:
             stdout: What its output is: a file that is kept, a pipe that nobody reads any more, or a
                 disk that is full.
             environment: More variables.
+            serving: What a command says once it serves; it is ended by SIGTERM then.
         """
         assert self._process.stdin is not None
         assert self._process.stdout is not None
@@ -85,6 +97,7 @@ class Commands:
             "stdin": base64.b64encode(stdin).decode(),
             "stdout": stdout,
             "environment": dict(environment or {}),
+            "serving": serving,
         }
         self._process.stdin.write(f"{json.dumps(call)}\n")
         self._process.stdin.flush()
@@ -128,11 +141,26 @@ def _answer(mains: Mapping[str, Callable[[], object]], call: dict[str, Any]) -> 
         pid = os.fork()
         if pid == 0:
             _become(mains[call["program"]], call, (given.fileno(), descriptor, err.fileno()))
+        was_stopped = call["serving"] is not None and _stopped(pid, call["serving"], (out, err))
         code = _ended(pid)
-        out.seek(0)
-        err.seek(0)
-        texts = [file.read().decode(errors="replace") for file in (out, err)]
-    return {"code": code, "out": texts[0], "err": texts[1]}
+        texts = [_text(file) for file in (out, err)]
+    return {"code": code, "out": texts[0], "err": texts[1], "was_stopped": was_stopped}
+
+
+def _stopped(pid: int, serving: str, files: Sequence[IO[bytes]]) -> bool:
+    """Wait until a command has ended, or serves and is told to stop."""
+    while os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
+        if any(serving in _text(file) for file in files):
+            os.kill(pid, signal.SIGTERM)
+            return True
+        time.sleep(_LOOK_SECONDS)
+    return False
+
+
+def _text(file: IO[bytes]) -> str:
+    """What is in a file that another process writes, whose position stays."""
+    size = os.fstat(file.fileno()).st_size
+    return os.pread(file.fileno(), size, 0).decode(errors="replace")
 
 
 @contextlib.contextmanager
