@@ -23,7 +23,7 @@ import typing_extensions
 from pydantic.fields import FieldInfo
 
 from schemagen.keywords import SchemaError
-from schemagen.model import base, shapes
+from schemagen.model import base, markers, shapes
 
 # What each kind of decorator would do, and what to write instead.
 _DECORATORS = {
@@ -101,6 +101,7 @@ def check_shape(shape: shapes.Shape) -> None:
 
 
 def _problems(shape: shapes.Shape) -> Iterator[str]:
+    yield from _rules(shape)
     yield from _decorated(shape.kind, shape.name)
     yield from _hidden(shape)
     yield from _options(shape)
@@ -108,6 +109,12 @@ def _problems(shape: shapes.Shape) -> Iterator[str]:
     yield from _of_dataclass(shape)
     yield from _of_typed_dict(shape)
     yield from _collisions(shape)
+
+
+def _rules(shape: shapes.Shape) -> Iterator[str]:
+    for rule in shape.rules:
+        if not isinstance(rule, markers.Cel):
+            yield f"{shape.name}: expected Cel(...) in rules, got {rule!r}; write Cel(...)"
 
 
 def _decorated(kind: Any, name: str) -> Iterator[str]:

@@ -7,18 +7,31 @@ lengths of what they match.
 
 import copy
 import functools
+import importlib
 import math
 import re
 import warnings
 from collections.abc import Iterator
-
-# Reads a pattern as rstr does: its lengths are all that is asked for.
-from re import _constants, _parser
 from typing import Any
 
 from schemagen.keywords import KEY_LIMIT, LIMIT, RANGES, Schema, SchemaError, nodes
 from schemagen.model import verdicts
 from schemagen.problems import JSON, quoted
+
+
+def _of_re(name: str) -> Any:
+    """A private module of ``re``, or None where a Python does not have it.
+
+    Nothing else reads a pattern; its lengths are all that is asked for, and they are told only
+    where they are known. Python 3.11 to 3.14 have ``re._parser`` and ``re._constants``.
+    """
+    try:
+        return importlib.import_module(f"re.{name}")
+    except ImportError:
+        return None
+
+
+_PARSER, _CONSTANTS = _of_re("_parser"), _of_re("_constants")
 
 # What says something of a value beside its type and its words.
 _BOUNDS = frozenset(
@@ -262,25 +275,25 @@ def _all_of(schema: Schema) -> Iterator[Schema]:
 @functools.cache
 def _lengths(pattern: str) -> tuple[int, float]:
     """How short and how long a text that matches may be; anything where that is not known."""
-    if "[[:" in pattern:  # RE2's classes, which Python reads as another set
+    if _PARSER is None or "[[:" in pattern:  # RE2's classes, which Python reads as another set
         return 0, math.inf
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            parsed = _parser.parse(pattern)
+            parsed = _PARSER.parse(pattern)
             shortest, longest = parsed.getwidth()
     except (re.error, OverflowError, RecursionError):  # RE2 that Python does not read
         return 0, math.inf
     is_whole = bool(parsed.data) and _is_at(parsed[0], "BEGINNING") and _is_at(parsed[-1], "END")
     is_whole &= not parsed.state.flags & re.MULTILINE
-    is_bounded = is_whole and longest < _constants.MAXREPEAT
+    is_bounded = is_whole and longest < _CONSTANTS.MAXREPEAT
     return shortest, longest if is_bounded else math.inf
 
 
 def _is_at(part: tuple[object, object], name: str) -> bool:
     operation, what = part
-    places = {getattr(_constants, f"AT_{name}"), getattr(_constants, f"AT_{name}_STRING")}
-    return operation is _constants.AT and what in places
+    places = {getattr(_CONSTANTS, f"AT_{name}"), getattr(_CONSTANTS, f"AT_{name}_STRING")}
+    return operation is _CONSTANTS.AT and what in places
 
 
 def _crossed(schema: Schema, what: str) -> Iterator[str]:

@@ -460,6 +460,7 @@ def model_with(**members: Any) -> Any:
         ({"annotations": {"constant": Final[int]}, "constant": 3}, "constant: .*Final with a"),
         ({"annotations": {"constant": "Final[int]"}, "constant": 3}, "constant: .*Final with a"),
         ({"annotations": {"field": Final[int]}}, r"Immutable\(\)"),
+        ({"cel_rules": (len,)}, r"Example: expected Cel\(\.\.\.\) in rules, got <built-in"),
         ({"model_post_init": lambda _self, _context: None}, r"model_post_init: .*rules=\[Cel"),
         ({"annotations": {"some_word": str, "someWord": str}}, "'someWord', which some_word has"),
         (
