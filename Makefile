@@ -80,9 +80,9 @@ prove-hostile: TRANSPORT = lean
 prove-hostile: $(INSTALLED)  ## Send the webhook server N broken requests and watch it (10 minutes)
 	@$(BIN)/python -m tests.bench.prove_hostile --number $(N) --seed $(SEED) --transport $(TRANSPORT)
 
-prove-commands: N = 3000
+prove-commands: N = 2000
 prove-commands: PART = 1/1
-prove-commands: $(INSTALLED)  ## Break modules, arguments and files N times: no command shows a traceback (45 minutes)
+prove-commands: $(INSTALLED)  ## Break modules, arguments and files N times: no command shows a traceback (40 minutes)
 	@$(BIN)/python -m tests.bench.prove_commands --number $(N) --seed $(SEED) --part $(PART)
 
 prove-drain: ROUNDS = 10

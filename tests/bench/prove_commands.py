@@ -1,6 +1,6 @@
 """``make prove-commands``: every command with broken modules, arguments and files, N times.
 
-.venv/bin/python -m tests.bench.prove_commands --number 3000 --seed 0 --part 1/1
+.venv/bin/python -m tests.bench.prove_commands --number 2000 --seed 0 --part 1/1
 A run that was interrupted goes on where it was: build/prove-commands holds what it has found.
 """
 
@@ -74,7 +74,7 @@ def main() -> int:
 
 def _arguments() -> Run:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--number", type=int, default=3_000)
+    parser.add_argument("--number", type=int, default=2_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--part", default="1/1", help="such as 2/4: the second of four")
     given = parser.parse_args()
