@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pydantic
+import pydantic_core
 import typing_extensions
 from pydantic.fields import FieldInfo
 
@@ -290,6 +291,14 @@ def _options_of_root(model: type[pydantic.RootModel[Any]]) -> Iterator[str]:
     yield from _options(shapes.Shape(model, {}, model.model_config, None))
 
 
+# What is wrong with a type, strict or not, is said elsewhere; its bounds are left out when a model
+# is built.
+_NOT_OF_STRICT = (
+    *(pydantic.PydanticUserError, pydantic_core.SchemaError),
+    *(NameError, TypeError, ValueError),
+)
+
+
 def check_strict(annotation: Any, metadata: Sequence[Any], where: str) -> None:
     """Refuse strict where Pydantic itself ends with a RuntimeError: on what it checks in steps.
 
@@ -298,7 +307,7 @@ def check_strict(annotation: Any, metadata: Sequence[Any], where: str) -> None:
     """
     try:
         pydantic.TypeAdapter(typing.Annotated[annotation, *metadata] if metadata else annotation)
-    except (pydantic.PydanticUserError, NameError):  # not of strict, and said elsewhere
+    except _NOT_OF_STRICT:
         return
     except RuntimeError as error:
         raise SchemaError(

@@ -138,9 +138,10 @@ def test_a_format_beside_another_type_is_judged_alike(spec: Any) -> None:
 class Counted(Spec):
     halves: Sequence[Annotated[int, Field(le=0.5)]]
     parts: Sequence[Address]
+    strict: Annotated[int, Field(le=0.5, strict=True)] = 0
 
 
-def test_bounds_in_a_sequence_are_the_checks_alone() -> None:
+def test_bounds_that_pydantic_does_not_know_are_the_checks_alone() -> None:
     """Pydantic builds no integer with a bound that is none itself."""
     built = Counted.model_validate({"halves": [0, -1], "parts": [{"a": "::1"}]})
 
