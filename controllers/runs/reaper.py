@@ -79,14 +79,16 @@ class Reaper:
         """Whether work outside the cluster has ended; that of a run that went is ended."""
         runtime, ref = self._runtimes.get(record.type), record.ref()
         if runtime is None:
-            _log.warning("slot of %s is held: there is no runtime %s", record.where, record.type)
+            _log.warning(
+                "work of %s is not ended: there is no runtime %s", record.where, record.type
+            )
             return False
         try:
             if ends:
                 await runtime.cancel(ref)
             progress = await runtime.status(ref)
         except RuntimeFault as fault:
-            _log.warning("slot of %s is held until its work has ended: %s", record.where, fault)
+            _log.warning("work of %s may go on: %s", record.where, fault)
             return False
         if progress.stage.is_ended:
             await self._records.remove(record.key)
@@ -95,10 +97,13 @@ class Reaper:
         return progress.stage.is_ended
 
     async def sweep_records(self, is_live: Callable[[Record], bool]) -> None:
-        """Remove the records of work that has ended, of which nobody else will."""
+        """See to the end of work that nobody looks after any more, and remove its record.
+
+        A controller may have ended before it did so, and a run's type may have been changed.
+        """
         for record in await self._records.every():
             if not is_live(record):
-                await self._records.remove(record.key)
+                await self._is_over_outside(record, ends=True)
 
     async def _bury(self, name: str, uid: ledger.Uid, slot: ledger.Slot) -> bool:
         """Take the name of the Job that might still be created; False to look again."""

@@ -40,6 +40,10 @@ Way: TypeAlias = Literal["up", "down"]
 # How often an object may be converted to see what of its residue keeps its meaning. Ours is put
 # back at once but where somebody edited around it; anybody's may hold a thousand entries.
 MAX_ATTEMPTS = 64
+# All entries together, and each half of them by itself.
+MIN_ATTEMPTS = 3
+# An attempt takes some 20 microseconds for each value of the object.
+MAX_TRIED_VALUES = 40_000
 # How many problems of an object are looked for in how many entries; a forged annotation could hold
 # a hundred thousand entries beside as many problems.
 MAX_COMPARISONS = 10_000
@@ -250,15 +254,17 @@ class _Step:
         settled = self._strips[self.target.name](settled)
         sound = _Sound(self.target.model, plain)
         result = plain
-        groups = _Groups(entries)
+        groups = _Groups(entries, attempts(plain, entries))
+        known = {id(one): canonical.dumps(one) for one in entries}
         for group in groups:
             found = residue.applied(_round_trip_part(result), group, node, settled)
             merged = self._bare(_merged(result, found.value))
             candidate = shape.root_fit(self.target.model)(merged)
             if candidate == result:
                 continue
+            tried = {known.get(id(one)) or canonical.dumps(one) for one in group}
             edited = found.edited | {
-                residue_entries.part_of(one) for one in entries if one not in group
+                residue_entries.part_of(one) for one in entries if known[id(one)] not in tried
             }
             if self._means(candidate, bare, meant) and sound.holds(candidate, edited, found.exact):
                 result, sound = candidate, _Sound(self.target.model, candidate)
@@ -298,6 +304,22 @@ def _agrees(found: dict[str, JSON], meant: dict[str, JSON], plain: dict[str, JSO
     )
 
 
+def attempts(value: JSON, entries: Sequence[Entry]) -> int:
+    """How many groups of entries may be tried, each of which converts the whole object.
+
+    By sizes and not by a clock: the same object must always be converted to the same.
+    """
+    size = _size(value) + sum(_size(entry) for entry in entries)
+    return max(MIN_ATTEMPTS, min(MAX_ATTEMPTS, MAX_TRIED_VALUES // size))
+
+
+def _size(value: JSON) -> int:
+    """How many values there are in a value."""
+    if isinstance(value, dict):
+        return 1 + sum(map(_size, value.values()))
+    return 1 + sum(map(_size, value)) if isinstance(value, list) else 1
+
+
 class _Groups:
     """Entries in the groups in which they are tried: all, halves of those refused, single ones.
 
@@ -305,10 +327,10 @@ class _Groups:
     time: it may fit only once another one is in place.
     """
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[Entry], max_attempts: int) -> None:
         self._waiting = collections.deque([tuple(_by_place(entries))])
         self._refused: list[Entry] = []
-        self._left = MAX_ATTEMPTS
+        self._left = max_attempts
 
     def __iter__(self) -> Iterator[Sequence[Entry]]:
         while self._left and (self._waiting or self._refused):

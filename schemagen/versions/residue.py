@@ -5,6 +5,7 @@ difference is the residue. It travels in annotations (``stash``) and is put back
 conversion the other way. So a round trip is exact by construction, whatever the steps lose.
 """
 
+import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
 from typing import TypeAlias
@@ -253,6 +254,7 @@ class _Merge:
 
     def __init__(self) -> None:
         self._digests = _Digests()
+        self._named = _Named()
         self._placing: tuple[list[JSON], dict[str, list[int]]] = ([], {})
         self.is_filling = False
 
@@ -298,7 +300,7 @@ class _Merge:
     ) -> _At | None:
         match step:
             case dict() if step:
-                item = _named(at, step)
+                item = self._item_named(at, step)
             case [int(), int(), str(), int(), int() as count] if count > 0:
                 item = self._placed(at, _Place(*step))
             case _:
@@ -308,7 +310,21 @@ class _Merge:
             return None
         items = [*at.value]
         items[item[0]] = found.value
+        self._named.replaced(at.value, items, item[0], at.node.items or OPEN)
         return at.with_value(items)
+
+    def _item_named(self, at: _At, step: dict[str, JSON]) -> tuple[int, _At] | None:
+        """The one item with the values of some keys."""
+        keys, name = tuple(step), list_items.identity([*step.values()])
+        if name is None:
+            return None
+        node = at.node.items or OPEN
+        indexes = self._named.indexes(at.value, keys, node, name)
+        if len(indexes) != 1:
+            return None
+        defaulted = self._named.indexes(at.settled, keys, node, name)
+        settled = at.settled[defaulted[0]] if len(defaulted) == 1 else ABSENT
+        return indexes[0], _At(at.value[indexes[0]], settled, node)
 
     def _placed(self, at: _At, place: _Place) -> tuple[int, _At] | None:
         """The item that was at a place: moved with those alike, or edited in a list as long."""
@@ -371,26 +387,42 @@ class _Merge:
         return changed
 
 
-def _named(at: _At, step: dict[str, JSON]) -> tuple[int, _At] | None:
-    """The one item with the values of some keys."""
-    keys, name = tuple(step), list_items.identity([*step.values()])
-    node = at.node.items or OPEN
-    names = [list_items.settled_name(item, keys, node) for item in at.value]
-    if name is None or names.count(name) != 1:
-        return None
-    index = names.index(name)
-    defaulted = _all_of(at.settled, keys, name, node)
-    settled = defaulted[0] if len(defaulted) == 1 else ABSENT
-    return index, _At(at.value[index], settled, node)
+class _Named:
+    """Where the items of lists are by what they are known by, found once for each list.
+
+    Hundreds of entries may speak of one list of hundreds of items.
+    """
+
+    def __init__(self) -> None:
+        # As in ``_Digests``, the list is kept so that no other one gets its id meanwhile.
+        self._known: dict[int, tuple[JSON, dict[list_items.Keys, _Indexes]]] = {}
+
+    def indexes(
+        self, items: JSON, keys: list_items.Keys, node: Node, name: list_items.Identity
+    ) -> Sequence[int]:
+        """Where the items are that are known by a name."""
+        if not isinstance(items, list):
+            return ()
+        _, by_keys = self._known.setdefault(id(items), (items, {}))
+        if keys not in by_keys:
+            found = by_keys[keys] = collections.defaultdict(list)
+            for index, item in enumerate(items):
+                found[list_items.settled_name(item, keys, node)].append(index)
+        return by_keys[keys].get(name, ())
+
+    def replaced(self, before: JSON, after: JSON, index: int, node: Node) -> None:
+        """Keep what is known of a list for one in which another item is at a place."""
+        _, by_keys = self._known.pop(id(before), (None, {}))
+        same = {
+            keys: found
+            for keys, found in by_keys.items()
+            if list_items.settled_name(before[index], keys, node)
+            == list_items.settled_name(after[index], keys, node)
+        }
+        self._known[id(after)] = after, same
 
 
-def _all_of(
-    items: JSON, keys: list_items.Keys, name: list_items.Identity, node: Node
-) -> list[JSON]:
-    """The items that are known by a name."""
-    if not isinstance(items, list):
-        return []
-    return [item for item in items if list_items.settled_name(item, keys, node) == name]
+_Indexes: TypeAlias = collections.defaultdict[list_items.Identity | None, list[int]]
 
 
 def _added(part: _At, keys: list_items.Keys, after: JSON, item: JSON) -> JSON:

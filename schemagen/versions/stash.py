@@ -25,6 +25,7 @@ MAX_ANNOTATIONS_BYTES: Final = 256 * 1024
 MAX_TEXT_BYTES: Final = 192 * 1024
 # An object has 3 MiB at most, and its residue no more than it; 100 KB can inflate to 100 MB.
 MAX_ENTRIES_BYTES: Final = 4 * 1024 * 1024
+MAX_ENTRIES: Final = 4096
 # What people may want to read stays readable.
 MAX_READABLE_BYTES: Final = 4 * 1024
 _COMPRESSED: Final = "zlib+base64:"
@@ -152,7 +153,9 @@ def _read(text: JSON) -> Sequence[Entry]:
         entries = orjson.loads(_inflated(text))
     except (ValueError, zlib.error, binascii.Error):
         return ()
-    return [one for one in entries if isinstance(one, dict)] if isinstance(entries, list) else ()
+    if not isinstance(entries, list) or len(entries) > MAX_ENTRIES:
+        return ()
+    return [one for one in entries if isinstance(one, dict)]
 
 
 def _inflated(text: str) -> str | bytes:
@@ -212,7 +215,7 @@ def _text(entries: Sequence[Entry]) -> str | None:
     if not entries:
         return ""
     written = canonical.dumps(list(entries))
-    if len(written) > MAX_ENTRIES_BYTES:
+    if len(written) > MAX_ENTRIES_BYTES or len(entries) > MAX_ENTRIES:
         return None
     if len(written) > MAX_READABLE_BYTES:
         packed = _COMPRESSED + base64.b64encode(zlib.compress(written)).decode()

@@ -1,13 +1,16 @@
 """Residue turns one object into another exactly, unless somebody edited what it is about."""
 
+import base64
 import json
+import zlib
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemagen import canonical
-from schemagen.versions import residue, stash
+from schemagen.versions import graph, residue, stash
 from tests.support import objects
 
 OBJECTS = st.dictionaries(objects.TEXTS, objects.ANYTHING, max_size=4)
@@ -92,3 +95,67 @@ def test_nonsense_is_no_entry(base: Any, entries: Any) -> None:
     residue.applied(base, [entry for entry in entries if isinstance(entry, dict)])
 
     assert before == canonical.dumps(base)
+
+
+ITEM = st.fixed_dictionaries(
+    {"name": st.sampled_from(["a", "b", "c"])},
+    optional={"x": objects.SCALARS, "in": st.lists(st.fixed_dictionaries({"name": st.just("d")}))},
+)
+MEMBERS = st.dictionaries(st.sampled_from(["x", "y", "name"]), objects.SCALARS, max_size=2)
+EDIT = st.fixed_dictionaries(
+    {
+        "at": st.sampled_from(
+            [
+                ["steps", {"name": "a"}],
+                ["steps", {"name": "b"}],
+                ["steps", {"name": "a"}, "in", {"name": "d"}],
+                ["steps", {"x": 1}],
+                [],
+            ]
+        ),
+        "was": st.just({}),
+        "is": MEMBERS,
+    }
+)
+
+
+@given(st.fixed_dictionaries({"steps": st.lists(ITEM, max_size=4)}), st.lists(EDIT, max_size=6))
+@settings(max_examples=300)
+def test_entries_find_their_items_as_if_each_came_alone(base: Any, entries: Any) -> None:
+    """Where the items of a list are is found once for all entries, and kept up to date."""
+    alone = base
+    for entry in entries:
+        alone = residue.applied(alone, [entry], settled=base).value
+
+    assert canonical.dumps(alone) == canonical.dumps(residue.applied(base, entries).value)
+
+
+@pytest.mark.parametrize(
+    ("values", "entries", "expected"), [(50, 4, 64), (1000, 600, 8), (50_000, 600, 3)]
+)
+def test_the_larger_an_object_the_fewer_groups_of_its_residue_are_tried(
+    values: int, entries: int, expected: int
+) -> None:
+    value = {"a": [1] * values}
+    residue_ = [{"at": ["a"], "was": {}, "is": {"b": 1}}] * entries
+
+    assert expected == graph.attempts(value, residue_)
+
+
+NAMES = stash.Names("residue", "status-residue", "overflow")
+
+
+def carrying(text: str) -> dict[str, Any]:
+    return {"metadata": {"annotations": {"residue": text}}}
+
+
+def test_more_entries_than_are_ever_written_are_none() -> None:
+    entry = {"at": ["spec"], "is": {"a": 1}, "was": {}}
+    most = stash.kept([entry] * stash.MAX_ENTRIES, stash.MAX_TEXT_BYTES)
+    more = stash.kept([entry] * (stash.MAX_ENTRIES + 3), stash.MAX_TEXT_BYTES)
+
+    assert [entry] * stash.MAX_ENTRIES == stash.entries_of(carrying(most.text), NAMES)
+    assert (3, most.text) == (len(more.left_out), more.text)
+    forged = zlib.compress(canonical.dumps([entry] * (stash.MAX_ENTRIES + 1)))
+    text = f"zlib+base64:{base64.b64encode(forged).decode()}"
+    assert [] == stash.entries_of(carrying(text), NAMES)
