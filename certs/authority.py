@@ -8,16 +8,18 @@ P-256 throughout: what every TLS stack speaks and what cert-manager and knative 
 import dataclasses
 import datetime as dt
 import ipaddress
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-# Clocks of API servers and pods differ; a certificate that is not valid yet is as good as none.
-BACKDATED = dt.timedelta(minutes=5)
+# Clocks differ by minutes, and one that was wrong is set back by an hour of daylight saving more
+# often than by anything else; a certificate that is not valid yet is refused like an expired one.
+BACKDATED = dt.timedelta(minutes=65)
 AUTHORITY_LIFETIME = dt.timedelta(days=365)
+OWN_NAME = "kubewright"
 LEAF_LIFETIME = dt.timedelta(days=30)
 
 
@@ -70,7 +72,7 @@ def new_authority(
     Args:
         name: The subject's common name. The first issue instant is appended, because two
             generations with one subject make verifiers try the wrong key.
-        now: Aware UTC time; validity starts five minutes earlier.
+        now: Aware UTC time; validity starts ``BACKDATED`` earlier.
         lifetime: How long the authority is valid from ``now``.
     """
     key = ec.generate_private_key(ec.SECP256R1())
@@ -157,6 +159,18 @@ def read_bundle(pem: bytes) -> list[x509.Certificate]:
     return found
 
 
+def is_made_here(certificate: x509.Certificate) -> bool:
+    """Whether `new_authority` made this one by our own name: nobody else is to renew it."""
+    names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+    is_named = any(str(one.value).startswith(f"{OWN_NAME} ") for one in names)
+    return is_named and certificate.subject == certificate.issuer
+
+
+def write_bundle(certificates: Iterable[x509.Certificate]) -> bytes:
+    """Return certificates as one bundle, PEM."""
+    return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in certificates)
+
+
 def fingerprint(certificate: x509.Certificate) -> str:
     """SHA-256 of a certificate, in hex."""
     return certificate.fingerprint(hashes.SHA256()).hex()
@@ -215,7 +229,8 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        .not_valid_before(now - BACKDATED)
+        # A short-lived one no more than its lifetime, of which it is renewed in the last third.
+        .not_valid_before(now - min(BACKDATED, lifetime))
         .not_valid_after(now + lifetime)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
     )

@@ -24,7 +24,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from certs import authority
+from certs import authority, expiry
+from schemagen.files import make_private
 
 CA_CERTIFICATE, CA_KEY = "ca.crt", "ca.key"
 CERTIFICATE, KEY = "tls.crt", "tls.key"
@@ -72,15 +73,33 @@ class Keep:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reissue:
-    """Sign a new leaf with the authority that is there."""
+    """Sign a new leaf with the authority that is there.
+
+    Attributes:
+        kept_names: Those of the last leaf that were not asked for.
+        fallback: What is there, where it may go on being served.
+    """
 
     authority: authority.Pair
     reason: str
+    kept_names: tuple[str, ...] = ()
+    fallback: Bundle | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Create:
-    """Make an authority and a leaf: nothing is there."""
+    """Make an authority and a leaf: none is there, or the authority is to be replaced.
+
+    Attributes:
+        kept_names: Those of the last leaf that were not asked for.
+        trusted: The certificates that are to be trusted besides the new authority.
+        fallback: What is there, where it may go on being served.
+    """
+
+    reason: str = "there is none"
+    kept_names: tuple[str, ...] = ()
+    trusted: tuple[x509.Certificate, ...] = ()
+    fallback: Bundle | None = None
 
 
 Plan: TypeAlias = Keep | Reissue | Create
@@ -92,11 +111,13 @@ def load_or_create(
     now: dt.datetime,
     lifetimes: authority.Lifetimes | None = None,
 ) -> Bundle:
-    """Return the directory's certificates, made or renewed where they are missing or run out.
+    """Return the directory's certificates, made or renewed where they are missing or due.
 
     Without ca.key the pair is somebody else's (cert-manager's): it is used as it is while it is
-    valid, and its names are not looked at. With ca.key, the leaf is signed anew when it has run out
-    or has less than a third of its life left, misses one of the names, or is not of ca.crt.
+    valid, and its names are not looked at. With ca.key, the leaf is signed anew when it has less
+    than a third of its life left, misses one of the names, is not valid yet or is not of ca.crt. An
+    authority that was made here is replaced when it has less than a third of its life left, with
+    the old one beside it in ca.crt.
 
     Args:
         directory: Made with mode 0700 where it does not exist.
@@ -105,18 +126,19 @@ def load_or_create(
         lifetimes: Of what is made.
 
     Raises:
-        FileError: A file is corrupt, its companion is missing, a pair ran out, or others may read a
-            key (in a volume of its own that is the kubelet's business). No file is overwritten.
+        FileError: A file is corrupt, its companion is missing, a given pair is not valid, or others
+            may read a key (in a volume of its own that is the kubelet's business). No file is
+            overwritten. What is due but still valid is used where the directory cannot be written.
     """
     path = pathlib.Path(directory)
-    # Most starts find everything in place, and a mounted volume cannot be locked.
     found = plan(_read(path), names, now)
-    if isinstance(found, Keep):
-        return found.bundle
-    with _locked(path):
-        # Another process may have done it meanwhile.
-        found = plan(_read(path), names, now)
-        return _carry_out(found, path, names, now, lifetimes or authority.Lifetimes())
+    try:
+        return _made(found, path, names, now, lifetimes)
+    except FileError as error:
+        if isinstance(found, Keep) or found.fallback is None:
+            raise
+        _log.warning("not renewed, although %s: %s", found.reason, error)
+        return found.fallback
 
 
 def load(
@@ -125,15 +147,46 @@ def load(
     now: dt.datetime,
     lifetimes: authority.Lifetimes | None = None,
 ) -> Bundle:
-    """As ``load_or_create``, but no authority is made: whoever calls believes another already.
+    """As ``load_or_create``, but something is there, and what is due can be renewed.
 
     Raises:
-        FileError: As there, and where nothing is in the directory.
+        FileError: As there, and where nothing is in the directory: whoever calls trusts an
+            authority already.
     """
     path = pathlib.Path(directory)
-    if not _read(path).files:
+    contents = _read(path)
+    if not contents.files:
         raise FileError(f"expected {CERTIFICATE} and {KEY} in {path}, got neither: put them there")
-    return load_or_create(path, names, now, lifetimes)
+    return _made(plan(contents, names, now), path, names, now, lifetimes)
+
+
+def read_pair(directory: str | os.PathLike[str]) -> authority.Pair:
+    """Return the pair of a directory that ``install`` wrote, whatever the time.
+
+    Raises:
+        FileError: It is not there, or not whole.
+    """
+    contents = _read(pathlib.Path(directory))
+    _check_companions(contents)
+    if KEY not in contents.files:
+        raise FileError(f"expected {CERTIFICATE} and {KEY} in {directory}, got neither")
+    return _given_pair(contents)
+
+
+def _made(
+    found: "Plan",
+    path: pathlib.Path,
+    names: Sequence[str],
+    now: dt.datetime,
+    lifetimes: authority.Lifetimes | None,
+) -> Bundle:
+    # Most looks find everything in place, and a mounted volume cannot be locked.
+    if isinstance(found, Keep):
+        return found.bundle
+    with _locked(path):
+        # Another process may have done it meanwhile.
+        found = plan(_read(path), names, now)
+        return _carry_out(found, path, names, now, lifetimes or authority.Lifetimes())
 
 
 def plan(contents: Contents, names: Sequence[str], now: dt.datetime) -> Plan:
@@ -147,16 +200,55 @@ def plan(contents: Contents, names: Sequence[str], now: dt.datetime) -> Plan:
         return Create()
     _check_companions(contents)
     _check_modes(contents)
-    if CA_KEY not in present:
-        pair = _given_pair(contents)
-        _check_valid(contents, pair, now)
-        return Keep(Bundle(pair, _given_ca(contents)))
-    issuer = _own_authority(contents, now)
-    if KEY not in present:
-        return Reissue(issuer, f"there is no {CERTIFICATE}")
+    if CA_KEY in present:
+        return _plan_own(contents, names, now)
     pair = _given_pair(contents)
+    _check_valid(contents, pair, now)
+    return Keep(Bundle(pair, _given_ca(contents)))
+
+
+def _plan_own(contents: Contents, names: Sequence[str], now: dt.datetime) -> Plan:
+    """What to do about an authority whose key is there, and its leaf."""
+    issuer = _own_authority(contents)
+    pair = _given_pair(contents) if KEY in contents.files else None
+    fallback = None if pair is None else _still_valid(Bundle(pair, issuer.certificate_pem), now)
+    if authority.is_made_here(issuer.certificate):
+        if expiry.is_due(issuer.certificate, now):
+            trusted = _valid_certificates(issuer.certificate_pem, now)
+            return Create(_why_replaced(issuer, now), _kept_names(names, pair), trusted, fallback)
+    else:
+        _check_authority(contents, issuer, now)
+    if pair is None:
+        return Reissue(issuer, f"there is no {CERTIFICATE}")
     reason = why_reissue(pair.certificate, issuer.certificate, names, now)
-    return Reissue(issuer, reason) if reason else Keep(Bundle(pair, issuer.certificate_pem))
+    if reason is None:
+        return Keep(Bundle(pair, issuer.certificate_pem))
+    return Reissue(issuer, reason, _kept_names(names, pair), fallback)
+
+
+def _kept_names(names: Sequence[str], pair: authority.Pair | None) -> tuple[str, ...]:
+    """The names of the last leaf that the next one has as well.
+
+    Two servers that share a directory and have different names would else sign in turn, for ever.
+    """
+    before = set() if pair is None else covered(pair.certificate)
+    return tuple(sorted(before - {_canonical(name) for name in names}))
+
+
+def _still_valid(bundle: Bundle, now: dt.datetime) -> Bundle | None:
+    certificates = (bundle.server.certificate, *authority.read_bundle(bundle.ca_pem or b"")[:1])
+    return bundle if all(expiry.is_valid(one, now) for one in certificates) else None
+
+
+def _valid_certificates(pem: bytes, now: dt.datetime) -> tuple[x509.Certificate, ...]:
+    return tuple(one for one in authority.read_bundle(pem) if expiry.is_valid(one, now))
+
+
+def _why_replaced(issuer: authority.Pair, now: dt.datetime) -> str:
+    starts, ends = issuer.certificate.not_valid_before_utc, issuer.certificate.not_valid_after_utc
+    if now < starts:
+        return f"the authority is not valid before {expiry.time_text(starts)}"
+    return f"the authority ends at {expiry.time_text(ends)}"
 
 
 def why_reissue(
@@ -167,13 +259,15 @@ def why_reissue(
     if not authority.is_signed_by(leaf, issuer):
         return f"it is not signed by {CA_CERTIFICATE}"
     if now >= ends:
-        return f"it ran out at {ends:%Y-%m-%dT%H:%M:%SZ}"
-    missing = sorted({_canonical(name) for name in names} - _covered(leaf))
+        return f"it ran out at {expiry.time_text(ends)}"
+    if now < starts:
+        return f"it is not valid before {expiry.time_text(starts)}"
+    missing = sorted({_canonical(name) for name in names} - covered(leaf))
     if missing:
         return f"it does not cover {', '.join(missing)}"
     # A leaf that ends with its authority cannot be made to last longer.
-    if now >= ends - (ends - starts) / 3 and ends < issuer.not_valid_after_utc:
-        return f"it runs out at {ends:%Y-%m-%dT%H:%M:%SZ}"
+    if now >= expiry.renewal_time(leaf) and ends < issuer.not_valid_after_utc:
+        return f"it runs out at {expiry.time_text(ends)}"
     return None
 
 
@@ -238,6 +332,46 @@ def serve(context: ssl.SSLContext, pair: authority.Pair) -> None:
         certificate.write_bytes(pair.certificate_pem)
         key.write_bytes(pair.key_pem)
         context.load_cert_chain(certificate, key)
+
+
+# X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which the ssl module has no name for.
+_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
+
+
+def verifies(ca_pem: bytes, pair: authority.Pair) -> bool:
+    """Whether a client that trusts a bundle accepts a pair, names and time aside.
+
+    A handshake in memory says it, as chains with intermediates are for TLS to judge.
+    """
+    client = trusting_context(ca_pem.decode("ascii", "replace"))
+    client.check_hostname = False
+    client.verify_flags |= _NO_CHECK_TIME
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    asking = client.wrap_bio(to_client, to_server)
+    answering = server_context(pair).wrap_bio(to_server, to_client, server_side=True)
+    try:
+        for side in (asking, answering, asking):
+            with contextlib.suppress(ssl.SSLWantReadError):
+                side.do_handshake()
+    except ssl.SSLError:
+        return False
+    return True
+
+
+def trusting_context(bundle: str) -> ssl.SSLContext:
+    """A client as Go's: it trusts any certificate of the bundle, also one that is no root.
+
+    Args:
+        bundle: PEM; blank: the roots of the system.
+    """
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    tls.hostname_checks_common_name = False
+    if bundle.strip():
+        tls.load_verify_locations(cadata=bundle)
+    else:
+        tls.load_default_certs()
+    return tls
 
 
 def install(directory: str | os.PathLike[str], pair: authority.Pair, ca_pem: bytes | None) -> None:
@@ -309,23 +443,28 @@ def _given_ca(contents: Contents) -> bytes | None:
     return pem
 
 
-def _own_authority(contents: Contents, now: dt.datetime) -> authority.Pair:
+def _own_authority(contents: Contents) -> authority.Pair:
     pair = authority.Pair(contents.files[CA_CERTIFICATE], contents.files[CA_KEY])
     try:
         check_pair(pair.certificate_pem, pair.key_pem)
         key = serialization.load_pem_private_key(pair.key_pem, password=None)
         if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise authority.CertificateError(  # noqa: TRY301 - one way out for all of the checks
+            raise authority.CertificateError(  # noqa: TRY301 - one way out for both checks
                 f"expected an elliptic-curve key, got {type(key).__name__}"
-            )
-        if now >= pair.certificate.not_valid_after_utc:
-            ended = pair.certificate.not_valid_after_utc
-            raise authority.CertificateError(  # noqa: TRY301 - likewise
-                f"expected a valid authority, got one that ran out at {ended:%Y-%m-%dT%H:%M:%SZ}"
             )
     except authority.CertificateError as error:
         raise _unusable(contents, f"{CA_CERTIFICATE} and {CA_KEY}", error) from error
     return pair
+
+
+def _check_authority(contents: Contents, issuer: authority.Pair, now: dt.datetime) -> None:
+    """Of an authority that was not made here: only whoever made it may replace it."""
+    ended = issuer.certificate.not_valid_after_utc
+    if now >= ended:
+        error = authority.CertificateError(
+            f"expected a valid authority, got one that ran out at {expiry.time_text(ended)}"
+        )
+        raise _unusable(contents, f"{CA_CERTIFICATE} and {CA_KEY}", error)
 
 
 def _unusable(contents: Contents, names: str, error: Exception) -> FileError:
@@ -335,7 +474,8 @@ def _unusable(contents: Contents, names: str, error: Exception) -> FileError:
     )
 
 
-def _covered(leaf: x509.Certificate) -> set[str]:
+def covered(leaf: x509.Certificate) -> set[str]:
+    """The DNS names and addresses that a certificate is valid for."""
     try:
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -360,13 +500,15 @@ def _carry_out(
 ) -> Bundle:
     if isinstance(step, Keep):
         return step.bundle
+    _log.info("signing a new leaf in %s: %s", directory, step.reason)
     if isinstance(step, Reissue):
-        _log.info("signing a new leaf in %s: %s", directory, step.reason)
         issuer = step.authority
     else:
-        issuer = authority.new_authority("kubewright", now=now, lifetime=lifetimes.authority)
+        made = authority.new_authority(authority.OWN_NAME, now=now, lifetime=lifetimes.authority)
+        trusted = made.certificate_pem + authority.write_bundle(step.trusted)
+        issuer = authority.Pair(trusted, made.key_pem)
     lifetime = min(lifetimes.leaf, issuer.certificate.not_valid_after_utc - now)
-    leaf = authority.issue_server(issuer, names, now=now, lifetime=lifetime)
+    leaf = authority.issue_server(issuer, [*names, *step.kept_names], now=now, lifetime=lifetime)
     pems = (issuer.certificate_pem, issuer.key_pem, leaf.certificate_pem, leaf.key_pem)
     _replace(directory, dict(zip(NAMES, pems, strict=True)))
     return Bundle(leaf, issuer.certificate_pem)
@@ -429,7 +571,7 @@ def _is_own(path: pathlib.Path) -> bool:
 @contextlib.contextmanager
 def _locked(directory: pathlib.Path) -> Iterator[None]:
     try:
-        directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(directory)
         handle = os.open(directory / "..lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     except OSError as error:
         raise FileError(

@@ -25,12 +25,19 @@ _FOREIGN_ANNOTATIONS = (
     "cert-manager.io/inject-ca-from-secret",
     "cert-manager.io/inject-apiserver-ca",
 )
+# The end of its field manager's name, which has changed over the years.
+_CAINJECTOR = "cainjector"
+_BUNDLE_FIELD = "f:caBundle"
 _ATTEMPTS = 10
 _PAUSE_SECONDS = 0.1
 
 
 class InjectionError(authority.CertificateError):
     """The bundle must not be written, or the object is somebody else's to write it to."""
+
+
+class ForeignBundleError(InjectionError):
+    """cert-manager writes the caBundle of the object: it is not ours to write."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -72,6 +79,32 @@ async def inject(
     encode(ca_pem)  # before anything is read
     named = targets(crds=crds, validating=validating, mutating=mutating)
     return tuple([target for target in named if await _inject(client, target, ca_pem)])
+
+
+async def publish(client: kube.Client, ca_pem: bytes, targets: Sequence[Target]) -> bool:
+    """Write the bundle to those of the objects that exist; whether one of them had another.
+
+    Args:
+        client: As for ``inject``.
+        ca_pem: The bundle.
+        targets: The objects.
+
+    Raises:
+        ForeignBundleError: cert-manager injects into one of the objects; the others are written.
+        InjectionError: The bundle is no PEM.
+    """
+    encode(ca_pem)  # before anything is read
+    has_written, foreign = False, None
+    for target in targets:
+        try:
+            has_written |= await _inject(client, target, ca_pem)
+        except kube.NotFoundError:
+            continue
+        except ForeignBundleError as error:
+            foreign = error
+    if foreign is not None:
+        raise foreign
+    return has_written
 
 
 async def inject_one(
@@ -202,14 +235,30 @@ def _webhooks_stanza(current: kube.JSON, encoded: str) -> kube.JSON | None:
 
 
 def _check_ours(target: Target, current: kube.JSON) -> None:
-    annotations = current["metadata"].get("annotations") or {}
+    metadata = current["metadata"]
+    annotations = metadata.get("annotations") or {}
     for annotation in _FOREIGN_ANNOTATIONS:
         if annotation in annotations:
-            raise InjectionError(
+            raise ForeignBundleError(
                 f"expected no {annotation} on {target}, got {annotations[annotation]!r}: "
                 "cert-manager writes the caBundle there; remove the annotation, or leave the "
                 "certificates to cert-manager"
             )
+    for entry in metadata.get("managedFields") or ():
+        manager = str(entry.get("manager"))
+        if _CAINJECTOR in manager and _owns_bundle(entry.get("fieldsV1")):
+            raise ForeignBundleError(
+                f"expected a caBundle of ours on {target}, got one of field manager {manager}: "
+                "cert-manager writes it; stop it from injecting there, or leave the certificates "
+                "to cert-manager"
+            )
+
+
+def _owns_bundle(fields: kube.JSON) -> bool:
+    """Whether a field set of ``managedFields`` has a caBundle anywhere."""
+    if not isinstance(fields, dict):
+        return False
+    return _BUNDLE_FIELD in fields or any(map(_owns_bundle, fields.values()))
 
 
 async def _inject(client: kube.Client, target: Target, ca_pem: bytes) -> bool:

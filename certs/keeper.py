@@ -8,6 +8,7 @@ signs; one that serves changes its leaf before it says so.
 """
 
 import asyncio
+import contextlib
 import dataclasses
 import datetime as dt
 import logging
@@ -16,12 +17,14 @@ import pathlib
 from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
 
-from certs import authority, files, injector, rotation, stored
+from certs import authority, expiry, files, injector, monitor, rotation, stored
 from controllers import kube
 
 FIELD_MANAGER: Final = "kubewright-certs"
 _FORGOTTEN_LEASES: Final = 10  # lease times after which a dead replica's Lease is removed
 _SHORTEST_LIFETIME: Final = dt.timedelta(hours=1)
+_IN_SYNC_SECONDS: Final = 60.0
+_POLL_SECONDS: Final = 0.05
 _log = logging.getLogger(__name__)
 
 
@@ -49,17 +52,6 @@ class _Leaf:
     bundle_pem: bytes
 
 
-@dataclasses.dataclass(frozen=True)
-class Status:
-    """What a replica knows, for metrics."""
-
-    generation: int
-    leaf_not_after: float
-    authority_not_after: float
-    is_bundle_in_sync: bool
-    is_rotating: bool
-
-
 class _AgainError(Exception):
     """Somebody else was faster: look again."""
 
@@ -77,6 +69,7 @@ class Keeper:
         identity: Of this replica: no other has it.
         settings: How long.
         served: Fingerprints of the leaves that this replica's workers serve now.
+        recorder: Takes events; there are none without it.
         now: Aware UTC time.
         clock: Seconds that never go back, and count while the machine sleeps.
     """
@@ -92,6 +85,7 @@ class Keeper:
         identity: str,
         settings: Settings | None = None,
         served: Callable[[], Collection[str]] = list,
+        recorder: kube.Recorder | None = None,
         now: Callable[[], dt.datetime] = kube.utc_now,
         clock: Callable[[], float] = kube.boot_seconds,
     ) -> None:
@@ -101,6 +95,8 @@ class Keeper:
         self._settings = settings or Settings()
         self._now, self._clock = now, clock
         self.served = served
+        self._recorder = recorder
+        self._monitor = monitor.ExpiryMonitor(self._announce)
         self._known: stored.Stored | None = None
         self._raw: kube.JSON = {}
         self._leaf: _Leaf | None = None
@@ -109,6 +105,7 @@ class Keeper:
         self._seen: dict[str, tuple[str, float]] = {}
         self._confirmed: tuple[int, float] | None = None
         self._is_in_sync = False
+        self._said = ""
         self._is_back, self._looked = True, clock()
 
     @property
@@ -121,28 +118,50 @@ class Keeper:
         """Whether every configuration showed what is published, when it was looked at last."""
         return self._is_in_sync
 
+    async def publish(self) -> None:
+        """Have every configuration that is there show what is published.
+
+        Raises:
+            kube.KubeError: The API server said no.
+            TimeoutError: They did not within a minute.
+        """
+        async with asyncio.timeout(_IN_SYNC_SECONDS):
+            while True:
+                with contextlib.suppress(_AgainError, kube.ConflictError):
+                    await self.look()
+                    if self._is_in_sync:
+                        return
+                await asyncio.sleep(_POLL_SECONDS)
+
+    @property
+    def names(self) -> Collection[str]:
+        """The DNS names and addresses of the leaf."""
+        return self._names
+
     def unready(self) -> str:
         """Why no call should come here: it was suspended, and others may have gone on without it.
 
         Nothing once it serves again what signs now; that the API server does not answer is none.
+        What has expired is refused by every client.
         """
         if self._is_back and not self._was_asleep():
-            return ""
+            return self._monitor.unready()
         return "suspended for longer than its Lease lasts: certificates are looked at first"
 
     def _was_asleep(self) -> bool:
         return self._clock() - self._looked > self._settings.lease_seconds
 
-    def status(self) -> Status | None:
+    def status(self) -> monitor.Status | None:
         """What is known at the moment."""
         if self._known is None or self._leaf is None:
             return None
-        return Status(
-            self._leaf.generation,
-            self._leaf.pair.certificate.not_valid_after_utc.timestamp(),
-            self._known.active.certificate.not_valid_after_utc.timestamp(),
-            self._is_in_sync,
-            self._known.state.is_rotating,
+        ends = self._known.active.certificate.not_valid_after_utc
+        return monitor.Status(
+            leaf_not_after=self._leaf.pair.certificate.not_valid_after_utc.timestamp(),
+            authority_not_after=ends.timestamp(),
+            generation=self._leaf.generation,
+            is_bundle_in_sync=self._is_in_sync,
+            is_rotating=self._known.state.is_rotating,
         )
 
     async def start(self) -> None:
@@ -161,18 +180,31 @@ class Keeper:
 
     async def keep(self) -> None:
         """Look and act until cancelled."""
-        said = ""
         while True:
-            try:
-                await self.look()
-                said = ""
-            except (_AgainError, kube.ConflictError):
-                pass
-            except (kube.KubeError, authority.CertificateError, OSError) as error:
-                if str(error) != said:
-                    _log.warning("certificates not looked after: %s", error)
-                said = str(error)
+            await self.reconcile_once()
             await asyncio.sleep(self._settings.period_seconds)
+
+    async def reconcile_once(self) -> None:
+        """Look once; what goes wrong is said once, and the next look tries again."""
+        try:
+            await self.look()
+            self._said = ""
+        except (_AgainError, kube.ConflictError):
+            pass
+        except (kube.KubeError, authority.CertificateError, OSError) as error:
+            if str(error) != self._said:
+                _log.warning("certificates not looked after: %s", error)
+            self._said = str(error)
+        # Also while the API server does not answer: that is when nothing is renewed.
+        self._check_validity()
+
+    def _check_validity(self) -> None:
+        found = {}
+        if self._leaf is not None:
+            found["serving certificate"] = self._leaf.pair.certificate
+        if self._known is not None:
+            found["authority of the serving certificate"] = self._known.active.certificate
+        self._monitor.check(found, self._now())
 
     async def look(self) -> None:
         """Look once, and take a step if there is one."""
@@ -254,38 +286,22 @@ class Keeper:
         self._raw = await self._client.replace(kube.SECRETS, body)
         self._known = after
         _log.info("%s: active %d, published %s", step.reason, after.state.active, after.state)
-        await self._event(step.reason, after.state)
+        published = ", ".join(map(str, after.state.published))
+        note = f"authority {after.state.active} signs; published: {published}"
+        self._announce("Normal", step.reason, note)
 
-    async def _event(self, reason: str, state: rotation.State) -> None:
-        """Tell whoever describes the Secret; that nobody can is no reason to stop."""
-        published = ", ".join(map(str, state.published))
-        now = self._now()
-        body = {
-            "apiVersion": "events.k8s.io/v1",
-            "kind": "Event",
-            "metadata": {
-                "name": f"{self._name}.{state.revision}.{int(now.timestamp())}",
-                "namespace": self._namespace,
-            },
-            "eventTime": kube.micro_time(now),
-            "reportingController": "kubewright.dev/certs",
-            "reportingInstance": self._identity,
-            "action": "Rotate",
-            "reason": reason,
-            "type": "Normal",
-            "note": f"authority {state.active} signs; published: {published}",
-            "regarding": {
-                "apiVersion": "v1",
-                "kind": "Secret",
-                "name": self._name,
-                "namespace": self._namespace,
-                "uid": self._raw["metadata"]["uid"],
-            },
-        }
-        try:
-            await self._client.create(kube.EVENTS, body)
-        except kube.KubeError as error:
-            _log.info("no event: %s", error)
+    def _announce(self, kind: monitor.EventType, reason: str, note: str) -> None:
+        """Tell whoever describes the Secret."""
+        if self._recorder is None:
+            return
+        regarding = kube.Regarding(
+            api_version="v1",
+            kind="Secret",
+            name=self._name,
+            namespace=self._namespace,
+            uid=self._raw.get("metadata", {}).get("uid", ""),
+        )
+        self._recorder.event(regarding, type=kind, reason=reason, action="Rotate", note=note)
 
     # --- the leaf -------------------------------------------------------------------------------
 
@@ -417,7 +433,7 @@ class Keeper:
             await self._serving(),
             self._clock() - since if self._confirmed is not None else 0.0,
             self._is_due(found),
-            self._now() >= found.active.certificate.not_valid_after_utc,
+            not expiry.is_valid(found.active.certificate, self._now()),
         )
 
     async def _shown(self, found: stored.Stored) -> dict[str, bool]:
@@ -434,9 +450,7 @@ class Keeper:
     def _is_due(self, found: stored.Stored) -> bool:
         if found.wish(self._raw):
             return True
-        certificate = found.active.certificate
-        starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-        return self._now() >= ends - (ends - starts) / 3
+        return expiry.is_due(found.active.certificate, self._now())
 
     async def _inject(self, found: stored.Stored, names: Sequence[str]) -> None:
         for target in self._targets:

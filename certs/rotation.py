@@ -50,8 +50,8 @@ class View:
         confirmed_seconds: So long, by the replica's own clock, all configurations have shown what
             is published in this very revision.
         is_due: Whether the active authority is to be replaced.
-        has_ended: Whether it ran out: nobody believes what it signed any more, so that there is
-            nothing to hold back for.
+        has_ended: Whether it expired, or is not valid yet: nobody believes what it signed, so that
+            there is nothing to hold back for.
     """
 
     shown: Mapping[str, bool]

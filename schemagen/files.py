@@ -138,6 +138,27 @@ def cache_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path
     return pathlib.Path(base) / "kubewright"
 
 
+def state_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path:
+    """The user's folder for what a command keeps from one run to the next, keys among it."""
+    base = environment.get("XDG_STATE_HOME") or ""
+    # The XDG specification has relative paths ignored.
+    root = pathlib.Path(base) if base.startswith("/") else pathlib.Path.home() / ".local/state"
+    return root / "kubewright"
+
+
+def make_private(directory: pathlib.Path) -> None:
+    """Make a folder, and those that are missing above it, for their owner alone.
+
+    Raises:
+        OSError: It cannot be made, or is a file.
+    """
+    if directory.is_dir():
+        return
+    make_private(directory.parent)
+    # Not `parents=True`, which has no mode for those above.
+    directory.mkdir(mode=0o700, exist_ok=True)
+
+
 class OutputError(UserError):
     """A file cannot be written; nothing was."""
 

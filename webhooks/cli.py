@@ -8,6 +8,7 @@ import signal
 import socket
 import sys
 import tempfile
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 import orjson
@@ -16,7 +17,6 @@ import typer
 import uvloop
 
 from certs import authority, keeper
-from certs import files as certificates
 from controllers import kube
 from schemagen import Api, Facts, commandline, conversions, yaml
 from schemagen import files as apis
@@ -32,6 +32,7 @@ from webhooks import (
     lint,
     manifest_review,
     process,
+    related,
     reviews,
     routes,
     server,
@@ -326,7 +327,7 @@ def serve(
         pathlib.Path | None,
         typer.Option(
             help="Folder of ca.crt, tls.crt and tls.key; an own authority and leaf are made "
-            "there if it is empty. \\[default: certificates; none with --cert-secret]",
+            "there if it is empty. \\[default: certificates/GROUP in the user's state directory]",
         ),
     ] = None,
     cert_secret: Annotated[
@@ -342,7 +343,7 @@ def serve(
         typer.Option(
             min=0,
             max=MAX_SECONDS,
-            help="Seconds for which a new authority is published before it signs.",
+            help="Seconds for which a new authority is published before what it signed is served.",
         ),
     ] = 60.0,
     cert_lease: Annotated[
@@ -379,6 +380,14 @@ def serve(
             "--install", help="Also install the CRDs and webhook configurations in the cluster."
         ),
     ] = False,
+    service: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMESPACE/NAME",
+            help="Service that calls come by, for --install. Without it a Service that is "
+            "installed stays if the certificate has its name; else calls come by URL.",
+        ),
+    ] = None,
     storage: Annotated[
         str | None, typer.Option(help="Storage version for --install, such as v1alpha1.")
     ] = None,
@@ -491,20 +500,12 @@ def serve(
             lifetimes = authority.Lifetimes(
                 dt.timedelta(days=leaf_days), dt.timedelta(days=authority_days)
             )
-            ca_pem, folder = None, cert_dir or pathlib.Path("certificates")
-            if secret is not None:
-                # Of this replica alone: the key of its leaf goes nowhere else.
-                scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="kubewright-"))
-                folder = pathlib.Path(scratch)
-            else:
-                now = dt.datetime.now(dt.UTC)
-                ca_pem = certificates.load_or_create(folder, names, now, lifetimes).ca_pem
+            # Of this replica alone: workers read there what is to be served now.
+            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="kubewright-"))
             orders = worker.Orders(
                 reference=reference,
-                cert_dir=str(folder),
-                names=[*names],
+                cert_dir=scratch,
                 settings=None if settings is None else str(settings),
-                lifetimes=lifetimes,
                 kubeconfig=None if kubeconfig is None else str(kubeconfig),
                 is_looking_up=knows_cluster if look_up is None else look_up,
                 transport=transport,
@@ -517,8 +518,9 @@ def serve(
             )
             joins = joining.Joining(
                 kubeconfig,
+                source=cert_dir or apis.state_directory() / "certificates" / api.group,
                 is_installing=register,
-                ca_pem=ca_pem,
+                service=None if service is None else configuration.split(service),
                 is_checking_trust=knows_cluster if check_trust is None else check_trust,
                 secret=secret,
                 settings=keeper.Settings(
@@ -532,6 +534,7 @@ def serve(
                 _serve(
                     api,
                     orders,
+                    names,
                     server.listening(host, port),
                     workers=workers or min(supervisor.usable_processors(), DEFAULT_WORKERS),
                     health=(host, health_port),
@@ -540,6 +543,51 @@ def serve(
             )
         except FAILURES as error:
             raise UserError(str(error)) from error
+
+
+@app.command()
+def uninstall(
+    reference: ApiReference,
+    unserve: Annotated[
+        bool,
+        typer.Option(
+            "--unserve",
+            help="Rewrite objects and stop serving versions that cannot do without conversion; "
+            "their clients get 404.",
+        ),
+    ] = False,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Print the steps and change nothing.")
+    ] = False,
+    kubeconfig: Annotated[
+        pathlib.Path | None, typer.Option(help="Which cluster; as kubectl's if absent.")
+    ] = None,
+) -> None:
+    """Take an Api's webhooks, policies and conversion out of a cluster; CRDs and objects stay.
+
+    Run it while the server still runs, and stop the server afterwards: until conversion has ended,
+    objects are read through it. Where several versions are served or stored, it is refused with
+    what it would cost; --unserve accepts that. A Service and the Secret of --cert-secret are left.
+
+    Exit codes: 0 done, 1 refused for its cost, 2 refused by the cluster.
+    """
+    from webhooks import uninstall as command
+
+    api = _load(reference)
+
+    async def run() -> None:
+        async with related.client_of(kubeconfig) as client:
+            await command.uninstall(
+                client, api, unserves=unserve, is_dry_run=dry_run, tell=typer.echo
+            )
+
+    try:
+        asyncio.run(run())
+    except command.CostError as error:
+        typer.echo(f"webhooks: {error}", err=True)
+        raise typer.Exit(1) from error
+    except FAILURES as error:
+        raise UserError(str(error)) from error
 
 
 @app.command()
@@ -567,6 +615,7 @@ def dev(
 async def _serve(
     api: Api,
     orders: worker.Orders,
+    names: Sequence[str],
     listener: socket.socket,
     *,
     workers: int,
@@ -580,16 +629,15 @@ async def _serve(
     found = supervisor.Supervisor(orders, listener, workers=workers)
     loop.add_signal_handler(signal.SIGHUP, found.reload)
     address = listener.getsockname()[:2]
-    base_url = addresses.url("https", orders.names[0], address[1])
+    base_url = addresses.url("https", names[0], address[1])
     directory = pathlib.Path(orders.cert_dir)
     async with (
         found.health(*health) as shown,
-        joining.member(joins, api, orders.names, directory) as member,
+        joining.member(joins, api, names, directory, served=found.served) as member,
     ):
         try:
             await found.start()
-            if member is not None:
-                await member.join(found, base_url, address)
+            await member.join(found, base_url, address)
             structlog.get_logger("webhooks").info("health and metrics", url=shown)
             # One line on standard output once everything is ready: what a supervisor waits for.
             typer.echo(f"serving {api.group} at {base_url}")

@@ -1,6 +1,8 @@
 """Api -> the webhook configurations that send its objects here, and its CRDs' conversion stanza."""
 
-from collections.abc import Callable, Iterator, Sequence
+import copy
+import dataclasses
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any, Final
 
 from schemagen import Api, Kind, Version, crd, policy
@@ -11,6 +13,8 @@ ClientConfig = dict[str, Any]
 
 # An API call waits for us: well below its own limits, well above what a review takes.
 TIMEOUT_SECONDS: Final = 5
+
+HTTPS_PORT: Final = 443
 
 MUTATE: Final = "/mutate"
 VALIDATE: Final = "/validate"
@@ -41,6 +45,73 @@ def at_service(namespace: str, name: str, port: int = 443) -> Callable[[str], Cl
     return lambda path: {
         "service": {"namespace": namespace, "name": name, "path": path, "port": port}
     }
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class ServiceReference:
+    """A Service that a configuration calls."""
+
+    namespace: str
+    name: str
+    port: int
+
+    @property
+    def host(self) -> str:
+        """The name by which it is called, which the certificate has to have."""
+        return f"{self.name}.{self.namespace}.svc"
+
+    @property
+    def text(self) -> str:
+        """As people write it."""
+        return f"{self.namespace}/{self.name}:{self.port}"
+
+
+def service_of(config: JSON) -> ServiceReference | None:
+    """The Service that a ``clientConfig`` calls, if it calls one."""
+    found = config.get("service")
+    if found is None:
+        return None
+    return ServiceReference(found["namespace"], found["name"], found.get("port") or HTTPS_PORT)
+
+
+def is_named(service: ServiceReference, names: Collection[str]) -> bool:
+    """Whether a certificate with these names is good for calls by a Service."""
+    any_name = f"*.{service.namespace}.svc"
+    return service.host in names or any_name in names
+
+
+def readdressed(current: JSON, manifest: JSON) -> JSON | None:
+    """An installed object with the addresses of our manifest; None where they are of its form.
+
+    Args:
+        current: A CRD or a webhook configuration as it is in the cluster.
+        manifest: The same as it is to be applied.
+    """
+    changed = copy.deepcopy(current)
+    ours = dict(_named_configs(manifest))
+    has_changed = False
+    for name, config in _named_configs(changed):
+        wanted = ours.get(name)
+        if wanted is not None and is_by_service(config) != is_by_service(wanted):
+            for form in ("url", "service"):
+                config.pop(form, None)
+            config.update(wanted)
+            has_changed = True
+    return changed if has_changed else None
+
+
+def is_by_service(config: JSON) -> bool:
+    """Whether a ``clientConfig`` calls a Service rather than a URL."""
+    return config.get("service") is not None
+
+
+def _named_configs(value: JSON) -> Iterator[tuple[str, ClientConfig]]:
+    """The ``clientConfig`` of each webhook by its name; that of a conversion has none."""
+    conversion = (value.get("spec") or {}).get("conversion") or {}
+    if config := (conversion.get("webhook") or {}).get("clientConfig"):
+        yield "", config
+    for webhook in value.get("webhooks") or ():
+        yield webhook["name"], webhook["clientConfig"]
 
 
 def crds(api: Api, client_config: Callable[[str], ClientConfig]) -> list[dict[str, Any]]:
@@ -93,6 +164,10 @@ def manifests(
         certificate: ``NAMESPACE/NAME`` of the Certificate whose authority cert-manager injects.
     """
     called = [*crds(api, client_config), *configurations(api, client_config)]
+    for one in called:
+        for _, config in _named_configs(one):
+            # `kubectl apply` clears by it what `serve --install` wrote: exactly one may be there.
+            config["url" if "service" in config else "service"] = None
     if certificate is not None:
         split(certificate)
         for one in called:

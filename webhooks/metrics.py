@@ -8,12 +8,13 @@ import bisect
 import copy
 import dataclasses
 import itertools
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 from prometheus_client import core
 
-from certs import keeper
+from certs import monitor
 from webhooks.routes import Seen
 
 # controller-runtime's are Prometheus' defaults; the finer ones below are where our answers are.
@@ -116,11 +117,12 @@ def _flat(item: Any) -> list[float]:
 class Collector:
     """What all workers did, for prometheus_client: those that run, and those that ended."""
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
         self.live: dict[int, Mapping[str, Any]] = {}
         self._ended: Numbers = {}
-        self.certificates: Callable[[], keeper.Status | None] = lambda: None
-        """What is known of the authority, where one is kept here."""
+        self.certificates: Callable[[], monitor.Status | None] = lambda: None
+        """What is known of the certificates."""
 
     def ended(self, pid: int) -> None:
         """A worker is no more; what it did still counts."""
@@ -169,13 +171,15 @@ class Collector:
         yield core.GaugeMetricFamily(
             "kubewright_webhook_workers", "Worker processes that serve.", value=len(self.live)
         )
-        yield from _leaves([*self.live.values()])
         status = self.certificates()
+        yield from _leaves([*self.live.values()], self._now(), status)
         if status is not None:
             yield from _authority(status)
 
 
-def _leaves(live: Sequence[Mapping[str, Any]]) -> Iterator[core.Metric]:
+def _leaves(
+    live: Sequence[Mapping[str, Any]], now: float, status: monitor.Status | None
+) -> Iterator[core.Metric]:
     ends = [one["leaf_not_after"] for one in live if one.get("leaf_not_after")]
     if ends:
         yield core.GaugeMetricFamily(
@@ -183,14 +187,20 @@ def _leaves(live: Sequence[Mapping[str, Any]]) -> Iterator[core.Metric]:
             "When the leaf ends that is served, in seconds since 1970.",
             value=min(ends),
         )
+        yield core.GaugeMetricFamily(
+            "kubewright_certificate_remaining_seconds",
+            "Seconds until the leaf ends that is served; below 0: since then.",
+            value=min(ends) - now,
+        )
     yield core.GaugeMetricFamily(
         "kubewright_reload_failures",
-        "Changed files that running workers passed over, because they were broken.",
-        value=sum(one.get("reload_failures", 0) for one in live),
+        "Changed files that were refused, because they were broken.",
+        value=sum(one.get("reload_failures", 0) for one in live)
+        + (0 if status is None else status.reload_failures),
     )
 
 
-def _authority(status: keeper.Status) -> Iterator[core.Metric]:
+def _authority(status: monitor.Status) -> Iterator[core.Metric]:
     rows = {
         "authority_not_after_seconds": ("When the authority ends.", status.authority_not_after),
         "generation": ("Of the authority whose leaf is served.", status.generation),
@@ -198,7 +208,8 @@ def _authority(status: keeper.Status) -> Iterator[core.Metric]:
         "rotating": ("Whether two authorities are published.", status.is_rotating),
     }
     for name, (text, value) in rows.items():
-        yield core.GaugeMetricFamily(f"kubewright_certificate_{name}", text, value=float(value))
+        if value is not None:
+            yield core.GaugeMetricFamily(f"kubewright_certificate_{name}", text, value=float(value))
 
 
 # The numbers of a conversion's row.

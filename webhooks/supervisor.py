@@ -11,7 +11,6 @@ import pathlib
 import signal
 import socket
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Mapping
 from typing import Any, Final
@@ -21,14 +20,12 @@ import orjson
 import prometheus_client
 import structlog
 
-from certs import authority, keeper
-from certs import files as certificates
+from certs import monitor
 from webhooks import metrics, probes
 from webhooks.worker import (
     Orders,
     SettingsError,
     Stamps,
-    certificate_of,
     facts_of,
     stamps_of,
 )
@@ -66,7 +63,6 @@ class Supervisor:
         self._workers = workers
         self._counted = metrics.Collector()
         self._seen: Stamps | None = None
-        self._last = tempfile.TemporaryDirectory(prefix="kubewright-")
         self._processes: dict[int, asyncio.subprocess.Process] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._is_ready = asyncio.Event()
@@ -97,7 +93,6 @@ class Supervisor:
                 process.kill()
         if late:
             await asyncio.wait(late)
-        self._last.cleanup()
 
     def reload(self) -> None:
         """Let every worker read its files again."""
@@ -109,8 +104,8 @@ class Supervisor:
         """The fingerprints of the leaves that workers serve."""
         return {one.get("leaf", "") for one in self._counted.live.values()}
 
-    def show(self, certificates: Callable[[], keeper.Status | None]) -> None:
-        """Show what is known of the authority among the metrics."""
+    def show(self, certificates: Callable[[], monitor.Status | None]) -> None:
+        """Show what is known of the certificates among the metrics."""
         self._counted.certificates = certificates
 
     def unready(self) -> str:
@@ -158,19 +153,12 @@ class Supervisor:
         return code
 
     def _current_orders(self) -> Orders:
-        """The orders, with settings and certificates as they could be read last."""
+        """The orders, with settings as they could be read last."""
         stamps = stamps_of(self._orders)
         if stamps != self._seen:
             self._seen = stamps
-            self._remember_pair()
             self._remember_settings()
         return self._orders
-
-    def _remember_pair(self) -> None:
-        with contextlib.suppress(authority.CertificateError):
-            bundle = certificate_of(self._orders)
-            certificates.install(self._last.name, bundle.server, bundle.ca_pem)
-            self._orders = msgspec.structs.replace(self._orders, last_cert_dir=self._last.name)
 
     def _remember_settings(self) -> None:
         if self._orders.settings is None:

@@ -16,15 +16,14 @@ from typing import Final
 
 import structlog
 
-from certs import injector
+from certs import files, injector
 from controllers import kube
 from schemagen import Api
 from schemagen.problems import JSON
-from webhooks import install
+from webhooks import configuration, install
 
 OBSERVED_EVERY_SECONDS: Final = 5.0
 HANDSHAKE_SECONDS: Final = 2.0
-HTTPS_PORT: Final = 443
 
 log = structlog.get_logger("webhooks")
 
@@ -53,11 +52,11 @@ def callers(target: injector.Target, value: JSON) -> Iterator[Caller]:
 
 
 def _address(config: JSON) -> tuple[str, int]:
-    service = config.get("service")
+    service = configuration.service_of(config)
     if service is not None:
-        return f"{service['name']}.{service['namespace']}.svc", service.get("port") or HTTPS_PORT
+        return service.host, service.port
     parts = urllib.parse.urlsplit(config["url"])
-    return parts.hostname or "", parts.port or HTTPS_PORT
+    return parts.hostname or "", parts.port or configuration.HTTPS_PORT
 
 
 def _bundle(config: JSON) -> str:
@@ -121,7 +120,7 @@ class Trust:
 async def why_not(caller: Caller, address: tuple[str, int]) -> str:
     """Why a caller does not trust who listens at an address; nothing if it does."""
     try:
-        tls = _believing(caller.bundle)
+        tls = files.trusting_context(caller.bundle)
         async with asyncio.timeout(HANDSHAKE_SECONDS):
             _, writer = await asyncio.open_connection(
                 *address, ssl=tls, server_hostname=caller.host
@@ -130,18 +129,6 @@ async def why_not(caller: Caller, address: tuple[str, int]) -> str:
         return f"{caller.target} would not trust what is served as {caller.host}: {_text(error)}"
     writer.close()
     return ""
-
-
-def _believing(bundle: str) -> ssl.SSLContext:
-    """A client as Go's: it believes any certificate of the bundle, also one that is no root."""
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    tls.hostname_checks_common_name = False
-    if bundle.strip():
-        tls.load_verify_locations(cadata=bundle)
-    else:
-        tls.load_default_certs()
-    return tls
 
 
 def _text(error: Exception) -> str:

@@ -8,7 +8,6 @@ with its answers, and ends once nothing was asked for a while.
 import asyncio
 import contextlib
 import dataclasses
-import datetime as dt
 import pathlib
 import signal
 import socket
@@ -40,18 +39,15 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
 
     Attributes:
         reference: Where the Api is: ``crds:api``.
-        names: Of the certificate, should the directory be empty.
+        cert_dir: What is served; the supervisor's keeper of certificates writes it.
         quiet_seconds: So long nothing may be asked before a worker that stops ends.
         drain_seconds: After this long it ends anyway.
         last_settings: What the file of settings said when it could be read last: a worker that
             starts while it is broken goes on with that, as those do that run.
-        lifetimes: How long certificates are valid that are made here.
-        last_cert_dir: The certificates as they could be read last.
     """
 
     reference: str
     cert_dir: str
-    names: list[str]
     settings: str | None = None
     kubeconfig: str | None = None
     is_looking_up: bool = False
@@ -61,8 +57,6 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
     is_verifying: bool = False
     is_tracing: bool = False
     last_settings: dict[str, Any] | None = None
-    lifetimes: authority.Lifetimes = msgspec.field(default_factory=authority.Lifetimes)
-    last_cert_dir: str | None = None
     quiet_seconds: float = 1.0
     drain_seconds: float = 30.0
 
@@ -89,16 +83,6 @@ def facts_of(path: pathlib.Path | None) -> Facts:
 
 
 Stamps: TypeAlias = list[tuple[int, int] | None]
-
-
-def certificate_of(orders: Orders) -> certificates.Bundle:
-    """What is to be served.
-
-    Raises:
-        CertificateError: saying what was expected in which file.
-    """
-    now = dt.datetime.now(dt.UTC)
-    return certificates.load(orders.cert_dir, orders.names, now, orders.lifetimes)
 
 
 def stamps_of(orders: Orders) -> Stamps:
@@ -257,7 +241,7 @@ class _Files:
     def __post_init__(self) -> None:
         self._seen = stamps_of(self.orders)
         self.facts = self._first_facts()
-        pair = self._first_pair()
+        pair = certificates.read_pair(self.orders.cert_dir)
         self.tls: ssl.SSLContext = certificates.server_context(
             pair, client_ca=_client_ca(self.orders.client_ca)
         )
@@ -284,21 +268,11 @@ class _Files:
             self._passed_over(error)
             return Facts(settings=self.orders.last_settings)
 
-    def _first_pair(self) -> authority.Pair:
-        try:
-            return certificate_of(self.orders).server
-        except authority.CertificateError as error:
-            if self.orders.last_cert_dir is None:
-                raise
-            self._passed_over(error)
-            last = msgspec.structs.replace(self.orders, cert_dir=self.orders.last_cert_dir)
-            return certificate_of(last).server
-
     def _reload_facts(self) -> None:
         self.facts = facts_of(self._settings)
 
     def _reload_pair(self) -> None:
-        pair = certificate_of(self.orders).server
+        pair = certificates.read_pair(self.orders.cert_dir)
         certificates.serve(self.tls, pair)
         self._serves(pair)
 
@@ -314,7 +288,7 @@ class _Files:
 
     def _passed_over(self, error: Exception) -> None:
         self.failures += 1
-        log.error("files passed over", reason=str(error))
+        log.error("reload failed, keeping the previous files", reason=str(error))
 
     @property
     def _settings(self) -> pathlib.Path | None:

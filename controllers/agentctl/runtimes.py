@@ -34,7 +34,7 @@ class Options:
     """
 
     jobs: Literal["job", "local"] = "job"
-    workspaces: pathlib.Path = pathlib.Path("workspaces")
+    workspaces: pathlib.Path
     image: str = ""
     endpoints: Sequence[str] = ()
     temporal: str = ""

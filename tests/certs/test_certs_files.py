@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
-from certs import authority, files
+from certs import authority, expiry, files
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 NAMES = ["webhooks.test", "127.0.0.1"]
@@ -73,7 +73,7 @@ def test_given_pair_that_is_not_valid_is_told(now: dt.datetime) -> None:
 
     assert str(caught.value) == (
         f"expected a certificate that is valid now ({now:%Y-%m-%dT%H:%M:%SZ}) at "
-        "/nowhere/tls.crt, got one valid from 2025-12-31T23:55:00Z to 2026-01-31T00:00:00Z: put "
+        "/nowhere/tls.crt, got one valid from 2025-12-31T22:55:00Z to 2026-01-31T00:00:00Z: put "
         "another there, or mend the clock"
     )
 
@@ -132,6 +132,79 @@ def test_given_pair_comes_with_its_ca() -> None:
     plan = files.plan(given, NAMES, NOW)
 
     assert plan == files.Keep(files.Bundle(LEAF, OTHER.certificate_pem))
+
+
+OWN = authority.new_authority(authority.OWN_NAME, now=NOW)
+OWN_LEAF = authority.issue_server(OWN, NAMES, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("now", "reason", "is_trusted"),
+    [
+        (expiry.renewal_time(OWN.certificate), "the authority ends at 2027-01-01T00:00:00Z", True),
+        (NOW + dt.timedelta(days=400), "the authority ends at 2027-01-01T00:00:00Z", False),
+        (
+            NOW - dt.timedelta(days=30),
+            "the authority is not valid before 2025-12-31T22:55:00Z",
+            False,
+        ),
+    ],
+    ids=["due", "expired", "made under a wrong clock"],
+)
+def test_authority_made_here_is_replaced_and_trusted_as_long_as_it_is_valid(
+    now: dt.datetime, reason: str, *, is_trusted: bool
+) -> None:
+    plan = files.plan(all_of(OWN, OWN_LEAF), NAMES, now)
+
+    trusted = (OWN.certificate,) if is_trusted else ()
+    assert files.Create(reason, trusted=trusted) == plan
+
+
+def test_authority_that_is_replaced_stays_in_the_bundle(tmp_path: pathlib.Path) -> None:
+    first = files.load_or_create(tmp_path, NAMES, NOW)
+    due = expiry.renewal_time(authority.read_bundle(first.ca_pem or b"")[0])
+
+    second = files.load_or_create(tmp_path, NAMES, due)
+    third = files.load(tmp_path, NAMES, due)
+
+    assert second == third
+    assert files.verifies(second.ca_pem or b"", first.server)
+    assert files.verifies(second.ca_pem or b"", second.server)
+    assert not files.verifies(first.ca_pem or b"", second.server)
+
+
+def test_leaf_made_under_a_wrong_clock_is_signed_anew() -> None:
+    before = NOW - authority.BACKDATED - dt.timedelta(seconds=1)
+
+    reason = files.why_reissue(LEAF.certificate, CA.certificate, NAMES, before)
+
+    assert reason == "it is not valid before 2025-12-31T22:55:00Z"
+
+
+def test_names_that_another_server_of_the_directory_asked_for_stay(tmp_path: pathlib.Path) -> None:
+    files.load_or_create(tmp_path, ["one.test"], NOW)
+
+    both = files.load_or_create(tmp_path, ["two.test"], NOW)
+
+    assert {"one.test", "two.test"} == files.covered(both.server.certificate)
+    assert both == files.load_or_create(tmp_path, ["one.test"], NOW)
+
+
+def test_what_is_due_is_used_where_nothing_can_be_written(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = files.load_or_create(tmp_path, NAMES, NOW)
+
+    def refuse(*_: object) -> int:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("os.open", refuse)
+
+    assert first == files.load_or_create(tmp_path, NAMES, LAST_THIRD)
+    with pytest.raises(files.FileError, match="Read-only file system"):
+        files.load(tmp_path, NAMES, LAST_THIRD)
+    with pytest.raises(files.FileError, match="Read-only file system"):
+        files.load_or_create(tmp_path, NAMES, NOW + authority.LEAF_LIFETIME)
 
 
 LIFETIME = authority.LEAF_LIFETIME + authority.BACKDATED
@@ -213,7 +286,7 @@ def test_unusable_directory_is_told_with_file_and_way_out(
     assert "there, or remove" in str(caught.value)
 
 
-def test_authority_that_ran_out_is_told() -> None:
+def test_authority_of_others_that_ran_out_is_told() -> None:
     with pytest.raises(files.FileError, match="one that ran out at 2027-01-01T00:00:00Z, at ca"):
         files.plan(all_of(), NAMES, NOW + authority.AUTHORITY_LIFETIME)
 
@@ -267,10 +340,9 @@ def test_old_leaf_is_replaced_under_the_same_authority(tmp_path: pathlib.Path) -
     assert files.load_or_create(tmp_path, NAMES, LAST_THIRD) == second
 
 
-def test_leaf_does_not_outlive_its_authority(tmp_path: pathlib.Path) -> None:
-    first = files.load_or_create(tmp_path, NAMES, NOW)
-    assert first.ca_pem is not None
-    (ca,) = authority.read_bundle(first.ca_pem)
+def test_leaf_does_not_outlive_an_authority_of_others(tmp_path: pathlib.Path) -> None:
+    put(tmp_path, contents(ca_crt=CA.certificate_pem, ca_key=CA.key_pem))
+    ca = CA.certificate
 
     late = files.load_or_create(tmp_path, NAMES, ca.not_valid_after_utc - dt.timedelta(days=1))
 

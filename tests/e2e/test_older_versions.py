@@ -167,7 +167,9 @@ async def test_webhook_configurations_that_an_api_does_not_need_are_removed(
     await client.apply(mutating, foreign, field_manager="somebody-else")
 
     for api in (plain, other):
-        await install.install_configurations(client, api, base_url="https://example.com")
+        await install.install_configurations(
+            client, api, configuration.at_url("https://example.com")
+        )
 
     names = [
         one["metadata"]["name"]

@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 
-LONGEST_START_SECONDS = 60.0
+LONGEST_START_SECONDS = 180.0
 LONGEST_STOP_SECONDS = 60.0
 PROBE_SECONDS = 1.0  # a kubelet's timeoutSeconds unless told otherwise
 

@@ -377,8 +377,8 @@ async def test_bad_pair_is_refused_and_the_old_one_is_served_also_by_a_new_worke
 
         async def is_told() -> bool:
             lines = [json.loads(one) for one in (tmp_path / "log").read_text().splitlines()]
-            reasons = [one["reason"] for one in lines if one["event"] == "files passed over"]
-            return bool(reasons) and all(str(directory) in one for one in reasons)
+            found = [one["event"] for one in lines if one["event"].startswith("reload failed")]
+            return bool(found) and all(str(directory) in one for one in found)
 
         await eventually(is_told)
         log = (tmp_path / "log").read_text()

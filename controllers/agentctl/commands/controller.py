@@ -30,11 +30,13 @@ def controller(
         typer.Option(help="What carries Jobs out: Kubernetes, or processes of this machine."),
     ] = "job",
     workspaces: Annotated[
-        pathlib.Path,
+        pathlib.Path | None,
         typer.Option(
-            envvar="AGENTCTL_WORKSPACES", help="Folder for the workspaces of --runtime local."
+            envvar="AGENTCTL_WORKSPACES",
+            help="Folder for the workspaces of --runtime local. "
+            "\\[default: workspaces in the user's state directory]",
         ),
-    ] = pathlib.Path("workspaces"),
+    ] = None,
     image: Annotated[
         str, typer.Option(help="Image of the runner, where neither run nor provider names one.")
     ] = "",
@@ -91,6 +93,7 @@ def controller(
     """
     from controllers.agentctl import controller as command
     from controllers.agentctl import runtimes, session
+    from schemagen import files
 
     given = command.Settings(
         home=home,
@@ -105,7 +108,7 @@ def controller(
         log_level=log_level,
         runtimes=runtimes.Options(
             jobs=runtime,
-            workspaces=workspaces,
+            workspaces=workspaces or files.state_directory() / "workspaces",
             image=image,
             endpoints=tuple(allow_endpoint or ()),
             temporal=temporal,

@@ -29,6 +29,7 @@ from typing import Any, Final
 from controllers.runs.runtimes import launch, reports
 from controllers.runs.runtimes.base import JSON, Code, RuntimeFault
 from controllers.runs.runtimes.pods import ROOT
+from schemagen.files import make_private
 
 _MOST_BYTES: Final = 1024 * 1024
 _SEGMENT: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
@@ -196,7 +197,7 @@ class Place:
     @contextlib.contextmanager
     def _emerging(self) -> Iterator[pathlib.Path]:
         """A new folder that gets the name of this one when it is filled, unless that is taken."""
-        self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.path.parent)
         new = pathlib.Path(tempfile.mkdtemp(prefix=_NEW, dir=self.path.parent))
         try:
             yield new

@@ -1,0 +1,59 @@
+"""Nothing that is committed or shipped is a private key, or what a merge left over."""
+
+import pathlib
+import re
+import subprocess
+import zipfile
+
+import pytest
+
+from tests.packaging.test_wheel import ROOT, build
+
+LEFTOVERS = (".orig", ".rej")
+# With at least a line of base64: code and documents may name the words.
+PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/=]{16}")
+EXAMPLE = b"-----BEGIN EC PRIVATE KEY-----\n" + b"MHcCAQEEIOm0u8Zk" * 4
+
+
+def is_refused(name: str, content: bytes) -> bool:
+    return name.endswith(LEFTOVERS) or PRIVATE_KEY.search(content) is not None
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a/tls.key", EXAMPLE, True),
+        ("a/readme.md", b"see:\n" + EXAMPLE, True),
+        ("a/cli.py.orig", b"", True),
+        ("a/cli.py.rej", b"", True),
+        ("a/authority.py", b'"-----BEGIN PRIVATE KEY-----" is never shown', False),
+    ],
+)
+def test_keys_and_leftovers_are_recognised(name: str, content: bytes, *, expected: bool) -> None:
+    assert expected == is_refused(name, content)
+
+
+def test_no_committed_file_is_one() -> None:
+    listed = subprocess.run(
+        ["/usr/bin/env", "git", "ls-files", "-z"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if listed.returncode:
+        pytest.skip("no git repository: an unpacked sdist")
+    paths = [ROOT / name for name in listed.stdout.split("\0") if name]
+    files = [path for path in paths if path.is_file() and not path.is_symlink()]
+
+    assert [] == [
+        str(path.relative_to(ROOT)) for path in files if is_refused(path.name, path.read_bytes())
+    ]
+    assert len(files) > 100
+
+
+def test_no_file_of_the_wheel_is_one(tmp_path: pathlib.Path) -> None:
+    with zipfile.ZipFile(build(tmp_path)) as archive:
+        refused = [name for name in archive.namelist() if is_refused(name, archive.read(name))]
+
+    assert [] == refused

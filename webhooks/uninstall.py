@@ -1,0 +1,283 @@
+"""Takes an Api's webhooks out of a cluster; its CRDs and their objects stay. Shell: the cluster.
+
+`plan`, a pure function of what is there, says in which order: an object must be readable before,
+between and after all steps. So other versions go first, which cannot be served without conversion,
+then conversion, and what judges writes after that.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final, TypeAlias
+
+from certs import injector
+from controllers import kube
+from schemagen import Api, Kind
+from schemagen.problems import UserError
+from webhooks import configuration, install
+
+UNSERVED_SECONDS: Final = 30.0
+_POLL_SECONDS: Final = 0.1
+_ATTEMPTS: Final = 10
+
+
+class CostError(UserError):
+    """Objects would be read or written wrongly afterwards; says which, and what to do."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Rewrite:
+    """Store all objects of a kind in the storage version."""
+
+    crd: str
+    versions: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"rewrite the objects of {self.crd} that are stored as {_listed(self.versions)}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Unserve:
+    """Serve the storage version alone."""
+
+    crd: str
+    versions: tuple[str, ...]
+
+    def __str__(self) -> str:
+        return f"stop serving {_listed(self.versions)} of {self.crd}"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EndConversion:
+    """Set the strategy None, which releases the caBundle, too."""
+
+    crd: str
+
+    def __str__(self) -> str:
+        return f"set the conversion of {self.crd} to None"
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Delete:
+    """Delete a configuration or a policy."""
+
+    target: injector.Target
+
+    def __str__(self) -> str:
+        return f"delete {self.target}"
+
+
+Step: TypeAlias = Rewrite | Unserve | EndConversion | Delete
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Plan:
+    """What is to be done, in order.
+
+    Attributes:
+        costs: What it takes from users; nothing if nobody notices.
+    """
+
+    steps: tuple[Step, ...]
+    costs: tuple[str, ...]
+
+
+def plan(crds: Sequence[kube.JSON], others: Sequence[injector.Target]) -> Plan:
+    """Decide what to do.
+
+    Args:
+        crds: As they are in the cluster.
+        others: The configurations and policies that are there, in the order to delete them.
+    """
+    converted = [one for one in crds if _has_webhook(one)]
+    steps: list[Step] = []
+    for one in converted:
+        name, served, stored = one["metadata"]["name"], _served_beside(one), _stored_beside(one)
+        steps += [Rewrite(name, stored)] if stored else []
+        steps += [Unserve(name, served)] if served else []
+    steps += [EndConversion(one["metadata"]["name"]) for one in converted]
+    steps += [Delete(one) for one in others]
+    return Plan(tuple(steps), tuple(cost for one in converted for cost in _costs(one)))
+
+
+def _costs(crd: kube.JSON) -> Iterator[str]:
+    name, storage = crd["metadata"]["name"], _storage(crd)["name"]
+    if served := _served_beside(crd):
+        yield (
+            f"{name} serves {_listed(served)} besides {storage}: without conversion they would be "
+            f"read and written as if they were {storage}, and fields would be lost"
+        )
+    if stored := _stored_beside(crd):
+        yield (
+            f"{name} may have objects that are stored as {_listed(stored)}: without conversion "
+            f"they would be read as if they were {storage}"
+        )
+
+
+def _has_webhook(crd: kube.JSON) -> bool:
+    return bool((crd["spec"].get("conversion") or {}).get("strategy") == "Webhook")
+
+
+def _storage(crd: kube.JSON) -> kube.JSON:
+    return next(one for one in crd["spec"]["versions"] if one["storage"])
+
+
+def _differing(crd: kube.JSON) -> Sequence[str]:
+    """The versions whose objects have another shape than those of the storage version."""
+    schema = _storage(crd).get("schema")
+    return [one["name"] for one in crd["spec"]["versions"] if one.get("schema") != schema]
+
+
+def _served_beside(crd: kube.JSON) -> tuple[str, ...]:
+    served = {one["name"] for one in crd["spec"]["versions"] if one["served"]}
+    return tuple(name for name in _differing(crd) if name in served)
+
+
+def _stored_beside(crd: kube.JSON) -> tuple[str, ...]:
+    stored = (crd.get("status") or {}).get("storedVersions") or ()
+    return tuple(name for name in _differing(crd) if name in stored)
+
+
+def _listed(names: Sequence[str]) -> str:
+    return " and ".join(names)
+
+
+# --- the cluster --------------------------------------------------------------------------------
+
+
+async def uninstall(
+    client: kube.Client,
+    api: Api,
+    *,
+    unserves: bool,
+    is_dry_run: bool = False,
+    tell: Callable[[str], None],
+) -> None:
+    """Take the webhooks, policies and conversion of an Api out of a cluster.
+
+    Args:
+        client: Of the cluster.
+        api: The API.
+        unserves: Whether versions that need conversion may stop being served.
+        is_dry_run: Whether to tell the steps only.
+        tell: Takes a line for each step.
+
+    Raises:
+        CostError: Versions that need conversion are served or stored.
+        kube.KubeError: in the API server's words.
+        TimeoutError: A version is still served after 30 s.
+    """
+    found = plan(*await _installed(client, api))
+    if found.costs and not unserves:
+        raise CostError(
+            "\n".join(
+                (
+                    *(f"expected no need for conversion, got: {cost}" for cost in found.costs),
+                    (
+                        "with --unserve, objects are rewritten and these versions stop being "
+                        "served first: their clients get 404"
+                    ),
+                )
+            )
+        )
+    for step in found.steps:
+        tell(str(step))
+        if not is_dry_run:
+            await _carry_out(client, api, step)
+    if not found.steps:
+        tell(f"nothing of {api.group} calls webhooks")
+
+
+async def _installed(
+    client: kube.Client, api: Api
+) -> tuple[Sequence[kube.JSON], Sequence[injector.Target]]:
+    crds: list[kube.JSON] = []
+    others: list[injector.Target] = []
+    for target in install.targets(api):
+        with contextlib.suppress(kube.NotFoundError):
+            value = await client.get(target.resource, target.name)
+            if target.resource == kube.CUSTOM_RESOURCE_DEFINITIONS:
+                crds.append(value)
+            else:
+                others.append(target)
+    # A binding goes before its policy: alone it would refuse everything.
+    for resource in reversed(install.POLICIES.values()):
+        listed = await client.list(resource, labels=f"{configuration.API_LABEL}={api.group}")
+        others += [injector.Target(resource, one["metadata"]["name"]) for one in listed.items]
+    return crds, others
+
+
+async def _carry_out(client: kube.Client, api: Api, step: Step) -> None:
+    match step:
+        case Rewrite(crd):
+            await _rewrite(client, api, crd)
+        case Unserve(crd, versions):
+            await _change(client, crd, lambda value: _unserve(value, versions))
+            await _until_unserved(client, api, crd, versions)
+        case EndConversion(crd):
+            await _change(client, crd, _end_conversion)
+        case Delete(target):
+            with contextlib.suppress(kube.NotFoundError):
+                await client.delete(target.resource, target.name)
+
+
+async def _rewrite(client: kube.Client, api: Api, crd: str) -> None:
+    """Write every object as it is: the API server stores it in the storage version."""
+    value = await client.get(kube.CUSTOM_RESOURCE_DEFINITIONS, crd)
+    storage = _storage(value)["name"]
+    resource = _resource(api, _kind(api, crd), storage)
+    for one in (await client.list(resource)).items:
+        with contextlib.suppress(kube.ConflictError, kube.NotFoundError):  # written by another
+            await client.replace(resource, one)
+    await client.patch(
+        kube.CUSTOM_RESOURCE_DEFINITIONS,
+        crd,
+        {"status": {"storedVersions": [storage]}},
+        subresource="status",
+    )
+
+
+async def _change(client: kube.Client, crd: str, change: Callable[[kube.JSON], None]) -> None:
+    for attempt in range(_ATTEMPTS):
+        value = await client.get(kube.CUSTOM_RESOURCE_DEFINITIONS, crd)
+        change(value)
+        try:
+            await client.replace(
+                kube.CUSTOM_RESOURCE_DEFINITIONS, value, field_manager=install.FIELD_MANAGER
+            )
+        except kube.ConflictError:
+            if attempt == _ATTEMPTS - 1:
+                raise
+        else:
+            return
+
+
+def _unserve(crd: dict[str, Any], versions: Sequence[str]) -> None:
+    for one in crd["spec"]["versions"]:
+        if one["name"] in versions:
+            one["served"] = False
+
+
+def _end_conversion(crd: dict[str, Any]) -> None:
+    crd["spec"]["conversion"] = {"strategy": "None"}
+
+
+async def _until_unserved(client: kube.Client, api: Api, crd: str, versions: Sequence[str]) -> None:
+    async with asyncio.timeout(UNSERVED_SECONDS):
+        for version in versions:
+            resource = _resource(api, _kind(api, crd), version)
+            with contextlib.suppress(kube.NotFoundError):
+                while True:
+                    await client.list(resource)
+                    await asyncio.sleep(_POLL_SECONDS)
+
+
+def _kind(api: Api, crd: str) -> Kind:
+    names: Mapping[str, Kind] = {api.crd_name(kind): kind for kind in api}
+    return names[crd]
+
+
+def _resource(api: Api, kind: Kind, version: str) -> kube.Resource:
+    is_namespaced = kind.scope == "Namespaced"
+    return kube.Resource(api.group, version, kind.plural, kind.name, namespaced=is_namespaced)
