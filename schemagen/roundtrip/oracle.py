@@ -32,6 +32,7 @@ class Written:
         sent: The same before defaults, where the API server converts it before it sets them.
         reaches: Whether the change may reach a path; elsewhere everything stays as it was.
         own: What each version said when somebody last wrote in it.
+        by: The version in which the API server sets defaults, if that is another one.
         keeps_lists: Whether no list was lengthened, shortened or rearranged.
     """
 
@@ -41,6 +42,7 @@ class Written:
     sent: Said
     reaches: Callable[[Path], bool]
     own: Mapping[str, Said] = dataclasses.field(default_factory=dict)
+    by: str = ""
     keeps_lists: bool = False
 
 
@@ -73,10 +75,18 @@ def _is_excused(views: Views, version: str, one: Difference, written: Written, a
     What a version says may be again what somebody wrote in it, when the other version has returned
     to what it said then. And an order cannot be kept where the writer's version has none.
     """
-    if isinstance(one.path[-1], leaves.Order):
+    if isinstance(one.path[-1], leaves.Order) or _is_order(one):
         return not views.tells_order(written.version)
     own = written.own.get(version)
     return own is not None and _is_same_at(one.path, own, after)
+
+
+def _is_order(one: Difference) -> bool:
+    """Whether two lists have the same items."""
+    if not (isinstance(one.before, list) and isinstance(one.after, list)):
+        return False
+    before, after = (sorted(map(canonical.dumps, items)) for items in (one.before, one.after))
+    return before == after
 
 
 def _not_by_defaults(
@@ -148,6 +158,11 @@ def _unreached(
     )
     same = [one for one in found if _is_same_at(_whole(views, version, one.path), before, now)]
     same = [one for one in same if _is_same_at(_whole(views, version, one.path), now, sent)]
+    if written.by:  # what is no longer sent gets the default of the writer's version
+        old, new = (
+            _by_writer(views, version, written, one) for one in (written.before, written.sent)
+        )
+        same = [one for one in same if _is_same_at(one.path, old, new)]
     unsaid = _unsaid(views, version, written, after) if same else []
     others = [_brought(views, version, written, one) for one in _variants(written, unsaid)]
     return [one for one in same if all(_is_same_at(one.path, now, other) for other in others)]
@@ -161,6 +176,11 @@ def _whole(views: Views, version: str, path: Path) -> Path:
 
 def _brought(views: Views, version: str, written: Written, said: Said) -> Said:
     return views.said(version, views.stepped(written.version, said, version))
+
+
+def _by_writer(views: Views, version: str, written: Written, said: Said) -> Said:
+    there = views.said(written.by, views.stepped(written.version, said, written.by))
+    return views.said(version, views.stepped(written.by, there, version))
 
 
 def _unsaid(views: Views, version: str, written: Written, after: Said) -> list[Path]:

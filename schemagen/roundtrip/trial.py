@@ -429,6 +429,7 @@ class _Life:
             sent=edited if change.by else said,
             reaches=change.reaches,
             own=self._own,
+            by=change.by,
             keeps_lists=change.keeps_lists(self._views.node(change.version)),
         )
 

@@ -129,6 +129,24 @@ CASES: dict[str, tuple[Api, Case]] = {
             changes=(write("v3", (("spec", "ports", 1, "number"), ABSENT), by="v1"),),
         ),
     ),
+    "a default of the writer's version for what is no longer applied": (
+        harbor.api,
+        Case(
+            origin="v3",
+            storage="v2",
+            value=stored(harbor.api, "Berth", "v3", spec={}),
+            changes=(write("v1", (("spec", "mode"), ABSENT), by="v2"),),
+        ),
+    ),
+    "an order of a list without keys that the version of the write does not tell apart": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v1",
+            value=stored(harbor.api, "Berth", "v1", spec={"secrets": ["b", "a"]}),
+            changes=(write("v3", (("spec", "secretRefs"), [{"name": "a"}, {"name": "b"}])),),
+        ),
+    ),
     "an order that the version of the write does not tell apart": (
         harbor.api,
         Case(
