@@ -576,7 +576,8 @@ def uninstall(
     api = _load(reference)
 
     async def run() -> None:
-        async with related.client_of(kubeconfig) as client:
+        # Versions that go are deprecated, which the API server says of each call.
+        async with related.client_of(kubeconfig, on_warning=lambda _: None) as client:
             await command.uninstall(
                 client, api, unserves=unserve, is_dry_run=dry_run, tell=typer.echo
             )

@@ -12,7 +12,7 @@ import dataclasses
 import pathlib
 import time
 from collections.abc import Callable, Iterable, Mapping
-from typing import Final
+from typing import Final, Unpack
 
 from controllers import kube
 from schemagen import Api, Kind, Version
@@ -31,7 +31,7 @@ Name = tuple[str, str]
 BUILT_IN: Final = {one.kind: one for one in (kube.LEASES, kube.CONFIG_MAPS)}
 
 
-def client_of(kubeconfig: pathlib.Path | None) -> kube.Client:
+def client_of(kubeconfig: pathlib.Path | None, **options: Unpack[kube.Options]) -> kube.Client:
     """The client of the cluster that a kubeconfig, or the environment, names.
 
     Raises:
@@ -39,8 +39,8 @@ def client_of(kubeconfig: pathlib.Path | None) -> kube.Client:
     """
     try:
         if kubeconfig is None:
-            return kube.Client.from_environment()
-        return kube.Client.from_kubeconfig(kubeconfig)
+            return kube.Client.from_environment(**options)
+        return kube.Client.from_kubeconfig(kubeconfig, **options)
     except kube.KubeError as error:
         raise UnreadableError(str(error)) from error
 

@@ -114,7 +114,15 @@ class Supervisor:
             return "draining"
         if not self._counted.live:
             return "no worker serves"
-        return next(filter(None, (check() for check in self.checks)), "")
+        return next(filter(None, (check() for check in (*self.checks, self._expired))), "")
+
+    def _expired(self) -> str:
+        """Whether a worker has not yet taken up what replaced an expired certificate."""
+        now = time.time()
+        is_expired = any(
+            one.get("leaf_not_after", now) < now for one in self._counted.live.values()
+        )
+        return "a worker serves a certificate that has expired" if is_expired else ""
 
     async def _keep_running(self) -> None:
         pause = 0.1

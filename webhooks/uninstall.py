@@ -227,7 +227,14 @@ async def _rewrite(client: kube.Client, api: Api, crd: str) -> None:
     value = await client.get(kube.CUSTOM_RESOURCE_DEFINITIONS, crd)
     storage = _storage(value)["name"]
     resource = _resource(api, _kind(api, crd), storage)
-    for one in (await client.list(resource)).items:
+    try:
+        found = (await client.list(resource)).items
+    except kube.ApiError as error:
+        raise UserError(
+            f"expected to read the objects of {crd}, which the server converts, got {error}: run "
+            "this while the server runs"
+        ) from error
+    for one in found:
         with contextlib.suppress(kube.ConflictError, kube.NotFoundError):  # written by another
             await client.replace(resource, one)
     await client.patch(
@@ -267,10 +274,18 @@ async def _until_unserved(client: kube.Client, api: Api, crd: str, versions: Seq
     async with asyncio.timeout(UNSERVED_SECONDS):
         for version in versions:
             resource = _resource(api, _kind(api, crd), version)
-            with contextlib.suppress(kube.NotFoundError):
-                while True:
-                    await client.list(resource)
-                    await asyncio.sleep(_POLL_SECONDS)
+            while await _is_served(client, resource):  # noqa: ASYNC110 - the cluster's event
+                await asyncio.sleep(_POLL_SECONDS)
+
+
+async def _is_served(client: kube.Client, resource: kube.Resource) -> bool:
+    try:
+        await client.list(resource)
+    except kube.NotFoundError:
+        return False
+    except kube.ApiError:
+        return True  # it is, and the server that converts is gone already
+    return True
 
 
 def _kind(api: Api, crd: str) -> Kind:

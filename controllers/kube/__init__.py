@@ -6,7 +6,7 @@ async with kube.Client.from_environment() as client:
 
 from controllers.kube.access import Access
 from controllers.kube.answers import Event, Listing
-from controllers.kube.client import Client
+from controllers.kube.client import Client, Options
 from controllers.kube.clocks import boot_seconds, micro_time, time_of, time_text, utc_now
 from controllers.kube.controller import reconcile
 from controllers.kube.elector import Elector, LostError, Timing
@@ -107,6 +107,7 @@ __all__ = [
     "LostError",
     "Metadata",
     "NotFoundError",
+    "Options",
     "OwnerReference",
     "Pace",
     "Projection",

@@ -77,6 +77,24 @@ def configuration(name: str, *webhooks: str) -> kube.JSON:
     }
 
 
+@pytest.mark.parametrize("manager", ["cert-manager-cainjector", "cainjector", "cainjector-v1"])
+def test_bundle_that_cainjector_owns_is_left_alone(manager: str) -> None:
+    target = injector.Target(kube.CUSTOM_RESOURCE_DEFINITIONS, "things.example.com")
+    current = crd("example.com")
+    current["metadata"] |= {"uid": "1", "resourceVersion": "1"}
+    owned = {"manager": manager, "operation": "Update", "fieldsV1": OF_THE_CRD}
+
+    with pytest.raises(injector.ForeignBundleError, match=f"one of field manager {manager}"):
+        injector.stanza(
+            target,
+            current | {"metadata": current["metadata"] | {"managedFields": [owned]}},
+            ENCODED,
+        )
+    status = owned | {"fieldsV1": {"f:status": {}}}
+    current["metadata"]["managedFields"] = [status, owned | {"manager": "kubewright-certs"}]
+    assert injector.stanza(target, current, ENCODED) is not None
+
+
 WEBHOOKS = ("a.kubewright.dev", "b.kubewright.dev")
 CONFIGURATIONS = (kube.VALIDATING_WEBHOOK_CONFIGURATIONS, kube.MUTATING_WEBHOOK_CONFIGURATIONS)
 

@@ -9,6 +9,7 @@ import prometheus_client
 import pytest
 
 import crds
+from certs import monitor
 from schemagen import canonical
 from webhooks import routes
 from webhooks.metrics import Collector, Counts
@@ -42,6 +43,30 @@ def converted(prompt: str) -> Counts:
     counts = Counts()
     counts.add(routes.seen("/convert", answer, 0.0003, 100))
     return counts
+
+
+def test_certificate_says_for_how_long_it_is_valid() -> None:
+    collector = Collector(now=lambda: 1_000.0)
+    collector.live = {
+        1: {"leaf_not_after": 1_500.0, "reload_failures": 1},
+        2: {"leaf_not_after": 1_200.0},
+    }
+    collector.certificates = lambda: monitor.Status(
+        leaf_not_after=1_200.0, authority_not_after=9_000.0, reload_failures=2
+    )
+
+    samples = {
+        name: value
+        for name, value in shown(collector).items()
+        if name.startswith(("kubewright_certificate", "kubewright_reload"))
+    }
+
+    assert {
+        "kubewright_certificate_not_after_seconds": 1_200.0,
+        "kubewright_certificate_remaining_seconds": 200.0,
+        "kubewright_certificate_authority_not_after_seconds": 9_000.0,
+        "kubewright_reload_failures": 3.0,
+    } == samples
 
 
 # Text that can be compressed to half of its size at best.

@@ -404,6 +404,42 @@ async def test_bad_pair_is_refused_and_the_old_one_is_served_also_by_a_new_worke
     assert 200 == status
 
 
+async def test_expired_certificate_ends_readiness_until_another_is_valid(
+    tmp_path: pathlib.Path,
+) -> None:
+    """The next one is there before it is valid: it is tried again when its time has come."""
+    now, ca = dt.datetime.now(dt.UTC), authority.new_authority("theirs", now=NOW)
+    directory = tmp_path / "certificates"
+    brief = authority.issue_server(ca, ["127.0.0.1"], now=now, lifetime=dt.timedelta(minutes=2))
+    certificates.install(directory, brief, ca.certificate_pem)
+
+    async with serving(tmp_path, "--workers", "1") as served:
+        before = await served.shown("/readyz")
+        left = brief.certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)
+        ahead = authority.BACKDATED + left + dt.timedelta(seconds=5)
+        later = authority.issue_server(ca, ["127.0.0.1"], now=dt.datetime.now(dt.UTC) + ahead)
+        certificates.install(directory, later, ca.certificate_pem)
+        answers = []
+
+        async def is_ready_again() -> bool:
+            answers.append(await served.shown("/readyz"))
+            return answers[-1][0] == 200 and len({code for code, _ in answers}) == 2
+
+        async with asyncio.timeout(left.total_seconds() + WAIT_SECONDS):
+            while not await is_ready_again():  # noqa: ASYNC110 - the other process's event
+                await asyncio.sleep(0.5)
+        served_now = ssl.get_server_certificate(("127.0.0.1", int(served.url.rpartition(":")[2])))
+
+    ends = brief.certificate.not_valid_after_utc
+    assert (200, "ok\n") == before
+    texts = {text for _, text in answers}
+    assert {
+        "ok\n",
+        f"the serving certificate expired at {ends:%Y-%m-%dT%H:%M:%SZ}: renew it\n",
+    } == texts - {"a worker serves a certificate that has expired\n"}
+    assert later.certificate_pem.decode() == served_now
+
+
 async def test_changed_settings_count_and_broken_ones_are_passed_over(
     tmp_path: pathlib.Path,
 ) -> None:
