@@ -234,9 +234,15 @@ class DirectoryKeeper:
     # --- what is wrong --------------------------------------------------------------------------
 
     def _has_ended(self) -> bool:
-        """Whether what is served is, or within a minute will be, accepted by nobody."""
-        soon = self._now() + _LAST_MOMENT
-        return any(soon >= one.not_valid_after_utc for one in self._certificates().values())
+        """Whether what is served is, or within a minute will be, accepted by nobody.
+
+        Also what is not valid yet: it was made under a clock that was ahead.
+        """
+        now = self._now()
+        return not all(
+            expiry.is_valid(one, now) and expiry.is_valid(one, now + _LAST_MOMENT)
+            for one in self._certificates().values()
+        )
 
     def _certificates(self) -> dict[str, x509.Certificate]:
         if self._served is None:

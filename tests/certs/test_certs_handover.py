@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from certs import authority, directory, files, handover, injector
+from certs import authority, directory, expiry, files, handover, injector
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -251,6 +251,25 @@ async def test_own_leaf_is_signed_anew_and_served_without_a_restart(tmp_path: pa
     assert first.certificate.issuer == second.certificate.issuer
     assert NOW + 55 * DAY == second.certificate.not_valid_after_utc
     assert ["CertificateServed"] == bench.reasons()
+
+
+async def test_what_a_wrong_clock_made_is_replaced_at_once_when_it_is_right_again(
+    tmp_path: pathlib.Path,
+) -> None:
+    bench = Bench(tmp_path / "source", tmp_path / "served")
+    keeper = bench.keeper()
+    await keeper.start()
+    await keeper.publish()
+    valid = []
+    for days in (500.0, 0.0):
+        bench.seconds = days * 86_400.0
+        for _ in range(2):
+            await keeper.reconcile_once()
+        pair = files.read_pair(bench.served)
+        is_valid = expiry.is_valid(pair.certificate, bench.now())
+        valid.append((is_valid, files.verifies(bench.shown, pair), keeper.unready()))
+
+    assert [(True, True, "")] * 2 == valid
 
 
 async def test_own_authority_is_replaced_long_before_its_end_and_published_first(

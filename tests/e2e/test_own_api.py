@@ -47,6 +47,7 @@ def served(project: pathlib.Path, api_server: devcluster.Cluster) -> Iterator[de
             *("--port", "0", "--kubeconfig", str(api_server.admin_kubeconfig)),
         ],
         cwd=project,
+        env={**os.environ, "XDG_STATE_HOME": str(project / "state")},
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
         text=True,
@@ -57,6 +58,17 @@ def served(project: pathlib.Path, api_server: devcluster.Cluster) -> Iterator[de
     process.terminate()
     assert process.wait(20) == 0
     process.stdout.close()
+
+
+@pytest.mark.usefixtures("served")
+def test_keys_are_in_the_state_directory_for_their_owner_alone(project: pathlib.Path) -> None:
+    state = project / "state/kubewright"
+    folder = state / "certificates/example.com"
+
+    modes = {path.stat().st_mode & 0o777 for path in (state, state / "certificates", folder)}
+    assert {0o700} == modes
+    assert {"ca.crt", "ca.key", "tls.crt", "tls.key"} < {path.name for path in folder.iterdir()}
+    assert not (project / "certificates").exists()
 
 
 def test_example_has_about_twenty_lines() -> None:
