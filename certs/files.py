@@ -303,7 +303,8 @@ def server_context(pair: authority.Pair, *, client_ca: bytes | None = None) -> s
 
     Args:
         pair: What is served.
-        client_ca: PEM of the authorities whose clients may call; anyone may if there are none.
+        client_ca: PEM of the authorities that clients' certificates are verified by. A client
+            may show none; what that one may ask for is for the server to say.
 
     Raises:
         CertificateError: The pair does not belong together, or no authority can be read.
@@ -314,7 +315,7 @@ def server_context(pair: authority.Pair, *, client_ca: bytes | None = None) -> s
     if client_ca is not None:
         for one in authority.read_bundle(client_ca):
             context.load_verify_locations(cadata=one.public_bytes(serialization.Encoding.DER))
-        context.verify_mode = ssl.CERT_REQUIRED
+        context.verify_mode = ssl.CERT_OPTIONAL
     serve(context, pair)
     return context
 

@@ -446,8 +446,9 @@ def serve(
     client_ca: Annotated[
         pathlib.Path | None,
         typer.Option(
-            help="PEM of the authorities whose clients may call; without it anyone may who "
-            "reaches the port. The API server's certificate is in its AdmissionConfiguration."
+            help="PEM of the authorities whose clients may ask for admission; without it anyone "
+            "may who reaches the port. The API server's certificate is in its "
+            "AdmissionConfiguration. It shows none for conversions, which anyone may ask for."
         ),
     ] = None,
     verify_answers: Annotated[

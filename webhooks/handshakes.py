@@ -18,7 +18,6 @@ REASONS: Final = {
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "client finds our certificate expired",
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "client does not trust us",
     "CERTIFICATE_VERIFY_FAILED": "client certificate of another authority",
-    "PEER_DID_NOT_RETURN_A_CERTIFICATE": "no client certificate",
     "HTTP_REQUEST": "plain HTTP",
     "UNSUPPORTED_PROTOCOL": "too old a version of TLS",
     "WRONG_VERSION_NUMBER": "no TLS",

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, Final
 
 import msgspec
 
-from webhooks.metrics import Counts
+from webhooks.metrics import Counts, Words
 from webhooks.routes import About, Seen
 
 LONGEST_WAIT_SECONDS: Final = 0.2
@@ -55,6 +55,7 @@ class Journal:
 
     Args:
         access: Takes a line for every request.
+        words: The labels that metrics may have.
         audit: Takes a line for every admission, if anything does.
         traces: Takes all that was answered, if anything does.
     """
@@ -62,11 +63,12 @@ class Journal:
     def __init__(
         self,
         access: BinaryIO,
+        words: Words,
         audit: BinaryIO | None = None,
         traces: Callable[[Sequence[Seen]], None] | None = None,
     ) -> None:
         self._access, self._audit, self._traces = access, audit, traces
-        self._counts = Counts()
+        self._counts = Counts(words)
         self._waiting: list[Seen] = []
         self._timer: asyncio.TimerHandle | None = None
 

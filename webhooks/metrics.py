@@ -15,6 +15,8 @@ from typing import Any, Final, TypeAlias
 from prometheus_client import core
 
 from certs import monitor
+from schemagen import Api
+from schemagen.model.registry import OPERATIONS
 from webhooks.routes import Seen
 
 # controller-runtime's are Prometheus' defaults; the finer ones below are where our answers are.
@@ -41,10 +43,55 @@ class Timing:
         self.counts[bisect.bisect_left(BUCKETS, seconds)] += 1
 
 
-class Counts:
-    """What one worker did since it started; a snapshot of it is JSON."""
+OTHER: Final = "other"
 
-    def __init__(self) -> None:
+
+@dataclasses.dataclass(frozen=True)
+class Words:
+    """The labels that there may be: whoever sends a review must not be able to make new ones.
+
+    Attributes:
+        kinds: Of the API, and Scale.
+        versions: Of the API, and Scale's.
+        operations: Those that rules may be asked for.
+    """
+
+    kinds: frozenset[str]
+    versions: frozenset[str]
+    operations: frozenset[str]
+
+    @classmethod
+    def of(cls, api: Api) -> "Words":
+        """The words of an API."""
+        versions = {version.name for kind in api for version in kind.versions}
+        return cls(
+            frozenset({*(kind.name for kind in api), "Scale"}),
+            frozenset({*versions, "v1"}),
+            frozenset(OPERATIONS),
+        )
+
+    def kind(self, name: str) -> str:
+        """A kind as a label."""
+        return name if name in self.kinds else OTHER
+
+    def version(self, name: str) -> str:
+        """A version as a label."""
+        return name if name in self.versions else OTHER
+
+    def operation(self, name: str) -> str:
+        """An operation as a label."""
+        return name if name in self.operations else OTHER
+
+
+class Counts:
+    """What one worker did since it started; a snapshot of it is JSON.
+
+    Args:
+        words: The labels that there may be.
+    """
+
+    def __init__(self, words: Words) -> None:
+        self._words = words
         self.answers: dict[tuple[str, int], int] = {}
         self.timings: dict[str, Timing] = {}
         self.reviews: dict[tuple[str, ...], int] = {}
@@ -65,10 +112,15 @@ class Counts:
         if about is None:
             return
         if about.objects is None:
-            review = about.kind, about.operation, about.version, about.verdict
+            review = (
+                self._words.kind(about.kind),
+                self._words.operation(about.operation),
+                self._words.version(about.version),
+                about.verdict,
+            )
             self.reviews[review] = self.reviews.get(review, 0) + 1
         else:
-            pair = about.version, about.verdict
+            pair = self._words.version(about.version), about.verdict
             found = self.conversions.setdefault(pair, [0, 0, 0])
             found[0] += 1
             found[1] += about.objects

@@ -29,6 +29,13 @@ ADMISSION_BYTES: Final = 7 * MIB
 # holds at most 1.5 MiB) per review; this leaves room for lists of twenty of the largest.
 CONVERSION_BYTES: Final = 32 * MIB
 
+# Bodies of one path that are being read or answered; those of others have room beside them, as
+# whoever reaches the port may ask for conversions (the API server shows no certificate there).
+TOTAL_BYTES: Final = 64 * MIB
+
+# Characters of a word in logs; what is longer would be held and written whoever sends it.
+MAX_LOGGED: Final = 256
+
 # A review with more than this to convert lets others have their turn in between.
 AT_ONCE_BYTES: Final = 256 * 1024
 
@@ -85,19 +92,40 @@ class Route:
 
     Attributes:
         review: The answer, or how to wait for it.
+        max_total_bytes: Of all bodies that are being read or answered.
+        is_client_required: Whether only clients with a certificate may ask.
     """
 
     path: str
     max_body_bytes: int
     review: Callable[[bytes], Answer | Awaitable[Answer]]
+    max_total_bytes: int = TOTAL_BYTES
+    is_client_required: bool = False
 
 
-def refused(route: Route | None, method: bytes, content_type: str, encoding: str) -> Answer | None:
-    """The answer to a request that is refused for its head, if it is."""
+def refused(
+    route: Route | None,
+    method: bytes,
+    content_type: str,
+    encoding: str,
+    *,
+    has_client: Callable[[], bool],
+) -> Answer | None:
+    """The answer to a request that is refused for its head, if it is.
+
+    Args:
+        route: What is asked.
+        method: Of HTTP.
+        content_type: The header's value.
+        encoding: The value of Content-Encoding.
+        has_client: Whether the client showed a certificate.
+    """
     if route is None:
         return refusal(404, "expected /mutate, /validate or /convert")
     if method != b"POST":
         return refusal(405, f"expected POST at {route.path}")
+    if route.is_client_required and not has_client():
+        return refusal(401, f"expected a client certificate at {route.path}, got none")
     if content_type.partition(";")[0].strip().lower() != "application/json":
         return refusal(415, f"expected Content-Type application/json, got {content_type}")
     if encoding.lower() not in {"", "identity"}:
@@ -174,6 +202,7 @@ def routes(
     *,
     fetch: Fetch | None = None,
     is_verifying: bool = False,
+    is_client_required: bool = False,
 ) -> Mapping[str, Route]:
     """The routes of an API's webhooks by path.
 
@@ -183,11 +212,14 @@ def routes(
         read: Finds what else a rule wants to know; without it, rules do without.
         fetch: Finds what is scaled; without it, kinds whose scale is judged cannot be scaled.
         is_verifying: Whether the oracle of the API server sees each answer before it leaves.
+        is_client_required: Whether admission is for clients with a certificate alone. Conversion
+            is for all: the API server shows none when it asks for that.
     """
     given = _Reviewer(Converter(api), facts, read, fetch, is_verifying=is_verifying)
+    admission_route = functools.partial(Route, is_client_required=is_client_required)
     found = (
-        Route(configuration.MUTATE, ADMISSION_BYTES, given.mutate),
-        Route(configuration.VALIDATE, ADMISSION_BYTES, given.validate),
+        admission_route(configuration.MUTATE, ADMISSION_BYTES, given.mutate),
+        admission_route(configuration.VALIDATE, ADMISSION_BYTES, given.validate),
         Route(configuration.CONVERT, CONVERSION_BYTES, given.convert),
     )
     return {route.path: route for route in found}
@@ -280,14 +312,14 @@ class _Reviewer:
             answer = _verified(caller, body, answer)
         response = answer["response"]
         about = About(
-            request.envelope.uid,
-            request.version,
+            _clipped(request.envelope.uid),
+            _clipped(request.version),
             "allowed" if response["allowed"] else _verdict(response["status"]["code"]),
-            kind=request.kind,
-            operation=request.operation,
-            namespace=request.namespace,
-            name=request.name,
-            user=request.user.username,
+            kind=_clipped(request.kind),
+            operation=_clipped(request.operation),
+            namespace=_clipped(request.namespace),
+            name=_clipped(request.name),
+            user=_clipped(request.user.username),
             dry_run=request.dry_run,
         )
         return Answer(200, reviews.encode(answer), about=about)
@@ -300,8 +332,8 @@ class _Reviewer:
             answer = _verified("convert", body, answer)
         status = answer["response"]["result"]["status"]
         about = About(
-            request.envelope.uid,
-            request.desired_api_version.rpartition("/")[2],
+            _clipped(request.envelope.uid),
+            _clipped(request.desired_api_version.rpartition("/")[2]),
             "converted" if status == "Success" else "failed",
             objects=len(request.objects),
             dropped_bytes=dropped_bytes,
@@ -309,6 +341,11 @@ class _Reviewer:
         if dropped_bytes:
             log.warning("residue dropped", uid=about.uid, bytes=dropped_bytes)
         return Answer(200, reviews.encode(answer), about=about)
+
+
+def _clipped(text: str) -> str:
+    """A word of a review for logs: no name of Kubernetes is longer."""
+    return text if len(text) <= MAX_LOGGED else f"{text[:MAX_LOGGED]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _verdict(code: int) -> str:

@@ -26,7 +26,7 @@ from certs import files as certificates
 from schemagen import Api, Facts, commandline, yaml
 from schemagen import files as apis
 from schemagen.problems import UserError
-from webhooks import admission, handshakes, process, routes, server
+from webhooks import admission, handshakes, metrics, process, routes, server
 from webhooks.journal import Journal
 
 TICK_SECONDS: Final = 1.0
@@ -189,7 +189,7 @@ async def _serving(
             spans = traces.Traces()
             stack.callback(spans.close)
             add_spans = spans.add
-        journal = Journal(sys.stderr.buffer, audit, add_spans)
+        journal = Journal(sys.stderr.buffer, metrics.Words.of(api), audit, add_spans)
         stack.callback(journal.settle)
         read, fetch = None, None
         if orders.is_looking_up:
@@ -200,7 +200,12 @@ async def _serving(
             looked_up = related.Related(client, api)
             read, fetch = looked_up.read, looked_up.fetch
         paths = routes.routes(
-            api, lambda: files.facts, read, fetch=fetch, is_verifying=orders.is_verifying
+            api,
+            lambda: files.facts,
+            read,
+            fetch=fetch,
+            is_verifying=orders.is_verifying,
+            is_client_required=orders.client_ca is not None,
         )
         found = await stack.enter_async_context(
             server.serving(

@@ -12,10 +12,11 @@ import crds
 from certs import monitor
 from schemagen import canonical
 from webhooks import routes
-from webhooks.metrics import Collector, Counts
+from webhooks.metrics import Collector, Counts, Words
 
 DATA = pathlib.Path(__file__).parents[1] / "data"
 CONVERSION = DATA / "conversion/pass/up-everything-has-a-place.json"
+REVIEW = DATA / "admission/pass/v1alpha1-workflow-without-steps-gets-one.json"
 DROPPED = 'kubewright_conversion_dropped_bytes_total{verdict="converted",version="v1beta1"}'
 OBJECTS = 'kubewright_conversion_objects_total{verdict="converted",version="v1beta1"}'
 
@@ -40,7 +41,7 @@ def converted(prompt: str) -> Counts:
     answer = routes.answer(routes.routes(crds.api)["/convert"], json.dumps(review).encode())
     if not isinstance(answer, routes.Answer):  # much takes turns with others
         answer = asyncio.run(_awaited(answer))
-    counts = Counts()
+    counts = Counts(Words.of(crds.api))
     counts.add(routes.seen("/convert", answer, 0.0003, 100))
     return counts
 
@@ -110,3 +111,46 @@ def test_latency_is_a_histogram_whose_buckets_add_up() -> None:
 
 def test_nothing_was_done_yet() -> None:
     assert 0.0 == shown(Collector())["kubewright_webhook_workers"]
+
+
+@pytest.mark.parametrize("member", ["kind", "version", "operation"])
+def test_words_of_a_body_make_no_new_labels(member: str) -> None:
+    review = json.loads(REVIEW.read_text())
+    counts = Counts(Words.of(crds.api))
+    path = routes.routes(crds.api)["/validate"]
+    for number in range(50):
+        request = review["request"]
+        owner = request if member == "operation" else request["kind"]
+        owner[member] = f"{number}" * 1_000
+        answer = routes.answer(path, json.dumps(review).encode())
+        assert isinstance(answer, routes.Answer)
+        counts.add(routes.seen("/validate", answer, 0.0003, 100))
+
+    (row,) = counts.snapshot()["reviews"]
+    labels = dict(zip(["kind", "operation", "version"], row, strict=False))
+    known = {"kind": "AgentRun", "operation": "CREATE", "version": "v1alpha1"}
+    assert known | {member: "other"} == labels
+    assert 50 == row[-1]
+
+
+def test_wanted_versions_that_there_are_not_make_no_new_labels() -> None:
+    review = json.loads(CONVERSION.read_text())
+    counts = Counts(Words.of(crds.api))
+    for number in range(50):
+        review["request"]["desiredAPIVersion"] = f"agents.proompteng.ai/v{number}"
+        answer = routes.answer(routes.routes(crds.api)["/convert"], json.dumps(review).encode())
+        assert isinstance(answer, routes.Answer)
+        counts.add(routes.seen("/convert", answer, 0.0003, 100))
+
+    assert {"other", "v1"} >= {row[0] for row in counts.snapshot()["conversions"]}
+
+
+def test_long_words_of_a_body_are_not_kept() -> None:
+    review = json.loads(REVIEW.read_text())
+    review["request"] |= {"uid": "u" * 1_000_000, "name": "n" * 1_000_000}
+
+    answer = routes.answer(routes.routes(crds.api)["/validate"], json.dumps(review).encode())
+
+    assert isinstance(answer, routes.Answer)
+    assert answer.about is not None
+    assert [257, 257] == [len(answer.about.uid), len(answer.about.name)]

@@ -206,38 +206,48 @@ async def test_review_is_a_span_of_its_callers_trace(
     } == attributes
 
 
-async def test_only_clients_of_the_authority_are_answered(tmp_path: pathlib.Path) -> None:
+@pytest.mark.parametrize("transport", ["lean", "aiohttp"])
+async def test_admission_is_for_clients_of_the_authority_and_conversion_for_all(
+    tmp_path: pathlib.Path, transport: str
+) -> None:
     now = dt.datetime.now(dt.UTC)
     theirs = authority.new_authority("clients", now=now)
     (tmp_path / "clients.crt").write_bytes(theirs.certificate_pem)
-    files = {}
+    files: dict[str, pathlib.Path | None] = {"none": None}
     for name, issuer in (("known", theirs), ("unknown", authority.new_authority("x", now=now))):
         pair = authority.issue_client(issuer, "kube-apiserver", now=now)
-        files[name] = tmp_path / f"{name}.pem"
-        files[name].write_bytes(pair.certificate_pem + pair.key_pem)
+        path = files[name] = tmp_path / f"{name}.pem"
+        path.write_bytes(pair.certificate_pem + pair.key_pem)
+    audit = tmp_path / "audit.jsonl"
+    options = ("--client-ca", str(tmp_path / "clients.crt"), "--audit-log", str(audit))
 
-    async with serving(tmp_path, "--client-ca", str(tmp_path / "clients.crt")) as served:
+    async with serving(tmp_path, "--transport", transport, *options) as served:
 
-        async def status(certificate: pathlib.Path | None) -> int | None:
+        async def status(name: str, path: str, body: bytes) -> int | None:
             tls = served.trust()
-            if certificate is not None:
+            if (certificate := files[name]) is not None:
                 tls.load_cert_chain(certificate)
+            headers = {"Content-Type": "application/json"}
             connector = aiohttp.TCPConnector(ssl=tls)
             async with aiohttp.ClientSession(connector=connector) as session:
                 try:
-                    return (await served.post(session, "/validate", REVIEW))[0]
+                    url = served.url + path
+                    async with session.post(url, data=body, headers=headers) as response:
+                        return response.status
                 except (aiohttp.ClientError, OSError):
                     return None
 
-        found = [await status(one) for one in (files["known"], files["unknown"], None)]
-        await eventually(lambda: has_counted(served, "client certificate of another authority"))
-        await eventually(lambda: has_counted(served, "no client certificate"))
+        calls = [("/validate", REVIEW), ("/mutate", REVIEW), ("/convert", CONVERSION)]
+        found = {name: [await status(name, *call) for call in calls] for name in files}
+        await eventually(lambda: has_counted(served, "client certificate of another authority", 3))
 
-    assert [200, None, None] == found
+    assert {"none": [401, 401, 200], "known": [200] * 3, "unknown": [None] * 3} == found
+    decisions = [json.loads(line) for line in audit.read_text().splitlines()]
+    assert [json.loads(REVIEW)["request"]["uid"]] * 2 == [one["uid"] for one in decisions]
 
 
-async def has_counted(served: Served, reason: str) -> bool:
-    name = f'kubewright_webhook_tls_handshake_errors_total{{reason="{reason}"}} 1.0'
+async def has_counted(served: Served, reason: str, count: int = 1) -> bool:
+    name = f'kubewright_webhook_tls_handshake_errors_total{{reason="{reason}"}} {count}.0'
     return name in (await served.shown("/metrics"))[1]
 
 

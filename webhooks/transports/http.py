@@ -70,7 +70,13 @@ class Http:
 
 async def _respond(route: Route, request: web.Request) -> Answer:
     encoding = request.headers.get("Content-Encoding", "")
-    refused = routes.refused(route, b"POST", request.headers.get("Content-Type", ""), encoding)
+    refused = routes.refused(
+        route,
+        b"POST",
+        request.headers.get("Content-Type", ""),
+        encoding,
+        has_client=lambda: bool(request.get_extra_info("peercert")),
+    )
     if refused is not None:
         return refused
     body = await _body(request, route.max_body_bytes)

@@ -6,10 +6,12 @@ What a review becomes is the routes' affair; most are answered before the next e
 """
 
 import asyncio
+import collections
 import dataclasses
+import operator
 import random
 import time
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable, Mapping, Sequence
 from http import HTTPStatus
 from typing import Final, NamedTuple, cast
 
@@ -19,12 +21,16 @@ from webhooks import routes
 from webhooks.routes import Answer, Observe, Route
 
 HEAD_BYTES: Final = 64 * 1024
-# A client that sends requests without reading answers is served this many ahead.
-MOST_WAITING: Final = 16
+# Requests that wait on one connection before it is not read any more.
+MAX_WAITING: Final = 16
+# Answers larger than this are written in pieces, each once the client has read enough of those
+# before: what transports buffer is counted by nobody.
+PIECE_BYTES: Final = 64 * 1024
 
 _STATUS_LINES: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
 }
+_NEVER: Final = float("inf")
 _CLOSE: Final = b"Connection: close\r\n"
 
 
@@ -35,13 +41,15 @@ class Limits:
     Attributes:
         head_seconds: From the first byte of a request to the end of its head.
         body_seconds: From there to the end of its body.
-        write_seconds: Until a client has read enough of an answer.
+        write_seconds: Until a client has read an answer.
         idle_seconds: The API server keeps idle connections for 90 s (Go's default transport), and
             fails the next call on one that we closed first.
         connection_seconds: After about this long a connection is closed with an answer, so that
             load spreads over new replicas.
         bodies_bytes: All bodies that are being read or answered.
+        answers_bytes: All parts of answers that their clients have not read yet.
         connections: At once.
+        idle_connections: That wait for a request, of one source address.
     """
 
     head_seconds: float = 10.0
@@ -49,8 +57,10 @@ class Limits:
     write_seconds: float = 30.0
     idle_seconds: float = 120.0
     connection_seconds: float = 600.0
-    bodies_bytes: int = 256 * 1024 * 1024
+    bodies_bytes: int = 96 * 1024 * 1024
+    answers_bytes: int = 64 * 1024 * 1024
     connections: int = 4096
+    idle_connections: int = 512
 
 
 class Lean:
@@ -72,7 +82,8 @@ class Lean:
         self.paths, self.limits, self.observe = paths, limits or Limits(), observe
         self.loop = asyncio.get_running_loop()
         self.connections: set[Connection] = set()
-        self.bodies_bytes = 0
+        self.held_bodies: collections.Counter[str] = collections.Counter()
+        self.bodies_bytes = self.answers_bytes = 0
         self.is_draining = False
         self._ready: list[Connection] = []
         self.last_request = time.monotonic()
@@ -106,7 +117,56 @@ class Lean:
         """Close every connection."""
         self._sweeper.cancel()
         for one in [*self.connections]:
-            one.close()
+            one.stop()
+
+    def has_room_for(self, source: str) -> bool:
+        """Whether one more connection may be served; idle ones make room for it."""
+        if len(self.connections) >= self.limits.connections:
+            self._close_idle([*self.connections], keep=self.limits.connections // 2)
+        same_source = [one for one in self.connections if one.source == source]
+        self._close_idle(same_source, keep=self.limits.idle_connections - 1)
+        return len(self.connections) < self.limits.connections
+
+    def _close_idle(self, connections: "Sequence[Connection]", *, keep: int) -> None:
+        """Close those that have been idle longest."""
+        if len(connections) <= keep:
+            return
+        idle = sorted((one for one in connections if one.is_idle), key=_IDLE_UNTIL)
+        for one in idle[: max(0, len(idle) - keep)]:
+            one.abort()
+
+    def hold_body(self, path: str, size: int) -> None:
+        """Count bytes of a body; fewer than none are released."""
+        self.bodies_bytes += size
+        self.held_bodies[path] += size
+
+    def make_room_for_bodies(self, route: Route) -> None:
+        """Refuse those that have been sending their body longest, while there are too many bytes.
+
+        A client that is honest sends its body at once; who holds bytes is slower.
+        """
+        while self._has_too_much(route):
+            is_path_full = self.held_bodies[route.path] > route.max_total_bytes
+            reading = [
+                one
+                for one in self.connections
+                if one.holds_bodies and (not is_path_full or one.path == route.path)
+            ]
+            if not reading:
+                return
+            min(reading, key=_READING_SINCE).refuse_for_lack_of_room()
+
+    def _has_too_much(self, route: Route) -> bool:
+        return (
+            self.bodies_bytes > self.limits.bodies_bytes
+            or self.held_bodies[route.path] > route.max_total_bytes
+        )
+
+    def make_room_for_answers(self) -> None:
+        """Give up those who have been reading longest, while too much is held for readers."""
+        while self.answers_bytes > self.limits.answers_bytes:
+            writing = [one for one in self.connections if one.is_writing]
+            min(writing, key=_WRITING_UNTIL).abort()
 
     def _sweep(self) -> None:
         """End what took too long; one timer for all is cheaper than one each."""
@@ -136,9 +196,14 @@ class Connection(asyncio.Protocol):
         self._parser = httptools.HttpRequestParser(self)
         self._waiting: list[_Asked] = []
         self._task: asyncio.Task[None] | None = None
-        self._is_ending = self._is_reading = False
-        self._held_bytes = 0  # of bodies that are read, wait or are answered
-        self.deadline = lean.loop.time() + self._limits.idle_seconds
+        self._is_ending = self._is_reading = self._is_write_paused = False
+        self._held_bodies: collections.Counter[str] = collections.Counter()
+        self._unsent = memoryview(b"")
+        self._fed_bytes = 0  # since the parser last made something of them
+        self.source = ""
+        self.reading_since = 0.0
+        self.idle_until = lean.loop.time() + self._limits.idle_seconds
+        self.writing_until = self._reading_until = _NEVER
         # Rotated at different times, or all would come back at once.
         self._ends = lean.loop.time() + self._limits.connection_seconds * random.uniform(0.75, 1.25)  # noqa: S311 - spread
         self._begin()
@@ -148,6 +213,7 @@ class Connection(asyncio.Protocol):
         self._head_bytes = self._body_bytes = 0
         self._content_type = self._encoding = ""
         self._length = 0
+        self._is_continued = False
         self._seconds = routes.LONGEST_SECONDS
         self._traceparent = ""
         self._body: bytes | bytearray = b""
@@ -156,16 +222,44 @@ class Connection(asyncio.Protocol):
     @property
     def is_busy(self) -> bool:
         """Whether a request is being read or answered."""
-        return self._is_reading or self._task is not None or bool(self._waiting)
+        return self._is_reading or self.is_writing or self._task is not None or bool(self._waiting)
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether the connection waits for a request."""
+        return not self.is_busy and not self._is_write_paused
+
+    @property
+    def is_writing(self) -> bool:
+        """Whether a part of an answer is held until the client has read what was written."""
+        return bool(self._unsent)
+
+    @property
+    def holds_bodies(self) -> bool:
+        """Whether a body is being read here and holds bytes."""
+        return self._is_reading and not self._is_ending and self._body_bytes > 0
+
+    @property
+    def path(self) -> str:
+        """What the request that is being read asks."""
+        return "" if self._route is None else self._route.path
+
+    @property
+    def deadline(self) -> float:
+        """When this connection is to end if nothing happens until then."""
+        return min(self._reading_until, self.writing_until, self.idle_until)
 
     # --- asyncio's calls ------------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A client is there."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
-        if len(self._lean.connections) >= self._limits.connections:
+        peer = self._transport.get_extra_info("peername")
+        self.source = peer[0] if isinstance(peer, tuple) else ""
+        if not self._lean.has_room_for(self.source):
             self._transport.abort()
             return
+        self._transport.set_write_buffer_limits(high=PIECE_BYTES)
         self._lean.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -174,6 +268,7 @@ class Connection(asyncio.Protocol):
         self._lean.connections.discard(self)
         self._is_ending = True
         self._release()
+        self._drop_unsent()
         self._transport = None
         if self._task is not None:
             self._task.cancel()
@@ -182,6 +277,7 @@ class Connection(asyncio.Protocol):
         """Bytes of one or more requests."""
         if self._is_ending:
             return  # what a refused client still sends
+        self._fed_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -189,6 +285,9 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             if not self._is_ending:
                 self._refuse(400, "expected HTTP/1.1")
+        # The parser keeps what it has not understood yet: an endless header, chunk size or trailer.
+        if self._fed_bytes > HEAD_BYTES and not self._is_ending:
+            self._refuse(431, f"expected a head of at most {HEAD_BYTES} bytes")
 
     def eof_received(self) -> bool:
         """The client sends no more; a half-closed one may still read its answer."""
@@ -196,12 +295,14 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """The client reads slowly."""
-        self.deadline = self._lean.loop.time() + self._limits.write_seconds
+        self._is_write_paused = True
+        self._expect_to_be_read()
         self._pause_reading()
 
     def resume_writing(self) -> None:
         """It has read."""
-        self._rest()
+        self._is_write_paused = False
+        self._write_pieces()
 
     # --- httptools' calls -----------------------------------------------------------------------
 
@@ -209,7 +310,9 @@ class Connection(asyncio.Protocol):
         """A request begins."""
         self._begin()
         self._is_reading = True
-        self.deadline = self._lean.loop.time() + self._limits.head_seconds
+        self.idle_until = _NEVER
+        self.reading_since = self._lean.loop.time()
+        self._reading_until = self.reading_since + self._limits.head_seconds
 
     def on_url(self, url: bytes) -> None:
         """The request's target, or a part of it."""
@@ -217,8 +320,10 @@ class Connection(asyncio.Protocol):
         self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header."""
+        """One header, or one trailer."""
         self._count_head(len(name) + len(value))
+        if self._route is not None or self._is_ending:
+            return  # trailers say nothing that counts
         match name.lower():
             case b"content-type":
                 self._content_type = value.decode("latin-1")
@@ -229,37 +334,62 @@ class Connection(asyncio.Protocol):
             case b"content-length":
                 self._length = int(value) if value.isdigit() else 0
             case b"expect":
-                if self._transport is not None and value.lower() == b"100-continue":
-                    self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+                self._is_continued = value.lower() == b"100-continue"
 
     def on_headers_complete(self) -> None:
         """The head is there: what it asks for may be refused before its body comes."""
+        self._fed_bytes = 0
         if self._is_ending:
             return
         url = httptools.parse_url(self._url)
         self._route = self._lean.paths.get(url.path.decode("latin-1"))
         self._seconds = routes.seconds_of(url.query)
-        refused = routes.refused(
-            self._route, self._parser.get_method(), self._content_type, self._encoding
-        )
+        refused = self._refused()
         if refused is not None:
             self._refuse_with(refused)
-        elif self._route is not None and self._length > self._route.max_body_bytes:
-            self._refuse_with(routes.too_large(self._route))
-        self.deadline = self._lean.loop.time() + self._limits.body_seconds
+        elif self._is_continued and self._transport is not None and not self._is_answering:
+            self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self._reading_until = self._lean.loop.time() + self._limits.body_seconds
+
+    def _refused(self) -> Answer | None:
+        """The answer to a request that is refused for its head, if it is."""
+        route = self._route
+        refused = routes.refused(
+            route,
+            self._parser.get_method(),
+            self._content_type,
+            self._encoding,
+            has_client=self._has_client,
+        )
+        if refused is None and route is not None and self._length > route.max_body_bytes:
+            return routes.too_large(route)
+        return refused
+
+    def _has_client(self) -> bool:
+        """Whether the client showed a certificate; TLS has verified it."""
+        return bool(self._transport and self._transport.get_extra_info("peercert"))
+
+    @property
+    def _is_answering(self) -> bool:
+        """Whether answers to earlier requests are still to be written."""
+        return bool(self._waiting) or self._task is not None or self.is_writing
 
     def on_body(self, body: bytes) -> None:
         """A part of the body."""
+        self._fed_bytes = 0
         if self._is_ending or self._route is None:
             return
         self._body_bytes += len(body)
-        self._held_bytes += len(body)
-        self._lean.bodies_bytes += len(body)
+        self._hold_body(self._route.path, len(body))
         if self._body_bytes > self._route.max_body_bytes:
             self._refuse_with(routes.too_large(self._route))
-        elif self._lean.bodies_bytes > self._limits.bodies_bytes:
-            self._refuse(503, "too many bytes under review: try again")
-        elif not self._body:
+            return
+        self._lean.make_room_for_bodies(self._route)
+        if not self._is_ending:
+            self._keep(body)
+
+    def _keep(self, body: bytes) -> None:
+        if not self._body:
             self._body = body
         elif isinstance(self._body, bytearray):
             self._body += body
@@ -269,6 +399,8 @@ class Connection(asyncio.Protocol):
     def on_message_complete(self) -> None:
         """The request is there."""
         self._is_reading = False
+        self._fed_bytes = 0
+        self._reading_until = _NEVER
         if self._is_ending or self._route is None:
             return
         body, self._body = bytes(self._body), b""
@@ -276,7 +408,7 @@ class Connection(asyncio.Protocol):
         self._waiting.append(
             _Asked(self._route, body, self._seconds, keeps_alive, self._traceparent)
         )
-        if len(self._waiting) > MOST_WAITING:
+        if len(self._waiting) > MAX_WAITING:
             self._pause_reading()
         self._lean.soon(self)
 
@@ -284,15 +416,21 @@ class Connection(asyncio.Protocol):
 
     def answer_waiting(self) -> None:
         """Answer what waits, up to a review that has to wait itself."""
-        while self._waiting and self._task is None and not self._is_ending:
+        while self._waiting and self._may_answer:
             asked = self._waiting.pop(0)
             started = time.perf_counter()
-            self.deadline = float("inf")
+            self.idle_until = _NEVER
             found = routes.answer(asked.route, asked.body, asked.seconds)
             if isinstance(found, Answer):
                 self._answer(asked, found, started)
             else:
                 self._task = self._lean.loop.create_task(self._wait_for(asked, found, started))
+
+    @property
+    def _may_answer(self) -> bool:
+        """Whether the client has read what there was, and the next answer may be made."""
+        is_held = self._is_write_paused or self.is_writing
+        return self._task is None and not is_held and not self._is_ending
 
     async def _wait_for(self, asked: _Asked, answer: Awaitable[Answer], started: float) -> None:
         found = await answer
@@ -304,8 +442,7 @@ class Connection(asyncio.Protocol):
 
     def _answer(self, asked: _Asked, answer: Answer, started: float) -> None:
         size = len(asked.body)
-        self._lean.bodies_bytes -= size
-        self._held_bytes -= size
+        self._hold_body(asked.route.path, -size)
         self._lean.last_request = time.monotonic()
         seconds = time.perf_counter() - started
         self._lean.observe(routes.seen(asked.route.path, answer, seconds, size, asked.traceparent))
@@ -318,8 +455,11 @@ class Connection(asyncio.Protocol):
             self._rest()
 
     def _rest(self) -> None:
-        """Nothing is asked: wait for what comes."""
-        self.deadline = self._lean.loop.time() + self._limits.idle_seconds
+        """Nothing is asked, unless a request is there in part: wait for what comes."""
+        if not self._is_reading:
+            self.idle_until = self._lean.loop.time() + self._limits.idle_seconds
+        if self._is_write_paused or self.is_writing:
+            return
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()
 
@@ -330,9 +470,43 @@ class Connection(asyncio.Protocol):
             f"Content-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}\r\n"
         ).encode()
         close = _CLOSE if is_last else b""
-        self._transport.write(
-            b"".join((_STATUS_LINES[answer.status], head, close, b"\r\n", answer.body))
-        )
+        data = b"".join((_STATUS_LINES[answer.status], head, close, b"\r\n", answer.body))
+        if len(data) <= PIECE_BYTES:
+            self._transport.write(data)
+        else:
+            self._unsent = memoryview(data)
+            self._lean.answers_bytes += len(data)
+            self._expect_to_be_read()
+            self._write_pieces()
+
+    def _expect_to_be_read(self) -> None:
+        """Give the client its time to read an answer; the time goes on when it reads a part."""
+        if self.writing_until == _NEVER:
+            self.writing_until = self._lean.loop.time() + self._limits.write_seconds
+
+    def _write_pieces(self) -> None:
+        """Write what is held, as long as the client reads; then go on with what waits."""
+        while self._unsent and not self._is_write_paused and self._transport is not None:
+            piece, self._unsent = self._unsent[:PIECE_BYTES], self._unsent[PIECE_BYTES:]
+            self._lean.answers_bytes -= len(piece)
+            self._transport.write(piece)
+        if self.is_writing:
+            self._lean.make_room_for_answers()
+        elif not self._is_write_paused:
+            self._was_read()
+
+    def _was_read(self) -> None:
+        if self._is_ending:
+            self.close()
+            return
+        self.writing_until = _NEVER
+        self._rest()
+        if self._waiting:
+            self._lean.soon(self)
+
+    def _drop_unsent(self) -> None:
+        self._lean.answers_bytes -= len(self._unsent)
+        self._unsent = memoryview(b"")
 
     def _refuse(self, status: int, message: str) -> None:
         self._refuse_with(routes.refusal(status, message))
@@ -341,6 +515,9 @@ class Connection(asyncio.Protocol):
         """Answer and close; a client that still sends may read the answer first."""
         self._is_ending = True
         self._release()
+        if self.is_writing or self._is_write_paused:  # it would come amid another answer
+            self.abort()
+            return
         self._write(answer, is_last=True)
         path = self._route.path if self._route else ""
         self._lean.observe(routes.seen(path, answer, 0.0, 0))
@@ -348,10 +525,19 @@ class Connection(asyncio.Protocol):
 
     def _release(self) -> None:
         """Forget the bodies of this connection."""
-        self._lean.bodies_bytes -= self._held_bytes
-        self._held_bytes = 0
+        for path, size in self._held_bodies.items():
+            self._lean.hold_body(path, -size)
+        self._held_bodies.clear()
         self._body = b""
         self._waiting.clear()
+
+    def _hold_body(self, path: str, size: int) -> None:
+        self._held_bodies[path] += size
+        self._lean.hold_body(path, size)
+
+    def refuse_for_lack_of_room(self) -> None:
+        """Refuse the request that is being read: others need the bytes."""
+        self._refuse(503, "too many bytes under review: try again")
 
     def _count_head(self, size: int) -> None:
         self._head_bytes += size
@@ -364,13 +550,37 @@ class Connection(asyncio.Protocol):
 
     def time_out(self) -> None:
         """The deadline has passed."""
-        if self._is_reading and not self._is_ending:
+        if self._reading_until == self.deadline and not self._is_ending:
             self._refuse(408, "expected the request sooner")
-        elif self._transport is not None:
-            self._transport.abort()
+        else:
+            self.abort()
 
     def close(self) -> None:
         """Close once all is written."""
+        self._is_ending = True
+        if self._transport is None or self.is_writing:
+            return
+        self._reading_until = self.idle_until = _NEVER
+        self._expect_to_be_read()  # TLS' last bytes, too
+        self._transport.close()
+
+    def stop(self) -> None:
+        """Close, and wait for nobody to read."""
+        if self.is_writing:
+            self.abort()
+        else:
+            self.close()
+
+    def abort(self) -> None:
+        """End the connection at once."""
+        self._lean.connections.discard(self)
+        self._is_ending = True
+        self._release()
+        self._drop_unsent()
         if self._transport is not None:
-            self._is_ending = True
-            self._transport.close()
+            self._transport.abort()
+
+
+_IDLE_UNTIL: Final = operator.attrgetter("idle_until")
+_READING_SINCE: Final = operator.attrgetter("reading_since")
+_WRITING_UNTIL: Final = operator.attrgetter("writing_until")
