@@ -180,7 +180,7 @@ def applied(
             digests are compared with. ``base`` if there is none.
     """
     merge = _Merge()
-    at = _At(base, base if settled is None else settled, node)
+    at = _At(base, base if settled is None else settled, base, node)
     edited: set[str] = set()
     exact: list[Entry] = []
     for entry in entries:
@@ -210,28 +210,40 @@ class _Digests:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _At:
-    """A part of an object, ABSENT if it is not there; what it is by default; its schema."""
+    """A part of an object, ABSENT if it is not there.
+
+    Attributes:
+        value: With the entries so far.
+        settled: By default.
+        plain: Before any entry.
+        node: Of its schema.
+    """
 
     value: JSON
     settled: JSON
+    plain: JSON
     node: Node
 
     def member(self, name: str) -> "_At":
         """The part below; what only defaults say is taken from there."""
         node = self.node.child(name)
-        settled = self.settled.get(name, ABSENT) if isinstance(self.settled, dict) else ABSENT
+        settled, plain = _member_of(self.settled, name), _member_of(self.plain, name)
         value = self.value.get(name, settled) if isinstance(self.value, dict) else ABSENT
-        return _At(value, settled, node)
+        return _At(value, settled, plain, node)
 
     def made(self, value: JSON) -> "_At":
         """This part, or the one that is made where there is none."""
         given = value if self.value is ABSENT else self.value
-        settled = self.settled
-        return _At(given, self.node.settle(given) if settled is ABSENT else settled, self.node)
+        settled = self.node.settle(given) if self.settled is ABSENT else self.settled
+        return dataclasses.replace(self, value=given, settled=settled)
 
     def with_value(self, value: JSON) -> "_At":
         """The part with another value."""
-        return _At(value, self.settled, self.node)
+        return dataclasses.replace(self, value=value)
+
+
+def _member_of(value: JSON, name: str) -> JSON:
+    return value.get(name, ABSENT) if isinstance(value, dict) else ABSENT
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -255,7 +267,8 @@ class _Merge:
     def __init__(self) -> None:
         self._digests = _Digests()
         self._named = _Named()
-        self._placing: tuple[list[JSON], dict[str, list[int]]] = ([], {})
+        # As in ``_Digests``, each list is kept so that no other one gets its id meanwhile.
+        self._placing: dict[int, tuple[list[JSON], dict[str, list[int]]]] = {}
         self.is_filling = False
 
     def entry(self, at: _At, entry: Entry) -> _At | None:
@@ -324,27 +337,32 @@ class _Merge:
             return None
         defaulted = self._named.indexes(at.settled, keys, node, name)
         settled = at.settled[defaulted[0]] if len(defaulted) == 1 else ABSENT
-        return indexes[0], _At(at.value[indexes[0]], settled, node)
+        return indexes[0], _At(at.value[indexes[0]], settled, ABSENT, node)
 
     def _placed(self, at: _At, place: _Place) -> tuple[int, _At] | None:
-        """The item that was at a place: moved with those alike, or edited in a list as long."""
-        is_aligned = isinstance(at.settled, list) and len(at.settled) == len(at.value)
-        items = at.settled if is_aligned else at.value
-        alike = self._indexes(items).get(place.digest, [])
-        index = place.index
-        if len(alike) == place.count:
-            index = alike[place.rank % place.count]
-        elif len(items) != place.length or index not in range(place.length):
-            return None
-        self.is_filling = self.is_filling or index not in alike
-        settled = items[index] if is_aligned else ABSENT
-        return index, _At(at.value[index], settled, at.node.items or OPEN)
+        """The item that was at a place: moved with those alike, or edited in a list as long.
+
+        The digest is of an item with its defaults, or in a chain of versions without them.
+        """
+        lists = [items for items in (at.settled, at.plain) if _is_aligned(items, at.value)]
+        alike = [self._indexes(items).get(place.digest, []) for items in lists or [at.value]]
+        index = next((a[place.rank % place.count] for a in alike if len(a) == place.count), None)
+        if index is None:
+            if len(at.value) != place.length or place.index not in range(place.length):
+                return None
+            index = place.index
+            self.is_filling = self.is_filling or not any(index in indexes for indexes in alike)
+        settled, plain = (
+            items[index] if _is_aligned(items, at.value) else ABSENT
+            for items in (at.settled, at.plain)
+        )
+        return index, _At(at.value[index], settled, plain, at.node.items or OPEN)
 
     def _indexes(self, items: list[JSON]) -> dict[str, list[int]]:
         """Where the items with each digest are, found once for a list that entries go through."""
-        if self._placing[0] is not items:
-            self._placing = items, _by_digest(items)
-        return self._placing[1]
+        if id(items) not in self._placing:
+            self._placing[id(items)] = items, _by_digest(items)
+        return self._placing[id(items)][1]
 
     def _is_current(self, part: _At, was: dict[str, JSON]) -> bool:
         return all(
@@ -385,6 +403,10 @@ class _Merge:
                 return ABSENT
             changed[key] = target
         return changed
+
+
+def _is_aligned(items: JSON, others: list[JSON]) -> bool:
+    return isinstance(items, list) and len(items) == len(others)
 
 
 class _Named:

@@ -63,6 +63,21 @@ CASES: dict[str, tuple[Api, Case]] = {
             changes=(write("v1", (("spec", "keepDays"), 0)),),
         ),
     ),
+    "a value beyond the bound of the version between, of an item that is known by its place": (
+        harbor.api,
+        Case(
+            origin="v3",
+            storage="v3",
+            value=berth(
+                "v3",
+                {"name": "", "protocol": "SCTP"},
+                {"name": "", "timeout": {"idle": "67m"}},
+            ),
+            changes=(
+                Change(action="status", version="v1", edits=(Edit(("status", "progress"), 1),)),
+            ),
+        ),
+    ),
     "an item of a list with repeated names, beside an edited one": (
         harbor.api,
         Case(
