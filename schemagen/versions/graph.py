@@ -75,18 +75,32 @@ class Route:
     """The steps between two versions of a kind, for many objects."""
 
     def __init__(self, api: registry.Api, kind: registry.Kind, source: str, target: str) -> None:
-        self._steps = [_Step(api, *pair) for pair in pairs(kind, source, target)]
+        self._steps = _ending([_Step(api, *pair) for pair in pairs(kind, source, target)])
+        self._back = _ending([step.back for step in reversed(self._steps)])
         # Nobody defaults an object in a version between: there, what is as by default counts, too.
         exact = [dataclasses.replace(step, is_between=True) for step in self._steps[1:]]
         self._exact = [*self._steps[:1], *exact]
-        self._is_direct = not exact
 
     def convert(self, value: dict[str, JSON]) -> Converted:
         """Convert an object; ``value`` is not changed."""
         found = _through(self._steps, value)
-        if self._is_direct or _returns(self._steps, value, found.object):
+        if len(self._steps) == 1 or self._returns(value, found.object):
             return found
         return _through(self._exact, value)
+
+    def _returns(self, value: dict[str, JSON], result: dict[str, JSON]) -> bool:
+        """Whether the whole way brings an object back from a result that has its defaults."""
+        served: dict[str, JSON] = defaulting.of(self._back[0].source.model).settle(result)
+        back = _through(self._back, served)
+        return self._steps[0].says(back.object) == self._steps[0].says(value)
+
+
+def _ending(steps: Sequence["_Step"]) -> list["_Step"]:
+    """Steps of which only the last one ends where the API server has its defaults set."""
+    return [
+        *(dataclasses.replace(step, ends_between=True) for step in steps[:-1]),
+        *(dataclasses.replace(step, ends_between=False) for step in steps[-1:]),
+    ]
 
 
 def _through(steps: Sequence["_Step"], value: dict[str, JSON]) -> Converted:
@@ -97,13 +111,6 @@ def _through(steps: Sequence["_Step"], value: dict[str, JSON]) -> Converted:
         value = found.object
         dropped, left_out = dropped + found.dropped_bytes, (*left_out, *found.left_out)
     return Converted(value, dropped, left_out)
-
-
-def _returns(steps: Sequence["_Step"], value: dict[str, JSON], result: dict[str, JSON]) -> bool:
-    """Whether the whole way brings an object back, once the API server has defaulted the result."""
-    served: dict[str, JSON] = defaulting.of(steps[-1].target.model).settle(result)
-    back = _through([step.back for step in reversed(steps)], served)
-    return steps[0].says(back.object) == steps[0].says(value)
 
 
 def pairs(
@@ -121,13 +128,19 @@ def pairs(
 
 @dataclasses.dataclass(frozen=True)
 class _Step:
-    """One adjacent pair in one direction."""
+    """One adjacent pair in one direction.
+
+    Attributes:
+        is_between: It starts at a version between the first and the last one of a way.
+        ends_between: It ends at one.
+    """
 
     api: registry.Api
     older: registry.Version
     newer: registry.Version
     way: Way
     is_between: bool = False
+    ends_between: bool = False
 
     def convert(self, value: dict[str, JSON]) -> Converted:
         """Convert an object, with the residue that it has and the residue that it needs."""
@@ -278,7 +291,8 @@ class _Step:
         """Whether a result says what the object says, or what its plain conversion says of it.
 
         Each member by itself: what of the spec finds no way must not cost the status. An object
-        with its defaults was written or stored, and so the result has to say it with its own.
+        with its defaults was written or stored, and so the result has to say it with its own,
+        unless it is of a version between, which nobody defaults.
         """
 
         def meaning(value: dict[str, JSON]) -> dict[str, JSON]:
@@ -287,7 +301,7 @@ class _Step:
         settle = defaulting.of(self.target.model).settle
         parts: list[Callable[[dict[str, JSON]], dict[str, JSON]]] = [_round_trip_part]
         given = _round_trip_part(bare)
-        if defaulting.of(self.source.model).settle(given) is given:
+        if not self.ends_between and defaulting.of(self.source.model).settle(given) is given:
             parts.append(lambda value: settle(_round_trip_part(value)))
         odd = [(part, found) for part in parts if (found := meaning(part(candidate))) != meant]
         if not odd:

@@ -351,7 +351,6 @@ class _Merge:
             if len(at.value) != place.length or place.index not in range(place.length):
                 return None
             index = place.index
-            self.is_filling = self.is_filling or not any(index in indexes for indexes in alike)
         settled, plain = (
             items[index] if _is_aligned(items, at.value) else ABSENT
             for items in (at.settled, at.plain)

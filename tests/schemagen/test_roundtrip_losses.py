@@ -78,6 +78,33 @@ CASES: dict[str, tuple[Api, Case]] = {
             ),
         ),
     ),
+    "the same, beside an edit of the item": (
+        harbor.api,
+        Case(
+            origin="v3",
+            storage="v1",
+            value=berth(
+                "v3",
+                {"name": ""},
+                {"name": "", "protocol": "SCTP", "timeout": {"idle": "55m"}},
+            ),
+            changes=(write("v1", (("spec", "ports", 1, "number"), 80)),),
+        ),
+    ),
+    "a value that its version does not know, beside a default of the version between": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v1",
+            value=stored(harbor.api, "Berth", "v1", spec={"mode": "s"}),
+            is_broken=True,
+            changes=(
+                Change(
+                    action="labels", version="v3", edits=(Edit(("metadata", "labels", "a"), "b"),)
+                ),
+            ),
+        ),
+    ),
     "an item of a list with repeated names, beside an edited one": (
         harbor.api,
         Case(
