@@ -201,9 +201,10 @@ CALLS: Final[Sequence[tuple[Program, tuple[str, ...]]]] = (
         "webhooks",
         (
             *("serve", "m:api", "--port", "0", "--workers", "1", "--settings", "settings.yaml"),
-            *("--quiet", "0", "--drain", "1"),
+            *("--quiet", "0", "--drain", "1", "--cert-dir", "certificates"),
         ),
     ),
+    ("webhooks", ("uninstall", "m:api", "--kubeconfig", "kubeconfig", "--dry-run")),
     ("webhooks", ("dev", "m:api", "--settings", "settings.yaml")),
     ("agentctl", ("get", "runs", "--kubeconfig", "kubeconfig")),
     ("agentctl", ("run", "wait", "x", "--timeout", "1s", "--kubeconfig", "kubeconfig")),
