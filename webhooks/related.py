@@ -21,7 +21,8 @@ from webhooks.routes import UnreadableError
 
 BELIEVED_SECONDS: Final = 5.0
 DEADLINE_SECONDS: Final = 2.0
-MAX_KEPT: Final = 10_000
+# Users decide how large an object is; beside this a worker has some 100 MB.
+MAX_KEPT_BYTES: Final = 32 * 1024 * 1024
 
 Name = tuple[str, str]
 """A kind, and an object's name."""
@@ -49,6 +50,7 @@ def client_of(kubeconfig: pathlib.Path | None, **options: Unpack[kube.Options]) 
 class _Read:
     value: JSON
     until: float
+    size_bytes: int
 
 
 class Related:
@@ -62,6 +64,7 @@ class Related:
         self._known: collections.OrderedDict[tuple[str, str, str], _Read] = (
             collections.OrderedDict()
         )
+        self._kept_bytes = 0
 
     async def read(self, namespace: str, names: Iterable[Name]) -> Mapping[Name, JSON | None]:
         """The objects of these names, each None if there is none.
@@ -93,17 +96,20 @@ class Related:
         if known is not None and known.until > now:
             return known.value
         value = await self._get(self._resource(kind, kind.hub), namespace, name)
-        if value is None:
-            self._known.pop(key, None)
-        else:
-            self._keep(key, _Read(value, now + BELIEVED_SECONDS))
+        self._drop(key)
+        if value is not None:
+            self._keep(key, _Read(value, now + BELIEVED_SECONDS, kube.memory_bytes(value)))
         return value
 
     def _keep(self, key: tuple[str, str, str], read: _Read) -> None:
         self._known[key] = read
-        self._known.move_to_end(key)
-        if len(self._known) > MAX_KEPT:
-            self._known.popitem(last=False)
+        self._kept_bytes += read.size_bytes
+        while self._kept_bytes > MAX_KEPT_BYTES:
+            self._drop(next(iter(self._known)))
+
+    def _drop(self, key: tuple[str, str, str]) -> None:
+        dropped = self._known.pop(key, None)
+        self._kept_bytes -= dropped.size_bytes if dropped else 0
 
     def _resource(self, kind: Kind, version: Version) -> kube.Resource:
         is_namespaced = kind.scope == "Namespaced"

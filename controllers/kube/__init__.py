@@ -61,6 +61,7 @@ from controllers.kube.resources import (
     VALIDATING_WEBHOOK_CONFIGURATIONS,
     Resource,
 )
+from controllers.kube.sizes import memory_bytes
 from controllers.kube.store import Indexer, Store
 from controllers.kube.writer import Writer
 
@@ -127,6 +128,7 @@ __all__ = [
     "Unreadable",
     "Writer",
     "boot_seconds",
+    "memory_bytes",
     "micro_time",
     "reconcile",
     "regarding_of",

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from controllers import kube, ledger
-from controllers.runs import claims, machine, naming, records, statuses, values, views, work
+from controllers.runs import claims, machine, naming, records, statuses, views, work
 from controllers.runs.admitter import Admitter
 from controllers.runs.caches import Caches
 from controllers.runs.machine import Claim, Do, Observed, Plan
@@ -280,7 +280,7 @@ class Interpreter:
         known: list[JSON] = [spec]
         if isinstance(inputs, work.Ready):
             known += [inputs.work.run_json, inputs.work.provider]
-        size = values.memory_bytes(known)
+        size = kube.memory_bytes(known)
         has_room = self._work_bytes + size <= MAX_WORK_BYTES
         memory.work_bytes = size if has_room else 0
         memory.inputs, memory.spec = inputs, spec if has_room else {}

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from controllers import kube
 from controllers.kube.projections import Decoder
-from controllers.runs import caches, interpreter, records, values, views
+from controllers.runs import caches, interpreter, records, views
 from controllers.runs.runtimes import job
 from tests.support import run_world
 
@@ -29,7 +29,7 @@ def test_memory_of_a_value_is_not_underestimated_by_much(value: Any) -> None:
     took, _ = tracemalloc.get_traced_memory()
     tracemalloc.stop()
 
-    assert took / len(kept) < 8 * values.memory_bytes(value) + 200
+    assert took / len(kept) < 8 * kube.memory_bytes(value) + 200
 
 
 def test_agent_of_many_small_parts_is_kept_as_its_text() -> None:
