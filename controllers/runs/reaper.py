@@ -65,7 +65,7 @@ class Reaper:
         # A finalizer can be removed, and a status be written, by whoever may write the run.
         record = await self._records.read(f"{uid}/{slot.attempt}")
         if record is not None:
-            return await self._is_over_outside(record, ends=run is None)
+            return await self._ended_outside(record)
         if not self._with_jobs:
             return True
         jobs = await self._jobs(uid, slot.namespace)
@@ -75,8 +75,8 @@ class Reaper:
         is_taken = any(job.metadata.name == name for job in jobs)
         return is_taken or await self._bury(name, uid, slot)
 
-    async def _is_over_outside(self, record: Record, *, ends: bool) -> bool:
-        """Whether work outside the cluster has ended; that of a run that went is ended."""
+    async def _ended_outside(self, record: Record) -> bool:
+        """End work outside the cluster that no run is about any more; whether it has ended."""
         runtime, ref = self._runtimes.get(record.type), record.ref()
         if runtime is None:
             _log.warning(
@@ -84,8 +84,7 @@ class Reaper:
             )
             return False
         try:
-            if ends:
-                await runtime.cancel(ref)
+            await runtime.cancel(ref)
             progress = await runtime.status(ref)
         except RuntimeFault as fault:
             _log.warning("work of %s may go on: %s", record.where, fault)
@@ -103,7 +102,7 @@ class Reaper:
         """
         for record in await self._records.every():
             if not is_live(record):
-                await self._is_over_outside(record, ends=True)
+                await self._ended_outside(record)
 
     async def _bury(self, name: str, uid: ledger.Uid, slot: ledger.Slot) -> bool:
         """Take the name of the Job that might still be created; False to look again."""

@@ -187,10 +187,10 @@ async def test_slot_of_work_at_an_endpoint_is_held_until_that_was_seen_to_end(
         await place.until("evader", "Running")
         assert [("evader", "Custom")] == await known(place)
         (piece,) = endpoint.endpoint.pieces.values()
+        piece.is_stubborn = True
         await forged(place, "evader", phase="Succeeded")
         await asyncio.sleep(2)
         assert [run["metadata"]["uid"]] == [*await place.slots()]
-        piece.is_stubborn = True
         await client.patch(
             views.RUNS, "evader", {"metadata": {"finalizers": None}}, namespace=place.namespace
         )

@@ -2,8 +2,11 @@
 
 from typing import Any
 
+import pytest
+
 from controllers import kube, ledger
 from controllers.runs import naming, reaper, records, views
+from controllers.runs.runtimes.base import Code, Progress, Ref, RuntimeFault, Stage
 from tests.support.run_world import NOW, run
 
 
@@ -67,3 +70,121 @@ def test_one_unreadable_object_of_a_list_is_passed_over() -> None:
     listed = [named("a", run()), named("b", run({"priority": "high"})), named("c", run())]
 
     assert ["a", "c"] == [one.metadata.name for one in views.each(views.Run, listed)]
+
+
+class Outside:
+    """A runtime whose work stands as a test says."""
+
+    def __init__(self, *stages: Stage | RuntimeFault) -> None:
+        self.stages, self.cancelled = [*stages], list[str]()
+
+    async def cancel(self, ref: Ref) -> None:
+        """Note what is to end."""
+        self.cancelled.append(ref.key)
+
+    async def status(self, ref: Ref) -> Progress:
+        """How it stands now."""
+        stage = self.stages.pop(0)
+        if isinstance(stage, RuntimeFault):
+            raise stage
+        return Progress(stage=stage, ref=ref)
+
+
+class Kept(records.Records):
+    """Records in memory."""
+
+    def __init__(self, *kept: records.Record) -> None:
+        self.kept = {one.key: one for one in kept}
+
+    async def read(self, key: str) -> records.Record | None:
+        """One of them."""
+        return self.kept.get(key)
+
+    async def remove(self, key: str) -> None:
+        """Forget one."""
+        del self.kept[key]
+
+    async def every(self) -> tuple[records.Record, ...]:
+        """All."""
+        return tuple(self.kept.values())
+
+
+RECORD = records.Record(type="Custom", key="uid-a/2", run_namespace="team", run="a")
+AWAY = RuntimeFault(Code.RETRYABLE, "nobody answers")
+
+
+class Runs:
+    """Has one run, or none, and no Jobs."""
+
+    def __init__(self, body: dict[str, Any] | None) -> None:
+        self.body = body
+
+    async def get(self, *_: Any, **__: Any) -> dict[str, Any]:
+        """The run."""
+        if self.body is None:
+            raise kube.NotFoundError({"message": "no such run"})
+        return self.body
+
+
+def reaping(body: dict[str, Any] | None, kept: Kept, runtime: Outside) -> reaper.Reaper:
+    async def sleep(_: float) -> None:
+        return
+
+    cluster: Any = Runs(body)
+    runtimes: Any = {"Custom": runtime}
+    return reaper.Reaper(
+        cluster,
+        kept,
+        runtimes,
+        namespace=None,
+        with_jobs=False,
+        epoch=2,
+        now=lambda: NOW,
+        sleep=sleep,
+    )
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        None,
+        named("a", run(phase="Succeeded", attempt=2)),
+        named("a", run(phase="Running", attempt=7)),
+        {"metadata": {"uid": "another"}},
+    ],
+)
+async def test_slot_is_held_until_the_work_of_its_record_has_ended(body: Any) -> None:
+    """Whether the run went, says that it ended, or speaks of another attempt."""
+    kept, runtime = Kept(RECORD), Outside(AWAY, Stage.RUNNING, Stage.CANCELLED)
+    found = reaping(body, kept, runtime)
+
+    over = [await found.is_over("uid-a", slot("a", 2)) for _ in range(3)]
+
+    assert [False, False, True] == over
+    assert ["uid-a/2"] * 3 == runtime.cancelled
+    assert {} == kept.kept
+
+
+@pytest.mark.parametrize("body", [run(phase="Running", attempt=2), run(phase="Pending", attempt=1)])
+async def test_slot_of_the_attempt_that_a_run_is_about_is_not_the_reapers(body: Any) -> None:
+    runtime = Outside()
+
+    assert not await reaping(named("a", body), Kept(RECORD), runtime).is_over("uid-a", slot("a", 2))
+    assert [] == runtime.cancelled
+
+
+async def test_slot_without_a_record_is_free_once_an_operator_removed_it() -> None:
+    assert await reaping(None, Kept(), Outside()).is_over("uid-a", slot("a", 2))
+
+
+async def test_work_that_nobody_looks_after_is_ended_before_it_is_forgotten() -> None:
+    live = records.Record(type="Custom", key="uid-b/1", run_namespace="team", run="b")
+    kept, runtime = Kept(RECORD, live), Outside(Stage.RUNNING, Stage.SUCCEEDED)
+    found = reaping(None, kept, runtime)
+
+    left = []
+    for _ in range(2):
+        await found.sweep_records(lambda record: record.run == "b")
+        left.append(sorted(kept.kept))
+
+    assert [["uid-a/2", "uid-b/1"], ["uid-b/1"]] == left
