@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from schemagen import Facts, FieldPath, Problem, checking
+from schemagen import Facts, FieldPath, Problem, checking, deadlines
 from schemagen.problems import JSON, kind_of, quoted
 from schemagen.versions.converter import Converter
 from webhooks import (
@@ -200,7 +200,11 @@ def _listed(subject: Subject, found: Iterable[Problem] | None) -> list[Problem]:
             f"Rules.validate of {subject.kind.name}: expected problems, or an empty list, "
             "got None; yield them, or return a list in every case"
         )
-    return [*found]
+    problems = []
+    for problem in found:
+        deadlines.check()
+        problems.append(problem)
+    return problems
 
 
 def _by_written_paths(subject: Subject, problems: list[Problem]) -> list[Problem]:

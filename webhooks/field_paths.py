@@ -8,7 +8,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
-from schemagen import FieldPath
+from schemagen import FieldPath, deadlines
 from schemagen.keywords import Schema
 from schemagen.problems import JSON
 
@@ -172,6 +172,7 @@ def _leaves(versions: Versions, place: Place) -> list[tuple[Place, JSON]]:
 
 def _described(value: JSON, node: Schema, place: Place) -> Iterator[tuple[Place, JSON, Schema]]:
     """The scalars of a value with their places and schemas."""
+    deadlines.check()
     if isinstance(value, dict | list):
         for name, one in value.items() if isinstance(value, dict) else enumerate(value):
             yield from _described(one, _below(node, name), (*place, name))

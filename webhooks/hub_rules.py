@@ -9,6 +9,7 @@ whatever the version's policy is: no other schema has seen it.
 import dataclasses
 import re
 from collections.abc import Sequence
+from collections.abc import Set as AbstractSet
 from typing import Final
 
 from schemagen import Cause, FieldPath, Problem, Reason, checking
@@ -113,7 +114,8 @@ def _told(subject: Subject, found: Sequence[_Found]) -> Judged:
     forged = _forged(subject, found)
     is_refusing = subject.version.hub_rules == "refuse"
     refusing = [one for one in found if is_refusing or one in forged or _is_refused(subject, one)]
-    warning = [one for one in found if one not in refusing]
+    refused = {*refusing}
+    warning = [one for one in found if one not in refused]
     if subject.version.hub_rules == "off":
         warning = []
     shown, told = refusing[: reviews.MAX_PROBLEMS], warning[: reviews.MAX_PROBLEMS]
@@ -145,7 +147,9 @@ def _own_fields(subject: Subject) -> set[str]:
     return {cause.field for cause in checker.create(subject.value).causes}
 
 
-def _problems(subject: Subject, found: Sequence[_Found], forged: Sequence[_Found]) -> list[Problem]:
+def _problems(
+    subject: Subject, found: Sequence[_Found], forged: AbstractSet[_Found]
+) -> list[Problem]:
     places = written(subject, [one.place for one in found])
     return [
         _problem(subject, one, place, is_forged=one in forged)
@@ -203,7 +207,7 @@ def _renamed(one: _Found, hub_path: FieldPath, path: FieldPath) -> str:
 # ----------------------------------------------------------------------- conversion's annotations
 
 
-def _forged(subject: Subject, found: Sequence[_Found]) -> Sequence[_Found]:
+def _forged(subject: Subject, found: Sequence[_Found]) -> AbstractSet[_Found]:
     """What is wrong only because of what conversion's annotations say.
 
     A value that the newest version's own writer stored there has passed its schema once; an update
@@ -211,10 +215,10 @@ def _forged(subject: Subject, found: Sequence[_Found]) -> Sequence[_Found]:
     """
     notes = _notes(subject)
     if not notes:
-        return ()
+        return frozenset()
     plain = subject.up(_without(subject.value, notes))
     without = {(one.place, one.message) for one in _found(subject, plain)}
-    return [one for one in found if (one.place, one.message) not in without]
+    return {one for one in found if (one.place, one.message) not in without}
 
 
 def _notes(subject: Subject) -> list[str]:

@@ -25,7 +25,7 @@ UNAVAILABLE: Final = 503
 TIMED_OUT: Final = 504
 
 # Problems that an answer names; of more it says how many there are.
-MAX_PROBLEMS: Final = 100
+MAX_PROBLEMS: Final = 50
 
 # Characters of an audit annotation.
 MOST_LISTED: Final = 1024

@@ -5,17 +5,18 @@ and their values into bytes, and answers whatever comes.
 """
 
 import asyncio
+import concurrent.futures
 import dataclasses
 import functools
 import re
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple, TypeVar, cast
 
 import msgspec
 import structlog
 
-from schemagen import Api, Facts, Kind, Version
+from schemagen import Api, Facts, Kind, Version, deadlines
 from schemagen.problems import JSON
 from schemagen.versions.converter import Converter
 from webhooks import admission, configuration, conversion, oracle, reviews
@@ -36,8 +37,12 @@ TOTAL_BYTES: Final = 64 * MIB
 # Characters of a word in logs; what is longer would be held and written whoever sends it.
 MAX_LOGGED: Final = 256
 
-# A review with more than this to convert lets others have their turn in between.
-AT_ONCE_BYTES: Final = 256 * 1024
+# Bodies larger than this are reviewed by a thread: the event loop answers others meanwhile.
+HEAVY_BYTES: Final = 64 * 1024
+# A conversion of more than this lets other conversions have their turn in between.
+TURN_BYTES: Final = 256 * 1024
+# A review, or a turn of a conversion, may be computed for so long.
+BUDGET_SECONDS: Final = 5.0
 
 # kube-apiserver waits 30 s for a conversion, and at most as long for an admission.
 LONGEST_SECONDS: Final = 30.0
@@ -225,6 +230,26 @@ def routes(
     return {route.path: route for route in found}
 
 
+_T = TypeVar("_T")
+
+
+class _Aside:
+    """A thread that computes one thing after the other, each within the budget."""
+
+    def __init__(self) -> None:
+        self._pool = concurrent.futures.ThreadPoolExecutor(1, "review")
+
+    async def run(self, function: Callable[..., _T], *args: Any) -> _T:
+        """What a function returns; one whose caller is gone before its turn is not called."""
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, _budgeted, function, *args)
+
+
+def _budgeted(function: Callable[..., _T], *args: Any) -> _T:
+    with deadlines.within(BUDGET_SECONDS):
+        return function(*args)
+
+
 class _Reviewer:
     """Answers to bodies."""
 
@@ -239,13 +264,31 @@ class _Reviewer:
     ) -> None:
         self._converter, self._facts, self._read, self._fetch = converter, facts, read, fetch
         self._is_verifying = is_verifying
+        # Of their own: whoever reaches the port may ask for conversions.
+        self._admissions, self._conversions = _Aside(), _Aside()
 
-    def mutate(self, body: bytes) -> Answer:
+    def mutate(self, body: bytes) -> Answer | Awaitable[Answer]:
+        if len(body) > HEAVY_BYTES:
+            return self._admissions.run(self._mutated, body)
+        return _budgeted(self._mutated, body)
+
+    def _mutated(self, body: bytes) -> Answer:
         request = reviews.admission_request(body)
         found = admission.answer(admission.mutate, self._converter, request, self._facts())
         return self._admitted("mutate", body, request, found)
 
     def validate(self, body: bytes) -> Answer | Awaitable[Answer]:
+        return self._heavily(body) if len(body) > HEAVY_BYTES else self._validated(body)
+
+    async def _heavily(self, body: bytes) -> Answer:
+        found = await self._admissions.run(self._validated, body)
+        return found if isinstance(found, Answer) else await found
+
+    def _validated(self, body: bytes) -> Answer | Awaitable[Answer]:
+        with deadlines.within(BUDGET_SECONDS):
+            return self._opened(body)
+
+    def _opened(self, body: bytes) -> Answer | Awaitable[Answer]:
         request = reviews.admission_request(body)
         subject = admission.opened(self._converter, request)
         if isinstance(subject, admission.ScaleRequest) and self._fetch is not None:
@@ -273,7 +316,9 @@ class _Reviewer:
     ) -> JSON:
         found = await read(subject.request.namespace, wanted)
         known = msgspec.structs.replace(self._facts(), related=found)
-        return admission.validate(subject, known)
+        if (subject.request.written_bytes or 0) > HEAVY_BYTES:
+            return await self._admissions.run(admission.validate, subject, known)
+        return _budgeted(admission.validate, subject, known)
 
     async def _knowing(
         self, body: bytes, request: reviews.AdmissionRequest, answer: Awaitable[JSON]
@@ -286,20 +331,19 @@ class _Reviewer:
         return self._admitted("validate", body, request, found)
 
     def convert(self, body: bytes) -> Answer | Awaitable[Answer]:
+        if len(body) > HEAVY_BYTES:
+            return self._in_turns(body)
         request = reviews.conversion_request(body)
-        if len(body) <= AT_ONCE_BYTES:
-            outcome = conversion.convert(self._converter, request)
-            return self._converted(body, request, outcome)
-        return self._in_turns(body, request)
+        outcome = _budgeted(conversion.convert, self._converter, request)
+        return self._converted(body, request, outcome)
 
-    async def _in_turns(self, body: bytes, request: reviews.ConversionRequest) -> Answer:
-        turns = conversion.turns(self._converter, request, AT_ONCE_BYTES)
-        while True:
-            try:
-                next(turns)
-            except StopIteration as end:
-                return self._converted(body, request, end.value)
-            await asyncio.sleep(0)
+    async def _in_turns(self, body: bytes) -> Answer:
+        request = await self._conversions.run(reviews.conversion_request, body)
+        turns = conversion.turns(self._converter, request, TURN_BYTES)
+        outcome = None
+        while outcome is None:
+            outcome = await self._conversions.run(_next_turn, turns)
+        return await self._conversions.run(self._converted, body, request, outcome)
 
     def _admitted(
         self,
@@ -348,6 +392,15 @@ def _clipped(text: str) -> str:
     return text if len(text) <= MAX_LOGGED else f"{text[:MAX_LOGGED]}\N{HORIZONTAL ELLIPSIS}"
 
 
+def _next_turn(turns: conversion.Turns) -> conversion.Outcome | None:
+    """The outcome, once the last turn was taken."""
+    try:
+        next(turns)
+    except StopIteration as end:
+        return cast("conversion.Outcome", end.value)
+    return None
+
+
 def _verdict(code: int) -> str:
     return "denied" if code == reviews.UNPROCESSABLE else "failed"
 
@@ -384,15 +437,27 @@ async def _waited(route: Route, body: bytes, answer: Awaitable[Answer], seconds:
         async with asyncio.timeout(seconds * (1 - _FOR_THE_WAY)):
             return await answer
     except TimeoutError:
-        message = f"expected to find an answer within {seconds:g} s: try again"
-        envelope = reviews.envelope_of(reviews.decode(body))
-        failed = reviews.failed(envelope, message, code=reviews.TIMED_OUT)
-        return Answer(200, reviews.encode(failed))
+        return _late(body, f"expected to find an answer within {seconds:g} s: try again")
     except Exception as error:  # noqa: BLE001 - likewise
         return _failed(route, body, error)
 
 
+def _late(body: bytes, message: str) -> Answer:
+    """The answer to a review that nobody waits for any longer, or that takes too long."""
+    try:
+        envelope = reviews.envelope_of(reviews.decode(body))
+    except (reviews.MalformedReviewError, KeyError, TypeError):  # nobody has read it yet
+        return refusal(503, message)
+    failed = reviews.failed(envelope, message, code=reviews.TIMED_OUT)
+    return Answer(200, reviews.encode(failed))
+
+
 def _failed(route: Route, body: bytes, error: Exception) -> Answer:
+    if isinstance(error, deadlines.DeadlineExceededError):
+        message = (
+            f"expected an object that is reviewed within {BUDGET_SECONDS:g} s; make it smaller"
+        )
+        return _late(body, message)
     if isinstance(error, reviews.MalformedReviewError):
         return refusal(400, str(error))
     if isinstance(error, reviews.UnusableReviewError):

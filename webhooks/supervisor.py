@@ -12,7 +12,7 @@ import signal
 import socket
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 import msgspec
@@ -31,6 +31,10 @@ from webhooks.worker import (
 )
 
 LONGEST_PAUSE_SECONDS: Final = 5.0
+# A worker reports every second. One that has not for so long, twice in a row, is stopped (SIGSTOP)
+# or hangs; after a sleep of the machine, what it wrote is read the second time.
+MAX_SILENT_SECONDS: Final = 5.0
+MAX_SILENCES: Final = 2
 # A worker that lived this long did not fail to start.
 SETTLED_SECONDS: Final = 10.0
 
@@ -39,6 +43,10 @@ log = structlog.get_logger("webhooks")
 
 class StartError(Exception):
     """No worker could be started; says what to look at."""
+
+
+class SilentError(Exception):
+    """A worker reports nothing any more."""
 
 
 class Supervisor:
@@ -149,8 +157,11 @@ class Supervisor:
         self._processes[process.pid] = process
         reader, writer = await asyncio.open_connection(sock=ours, limit=16 * 1024 * 1024)
         try:
-            async for line in reader:
+            async for line in self._lines(reader):
                 self._heard(process.pid, orjson.loads(line))
+        except SilentError:
+            log.warning("worker silent, replacing it", pid=process.pid)
+            process.kill()
         except (OSError, ValueError) as error:
             log.warning("worker not understood", reason=str(error))
         finally:
@@ -159,6 +170,22 @@ class Supervisor:
         del self._processes[process.pid]
         self._counted.ended(process.pid)
         return code
+
+    async def _lines(self, reader: asyncio.StreamReader) -> AsyncIterator[bytes]:
+        """What a worker reports, until it ends."""
+        seconds = None  # it may take its time to start
+        while line := await self._line(reader, seconds):
+            yield line
+            seconds = MAX_SILENT_SECONDS
+
+    async def _line(self, reader: asyncio.StreamReader, seconds: float | None) -> bytes:
+        silences = 0
+        while silences < MAX_SILENCES:
+            try:
+                return await asyncio.wait_for(reader.readline(), seconds)
+            except TimeoutError:
+                silences += not self._is_stopping  # one that drains reports at its end
+        raise SilentError
 
     def _current_orders(self) -> Orders:
         """The orders, with settings as they could be read last."""

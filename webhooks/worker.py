@@ -138,6 +138,7 @@ async def _work(orders: Orders, listener: socket.socket, channel: socket.socket)
             _report(writer, found, journal, files, failed)
 
         report()
+        process.collect_less_garbage()
         while not stopped.is_set():
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(stopped.wait(), TICK_SECONDS)

@@ -6,7 +6,7 @@ and only there.
 
 from collections.abc import Iterator, Sequence
 
-from schemagen import canonical
+from schemagen import canonical, deadlines
 from schemagen.checking.faults import Fault, bracketed
 from schemagen.checking.nodes import Node, Path
 from schemagen.problems import JSON
@@ -14,6 +14,7 @@ from schemagen.problems import JSON
 
 def duplicates(node: Node, value: JSON, path: Path = ()) -> Iterator[Fault]:
     """A fault for each item of a set, and each keys of a list-map, that appears again."""
+    deadlines.check()
     if isinstance(value, list):
         if node.list_type == "set":
             yield from (_fault(path, index, value[index]) for index in _repeated(value))

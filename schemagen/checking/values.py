@@ -8,7 +8,7 @@ enum. On update, what was wrong before and is unchanged is let through (KEP-4008
 from collections.abc import Sequence
 from typing import Literal
 
-from schemagen import formats, gotext
+from schemagen import deadlines, formats, gotext
 from schemagen.cel import ABSENT, OMITTED, Absent
 from schemagen.checking import correlation
 from schemagen.checking.faults import Fault, dotted
@@ -37,6 +37,7 @@ class Result:
         self.matches += other.matches
         if other.faults:
             for fault in other.faults:
+                deadlines.check()
                 self.add(fault)
 
 
@@ -87,6 +88,7 @@ class _Where:
 
 def _validated(node: Node, value: JSON, where: _Where, old: JSON | Absent) -> Result:
     """All checks of one node, without letting anything through at this node itself."""
+    deadlines.check()
     result = Result()
     mistyped = _type(node, value, where)
     result.add(mistyped)

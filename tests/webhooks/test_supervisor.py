@@ -206,6 +206,19 @@ async def test_review_is_a_span_of_its_callers_trace(
     } == attributes
 
 
+async def test_worker_that_is_silent_is_replaced(tmp_path: pathlib.Path) -> None:
+    async with serving(tmp_path) as served:
+        stopped, other = served.workers()
+        os.kill(stopped, signal.SIGSTOP)
+
+        async def is_replaced() -> bool:
+            workers = served.workers()
+            return stopped not in workers and len(workers) == 2
+
+        await eventually(is_replaced)
+        assert other in served.workers()
+
+
 @pytest.mark.parametrize("transport", ["lean", "aiohttp"])
 async def test_admission_is_for_clients_of_the_authority_and_conversion_for_all(
     tmp_path: pathlib.Path, transport: str
