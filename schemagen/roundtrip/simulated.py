@@ -86,8 +86,21 @@ class Cluster:
         Raises:
             RefusedError: if the schema forbids it.
         """
+        if method == "server-side apply":
+            self._typed(version, value)
         self._write(version, value, self.read(version), patches=method != "replace")
         return value
+
+    def _typed(self, version: str, value: Value) -> None:
+        """What is applied must have one item of a key, also where a stored object has several.
+
+        Raises:
+            RefusedError: if it has not.
+        """
+        checked = checking.of_version(self.views.version(version)).create(value)
+        twice = [one.field for one in checked.causes if one.reason == "FieldValueDuplicate"]
+        if twice:
+            raise RefusedError(f"expected one item of a key, got two at {', '.join(twice)}")
 
     def write_status(self, version: str, value: Value, *, method: str = "replace") -> None:
         """Write the status alone.

@@ -212,6 +212,26 @@ CASES: dict[str, tuple[Api, Case]] = {
             ),
         ),
     ),
+    "two items of one key that are applied beside two that are there": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v1",
+            value=stored(
+                harbor.api,
+                "Berth",
+                "v1",
+                spec={"ports": [{"name": ""}, {"name": ""}], "secrets": ["a"]},
+            ),
+            changes=(
+                write(
+                    "v2",
+                    (("spec", "secretRefs", Item('{"name":"b"}', ("name",))), {"name": "a"}),
+                    by="v3",
+                ),
+            ),
+        ),
+    ),
     "a field that is written as a whole": (
         crds.api,
         Case(
