@@ -31,7 +31,7 @@ def collect_less_garbage() -> None:
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(GARBAGE_OBJECTS, 50, 50)
+    gc.set_threshold(GARBAGE_OBJECTS, 10, 10)
 
 
 def log_to_stderr() -> None:

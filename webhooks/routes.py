@@ -8,8 +8,10 @@ import asyncio
 import concurrent.futures
 import dataclasses
 import functools
+import gc
 import re
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeVar, cast
 
@@ -242,7 +244,18 @@ class _Aside:
     async def run(self, function: Callable[..., _T], *args: Any) -> _T:
         """What a function returns; one whose caller is gone before its turn is not called."""
         loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, _budgeted, function, *args)
+        return await loop.run_in_executor(self._pool, _cleared, function, *args)
+
+
+def _cleared(function: Callable[..., _T], *args: Any) -> _T:
+    """What a function returns within the budget; what it leaves behind is freed at once."""
+    try:
+        return _budgeted(function, *args)
+    except deadlines.DeadlineExceededError as error:
+        traceback.clear_frames(error.__traceback__)  # they hold the review
+        raise deadlines.DeadlineExceededError from None
+    finally:
+        gc.collect()
 
 
 def _budgeted(function: Callable[..., _T], *args: Any) -> _T:

@@ -21,7 +21,7 @@ import rich.console
 import rich.progress
 
 from certs import files as certificates
-from tests.support import hostile
+from tests.support import hostile, pressure
 
 AT_ONCE = 8
 # Cases larger than this are sent now and then: the client would be what is measured.
@@ -32,6 +32,10 @@ MOST_GROWTH = 1.10
 # A worker has seen the large requests at their worst after some 30,000: sampled every 15 s, its
 # memory rises by a tenth until then and stays (300,000 requests, see docs/performance.md).
 WARM = 30_000
+# Beside eight hostile connections.
+PRESSURE_SECONDS = 10.0
+MAX_HONEST_SECONDS = 0.25
+MAX_RESIDENT_BYTES = 300 * 1024 * 1024
 SLOW_CONNECTIONS = 200
 SLOW_HEAD = b"POST /validate HTTP/1.1\r\nHost: example.com\r\n"
 
@@ -39,8 +43,13 @@ SLOW_HEAD = b"POST /validate HTTP/1.1\r\nHost: example.com\r\n"
 class Serving:
     """A running server with one worker."""
 
-    def __init__(self, process: asyncio.subprocess.Process, attacker: hostile.Attacker) -> None:
-        self.process, self.attacker = process, attacker
+    def __init__(
+        self,
+        process: asyncio.subprocess.Process,
+        attacker: hostile.Attacker,
+        directory: pathlib.Path,
+    ) -> None:
+        self.process, self.attacker, self.directory = process, attacker, directory
 
     def worker(self) -> int:
         """The worker's process id."""
@@ -71,7 +80,7 @@ async def serving(transport: str) -> AsyncIterator[Serving]:
         text = (directory / certificates.CA_CERTIFICATE).read_text()
         trust = ssl.create_default_context(cadata=text)
         try:
-            yield Serving(process, hostile.Attacker("127.0.0.1", port, trust))
+            yield Serving(process, hostile.Attacker("127.0.0.1", port, trust), directory)
         finally:
             process.send_signal(signal.SIGTERM)
             await process.wait()
@@ -119,6 +128,45 @@ async def _is_open(reader: asyncio.StreamReader) -> bool:
     return False
 
 
+async def beside(served: Serving, name: str) -> list[str]:
+    """Keep up one kind of harm on eight connections; say what honest calls and memory came to."""
+    found = served.attacker
+    ca = pathlib.Path(served.directory) / certificates.CA_CERTIFICATE
+    # In a process of its own: encrypting floods would keep the honest client waiting.
+    hostile_clients = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "tests.bench.prove_hostile"),
+        *("--keep-up", name, "--target", str(found.port), "--trust", str(ca)),
+    )
+    await asyncio.sleep(1)
+    measuring = asyncio.create_task(pressure.honest_seconds(found, PRESSURE_SECONDS))
+    peak = 0
+    while not measuring.done():
+        peak = max(peak, served.resident_bytes())
+        await asyncio.sleep(0.1)
+    hostile_clients.kill()
+    await hostile_clients.wait()
+    taken, failed = await measuring
+    late = taken[int(len(taken) * 0.99)]
+    print(  # noqa: T201 - the output
+        f"{pressure.AT_ONCE} x {name}: {len(taken)} honest calls, {failed} failed, "
+        f"p50 {taken[len(taken) // 2] * 1e3:.1f} ms, p99 {late * 1e3:.1f} ms, "
+        f"memory at most {peak / 2**20:.0f} MiB",
+        flush=True,
+    )
+    return [
+        *([f"beside {name}: {failed} honest calls failed"] if failed else []),
+        *([f"beside {name}: p99 of {late:.3f} s"] if late > MAX_HONEST_SECONDS else []),
+        *([f"beside {name}: {peak} bytes of memory"] if peak > MAX_RESIDENT_BYTES else []),
+    ]
+
+
+async def keep_up(name: str, port: int, trust: str) -> None:
+    """Be eight hostile clients until killed."""
+    attacker = hostile.Attacker("127.0.0.1", port, ssl.create_default_context(cafile=trust))
+    one = pressure.pressures()[name]
+    await asyncio.gather(*(pressure.keep_up(attacker, one) for _ in range(pressure.AT_ONCE)))
+
+
 def _growth(first: int, last: int) -> list[str]:
     """What is wrong with the memory, if it was looked at before the end."""
     is_more = first > 0 and last > first * MOST_GROWTH
@@ -144,6 +192,8 @@ async def prove(number: int, seed: int, transport: str) -> int:
         worker = served.worker()
         await attack(served, corpus, wrong)
         wrong += await slow_connections(served) if transport == "lean" else []
+        for name in pressure.pressures() if transport == "lean" else ():
+            wrong += await beside(served, name)
         first, done = 0, 0
         with rich.progress.Progress(console=console, transient=True) as progress:
             task = progress.add_task("attacking", total=number)
@@ -180,7 +230,12 @@ def main() -> int:
     parser.add_argument("--number", type=int, default=100_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--transport", choices=["lean", "aiohttp"], default="lean")
+    parser.add_argument("--keep-up", help=argparse.SUPPRESS)
+    parser.add_argument("--target", type=int, help=argparse.SUPPRESS)
+    parser.add_argument("--trust", help=argparse.SUPPRESS)
     given = parser.parse_args()
+    if given.keep_up is not None:
+        asyncio.run(keep_up(given.keep_up, given.target, given.trust))
     return asyncio.run(prove(given.number, given.seed, given.transport))
 
 

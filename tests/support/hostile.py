@@ -253,7 +253,7 @@ class Attacker:
     """A client that sends cases, and good requests in between."""
 
     def __init__(self, host: str, port: int, trust: ssl.SSLContext) -> None:
-        self._host, self._port, self._trust = host, port, trust
+        self.host, self.port, self.trust = host, port, trust
 
     async def send(self, case: Case) -> int | None:
         """The status of the first answer, or None if the connection just ended."""
@@ -275,7 +275,7 @@ class Attacker:
 
     async def connection(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         """A new connection."""
-        return await asyncio.open_connection(self._host, self._port, ssl=self._trust)
+        return await asyncio.open_connection(self.host, self.port, ssl=self.trust)
 
     async def good(self, path: str, body: bytes) -> int | None:
         """The status of a good request."""

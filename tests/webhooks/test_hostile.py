@@ -3,6 +3,7 @@
 `make prove-hostile` sends these a hundred thousand times and watches the memory.
 """
 
+import asyncio
 import datetime as dt
 import ssl
 from collections.abc import AsyncIterator
@@ -12,7 +13,7 @@ import pytest
 import crds
 from certs import authority
 from certs import files as certificates
-from tests.support import hostile
+from tests.support import hostile, pressure
 from tests.webhooks.test_server import nobody
 from webhooks import routes, server
 
@@ -46,3 +47,26 @@ async def test_harm_is_refused_and_the_next_request_answered(
 
     path = "/convert" if "/convert" in case.name else "/validate"
     assert 200 == await attacker.good(path, hostile.GOOD[path])
+
+
+# Those that keep this process busy, too, are for `make prove-hostile`.
+LIGHT = [name for name in pressure.pressures() if name.startswith(("slow", "endless", "labels"))]
+
+
+@pytest.mark.parametrize("name", LIGHT)
+async def test_honest_calls_are_answered_beside_eight_hostile_clients(
+    attacker: hostile.Attacker, name: str
+) -> None:
+    one = pressure.pressures()[name]
+    clients = [
+        asyncio.create_task(pressure.keep_up(attacker, one)) for _ in range(pressure.AT_ONCE)
+    ]
+    try:
+        taken, failed = await pressure.honest_seconds(attacker, 1.0)
+    finally:
+        for client in clients:
+            client.cancel()
+        await asyncio.gather(*clients, return_exceptions=True)
+
+    assert 0 == failed
+    assert taken
