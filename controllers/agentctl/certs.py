@@ -19,13 +19,17 @@ import rich.table
 import crds
 from certs import authority, injector, report, stored
 from controllers import kube
-from schemagen import yaml
+from schemagen import Api, yaml
+from schemagen import files as apis
+from schemagen import manifests as objects
+from schemagen.problems import UserError
 from webhooks import configuration, install, related, routes, trust
 
 Output = Literal["table", "json"]
 WELL, WRONG, FAILED = 0, 1, 2
 _POLL_SECONDS: Final = 0.5
 _NAMESPACE: Final = "default"
+_TRIED: Final = "kubewright-verify"
 # kube-apiserver's words when a webhook could not be called (admission, conversion).
 _UNCALLED: Final = ("failed calling webhook", "conversion webhook for")
 
@@ -51,11 +55,11 @@ class _NoSecretError(Exception):
     """There is no state of ours: somebody else makes the certificates."""
 
 
-def status(kubeconfig: pathlib.Path | None, secret: str, output: Output) -> int:
-    """Show the certificates; the exit code."""
+def status(kubeconfig: pathlib.Path | None, secret: str, api: Api, output: Output) -> int:
+    """Show the certificates of who serves an Api; the exit code."""
 
     async def show(client: kube.Client) -> int:
-        found = await _report(client, configuration.split(secret))
+        found = await _report(client, api, configuration.split(secret))
         if output == "json":
             _print_json(dataclasses.asdict(found))
         else:
@@ -92,14 +96,21 @@ def rotate(kubeconfig: pathlib.Path | None, secret: str, timeout_seconds: float 
     return _run(kubeconfig, ask)
 
 
-def verify(kubeconfig: pathlib.Path | None, secret: str, output: Output) -> int:
-    """Try calls; the exit code."""
+def verify(
+    kubeconfig: pathlib.Path | None,
+    secret: str,
+    api: Api,
+    samples: Sequence[pathlib.Path],
+    output: Output,
+) -> int:
+    """Try calls for an Api, with the objects of some manifests if there are any; the exit code."""
+    tried_with = [*_objects(api, samples)]
 
     async def try_calls(client: kube.Client) -> int:
-        tried = [one async for one in _calls(client)]
+        tried = [one async for one in _calls(client, api, tried_with)]
         problems: Sequence[str] = ()
         with contextlib.suppress(_NoSecretError):
-            problems = (await _report(client, configuration.split(secret))).problems
+            problems = (await _report(client, api, configuration.split(secret))).problems
         if output == "json":
             _print_json({"calls": [dataclasses.asdict(one) for one in tried], "problems": problems})
         else:
@@ -160,21 +171,21 @@ async def _secret(client: kube.Client, namespace: str, name: str) -> kube.JSON:
 
 
 async def _configurations(
-    client: kube.Client,
+    client: kube.Client, api: Api
 ) -> AsyncIterator[tuple[injector.Target, kube.JSON | None]]:
-    for target in install.targets(crds.api):
+    for target in install.targets(api):
         try:
             yield target, await client.get(target.resource, target.name)
         except kube.NotFoundError:
             yield target, None
 
 
-async def _report(client: kube.Client, place: tuple[str, str]) -> report.Report:
+async def _report(client: kube.Client, api: Api, place: tuple[str, str]) -> report.Report:
     namespace, name = place
     secret = await _secret(client, namespace, name)
     leases = await client.list(kube.LEASES, namespace=namespace, labels=f"{stored.LABEL}={name}")
     bundles: dict[str, Sequence[str] | None] = {}
-    async for target, value in _configurations(client):
+    async for target, value in _configurations(client, api):
         configs = None if value is None else injector.client_configs(target, value)
         bundles[str(target)] = (
             None if configs is None else [one.get("caBundle") or "" for one in configs]
@@ -208,9 +219,11 @@ async def _follow(
 # --- calls --------------------------------------------------------------------------------------
 
 
-async def _calls(client: kube.Client) -> AsyncIterator[Tried]:
+async def _calls(
+    client: kube.Client, api: Api, objects: Sequence[kube.JSON]
+) -> AsyncIterator[Tried]:
     seen: set[trust.Caller] = set()
-    async for target, value in _configurations(client):
+    async for target, value in _configurations(client, api):
         if value is None:
             yield Tried(str(target), "", "failed", "it is not there: install it")
             continue
@@ -218,8 +231,8 @@ async def _calls(client: kube.Client) -> AsyncIterator[Tried]:
             if caller not in seen:
                 seen.add(caller)
                 yield await _call(caller)
-    for value in _samples():
-        yield await _dry_run(client, value)
+    for value in objects:
+        yield await _dry_run(client, api, value)
 
 
 async def _call(caller: trust.Caller) -> Tried:
@@ -232,15 +245,16 @@ async def _call(caller: trust.Caller) -> Tried:
     return Tried(caller.target, where, "failed" if reason else "ok", reason)
 
 
-async def _dry_run(client: kube.Client, value: kube.JSON) -> Tried:
+async def _dry_run(client: kube.Client, api: Api, value: kube.JSON) -> Tried:
     """Have the API server call the webhooks for an object; a refusal shows that they answer."""
-    (kind,) = (one for one in crds.api if one.name == value["kind"])
+    (kind,) = (one for one in api if one.name == value["kind"])
     version = value["apiVersion"].rpartition("/")[2]
-    resource = kube.Resource(crds.api.group, version, kind.plural, kind.name)
+    resource = kube.Resource(api.group, version, kind.plural, kind.name)
     where = f"{kind.plural} as {version}"
     value["metadata"].pop("namespace", None)
+    namespace = _NAMESPACE if kind.scope == "Namespaced" else None
     try:
-        await client.create(resource, value, namespace=_NAMESPACE, dry_run=True)
+        await client.create(resource, value, namespace=namespace, dry_run=True)
     except kube.ApiError as error:
         if any(words in str(error) for words in _UNCALLED):
             return Tried("the API server", where, "failed", str(error))
@@ -251,12 +265,43 @@ async def _dry_run(client: kube.Client, value: kube.JSON) -> Tried:
     return Tried("the API server", where, "ok")
 
 
-def _samples() -> Iterator[kube.JSON]:
-    """An object of every kind in every version."""
-    folder = importlib.resources.files(crds) / "samples"
-    for version in sorted(folder.iterdir(), key=lambda one: one.name):
-        for path in sorted(version.iterdir(), key=lambda one: one.name):
-            yield from yaml.load_all(path.read_bytes())
+def _objects(api: Api, manifests: Sequence[pathlib.Path]) -> Iterator[kube.JSON]:
+    """What to try: the objects of an Api in some manifests, or one of every kind and version.
+
+    Raises:
+        UserError: if there is none of the Api's kinds in them.
+    """
+    if manifests:
+        yield from _given(api, manifests)
+    elif api is crds.api:
+        folder = importlib.resources.files(crds) / "samples"
+        for version in sorted(folder.iterdir(), key=lambda one: one.name):
+            for path in sorted(version.iterdir(), key=lambda one: one.name):
+                yield from yaml.load_all(path.read_bytes())
+    else:
+        yield from (
+            {
+                "apiVersion": api.api_version(served),
+                "kind": kind.name,
+                "metadata": {"name": _TRIED},
+            }
+            for kind in api
+            for served in kind.versions
+            if served.served
+        )
+
+
+def _given(api: Api, manifests: Sequence[pathlib.Path]) -> Iterator[kube.JSON]:
+    is_empty = True
+    for path in manifests:
+        for document in objects.read(apis.read_bytes(path), apis.name_of(path)):
+            value = document.value
+            if api.find(value["apiVersion"], value["kind"]) is not None:
+                is_empty = False
+                yield {**value, "metadata": {**value["metadata"]}}
+    if is_empty:
+        names = ", ".join(map(str, manifests))
+        raise UserError(f"expected an object of {api.group} in {names}, got none")
 
 
 # --- showing ------------------------------------------------------------------------------------

@@ -122,6 +122,38 @@ def example() -> dict[str, Any]:
     return found
 
 
+def test_calls_of_another_api_are_verified(
+    served: devcluster.Cluster, project: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    def verify(*options: str) -> tuple[int, str, str]:
+        done = subprocess.run(
+            [
+                *(sys.executable, "-m", "controllers.agentctl", "certs", "verify"),
+                *("--api", "widgets:api", "--kubeconfig", str(served.admin_kubeconfig), *options),
+            ],
+            cwd=project,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.returncode, done.stdout, done.stderr
+
+    foreign = tmp_path / "foreign.yaml"
+    foreign.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n")
+
+    code, out, _ = verify("--output", "json")
+    refused = verify("--sample", str(foreign))
+
+    found = json.loads(out)
+    assert (0, []) == (code, found["problems"])
+    assert {"ok"} == {call["outcome"] for call in found["calls"]}
+    assert "widgets as v1" in [call["where"] for call in found["calls"]]
+    assert (2, f"agentctl: expected an object of example.com in {foreign}, got none\n") == (
+        refused[0],
+        refused[2],
+    )
+
+
 def test_documented_example_passes(served_api: Serve, example: dict[str, Any]) -> None:
     example["test_lamp_is_defaulted_and_refused"](served_api)
 

@@ -17,6 +17,11 @@ Secret: TypeAlias = Annotated[
     str,
     typer.Option(metavar="NAMESPACE/NAME", help="The Secret that `webhooks serve` shares."),
 ]
+Reference: TypeAlias = Annotated[
+    str,
+    typer.Option("--api", metavar="MODULE:API", help="The Api whose webhooks are served."),
+]
+DEFAULT_API = "crds:api"
 Output: TypeAlias = Annotated[
     Literal["table", "json"], typer.Option("--output", "-o", help="How to show it.")
 ]
@@ -25,15 +30,19 @@ DEFAULT_SECRET = "agents/webhooks"  # noqa: S105 - its name
 
 @app.command()
 def status(
-    kubeconfig: Kubeconfig = None, secret: Secret = DEFAULT_SECRET, output: Output = "table"
+    kubeconfig: Kubeconfig = None,
+    secret: Secret = DEFAULT_SECRET,
+    api: Reference = DEFAULT_API,
+    output: Output = "table",
 ) -> None:
     """Show which authorities there are, which replica serves whose leaf, and who believes whom.
 
     Exit codes: 0 all is well, 1 something is wrong and said, 2 it could not be read.
     """
     from controllers.agentctl import certs
+    from schemagen import files as apis
 
-    raise typer.Exit(certs.status(kubeconfig, secret, output))
+    raise typer.Exit(certs.status(kubeconfig, secret, apis.load_api(api), output))
 
 
 @app.command()
@@ -61,7 +70,19 @@ def rotate(
 
 @app.command()
 def verify(
-    kubeconfig: Kubeconfig = None, secret: Secret = DEFAULT_SECRET, output: Output = "table"
+    kubeconfig: Kubeconfig = None,
+    secret: Secret = DEFAULT_SECRET,
+    api: Reference = DEFAULT_API,
+    sample: Annotated[
+        list[pathlib.Path] | None,
+        typer.Option(
+            "--sample",
+            "-f",
+            help="Manifest of objects for the dry run; may be repeated. Samples of our own for "
+            "crds:api, an object without a spec of every kind for another Api, if absent.",
+        ),
+    ] = None,
+    output: Output = "table",
 ) -> None:
     """Check that calls get through: as the configurations say, and by the API server itself.
 
@@ -73,5 +94,6 @@ def verify(
     Exit codes: 0 all calls get through, 1 one does not, 2 it could not be tried.
     """
     from controllers.agentctl import certs
+    from schemagen import files as apis
 
-    raise typer.Exit(certs.verify(kubeconfig, secret, output))
+    raise typer.Exit(certs.verify(kubeconfig, secret, apis.load_api(api), sample or (), output))
