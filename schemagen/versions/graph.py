@@ -84,7 +84,7 @@ class Route:
     def convert(self, value: dict[str, JSON]) -> Converted:
         """Convert an object; ``value`` is not changed."""
         found = _through(self._steps, value)
-        if len(self._steps) == 1 or self._returns(value, found.object):
+        if len(self._steps) <= 1 or self._returns(value, found.object):
             return found
         return _through(self._exact, value)
 

@@ -315,7 +315,7 @@ def test_interrupted_command_says_nothing(
 
 COMMANDS = {
     "schemagen": "import schemagen",
-    "webhooks": "import webhooks.cli",
+    "webhooks": "import webhooks.__main__",
     "agentctl": "from controllers.agentctl import __main__ as entry; entry.main()",
 }
 

@@ -433,7 +433,7 @@ async def test_expired_certificate_ends_readiness_until_another_is_valid(
     """The next one is there before it is valid: it is tried again when its time has come."""
     now, ca = dt.datetime.now(dt.UTC), authority.new_authority("theirs", now=NOW)
     directory = tmp_path / "certificates"
-    brief = authority.issue_server(ca, ["127.0.0.1"], now=now, lifetime=dt.timedelta(minutes=2))
+    brief = authority.issue_server(ca, ["127.0.0.1"], now=now, lifetime=dt.timedelta(seconds=45))
     certificates.install(directory, brief, ca.certificate_pem)
 
     async with serving(tmp_path, "--workers", "1") as served:
