@@ -65,7 +65,7 @@ def test_commands_and_plugin_are_registered(names: set[str]) -> None:
     assert {
         "agentctl = controllers.agentctl.__main__:main",
         "schemagen = schemagen.__main__:main",
-        "webhooks = webhooks.cli:main",
+        "webhooks = webhooks.__main__:main",
         "kubewright = controllers.devcluster.pytest_plugin",
         "kubewright-webhooks = webhooks.pytest_plugin",
     } <= names
