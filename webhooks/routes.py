@@ -34,7 +34,8 @@ CONVERSION_BYTES: Final = 32 * MIB
 
 # Bodies of one path that are being read or answered; those of others have room beside them, as
 # whoever reaches the port may ask for conversions (the API server shows no certificate there).
-TOTAL_BYTES: Final = 64 * MIB
+# 64 lists of 500 objects are 96 MB.
+TOTAL_BYTES: Final = 112 * MIB
 
 # Characters of a word in logs; what is longer would be held and written whoever sends it.
 MAX_LOGGED: Final = 256

@@ -114,7 +114,7 @@ async def test_run_waits_for_its_turn_and_says_for_what(endless: Place) -> None:
 async def test_waiting_runs_whose_work_is_not_kept_start_in_their_turn(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interpreter, "MOST_WAITING_WORK", 0)
+    monkeypatch.setattr(interpreter, "MAX_WORK_BYTES", 0)
     await place.agent()
     names = ["one", "two", "three"]
     async with running(new_manager(place, limits=ledger.Limits(0, 0, 1))):

@@ -57,8 +57,8 @@ class Limits:
     write_seconds: float = 30.0
     idle_seconds: float = 120.0
     connection_seconds: float = 600.0
-    bodies_bytes: int = 96 * 1024 * 1024
-    answers_bytes: int = 64 * 1024 * 1024
+    bodies_bytes: int = 160 * 1024 * 1024
+    answers_bytes: int = 112 * 1024 * 1024
     connections: int = 4096
     idle_connections: int = 512
 
