@@ -25,7 +25,7 @@ def cluster() -> Iterator[devcluster.Cluster]:
 async def test_rolling_restart_fails_no_call(
     cluster: devcluster.Cluster, tmp_path: pathlib.Path
 ) -> None:
-    found = await rollouts.roll(cluster, tmp_path, rounds=1)
+    found = await rollouts.roll(cluster, tmp_path, rounds=1, clients=1)
 
     assert [] == [str(one) for one in found.traffic.failed]
     assert [3, []] == [found.restarts, found.codes]

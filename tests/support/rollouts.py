@@ -72,11 +72,12 @@ async def roll(
     directory: pathlib.Path,
     *,
     rounds: int,
+    clients: int = 8,
     tell: Callable[[], None] = lambda: None,
 ) -> Rollout:
     """Restart every replica so many times, one after the other, a new one before the old goes."""
     async with deployed(cluster, directory) as (client, balancer):
-        found = Rollout(Traffic(client, "default"))
+        found = Rollout(Traffic(client, "default", clients=clients))
         stopped = asyncio.Event()
         flowing = asyncio.create_task(found.traffic.flow(stopped))
         number = REPLICAS
