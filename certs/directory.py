@@ -279,12 +279,4 @@ def _is_consistent(found: files.Bundle) -> bool:
 
 
 def _stamps(directory: pathlib.Path) -> _Stamps:
-    return [_stamp(directory / name) for name in files.NAMES]
-
-
-def _stamp(path: pathlib.Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns
+    return [files.stamp(directory / name) for name in files.NAMES]

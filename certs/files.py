@@ -160,6 +160,15 @@ def load(
     return _made(plan(contents, names, now), path, names, now, lifetimes)
 
 
+def stamp(path: pathlib.Path) -> tuple[int, int] | None:
+    """What is another one once a file was replaced or written; None where there is none."""
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
 def read_pair(directory: str | os.PathLike[str]) -> authority.Pair:
     """Return the pair of a directory that ``install`` wrote, whatever the time.
 

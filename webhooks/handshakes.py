@@ -1,4 +1,4 @@
-"""TLS handshakes that failed, by what each says of its cause: counted, and told now and then.
+"""TLS handshakes that failed, by what each says of its cause: counted, and logged now and then.
 
 The event loop drops such a connection in silence, so they are seen where OpenSSL reports them. A
 connection that closes without a word, as that of a load balancer's check, is none of them.
@@ -14,7 +14,6 @@ import structlog
 REASONS: Final = {
     "TLSV1_ALERT_UNKNOWN_CA": "client does not trust us",
     "SSLV3_ALERT_BAD_CERTIFICATE": "client does not trust us",
-    "TLSV1_BAD_CERTIFICATE": "client does not trust us",
     "SSLV3_ALERT_CERTIFICATE_EXPIRED": "client finds our certificate expired",
     "SSLV3_ALERT_CERTIFICATE_UNKNOWN": "client does not trust us",
     "CERTIFICATE_VERIFY_FAILED": "client certificate of another authority",
@@ -26,7 +25,7 @@ REASONS: Final = {
 OTHER: Final = "other"
 CLOSED: Final = "client closed the connection"
 """Without an alert: as clients of Python's asyncio do that do not trust us."""
-# How often a worker tells of failures while they last.
+# How often a worker logs failures while they last.
 LOG_SECONDS: Final = 60.0
 
 log = structlog.get_logger("webhooks")
@@ -41,23 +40,25 @@ class Handshakes:
 
     def __init__(self) -> None:
         self.failed: dict[str, int] = {}
-        self._told = 0
-        self._told_at = -LOG_SECONDS
+        self._logged = 0
+        self._logged_at = -LOG_SECONDS
 
     def watch(self, context: ssl.SSLContext) -> None:
         """See every handshake of a context from now on."""
         context.sslobject_class = _watched(self._note)
 
-    def tell(self, now: float) -> None:
+    def warn(self, now: float) -> None:
         """Log what failed since the last time, at most once in ``LOG_SECONDS``.
 
         Args:
             now: Seconds of a clock that never jumps.
         """
         total = sum(self.failed.values())
-        if total > self._told and now >= self._told_at + LOG_SECONDS:
-            log.warning("TLS handshakes failed", count=total - self._told, since_start=self.failed)
-            self._told, self._told_at = total, now
+        if total > self._logged and now >= self._logged_at + LOG_SECONDS:
+            log.warning(
+                "TLS handshakes failed", count=total - self._logged, since_start=self.failed
+            )
+            self._logged, self._logged_at = total, now
 
     def _note(self, word: str) -> None:
         self.failed[word] = self.failed.get(word, 0) + 1

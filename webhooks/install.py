@@ -14,7 +14,7 @@ import structlog
 from certs import injector
 from controllers import kube
 from schemagen import Api, Kind
-from webhooks import configuration
+from webhooks import configuration, resources
 
 FIELD_MANAGER: Final = "kubewright"
 SERVED_SECONDS: Final = 30.0
@@ -192,7 +192,7 @@ async def _wait_until_served(
         if version.served:
             # The first call of a version makes the API server set up its storage and cache; until
             # then it may answer 404 or 429 to what comes next.
-            resource = kube.Resource(api.group, version.name, kind.plural, kind.name)
+            resource = resources.resource_of(api, kind, version.name)
             await _first_call(client, resource, is_by_service=is_by_service)
 
 

@@ -17,6 +17,7 @@ from typing import Final, Unpack
 from controllers import kube
 from schemagen import Api, Kind, Version
 from schemagen.problems import JSON
+from webhooks.resources import resource_of
 from webhooks.routes import UnreadableError
 
 BELIEVED_SECONDS: Final = 5.0
@@ -85,7 +86,7 @@ class Related:
         Raises:
             UnreadableError: if it could not be read.
         """
-        return await self._get(self._resource(kind, version), namespace, name)
+        return await self._get(resource_of(self._api, kind, version.name), namespace, name)
 
     async def _one(self, namespace: str, kind_name: str, name: str) -> JSON | None:
         if kind_name not in self._kinds:
@@ -95,7 +96,7 @@ class Related:
         known = self._known.get(key)
         if known is not None and known.until > now:
             return known.value
-        value = await self._get(self._resource(kind, kind.hub), namespace, name)
+        value = await self._get(resource_of(self._api, kind, kind.hub.name), namespace, name)
         self._drop(key)
         if value is not None:
             self._keep(key, _Read(value, now + BELIEVED_SECONDS, kube.memory_bytes(value)))
@@ -110,12 +111,6 @@ class Related:
     def _drop(self, key: tuple[str, str, str]) -> None:
         dropped = self._known.pop(key, None)
         self._kept_bytes -= dropped.size_bytes if dropped else 0
-
-    def _resource(self, kind: Kind, version: Version) -> kube.Resource:
-        is_namespaced = kind.scope == "Namespaced"
-        return kube.Resource(
-            self._api.group, version.name, kind.plural, kind.name, namespaced=is_namespaced
-        )
 
     async def _get(self, resource: kube.Resource, namespace: str, name: str) -> JSON | None:
         if resource.namespaced and not namespace:

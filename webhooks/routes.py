@@ -299,8 +299,7 @@ class _Reviewer:
         return found if isinstance(found, Answer) else await found
 
     def _validated(self, body: bytes) -> Answer | Awaitable[Answer]:
-        with deadlines.within(BUDGET_SECONDS):
-            return self._opened(body)
+        return _budgeted(self._opened, body)
 
     def _opened(self, body: bytes) -> Answer | Awaitable[Answer]:
         request = reviews.admission_request(body)

@@ -15,7 +15,7 @@ from certs import injector
 from controllers import kube
 from schemagen import Api, Kind
 from schemagen.problems import UserError
-from webhooks import configuration, install
+from webhooks import configuration, install, resources
 
 UNSERVED_SECONDS: Final = 30.0
 _POLL_SECONDS: Final = 0.1
@@ -226,7 +226,7 @@ async def _rewrite(client: kube.Client, api: Api, crd: str) -> None:
     """Write every object as it is: the API server stores it in the storage version."""
     value = await client.get(kube.CUSTOM_RESOURCE_DEFINITIONS, crd)
     storage = _storage(value)["name"]
-    resource = _resource(api, _kind(api, crd), storage)
+    resource = resources.resource_of(api, _kind(api, crd), storage)
     try:
         found = (await client.list(resource)).items
     except kube.ApiError as error:
@@ -273,7 +273,7 @@ def _end_conversion(crd: dict[str, Any]) -> None:
 async def _until_unserved(client: kube.Client, api: Api, crd: str, versions: Sequence[str]) -> None:
     async with asyncio.timeout(UNSERVED_SECONDS):
         for version in versions:
-            resource = _resource(api, _kind(api, crd), version)
+            resource = resources.resource_of(api, _kind(api, crd), version)
             while await _is_served(client, resource):  # noqa: ASYNC110 - the cluster's event
                 await asyncio.sleep(_POLL_SECONDS)
 
@@ -291,8 +291,3 @@ async def _is_served(client: kube.Client, resource: kube.Resource) -> bool:
 def _kind(api: Api, crd: str) -> Kind:
     names: Mapping[str, Kind] = {api.crd_name(kind): kind for kind in api}
     return names[crd]
-
-
-def _resource(api: Api, kind: Kind, version: str) -> kube.Resource:
-    is_namespaced = kind.scope == "Namespaced"
-    return kube.Resource(api.group, version, kind.plural, kind.name, namespaced=is_namespaced)

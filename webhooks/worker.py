@@ -91,7 +91,7 @@ def stamps_of(orders: Orders) -> Stamps:
     paths = [directory / certificates.CERTIFICATE, directory / certificates.KEY]
     if orders.settings is not None:
         paths.append(pathlib.Path(orders.settings))
-    return [_stamp(path) for path in paths]
+    return [certificates.stamp(path) for path in paths]
 
 
 def main(orders: str, listener: int, channel: int) -> int:
@@ -134,7 +134,7 @@ async def _work(orders: Orders, listener: socket.socket, channel: socket.socket)
     async with _serving(orders, api, files, listener) as (found, journal):
 
         def report() -> None:
-            failed.tell(loop.time())
+            failed.warn(loop.time())
             _report(writer, found, journal, files, failed)
 
         report()
@@ -303,14 +303,6 @@ class _Files:
 
 def _client_ca(path: str | None) -> bytes | None:
     return None if path is None else pathlib.Path(path).read_bytes()
-
-
-def _stamp(path: pathlib.Path) -> tuple[int, int] | None:
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_ino, found.st_mtime_ns
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
 import os
 import signal
 
+# As schemagen.interrupts, which would load Pydantic for every `agentctl get`.
 _INTERRUPTED = 130
 
 

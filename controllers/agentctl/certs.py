@@ -23,7 +23,7 @@ from schemagen import Api, yaml
 from schemagen import files as apis
 from schemagen import manifests as objects
 from schemagen.problems import UserError
-from webhooks import configuration, install, related, routes, trust
+from webhooks import configuration, install, related, resources, routes, trust
 
 Output = Literal["table", "json"]
 WELL, WRONG, FAILED = 0, 1, 2
@@ -104,10 +104,10 @@ def verify(
     output: Output,
 ) -> int:
     """Try calls for an Api, with the objects of some manifests if there are any; the exit code."""
-    tried_with = [*_objects(api, samples)]
+    found = [*_objects(api, samples)]
 
     async def try_calls(client: kube.Client) -> int:
-        tried = [one async for one in _calls(client, api, tried_with)]
+        tried = [one async for one in _calls(client, api, found)]
         problems: Sequence[str] = ()
         with contextlib.suppress(_NoSecretError):
             problems = (await _report(client, api, configuration.split(secret))).problems
@@ -220,7 +220,7 @@ async def _follow(
 
 
 async def _calls(
-    client: kube.Client, api: Api, objects: Sequence[kube.JSON]
+    client: kube.Client, api: Api, samples: Sequence[kube.JSON]
 ) -> AsyncIterator[Tried]:
     seen: set[trust.Caller] = set()
     async for target, value in _configurations(client, api):
@@ -231,7 +231,7 @@ async def _calls(
             if caller not in seen:
                 seen.add(caller)
                 yield await _call(caller)
-    for value in objects:
+    for value in samples:
         yield await _dry_run(client, api, value)
 
 
@@ -249,10 +249,10 @@ async def _dry_run(client: kube.Client, api: Api, value: kube.JSON) -> Tried:
     """Have the API server call the webhooks for an object; a refusal shows that they answer."""
     (kind,) = (one for one in api if one.name == value["kind"])
     version = value["apiVersion"].rpartition("/")[2]
-    resource = kube.Resource(api.group, version, kind.plural, kind.name)
+    resource = resources.resource_of(api, kind, version)
     where = f"{kind.plural} as {version}"
     value["metadata"].pop("namespace", None)
-    namespace = _NAMESPACE if kind.scope == "Namespaced" else None
+    namespace = _NAMESPACE if resource.namespaced else None
     try:
         await client.create(resource, value, namespace=namespace, dry_run=True)
     except kube.ApiError as error:
@@ -294,13 +294,17 @@ def _objects(api: Api, manifests: Sequence[pathlib.Path]) -> Iterator[kube.JSON]
 def _given(api: Api, manifests: Sequence[pathlib.Path]) -> Iterator[kube.JSON]:
     is_empty = True
     for path in manifests:
-        for document in objects.read(apis.read_bytes(path), apis.name_of(path)):
-            value = document.value
-            if api.find(value["apiVersion"], value["kind"]) is not None:
-                is_empty = False
-                yield {**value, "metadata": {**value["metadata"]}}
+        for found in objects.read(apis.read_bytes(path), apis.name_of(path)):
+            value = found.value
+            if api.find(value.get("apiVersion"), value.get("kind")) is None:
+                continue
+            if found.refusal:
+                raise UserError(f"{apis.name_of(path)}:{found.line}: {found.refusal}")
+            is_empty = False
+            metadata = value.get("metadata")
+            yield {**value, "metadata": metadata if isinstance(metadata, dict) else {}}
     if is_empty:
-        names = ", ".join(map(str, manifests))
+        names = ", ".join(map(apis.name_of, manifests))
         raise UserError(f"expected an object of {api.group} in {names}, got none")
 
 

@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 from controllers import devcluster, kube
 from schemagen import agreement
 from schemagen.problems import JSON, Cause
+from webhooks import resources
 
 _POLL_SECONDS = 0.05
 _READY_TRIES = 600
@@ -87,6 +88,4 @@ class Server:
 
 
 def _resource(subject: agreement.Subject) -> kube.Resource:
-    kind, version = subject.kind, subject.version
-    is_namespaced = kind.scope == "Namespaced"
-    return kube.Resource(subject.api.group, version.name, kind.plural, kind.name, is_namespaced)
+    return resources.resource_of(subject.api, subject.kind, subject.version.name)

@@ -17,7 +17,7 @@ from schemagen import Api
 from schemagen.problems import UserError
 from schemagen.roundtrip import requests, served, simulated
 from webhooks import embedded as webhooks_embedded
-from webhooks import patch
+from webhooks import patch, resources
 
 _SERVER_ERROR = 500
 # What is applied twice under one key is refused in these words, as an error of the server.
@@ -150,7 +150,7 @@ class Server:
         return answer
 
     async def _answer(self, request: requests.Request) -> simulated.Value:
-        resource = _resource(request)
+        resource = resources.resource_of(request.api, request.kind, request.version)
         namespace = self.namespace if resource.namespaced else None
         if request.verb == "get":
             return await self._client.get(resource, request.name, namespace=namespace)
@@ -182,9 +182,3 @@ class Server:
 def is_refusal(error: kube.ApiError) -> bool:
     """Whether the API server, or a rule, does not take an object; else something is broken."""
     return error.code < _SERVER_ERROR or error.message.startswith(_NOT_TYPED)
-
-
-def _resource(request: requests.Request) -> kube.Resource:
-    kind = request.kind
-    is_namespaced = kind.scope == "Namespaced"
-    return kube.Resource(request.api.group, request.version, kind.plural, kind.name, is_namespaced)

@@ -14,7 +14,7 @@ import pytest
 from controllers import devcluster, kube, ledger
 from controllers.runs import machine, naming, records, views
 from tests.support import custom_bench, run_platform
-from tests.support.run_platform import Place, new_manager, new_place, running
+from tests.support.run_platform import Place, eventually, new_manager, new_place, running
 from tests.support.runtime_bench import Behaviour
 
 pytestmark = pytest.mark.e2e
@@ -23,16 +23,6 @@ pytestmark = pytest.mark.e2e
 @pytest.fixture
 async def place(served_cluster: devcluster.Cluster, client: kube.Client) -> Place:
     return await new_place(served_cluster, client, seconds="0.3")
-
-
-async def eventually(check: Any, expected: Any) -> None:
-    found = None
-    try:
-        async with asyncio.timeout(run_platform.SECONDS):
-            while (found := await check()) != expected:  # noqa: ASYNC110 - it is the cluster's
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        assert expected == found
 
 
 @contextlib.asynccontextmanager

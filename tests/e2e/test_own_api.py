@@ -139,7 +139,7 @@ def test_calls_of_another_api_are_verified(
         return done.returncode, done.stdout, done.stderr
 
     foreign = tmp_path / "foreign.yaml"
-    foreign.write_text("apiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n")
+    foreign.write_text("a: 1\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n")
 
     code, out, _ = verify("--output", "json")
     refused = verify("--sample", str(foreign))

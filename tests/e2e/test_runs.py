@@ -9,7 +9,7 @@ import pytest
 from controllers import devcluster, kube, ledger
 from controllers.runs import admitter, interpreter, naming, views
 from tests.support import run_platform
-from tests.support.run_platform import Place, new_manager, new_place, running
+from tests.support.run_platform import Place, eventually, new_manager, new_place, running
 
 pytestmark = pytest.mark.e2e
 
@@ -26,16 +26,6 @@ async def endless(served_cluster: devcluster.Cluster, client: kube.Client) -> Pl
 
 def conditions(status: kube.JSON) -> dict[str, str]:
     return {one["type"]: f"{one['status']} {one['reason']}" for one in status["conditions"]}
-
-
-async def eventually(check: Any, expected: Any) -> None:
-    found = None
-    try:
-        async with asyncio.timeout(run_platform.SECONDS):
-            while (found := await check()) != expected:  # noqa: ASYNC110 - it is the cluster's
-                await asyncio.sleep(0.1)
-    except TimeoutError:
-        assert expected == found
 
 
 async def test_run_becomes_a_job_and_succeeds(place: Place) -> None:

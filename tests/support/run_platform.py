@@ -19,6 +19,17 @@ ENDED = frozenset({"Succeeded", "Failed", "Cancelled"})
 _numbers = itertools.count()
 
 
+async def eventually(check: Callable[[], Awaitable[Any]], expected: Any) -> None:
+    """Wait until a check answers what is expected."""
+    found = None
+    try:
+        async with asyncio.timeout(SECONDS):
+            while (found := await check()) != expected:  # noqa: ASYNC110 - it is the cluster's
+                await asyncio.sleep(0.1)
+    except TimeoutError:
+        assert expected == found
+
+
 async def hurried(seconds: float) -> None:
     """Sleep, but not as long as it takes to be sure that nothing is under way."""
     await asyncio.sleep(min(seconds, 1.0))

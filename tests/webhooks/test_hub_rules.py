@@ -216,7 +216,7 @@ def test_answer_names_fifty_problems_and_counts_the_rest() -> None:
     assert response["status"]["message"].endswith("; and 1550 more")
 
 
-def test_a_hundred_places_take_few_conversions(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_many_places_take_few_conversions(monkeypatch: pytest.MonkeyPatch) -> None:
     counted: list[Any] = []
     plain = admission.Subject.down
 
