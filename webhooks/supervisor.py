@@ -182,7 +182,8 @@ class Supervisor:
         silences = 0
         while silences < MAX_SILENCES:
             try:
-                return await asyncio.wait_for(reader.readline(), seconds)
+                async with asyncio.timeout(seconds):
+                    return await reader.readline()
             except TimeoutError:
                 silences += not self._is_stopping  # one that drains reports at its end
         raise SilentError

@@ -141,7 +141,8 @@ async def _work(orders: Orders, listener: socket.socket, channel: socket.socket)
         process.collect_less_garbage()
         while not stopped.is_set():
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(stopped.wait(), TICK_SECONDS)
+                async with asyncio.timeout(TICK_SECONDS):
+                    await stopped.wait()
             files.reload_changed()
             report()
         await server.drained(

@@ -98,7 +98,8 @@ async def followed(client: kube.Client, run: views.Run) -> AsyncGenerator[views.
                 )
             yield store.get(run.key) if reflector.synced.is_set() else run
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(changed.wait(), _TICK_SECONDS)
+                async with asyncio.timeout(_TICK_SECONDS):
+                    await changed.wait()
             if following.done():
                 following.result()
     finally:

@@ -116,7 +116,8 @@ async def _disturbed(
     seconds = time.perf_counter() - began
     if number is signal.SIGSTOP:
         leader.process.send_signal(signal.SIGCONT)  # it finds that it leads no more, and ends
-    code = await asyncio.wait_for(leader.process.wait(), SECONDS)
+    async with asyncio.timeout(SECONDS):
+        code = await leader.process.wait()
     del replicas.running[leader.identity]
     await replicas.start()
     return seconds, code

@@ -120,7 +120,8 @@ async def slow_connections(served: Serving) -> list[str]:
 
 async def _is_open(reader: asyncio.StreamReader) -> bool:
     try:
-        await asyncio.wait_for(reader.read(), 0.1)
+        async with asyncio.timeout(0.1):
+            await reader.read()
     except TimeoutError:
         return True
     except (ConnectionError, ssl.SSLError):

@@ -742,7 +742,8 @@ async def test_process_is_killed_at_its_write(
     )
     port.on_crash = lambda: os.kill(process.pid, signal.SIGKILL)
 
-    code = await asyncio.wait_for(process.wait(), SECONDS)
+    async with asyncio.timeout(SECONDS):
+        code = await process.wait()
 
     assert -signal.SIGKILL == code
     assert LANDED[when] == await names(client, namespace)

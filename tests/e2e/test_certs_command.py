@@ -34,7 +34,8 @@ class Commands:
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
         )
-        out, err = await asyncio.wait_for(process.communicate(), 120)
+        async with asyncio.timeout(120):
+            out, err = await process.communicate()
         return process.returncode or 0, out.decode(), err.decode()
 
     async def json(self, *words: str) -> tuple[int, Any]:

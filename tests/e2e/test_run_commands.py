@@ -61,7 +61,8 @@ class Controller:
         started = time.monotonic()
         with contextlib.suppress(ProcessLookupError):
             self.process.terminate()
-        code = await asyncio.wait_for(self.process.wait(), SECONDS)
+        async with asyncio.timeout(SECONDS):
+            code = await self.process.wait()
         return code, time.monotonic() - started
 
 
@@ -84,7 +85,8 @@ class World:
                 stderr=file,
             )
         assert process.stdout is not None
-        line = await asyncio.wait_for(process.stdout.readline(), SECONDS)
+        async with asyncio.timeout(SECONDS):
+            line = await process.stdout.readline()
         expected = f"following namespace {self.place.namespace} as {name}\n"
         assert expected == line.decode(), log.read_text()
         return Controller(process, log)
@@ -104,7 +106,8 @@ class World:
     async def run(self, *words: str, **options: Any) -> tuple[int, str, str]:
         """Exit code, standard output and standard error of ``agentctl``."""
         process = await self.begin(*words, **options)
-        out, err = await asyncio.wait_for(process.communicate(), SECONDS)
+        async with asyncio.timeout(SECONDS):
+            out, err = await process.communicate()
         assert b"Traceback" not in err, err.decode()
         return process.returncode or 0, out.decode(), err.decode()
 
@@ -276,10 +279,12 @@ async def test_wait_ends_when_the_run_is_deleted(world: World) -> None:
     await world.submit("--name", "short-lived", *ENDLESS)
     waiting = await world.begin("run", "wait", "short-lived")
     assert waiting.stderr is not None
-    await asyncio.wait_for(waiting.stderr.readline(), SECONDS)
+    async with asyncio.timeout(SECONDS):
+        await waiting.stderr.readline()
 
     await world.place.client.delete(views.RUNS, "short-lived", namespace=world.place.namespace)
-    out, _ = await asyncio.wait_for(waiting.communicate(), SECONDS)
+    async with asyncio.timeout(SECONDS):
+        out, _ = await waiting.communicate()
 
     assert 1 == waiting.returncode
     assert "agentrun.agents.proompteng.ai/short-lived was deleted\n" == out.decode()
@@ -437,7 +442,8 @@ async def test_logs_are_followed_across_a_broken_stream(world: World, kubelet: K
     following = await world.begin("run", "logs", "talking", "-f")
     await eventually(lambda: len(kubelet.streams) >= 2)
     await end_pods(place, "talking")
-    out, err = await asyncio.wait_for(following.communicate(), SECONDS)
+    async with asyncio.timeout(SECONDS):
+        out, err = await following.communicate()
     plain = await world.run("run", "logs", "talking", "--attempt", "1")
     other = await world.run("run", "logs", "talking", "--attempt", "2")
 
@@ -547,7 +553,8 @@ async def test_replicas_stand_by_hand_over_and_end_when_the_lease_is_lost(
     await eventually(second.leads)
     thief = {"spec": {"holderIdentity": "thief"}}
     await client.patch(kube.LEASES, "agents-controller", thief, namespace=world.place.home)
-    lost = await asyncio.wait_for(second.process.wait(), SECONDS)
+    async with asyncio.timeout(SECONDS):
+        lost = await second.process.wait()
 
     assert [(200, "ok\n")] * 4 == ready
     assert 'workqueue_depth{name="agentrun"} 0.0' in depth

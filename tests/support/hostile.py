@@ -266,7 +266,8 @@ class Attacker:
                 return None
             # TLS has no half-closed connections for asyncio: a client that sends no more and
             # reads no more ends both.
-            line = await asyncio.wait_for(_first_line(reader, ends=case.ends), READ_SECONDS)
+            async with asyncio.timeout(READ_SECONDS):
+                line = await _first_line(reader, ends=case.ends)
             return int(line.split()[1]) if line.startswith(b"HTTP/1.") else None
         except (ConnectionError, ssl.SSLError):
             return None
@@ -285,6 +286,7 @@ class Attacker:
 async def _first_line(reader: asyncio.StreamReader, *, ends: bool) -> bytes:
     """The first line, or what there is of it after a moment in which nothing comes."""
     try:
-        return await asyncio.wait_for(reader.readline(), 0.3 if ends else None)
+        async with asyncio.timeout(0.3 if ends else None):
+            return await reader.readline()
     except TimeoutError:
         return b""

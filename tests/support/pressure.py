@@ -52,17 +52,20 @@ async def keep_up(attacker: Attacker, pressure: Pressure) -> None:
 async def honest_seconds(attacker: Attacker, seconds: float) -> tuple[list[float], int]:
     """How long honest calls took, sorted, and how many were not answered as they should be."""
     taken, failed, end = [], 0, time.monotonic() + seconds
-    stream = await attacker.connection()
+    stream = None
     good = request("/validate", hostile.RUN)
     while (began := time.monotonic()) < end:
         try:
-            failed += not await asyncio.wait_for(_is_answered(stream, good), 10)
+            async with asyncio.timeout(10):
+                stream = stream or await attacker.connection()
+                failed += not await _is_answered(stream, good)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             failed += 1
-            stream = await attacker.connection()
+            stream = None
         taken.append(time.monotonic() - began)
         await asyncio.sleep(0.02)
-    stream[1].close()
+    if stream:
+        stream[1].close()
     return sorted(taken), failed
 
 

@@ -50,7 +50,8 @@ class Replica:
     async def stop(self) -> int:
         """SIGTERM, and wait; the exit code."""
         self.process.terminate()
-        return await asyncio.wait_for(self.process.wait(), LONGEST_STOP_SECONDS)
+        async with asyncio.timeout(LONGEST_STOP_SECONDS):
+            return await self.process.wait()
 
 
 async def started(directory: pathlib.Path, name: str, *options: str) -> Replica:
@@ -64,7 +65,8 @@ async def started(directory: pathlib.Path, name: str, *options: str) -> Replica:
             stderr=file,
         )
     assert process.stdout is not None
-    line = await asyncio.wait_for(process.stdout.readline(), LONGEST_START_SECONDS)
+    async with asyncio.timeout(LONGEST_START_SECONDS):
+        line = await process.stdout.readline()
     if not line.startswith(b"serving "):
         raise RuntimeError(f"expected {name} to serve, got {log.read_text()[-2000:]}")
     lines = [json.loads(one) for one in log.read_text().splitlines() if one.startswith("{")]

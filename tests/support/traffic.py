@@ -117,7 +117,8 @@ class Traffic:
         self.calls += 1
         for left in range(self.retries, -1, -1):
             try:
-                found = await asyncio.wait_for(call(), CALL_SECONDS)
+                async with asyncio.timeout(CALL_SECONDS):
+                    found = await call()
             except (kube.NotFoundError, kube.AlreadyExistsError, kube.ConflictError) as error:
                 # After a call that was cut, these say that it had been carried out.
                 if not missing_ok and left == self.retries:

@@ -32,7 +32,8 @@ async def answered(path: str, body: bytes, seconds: float) -> Any:
 
 
 async def test_review_that_has_to_wait_is_refused_in_time() -> None:
-    answer = await asyncio.wait_for(answered("/validate", REVIEW, 0.2), 10)
+    async with asyncio.timeout(10):
+        answer = await answered("/validate", REVIEW, 0.2)
 
     assert {
         "allowed": False,

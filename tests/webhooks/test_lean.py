@@ -57,7 +57,8 @@ class Served:
         reader, writer = await self.connect()
         try:
             writer.write(data)
-            return await asyncio.wait_for(reader.readline(), 10)
+            async with asyncio.timeout(10):
+                return await reader.readline()
         finally:
             writer.close()
 
@@ -111,7 +112,8 @@ def test_endless_head_or_trailer_is_refused(run: Run, begun: bytes) -> None:
                 for _ in range(64):
                     writer.write(b"a" * 16_384)
                     await asyncio.sleep(0)
-            assert b"431" in await asyncio.wait_for(reader.readline(), 10)
+            async with asyncio.timeout(10):
+                assert b"431" in await reader.readline()
             assert OK == await served.status(request("/echo", b"honest"))
             writer.close()
 
@@ -137,7 +139,8 @@ def test_slow_head_or_trailer_is_refused_also_behind_a_whole_request(
                     await asyncio.sleep(0.1)
 
             trickling = asyncio.create_task(trickle())
-            assert b"408" in await asyncio.wait_for(reader.readline(), 5)
+            async with asyncio.timeout(5):
+                assert b"408" in await reader.readline()
             trickling.cancel()
             writer.close()
 
@@ -147,7 +150,7 @@ def test_slow_head_or_trailer_is_refused_also_behind_a_whole_request(
 @both_loops
 def test_clients_that_never_read_make_us_hold_one_answer_each_and_not_for_long(run: Run) -> None:
     async def attack() -> None:
-        async with serving(write_seconds=1.5) as served:
+        async with asyncio.timeout(20), serving(write_seconds=1.5) as served:
             _, writer = await served.connect(reads=False)
             writer.write(request("/large", b"x") * 100)
             await until(lambda: served.lean.answers_bytes > 0)
@@ -160,7 +163,7 @@ def test_clients_that_never_read_make_us_hold_one_answer_each_and_not_for_long(r
             assert [0, 0] == [served.lean.answers_bytes, served.lean.bodies_bytes]
             writer.transport.abort()
 
-    run(asyncio.wait_for(attack(), 20))
+    run(attack())
 
 
 @both_loops
@@ -176,7 +179,8 @@ def test_answers_that_are_held_are_bounded_in_all(run: Run) -> None:
             writer.write(request("/large", b"honest"))
             while (await reader.readline()) != b"\r\n":
                 pass
-            assert 8 * MIB == len(await asyncio.wait_for(reader.readexactly(8 * MIB), 10))
+            async with asyncio.timeout(10):
+                assert 8 * MIB == len(await reader.readexactly(8 * MIB))
             for _, one in [*greedy, (reader, writer)]:
                 one.transport.abort()
 
@@ -186,7 +190,7 @@ def test_answers_that_are_held_are_bounded_in_all(run: Run) -> None:
 @both_loops
 def test_large_answer_comes_whole_and_the_next_after_it(run: Run) -> None:
     async def ask() -> None:
-        async with serving() as served:
+        async with asyncio.timeout(30), serving() as served:
             reader, writer = await served.connect()
             writer.write(request("/large", b"x") + request("/echo", b"next"))
             await reader.readuntil(b"\r\n\r\n")
@@ -199,7 +203,7 @@ def test_large_answer_comes_whole_and_the_next_after_it(run: Run) -> None:
             assert 8 * MIB == len(await reader.read(-1))
             writer.close()
 
-    run(asyncio.wait_for(ask(), 30))
+    run(ask())
 
 
 @both_loops
@@ -240,8 +244,9 @@ def test_bodies_that_come_slowly_make_room_for_those_that_come_at_once(run: Run)
             await until(lambda: served.lean.bodies_bytes == 1_000_000)
             assert OK == await served.status(request("/echo", b"y" * 500_000))
             assert served.lean.bodies_bytes <= MIB
-            lines = [await asyncio.wait_for(reader.readline(), 5) for reader, _ in opened[:1]]
-            assert [b"HTTP/1.1 503 Service Unavailable\r\n"] == lines
+            async with asyncio.timeout(5):
+                line = await opened[0][0].readline()
+            assert b"HTTP/1.1 503 Service Unavailable\r\n" == line
             for _, writer in opened:
                 writer.close()
 

@@ -49,7 +49,8 @@ class Peer:
         writer.write(data)
         await writer.drain()
         try:
-            return await asyncio.wait_for(reader.read(), 5)
+            async with asyncio.timeout(5):
+                return await reader.read()
         finally:
             writer.close()
 
@@ -275,7 +276,8 @@ async def test_connection_without_tls_is_closed(peer: Peer) -> None:
     reader, writer = await asyncio.open_connection("127.0.0.1", peer.port)
     writer.write(b"GET / HTTP/1.1\r\nHost: x\r\n\r\n")
 
-    answer = await asyncio.wait_for(reader.read(), 5)
+    async with asyncio.timeout(5):
+        answer = await reader.read()
 
     writer.close()
     assert b"HTTP/1.1 200" not in answer

@@ -87,7 +87,8 @@ async def serving(
         )
     assert process.stdout is not None
     try:
-        line = (await asyncio.wait_for(process.stdout.readline(), WAIT_SECONDS)).decode()
+        async with asyncio.timeout(WAIT_SECONDS):
+            line = (await process.stdout.readline()).decode()
         assert line.startswith("serving "), log.read_text()
         lines = [json.loads(one) for one in log.read_text().splitlines()]
         (health,) = [one["url"] for one in lines if one["event"] == "health and metrics"]
@@ -95,7 +96,8 @@ async def serving(
     finally:
         if process.returncode is None:
             process.terminate()
-            await asyncio.wait_for(process.wait(), WAIT_SECONDS)
+            async with asyncio.timeout(WAIT_SECONDS):
+                await process.wait()
 
 
 async def eventually(check: Any) -> None:
@@ -335,7 +337,8 @@ async def test_calls_go_on_while_it_drains(tmp_path: pathlib.Path, transport: st
         assert "close" != before.lower()
         assert {200} == {status for status, _, _ in answers}
         assert "close" == answers[-1][2].lower()
-        assert 0 == await asyncio.wait_for(served.process.wait(), WAIT_SECONDS)
+        async with asyncio.timeout(WAIT_SECONDS):
+            assert 0 == await served.process.wait()
 
 
 async def test_changed_certificate_is_served_without_a_lost_call(tmp_path: pathlib.Path) -> None:
@@ -522,7 +525,8 @@ async def test_worker_that_cannot_start_ends_the_server(tmp_path: pathlib.Path) 
         stderr=asyncio.subprocess.PIPE,
     )
 
-    _, said = await asyncio.wait_for(process.communicate(), WAIT_SECONDS)
+    async with asyncio.timeout(WAIT_SECONDS):
+        _, said = await process.communicate()
 
     assert 2 == process.returncode
     assert "missing" in said.decode()
