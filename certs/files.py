@@ -24,7 +24,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from certs import authority, expiry
+from certs import authority, expiry, memory_files
 from schemagen.files import make_private
 
 CA_CERTIFICATE, CA_KEY = "ca.crt", "ca.key"
@@ -336,11 +336,7 @@ def serve(context: ssl.SSLContext, pair: authority.Pair) -> None:
         CertificateError: The pair does not belong together; the context keeps the one it has.
     """
     check_pair(pair.certificate_pem, pair.key_pem)
-    # The ssl module reads files only. They go away at once, in a directory nobody else can read.
-    with tempfile.TemporaryDirectory(prefix="kubewright-") as directory:
-        certificate, key = pathlib.Path(directory, CERTIFICATE), pathlib.Path(directory, KEY)
-        certificate.write_bytes(pair.certificate_pem)
-        key.write_bytes(pair.key_pem)
+    with memory_files.paths_of(pair.certificate_pem, pair.key_pem) as (certificate, key):
         context.load_cert_chain(certificate, key)
 
 

@@ -641,6 +641,7 @@ async def _serve(
             await found.start()
             await member.join(found, base_url, address)
             structlog.get_logger("webhooks").info("health and metrics", url=shown)
+            process.standard_error().flush()
             # One line on standard output once everything is ready: what a supervisor waits for.
             typer.echo(f"serving {api.group} at {base_url}")
             sys.stdout.flush()

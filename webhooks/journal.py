@@ -1,4 +1,4 @@
-"""What a worker writes down of its answers: counts, an access log, an audit log. Shell: files.
+"""What a worker writes down of its answers: counts, an access log, an audit log.
 
 The access log says of every request what became of it; the audit log says of every decision whose
 it was. Neither holds a payload. Answers wait to be written down, many at once, for at most a fifth
@@ -8,10 +8,11 @@ of a second: that costs a third of writing down each by itself.
 import asyncio
 import datetime as dt
 from collections.abc import Callable, Iterator, Sequence
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import msgspec
 
+from webhooks.log_writer import LogWriter, Losses
 from webhooks.metrics import Counts, Words
 from webhooks.routes import About, Seen
 
@@ -58,16 +59,20 @@ class Journal:
         words: The labels that metrics may have.
         audit: Takes a line for every admission, if anything does.
         traces: Takes all that was answered, if anything does.
+
+    Attributes:
+        losses: Lines of both logs that could not be written.
     """
 
     def __init__(
         self,
-        access: BinaryIO,
+        access: LogWriter,
         words: Words,
-        audit: BinaryIO | None = None,
+        audit: LogWriter | None = None,
         traces: Callable[[Sequence[Seen]], None] | None = None,
     ) -> None:
         self._access, self._audit, self._traces = access, audit, traces
+        self.losses = Losses({"stderr": access} | ({} if audit is None else {"audit": audit}))
         self._counts = Counts(words)
         self._waiting: list[Seen] = []
         self._timer: asyncio.TimerHandle | None = None
@@ -96,9 +101,9 @@ class Journal:
             _write(self._audit, [_decision(seen.at, about) for about, seen in _admissions(waiting)])
 
     def snapshot(self) -> dict[str, Any]:
-        """What was counted so far (``Counts.snapshot``)."""
+        """What was counted so far (``Counts.snapshot``), and the lines that were dropped."""
         self.settle()
-        return self._counts.snapshot()
+        return {**self._counts.snapshot(), "dropped_lines": [*self.losses.counts().items()]}
 
 
 def _admissions(waiting: list[Seen]) -> Iterator[tuple[About, Seen]]:
@@ -107,10 +112,9 @@ def _admissions(waiting: list[Seen]) -> Iterator[tuple[About, Seen]]:
             yield seen.about, seen
 
 
-def _write(file: BinaryIO, lines: list[Access] | list[Decision]) -> None:
+def _write(log: LogWriter, lines: list[Access] | list[Decision]) -> None:
     if lines:
-        file.write(_LINES.encode_lines(lines))
-        file.flush()
+        log.append(_LINES.encode_lines(lines))
 
 
 def _access(seen: Seen) -> Access:

@@ -17,6 +17,7 @@ from prometheus_client import core
 from certs import monitor
 from schemagen import Api
 from schemagen.model.registry import OPERATIONS
+from webhooks import log_writer
 from webhooks.routes import Seen
 
 # controller-runtime's are Prometheus' defaults; the finer ones below are where our answers are.
@@ -148,6 +149,7 @@ _LABELS: Final = {
     "conversions": 2,
     "bytes": 2,
     "handshakes": 1,
+    "dropped_lines": 1,
 }
 
 
@@ -220,6 +222,7 @@ class Collector:
             ["reason"],
             found["handshakes"],
         )
+        yield log_writer.metric(found["dropped_lines"])
         yield core.GaugeMetricFamily(
             "kubewright_webhook_workers", "Worker processes that serve.", value=len(self.live)
         )

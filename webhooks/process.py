@@ -1,12 +1,16 @@
 """What a process of the server sets up before it works. Shell: the interpreter and its log."""
 
+import atexit
+import functools
 import gc
 import logging
 import sys
 import threading
-from typing import Final
+from typing import Final, TextIO, cast
 
 import structlog
+
+from webhooks import log_writer
 
 # JSON of up to 1,024 levels (orjson's bound) is walked and written with two calls a level.
 RECURSION_LIMIT: Final = 4096
@@ -14,6 +18,7 @@ RECURSION_LIMIT: Final = 4096
 STACK_BYTES: Final = 16 * 1024 * 1024
 # So many new lists and objects make the collector look at them.
 GARBAGE_OBJECTS: Final = 200_000
+STANDARD_ERROR: Final = 2
 OWN_PACKAGES: Final = ("certs", "controllers", "webhooks")
 
 
@@ -34,8 +39,22 @@ def collect_less_garbage() -> None:
     gc.set_threshold(GARBAGE_OBJECTS, 10, 10)
 
 
+@functools.cache
+def standard_error() -> log_writer.LogWriter:
+    """What writes this process' log: neither a full disk nor a pipe nobody reads holds it up."""
+    writer = log_writer.LogWriter(STANDARD_ERROR)
+    atexit.register(writer.close)
+    return writer
+
+
+def log_stream() -> TextIO:
+    """Standard error as a text file for loggers."""
+    return cast("TextIO", log_writer.TextStream(standard_error()))
+
+
 def log_to_stderr() -> None:
     """One JSON object a line on standard error, with level and time."""
+    stream = log_stream()
     processors: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso"),
@@ -43,10 +62,10 @@ def log_to_stderr() -> None:
     ]
     structlog.configure(
         processors=[*processors, structlog.processors.JSONRenderer()],
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=stream),
     )
     # What libraries log, and the packages below, comes by the standard library.
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=processors,

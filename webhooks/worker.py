@@ -14,7 +14,7 @@ import socket
 import ssl
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
-from typing import Any, BinaryIO, Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import msgspec
 import orjson
@@ -28,6 +28,7 @@ from schemagen import files as apis
 from schemagen.problems import UserError
 from webhooks import admission, handshakes, metrics, process, routes, server
 from webhooks.journal import Journal
+from webhooks.log_writer import LogWriter
 
 TICK_SECONDS: Final = 1.0
 
@@ -135,6 +136,8 @@ async def _work(orders: Orders, listener: socket.socket, channel: socket.socket)
 
         def report() -> None:
             failed.warn(loop.time())
+            for loss in journal.losses.due(loop.time()):
+                log.warning("log lines dropped", **loss)
             _report(writer, found, journal, files, failed)
 
         report()
@@ -191,7 +194,7 @@ async def _serving(
             spans = traces.Traces()
             stack.callback(spans.close)
             add_spans = spans.add
-        journal = Journal(sys.stderr.buffer, metrics.Words.of(api), audit, add_spans)
+        journal = Journal(process.standard_error(), metrics.Words.of(api), audit, add_spans)
         stack.callback(journal.settle)
         read, fetch = None, None
         if orders.is_looking_up:
@@ -222,12 +225,16 @@ async def _serving(
 
 
 @contextlib.contextmanager
-def _appending(path: str | None) -> Iterator[BinaryIO | None]:
+def _appending(path: str | None) -> Iterator[LogWriter | None]:
     if path is None:
         yield None
         return
-    with pathlib.Path(path).open("ab") as file:
-        yield file
+    with pathlib.Path(path).open("ab", buffering=0) as file:
+        writer = LogWriter(file.fileno())
+        try:
+            yield writer
+        finally:
+            writer.close()
 
 
 @dataclasses.dataclass

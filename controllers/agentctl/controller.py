@@ -20,7 +20,7 @@ from controllers.runs.archive import FileArchive
 from controllers.runs.caches import Caches
 from controllers.runs.interpreter import MANAGER
 from controllers.runs.runtimes.base import Runtime
-from webhooks import probes, process, worker
+from webhooks import log_writer, probes, process, worker
 
 ALL: Final = "all"
 """Every namespace, as ``--namespace`` says it."""
@@ -116,6 +116,7 @@ async def _ready(found: manager.Manager, identity: str, settings: Settings) -> A
 
     async def follow() -> None:
         await found.synced.wait()
+        process.standard_error().flush()
         # One line on standard output once everything is ready: what a supervisor waits for.
         session.show(f"following namespace {settings.namespace} as {identity}")
 
@@ -133,6 +134,7 @@ async def _ready(found: manager.Manager, identity: str, settings: Settings) -> A
                 f"expected a free port for --health {settings.port} at {settings.host}: {error}"
             ) from error
         _log.info("health and metrics", extra={"url": where})
+        found.metrics.registry.register(log_writer.Losses({"stderr": process.standard_error()}))
         yield
 
 

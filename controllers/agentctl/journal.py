@@ -1,10 +1,11 @@
 """The log of a controller: one JSON object a line on standard error. Shell: the loggers."""
 
 import logging
-import sys
 from typing import Any, Final
 
 import structlog
+
+from webhooks import process
 
 _SHARED: Final[list[Any]] = [
     structlog.stdlib.add_log_level,
@@ -17,7 +18,7 @@ _SHARED: Final[list[Any]] = [
 
 def begin(level: str) -> None:
     """Write down what controllers log, from a level on, as `webhooks serve` does."""
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(process.log_stream())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             foreign_pre_chain=_SHARED,

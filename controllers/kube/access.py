@@ -4,9 +4,9 @@ import dataclasses
 import os
 import pathlib
 import ssl
-import tempfile
 from typing import Protocol, TypeAlias
 
+from certs import memory_files
 from controllers.kube import errors
 
 Headers: TypeAlias = tuple[tuple[str, str], ...]
@@ -101,11 +101,7 @@ def tls_context(
 
 def load_certificate(context: ssl.SSLContext, certificate_pem: bytes, key_pem: bytes) -> None:
     """Give a context the client's certificate; on a live one, new connections use it."""
-    # The ssl module reads files only. They go away at once, in a directory nobody else can read.
-    with tempfile.TemporaryDirectory(prefix="kubewright-") as directory:
-        certificate, key = pathlib.Path(directory, "tls.crt"), pathlib.Path(directory, "tls.key")
-        certificate.write_bytes(_sent_alone(certificate_pem))
-        key.write_bytes(key_pem)
+    with memory_files.paths_of(_sent_alone(certificate_pem), key_pem) as (certificate, key):
         try:
             # Without a password OpenSSL would ask the terminal for that of an encrypted key.
             context.load_cert_chain(certificate, key, password="")

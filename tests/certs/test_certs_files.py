@@ -1,8 +1,10 @@
 import concurrent.futures
 import contextlib
 import datetime as dt
+import os
 import pathlib
 import ssl
+import tempfile
 import threading
 from collections.abc import Iterator
 
@@ -480,6 +482,16 @@ def test_server_context_speaks_http_1_and_the_bundle_verifies_it(tmp_path: pathl
     with handshake(server, client_context(bundle.ca_pem)) as shaken:
         assert shaken.selected_alpn_protocol() == "http/1.1"
         assert shaken.version() == "TLSv1.3"
+
+
+@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs files in memory")
+def test_pair_is_served_where_no_temporary_file_can_be_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A disk may be full just when a certificate is renewed."""
+    monkeypatch.setattr(tempfile, "tempdir", "/dev/null/full")
+
+    assert files.verifies(CA.certificate_pem, LEAF)
 
 
 def test_live_context_serves_the_next_pair(tmp_path: pathlib.Path) -> None:

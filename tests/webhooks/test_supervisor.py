@@ -72,9 +72,16 @@ class Served:
         return [int(one) for one in pathlib.Path(children).read_text().split()]
 
 
+def logged_health(log: pathlib.Path) -> str:
+    """Where a server shows its health, by its log."""
+    lines = [json.loads(line) for line in log.read_text().splitlines()]
+    (health,) = [line["url"] for line in lines if line["event"] == "health and metrics"]
+    return str(health)
+
+
 @contextlib.asynccontextmanager
 async def serving(
-    directory: pathlib.Path, *options: str, **environment: str
+    directory: pathlib.Path, *options: str, health: str = "", **environment: str
 ) -> AsyncIterator[Served]:
     log = directory / "log"
     with log.open("wb") as file:
@@ -90,9 +97,7 @@ async def serving(
         async with asyncio.timeout(WAIT_SECONDS):
             line = (await process.stdout.readline()).decode()
         assert line.startswith("serving "), log.read_text()
-        lines = [json.loads(one) for one in log.read_text().splitlines()]
-        (health,) = [one["url"] for one in lines if one["event"] == "health and metrics"]
-        yield Served(process, directory, line.split()[-1], health)
+        yield Served(process, directory, line.split()[-1], health or logged_health(log))
     finally:
         if process.returncode is None:
             process.terminate()
@@ -145,6 +150,29 @@ async def test_reviews_are_answered_counted_and_written_down(
     assert ["allowed", "denied"] == [one["verdict"] for one in decisions]
     assert {"AgentRun"} == {one["kind"] for one in decisions}
     assert "parameters" not in audit.read_text()
+
+
+async def test_full_disk_costs_no_call_and_is_counted(tmp_path: pathlib.Path) -> None:
+    """Neither the decisions nor the log itself can be written."""
+    full = "/dev/full"
+    (tmp_path / "log").symlink_to(full)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    options = ("--audit-log", full, "--health-port", str(port), "--workers", "1")
+
+    async with serving(tmp_path, *options, health=f"http://127.0.0.1:{port}") as served:
+        async with served.session() as session:
+            answers = [await served.post(session, "/validate", REFUSED) for _ in range(100)]
+
+        async def is_counted() -> bool:
+            _, text = await served.shown("/metrics")
+            return 'kubewright_log_dropped_lines_total{log="audit"} 100.0' in text
+
+        await eventually(is_counted)
+        _, text = await served.shown("/metrics")
+
+    assert {200} == {status for status, _, _ in answers}
+    assert 'kubewright_log_dropped_lines_total{log="stderr"} 1' in text
 
 
 class Collector:
