@@ -438,14 +438,19 @@ class Keeper:
 
     async def _shown(self, found: stored.Stored) -> dict[str, bool]:
         encoded = injector.encode(found.bundle_pem)
-        shown: dict[str, bool] = {}
-        for target in self._targets:
-            try:
-                value = await self._client.get(target.resource, target.name)
-            except kube.NotFoundError:
-                continue
-            shown[str(target)] = injector.stanza(target, value, encoded) is None
-        return shown
+        # Side by side: where an answer takes seconds, a look must not outlast the Lease.
+        values = await asyncio.gather(*map(self._configuration, self._targets))
+        return {
+            str(target): injector.stanza(target, value, encoded) is None
+            for target, value in zip(self._targets, values, strict=True)
+            if value is not None
+        }
+
+    async def _configuration(self, target: injector.Target) -> kube.JSON | None:
+        try:
+            return await self._client.get(target.resource, target.name)
+        except kube.NotFoundError:
+            return None
 
     def _is_due(self, found: stored.Stored) -> bool:
         if found.wish(self._raw):

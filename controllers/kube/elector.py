@@ -5,6 +5,9 @@ duration by the *other's own* clock, so that clocks need not agree. A lease is n
 that was suspended may act for a moment after it lost it, which is why limits are kept by
 compare-and-swap and not by being the leader. The kubernetes package's elector renews for ever after
 its worker has died, and works on while a renewal hangs; this one does neither.
+
+Nobody else can have seen a renewal before it was sent, so the Lease is safe from then on for its
+duration, however long the answer takes: an API server that is slow is waited for that long.
 """
 
 import asyncio
@@ -37,7 +40,8 @@ class Timing:
 
     Attributes:
         lease_seconds: Another takes the Lease when it has not changed for so long.
-        renew_seconds: Who could not renew for so long leads no more; less than the above.
+        renew_seconds: Who could not renew for so long after the last answer leads no more; less
+            than the above.
         retry_seconds: Between two attempts to take or renew.
     """
 
@@ -51,6 +55,16 @@ class Timing:
                 f"expected 0 < retry < renew < lease, got {self.retry_seconds}, "
                 f"{self.renew_seconds}, {self.lease_seconds} s"
             )
+
+    @property
+    def safe_seconds(self) -> float:
+        """How long after a renewal was sent its leader may act, with time left to stop."""
+        return (self.lease_seconds + self.renew_seconds) / 2
+
+    @property
+    def patience_seconds(self) -> float:
+        """How long a renewal may take before it is sent again beside, on another connection."""
+        return self.renew_seconds / 3
 
 
 class Elector:
@@ -83,16 +97,22 @@ class Elector:
         self._clock, self._now, self._dice = clock, now, dice
         self._lease: JSON = {}
         self._seen: tuple[str, float] = ("", 0.0)
-        self._renewed = float("-inf")
+        self._leads_until = float("-inf")
+        # When each renewal was sent whose fate is not known, by what it says in renewTime.
+        self._sent: dict[str, float] = {}
+        self._sent_last = float("-inf")
 
     @property
     def leads(self) -> bool:
         """Whether the Lease was renewed lately enough to act on."""
-        return self._clock() - self._renewed < self._timing.renew_seconds
+        return self._clock() < self._leads_until
 
     @property
     def _deadline_seconds(self) -> float:
-        return self._timing.renew_seconds / 3
+        """How long a call may take: what is left of the Lease, or what a new one would allow."""
+        if not self.leads:
+            return self._timing.safe_seconds
+        return max(self._leads_until - self._clock(), _SHORTEST_SECONDS)
 
     async def lead(self, work: Callable[[int], Awaitable[None]]) -> None:
         """Wait for the Lease, then work for as long as it is held; release it however that ends.
@@ -170,19 +190,18 @@ class Elector:
 
     async def _take(self) -> bool:
         """Take the Lease if nobody holds it."""
-        started = self._clock()
         found = await self._read()
+        body = self._body(found, is_new=True)
         if found is None:
-            body = self._body(None)
-            self._lease = await self._client.create(
-                LEASES, body, deadline_seconds=self._deadline_seconds
-            )
-        elif self._is_held(found):
+            self._note_sent(body)
+            deadline = self._deadline_seconds
+            self._extend(await self._client.create(LEASES, body, deadline_seconds=deadline))
+        elif self._is_held(found) and not self._is_sent(found):
             return False
         else:
-            self._lease = await self._replace(self._body(found))
-        self._renewed = started
-        return True
+            self._extend(await self._replace(body))
+        # Not if the answer came too late.
+        return self.leads
 
     def _is_held(self, lease: JSON) -> bool:
         spec, version = lease.get("spec") or {}, lease["metadata"]["resourceVersion"]
@@ -195,47 +214,103 @@ class Elector:
 
     async def _renew(self) -> None:
         """Renew until the Lease is lost."""
-        while True:
+        is_mine = True
+        while is_mine:
             await self._pause()
-            started = self._clock()
-            if started - self._renewed >= self._timing.renew_seconds:
-                return
-            try:
-                self._lease = await self._replace(self._body(self._lease))
-                self._renewed = started
-            except errors.ConflictError:
-                if not await self._is_still_mine():
-                    return
-            except errors.KubeError as error:
-                _log.warning("Lease %s not renewed: %s", self._name, error)
+            is_mine = await self._renewed()
 
-    async def _is_still_mine(self) -> bool:
-        """Whether somebody merely changed a label; what cannot be read is tried again."""
+    async def _renewed(self) -> bool:
+        """Renew in the time that is left; False once the Lease is lost.
+
+        What is not answered soon is sent again beside, as its connection may be dead. Of all that
+        were sent for one resourceVersion, one can land.
+        """
+        attempts: set[asyncio.Task[bool | None]] = set()
+        try:
+            while self.leads:
+                attempts.add(asyncio.ensure_future(self._attempt()))
+                seconds = min(self._timing.patience_seconds, self._deadline_seconds)
+                done, attempts = await asyncio.wait(
+                    attempts, timeout=seconds, return_when=asyncio.FIRST_COMPLETED
+                )
+                outcomes = [task.result() for task in done]
+                for outcome in outcomes:
+                    if outcome is not None:
+                        return outcome
+                if outcomes:
+                    await self._pause()
+            return False
+        finally:
+            for task in attempts:
+                task.cancel()
+            await asyncio.gather(*attempts, return_exceptions=True)
+
+    async def _attempt(self) -> bool | None:
+        """Renew once: whether the Lease is ours; None if that could not be found out."""
+        try:
+            self._extend(await self._replace(self._body(self._lease)))
+        except errors.ConflictError:
+            return await self._is_still_mine()
+        except errors.KubeError as error:
+            _log.warning("Lease %s not renewed: %s", self._name, error)
+            return None
+        return True
+
+    async def _is_still_mine(self) -> bool | None:
+        """Whether somebody merely changed a label, or a renewal landed whose answer was lost.
+
+        None if that cannot be read.
+        """
         try:
             found = await self._read()
         except errors.KubeError:
-            return True
-        if found is None or (found.get("spec") or {}).get("holderIdentity") != self._identity:
+            return None
+        if found is None or not self._is_mine(found):
             return False
-        self._lease = found
+        self._extend(found)
         return True
+
+    def _note_sent(self, body: JSON) -> None:
+        """Remember when a renewal was sent: it counts from then on, once it is known to land."""
+        self._sent_last = self._clock()
+        self._sent.setdefault(body["spec"]["renewTime"], self._sent_last)
+
+    def _is_sent(self, lease: JSON) -> bool:
+        """Whether a Lease is what this process has written."""
+        return self._is_mine(lease) and lease["spec"].get("renewTime") in self._sent
+
+    def _is_mine(self, lease: JSON) -> bool:
+        return bool((lease.get("spec") or {}).get("holderIdentity") == self._identity)
+
+    def _extend(self, lease: JSON) -> None:
+        """Lead by a Lease that is ours, for as long as nobody can take it."""
+        self._lease = lease
+        sent = self._sent.get(lease["spec"].get("renewTime") or "")
+        if sent is None:
+            return
+        safe = min(self._clock() + self._timing.renew_seconds, sent + self._timing.safe_seconds)
+        self._leads_until = max(self._leads_until, safe)
+        self._sent = {text: at for text, at in self._sent.items() if at >= sent}
 
     async def _release(self) -> None:
         """Let another lead at once, unless one does already."""
         if not self.leads:
             return
-        self._renewed = float("-inf")
+        self._leads_until = float("-inf")
         try:
             async with asyncio.timeout(_RELEASE_SECONDS):
                 # A renewal that was cancelled on its way may have landed: what is there counts.
-                if await self._is_still_mine():
-                    await self._replace(self._body(self._lease, holder=""))
+                found = await self._read()
+                if found is not None and self._is_mine(found):
+                    await self._replace(self._body(found, holder=""))
         except Exception as error:  # noqa: BLE001 - it runs out, and hides no reason why it was lost
             _log.info("Lease %s not released: %r", self._name, error)
 
     async def _pause(self) -> None:
+        """Wait until a renewal is due: that long after the last one was sent, not answered."""
         jitter = 1 + _JITTER * (self._dice() - 0.5)
-        await asyncio.sleep(self._timing.retry_seconds * jitter)
+        due = min(self._sent_last + self._timing.retry_seconds * jitter, self._leads_until)
+        await asyncio.sleep(max(0.0, due - self._clock()))
 
     async def _read(self) -> JSON | None:
         try:
@@ -249,14 +324,19 @@ class Elector:
             return None
 
     async def _replace(self, body: JSON) -> JSON:
+        self._note_sent(body)
         return await self._client.replace(LEASES, body, deadline_seconds=self._deadline_seconds)
 
-    def _body(self, found: JSON | None, holder: str | None = None) -> JSON:
-        """The Lease as it is to be, with the resourceVersion of the one it replaces."""
+    def _body(self, found: JSON | None, holder: str | None = None, *, is_new: bool = False) -> JSON:
+        """The Lease as it is to be, with the resourceVersion of the one it replaces.
+
+        Args:
+            found: What it replaces.
+            holder: By default this process.
+            is_new: Whether it is taken, rather than kept.
+        """
         spec = dict((found or {}).get("spec") or {})
-        mine = spec.get("holderIdentity") == self._identity
         now = clocks.micro_time(self._now())
-        transitions = int(spec.get("leaseTransitions") or 0)
         known = {"name": self._name, "namespace": self._namespace}
         return {
             "apiVersion": LEASES.api_version,
@@ -267,7 +347,7 @@ class Elector:
                 "holderIdentity": self._identity if holder is None else holder,
                 "leaseDurationSeconds": max(1, round(self._timing.lease_seconds)),
                 "renewTime": now,
-                "acquireTime": spec.get("acquireTime") if mine else now,
-                "leaseTransitions": transitions if mine else transitions + 1,
+                "acquireTime": now if is_new else spec.get("acquireTime"),
+                "leaseTransitions": int(spec.get("leaseTransitions") or 0) + is_new,
             },
         }

@@ -2,15 +2,21 @@
 
 import asyncio
 import contextlib
+import pathlib
 from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any, Final
 
 import pytest
 
 from controllers import kube
 from controllers.kube import elector
+from tests.support import fault_proxy, faults
+from tests.support.faults import Turn
+from tests.support.kube_calls import Verb
 
 TIMING = elector.Timing(lease_seconds=2.0, renew_seconds=1.2, retry_seconds=0.1)
 SECONDS = 120.0
+CALLS: Final[list[Verb]] = ["get", "create", "update"]
 
 
 class Candidate:
@@ -146,6 +152,33 @@ async def test_who_cannot_renew_stops_before_another_may_lead(
 
     assert was_over
     assert other.epochs == [2]
+
+
+async def test_api_server_that_takes_a_quarter_of_the_lease_costs_no_leadership(
+    api_server: Any, client: kube.Client, namespace: str, tmp_path: pathlib.Path
+) -> None:
+    """As 5 s do of 15 or more; one renewal also loses its answer after it was carried out."""
+    leases = "leases.coordination.k8s.io"
+    script: dict[Turn, faults.Fault] = {
+        Turn(verb, leases, at): faults.Delay("before", 1.5) for verb in CALLS for at in range(1, 9)
+    }
+    script[Turn("update", leases, 2)] = faults.Drop("after")
+    timing = elector.Timing(lease_seconds=6.0, renew_seconds=4.0, retry_seconds=0.5)
+    async with fault_proxy.Proxy(api_server.admin_kubeconfig) as proxy:
+        port = await proxy.open("slow", faults.Plan(script=script))
+        async with kube.Client.from_kubeconfig(port.kubeconfig(tmp_path)) as through:
+            one = Candidate(through, namespace, "a")
+            one.elector = elector.Elector(through, (namespace, "leader"), "a", timing=timing)
+            async with running(one) as (task,):
+                await lead(one)
+                while port.dealt[-1].turn.ordinal < 4:  # noqa: ASYNC110 - the proxy tells nobody
+                    await asyncio.sleep(0.05)
+                was_lost = task.done()
+                found = await holder(client, namespace)
+
+    assert not was_lost
+    assert ("a", 1) == found
+    assert [1] == one.epochs
 
 
 async def test_bug_in_renewing_is_told_as_the_cause(
