@@ -6,9 +6,9 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Callable, Iterator, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
-from schemagen import files
+from schemagen import files, ownership
 from schemagen.judge import recipe
 
 if TYPE_CHECKING:
@@ -34,23 +34,69 @@ def find(environment: Mapping[str, str] = os.environ) -> pathlib.Path | None:
 
 
 def compiled(engine: "wasmtime.Engine", path: pathlib.Path, tell: Tell) -> "wasmtime.Module":
-    """The module's machine code: from the cache, else compiled into it (half a minute, once)."""
+    """The module's machine code: from the cache, else compiled into it (half a minute, once).
+
+    Whoever could write to the cache could have this process execute anything: it is used only
+    where nobody but its user and root could; else the module is compiled in memory, each time.
+    """
+    native = _native_path()
+    try:
+        files.make_private(native.parent)
+        reason = ownership.why_untrusted(native.parent)
+        if not reason:
+            return _cached(engine, native, path, tell)
+    except OSError as error:
+        reason = f"{native.parent} cannot be used: {error.strerror or error}"
+    _tell_once(
+        f"compiling the API server's judge in memory (half a minute, each time): {reason}", tell
+    )
+    return _compiled(engine, path)
+
+
+def _cached(
+    engine: "wasmtime.Engine", native: pathlib.Path, path: pathlib.Path, tell: Tell
+) -> "wasmtime.Module":
+    """The machine code in a folder that only its user can write to; it is made anew if need be."""
+    if (found := _loaded(engine, native, tell)) is not None:
+        return found
+    with _locked(native.with_suffix(".lock")):
+        if (found := _loaded(engine, native, tell)) is not None:
+            return found
+        tell("compiling the API server's judge for this machine (half a minute, once)")
+        files.replace(native, bytes(_compiled(engine, path).serialize()))
+    # The compiler's memory has gone with the module that it made.
+    found = _loaded(engine, native, tell)
+    return _compiled(engine, path) if found is None else found
+
+
+def _loaded(
+    engine: "wasmtime.Engine", native: pathlib.Path, tell: Tell
+) -> "wasmtime.Module | None":
+    """The machine code in a file; None if there is none to be used."""
     import wasmtime  # noqa: PLC0415 - 0.1 s that only judging needs
 
-    native = _native_path()
     with contextlib.suppress(FileNotFoundError, wasmtime.WasmtimeError):
-        return wasmtime.Module.deserialize_file(engine, str(native))
-    # Machine code is trusted when it is loaded: nobody else may write here.
-    native.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with _locked(native.with_suffix(".lock")):
-        with contextlib.suppress(FileNotFoundError, wasmtime.WasmtimeError):
+        reason = ownership.why_untrusted(native)
+        if not reason:
             return wasmtime.Module.deserialize_file(engine, str(native))
-        tell("compiling the API server's judge for this machine (half a minute, once)")
-        module = wasmtime.Module.from_file(engine, str(path))
-        files.replace(native, bytes(module.serialize()))
-    # The compiler's memory goes with the module that it made.
-    del module
-    return wasmtime.Module.deserialize_file(engine, str(native))
+        _tell_once(f"compiling the API server's judge anew: {reason}", tell)
+    return None
+
+
+def _compiled(engine: "wasmtime.Engine", path: pathlib.Path) -> "wasmtime.Module":
+    import wasmtime  # noqa: PLC0415 - 0.1 s that only judging needs
+
+    return wasmtime.Module.from_file(engine, str(path))
+
+
+_told: Final[set[str]] = set()
+
+
+def _tell_once(line: str, tell: Tell) -> None:
+    """Tell what this process has not told before."""
+    if line not in _told:
+        _told.add(line)
+        tell(line)
 
 
 def _native_path() -> pathlib.Path:
