@@ -8,8 +8,8 @@ import pathlib
 import signal
 import socket
 import uuid
-from collections.abc import AsyncIterator
-from typing import Final
+from collections.abc import AsyncIterator, Mapping
+from typing import Any, Final
 
 import uvloop
 
@@ -19,6 +19,7 @@ from controllers.agentctl.exits import CommandError, Exit
 from controllers.runs.archive import FileArchive
 from controllers.runs.caches import Caches
 from controllers.runs.interpreter import MANAGER
+from controllers.runs.runtimes import temporal_settings
 from controllers.runs.runtimes.base import Runtime
 from webhooks import log_writer, probes, process, worker
 
@@ -80,19 +81,35 @@ class Settings:
             raise CommandError(str(error)) from error
 
 
+def _runtime_options(settings: Settings, operator: Mapping[str, Any]) -> runtimes.Options:
+    """The runtimes, with what the operator's file says of them.
+
+    Raises:
+        CommandError: It cannot be used.
+    """
+    try:
+        found = temporal_settings.of(operator)
+    except ValueError as error:
+        raise CommandError(str(error)) from error
+    return dataclasses.replace(settings.runtimes, temporal_settings=found)
+
+
 def run(cluster: session.Cluster, settings: Settings) -> Exit:
     """Be a replica until told to stop; the exit code."""
 
     def act() -> Exit:
         options = settings.options()
+        chosen = _runtime_options(settings, options.settings)
         journal.begin(settings.log_level)
         process.allow_deep_json()
-        return uvloop.run(_replica(cluster, settings, options))
+        return uvloop.run(_replica(cluster, settings, options, chosen))
 
     return session.attempt(act)
 
 
-async def _replica(cluster: session.Cluster, settings: Settings, options: manager.Options) -> Exit:
+async def _replica(
+    cluster: session.Cluster, settings: Settings, options: manager.Options, chosen: runtimes.Options
+) -> Exit:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -102,7 +119,7 @@ async def _replica(cluster: session.Cluster, settings: Settings, options: manage
         made: list[Runtime] = []
 
         def make(client: kube.Client, caches: Caches, wake: runtimes.Wake) -> list[Runtime]:
-            made.extend(runtimes.composed(client, caches, wake, settings.runtimes))
+            made.extend(runtimes.composed(client, caches, wake, chosen))
             return made
 
         found = manager.Manager(client, identity, make, options)

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from controllers import kube
 from controllers.runs.caches import Caches
-from controllers.runs.runtimes import custom, job, job_objects, local, workflow
+from controllers.runs.runtimes import custom, job, job_objects, local, temporal_settings, workflow
 from controllers.runs.runtimes.base import Key, Runtime
 
 Wake: TypeAlias = Callable[[kube.Key], None]
@@ -31,6 +31,7 @@ class Options:
         image: Of the runner, where neither a run nor its provider names one.
         endpoints: CIDRs, addresses and hosts that runs of type Custom may call though not public.
         temporal: HOST:PORT of Temporal's frontend; empty is none.
+        temporal_settings: The operator's.
     """
 
     jobs: Literal["job", "local"] = "job"
@@ -38,6 +39,9 @@ class Options:
     image: str = ""
     endpoints: Sequence[str] = ()
     temporal: str = ""
+    temporal_settings: temporal_settings.Settings = dataclasses.field(
+        default_factory=temporal_settings.Settings
+    )
 
 
 def composed(
@@ -64,7 +68,13 @@ def composed(
     if options.temporal:
         from controllers.runs.runtimes import temporal  # noqa: PLC0415 - an extra
 
-        yield temporal.Temporal(options.temporal)
+        settings = options.temporal_settings
+        yield temporal.Temporal(
+            options.temporal,
+            namespace=settings.namespace,
+            access=settings.access,
+            credentials=settings.credentials,
+        )
 
 
 @contextlib.asynccontextmanager

@@ -154,6 +154,7 @@ class Server:
 
     Attributes:
         refusal: What every call but the first handshake is answered with, if anything.
+        api_keys: Those that were shown, in their order.
     """
 
     def __init__(self) -> None:
@@ -162,6 +163,7 @@ class Server:
         self.starts: dict[str, int] = collections.defaultdict(int)
         self.refusal: grpc.StatusCode | None = None
         self.has_worker = True
+        self.api_keys: list[str] = []
 
     async def system_info(
         self, request: service.GetSystemInfoRequest, context: Context
@@ -276,6 +278,8 @@ class Server:
         await asyncio.gather(*self.tasks, return_exceptions=True)
 
     async def _check(self, namespace: str, context: Context) -> None:
+        shown = dict(context.invocation_metadata() or ()).get("authorization", "")
+        self.api_keys.append(str(shown).removeprefix("Bearer "))
         if self.refusal is not None:
             await context.abort(self.refusal, "as the test wants it")
         if namespace != "default":
@@ -408,7 +412,15 @@ def spec(kind: str, **settings: Any) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def opened() -> AsyncIterator[TemporalBench]:
+async def opened(
+    credentials: grpc.ServerCredentials | None = None, **options: Any
+) -> AsyncIterator[TemporalBench]:
+    """A bench on the stub, or on a real server.
+
+    Args:
+        credentials: Of the stub's TLS; it has none without.
+        options: Of the test's own client.
+    """
     async with contextlib.AsyncExitStack() as stack:
         if ADDRESS:
             client = await Client.connect(ADDRESS, namespace=SERVER_NAMESPACE)
@@ -419,10 +431,16 @@ async def opened() -> AsyncIterator[TemporalBench]:
             return
         server, frontend = Server(), grpc.aio.server()
         frontend.add_generic_rpc_handlers((server.handler(),))
-        address = f"127.0.0.1:{frontend.add_insecure_port('127.0.0.1:0')}"
+        host = "127.0.0.1"
+        port = (
+            frontend.add_insecure_port(f"{host}:0")
+            if credentials is None
+            else frontend.add_secure_port(f"{host}:0", credentials)
+        )
+        address = f"{host}:{port}"
         await frontend.start()
         try:
-            client = await Client.connect(address)
+            client = await Client.connect(address, **options)
             yield TemporalBench(address, server, stack, client)
         finally:
             await server.close()

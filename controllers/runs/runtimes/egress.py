@@ -41,6 +41,10 @@ _CLOSED: Final = tuple(
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
         *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16"),
         *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
+        # Azure's wire server: public by its number, and answers each machine with its secrets. The
+        # metadata services of other clouds are within the above (169.254.169.254, 100.100.100.200,
+        # 192.0.0.192) or no global IPv6 (fd00:ec2::254, fd20:ce::254).
+        "168.63.129.16/32",
         # Within 2000::/3, outside of which IPv6 has nothing public: Teredo and other protocols,
         # documentation, and 6to4, which hides an IPv4 address.
         *("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"),

@@ -10,6 +10,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import json
+import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
@@ -27,6 +28,7 @@ from controllers.runs.runtimes.base import (
     Stage,
     Work,
 )
+from controllers.runs.runtimes.temporal_settings import DEFAULT_NAMESPACE, Access, Credentials
 from controllers.runs.words import Reason
 
 try:
@@ -42,7 +44,8 @@ except ImportError as error:
         "pip install 'kubewright[temporal]'"
     ) from error
 
-DEFAULT_NAMESPACE: Final = "default"
+_log = logging.getLogger(__name__)
+ANY: Final = Access()
 FAILED: Final = "WorkflowFailed"
 TERMINATED: Final = "WorkflowTerminated"
 # What stands in the memo of a workflow of ours.
@@ -75,8 +78,8 @@ class Temporal:
     Args:
         address: Of Temporal's frontend, as ``HOST:PORT``.
         namespace: For runs that name none.
-        tls: Whether to use TLS, or how.
-        api_key: For Temporal Cloud.
+        access: Which namespaces and task queues runs may name.
+        credentials: What to connect with; asked before each call.
         grace_seconds: Between the cancellation of a workflow and its termination.
         deadline_seconds: For all calls that one of ours makes.
         now: The wall clock.
@@ -91,17 +94,18 @@ class Temporal:
         address: str,
         *,
         namespace: str = DEFAULT_NAMESPACE,
-        tls: bool | TLSConfig = False,
-        api_key: str | None = None,
+        access: Access = ANY,
+        credentials: Callable[[], Credentials] = Credentials,
         grace_seconds: float = GRACE_SECONDS,
         deadline_seconds: float = 10.0,
         now: Callable[[], dt.datetime] = clocks.utc_now,
     ) -> None:
         self._address, self._namespace = address, namespace
-        self._tls, self._api_key = tls, api_key
+        self._access, self._credentials = access, credentials
         self._grace = dt.timedelta(seconds=grace_seconds)
         self._deadline_seconds, self._now = deadline_seconds, now
         self._connected: temporalio.client.Client | None = None
+        self._connected_with: Credentials | None = None
 
     def ref(self, key: Key, work: Work) -> Ref:
         """The workflow id and its Temporal namespace; another id if a foreign workflow has it."""
@@ -116,6 +120,7 @@ class Temporal:
     async def submit(self, key: Key, work: Work) -> Ref:
         """Start the workflow, or find it."""
         ref = self.ref(key, work)
+        self._access.check(ref.namespace, _config(work).get("taskQueue") or "")
         async with self._deadline():
             found = await self._find(ref) or await self._start(ref, is_tombstone=False)
         if found is None:
@@ -139,7 +144,10 @@ class Temporal:
     async def cancel(self, ref: Ref) -> None:
         """Ask the workflow to end; ``status`` terminates it when the grace is over."""
         async with self._deadline():
-            found = await self._find(ref) or await self._start(ref, is_tombstone=True)
+            found = await self._find(ref)
+            # Where no submission is allowed, none has to be kept from starting anything.
+            if found is None and self._access.has_namespace(ref.namespace):
+                found = await self._start(ref, is_tombstone=True)
             # Where another has the id, no submission can start anything.
             if found is None or found.status is not WorkflowExecutionStatus.RUNNING:
                 return
@@ -254,17 +262,29 @@ class Temporal:
         return client.get_workflow_handle(found.id, run_id=found.run_id)
 
     async def _client(self, namespace: str) -> temporalio.client.Client:
-        if self._connected is None:
+        credentials = self._current_credentials()
+        if self._connected is None or credentials != self._connected_with:
             self._connected = await temporalio.client.Client.connect(
                 self._address,
                 namespace=self._namespace,
-                tls=self._tls,
-                api_key=self._api_key,
+                tls=_tls(credentials),
+                api_key=credentials.api_key,
                 # Whoever calls us tries again; the deadline is ours.
                 retry_config=RetryConfig(max_retries=1),
                 lazy=True,
             )
+            self._connected_with = credentials
         return temporalio.client.Client(self._connected.service_client, namespace=namespace)
+
+    def _current_credentials(self) -> Credentials:
+        try:
+            return self._credentials()
+        except OSError as error:
+            _log.warning("Temporal's credentials cannot be read: %s", error)
+            raise RuntimeFault(
+                Code.RETRYABLE,
+                "expected to read Temporal's credentials, got an error that the log tells",
+            ) from error
 
     @contextlib.asynccontextmanager
     async def _deadline(self) -> AsyncIterator[None]:
@@ -298,6 +318,17 @@ async def _describe(
 
 
 # ---------------------------------------------------------------------------------------- pure
+
+
+def _tls(credentials: Credentials) -> bool | TLSConfig:
+    if not credentials.is_tls:
+        return False
+    return TLSConfig(
+        server_root_ca_cert=credentials.ca,
+        domain=credentials.server_name or None,
+        client_cert=credentials.certificate,
+        client_private_key=credentials.key,
+    )
 
 
 def _ids(piece: Work) -> tuple[str, ...]:

@@ -1,6 +1,8 @@
 import asyncio
+import contextlib
 import dataclasses
 import datetime as dt
+import pathlib
 import subprocess
 import sys
 from collections.abc import AsyncIterator
@@ -9,9 +11,11 @@ from typing import Any
 import grpc
 import pytest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
+from temporalio.service import TLSConfig
 
+from certs import authority
 from controllers.kube import clocks
-from controllers.runs.runtimes import temporal
+from controllers.runs.runtimes import temporal, temporal_settings
 from controllers.runs.runtimes.base import Code, Key, Progress, RuntimeFault, Stage, Work
 from tests.support import temporal_bench
 from tests.support.runtime_bench import Behaviour
@@ -384,6 +388,125 @@ async def test_id_that_temporal_does_not_take_is_refused_for_good(
         await bench.adapter().submit(key, work)
 
     assert Code.TERMINAL is caught.value.code
+
+
+# ------------------------------------------------------------------ what the operator allows
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"namespace": "elsewhere"}, "a namespace of Temporal that the operator allows (default)"),
+        ({"taskQueue": "payroll"}, "a task queue of Temporal that the operator allows (agent*)"),
+        ({"taskQueue": ""}, "a task queue of Temporal that the operator allows (agent*)"),
+    ],
+)
+@needs_stub
+async def test_what_the_operator_does_not_allow_is_never_asked_for(
+    bench: temporal_bench.TemporalBench, settings: dict[str, Any], said: str
+) -> None:
+    """Not by its submission, nor by the tombstone of its cancellation."""
+    assert bench.server is not None
+    access = temporal_settings.of({"temporal": {"taskQueues": ["agent*"]}}).access
+    adapter = bench.adapter(access=access)
+    key, work = of_type(bench, "succeeds", **settings)
+
+    with pytest.raises(RuntimeFault) as caught:
+        await adapter.submit(key, work)
+
+    assert Code.DENIED is caught.value.code
+    assert f"expected {said}, got " in str(caught.value)
+    with contextlib.suppress(RuntimeFault):  # the stub knows one namespace only
+        await adapter.cancel(adapter.ref(key, work))
+    others = [one for name in bench.server.executions.values() for one in name]
+    assert {"default"} >= {one.request.namespace for one in others}
+
+
+# ------------------------------------------------------------------------- TLS and API keys
+
+AUTHORITY = authority.new_authority("temporal", now=clocks.utc_now())
+
+
+def written(folder: pathlib.Path, name: str, content: bytes) -> str:
+    (folder / name).write_bytes(content)
+    return str(folder / name)
+
+
+@needs_stub
+async def test_calls_are_by_mutual_tls_with_the_api_key_of_now(tmp_path: pathlib.Path) -> None:
+    """A key that is renewed in its file is used from the next call on."""
+    now = clocks.utc_now()
+    server = authority.issue_server(AUTHORITY, ["temporal.test"], now=now)
+    client = authority.issue_client(AUTHORITY, "controller", now=now)
+    pair, ca = (server.key_pem, server.certificate_pem), AUTHORITY.certificate_pem
+    settings = temporal_settings.of(
+        {
+            "temporal": {
+                "tls": {
+                    "caFile": written(tmp_path, "ca.crt", ca),
+                    "certFile": written(tmp_path, "tls.crt", client.certificate_pem),
+                    "keyFile": written(tmp_path, "tls.key", client.key_pem),
+                    "serverName": "temporal.test",
+                },
+                "apiKeyFile": written(tmp_path, "api-key", b"first\n"),
+            }
+        }
+    )
+    tls = grpc.ssl_server_credentials([pair], ca, require_client_auth=True)
+    own = TLSConfig(ca, "temporal.test", client.certificate_pem, client.key_pem)
+
+    async with temporal_bench.opened(tls, tls=own) as bench:
+        assert bench.server is not None
+        adapter = bench.adapter(credentials=settings.credentials)
+        key, work = bench.work(Behaviour.SUCCEEDS)
+        ref = await adapter.submit(key, work)
+        first = {*bench.server.api_keys}
+        written(tmp_path, "api-key", b"second\n")
+        bench.server.api_keys.clear()
+        await adapter.status(ref)
+        second = {*bench.server.api_keys}
+        (tmp_path / "api-key").unlink()
+        with pytest.raises(RuntimeFault, match="expected to read Temporal's credentials") as lost:
+            await adapter.status(ref)
+
+    assert ({"first"}, {"second"}) == (first, second)
+    assert Code.RETRYABLE is lost.value.code
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"apiKeyFile": "/nowhere/key"}, "expected to read /nowhere/key, got No such file"),
+        ({"tls": {"certFile": "x"}}, "expected certFile and keyFile, got only one of them"),
+        ({"tls": False, "apiKeyFile": "/nowhere"}, "temporal.tls: expected true with apiKeyFile"),
+        ({"queues": []}, "unknown field `queues`"),
+        ({"namespaces": "x"}, "Expected `array | null`, got `str` - at `$.namespaces`"),
+        ("x", "Expected `object`, got `str`"),
+    ],
+)
+def test_settings_that_cannot_be_used_are_refused(given: Any, said: str) -> None:
+    with pytest.raises(ValueError, match=r"^settings: temporal") as caught:
+        temporal_settings.of({"temporal": given})
+
+    assert said in str(caught.value)
+
+
+def test_api_key_is_never_sent_without_tls(tmp_path: pathlib.Path) -> None:
+    path = written(tmp_path, "key", b"secret")
+
+    found = temporal_settings.of({"temporal": {"apiKeyFile": path}}).credentials()
+
+    assert temporal_settings.Credentials(is_tls=True, api_key="secret") == found
+    assert "secret" not in repr(found)
+
+
+def test_runs_may_name_the_operators_namespace_alone_unless_it_lists_others() -> None:
+    own = temporal_settings.of({"temporal": {"namespace": "agents"}}).access
+    listed = temporal_settings.of({"temporal": {"namespaces": ["team-*", "a[b]?"]}}).access
+
+    names = ("agents", "default", "team-a", "a[b]?", "ab?", "a[b]c")
+    assert [True, False, False, False, False, False] == [own.has_namespace(n) for n in names]
+    assert [False, False, True, True, False, False] == [listed.has_namespace(n) for n in names]
 
 
 def test_missing_package_says_how_to_install_it() -> None:

@@ -1,0 +1,155 @@
+"""What the operator says of Temporal: credentials, namespaces, task queues. Shell: files.
+
+Under ``temporal`` in the file of ``--settings``. The credentials are files, as of a mounted Secret,
+read before each call, so that keys and certificates may be renewed.
+"""
+
+import dataclasses
+import fnmatch
+import pathlib
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import msgspec
+
+from controllers.runs.runtimes.base import Code, RuntimeFault
+
+DEFAULT_NAMESPACE: Final = "default"
+
+
+class Tls(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
+    """How Temporal's frontend is verified, and what it verifies.
+
+    Attributes:
+        ca_file: PEM of its authorities, if they are not the system's.
+        cert_file: PEM of our certificate, for mutual TLS.
+        key_file: PEM of its key.
+        server_name: The name in Temporal's certificate, if it is not the address's.
+    """
+
+    ca_file: str = ""
+    cert_file: str = ""
+    key_file: str = ""
+    server_name: str = ""
+
+    def __post_init__(self) -> None:
+        if bool(self.cert_file) != bool(self.key_file):
+            raise ValueError("expected certFile and keyFile, got only one of them")
+
+
+class Settings(
+    msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True
+):
+    """The operator's settings.
+
+    Attributes:
+        namespace: For runs that name none.
+        namespaces: Patterns of those that runs may name; by default the above alone.
+        task_queues: Patterns of those that runs may name; by default all of these namespaces.
+        tls: Whether to use TLS, or how; an API key is never sent without.
+        api_key_file: What has the API key.
+    """
+
+    namespace: str = DEFAULT_NAMESPACE
+    namespaces: tuple[str, ...] | None = None
+    task_queues: tuple[str, ...] = ("*",)
+    tls: Tls | bool = False
+    api_key_file: str = ""
+
+    @property
+    def access(self) -> "Access":
+        """Which namespaces and task queues runs may name."""
+        own = (self.namespace,) if self.namespaces is None else self.namespaces
+        return Access(own, self.task_queues)
+
+    def credentials(self) -> "Credentials":
+        """What the files hold now.
+
+        Raises:
+            OSError: One cannot be read.
+        """
+        tls = self.tls if isinstance(self.tls, Tls) else Tls()
+        key = _content(self.api_key_file)
+        return Credentials(
+            is_tls=self.tls is not False or key is not None,
+            ca=_content(tls.ca_file),
+            certificate=_content(tls.cert_file),
+            key=_content(tls.key_file),
+            server_name=tls.server_name,
+            api_key=None if key is None else key.decode("utf-8", "replace").strip(),
+        )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Access:
+    """Patterns, in which ``*`` is any text, of what runs may name; by default all."""
+
+    namespaces: Sequence[str] = ("*",)
+    task_queues: Sequence[str] = ("*",)
+
+    def check(self, namespace: str, task_queue: str) -> None:
+        """See that both are allowed.
+
+        Raises:
+            RuntimeFault: naming the one that is not.
+        """
+        _check("namespace", namespace, self.namespaces)
+        _check("task queue", task_queue, self.task_queues)
+
+    def has_namespace(self, namespace: str) -> bool:
+        """Whether runs may name a namespace."""
+        return _matches(namespace, self.namespaces)
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Credentials:
+    """What a connection is made with; another one is made when they change."""
+
+    is_tls: bool = False
+    ca: bytes | None = None
+    certificate: bytes | None = None
+    key: bytes | None = dataclasses.field(default=None, repr=False)
+    server_name: str = ""
+    api_key: str | None = dataclasses.field(default=None, repr=False)
+
+
+def of(settings: Mapping[str, Any]) -> Settings:
+    """Read the operator's file.
+
+    Raises:
+        ValueError: saying what was expected where.
+    """
+    given = settings.get("temporal", {})
+    try:
+        found = msgspec.convert(given, Settings)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"settings: temporal: {error}") from error
+    if found.tls is False and found.api_key_file and "tls" in given:
+        raise ValueError("settings: temporal.tls: expected true with apiKeyFile, got false")
+    try:
+        found.credentials()
+    except OSError as error:
+        raise ValueError(
+            f"settings: temporal: expected to read {error.filename}, got {error.strerror}"
+        ) from error
+    return found
+
+
+def _content(path: str) -> bytes | None:
+    return pathlib.Path(path).read_bytes() if path else None
+
+
+def _check(what: str, name: str, allowed: Sequence[str]) -> None:
+    if not _matches(name, allowed):
+        raise RuntimeFault(
+            Code.DENIED,
+            f"expected a {what} of Temporal that the operator allows "
+            f"({', '.join(allowed) or 'none'}), got {name[:64]!r}",
+        )
+
+
+def _matches(name: str, patterns: Sequence[str]) -> bool:
+    # Of fnmatch's signs only * has a meaning here.
+    escaped = (re.sub(r"[\[?]", r"[\g<0>]", pattern) for pattern in patterns)
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in escaped)
