@@ -29,7 +29,6 @@ from webhooks import (
     configuration,
     conversion,
     joining,
-    lint,
     manifest_review,
     process,
     related,
@@ -284,35 +283,28 @@ def lint_(
     """Check webhook configurations, of whatever origin, against good practice.
 
     Reads Validating- and MutatingWebhookConfigurations and CRDs; `kubectl get -o yaml` lists too.
+    What the API server would refuse, judged by its own validation, is an error.
     Exit codes: 0 nothing to mend, 1 an error was found, 2 a file cannot be read.
     """
-    documents = [one for path in file for one in _documents(path)]
-    found = sorted(lint.findings(documents, dt.datetime.now(dt.UTC)))
+    from schemagen import judge
+    from webhooks import lint_manifests
+
+    report = lint_manifests.Report()
+    with judge.Judge() as asked:
+        for path in file:
+            now = dt.datetime.now(dt.UTC)
+            report.read(apis.read_bytes(path), apis.name_of(path), asked, now)
     if output == "json":
-        typer.echo(orjson.dumps(found))
-    for one in found if output == "text" else ():
+        typer.echo(orjson.dumps([one.members for one in report.findings]))
+    for one in report.findings if output == "text" else ():
         typer.echo(str(one))
-    levels = [one.level for one in found]
+    levels = report.levels
     typer.echo(
-        f"{lint.count(documents)} configurations: {levels.count('error')} errors, "
+        f"{report.count} configurations: {levels.count('error')} errors, "
         f"{levels.count('warning')} warnings",
         err=True,
     )
     raise typer.Exit(1 if "error" in levels or (strict and levels) else 0)
-
-
-def _documents(path: pathlib.Path) -> list[JSON]:
-    """The documents of a file; those of a List by themselves."""
-    try:
-        found = yaml.load_all(apis.read_bytes(path))
-    except yaml.YAMLError as error:
-        name = apis.name_of(path)
-        raise UserError(f"expected manifests in YAML at {name}: {error}") from error
-    listed = [
-        one["items"] if isinstance(one, dict) and isinstance(one.get("items"), list) else [one]
-        for one in found
-    ]
-    return [one for items in listed for one in items]
 
 
 @app.command()

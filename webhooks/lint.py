@@ -1,39 +1,49 @@
 """What is wrong with webhook configurations, ours or anybody's, and what to write instead. Pure.
 
-After Kubernetes' «Admission Webhook Good Practices» and what API servers refuse
-(admissionregistration.k8s.io/v1 validation, Kubernetes 1.37), and after incidents in which a
-webhook took a cluster down. Objects of other kinds are passed over.
+After Kubernetes' «Admission Webhook Good Practices», and after incidents in which a webhook took a
+cluster down. What the API server would refuse is asked of the judge, which is its own validation.
+Objects of other kinds are passed over.
 """
 
 import base64
-import binascii
 import dataclasses
 import datetime as dt
-import urllib.parse
+import functools
+import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final, Literal
 
-from cryptography import x509
-
-from schemagen.problems import JSON, quoted
+from certs import authority
+from schemagen import canonical, judge
+from schemagen.problems import JSON, kind_of, quoted
+from webhooks import narrowing
 
 KINDS: Final = ("ValidatingWebhookConfiguration", "MutatingWebhookConfiguration")
+CRD: Final = "CustomResourceDefinition"
+# The only versions that API servers since Kubernetes 1.22 serve.
+API_VERSIONS: Final = {
+    **dict.fromkeys(KINDS, "admissionregistration.k8s.io/v1"),
+    CRD: "apiextensions.k8s.io/v1",
+}
 
+CONVERSION: Final = "spec.conversion"
 LONG_SECONDS: Final = 10
-MOST_SECONDS: Final = 30
+MAX_SECONDS: Final = 30
 EXPIRES_SOON: Final = dt.timedelta(days=30)
 # A fail-open webhook that hangs costs its timeout; the API call itself ends after 30 s.
-MOST_OPEN_SECONDS: Final = 30
+MAX_OPEN_SECONDS: Final = 30
+# What decides which objects a webhook is sent.
+_SCOPE: Final = ("rules", "namespaceSelector", "objectSelector", "matchConditions")
 SYSTEM_NAMESPACE: Final = "kube-system"
-NAME_LABEL: Final = "kubernetes.io/metadata.name"
-# What must go on being written for a cluster to recover, or is asked in every other request.
+# What must go on being written for a cluster to recover, or is asked in every other request; and
+# whether it is in a namespace.
 UNTOUCHABLE: Final = {
-    ("coordination.k8s.io", "leases"): "nodes and leaders renew leases all the time",
-    ("authentication.k8s.io", "tokenreviews"): "every request with a token asks it",
-    ("authorization.k8s.io", "subjectaccessreviews"): "every request may ask it",
-    ("authorization.k8s.io", "selfsubjectaccessreviews"): "every request may ask it",
-    ("authorization.k8s.io", "localsubjectaccessreviews"): "every request may ask it",
+    ("coordination.k8s.io", "leases"): ("nodes and leaders renew leases all the time", True),
+    ("authentication.k8s.io", "tokenreviews"): ("every request with a token asks it", False),
+    ("authorization.k8s.io", "subjectaccessreviews"): ("every request may ask it", False),
+    ("authorization.k8s.io", "selfsubjectaccessreviews"): ("every request may ask it", False),
+    ("authorization.k8s.io", "localsubjectaccessreviews"): ("every request may ask it", True),
 }
 INJECTED: Final = (
     "cert-manager.io/inject-ca-from",
@@ -44,6 +54,33 @@ INJECTED: Final = (
 # Groups whose objects a cluster is run with; an extension's own kinds are not among them.
 CORE_GROUPS: Final = frozenset({"", "*", "apps", "batch", "policy", "rbac.authorization.k8s.io"})
 
+# The short names of what the API server refuses, by the innermost member that has one.
+REFUSED: Final = "refused"
+_RULES: Final = {
+    "admissionReviewVersions": "versions",
+    "caBundle": "ca-bundle",
+    "clientConfig": "client",
+    "conversionReviewVersions": "versions",
+    "failurePolicy": "failure-policy",
+    "matchConditions": "match-conditions",
+    "matchPolicy": "match-policy",
+    "name": "name",
+    "namespaceSelector": "selector",
+    "objectSelector": "selector",
+    "reinvocationPolicy": "reinvocation",
+    "rules": "rules",
+    "service": "client",
+    "sideEffects": "side-effects",
+    "timeoutSeconds": "timeout",
+    "url": "url",
+}
+_MEMBER: Final = re.compile(r"\w+")
+MAX_MESSAGE_CHARACTERS: Final = 500
+_PRINTABLE: Final = re.compile(r"[\w.:-]{1,253}")
+_KEY: Final = "PRIVATE KEY"
+# How the base64 of PEM begins.
+_PEM_IN_BASE64: Final = base64.b64encode(b"-----BEGIN")[:12]
+
 Level = Literal["error", "warning"]
 
 
@@ -52,96 +89,170 @@ class Finding:
     """One thing to mend.
 
     Attributes:
-        where: ``ValidatingWebhookConfiguration/x webhooks[a.b.c].timeoutSeconds``.
+        field: As the API server writes it: ``webhooks[0].timeoutSeconds``; empty for the whole.
         rule: A short name, the same for every finding of its sort.
+        subject: ``ValidatingWebhookConfiguration/x``.
     """
 
-    where: str
+    field: str
     level: Level
     rule: str
     message: str
+    subject: str = ""
+
+    @property
+    def where(self) -> str:
+        """The object and the field."""
+        return f"{self.subject} {self.field}".strip()
 
     def __str__(self) -> str:
         return f"{self.level}: {self.where}: {self.message} [{self.rule}]"
 
 
-def findings(documents: Iterable[JSON], now: dt.datetime) -> Iterator[Finding]:
-    """What to mend in configurations and in CRDs that are converted by a webhook."""
+def findings(
+    documents: Iterable[JSON], now: dt.datetime, asked: judge.Judge | None = None
+) -> Iterator[Finding]:
+    """What to mend in configurations and in CRDs that are converted by a webhook.
+
+    Args:
+        documents: Objects of any kind.
+        now: When certificates have to be valid.
+        asked: Who knows what the API server refuses; if None, one that stays loaded.
+
+    Raises:
+        judge.JudgeMissingError: if there is no judge.
+    """
+    server = asked or _judge()
     for document in documents:
-        kind = _text(document, "kind")
-        if kind in KINDS:
-            yield from _configuration(document, kind, now)
-        elif kind == "CustomResourceDefinition":
-            yield from _crd(document, now)
+        if is_looked_at(document):
+            for finding in (*_refusals(document, server), *_practices(document, now, server)):
+                yield dataclasses.replace(finding, subject=_subject(document))
 
 
-def count(documents: Iterable[JSON]) -> int:
-    """How many documents there is something to say of."""
-    return sum(_text(one, "kind") in {*KINDS, "CustomResourceDefinition"} for one in documents)
+@functools.cache
+def _judge() -> judge.Judge:
+    return judge.Judge()
 
 
-def _configuration(document: JSON, kind: str, now: dt.datetime) -> Iterator[Finding]:
-    name = f"{kind}/{_text(_object(document, 'metadata'), 'name')}"
+def is_looked_at(document: JSON) -> bool:
+    """Whether there is something to say of a document."""
+    return _text(document, "kind") in API_VERSIONS
+
+
+def refused(message: str) -> Finding:
+    """What keeps a whole object from the API server."""
+    return Finding("", "error", REFUSED, _line(message))
+
+
+def _subject(document: JSON) -> str:
+    name = _text(_object(document, "metadata"), "name")
+    return f"{document['kind']}/{name if _PRINTABLE.fullmatch(name) else quoted(name)}"
+
+
+# --- what the API server says -------------------------------------------------------------------
+
+
+def _refusals(document: JSON, server: judge.Judge) -> Iterator[Finding]:
+    """What `kubectl create --validate=strict` would be told."""
+    kind, version = document["kind"], document.get("apiVersion")
+    if version is not None and version != API_VERSIONS[kind]:
+        got = quoted(version) if type(version) is str else kind_of(version)
+        message = f"expected {API_VERSIONS[kind]}, got {got}: nothing else is served"
+        yield Finding("apiVersion", "error", REFUSED, message)
+        return
+    try:
+        if kind == CRD:
+            yield from _refusals_of_conversion(document, server)
+        else:
+            yield from _of(server.check_registration(document))
+    except judge.JudgeMissingError:
+        raise
+    except judge.JudgeError as error:
+        yield refused(str(error))
+
+
+def _refusals_of_conversion(document: JSON, server: judge.Judge) -> Iterator[Finding]:
+    """The rest of a CRD is not about webhooks."""
+    if _object(document, "spec").get("conversion") is not None:
+        for finding in _of(server.check(document)):
+            if finding.field.startswith(CONVERSION) or not finding.field:
+                yield finding
+
+
+def _of(verdict: judge.Verdict) -> Iterator[Finding]:
+    for warning in verdict.warnings:
+        field, _, message = warning.partition(": ")
+        if field.startswith("webhooks"):
+            yield Finding(field, "warning", "api-server", _line(message))
+    if not verdict.allowed and not verdict.causes:
+        yield refused(verdict.message)
+    for cause in verdict.causes:
+        members = reversed(_MEMBER.findall(cause.field))
+        rule = next((_RULES[one] for one in members if one in _RULES), REFUSED)
+        yield Finding(cause.field, "error", rule, _line(cause.message))
+
+
+def _line(message: str) -> str:
+    """The API server's words in a line, without what nobody may see."""
+    if _KEY in message:
+        return "expected no private key in it, got one"
+    text = " ".join(message.split())
+    return text if len(text) <= MAX_MESSAGE_CHARACTERS else f"{text[:MAX_MESSAGE_CHARACTERS]}…"
+
+
+# --- what has taken clusters down ---------------------------------------------------------------
+
+
+def _practices(document: JSON, now: dt.datetime, server: judge.Judge) -> Iterator[Finding]:
     annotations = _object(_object(document, "metadata"), "annotations")
     is_injected = any(one in annotations for one in INJECTED)
-    webhooks = [one for one in _list(document, "webhooks") if type(one) is dict]
-    names = Counter(_text(one, "name") for one in webhooks)
-    for index, webhook in enumerate(webhooks):
-        where = f"{name} webhooks[{_text(webhook, 'name') or index}]"
-        if names[_text(webhook, "name")] > 1:
-            yield Finding(where, "error", "name", "expected names that differ, got one twice")
-        yield from _webhook(webhook, where, is_mutating=kind.startswith("Mutating"))
+    if document["kind"] == CRD:
+        yield from _conversion(document, now, is_injected=is_injected)
+        return
+    webhooks = [
+        (f"webhooks[{index}]", one)
+        for index, one in enumerate(_list(document, "webhooks"))
+        if type(one) is dict
+    ]
+    for where, webhook in webhooks:
+        yield from _timeout(webhook, f"{where}.timeoutSeconds")
+        yield from _versions(webhook, "admissionReviewVersions", where)
+        yield from _policies(webhook, where, is_mutating=document["kind"].startswith("Mutating"))
+        yield from _rules(webhook, where, server)
         client = _object(webhook, "clientConfig")
         yield from _client(client, f"{where}.clientConfig", now, is_injected=is_injected)
-    yield from _together(webhooks, name)
+    yield from _together([webhook for _, webhook in webhooks])
 
 
-def _webhook(webhook: JSON, where: str, *, is_mutating: bool) -> Iterator[Finding]:
-    yield from _name(webhook, where)
-    yield from _timeout(webhook, where)
-    yield from _policies(webhook, where, is_mutating=is_mutating)
-    rules = [one for one in _list(webhook, "rules") if type(one) is dict]
-    for index, rule in enumerate(rules):
-        yield from _rule(webhook, rule, f"{where}.rules[{index}]")
-    yield from _own_namespace(webhook, rules, where)
-
-
-def _name(webhook: JSON, where: str) -> Iterator[Finding]:
-    name = _text(webhook, "name")
-    if len([part for part in name.split(".") if part]) < 3:  # noqa: PLR2004 - the API server's
-        yield Finding(
-            f"{where}.name",
-            "error",
-            "name",
-            f"expected at least three words with dots, got {quoted(name)}",
-        )
+def _conversion(document: JSON, now: dt.datetime, *, is_injected: bool) -> Iterator[Finding]:
+    conversion = _object(_object(document, "spec"), "conversion")
+    if conversion.get("strategy") == "Webhook":
+        where, webhook = f"{CONVERSION}.webhook", _object(conversion, "webhook")
+        yield from _versions(webhook, "conversionReviewVersions", where)
+        client = _object(webhook, "clientConfig")
+        yield from _client(client, f"{where}.clientConfig", now, is_injected=is_injected)
 
 
 def _timeout(webhook: JSON, where: str) -> Iterator[Finding]:
-    found, place = webhook.get("timeoutSeconds"), f"{where}.timeoutSeconds"
-    if found is None:
+    seconds = webhook.get("timeoutSeconds")
+    if seconds is None:
         message = f"expected a timeout of a few seconds, got none, which is {LONG_SECONDS}"
-        yield Finding(place, "warning", "timeout", message)
-    elif type(found) is not int or not 1 <= found <= MOST_SECONDS:
-        message = f"expected 1 to {MOST_SECONDS} seconds, got {quoted(found)}"
-        yield Finding(place, "error", "timeout", message)
-    elif found > LONG_SECONDS:
-        message = f"expected a few seconds, got {found}: every call waits that long if it hangs"
-        yield Finding(place, "warning", "timeout", message)
+        yield Finding(where, "warning", "timeout", message)
+    elif type(seconds) is int and LONG_SECONDS < seconds <= MAX_SECONDS:
+        message = f"expected a few seconds, got {seconds}: every call waits that long if it hangs"
+        yield Finding(where, "warning", "timeout", message)
+
+
+def _versions(webhook: JSON, name: str, where: str) -> Iterator[Finding]:
+    versions = _texts(webhook, name)
+    if "v1beta1" in versions and "v1" not in versions:
+        message = f"expected v1 among them, got {quoted(versions)}"
+        yield Finding(f"{where}.{name}", "error", "versions", message)
 
 
 def _policies(webhook: JSON, where: str, *, is_mutating: bool) -> Iterator[Finding]:
-    versions = _list(webhook, "admissionReviewVersions")
-    if "v1" not in versions:
-        place = f"{where}.admissionReviewVersions"
-        yield Finding(place, "error", "versions", f"expected v1 among them, got {versions}")
-    effects = webhook.get("sideEffects")
-    if effects not in {"None", "NoneOnDryRun"}:
-        message = f"expected None or NoneOnDryRun, got {quoted(effects)}"
-        yield Finding(f"{where}.sideEffects", "error", "side-effects", message)
-    match = webhook.get("matchPolicy", "Equivalent")
-    if match != "Equivalent":
-        message = f"expected Equivalent, got {quoted(match)}: other versions pass by unseen"
+    if webhook.get("matchPolicy") == "Exact":
+        message = "expected Equivalent, got Exact: other versions pass by unseen"
         yield Finding(f"{where}.matchPolicy", "warning", "match-policy", message)
     if webhook.get("failurePolicy") is None:
         message = "expected Fail or Ignore, got none, which is Fail: say which is meant"
@@ -151,140 +262,204 @@ def _policies(webhook: JSON, where: str, *, is_mutating: bool) -> Iterator[Findi
         yield Finding(f"{where}.reinvocationPolicy", "warning", "reinvocation", message)
 
 
-def _rule(webhook: JSON, rule: JSON, where: str) -> Iterator[Finding]:
+def _rules(webhook: JSON, where: str, server: judge.Judge) -> Iterator[Finding]:
+    rules = [one for one in _list(webhook, "rules") if type(one) is dict]
+    for index, rule in enumerate(rules):
+        place = f"{where}.rules[{index}]"
+        yield from _untouchable(webhook, rule, place, server)
+        yield from _everything(webhook, rule, place, server)
+        yield from _deletion(webhook, rule, place)
+    yield from _namespaces(webhook, rules, where, server)
+
+
+def _untouchable(webhook: JSON, rule: JSON, where: str, server: judge.Judge) -> Iterator[Finding]:
     groups, resources = _texts(rule, "apiGroups"), _texts(rule, "resources")
-    if not groups or not resources or not _texts(rule, "operations"):
-        message = "expected apiGroups, resources and operations, got an empty list of one"
-        yield Finding(where, "error", "rules", message)
-    for (group, resource), why in UNTOUCHABLE.items():
-        named = {resource, "*", "*/*"} & {*resources}
-        if (group in groups or "*" in groups) and named and not _selects(webhook):
+    for (group, resource), (why, is_namespaced) in UNTOUCHABLE.items():
+        is_named = {group, "*"} & {*groups} and {resource, "*", "*/*"} & {*resources}
+        fields = {"resource": {"group": group, "version": "v1", "resource": resource}}
+        request = narrowing.Request(narrowing.ANY_NAMESPACE if is_namespaced else None, fields)
+        if is_named and _takes(rule, is_namespaced) and _sends(webhook, request, server):
             message = f"expected no {resource} of {group}: {why}; name the resources that are meant"
             yield Finding(where, "error", "untouchable", message)
             break
-    if {"*", "*/*"} & {*resources} and "*" in groups and not _selects(webhook):
-        message = "expected the kinds that are meant, got every one without a selector"
+
+
+def _everything(webhook: JSON, rule: JSON, where: str, server: judge.Judge) -> Iterator[Finding]:
+    resources = {*_texts(rule, "resources")}
+    namespace = narrowing.ANY_NAMESPACE if narrowing.has_namespace(rule) else None
+    is_all = {"*", "*/*"} & resources and "*" in _texts(rule, "apiGroups")
+    if is_all and _sends(webhook, narrowing.Request(namespace), server):
+        message = (
+            "expected the kinds that are meant, got every one, without a selector or condition "
+            "that leaves out what nobody has marked"
+        )
         yield Finding(where, "error", "everything", message)
     if "*/*" in resources:
         message = "expected resources without subresources, got */*: every status is reviewed too"
         yield Finding(where, "warning", "subresources", message)
-    if _blocks_deletion(rule) and webhook.get("failurePolicy", "Fail") == "Fail":
+
+
+def _deletion(webhook: JSON, rule: JSON, where: str) -> Iterator[Finding]:
+    if _blocks_deletion(rule) and _fails(webhook):
         message = (
             "expected no DELETE under Fail: while the server is away nothing can be deleted; leave "
             "it out, or ask for it by a rule of its own that names kinds of one API"
         )
         yield Finding(where, "warning", "deletion", message)
-    if _is_core(groups) and not _spares(webhook, SYSTEM_NAMESPACE):
-        level: Level = "error" if webhook.get("failurePolicy", "Fail") == "Fail" else "warning"
+
+
+def _namespaces(
+    webhook: JSON, rules: Iterable[JSON], where: str, server: judge.Judge
+) -> Iterator[Finding]:
+    """Namespaces whose pods a cluster needs to recover; objects in none of them have no say."""
+    core = [
+        index
+        for index, rule in enumerate(rules)
+        if _is_core(_texts(rule, "apiGroups")) and narrowing.has_namespace(rule)
+    ]
+    if not core:
+        return
+    if not _spares(webhook, SYSTEM_NAMESPACE, server):
         message = (
-            f"expected a namespaceSelector that spares {SYSTEM_NAMESPACE}, got none: a server "
-            "that is away keeps the cluster from recovering"
+            f"expected a namespaceSelector that spares {SYSTEM_NAMESPACE}, got none that does: a "
+            "server that is away keeps the cluster from recovering"
         )
-        yield Finding(where, level, "system-namespace", message)
-
-
-def _own_namespace(webhook: JSON, rules: Iterable[JSON], where: str) -> Iterator[Finding]:
-    """A server whose own pods wait for it never comes up."""
+        level: Level = "error" if _fails(webhook) else "warning"
+        yield Finding(f"{where}.rules[{core[0]}]", level, "system-namespace", message)
+    # A server whose own pods wait for it never comes up.
     own = _text(_object(_object(webhook, "clientConfig"), "service"), "namespace")
-    is_core = any(_is_core(_texts(rule, "apiGroups")) for rule in rules)
-    fails = webhook.get("failurePolicy", "Fail") == "Fail"
-    if own and is_core and fails and not _spares(webhook, own):
+    if own and _fails(webhook) and not _spares(webhook, own, server):
         message = (
-            f"expected one that spares {own}, where the server lives: it would wait for itself"
+            f"expected one that spares {quoted(own)}, where the server lives: it would wait for "
+            "itself"
         )
         yield Finding(f"{where}.namespaceSelector", "error", "own-namespace", message)
 
 
 def _client(client: JSON, where: str, now: dt.datetime, *, is_injected: bool) -> Iterator[Finding]:
-    url, service = _text(client, "url"), _object(client, "service")
-    if bool(url) == bool(service):
-        got = "both" if url else "neither"
-        yield Finding(where, "error", "client", f"expected url or service, got {got}")
-    if url:
-        yield from _url(url, f"{where}.url")
-    bundle = client.get("caBundle")
-    if not bundle:
-        if not is_injected:
-            message = (
-                "expected the authority's certificates, or an annotation that has them injected, "
-                "got neither: the API server trusts its own system's authorities only"
-            )
-            yield Finding(f"{where}.caBundle", "warning", "ca-bundle", message)
+    bundle = _text(client, "caBundle")
+    if bundle:
+        yield from _bundle(bundle, f"{where}.caBundle", now)
+    elif not is_injected:
+        message = (
+            "expected the authority's certificates, or an annotation that has them injected, "
+            "got neither: the API server trusts its own system's authorities only"
+        )
+        yield Finding(f"{where}.caBundle", "warning", "ca-bundle", message)
+
+
+def _bundle(bundle: str, where: str, now: dt.datetime) -> Iterator[Finding]:
+    pem = _decoded(bundle)
+    if _has_key(bundle.encode(errors="replace") if pem is None else pem):
+        message = (
+            "expected certificates, got a private key among them, which whoever may read the "
+            "configuration has now: replace it, and what was signed with it"
+        )
+        yield Finding(where, "error", "private-key", message)
         return
-    yield from _bundle(bundle, f"{where}.caBundle", now)
-
-
-def _url(url: str, where: str) -> Iterator[Finding]:
-    found = urllib.parse.urlsplit(url)
-    if found.scheme != "https" or not found.hostname:
-        message = f"expected https://HOST/PATH, got {quoted(url)}"
-        yield Finding(where, "error", "url", message)
-    if found.query or found.fragment or found.username:
-        message = "expected no query, fragment or user in it"
-        yield Finding(where, "error", "url", message)
-
-
-def _bundle(bundle: JSON, where: str, now: dt.datetime) -> Iterator[Finding]:
     try:
-        pem = base64.b64decode(bundle, validate=True)
-        found = x509.load_pem_x509_certificates(pem)
-    except (TypeError, ValueError, binascii.Error) as error:
+        periods = _periods(pem)
+    except (authority.CertificateError, ValueError) as error:
         message = f"expected certificates in PEM in base64, got what is none: {error}"
         yield Finding(where, "error", "ca-bundle", message)
         return
-    valid = [one for one in found if one.not_valid_before_utc <= now < one.not_valid_after_utc]
+    valid = [end for begin, end in periods if begin <= now < end]
     if not valid:
-        ends = max(one.not_valid_after_utc for one in found)
-        message = (
-            f"expected a certificate that is valid now, got the last one until {ends:%Y-%m-%d}"
-        )
+        end = max(end for _, end in periods)
+        message = f"expected a certificate that is valid now, got the last one until {end:%Y-%m-%d}"
         yield Finding(where, "error", "ca-bundle", message)
-    elif all(one.not_valid_after_utc - now < EXPIRES_SOON for one in valid):
-        ends = max(one.not_valid_after_utc for one in valid)
+    elif max(valid) - now < EXPIRES_SOON:
         message = (
-            f"expected a certificate for more than {EXPIRES_SOON.days} days, got {ends:%Y-%m-%d}"
+            f"expected a certificate for more than {EXPIRES_SOON.days} days, got "
+            f"{max(valid):%Y-%m-%d}"
         )
         yield Finding(where, "warning", "ca-bundle", message)
 
 
-def _together(webhooks: Iterable[JSON], name: str) -> Iterator[Finding]:
+def _decoded(bundle: str) -> bytes | None:
+    """The bytes of a caBundle; as the API server's decoder, it passes over line breaks."""
+    text = bundle.replace("\r", "").replace("\n", "")
+    try:
+        return base64.b64decode(text, validate=True)
+    except ValueError:
+        return None
+
+
+def _has_key(pem: bytes) -> bool:
+    """Whether a private key is among it, also in base64 that was encoded once more."""
+    again = base64.b64decode(pem) if pem.startswith(_PEM_IN_BASE64) else b""
+    return _KEY.encode() in pem + again
+
+
+def _periods(pem: bytes | None) -> list[tuple[dt.datetime, dt.datetime]]:
+    """From when to when the certificates of a bundle are valid.
+
+    Raises:
+        ValueError, authority.CertificateError: if it is none.
+    """
+    if pem is None:
+        raise ValueError("no base64")
+    return [
+        (one.not_valid_before_utc, one.not_valid_after_utc) for one in authority.read_bundle(pem)
+    ]
+
+
+def _together(webhooks: Sequence[JSON]) -> Iterator[Finding]:
     """What only shows between the webhooks of a configuration."""
-    many = [*webhooks]
-    rules = Counter(repr((_list(one, "rules"), one.get("namespaceSelector"))) for one in many)
-    if any(number > 1 for number in rules.values()):
+    names = [_text(one, "name") for one in webhooks]
+    for name, number in Counter(names).items():
+        if name and number > 1:
+            # The API server says so of those below.
+            message = f"expected names that differ, got {quoted(name)} again below"
+            yield Finding(f"webhooks[{names.index(name)}].name", "error", "name", message)
+    scopes = Counter(canonical.dumps([one.get(name) for name in _SCOPE]) for one in webhooks)
+    if any(number > 1 for number in scopes.values()):
         message = "expected one webhook for the same objects, got several: each costs a call"
-        yield Finding(name, "warning", "consolidate", message)
+        yield Finding("webhooks", "warning", "consolidate", message)
     timeouts = [
-        found if type(found := one.get("timeoutSeconds")) is int else LONG_SECONDS
-        for one in many
+        seconds if type(seconds := one.get("timeoutSeconds")) is int else LONG_SECONDS
+        for one in webhooks
         if one.get("failurePolicy") == "Ignore"
     ]
-    if sum(timeouts) > MOST_OPEN_SECONDS:
+    if sum(timeouts) > MAX_OPEN_SECONDS:
         message = (
-            f"expected timeouts of webhooks that may fail of at most {MOST_OPEN_SECONDS} s in all, "
+            f"expected timeouts of webhooks that may fail of at most {MAX_OPEN_SECONDS} s in all, "
             f"got {sum(timeouts)}: while they hang, every write fails"
         )
-        yield Finding(name, "warning", "timeout", message)
-
-
-def _crd(document: JSON, now: dt.datetime) -> Iterator[Finding]:
-    conversion = _object(_object(document, "spec"), "conversion")
-    if conversion.get("strategy") != "Webhook":
-        return
-    metadata = _object(document, "metadata")
-    where = f"CustomResourceDefinition/{_text(metadata, 'name')} spec.conversion.webhook"
-    webhook = _object(conversion, "webhook")
-    versions = _list(webhook, "conversionReviewVersions")
-    if "v1" not in versions:
-        place = f"{where}.conversionReviewVersions"
-        yield Finding(place, "error", "versions", f"expected v1 among them, got {versions}")
-    annotations = _object(metadata, "annotations")
-    is_injected = any(one in annotations for one in INJECTED)
-    client = _object(webhook, "clientConfig")
-    yield from _client(client, f"{where}.clientConfig", now, is_injected=is_injected)
+        yield Finding("webhooks", "warning", "timeout", message)
 
 
 # --- reading what may be anything ---------------------------------------------------------------
+
+
+def _sends(webhook: JSON, request: narrowing.Request, server: judge.Judge) -> bool:
+    """Whether a webhook is sent such a request for certain."""
+    return narrowing.sends(webhook, request, _decider(server)) is True
+
+
+def _spares(webhook: JSON, namespace: str, server: judge.Judge) -> bool:
+    """Whether what nobody has marked in a namespace is not sent for certain."""
+    request = narrowing.Request(namespace, {"namespace": namespace})
+    return narrowing.sends(webhook, request, _decider(server)) is False
+
+
+def _decider(server: judge.Judge) -> narrowing.Decide:
+    def decide(expression: str, fields: JSON) -> bool | None:
+        try:
+            return server.decide_condition(expression, fields)
+        except judge.JudgeError:
+            return None
+
+    return decide
+
+
+def _takes(rule: JSON, is_namespaced: bool) -> bool:  # noqa: FBT001 - a fact of the resource
+    return _text(rule, "scope") != ("Cluster" if is_namespaced else "Namespaced")
+
+
+def _fails(webhook: JSON) -> bool:
+    """Whether writes fail while the server is away."""
+    return _text(webhook, "failurePolicy") != "Ignore"
 
 
 def _blocks_deletion(rule: JSON) -> bool:
@@ -301,42 +476,19 @@ def _is_core(groups: Iterable[str]) -> bool:
     return bool(CORE_GROUPS & {*groups})
 
 
-def _selects(webhook: JSON) -> bool:
-    """Whether anything narrows down which objects are sent."""
-    return any(
-        webhook.get(name) for name in ("namespaceSelector", "objectSelector", "matchConditions")
-    )
-
-
-def _spares(webhook: JSON, namespace: str) -> bool:
-    """Whether a namespace is left out: by name, or as one without a label that is asked for."""
-    selector = _object(webhook, "namespaceSelector")
-    if _object(selector, "matchLabels"):
-        return True
-    for one in _list(selector, "matchExpressions"):
-        operator, values = _text(one, "operator"), _texts(one, "values")
-        is_named = _text(one, "key") == NAME_LABEL
-        if is_named and operator in {"In", "NotIn"}:
-            if (operator == "NotIn") == (namespace in values):
-                return True
-        elif not is_named and operator in {"In", "Exists"}:
-            return True
-    return bool(webhook.get("objectSelector"))
-
-
 def _object(value: JSON, name: str) -> dict[str, Any]:
-    found = value.get(name) if type(value) is dict else None
-    return found if type(found) is dict else {}
+    member = value.get(name) if type(value) is dict else None
+    return member if type(member) is dict else {}
 
 
 def _list(value: JSON, name: str) -> list[Any]:
-    found = value.get(name) if type(value) is dict else None
-    return found if type(found) is list else []
+    member = value.get(name) if type(value) is dict else None
+    return member if type(member) is list else []
 
 
 def _text(value: JSON, name: str) -> str:
-    found = value.get(name) if type(value) is dict else None
-    return found if type(found) is str else ""
+    member = value.get(name) if type(value) is dict else None
+    return member if type(member) is str else ""
 
 
 def _texts(value: JSON, name: str) -> list[str]:

@@ -176,6 +176,32 @@ class Judge:
         _, answer = self._ask("change", canonical.dumps(crd), canonical.dumps(old), strict)
         return Verdict.of(answer)
 
+    def check_registration(self, configuration: JSON, *, strict: bool = True) -> Verdict:
+        """Judge a configuration of admission webhooks, of version v1, as on creation.
+
+        Args:
+            configuration: A ``MutatingWebhookConfiguration``; whatever else is judged as a
+                ``ValidatingWebhookConfiguration``.
+            strict: As for objects.
+        """
+        is_mutating = configuration.get("kind") == "MutatingWebhookConfiguration"
+        _, answer = self._ask(
+            "check_registration", canonical.dumps(configuration), is_mutating, strict
+        )
+        return Verdict.of(answer)
+
+    def decide_condition(self, expression: str, request: JSON = None) -> bool | None:
+        """What a match condition says whatever the object is; None if that depends on it.
+
+        Args:
+            expression: In CEL, as the ``expression`` of one of a webhook's ``matchConditions``.
+            request: What is known of the AdmissionRequest; without it, the condition decides by
+                itself. A field that it lacks counts as absent.
+        """
+        _, answer = self._ask("decide_condition", expression.encode(), canonical.dumps(request))
+        value: bool | None = answer.get("value")
+        return value
+
     def load(self, crd: JSON) -> "Loaded":
         """A CustomResourceDefinition to judge objects by.
 

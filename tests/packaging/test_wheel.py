@@ -71,16 +71,21 @@ def test_commands_and_plugin_are_registered(names: set[str]) -> None:
     } <= names
 
 
-# Has modules of the files that are left out and of one that is kept; builds a list of files.
+# Has modules of the files that are left out, of packages to reduce, and of a file that is kept;
+# builds a list of files.
 GO = """#!{python}
 import json, pathlib, runpy, sys, zipfile
 if sys.argv[1:4] == ["mod", "download", "-json"]:
-    left_out = runpy.run_path({recipe!r})["LEFT_OUT"]
+    recipe = runpy.run_path({recipe!r})
     for name in sys.argv[4:]:
+        reduced = recipe["REDUCED"].get(name, {{}})
         path = pathlib.Path({root!r}, name.replace("/", "-"))
         with zipfile.ZipFile(path, "w") as archive:
-            for file in (*left_out[name], "kept.go"):
+            for file in (*recipe["LEFT_OUT"][name], "go.mod", "other/kept.go"):
                 archive.writestr(f"{{name}}@v1/{{file}}", "")
+            for package, kept in reduced.items():
+                text = "package p\\n" + "".join(f"\\nfunc {{one}}() {{{{}}}}\\n" for one in kept)
+                archive.writestr(f"{{name}}@v1/{{package}}/p.go", text)
         print(json.dumps({{"Path": name, "Version": "v1", "Zip": str(path)}}))
 else:
     files = sorted(str(path) for path in pathlib.Path().rglob("*") if path.is_file())
@@ -102,6 +107,9 @@ def test_judge_is_built_into_the_wheel_without_what_is_left_out(tmp_path: pathli
     with zipfile.ZipFile(wheel) as archive:
         command, files = json.loads(archive.read(f"schemagen/judge/{module.NAME}"))
     ours = [path.name for path in recipe.sources(module.SOURCE)]
-    assert sorted([*ours, *(f"{name}@v1/kept.go" for name in recipe.LEFT_OUT)]) == files
+    modules = [f"{name}@v1/go.mod" for name in recipe.LEFT_OUT]
+    kept = [f"{name}@v1/other/kept.go" for name in recipe.LEFT_OUT if name not in recipe.UNPACKED]
+    reduced = [f"{name}@v1/{one}/p.go" for name, all_ in recipe.REDUCED.items() for one in all_]
+    assert sorted([*ours, *modules, *kept, *reduced]) == files
     assert ["build", "-mod=readonly", *recipe.FLAGS, "-o"] == command[:-2]
     assert [] == list(scratch.iterdir())

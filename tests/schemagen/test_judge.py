@@ -242,3 +242,53 @@ def test_what_makes_the_api_server_panic_is_refused(asked: judge.Judge) -> None:
     assert (False, 500) == (verdict.allowed, verdict.code)
     assert "the API server's own validation panics on this" in verdict.message
     assert asked.check(RUN).allowed
+
+
+@pytest.mark.parametrize("kind", ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"])
+def test_registration_is_judged_as_its_kind(asked: judge.Judge, kind: str) -> None:
+    webhook = {
+        "name": "a.example.com",
+        "admissionReviewVersions": ["v1"],
+        "clientConfig": {"url": "https://a.example.com"},
+        "sideEffects": "None",
+        "reinvocationPolicy": "IfNeeded",
+    }
+    value = {
+        "apiVersion": "admissionregistration.k8s.io/v1",
+        "kind": kind,
+        "metadata": {"name": "a"},
+        "webhooks": [webhook],
+    }
+
+    strict, lax = asked.check_registration(value), asked.check_registration(value, strict=False)
+
+    unknown = 'unknown field "webhooks[0].reinvocationPolicy"'
+    is_mutating = kind == "MutatingWebhookConfiguration"
+    assert is_mutating == strict.allowed == (unknown not in strict.message)
+    assert (True, () if is_mutating else (unknown,)) == (lax.allowed, lax.warnings)
+
+
+@pytest.mark.parametrize(
+    ("expression", "alone", "about_a_lease"),
+    [
+        ("true", True, True),
+        ("object.a == 1 || !false", True, True),
+        ("request.resource.resource != 'leases'", None, False),
+        ("has(request.subResource)", None, False),
+        ("object != null", None, None),
+        ("'text'", None, None),
+        ("object.", None, None),
+        (f"{'[0,1,2,3,4,5,6,7,8,9].map(a, ' * 5}a{')' * 5} != []", None, None),
+    ],
+)
+def test_condition_is_decided_only_where_nothing_else_matters(
+    asked: judge.Judge,
+    expression: str,
+    alone: bool | None,  # noqa: FBT001 - the expected answer
+    about_a_lease: bool | None,  # noqa: FBT001 - likewise
+) -> None:
+    request = {"resource": {"group": "coordination.k8s.io", "resource": "leases"}}
+
+    found = [asked.decide_condition(expression, known) for known in (None, request)]
+
+    assert [alone, about_a_lease] == found

@@ -93,10 +93,159 @@ def test_file_that_is_gone_is_named_with_the_list(
     ) == str(error.value)
 
 
+PACKAGE = {
+    "a.go": """// Licence.
+
+package p
+
+import (
+	"errors"
+	other "example.com/strings"
+	"fmt"
+	_ "embed"
+)
+
+// Kept says fmt.Sprint and errors.New.
+func Kept(text string) error {
+	if text == "" {
+		return wrap(limit)
+	}
+	return fmt.Errorf("%v", other.Cut(text))
+}
+
+func Dropped() error {
+	return errors.New(unused)
+}
+
+// A type.
+type kind struct {
+	name string
+}
+
+func (k *kind) Name() string {
+	return k.name + suffix
+}
+""",
+    "b.go": """package p
+
+import "errors"
+
+const (
+	// The limit.
+	limit = 1
+	beside = 2
+)
+
+var suffix = "x"
+
+var unused = "y"
+
+func wrap(n int) error {
+	return errors.New((&kind{}).Name())
+}
+""",
+    "c.go": """package p
+
+type alone struct{}
+""",
+}
+REDUCED = {
+    "a.go": """// Licence.
+
+package p
+
+import (
+	other "example.com/strings"
+	"fmt"
+	_ "embed"
+)
+
+// Kept says fmt.Sprint and errors.New.
+func Kept(text string) error {
+	if text == "" {
+		return wrap(limit)
+	}
+	return fmt.Errorf("%v", other.Cut(text))
+}
+
+// A type.
+type kind struct {
+	name string
+}
+
+func (k *kind) Name() string {
+	return k.name + suffix
+}
+""",
+    "b.go": """package p
+
+import "errors"
+
+const (
+	// The limit.
+	limit = 1
+	beside = 2
+)
+
+var suffix = "x"
+
+func wrap(n int) error {
+	return errors.New((&kind{}).Name())
+}
+""",
+}
+
+
+@pytest.fixture
+def kept(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Go:
+    class Packages(Go):
+        def __call__(self, *arguments: str) -> str:
+            del arguments
+            path = self.root / "one.zip"
+            with zipfile.ZipFile(path, "w") as archive:
+                for name in ("go.mod", "whole/a.go", "other/a.go", "whole/inner/a.go"):
+                    archive.writestr(f"example.com/one@v1/{name}", name)
+                for name, text in PACKAGE.items():
+                    archive.writestr(f"example.com/one@v1/p/{name}", text)
+            return json.dumps({"Path": "example.com/one", "Version": "v1", "Zip": str(path)})
+
+    monkeypatch.setattr(recipe, "LEFT_OUT", {"example.com/one": ()})
+    monkeypatch.setattr(recipe, "REDUCED", {"example.com/one": {"p": ("Kept",)}})
+    monkeypatch.setattr(recipe, "UNPACKED", {"example.com/one": ("whole",)})
+    return Packages(tmp_path)
+
+
+def test_package_is_reduced_to_what_is_named_and_what_that_needs(
+    tmp_path: pathlib.Path, sources: pathlib.Path, kept: Go
+) -> None:
+    recipe.lay_out(sources, tmp_path / "laid out", kept)
+
+    folder = tmp_path / "laid out/example.com/one@v1"
+    found = {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+    assert {"go.mod", "whole/a.go", "p/a.go", "p/b.go"} == found
+    assert REDUCED == {path.name: path.read_text() for path in (folder / "p").iterdir()}
+
+
+def test_declaration_that_is_gone_is_named_with_the_list(
+    tmp_path: pathlib.Path, sources: pathlib.Path, kept: Go, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recipe, "REDUCED", {"example.com/one": {"p": ("Kept", "New")}})
+
+    with pytest.raises(recipe.GoneError) as error:
+        recipe.lay_out(sources, tmp_path / "laid out", kept)
+
+    assert (
+        "expected p.New to keep in the judge, got a module without; "
+        "change REDUCED in schemagen/judge/recipe.py for this version"
+    ) == str(error.value)
+
+
 def test_modules_that_lose_files_are_required() -> None:
     required = (module.SOURCE / "go.mod").read_text()
 
-    assert [] == [name for name in recipe.LEFT_OUT if f"\t{name} v" not in required]
+    names = {*recipe.LEFT_OUT, *recipe.REDUCED, *recipe.UNPACKED}
+    assert [] == [name for name in names if f"\t{name} v" not in required]
+    assert {*recipe.LEFT_OUT} == names
 
 
 def test_recipe_needs_the_standard_library_alone() -> None:
