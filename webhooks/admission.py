@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from schemagen import Facts, FieldPath, Problem, checking, deadlines
+from schemagen import Facts, FieldPath, Problem, Reason, checking, deadlines
 from schemagen.problems import JSON, kind_of, quoted
 from schemagen.versions.converter import Converter
 from webhooks import (
@@ -105,12 +105,16 @@ def mutate(subject: Subject, facts: Facts) -> JSON:
 def validate(subject: Subject, facts: Facts) -> JSON:
     """The AdmissionReview that lets the object in, or names every field that keeps it out."""
     version, value = subject.version, subject.value
+    excess = limits.problems(version.model, value, subject.old) if subject.is_whole else []
+    if any(one.reason is Reason.TOO_MANY for one in excess):
+        # As the API server: what has more entries than it may is not looked at any closer
+        # (apiextensions-apiserver, pkg/registry/customresource/strategy.go, hasBlockingErr).
+        return reviews.denied(subject.request, excess[: reviews.MAX_PROBLEMS])
     try:
         problems, more = _broken_rules(subject, subject.facts(facts))
     except RuleError as error:
         return _broken_rule(subject, error)
-    if subject.is_whole:
-        problems += limits.problems(version.model, value, subject.old)
+    problems += excess
     problems += residue_guard.problems(subject)
     judged = hub_rules.judged(subject)
     fields = {one.path for one in problems}

@@ -57,7 +57,6 @@ class LogWriter:
         self.reason = ""
         # A daemon: what cannot be written must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
-        self._thread.start()
 
     def append(self, data: bytes) -> None:
         """Have whole lines written; never waits, never raises."""
@@ -66,6 +65,8 @@ class LogWriter:
             if not self._has_room(len(data), lines):
                 self._drop(lines, QUEUE_FULL)
                 return
+            if self._thread.ident is None:  # before that, the process may fork
+                self._thread.start()
             self._queue.append(data)
             self._bytes += len(data)
             self._lines += lines
@@ -81,7 +82,8 @@ class LogWriter:
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
-        self._thread.join(seconds)
+        if self._thread.ident is not None:
+            self._thread.join(seconds)
 
     def _has_room(self, size: int, lines: int) -> bool:
         return (

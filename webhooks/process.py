@@ -47,6 +47,12 @@ def standard_error() -> log_writer.LogWriter:
     return writer
 
 
+def log_after_fork() -> None:
+    """Write the log of a forked process, too: threads are not forked."""
+    standard_error.cache_clear()
+    log_to_stderr()
+
+
 def log_stream() -> TextIO:
     """Standard error as a text file for loggers."""
     return cast("TextIO", log_writer.TextStream(standard_error()))
@@ -75,6 +81,6 @@ def log_to_stderr() -> None:
             ],
         )
     )
-    logging.basicConfig(handlers=[handler], level=logging.WARNING)
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
     for package in OWN_PACKAGES:
         logging.getLogger(package).setLevel(logging.INFO)

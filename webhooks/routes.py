@@ -13,7 +13,7 @@ import re
 import time
 import traceback
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, Final, NamedTuple, TypeVar, cast
+from typing import Any, Final, NamedTuple, TypeAlias, TypeVar, cast
 
 import msgspec
 import structlog
@@ -94,6 +94,10 @@ def refusal(status: int, message: str) -> Answer:
     return Answer(status, f"{message}\n".encode(), "text/plain; charset=utf-8")
 
 
+Aside: TypeAlias = Callable[[str, bytes, float], Awaitable[Answer]]
+"""Has a body reviewed elsewhere: its path, the body, and the seconds that its client waits."""
+
+
 @dataclasses.dataclass(frozen=True)
 class Route:
     """One path: how large its body may be, and what answers it.
@@ -102,6 +106,7 @@ class Route:
         review: The answer, or how to wait for it.
         max_total_bytes: Of all bodies that are being read or answered.
         is_client_required: Whether only clients with a certificate may ask.
+        aside: Reviews large bodies instead, if anything does.
     """
 
     path: str
@@ -109,6 +114,7 @@ class Route:
     review: Callable[[bytes], Answer | Awaitable[Answer]]
     max_total_bytes: int = TOTAL_BYTES
     is_client_required: bool = False
+    aside: Aside | None = None
 
 
 def refused(
@@ -438,11 +444,22 @@ def answer(
         body: Of the request.
         seconds: So long the client waits; it hears before that what came in between.
     """
+    if route.aside is not None and len(body) > HEAVY_BYTES:
+        return _elsewhere(route.aside(route.path, body, seconds), seconds)
     try:
         found = route.review(body)
     except Exception as error:  # noqa: BLE001 - whatever comes gets an answer
         return _failed(route, body, error)
     return found if isinstance(found, Answer) else _waited(route, body, found, seconds)
+
+
+async def _elsewhere(answer: Awaitable[Answer], seconds: float) -> Answer:
+    """The answer of who reviews large bodies: who hears in time what came in between, too."""
+    try:
+        async with asyncio.timeout(seconds):
+            return await answer
+    except TimeoutError:
+        return refusal(503, f"expected to find an answer within {seconds:g} s: try again")
 
 
 async def _waited(route: Route, body: bytes, answer: Awaitable[Answer], seconds: float) -> Answer:

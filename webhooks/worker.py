@@ -13,7 +13,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -26,7 +26,7 @@ from certs import files as certificates
 from schemagen import Api, Facts, commandline, yaml
 from schemagen import files as apis
 from schemagen.problems import UserError
-from webhooks import admission, handshakes, metrics, process, routes, server
+from webhooks import admission, aside, handshakes, metrics, process, routes, server
 from webhooks.journal import Journal
 from webhooks.log_writer import LogWriter
 
@@ -105,34 +105,59 @@ def main(orders: str, listener: int, channel: int) -> int:
     """
     process.log_to_stderr()
     process.allow_deep_json()
-    work = _work(
-        msgspec.json.decode(orders, type=Orders),
-        socket.socket(fileno=listener),
-        socket.socket(fileno=channel),
-    )
-    return commandline.guarded("webhooks", lambda: _until_stopped(work))
+    given = msgspec.json.decode(orders, type=Orders)
+    sockets = socket.socket(fileno=listener), socket.socket(fileno=channel)
+    return commandline.guarded("webhooks", lambda: _until_stopped(given, *sockets))
 
 
-def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
+def _until_stopped(orders: Orders, listener: socket.socket, channel: socket.socket) -> None:
     try:
-        uvloop.run(work)
+        api = apis.load_api(orders.reference)
+
+        def attend(asked: socket.socket) -> None:
+            process.log_after_fork()
+            listener.close()
+            channel.close()
+            try:
+                uvloop.run(_attend(orders, api, asked))
+            except Exception:  # nobody else writes it down
+                log.exception("reviewer of large bodies failed")
+            process.standard_error().close()
+
+        with aside.forked(attend) as asking:
+            uvloop.run(_work(orders, api, listener, channel, asking))
     except (authority.CertificateError, OSError, ValueError, routes.UnreadableError) as error:
         raise UserError(str(error)) from error
 
 
-async def _work(orders: Orders, listener: socket.socket, channel: socket.socket) -> None:
+async def _attend(orders: Orders, api: Api, channel: socket.socket) -> None:
+    """Review the large bodies of another process until that ends."""
+    async with contextlib.AsyncExitStack() as stack:
+        second = aside.Second()
+        paths = await _routes(stack, orders, api, lambda: Facts(settings=second.settings))
+        process.collect_less_garbage()
+        await second.attend(channel, paths)
+
+
+async def _work(
+    orders: Orders,
+    api: Api,
+    listener: socket.socket,
+    channel: socket.socket,
+    asking: socket.socket,
+) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     reader, writer = await asyncio.open_connection(sock=channel)
     watch = loop.create_task(_until_alone(reader, stopped))
-    api = apis.load_api(orders.reference)
     files = _Files(orders)
     loop.add_signal_handler(signal.SIGHUP, files.reload)
     failed = handshakes.Handshakes()
     failed.watch(files.tls)
-    async with _serving(orders, api, files, listener) as (found, journal):
+    second = await aside.connected(asking, lambda: files.facts.settings)
+    async with _serving(orders, api, files, listener, second) as (found, journal):
 
         def report() -> None:
             failed.warn(loop.time())
@@ -148,11 +173,15 @@ async def _work(orders: Orders, listener: socket.socket, channel: socket.socket)
                     await stopped.wait()
             files.reload_changed()
             report()
+            if second.is_gone:
+                log.error("reviewer of large bodies ended or is silent, replacing the worker")
+                break
         await server.drained(
             found, quiet_seconds=orders.quiet_seconds, most_seconds=orders.drain_seconds
         )
         report()
     watch.cancel()
+    second.close()
     writer.close()
 
 
@@ -183,7 +212,7 @@ def _report(
 
 @contextlib.asynccontextmanager
 async def _serving(
-    orders: Orders, api: Api, files: "_Files", listener: socket.socket
+    orders: Orders, api: Api, files: "_Files", listener: socket.socket, second: aside.Aside
 ) -> AsyncIterator[tuple[server.Serving, Journal]]:
     async with contextlib.AsyncExitStack() as stack:
         audit = stack.enter_context(_appending(orders.audit_log))
@@ -196,25 +225,13 @@ async def _serving(
             add_spans = spans.add
         journal = Journal(process.standard_error(), metrics.Words.of(api), audit, add_spans)
         stack.callback(journal.settle)
-        read, fetch = None, None
-        if orders.is_looking_up:
-            from webhooks import related  # noqa: PLC0415 - a worker without a client is smaller
-
-            place = None if orders.kubeconfig is None else pathlib.Path(orders.kubeconfig)
-            client = await stack.enter_async_context(related.client_of(place))
-            looked_up = related.Related(client, api)
-            read, fetch = looked_up.read, looked_up.fetch
-        paths = routes.routes(
-            api,
-            lambda: files.facts,
-            read,
-            fetch=fetch,
-            is_verifying=orders.is_verifying,
-            is_client_required=orders.client_ca is not None,
-        )
+        paths = await _routes(stack, orders, api, lambda: files.facts)
         found = await stack.enter_async_context(
             server.serving(
-                paths,
+                {
+                    name: dataclasses.replace(one, aside=second.answer)
+                    for name, one in paths.items()
+                },
                 listener=listener,
                 tls=files.tls,
                 transport=orders.transport,
@@ -222,6 +239,28 @@ async def _serving(
             )
         )
         yield found, journal
+
+
+async def _routes(
+    stack: contextlib.AsyncExitStack, orders: Orders, api: Api, facts: Callable[[], Facts]
+) -> Mapping[str, routes.Route]:
+    """What is answered, and with what it is looked up, until the stack ends."""
+    read, fetch = None, None
+    if orders.is_looking_up:
+        from webhooks import related  # noqa: PLC0415 - a worker without a client is smaller
+
+        place = None if orders.kubeconfig is None else pathlib.Path(orders.kubeconfig)
+        client = await stack.enter_async_context(related.client_of(place))
+        looked_up = related.Related(client, api)
+        read, fetch = looked_up.read, looked_up.fetch
+    return routes.routes(
+        api,
+        facts,
+        read,
+        fetch=fetch,
+        is_verifying=orders.is_verifying,
+        is_client_required=orders.client_ca is not None,
+    )
 
 
 @contextlib.contextmanager

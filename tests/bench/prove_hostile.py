@@ -53,14 +53,22 @@ class Serving:
 
     def worker(self) -> int:
         """The worker's process id."""
-        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        return int(pathlib.Path(children).read_text().split()[0])
+        return _child_of(self.process.pid)
 
     def resident_bytes(self) -> int:
-        """The worker's memory."""
-        status = pathlib.Path(f"/proc/{self.worker()}/status").read_text()
-        (line,) = [one for one in status.splitlines() if one.startswith("VmRSS")]
-        return int(line.split()[1]) * 1024
+        """The memory of the worker, or of its second process if that has more."""
+        worker = self.worker()
+        return max(_resident_bytes(worker), _resident_bytes(_child_of(worker)))
+
+
+def _child_of(process: int) -> int:
+    return int(pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()[0])
+
+
+def _resident_bytes(process: int) -> int:
+    status = pathlib.Path(f"/proc/{process}/status").read_text()
+    (line,) = [one for one in status.splitlines() if one.startswith("VmRSS")]
+    return int(line.split()[1]) * 1024
 
 
 @asynccontextmanager

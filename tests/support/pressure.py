@@ -139,11 +139,14 @@ def _repeated(path: str, bodies: Iterator[bytes]) -> Pressure:
 
 def _reviews() -> Iterator[tuple[str, str, Iterator[bytes]]]:
     yield "labels", "/validate", _labels()
+    yield "large bodies", "/convert", itertools.repeat(b"[" + b" " * 31 * 2**20 + b"]")
     problems = {f"p{one}": "x" * 2_049 for one in range(1_600)}
     yield "problems", "/validate", itertools.repeat(_run(parameters=problems))
     parameters = {f"p{one}": "" for one in range(80_000)}
     yield "wide parameters", "/validate", itertools.repeat(_run(parameters=parameters))
     lists: Any = [[]] * 500_000
+    objects = json.loads(hostile.GOOD["/convert"])
+    objects["request"]["objects"][0]["spec"] = lists
     deep: Any = []
     for _ in range(900):
         deep = [deep]
@@ -156,6 +159,7 @@ def _reviews() -> Iterator[tuple[str, str, Iterator[bytes]]]:
             {f"spec.x{one}": {} for one in range(5_000)}
         )
     }
+    yield "converted wide lists", "/convert", itertools.repeat(json.dumps(objects).encode())
     yield "residue", "/convert", itertools.repeat(json.dumps(review).encode())
 
 

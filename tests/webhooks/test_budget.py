@@ -83,11 +83,8 @@ async def test_others_are_answered_beside_a_heavy_review(path: str, body: bytes)
     assert "u" == json.loads((await heavy).body)["response"]["uid"]
 
 
-@pytest.mark.parametrize("name", ["parameters", "volumes"])
-async def test_review_that_takes_too_long_is_refused(
-    monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
-    path, body = HEAVY[name]
+async def test_review_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    path, body = HEAVY["volumes"]
     monkeypatch.setattr(routes, "BUDGET_SECONDS", 0.02)
 
     found = routes.answer(routes.routes(crds.api)[path], body)
@@ -99,9 +96,22 @@ async def test_review_that_takes_too_long_is_refused(
     assert {"uid": "u", "allowed": False, "status": status} == answer["response"]
 
 
+async def test_object_with_too_many_entries_is_looked_at_no_closer() -> None:
+    parameters = {f"p{one}": "x" * 2_049 for one in range(101)}
+    found = routes.answer(
+        routes.routes(crds.api)["/validate"], admission(run("v1alpha1", parameters=parameters))
+    )
+
+    causes = json.loads((await _awaited(found)).body)["response"]["status"]["details"]["causes"]
+
+    message = "expected at most 100 entries, got 101"
+    many = {"reason": "FieldValueTooMany", "message": message, "field": "spec.parameters"}
+    assert [many] == [one for one in causes if one["reason"] == "FieldValueTooMany"]
+
+
 async def test_review_that_was_never_read_is_refused_in_time() -> None:
     paths = routes.routes(crds.api)
-    first = routes.answer(paths["/validate"], HEAVY["parameters"][1])
+    first = routes.answer(paths["/validate"], HEAVY["volumes"][1])
     second = routes.answer(paths["/validate"], b"[" * routes.HEAVY_BYTES * 2, 0.01)
     assert inspect.isawaitable(first)
     assert inspect.isawaitable(second)

@@ -237,7 +237,7 @@ def test_idle_connections_make_room_where_there_are_too_many_in_all(run: Run) ->
 @both_loops
 def test_bodies_that_come_slowly_make_room_for_those_that_come_at_once(run: Run) -> None:
     async def attack() -> None:
-        async with serving(bodies_bytes=MIB) as served:
+        async with serving(held_bytes=MIB) as served:
             opened = [await served.connect() for _ in range(4)]
             for _, writer in opened:
                 writer.write(HEAD + b"Content-Length: 1000000\r\n\r\n" + b"x" * 250_000)

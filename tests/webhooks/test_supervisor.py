@@ -21,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from certs import authority
 from certs import files as certificates
+from webhooks import routes
 
 DATA = pathlib.Path(__file__).parents[1] / "data"
 REVIEW = (DATA / "admission/pass/v1alpha1-workflow-without-steps-gets-one.json").read_bytes()
@@ -68,8 +69,18 @@ class Served:
 
     def workers(self) -> list[int]:
         """The ids of its worker processes."""
-        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        return [int(one) for one in pathlib.Path(children).read_text().split()]
+        return children_of(self.process.pid)
+
+
+def children_of(process: int) -> list[int]:
+    """The ids of a process's children."""
+    children = pathlib.Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [int(one) for one in children.split()]
+
+
+def is_there(process: int) -> bool:
+    """Whether a process has not ended, or was not waited for."""
+    return pathlib.Path(f"/proc/{process}").exists()
 
 
 def logged_health(log: pathlib.Path) -> str:
@@ -247,6 +258,34 @@ async def test_worker_that_is_silent_is_replaced(tmp_path: pathlib.Path) -> None
 
         await eventually(is_replaced)
         assert other in served.workers()
+
+
+async def test_large_reviews_survive_the_process_that_answers_them(tmp_path: pathlib.Path) -> None:
+    review = json.loads(REVIEW)
+    review["request"]["object"]["spec"]["parameters"] = {"p": "x" * routes.HEAVY_BYTES}
+    large = json.dumps(review).encode()
+
+    async with serving(tmp_path, "--workers", "1") as served, served.session() as session:
+        first = await served.text(session, "/validate", large)
+        (worker,) = served.workers()
+        (second,) = children_of(worker)
+        os.kill(second, signal.SIGKILL)
+
+        async def is_replaced() -> bool:
+            return bool(workers := served.workers()) and worker not in workers
+
+        await eventually(is_replaced)
+
+        async def is_answered_again() -> bool:
+            with contextlib.suppress(aiohttp.ClientError):
+                return await served.text(session, "/validate", large) == first
+            return False
+
+        await eventually(is_answered_again)
+
+        last = children_of(served.workers()[0])
+    assert "FieldValueTooLong" in first
+    assert [] == [one for one in (second, *last) if is_there(one)]
 
 
 @pytest.mark.parametrize("transport", ["lean", "aiohttp"])

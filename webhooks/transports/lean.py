@@ -23,6 +23,11 @@ from webhooks.routes import Answer, Observe, Route
 HEAD_BYTES: Final = 64 * 1024
 # Requests that wait on one connection before it is not read any more.
 MAX_WAITING: Final = 16
+# Bytes of bodies that one connection holds before a third request is not read: a client that waits
+# for its answers, as Go's does, never sends a second.
+MAX_HELD_BYTES: Final = 256 * 1024
+# Bytes that are read of one connection before others are looked at: uvloop goes on for megabytes.
+TURN_BYTES: Final = 256 * 1024
 # Answers larger than this are written in pieces, each once the client has read enough of those
 # before: what transports buffer is counted by nobody.
 PIECE_BYTES: Final = 64 * 1024
@@ -46,7 +51,7 @@ class Limits:
             fails the next call on one that we closed first.
         connection_seconds: After about this long a connection is closed with an answer, so that
             load spreads over new replicas.
-        bodies_bytes: All bodies that are being read or answered.
+        held_bytes: All bodies that are being read or answered, and the answers below.
         answers_bytes: All parts of answers that their clients have not read yet.
         connections: At once.
         idle_connections: That wait for a request, of one source address.
@@ -57,7 +62,7 @@ class Limits:
     write_seconds: float = 30.0
     idle_seconds: float = 120.0
     connection_seconds: float = 600.0
-    bodies_bytes: int = 160 * 1024 * 1024
+    held_bytes: int = 160 * 1024 * 1024
     answers_bytes: int = 112 * 1024 * 1024
     connections: int = 4096
     idle_connections: int = 512
@@ -158,7 +163,7 @@ class Lean:
 
     def _has_too_much(self, route: Route) -> bool:
         return (
-            self.bodies_bytes > self.limits.bodies_bytes
+            self.bodies_bytes + self.answers_bytes > self.limits.held_bytes
             or self.held_bodies[route.path] > route.max_total_bytes
         )
 
@@ -200,6 +205,7 @@ class Connection(asyncio.Protocol):
         self._held_bodies: collections.Counter[str] = collections.Counter()
         self._unsent = memoryview(b"")
         self._fed_bytes = 0  # since the parser last made something of them
+        self._turn_bytes = 0
         self.source = ""
         self.reading_since = 0.0
         self.idle_until = lean.loop.time() + self._limits.idle_seconds
@@ -228,6 +234,13 @@ class Connection(asyncio.Protocol):
     def is_idle(self) -> bool:
         """Whether the connection waits for a request."""
         return not self.is_busy and not self._is_write_paused
+
+    @property
+    def _is_full(self) -> bool:
+        """Whether no more requests are to be read before some are answered."""
+        asked = len(self._waiting) + (self._task is not None)
+        held_bytes = sum(self._held_bodies.values())
+        return asked > MAX_WAITING or (asked > 1 and held_bytes > MAX_HELD_BYTES)
 
     @property
     def is_writing(self) -> bool:
@@ -278,6 +291,11 @@ class Connection(asyncio.Protocol):
         if self._is_ending:
             return  # what a refused client still sends
         self._fed_bytes += len(data)
+        self._turn_bytes += len(data)
+        if self._turn_bytes > TURN_BYTES:
+            self._turn_bytes = 0
+            self._pause_reading()
+            self._lean.loop.call_soon(self._read_on)
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserUpgrade:
@@ -408,7 +426,7 @@ class Connection(asyncio.Protocol):
         self._waiting.append(
             _Asked(self._route, body, self._seconds, keeps_alive, self._traceparent)
         )
-        if len(self._waiting) > MAX_WAITING:
+        if self._is_full:
             self._pause_reading()
         self._lean.soon(self)
 
@@ -458,7 +476,11 @@ class Connection(asyncio.Protocol):
         """Nothing is asked, unless a request is there in part: wait for what comes."""
         if not self._is_reading:
             self.idle_until = self._lean.loop.time() + self._limits.idle_seconds
-        if self._is_write_paused or self.is_writing:
+        self._read_on()
+
+    def _read_on(self) -> None:
+        """Read what comes, unless something is to be written or answered first."""
+        if self._is_write_paused or self.is_writing or self._is_full:
             return
         if self._transport is not None and not self._transport.is_closing():
             self._transport.resume_reading()

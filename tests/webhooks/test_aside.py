@@ -1,0 +1,141 @@
+"""Large bodies are reviewed by a second process: what goes between the two."""
+
+import asyncio
+import contextlib
+import dataclasses
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+
+import pytest
+
+from schemagen.problems import JSON
+from webhooks import aside, routes
+from webhooks.routes import About, Answer, Route
+
+LARGE = b"x" * (routes.HEAVY_BYTES + 1)
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    review: Callable[[bytes], Answer | Awaitable[Answer]],
+    settings: Callable[[], Mapping[str, JSON]] = dict,
+    second: aside.Second | None = None,
+) -> AsyncIterator[tuple[aside.Aside, Route, asyncio.Task[None]]]:
+    """Both ends in one process, and a route that asks the second."""
+    second = second or aside.Second()
+    ours, theirs = socket.socketpair()
+    route = Route("/validate", routes.ADMISSION_BYTES, review)
+    attending = asyncio.create_task(second.attend(theirs, {"/validate": route}))
+    asking = await aside.connected(ours, settings)
+    try:
+        yield asking, dataclasses.replace(route, aside=asking.answer), attending
+    finally:
+        attending.cancel()
+        await asyncio.gather(attending, return_exceptions=True)
+        theirs.close()
+        asking.close()
+
+
+async def answered(route: Route, body: bytes, seconds: float = 10) -> Answer:
+    found = routes.answer(route, body, seconds)
+    return found if isinstance(found, Answer) else await found
+
+
+async def test_large_body_is_answered_by_the_second_process_and_a_small_one_here() -> None:
+    bodies: list[int] = []
+
+    def review(body: bytes) -> Answer:
+        bodies.append(len(body))
+        about = About("u", "v1", "allowed", kind="Thing", dry_run=True)
+        return Answer(200, body[::-1], about=about)
+
+    async with connected(review) as (_, route, _):
+        many = await asyncio.gather(*(answered(route, LARGE + b"%d" % one) for one in range(5)))
+        small = routes.answer(route, b"small")
+
+    assert [(LARGE + b"%d" % one)[::-1] for one in range(5)] == [one.body for one in many]
+    assert About("u", "v1", "allowed", kind="Thing", dry_run=True) == many[0].about
+    assert isinstance(small, Answer)
+    assert [*[len(LARGE) + 1] * 5, 5] == bodies
+
+
+async def test_second_process_knows_the_settings_of_the_moment() -> None:
+    now: list[Mapping[str, JSON]] = [{"a": 2**70}]
+    second = aside.Second()
+    seen: list[Mapping[str, JSON]] = []
+
+    def review(body: bytes) -> Answer:
+        seen.append(second.settings)
+        return Answer(200, body)
+
+    async with connected(review, lambda: now[0], second) as (_, route, _):
+        await answered(route, LARGE)
+        await answered(route, LARGE)
+        now[0] = {"a": None}
+        await answered(route, LARGE)
+
+    assert [{"a": 2**70}, {"a": 2**70}, {"a": None}] == seen
+
+
+async def test_review_that_nobody_waits_for_is_withdrawn() -> None:
+    has_ended = asyncio.Event()
+
+    async def never() -> Answer:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            has_ended.set()
+        raise AssertionError
+
+    async with connected(lambda _: never()) as (_, route, _):
+        asked = asyncio.ensure_future(answered(route, LARGE))
+        await asyncio.sleep(0.05)
+        asked.cancel()
+        async with asyncio.timeout(5):
+            await has_ended.wait()
+
+    assert asked.cancelled()
+
+
+async def test_client_that_waits_shortly_is_told_to_try_again() -> None:
+    async def slow() -> Answer:
+        await asyncio.sleep(60)
+        raise AssertionError
+
+    async with connected(lambda _: slow()) as (_, route, _):
+        answer = await answered(route, LARGE, 0.2)
+
+    assert 503 == answer.status
+    assert b"expected to find an answer within 0.2 s: try again\n" == answer.body
+
+
+async def test_end_of_the_second_process_is_told_to_all_who_wait_or_come() -> None:
+    begun = asyncio.Event()
+
+    async def forever() -> Answer:
+        begun.set()
+        await asyncio.Event().wait()
+        raise AssertionError
+
+    async with connected(lambda _: forever()) as (asking, route, attending):
+        waiting = asyncio.ensure_future(answered(route, LARGE))
+        await begun.wait()
+        attending.cancel()
+        await asyncio.gather(attending, return_exceptions=True)
+        first, second = await waiting, await answered(route, LARGE)
+
+        assert asking.is_gone
+    gone = b"expected to review a large body, the process that does has ended: try again\n"
+    assert [(503, gone)] * 2 == [(one.status, one.body) for one in (first, second)]
+
+
+async def test_second_process_that_is_silent_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(aside, "MAX_SILENT_SECONDS", 0.1)
+    monkeypatch.setattr(aside, "BEAT_SECONDS", 60)
+
+    async with connected(lambda body: Answer(200, body)) as (asking, route, _):
+        await answered(route, LARGE)
+        was_gone = asking.is_gone
+        await asyncio.sleep(0.2)
+
+        assert [False, True] == [was_gone, asking.is_gone]
