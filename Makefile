@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test check format generate judge lock clean prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -69,6 +69,11 @@ prove-yaml: N = 200000
 prove-yaml: PART = 1/1
 prove-yaml: $(INSTALLED)  ## Read and write N YAML texts beside kubectl's own reader (15 minutes)
 	@$(BIN)/python -m tests.bench.prove_yaml --number $(N) --seed $(SEED) --part $(PART)
+
+prove-lint: N = 2000
+prove-lint: PART = 1/1
+prove-lint: $(INSTALLED)  ## Ask lint and a real API server about N webhook configurations of SEED (2 minutes)
+	@$(BIN)/python -m tests.bench.prove_lint --number $(N) --seed $(SEED) --part $(PART)
 
 prove-storage-switch: N = 10000
 prove-storage-switch: $(INSTALLED)  ## Rewrite N AgentRuns in the other storage version, and back (minutes)

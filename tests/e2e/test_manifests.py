@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from controllers import devcluster
-from schemagen import yaml
+from schemagen import judge, yaml
+from tests.support import judge_proof, lint_proof
 from tests.webhooks import test_lint
 from webhooks import lint
 
@@ -56,3 +57,12 @@ def test_what_the_api_server_refuses_is_an_error(
 
     assert 0 != refused.returncode
     assert any(one.level == "error" for one in lint.findings([value], test_lint.NOW))
+
+
+async def test_lint_refuses_what_the_api_server_refuses(api_server: devcluster.Cluster) -> None:
+    with judge.Judge(deadline_seconds=60) as asked:
+        async with judge_proof.Server.of(api_server) as server:
+            answers = [await lint_proof.compare(server, asked, 0, number) for number in range(80)]
+
+    assert [] == [one for one in answers if one.split]
+    assert 20 < sum(one.served.is_refusal for one in answers) < 60
