@@ -119,7 +119,13 @@ def validate(subject: Subject, facts: Facts) -> JSON:
     judged = hub_rules.judged(subject)
     fields = {one.path for one in problems}
     problems += [one for one in judged.refused if one.path not in fields]
-    warned = _warnings(subject, [one for one in judged.warned if one.path not in fields])
+    warned = _warnings(
+        subject,
+        [
+            *(one for one in judged.warned if one.path not in fields),
+            *residue_guard.dropped(subject),
+        ],
+    )
     if problems:
         shown = _scaled_paths(subject, problems[: reviews.MAX_PROBLEMS])
         more += judged.more + len(problems) - len(shown)

@@ -1,9 +1,11 @@
-"""Writes that would lose a field for want of room in annotations (``schemagen.versions.stash``).
+"""What conversion cannot put where it belongs (``schemagen.versions.stash``).
 
-Conversion refuses nothing, so they are refused here.
+Conversion refuses nothing. So writes that would lose a field for want of room in annotations are
+refused here, and who writes residue that nothing comes of, forged for example, is warned.
 """
 
 from collections.abc import Iterator
+from typing import Final
 
 from schemagen import Api, FieldPath, Kind, Problem, Reason, Version
 from schemagen.problems import JSON
@@ -21,6 +23,38 @@ def problems(subject: Subject) -> list[Problem]:
     written = subject.kind, subject.version
     lost = [*_lost_already(subject.converter.api, written, subject.value, subject.old)]
     return lost or [*_lost_now(subject.converter, written, subject.value)]
+
+
+def dropped(subject: Subject) -> list[Problem]:
+    """The residue that was written with an object and that no other version takes."""
+    if not subject.is_whole:
+        return []
+    found = []
+    for other in subject.kind.versions:
+        names = stash.names(subject.converter.api, other)
+        fields = _dropped_fields(subject, other, names) if other is not subject.version else []
+        if fields:
+            listed = ", ".join(stash.named(fields))
+            path = FieldPath().member("metadata").member("annotations").key(names.residue)
+            found.append(Problem(path, f"{other.name} takes nothing of {listed} from it"))
+    return found
+
+
+def _dropped_fields(subject: Subject, other: Version, names: stash.Names) -> list[str]:
+    """The fields of residue that is new with this write, and that do not come back."""
+    text = stash.annotations_of(subject.value).get(names.residue)
+    if text is None or text == stash.annotations_of(subject.old).get(names.residue):
+        return []
+    kind, converter, own = subject.kind, subject.converter, subject.version.name
+    is_hub = other is kind.hub
+    there = subject.hub if is_hub else converter.way(kind, own, other.name).plain(subject.value)
+    back = converter.way(kind, other.name, own).plain(there)
+    kept = {*stash.fields_of(stash.entries_of(back, names))}
+    given = stash.fields_of(stash.entries_of(subject.value, names))
+    return [field for field in given if field not in kept] if given else [_UNREADABLE]
+
+
+_UNREADABLE: Final = "what cannot be read"
 
 
 def _lost_already(

@@ -14,7 +14,7 @@ in the other version nor a tampered annotation can make a conversion say what th
 import collections
 import dataclasses
 import functools
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from schemagen import canonical, checking
@@ -323,15 +323,21 @@ def attempts(value: JSON, entries: Sequence[Entry]) -> int:
 
     By sizes and not by a clock: the same object must always be converted to the same.
     """
-    size = _size(value) + sum(_size(entry) for entry in entries)
+    size = _size((value, *entries), MAX_TRIED_VALUES // MIN_ATTEMPTS)
     return max(MIN_ATTEMPTS, min(MAX_ATTEMPTS, MAX_TRIED_VALUES // size))
 
 
-def _size(value: JSON) -> int:
-    """How many values there are in a value."""
-    if isinstance(value, dict):
-        return 1 + sum(map(_size, value.values()))
-    return 1 + sum(map(_size, value)) if isinstance(value, list) else 1
+def _size(values: Iterable[JSON], limit: int) -> int:
+    """How many values there are in values; counted no further than just above a limit."""
+    size, waiting = 0, [*values]
+    while waiting and size <= limit:
+        value = waiting.pop()
+        size += 1
+        if isinstance(value, dict):
+            waiting += value.values()
+        elif isinstance(value, list):
+            waiting += value
+    return size
 
 
 class _Groups:

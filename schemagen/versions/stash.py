@@ -233,12 +233,13 @@ def fields_of(entries: Iterable[Entry]) -> list[str]:
 
 
 def _fields(entry: Entry) -> Iterable[str]:
-    at = "".join(map(_step, entry.get("at", ())))
+    steps = entry.get("at")
+    at = "".join(map(_step, steps)) if isinstance(steps, list) else ""
     if "by" in entry:
-        item = entry.get("item")
+        item, by = entry.get("item"), entry["by"]
         named = item if isinstance(item, dict) else {"": item}
-        keys = entry["by"] or [""]
-        yield f"{at}{_step({key: named.get(key) for key in keys})}".removeprefix(".")
+        keys = [key for key in by if isinstance(key, str)] if isinstance(by, list) else []
+        yield f"{at}{_step({key: named.get(key) for key in keys or ['']})}".removeprefix(".")
         return
     for part in ("was", "is"):
         for key in _keys(entry.get(part)):
@@ -257,9 +258,14 @@ def _step(step: JSON) -> str:
 
 def overflow_text(fields: Sequence[str]) -> str:
     """The text of the annotation that names fields without room."""
-    named = [_short(field) for field in fields[:MAX_NAMED_FIELDS]]
-    more = len(fields) - len(named)
-    return canonical.dumps([*named, *([f"and {more} more"] if more else [])]).decode()
+    return canonical.dumps(named(fields)).decode()
+
+
+def named(fields: Sequence[str]) -> list[str]:
+    """The first of many fields, and how many more there are."""
+    short = [_short(field) for field in fields[:MAX_NAMED_FIELDS]]
+    more = len(fields) - len(short)
+    return [*short, *([f"and {more} more"] if more else [])]
 
 
 def _short(field: str) -> str:

@@ -4,6 +4,8 @@ import base64
 import json
 from typing import Any
 
+import hypothesis
+import hypothesis.strategies as st
 import pytest
 
 import crds
@@ -177,3 +179,69 @@ def test_overflow_of_a_conversion_is_what_the_next_write_is_refused_for() -> Non
     assert "and " in fields[-1]
     assert all(field.startswith("spec.env[name=V") for field in fields[:-1])
     assert f"would lose {', '.join(fields)}" in message
+
+
+def forged(entries: Any) -> dict[str, Any]:
+    """An Agent in v1alpha1 with residue as anybody may write it."""
+    text = entries if isinstance(entries, str) else json.dumps(entries)
+    return agent("v1alpha1", annotations={RESIDUE: text})
+
+
+def warnings_of(value: Any, old: Any = None) -> list[str]:
+    answer = admission.answer(admission.validate, CONVERTER, request(value, old))
+    assert answer["response"]["allowed"], answer
+    found: list[str] = answer["response"].get("warnings", [])
+    return found
+
+
+UNKNOWN = [{"at": ["spec"], "was": {}, "is": {"hostPath": "/"}}]
+
+
+@pytest.mark.parametrize(
+    ("entries", "fields"),
+    [
+        (UNKNOWN, "spec.hostPath"),
+        ([{"at": ["spec"], "was": {"providerRef": "stale"}, "is": {}}], "spec.providerRef"),
+        ("junk", "what cannot be read"),
+        (
+            [{"at": ["spec"], "was": {}, "is": {f"x{one}": 1}} for one in range(600)],
+            ", ".join(f"spec.x{one}" for one in range(10)) + ", and 590 more",
+        ),
+    ],
+    ids=["unknown field", "stale", "junk", "many"],
+)
+def test_writer_of_residue_that_nothing_comes_of_is_warned(entries: Any, fields: str) -> None:
+    path = f"metadata.annotations[{RESIDUE}]"
+
+    assert [f"{path}: v1beta1 takes nothing of {fields} from it"] == warnings_of(forged(entries))
+
+
+def test_residue_that_was_there_before_or_is_put_back_is_no_news() -> None:
+    kept = older(agent("v1beta1", runDefaults={"retry": {"limit": 2, "backoff": {"base": "10s"}}}))
+    stale = forged(UNKNOWN)
+
+    assert RESIDUE in kept["metadata"]["annotations"]
+    assert [[], []] == [warnings_of(kept), warnings_of(stale, stale)]
+
+
+@hypothesis.given(
+    st.lists(
+        st.dictionaries(
+            st.sampled_from(["at", "was", "is", "by", "item", "after", "order", "insert"]),
+            st.recursive(
+                st.none() | st.booleans() | st.integers(-3, 3) | st.sampled_from(["spec", "x", ""]),
+                lambda inner: (
+                    st.lists(inner, max_size=3)
+                    | st.dictionaries(st.sampled_from(["spec", "status", "name"]), inner)
+                ),
+                max_leaves=6,
+            ),
+            max_size=5,
+        ),
+        max_size=4,
+    )
+)
+def test_any_residue_at_all_gets_an_answer(entries: Any) -> None:
+    answer = admission.answer(admission.validate, CONVERTER, request(forged(entries)))
+
+    assert answer["response"]["allowed"]
