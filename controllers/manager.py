@@ -21,7 +21,8 @@ from controllers.runs.metrics import Metrics
 from controllers.runs.reaper import Reaper
 from controllers.runs.records import Record, Records
 from controllers.runs.retainer import Retainer
-from controllers.runs.runtimes.base import JSON, Runtime
+from controllers.runs.runtimes.base import Runtime
+from crds.admission.settings import Settings
 
 LEASE: Final = "agents-controller"
 REAP_SECONDS: Final = 10.0
@@ -41,7 +42,7 @@ class Options:
         weights: Of namespaces, when slots are given away.
         workers: How many runs are looked at side by side.
         timing: Of the Lease.
-        settings: The operator's, as ``webhooks serve --settings`` reads them.
+        settings: Gives the operator's as they are now.
         archive: Where runs go before they are deleted, whoever leads; None keeps them all, unless
             ``no_archive``.
         no_archive: Whether runs are deleted for good.
@@ -55,7 +56,7 @@ class Options:
     weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
     workers: int = 16
     timing: kube.Timing = dataclasses.field(default_factory=kube.Timing)
-    settings: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
+    settings: Callable[[], Settings] = Settings
     archive: Archive | None = None
     no_archive: bool = False
     kept: retention.Limits = dataclasses.field(default_factory=retention.Limits)

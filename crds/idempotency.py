@@ -1,10 +1,8 @@
 """Who has an idempotency key: the name of the claim on it, and what a claim says. Pure."""
 
-import base64
-import hashlib
 from typing import Final
 
-from crds import hub
+from crds import hub, names
 from schemagen import canonical
 from schemagen.problems import JSON
 
@@ -17,8 +15,7 @@ RUN_KIND: Final = "AgentRun"
 
 def claim_name(namespace: str, agent: str, key: str) -> str:
     """The name of the claim on a key, whose scope is the namespace and the agent."""
-    hashed = hashlib.sha256(canonical.dumps([namespace, agent, key])).digest()
-    return f"idem-{base64.b32encode(hashed).decode().lower()[:20]}"
+    return f"idem-{names.short(canonical.dumps([namespace, agent, key]))}"
 
 
 def owner(claim: JSON) -> tuple[str, str]:

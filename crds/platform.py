@@ -5,6 +5,7 @@ from typing import Final
 from crds import hub
 from crds.admission import agent as agent_rules
 from crds.admission import agentrun as agentrun_rules
+from crds.admission import settings
 from crds.v1alpha1 import agent as agent_v1alpha1
 from crds.v1alpha1 import (
     agent_conversion,
@@ -304,6 +305,7 @@ VERSION_CONTROL_PROVIDER = Kind(
 
 api = Api(
     group=GROUP,
+    settings_problems=settings.problems,
     kinds=(
         AGENT,
         AGENT_PROVIDER,

@@ -6,7 +6,7 @@ what the newest version's schema says of an object of an older one.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
@@ -36,6 +36,7 @@ __all__ = [
     "mutate",
     "opened",
     "related",
+    "related_further",
     "review",
     "scaled",
     "validate",
@@ -164,6 +165,14 @@ def related(subject: Subject) -> Sequence[tuple[str, str]]:
     """The objects that ``validate`` wants to know of, by kind and name."""
     wanted = subject.kind.rules.related
     return () if wanted is None or not _is_asked(subject) else [*wanted(subject.hub)]
+
+
+def related_further(
+    subject: Subject, known: Mapping[tuple[str, str], JSON | None]
+) -> Sequence[tuple[str, str]]:
+    """Likewise, the objects that those refer to."""
+    wanted = subject.kind.rules.related_further
+    return () if wanted is None else [*wanted(subject.hub, known)]
 
 
 # ----------------------------------------------------------------------------------------- rules

@@ -129,7 +129,8 @@ def review(
     Exit codes: 0 allowed or converted, 1 refused or failed, 2 not a review, no manifest, or a rule
     of the Api failed.
     """
-    api, facts = _load(reference), worker.facts_of(settings)
+    api = _load(reference)
+    facts = worker.facts_of(settings, api)
     if (file is None) == (not manifest):
         raise UserError("expected a review's JSON, or a manifest with --file, and not both")
     if manifest:
@@ -478,7 +479,7 @@ def serve(
     api = _load(reference)
     for line in unsatisfiable.lines(api):
         structlog.get_logger("webhooks").warning("writes will be refused", reason=line)
-    worker.facts_of(settings)
+    worker.facts_of(settings, api)
     if client_ca is not None and not client_ca.is_file():
         raise UserError(f"expected PEM certificates at {client_ca}, got no file")
     if cert_dir is not None and cert_secret is not None:
@@ -620,7 +621,7 @@ async def _serve(
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    found = supervisor.Supervisor(orders, listener, workers=workers)
+    found = supervisor.Supervisor(orders, listener, workers=workers, api=api)
     loop.add_signal_handler(signal.SIGHUP, found.reload)
     address = listener.getsockname()[:2]
     base_url = addresses.url("https", names[0], address[1])

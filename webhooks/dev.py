@@ -36,7 +36,8 @@ def run(reference: str, directory: pathlib.Path, settings: pathlib.Path | None) 
     stopped = threading.Event()
     # A module or settings that are broken now need no API server to be told of it.
     manifests_of(reference)
-    worker.facts_of(settings)
+    if settings is not None:
+        worker.read_settings(settings)
     try:
         with devcluster.Cluster(directory=directory.absolute(), tell=_say) as cluster:
             # Until here a signal ends it as it does any command: there is a lot to wait for.

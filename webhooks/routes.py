@@ -334,6 +334,8 @@ class _Reviewer:
         self, subject: admission.Subject, read: Read, wanted: Sequence[tuple[str, str]]
     ) -> JSON:
         found = await read(subject.request.namespace, wanted)
+        if further := admission.related_further(subject, found):
+            found = {**found, **await read(subject.request.namespace, further)}
         known = msgspec.structs.replace(self._facts(), related=found)
         if (subject.request.written_bytes or 0) > HEAVY_BYTES:
             return await self._admissions.run(admission.validate, subject, known)

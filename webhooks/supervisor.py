@@ -21,6 +21,7 @@ import prometheus_client
 import structlog
 
 from certs import monitor
+from schemagen import Api
 from webhooks import metrics, probes
 from webhooks.worker import (
     Orders,
@@ -59,6 +60,7 @@ class Supervisor:
         orders: What each worker does.
         listener: The socket that they accept from.
         workers: How many.
+        api: Judges the settings.
     """
 
     def __init__(
@@ -67,8 +69,9 @@ class Supervisor:
         listener: socket.socket,
         *,
         workers: int,
+        api: Api,
     ) -> None:
-        self._orders, self._listener = orders, listener
+        self._orders, self._listener, self._api = orders, listener, api
         self.checks: list[Callable[[], str]] = []
         """Each says why the server is not ready for a reason of another, or nothing."""
         self._workers = workers
@@ -204,7 +207,8 @@ class Supervisor:
         if self._orders.settings is None:
             return
         with contextlib.suppress(SettingsError):
-            settings = dict(facts_of(pathlib.Path(self._orders.settings)).settings)
+            facts = facts_of(pathlib.Path(self._orders.settings), self._api)
+            settings = dict(facts.settings)
             self._orders = msgspec.structs.replace(self._orders, last_settings=settings)
 
     def _heard(self, pid: int, snapshot: Mapping[str, Any]) -> None:

@@ -66,21 +66,37 @@ class SettingsError(UserError, ValueError):
     """The operator's file cannot be used; says why."""
 
 
-def facts_of(path: pathlib.Path | None) -> Facts:
+def facts_of(path: pathlib.Path | None, api: Api) -> Facts:
     """What reviews know of the operator's wishes.
+
+    Args:
+        path: The file; None is none.
+        api: Judges what is in it.
 
     Raises:
         SettingsError: saying what was expected in the file.
     """
     if path is None:
         return admission.NO_FACTS
+    settings = read_settings(path)
+    for problem in api.settings_problems(settings) if api.settings_problems else ():
+        raise SettingsError(f"{path}: {problem}")
+    return Facts(settings=settings)
+
+
+def read_settings(path: pathlib.Path) -> dict[str, Any]:
+    """The mapping in the operator's file, whatever is in it.
+
+    Raises:
+        SettingsError: saying what was expected in the file.
+    """
     try:
         documents = yaml.load_all(apis.read_bytes(path))
     except (apis.InputError, yaml.YAMLError) as error:
         raise SettingsError(f"expected settings in YAML at {path}: {error}") from error
     if len(documents) != 1 or not isinstance(documents[0], dict):
         raise SettingsError(f"expected one mapping in {path}, got {len(documents)} documents")
-    return Facts(settings=documents[0])
+    return documents[0]
 
 
 Stamps: TypeAlias = list[tuple[int, int] | None]
@@ -152,7 +168,7 @@ async def _work(
         loop.add_signal_handler(number, stopped.set)
     reader, writer = await asyncio.open_connection(sock=channel)
     watch = loop.create_task(_until_alone(reader, stopped))
-    files = _Files(orders)
+    files = _Files(orders, api)
     loop.add_signal_handler(signal.SIGHUP, files.reload)
     failed = handshakes.Handshakes()
     failed.watch(files.tls)
@@ -281,12 +297,14 @@ class _Files:
     """What is read from files, and read again when they change; what is broken is passed over.
 
     Attributes:
+        api: Judges the settings.
         leaf: The fingerprint of what is served.
         leaf_not_after: When it ends, in seconds since 1970.
         failures: How often something was passed over.
     """
 
     orders: Orders
+    api: Api
     leaf: str = ""
     leaf_not_after: float = 0.0
     failures: int = 0
@@ -314,7 +332,7 @@ class _Files:
 
     def _first_facts(self) -> Facts:
         try:
-            return facts_of(self._settings)
+            return facts_of(self._settings, self.api)
         except SettingsError as error:
             if self.orders.last_settings is None:
                 raise
@@ -322,7 +340,7 @@ class _Files:
             return Facts(settings=self.orders.last_settings)
 
     def _reload_facts(self) -> None:
-        self.facts = facts_of(self._settings)
+        self.facts = facts_of(self._settings, self.api)
 
     def _reload_pair(self) -> None:
         pair = certificates.read_pair(self.orders.cert_dir)

@@ -16,12 +16,13 @@ import uvloop
 from controllers import kube, ledger, manager
 from controllers.agentctl import journal, runtimes, session
 from controllers.agentctl.exits import CommandError, Exit
+from controllers.agentctl.operator_settings import SettingsFile
 from controllers.runs.archive import FileArchive
 from controllers.runs.caches import Caches
 from controllers.runs.interpreter import MANAGER
 from controllers.runs.runtimes import temporal_settings
 from controllers.runs.runtimes.base import Runtime
-from webhooks import log_writer, probes, process, worker
+from webhooks import log_writer, probes, process
 
 ALL: Final = "all"
 """Every namespace, as ``--namespace`` says it."""
@@ -60,8 +61,11 @@ class Settings:
     archive: pathlib.Path | None = None
     no_archive: bool = False
 
-    def options(self) -> manager.Options:
+    def options(self, operator: SettingsFile) -> manager.Options:
         """As the manager takes them.
+
+        Args:
+            operator: Follows the operator's file.
 
         Raises:
             CommandError: One of them cannot be.
@@ -73,7 +77,7 @@ class Settings:
                 limits=ledger.Limits(*self.limits),
                 workers=self.workers,
                 timing=kube.Timing(*self.timing),
-                settings=worker.facts_of(self.settings).settings,
+                settings=operator.current,
                 archive=FileArchive(self.archive) if self.archive else None,
                 no_archive=self.no_archive,
             )
@@ -98,17 +102,22 @@ def run(cluster: session.Cluster, settings: Settings) -> Exit:
     """Be a replica until told to stop; the exit code."""
 
     def act() -> Exit:
-        options = settings.options()
-        chosen = _runtime_options(settings, options.settings)
+        operator = SettingsFile(settings.settings, settings.runtimes.pod_image)
+        options = settings.options(operator)
+        chosen = _runtime_options(settings, {"temporal": operator.current().temporal})
         journal.begin(settings.log_level)
         process.allow_deep_json()
-        return uvloop.run(_replica(cluster, settings, options, chosen))
+        return uvloop.run(_replica(cluster, settings, options, chosen, operator))
 
     return session.attempt(act)
 
 
 async def _replica(
-    cluster: session.Cluster, settings: Settings, options: manager.Options, chosen: runtimes.Options
+    cluster: session.Cluster,
+    settings: Settings,
+    options: manager.Options,
+    chosen: runtimes.Options,
+    operator: SettingsFile,
 ) -> Exit:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -123,8 +132,13 @@ async def _replica(
             return made
 
         found = manager.Manager(client, identity, make, options)
+        found.metrics.reload_failures(lambda: operator.failures)
         async with runtimes.looked_after(made), _ready(found, identity, settings):
-            return await _work(found, stopped)
+            following = asyncio.create_task(operator.follow())
+            try:
+                return await _work(found, stopped)
+            finally:
+                following.cancel()
 
 
 @contextlib.asynccontextmanager

@@ -10,7 +10,7 @@ import msgspec
 from controllers import kube
 from controllers.kube import requests
 from controllers.runs import naming, views
-from controllers.runs.runtimes import job_objects
+from crds.admission import effective_pod
 
 _STARTED: Final = frozenset({"Running", "Succeeded", "Failed"})
 _OVER: Final = frozenset({"Succeeded", "Failed"})
@@ -102,7 +102,7 @@ def request(
         views.PODS, pod.metadata.name, namespace=pod.metadata.namespace, subresource="log"
     )
     query = {
-        "container": job_objects.CONTAINER,
+        "container": effective_pod.CONTAINER,
         "follow": "true" if follows else "",
         "timestamps": "true" if is_timed else "",
         "sinceTime": since,

@@ -11,7 +11,7 @@ from typing import Final, Literal, TypeAlias
 
 from controllers import kube
 from controllers.runs.caches import Caches
-from controllers.runs.runtimes import custom, job, job_objects, local, temporal_settings, workflow
+from controllers.runs.runtimes import custom, job, local, temporal_settings, workflow
 from controllers.runs.runtimes.base import Key, Runtime
 
 Wake: TypeAlias = Callable[[kube.Key], None]
@@ -43,6 +43,11 @@ class Options:
         default_factory=temporal_settings.Settings
     )
 
+    @property
+    def pod_image(self) -> str:
+        """The image that pods get, where there are pods."""
+        return self.image if self.jobs == "job" else ""
+
 
 def composed(
     client: kube.Client, caches: Caches, wake: Wake, options: Options
@@ -59,9 +64,7 @@ def composed(
     if options.jobs == "local":
         jobs = local_runtime(client, caches, wake, options.workspaces)
     else:
-        jobs = job.JobRuntime(
-            client, caches.jobs, caches.pods, job_objects.Defaults(image=options.image)
-        )
+        jobs = job.JobRuntime(client, caches.jobs, caches.pods)
     yield jobs
     yield workflow.WorkflowRuntime(jobs, now=kube.utc_now)
     yield custom.Custom(allowed=options.endpoints)

@@ -29,6 +29,7 @@ from controllers.runs.runtimes.base import (
     Work,
 )
 from controllers.runs.words import ENDED, Phase, Reason
+from crds.admission.settings import Settings
 
 MANAGER: Final = "agents-controller"
 # A plan leads to an end in a few steps: claim, finalizer, submit; cancel, free, finalizer.
@@ -90,7 +91,7 @@ class Interpreter:
         records: Of work outside the cluster.
         leads: Whether this process may still write.
         on_end: Told how a run ended, and its runtime.
-        settings: The operator's, as ``webhooks serve --settings`` reads them.
+        settings: Gives the operator's as they are now.
         now: Aware UTC time.
         dice: A random number from 0 to 1.
     """
@@ -106,7 +107,7 @@ class Interpreter:
         records: Records,
         leads: Callable[[], bool] = lambda: True,
         on_end: Callable[[str, str], None] = lambda _, __: None,
-        settings: Mapping[str, JSON] | None = None,
+        settings: Callable[[], Settings] = Settings,
         now: Callable[[], dt.datetime] = kube.utc_now,
         dice: Callable[[], float] = random.random,
     ) -> None:
@@ -248,7 +249,9 @@ class Interpreter:
     async def _inputs(self, run: views.Run, *, needs_work: bool) -> work.Inputs:
         """What the run is to carry out; read again only when something of it changed."""
         memory, agent, provider = self._memories[run.metadata.uid], *self._agent(run)
+        settings = self._settings()
         versions = (
+            settings,
             run.metadata.generation,
             machine.attempt(run),
             agent and agent.metadata.resource_version,
@@ -267,7 +270,7 @@ class Interpreter:
         if whole["metadata"]["uid"] != run.metadata.uid:
             raise _AnotherError
         related = await self._related(whole, agent, provider)
-        inputs = work.prepare(whole, related, machine.attempt(run), self._settings)
+        inputs = work.prepare(whole, related, machine.attempt(run), settings)
         self._remember(memory, whole["spec"], inputs)
         memory.inputs_of = versions
         if isinstance(inputs, work.Ready) and not memory.work_bytes:

@@ -90,6 +90,15 @@ class Metrics:
         )
         gauge.labels(CONTROLLER).set_function(count)
 
+    def reload_failures(self, count: Callable[[], int]) -> None:
+        """How often changed settings were refused is asked whenever it is shown."""
+        gauge = Gauge(
+            "kubewright_reload_failures",
+            "Changed files that were refused, because they were broken.",
+            registry=self.registry,
+        )
+        gauge.set_function(count)
+
     def looked(self, result: str, seconds: float) -> None:
         """A run was looked at."""
         self._looks.labels(CONTROLLER, result).inc()

@@ -75,6 +75,7 @@ class Reason(enum.StrEnum):
     SERVICE_ACCOUNT_NOT_ALLOWED = "ServiceAccountNotAllowed"
     IMAGE_NOT_ALLOWED = "ImageNotAllowed"
     LABEL_NOT_ALLOWED = "LabelNotAllowed"
+    POD_NOT_ALLOWED = "PodNotAllowed"
     SOURCE_NOT_ALLOWED = "ImplementationSourceProviderNotAllowed"
     MISSING_REQUIRED_METADATA = "MissingRequiredMetadata"
     TEMPLATE = "Template"

@@ -5,7 +5,7 @@ change, and because who writes past the webhooks must not get past them.
 """
 
 import dataclasses
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
 from controllers.runs import naming, values
@@ -13,8 +13,9 @@ from controllers.runs.retries import Backoff
 from controllers.runs.runtimes.base import JSON, Work
 from controllers.runs.words import Reason
 from crds.admission import agentrun as agentrun_rules
-from crds.admission import policy
-from schemagen import Problem
+from crds.admission import effective_pod, policy
+from crds.admission import settings as settings_
+from crds.admission.settings import Pods, Settings
 
 RUNNER_SCHEMA: Final = "agents.proompteng.ai/runner/v1"
 # What every implementation may call its parameters; each fills only an empty target.
@@ -110,7 +111,7 @@ def spec_hash(run: JSON) -> str:
 
 
 def prepare(
-    run: JSON, related: Related, attempt: int, settings: Mapping[str, JSON] | None = None
+    run: JSON, related: Related, attempt: int, settings: Settings = settings_.DEFAULTS
 ) -> Inputs:
     """The work of an attempt, or what keeps it from starting.
 
@@ -118,26 +119,26 @@ def prepare(
         run: The AgentRun, whole (v1beta1).
         related: What it refers to.
         attempt: From 1.
-        settings: The operator's, as ``webhooks serve --settings`` reads them.
+        settings: The operator's.
     """
     missing = _missing(run, related)
     if missing is not None:
         return missing
     spec, agent = run["spec"], related.agent
-    rules = (settings or {}).get("policy", {})
-    refused = _refused(run, spec, agent, rules)
+    refused = _refused(run, policy.Context(settings, agent, related.provider))
     if refused is not None:
         return refused
-    pieces = [_piece(name, own, related) for name, own in _steps(spec)]
+    pieces = [_piece(name, own, related) for name, own in effective_pod.steps(spec)]
     for piece in pieces:
         refused = _piece_refused(run, agent, piece)
         if refused is not None:
             return refused
-    works = [_work(run, related, piece, attempt) for piece in pieces]
+    works = [_work(run, related, piece, attempt, settings.pods) for piece in pieces]
     whole = works[0]
     if pieces[0].step:
         own = _piece("", spec, related)
-        whole = dataclasses.replace(_work(run, related, own, attempt), steps=tuple(works))
+        whole = _work(run, related, own, attempt, settings.pods)
+        whole = dataclasses.replace(whole, steps=tuple(works))
     retry = values.at(agent, "spec", "runDefaults", "retry") or {}
     retries, backoff = int(retry.get("limit") or 0), _backoff(retry.get("backoff"))
     required = {name: None for piece in pieces for name in piece.required}
@@ -163,25 +164,9 @@ def implementation_names(run: JSON) -> tuple[str, ...]:
     spec = run.get("spec") or {}
     named = (
         values.at(own, "implementation", "specRef", "name")
-        for _, own in (("", spec), *_steps(spec))
+        for _, own in (("", spec), *effective_pod.steps(spec))
     )
     return tuple({str(name): None for name in named if name})
-
-
-def _steps(spec: JSON) -> list[tuple[str, JSON]]:
-    """What is to be carried out: the steps of a workflow, or the run as one."""
-    steps = values.at(spec, "runtime", "workflow", "steps")
-    if values.at(spec, "runtime", "type") != "Workflow" or not steps:
-        return [("", spec)]
-    return [(step["name"], _merged(spec, step)) for step in steps]
-
-
-def _merged(spec: JSON, step: JSON) -> JSON:
-    """The run's spec with a step's own settings, which go first."""
-    own = {name: step[name] for name in ("implementation", "workload") if step.get(name)}
-    parameters = {one["name"]: one for one in spec.get("parameters") or ()}
-    parameters |= {one["name"]: one for one in step.get("parameters") or ()}
-    return {**spec, **own, "parameters": [*parameters.values()]}
 
 
 def _piece(step: str, spec: JSON, related: Related) -> _Piece:
@@ -244,19 +229,24 @@ def memory_name(run: JSON, agent: JSON) -> str:
     return str(found or "")
 
 
-def _refused(run: JSON, spec: JSON, agent: JSON, rules: JSON) -> Refused | None:
-    """The first thing that the operator's policy or the agent's does not allow."""
-    checks: tuple[tuple[Reason, Iterator[Problem]], ...] = (
-        (Reason.LABEL_NOT_ALLOWED, policy.label_problems(run, rules)),
-        (Reason.IMAGE_NOT_ALLOWED, policy.image_problems(spec, rules)),
-        (Reason.SECRET_NOT_ALLOWED, policy.secret_problems(spec, rules, agent)),
-        (Reason.SERVICE_ACCOUNT_NOT_ALLOWED, policy.account_problems(spec, agent)),
-    )
-    for reason, problems in checks:
-        found = next(problems, None)
-        if found is not None:
-            return Refused(reason, f"{found.message}, at {found.path}")
-    return None
+_REASONS: Final = {
+    "labels": Reason.LABEL_NOT_ALLOWED,
+    "images": Reason.IMAGE_NOT_ALLOWED,
+    "secrets": Reason.SECRET_NOT_ALLOWED,
+    "serviceAccounts": Reason.SERVICE_ACCOUNT_NOT_ALLOWED,
+}
+# A status is read by people.
+MAX_REFUSALS: Final = 10
+
+
+def _refused(run: JSON, context: policy.Context) -> Refused | None:
+    """What the operator's policy or the agent's does not allow of the run and its pods."""
+    found = policy.refusals(run, context)
+    if not found:
+        return None
+    shown = [str(one.problem) for one in found[:MAX_REFUSALS]]
+    more = [f"and {len(found) - MAX_REFUSALS} more"] if len(found) > MAX_REFUSALS else []
+    return Refused(_REASONS.get(found[0].topic, Reason.POD_NOT_ALLOWED), "; ".join([*shown, *more]))
 
 
 # -------------------------------------------------------------------------------- the work itself
@@ -290,7 +280,7 @@ def _inputs(task: JSON, parameters: Sequence[JSON]) -> dict[str, str]:
     return given
 
 
-def _work(run: JSON, related: Related, piece: _Piece, attempt: int) -> Work:
+def _work(run: JSON, related: Related, piece: _Piece, attempt: int, pods: Pods) -> Work:
     spec, metadata, task, inputs = piece.spec, run["metadata"], piece.task, piece.inputs
     defaults = values.at(related.agent, "spec", "runDefaults") or {}
     provider = values.at(related.provider, "spec") or {}
@@ -325,6 +315,7 @@ def _work(run: JSON, related: Related, piece: _Piece, attempt: int) -> Work:
         system_prompt_hash=naming.sha256(inline) if inline else "",
         timeout_seconds=values.seconds(defaults.get("timeout")) or None,
         step=piece.step,
+        pods=pods,
     )
 
 

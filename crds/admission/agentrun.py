@@ -1,10 +1,10 @@
 """AgentRun: defaults that depend on other fields, and what no schema can say."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 from crds import idempotency
-from crds.admission import policy
+from crds.admission import policy, settings
 from schemagen import Facts, FieldPath, Problem, Reason, Rules, canonical
 from schemagen.problems import JSON, quoted
 
@@ -57,15 +57,14 @@ def validate(run: JSON, old: JSON | None, facts: Facts) -> Iterator[Problem]:
         yield from _changes(spec, old.get("spec"))
     if old is None:
         yield from _duplicate(run, spec, facts)
-    rules = facts.settings.get("policy", {})
-    # One that is not there yet has no policy; its run starts once it is, and is judged again then.
-    agent = facts.related.get(("Agent", _agent_name(spec))) or {}
-    if not rules and not agent:
-        return
-    yield from policy.label_problems(run, rules)
-    yield from policy.image_problems(spec, rules)
-    yield from policy.secret_problems(spec, rules, agent)
-    yield from policy.account_problems(spec, agent)
+    yield from (one.problem for one in policy.refusals(run, _context(spec, facts)))
+
+
+def _context(spec: dict[str, JSON], facts: Facts) -> policy.Context:
+    """What decides; of an agent or provider that is not there yet, the controller judges again."""
+    agent = facts.related.get(("Agent", policy.agent_name(spec)))
+    provider = facts.related.get(("AgentProvider", policy.provider_name(agent)))
+    return policy.Context(settings.read(facts.settings), agent, provider)
 
 
 def is_accepted(run: JSON) -> bool:
@@ -113,7 +112,7 @@ def _duplicate(run: JSON, spec: dict[str, JSON], facts: Facts) -> Iterator[Probl
     holder, uid = idempotency.owner(claim)
     if uid and uid != run["metadata"].get("uid"):
         message = (
-            f"expected a key that no run of agent {_agent_name(spec)!r} has, got "
+            f"expected a key that no run of agent {policy.agent_name(spec)!r} has, got "
             f"{quoted(spec['idempotencyKey'])}, which is run {holder!r}'s"
         )
         path = FieldPath().member("spec").member("idempotencyKey")
@@ -126,13 +125,7 @@ def _claim_name(run: JSON, spec: dict[str, JSON]) -> str:
     namespace = metadata.get("namespace") if type(metadata) is dict else None
     if type(key) is not str or not key or type(namespace) is not str:
         return ""
-    return idempotency.claim_name(namespace, _agent_name(spec), key)
-
-
-def _agent_name(spec: dict[str, JSON]) -> str:
-    reference = spec.get("agentRef")
-    name = reference.get("name") if type(reference) is dict else None
-    return name if type(name) is str else ""
+    return idempotency.claim_name(namespace, policy.agent_name(spec), key)
 
 
 def related(run: JSON) -> Iterator[tuple[str, str]]:
@@ -140,10 +133,16 @@ def related(run: JSON) -> Iterator[tuple[str, str]]:
     spec = run.get("spec")
     if type(spec) is not dict:
         return
-    if name := _agent_name(spec):
+    if name := policy.agent_name(spec):
         yield "Agent", name
     if name := _claim_name(run, spec):
         yield idempotency.CLAIM_KIND, name
 
 
-RULES = Rules(default=default, validate=validate, related=related)
+def related_further(run: JSON, known: Mapping[tuple[str, str], JSON]) -> Iterator[tuple[str, str]]:
+    """The provider of the run's agent, with which it makes a pod."""
+    if name := policy.provider_name(known.get(("Agent", policy.agent_name(run.get("spec"))))):
+        yield "AgentProvider", name
+
+
+RULES = Rules(default=default, validate=validate, related=related, related_further=related_further)

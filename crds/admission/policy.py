@@ -1,174 +1,199 @@
-"""The operator's policy for runs, and the agent's own: labels, images, secrets, accounts. Pure.
+"""What policies do not allow of a run: the operator's settings, and its agent's own. Pure.
 
-Settings, as ``webhooks serve --settings FILE`` reads them, under ``policy``::
-
-    labels: {required: [team], denied: ["internal/*"], allowed: ["*"]}
-    images: {denied: ["*:latest"], allowed: ["registry.example.com/*"]}
-    secrets: {denied: [root-password]}
-
-Denied goes before allowed; ``*`` stands for any text. An agent's ``spec.policy`` allows secrets and
-service accounts by name; an empty list of those allowed denies all.
+Two things are judged by the same rules: what the run itself names, wherever, and the pods that are
+merged from it, its provider, its agent and its steps (``effective_pod``).
 """
 
-import fnmatch
-from collections.abc import Iterable, Iterator, Sequence
+import functools
+import json
+from collections.abc import Iterator
+from typing import Final, NamedTuple
 
-from schemagen import FieldPath, Problem, Reason
-from schemagen.problems import JSON, quoted
+from crds.admission import effective_pod, members, names_policy, pod_policy, settings
+from crds.admission.effective_pod import SPEC, EffectivePod, Sources
+from crds.admission.settings import Labels, Settings
+from schemagen import FieldPath, Problem, Reason, canonical
+from schemagen.problems import JSON
 
-Named = tuple[FieldPath, str]
-"""A place that names something, and the name."""
+_AGENT_REF: Final = FieldPath().member("spec").member("agentRef").member("name")
+_WITH_PODS: Final = ("Job", "Workflow")
 
 
-def label_problems(run: JSON, policy: JSON) -> Iterator[Problem]:
+class Refusal(NamedTuple):
+    """Something that is not allowed.
+
+    Attributes:
+        topic: The setting that decides: ``images``; ``security`` for the pod's own.
+        problem: By a path of the run, which names the other object if it is one's.
+    """
+
+    topic: str
+    problem: Problem
+
+
+class Context(NamedTuple):
+    """What decides on a run.
+
+    Attributes:
+        settings: The operator's.
+        agent: The run's Agent, whole; None where it is not known.
+        provider: The AgentProvider of that, whole; likewise.
+    """
+
+    settings: Settings
+    agent: JSON = None
+    provider: JSON = None
+
+
+def refusals(run: JSON, context: Context) -> list[Refusal]:
+    """All that policies do not allow of a run, each once."""
+    labels = (Refusal("labels", one) for one in label_problems(run, context.settings.policy.labels))
+    spec = run.get("spec")
+    found = (*labels, *_named(spec, context), *_of_pods(spec, context))
+    return [*dict.fromkeys(found)]
+
+
+def label_problems(run: JSON, rules: Labels) -> Iterator[Problem]:
     """What is wrong with the labels of a run."""
-    rules = _member(policy, "labels")
     path = FieldPath().member("metadata").member("labels")
-    labels = _member(_member(run, "metadata"), "labels")
-    for key in _texts(rules, "required"):
-        if key not in labels:
+    given = members.at(run, "metadata", "labels")
+    for key in rules.required:
+        if key not in given:
             yield Problem(path.key(key), "expected this label on every run", Reason.REQUIRED)
-    for key in labels:
-        why = _why_not(key, rules)
+    for key in given:
+        why = names_policy.why_not("labels", (key,), (key,), rules)
         if why:
             message = f"expected a label that is allowed, got {why}"
             yield Problem(path.key(key), message, Reason.FORBIDDEN)
 
 
-def image_problems(spec: JSON, policy: JSON) -> Iterator[Problem]:
-    """Images that the operator does not allow."""
-    rules = _member(policy, "images")
-    if not rules:
-        return
-    for path, image in images(spec):
-        why = _why_not(image, rules)
-        if why:
-            message = f"expected an image that is allowed, got {quoted(image)}, {why}"
-            yield Problem(path, message, Reason.FORBIDDEN)
+# ------------------------------------------------------------------------------------ its pods
+
+# Runs of one agent mostly differ in their task alone, and have the same pods: the answers of so
+# many, asked with so many bytes at most, are remembered (4 MiB).
+_MAX_REMEMBERED: Final = 256
+_MAX_REMEMBERED_BYTES: Final = 16 * 1024
 
 
-def secret_problems(spec: JSON, policy: JSON, agent: JSON) -> Iterator[Problem]:
-    """Secrets that the operator denies, or the agent does not allow."""
-    denied = set(_texts(_member(policy, "secrets"), "denied"))
-    own = _of_agent(agent, "secrets")
-    if not denied and _mode(own) == "AllowAll":
-        return
-    for path, name in secrets(spec):
-        if name in denied:
-            message = f"expected a secret that the operator does not deny, got {quoted(name)}"
-            yield Problem(path, message, Reason.FORBIDDEN)
-        elif not _is_allowed(own, name):
-            message = f"expected a secret that the agent allows, got {quoted(name)}"
-            yield Problem(path, message, Reason.FORBIDDEN)
+def _of_pods(spec: JSON, context: Context) -> tuple[Refusal, ...]:
+    """What is not allowed of a run's pods."""
+    if members.text(members.at(spec, "runtime"), "type") not in _WITH_PODS:
+        return ()
+    agent = members.at(context.agent, "spec")
+    given = [
+        effective_pod.fields_of(spec),
+        {name: agent[name] for name in ("providerRef", "policy", "runDefaults") if name in agent},
+        members.at(context.provider, "spec"),
+    ]
+    question, operator = canonical.dumps(given), settings.encoded(context.settings)
+    answer = _judged if len(question) <= _MAX_REMEMBERED_BYTES else _judged.__wrapped__
+    return answer(question, operator)
 
 
-def account_problems(spec: JSON, agent: JSON) -> Iterator[Problem]:
-    """Service accounts that the agent does not allow."""
-    own = _of_agent(agent, "serviceAccounts")
-    if _mode(own) == "AllowAll":
-        return
-    for path, name in service_accounts(spec):
-        if not _is_allowed(own, name):
-            message = f"expected a service account that the agent allows, got {quoted(name)}"
-            yield Problem(path, message, Reason.FORBIDDEN)
+@functools.lru_cache(maxsize=_MAX_REMEMBERED)
+def _judged(question: bytes, operator: bytes) -> tuple[Refusal, ...]:
+    """What is not allowed of pods, by the JSON of all that decides."""
+    spec, agent, provider = json.loads(question)
+    context = Context(settings.decoded(operator), {"spec": agent}, {"spec": provider})
+    found = (
+        refusal
+        for sources in pods_of(spec, context)
+        for refusal in _of_pod(effective_pod.build(sources), context)
+    )
+    return tuple(dict.fromkeys(found))
+
+
+def pods_of(spec: JSON, context: Context) -> Iterator[Sources]:
+    """What each pod of a run is merged from; steps with the same pod have it once."""
+    prompt = members.at(context.agent, "spec", "runDefaults", "systemPrompt")
+    own: set[int] = set()
+    for step, merged in effective_pod.steps(spec):
+        workload = merged.get("workload")
+        if id(workload) in own:
+            continue
+        own.add(id(workload))
+        yield Sources(
+            spec=merged,
+            provider=members.at(context.provider, "spec"),
+            system_prompt=prompt or None,
+            pods=context.settings.pods,
+            step=step if workload is not spec.get("workload") else "",
+            agent_name=agent_name(spec),
+            provider_name=provider_name(context.agent),
+        )
+
+
+def _of_pod(pod: EffectivePod, context: Context) -> Iterator[Refusal]:
+    refuse = functools.partial(_message, context)
+    for topic, path, message in pod_policy.findings(pod.template, context.settings.pods, refuse):
+        origin, place = pod.origin(path)
+        if origin.is_operator:
+            continue
+        if not origin.owner:
+            yield Refusal(topic, Problem(place, message, Reason.FORBIDDEN))
+        else:
+            yield Refusal(topic, _elsewhere(origin.owner, place, message))
+
+
+def _elsewhere(owner: str, path: FieldPath, message: str) -> Problem:
+    """A problem of another object, by the run's field that leads to it."""
+    return Problem(_AGENT_REF, f"{owner}: {path}: {message}", Reason.FORBIDDEN)
 
 
 # ------------------------------------------------------------------ what a run names, and where
 
-
-def images(spec: JSON) -> Iterator[Named]:
-    """The images that a run names: of its workload and of each step's."""
-    for path, name in _walked(spec, FieldPath().member("spec")):
-        if path.parts[-2:] == (".workload", ".image"):
-            yield path, name
+_NAMED_BY_RUNS: Final = (
+    *("images", "secrets", "configMaps", "serviceAccounts", "persistentVolumeClaims"),
+)
 
 
-# The members that hold a secret's name, and the lists whose items' names are secrets. Free-form
-# configuration is looked through by the same names: the runtime honours them there too.
-_SECRET_PARENTS = frozenset({".secretKeyRef", ".secretRef"})
-_SECRET_LISTS = frozenset({".secretRefs", ".imagePullSecrets", ".secrets"})
-_ACCOUNTS = frozenset({".serviceAccountName", ".serviceAccount"})
+def _named(spec: JSON, context: Context) -> Iterator[Refusal]:
+    """What a run names, though it may reach no pod, and the variables of its agent likewise."""
+    policy = context.settings.policy
+    if policy == settings.DEFAULTS.policy and "policy" not in members.at(context.agent, "spec"):
+        return
+    if not any(
+        names_policy.is_limited(one, policy) or names_policy.is_limited_by(one, context.agent)
+        for one in _NAMED_BY_RUNS
+    ):
+        return
+    for topic, path, name in names(spec):
+        if message := _message(context, topic, name):
+            yield Refusal(topic, Problem(FieldPath(path), message, Reason.FORBIDDEN))
+    owner = f"Agent {agent_name(spec)}"
+    for topic, path, name in names_policy.named(
+        members.at(context.agent, "spec").get("env"), (*SPEC, ".env")
+    ):
+        if message := _message(context, topic, name):
+            yield Refusal(topic, _elsewhere(owner, FieldPath(path), message))
 
 
-def secrets(spec: JSON) -> Iterator[Named]:
+def names(spec: JSON) -> Iterator[names_policy.Named]:
+    """Whatever a run names."""
+    for path, image in names_policy.walked(spec, SPEC):
+        if path[-2:] == (".workload", ".image"):
+            yield "images", path, image
+    yield from names_policy.named(spec, SPEC)
+
+
+def _message(context: Context, topic: str, name: str) -> str:
+    """Why a name is not allowed; empty if it is."""
+    by_operator = names_policy.refusal(topic, name, context.settings.policy)
+    return by_operator or names_policy.agent_refusal(topic, name, context.agent)
+
+
+def secrets(spec: JSON) -> Iterator[tuple[FieldPath, str]]:
     """Every secret that a run names, wherever it may name one."""
-    for path, name in _walked(spec, FieldPath().member("spec")):
-        *above, last = path.parts
-        parent = above[-1] if above else ""
-        in_list = parent.startswith("[") and len(above) > 1 and above[-2] in _SECRET_LISTS
-        is_listed = last.startswith("[") and parent in _SECRET_LISTS
-        is_reference = last == ".name" and (parent in _SECRET_PARENTS or in_list)
-        if last == ".secretName" or is_reference or is_listed:
-            yield path, name
+    for topic, path, name in names_policy.named(spec, SPEC):
+        if topic == "secrets":
+            yield FieldPath(path), name
 
 
-def service_accounts(spec: JSON) -> Iterator[Named]:
-    """The service accounts that a run names."""
-    for path, name in _walked(spec, FieldPath().member("spec")):
-        if path.parts[-1] in _ACCOUNTS:
-            yield path, name
+def agent_name(spec: JSON) -> str:
+    """The Agent that the ``spec`` of a run names."""
+    return members.text(members.at(spec, "agentRef"), "name")
 
 
-def _walked(value: JSON, path: FieldPath) -> Iterator[Named]:
-    """Every text in a value, with its place."""
-    if isinstance(value, str):
-        yield path, value
-    elif isinstance(value, dict):
-        for name, one in value.items():
-            yield from _walked(one, path.member(name))
-    elif isinstance(value, list):
-        for index, one in enumerate(value):
-            name = one.get("name") if isinstance(one, dict) else None
-            yield from _walked(one, path.key(name if isinstance(name, str) else index))
-
-
-# ---------------------------------------------------------------------------- allowed and denied
-
-
-def _why_not(text: str, rules: JSON) -> str:
-    """Why a text is not allowed; empty if it is."""
-    denied = _matching(text, _texts(rules, "denied"))
-    if denied:
-        return f"which {quoted(denied)} denies"
-    allowed = _texts(rules, "allowed")
-    return "which nothing allows" if allowed and not _matching(text, allowed) else ""
-
-
-def _matching(text: str, patterns: Iterable[str]) -> str | None:
-    """The first of the patterns that a text matches; only ``*`` is special."""
-    for pattern in patterns:
-        escaped = pattern.replace("[", "[[]").replace("?", "[?]")
-        if fnmatch.fnmatchcase(text, escaped):
-            return pattern
-    return None
-
-
-_ALLOW_ALL = {"mode": "AllowAll"}
-
-
-def _of_agent(agent: JSON, what: str) -> JSON:
-    """A rule of an agent's policy; what cannot be read is a rule that allows nothing."""
-    rule = _member(agent, "spec").get("policy")
-    if rule is None:
-        return _ALLOW_ALL
-    return rule.get(what, _ALLOW_ALL) if isinstance(rule, dict) else None
-
-
-def _mode(rule: JSON) -> JSON:
-    return rule.get("mode") if isinstance(rule, dict) else None
-
-
-def _is_allowed(rule: JSON, name: str) -> bool:
-    """Whether a ``{mode, allowed}`` of an agent's policy allows a name; in doubt it does not."""
-    mode = _mode(rule)
-    return mode == "AllowAll" or (mode == "AllowListed" and name in _texts(rule, "allowed"))
-
-
-def _member(value: JSON, name: str) -> dict[str, JSON]:
-    found = value.get(name) if isinstance(value, dict) else None
-    return found if isinstance(found, dict) else {}
-
-
-def _texts(value: JSON, name: str) -> Sequence[str]:
-    found = value.get(name) if isinstance(value, dict) else None
-    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+def provider_name(agent: JSON) -> str:
+    """The AgentProvider that an Agent names."""
+    return members.text(members.at(agent, "spec", "providerRef"), "name")

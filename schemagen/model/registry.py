@@ -112,6 +112,8 @@ class Rules:
             creation), by hub paths. What was wrong before and is unchanged is let through.
         related: Names the objects that ``validate`` wants to find in ``Facts.related``, by kind and
             name, in the namespace of the object: of the API's kinds, Leases and ConfigMaps.
+        related_further: Names what these refer to, given those that ``related`` named (None: there
+            is no such object), likewise.
         may_change: Whether ``default`` may change or remove what the user wrote.
         operations: When ``validate`` is asked. On a DELETE, which has to be named here, it gets the
             object that is to go twice, and ``Facts.operation`` tells; what it also says of an
@@ -123,6 +125,9 @@ class Rules:
     default: Callable[[JSON, Facts], JSON] | None = None
     validate: Callable[[JSON, JSON | None, Facts], Iterable[Problem]] | None = None
     related: Callable[[JSON], Iterable[tuple[str, str]]] | None = None
+    related_further: (
+        Callable[[JSON, Mapping[tuple[str, str], JSON | None]], Iterable[tuple[str, str]]] | None
+    ) = None
     may_change: bool = False
     operations: tuple[Operation, ...] = ("CREATE", "UPDATE")
     subresources: tuple[Subresource, ...] = ("scale",)
@@ -231,10 +236,16 @@ class Kind:
 
 @dataclasses.dataclass(frozen=True)
 class Api:
-    """A group of kinds: what ``schemagen generate`` and ``webhooks serve MODULE:api`` take."""
+    """A group of kinds: what ``schemagen generate`` and ``webhooks serve MODULE:api`` take.
+
+    Attributes:
+        settings_problems: Names what is wrong with the operator's settings
+            (``webhooks serve --settings FILE``); such a file is refused. None takes any mapping.
+    """
 
     group: str
     kinds: tuple[Kind, ...]
+    settings_problems: Callable[[Mapping[str, JSON]], Iterable[Problem]] | None = None
 
     def __post_init__(self) -> None:
         typed.check(self)

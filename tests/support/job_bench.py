@@ -9,7 +9,7 @@ from typing import Any
 from controllers import devcluster, kube
 from controllers.devcluster import jobs
 from controllers.runs import caches, naming, views
-from controllers.runs.runtimes import job, job_objects, workflow
+from controllers.runs.runtimes import job, workflow
 from controllers.runs.runtimes.base import Key, Work
 from tests.support import local_bench
 from tests.support.runtime_bench import NAMESPACE, Behaviour, Bench
@@ -30,8 +30,7 @@ class JobBench(Bench):
     def adapter(self) -> job.JobRuntime:
         # Of stores that nobody fills nothing is believed: each look is at the API server.
         empty = caches.Caches(self.client, kube.Queue())
-        defaults = job_objects.Defaults(image="runner")
-        return job.JobRuntime(self.client, empty.jobs, empty.pods, defaults)
+        return job.JobRuntime(self.client, empty.jobs, empty.pods)
 
     def spec(self, behaviour: Behaviour) -> dict[str, Any]:
         annotations = {f"{jobs.ANNOTATIONS}{name}": one for name, one in PODS[behaviour].items()}

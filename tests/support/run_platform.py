@@ -6,13 +6,14 @@ import dataclasses
 import itertools
 import json
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from controllers import devcluster, kube, ledger, manager
 from controllers.devcluster import jobs
 from controllers.runs import views
-from controllers.runs.runtimes import job, job_objects
+from controllers.runs.runtimes import job
 from controllers.runs.runtimes.workflow import WorkflowRuntime
+from crds.admission.settings import Pods, Settings
 
 SECONDS = 40.0
 ENDED = frozenset({"Succeeded", "Failed", "Cancelled"})
@@ -143,10 +144,13 @@ async def new_place(cluster: devcluster.Cluster, client: kube.Client, **behaviou
     return Place(client, cluster, f"team-{number}", f"home-{number}")
 
 
+SETTINGS: Final = Settings(pods=Pods(image="runner"))
+
+
 def runtimes(client: kube.Client, caches: Any, wake: Callable[[kube.Key], None]) -> list[Any]:
     """Jobs, and workflows of Jobs."""
     del wake
-    jobs_ = job.JobRuntime(client, caches.jobs, caches.pods, job_objects.Defaults(image="runner"))
+    jobs_ = job.JobRuntime(client, caches.jobs, caches.pods)
     return [jobs_, WorkflowRuntime(jobs_, now=kube.utc_now)]
 
 
@@ -172,6 +176,7 @@ def new_manager(
             namespace=None if is_everywhere else place.namespace,
             limits=limits or ledger.Limits(),
             timing=kube.Timing(lease_seconds=4, renew_seconds=3, retry_seconds=0.4),
+            settings=lambda: SETTINGS,
         ),
         sleep=sleep,
     )

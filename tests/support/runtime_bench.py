@@ -10,6 +10,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
 from controllers.runs.runtimes.base import Key, Progress, Ref, Runtime, Stage, Work
+from crds.admission import settings
 
 NAMESPACE = "team"
 _numbers = itertools.count(1)
@@ -80,6 +81,7 @@ class Bench(abc.ABC):
                 "implementation": {"text": behaviour.value},
             },
             runner_json={"provider": "shell", "inputs": {"behaviour": behaviour.value}},
+            pods=settings.Pods(image="runner"),
         )
         return f"{uid}/{attempt}", piece
 

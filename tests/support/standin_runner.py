@@ -46,10 +46,10 @@ def main() -> int:  # noqa: C901 - a word each
         case "silent":
             return 5
         case "babbles":
-            (ROOT / ".agent").mkdir()
+            (ROOT / ".agent").mkdir(exist_ok=True)
             (ROOT / ".agent/status.json").write_text('{"status": ["?"], "exitCode": 1e400')
         case "pipe":
-            (ROOT / ".agent").mkdir()
+            (ROOT / ".agent").mkdir(exist_ok=True)
             os.mkfifo(ROOT / ".agent/status.json")
         case "wrong-spec":
             return report("failed", 65, error="no such adapter")

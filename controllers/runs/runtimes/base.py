@@ -11,6 +11,8 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
+from crds.admission import settings
+
 JSON: TypeAlias = Any
 """A decoded JSON value; whoever reads it narrows it."""
 
@@ -97,6 +99,7 @@ class Work:
         timeout_seconds: How long it may take; None is without limit.
         step: Name of the workflow's step, empty otherwise.
         steps: Of a workflow, one piece of work for each step, in order.
+        pods: What the operator's settings gave to pods when the work was judged.
     """
 
     namespace: str
@@ -112,6 +115,7 @@ class Work:
     timeout_seconds: float | None = None
     step: str = ""
     steps: tuple["Work", ...] = ()
+    pods: settings.Pods = settings.PODS
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,7 @@ from controllers.runs import naming, views
 from controllers.runs.runtimes import job_objects, reports
 from controllers.runs.runtimes.base import Code, Key, Progress, Ref, RuntimeFault, Stage, Work
 from controllers.runs.words import Reason
+from crds.admission import effective_pod
 
 # Exit codes of the agent-runner for a bad spec (sysexits.h, docs/runner.md): the same next time.
 _BAD_SPEC: Final = frozenset({64, 65, 78})
@@ -31,7 +32,6 @@ class JobRuntime:
         client: May get and create Jobs and ConfigMaps, patch Jobs, and list pods.
         jobs: Followed by a reflector, as far as it got.
         pods: Likewise those that have ended, by ``job``, which is ``namespace/name``.
-        defaults: For what neither the run nor its provider says.
     """
 
     type = "Job"
@@ -43,10 +43,8 @@ class JobRuntime:
         client: kube.Client,
         jobs: kube.Store[views.Job],
         pods: kube.Store[views.Pod],
-        defaults: job_objects.Defaults | None = None,
     ) -> None:
         self._client, self._jobs, self._pods = client, jobs, pods
-        self._defaults = defaults or job_objects.Defaults()
 
     def ref(self, key: Key, work: Work) -> Ref:
         """The Job's name and namespace."""
@@ -56,7 +54,7 @@ class JobRuntime:
     async def submit(self, key: Key, work: Work) -> Ref:
         """Create the ConfigMap and the Job, or find them."""
         ref = self.ref(key, work)
-        body, files = job_objects.job(key, work, self._defaults), job_objects.config_map(key, work)
+        body, files = job_objects.job(key, work), job_objects.config_map(key, work)
         try:
             await self._create_mine(kube.CONFIG_MAPS, files, ref)
             found = await self._create_mine(views.JOBS, body, ref)
@@ -146,7 +144,7 @@ class JobRuntime:
         """What the runner of the latest pod left as its termination message."""
         pods = await self._ended_pods(ref, job)
         for pod in sorted(pods, key=lambda pod: pod.metadata.creation_timestamp, reverse=True):
-            if ended := pod.ended(job_objects.CONTAINER):
+            if ended := pod.ended(effective_pod.CONTAINER):
                 return _told(ended)
         return None
 

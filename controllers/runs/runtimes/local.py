@@ -6,6 +6,7 @@ touches files or processes happens in threads.
 """
 
 import asyncio
+import dataclasses
 import datetime as dt
 import errno
 import os
@@ -30,6 +31,7 @@ from controllers.runs.runtimes.base import (
     Work,
 )
 from controllers.runs.words import Reason
+from crds.admission import settings
 
 LOOK_AGAIN_SECONDS: Final = 0.5
 FAILED: Final = "RunnerFailed"
@@ -43,7 +45,7 @@ _COMMAND: Final = (sys.executable, "-P", "-m", "controllers.runner")
 # All of ours that the runner gets: anything else may be a secret.
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "TZ")
 # Nothing runs in an image here, but a Job needs the name of one.
-_DEFAULTS: Final = job_objects.Defaults(image="local")
+_PODS: Final = settings.Pods(image="local")
 _MOST_MESSAGE: Final = 640
 # Exit codes of the agent-runner for a bad spec (docs/runner.md): the same next time.
 _HOPELESS: Final = frozenset({64, 65, 78})
@@ -122,8 +124,9 @@ class Local:
         place = self._place(ref)
         if await asyncio.to_thread(_is_decided, place):
             return ref
+        described = dataclasses.replace(work, pods=_PODS)
         found = pods.surroundings(
-            job_objects.job(key, work, _DEFAULTS), job_objects.config_map(key, work)
+            job_objects.job(key, described), job_objects.config_map(key, described)
         )
         contents = await self._contents(work.namespace, found)
         variables = await self._variables(work.namespace, found, place)

@@ -18,10 +18,12 @@ from typing import Final
 import uvloop
 
 from controllers import kube, ledger, manager
-from controllers.runs.runtimes import job, job_objects
+from controllers.runs.runtimes import job
+from crds.admission.settings import Pods, Settings
 from webhooks import probes
 
 MOST: Final = 100
+SETTINGS: Final = Settings(pods=Pods(image="runner"))
 
 
 async def work(kubeconfig: pathlib.Path, options: manager.Options) -> None:
@@ -29,11 +31,10 @@ async def work(kubeconfig: pathlib.Path, options: manager.Options) -> None:
     async with kube.Client.from_kubeconfig(
         kubeconfig, user_agent="ours", on_warning=lambda _: None
     ) as client:
-        defaults = job_objects.Defaults(image="runner")
         replica = manager.Manager(
             client,
             f"ours-{os.getpid()}",
-            lambda asked, caches, _: [job.JobRuntime(asked, caches.jobs, caches.pods, defaults)],
+            lambda asked, caches, _: [job.JobRuntime(asked, caches.jobs, caches.pods)],
             options,
         )
         working = asyncio.ensure_future(replica.run())
@@ -56,7 +57,10 @@ def main() -> None:
     parser.add_argument("--loop", choices=["uvloop", "asyncio"], default="uvloop")
     given = parser.parse_args()
     options = manager.Options(
-        home=given.namespace, namespace=given.namespace, limits=ledger.Limits(0, 0, MOST)
+        home=given.namespace,
+        namespace=given.namespace,
+        limits=ledger.Limits(0, 0, MOST),
+        settings=lambda: SETTINGS,
     )
     run = uvloop.run if given.loop == "uvloop" else asyncio.run
     profile = cProfile.Profile(time.process_time) if given.profile else contextlib.nullcontext()

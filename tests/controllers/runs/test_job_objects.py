@@ -9,9 +9,10 @@ import pytest
 
 from controllers.runs.runtimes import job_objects
 from controllers.runs.runtimes.base import Code, RuntimeFault, Work
+from crds.admission import effective_pod, settings
 
 LARGE = "x" * 500_000
-DEFAULTS = job_objects.Defaults(image="runner")
+PODS = settings.Pods(image="runner")
 TOO_LARGE = (
     "expected the provider's templates to become at most 1048576 bytes, got more: shorten the "
     "inputs, or name them less often"
@@ -28,6 +29,7 @@ def work(**provider: Any) -> Work:
         provider=provider,
         run_json={},
         runner_json={"inputs": {"large": LARGE, "small": "s"}},
+        pods=PODS,
     )
 
 
@@ -37,7 +39,7 @@ def files(number: int, times: int) -> list[dict[str, str]]:
 
 
 def job(piece: Work) -> dict[str, Any]:
-    return job_objects.job("uid-1/1", piece, DEFAULTS)
+    return job_objects.job("uid-1/1", piece)
 
 
 def config_map(piece: Work) -> dict[str, Any]:
@@ -93,5 +95,5 @@ def test_prompt_has_a_path_like_any_file() -> None:
     (container,) = job(piece)["spec"]["template"]["spec"]["containers"]
 
     mounts = {one["mountPath"]: one.get("subPath") for one in container["volumeMounts"]}
-    assert "input-1" == mounts[job_objects.SYSTEM_PROMPT]
+    assert "input-1" == mounts[effective_pod.SYSTEM_PROMPT]
     assert "Be kind." == config_map(piece)["data"]["input-1"]

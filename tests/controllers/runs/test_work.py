@@ -7,6 +7,7 @@ import pytest
 from controllers.runs import work
 from controllers.runs.retries import Backoff
 from controllers.runs.words import Reason
+from crds.admission import settings
 from tests.support.run_world import agent, related, run
 
 
@@ -80,9 +81,9 @@ def test_what_the_agent_does_not_allow_never_starts(
 
 
 def test_what_the_operator_does_not_allow_never_starts() -> None:
-    settings = {"policy": {"images": {"denied": ["*:latest"]}}}
+    given = settings.read({"policy": {"images": {"denied": ["*:latest"]}}})
 
-    found = work.prepare(run({"workload": {"image": "runner:latest"}}), related(), 1, settings)
+    found = work.prepare(run({"workload": {"image": "runner:latest"}}), related(), 1, given)
 
     assert isinstance(found, work.Refused)
     assert Reason.IMAGE_NOT_ALLOWED is found.reason

@@ -1,0 +1,230 @@
+"""Names that the operator's policy and an agent's allow, and where objects name them. Pure.
+
+Denied goes before allowed; ``*`` stands for any text. Without a list of those allowed, all are but
+what is unsafe by default (``settings.UNSAFE``, ``settings.SAFE``).
+"""
+
+import fnmatch
+import functools
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Final, TypeAlias
+
+import msgspec
+
+from crds.admission import image_references, members, settings
+from crds.admission.settings import Policy
+from schemagen.problems import JSON, quoted
+
+Parts: TypeAlias = tuple[str, ...]
+"""The parts of a FieldPath; most places have no problem, and need none made."""
+
+Named: TypeAlias = tuple[str, Parts, str]
+"""The setting that decides on a name, the place that names it, and the name."""
+
+_NOUNS: Final = {
+    "images": "an image",
+    "secrets": "a secret",
+    "configMaps": "a ConfigMap",
+    "serviceAccounts": "a service account",
+    "tokenAudiences": "a token audience",
+    "persistentVolumeClaims": "a PersistentVolumeClaim",
+    "priorityClasses": "a priority class",
+    "schedulers": "a scheduler",
+    "runtimeClasses": "a runtime class",
+    "annotations": "a pod annotation",
+    "nodeSelectors": "a node selector",
+    "tolerations": "a toleration",
+    "sysctls": "a sysctl",
+    "seccompProfiles": "a seccomp profile",
+    "appArmorProfiles": "an AppArmor profile",
+    "seLinuxOptions": "an SELinux option",
+    "volumeTypes": "a volume type",
+}
+_FIELDS: Final = {one.encode_name: one.name for one in msgspec.structs.fields(Policy)}
+_ALL: Final = settings.Names()
+
+
+# -------------------------------------------------------------------------- the operator's policy
+
+
+def refusal(topic: str, name: str, policy: Policy) -> str:
+    """Why the operator does not allow a name; empty if that is allowed."""
+    return _refusal(topic, name, _rules(topic, policy))
+
+
+@functools.lru_cache(maxsize=4096)
+def _refusal(topic: str, name: str, rules: settings.Names) -> str:
+    if topic == "images":
+        return _image_refusal(name, rules)
+    why = why_not(topic, (name,), (name,), rules)
+    if topic == "secrets" and matching((name,), rules.denied) is not None:
+        return f"expected {_NOUNS[topic]} that the operator does not deny, got {quoted(name)}"
+    return f"expected {_NOUNS[topic]} that is allowed, got {quoted(name)}, {why}" if why else ""
+
+
+def is_limited(topic: str, policy: Policy) -> bool:
+    """Whether any name of a topic may be refused."""
+    is_safe = topic not in settings.SAFE and topic not in settings.UNSAFE
+    return not is_safe or _rules(topic, policy) != _ALL
+
+
+def _rules(topic: str, policy: Policy) -> settings.Names:
+    found: settings.Names = getattr(policy, _FIELDS[topic])
+    return found
+
+
+def _image_refusal(image: str, rules: settings.Names) -> str:
+    if rules == _ALL:
+        return ""
+    found = image_references.parse(image)
+    if found is None:
+        return f"expected the reference of an image, got {quoted(image)}"
+    denied = (image, *found.spellings, found.with_tag)
+    why = why_not("images", denied, found.spellings, rules)
+    if not why:
+        return ""
+    is_clear = matching(denied, rules.denied) is None or matching((image,), rules.denied)
+    shown = quoted(image) if is_clear else f"{quoted(image)}, that is {quoted(str(found))}"
+    return f"expected an image that is allowed, got {shown}, {why}"
+
+
+def why_not(
+    topic: str, denied: Sequence[str], allowed: Sequence[str], rules: settings.Names
+) -> str:
+    """Why a name is not allowed; empty if it is.
+
+    Args:
+        topic: The setting.
+        denied: All spellings of the name, of which none may be denied.
+        allowed: Those of which one has to be allowed.
+        rules: The setting's value.
+    """
+    pattern = matching(denied, rules.denied)
+    if pattern is not None:
+        return f"which {quoted(pattern)} denies"
+    if rules.allowed is not None:
+        return "" if matching(allowed, rules.allowed) is not None else "which nothing allows"
+    safe = settings.SAFE.get(topic)
+    is_unsafe = matching(denied, settings.UNSAFE.get(topic, ())) is not None
+    if is_unsafe or (safe is not None and matching(allowed, safe) is None):
+        return f"which only the operator's settings (policy: {topic}: {{allowed: [...]}}) allow"
+    return ""
+
+
+def matching(texts: Iterable[str], patterns: Iterable[str]) -> str | None:
+    """The first of the patterns that one of the texts matches; only ``*`` is special."""
+    given = tuple(texts)
+    for pattern in patterns:
+        compiled = _compiled(pattern)
+        if any(compiled.fullmatch(text) for text in given):
+            return pattern
+    return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _compiled(pattern: str) -> re.Pattern[str]:
+    literal = image_references.pattern(pattern).replace("[", "[[]").replace("?", "[?]")
+    return re.compile(fnmatch.translate(literal))
+
+
+# ------------------------------------------------------------------------------ an agent's policy
+
+_ALLOW_ALL: Final = {"mode": "AllowAll"}
+AGENT_TOPICS: Final = {"secrets": "secrets", "serviceAccounts": "serviceAccounts"}
+
+
+def agent_refusal(topic: str, name: str, agent: JSON) -> str:
+    """Why an agent's ``spec.policy`` does not allow a name; empty if it does."""
+    if topic not in AGENT_TOPICS or _is_allowed(_of_agent(agent, topic), name):
+        return ""
+    return f"expected {_NOUNS[topic]} that the agent allows, got {quoted(name)}"
+
+
+def is_limited_by(topic: str, agent: JSON) -> bool:
+    """Whether an agent's policy may refuse a name."""
+    return topic in AGENT_TOPICS and _mode(_of_agent(agent, topic)) != "AllowAll"
+
+
+def _of_agent(agent: JSON, what: str) -> JSON:
+    """A rule of an agent's policy; what cannot be read is a rule that allows nothing."""
+    rule = members.at(agent, "spec").get("policy")
+    if rule is None:
+        return _ALLOW_ALL
+    return rule.get(what, _ALLOW_ALL) if isinstance(rule, dict) else None
+
+
+def _mode(rule: JSON) -> JSON:
+    return rule.get("mode") if isinstance(rule, dict) else None
+
+
+def _is_allowed(rule: JSON, name: str) -> bool:
+    """Whether a ``{mode, allowed}`` of an agent's policy allows a name; in doubt it does not."""
+    mode = _mode(rule)
+    if mode == "AllowListed":
+        allowed = rule.get("allowed")
+        return isinstance(allowed, list) and name in allowed
+    return bool(mode == "AllowAll")
+
+
+# ------------------------------------------------------------------------------- what names what
+
+# Lists whose items, or their names, are secrets. Free-form configuration is looked through by the
+# same names: a runtime may honour them there too.
+_SECRET_LISTS: Final = frozenset({".secretRefs", ".imagePullSecrets", ".secrets"})
+_SECRET_PARENTS: Final = (".secretKeyRef", ".secretRef", ".secret")
+_BY_PARENT: Final = {
+    **dict.fromkeys(_SECRET_PARENTS, "secrets"),
+    **dict.fromkeys((".configMapKeyRef", ".configMapRef", ".configMap"), "configMaps"),
+}
+_BY_FIELD: Final = {
+    ".secretName": "secrets",
+    ".claimName": "persistentVolumeClaims",
+    ".serviceAccountName": "serviceAccounts",
+    ".serviceAccount": "serviceAccounts",
+}
+
+
+def named(value: JSON, parts: Parts) -> Iterator[Named]:
+    """Every Secret, ConfigMap, claim, account and audience that a value names anywhere."""
+    for place, text in walked(value, parts):
+        topic = _topic(place)
+        if topic:
+            yield topic, place, text
+
+
+def _topic(parts: Parts) -> str:
+    last = parts[-1]
+    if last in _BY_FIELD:
+        return _BY_FIELD[last]
+    if last == ".name":
+        return _topic_of_name(parts)
+    parent = parts[-2] if len(parts) > 1 else ""
+    if last == ".audience" and parent == ".serviceAccountToken":
+        return "tokenAudiences"
+    return "secrets" if parent in _SECRET_LISTS and last.startswith("[") else ""
+
+
+def _topic_of_name(parts: Parts) -> str:
+    parent = parts[-2] if len(parts) > 1 else ""
+    in_list = parent.startswith("[") and len(parts) > 2 and parts[-3] in _SECRET_LISTS  # noqa: PLR2004 - list, item, name
+    return "secrets" if in_list or parent.endswith("SecretRef") else _BY_PARENT.get(parent, "")
+
+
+def walked(value: JSON, parts: Parts) -> Iterator[tuple[Parts, str]]:
+    """Every text in a value, with its place."""
+    if isinstance(value, str):
+        yield parts, value
+    elif isinstance(value, dict):
+        if parts[-1:] == (".serviceAccountToken",) and not value.get("audience"):
+            yield (*parts, ".audience"), ""  # the API server's own
+        for name, one in value.items():
+            yield from walked(one, (*parts, f".{name}"))
+    elif isinstance(value, list):
+        for index, one in enumerate(value):
+            yield from walked(one, (*parts, f"[{_key(one, index)}]"))
+
+
+def _key(item: JSON, index: int) -> str | int:
+    """What an item of a list is called: by its name, or by its place."""
+    return (isinstance(item, dict) and members.text(item, "name")) or index

@@ -1,0 +1,250 @@
+"""What the operator's settings do not allow of a pod, whoever asked for it. Pure.
+
+It takes any pod template of core/v1, with containers and volumes of every kind: what the merging
+leaves out today is judged once it lets it in.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, NamedTuple, TypeAlias
+
+from crds.admission import members, names_policy
+from crds.admission.effective_pod import ANNOTATIONS, SPEC
+from crds.admission.names_policy import Named, Parts
+from crds.admission.settings import Pods
+from schemagen import deadlines
+from schemagen.problems import JSON, quoted
+
+_AFFINITY: Final = (*SPEC, ".affinity", ".nodeAffinity")
+_REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
+_PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
+_POD_SECURITY: Final = (*SPEC, ".securityContext")
+_CONTAINERS: Final = ("initContainers", "containers", "ephemeralContainers")
+# Selecting is to ask for a node; the other operators avoid some.
+_SELECTING: Final = frozenset({"In", "Exists", "Gt", "Lt"})
+
+
+class Finding(NamedTuple):
+    """Something that is not allowed.
+
+    Attributes:
+        topic: The setting that decides: ``images``; ``security`` for the rest.
+        path: In the template.
+        message: What was expected, what came, and what may be set.
+    """
+
+    topic: str
+    path: Parts
+    message: str
+
+
+Refuse: TypeAlias = Callable[[str, str], str]
+"""Why a name of a topic is not allowed; empty if it is."""
+
+
+def findings(template: JSON, pods: Pods, refuse: Refuse) -> Iterator[Finding]:
+    """All that is not allowed of a pod template.
+
+    Args:
+        template: It.
+        pods: What the operator gives to every pod.
+        refuse: Judges names.
+    """
+    for topic, path, name in names(template):
+        deadlines.check()
+        message = "" if _is_given(topic, name, pods) else refuse(topic, name)
+        if message:
+            yield Finding(topic, path, message)
+    for path, message in _security(members.at(template, "spec"), pods):
+        yield Finding("security", path, message)
+
+
+def names(template: JSON) -> Iterator[Named]:
+    """Whatever a pod template names, by the setting that decides on it."""
+    spec = members.at(template, "spec")
+    yield from _annotations(template)
+    yield from _scheduling(spec)
+    yield from _profiles(spec, SPEC)
+    for path, container in _containers(spec):
+        if image := members.text(container, "image"):
+            yield "images", (*path, ".image"), image
+        yield from _profiles(container, path)
+    for path, volume in _items(spec, "volumes", SPEC):
+        for kind in volume:
+            if kind != "name":
+                yield "volumeTypes", (*path, f".{kind}"), kind
+        if image := members.text(members.at(volume, "image"), "reference"):
+            yield "images", (*path, ".image", ".reference"), image
+    yield from names_policy.named(spec, SPEC)
+
+
+def _is_given(topic: str, name: str, pods: Pods) -> bool:
+    """Whether the operator gives it to every pod."""
+    return topic == "seccompProfiles" and name == pods.seccomp_profile
+
+
+# ------------------------------------------------------------------------------------- by name
+
+
+def _annotations(template: JSON) -> Iterator[Named]:
+    for key in members.at(template, "metadata", "annotations"):
+        yield "annotations", (*ANNOTATIONS, f"[{key}]"), key
+
+
+def _scheduling(spec: Mapping[str, JSON]) -> Iterator[Named]:
+    for field, topic in (
+        ("priorityClassName", "priorityClasses"),
+        ("schedulerName", "schedulers"),
+        ("runtimeClassName", "runtimeClasses"),
+    ):
+        if name := members.text(spec, field):
+            yield topic, (*SPEC, f".{field}"), name
+    if name := members.text(spec, "nodeName"):
+        yield "nodeSelectors", (*SPEC, ".nodeName"), f"metadata.name={name}"
+    for key, value in members.at(spec, "nodeSelector").items():
+        yield "nodeSelectors", (*SPEC, ".nodeSelector", f"[{key}]"), f"{key}={value}"
+    yield from _affinity(spec)
+    for path, toleration in _items(spec, "tolerations", SPEC):
+        yield "tolerations", path, members.text(toleration, "key") or "<all>"
+    security = members.at(spec, "securityContext")
+    for path, sysctl in _items(security, "sysctls", _POD_SECURITY):
+        # The kubelet takes both spellings of sysctl(8).
+        yield "sysctls", path, members.text(sysctl, "name").replace("/", ".")
+
+
+def _affinity(spec: Mapping[str, JSON]) -> Iterator[Named]:
+    affinity = members.at(spec, "affinity", "nodeAffinity")
+    required, path = members.at(affinity, _REQUIRED), (*_AFFINITY, f".{_REQUIRED}")
+    for place, term in _items(required, "nodeSelectorTerms", path):
+        yield from _term(term, place)
+    for place, weighted in _items(affinity, _PREFERRED, _AFFINITY):
+        yield from _term(members.at(weighted, "preference"), (*place, ".preference"))
+
+
+def _term(term: Mapping[str, JSON], path: Parts) -> Iterator[Named]:
+    for field in ("matchExpressions", "matchFields"):
+        for place, one in _items(term, field, path):
+            if members.text(one, "operator") in _SELECTING:
+                values = one.get("values")
+                chosen = values if isinstance(values, list) and one["operator"] == "In" else ["*"]
+                for value in chosen:
+                    yield "nodeSelectors", place, f"{members.text(one, 'key')}={value}"
+
+
+def _profiles(holder: Mapping[str, JSON], path: Parts) -> Iterator[Named]:
+    """Profiles of a security context, which a pod and a container have."""
+    security, path = members.at(holder, "securityContext"), (*path, ".securityContext")
+    for field, topic in (
+        ("seccompProfile", "seccompProfiles"),
+        ("appArmorProfile", "appArmorProfiles"),
+    ):
+        profile = members.at(security, field)
+        if profile:
+            at = members.text(profile, "localhostProfile")
+            name = members.text(profile, "type") + (f"/{at}" if at else "")
+            yield topic, (*path, f".{field}"), name
+    options = members.at(security, "seLinuxOptions")
+    for key, value in options.items():
+        yield "seLinuxOptions", (*path, ".seLinuxOptions", f".{key}"), f"{key}={value}"
+
+
+# ------------------------------------------------------------------------------------ security
+
+Fault: TypeAlias = tuple[Parts, str]
+_NO_HOST_PROCESS: Final = "expected no hostProcess, which no setting allows"
+_HOST: Final = ("hostNetwork", "hostPID", "hostIPC")
+
+
+def _security(spec: Mapping[str, JSON], pods: Pods) -> Iterator[Fault]:
+    for field in _HOST:
+        if spec.get(field):
+            yield (*SPEC, f".{field}"), f"expected no {field}, which no setting allows"
+    has_token = spec.get("automountServiceAccountToken") is not False
+    if has_token and not pods.automount_service_account_token:
+        path = (*SPEC, ".automountServiceAccountToken")
+        yield path, _needs("no token of the API mounted", "automountServiceAccountToken: true")
+    security = members.at(spec, "securityContext")
+    yield from _user(security, _POD_SECURITY, pods)
+    if _is_host_process(security):
+        yield (
+            (*_POD_SECURITY, ".windowsOptions"),
+            _NO_HOST_PROCESS,
+        )
+    for place, container in _containers(spec):
+        yield from _container(container, place, security, pods)
+
+
+def _container(
+    container: Mapping[str, JSON], path: Parts, pod: Mapping[str, JSON], pods: Pods
+) -> Iterator[Fault]:
+    for place, port in _items(container, "ports", path):
+        if port.get("hostPort"):
+            yield (*place, ".hostPort"), "expected no hostPort, which no setting allows"
+    security, path = members.at(container, "securityContext"), (*path, ".securityContext")
+    yield from _user(security, path, pods)
+    yield from _isolation(security, path, pods)
+    yield from _capabilities(members.at(security, "capabilities"), (*path, ".capabilities"), pods)
+    if "seccompProfile" not in {**pod, **security} and pods.seccomp_profile != "Unconfined":
+        yield (*path, ".seccompProfile"), _needs("a profile", "seccompProfile: Unconfined")
+    non_root = security.get("runAsNonRoot", pod.get("runAsNonRoot"))
+    if non_root is None and pods.run_as_non_root:
+        yield (*path, ".runAsNonRoot"), _needs("true, got nothing", "runAsNonRoot: false")
+
+
+def _user(security: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[Fault]:
+    """What a security context says of root."""
+    if not pods.run_as_non_root:
+        return
+    if security.get("runAsNonRoot") is False:
+        yield (*path, ".runAsNonRoot"), _needs("true, got false", "runAsNonRoot: false")
+    if security.get("runAsUser") == 0:
+        place = (*path, ".runAsUser")
+        yield place, _needs("another user than root, got 0", "runAsNonRoot: false")
+
+
+def _isolation(security: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[Fault]:
+    if security.get("privileged"):
+        yield (*path, ".privileged"), "expected false, got true, which no setting allows"
+    if members.text(security, "procMount") not in {"", "Default"}:
+        got = quoted(security["procMount"])
+        yield (*path, ".procMount"), f"expected Default, got {got}, which no setting allows"
+    if _is_host_process(security):
+        yield (*path, ".windowsOptions"), _NO_HOST_PROCESS
+    is_bound = security.get("allowPrivilegeEscalation") is False
+    if not is_bound and not pods.allow_privilege_escalation:
+        place = (*path, ".allowPrivilegeEscalation")
+        yield place, _needs("false", "allowPrivilegeEscalation: true")
+
+
+def _capabilities(given: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[Fault]:
+    added, dropped = {*members.texts(given, "add")}, {*members.texts(given, "drop")}
+    for name in sorted(added - {*pods.capabilities.add}):
+        yield (*path, ".add"), _needs(f"no {name}", f"capabilities: {{add: [{name}]}}")
+    for name in sorted({*pods.capabilities.drop} - dropped):
+        if "ALL" not in dropped:
+            yield (*path, ".drop"), _needs(f"{name} among them", "capabilities: {drop: []}")
+
+
+def _is_host_process(security: Mapping[str, JSON]) -> bool:
+    return bool(members.at(security, "windowsOptions").get("hostProcess"))
+
+
+def _needs(expected: str, setting: str) -> str:
+    return f"expected {expected}; only the operator's settings (pods: {setting}) allow it"
+
+
+# -------------------------------------------------------------------------------------- members
+
+
+def _containers(spec: Mapping[str, JSON]) -> Iterator[tuple[Parts, Mapping[str, JSON]]]:
+    for field in _CONTAINERS:
+        yield from _items(spec, field, SPEC)
+
+
+def _items(
+    holder: Mapping[str, JSON], field: str, path: Parts
+) -> Iterator[tuple[Parts, Mapping[str, JSON]]]:
+    """The objects of a list, each with its place."""
+    found = holder.get(field)
+    for index, one in enumerate(found if isinstance(found, list) else ()):
+        if isinstance(one, Mapping):
+            yield (*path, f".{field}", f"[{members.text(one, 'name') or index}]"), one
