@@ -11,8 +11,9 @@ from typing import Final, Literal, TypeAlias
 
 from controllers import kube
 from controllers.runs.caches import Caches
-from controllers.runs.runtimes import custom, job, local, temporal_settings, workflow
+from controllers.runs.runtimes import custom, job, local, workflow
 from controllers.runs.runtimes.base import Key, Runtime
+from controllers.runs.runtimes.temporal_settings import Settings as TemporalSettings
 
 Wake: TypeAlias = Callable[[kube.Key], None]
 """Has a run looked at."""
@@ -39,9 +40,7 @@ class Options:
     image: str = ""
     endpoints: Sequence[str] = ()
     temporal: str = ""
-    temporal_settings: temporal_settings.Settings = dataclasses.field(
-        default_factory=temporal_settings.Settings
-    )
+    temporal_settings: TemporalSettings = dataclasses.field(default_factory=TemporalSettings)
 
     @property
     def pod_image(self) -> str:
