@@ -77,14 +77,31 @@ class DirectoryKeeper:
         self._failures = 0
 
     async def start(self) -> None:
-        """Have a pair to serve.
+        """Have a pair to serve; one whose time is still to come is, and fails readiness.
 
         Raises:
             CertificateError: There is none that can be used, or made.
         """
-        found = files.load_or_create(self._source, self._names, self._now(), self._lifetimes)
-        self._serve(found)
+        self._serve(self._first())
         self._check()
+
+    async def wait_until_valid(self) -> None:
+        """Wait for the time of what is served, or for another pair."""
+        while self._has_not_begun():
+            await asyncio.sleep(PERIOD_SECONDS)
+            try:
+                found = self._first()
+                if found != self._served:
+                    self._serve(found)
+            except (authority.CertificateError, OSError) as error:
+                self._refuse(error)
+            self._check()
+
+    def _first(self) -> files.Bundle:
+        try:
+            return files.load_or_create(self._source, self._names, self._now(), self._lifetimes)
+        except files.NotYetValidError as error:
+            return error.bundle
 
     @property
     def names(self) -> set[str]:
@@ -125,7 +142,9 @@ class DirectoryKeeper:
             else:
                 await self._hand_over(found)
         except (authority.CertificateError, kube.KubeError, OSError, TimeoutError) as error:
-            self._refuse(error)
+            is_served = isinstance(error, files.NotYetValidError) and error.bundle == self._served
+            if not is_served:  # of what is served, `_check` says it
+                self._refuse(error)
         else:
             self._refused = None
         self._check()
@@ -242,6 +261,11 @@ class DirectoryKeeper:
         return not all(
             expiry.is_valid(one, now) and expiry.is_valid(one, now + _LAST_MOMENT)
             for one in self._certificates().values()
+        )
+
+    def _has_not_begun(self) -> bool:
+        return self._served is not None and any(
+            self._now() < one.not_valid_before_utc for one in self._certificates().values()
         )
 
     def _certificates(self) -> dict[str, x509.Certificate]:

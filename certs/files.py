@@ -42,6 +42,18 @@ class FileError(authority.CertificateError):
     """A certificate directory cannot be used as it is; says which file and what to do."""
 
 
+class NotYetValidError(FileError):
+    """A given pair is good, but its time is still to come.
+
+    Attributes:
+        bundle: What is there.
+    """
+
+    def __init__(self, message: str, bundle: "Bundle") -> None:
+        super().__init__(message)
+        self.bundle = bundle
+
+
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bundle:
     """What a server serves, and whom its clients are to trust."""
@@ -129,6 +141,7 @@ def load_or_create(
         FileError: A file is corrupt, its companion is missing, a given pair is not valid, or others
             may read a key (in a volume of its own that is the kubelet's business). No file is
             overwritten. What is due but still valid is used where the directory cannot be written.
+        NotYetValidError: A given pair is to be waited for.
     """
     path = pathlib.Path(directory)
     found = plan(_read(path), names, now)
@@ -211,9 +224,9 @@ def plan(contents: Contents, names: Sequence[str], now: dt.datetime) -> Plan:
     _check_modes(contents)
     if CA_KEY in present:
         return _plan_own(contents, names, now)
-    pair = _given_pair(contents)
-    _check_valid(contents, pair, now)
-    return Keep(Bundle(pair, _given_ca(contents)))
+    bundle = Bundle(_given_pair(contents), _given_ca(contents))
+    _check_valid(contents, bundle, now)
+    return Keep(bundle)
 
 
 def _plan_own(contents: Contents, names: Sequence[str], now: dt.datetime) -> Plan:
@@ -420,14 +433,18 @@ def _check_modes(contents: Contents) -> None:
         )
 
 
-def _check_valid(contents: Contents, pair: authority.Pair, now: dt.datetime) -> None:
-    starts, ends = pair.certificate.not_valid_before_utc, pair.certificate.not_valid_after_utc
+def _check_valid(contents: Contents, bundle: Bundle, now: dt.datetime) -> None:
+    certificate = bundle.server.certificate
+    starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
+    message = (
+        f"expected a certificate that is valid now ({expiry.time_text(now)}) at "
+        f"{contents.directory / CERTIFICATE}, got one valid from {expiry.time_text(starts)} "
+        f"to {expiry.time_text(ends)}: put another there, or mend the clock"
+    )
+    if now < starts < ends:
+        raise NotYetValidError(message, bundle)
     if not starts <= now < ends:
-        raise FileError(
-            f"expected a certificate that is valid now ({now:%Y-%m-%dT%H:%M:%SZ}) at "
-            f"{contents.directory / CERTIFICATE}, got one valid from {starts:%Y-%m-%dT%H:%M:%SZ} "
-            f"to {ends:%Y-%m-%dT%H:%M:%SZ}: put another there, or mend the clock"
-        )
+        raise FileError(message)
 
 
 def _given_pair(contents: Contents) -> authority.Pair:
@@ -521,30 +538,51 @@ def _carry_out(
 
 
 def _read(directory: pathlib.Path) -> Contents:
-    """Read all of one generation, also while another process replaces it."""
-    generation = _generation(directory)
-    read = {name: _read_file(directory, generation, name) for name in NAMES}
-    if generation != _generation(directory):
-        return _read(directory)
+    """Read all of one generation, also while another process replaces it.
+
+    Of a volume whose files lie in folders (``items[].path: webhook/tls.crt``) the folder is such a
+    link: ``webhook -> ..data/webhook``.
+    """
+    folder, generation = _current(directory)
+    read = {name: _read_file(folder, generation, name) for name in NAMES}
     found = {name: pem for name, pem in read.items() if pem is not None}
-    return Contents(directory, found, _exposed(directory, found))
+    exposed = _exposed(directory, folder, found)
+    if (folder, generation) != _current(directory):
+        return _read(directory)
+    return Contents(directory, found, exposed)
 
 
-def _exposed(directory: pathlib.Path, names: Container[str]) -> Mapping[str, int]:
+def _current(directory: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path | None]:
+    """The folder itself, and the generation in it if it has any."""
+    folder = pathlib.Path(os.path.realpath(directory))
+    return folder, _generation(folder)
+
+
+def _exposed(
+    directory: pathlib.Path, folder: pathlib.Path, names: Container[str]
+) -> Mapping[str, int]:
     """The keys that others may read, outside of a volume of its own.
 
     What is mounted is a pod's: only its containers reach it, and the kubelet sets the modes, 0644
     by default and always for the group where the pod has an fsGroup.
     """
-    if os.path.ismount(directory):
+    if any(os.path.ismount(one) for one in (directory, folder, *_volumes(folder))):
         return {}
     found: dict[str, int] = {}
     for name in sorted(_PRIVATE):
         with contextlib.suppress(OSError):
-            mode = stat.S_IMODE((directory / name).stat().st_mode)
+            mode = stat.S_IMODE((folder / name).stat().st_mode)
             if name in names and mode & (stat.S_IRWXG | stat.S_IRWXO):
                 found[name] = mode
     return found
+
+
+def _volumes(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """The folders above whose ``..data`` leads here: what the kubelet fills."""
+    for generation in (folder, *folder.parents):
+        volume = generation.parent
+        if generation.name.startswith("..") and _generation(volume) == generation:
+            yield volume
 
 
 def _generation(directory: pathlib.Path) -> pathlib.Path | None:

@@ -118,6 +118,9 @@ class Keeper:
         """Whether every configuration showed what is published, when it was looked at last."""
         return self._is_in_sync
 
+    async def wait_until_valid(self) -> None:
+        """What is made here is valid, and is made anew where it is not."""
+
     async def publish(self) -> None:
         """Have every configuration that is there show what is published.
 

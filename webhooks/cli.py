@@ -8,8 +8,8 @@ import signal
 import socket
 import sys
 import tempfile
-from collections.abc import Sequence
-from typing import Annotated, Literal
+from collections.abc import Coroutine, Sequence
+from typing import Annotated, Any, Literal
 
 import orjson
 import structlog
@@ -631,16 +631,31 @@ async def _serve(
         joining.member(joins, api, names, directory, served=found.served) as member,
     ):
         try:
-            await found.start()
-            await member.join(found, base_url, address)
             structlog.get_logger("webhooks").info("health and metrics", url=shown)
-            process.standard_error().flush()
-            # One line on standard output once everything is ready: what a supervisor waits for.
-            typer.echo(f"serving {api.group} at {base_url}")
-            sys.stdout.flush()
-            await stopped.wait()
+            member.show(found)
+            await found.start()
+            if await _has_ended(member.join(found, base_url, address), stopped):
+                process.standard_error().flush()
+                # One line on standard output once everything is ready: what a supervisor waits for.
+                typer.echo(f"serving {api.group} at {base_url}")
+                sys.stdout.flush()
+                await stopped.wait()
         finally:
             await found.stop()
+
+
+async def _has_ended(work: Coroutine[Any, Any, None], stopped: asyncio.Event) -> bool:
+    """Work until it has ended or the server is to stop; whether it has ended."""
+    working, waiting = asyncio.create_task(work), asyncio.create_task(stopped.wait())
+    try:
+        await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
+        if not working.done():
+            return False
+        await working
+        return True
+    finally:
+        waiting.cancel()
+        working.cancel()
 
 
 def _load(reference: str) -> Api:

@@ -26,6 +26,9 @@ class CertificateKeeper(Protocol):
     async def start(self) -> None:
         """Have one to serve."""
 
+    async def wait_until_valid(self) -> None:
+        """Wait for the time of one that is good only later."""
+
     async def publish(self) -> None:
         """Make every configuration that is there trust it."""
 
@@ -178,6 +181,11 @@ class Member:
         """Have a certificate in the directory."""
         await self._certificates.start()
 
+    def show(self, found: supervisor.Supervisor) -> None:
+        """Let the certificate decide about readiness, and be among the metrics."""
+        found.show(self._certificates.status)
+        found.checks.append(self._certificates.unready)
+
     async def join(
         self, found: supervisor.Supervisor, base_url: str, address: tuple[str, int]
     ) -> None:
@@ -187,8 +195,8 @@ class Member:
             kube.KubeError: The API server said no.
             TimeoutError: It took too long.
         """
-        found.show(self._certificates.status)
-        found.checks.append(self._certificates.unready)
+        # Until then nobody could be called back here, which installing needs.
+        await self._certificates.wait_until_valid()
         if self._cluster is not None:
             await self._join(self._cluster, base_url)
         self._tasks.append(asyncio.create_task(self._certificates.keep()))

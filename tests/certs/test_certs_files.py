@@ -3,6 +3,7 @@ import contextlib
 import datetime as dt
 import os
 import pathlib
+import shutil
 import ssl
 import tempfile
 import threading
@@ -103,6 +104,80 @@ def test_modes_in_a_volume_of_its_own_are_the_kubelets_business(
     monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path)
 
     assert files.load_or_create(tmp_path, NAMES, NOW).server == LEAF
+
+
+def project(volume: pathlib.Path, generation: str, pems: dict[str, bytes], folder: str) -> None:
+    """Write a Secret with ``items`` into a folder of a volume, as the kubelet does."""
+    place = volume / generation / folder
+    place.mkdir(parents=True)
+    for name, pem in pems.items():
+        (place / name).write_bytes(pem)
+        (place / name).chmod(0o644)
+    (volume / "..data_tmp").symlink_to(generation)
+    (volume / "..data_tmp").replace(volume / "..data")
+    link = volume / folder.split("/", maxsplit=1)[0]
+    if not link.is_symlink():
+        link.symlink_to(f"..data/{link.name}")
+
+
+GIVEN = {"tls.crt": LEAF.certificate_pem, "tls.key": LEAF.key_pem, "ca.crt": CA.certificate_pem}
+
+
+@pytest.mark.parametrize("folder", ["webhook", "certs/webhook"])
+def test_secret_is_taken_from_a_folder_of_a_volume(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, folder: str
+) -> None:
+    project(tmp_path, "..2026_01", GIVEN, folder)
+    monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path)
+
+    assert LEAF == files.load_or_create(tmp_path / folder, NAMES, NOW).server
+
+    other = authority.issue_server(CA, NAMES, now=NOW)
+    pems = {**GIVEN, "tls.crt": other.certificate_pem, "tls.key": other.key_pem}
+    project(tmp_path, "..2026_02", pems, folder)
+
+    assert other == files.load(tmp_path / folder, NAMES, NOW).server
+
+
+def test_pair_in_a_folder_of_a_volume_is_of_one_generation(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = authority.issue_server(CA, NAMES, now=NOW)
+    pems = {**GIVEN, "tls.crt": other.certificate_pem, "tls.key": other.key_pem}
+    project(tmp_path, "..2026_01", GIVEN, "webhook")
+    monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path)
+    read, reads = pathlib.Path.read_bytes, []
+
+    def swap(path: pathlib.Path) -> bytes:
+        reads.append(path.name)
+        if len(reads) == 3:  # ca.crt and ca.key were looked for, tls.crt is read
+            project(tmp_path, "..2026_02", pems, "webhook")
+            shutil.rmtree(tmp_path / "..2026_01")
+        return read(path)
+
+    monkeypatch.setattr(pathlib.Path, "read_bytes", swap)
+
+    assert other == files.load(tmp_path / "webhook", NAMES, NOW).server
+    assert "tls.key" in reads
+
+
+def test_folder_of_links_that_is_no_mount_is_none_of_the_kubelets(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "own").mkdir()
+    project(tmp_path / "own", "..2026_01", GIVEN, "webhook")
+    monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path)
+
+    with pytest.raises(files.FileError, match="only its owner may read"):
+        files.load_or_create(tmp_path / "own" / "webhook", NAMES, NOW)
+
+
+def test_given_pair_of_a_time_to_come_is_told_apart(tmp_path: pathlib.Path) -> None:
+    put(tmp_path, contents(tls_crt=LEAF.certificate_pem, tls_key=LEAF.key_pem))
+    before = LEAF.certificate.not_valid_before_utc - dt.timedelta(seconds=1)
+
+    with pytest.raises(files.NotYetValidError, match="expected a certificate that is valid now"):
+        files.load_or_create(tmp_path, NAMES, before)
 
 
 def test_no_authority_is_made_where_one_is_believed_already(tmp_path: pathlib.Path) -> None:

@@ -289,3 +289,48 @@ async def test_own_authority_is_replaced_long_before_its_end_and_published_first
             is_trusted.append(files.verifies(bench.shown, pair))
 
     assert (2, {True}, "") == (len(authorities), {*is_trusted}, keeper.unready())
+
+
+async def test_pair_of_a_time_to_come_is_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    later = authority.issue_server(CAS[0], NAMES, now=NOW + DAY)
+    bench.put(later, CAS[0].certificate_pem)
+    kept = bench.keeper()
+    seen = []
+
+    async def pass_by(seconds: float) -> None:
+        bench.seconds += seconds * 3600
+        seen.append(kept.unready())
+
+    monkeypatch.setattr("asyncio.sleep", pass_by)
+
+    await kept.start()
+    await kept.wait_until_valid()
+
+    starts = expiry.time_text(later.certificate.not_valid_before_utc)
+    message = (
+        f"the serving certificate is not valid before {starts}: check the clock, or replace it"
+    )
+    assert {message} == set(seen)
+    assert "" == kept.unready()
+    assert bench.now() >= later.certificate.not_valid_before_utc
+    assert bench.is_serving(later)
+    assert ["CertificateNotYetValid"] == bench.reasons()
+
+
+async def test_another_pair_ends_the_wait(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    bench.put(authority.issue_server(CAS[0], NAMES, now=NOW + DAY), CAS[0].certificate_pem)
+    kept = bench.keeper()
+
+    async def put_another(seconds: float) -> None:
+        bench.seconds += seconds
+        bench.put(PAIRS[0], CAS[0].certificate_pem)
+
+    monkeypatch.setattr("asyncio.sleep", put_another)
+
+    await kept.start()
+    await kept.wait_until_valid()
+
+    assert bench.is_serving(PAIRS[0])
+    assert bench.seconds < 10

@@ -91,11 +91,10 @@ def logged_health(log: pathlib.Path) -> str:
 
 
 @contextlib.asynccontextmanager
-async def serving(
-    directory: pathlib.Path, *options: str, health: str = "", **environment: str
-) -> AsyncIterator[Served]:
-    log = directory / "log"
-    with log.open("wb") as file:
+async def started(
+    directory: pathlib.Path, *options: str, **environment: str
+) -> AsyncIterator[asyncio.subprocess.Process]:
+    with (directory / "log").open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "webhooks", "serve", "crds:api", "--port", "0"),
             *("--cert-dir", str(directory / "certificates"), "--workers", "2", *options),
@@ -103,17 +102,31 @@ async def serving(
             stderr=file,
             env={**os.environ, **environment},
         )
-    assert process.stdout is not None
     try:
-        async with asyncio.timeout(WAIT_SECONDS):
-            line = (await process.stdout.readline()).decode()
-        assert line.startswith("serving "), log.read_text()
-        yield Served(process, directory, line.split()[-1], health or logged_health(log))
+        yield process
     finally:
         if process.returncode is None:
             process.terminate()
             async with asyncio.timeout(WAIT_SECONDS):
                 await process.wait()
+
+
+async def first_line(process: asyncio.subprocess.Process) -> str:
+    """What a server says once it serves."""
+    assert process.stdout is not None
+    async with asyncio.timeout(WAIT_SECONDS):
+        return (await process.stdout.readline()).decode()
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    directory: pathlib.Path, *options: str, health: str = "", **environment: str
+) -> AsyncIterator[Served]:
+    log = directory / "log"
+    async with started(directory, *options, **environment) as process:
+        line = await first_line(process)
+        assert line.startswith("serving "), log.read_text()
+        yield Served(process, directory, line.split()[-1], health or logged_health(log))
 
 
 async def eventually(check: Any) -> None:
@@ -533,6 +546,37 @@ async def test_expired_certificate_ends_readiness_until_another_is_valid(
         f"the serving certificate expired at {ends:%Y-%m-%dT%H:%M:%SZ}: renew it\n",
     } == texts - {"a worker serves a certificate that has expired\n"}
     assert later.certificate_pem.decode() == served_now
+
+
+async def test_pair_of_a_time_to_come_is_waited_for_unready(tmp_path: pathlib.Path) -> None:
+    now, ca = dt.datetime.now(dt.UTC), authority.new_authority("theirs", now=NOW)
+    later = authority.issue_server(ca, ["127.0.0.1"], now=now + dt.timedelta(days=1))
+    good = authority.issue_server(ca, ["127.0.0.1"], now=now)
+    certificates.install(tmp_path / "certificates", later, ca.certificate_pem)
+    starts = f"{later.certificate.not_valid_before_utc:%Y-%m-%dT%H:%M:%SZ}"
+    seen: list[str] = []
+
+    async with started(tmp_path, "--workers", "1") as process:
+
+        async def is_waiting() -> bool:
+            if "health and metrics" in (tmp_path / "log").read_text():
+                served = Served(process, tmp_path, "", logged_health(tmp_path / "log"))
+                seen.append((await served.shown("/readyz"))[1])
+            return any("is not valid before" in text for text in seen)
+
+        await eventually(is_waiting)
+        certificates.install(tmp_path / "certificates", good, ca.certificate_pem)
+        line = await first_line(process)
+        served = Served(process, tmp_path, "", logged_health(tmp_path / "log"))
+        after = await served.shown("/readyz")
+
+    message = (
+        f"the serving certificate is not valid before {starts}: check the clock, or replace it"
+    )
+    assert {f"{message}\n"} == {text for text in seen if text != "no worker serves\n"}
+    assert line.startswith("serving ")
+    assert (200, "ok\n") == after
+    assert message in (tmp_path / "log").read_text()
 
 
 async def test_changed_settings_count_and_broken_ones_are_passed_over(
