@@ -1,12 +1,15 @@
 """What is kept of objects that rules ask for is bounded by its size."""
 
+import json
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 
 import crds
 from controllers import kube
-from webhooks import related
+from schemagen import Facts
+from webhooks import related, routes
 
 
 class Client:
@@ -44,3 +47,58 @@ async def test_objects_that_are_large_together_are_not_all_kept(
 
     assert (20, 4) == await asked_again("x" * 2_000)
     assert (20, 0) == await asked_again("x" * 20_000)
+
+
+def run(**spec: Any) -> bytes:
+    """A review of a new run."""
+    value = {
+        "apiVersion": f"{crds.api.group}/v1beta1",
+        "kind": "AgentRun",
+        "metadata": {"name": "fix", "namespace": "team"},
+        "spec": {"agentRef": {"name": "coder"}, "runtime": {"type": "Job"}, **spec},
+    }
+    request = {
+        "uid": "1",
+        "kind": {"group": crds.api.group, "version": "v1beta1", "kind": "AgentRun"},
+        "operation": "CREATE",
+        "namespace": "team",
+        "object": value,
+    }
+    review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
+    return json.dumps(review).encode()
+
+
+AGENT = {"spec": {"providerRef": {"name": "shell"}}}
+PROVIDER = {"spec": {"workload": {"image": "attacker.example.net/miner"}}}
+
+
+@pytest.mark.parametrize(
+    ("agent", "reads", "refused"),
+    [
+        (
+            AGENT,
+            [[("Agent", "coder")], [("AgentProvider", "shell")]],
+            ["AgentProvider shell: spec.workload.image"],
+        ),
+        (None, [[("Agent", "coder")]], []),
+    ],
+)
+async def test_what_an_object_refers_to_is_read_after_it(
+    agent: Any, reads: list[Any], refused: list[str]
+) -> None:
+    asked = []
+
+    async def read(_: str, names: Sequence[related.Name]) -> dict[related.Name, Any]:
+        asked.append([*names])
+        objects = {("Agent", "coder"): agent, ("AgentProvider", "shell"): PROVIDER}
+        return {name: objects[name] for name in names}
+
+    settings = {"policy": {"images": {"allowed": ["registry.example.com/*"]}}}
+    paths = routes.routes(crds.api, lambda: Facts(settings=settings), read)
+    answer: Any = await routes.answer(paths["/validate"], run())  # type: ignore[misc]
+
+    status = json.loads(answer.body)["response"].get("status") or {"details": {"causes": []}}
+    assert reads == asked
+    assert refused == [
+        one["message"].partition(": expected")[0] for one in status["details"]["causes"]
+    ]

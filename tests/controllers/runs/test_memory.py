@@ -2,6 +2,7 @@
 
 import json
 import tracemalloc
+from collections.abc import Callable
 from typing import Any
 
 import msgspec
@@ -11,8 +12,10 @@ from hypothesis import strategies as st
 
 from controllers import kube
 from controllers.kube.projections import Decoder
-from controllers.runs import caches, interpreter, records, views
+from controllers.runs import caches, interpreter, records, views, work
 from controllers.runs.runtimes import job
+from controllers.runs.words import Reason
+from crds.admission import settings
 from tests.support import run_world
 
 VALUES = st.recursive(
@@ -84,11 +87,10 @@ class Admitter:
         """Nothing was asked for."""
 
 
-async def reads_of_three_looks(text: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
-    """How often a run is read while it runs, and how much of it is kept."""
-    monkeypatch.setattr(interpreter, "MAX_WORK_BYTES", 100_000)
-    running = {"phase": "Running", "attempt": 1, "startTime": "2026-11-28T12:00:00Z"}
-    whole = run_world.run({"implementation": {"inline": {"text": text}}}, **running)
+def opened(
+    whole: dict[str, Any], operator: Callable[[], settings.Settings] = settings.Settings
+) -> tuple[interpreter.Interpreter, views.Run, Client]:
+    """An interpreter that follows a run and what it refers to."""
     client: Any = Client(whole)
     queue: kube.Queue[kube.Key] = kube.Queue()
     known = caches.Caches(client, queue)
@@ -111,7 +113,17 @@ async def reads_of_three_looks(text: str, monkeypatch: pytest.MonkeyPatch) -> tu
         admitter,
         client,
         records=records.Records(client, "home"),
+        settings=operator,
     )
+    return found, run, client
+
+
+async def reads_of_three_looks(text: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
+    """How often a run is read while it runs, and how much of it is kept."""
+    monkeypatch.setattr(interpreter, "MAX_WORK_BYTES", 100_000)
+    running = {"phase": "Running", "attempt": 1, "startTime": "2026-11-28T12:00:00Z"}
+    whole = run_world.run({"implementation": {"inline": {"text": text}}}, **running)
+    found, run, client = opened(whole)
     for _ in range(3):
         seen = await found._inputs(run, needs_work=True)  # noqa: SLF001 - what is kept is its own
         assert seen.work.run_json["prompt"] == text  # type: ignore[union-attr]
@@ -129,3 +141,21 @@ async def test_work_that_does_not_fit_is_read_whenever_it_is_needed(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     assert (3, 0) == await reads_of_three_looks("x" * 100_000, monkeypatch)
+
+
+async def test_changed_settings_count_for_work_that_was_kept() -> None:
+    given = [settings.read({"pods": {"runAsUser": uid}}) for uid in (1, 2)]
+    found, run, client = opened(run_world.run({"workload": {"image": "runner"}}), lambda: given[0])
+
+    first = await found._inputs(run, needs_work=True)  # noqa: SLF001 - likewise
+    del given[0]
+    second = await found._inputs(run, needs_work=True)  # noqa: SLF001 - likewise
+    given[0] = settings.read({"policy": {"images": {"allowed": []}}})
+    third = await found._inputs(run, needs_work=True)  # noqa: SLF001 - likewise
+
+    assert isinstance(first, work.Ready)
+    assert isinstance(second, work.Ready)
+    assert [1, 2] == [one.work.pods.run_as_user for one in (first, second)]
+    assert isinstance(third, work.Refused)
+    assert Reason.IMAGE_NOT_ALLOWED is third.reason
+    assert 3 == client.reads
