@@ -1,13 +1,21 @@
 """An agent's policy counts for its runs in both versions; v1alpha1 warns of what does not."""
 
 import json
+import pathlib
 from typing import Any
 
 import pytest
 
 import crds
-from controllers import kube
-from tests.e2e.conftest import Platform
+from controllers import devcluster, kube
+from controllers.runs import views, work
+from controllers.runs.runtimes import job_objects
+from crds.admission import settings
+from schemagen import yaml
+from tests.e2e.conftest import COUNTER, Platform
+from tests.support import run_world
+
+BYPASS = pathlib.Path(__file__).parents[1] / "data/policies/bypass.yaml"
 
 GROUP = crds.api.group
 
@@ -81,3 +89,69 @@ def test_kubectl_prints_what_does_not_count(platform: Platform) -> None:
     said = platform.kubectl("create", "-f", "-", input=json.dumps(value)).stderr
 
     assert "Warning: spec.workflow: does not count under runtime.type 'job'" in said
+
+
+async def test_provider_and_agent_bring_nothing_past_a_policy(platform: Platform) -> None:
+    provider, agent_, run_ = yaml.load_all(BYPASS.read_bytes())
+    for kind, body in (("AgentProvider", provider), ("Agent", agent_)):
+        resource = kube.Resource(GROUP, "v1beta1", f"{kind.lower()}s", kind)
+        await platform.client.create(resource, body, namespace=platform.namespace)
+
+    with pytest.raises(kube.InvalidError) as refused:
+        await platform.client.create(platform.runs("v1beta1"), run_, namespace=platform.namespace)
+
+    template, annotations = "spec.runtime.podTemplate", "spec.runtime.extraConfig.podAnnotations"
+    security, evil = f"{template}.securityContext", "AgentProvider evil: spec"
+    assert sorted(
+        [
+            ("spec.agentRef.name", "Agent evil: spec.runDefaults.systemPrompt.secretKeyRef.name"),
+            ("spec.agentRef.name", f"{evil}.env[ROOTPW].valueFrom.secretKeyRef.name"),
+            ("spec.agentRef.name", f"{evil}.files[/steal].secretKeyRef.name"),
+            ("spec.agentRef.name", f"{evil}.workload.serviceAccountName"),
+            (f"{annotations}[container.apparmor.security.beta.kubernetes.io/agent-runner]", ""),
+            (f"{annotations}[sidecar.istio.io/inject]", ""),
+            (f"{annotations}[vault.hashicorp.com/agent-inject]", ""),
+            (f"{security}.runAsNonRoot", ""),
+            (f"{security}.runAsUser", ""),
+            (f"{security}.seccompProfile", ""),
+            (f"{security}.sysctls[kernel.msgmax]", ""),
+            (f"{template}.nodeSelector[node-role.kubernetes.io/control-plane]", ""),
+            (f"{template}.priorityClassName", ""),
+            (f"{template}.schedulerName", ""),
+            (f"{template}.tolerations[0]", ""),
+        ]
+    ) == sorted(
+        (cause.field, cause.message.rpartition("expected ")[0].removesuffix(": "))
+        for cause in refused.value.causes
+    )
+
+
+@pytest.mark.parametrize(
+    ("pods", "is_restricted"),
+    [({}, True), ({"runAsNonRoot": False}, False), ({"seccompProfile": "Unconfined"}, False)],
+)
+async def test_pod_is_what_kubernetes_calls_restricted(
+    api_server: devcluster.Cluster, pods: dict[str, Any], *, is_restricted: bool
+) -> None:
+    """The API server's own admission of pods warns of what is not."""
+    name, warnings = f"restricted-{next(COUNTER)}", list[str]()
+    labels = {"pod-security.kubernetes.io/warn": "restricted"}
+    about = {"name": name, "labels": labels}
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": about}
+    ready = work.prepare(
+        run_world.run({"workload": {"image": "runner"}}),
+        run_world.related(),
+        1,
+        settings.read({"pods": pods}),
+    )
+    assert isinstance(ready, work.Ready)
+    job = job_objects.job("uid-1/1", ready.work)
+    metadata = {"name": job["metadata"]["name"], "namespace": name}
+
+    async with kube.Client.from_kubeconfig(
+        api_server.admin_kubeconfig, on_warning=warnings.append
+    ) as client:
+        await client.create(kube.NAMESPACES, namespace)
+        await client.create(views.JOBS, {**job, "metadata": metadata}, dry_run=True)
+
+    assert is_restricted is (not warnings), warnings
