@@ -1,0 +1,54 @@
+"""The runtimes that the controller's options make."""
+
+import pathlib
+from typing import cast
+
+import pytest
+
+from controllers import kube
+from controllers.agentctl import runtimes
+from controllers.runs import caches
+from controllers.runs.runtimes import temporal_settings
+from controllers.runs.runtimes.base import Code, Runtime, RuntimeFault, Work
+
+
+def made(options: runtimes.Options) -> dict[str, Runtime]:
+    """By their types; nobody is asked."""
+    client = cast("kube.Client", None)
+    found = runtimes.composed(client, caches.Caches(client, kube.Queue()), lambda _: None, options)
+    return {runtime.type: runtime for runtime in found}
+
+
+def test_temporal_is_there_where_it_has_an_address() -> None:
+    workspaces = pathlib.Path("/nowhere")
+
+    plain = made(runtimes.Options(workspaces=workspaces))
+    addressed = made(runtimes.Options(workspaces=workspaces, temporal="127.0.0.1:1"))
+
+    assert {"Job", "Workflow", "Custom"} == {*plain}
+    assert {"Job", "Workflow", "Custom", "Temporal"} == {*addressed}
+
+
+async def test_temporal_is_used_as_the_operator_says() -> None:
+    settings = temporal_settings.of({"temporal": {"namespace": "agents", "taskQueues": ["own"]}})
+    options = runtimes.Options(
+        workspaces=pathlib.Path("/nowhere"), temporal="127.0.0.1:1", temporal_settings=settings
+    )
+    spec = {"runtime": {"temporal": {"workflowType": "x", "taskQueue": "payroll"}}}
+    work = Work(
+        namespace="team",
+        run="run",
+        uid="u",
+        attempt=1,
+        spec=spec,
+        provider={},
+        run_json={},
+        runner_json={},
+    )
+    runtime = made(options)["Temporal"]
+
+    with pytest.raises(RuntimeFault, match=r"\(own\), got 'payroll'") as caught:
+        await runtime.submit("u/1", work)
+
+    assert Code.DENIED is caught.value.code
+    assert "agents" == runtime.ref("u/1", work).namespace
