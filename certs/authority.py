@@ -8,7 +8,7 @@ P-256 throughout: what every TLS stack speaks and what cert-manager and knative 
 import dataclasses
 import datetime as dt
 import ipaddress
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -65,7 +65,11 @@ class Pair:
 
 
 def new_authority(
-    name: str, *, now: dt.datetime, lifetime: dt.timedelta = AUTHORITY_LIFETIME
+    name: str,
+    *,
+    now: dt.datetime,
+    lifetime: dt.timedelta = AUTHORITY_LIFETIME,
+    names: Collection[str] = (),
 ) -> Pair:
     """Make a self-signed authority that may sign leaves and nothing else.
 
@@ -74,19 +78,35 @@ def new_authority(
             generations with one subject make verifiers try the wrong key.
         now: Aware UTC time; validity starts ``BACKDATED`` earlier.
         lifetime: How long the authority is valid from ``now``.
+        names: The DNS names and addresses that its leaves may be for, so that whoever gets its key
+            can be no other server; without any they may be for all.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _common_name(f"{name} {now:%Y%m%dT%H%M%SZ}")
-    certificate = (
+    builder = (
         _builder(subject, subject, key.public_key(), now=now, lifetime=lifetime)
         .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
         .add_extension(_key_usage(signs_certificates=True), critical=True)
         .add_extension(
             x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key()), critical=False
         )
-        .sign(key, hashes.SHA256())
     )
-    return _pair(certificate, key)
+    if names:
+        builder = builder.add_extension(_constraints(names), critical=True)
+    return _pair(builder.sign(key, hashes.SHA256()), key)
+
+
+def permits(certificate: x509.Certificate, name: str) -> bool:
+    """Whether an authority's name constraints let its leaves be for a DNS name or address."""
+    try:
+        found = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+    except x509.ExtensionNotFound:
+        return True
+    wanted = _general_name(name)
+    if any(_is_within(wanted, subtree) for subtree in found.excluded_subtrees or ()):
+        return False
+    of_its_kind = [one for one in found.permitted_subtrees or () if type(one) is type(wanted)]
+    return not of_its_kind or any(_is_within(wanted, subtree) for subtree in of_its_kind)
 
 
 def issue_server(
@@ -99,7 +119,7 @@ def issue_server(
     """Sign a server leaf for DNS names and IP addresses (kube-apiserver reads the SAN only)."""
     return _issue(
         authority,
-        _common_name(names[0][:64]),
+        _server_name(names[0]),
         ExtendedKeyUsageOID.SERVER_AUTH,
         now=now,
         lifetime=lifetime,
@@ -240,6 +260,12 @@ def _common_name(common_name: str) -> x509.Name:
     return x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
 
 
+def _server_name(name: str) -> x509.Name:
+    """The subject of a server; OpenSSL would hold an address there for a constrained DNS name."""
+    is_dns = isinstance(_general_name(name), x509.DNSName)
+    return _common_name(name[:64] if is_dns else f"server {name}")
+
+
 def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
     return x509.KeyUsage(
         digital_signature=True,
@@ -252,6 +278,33 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
         encipher_only=False,
         decipher_only=False,
     )
+
+
+def _constraints(names: Collection[str]) -> x509.NameConstraints:
+    """Permit names; a kind of names of which none is permitted is excluded (RFC 5280, 4.2.1.10)."""
+    permitted = [_subtree(name) for name in sorted({*names})]
+    excluded: list[x509.GeneralName] = []
+    if not any(isinstance(one, x509.DNSName) for one in permitted):
+        excluded.append(x509.DNSName(""))
+    if not any(isinstance(one, x509.IPAddress) for one in permitted):
+        excluded += [x509.IPAddress(ipaddress.ip_network(one)) for one in ("0.0.0.0/0", "::/0")]
+    return x509.NameConstraints(permitted, excluded or None)
+
+
+def _subtree(name: str) -> x509.GeneralName:
+    found = _general_name(name)
+    if isinstance(found, x509.IPAddress):
+        return x509.IPAddress(ipaddress.ip_network(found.value))
+    return x509.DNSName(name.removeprefix("*."))
+
+
+def _is_within(name: x509.GeneralName, subtree: x509.GeneralName) -> bool:
+    if isinstance(name, x509.IPAddress) and isinstance(subtree, x509.IPAddress):
+        return name.value in ipaddress.ip_network(subtree.value)
+    if isinstance(name, x509.DNSName) and isinstance(subtree, x509.DNSName):
+        base = subtree.value.lower()
+        return not base or f".{name.value.lower()}".endswith(f".{base}")
+    return False
 
 
 def _general_name(name: str) -> x509.GeneralName:

@@ -235,11 +235,12 @@ def _plan_own(contents: Contents, names: Sequence[str], now: dt.datetime) -> Pla
     pair = _given_pair(contents) if KEY in contents.files else None
     fallback = None if pair is None else _still_valid(Bundle(pair, issuer.certificate_pem), now)
     if authority.is_made_here(issuer.certificate):
-        if expiry.is_due(issuer.certificate, now):
+        reason = _why_replaced(issuer, names, now)
+        if reason is not None:
             trusted = _valid_certificates(issuer.certificate_pem, now)
-            return Create(_why_replaced(issuer, now), _kept_names(names, pair), trusted, fallback)
+            return Create(reason, _kept_names(names, pair), trusted, fallback)
     else:
-        _check_authority(contents, issuer, now)
+        _check_authority(contents, issuer, names, now)
     if pair is None:
         return Reissue(issuer, f"there is no {CERTIFICATE}")
     reason = why_reissue(pair.certificate, issuer.certificate, names, now)
@@ -266,11 +267,22 @@ def _valid_certificates(pem: bytes, now: dt.datetime) -> tuple[x509.Certificate,
     return tuple(one for one in authority.read_bundle(pem) if expiry.is_valid(one, now))
 
 
-def _why_replaced(issuer: authority.Pair, now: dt.datetime) -> str:
+def _why_replaced(issuer: authority.Pair, names: Sequence[str], now: dt.datetime) -> str | None:
+    """Why an authority that was made here is to be replaced, or None where it is good."""
     starts, ends = issuer.certificate.not_valid_before_utc, issuer.certificate.not_valid_after_utc
     if now < starts:
         return f"the authority is not valid before {expiry.time_text(starts)}"
-    return f"the authority ends at {expiry.time_text(ends)}"
+    if expiry.is_due(issuer.certificate, now):
+        return f"the authority ends at {expiry.time_text(ends)}"
+    foreign = _not_permitted(issuer, names)
+    return f"the authority may not sign for {foreign}" if foreign else None
+
+
+def _not_permitted(issuer: authority.Pair, names: Sequence[str]) -> str:
+    foreign = {
+        _canonical(name) for name in names if not authority.permits(issuer.certificate, name)
+    }
+    return ", ".join(sorted(foreign))
 
 
 def why_reissue(
@@ -480,13 +492,20 @@ def _own_authority(contents: Contents) -> authority.Pair:
     return pair
 
 
-def _check_authority(contents: Contents, issuer: authority.Pair, now: dt.datetime) -> None:
+def _check_authority(
+    contents: Contents, issuer: authority.Pair, names: Sequence[str], now: dt.datetime
+) -> None:
     """Of an authority that was not made here: only whoever made it may replace it."""
     ended = issuer.certificate.not_valid_after_utc
+    problem = ""
     if now >= ended:
-        error = authority.CertificateError(
-            f"expected a valid authority, got one that ran out at {expiry.time_text(ended)}"
+        problem = f"a valid authority, got one that ran out at {expiry.time_text(ended)}"
+    elif foreign := _not_permitted(issuer, names):
+        problem = (
+            f"an authority that may sign for {foreign}, got one whose name constraints forbid it"
         )
+    if problem:
+        error = authority.CertificateError(f"expected {problem}")
         raise _unusable(contents, f"{CA_CERTIFICATE} and {CA_KEY}", error)
 
 
@@ -527,7 +546,12 @@ def _carry_out(
     if isinstance(step, Reissue):
         issuer = step.authority
     else:
-        made = authority.new_authority(authority.OWN_NAME, now=now, lifetime=lifetimes.authority)
+        made = authority.new_authority(
+            authority.OWN_NAME,
+            now=now,
+            lifetime=lifetimes.authority,
+            names=[*names, *step.kept_names],
+        )
         trusted = made.certificate_pem + authority.write_bundle(step.trusted)
         issuer = authority.Pair(trusted, made.key_pem)
     lifetime = min(lifetimes.leaf, issuer.certificate.not_valid_after_utc - now)

@@ -103,6 +103,8 @@ class Keeper:
         self._announced: rotation.Generation | None = None
         self._renewed = float("-inf")
         self._seen: dict[str, tuple[str, float]] = {}
+        # Of the other replicas that live; None where one of them does not tell.
+        self._others_names: set[str] | None = set()
         self._confirmed: tuple[int, float] | None = None
         self._is_in_sync = False
         self._said = ""
@@ -275,11 +277,19 @@ class Keeper:
         return known
 
     def _new_authority(self, generation: rotation.Generation) -> authority.Pair:
+        """An authority for the names of all replicas; for any, where one does not tell its own."""
+        others = self._others_names
         return authority.new_authority(
             f"{self._name} {generation}",
             now=self._now(),
             lifetime=self._settings.lifetimes.authority,
+            names=() if others is None else {*self._names, *others},
         )
+
+    def _leaf_names(self, issuer: authority.Pair) -> list[str]:
+        """Those of our names that an authority may sign for; one that may not is on its way out."""
+        permitted = [name for name in self._names if authority.permits(issuer.certificate, name)]
+        return permitted or [*self._names]
 
     async def _advance(self, found: stored.Stored, step: rotation.Advance) -> None:
         after = found.advanced(step.state, self._new_authority)
@@ -337,25 +347,26 @@ class Keeper:
         if leaf.bundle_pem != found.bundle_pem:
             return True
         reason = files.why_reissue(
-            leaf.pair.certificate, found.active.certificate, self._names, self._now()
+            leaf.pair.certificate,
+            found.active.certificate,
+            self._leaf_names(found.active),
+            self._now(),
         )
         return reason is not None
 
     def _sign(self, found: stored.Stored) -> None:
-        leaf, now = self._leaf, self._now()
+        leaf, now, names = self._leaf, self._now(), self._leaf_names(found.active)
         is_good = (
             leaf is not None
             and leaf.generation == found.state.active
-            and not files.why_reissue(
-                leaf.pair.certificate, found.active.certificate, self._names, now
-            )
+            and not files.why_reissue(leaf.pair.certificate, found.active.certificate, names, now)
         )
         if leaf is None or not is_good:
             left = found.active.certificate.not_valid_after_utc - now
             # Under an authority that ran out no leaf is believed, but one that is valid by itself
             # is served until the next authority signs.
             lifetime = min(self._settings.lifetimes.leaf, max(left, _SHORTEST_LIFETIME))
-            pair = authority.issue_server(found.active, self._names, now=now, lifetime=lifetime)
+            pair = authority.issue_server(found.active, names, now=now, lifetime=lifetime)
         else:
             pair = leaf.pair  # only the bundle beside it is another
         files.install(self._directory, pair, found.bundle_pem)
@@ -375,7 +386,10 @@ class Keeper:
                 "name": self._lease_name,
                 "namespace": self._namespace,
                 "labels": {stored.LABEL: self._name},
-                "annotations": {stored.GENERATION: str(generation)},
+                "annotations": {
+                    stored.GENERATION: str(generation),
+                    stored.SERVER_NAMES: " ".join(self._names),
+                },
             },
             "spec": {
                 "holderIdentity": self._identity,
@@ -406,7 +420,7 @@ class Keeper:
     async def _serving(self) -> Mapping[str, rotation.Generation]:
         """The live replicas: whose Lease was renewed lately by our own clock, not by theirs."""
         found: dict[str, rotation.Generation] = {}
-        now, seen = self._clock(), {}
+        now, seen, live = self._clock(), {}, []
         for lease in await self._leases():
             name, version = lease["metadata"]["name"], lease["metadata"]["resourceVersion"]
             known = self._seen.get(name)
@@ -416,9 +430,11 @@ class Keeper:
                 annotations = lease["metadata"].get("annotations") or {}
                 generation = str(annotations.get(stored.GENERATION, ""))
                 found[name] = int(generation) if generation.isdecimal() else 0
+                live.append(lease)
             elif now - since > _FORGOTTEN_LEASES * self._settings.lease_seconds:
                 await self._client.delete(kube.LEASES, name, namespace=self._namespace)
         self._seen = seen
+        self._others_names = _server_names(live)
         return found
 
     # --- the configurations ---------------------------------------------------------------------
@@ -458,6 +474,9 @@ class Keeper:
     def _is_due(self, found: stored.Stored) -> bool:
         if found.wish(self._raw):
             return True
+        issuer = found.active.certificate
+        if not all(authority.permits(issuer, name) for name in self._names):
+            return True
         return expiry.is_due(found.active.certificate, self._now())
 
     async def _inject(self, found: stored.Stored, names: Sequence[str]) -> None:
@@ -469,6 +488,14 @@ class Keeper:
         """Whether the state is still the one that was read."""
         raw = await self._client.get(kube.SECRETS, self._name, namespace=self._namespace)
         return bool(raw["metadata"]["resourceVersion"] == self._raw["metadata"]["resourceVersion"])
+
+
+def _server_names(leases: Sequence[kube.JSON]) -> set[str] | None:
+    """The names of replicas, by their Leases; None where one does not tell."""
+    told = [
+        (lease["metadata"].get("annotations") or {}).get(stored.SERVER_NAMES) for lease in leases
+    ]
+    return None if None in told else {name for text in told for name in str(text).split()}
 
 
 def new_identity() -> str:

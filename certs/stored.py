@@ -21,6 +21,8 @@ STATE: Final = "state.json"
 BUNDLE: Final = "ca.crt"
 LABEL: Final = "kubewright.dev/certs"
 GENERATION: Final = "kubewright.dev/generation"
+# Of a replica's Lease: the names of its leaf, for which an authority has to be permitted to sign.
+SERVER_NAMES: Final = "kubewright.dev/server-names"
 # Whoever changes the value of the first wants a rotation; the second says which was carried out.
 WANTED: Final = "kubewright.dev/rotate"
 DONE: Final = "kubewright.dev/rotated"

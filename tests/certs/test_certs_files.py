@@ -577,7 +577,7 @@ def test_live_context_serves_the_next_pair(tmp_path: pathlib.Path) -> None:
 
     files.serve(server, renewed.server)
 
-    with handshake(server, client_context(bundle.ca_pem)) as shaken:
+    with handshake(server, client_context(renewed.ca_pem)) as shaken:
         der = ssl.PEM_cert_to_DER_cert(renewed.server.certificate_pem.decode())
         assert shaken.getpeercert(binary_form=True) == der
 
