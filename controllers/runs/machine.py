@@ -436,6 +436,7 @@ def _running(seen: Observed, now: dt.datetime) -> Plan:
     standing = Standing(
         phase=Phase.RUNNING,
         reason=reason,
+        message=progress.message if progress.stage is Stage.PENDING else "",
         is_accepted=True,
         is_admitted=True,
         attempt=run.status.attempt,

@@ -212,10 +212,18 @@ class Terminated(_Part, frozen=True, gc=False):
     finished_at: str = ""
 
 
+class Waiting(_Part, frozen=True, gc=False):
+    """Why a container has not started."""
+
+    reason: str = ""
+    message: str = ""
+
+
 class ContainerState(_Part, frozen=True, gc=False):
-    """Whether a container has ended."""
+    """Whether a container has ended, or has not started."""
 
     terminated: Terminated | None = None
+    waiting: Waiting | None = None
 
 
 class ContainerStatus(_Part, frozen=True, gc=False):
@@ -225,9 +233,19 @@ class ContainerStatus(_Part, frozen=True, gc=False):
     state: ContainerState = ContainerState()
 
 
+class PodCondition(_Part, frozen=True, gc=False):
+    """One aspect of a pod's state."""
+
+    type: str = ""
+    status: str = ""
+    reason: str = ""
+    message: str = ""
+
+
 class PodStatus(_Part, frozen=True, gc=False):
     """How a pod's containers stand."""
 
+    conditions: tuple[PodCondition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
 
 
@@ -242,6 +260,15 @@ class Pod(kube.Projection, frozen=True):
             if one.name == container:
                 return one.state.terminated
         return None
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """Why it has not started: what the scheduler says, or the kubelet; None if nobody does."""
+        for condition in self.status.conditions:
+            if condition.type == "PodScheduled" and condition.status == "False":
+                return Waiting(condition.reason, condition.message)
+        states = (one.state.waiting for one in self.status.container_statuses)
+        return next((one for one in states if one is not None and one.message), None)
 
 
 def owner(name: str, uid: str) -> dict[str, str]:

@@ -5,7 +5,8 @@ name taken, by a suspended Job or by a tombstone, so that a late submission cann
 """
 
 import dataclasses
-from collections.abc import Sequence
+import datetime as dt
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from controllers import kube
@@ -17,12 +18,18 @@ from crds.admission import effective_pod
 
 # Exit codes of the agent-runner for a bad spec (sysexits.h, docs/runner.md): the same next time.
 _BAD_SPEC: Final = frozenset({64, 65, 78})
+_MAX_MESSAGE: Final = 400
 _REASONS: Final = {"DeadlineExceeded": Reason.TIMED_OUT}
 _CODES: Final = {
     kube.UnauthorizedError: Code.DENIED,
     kube.NotFoundError: Code.NOT_FOUND,
     kube.InvalidError: Code.TERMINAL,
 }
+
+
+# Why a pod does not start is in no Job's status: it is read where that takes so long, and again.
+SLOW_START_SECONDS: Final = 15.0
+SLOW_AGAIN_SECONDS: Final = 60.0
 
 
 class JobRuntime:
@@ -32,6 +39,7 @@ class JobRuntime:
         client: May get and create Jobs and ConfigMaps, patch Jobs, and list pods.
         jobs: Followed by a reflector, as far as it got.
         pods: Likewise those that have ended, by ``job``, which is ``namespace/name``.
+        now: Aware UTC time.
     """
 
     type = "Job"
@@ -43,8 +51,10 @@ class JobRuntime:
         client: kube.Client,
         jobs: kube.Store[views.Job],
         pods: kube.Store[views.Pod],
+        *,
+        now: Callable[[], dt.datetime] = kube.utc_now,
     ) -> None:
-        self._client, self._jobs, self._pods = client, jobs, pods
+        self._client, self._jobs, self._pods, self._now = client, jobs, pods, now
 
     def ref(self, key: Key, work: Work) -> Ref:
         """The Job's name and namespace."""
@@ -84,8 +94,20 @@ class JobRuntime:
             )
         ending = job.ending
         if ending is None:
-            return Progress(stage=_stage(job), started=kube.time_of(job.status.start_time))
+            return await self._unended(ref, job)
         return _ended(job, ending, await self._report(ref, job))
+
+    async def _unended(self, ref: Ref, job: views.Job) -> Progress:
+        stage, started = _stage(job), kube.time_of(job.status.start_time)
+        progress = Progress(stage=stage, started=started)
+        if stage is not Stage.PENDING or started is None:
+            return progress
+        left = SLOW_START_SECONDS - (self._now() - started).total_seconds()
+        if left > 0:
+            return dataclasses.replace(progress, look_again_seconds=left)
+        waiting = [pod.waiting for pod in await self._listed_pods(ref)]
+        why = next((_why_waiting(one) for one in waiting if one is not None), "")
+        return dataclasses.replace(progress, message=why, look_again_seconds=SLOW_AGAIN_SECONDS)
 
     async def cancel(self, ref: Ref) -> None:
         """Suspend the Job, which ends its pods; where there is none, bury its name."""
@@ -156,6 +178,10 @@ class JobRuntime:
         followed = self._pods.by("job", str(kube.Key(ref.namespace, ref.name)))
         if followed and len(followed) >= job.status.succeeded + job.status.failed:
             return followed
+        return await self._listed_pods(ref)
+
+    async def _listed_pods(self, ref: Ref) -> Sequence[views.Pod]:
+        """The pods of a Job as they are now."""
         selector = f"{naming.JOB_LABEL}={ref.name}"
         try:
             listed = await self._client.list(views.PODS, namespace=ref.namespace, labels=selector)
@@ -198,6 +224,17 @@ def _stage(job: views.Job) -> Stage:
         is_over = has_seen and not status.active and not status.terminating
         return Stage.CANCELLED if is_over else Stage.CANCELLING
     return Stage.RUNNING if status.ready else Stage.PENDING
+
+
+def _why_waiting(waiting: views.Waiting) -> str:
+    """Why a pod has not started, in the words of whoever keeps it from that, with a way out."""
+    found = f"The pod has not started: {waiting.reason}: {waiting.message}"[:_MAX_MESSAGE]
+    if "runAsNonRoot" not in waiting.message:
+        return found
+    return (
+        f"{found}; pods do not run as root: the operator's settings may set pods.runAsUser for "
+        "such an image, or pods.runAsNonRoot: false (docs/policies.md)"
+    )
 
 
 def _ended(job: views.Job, ending: views.JobCondition, report: kube.JSON | None) -> Progress:

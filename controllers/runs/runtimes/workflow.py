@@ -7,7 +7,7 @@ each of them: it starts once, and what was cancelled does not start any more.
 import dataclasses
 import datetime as dt
 import random
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any
 
 from controllers.runs.runtimes import conditions, loops, workflow_steps
@@ -159,11 +159,12 @@ class WorkflowRuntime:
         return self._inner.ref(piece.key(ref.key), work)
 
     def _progress(self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]) -> Progress:
-        look_again = None
+        pending = [one for one in seen.values() if one.stage is Stage.PENDING]
+        due = [one.look_again_seconds for one in pending if one.look_again_seconds]
         if decision.look_again is not None:
-            look_again = max(0.0, (decision.look_again - self._now()).total_seconds())
+            due.append(max(0.0, (decision.look_again - self._now()).total_seconds()))
         is_waiting = decision.stage is Stage.RUNNING and not decision.start and bool(seen)
-        is_pending = is_waiting and all(one.stage is Stage.PENDING for one in seen.values())
+        is_pending = is_waiting and len(pending) == len(seen)
         artifacts = [
             {**one, "name": f"{decision.state['steps'][piece.index]['name']}/{one['name']}"}
             for piece, progress in seen.items()
@@ -172,13 +173,18 @@ class WorkflowRuntime:
         return Progress(
             stage=Stage.PENDING if is_pending else decision.stage,
             reason=decision.reason,
-            message=decision.message,
+            message=decision.message or (_why_pending(pending) if is_pending else ""),
             code=Code.RETRYABLE if decision.stage is Stage.FAILED else None,
             artifacts=artifacts,
             ref=_with_state(ref, decision.state),
             workflow=decision.state,
-            look_again_seconds=look_again,
+            look_again_seconds=min(due, default=None),
         )
+
+
+def _why_pending(pending: Sequence[Progress]) -> str:
+    """Why the first of the steps that have not started has not."""
+    return next((one.message for one in pending if one.message), "")
 
 
 def _with_state(ref: Ref, state: Mapping[str, JSON]) -> Ref:
