@@ -210,6 +210,8 @@ class Interpreter:
         piece = (
             inputs.work if is_whole and isinstance(inputs, work.Ready) else _bare(run, known_spec)
         )
+        if isinstance(inputs, work.Refused):
+            piece = dataclasses.replace(piece, refusal=inputs.message)
         ref = runtime.ref(machine.key(run), piece)
         if runtime.is_external or run.status.phase != Phase.RUNNING:
             return ref

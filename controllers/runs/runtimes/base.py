@@ -100,6 +100,7 @@ class Work:
         step: Name of the workflow's step, empty otherwise.
         steps: Of a workflow, one piece of work for each step, in order.
         pods: What the operator's settings gave to pods when the work was judged.
+        refusal: Why nothing more of it may be submitted; what runs may go on.
     """
 
     namespace: str
@@ -116,6 +117,7 @@ class Work:
     step: str = ""
     steps: tuple["Work", ...] = ()
     pods: settings.Pods = settings.PODS
+    refusal: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)

@@ -78,8 +78,8 @@ class WorkflowRuntime:
         state = ref.extra.get("workflow")
         running = workflow_steps.under_way(state)
         seen = await self._seen(ref, running)
-        following = (await self._decided(ref, state, seen)).start
-        for piece in (*running, *following):
+        following = await self._decided(ref, state, seen)
+        for piece in (*running, *following.start, *following.cancel):
             await self._inner.cancel(self._ref_of(ref, piece))
 
     # ------------------------------------------------------------------------------ one look
@@ -89,7 +89,7 @@ class WorkflowRuntime:
         first = await self._inner.status(self._ref_of(ref, Piece(0, 1, 1)))
         if first.stage in {Stage.MISSING, Stage.CANCELLED, Stage.CANCELLING}:
             return dataclasses.replace(first, ref=None)
-        if not ref.work.steps:
+        if not ref.work.steps and not ref.work.refusal:
             raise RuntimeFault(
                 Code.RETRYABLE, "expected what the steps refer to, which is not there any more"
             )
@@ -139,15 +139,19 @@ class WorkflowRuntime:
         given: Any = (ref.work.spec.get("runtime") or {}).get("workflow") or {}
         listed = given.get("steps") or ()
         # Of a run whose agent was deleted nothing can start, but what runs can be seen through.
+        refusal = ref.work.refusal
         is_whole = bool(listed) and len(listed) == len(ref.work.steps)
         return workflow_steps.decide(
-            workflow_steps.read(listed) if is_whole else workflow_steps.known(state),
-            given.get("parallelism") or 1 if is_whole else 0,
+            workflow_steps.read(listed)
+            if is_whole or (refusal and listed)
+            else workflow_steps.known(state),
+            given.get("parallelism") or 1 if is_whole or refusal else 0,
             state,
             seen,
             now=self._now(),
             dice=self._dice(),
             answers=answers,
+            refusal=refusal,
         )
 
     async def _seen(self, ref: Ref, pieces: tuple[Piece, ...]) -> dict[Piece, Progress]:
@@ -160,9 +164,9 @@ class WorkflowRuntime:
 
     def _progress(self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]) -> Progress:
         pending = [one for one in seen.values() if one.stage is Stage.PENDING]
-        due = [one.look_again_seconds for one in pending if one.look_again_seconds]
+        look_again = None
         if decision.look_again is not None:
-            due.append(max(0.0, (decision.look_again - self._now()).total_seconds()))
+            look_again = max(0.0, (decision.look_again - self._now()).total_seconds())
         is_waiting = decision.stage is Stage.RUNNING and not decision.start and bool(seen)
         is_pending = is_waiting and len(pending) == len(seen)
         artifacts = [
@@ -178,7 +182,7 @@ class WorkflowRuntime:
             artifacts=artifacts,
             ref=_with_state(ref, decision.state),
             workflow=decision.state,
-            look_again_seconds=min(due, default=None),
+            look_again_seconds=look_again,
         )
 
 

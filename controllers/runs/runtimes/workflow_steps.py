@@ -101,6 +101,7 @@ def decide(
     now: dt.datetime,
     dice: float,
     answers: loops.Answers | None = None,
+    refusal: str = "",
 ) -> Decision:
     """How the workflow stands now, and what to do.
 
@@ -112,13 +113,14 @@ def decide(
         now: Aware UTC time.
         dice: A random number from 0 to 1.
         answers: Of conditions of loops.
+        refusal: Why nothing may start any more: the step whose turn it is fails.
 
     Raises:
         loops.UnansweredError: An answer is missing.
     """
     known = list((state or {}).get("steps") or ())
     fresh = [known[at] if at < len(known) else {} for at in range(len(given))]
-    turn = _Turn(now, dice, answers or {})
+    turn = _Turn(now, dice, answers or {}, refusal)
     statuses = [turn.step(at, given[at], one, seen) for at, one in enumerate(fresh)]
     has_failed = any(one["phase"] == FAILED for one in statuses)
     if has_failed:
@@ -126,6 +128,7 @@ def decide(
         turn.cancel.extend(piece for piece in cancel if piece not in turn.cancel)
     elif not turn.is_cancelling:
         _start(turn, statuses, parallelism)
+        has_failed = any(one["phase"] == FAILED for one in statuses)
     return _decided(turn, statuses, state, has_failed=has_failed)
 
 
@@ -139,6 +142,7 @@ class _Turn:
     now: dt.datetime
     dice: float
     answers: loops.Answers
+    refusal: str = ""
     start: list[Piece] = dataclasses.field(default_factory=list)
     cancel: list[Piece] = dataclasses.field(default_factory=list)
     instants: list[dt.datetime] = dataclasses.field(default_factory=list)
@@ -239,7 +243,10 @@ class _Turn:
         return {name: value for name, value in moved.items() if value is not None}
 
     def started(self, index: int, status: JSON) -> dict[str, JSON]:
-        """A step whose next attempt starts."""
+        """A step whose next attempt starts, or must not."""
+        if self.refusal:
+            self.cancel.append(_piece(index, status))  # or who did not know yet starts it late
+            return self._moved(status, FAILED, self.refusal)
         attempt = status.get("attempt", 0) + 1
         moved = {
             **self._moved(status, RUNNING, ""),

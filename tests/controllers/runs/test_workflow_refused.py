@@ -1,0 +1,93 @@
+"""A workflow whose next step a policy no longer allows ends, and starts nothing more."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from controllers.runs import naming, work
+from controllers.runs.runtimes.base import Code, Key, Progress, Ref, Stage, Work
+from controllers.runs.runtimes.workflow import WorkflowRuntime
+from tests.support import run_world
+
+STEPS = [{"name": "a"}, {"name": "b"}]
+RUNTIME = {"type": "Workflow", "workflow": {"steps": STEPS}}
+REFUSAL = "spec.workload.image: expected an image that is allowed, got 'x', which 'x' denies"
+
+
+class Inner:
+    """Carries steps out by saying so."""
+
+    type, is_collected, is_external = "Job", True, False
+
+    def __init__(self) -> None:
+        self.stages: dict[Key, Stage] = {}
+
+    def ref(self, key: Key, work: Work) -> Ref:
+        """Where it would be."""
+        return Ref(type="Job", key=key, work=work, name=naming.of_key(key))
+
+    async def submit(self, key: Key, work: Work) -> Ref:
+        """Start it."""
+        self.stages[key] = Stage.RUNNING
+        return self.ref(key, work)
+
+    async def status(self, ref: Ref) -> Progress:
+        """How it stands."""
+        return Progress(stage=self.stages.get(ref.key, Stage.MISSING))
+
+    async def cancel(self, ref: Ref) -> None:
+        """End it."""
+        self.stages[ref.key] = Stage.CANCELLED
+
+
+def refused(state: Any) -> Ref:
+    """The workflow as the controller finds it once its inputs are refused."""
+    bare = Work(
+        namespace="team",
+        run="fix",
+        uid="uid-1",
+        attempt=1,
+        spec={"runtime": RUNTIME},
+        provider={},
+        run_json={},
+        runner_json={},
+        refusal=REFUSAL,
+    )
+    return Ref(type="Workflow", key="uid-1/1", work=bare, extra={"workflow": state})
+
+
+async def test_step_that_is_refused_fails_the_workflow_and_its_name_is_taken() -> None:
+    inner = Inner()
+    runtime = WorkflowRuntime(inner, now=lambda: run_world.NOW)
+    ready = work.prepare(run_world.run({"runtime": RUNTIME}), run_world.related(), 1)
+    assert isinstance(ready, work.Ready)
+    started = await runtime.submit("uid-1/1", ready.work)
+
+    running = await runtime.status(refused(started.extra["workflow"]))
+    inner.stages["uid-1/1/0.1.1"] = Stage.SUCCEEDED
+    ended = await runtime.status(refused(started.extra["workflow"]))
+
+    assert Stage.RUNNING is running.stage
+    assert (Stage.FAILED, "WorkflowStepFailed", f"Step 'b' failed: {REFUSAL}", Code.RETRYABLE) == (
+        ended.stage,
+        ended.reason,
+        ended.message,
+        ended.code,
+    )
+    assert {"uid-1/1/0.1.1": Stage.SUCCEEDED, "uid-1/1/1.1.1": Stage.CANCELLED} == inner.stages
+
+
+@pytest.mark.parametrize("spec", [{}, {"runtime": RUNTIME}], ids=["steps unknown", "steps known"])
+async def test_cancellation_ends_what_runs_and_takes_the_name_of_what_would_follow(
+    spec: dict[str, Any],
+) -> None:
+    inner = Inner()
+    runtime = WorkflowRuntime(inner, now=lambda: run_world.NOW)
+    state = {"steps": [{"name": "a", "phase": "Succeeded"}, {"name": "b", "phase": "Pending"}]}
+    found = refused(state)
+
+    work_ = dataclasses.replace(found.work, spec=spec)
+    await runtime.cancel(dataclasses.replace(found, work=work_))
+
+    assert {"uid-1/1/1.1.1": Stage.CANCELLED} == inner.stages
