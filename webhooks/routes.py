@@ -288,7 +288,7 @@ class _Reviewer:
         self._admissions, self._conversions = _Aside(), _Aside()
 
     def mutate(self, body: bytes) -> Answer | Awaitable[Answer]:
-        if len(body) > HEAVY_BYTES:
+        if _would_hold_up_others(body):
             return self._admissions.run(self._mutated, body)
         return _budgeted(self._mutated, body)
 
@@ -298,7 +298,7 @@ class _Reviewer:
         return self._admitted("mutate", body, request, found)
 
     def validate(self, body: bytes) -> Answer | Awaitable[Answer]:
-        return self._heavily(body) if len(body) > HEAVY_BYTES else self._validated(body)
+        return self._heavily(body) if _would_hold_up_others(body) else self._validated(body)
 
     async def _heavily(self, body: bytes) -> Answer:
         found = await self._admissions.run(self._validated, body)
@@ -352,7 +352,7 @@ class _Reviewer:
         return self._admitted("validate", body, request, found)
 
     def convert(self, body: bytes) -> Answer | Awaitable[Answer]:
-        if len(body) > HEAVY_BYTES:
+        if _would_hold_up_others(body):
             return self._in_turns(body)
         request = reviews.conversion_request(body)
         outcome = _budgeted(conversion.convert, self._converter, request)
@@ -406,6 +406,17 @@ class _Reviewer:
         if dropped_bytes:
             log.warning("residue dropped", uid=about.uid, bytes=dropped_bytes)
         return Answer(200, reviews.encode(answer), about=about)
+
+
+def _would_hold_up_others(body: bytes) -> bool:
+    """Whether a body is large, and there are others: an event loop that answers them."""
+    if len(body) <= HEAVY_BYTES:
+        return False
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _clipped(text: str) -> str:

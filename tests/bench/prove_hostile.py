@@ -101,9 +101,13 @@ async def attack(served: Serving, cases: list[hostile.Case], wrong: list[str]) -
     async def client() -> None:
         while waiting:
             case = waiting.popleft()
-            status = await served.attacker.send(case)
-            if status not in case.statuses:
-                wrong.append(f"{case.name}: {status}")
+            try:
+                status = await served.attacker.send(case)
+            except TimeoutError:
+                wrong.append(f"{case.name}: no answer within {hostile.READ_SECONDS:g} s")
+            else:
+                if status not in case.statuses:
+                    wrong.append(f"{case.name}: {status}")
 
     await asyncio.gather(*(client() for _ in range(AT_ONCE)))
 
