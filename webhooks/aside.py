@@ -21,8 +21,6 @@ from schemagen.problems import JSON
 from webhooks import routes
 from webhooks.routes import Answer, Route
 
-# Small reviews go first where both want the same processor.
-NICENESS: Final = 5
 BEAT_SECONDS: Final = 1.0
 # It computes in threads, which keep it from beating for some time.
 MAX_SILENT_SECONDS: Final = 15.0
@@ -95,7 +93,6 @@ def _run(attend: Attend, channel: socket.socket) -> NoReturn:
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        os.nice(NICENESS)
         attend(channel)
     finally:
         os._exit(0)  # what is done at the worker's end is the worker's

@@ -14,6 +14,7 @@ import msgspec
 
 from crds.admission import image_references, members, settings
 from crds.admission.settings import Policy
+from schemagen import deadlines
 from schemagen.problems import JSON, quoted
 
 Parts: TypeAlias = tuple[str, ...]
@@ -213,16 +214,31 @@ def _topic_of_name(parts: Parts) -> str:
 
 def walked(value: JSON, parts: Parts) -> Iterator[tuple[Parts, str]]:
     """Every text in a value, with its place."""
+    deadlines.check()
     if isinstance(value, str):
         yield parts, value
-    elif isinstance(value, dict):
-        if parts[-1:] == (".serviceAccountToken",) and not value.get("audience"):
-            yield (*parts, ".audience"), ""  # the API server's own
-        for name, one in value.items():
-            yield from walked(one, (*parts, f".{name}"))
+        return
+    if isinstance(value, dict) and _is_token_of_the_api_server(value, parts):
+        yield (*parts, ".audience"), ""
+    for step, one in _members(value):
+        yield from walked(one, (*parts, step))
+
+
+def _is_token_of_the_api_server(value: dict[str, JSON], parts: Parts) -> bool:
+    return parts[-1:] == (".serviceAccountToken",) and not value.get("audience")
+
+
+def _members(value: JSON) -> Iterator[tuple[str, JSON]]:
+    """What may hold texts in a value, with the step to it; there may be many empty lists."""
+    if isinstance(value, dict):
+        yield from ((f".{name}", one) for name, one in value.items() if _may_hold_texts(one))
     elif isinstance(value, list):
-        for index, one in enumerate(value):
-            yield from walked(one, (*parts, f"[{_key(one, index)}]"))
+        found = ((at, one) for at, one in enumerate(value) if _may_hold_texts(one))
+        yield from ((f"[{_key(one, at)}]", one) for at, one in found)
+
+
+def _may_hold_texts(value: JSON) -> bool:
+    return isinstance(value, str | dict) or (isinstance(value, list) and bool(value))
 
 
 def _key(item: JSON, index: int) -> str | int:

@@ -29,6 +29,7 @@ REFUSED = (DATA / "admission/fail/v1alpha1-parameter-of-2049-bytes.json").read_b
 CONVERSION = (DATA / "conversion/pass/up-everything-has-a-place.json").read_bytes()
 # Long: it only ends a test that would hang; a busy machine takes its time.
 WAIT_SECONDS = 120.0
+TWO = ("--workers", "2")
 
 
 class Served:
@@ -97,7 +98,7 @@ async def started(
     with (directory / "log").open("wb") as file:
         process = await asyncio.create_subprocess_exec(
             *(sys.executable, "-m", "webhooks", "serve", "crds:api", "--port", "0"),
-            *("--cert-dir", str(directory / "certificates"), "--workers", "2", *options),
+            *("--cert-dir", str(directory / "certificates"), "--workers", "1", *options),
             stdout=asyncio.subprocess.PIPE,
             stderr=file,
             env={**os.environ, **environment},
@@ -141,7 +142,7 @@ async def test_reviews_are_answered_counted_and_written_down(
     tmp_path: pathlib.Path, transport: str
 ) -> None:
     audit = tmp_path / "audit.jsonl"
-    options = ("--transport", transport, "--audit-log", str(audit))
+    options = ("--transport", transport, "--audit-log", str(audit), *TWO)
 
     async with serving(tmp_path, *options) as served, served.session() as session:
         for path, body in (
@@ -182,7 +183,7 @@ async def test_full_disk_costs_no_call_and_is_counted(tmp_path: pathlib.Path) ->
     (tmp_path / "log").symlink_to(full)
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
-    options = ("--audit-log", full, "--health-port", str(port), "--workers", "1")
+    options = ("--audit-log", full, "--health-port", str(port))
 
     async with serving(tmp_path, *options, health=f"http://127.0.0.1:{port}") as served:
         async with served.session() as session:
@@ -261,7 +262,7 @@ async def test_review_is_a_span_of_its_callers_trace(
 
 
 async def test_worker_that_is_silent_is_replaced(tmp_path: pathlib.Path) -> None:
-    async with serving(tmp_path) as served:
+    async with serving(tmp_path, *TWO) as served:
         stopped, other = served.workers()
         os.kill(stopped, signal.SIGSTOP)
 
@@ -278,7 +279,7 @@ async def test_large_reviews_survive_the_process_that_answers_them(tmp_path: pat
     review["request"]["object"]["spec"]["parameters"] = {"p": "x" * routes.HEAVY_BYTES}
     large = json.dumps(review).encode()
 
-    async with serving(tmp_path, "--workers", "1") as served, served.session() as session:
+    async with serving(tmp_path) as served, served.session() as session:
         first = await served.text(session, "/validate", large)
         (worker,) = served.workers()
         (second,) = children_of(worker)
@@ -386,7 +387,7 @@ async def test_any_address_of_either_family_is_listened_on_and_called(
 
 
 async def test_dead_worker_is_replaced_and_no_connection_is_refused(tmp_path: pathlib.Path) -> None:
-    async with serving(tmp_path) as served:
+    async with serving(tmp_path, *TWO) as served:
         (victim, _) = before = served.workers()
         os.kill(victim, signal.SIGKILL)
 
@@ -422,7 +423,7 @@ async def test_calls_go_on_while_it_drains(tmp_path: pathlib.Path, transport: st
 
 
 async def test_changed_certificate_is_served_without_a_lost_call(tmp_path: pathlib.Path) -> None:
-    async with serving(tmp_path) as served, served.session() as kept:
+    async with serving(tmp_path, *TWO) as served, served.session() as kept:
         await served.post(kept, "/validate", REVIEW)
         other, directory = tmp_path / "other", tmp_path / "certificates"
         certificates.load_or_create(other, ["127.0.0.1"], dt.datetime.now(dt.UTC))
@@ -475,7 +476,7 @@ async def test_bad_pairs_are_refused_and_the_old_one_is_served_also_by_a_new_wor
             found for one in lines if (found := one.get("event", "")).startswith("reload failed")
         ]
 
-    async with serving(tmp_path) as served, served.session() as session:
+    async with serving(tmp_path, *TWO) as served, served.session() as session:
         ca = (directory / certificates.CA_CERTIFICATE).read_text()
         for number, (pair, mode, words) in enumerate(BAD_PAIRS):
             other = tmp_path / f"other-{number}"
@@ -521,7 +522,7 @@ async def test_expired_certificate_ends_readiness_until_another_is_valid(
     brief = authority.issue_server(ca, ["127.0.0.1"], now=now, lifetime=dt.timedelta(seconds=45))
     certificates.install(directory, brief, ca.certificate_pem)
 
-    async with serving(tmp_path, "--workers", "1") as served:
+    async with serving(tmp_path) as served:
         before = await served.shown("/readyz")
         left = brief.certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)
         ahead = authority.BACKDATED + left + dt.timedelta(seconds=5)
