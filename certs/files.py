@@ -644,7 +644,7 @@ def _locked(directory: pathlib.Path) -> Iterator[None]:
     except OSError as error:
         raise FileError(
             f"expected to write certificates to {directory}, got {error.strerror}: make it "
-            f"writable, or put {CERTIFICATE} and {KEY} there"
+            f"writable, name another folder, or put {CERTIFICATE} and {KEY} there"
         ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)

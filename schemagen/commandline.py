@@ -8,6 +8,7 @@ import contextlib
 import errno
 import io
 import os
+import pathlib
 import signal
 import sys
 import traceback
@@ -66,6 +67,7 @@ def guarded(program: str, act: Callable[[], object]) -> int:
     An integer that ``act`` returns is the exit code.
     """
     _prepare_streams()
+    _prepare_home()
     try:
         interrupts.raise_again()
         with _ended_by_sigterm():
@@ -197,6 +199,17 @@ def _prepare_streams() -> None:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+
+
+def _prepare_home() -> None:
+    """Have a home, as container runtimes say it, also for a user that the system does not know.
+
+    Libraries ask for it when they are imported, such as kubernetes.aio.
+    """
+    try:
+        pathlib.Path.home()
+    except RuntimeError:
+        os.environ["HOME"] = "/"
 
 
 def _flush() -> None:

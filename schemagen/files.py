@@ -146,6 +146,40 @@ def state_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path
     return root / "kubewright"
 
 
+# In memory, and writable where the file system of a container is not.
+MEMORY: Final = pathlib.Path("/dev/shm")  # noqa: S108 - what is made there is for its owner alone
+
+
+@contextlib.contextmanager
+def scratch(state: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A folder for this process and its children, for as long as the context lasts.
+
+    It is made where temporary files go; where nothing can be written there, in memory, and last in
+    the folder for what is kept.
+
+    Raises:
+        OutputError: None of them can be written.
+    """
+    for parent in (None, MEMORY, state):
+        found = _temporary(parent)
+        if found is not None:
+            with found as name:
+                yield pathlib.Path(name)
+            return
+    raise OutputError(
+        f"expected a folder that can be written, got none of TMPDIR, /tmp, {MEMORY} and {state}: "
+        "mount a volume there (of type emptyDir in a pod), or name one with --state-dir"
+    )
+
+
+def _temporary(parent: pathlib.Path | None) -> "tempfile.TemporaryDirectory[str] | None":
+    with contextlib.suppress(OSError):
+        if parent is not None:
+            make_private(parent)
+        return tempfile.TemporaryDirectory(prefix="kubewright-", dir=parent)
+    return None
+
+
 def make_private(directory: pathlib.Path) -> None:
     """Make a folder, and those that are missing above it, for their owner alone.
 

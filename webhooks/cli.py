@@ -7,7 +7,6 @@ import pathlib
 import signal
 import socket
 import sys
-import tempfile
 from collections.abc import Coroutine, Sequence
 from typing import Annotated, Any, Literal
 
@@ -320,7 +319,14 @@ def serve(
         pathlib.Path | None,
         typer.Option(
             help="Folder of ca.crt, tls.crt and tls.key; an own authority and leaf are made "
-            "there if it is empty. \\[default: certificates/GROUP in the user's state directory]",
+            "there if it is empty. \\[default: certificates/GROUP in --state-dir]",
+        ),
+    ] = None,
+    state_dir: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            help="Folder for what is kept from one run to the next, and for temporary files where "
+            "nothing else can be written. \\[default: the user's state directory]",
         ),
     ] = None,
     cert_secret: Annotated[
@@ -494,11 +500,12 @@ def serve(
             lifetimes = authority.Lifetimes(
                 dt.timedelta(days=leaf_days), dt.timedelta(days=authority_days)
             )
+            state = state_dir or apis.state_directory()
             # Of this replica alone: workers read there what is to be served now.
-            scratch = stack.enter_context(tempfile.TemporaryDirectory(prefix="kubewright-"))
+            scratch = stack.enter_context(apis.scratch(state))
             orders = worker.Orders(
                 reference=reference,
-                cert_dir=scratch,
+                cert_dir=str(scratch),
                 settings=None if settings is None else str(settings),
                 kubeconfig=None if kubeconfig is None else str(kubeconfig),
                 is_looking_up=knows_cluster if look_up is None else look_up,
@@ -512,7 +519,7 @@ def serve(
             )
             joins = joining.Joining(
                 kubeconfig,
-                source=cert_dir or apis.state_directory() / "certificates" / api.group,
+                source=cert_dir or state / "certificates" / api.group,
                 is_installing=register,
                 service=None if service is None else configuration.split(service),
                 is_checking_trust=knows_cluster if check_trust is None else check_trust,

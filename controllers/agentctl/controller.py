@@ -7,6 +7,7 @@ import logging
 import pathlib
 import signal
 import socket
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Mapping
 from typing import Any, Final
@@ -22,6 +23,7 @@ from controllers.runs.caches import Caches
 from controllers.runs.interpreter import MANAGER
 from controllers.runs.runtimes import temporal_settings
 from controllers.runs.runtimes.base import Runtime
+from schemagen.files import make_private
 from webhooks import log_writer, probes, process
 
 ALL: Final = "all"
@@ -98,10 +100,35 @@ def _runtime_options(settings: Settings, operator: Mapping[str, Any]) -> runtime
     return dataclasses.replace(settings.runtimes, temporal_settings=found)
 
 
+def _check_folders(settings: Settings) -> None:
+    """Have what is written later be writable now, when somebody looks.
+
+    Raises:
+        CommandError: A folder is not; says which.
+    """
+    if settings.runtimes.jobs == "local":
+        _check_writable(settings.runtimes.workspaces, "workspaces", "--workspaces or --state-dir")
+    if settings.archive is not None:
+        _check_writable(settings.archive, "the archive", "--archive")
+
+
+def _check_writable(folder: pathlib.Path, what: str, option: str) -> None:
+    try:
+        make_private(folder)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise CommandError(
+            f"expected a folder for {what} that can be written, got {error.strerror} for {folder}: "
+            f"name another with {option}"
+        ) from error
+
+
 def run(cluster: session.Cluster, settings: Settings) -> Exit:
     """Be a replica until told to stop; the exit code."""
 
     def act() -> Exit:
+        _check_folders(settings)
         operator = SettingsFile(settings.settings, settings.runtimes.pod_image)
         options = settings.options(operator)
         chosen = _runtime_options(settings, {"temporal": operator.current().temporal})

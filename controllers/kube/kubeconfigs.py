@@ -85,12 +85,19 @@ class _File:
 
 def _read(paths: str) -> list[_File]:
     candidates = [pathlib.Path(path).expanduser() for path in paths.split(os.pathsep) if path]
-    present = [_File(path, _parse(path)) for path in candidates if path.exists()]
+    present = [_File(path, _parse(path)) for path in candidates if _is_there(path)]
     if not present:
         raise errors.ConfigurationError(
             f"expected a kubeconfig at {paths}, got no such file: pass its path or set KUBECONFIG"
         )
     return present
+
+
+def _is_there(path: pathlib.Path) -> bool:
+    try:
+        return path.exists()
+    except OSError:  # a folder that may not be entered: to read it says so
+        return True
 
 
 def _parse(path: pathlib.Path) -> JSON:

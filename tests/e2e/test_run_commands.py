@@ -22,6 +22,7 @@ from certs import authority
 from controllers import devcluster, kube
 from controllers.devcluster import jobs
 from controllers.runs import naming, views
+from tests.support import bare
 from tests.support.run_platform import Place, new_place
 
 pytestmark = pytest.mark.e2e
@@ -535,6 +536,31 @@ async def test_local_runs_have_their_logs_in_workspaces(
 
 
 # -------------------------------------------------------------------------------------- controller
+
+
+async def test_controller_needs_no_place_to_write_and_nobody_it_knows(
+    served_cluster: devcluster.Cluster, client: kube.Client, tmp_path: pathlib.Path
+) -> None:
+    place = await new_place(served_cluster, client)
+    command = bare.command(
+        *(AGENTCTL, "controller", "--home", place.home, "--namespace", place.namespace),
+        *("--identity", "bare", "--image", "runner", *HURRIED),
+        KUBECONFIG=str(place.cluster.admin_kubeconfig),
+    )
+
+    with (tmp_path / "log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            *command, stdout=asyncio.subprocess.PIPE, stderr=log
+        )
+    assert process.stdout is not None
+    async with asyncio.timeout(SECONDS):
+        line = await process.stdout.readline()
+    controller = Controller(process, tmp_path / "log")
+    await eventually(controller.leads)
+    stopped, _ = await controller.stop()
+
+    assert f"following namespace {place.namespace} as bare\n" == line.decode()
+    assert 0 == stopped
 
 
 async def test_replicas_stand_by_hand_over_and_end_when_the_lease_is_lost(

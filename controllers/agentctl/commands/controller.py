@@ -34,7 +34,14 @@ def controller(
         typer.Option(
             envvar="AGENTCTL_WORKSPACES",
             help="Folder for the workspaces of --runtime local. "
-            "\\[default: workspaces in the user's state directory]",
+            "\\[default: workspaces in --state-dir]",
+        ),
+    ] = None,
+    state_dir: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            help="Folder for what is kept on this machine, which only --runtime local does. "
+            "\\[default: the user's state directory]",
         ),
     ] = None,
     image: Annotated[
@@ -108,7 +115,7 @@ def controller(
         log_level=log_level,
         runtimes=runtimes.Options(
             jobs=runtime,
-            workspaces=workspaces or files.state_directory() / "workspaces",
+            workspaces=workspaces or (state_dir or files.state_directory()) / "workspaces",
             image=image,
             endpoints=tuple(allow_endpoint or ()),
             temporal=temporal,
