@@ -264,7 +264,7 @@ def _rules_of(api: Api, kind: Kind) -> Iterator[JSON]:
         yield _rule(api, kind, kind.plural, versions, ["CREATE", "UPDATE"])
     if subjects.asks_of_deletion(kind):
         yield _rule(api, kind, kind.plural, versions, ["DELETE"])
-    if any(subjects.asks_of_status(kind, version) for version in versions):
+    if _loses_status(kind) or any(subjects.asks_of_status(kind, version) for version in versions):
         yield _rule(api, kind, f"{kind.plural}/status", versions, ["UPDATE"])
     scaled = [version for version in versions if version.scale is not None]
     if any(subjects.asks_of_scale(kind, version) for version in scaled):
@@ -273,8 +273,8 @@ def _rules_of(api: Api, kind: Kind) -> Iterator[JSON]:
 
 _JUDGED: Final[Sequence[tuple[str, Callable[[Kind, Version], bool]]]] = (
     ("", lambda kind, version: _is_judged(kind, version) or subjects.asks_of_deletion(kind)),
-    ("status", subjects.asks_of_status),
-    ("scale", subjects.asks_of_scale),
+    (subjects.STATUS, subjects.asks_of_status),
+    (subjects.SCALE, subjects.asks_of_scale),
 )
 
 
@@ -285,6 +285,7 @@ def _not_needed(api: Api) -> Iterator[JSON]:
         for kind in api
         for subresource, is_judged in _JUDGED
         if any(is_judged(kind, version) for version in _served(kind))
+        or (subresource == subjects.STATUS and _loses_status(kind))
         for version in _served(kind)
         if not is_judged(kind, version)
     ]
@@ -292,7 +293,23 @@ def _not_needed(api: Api) -> Iterator[JSON]:
         subresource = "(has(request.subResource) ? request.subResource : '')"
         parts = ("request.resource.resource", "'/'", subresource, "'/'", "request.resource.version")
         expression = f"!({' + '.join(parts)} in [{', '.join(named)}])"
+        if any(_loses_status(kind) for kind in api):
+            expression += f" || ({subresource} == '{subjects.STATUS}' && {_has_overflow(api)})"
         yield {"name": "has-something-to-judge", "expression": expression}
+
+
+def _loses_status(kind: Kind) -> bool:
+    """Whether a write of a kind's status may lose what found no room in the version written."""
+    return len(_served(kind)) > 1
+
+
+def _has_overflow(api: Api) -> str:
+    """Whether something of an object found no room, in CEL."""
+    prefix, suffix = f"conversion.{api.group}/", "-overflow"
+    return (
+        "object != null && has(object.metadata.annotations) && object.metadata.annotations"
+        f".exists(k, k.startsWith('{prefix}') && k.endsWith('{suffix}'))"
+    )
 
 
 def _is_judged(kind: Kind, version: Version) -> bool:

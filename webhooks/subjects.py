@@ -11,7 +11,7 @@ from typing import Final, cast
 
 import msgspec
 
-from schemagen import Facts, Kind, Version, canonical
+from schemagen import Api, Facts, Kind, Version, canonical
 from schemagen.model.registry import OPERATIONS
 from schemagen.problems import JSON, kind_of
 from schemagen.versions import stash
@@ -128,7 +128,7 @@ def opened(
     found = converter.api.find(request.api_version, request.kind)
     if found is None:
         return _unknown_kind(converter, request)
-    if not _is_asked(*found, request):
+    if not _is_asked(converter.api, *found, request):
         return reviews.allowed(request)
     return _object(converter, request, *found)
 
@@ -158,11 +158,14 @@ def _object(
     return Subject(converter, request, kind, version, value, old)
 
 
-def _is_asked(kind: Kind, version: Version, request: reviews.AdmissionRequest) -> bool:
+def _is_asked(api: Api, kind: Kind, version: Version, request: reviews.AdmissionRequest) -> bool:
     """Whether anything of ours has a say in an operation."""
     if request.operation == "DELETE":
         return not request.subresource and asks_of_deletion(kind)
-    return not request.subresource or asks_of_status(kind, version)
+    if not request.subresource or asks_of_status(kind, version):
+        return True
+    others = [stash.names(api, other) for other in kind.versions if other is not version]
+    return any(stash.overflow_of(request.object, other) for other in others)
 
 
 def asks_of_deletion(kind: Kind) -> bool:

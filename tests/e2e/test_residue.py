@@ -255,3 +255,33 @@ async def test_write_that_would_lose_what_has_no_room_is_refused(served: Served)
         found = await client.get(things(served, "v1"), "long", namespace="default")
         await client.delete(things(served, "v1alpha1"), "long", namespace="default")
     assert long == found["spec"]["wait"]["backoff"]["base"]
+
+
+async def test_status_written_where_something_had_no_room_is_refused_where_rules_only_warn(
+    served_api: Serve,
+) -> None:
+    older, newer = two_versions.KIND.versions
+    versions = (dataclasses.replace(older, hub_rules="warn"), newer)
+    kind = dataclasses.replace(two_versions.KIND, versions=versions)
+    served = served_api(
+        dataclasses.replace(
+            two_versions.API, group=f"warns.{two_versions.API.group}", kinds=(kind,)
+        )
+    )
+    long = {"wait": {"backoff": {"base": two_versions.random_text(400_000)}}}
+    async with served.client() as client:
+        await written(client, served, "short", {})
+        await written(client, served, "long", long)
+
+        async def phased(name: str) -> Any:
+            return await client.patch(
+                *(things(served, "v1alpha1"), name, {"status": {"phase": "Old"}}),
+                subresource="status",
+                namespace="default",
+            )
+
+        assert {"phase": "Old"} == (await phased("short"))["status"]
+        with pytest.raises(kube.InvalidError, match=r"would lose spec\.wait.*write Thing in v1$"):
+            await phased("long")
+        found = await client.get(things(served, "v1"), "long", namespace="default")
+    assert long["wait"]["backoff"] == found["spec"]["wait"]["backoff"]
