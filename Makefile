@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/installed
 # Two workers, each with an API server of its own; a file's tests stay together.
-PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile
+PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
 .PHONY: help demo dev test check format generate judge lock clean prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers

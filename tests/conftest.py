@@ -16,6 +16,19 @@ from schemagen import canonical, crd  # noqa: E402 - rewriting must come before 
 RECORDED = pathlib.Path(__file__).parents[1] / "build" / "crds-of-tests"
 _generate = crd.crd
 
+# Files that take minutes begin first: at the end, one process would be alone with them.
+LONGEST = (
+    *("test_rotation.py", "test_run_commands.py", "test_endurance.py", "test_runs.py"),
+    *("test_run_faults.py", "test_own_api.py", "test_certificates.py", "test_certs_command.py"),
+    "test_supervisor.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; everything else stays in its order."""
+    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+
 
 def pytest_configure(config: pytest.Config) -> None:
     """Forget the last whole run's; the workers of this one write into the same folder."""
