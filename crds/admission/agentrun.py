@@ -105,7 +105,7 @@ def _changes(spec: dict[str, JSON], old: JSON) -> Iterator[Problem]:
 
 def _duplicate(run: JSON, spec: dict[str, JSON], facts: Facts) -> Iterator[Problem]:
     """A second run with a key; one that comes while the first is being claimed ends Failed."""
-    name = _claim_name(run, spec)
+    name = _claim_name(run, spec) if facts.related else ""
     claim = facts.related.get((idempotency.CLAIM_KIND, name)) if name else None
     if claim is None:
         return

@@ -9,6 +9,8 @@ import json
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
+import orjson
+
 from crds.admission import effective_pod, members, names_policy, pod_policy, settings
 from crds.admission.effective_pod import SPEC, EffectivePod, Sources
 from crds.admission.settings import Labels, Settings
@@ -47,10 +49,16 @@ class Context(NamedTuple):
 
 def refusals(run: JSON, context: Context) -> list[Refusal]:
     """All that policies do not allow of a run, each once."""
-    labels = (Refusal("labels", one) for one in label_problems(run, context.settings.policy.labels))
-    spec = run.get("spec")
-    found = (*labels, *_named(spec, context), *_of_pods(spec, context))
-    return [*dict.fromkeys(found)]
+    spec, rules = run.get("spec"), context.settings.policy
+    pods = _of_pods(spec, context)
+    if rules is settings.DEFAULTS.policy and not _has_policy(context.agent):
+        return [*pods]
+    labels = (Refusal("labels", one) for one in label_problems(run, rules.labels))
+    return [*dict.fromkeys((*labels, *_named(spec, context), *pods))]
+
+
+def _has_policy(agent: JSON) -> bool:
+    return agent is not None and "policy" in members.at(agent, "spec")
 
 
 def label_problems(run: JSON, rules: Labels) -> Iterator[Problem]:
@@ -79,15 +87,23 @@ def _of_pods(spec: JSON, context: Context) -> tuple[Refusal, ...]:
     """What is not allowed of a run's pods."""
     if members.text(members.at(spec, "runtime"), "type") not in _WITH_PODS:
         return ()
-    agent = members.at(context.agent, "spec")
+    agent = members.at(context.agent, "spec") if context.agent else {}
     given = [
         effective_pod.fields_of(spec),
         {name: agent[name] for name in ("providerRef", "policy", "runDefaults") if name in agent},
-        members.at(context.provider, "spec"),
+        members.at(context.provider, "spec") if context.provider else {},
     ]
-    question, operator = canonical.dumps(given), settings.encoded(context.settings)
+    question, operator = _encoded(given), settings.encoded(context.settings)
     answer = _judged if len(question) <= _MAX_REMEMBERED_BYTES else _judged.__wrapped__
     return answer(question, operator)
+
+
+def _encoded(value: JSON) -> bytes:
+    """JSON of a value, in whatever order its keys have: to sort them takes as long again."""
+    try:
+        return orjson.dumps(value)
+    except orjson.JSONEncodeError:  # it stops at 254 levels and at 64-bit integers
+        return canonical.dumps(value)
 
 
 @functools.lru_cache(maxsize=_MAX_REMEMBERED)
@@ -150,8 +166,6 @@ _NAMED_BY_RUNS: Final = (
 def _named(spec: JSON, context: Context) -> Iterator[Refusal]:
     """What a run names, though it may reach no pod, and the variables of its agent likewise."""
     policy = context.settings.policy
-    if policy == settings.DEFAULTS.policy and "policy" not in members.at(context.agent, "spec"):
-        return
     if not any(
         names_policy.is_limited(one, policy) or names_policy.is_limited_by(one, context.agent)
         for one in _NAMED_BY_RUNS
