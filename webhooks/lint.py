@@ -125,7 +125,8 @@ def findings(
     server = asked or _judge()
     for document in documents:
         if is_looked_at(document):
-            for finding in (*_refusals(document, server), *_practices(document, now, server)):
+            decide = _decider(server)
+            for finding in (*_refusals(document, server), *_practices(document, now, decide)):
                 yield dataclasses.replace(finding, subject=_subject(document))
 
 
@@ -203,7 +204,7 @@ def _line(message: str) -> str:
 # --- what has taken clusters down ---------------------------------------------------------------
 
 
-def _practices(document: JSON, now: dt.datetime, server: judge.Judge) -> Iterator[Finding]:
+def _practices(document: JSON, now: dt.datetime, decide: narrowing.Decide) -> Iterator[Finding]:
     annotations = _object(_object(document, "metadata"), "annotations")
     is_injected = any(one in annotations for one in INJECTED)
     if document["kind"] == CRD:
@@ -218,7 +219,7 @@ def _practices(document: JSON, now: dt.datetime, server: judge.Judge) -> Iterato
         yield from _timeout(webhook, f"{where}.timeoutSeconds")
         yield from _versions(webhook, "admissionReviewVersions", where)
         yield from _policies(webhook, where, is_mutating=document["kind"].startswith("Mutating"))
-        yield from _rules(webhook, where, server)
+        yield from _rules(webhook, where, decide)
         client = _object(webhook, "clientConfig")
         yield from _client(client, f"{where}.clientConfig", now, is_injected=is_injected)
     yield from _together([webhook for _, webhook in webhooks])
@@ -262,33 +263,37 @@ def _policies(webhook: JSON, where: str, *, is_mutating: bool) -> Iterator[Findi
         yield Finding(f"{where}.reinvocationPolicy", "warning", "reinvocation", message)
 
 
-def _rules(webhook: JSON, where: str, server: judge.Judge) -> Iterator[Finding]:
+def _rules(webhook: JSON, where: str, decide: narrowing.Decide) -> Iterator[Finding]:
     rules = [one for one in _list(webhook, "rules") if type(one) is dict]
     for index, rule in enumerate(rules):
         place = f"{where}.rules[{index}]"
-        yield from _untouchable(webhook, rule, place, server)
-        yield from _everything(webhook, rule, place, server)
+        yield from _untouchable(webhook, rule, place, decide)
+        yield from _everything(webhook, rule, place, decide)
         yield from _deletion(webhook, rule, place)
-    yield from _namespaces(webhook, rules, where, server)
+    yield from _namespaces(webhook, rules, where, decide)
 
 
-def _untouchable(webhook: JSON, rule: JSON, where: str, server: judge.Judge) -> Iterator[Finding]:
+def _untouchable(
+    webhook: JSON, rule: JSON, where: str, decide: narrowing.Decide
+) -> Iterator[Finding]:
     groups, resources = _texts(rule, "apiGroups"), _texts(rule, "resources")
     for (group, resource), (why, is_namespaced) in UNTOUCHABLE.items():
         is_named = {group, "*"} & {*groups} and {resource, "*", "*/*"} & {*resources}
         fields = {"resource": {"group": group, "version": "v1", "resource": resource}}
         request = narrowing.Request(narrowing.ANY_NAMESPACE if is_namespaced else None, fields)
-        if is_named and _takes(rule, is_namespaced) and _sends(webhook, request, server):
+        if is_named and _takes(rule, is_namespaced) and _sends(webhook, request, decide):
             message = f"expected no {resource} of {group}: {why}; name the resources that are meant"
             yield Finding(where, "error", "untouchable", message)
             break
 
 
-def _everything(webhook: JSON, rule: JSON, where: str, server: judge.Judge) -> Iterator[Finding]:
+def _everything(
+    webhook: JSON, rule: JSON, where: str, decide: narrowing.Decide
+) -> Iterator[Finding]:
     resources = {*_texts(rule, "resources")}
     namespace = narrowing.ANY_NAMESPACE if narrowing.has_namespace(rule) else None
     is_all = {"*", "*/*"} & resources and "*" in _texts(rule, "apiGroups")
-    if is_all and _sends(webhook, narrowing.Request(namespace), server):
+    if is_all and _sends(webhook, narrowing.Request(namespace), decide):
         message = (
             "expected the kinds that are meant, got every one, without a selector or condition "
             "that leaves out what nobody has marked"
@@ -309,7 +314,7 @@ def _deletion(webhook: JSON, rule: JSON, where: str) -> Iterator[Finding]:
 
 
 def _namespaces(
-    webhook: JSON, rules: Iterable[JSON], where: str, server: judge.Judge
+    webhook: JSON, rules: Iterable[JSON], where: str, decide: narrowing.Decide
 ) -> Iterator[Finding]:
     """Namespaces whose pods a cluster needs to recover; objects in none of them have no say."""
     core = [
@@ -319,7 +324,7 @@ def _namespaces(
     ]
     if not core:
         return
-    if not _spares(webhook, SYSTEM_NAMESPACE, server):
+    if not _spares(webhook, SYSTEM_NAMESPACE, decide):
         message = (
             f"expected a namespaceSelector that spares {SYSTEM_NAMESPACE}, got none that does: a "
             "server that is away keeps the cluster from recovering"
@@ -328,7 +333,7 @@ def _namespaces(
         yield Finding(f"{where}.rules[{core[0]}]", level, "system-namespace", message)
     # A server whose own pods wait for it never comes up.
     own = _text(_object(_object(webhook, "clientConfig"), "service"), "namespace")
-    if own and _fails(webhook) and not _spares(webhook, own, server):
+    if own and _fails(webhook) and not _spares(webhook, own, decide):
         message = (
             f"expected one that spares {quoted(own)}, where the server lives: it would wait for "
             "itself"
@@ -432,23 +437,29 @@ def _together(webhooks: Sequence[JSON]) -> Iterator[Finding]:
 # --- reading what may be anything ---------------------------------------------------------------
 
 
-def _sends(webhook: JSON, request: narrowing.Request, server: judge.Judge) -> bool:
+def _sends(webhook: JSON, request: narrowing.Request, decide: narrowing.Decide) -> bool:
     """Whether a webhook is sent such a request for certain."""
-    return narrowing.sends(webhook, request, _decider(server)) is True
+    return narrowing.sends(webhook, request, decide) is True
 
 
-def _spares(webhook: JSON, namespace: str, server: judge.Judge) -> bool:
+def _spares(webhook: JSON, namespace: str, decide: narrowing.Decide) -> bool:
     """Whether what nobody has marked in a namespace is not sent for certain."""
     request = narrowing.Request(namespace, {"namespace": namespace})
-    return narrowing.sends(webhook, request, _decider(server)) is False
+    return narrowing.sends(webhook, request, decide) is False
 
 
 def _decider(server: judge.Judge) -> narrowing.Decide:
+    """What match conditions say; each is asked once, however many rules a webhook has."""
+    known: dict[tuple[str, bytes], bool | None] = {}
+
     def decide(expression: str, fields: JSON) -> bool | None:
-        try:
-            return server.decide_condition(expression, fields)
-        except judge.JudgeError:
-            return None
+        key = expression, canonical.dumps(fields)
+        if key not in known:
+            try:
+                known[key] = server.decide_condition(expression, fields)
+            except judge.JudgeError:
+                known[key] = None
+        return known[key]
 
     return decide
 

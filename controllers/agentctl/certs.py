@@ -7,9 +7,10 @@ import datetime as dt
 import importlib.resources
 import json
 import pathlib
+import random
 import socket
 import sys
-from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Iterator, Sequence
 from typing import Any, Final, Literal
 
 import rich.console
@@ -19,9 +20,10 @@ import rich.table
 import crds
 from certs import authority, injector, report, stored
 from controllers import kube
-from schemagen import Api, yaml
+from schemagen import Api, crd, yaml
 from schemagen import files as apis
 from schemagen import manifests as objects
+from schemagen.agreement import boundaries
 from schemagen.problems import UserError
 from webhooks import configuration, install, related, resources, routes, trust
 
@@ -30,6 +32,8 @@ WELL, WRONG, FAILED = 0, 1, 2
 _POLL_SECONDS: Final = 0.5
 _NAMESPACE: Final = "default"
 _TRIED: Final = "kubewright-verify"
+# Some of them break rules of the schema.
+_DRAWN: Final = 20
 # kube-apiserver's words when a webhook could not be called (admission, conversion).
 _UNCALLED: Final = ("failed calling webhook", "conversion webhook for")
 
@@ -115,9 +119,8 @@ def verify(
             _print_json({"calls": [dataclasses.asdict(one) for one in tried], "problems": problems})
         else:
             _show_calls(tried)
-            _show_problems(problems)
-        is_wrong = problems or any(one.outcome == "failed" for one in tried)
-        return WRONG if is_wrong else WELL
+            _show_problems([*problems, *_failures(tried)])
+        return WRONG if [*problems, *_failures(tried)] else WELL
 
     return _run(kubeconfig, try_calls)
 
@@ -138,7 +141,8 @@ def _run(
     kubeconfig: pathlib.Path | None, work: Callable[[kube.Client], Coroutine[Any, Any, int]]
 ) -> int:
     async def with_client() -> int:
-        async with related.client_of(kubeconfig) as client:
+        # A version that is deprecated says so of each call.
+        async with related.client_of(kubeconfig, on_warning=lambda _: None) as client:
             return await work(client)
 
     try:
@@ -220,7 +224,7 @@ async def _follow(
 
 
 async def _calls(
-    client: kube.Client, api: Api, samples: Sequence[kube.JSON]
+    client: kube.Client, api: Api, samples: Iterable[Iterable[kube.JSON]]
 ) -> AsyncIterator[Tried]:
     seen: set[trust.Caller] = set()
     async for target, value in _configurations(client, api):
@@ -231,8 +235,8 @@ async def _calls(
             if caller not in seen:
                 seen.add(caller)
                 yield await _call(caller)
-    for value in samples:
-        yield await _dry_run(client, api, value)
+    for values in samples:
+        yield await first_asked(client, api, values)
 
 
 async def _call(caller: trust.Caller) -> Tried:
@@ -245,8 +249,22 @@ async def _call(caller: trust.Caller) -> Tried:
     return Tried(caller.target, where, "failed" if reason else "ok", reason)
 
 
+def _failures(tried: Sequence[Tried]) -> list[str]:
+    return [f"{one.who}, {one.where}: the call failed" for one in tried if one.outcome == "failed"]
+
+
+async def first_asked(client: kube.Client, api: Api, values: Iterable[kube.JSON]) -> Tried:
+    """Try objects of a version until the webhooks are asked about one."""
+    tried = Tried("the API server", "", "not tried")
+    for value in values:
+        tried = await _dry_run(client, api, value)
+        if tried.outcome != "not tried":
+            break
+    return tried
+
+
 async def _dry_run(client: kube.Client, api: Api, value: kube.JSON) -> Tried:
-    """Have the API server call the webhooks for an object; a refusal shows that they answer."""
+    """Have the API server call the webhooks for an object; a refusal of theirs is an answer."""
     (kind,) = (one for one in api if one.name == value["kind"])
     version = value["apiVersion"].rpartition("/")[2]
     resource = resources.resource_of(api, kind, version)
@@ -258,37 +276,47 @@ async def _dry_run(client: kube.Client, api: Api, value: kube.JSON) -> Tried:
     except kube.ApiError as error:
         if any(words in str(error) for words in _UNCALLED):
             return Tried("the API server", where, "failed", str(error))
-        if isinstance(error, kube.ForbiddenError) and "admission webhook" not in str(error):
-            return Tried("the API server", where, "not tried", str(error))
         if isinstance(error, kube.NotFoundError):
             return Tried("the API server", where, "failed", str(error))
+        # One that is there already is refused last.
+        is_asked = "admission webhook" in str(error) or isinstance(error, kube.AlreadyExistsError)
+        if not is_asked:
+            reason = f"refused before any webhook: {error}; give another object by --sample"
+            return Tried("the API server", where, "not tried", reason)
     return Tried("the API server", where, "ok")
 
 
-def _objects(api: Api, manifests: Sequence[pathlib.Path]) -> Iterator[kube.JSON]:
-    """What to try: the objects of an Api in some manifests, or one of every kind and version.
+def _objects(api: Api, manifests: Sequence[pathlib.Path]) -> Iterator[Iterable[kube.JSON]]:
+    """What to try: the objects of an Api in some manifests, or of every kind and version some.
 
     Raises:
         UserError: if there is none of the Api's kinds in them.
     """
     if manifests:
-        yield from _given(api, manifests)
+        yield from ([value] for value in _given(api, manifests))
     elif api is crds.api:
         folder = importlib.resources.files(crds) / "samples"
         for version in sorted(folder.iterdir(), key=lambda one: one.name):
             for path in sorted(version.iterdir(), key=lambda one: one.name):
-                yield from yaml.load_all(path.read_bytes())
+                yield from ([value] for value in yaml.load_all(path.read_bytes()))
     else:
-        yield from (
-            {
-                "apiVersion": api.api_version(served),
-                "kind": kind.name,
-                "metadata": {"name": _TRIED},
-            }
-            for kind in api
-            for served in kind.versions
-            if served.served
-        )
+        for kind in api:
+            definition = crd.crd(api, kind, webhook=crd.NOWHERE)
+            versions = definition["spec"]["versions"]
+            yield from (_drawn(definition, one) for one in versions if one["served"])
+
+
+def _drawn(definition: kube.JSON, version: kube.JSON) -> Iterator[kube.JSON]:
+    """Objects of a version: one without fields, and some that its schema allows."""
+    spec = definition["spec"]
+    schema, draw = version["schema"]["openAPIV3Schema"], boundaries.Draw(random.Random(0))  # noqa: S311 - the same each time
+    for fields in ({}, *(draw.valid(schema) for _ in range(_DRAWN))):
+        yield {
+            **{name: value for name, value in fields.items() if name != "status"},
+            "apiVersion": f"{spec['group']}/{version['name']}",
+            "kind": spec["names"]["kind"],
+            "metadata": {"name": _TRIED},
+        }
 
 
 def _given(api: Api, manifests: Sequence[pathlib.Path]) -> Iterator[kube.JSON]:
