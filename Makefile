@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test check format generate judge lock clean prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -110,6 +110,12 @@ prove-expiry: HOURS = 6
 prove-expiry: SEED = 0
 prove-expiry: $(INSTALLED)  ## Keep certificates in every way through two years in steps of HOURS (10 minutes)
 	@$(BIN)/python -m tests.bench.prove_expiry --hours $(HOURS) --seed $(SEED)
+
+prove-tenants: ROUNDS = 12
+prove-tenants: SEED = 0
+prove-tenants: PART = 1/1
+prove-tenants: $(INSTALLED)  ## One tenant's worst objects, ROUNDS times: another's runs keep their SLOs (40 minutes)
+	@$(BIN)/python -m tests.bench.prove_tenants --rounds $(ROUNDS) --seed $(SEED) --part $(PART)
 
 prove-limits: N = 1000
 prove-limits: $(INSTALLED)  ## Two leaders at once and N runs: no limit is exceeded at any revision (5 minutes)

@@ -3,6 +3,8 @@
 import asyncio
 import contextlib
 import json
+import pathlib
+import random
 import resource
 import subprocess
 import sys
@@ -13,7 +15,7 @@ import pytest
 
 from controllers import devcluster, kube, ledger
 from controllers.runs import machine, naming, records, views
-from tests.support import custom_bench, run_platform
+from tests.support import custom_bench, run_platform, tenants
 from tests.support.run_platform import Place, eventually, new_manager, new_place, running
 from tests.support.runtime_bench import Behaviour
 
@@ -286,3 +288,27 @@ async def test_condition_that_takes_gigabytes_fails_its_run_and_no_other(
 def most_bytes() -> int:
     """The most memory that this process had so far."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+SHORT_HARMS = ("wide lists", "deep lists", "forged priority", "packed residue")
+
+
+async def test_tenant_of_bad_objects_stops_no_run_of_another(
+    served_cluster: devcluster.Cluster, tmp_path: pathlib.Path
+) -> None:
+    """In short; how fast the other's runs start meanwhile says `make prove-tenants`."""
+    found = tenants.Outcome()
+    async with tenants.platform(served_cluster, tmp_path, is_served=True) as stage:
+        await tenants.round_of(
+            stage,
+            found,
+            random.Random(0),  # noqa: S311 - a choice of harm
+            quiet_seconds=0.5,
+            harm_seconds=4.0,
+            names=SHORT_HARMS,
+        )
+
+    assert [] == found.wrong
+    assert found.done
+    assert len(found.creates["harmed"]) == len(found.starts["harmed"]) > 0
+    assert "controller" in found.resident_bytes
