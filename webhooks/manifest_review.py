@@ -8,9 +8,10 @@ import base64
 import dataclasses
 import re
 import uuid
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
+import msgspec
 import orjson
 
 from schemagen import Api, Facts, Kind, Version, canonical, checking, crd, judge, manifests
@@ -66,7 +67,7 @@ class Reviewed:
 
 
 class Reviewer:
-    """Reviews manifests for an Api.
+    """Reviews manifests for an Api; those that were taken exist for those that follow.
 
     Args:
         api: The API.
@@ -79,6 +80,7 @@ class Reviewer:
         self._api, self._judge, self._facts, self._request = api, asked, facts, request
         self._converter = Converter(api)
         self._loaded: dict[str, judge.Loaded] = {}
+        self._taken: dict[tuple[str, str, str], JSON] = {}
 
     def review(
         self, document: manifests.Object, source: str, old: manifests.Object | None = None
@@ -95,7 +97,22 @@ class Reviewer:
         found = self._api.find(document.value.get("apiVersion"), document.value.get("kind"))
         if found is None or not found[1].served:
             return about.refused([Cause("", _not_served(self._api, document.value), "apiVersion")])
-        return self._reviewed(about, *found, None if old is None else self._stored(old, *found))
+        kind, version = found
+        reviewed = self._reviewed(
+            about, kind, version, None if old is None else self._stored(old, kind, version)
+        )
+        if reviewed.value is not None:
+            self._take(kind, version, reviewed.value)
+        return reviewed
+
+    def _take(self, kind: Kind, version: Version, value: dict[str, JSON]) -> None:
+        """Have an object for the rules of others, in the newest version."""
+        hub = value
+        if version is not kind.hub:
+            hub = self._converter.way(kind, version.name, kind.hub.name).plain(value)
+        metadata = value.get("metadata") or {}
+        namespace, name = metadata.get("namespace", ""), metadata.get("name", "")
+        self._taken[kind.name, namespace, name] = hub
 
     def _stored(self, old: manifests.Object, kind: Kind, version: Version) -> dict[str, JSON]:
         """An object of the cluster as the API server would read it in a version."""
@@ -172,7 +189,25 @@ class Reviewer:
     def _answer(self, stage: admission.Stage, change: "_Change", value: JSON) -> JSON:
         review = _admission_review(self._api, change, self._request, value)
         request = reviews.admission_request(canonical.dumps(review))
-        return admission.answer(stage, self._converter, request, self._facts)
+        return admission.answer(stage, self._converter, request, self._known(request))
+
+    def _known(self, request: reviews.AdmissionRequest) -> Facts:
+        """What rules know, with the objects that they ask for and that were taken before."""
+        subject = admission.opened(self._converter, request)
+        if not isinstance(subject, admission.Subject):
+            return self._facts
+        names = admission.related(subject)
+        found = self._among_taken(request.namespace, names)
+        further = admission.related_further(subject, {name: found.get(name) for name in names})
+        found |= self._among_taken(request.namespace, further)
+        return msgspec.structs.replace(self._facts, related={**self._facts.related, **found})
+
+    def _among_taken(
+        self, namespace: str, names: Iterable[tuple[str, str]]
+    ) -> dict[tuple[str, str], JSON]:
+        scopes = {kind.name: namespace if kind.scope == "Namespaced" else "" for kind in self._api}
+        keys = {(kind, name): (kind, scopes.get(kind, ""), name) for kind, name in names}
+        return {one: self._taken[key] for one, key in keys.items() if key in self._taken}
 
 
 @dataclasses.dataclass(frozen=True)

@@ -8,14 +8,14 @@ from schemagen.problems import JSON
 def at(value: JSON, *names: str) -> Mapping[str, JSON]:
     """The object some members down; an empty one where there is none."""
     for name in names:
-        value = value.get(name) if type(value) is dict else None
-    return value if type(value) is dict else {}
+        value = value.get(name) if isinstance(value, dict) else None
+    return value if isinstance(value, dict) else {}
 
 
 def text(value: Mapping[str, JSON], name: str) -> str:
     """A text; empty where there is none."""
     found = value.get(name)
-    return found if type(found) is str else ""
+    return found if isinstance(found, str) else ""
 
 
 def texts(value: Mapping[str, JSON], name: str) -> list[str]:
@@ -28,5 +28,5 @@ def items(value: Mapping[str, JSON], name: str, *needed: str) -> Iterator[Mappin
     """The objects of a list that have the texts that they need."""
     found = value.get(name)
     for one in found if isinstance(found, list) else ():
-        if type(one) is dict and all(isinstance(one.get(key), str) for key in needed):
+        if isinstance(one, dict) and all(isinstance(one.get(key), str) for key in needed):
             yield one

@@ -410,3 +410,16 @@ def test_answers_that_are_remembered_are_those_of_the_same_pieces() -> None:
             json.loads(json.dumps(GOOD_RUN)), GOOD_AGENT, changed(GOOD_PROVIDER, path, value)
         )
         assert [] == problems(GOOD_RUN, GOOD_AGENT, changed(GOOD_PROVIDER, path, value), {})
+
+
+class Positioned(dict[str, Any]):
+    """A mapping as a reader of manifests makes it, which remembers lines."""
+
+
+def test_objects_of_a_manifest_are_judged_like_those_of_the_api_server() -> None:
+    (_, path, value), expected = CASES["provider: image"]
+    provider = changed(GOOD_PROVIDER, path, value)
+
+    read = [json.loads(json.dumps(one), object_hook=Positioned) for one in (GOOD_AGENT, provider)]
+
+    assert [expected] == problems(GOOD_RUN, *read)

@@ -300,3 +300,18 @@ def test_rules_are_told_how_the_manifest_comes(
 
     assert (1, "") == (done.code, done.out)
     assert f"door.yaml:5: Door a: spec.open: {said}\n" == done.err
+
+
+def test_rules_find_the_objects_that_were_taken_before(commands: Commands) -> None:
+    folder = ROOT / "tests/data/policies"
+
+    done = commands.run("webhooks", "review", "crds:api", "-f", "bypass.yaml", cwd=folder)
+
+    by_others = [line for line in done.err.splitlines() if "spec.agentRef.name" in line]
+    assert 1 == done.code
+    assert [
+        "Agent evil: spec.runDefaults.systemPrompt.secretKeyRef.name",
+        "AgentProvider evil: spec.env[ROOTPW].valueFrom.secretKeyRef.name",
+        "AgentProvider evil: spec.files[/steal].secretKeyRef.name",
+        "AgentProvider evil: spec.workload.serviceAccountName",
+    ] == sorted(line.split(": ", 3)[3].partition(": expected")[0] for line in by_others)
