@@ -35,6 +35,7 @@ from controllers.devcluster import build
 from schemagen import crd, files
 from schemagen.versions import graph
 from tests.bench import bench_conversion, go_types
+from tests.support import processes
 
 MODULE = pathlib.Path(__file__).parent / "webhooks" / "peer"
 ROOT = pathlib.Path(__file__).parents[2]
@@ -67,25 +68,18 @@ class Program:
     url: str
     process: subprocess.Popen[str]
 
-    def processes(self) -> list[int]:
-        """Its own id and those of its children."""
-        pid = self.process.pid
-        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [pid, *map(int, children)]
-
     def cpu_seconds(self) -> float:
         """What all of its processes used so far."""
         nanoseconds = 0
-        for pid in self.processes():
+        for pid in processes.family_of(self.process.pid):
             for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
                 nanoseconds += int((task / "schedstat").read_text().split()[0])
         return nanoseconds / 1e9
 
     def resident_bytes(self) -> int:
-        """The memory of the process that answers: a worker of ours."""
-        pid = self.processes()[-1]
-        pages = pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]
-        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+        """The memory of what answers: of ours, a worker and its second process."""
+        first, *others = processes.family_of(self.process.pid)
+        return sum(map(processes.resident_bytes, others or [first]))
 
 
 @dataclasses.dataclass(frozen=True)

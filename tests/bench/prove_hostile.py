@@ -21,7 +21,7 @@ import rich.console
 import rich.progress
 
 from certs import files as certificates
-from tests.support import hostile, pressure
+from tests.support import hostile, pressure, processes
 
 AT_ONCE = 8
 # Cases larger than this are sent now and then: the client would be what is measured.
@@ -53,22 +53,11 @@ class Serving:
 
     def worker(self) -> int:
         """The worker's process id."""
-        return _child_of(self.process.pid)
+        return processes.children_of(self.process.pid)[0]
 
     def resident_bytes(self) -> int:
         """The memory of the worker, or of its second process if that has more."""
-        worker = self.worker()
-        return max(_resident_bytes(worker), _resident_bytes(_child_of(worker)))
-
-
-def _child_of(process: int) -> int:
-    return int(pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()[0])
-
-
-def _resident_bytes(process: int) -> int:
-    status = pathlib.Path(f"/proc/{process}/status").read_text()
-    (line,) = [one for one in status.splitlines() if one.startswith("VmRSS")]
-    return int(line.split()[1]) * 1024
+        return max(map(processes.resident_bytes, processes.family_of(self.worker())))
 
 
 @asynccontextmanager

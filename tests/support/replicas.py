@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator
 
 import aiohttp
 
+from tests.support import processes
+
 LONGEST_START_SECONDS = 180.0
 LONGEST_STOP_SECONDS = 60.0
 PROBE_SECONDS = 1.0  # a kubelet's timeoutSeconds unless told otherwise
@@ -25,12 +27,11 @@ class Replica:
 
     def workers(self) -> list[int]:
         """The ids of its worker processes."""
-        children = f"/proc/{self.process.pid}/task/{self.process.pid}/children"
-        return [int(one) for one in pathlib.Path(children).read_text().split()]
+        return processes.children_of(self.process.pid)
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal to all of its processes."""
-        for pid in (self.process.pid, *self.workers()):
+        for pid in processes.family_of(self.process.pid):
             with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, number)
 

@@ -23,6 +23,7 @@ import crds
 from controllers import devcluster, kube, manager
 from controllers.devcluster import jobs
 from controllers.runs import views
+from tests.support import processes
 from webhooks import local_server
 
 GROUP: Final = crds.api.group
@@ -512,24 +513,17 @@ class Stage:
 
     def processes(self) -> Iterator[tuple[str, int]]:
         """Those of ours that are children of this one, and their workers."""
-        for pid in _children(os.getpid()):
+        for pid in processes.children_of(os.getpid()):
             command = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
             if b"controllers.agentctl" in command:
                 yield "controller", pid
             elif b"webhooks" in command:
-                yield from (("worker", worker) for worker in _children(pid))
+                yield from (("worker", worker) for worker in processes.children_of(pid))
 
     async def leader(self) -> tuple[str, int]:
         """Who leads, and how many led before."""
         lease = await self.admin.get(kube.LEASES, manager.LEASE, namespace=self.home)
         return lease["spec"]["holderIdentity"], lease["spec"]["leaseTransitions"]
-
-
-def _children(pid: int) -> list[int]:
-    with contextlib.suppress(OSError):
-        tasks = pathlib.Path(f"/proc/{pid}/task").glob("*/children")
-        return [int(child) for task in tasks for child in task.read_text().split()]
-    return []
 
 
 @contextlib.asynccontextmanager

@@ -21,6 +21,7 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from certs import authority
 from certs import files as certificates
+from tests.support import processes
 from webhooks import routes
 
 DATA = pathlib.Path(__file__).parents[1] / "data"
@@ -70,13 +71,7 @@ class Served:
 
     def workers(self) -> list[int]:
         """The ids of its worker processes."""
-        return children_of(self.process.pid)
-
-
-def children_of(process: int) -> list[int]:
-    """The ids of a process's children."""
-    children = pathlib.Path(f"/proc/{process}/task/{process}/children").read_text()
-    return [int(one) for one in children.split()]
+        return processes.children_of(self.process.pid)
 
 
 def is_there(process: int) -> bool:
@@ -282,7 +277,7 @@ async def test_large_reviews_survive_the_process_that_answers_them(tmp_path: pat
     async with serving(tmp_path) as served, served.session() as session:
         first = await served.text(session, "/validate", large)
         (worker,) = served.workers()
-        (second,) = children_of(worker)
+        (second,) = processes.children_of(worker)
         os.kill(second, signal.SIGKILL)
 
         async def is_replaced() -> bool:
@@ -297,7 +292,7 @@ async def test_large_reviews_survive_the_process_that_answers_them(tmp_path: pat
 
         await eventually(is_answered_again)
 
-        last = children_of(served.workers()[0])
+        last = processes.children_of(served.workers()[0])
     assert "FieldValueTooLong" in first
     assert [] == [one for one in (second, *last) if is_there(one)]
 

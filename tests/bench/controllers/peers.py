@@ -28,6 +28,7 @@ from controllers.runs import views
 from schemagen import crd, files
 from schemagen.model import registry
 from tests.bench import go_types
+from tests.support import processes
 
 ROOT: Final = pathlib.Path(__file__).parents[3]
 HERE: Final = pathlib.Path(__file__).parent
@@ -54,19 +55,13 @@ class Program:
     process: subprocess.Popen[str]
     metrics_url: str = ""
 
-    def processes(self) -> list[int]:
-        """Its own id and those of its children."""
-        pid = self.process.pid
-        children = pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-        return [pid, *map(int, children)]
-
     def cpu_seconds(self) -> float:
         """What it and its children used so far, those that have ended included."""
-        return sum(map(_cpu_seconds, self.processes()))
+        return sum(map(_cpu_seconds, processes.family_of(self.process.pid)))
 
     def resident_bytes(self) -> int:
         """The memory of it and its children."""
-        return sum(map(_resident_bytes, self.processes()))
+        return sum(map(processes.resident_bytes, processes.family_of(self.process.pid)))
 
     async def metrics(self) -> str:
         """What it counted, as Prometheus reads it; ours only."""
@@ -81,11 +76,6 @@ class Program:
 def _cpu_seconds(pid: int) -> float:
     stat = pathlib.Path(f"/proc/{pid}/stat").read_text()
     return sum(map(int, stat.rpartition(")")[2].split()[_TIMES])) / _TICKS
-
-
-def _resident_bytes(pid: int) -> int:
-    pages = pathlib.Path(f"/proc/{pid}/statm").read_text().split()[1]
-    return int(pages) * os.sysconf("SC_PAGE_SIZE")
 
 
 # ------------------------------------------------------------------------------- the controllers
