@@ -127,7 +127,8 @@ def findings(
         if is_looked_at(document):
             decide = _decider(server)
             for finding in (*_refusals(document, server), *_practices(document, now, decide)):
-                yield dataclasses.replace(finding, subject=_subject(document))
+                message = _line(finding.message)
+                yield dataclasses.replace(finding, subject=_subject(document), message=message)
 
 
 @functools.cache
@@ -147,7 +148,7 @@ def refused(message: str) -> Finding:
 
 def _subject(document: JSON) -> str:
     name = _text(_object(document, "metadata"), "name")
-    return f"{document['kind']}/{name if _PRINTABLE.fullmatch(name) else quoted(name)}"
+    return f"{document['kind']}/{name}" if _PRINTABLE.fullmatch(name) else str(document["kind"])
 
 
 # --- what the API server says -------------------------------------------------------------------
@@ -184,17 +185,17 @@ def _of(verdict: judge.Verdict) -> Iterator[Finding]:
     for warning in verdict.warnings:
         field, _, message = warning.partition(": ")
         if field.startswith("webhooks"):
-            yield Finding(field, "warning", "api-server", _line(message))
+            yield Finding(field, "warning", "api-server", message)
     if not verdict.allowed and not verdict.causes:
         yield refused(verdict.message)
     for cause in verdict.causes:
         members = reversed(_MEMBER.findall(cause.field))
         rule = next((_RULES[one] for one in members if one in _RULES), REFUSED)
-        yield Finding(cause.field, "error", rule, _line(cause.message))
+        yield Finding(cause.field, "error", rule, cause.message)
 
 
 def _line(message: str) -> str:
-    """The API server's words in a line, without what nobody may see."""
+    """A message in a line, without what nobody may see: the API server quotes what it refuses."""
     if _KEY in message:
         return "expected no private key in it, got one"
     text = " ".join(message.split())
@@ -281,7 +282,7 @@ def _untouchable(
         is_named = {group, "*"} & {*groups} and {resource, "*", "*/*"} & {*resources}
         fields = {"resource": {"group": group, "version": "v1", "resource": resource}}
         request = narrowing.Request(narrowing.ANY_NAMESPACE if is_namespaced else None, fields)
-        if is_named and _takes(rule, is_namespaced) and _sends(webhook, request, decide):
+        if is_named and _takes(rule, is_namespaced) and narrowing.is_sent(webhook, request, decide):
             message = f"expected no {resource} of {group}: {why}; name the resources that are meant"
             yield Finding(where, "error", "untouchable", message)
             break
@@ -293,7 +294,7 @@ def _everything(
     resources = {*_texts(rule, "resources")}
     namespace = narrowing.ANY_NAMESPACE if narrowing.has_namespace(rule) else None
     is_all = {"*", "*/*"} & resources and "*" in _texts(rule, "apiGroups")
-    if is_all and _sends(webhook, narrowing.Request(namespace), decide):
+    if is_all and narrowing.is_sent(webhook, narrowing.Request(namespace), decide):
         message = (
             "expected the kinds that are meant, got every one, without a selector or condition "
             "that leaves out what nobody has marked"
@@ -437,15 +438,10 @@ def _together(webhooks: Sequence[JSON]) -> Iterator[Finding]:
 # --- reading what may be anything ---------------------------------------------------------------
 
 
-def _sends(webhook: JSON, request: narrowing.Request, decide: narrowing.Decide) -> bool:
-    """Whether a webhook is sent such a request for certain."""
-    return narrowing.sends(webhook, request, decide) is True
-
-
 def _spares(webhook: JSON, namespace: str, decide: narrowing.Decide) -> bool:
     """Whether what nobody has marked in a namespace is not sent for certain."""
     request = narrowing.Request(namespace, {"namespace": namespace})
-    return narrowing.sends(webhook, request, decide) is False
+    return narrowing.is_spared(webhook, request, decide)
 
 
 def _decider(server: judge.Judge) -> narrowing.Decide:

@@ -76,18 +76,26 @@ class Request:
     fields: JSON = None
 
 
-def sends(webhook: JSON, request: Request, decide: Decide) -> bool | None:
-    """Whether a webhook is sent a request that its rules match; None if that depends on more."""
-    if request.namespace is not None:
-        labels = {NAME_LABEL: request.namespace}
-        if not matches(_member(webhook, "namespaceSelector"), labels):
-            return False
+def is_sent(webhook: JSON, request: Request, decide: Decide) -> bool:
+    """Whether a webhook is sent a request that its rules match, for certain."""
+    return _selects(webhook, request) and all(
+        decide(one, request.fields) is True for one in _expressions(webhook)
+    )
+
+
+def is_spared(webhook: JSON, request: Request, decide: Decide) -> bool:
+    """Whether a webhook is not sent a request that its rules match, for certain."""
+    return not _selects(webhook, request) or any(
+        decide(one, request.fields) is False for one in _expressions(webhook)
+    )
+
+
+def _selects(webhook: JSON, request: Request) -> bool:
     if not matches(_member(webhook, "objectSelector"), {}):
         return False
-    decisions = {decide(one, request.fields) for one in _expressions(webhook)}
-    if False in decisions:
-        return False
-    return None if None in decisions else True
+    if request.namespace is None:
+        return True
+    return matches(_member(webhook, "namespaceSelector"), {NAME_LABEL: request.namespace})
 
 
 def matches(selector: JSON, labels: Mapping[str, str]) -> bool:

@@ -285,6 +285,28 @@ def test_private_key_is_an_error_and_is_not_shown(bundle: str) -> None:
     assert [] == [one for one in lines if one in shown]
 
 
+def test_private_key_is_shown_from_no_field() -> None:
+    key = CA.key_pem.decode()
+    webhook: dict[str, Any] = {"name": key, "clientConfig": {"url": key}, "sideEffects": key}
+    webhook |= {
+        key: key,
+        "rules": [{"operations": [key]}],
+        "matchConditions": [{"expression": key}],
+    }
+    value = configured(webhook, webhook) | {"metadata": {"name": key}}
+    unknown = value | {"apiVersion": key}
+    webhook_of_ours = WEBHOOK | {"clientConfig": {"service": {"namespace": key, "name": "a"}}}
+
+    shown = [
+        str(one)
+        for document in (value, unknown, configured(webhook_of_ours | NO_SELECTOR))
+        for one in lint.findings([document], NOW)
+    ]
+
+    assert len(shown) > 8
+    assert [] == [one for one in shown if key.splitlines()[1][:16] in one]
+
+
 @pytest.mark.parametrize(
     ("change", "field", "message"),
     [
