@@ -1,1 +1,1 @@
-"""Defaults and rules that a schema cannot say, a module per kind."""
+"""Defaults and rules that a schema cannot say, a module per kind; and policies."""

@@ -5,7 +5,6 @@ merged from it, its provider, its agent and its steps (``effective_pod``).
 """
 
 import functools
-import json
 from collections.abc import Iterator
 from typing import Final, NamedTuple
 
@@ -14,7 +13,7 @@ import orjson
 from crds.admission import effective_pod, members, names_policy, pod_policy, settings
 from crds.admission.effective_pod import SPEC, EffectivePod, Sources
 from crds.admission.settings import Labels, Settings
-from schemagen import FieldPath, Problem, Reason, canonical
+from schemagen import FieldPath, Problem, Reason
 from schemagen.problems import JSON
 
 _AGENT_REF: Final = FieldPath().member("spec").member("agentRef").member("name")
@@ -93,24 +92,31 @@ def _of_pods(spec: JSON, context: Context) -> tuple[Refusal, ...]:
         {name: agent[name] for name in ("providerRef", "policy", "runDefaults") if name in agent},
         members.at(context.provider, "spec") if context.provider else {},
     ]
-    question, operator = _encoded(given), settings.encoded(context.settings)
-    answer = _judged if len(question) <= _MAX_REMEMBERED_BYTES else _judged.__wrapped__
-    return answer(question, operator)
+    question = _encoded(given)
+    if len(question) > _MAX_REMEMBERED_BYTES:
+        return _judged(spec, context)
+    return _remembered(question, settings.encoded(context.settings))
 
 
 def _encoded(value: JSON) -> bytes:
-    """JSON of a value, in whatever order its keys have: to sort them takes as long again."""
+    """JSON of a value, in whatever order its keys have; longer than any that is remembered if none.
+
+    It has none where it is deeper than 254 levels, or has integers above 64 bits.
+    """
     try:
         return orjson.dumps(value)
-    except orjson.JSONEncodeError:  # it stops at 254 levels and at 64-bit integers
-        return canonical.dumps(value)
+    except orjson.JSONEncodeError:
+        return bytes(_MAX_REMEMBERED_BYTES + 1)
 
 
 @functools.lru_cache(maxsize=_MAX_REMEMBERED)
-def _judged(question: bytes, operator: bytes) -> tuple[Refusal, ...]:
+def _remembered(question: bytes, operator: bytes) -> tuple[Refusal, ...]:
     """What is not allowed of pods, by the JSON of all that decides."""
-    spec, agent, provider = json.loads(question)
-    context = Context(settings.decoded(operator), {"spec": agent}, {"spec": provider})
+    spec, agent, provider = orjson.loads(question)
+    return _judged(spec, Context(settings.decoded(operator), {"spec": agent}, {"spec": provider}))
+
+
+def _judged(spec: JSON, context: Context) -> tuple[Refusal, ...]:
     found = (
         refusal
         for sources in pods_of(spec, context)

@@ -9,7 +9,7 @@ import pytest
 
 from controllers.runs import work
 from controllers.runs.words import Reason
-from crds.admission import agentrun, settings
+from crds.admission import agentrun, policy, settings
 from schemagen import Facts, yaml
 
 BYPASS = pathlib.Path(__file__).parents[1] / "data/policies/bypass.yaml"
@@ -392,6 +392,29 @@ def test_pieces_that_no_schema_has_judged_raise_nothing() -> None:
     for field in ("runner", "env", "files", "workload"):
         for value in odd:
             assert [] == problems(GOOD_RUN, GOOD_AGENT, {"spec": {field: value}})
+
+
+@pytest.mark.parametrize("size", [1, 20_000, "deep", 2**70], ids=str)
+def test_pieces_are_judged_whatever_their_size(size: Any) -> None:
+    extra: Any = "x" * size if isinstance(size, int) and size < 2**60 else size
+    if size == "deep":
+        extra = {}
+        for _ in range(300):
+            extra = {"a": extra}
+    (_, path, value), expected = CASES["provider: image"]
+    run = changed(GOOD_RUN, "runtime.extraConfig", {"other": extra})
+
+    assert [expected] == [
+        str(one.problem)
+        for one in policy.refusals(
+            run,
+            policy.Context(
+                settings.read({"policy": {"images": {"allowed": ["registry.example.com/*"]}}}),
+                GOOD_AGENT,
+                changed(GOOD_PROVIDER, path, value),
+            ),
+        )
+    ]
 
 
 def test_same_problem_of_many_steps_is_said_once() -> None:
