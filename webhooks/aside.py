@@ -23,7 +23,7 @@ from webhooks.routes import Answer, Route
 
 BEAT_SECONDS: Final = 1.0
 # It computes in threads, which keep it from beating for some time.
-MAX_SILENT_SECONDS: Final = 15.0
+MAX_SILENT_SECONDS: Final = 30.0
 
 READ_BYTES: Final = 1024 * 1024
 
