@@ -189,6 +189,7 @@ async def _work(
                     await stopped.wait()
             files.reload_changed()
             report()
+            second.look()
             if second.is_gone:
                 log.error("reviewer of large bodies ended or is silent, replacing the worker")
                 break
