@@ -130,15 +130,16 @@ async def test_end_of_the_second_process_is_told_to_all_who_wait_or_come() -> No
 
 
 async def test_second_process_that_is_silent_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aside, "MAX_SILENCES", 2)
+    monkeypatch.setattr(aside, "MAX_SILENCES", 3)
     monkeypatch.setattr(aside, "BEAT_SECONDS", 60)
     found = []
 
     async with connected(lambda body: Answer(200, body)) as (asking, route, _):
-        for is_answered in (False, False, True, False, False, False):
+        await answered(route, LARGE)  # it has begun to beat
+        for is_answered in (False, False, True, False, False, False, False):
             asking.look()
             if is_answered:
                 await answered(route, LARGE)
             found.append(asking.is_gone)
 
-    assert [*[False] * 5, True] == found
+    assert [*[False] * 6, True] == found
