@@ -15,6 +15,8 @@ from schemagen import yaml
 from tests.e2e.conftest import COUNTER, Platform
 from tests.support import run_world
 
+pytestmark = pytest.mark.e2e
+
 BYPASS = pathlib.Path(__file__).parents[1] / "data/policies/bypass.yaml"
 
 GROUP = crds.api.group

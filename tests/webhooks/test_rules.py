@@ -378,6 +378,26 @@ def test_server_is_sent_what_it_judges() -> None:
 
 
 def test_server_is_not_sent_what_it_does_not_judge() -> None:
+    api = workshop.api("off", rules=Rules())
+    (_, validating) = configuration.configurations(api, configuration.at_url("https://127.0.0.1"))
+    (condition,) = [
+        one["expression"]
+        for one in validating["webhooks"][0]["matchConditions"]
+        if one["name"] == "has-something-to-judge"
+    ]
+
     assert MUTATED | {
-        "ValidatingWebhookConfiguration": [("benches", ["v1", "v2"], ["CREATE", "UPDATE"])]
-    } == sent(workshop.api("off", rules=Rules()))
+        "ValidatingWebhookConfiguration": [
+            ("benches", ["v1", "v2"], ["CREATE", "UPDATE"]),
+            ("benches/status", ["v1", "v2"], ["UPDATE"]),
+        ]
+    } == sent(api)
+    # Of writes of the status, those where something found no room.
+    subresource = "(has(request.subResource) ? request.subResource : '')"
+    assert (
+        f"!(request.resource.resource + '/' + {subresource} + '/' + request.resource.version in "
+        "['benches//v2', 'benches/status/v1', 'benches/status/v2']) || "
+        f"({subresource} == 'status' && object != null && has(object.metadata.annotations) && "
+        f"object.metadata.annotations.exists(k, k.startsWith('conversion.{api.group}/') && "
+        "k.endsWith('-overflow')))"
+    ) == condition
