@@ -36,6 +36,7 @@ from schemagen import crd, files
 from schemagen.versions import graph
 from tests.bench import bench_conversion, go_types
 from tests.support import processes
+from webhooks import addresses
 
 MODULE = pathlib.Path(__file__).parent / "webhooks" / "peer"
 ROOT = pathlib.Path(__file__).parents[2]
@@ -182,7 +183,7 @@ def _build(generated: Mapping[str, str], folder: pathlib.Path) -> None:
 def serving(directory: pathlib.Path, transport: str) -> Iterator[tuple[Program, Program]]:
     """Both servers, with one certificate."""
     folder = directory / "certificates"
-    certificates.load_or_create(folder, ["127.0.0.1"], dt.datetime.now(dt.UTC))
+    certificates.load_or_create(folder, addresses.names("127.0.0.1"), dt.datetime.now(dt.UTC))
     peer, _ = built()
     schema = directory / "schema.json"
     schema.write_bytes(orjson.dumps(_hub_schema()))

@@ -12,7 +12,7 @@ from certs import files as certificates
 from controllers import devcluster, kube
 from tests.support import replicas
 from tests.support.traffic import Traffic
-from webhooks import install
+from webhooks import addresses, install
 
 REPLICAS = 3
 
@@ -38,7 +38,9 @@ async def deployed(
     """Three replicas behind a balancer, whose address the cluster calls."""
     balancer = replicas.Balancer()
     folder = directory / "certificates"
-    bundle = certificates.load_or_create(folder, ["127.0.0.1"], dt.datetime.now(dt.UTC))
+    bundle = certificates.load_or_create(
+        folder, addresses.names("127.0.0.1"), dt.datetime.now(dt.UTC)
+    )
     assert bundle.ca_pem is not None
     async with (
         kube.Client.from_kubeconfig(cluster.admin_kubeconfig, on_warning=lambda _: None) as client,

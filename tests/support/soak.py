@@ -24,7 +24,7 @@ from certs import files as certificates
 from controllers import devcluster, kube
 from tests.support import hostile, replicas
 from tests.support.traffic import Failed, Traffic
-from webhooks import install, routes
+from webhooks import addresses, install, routes
 
 FAULT_EVERY_SECONDS = 1.0
 # From a worker's end until the kernel has told every client, and the API server has called again.
@@ -119,7 +119,7 @@ class Faults:
         folder = self._directory / "certificates"
         for name in (certificates.KEY, certificates.CERTIFICATE):
             (folder / name).unlink(missing_ok=True)
-        certificates.load_or_create(folder, ["127.0.0.1"], dt.datetime.now(dt.UTC))
+        certificates.load_or_create(folder, addresses.names("127.0.0.1"), dt.datetime.now(dt.UTC))
 
     async def break_settings(self) -> None:
         """Somebody mistypes the settings."""
@@ -186,7 +186,9 @@ async def soak(
 ) -> Soak:
     """Load and faults for so many seconds; so many clients of the API server, and of the server."""
     folder = directory / "certificates"
-    bundle = certificates.load_or_create(folder, ["127.0.0.1"], dt.datetime.now(dt.UTC))
+    bundle = certificates.load_or_create(
+        folder, addresses.names("127.0.0.1"), dt.datetime.now(dt.UTC)
+    )
     assert bundle.ca_pem is not None
     (directory / "settings.yaml").write_text(GOOD_SETTINGS)
     replica = await replicas.started(
