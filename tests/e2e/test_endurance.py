@@ -47,7 +47,7 @@ def test_both_servers_answer_every_load_of_the_benchmark() -> None:
     done = subprocess.run(
         [
             *(sys.executable, "-m", "tests.bench.bench_webhooks"),
-            *("--rounds", "1", "--requests", "40"),
+            *("--rounds", "1", "--requests", "10"),
         ],
         capture_output=True,
         text=True,
@@ -62,7 +62,7 @@ def test_both_servers_answer_every_load_of_the_benchmark() -> None:
 
 def test_what_webhooks_add_is_measured() -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "tests.bench.bench_admission", "--number", "40"],
+        [sys.executable, "-m", "tests.bench.bench_admission", "--number", "15"],
         capture_output=True,
         text=True,
         check=False,
