@@ -25,20 +25,9 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first; everything else stays in its order.
-
-    A process runs the tests of a file, or all that need the platform stored in one version: it
-    takes a quarter of a minute to install it.
-    """
+    """Put the longest files first; everything else stays in its order."""
     ranks = {name: rank for rank, name in enumerate(LONGEST)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group(_stored_as(item) or item.path.stem))
-
-
-def _stored_as(item: pytest.Item) -> str:
-    parameters = getattr(item, "callspec", None)
-    return str(parameters.params.get("server", "")) if parameters is not None else ""
 
 
 def pytest_configure(config: pytest.Config) -> None:
