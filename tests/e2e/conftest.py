@@ -88,11 +88,10 @@ def server(
     found = WebhookServer(api_server, tmp_path_factory.mktemp(f"stored-as-{storage}"), storage)
     found.start()
     yield found
-    for kind in crds.api:
-        api_server.kubectl("delete", "crd", crds.api.crd_name(kind), "--wait")
-    for configuration in ("validating", "mutating"):
-        name = f"{configuration}webhookconfigurations"
-        api_server.kubectl("delete", name, crds.api.group)
+    names = [crds.api.crd_name(kind) for kind in crds.api]
+    api_server.kubectl("delete", "crd", *names, "--wait")
+    configurations = "validatingwebhookconfigurations,mutatingwebhookconfigurations"
+    api_server.kubectl("delete", configurations, crds.api.group)
     found.stop()
 
 
