@@ -103,7 +103,7 @@ class Keeper:
         self._announced: rotation.Generation | None = None
         self._renewed = float("-inf")
         self._seen: dict[str, tuple[str, float]] = {}
-        # Of the other replicas that live; None where one of them does not tell.
+        # Of the other replicas that live; None where one of them does not say.
         self._others_names: set[str] | None = set()
         self._confirmed: tuple[int, float] | None = None
         self._is_in_sync = False
@@ -277,7 +277,7 @@ class Keeper:
         return known
 
     def _new_authority(self, generation: rotation.Generation) -> authority.Pair:
-        """An authority for the names of all replicas; for any, where one does not tell its own."""
+        """An authority for the names of all replicas; for any, where one does not say its own."""
         others = self._others_names
         return authority.new_authority(
             f"{self._name} {generation}",
@@ -491,11 +491,11 @@ class Keeper:
 
 
 def _server_names(leases: Sequence[kube.JSON]) -> set[str] | None:
-    """The names of replicas, by their Leases; None where one does not tell."""
-    told = [
+    """The names of replicas, by their Leases; None where one does not say."""
+    found = [
         (lease["metadata"].get("annotations") or {}).get(stored.SERVER_NAMES) for lease in leases
     ]
-    return None if None in told else {name for text in told for name in str(text).split()}
+    return None if None in found else {name for text in found for name in str(text).split()}
 
 
 def new_identity() -> str:

@@ -17,7 +17,7 @@ RECORDED = pathlib.Path(__file__).parents[1] / "build" / "crds-of-tests"
 _generate = crd.crd
 
 # Files that take minutes begin first: at the end, one process would be alone with them.
-LONGEST = (
+SLOW_FILES = (
     *("test_rotation.py", "test_run_commands.py", "test_endurance.py", "test_runs.py"),
     *("test_run_faults.py", "test_own_api.py", "test_certificates.py", "test_certs_command.py"),
     "test_supervisor.py",
@@ -25,8 +25,8 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the longest files first; everything else stays in its order."""
-    ranks = {name: rank for rank, name in enumerate(LONGEST)}
+    """Put the slow files first; everything else stays in its order."""
+    ranks = {name: rank for rank, name in enumerate(SLOW_FILES)}
     items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
 
 

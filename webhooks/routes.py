@@ -94,7 +94,7 @@ def refusal(status: int, message: str) -> Answer:
     return Answer(status, f"{message}\n".encode(), "text/plain; charset=utf-8")
 
 
-Aside: TypeAlias = Callable[[str, bytes, float], Awaitable[Answer]]
+ReviewLarge: TypeAlias = Callable[[str, bytes, float], Awaitable[Answer]]
 """Has a body reviewed elsewhere: its path, the body, and the seconds that its client waits."""
 
 
@@ -106,7 +106,7 @@ class Route:
         review: The answer, or how to wait for it.
         max_total_bytes: Of all bodies that are being read or answered.
         is_client_required: Whether only clients with a certificate may ask.
-        aside: Reviews large bodies instead, if anything does.
+        review_large: Reviews large bodies instead, if anything does.
     """
 
     path: str
@@ -114,7 +114,7 @@ class Route:
     review: Callable[[bytes], Answer | Awaitable[Answer]]
     max_total_bytes: int = TOTAL_BYTES
     is_client_required: bool = False
-    aside: Aside | None = None
+    review_large: ReviewLarge | None = None
 
 
 def refused(
@@ -242,7 +242,7 @@ def routes(
 _T = TypeVar("_T")
 
 
-class _Aside:
+class _ReviewThread:
     """A thread that computes one thing after the other, each within the budget."""
 
     def __init__(self) -> None:
@@ -285,7 +285,7 @@ class _Reviewer:
         self._converter, self._facts, self._read, self._fetch = converter, facts, read, fetch
         self._is_verifying = is_verifying
         # Of their own: whoever reaches the port may ask for conversions.
-        self._admissions, self._conversions = _Aside(), _Aside()
+        self._admissions, self._conversions = _ReviewThread(), _ReviewThread()
 
     def mutate(self, body: bytes) -> Answer | Awaitable[Answer]:
         if _would_hold_up_others(body):
@@ -457,8 +457,8 @@ def answer(
         body: Of the request.
         seconds: So long the client waits; it hears before that what came in between.
     """
-    if route.aside is not None and len(body) > HEAVY_BYTES:
-        return _elsewhere(route.aside(route.path, body, seconds), seconds)
+    if route.review_large is not None and len(body) > HEAVY_BYTES:
+        return _elsewhere(route.review_large(route.path, body, seconds), seconds)
     try:
         found = route.review(body)
     except Exception as error:  # noqa: BLE001 - whatever comes gets an answer

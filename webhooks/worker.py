@@ -26,7 +26,7 @@ from certs import files as certificates
 from schemagen import Api, Facts, commandline, yaml
 from schemagen import files as apis
 from schemagen.problems import UserError
-from webhooks import admission, aside, handshakes, metrics, process, routes, server
+from webhooks import admission, handshakes, large_reviews, metrics, process, routes, server
 from webhooks.journal import Journal
 from webhooks.log_writer import LogWriter
 
@@ -140,7 +140,7 @@ def _until_stopped(orders: Orders, listener: socket.socket, channel: socket.sock
                 log.exception("reviewer of large bodies failed")
             process.standard_error().close()
 
-        with aside.forked(attend) as asking:
+        with large_reviews.forked(attend) as asking:
             uvloop.run(_work(orders, api, listener, channel, asking))
     except (authority.CertificateError, OSError, ValueError, routes.UnreadableError) as error:
         raise UserError(str(error)) from error
@@ -149,10 +149,10 @@ def _until_stopped(orders: Orders, listener: socket.socket, channel: socket.sock
 async def _attend(orders: Orders, api: Api, channel: socket.socket) -> None:
     """Review the large bodies of another process until that ends."""
     async with contextlib.AsyncExitStack() as stack:
-        second = aside.Second()
-        paths = await _routes(stack, orders, api, lambda: Facts(settings=second.settings))
+        reviewer = large_reviews.Server()
+        paths = await _routes(stack, orders, api, lambda: Facts(settings=reviewer.settings))
         process.collect_less_garbage()
-        await second.attend(channel, paths)
+        await reviewer.attend(channel, paths)
 
 
 async def _work(
@@ -172,8 +172,8 @@ async def _work(
     loop.add_signal_handler(signal.SIGHUP, files.reload)
     failed = handshakes.Handshakes()
     failed.watch(files.tls)
-    second = await aside.connected(asking, lambda: files.facts.settings)
-    async with _serving(orders, api, files, listener, second) as (found, journal):
+    large = await large_reviews.connected(asking, lambda: files.facts.settings)
+    async with _serving(orders, api, files, listener, large) as (found, journal):
 
         def report() -> None:
             failed.warn(loop.time())
@@ -189,8 +189,8 @@ async def _work(
                     await stopped.wait()
             files.reload_changed()
             report()
-            second.look()
-            if second.is_gone:
+            large.look()
+            if large.is_gone:
                 log.error("reviewer of large bodies ended or is silent, replacing the worker")
                 break
         await server.drained(
@@ -198,7 +198,7 @@ async def _work(
         )
         report()
     watch.cancel()
-    second.close()
+    large.close()
     writer.close()
 
 
@@ -229,7 +229,7 @@ def _report(
 
 @contextlib.asynccontextmanager
 async def _serving(
-    orders: Orders, api: Api, files: "_Files", listener: socket.socket, second: aside.Aside
+    orders: Orders, api: Api, files: "_Files", listener: socket.socket, large: large_reviews.Client
 ) -> AsyncIterator[tuple[server.Serving, Journal]]:
     async with contextlib.AsyncExitStack() as stack:
         audit = stack.enter_context(_appending(orders.audit_log))
@@ -246,7 +246,7 @@ async def _serving(
         found = await stack.enter_async_context(
             server.serving(
                 {
-                    name: dataclasses.replace(one, aside=second.answer)
+                    name: dataclasses.replace(one, review_large=large.answer)
                     for name, one in paths.items()
                 },
                 listener=listener,

@@ -6,37 +6,15 @@ A run that was interrupted goes on where it was: build/prove-commands holds what
 
 import argparse
 import dataclasses
-import json
 import pathlib
 import sys
 import tempfile
 import time
 
-from tests.support import command_mutations
+from tests.support import command_mutations, parts
 from tests.support.forked_commands import Commands
 
-FOLDER = pathlib.Path(__file__).parents[2] / "build" / "prove-commands"
 SAVED_EVERY = 20
-
-
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """What is to be proved: this part of so many calls of a seed."""
-
-    number: int
-    seed: int
-    part: int
-    parts: int
-
-    @property
-    def indexes(self) -> range:
-        """The calls of this part."""
-        return range(self.part - 1, self.number, self.parts)
-
-    @property
-    def path(self) -> pathlib.Path:
-        """Where is kept what was found."""
-        return FOLDER / f"{self.number}-{self.seed}-{self.part}-{self.parts}.json"
 
 
 @dataclasses.dataclass
@@ -58,40 +36,30 @@ class Found:
 
 def main() -> int:
     """Run the calls, print what is wrong; 1 if anything is."""
-    run = _arguments()
+    part = _part()
     began = time.monotonic()
-    found = _resumed(run)
+    kept, _ = part.resumed()
+    found = Found(**kept or {})
     with Commands() as commands, tempfile.TemporaryDirectory() as folder:
-        for index in run.indexes[found.done :]:
-            _call(index, run, commands, pathlib.Path(folder, str(index)), found)
-            if found.done % SAVED_EVERY == 0 or found.done == len(run.indexes):
-                run.path.parent.mkdir(parents=True, exist_ok=True)
-                run.path.write_text(json.dumps(dataclasses.asdict(found)))
-    sys.stdout.write("".join(f"{line}\n" for line in _summary(run, found)))
+        for index in part.indexes[found.done :]:
+            _call(index, part, commands, pathlib.Path(folder, str(index)), found)
+            if part.is_worth_saving(found.done, SAVED_EVERY):
+                part.save(dataclasses.asdict(found), found.done)
+    sys.stdout.write("".join(f"{line}\n" for line in _summary(part, found)))
     sys.stdout.write(f"{time.monotonic() - began:.0f} s: {len(found.faults)} faults\n")
-    return 1 if found.faults or found.done < len(run.indexes) else 0
+    return 1 if found.faults or found.done < len(part.indexes) else 0
 
 
-def _arguments() -> Run:
+def _part() -> parts.Part:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--number", type=int, default=2_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--part", default="1/1", help="such as 2/4: the second of four")
-    given = parser.parse_args()
-    part, _, parts = given.part.partition("/")
-    return Run(given.number, given.seed, int(part), int(parts or 1))
+    parts.add_options(parser, number=2_000)
+    return parts.part_of("prove-commands", parser.parse_args())
 
 
-def _resumed(run: Run) -> Found:
-    """What an interrupted run has found; one that has ended begins anew."""
-    if not run.path.is_file():
-        return Found()
-    found = Found(**json.loads(run.path.read_text()))
-    return Found() if found.done == len(run.indexes) else found
-
-
-def _call(index: int, run: Run, commands: Commands, folder: pathlib.Path, found: Found) -> None:
-    call = command_mutations.call(index, run.seed)
+def _call(
+    index: int, part: parts.Part, commands: Commands, folder: pathlib.Path, found: Found
+) -> None:
+    call = command_mutations.call(index, part.seed)
     outcome = call.run(commands, folder)
     found.done += 1
     found.started += outcome.was_stopped
@@ -104,12 +72,12 @@ def _call(index: int, run: Run, commands: Commands, folder: pathlib.Path, found:
         sys.stdout.flush()
 
 
-def _summary(run: Run, found: Found) -> list[str]:
+def _summary(part: parts.Part, found: Found) -> list[str]:
     codes = [f"  {key} {count} times" for key, count in sorted(found.codes.items())]
     return [
         *codes,
         f"{found.started} of them began to serve, and ended by SIGTERM",
-        f"{found.done} calls of seed {run.seed}, part {run.part}/{run.parts}",
+        f"{found.done} calls of {part}",
     ]
 
 

@@ -8,8 +8,6 @@ import argparse
 import asyncio
 import contextlib
 import dataclasses
-import json
-import pathlib
 import sys
 import time
 from collections.abc import AsyncIterator
@@ -19,75 +17,44 @@ import rich.progress
 
 from controllers.agentctl import judged
 from schemagen import agreement, judge
-from tests.support import model_proof
+from tests.support import model_proof, parts
 
-FOLDER = pathlib.Path(__file__).parents[2] / "build" / "prove-models"
 OBJECTS = 8
 SAVED_EVERY = 100
 SHOWN = 5
 
 
-@dataclasses.dataclass(frozen=True)
-class Run:
-    """What is to be proved.
-
-    Attributes:
-        number: Modules in all parts.
-        seed: Names them.
-        part: This part, from 1.
-        parts: Of so many.
-        server: How many modules a real API server is asked about too.
-    """
-
-    number: int
-    seed: int
-    part: int
-    parts: int
-    server: int
-
-    @property
-    def numbers(self) -> range:
-        """The modules of this part."""
-        return range(self.part - 1, self.number, self.parts)
-
-    @property
-    def path(self) -> pathlib.Path:
-        """Where is kept what was found."""
-        return FOLDER / f"{self.number}-{self.seed}-{self.part}-{self.parts}.json"
-
-
 def main() -> int:
     """Draw, ask, tell; the exit code."""
-    run = _arguments()
+    given = _arguments()
+    part, wanted = parts.part_of("prove-models", given), given.server
     started = time.monotonic()
     with judge.Judge(deadline_seconds=60) as asked:
-        tally, served = asyncio.run(_proved(run, asked))
-        asyncio.run(_show(run, asked, tally))
+        tally, served = asyncio.run(_proved(part, asked, wanted))
+        asyncio.run(_show(part, asked, tally))
     for line in model_proof.summary(tally):
         sys.stdout.write(f"{line}\n")
     sys.stdout.write(
         f"{served} of them asked of a real API server too\n"
-        f"seed {run.seed}, part {run.part}/{run.parts}, {time.monotonic() - started:.0f} s: "
+        f"{part}, {time.monotonic() - started:.0f} s: "
         f"{len(tally.faults)} faults\n"
     )
-    is_short = tally.drawn < len(run.numbers) or served < min(run.server, tally.agreed)
+    is_short = tally.drawn < len(part.indexes) or served < min(wanted, tally.agreed)
     return 1 if tally.faults or is_short else 0
 
 
-def _arguments() -> Run:
+def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--number", type=int, default=20_000)
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--part", default="1/1", help="such as 2/4: the second of four")
+    parts.add_options(parser, number=20_000)
     parser.add_argument("--server", type=int, default=0, help="how many to ask an API server about")
-    given = parser.parse_args()
-    part, _, parts = given.part.partition("/")
-    return Run(given.number, given.seed, int(part), int(parts or 1), given.server)
+    return parser.parse_args()
 
 
-async def _proved(run: Run, asked: judge.Judge) -> tuple[model_proof.Tally, int]:
+async def _proved(
+    part: parts.Part, asked: judge.Judge, wanted: int
+) -> tuple[model_proof.Tally, int]:
     """All modules of the part, and how many of them an API server was asked about."""
-    tally, served, begun = _resumed(run)
+    tally, served, begun = _resumed(part)
     proof = model_proof.Proof(asked, objects=OBJECTS)
     progress = rich.progress.Progress(
         *rich.progress.Progress.get_default_columns(),
@@ -95,56 +62,51 @@ async def _proved(run: Run, asked: judge.Judge) -> tuple[model_proof.Tally, int]
         console=rich.console.Console(stderr=True),
     )
     with progress as bar:
-        task = bar.add_task("modules", total=len(run.numbers), completed=begun)
-        async with _server(run) as server:
-            for index, number in enumerate(run.numbers[begun:], start=begun + 1):
-                api = await proof.run(tally, run.seed, number)
-                if server is not None and api is not None and served < run.server:
+        task = bar.add_task("modules", total=len(part.indexes), completed=begun)
+        async with _server(wanted) as server:
+            for index, number in enumerate(part.indexes[begun:], start=begun + 1):
+                api = await proof.run(tally, part.seed, number)
+                if server is not None and api is not None and served < wanted:
                     served += 1
                     subject = model_proof.subject_of(api, number)
-                    fault = await proof.tried(subject, server, run.seed)
+                    fault = await proof.tried(subject, server, part.seed)
                     if fault is not None:
                         tally.faults[number] = fault
                 bar.update(task, completed=index)
-                if index % SAVED_EVERY == 0 or index == len(run.numbers):
-                    _save(run, tally, served, index)
+                if part.is_worth_saving(index, SAVED_EVERY):
+                    _save(part, tally, served, index)
     return tally, served
 
 
 @contextlib.asynccontextmanager
-async def _server(run: Run) -> AsyncIterator[agreement.Server | None]:
-    if not run.server:
+async def _server(wanted: int) -> AsyncIterator[agreement.Server | None]:
+    if not wanted:
         yield None
         return
     async with judged.embedded() as server:
         yield server
 
 
-def _resumed(run: Run) -> tuple[model_proof.Tally, int, int]:
+def _resumed(part: parts.Part) -> tuple[model_proof.Tally, int, int]:
     """What an interrupted run has found, and how many modules it has done."""
-    if not run.path.is_file():
-        return model_proof.Tally(), 0, 0
-    kept = json.loads(run.path.read_text())
-    if kept["done"] == len(run.numbers):  # finished: this is a new run
+    kept, done = part.resumed()
+    if kept is None:
         return model_proof.Tally(), 0, 0
     faults = {int(number): model_proof.Fault(*fault) for number, fault in kept["faults"].items()}
-    tally = model_proof.Tally(**kept["tally"], faults=faults)
-    return tally, kept["served"], kept["done"]
+    return model_proof.Tally(**kept["tally"], faults=faults), kept["served"], done
 
 
-def _save(run: Run, tally: model_proof.Tally, served: int, done: int) -> None:
-    run.path.parent.mkdir(parents=True, exist_ok=True)
+def _save(part: parts.Part, tally: model_proof.Tally, served: int, done: int) -> None:
     counts = {
         field.name: getattr(tally, field.name)
         for field in dataclasses.fields(tally)
         if field.name != "faults"
     }
     faults = {number: [fault.kind, fault.message] for number, fault in tally.faults.items()}
-    kept = {"tally": counts, "faults": faults, "served": served, "done": done}
-    run.path.write_text(json.dumps(kept))
+    part.save({"tally": counts, "faults": faults, "served": served}, done)
 
 
-async def _show(run: Run, asked: judge.Judge, tally: model_proof.Tally) -> None:
+async def _show(part: parts.Part, asked: judge.Judge, tally: model_proof.Tally) -> None:
     """The smallest modules that show the first faults of each kind."""
     proof = model_proof.Proof(asked, objects=OBJECTS)
     shown: dict[str, int] = {}
@@ -152,8 +114,8 @@ async def _show(run: Run, asked: judge.Judge, tally: model_proof.Tally) -> None:
         shown[fault.kind] = shown.get(fault.kind, 0) + 1
         if shown[fault.kind] > SHOWN:
             continue
-        module = model_proof.module_of(run.seed, number)
-        source = await proof.smallest(module, fault, run.seed)
+        module = model_proof.module_of(part.seed, number)
+        source = await proof.smallest(module, fault, part.seed)
         sys.stdout.write(f"module {number}, {fault.kind}: {fault.message}\n{source}\n")
 
 

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 import pytest
 
 from schemagen.problems import JSON
-from webhooks import aside, routes
+from webhooks import large_reviews, routes
 from webhooks.routes import About, Answer, Route
 
 LARGE = b"x" * (routes.HEAVY_BYTES + 1)
@@ -19,16 +19,16 @@ LARGE = b"x" * (routes.HEAVY_BYTES + 1)
 async def connected(
     review: Callable[[bytes], Answer | Awaitable[Answer]],
     settings: Callable[[], Mapping[str, JSON]] = dict,
-    second: aside.Second | None = None,
-) -> AsyncIterator[tuple[aside.Aside, Route, asyncio.Task[None]]]:
+    second: large_reviews.Server | None = None,
+) -> AsyncIterator[tuple[large_reviews.Client, Route, asyncio.Task[None]]]:
     """Both ends in one process, and a route that asks the second."""
-    second = second or aside.Second()
+    second = second or large_reviews.Server()
     ours, theirs = socket.socketpair()
     route = Route("/validate", routes.ADMISSION_BYTES, review)
     attending = asyncio.create_task(second.attend(theirs, {"/validate": route}))
-    asking = await aside.connected(ours, settings)
+    asking = await large_reviews.connected(ours, settings)
     try:
-        yield asking, dataclasses.replace(route, aside=asking.answer), attending
+        yield asking, dataclasses.replace(route, review_large=asking.answer), attending
     finally:
         attending.cancel()
         await asyncio.gather(attending, return_exceptions=True)
@@ -61,7 +61,7 @@ async def test_large_body_is_answered_by_the_second_process_and_a_small_one_here
 
 async def test_second_process_knows_the_settings_of_the_moment() -> None:
     now: list[Mapping[str, JSON]] = [{"a": 2**70}]
-    second = aside.Second()
+    second = large_reviews.Server()
     seen: list[Mapping[str, JSON]] = []
 
     def review(body: bytes) -> Answer:
@@ -130,8 +130,8 @@ async def test_end_of_the_second_process_is_told_to_all_who_wait_or_come() -> No
 
 
 async def test_second_process_that_is_silent_is_gone(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(aside, "MAX_SILENCES", 3)
-    monkeypatch.setattr(aside, "BEAT_SECONDS", 60)
+    monkeypatch.setattr(large_reviews, "MAX_SILENCES", 3)
+    monkeypatch.setattr(large_reviews, "BEAT_SECONDS", 60)
     found = []
 
     async with connected(lambda body: Answer(200, body)) as (asking, route, _):

@@ -31,7 +31,7 @@ _LENGTH_BYTES: Final = 4
 _GONE: Final = "expected to review a large body, the process that does has ended: try again"
 
 
-class Asked(msgspec.Struct, frozen=True, tag=True):
+class Review(msgspec.Struct, frozen=True, tag=True):
     """A body to review, which comes behind, and how long its client waits."""
 
     number: int
@@ -40,13 +40,13 @@ class Asked(msgspec.Struct, frozen=True, tag=True):
     body_bytes: int
 
 
-class Withdrawn(msgspec.Struct, frozen=True, tag=True):
+class Cancel(msgspec.Struct, frozen=True, tag=True):
     """Nobody waits for an answer any more."""
 
     number: int
 
 
-class Known(msgspec.Struct, frozen=True, tag=True):
+class Settings(msgspec.Struct, frozen=True, tag=True):
     """What the operator's file of settings says from now on.
 
     Attributes:
@@ -56,7 +56,7 @@ class Known(msgspec.Struct, frozen=True, tag=True):
     settings: str
 
 
-class Given(msgspec.Struct, frozen=True):
+class Answered(msgspec.Struct, frozen=True):
     """An answer, whose body comes behind; or, without one, a sign of life."""
 
     number: int
@@ -64,8 +64,8 @@ class Given(msgspec.Struct, frozen=True):
     body_bytes: int = 0
 
 
-_REQUESTS: Final = msgspec.msgpack.Decoder(Asked | Withdrawn | Known)
-_ANSWERS: Final = msgspec.msgpack.Decoder(Given)
+_REQUESTS: Final = msgspec.msgpack.Decoder(Review | Cancel | Settings)
+_ANSWERS: Final = msgspec.msgpack.Decoder(Answered)
 
 Attend: TypeAlias = Callable[[socket.socket], None]
 """What the second process does until the socket ends."""
@@ -98,7 +98,7 @@ def _run(attend: Attend, channel: socket.socket) -> NoReturn:
         os._exit(0)  # what is done at the worker's end is the worker's
 
 
-class Second:
+class Server:
     """The second process's end: answers what is asked.
 
     Attributes:
@@ -113,28 +113,26 @@ class Second:
         """Answer until the socket ends."""
         reader, writer = await asyncio.open_connection(sock=channel, limit=READ_BYTES)
         beating = asyncio.create_task(_beat(writer))
-        try:
+        with contextlib.closing(writer), contextlib.suppress(ConnectionError):
             while frame := await _frame(reader):
                 request = _REQUESTS.decode(frame)
-                size = request.body_bytes if isinstance(request, Asked) else 0
+                size = request.body_bytes if isinstance(request, Review) else 0
                 self._take(writer, paths, request, await _exactly(reader, size))
-        finally:
-            beating.cancel()
-            writer.close()
+        beating.cancel()
 
     def _take(
         self,
         writer: asyncio.StreamWriter,
         paths: Mapping[str, Route],
-        request: Asked | Withdrawn | Known,
+        request: Review | Cancel | Settings,
         body: bytes,
     ) -> None:
         match request:
-            case Known():
+            case Settings():
                 self.settings = json.loads(request.settings)
-            case Withdrawn() if request.number in self._tasks:
+            case Cancel() if request.number in self._tasks:
                 self._tasks[request.number].cancel()
-            case Asked():
+            case Review():
                 task = asyncio.create_task(_give(writer, paths, request, body))
                 self._tasks[request.number] = task
                 task.add_done_callback(lambda _: self._tasks.pop(request.number))
@@ -142,21 +140,21 @@ class Second:
 
 async def _beat(writer: asyncio.StreamWriter) -> None:
     while True:
-        _write(writer, msgspec.msgpack.encode(Given(0)))
+        _write(writer, msgspec.msgpack.encode(Answered(0)))
         await asyncio.sleep(BEAT_SECONDS)
 
 
 async def _give(
-    writer: asyncio.StreamWriter, paths: Mapping[str, Route], asked: Asked, body: bytes
+    writer: asyncio.StreamWriter, paths: Mapping[str, Route], asked: Review, body: bytes
 ) -> None:
     found = routes.answer(paths[asked.path], body, asked.seconds)
     answer = found if isinstance(found, Answer) else await found
     head = msgspec.structs.replace(answer, body=b"")
-    given = Given(asked.number, head, len(answer.body))
+    given = Answered(asked.number, head, len(answer.body))
     _write(writer, msgspec.msgpack.encode(given), answer.body)
 
 
-async def connected(channel: socket.socket, settings: Callable[[], Mapping[str, JSON]]) -> "Aside":
+async def connected(channel: socket.socket, settings: Callable[[], Mapping[str, JSON]]) -> "Client":
     """The worker's end of a socket.
 
     Args:
@@ -164,10 +162,10 @@ async def connected(channel: socket.socket, settings: Callable[[], Mapping[str, 
         settings: What the operator's file says.
     """
     reader, writer = await asyncio.open_connection(sock=channel, limit=READ_BYTES)
-    return Aside(reader, writer, settings)
+    return Client(reader, writer, settings)
 
 
-class Aside:
+class Client:
     """The worker's end: asks, and hands out the answers.
 
     Attributes:
@@ -211,11 +209,11 @@ class Aside:
             return future
         if (settings := self._settings()) is not self._known:
             self._known = settings
-            self._write(Known(json.dumps(settings)))
+            self._write(Settings(json.dumps(settings)))
         number = next(self._numbers)
         self._waiting[number] = future
         future.add_done_callback(lambda _: self._settled(number))
-        self._write(Asked(number, path, seconds, len(body)), body)
+        self._write(Review(number, path, seconds, len(body)), body)
         return future
 
     def close(self) -> None:
@@ -225,9 +223,9 @@ class Aside:
 
     def _settled(self, number: int) -> None:
         if self._waiting.pop(number).cancelled():
-            self._write(Withdrawn(number))
+            self._write(Cancel(number))
 
-    def _write(self, request: Asked | Withdrawn | Known, body: bytes = b"") -> None:
+    def _write(self, request: Review | Cancel | Settings, body: bytes = b"") -> None:
         if not self._writer.is_closing():
             _write(self._writer, msgspec.msgpack.encode(request), body)
 
