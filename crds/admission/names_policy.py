@@ -4,15 +4,13 @@ Denied goes before allowed; ``*`` stands for any text. Without a list of those a
 what is unsafe by default (``settings.UNSAFE``, ``settings.SAFE``).
 """
 
-import fnmatch
 import functools
-import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Final, TypeAlias
 
 import msgspec
 
-from crds.admission import image_references, members, settings
+from crds.admission import image_references, members, patterns, settings
 from crds.admission.settings import Policy
 from schemagen import deadlines
 from schemagen.problems import JSON, quoted
@@ -59,7 +57,7 @@ def _refusal(topic: str, name: str, rules: settings.Names) -> str:
     if topic == "images":
         return _image_refusal(name, rules)
     why = why_not(topic, (name,), (name,), rules)
-    if topic == "secrets" and matching((name,), rules.denied) is not None:
+    if topic == "secrets" and _matching(topic, (name,), rules.denied) is not None:
         return f"expected {_NOUNS[topic]} that the operator does not deny, got {quoted(name)}"
     return f"expected {_NOUNS[topic]} that is allowed, got {quoted(name)}, {why}" if why else ""
 
@@ -85,7 +83,8 @@ def _image_refusal(image: str, rules: settings.Names) -> str:
     why = why_not("images", denied, found.spellings, rules)
     if not why:
         return ""
-    is_clear = matching(denied, rules.denied) is None or matching((image,), rules.denied)
+    pattern = _matching("images", denied, rules.denied)
+    is_clear = pattern is None or _matching("images", (image,), rules.denied)
     shown = quoted(image) if is_clear else f"{quoted(image)}, that is {quoted(str(found))}"
     return f"expected an image that is allowed, got {shown}, {why}"
 
@@ -101,32 +100,23 @@ def why_not(
         allowed: Those of which one has to be allowed.
         rules: The setting's value.
     """
-    pattern = matching(denied, rules.denied)
+    pattern = _matching(topic, denied, rules.denied)
     if pattern is not None:
         return f"which {quoted(pattern)} denies"
     if rules.allowed is not None:
-        return "" if matching(allowed, rules.allowed) is not None else "which nothing allows"
+        is_allowed = _matching(topic, allowed, rules.allowed) is not None
+        return "" if is_allowed else "which nothing allows"
     safe = settings.SAFE.get(topic)
-    is_unsafe = matching(denied, settings.UNSAFE.get(topic, ())) is not None
-    if is_unsafe or (safe is not None and matching(allowed, safe) is None):
+    is_unsafe = _matching(topic, denied, settings.UNSAFE.get(topic, ())) is not None
+    if is_unsafe or (safe is not None and _matching(topic, allowed, safe) is None):
         return f"which only the operator's settings (policy: {topic}: {{allowed: [...]}}) allow"
     return ""
 
 
-def matching(texts: Iterable[str], patterns: Iterable[str]) -> str | None:
-    """The first of the patterns that one of the texts matches; only ``*`` is special."""
-    given = tuple(texts)
-    for pattern in patterns:
-        compiled = _compiled(pattern)
-        if any(compiled.fullmatch(text) for text in given):
-            return pattern
-    return None
-
-
-@functools.lru_cache(maxsize=1024)
-def _compiled(pattern: str) -> re.Pattern[str]:
-    literal = image_references.pattern(pattern).replace("[", "[[]").replace("?", "[?]")
-    return re.compile(fnmatch.translate(literal))
+def _matching(topic: str, texts: Iterable[str], given: Iterable[str]) -> str | None:
+    """The first pattern that a name matches; those of images may spell a registry otherwise."""
+    canonical = image_references.pattern if topic == "images" else str
+    return patterns.matching(texts, given, canonical)
 
 
 # ------------------------------------------------------------------------------ an agent's policy

@@ -5,15 +5,14 @@ read before each call, so that keys and certificates may be renewed.
 """
 
 import dataclasses
-import fnmatch
 import pathlib
-import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import msgspec
 
 from controllers.runs.runtimes.base import Code, RuntimeFault
+from crds.admission import patterns
 
 DEFAULT_NAMESPACE: Final = "default"
 
@@ -99,7 +98,7 @@ class Access:
 
     def has_namespace(self, namespace: str) -> bool:
         """Whether runs may name a namespace."""
-        return _matches(namespace, self.namespaces)
+        return patterns.matching((namespace,), self.namespaces) is not None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,15 +140,9 @@ def _content(path: str) -> bytes | None:
 
 
 def _check(what: str, name: str, allowed: Sequence[str]) -> None:
-    if not _matches(name, allowed):
+    if patterns.matching((name,), allowed) is None:
         raise RuntimeFault(
             Code.DENIED,
             f"expected a {what} of Temporal that the operator allows "
             f"({', '.join(allowed) or 'none'}), got {name[:64]!r}",
         )
-
-
-def _matches(name: str, patterns: Sequence[str]) -> bool:
-    # Of fnmatch's signs only * has a meaning here.
-    escaped = (re.sub(r"[\[?]", r"[\g<0>]", pattern) for pattern in patterns)
-    return any(fnmatch.fnmatchcase(name, pattern) for pattern in escaped)
