@@ -146,7 +146,8 @@ class _Values:
             return None
         data = found.get("data") or {}
         if resource == kube.SECRETS:
-            return {key: base64.b64decode(text) for key, text in data.items()}
+            # Go writes no bytes at all as null.
+            return {key: base64.b64decode(text or "") for key, text in data.items()}
         binary = found.get("binaryData") or {}
-        plain = {key: text.encode() for key, text in data.items()}
-        return {**plain, **{key: base64.b64decode(text) for key, text in binary.items()}}
+        plain = {key: (text or "").encode() for key, text in data.items()}
+        return {**plain, **{key: base64.b64decode(text or "") for key, text in binary.items()}}

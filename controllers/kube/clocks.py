@@ -2,6 +2,7 @@
 
 import datetime as dt
 import time
+from typing import Final
 
 
 def boot_seconds() -> float:
@@ -19,9 +20,17 @@ def time_text(when: dt.datetime) -> str:
     return when.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
+# Go's zero time is of year 1, and its years go on where Python's end: neither is when a thing was.
+_YEARS: Final = range(1000, 9000)
+
+
 def time_of(text: str) -> dt.datetime | None:
-    """An instant that the API server wrote; None for an empty text."""
-    return dt.datetime.fromisoformat(text) if text else None
+    """An instant that the API server wrote; None for an empty text, and for what is no instant."""
+    try:
+        found = dt.datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return found if found.tzinfo is not None and found.year in _YEARS else None
 
 
 def micro_time(when: dt.datetime) -> str:

@@ -4,9 +4,12 @@ class Run(kube.Projection, frozen=True):
     spec: RunSpec
     status: RunStatus = RunStatus()
 
-What a struct does not name is never decoded or kept, managedFields above all.
+What a struct does not name is never decoded or kept, managedFields above all. A null is an absent
+field, as in Kubernetes (api-conventions.md, "Optional vs. Required"): Go writes one for a time,
+list or map that was never set, and a kubelet does so of a container that it lost (tekton#9657).
 """
 
+import contextlib
 import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final, Generic, Literal, NamedTuple, TypeVar
@@ -141,6 +144,46 @@ class _Bookmark(msgspec.Struct, frozen=True):
     metadata: Metadata
 
 
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class _NullTolerant(Generic[S]):
+    """Decodes a struct; what does not fit it is read once more without its nulls."""
+
+    def __init__(self, struct: type[S]) -> None:
+        self._decoder = msgspec.json.Decoder(struct)
+        self._raw = _raw_members(struct)
+
+    def decode(self, value: bytes) -> S:
+        try:
+            return self._decoder.decode(value)
+        except msgspec.ValidationError:
+            whole = msgspec.json.decode(value)
+            if not isinstance(whole, dict):
+                raise
+            return self._decoder.decode(msgspec.json.encode(_without_nulls(whole, self._raw)))
+
+
+def _raw_members(struct: type[msgspec.Struct]) -> frozenset[str]:
+    """The members that a struct keeps as text: their nulls are the user's data."""
+    fields = msgspec.structs.fields(struct)
+    return frozenset(field.encode_name for field in fields if field.type is msgspec.Raw)
+
+
+def _without_nulls(value: errors.JSON, kept: frozenset[str] = frozenset()) -> errors.JSON:
+    match value:
+        case dict():
+            return {
+                name: one if name in kept else _without_nulls(one)
+                for name, one in value.items()
+                if one is not None
+            }
+        case list():
+            return [_without_nulls(one) for one in value if one is not None]
+        case _:
+            return value
+
+
 class _ListMetadata(msgspec.Struct, frozen=True, rename="camel"):
     resource_version: str = ""
     continuation: str = msgspec.field(default="", name="continue")
@@ -157,8 +200,7 @@ class Decoder(Generic[T]):
         self._event: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
             msgspec.defstruct("_Event", [("type", str), ("object", view)])
         )
-        self._object = msgspec.json.Decoder(view)
-        self._bookmark = msgspec.json.Decoder(_Bookmark)
+        self._object = _NullTolerant(view)
         self._page: msgspec.json.Decoder[Any] = msgspec.json.Decoder(
             msgspec.defstruct(
                 "_Page",
@@ -192,16 +234,25 @@ class Decoder(Generic[T]):
         value = members["object"]
         match _type.decode(members["type"]):
             case "BOOKMARK":
-                metadata = self._bookmark.decode(value).metadata
+                metadata = _bookmark.decode(value).metadata
                 is_end = metadata.annotations.get(INITIAL_EVENTS_END) == "true"
                 return Seen("BOOKMARK", None, metadata.resource_version, is_end)
             case "ERROR":
                 raise errors.from_status(decode(value, request), request=request)
             case ("ADDED" | "MODIFIED" | "DELETED") as changed if problem is not None:
-                unreadable = _unreadable(value, problem)
-                return Seen(changed, None, unreadable.resource_version, unreadable=unreadable)
+                return self._read_again(changed, value, problem)
             case _:
                 return None
+
+    def _read_again(
+        self, changed: Literal["ADDED", "MODIFIED", "DELETED"], value: bytes, problem: Exception
+    ) -> Seen[T]:
+        try:
+            found = self._object.decode(value)
+        except (msgspec.MsgspecError, RecursionError):
+            unreadable = _unreadable(value, problem)
+            return Seen(changed, None, unreadable.resource_version, unreadable=unreadable)
+        return Seen(changed, found, found.metadata.resource_version)
 
     def page(self, body: bytes, request: str) -> Page[T]:
         """One page of a list.
@@ -233,8 +284,9 @@ class Decoder(Generic[T]):
 
 
 _type: Final = msgspec.json.Decoder(str)
-_list_metadata: Final = msgspec.json.Decoder(_ListMetadata)
-_identity: Final = msgspec.json.Decoder(_Identity)
+_list_metadata: Final = _NullTolerant(_ListMetadata)
+_identity: Final = _NullTolerant(_Identity)
+_bookmark: Final = _NullTolerant(_Bookmark)
 
 
 def parts(value: bytes) -> Iterator[tuple[str, bytes]]:
@@ -269,10 +321,13 @@ def view_of(view: type[T], value: errors.JSON) -> T:
     try:
         return msgspec.convert(value, view)
     except msgspec.ValidationError as error:
-        named = value.get("metadata") or {}
-        key = Key(str(named.get("namespace", "")), str(named.get("name", "")))
-        kind = value.get("kind", "object")
-        raise errors.AnswerError(f"expected {kind} {key} to be readable: {error}") from error
+        problem = error
+    with contextlib.suppress(msgspec.ValidationError):
+        return msgspec.convert(_without_nulls(value, _raw_members(view)), view)
+    named = value.get("metadata") or {}
+    key = Key(str(named.get("namespace", "")), str(named.get("name", "")))
+    kind = value.get("kind", "object")
+    raise errors.AnswerError(f"expected {kind} {key} to be readable: {problem}") from problem
 
 
 def _unreadable(value: bytes, problem: Exception) -> Unreadable:

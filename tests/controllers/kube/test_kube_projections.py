@@ -137,3 +137,52 @@ def test_program_that_allows_deep_json_reads_both() -> None:
     assert seen is not None
     assert seen.object == page.items[0]
     assert kube.Key("", "deep") == page.items[0].key
+
+
+class Kept(kube.Projection, frozen=True):
+    """A view that keeps a member as text."""
+
+    spec: msgspec.Raw = msgspec.Raw(b"{}")
+    status: Size = Size()
+
+
+def test_null_is_an_absent_field_and_stays_in_what_is_kept_as_text() -> None:
+    metadata = SIZED["metadata"] | {"labels": None, "finalizers": [None, "f"]}
+    body = {"metadata": metadata, "spec": {"a": None}, "status": {"size": None}}
+    line = json.dumps({"type": "ADDED", "object": body}).encode()
+
+    seen = Decoder(Kept).event(line, "")
+
+    assert seen is not None
+    assert seen.object is not None
+    assert (("f",), {}, 0) == (
+        seen.object.metadata.finalizers,
+        seen.object.metadata.labels,
+        seen.object.status.size,
+    )
+    assert {"a": None} == msgspec.json.decode(seen.object.spec)
+
+
+def test_bookmark_and_list_have_nulls_where_they_have_nothing() -> None:
+    bookmark = {"metadata": {"resourceVersion": "9", "creationTimestamp": None}}
+    line = json.dumps({"type": "BOOKMARK", "object": bookmark}).encode()
+    body = json.dumps({"metadata": {"resourceVersion": "9", "continue": None}, "items": None})
+
+    assert Seen("BOOKMARK", None, "9") == Decoder(Sized).event(line, "")
+    assert Page((), "9", "") == Decoder(Sized).page(body.encode(), "")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "0001-01-01T00:00:00Z",
+        "0000-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "2026-13-40T00:00:00Z",
+        "2026-11-29",
+        "yesterday",
+    ],
+)
+def test_instant_that_was_never_set_or_is_none_is_none(text: str) -> None:
+    assert kube.time_of(text) is None
