@@ -1,6 +1,7 @@
 """The ledger in the cluster: read, decided about, replaced by compare-and-swap. Shell: cluster."""
 
 import asyncio
+import contextlib
 import random
 from collections.abc import Callable
 from typing import Final, TypeVar
@@ -56,21 +57,21 @@ class Book:
             return False
         return True
 
-    async def discard(self) -> None:
-        """Remove what is there, so that it can be begun anew; nothing if there is nothing.
+    async def discard(self, resource_version: str) -> None:
+        """Remove what is no ledger, so that one can be begun; nothing if it has changed since.
 
-        For something that is no ledger: whoever removes a good one must rebuild it.
+        Another may have begun a good one meanwhile, and given slots away by it.
+
+        Args:
+            resource_version: Of what was read and is no ledger (``CorruptError``).
         """
-        try:
-            found = await self._get()
+        with contextlib.suppress(kube.NotFoundError, kube.ConflictError):
             await self._client.delete(
                 kube.CONFIG_MAPS,
                 self._name,
                 namespace=self._namespace,
-                resource_version=found["metadata"]["resourceVersion"],
+                resource_version=resource_version,
             )
-        except kube.NotFoundError:
-            return
 
     async def read(self) -> Ledger:
         """The ledger as it is.

@@ -24,7 +24,15 @@ LIMITS: Final = "agents.proompteng.ai/limits"
 
 
 class CorruptError(Exception):
-    """A ConfigMap holds no ledger; says what was expected, and that nothing is admitted."""
+    """A ConfigMap holds no ledger; says what was expected, and that nothing is admitted.
+
+    Attributes:
+        resource_version: Of what was found in the ledger's place.
+    """
+
+    def __init__(self, message: str, *, resource_version: str = "") -> None:
+        super().__init__(message)
+        self.resource_version = resource_version
 
 
 class _Written(msgspec.Struct, forbid_unknown_fields=True):
@@ -77,7 +85,8 @@ def read(found: Mapping[str, Any]) -> Ledger:
         metadata = found.get("metadata") or {}
         raise CorruptError(
             f"expected the ledger of runs at {KEY} in ConfigMap {metadata.get('namespace')}/"
-            f"{metadata.get('name')}: {error}; nothing is admitted until it is rebuilt"
+            f"{metadata.get('name')}: {error}; nothing is admitted until it is rebuilt",
+            resource_version=str(metadata.get("resourceVersion") or ""),
         ) from error
     slots = {uid: Slot(*slot) for uid, slot in written.slots.items()}
     return Ledger(slots, written.turn, written.deficits)

@@ -74,7 +74,7 @@ class Admitter:
         self._blocked: dict[ledger.Uid, Blocked] = {}
         self._changed = asyncio.Event()
         self.opened = asyncio.Event()
-        """Set once the ledger was read for the first time."""
+        """Set while there is a ledger, as far as is known."""
 
     @property
     def slots(self) -> Mapping[ledger.Uid, ledger.Slot]:
@@ -86,6 +86,14 @@ class Admitter:
         slot = self._known.slots.get(uid)
         is_held = slot is not None and self._freed.get(uid) != slot.attempt
         return is_held and (slot is None or attempt in {None, slot.attempt})
+
+    def may_start(self, uid: ledger.Uid, attempt: int) -> bool:
+        """Whether an attempt may be submitted now.
+
+        While the ledger is lost nothing may: whoever begins it anew takes what is listed for all
+        that there is.
+        """
+        return self.opened.is_set() and self.holds(uid, attempt)
 
     def blocked(self, uid: ledger.Uid) -> Blocked | None:
         """What keeps a run waiting; None for one that does not wait, or is not known to yet."""
@@ -138,13 +146,18 @@ class Admitter:
         return len(self._known.slots) >= self._limits.cluster
 
     async def _open(self) -> None:
-        """Read the ledger, or rebuild one that is not there or not readable."""
+        """Read the ledger, or rebuild one that is not there or not readable.
+
+        Several may do so at once: whoever begins it first has begun it for all.
+        """
         try:
             self._known = await self._book.read()
         except (kube.NotFoundError, ledger.CorruptError) as error:
             _log.info("the ledger is begun anew: %s", error)
+            self.opened.clear()
             found = await self._survey()
-            await self._book.discard()
+            if isinstance(error, ledger.CorruptError):
+                await self._book.discard(error.resource_version)
             await self._book.begin(found)
             self._known = await self._book.read()
 

@@ -38,6 +38,8 @@ SEEN_SECONDS: Final = 2.0
 CONFLICT_SECONDS: Final = 0.05
 FAULT_SECONDS: Final = 5.0
 CANCELLED_SECONDS: Final = 1.0
+# A slot that went with the ledger comes back with it.
+SLOT_SECONDS: Final = 5.0
 # The work of as many runs is kept as fit, those that run first; that of the others is read again
 # whenever it is needed. Users decide how large it is.
 MAX_WORK_BYTES: Final = 64 * 1024 * 1024
@@ -356,6 +358,8 @@ class Interpreter:
     async def _submit(self, seen: Observed) -> tuple[Plan | None, Observed]:
         """Start the attempt; the plan that follows if it did."""
         self._check()
+        if not self._admitter.may_start(seen.run.metadata.uid, machine.attempt(seen.run)):
+            return Plan(look_again_seconds=SLOT_SECONDS), seen
         ready, ref = seen.inputs, seen.ref
         assert isinstance(ready, work.Ready)  # noqa: S101 - the machine submits nothing else
         assert ref is not None  # noqa: S101 - likewise

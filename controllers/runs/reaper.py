@@ -13,12 +13,13 @@ from controllers import kube, ledger
 from controllers.runs import naming, values, views
 from controllers.runs.records import Record, Records, is_news
 from controllers.runs.runtimes import job_objects
-from controllers.runs.runtimes.base import Runtime, RuntimeFault
+from controllers.runs.runtimes.base import SUBMISSION_SECONDS, Runtime, RuntimeFault
 from controllers.runs.words import ENDED, Phase
 
-# The client gives a request up after 30 s; what was sent before may still land for a while.
+# What was sent before may still land for a while.
 TOMBSTONE_SECONDS: Final = 900.0
-SURVEY_PAUSE_SECONDS: Final = 35.0
+# Controllers look whether the ledger is there every 5 s (`admitter`).
+SURVEY_PAUSE_SECONDS: Final = SUBMISSION_SECONDS + 5.0
 _log = logging.getLogger(__name__)
 
 

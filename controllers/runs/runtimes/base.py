@@ -23,6 +23,10 @@ Key: TypeAlias = str
 GRACE_SECONDS: Final = 30.0
 
 
+# A submission is a ConfigMap and a Job, each given up after the client's deadline of 30 s.
+SUBMISSION_SECONDS: Final = 60.0
+
+
 class Code(enum.StrEnum):
     """What an error means for who called a runtime; docs/runtimes.md has the table."""
 

@@ -13,6 +13,7 @@ from hypothesis import strategies
 from controllers import kube
 from controllers.ledger import admission, book, stored
 from controllers.ledger.admission import Candidate, Ledger, Limits, Slot
+from controllers.runs.admitter import Admitter
 
 LIMITS = Limits(namespace=4, agent=3, cluster=6)
 NAMES = strategies.text(strategies.characters(codec="utf-8"), max_size=8)
@@ -159,3 +160,55 @@ async def test_second_beginning_changes_nothing(opened: book.Book) -> None:
 
     assert not await opened.begin(Ledger())
     assert {"u"} == {*(await opened.read()).slots}
+
+
+class Leader:
+    """Admits by a ledger that is not there, or not readable, when it begins."""
+
+    def __init__(self, client: kube.Client, name: str) -> None:
+        self.listed = asyncio.Event()
+        self.may_go_on = asyncio.Event()
+        self.admitter = Admitter(
+            book.Book(client, ("default", name), LIMITS),
+            LIMITS,
+            self._survey,
+            lambda _: None,
+            epoch=1,
+        )
+
+    async def _survey(self) -> Ledger:
+        self.listed.set()
+        await self.may_go_on.wait()
+        return Ledger()
+
+    async def admit(self, uid: str) -> None:
+        """Have a run admitted."""
+        self.admitter.ask(Candidate(uid, "team", "coder"))
+        while not self.admitter.holds(uid):  # noqa: ASYNC110 - told to nobody
+            await asyncio.sleep(0.02)
+
+
+@pytest.mark.parametrize("data", [None, {"ledger.json": "[]"}], ids=["lost", "unreadable"])
+async def test_ledger_by_which_another_gave_slots_is_not_begun_again(
+    client: kube.Client, data: dict[str, str] | None
+) -> None:
+    name = f"race-{'lost' if data is None else 'unreadable'}"
+    if data is not None:
+        metadata = {"name": name, "namespace": "default"}
+        body = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": data}
+        await client.create(kube.CONFIG_MAPS, body)
+    first, slow = Leader(client, name), Leader(client, name)
+
+    async with asyncio.timeout(60), asyncio.TaskGroup() as group:
+        tasks = [group.create_task(one.admitter.run()) for one in (first, slow)]
+        await asyncio.gather(first.listed.wait(), slow.listed.wait())
+        first.may_go_on.set()
+        await first.admit("a")
+        slow.may_go_on.set()
+        await slow.admitter.opened.wait()
+        found = await book.Book(client, ("default", name), LIMITS).read()
+        for task in tasks:
+            task.cancel()
+
+    assert {"a"} == {*found.slots}
+    assert {"a"} == {*slow.admitter.slots}

@@ -1,6 +1,10 @@
 """The limit holds in every interleaving, and the model would see it if it did not."""
 
+import dataclasses
+
 from tests.support import ledger_model
+
+LOSING = ledger_model.Design(loses=True, cancels=False, most_writes=2, most_version=6)
 
 
 def test_limit_holds_with_two_that_believe_to_lead_late_writes_and_old_views() -> None:
@@ -20,3 +24,16 @@ def test_model_finds_a_slot_that_is_freed_without_a_tombstone() -> None:
 
 def test_model_finds_a_ledger_that_is_not_swapped() -> None:
     assert ledger_model.explore(ledger_model.Design(swaps=False)).violation
+
+
+def test_limit_holds_though_the_ledger_is_deleted_and_both_begin_it_anew() -> None:
+    found = ledger_model.explore(LOSING)
+
+    assert () == found.violation
+    assert found.both_can_end
+
+
+def test_model_finds_a_ledger_that_is_begun_over_one_by_which_slots_were_given() -> None:
+    found = ledger_model.explore(dataclasses.replace(LOSING, begins_once=False))
+
+    assert "the ledger is deleted" in found.violation
