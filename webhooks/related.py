@@ -62,6 +62,7 @@ class Related:
     ) -> None:
         self._client, self._api, self._clock = client, api, clock
         self._kinds = {kind.name: kind for kind in api}
+        self._read_anew = {name for kind in api for name in kind.rules.read_anew}
         self._known: collections.OrderedDict[tuple[str, str, str], _Read] = (
             collections.OrderedDict()
         )
@@ -98,7 +99,7 @@ class Related:
             return known.value
         value = await self._get(resource_of(self._api, kind, kind.hub.name), namespace, name)
         self._drop(key)
-        if value is not None:
+        if value is not None and kind_name not in self._read_anew:
             self._keep(key, _Read(value, now + BELIEVED_SECONDS, kube.memory_bytes(value)))
         return value
 

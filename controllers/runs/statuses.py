@@ -148,7 +148,8 @@ def _progress(progress: Progress | None) -> dict[str, JSON]:
 def _conditions(standing: Standing, run: views.Run, now: dt.datetime) -> Iterator[dict[str, JSON]]:
     """What is said, sorted by type; an instant stays while what it is about does."""
     before = {one.type: one for one in run.status.conditions}
-    for name, (holds, reason, message) in sorted(_said(standing).items()):
+    said = {**_over(standing, before), **_said(standing)}
+    for name, (holds, reason, message) in sorted(said.items()):
         status = "True" if holds else "False"
         known = before.get(name)
         is_same = known is not None and known.status == status
@@ -161,6 +162,19 @@ def _conditions(standing: Standing, run: views.Run, now: dt.datetime) -> Iterato
             "observedGeneration": run.metadata.generation,
             "lastTransitionTime": since,
         }
+
+
+def _over(standing: Standing, before: Mapping[str, views.Condition]) -> Mapping[Condition, Said]:
+    """What was said before, unless it is said anew; a run that was accepted stays so.
+
+    What is left out stays where somebody wrote the run in v1alpha1, whose list is atomic:
+    structured-merge-diff's addBackOwnedItems compares in each manager's version.
+    """
+    known = [name for name in Condition if name in before]
+    found = {name: (False, str(standing.reason), "") for name in known}
+    if accepted := before.get(Condition.ACCEPTED):
+        found[Condition.ACCEPTED] = accepted.status == "True", accepted.reason, accepted.message
+    return found
 
 
 def _said(standing: Standing) -> Mapping[Condition, Said]:

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from crds import idempotency
-from crds.admission import policy, settings
+from crds.admission import members, policy, settings
 from schemagen import Facts, FieldPath, Problem, Reason, Rules, canonical
 from schemagen.problems import JSON, quoted
 
@@ -105,18 +105,28 @@ def _changes(spec: dict[str, JSON], old: JSON) -> Iterator[Problem]:
 
 def _duplicate(run: JSON, spec: dict[str, JSON], facts: Facts) -> Iterator[Problem]:
     """A second run with a key; one that comes while the first is being claimed ends Failed."""
-    name = _claim_name(run, spec) if facts.related else ""
-    claim = facts.related.get((idempotency.CLAIM_KIND, name)) if name else None
-    if claim is None:
+    holder, uid = _holder(run, spec, facts.related)
+    if not uid or uid == run["metadata"].get("uid"):
         return
-    holder, uid = idempotency.owner(claim)
-    if uid and uid != run["metadata"].get("uid"):
-        message = (
-            f"expected a key that no run of agent {policy.agent_name(spec)!r} has, got "
-            f"{quoted(spec['idempotencyKey'])}, which is run {holder!r}'s"
-        )
-        path = FieldPath().member("spec").member("idempotencyKey")
-        yield Problem(path, message, Reason.DUPLICATE)
+    place = (idempotency.RUN_KIND, holder)
+    # The claim of a run that went is left where no garbage collector runs, or has not yet.
+    if place in facts.related and members.at(facts.related[place], "metadata").get("uid") != uid:
+        return
+    message = (
+        f"expected a key that no run of agent {policy.agent_name(spec)!r} has, got "
+        f"{quoted(spec['idempotencyKey'])}, which is run {holder!r}'s"
+    )
+    path = FieldPath().member("spec").member("idempotencyKey")
+    yield Problem(path, message, Reason.DUPLICATE)
+
+
+def _holder(
+    run: JSON, spec: dict[str, JSON], related: Mapping[tuple[str, str], JSON]
+) -> tuple[str, str]:
+    """Name and uid of the run that has the key; empty if none is known to."""
+    name = _claim_name(run, spec) if related else ""
+    claim = related.get((idempotency.CLAIM_KIND, name)) if name else None
+    return idempotency.owner(claim) if claim is not None else ("", "")
 
 
 def _claim_name(run: JSON, spec: dict[str, JSON]) -> str:
@@ -140,9 +150,20 @@ def related(run: JSON) -> Iterator[tuple[str, str]]:
 
 
 def related_further(run: JSON, known: Mapping[tuple[str, str], JSON]) -> Iterator[tuple[str, str]]:
-    """The provider of the run's agent, with which it makes a pod."""
-    if name := policy.provider_name(known.get(("Agent", policy.agent_name(run.get("spec"))))):
+    """The provider of the run's agent, with which it makes a pod; the run that has its key."""
+    spec = run.get("spec")
+    if name := policy.provider_name(known.get(("Agent", policy.agent_name(spec)))):
         yield "AgentProvider", name
+    if type(spec) is dict:
+        holder, uid = _holder(run, spec, known)
+        if holder and uid != members.at(run, "metadata").get("uid"):
+            yield idempotency.RUN_KIND, holder
 
 
-RULES = Rules(default=default, validate=validate, related=related, related_further=related_further)
+RULES = Rules(
+    default=default,
+    validate=validate,
+    related=related,
+    related_further=related_further,
+    read_anew=(idempotency.RUN_KIND,),
+)

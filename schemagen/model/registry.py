@@ -114,6 +114,8 @@ class Rules:
             name, in the namespace of the object: of the API's kinds, Leases and ConfigMaps.
         related_further: Names what these refer to, given those that ``related`` named (None: there
             is no such object), likewise.
+        read_anew: Kinds of which related objects are read each time, because whether they are still
+            there decides; what is there of other kinds is believed for some seconds.
         may_change: Whether ``default`` may change or remove what the user wrote.
         operations: When ``validate`` is asked. On a DELETE, which has to be named here, it gets the
             object that is to go twice, and ``Facts.operation`` tells; what it also says of an
@@ -128,6 +130,7 @@ class Rules:
     related_further: (
         Callable[[JSON, Mapping[tuple[str, str], JSON | None]], Iterable[tuple[str, str]]] | None
     ) = None
+    read_anew: tuple[str, ...] = ()
     may_change: bool = False
     operations: tuple[Operation, ...] = ("CREATE", "UPDATE")
     subresources: tuple[Subresource, ...] = ("scale",)

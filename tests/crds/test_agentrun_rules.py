@@ -258,3 +258,42 @@ def test_a_problem_stands_where_the_user_wrote_the_field() -> None:
     assert {"spec.secrets[1]", "spec.runtime.config.serviceAccountName"} == {
         cause["field"] for cause in answer["response"]["status"]["details"]["causes"]
     }
+
+
+CLAIM = {
+    "metadata": {
+        "ownerReferences": [
+            {
+                "apiVersion": "agents.proompteng.ai/v1beta1",
+                "kind": "AgentRun",
+                "name": "first",
+                "uid": "uid-first",
+            }
+        ]
+    }
+}
+
+
+@pytest.mark.parametrize(
+    ("holder", "is_refused"),
+    [
+        ({"metadata": {"uid": "uid-first"}}, True),
+        ({"metadata": {"uid": "of one made anew"}}, False),
+        (None, False),
+    ],
+    ids=["is there", "another of its name", "gone"],
+)
+def test_key_is_free_once_the_run_that_claimed_it_is_gone(
+    *, holder: JSON, is_refused: bool
+) -> None:
+    value = run({"idempotencyKey": "deploy-1"})
+    value["metadata"]["namespace"] = "team"
+    known = dict.fromkeys(agentrun.related(value)) | {("Agent", "codex"): AGENT}
+    (claim,) = (name for name in known if name[0] == "Lease")
+    known[claim] = CLAIM
+
+    further = [*agentrun.related_further(value, known)]
+    found = problems(value, related={**known, ("AgentRun", "first"): holder})
+
+    assert [("AgentRun", "first")] == further
+    assert is_refused == any(reason == "FieldValueDuplicate" for _, reason, _ in found)

@@ -40,6 +40,16 @@ async def test_small_objects_are_read_once() -> None:
     assert (10, 10) == await asked_again("x")
 
 
+async def test_objects_whose_being_there_decides_are_read_each_time() -> None:
+    client: Any = Client("x")
+    found = related.Related(client, crds.api, clock=lambda: 0.0)
+
+    for _ in range(2):
+        await found.read("team", [("AgentRun", "holder")])
+
+    assert 2 == client.asked
+
+
 async def test_objects_that_are_large_together_are_not_all_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

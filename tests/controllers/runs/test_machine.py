@@ -205,6 +205,7 @@ def test_failed_attempt_is_tried_again_after_a_pause_that_survives_the_controlle
         waiting["reason"],
         waiting["nextAttemptTime"],
     )
+    assert "False Retrying" == said(waiting)["InProgress"]
     assert not held
     assert (False, 5.0, True) == (early.wants_slot, early.look_again_seconds, late.wants_slot)
     assert {"uid-1/1": Stage.FAILED, "uid-1/2": Stage.FAILED} == world.stages
