@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test check format generate judge lock clean prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -116,6 +116,11 @@ prove-tenants: SEED = 0
 prove-tenants: PART = 1/1
 prove-tenants: $(INSTALLED)  ## One tenant's worst objects, ROUNDS times: another's runs keep their SLOs (40 minutes)
 	@$(BIN)/python -m tests.bench.prove_tenants --rounds $(ROUNDS) --seed $(SEED) --part $(PART)
+
+prove-situations: PART = 1/1
+prove-situations: ONLY = *
+prove-situations: $(INSTALLED)  ## Have happen to runs what clusters do to them, at every point, or ONLY what matches (an hour)
+	@$(BIN)/python -m tests.bench.prove_situations --seed $(SEED) --part $(PART) --only '$(ONLY)'
 
 prove-limits: N = 1000
 prove-limits: $(INSTALLED)  ## Two leaders at once and N runs: no limit is exceeded at any revision (5 minutes)

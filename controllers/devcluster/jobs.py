@@ -46,9 +46,16 @@ namespaceObject.metadata.?annotations.orValue({{}}).filter(name,
 )
 """
 
+# On a pod or its namespace: no scheduler has found a node for it.
+_UNPLACED = f"""
+object.metadata.?annotations[?"{ANNOTATIONS}node"].orValue(
+  namespaceObject.metadata.?annotations[?"{ANNOTATIONS}node"].orValue("")
+) == "none"
+"""
+
 _PATCHES = f"""
 (
-  has(object.spec.nodeName) || has(object.spec.schedulingGates) ? [] :
+  has(object.spec.nodeName) || has(object.spec.schedulingGates) || variables.unplaced ? [] :
   [JSONPatch{{op: "add", path: "/spec/nodeName", value: "{NODE}"}}]
 ) + (
   has(object.metadata.annotations) || variables.missing.size() == 0 ? [] :
@@ -130,7 +137,10 @@ def _policy(version: versions.Version) -> list[dict[str, Any]]:
                 "failurePolicy": "Fail",
                 "reinvocationPolicy": "Never",
                 "matchConstraints": {"resourceRules": [pods]},
-                "variables": [{"name": "missing", "expression": _MISSING}],
+                "variables": [
+                    {"name": "missing", "expression": _MISSING},
+                    {"name": "unplaced", "expression": _UNPLACED},
+                ],
                 "mutations": [{"patchType": "JSONPatch", "jsonPatch": {"expression": _PATCHES}}],
             },
         },

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import pathlib
 from typing import Any
 
 import pytest
@@ -10,6 +11,8 @@ from controllers import devcluster, kube, ledger
 from controllers.runs import admitter, interpreter, naming, views
 from tests.support import run_platform
 from tests.support.run_platform import Place, eventually, new_manager, new_place, running
+from tests.support.situations import trials
+from tests.support.situations.table import SITUATIONS
 
 pytestmark = pytest.mark.e2e
 
@@ -313,3 +316,23 @@ async def test_next_controller_goes_on_where_the_last_one_stopped(place: Place) 
 
     assert ["Succeeded"] * 8 == phases
     assert 8 == len(await place.jobs())
+
+
+# Of `make prove-situations`, at the same time.
+SAMPLE = {
+    "pod-exits-255 (job, ends)",
+    "pod-exits-255 (job, cancelled at 1)",
+    "pod-exits-255 (job, deleted at 2)",
+    "pod-exits-255 (job, away at 2)",
+}
+
+
+async def test_sample_of_situations_ends_as_documented_and_leaves_nothing(
+    served_cluster: devcluster.Cluster, tmp_path: pathlib.Path
+) -> None:
+    chosen = [one for one in trials.trials(SITUATIONS) if str(one) in SAMPLE]
+    async with trials.opened(served_cluster, tmp_path) as bench:
+        wrong = await asyncio.gather(*(bench.attempt(one) for one in chosen))
+
+    found = {str(one): each for one, each in zip(chosen, wrong, strict=True)}
+    assert {name: [] for name in SAMPLE} == found

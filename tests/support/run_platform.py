@@ -147,7 +147,9 @@ async def new_place(cluster: devcluster.Cluster, client: kube.Client, **behaviou
 SETTINGS: Final = Settings(pods=Pods(image="runner"))
 
 
-def runtimes(client: kube.Client, caches: Any, wake: Callable[[kube.Key], None]) -> list[Any]:
+def jobs_and_workflows(
+    client: kube.Client, caches: Any, wake: Callable[[kube.Key], None]
+) -> list[Any]:
     """Jobs, and workflows of Jobs."""
     del wake
     jobs_ = job.JobRuntime(client, caches.jobs, caches.pods)
@@ -164,6 +166,8 @@ def new_manager(
     is_everywhere: bool = False,
     sleep: Callable[[float], Awaitable[None]] = hurried,
     more_runtimes: Sequence[Any] = (),
+    runtimes: manager.Runtimes = jobs_and_workflows,
+    settings: Settings = SETTINGS,
 ) -> manager.Manager:
     """A controller for a place."""
     return manager.Manager(
@@ -176,7 +180,7 @@ def new_manager(
             namespace=None if is_everywhere else place.namespace,
             limits=limits or ledger.Limits(),
             timing=kube.Timing(lease_seconds=4, renew_seconds=3, retry_seconds=0.4),
-            settings=lambda: SETTINGS,
+            settings=lambda: settings,
         ),
         sleep=sleep,
     )

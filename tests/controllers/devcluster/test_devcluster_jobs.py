@@ -39,7 +39,7 @@ def test_policy_is_served_in_every_version(version: Version, served: str, flags:
 def test_stages_and_policy_agree_on_the_annotations() -> None:
     stages = jobs.KWOK_CONFIG.read_text()
 
-    found = set(re.findall(r'"([^"/]+/)(?:seconds|exit-code|message)"', stages))
+    found = set(re.findall(r'"([^"/]+/)(?:seconds|exit-code|message|status)"', stages))
 
     assert {jobs.ANNOTATIONS} == found
 

@@ -1,0 +1,8 @@
+"""All situations."""
+
+from typing import Final
+
+from tests.support.situations import pods
+from tests.support.situations.situation import Situation
+
+SITUATIONS: Final[tuple[Situation, ...]] = (*pods.SITUATIONS,)

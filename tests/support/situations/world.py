@@ -1,0 +1,353 @@
+"""Where a situation happens: a namespace of a real cluster, a controller for it. Shell."""
+
+import asyncio
+import contextlib
+import dataclasses
+import itertools
+import os
+import pathlib
+import signal
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
+from typing import Any, Final, Protocol
+
+from controllers import devcluster, kube
+from controllers.agentctl import runtimes
+from controllers.runs import naming, views
+from controllers.runs.runtimes.workflow import WorkflowRuntime
+from tests.support import run_platform
+from tests.support.run_platform import Place
+from tests.support.situations.given import (
+    MUTATED,
+    QUOTAS,
+    RUN,
+    Given,
+    Policy,
+    RuntimeName,
+    manifest,
+)
+
+SECONDS: Final = 60.0
+"""Within which whatever is waited for has to come."""
+POLL_SECONDS: Final = 0.2
+BESIDE: Final = "beside"
+ENDED: Final = frozenset({"Succeeded", "Failed", "Cancelled"})
+AGENTCTL: Final = pathlib.Path(sys.executable).with_name("agentctl")
+_PROC: Final = pathlib.Path("/proc")
+
+
+class UnmetError(Exception):
+    """Something did not come in time; says what was expected, and what came."""
+
+
+class Step(Protocol):
+    """One thing that happens, or that is waited for."""
+
+    @property
+    def is_seen(self) -> bool:
+        """Whether it only looks, for which a controller has to be there."""
+
+    async def take(self, world: "World") -> None:
+        """Have it happen.
+
+        Raises:
+            UnmetError: What it waits for did not come.
+        """
+
+
+@dataclasses.dataclass
+class World:
+    """One situation under way.
+
+    Attributes:
+        given: What there was at first.
+        runtime: What carries its runs out.
+        place: Its namespace, and the home of its controller.
+        folder: For workspaces of processes.
+        seconds: Within which whatever is waited for has to come.
+    """
+
+    given: Given
+    runtime: RuntimeName
+    place: Place
+    folder: pathlib.Path
+    seconds: float = SECONDS
+    _number: Iterator[int] = dataclasses.field(default_factory=itertools.count)
+    _running: contextlib.AsyncExitStack = dataclasses.field(
+        default_factory=contextlib.AsyncExitStack
+    )
+
+    @property
+    def client(self) -> kube.Client:
+        """Of the cluster, past everything."""
+        return self.place.client
+
+    @property
+    def namespace(self) -> str:
+        """Where it happens."""
+        return self.place.namespace
+
+    # ----------------------------------------------------------------- the controller
+
+    async def start(self) -> None:
+        """Have a controller look after the namespace."""
+        made: list[Any] = []
+
+        def composed(client: kube.Client, caches: Any, wake: Callable[[kube.Key], None]) -> Any:
+            made.extend(self._runtimes(client, caches, wake))
+            return made
+
+        controller = run_platform.new_manager(
+            self.place,
+            f"controller-{next(self._number)}",
+            runtimes=composed,
+            settings=self.given.settings,
+        )
+        await self._running.enter_async_context(runtimes.looked_after(made))
+        await self._running.enter_async_context(run_platform.running(controller))
+
+    async def stop(self) -> None:
+        """Take the controller away; the Lease is given back."""
+        await self._running.aclose()
+
+    def _runtimes(self, client: kube.Client, caches: Any, wake: Any) -> list[Any]:
+        if self.runtime == "job":
+            return run_platform.jobs_and_workflows(client, caches, wake)
+        found = runtimes.local_runtime(client, caches, wake, self.folder)
+        return [found, WorkflowRuntime(found, now=kube.utc_now)]
+
+    # ------------------------------------------------------------------- what there is
+
+    async def furnish(self) -> None:
+        """Make all that is given, but the run."""
+        given = self.given
+        if given.namespace:
+            changes = {"metadata": {"labels": dict(given.namespace)}}
+            await self.client.patch(kube.NAMESPACES, self.namespace, changes)
+        for policy in given.policies:
+            await self.enforce(policy)
+        for resource, body in given.objects:
+            await self.make(resource, body)
+        await self.make(
+            views.PROVIDERS, manifest(views.PROVIDERS, "provider", spec=given.provider_spec())
+        )
+        if given.agent is not None:
+            await self.make_agent()
+
+    async def make_agent(self) -> None:
+        """The agent of the run."""
+        spec = {"providerRef": {"name": "provider"}, **(self.given.agent or {})}
+        await self.make(views.AGENTS, manifest(views.AGENTS, "coder", spec=spec))
+
+    async def make(self, resource: kube.Resource, body: kube.JSON) -> kube.JSON:
+        """Create an object in the namespace; a quota also gets its status."""
+        namespace = {"namespace": self.namespace} if resource.namespaced else {}
+        whole = {**body, "metadata": {**body["metadata"], **namespace}}
+        made = await self.client.create(resource, whole)
+        if resource == QUOTAS:
+            hard = body["spec"]["hard"]
+            status = {"hard": hard, "used": dict.fromkeys(hard, "0")}
+            await self.client.patch(
+                resource,
+                body["metadata"]["name"],
+                {"status": status},
+                namespace=self.namespace,
+                subresource="status",
+            )
+        return made
+
+    async def submit(self) -> kube.JSON:
+        """Create the run."""
+        body = self.given.run_body()
+        resource = dataclasses.replace(views.RUNS, version=self.given.version)
+        if self.given.is_applied:
+            return await self.client.apply(
+                resource, body, field_manager="user", namespace=self.namespace
+            )
+        return await self.client.create(
+            resource, body, namespace=self.namespace, field_validation="Strict"
+        )
+
+    async def enforce(self, policy: Policy) -> None:
+        """Have the cluster enforce a policy, and wait until it does."""
+        for resource, body in policy.objects(self.namespace):
+            await self.client.create(resource, body)
+        await self.until(lambda: self._is_enforced(policy), f"policy {policy.name} to be enforced")
+
+    async def lift(self, policy: Policy) -> None:
+        """Remove a policy, and wait until it is enforced no more."""
+        await self.remove(policy)
+
+        async def is_over() -> bool:
+            return not await self._is_enforced(policy)
+
+        await self.until(is_over, f"policy {policy.name} to be enforced no more")
+
+    async def remove(self, policy: Policy) -> None:
+        """Remove a policy; nothing where it is gone."""
+        for resource, body in reversed(policy.objects(self.namespace)):
+            with contextlib.suppress(kube.NotFoundError):
+                await self.client.delete(resource, body["metadata"]["name"])
+
+    async def _is_enforced(self, policy: Policy) -> bool:
+        """By a dry run of what a policy is about, which it refuses or changes."""
+        resource, probe = _probe(policy)
+        try:
+            made = await self.client.create(resource, probe, namespace=self.namespace, dry_run=True)
+        except kube.ApiError as error:
+            return policy.name in str(error)
+        return MUTATED in made["metadata"]["labels"]
+
+    # ------------------------------------------------------------------- what is there
+
+    async def read(self, name: str = RUN) -> kube.JSON:
+        """A run as it is (v1beta1)."""
+        return await self.client.get(views.RUNS, name, namespace=self.namespace)
+
+    async def status(self, name: str = RUN) -> kube.JSON:
+        """A run's status; empty where there is none yet."""
+        return (await self.read(name)).get("status") or {}
+
+    async def job(self, step: str = "") -> kube.JSON:
+        """The newest Job of the run, or of a step; waited for."""
+        return await self._newest(views.JOBS, step)
+
+    async def pod(self, step: str = "") -> kube.JSON:
+        """The newest pod of the run that has not ended, or of a step; waited for."""
+        return await self._newest(views.PODS, step)
+
+    async def _newest(self, resource: kube.Resource, step: str) -> kube.JSON:
+        selector = f"{naming.NAME_LABEL}={RUN}" + (f",{naming.STEP_LABEL}={step}" if step else "")
+        found: list[kube.JSON] = []
+
+        async def is_there() -> bool:
+            listed = await self.client.list(resource, namespace=self.namespace, labels=selector)
+            found[:] = [one for one in listed.items if _is_live(one)]
+            return bool(found)
+
+        await self.until(is_there, f"a {resource.kind} of the run")
+        return max(found, key=lambda one: str(one["metadata"]["creationTimestamp"]))
+
+    async def events(self, name: str = RUN) -> list[tuple[str, str]]:
+        """Reason and note of each Event of a run."""
+        found = await self.client.list(kube.EVENTS, namespace=self.namespace)
+        return [
+            (str(one.get("reason")), str(one.get("note")))
+            for one in found.items
+            if one["regarding"].get("name") == name
+        ]
+
+    async def remains(self) -> list[str]:
+        """What is left of runs: slots, Jobs and pods that may work, processes."""
+        found = [f"the slot of {slot.run}" for slot in (await self.slots()).values()]
+        for resource in (views.JOBS, views.PODS):
+            listed = await self.client.list(resource, namespace=self.namespace)
+            found += [
+                f"{resource.kind} {one['metadata']['name']}"
+                for one in listed.items
+                if _may_work(resource, one)
+            ]
+        found += [f"process {pid}" for pid in await asyncio.to_thread(self.processes)]
+        return found
+
+    async def slots(self) -> Mapping[str, Any]:
+        """Who is in flight; nobody where there is no ledger yet."""
+        try:
+            return await self.place.slots()
+        except kube.NotFoundError:
+            return {}
+
+    def processes(self) -> list[int]:
+        """All that was started for a workspace of this situation."""
+        if self.runtime != "local":
+            return []
+        ours, found = f"AGENT_WORKSPACE={self.folder}/".encode(), []
+        for folder in _PROC.glob("[0-9]*"):
+            with contextlib.suppress(OSError):
+                if ours in (folder / "environ").read_bytes():
+                    found.append(int(folder.name))
+        return found
+
+    def kill_all(self) -> None:
+        """End what a situation that failed has left."""
+        for pid in self.processes():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    async def agentctl(self, *words: str) -> tuple[int, str]:
+        """Exit code, and what ``agentctl`` says of the run."""
+        process = await asyncio.create_subprocess_exec(
+            *(str(AGENTCTL), *words, "-n", self.namespace),
+            *("--kubeconfig", str(self.place.cluster.admin_kubeconfig)),
+            stdin=asyncio.subprocess.DEVNULL,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.STDOUT,
+            env={**os.environ, "AGENTCTL_WORKSPACES": str(self.folder)},
+        )
+        out, _ = await process.communicate()
+        return process.returncode or 0, out.decode()
+
+    # ----------------------------------------------------------------------- waiting
+
+    async def until(self, check: Callable[[], Awaitable[bool]], what: str) -> None:
+        """Wait until a check holds.
+
+        Raises:
+            UnmetError: It did not in time.
+        """
+        try:
+            async with asyncio.timeout(self.seconds):
+                while not await check():  # noqa: ASYNC110 - it is the cluster's
+                    await asyncio.sleep(POLL_SECONDS)
+        except TimeoutError as error:
+            raise UnmetError(f"expected {what} within {self.seconds:.0f} s") from error
+
+
+def _is_live(found: kube.JSON) -> bool:
+    """Whether a pod has not ended and a Job is no tombstone."""
+    metadata = found["metadata"]
+    if naming.TOMBSTONE_LABEL in (metadata.get("labels") or {}):
+        return False
+    return (found.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
+
+
+def _may_work(resource: kube.Resource, found: kube.JSON) -> bool:
+    if not _is_live(found):
+        return False
+    if resource == views.PODS:
+        return True
+    job = views.of(views.Job, found)
+    has_pods = job.status.active or job.status.terminating
+    return job.ending is None and bool(not job.spec.suspend or has_pods)
+
+
+def _probe(policy: Policy) -> tuple[kube.Resource, dict[str, Any]]:
+    """What shows whether a policy is enforced: nothing of it is to any policy's liking."""
+    pod = {"restartPolicy": "Never", "containers": [{"name": "probe", "image": "none"}]}
+    metadata = {"labels": {naming.RUN_LABEL: "probe", **policy.probe}}
+    if policy.kind == "pods":
+        return views.PODS, manifest(views.PODS, "probe", metadata=metadata, spec=pod)
+    spec = {"suspend": policy.probe_suspends, "template": {"spec": pod}}
+    return views.JOBS, manifest(views.JOBS, "probe", metadata=metadata, spec=spec)
+
+
+@contextlib.asynccontextmanager
+async def opened(
+    cluster: devcluster.Cluster,
+    client: kube.Client,
+    given: Given,
+    runtime: RuntimeName,
+    folder: pathlib.Path,
+) -> AsyncIterator[World]:
+    """A world with all that is given but the run, which is left without anything that runs."""
+    place = await run_platform.new_place(cluster, client, **given.pods)
+    world = World(given, runtime, place, folder / place.namespace)
+    try:
+        await world.furnish()
+        await world.start()
+        yield world
+    finally:
+        await world.stop()
+        world.kill_all()
+        for policy in given.policies:
+            await world.remove(policy)
