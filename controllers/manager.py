@@ -172,6 +172,7 @@ class Manager:
             epoch=epoch,
             now=self._now,
             sleep=self._sleep,
+            settings=self._options.settings,
         )
         admitter = Admitter(
             ledger.Book(
@@ -223,6 +224,7 @@ class Manager:
             )
             group.create_task(self._reap(admitter, interpreter, reaper))
             group.create_task(self._every(SWEEP_SECONDS, reaper.sweep))
+            group.create_task(self._every(SWEEP_SECONDS, lambda: self._expire(reaper)))
             group.create_task(
                 self._every(SWEEP_SECONDS, lambda: self._sweep_records(admitter, reaper))
             )
@@ -260,6 +262,15 @@ class Manager:
                 admitter.free(uid, slot.attempt)
         except kube.KubeError as error:
             _log.warning("slot of %s/%s is looked at again: %s", slot.namespace, slot.run, error)
+
+    async def _expire(self, reaper: Reaper) -> None:
+        """Have Jobs go in time whose end is written down."""
+
+        def attempt(uid: ledger.Uid) -> int | None:
+            run = self.caches.by_uid(uid)
+            return None if run is None else machine.attempt(run)
+
+        await reaper.expire([*self.caches.jobs], attempt)
 
     async def _sweep_records(self, admitter: Admitter, reaper: Reaper) -> None:
         """Forget work whose end was seen by a controller that ended before it could do so."""

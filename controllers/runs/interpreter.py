@@ -28,8 +28,8 @@ from controllers.runs.runtimes.base import (
     Stage,
     Work,
 )
-from controllers.runs.words import ENDED, Phase, Reason
-from crds.admission.settings import Settings
+from controllers.runs.words import ENDED, EventReason, Phase, Reason
+from crds.admission.settings import Pods, Settings
 
 MANAGER: Final = "agents-controller"
 # A plan leads to an end in a few steps: claim, finalizer, submit; cancel, free, finalizer.
@@ -38,6 +38,8 @@ SEEN_SECONDS: Final = 2.0
 CONFLICT_SECONDS: Final = 0.05
 FAULT_SECONDS: Final = 5.0
 CANCELLED_SECONDS: Final = 1.0
+# What is wrong may have other words each time.
+TROUBLE_PAUSE: Final = dt.timedelta(seconds=30)
 # A slot that went with the ledger comes back with it.
 SLOT_SECONDS: Final = 5.0
 # The work of as many runs is kept as fit, those that run first; that of the others is read again
@@ -71,6 +73,7 @@ class _Memory:
         inputs: Where they are ready and work_bytes is 0, without the work.
         inputs_of: The versions that they were read at.
         ref: Of work outside the cluster, as its runtime returned it last.
+        troubled: When it was told last that something keeps us from going on.
     """
 
     claim: Claim = dataclasses.field(default_factory=Claim)
@@ -79,6 +82,7 @@ class _Memory:
     spec: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
     work_bytes: int = 0
     ref: Ref | None = None
+    troubled: dt.datetime | None = None
 
 
 class Interpreter:
@@ -142,7 +146,13 @@ class Interpreter:
             return None  # it went meanwhile, as the watch will tell
         except RuntimeFault as fault:
             _log.warning("%s: %s: %s", key, fault.code, fault.message)
+            await self._tell_trouble(run, fault.message)
             return fault.retry_after_seconds or FAULT_SECONDS
+        except (NotLeadingError, kube.UnreachableError):
+            raise  # nothing can be written
+        except Exception as error:
+            await self._tell_trouble(run, str(error) or repr(error))
+            raise
 
     async def _followed(self, run: views.Run) -> tuple[Plan, Observed]:
         """Act until nothing is left to do but to say how the run stands."""
@@ -210,7 +220,9 @@ class Interpreter:
         may_start = has_slot or run.status.phase != Phase.RUNNING
         is_whole = may_start and isinstance(inputs, work.Ready)
         piece = (
-            inputs.work if is_whole and isinstance(inputs, work.Ready) else _bare(run, known_spec)
+            inputs.work
+            if is_whole and isinstance(inputs, work.Ready)
+            else _bare(run, known_spec, self._settings().pods)
         )
         if isinstance(inputs, work.Refused):
             piece = dataclasses.replace(piece, refusal=inputs.message)
@@ -278,7 +290,8 @@ class Interpreter:
         self._remember(memory, whole["spec"], inputs)
         memory.inputs_of = versions
         if isinstance(inputs, work.Ready) and not memory.work_bytes:
-            memory.inputs = dataclasses.replace(inputs, work=_bare(run, {}))
+            bare = _bare(run, {}, inputs.work.pods)
+            memory.inputs = dataclasses.replace(inputs, work=bare)
         return inputs
 
     def _remember(self, memory: _Memory, spec: Mapping[str, JSON], inputs: work.Inputs) -> None:
@@ -350,10 +363,15 @@ class Interpreter:
                     return dataclasses.replace(seen, unreachable=fault)
                 return await self._asked(runtime, seen)
             case Do.FREE:
-                self._admitter.free(run.metadata.uid, machine.attempt(run))
-                return dataclasses.replace(seen, has_slot=False)
+                return self._freed(seen)
             case _:
                 raise ValueError(action)
+
+    def _freed(self, seen: Observed) -> Observed:
+        """Give the slot back; that of what could still be started is the reaper's, in time."""
+        if seen.progress is None or not seen.progress.unreserved:
+            self._admitter.free(seen.run.metadata.uid, machine.attempt(seen.run))
+        return dataclasses.replace(seen, has_slot=False)
 
     async def _submit(self, seen: Observed) -> tuple[Plan | None, Observed]:
         """Start the attempt; the plan that follows if it did."""
@@ -414,6 +432,31 @@ class Interpreter:
         if plan.standing.phase != Phase.RUNNING:
             await self._forget_work(seen)
         return plan.look_again_seconds
+
+    async def _tell_trouble(self, run: views.Run, message: str) -> None:
+        """Say on a run, and by an Event, what keeps the controller from going on with it."""
+        memory, now = self._memories[run.metadata.uid], self._now()
+        is_recent = memory.troubled is not None and now < memory.troubled + TROUBLE_PAUSE
+        if machine.is_ended(run) or is_recent or not self._leads():
+            return
+        memory.troubled = now
+        namespace, name = run.key
+        try:
+            whole = await self._client.get(views.RUNS, name, namespace=namespace)
+            if whole["metadata"]["resourceVersion"] != run.metadata.resource_version:
+                return  # it has changed since: it is looked at again anyhow
+            status = statuses.troubled(whole.get("status") or {}, run, message, now)
+            await self._write(run, status)
+        except kube.KubeError as error:
+            _log.warning("%s: it could not be said what is wrong: %s", run.key, error)
+            return
+        self._recorder.event(
+            kube.regarding_of(run, views.RUNS),
+            type="Warning",
+            reason=EventReason.RECONCILE_FAILED,
+            action="Reconcile",
+            note=message[: statuses.MOST_MESSAGE],
+        )
 
     async def _forget_work(self, seen: Observed) -> None:
         """Forget work outside the cluster once its end was seen, and written down."""
@@ -496,7 +539,7 @@ def _workflow(run: views.Run) -> dict[str, JSON]:
     return {"workflow": run.status.workflow} if run.status.workflow else {}
 
 
-def _bare(run: views.Run, spec: Mapping[str, JSON]) -> Work:
+def _bare(run: views.Run, spec: Mapping[str, JSON], pods: Pods) -> Work:
     """As much of a run's work as is known without what it refers to: enough to find it again."""
     metadata = run.metadata
     return Work(
@@ -508,4 +551,5 @@ def _bare(run: views.Run, spec: Mapping[str, JSON]) -> Work:
         provider={},
         run_json={},
         runner_json={},
+        pods=pods,
     )

@@ -14,8 +14,15 @@ from typing import Final, TypeAlias
 from controllers import kube
 from controllers.runs import naming, views, work
 from controllers.runs.retries import Backoff
-from controllers.runs.runtimes.base import Code, Progress, Ref, RuntimeFault, Stage
-from controllers.runs.statuses import Standing
+from controllers.runs.runtimes.base import (
+    HELD_SECONDS,
+    Code,
+    Progress,
+    Ref,
+    RuntimeFault,
+    Stage,
+)
+from controllers.runs.statuses import Finished, Standing
 from controllers.runs.words import ENDED, Condition, EventReason, Phase, Reason
 
 # A missing reference is told by a watch; this is for what no watch tells.
@@ -23,6 +30,8 @@ LOOK_AGAIN_SECONDS: Final = 60.0
 # So long a deleted run waits for an endpoint that does not answer before an operator is asked.
 CLEANUP_SECONDS: Final = 600.0
 CLEANUP_RETRY_SECONDS: Final = 15.0
+# Of a message, what comes before why a slot is held.
+MAX_REASON: Final = 320
 # The backoff is at its longest long before.
 MAX_FAILURES: Final = 1000
 
@@ -463,10 +472,15 @@ def _started_note(seen: Observed) -> str:
 
 
 def _deadline(seen: Observed) -> dt.datetime | None:
-    """When an attempt's time is over."""
+    """When an attempt's time is over; it does not count while a queue holds the attempt back."""
     started = kube.time_of(seen.run.status.start_time)
+    progress = seen.progress
     if not isinstance(seen.inputs, work.Ready) or started is None:
         return None
+    if progress is not None and progress.is_held:
+        return None
+    if progress is not None and progress.started is not None:
+        started = max(started, progress.started)
     seconds = seen.inputs.work.timeout_seconds
     return started + dt.timedelta(seconds=seconds) if seconds else None
 
@@ -524,9 +538,10 @@ def _again(seen: Observed, ready: work.Ready, ending: Ending, now: dt.datetime) 
     run = seen.run
     pause = ready.backoff.seconds(run.status.attempt, seen.dice)
     note = (
-        f"Attempt {run.status.attempt} of {ready.retries + 1} failed ({ending[1]}): {ending[2]} "
-        f"The next one starts in {pause:.0f} s."
+        f"Attempt {run.status.attempt} of {ready.retries + 1} failed ({ending[1]}){_at(seen)}: "
+        f"{ending[2]} The next one starts in {pause:.0f} s."
     )
+    note = _with_held_slot(note, seen)
     standing = Standing(
         phase=Phase.PENDING,
         reason=Reason.RETRYING,
@@ -534,6 +549,7 @@ def _again(seen: Observed, ready: work.Ready, ending: Ending, now: dt.datetime) 
         is_accepted=True,
         attempt=run.status.attempt,
         next_attempt=now + dt.timedelta(seconds=pause),
+        finished=_finished(seen, ending, now),
         progress=seen.progress,
         spec_hash=ready.spec_hash,
     )
@@ -541,8 +557,40 @@ def _again(seen: Observed, ready: work.Ready, ending: Ending, now: dt.datetime) 
     return Plan(standing=standing, events=events, look_again_seconds=pause)
 
 
+def _at(seen: Observed) -> str:
+    """Where an attempt ended, in words."""
+    return f" in {seen.ref.name}" if seen.ref is not None and seen.ref.name else ""
+
+
+def _finished(seen: Observed, ending: Ending, now: dt.datetime) -> Finished:
+    phase, reason, message = ending
+    status = seen.run.status
+    return Finished(
+        number=status.attempt,
+        phase=phase,
+        reason=reason,
+        message=message,
+        ref=seen.ref,
+        progress=seen.progress,
+        started=kube.time_of(status.start_time),
+        ended=now,
+    )
+
+
+def _with_held_slot(message: str, seen: Observed) -> str:
+    """A message; and, where the attempt's slot is held though nothing of it runs, why."""
+    if seen.progress is None or not seen.progress.unreserved:
+        return message
+    return (
+        f"{message[:MAX_REASON]} Its slot is held for {HELD_SECONDS:.0f} s, until no request "
+        f"under way can create its Job, as its name could not be reserved: "
+        f"{seen.progress.unreserved}"
+    ).strip()
+
+
 def _ended(seen: Observed, now: dt.datetime, ending: Ending) -> Plan:
-    run, (phase, reason, message) = seen.run, ending
+    run, (phase, reason, said) = seen.run, ending
+    message = _with_held_slot(said, seen)
     refused = seen.inputs if isinstance(seen.inputs, work.Refused) else None
     is_duplicate = reason == Reason.DUPLICATE
     standing = Standing(
@@ -552,6 +600,7 @@ def _ended(seen: Observed, now: dt.datetime, ending: Ending) -> Plan:
         is_accepted=False if refused or is_duplicate else True if is_accepted(run) else None,
         is_duplicate=is_duplicate,
         attempt=run.status.attempt,
+        finished=_finished(seen, ending, now) if run.status.phase == Phase.RUNNING else None,
         ref=seen.ref if run.status.phase == Phase.RUNNING else None,
         progress=seen.progress,
         started=kube.time_of(run.status.start_time),

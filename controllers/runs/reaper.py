@@ -4,17 +4,26 @@ Everything here is asked of the API server itself: a cache that is behind would 
 Job is about to start.
 """
 
+import contextlib
 import datetime as dt
 import logging
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final
 
 from controllers import kube, ledger
 from controllers.runs import naming, values, views
 from controllers.runs.records import Record, Records, is_news
-from controllers.runs.runtimes import job_objects
-from controllers.runs.runtimes.base import SUBMISSION_SECONDS, Runtime, RuntimeFault
+from controllers.runs.runtimes import job, job_objects
+from controllers.runs.runtimes.base import (
+    HELD_SECONDS,
+    SUBMISSION_SECONDS,
+    Key,
+    Runtime,
+    RuntimeFault,
+    Work,
+)
 from controllers.runs.words import ENDED, Phase
+from crds.admission.settings import Settings
 
 # What was sent before may still land for a while.
 TOMBSTONE_SECONDS: Final = 900.0
@@ -27,7 +36,7 @@ class Reaper:
     """Looks after slots.
 
     Args:
-        client: May get runs, and list, create and delete Jobs.
+        client: May get runs, and list, create, patch and delete Jobs.
         records: Of work outside the cluster.
         runtimes: By ``runtime.type``.
         namespace: Of runs; None is all.
@@ -35,6 +44,7 @@ class Reaper:
         epoch: Of this leader; 1 is the first there ever was.
         now: Aware UTC time.
         sleep: Waits for seconds.
+        settings: Gives the operator's as they are now.
     """
 
     def __init__(
@@ -48,10 +58,12 @@ class Reaper:
         epoch: int,
         now: Callable[[], dt.datetime],
         sleep: Callable[[float], Awaitable[None]],
+        settings: Callable[[], Settings] = Settings,
     ) -> None:
         self._client, self._namespace, self._with_jobs = client, namespace, with_jobs
         self._records, self._runtimes = records, runtimes
-        self._epoch, self._now, self._sleep = epoch, now, sleep
+        self._epoch, self._now, self._sleep, self._settings = epoch, now, sleep, settings
+        self._refused: dict[Key, dt.datetime] = {}
 
     async def is_over(self, uid: ledger.Uid, slot: ledger.Slot) -> bool:
         """Whether nothing of a slot's attempt runs, or can start any more."""
@@ -70,11 +82,13 @@ class Reaper:
         if not self._with_jobs:
             return True
         jobs = await self._jobs(uid, slot.namespace)
-        if any(not _is_over(job) for job in jobs) or await self._has_pods(uid, slot.namespace):
+        if any(not job_objects.is_over(one) for one in jobs) or await self._has_pods(
+            uid, slot.namespace
+        ):
             return False
-        name = naming.of_key(f"{uid}/{slot.attempt}")
-        is_taken = any(job.metadata.name == name for job in jobs)
-        return is_taken or await self._bury(name, uid, slot)
+        key = f"{uid}/{slot.attempt}"
+        is_taken = any(one.metadata.name == naming.of_key(key) for one in jobs)
+        return is_taken or await self._bury(key, slot)
 
     async def _ended_outside(self, record: Record) -> bool:
         """End work outside the cluster that no run is about any more; whether it has ended."""
@@ -105,29 +119,94 @@ class Reaper:
             if not is_live(record):
                 await self._ended_outside(record)
 
-    async def _bury(self, name: str, uid: ledger.Uid, slot: ledger.Slot) -> bool:
+    async def _bury(self, key: Key, slot: ledger.Slot) -> bool:
         """Take the name of the Job that might still be created; False to look again."""
-        try:
-            await self._client.create(views.JOBS, job_objects.tombstone(name, slot.namespace, uid))
-        except kube.AlreadyExistsError:
-            return False
-        except (kube.NotFoundError, kube.ForbiddenError) as error:
-            # The namespace is going or gone: nothing can be created in it.
-            _log.info("slot of %s/%s is freed: %s", slot.namespace, slot.run, error)
-        return True
+        refusal = ""
+        for body in job_objects.tombstones(key, self._work(key, slot)):
+            try:
+                await self._client.create(views.JOBS, body)
+            except kube.AlreadyExistsError:
+                return False
+            except kube.NotFoundError:
+                return True
+            except kube.ApiError as error:
+                if _is_going(error):
+                    return True
+                if not job.is_refusal(error):
+                    raise
+                refusal = str(error)
+            else:
+                self._refused.pop(key, None)
+                return True
+        return self._is_too_late(key, slot, refusal)
+
+    def _is_too_late(self, key: Key, slot: ledger.Slot, refusal: str) -> bool:
+        """Whether no creation that was sent before can land any more, where no name can be taken.
+
+        Who sent one was told since that the attempt is over, or is not there any more.
+        """
+        now = self._now()
+        if key not in self._refused:
+            self._refused[key] = now
+            _log.warning(
+                "slot of %s/%s is held for %.0f s: %s",
+                *(slot.namespace, slot.run, HELD_SECONDS, refusal),
+            )
+        is_late = (now - self._refused[key]).total_seconds() >= HELD_SECONDS
+        if is_late:
+            del self._refused[key]
+        return is_late
+
+    def _work(self, key: Key, slot: ledger.Slot) -> Work:
+        """As much of the work as a slot tells."""
+        return Work(
+            namespace=slot.namespace,
+            run=slot.run,
+            uid=key.partition("/")[0],
+            attempt=slot.attempt,
+            spec={"agentRef": {"name": slot.agent}},
+            provider={},
+            run_json={},
+            runner_json={},
+            pods=self._settings().pods,
+        )
 
     async def sweep(self) -> int:
         """Remove tombstones that no request can come after; how many."""
         selector, removed = f"{naming.TOMBSTONE_LABEL}=true", 0
         found = await self._client.list(views.JOBS, namespace=self._namespace, labels=selector)
-        for job in found.items:
-            metadata = job["metadata"]
+        for item in found.items:
+            metadata = item["metadata"]
             age = self._now() - dt.datetime.fromisoformat(metadata["creationTimestamp"])
             # Whoever may write Jobs may put a label on one that works.
-            is_ours = values.at(job, "spec", "suspend") and not metadata.get("ownerReferences")
+            is_idle = (
+                values.at(item, "spec", "suspend") or values.at(item, "spec", "parallelism") == 0
+            )
+            is_ours = is_idle and not metadata.get("ownerReferences")
             if is_ours and age.total_seconds() >= TOMBSTONE_SECONDS:
                 removed += await self._remove(metadata)
         return removed
+
+    async def expire(
+        self, jobs: Iterable[views.Job], attempts: Callable[[ledger.Uid], int | None]
+    ) -> int:
+        """Give Jobs their TTL once how they ended is written down; how many.
+
+        Args:
+            jobs: As they were followed.
+            attempts: The attempt that a live run is about; None for one that has ended, or went.
+        """
+        given = 0
+        for one in jobs:
+            change = job_objects.expiry(one)
+            if change is None or _is_awaited(one, attempts):
+                continue
+            with contextlib.suppress(kube.NotFoundError, kube.ConflictError):
+                await self._client.patch(
+                    views.JOBS, one.metadata.name, change, namespace=one.metadata.namespace
+                )
+                given += 1
+        return given
 
     async def survey(self) -> ledger.Ledger:
         """The runs that have work, or may be getting some this very moment.
@@ -171,7 +250,7 @@ class Reaper:
         return {
             job.metadata.labels[naming.RUN_LABEL]
             for job in views.each(views.Job, found.items)
-            if not _is_over(job)
+            if not job_objects.is_over(job)
         }
 
     async def _jobs(self, uid: ledger.Uid, namespace: str) -> list[views.Job]:
@@ -207,6 +286,13 @@ def _is_live(run: kube.JSON, attempt: int) -> bool:
     return phase not in ENDED and attempt == latest + (phase != Phase.RUNNING)
 
 
-def _is_over(job: views.Job) -> bool:
-    """Whether a Job's pods have ended, or can never start."""
-    return naming.TOMBSTONE_LABEL in job.metadata.labels or job.ending is not None
+def _is_awaited(job: views.Job, attempts: Callable[[ledger.Uid], int | None]) -> bool:
+    """Whether a run is still to be told how a Job ended."""
+    uid, _, rest = job.metadata.annotations.get(naming.KEY_ANNOTATION, "").partition("/")
+    number, current = rest.partition("/")[0], attempts(uid)
+    return current is not None and not (number.isdecimal() and int(number) < current)
+
+
+def _is_going(error: kube.ApiError) -> bool:
+    """Whether the namespace is being deleted: nothing can be created in it."""
+    return any(cause.reason == "NamespaceTerminating" for cause in error.causes)

@@ -287,7 +287,7 @@ class Retainer:
 class Sweeper:
     """Deletes what was made for runs that ended long ago, and has no end of its own.
 
-    Jobs have one, by their ttlSecondsAfterFinished; their ConfigMaps have not.
+    Jobs have one, which the reaper gives them; their ConfigMaps have not.
 
     Args:
         client: May list and delete ConfigMaps.

@@ -14,6 +14,8 @@ from controllers.runs.runtimes.base import JSON, Progress, Ref
 from controllers.runs.words import Condition, Phase, Reason
 
 MOST_MESSAGE: Final = 640
+# Of the history of attempts, the latest.
+MAX_ATTEMPTS: Final = 20
 _ENDINGS: Final = {
     Phase.SUCCEEDED: Condition.SUCCEEDED,
     Phase.FAILED: Condition.FAILED,
@@ -21,6 +23,31 @@ _ENDINGS: Final = {
 }
 Said: TypeAlias = tuple[bool, str, str]
 """Of a condition: whether it holds, why as a word, why for people."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
+class Finished:
+    """An attempt that has ended.
+
+    Attributes:
+        number: From 1.
+        phase: How it ended.
+        reason: Why, as a word.
+        message: Why, for people.
+        ref: Of its work.
+        progress: What the runtime says of it.
+        started: When it started.
+        ended: When that was seen.
+    """
+
+    number: int
+    phase: Phase
+    reason: str
+    message: str
+    ref: Ref | None
+    progress: Progress | None
+    started: dt.datetime | None
+    ended: dt.datetime
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,6 +66,7 @@ class Standing:
         blocked_since: Since when.
         attempt: Number of the latest attempt, 0 before the first.
         next_attempt: When the next one may start, after one that failed.
+        finished: The attempt that has ended just now.
         ref: Of the attempt under way, or the last one.
         progress: What the runtime says of it.
         started: When the first attempt started.
@@ -59,6 +87,7 @@ class Standing:
     blocked_since: dt.datetime | None = None
     attempt: int = 0
     next_attempt: dt.datetime | None = None
+    finished: "Finished | None" = None
     ref: Ref | None = None
     progress: Progress | None = None
     started: dt.datetime | None = None
@@ -85,6 +114,7 @@ def _status(standing: Standing, run: views.Run, now: dt.datetime) -> dict[str, J
         "queue": _queue(standing),
         "attempt": standing.attempt or None,
         "nextAttemptTime": _text(standing.next_attempt),
+        "attempts": _attempts(standing.finished, run),
         "startTime": _text(standing.started),
         "completionTime": _text(standing.ended),
         "specHash": standing.spec_hash,
@@ -95,8 +125,69 @@ def _status(standing: Standing, run: views.Run, now: dt.datetime) -> dict[str, J
     return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
+def troubled(
+    status: Mapping[str, JSON], run: views.Run, message: str, now: dt.datetime
+) -> dict[str, JSON]:
+    """The status of a run with which something keeps the controller from going on.
+
+    Args:
+        status: As it is, whole.
+        run: The same as a view.
+        message: What the matter is, in the words of whoever says so.
+        now: Aware UTC time.
+    """
+    words = message[:MOST_MESSAGE]
+    condition = _condition(
+        Condition.RECONCILE_FAILED, (True, Reason.RECONCILE_FAILED, words), run, now
+    )
+    kept = [one for one in status.get("conditions") or () if one.get("type") in _OTHERS]
+    return {
+        "phase": str(Phase.PENDING),
+        **status,
+        "observedGeneration": run.metadata.generation,
+        "reason": str(Reason.RECONCILE_FAILED),
+        "message": words,
+        "lastUpdateTime": kube.time_text(now),
+        "conditions": sorted([*kept, condition], key=lambda one: str(one["type"])),
+    }
+
+
+_OTHERS: Final = frozenset(Condition) - {Condition.RECONCILE_FAILED}
+
+
 def _text(when: dt.datetime | None) -> str | None:
     return kube.time_text(when) if when else None
+
+
+def _attempts(finished: Finished | None, run: views.Run) -> JSON:
+    """The history of attempts, with the one that has ended just now."""
+    known = [dict(one) for one in run.status.attempts]
+    if finished is None:
+        return known or None
+    others = [one for one in known if one.get("number") != finished.number]
+    return [*others, _attempt(finished)][-MAX_ATTEMPTS:]
+
+
+def _attempt(finished: Finished) -> JSON:
+    progress, ref = finished.progress, finished.ref
+    ended = progress.ended if progress is not None else None
+    said = reports.runner(progress.runner) if progress is not None else None
+    fields = {
+        "number": finished.number,
+        "phase": str(finished.phase),
+        "reason": str(finished.reason),
+        "message": finished.message[:MOST_MESSAGE],
+        "exitCode": (said or {}).get("exitCode"),
+        "jobRef": ref and _job_ref(ref),
+        "startTime": _text(finished.started),
+        "completionTime": kube.time_text(ended or finished.ended),
+    }
+    return {name: value for name, value in fields.items() if value not in (None, "")}
+
+
+def _job_ref(ref: Ref) -> JSON:
+    fields = {"name": ref.name, "namespace": ref.namespace, "uid": ref.uid}
+    return {name: value for name, value in fields.items() if value} or None
 
 
 def _queue(standing: Standing) -> JSON:
@@ -149,19 +240,25 @@ def _conditions(standing: Standing, run: views.Run, now: dt.datetime) -> Iterato
     """What is said, sorted by type; an instant stays while what it is about does."""
     before = {one.type: one for one in run.status.conditions}
     said = {**_over(standing, before), **_said(standing)}
-    for name, (holds, reason, message) in sorted(said.items()):
-        status = "True" if holds else "False"
-        known = before.get(name)
-        is_same = known is not None and known.status == status
-        since = known.last_transition_time if known is not None and is_same else kube.time_text(now)
-        yield {
-            "type": str(name),
-            "status": status,
-            "reason": str(reason),
-            "message": message[:MOST_MESSAGE],
-            "observedGeneration": run.metadata.generation,
-            "lastTransitionTime": since,
-        }
+    for name, about in sorted(said.items()):
+        yield _condition(name, about, run, now)
+
+
+def _condition(name: Condition, about: Said, run: views.Run, now: dt.datetime) -> dict[str, JSON]:
+    """One condition; its instant stays while its status does."""
+    holds, reason, message = about
+    status = "True" if holds else "False"
+    known = next((one for one in run.status.conditions if one.type == name), None)
+    is_same = known is not None and known.status == status
+    since = known.last_transition_time if known is not None and is_same else kube.time_text(now)
+    return {
+        "type": str(name),
+        "status": status,
+        "reason": str(reason),
+        "message": message[:MOST_MESSAGE],
+        "observedGeneration": run.metadata.generation,
+        "lastTransitionTime": since,
+    }
 
 
 def _over(standing: Standing, before: Mapping[str, views.Condition]) -> Mapping[Condition, Said]:

@@ -109,6 +109,7 @@ class RunStatus(_Part, frozen=True):
     queue: Queue | None = None
     attempt: int = 0
     next_attempt_time: str = ""
+    attempts: tuple[dict[str, Any], ...] = ()
     runtime_ref: RuntimeRef | None = None
     workflow: dict[str, Any] | None = None
     start_time: str = ""
@@ -173,6 +174,8 @@ class JobSpec(_Part, frozen=True):
     """Whether a Job may have pods."""
 
     suspend: bool = False
+    parallelism: int = 1
+    ttl_seconds_after_finished: int | None = None
 
 
 class JobStatus(_Part, frozen=True):
@@ -245,6 +248,7 @@ class PodCondition(_Part, frozen=True, gc=False):
 class PodStatus(_Part, frozen=True, gc=False):
     """How a pod's containers stand."""
 
+    phase: str = ""
     conditions: tuple[PodCondition, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
 
@@ -253,6 +257,11 @@ class Pod(kube.Projection, frozen=True):
     """A pod of a Job made for a run."""
 
     status: PodStatus = PodStatus()
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether none of its containers runs any more, or will."""
+        return self.status.phase in {"Succeeded", "Failed"}
 
     def ended(self, container: str) -> Terminated | None:
         """How a container of it ended; None for one that has not."""

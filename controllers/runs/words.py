@@ -35,6 +35,8 @@ class Condition(enum.StrEnum):
     """Another run has its idempotency key."""
     CLEANUP_BLOCKED = "CleanupBlocked"
     """It was deleted, and its work outside the cluster could not be ended."""
+    RECONCILE_FAILED = "ReconcileFailed"
+    """Something keeps the controller from going on with it."""
 
 
 class Reason(enum.StrEnum):
@@ -58,7 +60,9 @@ class Reason(enum.StrEnum):
     SUBMITTED = "Submitted"
     RUNNING = "Running"
     CANCELLING = "Cancelling"
+    JOB_SUSPENDED = "JobSuspended"
     CLEANUP_BLOCKED = "CleanupBlocked"
+    RECONCILE_FAILED = "ReconcileFailed"
     # It has ended.
     COMPLETED = "Completed"
     ENDED = "Ended"
@@ -92,3 +96,4 @@ class EventReason(enum.StrEnum):
     BLOCKED = "Blocked"
     RETRYING = "Retrying"
     CLEANUP_BLOCKED = "CleanupBlocked"
+    RECONCILE_FAILED = "ReconcileFailed"

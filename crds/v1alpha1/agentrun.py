@@ -314,6 +314,21 @@ class Queue(Model):
     since: Timestamp | None = Field(default=None, description="Since when.")
 
 
+class AttemptStatus(Model):
+    """An attempt that has ended."""
+
+    number: Annotated[Int32, Field(ge=1)] = Field(description="Its number, from 1.")
+    phase: str | None = Field(default=None, description="Succeeded, Failed or Cancelled.")
+    reason: str | None = Field(default=None, description="Machine-readable reason of its end.")
+    message: str | None = Field(default=None, description="What happened.")
+    exit_code: Int32 | None = Field(default=None, description="Exit code of the agent.")
+    job_ref: JobRef | None = Field(
+        default=None, description="Its Job, or what the runtime calls it."
+    )
+    started_at: Timestamp | None = Field(default=None, description="When it started.")
+    finished_at: Timestamp | None = Field(default=None, description="When it ended.")
+
+
 class AgentRunStatus(Status):
     """What the controller saw of the run."""
 
@@ -337,6 +352,9 @@ class AgentRunStatus(Status):
     )
     next_attempt_at: Timestamp | None = Field(
         default=None, description="When the next attempt may start, after one that failed."
+    )
+    attempts: Annotated[list[AttemptStatus], Atomic(), Field(max_length=20)] | None = Field(
+        default=None, description="The attempts that have ended, in order; the latest 20."
     )
     started_at: Timestamp | None = Field(default=None, description="When the run started.")
     finished_at: Timestamp | None = Field(default=None, description="When the run ended.")

@@ -277,12 +277,16 @@ STEP_STATUS = records.record(
     records.move("nextRetryAt", "nextRetryTime"),
     records.same_name("loop", LOOP_STATUS),
 )
+ATTEMPT = records.record(
+    records.keep("number", "phase", "reason", "message", "exitCode", "jobRef"), JOB_TIMES
+)
 STATUS = conversion_parts.status(
     records.keep("reason", "message", "artifacts", "systemPromptHash", "specHash"),
     PHASE,
     JOB_TIMES,
     records.keep("queue", "attempt"),
     records.move("nextAttemptAt", "nextAttemptTime"),
+    records.same_name("attempts", steps.each(ATTEMPT)),
     records.same_name("runtimeRef", RUNTIME_REF),
     records.same_name("runner", RUNNER),
     records.same_name(

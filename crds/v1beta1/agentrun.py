@@ -484,6 +484,25 @@ class WorkflowStatus(Model):
     )
 
 
+class AttemptStatus(Model):
+    """An attempt that has ended."""
+
+    number: Annotated[Int32, Field(ge=1)] = Field(description="Its number, from 1.")
+    phase: core.ShortText | None = Field(
+        default=None, description="Succeeded, Failed or Cancelled."
+    )
+    reason: core.ShortText | None = Field(
+        default=None, description="Machine-readable reason of its end."
+    )
+    message: Message | None = Field(default=None, description="What happened.")
+    exit_code: Int32 | None = Field(default=None, description="Exit code of the agent.")
+    job_ref: JobRef | None = Field(
+        default=None, description="Its Job, or what the runtime calls it."
+    )
+    start_time: Timestamp | None = Field(default=None, description="When it started.")
+    completion_time: Timestamp | None = Field(default=None, description="When it ended.")
+
+
 class Artifact(Model):
     """A file that the run left."""
 
@@ -571,6 +590,9 @@ class AgentRunStatus(
     )
     next_attempt_time: Timestamp | None = Field(
         default=None, description="When the next attempt may start, after one that failed."
+    )
+    attempts: Annotated[list[AttemptStatus], Atomic(), Field(max_length=20)] | None = Field(
+        default=None, description="The attempts that have ended, in order; the latest 20."
     )
     start_time: Timestamp | None = Field(default=None, description="When the run started.")
     completion_time: Timestamp | None = Field(default=None, description="When the run ended.")

@@ -23,8 +23,10 @@ Key: TypeAlias = str
 GRACE_SECONDS: Final = 30.0
 
 
-# A submission is a ConfigMap and a Job, each given up after the client's deadline of 30 s.
-SUBMISSION_SECONDS: Final = 60.0
+# A submission to the cluster takes no longer, or is given up: the client's deadline of one request.
+SUBMISSION_SECONDS: Final = 30.0
+# So long the slot is held of work whose name cannot be reserved: nothing sent before lands later.
+HELD_SECONDS: Final = SUBMISSION_SECONDS + 5.0
 
 
 class Code(enum.StrEnum):
@@ -164,6 +166,11 @@ class Progress:
         workflow: ``status.workflow`` of v1beta1, where there are steps.
         look_again_seconds: When there may be news that nobody tells; None if it is told, as a Job's
             is by its watch.
+        is_held: Whether another controller keeps it from running, as a queue does: no time of the
+            run's counts then.
+        unreserved: Of work that is not there, why no submission under way can be kept from starting
+            it, in the API server's words; empty where none can start it. Its slot is held until
+            none is under way any more (``SUBMISSION_SECONDS``).
     """
 
     stage: Stage
@@ -177,6 +184,8 @@ class Progress:
     ref: Ref | None = None
     workflow: Mapping[str, JSON] | None = None
     look_again_seconds: float | None = None
+    is_held: bool = False
+    unreserved: str = ""
 
     @property
     def may_help_again(self) -> bool:

@@ -4,15 +4,27 @@ A Job's name follows from the key, so that two submissions make one; and what is
 name taken, by a suspended Job or by a tombstone, so that a late submission cannot start it.
 """
 
+import asyncio
+import contextlib
 import dataclasses
 import datetime as dt
+import re
 from collections.abc import Callable, Sequence
 from typing import Final
 
 from controllers import kube
 from controllers.runs import naming, views
 from controllers.runs.runtimes import job_objects, reports
-from controllers.runs.runtimes.base import Code, Key, Progress, Ref, RuntimeFault, Stage, Work
+from controllers.runs.runtimes.base import (
+    SUBMISSION_SECONDS,
+    Code,
+    Key,
+    Progress,
+    Ref,
+    RuntimeFault,
+    Stage,
+    Work,
+)
 from controllers.runs.words import Reason
 from crds.admission import effective_pod
 
@@ -22,6 +34,7 @@ _MAX_MESSAGE: Final = 400
 _REASONS: Final = {"DeadlineExceeded": Reason.TIMED_OUT}
 _CODES: Final = {
     kube.UnauthorizedError: Code.DENIED,
+    kube.ForbiddenError: Code.DENIED,
     kube.NotFoundError: Code.NOT_FOUND,
     kube.InvalidError: Code.TERMINAL,
 }
@@ -30,13 +43,15 @@ _CODES: Final = {
 # Why a pod does not start is in no Job's status: it is read where that takes so long, and again.
 SLOW_START_SECONDS: Final = 15.0
 SLOW_AGAIN_SECONDS: Final = 60.0
+ORPHANS_SECONDS: Final = 1.0
+MAX_UNRESERVED: Final = 1000
 
 
 class JobRuntime:
     """Carries runs out as Jobs.
 
     Args:
-        client: May get and create Jobs and ConfigMaps, patch Jobs, and list pods.
+        client: May get and create Jobs and ConfigMaps, patch Jobs, list and delete pods.
         jobs: Followed by a reflector, as far as it got.
         pods: Likewise those that have ended, by ``job``, which is ``namespace/name``.
         now: Aware UTC time.
@@ -55,6 +70,8 @@ class JobRuntime:
         now: Callable[[], dt.datetime] = kube.utc_now,
     ) -> None:
         self._client, self._jobs, self._pods, self._now = client, jobs, pods, now
+        self._unreserved: dict[Key, str] = {}
+        """Why the names of Jobs that are not there could not be taken."""
 
     def ref(self, key: Key, work: Work) -> Ref:
         """The Job's name and namespace."""
@@ -66,8 +83,12 @@ class JobRuntime:
         ref = self.ref(key, work)
         body, files = job_objects.job(key, work), job_objects.config_map(key, work)
         try:
-            await self._create_mine(kube.CONFIG_MAPS, files, ref)
-            found = await self._create_mine(views.JOBS, body, ref)
+            async with asyncio.timeout(SUBMISSION_SECONDS):
+                await self._create_mine(kube.CONFIG_MAPS, files, ref)
+                found = await self._create_mine(views.JOBS, body, ref)
+        except TimeoutError as error:
+            message = f"expected Job {ref.name} to be created within {SUBMISSION_SECONDS:.0f} s"
+            raise RuntimeFault(Code.RETRYABLE, message) from error
         except kube.KubeError as error:
             raise fault(error) from error
         return dataclasses.replace(ref, uid=found.uid)
@@ -76,7 +97,9 @@ class JobRuntime:
         """What the Job's status says; once it has ended, what its pod's runner reported."""
         job = self._jobs.get(kube.Key(ref.namespace, ref.name)) or await self._read(ref)
         if job is None:
-            return Progress(stage=Stage.MISSING)
+            is_refused = ref.key in self._unreserved
+            return await self._gone(ref) if is_refused else Progress(stage=Stage.MISSING)
+        self._unreserved.pop(ref.key, None)
         if not job_objects.is_mine(job.metadata, ref.key, ref.work):
             return Progress(
                 stage=Stage.CANCELLED,
@@ -85,21 +108,17 @@ class JobRuntime:
                 code=Code.TERMINAL,
             )
         if naming.TOMBSTONE_LABEL in job.metadata.labels:
-            message = f"Job {ref.name} went away before it had ended."
-            return Progress(
-                stage=Stage.CANCELLED,
-                reason=Reason.JOB_MISSING,
-                message=message,
-                code=Code.RETRYABLE,
-            )
+            return await self._gone(ref)
         ending = job.ending
         if ending is None:
             return await self._unended(ref, job)
         return _ended(job, ending, await self._report(ref, job))
 
     async def _unended(self, ref: Ref, job: views.Job) -> Progress:
-        stage, started = _stage(job), kube.time_of(job.status.start_time)
+        stage, started = job_objects.stage(job), kube.time_of(job.status.start_time)
         progress = Progress(stage=stage, started=started)
+        if stage is Stage.PENDING and job.spec.suspend:
+            return _suspended(job)
         if stage is not Stage.PENDING or started is None:
             return progress
         left = SLOW_START_SECONDS - (self._now() - started).total_seconds()
@@ -109,28 +128,82 @@ class JobRuntime:
         why = next((_why_waiting(one) for one in waiting if one is not None), "")
         return dataclasses.replace(progress, message=why, look_again_seconds=SLOW_AGAIN_SECONDS)
 
+    async def _gone(self, ref: Ref) -> Progress:
+        """How work stands whose Job is not there, and cannot come any more.
+
+        A Job can be deleted without its pods (``--cascade=orphan``): the work ends with them.
+        """
+        pods = [pod for pod in await self._listed_pods(ref) if not pod.has_ended]
+        if pods:
+            names = ", ".join(sorted(pod.metadata.name for pod in pods))
+            return Progress(
+                stage=Stage.CANCELLING,
+                message=f"Job {ref.name} went away; its pods are being ended: {names}.",
+                look_again_seconds=ORPHANS_SECONDS,
+            )
+        return Progress(
+            stage=Stage.CANCELLED,
+            reason=Reason.JOB_MISSING,
+            message=f"Job {ref.name} went away before it had ended.",
+            code=Code.RETRYABLE,
+            unreserved=self._unreserved.get(ref.key, ""),
+        )
+
     async def cancel(self, ref: Ref) -> None:
-        """Suspend the Job, which ends its pods; where there is none, bury its name."""
+        """Suspend the Job, which ends its pods; where there is none, reserve its name.
+
+        Where the cluster refuses that too, nothing is left to be done: ``status`` says so then.
+        """
         try:
             while True:
                 job = await self._read(ref)
-                if job is None:
-                    uid = ref.work.uid
-                    body = job_objects.tombstone(ref.name, ref.namespace, uid)
-                    await self._create_once(views.JOBS, body)
+                if job is None and await self._reserved(ref):
                     continue
+                if job is None or naming.TOMBSTONE_LABEL in job.metadata.labels:
+                    await self._end_orphans(ref)
+                    return
                 # Where another's Job has the name, no submission can start anything.
                 is_mine = job_objects.is_mine(job.metadata, ref.key, ref.work)
-                if not is_mine or job.spec.suspend or job.ending is not None:
+                if not is_mine or job.ending is not None or _is_cancelled(job):
                     return
                 await self._client.patch(
-                    views.JOBS,
-                    ref.name,
-                    {"metadata": {"uid": job.metadata.uid}, "spec": {"suspend": True}},
-                    namespace=ref.namespace,
+                    views.JOBS, ref.name, _cancellation(job), namespace=ref.namespace
                 )
         except kube.KubeError as error:
             raise fault(error) from error
+
+    async def _reserved(self, ref: Ref) -> bool:
+        """Have the Job's name taken; False where the cluster refuses whatever could take it."""
+        for body in job_objects.tombstones(ref.key, ref.work):
+            try:
+                await self._create_once(views.JOBS, body)
+            except kube.ApiError as error:
+                if not is_refusal(error):
+                    raise
+                self._note(ref.key, str(error))
+            else:
+                self._unreserved.pop(ref.key, None)
+                return True
+        return False
+
+    def _note(self, key: Key, refusal: str) -> None:
+        """Remember why a name could not be taken; the oldest is forgotten where there are many."""
+        if len(self._unreserved) >= MAX_UNRESERVED:
+            self._unreserved.pop(next(iter(self._unreserved)))
+        self._unreserved[key] = refusal
+
+    async def _end_orphans(self, ref: Ref) -> None:
+        """Delete the pods that outlived their Job."""
+        for pod in await self._listed_pods(ref):
+            is_mine = pod.metadata.labels.get(naming.RUN_LABEL) == ref.work.uid
+            if is_mine and not pod.has_ended and not pod.metadata.deletion_timestamp:
+                with contextlib.suppress(kube.NotFoundError, kube.ConflictError):
+                    await self._client.delete(
+                        views.PODS,
+                        pod.metadata.name,
+                        namespace=ref.namespace,
+                        uid=pod.metadata.uid,
+                    )
 
     async def _create_mine(
         self, resource: kube.Resource, body: kube.JSON, ref: Ref
@@ -202,28 +275,60 @@ def fault(error: kube.KubeError) -> RuntimeFault:
 
 
 def _code(error: kube.KubeError) -> Code:
-    if isinstance(error, kube.ForbiddenError):
+    if isinstance(error, kube.ForbiddenError) and "exceeded quota" in str(error):
         # k8s.io/apiserver/pkg/admission/plugin/resourcequota; no code or reason of its own.
-        return Code.QUOTA if "exceeded quota" in str(error) else Code.DENIED
+        return Code.QUOTA
+    if isinstance(error, kube.ApiError) and _DENIED.search(str(error)):
+        return Code.DENIED  # with whichever HTTP code the webhook chose
     for kind, code in _CODES.items():
         if isinstance(error, kind):
             return code
-    is_bad = isinstance(error, kube.ApiError) and error.code in {400, 413}
-    return Code.TERMINAL if is_bad else Code.RETRYABLE
+    return Code.TERMINAL if _is_clients_fault(error) else Code.RETRYABLE
+
+
+# k8s.io/apiserver: a webhook, and a ValidatingAdmissionPolicy.
+_DENIED: Final = re.compile(r"denied (the )?request")
+# Codes by which a server says that the same request may be taken another time.
+_MAY_PASS: Final = frozenset({408, 409, 425, 429})
+
+
+def _is_clients_fault(error: kube.KubeError) -> bool:
+    is_refused = isinstance(error, kube.ApiError) and 400 <= error.code < 500  # noqa: PLR2004
+    return is_refused and isinstance(error, kube.ApiError) and error.code not in _MAY_PASS
+
+
+def is_refusal(error: kube.ApiError) -> bool:
+    """Whether a cluster did not take an object, as it will not the next time, or not soon."""
+    return _code(error) in {Code.DENIED, Code.QUOTA, Code.TERMINAL}
 
 
 # ------------------------------------------------------------------------------ what a Job says
 
 
-def _stage(job: views.Job) -> Stage:
-    status = job.status
-    if job.spec.suspend:
-        has_seen = any(
-            one.type == "Suspended" and one.status == "True" for one in status.conditions
-        )
-        is_over = has_seen and not status.active and not status.terminating
-        return Stage.CANCELLED if is_over else Stage.CANCELLING
-    return Stage.RUNNING if status.ready else Stage.PENDING
+def _is_cancelled(job: views.Job) -> bool:
+    """Whether a Job was suspended by us, for good; others suspend it for a time."""
+    return job.spec.suspend and naming.CANCELLED_ANNOTATION in job.metadata.annotations
+
+
+def _cancellation(job: views.Job) -> kube.JSON:
+    """What ends a Job's pods; without parallelism it gets none though a queue may let it go."""
+    return {
+        "metadata": {
+            "uid": job.metadata.uid,
+            "annotations": {naming.CANCELLED_ANNOTATION: "true"},
+        },
+        "spec": {"suspend": True, "parallelism": 0},
+    }
+
+
+def _suspended(job: views.Job) -> Progress:
+    return Progress(
+        stage=Stage.PENDING,
+        reason=Reason.JOB_SUSPENDED,
+        message=f"Job {job.metadata.name} is suspended by another controller, such as a queue; it "
+        "goes on once that lets it.",
+        is_held=True,
+    )
 
 
 def _why_waiting(waiting: views.Waiting) -> str:

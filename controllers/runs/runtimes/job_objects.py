@@ -1,5 +1,6 @@
 """The Job and the ConfigMap of a piece of work, and the tombstone in a Job's place. Pure."""
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Final
 
@@ -8,7 +9,7 @@ import msgspec
 from controllers import kube
 from controllers.runner import templates
 from controllers.runs import naming, values, views
-from controllers.runs.runtimes.base import JSON, Code, Key, RuntimeFault, Work
+from controllers.runs.runtimes.base import JSON, Code, Key, RuntimeFault, Stage, Work
 from crds import names
 from crds.admission import effective_pod
 
@@ -58,16 +59,35 @@ def job(key: Key, piece: Work) -> dict[str, JSON]:
     deadline = piece.timeout_seconds
     spec = {
         "backoffLimit": runtime.get("backoffLimit") or 0,
-        "ttlSecondsAfterFinished": _ttl_seconds(ttl),
         "activeDeadlineSeconds": int(deadline) + DEADLINE_SLACK_SECONDS if deadline else None,
         "template": {**template, "metadata": {"labels": labels, **template["metadata"]}},
     }
+    metadata = {**_metadata(key, piece), "labels": labels}
+    # Its own TTL would remove it, and how it ended, while the controller is away: see `expiry`.
+    metadata["annotations"][naming.TTL_ANNOTATION] = str(_ttl_seconds(ttl) or 0)
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
-        "metadata": {**_metadata(key, piece), "labels": labels},
+        "metadata": metadata,
         "spec": values.present(spec),
     }
+
+
+def expiry(job: views.Job) -> kube.JSON | None:
+    """What has a Job go some time after its end; None where nothing, or it is so already.
+
+    To be given once how it ended is written down.
+    """
+    given = job.metadata.annotations.get(naming.TTL_ANNOTATION, "")
+    is_set = job.spec.ttl_seconds_after_finished is not None
+    ttl = _ttl_seconds(int(given)) if given.isdecimal() and len(given) < _MOST_DIGITS else None
+    if job.ending is None or is_set or ttl is None:
+        return None
+    uid = {"uid": job.metadata.uid}  # or it is another by now
+    return {"metadata": uid, "spec": {"ttlSecondsAfterFinished": ttl}}
+
+
+_MOST_DIGITS: Final = 10
 
 
 def config_map(key: Key, piece: Work) -> dict[str, JSON]:
@@ -86,23 +106,44 @@ def config_map(key: Key, piece: Work) -> dict[str, JSON]:
     }
 
 
-def tombstone(name: str, namespace: str, uid: str) -> dict[str, JSON]:
-    """A Job that never starts, and takes the name of one that must not start any more.
+def tombstones(key: Key, piece: Work) -> Iterator[dict[str, JSON]]:
+    """Jobs that never start, and take the name of one that must not start any more.
 
-    It has no owner: the garbage collector would remove it with the run, and a late creation could
-    land after all. The reaper removes it when no request can be under way any more.
+    They have no owner: the garbage collector would remove them with the run, and a late creation
+    could land after all. The reaper removes them when no request can be under way any more.
+
+    Yields:
+        First one that policies take for the piece's own Job: with its labels, image, resources and
+        security; then, should they refuse just that, one with the operator's image alone.
     """
-    labels = {naming.RUN_LABEL: uid, naming.TOMBSTONE_LABEL: "true"}
-    container = {"name": "none", "image": "none"}
-    return {
-        "apiVersion": "batch/v1",
-        "kind": "Job",
-        "metadata": {"name": name, "namespace": namespace, "labels": labels},
-        "spec": {
-            "suspend": True,
-            "template": {"spec": {"restartPolicy": "Never", "containers": [container]}},
-        },
+    yield _tombstone(key, piece)
+    bare = {"agentRef": piece.spec.get("agentRef") or {}}
+    plain = dataclasses.replace(piece, spec=bare, provider={}, system_prompt=None)
+    if plain != piece:
+        yield _tombstone(key, plain)
+
+
+def _tombstone(key: Key, piece: Work) -> dict[str, JSON]:
+    labels = {**_labels(piece), naming.TOMBSTONE_LABEL: "true"}
+    pod = effective_pod.build(sources(piece)).template
+    metadata = {
+        "name": naming.of_key(key),
+        "namespace": piece.namespace,
+        "labels": labels,
     }
+    spec = {name: value for name, value in pod["spec"].items() if name != "volumes"}
+    given = pod["spec"]["containers"][0]
+    container = {name: given[name] for name in _SEEN_BY_POLICIES if name in given}
+    spec["containers"] = [{"image": NO_IMAGE, **container}]
+    template = {"metadata": {"labels": labels, **pod["metadata"]}, "spec": spec}
+    # Who manages queues may let a suspended Job go: without parallelism it has no pods even then.
+    job_spec = {"suspend": True, "parallelism": 0, "backoffLimit": 0, "template": template}
+    return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": job_spec}
+
+
+_SEEN_BY_POLICIES: Final = ("name", "image", "resources", "securityContext")
+# Where nobody names an image: it is never pulled.
+NO_IMAGE: Final = "registry.k8s.io/pause:3.10"
 
 
 def is_mine(metadata: kube.Metadata, key: Key, piece: Work) -> bool:
@@ -210,3 +251,29 @@ def _contents(piece: Work) -> Iterator[str]:
 
 def _json(value: JSON) -> str:
     return msgspec.json.encode(value).decode()
+
+
+# ------------------------------------------------------------------------------- how a Job stands
+
+
+def stage(job: views.Job) -> Stage:
+    """How a Job stands that has not ended."""
+    status = job.status
+    if naming.CANCELLED_ANNOTATION in job.metadata.annotations:
+        is_over = not status.active and not status.terminating and _has_no_pods_to_come(job)
+        return Stage.CANCELLED if is_over else Stage.CANCELLING
+    return Stage.RUNNING if status.ready and not job.spec.suspend else Stage.PENDING
+
+
+def _has_no_pods_to_come(job: views.Job) -> bool:
+    """Whether the Job controller has seen that it is suspended; or another let it go since."""
+    has_seen = any(
+        one.type == "Suspended" and one.status == "True" for one in job.status.conditions
+    )
+    return has_seen or (not job.spec.suspend and not job.spec.parallelism)
+
+
+def is_over(job: views.Job) -> bool:
+    """Whether a Job's pods have ended, and none can start."""
+    is_tombstone = naming.TOMBSTONE_LABEL in job.metadata.labels
+    return is_tombstone or job.ending is not None or stage(job) is Stage.CANCELLED

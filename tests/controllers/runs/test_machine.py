@@ -7,7 +7,7 @@ import pytest
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from controllers.runs import machine, statuses, views, work
+from controllers.runs import machine, naming, statuses, views, work
 from controllers.runs.machine import Claim, Do
 from controllers.runs.runtimes.base import Code, Progress, RuntimeFault, Stage
 from controllers.runs.words import EventReason, Phase, Reason
@@ -209,6 +209,12 @@ def test_failed_attempt_is_tried_again_after_a_pause_that_survives_the_controlle
     assert not held
     assert (False, 5.0, True) == (early.wants_slot, early.look_again_seconds, late.wants_slot)
     assert {"uid-1/1": Stage.FAILED, "uid-1/2": Stage.FAILED} == world.stages
+    assert [
+        (number, "Failed", "Failed", naming.of_key(f"uid-1/{number}")) for number in (1, 2)
+    ] == [
+        (one["number"], one["phase"], one["reason"], one["jobRef"]["name"])
+        for one in world.statuses[-1]["attempts"]
+    ]
     assert ("Failed", 2) == (world.phase, world.statuses[-1]["attempt"])
 
 
@@ -541,3 +547,52 @@ def test_status_that_says_the_same_is_not_written_again() -> None:
 
     assert plan.standing is not None
     assert statuses.written(plan.standing, world.view, NOW + dt.timedelta(days=1)) is None
+
+
+def test_history_keeps_the_latest_attempts_with_their_exit_codes() -> None:
+    known = [{"number": number, "reason": "RunnerFailed"} for number in range(1, 25)]
+    body = run(**{**RUNNING, "attempt": 25, "attempts": known})
+    report = {"status": "failed", "exitCode": 3, "error": "the tests fail"}
+    failed = Progress(stage=Stage.FAILED, reason="RunnerFailed", message="x", runner=report)
+    seen = observed(body, progress=failed)
+
+    plan = machine.reconcile(seen, NOW)
+
+    assert plan.standing is not None
+    written = statuses.written(plan.standing, seen.run, NOW)
+    assert written is not None
+    assert list(range(6, 26)) == [one["number"] for one in written["attempts"]]
+    assert ("RunnerFailed", 3) == (
+        written["attempts"][-1]["reason"],
+        written["attempts"][-1]["exitCode"],
+    )
+
+
+def test_time_in_a_queue_does_not_count() -> None:
+    body = run(**RUNNING)
+    agent = {"spec": {"providerRef": {"name": "shell"}, "runDefaults": {"timeout": "1h"}}}
+    found = work.prepare(body, related(agent=agent), 1)
+    late, started = NOW + dt.timedelta(hours=3), NOW + dt.timedelta(hours=2, minutes=30)
+    held = Progress(stage=Stage.PENDING, reason="JobSuspended", message="a queue", is_held=True)
+    let_go = Progress(stage=Stage.RUNNING, started=started)
+
+    plans = [
+        machine.reconcile(observed(body, inputs=found, progress=progress), late)
+        for progress in (held, let_go, Progress(stage=Stage.RUNNING))
+    ]
+
+    assert [None, None, Do.CANCEL] == [plan.action for plan in plans]
+    assert [None, 1800.0, None] == [plan.look_again_seconds for plan in plans]
+
+
+def test_run_whose_job_could_still_be_created_says_that_its_slot_is_held() -> None:
+    body = run({"cancel": True}, **RUNNING)
+    gone = Progress(stage=Stage.CANCELLED, reason="JobMissing", unreserved="no Jobs today")
+
+    plan = machine.reconcile(observed(body, progress=gone), NOW)
+
+    assert plan.standing is not None
+    assert plan.standing.message == (
+        "The run was cancelled. Its slot is held for 35 s, until no request under way can create "
+        "its Job, as its name could not be reserved: no Jobs today"
+    )

@@ -370,6 +370,17 @@ class Delete(Act):
 
 
 @dataclasses.dataclass(frozen=True)
+class Enforce(Act):
+    """The operator makes a policy."""
+
+    policy: Policy
+
+    async def take(self, world: World) -> None:
+        """Do it."""
+        await world.enforce(self.policy)
+
+
+@dataclasses.dataclass(frozen=True)
 class Lift(Act):
     """The operator removes a policy."""
 

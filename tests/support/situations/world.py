@@ -65,6 +65,7 @@ class World:
         place: Its namespace, and the home of its controller.
         folder: For workspaces of processes.
         seconds: Within which whatever is waited for has to come.
+        enforced: Policies that there were at some time.
     """
 
     given: Given
@@ -72,6 +73,7 @@ class World:
     place: Place
     folder: pathlib.Path
     seconds: float = SECONDS
+    enforced: list[Policy] = dataclasses.field(default_factory=list)
     _number: Iterator[int] = dataclasses.field(default_factory=itertools.count)
     _running: contextlib.AsyncExitStack = dataclasses.field(
         default_factory=contextlib.AsyncExitStack
@@ -170,6 +172,7 @@ class World:
 
     async def enforce(self, policy: Policy) -> None:
         """Have the cluster enforce a policy, and wait until it does."""
+        self.enforced.append(policy)
         for resource, body in policy.objects(self.namespace):
             await self.client.create(resource, body)
         await self.until(lambda: self._is_enforced(policy), f"policy {policy.name} to be enforced")
@@ -349,5 +352,5 @@ async def opened(
     finally:
         await world.stop()
         world.kill_all()
-        for policy in given.policies:
+        for policy in world.enforced:
             await world.remove(policy)

@@ -1,0 +1,365 @@
+"""What a cluster does not take: a Job, what would take its name, what would say so."""
+
+import contextlib
+import dataclasses
+import datetime as dt
+from typing import Any
+
+import pytest
+
+from controllers import kube, ledger
+from controllers.kube import errors
+from controllers.runs import caches, interpreter, naming, reaper, records, statuses, views
+from controllers.runs.runtimes import base, job, job_objects
+from controllers.runs.runtimes.base import Code, Progress, Ref, RuntimeFault, Stage, Work
+from crds.admission import settings
+from tests.support import run_world
+from tests.support.run_world import NOW
+
+KEY = "uid-1/1"
+DENIED = (
+    'jobs.batch "run-x" is forbidden: ValidatingAdmissionPolicy "images" with binding "images" '
+    "denied request: images must come from example.com"
+)
+
+
+def refusal(code: int, message: str, *causes: str) -> kube.ApiError:
+    details = {"causes": [{"reason": one} for one in causes]}
+    return errors.from_status({"code": code, "message": message, "details": details})
+
+
+def work(**spec: Any) -> Work:
+    return Work(
+        namespace="team",
+        run="fix",
+        uid="uid-1",
+        attempt=1,
+        spec={"agentRef": {"name": "coder"}, **spec},
+        provider={"workload": {"image": "example.com/runner:1"}},
+        run_json={},
+        runner_json={},
+        pods=settings.Pods(image="example.com/operator:1"),
+    )
+
+
+class Cluster:
+    """Has pods and no Job, and refuses Jobs."""
+
+    def __init__(self, refused: dict[str, kube.ApiError], *pods: str) -> None:
+        self.refused, self.pods = refused, [*pods]
+        self.jobs: dict[str, kube.JSON] = {}
+
+    async def create(self, _: kube.Resource, body: kube.JSON) -> kube.JSON:
+        """Refuse by image, or take it."""
+        image = body["spec"]["template"]["spec"]["containers"][0]["image"]
+        if image in self.refused:
+            raise self.refused[image]
+        self.jobs[body["metadata"]["name"]] = body
+        return body
+
+    async def get(self, _: kube.Resource, name: str, **__: Any) -> kube.JSON:
+        """One of what was taken."""
+        if name not in self.jobs:
+            raise refusal(404, "not found")
+        return self.jobs[name]
+
+    async def list(self, resource: kube.Resource, **_: Any) -> kube.Listing:
+        """The pods, or the Jobs."""
+        labels = {naming.RUN_LABEL: "uid-1"}
+        pods = [
+            {
+                "metadata": {"name": name, "namespace": "team", "uid": name, "labels": labels},
+                "status": {"phase": "Running"},
+            }
+            for name in self.pods
+        ]
+        return kube.Listing(tuple(pods if resource == views.PODS else self.jobs.values()), "7")
+
+    async def delete(self, _: kube.Resource, name: str, **__: Any) -> kube.JSON:
+        """End a pod."""
+        self.pods.remove(name)
+        return {}
+
+
+def runtime(cluster: Cluster) -> tuple[job.JobRuntime, Ref]:
+    client: Any = cluster
+    found = job.JobRuntime(client, kube.Store(), kube.Store({"job": lambda _: []}))
+    return found, found.ref(KEY, work())
+
+
+ALL = ("example.com/runner:1", "example.com/operator:1")
+
+
+# --------------------------------------------------------------------------- tombstones
+
+
+def test_tombstone_looks_like_the_job_to_policies_and_never_has_pods() -> None:
+    piece = work(workload={"resources": {"limits": {"cpu": "1"}}})
+    whole = job_objects.job(KEY, piece)
+    first, second = job_objects.tombstones(KEY, piece)
+
+    pod, original = first["spec"]["template"]["spec"], whole["spec"]["template"]["spec"]
+    container, own = pod["containers"][0], original["containers"][0]
+    assert {**whole["metadata"]["labels"], naming.TOMBSTONE_LABEL: "true"} == first["metadata"][
+        "labels"
+    ]
+    assert first["metadata"]["labels"] == first["spec"]["template"]["metadata"]["labels"]
+    assert {name: own[name] for name in ("name", "image", "resources", "securityContext")} == (
+        container
+    )
+    assert original["securityContext"] == pod["securityContext"]
+    assert (True, 0) == (first["spec"]["suspend"], first["spec"]["parallelism"])
+    assert "ownerReferences" not in first["metadata"]
+    assert "example.com/operator:1" == second["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
+def test_tombstone_of_work_of_which_nothing_is_known_has_an_image() -> None:
+    bare = dataclasses.replace(work(), provider={}, pods=settings.Pods())
+    (only,) = job_objects.tombstones(KEY, bare)
+
+    assert job_objects.NO_IMAGE == only["spec"]["template"]["spec"]["containers"][0]["image"]
+
+
+async def test_name_is_taken_by_what_has_the_operators_image_where_the_runs_is_denied() -> None:
+    cluster = Cluster({"example.com/runner:1": refusal(422, DENIED)})
+    found, ref = runtime(cluster)
+
+    await found.cancel(ref)
+
+    assert [naming.of_key(KEY)] == [*cluster.jobs]
+    assert "" == (await found.status(ref)).unreserved
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        refusal(422, DENIED),
+        refusal(403, "exceeded quota: q, requested: count/jobs.batch=1"),
+        refusal(400, 'admission webhook "k" denied the request: no'),
+        refusal(418, "a webhook may answer anything"),
+    ],
+    ids=lambda error: str(error.code),
+)
+async def test_attempt_whose_name_cannot_be_taken_is_over_and_says_so(
+    error: kube.ApiError,
+) -> None:
+    found, ref = runtime(Cluster(dict.fromkeys(ALL, error)))
+
+    await found.cancel(ref)
+    progress = await found.status(ref)
+
+    assert (Stage.CANCELLED, str(error)) == (progress.stage, progress.unreserved)
+
+
+async def test_server_that_is_down_is_asked_again_for_the_name() -> None:
+    error = refusal(500, "failed calling webhook: connection refused")
+    found, ref = runtime(Cluster(dict.fromkeys(ALL, error)))
+
+    with pytest.raises(RuntimeFault) as caught:
+        await found.cancel(ref)
+
+    assert Code.RETRYABLE is caught.value.code
+    assert Stage.MISSING is (await found.status(ref)).stage
+
+
+async def test_pods_that_outlive_their_job_are_ended_before_the_attempt_is_over() -> None:
+    cluster = Cluster({}, "run-x-1")
+    found, ref = runtime(cluster)
+    cluster.jobs[ref.name] = next(job_objects.tombstones(KEY, work()))
+
+    before = await found.status(ref)
+    await found.cancel(ref)
+    after = await found.status(ref)
+
+    assert (Stage.CANCELLING, True) == (before.stage, "run-x-1" in before.message)
+    assert (Stage.CANCELLED, []) == (after.stage, cluster.pods)
+
+
+# ------------------------------------------------------------------------------ the slot
+
+
+def reaping(cluster: Cluster, clock: list[dt.datetime]) -> reaper.Reaper:
+    async def sleep(_: float) -> None:
+        return
+
+    client: Any = cluster
+    return reaper.Reaper(
+        client,
+        NoRecords(client, "home"),
+        {},
+        namespace=None,
+        with_jobs=True,
+        epoch=2,
+        now=lambda: clock[0],
+        sleep=sleep,
+    )
+
+
+class NoRecords(records.Records):
+    """Of work outside the cluster there is none."""
+
+    async def read(self, key: str) -> records.Record | None:
+        """None."""
+        del key
+        return None
+
+
+SLOT = ledger.Slot("team", "coder", 1, 0.0, "fix", 1)
+LATER = NOW + dt.timedelta(seconds=base.HELD_SECONDS)
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (refusal(422, DENIED), [False, False, True]),
+        (refusal(403, "being terminated", "NamespaceTerminating"), [True, True, True]),
+        (refusal(404, "no such namespace"), [True, True, True]),
+    ],
+    ids=["denied", "namespace goes", "namespace gone"],
+)
+async def test_slot_is_held_until_no_creation_can_land_any_more(
+    error: kube.ApiError, expected: list[bool]
+) -> None:
+    clock = [NOW]
+    found = reaping(Cluster({job_objects.NO_IMAGE: error}), clock)
+
+    over = []
+    for now in (NOW, LATER - dt.timedelta(seconds=1), LATER):
+        clock[0] = now
+        over.append(await found.is_over("uid-1", SLOT))
+
+    assert expected == over
+
+
+def a_job(number: int, *, ended: bool = True, ttl: str = "600") -> views.Job:
+    key = f"uid-1/{number}"
+    notes = {naming.KEY_ANNOTATION: key, naming.TTL_ANNOTATION: ttl}
+    said = [{"type": "Complete", "status": "True"}] if ended else []
+    metadata = {"name": naming.of_key(key), "namespace": "team", "uid": key, "annotations": notes}
+    return views.of(views.Job, {"metadata": metadata, "status": {"conditions": said}})
+
+
+class Patched:
+    """Notes what is patched."""
+
+    def __init__(self) -> None:
+        self.patches: list[tuple[str, Any]] = []
+
+    async def patch(self, _: Any, name: str, changes: Any, **__: Any) -> None:
+        """Note it."""
+        self.patches.append((name, changes["spec"]))
+
+
+@pytest.mark.parametrize(
+    ("current", "expected"),
+    [(None, [1, 2]), (2, [1]), (1, [])],
+    ids=["the run ended", "the first attempt failed", "nobody has looked"],
+)
+async def test_job_gets_its_ttl_once_its_outcome_is_written_down(
+    current: int | None, expected: list[int]
+) -> None:
+    """A TTL of its own would remove the Job, and its outcome, while the controller is away."""
+    cluster: Any = Patched()
+    listed = [a_job(1), a_job(2), a_job(3, ended=False), a_job(4, ttl="0"), a_job(5, ttl="soon")]
+    assert "ttlSecondsAfterFinished" not in job_objects.job(KEY, work())["spec"]
+
+    given = await reaping(cluster, [NOW]).expire(listed[: 2 if current else 5], lambda _: current)
+
+    names = [naming.of_key(f"uid-1/{number}") for number in expected]
+    assert [(name, {"ttlSecondsAfterFinished": 600}) for name in names] == cluster.patches
+    assert len(expected) == given
+
+
+# ------------------------------------------------------------- what keeps us from going on
+
+
+def test_trouble_is_said_beside_all_that_was_said_before() -> None:
+    workflow = {"phase": "Running", "steps": []}
+    before: dict[str, Any] = {
+        "phase": "Running",
+        "attempt": 2,
+        "workflow": workflow,
+        "reason": "Running",
+    }
+    before["conditions"] = [{"type": "Accepted", "status": "True"}, {"type": "Theirs"}]
+    view = views.of(views.Run, run_world.run(**before))
+
+    found = statuses.troubled(before, view, "the server said no", NOW)
+
+    said = {one["type"]: (one["status"], one.get("message")) for one in found["conditions"]}
+    assert ("Running", "ReconcileFailed", "the server said no", 2, workflow) == tuple(
+        found[name] for name in ("phase", "reason", "message", "attempt", "workflow")
+    )
+    assert {"Accepted": ("True", None), "ReconcileFailed": ("True", "the server said no")} == said
+
+
+class Broken:
+    """A runtime that cannot be asked."""
+
+    type = "Job"
+    is_collected = True
+    is_external = False
+
+    def __init__(self, error: Exception) -> None:
+        self.error = error
+
+    def ref(self, key: str, piece: Work) -> Ref:
+        """Named after its key."""
+        return Ref(type="Job", key=key, work=piece, name=key)
+
+    async def status(self, _: Ref) -> Progress:
+        """Fail."""
+        raise self.error
+
+
+class Written:
+    """Has a run, keeps what is applied to it and told of it."""
+
+    def __init__(self, whole: kube.JSON) -> None:
+        self.whole, self.statuses, self.told = whole, list[kube.JSON](), list[tuple[str, str]]()
+
+    async def get(self, *_: Any, **__: Any) -> kube.JSON:
+        """The run."""
+        return self.whole
+
+    async def apply(self, _: Any, body: kube.JSON, **__: Any) -> kube.JSON:
+        """Keep a status."""
+        self.statuses.append(body["status"])
+        return {"metadata": {"resourceVersion": "1"}}
+
+    def event(self, *_: Any, reason: str, note: str, **__: Any) -> None:
+        """Keep an Event."""
+        self.told.append((reason, note))
+
+
+class Nobody:
+    """An admitter: nobody has a slot, or waits."""
+
+    def holds(self, *_: Any) -> bool:
+        """It does not."""
+        return False
+
+    def blocked(self, _: str) -> None:
+        """Nothing is."""
+
+
+@pytest.mark.parametrize(
+    "error", [RuntimeFault(Code.TERMINAL, "no way"), ValueError("no way")], ids=["fault", "bug"]
+)
+async def test_whatever_keeps_us_from_going_on_is_said_on_the_run_once(error: Exception) -> None:
+    whole = run_world.run({"suspend": True}, phase="Running", attempt=1, observedGeneration=1)
+    cluster: Any = Written(whole)
+    known = caches.Caches(cluster, kube.Queue())
+    known.runs.replace([views.of(views.Run, whole)], resource_version="1")
+    broken, nobody, kept = Broken(error), Nobody(), records.Records(cluster, "home")
+    made: Any = broken, nobody
+    found = interpreter.Interpreter(
+        cluster, known, {"Job": made[0]}, made[1], cluster, records=kept, now=lambda: NOW
+    )
+
+    for _ in range(2):
+        with contextlib.suppress(ValueError):
+            await found.look(kube.Key("team", "fix"))
+
+    assert [("ReconcileFailed", "no way")] == cluster.told
+    assert [("Running", "no way")] == [(one["phase"], one["message"]) for one in cluster.statuses]
