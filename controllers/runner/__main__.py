@@ -85,6 +85,8 @@ def run(
         report = _reported(stated, place)
         workspace.forget(report.status_path)
         task = _task(stated, environment, place, report)
+        # In a workspace that steps share, another may have left one.
+        workspace.remove(report.loop_control_path)
         report = dataclasses.replace(report, declared=task.declared)
         outcome = _drive(
             stated,
@@ -120,13 +122,20 @@ class _Task:
 
 def _reported(stated: spec.Spec, place: workspace.Workspace) -> _Report:
     written = stated.artifacts or spec.Artifacts()
-    return _Report(
+    report = _Report(
         stated.provider,
         place.inside(written.status_path or str(place.status_path)),
         place.inside(written.loop_control_path or str(place.loop_control_path)),
         stated.adapter.type,
         place.inside(written.log_path or str(place.log_path)),
     )
+    others = (report.status_path, report.log_path, place.run_path, place.spec_path)
+    if report.loop_control_path in others:
+        raise errors.SpecError(
+            "expected a file of its own for what a loop says, got "
+            f"{errors.quoted(str(report.loop_control_path))}, at artifacts.loopControlPath"
+        )
+    return report
 
 
 def _task(
@@ -255,14 +264,16 @@ def _stamp(moment: dt.datetime) -> str:
 
 def _loop_control(path: pathlib.Path) -> tuple[dict[str, JSON] | None, str | None]:
     """What the agent says about its loop, or why that cannot be told; or neither."""
-    if not path.exists():
-        return None, None
-    try:
-        said = msgspec.json.decode(workspace.read(path))
-    except (errors.RunnerError, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        said = None
     most = status.MAX_LOOP_CONTROL_BYTES
-    if not isinstance(said, dict) or len(status.encoded(said)) > most:
+    if not os.path.lexists(path):
+        return None, None
+    said = None
+    try:
+        said = msgspec.json.decode(workspace.read_regular(path))
+        is_small = isinstance(said, dict) and len(status.encoded(said)) <= most
+    except (errors.RunnerError, msgspec.DecodeError, UnicodeError, RecursionError):
+        is_small = False
+    if not is_small:
         return None, f"expected a JSON object of at most {most} bytes, got something else"
     return said, None
 

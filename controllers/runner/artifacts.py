@@ -4,11 +4,14 @@ import hashlib
 import os
 import pathlib
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
 from controllers.runner import errors, spec, status, templates, workspace
 from controllers.runner.errors import JSON
+
+MAX_HASHED_BYTES: Final = 1024**3
 
 
 def rendered(
@@ -73,8 +76,10 @@ def _found(artifact: spec.Artifact, place: workspace.Workspace) -> status.Produc
 
 def _measured(stated: status.Produced, path: pathlib.Path) -> status.Produced:
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
         size = os.fstat(file.fileno()).st_size
+        # A sparse file may be larger than anybody can read.
+        is_small = size <= MAX_HASHED_BYTES
+        digest = hashlib.file_digest(file, "sha256").hexdigest() if is_small else None
     return msgspec.structs.replace(stated, bytes=size, sha256=digest)
 
 

@@ -8,6 +8,7 @@ import dataclasses
 import errno
 import os
 import pathlib
+import stat
 from collections.abc import Callable, Mapping
 from typing import Final
 
@@ -57,6 +58,11 @@ class Workspace:
     def run_path(self) -> pathlib.Path:
         """The run."""
         return self.root / "run.json"
+
+    @property
+    def spec_path(self) -> pathlib.Path:
+        """The spec of the runner, where a controller writes it."""
+        return self.root / "agent-runner.json"
 
     def at(self, path: str) -> pathlib.Path:
         """Return where a path of the spec is: under our root, unless it is another absolute one."""
@@ -130,6 +136,29 @@ def read(path: pathlib.Path) -> bytes:
     return data
 
 
+def read_regular(path: pathlib.Path) -> bytes:
+    """Return what is in a file that an agent left: nothing that is a pipe, which may never end.
+
+    Raises:
+        InputError: It cannot be read, is no regular file, or is larger than anything that is meant.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        with os.fdopen(descriptor, "rb") as file:
+            is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
+            data = file.read(MAX_INPUT_BYTES + 1) if is_regular else b""
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else str(error)
+        raise errors.InputError(f"could not read {path}: {reason}") from error
+    if not is_regular:
+        raise errors.InputError(f"expected a regular file at {path}, got something else")
+    if len(data) > MAX_INPUT_BYTES:
+        raise errors.InputError(
+            f"expected at most {MAX_INPUT_BYTES} bytes in {path}, got more than that"
+        )
+    return data
+
+
 def write(path: pathlib.Path, data: bytes) -> None:
     """Write a file, and the folders above it.
 
@@ -174,6 +203,12 @@ def forget(path: pathlib.Path) -> None:
     """Empty a file if it is there: what an earlier run said in it must not be taken for ours."""
     with contextlib.suppress(OSError):
         os.truncate(path, 0)
+
+
+def remove(path: pathlib.Path) -> None:
+    """Remove a file if it is there, as what an earlier agent left in a shared workspace."""
+    with contextlib.suppress(OSError):
+        path.unlink()
 
 
 def _unwritable(path: pathlib.Path, error: OSError) -> errors.OutputError:

@@ -47,7 +47,7 @@ SLOT_SECONDS: Final = 5.0
 MAX_WORK_BYTES: Final = 64 * 1024 * 1024
 # What is missing then has a version once it comes; other references are not followed by version.
 _TOLD_BY_VERSIONS: Final = frozenset({Reason.MISSING_AGENT, Reason.MISSING_PROVIDER})
-_REPORTED: Final = frozenset({"runner", "artifacts", "workflow"})
+_REPORTED: Final = frozenset({"runner", *views.CARRIED})
 _RELEASED: Final = Progress(
     stage=Stage.CANCELLED,
     reason=Reason.RELEASED_BY_OPERATOR,
@@ -232,7 +232,7 @@ class Interpreter:
         # Anybody may have written the status: it names nothing, and is only carried along.
         known = run.status.runtime_ref
         uid = known.uid if known is not None and known.name == ref.name else ""
-        return dataclasses.replace(ref, uid=uid, extra=_workflow(run))
+        return dataclasses.replace(ref, uid=uid, extra=run.carried)
 
     async def _asked(self, runtime: Runtime, seen: Observed) -> Observed:
         """How the attempt stands, by its runtime; for a deleted run, also that nobody answers."""
@@ -533,10 +533,6 @@ class Interpreter:
 
 def _payload_hash(seen: Observed) -> str:
     return seen.inputs.spec_hash if isinstance(seen.inputs, work.Ready) else ""
-
-
-def _workflow(run: views.Run) -> dict[str, JSON]:
-    return {"workflow": run.status.workflow} if run.status.workflow else {}
 
 
 def _bare(run: views.Run, spec: Mapping[str, JSON], pods: Pods) -> Work:

@@ -8,7 +8,7 @@ from typing import Final, TypeAlias
 import msgspec
 
 from controllers import kube
-from controllers.runs import views
+from controllers.runs import values, views
 from controllers.runs.runtimes import reports
 from controllers.runs.runtimes.base import JSON, Progress, Ref
 from controllers.runs.words import Condition, Phase, Reason
@@ -204,10 +204,18 @@ def _runtime_ref(ref: Ref | None, run: views.Run) -> JSON:
         "name": ref.name,
         "namespace": ref.namespace,
         "uid": ref.uid,
-        # A workflow's state is status.workflow.
-        "extra": {name: ref.extra[name] for name in ref.extra if name != "workflow"} or None,
+        "extra": _extra(ref.extra) or None,
     }
     return {name: value for name, value in fields.items() if value}
+
+
+def _extra(extra: Mapping[str, JSON]) -> dict[str, JSON]:
+    """What a runtime remembers, but for what has fields of its own, or could not be read back."""
+    return {
+        name: value
+        for name, value in extra.items()
+        if name not in views.CARRIED and values.is_shallow(value)
+    }
 
 
 def _contract(standing: Standing) -> JSON:
@@ -230,6 +238,8 @@ def _progress(progress: Progress | None) -> dict[str, JSON]:
         "runner": reports.runner(progress.runner),
         "workflow": progress.workflow,
         "artifacts": artifacts or None,
+        "missingArtifacts": [*progress.missing_artifacts[:50]] or None,
+        "artifactsOmitted": progress.artifacts_omitted or None,
     }
 
 

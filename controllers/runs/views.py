@@ -5,7 +5,7 @@ Runs are many, so that of a run only what decides is kept; the rest is read when
 
 import logging
 from collections.abc import Iterable, Iterator
-from typing import Any, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -98,6 +98,15 @@ class RuntimeRef(_Part, frozen=True):
     extra: dict[str, Any] = {}
 
 
+class Artifact(_Part, frozen=True, gc=False, omit_defaults=True):
+    """A file that the run left."""
+
+    name: str = ""
+    path: str = ""
+    key: str = ""
+    url: str = ""
+
+
 class RunStatus(_Part, frozen=True):
     """What was written of the run before."""
 
@@ -112,9 +121,16 @@ class RunStatus(_Part, frozen=True):
     attempts: tuple[dict[str, Any], ...] = ()
     runtime_ref: RuntimeRef | None = None
     workflow: dict[str, Any] | None = None
+    artifacts: tuple[Artifact, ...] = ()
+    missing_artifacts: tuple[str, ...] = ()
+    artifacts_omitted: int = 0
     start_time: str = ""
     completion_time: str = ""
     spec_hash: str = ""
+
+
+CARRIED: Final = ("workflow", "artifacts", "missingArtifacts", "artifactsOmitted")
+"""What a runtime remembers of a workflow is these fields of a run's status."""
 
 
 class Run(kube.Projection, frozen=True):
@@ -122,6 +138,14 @@ class Run(kube.Projection, frozen=True):
 
     spec: RunSpec = RunSpec()
     status: RunStatus = RunStatus()
+
+    @property
+    def carried(self) -> dict[str, Any]:
+        """What its status says of its workflow."""
+        if not self.status.workflow:
+            return {}
+        status = msgspec.to_builtins(self.status)
+        return {name: status[name] for name in CARRIED if status.get(name)}
 
 
 class Whole(kube.Projection, frozen=True):

@@ -342,7 +342,12 @@ def _runner_json(
             "inputs": {**env, **inputs},
             "goal": spec.get("goal"),
             "artifacts": values.present(
-                {"logRetentionSeconds": values.seconds(values.at(spec, "runtime", "logRetention"))}
+                {
+                    "logRetentionSeconds": values.seconds(
+                        values.at(spec, "runtime", "logRetention")
+                    ),
+                    "loopControlPath": values.at(spec, "loop", "while", "control", "path"),
+                }
             ),
             "providerSpec": {"outputArtifacts": provider.get("outputArtifacts") or []},
             "adapter": {"type": "exec" if is_exec else "codex-app-server", **settings},

@@ -150,7 +150,7 @@ def fields_of(spec: JSON) -> dict[str, JSON]:
 
 def merged(spec: JSON, step: JSON) -> JSON:
     """The run's spec with a step's own settings, which go first."""
-    own = {name: step[name] for name in ("implementation", "workload") if step.get(name)}
+    own = {name: step[name] for name in ("implementation", "workload", "loop") if step.get(name)}
     parameters = {one["name"]: one for one in members.items(spec, "parameters", "name")}
     parameters |= {one["name"]: one for one in members.items(step, "parameters", "name")}
     return {**spec, **own, "parameters": [*parameters.values()]}

@@ -362,6 +362,13 @@ class AgentRunStatus(Status):
     artifacts: Annotated[list[core.Artifact], Atomic(), Field(max_length=50)] | None = Field(
         default=None, description="Files that the run left; at most 50."
     )
+    artifacts_omitted: Annotated[Int32, Field(ge=0)] | None = Field(
+        default=None, description="Number of files that the run left and that are not listed."
+    )
+    missing_artifacts: Annotated[list[str], Atomic(), Field(max_length=50)] | None = Field(
+        default=None,
+        description="Names of declared artifacts that the run did not leave; at most 50.",
+    )
     vcs: VcsStatus | None = Field(default=None, description="The code that the run worked on.")
     system_prompt_hash: str | None = Field(
         default=None, description="SHA-256 of the system prompt, in hex."

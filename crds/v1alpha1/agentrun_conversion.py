@@ -282,6 +282,7 @@ ATTEMPT = records.record(
 )
 STATUS = conversion_parts.status(
     records.keep("reason", "message", "artifacts", "systemPromptHash", "specHash"),
+    records.keep("artifactsOmitted", "missingArtifacts"),
     PHASE,
     JOB_TIMES,
     records.keep("queue", "attempt"),

@@ -453,7 +453,7 @@ class StepStatus(Model):
 
     name: core.ShortText | None = Field(default=None, description="Name of the step.")
     phase: core.ShortText | None = Field(
-        default=None, description="Pending, Running, Retrying, Succeeded or Failed."
+        default=None, description="Pending, Running, Retrying, Succeeded, Failed or Cancelled."
     )
     attempt: Int32 | None = Field(default=None, description="Number of the latest attempt.")
     start_time: Timestamp | None = Field(default=None, description="When it started.")
@@ -599,6 +599,15 @@ class AgentRunStatus(
     last_update_time: core.LastUpdateTime | None = None
     artifacts: Annotated[list[Artifact], Atomic(), Field(max_length=50)] | None = Field(
         default=None, description="Files that the run left; at most 50."
+    )
+    artifacts_omitted: Annotated[Int32, Field(ge=0)] | None = Field(
+        default=None, description="Number of files that the run left and that are not listed."
+    )
+    missing_artifacts: Annotated[list[core.ShortText], Atomic(), Field(max_length=50)] | None = (
+        Field(
+            default=None,
+            description="Names of declared artifacts that the run did not leave; at most 50.",
+        )
     )
     vcs: VcsStatus | None = Field(default=None, description="The code that the run worked on.")
     system_prompt_hash: Hash | None = Field(

@@ -162,6 +162,8 @@ class Progress:
         ended: When it ended.
         runner: What the runner reported (``status.json``, docs/runner.md).
         artifacts: ``{name, path?, key?, url?}`` of the files it left.
+        missing_artifacts: Names of those that it should have left, and did not.
+        artifacts_omitted: How many it left beside those.
         ref: The ref with what the runtime learned or has to remember; None is as before.
         workflow: ``status.workflow`` of v1beta1, where there are steps.
         look_again_seconds: When there may be news that nobody tells; None if it is told, as a Job's
@@ -181,6 +183,8 @@ class Progress:
     ended: dt.datetime | None = None
     runner: Mapping[str, JSON] | None = None
     artifacts: Sequence[Mapping[str, JSON]] = ()
+    missing_artifacts: Sequence[str] = ()
+    artifacts_omitted: int = 0
     ref: Ref | None = None
     workflow: Mapping[str, JSON] | None = None
     look_again_seconds: float | None = None

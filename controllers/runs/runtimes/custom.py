@@ -18,6 +18,7 @@ import msgspec
 import yarl
 
 from controllers.kube import clocks
+from controllers.runs import values
 from controllers.runs.runtimes import egress, reports
 from controllers.runs.runtimes.base import (
     JSON,
@@ -232,7 +233,8 @@ def _outcome(found: Mapping[str, JSON], answer: egress.Answer) -> dict[str, JSON
             f"expected an id from {answer.origin}, which says that work goes on, got none: "
             "there is nothing to ask after",
         )
-    kept = {name: found[name] for name in ("message", "artifacts", "error") if name in found}
+    told = {name: found[name] for name in ("message", "artifacts", "error") if name in found}
+    kept = {name: value for name, value in told.items() if values.is_shallow(value)}
     outcome = {**kept, "phase": stage or Stage.SUCCEEDED}
     if len(msgspec.json.encode(outcome)) > MOST_ANSWER_BYTES:
         outcome = {"phase": outcome["phase"]}
@@ -276,18 +278,15 @@ def _progress(found: Mapping[str, JSON]) -> Progress:
     error = error if isinstance(error, dict) else {"message": error}
     said = error.get("message") or found.get("message")
     is_failure = stage is Stage.FAILED
+    files = reports.files({"artifacts": {"outputArtifacts": found.get("artifacts")}})
     return Progress(
         stage=stage,
         reason=_reason(error) if is_failure else "",
         message=egress.text(said, _MOST_MESSAGE) if isinstance(said, str) else "",
         code=_code(error) if is_failure else None,
-        artifacts=reports.artifacts({"artifacts": {"outputArtifacts": _listed(found)}}),
+        artifacts=files.artifacts,
+        artifacts_omitted=files.omitted,
     )
-
-
-def _listed(found: Mapping[str, JSON]) -> list[JSON]:
-    artifacts = found.get("artifacts")
-    return artifacts if isinstance(artifacts, list) else []
 
 
 def _code(error: Mapping[str, JSON]) -> Code:

@@ -343,10 +343,10 @@ def _why_waiting(waiting: views.Waiting) -> str:
 
 
 def _ended(job: views.Job, ending: views.JobCondition, report: kube.JSON | None) -> Progress:
-    said = reports.runner(report) or {}
+    said, files = reports.runner(report) or {}, reports.files(report)
     is_cancelled = said.get("status") == "Cancelled"
     stage = Stage.SUCCEEDED if ending.type == "Complete" else Stage.FAILED
-    reason, message, code = "", "", None
+    reason, message, code = "", files.note if stage is Stage.SUCCEEDED else "", None
     if stage is Stage.FAILED:
         stage = Stage.CANCELLED if is_cancelled else stage
         own = Reason.RUNNER_CANCELLED if is_cancelled else "RunnerFailed"
@@ -362,7 +362,9 @@ def _ended(job: views.Job, ending: views.JobCondition, report: kube.JSON | None)
         started=kube.time_of(job.status.start_time),
         ended=kube.time_of(job.status.completion_time or ending.last_transition_time),
         runner=report,
-        artifacts=reports.artifacts(report),
+        artifacts=files.artifacts,
+        missing_artifacts=files.missing,
+        artifacts_omitted=files.omitted,
     )
 
 

@@ -336,10 +336,10 @@ def _ended(
     *,
     is_cancelled: bool,
 ) -> Progress:
-    said = reports.runner(report) or {}
+    said, files = reports.runner(report) or {}, reports.files(report)
     silent = Stage.CANCELLED if is_cancelled else Stage.FAILED
     stage = _STAGES.get(str(said.get("status")), silent)
-    reason, message, code = "", "", None
+    reason, message, code = "", files.note if stage is Stage.SUCCEEDED else "", None
     if stage is Stage.CANCELLED:
         reason, message = Reason.RUNNER_CANCELLED, str(said.get("error") or "")
     if stage is Stage.FAILED:
@@ -355,7 +355,9 @@ def _ended(
         started=started.at,
         ended=dt.datetime.fromisoformat(completed) if completed else ended.at,
         runner=report,
-        artifacts=reports.artifacts(report),
+        artifacts=files.artifacts,
+        missing_artifacts=files.missing,
+        artifacts_omitted=files.omitted,
     )
 
 

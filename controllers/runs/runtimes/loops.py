@@ -9,7 +9,9 @@ from typing import Final, NamedTuple, TypeAlias
 
 import msgspec
 
+from controllers.runs import values
 from controllers.runs.runtimes.base import JSON
+from controllers.runs.runtimes.reports import Control
 
 FAIL: Final = "Fail"
 # A pod's report has 4 KiB; a workspace's may have more. It is kept in the run's status.
@@ -57,14 +59,14 @@ class UnansweredError(Exception):
 
 
 def goes_on(
-    loop: Mapping[str, JSON], completed: int, control: JSON, answers: Answers
+    loop: Mapping[str, JSON], completed: int, control: Control, answers: Answers
 ) -> tuple[bool, str]:
     """Whether there is another iteration, and in a word why not.
 
     Args:
         loop: Of the step (v1beta1).
         completed: Iterations that succeeded.
-        control: Content of the control file after the last; None where there was none.
+        control: The control file after the last of them.
         answers: To the questions that were asked before.
 
     Raises:
@@ -78,21 +80,13 @@ def goes_on(
     expression = condition.get("cel")
     if not expression:
         return True, ""
-    told = condition.get("control") or {}
-    if control is None:
-        return _without(
-            told.get("onMissing"), "ControlMissing", "expected a control file, got none"
-        )
-    if not isinstance(control, dict):
-        message = f"expected an object in the control file, got {type(control).__name__}"
-        return _without(told.get("onInvalid"), "ControlInvalid", message)
-    question = Question(expression, msgspec.json.encode(control), completed)
-    if len(question.control) > MAX_CONTROL_BYTES:
-        message = (
-            f"expected a control file of at most {MAX_CONTROL_BYTES} bytes, got "
-            f"{len(question.control)}"
-        )
-        return _without(told.get("onInvalid"), "ControlInvalid", message)
+    settings = condition.get("control") or {}
+    if problem := control.problem or _problem(control.content):
+        return _without(settings.get("onInvalid"), "ControlInvalid", problem)
+    if control.content is None:
+        missing = "expected a control file, got none"
+        return _without(settings.get("onMissing"), "ControlMissing", missing)
+    question = Question(expression, msgspec.json.encode(control.content), completed)
     answer = answers.get(question)
     if answer is None:
         raise UnansweredError(question)
@@ -101,9 +95,23 @@ def goes_on(
     return (True, "") if answer else (False, "ConditionFalse")
 
 
-def is_kept(control: JSON) -> bool:
+def is_kept(content: JSON) -> bool:
     """Whether a control file's content is one, and small enough to be kept in a status."""
-    return isinstance(control, dict) and len(msgspec.json.encode(control)) <= MAX_CONTROL_BYTES
+    return content is not None and not _problem(content)
+
+
+def _problem(content: JSON) -> str:
+    """What is wrong with the content of a control file; empty if nothing is, or there is none."""
+    if content is None:
+        return ""
+    if not isinstance(content, dict):
+        return f"expected an object in the control file, got {type(content).__name__}"
+    if not values.is_shallow(content):
+        return f"expected a control file of at most {values.MAX_DEPTH} levels, got more"
+    size = len(msgspec.json.encode(content))
+    if size > MAX_CONTROL_BYTES:
+        return f"expected a control file of at most {MAX_CONTROL_BYTES} bytes, got {size}"
+    return ""
 
 
 def _without(word: JSON, reason: str, message: str) -> tuple[bool, str]:

@@ -1,29 +1,47 @@
-"""What a runner reported (``status.json``, docs/runner.md), read and told. Pure."""
+"""What a runner reported (``status.json``, docs/runner.md), as a status can hold it. Pure.
 
-import datetime as dt
-import itertools
+A report is data: whoever writes an agent, or an image with a runner of its own, decides what is in
+it. Whatever it is, it is read without an error, and what comes out fits the schema of a status.
+"""
+
+import dataclasses
 import re
-from collections.abc import Mapping
-from typing import Any, Final
+from collections.abc import Mapping, Sequence
+from typing import Final
 
 import msgspec
 
+from controllers.runs import values
 from controllers.runs.runtimes.base import JSON
 
-MOST_ARTIFACTS: Final = 50
+MAX_ARTIFACTS: Final = 50
 # The runner writes less than 4 KiB, as much as a kubelet reads; an agent may write over it.
 MAX_REPORT_BYTES: Final = 64 * 1024
-_MOST_URL: Final = 2048
-_MOST_TEXT: Final = 1024
+_MAX_URL: Final = 2048
+_MAX_TEXT: Final = 1024
+_MAX_NAMED: Final = 5
 _INT32: Final = 2**31
-# Python reads more forms than RFC 3339 has.
-_RFC_3339: Final = re.compile(
-    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII
-)
 _WORDS: Final = {"succeeded": "Succeeded", "failed": "Failed", "cancelled": "Cancelled"}
 _TEXTS: Final = ("signal", "provider", "adapter")
 _TIMES: Final = {"startedAt": "startTime", "finishedAt": "completionTime"}
 _OWN: Final = frozenset({"status", "exitCode", "error", "artifacts", *_TEXTS, *_TIMES})
+# No key of the fields beside it may be in a status' `extra`, nor of v1alpha1's, where it is spread.
+_TAKEN: Final = _OWN | {"extra", *_TIMES.values()}
+# What else a runner says, in the status of its run.
+MAX_EXTRA_BYTES: Final = 4096
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Control:
+    """The control file of a loop, as a runner reported it.
+
+    Attributes:
+        content: None where there was none.
+        problem: Why there is no content though there was a file; empty otherwise.
+    """
+
+    content: JSON = None
+    problem: str = ""
 
 
 def read(text: str | bytes) -> dict[str, JSON] | None:
@@ -47,9 +65,22 @@ def runner(report: Mapping[str, JSON] | None) -> dict[str, JSON] | None:
         "exitCode": _int32(report.get("exitCode")),
         **{name: _text(report.get(name)) for name in (*_TEXTS, "error")},
         **{ours: _time(report.get(name)) for name, ours in _TIMES.items()},
-        "extra": {name: report[name] for name in report if name not in _OWN} or None,
+        "extra": _extra(report) or None,
     }
-    return {name: value for name, value in fields.items() if value is not None}
+    return values.present(fields)
+
+
+def _extra(report: Mapping[str, JSON]) -> dict[str, JSON]:
+    """What else there is, one after the other, as far as there is room and all readers get it."""
+    found, room = {}, MAX_EXTRA_BYTES
+    for name, value in report.items():
+        if name in _TAKEN or value is None or not values.is_shallow(value):
+            continue
+        size = len(msgspec.json.encode({name: value}))
+        if size <= room:
+            found[name] = value
+            room -= size
+    return found
 
 
 def _int32(value: JSON) -> int | None:
@@ -57,40 +88,86 @@ def _int32(value: JSON) -> int | None:
 
 
 def _text(value: JSON) -> str | None:
-    return value[:_MOST_TEXT] if isinstance(value, str) else None
+    return clean(value[:_MAX_TEXT]) if isinstance(value, str) else None
 
 
-def artifacts(report: Mapping[str, JSON] | None) -> list[dict[str, str]]:
-    """The files that a run left: ``{name, path?, key?, url?}``; at most 50."""
-    listed = (report or {}).get("artifacts")
-    found = listed.get("outputArtifacts") if isinstance(listed, dict) else None
-    kept = (_artifact(one) for one in found or () if isinstance(one, dict))
-    return [*itertools.islice((one for one in kept if one.get("name")), MOST_ARTIFACTS)]
+def clean(text: str) -> str:
+    """A text that a terminal shows, and does not obey: without control characters but line ends."""
+    return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
-def loop_control(report: Mapping[str, JSON] | None) -> Any:
-    """Content of the control file of a loop, as the runner reported it; None if there was none."""
-    return (report or {}).get("loopControl")
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Files:
+    """The files that a run left.
+
+    Attributes:
+        artifacts: ``{name, path?, key?, url?}``; at most 50, of a name the last.
+        missing: Names of those that it should have left, and did not; at most 50.
+        omitted: How many there are beside these artifacts.
+    """
+
+    artifacts: Sequence[Mapping[str, str]] = ()
+    missing: Sequence[str] = ()
+    omitted: int = 0
+
+    @property
+    def note(self) -> str:
+        """What of them a run that succeeded has to tell; empty if nothing."""
+        told = []
+        if self.missing:
+            names = ", ".join(repr(one) for one in self.missing[:_MAX_NAMED])
+            more = len(self.missing) - _MAX_NAMED
+            names += f" and {more} more" if more > 0 else ""
+            told.append(f"Declared artifacts that were not left: {names}.")
+        if self.omitted:
+            told.append(f"Artifacts beside those listed: {self.omitted}.")
+        return " ".join(told)
+
+
+def files(report: Mapping[str, JSON] | None) -> Files:
+    """The files that a run left, as its runner reported them."""
+    given = values.at(report, "artifacts")
+    found = (_artifact(one) for one in _list(given, "outputArtifacts") if isinstance(one, dict))
+    named = {one["name"]: one for one in found if one.get("name")}
+    texts = (one for one in _list(given, "missingArtifacts") if isinstance(one, str) and one)
+    missing = dict.fromkeys(clean(one[:_MAX_TEXT]) for one in texts)
+    omitted = _int32(values.at(given, "outputArtifactsOmitted")) or 0
+    return Files(
+        [*named.values()][:MAX_ARTIFACTS],
+        [*missing][:MAX_ARTIFACTS],
+        min(max(omitted, 0) + max(len(named) - MAX_ARTIFACTS, 0), _INT32 - 1),
+    )
+
+
+def loop_control(report: Mapping[str, JSON] | None) -> Control:
+    """The control file of a loop: its content, or what was wrong with it."""
+    known = report or {}
+    problem = known.get("loopControlError")
+    if known.get("loopControl") is None and isinstance(problem, str) and problem:
+        return Control(problem=problem[:_MAX_TEXT])
+    return Control(known.get("loopControl"))
+
+
+def _list(value: JSON, name: str) -> list[JSON]:
+    found = values.at(value, name)
+    return found if isinstance(found, list) else []
 
 
 def _artifact(given: Mapping[str, JSON]) -> dict[str, str]:
     texts = {
-        name: given[name][:_MOST_TEXT]
+        name: clean(given[name][:_MAX_TEXT])
         for name in ("name", "path", "key")
         if isinstance(given.get(name), str)
     }
     url = given.get("url")
     # A data: URL is the content itself, which has no place in a status.
-    is_link = isinstance(url, str) and len(url) <= _MOST_URL and not url.startswith("data:")
-    return {**texts, "url": url} if is_link and isinstance(url, str) else texts
+    is_link = isinstance(url, str) and len(url) <= _MAX_URL and not url.startswith("data:")
+    return {**texts, "url": clean(url)} if is_link and isinstance(url, str) else texts
 
 
 def _time(value: JSON) -> str | None:
     """An instant in RFC 3339, with an offset, as the API server wants it."""
-    if not isinstance(value, str):
-        return None
-    try:
-        dt.datetime.fromisoformat(value)
-    except ValueError:
-        return None
-    return value if _RFC_3339.fullmatch(value) else None
+    return value if values.instant(value) else None

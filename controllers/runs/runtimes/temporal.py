@@ -219,9 +219,11 @@ class Temporal:
         progress = _over(found)
         if found.status is WorkflowExecutionStatus.COMPLETED:
             value, _ = await self._outcome(ref, found)
-            listed = value.get("artifacts") if isinstance(value, dict) else None
-            report = {"artifacts": {"outputArtifacts": listed if isinstance(listed, list) else []}}
-            return dataclasses.replace(progress, artifacts=reports.artifacts(report))
+            listed = values.at(value, "artifacts")
+            files = reports.files({"artifacts": {"outputArtifacts": listed}})
+            return dataclasses.replace(
+                progress, artifacts=files.artifacts, artifacts_omitted=files.omitted
+            )
         if found.status is WorkflowExecutionStatus.FAILED:
             _, cause = await self._outcome(ref, found)
             message, code = _told(cause)

@@ -8,9 +8,16 @@ import dataclasses
 import datetime as dt
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
-from controllers.runs.runtimes import conditions, loops, workflow_steps
+from controllers.runs import values
+from controllers.runs.runtimes import (
+    conditions,
+    loops,
+    workflow_files,
+    workflow_state,
+    workflow_steps,
+)
 from controllers.runs.runtimes.base import (
     JSON,
     Code,
@@ -22,7 +29,12 @@ from controllers.runs.runtimes.base import (
     Stage,
     Work,
 )
-from controllers.runs.runtimes.workflow_steps import Decision, Piece
+from controllers.runs.runtimes.workflow_steps import Decision, Piece, Step
+
+# What could not be submitted is tried again after so long, unless the other side says when.
+SUBMIT_AGAIN_SECONDS: Final = 5.0
+ENDING_SECONDS: Final = 1.0
+_GONE: Final = frozenset({Stage.SUCCEEDED, Stage.FAILED, Stage.CANCELLED, Stage.MISSING})
 
 
 class WorkflowRuntime:
@@ -61,7 +73,10 @@ class WorkflowRuntime:
                 Code.TERMINAL, "expected steps at spec.runtime.workflow.steps, got none"
             )
         ref = self.ref(key, work)
-        decision = await self._go_on(ref, None, {})
+        submissions = _Submissions()
+        decision = await self._go_on(ref, None, {}, submissions)
+        if submissions.faults and not submissions.refs:
+            raise next(iter(submissions.faults.values()))
         return _with_state(ref, decision.state)
 
     async def status(self, ref: Ref) -> Progress:
@@ -69,18 +84,17 @@ class WorkflowRuntime:
         state = ref.extra.get("workflow")
         if state is None:
             return await self._unwritten(ref)
-        seen = await self._seen(ref, workflow_steps.under_way(state))
-        decision = await self._go_on(ref, state, seen)
-        return self._progress(ref, decision, seen)
+        seen = await self._seen(ref, self._under_way(ref, state))
+        return await self._progress(ref, await self._go_on(ref, state, seen), seen)
 
     async def cancel(self, ref: Ref) -> None:
         """Cancel what runs, and whatever a late submission would start next."""
         state = ref.extra.get("workflow")
-        running = workflow_steps.under_way(state)
+        running = self._under_way(ref, state)
         seen = await self._seen(ref, running)
         following = await self._decided(ref, state, seen)
-        for piece in (*running, *following.start, *following.cancel):
-            await self._inner.cancel(self._ref_of(ref, piece))
+        pieces = (*running, *following.start, *following.cancel, *following.unclear)
+        await self._cancel(ref, pieces)
 
     # ------------------------------------------------------------------------------ one look
 
@@ -93,33 +107,70 @@ class WorkflowRuntime:
             raise RuntimeFault(
                 Code.RETRYABLE, "expected what the steps refer to, which is not there any more"
             )
-        decision = await self._go_on(ref, None, {})
-        return self._progress(ref, decision, {})
+        return await self._progress(ref, await self._go_on(ref, None, {}), {})
 
     async def _go_on(
-        self, ref: Ref, state: Mapping[str, JSON] | None, seen: Mapping[Piece, Progress]
+        self,
+        ref: Ref,
+        state: Mapping[str, JSON] | None,
+        seen: Mapping[Piece, Progress],
+        submissions: "_Submissions | None" = None,
     ) -> Decision:
-        decision = await self._decided(ref, state, seen)
-        for piece in decision.cancel:
-            await self._inner.cancel(self._ref_of(ref, piece))
+        """Decide, start what is to start and end what is to end; what was done."""
+        done = submissions or _Submissions()
+        while True:
+            decision = await self._decided(ref, state, seen, done.refused)
+            # A step that can never be submitted fails: then there is something else to be done.
+            if await self._submitted(ref, decision, done):
+                break
+        decision = done.noted(decision, self._now())
+        await self._cancel(ref, (*decision.cancel, *decision.unclear))
+        return await self._settled(ref, decision, state)
+
+    async def _submitted(self, ref: Ref, decision: Decision, done: "_Submissions") -> bool:
+        """Submit what starts; whether nothing was refused for good."""
         for piece in decision.start:
-            submitted = await self._inner.submit(piece.key(ref.key), _work(ref, piece, state))
-            # What the state says of a step's Job is where its logs are.
-            decision.state["steps"][piece.index]["jobRef"] = {
-                "name": submitted.name,
-                "namespace": submitted.namespace,
-                **({"uid": submitted.uid} if submitted.uid else {}),
-            }
+            if piece in done.refs:
+                continue
+            work = _work(ref, piece, decision.state["steps"][piece.index])
+            try:
+                done.refs[piece] = await self._inner.submit(piece.key(ref.key), work)
+            except RuntimeFault as fault:
+                done.faults[piece] = fault
+                if not fault.code.may_pass:
+                    return False
+        return True
+
+    async def _settled(
+        self, ref: Ref, decision: Decision, state: Mapping[str, JSON] | None
+    ) -> Decision:
+        """A workflow is over once nothing of it runs, not even what no state tells of."""
+        if not decision.stage.is_ended:
+            return decision
+        for piece in decision.unclear:
+            progress = await self._inner.status(self._ref_of(ref, piece))
+            if not progress.stage.is_ended:
+                known = {**decision.state, "phase": workflow_state.RUNNING, **(state or {})}
+                later = self._now() + dt.timedelta(seconds=ENDING_SECONDS)
+                return Decision(
+                    state={**known, "steps": [*decision.before]},
+                    stage=Stage.CANCELLING,
+                    look_again=later,
+                )
         return decision
 
     async def _decided(
-        self, ref: Ref, state: Mapping[str, JSON] | None, seen: Mapping[Piece, Progress]
+        self,
+        ref: Ref,
+        state: Mapping[str, JSON] | None,
+        seen: Mapping[Piece, Progress],
+        refused: Mapping[Piece, str] | None = None,
     ) -> Decision:
         """Decide, with an answer to each condition that this depends on."""
         answers: dict[loops.Question, bool | loops.ConditionError] = {}
         while True:
             try:
-                return self._decide(ref, state, seen, answers)
+                return self._decide(ref, state, seen, answers, refused)
             except loops.UnansweredError as unanswered:
                 answers[unanswered.question] = await self._answer(unanswered.question)
 
@@ -135,55 +186,133 @@ class WorkflowRuntime:
         state: Mapping[str, JSON] | None,
         seen: Mapping[Piece, Progress],
         answers: loops.Answers,
+        refused: Mapping[Piece, str] | None,
     ) -> Decision:
-        given: Any = (ref.work.spec.get("runtime") or {}).get("workflow") or {}
-        listed = given.get("steps") or ()
-        # Of a run whose agent was deleted nothing can start, but what runs can be seen through.
-        refusal = ref.work.refusal
-        is_whole = bool(listed) and len(listed) == len(ref.work.steps)
         return workflow_steps.decide(
-            workflow_steps.read(listed)
-            if is_whole or (refusal and listed)
-            else workflow_steps.known(state),
-            given.get("parallelism") or 1 if is_whole or refusal else 0,
+            *_steps(ref, state),
             state,
             seen,
             now=self._now(),
             dice=self._dice(),
             answers=answers,
-            refusal=refusal,
+            refusal=ref.work.refusal,
+            refused=refused,
         )
 
-    async def _seen(self, ref: Ref, pieces: tuple[Piece, ...]) -> dict[Piece, Progress]:
+    def _under_way(self, ref: Ref, state: Mapping[str, JSON] | None) -> tuple[Piece, ...]:
+        count = len(_steps(ref, state)[0])
+        return tuple(one for one in workflow_steps.under_way(state) if one.index < count)
+
+    async def _seen(self, ref: Ref, pieces: Sequence[Piece]) -> dict[Piece, Progress]:
         return {piece: await self._inner.status(self._ref_of(ref, piece)) for piece in pieces}
+
+    async def _cancel(self, ref: Ref, pieces: Sequence[Piece]) -> None:
+        for piece in dict.fromkeys(pieces):
+            await self._inner.cancel(self._ref_of(ref, piece))
 
     def _ref_of(self, ref: Ref, piece: Piece) -> Ref:
         steps = ref.work.steps
         work = steps[piece.index] if piece.index < len(steps) else ref.work
         return self._inner.ref(piece.key(ref.key), work)
 
-    def _progress(self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]) -> Progress:
-        pending = [one for one in seen.values() if one.stage is Stage.PENDING]
+    # ----------------------------------------------------------------------------- what is told
+
+    async def _progress(
+        self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]
+    ) -> Progress:
+        going = [one for one in seen.values() if one.stage not in _GONE]
         look_again = None
         if decision.look_again is not None:
             look_again = max(0.0, (decision.look_again - self._now()).total_seconds())
-        is_waiting = decision.stage is Stage.RUNNING and not decision.start and bool(seen)
-        is_pending = is_waiting and len(pending) == len(seen)
-        artifacts = [
-            {**one, "name": f"{decision.state['steps'][piece.index]['name']}/{one['name']}"}
-            for piece, progress in seen.items()
-            for one in progress.artifacts
-        ]
+        is_waiting = decision.stage is Stage.RUNNING and not decision.start
+        is_pending = is_waiting and all(one.stage is Stage.PENDING for one in going)
+        is_pending = is_pending and bool(going or decision.message)
+        files = workflow_files.merged(ref.extra, decision.state["steps"], seen)
+        has_failed = decision.stage is Stage.FAILED
+        extra = {**ref.extra, "workflow": decision.state, **workflow_files.remembered(files)}
         return Progress(
             stage=Stage.PENDING if is_pending else decision.stage,
             reason=decision.reason,
-            message=decision.message or (_why_pending(pending) if is_pending else ""),
-            code=Code.RETRYABLE if decision.stage is Stage.FAILED else None,
-            artifacts=artifacts,
-            ref=_with_state(ref, decision.state),
+            message=decision.message
+            or (_why_pending(going) if is_pending else "")
+            or (files.note if decision.stage is Stage.SUCCEEDED else ""),
+            code=await self._code(ref, decision, seen) if has_failed else None,
+            artifacts=files.artifacts,
+            missing_artifacts=files.missing,
+            artifacts_omitted=files.omitted,
+            ref=dataclasses.replace(ref, extra=extra),
             workflow=decision.state,
             look_again_seconds=look_again,
         )
+
+    async def _code(self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]) -> Code:
+        """Whether another attempt of the run may help: it may, unless a step says otherwise."""
+        for piece in decision.failed:
+            progress = seen.get(piece) or await self._inner.status(self._ref_of(ref, piece))
+            if progress.stage is Stage.FAILED and not progress.may_help_again:
+                return Code.TERMINAL
+        return Code.RETRYABLE
+
+
+def _steps(ref: Ref, state: Mapping[str, JSON] | None) -> tuple[tuple[Step, ...], int]:
+    """The steps, and how many of them may run at the same time.
+
+    Of a run whose agent was deleted nothing can start, but what runs can be seen through.
+    """
+    given: Any = values.at(ref.work.spec, "runtime", "workflow") or {}
+    listed, parallelism = given.get("steps") or (), given.get("parallelism") or 1
+    is_whole = bool(listed) and len(listed) == len(ref.work.steps)
+    if is_whole or (ref.work.refusal and listed):
+        return workflow_steps.read(listed), parallelism
+    return workflow_steps.known(state), parallelism if ref.work.refusal else 0
+
+
+@dataclasses.dataclass
+class _Submissions:
+    """What came of what was submitted in one look."""
+
+    refs: dict[Piece, Ref] = dataclasses.field(default_factory=dict)
+    faults: dict[Piece, RuntimeFault] = dataclasses.field(default_factory=dict)
+
+    @property
+    def refused(self) -> dict[Piece, str]:
+        """Why pieces can never be submitted."""
+        return {
+            piece: fault.message for piece, fault in self.faults.items() if not fault.code.may_pass
+        }
+
+    def noted(self, decision: Decision, now: dt.datetime) -> Decision:
+        """The decision with where its pieces are; what could not be submitted stays to be done."""
+        listed, delays = [*decision.state["steps"]], []
+        for piece in decision.start:
+            ref = self.refs.get(piece)
+            if ref is not None:
+                listed[piece.index] = {**listed[piece.index], "jobRef": _job_ref(ref)}
+                continue
+            fault = self.faults[piece]
+            before = decision.before[piece.index]
+            listed[piece.index] = {**before, "message": fault.message[:640]}
+            delays.append(fault.retry_after_seconds or SUBMIT_AGAIN_SECONDS)
+        decision = dataclasses.replace(
+            decision,
+            state={**decision.state, "steps": listed},
+            start=tuple(piece for piece in decision.start if piece in self.refs),
+        )
+        if not delays:
+            return decision
+        again = now + dt.timedelta(seconds=min(delays))
+        message = next(fault.message for fault in self.faults.values() if fault.code.may_pass)
+        return dataclasses.replace(
+            decision,
+            message=decision.message or message,
+            look_again=min(again, decision.look_again or again),
+        )
+
+
+def _job_ref(ref: Ref) -> dict[str, str]:
+    """Where the logs of a piece are."""
+    found = {"name": ref.name, "namespace": ref.namespace, "uid": ref.uid}
+    return {name: value for name, value in found.items() if value}
 
 
 def _why_pending(pending: Sequence[Progress]) -> str:
@@ -195,10 +324,9 @@ def _with_state(ref: Ref, state: Mapping[str, JSON]) -> Ref:
     return dataclasses.replace(ref, extra={**ref.extra, "workflow": state})
 
 
-def _work(ref: Ref, piece: Piece, state: Mapping[str, JSON] | None) -> Work:
+def _work(ref: Ref, piece: Piece, status: Mapping[str, JSON]) -> Work:
     """A step's work; an iteration finds its number and what the one before it left."""
     step = ref.work.steps[piece.index]
-    listed = (state or {}).get("steps") or ()
-    known = listed[piece.index] if piece.index < len(listed) else {}
-    loop = {"iteration": piece.iteration, "control": (known.get("loop") or {}).get("lastControl")}
+    control = (status.get("loop") or {}).get("lastControl")
+    loop = {**step.run_json.get("loop", {}), "iteration": piece.iteration, "control": control}
     return dataclasses.replace(step, run_json={**step.run_json, "step": step.step, "loop": loop})

@@ -6,23 +6,28 @@ piece of work has the key of the run's attempt and ``/INDEX.ITERATION.ATTEMPT``.
 
 import dataclasses
 import datetime as dt
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from controllers import kube
 from controllers.runs import values
 from controllers.runs.retries import Backoff
-from controllers.runs.runtimes import loops, reports
+from controllers.runs.runtimes import loops, reports, workflow_state
 from controllers.runs.runtimes.base import JSON, Key, Progress, Stage
+from controllers.runs.runtimes.workflow_state import (
+    CANCELLED,
+    FAILED,
+    PENDING,
+    RETRYING,
+    RUNNING,
+    SUCCEEDED,
+)
 
-PENDING: Final = "Pending"
-RUNNING: Final = "Running"
-RETRYING: Final = "Retrying"
-SUCCEEDED: Final = "Succeeded"
-FAILED: Final = "Failed"
-# Of an endless loop, the last ones are listed.
-MOST_ITERATIONS: Final = 20
+MAX_MESSAGE: Final = 640
 LOST: Final = "The work of the attempt went away."
+LEFT: Final = "The workflow was cancelled."
+# Of the steps that went with one that failed, so many are named.
+MAX_NAMES: Final = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -55,8 +60,12 @@ class Decision:
 
     Attributes:
         state: ``status.workflow``, new.
+        before: The steps as they stood.
         start: To be submitted now.
         cancel: To be ended: what takes too long, and what a failed workflow needs no more.
+        unclear: Of a workflow that ends, what another controller may have started of it, or may
+            be about to: it is over once none of them can run any more.
+        failed: The attempts by which steps failed.
         stage: Of the whole workflow.
         reason: Of a failure.
         message: For people.
@@ -64,8 +73,11 @@ class Decision:
     """
 
     state: dict[str, JSON]
+    before: tuple[dict[str, JSON], ...] = ()
     start: tuple[Piece, ...] = ()
     cancel: tuple[Piece, ...] = ()
+    unclear: tuple[Piece, ...] = ()
+    failed: tuple[Piece, ...] = ()
     stage: Stage = Stage.RUNNING
     reason: str = ""
     message: str = ""
@@ -79,17 +91,14 @@ def read(given: Sequence[Mapping[str, JSON]]) -> tuple[Step, ...]:
 
 def known(state: Mapping[str, JSON] | None) -> tuple[Step, ...]:
     """The steps as far as a state knows them: for a run of which nothing else is there any more."""
-    listed = (state or {}).get("steps") or ()
-    return tuple(Step(one.get("name", ""), 0, Backoff(), None, None) for one in listed)
+    return tuple(Step(name, 0, Backoff(), None, None) for name in workflow_state.names(state))
 
 
 def under_way(state: Mapping[str, JSON] | None) -> tuple[Piece, ...]:
     """What runs, by a state, and what is to be tried again: it can have been cancelled."""
-    listed = (state or {}).get("steps") or ()
+    listed = workflow_state.steps(state, workflow_state.names(state))
     phases = {RUNNING, RETRYING}
-    return tuple(
-        _piece(index, one) for index, one in enumerate(listed) if one.get("phase") in phases
-    )
+    return tuple(_piece(index, one) for index, one in enumerate(listed) if one["phase"] in phases)
 
 
 def decide(
@@ -102,6 +111,7 @@ def decide(
     dice: float,
     answers: loops.Answers | None = None,
     refusal: str = "",
+    refused: Mapping[Piece, str] | None = None,
 ) -> Decision:
     """How the workflow stands now, and what to do.
 
@@ -114,22 +124,44 @@ def decide(
         dice: A random number from 0 to 1.
         answers: Of conditions of loops.
         refusal: Why nothing may start any more: the step whose turn it is fails.
+        refused: Why pieces can never be submitted: their steps fail.
 
     Raises:
         loops.UnansweredError: An answer is missing.
     """
-    known = list((state or {}).get("steps") or ())
-    fresh = [known[at] if at < len(known) else {} for at in range(len(given))]
-    turn = _Turn(now, dice, answers or {}, refusal)
-    statuses = [turn.step(at, given[at], one, seen) for at, one in enumerate(fresh)]
-    has_failed = any(one["phase"] == FAILED for one in statuses)
-    if has_failed:
-        cancel = [_piece(at, one) for at, one in enumerate(statuses) if one["phase"] == RUNNING]
-        turn.cancel.extend(piece for piece in cancel if piece not in turn.cancel)
-    elif not turn.is_cancelling:
+    before = workflow_state.steps(state, [one.name for one in given])
+    has_ended_badly = any(one["phase"] in {FAILED, CANCELLED} for one in before)
+    turn = _Turn(now, dice, answers or {}, refusal, refused or {}, is_closing=has_ended_badly)
+    statuses = [turn.step(at, given[at], one, seen) for at, one in enumerate(before)]
+    if not turn.is_cancelling and not _has_ended_badly(statuses):
         _start(turn, statuses, parallelism)
-        has_failed = any(one["phase"] == FAILED for one in statuses)
-    return _decided(turn, statuses, state, has_failed=has_failed)
+    _attribute(before, statuses)
+    decision = _decided(turn, statuses, state, max(parallelism, 1))
+    return dataclasses.replace(decision, before=tuple(before))
+
+
+def _has_ended_badly(statuses: Sequence[Mapping[str, JSON]]) -> bool:
+    return any(one["phase"] in {FAILED, CANCELLED} for one in statuses)
+
+
+def _attribute(before: Sequence[Mapping[str, JSON]], statuses: list[dict[str, JSON]]) -> None:
+    """Say of what was cancelled because a step failed that this is why."""
+    failed = _first(statuses, FAILED)
+    if failed is None:
+        return
+    for at, one in enumerate(statuses):
+        if one["phase"] == CANCELLED and before[at]["phase"] != CANCELLED:
+            statuses[at] = {**one, "message": _because(failed)}
+
+
+def _because(failed: Mapping[str, JSON]) -> str:
+    return f"Cancelled, because step {failed['name']!r} failed."
+
+
+def _first(statuses: Sequence[dict[str, JSON]], phase: str) -> dict[str, JSON] | None:
+    """The step that came into a phase first."""
+    found = [one for one in statuses if one["phase"] == phase]
+    return min(found, key=lambda one: _instant(one, "completionTime"), default=None)
 
 
 # ---------------------------------------------------------------------------------- one step
@@ -137,31 +169,45 @@ def decide(
 
 @dataclasses.dataclass
 class _Turn:
-    """What one decision gathers."""
+    """What one decision gathers.
+
+    Attributes:
+        is_closing: Whether a step failed or was cancelled before: what ends now was told to.
+    """
 
     now: dt.datetime
     dice: float
     answers: loops.Answers
-    refusal: str = ""
+    refusal: str
+    refused: Mapping[Piece, str]
+    is_closing: bool
     start: list[Piece] = dataclasses.field(default_factory=list)
     cancel: list[Piece] = dataclasses.field(default_factory=list)
+    refusing: list[Piece] = dataclasses.field(default_factory=list)
     instants: list[dt.datetime] = dataclasses.field(default_factory=list)
-    is_cancelled: bool = False
     is_cancelling: bool = False
     reason: str = ""
 
-    def step(  # noqa: PLR0911 - a case each
-        self, index: int, step: Step, status: JSON, seen: Mapping[Piece, Progress]
+    def step(
+        self, index: int, step: Step, status: dict[str, JSON], seen: Mapping[Piece, Progress]
     ) -> dict[str, JSON]:
         """The status of a step as it is now."""
-        if status.get("phase") not in {RUNNING, RETRYING}:
-            return status or {"name": step.name, "phase": PENDING}
-        piece = _piece(index, status)
-        progress = seen.get(piece)
-        if progress is None:
-            return dict(status)
+        progress = seen.get(_piece(index, status))
+        if status["phase"] not in {RUNNING, RETRYING} or progress is None:
+            return status
         if status["phase"] == RETRYING:
-            return self._retrying(status, progress)
+            if progress.stage is Stage.MISSING:
+                return status
+            if progress.stage is Stage.CANCELLED:
+                return self._cancelled(status, progress)
+            # Whoever submitted the next attempt did not come to write it down.
+            status = self._begun(status)
+        return self._running(index, step, status, progress)
+
+    def _running(
+        self, index: int, step: Step, status: dict[str, JSON], progress: Progress
+    ) -> dict[str, JSON]:
+        piece = _piece(index, status)
         if progress.stage is Stage.MISSING:
             self.cancel.append(piece)  # or it is created late, beside its next attempt
             return {**status, "message": LOST}
@@ -172,22 +218,19 @@ class _Turn:
         if progress.stage is Stage.SUCCEEDED:
             return self._succeeded(step, status, progress)
         is_lost = status.get("message") == LOST
-        if progress.stage is Stage.CANCELLED and not is_late and not is_lost:
-            self.is_cancelled, self.reason = True, progress.reason
-            return self._moved(status, FAILED, progress.message or "The step was cancelled.")
+        is_told = progress.stage is Stage.CANCELLED and not is_late and not is_lost
+        if self.is_closing or is_told:
+            return self._cancelled(status, progress)
         return self._failed(step, status, progress, is_late=is_late)
 
-    def _retrying(self, status: JSON, progress: Progress) -> dict[str, JSON]:
-        """A step that waits; its next attempt can have been cancelled before it began."""
-        if progress.stage is Stage.MISSING:
-            return dict(status)
-        self.is_cancelled = True
-        return self._moved(status, FAILED, "The step was cancelled.")
+    def _cancelled(self, status: dict[str, JSON], progress: Progress) -> dict[str, JSON]:
+        self.reason = self.reason or progress.reason
+        return self._moved(status, CANCELLED, progress.message or "The step was cancelled.")
 
     def _going(
         self,
         piece: Piece,
-        status: JSON,
+        status: dict[str, JSON],
         progress: Progress,
         deadline: dt.datetime | None,
         *,
@@ -202,18 +245,22 @@ class _Turn:
         if progress.look_again_seconds is not None:
             pause = dt.timedelta(seconds=progress.look_again_seconds)
             self.instants.append(self.now + pause)
-        return dict(status)
+        return status
 
-    def _succeeded(self, step: Step, status: JSON, progress: Progress) -> dict[str, JSON]:
+    def _succeeded(
+        self, step: Step, status: dict[str, JSON], progress: Progress
+    ) -> dict[str, JSON]:
         if step.loop is None:
             return self._moved(status, SUCCEEDED, progress.message)
         control = reports.loop_control(progress.runner)
-        loop = _iterated(status, step.loop, control, self.now)
+        loop = _iterated(status, step.loop, control.content, self.now)
         try:
             completed = loop["completedIterations"]
-            is_more, why = loops.goes_on(step.loop, completed, control, self.answers)
+            is_more, why = True, ""
+            if not self.is_closing:
+                is_more, why = loops.goes_on(step.loop, completed, control, self.answers)
         except loops.ConditionError as error:
-            return {**self._moved(status, FAILED, str(error)[:640]), "loop": loop}
+            return {**self._moved(status, FAILED, str(error)[:MAX_MESSAGE]), "loop": loop}
         if is_more:
             following = {**loop, "currentIteration": loop["currentIteration"] + 1}
             moved = self._moved(status, PENDING, "")
@@ -224,7 +271,7 @@ class _Turn:
         }
 
     def _failed(
-        self, step: Step, status: JSON, progress: Progress, *, is_late: bool
+        self, step: Step, status: dict[str, JSON], progress: Progress, *, is_late: bool
     ) -> dict[str, JSON]:
         message = "The attempt took too long." if is_late else progress.message or progress.reason
         attempt = status["attempt"]
@@ -234,27 +281,31 @@ class _Turn:
         moved = self._moved(status, RETRYING, message)
         return {**moved, "nextRetryTime": kube.time_text(self.now + pause)}
 
-    def _moved(self, status: JSON, phase: str, message: str) -> dict[str, JSON]:
+    def _moved(self, status: Mapping[str, JSON], phase: str, message: str) -> dict[str, JSON]:
         """A step in another phase."""
         moved = {**status, "phase": phase, "message": message or None}
         moved["lastTransitionTime"] = kube.time_text(self.now)
-        if phase in {SUCCEEDED, FAILED}:
+        if phase in workflow_state.ENDED:
             moved["completionTime"] = kube.time_text(self.now)
-        return {name: value for name, value in moved.items() if value is not None}
+        return values.present(moved)
 
-    def started(self, index: int, status: JSON) -> dict[str, JSON]:
+    def started(self, index: int, status: dict[str, JSON]) -> dict[str, JSON]:
         """A step whose next attempt starts, or must not."""
-        if self.refusal:
-            self.cancel.append(_piece(index, status))  # or who did not know yet starts it late
-            return self._moved(status, FAILED, self.refusal)
-        attempt = status.get("attempt", 0) + 1
+        piece = _piece(index, status)
+        refusal = self.refusal or self.refused.get(piece, "")
+        if refusal:
+            self.refusing.append(piece)  # who did not know yet may have started it
+            return self._moved(status, FAILED, refusal[:MAX_MESSAGE])
+        self.start.append(piece)
+        return self._begun(status)
+
+    def _begun(self, status: Mapping[str, JSON]) -> dict[str, JSON]:
         moved = {
             **self._moved(status, RUNNING, ""),
-            "attempt": attempt,
+            "attempt": status.get("attempt", 0) + 1,
             "startTime": kube.time_text(self.now),
         }
         moved.pop("nextRetryTime", None)
-        self.start.append(_piece(index, moved))
         return moved
 
 
@@ -263,7 +314,7 @@ def _start(turn: _Turn, statuses: list[dict[str, JSON]], parallelism: int) -> No
     running = sum(one["phase"] == RUNNING for one in statuses)
     for index, status in enumerate(statuses):
         if status["phase"] == RETRYING:
-            due = dt.datetime.fromisoformat(status["nextRetryTime"])
+            due = _instant(status, "nextRetryTime")
             if due > turn.now:
                 turn.instants.append(due)
                 running += 1
@@ -273,55 +324,126 @@ def _start(turn: _Turn, statuses: list[dict[str, JSON]], parallelism: int) -> No
         if running >= parallelism:
             return
         statuses[index] = turn.started(index, status)
+        if turn.refusing:
+            return
         running += 1
+
+
+# ------------------------------------------------------------------------------ the whole workflow
 
 
 def _decided(
     turn: _Turn,
     statuses: list[dict[str, JSON]],
     state: Mapping[str, JSON] | None,
-    *,
-    has_failed: bool,
+    width: int,
 ) -> Decision:
     phases = {one["phase"] for one in statuses}
-    phase = RUNNING
-    if has_failed:
-        phase = FAILED
-    elif phases <= {SUCCEEDED}:
+    phase = next((one for one in (FAILED, CANCELLED) if one in phases), RUNNING)
+    if phases <= {SUCCEEDED}:
         phase = SUCCEEDED
-    known = state or {}
-    since = known.get("lastTransitionTime")
-    is_same = known.get("phase") == phase and since
-    written: dict[str, JSON] = {
-        "phase": phase,
-        "lastTransitionTime": since if is_same else kube.time_text(turn.now),
-        "steps": statuses,
-    }
     decision = Decision(
-        state=written,
+        state=_written(phase, statuses, state, turn.now),
         start=tuple(turn.start),
         cancel=tuple(turn.cancel),
         look_again=min(turn.instants, default=None),
     )
     if phase == SUCCEEDED:
         return dataclasses.replace(decision, stage=Stage.SUCCEEDED)
-    if not has_failed:
+    if phase == RUNNING:
         stage = Stage.CANCELLING if turn.is_cancelling else Stage.RUNNING
         return dataclasses.replace(decision, stage=stage)
-    if RUNNING in phases:
-        return dataclasses.replace(decision, stage=Stage.CANCELLING)
-    if turn.is_cancelled:
-        return dataclasses.replace(decision, stage=Stage.CANCELLED, reason=turn.reason)
-    return _over(decision, statuses)
+    return _closed(turn, decision, statuses, width)
 
 
-def _over(decision: Decision, statuses: list[dict[str, JSON]]) -> Decision:
-    """A workflow of which a step failed, and nothing runs any more."""
-    failed = next(one for one in statuses if one["phase"] == FAILED)
-    message = f"Step {failed['name']!r} failed: {failed.get('message', '')}"
-    return dataclasses.replace(
-        decision, stage=Stage.FAILED, reason="WorkflowStepFailed", message=message
+def _written(
+    phase: str,
+    statuses: list[dict[str, JSON]],
+    state: Mapping[str, JSON] | None,
+    now: dt.datetime,
+) -> dict[str, JSON]:
+    known = state or {}
+    since = known.get("lastTransitionTime")
+    is_same = known.get("phase") == phase and since
+    return {
+        "phase": phase,
+        "lastTransitionTime": since if is_same else kube.time_text(now),
+        "steps": workflow_state.fitted(statuses),
+    }
+
+
+def _closed(
+    turn: _Turn, decision: Decision, statuses: list[dict[str, JSON]], width: int
+) -> Decision:
+    """A workflow of which a step failed or was cancelled: the others end, and then it does."""
+    running = [_piece(at, one) for at, one in enumerate(statuses) if one["phase"] == RUNNING]
+    waiting = [_piece(at, one) for at, one in enumerate(statuses) if one["phase"] == RETRYING]
+    following = [_piece(at, one) for at, one in enumerate(statuses) if one["phase"] == PENDING]
+    decision = dataclasses.replace(
+        decision,
+        cancel=tuple(dict.fromkeys((*decision.cancel, *running))),
+        unclear=(*turn.refusing, *waiting, *following[:width]),
     )
+    if running:
+        return dataclasses.replace(decision, stage=Stage.CANCELLING)
+    failed = _first(statuses, FAILED)
+    left = [*_left(turn.now, statuses, failed)]
+    state = {**decision.state, "steps": workflow_state.fitted(left)}
+    decision = dataclasses.replace(decision, state=state)
+    if failed is not None:
+        return _failed(decision, failed, left)
+    told = [one for one in statuses if one.get("message") != LEFT]
+    first = _first(told, CANCELLED) or {}
+    message = f"Step {first.get('name')!r} was cancelled: {first.get('message', '')}"
+    return dataclasses.replace(decision, stage=Stage.CANCELLED, reason=turn.reason, message=message)
+
+
+def _left(
+    now: dt.datetime, statuses: Sequence[dict[str, JSON]], failed: Mapping[str, JSON] | None
+) -> Iterator[dict[str, JSON]]:
+    """The steps of a workflow that is over: what waited to go on will not."""
+    for one in statuses:
+        is_begun = one["phase"] == RETRYING or (one["phase"] == PENDING and "loop" in one)
+        if not is_begun:
+            yield one
+            continue
+        at = kube.time_text(now)
+        known = {name: value for name, value in one.items() if name != "nextRetryTime"}
+        message = _because(failed) if failed else LEFT
+        moved = {"message": message, "lastTransitionTime": at, "completionTime": at}
+        yield {**known, "phase": CANCELLED, **moved}
+
+
+def _failed(
+    decision: Decision, first: Mapping[str, JSON], statuses: Sequence[Mapping[str, JSON]]
+) -> Decision:
+    """A workflow of which a step failed, and nothing runs any more."""
+    others = [one["name"] for one in statuses if one["phase"] == FAILED and one is not first]
+    cancelled = [one["name"] for one in statuses if one["phase"] == CANCELLED]
+    notes = [
+        f"{_listed(names)} {verb}"
+        for names, verb in (
+            (others, "failed, too"),
+            (cancelled, "were cancelled" if len(cancelled) > 1 else "was cancelled"),
+        )
+        if names
+    ]
+    noted = f" ({'; '.join(notes)})" if notes else ""
+    message = f"Step {first['name']!r} failed{noted}: {first.get('message', '')}"
+    pieces = (_piece(at, one) for at, one in enumerate(statuses) if one["phase"] == FAILED)
+    return dataclasses.replace(
+        decision,
+        stage=Stage.FAILED,
+        reason="WorkflowStepFailed",
+        message=message,
+        failed=tuple(one for one in pieces if one.attempt),
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(repr(one) for one in names[:MAX_NAMES])
+    more = len(names) - MAX_NAMES
+    return f"{shown} and {more} more" if more > 0 else shown
 
 
 # ----------------------------------------------------------------------------------- reading
@@ -340,14 +462,14 @@ def _step(given: Mapping[str, JSON]) -> Step:
 
 
 def _piece(index: int, status: Mapping[str, JSON]) -> Piece:
-    """The attempt of a step that runs; of one that waits to be tried again, the next one."""
+    """The latest attempt of a step; of one that waits, the next one."""
     iteration = (status.get("loop") or {}).get("currentIteration", 1)
-    attempt = (status.get("attempt") or 0) + (0 if status["phase"] == RUNNING else 1)
-    return Piece(index, iteration, attempt)
+    is_waiting = status["phase"] in {PENDING, RETRYING}
+    return Piece(index, iteration, status.get("attempt", 0) + is_waiting)
 
 
 def _iterated(
-    status: JSON, loop: Mapping[str, JSON], control: JSON, now: dt.datetime
+    status: Mapping[str, JSON], loop: Mapping[str, JSON], control: JSON, now: dt.datetime
 ) -> dict[str, JSON]:
     """A loop's status after an iteration that succeeded."""
     known = status.get("loop") or {}
@@ -360,8 +482,8 @@ def _iterated(
         "completionTime": kube.time_text(now),
         "jobRef": status.get("jobRef"),
     }
-    listed = [*(known.get("iterations") or ()), {k: v for k, v in one.items() if v is not None}]
-    kept = listed[-MOST_ITERATIONS:]
+    listed = [*(known.get("iterations") or ()), values.present(one)]
+    kept = listed[-workflow_state.MAX_ITERATIONS :]
     fields: dict[str, Any] = {
         "currentIteration": number,
         "completedIterations": known.get("completedIterations", 0) + 1,
@@ -371,12 +493,16 @@ def _iterated(
         "lastControl": control if loops.is_kept(control) else None,
         "iterations": kept,
     }
-    return {name: value for name, value in fields.items() if value is not None}
+    return values.present(fields)
 
 
-def _deadline(step: Step, status: JSON) -> dt.datetime | None:
+def _instant(status: Mapping[str, JSON], name: str) -> dt.datetime:
+    """An instant of a step; long ago where it has none."""
+    text = status.get(name)
+    return dt.datetime.fromisoformat(text) if text else dt.datetime.min.replace(tzinfo=dt.UTC)
+
+
+def _deadline(step: Step, status: Mapping[str, JSON]) -> dt.datetime | None:
     if step.timeout_seconds is None or not status.get("startTime"):
         return None
-    return dt.datetime.fromisoformat(status["startTime"]) + dt.timedelta(
-        seconds=step.timeout_seconds
-    )
+    return _instant(status, "startTime") + dt.timedelta(seconds=step.timeout_seconds)

@@ -85,3 +85,13 @@ def test_fifty_of_each_sort_are_listed_and_the_others_counted(place: workspace.W
     assert (50, 1) == (len(told.output_artifacts), told.output_artifacts_omitted)
     assert (50, 2) == (len(told.missing_artifacts), told.missing_artifacts_omitted)
     assert "/l" == told.log_path
+
+
+def test_file_that_is_too_large_to_be_read_has_a_size_alone(place: workspace.Workspace) -> None:
+    size = artifacts.MAX_HASHED_BYTES + 1
+    with (place.root / "sparse").open("wb") as file:
+        file.truncate(size)
+
+    produced, _ = artifacts.collect([named("s", "sparse")], place)
+
+    assert (status.Produced(name="s", path="sparse", bytes=size),) == produced

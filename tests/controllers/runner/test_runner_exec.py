@@ -416,6 +416,39 @@ def test_loop_control_is_told(runner: Runner, text: str, told: dict[str, object]
     assert told == {name: done.status[name] for name in done.status if name.startswith("loop")}
 
 
+@pytest.mark.parametrize(
+    ("made", "told"),
+    [
+        ("mkdir -p go.json/x", {"loopControlError": NO_CONTROL}),
+        ("mkfifo go.json", {"loopControlError": NO_CONTROL}),
+        ("ln -s nowhere go.json", {"loopControlError": NO_CONTROL}),
+        ('printf \'{"a": "caf\\351"}\' > go.json', {"loopControlError": NO_CONTROL}),
+        ("head -c 9000000 /dev/zero > go.json", {"loopControlError": NO_CONTROL}),
+        ("echo '{\"go\": 1}' > go.json", {"loopControl": {"go": 1}}),
+        ("true", {}),
+    ],
+)
+def test_loop_control_has_a_place_of_its_own(
+    runner: Runner, made: str, told: dict[str, object]
+) -> None:
+    (runner.root / "go.json").write_text('{"stale": true}')  # of another step
+
+    path = {"loopControlPath": "/workspace/go.json"}
+    runner.write({**exec_spec("sh", "-c", made), "artifacts": path})
+    done = runner()
+
+    assert "succeeded" == done.status["status"]
+    assert told == {name: done.status[name] for name in done.status if name.startswith("loop")}
+
+
+def test_loop_control_is_no_file_of_the_runners_own(runner: Runner) -> None:
+    runner.write({**exec_spec("true"), "artifacts": {"loopControlPath": "./run.json"}})
+    done = runner()
+
+    assert ("failed", 65) == (done.status["status"], done.status["exitCode"])
+    assert done.status["error"].endswith("at artifacts.loopControlPath")
+
+
 def test_signal_before_the_start_starts_nothing(runner: Runner) -> None:
     # The runner waits to open the pipe, and so does not get to the agent.
     os.mkfifo(runner.root / "agent-runner.json")

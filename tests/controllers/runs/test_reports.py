@@ -50,9 +50,9 @@ def test_report_is_told_in_the_words_of_the_status() -> None:
 def test_artifact_whose_url_is_its_content_keeps_its_name() -> None:
     listed = [{"name": "log", "path": "a.log"}, {"name": "dump", "url": "data:text/plain,x"}, {}]
 
-    assert [{"name": "log", "path": "a.log"}, {"name": "dump"}] == reports.artifacts(
-        {"artifacts": {"outputArtifacts": listed}}
-    )
+    files = reports.files({"artifacts": {"outputArtifacts": listed}})
+
+    assert [{"name": "log", "path": "a.log"}, {"name": "dump"}] == files.artifacts
 
 
 def test_message_of_another_program_is_no_report() -> None:

@@ -5,40 +5,15 @@ from typing import Any
 
 import pytest
 
-from controllers.runs import naming, work
-from controllers.runs.runtimes.base import Code, Key, Progress, Ref, Stage, Work
+from controllers.runs import work
+from controllers.runs.runtimes.base import Code, Ref, Stage, Work
 from controllers.runs.runtimes.workflow import WorkflowRuntime
 from tests.support import run_world
+from tests.support.step_runtime import StepRuntime
 
 STEPS = [{"name": "a"}, {"name": "b"}]
 RUNTIME = {"type": "Workflow", "workflow": {"steps": STEPS}}
 REFUSAL = "spec.workload.image: expected an image that is allowed, got 'x', which 'x' denies"
-
-
-class Inner:
-    """Carries steps out by saying so."""
-
-    type, is_collected, is_external = "Job", True, False
-
-    def __init__(self) -> None:
-        self.stages: dict[Key, Stage] = {}
-
-    def ref(self, key: Key, work: Work) -> Ref:
-        """Where it would be."""
-        return Ref(type="Job", key=key, work=work, name=naming.of_key(key))
-
-    async def submit(self, key: Key, work: Work) -> Ref:
-        """Start it."""
-        self.stages[key] = Stage.RUNNING
-        return self.ref(key, work)
-
-    async def status(self, ref: Ref) -> Progress:
-        """How it stands."""
-        return Progress(stage=self.stages.get(ref.key, Stage.MISSING))
-
-    async def cancel(self, ref: Ref) -> None:
-        """End it."""
-        self.stages[ref.key] = Stage.CANCELLED
 
 
 def refused(state: Any) -> Ref:
@@ -58,7 +33,7 @@ def refused(state: Any) -> Ref:
 
 
 async def test_step_that_is_refused_fails_the_workflow_and_its_name_is_taken() -> None:
-    inner = Inner()
+    inner = StepRuntime()
     runtime = WorkflowRuntime(inner, now=lambda: run_world.NOW)
     ready = work.prepare(run_world.run({"runtime": RUNTIME}), run_world.related(), 1)
     assert isinstance(ready, work.Ready)
@@ -82,7 +57,7 @@ async def test_step_that_is_refused_fails_the_workflow_and_its_name_is_taken() -
 async def test_cancellation_ends_what_runs_and_takes_the_name_of_what_would_follow(
     spec: dict[str, Any],
 ) -> None:
-    inner = Inner()
+    inner = StepRuntime()
     runtime = WorkflowRuntime(inner, now=lambda: run_world.NOW)
     state = {"steps": [{"name": "a", "phase": "Succeeded"}, {"name": "b", "phase": "Pending"}]}
     found = refused(state)

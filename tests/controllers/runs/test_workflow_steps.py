@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies
 
-from controllers.runs.runtimes import condition_child, loops, workflow_steps
+from controllers.runs.runtimes import condition_child, loops, reports, workflow_steps
 from controllers.runs.runtimes.base import Code, Progress, Stage
 from controllers.runs.runtimes.workflow_steps import Decision, Piece
 from crds import hub
@@ -48,11 +48,12 @@ def answer(question: loops.Question) -> bool | loops.ConditionError:
 
 def goes_on(loop: dict[str, Any], control: object) -> tuple[bool, str]:
     """Ask whether there is a second iteration."""
+    given = control if isinstance(control, reports.Control) else reports.Control(control)
     try:
-        return loops.goes_on(loop, 1, control, {})
+        return loops.goes_on(loop, 1, given, {})
     except loops.UnansweredError as unanswered:
         known = {unanswered.question: answer(unanswered.question)}
-    return loops.goes_on(loop, 1, control, known)
+    return loops.goes_on(loop, 1, given, known)
 
 
 def phases(decision: Decision) -> list[str]:
@@ -143,6 +144,13 @@ def test_work_that_went_away_is_buried_and_tried_again() -> None:
     assert ["Retrying"] == phases(over)
 
 
+def nested(depth: int) -> list[Any]:
+    found: list[Any] = []
+    for _ in range(depth):
+        found = [found]
+    return found
+
+
 LOOP = {"maxIterations": 5, "while": {"cel": "control.left > iteration"}}
 
 
@@ -172,6 +180,8 @@ def test_step_is_repeated_while_its_condition_holds() -> None:
         ({}, None, (False, "ControlMissing")),
         ({}, [1], (False, "ControlInvalid")),
         ({}, {"left": 9, "text": "x" * 16_384}, (False, "ControlInvalid")),
+        ({}, reports.Control(problem="expected a JSON object"), (False, "ControlInvalid")),
+        ({}, {"left": nested(40)}, (False, "ControlInvalid")),
     ],
 )
 def test_loop_goes_on(changes: dict[str, Any], control: object, expected: tuple[bool, str]) -> None:
@@ -186,6 +196,11 @@ def test_loop_goes_on(changes: dict[str, Any], control: object, expected: tuple[
         ({"cel": "control."}, {}, "Syntax error"),
         ({"cel": "true", "control": {"onMissing": "Fail"}}, None, "expected a control file"),
         ({"cel": "true", "control": {"onInvalid": "Fail"}}, 7, "expected an object"),
+        (
+            {"cel": "true", "control": {"onInvalid": "Fail"}},
+            reports.Control(problem="expected a JSON object"),
+            "expected a JSON object",
+        ),
         (
             {"cel": "true", "control": {"onInvalid": "Fail"}},
             {"text": "x" * 16_384},
