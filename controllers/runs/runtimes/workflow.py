@@ -149,6 +149,8 @@ class WorkflowRuntime:
             return decision
         for piece in decision.unclear:
             progress = await self._inner.status(self._ref_of(ref, piece))
+            unreserved = decision.unreserved or progress.unreserved
+            decision = dataclasses.replace(decision, unreserved=unreserved)
             if not progress.stage.is_ended:
                 known = {**decision.state, "phase": workflow_state.RUNNING, **(state or {})}
                 later = self._now() + dt.timedelta(seconds=ENDING_SECONDS)
@@ -220,22 +222,18 @@ class WorkflowRuntime:
     async def _progress(
         self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]
     ) -> Progress:
-        going = [one for one in seen.values() if one.stage not in _GONE]
         look_again = None
         if decision.look_again is not None:
             look_again = max(0.0, (decision.look_again - self._now()).total_seconds())
-        is_waiting = decision.stage is Stage.RUNNING and not decision.start
-        is_pending = is_waiting and all(one.stage is Stage.PENDING for one in going)
-        is_pending = is_pending and bool(going or decision.message)
+        waits = _waiting(decision, seen)
         files = workflow_files.merged(ref.extra, decision.state["steps"], seen)
+        note = files.note if decision.stage is Stage.SUCCEEDED else ""
         has_failed = decision.stage is Stage.FAILED
         extra = {**ref.extra, "workflow": decision.state, **workflow_files.remembered(files)}
         return Progress(
-            stage=Stage.PENDING if is_pending else decision.stage,
-            reason=decision.reason,
-            message=decision.message
-            or (_why_pending(going) if is_pending else "")
-            or (files.note if decision.stage is Stage.SUCCEEDED else ""),
+            stage=waits.stage if waits else decision.stage,
+            reason=waits.reason if waits else decision.reason,
+            message=waits.message if waits else decision.message or note,
             code=await self._code(ref, decision, seen) if has_failed else None,
             artifacts=files.artifacts,
             missing_artifacts=files.missing,
@@ -243,6 +241,8 @@ class WorkflowRuntime:
             ref=dataclasses.replace(ref, extra=extra),
             workflow=decision.state,
             look_again_seconds=look_again,
+            is_held=waits is not None and waits.is_held,
+            unreserved=decision.unreserved or _unreserved(seen),
         )
 
     async def _code(self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]) -> Code:
@@ -315,9 +315,21 @@ def _job_ref(ref: Ref) -> dict[str, str]:
     return {name: value for name, value in found.items() if value}
 
 
-def _why_pending(pending: Sequence[Progress]) -> str:
-    """Why the first of the steps that have not started has not."""
-    return next((one.message for one in pending if one.message), "")
+def _waiting(decision: Decision, seen: Mapping[Piece, Progress]) -> Progress | None:
+    """Why the first step that has not started has not; None where one runs."""
+    going = [one for one in seen.values() if one.stage not in _GONE]
+    is_running = decision.stage is Stage.RUNNING and not decision.start
+    if not is_running or any(one.stage is not Stage.PENDING for one in going):
+        return None
+    told = [one for one in going if one.message] or going
+    if not told:
+        message = decision.message
+        return Progress(stage=Stage.PENDING, message=message) if message else None
+    return dataclasses.replace(told[0], is_held=all(one.is_held for one in going))
+
+
+def _unreserved(seen: Mapping[Piece, Progress]) -> str:
+    return next((one.unreserved for one in seen.values() if one.unreserved), "")
 
 
 def _with_state(ref: Ref, state: Mapping[str, JSON]) -> Ref:

@@ -63,6 +63,7 @@ class Decision:
         before: The steps as they stood.
         start: To be submitted now.
         cancel: To be ended: what takes too long, and what a failed workflow needs no more.
+        unreserved: Why the submission of a piece that ended may still land (see ``Progress``).
         unclear: Of a workflow that ends, what another controller may have started of it, or may
             be about to: it is over once none of them can run any more.
         failed: The attempts by which steps failed.
@@ -78,6 +79,7 @@ class Decision:
     cancel: tuple[Piece, ...] = ()
     unclear: tuple[Piece, ...] = ()
     failed: tuple[Piece, ...] = ()
+    unreserved: str = ""
     stage: Stage = Stage.RUNNING
     reason: str = ""
     message: str = ""
@@ -211,7 +213,7 @@ class _Turn:
         if progress.stage is Stage.MISSING:
             self.cancel.append(piece)  # or it is created late, beside its next attempt
             return {**status, "message": LOST}
-        deadline = _deadline(step, status)
+        deadline = _deadline(step, status, progress)
         is_late = deadline is not None and self.now >= deadline
         if not progress.stage.is_ended:
             return self._going(piece, status, progress, deadline, is_late=is_late)
@@ -502,7 +504,11 @@ def _instant(status: Mapping[str, JSON], name: str) -> dt.datetime:
     return dt.datetime.fromisoformat(text) if text else dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
-def _deadline(step: Step, status: Mapping[str, JSON]) -> dt.datetime | None:
-    if step.timeout_seconds is None or not status.get("startTime"):
+def _deadline(step: Step, status: Mapping[str, JSON], progress: Progress) -> dt.datetime | None:
+    """When an attempt's time is over; it does not count while a queue holds the attempt back."""
+    if step.timeout_seconds is None or not status.get("startTime") or progress.is_held:
         return None
-    return _instant(status, "startTime") + dt.timedelta(seconds=step.timeout_seconds)
+    started = _instant(status, "startTime")
+    if progress.started is not None:
+        started = max(started, progress.started)
+    return started + dt.timedelta(seconds=step.timeout_seconds)
