@@ -5,12 +5,15 @@ import pathlib
 import subprocess
 import sys
 from collections.abc import Iterator, Sequence
-from typing import Final
+from typing import Final, NamedTuple
 
 from controllers import devcluster
+from controllers.devcluster import processes
 from schemagen.problems import UserError
 
-STOP_SECONDS: Final = 10
+LOG: Final = "webhooks.log"
+READY: Final = "serving "
+"""How the line begins that ``webhooks serve`` prints once it is ready; the address ends it."""
 _SHOWN_LINES: Final = 10
 
 
@@ -40,14 +43,25 @@ def webhook_server(
     Raises:
         ServerError: if it ends, or says nothing, before it serves.
     """
-    command = [
+    command = serve_command(cluster, reference, directory, *options, port=port)
+    with program(command, directory / LOG, READY) as line:
+        yield line.split()[-1]
+
+
+def serve_command(
+    cluster: devcluster.Cluster,
+    reference: str,
+    directory: pathlib.Path,
+    *options: str,
+    port: int = 0,
+) -> list[str]:
+    """The command of ``webhook_server``."""
+    return [
         *("webhooks", "serve", reference, "--install"),
         *("--port", str(port), "--cert-dir", str(directory / "certificates")),
         *("--kubeconfig", str(cluster.admin_kubeconfig)),
         *options,
     ]
-    with program(command, directory / "webhooks.log", "serving ") as line:
-        yield line.split()[-1]
 
 
 @contextlib.contextmanager
@@ -62,23 +76,37 @@ def program(command: Sequence[str], log: pathlib.Path, beginning: str) -> Iterat
     Raises:
         ServerError: if it ends, or says something else, before.
     """
+    running = start(command, log, beginning)
+    try:
+        yield running.line
+    finally:
+        processes.stop(running.process)
+
+
+class Running(NamedTuple):
+    """A program that is ready: its process, and the line that said so."""
+
+    process: subprocess.Popen[str]
+    line: str
+
+
+def start(command: Sequence[str], log: pathlib.Path, beginning: str) -> Running:
+    """Start one of our programs and wait until it is ready; ``processes.stop`` ends it.
+
+    Raises:
+        ServerError: as ``program``.
+    """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as errors:
-        start = errors.tell()
-        process = subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", *command], stdout=subprocess.PIPE, stderr=errors, text=True
+        before = errors.tell()
+        process = processes.start(
+            [sys.executable, "-m", *command], output=subprocess.PIPE, errors=errors
         )
     try:
-        yield _ready_line(process, command[0], log, start, beginning)
-    finally:
-        process.terminate()
-        try:
-            process.wait(STOP_SECONDS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-        if process.stdout is not None:
-            process.stdout.close()
+        return Running(process, _ready_line(process, command[0], log, before, beginning))
+    except BaseException:
+        processes.stop(process)
+        raise
 
 
 def _ready_line(

@@ -1,51 +1,153 @@
 """``agentctl dev``: the platform's API on this machine until Ctrl-C. Shell."""
 
+import contextlib
+import functools
+import importlib.resources
+import json
 import pathlib
+import shlex
 import signal
+import sys
 import threading
+from collections.abc import Iterator
+from typing import Final
 
 import rich.console
 import rich.markup
 
+import crds
 from controllers import devcluster, kube
-from controllers.agentctl import local
+from controllers.agentctl import local, session
+from controllers.agentctl.supervision import kept_running
+from controllers.runs.runtimes import children, workspaces
+from controllers.runs.runtimes.base import JSON
+
+SAMPLE: Final = "first-run.yaml"
+"""In ``crds/samples``: a provider, an agent and a run of it that succeeds."""
+RUN: Final = "greet-ada"
 
 
 def run(directory: pathlib.Path) -> int:
-    """Keep a control plane and the webhook server up; 0 after Ctrl-C."""
-    console = rich.console.Console(highlight=False)
+    """Keep a control plane, the webhook server and a controller up; 0 after Ctrl-C."""
+    console = rich.console.Console(highlight=False, soft_wrap=True)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
+    folder = _Folder(directory.absolute())
     try:
-        with (
-            devcluster.Cluster(directory=directory.absolute()) as cluster,
-            local.webhook_server(cluster, directory / "webhooks") as address,
-            local.controller(cluster, directory / "controller", directory / "workspaces"),
-        ):
-            _explain(console, cluster, address, directory)
-            stopped.wait()
-            console.print("stopping")
+        with devcluster.Cluster(directory=folder.root) as cluster:
+            with _programs(console, cluster, folder) as address:
+                folder.write(cluster)
+                _explain(console, cluster, address, folder)
+                stopped.wait()
+                console.print("stopping")
+            _name_agents(console, folder.workspaces)
     except (devcluster.DevclusterError, local.ServerError, kube.KubeError) as error:
         console.print(f"[red]{rich.markup.escape(str(error))}[/]")
         return 1
     return 0
 
 
+class _Folder:
+    """What ``agentctl dev`` keeps from one time to the next, and what its user is given."""
+
+    def __init__(self, root: pathlib.Path) -> None:
+        self.root = root
+        self.kubeconfig = root / "kubeconfig"
+        self.environment = root / "env"
+        self.sample = root / SAMPLE
+        self.webhooks, self.controller = root / "webhooks", root / "controller"
+        self.workspaces = root / "workspaces"
+
+    def write(self, cluster: devcluster.Cluster) -> None:
+        """Write the kubeconfig, the lines to source and the sample, for this cluster."""
+        admin = json.loads(cluster.admin_kubeconfig.read_bytes())
+        self.kubeconfig.touch(mode=0o600)  # it holds a key
+        self.kubeconfig.write_text(json.dumps(_with_context(admin, self.workspaces)))
+        self.environment.write_text(self._lines(cluster))
+        self.sample.write_bytes(
+            importlib.resources.files(crds).joinpath("samples", SAMPLE).read_bytes()
+        )
+
+    def _lines(self, cluster: devcluster.Cluster) -> str:
+        programs = (cluster.kubectl_path.parent, pathlib.Path(sys.executable).parent)
+        path = ":".join(shlex.quote(str(one)) for one in programs)
+        # What another cluster was named by would count more than the kubeconfig.
+        return (
+            f"export PATH={path}:$PATH\n"
+            f"export KUBECONFIG={shlex.quote(str(self.kubeconfig))}\n"
+            "unset AGENTCTL_KUBECONFIG AGENTCTL_CONTEXT AGENTCTL_NAMESPACE AGENTCTL_WORKSPACES\n"
+        )
+
+
+def _with_context(kubeconfig: JSON, folder: pathlib.Path) -> JSON:
+    """A kubeconfig whose context names the namespace, and where runs are carried out."""
+    noted = {"name": session.EXTENSION, "extension": {"workspaces": str(folder)}}
+    said = {"namespace": local.HOME, "extensions": [noted]}
+    contexts = [
+        {**entry, "context": {**entry["context"], **said}} for entry in kubeconfig["contexts"]
+    ]
+    return {**kubeconfig, "contexts": contexts}
+
+
+@contextlib.contextmanager
+def _programs(
+    console: rich.console.Console, cluster: devcluster.Cluster, folder: _Folder
+) -> Iterator[str]:
+    """Keep webhook server and controller running; its value is the server's address."""
+
+    def say(text: str) -> None:
+        console.print(f"[yellow]{rich.markup.escape(text)}[/]")
+
+    serve = functools.partial(local.start_webhooks, cluster, folder.webhooks)
+    control = functools.partial(
+        local.start_controller, cluster, folder.controller, folder.workspaces
+    )
+    with (
+        kept_running("webhook server", serve, say) as serving,
+        kept_running("controller", control, say),
+    ):
+        yield serving.line.split()[-1]
+
+
 def _explain(
-    console: rich.console.Console,
-    cluster: devcluster.Cluster,
-    address: str,
-    directory: pathlib.Path,
+    console: rich.console.Console, cluster: devcluster.Cluster, address: str, folder: _Folder
 ) -> None:
-    console.print(f"kube-apiserver {cluster.kubernetes_version} at {cluster.server}")
-    console.print(f"webhooks at {address}, log in {directory / 'webhooks/webhooks.log'}")
-    console.print(f"controller: log in {directory / 'controller/controller.log'}")
-    console.print(f"agents work in {directory / 'workspaces'}\n")
-    console.print("In another terminal:\n")
-    console.print(f"  export PATH={cluster.kubectl_path.parent}:$PATH", soft_wrap=True)
-    console.print(f"  export KUBECONFIG={cluster.admin_kubeconfig}", soft_wrap=True)
-    console.print("  kubectl apply --server-side -f crds/samples/v1alpha1")
-    console.print("  kubectl get agentruns.v1beta1.agents.proompteng.ai fix-login -o yaml")
-    console.print("  kubectl explain agentrun.spec --api-version=agents.proompteng.ai/v1beta1\n")
-    console.print("Ctrl-C stops it; the data stays for the next time.")
+    lines = (
+        f"kube-apiserver {cluster.kubernetes_version} at {cluster.server}",
+        f"webhooks at {address}, log in {folder.webhooks / local.WEBHOOKS_LOG}",
+        f"controller: log in {folder.controller / local.CONTROLLER_LOG}",
+        f"agents work in {folder.workspaces}",
+        "",
+        f"In another terminal (namespace {local.HOME}, for kubectl and agentctl alike):",
+        "",
+        f"  . {shlex.quote(str(folder.environment))}",
+        f"  kubectl apply --server-side -f {shlex.quote(str(folder.sample))}",
+        f"  agentctl run wait {RUN}",
+        f"  agentctl run logs {RUN}",
+        f"  agentctl explain {RUN}",
+        "",
+        "Ctrl-C stops it; the data stays for the next time.",
+    )
+    for line in lines:
+        console.print(line, markup=False)
+
+
+def _name_agents(console: rich.console.Console, root: pathlib.Path) -> None:
+    """Say which agents go on; the next controller finds them."""
+    found = [(place, alive) for place in workspaces.places(root) if (alive := _alive(place))]
+    if not found:
+        return
+    console.print("These agents go on, and the next time finds them:")
+    for place, pid in found:
+        text = (
+            f"  {place.path.parent.name}/{place.run()}: kill -- -{pid} ends it; {place.workspace}"
+        )
+        console.print(text, markup=False)
+
+
+def _alive(place: workspaces.Place) -> int:
+    """The process that works there; 0 if none does."""
+    started = place.started()
+    is_alive = started is not None and children.is_alive(started.pid, started.stamp)
+    return started.pid if started is not None and is_alive else 0

@@ -1,11 +1,12 @@
 """What ``agentctl explain`` does: reads what a run waits for, and says it. Shell: the cluster."""
 
+import dataclasses
 import json
 from collections.abc import Awaitable
 from typing import Literal, TypeAlias, TypeVar
 
 from controllers import kube, manager
-from controllers.agentctl import explanation, session
+from controllers.agentctl import explanation, session, workspacelogs
 from controllers.agentctl.exits import Exit
 from controllers.ledger import Candidate, CorruptError, stored
 from controllers.runs import views
@@ -21,7 +22,9 @@ def run(cluster: session.Cluster, namespace: str, name: str, home: str, output: 
 
     async def work(client: kube.Client) -> Exit:
         found = await client.get(views.RUNS, name, namespace=namespace)
+        folders = workspacelogs.workspaces_of(views.of(views.Run, found), cluster.workspaces())
         seen = await _Reading(client, home).of(found)
+        seen = dataclasses.replace(seen, workspaces=[str(folder) for folder in folders])
         explained = explanation.explain(seen)
         if output == "json":
             text = json.dumps(explanation.as_json(explained), indent=2, ensure_ascii=False)

@@ -37,6 +37,7 @@ class Observed:
         is_everywhere: Whether these are the runs of all namespaces.
         events: Of the run (events.k8s.io/v1).
         lease: Of the controller; None where it could not be read.
+        workspaces: Folders of this machine in which its latest attempt works, or worked.
         notes: What could not be found out, and why.
         now: Aware UTC time.
     """
@@ -49,6 +50,7 @@ class Observed:
     is_everywhere: bool = True
     events: Sequence[JSON] = ()
     lease: JSON = None
+    workspaces: Sequence[str] = ()
     notes: Sequence[str] = ()
 
 
@@ -101,6 +103,7 @@ class Explanation:
         limits_from: Who says how high the limits are: «controller» or «defaults».
         holders: Of the slots that it waits for, who has had one longest first.
         leader: Who looks after runs; empty is nobody, None is not known.
+        workspaces: Folders of this machine in which its latest attempt works, or worked.
     """
 
     namespace: str
@@ -125,6 +128,7 @@ class Explanation:
     limits_from: str
     holders: Sequence[Holder]
     leader: str | None
+    workspaces: Sequence[str]
     conditions: Sequence[views.Condition]
     events: Sequence[Happening]
     notes: Sequence[str]
@@ -181,6 +185,7 @@ def explain(seen: Observed) -> Explanation:
         limits_from="defaults" if seen.limits is None else "controller",
         holders=_holders(book, run, blocked_by) if book is not None else (),
         leader=leader,
+        workspaces=tuple(seen.workspaces),
         conditions=status.conditions,
         events=_happenings(seen.events),
         notes=tuple(seen.notes),
@@ -357,6 +362,8 @@ def _facts(found: Explanation, now: dt.datetime) -> Iterator[tuple[str, str]]:
         yield "in flight", f"{', '.join(uses)}{guess}"
     if found.leader:
         yield "controller", found.leader
+    for folder in found.workspaces:
+        yield "workspace", folder
 
 
 def _times(found: Explanation, now: dt.datetime) -> Iterator[tuple[str, str]]:

@@ -6,13 +6,16 @@ from collections.abc import Iterator
 from typing import Final
 
 from controllers import devcluster
+from controllers.devcluster import processes
 from webhooks import local_server
-from webhooks.local_server import ServerError
+from webhooks.local_server import Running, ServerError
 
 __all__ = ["HOME", "ServerError", "controller", "webhook_server"]
 
 HOME: Final = "agents"
 """The namespace of the controller's Lease and ledger."""
+WEBHOOKS_LOG: Final = local_server.LOG
+CONTROLLER_LOG: Final = "controller.log"
 
 
 @contextlib.contextmanager
@@ -37,6 +40,16 @@ def webhook_server(
         yield address
 
 
+def start_webhooks(cluster: devcluster.Cluster, directory: pathlib.Path) -> Running:
+    """Start what ``webhook_server`` runs; ``processes.stop`` ends it.
+
+    Raises:
+        ServerError: as there.
+    """
+    command = local_server.serve_command(cluster, "crds:api", directory)
+    return local_server.start(command, directory / WEBHOOKS_LOG, local_server.READY)
+
+
 @contextlib.contextmanager
 def controller(
     cluster: devcluster.Cluster, directory: pathlib.Path, workspaces: pathlib.Path, *options: str
@@ -52,6 +65,21 @@ def controller(
     Raises:
         ServerError: If it ends, or says nothing, before it follows the cluster.
     """
+    running = start_controller(cluster, directory, workspaces, *options)
+    try:
+        yield
+    finally:
+        processes.stop(running.process)
+
+
+def start_controller(
+    cluster: devcluster.Cluster, directory: pathlib.Path, workspaces: pathlib.Path, *options: str
+) -> Running:
+    """Start what ``controller`` runs; ``processes.stop`` ends it.
+
+    Raises:
+        ServerError: as there.
+    """
     cluster.kubectl("create", "namespace", HOME, check=False)
     command = [
         *("controllers.agentctl", "controller", "--home", HOME),
@@ -59,5 +87,4 @@ def controller(
         *("--runtime", "local", "--workspaces", str(workspaces)),
         *options,
     ]
-    with local_server.program(command, directory / "controller.log", "following "):
-        yield
+    return local_server.start(command, directory / CONTROLLER_LOG, "following ")

@@ -46,10 +46,11 @@ def run(
     async def work(client: kube.Client) -> Exit:
         found = await client.get(views.RUNS, which.name, namespace=which.namespace)
         run = views.of(views.Run, found)
+        here = folder or workspacelogs.folder_of(run, cluster.workspaces())
         async with contextlib.AsyncExitStack() as stack:
             source: Source
-            if folder is not None:
-                source = workspacelogs.Workspaces(folder, which, _write)
+            if here is not None:
+                source = workspacelogs.Workspaces(here, which, _write)
             else:
                 source = await stack.enter_async_context(Pods(client, run, which))
             if follows:

@@ -7,15 +7,21 @@ import os
 import pathlib
 import sys
 from collections.abc import Callable, Coroutine
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
 from controllers import kube
 from controllers.agentctl import exits, tables
 from controllers.agentctl.exits import CommandError, Exit
 from controllers.kube import access, sources
 
+if TYPE_CHECKING:
+    from controllers.kube import kubeconfigs
+
 USER_AGENT = "agentctl"
 """Also the field manager of what is written."""
+DEFAULT_NAMESPACE: Final = "agents"
+EXTENSION: Final = "agentctl"
+"""Of a kubeconfig's context: ``{"workspaces": FOLDER}``."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -44,6 +50,34 @@ class Cluster:
             return dataclasses.replace(found, headers=headers)
 
         return kube.Client(source, on_warning=warn, user_agent=USER_AGENT)
+
+    def namespace(self, given: str) -> str:
+        """The namespace that was given, else the context's, else the pod's, else ``agents``."""
+        if given:
+            return given
+        if self._is_pod:
+            return sources.pod_namespace() or DEFAULT_NAMESPACE
+        return self._context.namespace or DEFAULT_NAMESPACE
+
+    def workspaces(self) -> pathlib.Path | None:
+        """Where this machine carries out the cluster's runs, as ``agentctl dev`` notes it."""
+        noted = None if self._is_pod else self._context.extensions.get(EXTENSION)
+        folder = noted.get("workspaces") if isinstance(noted, dict) else None
+        return pathlib.Path(folder) if isinstance(folder, str) else None
+
+    @property
+    def _is_pod(self) -> bool:
+        return self.kubeconfig is None and not self.context and sources.is_in_cluster()
+
+    @property
+    def _context(self) -> "kubeconfigs.Context":
+        """What the context says; nothing where it cannot be read, of which the client complains."""
+        try:
+            return sources.context(self.kubeconfig, self.context or None)
+        except kube.KubeError:
+            from controllers.kube import kubeconfigs  # noqa: PLC0415 - was imported just now
+
+            return kubeconfigs.Context()
 
     def _source(self) -> sources.Source:
         if self.kubeconfig is None and not self.context:

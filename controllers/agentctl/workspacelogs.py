@@ -13,10 +13,67 @@ from controllers.agentctl.podlogs import Which
 from controllers.runs import naming, views
 from controllers.runs.runtimes import workspaces
 from controllers.runs.runtimes.base import RuntimeFault
+from schemagen import files
 
 # What the runner itself prints, beside the log of its agent, is in no log of a workspace.
 LOG: Final = pathlib.PurePath(".agent", "runner.log")
 _CHUNK: Final = 1024 * 1024
+
+
+def folder_of(run: views.Run, noted: pathlib.Path | None) -> pathlib.Path | None:
+    """The folder in which this machine carried a run out; None if it did not.
+
+    Args:
+        run: The run.
+        noted: The folder in which it carries out all runs of the cluster, where that is known.
+    """
+    if noted is not None:
+        return noted
+    root = files.state_directory() / "workspaces"
+    with contextlib.suppress(RuntimeFault, OSError):
+        if any(place.exists() for _, place in places(root, run, Which(*run.key))):
+            return root
+    return None
+
+
+def workspaces_of(run: views.Run, noted: pathlib.Path | None) -> list[pathlib.Path]:
+    """The folders in which this machine carries out, or carried out, a run's latest attempt."""
+    root = folder_of(run, noted)
+    if root is None:
+        return []
+    with contextlib.suppress(RuntimeFault, OSError):
+        return [
+            place.workspace for _, place in places(root, run, Which(*run.key)) if place.exists()
+        ]
+    return []
+
+
+def places(
+    root: pathlib.Path, run: views.Run, which: Which
+) -> Iterator[tuple[str, workspaces.Place]]:
+    """Step and workspace of each log of a run that is asked for; the step is empty if it is named.
+
+    Raises:
+        CommandError: An attempt whose workspaces nobody knows any more.
+        RuntimeFault: A name that is none.
+    """
+    latest = max(run.status.attempt, 1)
+    attempt, wanted = which.attempt or latest, which.step
+    namespace = run.metadata.namespace
+    steps = (run.status.workflow or {}).get("steps") or ()
+    if not steps and not wanted:
+        yield "", workspaces.place(root, namespace, naming.of_key(f"{run.metadata.uid}/{attempt}"))
+        return
+    if attempt != latest:
+        raise CommandError(
+            f"expected --attempt {latest} of a workflow, got {attempt}: which workspaces "
+            "earlier ones had is not known any more"
+        )
+    for one in steps:
+        name = (one.get("jobRef") or {}).get("name")
+        if name and wanted in {"", one.get("name")}:
+            step = "" if wanted else str(one.get("name"))
+            yield step, workspaces.place(root, namespace, str(name))
 
 
 class Workspaces:
@@ -61,28 +118,10 @@ class Workspaces:
     def _logs(self, run: views.Run) -> Iterator[tuple[str, pathlib.Path]]:
         """Step and path of each log that may be there."""
         try:
-            for step, name in self._folders(run):
-                place = workspaces.place(self._root, run.metadata.namespace, name)
+            for step, place in places(self._root, run, self._which):
                 yield step, place.workspace / LOG
         except RuntimeFault as error:
             raise CommandError(error.message) from error
-
-    def _folders(self, run: views.Run) -> Iterator[tuple[str, str]]:
-        latest = max(run.status.attempt, 1)
-        attempt, wanted = self._which.attempt or latest, self._which.step
-        steps = (run.status.workflow or {}).get("steps") or ()
-        if not steps and not wanted:
-            yield "", naming.of_key(f"{run.metadata.uid}/{attempt}")
-            return
-        if attempt != latest:
-            raise CommandError(
-                f"expected --attempt {latest} of a workflow, got {attempt}: which workspaces "
-                "earlier ones had is not known any more"
-            )
-        for one in steps:
-            name = (one.get("jobRef") or {}).get("name")
-            if name and wanted in {"", one.get("name")}:
-                yield "" if wanted else str(one.get("name")), str(name)
 
     def _show_new(self, path: pathlib.Path, step: str) -> None:
         for data in self._chunks(path):

@@ -14,7 +14,7 @@ import pathlib
 import ssl
 import time
 import urllib.parse
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from kubernetes.aio import client
@@ -64,6 +64,45 @@ async def load(paths: str, context: str | None) -> access.Access:
         credentials=credentials,
         headers=headers,
     )
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Context:
+    """What a context says beside its cluster and its user.
+
+    Attributes:
+        namespace: Where commands work that name none; empty if it says nothing.
+        extensions: What programs keep there for themselves, by name (client-go's NamedExtension).
+    """
+
+    namespace: str = ""
+    extensions: Mapping[str, JSON] = dataclasses.field(default_factory=dict, repr=False)
+
+
+def context_of(paths: str, name: str | None) -> Context:
+    """What a context says beside its cluster and its user.
+
+    Args:
+        paths: Files parted by ``os.pathsep``.
+        name: The context's name; None is the current one.
+
+    Raises:
+        ConfigurationError: No such file or context, or it is none.
+    """
+    files = _read(paths)
+    try:
+        found = _find(files, "context", name or _current(files))[1]
+        extensions = {
+            str(one["name"]): one.get("extension") for one in found.get("extensions") or ()
+        }
+        return Context(str(found.get("namespace") or ""), extensions)
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise errors.ConfigurationError(f"expected a context in {paths}, got {error}") from error
+
+
+def _current(files: Sequence["_File"]) -> str | None:
+    named = (file.content.get("current-context") for file in files)
+    return next((current for current in named if current), None)
 
 
 def _server(text: str) -> str:
@@ -116,9 +155,7 @@ def _parse(path: pathlib.Path) -> JSON:
 
 
 def _entries(files: Sequence[_File], context: str | None) -> "_Entries":
-    named = (file.content.get("current-context") for file in files)
-    name = context or next((current for current in named if current), None)
-    names = _find(files, "context", name)[1]
+    names = _find(files, "context", context or _current(files))[1]
     cluster_file, cluster = _find(files, "cluster", names["cluster"])
     user_file, user = _find(files, "user", names["user"]) if names.get("user") else (files[0], {})
     return _Entries(cluster, cluster_file, user, user_file)

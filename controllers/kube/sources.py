@@ -8,9 +8,12 @@ import dataclasses
 import os
 import pathlib
 from collections.abc import Callable, Coroutine, Mapping
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from controllers.kube import access, errors
+
+if TYPE_CHECKING:
+    from controllers.kube import kubeconfigs
 
 _SERVICE_ACCOUNT = pathlib.Path("/var/run/secrets/kubernetes.io/serviceaccount")
 
@@ -29,10 +32,39 @@ def kubeconfig(path: str | os.PathLike[str] | None = None, context: str | None =
     async def load() -> access.Access:
         from controllers.kube import kubeconfigs  # noqa: PLC0415 - imports kubernetes.aio: 0.2 s
 
-        chosen = os.fspath(path) if path is not None else os.environ.get("KUBECONFIG")
-        return await kubeconfigs.load(chosen or "~/.kube/config", context)
+        return await kubeconfigs.load(_paths(path), context)
 
     return load
+
+
+def _paths(path: str | os.PathLike[str] | None) -> str:
+    chosen = os.fspath(path) if path is not None else os.environ.get("KUBECONFIG")
+    return chosen or "~/.kube/config"
+
+
+def context(
+    path: str | os.PathLike[str] | None = None, name: str | None = None
+) -> "kubeconfigs.Context":
+    """Return what a context of kubeconfig files says beside its cluster and its user.
+
+    Args:
+        path: As ``kubeconfig`` takes it.
+        name: A context's name; None is the current one.
+
+    Raises:
+        ConfigurationError: There is none.
+    """
+    from controllers.kube import kubeconfigs  # noqa: PLC0415 - imports kubernetes.aio: 0.2 s
+
+    return kubeconfigs.context_of(_paths(path), name)
+
+
+def pod_namespace(directory: pathlib.Path = _SERVICE_ACCOUNT) -> str:
+    """Return the namespace of the pod that we are in; empty outside of one."""
+    try:
+        return (directory / "namespace").read_text().strip()
+    except (OSError, UnicodeDecodeError):
+        return ""
 
 
 def in_cluster(
@@ -69,9 +101,12 @@ def in_cluster(
 
 def environment() -> Source:
     """Return the source that fits where we run: KUBECONFIG, else a pod's, else the home's."""
-    if not os.environ.get("KUBECONFIG") and os.environ.get("KUBERNETES_SERVICE_HOST"):
-        return in_cluster()
-    return kubeconfig()
+    return in_cluster() if is_in_cluster() else kubeconfig()
+
+
+def is_in_cluster() -> bool:
+    """Whether ``environment`` takes the service account of a pod."""
+    return not os.environ.get("KUBECONFIG") and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
 
 
 def of_configuration(configuration: Any) -> access.Access:

@@ -16,7 +16,7 @@ def get(
         ),
     ] = "runs",
     name: Annotated[str, typer.Argument(help="Name of one object.")] = "",
-    namespace: options.Namespace = options.DEFAULT_NAMESPACE,
+    namespace: options.Namespace = "",
     every: Annotated[
         bool, typer.Option("--all-namespaces", "-A", help="Those of all namespaces.")
     ] = False,
@@ -38,11 +38,12 @@ def get(
     """
     from controllers.agentctl import objects, session
 
+    cluster = session.Cluster(kubeconfig, context)
     code = objects.run(
-        session.Cluster(kubeconfig, context),
+        cluster,
         kind,
         name,
-        namespace=None if every else namespace,
+        namespace=None if every else cluster.namespace(namespace),
         labels=selector,
         phase=phase,
         output=output,
@@ -52,7 +53,7 @@ def get(
 
 def explain(
     name: Annotated[str, typer.Argument(help="Name of the run.")],
-    namespace: options.Namespace = options.DEFAULT_NAMESPACE,
+    namespace: options.Namespace = "",
     home: options.Home = options.DEFAULT_HOME,
     output: Annotated[
         Literal["table", "json"], typer.Option("--output", "-o", help="How to show it.")
@@ -71,4 +72,5 @@ def explain(
     from controllers.agentctl import session
 
     cluster = session.Cluster(kubeconfig, context)
-    raise typer.Exit(command.run(cluster, namespace, name, home, output))
+    where = cluster.namespace(namespace)
+    raise typer.Exit(command.run(cluster, where, name, home, output))

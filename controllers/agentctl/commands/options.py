@@ -17,10 +17,14 @@ Context: TypeAlias = Annotated[
 ]
 Namespace: TypeAlias = Annotated[
     str,
-    typer.Option("--namespace", "-n", envvar="AGENTCTL_NAMESPACE", help="Which namespace."),
+    typer.Option(
+        "--namespace",
+        "-n",
+        envvar="AGENTCTL_NAMESPACE",
+        help="Which namespace; the context's if absent, else agents.",
+    ),
 ]
 Home: TypeAlias = Annotated[
     str, typer.Option(help="Namespace of the controller, where its Lease and its ledger are.")
 ]
-DEFAULT_NAMESPACE = "agents"
 DEFAULT_HOME = "agents"

@@ -71,7 +71,7 @@ def submit(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Have the API server check it, and store nothing.")
     ] = False,
-    namespace: options.Namespace = options.DEFAULT_NAMESPACE,
+    namespace: options.Namespace = "",
     output: Annotated[
         Literal["table", "json", "yaml", "name"],
         typer.Option("--output", "-o", help="How to show the run."),
@@ -91,8 +91,9 @@ def submit(
     from controllers.agentctl import session, submission
     from controllers.agentctl import submit as command
 
+    cluster = session.Cluster(kubeconfig, context)
     asked = submission.Asked(
-        namespace=namespace,
+        namespace=cluster.namespace(namespace),
         agent=agent,
         implementation=impl,
         text=text,
@@ -112,7 +113,7 @@ def submit(
         name=name,
     )
     how = command.How(output=output, is_dry=dry_run, waits=wait, timeout=timeout)
-    raise typer.Exit(command.run(session.Cluster(kubeconfig, context), asked, file, how))
+    raise typer.Exit(command.run(cluster, asked, file, how))
 
 
 @app.command()
@@ -123,7 +124,7 @@ def wait(
         typer.Option("--for", help="What to wait for; ended is any end, also a failure."),
     ] = "succeeded",
     timeout: Timeout = "",
-    namespace: options.Namespace = options.DEFAULT_NAMESPACE,
+    namespace: options.Namespace = "",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = "",
 ) -> None:
@@ -136,7 +137,8 @@ def wait(
     from controllers.agentctl import wait as command
 
     cluster = session.Cluster(kubeconfig, context)
-    raise typer.Exit(command.run(cluster, namespace, name, wish, timeout))
+    where = cluster.namespace(namespace)
+    raise typer.Exit(command.run(cluster, where, name, wish, timeout))
 
 
 @app.command()
@@ -153,10 +155,11 @@ def logs(
         pathlib.Path | None,
         typer.Option(
             envvar="AGENTCTL_WORKSPACES",
-            help="Where `agentctl controller --runtime local` keeps workspaces; for its runs.",
+            help="Where `agentctl controller --runtime local` keeps workspaces, for its runs. "
+            "\\[default: where this user's, or `agentctl dev`, keeps them]",
         ),
     ] = None,
-    namespace: options.Namespace = options.DEFAULT_NAMESPACE,
+    namespace: options.Namespace = "",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = "",
 ) -> None:
@@ -170,8 +173,8 @@ def logs(
     from controllers.agentctl import logs as command
     from controllers.agentctl import podlogs, session
 
-    which = podlogs.Which(namespace, name, step, attempt)
     cluster = session.Cluster(kubeconfig, context)
+    which = podlogs.Which(cluster.namespace(namespace), name, step, attempt)
     raise typer.Exit(command.run(cluster, which, workspaces, follows=follow))
 
 
@@ -180,7 +183,7 @@ def cancel(
     name: Name,
     wait: Wait = False,
     timeout: Timeout = "",
-    namespace: options.Namespace = options.DEFAULT_NAMESPACE,
+    namespace: options.Namespace = "",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = "",
 ) -> None:
@@ -194,13 +197,14 @@ def cancel(
     from controllers.agentctl import session
 
     cluster = session.Cluster(kubeconfig, context)
-    raise typer.Exit(command.run(cluster, namespace, name, waits=wait, timeout=timeout))
+    where = cluster.namespace(namespace)
+    raise typer.Exit(command.run(cluster, where, name, waits=wait, timeout=timeout))
 
 
 @app.command()
 def release(
     name: Name,
-    namespace: options.Namespace = options.DEFAULT_NAMESPACE,
+    namespace: options.Namespace = "",
     home: options.Home = options.DEFAULT_HOME,
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = "",
@@ -215,4 +219,4 @@ def release(
     from controllers.agentctl import session
 
     cluster = session.Cluster(kubeconfig, context)
-    raise typer.Exit(command.run(cluster, namespace, name, home))
+    raise typer.Exit(command.run(cluster, cluster.namespace(namespace), name, home))

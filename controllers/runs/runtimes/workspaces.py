@@ -154,6 +154,11 @@ class Place:
         data = _bounded(self.workspace / ".agent" / "status.json")
         return None if data is None else reports.read(data)
 
+    def run(self) -> str:
+        """The name of the run that works there, by its ``run.json``; empty if that has none."""
+        said = (_read(self.workspace / "run.json") or {}).get("agentRun")
+        return str(said.get("name") or "") if isinstance(said, dict) else ""
+
     def make(self, contents: Contents) -> None:
         """Make the folder, unless it is there."""
         with self._emerging() as new:
