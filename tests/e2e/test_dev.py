@@ -48,7 +48,7 @@ class Dev:
     def printed(self) -> str:
         return self._printed.read_text()
 
-    def until_printed(self, pattern: str, seconds: float = 90.0) -> str:
+    def until_printed(self, pattern: str, seconds: float = 240.0) -> str:
         """Wait for a line, which may end the process, too."""
         deadline = time.monotonic() + seconds
         while time.monotonic() < deadline:
