@@ -8,7 +8,7 @@ from controllers import kube
 from controllers.agentctl import times
 from controllers.agentctl.exits import Exit
 from controllers.runs import views
-from controllers.runs.words import ENDED, Phase
+from controllers.runs.words import ENDED, IN_FLIGHT, Phase
 
 Wish: TypeAlias = Literal["succeeded", "ended", "running"]
 
@@ -69,9 +69,10 @@ def standing(run: views.Run, now: dt.datetime | None) -> str:
     if status.queue is not None and status.queue.blocked_by:
         parts.append(f"blocked by the {status.queue.blocked_by.lower()}'s limit")
         parts += _since(status.queue.since, now)
-    elif status.phase == Phase.RUNNING:
+    elif status.phase in IN_FLIGHT:
         parts += [f"attempt {status.attempt}"] if status.attempt > 1 else []
         parts += _since(status.start_time, now)
+        parts += [status.message] if status.message else []
     else:
         parts += [status.message] if status.message else []
     if status.next_attempt_time:

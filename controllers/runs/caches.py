@@ -1,18 +1,18 @@
 """What the controller follows, and which runs a change concerns. Shell: reflectors."""
 
-import dataclasses
 import functools
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from controllers import kube
 from controllers.runs import naming, views
+from controllers.runs.runtimes import pod_states
 from controllers.runs.words import ENDED
 
 # A run that has ended leaves the cache as if it had been deleted; it is not looked at any more.
 LIVE_RUNS: Final = ",".join(f"status.phase!={phase}" for phase in sorted(ENDED))
-# Of pods only how they ended matters.
-ENDED_PODS: Final = "status.phase!=Pending,status.phase!=Running"
+# Of so many deleted pods it is remembered how they stood: their Jobs say only that they failed.
+MAX_DELETED_PODS: Final = 1000
 
 
 class Caches:
@@ -46,7 +46,8 @@ class Caches:
         self.providers: kube.Store[views.Whole] = kube.Store()
         self.jobs: kube.Store[views.Job] = kube.Store()
         self.pods: kube.Store[views.Pod] = kube.Store({"job": _job_of})
-        """Those that have ended."""
+        self.deleted_pods: dict[str, views.Pod] = {}
+        """The last pod of a Job that was deleted, by the Job's namespace and name."""
 
     def reflectors(self, *, with_jobs: bool = True) -> Iterator[kube.Reflector[Any]]:
         """What keeps the stores; each to be run."""
@@ -68,8 +69,7 @@ class Caches:
         if with_jobs:
             mine = kube.Selection(namespace=self._namespace, labels=naming.RUN_LABEL)
             yield self._reflector(views.JOBS, views.Job, self.jobs, mine, self._job_changed)
-            ended = dataclasses.replace(mine, fields=ENDED_PODS)
-            yield self._reflector(views.PODS, views.Pod, self.pods, ended)
+            yield self._reflector(views.PODS, views.Pod, self.pods, mine, self._pod_changed)
 
     def _reflector(
         self,
@@ -123,6 +123,20 @@ class Caches:
                 key = kube.Key(job.metadata.namespace, owner.name)
                 self._queue.add(key, priority=kube.FOLLOWED)
 
+    def _pod_changed(self, change: kube.Change[views.Pod]) -> None:
+        if change.before is not None and change.after is None:
+            self._remember_deleted(change.before)
+        elif change.after is not None and _says_more(change.before, change.after):
+            run = self.by_uid(change.after.metadata.labels.get(naming.RUN_LABEL, ""))
+            self._wake([] if run is None else [run])
+
+    def _remember_deleted(self, pod: views.Pod) -> None:
+        for job in _job_of(pod):
+            self.deleted_pods.pop(job, None)
+            self.deleted_pods[job] = pod
+        if len(self.deleted_pods) > MAX_DELETED_PODS:
+            del self.deleted_pods[next(iter(self.deleted_pods))]
+
     def _wake(self, runs: Iterable[views.Run]) -> None:
         for run in runs:
             self._queue.add(run.key, priority=kube.FOLLOWED)
@@ -132,6 +146,13 @@ def _is_users(before: views.Run, after: views.Run) -> bool:
     """Whether a change is of the run itself, not of what the controller wrote."""
     one, other = before.metadata, after.metadata
     return (one.generation, one.deletion_timestamp) != (other.generation, other.deletion_timestamp)
+
+
+def _says_more(before: views.Pod | None, after: views.Pod) -> bool:
+    """Whether a pod runs now, or something else keeps it from that; its end is its Job's news."""
+    known = before and (pod_states.is_running(before), pod_states.waiting(before))
+    now = pod_states.is_running(after), pod_states.waiting(after)
+    return now != (known or (False, None))
 
 
 def _named(one: views.Run | views.Pod, name: str) -> Iterator[str]:

@@ -28,7 +28,7 @@ from controllers.runs.runtimes.base import (
     Stage,
     Work,
 )
-from controllers.runs.words import ENDED, EventReason, Phase, Reason
+from controllers.runs.words import ENDED, IN_FLIGHT, EventReason, Reason
 from crds.admission.settings import Pods, Settings
 
 MANAGER: Final = "agents-controller"
@@ -217,7 +217,7 @@ class Interpreter:
     ) -> Ref:
         known_spec = self._memories[run.metadata.uid].spec
         # Of a workflow that only says that it runs, no step may start.
-        may_start = has_slot or run.status.phase != Phase.RUNNING
+        may_start = has_slot or run.status.phase not in IN_FLIGHT
         is_whole = may_start and isinstance(inputs, work.Ready)
         piece = (
             inputs.work
@@ -227,7 +227,7 @@ class Interpreter:
         if isinstance(inputs, work.Refused):
             piece = dataclasses.replace(piece, refusal=inputs.message)
         ref = runtime.ref(machine.key(run), piece)
-        if runtime.is_external or run.status.phase != Phase.RUNNING:
+        if runtime.is_external or run.status.phase not in IN_FLIGHT:
             return ref
         # Anybody may have written the status: it names nothing, and is only carried along.
         known = run.status.runtime_ref
@@ -429,7 +429,7 @@ class Interpreter:
                     action="Reconcile",
                     note=event.note,
                 )
-        if plan.standing.phase != Phase.RUNNING:
+        if plan.standing.phase not in IN_FLIGHT:
             await self._forget_work(seen)
         return plan.look_again_seconds
 

@@ -9,6 +9,7 @@ version that it was decided from, and a slot is freed by compare-and-swap.
 import dataclasses
 import datetime as dt
 import enum
+from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
 from controllers import kube
@@ -23,7 +24,7 @@ from controllers.runs.runtimes.base import (
     Stage,
 )
 from controllers.runs.statuses import Finished, Standing
-from controllers.runs.words import ENDED, Condition, EventReason, Phase, Reason
+from controllers.runs.words import ENDED, IN_FLIGHT, Condition, EventReason, Phase, Reason
 
 # A missing reference is told by a watch; this is for what no watch tells.
 LOOK_AGAIN_SECONDS: Final = 60.0
@@ -34,6 +35,9 @@ CLEANUP_RETRY_SECONDS: Final = 15.0
 MAX_REASON: Final = 320
 # The backoff is at its longest long before.
 MAX_FAILURES: Final = 1000
+# So many attempts of a run may be taken away without using up a retry: a pod that is too large for
+# any node is evicted again and again.
+MAX_DISRUPTIONS: Final = 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ class Plan:
 
 def attempt(run: views.Run) -> int:
     """The attempt that is under way, or would be the next; from 1."""
-    return run.status.attempt if run.status.phase == Phase.RUNNING else run.status.attempt + 1
+    return run.status.attempt if run.status.phase in IN_FLIGHT else run.status.attempt + 1
 
 
 def key(run: views.Run) -> str:
@@ -158,12 +162,12 @@ def needs_inputs(run: views.Run, *, has_slot: bool) -> bool:
 def needs_work(run: views.Run, *, has_slot: bool) -> bool:
     """Whether its work is needed for that, as it is once the run may have been started."""
     is_going = bool(run.metadata.deletion_timestamp)
-    return has_slot or run.status.phase == Phase.RUNNING or is_going
+    return has_slot or run.status.phase in IN_FLIGHT or is_going
 
 
 def needs_progress(run: views.Run) -> bool:
     """Whether the runtime has to be asked how the attempt stands."""
-    return run.status.phase == Phase.RUNNING
+    return run.status.phase in IN_FLIGHT
 
 
 def _is_idle(run: views.Run) -> bool:
@@ -183,7 +187,7 @@ def reconcile(seen: Observed, now: dt.datetime) -> Plan:
     if is_ended(run):
         # Whoever may write statuses may write this one: its slot is the reaper's.
         return Plan() if seen.has_slot else Plan(action=_tidy(seen))
-    if run.status.phase == Phase.RUNNING:
+    if run.status.phase in IN_FLIGHT:
         return _running(seen, now)
     return _pending(seen, now)
 
@@ -208,7 +212,7 @@ def _deleted(seen: Observed, now: dt.datetime) -> Plan:
         return _not_cleaned_up(seen, seen.unreachable, now)
     if is_ended(run):
         return Plan(action=Do.REMOVE_FINALIZER)  # a slot that is left is the reaper's
-    may_work = seen.has_slot or run.status.phase == Phase.RUNNING
+    may_work = seen.has_slot or run.status.phase in IN_FLIGHT
     if may_work and (ending := _end_of_work(seen)):
         return ending
     return Plan(action=_tidy(seen))
@@ -227,7 +231,7 @@ def _not_cleaned_up(seen: Observed, fault: RuntimeFault, now: dt.datetime) -> Pl
         f"releases the run by `agentctl run release {name} -n {namespace}`: {fault.message}"
     )
     standing = Standing(
-        phase=Phase(run.status.phase or Phase.PENDING),
+        phase=Phase(run.status.phase) if run.status.phase in set(Phase) else Phase.PENDING,
         reason=Reason.CLEANUP_BLOCKED,
         message=message,
         is_accepted=True if is_accepted(run) else None,
@@ -382,7 +386,7 @@ def submitted(seen: Observed, ref: Ref, now: dt.datetime) -> Plan:
     """The plan after a submission."""
     run = seen.run
     standing = Standing(
-        phase=Phase.RUNNING,
+        phase=Phase.STARTING,
         reason=Reason.SUBMITTED,
         is_accepted=True,
         is_admitted=True,
@@ -437,15 +441,16 @@ def _running(seen: Observed, now: dt.datetime) -> Plan:
     changed = isinstance(seen.inputs, work.Ready) and _has_changed(run, seen.inputs)
     deadline = _deadline(seen)
     is_late = deadline is not None and now >= deadline
+    start_deadline = _start_deadline(seen)
+    is_late = is_late or (start_deadline is not None and now >= start_deadline)
     wants_end = run.spec.cancel or is_late or changed or progress.stage is Stage.MISSING
     if wants_end and progress.stage is not Stage.CANCELLING:
         return Plan(action=Do.CANCEL)
-    is_ending = progress.stage is Stage.CANCELLING
-    reason = Reason.CANCELLING if is_ending else _going(run, progress)
+    phase, reason, message = _going(run, progress)
     standing = Standing(
-        phase=Phase.RUNNING,
+        phase=phase,
         reason=reason,
-        message=progress.message if progress.stage is Stage.PENDING else "",
+        message=message,
         is_accepted=True,
         is_admitted=True,
         attempt=run.status.attempt,
@@ -454,16 +459,35 @@ def _running(seen: Observed, now: dt.datetime) -> Plan:
         started=kube.time_of(run.status.start_time),
         spec_hash=_known_hash(seen),
     )
-    has_begun = reason is Reason.RUNNING and run.status.reason != Reason.RUNNING
-    events = (Event(EventReason.STARTED, _started_note(seen)),) if has_begun else ()
-    seconds = _earlier(progress.look_again_seconds, None if is_late else deadline, now)
+    due = () if is_late else (deadline, start_deadline)
+    seconds = _earliest(progress.look_again_seconds, due, now)
+    events = tuple(_going_events(seen, standing))
     return Plan(standing=standing, events=events, look_again_seconds=seconds)
 
 
-def _going(run: views.Run, progress: Progress) -> Reason:
-    """A pod ends a moment before its Job: what has run does not wait to be started again."""
-    has_run = run.status.reason == Reason.RUNNING
-    return Reason.RUNNING if progress.stage is Stage.RUNNING or has_run else Reason.SUBMITTED
+def _going(run: views.Run, progress: Progress) -> tuple[Phase, str, str]:
+    """Phase, reason and message of an attempt that has not ended.
+
+    What has run does not wait to be started again: a pod ends a moment before its Job, and one step
+    of a workflow before the next.
+    """
+    has_run = run.status.phase == Phase.RUNNING or progress.stage is Stage.RUNNING
+    phase = Phase.RUNNING if has_run else Phase.STARTING
+    if progress.stage is Stage.CANCELLING:
+        return phase, Reason.CANCELLING, "" if has_run else run.status.message
+    if progress.stage is not Stage.PENDING:
+        return phase, Reason.RUNNING, ""
+    waits = progress.reason or Reason.SUBMITTED
+    return phase, Reason.RUNNING if has_run else waits, progress.message
+
+
+def _going_events(seen: Observed, standing: Standing) -> Iterator[Event]:
+    status = seen.run.status
+    if standing.phase is Phase.RUNNING and status.phase != Phase.RUNNING:
+        yield Event(EventReason.STARTED, _started_note(seen))
+    is_known = standing.reason in {status.reason, Reason.SUBMITTED, Reason.CANCELLING}
+    if standing.phase is Phase.STARTING and not is_known:
+        yield Event(EventReason.WAITING, standing.message, is_warning=True)
 
 
 def _started_note(seen: Observed) -> str:
@@ -485,10 +509,27 @@ def _deadline(seen: Observed) -> dt.datetime | None:
     return started + dt.timedelta(seconds=seconds) if seconds else None
 
 
-def _earlier(seconds: float | None, deadline: dt.datetime | None, now: dt.datetime) -> float | None:
-    left = None if deadline is None else max(0.0, (deadline - now).total_seconds())
-    both = [one for one in (seconds, left) if one is not None]
-    return min(both) if both else None
+def _start_deadline(seen: Observed) -> dt.datetime | None:
+    """When the time is over that a pod may take to run; none while its Job may have no pod."""
+    is_waiting = seen.progress is not None and seen.progress.stage is Stage.PENDING
+    begun = seen.progress.started if is_waiting and seen.progress is not None else None
+    return _started_by(seen, begun) if begun is not None else None
+
+
+def _started_by(seen: Observed, begun: dt.datetime | None) -> dt.datetime | None:
+    """When an attempt has to run that began to start then; None where it has run, or may wait."""
+    is_starting = seen.run.status.phase == Phase.STARTING
+    if not is_starting or begun is None or not isinstance(seen.inputs, work.Ready):
+        return None
+    seconds = seen.inputs.work.start_timeout_seconds
+    return begun + dt.timedelta(seconds=seconds) if seconds else None
+
+
+def _earliest(
+    seconds: float | None, due: Iterable[dt.datetime | None], now: dt.datetime
+) -> float | None:
+    left = [max(0.0, (one - now).total_seconds()) for one in due if one is not None]
+    return min((*left, *(() if seconds is None else (seconds,))), default=None)
 
 
 # ------------------------------------------------------------------------------- after it ran
@@ -504,13 +545,23 @@ def _outcome(seen: Observed, progress: Progress, now: dt.datetime) -> Plan:
         ending[0] is Phase.FAILED
         and ending[1] != Reason.SPEC_CHANGED
         and isinstance(ready, work.Ready)
-        and seen.run.status.attempt <= ready.retries
+        and _retries_used(seen, progress) < ready.retries
         and progress.may_help_again
     )
     if is_again and isinstance(ready, work.Ready):
         return _again(seen, ready, ending, now)
     action = _tidy(seen)
     return Plan(action=action) if action else _ended(seen, now, ending)
+
+
+def _retries_used(seen: Observed, progress: Progress) -> int:
+    """How many retries a run has used up; an attempt that was taken away used none.
+
+    None at all are left to a run that is not to be tried again: what was taken away had begun.
+    """
+    status = seen.run.status
+    disrupted = status.disruptions + progress.is_disruption
+    return max(status.attempt - 1 - min(disrupted, MAX_DISRUPTIONS), 0)
 
 
 def _ending(  # noqa: PLR0911 - a case each
@@ -530,15 +581,29 @@ def _ending(  # noqa: PLR0911 - a case each
             return Phase.FAILED, Reason.TIMED_OUT, f"The attempt took too long, until {deadline}."
         case _ if progress.reason == Reason.JOB_MISSING:
             return Phase.FAILED, Reason.JOB_MISSING, message
+        case _ if (late := _not_started(seen, now)) is not None:
+            return Phase.FAILED, Reason.START_TIMED_OUT, late
         case _:
             return Phase.CANCELLED, progress.reason or Reason.RUNNER_CANCELLED, message
+
+
+def _not_started(seen: Observed, now: dt.datetime) -> str | None:
+    """Why an attempt that never ran was ended; None where its time was not over."""
+    status = seen.run.status
+    deadline = _started_by(seen, kube.time_of(status.start_time))
+    if deadline is None or now < deadline:
+        return None
+    said = f" {status.message}" if status.message else ""
+    return f"The attempt did not run in time, until {deadline}.{said}"
 
 
 def _again(seen: Observed, ready: work.Ready, ending: Ending, now: dt.datetime) -> Plan:
     run = seen.run
     pause = ready.backoff.seconds(run.status.attempt, seen.dice)
+    is_disrupted = seen.progress is not None and seen.progress.is_disruption
+    attempts = ready.retries + 1 + min(run.status.disruptions + is_disrupted, MAX_DISRUPTIONS)
     note = (
-        f"Attempt {run.status.attempt} of {ready.retries + 1} failed ({ending[1]}){_at(seen)}: "
+        f"Attempt {run.status.attempt} of {attempts} failed ({ending[1]}){_at(seen)}: "
         f"{ending[2]} The next one starts in {pause:.0f} s."
     )
     note = _with_held_slot(note, seen)
@@ -550,6 +615,7 @@ def _again(seen: Observed, ready: work.Ready, ending: Ending, now: dt.datetime) 
         attempt=run.status.attempt,
         next_attempt=now + dt.timedelta(seconds=pause),
         finished=_finished(seen, ending, now),
+        is_disrupted=is_disrupted,
         progress=seen.progress,
         spec_hash=ready.spec_hash,
     )
@@ -600,8 +666,8 @@ def _ended(seen: Observed, now: dt.datetime, ending: Ending) -> Plan:
         is_accepted=False if refused or is_duplicate else True if is_accepted(run) else None,
         is_duplicate=is_duplicate,
         attempt=run.status.attempt,
-        finished=_finished(seen, ending, now) if run.status.phase == Phase.RUNNING else None,
-        ref=seen.ref if run.status.phase == Phase.RUNNING else None,
+        finished=_finished(seen, ending, now) if run.status.phase in IN_FLIGHT else None,
+        ref=seen.ref if run.status.phase in IN_FLIGHT else None,
         progress=seen.progress,
         started=kube.time_of(run.status.start_time),
         ended=now,

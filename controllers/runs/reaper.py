@@ -22,7 +22,7 @@ from controllers.runs.runtimes.base import (
     RuntimeFault,
     Work,
 )
-from controllers.runs.words import ENDED, Phase
+from controllers.runs.words import ENDED, IN_FLIGHT
 from crds.admission.settings import Settings
 
 # What was sent before may still land for a while.
@@ -223,7 +223,7 @@ class Reaper:
         slots: dict[ledger.Uid, ledger.Slot] = {}
         for run in runs.items:
             uid = run["metadata"]["uid"]
-            is_running = values.at(run, "status", "phase") == Phase.RUNNING
+            is_running = values.at(run, "status", "phase") in IN_FLIGHT
             if is_running or uid in working:
                 slots[uid] = self._slot(run, is_running=is_running)
         return ledger.Ledger(slots)
@@ -283,7 +283,7 @@ def _is_live(run: kube.JSON, attempt: int) -> bool:
     """Whether an attempt is what a run is about now."""
     phase, latest = values.at(run, "status", "phase"), values.at(run, "status", "attempt")
     latest = latest if isinstance(latest, int) else 0
-    return phase not in ENDED and attempt == latest + (phase != Phase.RUNNING)
+    return phase not in ENDED and attempt == latest + (phase not in IN_FLIGHT)
 
 
 def _is_awaited(job: views.Job, attempts: Callable[[ledger.Uid], int | None]) -> bool:

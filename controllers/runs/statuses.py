@@ -67,6 +67,7 @@ class Standing:
         attempt: Number of the latest attempt, 0 before the first.
         next_attempt: When the next one may start, after one that failed.
         finished: The attempt that has ended just now.
+        is_disrupted: Whether the one that failed was taken away.
         ref: Of the attempt under way, or the last one.
         progress: What the runtime says of it.
         started: When the first attempt started.
@@ -88,6 +89,7 @@ class Standing:
     attempt: int = 0
     next_attempt: dt.datetime | None = None
     finished: "Finished | None" = None
+    is_disrupted: bool = False
     ref: Ref | None = None
     progress: Progress | None = None
     started: dt.datetime | None = None
@@ -113,6 +115,7 @@ def _status(standing: Standing, run: views.Run, now: dt.datetime) -> dict[str, J
         "conditions": [*_conditions(standing, run, now)],
         "queue": _queue(standing),
         "attempt": standing.attempt or None,
+        "disruptions": run.status.disruptions + standing.is_disrupted or None,
         "nextAttemptTime": _text(standing.next_attempt),
         "attempts": _attempts(standing.finished, run),
         "startTime": _text(standing.started),
@@ -300,11 +303,12 @@ def _said(standing: Standing) -> Mapping[Condition, Said]:
                 Condition.ADMITTED: (False, standing.reason, standing.message),
                 Condition.BLOCKED: (True, standing.reason, standing.message),
             }
-        case Phase.RUNNING:
+        case Phase.STARTING | Phase.RUNNING:
+            is_running = standing.phase is Phase.RUNNING
             said |= {
                 Condition.ADMITTED: (True, Reason.SLOT_HELD, ""),
                 Condition.BLOCKED: (False, Reason.NOT_BLOCKED, ""),
-                Condition.IN_PROGRESS: (True, standing.reason, standing.message),
+                Condition.IN_PROGRESS: (is_running, standing.reason, standing.message),
             }
         case _:
             said |= _ending(standing)

@@ -124,6 +124,7 @@ class RunStatus(_Part, frozen=True):
     artifacts: tuple[Artifact, ...] = ()
     missing_artifacts: tuple[str, ...] = ()
     artifacts_omitted: int = 0
+    disruptions: int = 0
     start_time: str = ""
     completion_time: str = ""
     spec_hash: str = ""
@@ -234,9 +235,16 @@ class Terminated(_Part, frozen=True, gc=False):
     """How a container ended."""
 
     exit_code: int = 0
+    reason: str = ""
     message: str = ""
     started_at: str = ""
     finished_at: str = ""
+
+
+class Running(_Part, frozen=True, gc=False):
+    """That a container runs."""
+
+    started_at: str = ""
 
 
 class Waiting(_Part, frozen=True, gc=False):
@@ -247,9 +255,10 @@ class Waiting(_Part, frozen=True, gc=False):
 
 
 class ContainerState(_Part, frozen=True, gc=False):
-    """Whether a container has ended, or has not started."""
+    """Whether a container has ended, runs, or has not started."""
 
     terminated: Terminated | None = None
+    running: Running | None = None
     waiting: Waiting | None = None
 
 
@@ -270,10 +279,13 @@ class PodCondition(_Part, frozen=True, gc=False):
 
 
 class PodStatus(_Part, frozen=True, gc=False):
-    """How a pod's containers stand."""
+    """How a pod and its containers stand."""
 
     phase: str = ""
+    reason: str = ""
+    message: str = ""
     conditions: tuple[PodCondition, ...] = ()
+    init_container_statuses: tuple[ContainerStatus, ...] = ()
     container_statuses: tuple[ContainerStatus, ...] = ()
 
 
@@ -293,15 +305,6 @@ class Pod(kube.Projection, frozen=True):
             if one.name == container:
                 return one.state.terminated
         return None
-
-    @property
-    def waiting(self) -> Waiting | None:
-        """Why it has not started: what the scheduler says, or the kubelet; None if nobody does."""
-        for condition in self.status.conditions:
-            if condition.type == "PodScheduled" and condition.status == "False":
-                return Waiting(condition.reason, condition.message)
-        states = (one.state.waiting for one in self.status.container_statuses)
-        return next((one for one in states if one is not None and one.message), None)
 
 
 def owner(name: str, uid: str) -> dict[str, str]:

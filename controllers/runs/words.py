@@ -8,6 +8,8 @@ class Phase(enum.StrEnum):
     """How a run stands, in one word."""
 
     PENDING = "Pending"
+    STARTING = "Starting"
+    """Submitted; nothing of it runs yet."""
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
@@ -15,6 +17,7 @@ class Phase(enum.StrEnum):
     TEMPLATE = "Template"
 
 
+IN_FLIGHT: Final = frozenset({Phase.STARTING, Phase.RUNNING})
 ENDED: Final = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
 
 
@@ -70,6 +73,7 @@ class Reason(enum.StrEnum):
     CANCEL_REQUESTED = "CancelRequested"
     RUNNER_CANCELLED = "RunnerCancelled"
     TIMED_OUT = "TimedOut"
+    START_TIMED_OUT = "StartTimedOut"
     SUBMIT_FAILED = "SubmitFailed"
     JOB_MISSING = "JobMissing"
     RELEASED_BY_OPERATOR = "ReleasedByOperator"
@@ -89,6 +93,7 @@ class EventReason(enum.StrEnum):
     """What Events tell of a run."""
 
     SUBMITTED = "Submitted"
+    WAITING = "Waiting"
     STARTED = "Started"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"

@@ -12,6 +12,7 @@ import msgspec
 
 from schemagen import FieldPath, Problem
 from schemagen.problems import JSON, quoted
+from schemagen.versions import steps
 
 
 class _Strict(
@@ -94,6 +95,8 @@ class Pods(_Strict, frozen=True):
         run_as_user: None leaves it to the image.
         run_as_group: Likewise.
         fs_group: None leaves volumes as they are.
+        start_timeout: How long a Job may take to get its pod to run, where a run does not say; a
+            duration such as ``1h30m``, ``0s`` is without limit.
     """
 
     image: str = ""
@@ -107,6 +110,7 @@ class Pods(_Strict, frozen=True):
     run_as_user: int | None = None
     run_as_group: int | None = None
     fs_group: int | None = None
+    start_timeout: str = "1h"
 
 
 PODS: Final = Pods()
@@ -251,3 +255,6 @@ def _pod_problems(pods: Pods) -> Iterator[Problem]:
     if pods.run_as_user == 0 and pods.run_as_non_root:
         message = "expected another user than root, got 0; root needs runAsNonRoot: false"
         yield Problem(path.member("runAsUser"), message)
+    if steps.seconds_of(pods.start_timeout) is None:
+        message = f"expected a duration such as 30m or 1h30m, got {quoted(pods.start_timeout)}"
+        yield Problem(path.member("startTimeout"), message)

@@ -350,6 +350,10 @@ class AgentRunStatus(Status):
     attempt: Annotated[Int32, Field(ge=1)] | None = Field(
         default=None, description="Number of the latest attempt, from 1."
     )
+    disruptions: Annotated[Int32, Field(ge=0)] | None = Field(
+        default=None,
+        description="Attempts that were taken away, as by an eviction; they use up no retry.",
+    )
     next_attempt_at: Timestamp | None = Field(
         default=None, description="When the next attempt may start, after one that failed."
     )

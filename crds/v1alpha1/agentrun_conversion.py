@@ -222,7 +222,10 @@ SPEC = records.record(
 PHASE = records.OpenWords(
     "phase",
     words=frozenset(
-        {"Pending", "Running", "Succeeded", "Failed", "Cancelled", "Template", "Unknown"}
+        {
+            *("Pending", "Starting", "Running", "Succeeded", "Failed", "Cancelled"),
+            *("Template", "Unknown"),
+        }
     ),
     other="Unknown",
     detail="phaseDetail",
@@ -285,7 +288,7 @@ STATUS = conversion_parts.status(
     records.keep("artifactsOmitted", "missingArtifacts"),
     PHASE,
     JOB_TIMES,
-    records.keep("queue", "attempt"),
+    records.keep("queue", "attempt", "disruptions"),
     records.move("nextAttemptAt", "nextAttemptTime"),
     records.same_name("attempts", steps.each(ATTEMPT)),
     records.same_name("runtimeRef", RUNTIME_REF),

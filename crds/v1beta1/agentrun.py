@@ -294,6 +294,11 @@ class Runtime(
         alias="jobTTL",
         description="How long a finished Job is kept; 0s means it is not deleted by Kubernetes.",
     )
+    start_timeout: Duration | None = Field(
+        default=None,
+        description="How long a Job may take until its pod runs; 0s means without limit. Absent: "
+        "pods.startTimeout of the operator's settings, which is 1h.",
+    )
     log_retention: Duration | None = Field(default=None, description="How long logs are kept.")
     backoff_limit: Annotated[Int32, Field(ge=0)] | None = Field(
         default=None, description="Retries of a Job's pod; 0 if absent."
@@ -555,8 +560,8 @@ class AgentRunStatus(
             field_path=".phaseDetail",
         ),
         Cel(
-            "!has(self.phaseDetail) || !(self.phaseDetail in ['Pending', 'Running', 'Succeeded', "
-            "'Failed', 'Cancelled', 'Template', 'Unknown'])",
+            "!has(self.phaseDetail) || !(self.phaseDetail in ['Pending', 'Starting', 'Running', "
+            "'Succeeded', 'Failed', 'Cancelled', 'Template', 'Unknown'])",
             "a phase that has a word of its own belongs into phase",
             field_path=".phaseDetail",
         ),
@@ -569,7 +574,16 @@ class AgentRunStatus(
     )
     observed_generation: core.ObservedGeneration | None = None
     phase: (
-        Literal["Pending", "Running", "Succeeded", "Failed", "Cancelled", "Template", "Unknown"]
+        Literal[
+            "Pending",
+            "Starting",
+            "Running",
+            "Succeeded",
+            "Failed",
+            "Cancelled",
+            "Template",
+            "Unknown",
+        ]
         | None
     ) = Field(default=None, description="How the run stands, in one word.")
     phase_detail: core.ShortText | None = Field(
@@ -587,6 +601,10 @@ class AgentRunStatus(
     )
     attempt: Annotated[Int32, Field(ge=1)] | None = Field(
         default=None, description="Number of the latest attempt, from 1."
+    )
+    disruptions: Annotated[Int32, Field(ge=0)] | None = Field(
+        default=None,
+        description="Attempts that were taken away, as by an eviction; they use up no retry.",
     )
     next_attempt_time: Timestamp | None = Field(
         default=None, description="When the next attempt may start, after one that failed."

@@ -152,7 +152,7 @@ def jobs_and_workflows(
 ) -> list[Any]:
     """Jobs, and workflows of Jobs."""
     del wake
-    jobs_ = job.JobRuntime(client, caches.jobs, caches.pods)
+    jobs_ = job.JobRuntime(client, caches.jobs, caches.pods, caches.deleted_pods)
     return [jobs_, WorkflowRuntime(jobs_, now=kube.utc_now)]
 
 

@@ -74,6 +74,7 @@ class World:
         self.now = NOW
         self.agent = agent(runDefaults={"retry": {"limit": retries}, "timeout": "1h"})
         self.has_agent = True
+        self.is_disruption = False
         self.has_slot = self.wants_slot = False
         self.stages: dict[str, Stage] = {}
         self.claim = Claim()
@@ -182,4 +183,5 @@ class World:
         return self.phase in {Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED}
 
     def _progress(self, key: str) -> Progress:
-        return Progress(stage=self.stages.get(key, Stage.MISSING))
+        stage = self.stages.get(key, Stage.MISSING)
+        return Progress(stage=stage, is_disruption=self.is_disruption and stage is Stage.FAILED)

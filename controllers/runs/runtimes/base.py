@@ -103,6 +103,7 @@ class Work:
         system_prompt: Where it comes from: a SystemPrompt of v1beta1's Agent, or None.
         system_prompt_hash: SHA-256 in hex of an inline one, or empty.
         timeout_seconds: How long it may take; None is without limit.
+        start_timeout_seconds: How long until it runs, likewise.
         step: Name of the workflow's step, empty otherwise.
         steps: Of a workflow, one piece of work for each step, in order.
         pods: What the operator's settings gave to pods when the work was judged.
@@ -120,6 +121,7 @@ class Work:
     system_prompt: Mapping[str, JSON] | None = None
     system_prompt_hash: str = ""
     timeout_seconds: float | None = None
+    start_timeout_seconds: float | None = None
     step: str = ""
     steps: tuple["Work", ...] = ()
     pods: settings.Pods = settings.PODS
@@ -155,9 +157,12 @@ class Progress:
 
     Attributes:
         stage: In one word.
-        reason: A word in CamelCase for a stage that is not a success: JobFailed, StepTimedOut.
+        reason: A word in CamelCase for a stage that is not a success: JobFailed, StepTimedOut; of
+            PENDING, for what keeps it from starting: ImagePullBackOff.
         message: For people, at most 640 characters.
         code: Of a failure: whether another attempt may help.
+        is_disruption: Of a failure: whether the work was taken away, whatever it did, as by an
+            eviction; then it uses up no retry.
         started: When it began to run.
         ended: When it ended.
         runner: What the runner reported (``status.json``, docs/runner.md).
@@ -179,6 +184,7 @@ class Progress:
     reason: str = ""
     message: str = ""
     code: Code | None = None
+    is_disruption: bool = False
     started: dt.datetime | None = None
     ended: dt.datetime | None = None
     runner: Mapping[str, JSON] | None = None

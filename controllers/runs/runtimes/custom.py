@@ -19,7 +19,7 @@ import yarl
 
 from controllers.kube import clocks
 from controllers.runs import values
-from controllers.runs.runtimes import egress, reports
+from controllers.runs.runtimes import egress, outcomes, reports
 from controllers.runs.runtimes.base import (
     JSON,
     Code,
@@ -235,7 +235,8 @@ def _outcome(found: Mapping[str, JSON], answer: egress.Answer) -> dict[str, JSON
         )
     told = {name: found[name] for name in ("message", "artifacts", "error") if name in found}
     kept = {name: value for name, value in told.items() if values.is_shallow(value)}
-    outcome = {**kept, "phase": stage or Stage.SUCCEEDED}
+    ended = stage or outcomes.stage(Stage.SUCCEEDED, reports.runner(found) or {})
+    outcome = {**kept, "phase": ended}
     if len(msgspec.json.encode(outcome)) > MOST_ANSWER_BYTES:
         outcome = {"phase": outcome["phase"]}
     said = answer.body[:MOST_ANSWER_BYTES].decode(errors="replace")
@@ -243,8 +244,12 @@ def _outcome(found: Mapping[str, JSON], answer: egress.Answer) -> dict[str, JSON
 
 
 def _stage(found: Mapping[str, JSON]) -> Stage | None:
+    """What an answer says; of an end, with what it reports of the runner."""
     said = found.get("phase") or found.get("status")
-    return _STAGES.get(said.lower()) if isinstance(said, str) else None
+    stage = _STAGES.get(said.lower()) if isinstance(said, str) else None
+    if stage is None or not stage.is_ended:
+        return stage
+    return outcomes.stage(stage, reports.runner(found) or {})
 
 
 def _seen(ref: Ref, answer: egress.Answer, *, is_told: bool) -> Progress:

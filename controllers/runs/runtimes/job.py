@@ -9,12 +9,13 @@ import contextlib
 import dataclasses
 import datetime as dt
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Final
 
 from controllers import kube
 from controllers.runs import naming, views
-from controllers.runs.runtimes import job_objects, reports
+from controllers.runs.runtimes import job_objects, outcomes, pod_states, reports
 from controllers.runs.runtimes.base import (
     SUBMISSION_SECONDS,
     Code,
@@ -28,10 +29,8 @@ from controllers.runs.runtimes.base import (
 from controllers.runs.words import Reason
 from crds.admission import effective_pod
 
-# Exit codes of the agent-runner for a bad spec (sysexits.h, docs/runner.md): the same next time.
-_BAD_SPEC: Final = frozenset({64, 65, 78})
-_MAX_MESSAGE: Final = 400
 _REASONS: Final = {"DeadlineExceeded": Reason.TIMED_OUT}
+JOB_FAILED: Final = "JobFailed"
 _CODES: Final = {
     kube.UnauthorizedError: Code.DENIED,
     kube.ForbiddenError: Code.DENIED,
@@ -40,8 +39,9 @@ _CODES: Final = {
 }
 
 
-# Why a pod does not start is in no Job's status: it is read where that takes so long, and again.
-SLOW_START_SECONDS: Final = 15.0
+# What keeps a Job from having pods, and a pod from its volumes, only Events tell: they are read
+# where nothing else says why after so long, and again after as long as it has lasted.
+SLOW_START_SECONDS: Final = 5.0
 SLOW_AGAIN_SECONDS: Final = 60.0
 ORPHANS_SECONDS: Final = 1.0
 MAX_UNRESERVED: Final = 1000
@@ -51,9 +51,11 @@ class JobRuntime:
     """Carries runs out as Jobs.
 
     Args:
-        client: May get and create Jobs and ConfigMaps, patch Jobs, list and delete pods.
+        client: May get and create Jobs and ConfigMaps, patch Jobs, list and delete pods, and list
+            Events.
         jobs: Followed by a reflector, as far as it got.
-        pods: Likewise those that have ended, by ``job``, which is ``namespace/name``.
+        pods: Likewise, by ``job``, which is ``namespace/name``.
+        deleted: The last pod of a Job that is not there any more, by the same key.
         now: Aware UTC time.
     """
 
@@ -66,10 +68,12 @@ class JobRuntime:
         client: kube.Client,
         jobs: kube.Store[views.Job],
         pods: kube.Store[views.Pod],
+        deleted: Mapping[str, views.Pod] = MappingProxyType({}),
         *,
         now: Callable[[], dt.datetime] = kube.utc_now,
     ) -> None:
         self._client, self._jobs, self._pods, self._now = client, jobs, pods, now
+        self._deleted = deleted
         self._unreserved: dict[Key, str] = {}
         """Why the names of Jobs that are not there could not be taken."""
 
@@ -112,21 +116,38 @@ class JobRuntime:
         ending = job.ending
         if ending is None:
             return await self._unended(ref, job)
-        return _ended(job, ending, await self._report(ref, job))
+        return _ended(job, ending, await self._last_pod(ref, job))
 
     async def _unended(self, ref: Ref, job: views.Job) -> Progress:
+        pods = self._pods.by("job", str(kube.Key(ref.namespace, ref.name)))
         stage, started = job_objects.stage(job), kube.time_of(job.status.start_time)
+        if stage is Stage.PENDING and any(pod_states.is_running(pod) for pod in pods):
+            stage = Stage.RUNNING
         progress = Progress(stage=stage, started=started)
         if stage is Stage.PENDING and job.spec.suspend:
             return _suspended(job)
         if stage is not Stage.PENDING or started is None:
             return progress
-        left = SLOW_START_SECONDS - (self._now() - started).total_seconds()
-        if left > 0:
-            return dataclasses.replace(progress, look_again_seconds=left)
-        waiting = [pod.waiting for pod in await self._listed_pods(ref)]
-        why = next((_why_waiting(one) for one in waiting if one is not None), "")
-        return dataclasses.replace(progress, message=why, look_again_seconds=SLOW_AGAIN_SECONDS)
+        if (why := pod_states.why_waiting(pods)) is not None:
+            return _waiting(progress, why)
+        seconds = (self._now() - started).total_seconds()
+        if seconds < SLOW_START_SECONDS:
+            return dataclasses.replace(progress, look_again_seconds=SLOW_START_SECONDS - seconds)
+        uids = [pod.metadata.uid for pod in pods] or [job.metadata.uid]
+        why = pod_states.by_events(await self._events(ref.namespace, uids))
+        again = min(seconds, SLOW_AGAIN_SECONDS)
+        return _waiting(dataclasses.replace(progress, look_again_seconds=again), why)
+
+    async def _events(self, namespace: str, uids: Sequence[str]) -> list[kube.JSON]:
+        """Events on a Job or its pods; none where they may not be read."""
+        found: list[kube.JSON] = []
+        for uid in uids:
+            with contextlib.suppress(kube.ForbiddenError):
+                listed = await self._client.list(
+                    kube.EVENTS, namespace=namespace, fields=f"regarding.uid={uid}"
+                )
+                found += listed.items
+        return found
 
     async def _gone(self, ref: Ref) -> Progress:
         """How work stands whose Job is not there, and cannot come any more.
@@ -235,23 +256,18 @@ class JobRuntime:
         except kube.AnswerError as error:
             raise fault(error) from error
 
-    async def _report(self, ref: Ref, job: views.Job) -> kube.JSON | None:
-        """What the runner of the latest pod left as its termination message."""
-        pods = await self._ended_pods(ref, job)
-        for pod in sorted(pods, key=lambda pod: pod.metadata.creation_timestamp, reverse=True):
-            if ended := pod.ended(effective_pod.CONTAINER):
-                return _told(ended)
-        return None
-
-    async def _ended_pods(self, ref: Ref, job: views.Job) -> Sequence[views.Pod]:
-        """The pods of a Job that has ended: as they were followed, if those are all it counts.
+    async def _last_pod(self, ref: Ref, job: views.Job) -> views.Pod | None:
+        """The pod by which a Job ended: as it was followed, if all that it counts were.
 
         To list them, the API server looks through all pods of the namespace.
         """
-        followed = self._pods.by("job", str(kube.Key(ref.namespace, ref.name)))
-        if followed and len(followed) >= job.status.succeeded + job.status.failed:
-            return followed
-        return await self._listed_pods(ref)
+        key = str(kube.Key(ref.namespace, ref.name))
+        ended = [pod for pod in self._pods.by("job", key) if pod.has_ended]
+        if not ended or len(ended) < job.status.succeeded + job.status.failed:
+            known = self._deleted.get(key)
+            listed = await self._listed_pods(ref) if known is None else [*ended, known]
+            ended = [pod for pod in listed if pod is known or pod.has_ended]
+        return pod_states.last(ended)
 
     async def _listed_pods(self, ref: Ref) -> Sequence[views.Pod]:
         """The pods of a Job as they are now."""
@@ -331,34 +347,31 @@ def _suspended(job: views.Job) -> Progress:
     )
 
 
-def _why_waiting(waiting: views.Waiting) -> str:
-    """Why a pod has not started, in the words of whoever keeps it from that, with a way out."""
-    found = f"The pod has not started: {waiting.reason}: {waiting.message}"[:_MAX_MESSAGE]
-    if "runAsNonRoot" not in waiting.message:
-        return found
-    return (
-        f"{found}; pods do not run as root: the operator's settings may set pods.runAsUser for "
-        "such an image, or pods.runAsNonRoot: false (docs/policies.md)"
-    )
+def _waiting(progress: Progress, why: views.Waiting | None) -> Progress:
+    if why is None:
+        return progress
+    said = pod_states.waiting_text(why)
+    return dataclasses.replace(progress, reason=why.reason, message=said)
 
 
-def _ended(job: views.Job, ending: views.JobCondition, report: kube.JSON | None) -> Progress:
-    said, files = reports.runner(report) or {}, reports.files(report)
-    is_cancelled = said.get("status") == "Cancelled"
-    stage = Stage.SUCCEEDED if ending.type == "Complete" else Stage.FAILED
-    reason, message, code = "", files.note if stage is Stage.SUCCEEDED else "", None
-    if stage is Stage.FAILED:
-        stage = Stage.CANCELLED if is_cancelled else stage
-        own = Reason.RUNNER_CANCELLED if is_cancelled else "RunnerFailed"
-        reason = _REASONS.get(ending.reason, own if said else "JobFailed")
-        message = str(said.get("error") or "") or _exit_message(said) or ending.message
-        is_hopeless = said.get("exitCode") in _BAD_SPEC
-        code = Code.TERMINAL if is_hopeless else Code.RETRYABLE
+def _ended(job: views.Job, ending: views.JobCondition, pod: views.Pod | None) -> Progress:
+    """How a Job ended, by its last pod; by itself where the pod is gone."""
+    end = pod_states.end(pod) if pod is not None else _without_pod(ending)
+    report = None if pod is None else _report(pod)
+    outcome, files = outcomes.of_process(end, reports.runner(report) or {}), reports.files(report)
+    if ending.reason in _REASONS:
+        outcome = outcomes.Outcome(
+            stage=Stage.FAILED,
+            reason=_REASONS[ending.reason],
+            message=ending.message,
+            code=Code.RETRYABLE,
+        )
     return Progress(
-        stage=stage,
-        reason=reason,
-        message=message,
-        code=code,
+        stage=outcome.stage,
+        reason=outcome.reason,
+        message=files.note if outcome.stage is Stage.SUCCEEDED else outcome.message,
+        code=outcome.code,
+        is_disruption=end.is_disruption and outcome.stage is Stage.FAILED,
         started=kube.time_of(job.status.start_time),
         ended=kube.time_of(job.status.completion_time or ending.last_transition_time),
         runner=report,
@@ -368,16 +381,26 @@ def _ended(job: views.Job, ending: views.JobCondition, report: kube.JSON | None)
     )
 
 
-def _exit_message(said: kube.JSON) -> str:
-    code = said.get("exitCode")
-    return "" if code is None else f"The agent ended with exit code {code}."
+def _without_pod(ending: views.JobCondition) -> outcomes.End:
+    """How a Job ended of which no pod is left: those of one that failed were deleted before."""
+    if ending.type == "Complete":
+        return outcomes.End(exit_code=0)
+    is_deleted = ending.reason == "BackoffLimitExceeded"
+    return outcomes.End(
+        reason=pod_states.POD_DELETED if is_deleted else JOB_FAILED,
+        message=f"{ending.message or ending.reason}; the Job's pod is not there any more.",
+        is_disruption=is_deleted,
+    )
 
 
-def _told(ended: views.Terminated) -> kube.JSON:
-    """The report; where there is none, what the kubelet knows."""
+def _report(pod: views.Pod) -> kube.JSON | None:
+    """The report; where there is none, what the kubelet knows. The exit code is the kubelet's."""
+    ended = pod.ended(effective_pod.CONTAINER)
+    if ended is None:
+        return None
     found = reports.read(ended.message)
     if found is not None:
-        return found
+        return {**found, "exitCode": ended.exit_code}
     known: kube.JSON = {
         "status": "failed" if ended.exit_code else "succeeded",
         "exitCode": ended.exit_code,

@@ -23,6 +23,18 @@ DEADLINE_SLACK_SECONDS: Final = 60
 MAX_TEMPLATE_BYTES: Final = 1024 * 1024
 
 
+# A Job that repeats its pod does not count what was taken away (KEP-3329). One that does not fails
+# at once: whether there is another attempt is the agent's.
+_UNCOUNTED: Final = {
+    "rules": [
+        {
+            "action": "Ignore",
+            "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}],
+        }
+    ]
+}
+
+
 class _Templates:
     """Fills in the templates of one object, which are not to become larger than it may be."""
 
@@ -57,8 +69,10 @@ def job(key: Key, piece: Work) -> dict[str, JSON]:
     labels, template = _labels(piece), _template(key, piece)
     ttl = values.seconds(runtime.get("jobTTL"))
     deadline = piece.timeout_seconds
+    repeats = runtime.get("backoffLimit") or 0
     spec = {
-        "backoffLimit": runtime.get("backoffLimit") or 0,
+        "backoffLimit": repeats,
+        "podFailurePolicy": _UNCOUNTED if repeats else None,
         "activeDeadlineSeconds": int(deadline) + DEADLINE_SLACK_SECONDS if deadline else None,
         "template": {**template, "metadata": {"labels": labels, **template["metadata"]}},
     }

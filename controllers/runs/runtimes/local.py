@@ -18,7 +18,15 @@ from typing import Final, TypeAlias
 from controllers import kube
 from controllers.kube import clocks
 from controllers.runs import naming
-from controllers.runs.runtimes import children, job, job_objects, pods, reports, workspaces
+from controllers.runs.runtimes import (
+    children,
+    job,
+    job_objects,
+    outcomes,
+    pods,
+    reports,
+    workspaces,
+)
 from controllers.runs.runtimes.base import (
     GRACE_SECONDS,
     JSON,
@@ -34,7 +42,6 @@ from controllers.runs.words import Reason
 from crds.admission import settings
 
 LOOK_AGAIN_SECONDS: Final = 0.5
-FAILED: Final = "RunnerFailed"
 
 Resolve: TypeAlias = Callable[[str, str, str, str], Awaitable[bytes | None]]
 """The value at namespace, kind (Secret or ConfigMap), name and key; None if it is not there."""
@@ -47,17 +54,10 @@ _PASSED_ON: Final = ("PATH", "HOME", "LANG", "TZ")
 # Nothing runs in an image here, but a Job needs the name of one.
 _PODS: Final = settings.Pods(image="local")
 _MOST_MESSAGE: Final = 640
-# Exit codes of the agent-runner for a bad spec (docs/runner.md): the same next time.
-_HOPELESS: Final = frozenset({64, 65, 78})
 # Paths that cannot be side by side, and more of an environment than a process may have.
 _WRONG_PATHS: Final = frozenset(
     {errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.E2BIG}
 )
-_STAGES: Final = {
-    "Succeeded": Stage.SUCCEEDED,
-    "Failed": Stage.FAILED,
-    "Cancelled": Stage.CANCELLED,
-}
 _BURIED: Final = Progress(
     stage=Stage.CANCELLED,
     reason=Reason.JOB_MISSING,
@@ -337,21 +337,15 @@ def _ended(
     is_cancelled: bool,
 ) -> Progress:
     said, files = reports.runner(report) or {}, reports.files(report)
-    silent = Stage.CANCELLED if is_cancelled else Stage.FAILED
-    stage = _STAGES.get(str(said.get("status")), silent)
-    reason, message, code = "", files.note if stage is Stage.SUCCEEDED else "", None
-    if stage is Stage.CANCELLED:
-        reason, message = Reason.RUNNER_CANCELLED, str(said.get("error") or "")
-    if stage is Stage.FAILED:
-        reason, message = FAILED, _message(said, ended)
-        is_hopeless = bool(ended.error) or said.get("exitCode") in _HOPELESS
-        code = Code.TERMINAL if is_hopeless else Code.RETRYABLE
+    end = outcomes.End(exit_code=ended.exit_code, message=ended.error)
+    outcome = outcomes.of_process(end, said, is_cancelled=is_cancelled)
+    message = files.note if outcome.stage is Stage.SUCCEEDED else outcome.message
     completed = said.get("completionTime")
     return Progress(
-        stage=stage,
-        reason=reason,
+        stage=outcome.stage,
+        reason=outcome.reason,
         message=message[:_MOST_MESSAGE],
-        code=code,
+        code=Code.TERMINAL if ended.error else outcome.code,
         started=started.at,
         ended=dt.datetime.fromisoformat(completed) if completed else ended.at,
         runner=report,
@@ -359,21 +353,6 @@ def _ended(
         missing_artifacts=files.missing,
         artifacts_omitted=files.omitted,
     )
-
-
-def _message(said: Mapping[str, JSON], ended: workspaces.Ended) -> str:
-    if said.get("error"):
-        return str(said["error"])
-    if said:
-        return f"The agent ended with exit code {said.get('exitCode')}."
-    if ended.error:
-        return ended.error
-    how = "" if ended.exit_code is None else f" with {_how(ended.exit_code)}"
-    return f"The runner ended{how}, and left no report."
-
-
-def _how(code: int) -> str:
-    return f"exit code {code}" if code >= 0 else f"signal {-code}"
 
 
 def _text(value: bytes, name: str) -> str:

@@ -16,7 +16,7 @@ from typing import Any, Final
 
 from controllers.kube import clocks
 from controllers.runs import naming, values
-from controllers.runs.runtimes import egress, reports
+from controllers.runs.runtimes import egress, outcomes, reports
 from controllers.runs.runtimes.base import (
     GRACE_SECONDS,
     JSON,
@@ -221,8 +221,16 @@ class Temporal:
             value, _ = await self._outcome(ref, found)
             listed = values.at(value, "artifacts")
             files = reports.files({"artifacts": {"outputArtifacts": listed}})
+            said = reports.runner(value) if isinstance(value, dict) else None
+            outcome = outcomes.of_report(said or {})
             return dataclasses.replace(
-                progress, artifacts=files.artifacts, artifacts_omitted=files.omitted
+                progress,
+                stage=outcome.stage,
+                reason=outcome.reason,
+                message=outcome.message[:_MOST_MESSAGE],
+                code=outcome.code,
+                artifacts=files.artifacts,
+                artifacts_omitted=files.omitted,
             )
         if found.status is WorkflowExecutionStatus.FAILED:
             _, cause = await self._outcome(ref, found)

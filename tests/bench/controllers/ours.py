@@ -34,7 +34,9 @@ async def work(kubeconfig: pathlib.Path, options: manager.Options) -> None:
         replica = manager.Manager(
             client,
             f"ours-{os.getpid()}",
-            lambda asked, caches, _: [job.JobRuntime(asked, caches.jobs, caches.pods)],
+            lambda asked, caches, _: [
+                job.JobRuntime(asked, caches.jobs, caches.pods, caches.deleted_pods)
+            ],
             options,
         )
         working = asyncio.ensure_future(replica.run())

@@ -1,5 +1,6 @@
 """What is planned for a run: case by case, and along all ways that a run may take."""
 
+import dataclasses
 import datetime as dt
 from typing import Any
 
@@ -38,7 +39,7 @@ def test_run_is_submitted_and_succeeds() -> None:
 
     assert first.wants_slot
     assert not world.has_slot
-    assert ["Running", "Succeeded"] == [one["phase"] for one in world.statuses]
+    assert ["Starting", "Succeeded"] == [one["phase"] for one in world.statuses]
     assert {
         "Accepted": "True Valid",
         "Admitted": "False SlotReleased",
@@ -129,6 +130,7 @@ def test_cancelled_run_ends_when_its_work_has_ended() -> None:
     world.has_slot = True
     world.look()
     world.stages["uid-1/1"] = Stage.RUNNING
+    world.look()
     world.ask(cancel=True)
     world.look()
     meanwhile = (world.phase, world.has_slot, world.stages["uid-1/1"])
@@ -596,3 +598,103 @@ def test_run_whose_job_could_still_be_created_says_that_its_slot_is_held() -> No
         "The run was cancelled. Its slot is held for 35 s, until no request under way can create "
         "its Job, as its name could not be reserved: no Jobs today"
     )
+
+
+# ------------------------------------------------------------- what never ran, what was taken away
+
+STARTING = {
+    "phase": "Starting",
+    "reason": "ImagePullBackOff",
+    "message": "The pod has not started.",
+    "attempt": 1,
+    "startTime": "2026-11-28T12:00:00Z",
+}
+
+
+def starting(stage: Stage = Stage.PENDING) -> machine.Observed:
+    """A run whose Job has waited for its pod since it was submitted; 90 minutes are allowed."""
+    progress = Progress(stage=stage, reason="ImagePullBackOff", started=NOW)
+    body = run({"runtime": {"type": "Job", "startTimeout": "1h30m"}}, **STARTING)
+    return observed(body, progress=progress)
+
+
+@pytest.mark.parametrize(("minutes", "action"), [(89, None), (90, Do.CANCEL)])
+def test_attempt_that_does_not_run_in_time_is_ended(minutes: int, action: Do | None) -> None:
+    plan = machine.reconcile(starting(), NOW + dt.timedelta(minutes=minutes))
+
+    assert (action, 60.0 if action is None else None) == (plan.action, plan.look_again_seconds)
+
+
+def test_time_to_start_does_not_pass_while_a_job_may_have_no_pod() -> None:
+    seen = starting()
+    assert seen.progress is not None
+    suspended = dataclasses.replace(seen.progress, started=None)
+
+    plan = machine.reconcile(
+        dataclasses.replace(seen, progress=suspended), NOW + dt.timedelta(hours=10)
+    )
+
+    assert plan.action is None
+
+
+def test_attempt_that_did_not_run_in_time_failed_and_says_why() -> None:
+    seen = starting(Stage.CANCELLED)
+
+    plan = machine.reconcile(seen, NOW + dt.timedelta(minutes=90))
+
+    assert plan.standing is not None
+    assert ("Failed", "StartTimedOut") == (plan.standing.phase, plan.standing.reason)
+    assert plan.standing.message.endswith("13:30:00+00:00. The pod has not started.")
+
+
+@pytest.mark.parametrize("spec", [{"cancel": True}, {}])
+def test_attempt_that_was_ended_earlier_was_cancelled(spec: dict[str, Any]) -> None:
+    seen = observed(run(spec, **STARTING), progress=Progress(stage=Stage.CANCELLED))
+
+    standing = machine.reconcile(seen, NOW + dt.timedelta(minutes=59)).standing
+
+    assert standing is not None
+    assert "Cancelled" == standing.phase
+
+
+@pytest.mark.parametrize(
+    ("attempts", "retries", "expected"),
+    [
+        ("DDDF", 0, 1),
+        ("FF", 1, 2),
+        ("DDDDFF", 1, 6),
+        ("FDDF", 1, 4),
+        ("DFDF", 1, 4),
+        ("D" * 30, 1, machine.MAX_DISRUPTIONS + 2),
+    ],
+)
+def test_attempt_that_was_taken_away_uses_up_no_retry(
+    attempts: str, retries: int, expected: int
+) -> None:
+    world = World(retries=retries)
+    for each in attempts:
+        world.has_slot = True
+        world.now += dt.timedelta(hours=1)
+        world.look()
+        world.is_disruption = each == "D"
+        world.end(Stage.FAILED)
+        world.look()
+
+    assert ("Failed", expected) == (world.phase, world.view.status.attempt)
+
+
+def test_number_of_attempts_taken_away_is_told_in_the_status() -> None:
+    world = World(retries=1)
+    world.has_slot = True
+    world.look()
+    world.is_disruption = True
+    world.end(Stage.FAILED)
+    world.look()
+    world.look()
+
+    assert ("Pending", "Retrying", 1) == (
+        world.phase,
+        world.statuses[-1]["reason"],
+        world.statuses[-1]["disruptions"],
+    )
+    assert world.statuses[-1]["message"].startswith("Attempt 1 of 3 failed")

@@ -278,10 +278,13 @@ async def test_large_outcome_is_kept_without_its_details(answering: Answering) -
         ({"phase": "Succeeded"}, Stage.SUCCEEDED),
         ({"phase": "Failed"}, Stage.FAILED),
         ({"phase": "Cancelled"}, Stage.CANCELLED),
+        ({"phase": "Succeeded", "status": "failed"}, Stage.FAILED),
+        ({"phase": "Succeeded", "exitCode": 3}, Stage.FAILED),
+        ({"phase": "Failed", "status": "cancelled"}, Stage.CANCELLED),
     ],
     ids=repr,
 )
-async def test_phase_in_any_case(answering: Answering, said: dict[str, str], stage: Stage) -> None:
+async def test_phase_in_any_case(answering: Answering, said: dict[str, Any], stage: Stage) -> None:
     peer = await answering(said)
 
     progress = await peer.adapter.status(peer.ref)

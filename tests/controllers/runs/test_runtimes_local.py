@@ -340,10 +340,8 @@ async def test_report_and_artifacts_are_told(bench: local_bench.LocalBench) -> N
     [
         ("fails", "it could not be done", Code.RETRYABLE),
         ("wrong-spec", "no such adapter", Code.TERMINAL),
-        ("dies", "The runner ended with signal 9, and left no report.", Code.RETRYABLE),
+        ("dies", "The runner ended with signal 9 (SIGKILL), and left no report.", Code.RETRYABLE),
         ("silent", "The runner ended with exit code 5, and left no report.", Code.RETRYABLE),
-        ("babbles", "The runner ended with exit code 0, and left no report.", Code.RETRYABLE),
-        ("pipe", "The runner ended with exit code 0, and left no report.", Code.RETRYABLE),
     ],
 )
 async def test_failure_says_why_and_whether_to_try_again(
@@ -353,6 +351,15 @@ async def test_failure_says_why_and_whether_to_try_again(
 
     expected = (Stage.FAILED, "RunnerFailed", message, code)
     assert expected == (progress.stage, progress.reason, progress.message, progress.code)
+
+
+@pytest.mark.parametrize("text", ["babbles", "pipe"])
+async def test_exit_code_alone_counts_where_no_report_can_be_read(
+    bench: local_bench.LocalBench, text: str
+) -> None:
+    progress = await ended(bench, *saying(bench, text))
+
+    assert (Stage.SUCCEEDED, None) == (progress.stage, progress.runner)
 
 
 async def test_runner_that_is_not_there_is_a_failure_for_good(

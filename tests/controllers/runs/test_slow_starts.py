@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from controllers import kube
-from controllers.runs import machine, naming, views
+from controllers.runs import caches, machine, naming, statuses, views
 from controllers.runs.runtimes import job
 from controllers.runs.runtimes.base import Progress, Stage
 from tests.support import run_world
@@ -32,20 +32,21 @@ def unscheduled(message: str) -> dict[str, Any]:
 
 
 class Client:
-    """Has the pods of one Job, and counts how often they are listed."""
+    """Has Events, and counts how often they are listed."""
 
-    def __init__(self, *statuses: dict[str, Any]) -> None:
-        self.statuses, self.lists = statuses, 0
+    def __init__(self, *events: dict[str, Any]) -> None:
+        self.events, self.lists = events, 0
 
-    async def list(self, *_: Any, **__: Any) -> Any:
-        """The pods."""
+    async def list(self, resource: kube.Resource, **_: Any) -> Any:
+        """The Events."""
+        assert kube.EVENTS == resource
         self.lists += 1
-        metadata = {"name": "p", "namespace": "team"}
-        items = [{"metadata": metadata, "status": status} for status in self.statuses]
-        return type("Listed", (), {"items": items})
+        return type("Listed", (), {"items": [*self.events]})
 
 
-async def progress(client: Client, seconds: float, **status: Any) -> Progress:
+async def progress(
+    seconds: float, *pods: dict[str, Any], client: Client | None = None, **status: Any
+) -> Progress:
     """How a Job stands that was started so many seconds ago."""
     ref = run_world.observed(run_world.run()).ref
     assert ref is not None
@@ -60,56 +61,109 @@ async def progress(client: Client, seconds: float, **status: Any) -> Progress:
     body = {"metadata": metadata, "status": {"active": 1, "startTime": started, **status}}
     jobs: kube.Store[views.Job] = kube.Store()
     jobs.put(views.of(views.Job, body))
-    asked: Any = client
-    found = job.JobRuntime(asked, jobs, kube.Store(), now=lambda: NOW)
+    queue: kube.Queue[kube.Key] = kube.Queue()
+    known = caches.Caches(kube.Client.from_kubeconfig("/none"), queue)
+    for pod in pods:
+        named = {"name": "p", "namespace": "team", "labels": {naming.JOB_LABEL: ref.name}}
+        known.pods.put(views.of(views.Pod, {"metadata": named, "status": pod}))
+    asked: Any = client or Client()
+    found = job.JobRuntime(asked, jobs, known.pods, now=lambda: NOW)
     return await found.status(dataclasses.replace(ref, namespace="team"))
 
 
 @pytest.mark.parametrize(
-    ("status", "message"),
+    ("status", "reason", "message"),
     [
         (
             waiting("CreateContainerConfigError", ROOT),
+            "CreateContainerConfigError",
             f"The pod has not started: CreateContainerConfigError: {ROOT}{WAY_OUT}",
         ),
         (
             waiting("CreateContainerConfigError", UNNAMED),
+            "CreateContainerConfigError",
             f"The pod has not started: CreateContainerConfigError: {UNNAMED}{WAY_OUT}",
         ),
         (
             waiting("ImagePullBackOff", 'Back-off pulling image "x"'),
+            "ImagePullBackOff",
             'The pod has not started: ImagePullBackOff: Back-off pulling image "x"',
         ),
         (
+            waiting("InvalidImageName", ""),
+            "InvalidImageName",
+            "The pod has not started: InvalidImageName: ",
+        ),
+        (
+            waiting("not a word", "why"),
+            "ContainerWaiting",
+            "The pod has not started: ContainerWaiting: why",
+        ),
+        (
             unscheduled("0/3 nodes are available"),
+            "Unschedulable",
             "The pod has not started: Unschedulable: 0/3 nodes are available",
         ),
-        (waiting("ContainerCreating", ""), ""),
-        ({}, ""),
+        (
+            {"initContainerStatuses": waiting("ErrImagePull", "gone")["containerStatuses"]},
+            "ErrImagePull",
+            "The pod has not started: ErrImagePull: init container agent-runner: gone",
+        ),
+        (waiting("ContainerCreating", ""), "", ""),
+        ({}, "", ""),
     ],
 )
-async def test_pod_that_starts_slowly_says_why(status: dict[str, Any], message: str) -> None:
-    found = await progress(Client(status), job.SLOW_START_SECONDS)
+async def test_pod_that_has_not_started_says_why_at_once(
+    status: dict[str, Any], reason: str, message: str
+) -> None:
+    found = await progress(1, status)
 
-    expected = (Stage.PENDING, message, job.SLOW_AGAIN_SECONDS)
-    assert expected == (found.stage, found.message, found.look_again_seconds)
+    assert (Stage.PENDING, reason, message) == (found.stage, found.reason, found.message)
 
 
-async def test_pods_are_not_listed_before_nor_once_one_is_ready() -> None:
-    client = Client(waiting("CreateContainerConfigError", ROOT))
+async def test_pod_that_runs_makes_the_run_running_before_its_job_says_so() -> None:
+    state = {"running": {"startedAt": None}}
+    found = await progress(1, {"containerStatuses": [{"name": "agent-runner", "state": state}]})
 
-    early = await progress(client, 5)
-    ready = await progress(client, 60, ready=1)
+    assert Stage.RUNNING is found.stage
 
-    assert (Stage.PENDING, "", 10.0) == (early.stage, early.message, early.look_again_seconds)
+
+def event(note: str, when: str, **more: Any) -> dict[str, Any]:
+    return {"type": "Warning", "reason": "FailedCreate", "note": note, "eventTime": when, **more}
+
+
+async def test_job_without_pods_has_the_words_of_its_last_warning() -> None:
+    client = Client(
+        event("no quota", "2026-11-28T11:00:00.000000Z"),
+        event("violates PodSecurity", "2026-11-28T11:59:00.000000Z"),
+        event("created", "2026-11-28T11:59:59.000000Z", type="Normal"),
+    )
+
+    found = await progress(job.SLOW_START_SECONDS, client=client)
+
+    text = "The pod has not started: FailedCreate: violates PodSecurity"
+    assert ("FailedCreate", text) == (found.reason, found.message)
+    assert job.SLOW_START_SECONDS == found.look_again_seconds
+
+
+async def test_events_are_read_late_seldom_and_never_once_something_runs() -> None:
+    client = Client()
+
+    early = await progress(2, client=client)
+    told = await progress(600, waiting("ErrImagePull", ""), client=client)
+    ready = await progress(60, client=client, ready=1)
+
+    assert (Stage.PENDING, "", 3.0) == (early.stage, early.message, early.look_again_seconds)
+    assert ("ErrImagePull", None) == (told.reason, told.look_again_seconds)
     assert (Stage.RUNNING, "", None) == (ready.stage, ready.message, ready.look_again_seconds)
     assert 0 == client.lists
+    assert job.SLOW_AGAIN_SECONDS == (await progress(600, client=client)).look_again_seconds
 
 
 def test_status_of_the_run_says_why_until_it_runs() -> None:
-    said = Progress(stage=Stage.PENDING, message="why", look_again_seconds=60)
-    running = {"phase": "Running", "attempt": 1, "startTime": "2026-11-28T12:00:00Z"}
-    seen = run_world.observed(run_world.run(None, **running), progress=said, has_slot=True)
+    said = Progress(stage=Stage.PENDING, reason="ErrImagePull", message="why")
+    starting = {"phase": "Starting", "reason": "Submitted", "attempt": 1}
+    seen = run_world.observed(run_world.run(None, **starting), progress=said, has_slot=True)
 
     pending = machine.reconcile(seen, NOW)
     begun = machine.reconcile(
@@ -118,5 +172,34 @@ def test_status_of_the_run_says_why_until_it_runs() -> None:
 
     assert pending.standing is not None
     assert begun.standing is not None
-    assert ["why", ""] == [pending.standing.message, begun.standing.message]
-    assert 60 == pending.look_again_seconds
+    assert ("Starting", "ErrImagePull", "why") == outline(pending.standing)
+    assert ("Running", "Running", "") == outline(begun.standing)
+    assert [("Waiting", "why", True)] == [
+        (one.reason, one.note, one.is_warning) for one in pending.events
+    ]
+    assert ["Started"] == [one.reason for one in begun.events]
+
+
+def test_same_wait_is_told_once() -> None:
+    said = Progress(stage=Stage.PENDING, reason="ErrImagePull", message="why, again")
+    starting = {"phase": "Starting", "reason": "ErrImagePull", "message": "why", "attempt": 1}
+    seen = run_world.observed(run_world.run(None, **starting), progress=said, has_slot=True)
+
+    assert () == machine.reconcile(seen, NOW).events
+
+
+@pytest.mark.parametrize("stage", [Stage.PENDING, Stage.RUNNING, Stage.CANCELLING])
+def test_what_has_run_never_starts_again(stage: Stage) -> None:
+    running = {"phase": "Running", "reason": "Running", "attempt": 1}
+    seen = run_world.observed(
+        run_world.run(None, **running), progress=Progress(stage=stage), has_slot=True
+    )
+
+    standing = machine.reconcile(seen, NOW).standing
+
+    assert standing is not None
+    assert "Running" == standing.phase
+
+
+def outline(standing: statuses.Standing) -> tuple[str, str, str]:
+    return standing.phase, standing.reason, standing.message

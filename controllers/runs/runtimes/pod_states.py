@@ -1,0 +1,192 @@
+"""What pods say: why one does not run, and how one ended. Pure.
+
+Words are those of the scheduler, the kubelet and k8s.io/api/core/v1; any other may come.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, Final
+
+from controllers.runs import views
+from controllers.runs.runtimes import reports
+from controllers.runs.runtimes.outcomes import End, exit_text
+from controllers.runs.views import Waiting
+from crds.admission import effective_pod
+
+MAX_MESSAGE: Final = 400
+EVICTED: Final = "Evicted"
+PREEMPTED: Final = "Preempted"
+NODE_LOST: Final = "NodeLost"
+POD_DELETED: Final = "PodDeleted"
+OOM_KILLED: Final = "OOMKilled"
+STATUS_UNKNOWN: Final = "ContainerStatusUnknown"
+INIT_FAILED: Final = "InitContainerFailed"
+_WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}", re.ASCII)
+# So a container is before anything went wrong.
+_ORDINARY: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
+# How a process ends by itself; neither says why.
+_PLAIN: Final = frozenset({"", "Completed", "Error"})
+# Reasons of the condition DisruptionTarget.
+_DISRUPTIONS: Final = {
+    "PreemptionByScheduler": PREEMPTED,
+    "DeletionByTaintManager": EVICTED,
+    "EvictionByEvictionAPI": EVICTED,
+    "DeletionByPodGC": NODE_LOST,
+}
+# Reasons of a pod that its node did not keep, or did not take; the program had no part in it.
+_TAKEN_AWAY: Final = {
+    EVICTED: EVICTED,
+    NODE_LOST: NODE_LOST,
+    "Preempting": PREEMPTED,
+    "Terminated": "NodeShutdown",
+    "NodeShutdown": "NodeShutdown",
+    "Shutdown": "NodeShutdown",
+    "OutOfcpu": "OutOfcpu",
+    "OutOfmemory": "OutOfmemory",
+    "OutOfpods": "OutOfpods",
+    "NodeAffinity": "NodeAffinity",
+}
+# What a pod is evicted for that took more than was its own to take; k8s.io/kubernetes
+# pkg/kubelet/eviction/eviction_manager.go.
+_OWN_LIMIT: Final = re.compile(r"\bexceed(?:s|ed)\b.*\blimit\b")
+_TEXTS: Final = {
+    EVICTED: "The pod was evicted",
+    PREEMPTED: "The pod was preempted",
+    NODE_LOST: "The pod's node was lost",
+    "NodeShutdown": "The pod's node was shut down",
+    STATUS_UNKNOWN: "The kubelet lost the container",
+    "StartError": "The container did not start",
+    "ContainerCannotRun": "The container did not start",
+}
+
+
+def word(reason: str, default: str) -> str:
+    """A reason that a condition may carry."""
+    return reason if _WORD.fullmatch(reason) else default
+
+
+def is_running(pod: views.Pod) -> bool:
+    """Whether the runner's container runs now."""
+    return any(
+        one.state.running is not None
+        for one in pod.status.container_statuses
+        if one.name == effective_pod.CONTAINER
+    )
+
+
+def waiting(pod: views.Pod) -> Waiting | None:
+    """Why a pod has not started, as the scheduler or the kubelet says; None if neither does."""
+    for condition in pod.status.conditions:
+        if (condition.type, condition.status) == ("PodScheduled", "False"):
+            return Waiting(word(condition.reason, "Unschedulable"), condition.message)
+    init = [
+        Waiting(one.reason, f"init container {status.name}: {one.message or one.reason}")
+        for status in pod.status.init_container_statuses
+        if (one := status.state.waiting) is not None and one.reason not in _ORDINARY
+    ]
+    main = [one.state.waiting for one in pod.status.container_statuses]
+    found = (*init, *(one for one in main if one is not None))
+    return next(
+        (
+            Waiting(word(one.reason, "ContainerWaiting"), one.message)
+            for one in found
+            if one.reason not in _ORDINARY or one.message
+        ),
+        None,
+    )
+
+
+def why_waiting(pods: Iterable[views.Pod]) -> Waiting | None:
+    """Why the first of the pods that has not started has not."""
+    return next((one for one in map(waiting, pods) if one is not None), None)
+
+
+def waiting_text(found: Waiting) -> str:
+    """A sentence on why a pod has not started, with a way out."""
+    said = f"The pod has not started: {found.reason}: {found.message}"[:MAX_MESSAGE]
+    if "runAsNonRoot" not in found.message:
+        return said
+    return (
+        f"{said}; pods do not run as root: the operator's settings may set pods.runAsUser for "
+        "such an image, or pods.runAsNonRoot: false (docs/policies.md)"
+    )
+
+
+def by_events(events: Iterable[Mapping[str, Any]]) -> Waiting | None:
+    """Why nothing has started, by the last Warning (events.k8s.io/v1) on a Job or pod."""
+    warnings = [one for one in events if one.get("type") == "Warning"]
+    last = max(warnings, key=_when, default=None)
+    if last is None:
+        return None
+    return Waiting(word(str(last.get("reason") or ""), "Warning"), str(last.get("note") or ""))
+
+
+def _when(event: Mapping[str, Any]) -> str:
+    series = event.get("series") or {}
+    found = series.get("lastObservedTime") or event.get("deprecatedLastTimestamp")
+    return str(found or event.get("eventTime") or "")
+
+
+# ------------------------------------------------------------------------------------- its end
+
+
+def end(pod: views.Pod) -> End:
+    """How a pod ended; of one that was deleted, that it was."""
+    terminated = pod.ended(effective_pod.CONTAINER)
+    code = None if terminated is None else terminated.exit_code
+    reason, said, is_disruption = _why_ended(pod, terminated)
+    if reason == OOM_KILLED:
+        said = f"The container used more memory than it may have: {exit_text(code or 0)}."
+    elif reason:
+        said = f"{_TEXTS.get(reason, reason)}: {said or reason}"[:MAX_MESSAGE]
+    return End(exit_code=code, reason=reason, message=said, is_disruption=is_disruption)
+
+
+def _why_ended(pod: views.Pod, terminated: views.Terminated | None) -> tuple[str, str, bool]:
+    """Reason, message and whether it was a disruption; empty where the program simply ended."""
+    status = pod.status
+    disrupted = next(_disruptions(pod), None)
+    if disrupted is not None or status.reason in _TAKEN_AWAY:
+        reason = _DISRUPTIONS.get(disrupted.reason if disrupted else "")
+        reason = reason or _TAKEN_AWAY.get(status.reason, EVICTED)
+        said = status.message or (disrupted.message if disrupted else "")
+        return reason, said, not _OWN_LIMIT.search(said)
+    if status.reason and status.phase == "Failed":
+        return word(status.reason, "PodFailed"), status.message, False
+    if terminated is not None:
+        reason, said = _reason_of(terminated), terminated.message
+        # Where the runner left a report, the kubelet says nothing else.
+        return reason, said if reports.read(said) is None else "", reason == STATUS_UNKNOWN
+    for one in status.init_container_statuses:
+        if one.state.terminated is not None and one.state.terminated.exit_code:
+            return INIT_FAILED, _init_text(one.name, one.state.terminated), False
+    return (POD_DELETED, "somebody deleted it", True) if not pod.has_ended else ("", "", False)
+
+
+def _disruptions(pod: views.Pod) -> Iterator[views.PodCondition]:
+    return (
+        one
+        for one in pod.status.conditions
+        if (one.type, one.status) == ("DisruptionTarget", "True")
+    )
+
+
+def _reason_of(terminated: views.Terminated | None) -> str:
+    """The kubelet's word, where it is more than that the process ended."""
+    if terminated is None or terminated.reason in _PLAIN:
+        return ""
+    return word(terminated.reason, "")
+
+
+def _init_text(name: str, ended: views.Terminated) -> str:
+    said = f": {ended.message}" if ended.message else ""
+    return f"init container {name} ended with {exit_text(ended.exit_code)}{said}"
+
+
+def last(pods: Iterable[views.Pod]) -> views.Pod | None:
+    """The pod by which a Job ended: the one that succeeded, or was made last."""
+
+    def rank(pod: views.Pod) -> tuple[bool, str]:
+        return pod.status.phase == "Succeeded", pod.metadata.creation_timestamp
+
+    return max(pods, key=rank, default=None)
