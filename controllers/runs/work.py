@@ -314,17 +314,17 @@ def _work(run: JSON, related: Related, piece: _Piece, attempt: int, pods: Pods) 
         system_prompt=prompt,
         system_prompt_hash=naming.sha256(inline) if inline else "",
         timeout_seconds=values.seconds(defaults.get("timeout")) or None,
-        start_timeout_seconds=_start_seconds(spec, pods),
+        start_timeout_seconds=_start_seconds(spec, defaults, pods),
         step=piece.step,
         pods=pods,
     )
 
 
-def _start_seconds(spec: JSON, pods: Pods) -> int | None:
+def _start_seconds(spec: JSON, defaults: JSON, pods: Pods) -> int | None:
     """How long a pod may take to run; other runtimes have timeouts of their own."""
     if values.at(spec, "runtime", "type") not in {"Job", "Workflow"}:
         return None
-    given = values.seconds(values.at(spec, "runtime", "startTimeout"))
+    given = values.seconds(defaults.get("startTimeout"))
     return (values.seconds(pods.start_timeout) if given is None else given) or None
 
 

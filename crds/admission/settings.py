@@ -95,7 +95,7 @@ class Pods(_Strict, frozen=True):
         run_as_user: None leaves it to the image.
         run_as_group: Likewise.
         fs_group: None leaves volumes as they are.
-        start_timeout: How long a Job may take to get its pod to run, where a run does not say; a
+        start_timeout: How long a Job may take to get its pod to run, where an agent does not say; a
             duration such as ``1h30m``, ``0s`` is without limit.
     """
 

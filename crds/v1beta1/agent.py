@@ -129,6 +129,11 @@ class RunDefaults(Model):
     timeout: Duration | None = Field(
         default=None, description="How long a run may take; 0s means without limit."
     )
+    start_timeout: Duration | None = Field(
+        default=None,
+        description="How long a Job may take until its pod runs; 0s means without limit. Absent: "
+        "pods.startTimeout of the operator's settings, which is 1h.",
+    )
     retry: Retry | None = Field(default=None, description="How often a run is tried again.")
     system_prompt: SystemPrompt | None = Field(
         default=None, description="What the agent is told before its task."

@@ -294,11 +294,6 @@ class Runtime(
         alias="jobTTL",
         description="How long a finished Job is kept; 0s means it is not deleted by Kubernetes.",
     )
-    start_timeout: Duration | None = Field(
-        default=None,
-        description="How long a Job may take until its pod runs; 0s means without limit. Absent: "
-        "pods.startTimeout of the operator's settings, which is 1h.",
-    )
     log_retention: Duration | None = Field(default=None, description="How long logs are kept.")
     backoff_limit: Annotated[Int32, Field(ge=0)] | None = Field(
         default=None, description="Retries of a Job's pod; 0 if absent."

@@ -136,7 +136,7 @@ def _message(end: End, said: Mapping[str, JSON]) -> str:
 
 def exit_text(code: int) -> str:
     """An exit code, with the signal that it stands for."""
-    if code < 0:
+    if -signal.NSIG < code < 0:
         return f"signal {-code}{_named(-code)}"
     return f"exit code {code}{_named(code - _SIGNALLED)}"
 

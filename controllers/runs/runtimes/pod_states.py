@@ -134,6 +134,8 @@ def end(pod: views.Pod) -> End:
     """How a pod ended; of one that was deleted, that it was."""
     terminated = pod.ended(effective_pod.CONTAINER)
     code = None if terminated is None else terminated.exit_code
+    if pod.status.phase == "Succeeded":
+        return End(exit_code=code or 0)
     reason, said, is_disruption = _why_ended(pod, terminated)
     if reason == OOM_KILLED:
         said = f"The container used more memory than it may have: {exit_text(code or 0)}."

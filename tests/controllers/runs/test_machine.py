@@ -13,7 +13,7 @@ from controllers.runs.machine import Claim, Do
 from controllers.runs.runtimes.base import Code, Progress, RuntimeFault, Stage
 from controllers.runs.words import EventReason, Phase, Reason
 from crds import hub
-from tests.support.run_world import NOW, World, observed, related, run
+from tests.support.run_world import NOW, World, agent, observed, related, run
 
 
 def said(status: dict[str, Any]) -> dict[str, str]:
@@ -602,7 +602,7 @@ def test_run_whose_job_could_still_be_created_says_that_its_slot_is_held() -> No
 
 # ------------------------------------------------------------- what never ran, what was taken away
 
-STARTING = {
+STARTING: dict[str, Any] = {
     "phase": "Starting",
     "reason": "ImagePullBackOff",
     "message": "The pod has not started.",
@@ -614,8 +614,9 @@ STARTING = {
 def starting(stage: Stage = Stage.PENDING) -> machine.Observed:
     """A run whose Job has waited for its pod since it was submitted; 90 minutes are allowed."""
     progress = Progress(stage=stage, reason="ImagePullBackOff", started=NOW)
-    body = run({"runtime": {"type": "Job", "startTimeout": "1h30m"}}, **STARTING)
-    return observed(body, progress=progress)
+    body = run(**STARTING)
+    prepared = work.prepare(body, related(agent=agent(runDefaults={"startTimeout": "1h30m"})), 1)
+    return observed(body, progress=progress, inputs=prepared)
 
 
 @pytest.mark.parametrize(("minutes", "action"), [(89, None), (90, Do.CANCEL)])

@@ -1,5 +1,6 @@
 """Situations: why pods do not start, and how they end."""
 
+import dataclasses
 from collections.abc import Iterator
 from typing import Final
 
@@ -175,13 +176,21 @@ DISRUPTIONS: Final = (
 
 
 def _disruptions() -> Iterator[Situation]:
-    """What the cluster takes away does not count as an attempt: the run has no retries at all."""
+    """What the cluster takes away uses up no retry, and is not repeated where none is allowed."""
     for name, ending in DISRUPTIONS:
+        taken = (runs(), Until("Running", "Running"), ending, Until("Pending", "Retrying"))
         yield Situation(
             name=name,
+            given=RETRIED,
+            happens=(*taken, *taken, runs(), ends()),
+            expected=dataclasses.replace(SUCCEEDED, status={"attempt": 3, "disruptions": 2}),
+            runtimes=JOB,
+        )
+        yield Situation(
+            name=f"{name}-without-retries",
             given=GIVEN,
-            happens=(runs(), Until("Running", "Running"), ending, runs(), ends()),
-            expected=SUCCEEDED,
+            happens=(runs(), Until("Running", "Running"), ending),
+            expected=failed("Evicted|Preempted|NodeLost|NodeShutdown"),
             runtimes=JOB,
         )
 
@@ -290,15 +299,15 @@ OTHERS: Final = (
                 }
             ),
         ),
-        # The Job failed; the runner's own word is that it is done. One of the two, with a reason.
-        expected=Expected(phase="Failed", reason="JobFailed|RunnerFailed"),
+        # The Job failed; the agent itself ended well.
+        expected=SUCCEEDED,
         runtimes=JOB,
     ),
     Situation(
         name="pod-start-timeout",
         given=Given(pods=BY_HAND, agent={"runDefaults": {"startTimeout": "3s"}}),
         happens=(waits("ImagePullBackOff", "Back-off pulling image"),),
-        expected=failed("StartTimeout", "Back-off pulling image"),
+        expected=failed("StartTimedOut", "Back-off pulling image"),
         runtimes=JOB,
     ),
     Situation(
@@ -329,7 +338,7 @@ OTHERS: Final = (
             runs(),
             ends(3, "Error", "y" * 30_000, pod_reason="Z" * 3000, pod_message="z" * 30_000),
         ),
-        expected=Expected(phase="Failed", reason="RunnerFailed|JobFailed|" + "Z" * 256),
+        expected=failed("PodFailed"),
         runtimes=JOB,
     ),
     Situation(

@@ -1,0 +1,128 @@
+"""Pods that cannot start, that are taken away and that are lost: what their runs say and become."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from controllers import devcluster, kube
+from controllers.runs import naming, views
+from controllers.runs.runtimes import job
+from tests.support.run_platform import (
+    SECONDS,
+    Place,
+    eventually,
+    new_manager,
+    new_place,
+    running,
+)
+
+pytestmark = pytest.mark.e2e
+
+LOST = {
+    "exitCode": 137,
+    "reason": "ContainerStatusUnknown",
+    "message": "The container could not be located when the pod was terminated",
+    "startedAt": None,
+    "finishedAt": None,
+}
+
+
+@pytest.fixture
+async def endless(served_cluster: devcluster.Cluster, client: kube.Client) -> Place:
+    return await new_place(served_cluster, client, seconds="never")
+
+
+async def pod_of(place: Place, name: str) -> str:
+    """The pod of a run's latest attempt, once there is one."""
+    async with asyncio.timeout(SECONDS):
+        while True:
+            status = (await place.read(name))["status"]
+            selector = f"{naming.JOB_LABEL}={status.get('runtimeRef', {}).get('name')}"
+            found = await place.client.list(views.PODS, namespace=place.namespace, labels=selector)
+            if found.items:
+                return str(found.items[0]["metadata"]["name"])
+            await asyncio.sleep(0.1)
+
+
+async def kubelet_says(place: Place, pod: str, **status: Any) -> None:
+    await place.client.patch(
+        views.PODS, pod, {"status": status}, namespace=place.namespace, subresource="status"
+    )
+
+
+async def notes(place: Place, name: str, reason: str) -> list[str]:
+    found = await place.client.list(kube.EVENTS, namespace=place.namespace)
+    return [
+        one["note"]
+        for one in found.items
+        if one["regarding"].get("name") == name and one["reason"] == reason
+    ]
+
+
+async def test_pod_that_the_kubelet_lost_fails_its_run_and_stops_no_controller(
+    endless: Place,
+) -> None:
+    await endless.agent()
+    container = {"name": "agent-runner", "image": "x", "imageID": "", "ready": False}
+    lost = {**container, "restartCount": 0, "state": {"terminated": LOST}}
+    async with running(new_manager(endless)):
+        for name in ("lost", "other"):
+            await endless.run(name)
+            await endless.until(name, "Running")
+        await kubelet_says(
+            endless, await pod_of(endless, "lost"), phase="Failed", containerStatuses=[lost]
+        )
+        status = await endless.until("lost")
+    async with running(new_manager(endless, "two")):
+        await endless.run("later")
+        await endless.until("later", "Running")
+        for name in ("other", "later"):
+            await endless.change(name, cancel=True)
+            await endless.until(name, "Cancelled")
+        await eventually(endless.slots, {})
+
+    assert ("Failed", "ContainerStatusUnknown") == (status["phase"], status["reason"])
+    assert {"status": "Failed", "exitCode": 137} == status["runner"]
+
+
+async def test_evictions_use_up_no_retry(endless: Place) -> None:
+    backoff = {"base": "1s", "max": "1s", "jitterPercent": 0}
+    await endless.agent(runDefaults={"retry": {"limit": 1, "backoff": backoff}})
+    low = "The node was low on resource: memory."
+    async with running(new_manager(endless)):
+        await endless.run("fix")
+        for _ in range(2):
+            await endless.until("fix", "Running")
+            pod = await pod_of(endless, "fix")
+            await kubelet_says(endless, pod, phase="Failed", reason="Evicted", message=low)
+            await endless.until("fix", "Pending")
+        status = await endless.until("fix", "Running")
+        await endless.change("fix", cancel=True)
+        await endless.until("fix", "Cancelled")
+
+    assert (3, 2) == (status["attempt"], status["disruptions"])
+    assert (
+        f"Attempt 1 of 3 failed (Evicted): The pod was evicted: {low}"
+        in ((await notes(endless, "fix", "Retrying"))[0])
+    )
+
+
+async def test_job_whose_pods_are_refused_says_so_until_its_time_to_start_is_over(
+    endless: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(job, "SLOW_START_SECONDS", 0.5)
+    await endless.agent(runDefaults={"startTimeout": "6s"})
+    async with running(new_manager(endless)):
+        runtime = {"type": "Job", "podTemplate": {"serviceAccountName": "nobody"}}
+        await endless.run("fix", runtime=runtime)
+        starting = await endless.until("fix", "Starting")
+        status = await endless.until("fix")
+        await eventually(endless.slots, {})
+
+    assert "Starting" == starting["phase"]
+    assert ("Failed", "StartTimedOut") == (status["phase"], status["reason"])
+    (note, *_) = await notes(endless, "fix", "Waiting")
+    assert "FailedCreate" in note
+    assert 'serviceaccount "nobody" not found' in note
+    assert 'serviceaccount "nobody" not found' in status["message"]
