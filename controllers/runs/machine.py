@@ -474,11 +474,12 @@ def _going(run: views.Run, progress: Progress) -> tuple[Phase, str, str]:
     has_run = run.status.phase == Phase.RUNNING or progress.stage is Stage.RUNNING
     phase = Phase.RUNNING if has_run else Phase.STARTING
     if progress.stage is Stage.CANCELLING:
-        return phase, Reason.CANCELLING, "" if has_run else run.status.message
+        why = "" if has_run else run.status.message
+        return phase, Reason.CANCELLING, progress.message or why
     if progress.stage is not Stage.PENDING:
         return phase, Reason.RUNNING, ""
-    waits = progress.reason or Reason.SUBMITTED
-    return phase, Reason.RUNNING if has_run else waits, progress.message
+    usual = Reason.RUNNING if has_run else Reason.SUBMITTED
+    return phase, progress.reason or usual, progress.message
 
 
 def _going_events(seen: Observed, standing: Standing) -> Iterator[Event]:
