@@ -231,6 +231,7 @@ def memory_name(run: JSON, agent: JSON) -> str:
 
 _REASONS: Final = {
     "labels": Reason.LABEL_NOT_ALLOWED,
+    "podLabels": Reason.LABEL_NOT_ALLOWED,
     "images": Reason.IMAGE_NOT_ALLOWED,
     "secrets": Reason.SECRET_NOT_ALLOWED,
     "serviceAccounts": Reason.SERVICE_ACCOUNT_NOT_ALLOWED,

@@ -34,6 +34,7 @@ Parts: TypeAlias = tuple[str, ...]
 """The parts of a FieldPath; most places have no problem, and need none made."""
 
 SPEC: Final = (".spec",)
+LABELS: Final = (".metadata", ".labels")
 ANNOTATIONS: Final = (".metadata", ".annotations")
 _VOLUMES: Final = (*SPEC, ".volumes")
 _RUNNER: Final = (*SPEC, ".containers", f"[{CONTAINER}]")
@@ -93,7 +94,8 @@ class EffectivePod:
     """A pod template, and who asked for its parts.
 
     Attributes:
-        template: ``metadata`` without labels, and ``spec`` (core/v1 PodTemplateSpec).
+        template: ``metadata`` without the controller's own labels, and ``spec`` (core/v1
+            PodTemplateSpec).
         origins: By the place of a part in the template.
     """
 
@@ -129,9 +131,7 @@ def build(
         render: Fills in a template of the provider; arguments and variables are not judged.
     """
     origins: dict[Parts, Origin] = {}
-    annotations = _annotations(sources.spec)
-    if annotations:
-        origins[ANNOTATIONS] = Origin("", (*_RUNTIME, ".extraConfig", ".podAnnotations"))
+    metadata = _metadata(sources.spec, origins)
     spec = _pod(sources, origins)
     volumes = [*_volumes(sources, config_map)]
     for volume, _, origin in volumes:
@@ -139,7 +139,6 @@ def build(
     container = _container(sources, variables or {}, render, origins)
     container["volumeMounts"] = [mount for _, mounts, _ in volumes for mount in mounts]
     spec |= {"containers": [container], "volumes": [volume for volume, _, _ in volumes]}
-    metadata = {"annotations": annotations} if annotations else {}
     return EffectivePod({"metadata": metadata, "spec": spec}, origins)
 
 
@@ -179,11 +178,34 @@ def written_files(
 # ------------------------------------------------------------------------------------- the pod
 
 
-def _annotations(spec: Mapping[str, JSON]) -> dict[str, str]:
-    """The texts of ``extraConfig.podAnnotations``, which is free-form."""
-    given = members.at(spec, "runtime", "extraConfig").get("podAnnotations")
-    items = given.items() if isinstance(given, dict) else ()
-    return {name: text for name, text in items if isinstance(text, str)}
+def own_labels(spec: Mapping[str, JSON]) -> dict[str, str]:
+    """The labels that a run asks for, for its Jobs and pods."""
+    return _texts(members.at(spec, "runtime"), "labels")
+
+
+def own_annotations(spec: Mapping[str, JSON]) -> dict[str, str]:
+    """The annotations that a run asks for, for its Jobs and pods."""
+    return _texts(members.at(spec, "runtime"), "annotations")
+
+
+def _metadata(spec: Mapping[str, JSON], origins: dict[Parts, Origin]) -> dict[str, Any]:
+    """Labels and annotations of the pod; ``extraConfig``, which is free-form, has some for pods."""
+    labels, own = own_labels(spec), own_annotations(spec)
+    extra = _texts(members.at(spec, "runtime", "extraConfig"), "podAnnotations")
+    origins[LABELS] = Origin("", (*_RUNTIME, ".labels"))
+    origins[ANNOTATIONS] = Origin("", (*_RUNTIME, ".extraConfig", ".podAnnotations"))
+    for key in own:
+        path = (*_RUNTIME, ".annotations", f"[{key}]")
+        origins[(*ANNOTATIONS, f"[{key}]")] = Origin("", path, is_exact=True)
+    found = {"labels": labels, "annotations": {**extra, **own}}
+    return {name: value for name, value in found.items() if value}
+
+
+def _texts(given: Mapping[str, JSON], name: str) -> dict[str, str]:
+    """The texts of a mapping."""
+    found = given.get(name)
+    items = found.items() if isinstance(found, dict) else ()
+    return {key: text for key, text in items if isinstance(text, str)}
 
 
 def _pod(sources: Sources, origins: dict[Parts, Origin]) -> dict[str, Any]:

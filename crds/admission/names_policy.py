@@ -31,6 +31,7 @@ _NOUNS: Final = {
     "priorityClasses": "a priority class",
     "schedulers": "a scheduler",
     "runtimeClasses": "a runtime class",
+    "podLabels": "a label of Jobs and pods",
     "annotations": "a pod annotation",
     "nodeSelectors": "a node selector",
     "tolerations": "a toleration",

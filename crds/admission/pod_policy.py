@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final, NamedTuple, TypeAlias
 
 from crds.admission import members, names_policy
-from crds.admission.effective_pod import ANNOTATIONS, SPEC
+from crds.admission.effective_pod import ANNOTATIONS, LABELS, SPEC
 from crds.admission.names_policy import Named, Parts
 from crds.admission.settings import Pods
 from schemagen import deadlines
@@ -61,7 +61,7 @@ def findings(template: JSON, pods: Pods, refuse: Refuse) -> Iterator[Finding]:
 def names(template: JSON) -> Iterator[Named]:
     """Whatever a pod template names, by the setting that decides on it."""
     spec = members.at(template, "spec")
-    yield from _annotations(template)
+    yield from _metadata(template)
     yield from _scheduling(spec)
     yield from _profiles(spec, SPEC)
     for path, container in _containers(spec):
@@ -85,7 +85,9 @@ def _is_given(topic: str, name: str, pods: Pods) -> bool:
 # ------------------------------------------------------------------------------------- by name
 
 
-def _annotations(template: JSON) -> Iterator[Named]:
+def _metadata(template: JSON) -> Iterator[Named]:
+    for key in members.at(template, "metadata", "labels"):
+        yield "podLabels", (*LABELS, f"[{key}]"), key
     for key in members.at(template, "metadata", "annotations"):
         yield "annotations", (*ANNOTATIONS, f"[{key}]"), key
 

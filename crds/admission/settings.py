@@ -58,6 +58,7 @@ class Policy(_Strict, frozen=True):
     priority_classes: Names = Names()
     schedulers: Names = Names()
     runtime_classes: Names = Names()
+    pod_labels: Names = Names()
     annotations: Names = Names()
     node_selectors: Names = Names()
     tolerations: Names = Names()
@@ -135,6 +136,17 @@ UNSAFE: Final[Mapping[str, tuple[str, ...]]] = {
     # credential of the API. An empty one means the same.
     "tokenAudiences": ("", "*kubernetes.default*", "api", "k3s", "rke2"),
     "priorityClasses": ("system-*",),
+    # What the controller and Kubernetes know Jobs and pods by, and switches of what injects
+    # identities and containers.
+    "podLabels": (
+        "agents.proompteng.ai/*",
+        "batch.kubernetes.io/*",
+        "controller-uid",
+        "job-name",
+        "*.istio.io/*",
+        "istio.io/*",
+        "azure.workload.identity/*",
+    ),
     # Profiles before they were fields, and switches of what injects identities, networks and
     # containers.
     "annotations": (

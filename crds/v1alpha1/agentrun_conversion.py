@@ -152,6 +152,8 @@ SETTINGS = (
     records.move("schedulerName", "podTemplate.schedulerName", steps.text()),
     records.move("imagePullSecrets", "podTemplate.imagePullSecrets", PULL_SECRETS),
     records.move("resources", "podTemplate.resources", _model_value(core.ResourceRequirements)),
+    records.move("labels", "labels", steps.exact(steps.values(steps.text()))),
+    records.move("annotations", "annotations", steps.exact(steps.values(steps.text()))),
     records.move("ttlSecondsAfterFinished", "jobTTL", steps.numeric(conversion_parts.SECONDS)),
     records.move("logRetentionSeconds", "logRetention", steps.numeric(conversion_parts.SECONDS)),
     records.move("backoffLimit", "backoffLimit", steps.numeric(COUNT)),

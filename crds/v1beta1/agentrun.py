@@ -29,6 +29,7 @@ StepName = Annotated[str, Field(min_length=1, max_length=63)]
 VolumeName = Annotated[str, Field(min_length=1, max_length=63)]
 Hash = Annotated[str, Field(max_length=128)]
 Message = Annotated[str, Field(max_length=32768)]
+AnnotationValue = Annotated[str, Field(max_length=4096)]
 
 
 class Implementation(Model, rules=[exactly_one_of("specRef", "inline")]):
@@ -254,6 +255,16 @@ class CustomRuntime(Model):
     )
 
 
+def _qualified(field: str) -> Cel:
+    """The keys of a field are such as the API server takes for labels and annotations."""
+    return Cel(
+        f"!has(self.{field}) || self.{field}.all(key, "
+        "!format.qualifiedName().validate(key).hasValue())",
+        f"a key of {field} is NAME or DOMAIN/NAME, NAME of at most 63 letters, digits, -, _ and .",
+        field_path=f".{field}",
+    )
+
+
 def _only_for(runtime: str, arm: str) -> Cel:
     return Cel(f"self.type == '{runtime}' || !has(self.{arm})", f"{arm} needs type {runtime}")
 
@@ -275,6 +286,8 @@ class Runtime(
         _needed_for("Temporal", "temporal"),
         _only_for("Custom", "custom"),
         _needed_for("Custom", "custom"),
+        _qualified("labels"),
+        _qualified("annotations"),
     ],
 ):
     """What carries a run out."""
@@ -288,6 +301,13 @@ class Runtime(
     custom: CustomRuntime | None = Field(default=None, description="An HTTP endpoint.")
     pod_template: core.PodTemplate | None = Field(
         default=None, description="What the run chooses about its pods."
+    )
+    labels: Annotated[dict[str, core.LabelValue], Field(max_length=32)] | None = Field(
+        default=None,
+        description="Labels of the Jobs and their pods, such as a queue's name or a cost centre.",
+    )
+    annotations: Annotated[dict[str, AnnotationValue], Field(max_length=32)] | None = Field(
+        default=None, description="Annotations of the Jobs and their pods."
     )
     job_ttl: Duration | None = Field(
         default=None,

@@ -297,3 +297,21 @@ def test_key_is_free_once_the_run_that_claimed_it_is_gone(
 
     assert [("AgentRun", "first")] == further
     assert is_refused == any(reason == "FieldValueDuplicate" for _, reason, _ in found)
+
+
+def test_labels_of_jobs_are_allowed_by_a_policy_of_their_own() -> None:
+    runtime = {
+        "type": "Job",
+        "labels": {"kueue.x-k8s.io/queue-name": "q", "agents.proompteng.ai/step": "x"},
+        "annotations": {"cost-center": "7", "sidecar.istio.io/inject": "true"},
+    }
+    denied = {"policy": {"podLabels": {"denied": ["kueue.x-k8s.io/*"]}}}
+
+    by_default = problems(run({"runtime": runtime}))
+    refused = problems(run({"runtime": runtime}), settings=denied)
+
+    assert [
+        "spec.runtime.labels[agents.proompteng.ai/step]",
+        "spec.runtime.annotations[sidecar.istio.io/inject]",
+    ] == [path for path, _, _ in by_default]
+    assert "spec.runtime.labels[kueue.x-k8s.io/queue-name]" in [path for path, _, _ in refused]

@@ -1,7 +1,7 @@
 """The Job and the ConfigMap of a piece of work, and the tombstone in a Job's place. Pure."""
 
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -74,11 +74,15 @@ def job(key: Key, piece: Work) -> dict[str, JSON]:
         "backoffLimit": repeats,
         "podFailurePolicy": _UNCOUNTED if repeats else None,
         "activeDeadlineSeconds": int(deadline) + DEADLINE_SLACK_SECONDS if deadline else None,
-        "template": {**template, "metadata": {"labels": labels, **template["metadata"]}},
+        "template": {**template, "metadata": {**template["metadata"], "labels": labels}},
     }
     metadata = {**_metadata(key, piece), "labels": labels}
     # Its own TTL would remove it, and how it ended, while the controller is away: see `expiry`.
-    metadata["annotations"][naming.TTL_ANNOTATION] = str(_ttl_seconds(ttl) or 0)
+    metadata["annotations"] = {
+        **_foreign(effective_pod.own_annotations(piece.spec)),
+        **metadata["annotations"],
+        naming.TTL_ANNOTATION: str(_ttl_seconds(ttl) or 0),
+    }
     return {
         "apiVersion": "batch/v1",
         "kind": "Job",
@@ -131,8 +135,10 @@ def tombstones(key: Key, piece: Work) -> Iterator[dict[str, JSON]]:
         security; then, should they refuse just that, one with the operator's image alone.
     """
     yield _tombstone(key, piece)
-    bare = {"agentRef": piece.spec.get("agentRef") or {}}
-    plain = dataclasses.replace(piece, spec=bare, provider={}, system_prompt=None)
+    runtime = piece.spec.get("runtime") or {}
+    asked = {name: runtime[name] for name in ("labels", "annotations") if name in runtime}
+    bare = {"agentRef": piece.spec.get("agentRef") or {}, "runtime": asked or None}
+    plain = dataclasses.replace(piece, spec=values.present(bare), provider={}, system_prompt=None)
     if plain != piece:
         yield _tombstone(key, plain)
 
@@ -144,12 +150,13 @@ def _tombstone(key: Key, piece: Work) -> dict[str, JSON]:
         "name": naming.of_key(key),
         "namespace": piece.namespace,
         "labels": labels,
+        "annotations": _foreign(effective_pod.own_annotations(piece.spec)),
     }
     spec = {name: value for name, value in pod["spec"].items() if name != "volumes"}
     given = pod["spec"]["containers"][0]
     container = {name: given[name] for name in _SEEN_BY_POLICIES if name in given}
     spec["containers"] = [{"image": NO_IMAGE, **container}]
-    template = {"metadata": {"labels": labels, **pod["metadata"]}, "spec": spec}
+    template = {"metadata": {**pod["metadata"], "labels": labels}, "spec": spec}
     # Who manages queues may let a suspended Job go: without parallelism it has no pods even then.
     job_spec = {"suspend": True, "parallelism": 0, "backoffLimit": 0, "template": template}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": job_spec}
@@ -188,11 +195,17 @@ def _metadata(key: Key, piece: Work) -> dict[str, JSON]:
 def _labels(piece: Work) -> dict[str, str]:
     agent = (piece.spec.get("agentRef") or {}).get("name") or ""
     found = {
+        **_foreign(effective_pod.own_labels(piece.spec)),
         naming.RUN_LABEL: piece.uid,
         naming.NAME_LABEL: names.label(piece.run),
         naming.AGENT_LABEL: names.label(agent),
     }
     return {**found, naming.STEP_LABEL: names.label(piece.step)} if piece.step else found
+
+
+def _foreign(given: Mapping[str, str]) -> dict[str, str]:
+    """Without what would mean something to the controller, whatever policies allow."""
+    return {key: text for key, text in given.items() if not key.startswith(f"{naming.GROUP}/")}
 
 
 def _ttl_seconds(ttl: int | None) -> int | None:

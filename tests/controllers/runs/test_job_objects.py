@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from controllers.runs import naming
 from controllers.runs.runtimes import job_objects
 from controllers.runs.runtimes.base import Code, RuntimeFault, Work
 from crds.admission import effective_pod, settings
@@ -97,3 +98,30 @@ def test_prompt_has_a_path_like_any_file() -> None:
     mounts = {one["mountPath"]: one.get("subPath") for one in container["volumeMounts"]}
     assert "input-1" == mounts[effective_pod.SYSTEM_PROMPT]
     assert "Be kind." == config_map(piece)["data"]["input-1"]
+
+
+def test_labels_and_annotations_of_the_run_are_the_jobs_and_its_pods() -> None:
+    """Where they mean something to the controller they are left out, whatever policies allow."""
+    queue, ours = "kueue.x-k8s.io/queue-name", "agents.proompteng.ai/tombstone"
+    asked = {
+        "labels": {queue: "batch", ours: "true", "agents.proompteng.ai/run-uid": "another"},
+        "annotations": {"cost-center": "7", "agents.proompteng.ai/cancelled": "true"},
+        "extraConfig": {"podAnnotations": {"cost-center": "6", "note": "x"}},
+    }
+    piece = dataclasses.replace(work(), spec={"runtime": asked})
+
+    made = job(piece)
+    (tombstone, *_) = job_objects.tombstones("uid-1/1", piece)
+
+    metadata, pod = made["metadata"], made["spec"]["template"]["metadata"]
+    assert metadata["labels"] == pod["labels"]
+    assert ("batch", "uid-1") == (metadata["labels"][queue], metadata["labels"][naming.RUN_LABEL])
+    assert ours not in metadata["labels"]
+    assert {"cost-center": "7", naming.KEY_ANNOTATION: "uid-1/1", naming.TTL_ANNOTATION: "600"} == (
+        metadata["annotations"]
+    )
+    assert ("7", "x") == (pod["annotations"]["cost-center"], pod["annotations"]["note"])
+    assert ("batch", "7") == (
+        tombstone["metadata"]["labels"][queue],
+        tombstone["metadata"]["annotations"]["cost-center"],
+    )
