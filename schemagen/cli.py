@@ -278,7 +278,7 @@ def _crds(
 ) -> dict[str, dict[str, Any]]:
     """The CRDs by the names of their files."""
     from schemagen import conversions
-    from schemagen.versions import unsatisfiable
+    from schemagen.versions import unsatisfiable, verification
 
     api = _stored_as(files.load_api(reference), storage)
     found, schemas = {}, {}
@@ -289,7 +289,7 @@ def _crds(
         for version, defined in zip(kind.versions, made["spec"]["versions"], strict=True):
             schemas[version.model] = defined["schema"]["openAPIV3Schema"]
     conversions.check(api, lambda version: schemas[version.model])
-    for line in unsatisfiable.lines(api):
+    for line in (*unsatisfiable.lines(api), *verification.advice(api)):
         typer.echo(f"warning: {line}", err=True)
     return {name: _fitted(name, made) for name, made in found.items()} if fit_apply else found
 

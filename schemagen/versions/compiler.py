@@ -6,7 +6,7 @@ step that is two functions is proved by going there and back.
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final, TypeAlias
 
 import msgspec
@@ -249,13 +249,15 @@ class Compiler:
 
     @_known.register
     def _seconds(self, step: steps.Seconds, place: Place) -> Emit | None:
+        text, exact_seconds = _texts_of(step.spelled)
+
         def up(body: Code, value: str) -> str:
             body.require(f"{step.least} <= {value} <= {step.most}")
-            return f"{body.constant(_duration_of)}({value})"
+            return f"{body.constant(text)}({value})"
 
         def down(body: Code, value: str) -> str:
             result = body.name()
-            body.line(f"{result} = {body.constant(_exact_seconds_of)}({value})")
+            body.line(f"{result} = {body.constant(exact_seconds)}({value})")
             body.require(f"{max(step.least, 0)} <= {result} <= {step.most}")
             return result
 
@@ -609,12 +611,14 @@ def _otherwise_inexact(body: Code) -> None:
         body.line("raise InexactError")
 
 
-# Times are few; a rare one is computed again.
-_duration_of = functools.lru_cache(4096)(steps.duration_of)
+@functools.cache
+def _texts_of(spelled: str) -> tuple[Callable[[int], str], Callable[[str], int]]:
+    """How ``to_duration`` writes seconds, and the seconds of what is written so; else -1."""
+    text = steps.Seconds(steps.same, steps.same, 0, 0, spelled).text
 
+    def exact_seconds(written: str) -> int:
+        seconds = steps.seconds_of(written)
+        return -1 if seconds is None or text(seconds) != written else seconds
 
-@functools.lru_cache(4096)
-def _exact_seconds_of(text: str) -> int:
-    """The seconds of a duration that is written as ``duration_of`` writes it; else -1."""
-    seconds = steps.seconds_of(text)
-    return -1 if seconds is None or steps.duration_of(seconds) != text else seconds
+    # Times are few; a rare one is computed again.
+    return functools.lru_cache(4096)(text), functools.lru_cache(4096)(exact_seconds)

@@ -82,11 +82,13 @@ class Walk:
     Attributes:
         faults: What was found to be wrong.
         trials: The steps of functions, which nobody can look into.
+        advice: What may stay as it is, and could be better.
     """
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
         self.trials: list[Trial] = []
+        self.advice: list[Fault] = []
         # Places whose values are the same in both versions, whatever they are.
         self._exact: dict[Path, Path] = {}
 
@@ -150,12 +152,19 @@ class Walk:
 
     @_known.register
     def _seconds(self, step: steps.Seconds, spot: Spot) -> None:
-        del step
         if not self._expect(spot, _INTEGERS, _TEXTS):
             return
         found = spot.new.schema.get("format")
         if found not in _DURATION_FORMATS:
             self._fault(spot.new, f"expected a duration for to_duration, got format {found}", spot)
+        default = spot.new.schema.get("default")
+        seconds = steps.seconds_of(default) if isinstance(default, str) else None
+        if seconds is not None and step.text(seconds) != default:
+            message = (
+                f"its default {default} comes back as {step.text(seconds)} from "
+                f'{spot.old.version}; write to_duration(spelled="{default}")'
+            )
+            self.advice.append(Fault(spot.new.place, message, spot.line))
 
     @_known.register
     def _words(self, step: steps.Words, spot: Spot) -> None:

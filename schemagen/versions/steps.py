@@ -285,19 +285,41 @@ class Seconds(Fn):
 
     least: int
     most: int
+    spelled: str = ""
+
+    def text(self, seconds: int) -> str:
+        """How a duration is written, if it may be."""
+        is_spelled = self.spelled and seconds == seconds_of(self.spelled)
+        return self.spelled if is_spelled else duration_of(seconds)
 
 
-def to_duration(*, least: int = 0, most: int = INT32_MAX) -> Step:
-    """Seconds <-> a duration: ``5400`` <-> ``1h30m``."""
+def to_duration(*, least: int = 0, most: int = INT32_MAX, spelled: str = "") -> Step:
+    """Seconds <-> a duration: ``5400`` <-> ``1h30m``.
+
+    Args:
+        least: The fewest seconds that the older version takes.
+        most: The most.
+        spelled: The newer version's default where its author writes it in another way, such as
+            ``60s``: that is how so many seconds are written, or the default would come back as
+            ``1m``.
+
+    Raises:
+        DeclarationError: ``spelled`` is no duration in whole seconds.
+    """
+    if spelled and seconds_of(spelled) is None:
+        raise DeclarationError(
+            f"to_duration(spelled=...): expected a duration such as 60s, got {quoted(spelled)}"
+        )
 
     def up(value: JSON) -> JSON:
-        return duration_of(value) if type(value) is int and least <= value <= most else ABSENT
+        return step.text(value) if type(value) is int and least <= value <= most else ABSENT
 
     def down(value: JSON) -> JSON:
         seconds = seconds_of(value) if type(value) is str else None
         return seconds if seconds is not None and least <= seconds <= most else ABSENT
 
-    return Seconds(up, down, least, most)
+    step = Seconds(up, down, least, most, spelled)
+    return step
 
 
 @dataclasses.dataclass(frozen=True)

@@ -69,6 +69,19 @@ def faults(
     return list(dict.fromkeys(found))
 
 
+def advice(api: registry.Api) -> list[str]:
+    """A line for each thing of an API's conversions that may stay as it is, and could be better."""
+    return [
+        f"{kind.name} {older.name} <-> {newer.name}: {one}"
+        for kind in api
+        for older, newer in itertools.pairwise(kind.versions)
+        if older.conversion is not None
+        for one in walked(
+            older.conversion, *(nodes.root(one.name, model_schema(one)) for one in (older, newer))
+        ).advice
+    ]
+
+
 def walked(conversion: registry.ConversionProtocol, old: Node, new: Node) -> fitting.Walk:
     """What the steps of a conversion say by themselves; what is functions is yet to be tried."""
     walk = fitting.Walk()

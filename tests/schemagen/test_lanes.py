@@ -200,7 +200,7 @@ SPEC = records.record(
     records.move("renamed", "otherName"),
     records.move("seconds", "duration", steps.to_duration()),
     records.move("retries", "retry.limit", steps.integer(least=0)),
-    records.move("waitSeconds", "retry.wait", steps.to_duration()),
+    records.move("waitSeconds", "retry.wait", steps.to_duration(spelled="60s")),
     records.Sentinel(
         records.move("ttlSeconds", "backup.ttl", steps.to_duration(least=1)),
         old=0,
@@ -299,6 +299,7 @@ EXACT: dict[str, tuple[Any, Any]] = {
         {"retries": 2, "waitSeconds": 5},
         {"retry": {"limit": 2, "wait": "5s"}},
     ),
+    "duration that is spelled as a default": ({"waitSeconds": 60}, {"retry": {"wait": "60s"}}),
     "sentinel": ({"ttlSeconds": 0}, {"backup": {"keepForever": True}}),
     "beside the sentinel": ({"ttlSeconds": 60}, {"backup": {"ttl": "1m"}}),
     "word": ({"mode": "read-only"}, {"mode": "ReadOnly"}),

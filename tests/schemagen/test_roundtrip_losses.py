@@ -54,6 +54,18 @@ NEW_TOKEN = ("spec", "auth"), {"secretRef": {"name": "new", "key": "key"}}
 EXTRA: Path = ("spec", "adapter", "extra")
 
 CASES: dict[str, tuple[Api, Case]] = {
+    "a default in its author's spelling, after it was stored in the version that counts": (
+        harbor.api,
+        Case(
+            origin="v3",
+            storage="v1",
+            value=stored(harbor.api, "Berth", "v3", spec={}),
+            changes=(
+                write("v1", (("spec", "ports"), [{"name": "a"}]), replaces=True),
+                Change(action="store", version="v2"),
+            ),
+        ),
+    ),
     "a value beyond the bound of the version between, beside an edit": (
         harbor.api,
         Case(

@@ -35,6 +35,8 @@ STEPS = {
     "keep": (steps.KEEP, "x", "x"),
     "duration": (steps.to_duration(), 5400, "1h30m"),
     "zero duration": (steps.to_duration(), 0, "0s"),
+    "duration that is spelled as a default": (steps.to_duration(spelled="60s"), 60, "60s"),
+    "another duration than that": (steps.to_duration(spelled="60s"), 61, "1m1s"),
     "word": (steps.enumeration({"read-write": "ReadWrite"}), "read-write", "ReadWrite"),
     "map": (
         steps.map_to_list("name", "value"),

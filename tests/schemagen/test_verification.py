@@ -18,6 +18,7 @@ from pydantic import Field
 
 import crds
 from schemagen import (
+    Api,
     JSONObject,
     Kind,
     ListMap,
@@ -101,6 +102,59 @@ def faults_of(conversion: Any, old: type[Resource], new: type[Resource]) -> list
     older, newer = kind.versions
     faults = verification.faults(older, newer)
     return [str(dataclasses.replace(fault, line="")) for fault in faults]
+
+
+class Counted(Spec):
+    """Counts seconds."""
+
+    seconds: int | None = None
+
+
+class Written(Spec):
+    """Writes a duration, its default in a way of its author's."""
+
+    duration: wire.Duration = "60s"
+
+
+class CountedThing(Resource):
+    """A thing of v1."""
+
+    spec: Counted = Field(description="x")
+
+
+class WrittenThing(Resource):
+    """A thing of v2."""
+
+    spec: Written = Field(description="x")
+
+
+ADVICE = (
+    "Thing v1 <-> v2: v2 spec.duration: its default 60s comes back as 1m from v1; write "
+    'to_duration(spelled="60s")'
+)
+
+
+@pytest.mark.parametrize(("spelled", "expected"), [("", [ADVICE]), ("60s", [])])
+def test_default_that_would_come_back_in_another_spelling_is_told(
+    spelled: str, expected: list[str]
+) -> None:
+    part = move("seconds", "duration", steps.to_duration(spelled=spelled))
+    step = record(keep("kind", "metadata"), same_name("spec", record(part)))
+    versions = (
+        Version("v1", CountedThing, conversion=records.Conversion(step, ())),
+        Version("v2", WrittenThing, storage=True),
+    )
+
+    told = verification.advice(Api("example.org", (Kind("Thing", "things", versions),)))
+
+    assert expected == [line.rpartition(" (")[0] for line in told]
+
+
+def test_spelling_that_is_no_duration_is_refused() -> None:
+    with pytest.raises(
+        typed.DeclarationError, match=r"expected a duration such as 60s, got 'soon'"
+    ):
+        steps.to_duration(spelled="soon")
 
 
 WORDS = Literal["red", "green"]

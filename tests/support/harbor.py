@@ -341,7 +341,9 @@ SECOND = records.Conversion(
                             records.same_name(
                                 "protocol", steps.enumeration({"TCP": "TCP", "UDP": "UDP"})
                             ),
-                            records.move("idleSeconds", "timeout.idle", steps.to_duration()),
+                            records.move(
+                                "idleSeconds", "timeout.idle", steps.to_duration(spelled="60s")
+                            ),
                         )
                     ),
                 ),
