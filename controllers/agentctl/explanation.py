@@ -23,6 +23,8 @@ _MISSING: Final = {
 }
 _MOST_HOLDERS: Final = 10
 _MOST_EVENTS: Final = 10
+# Of this machine's clock to the controller's, before a Lease is said to be over.
+_MAX_SKEW: Final = dt.timedelta(seconds=10)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -103,6 +105,7 @@ class Explanation:
         limits_from: Who says how high the limits are: «controller» or «defaults».
         holders: Of the slots that it waits for, who has had one longest first.
         leader: Who looks after runs; empty is nobody, None is not known.
+        leader_silent_since: When that one was heard of last, where its Lease is over; else None.
         workspaces: Folders of this machine in which its latest attempt works, or worked.
     """
 
@@ -128,6 +131,7 @@ class Explanation:
     limits_from: str
     holders: Sequence[Holder]
     leader: str | None
+    leader_silent_since: dt.datetime | None
     workspaces: Sequence[str]
     conditions: Sequence[views.Condition]
     events: Sequence[Happening]
@@ -155,7 +159,7 @@ def explain(seen: Observed) -> Explanation:
     """Say where a run stands."""
     run = views.of(views.Run, seen.run)
     status, uid = run.status, run.metadata.uid
-    limits, leader = seen.limits or Limits(), _leader(seen)
+    limits, leader, silent = seen.limits or Limits(), _leader(seen), _silent_since(seen)
     book = seen.book
     blocked_by = _blocked_by(run, seen, limits)
     own = None if book is None else book.slots.get(uid)
@@ -170,7 +174,7 @@ def explain(seen: Observed) -> Explanation:
         phase=status.phase or Phase.PENDING,
         reason=status.reason,
         message=status.message,
-        summary=_summary(run, leader),
+        summary=_summary(run, _who(leader, silent, seen.now)),
         missing=_MISSING.get(Reason(status.reason), "") if _is_missing(run) else "",
         attempt=status.attempt,
         next_attempt=kube.time_of(status.next_attempt_time),
@@ -185,6 +189,7 @@ def explain(seen: Observed) -> Explanation:
         limits_from="defaults" if seen.limits is None else "controller",
         holders=_holders(book, run, blocked_by) if book is not None else (),
         leader=leader,
+        leader_silent_since=silent,
         workspaces=tuple(seen.workspaces),
         conditions=status.conditions,
         events=_happenings(seen.events),
@@ -214,24 +219,36 @@ def _leader(seen: Observed) -> str | None:
     return str((seen.lease.get("spec") or {}).get("holderIdentity") or "")
 
 
-def _summary(run: views.Run, leader: str | None) -> str:
+def _silent_since(seen: Observed) -> dt.datetime | None:
+    """When the leader renewed its Lease last, if that is over: it has died, or cannot write."""
+    spec = (seen.lease or {}).get("spec") or {}
+    renewed = kube.time_of(spec.get("renewTime") or "")
+    if renewed is None or not spec.get("holderIdentity"):
+        return None
+    held = dt.timedelta(seconds=spec.get("leaseDurationSeconds") or 0)
+    return renewed if renewed + held + _MAX_SKEW < seen.now else None
+
+
+def _summary(run: views.Run, who: str) -> str:
     status = run.status
     if run.metadata.deletion_timestamp:
         return "It is being deleted, and goes once nothing of it runs."
     if not status.phase:
-        return f"No controller has looked at it yet: {_who(leader)}."
+        return f"No controller has looked at it yet: {who}."
     if status.phase in ENDED:
         return f"It has ended. {status.message}".strip()
     if status.observed_generation != run.metadata.generation:
-        return f"The controller has not seen its latest change yet: {_who(leader)}."
+        return f"The controller has not seen its latest change yet: {who}."
     if status.phase == Phase.TEMPLATE:
         return "It is a Template, which is never carried out, only copied."
     return status.message or f"It is {status.phase}."
 
 
-def _who(leader: str | None) -> str:
+def _who(leader: str | None, silent: dt.datetime | None, now: dt.datetime) -> str:
     if leader is None:
         return "whether one runs is not known"
+    if silent is not None:
+        return f"none runs, {leader} was to do so and is silent for {times.since(silent, now)}"
     return f"{leader} is to do so" if leader else "none runs"
 
 
@@ -361,7 +378,9 @@ def _facts(found: Explanation, now: dt.datetime) -> Iterator[tuple[str, str]]:
         )
         yield "in flight", f"{', '.join(uses)}{guess}"
     if found.leader:
-        yield "controller", found.leader
+        silent = found.leader_silent_since
+        dead = f", dead: its Lease was renewed {times.since(silent, now)} ago" if silent else ""
+        yield "controller", f"{found.leader}{dead}"
     for folder in found.workspaces:
         yield "workspace", folder
 

@@ -64,13 +64,16 @@ def run(
         whole = dataclasses.replace(asked, text=task(asked.text, file))
         wanted = submission.run(whole)
         if how.is_dry:
-            return session.run(cluster, lambda client: _try(cluster, client, wanted, how))
+            return session.run(cluster, lambda client: try_out(cluster, client, wanted, how))
         return session.run(cluster, lambda client: _submit(cluster, client, wanted, how, seconds))
 
     return session.attempt(act)
 
 
-async def _try(cluster: session.Cluster, client: kube.Client, wanted: kube.JSON, how: How) -> Exit:
+async def try_out(
+    cluster: session.Cluster, client: kube.Client, wanted: kube.JSON, how: How
+) -> Exit:
+    """Have the API server fill in and check a run, and show it; nothing is stored."""
     found = await client.create(views.RUNS, wanted, field_validation="Strict", dry_run=True)
     await objects.show_one(cluster, found, how.output, is_stored=False)
     return Exit.OK
@@ -83,7 +86,17 @@ async def _submit(
     how: How,
     timeout_seconds: float | None,
 ) -> Exit:
-    found = await _created(client, wanted)
+    return await show(cluster, client, await _created(client, wanted), how, timeout_seconds)
+
+
+async def show(
+    cluster: session.Cluster,
+    client: kube.Client,
+    found: kube.JSON,
+    how: How,
+    timeout_seconds: float | None,
+) -> Exit:
+    """Show a run that was submitted, once it has ended if that is wished; the exit code."""
     code = Exit.OK
     if how.waits:
         run = views.of(views.Run, found)
@@ -102,7 +115,7 @@ async def _created(client: kube.Client, wanted: kube.JSON) -> kube.JSON:
     try:
         return await client.create(views.RUNS, wanted, field_validation="Strict")
     except kube.ApiError as error:
-        found = await _taken(client, wanted)
+        found = await taken(client, wanted)
         if found is None:
             raise
         if "idempotencyKey" not in wanted["spec"]:
@@ -116,7 +129,7 @@ async def _created(client: kube.Client, wanted: kube.JSON) -> kube.JSON:
         return found
 
 
-async def _taken(client: kube.Client, wanted: kube.JSON) -> kube.JSON | None:
+async def taken(client: kube.Client, wanted: kube.JSON) -> kube.JSON | None:
     """The run that has the name; a webhook may have refused the new one before the name was."""
     metadata = wanted["metadata"]
     if "name" not in metadata:

@@ -17,13 +17,16 @@ from typing import Any
 
 import orjson
 
-from controllers.kube import access, errors
+from controllers.kube import access, clocks, errors
 from controllers.kube.errors import JSON
+from schemagen import yaml
 
 DEADLINE_SECONDS = 60.0
 # A token that expires while its request is on the way is as good as none.
 _SKEW = dt.timedelta(seconds=10)
 _MAX_EXCERPT = 256
+_MODES = frozenset({"", "Never", "IfAvailable", "Always"})
+_TEXTS = ("token", "clientCertificateData", "clientKeyData", "expirationTimestamp")
 
 
 def _utc_now() -> dt.datetime:
@@ -66,12 +69,11 @@ class ExecPlugin:
 
     async def _ask(self) -> access.Identity:
         status = parse(await self._run(), self.config)
-        if "clientCertificateData" in status:
+        if status.get("clientCertificateData"):
             access.load_certificate(
                 self.tls, status["clientCertificateData"].encode(), status["clientKeyData"].encode()
             )
-        stamp = status.get("expirationTimestamp")
-        self._expires = dt.datetime.fromisoformat(stamp) if stamp else None
+        self._expires = clocks.time_of(status.get("expirationTimestamp") or "")
         self._current = access.Identity(
             access.bearer(status["token"]) if status.get("token") else (),
             self._current.generation + 1 if self._current else 0,
@@ -88,11 +90,12 @@ class ExecPlugin:
                 stdout=asyncio.subprocess.PIPE,
                 stderr=asyncio.subprocess.PIPE,
             )
-        except OSError as error:
+        except (OSError, ValueError) as error:
+            # A ValueError is of a NUL, which no argument and no variable may hold.
+            reason = error.strerror if isinstance(error, OSError) else error
             hint = self.config.get("installHint") or "install it or put it on the PATH"
             raise errors.ConfigurationError(
-                f"could not run the kubeconfig's exec plugin {arguments[0]!r}: "
-                f"{error.strerror}; {hint}"
+                f"could not run the kubeconfig's exec plugin {arguments[0]!r}: {reason}; {hint}"
             ) from error
         return await _finish(process, arguments[0])
 
@@ -123,18 +126,52 @@ def command(config: JSON, directory: pathlib.Path) -> list[str]:
     """Return the command line of a plugin.
 
     Raises:
-        ConfigurationError: The stanza names no command, or one that must talk to a person.
+        ConfigurationError: The stanza is not as Kubernetes has it, names no command, or one that
+            must talk to a person.
     """
-    name = config.get("command")
-    if not name:
-        raise errors.ConfigurationError("expected `command` in the user's exec stanza, got none")
+    _check(config)
+    name: str = config["command"]
     if config.get("interactiveMode") == "Always":
         raise errors.ConfigurationError(
             f"the exec plugin {name!r} wants a terminal (interactiveMode: Always), and a library "
             "has none: log in by hand and use interactiveMode IfAvailable or Never"
         )
-    path = str(directory / name) if "/" in name else str(name)
-    return [path, *(str(argument) for argument in config.get("args") or ())]
+    # k8s.io/client-go/tools/clientcmd/loader.go: with a slash it is a path from the kubeconfig's
+    # directory. Made absolute: of "./plugin" nothing but a name would be left, for the PATH.
+    path = os.path.abspath(directory / name) if "/" in name else name  # noqa: PTH100 - of ".."
+    return [path, *(config.get("args") or ())]
+
+
+def _check(config: Any) -> None:
+    """See whether a stanza is one that kubectl would take."""
+    if not isinstance(config, dict):
+        raise _unusable("a mapping at the user's `exec`", config)
+    for field in ("command", "apiVersion"):
+        if not isinstance(config.get(field), str) or not config[field]:
+            raise _unusable(f"`{field}` as text in the user's exec stanza", config.get(field))
+    args = config.get("args") or []
+    if not isinstance(args, list) or not all(isinstance(one, str) for one in args):
+        raise _unusable("a list of texts at `args` in the user's exec stanza", args)
+    env = config.get("env") or []
+    if not isinstance(env, list) or not all(_is_variable(one) for one in env):
+        raise _unusable("a list of `name` and `value` at `env` in the user's exec stanza", None)
+    mode = config.get("interactiveMode") or ""
+    if not isinstance(mode, str) or mode not in _MODES:
+        raise _unusable("interactiveMode Never, IfAvailable or Always", mode)
+
+
+def _is_variable(entry: Any) -> bool:
+    """Whether this is the name of a variable, and its value as text, or none."""
+    if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
+        return False
+    return bool(entry["name"]) and isinstance(entry.get("value") or "", str)
+
+
+def _unusable(expected: str, found: Any) -> errors.ConfigurationError:
+    # What is in args may be a secret.
+    told = "none" if found is None else f"{type(found).__name__}"
+    told = repr(found)[:_MAX_EXCERPT] if isinstance(found, str) else told
+    return errors.ConfigurationError(f"expected {expected}, got {told}")
 
 
 def environment(config: JSON, cluster: JSON) -> dict[str, str]:
@@ -143,22 +180,22 @@ def environment(config: JSON, cluster: JSON) -> dict[str, str]:
     if config.get("provideClusterInfo"):
         spec["cluster"] = cluster
     info = {"apiVersion": config.get("apiVersion"), "kind": "ExecCredential", "spec": spec}
-    stated = {entry["name"]: str(entry["value"]) for entry in config.get("env") or ()}
+    stated = {entry["name"]: entry.get("value") or "" for entry in config.get("env") or ()}
     return stated | {"KUBERNETES_EXEC_INFO": orjson.dumps(info).decode()}
 
 
 def parse(output: bytes, config: JSON) -> JSON:
     """Return the ``status`` of a plugin's ExecCredential, checked to hold credentials."""
     name = config.get("command")
-    try:
-        credential: Any = orjson.loads(output)
-    except orjson.JSONDecodeError as error:
+    credential = _decoded(output)
+    if not isinstance(credential, dict):
         # The output may hold a token: it is not for showing.
         raise errors.ConfigurationError(
-            f"expected an ExecCredential as JSON from the exec plugin {name!r}, got {len(output)} "
-            "bytes of something else"
-        ) from error
-    if not isinstance(credential, dict) or not isinstance(credential.get("status"), dict):
+            f"expected an ExecCredential as JSON or YAML from the exec plugin {name!r}, got "
+            f"{len(output)} bytes of something else"
+        )
+    status = credential.get("status")
+    if not isinstance(status, dict):
         raise errors.ConfigurationError(
             f"expected `status` in the ExecCredential of the exec plugin {name!r}, got none"
         )
@@ -167,11 +204,37 @@ def parse(output: bytes, config: JSON) -> JSON:
             f"expected an ExecCredential of {config.get('apiVersion')} from the exec plugin "
             f"{name!r}, got {credential.get('apiVersion')}"
         )
-    status: JSON = credential["status"]
-    pair = {"clientCertificateData", "clientKeyData"} & status.keys()
-    if len(pair) == 1 or not (pair or status.get("token")):
+    if problem := _problem(status):
         raise errors.ConfigurationError(
-            "expected a token, or clientCertificateData with clientKeyData, in the status of the "
-            f"exec plugin {name!r}, got {sorted(status)}"
+            f"expected {problem}, in the status of the exec plugin {name!r}"
         )
     return status
+
+
+def _decoded(output: bytes) -> Any:
+    """An answer as client-go reads it: JSON or YAML; None for what is neither."""
+    try:
+        return orjson.loads(output)
+    except orjson.JSONDecodeError:
+        pass
+    try:
+        return yaml.load(output)
+    except (yaml.YAMLError, RecursionError):
+        return None
+
+
+def _problem(status: JSON) -> str:
+    """What was expected of credentials, and what came; empty where they can be used."""
+    for field in _TEXTS:
+        if not isinstance(status.get(field) or "", str):
+            return f"text at {field}, got {type(status[field]).__name__}"
+    stamp = status.get("expirationTimestamp")
+    if stamp and clocks.time_of(stamp) is None:
+        return f"an instant as 2026-01-02T03:04:05Z at expirationTimestamp, got {stamp[:64]!r}"
+    token = (status.get("token") or "").strip()
+    if not token.isprintable():
+        return "a token of one line, got one with control characters"
+    pair = [field for field in ("clientCertificateData", "clientKeyData") if status.get(field)]
+    if len(pair) == 1 or not (pair or token):
+        return f"a token, or clientCertificateData with clientKeyData, got {sorted(status)}"
+    return ""

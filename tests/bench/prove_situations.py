@@ -102,6 +102,8 @@ async def _attempted(bench: trials.Bench, trial: trials.Trial, seed: int) -> lis
             return await bench.attempt(trial, seed)
     except TimeoutError:
         return [f"expected an end within {MAX_SECONDS:.0f} s, got none"]
+    except Exception as error:  # noqa: BLE001 - one trial's trouble is not another's
+        return [f"the trial raised {error!r}"]
 
 
 def _told(part: parts.Part, found: Found, seconds: float) -> int:

@@ -276,6 +276,43 @@ async def test_run_is_waited_for_until_it_runs_and_cancelled(world: World) -> No
     assert 1 == over[0]
 
 
+async def test_run_that_has_ended_is_made_anew_once(world: World) -> None:
+    report = json.dumps({"status": "failed", "exitCode": 3, "error": "It broke."})
+    failing = ("--runtime-config", behaving(exit_code="3", message=report))
+    await world.submit("--name", "broken", "--idempotency-key", "issue-8", *failing)
+    await world.place.run("unstarted", agentRef={"name": "nobody"})
+    await world.place.until("broken")
+
+    early = await world.run("run", "retry", "unstarted")
+    tried = await world.run("run", "retry", "broken", "--dry-run", "-o", "name")
+    first = await world.run("run", "retry", "broken", "-o", "name", "--wait")
+    again = await world.run("run", "retry", "broken", "-o", "name")
+    taken = await world.run("run", "retry", "broken", "--name", "broken")
+    missing = await world.run("run", "retry", "nobody")
+    history = await world.run("run", "history", first[1].strip().rpartition("/")[2])
+    as_yaml = await world.run("run", "history", "broken", "-o", "yaml")
+
+    old = "agentrun.agents.proompteng.ai/broken"
+    assert (2, "") == early[:2]
+    assert "expected run unstarted to have ended, but it is Pending" in early[2]
+    assert (0, "") == (tried[0], tried[2])
+    assert (1, tried[1]) == first[:2]
+    name = first[1].strip()
+    made = f"{name} is made anew of {old}, which is Failed (RunnerFailed): It broke."
+    assert made == first[2].splitlines()[0]
+    assert "without idempotency key 'issue-8'" in first[2]
+    assert (0, first[1]) == again[:2]
+    there = f"{name} is there already, made anew of {old}; it is Failed (RunnerFailed): It broke."
+    assert again[2].startswith(there)
+    assert (2, "") == taken[:2]
+    assert f"got that of run {old}, which was not made of {old}" in taken[2]
+    assert 3 == missing[0]
+    (job,) = await world.place.jobs(name.rpartition("/")[2])
+    row = history[1].splitlines()[1].split()
+    assert ["1", "Failed", "RunnerFailed", "3", job["metadata"]["name"]] == row[:5]
+    assert "  exitCode: 3\n" in as_yaml[1]
+
+
 async def test_wait_ends_when_the_run_is_deleted(world: World) -> None:
     await world.submit("--name", "short-lived", *ENDLESS)
     waiting = await world.begin("run", "wait", "short-lived")

@@ -1,4 +1,4 @@
-"""``agentctl run``: submit, wait, logs, cancel."""
+"""``agentctl run``: submit, wait, logs, cancel, retry, history, release."""
 
 import pathlib
 from typing import Annotated, Literal, TypeAlias
@@ -199,6 +199,68 @@ def cancel(
     cluster = session.Cluster(kubeconfig, context)
     where = cluster.namespace(namespace)
     raise typer.Exit(command.run(cluster, where, name, waits=wait, timeout=timeout))
+
+
+@app.command()
+def retry(
+    name: Name,
+    new_name: Annotated[
+        str, typer.Option("--name", help="Name of the new run; by default it follows from the old.")
+    ] = "",
+    idempotency_key: Annotated[
+        str, typer.Option(help="Its idempotency key; that of the ended run stays with that.")
+    ] = "",
+    wait: Wait = False,
+    timeout: Timeout = "",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Have the API server check it, and store nothing.")
+    ] = False,
+    namespace: options.Namespace = "",
+    output: Annotated[
+        Literal["table", "json", "yaml", "name"],
+        typer.Option("--output", "-o", help="How to show the new run."),
+    ] = "table",
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = "",
+) -> None:
+    """Make a run anew of one that has ended, with the same inputs.
+
+    To retry the same run again is harmless: the run that was made of it is shown.
+
+    Exit codes: 0 made, or there already (with --wait: and succeeded); 1 with --wait: it failed or
+    was cancelled; 2 wrong input, refused, the run has not ended, or the name is another's; 3
+    Kubernetes API, or there is no such run; 4 not ended in time.
+    """
+    from controllers.agentctl import retry as command
+    from controllers.agentctl import session, submit
+
+    cluster = session.Cluster(kubeconfig, context)
+    where = cluster.namespace(namespace)
+    asked = command.Asked(namespace=where, run=name, name=new_name, key=idempotency_key)
+    how = submit.How(output=output, is_dry=dry_run, waits=wait, timeout=timeout)
+    raise typer.Exit(command.run(cluster, asked, how))
+
+
+@app.command()
+def history(
+    name: Name,
+    namespace: options.Namespace = "",
+    output: Annotated[
+        Literal["table", "json", "yaml"], typer.Option("--output", "-o", help="How to show it.")
+    ] = "table",
+    kubeconfig: options.Kubeconfig = None,
+    context: options.Context = "",
+) -> None:
+    """Show the attempts of a run: how each ended and why, with exit code, Job and times.
+
+    Exit codes: 0 shown, even if there was none yet; 2 wrong input; 3 Kubernetes API, or there is no
+    such run.
+    """
+    from controllers.agentctl import history as command
+    from controllers.agentctl import session
+
+    cluster = session.Cluster(kubeconfig, context)
+    raise typer.Exit(command.run(cluster, cluster.namespace(namespace), name, output))
 
 
 @app.command()

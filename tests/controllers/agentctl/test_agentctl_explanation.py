@@ -149,6 +149,22 @@ def test_missing_reference_is_named() -> None:
     assert "position" not in found
 
 
+def test_leader_whose_lease_is_over_is_told_to_be_dead() -> None:
+    def seen(renewed: str) -> Observed:
+        spec = {**LEASE["spec"], "renewTime": renewed, "leaseDurationSeconds": 15}
+        return Observed(run=run(), now=NOW, lease={"spec": spec})
+
+    dead, alive = seen("2026-01-02T03:00:00.000000Z"), seen("2026-01-02T03:03:41.000000Z")
+
+    said = "none runs, replica-1 was to do so and is silent for 4m5s"
+    assert f"No controller has looked at it yet: {said}." == text(dead)["why"]
+    assert "replica-1, dead: its Lease was renewed 4m5s ago" == text(dead)["controller"]
+    told = explanation.as_json(explanation.explain(dead))
+    assert ("replica-1", "2026-01-02T03:00:00Z") == (told["leader"], told["leaderSilentSince"])
+    assert "No controller has looked at it yet: replica-1 is to do so." == text(alive)["why"]
+    assert "replica-1" == text(alive)["controller"]
+
+
 def test_run_that_nobody_has_looked_at_says_whether_there_is_a_controller() -> None:
     def why(**changes: Any) -> str:
         return text(Observed(run=run(), now=NOW, **changes))["why"]

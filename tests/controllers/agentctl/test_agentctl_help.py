@@ -28,7 +28,10 @@ def test_help_imports_nothing_that_only_commands_need() -> None:
 
 @pytest.mark.parametrize(
     "command",
-    ["run submit", "run wait", "run logs", "run cancel", "get", "explain", "controller"],
+    [
+        *("run submit", "run wait", "run logs", "run cancel", "run retry", "run history"),
+        *("get", "explain", "controller"),
+    ],
 )
 def test_every_command_documents_its_exit_codes(command: str) -> None:
     done = agentctl(*command.split(), "--help")
@@ -51,6 +54,8 @@ def test_every_command_documents_its_exit_codes(command: str) -> None:
         ("run submit --agent a --text t --runtime-config backoffLimit=x", "a whole number"),
         ("run wait a --timeout soon", "expected a time such as 45s"),
         ("run cancel a --timeout 5s", "expected --timeout together with --wait"),
+        ("run retry a --timeout 5s", "expected --timeout together with --wait"),
+        ("run retry a --wait --dry-run", "expected --wait or --dry-run, got both"),
         ("controller --limit-cluster 0", "expected a cluster limit of 1 to 5000 runs, got 0"),
         ("controller --renew-seconds 20", "expected 0 < retry < renew < lease"),
         ("controller --settings /no-such-place", "expected settings in YAML at /no-such-place"),

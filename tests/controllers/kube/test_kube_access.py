@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives import serialization
 from certs import authority
 from controllers import kube
 from controllers.kube import access, exec_plugins, kubeconfigs, sources
+from schemagen import yaml as schemagen_yaml
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 SELF_REVIEWS = kube.Resource(
@@ -161,13 +162,32 @@ if [ "$(wc -l < runs)" -eq 1 ]; then cat said1.json; else cat said2.json; fi""",
     ("text", "message"),
     [
         ("echo 'log in first' >&2; exit 3", "ended with status 3: log in first"),
-        ("echo hello", "expected an ExecCredential as JSON from the exec plugin"),
+        ("echo hello", "expected an ExecCredential as JSON or YAML from the exec plugin"),
+        ("echo 'a: [b'", "expected an ExecCredential as JSON or YAML from the exec plugin"),
+        ("printf '\\377\\000'", "expected an ExecCredential as JSON or YAML from the exec plugin"),
+        ("echo null", "expected an ExecCredential as JSON or YAML from the exec plugin"),
+        ("kill -9 $$", "ended with status -9"),
         ("echo '{}'", "expected `status` in the ExecCredential"),
         (
             f"echo '{credential({})}'",
             "expected a token, or clientCertificateData with clientKeyData",
         ),
         (f"echo '{credential({'clientKeyData': 'x'})}'", "got ['clientKeyData']"),
+        (f"echo '{credential({'token': 5})}'", "expected text at token, got int"),
+        (f"echo '{credential({'token': ['t']})}'", "expected text at token, got list"),
+        (f"echo '{credential({'token': 'a' + chr(7)})}'", "expected a token of one line"),
+        (
+            f"echo '{credential({'token': 't', 'expirationTimestamp': 'tomorrow'})}'",
+            "at expirationTimestamp, got 'tomorrow'",
+        ),
+        (
+            f"echo '{credential({'token': 't', 'expirationTimestamp': '2030-01-01T00:00:00'})}'",
+            "at expirationTimestamp, got '2030-01-01T00:00:00'",
+        ),
+        (
+            f"echo '{credential({'token': 't', 'expirationTimestamp': 5})}'",
+            "expected text at expirationTimestamp, got int",
+        ),
         (
             f"echo '{credential({'token': 'x'}).replace('/v1', '/v9')}'",
             f"expected an ExecCredential of {API_VERSION} from",
@@ -184,6 +204,80 @@ async def test_exec_plugin_that_fails_is_told_and_not_taken_for_nobody(
         await kubeconfigs.load(str(path), None)
 
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "status",
+    [
+        {"token": " t \n"},
+        {"token": "t", "expirationTimestamp": None, "more": {"a": 1}},
+        {"token": "t", "clientCertificateData": "", "clientKeyData": None},
+        {"token": "t", "expirationTimestamp": "2001-01-01T00:00:00Z"},
+    ],
+)
+def test_odd_answers_of_an_exec_plugin_are_taken_as_kubectl_does(status: Any) -> None:
+    as_json = credential(status).encode()
+    as_yaml = schemagen_yaml.dumps(json.loads(as_json)).encode()
+    config = {"apiVersion": API_VERSION, "command": "x"}
+
+    for output in (as_json, as_yaml, as_json.replace(b'"kind": "ExecCredential", ', b"")):
+        assert status == exec_plugins.parse(output, config)
+
+
+@pytest.mark.parametrize("name", ["./plugin", "bin/../plugin", "../own/plugin"])
+async def test_exec_plugin_is_found_from_the_folder_of_a_relative_kubeconfig(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    folder = tmp_path / "own"
+    folder.mkdir()
+    script(folder, f"echo '{credential({'token': 't'})}'")
+    path = written(folder, {"exec": {"apiVersion": API_VERSION, "command": name}})
+
+    for current, given in ((folder, path.name), (tmp_path, f"own/{path.name}")):
+        monkeypatch.chdir(current)
+        found = await kubeconfigs.load(given, None)
+        assert access.bearer("t") == (await found.credentials.identity()).headers
+
+
+@pytest.mark.parametrize(
+    ("stanza", "message"),
+    [
+        ("plugin", "expected a mapping at the user's `exec`, got 'plugin'"),
+        ({"command": 5}, "expected `command` as text in the user's exec stanza, got int"),
+        ({"command": ""}, "expected `command` as text in the user's exec stanza, got ''"),
+        ({"apiVersion": None}, "expected `apiVersion` as text in the user's exec stanza, got none"),
+        ({"args": "x"}, "expected a list of texts at `args`"),
+        ({"args": [5]}, "expected a list of texts at `args`"),
+        ({"args": ["a\0b"]}, "could not run the kubeconfig's exec plugin"),
+        ({"env": {"A": "b"}}, "expected a list of `name` and `value` at `env`"),
+        ({"env": [{"value": "b"}]}, "expected a list of `name` and `value` at `env`"),
+        ({"env": [{"name": "A=", "value": "a\0b"}]}, "could not run the kubeconfig's exec plugin"),
+        ({"interactiveMode": "Sometimes"}, "IfAvailable or Always, got 'Sometimes'"),
+        ({"command": "."}, "could not run the kubeconfig's exec plugin '.'"),
+    ],
+)
+async def test_odd_stanza_of_an_exec_plugin_is_told(
+    tmp_path: pathlib.Path, stanza: Any, message: str
+) -> None:
+    script(tmp_path, "true")
+    whole = {"apiVersion": API_VERSION, "command": "./plugin"}
+    given = {**whole, **stanza} if isinstance(stanza, dict) else stanza
+    path = written(tmp_path, {"exec": given})
+
+    with pytest.raises(kube.ConfigurationError) as caught:
+        await kubeconfigs.load(str(path), None)
+
+    assert message in str(caught.value)
+
+
+async def test_variable_of_an_exec_plugin_without_a_value_is_empty(tmp_path: pathlib.Path) -> None:
+    said = credential({"token": "TOKEN"})
+    script(tmp_path, f"""echo '{said}' | sed "s/TOKEN/x$A/" """)
+    stanza = {"apiVersion": API_VERSION, "command": "./plugin", "env": [{"name": "A"}]}
+
+    found = await kubeconfigs.load(str(written(tmp_path, {"exec": stanza})), None)
+
+    assert access.bearer("x") == (await found.credentials.identity()).headers
 
 
 async def test_missing_exec_plugin_says_how_to_install_it(tmp_path: pathlib.Path) -> None:
@@ -251,7 +345,7 @@ def test_exec_plugin_learns_of_the_cluster_if_it_wants_to() -> None:
 
 
 def test_exec_plugin_that_needs_a_terminal_is_refused() -> None:
-    config = {"command": "x", "interactiveMode": "Always"}
+    config = {"apiVersion": API_VERSION, "command": "x", "interactiveMode": "Always"}
 
     with pytest.raises(kube.ConfigurationError, match="'x' wants a terminal"):
         exec_plugins.command(config, pathlib.Path())

@@ -91,6 +91,35 @@ class Policy:
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
+class Outage(Policy):
+    """A webhook of the cluster that does not answer, and without which nothing is created."""
+
+    expression: str = ""
+
+    def objects(self, namespace: str) -> tuple[tuple[kube.Resource, kube.JSON], ...]:
+        """Its configuration."""
+        rule = {
+            "apiGroups": ["batch"],
+            "apiVersions": ["v1"],
+            "operations": ["CREATE"],
+            "resources": ["jobs"],
+        }
+        webhook = {
+            "name": f"{self.name}.example.com",
+            "clientConfig": {"url": "https://127.0.0.1:9/validate"},
+            "rules": [rule],
+            "namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": namespace}},
+            "failurePolicy": "Fail",
+            "sideEffects": "None",
+            "admissionReviewVersions": ["v1"],
+            "timeoutSeconds": 2,
+        }
+        resource = resources.VALIDATING_WEBHOOK_CONFIGURATIONS
+        body = manifest(resource, f"{self.name}.{namespace}", webhooks=[webhook])
+        return ((resource, body),)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Given:
     """What there is.
 

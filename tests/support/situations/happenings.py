@@ -9,11 +9,11 @@ import signal
 from collections.abc import Mapping
 from typing import Any, Final
 
-from controllers import kube
+from controllers import kube, manager
 from controllers.kube import requests
-from controllers.runs import views
+from controllers.runs import naming, views
 from crds.admission import effective_pod
-from tests.support.situations.given import QUOTAS, RUN, Policy
+from tests.support.situations.given import QUOTAS, RUN, Policy, manifest
 from tests.support.situations.world import UnmetError, World
 
 STARTED_AT: Final = "2026-11-29T20:00:00Z"
@@ -378,6 +378,98 @@ class Enforce(Act):
     async def take(self, world: World) -> None:
         """Do it."""
         await world.enforce(self.policy)
+
+
+@dataclasses.dataclass(frozen=True)
+class DeleteNamespace(Act):
+    """Somebody deletes the namespace."""
+
+    async def take(self, world: World) -> None:
+        """Do it."""
+        await world.client.delete(kube.NAMESPACES, world.namespace)
+
+
+@dataclasses.dataclass(frozen=True)
+class Relabel(Act):
+    """Somebody changes the labels of the namespace; None takes one away."""
+
+    labels: Mapping[str, str | None]
+
+    async def take(self, world: World) -> None:
+        """Do it."""
+        changes = {"metadata": {"labels": dict(self.labels)}}
+        await world.client.patch(kube.NAMESPACES, world.namespace, changes)
+
+
+@dataclasses.dataclass(frozen=True)
+class LoseLedger(Act):
+    """Somebody deletes the ledger, or writes something else into it."""
+
+    data: Mapping[str, str] | None = None
+
+    async def take(self, world: World) -> None:
+        """Do it."""
+        home = world.place.home
+        if self.data is None:
+            await world.client.delete(kube.CONFIG_MAPS, manager.LEDGER, namespace=home)
+            return
+        changes = {"data": dict(self.data)}
+        await world.client.patch(kube.CONFIG_MAPS, manager.LEDGER, changes, namespace=home)
+
+
+@dataclasses.dataclass(frozen=True)
+class TakeJobName(Act):
+    """Somebody has a Job of the name that the first attempt's would have."""
+
+    async def take(self, world: World) -> None:
+        """Create it, suspended."""
+        run = await world.read()
+        name = naming.of_key(f"{run['metadata']['uid']}/1")
+        pod = {"restartPolicy": "Never", "containers": [{"name": "other", "image": "none"}]}
+        spec = {"suspend": True, "template": {"spec": pod}}
+        await world.make(views.JOBS, manifest(views.JOBS, name, spec=spec))
+
+
+@dataclasses.dataclass(frozen=True)
+class DeleteFiles(Act):
+    """Somebody deletes the ConfigMap of the Job."""
+
+    async def take(self, world: World) -> None:
+        """Do it."""
+        name = (await world.job())["metadata"]["name"]
+        await world.client.delete(kube.CONFIG_MAPS, name, namespace=world.namespace)
+
+
+@dataclasses.dataclass(frozen=True)
+class Leave(Look):
+    """The controller goes."""
+
+    async def take(self, world: World) -> None:
+        """Do it."""
+        await world.stop()
+
+
+@dataclasses.dataclass(frozen=True)
+class Return(Look):
+    """A controller comes."""
+
+    async def take(self, world: World) -> None:
+        """Do it."""
+        await world.start()
+
+
+@dataclasses.dataclass(frozen=True)
+class JobGoes(Look):
+    """Kubernetes deletes the Job."""
+
+    async def take(self, world: World) -> None:
+        """Wait for it."""
+
+        async def is_gone() -> bool:
+            found = await world.client.list(views.JOBS, namespace=world.namespace)
+            return not found.items
+
+        await world.until(is_gone, "no Job to be there")
 
 
 @dataclasses.dataclass(frozen=True)

@@ -281,7 +281,7 @@ OTHERS: Final = (
                 }
             ),
         ),
-        expected=Expected(phase="Failed", reason="JobFailed|InitContainerFailed|RunnerFailed"),
+        expected=Expected(phase="Failed", reason="InitContainerFailed"),
         runtimes=JOB,
     ),
     Situation(
@@ -305,7 +305,7 @@ OTHERS: Final = (
     ),
     Situation(
         name="pod-start-timeout",
-        given=Given(pods=BY_HAND, agent={"runDefaults": {"startTimeout": "3s"}}),
+        given=Given(pods=BY_HAND, run={"runtime": {"type": "Job", "startTimeout": "3s"}}),
         happens=(waits("ImagePullBackOff", "Back-off pulling image"),),
         expected=failed("StartTimedOut", "Back-off pulling image"),
         runtimes=JOB,

@@ -2,7 +2,25 @@
 
 from typing import Final
 
-from tests.support.situations import foreign, pods
+from tests.support.situations import (
+    admission,
+    fields,
+    foreign,
+    hands,
+    pods,
+    processes,
+    reports,
+    workflows,
+)
 from tests.support.situations.situation import Situation
 
-SITUATIONS: Final[tuple[Situation, ...]] = (*pods.SITUATIONS, *foreign.SITUATIONS)
+SITUATIONS: Final[tuple[Situation, ...]] = (
+    *pods.SITUATIONS,
+    *admission.SITUATIONS,
+    *foreign.SITUATIONS,
+    *hands.SITUATIONS,
+    *workflows.SITUATIONS,
+    *reports.SITUATIONS,
+    *processes.SITUATIONS,
+    *fields.SITUATIONS,
+)

@@ -98,6 +98,8 @@ class Bench:
             return [str(error)]
         except AssertionError as error:
             return [f"the controller ended: {error}"]
+        except kube.KubeError as error:
+            return [f"expected the cluster to take what happens, got {error}"]
 
     def _wrong_of(self, world: World) -> list[str]:
         return [f"the controller raised {one}" for one in self.raised.pop(world.namespace, [])[:3]]
@@ -300,6 +302,7 @@ async def _cancelled(trial: Trial, world: World) -> None:
         if trial.situation.expected.is_gone:
             return
         raise
+    await world.start()
     status = await _until_ended(world)
     if wrong := contradictions(status):
         raise UnmetError(wrong)
@@ -311,6 +314,7 @@ async def _cancelled(trial: Trial, world: World) -> None:
 async def _deleted(_: Trial, world: World) -> None:
     with contextlib.suppress(kube.NotFoundError):
         await world.client.delete(views.RUNS, RUN, namespace=world.namespace)
+    await world.start()
     await _until_gone(world)
 
 

@@ -66,6 +66,7 @@ class World:
         folder: For workspaces of processes.
         seconds: Within which whatever is waited for has to come.
         enforced: Policies that there were at some time.
+        is_attended: Whether a controller looks after it.
     """
 
     given: Given
@@ -74,6 +75,7 @@ class World:
     folder: pathlib.Path
     seconds: float = SECONDS
     enforced: list[Policy] = dataclasses.field(default_factory=list)
+    is_attended: bool = False
     _number: Iterator[int] = dataclasses.field(default_factory=itertools.count)
     _running: contextlib.AsyncExitStack = dataclasses.field(
         default_factory=contextlib.AsyncExitStack
@@ -92,7 +94,10 @@ class World:
     # ----------------------------------------------------------------- the controller
 
     async def start(self) -> None:
-        """Have a controller look after the namespace."""
+        """Have a controller look after the namespace; nothing if one does."""
+        if self.is_attended:
+            return
+        self.is_attended = True
         made: list[Any] = []
 
         def composed(client: kube.Client, caches: Any, wake: Callable[[kube.Key], None]) -> Any:
@@ -110,6 +115,7 @@ class World:
 
     async def stop(self) -> None:
         """Take the controller away; the Lease is given back."""
+        self.is_attended = False
         await self._running.aclose()
 
     def _runtimes(self, client: kube.Client, caches: Any, wake: Any) -> list[Any]:
@@ -287,8 +293,12 @@ class World:
             stderr=asyncio.subprocess.STDOUT,
             env={**os.environ, "AGENTCTL_WORKSPACES": str(self.folder)},
         )
-        out, _ = await process.communicate()
-        return process.returncode or 0, out.decode()
+        try:
+            out, _ = await process.communicate()
+        finally:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+        return process.returncode or 0, out.decode(errors="replace")
 
     # ----------------------------------------------------------------------- waiting
 
