@@ -63,7 +63,9 @@ def composed(
     if options.jobs == "local":
         jobs = local_runtime(client, caches, wake, options.workspaces)
     else:
-        jobs = job.JobRuntime(client, caches.jobs, caches.pods, caches.deleted_pods)
+        jobs = job.JobRuntime(
+            client, caches.jobs, caches.pods, caches.deleted_pods, caches.deleted_jobs
+        )
     yield jobs
     yield workflow.WorkflowRuntime(jobs, now=kube.utc_now)
     yield custom.Custom(allowed=options.endpoints)

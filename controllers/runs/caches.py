@@ -12,7 +12,7 @@ from controllers.runs.words import ENDED
 # A run that has ended leaves the cache as if it had been deleted; it is not looked at any more.
 LIVE_RUNS: Final = ",".join(f"status.phase!={phase}" for phase in sorted(ENDED))
 # Of so many deleted pods it is remembered how they stood: their Jobs say only that they failed.
-MAX_DELETED_PODS: Final = 1000
+MAX_DELETED: Final = 1000
 
 
 class Caches:
@@ -48,6 +48,8 @@ class Caches:
         self.pods: kube.Store[views.Pod] = kube.Store({"job": _job_of})
         self.deleted_pods: dict[str, views.Pod] = {}
         """The last pod of a Job that was deleted, by the Job's namespace and name."""
+        self.deleted_jobs: dict[str, views.Job] = {}
+        """Jobs that had ended and were deleted, by namespace and name: how they ended counts."""
 
     def reflectors(self, *, with_jobs: bool = True) -> Iterator[kube.Reflector[Any]]:
         """What keeps the stores; each to be run."""
@@ -118,6 +120,8 @@ class Caches:
         job = change.after or change.before
         if job is None:
             return
+        if change.after is None and job.ending is not None:
+            _remember(self.deleted_jobs, str(change.key), job)
         for owner in job.metadata.owner_references:
             if owner.controller and owner.is_of(views.RUNS):
                 key = kube.Key(job.metadata.namespace, owner.name)
@@ -132,14 +136,19 @@ class Caches:
 
     def _remember_deleted(self, pod: views.Pod) -> None:
         for job in _job_of(pod):
-            self.deleted_pods.pop(job, None)
-            self.deleted_pods[job] = pod
-        if len(self.deleted_pods) > MAX_DELETED_PODS:
-            del self.deleted_pods[next(iter(self.deleted_pods))]
+            _remember(self.deleted_pods, job, pod)
 
     def _wake(self, runs: Iterable[views.Run]) -> None:
         for run in runs:
             self._queue.add(run.key, priority=kube.FOLLOWED)
+
+
+def _remember(known: dict[str, views.V], name: str, value: views.V) -> None:
+    """Keep what was deleted, the latest last; the oldest goes where there are many."""
+    known.pop(name, None)
+    known[name] = value
+    if len(known) > MAX_DELETED:
+        del known[next(iter(known))]
 
 
 def _is_users(before: views.Run, after: views.Run) -> bool:

@@ -152,7 +152,9 @@ def jobs_and_workflows(
 ) -> list[Any]:
     """Jobs, and workflows of Jobs."""
     del wake
-    jobs_ = job.JobRuntime(client, caches.jobs, caches.pods, caches.deleted_pods)
+    jobs_ = job.JobRuntime(
+        client, caches.jobs, caches.pods, caches.deleted_pods, caches.deleted_jobs
+    )
     return [jobs_, WorkflowRuntime(jobs_, now=kube.utc_now)]
 
 

@@ -30,6 +30,7 @@ from controllers.runs.words import Reason
 from crds.admission import effective_pod
 
 _REASONS: Final = {"DeadlineExceeded": Reason.TIMED_OUT}
+_TTL: Final = "ttlSecondsAfterFinished"
 JOB_FAILED: Final = "JobFailed"
 _CODES: Final = {
     kube.UnauthorizedError: Code.DENIED,
@@ -56,6 +57,7 @@ class JobRuntime:
         jobs: Followed by a reflector, as far as it got.
         pods: Likewise, by ``job``, which is ``namespace/name``.
         deleted: The last pod of a Job that is not there any more, by the same key.
+        deleted_jobs: Jobs that had ended and are not there any more, likewise.
         now: Aware UTC time.
     """
 
@@ -69,11 +71,12 @@ class JobRuntime:
         jobs: kube.Store[views.Job],
         pods: kube.Store[views.Pod],
         deleted: Mapping[str, views.Pod] = MappingProxyType({}),
+        deleted_jobs: Mapping[str, views.Job] = MappingProxyType({}),
         *,
         now: Callable[[], dt.datetime] = kube.utc_now,
     ) -> None:
         self._client, self._jobs, self._pods, self._now = client, jobs, pods, now
-        self._deleted = deleted
+        self._deleted, self._deleted_jobs = deleted, deleted_jobs
         self._unreserved: dict[Key, str] = {}
         """Why the names of Jobs that are not there could not be taken."""
 
@@ -99,7 +102,8 @@ class JobRuntime:
 
     async def status(self, ref: Ref) -> Progress:
         """What the Job's status says; once it has ended, what its pod's runner reported."""
-        job = self._jobs.get(kube.Key(ref.namespace, ref.name)) or await self._read(ref)
+        key = kube.Key(ref.namespace, ref.name)
+        job = self._jobs.get(key) or await self._read(ref) or self._deleted_jobs.get(str(key))
         if job is None:
             is_refused = ref.key in self._unreserved
             return await self._gone(ref) if is_refused else Progress(stage=Stage.MISSING)
@@ -115,8 +119,17 @@ class JobRuntime:
             return await self._gone(ref)
         ending = job.ending
         if ending is None:
+            await self._keep(ref, job)
             return await self._unended(ref, job)
         return _ended(job, ending, await self._last_pod(ref, job))
+
+    async def _keep(self, ref: Ref, job: views.Job) -> None:
+        """Take away the TTL that a policy or a user gave: how the Job ends is not written yet."""
+        if job.spec.ttl_seconds_after_finished is None:
+            return
+        changes = {"metadata": {"uid": job.metadata.uid}, "spec": {_TTL: None}}
+        with contextlib.suppress(kube.ApiError):
+            await self._client.patch(views.JOBS, ref.name, changes, namespace=ref.namespace)
 
     async def _unended(self, ref: Ref, job: views.Job) -> Progress:
         pods = self._pods.by("job", str(kube.Key(ref.namespace, ref.name)))

@@ -35,7 +35,9 @@ async def work(kubeconfig: pathlib.Path, options: manager.Options) -> None:
             client,
             f"ours-{os.getpid()}",
             lambda asked, caches, _: [
-                job.JobRuntime(asked, caches.jobs, caches.pods, caches.deleted_pods)
+                job.JobRuntime(
+                    asked, caches.jobs, caches.pods, caches.deleted_pods, caches.deleted_jobs
+                )
             ],
             options,
         )

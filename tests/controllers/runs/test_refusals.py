@@ -270,6 +270,38 @@ async def test_job_gets_its_ttl_once_its_outcome_is_written_down(
     assert len(expected) == given
 
 
+def owned(version: int, *, ended: bool = False, ttl: int | None = None) -> views.Job:
+    body = job_objects.job(KEY, work())
+    body["metadata"] |= {"uid": "job-uid", "resourceVersion": str(version)}
+    body["spec"]["ttlSecondsAfterFinished"] = ttl
+    said = [{"type": "Complete", "status": "True"}] if ended else []
+    return views.of(views.Job, {**body, "status": {"conditions": said}})
+
+
+async def test_job_that_is_deleted_as_it_ends_has_ended_as_it_did() -> None:
+    client: Any = Cluster({})
+    followed = caches.Caches(client, kube.Queue())
+    found = job.JobRuntime(
+        client, followed.jobs, followed.pods, followed.deleted_pods, followed.deleted_jobs
+    )
+    gone = owned(1, ended=True)
+
+    followed._job_changed(kube.Change(gone.key, gone, None))  # noqa: SLF001 - as a reflector tells
+
+    assert Stage.SUCCEEDED is (await found.status(found.ref(KEY, work()))).stage
+
+
+async def test_ttl_that_somebody_else_gave_a_job_is_taken_away_until_it_has_ended() -> None:
+    cluster: Any = Patched()
+    found, ref = runtime(cluster)
+
+    for one in (owned(1, ttl=0), owned(2)):
+        found._jobs.put(one)  # noqa: SLF001 - as a reflector does
+        await found.status(ref)
+
+    assert [(ref.name, {"ttlSecondsAfterFinished": None})] == cluster.patches
+
+
 # ------------------------------------------------------------- what keeps us from going on
 
 
