@@ -109,12 +109,10 @@ class JobRuntime:
             return await self._gone(ref) if is_refused else Progress(stage=Stage.MISSING)
         self._unreserved.pop(ref.key, None)
         if not job_objects.is_mine(job.metadata, ref.key, ref.work):
-            return Progress(
-                stage=Stage.CANCELLED,
-                reason=Reason.JOB_MISSING,
-                message=_foreign(views.JOBS, ref),
-                code=Code.TERMINAL,
-            )
+            found = await self._gone(ref)
+            is_over = found.stage.is_ended
+            said = _foreign(views.JOBS, ref) if is_over else found.message
+            return dataclasses.replace(found, message=said, code=Code.TERMINAL if is_over else None)
         if naming.TOMBSTONE_LABEL in job.metadata.labels:
             return await self._gone(ref)
         ending = job.ending
@@ -167,7 +165,7 @@ class JobRuntime:
 
         A Job can be deleted without its pods (``--cascade=orphan``): the work ends with them.
         """
-        pods = [pod for pod in await self._listed_pods(ref) if not pod.has_ended]
+        pods = await self._living_pods(ref)
         if pods:
             names = ", ".join(sorted(pod.metadata.name for pod in pods))
             return Progress(
@@ -228,9 +226,8 @@ class JobRuntime:
 
     async def _end_orphans(self, ref: Ref) -> None:
         """Delete the pods that outlived their Job."""
-        for pod in await self._listed_pods(ref):
-            is_mine = pod.metadata.labels.get(naming.RUN_LABEL) == ref.work.uid
-            if is_mine and not pod.has_ended and not pod.metadata.deletion_timestamp:
+        for pod in await self._living_pods(ref):
+            if not pod.metadata.deletion_timestamp:
                 with contextlib.suppress(kube.NotFoundError, kube.ConflictError):
                     await self._client.delete(
                         views.PODS,
@@ -282,6 +279,13 @@ class JobRuntime:
             ended = [pod for pod in listed if pod is known or pod.has_ended]
         return pod_states.last(ended)
 
+    async def _living_pods(self, ref: Ref) -> Sequence[views.Pod]:
+        """The pods of the work that have not ended, whoever owns them now."""
+        uid = ref.work.uid
+        listed = await self._listed_pods(ref)
+        mine = [pod for pod in listed if pod.metadata.labels.get(naming.RUN_LABEL) == uid]
+        return [pod for pod in mine if not pod.has_ended]
+
     async def _listed_pods(self, ref: Ref) -> Sequence[views.Pod]:
         """The pods of a Job as they are now."""
         selector = f"{naming.JOB_LABEL}={ref.name}"
@@ -328,7 +332,8 @@ def _is_clients_fault(error: kube.KubeError) -> bool:
 
 def is_refusal(error: kube.ApiError) -> bool:
     """Whether a cluster did not take an object, as it will not the next time, or not soon."""
-    return _code(error) in {Code.DENIED, Code.QUOTA, Code.TERMINAL}
+    is_webhook_away = "failed calling webhook" in str(error)
+    return is_webhook_away or _code(error) in {Code.DENIED, Code.QUOTA, Code.TERMINAL}
 
 
 # ------------------------------------------------------------------------------ what a Job says

@@ -137,6 +137,7 @@ async def test_name_is_taken_by_what_has_the_operators_image_where_the_runs_is_d
         refusal(403, "exceeded quota: q, requested: count/jobs.batch=1"),
         refusal(400, 'admission webhook "k" denied the request: no'),
         refusal(418, "a webhook may answer anything"),
+        refusal(500, 'failed calling webhook "k": connection refused'),
     ],
     ids=lambda error: str(error.code),
 )
@@ -152,7 +153,7 @@ async def test_attempt_whose_name_cannot_be_taken_is_over_and_says_so(
 
 
 async def test_server_that_is_down_is_asked_again_for_the_name() -> None:
-    error = refusal(500, "failed calling webhook: connection refused")
+    error = refusal(503, "etcdserver: leader changed")
     found, ref = runtime(Cluster(dict.fromkeys(ALL, error)))
 
     with pytest.raises(RuntimeFault) as caught:
@@ -160,6 +161,19 @@ async def test_server_that_is_down_is_asked_again_for_the_name() -> None:
 
     assert Code.RETRYABLE is caught.value.code
     assert Stage.MISSING is (await found.status(ref)).stage
+
+
+async def test_job_that_is_no_longer_ours_is_over_once_its_pods_are() -> None:
+    cluster = Cluster({}, "run-x-1")
+    found, ref = runtime(cluster)
+    cluster.jobs[ref.name] = {"metadata": {"name": ref.name, "namespace": "team"}}
+
+    before = await found.status(ref)
+    cluster.pods.clear()
+    after = await found.status(ref)
+
+    assert [Stage.CANCELLING, Stage.CANCELLED] == [before.stage, after.stage]
+    assert "got another's" in after.message
 
 
 async def test_pods_that_outlive_their_job_are_ended_before_the_attempt_is_over() -> None:
