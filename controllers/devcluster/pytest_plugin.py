@@ -4,6 +4,7 @@ They are loaded in every pytest run where kubewright is installed, so this impor
 a test asks for one.
 """
 
+import contextlib
 import os
 import typing
 from collections.abc import Iterator
@@ -31,7 +32,8 @@ def api_server(request: pytest.FixtureRequest) -> "Iterator[Cluster]":
     It has ``server``, ``ca_pem``, ``admin_kubeconfig``, ``least_kubeconfig`` (a user without any
     right), ``kubernetes_version`` and ``kubectl(*arguments, input=None)``.
     """
-    yield from _running(request, "api_server", runs_jobs=False)
+    with running(request, "api_server") as cluster:
+        yield cluster
 
 
 @pytest.fixture(scope="session")
@@ -40,10 +42,21 @@ def job_cluster(request: pytest.FixtureRequest) -> "Iterator[Cluster]":
 
     Annotations of a pod, or else of its namespace, say how it ends: see docs/devcluster.md.
     """
-    yield from _running(request, "job_cluster", runs_jobs=True)
+    with running(request, "job_cluster", runs_jobs=True) as cluster:
+        yield cluster
 
 
-def _running(request: pytest.FixtureRequest, name: str, *, runs_jobs: bool) -> "Iterator[Cluster]":
+@contextlib.contextmanager
+def running(
+    request: pytest.FixtureRequest, name: str, *, runs_jobs: bool = False
+) -> "Iterator[Cluster]":
+    """A cluster whose logs are kept if a test fails while it runs.
+
+    Args:
+        request: That of the fixture.
+        name: What the logs are called.
+        runs_jobs: Whether Jobs run to their end.
+    """
     from controllers.devcluster import cluster  # noqa: PLC0415 - see the module's docstring
 
     reporter = request.config.pluginmanager.get_plugin("terminalreporter")

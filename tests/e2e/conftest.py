@@ -1,11 +1,13 @@
 """The platform on a real API server: CRDs installed, the webhook server running as a process."""
 
+import contextlib
 import dataclasses
+import functools
 import itertools
 import pathlib
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
 import pytest
@@ -13,6 +15,7 @@ import pytest
 import crds
 from controllers import devcluster, kube
 from controllers.agentctl import local
+from controllers.devcluster import pytest_plugin
 
 COUNTER = itertools.count()
 
@@ -78,21 +81,48 @@ class Platform:
         return self.cluster.kubectl("--namespace", self.namespace, *arguments, **options)
 
 
-@pytest.fixture(scope="session", params=["v1beta1", "v1alpha1"], ids="stored-as-{}".format)
-def server(
-    request: pytest.FixtureRequest,
-    api_server: devcluster.Cluster,
-    tmp_path_factory: pytest.TempPathFactory,
-) -> Iterator[WebhookServer]:
-    storage: str = request.param
-    found = WebhookServer(api_server, tmp_path_factory.mktemp(f"stored-as-{storage}"), storage)
-    found.start()
-    yield found
-    names = [crds.api.crd_name(kind) for kind in crds.api]
-    api_server.kubectl("delete", "crd", *names, "--wait")
-    configurations = "validatingwebhookconfigurations,mutatingwebhookconfigurations"
-    api_server.kubectl("delete", configurations, crds.api.group)
-    found.stop()
+class Servers:
+    """The platform stored in each version, on clusters that stay: to install it takes long.
+
+    Args:
+        cluster: Starts a cluster of a name.
+        folder: Makes a folder of a name.
+        stack: Ends what was started.
+    """
+
+    def __init__(
+        self,
+        cluster: Callable[[str], contextlib.AbstractContextManager[devcluster.Cluster]],
+        folder: Callable[[str], pathlib.Path],
+        stack: contextlib.ExitStack,
+    ) -> None:
+        self._cluster, self._folder, self._stack = cluster, folder, stack
+        self._found: dict[str, WebhookServer] = {}
+
+    def stored_as(self, storage: str) -> WebhookServer:
+        """The server of the cluster in which objects are stored in a version."""
+        if storage not in self._found:
+            name = f"stored-as-{storage}"
+            cluster = self._stack.enter_context(self._cluster(name))
+            found = WebhookServer(cluster, self._folder(name), storage)
+            found.start()
+            self._stack.callback(found.stop)
+            self._found[storage] = found
+        return self._found[storage]
+
+
+@pytest.fixture(scope="session")
+def servers(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Servers]:
+    with contextlib.ExitStack() as stack:
+        cluster = functools.partial(pytest_plugin.running, request)
+        yield Servers(cluster, tmp_path_factory.mktemp, stack)
+
+
+@pytest.fixture(scope="module", params=["v1beta1", "v1alpha1"], ids="stored-as-{}".format)
+def server(request: pytest.FixtureRequest, servers: Servers) -> WebhookServer:
+    return servers.stored_as(request.param)
 
 
 @pytest.fixture
