@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from typing import Final, TypeAlias
 
 from controllers import kube
-from controllers.runs import naming, views, work
+from controllers.runs import naming, retries, views, work
 from controllers.runs.retries import Backoff
 from controllers.runs.runtimes.base import (
     HELD_SECONDS,
@@ -35,9 +35,6 @@ CLEANUP_RETRY_SECONDS: Final = 15.0
 MAX_REASON: Final = 320
 # The backoff is at its longest long before.
 MAX_FAILURES: Final = 1000
-# So many attempts of a run may be taken away without using up a retry: a pod that is too large for
-# any node is evicted again and again.
-MAX_DISRUPTIONS: Final = 10
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -546,23 +543,13 @@ def _outcome(seen: Observed, progress: Progress, now: dt.datetime) -> Plan:
         ending[0] is Phase.FAILED
         and ending[1] != Reason.SPEC_CHANGED
         and isinstance(ready, work.Ready)
-        and _retries_used(seen, progress) < ready.retries
+        and seen.run.status.attempt < _attempts_allowed(seen, progress, ready)
         and progress.may_help_again
     )
     if is_again and isinstance(ready, work.Ready):
-        return _again(seen, ready, ending, now)
+        return _again(seen, progress, ready, ending, now)
     action = _tidy(seen)
     return Plan(action=action) if action else _ended(seen, now, ending)
-
-
-def _retries_used(seen: Observed, progress: Progress) -> int:
-    """How many retries a run has used up; an attempt that was taken away used none.
-
-    None at all are left to a run that is not to be tried again: what was taken away had begun.
-    """
-    status = seen.run.status
-    disrupted = status.disruptions + progress.is_disruption
-    return max(status.attempt - 1 - min(disrupted, MAX_DISRUPTIONS), 0)
 
 
 def _ending(  # noqa: PLR0911 - a case each
@@ -598,11 +585,17 @@ def _not_started(seen: Observed, now: dt.datetime) -> str | None:
     return f"The attempt did not run in time, until {deadline}.{said}"
 
 
-def _again(seen: Observed, ready: work.Ready, ending: Ending, now: dt.datetime) -> Plan:
+def _attempts_allowed(seen: Observed, progress: Progress, ready: work.Ready) -> int:
+    return retries.allowed(ready.retries, seen.run.status.disruptions + progress.is_disruption)
+
+
+def _again(
+    seen: Observed, progress: Progress, ready: work.Ready, ending: Ending, now: dt.datetime
+) -> Plan:
     run = seen.run
     pause = ready.backoff.seconds(run.status.attempt, seen.dice)
-    is_disrupted = seen.progress is not None and seen.progress.is_disruption
-    attempts = ready.retries + 1 + min(run.status.disruptions + is_disrupted, MAX_DISRUPTIONS)
+    is_disrupted = progress.is_disruption
+    attempts = _attempts_allowed(seen, progress, ready)
     note = (
         f"Attempt {run.status.attempt} of {attempts} failed ({ending[1]}){_at(seen)}: "
         f"{ending[2]} The next one starts in {pause:.0f} s."

@@ -3,6 +3,18 @@
 import dataclasses
 from typing import Final
 
+# So many attempts may be taken away without using up a retry: a pod that is too large for any node
+# is evicted again and again.
+MAX_DISRUPTIONS: Final = 10
+
+
+def allowed(retries: int, disruptions: int) -> int:
+    """How many attempts there may be, if so many were taken away; those use up no retry.
+
+    Where none is to be repeated, one that was taken away is not either: it had begun.
+    """
+    return 1 + retries + min(disruptions, MAX_DISRUPTIONS) if retries else 1
+
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Backoff:

@@ -263,6 +263,9 @@ class StepStatus(Model):
         default=None, description="When the phase last changed."
     )
     message: str | None = Field(default=None, description="What happened.")
+    disruptions: Annotated[Int32, Field(ge=0)] | None = Field(
+        default=None, description="Attempts that were taken away; they use up no retry."
+    )
     next_retry_at: Timestamp | None = Field(
         default=None, description="When the next attempt starts."
     )

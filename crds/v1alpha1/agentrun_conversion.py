@@ -277,6 +277,7 @@ LOOP_STATUS = records.record(
 )
 STEP_STATUS = records.record(
     records.keep("name", "phase", "attempt", "lastTransitionTime", "message", "jobRef"),
+    records.keep("disruptions"),
     JOB_TIMES,
     records.move("jobObservedAt", "jobObservedTime"),
     records.move("nextRetryAt", "nextRetryTime"),

@@ -1,6 +1,7 @@
 """Whatever the API server may legally hand out is read: built-in kinds drawn from its OpenAPI."""
 
 import asyncio
+import dataclasses
 import json
 import random
 from typing import Any
@@ -12,13 +13,17 @@ from controllers import devcluster, kube, ledger
 from controllers.agentctl import explanation, podlogs
 from controllers.kube.projections import Decoder
 from controllers.ledger import stored
-from controllers.runs import records, views
+from controllers.runs import caches, machine, naming, records, statuses, views
+from controllers.runs.runtimes import job
+from controllers.runs.runtimes.base import Ref
+from crds.v1beta1.agentrun import AgentRun
 from tests.support import builtin_draws, run_world
 
 pytestmark = pytest.mark.e2e
 
 NUMBER = 150
 SEED = 20
+STARTED = "2026-11-28T12:00:00Z"
 GROUP_VERSIONS = (
     *("api/v1", "apis/batch/v1"),
     *("apis/events.k8s.io/v1", "apis/coordination.k8s.io/v1"),
@@ -80,6 +85,52 @@ def test_each_object_is_read_from_events_lists_and_by_itself(
         seen = decoder.event(line, "GET /odd")
         assert seen is not None
         assert listed == seen.object == kube.view_of(view, one)
+
+
+async def test_run_has_a_status_whatever_its_job_and_pods_say(
+    documents: dict[str, kube.JSON],
+) -> None:
+    class Client:
+        async def list(self, *_: Any, **__: Any) -> Any:
+            return kube.Listing((), "1")
+
+    client: Any = Client()
+    pods, jobs = drawn(documents, POD), drawn(documents, JOB)
+    for number, (pod, given) in enumerate(zip(pods, jobs, strict=True)):
+        starting = run_world.run(None, phase="Starting", attempt=1, startTime=STARTED)
+        seen = run_world.observed(starting, has_slot=number % 2 == 0)
+        assert seen.ref is not None
+        ref = dataclasses.replace(seen.ref, namespace="team")
+        known = caches.Caches(client, kube.Queue())
+        known.jobs.put(views.of(views.Job, _owned(given, ref)))
+        known.pods.put(views.of(views.Pod, _labelled(pod, ref)))
+        runtime = job.JobRuntime(client, known.jobs, known.pods)
+
+        progress = await runtime.status(ref)
+        plan = machine.reconcile(
+            dataclasses.replace(seen, ref=ref, progress=progress), run_world.NOW
+        )
+
+        if plan.standing is not None:
+            status = statuses.written(plan.standing, seen.run, run_world.NOW)
+            AgentRun.model_validate({**starting, "status": status})
+
+
+def _owned(given: kube.JSON, ref: Ref) -> kube.JSON:
+    """A Job that is the run's own, whatever else it says."""
+    metadata = {
+        **given["metadata"],
+        "name": ref.name,
+        "annotations": {naming.KEY_ANNOTATION: ref.key},
+        "labels": None,
+        "ownerReferences": [{**views.owner("fix", "uid-1"), "controller": True}],
+    }
+    return {**given, "metadata": metadata}
+
+
+def _labelled(given: kube.JSON, ref: Ref) -> kube.JSON:
+    labels = {naming.JOB_LABEL: ref.name}
+    return {**given, "metadata": {**given["metadata"], "labels": labels}}
 
 
 def test_explanation_tells_of_any_events_and_lease(documents: dict[str, kube.JSON]) -> None:

@@ -8,7 +8,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Final
 
 from controllers.runs import views
-from controllers.runs.runtimes import reports
 from controllers.runs.runtimes.outcomes import End, exit_text
 from controllers.runs.views import Waiting
 from crds.admission import effective_pod
@@ -141,6 +140,10 @@ def end(pod: views.Pod) -> End:
         said = f"The container used more memory than it may have: {exit_text(code or 0)}."
     elif reason:
         said = f"{_TEXTS.get(reason, reason)}: {said or reason}"[:MAX_MESSAGE]
+    elif said and code:
+        said = f"The agent ended with {exit_text(code)}: {said}"[:MAX_MESSAGE]
+    else:
+        said = ""
     return End(exit_code=code, reason=reason, message=said, is_disruption=is_disruption)
 
 
@@ -157,8 +160,9 @@ def _why_ended(pod: views.Pod, terminated: views.Terminated | None) -> tuple[str
         return word(status.reason, "PodFailed"), status.message, False
     if terminated is not None:
         reason, said = _reason_of(terminated), terminated.message
-        # Where the runner left a report, the kubelet says nothing else.
-        return reason, said if reports.read(said) is None else "", reason == STATUS_UNKNOWN
+        # A report speaks for itself, and one that is broken says nothing.
+        is_text = not said.lstrip().startswith(("{", "["))
+        return reason, said if is_text else "", reason == STATUS_UNKNOWN
     for one in status.init_container_statuses:
         if one.state.terminated is not None and one.state.terminated.exit_code:
             return INIT_FAILED, _init_text(one.name, one.state.terminated), False

@@ -228,13 +228,17 @@ class WorkflowRuntime:
         waits = _waiting(decision, seen)
         files = workflow_files.merged(ref.extra, decision.state["steps"], seen)
         note = files.note if decision.stage is Stage.SUCCEEDED else ""
-        has_failed = decision.stage is Stage.FAILED
+        code, is_disruption = None, False
+        if decision.stage is Stage.FAILED:
+            code, is_disruption = await self._failure(ref, decision, seen)
         extra = {**ref.extra, "workflow": decision.state, **workflow_files.remembered(files)}
         return Progress(
             stage=waits.stage if waits else decision.stage,
             reason=waits.reason if waits else decision.reason,
             message=waits.message if waits else decision.message or note,
-            code=await self._code(ref, decision, seen) if has_failed else None,
+            code=code,
+            is_disruption=is_disruption,
+            started=_started(decision, waits),
             artifacts=files.artifacts,
             missing_artifacts=files.missing,
             artifacts_omitted=files.omitted,
@@ -245,13 +249,21 @@ class WorkflowRuntime:
             unreserved=decision.unreserved or _unreserved(seen),
         )
 
-    async def _code(self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]) -> Code:
-        """Whether another attempt of the run may help: it may, unless a step says otherwise."""
-        for piece in decision.failed:
-            progress = seen.get(piece) or await self._inner.status(self._ref_of(ref, piece))
-            if progress.stage is Stage.FAILED and not progress.may_help_again:
-                return Code.TERMINAL
-        return Code.RETRYABLE
+    async def _failure(
+        self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]
+    ) -> tuple[Code, bool]:
+        """What the failures of steps mean, and whether all that failed was taken away.
+
+        Another attempt of the run may help, unless a step says otherwise.
+        """
+        pieces = [seen.get(one) or await self._status_of(ref, one) for one in decision.failed]
+        failed = [one for one in pieces if one.stage is Stage.FAILED]
+        is_hopeless = any(not one.may_help_again for one in failed)
+        is_disruption = bool(failed) and all(one.is_disruption for one in failed)
+        return Code.TERMINAL if is_hopeless else Code.RETRYABLE, is_disruption
+
+    async def _status_of(self, ref: Ref, piece: Piece) -> Progress:
+        return await self._inner.status(self._ref_of(ref, piece))
 
 
 def _steps(ref: Ref, state: Mapping[str, JSON] | None) -> tuple[tuple[Step, ...], int]:
@@ -326,6 +338,13 @@ def _waiting(decision: Decision, seen: Mapping[Piece, Progress]) -> Progress | N
         message = decision.message
         return Progress(stage=Stage.PENDING, message=message) if message else None
     return dataclasses.replace(told[0], is_held=all(one.is_held for one in going))
+
+
+def _started(decision: Decision, waits: Progress | None) -> dt.datetime | None:
+    """When the Job began of which the first step waits for a pod; once a step has run, none."""
+    phases = {one["phase"] for one in decision.state["steps"]}
+    is_first = phases <= {workflow_state.PENDING, workflow_state.RUNNING}
+    return waits.started if waits is not None and is_first else None
 
 
 def _unreserved(seen: Mapping[Piece, Progress]) -> str:

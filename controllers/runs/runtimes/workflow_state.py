@@ -54,6 +54,7 @@ def _step(name: str, given: JSON) -> dict[str, JSON]:
         "name": name,
         "phase": phase,
         "attempt": _count(known.get("attempt"), 1 if phase == RUNNING else None),
+        "disruptions": _count(known.get("disruptions"), None),
         "message": _text(known.get("message"), _MAX_MESSAGE),
         **{name: _instant(known.get(name)) for name in _INSTANTS},
         "jobRef": _job_ref(known.get("jobRef")),

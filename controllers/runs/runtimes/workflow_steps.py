@@ -10,7 +10,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from controllers import kube
-from controllers.runs import values
+from controllers.runs import retries, values
 from controllers.runs.retries import Backoff
 from controllers.runs.runtimes import loops, reports, workflow_state
 from controllers.runs.runtimes.base import JSON, Key, Progress, Stage
@@ -266,6 +266,7 @@ class _Turn:
         if is_more:
             following = {**loop, "currentIteration": loop["currentIteration"] + 1}
             moved = self._moved(status, PENDING, "")
+            moved.pop("disruptions", None)
             return {**moved, "attempt": 0, "loop": following}
         return {
             **self._moved(status, SUCCEEDED, progress.message),
@@ -277,7 +278,10 @@ class _Turn:
     ) -> dict[str, JSON]:
         message = "The attempt took too long." if is_late else progress.message or progress.reason
         attempt = status["attempt"]
-        if attempt > step.retries or not progress.may_help_again:
+        disruptions = status.get("disruptions", 0) + progress.is_disruption
+        status = {**status, **values.present({"disruptions": disruptions or None})}
+        is_last = attempt >= retries.allowed(step.retries, disruptions)
+        if is_last or not progress.may_help_again:
             return self._moved(status, FAILED, message)
         pause = dt.timedelta(seconds=step.backoff.seconds(attempt, self.dice))
         moved = self._moved(status, RETRYING, message)

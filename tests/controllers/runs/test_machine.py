@@ -10,6 +10,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from controllers.runs import machine, naming, statuses, views, work
 from controllers.runs.machine import Claim, Do
+from controllers.runs.retries import MAX_DISRUPTIONS
 from controllers.runs.runtimes.base import Code, Progress, RuntimeFault, Stage
 from controllers.runs.words import EventReason, Phase, Reason
 from crds import hub
@@ -666,7 +667,7 @@ def test_attempt_that_was_ended_earlier_was_cancelled(spec: dict[str, Any]) -> N
         ("DDDDFF", 1, 6),
         ("FDDF", 1, 4),
         ("DFDF", 1, 4),
-        ("D" * 30, 1, machine.MAX_DISRUPTIONS + 2),
+        ("D" * 30, 1, MAX_DISRUPTIONS + 2),
     ],
 )
 def test_attempt_that_was_taken_away_uses_up_no_retry(

@@ -137,6 +137,18 @@ LOW = "The node was low on resource: memory."
         (pod("Succeeded", {"exitCode": 0, "reason": "Completed"}), 0, "", "", False),
         (pod(terminated={"exitCode": 3, "reason": "Error", "message": "{}"}), 3, "", "", False),
         (
+            pod(terminated={"exitCode": 1, "reason": "Error", "message": "Segmentation fault"}),
+            *(1, "", "The agent ended with exit code 1: Segmentation fault", False),
+        ),
+        (
+            pod(terminated={"exitCode": 1, "reason": "Error", "message": "[" * 4096}),
+            1,
+            "",
+            "",
+            False,
+        ),
+        (pod("Succeeded", {"exitCode": 0, "message": "All done"}), 0, "", "", False),
+        (
             pod(terminated={"exitCode": 137, "reason": "OOMKilled"}),
             *(137, "OOMKilled"),
             "The container used more memory than it may have: exit code 137 (SIGKILL).",

@@ -1,5 +1,6 @@
 """A workflow's steps: in order, tried again, repeated, and along all ways that they may take."""
 
+import dataclasses
 import datetime as dt
 import json
 from typing import Any
@@ -61,6 +62,25 @@ def phases(decision: Decision) -> list[str]:
 
 
 TWO: list[dict[str, Any]] = [{"name": "a"}, {"name": "b"}]
+
+
+@pytest.mark.parametrize(
+    ("retries", "attempts", "expected"), [(0, "D", 1), (1, "DDFF", 4), (1, "FDF", 3)]
+)
+def test_attempt_of_a_step_that_was_taken_away_uses_up_no_retry(
+    retries: int, attempts: str, expected: int
+) -> None:
+    steps = [{"name": "a", "retry": {"limit": retries}}]
+    decision, now = decide(steps), NOW
+    for number, each in enumerate(attempts, 1):
+        progress = dataclasses.replace(FAILED, is_disruption=each == "D")
+        decision = decide(steps, decision.state, {Piece(0, 1, number): progress}, now=now)
+        now += dt.timedelta(hours=1)
+        decision = decide(steps, decision.state, now=now)
+
+    (step,) = decision.state["steps"]
+    assert ("Failed", expected) == (step["phase"], step["attempt"])
+    assert attempts.count("D") == step["disruptions"]
 
 
 def test_steps_start_one_after_the_other() -> None:
