@@ -413,7 +413,7 @@ class Keeper:
         oldest = self._now() - dt.timedelta(seconds=self._settings.lease_seconds)
         return any(
             lease["metadata"]["name"] != self._lease_name
-            and (stored.time(lease["spec"].get("renewTime")) or oldest) > oldest
+            and (stored.time((lease.get("spec") or {}).get("renewTime")) or oldest) > oldest
             for lease in await self._leases()
         )
 

@@ -119,6 +119,7 @@ class Explanation:
     summary: str
     missing: str
     attempt: int
+    disruptions: int
     next_attempt: dt.datetime | None
     started: dt.datetime | None
     ended: dt.datetime | None
@@ -177,6 +178,7 @@ def explain(seen: Observed) -> Explanation:
         summary=_summary(run, _who(leader, silent, seen.now)),
         missing=_MISSING.get(Reason(status.reason), "") if _is_missing(run) else "",
         attempt=status.attempt,
+        disruptions=status.disruptions,
         next_attempt=kube.time_of(status.next_attempt_time),
         started=kube.time_of(status.start_time),
         ended=kube.time_of(status.completion_time),
@@ -387,7 +389,8 @@ def _facts(found: Explanation, now: dt.datetime) -> Iterator[tuple[str, str]]:
 
 def _times(found: Explanation, now: dt.datetime) -> Iterator[tuple[str, str]]:
     if found.attempt:
-        yield "attempt", str(found.attempt)
+        taken = f", {found.disruptions} of them taken away" if found.disruptions else ""
+        yield "attempt", f"{found.attempt}{taken}"
     if found.next_attempt is not None:
         left = (found.next_attempt - now).total_seconds()
         when = f"in {times.span(left)}" if left > 0 else "now"

@@ -190,6 +190,19 @@ def test_next_attempt_is_said_with_the_time_that_is_left() -> None:
     assert "in 30s (2026-01-02T03:04:35Z)" == found["next attempt"]
 
 
+def test_run_that_starts_says_what_keeps_its_pod_and_what_was_taken_away() -> None:
+    why = "The pod has not started: Unschedulable: 0/3 nodes are available."
+    starting = run(phase="Starting", reason="Unschedulable", message=why, attempt=3, disruptions=2)
+
+    found = text(Observed(run=starting, now=NOW))
+
+    assert ("Starting (Unschedulable)", why, "3, 2 of them taken away") == (
+        found["phase"],
+        found["why"],
+        found["attempt"],
+    )
+
+
 def test_run_in_flight_shows_its_slot_and_its_time() -> None:
     going = run(phase="Running", reason="Running", attempt=1, startTime="2026-01-02T03:03:05Z")
 

@@ -35,6 +35,8 @@ def run(spec: dict[str, Any] | None = None, **status: Any) -> views.Run:
         ("Failed", "running", Exit.NOT_AS_WISHED),
         ("Cancelled", "running", Exit.NOT_AS_WISHED),
         ("Pending", "running", None),
+        ("Starting", "running", None),
+        ("Starting", "ended", None),
         ("Template", "ended", Exit.WRONG),
     ],
 )
@@ -81,6 +83,17 @@ def test_outcome_has_reason_and_message() -> None:
             },
             "Pending (ConcurrencyLimit): blocked by the agent's limit, since 2026-01-02T03:02:05Z",
             "Pending (ConcurrencyLimit): blocked by the agent's limit, for 2m",
+        ),
+        (
+            {
+                "phase": "Starting",
+                "reason": "ImagePullBackOff",
+                "message": "no such image",
+                "attempt": 1,
+                "startTime": "2026-01-02T03:04:00Z",
+            },
+            "Starting (ImagePullBackOff): since 2026-01-02T03:04:00Z, no such image",
+            "Starting (ImagePullBackOff): for 5s, no such image",
         ),
         (
             {
