@@ -130,7 +130,8 @@ class JobRuntime:
             await self._client.patch(views.JOBS, ref.name, changes, namespace=ref.namespace)
 
     async def _unended(self, ref: Ref, job: views.Job) -> Progress:
-        pods = self._pods.by("job", str(kube.Key(ref.namespace, ref.name)))
+        known = self._pods.by("job", str(kube.Key(ref.namespace, ref.name)))
+        pods = [pod for pod in known if not pod.has_ended]
         stage, started = job_objects.stage(job), kube.time_of(job.status.start_time)
         if stage is Stage.PENDING and any(pod_states.is_running(pod) for pod in pods):
             stage = Stage.RUNNING

@@ -25,6 +25,8 @@ _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}", re.ASCII)
 _ORDINARY: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
 # How a process ends by itself; neither says why.
 _PLAIN: Final = frozenset({"", "Completed", "Error"})
+# SIGKILL and SIGTERM: what a kubelet sends to a pod that was deleted.
+_KILLED: Final = frozenset({137, 143})
 # Reasons of the condition DisruptionTarget.
 _DISRUPTIONS: Final = {
     "PreemptionByScheduler": PREEMPTED,
@@ -160,6 +162,9 @@ def _why_ended(pod: views.Pod, terminated: views.Terminated | None) -> tuple[str
         return word(status.reason, "PodFailed"), status.message, False
     if terminated is not None:
         reason, said = _reason_of(terminated), terminated.message
+        is_killed = bool(pod.metadata.deletion_timestamp) and terminated.exit_code in _KILLED
+        if is_killed and not reason and not said:
+            return POD_DELETED, "somebody deleted it", True
         # A report speaks for itself, and one that is broken says nothing.
         is_text = not said.lstrip().startswith(("{", "["))
         return reason, said if is_text else "", reason == STATUS_UNKNOWN

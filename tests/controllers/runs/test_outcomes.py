@@ -108,13 +108,35 @@ def test_process_that_was_told_to_end_was_cancelled_unless_it_reported_otherwise
     assert expected == outcomes.of_process(end, said, is_cancelled=True).stage
 
 
+@pytest.mark.parametrize(
+    ("said", "expected"),
+    [
+        ({}, Outcome(stage=S)),
+        ({"status": "Cancelled"}, Outcome(stage=C, reason="RunnerCancelled")),
+        ({"status": "Failed"}, failed("RunnerFailed", "The agent failed.")),
+        ({"exitCode": 3}, failed("RunnerFailed", "The agent ended with exit code 3.")),
+        ({"status": "Failed", "error": "it broke"}, failed("RunnerFailed", "it broke")),
+    ],
+)
+def test_report_of_work_whose_process_nobody_saw_counts(
+    said: dict[str, Any], expected: Outcome
+) -> None:
+    assert expected == outcomes.of_report(said)
+
+
 # ------------------------------------------------------------------------------------- of pods
 
 
 def pod(
-    phase: str = "Failed", terminated: dict[str, Any] | None = None, **status: Any
+    phase: str = "Failed",
+    terminated: dict[str, Any] | None = None,
+    *,
+    deleted: bool = False,
+    **status: Any,
 ) -> views.Pod:
     metadata = {"name": "p", "namespace": "team"}
+    if deleted:
+        metadata["deletionTimestamp"] = "2026-11-28T12:00:00Z"
     if terminated is not None:
         container = {"name": "agent-runner", "state": {"terminated": terminated}}
         status["containerStatuses"] = [container]
@@ -224,6 +246,15 @@ LOW = "The node was low on resource: memory."
             "InitContainerFailed: init container fetch ended with exit code 1: no",
             False,
         ),
+        (
+            pod(terminated={"exitCode": 143, "reason": "Error"}, deleted=True),
+            *(143, "PodDeleted", "PodDeleted: somebody deleted it", True),
+        ),
+        (
+            pod(terminated={"exitCode": 143, "reason": "Error", "message": "{}"}, deleted=True),
+            *(143, "", "", False),
+        ),
+        (pod(terminated={"exitCode": 3, "reason": "Error"}, deleted=True), 3, "", "", False),
         (pod("Running"), None, "PodDeleted", "PodDeleted: somebody deleted it", True),
     ],
 )
