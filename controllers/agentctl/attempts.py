@@ -57,7 +57,7 @@ def _remembered(given: Mapping[str, JSON]) -> Attempt:
         reason=str(given.get("reason") or ""),
         message=str(given.get("message") or ""),
         exit_code=given.get("exitCode"),
-        job=str(given.get("jobName") or ""),
+        job=str((given.get("jobRef") or {}).get("name") or ""),
         started=kube.time_of(given.get("startTime") or ""),
         ended=kube.time_of(given.get("completionTime") or ""),
     )
@@ -91,7 +91,7 @@ def _plain(one: Attempt) -> JSON:
         "reason": one.reason,
         "message": one.message,
         "exitCode": one.exit_code,
-        "jobName": one.job,
+        "jobRef": {"name": one.job} if one.job else None,
         "startTime": None if one.started is None else kube.time_text(one.started),
         "completionTime": None if one.ended is None else kube.time_text(one.ended),
     }

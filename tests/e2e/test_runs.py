@@ -320,10 +320,12 @@ async def test_next_controller_goes_on_where_the_last_one_stopped(place: Place) 
 
 # Of `make prove-situations`, at the same time.
 SAMPLE = {
-    "pod-exits-255 (job, ends)",
-    "pod-exits-255 (job, cancelled at 1)",
-    "pod-exits-255 (job, deleted at 2)",
-    "pod-exits-255 (job, away at 2)",
+    "job-denied (job, deleted at 0)",
+    "job-deleted (job, cancelled at 3)",
+    "pod-lost-status-unknown (job, away at 2)",
+    "pod-waits-ImagePullBackOff (job, ends)",
+    "process-kills-its-runner (local, ends)",
+    "report-deep (job, ends)",
 }
 
 

@@ -144,6 +144,7 @@ async def new_place(cluster: devcluster.Cluster, client: kube.Client, **behaviou
     return Place(client, cluster, f"team-{number}", f"home-{number}")
 
 
+HURRIED: Final = kube.Timing(lease_seconds=4, renew_seconds=3, retry_seconds=0.4)
 SETTINGS: Final = Settings(pods=Pods(image="runner"))
 
 
@@ -170,6 +171,7 @@ def new_manager(
     more_runtimes: Sequence[Any] = (),
     runtimes: manager.Runtimes = jobs_and_workflows,
     settings: Settings = SETTINGS,
+    timing: kube.Timing = HURRIED,
 ) -> manager.Manager:
     """A controller for a place."""
     return manager.Manager(
@@ -181,7 +183,7 @@ def new_manager(
             lease=lease,
             namespace=None if is_everywhere else place.namespace,
             limits=limits or ledger.Limits(),
-            timing=kube.Timing(lease_seconds=4, renew_seconds=3, retry_seconds=0.4),
+            timing=timing,
             settings=lambda: settings,
         ),
         sleep=sleep,

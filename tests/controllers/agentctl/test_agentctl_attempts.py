@@ -12,7 +12,7 @@ FIRST = {
     "reason": "OOMKilled",
     "message": "The container used more memory than it may have.",
     "exitCode": 137,
-    "jobName": "run-a",
+    "jobRef": {"name": "run-a"},
     "startTime": "2026-01-02T03:04:05Z",
     "completionTime": "2026-01-02T03:04:35Z",
 }
@@ -54,7 +54,7 @@ def test_attempts_are_objects_without_what_is_not_known() -> None:
                 "number": 2,
                 "phase": "Running",
                 "reason": "Running",
-                "jobName": "run-b",
+                "jobRef": {"name": "run-b"},
                 "startTime": "2026-01-02T03:05:00Z",
             },
         ],
@@ -62,7 +62,7 @@ def test_attempts_are_objects_without_what_is_not_known() -> None:
 
 
 def test_last_attempt_of_a_run_that_has_ended_is_shown_once() -> None:
-    last = {**FIRST, "number": 2, "jobName": "run-b"}
+    last = {**FIRST, "number": 2, "jobRef": {"name": "run-b"}}
     status = {"phase": "Failed", "attempt": 2, "runtimeRef": {"name": "run-b"}}
 
     found = attempts.attempts(run(**status, attempts=[FIRST, last]))

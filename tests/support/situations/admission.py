@@ -20,7 +20,6 @@ from tests.support.situations.given import (
     quota,
     report,
     reporting,
-    retries,
 )
 from tests.support.situations.happenings import (
     LIFT_QUOTA,
@@ -31,7 +30,6 @@ from tests.support.situations.happenings import (
     Lift,
     Make,
     PatchJob,
-    Pause,
     Relabel,
     Says,
     Stays,
@@ -89,7 +87,9 @@ SIDECAR: Final = Policy(
 OUTAGE: Final = Outage(name="outage")
 SERVICE_ACCOUNTS: Final = kube.Resource("", "v1", "serviceaccounts", "ServiceAccount")
 RESTRICTED: Final = "pod-security.kubernetes.io/enforce"
-AS_ROOT: Final = Settings(pods=Pods(image=IMAGE, run_as_non_root=False, seccomp_profile=""))
+AS_ROOT: Final = Settings(
+    pods=Pods(image=IMAGE, run_as_non_root=False, seccomp_profile="Unconfined")
+)
 CANCEL: Final = Change({"cancel": True})
 CANCELLED: Final = Expected(phase=OF_A_CANCEL[0], reason=OF_A_CANCEL[1])
 
@@ -111,15 +111,15 @@ DENIED: Final = (
         runtimes=JOB,
     ),
     Situation(
-        name="job-denied-of-a-run-with-retries",
-        given=Given(policies=(LABELLED,), agent=retries(2), has_room_beside=False),
-        expected=failed("SubmitFailed", LABELLED.message, jobs=0),
-        runtimes=JOB,
-    ),
-    Situation(
-        name="job-denied-for-its-image",
-        given=Given(policies=(IMAGES,), run={"workload": {"image": "docker.io/evil:1"}}),
-        expected=failed("SubmitFailed", IMAGES.message, jobs=0),
+        name="job-has-the-label-that-a-policy-wants",
+        given=Given(
+            policies=(LABELLED,),
+            run=_job_runtime(labels={"cost-centre": "7"}),
+            pods=ENDLESS,
+            has_room_beside=False,
+        ),
+        happens=(Until("Running", "Running"), DeleteJob()),
+        expected=failed("JobMissing", jobs=0),
         runtimes=JOB,
     ),
     Situation(
@@ -157,12 +157,6 @@ WAITING: Final = (
             Says(("explain", "run"), ("outage.example.com",)),
             Lift(OUTAGE),
         ),
-        runtimes=JOB,
-    ),
-    Situation(
-        name="quota-of-jobs-is-used-up",
-        given=Given(objects=(quota(jobs="0"),)),
-        happens=(Until("Pending", "QuotaExceeded", "exceeded quota"), LIFT_QUOTA),
         runtimes=JOB,
     ),
     Situation(
@@ -223,7 +217,7 @@ WAITING: Final = (
                     ),
                 ),
             ),
-            run={"workload": {"resources": {"requests": {"cpu": "1"}}}},
+            run={"workload": {"resources": {"requests": {"cpu": "1"}, "limits": {"cpu": "1"}}}},
         ),
         happens=(
             Until("Starting", "FailedCreate", "maximum cpu usage per Container is 100m"),
@@ -253,15 +247,11 @@ WAITING: Final = (
     Situation(
         name="pods-denied-until-the-start-timeout",
         given=Given(
-            policies=(POD_LABELS,), run=_job_runtime(startTimeout="3s"), has_room_beside=False
+            policies=(POD_LABELS,),
+            agent={"runDefaults": {"startTimeout": "10s"}},
+            has_room_beside=False,
         ),
         expected=failed("StartTimedOut", POD_LABELS.message),
-        runtimes=JOB,
-    ),
-    Situation(
-        name="queue-suspends-the-job-at-first",
-        given=Given(policies=(QUEUE,)),
-        happens=(Pause(1), Stays(3), PatchJob({"spec": {"suspend": False}})),
         runtimes=JOB,
     ),
     Situation(
@@ -293,8 +283,14 @@ WAITING: Final = (
     ),
     Situation(
         name="queue-holds-a-run-longer-than-its-timeout",
-        given=Given(policies=(QUEUE,), agent={"runDefaults": {"timeout": "3s"}}),
-        happens=(Pause(1), Stays(5), PatchJob({"spec": {"suspend": False}})),
+        given=Given(
+            policies=(QUEUE,), agent={"runDefaults": {"timeout": "9s"}}, has_room_beside=False
+        ),
+        happens=(
+            Until("Starting", "JobSuspended"),
+            Stays(10),
+            PatchJob({"spec": {"suspend": False}}),
+        ),
         runtimes=JOB,
     ),
     Situation(

@@ -52,13 +52,6 @@ SITUATIONS: Final = (
         runtimes=JOB,
     ),
     Situation(
-        name="job-deleted-and-its-pod-left",
-        given=GIVEN,
-        happens=(runs(), Until("Running", "Running"), DeleteJob("Orphan"), Stays(3), ends()),
-        expected=failed("JobMissing"),
-        runtimes=JOB,
-    ),
-    Situation(
         name="job-given-up-by-its-owner",
         given=GIVEN,
         happens=(

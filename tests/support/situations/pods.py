@@ -305,7 +305,7 @@ OTHERS: Final = (
     ),
     Situation(
         name="pod-start-timeout",
-        given=Given(pods=BY_HAND, run={"runtime": {"type": "Job", "startTimeout": "3s"}}),
+        given=Given(pods=BY_HAND, agent={"runDefaults": {"startTimeout": "4s"}}),
         happens=(waits("ImagePullBackOff", "Back-off pulling image"),),
         expected=failed("StartTimedOut", "Back-off pulling image"),
         runtimes=JOB,

@@ -97,7 +97,7 @@ SITUATIONS: Final = tuple(
             "takes-its-workspace-away",
             _given("rm -rf ./* ./.agent"),
             (),
-            Expected(phase="Failed", reason="RunnerFailed"),
+            SUCCEEDED,
         ),
         (
             "makes-its-workspace-unreadable",
@@ -117,8 +117,8 @@ SITUATIONS: Final = tuple(
         (
             "needs-a-secret-that-is-missing",
             _given("true", run={"secretRefs": [{"name": "nowhere"}]}),
-            (Until("Pending", "", "nowhere"),),
-            Expected(phase="Failed", reason="SubmitFailed"),
+            (),
+            failed("SubmitFailed", "nowhere"),
         ),
     )
 )

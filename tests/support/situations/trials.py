@@ -96,8 +96,6 @@ class Bench:
                 return self._wrong_of(world)
         except UnmetError as error:
             return [str(error)]
-        except AssertionError as error:
-            return [f"the controller ended: {error}"]
         except kube.KubeError as error:
             return [f"expected the cluster to take what happens, got {error}"]
 

@@ -45,6 +45,7 @@ def _control(text: str) -> str:
     return f"printf '%s' '{text}' > .agentrun/loop-control.json"
 
 
+RETRIED: Final = {"name": "a", "retry": {"limit": 1, "backoff": {"base": "1s"}}}
 SIDE_BY_SIDE: Final = workflow({"name": "a"}, {"name": "b"}, parallelism=2)
 BAD_LUCK: Final = json.dumps({"status": "failed", "exitCode": 7, "error": "bad luck"})
 
@@ -84,7 +85,7 @@ STEPS: Final = (
         name="step-is-tried-again",
         given=Given(
             pods=BY_HAND,
-            run=workflow({"name": "a", "retry": {"limit": 1, "backoff": {"base": "1s"}}}),
+            run=workflow(RETRIED),
         ),
         happens=(runs("a"), ends(7, step="a"), runs("a"), ends(step="a")),
         expected=Expected(attempts=1, jobs=2),
@@ -106,13 +107,13 @@ STEPS: Final = (
     ),
     Situation(
         name="pod-of-a-step-is-deleted",
-        given=Given(pods=BY_HAND, run=workflow({"name": "a"})),
+        given=Given(pods=BY_HAND, run=workflow(RETRIED)),
         happens=(runs("a"), Until("Running"), DeletePod("a"), runs("a"), ends(step="a")),
         runtimes=JOB,
     ),
     Situation(
         name="step-is-preempted",
-        given=Given(pods=BY_HAND, run=workflow({"name": "a"})),
+        given=Given(pods=BY_HAND, run=workflow(RETRIED)),
         happens=(
             runs("a"),
             Until("Running"),

@@ -31,6 +31,8 @@ SECONDS: Final = 60.0
 """Within which whatever is waited for has to come."""
 POLL_SECONDS: Final = 0.2
 BESIDE: Final = "beside"
+# Long enough for a machine that is busy with many of them.
+TIMING: Final = kube.Timing(lease_seconds=15, renew_seconds=10, retry_seconds=0.5)
 ENDED: Final = frozenset({"Succeeded", "Failed", "Cancelled"})
 AGENTCTL: Final = pathlib.Path(sys.executable).with_name("agentctl")
 _PROC: Final = pathlib.Path("/proc")
@@ -66,7 +68,6 @@ class World:
         folder: For workspaces of processes.
         seconds: Within which whatever is waited for has to come.
         enforced: Policies that there were at some time.
-        is_attended: Whether a controller looks after it.
     """
 
     given: Given
@@ -75,11 +76,8 @@ class World:
     folder: pathlib.Path
     seconds: float = SECONDS
     enforced: list[Policy] = dataclasses.field(default_factory=list)
-    is_attended: bool = False
     _number: Iterator[int] = dataclasses.field(default_factory=itertools.count)
-    _running: contextlib.AsyncExitStack = dataclasses.field(
-        default_factory=contextlib.AsyncExitStack
-    )
+    _attending: asyncio.Task[None] | None = None
 
     @property
     def client(self) -> kube.Client:
@@ -95,28 +93,47 @@ class World:
 
     async def start(self) -> None:
         """Have a controller look after the namespace; nothing if one does."""
-        if self.is_attended:
-            return
-        self.is_attended = True
-        made: list[Any] = []
-
-        def composed(client: kube.Client, caches: Any, wake: Callable[[kube.Key], None]) -> Any:
-            made.extend(self._runtimes(client, caches, wake))
-            return made
-
-        controller = run_platform.new_manager(
-            self.place,
-            f"controller-{next(self._number)}",
-            runtimes=composed,
-            settings=self.given.settings,
-        )
-        await self._running.enter_async_context(runtimes.looked_after(made))
-        await self._running.enter_async_context(run_platform.running(controller))
+        if self._attending is None:
+            self._attending = asyncio.create_task(self._attended())
 
     async def stop(self) -> None:
-        """Take the controller away; the Lease is given back."""
-        self.is_attended = False
-        await self._running.aclose()
+        """Take the controller away; the Lease is given back.
+
+        Raises:
+            UnmetError: It had ended by itself.
+        """
+        task, self._attending = self._attending, None
+        if task is None:
+            return
+        task.cancel()
+        (ended,) = await asyncio.gather(task, return_exceptions=True)
+        if not isinstance(ended, asyncio.CancelledError):
+            raise UnmetError(f"expected the controller to go on, but it ended: {ended!r}")
+
+    async def _attended(self) -> None:
+        """A controller that is started again when it has lost its Lease, as by a Deployment."""
+        while True:
+            made: list[Any] = []
+
+            def composed(
+                client: kube.Client,
+                caches: Any,
+                wake: Callable[[kube.Key], None],
+                made: list[Any] = made,
+            ) -> Any:
+                made.extend(self._runtimes(client, caches, wake))
+                return made
+
+            controller = run_platform.new_manager(
+                self.place,
+                f"controller-{next(self._number)}",
+                runtimes=composed,
+                settings=self.given.settings,
+                timing=TIMING,
+            )
+            with contextlib.suppress(kube.LostError):
+                async with runtimes.looked_after(made):
+                    await controller.run()
 
     def _runtimes(self, client: kube.Client, caches: Any, wake: Any) -> list[Any]:
         if self.runtime == "job":
@@ -359,8 +376,10 @@ async def opened(
         await world.furnish()
         await world.start()
         yield world
-    finally:
         await world.stop()
+    finally:
+        with contextlib.suppress(UnmetError):
+            await world.stop()
         world.kill_all()
         for policy in world.enforced:
             await world.remove(policy)
