@@ -136,7 +136,7 @@ class JobRuntime:
         if stage is Stage.PENDING and any(pod_states.is_running(pod) for pod in pods):
             stage = Stage.RUNNING
         progress = Progress(stage=stage, started=started)
-        if stage is Stage.PENDING and job.spec.suspend:
+        if stage is Stage.PENDING and job_objects.is_held(job):
             return _suspended(job)
         if stage is not Stage.PENDING or started is None:
             return progress

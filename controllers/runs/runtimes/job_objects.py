@@ -294,10 +294,17 @@ def stage(job: views.Job) -> Stage:
 
 def _has_no_pods_to_come(job: views.Job) -> bool:
     """Whether the Job controller has seen that it is suspended; or another let it go since."""
-    has_seen = any(
-        one.type == "Suspended" and one.status == "True" for one in job.status.conditions
-    )
-    return has_seen or (not job.spec.suspend and not job.spec.parallelism)
+    return _is_seen_suspended(job) or (not job.spec.suspend and not job.spec.parallelism)
+
+
+def _is_seen_suspended(job: views.Job) -> bool:
+    return any(one.type == "Suspended" and one.status == "True" for one in job.status.conditions)
+
+
+def is_held(job: views.Job) -> bool:
+    """Whether another controller holds it back, or has let it go so lately that nobody has seen."""
+    has_begun = bool(job.status.start_time)
+    return job.spec.suspend or (not has_begun and _is_seen_suspended(job))
 
 
 def is_over(job: views.Job) -> bool:

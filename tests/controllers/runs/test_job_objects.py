@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from controllers.runs import naming
+from controllers.runs import naming, views
 from controllers.runs.runtimes import job_objects
 from controllers.runs.runtimes.base import Code, RuntimeFault, Work
 from crds.admission import effective_pod, settings
@@ -125,3 +125,27 @@ def test_labels_and_annotations_of_the_run_are_the_jobs_and_its_pods() -> None:
         tombstone["metadata"]["labels"][queue],
         tombstone["metadata"]["annotations"]["cost-center"],
     )
+
+
+@pytest.mark.parametrize(
+    ("suspend", "seen", "started", "is_held"),
+    [
+        (True, "True", "", True),
+        (True, "", "", True),
+        # Let go, and the Job controller has not seen it: no time of the attempt has begun.
+        (False, "True", "", True),
+        (False, "False", "2026-11-28T12:00:00Z", False),
+        (False, "", "", False),
+    ],
+)
+def test_job_is_held_until_its_controller_has_seen_that_it_was_let_go(
+    suspend: bool,  # noqa: FBT001 - a case
+    seen: str,
+    started: str,
+    is_held: bool,  # noqa: FBT001 - likewise
+) -> None:
+    conditions = [{"type": "Suspended", "status": seen}] if seen else []
+    status = {"conditions": conditions, "startTime": started}
+    body = {"metadata": {"name": "run-x"}, "spec": {"suspend": suspend}, "status": status}
+
+    assert is_held == job_objects.is_held(views.of(views.Job, body))

@@ -459,20 +459,6 @@ class Return(Look):
 
 
 @dataclasses.dataclass(frozen=True)
-class JobGoes(Look):
-    """Kubernetes deletes the Job."""
-
-    async def take(self, world: World) -> None:
-        """Wait for it."""
-
-        async def is_gone() -> bool:
-            found = await world.client.list(views.JOBS, namespace=world.namespace)
-            return not found.items
-
-        await world.until(is_gone, "no Job to be there")
-
-
-@dataclasses.dataclass(frozen=True)
 class Lift(Act):
     """The operator removes a policy."""
 
@@ -487,7 +473,7 @@ LIFT_QUOTA: Final = Delete(QUOTAS, "quota")
 
 
 @dataclasses.dataclass(frozen=True)
-class Pause(Act):
+class Pause(Look):
     """Time passes."""
 
     seconds: float

@@ -188,7 +188,7 @@ LOOPS: Final = tuple(
         (
             "invalid-control-fails",
             loop("control.go", _control("[1"), onInvalid="Fail"),
-            failed("WorkflowStepFailed", "control file"),
+            failed("WorkflowStepFailed", "expected a JSON object"),
         ),
         (
             "control-of-a-list-fails",
