@@ -194,6 +194,7 @@ def test_service_accounts_of_the_pod() -> None:
         (None, False),
         ({"phase": "Pending"}, False),
         ({"phase": "Template"}, False),
+        ({"phase": "Starting"}, True),
         ({"phase": "Running"}, True),
         ({"phase": "Unknown", "phaseDetail": "x"}, True),
         ({"phase": "Pending", "conditions": [{"type": "Accepted", "status": "True"}]}, True),

@@ -50,6 +50,10 @@ TABLE = pathlib.Path(__file__).parents[2] / "docs/policies.md"
                 "expected another user than root, got 0; root needs runAsNonRoot: false"
             ),
         ),
+        (
+            {"pods": {"startTimeout": "soon"}},
+            "pods.startTimeout: expected a duration such as 30m or 1h30m, got 'soon'",
+        ),
     ],
 )
 def test_misspelt_settings_are_named(given: dict[str, Any], problem: str) -> None:

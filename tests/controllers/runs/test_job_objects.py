@@ -89,6 +89,17 @@ def test_job_does_not_fill_in_files() -> None:
     assert "/workspace/0" in [one["mountPath"] for one in container["volumeMounts"]]
 
 
+@pytest.mark.parametrize(("limit", "is_counted"), [(0, True), (3, False)])
+def test_job_that_repeats_its_pod_does_not_count_what_was_taken_away(
+    limit: int, *, is_counted: bool
+) -> None:
+    spec = job(dataclasses.replace(work(), spec={"runtime": {"backoffLimit": limit}}))["spec"]
+
+    disrupted = {"type": "DisruptionTarget", "status": "True"}
+    rule = {"action": "Ignore", "onPodConditions": [disrupted]}
+    assert (None if is_counted else {"rules": [rule]}) == spec.get("podFailurePolicy")
+
+
 def test_prompt_has_a_path_like_any_file() -> None:
     prompt = {"inline": "Be kind."}
     piece = dataclasses.replace(work(files=files(1, 1)), system_prompt=prompt)

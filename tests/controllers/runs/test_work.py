@@ -148,6 +148,25 @@ def test_agent_without_limits_has_none() -> None:
     assert (0, Backoff(), None) == (found.retries, found.backoff, found.work.timeout_seconds)
 
 
+@pytest.mark.parametrize(
+    ("runtime", "given", "expected"),
+    [
+        ("Job", None, 3600),
+        ("Workflow", "90s", 90),
+        ("Job", "0s", None),
+        ("Temporal", "90s", None),
+    ],
+)
+def test_time_to_start_is_the_agents_or_the_operators_and_for_pods_only(
+    runtime: str, given: str | None, expected: int | None
+) -> None:
+    defaults = {} if given is None else {"startTimeout": given}
+
+    found = ready({"runtime": {"type": runtime}}, agent=agent(runDefaults=defaults))
+
+    assert expected == found.work.start_timeout_seconds
+
+
 def test_hash_covers_what_may_not_change_and_nothing_else() -> None:
     first = work.spec_hash(run())
 

@@ -178,7 +178,10 @@ DISRUPTIONS: Final = (
 def _disruptions() -> Iterator[Situation]:
     """What the cluster takes away uses up no retry, and is not repeated where none is allowed."""
     for name, ending in DISRUPTIONS:
-        taken = (runs(), Until("Running", "Running"), ending, Until("Pending", "Retrying"))
+        taken = (
+            *(runs(), Until("Running", "Running"), ending),
+            *(Until("Pending", "Retrying"), Until("Starting")),
+        )
         yield Situation(
             name=name,
             given=RETRIED,
