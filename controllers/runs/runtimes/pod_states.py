@@ -55,6 +55,7 @@ _TEXTS: Final = {
     PREEMPTED: "The pod was preempted",
     NODE_LOST: "The pod's node was lost",
     "NodeShutdown": "The pod's node was shut down",
+    POD_DELETED: "The pod is gone",
     STATUS_UNKNOWN: "The kubelet lost the container",
     "StartError": "The container did not start",
     "ContainerCannotRun": "The container did not start",
@@ -104,7 +105,8 @@ def why_waiting(pods: Iterable[views.Pod]) -> Waiting | None:
 
 def waiting_text(found: Waiting) -> str:
     """A sentence on why a pod has not started, with a way out."""
-    said = f"The pod has not started: {found.reason}: {found.message}"[:MAX_MESSAGE]
+    why = f": {found.message}" if found.message else ""
+    said = f"The pod has not started: {found.reason}{why}"[:MAX_MESSAGE]
     if "runAsNonRoot" not in found.message:
         return said
     return (

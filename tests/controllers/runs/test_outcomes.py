@@ -248,14 +248,14 @@ LOW = "The node was low on resource: memory."
         ),
         (
             pod(terminated={"exitCode": 143, "reason": "Error"}, deleted=True),
-            *(143, "PodDeleted", "PodDeleted: somebody deleted it", True),
+            *(143, "PodDeleted", "The pod is gone: somebody deleted it", True),
         ),
         (
             pod(terminated={"exitCode": 143, "reason": "Error", "message": "{}"}, deleted=True),
             *(143, "", "", False),
         ),
         (pod(terminated={"exitCode": 3, "reason": "Error"}, deleted=True), 3, "", "", False),
-        (pod("Running"), None, "PodDeleted", "PodDeleted: somebody deleted it", True),
+        (pod("Running"), None, "PodDeleted", "The pod is gone: somebody deleted it", True),
     ],
 )
 def test_end_of_a_pod_is_named(

@@ -92,7 +92,7 @@ async def progress(
         (
             waiting("InvalidImageName", ""),
             "InvalidImageName",
-            "The pod has not started: InvalidImageName: ",
+            "The pod has not started: InvalidImageName",
         ),
         (
             waiting("not a word", "why"),
