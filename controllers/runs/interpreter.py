@@ -142,17 +142,12 @@ class Interpreter:
             return await self._conclude(seen, plan)
         except kube.ConflictError:
             return CONFLICT_SECONDS  # it has changed since: the watch brings what to decide upon
-        except (kube.NotFoundError, _AnotherError):
+        except _AnotherError:
             return None  # it went meanwhile, as the watch will tell
-        except RuntimeFault as fault:
-            _log.warning("%s: %s: %s", key, fault.code, fault.message)
-            await self._tell_trouble(run, fault.message)
-            return fault.retry_after_seconds or FAULT_SECONDS
         except (NotLeadingError, kube.UnreachableError):
             raise  # nothing can be written
-        except Exception as error:
-            await self._tell_trouble(run, str(error) or repr(error))
-            raise
+        except Exception as error:  # noqa: BLE001 - whatever it is, its run says so
+            return await self._troubled(run, error)
 
     async def _followed(self, run: views.Run) -> tuple[Plan, Observed]:
         """Act until nothing is left to do but to say how the run stands."""
@@ -432,6 +427,25 @@ class Interpreter:
         if plan.standing.phase not in IN_FLIGHT:
             await self._forget_work(seen)
         return plan.look_again_seconds
+
+    async def _troubled(self, run: views.Run, error: Exception) -> float | None:
+        """Say what keeps us from going on; seconds after which to look again, if it may pass."""
+        if isinstance(error, kube.NotFoundError) and not await self._is_there(run):
+            return None
+        await self._tell_trouble(run, str(error) or repr(error))
+        if not isinstance(error, RuntimeFault):
+            raise error
+        _log.warning("%s: %s: %s", run.key, error.code, error.message)
+        return error.retry_after_seconds or FAULT_SECONDS
+
+    async def _is_there(self, run: views.Run) -> bool:
+        """Whether the run itself is still there; something else may be missing."""
+        namespace, name = run.key
+        try:
+            found = await self._client.get(views.RUNS, name, namespace=namespace)
+        except kube.NotFoundError:
+            return False
+        return bool(found["metadata"]["uid"] == run.metadata.uid)
 
     async def _tell_trouble(self, run: views.Run, message: str) -> None:
         """Say on a run, and by an Event, what keeps the controller from going on with it."""

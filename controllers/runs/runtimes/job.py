@@ -169,9 +169,10 @@ class JobRuntime:
         pods = await self._living_pods(ref)
         if pods:
             names = ", ".join(sorted(pod.metadata.name for pod in pods))
+            is_ending = all(pod.metadata.deletion_timestamp for pod in pods)
             return Progress(
-                stage=Stage.CANCELLING,
-                message=f"Job {ref.name} went away; its pods are being ended: {names}.",
+                stage=Stage.CANCELLING if is_ending else Stage.RUNNING,
+                message=f"Job {ref.name} went away; its pods are still there: {names}.",
                 look_again_seconds=ORPHANS_SECONDS,
             )
         return Progress(
@@ -185,23 +186,22 @@ class JobRuntime:
     async def cancel(self, ref: Ref) -> None:
         """Suspend the Job, which ends its pods; where there is none, reserve its name.
 
-        Where the cluster refuses that too, nothing is left to be done: ``status`` says so then.
+        Pods that outlived their Job are ended the next time: it may be for its name only that this
+        was called. Where the cluster refuses that its name is taken, nothing is left to be done:
+        ``status`` says so then.
         """
         try:
-            while True:
+            job = await self._read(ref)
+            is_again = job is not None or ref.key in self._unreserved
+            while job is None or not _is_settled(ref, job):
+                if job is not None:
+                    change = _cancellation(job)
+                    await self._client.patch(views.JOBS, ref.name, change, namespace=ref.namespace)
+                elif not await self._reserved(ref):
+                    break
                 job = await self._read(ref)
-                if job is None and await self._reserved(ref):
-                    continue
-                if job is None or naming.TOMBSTONE_LABEL in job.metadata.labels:
-                    await self._end_orphans(ref)
-                    return
-                # Where another's Job has the name, no submission can start anything.
-                is_mine = job_objects.is_mine(job.metadata, ref.key, ref.work)
-                if not is_mine or job.ending is not None or _is_cancelled(job):
-                    return
-                await self._client.patch(
-                    views.JOBS, ref.name, _cancellation(job), namespace=ref.namespace
-                )
+            if is_again and (job is None or not _has_own_pods(ref, job)):
+                await self._end_orphans(ref)
         except kube.KubeError as error:
             raise fault(error) from error
 
@@ -343,6 +343,21 @@ def is_refusal(error: kube.ApiError) -> bool:
 def _is_cancelled(job: views.Job) -> bool:
     """Whether a Job was suspended by us, for good; others suspend it for a time."""
     return job.spec.suspend and naming.CANCELLED_ANNOTATION in job.metadata.annotations
+
+
+def _has_own_pods(ref: Ref, job: views.Job) -> bool:
+    """Whether pods of the work are the Job's, and end with it."""
+    is_tombstone = naming.TOMBSTONE_LABEL in job.metadata.labels
+    return not is_tombstone and job_objects.is_mine(job.metadata, ref.key, ref.work)
+
+
+def _is_settled(ref: Ref, job: views.Job) -> bool:
+    """Whether nothing is left to be asked of what has the Job's name.
+
+    Where another's Job has the name, no submission can start anything.
+    """
+    is_over = job.ending is not None or _is_cancelled(job)
+    return is_over or not _has_own_pods(ref, job)
 
 
 def _cancellation(job: views.Job) -> kube.JSON:
