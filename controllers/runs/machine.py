@@ -474,7 +474,7 @@ def _going(run: views.Run, progress: Progress) -> tuple[Phase, str, str]:
         why = "" if has_run else run.status.message
         return phase, Reason.CANCELLING, progress.message or why
     if progress.stage is not Stage.PENDING:
-        return phase, Reason.RUNNING, progress.message
+        return phase, Reason.RUNNING, ""
     usual = Reason.RUNNING if has_run else Reason.SUBMITTED
     return phase, progress.reason or usual, progress.message
 

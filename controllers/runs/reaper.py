@@ -29,6 +29,8 @@ from crds.admission.settings import Settings
 TOMBSTONE_SECONDS: Final = 900.0
 # Controllers look whether the ledger is there every 5 s (`admitter`).
 SURVEY_PAUSE_SECONDS: Final = SUBMISSION_SECONDS + 5.0
+# Phases of pods of which nothing runs any more.
+_OVER: Final = ("Succeeded", "Failed")
 _log = logging.getLogger(__name__)
 
 
@@ -36,7 +38,7 @@ class Reaper:
     """Looks after slots.
 
     Args:
-        client: May get runs, and list, create, patch and delete Jobs.
+        client: May get runs, list, create, patch and delete Jobs, list and delete pods.
         records: Of work outside the cluster.
         runtimes: By ``runtime.type``.
         namespace: Of runs; None is all.
@@ -82,9 +84,9 @@ class Reaper:
         if not self._with_jobs:
             return True
         jobs = await self._jobs(uid, slot.namespace)
-        if any(not job_objects.is_over(one) for one in jobs) or await self._has_pods(
-            uid, slot.namespace
-        ):
+        if any(not job_objects.is_over(one) for one in jobs):
+            return False
+        if await self._has_pods(uid, slot.namespace, is_gone=run is None):
             return False
         key = f"{uid}/{slot.attempt}"
         is_taken = any(one.metadata.name == naming.of_key(key) for one in jobs)
@@ -258,17 +260,25 @@ class Reaper:
         found = await self._client.list(views.JOBS, namespace=namespace, labels=selector)
         return [views.of(views.Job, job) for job in found.items]
 
-    async def _has_pods(self, uid: ledger.Uid, namespace: str) -> bool:
-        """Whether pods outlived their Job, as they do while they end."""
+    async def _has_pods(self, uid: ledger.Uid, namespace: str, *, is_gone: bool) -> bool:
+        """Whether pods outlived their Job, as they do while they end.
+
+        Those of a run that is gone are ended, if no Job does it: they were left by it
+        (``--cascade=orphan``).
+        """
         selector = f"{naming.RUN_LABEL}={uid}"
         found = await self._client.list(views.PODS, namespace=namespace, labels=selector)
-        phases = {(pod.get("status") or {}).get("phase") for pod in found.items}
-        return bool(phases - {"Succeeded", "Failed"})
+        living = [pod for pod in found.items if values.at(pod, "status", "phase") not in _OVER]
+        for pod in living if is_gone else ():
+            metadata = pod["metadata"]
+            if not metadata.get("ownerReferences") and not metadata.get("deletionTimestamp"):
+                await self._remove(metadata, views.PODS)
+        return bool(living)
 
-    async def _remove(self, metadata: kube.JSON) -> int:
+    async def _remove(self, metadata: kube.JSON, resource: kube.Resource = views.JOBS) -> int:
         try:
             await self._client.delete(
-                views.JOBS,
+                resource,
                 metadata["name"],
                 namespace=metadata["namespace"],
                 uid=metadata["uid"],

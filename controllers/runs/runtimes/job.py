@@ -171,17 +171,38 @@ class JobRuntime:
             names = ", ".join(sorted(pod.metadata.name for pod in pods))
             is_ending = all(pod.metadata.deletion_timestamp for pod in pods)
             return Progress(
-                stage=Stage.CANCELLING if is_ending else Stage.RUNNING,
+                stage=Stage.CANCELLING if is_ending else Stage.PENDING,
+                reason=Reason.JOB_MISSING,
                 message=f"Job {ref.name} went away; its pods are still there: {names}.",
                 look_again_seconds=ORPHANS_SECONDS,
             )
+        unreserved = self._unreserved.get(ref.key, "")
+        if await self._has_completed(ref):
+            message = (
+                f"Job {ref.name} completed and went away, and what its runner reported with it."
+            )
+            return Progress(stage=Stage.SUCCEEDED, message=message, unreserved=unreserved)
         return Progress(
             stage=Stage.CANCELLED,
             reason=Reason.JOB_MISSING,
             message=f"Job {ref.name} went away before it had ended.",
             code=Code.RETRYABLE,
-            unreserved=self._unreserved.get(ref.key, ""),
+            unreserved=unreserved,
         )
+
+    async def _has_completed(self, ref: Ref) -> bool:
+        """Whether the Job controller said so before the Job went: nobody else saw it then.
+
+        A user, or a policy, may have given it a TTL while the controller was away.
+        """
+        fields = f"regarding.kind=Job,regarding.name={ref.name},reason=Completed"
+        try:
+            listed = await self._client.list(kube.EVENTS, namespace=ref.namespace, fields=fields)
+        except kube.ForbiddenError:
+            return False
+        except kube.KubeError as error:
+            raise fault(error) from error
+        return bool(listed.items)
 
     async def cancel(self, ref: Ref) -> None:
         """Suspend the Job, which ends its pods; where there is none, reserve its name.

@@ -46,7 +46,7 @@ class Cluster:
     """Has pods and no Job, and refuses Jobs."""
 
     def __init__(self, refused: dict[str, kube.ApiError], *pods: str) -> None:
-        self.refused, self.pods = refused, [*pods]
+        self.refused, self.pods, self.events = refused, [*pods], list[kube.JSON]()
         self.jobs: dict[str, kube.JSON] = {}
 
     async def create(self, _: kube.Resource, body: kube.JSON) -> kube.JSON:
@@ -73,7 +73,8 @@ class Cluster:
             }
             for name in self.pods
         ]
-        return kube.Listing(tuple(pods if resource == views.PODS else self.jobs.values()), "7")
+        listed = {views.PODS: pods, kube.EVENTS: self.events}
+        return kube.Listing(tuple(listed.get(resource, self.jobs.values())), "7")
 
     async def delete(self, _: kube.Resource, name: str, **__: Any) -> kube.JSON:
         """End a pod."""
@@ -172,7 +173,7 @@ async def test_job_that_is_no_longer_ours_is_over_once_its_pods_are() -> None:
     cluster.pods.clear()
     after = await found.status(ref)
 
-    assert [Stage.RUNNING, Stage.CANCELLED] == [before.stage, after.stage]
+    assert [Stage.PENDING, Stage.CANCELLED] == [before.stage, after.stage]
     assert "got another's" in after.message
 
 
@@ -187,7 +188,7 @@ async def test_pods_that_outlive_their_job_are_waited_for_and_ended_by_a_cancell
         progress = await found.status(ref)
         stages.append(progress.stage)
 
-    assert [Stage.MISSING, Stage.RUNNING, Stage.CANCELLED] == stages
+    assert [Stage.MISSING, Stage.PENDING, Stage.CANCELLED] == stages
     assert ([naming.of_key(KEY)], []) == ([*cluster.jobs], cluster.pods)
 
 
@@ -245,6 +246,15 @@ async def test_slot_is_held_until_no_creation_can_land_any_more(
         over.append(await found.is_over("uid-1", SLOT))
 
     assert expected == over
+
+
+async def test_pods_that_outlived_their_job_are_ended_with_their_run() -> None:
+    cluster = Cluster({}, "run-x-1")
+    found = reaping(cluster, [NOW])
+
+    over = [await found.is_over("uid-1", SLOT) for _ in range(2)]
+
+    assert ([False, True], []) == (over, cluster.pods)
 
 
 def a_job(number: int, *, ended: bool = True, ttl: str = "600") -> views.Job:
@@ -305,6 +315,20 @@ async def test_job_that_is_deleted_as_it_ends_has_ended_as_it_did() -> None:
     followed._job_changed(kube.Change(gone.key, gone, None))  # noqa: SLF001 - as a reflector tells
 
     assert Stage.SUCCEEDED is (await found.status(found.ref(KEY, work()))).stage
+
+
+async def test_job_that_completed_and_went_while_nobody_looked_has_succeeded() -> None:
+    """The Job controller's own Event says so; its name is reserved all the same."""
+    cluster = Cluster({})
+    cluster.events.append({"reason": "Completed"})
+    found, ref = runtime(cluster)
+
+    before = await found.status(ref)
+    await found.cancel(ref)
+    after = await found.status(ref)
+
+    assert [Stage.MISSING, Stage.SUCCEEDED] == [before.stage, after.stage]
+    assert [ref.name] == [*cluster.jobs]
 
 
 async def test_ttl_that_somebody_else_gave_a_job_is_taken_away_until_it_has_ended() -> None:
