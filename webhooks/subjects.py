@@ -84,6 +84,7 @@ class Subject:
             namespace=request.namespace,
             operation=request.operation,
             subresource=request.subresource,
+            version=self.version.name,
         )
 
 

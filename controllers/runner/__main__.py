@@ -81,7 +81,7 @@ def run(
     )
     workspace.forget(report.status_path)
     try:
-        stated = _spec(spec.locate(arguments, environment), place)
+        stated = _spec(spec.locate(arguments, environment), place, environment)
         report = _reported(stated, place)
         workspace.forget(report.status_path)
         task = _task(stated, environment, place, report)
@@ -194,12 +194,15 @@ def _drive(
         )
 
 
-def _spec(where: spec.Place, place: workspace.Workspace) -> spec.Spec:
-    if where.path is None:
-        return spec.decode((where.text or "").encode(errors="replace"), "AGENT_RUNNER_SPEC")
-    # Relative to where the runner was started, as for any command.
-    path = place.at(str(pathlib.Path(where.path).absolute()))
-    return spec.decode(workspace.read(path), str(path))
+def _spec(
+    where: spec.Place, place: workspace.Workspace, environment: Mapping[str, str]
+) -> spec.Spec:
+    source, data = "AGENT_RUNNER_SPEC", (where.text or "").encode(errors="replace")
+    if where.path is not None:
+        # Relative to where the runner was started, as for any command.
+        path = place.at(str(pathlib.Path(where.path).absolute()))
+        source, data = str(path), workspace.read(path)
+    return spec.with_variables(spec.decode(data, source), environment, source)
 
 
 def _run_spec(

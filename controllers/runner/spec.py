@@ -112,7 +112,9 @@ class Spec(_Wire, frozen=True):
     provider: _Name
     adapter: Adapter
     schema_version: str | None = None
+    config: dict[str, JSON] | None = None
     inputs: dict[str, JSON] | None = None
+    inputs_from: dict[str, str] | None = None
     payloads: dict[str, JSON] | None = None
     observability: dict[str, JSON] | None = None
     goal: Goal | None = None
@@ -200,6 +202,23 @@ def decode(data: bytes, source: str) -> Spec:
     return spec
 
 
+def with_variables(spec: Spec, environment: Mapping[str, str], source: str) -> Spec:
+    """Return the spec with the inputs that are in variables.
+
+    Raises:
+        SpecError: There is no such variable.
+    """
+    found = dict(spec.inputs or {})
+    for name, variable in (spec.inputs_from or {}).items():
+        if variable not in environment:
+            where = f"inputsFrom.{name}"
+            raise _wrong(source, f"the variable {errors.quoted(variable)}", "none", where)
+        # A Secret may hold any bytes; an input is text.
+        value = environment[variable].encode(errors="surrogateescape")
+        found[name] = value.decode(errors="replace")
+    return msgspec.structs.replace(spec, inputs=found)
+
+
 def decode_run(data: bytes, source: str) -> Run:
     """Return the run that is written in the data; arguments and errors as for `decode`."""
     return _decoded(data, Run, source)
@@ -244,6 +263,7 @@ def names(
     """Return what templates may name."""
     stated = msgspec.to_builtins(spec.artifacts or Artifacts())
     return {
+        "config": spec.config or {},
         "inputs": spec.inputs or {},
         "payloads": {**(spec.payloads or {}), "eventFilePath": event_path},
         "observability": spec.observability or {},

@@ -4,7 +4,7 @@ One pass: what a name stands for is never looked at again, so an input cannot sm
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 import msgspec
@@ -18,15 +18,33 @@ MAX_BYTES: Final = 4 * 1024 * 1024
 _TEMPLATE = re.compile(r"\{\{([^{}]*)\}\}")
 
 
+class Verbatim(str):
+    """A value that means something where the outcome is read: it is not escaped."""
+
+    __slots__ = ()
+
+
 class TooLargeError(SpecError):
     """A template would become too large; says how large it may be."""
 
 
-def render(template: str, names: Mapping[str, JSON], max_bytes: int = MAX_BYTES) -> str:
+def render(
+    template: str,
+    names: Mapping[str, JSON],
+    max_bytes: int = MAX_BYTES,
+    *,
+    escape: Callable[[str], str] = str,
+) -> str:
     """Return the template with each name replaced by its value.
 
     A missing name and null become the empty text; text stays as it is; all else becomes JSON.
     ``a.0`` is the first item of the list ``a``.
+
+    Args:
+        template: The text.
+        names: What it may name.
+        max_bytes: How large the outcome may be.
+        escape: Has a value mean itself where the outcome is read.
 
     Raises:
         TooLargeError: The outcome would have more bytes than allowed; known before it is built.
@@ -36,7 +54,8 @@ def render(template: str, names: Mapping[str, JSON], max_bytes: int = MAX_BYTES)
     for match in _TEMPLATE.finditer(template):
         path = match[1]
         if path not in texts:
-            texts[path] = _text(_value(path, names))
+            value = _value(path, names)
+            texts[path] = value if isinstance(value, Verbatim) else escape(_text(value))
         room += size(match[0]) - size(texts[path])
         if room < 0:
             break

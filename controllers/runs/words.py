@@ -85,6 +85,7 @@ class Reason(enum.StrEnum):
     LABEL_NOT_ALLOWED = "LabelNotAllowed"
     POD_NOT_ALLOWED = "PodNotAllowed"
     SOURCE_NOT_ALLOWED = "ImplementationSourceProviderNotAllowed"
+    INVALID_SPEC = "InvalidSpec"
     MISSING_REQUIRED_METADATA = "MissingRequiredMetadata"
     TEMPLATE = "Template"
 

@@ -13,7 +13,8 @@ from controllers.runs.retries import Backoff
 from controllers.runs.runtimes.base import JSON, Work
 from controllers.runs.words import Reason
 from crds.admission import agentrun as agentrun_rules
-from crds.admission import effective_pod, policy
+from crds.admission import effective_pod, policy, workflows
+from crds.admission import inputs as run_inputs
 from crds.admission import settings as settings_
 from crds.admission.settings import Pods, Settings
 
@@ -121,10 +122,10 @@ def prepare(
         attempt: From 1.
         settings: The operator's.
     """
-    missing = _missing(run, related)
+    spec, agent = run["spec"], related.agent
+    missing = _invalid(spec) or _missing(run, related)
     if missing is not None:
         return missing
-    spec, agent = run["spec"], related.agent
     refused = _refused(run, policy.Context(settings, agent, related.provider))
     if refused is not None:
         return refused
@@ -152,7 +153,8 @@ class _Piece:
     step: str
     spec: JSON
     task: JSON
-    inputs: Mapping[str, str]
+    inputs: "_Inputs"
+    references: Sequence[effective_pod.Reference]
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -169,9 +171,33 @@ def implementation_names(run: JSON) -> tuple[str, ...]:
     return tuple({str(name): None for name in named if name})
 
 
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Inputs:
+    """The parameters, with what was made of them.
+
+    Attributes:
+        values: Those that are known.
+        variables: Where the runner finds the others.
+    """
+
+    values: Mapping[str, str]
+    variables: Mapping[str, str]
+
+    def has(self, name: str) -> bool:
+        """Whether there is a value, or will be."""
+        return bool(self.values.get(name)) or name in self.variables
+
+
 def _piece(step: str, spec: JSON, related: Related) -> _Piece:
     task = _task(spec, related)
-    return _Piece(step, spec, task, _inputs(task, spec.get("parameters") or ()))
+    references = run_inputs.references(values.at(related.agent, "spec", "env"), spec)
+    inputs = _inputs(task, spec.get("parameters") or (), _variables(references))
+    return _Piece(step, spec, task, inputs, references)
+
+
+def _variables(references: Sequence[effective_pod.Reference]) -> dict[str, str]:
+    """The variables of a pod that have the values of inputs."""
+    return {one.name: effective_pod.variable(at) for at, one in enumerate(references)}
 
 
 def _piece_refused(run: JSON, agent: JSON, piece: _Piece) -> Refused | None:
@@ -185,7 +211,7 @@ def _piece_refused(run: JSON, agent: JSON, piece: _Piece) -> Refused | None:
             f"expected a task{at} from one of {allowed.get('allowed') or []}, which agent "
             f"{agent_name(run)!r} allows, got one from {source!r}",
         )
-    lacking = tuple(name for name in piece.required if not piece.inputs.get(name))
+    lacking = tuple(name for name in piece.required if not piece.inputs.has(name))
     if not lacking:
         return None
     message = (
@@ -196,6 +222,18 @@ def _piece_refused(run: JSON, agent: JSON, piece: _Piece) -> Refused | None:
 
 
 # ------------------------------------------------------------------ what is missing or refused
+
+
+def _invalid(spec: JSON) -> Refused | None:
+    """What a schema cannot say, of runs that were written past the webhooks or in v1alpha1."""
+    found = [str(one) for one in workflows.problems(spec)]
+    return Refused(Reason.INVALID_SPEC, _shown(found)) if found else None
+
+
+def _shown(found: Sequence[str]) -> str:
+    """The first problems, and how many more there are: a status is read by people."""
+    more = [f"and {len(found) - MAX_REFUSALS} more"] if len(found) > MAX_REFUSALS else []
+    return "; ".join([*found[:MAX_REFUSALS], *more])
 
 
 def _missing(run: JSON, related: Related) -> Waiting | Refused | None:
@@ -236,7 +274,6 @@ _REASONS: Final = {
     "secrets": Reason.SECRET_NOT_ALLOWED,
     "serviceAccounts": Reason.SERVICE_ACCOUNT_NOT_ALLOWED,
 }
-# A status is read by people.
 MAX_REFUSALS: Final = 10
 
 
@@ -245,9 +282,8 @@ def _refused(run: JSON, context: policy.Context) -> Refused | None:
     found = policy.refusals(run, context)
     if not found:
         return None
-    shown = [str(one.problem) for one in found[:MAX_REFUSALS]]
-    more = [f"and {len(found) - MAX_REFUSALS} more"] if len(found) > MAX_REFUSALS else []
-    return Refused(_REASONS.get(found[0].topic, Reason.POD_NOT_ALLOWED), "; ".join([*shown, *more]))
+    shown = _shown([str(one.problem) for one in found])
+    return Refused(_REASONS.get(found[0].topic, Reason.POD_NOT_ALLOWED), shown)
 
 
 # -------------------------------------------------------------------------------- the work itself
@@ -262,9 +298,19 @@ def _task(spec: JSON, related: Related) -> JSON:
     return values.at(related.implementations.get(reference), "spec") or {}
 
 
-def _inputs(task: JSON, parameters: Sequence[JSON]) -> dict[str, str]:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Variable:
+    """Where the runner finds a value that is known to nobody else."""
+
+    name: str
+
+
+def _inputs(task: JSON, parameters: Sequence[JSON], variables: Mapping[str, str]) -> _Inputs:
     """The parameters, what the source of the task says, and what aliases make of both."""
-    given = {one["name"]: str(one.get("value") or "") for one in parameters}
+    given: dict[str, str | _Variable] = {}
+    for one in parameters:
+        variable = variables.get(one["name"]) if one.get("valueFrom") else None
+        given[one["name"]] = _Variable(variable) if variable else str(one.get("value") or "")
     source = task.get("source") or {}
     where, _, number = str(source.get("externalId") or "").partition("#")
     derived = {"issueTitle": task.get("summary"), "issueUrl": source.get("url")}
@@ -278,7 +324,10 @@ def _inputs(task: JSON, parameters: Sequence[JSON]) -> dict[str, str]:
     for name, value in derived.items():
         if value and not given.get(name):
             given[name] = str(value)
-    return given
+    return _Inputs(
+        {name: one for name, one in given.items() if isinstance(one, str)},
+        {name: one.name for name, one in given.items() if isinstance(one, _Variable)},
+    )
 
 
 def _work(run: JSON, related: Related, piece: _Piece, attempt: int, pods: Pods) -> Work:
@@ -301,22 +350,25 @@ def _work(run: JSON, related: Related, piece: _Piece, attempt: int, pods: Pods) 
                 "provider": provider_name,
                 "agentRun": {key: metadata[key] for key in ("name", "uid", "namespace")},
                 "implementation": task,
-                "parameters": dict(inputs),
+                "parameters": dict(inputs.values),
+                "parametersFrom": dict(inputs.variables) or None,
                 "memory": _memory(related.memory),
                 "artifacts": provider.get("outputArtifacts") or [],
                 "vcs": spec.get("vcs"),
                 "goal": goal,
+                "loop": _loop(spec),
                 "systemPrompt": inline,
                 "prompt": task.get("text"),
-                **{key: inputs.get(key) for key in EVENT_KEYS},
+                **{key: inputs.values.get(key) for key in EVENT_KEYS},
             }
         ),
-        runner_json=_runner_json(str(provider_name), provider, inputs, related.agent, spec),
+        runner_json=_runner_json(str(provider_name), provider, piece, related.agent),
         system_prompt=prompt,
         system_prompt_hash=naming.sha256(inline) if inline else "",
         timeout_seconds=values.seconds(defaults.get("timeout")) or None,
         start_timeout_seconds=_start_seconds(spec, defaults, pods),
         step=piece.step,
+        references=piece.references,
         pods=pods,
     )
 
@@ -329,13 +381,16 @@ def _start_seconds(spec: JSON, defaults: JSON, pods: Pods) -> int | None:
     return (values.seconds(pods.start_timeout) if given is None else given) or None
 
 
-def _runner_json(
-    provider_name: str,
-    provider: JSON,
-    inputs: Mapping[str, str],
-    agent: JSON,
-    spec: JSON,
-) -> dict[str, JSON]:
+def _loop(spec: JSON) -> JSON:
+    """What a step that is repeated finds of its loop: where its state is."""
+    chosen = values.at(spec, "loop", "state", "volumes") or ()
+    volumes = values.at(spec, "workload", "volumes") or ()
+    paths = {one["name"]: one["mountPath"] for one in volumes}
+    state = [{"name": one, "mountPath": paths[one]} for one in chosen if one in paths]
+    return {"state": state} if state else None
+
+
+def _runner_json(provider_name: str, provider: JSON, piece: _Piece, agent: JSON) -> dict[str, JSON]:
     """What the agent-runner reads; see docs/runner.md."""
     adapter = provider.get("adapter") or {}
     is_exec = adapter.get("type") == "Exec"
@@ -344,12 +399,19 @@ def _runner_json(
         if is_exec
         else {"codex": _codex(adapter.get("codexAppServer") or {})}
     )
+    spec, inputs = piece.spec, piece.inputs
     env = {one["name"]: one.get("value") or "" for one in values.at(agent, "spec", "env") or ()}
+    known = {**env, **inputs.values}
+    # What is made of the parameters goes before the agent's variables, wherever values are.
+    later = {**_variables(piece.references), **inputs.variables}
+    later = {name: one for name, one in later.items() if name not in inputs.values}
     return values.present(
         {
             "schemaVersion": RUNNER_SCHEMA,
             "provider": provider_name,
-            "inputs": {**env, **inputs},
+            "config": values.at(agent, "spec", "config"),
+            "inputs": {name: one for name, one in known.items() if name not in later},
+            "inputsFrom": later or None,
             "goal": spec.get("goal"),
             "artifacts": values.present(
                 {

@@ -3,8 +3,8 @@
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from crds import idempotency
-from crds.admission import members, policy, settings
+from crds import hub, idempotency
+from crds.admission import members, policy, settings, workflows
 from schemagen import Facts, FieldPath, Problem, Reason, Rules, canonical
 from schemagen.problems import JSON, quoted
 
@@ -57,6 +57,9 @@ def validate(run: JSON, old: JSON | None, facts: Facts) -> Iterator[Problem]:
         yield from _changes(spec, old.get("spec"))
     if old is None:
         yield from _duplicate(run, spec, facts)
+    # What the public v1alpha1 takes is taken: there it is a warning, and the controller's refusal.
+    if facts.version in {"", hub.VERSION}:
+        yield from workflows.problems(spec)
     yield from (one.problem for one in policy.refusals(run, _context(spec, facts)))
 
 

@@ -6,7 +6,7 @@ asked for it.
 """
 
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
 from crds import names
@@ -66,6 +66,25 @@ class Origin(NamedTuple):
 OPERATOR: Final = Origin("", (), is_operator=True)
 
 
+class Reference(NamedTuple):
+    """An input whose value is in a Secret or ConfigMap: a variable of the pod hands it over.
+
+    Attributes:
+        name: Of the agent's variable, or the parameter.
+        source: ``secretKeyRef`` or ``configMapKeyRef`` (core/v1 EnvVarSource).
+        origin: Who asked for it.
+    """
+
+    name: str
+    source: Mapping[str, JSON]
+    origin: Origin
+
+
+def variable(index: int) -> str:
+    """The variable of a pod that has the value of a reference."""
+    return f"AGENT_INPUT_{index}"
+
+
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
     """What a pod is merged from; all of it v1beta1.
@@ -78,6 +97,7 @@ class Sources:
         step: Name of the step whose own workload counts; empty is the run's.
         agent_name: For messages.
         provider_name: Likewise.
+        references: Inputs that are in Secrets and ConfigMaps.
     """
 
     spec: Mapping[str, JSON]
@@ -87,6 +107,7 @@ class Sources:
     step: str = ""
     agent_name: str = ""
     provider_name: str = ""
+    references: Sequence[Reference] = ()
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -144,7 +165,9 @@ def build(
 
 def fields_of(spec: JSON) -> dict[str, JSON]:
     """All of a run's ``spec`` that counts for its pods."""
-    return {name: spec[name] for name in _FIELDS if name in spec}
+    found = {name: spec[name] for name in _FIELDS if name in spec}
+    referring = [one for one in members.items(spec, "parameters", "name") if "valueFrom" in one]
+    return {**found, "parameters": referring} if referring else found
 
 
 def merged(spec: JSON, step: JSON) -> JSON:
@@ -267,8 +290,15 @@ def _container(
     image, origins[(*_RUNNER, ".image")] = _image(sources)
     args = [render(one) for one in members.texts(runner, "args")]
     own = [{"name": name, "value": value} for name, value in variables.items()]
-    env = [*own, *_env(sources, render)]
+    # First, as a kubelet fills in what stands before in the list.
+    inputs = [
+        {"name": variable(index), "valueFrom": one.source}
+        for index, one in enumerate(sources.references)
+    ]
+    env = [*inputs, *own, *_env(sources, render)]
     origins[(*_RUNNER, ".env")] = _provider(sources, ".env")
+    for index, one in enumerate(sources.references):
+        origins[(*_RUNNER, ".env", f"[{variable(index)}]")] = one.origin
     env_from = [*_env_from(sources)]
     for index, (_, origin) in enumerate(env_from):
         origins[(*_RUNNER, ".envFrom", f"[{index}]", ".secretRef")] = origin
@@ -381,18 +411,18 @@ def _run_files(sources: Sources, config_map: str) -> Volume:
 def _references(sources: Sources) -> Iterator[tuple[str, Mapping[str, JSON], Origin]]:
     """Path and reference of each file that comes from a Secret or ConfigMap."""
     for one in members.items(sources.provider, "files", "path"):
-        arm = _arm(one)
+        arm = arm_of(one)
         if arm and one.get("content") is None:
             origin = _provider(sources, ".files", f"[{one['path']}]", f".{arm}", ".name")
             yield one["path"], one, origin._replace(is_exact=True)
     prompt = sources.system_prompt or {}
-    arm = _arm(prompt)
+    arm = arm_of(prompt)
     if arm and not prompt.get("inline"):
         path = (*SPEC, ".runDefaults", ".systemPrompt", f".{arm}", ".name")
         yield SYSTEM_PROMPT, prompt, Origin(f"Agent {sources.agent_name}", path, is_exact=True)
 
 
-def _arm(given: Mapping[str, JSON]) -> str:
+def arm_of(given: Mapping[str, JSON]) -> str:
     """Which reference it has; empty without one that can be mounted."""
     arms = ("secretKeyRef", "configMapKeyRef")
     return next((arm for arm in arms if members.text(members.at(given, arm), "name")), "")
@@ -404,7 +434,7 @@ def _file_mount(volume: str, path: str, part: str) -> dict[str, Any]:
 
 def _file_volume(name: str, reference: Mapping[str, JSON]) -> dict[str, Any]:
     """A volume with one file, named ``file``, from a key."""
-    arm = _arm(reference)
+    arm = arm_of(reference)
     chosen = members.at(reference, arm)
     items = [{"key": members.text(chosen, "key"), "path": "file"}]
     if arm == "secretKeyRef":

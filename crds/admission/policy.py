@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from crds.admission import effective_pod, members, names_policy, pod_policy, settings
+from crds.admission import effective_pod, inputs, members, names_policy, pod_policy, settings
 from crds.admission.effective_pod import SPEC, EffectivePod, Sources
 from crds.admission.settings import Labels, Settings
 from schemagen import FieldPath, Problem, Reason
@@ -82,6 +82,9 @@ _MAX_REMEMBERED: Final = 256
 _MAX_REMEMBERED_BYTES: Final = 16 * 1024
 
 
+_OF_AGENTS: Final = ("providerRef", "env", "policy", "runDefaults")
+
+
 def _of_pods(spec: JSON, context: Context) -> tuple[Refusal, ...]:
     """What is not allowed of a run's pods."""
     if members.text(members.at(spec, "runtime"), "type") not in _WITH_PODS:
@@ -89,7 +92,7 @@ def _of_pods(spec: JSON, context: Context) -> tuple[Refusal, ...]:
     agent = members.at(context.agent, "spec") if context.agent else {}
     given = [
         effective_pod.fields_of(spec),
-        {name: agent[name] for name in ("providerRef", "policy", "runDefaults") if name in agent},
+        {name: agent[name] for name in _OF_AGENTS if name in agent},
         members.at(context.provider, "spec") if context.provider else {},
     ]
     question = _encoded(given)
@@ -128,12 +131,21 @@ def _judged(spec: JSON, context: Context) -> tuple[Refusal, ...]:
 def pods_of(spec: JSON, context: Context) -> Iterator[Sources]:
     """What each pod of a run is merged from; steps with the same pod have it once."""
     prompt = members.at(context.agent, "spec", "runDefaults", "systemPrompt")
-    own: set[int] = set()
+    workflow = members.at(spec, "runtime", "workflow")
+    listed = {one["name"]: one for one in members.items(workflow, "steps", "name")}
+    known: set[tuple[int, tuple[tuple[str, str], ...]]] = set()
     for step, merged in effective_pod.steps(spec):
         workload = merged.get("workload")
-        if id(workload) in own:
+        references = inputs.references(
+            members.at(context.agent, "spec").get("env"),
+            merged,
+            agent_name=agent_name(spec),
+            step=listed.get(step),
+        )
+        seen = (id(workload), tuple((one.name, str(one.source)) for one in references))
+        if seen in known:
             continue
-        own.add(id(workload))
+        known.add(seen)
         yield Sources(
             spec=merged,
             provider=members.at(context.provider, "spec"),
@@ -142,6 +154,7 @@ def pods_of(spec: JSON, context: Context) -> Iterator[Sources]:
             step=step if workload is not spec.get("workload") else "",
             agent_name=agent_name(spec),
             provider_name=provider_name(context.agent),
+            references=references,
         )
 
 

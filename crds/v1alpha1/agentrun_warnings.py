@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Final
 
+from crds.admission import conditions, workflows
 from schemagen import FieldPath, Problem
 from schemagen.problems import JSON, quoted
 
@@ -14,6 +15,7 @@ VOLUME_FIELDS: Final = {
     "pvc": frozenset({"claimName"}),
     "secret": frozenset({"secretName"}),
 }
+FAILS: Final = "a run with this fails"
 # Two keys of runtime.config for one setting: the first of them counts.
 SETTING_NAMES: Final = ("serviceAccountName", "serviceAccount")
 
@@ -35,8 +37,31 @@ def warnings(run: JSON) -> Iterator[Problem]:
     steps = workflow.get("steps")
     path = SPEC.member("workflow").member("steps")
     yield from _repeated(steps, path)
-    for index, step in enumerate(steps if type(steps) is list else ()):
-        yield from _work(_object(step), path.key(index))
+    for index, given in enumerate(steps if type(steps) is list else ()):
+        step, place = _object(given), path.key(index)
+        yield from _work(step, place)
+        workload = _object(step.get("workload")) or _object(spec.get("workload"))
+        yield from _loop(_object(step.get("loop")), workload, place.member("loop"))
+
+
+def _loop(loop: dict[str, JSON], workload: dict[str, JSON], path: FieldPath) -> Iterator[Problem]:
+    """What v1beta1 refuses: conditions that have no answer, and state that nothing carries."""
+    expression = _object(loop.get("condition")).get("expression")
+    if type(expression) is str and expression and (why := conditions.problem(expression)):
+        yield Problem(path.member("condition").member("expression"), f"{FAILS}: {why}")
+    listed = workload.get("volumes")
+    volumes = [_object(one) for one in (listed if type(listed) is list else ())]
+    stays = {
+        one["name"]: one.get("type") == "pvc" and one.get("readOnly") is not True
+        for one in volumes
+        if type(one.get("name")) is str
+    }
+    state, place = _object(loop.get("state")), path.member("state").member("volumeNames")
+    chosen = state.get("volumeNames")
+    names = [one for one in (chosen if type(chosen) is list else ()) if type(one) is str]
+    is_persistent = state.get("required") is True
+    for at, message in workflows.state_problems(names, stays, is_persistent=is_persistent):
+        yield Problem(place if at is None else place.key(at), f"{FAILS}: {message}")
 
 
 def _work(value: dict[str, JSON], path: FieldPath) -> Iterator[Problem]:

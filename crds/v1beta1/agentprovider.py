@@ -237,7 +237,18 @@ class Adapter(
     )
 
 
-class Health(Model):
+class Health(
+    Model,
+    rules=[
+        Cel(
+            "!has(self.onCapacityExhausted) || self.onCapacityExhausted != 'Block'",
+            "nobody looks at a provider's capacity yet, so that nothing is blocked; expected "
+            "Degrade",
+            reason="FieldValueForbidden",
+            field_path=".onCapacityExhausted",
+        )
+    ],
+):
     """What failures mean for the provider."""
 
     on_capacity_exhausted: Literal["Degrade", "Block"] | None = Field(

@@ -25,8 +25,14 @@ PARAMETERS = 100
 PARAMETER_BYTES = 2048
 
 ParameterName = Annotated[str, Field(min_length=1, max_length=253)]
-StepName = Annotated[str, Field(min_length=1, max_length=63)]
-VolumeName = Annotated[str, Field(min_length=1, max_length=63)]
+StepName = Annotated[
+    str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")
+]
+"""What the value of a label can be, as the Jobs of a step have its name in one."""
+VolumeName = Annotated[
+    str, Field(min_length=1, max_length=63, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
+]
+"""What the volume of a pod can be called (RFC 1123 label)."""
 Hash = Annotated[str, Field(max_length=128)]
 Message = Annotated[str, Field(max_length=32768)]
 AnnotationValue = Annotated[str, Field(max_length=4096)]
@@ -140,26 +146,51 @@ class Retry(Model):
     backoff: Backoff | None = Field(default=None, description="Waits between the attempts.")
 
 
-class LoopControl(Model):
+class LoopControl(
+    Model,
+    rules=[
+        Cel(
+            "!has(self.path) || ((!self.path.startsWith('/') || "
+            "self.path.startsWith('/workspace/')) && !self.path.split('/').exists(p, p == '..'))",
+            "expected a path in /workspace",
+            field_path=".path",
+        ),
+        Cel(
+            "!has(self.path) || !(self.path in ['run.json', 'agent-runner.json', "
+            "'/workspace/run.json', '/workspace/agent-runner.json']) && "
+            "!self.path.startsWith('.agent/') && !self.path.startsWith('/workspace/.agent/')",
+            "the runner's own files are there; choose another path",
+            reason="FieldValueForbidden",
+            field_path=".path",
+        ),
+    ],
+):
     """The file in which a step says whether its loop goes on."""
 
     path: core.Path | None = Field(
         default=None,
-        description="Path of the file; absent: /workspace/.agentrun/loop-control.json.",
+        description="Path of the file, in /workspace; absent: "
+        "/workspace/.agentrun/loop-control.json.",
     )
     on_missing: Literal["Stop", "Fail"] | None = Field(
-        default=None, description="What a missing file means."
+        default=None, description="What a missing file means; Stop if absent."
     )
     on_invalid: Literal["Stop", "Fail"] | None = Field(
-        default=None, description="What an unreadable file means."
+        default=None,
+        description="What a file means that is no JSON object, or is too large; Stop if absent.",
     )
 
 
-class LoopWhile(Model):
+class LoopWhile(
+    Model,
+    rules=[Cel("has(self.cel)", "while needs cel", reason="FieldValueRequired")],
+):
     """What must hold for another iteration."""
 
     cel: Annotated[str, Field(min_length=1, max_length=4096)] | None = Field(
-        default=None, description="CEL expression over the control file's content."
+        default=None,
+        description="CEL expression over control, the control file's content, and iteration, the "
+        "number of iterations that succeeded.",
     )
     control: LoopControl | None = Field(default=None, description="The control file.")
 
@@ -168,10 +199,13 @@ class LoopState(Model):
     """What an iteration hands to the next."""
 
     persistent: bool | None = Field(
-        default=None, description="Whether the volumes must be persistent."
+        default=None,
+        description="Whether all volumes must outlive an iteration: each is a claim then.",
     )
     volumes: Annotated[list[VolumeName], Atomic(), Field(max_length=20)] | None = Field(
-        default=None, description="Volumes of the workload that carry the state."
+        default=None,
+        description="Volumes of the workload that carry the state; an iteration finds their names "
+        "and paths at loop.state of its run.json.",
     )
 
 

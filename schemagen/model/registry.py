@@ -75,6 +75,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
         namespace: Of the object; empty if it is cluster-scoped.
         operation: What is done to the object.
         subresource: What it is done through; empty for the object itself.
+        version: In which the object is written, whatever version rules read; empty if not known.
     """
 
     dry_run: bool = False
@@ -85,6 +86,7 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     namespace: str = ""
     operation: str = "CREATE"
     subresource: str = ""
+    version: str = ""
 
     def find(self, kind: str, name: str) -> JSON | None:
         """An object that ``Rules.related`` named; None if there is none.

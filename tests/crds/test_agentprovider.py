@@ -618,7 +618,7 @@ def test_v1alpha1_takes_what_the_world_takes(loaded: judge.Loaded, spec: dict[st
 
 def test_stored_fault_may_stay_and_no_new_one_comes(loaded: judge.Loaded) -> None:
     old = PROVIDER.up(inputFiles=[{"path": "relative", "content": ""}])
-    kept = kinds.edited(old, health={"onCapacityExhausted": "Block"})
+    kept = kinds.edited(old, health={"onCapacityExhausted": "Degrade"})
     worse = kinds.edited(old, files=[{"path": "another", "content": ""}])
 
     assert [True, False] == [loaded.update(value, old).allowed for value in (kept, worse)]

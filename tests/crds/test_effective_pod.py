@@ -90,6 +90,10 @@ WISHES: dict[str, st.SearchStrategy[Any]] = {
     "provider workload.serviceAccountToken": TOKENS,
     "provider env": KEYS.map(lambda key: [{"name": "E", "valueFrom": key}]),
     "provider files": st.one_of(KEYS, CONFIG_KEYS).map(lambda key: [{"path": "/f", **key}]),
+    "run parameters": st.one_of(KEYS, CONFIG_KEYS).map(
+        lambda key: [{"name": "p", "valueFrom": key}]
+    ),
+    "agent env": st.one_of(KEYS, CONFIG_KEYS).map(lambda key: [{"name": "E", "valueFrom": key}]),
     "agent runDefaults.systemPrompt": st.one_of(KEYS, CONFIG_KEYS),
     "agent policy.secrets": PATTERNS.map(lambda names: {"mode": "AllowListed", "allowed": names}),
     "agent policy.serviceAccounts": st.just({"mode": "AllowListed", "allowed": ["app"]}),

@@ -46,8 +46,8 @@ def names(template: dict[str, Any], own: str) -> Iterator[tuple[str, str]]:
     (container,) = spec["containers"]
     yield "images", container["image"]
     for one in container.get("env", []):
-        if "valueFrom" in one:
-            yield "secrets", one["valueFrom"]["secretKeyRef"]["name"]
+        for arm, source in one.get("valueFrom", {}).items():
+            yield {"secretKeyRef": "secrets", "configMapKeyRef": "configMaps"}[arm], source["name"]
     for one in container.get("envFrom", []):
         yield "secrets", one["secretRef"]["name"]
     for volume in spec["volumes"]:

@@ -11,7 +11,7 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
-from crds.admission import settings
+from crds.admission import effective_pod, settings
 
 JSON: TypeAlias = Any
 """A decoded JSON value; whoever reads it narrows it."""
@@ -105,6 +105,7 @@ class Work:
         timeout_seconds: How long it may take; None is without limit.
         start_timeout_seconds: How long until it runs, likewise.
         step: Name of the workflow's step, empty otherwise.
+        references: Inputs that are in Secrets and ConfigMaps.
         steps: Of a workflow, one piece of work for each step, in order.
         pods: What the operator's settings gave to pods when the work was judged.
         refusal: Why nothing more of it may be submitted; what runs may go on.
@@ -123,6 +124,7 @@ class Work:
     timeout_seconds: float | None = None
     start_timeout_seconds: float | None = None
     step: str = ""
+    references: Sequence[effective_pod.Reference] = ()
     steps: tuple["Work", ...] = ()
     pods: settings.Pods = settings.PODS
     refusal: str = ""

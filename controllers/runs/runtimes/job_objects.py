@@ -1,7 +1,7 @@
 """The Job and the ConfigMap of a piece of work, and the tombstone in a Job's place. Pure."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import msgspec
@@ -36,10 +36,19 @@ _UNCOUNTED: Final = {
 
 
 class _Templates:
-    """Fills in the templates of one object, which are not to become larger than it may be."""
+    """Fills in the templates of one object, which are not to become larger than it may be.
 
-    def __init__(self, piece: Work) -> None:
-        self._names, self._room = piece.runner_json, MAX_TEMPLATE_BYTES
+    Args:
+        piece: Has what they may name.
+        inputs: The inputs, among them those whose values nobody knows here.
+        escape: Has a value mean itself where the outcome is read.
+    """
+
+    def __init__(
+        self, piece: Work, inputs: Mapping[str, JSON], escape: Callable[[str], str] = str
+    ) -> None:
+        self._names = {**piece.runner_json, "inputs": inputs}
+        self._escape, self._room = escape, MAX_TEMPLATE_BYTES
 
     def render(self, template: str) -> str:
         """One of them, filled in.
@@ -48,7 +57,7 @@ class _Templates:
             RuntimeFault: They would become too large together.
         """
         try:
-            found = templates.render(template, self._names, self._room)
+            found = templates.render(template, self._names, self._room, escape=self._escape)
         except templates.TooLargeError as error:
             raise RuntimeFault(
                 Code.TERMINAL,
@@ -57,6 +66,43 @@ class _Templates:
             ) from error
         self._room -= templates.size(found)
         return found
+
+
+class _Expanded(dict[str, JSON]):
+    """The inputs, of which those in Secrets and ConfigMaps are variables, for a kubelet."""
+
+    def __init__(self, piece: Work) -> None:
+        super().__init__(piece.runner_json.get("inputs") or {})
+        self._variables = piece.runner_json.get("inputsFrom") or {}
+
+    def get(self, name: str, default: JSON = None) -> JSON:
+        """A value; of one that only a kubelet knows, what it fills in."""
+        variable = self._variables.get(name)
+        return templates.Verbatim(f"$({variable})") if variable else super().get(name, default)
+
+
+class _Known(_Expanded):
+    """The inputs, where those in Secrets and ConfigMaps cannot be."""
+
+    def get(self, name: str, default: JSON = None) -> JSON:
+        """A value.
+
+        Raises:
+            RuntimeFault: It is not known.
+        """
+        if name in self._variables:
+            raise RuntimeFault(
+                Code.TERMINAL,
+                f"expected no input from a Secret or ConfigMap in the provider's spec.files, got "
+                f"{name!r}: name it in spec.env, in the runner's args, or in what the agent-runner "
+                "fills in (spec.adapter)",
+            )
+        return super().get(name, default)
+
+
+def _doubled(text: str) -> str:
+    """A text of which a kubelet makes nothing else: it fills in $(NAME), and $$ is a dollar."""
+    return text.replace("$", "$$")
 
 
 def job(key: Key, piece: Work) -> dict[str, JSON]:
@@ -224,6 +270,7 @@ def sources(piece: Work) -> effective_pod.Sources:
         provider=piece.provider,
         system_prompt=piece.system_prompt,
         pods=piece.pods,
+        references=piece.references,
     )
 
 
@@ -233,7 +280,7 @@ def _template(key: Key, piece: Work) -> dict[str, JSON]:
         sources(piece),
         config_map=naming.of_key(key),
         variables=_variables(piece),
-        render=_Templates(piece).render,
+        render=_Templates(piece, _Expanded(piece), _doubled).render,
     ).template
     if "image" not in found["spec"]["containers"][0]:
         raise RuntimeFault(
@@ -270,7 +317,7 @@ def prompt_variables(piece: Work, path: str) -> dict[str, str]:
 
 def _contents(piece: Work) -> Iterator[str]:
     """The content of each file that is written out."""
-    filled = _Templates(piece)
+    filled = _Templates(piece, _Known(piece))
     written = effective_pod.written_files(piece.provider, piece.system_prompt)
     for _, content, is_template in written:
         yield filled.render(content) if is_template else content
