@@ -60,7 +60,7 @@ def step(loop: dict[str, Any], **more: Any) -> dict[str, Any]:
         ("result.n < 3", "1:7: undeclared reference to 'result.n' (in container '')"),
         ("1 + iteration", "got one of type int"),
         ("'yes'", "got one of type string"),
-        ("size(1, 2) > 0", "found no matching overload"),
+        ("control.a ? true : 1", "found no matching overload"),
         ("!" * 4096 + "true", ""),
         ("(" * 100 + "true" + ")" * 100, "recursion limit"),
         ("x" * 5000, "expected at most 4096 characters, got 5000"),

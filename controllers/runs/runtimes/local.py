@@ -363,7 +363,8 @@ def _text(value: bytes, name: str) -> str:
 
 
 def _missing(what: str) -> RuntimeFault:
-    return RuntimeFault(Code.NOT_FOUND, f"expected {what}, which is not there")
+    # It may still come, and a kubelet waits for it, too.
+    return RuntimeFault(Code.RETRYABLE, f"expected {what}, which is not there yet")
 
 
 def _fault(error: OSError | ValueError) -> RuntimeFault:

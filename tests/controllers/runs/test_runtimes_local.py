@@ -218,7 +218,7 @@ async def test_missing_value_is_named(
     with pytest.raises(RuntimeFault, match=r"key 'x' in .* team/no") as caught:
         await bench.adapter(**options).submit(key, work)
 
-    assert Code.NOT_FOUND is caught.value.code
+    assert Code.RETRYABLE is caught.value.code
     assert not bench.place(key).exists()
 
 

@@ -14,7 +14,13 @@ from tests.support.situations.given import (
     retries,
 )
 from tests.support.situations.happenings import DeletePod, Until, ends, runs
-from tests.support.situations.situation import SUCCEEDED, Expected, Situation, failed
+from tests.support.situations.situation import (
+    SUCCEEDED,
+    Expected,
+    Situation,
+    failed,
+    refused,
+)
 
 RESULT: Final = report(
     artifacts={"outputArtifacts": [{"name": "result", "path": "out/result.txt"}]}
@@ -175,8 +181,23 @@ LOOPS: Final = tuple(
         ),
         (
             "of-no-boolean",
-            loop("control.n + 1", _control('{"n": 1}')),
+            loop("control.n", _control('{"n": 1}')),
             failed("WorkflowStepFailed", "expected true or false"),
+        ),
+        (
+            "of-a-number",
+            loop("control.n + 1", _control('{"n": 1}')),
+            refused("expected a condition that is true or false, got one of type int"),
+        ),
+        (
+            "that-cannot-be-read",
+            loop("control.n >", _control('{"n": 1}')),
+            refused("Syntax error"),
+        ),
+        (
+            "of-an-unknown-name",
+            loop("result.n < 3", _control('{"n": 1}')),
+            refused("undeclared reference to 'result.n'"),
         ),
         ("missing-control-stops", loop("control.go", "true"), SUCCEEDED),
         (
