@@ -19,6 +19,7 @@ from tests.support.situations.happenings import (
     Says,
     Stays,
     TakeJobName,
+    Told,
     Until,
     ends,
     runs,
@@ -204,7 +205,7 @@ SITUATIONS: Final = (
         happens=(
             runs(),
             ends(137, "OOMKilled"),
-            Until("Pending", "Retrying", "OOMKilled"),
+            Told("Retrying", "OOMKilled"),
             Until("Starting"),
             runs(),
             ends(3),

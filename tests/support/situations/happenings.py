@@ -17,6 +17,7 @@ from tests.support.situations.given import QUOTAS, RUN, Policy, manifest
 from tests.support.situations.world import UnmetError, World
 
 STARTED_AT: Final = "2026-11-29T20:00:00Z"
+HOLD: Final = "example.com/hold"
 FINISHED_AT: Final = "2026-11-29T20:00:09Z"
 
 
@@ -25,11 +26,17 @@ class Act:
 
     is_seen: bool = False
 
+    async def ready(self, world: World) -> None:
+        """Wait until there is what it happens to; by default that is there."""
+
 
 class Look:
     """Something that is waited for, or looked at."""
 
     is_seen: bool = True
+
+    async def ready(self, world: World) -> None:
+        """Nothing is needed."""
 
 
 # ------------------------------------------------------------------------------ of the run
@@ -65,6 +72,29 @@ class Until(Look):
         is_reason = self.reason in {"", status.get("reason")}
         is_said = self.says in str(status.get("message") or "")
         return status.get("phase") == self.phase and is_reason and is_said
+
+
+@dataclasses.dataclass(frozen=True)
+class Told(Look):
+    """An Event of the run says something; unlike how it stands, that stays."""
+
+    reason: str
+    note: str = ""
+
+    async def take(self, world: World) -> None:
+        """Wait for it: Events are sent on the side."""
+        found: list[tuple[str, str]] = []
+
+        async def is_there() -> bool:
+            events = await world.events()
+            found[:] = events
+            return any(each == self.reason and self.note in text for each, text in events)
+
+        try:
+            await world.until(is_there, "it")
+        except UnmetError as error:
+            wanted = f"an Event {self.reason}: {self.note}"
+            raise UnmetError(f"expected {wanted}, got {found}") from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -155,6 +185,10 @@ class PodStatus(Act):
     status: Mapping[str, Any]
     step: str = ""
 
+    async def ready(self, world: World) -> None:
+        """Wait until it is there."""
+        await world.pod(self.step)
+
     async def take(self, world: World) -> None:
         """Write it."""
         pod = await world.pod(self.step)
@@ -174,12 +208,40 @@ class PodMetadata(Act):
     metadata: Mapping[str, Any]
     step: str = ""
 
+    async def ready(self, world: World) -> None:
+        """Wait until it is there."""
+        await world.pod(self.step, is_live=False)
+
     async def take(self, world: World) -> None:
         """Do it."""
-        pod = await world.pod(self.step)
+        pod = await world.pod(self.step, is_live=False)
         changes = {"metadata": dict(self.metadata)}
         name = pod["metadata"]["name"]
         await world.client.patch(views.PODS, name, changes, namespace=world.namespace)
+
+
+@dataclasses.dataclass(frozen=True)
+class HoldPod(Act):
+    """Somebody keeps the pod from going, by a finalizer beside the Job controller's; or lets it."""
+
+    holds: bool = True
+
+    async def ready(self, world: World) -> None:
+        """Wait until it is there."""
+        await world.pod(is_live=False)
+
+    async def take(self, world: World) -> None:
+        """Do it; the Job controller may take its own away at the same time."""
+        while True:
+            metadata = (await world.pod(is_live=False))["metadata"]
+            others = {*(metadata.get("finalizers") or ())} - {HOLD}
+            finalizers = sorted(others | {HOLD} if self.holds else others)
+            version = metadata["resourceVersion"]
+            changes = {"metadata": {"finalizers": finalizers, "resourceVersion": version}}
+            with contextlib.suppress(kube.ConflictError):
+                name, namespace = metadata["name"], world.namespace
+                await world.client.patch(views.PODS, name, changes, namespace=namespace)
+                return
 
 
 @dataclasses.dataclass(frozen=True)
@@ -187,6 +249,10 @@ class DeletePod(Act):
     """Somebody deletes the newest pod."""
 
     step: str = ""
+
+    async def ready(self, world: World) -> None:
+        """Wait until it is there."""
+        await world.pod(self.step)
 
     async def take(self, world: World) -> None:
         """Do it."""
@@ -305,6 +371,10 @@ class PatchJob(Act):
     changes: Mapping[str, Any]
     subresource: str | None = None
 
+    async def ready(self, world: World) -> None:
+        """Wait until it is there."""
+        await world.job()
+
     async def take(self, world: World) -> None:
         """Do it."""
         job = await world.job()
@@ -322,6 +392,10 @@ class DeleteJob(Act):
     """Somebody deletes the Job."""
 
     propagation: requests.Propagation = "Background"
+
+    async def ready(self, world: World) -> None:
+        """Wait until it is there."""
+        await world.job()
 
     async def take(self, world: World) -> None:
         """Do it."""
@@ -433,6 +507,10 @@ class TakeJobName(Act):
 @dataclasses.dataclass(frozen=True)
 class DeleteFiles(Act):
     """Somebody deletes the ConfigMap of the Job."""
+
+    async def ready(self, world: World) -> None:
+        """Wait until it is there."""
+        await world.job()
 
     async def take(self, world: World) -> None:
         """Do it."""

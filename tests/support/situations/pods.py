@@ -7,8 +7,8 @@ from typing import Final
 from tests.support.situations.given import BY_HAND, JOB, Given, retries
 from tests.support.situations.happenings import (
     DeletePod,
+    HoldPod,
     PatchJob,
-    PodMetadata,
     PodStatus,
     Says,
     Until,
@@ -178,10 +178,7 @@ DISRUPTIONS: Final = (
 def _disruptions() -> Iterator[Situation]:
     """What the cluster takes away uses up no retry, and is not repeated where none is allowed."""
     for name, ending in DISRUPTIONS:
-        taken = (
-            *(runs(), Until("Running", "Running"), ending),
-            *(Until("Pending", "Retrying"), Until("Starting")),
-        )
+        taken = (runs(), Until("Running", "Running"), ending)
         yield Situation(
             name=name,
             given=RETRIED,
@@ -355,11 +352,11 @@ OTHERS: Final = (
         name="pod-that-does-not-go",
         given=GIVEN,
         happens=(
-            PodMetadata({"finalizers": ["example.com/hold"]}),
+            HoldPod(),
             runs(),
             Until("Running", "Running"),
             ends(),
-            PodMetadata({"finalizers": None}),
+            HoldPod(holds=False),
         ),
         expected=SUCCEEDED,
         runtimes=JOB,

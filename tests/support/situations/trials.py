@@ -16,7 +16,7 @@ from controllers.devcluster import jobs
 from controllers.runs import naming, views
 from tests.support.situations import world as worlds
 from tests.support.situations.given import RUN, RuntimeName
-from tests.support.situations.happenings import contradictions, standing
+from tests.support.situations.happenings import Told, contradictions, standing
 from tests.support.situations.situation import OF_A_CANCEL, Situation
 from tests.support.situations.world import BESIDE, ENDED, UnmetError, World
 
@@ -158,6 +158,8 @@ async def _happened(trial: Trial, world: World) -> None:
     for at, step in enumerate(steps if is_whole else steps[: trial.at]):
         is_away = trial.kind == "away" and at == trial.at
         if is_away:
+            # Nobody would make what it happens to.
+            await step.ready(world)
             await world.stop()
         try:
             await step.take(world)
@@ -195,7 +197,9 @@ async def _ended(trial: Trial, world: World) -> None:
     if expected.attempts not in {None, status.get("attempt")}:
         raise UnmetError(f"expected {expected.attempts} attempts, got {status.get('attempt')}")
     await _counted(world, expected.jobs)
-    await _told(world, expected.events)
+    # An Event that was not sent yet goes with its controller.
+    for reason, note in expected.events if trial.kind == "ends" else ():
+        await Told(reason, note).take(world)
     if trial.situation.given.has_room_beside:
         await _beside(world)
 
@@ -239,25 +243,6 @@ async def _counted(world: World, wanted: int | None) -> None:
     ]
     if len(mine) != wanted:
         raise UnmetError(f"expected {wanted} Jobs, got {len(mine)}")
-
-
-async def _told(world: World, wanted: Iterable[tuple[str, str]]) -> None:
-    """Events are sent on the side."""
-    for reason, note in wanted:
-        await _told_once(world, reason, note)
-
-
-async def _told_once(world: World, reason: str, note: str) -> None:
-    found: list[tuple[str, str]] = []
-
-    async def is_there() -> bool:
-        found[:] = await world.events()
-        return any(each == reason and note in text for each, text in found)
-
-    try:
-        await world.until(is_there, "it")
-    except UnmetError as error:
-        raise UnmetError(f"expected an Event {reason}: {note}, got {found}") from error
 
 
 async def _beside(world: World) -> None:

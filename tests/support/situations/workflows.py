@@ -13,7 +13,7 @@ from tests.support.situations.given import (
     reporting,
     retries,
 )
-from tests.support.situations.happenings import DeletePod, Until, ends, runs
+from tests.support.situations.happenings import DeletePod, Told, Until, ends, runs
 from tests.support.situations.situation import (
     SUCCEEDED,
     Expected,
@@ -78,7 +78,7 @@ STEPS: Final = (
             runs("a"),
             runs("b"),
             ends(7, message=BAD_LUCK, step="b"),
-            Until("Pending", "Retrying", "b"),
+            Told("Retrying", "b"),
             runs("a"),
             runs("b"),
             ends(step="a"),

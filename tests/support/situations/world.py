@@ -49,6 +49,9 @@ class Step(Protocol):
     def is_seen(self) -> bool:
         """Whether it only looks, for which a controller has to be there."""
 
+    async def ready(self, world: "World") -> None:
+        """Wait until there is what it happens to."""
+
     async def take(self, world: "World") -> None:
         """Have it happen.
 
@@ -234,21 +237,26 @@ class World:
         """A run's status; empty where there is none yet."""
         return (await self.read(name)).get("status") or {}
 
-    async def job(self, step: str = "") -> kube.JSON:
-        """The newest Job of the run, or of a step; waited for."""
-        return await self._newest(views.JOBS, step)
+    async def job(self) -> kube.JSON:
+        """The newest Job of the run; waited for."""
+        return await self._newest(views.JOBS, f"{naming.NAME_LABEL}={RUN}")
 
-    async def pod(self, step: str = "") -> kube.JSON:
-        """The newest pod of the run that has not ended, or of a step; waited for."""
-        return await self._newest(views.PODS, step)
+    async def pod(self, step: str = "", *, is_live: bool = True) -> kube.JSON:
+        """The newest pod of the run, or of a step, that has not ended unless that does not matter.
 
-    async def _newest(self, resource: kube.Resource, step: str) -> kube.JSON:
+        It is waited for.
+        """
         selector = f"{naming.NAME_LABEL}={RUN}" + (f",{naming.STEP_LABEL}={step}" if step else "")
+        return await self._newest(views.PODS, selector, is_live=is_live)
+
+    async def _newest(
+        self, resource: kube.Resource, selector: str, *, is_live: bool = True
+    ) -> kube.JSON:
         found: list[kube.JSON] = []
 
         async def is_there() -> bool:
             listed = await self.client.list(resource, namespace=self.namespace, labels=selector)
-            found[:] = [one for one in listed.items if _is_live(one)]
+            found[:] = [one for one in listed.items if not is_live or _is_live(resource, one)]
             return bool(found)
 
         await self.until(is_there, f"a {resource.kind} of the run")
@@ -302,13 +310,15 @@ class World:
 
     async def agentctl(self, *words: str) -> tuple[int, str]:
         """Exit code, and what ``agentctl`` says of the run."""
+        is_local = self.runtime == "local"
+        workspaces = {"AGENTCTL_WORKSPACES": str(self.folder)} if is_local else {}
         process = await asyncio.create_subprocess_exec(
             *(str(AGENTCTL), *words, "-n", self.namespace),
             *("--kubeconfig", str(self.place.cluster.admin_kubeconfig)),
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.STDOUT,
-            env={**os.environ, "AGENTCTL_WORKSPACES": str(self.folder)},
+            env={**os.environ, **workspaces},
         )
         try:
             out, _ = await process.communicate()
@@ -333,19 +343,21 @@ class World:
             raise UnmetError(f"expected {what} within {self.seconds:.0f} s") from error
 
 
-def _is_live(found: kube.JSON) -> bool:
-    """Whether a pod has not ended and a Job is no tombstone."""
+def _is_live(resource: kube.Resource, found: kube.JSON) -> bool:
+    """Whether a pod has not ended, and is not about to; and a Job is no tombstone."""
     metadata = found["metadata"]
+    if resource == views.PODS and metadata.get("deletionTimestamp"):
+        return False
     if naming.TOMBSTONE_LABEL in (metadata.get("labels") or {}):
         return False
     return (found.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
 
 
 def _may_work(resource: kube.Resource, found: kube.JSON) -> bool:
-    if not _is_live(found):
-        return False
     if resource == views.PODS:
-        return True
+        return (found.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
+    if not _is_live(resource, found):
+        return False
     job = views.of(views.Job, found)
     has_pods = job.status.active or job.status.terminating
     return job.ending is None and bool(not job.spec.suspend or has_pods)
