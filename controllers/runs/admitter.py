@@ -191,7 +191,9 @@ class Admitter:
     def _tell(self, candidates: list[ledger.Candidate], decision: ledger.Decision) -> None:
         now, blocked = self._now(), decision.blocked
         for one in candidates:
-            has_slot = one.uid in self._known.slots
+            slot = self._known.slots.get(one.uid)
+            # That of the attempt before may be held for a while (`reaper`): it is waited for.
+            has_slot = slot is not None and slot.attempt == one.attempt
             if has_slot:  # also of one that withdrew meanwhile, which is to give it back
                 self.withdraw(one.uid)
             is_waiting = one.uid in self._waiting

@@ -9,7 +9,7 @@ import pytest
 
 from controllers import kube, ledger
 from controllers.kube import errors
-from controllers.runs import caches, interpreter, naming, reaper, records, statuses, views
+from controllers.runs import admitter, caches, interpreter, naming, reaper, records, statuses, views
 from controllers.runs.runtimes import base, job, job_objects
 from controllers.runs.runtimes.base import Code, Progress, Ref, RuntimeFault, Stage, Work
 from crds.admission import settings
@@ -246,6 +246,28 @@ async def test_slot_is_held_until_no_creation_can_land_any_more(
         over.append(await found.is_over("uid-1", SLOT))
 
     assert expected == over
+
+
+class Held:
+    """A ledger in which the first attempt has its slot."""
+
+    async def change(self, decide: Any) -> Any:
+        """Decide by it."""
+        return decide(ledger.Ledger({"uid-1": SLOT}))[1]
+
+
+async def test_attempt_waits_quietly_while_the_slot_of_the_one_before_is_held() -> None:
+    woken: list[kube.Key] = []
+    book: Any = Held()
+
+    async def survey() -> ledger.Ledger:
+        return ledger.Ledger()
+
+    found = admitter.Admitter(book, ledger.Limits(), survey, woken.append, epoch=1)
+    for attempt in (2, 1):
+        found.ask(ledger.Candidate("uid-1", "team", "coder", run="fix", attempt=attempt))
+        await found._admit()  # noqa: SLF001 - one round of its loop
+        assert [kube.Key("team", "fix")] * (attempt == 1) == woken
 
 
 async def test_pods_that_outlived_their_job_are_ended_with_their_run() -> None:
