@@ -94,6 +94,9 @@ async def test_run_has_a_status_whatever_its_job_and_pods_say(
         async def list(self, *_: Any, **__: Any) -> Any:
             return kube.Listing((), "1")
 
+        async def patch(self, *_: Any, **__: Any) -> Any:
+            return {}
+
     client: Any = Client()
     pods, jobs = drawn(documents, POD), drawn(documents, JOB)
     for number, (pod, given) in enumerate(zip(pods, jobs, strict=True)):
