@@ -85,8 +85,9 @@ def run(
         report = _reported(stated, place)
         workspace.forget(report.status_path)
         task = _task(stated, environment, place, report)
-        # In a workspace that steps share, another may have left one.
-        workspace.remove(report.loop_control_path)
+        if stated.artifacts and stated.artifacts.loop_control_path:
+            # In a workspace that steps share, an earlier iteration may have left it.
+            workspace.remove(report.loop_control_path)
         report = dataclasses.replace(report, declared=task.declared)
         outcome = _drive(
             stated,
@@ -124,10 +125,10 @@ def _reported(stated: spec.Spec, place: workspace.Workspace) -> _Report:
     written = stated.artifacts or spec.Artifacts()
     report = _Report(
         stated.provider,
-        place.inside(written.status_path or str(place.status_path)),
+        _own_path(place, written.status_path, place.status_path),
         place.inside(written.loop_control_path or str(place.loop_control_path)),
         stated.adapter.type,
-        place.inside(written.log_path or str(place.log_path)),
+        _own_path(place, written.log_path, place.log_path),
     )
     others = (report.status_path, report.log_path, place.run_path, place.spec_path)
     if report.loop_control_path in others:
@@ -136,6 +137,15 @@ def _reported(stated: spec.Spec, place: workspace.Workspace) -> _Report:
             f"{errors.quoted(str(report.loop_control_path))}, at artifacts.loopControlPath"
         )
     return report
+
+
+def _own_path(
+    place: workspace.Workspace, stated: str | None, default: pathlib.Path
+) -> pathlib.Path:
+    """Where a file of the runner's own is: in the workspace, unless all of them are elsewhere."""
+    if place.folder is not None and not stated:
+        return default
+    return place.inside(stated or str(default))
 
 
 def _task(

@@ -30,24 +30,35 @@ _IN_PLACE: Final = {errno.EBUSY, errno.EACCES, errno.EPERM, errno.EXDEV, errno.E
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Workspace:
-    """A folder and the fixed places in it."""
+    """A folder and the fixed places in it.
+
+    Attributes:
+        root: Where the agent works.
+        folder: Of the runner's own files, where that is not ``.agent`` in it.
+    """
 
     root: pathlib.Path
+    folder: pathlib.Path | None = None
+
+    @property
+    def own(self) -> pathlib.Path:
+        """Where the runner's own files are."""
+        return self.folder or self.root / ".agent"
 
     @property
     def status_path(self) -> pathlib.Path:
         """What the runner says at its end."""
-        return self.root / ".agent/status.json"
+        return self.own / "status.json"
 
     @property
     def log_path(self) -> pathlib.Path:
         """What the agent printed."""
-        return self.root / ".agent/runner.log"
+        return self.own / "runner.log"
 
     @property
     def layout_path(self) -> pathlib.Path:
         """Which layout the workspace has."""
-        return self.root / ".agent/layout"
+        return self.own / "layout"
 
     @property
     def loop_control_path(self) -> pathlib.Path:
@@ -89,14 +100,18 @@ def of(environment: Mapping[str, str]) -> Workspace:
     """Return the workspace that AGENT_WORKSPACE names, or a pod's.
 
     Raises:
-        UsageError: It names no absolute path.
+        UsageError: It, or AGENT_RUNNER_FOLDER, names no absolute path.
     """
-    root = environment.get("AGENT_WORKSPACE") or str(POD_ROOT)
-    if not root.startswith("/"):
-        raise errors.UsageError(
-            f"expected an absolute path in AGENT_WORKSPACE, got {errors.quoted(root)}"
-        )
-    return Workspace(pathlib.Path(root))
+    folder = _absolute(environment, "AGENT_RUNNER_FOLDER")
+    return Workspace(_absolute(environment, "AGENT_WORKSPACE") or pathlib.Path(POD_ROOT), folder)
+
+
+def _absolute(environment: Mapping[str, str], name: str) -> pathlib.Path | None:
+    """The path that a variable names; None where it is not set, or empty."""
+    path = environment.get(name) or ""
+    if path and not path.startswith("/"):
+        raise errors.UsageError(f"expected an absolute path in {name}, got {errors.quoted(path)}")
+    return pathlib.Path(path) if path else None
 
 
 def prepare(workspace: Workspace) -> None:

@@ -381,6 +381,13 @@ def _start_seconds(spec: JSON, defaults: JSON, pods: Pods) -> int | None:
     return (values.seconds(pods.start_timeout) if given is None else given) or None
 
 
+def _control_path(spec: JSON) -> str | None:
+    """Where a step that has a condition says whether it goes on."""
+    condition = values.at(spec, "loop", "while") or {}
+    given = values.at(condition, "control", "path") or effective_pod.CONTROL_JSON
+    return str(given) if condition.get("cel") else None
+
+
 def _loop(spec: JSON) -> JSON:
     """What a step that is repeated finds of its loop: where its state is."""
     chosen = values.at(spec, "loop", "state", "volumes") or ()
@@ -418,7 +425,7 @@ def _runner_json(provider_name: str, provider: JSON, piece: _Piece, agent: JSON)
                     "logRetentionSeconds": values.seconds(
                         values.at(spec, "runtime", "logRetention")
                     ),
-                    "loopControlPath": values.at(spec, "loop", "while", "control", "path"),
+                    "loopControlPath": _control_path(spec),
                 }
             ),
             "providerSpec": {"outputArtifacts": provider.get("outputArtifacts") or []},

@@ -18,12 +18,15 @@ ROOT: Final = "/workspace"
 RUN_JSON: Final = f"{ROOT}/run.json"
 RUNNER_JSON: Final = f"{ROOT}/agent-runner.json"
 STATUS_JSON: Final = f"{ROOT}/.agent/status.json"
+CONTROL_JSON: Final = f"{ROOT}/.agentrun/loop-control.json"
 SYSTEM_PROMPT: Final = f"{ROOT}/.codex/system-prompt.txt"
 CONTAINER: Final = "agent-runner"
 # A container runtime makes the folder of a mounted file as root, so that another user could not
 # write beside it; one that is mounted itself belongs to everybody, as the workspace does.
 _REPORT_FOLDER: Final = ".agent"
 _PROMPT_FOLDER: Final = ".codex"
+# What a step says of its loop is not what another says of its own.
+_CONTROL_FOLDER: Final = ".agentrun"
 _FIELDS: Final = ("agentRef", "runtime", "workload", "secretRefs")
 _SCHEDULING: Final = (
     *("nodeSelector", "tolerations", "affinity", "topologySpreadConstraints"),
@@ -140,6 +143,7 @@ def build(
     sources: Sources,
     *,
     config_map: str = "",
+    folder: str = "",
     variables: Mapping[str, str] | None = None,
     render: Render = lambda text: text,
 ) -> EffectivePod:
@@ -148,13 +152,14 @@ def build(
     Args:
         sources: What from.
         config_map: Name of the one with the run's own files; without it, the pod has none of them.
+        folder: Of a claim that steps share, for this run, where it chooses none.
         variables: The run's own environment variables.
         render: Fills in a template of the provider; arguments and variables are not judged.
     """
     origins: dict[Parts, Origin] = {}
     metadata = _metadata(sources.spec, origins)
     spec = _pod(sources, origins)
-    volumes = [*_volumes(sources, config_map)]
+    volumes = [*_volumes(sources, config_map, folder)]
     for volume, _, origin in volumes:
         origins[(*_VOLUMES, f"[{volume['name']}]")] = origin
     container = _container(sources, variables or {}, render, origins)
@@ -375,8 +380,8 @@ Volume: TypeAlias = tuple[dict[str, Any], list[dict[str, Any]], Origin]
 """A volume of the pod, where its container sees it, and who asked for it."""
 
 
-def _volumes(sources: Sources, config_map: str) -> Iterator[Volume]:
-    yield _workspace(sources)
+def _volumes(sources: Sources, config_map: str, folder: str) -> Iterator[Volume]:
+    yield from _workspace(sources, folder)
     if config_map:
         yield _run_files(sources, config_map)
     for index, (path, reference, origin) in enumerate(_references(sources)):
@@ -390,14 +395,28 @@ def _volumes(sources: Sources, config_map: str) -> Iterator[Volume]:
         yield _token_volume(sources, token)
 
 
-def _workspace(sources: Sources) -> Volume:
-    mounts = [{"name": "workspace", "mountPath": ROOT}]
-    folders = (_REPORT_FOLDER, _PROMPT_FOLDER) if sources.system_prompt else (_REPORT_FOLDER,)
-    mounts += [
-        {"name": "workspace", "mountPath": f"{ROOT}/{folder}", "subPath": folder}
-        for folder in folders
+def _workspace(sources: Sources, folder: str) -> Iterator[Volume]:
+    """The pod's own workspace, or the one that steps share, and what no other step may see."""
+    private = [_REPORT_FOLDER, *([_PROMPT_FOLDER] if sources.system_prompt else [])]
+    given = members.at(sources.spec, "runtime", "workflow", "workspace")
+    claim = members.at(given, "persistentVolumeClaim")
+    if not claim:
+        own = {"name": "workspace", "mountPath": ROOT}
+        mounts = [own, *_private_mounts("workspace", private)]
+        yield {"name": "workspace", "emptyDir": {}}, mounts, OPERATOR
+        return
+    part = members.text(given, "subPath") or folder
+    mount = {"name": "workspace", "mountPath": ROOT, **({"subPath": part} if part else {})}
+    origin = Origin("", (*_RUNTIME, ".workflow", ".workspace"))
+    yield {"name": "workspace", "persistentVolumeClaim": {**claim}}, [mount], origin
+    mounts = _private_mounts("private", [*private, _CONTROL_FOLDER])
+    yield {"name": "private", "emptyDir": {}}, mounts, OPERATOR
+
+
+def _private_mounts(volume: str, folders: Sequence[str]) -> list[dict[str, Any]]:
+    return [
+        {"name": volume, "mountPath": f"{ROOT}/{folder}", "subPath": folder} for folder in folders
     ]
-    return {"name": "workspace", "emptyDir": {}}, mounts, OPERATOR
 
 
 def _run_files(sources: Sources, config_map: str) -> Volume:

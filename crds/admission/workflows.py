@@ -46,12 +46,19 @@ def _step(spec: JSON, step: Mapping[str, JSON], path: FieldPath) -> Iterator[Pro
     state, place = members.at(loop, "state"), place.member("state").member("volumes")
     stays = {name: _stays(volume) for name, volume in volumes.items()}
     chosen, is_persistent = members.texts(state, "volumes"), state.get("persistent") is True
-    for index, message in state_problems(chosen, stays, is_persistent=is_persistent):
+    is_shared = bool(members.at(spec, "runtime", "workflow", "workspace"))
+    for index, message in state_problems(
+        chosen, stays, is_persistent=is_persistent, is_shared=is_shared
+    ):
         yield Problem(place if index is None else place.key(index), message)
 
 
 def state_problems(
-    chosen: Sequence[str], stays: Mapping[str, bool], *, is_persistent: bool
+    chosen: Sequence[str],
+    stays: Mapping[str, bool],
+    *,
+    is_persistent: bool,
+    is_shared: bool = False,
 ) -> Iterator[tuple[int | None, str]]:
     """What is wrong with the state of a loop, by the index of a volume or of all of them.
 
@@ -59,6 +66,7 @@ def state_problems(
         chosen: The volumes that carry it.
         stays: Whether each volume of the workload outlives an iteration, and can be written to.
         is_persistent: Whether the state must.
+        is_shared: Whether steps share a workspace, which does.
     """
     for index, name in enumerate(chosen):
         if name not in stays:
@@ -70,7 +78,7 @@ def state_problems(
                 f"{quoted(name)}, which does not outlive an iteration"
             )
             yield index, message
-    if is_persistent and not chosen:
+    if is_persistent and not chosen and not is_shared:
         yield None, "expected volumes that carry the state, as it is persistent, got none"
 
 

@@ -237,6 +237,30 @@ class WorkflowStep(Model):
     loop: Loop | None = Field(default=None, description="Repetition of the step.")
 
 
+class Workspace(
+    Model,
+    rules=[
+        Cel(
+            "!has(self.subPath) || (!self.subPath.startsWith('/') && "
+            "!self.subPath.split('/').exists(p, p == '..'))",
+            "expected a relative path without ..",
+            field_path=".subPath",
+        )
+    ],
+):
+    """A folder that steps share."""
+
+    persistent_volume_claim: ClaimVolume = Field(
+        description="Claim that holds it; steps that run at the same time must be able to mount "
+        "it together."
+    )
+    sub_path: core.Path | None = Field(
+        default=None,
+        description="Folder of the claim; absent: one of the run's own, named by its uid and "
+        "attempt. It stays when the run is gone.",
+    )
+
+
 class WorkflowRuntime(Model):
     """Steps, each an own Job."""
 
@@ -245,6 +269,11 @@ class WorkflowRuntime(Model):
     )
     parallelism: Annotated[Int32, Field(ge=1, le=100)] = Field(
         default=1, description="Steps that may run at the same time."
+    )
+    workspace: Workspace | None = Field(
+        default=None,
+        description="What all steps have as /workspace; absent: each has an empty folder of its "
+        "own, so that none sees what another left.",
     )
 
 

@@ -117,11 +117,13 @@ def _signal_group(pid: int, number: signal.Signals) -> None:
 
 def _members(workspace: pathlib.Path) -> list[int]:
     """The processes whose environment names the workspace; none where there is no /proc."""
-    ours = f"AGENT_WORKSPACE={workspace}".encode()
+    # Where steps share a workspace, the runner's own folder is what only this one has.
+    ours = {f"AGENT_WORKSPACE={workspace}", f"{launch.RUNNER_FOLDER}={workspace}/.agent"}
+    names = {one.encode() for one in ours}
     found = []
     for folder in _PROC.glob("[0-9]*"):
         # A process that is another user's, or has ended.
         with contextlib.suppress(OSError):
-            if ours in (folder / "environ").read_bytes().split(b"\0"):
+            if not names.isdisjoint((folder / "environ").read_bytes().split(b"\0")):
                 found.append(int(folder.name))
     return found

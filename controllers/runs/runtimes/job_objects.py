@@ -279,6 +279,7 @@ def _template(key: Key, piece: Work) -> dict[str, JSON]:
     found = effective_pod.build(
         sources(piece),
         config_map=naming.of_key(key),
+        folder=f"{piece.uid}-{piece.attempt}",
         variables=_variables(piece),
         render=_Templates(piece, _Expanded(piece), _doubled).render,
     ).template

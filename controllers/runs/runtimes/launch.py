@@ -19,6 +19,7 @@ STARTED = "started.json"
 CANCELLED = "cancelled.json"
 ENDED = "ended.json"
 WORKSPACE = "workspace"
+RUNNER_FOLDER = "AGENT_RUNNER_FOLDER"
 DECIDED = 3
 NOT_STARTED = 127
 

@@ -22,6 +22,7 @@ from controllers.runs.runtimes import (
     children,
     job,
     job_objects,
+    launch,
     outcomes,
     pods,
     reports,
@@ -129,9 +130,14 @@ class Local:
             job_objects.job(key, described), job_objects.config_map(key, described)
         )
         contents = await self._contents(work.namespace, found)
-        variables = await self._variables(work.namespace, found, place)
+        try:
+            shared = str(await asyncio.to_thread(place.shared, found.workspace) or "")
+        except OSError as error:
+            raise _fault(error) from error
+        variables = await self._variables(work.namespace, found, place, shared)
         args = [
-            pods.here(pods.expanded(one, variables), str(place.workspace)) for one in found.args
+            pods.here(pods.expanded(one, variables), str(place.workspace), shared)
+            for one in found.args
         ]
         try:
             await asyncio.to_thread(place.make, contents)
@@ -261,10 +267,15 @@ class Local:
         for path, name in found.secret_folders.items():
             values = await self._all(namespace, name)
             files |= {f"{path}/{key}": value for key, value in values.items()}
-        return workspaces.Contents(files=files, folders=found.folders, claims=found.claims)
+        return workspaces.Contents(
+            files=files,
+            folders=found.folders,
+            claims=found.claims,
+            workspace=found.workspace,
+        )
 
     async def _variables(
-        self, namespace: str, found: pods.Surroundings, place: workspaces.Place
+        self, namespace: str, found: pods.Surroundings, place: workspaces.Place, shared: str
     ) -> dict[str, str]:
         """The runner's environment, all of it."""
         ours = {name: self._environment[name] for name in _PASSED_ON if name in self._environment}
@@ -279,8 +290,11 @@ class Local:
             elif value is not None:
                 given[name] = _text(value, name)
         workspace = str(place.workspace)
-        mapped = {name: pods.here(value, workspace) for name, value in given.items()}
-        return {**ours, **mapped, "AGENT_WORKSPACE": workspace}
+        mapped = {name: pods.here(value, workspace, shared) for name, value in given.items()}
+        if not shared:
+            return {**ours, **mapped, "AGENT_WORKSPACE": workspace}
+        own = {launch.RUNNER_FOLDER: f"{workspace}/.agent"}
+        return {**ours, **mapped, "AGENT_WORKSPACE": shared, **own}
 
     async def _value(self, namespace: str, given: str | pods.Source) -> bytes | None:
         if isinstance(given, str):

@@ -7,10 +7,11 @@ surroundings and not two.
 import dataclasses
 import posixpath
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from controllers.runs.runtimes.base import JSON, Code, RuntimeFault
+from crds.admission import effective_pod
 
 ROOT: Final = "/workspace"
 _REFERENCE: Final = re.compile(r"\$(?:\$|\(([^()]*)\))")
@@ -39,6 +40,8 @@ class Surroundings:
         folders: Empty ones.
         secret_folders: Those with a file for each key of a Secret.
         claims: The names of claims, whose contents stay.
+        workspace: Name of the claim that steps share as their workspace, ``/`` and its folder;
+            empty where there is none.
     """
 
     args: tuple[str, ...] = ()
@@ -48,6 +51,7 @@ class Surroundings:
     folders: tuple[str, ...] = ()
     secret_folders: Mapping[str, str] = dataclasses.field(default_factory=dict)
     claims: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    workspace: str = ""
 
 
 def surroundings(job: Mapping[str, JSON], config_map: Mapping[str, JSON]) -> Surroundings:
@@ -64,12 +68,14 @@ def surroundings(job: Mapping[str, JSON], config_map: Mapping[str, JSON]) -> Sur
     container = pod["containers"][0]
     volumes = {one["name"]: one for one in pod.get("volumes") or ()}
     files: dict[str, str | Source] = {}
-    folders, secret_folders, claims = [], {}, {}
+    folders, secret_folders, claims, workspace = [], {}, {}, ""
     for mount in container.get("volumeMounts") or ():
         volume, path = volumes[mount["name"]], posixpath.normpath(mount["mountPath"])
         match volume:
             case {"emptyDir": _}:
                 folders.append(path)
+            case {"persistentVolumeClaim": claim} if path == ROOT:
+                workspace = posixpath.join(claim["claimName"], mount.get("subPath", ""))
             case {"persistentVolumeClaim": claim}:
                 claims[path] = claim["claimName"]
             case {"secret": secret} if "subPath" not in mount:
@@ -82,6 +88,8 @@ def surroundings(job: Mapping[str, JSON], config_map: Mapping[str, JSON]) -> Sur
                     f"expected nothing at {path} that only a pod has, got {mount['name']}: "
                     f"{', '.join(volume.keys() - {'name'})}",
                 )
+    if workspace:
+        _check_shared([*folders, *secret_folders, *claims])
     return Surroundings(
         args=tuple(container.get("args") or ()),
         env=tuple(_variables(container.get("env") or ())),
@@ -90,7 +98,22 @@ def surroundings(job: Mapping[str, JSON], config_map: Mapping[str, JSON]) -> Sur
         folders=tuple(folders),
         secret_folders=secret_folders,
         claims=claims,
+        workspace=workspace,
     )
+
+
+def _check_shared(paths: Iterable[str]) -> None:
+    """See that in a workspace that steps share there is nothing which only one of them has.
+
+    Raises:
+        RuntimeFault: A pod could have that; a folder of this machine cannot.
+    """
+    for path in paths:
+        if path.startswith(f"{ROOT}/") and not is_private(path) and path != CONTROL_FOLDER:
+            raise RuntimeFault(
+                Code.TERMINAL,
+                f"expected volumes outside {ROOT}, which steps share on this machine, got {path}",
+            )
 
 
 def expanded(value: str, variables: Mapping[str, str]) -> str:
@@ -103,10 +126,29 @@ def expanded(value: str, variables: Mapping[str, str]) -> str:
     return _REFERENCE.sub(one, value)
 
 
-def here(value: str, workspace: str) -> str:
-    """A path of the pod's workspace, where it is on this machine; anything else as it is."""
-    is_inside = value == ROOT or value.startswith(f"{ROOT}/")
-    return workspace + value.removeprefix(ROOT) if is_inside else value
+def is_private(path: str) -> bool:
+    """Whether a path of a workspace is a step's own, though it shares the workspace."""
+    parts = path.removeprefix(ROOT).lstrip("/").split("/")
+    is_file = path in {effective_pod.RUN_JSON, effective_pod.RUNNER_JSON}
+    return is_file or parts[0] in _PRIVATE
+
+
+_PRIVATE: Final = frozenset({".agent", ".codex"})
+CONTROL_FOLDER: Final = f"{ROOT}/.agentrun"
+
+
+def here(value: str, workspace: str, shared: str = "") -> str:
+    """A path of the pod's workspace, where it is on this machine; anything else as it is.
+
+    Args:
+        value: What may be one.
+        workspace: The folder of the piece's own files.
+        shared: That of what it shares with others, if it does.
+    """
+    if value != ROOT and not value.startswith(f"{ROOT}/"):
+        return value
+    folder = workspace if not shared or is_private(value) else shared
+    return folder + value.removeprefix(ROOT)
 
 
 def _variables(env: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str | Source]]:

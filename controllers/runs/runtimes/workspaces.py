@@ -28,7 +28,7 @@ from typing import Any, Final
 
 from controllers.runs.runtimes import launch, reports
 from controllers.runs.runtimes.base import JSON, Code, RuntimeFault
-from controllers.runs.runtimes.pods import ROOT
+from controllers.runs.runtimes.pods import ROOT, is_private
 from schemagen.files import make_private
 
 _MOST_BYTES: Final = 1024 * 1024
@@ -45,11 +45,13 @@ class Contents:
         files: Path and content.
         folders: Empty ones.
         claims: Path and name of what stays.
+        workspace: What steps share, as ``pods.Surroundings`` has it.
     """
 
     files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     folders: Sequence[str] = ()
     claims: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    workspace: str = ""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -164,16 +166,31 @@ class Place:
         with self._emerging() as new:
             for folder in (launch.WORKSPACE, "root"):
                 (new / folder).mkdir()
+            shared = self.shared(contents.workspace)
             for path, content in contents.files.items():
-                _write(_at(new, path), content)
+                _write(_at(new, path, shared), content, is_new=shared is None)
             for path in contents.folders:
-                _at(new, path).mkdir(parents=True, exist_ok=True)
+                _at(new, path, shared).mkdir(parents=True, exist_ok=True)
             for path, name in contents.claims.items():
-                target = self.path.parent / "claims" / segment(name)
+                target = self._claim(name)
                 target.mkdir(parents=True, exist_ok=True)
                 link = _at(new, path)
                 link.parent.mkdir(parents=True, exist_ok=True)
                 link.symlink_to(target, target_is_directory=True)
+
+    def shared(self, workspace: str) -> pathlib.Path | None:
+        """The folder of a workspace that steps share; None where there is none."""
+        if not workspace:
+            return None
+        name, _, part = workspace.partition("/")
+        # Always below the claim.
+        below = os.path.normpath(f"/{part}").lstrip("/")
+        folder = self._claim(name) / below
+        folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    def _claim(self, name: str) -> pathlib.Path:
+        return self.path.parent / "claims" / segment(name)
 
     def bury(self, now: dt.datetime) -> None:
         """Say that the work must not start, or is to end; the first to say so gives the time."""
@@ -259,16 +276,21 @@ def _give_name(new: pathlib.Path, path: pathlib.Path) -> None:
             raise
 
 
-def _at(folder: pathlib.Path, path: str) -> pathlib.Path:
-    """Where a path of a pod is; always below the folder."""
+def _at(folder: pathlib.Path, path: str, shared: pathlib.Path | None = None) -> pathlib.Path:
+    """Where a path of a pod is; always below the folder, or below the one that is shared."""
     pure = pathlib.PurePosixPath(os.path.normpath(f"/{path.lstrip('/')}"))
-    if pure.is_relative_to(ROOT):
-        return folder / launch.WORKSPACE / pure.relative_to(ROOT)
-    return folder / "root" / pure.relative_to("/")
+    if not pure.is_relative_to(ROOT):
+        return folder / "root" / pure.relative_to("/")
+    own = folder / launch.WORKSPACE
+    place = own if shared is None or is_private(str(pure)) else shared
+    return place / pure.relative_to(ROOT)
 
 
-def _write(path: pathlib.Path, content: bytes) -> None:
+def _write(path: pathlib.Path, content: bytes, *, is_new: bool = True) -> None:
+    """Write a file; in a workspace that steps share, another may have written it before."""
     path.parent.mkdir(parents=True, exist_ok=True)
+    if not is_new:
+        path.unlink(missing_ok=True)
     # It may be a secret.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:

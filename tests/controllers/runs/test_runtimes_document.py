@@ -37,7 +37,7 @@ async def origin() -> AsyncIterator[str]:
 
 
 def piece(origin: str, uid: str = "uid") -> tuple[str, Work]:
-    run = yaml.load(block("yaml", "kind: AgentRun").encode())
+    run = yaml.load(block("yaml", "type: Custom").encode())
     agentrun.AgentRunSpec.model_validate(run["spec"])
     run["metadata"] |= {"namespace": "team", "uid": uid}
     chosen = run["spec"]["runtime"]["custom"]
@@ -47,6 +47,12 @@ def piece(origin: str, uid: str = "uid") -> tuple[str, Work]:
     ready = work.prepare(run, work.Related(agent=agent, provider=provider), 1)
     assert isinstance(ready, work.Ready)
     return f"{uid}/1", ready.work
+
+
+def test_workflow_of_the_document_is_one() -> None:
+    run = yaml.load(block("yaml", "type: Workflow").encode())
+
+    agentrun.AgentRun.model_validate(run)
 
 
 async def until(adapter: custom.Custom, ref: Ref, stage: Stage) -> str:
