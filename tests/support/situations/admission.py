@@ -330,8 +330,6 @@ REFUSED: Final = tuple(
         ("step-name-of-words", _steps("Plan it!"), "spec.runtime.workflow.steps[0].name"),
         ("step-name-with-a-slash", _steps("build/test"), "spec.runtime.workflow.steps[0].name"),
         ("volume-name-with-capitals", _volume("Data_1", "/data"), "spec.workload.volumes[0].name"),
-        ("volume-at-a-relative-path", _volume("a", "some/where"), "spec.workload.volumes[0].mount"),
-        ("volume-over-the-workspace", _volume("a", "/workspace"), "spec.workload.volumes[0].mount"),
         (
             "loop-condition-that-is-no-cel",
             {
@@ -347,7 +345,7 @@ REFUSED: Final = tuple(
                     },
                 }
             },
-            "spec.runtime.workflow.steps[0].loop.while.cel",
+            "spec.runtime.workflow.steps[s].loop.while.cel",
         ),
         (
             "loop-condition-of-an-unknown-variable",
@@ -364,12 +362,24 @@ REFUSED: Final = tuple(
                     },
                 }
             },
-            "spec.runtime.workflow.steps[0].loop.while.cel",
+            "spec.runtime.workflow.steps[s].loop.while.cel",
         ),
     )
 )
 
 OTHERS: Final = (
+    Situation(
+        name="volume-over-the-workspace",
+        given=Given(run=_volume("a", "/workspace")),
+        expected=failed("SubmitFailed", "must be unique", jobs=0),
+        runtimes=JOB,
+    ),
+    Situation(
+        name="volume-at-a-path-from-nowhere",
+        given=Given(run=_volume("a", "some/where")),
+        expected=SUCCEEDED,
+        runtimes=JOB,
+    ),
     Situation(
         name="agent-comes-later",
         given=Given(agent=None, has_room_beside=False),

@@ -3,8 +3,9 @@
 import signal
 from typing import Any, Final
 
-from tests.support.situations.given import LOCAL, SHORT, Given, retries
-from tests.support.situations.happenings import Kill, Says, Until
+from controllers import kube
+from tests.support.situations.given import LOCAL, SHORT, Given, manifest, retries
+from tests.support.situations.happenings import Kill, Make, Says, Until
 from tests.support.situations.situation import SUCCEEDED, Expected, Situation, failed
 
 
@@ -117,8 +118,11 @@ SITUATIONS: Final = tuple(
         (
             "needs-a-secret-that-is-missing",
             _given("true", run={"secretRefs": [{"name": "nowhere"}]}),
-            (),
-            failed("SubmitFailed", "nowhere"),
+            (
+                Until("Pending", "", "nowhere"),
+                Make(kube.SECRETS, manifest(kube.SECRETS, "nowhere", stringData={"A": "b"})),
+            ),
+            SUCCEEDED,
         ),
     )
 )
