@@ -29,7 +29,7 @@ from tests.support.situations.table import SITUATIONS
 
 AT_ONCE = 8
 EVERYTHING = "*"
-MAX_SECONDS = 200.0
+MAX_SECONDS = 400.0
 Found = dict[str, list[str]]
 
 

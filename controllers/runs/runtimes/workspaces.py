@@ -304,14 +304,16 @@ def _read(path: pathlib.Path) -> dict[str, Any] | None:
 
 
 def _bounded(path: pathlib.Path) -> bytes | None:
-    """What is in a file; None if there is none. An agent may have made it a pipe, or endless."""
+    """What is in a file; None if there is none. An agent may have made it anything, or endless."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
+    # Before there is a file object: of a folder there is none.
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        return None
     with os.fdopen(descriptor, "rb") as file:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
         return file.read(_MOST_BYTES)
 
 

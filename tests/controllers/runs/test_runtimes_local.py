@@ -740,3 +740,10 @@ async def test_sweep_counts_work_that_nobody_asked_after(bench: local_bench.Loca
     now += dt.timedelta(days=8)
 
     assert 1 == await adapter.sweep()
+
+
+def test_folder_in_the_place_of_a_report_is_none(tmp_path: pathlib.Path) -> None:
+    place = workspaces.place(tmp_path, "team", "run-x")
+    (place.workspace / ".agent" / "status.json" / "x").mkdir(parents=True)
+
+    assert place.report() is None

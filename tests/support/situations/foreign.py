@@ -6,6 +6,7 @@ from tests.support.situations.given import ENDLESS, IMAGE, JOB, SHORT, Given, Po
 from tests.support.situations.happenings import (
     LIFT_QUOTA,
     DeleteJob,
+    DeletePod,
     Enforce,
     PatchJob,
     Stays,
@@ -92,7 +93,10 @@ SITUATIONS: Final[tuple[Situation, ...]] = (
     Situation(
         name="job-deleted-without-its-pod",
         given=Given(pods=ENDLESS),
-        happens=(Until("Running", "Running"), DeleteJob("Orphan")),
+        happens=(
+            *(Until("Running", "Running"), DeleteJob("Orphan")),
+            *(Until("Running", "JobMissing", "its pods are still there"), Stays(), DeletePod()),
+        ),
         expected=failed("JobMissing", "went away"),
         runtimes=JOB,
     ),
