@@ -515,18 +515,7 @@ class Interpreter:
         if not plan.wants_slot:
             self._admitter.withdraw(uid)
             return
-        created = kube.time_of(run.metadata.creation_timestamp)
-        self._admitter.ask(
-            ledger.Candidate(
-                uid,
-                run.metadata.namespace,
-                run.spec.agent_ref.name,
-                run.spec.priority,
-                created.timestamp() if created else 0.0,
-                run.metadata.name,
-                machine.attempt(run),
-            )
-        )
+        self._admitter.ask(candidate(run))
 
     def _check(self) -> None:
         if not self._leads():
@@ -543,6 +532,20 @@ class Interpreter:
         self._admitter.withdraw(uid)
         if self._admitter.holds(uid):
             self.orphaned.add(uid)
+
+
+def candidate(run: views.Run) -> ledger.Candidate:
+    """A run that asks for a slot. Pure."""
+    created = kube.time_of(run.metadata.creation_timestamp)
+    return ledger.Candidate(
+        run.metadata.uid,
+        run.metadata.namespace,
+        run.spec.agent_ref.name,
+        run.spec.priority,
+        created.timestamp() if created else 0.0,
+        run.metadata.name,
+        machine.attempt(run),
+    )
 
 
 def _payload_hash(seen: Observed) -> str:

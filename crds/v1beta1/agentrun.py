@@ -377,7 +377,11 @@ class Runtime(
         alias="jobTTL",
         description="How long a finished Job is kept; 0s means it is not deleted by Kubernetes.",
     )
-    log_retention: Duration | None = Field(default=None, description="How long logs are kept.")
+    log_retention: Duration | None = Field(
+        default=None,
+        description="How long logs are kept after the end: the finished Job stays at least so "
+        "long, up to 168h.",
+    )
     backoff_limit: Annotated[Int32, Field(ge=0)] | None = Field(
         default=None, description="Retries of a Job's pod; 0 if absent."
     )

@@ -113,7 +113,7 @@ def job(key: Key, piece: Work) -> dict[str, JSON]:
     """
     runtime = piece.spec.get("runtime") or {}
     labels, template = _labels(piece), _template(key, piece)
-    ttl = values.seconds(runtime.get("jobTTL"))
+    ttl = _kept_seconds(runtime)
     deadline = piece.timeout_seconds
     repeats = runtime.get("backoffLimit") or 0
     spec = {
@@ -252,6 +252,16 @@ def _labels(piece: Work) -> dict[str, str]:
 def _foreign(given: Mapping[str, str]) -> dict[str, str]:
     """Without what would mean something to the controller, whatever policies allow."""
     return {key: text for key, text in given.items() if not key.startswith(f"{naming.GROUP}/")}
+
+
+def _kept_seconds(runtime: Mapping[str, JSON]) -> int | None:
+    """How long a Job is kept: as long as it is to be itself, and as long as the logs of its pods.
+
+    None is as by default, 0 for ever.
+    """
+    ttl = values.seconds(runtime.get("jobTTL"))
+    logs = values.seconds(runtime.get("logRetention"))
+    return ttl if logs is None or ttl == 0 else max(ttl or DEFAULT_TTL_SECONDS, logs)
 
 
 def _ttl_seconds(ttl: int | None) -> int | None:

@@ -17,7 +17,7 @@ from typing import Final, TypeAlias
 
 from controllers import kube
 from controllers.kube import clocks
-from controllers.runs import naming
+from controllers.runs import naming, values
 from controllers.runs.runtimes import (
     children,
     job,
@@ -129,7 +129,10 @@ class Local:
         found = pods.surroundings(
             job_objects.job(key, described), job_objects.config_map(key, described)
         )
-        contents = await self._contents(work.namespace, found)
+        contents = dataclasses.replace(
+            await self._contents(work.namespace, found),
+            kept_seconds=values.seconds(values.at(work.spec, "runtime", "logRetention")),
+        )
         try:
             shared = str(await asyncio.to_thread(place.shared, found.workspace) or "")
         except OSError as error:

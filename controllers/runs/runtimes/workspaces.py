@@ -5,6 +5,7 @@
     ROOT/NAMESPACE/run-HASH/started.json     {pid, stamp, at}: who runs it, see launch
                             cancelled.json   {at}: it must not start, or is to end
                             ended.json       {at, exitCode?, error?}
+                            kept.json        {seconds}: how long it is kept, where the run says
                             output.log       what the runner printed
                             workspace/       /workspace of a pod
                             root/            all its other paths
@@ -33,6 +34,7 @@ from schemagen.files import make_private
 
 _MOST_BYTES: Final = 1024 * 1024
 _SEGMENT: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+_KEPT: Final = "kept.json"
 _NEW, _OLD = ".new-", ".old-"
 _LONG_AGO: Final = "1970-01-01T00:00:00+00:00"
 
@@ -46,12 +48,14 @@ class Contents:
         folders: Empty ones.
         claims: Path and name of what stays.
         workspace: What steps share, as ``pods.Surroundings`` has it.
+        kept_seconds: How long all of it is kept after its end; None is as by default.
     """
 
     files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
     folders: Sequence[str] = ()
     claims: Mapping[str, str] = dataclasses.field(default_factory=dict)
     workspace: str = ""
+    kept_seconds: int | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -80,11 +84,13 @@ class Entry:
         path: Where it is.
         ended: When its work ended, or was cancelled before it began; None while it may run.
         size_bytes: Of all files in it.
+        age: How long it is kept by its run's own word; None is as all others.
     """
 
     path: pathlib.Path
     ended: dt.datetime | None
     size_bytes: int
+    age: dt.timedelta | None = None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +118,7 @@ def to_delete(entries: Iterable[Entry], now: dt.datetime, limits: Limits) -> lis
     for rank, (at, entry) in enumerate(newest_first):
         size_bytes += entry.size_bytes
         is_beyond = rank >= limits.count or size_bytes > limits.size_bytes
-        if now - at > limits.age or (is_beyond and now - at > limits.least_age):
+        if now - at > (entry.age or limits.age) or (is_beyond and now - at > limits.least_age):
             chosen.append(entry)
     return chosen[::-1]
 
@@ -166,6 +172,8 @@ class Place:
         with self._emerging() as new:
             for folder in (launch.WORKSPACE, "root"):
                 (new / folder).mkdir()
+            if contents.kept_seconds is not None:
+                launch.publish(new / _KEPT, {"seconds": contents.kept_seconds})
             shared = self.shared(contents.workspace)
             for path, content in contents.files.items():
                 _write(_at(new, path, shared), content, is_new=shared is None)
@@ -214,7 +222,11 @@ class Place:
         if started is None:
             # Of a submission that was killed before it started anything only the folder is left.
             at = self.cancelled() or _made(self.path)
-        return Entry(self.path, at, _size_bytes(self.path))
+        return Entry(self.path, at, _size_bytes(self.path), self._age())
+
+    def _age(self) -> dt.timedelta | None:
+        seconds = (_read(self.path / _KEPT) or {}).get("seconds")
+        return dt.timedelta(seconds=seconds) if type(seconds) is int else None
 
     @contextlib.contextmanager
     def _emerging(self) -> Iterator[pathlib.Path]:

@@ -139,6 +139,24 @@ def test_labels_and_annotations_of_the_run_are_the_jobs_and_its_pods() -> None:
 
 
 @pytest.mark.parametrize(
+    ("runtime", "seconds"),
+    [
+        ({}, "600"),
+        ({"jobTTL": "1h"}, "3600"),
+        ({"jobTTL": "1h", "logRetention": "2h"}, "7200"),
+        ({"jobTTL": "2h", "logRetention": "1h"}, "7200"),
+        ({"logRetention": "30s"}, "600"),
+        ({"logRetention": "1000h"}, str(7 * 24 * 3600)),
+        ({"jobTTL": "0s", "logRetention": "1h"}, "0"),
+    ],
+)
+def test_job_is_kept_as_long_as_its_logs(runtime: dict[str, str], seconds: str) -> None:
+    made = job(dataclasses.replace(work(), spec={"runtime": runtime}))
+
+    assert seconds == made["metadata"]["annotations"][naming.TTL_ANNOTATION]
+
+
+@pytest.mark.parametrize(
     ("suspend", "seen", "started", "is_held"),
     [
         (True, "True", "", True),

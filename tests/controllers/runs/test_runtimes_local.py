@@ -668,9 +668,12 @@ LIMITS = workspaces.Limits(
 )
 
 
-def entry(name: str, hours: float | None, size_bytes: int = 10) -> workspaces.Entry:
+def entry(
+    name: str, hours: float | None, size_bytes: int = 10, kept: float | None = None
+) -> workspaces.Entry:
     at = None if hours is None else NOW - dt.timedelta(hours=hours)
-    return workspaces.Entry(pathlib.Path(name), at, size_bytes)
+    age = None if kept is None else dt.timedelta(hours=kept)
+    return workspaces.Entry(pathlib.Path(name), at, size_bytes, age)
 
 
 @pytest.mark.parametrize(
@@ -683,8 +686,12 @@ def entry(name: str, hours: float | None, size_bytes: int = 10) -> workspaces.En
         ([entry("huge", 2, 1000)], ["huge"]),
         ([entry(f"fresh-{number}", 0.5, 1000) for number in range(9)], []),
         ([entry(f"live-{number}", None, 1000) for number in range(9)], []),
+        ([entry("long", 200, kept=300), entry("short", 2, kept=1)], ["short"]),
     ],
-    ids=["none", "age", "count", "bytes", "one too large", "fresh ones stay", "live ones stay"],
+    ids=[
+        *("none", "age", "count", "bytes", "one too large", "fresh ones stay", "live ones stay"),
+        "as their runs say",
+    ],
 )
 def test_folders_to_delete(entries: list[workspaces.Entry], expected: list[str]) -> None:
     chosen = workspaces.to_delete(entries, NOW, LIMITS)
@@ -726,6 +733,16 @@ async def test_sweep_deletes_what_ended_long_ago_and_nothing_that_runs(
     assert "kept" == kept.read_text()
     assert 0o750 == theirs.stat().st_mode & 0o777
     assert Stage.MISSING is (await adapter.status(ref)).stage
+
+
+async def test_folder_is_kept_as_long_as_the_logs_of_its_run(
+    bench: local_bench.LocalBench,
+) -> None:
+    spec = {"runtime": {"type": "Job", "logRetention": "240h"}}
+    key, work = saying(bench, "succeeds", spec=spec)
+    await ended(bench, key, work)
+
+    assert dt.timedelta(days=10) == bench.place(key).entry().age
 
 
 async def test_sweep_counts_work_that_nobody_asked_after(bench: local_bench.LocalBench) -> None:

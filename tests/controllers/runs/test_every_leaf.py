@@ -1,0 +1,477 @@
+"""Every field of a spec is read by code that is named here, refused, or on the list of the unread.
+
+A reader is asked about two objects that differ in the field alone, and has to answer differently.
+"""
+
+import asyncio
+import copy
+import dataclasses
+import fnmatch
+import json
+import pkgutil
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, NoReturn, TypeAlias
+
+import msgspec
+import pytest
+
+import crds
+from controllers.runner import artifacts, codex_adapter, exec_adapter, spec
+from controllers.runs import claims, interpreter, machine, retention, views, work
+from controllers.runs.runtimes import custom, job_objects, loops, reports, temporal, workflow_steps
+from controllers.runs.runtimes.workflow import WorkflowRuntime
+from crds.admission import agentrun, settings
+from schemagen import Facts, Kind, checking
+from schemagen.versions.converter import Converter
+from tests.support import leaves, run_world
+from tests.support.step_runtime import StepRuntime
+
+JSON: TypeAlias = Any
+KINDS: Mapping[str, Kind] = {kind.name: kind for kind in crds.api}
+SCHEMAS: Mapping[str, JSON] = {name: leaves.schema_of(kind) for name, kind in KINDS.items()}
+
+# What nobody reads yet: «The platform acts by itself» (#23) empties this list.
+UNREAD: Mapping[str, tuple[str, ...]] = {
+    "Agent": ("spec.vcsRef.name",),
+    "ImplementationSpec": ("spec.vcsRef.name",),
+    "AgentRun": (
+        "spec.vcs.required",
+        "spec.implementation.inline.vcsRef.name",
+        "spec.runtime.workflow.steps.implementation.inline.vcsRef.name",
+    ),
+    "Memory": ("spec.isDefault", "spec.capabilities", "spec.retention.*", "spec.health.*"),
+    "ImplementationSource": ("spec.*",),
+    "VersionControlProvider": ("spec.*",),
+}
+# Nothing is kept from being read by a policy that refuses it before.
+OPERATOR = settings.read(
+    {
+        "pods": {"image": "runner", "runAsNonRoot": False},
+        "policy": {
+            topic: {"allowed": ["*"]}
+            for topic in (
+                *("schedulers", "sysctls", "seccompProfiles", "seLinuxOptions", "tolerations"),
+                *("annotations", "tokenAudiences", "priorityClasses", "nodeSelectors"),
+            )
+        },
+    }
+)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class World:
+    """Objects that refer to each other; one of them has the field."""
+
+    objects: Mapping[str, JSON]
+
+    @property
+    def run(self) -> JSON:
+        """The AgentRun."""
+        return self.objects["AgentRun"]
+
+    @property
+    def view(self) -> views.Run:
+        """What of it the controller keeps in memory."""
+        return views.of(views.Run, self.run)
+
+    def prepared(self) -> work.Inputs:
+        """What the controller makes of them."""
+        task = self.objects["ImplementationSpec"]
+        related = work.Related(
+            agent=self.objects["Agent"],
+            provider=self.objects["AgentProvider"],
+            implementations=dict.fromkeys(work.implementation_names(self.run), task),
+            memory=self.objects["Memory"],
+        )
+        return work.prepare(self.run, related, 1, OPERATOR)
+
+    def ready(self) -> work.Ready:
+        """Likewise, of a run that can start."""
+        found = self.prepared()
+        assert isinstance(found, work.Ready), found
+        return found
+
+
+# ------------------------------------------------------------------------------------ the readers
+
+
+def inputs(world: World) -> JSON:
+    """What templates find, or why the run cannot start."""
+    found = world.prepared()
+    if not isinstance(found, work.Ready):
+        return repr(found)
+    pieces = [*found.work.steps, found.work]
+    without = [{**one.run_json, "implementation": None, "prompt": None} for one in pieces]
+    return [without, [one.runner_json for one in pieces], found.required]
+
+
+def pods(world: World) -> JSON:
+    """Jobs and ConfigMaps, or why there are none."""
+    found = world.prepared()
+    if not isinstance(found, work.Ready):
+        return repr(found)
+    pieces = found.work.steps or (found.work,)
+    return [
+        [job_objects.job("uid-1/1", one), job_objects.config_map("uid-1/1", one)] for one in pieces
+    ]
+
+
+def runner(world: World) -> JSON:
+    """What the agent-runner makes of its spec."""
+    piece = world.ready().work
+    stated = spec.decode(msgspec.json.encode(piece.runner_json), "agent-runner.json")
+    run = spec.decode_run(msgspec.json.encode(piece.run_json), "run.json")
+    codex = stated.adapter.codex
+    aim = spec.goal(run.goal, stated.goal, codex.goal if codex else None)
+    names = spec.names(stated, aim, status_path="/s", log_path="/l", event_path="/e")
+    if codex is None:
+        declared = artifacts.rendered(spec.artifacts(stated), names)
+        return [names, exec_adapter.plan(spec.command(stated), names), declared]
+    wanted = codex_adapter.settings(codex, run, aim, names=names, system_prompt=None, cwd="/w")
+    directory = codex.cwd, codex.bootstrap_timeout_ms
+    return [names, wanted, codex_adapter.command(codex, names), directory]
+
+
+def steps(world: World) -> JSON:
+    """Steps as the workflow decides upon them."""
+    return workflow_steps.read(world.run["spec"]["runtime"]["workflow"]["steps"])
+
+
+def iterations(world: World) -> JSON:
+    """Whether a step's loop goes on, whatever its control file holds."""
+    (step,) = world.run["spec"]["runtime"]["workflow"]["steps"]
+    controls = (
+        reports.Control({"go": 1}),
+        reports.Control(None),
+        reports.Control(problem="no JSON"),
+    )
+    return [_goes_on(step["loop"], at, one) for at in (0, 1) for one in controls]
+
+
+def _goes_on(loop: JSON, completed: int, control: reports.Control) -> str:
+    try:
+        return repr(loops.goes_on(loop, completed, control, {}))
+    except (loops.UnansweredError, loops.ConditionError) as error:
+        return repr(error)
+
+
+def control_path(world: World) -> JSON:
+    """Where the agent-runner looks for the control file."""
+    (piece,) = world.ready().work.steps
+    stated = spec.decode(msgspec.json.encode(piece.runner_json), "agent-runner.json")
+    return stated.artifacts and stated.artifacts.loop_control_path
+
+
+def started(world: World) -> JSON:
+    """How many steps start at once."""
+    inner = StepRuntime()
+    runtime = WorkflowRuntime(inner, now=lambda: run_world.NOW)
+    asyncio.run(runtime.submit("uid-1/1", world.ready().work))
+    return len(inner.submitted)
+
+
+def refusals(world: World) -> JSON:
+    """What admission refuses."""
+    related = {
+        ("Agent", world.run["spec"]["agentRef"]["name"]): world.objects["Agent"],
+        ("AgentProvider", "shell"): world.objects["AgentProvider"],
+    }
+    found = agentrun.validate(world.run, None, Facts(related=related))
+    return [repr(world.prepared()), *(str(one) for one in found)]
+
+
+class _SeenError(Exception):
+    """A call was seen; ``args`` has it."""
+
+
+class _Recorder(temporal.Temporal):
+    """Starts nothing, and says what it would start."""
+
+    async def _find(self, ref: JSON) -> None:
+        del ref
+
+    async def _client(self, namespace: str) -> JSON:
+        class Client:
+            async def start_workflow(self, *args: JSON, **options: JSON) -> NoReturn:
+                raise _SeenError(namespace, args, options)
+
+        return Client()
+
+
+class _Endpoint(custom.Custom):
+    """Calls nobody, and says what it would send."""
+
+    def __init__(self) -> None:
+        self._caller = self  # type: ignore[assignment]
+        self._told_to_end = {}  # type: ignore[assignment]
+
+    async def call(self, *args: JSON, **options: JSON) -> NoReturn:
+        raise _SeenError(args, options)
+
+
+def outside(world: World) -> JSON:
+    """What Temporal, or an endpoint, is asked."""
+    is_custom = world.run["spec"]["runtime"]["type"] == "Custom"
+    runtime = _Endpoint() if is_custom else _Recorder("x:1")
+    with pytest.raises(_SeenError) as seen:
+        asyncio.run(runtime.submit("uid-1/1", world.ready().work))
+    return repr(seen.value)
+
+
+def plans(world: World) -> JSON:
+    """What is to be done about a run that has just been created."""
+    seen = machine.Observed(run=world.view, inputs=world.prepared())
+    return repr(machine.reconcile(seen, run_world.NOW))
+
+
+def kept(world: World) -> JSON:
+    """How long a run is kept that has ended."""
+    status = {"phase": "Succeeded", "completionTime": "2026-01-01T00:00:00Z"}
+    return retention.ended(views.of(retention.Run, {**world.run, "status": status}), 1)
+
+
+def attempts(world: World) -> JSON:
+    """How often, and how long, a run is tried."""
+    ready = world.ready()
+    piece = ready.work
+    return [ready.retries, ready.backoff, piece.timeout_seconds, piece.start_timeout_seconds]
+
+
+def conversion(world: World) -> JSON:
+    """What v1alpha1 says."""
+    way = Converter(crds.api).way(KINDS["AgentProvider"], "v1beta1", "v1alpha1")
+    return way.plain(world.objects["AgentProvider"])
+
+
+def refused(world: World) -> JSON:
+    """What the schema refuses."""
+    checker = checking.of_version(KINDS["AgentProvider"].hub)
+    return [cause.message for cause in checker.create(world.objects["AgentProvider"]).causes]
+
+
+def memory(world: World) -> JSON:
+    """The memory of a run."""
+    return work.memory_name(world.run, world.objects["Agent"])
+
+
+def implementations(world: World) -> JSON:
+    """What is to be read beside the run."""
+    return work.implementation_names(world.run)
+
+
+def runtime(world: World) -> JSON:
+    """Which adapter carries it out."""
+    return world.view.spec.runtime.type
+
+
+def claim(world: World) -> JSON:
+    """The name of the claim on its key."""
+    return claims.lease(world.view, "")["metadata"]["name"]
+
+
+def candidate(world: World) -> JSON:
+    """What is asked of the ledger."""
+    return repr(interpreter.candidate(world.view))
+
+
+Probe: TypeAlias = Callable[[World], JSON]
+READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
+    "Agent": (
+        ("spec.policy.*", "crds.admission.policy:refusals", refusals),
+        ("spec.memoryRef.name", "controllers.runs.work:memory_name", memory),
+        ("spec.runDefaults.systemPrompt.*", "crds.admission.effective_pod:build", pods),
+        ("spec.runDefaults.*", "controllers.runs.work:prepare", attempts),
+        ("spec.env*.valueFrom.*", "crds.admission.inputs:references", pods),
+        ("spec.providerRef.name", "controllers.runs.views:Whole.provider", pods),
+        ("spec.*", "controllers.runner.spec:names", runner),
+    ),
+    "AgentProvider": (
+        ("spec.adapter*.extra", "crds.v1alpha1.agentprovider_conversion:CONVERSION", conversion),
+        ("spec.health.onCapacityExhausted", "crds.v1beta1.agentprovider:Health", refused),
+        ("spec.adapter.codexAppServer.*", "controllers.runner.codex_adapter:settings", runner),
+        ("spec.adapter.*", "controllers.runner.exec_adapter:plan", runner),
+        ("spec.outputArtifacts*", "controllers.runner.artifacts:rendered", runner),
+        ("spec.*", "crds.admission.effective_pod:build", pods),
+    ),
+    "ImplementationSpec": (
+        ("spec.source.*", "controllers.runs.work:prepare", inputs),
+        ("spec.contract.*", "controllers.runs.work:prepare", inputs),
+        ("spec.*", "controllers.runs.runtimes.job_objects:config_map", pods),
+    ),
+    "AgentRun": (
+        (
+            "*.implementation.specRef.name",
+            "controllers.runs.work:implementation_names",
+            implementations,
+        ),
+        ("*.inline.source.*", "controllers.runs.work:prepare", inputs),
+        ("*.inline.contract.*", "controllers.runs.work:prepare", inputs),
+        ("*.implementation.inline.*", "controllers.runs.runtimes.job_objects:config_map", pods),
+        ("spec.goal.*", "controllers.runner.spec:goal", runner),
+        ("spec.runtime.type", "controllers.runs.views:RuntimeType", runtime),
+        (
+            "*.loop.while.control.path",
+            "controllers.runner.workspace:Workspace.inside",
+            control_path,
+        ),
+        ("*.loop.while.*", "controllers.runs.runtimes.loops:goes_on", iterations),
+        ("*.loop.maxIterations", "controllers.runs.runtimes.loops:goes_on", iterations),
+        ("*.loop.state.persistent", "crds.admission.workflows:state_problems", refusals),
+        ("*.loop.state.volumes*", "controllers.runs.work:prepare", pods),
+        ("*.steps*.retry.*", "controllers.runs.runtimes.workflow_steps:read", steps),
+        ("*.steps*.timeout", "controllers.runs.runtimes.workflow_steps:read", steps),
+        ("*.workflow.parallelism", "controllers.runs.runtimes.workflow_steps:decide", started),
+        ("spec.runtime.temporal.*", "controllers.runs.runtimes.temporal:Temporal.submit", outside),
+        ("spec.runtime.custom.*", "controllers.runs.runtimes.custom:Custom.submit", outside),
+        ("spec.idempotencyKey", "controllers.runs.claims:lease", claim),
+        ("spec.retention.*", "controllers.runs.retention:ended", kept),
+        ("spec.priority", "controllers.runs.interpreter:candidate", candidate),
+        ("spec.purpose", "controllers.runs.machine:reconcile", plans),
+        ("spec.suspend", "controllers.runs.machine:reconcile", plans),
+        ("spec.cancel", "controllers.runs.machine:reconcile", plans),
+        ("spec.memoryRef.name", "controllers.runs.work:memory_name", memory),
+        ("*.valueFrom.*", "crds.admission.inputs:references", pods),
+        ("*.parameters*", "controllers.runs.work:prepare", inputs),
+        ("spec.vcs.*", "controllers.runs.runtimes.job_objects:job", pods),
+        ("spec.*", "crds.admission.effective_pod:build", pods),
+    ),
+    "Memory": (("spec.*", "controllers.runs.runtimes.job_objects:config_map", pods),),
+    "ImplementationSource": (),
+    "VersionControlProvider": (),
+}
+
+
+# ------------------------------------------------------------------------------------ the objects
+
+GITHUB = {"provider": "GitHub", "externalId": "o/r#1"}
+VOLUMES: list[JSON] = [{"name": one, "mountPath": f"/{one}", "emptyDir": {}} for one in ("a", "b")]
+LOOP = {"maxIterations": 2, "while": {"cel": "control.go"}}
+
+
+def workflow(*steps: JSON, **more: JSON) -> JSON:
+    return {"runtime": {"type": "Workflow", "workflow": {"steps": [*steps]}}, **more}
+
+
+# What else there is, by the kind and the path of the leaf.
+INLINE = {"implementation": {"inline": {"text": "x", "source": GITHUB}}}
+STATE = {"name": "s", "loop": {**LOOP, "state": {"volumes": ["a"]}}}
+ACCOUNT = {"runtime": {"type": "Job", "podTemplate": {"serviceAccountName": "a"}}}
+AROUND: tuple[tuple[str, str, str, JSON], ...] = (
+    ("ImplementationSpec", "*", "AgentRun", {"implementation": {"specRef": {"name": "task"}}}),
+    ("ImplementationSpec", "*source.provider", "ImplementationSpec", {"source": GITHUB}),
+    ("AgentRun", "spec.implementation.inline.source.provider", "AgentRun", INLINE),
+    (
+        *("AgentRun", "*steps.implementation.inline.source.provider", "AgentRun"),
+        workflow({"name": "s", **INLINE}),
+    ),
+    ("*", "*contract.aliases*", "AgentRun", {"parameters": [{"name": "p", "value": "1"}]}),
+    ("Agent", "*policy.secrets*", "AgentRun", {"secretRefs": [{"name": "a"}]}),
+    ("Agent", "*policy.serviceAccounts*", "AgentRun", ACCOUNT),
+    ("Agent", "*policy.sourceProviders*", "AgentRun", INLINE),
+    ("AgentRun", "*parallelism", "AgentRun", workflow(*({"name": one} for one in "abc"))),
+    ("AgentRun", "*loop.state*", "AgentRun", workflow(STATE, workload={"volumes": VOLUMES})),
+    ("AgentRun", "*loop.while*", "AgentRun", workflow({"name": "s", "loop": LOOP})),
+)
+# Values that mean something at a leaf.
+VALUES: Mapping[str, tuple[JSON, JSON]] = {
+    "*source.externalId": ("o/r#1", "o/r#2"),
+    "*contract.aliases.from": ("p", "q"),
+    "*loop.while.cel": ("control.go", "control.stop"),
+    "*backoff.base": ("1s", "2s"),
+    "*control.path": ("/workspace/a", "/workspace/b"),
+    "spec.runtime.extraConfig": ({"podAnnotations": {"a": "1"}}, {"podAnnotations": {"a": "2"}}),
+    "spec.runtime.custom.endpoint": ("https://a.example", "https://b.example"),
+}
+# Of a union, both arms have to be set together with what chooses between them.
+WHOLE: Mapping[str, tuple[str, JSON, JSON]] = {
+    f"spec.policy.{name}.mode": (
+        f"spec.policy.{name}",
+        {"mode": "AllowAll"},
+        {"mode": "AllowListed", "allowed": []},
+    )
+    for name in ("secrets", "serviceAccounts", "sourceProviders")
+} | {
+    "spec.adapter.type": ("spec.adapter", {"type": "CodexAppServer"}, {"type": "Exec"}),
+    "spec.retention.keepForever": ("spec.retention", {"keepForever": True}, {"ttl": "1h"}),
+}
+
+
+def base() -> dict[str, JSON]:
+    """Objects with no more than they need."""
+    found = {"AgentRun": run_world.run()}
+    for name, given in (
+        ("Agent", run_world.AGENT["spec"]),
+        ("AgentProvider", run_world.PROVIDER["spec"]),
+        ("ImplementationSpec", {"text": "x"}),
+        ("Memory", {"type": "Postgres", "connection": {"secretKeyRef": {"name": "m", "key": "k"}}}),
+    ):
+        metadata = {"name": "one", "namespace": "team"}
+        api_version = f"{crds.api.group}/v1beta1"
+        found[name] = {"apiVersion": api_version, "kind": name, "metadata": metadata, "spec": given}
+    return copy.deepcopy(found)
+
+
+def plain(path: str) -> str:
+    return path.replace("[]", "")
+
+
+def matched(names: Iterator[str], path: str) -> str | None:
+    return next((one for one in names if fnmatch.fnmatchcase(plain(path), one)), None)
+
+
+def worlds(kind: str, path: str) -> tuple[World, World]:
+    """Two that differ in a leaf alone."""
+    objects, schema = base(), SCHEMAS[kind]
+    for of, pattern, other, spec_ in AROUND:
+        if fnmatch.fnmatchcase(kind, of) and fnmatch.fnmatchcase(plain(path), pattern):
+            objects[other]["spec"] |= copy.deepcopy(spec_)
+    place, *both = WHOLE.get(path, (path,))
+    if not both:
+        special = matched(iter(VALUES), path)
+        both = [*(VALUES[special] if special else leaves.values(leaves.leaf_schema(schema, path)))]
+    made = [leaves.with_leaf(objects[kind], schema, place, one) for one in both]
+    first, second = (World({**objects, kind: one}) for one in made)
+    return first, second
+
+
+LEAVES = [
+    (name, path)
+    for name, schema in SCHEMAS.items()
+    for path in leaves.leaves(schema)
+    if matched(iter(UNREAD.get(name, ())), path) is None
+]
+
+
+def reader(kind: str, path: str) -> tuple[str, Probe]:
+    pattern = matched((one for one, _, _ in READERS[kind]), path)
+    (found,) = ((code, probe) for one, code, probe in READERS[kind] if one == pattern)
+    return found
+
+
+@pytest.mark.parametrize(("kind", "path"), LEAVES, ids=[f"{kind} {path}" for kind, path in LEAVES])
+def test_field_is_read(kind: str, path: str) -> None:
+    _, probe = reader(kind, path)
+    first, second = worlds(kind, path)
+
+    answers = [json.dumps(msgspec.to_builtins(probe(one)), default=repr) for one in (first, second)]
+
+    if probe is not refused:
+        checker = checking.of_version(KINDS[kind].hub)
+        for one in (first, second):
+            assert () == checker.create(one.objects[kind]).causes
+    assert answers[0] != answers[1]
+
+
+def test_code_that_reads_is_there() -> None:
+    for kind in READERS:
+        for _, code, _ in READERS[kind]:
+            pkgutil.resolve_name(code)
+
+
+def test_lists_name_nothing_that_is_not_there() -> None:
+    for kind, schema in SCHEMAS.items():
+        paths = [*map(plain, leaves.leaves(schema))]
+        used = {reader(kind, path)[0] for name, path in LEAVES if name == kind}
+        for pattern in UNREAD.get(kind, ()):
+            assert fnmatch.filter(paths, pattern), (kind, pattern)
+        assert {code for _, code, _ in READERS[kind]} == used
