@@ -134,9 +134,11 @@ class Workspaces:
         """What is new in a file. An agent may have made it a link or a pipe: that is no log."""
         with contextlib.suppress(OSError):
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+            # Before there is a file object: of a folder there is none.
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                os.close(descriptor)
+                return
             with os.fdopen(descriptor, "rb") as file:
-                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                    return
                 file.seek(self._read.setdefault(path, 0))
                 while data := file.read(_CHUNK):
                     self._read[path] += len(data)

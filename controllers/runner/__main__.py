@@ -18,6 +18,7 @@ from controllers.runner import (
     errors,
     exec_adapter,
     logs,
+    loop_control,
     processes,
     prompts,
     spec,
@@ -248,7 +249,7 @@ def _tell(
 ) -> None:
     log_path = None if report.log_path is None else str(report.log_path)
     written = status.Artifacts(status_path=str(report.status_path), log_path=log_path)
-    control, control_error = _loop_control(report.loop_control_path)
+    control, control_error = loop_control.read(report.loop_control_path)
     said = status.Status(
         provider=report.provider,
         adapter=report.adapter,
@@ -273,22 +274,6 @@ def _tell(
 def _stamp(moment: dt.datetime) -> str:
     """A metav1.Time: without fractions of a second."""
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _loop_control(path: pathlib.Path) -> tuple[dict[str, JSON] | None, str | None]:
-    """What the agent says about its loop, or why that cannot be told; or neither."""
-    most = status.MAX_LOOP_CONTROL_BYTES
-    if not os.path.lexists(path):
-        return None, None
-    said = None
-    try:
-        said = msgspec.json.decode(workspace.read_regular(path))
-        is_small = isinstance(said, dict) and len(status.encoded(said)) <= most
-    except (errors.RunnerError, msgspec.DecodeError, UnicodeError, RecursionError):
-        is_small = False
-    if not is_small:
-        return None, f"expected a JSON object of at most {most} bytes, got something else"
-    return said, None
 
 
 if __name__ == "__main__":

@@ -159,14 +159,15 @@ def read_regular(path: pathlib.Path) -> bytes:
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        # Before there is a file object: of a folder there is none.
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise errors.InputError(f"expected a regular file at {path}, got something else")
         with os.fdopen(descriptor, "rb") as file:
-            is_regular = stat.S_ISREG(os.fstat(descriptor).st_mode)
-            data = file.read(MAX_INPUT_BYTES + 1) if is_regular else b""
+            data = file.read(MAX_INPUT_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise errors.InputError(f"could not read {path}: {reason}") from error
-    if not is_regular:
-        raise errors.InputError(f"expected a regular file at {path}, got something else")
     if len(data) > MAX_INPUT_BYTES:
         raise errors.InputError(
             f"expected at most {MAX_INPUT_BYTES} bytes in {path}, got more than that"

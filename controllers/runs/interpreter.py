@@ -47,7 +47,6 @@ SLOT_SECONDS: Final = 5.0
 MAX_WORK_BYTES: Final = 64 * 1024 * 1024
 # What is missing then has a version once it comes; other references are not followed by version.
 _TOLD_BY_VERSIONS: Final = frozenset({Reason.MISSING_AGENT, Reason.MISSING_PROVIDER})
-_REPORTED: Final = frozenset({"runner", *views.CARRIED})
 _RELEASED: Final = Progress(
     stage=Stage.CANCELLED,
     reason=Reason.RELEASED_BY_OPERATOR,
@@ -407,13 +406,7 @@ class Interpreter:
         status = statuses.written(plan.standing, run, self._now())
         if status is not None:
             self._check()
-            try:
-                await self._write(run, status)
-            except kube.InvalidError as error:
-                # What a runner or a runtime reported must not keep its run from ending.
-                _log.error("%s: status without what was reported: %s", run.key, error)
-                kept = {name: status[name] for name in status if name not in _REPORTED}
-                await self._write(run, kept)
+            await self._write_some(run, status)
             if plan.standing.phase in ENDED:
                 self._on_end(plan.standing.phase, run.spec.runtime.type)
             for event in plan.events:
@@ -481,6 +474,21 @@ class Interpreter:
         if runtime is not None and runtime.is_external:
             await self._records.remove(ref.key)
 
+    async def _write_some(self, run: views.Run, status: Mapping[str, JSON]) -> None:
+        """Write as much of a status as the API server takes.
+
+        What a runner or a runtime reported must not keep its run from ending.
+        """
+        *shorter, last = statuses.shortened(status)
+        for one in shorter:
+            try:
+                return await self._write(run, one)
+            except kube.ApiError as error:
+                if not _is_content_refused(error):
+                    raise
+                _log.error("%s: status without what was reported: %s", run.key, error)
+        return await self._write(run, last)
+
     async def _write(self, run: views.Run, status: Mapping[str, JSON]) -> None:
         """Write a status against the version that it was decided from, and wait to see it."""
         metadata = run.metadata
@@ -546,6 +554,11 @@ def candidate(run: views.Run) -> ledger.Candidate:
         run.metadata.name,
         machine.attempt(run),
     )
+
+
+def _is_content_refused(error: kube.ApiError) -> bool:
+    """Whether less would be taken: it breaks the schema, or is more than etcd holds."""
+    return isinstance(error, kube.InvalidError) or "too large" in str(error).lower()
 
 
 def _payload_hash(seen: Observed) -> str:

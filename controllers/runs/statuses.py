@@ -158,6 +158,17 @@ def troubled(
 _OTHERS: Final = frozenset(Condition) - {Condition.RECONCILE_FAILED}
 
 
+# What was reported, but for what a workflow goes on with; then all of it.
+_REPORTED: Final = frozenset({"runner", *views.CARRIED}) - {"workflow"}
+
+
+def shortened(status: Mapping[str, JSON]) -> Iterator[Mapping[str, JSON]]:
+    """A status, and what is written of it where the API server does not take it, shorter each."""
+    yield status
+    for left_out in (_REPORTED, _REPORTED | {"workflow"}):
+        yield {name: status[name] for name in status if name not in left_out}
+
+
 def _text(when: dt.datetime | None) -> str | None:
     return kube.time_text(when) if when else None
 
@@ -217,7 +228,7 @@ def _extra(extra: Mapping[str, JSON]) -> dict[str, JSON]:
     return {
         name: value
         for name, value in extra.items()
-        if name not in views.CARRIED and values.is_shallow(value)
+        if name not in views.CARRIED and values.is_plain(value)
     }
 
 

@@ -1,6 +1,7 @@
 """Members of JSON values, and what stands in them: durations, instants. Pure."""
 
 import datetime as dt
+import math
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
@@ -27,14 +28,25 @@ def present(fields: Mapping[str, JSON]) -> dict[str, JSON]:
 MAX_DEPTH: Final = 32
 
 
-def is_shallow(value: JSON, max_depth: int = MAX_DEPTH) -> bool:
-    """Whether a value has at most so many levels of objects and lists, as all readers can take."""
+def is_plain(value: JSON, max_depth: int = MAX_DEPTH) -> bool:
+    """Whether all readers of JSON take a value, and take it for the same.
+
+    It has at most so many levels of objects and lists, and numbers that are int64 or finite.
+    """
     level: list[JSON] = [value]
     for _ in range(max_depth + 1):
+        if not all(_is_plain_number(one) for one in level):
+            return False
         level = [one for each in level for one in _items(each)]
         if not level:
             return True
     return False
+
+
+def _is_plain_number(value: JSON) -> bool:
+    if isinstance(value, float):
+        return math.isfinite(value)
+    return not isinstance(value, int) or -(2**63) <= value < 2**63
 
 
 def _items(value: JSON) -> Iterable[JSON]:

@@ -57,7 +57,7 @@ def spawn(folder: pathlib.Path, command: Sequence[str], environment: Mapping[str
 
 def is_alive(pid: int, stamp: str) -> bool:
     """Whether a process runs that began then."""
-    return launch.stamp(pid) == stamp
+    return pid > 0 and bool(stamp) and launch.stamp(pid) == stamp
 
 
 def reap(pid: int) -> int | None:

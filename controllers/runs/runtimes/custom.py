@@ -234,7 +234,7 @@ def _outcome(found: Mapping[str, JSON], answer: egress.Answer) -> dict[str, JSON
             "there is nothing to ask after",
         )
     told = {name: found[name] for name in ("message", "artifacts", "error") if name in found}
-    kept = {name: value for name, value in told.items() if values.is_shallow(value)}
+    kept = {name: value for name, value in told.items() if values.is_plain(value)}
     ended = stage or outcomes.stage(Stage.SUCCEEDED, reports.runner(found) or {})
     outcome = {**kept, "phase": ended}
     if len(msgspec.json.encode(outcome)) > MOST_ANSWER_BYTES:

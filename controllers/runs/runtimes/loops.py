@@ -106,8 +106,11 @@ def _problem(content: JSON) -> str:
         return ""
     if not isinstance(content, dict):
         return f"expected an object in the control file, got {type(content).__name__}"
-    if not values.is_shallow(content):
-        return f"expected a control file of at most {values.MAX_DEPTH} levels, got more"
+    if not values.is_plain(content):
+        return (
+            f"expected a control file of at most {values.MAX_DEPTH} levels and of numbers of 64 "
+            "bits, got others"
+        )
     size = len(msgspec.json.encode(content))
     if size > MAX_CONTROL_BYTES:
         return f"expected a control file of at most {MAX_CONTROL_BYTES} bytes, got {size}"

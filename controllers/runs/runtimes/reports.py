@@ -74,7 +74,7 @@ def _extra(report: Mapping[str, JSON]) -> dict[str, JSON]:
     """What else there is, one after the other, as far as there is room and all readers get it."""
     found, room = {}, MAX_EXTRA_BYTES
     for name, value in report.items():
-        if name in _TAKEN or value is None or not values.is_shallow(value):
+        if name in _TAKEN or value is None or not values.is_plain(value):
             continue
         size = len(msgspec.json.encode({name: value}))
         if size <= room:

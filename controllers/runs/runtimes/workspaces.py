@@ -18,6 +18,7 @@ import contextlib
 import dataclasses
 import datetime as dt
 import errno
+import itertools
 import os
 import pathlib
 import re
@@ -27,6 +28,7 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
+from controllers.runs import values
 from controllers.runs.runtimes import launch, reports
 from controllers.runs.runtimes.base import JSON, Code, RuntimeFault
 from controllers.runs.runtimes.pods import ROOT, is_private
@@ -35,8 +37,9 @@ from schemagen.files import make_private
 _MOST_BYTES: Final = 1024 * 1024
 _SEGMENT: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _KEPT: Final = "kept.json"
-_NEW, _OLD = ".new-", ".old-"
-_LONG_AGO: Final = "1970-01-01T00:00:00+00:00"
+_NEW, _OLD, _ODD = ".new-", ".old-", ".odd-"
+_MAX_SKEW: Final = dt.timedelta(hours=1)
+_LONG_AGO: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,7 +115,7 @@ class Limits:
 
 def to_delete(entries: Iterable[Entry], now: dt.datetime, limits: Limits) -> list[Entry]:
     """Which folders go, the oldest first. Pure; none goes whose work may run."""
-    ended = [(each.ended, each) for each in entries if each.ended is not None]
+    ended = [(_past(each.ended, now), each) for each in entries if each.ended is not None]
     newest_first = sorted(ended, key=lambda pair: (pair[0], str(pair[1].path)), reverse=True)
     chosen, size_bytes = [], 0
     for rank, (at, entry) in enumerate(newest_first):
@@ -121,6 +124,11 @@ def to_delete(entries: Iterable[Entry], now: dt.datetime, limits: Limits) -> lis
         if now - at > (entry.age or limits.age) or (is_beyond and now - at > limits.least_age):
             chosen.append(entry)
     return chosen[::-1]
+
+
+def _past(at: dt.datetime, now: dt.datetime) -> dt.datetime:
+    """When work ended; an agent that wrote of a time to come is not kept until then."""
+    return at if at <= now + _MAX_SKEW else _LONG_AGO
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -143,7 +151,7 @@ class Place:
         found = _read(self.path / launch.STARTED)
         if found is None:
             return None
-        return Started(found.get("pid", 0), found.get("stamp", ""), _time(found))
+        return Started(_int(found.get("pid")) or 0, str(found.get("stamp", "")), _time(found))
 
     def cancelled(self) -> dt.datetime | None:
         """Since when it is to end."""
@@ -155,7 +163,8 @@ class Place:
         found = _read(self.path / launch.ENDED)
         if found is None:
             return None
-        return Ended(_time(found), found.get("exitCode"), found.get("error") or "")
+        error = reports.clean(str(found.get("error") or ""))
+        return Ended(_time(found), _int(found.get("exitCode")), error)
 
     def report(self) -> dict[str, JSON] | None:
         """What the runner reported, if it did."""
@@ -206,14 +215,12 @@ class Place:
         if not self.exists():
             with self._emerging() as new:
                 launch.publish(new / launch.CANCELLED, said)
-        launch.publish(self.path / launch.CANCELLED, said)
+        _publish(self.path / launch.CANCELLED, said)
 
     def settle(self, ended: Ended) -> None:
         """Say how it ended, unless that is said."""
-        launch.publish(
-            self.path / launch.ENDED,
-            {"at": ended.at.isoformat(), "exitCode": ended.exit_code, "error": ended.error},
-        )
+        said = {"at": ended.at.isoformat(), "exitCode": ended.exit_code, "error": ended.error}
+        _publish(self.path / launch.ENDED, said)
 
     def entry(self) -> Entry:
         """The folder as ``to_delete`` sees it."""
@@ -225,8 +232,8 @@ class Place:
         return Entry(self.path, at, _size_bytes(self.path), self._age())
 
     def _age(self) -> dt.timedelta | None:
-        seconds = (_read(self.path / _KEPT) or {}).get("seconds")
-        return dt.timedelta(seconds=seconds) if type(seconds) is int else None
+        seconds = _int((_read(self.path / _KEPT) or {}).get("seconds"))
+        return None if seconds is None else dt.timedelta(seconds=seconds)
 
     @contextlib.contextmanager
     def _emerging(self) -> Iterator[pathlib.Path]:
@@ -309,8 +316,20 @@ def _write(path: pathlib.Path, content: bytes, *, is_new: bool = True) -> None:
         file.write(content)
 
 
+def _publish(path: pathlib.Path, value: JSON) -> None:
+    """Write a file of our own, unless it is there; what is there and is no file is put aside."""
+    if launch.publish(path, value) or _bounded(path) is not None:
+        return
+    with contextlib.suppress(OSError):
+        path.rename(path.with_name(f"{_ODD}{path.name}.{os.urandom(4).hex()}"))
+    launch.publish(path, value)
+
+
 def _read(path: pathlib.Path) -> dict[str, Any] | None:
-    """A file of our own; after a power failure it may be there and empty."""
+    """A file of our own; after a power failure it may be there and empty.
+
+    An agent runs as we do, and may have written over it: what is in it is believed as little.
+    """
     data = _bounded(path)
     return None if data is None else reports.read(data) or {}
 
@@ -330,7 +349,12 @@ def _bounded(path: pathlib.Path) -> bytes | None:
 
 
 def _time(found: Mapping[str, Any]) -> dt.datetime:
-    return dt.datetime.fromisoformat(found.get("at", _LONG_AGO))
+    return values.instant(found.get("at")) or _LONG_AGO
+
+
+def _int(value: JSON) -> int | None:
+    """A number that a process, or its exit code, can have."""
+    return value if type(value) is int and abs(value) < 2**31 else None
 
 
 def _made(path: pathlib.Path) -> dt.datetime:
@@ -338,19 +362,43 @@ def _made(path: pathlib.Path) -> dt.datetime:
 
 
 def _size_bytes(path: pathlib.Path) -> int:
-    total = 0
-    for folder, _, names in os.walk(path):
-        for name in names:
+    """Of all files below a folder, as far as their paths are not too long to be named."""
+    total, pending = 0, [os.fspath(path)]
+    while pending:
+        for entry in _entries(pending.pop()):
             with contextlib.suppress(OSError):
-                total += (pathlib.Path(folder) / name).lstat().st_size
+                if entry.is_dir(follow_symlinks=False):
+                    pending.append(entry.path)
+                else:
+                    total += entry.stat(follow_symlinks=False).st_size
     return total
 
 
 def _remove(path: pathlib.Path) -> None:
-    """Remove a folder; also one in which an agent has made folders that nobody may write to."""
-    for folder, names, _ in os.walk(path):
-        for name in names:
-            below = pathlib.Path(folder) / name
-            if not below.is_symlink():
-                below.chmod(0o700)
-    shutil.rmtree(path, ignore_errors=True)
+    """Remove a folder, whatever an agent has made in it.
+
+    Folders that nobody may write to, and more levels than a path or the interpreter's stack can
+    have: each folder is moved beside the first one before what is in it is looked at.
+    """
+    count, pending = itertools.count(), [path]
+    while pending:
+        folder = pending.pop()
+        for entry in _entries(folder):
+            with contextlib.suppress(OSError):
+                if not entry.is_dir(follow_symlinks=False):
+                    pathlib.Path(entry.path).unlink()
+                    continue
+                beside = path.with_name(f"{path.name}.{next(count)}")
+                pathlib.Path(entry.path).chmod(0o700)
+                pathlib.Path(entry.path).rename(beside)
+                pending.append(beside)
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+
+
+def _entries(folder: str | pathlib.Path) -> list[os.DirEntry[str]]:
+    try:
+        with os.scandir(folder) as found:
+            return [*found]
+    except OSError:
+        return []

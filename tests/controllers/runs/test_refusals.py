@@ -411,13 +411,17 @@ class Written:
 
     def __init__(self, whole: kube.JSON) -> None:
         self.whole, self.statuses, self.told = whole, list[kube.JSON](), list[tuple[str, str]]()
+        self.refused: dict[str, kube.ApiError] = {}
 
     async def get(self, *_: Any, **__: Any) -> kube.JSON:
         """The run."""
         return self.whole
 
     async def apply(self, _: Any, body: kube.JSON, **__: Any) -> kube.JSON:
-        """Keep a status."""
+        """Keep a status, unless it has what is refused."""
+        for name, error in self.refused.items():
+            if name in body["status"]:
+                raise error
         self.statuses.append(body["status"])
         return {"metadata": {"resourceVersion": "1"}}
 
@@ -435,6 +439,9 @@ class Nobody:
 
     def blocked(self, _: str) -> None:
         """Nothing is."""
+
+    def withdraw(self, _: str) -> None:
+        """Nothing was asked."""
 
 
 @pytest.mark.parametrize(
@@ -459,3 +466,55 @@ async def test_whatever_keeps_us_from_going_on_is_said_on_the_run_once(error: Ex
 
     assert [("ReconcileFailed", "no way")] == cluster.told
     assert [("Running", "no way")] == [(one["phase"], one["message"]) for one in cluster.statuses]
+
+
+class Reporting(Broken):
+    """Says how work ended, with what was reported."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+
+    async def status(self, _: Ref) -> Progress:
+        """It has ended."""
+        return self.progress
+
+
+TOO_LARGE = {"code": 500, "message": "etcdserver: request is too large"}
+
+
+@pytest.mark.parametrize(
+    ("refused", "left"),
+    [
+        ({}, {"runner", "workflow"}),
+        ({"runner": kube.InvalidError({"code": 422, "message": "no"})}, {"workflow"}),
+        ({"runner": kube.ApiError(TOO_LARGE)}, {"workflow"}),
+        ({"workflow": kube.ApiError(TOO_LARGE)}, set()),
+    ],
+    ids=["taken", "invalid", "too large", "workflow too large"],
+)
+async def test_what_was_reported_does_not_keep_a_run_from_ending(
+    refused: dict[str, kube.ApiError], left: set[str]
+) -> None:
+    whole = run_world.run(phase="Running", attempt=1, observedGeneration=1)
+    cluster: Any = Written(whole)
+    cluster.refused = refused
+    known = caches.Caches(cluster, kube.Queue())
+    known.runs.replace([views.of(views.Run, whole)], resource_version="1")
+    progress = Progress(
+        stage=Stage.SUCCEEDED, runner={"status": "succeeded"}, workflow={"phase": "Succeeded"}
+    )
+    made: Any = Reporting(progress), Nobody()
+    found = interpreter.Interpreter(
+        cluster,
+        known,
+        {"Job": made[0]},
+        made[1],
+        cluster,
+        records=records.Records(cluster, "home"),
+        now=lambda: NOW,
+    )
+
+    await found.look(kube.Key("team", "fix"))
+
+    (status,) = cluster.statuses
+    assert ("Succeeded", left) == (status["phase"], status.keys() & {"runner", "workflow"})

@@ -13,7 +13,7 @@ from tests.support.situations.given import (
     reporting,
     retries,
 )
-from tests.support.situations.happenings import DeletePod, Told, Until, ends, runs
+from tests.support.situations.happenings import DeletePod, Says, Told, Until, ends, runs
 from tests.support.situations.situation import (
     SUCCEEDED,
     Expected,
@@ -260,4 +260,29 @@ LOOPS: Final = tuple(
     )
 )
 
-SITUATIONS: Final = (*STEPS, *LOOPS)
+CLAIM: Final = {"persistentVolumeClaim": {"claimName": "shop"}}
+TWO: Final = ({"name": "one"}, {"name": "two"})
+MEETS: Final = "if test -e made; then echo found; else echo alone; touch made; fi"
+
+FOLDERS: Final = (
+    Situation(
+        name="steps-share-a-workspace",
+        given=Given(run=workflow(*TWO, workspace=CLAIM), script=MEETS),
+        happens=(Until("Succeeded"), Says(("run", "logs", "run"), ("alone", "found"), 0)),
+        expected=SUCCEEDED,
+        runtimes=LOCAL,
+    ),
+    Situation(
+        name="steps-share-a-claim",
+        given=Given(run=workflow(*TWO, workspace=CLAIM, parallelism=2)),
+        expected=SUCCEEDED,
+        runtimes=JOB,
+    ),
+    Situation(
+        name="workspace-outside-its-claim",
+        given=Given(run=workflow(*TWO, workspace={**CLAIM, "subPath": "../x"})),
+        expected=refused("expected a relative path without .."),
+    ),
+)
+
+SITUATIONS: Final = (*STEPS, *LOOPS, *FOLDERS)
