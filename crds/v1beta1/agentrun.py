@@ -151,7 +151,7 @@ class LoopControl(
     rules=[
         Cel(
             "!has(self.path) || ((!self.path.startsWith('/') || "
-            "self.path.startsWith('/workspace/')) && !self.path.split('/').exists(p, p == '..'))",
+            "self.path.startsWith('/workspace/')) && !('/' + self.path + '/').contains('/../'))",
             "expected a path in /workspace",
             field_path=".path",
         ),
