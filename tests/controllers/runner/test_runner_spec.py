@@ -150,6 +150,7 @@ def test_later_goal_counts_field_by_field() -> None:
 
 def test_templates_may_name_what_the_contract_says() -> None:
     stated = decoded(
+        config={"c": {"d": 3}},
         inputs={"a": 1},
         payloads={"eventFilePath": "elsewhere", "other": 2},
         observability={"traceparent": "00-ab"},
@@ -161,6 +162,7 @@ def test_templates_may_name_what_the_contract_says() -> None:
     )
 
     assert {
+        "config": {"c": {"d": 3}},
         "inputs": {"a": 1},
         "payloads": {"eventFilePath": "/e", "other": 2},
         "observability": {"traceparent": "00-ab"},
@@ -174,3 +176,24 @@ def test_run_of_which_the_runner_needs_nothing_is_taken() -> None:
     text = b'{"provider": "p", "goal": null, "issueNumber": 4, "memory": null, "prompt": "do"}'
 
     assert spec.Run(prompt="do") == spec.decode_run(text, "run.json")
+
+
+def test_inputs_may_be_in_variables() -> None:
+    stated = decoded(inputs={"a": 1}, inputsFrom={"a": "AGENT_INPUT_0", "b": "AGENT_INPUT_1"})
+    environment = {"AGENT_INPUT_0": "x", "AGENT_INPUT_1": "caf\udce9"}
+
+    found = spec.with_variables(stated, environment, "agent-runner.json")
+
+    assert {"a": "x", "b": "caf\ufffd"} == found.inputs
+
+
+def test_variable_that_is_not_there_is_named() -> None:
+    stated = decoded(inputsFrom={"b": "AGENT_INPUT_1"})
+
+    with pytest.raises(errors.SpecError) as caught:
+        spec.with_variables(stated, {}, "agent-runner.json")
+
+    assert (
+        "agent-runner.json: expected the variable 'AGENT_INPUT_1', got none, at inputsFrom.b"
+        == str(caught.value)
+    )
