@@ -242,7 +242,7 @@ class Workspace(
     rules=[
         Cel(
             "!has(self.subPath) || (!self.subPath.startsWith('/') && "
-            "!self.subPath.split('/').exists(p, p == '..'))",
+            "!('/' + self.subPath + '/').contains('/../'))",
             "expected a relative path without ..",
             field_path=".subPath",
         )

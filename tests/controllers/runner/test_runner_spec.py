@@ -168,7 +168,6 @@ def test_templates_may_name_what_the_contract_says() -> None:
         "observability": {"traceparent": "00-ab"},
         "artifacts": {"statusPath": "/s", "logPath": "/l", "logRetentionSeconds": 60},
         "goal": {"objective": "o"},
-        "config": {},
     } == names
 
 
