@@ -296,7 +296,8 @@ def _objects(api: Api, manifests: Sequence[pathlib.Path]) -> Iterator[Iterable[k
         yield from ([value] for value in _given(api, manifests))
     elif api is crds.api:
         folder = importlib.resources.files(crds) / "samples"
-        for version in sorted(folder.iterdir(), key=lambda one: one.name):
+        folders = (one for one in folder.iterdir() if one.is_dir())
+        for version in sorted(folders, key=lambda one: one.name):
             for path in sorted(version.iterdir(), key=lambda one: one.name):
                 yield from ([value] for value in yaml.load_all(path.read_bytes()))
     else:
