@@ -18,7 +18,7 @@ MAX_ARTIFACTS: Final = 50
 # The runner writes less than 4 KiB, as much as a kubelet reads; an agent may write over it.
 MAX_REPORT_BYTES: Final = 64 * 1024
 _MAX_URL: Final = 2048
-_MAX_TEXT: Final = 1024
+MAX_TEXT: Final = 1024
 _MAX_NAMED: Final = 5
 _INT32: Final = 2**31
 _WORDS: Final = {"succeeded": "Succeeded", "failed": "Failed", "cancelled": "Cancelled"}
@@ -88,7 +88,7 @@ def _int32(value: JSON) -> int | None:
 
 
 def _text(value: JSON) -> str | None:
-    return clean(value[:_MAX_TEXT]) if isinstance(value, str) else None
+    return clean(value[:MAX_TEXT]) if isinstance(value, str) else None
 
 
 def clean(text: str) -> str:
@@ -133,7 +133,7 @@ def files(report: Mapping[str, JSON] | None) -> Files:
     found = (_artifact(one) for one in _list(given, "outputArtifacts") if isinstance(one, dict))
     named = {one["name"]: one for one in found if one.get("name")}
     texts = (one for one in _list(given, "missingArtifacts") if isinstance(one, str) and one)
-    missing = dict.fromkeys(clean(one[:_MAX_TEXT]) for one in texts)
+    missing = dict.fromkeys(clean(one[:MAX_TEXT]) for one in texts)
     omitted = _int32(values.at(given, "outputArtifactsOmitted")) or 0
     return Files(
         [*named.values()][:MAX_ARTIFACTS],
@@ -147,7 +147,7 @@ def loop_control(report: Mapping[str, JSON] | None) -> Control:
     known = report or {}
     problem = known.get("loopControlError")
     if known.get("loopControl") is None and isinstance(problem, str) and problem:
-        return Control(problem=problem[:_MAX_TEXT])
+        return Control(problem=problem[:MAX_TEXT])
     return Control(known.get("loopControl"))
 
 
@@ -158,7 +158,7 @@ def _list(value: JSON, name: str) -> list[JSON]:
 
 def _artifact(given: Mapping[str, JSON]) -> dict[str, str]:
     texts = {
-        name: clean(given[name][:_MAX_TEXT])
+        name: clean(given[name][:MAX_TEXT])
         for name in ("name", "path", "key")
         if isinstance(given.get(name), str)
     }

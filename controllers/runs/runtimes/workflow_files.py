@@ -29,9 +29,9 @@ def merged(
     omitted = known.get("artifactsOmitted") or 0
     for piece, progress in seen.items():
         step = steps[piece.index]["name"]
-        named = ({**one, "name": f"{step}/{one['name']}"} for one in progress.artifacts)
+        named = ({**one, "name": _under(step, one["name"])} for one in progress.artifacts)
         artifacts |= {one["name"]: one for one in named}
-        missing |= dict.fromkeys(f"{step}/{one}" for one in progress.missing_artifacts)
+        missing |= dict.fromkeys(_under(step, one) for one in progress.missing_artifacts)
         omitted += progress.artifacts_omitted
     order = {one["name"]: at for at, one in enumerate(steps)}
 
@@ -42,6 +42,11 @@ def merged(
     left = sorted((one for one in missing if one not in artifacts), key=place)
     kept = _fitting(listed)
     return Files(kept, _fitting(left), omitted + len(listed) - len(kept))
+
+
+def _under(step: str, name: str) -> str:
+    """The name of a step's artifact among those of the run."""
+    return f"{step}/{name}"[: reports.MAX_TEXT]
 
 
 # Of 50 artifacts alone, each at its longest, a status would have 1 MB.

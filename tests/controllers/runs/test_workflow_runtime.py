@@ -281,6 +281,17 @@ async def test_artifacts_for_which_there_is_no_room_are_counted() -> None:
     assert (50, 30) == (len(over.artifacts), over.artifacts_omitted)
 
 
+async def test_name_of_an_artifact_finds_room_with_its_steps() -> None:
+    flow = Workflow(two())
+    await flow.submit()
+    flow.inner.artifacts = {f"{KEY}/0.1.1": ["n" * 1024]}
+    flow.end("0.1.1", Stage.SUCCEEDED)
+
+    (found,) = (await flow.look()).artifacts
+
+    assert "a/" + "n" * 1022 == found["name"]
+
+
 STEP = strategies.fixed_dictionaries(
     {},
     optional={
