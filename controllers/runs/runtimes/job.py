@@ -109,7 +109,8 @@ class JobRuntime:
             return await self._gone(ref) if is_refused else Progress(stage=Stage.MISSING)
         self._unreserved.pop(ref.key, None)
         if not job_objects.is_mine(job.metadata, ref.key, ref.work):
-            found = await self._gone(ref)
+            # What completed under that name may be the other's.
+            found = await self._gone(ref, may_have_completed=False)
             is_over = found.stage.is_ended
             said = _foreign(views.JOBS, ref) if is_over else found.message
             return dataclasses.replace(found, message=said, code=Code.TERMINAL if is_over else None)
@@ -161,7 +162,7 @@ class JobRuntime:
                 found += listed.items
         return found
 
-    async def _gone(self, ref: Ref) -> Progress:
+    async def _gone(self, ref: Ref, *, may_have_completed: bool = True) -> Progress:
         """How work stands whose Job is not there, and cannot come any more.
 
         A Job can be deleted without its pods (``--cascade=orphan``): the work ends with them.
@@ -177,7 +178,7 @@ class JobRuntime:
                 look_again_seconds=ORPHANS_SECONDS,
             )
         unreserved = self._unreserved.get(ref.key, "")
-        if await self._has_completed(ref):
+        if may_have_completed and await self._has_completed(ref):
             message = (
                 f"Job {ref.name} completed and went away, and what its runner reported with it."
             )
