@@ -43,7 +43,7 @@ from tests.support.run_world import NOW
 CHECKER = checking.of_version(platform.AGENT_RUN.hub)
 CONVERTER = Converter(crds.api)
 MAX_STATUS_BYTES = 400 * 1024
-QUICK = settings(max_examples=100, deadline=None)
+QUICK = settings(max_examples=50, deadline=None)
 
 
 def assert_run_can_be_read(progress: Progress) -> None:
@@ -270,7 +270,7 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a number
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(CONTENTS, CONTENTS, st.tuples(CONTENTS, CONTENTS, CONTENTS))
 def test_whatever_is_in_a_folder_its_run_ends_and_the_folder_goes(
     status: bytes | str, log: bytes | str, ours: tuple[bytes | str, bytes | str, bytes | str]
