@@ -10,7 +10,7 @@ from controllers.agentctl import tables, times
 from controllers.runs.words import ENDED
 from schemagen.problems import JSON
 
-HEAD: Final = (*("ATTEMPT", "PHASE", "REASON", "EXIT CODE", "JOB", "STARTED", "TOOK", "MESSAGE"),)
+HEAD: Final = ("ATTEMPT", "PHASE", "REASON", "EXIT CODE", "JOB", "STARTED", "TOOK", "MESSAGE")
 _NONE: Final = "<none>"
 
 

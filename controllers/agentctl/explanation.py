@@ -9,7 +9,7 @@ from controllers import kube, ledger
 from controllers.agentctl import position, tables, times
 from controllers.agentctl.position import Position, Rank
 from controllers.ledger import Candidate, Ledger, Limit, Limits
-from controllers.runs import machine, views
+from controllers.runs import candidates, views
 from controllers.runs.words import ENDED, Phase, Reason
 from schemagen.problems import JSON
 
@@ -141,19 +141,9 @@ class Explanation:
 
 def candidate(run: views.Run) -> Candidate | None:
     """What the ledger is told of a run that waits for a slot; None if it does not."""
-    status, metadata = run.status, run.metadata
-    if status.phase != Phase.PENDING or status.reason not in _WAITING:
-        return None
-    created = kube.time_of(metadata.creation_timestamp)
-    return Candidate(
-        metadata.uid,
-        metadata.namespace,
-        run.spec.agent_ref.name,
-        run.spec.priority,
-        created.timestamp() if created else 0.0,
-        metadata.name,
-        machine.attempt(run),
-    )
+    status = run.status
+    is_waiting = status.phase == Phase.PENDING and status.reason in _WAITING
+    return candidates.candidate(run) if is_waiting else None
 
 
 def explain(seen: Observed) -> Explanation:

@@ -12,8 +12,7 @@ from controllers.kube import requests
 from controllers.runs import naming, views
 from crds.admission import effective_pod
 
-_STARTED: Final = frozenset({"Running", "Succeeded", "Failed"})
-_OVER: Final = frozenset({"Succeeded", "Failed"})
+_STARTED: Final = views.POD_ENDED | {"Running"}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,7 +49,7 @@ class Pod(kube.Projection, frozen=True):
     @property
     def is_over(self) -> bool:
         """Whether there will be no more."""
-        return self.status.phase in _OVER
+        return self.status.phase in views.POD_ENDED
 
     @property
     def step(self) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import functools
 import os
 import pathlib
 import sys
@@ -69,7 +70,7 @@ class Cluster:
     def _is_pod(self) -> bool:
         return self.kubeconfig is None and not self.context and sources.is_in_cluster()
 
-    @property
+    @functools.cached_property
     def _context(self) -> "kubeconfigs.Context":
         """What the context says; nothing where it cannot be read, of which the client complains."""
         try:

@@ -1,6 +1,7 @@
 """Programs that are started anew when they end, and their user told. Shell: processes, a thread."""
 
 import contextlib
+import itertools
 import threading
 from collections.abc import Callable, Iterator
 from typing import Final
@@ -63,8 +64,8 @@ class _Keeping:
 
     def _start_anew(self) -> None:
         """Try until it starts; each failure is told, and the pauses become longer."""
-        for attempt in range(10**9):
-            if self.stopped.wait(_PAUSES_SECONDS[min(attempt, len(_PAUSES_SECONDS) - 1)]):
+        for pause in itertools.chain(_PAUSES_SECONDS, itertools.repeat(_PAUSES_SECONDS[-1])):
+            if self.stopped.wait(pause):
                 return
             processes.stop(self.running.process)  # its streams
             try:

@@ -29,10 +29,6 @@ _MODES = frozenset({"", "Never", "IfAvailable", "Always"})
 _TEXTS = ("token", "clientCertificateData", "clientKeyData", "expirationTimestamp")
 
 
-def _utc_now() -> dt.datetime:
-    return dt.datetime.now(dt.UTC)
-
-
 @dataclasses.dataclass(slots=True)
 class ExecPlugin:
     """Runs the plugin when its credentials are missing, expired or refused."""
@@ -45,7 +41,7 @@ class ExecPlugin:
     """What the plugin gets as ``spec.cluster`` if it wants that."""
     tls: ssl.SSLContext = dataclasses.field(repr=False)
     """The connection's settings, which get the certificate if the plugin returns one."""
-    now: Callable[[], dt.datetime] = _utc_now
+    now: Callable[[], dt.datetime] = clocks.utc_now
     _current: access.Identity | None = None
     _expires: dt.datetime | None = None
     _running: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock, repr=False)

@@ -6,11 +6,12 @@ The layout is part of the runner's contract (docs/runner.md); what changes it ge
 import contextlib
 import dataclasses
 import errno
+import functools
 import os
 import pathlib
 import stat
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import IO, Final
 
 from controllers.runner import errors
 
@@ -138,17 +139,7 @@ def read(path: pathlib.Path) -> bytes:
     Raises:
         InputError: It cannot be read, or is larger than anything that is meant.
     """
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_INPUT_BYTES + 1)
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else str(error)
-        raise errors.InputError(f"could not read {path}: {reason}") from error
-    if len(data) > MAX_INPUT_BYTES:
-        raise errors.InputError(
-            f"expected at most {MAX_INPUT_BYTES} bytes in {path}, got more than that"
-        )
-    return data
+    return _bounded(path, path.open)
 
 
 def read_regular(path: pathlib.Path) -> bytes:
@@ -157,13 +148,21 @@ def read_regular(path: pathlib.Path) -> bytes:
     Raises:
         InputError: It cannot be read, is no regular file, or is larger than anything that is meant.
     """
+    return _bounded(path, functools.partial(_open_regular, path))
+
+
+def _open_regular(path: pathlib.Path, mode: str) -> IO[bytes]:
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    # Before there is a file object: of a folder there is none.
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise errors.InputError(f"expected a regular file at {path}, got something else")
+    return os.fdopen(descriptor, mode)
+
+
+def _bounded(path: pathlib.Path, opening: Callable[[str], IO[bytes]]) -> bytes:
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        # Before there is a file object: of a folder there is none.
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            os.close(descriptor)
-            raise errors.InputError(f"expected a regular file at {path}, got something else")
-        with os.fdopen(descriptor, "rb") as file:
+        with opening("rb") as file:
             data = file.read(MAX_INPUT_BYTES + 1)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from controllers import kube, ledger
-from controllers.runs import claims, machine, naming, records, statuses, views, work
+from controllers.runs import candidates, claims, machine, naming, records, statuses, views, work
 from controllers.runs.admitter import Admitter
 from controllers.runs.caches import Caches
 from controllers.runs.machine import Claim, Do, Observed, Plan
@@ -523,7 +523,7 @@ class Interpreter:
         if not plan.wants_slot:
             self._admitter.withdraw(uid)
             return
-        self._admitter.ask(candidate(run))
+        self._admitter.ask(candidates.candidate(run))
 
     def _check(self) -> None:
         if not self._leads():
@@ -540,20 +540,6 @@ class Interpreter:
         self._admitter.withdraw(uid)
         if self._admitter.holds(uid):
             self.orphaned.add(uid)
-
-
-def candidate(run: views.Run) -> ledger.Candidate:
-    """A run that asks for a slot. Pure."""
-    created = kube.time_of(run.metadata.creation_timestamp)
-    return ledger.Candidate(
-        run.metadata.uid,
-        run.metadata.namespace,
-        run.spec.agent_ref.name,
-        run.spec.priority,
-        created.timestamp() if created else 0.0,
-        run.metadata.name,
-        machine.attempt(run),
-    )
 
 
 def _is_content_refused(error: kube.ApiError) -> bool:

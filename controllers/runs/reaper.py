@@ -29,8 +29,6 @@ from crds.admission.settings import Settings
 TOMBSTONE_SECONDS: Final = 900.0
 # Controllers look whether the ledger is there every 5 s (`admitter`).
 SURVEY_PAUSE_SECONDS: Final = SUBMISSION_SECONDS + 5.0
-# Phases of pods of which nothing runs any more.
-_OVER: Final = ("Succeeded", "Failed")
 _log = logging.getLogger(__name__)
 
 
@@ -268,7 +266,9 @@ class Reaper:
         """
         selector = f"{naming.RUN_LABEL}={uid}"
         found = await self._client.list(views.PODS, namespace=namespace, labels=selector)
-        living = [pod for pod in found.items if values.at(pod, "status", "phase") not in _OVER]
+        living = [
+            pod for pod in found.items if values.at(pod, "status", "phase") not in views.POD_ENDED
+        ]
         for pod in living if is_gone else ():
             metadata = pod["metadata"]
             if not metadata.get("ownerReferences") and not metadata.get("deletionTimestamp"):

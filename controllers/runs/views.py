@@ -278,6 +278,10 @@ class PodCondition(_Part, frozen=True, gc=False):
     message: str = ""
 
 
+POD_ENDED: Final = frozenset({"Succeeded", "Failed"})
+"""Phases of a pod of whose containers none runs any more, or will."""
+
+
 class PodStatus(_Part, frozen=True, gc=False):
     """How a pod and its containers stand."""
 
@@ -297,7 +301,7 @@ class Pod(kube.Projection, frozen=True):
     @property
     def has_ended(self) -> bool:
         """Whether none of its containers runs any more, or will."""
-        return self.status.phase in {"Succeeded", "Failed"}
+        return self.status.phase in POD_ENDED
 
     def ended(self, container: str) -> Terminated | None:
         """How a container of it ended; None for one that has not."""

@@ -249,7 +249,7 @@ class Compiler:
 
     @_known.register
     def _seconds(self, step: steps.Seconds, place: Place) -> Emit | None:
-        text, exact_seconds = _texts_of(step.spelled)
+        text, exact_seconds = _texts_of(step)
 
         def up(body: Code, value: str) -> str:
             body.require(f"{step.least} <= {value} <= {step.most}")
@@ -611,14 +611,14 @@ def _otherwise_inexact(body: Code) -> None:
         body.line("raise InexactError")
 
 
-@functools.cache
-def _texts_of(spelled: str) -> tuple[Callable[[int], str], Callable[[str], int]]:
+def _texts_of(step: steps.Seconds) -> tuple[Callable[[int], str], Callable[[str], int]]:
     """How ``to_duration`` writes seconds, and the seconds of what is written so; else -1."""
-    text = steps.Seconds(steps.same, steps.same, 0, 0, spelled).text
+    # Times are few; a rare one is computed again.
+    text = functools.lru_cache(4096)(step.text)
 
+    @functools.lru_cache(4096)
     def exact_seconds(written: str) -> int:
         seconds = steps.seconds_of(written)
         return -1 if seconds is None or text(seconds) != written else seconds
 
-    # Times are few; a rare one is computed again.
-    return functools.lru_cache(4096)(text), functools.lru_cache(4096)(exact_seconds)
+    return text, exact_seconds

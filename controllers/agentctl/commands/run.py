@@ -14,6 +14,13 @@ Wait: TypeAlias = Annotated[bool, typer.Option("--wait", help="Wait until the ru
 Timeout: TypeAlias = Annotated[
     str, typer.Option(metavar="TIME", help="How long to wait, such as 10m; for ever if absent.")
 ]
+DryRun: TypeAlias = Annotated[
+    bool, typer.Option("--dry-run", help="Have the API server check it, and store nothing.")
+]
+Shown: TypeAlias = Annotated[
+    Literal["table", "json", "yaml", "name"],
+    typer.Option("--output", "-o", help="How to show the run that was made."),
+]
 
 
 @app.command()
@@ -68,14 +75,9 @@ def submit(
     ] = "",
     wait: Wait = False,
     timeout: Timeout = "",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Have the API server check it, and store nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     namespace: options.Namespace = "",
-    output: Annotated[
-        Literal["table", "json", "yaml", "name"],
-        typer.Option("--output", "-o", help="How to show the run."),
-    ] = "table",
+    output: Shown = "table",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = "",
 ) -> None:
@@ -212,14 +214,9 @@ def retry(
     ] = "",
     wait: Wait = False,
     timeout: Timeout = "",
-    dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Have the API server check it, and store nothing.")
-    ] = False,
+    dry_run: DryRun = False,
     namespace: options.Namespace = "",
-    output: Annotated[
-        Literal["table", "json", "yaml", "name"],
-        typer.Option("--output", "-o", help="How to show the new run."),
-    ] = "table",
+    output: Shown = "table",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = "",
 ) -> None:

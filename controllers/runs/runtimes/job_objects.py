@@ -210,7 +210,7 @@ def _tombstone(key: Key, piece: Work) -> dict[str, JSON]:
 
 _SEEN_BY_POLICIES: Final = ("name", "image", "resources", "securityContext")
 # Where nobody names an image: it is never pulled.
-NO_IMAGE: Final = "registry.k8s.io/pause:3.10"
+NO_IMAGE: Final = "pause:3.10"
 
 
 def is_mine(metadata: kube.Metadata, key: Key, piece: Work) -> bool:

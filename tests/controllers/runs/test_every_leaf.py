@@ -17,7 +17,7 @@ import pytest
 
 import crds
 from controllers.runner import artifacts, codex_adapter, exec_adapter, spec
-from controllers.runs import claims, interpreter, machine, retention, views, work
+from controllers.runs import candidates, claims, machine, retention, views, work
 from controllers.runs.runtimes import custom, job_objects, loops, reports, temporal, workflow_steps
 from controllers.runs.runtimes.workflow import WorkflowRuntime
 from crds.admission import agentrun, settings
@@ -271,7 +271,7 @@ def claim(world: World) -> JSON:
 
 def candidate(world: World) -> JSON:
     """What is asked of the ledger."""
-    return repr(interpreter.candidate(world.view))
+    return repr(candidates.candidate(world.view))
 
 
 Probe: TypeAlias = Callable[[World], JSON]
@@ -325,7 +325,7 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
         ("spec.runtime.custom.*", "controllers.runs.runtimes.custom:Custom.submit", outside),
         ("spec.idempotencyKey", "controllers.runs.claims:lease", claim),
         ("spec.retention.*", "controllers.runs.retention:ended", kept),
-        ("spec.priority", "controllers.runs.interpreter:candidate", candidate),
+        ("spec.priority", "controllers.runs.candidates:candidate", candidate),
         ("spec.purpose", "controllers.runs.machine:reconcile", plans),
         ("spec.suspend", "controllers.runs.machine:reconcile", plans),
         ("spec.cancel", "controllers.runs.machine:reconcile", plans),
