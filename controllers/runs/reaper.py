@@ -82,7 +82,9 @@ class Reaper:
         if not self._with_jobs:
             return True
         jobs = await self._jobs(uid, slot.namespace)
-        if any(not job_objects.is_over(one) for one in jobs):
+        working = [one for one in jobs if not job_objects.is_over(one)]
+        if working:
+            await self._end_abandoned(working if run is None else ())
             return False
         if await self._has_pods(uid, slot.namespace, is_gone=run is None):
             return False
@@ -257,6 +259,23 @@ class Reaper:
         selector = f"{naming.RUN_LABEL}={uid}"
         found = await self._client.list(views.JOBS, namespace=namespace, labels=selector)
         return [views.of(views.Job, job) for job in found.items]
+
+    async def _end_abandoned(self, jobs: Iterable[views.Job]) -> None:
+        """Delete the Jobs of a run that is gone and that the garbage collector leaves alone.
+
+        ``kubectl delete agentrun --cascade=orphan`` takes their owner away, and so may a user: such
+        a Job would hold its slot for as long as it works.
+        """
+        for one in jobs:
+            metadata = one.metadata
+            if not metadata.owner_references and not metadata.deletion_timestamp:
+                await self._remove(
+                    {
+                        "name": metadata.name,
+                        "namespace": metadata.namespace,
+                        "uid": metadata.uid,
+                    }
+                )
 
     async def _has_pods(self, uid: ledger.Uid, namespace: str, *, is_gone: bool) -> bool:
         """Whether pods outlived their Job, as they do while they end.

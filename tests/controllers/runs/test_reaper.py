@@ -188,3 +188,55 @@ async def test_work_that_nobody_looks_after_is_ended_before_it_is_forgotten() ->
         left.append(sorted(kept.kept))
 
     assert [["uid-a/2", "uid-b/1"], ["uid-b/1"]] == left
+
+
+class Abandoned(Runs):
+    """Has Jobs of a run, and deletes what it is asked to."""
+
+    def __init__(self, body: dict[str, Any] | None, *jobs: dict[str, Any]) -> None:
+        super().__init__(body)
+        self.jobs, self.deleted = [*jobs], list[tuple[str, str]]()
+
+    async def list(self, resource: kube.Resource, **_: Any) -> kube.Listing:
+        """The Jobs."""
+        return kube.Listing(tuple(self.jobs if resource is views.JOBS else ()), "7")
+
+    async def delete(self, _: kube.Resource, name: str, *, uid: str, **__: Any) -> None:
+        """Note what is deleted."""
+        self.deleted.append((name, uid))
+
+
+def working_job(name: str, **metadata: Any) -> dict[str, Any]:
+    labels = {naming.RUN_LABEL: "uid-a"}
+    return {
+        "kind": "Job",
+        "metadata": {
+            **{"name": name, "namespace": "team", "uid": f"uid-{name}", "labels": labels},
+            **metadata,
+        },
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "deleted"),
+    [
+        (None, [("abandoned", "uid-abandoned")]),
+        (named("a", run(phase="Failed", attempt=2)), []),
+    ],
+)
+async def test_jobs_that_a_deleted_run_left_are_deleted_if_nobody_owns_them(
+    body: Any, deleted: list[tuple[str, str]]
+) -> None:
+    """The garbage collector deletes those that have an owner; a run that is there has its say."""
+    owned = {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "o", "uid": "o"}]}
+    cluster: Any = Abandoned(
+        body,
+        working_job("abandoned"),
+        working_job("owned", **owned),
+        working_job("ending", deletionTimestamp="2026-01-01T00:00:00Z"),
+    )
+    found = surveyor(cluster)
+    found._records = Kept()
+
+    assert not await found.is_over("uid-a", slot("a", 2))
+    assert deleted == cluster.deleted
