@@ -12,7 +12,7 @@ from typing import Final, Literal, TypeAlias
 from controllers import kube
 from controllers.runs.caches import Caches
 from controllers.runs.runtimes import custom, job, local, workflow
-from controllers.runs.runtimes.base import Key, Runtime
+from controllers.runs.runtimes.base import Key, Runtime, RuntimeFault
 from controllers.runs.runtimes.temporal_settings import Settings as TemporalSettings
 
 Wake: TypeAlias = Callable[[kube.Key], None]
@@ -104,8 +104,8 @@ async def _sweep(found: local.Local) -> None:
             count = await found.sweep()
             if count:
                 _log.info("%d workspaces are deleted", count)
-        except OSError as error:
-            _log.warning("workspaces are not deleted: %s", error)
+        except RuntimeFault as error:
+            _log.warning("not all workspaces could be swept: %s", error)
         await asyncio.sleep(_SWEEP_SECONDS)
 
 

@@ -172,7 +172,7 @@ class Local:
         """Delete folders of work that ended long ago, or beyond what is kept; how many.
 
         Raises:
-            RuntimeFault: Not all could be looked at: sweep again.
+            RuntimeFault: Not all could be looked at, though the rest was swept: sweep again.
         """
         try:
             return await asyncio.to_thread(self._sweep, limits or workspaces.Limits())
@@ -249,13 +249,19 @@ class Local:
             children.tell_to_end(started.pid)
 
     def _sweep(self, limits: workspaces.Limits) -> int:
-        found = workspaces.places(self._root)
+        found, errors = workspaces.places(self._root), list[OSError]()
         for place in found:
-            self._look(place)
+            # On a full disk how work ended cannot be written down: what is deleted makes room.
+            try:
+                self._look(place)
+            except OSError as error:
+                errors.append(error)
         chosen = workspaces.to_delete([each.entry() for each in found], self._now(), limits)
         for entry in chosen:
             workspaces.delete(entry.path)
         workspaces.delete_debris(self._root, self._now() - limits.least_age)
+        if errors:
+            raise errors[0]
         return len(chosen)
 
     # ------------------------------------------------------------------- in the event loop

@@ -1,5 +1,6 @@
 """The runtimes that the controller's options make."""
 
+import asyncio
 import pathlib
 from typing import cast
 
@@ -8,7 +9,7 @@ import pytest
 from controllers import kube
 from controllers.agentctl import runtimes
 from controllers.runs import caches
-from controllers.runs.runtimes import temporal_settings
+from controllers.runs.runtimes import local, temporal_settings, workspaces
 from controllers.runs.runtimes.base import Code, Runtime, RuntimeFault, Work
 
 
@@ -52,3 +53,27 @@ async def test_temporal_is_used_as_the_operator_says() -> None:
 
     assert Code.DENIED is caught.value.code
     assert "agents" == runtime.ref("u/1", work).namespace
+
+
+async def test_sweeper_goes_on_after_a_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path
+) -> None:
+    monkeypatch.setattr(runtimes, "_SWEEP_SECONDS", 0.0)
+    has_gone_on = asyncio.Event()
+    faults = [RuntimeFault(Code.RETRYABLE, "no space left")]
+
+    class Full(local.Local):
+        async def sweep(self, limits: workspaces.Limits | None = None) -> int:
+            del limits
+            if faults:
+                raise faults.pop()
+            has_gone_on.set()
+            return 0
+
+    async def unknown(*_: object) -> None:
+        raise AssertionError("nothing is asked for")
+
+    swept = Full(tmp_path, resolve=unknown, resolve_all=unknown)  # type: ignore[arg-type]
+
+    async with runtimes.looked_after([swept]), asyncio.timeout(60):
+        await has_gone_on.wait()

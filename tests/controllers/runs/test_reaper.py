@@ -21,13 +21,13 @@ class Cluster:
         return kube.Listing(tuple(self.listed.get(resource.plural, ())), "7")
 
 
-def surveyor(cluster: Any) -> reaper.Reaper:
+def surveyor(cluster: Any, kept: records.Records | None = None) -> reaper.Reaper:
     async def sleep(_: float) -> None:
         return
 
     return reaper.Reaper(
         cluster,
-        records.Records(cluster, "home"),
+        kept or records.Records(cluster, "home"),
         {},
         namespace=None,
         with_jobs=True,
@@ -211,7 +211,10 @@ def working_job(name: str, **metadata: Any) -> dict[str, Any]:
     return {
         "kind": "Job",
         "metadata": {
-            **{"name": name, "namespace": "team", "uid": f"uid-{name}", "labels": labels},
+            "name": name,
+            "namespace": "team",
+            "uid": f"uid-{name}",
+            "labels": labels,
             **metadata,
         },
     }
@@ -235,8 +238,6 @@ async def test_jobs_that_a_deleted_run_left_are_deleted_if_nobody_owns_them(
         working_job("owned", **owned),
         working_job("ending", deletionTimestamp="2026-01-01T00:00:00Z"),
     )
-    found = surveyor(cluster)
-    found._records = Kept()
 
-    assert not await found.is_over("uid-a", slot("a", 2))
+    assert not await surveyor(cluster, Kept()).is_over("uid-a", slot("a", 2))
     assert deleted == cluster.deleted

@@ -1,13 +1,15 @@
 import asyncio
+import contextlib
 import dataclasses
 import datetime as dt
 import json
 import os
 import pathlib
+import resource
 import signal
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -50,6 +52,17 @@ async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(SECONDS):
         while not condition():  # noqa: ASYNC110 - of another process
             await asyncio.sleep(0.01)
+
+
+@contextlib.contextmanager
+def no_file_grows() -> Iterator[None]:
+    """As on a full disk, with another word for it."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
 
 
 def seen(bench: local_bench.LocalBench, key: Key) -> dict[str, Any]:
@@ -743,6 +756,27 @@ async def test_folder_is_kept_as_long_as_the_logs_of_its_run(
     await ended(bench, key, work)
 
     assert dt.timedelta(days=10) == bench.place(key).entry().age
+
+
+async def test_sweep_makes_room_where_no_file_can_be_written(bench: local_bench.LocalBench) -> None:
+    """Then how other work ended cannot be written down, which is said once there is room made."""
+    now = clocks.utc_now()
+    adapter = bench.adapter(now=lambda: now)
+    old, unseen = saying(bench, "succeeds"), saying(bench, "succeeds")
+    await bench.until(adapter, await adapter.submit(*old), Stage.SUCCEEDED)
+    await adapter.submit(*unseen)
+    await until((bench.place(unseen[0]).workspace / ".agent/status.json").exists)
+    await asyncio.sleep(0.1)
+    now += dt.timedelta(days=8)
+
+    with no_file_grows(), pytest.raises(RuntimeFault, match="could not use the run's folder: File"):
+        await adapter.sweep()
+
+    left = sorted(path.name for path in (bench.root / "team").iterdir())
+    assert [bench.place(unseen[0]).path.name] == left
+    assert 0 == await adapter.sweep()
+    now += dt.timedelta(days=8)
+    assert 1 == await adapter.sweep()
 
 
 async def test_sweep_counts_work_that_nobody_asked_after(bench: local_bench.LocalBench) -> None:
