@@ -1,4 +1,4 @@
-"""Nothing that is committed or shipped is a private key, or what a merge left over."""
+"""No committed or shipped file is a private key, a leftover, huge, or names this checkout."""
 
 import pathlib
 import re
@@ -9,14 +9,22 @@ import pytest
 
 from tests.packaging.test_wheel import ROOT, build
 
-LEFTOVERS = (".orig", ".rej")
+LEFTOVERS = (".orig", ".rej", "~", ".swp", ".bak")
+MAX_BYTES = 1_000_000
+# The API server's own validation, built from source into the wheel.
+LARGE = "judge.wasm"
 # With at least a line of base64: code and documents may name the words.
 PRIVATE_KEY = re.compile(rb"-----BEGIN [A-Z ]*PRIVATE KEY-----\s+[A-Za-z0-9+/=]{16}")
 EXAMPLE = b"-----BEGIN EC PRIVATE KEY-----\n" + b"MHcCAQEEIOm0u8Zk" * 4
 
 
-def is_refused(name: str, content: bytes) -> bool:
-    return name.endswith(LEFTOVERS) or PRIVATE_KEY.search(content) is not None
+def is_refused(name: str, content: bytes, checkout: pathlib.Path = ROOT) -> bool:
+    return (
+        name.endswith(LEFTOVERS)
+        or (len(content) > MAX_BYTES and not name.endswith(LARGE))
+        or PRIVATE_KEY.search(content) is not None
+        or f"{checkout}/".encode() in content
+    )
 
 
 @pytest.mark.parametrize(
@@ -26,11 +34,18 @@ def is_refused(name: str, content: bytes) -> bool:
         ("a/readme.md", b"see:\n" + EXAMPLE, True),
         ("a/cli.py.orig", b"", True),
         ("a/cli.py.rej", b"", True),
+        ("a/cli.py~", b"", True),
+        ("a/data.json", b" " * 1_000_001, True),
+        ("a/judge.wasm", b" " * 1_000_001, False),
+        ("a/readme.md", b"see /srv/checkouts/ours/docs", True),
+        ("a/readme.md", b"see /srv/checkouts/theirs/docs", False),
         ("a/authority.py", b'"-----BEGIN PRIVATE KEY-----" is never shown', False),
     ],
 )
-def test_keys_and_leftovers_are_recognised(name: str, content: bytes, *, expected: bool) -> None:
-    assert expected == is_refused(name, content)
+def test_what_must_not_be_committed_is_recognized(
+    name: str, content: bytes, *, expected: bool
+) -> None:
+    assert expected == is_refused(name, content, pathlib.Path("/srv/checkouts/ours"))
 
 
 def test_no_committed_file_is_one() -> None:
