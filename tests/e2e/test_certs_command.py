@@ -114,7 +114,7 @@ async def test_verify_says_which_call_fails_and_why(commands: Commands) -> None:
 
     await call("https://127.0.0.1:1/convert")
     try:
-        async with asyncio.timeout(30):  # until the API server has taken notice
+        async with asyncio.timeout(120):  # until the API server has taken notice
             while True:
                 code, found = await commands.json("verify")
                 failed = {

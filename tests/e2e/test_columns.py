@@ -15,7 +15,7 @@ from tests.support import columns
 pytestmark = pytest.mark.e2e
 
 TABLE = "application/json;as=Table;v=v1;g=meta.k8s.io"
-DEADLINE_SECONDS = 60.0
+DEADLINE_SECONDS = 120.0
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ pytestmark = pytest.mark.e2e
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs" / "devcluster.md"
 PREFIX = "devcluster.kubewright.dev/"
 COUNTER = itertools.count()
-SECONDS = 60
+SECONDS = 120
 
 Steering = Mapping[str, str]
 NONE: Steering = {}

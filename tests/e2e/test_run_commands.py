@@ -28,7 +28,7 @@ from tests.support.run_platform import Place, new_place
 pytestmark = pytest.mark.e2e
 
 AGENTCTL = str(pathlib.Path(sys.executable).with_name("agentctl"))
-SECONDS = 60.0
+SECONDS = 120.0
 HURRIED = ("--lease-seconds", "3", "--renew-seconds", "2", "--retry-seconds", "0.3")
 NODES = kube.Resource("", "v1", "nodes", "Node", namespaced=False)
 

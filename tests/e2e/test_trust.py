@@ -18,7 +18,7 @@ from webhooks import trust
 
 pytestmark = pytest.mark.e2e
 
-WAIT_SECONDS = 30.0
+WAIT_SECONDS = 120.0
 
 
 def health_url(platform: Platform) -> str:

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from typing import Any
 
 AGENTS = pathlib.Path(__file__).parents[1] / "controllers/runner/agents"
-DEADLINE_SECONDS = 30.0
+DEADLINE_SECONDS = 120.0
 
 
 @dataclasses.dataclass(frozen=True)

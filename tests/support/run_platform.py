@@ -15,7 +15,7 @@ from controllers.runs.runtimes import job
 from controllers.runs.runtimes.workflow import WorkflowRuntime
 from crds.admission.settings import Pods, Settings
 
-SECONDS = 40.0
+SECONDS = 120.0
 ENDED = frozenset({"Succeeded", "Failed", "Cancelled"})
 _numbers = itertools.count()
 

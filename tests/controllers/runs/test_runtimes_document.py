@@ -56,7 +56,7 @@ def test_workflow_of_the_document_is_one() -> None:
 
 
 async def until(adapter: custom.Custom, ref: Ref, stage: Stage) -> str:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(120):
         while True:
             progress = await adapter.status(ref)
             if progress.stage is stage:
