@@ -15,7 +15,7 @@ from typing import Final
 
 from controllers import kube
 from controllers.runs import naming, views
-from controllers.runs.runtimes import job_objects, outcomes, pod_states, reports
+from controllers.runs.runtimes import job_objects, outcomes, pod_events, pod_states, reports
 from controllers.runs.runtimes.base import (
     SUBMISSION_SECONDS,
     Code,
@@ -77,6 +77,7 @@ class JobRuntime:
     ) -> None:
         self._client, self._jobs, self._pods, self._now = client, jobs, pods, now
         self._deleted, self._deleted_jobs = deleted, deleted_jobs
+        self._warnings = pod_events.Warnings(client, now)
         self._unreserved: dict[Key, str] = {}
         """Why the names of Jobs that are not there could not be taken."""
 
@@ -147,20 +148,9 @@ class JobRuntime:
         if seconds < SLOW_START_SECONDS:
             return dataclasses.replace(progress, look_again_seconds=SLOW_START_SECONDS - seconds)
         uids = [pod.metadata.uid for pod in pods] or [job.metadata.uid]
-        why = pod_states.by_events(await self._events(ref.namespace, uids))
+        why = await self._warnings.about(ref.namespace, uids)
         again = min(seconds, SLOW_AGAIN_SECONDS)
         return _waiting(dataclasses.replace(progress, look_again_seconds=again), why)
-
-    async def _events(self, namespace: str, uids: Sequence[str]) -> list[kube.JSON]:
-        """Events on a Job or its pods; none where they may not be read."""
-        found: list[kube.JSON] = []
-        for uid in uids:
-            with contextlib.suppress(kube.ForbiddenError):
-                listed = await self._client.list(
-                    kube.EVENTS, namespace=namespace, fields=f"regarding.uid={uid}"
-                )
-                found += listed.items
-        return found
 
     async def _gone(self, ref: Ref, *, may_have_completed: bool = True) -> Progress:
         """How work stands whose Job is not there, and cannot come any more.

@@ -115,16 +115,13 @@ def waiting_text(found: Waiting) -> str:
     )
 
 
-def by_events(events: Iterable[Mapping[str, Any]]) -> Waiting | None:
-    """Why nothing has started, by the last Warning (events.k8s.io/v1) on a Job or pod."""
-    warnings = [one for one in events if one.get("type") == "Warning"]
-    last = max(warnings, key=_when, default=None)
-    if last is None:
-        return None
-    return Waiting(word(str(last.get("reason") or ""), "Warning"), str(last.get("note") or ""))
+def of_event(event: Mapping[str, Any]) -> Waiting:
+    """Why nothing has started, by a Warning (events.k8s.io/v1) on a Job or pod."""
+    return Waiting(word(str(event.get("reason") or ""), "Warning"), str(event.get("note") or ""))
 
 
-def _when(event: Mapping[str, Any]) -> str:
+def when(event: Mapping[str, Any]) -> str:
+    """When an Event was last seen, in RFC 3339; events.k8s.io/v1 has three places for that."""
     series = event.get("series") or {}
     found = series.get("lastObservedTime") or event.get("deprecatedLastTimestamp")
     return str(found or event.get("eventTime") or "")

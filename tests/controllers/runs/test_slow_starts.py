@@ -37,11 +37,11 @@ class Client:
     def __init__(self, *events: dict[str, Any]) -> None:
         self.events, self.lists = events, 0
 
-    async def list(self, resource: kube.Resource, **_: Any) -> Any:
-        """The Events."""
-        assert kube.EVENTS == resource
+    async def list(self, resource: kube.Resource, *, namespace: str, fields: str) -> kube.Listing:
+        """The warnings."""
+        assert (kube.EVENTS, "team", "type=Warning") == (resource, namespace, fields)
         self.lists += 1
-        return type("Listed", (), {"items": [*self.events]})
+        return kube.Listing(tuple(one for one in self.events if one["type"] == "Warning"), "7")
 
 
 async def progress(
@@ -55,6 +55,7 @@ async def progress(
     metadata = {
         "name": ref.name,
         "namespace": "team",
+        "uid": "uid-job",
         "annotations": {naming.KEY_ANNOTATION: ref.key},
         "ownerReferences": [owner],
     }
@@ -129,7 +130,14 @@ async def test_pod_that_runs_makes_the_run_running_before_its_job_says_so() -> N
 
 
 def event(note: str, when: str, **more: Any) -> dict[str, Any]:
-    return {"type": "Warning", "reason": "FailedCreate", "note": note, "eventTime": when, **more}
+    return {
+        "type": "Warning",
+        "reason": "FailedCreate",
+        "note": note,
+        "eventTime": when,
+        "regarding": {"uid": "uid-job"},
+        **more,
+    }
 
 
 async def test_job_without_pods_has_the_words_of_its_last_warning() -> None:
@@ -137,6 +145,8 @@ async def test_job_without_pods_has_the_words_of_its_last_warning() -> None:
         event("no quota", "2026-11-28T11:00:00.000000Z"),
         event("violates PodSecurity", "2026-11-28T11:59:00.000000Z"),
         event("created", "2026-11-28T11:59:59.000000Z", type="Normal"),
+        event("of another", "2026-11-28T11:59:59.000000Z", regarding={"uid": "uid-other"}),
+        event("of nobody", "2026-11-28T11:59:59.000000Z", regarding=None),
     )
 
     found = await progress(job.SLOW_START_SECONDS, client=client)

@@ -1,0 +1,90 @@
+"""What Events say of Jobs and pods that do not start, listed seldom. Shell: the cluster.
+
+The API server has no cache of Events and no index: a list of those about one object decodes all of
+its namespace (measured with kube-apiserver 1.37: 3 s of its CPU where there are 30,000). So all
+Warnings of a namespace are listed at once, for every run that asks, and the more seldom the longer
+that takes.
+"""
+
+import datetime as dt
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final
+
+from controllers import kube
+from controllers.runs import views
+from controllers.runs.runtimes import pod_states
+
+MIN_AGE_SECONDS: Final = 4.0
+"""Younger answers are not asked for again."""
+MAX_SHARE: Final = 0.05
+"""Of the time may be spent with listing."""
+MAX_NAMESPACES: Final = 100
+MAX_WARNINGS: Final = 10_000
+
+_log = logging.getLogger(__name__)
+
+
+class Warnings:
+    """The last Warning about each object of a namespace.
+
+    Args:
+        client: May list Events; where it may not, or cannot, nothing new is known.
+        now: Aware UTC time.
+    """
+
+    def __init__(self, client: kube.Client, now: Callable[[], dt.datetime]) -> None:
+        self._client, self._now = client, now
+        self._known: dict[str, dict[str, views.Waiting]] = {}
+        self._due: dict[str, dt.datetime] = {}
+        self._listing: set[str] = set()
+
+    async def about(self, namespace: str, uids: Iterable[str]) -> views.Waiting | None:
+        """The last Warning about one of some objects, as far as it is known.
+
+        While another lists, it is what was known before.
+        """
+        due = self._due.get(namespace)
+        if namespace not in self._listing and (due is None or self._now() >= due):
+            await self._list(namespace)
+        known = self._known.get(namespace, {})
+        return next((known[uid] for uid in uids if uid in known), None)
+
+    async def _list(self, namespace: str) -> None:
+        self._listing.add(namespace)
+        began = self._now()
+        try:
+            listed = await self._client.list(
+                kube.EVENTS, namespace=namespace, fields="type=Warning"
+            )
+        except kube.KubeError as error:
+            # A run that does not start is not to fail for want of a reason.
+            _log.info("warnings of namespace %s are not known: %s", namespace, error)
+            self._keep(namespace, self._known.get(namespace, {}))
+        else:
+            self._keep(namespace, _latest(listed.items))
+        finally:
+            self._listing.discard(namespace)
+            taken = (self._now() - began).total_seconds()
+            pause = max(MIN_AGE_SECONDS, taken / MAX_SHARE)
+            self._due[namespace] = self._now() + dt.timedelta(seconds=pause)
+
+    def _keep(self, namespace: str, found: dict[str, views.Waiting]) -> None:
+        """Remember; the namespace that was listed longest ago is forgotten where there are many."""
+        self._known.pop(namespace, None)
+        self._known[namespace] = found
+        while len(self._known) > MAX_NAMESPACES:
+            oldest = next(iter(self._known))
+            del self._known[oldest]
+            self._due.pop(oldest, None)
+
+
+def _latest(events: Iterable[Mapping[str, Any]]) -> dict[str, views.Waiting]:
+    """By the uid of what they are about; of the newest objects where there are many."""
+    last: dict[str, Mapping[str, Any]] = {}
+    for event in sorted(events, key=pod_states.when)[-MAX_WARNINGS:]:
+        regarding = event.get("regarding")
+        uid = regarding.get("uid") if isinstance(regarding, Mapping) else None
+        if isinstance(uid, str):
+            last[uid] = event
+    return {uid: pod_states.of_event(event) for uid, event in last.items()}
