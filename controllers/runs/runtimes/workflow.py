@@ -93,7 +93,8 @@ class WorkflowRuntime:
         running = self._under_way(ref, state)
         seen = await self._seen(ref, running)
         following = await self._decided(ref, state, seen)
-        pieces = (*running, *following.start, *following.cancel, *following.unclear)
+        retried = self._under_way(ref, following.state)
+        pieces = (*running, *retried, *following.start, *following.cancel, *following.unclear)
         await self._cancel(ref, pieces)
 
     # ------------------------------------------------------------------------------ one look
@@ -123,9 +124,24 @@ class WorkflowRuntime:
             # A step that can never be submitted fails: then there is something else to be done.
             if await self._submitted(ref, decision, done):
                 break
+        decision = await self._with_cancelled_retries(ref, decision, seen)
         decision = done.noted(decision, self._now())
         await self._cancel(ref, (*decision.cancel, *decision.unclear))
         return await self._settled(ref, decision, state)
+
+    async def _with_cancelled_retries(
+        self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]
+    ) -> Decision:
+        """A step that is to be tried again can have been cancelled before that was written down."""
+        new = [
+            piece
+            for piece in self._under_way(ref, decision.state)
+            if piece not in seen and piece not in decision.start
+        ]
+        retried = await self._seen(ref, new)
+        if not any(one.stage is Stage.CANCELLED for one in retried.values()):
+            return decision
+        return await self._decided(ref, decision.state, {**seen, **retried})
 
     async def _submitted(self, ref: Ref, decision: Decision, done: "_Submissions") -> bool:
         """Submit what starts; whether nothing was refused for good."""

@@ -118,6 +118,22 @@ async def test_cancelled_step_that_says_it_failed_is_not_tried_again() -> None:
     )
 
 
+async def test_retry_that_was_not_written_down_yet_can_be_cancelled() -> None:
+    flow = Workflow([{"name": "a", "retry": {"limit": 3}}])
+    await flow.submit()
+    flow.end("0.1.1", Stage.FAILED)
+
+    await flow.cancel()
+    over = await flow.look()
+    flow.now += dt.timedelta(hours=1)
+    later = await flow.look()
+
+    assert [Stage.CANCELLED] * 2 == [over.stage, later.stage]
+    assert [("a", "Cancelled", "The step was cancelled.")] == flow.steps()
+    assert Stage.CANCELLED is flow.inner.stages[f"{KEY}/0.1.2"]
+    assert [] == flow.inner.working
+
+
 async def test_step_that_waits_to_be_tried_again_goes_with_one_that_fails() -> None:
     flow = Workflow([{"name": "a", "retry": {"limit": 3}}, {"name": "b"}], parallelism=2)
     await flow.submit()

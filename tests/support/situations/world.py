@@ -11,7 +11,7 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from typing import Any, Final, Protocol
 
-from controllers import devcluster, kube
+from controllers import devcluster, kube, ledger
 from controllers.agentctl import runtimes
 from controllers.runs import naming, views
 from controllers.runs.runtimes.workflow import WorkflowRuntime
@@ -273,7 +273,10 @@ class World:
 
     async def remains(self) -> list[str]:
         """What is left of runs: slots, Jobs and pods that may work, processes."""
-        found = [f"the slot of {slot.run}" for slot in (await self.slots()).values()]
+        try:
+            found = [f"the slot of {slot.run}" for slot in (await self.slots()).values()]
+        except ledger.CorruptError:
+            found = ["a ledger that is not rebuilt"]
         for resource in (views.JOBS, views.PODS):
             listed = await self.client.list(resource, namespace=self.namespace)
             found += [
