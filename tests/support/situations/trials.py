@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 from controllers import devcluster, kube
 from controllers.devcluster import jobs
 from controllers.runs import naming, views
+from controllers.runs.runtimes.base import HELD_SECONDS
 from tests.support.situations import world as worlds
 from tests.support.situations.given import RUN, RuntimeName
 from tests.support.situations.happenings import Told, contradictions, standing
@@ -312,7 +313,8 @@ async def _nothing_left(world: World) -> None:
         return not found
 
     try:
-        await world.until(is_clean, "it")
+        # A slot is held for so long where the cluster refuses what would take a Job's name.
+        await world.until(is_clean, "it", held_seconds=HELD_SECONDS)
     except UnmetError as error:
         raise UnmetError(f"expected nothing to be left, got {', '.join(found)}") from error
 

@@ -332,18 +332,21 @@ class World:
 
     # ----------------------------------------------------------------------- waiting
 
-    async def until(self, check: Callable[[], Awaitable[bool]], what: str) -> None:
-        """Wait until a check holds.
+    async def until(
+        self, check: Callable[[], Awaitable[bool]], what: str, *, held_seconds: float = 0.0
+    ) -> None:
+        """Wait until a check holds, longer where something may be held for so long.
 
         Raises:
             UnmetError: It did not in time.
         """
+        seconds = self.seconds + held_seconds
         try:
-            async with asyncio.timeout(self.seconds):
+            async with asyncio.timeout(seconds):
                 while not await check():  # noqa: ASYNC110 - it is the cluster's
                     await asyncio.sleep(POLL_SECONDS)
         except TimeoutError as error:
-            raise UnmetError(f"expected {what} within {self.seconds:.0f} s") from error
+            raise UnmetError(f"expected {what} within {seconds:.0f} s") from error
 
 
 def _is_live(resource: kube.Resource, found: kube.JSON) -> bool:
