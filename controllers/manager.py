@@ -1,6 +1,6 @@
 """The controller of AgentRuns: caches, admission, runs, reaper, under one Lease. Shell: tasks.
 
-Standbys follow everything that a leader follows, so that the next one starts at once.
+Standbys keep their caches synced, so that a new leader starts at once.
 """
 
 import asyncio
@@ -32,21 +32,20 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """How a controller is to work.
+    """Options of a controller.
 
     Attributes:
-        home: The namespace of the Lease and the ledger.
-        lease: Name of the Lease; replicas of one controller share it.
-        namespace: Whose runs are looked after; None is all.
+        home: Namespace of the Lease and the ledger.
+        lease: Name of the Lease, shared by the replicas of a controller.
+        namespace: Namespace whose runs are reconciled; None for all.
         limits: On runs in flight.
-        weights: Of namespaces, when slots are given away.
-        workers: How many runs are looked at side by side.
+        weights: Of namespaces, for fair admission.
+        workers: Number of runs reconciled concurrently.
         timing: Of the Lease.
-        settings: Gives the operator's as they are now.
-        archive: Where runs go before they are deleted, whoever leads; None keeps them all, unless
-            ``no_archive``.
-        no_archive: Whether runs are deleted for good.
-        kept: How long, and how many, runs are kept.
+        settings: Returns the operator's current settings.
+        archive: Where runs are archived before deletion; None keeps them, unless ``no_archive``.
+        no_archive: Whether runs are deleted without archiving.
+        kept: Retention limits.
     """
 
     home: str = "agents"
@@ -65,17 +64,17 @@ class Options:
 LEDGER: Final = "run-ledger"
 
 Runtimes = Callable[[kube.Client, Caches, Callable[[kube.Key], None]], Iterable[Runtime]]
-"""Makes the runtimes; the last argument has a run looked at, when one of them has news."""
+"""Builds the runtimes; the last argument requests reconciliation of a run."""
 
 
 class Manager:
-    """One replica.
+    """A replica of the controller.
 
     Args:
         client: Of the cluster.
-        identity: Of this process: no other has it.
-        runtimes: Makes the runtimes.
-        options: How to work.
+        identity: Unique to this process.
+        runtimes: Builds the runtimes.
+        options: Options of the controller.
         now: Aware UTC time.
         sleep: Waits for seconds.
         dice: A random number from 0 to 1.
@@ -99,32 +98,32 @@ class Manager:
         self.queue: kube.Queue[kube.Key] = kube.Queue(dice=dice, on_take=self.metrics.waited)
         self.metrics.depth(self.queue.__len__)
         self.synced = asyncio.Event()
-        """Set once everything is followed; from then on this replica can lead."""
+        """Set once the caches are synced; from then on this replica can lead."""
         self.caches = Caches(
             client, self.queue, self._options.namespace, on_unreadable=self._unreadable
         )
         made = runtimes(client, self.caches, self.queue.add)
-        self._runtimes = {one.type: one for one in made}
-        self._with_jobs = any(one.is_collected for one in self._runtimes.values())
+        self._runtimes = {runtime.type: runtime for runtime in made}
+        self._with_jobs = any(runtime.is_collected for runtime in self._runtimes.values())
         self._reflectors = [*self.caches.reflectors(with_jobs=self._with_jobs)]
-        for one in self._reflectors:
-            self._show(one)
+        for reflector in self._reflectors:
+            self._show(reflector)
         self._recorder: kube.Recorder | None = None
         self.elector = kube.Elector(
             client, (self._options.home, self._options.lease), identity, timing=self._options.timing
         )
 
     async def run(self) -> None:
-        """Follow, wait for the Lease, and look after runs until it is lost.
+        """Sync the caches, wait for the Lease, and reconcile runs until it is lost.
 
         Raises:
-            LostError: The Lease was lost; the process is to end, and start anew.
+            LostError: The Lease was lost; the process should restart.
         """
-        following = [asyncio.ensure_future(one.run()) for one in self._reflectors]
+        following = [asyncio.ensure_future(reflector.run()) for reflector in self._reflectors]
         try:
-            for one in self._reflectors:
-                await one.synced.wait()
-            _log.info("%s follows everything", self._identity)
+            for reflector in self._reflectors:
+                await reflector.synced.wait()
+            _log.info("caches synced", extra={"identity": self._identity})
             self.synced.set()
             self.metrics.leads(self._options.lease, is_leader=False)
             await self.elector.lead(self._lead)
@@ -141,23 +140,23 @@ class Manager:
 
     @property
     def problem(self) -> str:
-        """Why this replica is not ready; empty if it is."""
-        found = [one.problem for one in self._reflectors if one.problem]
-        return "; ".join(found) or ("" if self.synced.is_set() else "not synced yet")
+        """The reason why this replica is not ready; empty if it is."""
+        problems = [reflector.problem for reflector in self._reflectors if reflector.problem]
+        return "; ".join(problems) or ("" if self.synced.is_set() else "not synced yet")
 
-    def _unreadable(self, resource: kube.Resource, found: kube.Unreadable) -> None:
+    def _unreadable(self, resource: kube.Resource, unreadable: kube.Unreadable) -> None:
         self.metrics.unreadable(resource.plural)
-        self._warn(resource, found)
+        self._warn(resource, unreadable)
 
-    def _warn(self, resource: kube.Resource, found: kube.Unreadable) -> None:
-        """Tell the owner of an object that it is passed over; the leader does."""
+    def _warn(self, resource: kube.Resource, unreadable: kube.Unreadable) -> None:
+        """Emit a Warning Event on an unreadable object; only the leader does."""
         if self._recorder is not None:
             self._recorder.event(
-                kube.regarding_of(found, resource),
+                kube.regarding_of(unreadable, resource),
                 type="Warning",
                 reason="Unreadable",
                 action="Reconcile",
-                note=f"The controller cannot read this object and ignores it: {found.problem}",
+                note=f"The controller cannot read this object and ignores it: {unreadable.problem}",
             )
 
     async def _lead(self, epoch: int) -> None:
@@ -202,15 +201,15 @@ class Manager:
                 dice=self._dice,
             )
             self._recorder = recorder
-            for one in self._reflectors:
-                for found in one.unreadable.values():
-                    self._warn(one.resource, found)
+            for reflector in self._reflectors:
+                for unreadable in reflector.unreadable.values():
+                    self._warn(reflector.resource, unreadable)
             await self._work(admitter, interpreter, reaper)
 
     async def _work(self, admitter: Admitter, interpreter: Interpreter, reaper: Reaper) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(admitter.run())
-            # What a run stands on is the ledger: before it was read, nobody has a slot.
+            # Admission is based on the ledger: no run has a slot before it was read.
             await admitter.opened.wait()
             for run in self.caches.runs:
                 self.queue.add(run.key)
@@ -219,7 +218,7 @@ class Manager:
                     self.queue,
                     interpreter.look,
                     workers=self._options.workers,
-                    on_look=self.metrics.looked,
+                    on_look=self.metrics.reconciled,
                 )
             )
             group.create_task(self._reap(admitter, interpreter, reaper))
@@ -244,7 +243,7 @@ class Manager:
         )
 
     async def _reap(self, admitter: Admitter, interpreter: Interpreter, reaper: Reaper) -> None:
-        """Give back the slots of runs that went, or ended, while nobody looked."""
+        """Free the slots of runs that were deleted, or ended, unobserved."""
         while True:
             for uid, slot in dict(admitter.slots).items():
                 run = self.caches.by_uid(uid)
@@ -261,10 +260,12 @@ class Manager:
             if await reaper.is_over(uid, slot):
                 admitter.free(uid, slot.attempt)
         except kube.KubeError as error:
-            _log.warning("slot of %s/%s is looked at again: %s", slot.namespace, slot.run, error)
+            _log.warning(
+                "checking the slot of %s/%s failed, retrying: %s", slot.namespace, slot.run, error
+            )
 
     async def _expire(self, reaper: Reaper) -> None:
-        """Have Jobs go in time whose end is written down."""
+        """Expire Jobs whose outcome is recorded."""
 
         def attempt(uid: ledger.Uid) -> int | None:
             run = self.caches.by_uid(uid)
@@ -273,7 +274,7 @@ class Manager:
         await reaper.expire([*self.caches.jobs], attempt)
 
     async def _sweep_records(self, admitter: Admitter, reaper: Reaper) -> None:
-        """Forget work whose end was seen by a controller that ended before it could do so."""
+        """Delete records of work that had ended when the previous controller stopped."""
 
         def is_live(record: Record) -> bool:
             run = self.caches.by_uid(record.run_uid)
@@ -293,7 +294,7 @@ class Manager:
             try:
                 await do()
             except kube.KubeError as error:
-                _log.warning("sweeping failed, again in %.0f s: %s", seconds, error)
+                _log.warning("sweep failed, retrying in %.0f s: %s", seconds, error)
             await self._sleep(seconds)
 
 
@@ -303,6 +304,6 @@ _ORPHANED_SECONDS: Final = 0.5
 async def _ended(tasks: Iterable[asyncio.Future[None]]) -> None:
     """Cancel tasks, and wait until they have ended."""
     cancelled = [*tasks]
-    for one in cancelled:
-        one.cancel()
+    for task in cancelled:
+        task.cancel()
     await asyncio.gather(*cancelled, return_exceptions=True)

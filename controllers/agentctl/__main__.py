@@ -1,14 +1,14 @@
-"""The console script ``agentctl``, and ``python -m controllers.agentctl``."""
+"""Entry point of the console script ``agentctl`` and of ``python -m controllers.agentctl``."""
 
 import os
 import signal
 
-# As schemagen.interrupts, which would load Pydantic for every `agentctl get`.
+# Same as schemagen.interrupts, which would load Pydantic for each `agentctl get`.
 _INTERRUPTED = 130
 
 
 def main() -> None:
-    """Run the command; Ctrl-C shows no traceback while it is still being imported either."""
+    """Run the command; Ctrl-C during the imports shows no traceback either."""
     handler = signal.getsignal(signal.SIGINT)
     if handler is signal.default_int_handler:
         signal.signal(signal.SIGINT, _end)

@@ -1,4 +1,4 @@
-"""What ``agentctl archive`` does: searches the archive of deleted runs. Shell: its files."""
+"""Implements ``agentctl archive``: searches the archive of deleted runs. Shell: its files."""
 
 import datetime as dt
 import itertools
@@ -17,87 +17,87 @@ from schemagen.versions import steps
 
 Output = Literal["table", "json", "jsonl"]
 _COLUMNS: Final = ("NAMESPACE", "NAME", "AGENT", "PHASE", "REASON", "ENDED", "ARCHIVED")
-# A table is as wide as its widest row, of all that are in memory.
-_ROWS_AT_ONCE: Final = 1000
+# A table is as wide as its widest row, so all its rows are held in memory.
+_ROWS_PER_TABLE: Final = 1000
 
 
 def list_runs(
-    directory: pathlib.Path, wanted: Mapping[str, str | None], limit: int | None, output: Output
+    directory: pathlib.Path, filters: Mapping[str, str | None], limit: int | None, output: Output
 ) -> Exit:
-    """List runs; the exit code.
+    """List runs; return the exit code.
 
     Args:
-        directory: Of the archive.
-        wanted: The filters, as ``archive.Filters``, but times as they were written.
-        limit: How many at most.
-        output: How to show them.
+        directory: Archive directory.
+        filters: As ``archive.Filters``, but with unparsed times.
+        limit: Maximum number of runs.
+        output: Output format.
     """
     try:
-        found = _found(directory, wanted, limit)
+        runs = _found(directory, filters, limit)
         match output:
             case "table":
-                _table(found)
+                _table(runs)
             case "json":
-                _array(found)
+                _array(runs)
             case "jsonl":
-                _lines(found)
+                _lines(runs)
     except (archive.ArchiveError, ValueError) as error:
         return _complained(str(error), Exit.WRONG)
     return Exit.OK
 
 
-def show_run(directory: pathlib.Path, wanted: Mapping[str, str | None], output: Output) -> Exit:
-    """Show the run that was archived last; the exit code."""
+def show_run(directory: pathlib.Path, filters: Mapping[str, str | None], output: Output) -> Exit:
+    """Show the most recently archived run; return the exit code."""
     try:
-        found = next(_found(directory, wanted, 1), None)
+        run = next(_found(directory, filters, 1), None)
     except (archive.ArchiveError, ValueError) as error:
         return _complained(str(error), Exit.WRONG)
-    if found is None:
-        asked = ", ".join(f"{name} {value}" for name, value in wanted.items() if value)
+    if run is None:
+        criteria = ", ".join(f"{name} {value}" for name, value in filters.items() if value)
         return _complained(
-            f"expected a run with {asked} in {directory}, got none", Exit.NOT_AS_WISHED
+            f"expected a run with {criteria} in {directory}, got none", Exit.UNSATISFIED
         )
     match output:
         case "table":
-            _fields(found)
+            _fields(run)
         case "json":
-            session.show(_text(found, indent=2))
+            session.show(_text(run, indent=2))
         case "jsonl":
-            _lines([found])
+            _lines([run])
     return Exit.OK
 
 
 def when(text: str, now: dt.datetime) -> dt.datetime:
-    """An instant as users write it: RFC 3339, a day, or how long ago. Pure.
+    """Parse an RFC 3339 time, a date, or a duration before ``now``. Pure.
 
     Raises:
-        ValueError: It is none of these.
+        ValueError: The text is none of these.
     """
     ago = steps.seconds_of(text)
     try:
-        found = now - dt.timedelta(seconds=ago) if ago else dt.datetime.fromisoformat(text)
+        time = now - dt.timedelta(seconds=ago) if ago else dt.datetime.fromisoformat(text)
     except (ValueError, OverflowError):
         raise ValueError(
-            "expected an instant such as 2026-01-31, 2026-01-31T12:00:00Z, or 36h for 36 hours "
+            "expected a time such as 2026-01-31, 2026-01-31T12:00:00Z, or 36h for 36 hours "
             f"ago, got {text[:64]!r}"
         ) from None
-    return found if found.tzinfo else found.replace(tzinfo=dt.UTC)
+    return time if time.tzinfo else time.replace(tzinfo=dt.UTC)
 
 
 def _found(
-    directory: pathlib.Path, wanted: Mapping[str, str | None], limit: int | None
+    directory: pathlib.Path, filters: Mapping[str, str | None], limit: int | None
 ) -> Iterator[Archived]:
     now = kube.utc_now()
-    times = {name: when(text, now) for name in ("since", "until") if (text := wanted.get(name))}
+    times = {name: when(text, now) for name in ("since", "until") if (text := filters.get(name))}
     return archive.query(
         directory,
         limit=limit,
         say=session.complain,
-        namespace=wanted.get("namespace"),
-        agent=wanted.get("agent"),
-        phase=wanted.get("phase"),
-        name=wanted.get("name"),
-        uid=wanted.get("uid"),
+        namespace=filters.get("namespace"),
+        agent=filters.get("agent"),
+        phase=filters.get("phase"),
+        name=filters.get("name"),
+        uid=filters.get("uid"),
         since=times.get("since"),
         until=times.get("until"),
     )
@@ -111,32 +111,32 @@ def _complained(message: str, code: Exit) -> Exit:
 # --- showing ------------------------------------------------------------------------------------
 
 
-def _table(found: Iterator[Archived]) -> None:
-    """Tables of some rows each, so that a long list needs no memory."""
+def _table(runs: Iterator[Archived]) -> None:
+    """Print tables of a bounded number of rows, so that a long list needs no memory."""
     head: list[tuple[str, ...]] = [_COLUMNS]
-    while rows := [_row(one) for one in itertools.islice(found, _ROWS_AT_ONCE)]:
+    while rows := [_row(run) for run in itertools.islice(runs, _ROWS_PER_TABLE)]:
         first, *others = [*head, *rows]
         session.show(tables.text(first, others))
         head = []
     if head:
-        session.complain("no run was found")
+        session.complain("no archived runs found")
 
 
-def _row(one: Archived) -> tuple[str, ...]:
-    said = _said(one)
-    return tuple(said[name.capitalize()] for name in _COLUMNS)
+def _row(entry: Archived) -> tuple[str, ...]:
+    fields = _said(entry)
+    return tuple(fields[name.capitalize()] for name in _COLUMNS)
 
 
-def _fields(one: Archived) -> None:
-    for name, value in _said(one).items():
+def _fields(entry: Archived) -> None:
+    for name, value in _said(entry).items():
         if value:
             session.show(f"{name + ':':<11}{value}")
 
 
-def _said(one: Archived) -> dict[str, str]:
-    metadata, status = one.run["metadata"], one.run.get("status") or {}
-    agent = ((one.run.get("spec") or {}).get("agentRef") or {}).get("name")
-    # As retention counts it.
+def _said(entry: Archived) -> dict[str, str]:
+    metadata, status = entry.run["metadata"], entry.run.get("status") or {}
+    agent = ((entry.run.get("spec") or {}).get("agentRef") or {}).get("name")
+    # The same time as retention uses.
     ended = status.get("completionTime") or status.get("lastUpdateTime")
     values = {
         "Name": metadata.get("name"),
@@ -149,32 +149,32 @@ def _said(one: Archived) -> dict[str, str]:
         "Created": metadata.get("creationTimestamp"),
         "Started": status.get("startTime"),
         "Ended": ended or metadata.get("creationTimestamp"),
-        "Archived": _time(one.at),
+        "Archived": _time(entry.at),
     }
     return {name: _plain(str(value or "")) for name, value in values.items()}
 
 
 def _plain(text: str) -> str:
-    """A text in one line that cannot steer a terminal: an agent may have written it."""
-    return "".join(one if one.isprintable() else " " for one in text)
+    """Return a single line without terminal control characters: agents are untrusted."""
+    return "".join(character if character.isprintable() else " " for character in text)
 
 
-def _array(found: Iterable[Archived]) -> None:
-    """A JSON array, of which one item is in memory at a time."""
+def _array(runs: Iterable[Archived]) -> None:
+    """Print a JSON array with one item in memory at a time."""
     before = "[\n"
-    for one in found:
-        sys.stdout.write(before + _text(one, indent=2))
+    for entry in runs:
+        sys.stdout.write(before + _text(entry, indent=2))
         before = ",\n"
     sys.stdout.write("[]\n" if before == "[\n" else "\n]\n")
 
 
-def _lines(found: Iterable[Archived]) -> None:
-    for one in found:
-        session.show(_text(one))
+def _lines(runs: Iterable[Archived]) -> None:
+    for entry in runs:
+        session.show(_text(entry))
 
 
-def _text(one: Archived, indent: int | None = None) -> str:
-    value = {"archivedAt": _time(one.at), "run": one.run}
+def _text(entry: Archived, indent: int | None = None) -> str:
+    value = {"archivedAt": _time(entry.at), "run": entry.run}
     return json.dumps(value, indent=indent, ensure_ascii=False)
 
 

@@ -1,4 +1,4 @@
-"""The attempts of a run, as its status remembers them, to values and to text. Pure."""
+"""The attempts recorded in a run's status, as values and text. Pure."""
 
 import dataclasses
 import datetime as dt
@@ -16,17 +16,17 @@ _NONE: Final = "<none>"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """One.
+    """An attempt of a run.
 
     Attributes:
         number: From 1.
-        phase: How it ended, or stands.
-        reason: Why, as a word.
-        message: Why, for people.
-        exit_code: Of the agent; None where it is not known.
-        job: Name of the Job, or of what else carried it out.
-        started: When; None where it is not known.
-        ended: When; None while it goes on.
+        phase: Final or current phase.
+        reason: Machine-readable reason.
+        message: Human-readable message.
+        exit_code: Of the agent; None if unknown.
+        job: Name of the Job, or of another runtime's object.
+        started: Start time; None if unknown.
+        ended: End time; None while it is running.
     """
 
     number: int
@@ -40,10 +40,10 @@ class Attempt:
 
 
 def attempts(run: JSON) -> tuple[Attempt, ...]:
-    """The attempts of a run (v1beta1) in order: those remembered, and the last."""
+    """Return the attempts of a run (v1beta1) in order: the recorded ones and the latest."""
     status = run.get("status") or {}
-    remembered = [_remembered(one) for one in status.get("attempts") or ()]
-    known = {one.number: one for one in remembered}
+    remembered = [_remembered(attempt) for attempt in status.get("attempts") or ()]
+    known = {attempt.number: attempt for attempt in remembered}
     last = status.get("attempt")
     if last and last not in known and (status.get("runtimeRef") or status.get("phase") in ENDED):
         known[last] = _last(last, status)
@@ -64,7 +64,7 @@ def _remembered(given: Mapping[str, JSON]) -> Attempt:
 
 
 def _last(number: int, status: Mapping[str, JSON]) -> Attempt:
-    """The attempt that a status is about."""
+    """Return the attempt that the status itself describes."""
     return Attempt(
         number=number,
         phase=str(status.get("phase") or ""),
@@ -77,42 +77,42 @@ def _last(number: int, status: Mapping[str, JSON]) -> Attempt:
     )
 
 
-def as_json(run: JSON, found: tuple[Attempt, ...]) -> JSON:
-    """The attempts for programs; instants are RFC 3339, what is not known is not there."""
+def as_json(run: JSON, attempts: tuple[Attempt, ...]) -> JSON:
+    """Return the attempts as JSON: RFC 3339 times, unknown values omitted."""
     metadata = run["metadata"]
     fields = {"namespace": metadata["namespace"], "name": metadata["name"]}
-    return {**fields, "attempts": [_plain(one) for one in found]}
+    return {**fields, "attempts": [_plain(attempt) for attempt in attempts]}
 
 
-def _plain(one: Attempt) -> JSON:
+def _plain(attempt: Attempt) -> JSON:
     fields = {
-        "number": one.number,
-        "phase": one.phase,
-        "reason": one.reason,
-        "message": one.message,
-        "exitCode": one.exit_code,
-        "jobRef": {"name": one.job} if one.job else None,
-        "startTime": None if one.started is None else kube.time_text(one.started),
-        "completionTime": None if one.ended is None else kube.time_text(one.ended),
+        "number": attempt.number,
+        "phase": attempt.phase,
+        "reason": attempt.reason,
+        "message": attempt.message,
+        "exitCode": attempt.exit_code,
+        "jobRef": {"name": attempt.job} if attempt.job else None,
+        "startTime": None if attempt.started is None else kube.time_text(attempt.started),
+        "completionTime": None if attempt.ended is None else kube.time_text(attempt.ended),
     }
     return {name: value for name, value in fields.items() if value not in (None, "")}
 
 
-def as_text(found: tuple[Attempt, ...], now: dt.datetime) -> str:
-    """The attempts as a table."""
-    return tables.text(HEAD, (tuple(_row(one, now)) for one in found))
+def as_text(attempts: tuple[Attempt, ...], now: dt.datetime) -> str:
+    """Return the attempts as a table."""
+    return tables.text(HEAD, (tuple(_row(attempt, now)) for attempt in attempts))
 
 
-def _row(one: Attempt, now: dt.datetime) -> Iterator[str]:
-    yield str(one.number)
-    yield one.phase or _NONE
-    yield one.reason or _NONE
-    yield _NONE if one.exit_code is None else str(one.exit_code)
-    yield one.job or _NONE
-    yield _NONE if one.started is None else kube.time_text(one.started)
+def _row(attempt: Attempt, now: dt.datetime) -> Iterator[str]:
+    yield str(attempt.number)
+    yield attempt.phase or _NONE
+    yield attempt.reason or _NONE
+    yield _NONE if attempt.exit_code is None else str(attempt.exit_code)
+    yield attempt.job or _NONE
+    yield _NONE if attempt.started is None else kube.time_text(attempt.started)
     yield (
         _NONE
-        if one.started is None
-        else times.span(((one.ended or now) - one.started).total_seconds())
+        if attempt.started is None
+        else times.span(((attempt.ended or now) - attempt.started).total_seconds())
     )
-    yield " ".join(one.message.split())
+    yield " ".join(attempt.message.split())

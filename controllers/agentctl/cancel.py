@@ -1,4 +1,4 @@
-"""What ``agentctl run cancel`` does: asks for the end of a run. Shell."""
+"""Implements ``agentctl run cancel``. Shell: the cluster."""
 
 from controllers import kube
 from controllers.agentctl import kinds, session, times, wait, waiting
@@ -8,19 +8,19 @@ from controllers.runs.words import ENDED
 
 
 def run(cluster: session.Cluster, namespace: str, name: str, *, waits: bool, timeout: str) -> Exit:
-    """Ask for a run's end, and wait for it if wished; the exit code."""
+    """Cancel a run, and optionally wait for its end; return the exit code."""
 
     def act() -> Exit:
         seconds = times.timeout(timeout, waits=waits)
 
         async def work(client: kube.Client) -> Exit:
-            found = views.of(views.Run, await client.get(views.RUNS, name, namespace=namespace))
-            if found.status.phase in ENDED:
-                session.show(f"{_reference(name)} has ended already: {waiting.outcome(found)}")
+            before = views.of(views.Run, await client.get(views.RUNS, name, namespace=namespace))
+            if before.status.phase in ENDED:
+                session.show(f"{_reference(name)} has already ended: {waiting.outcome(before)}")
                 return Exit.OK
-            run = await _cancelled(client, found)
+            run = await _cancelled(client, before)
             if not waits:
-                session.show(f"{_reference(name)} is told to end")
+                session.show(f"{_reference(name)} cancellation requested")
                 return Exit.OK
             verdict = await wait.until(client, run, "ended", seconds)
             session.show(f"{_reference(name)} {verdict.text}")
@@ -32,7 +32,7 @@ def run(cluster: session.Cluster, namespace: str, name: str, *, waits: bool, tim
 
 
 async def _cancelled(client: kube.Client, run: views.Run) -> views.Run:
-    # With its uid: a run of the same name that was made since goes on.
+    # The UID is a precondition: a newer run of the same name is not cancelled.
     changes = {"metadata": {"uid": run.metadata.uid}, "spec": {"cancel": True}}
     namespace, name = run.key
     return views.of(views.Run, await client.patch(views.RUNS, name, changes, namespace=namespace))

@@ -1,4 +1,4 @@
-"""What ``agentctl certs`` does: reads the cluster, asks for a rotation, tries calls. Shell."""
+"""Implements ``agentctl certs``: status, rotation, test calls. Shell."""
 
 import asyncio
 import contextlib
@@ -28,25 +28,25 @@ from schemagen.problems import UserError
 from webhooks import configuration, install, related, resources, routes, trust
 
 Output = Literal["table", "json"]
-WELL, WRONG, FAILED = 0, 1, 2
+OK, PROBLEMS, FAILED = 0, 1, 2
 _POLL_SECONDS: Final = 0.5
 _NAMESPACE: Final = "default"
-_TRIED: Final = "kubewright-verify"
-# Some of them break rules of the schema.
-_DRAWN: Final = 20
-# kube-apiserver's words when a webhook could not be called (admission, conversion).
-_UNCALLED: Final = ("failed calling webhook", "conversion webhook for")
+_OBJECT_NAME: Final = "kubewright-verify"
+# Some of the generated objects violate rules of the schema.
+_GENERATED_OBJECTS: Final = 20
+# Error texts of kube-apiserver when a webhook could not be called (admission, conversion).
+_CALL_ERRORS: Final = ("failed calling webhook", "conversion webhook for")
 
 
 @dataclasses.dataclass(frozen=True)
-class Tried:
-    """A call, or why none was made.
+class CallResult:
+    """A test call, or why none was made.
 
     Attributes:
-        who: The configuration, or the API server.
-        where: Whom it calls.
+        who: The caller: a configuration, or the API server.
+        where: The endpoint.
         outcome: «ok», «failed», or «not tried».
-        reason: Why not.
+        reason: Why it failed or was not made.
     """
 
     who: str
@@ -56,25 +56,25 @@ class Tried:
 
 
 class _NoSecretError(Exception):
-    """There is no state of ours: somebody else makes the certificates."""
+    """The Secret is missing or not managed by ``webhooks serve``."""
 
 
 def status(kubeconfig: pathlib.Path | None, secret: str, api: Api, output: Output) -> int:
-    """Show the certificates of who serves an Api; the exit code."""
+    """Show the certificates that serve an Api's webhooks; return the exit code."""
 
     async def show(client: kube.Client) -> int:
-        found = await _report(client, api, configuration.split(secret))
+        state = await _report(client, api, configuration.split(secret))
         if output == "json":
-            _print_json(dataclasses.asdict(found))
+            _print_json(dataclasses.asdict(state))
         else:
-            _show(found)
-        return WRONG if found.problems else WELL
+            _show(state)
+        return PROBLEMS if state.problems else OK
 
     return _run(kubeconfig, show)
 
 
 def rotate(kubeconfig: pathlib.Path | None, secret: str, timeout_seconds: float | None) -> int:
-    """Ask for a rotation, and follow it if there is time for it; the exit code."""
+    """Request a rotation, and with a timeout wait until it completes; return the exit code."""
 
     async def ask(client: kube.Client) -> int:
         namespace, name = configuration.split(secret)
@@ -84,18 +84,20 @@ def rotate(kubeconfig: pathlib.Path | None, secret: str, timeout_seconds: float 
         await client.patch(kube.SECRETS, name, changes, namespace=namespace)
         console = rich.console.Console(highlight=False)
         if timeout_seconds is None:
-            console.print(f"asked for: agentctl certs status --secret {secret} shows it")
-            return WELL
+            console.print(
+                f"rotation requested: agentctl certs status --secret {secret} shows its progress"
+            )
+            return OK
         try:
             async with asyncio.timeout(timeout_seconds):
                 await _follow(client, namespace, name, wish, console)
         except TimeoutError:
             _complain(
-                f"expected a rotation within {timeout_seconds:.0f} s, got none: it goes on; "
-                f"agentctl certs status --secret {secret} shows how far it is and what is wrong"
+                f"expected a rotation within {timeout_seconds:.0f} s, got none: it continues; "
+                f"agentctl certs status --secret {secret} shows its progress and problems"
             )
-            return WRONG
-        return WELL
+            return PROBLEMS
+        return OK
 
     return _run(kubeconfig, ask)
 
@@ -107,20 +109,22 @@ def verify(
     samples: Sequence[pathlib.Path],
     output: Output,
 ) -> int:
-    """Try calls for an Api, with the objects of some manifests if there are any; the exit code."""
-    found = [*_objects(api, samples)]
+    """Make test calls for an Api, with objects from manifests if given; return the exit code."""
+    objects_to_try = [*_objects(api, samples)]
 
     async def try_calls(client: kube.Client) -> int:
-        tried = [one async for one in _calls(client, api, found)]
+        tried = [call async for call in _calls(client, api, objects_to_try)]
         problems: Sequence[str] = ()
         with contextlib.suppress(_NoSecretError):
             problems = (await _report(client, api, configuration.split(secret))).problems
         if output == "json":
-            _print_json({"calls": [dataclasses.asdict(one) for one in tried], "problems": problems})
+            _print_json(
+                {"calls": [dataclasses.asdict(call) for call in tried], "problems": problems}
+            )
         else:
             _show_calls(tried)
             _show_problems([*problems, *_failures(tried)])
-        return WRONG if [*problems, *_failures(tried)] else WELL
+        return PROBLEMS if [*problems, *_failures(tried)] else OK
 
     return _run(kubeconfig, try_calls)
 
@@ -141,7 +145,7 @@ def _run(
     kubeconfig: pathlib.Path | None, work: Callable[[kube.Client], Coroutine[Any, Any, int]]
 ) -> int:
     async def with_client() -> int:
-        # A version that is deprecated says so of each call.
+        # Deprecated versions send a warning with each response.
         async with related.client_of(kubeconfig, on_warning=lambda _: None) as client:
             return await work(client)
 
@@ -158,20 +162,20 @@ def _complain(message: str) -> None:
 
 async def _secret(client: kube.Client, namespace: str, name: str) -> kube.JSON:
     try:
-        found = await client.get(kube.SECRETS, name, namespace=namespace)
+        secret = await client.get(kube.SECRETS, name, namespace=namespace)
     except kube.NotFoundError:
         raise _NoSecretError(
             f"expected Secret {namespace}/{name} of `webhooks serve --cert-secret`, got none: name "
-            "another by --secret; certificates of cert-manager or own files are not ours to show "
-            "or rotate, `agentctl certs verify` tries them"
+            "another with --secret; certificates from cert-manager or files cannot be shown or "
+            "rotated here, but `agentctl certs verify` tests them"
         ) from None
-    if found.get("type") == "kubernetes.io/tls":
+    if secret.get("type") == "kubernetes.io/tls":
         raise _NoSecretError(
             f"expected Secret {namespace}/{name} of `webhooks serve --cert-secret`, got a "
-            "certificate that somebody else keeps: whoever made it (cert-manager?) rotates it; "
-            "`agentctl certs verify` tries it"
+            "kubernetes.io/tls Secret: its issuer (cert-manager?) rotates it; "
+            "`agentctl certs verify` tests it"
         )
-    return found
+    return secret
 
 
 async def _configurations(
@@ -192,7 +196,7 @@ async def _report(client: kube.Client, api: Api, place: tuple[str, str]) -> repo
     async for target, value in _configurations(client, api):
         configs = None if value is None else injector.client_configs(target, value)
         bundles[str(target)] = (
-            None if configs is None else [one.get("caBundle") or "" for one in configs]
+            None if configs is None else [config.get("caBundle") or "" for config in configs]
         )
     return report.report(secret, leases.items, bundles, dt.datetime.now(dt.UTC))
 
@@ -200,21 +204,21 @@ async def _report(client: kube.Client, api: Api, place: tuple[str, str]) -> repo
 async def _follow(
     client: kube.Client, namespace: str, name: str, wish: str, console: rich.console.Console
 ) -> None:
-    """Say each step, until the wish is done and nothing rotates."""
-    said = -1
-    with console.status("asked for; a replica takes it up") as shown:
+    """Print each step until the requested rotation completes."""
+    printed = -1
+    with console.status("rotation requested; waiting for a replica") as shown:
         while True:
             with contextlib.suppress(kube.UnreachableError, kube.NotFoundError):
-                found = stored.read(await client.get(kube.SECRETS, name, namespace=namespace))
-                has_begun, state = found.done == wish, found.state
-                if has_begun and state.revision != said:
-                    said = state.revision
+                current = stored.read(await client.get(kube.SECRETS, name, namespace=namespace))
+                has_begun, state = current.done == wish, current.state
+                if has_begun and state.revision != printed:
+                    printed = state.revision
                     published = " and ".join(map(str, state.published))
                     console.print(
-                        f"{dt.datetime.now():%H:%M:%S}  authority {state.active} signs; "  # noqa: DTZ005 - the user's
-                        f"believed: {published}"
+                        f"{dt.datetime.now():%H:%M:%S}  CA {state.active} signs; "  # noqa: DTZ005 - the user's
+                        f"trusted: {published}"
                     )
-                    shown.update("waiting for every configuration, the hold time, every replica")
+                    shown.update("waiting for all configurations, the hold time and all replicas")
                 if has_begun and not state.is_rotating:
                     return
             await asyncio.sleep(_POLL_SECONDS)
@@ -225,37 +229,39 @@ async def _follow(
 
 async def _calls(
     client: kube.Client, api: Api, samples: Iterable[Iterable[kube.JSON]]
-) -> AsyncIterator[Tried]:
+) -> AsyncIterator[CallResult]:
     seen: set[trust.Caller] = set()
     async for target, value in _configurations(client, api):
         if value is None:
-            yield Tried(str(target), "", "failed", "it is not there: install it")
+            yield CallResult(str(target), "", "failed", "not found: install it")
             continue
         for caller in trust.callers(target, value):
             if caller not in seen:
                 seen.add(caller)
                 yield await _call(caller)
     for values in samples:
-        yield await first_asked(client, api, values)
+        yield await first_call(client, api, values)
 
 
-async def _call(caller: trust.Caller) -> Tried:
+async def _call(caller: trust.Caller) -> CallResult:
     where = f"{caller.host}:{caller.port}"
     try:
         await asyncio.get_running_loop().getaddrinfo(caller.host, caller.port)
     except socket.gaierror:
-        return Tried(caller.target, where, "not tried", "the name is not known here")
+        return CallResult(caller.target, where, "not tried", "the name does not resolve here")
     reason = await trust.why_not(caller, (caller.host, caller.port))
-    return Tried(caller.target, where, "failed" if reason else "ok", reason)
+    return CallResult(caller.target, where, "failed" if reason else "ok", reason)
 
 
-def _failures(tried: Sequence[Tried]) -> list[str]:
-    return [f"{one.who}, {one.where}: the call failed" for one in tried if one.outcome == "failed"]
+def _failures(tried: Sequence[CallResult]) -> list[str]:
+    return [
+        f"{call.who}, {call.where}: the call failed" for call in tried if call.outcome == "failed"
+    ]
 
 
-async def first_asked(client: kube.Client, api: Api, values: Iterable[kube.JSON]) -> Tried:
-    """Try objects of a version until the webhooks are asked about one."""
-    tried = Tried("the API server", "", "not tried")
+async def first_call(client: kube.Client, api: Api, values: Iterable[kube.JSON]) -> CallResult:
+    """Try objects of a version until one reaches the webhooks."""
+    tried = CallResult("the API server", "", "not tried")
     for value in values:
         tried = await _dry_run(client, api, value)
         if tried.outcome != "not tried":
@@ -263,9 +269,9 @@ async def first_asked(client: kube.Client, api: Api, values: Iterable[kube.JSON]
     return tried
 
 
-async def _dry_run(client: kube.Client, api: Api, value: kube.JSON) -> Tried:
-    """Have the API server call the webhooks for an object; a refusal of theirs is an answer."""
-    (kind,) = (one for one in api if one.name == value["kind"])
+async def _dry_run(client: kube.Client, api: Api, value: kube.JSON) -> CallResult:
+    """Create an object as a dry run, which calls the webhooks; a rejection counts as a call."""
+    (kind,) = (candidate for candidate in api if candidate.name == value["kind"])
     version = value["apiVersion"].rpartition("/")[2]
     resource = resources.resource_of(api, kind, version)
     where = f"{kind.plural} as {version}"
@@ -274,61 +280,61 @@ async def _dry_run(client: kube.Client, api: Api, value: kube.JSON) -> Tried:
     try:
         await client.create(resource, value, namespace=namespace, dry_run=True)
     except kube.ApiError as error:
-        if any(words in str(error) for words in _UNCALLED):
-            return Tried("the API server", where, "failed", str(error))
+        if any(words in str(error) for words in _CALL_ERRORS):
+            return CallResult("the API server", where, "failed", str(error))
         if isinstance(error, kube.NotFoundError):
-            return Tried("the API server", where, "failed", str(error))
-        # One that is there already is refused last.
-        is_asked = "admission webhook" in str(error) or isinstance(error, kube.AlreadyExistsError)
-        if not is_asked:
-            reason = f"refused before any webhook: {error}; give another object by --sample"
-            return Tried("the API server", where, "not tried", reason)
-    return Tried("the API server", where, "ok")
+            return CallResult("the API server", where, "failed", str(error))
+        # AlreadyExists is returned after admission.
+        is_called = "admission webhook" in str(error) or isinstance(error, kube.AlreadyExistsError)
+        if not is_called:
+            reason = f"rejected before any webhook: {error}; pass another object with --sample"
+            return CallResult("the API server", where, "not tried", reason)
+    return CallResult("the API server", where, "ok")
 
 
 def _objects(api: Api, manifests: Sequence[pathlib.Path]) -> Iterator[Iterable[kube.JSON]]:
-    """What to try: the objects of an Api in some manifests, or of every kind and version some.
+    """Yield the objects to try: from manifests, or for each kind and version.
 
     Raises:
-        UserError: if there is none of the Api's kinds in them.
+        UserError: The manifests contain no object of the Api.
     """
     if manifests:
         yield from ([value] for value in _given(api, manifests))
     elif api is crds.api:
         folder = importlib.resources.files(crds) / "samples"
-        folders = (one for one in folder.iterdir() if one.is_dir())
-        for version in sorted(folders, key=lambda one: one.name):
-            for path in sorted(version.iterdir(), key=lambda one: one.name):
+        folders = (path for path in folder.iterdir() if path.is_dir())
+        for version in sorted(folders, key=lambda path: path.name):
+            for path in sorted(version.iterdir(), key=lambda path: path.name):
                 yield from ([value] for value in yaml.load_all(path.read_bytes()))
     else:
         for kind in api:
             definition = crd.crd(api, kind, webhook=crd.NOWHERE)
             versions = definition["spec"]["versions"]
-            yield from (_drawn(definition, one) for one in versions if one["served"])
+            yield from (_generated(definition, entry) for entry in versions if entry["served"])
 
 
-def _drawn(definition: kube.JSON, version: kube.JSON) -> Iterator[kube.JSON]:
-    """Objects of a version: one without fields, and some that its schema allows."""
+def _generated(definition: kube.JSON, version: kube.JSON) -> Iterator[kube.JSON]:
+    """Yield objects of a version: an empty one, then random ones valid by its schema."""
     spec = definition["spec"]
     schema, draw = version["schema"]["openAPIV3Schema"], boundaries.Draw(random.Random(0))  # noqa: S311 - the same each time
-    for fields in ({}, *(draw.valid(schema) for _ in range(_DRAWN))):
+    for fields in ({}, *(draw.valid(schema) for _ in range(_GENERATED_OBJECTS))):
         yield {
             **{name: value for name, value in fields.items() if name != "status"},
             "apiVersion": f"{spec['group']}/{version['name']}",
             "kind": spec["names"]["kind"],
-            "metadata": {"name": _TRIED},
+            "metadata": {"name": _OBJECT_NAME},
         }
 
 
 def _given(api: Api, manifests: Sequence[pathlib.Path]) -> Iterator[kube.JSON]:
     is_empty = True
     for path in manifests:
-        for found in objects.read(apis.read_bytes(path), apis.name_of(path)):
-            value = found.value
+        for manifest in objects.read(apis.read_bytes(path), apis.name_of(path)):
+            value = manifest.value
             if api.find(value.get("apiVersion"), value.get("kind")) is None:
                 continue
-            if found.refusal:
-                raise UserError(f"{apis.name_of(path)}:{found.line}: {found.refusal}")
+            if manifest.refusal:
+                raise UserError(f"{apis.name_of(path)}:{manifest.line}: {manifest.refusal}")
             is_empty = False
             metadata = value.get("metadata")
             yield {**value, "metadata": metadata if isinstance(metadata, dict) else {}}
@@ -341,55 +347,58 @@ def _given(api: Api, manifests: Sequence[pathlib.Path]) -> Iterator[kube.JSON]:
 
 
 def _print_json(value: Any) -> None:
-    text = json.dumps(value, indent=2, default=lambda one: f"{one:%Y-%m-%dT%H:%M:%SZ}")
+    text = json.dumps(value, indent=2, default=lambda time: f"{time:%Y-%m-%dT%H:%M:%SZ}")
     sys.stdout.write(text + "\n")
 
 
-def _show(found: report.Report) -> None:
+def _show(state: report.Report) -> None:
     console, now = rich.console.Console(highlight=False), dt.datetime.now(dt.UTC)
     rows = [
-        (str(one.generation), one.role, _until(one.not_after, now), one.fingerprint[:16])
-        for one in found.authorities
+        (str(ca.generation), ca.role, _until(ca.not_after, now), ca.fingerprint[:16])
+        for ca in state.authorities
     ]
-    _table(console, ("AUTHORITY", "ROLE", "ENDS", "SHA-256"), rows)
+    _table(console, ("CA", "ROLE", "EXPIRES", "SHA-256"), rows)
     replicas = [
         (
-            one.identity,
-            str(one.generation),
-            _since(one.renewed, now),
-            "yes" if one.is_live else "no",
+            replica.identity,
+            str(replica.generation),
+            _since(replica.renewed, now),
+            "yes" if replica.is_live else "no",
         )
-        for one in found.replicas
+        for replica in state.replicas
     ]
     _table(console, ("REPLICA", "SERVES", "RENEWED", "LIVE"), replicas)
-    believers = [
-        (one.target, _believed(one), "yes" if one.is_exact else "no") for one in found.believers
+    clients = [
+        (client.target, _trusted(client), "yes" if client.is_exact else "no")
+        for client in state.believers
     ]
-    _table(console, ("CONFIGURATION", "BELIEVES", "IN SYNC"), believers)
-    if found.wish:
-        console.print(f"A rotation was asked for ({rich.markup.escape(found.wish)}) and not begun.")
-    _show_problems(found.problems)
+    _table(console, ("CONFIGURATION", "TRUSTS", "IN SYNC"), clients)
+    if state.wish:
+        console.print(
+            f"A rotation was requested ({rich.markup.escape(state.wish)}) but has not started."
+        )
+    _show_problems(state.problems)
 
 
-def _believed(one: report.Believer) -> str:
-    if not one.is_there:
-        return "not there"
-    numbers = ", ".join(map(str, one.generations)) or "none of these"
-    return f"{numbers} and {one.strangers} others" if one.strangers else numbers
+def _trusted(client: report.Believer) -> str:
+    if not client.is_there:
+        return "not found"
+    numbers = ", ".join(map(str, client.generations)) or "none"
+    return f"{numbers} and {client.strangers} others" if client.strangers else numbers
 
 
-def _show_calls(tried: Sequence[Tried]) -> None:
+def _show_calls(tried: Sequence[CallResult]) -> None:
     console = rich.console.Console(highlight=False)
-    rows = [(one.who, one.where, one.outcome, one.reason) for one in tried]
-    _table(console, ("WHO CALLS", "WHOM", "OUTCOME", "REASON"), rows)
+    rows = [(call.who, call.where, call.outcome, call.reason) for call in tried]
+    _table(console, ("CALLER", "ENDPOINT", "OUTCOME", "REASON"), rows)
 
 
 def _show_problems(problems: Sequence[str]) -> None:
     console = rich.console.Console(highlight=False)
-    for one in problems:
-        console.print(f"[red]wrong:[/] {rich.markup.escape(one)}", soft_wrap=True)
+    for problem in problems:
+        console.print(f"[red]problem:[/] {rich.markup.escape(problem)}", soft_wrap=True)
     if not problems:
-        console.print("[green]nothing is wrong[/]")
+        console.print("[green]no problems found[/]")
 
 
 def _table(

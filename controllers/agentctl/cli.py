@@ -1,4 +1,4 @@
-"""``agentctl``: its commands, each of which imports what it needs only when it runs."""
+"""The commands of ``agentctl``; each imports its dependencies when it runs."""
 
 import pathlib
 from importlib import metadata
@@ -9,7 +9,7 @@ from typer.core import TyperGroup
 
 from controllers.agentctl.commands import archive, certs, controller, objects, run
 
-# As schemagen.commandline has them, which is not loaded for a help text.
+# Same text as schemagen.commandline, which --help must not import.
 EPILOG = (
     "Exit codes of every command beside its own: 70 an internal error, which is a bug: report it "
     "with what KUBEWRIGHT_TRACEBACK=1 shows; 130 Ctrl-C; 143 SIGTERM."
@@ -17,10 +17,10 @@ EPILOG = (
 
 
 class Group(TyperGroup):
-    """The commands, each guarded by ``schemagen.commandline``, which ``--help`` does without."""
+    """The command group, guarded by ``schemagen.commandline``, which ``--help`` does not import."""
 
     def make_context(self, *args: Any, **options: Any) -> Any:
-        """Read the program's own options; help that cannot be written is no traceback either."""
+        """Parse the program's options; a failed write of the help causes no traceback."""
         try:
             return super().make_context(*args, **options)
         except (OSError, SystemExit) as error:
@@ -29,7 +29,7 @@ class Group(TyperGroup):
             raise typer.Exit(commandline.ended("agentctl", error)) from error
 
     def invoke(self, ctx: Any) -> None:
-        """Run the command; whatever it raises becomes a line and an exit code."""
+        """Run the command; an exception becomes an error line and an exit code."""
         from schemagen import commandline
 
         commandline.invoke("agentctl", lambda: super(Group, self).invoke(ctx))
@@ -38,7 +38,7 @@ class Group(TyperGroup):
 app = typer.Typer(
     name="agentctl",
     cls=Group,
-    help="Run and look after the Agents Platform.",
+    help="Operate the Agents Platform.",
     epilog=EPILOG,
     no_args_is_help=True,
 )
@@ -46,7 +46,7 @@ app = typer.Typer(
 
 @app.callback()
 def _main() -> None:
-    """Run and look after the Agents Platform."""
+    """Operate the Agents Platform."""
 
 
 @app.command()
@@ -58,12 +58,12 @@ def version() -> None:
 @app.command()
 def demo(
     picture: Annotated[
-        pathlib.Path | None, typer.Option(help="SVG file for a picture of all that is shown.")
+        pathlib.Path | None, typer.Option(help="SVG file to save the output to.")
     ] = None,
 ) -> None:
-    """Show the platform's API on a real API server on this machine, step by step.
+    """Demonstrate the platform's API on a real API server on this machine, step by step.
 
-    Exit codes: 0 if every step did what it says, 1 if one did not.
+    Exit codes: 0 every step behaved as described; 1 a step did not.
     """
     from controllers.agentctl import demo as command
 
@@ -74,12 +74,12 @@ def demo(
 def dev(
     directory: Annotated[
         pathlib.Path,
-        typer.Option(help="Folder for the kubeconfig, the certificates, the data and the logs."),
+        typer.Option(help="Directory for the kubeconfig, certificates, data and logs."),
     ] = pathlib.Path(".dev"),
 ) -> None:
-    """Keep an API server with the platform's API running until Ctrl-C.
+    """Run an API server with the platform's API until Ctrl-C.
 
-    Exit codes: 0 told to stop, 1 something did not start.
+    Exit codes: 0 stopped by a signal; 1 a component did not start.
     """
     from controllers.agentctl import dev as command
 

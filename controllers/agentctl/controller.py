@@ -1,4 +1,4 @@
-"""What ``agentctl controller`` does: one replica of the controller. Shell: a process."""
+"""Implements ``agentctl controller``: a replica of the controller. Shell: a process."""
 
 import asyncio
 import contextlib
@@ -27,26 +27,26 @@ from schemagen.files import make_private
 from webhooks import log_writer, probes, process
 
 ALL: Final = "all"
-"""Every namespace, as ``--namespace`` says it."""
-# Kubernetes waits longer; a rollout goes on when the Lease is released.
+"""All namespaces, as a value of ``--namespace``."""
+# Shorter than Kubernetes' grace period; a rollout proceeds once the Lease is released.
 _STOP_SECONDS: Final = 1.8
 _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The options, as they were given.
+    """The options as given.
 
     Attributes:
-        namespace: Whose runs are looked after, or «all».
-        limits: Of a namespace, an agent, the cluster.
-        timing: Seconds of the Lease: until another takes it, to renew it in, between attempts.
+        namespace: Namespace whose runs are reconciled, or «all».
+        limits: Per namespace, per agent, for the cluster.
+        timing: Lease duration, renew deadline and retry period, in seconds.
         settings: The operator's file.
-        identity: Of this replica; empty is made up.
-        host: Where health and metrics are.
-        port: Likewise; 0 takes a free one.
-        archive: Folder of the archive of deleted runs.
-        no_archive: Whether runs are deleted without one.
+        identity: Of this replica; generated if empty.
+        host: Listen address of health and metrics.
+        port: Their port; 0 picks a free one.
+        archive: Directory of the archive of deleted runs.
+        no_archive: Whether runs are deleted without archiving.
     """
 
     home: str
@@ -64,13 +64,13 @@ class Settings:
     no_archive: bool = False
 
     def options(self, operator: SettingsFile) -> manager.Options:
-        """As the manager takes them.
+        """Return the manager's options.
 
         Args:
-            operator: Follows the operator's file.
+            operator: Reloads the operator's file.
 
         Raises:
-            CommandError: One of them cannot be.
+            CommandError: An option is invalid.
         """
         try:
             return manager.Options(
@@ -88,23 +88,23 @@ class Settings:
 
 
 def _runtime_options(settings: Settings, operator: Mapping[str, Any]) -> runtimes.Options:
-    """The runtimes, with what the operator's file says of them.
+    """Return the runtime options, with the settings of the operator's file.
 
     Raises:
-        CommandError: It cannot be used.
+        CommandError: The settings are invalid.
     """
     try:
-        found = temporal_settings.of(operator)
+        temporal = temporal_settings.of(operator)
     except ValueError as error:
         raise CommandError(str(error)) from error
-    return dataclasses.replace(settings.runtimes, temporal_settings=found)
+    return dataclasses.replace(settings.runtimes, temporal_settings=temporal)
 
 
 def _check_folders(settings: Settings) -> None:
-    """Have what is written later be writable now, when somebody looks.
+    """Check at start-up that the directories written to later are writable.
 
     Raises:
-        CommandError: A folder is not; says which.
+        CommandError: A directory is not writable.
     """
     if settings.runtimes.jobs == "local":
         _check_writable(settings.runtimes.workspaces, "workspaces", "--workspaces or --state-dir")
@@ -119,13 +119,13 @@ def _check_writable(folder: pathlib.Path, what: str, option: str) -> None:
             pass
     except OSError as error:
         raise CommandError(
-            f"expected a folder for {what} that can be written, got {error.strerror} for {folder}: "
+            f"expected a writable directory for {what}, got {error.strerror} for {folder}: "
             f"name another with {option}"
         ) from error
 
 
 def run(cluster: session.Cluster, settings: Settings) -> Exit:
-    """Be a replica until told to stop; the exit code."""
+    """Run a replica until stopped; return the exit code."""
 
     def act() -> Exit:
         _check_folders(settings)
@@ -155,29 +155,31 @@ async def _replica(
         made: list[Runtime] = []
 
         def make(client: kube.Client, caches: Caches, wake: runtimes.Wake) -> list[Runtime]:
-            made.extend(runtimes.composed(client, caches, wake, chosen))
+            made.extend(runtimes.build_runtimes(client, caches, wake, chosen))
             return made
 
-        found = manager.Manager(client, identity, make, options)
-        found.metrics.reload_failures(lambda: operator.failures)
-        async with runtimes.looked_after(made), _ready(found, identity, settings):
+        replica = manager.Manager(client, identity, make, options)
+        replica.metrics.reload_failures(lambda: operator.failures)
+        async with runtimes.maintain_runtimes(made), _ready(replica, identity, settings):
             following = asyncio.create_task(operator.follow())
             try:
-                return await _work(found, stopped)
+                return await _work(replica, stopped)
             finally:
                 following.cancel()
 
 
 @contextlib.asynccontextmanager
-async def _ready(found: manager.Manager, identity: str, settings: Settings) -> AsyncIterator[None]:
-    """Show health and metrics; say in a line on standard output when all is followed."""
+async def _ready(
+    replica: manager.Manager, identity: str, settings: Settings
+) -> AsyncIterator[None]:
+    """Serve health and metrics; print a line on standard output once the caches are synced."""
 
     async def follow() -> None:
-        await found.synced.wait()
-        # A run of 300,000 empty lists, decoded thrice, would cost the Lease.
+        await replica.synced.wait()
+        # Collecting 300,000 empty lists three times would take long enough to lose the Lease.
         process.collect_less_garbage()
         process.standard_error().flush()
-        # One line on standard output once everything is ready: what a supervisor waits for.
+        # Supervisors wait for this line.
         session.show(f"following namespace {settings.namespace} as {identity}")
 
     following = asyncio.create_task(follow())
@@ -185,7 +187,7 @@ async def _ready(found: manager.Manager, identity: str, settings: Settings) -> A
     async with contextlib.AsyncExitStack() as stack:
         stack.callback(following.cancel)
         shown = probes.listening(
-            settings.host, settings.port, found.metrics.registry, lambda: found.problem
+            settings.host, settings.port, replica.metrics.registry, lambda: replica.problem
         )
         try:
             where = await stack.enter_async_context(shown)
@@ -194,13 +196,13 @@ async def _ready(found: manager.Manager, identity: str, settings: Settings) -> A
                 f"expected a free port for --health {settings.port} at {settings.host}: {error}"
             ) from error
         _log.info("health and metrics", extra={"url": where})
-        found.metrics.registry.register(log_writer.Losses({"stderr": process.standard_error()}))
+        replica.metrics.registry.register(log_writer.Losses({"stderr": process.standard_error()}))
         yield
 
 
-async def _work(found: manager.Manager, stopped: asyncio.Event) -> Exit:
-    """Work until told to stop, or until the Lease is lost."""
-    running = asyncio.ensure_future(found.run())
+async def _work(replica: manager.Manager, stopped: asyncio.Event) -> Exit:
+    """Run until stopped, or until the Lease is lost."""
+    running = asyncio.ensure_future(replica.run())
     stopping = asyncio.ensure_future(stopped.wait())
     await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
     stopping.cancel()
@@ -213,11 +215,11 @@ async def _work(found: manager.Manager, stopped: asyncio.Event) -> Exit:
 
 
 def _failed(running: asyncio.Future[None]) -> Exit:
-    """Say why a replica ended by itself."""
+    """Report why a replica stopped on its own."""
     error = running.exception()
     if isinstance(error, kube.LostError):
-        session.complain(f"{error}: another replica leads, or will; start this one anew")
+        session.complain(f"{error}: another replica leads or will take over; restart this one")
     else:
         _log.error("the controller failed", exc_info=error)
-        session.complain(f"the controller failed: {error!r}; the log says where")
-    return Exit.NOT_AS_WISHED
+        session.complain(f"the controller failed: {error!r}; see the log for the traceback")
+    return Exit.UNSATISFIED

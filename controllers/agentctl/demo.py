@@ -1,4 +1,4 @@
-"""``agentctl demo``: AgentRuns through a real API server, each step checked and timed. Shell."""
+"""Implements ``agentctl demo``: AgentRuns on a real API server, checked and timed. Shell."""
 
 import asyncio
 import copy
@@ -32,12 +32,12 @@ RUNS: Final = {
 SPECS: Final = kube.Resource(GROUP, "v1alpha1", "implementationspecs", "ImplementationSpec")
 NAMESPACE: Final = "default"
 RESIDUE: Final = f"conversion.{GROUP}/v1alpha1-residue"
-# 131,071 characters of which one takes two bytes: what counts characters lets it pass.
-TEXT_OF_ONE_BYTE_TOO_MUCH: Final = "x" * (128 * 1024 - 1) + "é"
+# 131,071 characters, one of which is two bytes: a check that counts characters accepts it.
+TEXT_ONE_BYTE_OVER_LIMIT: Final = "x" * (128 * 1024 - 1) + "é"
 
 
 def run(picture: pathlib.Path | None) -> int:
-    """Show everything, and draw it if a picture is wanted; 0 if every step did what it says."""
+    """Run the demo, optionally saving it as SVG; return 0 if every check passed."""
     console = rich.console.Console(
         highlight=False, record=picture is not None, width=100 if picture is not None else None
     )
@@ -53,7 +53,7 @@ def run(picture: pathlib.Path | None) -> int:
 
 
 def _without_web_fonts(svg: str) -> str:
-    """The picture in the viewer's own monospaced font instead of one from the network."""
+    """Use the viewer's monospaced font instead of a web font."""
     return re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL).replace("Fira Code,", "")
 
 
@@ -74,7 +74,9 @@ def _on_a_cluster(console: rich.console.Console, scratch: pathlib.Path) -> int:
 
 
 def _versions(versions: Sequence[Version]) -> str:
-    return ", ".join(f"{one.name}{' (stored)' if one.storage else ''}" for one in versions)
+    return ", ".join(
+        f"{version.name}{' (stored)' if version.storage else ''}" for version in versions
+    )
 
 
 async def _calls(show: "Show", cluster: devcluster.Cluster, scratch: pathlib.Path) -> None:
@@ -85,50 +87,50 @@ async def _calls(show: "Show", cluster: devcluster.Cluster, scratch: pathlib.Pat
 
 
 async def _accepted(show: "Show", client: kube.Client) -> None:
-    """The sample comes in, gets its defaults, and reads alike in both versions."""
+    """Submit the sample: it is defaulted, and reads alike in both versions."""
     sample = _sample("v1alpha1/agentrun.yaml")
-    show.title("A v1alpha1 AgentRun comes in")
+    show.title("Creating a v1alpha1 AgentRun")
     show.yaml(sample)
-    # apiextensions-apiserver, customresource_handler.go: a create waits 2 s if its CRD is that new.
+    # A create waits 2 s if the CRD is new (apiextensions-apiserver, customresource_handler.go).
     stored = await show.call(
-        "create (of which the API server waits 2 s, because the CRD is new)",
+        "create (includes 2 s that the API server waits because the CRD is new)",
         lambda: client.create(RUNS["v1alpha1"], _in(sample)),
     )
 
-    show.title("It has been defaulted")
+    show.title("Defaults applied by the webhook")
     added = _added(sample["spec"], stored["spec"])
     show.yaml({"spec": added})
-    show.check("the workflow got a step, the VCS policy a mode", added == EXPECTED_DEFAULTS)
+    show.check("a workflow step and a VCS policy mode were added", added == EXPECTED_DEFAULTS)
 
     show.title("The same object, read as v1beta1")
     newer = await show.call("get v1beta1", lambda: _get(client, "v1beta1", sample))
     show.yaml({"spec": newer["spec"]})
-    show.text("and, in an annotation, how v1alpha1 wrote what v1beta1 writes in one way only:")
+    show.text("and, in an annotation, the v1alpha1 notation that v1beta1 cannot express:")
     for entry in json.loads(newer["metadata"]["annotations"][RESIDUE]):
         show.text(f"  {'.'.join(entry['at'])}  {_change(entry)}")
-    show.check("v1beta1 speaks of durations, keyed lists and unions", _is_v1beta1(newer["spec"]))
+    show.check("v1beta1 uses durations, keyed lists and unions", _is_v1beta1(newer["spec"]))
 
-    show.title("Written in v1beta1, read as v1alpha1 again")
+    show.title("Updated as v1beta1, read back as v1alpha1")
     newer = copy.deepcopy(newer)
     newer["spec"]["priority"] = 7
     await show.call("replace v1beta1", lambda: client.replace(RUNS["v1beta1"], newer))
     back = await show.call("get v1alpha1", lambda: _get(client, "v1alpha1", sample))
     is_same = canonical.dumps(stored["spec"]) == canonical.dumps(back["spec"])
-    show.check("the v1alpha1 spec is as it was, to the byte", is_same)
+    show.check("the v1alpha1 spec is unchanged, byte for byte", is_same)
     retain = "agents.proompteng.ai/retain"
     kept = back["metadata"]["annotations"].get(retain)
-    show.check("so is its annotation, which v1beta1 has as a field", kept == "yes")
+    show.check("its annotation, a field in v1beta1, is unchanged", kept == "yes")
     again = await show.call("get v1beta1", lambda: _get(client, "v1beta1", sample))
     show.check("v1beta1 still has its priority", again["spec"].get("priority") == 7)  # noqa: PLR2004
 
 
 async def _refused(show: "Show", client: kube.Client) -> None:
-    """Four runs and a text that are refused, in the API server's own words."""
+    """Submit invalid objects, and show the API server's errors."""
     run = _sample("v1alpha1/agentrun.yaml")
     text = _sample("v1alpha1/implementationspec.yaml")
-    text["spec"]["text"] = TEXT_OF_ONE_BYTE_TOO_MUCH
+    text["spec"]["text"] = TEXT_ONE_BYTE_OVER_LIMIT
     await show.refusal(
-        "A text of 128 KiB and one byte (in fewer characters)",
+        "A text one byte over 128 KiB (with fewer characters)",
         lambda: client.create(SPECS, _in(text)),
         "spec.text",
     )
@@ -167,7 +169,7 @@ def _is_v1beta1(spec: kube.JSON) -> bool:
 
 
 def _change(entry: kube.JSON) -> str:
-    """A residue entry in a few words."""
+    """Describe a residue entry in a few words."""
     kept = ", ".join(f"{key}: {json.dumps(value)}" for key, value in entry["is"].items())
     gone = ", ".join(f"no {key}" for key in entry["was"] if key not in entry["is"])
     return kept or gone
@@ -187,13 +189,13 @@ def _sample(name: str) -> kube.JSON:
 
 
 def _added(before: kube.JSON, after: kube.JSON) -> kube.JSON:
-    """The fields of ``after`` that ``before`` did not have."""
+    """Return the fields of ``after`` that ``before`` lacks."""
     return {name: value for name, value in after.items() if name not in before}
 
 
 @dataclasses.dataclass
 class Show:
-    """What the demo prints, and whether all of it came true."""
+    """The demo's console output, and the failed checks."""
 
     console: rich.console.Console
     step: int = 0
@@ -216,17 +218,17 @@ class Show:
         self.console.print(rich.padding.Padding(syntax, (0, 0, 0, 2)))
 
     def done(self, text: str, started: float) -> None:
-        """Print that something was done, and how long it took."""
+        """Print a completed action with its duration."""
         self._line("[green]✓[/]", text, started)
 
-    def check(self, text: str, is_true: bool) -> None:  # noqa: FBT001 - it is the point
-        """Print whether something is as it should be; if it is not, the demo has failed."""
+    def check(self, text: str, is_true: bool) -> None:  # noqa: FBT001 - the only other argument
+        """Print the result of a check; a failed check fails the demo."""
         if not is_true:
             self.failures.append(text)
         self._line("[green]✓[/]" if is_true else "[red]✗[/]", text)
 
     async def call(self, text: str, call: Callable[[], Awaitable[kube.JSON]]) -> kube.JSON:
-        """Make a call of the API server and print how long it took."""
+        """Call the API server and print the duration."""
         started = time.perf_counter()
         answer = await call()
         self.done(text, started)
@@ -235,28 +237,28 @@ class Show:
     async def refusal(
         self, title: str, call: Callable[[], Awaitable[kube.JSON]], field: str
     ) -> None:
-        """Make a call that must be refused because of a field, and print the server's words."""
-        self.title(f"{title}: refused")
+        """Make a call that must be rejected because of a field, and print the error."""
+        self.title(f"{title}: rejected")
         started = time.perf_counter()
         try:
             await call()
         except kube.ApiError as error:
             self.text(str(error))
-            self._line("[green]✓[/]", f"refused with {error.code}", started)
+            self._line("[green]✓[/]", f"rejected with {error.code}", started)
             fields = [cause.field for cause in error.causes]
-            self.check(f"the field is named: {field}", field in fields)
+            self.check(f"the error names the field: {field}", field in fields)
         else:
-            self.check(f"{title} is refused", is_true=False)
+            self.check(f"{title}: rejected", is_true=False)
 
     def outcome(self) -> int:
-        """Print the end; the exit code."""
+        """Print the summary; return the exit code."""
         self.console.print()
         for failure in self.failures:
-            self.console.print(f"[red]not as it should be:[/] {rich.markup.escape(failure)}")
+            self.console.print(f"[red]failed:[/] {rich.markup.escape(failure)}")
         if self.failures:
             return 1
-        self.console.print("[bold green]Everything did what it says.[/]")
-        self.console.print("Next: `make dev` keeps it running for you and your kubectl.")
+        self.console.print("[bold green]All steps behaved as described.[/]")
+        self.console.print("Next: `make dev` keeps this running for use with kubectl.")
         return 0
 
     def _line(self, mark: str, text: str, started: float | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The demo's runs: an agent that is a shell script, and what becomes of its runs. Shell."""
+"""The runs of the demo, whose agent is a shell script. Shell."""
 
 import asyncio
 import contextlib
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 NAMESPACE: Final = "default"
 SECONDS: Final = 60.0
 ENDED: Final = ("Succeeded", "Failed", "Cancelled")
-# The agent: it does as its run's parameters say, and leaves a file. What users write comes as
-# arguments, never as a part of the script.
+# The agent acts on its run's parameters and writes a file. User input is passed as arguments, never
+# as part of the script.
 SCRIPT: Final = """\
 case "$1" in
   greet) echo "Hello $2, from $(basename "$PWD")" > greeting.txt ;;
@@ -34,16 +34,16 @@ PROVIDER: Final = {
 
 
 async def run(show: "Show", cluster: devcluster.Cluster, scratch: pathlib.Path) -> None:
-    """Start a controller, and have it carry out runs that succeed, fail, wait and are cancelled."""
+    """Start a controller, and show runs that succeed, fail, wait and are cancelled."""
     async with kube.Client.from_kubeconfig(
         cluster.admin_kubeconfig, on_warning=lambda _: None
     ) as client:
-        show.title("An agent that is a shell script, and a controller that runs it here")
+        show.title("A shell script as an agent, and a controller that runs it locally")
         show.yaml({"adapter": PROVIDER["adapter"]})
         await _make(client, views.PROVIDERS, "shell", PROVIDER)
         await _make(client, views.AGENTS, "greeter", {"providerRef": {"name": "shell"}})
         with _controller(cluster, scratch) as workspaces:
-            show.check("a controller leads, with one run of an agent at a time", is_true=True)
+            show.check("a controller leads, with a limit of one run per agent", is_true=True)
             await _succeeds(show, client, workspaces)
             await _fails(show, client)
             await _waits_and_is_cancelled(show, client)
@@ -57,38 +57,42 @@ def _controller(cluster: devcluster.Cluster, scratch: pathlib.Path) -> Iterator[
 
 
 async def _succeeds(show: "Show", client: kube.Client, workspaces: pathlib.Path) -> None:
-    show.title("A run succeeds, and leaves a file")
+    show.title("A run succeeds and writes a file")
     run = await _submit(client, "greet-ada", task="greet", who="Ada")
-    status = await show.call("until it ended", lambda: _until(client, "greet-ada", *ENDED))
+    status = await show.call("wait until it ended", lambda: _until(client, "greet-ada", *ENDED))
     show.yaml({"status": {name: status[name] for name in ("phase", "reason", "artifacts")}})
     folder = workspaces / NAMESPACE / naming.of_key(f"{run['metadata']['uid']}/1")
-    found = [*folder.rglob("greeting.txt")]
-    text = found[0].read_text() if found else ""
+    files = [*folder.rglob("greeting.txt")]
+    text = files[0].read_text() if files else ""
     show.text(f"greeting.txt: {text.strip()}")
-    show.check("the agent greeted whom its run named", text.startswith("Hello Ada"))
+    show.check("the agent greeted the name in its run's parameters", text.startswith("Hello Ada"))
 
 
 async def _fails(show: "Show", client: kube.Client) -> None:
-    show.title("A run fails, and says why")
+    show.title("A run fails and reports the reason")
     await _submit(client, "break", task="break")
-    status = await show.call("until it ended", lambda: _until(client, "break", *ENDED))
+    status = await show.call("wait until it ended", lambda: _until(client, "break", *ENDED))
     show.yaml({"status": {name: status[name] for name in ("phase", "reason", "message")}})
-    show.check("the exit code is there", status["runner"].get("exitCode") == 3)  # noqa: PLR2004
+    show.check("the exit code is reported", status["runner"].get("exitCode") == 3)  # noqa: PLR2004
 
 
 async def _waits_and_is_cancelled(show: "Show", client: kube.Client) -> None:
-    show.title("A run waits for its turn; the one before it is cancelled")
+    show.title("A run waits for a slot; the run that holds it is cancelled")
     await _submit(client, "sleep", task="sleep")
     await show.call("the first runs", lambda: _until(client, "sleep", "Running"))
     await _submit(client, "greet-bob", task="greet", who="Bob")
     waiting = await show.call("the second waits", lambda: _until(client, "greet-bob", "Pending"))
     show.yaml({"status": {name: waiting[name] for name in ("phase", "reason", "queue")}})
-    show.check("for its agent's limit", waiting["queue"]["blockedBy"] == "Agent")
+    show.check("blocked by its agent's limit", waiting["queue"]["blockedBy"] == "Agent")
     await client.patch(views.RUNS, "sleep", {"spec": {"cancel": True}}, namespace=NAMESPACE)
-    cancelled = await show.call("until the first ended", lambda: _until(client, "sleep", *ENDED))
-    second = await show.call("until the second ended", lambda: _until(client, "greet-bob", *ENDED))
+    cancelled = await show.call(
+        "wait until the first ended", lambda: _until(client, "sleep", *ENDED)
+    )
+    second = await show.call(
+        "wait until the second ended", lambda: _until(client, "greet-bob", *ENDED)
+    )
     show.check("the first was cancelled", cancelled["phase"] == "Cancelled")
-    show.check("the second got its turn, and succeeded", second["phase"] == "Succeeded")
+    show.check("the second got a slot and succeeded", second["phase"] == "Succeeded")
 
 
 async def _submit(client: kube.Client, name: str, **parameters: str) -> kube.JSON:
@@ -110,10 +114,10 @@ async def _make(
 
 
 async def _until(client: kube.Client, name: str, *phases: str) -> kube.JSON:
-    """Follow a run until it is in one of the phases; its status.
+    """Watch a run until it reaches one of the phases; return its status.
 
     Raises:
-        UnreachableError: It was not in any within a minute.
+        UnreachableError: It did not within a minute.
     """
     watch = client.watch(views.RUNS, namespace=NAMESPACE, fields=f"metadata.name={name}")
     try:

@@ -1,4 +1,4 @@
-"""``agentctl dev``: the platform's API on this machine until Ctrl-C. Shell."""
+"""Implements ``agentctl dev``: the platform's API on this machine until Ctrl-C. Shell."""
 
 import contextlib
 import functools
@@ -18,17 +18,17 @@ import rich.markup
 import crds
 from controllers import devcluster, kube
 from controllers.agentctl import local, session
-from controllers.agentctl.supervision import kept_running
+from controllers.agentctl.supervision import supervised
 from controllers.runs.runtimes import children, workspaces
 from controllers.runs.runtimes.base import JSON
 
 SAMPLE: Final = "first-run.yaml"
-"""In ``crds/samples``: a provider, an agent and a run of it that succeeds."""
+"""In ``crds/samples``: a provider, an agent and a run that succeeds."""
 RUN: Final = "greet-ada"
 
 
 def run(directory: pathlib.Path) -> int:
-    """Keep a control plane, the webhook server and a controller up; 0 after Ctrl-C."""
+    """Run a control plane, the webhook server and a controller; return 0 after Ctrl-C."""
     console = rich.console.Console(highlight=False, soft_wrap=True)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -49,7 +49,7 @@ def run(directory: pathlib.Path) -> int:
 
 
 class _Folder:
-    """What ``agentctl dev`` keeps from one time to the next, and what its user is given."""
+    """The directory with the state of ``agentctl dev`` and the files for its user."""
 
     def __init__(self, root: pathlib.Path) -> None:
         self.root = root
@@ -60,9 +60,9 @@ class _Folder:
         self.workspaces = root / "workspaces"
 
     def write(self, cluster: devcluster.Cluster) -> None:
-        """Write the kubeconfig, the lines to source and the sample, for this cluster."""
+        """Write the kubeconfig, the environment file and the sample for this cluster."""
         admin = json.loads(cluster.admin_kubeconfig.read_bytes())
-        self.kubeconfig.touch(mode=0o600)  # it holds a key
+        self.kubeconfig.touch(mode=0o600)  # contains a private key
         self.kubeconfig.write_text(json.dumps(_with_context(admin, self.workspaces)))
         self.environment.write_text(self._lines(cluster))
         self.sample.write_bytes(
@@ -71,8 +71,8 @@ class _Folder:
 
     def _lines(self, cluster: devcluster.Cluster) -> str:
         programs = (cluster.kubectl_path.parent, pathlib.Path(sys.executable).parent)
-        path = ":".join(shlex.quote(str(one)) for one in programs)
-        # What another cluster was named by would count more than the kubeconfig.
+        path = ":".join(shlex.quote(str(folder)) for folder in programs)
+        # These variables would take precedence over the kubeconfig.
         return (
             f"export PATH={path}:$PATH\n"
             f"export KUBECONFIG={shlex.quote(str(self.kubeconfig))}\n"
@@ -81,11 +81,11 @@ class _Folder:
 
 
 def _with_context(kubeconfig: JSON, folder: pathlib.Path) -> JSON:
-    """A kubeconfig whose context names the namespace, and where runs are carried out."""
+    """Return a kubeconfig whose context has the namespace and the workspaces' directory."""
     noted = {"name": session.EXTENSION, "extension": {"workspaces": str(folder)}}
-    said = {"namespace": local.HOME, "extensions": [noted]}
+    additions = {"namespace": local.HOME, "extensions": [noted]}
     contexts = [
-        {**entry, "context": {**entry["context"], **said}} for entry in kubeconfig["contexts"]
+        {**entry, "context": {**entry["context"], **additions}} for entry in kubeconfig["contexts"]
     ]
     return {**kubeconfig, "contexts": contexts}
 
@@ -94,7 +94,7 @@ def _with_context(kubeconfig: JSON, folder: pathlib.Path) -> JSON:
 def _programs(
     console: rich.console.Console, cluster: devcluster.Cluster, folder: _Folder
 ) -> Iterator[str]:
-    """Keep webhook server and controller running; its value is the server's address."""
+    """Keep the webhook server and a controller running; yield the server's address."""
 
     def say(text: str) -> None:
         console.print(f"[yellow]{rich.markup.escape(text)}[/]")
@@ -104,8 +104,8 @@ def _programs(
         local.start_controller, cluster, folder.controller, folder.workspaces
     )
     with (
-        kept_running("webhook server", serve, say) as serving,
-        kept_running("controller", control, say),
+        supervised("webhook server", serve, say) as serving,
+        supervised("controller", control, say),
     ):
         yield serving.line.split()[-1]
 
@@ -117,9 +117,9 @@ def _explain(
         f"kube-apiserver {cluster.kubernetes_version} at {cluster.server}",
         f"webhooks at {address}, log in {folder.webhooks / local.WEBHOOKS_LOG}",
         f"controller: log in {folder.controller / local.CONTROLLER_LOG}",
-        f"agents work in {folder.workspaces}",
+        f"agent workspaces in {folder.workspaces}",
         "",
-        f"In another terminal (namespace {local.HOME}, for kubectl and agentctl alike):",
+        f"In another terminal (the default namespace of kubectl and agentctl is {local.HOME}):",
         "",
         f"  . {shlex.quote(str(folder.environment))}",
         f"  kubectl apply --server-side -f {shlex.quote(str(folder.sample))}",
@@ -127,27 +127,27 @@ def _explain(
         f"  agentctl run logs {RUN}",
         f"  agentctl explain {RUN}",
         "",
-        "Ctrl-C stops it; the data stays for the next time.",
+        "Press Ctrl-C to stop; the data is kept for the next start.",
     )
     for line in lines:
         console.print(line, markup=False)
 
 
 def _name_agents(console: rich.console.Console, root: pathlib.Path) -> None:
-    """Say which agents go on; the next controller finds them."""
-    found = [(place, alive) for place in workspaces.places(root) if (alive := _alive(place))]
-    if not found:
+    """Print the agents that keep running; the next controller adopts them."""
+    agents = [(place, alive) for place in workspaces.places(root) if (alive := _alive(place))]
+    if not agents:
         return
-    console.print("These agents go on, and the next time finds them:")
-    for place, pid in found:
+    console.print("These agents keep running and are adopted at the next start:")
+    for place, pid in agents:
         text = (
-            f"  {place.path.parent.name}/{place.run()}: kill -- -{pid} ends it; {place.workspace}"
+            f"  {place.path.parent.name}/{place.run()}: stop with kill -- -{pid}; {place.workspace}"
         )
         console.print(text, markup=False)
 
 
 def _alive(place: workspaces.Place) -> int:
-    """The process that works there; 0 if none does."""
+    """Return the PID of the agent's process; 0 if it is not running."""
     started = place.started()
     is_alive = started is not None and children.is_alive(started.pid, started.stamp)
     return started.pid if started is not None and is_alive else 0

@@ -1,4 +1,4 @@
-"""With which exit code ``agentctl`` ends, and what it says of an error. Pure."""
+"""Exit codes and error output of ``agentctl``. Pure."""
 
 import enum
 from collections.abc import Iterator
@@ -10,24 +10,24 @@ _BAD_REQUEST: Final = 400
 
 
 class Exit(enum.IntEnum):
-    """The exit codes of all commands that talk to a cluster."""
+    """The exit codes of all commands that access a cluster."""
 
     OK = 0
-    NOT_AS_WISHED = 1
-    """All was asked and answered; the answer is not the one that was hoped for."""
+    UNSATISFIED = 1
+    """The command worked, but the state is not the desired one."""
     WRONG = 2
-    """Wrong input, or a conflict with what is there."""
+    """Invalid input, or a conflict with existing objects."""
     API = 3
-    """The Kubernetes API could not be reached, or does not let this user do it."""
+    """The Kubernetes API is unreachable, or denies access."""
     TIMEOUT = 4
     INTERNAL_ERROR = 70
-    """A bug (EX_SOFTWARE of sysexits.h); as of all programs here: ``schemagen.commandline``."""
+    """A bug (EX_SOFTWARE of sysexits.h); same as ``schemagen.commandline``."""
     INTERRUPTED = 130
-    """Ctrl-C, as shells say it: 128 and the signal's number."""
+    """Ctrl-C: 128 and the signal's number, as shells report it."""
 
 
 class CommandError(Exception):
-    """Ends a command; its message is for the user: what was expected, what came, what to do."""
+    """Ends a command; the message is for the user: what was expected, what came, what to do."""
 
     def __init__(self, message: str, code: Exit = Exit.WRONG) -> None:
         super().__init__(message)
@@ -35,7 +35,7 @@ class CommandError(Exception):
 
 
 def code_of(error: Exception) -> Exit:
-    """The exit code that an error means."""
+    """Return the exit code for an error."""
     match error:
         case CommandError():
             return error.code
@@ -52,20 +52,22 @@ def code_of(error: Exception) -> Exit:
 
 
 def is_refusal(error: kube.ApiError) -> bool:
-    """Whether it is the object that was refused, and not the user: by a webhook or a policy."""
+    """Return whether the object was rejected, by a webhook or a policy, rather than the user."""
     # k8s.io/apiserver v0.37: admission/plugin/webhook/errors, admission/plugin/policy/validating.
     return "denied the request" in error.message or "denied request" in error.message
 
 
 def lines_of(error: Exception) -> Iterator[str]:
-    """What is said of an error: a sentence, and a line for each field that is at fault."""
+    """Yield the lines to print for an error: a sentence, then a line for each invalid field."""
     causes = error.causes if isinstance(error, kube.ApiError) else ()
     if not causes:
         yield str(error)
         return
-    # The API server's sentence holds the causes once more, all in one line.
-    told = [f"{one.field}: {one.message}" if one.field else one.message for one in causes]
-    head, _, _ = str(error).partition(told[0])
+    # The API server's message repeats the causes, all on one line.
+    problems = [
+        f"{cause.field}: {cause.message}" if cause.field else cause.message for cause in causes
+    ]
+    head, _, _ = str(error).partition(problems[0])
     yield head.rstrip(": [") or str(error)
-    for line in told:
+    for line in problems:
         yield f"  {line}"

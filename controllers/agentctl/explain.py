@@ -1,4 +1,4 @@
-"""What ``agentctl explain`` does: reads what a run waits for, and says it. Shell: the cluster."""
+"""Implements ``agentctl explain``: reads a run and what it waits for. Shell: the cluster."""
 
 import dataclasses
 import json
@@ -18,12 +18,12 @@ _PENDING = f"status.phase={Phase.PENDING}"
 
 
 def run(cluster: session.Cluster, namespace: str, name: str, home: str, output: Output) -> Exit:
-    """Explain a run; the exit code."""
+    """Explain a run; return the exit code."""
 
     async def work(client: kube.Client) -> Exit:
-        found = await client.get(views.RUNS, name, namespace=namespace)
-        folders = workspacelogs.workspaces_of(views.of(views.Run, found), cluster.workspaces())
-        seen = await _Reading(client, home).of(found)
+        value = await client.get(views.RUNS, name, namespace=namespace)
+        folders = workspacelogs.workspaces_of(views.of(views.Run, value), cluster.workspaces())
+        seen = await _Reading(client, home).of(value)
         seen = dataclasses.replace(seen, workspaces=[str(folder) for folder in folders])
         explained = explanation.explain(seen)
         if output == "json":
@@ -37,7 +37,7 @@ def run(cluster: session.Cluster, namespace: str, name: str, home: str, output: 
 
 
 class _Reading:
-    """Reads what the user may read, and notes what they may not."""
+    """Reads what the user has access to, and notes the rest."""
 
     def __init__(self, client: kube.Client, home: str) -> None:
         self._client, self._home = client, home
@@ -49,7 +49,7 @@ class _Reading:
         waiting, is_everywhere = await self._waiting(namespace)
         events = await self._events(run)
         lease = await self._or_none(
-            "who leads",
+            "leader",
             self._client.get(kube.LEASES, manager.LEASE, namespace=self._home),
         )
         return explanation.Observed(
@@ -65,26 +65,26 @@ class _Reading:
         )
 
     async def _book(self) -> kube.JSON | None:
-        """The ConfigMap with the ledger, if it is one."""
-        found = await self._or_none(
-            "who has slots",
+        """Return the ledger's ConfigMap, or None if it is missing or corrupt."""
+        config_map = await self._or_none(
+            "slots",
             self._client.get(kube.CONFIG_MAPS, manager.LEDGER, namespace=self._home),
         )
-        if found is None:
+        if config_map is None:
             return None
         try:
-            stored.read(found)
+            stored.read(config_map)
         except CorruptError as error:
-            self._notes.append(f"who has slots: {error}")
+            self._notes.append(f"slots: {error}")
             return None
-        return found
+        return config_map
 
     async def _waiting(self, namespace: str) -> tuple[list[Candidate], bool]:
-        """The runs that wait, and whether these are the runs of all namespaces."""
+        """Return the queued runs, and whether they cover all namespaces."""
         try:
             listed = await self._client.list(views.RUNS, fields=_PENDING)
         except kube.ForbiddenError as error:
-            self._notes.append(f"which runs of other namespaces wait: {error}")
+            self._notes.append(f"queued runs of other namespaces: {error}")
             listed = await self._client.list(views.RUNS, namespace=namespace, fields=_PENDING)
             return _candidates(listed), False
         return _candidates(listed), True
@@ -93,7 +93,7 @@ class _Reading:
         metadata = run["metadata"]
         fields = f"regarding.kind={views.RUNS.kind},regarding.uid={metadata['uid']}"
         listed = await self._or_none(
-            "what happened",
+            "events",
             self._client.list(kube.EVENTS, namespace=metadata["namespace"], fields=fields),
         )
         return () if listed is None else listed.items
@@ -107,5 +107,5 @@ class _Reading:
 
 
 def _candidates(listed: kube.Listing) -> list[Candidate]:
-    found = (explanation.candidate(run) for run in views.each(views.Run, listed.items))
-    return [one for one in found if one is not None]
+    candidates = (explanation.candidate(run) for run in views.each(views.Run, listed.items))
+    return [candidate for candidate in candidates if candidate is not None]

@@ -1,4 +1,4 @@
-"""Why a run stands as it stands: from what was read, to values, to text. Pure."""
+"""Why a run is in its state: from observed objects to values to text. Pure."""
 
 import dataclasses
 import datetime as dt
@@ -21,26 +21,26 @@ _MISSING: Final = {
     Reason.MISSING_MEMORY: "Memory",
     Reason.MISSING_RUNTIME: "runtime",
 }
-_MOST_HOLDERS: Final = 10
-_MOST_EVENTS: Final = 10
-# Of this machine's clock to the controller's, before a Lease is said to be over.
+_MAX_HOLDERS: Final = 10
+_MAX_EVENTS: Final = 10
+# Tolerated clock skew to the controller before a Lease counts as expired.
 _MAX_SKEW: Final = dt.timedelta(seconds=10)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Observed:
-    """All that is known of a run and of what it waits for.
+    """The known state of a run and of what it waits for.
 
     Attributes:
         run: The AgentRun (v1beta1).
-        book: The ledger; None where it could not be read.
-        limits: On runs in flight; None where nobody says, which means the defaults.
+        book: The ledger; None if it could not be read.
+        limits: On runs in flight; None if unknown, which means the defaults.
         waiting: All runs that wait for a slot.
-        is_everywhere: Whether these are the runs of all namespaces.
-        events: Of the run (events.k8s.io/v1).
-        lease: Of the controller; None where it could not be read.
-        workspaces: Folders of this machine in which its latest attempt works, or worked.
-        notes: What could not be found out, and why.
+        is_everywhere: Whether ``waiting`` covers all namespaces.
+        events: The run's Events (events.k8s.io/v1).
+        lease: The controller's Lease; None if it could not be read.
+        workspaces: Directories on this machine of the latest attempt.
+        notes: What could not be read, and why.
         now: Aware UTC time.
     """
 
@@ -58,7 +58,7 @@ class Observed:
 
 @dataclasses.dataclass(frozen=True)
 class Use:
-    """How much of a limit is in use; a limit of 0 is none."""
+    """Usage of a limit; a limit of 0 means no limit."""
 
     in_flight: int
     limit: int
@@ -69,7 +69,7 @@ class Use:
 
 @dataclasses.dataclass(frozen=True)
 class Holder:
-    """A run that has a slot."""
+    """A run that holds a slot."""
 
     namespace: str
     run: str
@@ -79,7 +79,7 @@ class Holder:
 
 
 @dataclasses.dataclass(frozen=True)
-class Happening:
+class EventSummary:
     """An Event."""
 
     time: dt.datetime | None
@@ -91,22 +91,22 @@ class Happening:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Explanation:
-    """Where a run stands, and what keeps it.
+    """The state of a run, and what blocks it.
 
     Attributes:
-        summary: In a sentence.
-        missing: The kind of what it refers to and is not there; empty if all is.
+        summary: One sentence.
+        missing: Kind of the missing referenced object; empty if none is missing.
         blocked_by: The limit that it waits for; empty if it waits for none.
-        blocked_since: Since when.
-        slot: The slot that it has.
-        position: Among those that wait, where it does and the ledger could be read.
-        is_position_whole: Whether the runs of all namespaces are counted in it.
-        uses: Of each limit, where the ledger could be read.
-        limits_from: Who says how high the limits are: «controller» or «defaults».
-        holders: Of the slots that it waits for, who has had one longest first.
-        leader: Who looks after runs; empty is nobody, None is not known.
-        leader_silent_since: When that one was heard of last, where its Lease is over; else None.
-        workspaces: Folders of this machine in which its latest attempt works, or worked.
+        blocked_since: Time since which it waits for that limit.
+        slot: The slot that it holds.
+        position: Queue position; None if it is not queued or the ledger could not be read.
+        is_position_whole: Whether the position covers the runs of all namespaces.
+        uses: Usage per limit, if the ledger could be read.
+        limits_from: Source of the limits: «controller» or «defaults».
+        holders: Holders of the slots that it waits for, longest first.
+        leader: Identity of the leading controller; empty for none, None if unknown.
+        leader_silent_since: Last renewal of an expired Lease; else None.
+        workspaces: Directories on this machine of the latest attempt.
     """
 
     namespace: str
@@ -135,28 +135,28 @@ class Explanation:
     leader_silent_since: dt.datetime | None
     workspaces: Sequence[str]
     conditions: Sequence[views.Condition]
-    events: Sequence[Happening]
+    events: Sequence[EventSummary]
     notes: Sequence[str]
 
 
 def candidate(run: views.Run) -> Candidate | None:
-    """What the ledger is told of a run that waits for a slot; None if it does not."""
+    """Return the ledger's candidate for a run that waits for a slot; None if it does not wait."""
     status = run.status
     is_waiting = status.phase == Phase.PENDING and status.reason in _WAITING
     return candidates.candidate(run) if is_waiting else None
 
 
 def explain(seen: Observed) -> Explanation:
-    """Say where a run stands."""
+    """Explain the state of a run."""
     run = views.of(views.Run, seen.run)
     status, uid = run.status, run.metadata.uid
     limits, leader, silent = seen.limits or Limits(), _leader(seen), _silent_since(seen)
     book = seen.book
     blocked_by = _blocked_by(run, seen, limits)
     own = None if book is None else book.slots.get(uid)
-    found = None
+    place = None
     if book is not None and blocked_by:
-        found = position.position(book, seen.waiting, limits, uid, now=seen.now.timestamp())
+        place = position.position(book, seen.waiting, limits, uid, now=seen.now.timestamp())
     return Explanation(
         namespace=run.metadata.namespace,
         name=run.metadata.name,
@@ -175,7 +175,7 @@ def explain(seen: Observed) -> Explanation:
         blocked_by=blocked_by,
         blocked_since=kube.time_of(status.queue.since) if status.queue else None,
         slot=None if own is None else _holder(own),
-        position=found,
+        position=place,
         is_position_whole=seen.is_everywhere,
         uses={} if book is None else _uses(book, run, limits),
         limits_from="defaults" if seen.limits is None else "controller",
@@ -184,7 +184,7 @@ def explain(seen: Observed) -> Explanation:
         leader_silent_since=silent,
         workspaces=tuple(seen.workspaces),
         conditions=status.conditions,
-        events=_happenings(seen.events),
+        events=_latest_events(seen.events),
         notes=tuple(seen.notes),
     )
 
@@ -194,15 +194,15 @@ def _is_missing(run: views.Run) -> bool:
 
 
 def _blocked_by(run: views.Run, seen: Observed, limits: Limits) -> str:
-    """The limit that a run meets first now; what its status says may be half a minute old."""
+    """Return the first limit that a run hits now; its status may be half a minute old."""
     mine = candidate(run)
     if mine is None:
         return ""
-    told = run.status.queue.blocked_by if run.status.queue else ""
+    recorded = run.status.queue.blocked_by if run.status.queue else ""
     if seen.book is None:
-        return told
+        return recorded
     decision = ledger.decide(seen.book, [mine], limits, epoch=0, now=seen.now.timestamp())
-    return str(decision.blocked.get(mine.uid) or told)
+    return str(decision.blocked.get(mine.uid) or recorded)
 
 
 def _leader(seen: Observed) -> str | None:
@@ -212,7 +212,7 @@ def _leader(seen: Observed) -> str | None:
 
 
 def _silent_since(seen: Observed) -> dt.datetime | None:
-    """When the leader renewed its Lease last, if that is over: it has died, or cannot write."""
+    """Return the last renewal of an expired Lease: the leader died, or cannot write."""
     spec = (seen.lease or {}).get("spec") or {}
     renewed = kube.time_of(spec.get("renewTime") or "")
     if renewed is None or not spec.get("holderIdentity"):
@@ -224,24 +224,25 @@ def _silent_since(seen: Observed) -> dt.datetime | None:
 def _summary(run: views.Run, who: str) -> str:
     status = run.status
     if run.metadata.deletion_timestamp:
-        return "It is being deleted, and goes once nothing of it runs."
+        return "The run is being deleted; it is removed once all its work has stopped."
     if not status.phase:
-        return f"No controller has looked at it yet: {who}."
+        return f"No controller has reconciled the run yet: {who}."
     if status.phase in ENDED:
-        return f"It has ended. {status.message}".strip()
+        return f"The run has ended. {status.message}".strip()
     if status.observed_generation != run.metadata.generation:
-        return f"The controller has not seen its latest change yet: {who}."
+        return f"The controller has not observed the latest change yet: {who}."
     if status.phase == Phase.TEMPLATE:
-        return "It is a Template, which is never carried out, only copied."
-    return status.message or f"It is {status.phase}."
+        return "The run is a Template, which is only copied and never executed."
+    return status.message or f"The run is {status.phase}."
 
 
 def _who(leader: str | None, silent: dt.datetime | None, now: dt.datetime) -> str:
     if leader is None:
-        return "whether one runs is not known"
+        return "it is unknown whether a controller is running"
     if silent is not None:
-        return f"none runs, {leader} was to do so and is silent for {times.since(silent, now)}"
-    return f"{leader} is to do so" if leader else "none runs"
+        age = times.since(silent, now)
+        return f"no controller is running; the last leader, {leader}, has been silent for {age}"
+    return f"the leader is {leader}" if leader else "no controller is running"
 
 
 def _uses(book: Ledger, run: views.Run, limits: Limits) -> dict[Limit, Use]:
@@ -253,7 +254,7 @@ def _uses(book: Ledger, run: views.Run, limits: Limits) -> dict[Limit, Use]:
 
 
 def _peers(book: Ledger, run: views.Run, limit: str) -> list[ledger.Slot]:
-    """The slots that count against a limit that holds for a run."""
+    """Return the slots that count against a limit that applies to a run."""
     namespace, agent = run.metadata.namespace, run.spec.agent_ref.name
     slots = [*book.slots.values()]
     if limit == Limit.CLUSTER:
@@ -263,8 +264,8 @@ def _peers(book: Ledger, run: views.Run, limit: str) -> list[ledger.Slot]:
 
 
 def _holders(book: Ledger, run: views.Run, limit: str) -> tuple[Holder, ...]:
-    found = [_holder(slot) for slot in _peers(book, run, limit)] if limit else []
-    return tuple(sorted(found, key=lambda one: (one.since, one.namespace, one.run)))
+    holders = [_holder(slot) for slot in _peers(book, run, limit)] if limit else []
+    return tuple(sorted(holders, key=lambda holder: (holder.since, holder.namespace, holder.run)))
 
 
 def _holder(slot: ledger.Slot) -> Holder:
@@ -272,14 +273,16 @@ def _holder(slot: ledger.Slot) -> Holder:
     return Holder(slot.namespace, slot.run, slot.agent, since, slot.attempt)
 
 
-def _happenings(events: Sequence[JSON]) -> tuple[Happening, ...]:
-    """The latest ones, the oldest of them first."""
-    found = [_happening(one) for one in events]
+def _latest_events(events: Sequence[JSON]) -> tuple[EventSummary, ...]:
+    """Return the latest Events, oldest first."""
+    happenings = [_event_summary(event) for event in events]
     long_ago = dt.datetime.min.replace(tzinfo=dt.UTC)
-    return tuple(sorted(found, key=lambda one: one.time or long_ago)[-_MOST_EVENTS:])
+    return tuple(
+        sorted(happenings, key=lambda happening: happening.time or long_ago)[-_MAX_EVENTS:]
+    )
 
 
-def _happening(event: JSON) -> Happening:
+def _event_summary(event: JSON) -> EventSummary:
     series = event.get("series") or {}
     when = (
         series.get("lastObservedTime")
@@ -287,7 +290,7 @@ def _happening(event: JSON) -> Happening:
         or event.get("deprecatedLastTimestamp")
         or ""
     )
-    return Happening(
+    return EventSummary(
         kube.time_of(when),
         str(event.get("type") or ""),
         str(event.get("reason") or ""),
@@ -299,11 +302,11 @@ def _happening(event: JSON) -> Happening:
 # ------------------------------------------------------------------------------------ as JSON
 
 
-def as_json(found: Explanation) -> JSON:
-    """An explanation for programs; instants are RFC 3339, names as in Kubernetes' objects."""
+def as_json(explanation: Explanation) -> JSON:
+    """Return an explanation as JSON: RFC 3339 times, camel case names."""
     return {
-        _camel(field.name): _plain(getattr(found, field.name))
-        for field in dataclasses.fields(found)
+        _camel(field.name): _plain(getattr(explanation, field.name))
+        for field in dataclasses.fields(explanation)
     }
 
 
@@ -313,12 +316,12 @@ def _plain(value: object) -> JSON:
             return kube.time_text(value)
         case views.Condition():
             names = ("type", "status", "reason", "message")
-            told = {name: getattr(value, name) for name in names}
-            return {**told, "lastTransitionTime": value.last_transition_time}
+            fields = {name: getattr(value, name) for name in names}
+            return {**fields, "lastTransitionTime": value.last_transition_time}
         case Mapping():
-            return {str(name).lower(): _plain(one) for name, one in value.items()}
+            return {str(name).lower(): _plain(item) for name, item in value.items()}
         case tuple() | list():
-            return [_plain(one) for one in value]
+            return [_plain(item) for item in value]
         case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
             return {
                 _camel(field.name): _plain(getattr(value, field.name))
@@ -336,111 +339,112 @@ def _camel(name: str) -> str:
 # ------------------------------------------------------------------------------------ as text
 
 
-def as_text(found: Explanation, now: dt.datetime) -> str:
-    """An explanation for people."""
-    facts = [*_facts(found, now)]
+def as_text(explanation: Explanation, now: dt.datetime) -> str:
+    """Return an explanation as text."""
+    facts = [*_facts(explanation, now)]
     width = max(len(name) for name, _ in facts)
     parts = ["\n".join(f"{name:<{width}}   {value}" for name, value in facts)]
-    parts += _tables(found, now)
-    parts += [f"not known: {note}" for note in found.notes]
+    parts += _tables(explanation, now)
+    parts += [f"unknown: {note}" for note in explanation.notes]
     return "\n\n".join(parts)
 
 
-def _facts(found: Explanation, now: dt.datetime) -> Iterator[tuple[str, str]]:
-    yield "run", f"{found.name}, namespace {found.namespace}, agent {found.agent}"
-    reason = f" ({found.reason})" if found.reason else ""
-    yield "phase", f"{found.phase}{reason}"
-    yield "why", found.summary
-    if found.missing:
-        yield "missing", f"{found.missing}; it goes on by itself once that is there"
-    yield from _times(found, now)
-    if found.slot is not None:
-        yield "slot", f"held for {times.since(found.slot.since, now)}"
-    if found.blocked_by:
-        since = f", for {times.since(found.blocked_since, now)}" if found.blocked_since else ""
-        yield "blocked by", f"the {found.blocked_by.lower()}'s limit of runs in flight{since}"
-    if found.position is not None:
-        yield "position", _position(found, found.position)
-    if found.uses:
-        uses = [f"{limit.lower()} {use}" for limit, use in found.uses.items()]
-        guess = (
-            ", if the controller has the default limits"
-            if found.limits_from != "controller"
+def _facts(explanation: Explanation, now: dt.datetime) -> Iterator[tuple[str, str]]:
+    yield "run", f"{explanation.name}, namespace {explanation.namespace}, agent {explanation.agent}"
+    reason = f" ({explanation.reason})" if explanation.reason else ""
+    yield "phase", f"{explanation.phase}{reason}"
+    yield "why", explanation.summary
+    if explanation.missing:
+        yield "missing", f"{explanation.missing}; the run resumes automatically once it exists"
+    yield from _times(explanation, now)
+    if explanation.slot is not None:
+        yield "slot", f"held for {times.since(explanation.slot.since, now)}"
+    if explanation.blocked_by:
+        since = (
+            f", for {times.since(explanation.blocked_since, now)}"
+            if explanation.blocked_since
             else ""
         )
+        yield "blocked by", f"the {explanation.blocked_by.lower()}'s limit on runs in flight{since}"
+    if explanation.position is not None:
+        yield "position", _position(explanation, explanation.position)
+    if explanation.uses:
+        uses = [f"{limit.lower()} {use}" for limit, use in explanation.uses.items()]
+        guess = ", assuming the default limits" if explanation.limits_from != "controller" else ""
         yield "in flight", f"{', '.join(uses)}{guess}"
-    if found.leader:
-        silent = found.leader_silent_since
-        dead = f", dead: its Lease was renewed {times.since(silent, now)} ago" if silent else ""
-        yield "controller", f"{found.leader}{dead}"
-    for folder in found.workspaces:
+    if explanation.leader:
+        silent = explanation.leader_silent_since
+        dead = (
+            f", dead: its Lease was last renewed {times.since(silent, now)} ago" if silent else ""
+        )
+        yield "controller", f"{explanation.leader}{dead}"
+    for folder in explanation.workspaces:
         yield "workspace", folder
 
 
-def _times(found: Explanation, now: dt.datetime) -> Iterator[tuple[str, str]]:
-    if found.attempt:
-        taken = f", {found.disruptions} of them taken away" if found.disruptions else ""
-        yield "attempt", f"{found.attempt}{taken}"
-    if found.next_attempt is not None:
-        left = (found.next_attempt - now).total_seconds()
+def _times(explanation: Explanation, now: dt.datetime) -> Iterator[tuple[str, str]]:
+    if explanation.attempt:
+        taken = f", {explanation.disruptions} of them disrupted" if explanation.disruptions else ""
+        yield "attempt", f"{explanation.attempt}{taken}"
+    if explanation.next_attempt is not None:
+        left = (explanation.next_attempt - now).total_seconds()
         when = f"in {times.span(left)}" if left > 0 else "now"
-        yield "next attempt", f"{when} ({kube.time_text(found.next_attempt)})"
-    if found.started is not None:
-        end = found.ended or now
-        took = times.span((end - found.started).total_seconds())
-        yield (
-            "started",
-            f"{kube.time_text(found.started)}, {'took' if found.ended else 'for'} {took}",
-        )
-    if found.ended is not None:
-        yield "ended", kube.time_text(found.ended)
+        yield "next attempt", f"{when} ({kube.time_text(explanation.next_attempt)})"
+    if explanation.started is not None:
+        end = explanation.ended or now
+        took = times.span((end - explanation.started).total_seconds())
+        verb = "took" if explanation.ended else "for"
+        yield "started", f"{kube.time_text(explanation.started)}, {verb} {took}"
+    if explanation.ended is not None:
+        yield "ended", kube.time_text(explanation.ended)
 
 
-def _position(found: Explanation, where: Position) -> str:
-    def rank(one: Rank, of: str) -> str:
-        return f"{one.at} of {one.of} {of}"
+def _position(explanation: Explanation, where: Position) -> str:
+    def rank(place: Rank, of: str) -> str:
+        return f"{place.at} of {place.of} {of}"
 
     parts = [
-        rank(where.agent, f"waiting for agent {found.agent}"),
-        rank(where.namespace, f"in namespace {found.namespace}"),
+        rank(where.agent, f"waiting for agent {explanation.agent}"),
+        rank(where.namespace, f"in namespace {explanation.namespace}"),
     ]
-    if found.is_position_whole:
+    if explanation.is_position_whole:
         parts.append(rank(where.cluster, "in the cluster"))
         runs = "run has" if where.ends == 1 else "runs have"
-        parts.append(f"{where.ends} {runs} to end first" if where.ends else "it may start now")
+        parts.append(f"{where.ends} {runs} to end first" if where.ends else "can start now")
     return ", ".join(parts)
 
 
-def _tables(found: Explanation, now: dt.datetime) -> Iterator[str]:
-    if found.holders:
-        shown = found.holders[:_MOST_HOLDERS]
+def _tables(explanation: Explanation, now: dt.datetime) -> Iterator[str]:
+    if explanation.holders:
+        shown = explanation.holders[:_MAX_HOLDERS]
         rows = [
-            (f"{one.namespace}/{one.run}", one.agent, times.since(one.since, now)) for one in shown
+            (f"{holder.namespace}/{holder.run}", holder.agent, times.since(holder.since, now))
+            for holder in shown
         ]
-        more = len(found.holders) - len(shown)
+        more = len(explanation.holders) - len(shown)
         yield tables.text(("SLOT HELD BY", "AGENT", "FOR"), rows) + (
             f"\nand {more} more" if more else ""
         )
-    if found.conditions:
+    if explanation.conditions:
         rows_of = [
             (
-                one.type,
-                one.status,
-                one.reason,
-                times.since(kube.time_of(one.last_transition_time), now),
-                one.message,
+                condition.type,
+                condition.status,
+                condition.reason,
+                times.since(kube.time_of(condition.last_transition_time), now),
+                condition.message,
             )
-            for one in found.conditions
+            for condition in explanation.conditions
         ]
         yield tables.text(("CONDITION", "STATUS", "REASON", "FOR", "MESSAGE"), rows_of)
-    if found.events:
+    if explanation.events:
         rows_of_events = [
             (
-                f"{times.since(one.time, now)} ago",
-                one.type,
-                one.reason,
-                f"{one.note} (x{one.count})" if one.count > 1 else one.note,
+                f"{times.since(event.time, now)} ago",
+                event.type,
+                event.reason,
+                f"{event.note} (x{event.count})" if event.count > 1 else event.note,
             )
-            for one in found.events
+            for event in explanation.events
         ]
         yield tables.text(("EVENT", "TYPE", "REASON", "NOTE"), rows_of_events)

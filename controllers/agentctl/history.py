@@ -1,4 +1,4 @@
-"""What ``agentctl run history`` does: shows the attempts of a run. Shell: the cluster."""
+"""Implements ``agentctl run history``. Shell: the cluster."""
 
 import json
 from typing import Literal, TypeAlias
@@ -13,21 +13,21 @@ Output: TypeAlias = Literal["table", "json", "yaml"]
 
 
 def run(cluster: session.Cluster, namespace: str, name: str, output: Output) -> Exit:
-    """Show the attempts of a run; the exit code."""
+    """Show the attempts of a run; return the exit code."""
 
     async def work(client: kube.Client) -> Exit:
-        found = await client.get(views.RUNS, name, namespace=namespace)
-        known = attempts.attempts(found)
+        value = await client.get(views.RUNS, name, namespace=namespace)
+        recorded = attempts.attempts(value)
         if output == "json":
-            text = json.dumps(attempts.as_json(found, known), indent=2, ensure_ascii=False)
+            text = json.dumps(attempts.as_json(value, recorded), indent=2, ensure_ascii=False)
             session.show(text)
         elif output == "yaml":
-            session.show(yaml.dumps(attempts.as_json(found, known)))
-        elif known:
-            session.show(attempts.as_text(known, kube.utc_now()))
+            session.show(yaml.dumps(attempts.as_json(value, recorded)))
+        elif recorded:
+            session.show(attempts.as_text(recorded, kube.utc_now()))
         else:
-            outcome = waiting.standing(views.of(views.Run, found), None)
-            session.say(f"no attempt of run {namespace}/{name} yet: it is {outcome}")
+            outcome = waiting.state_line(views.of(views.Run, value), None)
+            session.say(f"run {namespace}/{name} has no attempts yet: {outcome}")
         return Exit.OK
 
     return session.run(cluster, work)

@@ -1,4 +1,4 @@
-"""The log of a controller: one JSON object a line on standard error. Shell: the loggers."""
+"""Logging of the controller: a JSON object per line on standard error. Shell: the loggers."""
 
 import logging
 from typing import Any, Final
@@ -10,14 +10,14 @@ from webhooks import process
 _SHARED: Final[list[Any]] = [
     structlog.stdlib.add_log_level,
     structlog.stdlib.add_logger_name,
-    # What an event is logged with besides its text: extra={"url": ...}.
+    # Adds structured fields: extra={"url": ...}.
     structlog.stdlib.ExtraAdder(),
     structlog.processors.TimeStamper(fmt="iso"),
 ]
 
 
 def begin(level: str) -> None:
-    """Write down what controllers log, from a level on, as `webhooks serve` does."""
+    """Configure logging at a level, in the format of `webhooks serve`."""
     handler = logging.StreamHandler(process.log_stream())
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -1,4 +1,4 @@
-"""A real API server for ``schemagen judge``: an embedded one, or that of a kubeconfig. Shell."""
+"""API servers for ``schemagen judge``: embedded, or of a kubeconfig. Shell."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ _READY_TRIES = 600
 
 @contextlib.asynccontextmanager
 async def embedded() -> AsyncIterator[agreement.Server]:
-    """A control plane of its own on loopback, which goes away with the run."""
+    """Run an embedded control plane on loopback for the duration of the context."""
     with devcluster.Cluster(tell=_tell) as cluster:
         async with kube.Client.from_kubeconfig(
             cluster.admin_kubeconfig, on_warning=_ignore
@@ -26,7 +26,7 @@ async def embedded() -> AsyncIterator[agreement.Server]:
 
 @contextlib.asynccontextmanager
 async def kubeconfig() -> AsyncIterator[agreement.Server]:
-    """The cluster of the current context; its CRDs of other groups are not touched."""
+    """Use the cluster of the current context; CRDs of other groups are left alone."""
     async with kube.Client.from_environment(on_warning=_ignore) as client:
         yield Server(client)
 
@@ -36,18 +36,18 @@ def _tell(line: str) -> None:
 
 
 def _ignore(warning: str) -> None:
-    """Warnings are no verdicts, and a deprecated version gives one with every answer."""
+    """Ignore warnings: they are no verdicts, and deprecated versions send one per response."""
     del warning
 
 
 class Server:
-    """Asks by dry runs; only CRDs, and one object for each series of updates, are stored."""
+    """Queries by dry run; only CRDs and one object per series of updates are stored."""
 
     def __init__(self, client: kube.Client) -> None:
         self._client = client
 
     async def install(self, subject: agreement.Subject) -> None:
-        """Create the CRD, and wait until its objects are served."""
+        """Create the CRD, and wait until it is served."""
         await self._client.create(kube.CUSTOM_RESOURCE_DEFINITIONS, subject.crd)
         resource = _resource(subject)
         for _ in range(_READY_TRIES):
@@ -58,15 +58,15 @@ class Server:
         raise kube.UnreachableError(f"expected {subject} to be served after 30 s, got 404")
 
     async def remove(self, subject: agreement.Subject) -> None:
-        """Delete the CRD with all its objects."""
+        """Delete the CRD and all its objects."""
         await self._client.delete(kube.CUSTOM_RESOURCE_DEFINITIONS, subject.crd["metadata"]["name"])
 
     async def store(self, subject: agreement.Subject, value: JSON) -> JSON:
-        """Create an object for good."""
+        """Create and store an object."""
         return await self._client.create(_resource(subject), value, field_validation="Ignore")
 
     async def ask(self, subject: agreement.Subject, question: agreement.Question) -> agreement.Said:
-        """Ask by a dry run."""
+        """Query by dry run."""
         resource = _resource(subject)
         try:
             if question.operation == "create":
@@ -82,7 +82,7 @@ class Server:
                     field_validation="Ignore",
                 )
         except kube.ApiError as error:
-            causes = [Cause(one.reason, one.message, one.field) for one in error.causes]
+            causes = [Cause(cause.reason, cause.message, cause.field) for cause in error.causes]
             return agreement.Said(allowed=False, causes=causes, message=error.message)
         return agreement.Said(allowed=True)
 

@@ -1,4 +1,4 @@
-"""The words by which users name kinds. Pure."""
+"""The names by which users refer to kinds. Pure."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -8,8 +8,8 @@ from controllers import kube
 from controllers.agentctl.exits import CommandError
 from crds import hub
 
-# What `agentctl` has always taken, beside names, plurals and short names of the kinds.
-_WORDS: Final[Mapping[str, tuple[str, ...]]] = {
+# Names accepted in addition to the kinds' names, plurals and short names.
+_ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
     "AgentProvider": ("provider", "providers"),
     "AgentRun": ("run", "runs"),
     "ImplementationSource": ("source", "sources"),
@@ -22,31 +22,31 @@ _WORDS: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def _resources() -> dict[str, kube.Resource]:
-    found: dict[str, kube.Resource] = {}
+    resources: dict[str, kube.Resource] = {}
     for kind in crds.api:
         resource = kube.Resource(crds.api.group, hub.VERSION, kind.plural, kind.name)
-        words = (kind.name.lower(), kind.plural, *kind.short_names, *_WORDS.get(kind.name, ()))
-        found |= dict.fromkeys(words, resource)
-    return found
+        words = (kind.name.lower(), kind.plural, *kind.short_names, *_ALIASES.get(kind.name, ()))
+        resources |= dict.fromkeys(words, resource)
+    return resources
 
 
 BY_WORD: Final = _resources()
-"""Every word for a kind."""
+"""Each accepted name of a kind."""
 
 
 def resource(word: str) -> kube.Resource:
-    """The kind that a word means.
+    """Return the kind with a name.
 
     Raises:
-        CommandError: None.
+        CommandError: No kind has the name.
     """
-    found = BY_WORD.get(word.lower())
-    if found is None:
+    kind = BY_WORD.get(word.lower())
+    if kind is None:
         kinds = "runs, agents, providers, implementations, sources, memories or vcs"
         raise CommandError(f"expected {kinds}, got {word!r}")
-    return found
+    return kind
 
 
 def reference(kind: kube.Resource, name: str) -> str:
-    """An object as ``-o name`` says it, and as kubectl reads it."""
+    """Return an object's reference as printed by ``-o name`` and accepted by kubectl."""
     return f"{kind.kind.lower()}.{kind.group}/{name}"

@@ -1,4 +1,4 @@
-"""The platform on this machine: webhook server and controller beside a control plane. Shell."""
+"""The platform on this machine: webhook server and controller of a local control plane. Shell."""
 
 import contextlib
 import pathlib
@@ -13,7 +13,7 @@ from webhooks.local_server import Running, ServerError
 __all__ = ["HOME", "ServerError", "controller", "webhook_server"]
 
 HOME: Final = "agents"
-"""The namespace of the controller's Lease and ledger."""
+"""Namespace of the controller's Lease and ledger."""
 WEBHOOKS_LOG: Final = local_server.LOG
 CONTROLLER_LOG: Final = "controller.log"
 
@@ -26,12 +26,12 @@ def webhook_server(
     port: int = 0,
     storage: str | None = None,
 ) -> Iterator[str]:
-    """Run ``webhooks serve crds:api --install`` beside a control plane; its value is the address.
+    """Run ``webhooks serve crds:api --install`` for a control plane; yield its address.
 
-    Certificates and the server's log stand in ``directory``.
+    Its certificates and log are written to ``directory``.
 
     Raises:
-        ServerError: if it ends, or says nothing, before it serves.
+        ServerError: It exits, or does not become ready.
     """
     options = ("--storage", storage) if storage else ()
     with local_server.webhook_server(
@@ -41,10 +41,10 @@ def webhook_server(
 
 
 def start_webhooks(cluster: devcluster.Cluster, directory: pathlib.Path) -> Running:
-    """Start what ``webhook_server`` runs; ``processes.stop`` ends it.
+    """Start the server that ``webhook_server`` runs; ``processes.stop`` stops it.
 
     Raises:
-        ServerError: as there.
+        ServerError: It exits, or does not become ready.
     """
     command = local_server.serve_command(cluster, "crds:api", directory)
     return local_server.start(command, directory / WEBHOOKS_LOG, local_server.READY)
@@ -54,16 +54,16 @@ def start_webhooks(cluster: devcluster.Cluster, directory: pathlib.Path) -> Runn
 def controller(
     cluster: devcluster.Cluster, directory: pathlib.Path, workspaces: pathlib.Path, *options: str
 ) -> Iterator[None]:
-    """Run ``agentctl controller`` beside a control plane; agents are processes of this machine.
+    """Run ``agentctl controller`` for a control plane, with agents as local processes.
 
     Args:
         cluster: The control plane.
-        directory: Where its log stands.
-        workspaces: Where agents work.
-        *options: More of the command's.
+        directory: Directory of the log.
+        workspaces: Directory of the agents' workspaces.
+        *options: Further command-line options.
 
     Raises:
-        ServerError: If it ends, or says nothing, before it follows the cluster.
+        ServerError: It exits, or its caches do not sync.
     """
     running = start_controller(cluster, directory, workspaces, *options)
     try:
@@ -75,10 +75,10 @@ def controller(
 def start_controller(
     cluster: devcluster.Cluster, directory: pathlib.Path, workspaces: pathlib.Path, *options: str
 ) -> Running:
-    """Start what ``controller`` runs; ``processes.stop`` ends it.
+    """Start the process that ``controller`` runs; ``processes.stop`` stops it.
 
     Raises:
-        ServerError: as there.
+        ServerError: It exits, or its caches do not sync.
     """
     cluster.kubectl("create", "namespace", HOME, check=False)
     command = [

@@ -1,4 +1,4 @@
-"""What ``agentctl run logs`` does: shows the logs of a run's pods. Shell: the cluster, stdout."""
+"""Implements ``agentctl run logs``: prints the logs of a run's pods. Shell: the cluster, stdout."""
 
 import asyncio
 import contextlib
@@ -11,41 +11,41 @@ from typing import Final, Protocol, Self
 from controllers import kube
 from controllers.agentctl import podlogs, session, wait, workspacelogs
 from controllers.agentctl.exits import Exit
-from controllers.agentctl.podlogs import Pod, Which
+from controllers.agentctl.podlogs import LogSelection, Pod
 from controllers.runs import views
 from controllers.runs.words import ENDED
 
-# A connection of which nothing came for so long is made anew: it may be a dead one.
+# A connection silent for this long is replaced: it may be dead.
 _SILENCE_SECONDS: Final = 60.0
 _PAUSE_SECONDS: Final = 1.0
-# Its container never started, or the pod went meanwhile.
+# The container never started, or the pod was deleted meanwhile.
 _NO_LOG: Final = frozenset({400, 404})
 
 
 class Source(Protocol):
-    """Where logs come from."""
+    """A source of logs."""
 
     place: str
-    """For who is told that there are none."""
+    """Where it looks for logs, for error messages."""
 
     async def show(self, run: views.Run) -> bool:
-        """Show what there is; whether there was a log."""
+        """Print the available logs; return whether there were any."""
 
     async def follow(self, run: views.Run) -> None:
-        """Go on with what there is; never waits for more."""
+        """Continue with the available logs; never waits for more."""
 
     async def finish(self, run: views.Run) -> bool:
-        """Show all that is left, now that the run has ended; whether there was a log."""
+        """Print the rest after the run has ended; return whether there were any logs."""
 
 
 def run(
-    cluster: session.Cluster, which: Which, folder: pathlib.Path | None, *, follows: bool
+    cluster: session.Cluster, which: LogSelection, folder: pathlib.Path | None, *, follows: bool
 ) -> Exit:
-    """Show logs; the exit code."""
+    """Print logs; return the exit code."""
 
     async def work(client: kube.Client) -> Exit:
-        found = await client.get(views.RUNS, which.name, namespace=which.namespace)
-        run = views.of(views.Run, found)
+        value = await client.get(views.RUNS, which.name, namespace=which.namespace)
+        run = views.of(views.Run, value)
         here = folder or workspacelogs.folder_of(run, cluster.workspaces())
         async with contextlib.AsyncExitStack() as stack:
             source: Source
@@ -61,20 +61,20 @@ def run(
         if has_shown:
             return Exit.OK
         with contextlib.suppress(kube.NotFoundError):
-            found = await client.get(views.RUNS, which.name, namespace=which.namespace)
+            value = await client.get(views.RUNS, which.name, namespace=which.namespace)
         session.complain(
             f"expected logs of run {which.namespace}/{which.name} in {source.place}, got none:",
-            *(f"  {line}" for line in podlogs.known(found)),
+            *(f"  {line}" for line in podlogs.known(value)),
         )
-        return Exit.NOT_AS_WISHED
+        return Exit.UNSATISFIED
 
     return session.run(cluster, work)
 
 
 async def _until_ended(client: kube.Client, run: views.Run, source: Source) -> views.Run:
-    """Show what comes until the run has ended, or was deleted; the run as it was then."""
+    """Print logs until the run has ended or was deleted; return its last observed state."""
     uid = run.metadata.uid
-    async with contextlib.aclosing(wait.followed(client, run)) as states:
+    async with contextlib.aclosing(wait.watch_run(client, run)) as states:
         async for state in states:
             if state is None or state.metadata.uid != uid:
                 break
@@ -92,7 +92,7 @@ def _write(text: bytes) -> None:
 
 @dataclasses.dataclass
 class _Stream:
-    """A pod whose log is followed."""
+    """A pod whose log is being followed."""
 
     pod: Pod
     task: asyncio.Task[None]
@@ -102,20 +102,20 @@ class Pods:
     """Logs of the pods of a run's Jobs.
 
     Args:
-        client: May read pods, their logs, and Jobs.
-        run: Whose pods.
-        which: Of its attempts and steps.
+        client: Has access to pods, their logs, and Jobs.
+        run: Owner of the pods.
+        which: Selects attempts and steps.
     """
 
     place = "its pods"
 
-    def __init__(self, client: kube.Client, run: views.Run, which: Which) -> None:
+    def __init__(self, client: kube.Client, run: views.Run, which: LogSelection) -> None:
         self._client, self._which = client, which
         self._selection = kube.Selection(
             namespace=run.metadata.namespace, labels=podlogs.selector(run)
         )
         self._attempts: dict[str, int | None] = {}
-        # Who follows sees later attempts as well, unless one was asked for.
+        # Following includes later attempts, unless an attempt was selected.
         self._first = which.attempt or run.status.attempt or 1
         self._store: kube.Store[Pod] = kube.Store()
         self._reflector = kube.Reflector(
@@ -136,7 +136,7 @@ class Pods:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def show(self, run: views.Run) -> bool:
-        """Show the logs one after the other, the oldest pod's first."""
+        """Print the logs one after the other, those of the oldest pod first."""
         listed = await self._client.list(
             views.PODS, namespace=self._selection.namespace, labels=self._selection.labels
         )
@@ -156,10 +156,10 @@ class Pods:
         return has_shown
 
     async def follow(self, run: views.Run) -> None:
-        """Follow the logs of all pods that have started."""
+        """Follow the logs of all started pods."""
         if self._following is None:
             self._following = asyncio.create_task(self._reflector.run())
-            # Without waiting, a run that has ended already would seem to have none.
+            # Otherwise a run that has already ended would seem to have no pods.
             await self._reflector.synced.wait()
         pods = podlogs.in_order(self._store)
         async for pod in self._chosen(run, pods):
@@ -187,20 +187,20 @@ class Pods:
                 yield pod
 
     async def _attempt(self, pod: Pod) -> int | None:
-        """The attempt of a workflow's pod, as its Job says."""
+        """Return the attempt of a workflow's pod, from its Job."""
         if pod.job not in self._attempts:
-            found = None
+            attempt = None
             with contextlib.suppress(kube.NotFoundError):
                 job = await self._client.get(views.JOBS, pod.job, namespace=pod.metadata.namespace)
-                found = podlogs.attempt_of(job)
-            self._attempts[pod.job] = found
+                attempt = podlogs.attempt_of(job)
+            self._attempts[pod.job] = attempt
         return self._attempts[pod.job]
 
     def _step(self, pod: Pod) -> str:
         return "" if self._which.step else pod.step
 
     async def _stream(self, pod: Pod) -> None:
-        """Show a pod's log as it comes, across broken connections, until its container ends."""
+        """Follow a pod's log across broken connections until its container ends."""
         cursor, step = podlogs.Cursor(), self._step(pod)
 
         def show(line: bytes) -> None:
@@ -210,7 +210,8 @@ class Pods:
 
         while True:
             request = podlogs.request(pod, follows=True, is_timed=True, since=cursor.resume())
-            # What breaks off, or ends within a line, is gone on with, or read to its end, below.
+            # After a disconnect, or an end within a line, the log is resumed or read to its end
+            # below.
             with contextlib.suppress(kube.UnreachableError, kube.NotFoundError):
                 async for line in self._client.lines(request, silence_seconds=_SILENCE_SECONDS):
                     show(line)
@@ -226,7 +227,7 @@ class Pods:
     async def _is_over(self, pod: Pod) -> bool:
         metadata = pod.metadata
         try:
-            found = await self._client.get(views.PODS, metadata.name, namespace=metadata.namespace)
+            value = await self._client.get(views.PODS, metadata.name, namespace=metadata.namespace)
         except kube.NotFoundError:
             return True
-        return views.of(Pod, found).is_over
+        return views.of(Pod, value).is_over

@@ -1,4 +1,4 @@
-"""What ``agentctl get`` does: reads objects, and shows them in the API server's columns. Shell."""
+"""Implements ``agentctl get``: shows objects in the API server's columns. Shell: the cluster."""
 
 import json
 from typing import Any, Final, Literal, TypeAlias
@@ -12,9 +12,9 @@ from controllers.runs.words import Phase
 from schemagen import yaml
 
 Output: TypeAlias = Literal["table", "wide", "json", "yaml", "name"]
-# What a status may say beside the words of this version's controller.
+# Phases that other versions' controllers may set.
 _PHASES: Final = (*Phase, "Unknown")
-# The page size of kubectl.
+# Same page size as kubectl.
 _PAGE: Final = 500
 
 
@@ -28,24 +28,24 @@ def run(
     phase: str,
     output: Output,
 ) -> Exit:
-    """Show one object or many; the exit code.
+    """Show one object or a list; return the exit code.
 
     Args:
-        cluster: Where.
-        word: Which kind.
-        name: Of one object; empty is all that are selected.
-        namespace: Of the objects; None is all.
-        labels: A label selector, or empty.
-        phase: Of runs, or empty.
-        output: How to show them.
+        cluster: The cluster.
+        word: Name of the kind.
+        name: Name of an object; empty for all selected.
+        namespace: Namespace of the objects; None for all.
+        labels: Label selector, or empty.
+        phase: Phase of runs, or empty.
+        output: Output format.
     """
 
     async def work(client: kube.Client) -> Exit:
         resource = kinds.resource(word)
         if name:
             _check_one(namespace, labels, phase)
-            found = await client.get(resource, name, namespace=namespace)
-            await show_one(cluster, found, output)
+            value = await client.get(resource, name, namespace=namespace)
+            await show_one(cluster, value, output)
             return Exit.OK
         selection = kube.Selection(
             namespace=namespace, labels=labels or None, fields=_fields(resource, phase)
@@ -63,16 +63,16 @@ def run(
 
 
 async def show_one(
-    cluster: session.Cluster, found: kube.JSON, output: Output, *, is_stored: bool = True
+    cluster: session.Cluster, value: kube.JSON, output: Output, *, is_stored: bool = True
 ) -> None:
-    """Show an object; one that is not stored, by having it made up once more."""
-    resource = kinds.resource(found["kind"])
-    metadata = found["metadata"]
+    """Show an object; if it is not stored, its table is printed from another dry run."""
+    resource = kinds.resource(value["kind"])
+    metadata = value["metadata"]
     if output in {"table", "wide"}:
         request = (
             requests.get(resource, metadata["name"], namespace=metadata["namespace"])
             if is_stored
-            else _dry_run(resource, found)
+            else _dry_run(resource, value)
         )
         async with cluster.tables() as client:
             page = answers.decode(await client.body(request), str(request))
@@ -81,17 +81,17 @@ async def show_one(
     elif output == "name":
         session.show(kinds.reference(resource, metadata["name"]))
     else:
-        session.show(_text(_bare(found), output))
+        session.show(_text(_bare(value), output))
 
 
-def _dry_run(resource: kube.Resource, found: kube.JSON) -> kube.Request:
+def _dry_run(resource: kube.Resource, value: kube.JSON) -> kube.Request:
     metadata = {
-        key: value
-        for key, value in found["metadata"].items()
+        key: field
+        for key, field in value["metadata"].items()
         if key in {"name", "namespace", "labels", "annotations"}
     }
     return requests.create(
-        resource, {**found, "metadata": metadata}, options=requests.WriteOptions(dry_run=True)
+        resource, {**value, "metadata": metadata}, options=requests.WriteOptions(dry_run=True)
     )
 
 
@@ -118,13 +118,13 @@ async def _show_table(
         session.say(f"no {resource.plural} found{where}")
 
 
-def _show_many(resource: kube.Resource, found: tuple[kube.JSON, ...], output: Output) -> None:
+def _show_many(resource: kube.Resource, values: tuple[kube.JSON, ...], output: Output) -> None:
     if output == "name":
-        lines = [kinds.reference(resource, one["metadata"]["name"]) for one in found]
+        lines = [kinds.reference(resource, value["metadata"]["name"]) for value in values]
         if lines:
             session.show("\n".join(lines))
         return
-    items = [_bare(one) for one in found]
+    items = [_bare(value) for value in values]
     session.show(_text({"apiVersion": "v1", "kind": "List", "items": items}, output))
 
 
@@ -134,21 +134,21 @@ def _text(value: Any, output: Output) -> str:
     return yaml.dumps(value)
 
 
-def _bare(found: kube.JSON) -> kube.JSON:
-    """An object without who owns which field, which is most of it; as kubectl shows it."""
-    metadata = {key: value for key, value in found["metadata"].items() if key != "managedFields"}
-    return {**found, "metadata": metadata}
+def _bare(value: kube.JSON) -> kube.JSON:
+    """Return an object without managedFields, as kubectl shows it."""
+    metadata = {key: item for key, item in value["metadata"].items() if key != "managedFields"}
+    return {**value, "metadata": metadata}
 
 
 def _check_one(namespace: str | None, labels: str, phase: str) -> None:
     if labels or phase:
         raise CommandError("expected a NAME, or --selector and --phase, got both")
     if namespace is None:
-        raise CommandError("expected a NAME in one namespace, got --all-namespaces: say -n")
+        raise CommandError("expected a NAME in one namespace, got --all-namespaces: pass -n")
 
 
 def _fields(resource: kube.Resource, phase: str) -> str | None:
-    """The field selector for a phase."""
+    """Return the field selector for a phase."""
     if not phase:
         return None
     if resource != views.RUNS:

@@ -1,7 +1,7 @@
-"""The operator's settings file, followed while a controller runs. Shell: a file and a clock.
+"""The operator's settings file, reloaded on change. Shell: a file and a clock.
 
-Webhook workers follow theirs in the same way and judge it by the same rules, so that both decide
-alike a second after a change.
+Webhook workers reload theirs the same way and apply the same rules, so both agree within a second
+of a change.
 """
 
 import asyncio
@@ -22,14 +22,14 @@ _log = logging.getLogger(__name__)
 
 
 class SettingsFile:
-    """What the file said when it could be read last.
+    """The settings from the last successful read of the file.
 
     Args:
-        path: None is no file: the settings are the defaults.
-        image: Of the runner by the command line; it goes before the file's.
+        path: None for no file: the settings are the defaults.
+        image: Runner image from the command line; overrides the file's.
 
     Raises:
-        SettingsError: The file cannot be used.
+        SettingsError: The file is invalid.
     """
 
     def __init__(self, path: pathlib.Path | None, image: str = "") -> None:
@@ -37,20 +37,20 @@ class SettingsFile:
         self._seen = files.stamp(path) if path else None
         self._current = self._read()
         self.failures = 0
-        """How often a change was refused."""
+        """Number of failed reloads."""
 
     def current(self) -> Settings:
-        """The settings as they are now."""
+        """Return the current settings."""
         return self._current
 
     async def follow(self) -> None:
-        """Take changes up until cancelled."""
+        """Reload changes until cancelled."""
         while True:
             await asyncio.sleep(PERIOD_SECONDS)
             self.reload_changed()
 
     def reload_changed(self) -> None:
-        """Read the file again if it is another now; one that is broken changes nothing."""
+        """Reload the file if it has changed; an invalid file is ignored."""
         stamp = files.stamp(self._path) if self._path else None
         if stamp == self._seen:
             return
@@ -64,8 +64,8 @@ class SettingsFile:
             _log.info("settings reloaded")
 
     def _read(self) -> Settings:
-        found = settings.read(worker.facts_of(self._path, crds.api).settings)
+        current = settings.read(worker.facts_of(self._path, crds.api).settings)
         if not self._image:
-            return found
-        pods = msgspec.structs.replace(found.pods, image=self._image)
-        return msgspec.structs.replace(found, pods=pods)
+            return current
+        pods = msgspec.structs.replace(current.pods, image=self._image)
+        return msgspec.structs.replace(current, pods=pods)

@@ -1,4 +1,4 @@
-"""Logs of pods: what to ask for, whose they are, and where to go on after a break. Pure."""
+"""Pod logs: requests, selection, and resuming after a disconnect. Pure."""
 
 import dataclasses
 import datetime as dt
@@ -16,12 +16,12 @@ _STARTED: Final = views.POD_ENDED | {"Running"}
 
 
 @dataclasses.dataclass(frozen=True)
-class Which:
-    """Which logs.
+class LogSelection:
+    """Selects logs of a run.
 
     Attributes:
-        step: Of a workflow; empty is all.
-        attempt: From 1; 0 is the latest.
+        step: Of a workflow; empty for all.
+        attempt: From 1; 0 means the latest.
     """
 
     namespace: str
@@ -31,7 +31,7 @@ class Which:
 
 
 class PodStatus(msgspec.Struct, frozen=True):
-    """Whether its container has logs."""
+    """Tells whether the container has logs."""
 
     phase: str = ""
 
@@ -48,12 +48,12 @@ class Pod(kube.Projection, frozen=True):
 
     @property
     def is_over(self) -> bool:
-        """Whether there will be no more."""
+        """Whether the log is complete."""
         return self.status.phase in views.POD_ENDED
 
     @property
     def step(self) -> str:
-        """The workflow's step that it carries out; empty if it is none."""
+        """The workflow step that it runs; empty if it is not of a workflow."""
         return self.metadata.labels.get(naming.STEP_LABEL, "")
 
     @property
@@ -63,23 +63,23 @@ class Pod(kube.Projection, frozen=True):
 
 
 def in_order(pods: Iterable[Pod]) -> list[Pod]:
-    """The pods as they were made."""
+    """Return the pods in order of creation."""
     return sorted(pods, key=lambda pod: (pod.metadata.creation_timestamp, pod.metadata.name))
 
 
 def selector(run: views.Run) -> str:
-    """Chooses the pods of a run."""
+    """Return the label selector for the pods of a run."""
     return f"{naming.RUN_LABEL}={run.metadata.uid}"
 
 
 def attempt_by_job(run: views.Run) -> dict[str, int]:
-    """The attempt that each Job of a run without steps is of, by its name."""
-    uid, most = run.metadata.uid, max(run.status.attempt, 1)
-    return {naming.of_key(f"{uid}/{attempt}"): attempt for attempt in range(1, most + 1)}
+    """Return the attempt per Job name, for a run without steps."""
+    uid, latest = run.metadata.uid, max(run.status.attempt, 1)
+    return {naming.of_key(f"{uid}/{attempt}"): attempt for attempt in range(1, latest + 1)}
 
 
 def attempt_of(job: kube.JSON) -> int | None:
-    """The run's attempt that a Job is of, by its key ``RUN-UID/ATTEMPT...``."""
+    """Return the run's attempt that a Job belongs to, from its key ``RUN-UID/ATTEMPT...``."""
     key = (job["metadata"].get("annotations") or {}).get(naming.KEY_ANNOTATION, "")
     _, _, rest = key.partition("/")
     attempt, _, _ = rest.partition("/")
@@ -89,13 +89,13 @@ def attempt_of(job: kube.JSON) -> int | None:
 def request(
     pod: Pod, *, follows: bool = False, is_timed: bool = False, since: str = ""
 ) -> kube.Request:
-    """Read the runner's log.
+    """Return the request for the runner's log.
 
     Args:
-        pod: Whose.
-        follows: Whether the answer ends only with the container.
-        is_timed: Whether each line begins with its instant.
-        since: An instant in whole seconds to begin at; empty is the beginning.
+        pod: The pod.
+        follows: Whether the response ends only with the container.
+        is_timed: Whether each line is prefixed with its timestamp.
+        since: First timestamp in whole seconds; empty for the beginning.
     """
     plain = requests.get(
         views.PODS, pod.metadata.name, namespace=pod.metadata.namespace, subresource="log"
@@ -111,7 +111,7 @@ def request(
 
 
 class Cursor:
-    """How far a log was read: of lines that come again, none is shown again."""
+    """Position in a log: lines that are sent again are not shown again."""
 
     def __init__(self) -> None:
         self._stamp = b""
@@ -119,15 +119,15 @@ class Cursor:
         self._repeats = 0
 
     def resume(self) -> str:
-        """Where to go on, as ``since``; the lines of that second come again."""
+        """Return the ``since`` to resume at; the lines of that second are sent again."""
         self._repeats = self._count
         return self._stamp.partition(b".")[0].rstrip(b"Z").decode() + "Z" if self._stamp else ""
 
     def take(self, line: bytes) -> bytes | None:
-        """A line without its timestamp; None for one that was shown before."""
+        """Return a line without its timestamp; None if it was shown before."""
         stamp, _, text = line.partition(b" ")
         if not _is_stamp(stamp):
-            return line  # the kubelet's own words
+            return line  # a message of the kubelet
         if stamp < self._stamp:
             return None
         if stamp > self._stamp:
@@ -140,7 +140,7 @@ class Cursor:
 
 
 def _is_stamp(text: bytes) -> bool:
-    # RFC3339NanoFixed in k8s.io/kubernetes v1.37 pkg/kubelet/kuberuntime/logs: its order is time's.
+    # RFC3339NanoFixed (k8s.io/kubernetes v1.37 pkg/kubelet/kuberuntime/logs): sorts by time.
     try:
         dt.datetime.fromisoformat(text.decode())
     except ValueError:
@@ -149,7 +149,7 @@ def _is_stamp(text: bytes) -> bool:
 
 
 def prefixed(text: bytes, step: str) -> bytes:
-    """Lines with the name of their step before each, if there is one; the last one is ended."""
+    """Prefix each line with its step, if there is one; add a missing final newline."""
     if not text:
         return b""
     whole = text if text.endswith(b"\n") else text + b"\n"
@@ -160,16 +160,16 @@ def prefixed(text: bytes, step: str) -> bytes:
 
 
 def known(run: kube.JSON) -> Iterator[str]:
-    """What a run's status says where its logs are gone."""
+    """Yield what a run's status says about it, if its logs are gone."""
     status = run.get("status") or {}
     reason = f" ({status['reason']})" if status.get("reason") else ""
     message = f": {status['message']}" if status.get("message") else ""
-    yield f"it is {status.get('phase') or 'Pending'}{reason}{message}"
+    yield f"phase: {status.get('phase') or 'Pending'}{reason}{message}"
     runner = status.get("runner") or {}
     fields = ("status", "exitCode", "signal", "error", "startTime", "completionTime")
-    told = [f"{name} {runner[name]}" for name in fields if name in runner]
-    if told:
-        yield f"its runner reported: {', '.join(told)}"
-    for one in status.get("artifacts") or ():
-        where = one.get("url") or one.get("key") or one.get("path") or ""
-        yield f"artifact {one['name']}: {where}"
+    fields_reported = [f"{name} {runner[name]}" for name in fields if name in runner]
+    if fields_reported:
+        yield f"runner report: {', '.join(fields_reported)}"
+    for artifact in status.get("artifacts") or ():
+        where = artifact.get("url") or artifact.get("key") or artifact.get("path") or ""
+        yield f"artifact {artifact['name']}: {where}"

@@ -1,9 +1,8 @@
-"""How many runs are served before a waiting one. Pure.
+"""The position of a run in the queue. Pure.
 
-The ledger's own ``decide`` is asked again and again while slots are freed one at a time, the one
-that is held longest first, as if runs ended in the order in which they started, and none came or
-was retried. So the order is the one in which runs would be admitted: it knows all limits, whose
-turn it is, and who is overdue.
+Simulates the ledger's ``decide`` while slots are freed one at a time, longest held first, as if
+runs ended in start order and none were added or retried. So the order is the admission order,
+including all limits, fairness between namespaces, and ageing.
 """
 
 import collections
@@ -15,7 +14,7 @@ from controllers import ledger
 
 @dataclasses.dataclass(frozen=True)
 class Rank:
-    """A place in a queue, from 1, and how long the queue is."""
+    """A position in a queue, from 1, and the queue's length."""
 
     at: int
     of: int
@@ -23,13 +22,13 @@ class Rank:
 
 @dataclasses.dataclass(frozen=True)
 class Position:
-    """Where a run stands among those that wait.
+    """The positions of a run in the queues that it is in.
 
     Attributes:
-        cluster: Among all of them.
+        cluster: Among all queued runs.
         namespace: Among those of its namespace.
         agent: Among those of its agent.
-        ends: How many runs have to end before it gets its slot.
+        ends: Number of runs that must end before it gets a slot.
     """
 
     cluster: Rank
@@ -39,7 +38,7 @@ class Position:
 
 
 def position(
-    found: ledger.Ledger,
+    current: ledger.Ledger,
     candidates: Sequence[ledger.Candidate],
     limits: ledger.Limits,
     uid: ledger.Uid,
@@ -47,36 +46,38 @@ def position(
     now: float,
     weights: Mapping[str, float] | None = None,
 ) -> Position | None:
-    """Where a run stands; None for one that does not wait, or has a slot.
+    """Return a run's position; None if it is not queued, or has a slot.
 
     Args:
-        found: The ledger as it is.
-        candidates: All runs that wait.
-        limits: How many may be in flight.
+        current: The current ledger.
+        candidates: All queued runs.
+        limits: On runs in flight.
         uid: The run.
-        now: In seconds since 1970.
+        now: Unix time in seconds.
         weights: Of namespaces.
     """
-    waiting = {one.uid: one for one in candidates if one.uid not in found.slots}
+    waiting = {
+        candidate.uid: candidate for candidate in candidates if candidate.uid not in current.slots
+    }
     if uid not in waiting:
         return None
-    order, ends = _order(found, waiting, limits, uid, now=now, weights=weights)
+    order, ends = _order(current, waiting, limits, uid, now=now, weights=weights)
     me = waiting[uid]
-    before = [waiting[one] for one in order[: order.index(uid)]]
+    before = [waiting[earlier] for earlier in order[: order.index(uid)]]
 
     def rank(is_peer: Callable[[ledger.Candidate], bool]) -> Rank:
         return Rank(sum(map(is_peer, before)) + 1, sum(map(is_peer, waiting.values())))
 
     return Position(
         cluster=rank(lambda _: True),
-        namespace=rank(lambda one: one.namespace == me.namespace),
-        agent=rank(lambda one: (one.namespace, one.agent) == (me.namespace, me.agent)),
+        namespace=rank(lambda other: other.namespace == me.namespace),
+        agent=rank(lambda other: (other.namespace, other.agent) == (me.namespace, me.agent)),
         ends=ends,
     )
 
 
 def _order(
-    found: ledger.Ledger,
+    current: ledger.Ledger,
     waiting: Mapping[ledger.Uid, ledger.Candidate],
     limits: ledger.Limits,
     uid: ledger.Uid,
@@ -84,20 +85,22 @@ def _order(
     now: float,
     weights: Mapping[str, float] | None,
 ) -> tuple[list[ledger.Uid], int]:
-    """Who is admitted, in order, up to a run; and how many runs ended before."""
+    """Return the admission order up to a run, and the number of runs that ended before."""
     order: list[ledger.Uid] = []
-    left, ends, book = dict(waiting), 0, found
-    # Who was admitted here ends after all that run already, in the order of admission.
-    running = collections.deque(sorted(found.slots, key=lambda one: (found.slots[one].since, one)))
+    left, ends, book = dict(waiting), 0, current
+    # Runs admitted here end after those already running, in order of admission.
+    running = collections.deque(
+        sorted(current.slots, key=lambda admitted: (current.slots[admitted].since, admitted))
+    )
     while True:
         decision = ledger.decide(book, [*left.values()], limits, epoch=0, now=now, weights=weights)
-        for one in decision.admitted:
-            del left[one]
-            order.append(one)
-            running.append(one)
-            if one == uid:
+        for admitted in decision.admitted:
+            del left[admitted]
+            order.append(admitted)
+            running.append(admitted)
+            if admitted == uid:
                 return order, ends
-        # Every limit allows at least one run, so that the last end admits somebody.
+        # Each limit allows at least one run, so the last end admits one.
         ended = running.popleft()
         book = decision.ledger.without({ended: decision.ledger.slots[ended].attempt})
         ends += 1

@@ -1,4 +1,4 @@
-"""What ``agentctl run release`` does: gives up work that no endpoint answers for. Shell."""
+"""Implements ``agentctl run release``: abandons work at endpoints that are gone. Shell."""
 
 from controllers import kube
 from controllers.agentctl import session
@@ -7,11 +7,11 @@ from controllers.runs.records import Records
 
 
 def run(cluster: session.Cluster, namespace: str, name: str, home: str) -> Exit:
-    """Have the controller take the work of a run for ended; the exit code."""
+    """Make the controller treat a run's external work as ended; return the exit code."""
 
     async def work(client: kube.Client) -> Exit:
         records = Records(client, home)
-        mine = [one for one in await records.every() if one.where == f"{namespace}/{name}"]
+        mine = [record for record in await records.every() if record.where == f"{namespace}/{name}"]
         if not mine:
             raise CommandError(
                 f"expected a record of external work of run {namespace}/{name} in namespace "

@@ -1,4 +1,4 @@
-"""The AgentRun that ``agentctl run retry`` makes of one that has ended. Pure."""
+"""The AgentRun that ``agentctl run retry`` creates from an ended one. Pure."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -11,16 +11,16 @@ from crds import names
 from schemagen.problems import JSON
 
 RETRY_OF: Final = f"{naming.GROUP}/retry-of"
-"""Annotation of a run that was made of another: that one's name and uid, with a blank between."""
+"""Annotation of a retried run: name and UID of the original run, separated by a space."""
 MAX_PREFIX: Final = 40
-# The ended run's own: it was told to end, or to wait.
+# These belong to the ended run: it was cancelled, or suspended.
 _DROPPED: Final = frozenset({"cancel", "suspend", "idempotencyKey", "purpose"})
-# Written by kubectl and by our own conversion, and true of the ended run only.
+# Written by kubectl and the conversion webhook, and valid for the ended run only.
 _FOREIGN: Final = ("kubectl.kubernetes.io/", f"conversion.{naming.GROUP}/", f"{naming.GROUP}/")
 
 
 def check(run: JSON) -> None:
-    """See whether a run can be made anew.
+    """Check that a run can be retried.
 
     Raises:
         CommandError: It has not ended.
@@ -29,22 +29,22 @@ def check(run: JSON) -> None:
     phase = (run.get("status") or {}).get("phase") or Phase.PENDING
     if Phase.TEMPLATE in {phase, run["spec"].get("purpose")}:
         raise CommandError(
-            f"expected a run that has ended, got the Template {name}, which is never carried out"
+            f"expected a run that has ended, got the Template {name}, which is never executed"
         )
     if phase not in ENDED:
         raise CommandError(
-            f"expected run {name} to have ended, but it is {phase}: wait for it, or end it by "
+            f"expected run {name} to have ended, but it is {phase}: wait for it, or cancel it with "
             f"`agentctl run cancel {name} --wait`"
         )
 
 
 def repetition(run: JSON, name: str = "", key: str = "") -> dict[str, JSON]:
-    """The run (v1beta1) to create.
+    """Return the run (v1beta1) to create.
 
     Args:
-        run: The one that has ended.
-        name: Of the new one; empty lets it follow from the ended one, so that it is made once.
-        key: The new one's idempotency key; the ended run has its own for as long as it exists.
+        run: The ended run.
+        name: Name of the new run; if empty, derived from the ended run, so it is created once.
+        key: Idempotency key of the new run; the ended run's stays in use while that run exists.
     """
     metadata = run["metadata"]
     spec = {field: value for field, value in run["spec"].items() if field not in _DROPPED}
@@ -69,7 +69,7 @@ def repetition(run: JSON, name: str = "", key: str = "") -> dict[str, JSON]:
 
 
 def name_of(metadata: Mapping[str, JSON]) -> str:
-    """The name that follows from a run: the beginning of its own, and a hash of its uid."""
+    """Return the derived name: a prefix of the run's name, and a hash of its UID."""
     own = str(metadata["name"])
     before = source(metadata)
     stem = own.rpartition("-")[0] if before and own.endswith(names.short(before.encode())) else own
@@ -77,30 +77,30 @@ def name_of(metadata: Mapping[str, JSON]) -> str:
 
 
 def source(metadata: Mapping[str, JSON]) -> str:
-    """The uid of the run that another was made of; empty where it was made of none."""
-    told = (metadata.get("annotations") or {}).get(RETRY_OF) or ""
-    return str(told).partition(" ")[2]
+    """Return the UID of the original of a retried run; empty if it is no retry."""
+    annotation = (metadata.get("annotations") or {}).get(RETRY_OF) or ""
+    return str(annotation).partition(" ")[2]
 
 
-def is_of(found: JSON, run: JSON) -> bool:
-    """Whether a run was made of another."""
-    return source(found["metadata"]) == str(run["metadata"]["uid"])
+def is_of(retried: JSON, run: JSON) -> bool:
+    """Return whether ``found`` is a retry of ``run``."""
+    return source(retried["metadata"]) == str(run["metadata"]["uid"])
 
 
 def left_out(run: JSON, key: str) -> Iterator[str]:
-    """What the new run does not have of the ended one, a sentence each."""
+    """Yield a sentence for each value of the ended run that the new run lacks."""
     spec = run["spec"]
     if spec.get("idempotencyKey") and not key:
         yield (
-            f"without idempotency key {spec['idempotencyKey']!r}, which is the ended run's; "
-            "--idempotency-key gives it another"
+            f"without idempotency key {spec['idempotencyKey']!r}, which belongs to the ended run; "
+            "set another with --idempotency-key"
         )
     if _workflow_id(spec["runtime"]):
-        yield f"without workflow id {_workflow_id(spec['runtime'])!r}, which is the ended run's"
+        yield f"without workflow id {_workflow_id(spec['runtime'])!r} of the ended run"
 
 
 def _runtime(runtime: Mapping[str, JSON]) -> dict[str, JSON]:
-    """A runtime without the name of work that exists already: Temporal starts an id only once."""
+    """Return a runtime without its workflow ID: Temporal runs an ID only once."""
     if not _workflow_id(runtime):
         return dict(runtime)
     temporal = {name: value for name, value in runtime["temporal"].items() if name != "workflowId"}

@@ -1,23 +1,23 @@
-"""What ``agentctl run retry`` does: makes a run anew of one that has ended. Shell: the cluster."""
+"""Implements ``agentctl run retry``. Shell: the cluster."""
 
 import dataclasses
 
 from controllers import kube
 from controllers.agentctl import kinds, repetition, session, submit, times, waiting
 from controllers.agentctl.exits import CommandError, Exit
-from controllers.agentctl.submit import How
+from controllers.agentctl.submit import Options
 from controllers.runs import views
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class Asked:
-    """Which run, and what the new one is to have of its own.
+class Request:
+    """A retry request.
 
     Attributes:
-        namespace: Of both.
-        run: The one that has ended.
-        name: Of the new one; empty lets it follow from the ended one.
-        key: Its idempotency key; empty is none.
+        namespace: Of both runs.
+        run: Name of the ended run.
+        name: Name of the new run; derived from the ended run if empty.
+        key: Idempotency key of the new run; empty for none.
     """
 
     namespace: str
@@ -26,8 +26,8 @@ class Asked:
     key: str = ""
 
 
-def run(cluster: session.Cluster, asked: Asked, how: How) -> Exit:
-    """Make a run anew, or find the one that was made before; the exit code."""
+def run(cluster: session.Cluster, request: Request, how: Options) -> Exit:
+    """Retry a run, or return its existing retry; return the exit code."""
 
     def act() -> Exit:
         if how.waits and how.is_dry:
@@ -35,13 +35,13 @@ def run(cluster: session.Cluster, asked: Asked, how: How) -> Exit:
         seconds = times.timeout(how.timeout, waits=how.waits)
 
         async def work(client: kube.Client) -> Exit:
-            ended = await client.get(views.RUNS, asked.run, namespace=asked.namespace)
+            ended = await client.get(views.RUNS, request.run, namespace=request.namespace)
             repetition.check(ended)
-            wanted = repetition.repetition(ended, asked.name, asked.key)
+            body = repetition.repetition(ended, request.name, request.key)
             if how.is_dry:
-                return await submit.try_out(cluster, client, wanted, how)
-            found = await _made(client, wanted, ended, asked)
-            return await submit.show(cluster, client, found, how, seconds)
+                return await submit.dry_run(cluster, client, body, how)
+            retried = await _made(client, body, ended, request)
+            return await submit.show(cluster, client, retried, how, seconds)
 
         return session.run(cluster, work)
 
@@ -49,36 +49,36 @@ def run(cluster: session.Cluster, asked: Asked, how: How) -> Exit:
 
 
 async def _made(
-    client: kube.Client, wanted: kube.JSON, ended: kube.JSON, asked: Asked
+    client: kube.Client, body: kube.JSON, ended: kube.JSON, request: Request
 ) -> kube.JSON:
-    """Create the run; or find that it was made before, or what has its name."""
+    """Create the run, or return the existing retry; fail if another run has the name."""
     try:
-        found = await client.create(views.RUNS, wanted, field_validation="Strict")
+        created = await client.create(views.RUNS, body, field_validation="Strict")
     except kube.ApiError as error:
-        there = await submit.taken(client, wanted)
-        if there is None:
+        existing = await submit.existing_run(client, body)
+        if existing is None:
             raise
-        if not repetition.is_of(there, ended):
+        if not repetition.is_of(existing, ended):
             raise CommandError(
-                f"expected a name that is free, got that of run {_reference(there)}, which was not "
-                f"made of {_reference(ended)}: choose another by --name"
+                f"expected an unused name, got that of run {_reference(existing)}, which is not a "
+                f"retry of {_reference(ended)}: choose another with --name"
             ) from error
-        session.say(_there_already(there, ended))
-        return there
+        session.say(_there_already(existing, ended))
+        return existing
     outcome = waiting.outcome(views.of(views.Run, ended))
-    session.say(f"{_reference(found)} is made anew of {_reference(ended)}, which is {outcome}")
-    for line in repetition.left_out(ended, asked.key):
+    session.say(f"created {_reference(created)} as a retry of {_reference(ended)}: {outcome}")
+    for line in repetition.left_out(ended, request.key):
         session.say(f"  {line}")
-    return found
+    return created
 
 
 def _there_already(there: kube.JSON, ended: kube.JSON) -> str:
     outcome = waiting.outcome(views.of(views.Run, there))
     return (
-        f"{_reference(there)} is there already, made anew of {_reference(ended)}; it is {outcome} "
-        f"(`agentctl run retry {there['metadata']['name']}` makes one of that, once it has ended)"
+        f"{_reference(there)} already exists as a retry of {_reference(ended)}; it is {outcome} "
+        f"(`agentctl run retry {there['metadata']['name']}` retries that run once it has ended)"
     )
 
 
-def _reference(found: kube.JSON) -> str:
-    return kinds.reference(views.RUNS, found["metadata"]["name"])
+def _reference(run_value: kube.JSON) -> str:
+    return kinds.reference(views.RUNS, run_value["metadata"]["name"])

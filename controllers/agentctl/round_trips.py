@@ -1,6 +1,6 @@
-"""A real API server for ``schemagen roundtrip``, with webhooks: embedded, or of KUBECONFIG. Shell.
+"""API servers with webhooks for ``schemagen roundtrip``: embedded, or of KUBECONFIG. Shell.
 
-Trials are no coroutines: here they wait for each answer.
+Trials are synchronous: each waits for its response.
 """
 
 import asyncio
@@ -20,17 +20,17 @@ from webhooks import embedded as webhooks_embedded
 from webhooks import patch, resources
 
 _SERVER_ERROR = 500
-# What is applied twice under one key is refused in these words, as an error of the server.
+# Server-side apply of duplicate list keys is rejected with this text, as a server error.
 _NOT_TYPED = "failed to create typed patch object"
 
 
 class NotInstalledError(UserError):
-    """The cluster lacks a CRD; the message says which, and how to install it."""
+    """The cluster lacks a CRD; the message names it and says how to install it."""
 
 
 @contextlib.contextmanager
 def embedded(apis: Sequence[Api]) -> Iterator[served.Server]:
-    """A control plane of its own on loopback; this process serves the webhooks."""
+    """Run an embedded control plane on loopback; this process serves the webhooks."""
     with devcluster.Cluster(tell=_tell) as cluster, contextlib.ExitStack() as stack:
         for api in apis:
             stack.enter_context(webhooks_embedded.serving(api, cluster))
@@ -40,14 +40,14 @@ def embedded(apis: Sequence[Api]) -> Iterator[served.Server]:
 
 @contextlib.contextmanager
 def kubeconfig(apis: Sequence[Api]) -> Iterator[served.Server]:
-    """The cluster of the current context, which has the CRDs and calls their webhooks already."""
+    """Use the cluster of the current context, which must have the CRDs and webhooks installed."""
     with _opened(kube.Client.from_environment(on_warning=_ignore), apis) as server:
         yield server
 
 
 @contextlib.contextmanager
 def _opened(client: kube.Client, apis: Sequence[Api]) -> Iterator["Server"]:
-    """A server with a namespace of its own, which goes away with all that was created."""
+    """Yield a server with its own namespace, which is deleted with its contents at the end."""
     with _loop() as wait, contextlib.ExitStack() as stack:
         wait(client.__aenter__())
         stack.callback(lambda: wait(client.close()))
@@ -60,7 +60,7 @@ def _opened(client: kube.Client, apis: Sequence[Api]) -> Iterator["Server"]:
 
 @contextlib.contextmanager
 def _loop() -> Iterator[Callable[[Coroutine[Any, Any, Any]], Any]]:
-    """An event loop in a thread: whoever waits for it may be in a loop of their own."""
+    """Run an event loop in a thread, for callers that may be in a loop of their own."""
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever, name="round trips")
     thread.start()
@@ -90,17 +90,17 @@ def _tell(line: str) -> None:
 
 
 def _ignore(warning: str) -> None:
-    """A deprecated version gives a warning with every answer."""
+    """Ignore warnings: deprecated versions send one per response."""
     del warning
 
 
 class Server:
-    """Writes into a namespace of its own.
+    """Sends requests to a namespace of its own.
 
     Args:
         client: Of the cluster.
-        wait: Runs what the client does, and returns its answer.
-        namespace: Its name, with which the names of all objects begin.
+        wait: Runs a coroutine of the client and returns its result.
+        namespace: Name of the namespace, and prefix of all object names.
     """
 
     def __init__(
@@ -118,24 +118,24 @@ class Server:
         """Create the namespace, and print its name."""
         body = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": self.namespace}}
         self._wait(self._client.create(kube.NAMESPACES, body))
-        _tell(f"objects are changed in the namespace {self.namespace}")
+        _tell(f"using namespace {self.namespace}")
 
     def end(self) -> None:
-        """Delete the namespace, and objects that have none."""
+        """Delete the namespace, and the cluster-scoped objects."""
         for resource, name in (*self._cluster_wide, (kube.NAMESPACES, self.namespace)):
             with contextlib.suppress(kube.NotFoundError):
                 self._wait(self._client.delete(resource, name))
 
     def new_name(self) -> str:
-        """A name that no object has yet."""
+        """Return an unused object name."""
         return f"{self.namespace}-{next(self._numbers)}"
 
     def send(self, request: requests.Request) -> simulated.Value:
-        """Ask, and return the object of the answer.
+        """Send a request, and return the object of the response.
 
         Raises:
-            simulated.RefusedError: if the API server refuses it, or a rule does.
-            served.LostServerError: if it does not answer.
+            simulated.RefusedError: The API server or a rule rejected it.
+            served.LostServerError: The API server does not respond.
         """
         try:
             answer: simulated.Value = self._wait(self._answer(request))
@@ -145,7 +145,7 @@ class Server:
             raise simulated.RefusedError(error.message) from error
         except kube.UnreachableError as error:
             raise served.LostServerError(
-                f"expected an answer of the API server: {error}"
+                f"expected a response of the API server: {error}"
             ) from error
         return answer
 
@@ -180,5 +180,5 @@ class Server:
 
 
 def is_refusal(error: kube.ApiError) -> bool:
-    """Whether the API server, or a rule, does not take an object; else something is broken."""
+    """Return whether an error is a rejection of the object, rather than a failure."""
     return error.code < _SERVER_ERROR or error.message.startswith(_NOT_TYPED)

@@ -1,8 +1,8 @@
 """``--runtime-config KEY=VALUE`` as the typed ``spec.runtime`` of v1beta1. Pure.
 
-A key is a field's path (``jobTTL``, ``podTemplate.nodeSelector.disk``), or what v1alpha1 calls it
-(``ttlSecondsAfterFinished``, ``serviceAccountName``); a value is read by the field's type. What is
-no field goes into ``extraConfig``, as the text that it is; ``extraConfig={...}`` takes YAML.
+A key is a field path (``jobTTL``, ``podTemplate.nodeSelector.disk``), or its v1alpha1 name
+(``ttlSecondsAfterFinished``, ``serviceAccountName``); a value is parsed by the field's type.
+Unknown keys go into ``extraConfig`` as text; ``extraConfig={...}`` accepts YAML.
 """
 
 import types
@@ -22,7 +22,7 @@ from schemagen.versions import steps
 RuntimeType: TypeAlias = Literal["job", "workflow", "temporal", "custom"]
 Path: TypeAlias = tuple[str, ...]
 
-# What v1alpha1 calls a field (rows 7 and 8 of the field table), for every runtime.
+# v1alpha1 names of fields (rows 7 and 8 of the field table), for all runtimes.
 _NAMES: Final[Mapping[str, Path]] = {
     "serviceAccount": ("podTemplate", "serviceAccountName"),
     "podSecurityContext": ("podTemplate", "securityContext"),
@@ -35,7 +35,7 @@ _NAMES: Final[Mapping[str, Path]] = {
         )
     },
 }
-# Settings that one runtime has; under another they are extraConfig.
+# Settings of a single runtime; for other runtimes they go into extraConfig.
 _OWN_NAMES: Final[Mapping[str, Mapping[str, Path]]] = {
     "temporal": {
         name: ("temporal", name)
@@ -52,17 +52,16 @@ _EXTRA: Final = "extraConfig"
 
 
 def runtime(kind: RuntimeType, settings: Iterable[tuple[str, str]]) -> JSON:
-    """``spec.runtime`` for a runtime and its settings.
+    """Return ``spec.runtime`` for a runtime and its settings.
 
     Raises:
-        CommandError: A key leads nowhere, a value is not of the field's type, or one is given
-            twice.
+        CommandError: A key is unknown, a value has the wrong type, or a key is given twice.
     """
-    found: dict[str, JSON] = {"type": kind.capitalize()}
+    result: dict[str, JSON] = {"type": kind.capitalize()}
     for key, text in settings:
         path, value = _setting(kind, key, text)
-        _put(found, path, value, key)
-    return found
+        _put(result, path, value, key)
+    return result
 
 
 def _setting(kind: RuntimeType, key: str, text: str) -> tuple[Path, JSON]:
@@ -81,12 +80,12 @@ def _setting(kind: RuntimeType, key: str, text: str) -> tuple[Path, JSON]:
 
 
 def _typed(model: type[pydantic.BaseModel], path: Path, key: str, text: str) -> tuple[Path, JSON]:
-    """The path and the value that a text means there, by walking down the model's fields."""
+    """Return path and parsed value of a setting, by walking the model's fields."""
     annotation: Any = model
     for at, name in enumerate(path):
         plain = _plain(annotation)
         if typing.get_origin(plain) is dict:
-            # Keys of mappings may hold dots, as labels do.
+            # Keys of mappings, such as labels, may contain dots.
             value_type = typing.get_args(plain)[1]
             return (*path[:at], ".".join(path[at:])), _value(value_type, key, text)
         fields = _fields(plain)
@@ -115,7 +114,7 @@ def _value(annotation: Any, key: str, text: str) -> JSON:
 
 
 def _structure(plain: Any, key: str, text: str, *, is_names: bool) -> JSON:
-    """A list or a mapping, written as YAML or JSON in one line."""
+    """Parse a list or a mapping, given as YAML or JSON on one line."""
     try:
         documents = yaml.load_all(text.encode(errors="surrogatepass"))
     except yaml.YAMLError as error:
@@ -140,12 +139,12 @@ def _integer(key: str, text: str) -> int:
 def _duration(key: str, text: str) -> str:
     seconds = _integer(key, text)
     if not 0 <= seconds <= steps.INT32_MAX:
-        raise _wrong(key, "seconds from 0 on", text)
+        raise _wrong(key, "a number of seconds, 0 or more,", text)
     return steps.duration_of(seconds)
 
 
-def _put(found: dict[str, JSON], path: Path, value: JSON, key: str) -> None:
-    place = found
+def _put(target: dict[str, JSON], path: Path, value: JSON, key: str) -> None:
+    place = target
     for name in path[:-1]:
         below = place.setdefault(name, {})
         if not isinstance(below, dict):
@@ -157,19 +156,19 @@ def _put(found: dict[str, JSON], path: Path, value: JSON, key: str) -> None:
 
 
 def _fields(model: Any) -> dict[str, Any]:
-    """The types of a model's fields, by their names on the wire; none of what is no model."""
+    """Return the types of a model's fields by wire name; empty if it is not a model."""
     if not (isinstance(model, type) and issubclass(model, pydantic.BaseModel)):
         return {}
     return {field.alias or name: field.annotation for name, field in model.model_fields.items()}
 
 
 def _plain(annotation: Any) -> Any:
-    """A type without what is annotated and without None; text where several are possible."""
+    """Return a type without annotations and None; ``str`` for a union."""
     origin = typing.get_origin(annotation)
     if origin is typing.Annotated:
         return _plain(typing.get_args(annotation)[0])
     if origin in {typing.Union, types.UnionType}:
-        arms = [one for one in typing.get_args(annotation) if one is not type(None)]
+        arms = [arm for arm in typing.get_args(annotation) if arm is not type(None)]
         return _plain(arms[0]) if len(arms) == 1 else str
     return annotation
 
@@ -179,4 +178,6 @@ def _wrong(key: str, expected: str, text: str) -> CommandError:
 
 
 def _twice(key: str) -> CommandError:
-    return CommandError(f"expected --runtime-config {key} once, got it twice or beside its parts")
+    return CommandError(
+        f"expected --runtime-config {key} once, got it twice or together with its subfields"
+    )

@@ -1,4 +1,4 @@
-"""The runtimes that a controller has, by its options. Shell: reads Secrets and ConfigMaps."""
+"""Builds the runtimes of a controller from its options. Shell: reads Secrets and ConfigMaps."""
 
 import asyncio
 import base64
@@ -16,7 +16,7 @@ from controllers.runs.runtimes.base import Key, Runtime, RuntimeFault
 from controllers.runs.runtimes.temporal_settings import Settings as TemporalSettings
 
 Wake: TypeAlias = Callable[[kube.Key], None]
-"""Has a run looked at."""
+"""Requests reconciliation of a run."""
 
 _SWEEP_SECONDS: Final = 600.0
 _log = logging.getLogger(__name__)
@@ -24,15 +24,15 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Options:
-    """Which runtimes, and how.
+    """Selects and configures the runtimes.
 
     Attributes:
-        jobs: What carries runs of type Job out: Kubernetes, or processes of this machine.
-        workspaces: Where those have their folders.
-        image: Of the runner, where neither a run nor its provider names one.
-        endpoints: CIDRs, addresses and hosts that runs of type Custom may call though not public.
-        temporal: HOST:PORT of Temporal's frontend; empty is none.
-        temporal_settings: The operator's.
+        jobs: What executes runs of type Job: Kubernetes, or processes on this machine.
+        workspaces: Directory of local workspaces.
+        image: Runner image, if neither a run nor its provider sets one.
+        endpoints: Non-public CIDRs, addresses and hosts that Custom runs may call.
+        temporal: HOST:PORT of the Temporal frontend; empty for none.
+        temporal_settings: From the operator's settings.
     """
 
     jobs: Literal["job", "local"] = "job"
@@ -44,20 +44,20 @@ class Options:
 
     @property
     def pod_image(self) -> str:
-        """The image that pods get, where there are pods."""
+        """The default image of pods, if the runtime creates pods."""
         return self.image if self.jobs == "job" else ""
 
 
-def composed(
+def build_runtimes(
     client: kube.Client, caches: Caches, wake: Wake, options: Options
 ) -> Iterator[Runtime]:
-    """All runtimes of a controller.
+    """Build the runtimes of a controller.
 
     Args:
         client: Of the cluster.
-        caches: What the controller follows.
-        wake: Has a run looked at.
-        options: Which, and how.
+        caches: The controller's caches.
+        wake: Requests reconciliation of a run.
+        options: Selects and configures the runtimes.
     """
     jobs: Runtime
     if options.jobs == "local":
@@ -70,7 +70,7 @@ def composed(
     yield workflow.WorkflowRuntime(jobs, now=kube.utc_now)
     yield custom.Custom(allowed=options.endpoints)
     if options.temporal:
-        from controllers.runs.runtimes import temporal  # noqa: PLC0415 - an extra
+        from controllers.runs.runtimes import temporal  # noqa: PLC0415 - optional dependency
 
         settings = options.temporal_settings
         yield temporal.Temporal(
@@ -82,10 +82,10 @@ def composed(
 
 
 @contextlib.asynccontextmanager
-async def looked_after(made: Sequence[Runtime]) -> AsyncIterator[None]:
-    """Do what runtimes want done from time to time, and close them at the end."""
-    locals_ = [one for one in made if isinstance(one, local.Local)]
-    tasks = [asyncio.create_task(_sweep(one)) for one in locals_]
+async def maintain_runtimes(made: Sequence[Runtime]) -> AsyncIterator[None]:
+    """Run the runtimes' periodic maintenance, and close them at the end."""
+    locals_ = [runtime for runtime in made if isinstance(runtime, local.Local)]
+    tasks = [asyncio.create_task(_sweep(runtime)) for runtime in locals_]
     try:
         yield
     finally:
@@ -97,22 +97,22 @@ async def looked_after(made: Sequence[Runtime]) -> AsyncIterator[None]:
                 await each.close()
 
 
-async def _sweep(found: local.Local) -> None:
+async def _sweep(runtime: local.Local) -> None:
     """Delete workspaces of runs that ended long ago."""
     while True:
         try:
-            count = await found.sweep()
+            count = await runtime.sweep()
             if count:
-                _log.info("%d workspaces are deleted", count)
+                _log.info("deleted %d expired workspaces", count)
         except RuntimeFault as error:
-            _log.warning("not all workspaces could be swept: %s", error)
+            _log.warning("sweeping workspaces failed in part, retrying: %s", error)
         await asyncio.sleep(_SWEEP_SECONDS)
 
 
 def local_runtime(
     client: kube.Client, caches: Caches, wake: Wake, root: pathlib.Path
 ) -> local.Local:
-    """The runtime of processes on this machine."""
+    """Build the runtime that executes agents as local processes."""
     values = _Values(client)
 
     def tell(key: Key) -> None:
@@ -124,32 +124,32 @@ def local_runtime(
 
 
 class _Values:
-    """What Secrets and ConfigMaps hold; the kubelet's part where there is none."""
+    """Reads Secrets and ConfigMaps, as the kubelet does for pods."""
 
     def __init__(self, client: kube.Client) -> None:
         self._client = client
 
     async def one(self, namespace: str, kind: str, name: str, key: str) -> bytes | None:
-        """The value of a key; None if it is not there."""
+        """Return the value of a key; None if it does not exist."""
         resource = kube.SECRETS if kind == kube.SECRETS.kind else kube.CONFIG_MAPS
-        found = await self._read(resource, namespace, name)
-        return None if found is None else found.get(key)
+        values = await self._read(resource, namespace, name)
+        return None if values is None else values.get(key)
 
     async def all(self, namespace: str, name: str) -> Mapping[str, bytes] | None:
-        """All values of a Secret; None if it is not there."""
+        """Return all values of a Secret; None if it does not exist."""
         return await self._read(kube.SECRETS, namespace, name)
 
     async def _read(
         self, resource: kube.Resource, namespace: str, name: str
     ) -> dict[str, bytes] | None:
         try:
-            found = await self._client.get(resource, name, namespace=namespace)
+            value = await self._client.get(resource, name, namespace=namespace)
         except kube.NotFoundError:
             return None
-        data = found.get("data") or {}
+        data = value.get("data") or {}
         if resource == kube.SECRETS:
-            # Go writes no bytes at all as null.
+            # Go marshals an empty byte slice as null.
             return {key: base64.b64decode(text or "") for key, text in data.items()}
-        binary = found.get("binaryData") or {}
+        binary = value.get("binaryData") or {}
         plain = {key: (text or "").encode() for key, text in data.items()}
         return {**plain, **{key: base64.b64decode(text or "") for key, text in binary.items()}}

@@ -1,4 +1,4 @@
-"""What every command that talks to a cluster does around its work. Shell: terminal, event loop."""
+"""What all commands that access a cluster share. Shell: terminal, event loop."""
 
 import asyncio
 import contextlib
@@ -19,41 +19,41 @@ if TYPE_CHECKING:
     from controllers.kube import kubeconfigs
 
 USER_AGENT = "agentctl"
-"""Also the field manager of what is written."""
+"""Also the field manager of writes."""
 DEFAULT_NAMESPACE: Final = "agents"
 EXTENSION: Final = "agentctl"
-"""Of a kubeconfig's context: ``{"workspaces": FOLDER}``."""
+"""Extension of a kubeconfig's context: ``{"workspaces": FOLDER}``."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """Which cluster, as the user named it.
+    """The cluster selected by the user.
 
     Attributes:
-        kubeconfig: The file; None is as kubectl has it.
-        context: One of its contexts; empty is the current one.
+        kubeconfig: The file; None to choose as kubectl does.
+        context: Context name; empty for the current one.
     """
 
     kubeconfig: pathlib.Path | None = None
     context: str = ""
 
     def client(self, user_agent: str = USER_AGENT) -> kube.Client:
-        """A client of it, to be opened."""
+        """Return an unopened client."""
         return kube.Client(self._source(), on_warning=warn, user_agent=user_agent)
 
     def tables(self) -> kube.Client:
-        """A client that is answered in tables (meta.k8s.io/v1 Table); it gives bodies only."""
+        """Return a client that requests meta.k8s.io/v1 Tables; only its ``body`` is usable."""
 
         async def source() -> access.Access:
-            found = await self._source()()
-            # An API server takes the first Accept; the client's own follows.
-            headers = (("Accept", tables.ACCEPT), *found.headers)
-            return dataclasses.replace(found, headers=headers)
+            base = await self._source()()
+            # API servers use the first Accept header; the client's own follows.
+            headers = (("Accept", tables.ACCEPT), *base.headers)
+            return dataclasses.replace(base, headers=headers)
 
         return kube.Client(source, on_warning=warn, user_agent=USER_AGENT)
 
     def namespace(self, given: str) -> str:
-        """The namespace that was given, else the context's, else the pod's, else ``agents``."""
+        """Return the given namespace, or else the context's, the pod's, or ``agents``."""
         if given:
             return given
         if self._is_pod:
@@ -61,7 +61,7 @@ class Cluster:
         return self._context.namespace or DEFAULT_NAMESPACE
 
     def workspaces(self) -> pathlib.Path | None:
-        """Where this machine carries out the cluster's runs, as ``agentctl dev`` notes it."""
+        """Return the directory of local workspaces that ``agentctl dev`` noted in the context."""
         noted = None if self._is_pod else self._context.extensions.get(EXTENSION)
         folder = noted.get("workspaces") if isinstance(noted, dict) else None
         return pathlib.Path(folder) if isinstance(folder, str) else None
@@ -72,11 +72,11 @@ class Cluster:
 
     @functools.cached_property
     def _context(self) -> "kubeconfigs.Context":
-        """What the context says; nothing where it cannot be read, of which the client complains."""
+        """The context; empty if unreadable, which the client reports."""
         try:
             return sources.context(self.kubeconfig, self.context or None)
         except kube.KubeError:
-            from controllers.kube import kubeconfigs  # noqa: PLC0415 - was imported just now
+            from controllers.kube import kubeconfigs  # noqa: PLC0415 - already imported
 
             return kubeconfigs.Context()
 
@@ -90,7 +90,7 @@ Work: TypeAlias = Callable[[kube.Client], Coroutine[Any, Any, Exit]]
 
 
 def run(cluster: Cluster, work: Work) -> Exit:
-    """Work with a client; the exit code."""
+    """Run work with a client; return the exit code."""
 
     async def with_client() -> Exit:
         async with cluster.client() as client:
@@ -100,7 +100,7 @@ def run(cluster: Cluster, work: Work) -> Exit:
 
 
 def attempt(act: Callable[[], Exit]) -> Exit:
-    """Act; the exit code. What goes wrong is said in a sentence."""
+    """Run a command; print an error as a message; return the exit code."""
     try:
         return act()
     except (CommandError, kube.KubeError) as error:
@@ -109,29 +109,29 @@ def attempt(act: Callable[[], Exit]) -> Exit:
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        # Who read has seen enough (`| head`); Python would complain of it once more at its end.
+        # The reader has exited (`| head`); Python would report the error again at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return Exit.OK
 
 
 def complain(*lines: str) -> None:
-    """Say what is wrong, on standard error."""
+    """Print an error message on standard error."""
     say(*(f"agentctl: {line}" if not line.startswith(" ") else line for line in lines))
 
 
 def warn(text: str) -> None:
-    """Pass a warning of the API server on."""
+    """Print a warning of the API server."""
     say(f"warning: {text}")
 
 
 def say(*lines: str) -> None:
-    """Say something that is not the command's output, on standard error."""
+    """Print progress and notes, which are not output, on standard error."""
     with contextlib.suppress(BrokenPipeError):
         sys.stderr.write("".join(f"{line}\n" for line in lines))
         sys.stderr.flush()
 
 
 def show(text: str) -> None:
-    """Write to standard output, at once."""
+    """Write to standard output, and flush."""
     sys.stdout.write(text if text.endswith("\n") else f"{text}\n")
     sys.stdout.flush()

@@ -1,4 +1,4 @@
-"""Programs that are started anew when they end, and their user told. Shell: processes, a thread."""
+"""Restarts programs when they exit, and reports it. Shell: processes, a thread."""
 
 import contextlib
 import itertools
@@ -9,39 +9,39 @@ from typing import Final
 from controllers.devcluster import processes
 from webhooks.local_server import Running, ServerError
 
-# As a kubelet's back-off begins and ends, but for somebody who watches.
+# Starts like a kubelet's back-off, but shorter, for interactive use.
 _PAUSES_SECONDS: Final = (0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
-_LOOK_SECONDS: Final = 0.2
+_POLL_SECONDS: Final = 0.2
 
 
 @contextlib.contextmanager
-def kept_running(
+def supervised(
     name: str, start: Callable[[], Running], say: Callable[[str], None]
 ) -> Iterator[Running]:
-    """Start a program, and start it anew whenever it ends; its value is how it first began.
+    """Run a program, restarting it whenever it exits; yield its first start.
 
     Args:
-        name: What it is called.
+        name: Name of the program in messages.
         start: Starts it and waits until it is ready.
-        say: Takes a line for the user.
+        say: Prints a line for the user.
 
     Raises:
-        ServerError: It did not start the first time.
+        ServerError: The first start failed.
     """
     first = start()
-    keeping = _Keeping(name, start, say, first)
-    thread = threading.Thread(target=keeping.keep, name=f"keeps {name}", daemon=True)
+    supervisor = _Supervisor(name, start, say, first)
+    thread = threading.Thread(target=supervisor.supervise, name=f"supervises {name}", daemon=True)
     thread.start()
     try:
         yield first
     finally:
-        keeping.stopped.set()
+        supervisor.stopped.set()
         thread.join()
-        processes.stop(keeping.running.process)
+        processes.stop(supervisor.running.process)
 
 
-class _Keeping:
-    """Looks after a program until it is told to stop."""
+class _Supervisor:
+    """Supervises a program until stopped."""
 
     def __init__(
         self,
@@ -54,24 +54,24 @@ class _Keeping:
         self.running = running
         self.stopped = threading.Event()
 
-    def keep(self) -> None:
-        """Start it anew whenever it has ended."""
-        while not self.stopped.wait(_LOOK_SECONDS):
+    def supervise(self) -> None:
+        """Restart the program whenever it has exited."""
+        while not self.stopped.wait(_POLL_SECONDS):
             code = self.running.process.poll()
             if code is not None:
-                self._say(f"the {self._name} ended with exit code {code}: it is started anew")
-                self._start_anew()
+                self._say(f"the {self._name} exited with code {code}: restarting")
+                self._restart()
 
-    def _start_anew(self) -> None:
-        """Try until it starts; each failure is told, and the pauses become longer."""
+    def _restart(self) -> None:
+        """Retry until it starts, with increasing pauses, reporting each failure."""
         for pause in itertools.chain(_PAUSES_SECONDS, itertools.repeat(_PAUSES_SECONDS[-1])):
             if self.stopped.wait(pause):
                 return
-            processes.stop(self.running.process)  # its streams
+            processes.stop(self.running.process)  # close its streams
             try:
                 self.running = self._start()
             except ServerError as error:
                 self._say(str(error))
             else:
-                self._say(f"the {self._name} is up again")
+                self._say(f"the {self._name} has restarted")
                 return

@@ -1,4 +1,4 @@
-"""Text in columns, and the API server's own tables (meta.k8s.io/v1 Table). Pure."""
+"""Text tables, and rendering of meta.k8s.io/v1 Table. Pure."""
 
 from collections.abc import Iterable, Sequence
 from typing import Any, Final
@@ -11,7 +11,7 @@ _NONE: Final = "<none>"
 
 
 def text(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Columns as kubectl writes them: left aligned, three blanks apart, none at the end."""
+    """Format columns as kubectl does: left aligned, three spaces apart, no trailing spaces."""
     lines = [head, *rows]
     widths = [max(len(line[at]) for line in lines) for at in range(len(head))]
     return "\n".join(
@@ -21,19 +21,21 @@ def text(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def shown(pages: Sequence[kube.JSON], *, is_wide: bool, with_namespace: bool) -> str:
-    """The pages of a Table as text; empty where they have no rows.
+    """Format the pages of a Table as text; empty if there are no rows.
 
     Args:
-        pages: Of one listing.
-        is_wide: Whether columns are shown that the API server gives a lower priority.
-        with_namespace: Whether rows say in which namespace they are.
+        pages: Of one list.
+        is_wide: Whether to include columns with a priority above 0.
+        with_namespace: Whether to include a namespace column.
     """
     rows = [row for page in pages for row in page.get("rows") or ()]
     if not rows:
         return ""
     definitions = pages[0]["columnDefinitions"]
     chosen = [
-        at for at, one in enumerate(definitions) if is_wide or not int(one.get("priority") or 0)
+        at
+        for at, definition in enumerate(definitions)
+        if is_wide or not int(definition.get("priority") or 0)
     ]
     head = [str(definitions[at]["name"]).upper() for at in chosen]
     lines = [[_cell(row["cells"][at]) for at in chosen] for row in rows]

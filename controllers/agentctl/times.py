@@ -1,4 +1,4 @@
-"""Spans of time, read and said. Pure."""
+"""Parsing and formatting of durations. Pure."""
 
 import datetime as dt
 
@@ -9,32 +9,32 @@ _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
 
 def seconds(text: str, option: str) -> float:
-    """The seconds of ``90``, ``45s`` or ``1h30m``.
+    """Parse ``90``, ``45s`` or ``1h30m`` as seconds.
 
     Raises:
         CommandError: It is none of these.
     """
-    found = float(text) if text.isdecimal() and text.isascii() else steps.seconds_of(text)
-    if not found:
+    duration = float(text) if text.isdecimal() and text.isascii() else steps.seconds_of(text)
+    if not duration:
         raise CommandError(f"expected a time such as 45s or 1h30m for {option}, got {text!r}")
-    return found
+    return duration
 
 
 def timeout(text: str, *, waits: bool) -> float | None:
-    """The seconds of ``--timeout``; None is for ever.
+    """Parse ``--timeout`` as seconds; None means no limit.
 
     Raises:
-        CommandError: It is no time, or nothing is waited for.
+        CommandError: It is invalid, or given without --wait.
     """
     if not text:
         return None
     if not waits:
-        raise CommandError("expected --timeout together with --wait, got it alone")
+        raise CommandError("expected --timeout together with --wait, got --timeout alone")
     return seconds(text, "--timeout")
 
 
 def span(whole: float) -> str:
-    """Seconds as kubectl says an age: two units at most, coarser the longer it is."""
+    """Format seconds as kubectl formats ages: at most two units, coarser for longer spans."""
     left = max(0, int(whole))
     if left < 2 * _MINUTE:
         return f"{left}s"
@@ -49,5 +49,5 @@ def span(whole: float) -> str:
 
 
 def since(when: dt.datetime | None, now: dt.datetime) -> str:
-    """How long ago an instant is; ``unknown`` for None."""
+    """Format the age of a time; ``unknown`` for None."""
     return "unknown" if when is None else span((now - when).total_seconds())

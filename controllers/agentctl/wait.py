@@ -1,4 +1,4 @@
-"""What ``agentctl run wait`` does: follows a run until what is waited for has come. Shell."""
+"""Implements ``agentctl run wait``. Shell: the cluster, the terminal."""
 
 import asyncio
 import contextlib
@@ -17,16 +17,16 @@ _TICK_SECONDS: Final = 1.0
 
 
 def run(
-    cluster: session.Cluster, namespace: str, name: str, wish: waiting.Wish, timeout: str
+    cluster: session.Cluster, namespace: str, name: str, wish: waiting.Target, timeout: str
 ) -> Exit:
-    """Wait for a run; the exit code."""
+    """Wait for a run; return the exit code."""
 
     def act() -> Exit:
         seconds = times.timeout(timeout, waits=True)
 
         async def work(client: kube.Client) -> Exit:
-            found = await client.get(views.RUNS, name, namespace=namespace)
-            verdict = await until(client, views.of(views.Run, found), wish, seconds)
+            value = await client.get(views.RUNS, name, namespace=namespace)
+            verdict = await until(client, views.of(views.Run, value), wish, seconds)
             session.show(f"{kinds.reference(views.RUNS, name)} {verdict.text}")
             return verdict.code
 
@@ -36,17 +36,17 @@ def run(
 
 
 async def until(
-    client: kube.Client, run: views.Run, wish: waiting.Wish, timeout_seconds: float | None
+    client: kube.Client, run: views.Run, wish: waiting.Target, timeout_seconds: float | None
 ) -> waiting.Verdict:
-    """Follow a run until there is a verdict, and say meanwhile how it stands.
+    """Watch a run until there is a verdict, reporting its state meanwhile.
 
     Raises:
-        CommandError: There is none in time.
+        CommandError: The wait timed out.
     """
     seen, verdict = run, None
     try:
         with _telling() as tell:
-            async with asyncio.timeout(timeout_seconds), _followed(client, run) as states:
+            async with asyncio.timeout(timeout_seconds), _closing_watch(client, run) as states:
                 async for state in states:
                     verdict = waiting.verdict(state, run.metadata.uid, wish)
                     if verdict is not None or state is None:
@@ -60,8 +60,7 @@ async def until(
     name, namespace = run.metadata.name, run.metadata.namespace
     raise CommandError(
         f"expected {name} {_WISHES[wish]} within {timeout_seconds:g} s, but it is "
-        f"{waiting.standing(seen, kube.utc_now())}; `agentctl explain {name} -n {namespace}` says "
-        "why",
+        f"{waiting.state_line(seen, kube.utc_now())}; see `agentctl explain {name} -n {namespace}`",
         Exit.TIMEOUT,
     )
 
@@ -69,16 +68,16 @@ async def until(
 _WISHES: Final = {"succeeded": "to succeed", "ended": "to end", "running": "to run"}
 
 
-def _followed(
+def _closing_watch(
     client: kube.Client, run: views.Run
 ) -> contextlib.aclosing[AsyncGenerator[views.Run | None, None]]:
-    return contextlib.aclosing(followed(client, run))
+    return contextlib.aclosing(watch_run(client, run))
 
 
-async def followed(client: kube.Client, run: views.Run) -> AsyncGenerator[views.Run | None, None]:
-    """A run as it is, whenever it changes and once a second; None once it is not there.
+async def watch_run(client: kube.Client, run: views.Run) -> AsyncGenerator[views.Run | None, None]:
+    """Yield a run's state on each change and once a second; None once it is deleted.
 
-    A connection that breaks, and an API server that is away, are waited for.
+    Disconnects and an unavailable API server are retried.
     """
     changed = asyncio.Event()
     store: kube.Store[views.Run] = kube.Store()
@@ -109,19 +108,21 @@ async def followed(client: kube.Client, run: views.Run) -> AsyncGenerator[views.
 
 @contextlib.contextmanager
 def _telling() -> Iterator[Callable[[views.Run], None]]:
-    """Says how a run stands: one line that is kept up to date, or a line for each change."""
+    """Yield a function that reports state, on one updated line on a terminal, else line by line."""
     console = rich.console.Console(stderr=True, highlight=False)
     if console.is_terminal:
         with console.status("waiting") as line:
             yield lambda run: line.update(
-                rich.markup.escape(f"{run.metadata.name}: {waiting.standing(run, kube.utc_now())}")
+                rich.markup.escape(
+                    f"{run.metadata.name}: {waiting.state_line(run, kube.utc_now())}"
+                )
             )
         return
     said = ""
 
     def tell(run: views.Run) -> None:
         nonlocal said
-        standing = f"{run.metadata.name}: {waiting.standing(run, None)}"
+        standing = f"{run.metadata.name}: {waiting.state_line(run, None)}"
         if standing != said:
             session.say(standing)
         said = standing

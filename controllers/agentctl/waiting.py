@@ -1,4 +1,4 @@
-"""What ``agentctl run wait`` waits for, whether it came, and how a run stands. Pure."""
+"""The conditions of ``agentctl run wait``, and a run's state in a line. Pure."""
 
 import dataclasses
 import datetime as dt
@@ -10,62 +10,61 @@ from controllers.agentctl.exits import Exit
 from controllers.runs import views
 from controllers.runs.words import ENDED, IN_FLIGHT, Phase
 
-Wish: TypeAlias = Literal["succeeded", "ended", "running"]
+Target: TypeAlias = Literal["succeeded", "ended", "running"]
 
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """There is nothing more to wait for.
+    """The result of a wait.
 
     Attributes:
-        code: 0 where it came as wished.
-        text: How the run stands, or what became of it.
+        code: 0 if the run reached the desired state.
+        text: The run's state, or what happened to it.
     """
 
     code: Exit
     text: str
 
 
-def verdict(run: views.Run | None, uid: str, wish: Wish) -> Verdict | None:
-    """Whether the waiting is over; None if it goes on.
+def verdict(run: views.Run | None, uid: str, wish: Target) -> Verdict | None:
+    """Return the result of the wait; None to keep waiting.
 
     Args:
-        run: As it was seen last; None if it is not there.
+        run: The last observed state; None if it was deleted.
         uid: Of the run that is waited for.
-        wish: What for.
+        wish: The desired state.
     """
     if run is None or run.metadata.uid != uid:
-        return Verdict(Exit.NOT_AS_WISHED, "was deleted")
+        return Verdict(Exit.UNSATISFIED, "was deleted")
     phase = run.status.phase
     if Phase.TEMPLATE in {phase, run.spec.purpose}:
-        return Verdict(Exit.WRONG, "is a Template, which is never carried out: submit a run")
+        return Verdict(Exit.WRONG, "is a Template, which is never executed: submit a run")
     if phase in ENDED:
         is_wished = phase == Phase.SUCCEEDED or wish == "ended"
-        return Verdict(Exit.OK if is_wished else Exit.NOT_AS_WISHED, outcome(run))
+        return Verdict(Exit.OK if is_wished else Exit.UNSATISFIED, outcome(run))
     if wish == "running" and phase == Phase.RUNNING:
         return Verdict(Exit.OK, outcome(run))
     return None
 
 
 def outcome(run: views.Run) -> str:
-    """Phase, reason and message."""
+    """Format phase, reason and message."""
     status = run.status
     reason = f" ({status.reason})" if status.reason else ""
     message = f": {status.message}" if status.message else ""
     return f"{status.phase or Phase.PENDING}{reason}{message}"
 
 
-def standing(run: views.Run, now: dt.datetime | None) -> str:
-    """How a run that goes on stands, in a line.
+def state_line(run: views.Run, now: dt.datetime | None) -> str:
+    """Format the state of a run that has not ended, in a line.
 
     Args:
-        run: As it was seen last.
-        now: For how long it has been so; None leaves that out, so that the line stays the same
-            while the run does.
+        run: The last observed state.
+        now: For the time in the state; None omits it, so that the line changes only with the run.
     """
     status, parts = run.status, []
     if not status.phase:
-        return "Pending: no controller has looked at it yet"
+        return "Pending: no controller has reconciled the run yet"
     if status.queue is not None and status.queue.blocked_by:
         parts.append(f"blocked by the {status.queue.blocked_by.lower()}'s limit")
         parts += _since(status.queue.since, now)

@@ -1,4 +1,4 @@
-"""Who may run: limits on runs in flight, kept by an object replaced by compare-and-swap."""
+"""Admission by limits on runs in flight, in a ledger updated by compare-and-swap."""
 
 from controllers.ledger.admission import (
     Candidate,

@@ -1,10 +1,10 @@
-"""Which waiting runs get a slot, and what the others wait for. Pure.
+"""Which queued runs get a slot, and which limit blocks the others. Pure.
 
-Limits are checked against the very value that is then replaced by compare-and-swap, so that they
-hold whoever else believes to lead (a lease with counts from a cache does not: two leaders admit the
-same slot in five steps). Namespaces take turns by deficit round robin (Shreedhar and Varghese,
-1995) with a run as the unit; within one, the agent with the fewest runs in flight comes first, then
-priority, then age; who waited long goes before all others of the namespace.
+Limits are checked against the same value that is replaced by compare-and-swap, so they hold even if
+another replica believes that it leads (a Lease with counts from a cache is not enough: two leaders
+admit to the same slot in five steps). Namespaces take turns by deficit round robin (Shreedhar and
+Varghese, 1995) with a run as the unit; within one, the agent with the fewest runs in flight comes
+first, then priority, then age; overdue runs come before all others of the namespace.
 """
 
 import collections
@@ -17,12 +17,12 @@ from typing import Final, TypeAlias
 Uid: TypeAlias = str
 """A run's ``metadata.uid``."""
 
-MOST_SLOTS: Final = 5_000  # 100 bytes each; an object may have 1.5 MiB (etcd)
+MAX_SLOTS: Final = 5_000  # 100 bytes each; etcd limits an object to 1.5 MiB
 OVERDUE_SECONDS: Final = 600.0
 
 
 class Limit(enum.StrEnum):
-    """What a run waits for; as ``status.queue.blockedBy`` says it."""
+    """The limit that blocks a run, as in ``status.queue.blockedBy``."""
 
     NAMESPACE = "Namespace"
     AGENT = "Agent"
@@ -31,10 +31,10 @@ class Limit(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """How many runs may be in flight; 0 is no limit, but for the cluster.
+    """Maximum numbers of runs in flight; 0 means no limit, except for the cluster.
 
     Raises:
-        ValueError: The cluster's is not 1 to 5,000, or another is negative.
+        ValueError: The cluster limit is not 1 to 5,000, or another one is negative.
     """
 
     namespace: int = 10
@@ -42,27 +42,27 @@ class Limits:
     cluster: int = 100
 
     def __post_init__(self) -> None:
-        if not 1 <= self.cluster <= MOST_SLOTS:
+        if not 1 <= self.cluster <= MAX_SLOTS:
             raise ValueError(
-                f"expected a cluster limit of 1 to {MOST_SLOTS} runs, got {self.cluster}"
+                f"expected a cluster limit of 1 to {MAX_SLOTS} runs, got {self.cluster}"
             )
         for name, value in (("namespace", self.namespace), ("agent", self.agent)):
             if value < 0:
                 raise ValueError(
-                    f"expected for {name} a limit of 0 (off) or more runs, got {value}"
+                    f"expected a limit of 0 (off) or more runs per {name}, got {value}"
                 )
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Slot:
-    """A run in flight.
+    """The slot of a run in flight.
 
     Attributes:
-        agent: Its name within the namespace.
-        epoch: Of the leader that admitted it.
-        since: In seconds since 1970.
-        run: The run's name, for people and for who looks whether it is still there.
-        attempt: Which of the run's attempts it was given to.
+        agent: Name of the agent in the namespace.
+        epoch: Of the leader that admitted the run.
+        since: Unix time in seconds.
+        run: Name of the run.
+        attempt: Number of the admitted attempt.
     """
 
     namespace: str
@@ -75,13 +75,13 @@ class Slot:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Candidate:
-    """A run that waits.
+    """A queued run.
 
     Attributes:
-        priority: The higher the sooner, among runs of one agent.
-        created: In seconds since 1970.
-        run: Its name.
-        attempt: Which of its attempts is to start.
+        priority: Higher values first, among runs of an agent.
+        created: Unix time in seconds.
+        run: Name of the run.
+        attempt: Number of the attempt to start.
     """
 
     uid: Uid
@@ -95,12 +95,12 @@ class Candidate:
 
 @dataclasses.dataclass(frozen=True)
 class Ledger:
-    """All that admission remembers.
+    """The persisted state of admission.
 
     Attributes:
         slots: The runs in flight.
         turn: The namespace that was served last.
-        deficits: What namespaces are still owed of that round, where they are owed anything.
+        deficits: Unused deficits of namespaces in the current round.
     """
 
     slots: Mapping[Uid, Slot] = dataclasses.field(default_factory=dict)
@@ -108,20 +108,20 @@ class Ledger:
     deficits: Mapping[str, float] = dataclasses.field(default_factory=dict)
 
     def without(self, freed: Mapping[Uid, int]) -> "Ledger":
-        """With these slots freed, each only if it is still that attempt's."""
+        """Return the ledger with slots freed, each only if it still belongs to that attempt."""
         slots = {uid: slot for uid, slot in self.slots.items() if freed.get(uid, 0) != slot.attempt}
         return dataclasses.replace(self, slots=slots)
 
 
 @dataclasses.dataclass(frozen=True)
 class Decision:
-    """What is to be written, and told.
+    """The result of an admission round.
 
     Attributes:
-        ledger: With the admitted.
-        admitted: In the order of admission.
-        blocked: By waiting run, the limit that it meets first: its agent's, its namespace's, the
-            cluster's.
+        ledger: Including the admitted runs.
+        admitted: In order of admission.
+        blocked: The first limit that each queued run hits: of its agent, its namespace, or the
+            cluster.
     """
 
     ledger: Ledger
@@ -138,22 +138,31 @@ def decide(
     now: float,
     weights: Mapping[str, float] | None = None,
 ) -> Decision:
-    """Give the free slots away.
+    """Assign the free slots.
 
     Args:
-        ledger: As it was read.
-        candidates: The runs that wait; one that has a slot already is passed over.
-        limits: How many may be in flight.
-        epoch: Of whoever asks.
-        now: In seconds since 1970.
-        weights: Of namespaces, 1 where not named: so many runs are admitted in one turn.
+        ledger: The current ledger.
+        candidates: The queued runs; those that have a slot are ignored.
+        limits: On runs in flight.
+        epoch: Of the caller.
+        now: Unix time in seconds.
+        weights: Runs admitted per turn, by namespace; 1 by default.
     """
     round_ = _Round(ledger, limits, epoch, now)
-    waiting = [*{one.uid: one for one in candidates if one.uid not in ledger.slots}.values()]
+    waiting = [
+        *{
+            candidate.uid: candidate
+            for candidate in candidates
+            if candidate.uid not in ledger.slots
+        }.values()
+    ]
     round_.serve(waiting, weights or {})
-    left = [one for one in waiting if one.uid not in round_.slots]
-    met = {group: round_.limit_of(*group) for group in {(one.namespace, one.agent) for one in left}}
-    limits_met = ((one.uid, met[one.namespace, one.agent]) for one in left)
+    left = [candidate for candidate in waiting if candidate.uid not in round_.slots]
+    met = {
+        group: round_.limit_of(*group)
+        for group in {(candidate.namespace, candidate.agent) for candidate in left}
+    }
+    limits_met = ((candidate.uid, met[candidate.namespace, candidate.agent]) for candidate in left)
     blocked = {uid: limit for uid, limit in limits_met if limit is not None}
     after = Ledger(round_.slots, round_.turn, round_.deficits)
     return Decision(after, tuple(round_.admitted), blocked)
@@ -161,11 +170,11 @@ def decide(
 
 _Order: TypeAlias = tuple[int, int, float, Uid]
 _Queues: TypeAlias = dict[str, list[tuple[_Order, Candidate]]]
-"""A namespace's waiting runs by agent, each a heap: of one agent's, the order never changes."""
+"""The queued runs of a namespace by agent, as heaps: their order within an agent is fixed."""
 
 
 class _Round:
-    """The counts while slots are given away."""
+    """The state of a round of admission."""
 
     def __init__(self, ledger: Ledger, limits: Limits, epoch: int, now: float) -> None:
         self._limits, self._epoch, self._now = limits, epoch, now
@@ -178,7 +187,7 @@ class _Round:
         )
 
     def limit_of(self, namespace: str, agent: str) -> Limit | None:
-        """The limit that keeps an agent's runs waiting."""
+        """Return the limit that blocks an agent's runs."""
         limits = self._limits
         if limits.agent and self._agents[namespace, agent] >= limits.agent:
             return Limit.AGENT
@@ -191,11 +200,11 @@ class _Round:
         return len(self.slots) >= self._limits.cluster
 
     def serve(self, waiting: Sequence[Candidate], weights: Mapping[str, float]) -> None:
-        """Let namespaces take turns until nothing more can be admitted."""
+        """Serve the namespaces in turn until nothing more can be admitted."""
         queues = self._queued(waiting)
-        # Who waits for nothing is owed nothing.
+        # Namespaces without queued runs keep no deficit.
         self.deficits = {name: owed for name, owed in self.deficits.items() if name in queues}
-        # A turn that was cut short by a full cluster goes on where it was.
+        # Continue a turn that was interrupted because the cluster was full.
         is_new_turn = self.deficits.get(self.turn, 0.0) < 1
         names = _from(sorted(queues), self.turn, including=not is_new_turn)
         while not self._is_full and any(self._able(name, queues[name]) for name in names):
@@ -209,55 +218,62 @@ class _Round:
                 self._serve_one(name, queues[name])
 
     def _queued(self, waiting: Sequence[Candidate]) -> dict[str, _Queues]:
-        found: dict[str, _Queues] = {}
-        for one in waiting:
-            agents = found.setdefault(one.namespace, {})
-            agents.setdefault(one.agent, []).append((self._order(one), one))
-        for agents in found.values():
+        queues: dict[str, _Queues] = {}
+        for candidate in waiting:
+            agents = queues.setdefault(candidate.namespace, {})
+            agents.setdefault(candidate.agent, []).append((self._order(candidate), candidate))
+        for agents in queues.values():
             for heap in agents.values():
                 heapq.heapify(heap)
-        return found
+        return queues
 
     def _able(self, name: str, agents: _Queues) -> list[str]:
-        """The agents of a namespace of which a run waits that no limit keeps."""
+        """Return the agents of a namespace with queued runs that no limit blocks."""
         return [agent for agent in agents if self.limit_of(name, agent) is None]
 
     def _serve_one(self, name: str, agents: _Queues) -> None:
         self.turn = name
         while self.deficits[name] >= 1 and (able := self._able(name, agents)):
             chosen = min(able, key=lambda agent: self._rank(name, agent, agents[agent][0][0]))
-            _, one = heapq.heappop(agents[chosen])
+            _, candidate = heapq.heappop(agents[chosen])
             if not agents[chosen]:
                 del agents[chosen]
-            self._admit(one)
+            self._admit(candidate)
             self.deficits[name] -= 1
-        # A namespace that has nothing to admit saves nothing up, unless the cluster was full.
+        # A namespace without admissible runs keeps no deficit, unless the cluster was full.
         if not self._is_full and not self._able(name, agents):
             self.deficits.pop(name, None)
 
-    def _admit(self, one: Candidate) -> None:
-        self.slots[one.uid] = Slot(
-            one.namespace, one.agent, self._epoch, self._now, one.run, one.attempt
+    def _admit(self, candidate: Candidate) -> None:
+        self.slots[candidate.uid] = Slot(
+            candidate.namespace,
+            candidate.agent,
+            self._epoch,
+            self._now,
+            candidate.run,
+            candidate.attempt,
         )
-        self.admitted.append(one.uid)
-        self._namespaces[one.namespace] += 1
-        self._agents[one.namespace, one.agent] += 1
+        self.admitted.append(candidate.uid)
+        self._namespaces[candidate.namespace] += 1
+        self._agents[candidate.namespace, candidate.agent] += 1
 
-    def _order(self, one: Candidate) -> _Order:
-        """Whose turn comes first among the runs of one agent."""
-        is_overdue = self._now - one.created >= OVERDUE_SECONDS
+    def _order(self, candidate: Candidate) -> _Order:
+        """Sort key among the runs of an agent."""
+        is_overdue = self._now - candidate.created >= OVERDUE_SECONDS
         return (
-            (0, 0, one.created, one.uid) if is_overdue else (1, -one.priority, one.created, one.uid)
+            (0, 0, candidate.created, candidate.uid)
+            if is_overdue
+            else (1, -candidate.priority, candidate.created, candidate.uid)
         )
 
     def _rank(self, namespace: str, agent: str, first: _Order) -> tuple[int, int, _Order]:
-        """Whose turn comes first among the first runs of agents."""
+        """Sort key among the first runs of agents."""
         is_overdue = first[0] == 0
         return first[0], 0 if is_overdue else self._agents[namespace, agent], first
 
 
 def _from(names: Sequence[str], turn: str, *, including: bool) -> list[str]:
-    """The names in a circle, from the one whose turn it is."""
+    """Rotate the names to start with the one whose turn it is."""
     at = next(
         (at for at, name in enumerate(names) if name > turn or (including and name == turn)), 0
     )

@@ -1,4 +1,4 @@
-"""The ledger in the cluster: read, decided about, replaced by compare-and-swap. Shell: cluster."""
+"""The ledger in the cluster, updated by compare-and-swap. Shell: the cluster."""
 
 import asyncio
 import contextlib
@@ -11,23 +11,23 @@ from controllers.ledger import stored
 from controllers.ledger.admission import Ledger, Limits
 
 ATTEMPTS: Final = 10
-# After a conflict, up to so long and each time up to twice as long: who is slower gets its turn.
+# Initial backoff after a conflict, doubled each time, with full jitter.
 FIRST_PAUSE_SECONDS: Final = 0.01
 
 D = TypeVar("D")
 
 
 class BusyError(Exception):
-    """Others were faster, time and again; nothing was written."""
+    """Conflicts persisted after all retries; nothing was written."""
 
 
 class Book:
-    """A ledger that several processes may write.
+    """A ledger shared by several writers.
 
     Args:
         client: May get, create and replace the ConfigMap.
         place: Its namespace and name.
-        limits: Those that are kept; told beside the ledger.
+        limits: The limits in use, stored beside the ledger.
         dice: A random number from 0 to 1.
     """
 
@@ -44,11 +44,11 @@ class Book:
         self._written: kube.JSON | None = None
 
     async def begin(self, ledger: Ledger) -> bool:
-        """Write a first ledger, unless there is one; whether it was written.
+        """Create the ledger unless it exists; return whether it was created.
 
         Args:
-            ledger: With all runs that may have a Job, live or about to be made: a ledger that was
-                lost may only be rebuilt from what the API server itself lists, not from a cache.
+            ledger: With all runs that have or may get a Job. A lost ledger may only be rebuilt from
+                lists of the API server, not from a cache.
         """
         body = stored.config_map(ledger, self._limits, self._place)
         try:
@@ -58,12 +58,12 @@ class Book:
         return True
 
     async def discard(self, resource_version: str) -> None:
-        """Remove what is no ledger, so that one can be begun; nothing if it has changed since.
+        """Delete a corrupt ledger so that a new one can be created; do nothing if it has changed.
 
-        Another may have begun a good one meanwhile, and given slots away by it.
+        Another replica may have created a valid one meanwhile, and assigned slots in it.
 
         Args:
-            resource_version: Of what was read and is no ledger (``CorruptError``).
+            resource_version: Of the corrupt object (``CorruptError``).
         """
         with contextlib.suppress(kube.NotFoundError, kube.ConflictError):
             await self._client.delete(
@@ -74,41 +74,41 @@ class Book:
             )
 
     async def read(self) -> Ledger:
-        """The ledger as it is.
+        """Return the current ledger.
 
         Raises:
-            NotFoundError: There is none: it has to be begun, and nothing may be admitted before.
-            CorruptError: There is something else in its place.
+            NotFoundError: It does not exist: create it before admitting runs.
+            CorruptError: The ConfigMap holds no ledger.
         """
         return stored.read(await self._get())
 
     async def change(self, decide: Callable[[Ledger], tuple[Ledger, D]]) -> D:
-        """Replace the ledger by what is decided about it, and return what was decided.
+        """Replace the ledger by the result of ``decide``; return the decision.
 
-        Whoever decides sees the very ledger that is replaced: if another was faster, it is read and
-        decided about again. Nothing is written where nothing changes.
+        ``decide`` sees the same ledger that is replaced: on a conflict it is read and decided
+        again. Nothing is written if nothing changes.
 
         Args:
             decide: Pure; may be called several times.
 
         Raises:
             NotFoundError: As for ``read``.
-            CorruptError: Likewise.
-            BusyError: Others were faster ten times in a row.
+            CorruptError: As for ``read``.
+            BusyError: Ten conflicts in a row.
         """
         for attempt in range(ATTEMPTS):
-            # What was written last is still there, unless another writes too: then that one's
-            # resourceVersion refuses this.
-            found, self._written = self._written, None
-            is_remembered = found is not None
-            found = found or await self._get()
-            before = stored.read(found)
+            # The last written ledger is current unless another replica writes too; then its
+            # resourceVersion makes this update conflict.
+            config_map, self._written = self._written, None
+            is_remembered = config_map is not None
+            config_map = config_map or await self._get()
+            before = stored.read(config_map)
             after, decision = decide(before)
-            if after == before and stored.limits(found) == self._limits:
+            if after == before and stored.limits(config_map) == self._limits:
                 if is_remembered:
                     continue
                 return decision
-            body = stored.config_map(after, self._limits, self._place, found["metadata"])
+            body = stored.config_map(after, self._limits, self._place, config_map["metadata"])
             try:
                 self._written = await self._client.replace(kube.CONFIG_MAPS, body)
             except kube.ConflictError:
@@ -117,8 +117,8 @@ class Book:
                 continue
             return decision
         raise BusyError(
-            f"expected to write ledger {self._namespace}/{self._name}, but others were faster "
-            f"{ATTEMPTS} times"
+            f"expected to update ledger {self._namespace}/{self._name}, got {ATTEMPTS} conflicts "
+            "in a row"
         )
 
     async def _get(self) -> kube.JSON:

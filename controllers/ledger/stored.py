@@ -1,11 +1,11 @@
-"""The ledger as a ConfigMap, and back. Pure.
+"""Conversion between the ledger and its ConfigMap. Pure.
 
 data["ledger.json"]::
 
     {"turn": "team-a", "deficits": {"team-b": 0.5},
      "slots": {"RUN-UID": ["team-a", "coder", 3, 1790000000.0, "fix-login", 1]}}
 
-A slot is namespace, agent, epoch, since when (seconds since 1970), the run's name and its attempt.
+A slot is namespace, agent, epoch, start (Unix time), the run's name and its attempt.
 """
 
 import dataclasses
@@ -18,16 +18,16 @@ from controllers.ledger.admission import Ledger, Limits, Slot
 
 KEY: Final = "ledger.json"
 LIMITS: Final = "agents.proompteng.ai/limits"
-"""The annotation with the limits that whoever wrote it last keeps, for who explains:
-``{"namespace": 10, "agent": 5, "cluster": 100}``.
+"""Annotation with the limits of the last writer, for ``agentctl explain``: ``{"namespace": 10,
+"agent": 5, "cluster": 100}``.
 """
 
 
 class CorruptError(Exception):
-    """A ConfigMap holds no ledger; says what was expected, and that nothing is admitted.
+    """A ConfigMap holds no valid ledger; nothing is admitted.
 
     Attributes:
-        resource_version: Of what was found in the ledger's place.
+        resource_version: Of the ConfigMap.
     """
 
     def __init__(self, message: str, *, resource_version: str = "") -> None:
@@ -44,17 +44,17 @@ class _Written(msgspec.Struct, forbid_unknown_fields=True):
 def config_map(
     ledger: Ledger, limits: Limits, place: tuple[str, str], before: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The ConfigMap; ``before`` is the metadata of the one that it replaces."""
+    """Return the ConfigMap; ``before`` is the metadata of the one that it replaces."""
     slots = {
-        uid: (one.namespace, one.agent, one.epoch, one.since, one.run, one.attempt)
-        for uid, one in ledger.slots.items()
+        uid: (slot.namespace, slot.agent, slot.epoch, slot.since, slot.run, slot.attempt)
+        for uid, slot in ledger.slots.items()
     }
     written = _Written(slots, ledger.turn, dict(ledger.deficits))
     namespace, name = place
     metadata = dict(before or {"name": name, "namespace": namespace})
     metadata.pop("managedFields", None)
-    told = msgspec.json.encode(dataclasses.asdict(limits)).decode()
-    metadata["annotations"] = {**(metadata.get("annotations") or {}), LIMITS: told}
+    encoded = msgspec.json.encode(dataclasses.asdict(limits)).decode()
+    metadata["annotations"] = {**(metadata.get("annotations") or {}), LIMITS: encoded}
     return {
         "apiVersion": "v1",
         "kind": "ConfigMap",
@@ -63,26 +63,26 @@ def config_map(
     }
 
 
-def limits(found: Mapping[str, Any]) -> Limits | None:
-    """The limits that are kept; None where a ConfigMap does not say."""
-    told = (found["metadata"].get("annotations") or {}).get(LIMITS, "")
+def limits(config_map: Mapping[str, Any]) -> Limits | None:
+    """Return the stored limits; None if the ConfigMap has none."""
+    annotation = (config_map["metadata"].get("annotations") or {}).get(LIMITS, "")
     try:
-        return msgspec.json.decode(told, type=Limits)
+        return msgspec.json.decode(annotation, type=Limits)
     except (msgspec.MsgspecError, ValueError):
         return None
 
 
-def read(found: Mapping[str, Any]) -> Ledger:
-    """What a ConfigMap holds.
+def read(config_map: Mapping[str, Any]) -> Ledger:
+    """Parse a ConfigMap.
 
     Raises:
         CorruptError: It is not what ``config_map`` writes.
     """
-    text = (found.get("data") or {}).get(KEY, "")
+    text = (config_map.get("data") or {}).get(KEY, "")
     try:
         written = msgspec.json.decode(text, type=_Written)
     except msgspec.MsgspecError as error:
-        metadata = found.get("metadata") or {}
+        metadata = config_map.get("metadata") or {}
         raise CorruptError(
             f"expected the ledger of runs at {KEY} in ConfigMap {metadata.get('namespace')}/"
             f"{metadata.get('name')}: {error}; nothing is admitted until it is rebuilt",

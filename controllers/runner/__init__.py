@@ -1,8 +1,8 @@
-"""The agent-runner: what runs an agent in a pod, and without one.
+"""The agent-runner, which executes an agent in a pod or as a local process.
 
-It reads `agent-runner.json`, drives the agent by an adapter and leaves `status.json`:
-docs/runner.md.
-It starts in every pod, so it imports the standard library and msgspec alone, and nothing of ours.
+It reads `agent-runner.json`, drives the agent by an adapter and writes `status.json`: see
+docs/runner.md. It starts in every pod, so it imports only the standard library and msgspec, and
+nothing else of this project.
 """
 
 __all__: tuple[str, ...] = ()

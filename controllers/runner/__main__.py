@@ -1,4 +1,4 @@
-"""`agent-runner`: reads a spec, runs the agent, writes the status. Shell: joins the parts."""
+"""`agent-runner`: reads a spec, runs the agent, writes the status. Shell: connects the parts."""
 
 import dataclasses
 import datetime as dt
@@ -27,9 +27,9 @@ from controllers.runner import (
 )
 from controllers.runner.errors import JSON
 
-# sysexits.h: an error of our own.
+# sysexits.h: an internal error.
 EX_SOFTWARE = 70
-# As of all commands (schemagen.commandline), which a runner in a pod has no need to load.
+# Same as schemagen.commandline, which a runner need not load.
 _TRACEBACK_VARIABLE = "KUBEWRIGHT_TRACEBACK"
 
 
@@ -39,7 +39,7 @@ def _utc_now() -> dt.datetime:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Report:
-    """What the status says beside the outcome, as far as the runner got to know it."""
+    """The parts of the status other than the outcome, as far as known."""
 
     provider: str
     status_path: pathlib.Path
@@ -50,7 +50,7 @@ class _Report:
 
 
 def main() -> int:
-    """Run the agent that the command line and the environment name; return the exit code."""
+    """Run the agent given by the command line and the environment; return the exit code."""
     with processes.Signals() as signals:
         return run(sys.argv[1:], os.environ, signals)
 
@@ -61,12 +61,12 @@ def run(
     signals: processes.Signals,
     now: Callable[[], dt.datetime] = _utc_now,
 ) -> int:
-    """Run an agent and leave its status; return the exit code.
+    """Run an agent and write its status; return the exit code.
 
     Args:
-        arguments: Of the command line, without the program.
-        environment: The runner's own, which the agent gets as well.
-        signals: What tells that somebody wants the runner to end.
+        arguments: Command-line arguments without the program.
+        environment: The runner's own, which is passed to the agent.
+        signals: Reports requests to stop.
         now: The clock.
     """
     started = now()
@@ -74,7 +74,7 @@ def run(
         place = workspace.of(environment)
         workspace.prepare(place)
     except errors.RunnerError as error:
-        # There is no place for a status.
+        # There is no directory for a status.
         logs.say(str(error))
         return error.exit_code
     report = _Report(
@@ -87,7 +87,7 @@ def run(
         workspace.forget(report.status_path)
         task = _task(stated, environment, place, report)
         if stated.artifacts and stated.artifacts.loop_control_path:
-            # In a workspace that steps share, an earlier iteration may have left it.
+            # In a shared workspace, an earlier iteration may have left one.
             workspace.remove(report.loop_control_path)
         report = dataclasses.replace(report, declared=task.declared)
         outcome = _drive(
@@ -100,11 +100,11 @@ def run(
         )
     except errors.RunnerError as error:
         outcome = status.failed(error.exit_code, str(error))
-    except Exception as error:  # noqa: BLE001 - the outermost: a status is owed whatever happens
+    except Exception as error:  # noqa: BLE001 - outermost handler: a status is always written
         if environment.get(_TRACEBACK_VARIABLE):
             traceback.print_exc()
         what = f"{type(error).__name__}: {error}"
-        outcome = status.failed(EX_SOFTWARE, f"agent-runner is broken: {what}")
+        outcome = status.failed(EX_SOFTWARE, f"internal error of agent-runner: {what}")
     if outcome.error:
         logs.say(outcome.error)
     _tell(outcome, report, place, started, now())
@@ -113,7 +113,7 @@ def run(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Task:
-    """What is to be done, read and checked."""
+    """The parsed and validated inputs of the agent."""
 
     run: spec.Run
     aim: spec.Goal
@@ -134,7 +134,7 @@ def _reported(stated: spec.Spec, place: workspace.Workspace) -> _Report:
     others = (report.status_path, report.log_path, place.run_path, place.spec_path)
     if report.loop_control_path in others:
         raise errors.SpecError(
-            "expected a file of its own for what a loop says, got "
+            "expected a separate file for the loop control, got "
             f"{errors.quoted(str(report.loop_control_path))}, at artifacts.loopControlPath"
         )
     return report
@@ -143,7 +143,7 @@ def _reported(stated: spec.Spec, place: workspace.Workspace) -> _Report:
 def _own_path(
     place: workspace.Workspace, stated: str | None, default: pathlib.Path
 ) -> pathlib.Path:
-    """Where a file of the runner's own is: in the workspace, unless all of them are elsewhere."""
+    """Return the path of a runner's file: in the workspace, unless it has its own folder."""
     if place.folder is not None and not stated:
         return default
     return place.inside(stated or str(default))
@@ -210,7 +210,7 @@ def _spec(
 ) -> spec.Spec:
     source, data = "AGENT_RUNNER_SPEC", (where.text or "").encode(errors="replace")
     if where.path is not None:
-        # Relative to where the runner was started, as for any command.
+        # Relative to the working directory, as for any command.
         path = place.at(str(pathlib.Path(where.path).absolute()))
         source, data = str(path), workspace.read(path)
     return spec.with_variables(spec.decode(data, source), environment, source)
@@ -219,7 +219,7 @@ def _spec(
 def _run_spec(
     environment: Mapping[str, str], stated: spec.Spec, place: workspace.Workspace
 ) -> tuple[spec.Run, pathlib.Path]:
-    """The run, which is empty where nobody said that there is one; and where it is, or would be."""
+    """Return the run, empty if none is given, and its path."""
     named = environment.get("AGENT_RUN_SPEC") or (stated.payloads or {}).get("eventFilePath")
     path = place.at(named) if named else place.run_path
     if not named and not path.exists():
@@ -250,7 +250,7 @@ def _tell(
     log_path = None if report.log_path is None else str(report.log_path)
     written = status.Artifacts(status_path=str(report.status_path), log_path=log_path)
     control, control_error = loop_control.read(report.loop_control_path)
-    said = status.Status(
+    final = status.Status(
         provider=report.provider,
         adapter=report.adapter,
         started_at=_stamp(started),
@@ -261,18 +261,18 @@ def _tell(
         **dataclasses.asdict(outcome),
     )
     try:
-        # Once before artifacts are read: that takes time, which a pod may not have any more.
-        workspace.publish(report.status_path, status.fit(said))
+        # Written once before reading artifacts, which may take longer than the pod has left.
+        workspace.publish(report.status_path, status.fit(final))
         collected = artifacts.report(report.declared, place, written)
         if collected != written:
-            said = msgspec.structs.replace(said, artifacts=collected)
-            workspace.publish(report.status_path, status.fit(said))
+            final = msgspec.structs.replace(final, artifacts=collected)
+            workspace.publish(report.status_path, status.fit(final))
     except errors.RunnerError as error:
         logs.say(str(error))
 
 
 def _stamp(moment: dt.datetime) -> str:
-    """A metav1.Time: without fractions of a second."""
+    """Format a metav1.Time, without fractions of a second."""
     return moment.astimezone(dt.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 

@@ -1,4 +1,4 @@
-"""Which of the declared artifacts the agent left. Shell: reads the files."""
+"""Collects the declared artifacts. Shell: reads the files."""
 
 import hashlib
 import os
@@ -17,7 +17,7 @@ MAX_HASHED_BYTES: Final = 1024**3
 def rendered(
     declared: Sequence[spec.Artifact], names: Mapping[str, JSON]
 ) -> tuple[spec.Artifact, ...]:
-    """Return the artifacts with templates filled in, and without urls that are no addresses."""
+    """Return the artifacts with rendered templates, without unusable URLs."""
 
     def text(template: str | None) -> str | None:
         return None if template is None else templates.render(template, names) or None
@@ -34,7 +34,7 @@ def rendered(
 
 
 def _address(url: str | None) -> str | None:
-    """Nothing for a `data:` url, which would put a file's content into the status."""
+    """Drop `data:` URLs, which would put a file's content into the status."""
     if url is None or url.strip().lower().startswith("data:") or len(url) > status.MAX_URL:
         return None
     return url
@@ -43,19 +43,19 @@ def _address(url: str | None) -> str | None:
 def collect(
     declared: Sequence[spec.Artifact], place: workspace.Workspace
 ) -> tuple[tuple[status.Produced, ...], tuple[str, ...]]:
-    """Return what there is of the artifacts, and the names of those that are missing.
+    """Return the existing artifacts, and the names of the missing ones.
 
-    One that leads out of the workspace, be it by a link that the agent made, counts as missing: the
-    runner reads nothing there. One without a path is as declared.
+    An artifact outside of the workspace, such as through a symlink by the agent, counts as missing
+    and is not read. One without a path is returned as declared.
     """
     produced = []
     missing = []
     for artifact in declared:
-        found = _found(artifact, place)
-        if found is None:
+        measured = _found(artifact, place)
+        if measured is None:
             missing.append(artifact.name)
         else:
-            produced.append(found)
+            produced.append(measured)
     return tuple(produced), tuple(missing)
 
 
@@ -77,7 +77,7 @@ def _found(artifact: spec.Artifact, place: workspace.Workspace) -> status.Produc
 def _measured(stated: status.Produced, path: pathlib.Path) -> status.Produced:
     with path.open("rb") as file:
         size = os.fstat(file.fileno()).st_size
-        # A sparse file may be larger than anybody can read.
+        # A sparse file may be larger than can be read.
         is_small = size <= MAX_HASHED_BYTES
         digest = hashlib.file_digest(file, "sha256").hexdigest() if is_small else None
     return msgspec.structs.replace(stated, bytes=size, sha256=digest)
@@ -86,13 +86,13 @@ def _measured(stated: status.Produced, path: pathlib.Path) -> status.Produced:
 def report(
     declared: Sequence[spec.Artifact], place: workspace.Workspace, written: status.Artifacts
 ) -> status.Artifacts:
-    """Return what the status says of the artifacts, of which it lists 50 of each sort at most."""
+    """Return the artifacts for the status, at most 50 of each kind."""
     produced, missing = collect(declared, place)
-    most = status.MAX_ARTIFACTS
+    limit = status.MAX_ARTIFACTS
     return msgspec.structs.replace(
         written,
-        output_artifacts=produced[:most],
-        output_artifacts_omitted=len(produced[most:]),
-        missing_artifacts=missing[:most],
-        missing_artifacts_omitted=len(missing[most:]),
+        output_artifacts=produced[:limit],
+        output_artifacts_omitted=len(produced[limit:]),
+        missing_artifacts=missing[:limit],
+        missing_artifacts_omitted=len(missing[limit:]),
     )

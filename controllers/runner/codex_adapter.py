@@ -21,14 +21,14 @@ from controllers.runner.errors import JSON
 
 BINARY: Final = "/usr/local/bin/codex"
 BOOTSTRAP_SECONDS: Final = 120.0
-"""Until the thread has started, unless the provider says otherwise; MCP servers start by then."""
+"""Default timeout of the thread's start, which includes the start of MCP servers."""
 
-# The longest message: the whole output of a command is in one.
+# Maximum message size: a message may contain the complete output of a command.
 MAX_LINE_BYTES: Final = 32 * 1024 * 1024
-# What the server may take to end when there is nothing left to do.
+# Time for the server to exit when the turn has ended.
 _CLOSE_SECONDS: Final = 5.0
 
-# v1beta1's words and v1alpha1's, which are the server's.
+# Values of v1beta1 and of v1alpha1, which are the server's.
 SANDBOXES: Final = ("read-only", "workspace-write", "danger-full-access")
 APPROVALS: Final = ("untrusted", "on-failure", "on-request", "never")
 
@@ -42,10 +42,10 @@ def settings(
     system_prompt: str | None,
     cwd: str,
 ) -> codex_protocol.Settings:
-    """Return what is wanted of the server.
+    """Return the settings of the server.
 
     Raises:
-        SpecError: There is no prompt, or a word that the server does not know.
+        SpecError: There is no prompt, or a value is unknown to the server.
     """
 
     def fill(template: str | None) -> str | None:
@@ -70,7 +70,7 @@ def settings(
         thread_id=fill(codex.thread_id),
         effort=fill(codex.effort),
         token_budget=aim.token_budget,
-        # Without a sandbox a question adds nothing, unless it is whether the command is trusted.
+        # Without a sandbox, approval adds nothing, except for untrusted commands.
         is_accepting=sandbox == "danger-full-access" and approval != "untrusted",
         is_experimental=bool(codex.experimental_raw_events or codex.persist_extended_history),
     )
@@ -88,16 +88,16 @@ def _word(word: str | None, known: tuple[str, ...], where: str) -> str | None:
 
 
 def _prompt(stated: str | None, run: spec.Run, aim: spec.Goal) -> str:
-    """The provider's own; or else what is to be built, and what for."""
+    """Return the provider's prompt, or else the task and its goal."""
     if stated and stated.strip():
         return stated
     implementation = run.implementation or spec.Implementation()
     texts = (run.prompt, implementation.text, implementation.summary, run.issue_body)
-    found = next((text for text in texts if text and text.strip()), None)
-    if found and aim.objective:
-        return f"{found}\n\nGoal: {aim.objective}"
-    if found or aim.objective:
-        return found or aim.objective or ""
+    text_of_task = next((text for text in texts if text and text.strip()), None)
+    if text_of_task and aim.objective:
+        return f"{text_of_task}\n\nGoal: {aim.objective}"
+    if text_of_task or aim.objective:
+        return text_of_task or aim.objective or ""
     raise errors.SpecError(
         "expected a prompt in adapter.codex.prompt, or in prompt or implementation.text of "
         "run.json, got none"
@@ -119,16 +119,18 @@ def run(
     system_prompt: str | None,
     around: context.Context,
 ) -> status.Outcome:
-    """Run the turn to its end and return how it ended.
+    """Run the turn to its end and return the outcome.
 
     Raises:
         RunnerError: The server was not started.
     """
     cwd = _directory(codex, around)
-    wanted = settings(codex, run_, aim, names=around.names, system_prompt=system_prompt, cwd=cwd)
+    server_settings = settings(
+        codex, run_, aim, names=around.names, system_prompt=system_prompt, cwd=cwd
+    )
     line = command(codex, around.names)
     if any("\0" in part for part in line):
-        raise errors.SpecError("expected text without NUL, got some, at adapter.codex")
+        raise errors.SpecError("expected text without NUL, got NUL, at adapter.codex")
     if around.signals.is_asked():
         return status.cancelled()
     bootstrap = codex.bootstrap_timeout_ms
@@ -136,40 +138,43 @@ def run(
         line, directory=cwd, environment=around.environment, signals=around.signals, talks=True
     ) as child:
         conversation = _Conversation(
-            child, wanted, around, BOOTSTRAP_SECONDS if bootstrap is None else bootstrap / 1000
+            child,
+            server_settings,
+            around,
+            BOOTSTRAP_SECONDS if bootstrap is None else bootstrap / 1000,
         )
         ended = conversation.run()
     return dataclasses.replace(ended, binary=line[0], args=line[1:])
 
 
 def _directory(codex: spec.Codex, around: context.Context) -> str:
-    """Where the agent works; made if it is in the workspace, where it may be missing."""
+    """Return the agent's working directory; created if it is in the workspace."""
     stated = templates.render(codex.cwd or "", around.names)
     if not stated:
         return str(around.place.root)
     if "\0" in stated:
-        raise errors.SpecError("expected text without NUL, got some, at adapter.codex.cwd")
+        raise errors.SpecError("expected text without NUL, got NUL, at adapter.codex.cwd")
     path = around.place.at(stated)
     if not path.is_dir():
         try:
             around.place.inside(stated).mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise errors.OutputError(f"could not make {path}: {error.strerror}") from error
+            raise errors.OutputError(f"could not create {path}: {error.strerror}") from error
     return str(path)
 
 
 class _Conversation:
-    """Carries messages between the server and `codex_protocol`, and keeps the time."""
+    """Passes messages between the server and `codex_protocol`, and applies timeouts."""
 
     def __init__(
         self,
         child: processes.Child,
-        wanted: codex_protocol.Settings,
+        settings: codex_protocol.Settings,
         around: context.Context,
         bootstrap_seconds: float,
     ) -> None:
         self._child = child
-        self._wanted = wanted
+        self._wanted = settings
         self._around = around
         self._state = codex_protocol.State()
         self._unread = bytearray()
@@ -199,7 +204,7 @@ class _Conversation:
         self._due = [(now + seconds, act) for seconds, act in due]
 
     def _ending(self, after_seconds: float) -> tuple[tuple[float, Callable[[], None]], ...]:
-        """SIGTERM after a part of the grace, and SIGKILL at its end."""
+        """Plan SIGTERM after part of the grace period, and SIGKILL at its end."""
         return ((after_seconds, self._terminate), (self._around.grace_seconds, self._kill))
 
     def _terminate(self) -> None:
@@ -216,7 +221,7 @@ class _Conversation:
         self._plan(*self._ending(0))
 
     def _stop(self) -> None:
-        """Interrupt the turn, if there is one, and give it half of the grace to end by itself."""
+        """Interrupt the turn, if there is one, and allow it half of the grace period."""
         if self._is_cancelled or self._state.end is not None:
             return
         self._is_cancelled = True
@@ -233,7 +238,8 @@ class _Conversation:
         if len(self._unread) > MAX_LINE_BYTES:
             self._unread.clear()
             self._error = (
-                f"expected messages of at most {MAX_LINE_BYTES} bytes of codex app-server, got more"
+                f"expected messages of at most {MAX_LINE_BYTES} bytes from codex app-server, "
+                "got more"
             )
             self._plan(*self._ending(0))
 
@@ -245,8 +251,8 @@ class _Conversation:
             return
         if not isinstance(message, dict):
             return
-        if told := codex_protocol.describe(message):
-            self._around.tee.show(f"{told}\n".encode(errors="replace"))
+        if line_shown := codex_protocol.describe(message):
+            self._around.tee.show(f"{line_shown}\n".encode(errors="replace"))
         self._step(codex_protocol.receive(self._wanted, self._state, message))
 
     def _step(self, step: codex_protocol.Step) -> None:
@@ -255,7 +261,7 @@ class _Conversation:
         for message in messages:
             self._child.send(msgspec.json.encode(message) + b"\n")
         if self._state.end is not None and before.end is None:
-            # Its input's end is the server's own.
+            # The server exits at the end of its input.
             self._child.close_input()
             self._plan(*self._ending(min(_CLOSE_SECONDS, self._around.grace_seconds / 2)))
         elif self._state.is_interrupted and not before.is_interrupted:
@@ -271,7 +277,9 @@ class _Conversation:
             ended = status.Outcome(status="succeeded", exit_code=0)
         elif self._error is None and state.end is None:
             died = status.ended(code)
-            error = f"codex app-server ended before the turn did: {died.error or 'exit code 0'}"
+            error = (
+                f"codex app-server exited before the end of the turn: {died.error or 'exit code 0'}"
+            )
             ended = dataclasses.replace(
                 died, status="failed", exit_code=died.exit_code or 1, error=error
             )

@@ -1,7 +1,7 @@
-"""The conversation with `codex app-server`: what to say when. Pure.
+"""The client's side of the protocol of `codex app-server`. Pure.
 
-JSON-RPC 2.0 without its header, one message a line; the client's side of one thread and one turn,
-as https://github.com/openai/codex/blob/main/codex-rs/app-server/README.md describes it::
+JSON-RPC 2.0 without its header, one message per line, for one thread and one turn, as in
+https://github.com/openai/codex/blob/main/codex-rs/app-server/README.md::
 
     initialize -> initialized -> thread/start or thread/resume -> turn/start -> ... turn/completed
 """
@@ -13,7 +13,7 @@ from controllers.runner.errors import JSON
 
 Message: TypeAlias = dict[str, JSON]
 
-# One question of each sort is asked: its number says which it is.
+# One request of each kind is sent: its ID identifies it.
 INITIALIZE: Final = 1
 THREAD: Final = 2
 TURN: Final = 3
@@ -27,7 +27,7 @@ CLIENT: Final = {
     "title": "Kubewright agent-runner",
     "version": "1",
 }
-# Pieces of what `item/completed` tells whole; they would fill the log.
+# Parts of what `item/completed` reports as a whole; they would fill the log.
 DELTAS: Final = (
     "item/agentMessage/delta",
     "item/commandExecution/outputDelta",
@@ -41,24 +41,24 @@ DELTAS: Final = (
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """What is wanted of the server."""
+    """Settings of the server."""
 
     prompt: str
     thread: Message = dataclasses.field(default_factory=dict)
     """Parameters of thread/start and thread/resume, without the thread."""
     thread_id: str | None = None
-    """The thread to go on with, if not a new one."""
+    """The thread to resume, if not a new one."""
     effort: str | None = None
     token_budget: int | None = None
     is_accepting: bool = False
-    """Whether commands and changes of files that the server asks about are accepted."""
+    """Whether to accept commands and file changes that the server asks about."""
     is_experimental: bool = False
-    """Whether `thread` holds parameters that the server takes from those alone who ask for it."""
+    """Whether `thread` has parameters that require the server's experimental API."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """How far the conversation is."""
+    """State of the conversation."""
 
     end: Literal["completed", "interrupted", "failed"] | None = None
     error: str | None = None
@@ -68,7 +68,7 @@ class State:
     effort: str | None = None
     cwd: str | None = None
     tokens_before: int | None = None
-    """Tokens that the thread had used before this turn, once the server has said what it uses."""
+    """Tokens used by the thread before this turn, once reported by the server."""
     is_interrupted: bool = False
 
 
@@ -76,7 +76,7 @@ Step: TypeAlias = tuple[State, list[Message]]
 
 
 def begin(settings: Settings) -> Step:
-    """Return the first state, and what is said first."""
+    """Return the initial state and messages."""
     capabilities: Message = {"optOutNotificationMethods": list(DELTAS)}
     if settings.is_experimental:
         capabilities["experimentalApi"] = True
@@ -85,9 +85,9 @@ def begin(settings: Settings) -> Step:
 
 
 def receive(settings: Settings, state: State, message: Message) -> Step:
-    """Return the state after a message of the server's, and what is said to it.
+    """Return the state after a message of the server, and the replies.
 
-    A message of no known form, or about another thread or turn, changes nothing.
+    Unknown messages, and those of other threads or turns, change nothing.
     """
     method = message.get("method")
     if isinstance(method, str) and "id" in message:
@@ -101,7 +101,7 @@ def receive(settings: Settings, state: State, message: Message) -> Step:
 
 
 def interrupt(state: State) -> Step:
-    """Return how a turn is ended before its time; nothing is said if there is none."""
+    """Return the interruption of a turn; no messages if there is none."""
     if state.turn_id is None or state.is_interrupted or state.end is not None:
         return state, []
     parameters = {"threadId": state.thread_id, "turnId": state.turn_id}
@@ -111,7 +111,7 @@ def interrupt(state: State) -> Step:
 
 
 def answer(method: str, parameters: Message, number: JSON, settings: Settings) -> Message:
-    """Return the answer to a question of the server's: nobody is there to ask, so mostly no."""
+    """Return the answer to a question of the server: nobody can be asked, so mostly a refusal."""
     yes = settings.is_accepting
     result: Message
     match method:
@@ -134,7 +134,7 @@ def answer(method: str, parameters: Message, number: JSON, settings: Settings) -
 
 
 def _refusal(parameters: Message) -> str:
-    """`decline` lets the turn go on; some requests offer `cancel` alone, which ends it."""
+    """Return `decline`, which continues the turn, or `cancel`, if only that is offered."""
     offered = parameters.get("availableDecisions")
     only = isinstance(offered, list) and "decline" not in offered and "cancel" in offered
     return "cancel" if only else "decline"
@@ -144,7 +144,7 @@ def _answered(settings: Settings, state: State, message: Message) -> Step:
     number = message["id"]
     if "error" in message:
         reason = _text(message["error"], "message") or "no reason"
-        return _failed(state, f"codex app-server refused {_ASKED[number]}: {reason}"), []
+        return _failed(state, f"codex app-server rejected {_ASKED[number]}: {reason}"), []
     result = _object(message.get("result"))
     if number == INITIALIZE:
         return state, [{"method": "initialized"}, _thread(settings)]
@@ -164,7 +164,7 @@ def _thread(settings: Settings) -> Message:
 def _thread_started(settings: Settings, state: State, result: Message) -> Step:
     thread_id = _text(result, "thread", "id")
     if thread_id is None:
-        return _failed(state, "expected thread.id of codex app-server, got no such text"), []
+        return _failed(state, "expected thread.id from codex app-server, got no text"), []
     parameters: Message = {
         "threadId": thread_id,
         "input": [{"type": "text", "text": settings.prompt}],
@@ -198,7 +198,7 @@ def _notified(settings: Settings, state: State, method: str, parameters: Message
 
 
 def _is_ours(state: State, parameters: Message) -> bool:
-    """Agents that the agent starts have threads of their own, told over the same line."""
+    """Return whether a message is of our turn: subagents have threads on the same connection."""
     turn_id = _text(parameters, "turnId") or _text(parameters, "turn", "id")
     return state.thread_id is not None and (
         _text(parameters, "threadId") in {None, state.thread_id}
@@ -220,8 +220,8 @@ def _turn_completed(state: State, turn: Message) -> State:
 
 
 def _erred(state: State, parameters: Message) -> State:
-    """An error of the turn: the server tries again, or not, or an old one does not say which."""
-    message = _text(parameters, "error", "message") or "codex app-server told of an error"
+    """Handle an error of the turn: the server may retry, and old versions do not tell."""
+    message = _text(parameters, "error", "message") or "codex app-server reported an error"
     if parameters.get("willRetry") is False:
         return _failed(state, message)
     return dataclasses.replace(state, error=message)
@@ -234,7 +234,7 @@ def _spent(settings: Settings, state: State, usage: Message) -> Step:
         return state, []
     before = state.tokens_before
     if before is None:
-        # A resumed thread has used some already: all but those of the first call told of.
+        # A resumed thread has used tokens before: all but those of the first reported call.
         before = total - last if type(last) is int else 0
     counted = dataclasses.replace(state, tokens_before=before)
     if total - before <= settings.token_budget:
@@ -251,7 +251,7 @@ def _failed(state: State, error: str) -> State:
 
 
 def describe(message: Message) -> str | None:
-    """Return what a message tells a person who reads along: words, commands and changes."""
+    """Format a message for people: text, commands and changes."""
     parameters = _object(message.get("params"))
     item = _object(parameters.get("item"))
     match message.get("method"), item.get("type"):
@@ -267,7 +267,7 @@ def describe(message: Message) -> str | None:
             paths = ", ".join(_text(change, "path") or "?" for change in listed)
             return f"[file change {item.get('status')}] {paths}"
         case "error", _:
-            return f"[error] {_text(parameters, 'error', 'message') or 'of no known kind'}"
+            return f"[error] {_text(parameters, 'error', 'message') or 'unknown error'}"
         case _:
             return None
 

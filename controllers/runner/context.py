@@ -1,4 +1,4 @@
-"""What an adapter gets beside its own settings."""
+"""The context of an adapter."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -9,13 +9,13 @@ from controllers.runner.errors import JSON
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """Where an adapter runs its agent."""
+    """What an adapter receives in addition to its settings."""
 
     place: workspace.Workspace
     environment: Mapping[str, str] = dataclasses.field(repr=False)
-    """The runner's own, which the agent gets as well; it holds secrets."""
+    """The runner's own, which is passed to the agent; contains secrets."""
     names: Mapping[str, JSON]
-    """What templates may name."""
+    """Values for templates."""
     signals: processes.Signals
     tee: logs.Tee
     grace_seconds: float

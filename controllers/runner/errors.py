@@ -1,25 +1,25 @@
-"""What ends the agent-runner, each with an exit code of its own; the message is one line.
+"""Errors of the agent-runner, each with its exit code; the message is one line.
 
 ::
 
     RunnerError
-    |-- UsageError        64   how the runner was started: the command line or a variable
-    |-- SpecError         65   what agent-runner.json or run.json says
-    |   `-- OutsideError  65   a path that leads out of the workspace
-    |-- InputError        66   a file that is named cannot be read
+    |-- UsageError        64   invalid command line or environment variable
+    |-- SpecError         65   invalid agent-runner.json or run.json
+    |   `-- OutsideError  65   a path outside of the workspace
+    |-- InputError        66   a file cannot be read
     |-- OutputError       73   a file cannot be written
-    |-- PromptError       78   the system prompt is missing, or is not the expected one
+    |-- PromptError       78   the system prompt is missing or differs from the expected one
     |-- StartError       126   the agent's program cannot be executed
     `-- NotFoundError    127   the agent's program does not exist
 
 64 to 78 are those of sysexits.h, 126 and 127 those of a shell.
-The message goes to standard error and into status.json: whoever wrote the provider reads it.
+The message is printed to standard error and written to status.json, for the provider's author.
 """
 
 from typing import Any, ClassVar, TypeAlias
 
 JSON: TypeAlias = Any
-"""What stands in a JSON document."""
+"""A JSON value."""
 
 MAX_QUOTED = 256
 
@@ -31,19 +31,19 @@ class RunnerError(Exception):
 
 
 class UsageError(RunnerError):
-    """The command line or a variable of the runner's own is wrong."""
+    """The command line or an environment variable of the runner is invalid."""
 
     exit_code = 64
 
 
 class SpecError(RunnerError):
-    """agent-runner.json or run.json is wrong."""
+    """agent-runner.json or run.json is invalid."""
 
     exit_code = 65
 
 
 class OutsideError(SpecError):
-    """A path leads out of the workspace."""
+    """A path is outside of the workspace."""
 
 
 class InputError(RunnerError):
@@ -59,7 +59,7 @@ class OutputError(RunnerError):
 
 
 class PromptError(RunnerError):
-    """The system prompt is missing, or not the one that is expected."""
+    """The system prompt is missing, or differs from the expected one."""
 
     exit_code = 78
 
@@ -77,6 +77,6 @@ class NotFoundError(RunnerError):
 
 
 def quoted(text: str) -> str:
-    """Return a text as it may stand in a message: on one line, and not too long."""
+    """Quote a text for a message: on one line, with a limited length."""
     cut = text if len(text) <= MAX_QUOTED else f"{text[: MAX_QUOTED - 1]}…"
     return repr(cut)

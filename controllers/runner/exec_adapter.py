@@ -1,4 +1,4 @@
-"""The adapter `exec`: writes files, starts a program and waits for its end. Shell around `plan`."""
+"""The adapter `exec`: writes files, runs a program to its end. Shell around `plan`."""
 
 import dataclasses
 import re
@@ -14,7 +14,7 @@ _VARIABLE = re.compile(r"[^=\0]+")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done, with templates filled in."""
+    """Command, variables and files with rendered templates."""
 
     command: tuple[str, ...]
     variables: tuple[tuple[str, str], ...] = dataclasses.field(repr=False)
@@ -22,10 +22,10 @@ class Plan:
 
 
 def plan(command: spec.Command, names: Mapping[str, JSON]) -> Plan:
-    """Return what is to be done.
+    """Render the templates of a command.
 
     Raises:
-        SpecError: A text has a NUL in it, or the name of a variable is none.
+        SpecError: A text contains NUL, or the name of a variable is invalid.
     """
 
     def fill(template: str) -> str:
@@ -42,21 +42,21 @@ def plan(command: spec.Command, names: Mapping[str, JSON]) -> Plan:
     for name, value in filled.variables:
         if not _VARIABLE.fullmatch(name):
             raise errors.SpecError(
-                "expected the name of a variable, without = and NUL, got "
+                "expected a variable name without = and NUL, got "
                 f"{errors.quoted(name)}, at adapter.exec.env"
             )
-        # Not the value itself: it may be a secret.
+        # Not the value: it may be a secret.
         _refuse_nul(value, f"adapter.exec.env.{name}")
     return filled
 
 
 def _refuse_nul(text: str, where: str) -> None:
     if "\0" in text:
-        raise errors.SpecError(f"expected text without NUL, got some, at {where}")
+        raise errors.SpecError(f"expected text without NUL, got NUL, at {where}")
 
 
 def run(settings: spec.Command, around: context.Context) -> status.Outcome:
-    """Run the program to its end and return how it ended.
+    """Run the program to its end and return the outcome.
 
     Raises:
         RunnerError: It was not started.
@@ -82,7 +82,7 @@ def _watch(
     around: context.Context,
     now: Callable[[], float] = time.monotonic,
 ) -> tuple[int, bool]:
-    """Pass on output and signals; return the exit code, and whether the end was asked for."""
+    """Forward output and signals; return the exit code, and whether a stop was requested."""
     killed_at: float | None = None
     is_cancelled = False
     while True:

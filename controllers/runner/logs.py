@@ -1,4 +1,4 @@
-"""What the agent prints: into the log, as far as there is room, and to standard output. Shell."""
+"""The agent's output, written to standard output and a bounded log. Shell."""
 
 import contextlib
 import os
@@ -8,20 +8,21 @@ from types import TracebackType
 from typing import Self
 
 MAX_LOG_BYTES = 64 * 1024 * 1024
-"""Unless AGENT_RUNNER_LOG_MAX_BYTES says otherwise: a workspace is often an emptyDir of 1 GiB."""
+"""Default of AGENT_RUNNER_LOG_MAX_BYTES: a workspace is often an emptyDir of 1 GiB."""
 
 
 def say(line: str) -> None:
-    """Print one line of the runner's own to standard error."""
+    """Print a line of the runner to standard error."""
     with contextlib.suppress(OSError):
         sys.stderr.write(f"agent-runner: {' '.join(line.splitlines())}\n")
         sys.stderr.flush()
 
 
 class Tee:
-    """A log that stops growing at some size, beside standard output, which does not.
+    """Writes to a log up to a maximum size, and to standard output.
 
-    An output that fails is given up, and said so once: a full disk must not end the agent.
+    After a failed write an output is abandoned, and reported once: a full disk must not stop the
+    agent.
     """
 
     def __init__(self, path: pathlib.Path, *, max_bytes: int, output: int) -> None:
@@ -34,7 +35,7 @@ class Tee:
         self._log: int | None = None
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # 0666 less the umask, as for any file.
+            # 0666 minus the umask, the default for files.
             self._log = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o666)
         except OSError as error:
             say(f"could not write {path}: {error.strerror}; the agent's output is not logged")
@@ -51,7 +52,7 @@ class Tee:
         self._close_log()
 
     def write(self, data: bytes) -> None:
-        """Write into the log and to standard output."""
+        """Write to the log and to standard output."""
         self.log(data)
         self.show(data)
 
@@ -66,7 +67,7 @@ class Tee:
             say(f"could not write to standard output: {error.strerror}")
 
     def log(self, data: bytes) -> None:
-        """Write into the log, or say there that it is full."""
+        """Write to the log, or a notice that it is full."""
         if self._log is None:
             return
         fits = data[: self._room]

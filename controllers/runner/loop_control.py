@@ -1,4 +1,4 @@
-"""What an agent says about its loop: a file that anything may be in. Shell: reads it."""
+"""Reads the loop control file of an agent, which may contain anything. Shell: reads it."""
 
 import os
 import pathlib
@@ -10,16 +10,16 @@ from controllers.runner.errors import JSON
 
 
 def read(path: pathlib.Path) -> tuple[dict[str, JSON] | None, str | None]:
-    """What the agent says about its loop, or why that cannot be told; or neither."""
-    most = status.MAX_LOOP_CONTROL_BYTES
+    """Return the content of the loop control file, or what is wrong with it, or neither."""
+    max_bytes = status.MAX_LOOP_CONTROL_BYTES
     if not os.path.lexists(path):
         return None, None
-    said = None
+    content = None
     try:
-        said = msgspec.json.decode(workspace.read_regular(path))
-        is_small = isinstance(said, dict) and len(status.encoded(said)) <= most
+        content = msgspec.json.decode(workspace.read_regular(path))
+        is_small = isinstance(content, dict) and len(status.encoded(content)) <= max_bytes
     except (errors.RunnerError, msgspec.DecodeError, UnicodeError, RecursionError):
         is_small = False
     if not is_small:
-        return None, f"expected a JSON object of at most {most} bytes, got something else"
-    return said, None
+        return None, f"expected a JSON object of at most {max_bytes} bytes, got another value"
+    return content, None

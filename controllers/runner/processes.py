@@ -1,6 +1,6 @@
-"""A program in a process group of its own, told as events: what it wrote, and how it ended. Shell.
+"""A program in its own process group, reported by events: output and end. Shell.
 
-One thread and no event loop: `select` waits for output, for signals to us and for the end.
+One thread without an event loop: `select` waits for output, for our signals and for the end.
 """
 
 import contextlib
@@ -18,9 +18,9 @@ from typing import Final, Self, TypeAlias
 from controllers.runner import errors
 
 GRACE_SECONDS: Final = 20.0
-"""Between SIGTERM and SIGKILL; a pod has 30 s in all unless it says otherwise."""
+"""Between SIGTERM and SIGKILL; the default grace period of a pod is 30 s in total."""
 
-# What a program that left the group may go on writing after the agent's end.
+# Time for output of processes that left the group, after the agent's end.
 _DRAIN_SECONDS: Final = 2.0
 _CHUNK_BYTES: Final = 64 * 1024
 
@@ -34,38 +34,39 @@ _ENDING: Final = (signal.SIGTERM, signal.SIGINT)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Output:
-    """Something that the program wrote."""
+    """Output of the program."""
 
     stream: str
-    """`OUTPUT`, or `ERRORS` where these are apart."""
+    """`OUTPUT`, or `ERRORS` if these are separate."""
     data: bytes
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class StopAsked:
-    """Somebody wants the runner to end."""
+    """The runner was asked to stop."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class TimedOut:
-    """It is as late as the caller wanted to wait."""
+    """The caller's timeout has expired."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ended:
-    """The program has ended, and so has the rest of its group."""
+    """The program and the rest of its group have ended."""
 
     code: int
-    """Its exit code; negative: the signal that ended it."""
+    """Its exit code; negative for a signal."""
 
 
 Event: TypeAlias = Output | StopAsked | TimedOut | Ended
 
 
 class Signals:
-    """Remembers that SIGTERM or SIGINT came, and wakes `select` for these and for SIGCHLD.
+    """Records SIGTERM and SIGINT, and wakes `select` for these and SIGCHLD.
 
-    For a whole process: afterwards they are ignored, lest a late one changes the exit code.
+    For a whole process: afterwards they are ignored, so that a late one does not change the exit
+    code.
     """
 
     def __enter__(self) -> Self:
@@ -92,20 +93,20 @@ class Signals:
         os.close(self._writer)
 
     def fileno(self) -> int:
-        """Return what can be read when a signal has come."""
+        """Return the descriptor that becomes readable after a signal."""
         return self._reader
 
     def is_asked(self) -> bool:
-        """Whether the runner has been asked to end, and nobody has taken that yet."""
+        """Return whether a stop was requested, and not taken yet."""
         return self._asked > 0
 
     def take(self) -> bool:
-        """Whether the runner has been asked to end since this was last called."""
+        """Return whether a stop was requested since the last call."""
         with contextlib.suppress(BlockingIOError):
             while os.read(self._reader, _CHUNK_BYTES):
                 pass
-        asked, self._asked = self._asked, 0
-        return asked > 0
+        requests, self._asked = self._asked, 0
+        return requests > 0
 
     def _note(self, number: int, _: FrameType | None) -> None:
         if number != signal.SIGCHLD:
@@ -113,7 +114,7 @@ class Signals:
 
 
 class Child:
-    """A started program; use as a context manager, which leaves nothing of it behind."""
+    """A started program; a context manager that leaves no process behind."""
 
     def __init__(
         self,
@@ -128,13 +129,13 @@ class Child:
 
         Args:
             command: The program and its arguments.
-            directory: Where it runs.
-            environment: All of its environment; its PATH is where the program is looked for.
-            signals: What tells us that somebody wants us to end.
-            talks: Whether it reads what we `send`, and its errors are apart from its output.
+            directory: Working directory.
+            environment: Complete environment; its PATH is searched for the program.
+            signals: Reports requests to stop.
+            talks: Whether it reads what we `send`, with separate standard error.
 
         Raises:
-            NotFoundError: There is no such program.
+            NotFoundError: The program does not exist.
             StartError: It cannot be executed.
         """
         self._signals = signals
@@ -171,10 +172,10 @@ class Child:
                     stream.close()
 
     def next_event(self, until: float | None = None) -> Event:
-        """Wait for what happens next.
+        """Wait for the next event.
 
         Args:
-            until: When to stop waiting, by `time.monotonic`; for ever if that is no time.
+            until: Timeout, by `time.monotonic`; None for none.
         """
         while True:
             is_asked = self._signals.take()
@@ -192,17 +193,17 @@ class Child:
                 return event
 
     def send(self, data: bytes) -> None:
-        """Write to the program's input; returns at once."""
+        """Write to the program's input without blocking."""
         self._unsent += data
         self._flush()
 
     def close_input(self) -> None:
-        """Let the program's input end after what was sent."""
+        """Close the program's input after what was sent."""
         self._is_closing = True
         self._flush()
 
     def signal(self, number: signal.Signals) -> None:
-        """Send a signal to the program and all that it started and that stayed in its group."""
+        """Send a signal to the program's process group."""
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(self._process.pid, number)
 
@@ -230,10 +231,10 @@ class Child:
         return bool(self._open) and time.monotonic() < self._drained_at
 
     def _look_for_end(self) -> None:
-        """Note the end of the program; end the rest of its group then, as the end of a pod does."""
+        """Check for the end of the program; then kill the rest of its group, as in a pod."""
         if not _is_dead(self._process.pid):
             return
-        # Before its number is free for another process.
+        # Before its PID can be reused.
         self.signal(signal.SIGKILL)
         self._code = self._process.wait()
         self._drained_at = time.monotonic() + _DRAIN_SECONDS
@@ -268,7 +269,7 @@ def _start(
     command: Sequence[str], directory: str, environment: Mapping[str, str], *, talks: bool
 ) -> subprocess.Popen[bytes]:
     try:
-        process = subprocess.Popen(  # noqa: S603 - what the provider of the agent wants to be run
+        process = subprocess.Popen(  # noqa: S603 - chosen by the provider
             command,
             bufsize=0,
             stdin=subprocess.PIPE if talks else subprocess.DEVNULL,
@@ -289,7 +290,7 @@ def _not_started(program: str, error: OSError) -> errors.RunnerError:
     name = errors.quoted(program)
     if error.errno == errno.ENOENT:
         return errors.NotFoundError(
-            f"expected a program at {name}, got none there, or its interpreter is missing"
+            f"expected a program at {name}, got none, or its interpreter is missing"
         )
     return errors.StartError(f"could not execute {name}: {error.strerror}")
 
@@ -298,9 +299,9 @@ _DEAD: Final = os.WEXITED | os.WNOHANG | os.WNOWAIT
 
 
 def _is_dead(process: int) -> bool:
-    """Whether our child has ended, which is left to be waited for; other dead children are not.
+    """Return whether our child has ended, without reaping it; other dead children are reaped.
 
-    A container's first process inherits all orphans in it, and must not let them pile up.
+    The first process of a container inherits all orphans, and must reap them.
     """
     with contextlib.suppress(ChildProcessError):
         while (dead := os.waitid(os.P_ALL, 0, _DEAD)) is not None:

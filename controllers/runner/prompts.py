@@ -1,4 +1,4 @@
-"""The system prompt: whether it is there, and is the one that was meant. Pure but for `read`."""
+"""Reads and verifies the system prompt. Pure but for `read`."""
 
 import hashlib
 from collections.abc import Mapping
@@ -11,11 +11,11 @@ _TRUE = frozenset({"1", "true", "yes", "on"})
 def system_prompt(
     environment: Mapping[str, str], run: spec.Run, place: workspace.Workspace
 ) -> str | None:
-    """Return the system prompt: the file that CODEX_SYSTEM_PROMPT_PATH names, else the run's own.
+    """Return the system prompt: from CODEX_SYSTEM_PROMPT_PATH, or else the run's own.
 
     Raises:
-        PromptError: CODEX_SYSTEM_PROMPT_REQUIRED or CODEX_SYSTEM_PROMPT_EXPECTED_HASH asks for
-            one, and there is none, or not the file; or its SHA-256 is not the expected one.
+        PromptError: It is required (CODEX_SYSTEM_PROMPT_REQUIRED or
+            CODEX_SYSTEM_PROMPT_EXPECTED_HASH) but missing or unreadable; or its SHA-256 differs.
     """
     expected = environment.get("CODEX_SYSTEM_PROMPT_EXPECTED_HASH", "").strip().lower()
     required = environment.get("CODEX_SYSTEM_PROMPT_REQUIRED", "").strip().lower() in _TRUE

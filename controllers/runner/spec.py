@@ -1,6 +1,6 @@
-"""What agent-runner.json and run.json say. Pure: reads no file.
+"""The contents of agent-runner.json and run.json. Pure: reads no file.
 
-Unknown fields are ignored, as the contract has them grow; what is known must be of its type.
+Unknown fields are ignored, so that the contract can grow; known fields must have their types.
 """
 
 import dataclasses
@@ -22,11 +22,11 @@ _Count = Annotated[int, msgspec.Meta(ge=1)]
 
 
 class _Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel"):
-    """An object of JSON, in camelCase."""
+    """A JSON object with camelCase names."""
 
 
 class Artifact(_Wire, frozen=True):
-    """A file that the agent leaves; templates in its fields are filled in."""
+    """A file that the agent produces; its fields are templates."""
 
     name: _Name
     path: str | None = None
@@ -49,14 +49,14 @@ class Variable(_Wire, frozen=True):
 
 
 class Goal(_Wire, frozen=True, omit_defaults=True):
-    """What the agent is to reach."""
+    """The goal of the agent."""
 
     objective: str | None = None
     token_budget: _Count | None = None
 
 
 class Program(_Wire, frozen=True):
-    """A program. `argsTemplate`, `envTemplate` and `inputFiles` are v1alpha1's words."""
+    """A program. `argsTemplate`, `envTemplate` and `inputFiles` are v1alpha1 names."""
 
     binary: str | None = None
     args: list[str] | None = None
@@ -69,7 +69,7 @@ class Program(_Wire, frozen=True):
 
 
 class Codex(_Wire, frozen=True):
-    """Settings of `codex app-server`; all texts but the program's path are templates."""
+    """Settings of `codex app-server`; all texts except the program's path are templates."""
 
     binary_path: str | None = None
     cli_config_overrides: list[str] | None = None
@@ -90,7 +90,7 @@ class Codex(_Wire, frozen=True):
 
 
 class Adapter(_Wire, frozen=True):
-    """How the agent is driven."""
+    """Adapter of the agent."""
 
     type: str
     exec: Program | None = None
@@ -98,7 +98,7 @@ class Adapter(_Wire, frozen=True):
 
 
 class Artifacts(_Wire, frozen=True, omit_defaults=True):
-    """Where the runner writes."""
+    """Paths of the runner's files."""
 
     status_path: str | None = None
     log_path: str | None = None
@@ -123,14 +123,14 @@ class Spec(_Wire, frozen=True):
 
 
 class Implementation(_Wire, frozen=True):
-    """What is to be built."""
+    """The task."""
 
     text: str | None = None
     summary: str | None = None
 
 
 class Run(_Wire, frozen=True):
-    """run.json, of which the runner itself needs little."""
+    """run.json, as far as the runner uses it."""
 
     prompt: str | None = None
     implementation: Implementation | None = None
@@ -141,7 +141,7 @@ class Run(_Wire, frozen=True):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Command:
-    """What the adapter `exec` starts, before templates are filled in."""
+    """The program of the adapter `exec`, with unrendered templates."""
 
     binary: str
     args: tuple[str, ...]
@@ -151,17 +151,17 @@ class Command:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Place:
-    """Where agent-runner.json is: in a file, or written out in the environment."""
+    """Location of agent-runner.json: a file, or its text in the environment."""
 
     path: str | None = None
     text: str | None = None
 
 
 def locate(arguments: Sequence[str], environment: Mapping[str, str]) -> Place:
-    """Return where the spec is: the first argument, else a variable with its path or its text.
+    """Return the location of the spec: the first argument, or a variable with its path or text.
 
     Raises:
-        UsageError: It is nowhere, or there are more arguments than that one.
+        UsageError: There is none, or there are more arguments.
     """
     if len(arguments) > 1 or any(argument.startswith("-") for argument in arguments):
         raise errors.UsageError(
@@ -179,14 +179,14 @@ def locate(arguments: Sequence[str], environment: Mapping[str, str]) -> Place:
 
 
 def decode(data: bytes, source: str) -> Spec:
-    """Return the spec that is written in the data.
+    """Parse the spec.
 
     Args:
         data: JSON.
-        source: The name of the file or variable, for messages.
+        source: Name of the file or variable, for messages.
 
     Raises:
-        SpecError: It is no JSON, or not of its types, version and adapters.
+        SpecError: It is invalid JSON, or has other types, versions or adapters.
     """
     spec = _decoded(data, Spec, source)
     if spec.schema_version not in {None, SCHEMA_VERSION}:
@@ -203,29 +203,29 @@ def decode(data: bytes, source: str) -> Spec:
 
 
 def with_variables(spec: Spec, environment: Mapping[str, str], source: str) -> Spec:
-    """Return the spec with the inputs that are in variables.
+    """Return the spec including inputs from environment variables.
 
     Raises:
-        SpecError: There is no such variable.
+        SpecError: A variable is not set.
     """
-    found = dict(spec.inputs or {})
+    inputs = dict(spec.inputs or {})
     for name, variable in (spec.inputs_from or {}).items():
         if variable not in environment:
             where = f"inputsFrom.{name}"
             raise _wrong(source, f"the variable {errors.quoted(variable)}", "none", where)
-        # A Secret may hold any bytes; an input is text.
+        # A Secret may contain any bytes; an input is text.
         value = environment[variable].encode(errors="surrogateescape")
-        found[name] = value.decode(errors="replace")
-    return msgspec.structs.replace(spec, inputs=found)
+        inputs[name] = value.decode(errors="replace")
+    return msgspec.structs.replace(spec, inputs=inputs)
 
 
 def decode_run(data: bytes, source: str) -> Run:
-    """Return the run that is written in the data; arguments and errors as for `decode`."""
+    """Parse the run; arguments and errors as for `decode`."""
     return _decoded(data, Run, source)
 
 
 def command(spec: Spec) -> Command:
-    """Return what the adapter `exec` starts; what it does not say, the provider does."""
+    """Return the program of the adapter `exec`, with the provider's as default."""
     env = _parts(spec, "env", "env_template") or {}
     pairs = env.items() if isinstance(env, dict) else ((item.name, item.value) for item in env)
     return Command(
@@ -237,7 +237,7 @@ def command(spec: Spec) -> Command:
 
 
 def artifacts(spec: Spec) -> tuple[Artifact, ...]:
-    """Return the artifacts that the provider and the adapter declare; the adapter's counts."""
+    """Return the declared artifacts; those of the adapter override the provider's."""
     declared = [
         artifact
         for program in (spec.provider_spec, spec.adapter.exec)
@@ -247,7 +247,7 @@ def artifacts(spec: Spec) -> tuple[Artifact, ...]:
 
 
 def goal(*goals: Goal | None) -> Goal:
-    """Return what the goals say together; of two, a field of the later one counts."""
+    """Merge goals; later fields take precedence."""
     known = [each for each in goals if each is not None]
     return Goal(
         objective=next((each.objective for each in reversed(known) if each.objective), None),
@@ -260,7 +260,7 @@ def goal(*goals: Goal | None) -> Goal:
 def names(
     spec: Spec, aim: Goal, *, status_path: str, log_path: str, event_path: str
 ) -> dict[str, JSON]:
-    """Return what templates may name."""
+    """Return the values for templates."""
     stated = msgspec.to_builtins(spec.artifacts or Artifacts())
     return {
         "config": spec.config or {},
@@ -273,7 +273,7 @@ def names(
 
 
 def _parts(spec: Spec, *fields: str) -> JSON:
-    """The first of the fields that the adapter, or else the provider, states."""
+    """Return the first field that is set in the adapter, or else the provider."""
     for program in (spec.adapter.exec, spec.provider_spec):
         for field in fields:
             value = getattr(program, field, None)
@@ -284,7 +284,7 @@ def _parts(spec: Spec, *fields: str) -> JSON:
 
 _Document = TypeVar("_Document", bound=_Wire)
 
-# «Expected `int`, got `str` - at `$.goal.tokenBudget`»
+# Format of msgspec: «Expected `int`, got `str` - at `$.goal.tokenBudget`».
 _AT = re.compile(r" - at `(?:\$\.?)?(.*)`$")
 _MISSING = re.compile(r"^Object missing required field `(.*)`$")
 
@@ -295,12 +295,12 @@ def _decoded(data: bytes, document: type[_Document], source: str) -> _Document:
     except msgspec.ValidationError as error:
         raise errors.SpecError(f"{source}: {_in_our_words(str(error))}") from error
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise errors.SpecError(f"{source}: expected JSON, got something else: {error}") from error
+        raise errors.SpecError(f"{source}: expected JSON, got another format: {error}") from error
 
 
 def _in_our_words(message: str) -> str:
-    found = _AT.search(message)
-    what, where = (message[: found.start()], found[1]) if found else (message, "")
+    location = _AT.search(message)
+    what, where = (message[: location.start()], location[1]) if location else (message, "")
     if missing := _MISSING.match(what):
         what = f"expected the field {missing[1]}, got none"
     elif ", got" not in what:

@@ -1,8 +1,8 @@
-"""status.json: how the agent ended, in fewer bytes than kubelet reads. Pure.
+"""status.json: the outcome of the agent, within the kubelet's size limit. Pure.
 
-The same file is the pod's termination message, of which kubelet takes 4096 bytes and no more
-(`MaxContainerTerminationMessageLength` in kubernetes' pkg/kubelet/container/runtime.go): what it
-cuts is no JSON any more. So what is too long is shortened here, in a fixed order.
+The same file is the pod's termination message, which the kubelet truncates to 4096 bytes
+(`MaxContainerTerminationMessageLength` in kubernetes' pkg/kubelet/container/runtime.go), and
+truncated JSON is invalid. So long values are shortened here, in a fixed order.
 """
 
 import bisect
@@ -17,11 +17,11 @@ from controllers.runner.errors import JSON
 
 LIMIT_BYTES: Final = 4096
 MAX_ERROR: Final = 640
-"""Characters of `error`: what the controller keeps of a message."""
+"""Characters of `error`: the controller's limit of a message."""
 MAX_ARTIFACTS: Final = 50
-"""Artifacts in all: what an AgentRun's status holds."""
+"""Artifacts in total: the limit of an AgentRun's status."""
 MAX_URL: Final = 2048
-"""Characters of an artifact's url: likewise."""
+"""Characters of an artifact's URL: the limit of an AgentRun's status."""
 
 _SHORT: Final = 128
 _PATH_BYTES: Final = 128
@@ -31,11 +31,11 @@ Word: TypeAlias = Literal["succeeded", "failed", "cancelled"]
 
 
 class _Wire(msgspec.Struct, frozen=True, kw_only=True, rename="camel", omit_defaults=True):
-    """An object of JSON, in camelCase, without what it does not say."""
+    """A JSON object with camelCase names, without defaults."""
 
 
 class Produced(_Wire, frozen=True):
-    """An artifact that is there."""
+    """An existing artifact."""
 
     name: str
     path: str | None = None
@@ -46,7 +46,7 @@ class Produced(_Wire, frozen=True):
 
 
 class Artifacts(_Wire, frozen=True):
-    """What was written, and where."""
+    """Paths of the written files, and the artifacts."""
 
     status_path: str | None = None
     log_path: str | None = None
@@ -82,7 +82,7 @@ class Status(_Wire, frozen=True):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How the agent ended, as its adapter saw it."""
+    """The outcome of the agent, from its adapter."""
 
     status: Word
     exit_code: int
@@ -98,30 +98,30 @@ class Outcome:
 
 
 def failed(exit_code: int, error: str) -> Outcome:
-    """Return the outcome of a run without an agent."""
+    """Return the outcome of a run whose agent was not started."""
     return Outcome(status="failed", exit_code=exit_code, error=error)
 
 
 CANCELLED: Final = 143
-"""128 + SIGTERM, whichever signal it was that asked for it."""
+"""128 + SIGTERM, for any signal that requested the stop."""
 
 
 def cancelled() -> Outcome:
-    """Return the outcome of a run that was stopped before its agent was started."""
+    """Return the outcome of a run that was stopped before its agent started."""
     return Outcome(status="cancelled", exit_code=CANCELLED)
 
 
 def ended(code: int, *, is_cancelled: bool = False) -> Outcome:
-    """Return what the exit code of the agent means; a negative one is the signal that ended it."""
+    """Return the outcome for an exit code of the agent; negative for a signal."""
     name = _signal_name(-code) if code < 0 else None
     if is_cancelled:
         return dataclasses.replace(cancelled(), signal=name)
     if name:
-        # As a shell has it.
-        error = f"the agent was ended by {name}"
+        # Same code as a shell.
+        error = f"the agent was terminated by {name}"
         return dataclasses.replace(failed(128 - code, error), signal=name)
     if code:
-        return failed(code, f"the agent ended with exit code {code}")
+        return failed(code, f"the agent exited with exit code {code}")
     return Outcome(status="succeeded", exit_code=0)
 
 
@@ -133,15 +133,15 @@ def _signal_name(number: int) -> str:
 
 
 def fit(status: Status, limit_bytes: int = LIMIT_BYTES) -> bytes:
-    """Return the status as JSON of fewer bytes than the limit, whatever it holds.
+    """Encode the status as JSON below a size limit.
 
-    The error is cut to 640 characters always. While more is too long, in this order: arguments are
-    cut to 128 characters, then left out from the end; urls of artifacts are left out, then
-    artifacts from the end, then names of missing ones; the other texts are cut. Whatever is left
-    out of a list is counted beside it. Exit code, outcome and loop control are never touched.
+    The error is always truncated to 640 characters. While the result is too long, in this order:
+    arguments are truncated to 128 characters, then dropped from the end; URLs of artifacts are
+    dropped, then artifacts from the end, then names of missing ones; the other texts are truncated.
+    Dropped list items are counted. Exit code, outcome and loop control are never changed.
 
     Args:
-        status: What is to be said. Its `loop_control` has at most `MAX_LOOP_CONTROL_BYTES`.
+        status: The status. Its `loop_control` has at most `MAX_LOOP_CONTROL_BYTES`.
         limit_bytes: At least 4096.
     """
     fitting = msgspec.structs.replace(status, error=_cut(status.error, MAX_ERROR))
@@ -153,11 +153,11 @@ def fit(status: Status, limit_bytes: int = LIMIT_BYTES) -> bytes:
 
 
 MAX_LOOP_CONTROL_BYTES: Final = 1024
-"""JSON of the loop control: with it, the texts at their shortest take less than 3 KiB."""
+"""JSON of the loop control: with it, the shortest texts take less than 3 KiB."""
 
 
 def encoded(value: JSON) -> bytes:
-    """Return compact JSON in UTF-8, also of text that came from file names of another encoding."""
+    """Return compact JSON in UTF-8, replacing surrogates from undecodable file names."""
     try:
         return msgspec.json.encode(value)
     except UnicodeEncodeError:
@@ -179,7 +179,7 @@ def _cut(text: str | None, characters: int) -> str | None:
 
 
 def _cut_bytes(text: str | None, limit_bytes: int) -> str | None:
-    """A text whose JSON, with its escapes, has at most so many bytes between the quotes."""
+    """Truncate a text to a number of bytes of JSON, including escapes."""
     if text is None or _size(text) <= limit_bytes:
         return text
     room = limit_bytes - _size("…")
@@ -247,7 +247,7 @@ def _fewer_missing(status: Status, limit_bytes: int) -> Status:
 
 
 def _short_texts(status: Status, _: int) -> Status:
-    """Cut every text: with names and numbers, less than 3 KiB in all."""
+    """Truncate all texts: with names and numbers, less than 3 KiB in total."""
     paths = ("binary", "cwd", "thread_id", "turn_id")
     names = (
         *("provider", "adapter", "signal", "model", "effort", "started_at", "finished_at"),
@@ -278,7 +278,7 @@ def _with_artifacts(status: Status, **changes: JSON) -> Status:
 
 
 def _most(keep: Callable[[int], Status], count: int, limit_bytes: int) -> Status:
-    """The status that keeps as many items as fit, or none."""
+    """Return the status with the most items that fit."""
     kept = bisect.bisect_left(
         range(1, count + 1), limit_bytes, key=lambda kept: len(encoded(keep(kept)))
     )

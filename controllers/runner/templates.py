@@ -1,6 +1,6 @@
-"""Fills in ``{{ a.b.c }}``. Pure.
+"""Renders ``{{ a.b.c }}``. Pure.
 
-One pass: what a name stands for is never looked at again, so an input cannot smuggle in a template.
+In a single pass: values are not rendered again, so an input cannot inject a template.
 """
 
 import re
@@ -11,21 +11,21 @@ import msgspec
 
 from controllers.runner.errors import JSON, SpecError
 
-# More than a ConfigMap or an environment holds.
+# More than a ConfigMap or an environment can hold.
 MAX_BYTES: Final = 4 * 1024 * 1024
 
-# Without braces inside, no two parts of the pattern can match the same text: it takes linear time.
+# Without braces inside, matching takes linear time (no backtracking between parts).
 _TEMPLATE = re.compile(r"\{\{([^{}]*)\}\}")
 
 
 class Verbatim(str):
-    """A value that means something where the outcome is read: it is not escaped."""
+    """A value with a meaning for the reader of the result: it is not escaped."""
 
     __slots__ = ()
 
 
 class TooLargeError(SpecError):
-    """A template would become too large; says how large it may be."""
+    """The rendered template exceeds the limit; the message has the limit."""
 
 
 def render(
@@ -37,17 +37,17 @@ def render(
 ) -> str:
     """Return the template with each name replaced by its value.
 
-    A missing name and null become the empty text; text stays as it is; all else becomes JSON.
+    A missing name and null become the empty text; text is inserted as is; other values as JSON.
     ``a.0`` is the first item of the list ``a``.
 
     Args:
         template: The text.
-        names: What it may name.
-        max_bytes: How large the outcome may be.
-        escape: Has a value mean itself where the outcome is read.
+        names: The values.
+        max_bytes: Maximum size of the result.
+        escape: Escapes a value for the reader of the result.
 
     Raises:
-        TooLargeError: The outcome would have more bytes than allowed; known before it is built.
+        TooLargeError: The result would exceed the limit; raised before it is built.
     """
     texts: dict[str, str] = {}
     room = max_bytes - size(template)
@@ -60,12 +60,12 @@ def render(
         if room < 0:
             break
     if room < 0:
-        raise TooLargeError(f"expected a template to become at most {max_bytes} bytes, got more")
+        raise TooLargeError(f"expected a rendered template of at most {max_bytes} bytes, got more")
     return _TEMPLATE.sub(lambda match: texts[match[1]], template)
 
 
 def size(text: str) -> int:
-    """Bytes of UTF-8, without making them where that is known."""
+    """Return the number of UTF-8 bytes, without encoding ASCII."""
     return len(text) if text.isascii() else len(text.encode(errors="surrogatepass"))
 
 
@@ -80,7 +80,7 @@ def _member(value: JSON, name: str) -> JSON:
     if isinstance(value, Mapping):
         return value.get(name)
     if isinstance(value, list) and name.isascii() and name.isdecimal():
-        # More digits than any list is long, and more than Python converts.
+        # More digits than any index, and than Python converts.
         return value[int(name)] if len(name) < 10 and int(name) < len(value) else None  # noqa: PLR2004
     return None
 

@@ -1,6 +1,6 @@
-"""The workspace: where things are in it, and what may be written. Shell: reads and writes files.
+"""The workspace: its layout, and access to its files. Shell: reads and writes files.
 
-The layout is part of the runner's contract (docs/runner.md); what changes it gets a new version.
+The layout is part of the runner's contract (docs/runner.md); changes require a new version.
 """
 
 import contextlib
@@ -18,24 +18,23 @@ from controllers.runner import errors
 LAYOUT: Final = "agents.proompteng.ai/workspace/v1"
 
 POD_ROOT: Final = pathlib.PurePosixPath("/workspace")
-"""The workspace of a pod. Specs are written for it, so such a path means ours wherever we are."""
+"""The workspace of a pod. Specs use such paths, which are mapped to the actual workspace."""
 
-# A ConfigMap, which holds the files in a pod, has at most 1 MiB; a file of the `local` runtime
-# may be somewhat larger.
+# A ConfigMap with a pod's files is limited to 1 MiB; a file of the `local` runtime may be larger.
 MAX_INPUT_BYTES: Final = 4 * 1024 * 1024
 
-# What renaming onto a file fails with that is mounted by itself, as kubelet does with the
-# termination message, or in a folder that was made for such a mount by another user.
+# Errors of renaming onto a file that is a mount point, as the kubelet's termination message, or in
+# a directory created for such a mount by another user.
 _IN_PLACE: Final = {errno.EBUSY, errno.EACCES, errno.EPERM, errno.EXDEV, errno.EROFS}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Workspace:
-    """A folder and the fixed places in it.
+    """A workspace and its fixed paths.
 
     Attributes:
-        root: Where the agent works.
-        folder: Of the runner's own files, where that is not ``.agent`` in it.
+        root: Working directory of the agent.
+        folder: Directory of the runner's own files; None for ``.agent`` in it.
     """
 
     root: pathlib.Path
@@ -43,27 +42,27 @@ class Workspace:
 
     @property
     def own(self) -> pathlib.Path:
-        """Where the runner's own files are."""
+        """Directory of the runner's own files."""
         return self.folder or self.root / ".agent"
 
     @property
     def status_path(self) -> pathlib.Path:
-        """What the runner says at its end."""
+        """The runner's status."""
         return self.own / "status.json"
 
     @property
     def log_path(self) -> pathlib.Path:
-        """What the agent printed."""
+        """The agent's output."""
         return self.own / "runner.log"
 
     @property
     def layout_path(self) -> pathlib.Path:
-        """Which layout the workspace has."""
+        """The version of the workspace's layout."""
         return self.own / "layout"
 
     @property
     def loop_control_path(self) -> pathlib.Path:
-        """What the agent may say about another iteration of its loop."""
+        """The agent's control file for its loop."""
         return self.root / ".agentrun/loop-control.json"
 
     @property
@@ -73,19 +72,19 @@ class Workspace:
 
     @property
     def spec_path(self) -> pathlib.Path:
-        """The spec of the runner, where a controller writes it."""
+        """The runner's spec, if written by a controller."""
         return self.root / "agent-runner.json"
 
     def at(self, path: str) -> pathlib.Path:
-        """Return where a path of the spec is: under our root, unless it is another absolute one."""
+        """Map a path of the spec: below our root, unless it is another absolute path."""
         pure = pathlib.PurePosixPath(path)
         return self.root / (pure.relative_to(POD_ROOT) if pure.is_relative_to(POD_ROOT) else pure)
 
     def inside(self, path: str) -> pathlib.Path:
-        """Return where a path of the spec is, with links followed.
+        """Map a path of the spec, resolving symlinks.
 
         Raises:
-            OutsideError: That is not in the workspace.
+            OutsideError: It is outside of the workspace.
         """
         if "\0" in path:
             raise errors.OutsideError(f"expected a path, got NUL in {errors.quoted(path)}")
@@ -98,17 +97,17 @@ class Workspace:
 
 
 def of(environment: Mapping[str, str]) -> Workspace:
-    """Return the workspace that AGENT_WORKSPACE names, or a pod's.
+    """Return the workspace from AGENT_WORKSPACE, or a pod's.
 
     Raises:
-        UsageError: It, or AGENT_RUNNER_FOLDER, names no absolute path.
+        UsageError: It, or AGENT_RUNNER_FOLDER, is no absolute path.
     """
     folder = _absolute(environment, "AGENT_RUNNER_FOLDER")
     return Workspace(_absolute(environment, "AGENT_WORKSPACE") or pathlib.Path(POD_ROOT), folder)
 
 
 def _absolute(environment: Mapping[str, str], name: str) -> pathlib.Path | None:
-    """The path that a variable names; None where it is not set, or empty."""
+    """Return the path in a variable; None if unset or empty."""
     path = environment.get(name) or ""
     if path and not path.startswith("/"):
         raise errors.UsageError(f"expected an absolute path in {name}, got {errors.quoted(path)}")
@@ -116,16 +115,16 @@ def _absolute(environment: Mapping[str, str], name: str) -> pathlib.Path | None:
 
 
 def prepare(workspace: Workspace) -> None:
-    """Make the workspace, as far as that is left to do, and say which layout it has.
+    """Create the workspace if needed, and record its layout.
 
     Raises:
-        OutputError: It cannot be made.
+        OutputError: It cannot be created.
     """
     try:
         workspace.root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise _unwritable(workspace.root, error) from error
-    # Folders that a mount has made may belong to another user; nothing of this is necessary.
+    # Directories created by a mount may belong to another user; these files are optional.
     with contextlib.suppress(OSError):
         workspace.loop_control_path.parent.mkdir(exist_ok=True)
     with contextlib.suppress(OSError):
@@ -134,29 +133,29 @@ def prepare(workspace: Workspace) -> None:
 
 
 def read(path: pathlib.Path) -> bytes:
-    """Return what is in a file.
+    """Read a file.
 
     Raises:
-        InputError: It cannot be read, or is larger than anything that is meant.
+        InputError: It cannot be read, or is too large.
     """
     return _bounded(path, path.open)
 
 
 def read_regular(path: pathlib.Path) -> bytes:
-    """Return what is in a file that an agent left: nothing that is a pipe, which may never end.
+    """Read a file that an agent created, but no pipe, which may never end.
 
     Raises:
-        InputError: It cannot be read, is no regular file, or is larger than anything that is meant.
+        InputError: It cannot be read, is no regular file, or is too large.
     """
     return _bounded(path, functools.partial(_open_regular, path))
 
 
 def _open_regular(path: pathlib.Path, mode: str) -> IO[bytes]:
     descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    # Before there is a file object: of a folder there is none.
+    # os.fdopen fails for a directory.
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
-        raise errors.InputError(f"expected a regular file at {path}, got something else")
+        raise errors.InputError(f"expected a regular file at {path}, got another type of file")
     return os.fdopen(descriptor, mode)
 
 
@@ -168,14 +167,12 @@ def _bounded(path: pathlib.Path, opening: Callable[[str], IO[bytes]]) -> bytes:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise errors.InputError(f"could not read {path}: {reason}") from error
     if len(data) > MAX_INPUT_BYTES:
-        raise errors.InputError(
-            f"expected at most {MAX_INPUT_BYTES} bytes in {path}, got more than that"
-        )
+        raise errors.InputError(f"expected at most {MAX_INPUT_BYTES} bytes in {path}, got more")
     return data
 
 
 def write(path: pathlib.Path, data: bytes) -> None:
-    """Write a file, and the folders above it.
+    """Write a file, creating its parent directories.
 
     Raises:
         OutputError: It cannot be written.
@@ -193,10 +190,10 @@ def publish(
     *,
     replace: Callable[[pathlib.Path, pathlib.Path], object] = os.replace,
 ) -> None:
-    """Write a file so that others see it whole or not at all.
+    """Write a file atomically.
 
-    Where that cannot be, it is written in place: kubelet mounts the termination message as a file,
-    and reads it when the container has ended.
+    If that is not possible, it is written in place: the kubelet mounts the termination message as a
+    file, and reads it after the container's end.
 
     Raises:
         OutputError: It cannot be written.
@@ -215,13 +212,13 @@ def publish(
 
 
 def forget(path: pathlib.Path) -> None:
-    """Empty a file if it is there: what an earlier run said in it must not be taken for ours."""
+    """Truncate a file if it exists: an earlier run's content must not be mistaken for ours."""
     with contextlib.suppress(OSError):
         os.truncate(path, 0)
 
 
 def remove(path: pathlib.Path) -> None:
-    """Remove a file if it is there, as what an earlier agent left in a shared workspace."""
+    """Remove a file if it exists, such as from an earlier agent in a shared workspace."""
     with contextlib.suppress(OSError):
         path.unlink()
 

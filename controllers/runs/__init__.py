@@ -1,1 +1,1 @@
-"""AgentRuns carried out: a pure machine that plans, one interpreter that acts, and runtimes."""
+"""Execution of AgentRuns: a pure planner, an interpreter that acts, and runtimes."""

@@ -1,7 +1,6 @@
-"""Admission as the controller lives it: who asks, who gets, who gives back. Shell: the ledger.
+"""Batches slot requests and releases, and writes them to the ledger. Shell: the ledger.
 
-Requests and returns are gathered for a moment and written as one. A ledger that was lost is rebuilt
-only from what the API server itself lists, while nothing is admitted.
+A lost ledger is rebuilt only from lists of the API server, and nothing is admitted meanwhile.
 """
 
 import asyncio
@@ -14,22 +13,22 @@ from typing import Final
 from controllers import kube, ledger
 
 GATHER_SECONDS: Final = 0.05
-# Where every slot is held, several that come back are given away by one write.
+# If all slots are held, several freed slots are reassigned by one write.
 FULL_GATHER_SECONDS: Final = 0.25
-# Another leader may have written: what is believed of the ledger is at most so old.
+# Another leader may have written: maximum age of the cached ledger.
 REFRESH_SECONDS: Final = 5.0
 PAUSE_SECONDS: Final = 1.0
-# What keeps a run waiting may change with every run that ends; it is told this often at most.
+# The blocking limit may change with each run that ends; minimum interval of its updates.
 TOLD_SECONDS: Final = 30.0
 _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Blocked:
-    """What keeps a run waiting, as it is told.
+    """The reported limit that blocks a run.
 
     Attributes:
-        limit: Which limit it meets first.
+        limit: The first limit that it hits.
         since: Since when.
     """
 
@@ -38,18 +37,18 @@ class Blocked:
 
 
 class Admitter:
-    """Asks the ledger on behalf of runs.
+    """Requests slots for runs.
 
     Args:
         book: The ledger.
-        limits: How many runs may be in flight.
-        survey: Lists, from the API server itself, the runs that may have work: for a lost ledger.
-        wake: Has a run looked at: it got a slot, or learned what it waits for.
+        limits: On runs in flight.
+        survey: Lists the runs that may have work from the API server, to rebuild a lost ledger.
+        wake: Requests reconciliation of a run that was admitted, or blocked by another limit.
         epoch: Of this leader.
         now: Aware UTC time.
         sleep: Waits for seconds.
         weights: Of namespaces.
-        on_slots: Told how many slots are held, whenever that was written.
+        on_slots: Called with the number of held slots after each write.
     """
 
     def __init__(
@@ -74,51 +73,50 @@ class Admitter:
         self._blocked: dict[ledger.Uid, Blocked] = {}
         self._changed = asyncio.Event()
         self.opened = asyncio.Event()
-        """Set while there is a ledger, as far as is known."""
+        """Set while the ledger exists, as far as known."""
 
     @property
     def slots(self) -> Mapping[ledger.Uid, ledger.Slot]:
-        """Who has a slot, as far as is known."""
+        """The held slots, as far as known."""
         return self._known.slots
 
     def holds(self, uid: ledger.Uid, attempt: int | None = None) -> bool:
-        """Whether a run, or that attempt of it, has a slot that it did not give back."""
+        """Return whether a run, or that attempt of it, holds a slot that was not freed."""
         slot = self._known.slots.get(uid)
         is_held = slot is not None and self._freed.get(uid) != slot.attempt
         return is_held and (slot is None or attempt in {None, slot.attempt})
 
     def may_start(self, uid: ledger.Uid, attempt: int) -> bool:
-        """Whether an attempt may be submitted now.
+        """Return whether an attempt may be submitted now.
 
-        While the ledger is lost nothing may: whoever begins it anew takes what is listed for all
-        that there is.
+        Not while the ledger is lost: it is rebuilt from the listed runs alone.
         """
         return self.opened.is_set() and self.holds(uid, attempt)
 
     def blocked(self, uid: ledger.Uid) -> Blocked | None:
-        """What keeps a run waiting; None for one that does not wait, or is not known to yet."""
+        """Return the limit that blocks a run; None if it is not queued or not known yet."""
         return self._blocked.get(uid)
 
     def ask(self, candidate: ledger.Candidate) -> None:
-        """Have a run considered until it has a slot, or withdraws."""
+        """Queue a run until it has a slot, or withdraws."""
         if self._waiting.get(candidate.uid) != candidate:
             self._waiting[candidate.uid] = candidate
             self._changed.set()
 
     def withdraw(self, uid: ledger.Uid) -> None:
-        """Have a run considered no more."""
+        """Remove a run from the queue."""
         self._waiting.pop(uid, None)
         self._blocked.pop(uid, None)
 
     def free(self, uid: ledger.Uid, attempt: int | None = None) -> None:
-        """Give a slot back, if it is that attempt's; that of a run whose work has ended."""
+        """Free the slot of a run whose work has ended, if it belongs to that attempt."""
         slot = self._known.slots.get(uid)
         if slot is not None and attempt in {None, slot.attempt}:
             self._freed[uid] = slot.attempt
             self._changed.set()
 
     async def run(self) -> None:
-        """Admit, for as long as this process leads."""
+        """Admit runs while this process leads."""
         while True:
             try:
                 await self._open()
@@ -127,13 +125,13 @@ class Admitter:
                     await self._until_changed()
                     await self._admit()
             except ledger.BusyError as error:
-                _log.warning("admission goes on: %s", error)
+                _log.warning("ledger update conflicted, retrying: %s", error)
             except (kube.KubeError, ledger.CorruptError) as error:
-                _log.warning("nothing is admitted: %s", error)
+                _log.warning("admission failed, retrying: %s", error)
                 await self._sleep(PAUSE_SECONDS)
 
     async def _until_changed(self) -> None:
-        """Wait until somebody asks or gives back, and a little for others to do so too."""
+        """Wait for a request or a release, then briefly for more."""
         try:
             async with asyncio.timeout(REFRESH_SECONDS):
                 await self._changed.wait()
@@ -146,19 +144,19 @@ class Admitter:
         return len(self._known.slots) >= self._limits.cluster
 
     async def _open(self) -> None:
-        """Read the ledger, or rebuild one that is not there or not readable.
+        """Read the ledger, or rebuild it if it is missing or corrupt.
 
-        Several may do so at once: whoever begins it first has begun it for all.
+        Several replicas may do so at once: the first to create it wins.
         """
         try:
             self._known = await self._book.read()
         except (kube.NotFoundError, ledger.CorruptError) as error:
-            _log.info("the ledger is begun anew: %s", error)
+            _log.info("rebuilding the ledger: %s", error)
             self.opened.clear()
-            found = await self._survey()
+            rebuilt = await self._survey()
             if isinstance(error, ledger.CorruptError):
                 await self._book.discard(error.resource_version)
-            await self._book.begin(found)
+            await self._book.begin(rebuilt)
             self._known = await self._book.read()
 
     async def _admit(self) -> None:
@@ -190,18 +188,20 @@ class Admitter:
 
     def _tell(self, candidates: list[ledger.Candidate], decision: ledger.Decision) -> None:
         now, blocked = self._now(), decision.blocked
-        for one in candidates:
-            slot = self._known.slots.get(one.uid)
-            # That of the attempt before may be held for a while (`reaper`): it is waited for.
-            has_slot = slot is not None and slot.attempt == one.attempt
-            if has_slot:  # also of one that withdrew meanwhile, which is to give it back
-                self.withdraw(one.uid)
-            is_waiting = one.uid in self._waiting
-            if has_slot or (is_waiting and self._has_news(one.uid, blocked.get(one.uid), now)):
-                self._wake(kube.Key(one.namespace, one.run))
+        for candidate in candidates:
+            slot = self._known.slots.get(candidate.uid)
+            # The previous attempt's slot may be held for a while (`reaper`): wait for it.
+            has_slot = slot is not None and slot.attempt == candidate.attempt
+            if has_slot:  # also if it withdrew meanwhile and has to free it
+                self.withdraw(candidate.uid)
+            is_waiting = candidate.uid in self._waiting
+            if has_slot or (
+                is_waiting and self._has_news(candidate.uid, blocked.get(candidate.uid), now)
+            ):
+                self._wake(kube.Key(candidate.namespace, candidate.run))
 
     def _has_news(self, uid: ledger.Uid, limit: ledger.Limit | None, now: dt.datetime) -> bool:
-        """Note what keeps a run waiting; whether that is to be told."""
+        """Note the limit that blocks a run; return whether to report it."""
         known = self._blocked.get(uid)
         if limit is None or (known is not None and known.limit == limit):
             return False

@@ -1,12 +1,12 @@
-"""Where runs go before they are deleted. Shell: files; the seam is ``Archive``.
+"""The archive of deleted runs. Shell: files; the interface is ``Archive``.
 
 ::
 
-    DIRECTORY/lock                            held by whoever writes
-    DIRECTORY/NAMESPACE/YYYY-MM-DD.jsonl.gz   {archivedAt, run}, a line each; the day of archivedAt
+    DIRECTORY/lock                            held by the writer
+    DIRECTORY/NAMESPACE/YYYY-MM-DD.jsonl.gz   {archivedAt, run} per line; the day of archivedAt
 
-A file is a row of gzip members (RFC 1952), one for each batch, so that ``zcat`` reads it all. Each
-says its own length in its header, so that members are found without reading what is in them.
+A file is a sequence of gzip members (RFC 1952), one per batch, so that ``zcat`` reads it all. Each
+member has its own length in its header, so that members are found without decompression.
 """
 
 import collections
@@ -34,8 +34,8 @@ from schemagen import canonical
 
 _SUFFIX: Final = ".jsonl.gz"
 _SEGMENT: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
-# Magic, deflate, FEXTRA; no time, level or system; 8 bytes of extra field: "KW", 4 bytes, which are
-# the length of the member.
+# Magic, deflate, FEXTRA; no mtime, flags or OS; 8 bytes of extra field: "KW" and 4 bytes with the
+# length of the member.
 _HEAD: Final = b"\x1f\x8b\x08\x04" + bytes(5) + b"\xff" + b"\x08\x00KW\x04\x00"
 _LENGTH: Final = struct.Struct("<I")
 _TRAILER: Final = struct.Struct("<II")
@@ -46,16 +46,16 @@ _log = logging.getLogger(__name__)
 
 
 class ArchiveError(Exception):
-    """Runs could not be archived, or what was archived not be read; for the operator."""
+    """Runs could not be archived, or the archive not be read; for the operator."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Archived:
-    """A run as it was when it was deleted.
+    """A run at the time of its deletion.
 
     Attributes:
-        at: When it was archived.
-        run: The whole object but for managedFields.
+        at: Time of archiving.
+        run: The complete object without managedFields.
     """
 
     at: dt.datetime
@@ -63,7 +63,7 @@ class Archived:
 
 
 class Filters(TypedDict, total=False):
-    """Which archived runs; what is absent or None is any."""
+    """Filters of archived runs; absent or None matches any."""
 
     namespace: str | None
     agent: str | None
@@ -71,45 +71,45 @@ class Filters(TypedDict, total=False):
     name: str | None
     uid: str | None
     since: dt.datetime | None
-    """That ended then or later."""
+    """Ended at or after this time."""
     until: dt.datetime | None
-    """That ended before."""
+    """Ended before this time."""
 
 
 class Archive(Protocol):
-    """Keeps runs that are deleted from the cluster."""
+    """Stores runs that are deleted from the cluster."""
 
     def append(self, runs: Sequence[JSON]) -> None:
-        """Keep runs; they are safe when it returns. Called from a thread.
+        """Store runs durably. Called from a thread.
 
-        A run may come twice, because a crash came between this and its deletion.
+        A run may be stored twice, after a crash before its deletion.
 
         Raises:
-            ArchiveError: They are not safe.
+            ArchiveError: They are not stored durably.
         """
 
     def query(self, *, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[Archived]:
-        """Archived runs, the newest first; each once, as it came last.
+        """Yield archived runs, newest first; each once, in its last version.
 
         Raises:
-            ArchiveError: It cannot be read.
+            ArchiveError: The archive cannot be read.
         """
 
     def trim(self) -> int:
-        """Delete what the archive itself is not to keep any more; how many parts.
+        """Delete parts beyond the archive's own retention; return how many.
 
         Raises:
-            ArchiveError: It could not be.
+            ArchiveError: Deletion failed.
         """
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Keep:
-    """How much an archive keeps; None is all. Whole days are deleted, today never.
+    """Retention of an archive; None keeps all. Whole days are deleted, never today.
 
     Attributes:
-        age: How long.
-        size_bytes: Of all files.
+        age: Maximum age.
+        size_bytes: Maximum size of all files.
     """
 
     age: dt.timedelta | None = None
@@ -117,12 +117,12 @@ class Keep:
 
 
 def days_to_delete(sizes: Mapping[dt.date, int], today: dt.date, keep: Keep) -> list[dt.date]:
-    """The days that go, the oldest first. Pure.
+    """Return the days to delete, oldest first. Pure.
 
     Args:
-        sizes: Bytes of each day.
-        today: Which is never deleted.
-        keep: How much stays.
+        sizes: Bytes per day.
+        today: Never deleted.
+        keep: The retention.
     """
     chosen, left = [], sum(sizes.values())
     for day in sorted(sizes):
@@ -135,11 +135,11 @@ def days_to_delete(sizes: Mapping[dt.date, int], today: dt.date, keep: Keep) -> 
 
 
 class FileArchive:
-    """An archive in a directory, written by one process at a time.
+    """An archive in a directory, with one writer at a time.
 
     Args:
-        directory: Made when it is needed.
-        keep: How much of it stays.
+        directory: Created if needed.
+        keep: The retention.
         now: Aware UTC time.
     """
 
@@ -151,25 +151,25 @@ class FileArchive:
         now: Callable[[], dt.datetime] = kube.utc_now,
     ) -> None:
         self._directory, self._keep, self._now = directory, keep or Keep(), now
-        # Of each namespace the file that was written last, and how long it was then.
+        # Last written file of each namespace, and its length.
         self._known: dict[str, tuple[pathlib.Path, int]] = {}
 
     def append(self, runs: Sequence[JSON]) -> None:
-        """Add runs, a member for each namespace."""
+        """Append runs, as one member per namespace."""
         now = self._now().astimezone(dt.UTC)
         lines: dict[str, list[bytes]] = {}
         for run in runs:
             lines.setdefault(_namespace(run), []).append(_line(run, now))
         with self._locked():
-            for namespace, found in lines.items():
-                self._add(namespace, now.date(), _member(b"".join(found)))
+            for namespace, entries in lines.items():
+                self._add(namespace, now.date(), _member(b"".join(entries)))
 
     def query(self, *, limit: int | None = None, **filters: Unpack[Filters]) -> Iterator[Archived]:
         """See ``query``."""
         return query(self._directory, limit=limit, **filters)
 
     def trim(self) -> int:
-        """Delete days; how many."""
+        """Delete days; return how many."""
         if self._keep == Keep():
             return 0
         with self._locked():
@@ -184,7 +184,7 @@ class FileArchive:
 
     @contextlib.contextmanager
     def _locked(self) -> Iterator[None]:
-        """Be the only writer; every failure within is an ``ArchiveError``."""
+        """Hold the writer lock; failures become ``ArchiveError``."""
         try:
             if not self._directory.is_dir():
                 self._directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -195,14 +195,14 @@ class FileArchive:
                 except BlockingIOError as error:
                     raise ArchiveError(
                         f"expected to be the only writer of {self._directory}, got another: the "
-                        "leader before this one has not ended yet, or two controllers share it"
+                        "previous leader is still running, or two controllers share it"
                     ) from error
                 yield
         except OSError as error:
             raise ArchiveError(f"could not write the archive {self._directory}: {error}") from error
 
     def _add(self, namespace: str, day: dt.date, member: bytes) -> None:
-        """Write a member, all of it or none, and wait until it is on the disk."""
+        """Write a member atomically, and sync it to disk."""
         folder = self._directory / namespace
         path = folder / f"{day}{_SUFFIX}"
         folder.mkdir(mode=0o700, exist_ok=True)
@@ -212,26 +212,27 @@ class FileArchive:
                 file.seek(start)
                 _write(file, member)
             except OSError:
-                # Nobody was told that it is safe. Where this fails too, the next one cuts it off.
+                # The caller was not told that it is durable. If this fails too, the next write cuts
+                # it off.
                 self._known.pop(namespace, None)
                 with contextlib.suppress(OSError):
                     file.truncate(start)
                 raise
         if self._known.get(namespace, (None, 0))[0] != path:
-            # That a file is there is safe only with its folder, whoever made it.
+            # A file's existence is durable only once its directory is synced, whoever created it.
             for each in (folder, self._directory):
                 _sync_folder(each)
         self._known[namespace] = path, start + len(member)
 
     def _start(self, namespace: str, path: pathlib.Path) -> int:
-        """Where the next member begins; what an interrupted writer left is cut off before."""
+        """Return the offset of the next member; an incomplete last member is removed first."""
         known, end = self._known.get(namespace, (None, 0))
         size = path.stat().st_size if path.exists() else 0
         if known == path and end == size:
             return size
         for each in {*sorted(path.parent.glob(f"*{_SUFFIX}"))[-1:], path}:
             if each.exists():
-                _cut_off(each)
+                _truncate_torn(each)
         return path.stat().st_size if path.exists() else 0
 
 
@@ -242,24 +243,23 @@ def query(
     say: Callable[[str], None] = _log.warning,
     **filters: Unpack[Filters],
 ) -> Iterator[Archived]:
-    """Archived runs: the newest day first, in it by namespace, there the newest first.
+    """Yield archived runs: newest day first, within a day by namespace, there newest first.
 
-    In memory there is a batch at a time, and the uids of what was seen, so that nothing is told
-    twice.
+    Holds one batch at a time in memory, and the UIDs of matching runs to skip duplicates.
 
     Args:
         directory: Of a ``FileArchive``, which may be writing to it.
-        limit: How many at most.
-        say: Gets a sentence for each part that is damaged, which is passed over.
-        filters: Which runs.
+        limit: Maximum number of runs.
+        say: Called with a message for each damaged part, which is skipped.
+        filters: Filters.
 
     Raises:
-        ArchiveError: It cannot be read at all.
+        ArchiveError: The archive cannot be read at all.
     """
     try:
-        found = _matching(directory, filters, say)
-        # One more is not looked for: it may be years back.
-        yield from found if limit is None else itertools.islice(found, limit)
+        matches = _matching(directory, filters, say)
+        # Stop at the limit: the next match may be years back.
+        yield from matches if limit is None else itertools.islice(matches, limit)
     except OSError as error:
         raise ArchiveError(f"could not read the archive {directory}: {error}") from error
 
@@ -270,7 +270,7 @@ def query(
 def _namespace(run: JSON) -> str:
     namespace = str(run["metadata"].get("namespace"))
     if not _SEGMENT.fullmatch(namespace):
-        raise ArchiveError(f"expected a run of a namespace, got one of {namespace[:64]!r}")
+        raise ArchiveError(f"expected a run with a valid namespace, got {namespace[:64]!r}")
     return namespace
 
 
@@ -285,7 +285,7 @@ def _line(run: JSON, now: dt.datetime) -> bytes:
 
 
 def _member(data: bytes) -> bytes:
-    """A gzip member that says in its header how long it is."""
+    """Return a gzip member with its length in the header."""
     body = zlib.compress(data, wbits=-zlib.MAX_WBITS)
     length = _LENGTH.pack(_HEADER_BYTES + len(body) + _TRAILER.size)
     return _HEAD + length + body + _trailer(data)
@@ -296,7 +296,7 @@ def _trailer(data: bytes) -> bytes:
 
 
 def _opened(path: pathlib.Path, flags: int) -> io.FileIO:
-    """An unbuffered file, so that nothing is written after a failure; others may not read it."""
+    """Open a file unbuffered, so that nothing is written after a failure, and private."""
     return io.FileIO(os.open(path, flags | os.O_CLOEXEC, 0o600), "r+")
 
 
@@ -315,8 +315,8 @@ def _sync_folder(path: pathlib.Path) -> None:
         os.close(descriptor)
 
 
-def _cut_off(path: pathlib.Path) -> None:
-    """Remove a last member that is not whole: no run of it was deleted."""
+def _truncate_torn(path: pathlib.Path) -> None:
+    """Remove an incomplete last member: no run of it was deleted."""
     with _opened(path, os.O_RDWR) as file:
         last = collections.deque(_spans(file), maxlen=1)
         if not last or _read(file, last[0]) is not None:
@@ -324,11 +324,11 @@ def _cut_off(path: pathlib.Path) -> None:
         (torn,) = last
         file.seek(torn.start)
         head = file.read(len(_HEAD))
-        # What a crash leaves is the beginning of a member, or room for it.
+        # A crash leaves a prefix of a member, or zeros.
         if not _HEAD.startswith(head) and any(head):
-            _log.warning("%s: %d bytes of another's are left as they are", path, torn.length)
+            _log.warning("%s: leaving %d unrecognized bytes in place", path, torn.length)
             return
-        _log.warning("%s: a write of %d bytes was cut off, and is removed", path, torn.length)
+        _log.warning("%s: removing an incomplete write of %d bytes", path, torn.length)
         file.truncate(torn.start)
         os.fsync(file.fileno())
 
@@ -341,21 +341,21 @@ class _Spec(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class _Run(kube.Projection, frozen=True):
-    """Of an archived run, what it is searched by."""
+    """The searchable fields of an archived run."""
 
     spec: _Spec = _Spec()
     status: retention.Status = retention.Status()
 
 
 class _Entry(msgspec.Struct, frozen=True, rename="camel"):
-    """A line, as far as it is searched."""
+    """The searchable fields of a line."""
 
     archived_at: dt.datetime
     run: _Run
 
 
 class _Content(msgspec.Struct, frozen=True):
-    """A line that was found."""
+    """The content of a matching line."""
 
     run: dict[str, Any]
 
@@ -366,7 +366,7 @@ _content = msgspec.json.Decoder(_Content)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Span:
-    """Where a member is, or what is none."""
+    """Position of a member, or of damaged data."""
 
     start: int
     length: int
@@ -374,7 +374,7 @@ class _Span:
 
 
 def _spans(file: io.FileIO) -> Iterator[_Span]:
-    """All of a file, by the lengths that its members say."""
+    """Yield the spans of a file, by the lengths in its members' headers."""
     size, start = os.fstat(file.fileno()).st_size, 0
     while start < size:
         length = _length_at(file, start)
@@ -387,7 +387,7 @@ def _spans(file: io.FileIO) -> Iterator[_Span]:
 
 
 def _length_at(file: io.FileIO, start: int) -> int:
-    """What a member says of its length; 0 if there begins none."""
+    """Return the length in a member's header; 0 if there is no member."""
     file.seek(start)
     header = file.read(_HEADER_BYTES)
     if len(header) < _HEADER_BYTES or not header.startswith(_HEAD):
@@ -397,19 +397,19 @@ def _length_at(file: io.FileIO, start: int) -> int:
 
 
 def _next_head(file: io.FileIO, start: int, size: int) -> int:
-    """Where the next member begins, or where the file ends."""
+    """Return the offset of the next member, or the end of the file."""
     while start < size:
         file.seek(start)
-        # A head may stand across the end of what is read at once.
-        found = file.read(_SEARCHED_BYTES + len(_HEAD)).find(_HEAD)
-        if found >= 0:
-            return start + found
+        # A header may cross the boundary of a block.
+        offset = file.read(_SEARCHED_BYTES + len(_HEAD)).find(_HEAD)
+        if offset >= 0:
+            return start + offset
         start += _SEARCHED_BYTES
     return size
 
 
 def _read(file: io.FileIO, span: _Span) -> bytes | None:
-    """What is in a member; None if it is damaged."""
+    """Return the content of a member; None if it is damaged."""
     if not span.is_member:
         return None
     file.seek(span.start)
@@ -427,12 +427,12 @@ def _matching(
     seen: set[str] = set()
     for path in _chosen_files(directory, filters.get("namespace"), filters.get("since")):
         for line, entry in _entries(path, say):
-            # Who a run is never changes, so that only lines of the same can tell it again.
+            # Identity never changes, so only lines of the same run can repeat it.
             uid = entry.run.metadata.uid
-            if not _is_named(entry.run, filters) or uid in seen:
+            if not _matches_identity(entry.run, filters) or uid in seen:
                 continue
             seen.add(uid)
-            if _is_so(entry.run, filters):
+            if _matches_state(entry.run, filters):
                 yield Archived(entry.archived_at, _content.decode(line).run)
             if filters.get("uid"):
                 return
@@ -441,12 +441,12 @@ def _matching(
 def _chosen_files(
     directory: pathlib.Path, namespace: str | None, since: dt.datetime | None
 ) -> Iterator[pathlib.Path]:
-    """The files to read, in order."""
+    """Yield the files to read, in order."""
     if not directory.is_dir():
-        raise ArchiveError(f"expected an archive at {directory}, which is no directory")
+        raise ArchiveError(f"expected an archive at {directory}, which is not a directory")
     if namespace is not None and not _SEGMENT.fullmatch(namespace):
-        raise ArchiveError(f"expected the name of a namespace, got {namespace[:64]!r}")
-    # No run is archived before it ends; the clocks may differ.
+        raise ArchiveError(f"expected a namespace name, got {namespace[:64]!r}")
+    # No run is archived before it ends; clocks may differ.
     first = since.astimezone(dt.UTC).date() - _SLACK if since else dt.date.min
     days, namespaces = set(), set()
     for path, day in _files(directory, namespace or "*"):
@@ -458,44 +458,44 @@ def _chosen_files(
 
 
 def _files(directory: pathlib.Path, namespace: str = "*") -> Iterator[tuple[pathlib.Path, dt.date]]:
-    """All files of an archive, and their days."""
+    """Yield all files of an archive, and their days."""
     for path in directory.glob(f"{namespace}/*{_SUFFIX}"):
         with contextlib.suppress(ValueError):
-            yield path, dt.datetime.strptime(path.name, f"%Y-%m-%d{_SUFFIX}").date()  # noqa: DTZ007 - a day
+            yield path, dt.datetime.strptime(path.name, f"%Y-%m-%d{_SUFFIX}").date()  # noqa: DTZ007 - a date
 
 
 def _entries(path: pathlib.Path, say: Callable[[str], None]) -> Iterator[tuple[bytes, _Entry]]:
-    """The lines of a file, the newest first."""
+    """Yield the lines of a file, newest first."""
     try:
         file = io.FileIO(path)
     except FileNotFoundError:
-        return  # this namespace had none that day, or the day has just been deleted
+        return  # no runs of the namespace that day, or just deleted
     with file:
         for span in reversed([*_spans(file)]):
             data = _read(file, span)
             if data is None:
                 say(
-                    f"{path}: {span.length} bytes at byte {span.start} are not whole, and passed "
-                    "over: damaged, or a write that is under way or was cut off"
+                    f"{path}: skipping {span.length} incomplete bytes at byte {span.start}: "
+                    "damaged, or an interrupted or in-flight write"
                 )
                 continue
             for line in reversed(data.splitlines()):
                 try:
                     yield line, _entry.decode(line)
                 except (msgspec.MsgspecError, RecursionError) as error:
-                    say(f"{path}: a line at byte {span.start} is passed over: {error}")
+                    say(f"{path}: skipping a line at byte {span.start}: {error}")
 
 
-def _is_named(run: _Run, filters: Filters) -> bool:
+def _matches_identity(run: _Run, filters: Filters) -> bool:
     given = (
         (filters.get("name"), run.metadata.name),
         (filters.get("uid"), run.metadata.uid),
         (filters.get("agent"), run.spec.agent_ref.name),
     )
-    return all(wanted is None or wanted == found for wanted, found in given)
+    return all(expected is None or expected == actual for expected, actual in given)
 
 
-def _is_so(run: _Run, filters: Filters) -> bool:
+def _matches_state(run: _Run, filters: Filters) -> bool:
     phase, since, until = filters.get("phase"), filters.get("since"), filters.get("until")
     at = retention.ended_at(run.metadata, run.status)
     return (

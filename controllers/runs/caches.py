@@ -1,4 +1,4 @@
-"""What the controller follows, and which runs a change concerns. Shell: reflectors."""
+"""The controller's caches, and the mapping from changes to runs. Shell: reflectors."""
 
 import functools
 from collections.abc import Callable, Iterable, Iterator
@@ -9,20 +9,20 @@ from controllers.runs import naming, views
 from controllers.runs.runtimes import pod_states
 from controllers.runs.words import ENDED
 
-# A run that has ended leaves the cache as if it had been deleted; it is not looked at any more.
+# A run that has ended leaves the cache as if deleted; it is not reconciled any more.
 LIVE_RUNS: Final = ",".join(f"status.phase!={phase}" for phase in sorted(ENDED))
-# Of so many deleted pods it is remembered how they stood: their Jobs say only that they failed.
+# Deleted pods whose state is remembered: their Jobs report only that they failed.
 MAX_DELETED: Final = 1000
 
 
 class Caches:
-    """Stores of all kinds that matter, kept by reflectors.
+    """Stores of all relevant kinds, maintained by reflectors.
 
     Args:
         client: May list and watch them.
-        queue: Gets the keys of the runs that a change concerns.
-        namespaces: One namespace, or None for all.
-        on_unreadable: Told each object that cannot be read, and its kind.
+        queue: Receives the keys of affected runs.
+        namespace: One namespace, or None for all.
+        on_unreadable: Called with each unreadable object and its kind.
     """
 
     def __init__(
@@ -47,12 +47,12 @@ class Caches:
         self.jobs: kube.Store[views.Job] = kube.Store()
         self.pods: kube.Store[views.Pod] = kube.Store({"job": _job_of})
         self.deleted_pods: dict[str, views.Pod] = {}
-        """The last pod of a Job that was deleted, by the Job's namespace and name."""
+        """Last deleted pod of a Job, by the Job's namespace and name."""
         self.deleted_jobs: dict[str, views.Job] = {}
-        """Jobs that had ended and were deleted, by namespace and name: how they ended counts."""
+        """Jobs deleted after their end, by namespace and name: their outcome is still needed."""
 
     def reflectors(self, *, with_jobs: bool = True) -> Iterator[kube.Reflector[Any]]:
-        """What keeps the stores; each to be run."""
+        """Yield the reflectors that maintain the stores; each has to be run."""
         live = kube.Selection(namespace=self._namespace, fields=LIVE_RUNS)
         every = kube.Selection(namespace=self._namespace)
         yield self._reflector(views.RUNS, views.Run, self.runs, live, self._run_changed)
@@ -61,7 +61,7 @@ class Caches:
             (views.PROVIDERS, self.providers, self._provider_changed),
         ):
             yield self._reflector(resource, views.Whole, store, every, on_change)
-        # Of these only that they are there: their text is read with the run.
+        # Only their existence matters here: their contents are read with the run.
         for resource, wake in (
             (views.IMPLEMENTATIONS, self._implementation_changed),
             (views.MEMORIES, self._memory_changed),
@@ -92,11 +92,15 @@ class Caches:
         )
 
     def by_uid(self, uid: str) -> views.Run | None:
-        """The live run with a uid."""
+        """Return the live run with a UID."""
         return next(iter(self.runs.by("uid", uid)), None)
 
     def _run_changed(self, change: kube.Change[views.Run]) -> None:
-        if change.before is None or change.after is None or _is_users(change.before, change.after):
+        if (
+            change.before is None
+            or change.after is None
+            or _is_user_change(change.before, change.after)
+        ):
             self._queue.add(change.key, priority=kube.CHANGED)
         else:
             self._queue.add(change.key, priority=kube.FOLLOWED)
@@ -130,7 +134,7 @@ class Caches:
     def _pod_changed(self, change: kube.Change[views.Pod]) -> None:
         if change.before is not None and change.after is None:
             self._remember_deleted(change.before)
-        elif change.after is not None and _says_more(change.before, change.after):
+        elif change.after is not None and _has_news(change.before, change.after):
             run = self.by_uid(change.after.metadata.labels.get(naming.RUN_LABEL, ""))
             self._wake([] if run is None else [run])
 
@@ -144,29 +148,29 @@ class Caches:
 
 
 def _remember(known: dict[str, views.V], name: str, value: views.V) -> None:
-    """Keep what was deleted, the latest last; the oldest goes where there are many."""
+    """Remember a deleted object, and drop the oldest beyond the limit."""
     known.pop(name, None)
     known[name] = value
     if len(known) > MAX_DELETED:
         del known[next(iter(known))]
 
 
-def _is_users(before: views.Run, after: views.Run) -> bool:
-    """Whether a change is of the run itself, not of what the controller wrote."""
-    one, other = before.metadata, after.metadata
-    return (one.generation, one.deletion_timestamp) != (other.generation, other.deletion_timestamp)
+def _is_user_change(before: views.Run, after: views.Run) -> bool:
+    """Return whether a change is of the run itself, rather than a write of the controller."""
+    old, new = before.metadata, after.metadata
+    return (old.generation, old.deletion_timestamp) != (new.generation, new.deletion_timestamp)
 
 
-def _says_more(before: views.Pod | None, after: views.Pod) -> bool:
-    """Whether a pod runs now, or something else keeps it from that; its end is its Job's news."""
+def _has_news(before: views.Pod | None, after: views.Pod) -> bool:
+    """Return whether a pod started or waits for another reason; its end is reported by its Job."""
     known = before and (pod_states.is_running(before), pod_states.waiting(before))
     now = pod_states.is_running(after), pod_states.waiting(after)
     return now != (known or (False, None))
 
 
-def _named(one: views.Run | views.Pod, name: str) -> Iterator[str]:
+def _named(value: views.Run | views.Pod, name: str) -> Iterator[str]:
     if name:
-        yield str(kube.Key(one.metadata.namespace, name))
+        yield str(kube.Key(value.metadata.namespace, name))
 
 
 def _job_of(pod: views.Pod) -> Iterator[str]:

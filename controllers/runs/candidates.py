@@ -1,11 +1,11 @@
-"""A run as the ledger is told of it: what asks for a slot. Pure."""
+"""Queued runs as candidates for admission. Pure."""
 
 from controllers import kube, ledger
 from controllers.runs import machine, views
 
 
 def candidate(run: views.Run) -> ledger.Candidate:
-    """A run that asks for a slot for its next attempt."""
+    """Return the candidate for a run's next attempt."""
     created = kube.time_of(run.metadata.creation_timestamp)
     return ledger.Candidate(
         run.metadata.uid,

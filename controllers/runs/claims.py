@@ -1,7 +1,7 @@
-"""Idempotency keys: who created the claim has the key. Shell: the cluster.
+"""Idempotency keys: the creator of the claim owns the key. Shell: the cluster.
 
-A claim is a Lease with a name that follows from the scope (namespace, agent, key); to create it is
-the atomic test. The run owns it, so that the garbage collector frees the key with the run.
+A claim is a Lease whose name is derived from the scope (namespace, agent, key); its creation is the
+atomic test. The run owns it, so that garbage collection frees the key with the run.
 """
 
 from typing import Final
@@ -19,8 +19,8 @@ async def claim(client: kube.Client, run: views.Run, payload_hash: str) -> Claim
 
     Args:
         client: May create and get Leases.
-        run: Has an idempotency key.
-        payload_hash: Of what it asks for; shown to whoever asks with another payload.
+        run: A run with an idempotency key.
+        payload_hash: Hash of the run's inputs, to detect another payload for the key.
     """
     body = lease(run, payload_hash)
     name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
@@ -32,20 +32,20 @@ async def claim(client: kube.Client, run: views.Run, payload_hash: str) -> Claim
         else:
             return Claim(is_mine=True)
         try:
-            found = await client.get(kube.LEASES, name, namespace=namespace)
+            existing = await client.get(kube.LEASES, name, namespace=namespace)
         except kube.NotFoundError:
-            continue  # its run has just been deleted: the key is free again
-        holder, uid = idempotency.owner(found)
+            continue  # its run was just deleted, which freed the key
+        holder, uid = idempotency.owner(existing)
         if uid == run.metadata.uid:
             return Claim(is_mine=True)
         if await _is_orphan(client, namespace, holder, uid):
-            await _remove(client, found)
+            await _remove(client, existing)
             continue
         return Claim(is_mine=False, holder=holder)
 
 
 async def _is_orphan(client: kube.Client, namespace: str, holder: str, uid: str) -> bool:
-    """Whether the run that has a claim is gone, and only the garbage collector is late."""
+    """Return whether the run of a claim is deleted, and garbage collection is late."""
     if not holder:
         return True
     try:
@@ -55,8 +55,8 @@ async def _is_orphan(client: kube.Client, namespace: str, holder: str, uid: str)
     return bool(run["metadata"]["uid"] != uid)
 
 
-async def _remove(client: kube.Client, found: kube.JSON) -> None:
-    metadata = found["metadata"]
+async def _remove(client: kube.Client, existing: kube.JSON) -> None:
+    metadata = existing["metadata"]
     try:
         await client.delete(
             kube.LEASES, metadata["name"], namespace=metadata["namespace"], uid=metadata["uid"]
@@ -66,7 +66,7 @@ async def _remove(client: kube.Client, found: kube.JSON) -> None:
 
 
 def lease(run: views.Run, payload_hash: str) -> kube.JSON:
-    """The claim of a run on its key."""
+    """Return the claim of a run on its key."""
     metadata = run.metadata
     agent, key = run.spec.agent_ref.name, run.spec.idempotency_key
     return {

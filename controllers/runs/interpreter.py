@@ -1,6 +1,6 @@
-"""Observes a run, asks the machine for a plan, and carries it out: all I/O of runs. Shell.
+"""Observes a run, plans the next step and executes it: all I/O of runs. Shell.
 
-Every write stands in `_do`, `_submit` or `_conclude`: the points at which a crash may come.
+All writes are in `_do`, `_submit` and `_conclude`: the points at which a crash may occur.
 """
 
 import asyncio
@@ -32,47 +32,47 @@ from controllers.runs.words import ENDED, IN_FLIGHT, EventReason, Reason
 from crds.admission.settings import Pods, Settings
 
 MANAGER: Final = "agents-controller"
-# A plan leads to an end in a few steps: claim, finalizer, submit; cancel, free, finalizer.
+# A plan converges in a few steps: claim, finalizer, submit; cancel, free, finalizer.
 MOST_STEPS: Final = 8
 SEEN_SECONDS: Final = 2.0
 CONFLICT_SECONDS: Final = 0.05
 FAULT_SECONDS: Final = 5.0
 CANCELLED_SECONDS: Final = 1.0
-# What is wrong may have other words each time.
+# The error's text may differ each time, so Events are limited by time.
 TROUBLE_PAUSE: Final = dt.timedelta(seconds=30)
-# A slot that went with the ledger comes back with it.
+# A slot lost with the ledger returns when the ledger is rebuilt.
 SLOT_SECONDS: Final = 5.0
-# The work of as many runs is kept as fit, those that run first; that of the others is read again
-# whenever it is needed. Users decide how large it is.
+# Work is cached up to this size, first come first served, and otherwise read again when needed.
+# Users decide how large it is.
 MAX_WORK_BYTES: Final = 64 * 1024 * 1024
-# What is missing then has a version once it comes; other references are not followed by version.
+# Their later creation changes a version; other references are not tracked by version.
 _TOLD_BY_VERSIONS: Final = frozenset({Reason.MISSING_AGENT, Reason.MISSING_PROVIDER})
 _RELEASED: Final = Progress(
     stage=Stage.CANCELLED,
     reason=Reason.RELEASED_BY_OPERATOR,
-    message="There is no record of the run's work any more: it was released.",
+    message="The record of the run's work no longer exists: it was released.",
     code=Code.TERMINAL,
 )
 _log = logging.getLogger(__name__)
 
 
 class NotLeadingError(Exception):
-    """The Lease is not surely ours any more: nothing may be written."""
+    """The Lease may be lost: nothing may be written."""
 
 
 class _AnotherError(Exception):
-    """A run of the same name, and another uid, is there by now."""
+    """A run of the same name but another UID exists."""
 
 
 @dataclasses.dataclass(slots=True)
 class _Memory:
-    """What was learned of a live run that is not in its view.
+    """State of a live run beyond its view.
 
     Attributes:
-        inputs: Where they are ready and work_bytes is 0, without the work.
+        inputs: If ready with work_bytes 0, without the work.
         inputs_of: The versions that they were read at.
-        ref: Of work outside the cluster, as its runtime returned it last.
-        troubled: When it was told last that something keeps us from going on.
+        ref: Of work outside the cluster, as last returned by its runtime.
+        troubled: When a failure to reconcile was last reported.
     """
 
     claim: Claim = dataclasses.field(default_factory=Claim)
@@ -85,18 +85,18 @@ class _Memory:
 
 
 class Interpreter:
-    """Looks at runs, one key at a time.
+    """Reconciles runs, one key at a time.
 
     Args:
-        client: May read and write what runs are about.
-        caches: What was followed.
+        client: May read and write the objects of runs.
+        caches: Synced caches.
         runtimes: By ``runtime.type``.
-        admitter: Asks for slots.
-        recorder: Tells Events.
+        admitter: Requests slots.
+        recorder: Emits Events.
         records: Of work outside the cluster.
         leads: Whether this process may still write.
-        on_end: Told how a run ended, and its runtime.
-        settings: Gives the operator's as they are now.
+        on_end: Called with the outcome of a run and its runtime.
+        settings: Returns the operator's current settings.
         now: Aware UTC time.
         dice: A random number from 0 to 1.
     """
@@ -125,10 +125,10 @@ class Interpreter:
         self._work_bytes = 0
         self._uids: dict[kube.Key, str] = {}
         self.orphaned: set[ledger.Uid] = set()
-        """Runs that went while they had a slot, for the reaper."""
+        """Runs deleted while they held a slot, for the reaper."""
 
     async def look(self, key: kube.Key) -> float | None:
-        """Do what is to be done about a run; seconds after which to look again, if any."""
+        """Reconcile a run; return the requeue delay in seconds, if any."""
         run = self._caches.runs.get(key)
         if run is None:
             self._forget(key)
@@ -140,23 +140,23 @@ class Interpreter:
             plan, seen = await self._followed(run)
             return await self._conclude(seen, plan)
         except kube.ConflictError:
-            return CONFLICT_SECONDS  # it has changed since: the watch brings what to decide upon
+            return CONFLICT_SECONDS  # the watch will deliver the newer version
         except _AnotherError:
-            return None  # it went meanwhile, as the watch will tell
+            return None  # deleted meanwhile; the watch will report it
         except (NotLeadingError, kube.UnreachableError):
             raise  # nothing can be written
-        except Exception as error:  # noqa: BLE001 - whatever it is, its run says so
+        except Exception as error:  # noqa: BLE001 - reported in the run's status
             return await self._troubled(run, error)
 
     async def _followed(self, run: views.Run) -> tuple[Plan, Observed]:
-        """Act until nothing is left to do but to say how the run stands."""
+        """Act until only the status remains to be written."""
         seen, was_cancelled = await self._observe(run), False
         for _ in range(MOST_STEPS):
             plan = machine.reconcile(seen, self._now())
             if plan.action is None:
                 return plan, seen
             if plan.action is Do.CANCEL and was_cancelled:
-                # The runtime has been told, and has not noticed yet.
+                # The runtime was asked to cancel, and has not reacted yet.
                 return Plan(look_again_seconds=CANCELLED_SECONDS), seen
             was_cancelled = was_cancelled or plan.action is Do.CANCEL
             if plan.action is Do.SUBMIT:
@@ -165,7 +165,7 @@ class Interpreter:
                     return after, seen
             else:
                 seen = await self._do(plan.action, seen)
-        raise RuntimeError(f"expected {run.key} to settle in {MOST_STEPS} steps")
+        raise RuntimeError(f"expected {run.key} to converge in {MOST_STEPS} steps")
 
     # ------------------------------------------------------------------------------- observing
 
@@ -175,7 +175,7 @@ class Interpreter:
         runtime = self._runtimes.get(run.spec.runtime.type)
         if runtime is None:
             known = ", ".join(sorted(self._runtimes))
-            message = f"expected runtime {known}, which this controller has, got "
+            message = f"expected a runtime of this controller ({known}), got "
             message += run.spec.runtime.type
             return Observed(
                 run=run,
@@ -203,14 +203,14 @@ class Interpreter:
         )
 
     def _claim_of(self, run: views.Run, memory: _Memory) -> Claim:
-        # Who was accepted had the key before.
+        # Accepted runs have claimed the key before.
         return Claim(is_mine=True) if run.status.spec_hash else memory.claim
 
     def _ref(
         self, run: views.Run, runtime: Runtime, inputs: work.Inputs | None, *, has_slot: bool
     ) -> Ref:
         known_spec = self._memories[run.metadata.uid].spec
-        # Of a workflow that only says that it runs, no step may start.
+        # While in flight without a slot, no step of a workflow may start.
         may_start = has_slot or run.status.phase not in IN_FLIGHT
         is_whole = may_start and isinstance(inputs, work.Ready)
         piece = (
@@ -223,15 +223,15 @@ class Interpreter:
         ref = runtime.ref(machine.key(run), piece)
         if runtime.is_external or run.status.phase not in IN_FLIGHT:
             return ref
-        # Anybody may have written the status: it names nothing, and is only carried along.
+        # The status may have been written by anyone: it selects no work, and is only passed on.
         known = run.status.runtime_ref
         uid = known.uid if known is not None and known.name == ref.name else ""
         return dataclasses.replace(ref, uid=uid, extra=run.carried)
 
     async def _asked(self, runtime: Runtime, seen: Observed) -> Observed:
-        """How the attempt stands, by its runtime; for a deleted run, also that nobody answers."""
+        """Query the runtime for progress; for a deleted run, also record that it is unreachable."""
         ref = seen.ref
-        assert ref is not None  # noqa: S101 - a runtime that is there gives one
+        assert ref is not None  # noqa: S101 - an existing runtime returns one
         try:
             if not runtime.is_external:
                 return dataclasses.replace(seen, progress=await runtime.status(ref))
@@ -242,7 +242,7 @@ class Interpreter:
             return dataclasses.replace(seen, unreachable=fault)
 
     async def _asked_outside(self, runtime: Runtime, seen: Observed, derived: Ref) -> Observed:
-        """How work outside the cluster stands, where its record says that it is."""
+        """Query the progress of work outside the cluster, at the place in its record."""
         record = await self._records.read(derived.key)
         if record is None:
             return dataclasses.replace(seen, progress=_RELEASED)
@@ -257,7 +257,7 @@ class Interpreter:
         return dataclasses.replace(seen, ref=memory.ref, progress=progress)
 
     async def _inputs(self, run: views.Run, *, needs_work: bool) -> work.Inputs:
-        """What the run is to carry out; read again only when something of it changed."""
+        """Return the prepared work; read again only if an input changed."""
         memory, agent, provider = self._memories[run.metadata.uid], *self._agent(run)
         settings = self._settings()
         versions = (
@@ -289,7 +289,7 @@ class Interpreter:
         return inputs
 
     def _remember(self, memory: _Memory, spec: Mapping[str, JSON], inputs: work.Inputs) -> None:
-        """Keep the work, if there is room for it."""
+        """Cache the work if there is room for it."""
         self._work_bytes -= memory.work_bytes
         known: list[JSON] = [spec]
         if isinstance(inputs, work.Ready):
@@ -334,7 +334,7 @@ class Interpreter:
     # ------------------------------------------------------------------------------------ acting
 
     async def _do(self, action: Do, seen: Observed) -> Observed:
-        """Do one thing, and return what is true then."""
+        """Execute an action, and return the resulting state."""
         self._check()
         run = seen.run
         match action:
@@ -348,7 +348,7 @@ class Interpreter:
                 return dataclasses.replace(seen, run=await self._finalizer(action, run))
             case Do.CANCEL:
                 runtime, ref = self._runtimes[run.spec.runtime.type], seen.ref
-                assert ref is not None  # noqa: S101 - a runtime that is there gives one
+                assert ref is not None  # noqa: S101 - an existing runtime returns one
                 try:
                     await runtime.cancel(ref)
                 except RuntimeFault as fault:
@@ -362,19 +362,19 @@ class Interpreter:
                 raise ValueError(action)
 
     def _freed(self, seen: Observed) -> Observed:
-        """Give the slot back; that of what could still be started is the reaper's, in time."""
+        """Free the slot; if the work could still start, the reaper frees it later."""
         if seen.progress is None or not seen.progress.unreserved:
             self._admitter.free(seen.run.metadata.uid, machine.attempt(seen.run))
         return dataclasses.replace(seen, has_slot=False)
 
     async def _submit(self, seen: Observed) -> tuple[Plan | None, Observed]:
-        """Start the attempt; the plan that follows if it did."""
+        """Start the attempt; return the following plan if it succeeded."""
         self._check()
         if not self._admitter.may_start(seen.run.metadata.uid, machine.attempt(seen.run)):
             return Plan(look_again_seconds=SLOT_SECONDS), seen
         ready, ref = seen.inputs, seen.ref
-        assert isinstance(ready, work.Ready)  # noqa: S101 - the machine submits nothing else
-        assert ref is not None  # noqa: S101 - likewise
+        assert isinstance(ready, work.Ready)  # noqa: S101 - only ready inputs are submitted
+        assert ref is not None  # noqa: S101 - set for existing runtimes
         runtime = self._runtimes[seen.run.spec.runtime.type]
         try:
             if runtime.is_external:
@@ -393,12 +393,12 @@ class Interpreter:
             else self._writer.remove_finalizer
         )
         written = await change(views.RUNS, run.key, naming.FINALIZER)
-        if written is None:  # it was so already, and the watch is late
+        if written is None:  # already so, and the watch is late
             written = await self._client.get(views.RUNS, run.key.name, namespace=run.key.namespace)
         return views.of(views.Run, written)
 
     async def _conclude(self, seen: Observed, plan: Plan) -> float | None:
-        """Say how the run stands, and whether it waits for a slot."""
+        """Write the state, and request or withdraw from a slot."""
         run = seen.run
         self._ask(run, plan)
         if plan.standing is None:
@@ -422,7 +422,7 @@ class Interpreter:
         return plan.look_again_seconds
 
     async def _troubled(self, run: views.Run, error: Exception) -> float | None:
-        """Say what keeps us from going on; seconds after which to look again, if it may pass."""
+        """Report a failure to reconcile; return the requeue delay, if the error may pass."""
         if isinstance(error, kube.NotFoundError) and not await self._is_there(run):
             return None
         await self._tell_trouble(run, str(error) or repr(error))
@@ -432,7 +432,7 @@ class Interpreter:
         return error.retry_after_seconds or FAULT_SECONDS
 
     async def _is_there(self, run: views.Run) -> bool:
-        """Whether the run itself is still there; something else may be missing."""
+        """Return whether the run still exists; something else may be missing."""
         namespace, name = run.key
         try:
             found = await self._client.get(views.RUNS, name, namespace=namespace)
@@ -441,7 +441,7 @@ class Interpreter:
         return bool(found["metadata"]["uid"] == run.metadata.uid)
 
     async def _tell_trouble(self, run: views.Run, message: str) -> None:
-        """Say on a run, and by an Event, what keeps the controller from going on with it."""
+        """Report a failure to reconcile in the run's status and by an Event."""
         memory, now = self._memories[run.metadata.uid], self._now()
         is_recent = memory.troubled is not None and now < memory.troubled + TROUBLE_PAUSE
         if machine.is_ended(run) or is_recent or not self._leads():
@@ -451,11 +451,11 @@ class Interpreter:
         try:
             whole = await self._client.get(views.RUNS, name, namespace=namespace)
             if whole["metadata"]["resourceVersion"] != run.metadata.resource_version:
-                return  # it has changed since: it is looked at again anyhow
+                return  # changed meanwhile, so it is reconciled again anyway
             status = statuses.troubled(whole.get("status") or {}, run, message, now)
             await self._write(run, status)
         except kube.KubeError as error:
-            _log.warning("%s: it could not be said what is wrong: %s", run.key, error)
+            _log.warning("%s: reporting the failure failed: %s", run.key, error)
             return
         self._recorder.event(
             kube.regarding_of(run, views.RUNS),
@@ -466,7 +466,7 @@ class Interpreter:
         )
 
     async def _forget_work(self, seen: Observed) -> None:
-        """Forget work outside the cluster once its end was seen, and written down."""
+        """Delete the record of work outside the cluster once its end is recorded."""
         progress, ref = seen.progress, seen.ref
         if ref is None or progress is None or not progress.stage.is_ended:
             return
@@ -475,9 +475,9 @@ class Interpreter:
             await self._records.remove(ref.key)
 
     async def _write_some(self, run: views.Run, status: Mapping[str, JSON]) -> None:
-        """Write as much of a status as the API server takes.
+        """Write as much of a status as the API server accepts.
 
-        What a runner or a runtime reported must not keep its run from ending.
+        Data reported by a runner or a runtime must not keep its run from ending.
         """
         *shorter, last = statuses.shortened(status)
         for one in shorter:
@@ -486,11 +486,13 @@ class Interpreter:
             except kube.ApiError as error:
                 if not _is_content_refused(error):
                     raise
-                _log.error("%s: status without what was reported: %s", run.key, error)
+                _log.error(
+                    "%s: status rejected, retrying without reported data: %s", run.key, error
+                )
         return await self._write(run, last)
 
     async def _write(self, run: views.Run, status: Mapping[str, JSON]) -> None:
-        """Write a status against the version that it was decided from, and wait to see it."""
+        """Write a status against the version it was decided on, and wait until it is cached."""
         metadata = run.metadata
         body = {
             "metadata": {
@@ -501,8 +503,8 @@ class Interpreter:
             },
             "status": status,
         }
-        # 5.9 instead of 6.7 ms of the API server's CPU: the status is made by `statuses`, which
-        # knows its fields, and of the answer only the version matters.
+        # 5.9 instead of 6.7 ms of the API server's CPU: `statuses` builds the status, so fields
+        # need no validation, and only the version of the response is used.
         written = await self._client.apply(
             views.RUNS,
             body,
@@ -516,7 +518,7 @@ class Interpreter:
             async with asyncio.timeout(SEEN_SECONDS):
                 await self._caches.runs.wait_for(written["metadata"]["resourceVersion"])
         except TimeoutError:
-            _log.warning("%s: an own write was not seen in %.0f s", run.key, SEEN_SECONDS)
+            _log.warning("%s: own write not observed within %.0f s", run.key, SEEN_SECONDS)
 
     def _ask(self, run: views.Run, plan: Plan) -> None:
         uid = run.metadata.uid
@@ -532,7 +534,7 @@ class Interpreter:
     # -------------------------------------------------------------------------------- remembering
 
     def _forget(self, key: kube.Key) -> None:
-        """A run went, was made anew, or has ended: only its slot may be left."""
+        """Drop the state of a run that was deleted, recreated or has ended; its slot may remain."""
         uid = self._uids.pop(key, None)
         if uid is None:
             return
@@ -543,7 +545,7 @@ class Interpreter:
 
 
 def _is_content_refused(error: kube.ApiError) -> bool:
-    """Whether less would be taken: it breaks the schema, or is more than etcd holds."""
+    """Return whether a shorter status may be accepted: it violates the schema, or is too large."""
     return isinstance(error, kube.InvalidError) or "too large" in str(error).lower()
 
 
@@ -552,7 +554,7 @@ def _payload_hash(seen: Observed) -> str:
 
 
 def _bare(run: views.Run, spec: Mapping[str, JSON], pods: Pods) -> Work:
-    """As much of a run's work as is known without what it refers to: enough to find it again."""
+    """Return the part of a run's work that is known without references: enough to find it again."""
     metadata = run.metadata
     return Work(
         namespace=metadata.namespace,

@@ -1,9 +1,9 @@
-"""What is to be done about a run: a pure function of what was observed of it, and of the time.
+"""Plans the next action for a run: a pure function of its observed state and the time.
 
-A plan holds at most one action in the world, after which everything is observed anew; so the points
-at which a controller may crash are few and can be counted. What is planned is safe to do twice, and
-safe to do late: a submission finds what its key started before, a status is written against the
-version that it was decided from, and a slot is freed by compare-and-swap.
+A plan has at most one action, after which everything is observed again; so the points at which a
+controller may crash are few and can be enumerated. Actions are idempotent and safe to repeat late:
+a submission finds the work that its key started before, a status is written against the
+resourceVersion that it was decided on, and a slot is freed by compare-and-swap.
 """
 
 import dataclasses
@@ -26,24 +26,24 @@ from controllers.runs.runtimes.base import (
 from controllers.runs.statuses import Finished, Standing
 from controllers.runs.words import ENDED, IN_FLIGHT, Condition, EventReason, Phase, Reason
 
-# A missing reference is told by a watch; this is for what no watch tells.
+# Missing references wake the run by a watch; this covers what no watch reports.
 LOOK_AGAIN_SECONDS: Final = 60.0
-# So long a deleted run waits for an endpoint that does not answer before an operator is asked.
+# A deleted run waits this long for an unresponsive endpoint before an operator is notified.
 CLEANUP_SECONDS: Final = 600.0
 CLEANUP_RETRY_SECONDS: Final = 15.0
-# Of a message, what comes before why a slot is held.
+# Maximum length of the message before the reason for holding a slot.
 MAX_REASON: Final = 320
-# The backoff is at its longest long before.
+# The backoff reaches its maximum much earlier.
 MAX_FAILURES: Final = 1000
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Claim:
-    """Whose a run's idempotency key is.
+    """Ownership of a run's idempotency key.
 
     Attributes:
-        is_mine: None where it was not asked for yet.
-        holder: Name of the run that has it.
+        is_mine: None if not claimed yet.
+        holder: Name of the run that has the key.
     """
 
     is_mine: bool | None = None
@@ -52,20 +52,20 @@ class Claim:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Observed:
-    """All that a plan depends on.
+    """The observed state that a plan depends on.
 
     Attributes:
-        run: As it was seen last.
-        is_collected: Whether Kubernetes itself ends the runtime's work when the run is deleted.
-        inputs: What it is to carry out, where ``needs_inputs``.
-        claim: Of its idempotency key, where it has one.
-        has_slot: Whether the ledger has it.
-        blocked_by: The limit that admission found in its way, or empty.
+        run: Its last observed state.
+        is_collected: Whether garbage collection stops the runtime's work when the run is deleted.
+        inputs: The prepared work, if ``needs_inputs``.
+        claim: On its idempotency key, if it has one.
+        has_slot: Whether it holds a slot in the ledger.
+        blocked_by: The limit that blocked admission, or empty.
         blocked_since: Since when.
-        ref: Of the attempt that ``attempt`` names.
-        progress: Of it, where ``needs_progress``.
-        fault: Why its submission failed, if it was just tried.
-        unreachable: Why the work of a deleted run could not be ended.
+        ref: Of the attempt that ``attempt`` returns.
+        progress: Of that attempt, if ``needs_progress``.
+        fault: Why the submission just tried failed.
+        unreachable: Why the work of a deleted run could not be stopped.
         dice: A random number from 0 to 1.
     """
 
@@ -84,7 +84,7 @@ class Observed:
 
 
 class Do(enum.StrEnum):
-    """An action; each is safe to do again."""
+    """An idempotent action."""
 
     ADD_FINALIZER = "AddFinalizer"
     REMOVE_FINALIZER = "RemoveFinalizer"
@@ -96,7 +96,7 @@ class Do(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Event:
-    """Something to tell users."""
+    """An Event to emit."""
 
     reason: EventReason
     note: str
@@ -105,14 +105,14 @@ class Event:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """What to do.
+    """The next step.
 
     Attributes:
-        action: One thing to do; then observe and plan again.
-        standing: How the run stands now: to be written, if the status does not say so already.
-        wants_slot: Whether admission is to consider it.
-        events: To be told once the status has been written.
-        look_again_seconds: When to look again though nothing changed.
+        action: An action, after which the run is observed and planned again.
+        standing: The current state, to be written if the status differs.
+        wants_slot: Whether the run is queued for admission.
+        events: To be emitted after the status is written.
+        look_again_seconds: Requeue delay, if nothing changes before.
     """
 
     action: Do | None = None
@@ -126,29 +126,29 @@ class Plan:
 
 
 def attempt(run: views.Run) -> int:
-    """The attempt that is under way, or would be the next; from 1."""
+    """Return the number of the current or next attempt, from 1."""
     return run.status.attempt if run.status.phase in IN_FLIGHT else run.status.attempt + 1
 
 
 def key(run: views.Run) -> str:
-    """The idempotency key of that attempt."""
+    """Return the idempotency key of that attempt."""
     return f"{run.metadata.uid}/{attempt(run)}"
 
 
 def is_ended(run: views.Run) -> bool:
-    """Whether nothing more becomes of a run."""
+    """Return whether a run has ended."""
     return run.status.phase in ENDED
 
 
 def is_accepted(run: views.Run) -> bool:
-    """Whether the run was accepted as it is now."""
+    """Return whether the run was accepted in its current generation."""
     said = {one.type: one.status for one in run.status.conditions}
     is_seen = run.status.observed_generation == run.metadata.generation
     return is_seen and said.get(Condition.ACCEPTED) == "True"
 
 
 def needs_inputs(run: views.Run, *, has_slot: bool) -> bool:
-    """Whether the run and what it refers to have to be read whole."""
+    """Return whether the complete run and its referenced objects have to be read."""
     if _is_idle(run):
         return False
     if run.metadata.deletion_timestamp:
@@ -157,13 +157,13 @@ def needs_inputs(run: views.Run, *, has_slot: bool) -> bool:
 
 
 def needs_work(run: views.Run, *, has_slot: bool) -> bool:
-    """Whether its work is needed for that, as it is once the run may have been started."""
+    """Return whether that includes its work, because the run may have been started."""
     is_going = bool(run.metadata.deletion_timestamp)
     return has_slot or run.status.phase in IN_FLIGHT or is_going
 
 
 def needs_progress(run: views.Run) -> bool:
-    """Whether the runtime has to be asked how the attempt stands."""
+    """Return whether the runtime has to be queried for the attempt's progress."""
     return run.status.phase in IN_FLIGHT
 
 
@@ -175,14 +175,14 @@ def _is_idle(run: views.Run) -> bool:
 
 
 def reconcile(seen: Observed, now: dt.datetime) -> Plan:
-    """What is to be done about a run."""
+    """Plan the next step for a run."""
     run = seen.run
     if run.metadata.deletion_timestamp:
         return _deleted(seen, now)
     if run.spec.purpose == Phase.TEMPLATE:
         return Plan(standing=Standing(phase=Phase.TEMPLATE, reason=Reason.TEMPLATE))
     if is_ended(run):
-        # Whoever may write statuses may write this one: its slot is the reaper's.
+        # Anyone with access to statuses may have written this one: the reaper frees the slot.
         return Plan() if seen.has_slot else Plan(action=_tidy(seen))
     if run.status.phase in IN_FLIGHT:
         return _running(seen, now)
@@ -190,25 +190,25 @@ def reconcile(seen: Observed, now: dt.datetime) -> Plan:
 
 
 Ending: TypeAlias = tuple[Phase, str, str]
-"""Phase, reason and message of an end."""
+"""Final phase, reason and message."""
 
 
 def _tidy(seen: Observed) -> Do | None:
-    """What is left to do for a run of which nothing runs any more."""
+    """Return the remaining action for a run without work."""
     if seen.has_slot:
         return Do.FREE
     return Do.REMOVE_FINALIZER if naming.FINALIZER in seen.run.metadata.finalizers else None
 
 
 def _deleted(seen: Observed, now: dt.datetime) -> Plan:
-    """End what Kubernetes' garbage collector does not, then let the run go."""
+    """Stop the work that garbage collection does not, then remove the finalizer."""
     run = seen.run
     if naming.FINALIZER not in run.metadata.finalizers:
-        return Plan()  # its Jobs go with it, and its slot by the reaper once they have gone
+        return Plan()  # its Jobs are garbage collected; the reaper frees its slot afterwards
     if seen.unreachable is not None:
         return _not_cleaned_up(seen, seen.unreachable, now)
     if is_ended(run):
-        return Plan(action=Do.REMOVE_FINALIZER)  # a slot that is left is the reaper's
+        return Plan(action=Do.REMOVE_FINALIZER)  # the reaper frees a remaining slot
     may_work = seen.has_slot or run.status.phase in IN_FLIGHT
     if may_work and (ending := _end_of_work(seen)):
         return ending
@@ -216,7 +216,7 @@ def _deleted(seen: Observed, now: dt.datetime) -> Plan:
 
 
 def _not_cleaned_up(seen: Observed, fault: RuntimeFault, now: dt.datetime) -> Plan:
-    """Try again; after the deadline, say how an operator lets the run go."""
+    """Retry; after the deadline, tell how an operator can release the run."""
     run = seen.run
     deleted = kube.time_of(run.metadata.deletion_timestamp) or now
     pause = fault.retry_after_seconds or CLEANUP_RETRY_SECONDS
@@ -224,8 +224,8 @@ def _not_cleaned_up(seen: Observed, fault: RuntimeFault, now: dt.datetime) -> Pl
         return Plan(look_again_seconds=pause)
     name, namespace = run.metadata.name, run.metadata.namespace
     message = (
-        "The work of the deleted run cannot be ended. Once it is known to have ended, an operator "
-        f"releases the run by `agentctl run release {name} -n {namespace}`: {fault.message}"
+        "The work of the deleted run cannot be stopped. Once it is known to have ended, release "
+        f"the run with `agentctl run release {name} -n {namespace}`: {fault.message}"
     )
     standing = Standing(
         phase=Phase(run.status.phase) if run.status.phase in set(Phase) else Phase.PENDING,
@@ -244,7 +244,7 @@ def _not_cleaned_up(seen: Observed, fault: RuntimeFault, now: dt.datetime) -> Pl
 
 
 def _end_of_work(seen: Observed) -> Plan | None:
-    """What ends the attempt's work; None once nothing of it runs, or can start."""
+    """Plan the cancellation of the attempt's work; None if nothing of it runs or can start."""
     progress = seen.progress
     if progress is not None and progress.stage.is_ended:
         return None
@@ -256,13 +256,13 @@ def _end_of_work(seen: Observed) -> Plan | None:
 # ------------------------------------------------------------------------------- before it runs
 
 
-def _pending(seen: Observed, now: dt.datetime) -> Plan:  # noqa: PLR0911 - a guard each
+def _pending(seen: Observed, now: dt.datetime) -> Plan:  # noqa: PLR0911 - guard clauses
     run = seen.run
     if run.spec.cancel:
         note = "The run was cancelled before it started."
         return _never_started(seen, now, (Phase.CANCELLED, Reason.CANCEL_REQUESTED, note))
     if run.spec.suspend and not seen.has_slot:
-        message = "The run waits until spec.suspend is false."
+        message = "The run is suspended until spec.suspend is false."
         return _waits(seen, Reason.SUSPENDED, message)
     match seen.inputs:
         case work.Waiting(reason, message):
@@ -270,7 +270,7 @@ def _pending(seen: Observed, now: dt.datetime) -> Plan:  # noqa: PLR0911 - a gua
         case work.Refused(reason, message):
             return _never_started(seen, now, (Phase.FAILED, reason, message))
         case work.Ready() as ready if _has_changed(run, ready):
-            message = "The run was changed after it had been accepted; make a new run."
+            message = "The spec was changed after the run was accepted; create a new run."
             return _never_started(seen, now, (Phase.FAILED, Reason.SPEC_CHANGED, message))
     if run.spec.idempotency_key and seen.claim.is_mine is None:
         return Plan(action=Do.CLAIM)
@@ -284,14 +284,14 @@ def _has_changed(run: views.Run, ready: work.Ready) -> bool:
 def _duplicate(seen: Observed, now: dt.datetime) -> Plan:
     message = (
         f"Idempotency key {seen.run.spec.idempotency_key!r} of agent "
-        f"{seen.run.spec.agent_ref.name!r} is run {seen.claim.holder!r}'s."
+        f"{seen.run.spec.agent_ref.name!r} is already used by run {seen.claim.holder!r}."
     )
     return _never_started(seen, now, (Phase.FAILED, Reason.DUPLICATE, message))
 
 
 def _never_started(seen: Observed, now: dt.datetime, ending: Ending) -> Plan:
-    """End a run that has not been submitted, or of which nobody knows whether it was."""
-    # Another leader's submission may be on its way: only what has the Job's name is sure.
+    """End a run that was not submitted, or whose submission is uncertain."""
+    # Another leader's submission may be in flight: only occupying the Job's name rules it out.
     if seen.has_slot and (end := _end_of_work(seen)):
         return end
     action = _tidy(seen)
@@ -299,10 +299,10 @@ def _never_started(seen: Observed, now: dt.datetime, ending: Ending) -> Plan:
 
 
 def _waits_for_inputs(seen: Observed, reason: Reason, message: str) -> Plan:
-    """Wait for what is missing; a slot is given back meanwhile."""
+    """Wait for missing objects, without a slot."""
     if seen.has_slot:
         return _end_of_work(seen) or Plan(action=Do.FREE)
-    # A cancelled attempt's name is taken for good: the next one is another.
+    # The name of a cancelled attempt cannot be reused: the next attempt has another number.
     burned = seen.run.status.attempt + (1 if seen.progress is not None else 0)
     return _waits(seen, reason, message, attempt=burned)
 
@@ -327,7 +327,7 @@ def _waits(
     )
     is_new = run.status.reason != reason
     events = (Event(EventReason.BLOCKED, message, is_warning=is_missing),) if is_new else ()
-    # That a run is suspended no more, its own watch tells.
+    # The watch on runs reports the end of a suspension.
     seconds = LOOK_AGAIN_SECONDS if is_missing else None
     return Plan(standing=standing, events=events, look_again_seconds=seconds)
 
@@ -345,7 +345,7 @@ def _queued(seen: Observed, now: dt.datetime) -> Plan:
         return Plan(action=Do.SUBMIT)
     if not seen.blocked_by:
         return Plan(wants_slot=True)
-    message = f"The {seen.blocked_by.lower()}'s limit of runs in flight is reached."
+    message = f"The {seen.blocked_by.lower()}'s limit on runs in flight is reached."
     standing = Standing(
         phase=Phase.PENDING,
         reason=Reason.CONCURRENCY_LIMIT,
@@ -363,7 +363,7 @@ def _queued(seen: Observed, now: dt.datetime) -> Plan:
 
 
 def _blocked_since(seen: Observed) -> dt.datetime | None:
-    """Since when the same limit is in the way; a new leader goes by what the last one wrote."""
+    """Return since when the limit blocks the run; a new leader continues from the status."""
     told = seen.run.status.queue
     if told is not None and told.blocked_by == seen.blocked_by and told.since:
         return kube.time_of(told.since)
@@ -371,7 +371,7 @@ def _blocked_since(seen: Observed) -> dt.datetime | None:
 
 
 def _known_hash(seen: Observed) -> str:
-    """What the run was accepted with; what it is now, where it was not accepted before."""
+    """Return the hash that the run was accepted with, or its current one."""
     now = seen.inputs.spec_hash if isinstance(seen.inputs, work.Ready) else ""
     return seen.run.status.spec_hash or now
 
@@ -380,7 +380,7 @@ def _known_hash(seen: Observed) -> str:
 
 
 def submitted(seen: Observed, ref: Ref, now: dt.datetime) -> Plan:
-    """The plan after a submission."""
+    """Plan the step after a submission."""
     run = seen.run
     standing = Standing(
         phase=Phase.STARTING,
@@ -398,7 +398,7 @@ def submitted(seen: Observed, ref: Ref, now: dt.datetime) -> Plan:
 
 
 def _not_submitted(seen: Observed, fault: RuntimeFault, now: dt.datetime) -> Plan:
-    """After a submission that failed: again later, or never."""
+    """Plan the step after a failed submission: retry, or fail the run."""
     if not fault.code.may_pass:
         return _never_started(seen, now, (Phase.FAILED, Reason.SUBMIT_FAILED, fault.message))
     backoff = seen.inputs.backoff if isinstance(seen.inputs, work.Ready) else Backoff()
@@ -425,7 +425,7 @@ _FAILURES: Final = "submitFailures"
 
 
 def _count(value: object) -> int:
-    """A number that a status says, which anybody may have written."""
+    """Return a number from a status, which may have been written by anyone."""
     return min(max(value, 0), MAX_FAILURES) if isinstance(value, int) else 0
 
 
@@ -463,10 +463,10 @@ def _running(seen: Observed, now: dt.datetime) -> Plan:
 
 
 def _going(run: views.Run, progress: Progress) -> tuple[Phase, str, str]:
-    """Phase, reason and message of an attempt that has not ended.
+    """Return phase, reason and message of an attempt in progress.
 
-    What has run does not wait to be started again: a pod ends a moment before its Job, and one step
-    of a workflow before the next.
+    Once running, it never returns to Starting: a pod ends shortly before its Job, and a step of a
+    workflow before the next one.
     """
     has_run = run.status.phase == Phase.RUNNING or progress.stage is Stage.RUNNING
     phase = Phase.RUNNING if has_run else Phase.STARTING
@@ -494,7 +494,7 @@ def _started_note(seen: Observed) -> str:
 
 
 def _deadline(seen: Observed) -> dt.datetime | None:
-    """When an attempt's time is over; it does not count while a queue holds the attempt back."""
+    """Return the attempt's deadline; None while a queue suspends the attempt."""
     started = kube.time_of(seen.run.status.start_time)
     progress = seen.progress
     if not isinstance(seen.inputs, work.Ready) or started is None:
@@ -508,14 +508,14 @@ def _deadline(seen: Observed) -> dt.datetime | None:
 
 
 def _start_deadline(seen: Observed) -> dt.datetime | None:
-    """When the time is over that a pod may take to run; none while its Job may have no pod."""
+    """Return the start deadline of a pod; None while its Job may have no pod."""
     is_waiting = seen.progress is not None and seen.progress.stage is Stage.PENDING
     begun = seen.progress.started if is_waiting and seen.progress is not None else None
     return _started_by(seen, begun) if begun is not None else None
 
 
 def _started_by(seen: Observed, begun: dt.datetime | None) -> dt.datetime | None:
-    """When an attempt has to run that began to start then; None where it has run, or may wait."""
+    """Return the start deadline for a start time; None if the attempt has run, or has no limit."""
     is_starting = seen.run.status.phase == Phase.STARTING
     if not is_starting or begun is None or not isinstance(seen.inputs, work.Ready):
         return None
@@ -534,7 +534,7 @@ def _earliest(
 
 
 def _outcome(seen: Observed, progress: Progress, now: dt.datetime) -> Plan:
-    """Free the slot, then say how it ended; or that it is tried again."""
+    """Free the slot, then record the outcome, or retry."""
     if seen.has_slot:
         return Plan(action=Do.FREE)
     ending = _ending(seen, progress, now)
@@ -552,7 +552,7 @@ def _outcome(seen: Observed, progress: Progress, now: dt.datetime) -> Plan:
     return Plan(action=action) if action else _ended(seen, now, ending)
 
 
-def _ending(  # noqa: PLR0911 - a case each
+def _ending(  # noqa: PLR0911 - one return per case
     seen: Observed, progress: Progress, now: dt.datetime
 ) -> Ending:
     run, message = seen.run, progress.message
@@ -564,9 +564,17 @@ def _ending(  # noqa: PLR0911 - a case each
         case _ if run.spec.cancel:
             return Phase.CANCELLED, Reason.CANCEL_REQUESTED, "The run was cancelled."
         case _ if isinstance(seen.inputs, work.Ready) and _has_changed(run, seen.inputs):
-            return Phase.FAILED, Reason.SPEC_CHANGED, "The run was changed while it ran."
+            return (
+                Phase.FAILED,
+                Reason.SPEC_CHANGED,
+                "The spec was changed while the run was in progress.",
+            )
         case _ if (deadline := _deadline(seen)) is not None and now >= deadline:
-            return Phase.FAILED, Reason.TIMED_OUT, f"The attempt took too long, until {deadline}."
+            return (
+                Phase.FAILED,
+                Reason.TIMED_OUT,
+                f"The attempt exceeded its deadline of {deadline}.",
+            )
         case _ if progress.reason == Reason.JOB_MISSING:
             return Phase.FAILED, Reason.JOB_MISSING, message
         case _ if (late := _not_started(seen, now)) is not None:
@@ -576,13 +584,13 @@ def _ending(  # noqa: PLR0911 - a case each
 
 
 def _not_started(seen: Observed, now: dt.datetime) -> str | None:
-    """Why an attempt that never ran was ended; None where its time was not over."""
+    """Return why an attempt that never ran was stopped; None if it was within its deadline."""
     status = seen.run.status
     deadline = _started_by(seen, kube.time_of(status.start_time))
     if deadline is None or now < deadline:
         return None
     said = f" {status.message}" if status.message else ""
-    return f"The attempt did not run in time, until {deadline}.{said}"
+    return f"The attempt did not run by its start deadline of {deadline}.{said}"
 
 
 def _attempts_allowed(seen: Observed, progress: Progress, ready: work.Ready) -> int:
@@ -598,7 +606,7 @@ def _again(
     attempts = _attempts_allowed(seen, progress, ready)
     note = (
         f"Attempt {run.status.attempt} of {attempts} failed ({ending[1]}){_at(seen)}: "
-        f"{ending[2]} The next one starts in {pause:.0f} s."
+        f"{ending[2]} The next attempt starts in {pause:.0f} s."
     )
     note = _with_held_slot(note, seen)
     standing = Standing(
@@ -618,7 +626,7 @@ def _again(
 
 
 def _at(seen: Observed) -> str:
-    """Where an attempt ended, in words."""
+    """Return where an attempt ended, as a phrase."""
     return f" in {seen.ref.name}" if seen.ref is not None and seen.ref.name else ""
 
 
@@ -638,12 +646,12 @@ def _finished(seen: Observed, ending: Ending, now: dt.datetime) -> Finished:
 
 
 def _with_held_slot(message: str, seen: Observed) -> str:
-    """A message; and, where the attempt's slot is held though nothing of it runs, why."""
+    """Append the reason for holding the slot, if the attempt's slot is held after its end."""
     if seen.progress is None or not seen.progress.unreserved:
         return message
     return (
-        f"{message[:MAX_REASON]} Its slot is held for {HELD_SECONDS:.0f} s, until no request "
-        f"under way can create its Job, as its name could not be reserved: "
+        f"{message[:MAX_REASON]} Its slot is held for {HELD_SECONDS:.0f} s, until no in-flight "
+        f"request can create its Job, because its name could not be reserved: "
         f"{seen.progress.unreserved}"
     ).strip()
 

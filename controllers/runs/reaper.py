@@ -1,7 +1,6 @@
-"""Slots of runs that nobody looks after any more, and a ledger that was lost. Shell: the cluster.
+"""Frees slots of abandoned runs, and rebuilds a lost ledger. Shell: the cluster.
 
-Everything here is asked of the API server itself: a cache that is behind would free a slot whose
-Job is about to start.
+Reads the API server, not caches: a stale cache would free a slot whose Job is about to start.
 """
 
 import contextlib
@@ -25,26 +24,26 @@ from controllers.runs.runtimes.base import (
 from controllers.runs.words import ENDED, IN_FLIGHT
 from crds.admission.settings import Settings
 
-# What was sent before may still land for a while.
+# In-flight requests may still land for a while.
 TOMBSTONE_SECONDS: Final = 900.0
-# Controllers look whether the ledger is there every 5 s (`admitter`).
+# Controllers check every 5 s whether the ledger exists (`admitter`).
 SURVEY_PAUSE_SECONDS: Final = SUBMISSION_SECONDS + 5.0
 _log = logging.getLogger(__name__)
 
 
 class Reaper:
-    """Looks after slots.
+    """Cleans up slots, tombstones, Jobs and records.
 
     Args:
         client: May get runs, list, create, patch and delete Jobs, list and delete pods.
         records: Of work outside the cluster.
         runtimes: By ``runtime.type``.
-        namespace: Of runs; None is all.
+        namespace: Of runs; None for all.
         with_jobs: Whether runs may have Jobs.
-        epoch: Of this leader; 1 is the first there ever was.
+        epoch: Of this leader; 1 is the first leader ever.
         now: Aware UTC time.
         sleep: Waits for seconds.
-        settings: Gives the operator's as they are now.
+        settings: Returns the operator's current settings.
     """
 
     def __init__(
@@ -66,7 +65,7 @@ class Reaper:
         self._refused: dict[Key, dt.datetime] = {}
 
     async def is_over(self, uid: ledger.Uid, slot: ledger.Slot) -> bool:
-        """Whether nothing of a slot's attempt runs, or can start any more."""
+        """Return whether nothing of a slot's attempt runs or can start any more."""
         try:
             run = await self._client.get(views.RUNS, slot.run, namespace=slot.namespace)
         except kube.NotFoundError:
@@ -75,36 +74,34 @@ class Reaper:
             run = None
         if run is not None and _is_live(run, slot.attempt):
             return False
-        # A finalizer can be removed, and a status be written, by whoever may write the run.
+        # Anyone with access to the run can remove the finalizer and write the status.
         record = await self._records.read(f"{uid}/{slot.attempt}")
         if record is not None:
             return await self._ended_outside(record)
         if not self._with_jobs:
             return True
         jobs = await self._jobs(uid, slot.namespace)
-        working = [one for one in jobs if not job_objects.is_over(one)]
+        working = [each_job for each_job in jobs if not job_objects.is_over(each_job)]
         if working:
-            await self._end_abandoned(working if run is None else ())
+            await self._delete_orphaned(working if run is None else ())
             return False
         if await self._has_pods(uid, slot.namespace, is_gone=run is None):
             return False
         key = f"{uid}/{slot.attempt}"
-        is_taken = any(one.metadata.name == naming.of_key(key) for one in jobs)
-        return is_taken or await self._bury(key, slot)
+        is_taken = any(each_job.metadata.name == naming.of_key(key) for each_job in jobs)
+        return is_taken or await self._reserve_name(key, slot)
 
     async def _ended_outside(self, record: Record) -> bool:
-        """End work outside the cluster that no run is about any more; whether it has ended."""
+        """Cancel work outside the cluster whose run is gone; return whether it has ended."""
         runtime, ref = self._runtimes.get(record.type), record.ref()
         if runtime is None:
-            _log.warning(
-                "work of %s is not ended: there is no runtime %s", record.where, record.type
-            )
+            _log.warning("cannot cancel work of %s: unknown runtime %s", record.where, record.type)
             return False
         try:
             await runtime.cancel(ref)
             progress = await runtime.status(ref)
         except RuntimeFault as fault:
-            _log.warning("work of %s may go on: %s", record.where, fault)
+            _log.warning("cancelling work of %s failed, it may still run: %s", record.where, fault)
             return False
         if progress.stage.is_ended:
             await self._records.remove(record.key)
@@ -113,16 +110,16 @@ class Reaper:
         return progress.stage.is_ended
 
     async def sweep_records(self, is_live: Callable[[Record], bool]) -> None:
-        """See to the end of work that nobody looks after any more, and remove its record.
+        """Cancel abandoned work, and remove its record.
 
-        A controller may have ended before it did so, and a run's type may have been changed.
+        A controller may have stopped before it did so, and a run's type may have been changed.
         """
         for record in await self._records.every():
             if not is_live(record):
                 await self._ended_outside(record)
 
-    async def _bury(self, key: Key, slot: ledger.Slot) -> bool:
-        """Take the name of the Job that might still be created; False to look again."""
+    async def _reserve_name(self, key: Key, slot: ledger.Slot) -> bool:
+        """Create a tombstone that reserves the Job's name; False to check again."""
         refusal = ""
         for body in job_objects.tombstones(key, self._work(key, slot)):
             try:
@@ -132,7 +129,7 @@ class Reaper:
             except kube.NotFoundError:
                 return True
             except kube.ApiError as error:
-                if _is_going(error):
+                if _is_terminating(error):
                     return True
                 if not job.is_refusal(error):
                     raise
@@ -140,18 +137,18 @@ class Reaper:
             else:
                 self._refused.pop(key, None)
                 return True
-        return self._is_too_late(key, slot, refusal)
+        return self._is_landing_ruled_out(key, slot, refusal)
 
-    def _is_too_late(self, key: Key, slot: ledger.Slot, refusal: str) -> bool:
-        """Whether no creation that was sent before can land any more, where no name can be taken.
+    def _is_landing_ruled_out(self, key: Key, slot: ledger.Slot, refusal: str) -> bool:
+        """Return whether in-flight creations are ruled out, if the name cannot be reserved.
 
-        Who sent one was told since that the attempt is over, or is not there any more.
+        Their senders have observed meanwhile that the attempt has ended or is gone.
         """
         now = self._now()
         if key not in self._refused:
             self._refused[key] = now
             _log.warning(
-                "slot of %s/%s is held for %.0f s: %s",
+                "holding the slot of %s/%s for %.0f s, its Job's name cannot be reserved: %s",
                 *(slot.namespace, slot.run, HELD_SECONDS, refusal),
             )
         is_late = (now - self._refused[key]).total_seconds() >= HELD_SECONDS
@@ -160,7 +157,7 @@ class Reaper:
         return is_late
 
     def _work(self, key: Key, slot: ledger.Slot) -> Work:
-        """As much of the work as a slot tells."""
+        """Return the part of the work that is known from a slot."""
         return Work(
             namespace=slot.namespace,
             run=slot.run,
@@ -174,13 +171,13 @@ class Reaper:
         )
 
     async def sweep(self) -> int:
-        """Remove tombstones that no request can come after; how many."""
+        """Delete tombstones after all in-flight requests have ended; return how many."""
         selector, removed = f"{naming.TOMBSTONE_LABEL}=true", 0
-        found = await self._client.list(views.JOBS, namespace=self._namespace, labels=selector)
-        for item in found.items:
+        tombstones = await self._client.list(views.JOBS, namespace=self._namespace, labels=selector)
+        for item in tombstones.items:
             metadata = item["metadata"]
             age = self._now() - dt.datetime.fromisoformat(metadata["creationTimestamp"])
-            # Whoever may write Jobs may put a label on one that works.
+            # Anyone who may write Jobs may label one that is in use.
             is_idle = (
                 values.at(item, "spec", "suspend") or values.at(item, "spec", "parallelism") == 0
             )
@@ -192,32 +189,36 @@ class Reaper:
     async def expire(
         self, jobs: Iterable[views.Job], attempts: Callable[[ledger.Uid], int | None]
     ) -> int:
-        """Give Jobs their TTL once how they ended is written down; how many.
+        """Set the TTL of Jobs whose outcome is recorded; return how many.
 
         Args:
-            jobs: As they were followed.
-            attempts: The attempt that a live run is about; None for one that has ended, or went.
+            jobs: From the cache.
+            attempts: Returns the current attempt of a live run; None if it has ended or was
+                deleted.
         """
         given = 0
-        for one in jobs:
-            change = job_objects.expiry(one)
-            if change is None or _is_awaited(one, attempts):
+        for each_job in jobs:
+            change = job_objects.expiry(each_job)
+            if change is None or _needs_outcome(each_job, attempts):
                 continue
             with contextlib.suppress(kube.NotFoundError, kube.ConflictError):
                 await self._client.patch(
-                    views.JOBS, one.metadata.name, change, namespace=one.metadata.namespace
+                    views.JOBS,
+                    each_job.metadata.name,
+                    change,
+                    namespace=each_job.metadata.namespace,
                 )
                 given += 1
         return given
 
     async def survey(self) -> ledger.Ledger:
-        """The runs that have work, or may be getting some this very moment.
+        """Return the runs that have work, or may be getting some.
 
-        Unless there never was another leader, it first waits until nothing that one sent can still
-        land: only then what is listed is all there is.
+        Unless this is the first leader ever, it first waits until no request of another leader can
+        land: only then the lists are complete.
         """
-        found = await self._client.list(views.RUNS, namespace=self._namespace)
-        if self._epoch == 1 and not any(run.get("status") for run in found.items):
+        listed = await self._client.list(views.RUNS, namespace=self._namespace)
+        if self._epoch == 1 and not any(run.get("status") for run in listed.items):
             return ledger.Ledger()
         await self._sleep(SURVEY_PAUSE_SECONDS)
         working = await self._working_jobs()
@@ -231,7 +232,7 @@ class Reaper:
         return ledger.Ledger(slots)
 
     def _slot(self, run: kube.JSON, *, is_running: bool) -> ledger.Slot:
-        """The slot of a run that has work, whatever else it says: also one that no view fits."""
+        """Return the slot of a run with work, even if no view matches the run."""
         metadata, attempt = run["metadata"], values.at(run, "status", "attempt")
         attempt = attempt if type(attempt) is int else 0
         return ledger.Slot(
@@ -246,28 +247,28 @@ class Reaper:
     async def _working_jobs(self) -> set[ledger.Uid]:
         if not self._with_jobs:
             return set()
-        found = await self._client.list(
+        listed = await self._client.list(
             views.JOBS, namespace=self._namespace, labels=naming.RUN_LABEL
         )
         return {
             job.metadata.labels[naming.RUN_LABEL]
-            for job in views.each(views.Job, found.items)
+            for job in views.each(views.Job, listed.items)
             if not job_objects.is_over(job)
         }
 
     async def _jobs(self, uid: ledger.Uid, namespace: str) -> list[views.Job]:
         selector = f"{naming.RUN_LABEL}={uid}"
-        found = await self._client.list(views.JOBS, namespace=namespace, labels=selector)
-        return [views.of(views.Job, job) for job in found.items]
+        listed = await self._client.list(views.JOBS, namespace=namespace, labels=selector)
+        return [views.of(views.Job, job) for job in listed.items]
 
-    async def _end_abandoned(self, jobs: Iterable[views.Job]) -> None:
-        """Delete the Jobs of a run that is gone and that the garbage collector leaves alone.
+    async def _delete_orphaned(self, jobs: Iterable[views.Job]) -> None:
+        """Delete the Jobs of a deleted run that are not garbage collected.
 
-        ``kubectl delete agentrun --cascade=orphan`` takes their owner away, and so may a user: such
-        a Job would hold its slot for as long as it works.
+        ``kubectl delete agentrun --cascade=orphan``, or a user, removes their owner reference: such
+        a Job would hold its slot as long as it runs.
         """
-        for one in jobs:
-            metadata = one.metadata
+        for each_job in jobs:
+            metadata = each_job.metadata
             if not metadata.owner_references and not metadata.deletion_timestamp:
                 await self._remove(
                     {
@@ -278,15 +279,15 @@ class Reaper:
                 )
 
     async def _has_pods(self, uid: ledger.Uid, namespace: str, *, is_gone: bool) -> bool:
-        """Whether pods outlived their Job, as they do while they end.
+        """Return whether pods outlived their Job, as they do while terminating.
 
-        Those of a run that is gone are ended, if no Job does it: they were left by it
+        Pods of a deleted run that no Job owns are deleted: they were orphaned
         (``--cascade=orphan``).
         """
         selector = f"{naming.RUN_LABEL}={uid}"
-        found = await self._client.list(views.PODS, namespace=namespace, labels=selector)
+        listed = await self._client.list(views.PODS, namespace=namespace, labels=selector)
         living = [
-            pod for pod in found.items if values.at(pod, "status", "phase") not in views.POD_ENDED
+            pod for pod in listed.items if values.at(pod, "status", "phase") not in views.POD_ENDED
         ]
         for pod in living if is_gone else ():
             metadata = pod["metadata"]
@@ -309,19 +310,19 @@ class Reaper:
 
 
 def _is_live(run: kube.JSON, attempt: int) -> bool:
-    """Whether an attempt is what a run is about now."""
+    """Return whether an attempt is the run's current one."""
     phase, latest = values.at(run, "status", "phase"), values.at(run, "status", "attempt")
     latest = latest if isinstance(latest, int) else 0
     return phase not in ENDED and attempt == latest + (phase not in IN_FLIGHT)
 
 
-def _is_awaited(job: views.Job, attempts: Callable[[ledger.Uid], int | None]) -> bool:
-    """Whether a run is still to be told how a Job ended."""
+def _needs_outcome(job: views.Job, attempts: Callable[[ledger.Uid], int | None]) -> bool:
+    """Return whether a run still needs the outcome of a Job."""
     uid, _, rest = job.metadata.annotations.get(naming.KEY_ANNOTATION, "").partition("/")
     number, current = rest.partition("/")[0], attempts(uid)
     return current is not None and not (number.isdecimal() and int(number) < current)
 
 
-def _is_going(error: kube.ApiError) -> bool:
-    """Whether the namespace is being deleted: nothing can be created in it."""
+def _is_terminating(error: kube.ApiError) -> bool:
+    """Return whether the namespace is terminating: nothing can be created in it."""
     return any(cause.reason == "NamespaceTerminating" for cause in error.causes)

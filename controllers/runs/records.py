@@ -1,9 +1,9 @@
-"""Where work outside the cluster is, kept out of reach of the users of runs. Shell: the cluster.
+"""References to work outside the cluster, not accessible to users of runs. Shell: the cluster.
 
-Whoever may write runs may write their status, too, and remove their finalizers. So what an endpoint
-answered is not read back from the status, and work is not forgotten with its run: each attempt of
-a runtime that Kubernetes cannot see has a ConfigMap in the controller's own namespace, from before
-its submission until its end was seen.
+Users who may write runs may also write their status and remove their finalizers. So an endpoint's
+response is not read back from the status, and work is not forgotten with its run: each attempt of a
+runtime outside the cluster has a ConfigMap in the controller's namespace, from before its
+submission until its end was observed.
 """
 
 import dataclasses
@@ -18,10 +18,10 @@ from controllers.runs import naming, values
 from controllers.runs.runtimes.base import JSON, Key, Ref, Work
 
 LABEL: Final = f"{naming.GROUP}/external-work"
-# Custom's: it follows from how long the work takes.
+# Of the Custom runtime; depends on the duration of the work.
 _PACE: Final = "pollSeconds"
 _DATA: Final = "record.json"
-# Of a run's spec, what says where its work is; payloads can be large, and are not needed again.
+# Fields of a run's spec that locate its work; payloads can be large, and are not needed again.
 _SETTINGS: Final = {
     "custom": ("endpoint",),
     "temporal": ("namespace", "workflowId", "workflowType", "taskQueue"),
@@ -34,9 +34,9 @@ class Record(msgspec.Struct, frozen=True, rename="camel"):
     Attributes:
         type: The run's ``runtime.type``.
         key: Of the work.
-        run_namespace: Where the run is.
-        run: Its name.
-        spec: As much of its spec as finds the work again.
+        run_namespace: Namespace of the run.
+        run: Name of the run.
+        spec: The part of its spec that locates the work.
         name: See ``Ref``.
         namespace: See ``Ref``.
         uid: See ``Ref``.
@@ -55,12 +55,12 @@ class Record(msgspec.Struct, frozen=True, rename="camel"):
 
     @property
     def run_uid(self) -> str:
-        """The run's uid."""
+        """The run's UID."""
         return self.key.partition("/")[0]
 
     @property
     def attempt(self) -> int:
-        """Which attempt of the run."""
+        """Number of the run's attempt."""
         return int(self.key.partition("/")[2].partition("/")[0])
 
     @property
@@ -69,7 +69,7 @@ class Record(msgspec.Struct, frozen=True, rename="camel"):
         return f"{self.run_namespace}/{self.run}"
 
     def ref(self, work: Work | None = None) -> Ref:
-        """The reference; with the rest of the work, if it is known."""
+        """Return the reference, with the rest of the work if known."""
         bare = Work(
             namespace=self.run_namespace,
             run=self.run,
@@ -93,7 +93,7 @@ class Record(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def is_news(record: Record, ref: Ref) -> bool:
-    """Whether a reference says more than its record, but for how often to ask."""
+    """Return whether a reference differs from its record, ignoring the polling interval."""
     known, now = dict(record.extra), dict(ref.extra)
     known.pop(_PACE, None)
     now.pop(_PACE, None)
@@ -105,7 +105,7 @@ _decoder: Final = msgspec.json.Decoder(Record)
 
 
 def record_of(ref: Ref) -> Record:
-    """What is kept of a reference."""
+    """Return the record of a reference."""
     work = ref.work
     return Record(
         type=ref.type,
@@ -125,7 +125,7 @@ def _settings(spec: Mapping[str, JSON]) -> dict[str, JSON]:
     for name, kept in _SETTINGS.items():
         given = values.at(spec, "runtime", name)
         if isinstance(given, Mapping):
-            runtime[name] = values.present({one: given.get(one) for one in kept})
+            runtime[name] = values.present({field: given.get(field) for field in kept})
     return values.present({"runtime": runtime, "idempotencyKey": spec.get("idempotencyKey")})
 
 
@@ -134,14 +134,14 @@ class Records:
 
     Args:
         client: May get, list, create, patch and delete ConfigMaps of the home namespace.
-        home: The controller's own namespace.
+        home: The controller's namespace.
     """
 
     def __init__(self, client: kube.Client, home: str) -> None:
         self._client, self._home = client, home
 
     async def begin(self, ref: Ref) -> None:
-        """Keep a reference before its work can start; nothing if it is there already."""
+        """Create the record before its work can start, unless it exists."""
         body = {
             "apiVersion": kube.CONFIG_MAPS.api_version,
             "kind": kube.CONFIG_MAPS.kind,
@@ -158,20 +158,20 @@ class Records:
             return
 
     async def read(self, key: Key) -> Record | None:
-        """The record of a piece of work; None where there is none.
+        """Return the record of work, or None.
 
         Raises:
-            AnswerError: It cannot be read.
+            AnswerError: The record is invalid.
         """
         name = naming.of_key(key)
         try:
-            found = await self._client.get(kube.CONFIG_MAPS, name, namespace=self._home)
+            config_map = await self._client.get(kube.CONFIG_MAPS, name, namespace=self._home)
         except kube.NotFoundError:
             return None
-        return _read(found)
+        return _read(config_map)
 
     async def update(self, ref: Ref) -> None:
-        """Keep what was learned of work; nothing where its record was removed meanwhile."""
+        """Update the record of work, unless it was removed meanwhile."""
         name = naming.of_key(ref.key)
         changes = {"data": _data(ref)}
         try:
@@ -180,7 +180,7 @@ class Records:
             return
 
     async def remove(self, key: Key) -> None:
-        """Forget work that has ended."""
+        """Remove the record of ended work."""
         name = naming.of_key(key)
         try:
             await self._client.delete(kube.CONFIG_MAPS, name, namespace=self._home)
@@ -188,27 +188,27 @@ class Records:
             return
 
     async def every(self) -> tuple[Record, ...]:
-        """All records; one that cannot be read is logged and passed over."""
+        """Return all records; invalid ones are logged and skipped."""
         listed = await self._client.list(
             kube.CONFIG_MAPS, namespace=self._home, labels=f"{LABEL}=true"
         )
-        found = []
-        for one in listed.items:
+        records = []
+        for config_map in listed.items:
             try:
-                found.append(_read(one))
+                records.append(_read(config_map))
             except kube.AnswerError as error:
-                _log.warning("a record is passed over: %s", error)
-        return tuple(found)
+                _log.warning("skipping invalid record: %s", error)
+        return tuple(records)
 
 
 def _data(ref: Ref) -> dict[str, str]:
     return {_DATA: msgspec.json.encode(record_of(ref)).decode()}
 
 
-def _read(found: kube.JSON) -> Record:
-    metadata = found["metadata"]
+def _read(config_map: kube.JSON) -> Record:
+    metadata = config_map["metadata"]
     try:
-        return _decoder.decode(str(values.at(found, "data", _DATA) or ""))
+        return _decoder.decode(str(values.at(config_map, "data", _DATA) or ""))
     except msgspec.MsgspecError as error:
         where = f"{metadata['namespace']}/{metadata['name']}"
         raise kube.AnswerError(

@@ -1,7 +1,7 @@
-"""Deletes runs that have ended, once they are archived, and their leftovers. Shell: the cluster.
+"""Deletes ended runs after archiving them, and their leftovers. Shell: the cluster.
 
-What goes is decided by `retention`. Nothing is deleted that changed since it was decided upon, or
-that the archive does not hold.
+`retention` decides what to delete. Nothing is deleted that changed since the decision, or that is
+not in the archive.
 """
 
 import asyncio
@@ -26,35 +26,35 @@ from controllers.runs.retention import Chosen, Ended, Limits
 from controllers.runs.words import ENDED
 
 ROUND_SECONDS: Final = 3600.0
-# After a start the controller has more urgent things to read.
+# After a start, the controller has more urgent requests.
 FIRST_SECONDS: Final = 60.0
 FAILED_SECONDS: Final = 300.0
-# While more is due than a round deletes, rounds follow each other, but take a tenth of the time.
-SHORTEST_PAUSE_SECONDS: Final = 60.0
+# While more is due than one round deletes, rounds follow each other, with a duty cycle of 10 %.
+MIN_PAUSE_SECONDS: Final = 60.0
 PAUSE_SHARE: Final = 10.0
 JITTER: Final = 0.1
-# Calls side by side; an API server serves others as well.
-MOST_CALLS: Final = 8
-# One may be the fault of the run that it is about.
-MOST_UNANSWERED: Final = 10
-# Upstream's controller put the second one on each run, and nobody else removes it.
+# Concurrent requests, to leave the API server capacity for others.
+MAX_CALLS: Final = 8
+# A single failure may be specific to its run.
+MAX_UNANSWERED: Final = 10
+# Upstream's controller set the second one on each run, and nothing else removes it.
 OUR_FINALIZERS: Final = frozenset({naming.FINALIZER, f"{naming.GROUP}/runtime-cleanup"})
 _log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a round did.
+    """The result of a round.
 
     Attributes:
-        deleted: Runs that were deleted.
-        archived: Runs that were archived before.
-        kept: Runs that have ended and are there still.
-        left: Those of them that are due, and have to wait for the next round.
-        changed: Those of them that were not deleted because they had changed.
+        deleted: Deleted runs.
+        archived: Runs archived before deletion.
+        kept: Ended runs that still exist.
+        left: Those of them that are due in a later round.
+        changed: Those of them not deleted because they had changed.
         failed: Those of them that could not be read or deleted.
-        swept: ConfigMaps that were deleted.
-        problem: Why nothing more could be archived, or empty.
+        swept: Deleted ConfigMaps.
+        problem: Why archiving stopped, or empty.
     """
 
     deleted: int = 0
@@ -68,31 +68,31 @@ class Report:
 
 
 def pause_seconds(report: Report | None, took_seconds: float, dice: float) -> float:
-    """How long to wait after a round. Pure.
+    """Return the pause after a round. Pure.
 
     Args:
         report: Of the round; None if it failed.
-        took_seconds: How long it was.
+        took_seconds: Duration of the round.
         dice: A random number from 0 to 1.
     """
     if report is None:
         pause = FAILED_SECONDS
     elif report.left and not report.problem:
-        pause = max(SHORTEST_PAUSE_SECONDS, PAUSE_SHARE * took_seconds)
+        pause = max(MIN_PAUSE_SECONDS, PAUSE_SHARE * took_seconds)
     else:
         pause = ROUND_SECONDS
     return pause * (1 + JITTER * dice)
 
 
 class Retainer:
-    """Keeps as many runs as the limits say.
+    """Enforces the retention limits.
 
     Args:
         client: May list, get, patch and delete runs, and list and delete ConfigMaps.
-        archive: Gets each run before it is deleted.
-        limits: How much is kept.
-        namespace: Whose runs; None is all.
-        no_archive: Whether runs are deleted although there is no archive.
+        archive: Receives each run before its deletion.
+        limits: Retention limits.
+        namespace: Namespace of the runs; None for all.
+        no_archive: Whether runs are deleted without an archive.
         now: Aware UTC time.
         sleep: Waits for seconds.
         dice: A random number from 0 to 1.
@@ -115,35 +115,35 @@ class Retainer:
         self._may_delete = archive is not None or no_archive
         self._now, self._sleep, self._dice = now, sleep, dice
         self._sweeper = Sweeper(client, self._limits, namespace=namespace, now=now)
-        self._calls = asyncio.Semaphore(MOST_CALLS)
+        self._calls = asyncio.Semaphore(MAX_CALLS)
 
     async def run(self) -> None:
-        """Do a round each hour, until cancelled."""
+        """Run a round per hour until cancelled."""
         await self._sleep(FIRST_SECONDS * (1 + self._dice()))
         while True:
             began, report = self._now(), None
             try:
                 report = await self.round()
             except kube.KubeError as error:
-                _log.warning("retention is tried again: %s", error)
+                _log.warning("retention failed, retrying: %s", error)
             took = (self._now() - began).total_seconds()
             await self._sleep(pause_seconds(report, took, self._dice()))
 
     async def round(self) -> Report:
-        """Delete what is due, as far as one round goes.
+        """Delete what is due, up to the limit of a round.
 
         Raises:
-            KubeError: Runs cannot be listed, or the API server went away.
+            KubeError: Runs cannot be listed, or the API server is unavailable.
         """
         runs, held = await self._ended()
-        # 50,000 runs take a moment, in which a leader has other things to do.
+        # 50,000 runs take a moment, which would block the event loop of a leader.
         due = await asyncio.to_thread(retention.due, runs.values(), self._now(), self._limits)
         chosen = retention.paced(due, self._limits)
         tally: collections.Counter[str] = collections.Counter()
         problem = await self._remove_all(chosen, tally)
         for run in held:
             await self._release(run)
-        swept = await self._swept(runs)
+        swept = await self._sweep_leftovers(runs)
         report = Report(
             deleted=tally["deleted"],
             archived=tally["archived"],
@@ -154,24 +154,24 @@ class Retainer:
             swept=swept,
             problem=problem,
         )
-        _log.info("retention: %s", report)
+        _log.info("retention round finished: %s", report)
         return report
 
     # ------------------------------------------------------------------------------- observing
 
     async def _ended(self) -> tuple[dict[str, Ended], list[retention.Run]]:
-        """Runs that have ended, by uid, and those of which only a finalizer of ours is left."""
+        """Return ended runs by UID, and deleted ones held only by our finalizers."""
         runs: dict[str, Ended] = {}
         held = []
         for phase in sorted(ENDED):
             selection = kube.Selection(namespace=self._namespace, fields=f"status.phase={phase}")
             pages = _listed(self._client, views.RUNS, selection, retention.Run)
             async for run, size_bytes in pages:
-                found = retention.ended(run, size_bytes)
-                if found is not None:
-                    # Of many runs there are few namespaces.
-                    namespace = sys.intern(found.namespace)
-                    runs[found.uid] = dataclasses.replace(found, namespace=namespace)
+                ended = retention.ended(run, size_bytes)
+                if ended is not None:
+                    # Many runs share few namespaces.
+                    namespace = sys.intern(ended.namespace)
+                    runs[ended.uid] = dataclasses.replace(ended, namespace=namespace)
                 elif OUR_FINALIZERS.intersection(run.metadata.finalizers):
                     held.append(run)
         return runs, held
@@ -179,39 +179,39 @@ class Retainer:
     # ---------------------------------------------------------------------------------- acting
 
     async def _remove_all(self, chosen: Sequence[Chosen], tally: collections.Counter[str]) -> str:
-        """Archive and delete; why the archive did not take more, or empty."""
+        """Archive and delete runs; return why archiving stopped, or empty."""
         if chosen and not self._may_delete:
             problem = (
-                f"expected an archive for {len(chosen)} runs that are to be deleted, got none: "
-                "name a directory, or allow to delete runs without one (--no-archive)"
+                f"expected an archive for {len(chosen)} runs to be deleted, got none: "
+                "set a directory, or allow deletion without an archive (--no-archive)"
             )
-            _log.error("nothing is deleted: %s", problem)
+            _log.error("deletion skipped: %s", problem)
             return problem
         try:
             if self._archive is not None:
-                # First, because it makes room.
+                # Trim first, to make room.
                 await asyncio.to_thread(self._archive.trim)
             for batch in retention.batches(chosen):
                 await self._remove(batch, tally)
         except ArchiveError as error:
-            _log.error("nothing more is deleted until runs can be archived: %s", error)
+            _log.error("deletion suspended until runs can be archived: %s", error)
             return str(error)
         return ""
 
     async def _remove(self, batch: Sequence[Chosen], tally: collections.Counter[str]) -> None:
-        answers = await asyncio.gather(*(self._whole(one, tally) for one in batch))
-        _raise_if_away(answers, tally)
-        runs = [one for one in answers if isinstance(one, dict)]
+        answers = await asyncio.gather(*(self._current(candidate, tally) for candidate in batch))
+        _raise_if_unreachable(answers, tally)
+        runs = [answer for answer in answers if isinstance(answer, dict)]
         if self._archive is not None and runs:
             await asyncio.to_thread(self._archive.append, runs)
             tally["archived"] += len(runs)
         outcomes = await asyncio.gather(*(self._delete(run, tally) for run in runs))
-        _raise_if_away(outcomes, tally)
+        _raise_if_unreachable(outcomes, tally)
 
-    async def _whole(
+    async def _current(
         self, chosen: Chosen, tally: collections.Counter[str]
     ) -> kube.JSON | kube.KubeError | None:
-        """A run as it is now, if it still is to be deleted."""
+        """Return the current run, if it still is to be deleted."""
         name, namespace = chosen.run.name, chosen.run.namespace
         try:
             async with self._calls:
@@ -254,9 +254,9 @@ class Retainer:
         return None
 
     async def _release(self, run: retention.Run) -> None:
-        """Let go of a run of which nothing runs any more, and which was deleted."""
+        """Remove our finalizers from a deleted run without work."""
         metadata = run.metadata
-        others = [one for one in metadata.finalizers if one not in OUR_FINALIZERS]
+        others = [finalizer for finalizer in metadata.finalizers if finalizer not in OUR_FINALIZERS]
         if len(others) == len(metadata.finalizers):
             return
         changes = {
@@ -272,27 +272,27 @@ class Retainer:
                     views.RUNS, metadata.name, changes, namespace=metadata.namespace
                 )
         except (kube.NotFoundError, kube.ConflictError):
-            return  # somebody was faster; if not, the next round is
+            return  # already done, or the next round does it
         except kube.KubeError as error:
-            _log.warning("%s was deleted, but is held: %s", run.key, error)
+            _log.warning("removing the finalizer of deleted run %s failed: %s", run.key, error)
 
-    async def _swept(self, runs: Mapping[str, Ended]) -> int:
+    async def _sweep_leftovers(self, runs: Mapping[str, Ended]) -> int:
         try:
             return await self._sweeper.sweep(runs)
         except kube.KubeError as error:
-            _log.warning("leftovers are swept another time: %s", error)
+            _log.warning("sweeping leftovers failed, retrying in the next round: %s", error)
             return 0
 
 
 class Sweeper:
-    """Deletes what was made for runs that ended long ago, and has no end of its own.
+    """Deletes leftover objects of runs that ended long ago.
 
-    Jobs have one, which the reaper gives them; their ConfigMaps have not.
+    Jobs get a TTL from the reaper; their ConfigMaps have none.
 
     Args:
         client: May list and delete ConfigMaps.
-        limits: How long they stay.
-        namespace: Whose; None is all.
+        limits: Retention limits.
+        namespace: Their namespace; None for all.
         now: Aware UTC time.
     """
 
@@ -308,29 +308,31 @@ class Sweeper:
         self._now = now
 
     async def sweep(self, runs: Mapping[str, Ended]) -> int:
-        """Delete the ConfigMaps of runs that have ended, by uid; how many.
+        """Delete the ConfigMaps of ended runs, given by UID; return how many.
 
         Raises:
             KubeError: They cannot be listed.
         """
         selection = kube.Selection(namespace=self._namespace, labels=naming.RUN_LABEL)
-        found = []
-        async for one, _ in _listed(self._client, kube.CONFIG_MAPS, selection, views.Named):
-            leftover = retention.leftover(one.metadata)
+        leftovers = []
+        async for config_map, _ in _listed(self._client, kube.CONFIG_MAPS, selection, views.Named):
+            leftover = retention.leftover(config_map.metadata)
             if leftover is not None:
-                found.append(leftover)
-        chosen = retention.leftovers_to_delete(found, runs, self._now(), self._limits)
-        return sum([await self._delete(one) for one in chosen])
+                leftovers.append(leftover)
+        chosen = retention.leftovers_to_delete(leftovers, runs, self._now(), self._limits)
+        return sum([await self._delete(item) for item in chosen])
 
-    async def _delete(self, one: retention.Leftover) -> int:
+    async def _delete(self, leftover: retention.Leftover) -> int:
         try:
             await self._client.delete(
-                kube.CONFIG_MAPS, one.name, namespace=one.namespace, uid=one.uid
+                kube.CONFIG_MAPS, leftover.name, namespace=leftover.namespace, uid=leftover.uid
             )
         except (kube.NotFoundError, kube.ConflictError):
             return 0
         except kube.ApiError as error:
-            _log.warning("ConfigMap %s/%s is not deleted: %s", one.namespace, one.name, error)
+            _log.warning(
+                "deleting ConfigMap %s/%s failed: %s", leftover.namespace, leftover.name, error
+            )
             return 0
         return 1
 
@@ -349,8 +351,8 @@ class _Page(msgspec.Struct, frozen=True):
 
 _page = msgspec.json.Decoder(_Page)
 _metadata = msgspec.json.Decoder(_ListMetadata)
-# A list of custom resources has its metadata last, as the keys of all that Go knows no type of are
-# sorted; nothing that stands in an object can be there.
+# Lists of custom resources end with their metadata, because Go sorts the keys of untyped objects;
+# no content of an object can appear there.
 _END: Final = re.compile(rb'"metadata":(\{[^{}]*\})\}\s*$')
 V = TypeVar("V", bound=kube.Projection)
 
@@ -358,7 +360,7 @@ V = TypeVar("V", bound=kube.Projection)
 async def _listed(
     client: kube.Client, resource: kube.Resource, selection: kube.Selection, view: type[V]
 ) -> AsyncIterator[tuple[V, int]]:
-    """Objects and the sizes of their JSON, a page in memory at a time."""
+    """Yield objects and the sizes of their JSON, holding a page in memory at a time."""
     decoder = msgspec.json.Decoder(view)
     continuation, limit = None, PAGE_SIZE
     while True:
@@ -366,48 +368,50 @@ async def _listed(
         try:
             page = _paged(await client.body(request), request, limit)
         except kube.AnswerError:
-            # They may be so big that fewer have to come at once, or one may not be readable.
+            # The page may be too large, or contain one unreadable object: retry with fewer objects.
             if limit == 1:
                 raise
             limit = max(1, limit // 10)
             continue
         for raw in page.items or ():
             try:
-                found = decoder.decode(raw)
+                value = decoder.decode(raw)
             except (msgspec.MsgspecError, RecursionError) as error:
-                _log.warning("%s: an object is passed over: %s", request, error)
+                _log.warning("%s: skipping unreadable object: %s", request, error)
                 continue
-            yield found, len(memoryview(raw))
+            yield value, len(memoryview(raw))
         continuation, limit = page.metadata.continuation, min(2 * limit, PAGE_SIZE)
         if not continuation:
             return
 
 
 def _paged(body: bytes, request: kube.Request, limit: int) -> _Page:
-    """A page; an empty one for an object that is alone in it, and nested too deeply to be read."""
+    """Decode a page; a page with a single object nested too deeply is returned empty."""
     try:
         return _page.decode(body)
     except (msgspec.MsgspecError, RecursionError) as error:
         end = _END.search(body) if limit == 1 else None
         if end is None:
-            message = f"expected a list in the answer to {request}: {error}"
+            message = f"expected a list in the response to {request}: {error}"
             raise kube.AnswerError(message) from error
-        _log.warning("%s: an object is passed over: %s", request, error)
+        _log.warning("%s: skipping unreadable object: %s", request, error)
         return _Page(_metadata.decode(end[1]))
 
 
 def _failed(
     namespace: str, name: str, error: kube.KubeError, tally: collections.Counter[str]
 ) -> kube.KubeError:
-    _log.warning("%s/%s is kept, and tried again: %s", namespace, name, error)
+    _log.warning(
+        "deleting run %s/%s failed, retrying in the next round: %s", namespace, name, error
+    )
     tally["failed"] += 1
     return error
 
 
-def _raise_if_away(outcomes: Sequence[Any], tally: collections.Counter[str]) -> None:
-    """End a round when so many calls in a row got no answer: all others would wait as long."""
-    for one in outcomes:
-        is_away = isinstance(one, kube.UnreachableError)
-        tally["unanswered"] = tally["unanswered"] + 1 if is_away else 0
-        if is_away and tally["unanswered"] >= MOST_UNANSWERED:
-            raise one
+def _raise_if_unreachable(outcomes: Sequence[Any], tally: collections.Counter[str]) -> None:
+    """Abort the round after many unanswered calls in a row: the rest would time out as well."""
+    for outcome in outcomes:
+        is_unreachable = isinstance(outcome, kube.UnreachableError)
+        tally["unanswered"] = tally["unanswered"] + 1 if is_unreachable else 0
+        if is_unreachable and tally["unanswered"] >= MAX_UNANSWERED:
+            raise outcome

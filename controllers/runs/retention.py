@@ -1,6 +1,6 @@
-"""Which runs that have ended are deleted, and which leftovers of theirs. Pure.
+"""Selects the ended runs, and leftovers of theirs, to delete. Pure.
 
-A run goes by its age first; then, the oldest first, as many as there are too many of, or too big.
+Runs are deleted by age first; then, oldest first, to meet the limits on count and size.
 """
 
 import collections
@@ -16,13 +16,13 @@ from controllers import kube
 from controllers.runs import naming, values, views
 from controllers.runs.words import ENDED, Phase
 
-# A member of the archive: many runs of one namespace compress well, and fit into memory.
-MOST_IN_BATCH: Final = 50
-MOST_BATCH_BYTES: Final = 8 * 1024**2
+# A member of the archive: runs of one namespace compress well, and the batch fits into memory.
+MAX_BATCH_RUNS: Final = 50
+MAX_BATCH_BYTES: Final = 8 * 1024**2
 
 
-class Why(enum.StrEnum):
-    """Which limit a run is beyond."""
+class Excess(enum.StrEnum):
+    """The limit that a run exceeds."""
 
     AGE = "Age"
     NAMESPACE_COUNT = "NamespaceCount"
@@ -32,15 +32,15 @@ class Why(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much is kept of runs that have ended.
+    """Retention limits of ended runs.
 
     Attributes:
-        age: How long, where the run itself does not say.
-        namespace_count: How many runs in one namespace.
-        count: How many runs in all. A run a minute for 30 days is 43,000.
-        size_bytes: Of their JSON in all; etcd holds 2 GiB by default.
-        per_round: How many objects of one namespace are deleted in a round.
-        leftover_age: How long a ConfigMap stays after the end of its run.
+        age: Maximum age, unless the run has its own.
+        namespace_count: Maximum number of runs per namespace.
+        count: Maximum number of runs. A run a minute for 30 days is 43,000.
+        size_bytes: Maximum total size of their JSON; etcd's default quota is 2 GiB.
+        per_round: Objects deleted per namespace and round.
+        leftover_age: How long a ConfigMap is kept after the end of its run.
     """
 
     age: dt.timedelta = dt.timedelta(days=30)
@@ -61,7 +61,7 @@ class _Spec(_Part, frozen=True):
 
 
 class Status(_Part, frozen=True):
-    """Whether a run has ended, and when."""
+    """Phase and times of a run."""
 
     phase: str = ""
     completion_time: str = ""
@@ -69,7 +69,7 @@ class Status(_Part, frozen=True):
 
 
 class Run(kube.Projection, frozen=True):
-    """Of an AgentRun, what decides how long it is kept."""
+    """The fields of an AgentRun that retention depends on."""
 
     spec: _Spec = _Spec()
     status: Status = Status()
@@ -80,13 +80,13 @@ class Ended:
     """A run that has ended.
 
     Attributes:
-        namespace: Where it is.
-        name: Its name there.
-        uid: Tells it from another of that name.
+        namespace: Its namespace.
+        name: Its name.
+        uid: Its UID.
         version: Its resourceVersion.
         at: When it ended.
-        size_bytes: Of its JSON.
-        ttl_seconds: How long it is to be kept by its own word.
+        size_bytes: Size of its JSON.
+        ttl_seconds: Its own retention.
         is_kept: Whether it is never deleted.
     """
 
@@ -105,16 +105,16 @@ class Chosen:
     """A run to delete."""
 
     run: Ended
-    why: Why
+    why: Excess
 
     @property
     def namespace(self) -> str:
-        """Where the run is."""
+        """Namespace of the run."""
         return self.run.namespace
 
 
 def ended(run: Run, size_bytes: int) -> Ended | None:
-    """A run as one that has ended; None if it has not, or is being deleted."""
+    """Return an ended run; None if it has not ended, or is being deleted."""
     metadata, spec = run.metadata, run.spec
     if run.status.phase not in ENDED or metadata.deletion_timestamp:
         return None
@@ -127,65 +127,65 @@ def ended(run: Run, size_bytes: int) -> Ended | None:
         at=ended_at(run.metadata, run.status),
         size_bytes=size_bytes,
         ttl_seconds=ttl_seconds,
-        # No seconds meant for ever in v1alpha1; v1beta1 takes no such ttl.
+        # A TTL of 0 means forever in v1alpha1, and is invalid in v1beta1.
         is_kept=(spec.retention.keep_forever or spec.purpose == Phase.TEMPLATE or ttl_seconds == 0),
     )
 
 
 def ended_at(metadata: kube.Metadata, status: Status) -> dt.datetime:
-    """When a run ended, as far as it says."""
+    """Return when a run ended, as far as recorded."""
     for text in (status.completion_time, status.last_update_time, metadata.creation_timestamp):
-        found = _instant(text)
-        if found is not None:
-            return found
-    # The API server gives every object a creationTimestamp: whoever has none must not go.
+        time = _instant(text)
+        if time is not None:
+            return time
+    # The API server sets creationTimestamp on each object: never delete a run without one.
     return dt.datetime.max.replace(tzinfo=dt.UTC)
 
 
 def is_over_age(run: Ended, now: dt.datetime, limits: Limits) -> bool:
-    """Whether a run has been kept for as long as it was to be."""
+    """Return whether a run has exceeded its retention."""
     if run.is_kept:
         return False
     age = now - run.at
     if run.ttl_seconds is None:
         return age >= limits.age
-    # A ttl of 32 digits is allowed, and more than a timedelta holds.
+    # A TTL of 32 digits is valid, and exceeds a timedelta.
     return age.total_seconds() >= run.ttl_seconds
 
 
 def is_still(chosen: Chosen, run: Ended | None, now: dt.datetime, limits: Limits) -> bool:
-    """Whether a run that was chosen is to be deleted as it is by now."""
+    """Return whether a chosen run is still to be deleted in its current state."""
     if run is None or run.uid != chosen.run.uid or run.is_kept:
         return False
-    return chosen.why is not Why.AGE or is_over_age(run, now, limits)
+    return chosen.why is not Excess.AGE or is_over_age(run, now, limits)
 
 
 # ------------------------------------------------------------------------------------ choosing
 
 
 def due(runs: Iterable[Ended], now: dt.datetime, limits: Limits) -> list[Chosen]:
-    """All runs beyond a limit: by age, then by count and size; each the oldest first.
+    """Return all runs that exceed a limit: by age, then by count and size; each oldest first.
 
-    Runs that are kept for ever are never among them, but take their share of the limits.
+    Runs kept forever are not included, but count towards the limits.
     """
     oldest_first = sorted(runs, key=lambda run: (run.at, run.namespace, run.name, run.uid))
     chosen, rest = [], []
     for run in oldest_first:
         if is_over_age(run, now, limits):
-            chosen.append(Chosen(run, Why.AGE))
+            chosen.append(Chosen(run, Excess.AGE))
         else:
             rest.append(run)
-    for why, most, scope, weight in _bounds(limits):
-        gone, rest = _beyond(rest, most, scope, weight)
+    for why, limit, scope, weight in _bounds(limits):
+        gone, rest = _beyond(rest, limit, scope, weight)
         chosen += [Chosen(run, why) for run in gone]
     return chosen
 
 
 def to_delete(runs: Iterable[Ended], now: dt.datetime, limits: Limits) -> list[Chosen]:
-    """The runs that are deleted in one round, in order.
+    """Return the runs to delete in one round, in order.
 
-    The pace decides nothing but when: round after round, all that was due goes, and no other run
-    goes in the place of one that has to wait.
+    The pace affects only the time: after enough rounds all due runs are deleted, and none is
+    deleted in place of another that has to wait.
     """
     return paced(due(runs, now, limits), limits)
 
@@ -198,47 +198,47 @@ class _Placed(Protocol):
 P = TypeVar("P", bound=_Placed)
 
 
-def paced(found: Iterable[P], limits: Limits) -> list[P]:
-    """The first of each namespace, as many as one round deletes."""
+def paced(items: Iterable[P], limits: Limits) -> list[P]:
+    """Return the first of each namespace, up to the limit of a round."""
     taken: collections.Counter[str] = collections.Counter()
     chosen = []
-    for one in found:
-        taken[one.namespace] += 1
-        if taken[one.namespace] <= limits.per_round:
-            chosen.append(one)
+    for item in items:
+        taken[item.namespace] += 1
+        if taken[item.namespace] <= limits.per_round:
+            chosen.append(item)
     return chosen
 
 
 def batches(chosen: Iterable[Chosen]) -> Iterator[list[Chosen]]:
-    """Runs that are archived together: of one namespace, and not too many or too big."""
+    """Yield batches of runs to archive: of one namespace, limited in number and size."""
     by_namespace: dict[str, list[Chosen]] = {}
-    for one in chosen:
-        by_namespace.setdefault(one.namespace, []).append(one)
-    for found in by_namespace.values():
-        yield from _cut(found)
+    for run in chosen:
+        by_namespace.setdefault(run.namespace, []).append(run)
+    for runs in by_namespace.values():
+        yield from _cut(runs)
 
 
 _Scope: TypeAlias = Callable[[Ended], Hashable]
 _Weight: TypeAlias = Callable[[Ended], int]
 
 
-def _bounds(limits: Limits) -> Iterator[tuple[Why, int, _Scope, _Weight]]:
-    """Each limit: on the sum of what, over which runs together."""
-    yield Why.NAMESPACE_COUNT, limits.namespace_count, lambda run: run.namespace, lambda _: 1
-    yield Why.COUNT, limits.count, lambda _: None, lambda _: 1
-    yield Why.SIZE, limits.size_bytes, lambda _: None, lambda run: run.size_bytes
+def _bounds(limits: Limits) -> Iterator[tuple[Excess, int, _Scope, _Weight]]:
+    """Yield each limit with its scope and the weight of a run."""
+    yield Excess.NAMESPACE_COUNT, limits.namespace_count, lambda run: run.namespace, lambda _: 1
+    yield Excess.COUNT, limits.count, lambda _: None, lambda _: 1
+    yield Excess.SIZE, limits.size_bytes, lambda _: None, lambda run: run.size_bytes
 
 
 def _beyond(
-    oldest_first: Sequence[Ended], most: int, scope: _Scope, weight: _Weight
+    oldest_first: Sequence[Ended], limit: int, scope: _Scope, weight: _Weight
 ) -> tuple[list[Ended], list[Ended]]:
-    """The runs that have to go for a sum to be within its limit, and those that stay."""
+    """Return the runs to delete to meet a limit, and the others."""
     sums: collections.Counter[Hashable] = collections.Counter()
     for run in oldest_first:
         sums[scope(run)] += weight(run)
     gone, rest = [], []
     for run in oldest_first:
-        if run.is_kept or sums[scope(run)] <= most:
+        if run.is_kept or sums[scope(run)] <= limit:
             rest.append(run)
         else:
             sums[scope(run)] -= weight(run)
@@ -246,28 +246,28 @@ def _beyond(
     return gone, rest
 
 
-def _cut(found: Sequence[Chosen]) -> Iterator[list[Chosen]]:
+def _cut(runs: Sequence[Chosen]) -> Iterator[list[Chosen]]:
     batch: list[Chosen] = []
     size_bytes = 0
-    for one in found:
-        is_full = len(batch) == MOST_IN_BATCH or size_bytes + one.run.size_bytes > MOST_BATCH_BYTES
+    for run in runs:
+        is_full = len(batch) == MAX_BATCH_RUNS or size_bytes + run.run.size_bytes > MAX_BATCH_BYTES
         if batch and is_full:
             yield batch
             batch, size_bytes = [], 0
-        batch.append(one)
-        size_bytes += one.run.size_bytes
+        batch.append(run)
+        size_bytes += run.run.size_bytes
     if batch:
         yield batch
 
 
 def _instant(text: str) -> dt.datetime | None:
-    """An instant of a status, in which anybody may have written anything that has a zone."""
+    """Parse a time of a status, which may contain anything; None without a zone."""
     try:
-        found = dt.datetime.fromisoformat(text)
+        time = dt.datetime.fromisoformat(text)
     except ValueError:
         # Empty, or a leap second.
         return None
-    return found if found.tzinfo is not None else None
+    return time if time.tzinfo is not None else None
 
 
 # ----------------------------------------------------------------------------------- leftovers
@@ -275,13 +275,13 @@ def _instant(text: str) -> dt.datetime | None:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Leftover:
-    """A ConfigMap that was made for a run.
+    """A ConfigMap created for a run.
 
     Attributes:
-        namespace: Where it is.
-        name: That of the Job it was for.
-        uid: Tells it from another of that name.
-        run_uid: Whose it is.
+        namespace: Its namespace.
+        name: Name of its Job.
+        uid: Its UID.
+        run_uid: UID of its run.
     """
 
     namespace: str
@@ -291,11 +291,11 @@ class Leftover:
 
 
 def leftover(metadata: kube.Metadata) -> Leftover | None:
-    """A ConfigMap as a run's; None if it only bears a label like that."""
+    """Return a run's ConfigMap; None if only its label matches."""
     run_uid = metadata.labels.get(naming.RUN_LABEL)
     is_owned = any(
-        one.controller and one.is_of(views.RUNS) and one.uid == run_uid
-        for one in metadata.owner_references
+        owner.controller and owner.is_of(views.RUNS) and owner.uid == run_uid
+        for owner in metadata.owner_references
     )
     if not run_uid or not is_owned or metadata.deletion_timestamp:
         return None
@@ -303,21 +303,21 @@ def leftover(metadata: kube.Metadata) -> Leftover | None:
 
 
 def leftovers_to_delete(
-    found: Iterable[Leftover], runs: Mapping[str, Ended], now: dt.datetime, limits: Limits
+    config_maps: Iterable[Leftover], runs: Mapping[str, Ended], now: dt.datetime, limits: Limits
 ) -> list[Leftover]:
-    """The ConfigMaps that are deleted in one round: those of runs that ended long ago.
+    """Return the ConfigMaps to delete in one round: those of runs that ended long ago.
 
     Args:
-        found: All there are.
-        runs: Those that have ended, by uid. What belongs to a run that went goes with it.
+        config_maps: All ConfigMaps.
+        runs: Ended runs, by UID. Objects of deleted runs are garbage collected.
         now: Aware UTC time.
-        limits: How long they stay, and how many go at once.
+        limits: Their retention, and the number per round.
     """
-    ends = ((one, runs.get(one.run_uid)) for one in found)
+    ends = ((config_map, runs.get(config_map.run_uid)) for config_map in config_maps)
     old = [
-        (run.at, one)
-        for one, run in ends
+        (run.at, config_map)
+        for config_map, run in ends
         if run is not None and now - run.at >= limits.leftover_age
     ]
     oldest_first = sorted(old, key=lambda pair: (pair[0], pair[1].namespace, pair[1].name))
-    return paced((one for _, one in oldest_first), limits)
+    return paced((config_map for _, config_map in oldest_first), limits)

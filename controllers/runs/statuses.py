@@ -1,4 +1,4 @@
-"""The status of a run, written whole from one value, so that nothing in it contradicts. Pure."""
+"""Builds the complete, consistent status of a run from one value. Pure."""
 
 import dataclasses
 import datetime as dt
@@ -14,15 +14,15 @@ from controllers.runs.runtimes.base import JSON, Progress, Ref
 from controllers.runs.words import Condition, Phase, Reason
 
 MOST_MESSAGE: Final = 640
-# Of the history of attempts, the latest.
+# The latest attempts in the history.
 MAX_ATTEMPTS: Final = 20
 _ENDINGS: Final = {
     Phase.SUCCEEDED: Condition.SUCCEEDED,
     Phase.FAILED: Condition.FAILED,
     Phase.CANCELLED: Condition.CANCELLED,
 }
-Said: TypeAlias = tuple[bool, str, str]
-"""Of a condition: whether it holds, why as a word, why for people."""
+ConditionValue: TypeAlias = tuple[bool, str, str]
+"""A condition's status, reason and message."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,13 +31,13 @@ class Finished:
 
     Attributes:
         number: From 1.
-        phase: How it ended.
-        reason: Why, as a word.
-        message: Why, for people.
+        phase: Final phase.
+        reason: Machine-readable reason.
+        message: Human-readable message.
         ref: Of its work.
-        progress: What the runtime says of it.
-        started: When it started.
-        ended: When that was seen.
+        progress: As reported by the runtime.
+        started: Start time.
+        ended: When its end was observed.
     """
 
     number: int
@@ -52,28 +52,28 @@ class Finished:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """How a run stands; all of its status follows from this.
+    """The state of a run, from which its status is derived.
 
     Attributes:
-        phase: In one word.
-        reason: Why, as a word.
-        message: Why, for people.
-        is_accepted: Whether its inputs were found and allowed; None where nobody has looked yet.
+        phase: Current phase.
+        reason: Machine-readable reason.
+        message: Human-readable message.
+        is_accepted: Whether its inputs exist and are allowed; None if not checked yet.
         is_admitted: Whether it holds a slot.
         is_duplicate: Whether another run has its idempotency key.
-        is_cleanup_blocked: Whether it was deleted, and its work could not be ended.
+        is_cleanup_blocked: Whether it was deleted but its work could not be stopped.
         blocked_by: The limit that it waits for, or empty.
         blocked_since: Since when.
-        attempt: Number of the latest attempt, 0 before the first.
-        next_attempt: When the next one may start, after one that failed.
-        finished: The attempt that has ended just now.
-        is_disrupted: Whether the one that failed was taken away.
-        ref: Of the attempt under way, or the last one.
-        progress: What the runtime says of it.
-        started: When the first attempt started.
-        ended: When the run ended.
+        attempt: Number of the latest attempt; 0 before the first.
+        next_attempt: Earliest start of the next attempt, after a failed one.
+        finished: The attempt that has just ended.
+        is_disrupted: Whether the failed attempt was disrupted.
+        ref: Of the current or last attempt.
+        progress: As reported by the runtime.
+        started: Start of the first attempt.
+        ended: End of the run.
         spec_hash: Of the accepted inputs.
-        required: Parameters that the implementation needs.
+        required: Parameters that the implementation requires.
         missing: Those of them that are not set.
     """
 
@@ -100,7 +100,7 @@ class Standing:
 
 
 def written(standing: Standing, run: views.Run, now: dt.datetime) -> dict[str, JSON] | None:
-    """The status to write (v1beta1); None where what is there says the same already."""
+    """Return the status to write (v1beta1); None if it equals the current one."""
     status = _status(standing, run, now)
     return None if msgspec.convert(status, views.RunStatus) == run.status else status
 
@@ -131,19 +131,19 @@ def _status(standing: Standing, run: views.Run, now: dt.datetime) -> dict[str, J
 def troubled(
     status: Mapping[str, JSON], run: views.Run, message: str, now: dt.datetime
 ) -> dict[str, JSON]:
-    """The status of a run with which something keeps the controller from going on.
+    """Return the status of a run that the controller cannot reconcile.
 
     Args:
-        status: As it is, whole.
-        run: The same as a view.
-        message: What the matter is, in the words of whoever says so.
+        status: The complete current status.
+        run: The same run as a view.
+        message: The cause.
         now: Aware UTC time.
     """
     words = message[:MOST_MESSAGE]
     condition = _condition(
         Condition.RECONCILE_FAILED, (True, Reason.RECONCILE_FAILED, words), run, now
     )
-    kept = [one for one in status.get("conditions") or () if one.get("type") in _OTHERS]
+    kept = [other for other in status.get("conditions") or () if other.get("type") in _OTHERS]
     return {
         "phase": str(Phase.PENDING),
         **status,
@@ -151,19 +151,19 @@ def troubled(
         "reason": str(Reason.RECONCILE_FAILED),
         "message": words,
         "lastUpdateTime": kube.time_text(now),
-        "conditions": sorted([*kept, condition], key=lambda one: str(one["type"])),
+        "conditions": sorted([*kept, condition], key=lambda other: str(other["type"])),
     }
 
 
 _OTHERS: Final = frozenset(Condition) - {Condition.RECONCILE_FAILED}
 
 
-# What was reported, but for what a workflow goes on with; then all of it.
+# Reported data, except for the workflow state needed to continue, which is dropped last.
 _REPORTED: Final = frozenset({"runner", *views.CARRIED}) - {"workflow"}
 
 
 def shortened(status: Mapping[str, JSON]) -> Iterator[Mapping[str, JSON]]:
-    """A status, and what is written of it where the API server does not take it, shorter each."""
+    """Yield a status, then shorter versions for an API server that rejects it."""
     yield status
     for left_out in (_REPORTED, _REPORTED | {"workflow"}):
         yield {name: status[name] for name in status if name not in left_out}
@@ -174,24 +174,24 @@ def _text(when: dt.datetime | None) -> str | None:
 
 
 def _attempts(finished: Finished | None, run: views.Run) -> JSON:
-    """The history of attempts, with the one that has ended just now."""
-    known = [dict(one) for one in run.status.attempts]
+    """Return the history of attempts, including the one that has just ended."""
+    known = [dict(attempt) for attempt in run.status.attempts]
     if finished is None:
         return known or None
-    others = [one for one in known if one.get("number") != finished.number]
+    others = [attempt for attempt in known if attempt.get("number") != finished.number]
     return [*others, _attempt(finished)][-MAX_ATTEMPTS:]
 
 
 def _attempt(finished: Finished) -> JSON:
     progress, ref = finished.progress, finished.ref
     ended = progress.ended if progress is not None else None
-    said = reports.runner(progress.runner) if progress is not None else None
+    reported = reports.runner(progress.runner) if progress is not None else None
     fields = {
         "number": finished.number,
         "phase": str(finished.phase),
         "reason": str(finished.reason),
         "message": finished.message[:MOST_MESSAGE],
-        "exitCode": (said or {}).get("exitCode"),
+        "exitCode": (reported or {}).get("exitCode"),
         "jobRef": ref and _job_ref(ref),
         "startTime": _text(finished.started),
         "completionTime": kube.time_text(ended or finished.ended),
@@ -224,7 +224,7 @@ def _runtime_ref(ref: Ref | None, run: views.Run) -> JSON:
 
 
 def _extra(extra: Mapping[str, JSON]) -> dict[str, JSON]:
-    """What a runtime remembers, but for what has fields of its own, or could not be read back."""
+    """Return a runtime's state without values that have their own fields or cannot be read back."""
     return {
         name: value
         for name, value in extra.items()
@@ -245,8 +245,8 @@ def _progress(progress: Progress | None) -> dict[str, JSON]:
     if progress is None:
         return {}
     artifacts = [
-        {name: one[name] for name in ("name", "path", "key", "url") if one.get(name)}
-        for one in progress.artifacts[:50]
+        {name: artifact[name] for name in ("name", "path", "key", "url") if artifact.get(name)}
+        for artifact in progress.artifacts[:50]
     ]
     return {
         "runner": reports.runner(progress.runner),
@@ -261,18 +261,20 @@ def _progress(progress: Progress | None) -> dict[str, JSON]:
 
 
 def _conditions(standing: Standing, run: views.Run, now: dt.datetime) -> Iterator[dict[str, JSON]]:
-    """What is said, sorted by type; an instant stays while what it is about does."""
-    before = {one.type: one for one in run.status.conditions}
-    said = {**_over(standing, before), **_said(standing)}
-    for name, about in sorted(said.items()):
+    """Yield the conditions sorted by type, keeping transition times."""
+    before = {condition.type: condition for condition in run.status.conditions}
+    conditions = {**_previous(standing, before), **_current(standing)}
+    for name, about in sorted(conditions.items()):
         yield _condition(name, about, run, now)
 
 
-def _condition(name: Condition, about: Said, run: views.Run, now: dt.datetime) -> dict[str, JSON]:
-    """One condition; its instant stays while its status does."""
+def _condition(
+    name: Condition, about: ConditionValue, run: views.Run, now: dt.datetime
+) -> dict[str, JSON]:
+    """Build a condition; its transition time is kept while its status is unchanged."""
     holds, reason, message = about
     status = "True" if holds else "False"
-    known = next((one for one in run.status.conditions if one.type == name), None)
+    known = next((condition for condition in run.status.conditions if condition.type == name), None)
     is_same = known is not None and known.status == status
     since = known.last_transition_time if known is not None and is_same else kube.time_text(now)
     return {
@@ -285,54 +287,56 @@ def _condition(name: Condition, about: Said, run: views.Run, now: dt.datetime) -
     }
 
 
-def _over(standing: Standing, before: Mapping[str, views.Condition]) -> Mapping[Condition, Said]:
-    """What was said before, unless it is said anew; a run that was accepted stays so.
+def _previous(
+    standing: Standing, before: Mapping[str, views.Condition]
+) -> Mapping[Condition, ConditionValue]:
+    """Return the previous conditions as False; Accepted is kept.
 
-    What is left out stays where somebody wrote the run in v1alpha1, whose list is atomic:
+    Omitted conditions would remain if the run was written in v1alpha1, where the list is atomic:
     structured-merge-diff's addBackOwnedItems compares in each manager's version.
     """
     known = [name for name in Condition if name in before]
-    found = {name: (False, str(standing.reason), "") for name in known}
+    result = {name: (False, str(standing.reason), "") for name in known}
     if accepted := before.get(Condition.ACCEPTED):
-        found[Condition.ACCEPTED] = accepted.status == "True", accepted.reason, accepted.message
-    return found
+        result[Condition.ACCEPTED] = accepted.status == "True", accepted.reason, accepted.message
+    return result
 
 
-def _said(standing: Standing) -> Mapping[Condition, Said]:
+def _current(standing: Standing) -> Mapping[Condition, ConditionValue]:
     if standing.phase is Phase.TEMPLATE:
         return {}
-    said: dict[Condition, Said] = {}
+    conditions: dict[Condition, ConditionValue] = {}
     if standing.is_accepted is not None:
-        said[Condition.ACCEPTED] = _accepted(standing)
+        conditions[Condition.ACCEPTED] = _accepted(standing)
     if standing.is_duplicate:
-        said[Condition.DUPLICATE] = (True, Reason.DUPLICATE, standing.message)
+        conditions[Condition.DUPLICATE] = (True, Reason.DUPLICATE, standing.message)
     if standing.is_cleanup_blocked:
-        said[Condition.CLEANUP_BLOCKED] = (True, standing.reason, standing.message)
+        conditions[Condition.CLEANUP_BLOCKED] = (True, standing.reason, standing.message)
     match standing.phase:
         case Phase.PENDING:
-            said |= {
+            conditions |= {
                 Condition.ADMITTED: (False, standing.reason, standing.message),
                 Condition.BLOCKED: (True, standing.reason, standing.message),
             }
         case Phase.STARTING | Phase.RUNNING:
             is_running = standing.phase is Phase.RUNNING
-            said |= {
+            conditions |= {
                 Condition.ADMITTED: (True, Reason.SLOT_HELD, ""),
                 Condition.BLOCKED: (False, Reason.NOT_BLOCKED, ""),
                 Condition.IN_PROGRESS: (is_running, standing.reason, standing.message),
             }
         case _:
-            said |= _ending(standing)
-    return said
+            conditions |= _ending(standing)
+    return conditions
 
 
-def _accepted(standing: Standing) -> Said:
+def _accepted(standing: Standing) -> ConditionValue:
     if standing.is_accepted:
         return True, Reason.VALID, ""
     return False, standing.reason, standing.message
 
 
-def _ending(standing: Standing) -> Mapping[Condition, Said]:
+def _ending(standing: Standing) -> Mapping[Condition, ConditionValue]:
     own = _ENDINGS[standing.phase]
     return {
         Condition.ADMITTED: (False, Reason.RELEASED, ""),

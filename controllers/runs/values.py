@@ -1,4 +1,4 @@
-"""Members of JSON values, and what stands in them: durations, instants. Pure."""
+"""Access to JSON values, durations and times. Pure."""
 
 import datetime as dt
 import math
@@ -11,7 +11,7 @@ from schemagen.versions import steps
 
 
 def at(value: JSON, *names: str) -> Any:
-    """A value some members down; None where one of them is not there."""
+    """Return a nested value; None if a member is missing."""
     for name in names:
         if not isinstance(value, Mapping):
             return None
@@ -20,24 +20,24 @@ def at(value: JSON, *names: str) -> Any:
 
 
 def present(fields: Mapping[str, JSON]) -> dict[str, JSON]:
-    """The fields that are not None."""
+    """Return the fields that are not None."""
     return {name: value for name, value in fields.items() if value is not None}
 
 
-# kubectl reads 10,000 levels, orjson 254, and nobody's settings have more than these.
+# kubectl reads 10,000 levels, orjson 254; real settings have fewer than these.
 MAX_DEPTH: Final = 32
 
 
 def is_plain(value: JSON, max_depth: int = MAX_DEPTH) -> bool:
-    """Whether all readers of JSON take a value, and take it for the same.
+    """Return whether all JSON readers accept a value, and interpret it alike.
 
-    It has at most so many levels of objects and lists, and numbers that are int64 or finite.
+    That is: a bounded depth, and numbers that are int64 or finite.
     """
     level: list[JSON] = [value]
     for _ in range(max_depth + 1):
-        if not all(_is_plain_number(one) for one in level):
+        if not all(_is_plain_number(item) for item in level):
             return False
-        level = [one for each in level for one in _items(each)]
+        level = [item for each in level for item in _items(each)]
         if not level:
             return True
     return False
@@ -56,9 +56,9 @@ def _items(value: JSON) -> Iterable[JSON]:
 
 
 def instant(text: JSON) -> dt.datetime | None:
-    """An instant that somebody wrote, with its offset; None for what is none.
+    """Parse a time with offset; None if it is invalid.
 
-    Years at the ends of the calendar are none: whoever adds a time to them leaves it.
+    Years at the ends of the calendar are invalid, because arithmetic on them overflows.
     """
     if not isinstance(text, str) or not _RFC_3339.fullmatch(text):
         return None
@@ -70,7 +70,7 @@ def instant(text: JSON) -> dt.datetime | None:
     return when if is_usual else None
 
 
-# Python reads more forms than RFC 3339 has.
+# Python accepts more formats than RFC 3339.
 _RFC_3339: Final = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d{1,9})?(Z|[+-]\d\d:\d\d)", re.ASCII
 )
@@ -79,5 +79,5 @@ _LAST: Final = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 
 
 def seconds(duration: JSON) -> int | None:
-    """The seconds of a duration such as ``1h30m``; None for what is none."""
+    """Parse a duration such as ``1h30m`` as seconds; None if it is invalid."""
     return steps.seconds_of(duration) if isinstance(duration, str) else None

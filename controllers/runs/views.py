@@ -1,6 +1,6 @@
-"""What of each object the controller keeps in memory. Pure.
+"""Projections of the objects that the controller caches. Pure.
 
-Runs are many, so that of a run only what decides is kept; the rest is read when it starts.
+There are many runs, so only fields that affect decisions are kept; the rest is read at the start.
 """
 
 import logging
@@ -38,26 +38,26 @@ class NameRef(_Part, frozen=True, gc=False):
 
 
 class Implementation(_Part, frozen=True, gc=False):
-    """What is to be built, as far as it is another object."""
+    """Reference to the task."""
 
     spec_ref: NameRef = NameRef()
 
 
 class RuntimeType(_Part, frozen=True, gc=False):
-    """Which runtime."""
+    """Type of the runtime."""
 
     type: str = ""
 
 
 class Retention(_Part, frozen=True, gc=False):
-    """How long a run is kept once it has ended."""
+    """Retention of a run after its end."""
 
     ttl: str = ""
     keep_forever: bool = False
 
 
 class RunSpec(_Part, frozen=True, gc=False):
-    """What decides when and whether a run starts."""
+    """The fields that decide when and whether a run starts."""
 
     agent_ref: NameRef = NameRef()
     implementation: Implementation = Implementation()
@@ -72,7 +72,7 @@ class RunSpec(_Part, frozen=True, gc=False):
 
 
 class Condition(_Part, frozen=True, gc=False):
-    """One aspect of a run's state."""
+    """A condition."""
 
     type: str = ""
     status: str = ""
@@ -83,14 +83,14 @@ class Condition(_Part, frozen=True, gc=False):
 
 
 class Queue(_Part, frozen=True, gc=False):
-    """Why a run waits for its turn."""
+    """Why a run waits for a slot."""
 
     blocked_by: str = ""
     since: str = ""
 
 
 class RuntimeRef(_Part, frozen=True):
-    """What the runtime calls the run."""
+    """Reference to the runtime's work."""
 
     name: str = ""
     namespace: str = ""
@@ -99,7 +99,7 @@ class RuntimeRef(_Part, frozen=True):
 
 
 class Artifact(_Part, frozen=True, gc=False, omit_defaults=True):
-    """A file that the run left."""
+    """A file that the run produced."""
 
     name: str = ""
     path: str = ""
@@ -108,7 +108,7 @@ class Artifact(_Part, frozen=True, gc=False, omit_defaults=True):
 
 
 class RunStatus(_Part, frozen=True):
-    """What was written of the run before."""
+    """The status of a run."""
 
     conditions: tuple[Condition, ...] = ()
     observed_generation: int = 0
@@ -131,7 +131,7 @@ class RunStatus(_Part, frozen=True):
 
 
 CARRIED: Final = ("workflow", "artifacts", "missingArtifacts", "artifactsOmitted")
-"""What a runtime remembers of a workflow is these fields of a run's status."""
+"""The fields of a run's status that hold a runtime's workflow state."""
 
 
 class Run(kube.Projection, frozen=True):
@@ -142,7 +142,7 @@ class Run(kube.Projection, frozen=True):
 
     @property
     def carried(self) -> dict[str, Any]:
-        """What its status says of its workflow."""
+        """Workflow state in its status."""
         if not self.status.workflow:
             return {}
         status = msgspec.to_builtins(self.status)
@@ -150,22 +150,22 @@ class Run(kube.Projection, frozen=True):
 
 
 class Whole(kube.Projection, frozen=True):
-    """An Agent or AgentProvider, with all that it says: as text, a 20th of what it can take."""
+    """A complete Agent or AgentProvider, kept as JSON text: a 20th of the memory of objects."""
 
     spec: msgspec.Raw = msgspec.Raw(b"{}")
 
     def __post_init__(self) -> None:
-        """Keep the spec alone, not the whole object that it was read from."""
+        """Copy the spec, so that the complete object is not kept alive."""
         msgspec.structs.force_setattr(self, "spec", self.spec.copy())
 
     def decoded(self) -> dict[str, Any]:
-        """The object's spec."""
+        """Return the parsed spec."""
         spec = msgspec.json.decode(self.spec)
         return spec if isinstance(spec, dict) else {}
 
     @property
     def provider(self) -> str:
-        """The name of an Agent's provider; empty where it names none."""
+        """Name of an Agent's provider; empty if it has none."""
         try:
             return _agent_spec.decode(self.spec).provider_ref.name
         except msgspec.MsgspecError:
@@ -173,7 +173,7 @@ class Whole(kube.Projection, frozen=True):
 
 
 class _AgentSpec(_Part, frozen=True):
-    """What an Agent refers to."""
+    """The references of an Agent."""
 
     provider_ref: NameRef = NameRef()
 
@@ -182,11 +182,11 @@ _agent_spec = msgspec.json.Decoder(_AgentSpec)
 
 
 class Named(kube.Projection, frozen=True):
-    """That an object exists, and in which version."""
+    """Name and version of an object."""
 
 
 class JobCondition(_Part, frozen=True):
-    """One aspect of a Job's state."""
+    """A condition of a Job."""
 
     type: str = ""
     status: str = ""
@@ -196,7 +196,7 @@ class JobCondition(_Part, frozen=True):
 
 
 class JobSpec(_Part, frozen=True):
-    """Whether a Job may have pods."""
+    """The fields that tell whether a Job may have pods."""
 
     suspend: bool = False
     parallelism: int = 1
@@ -204,7 +204,7 @@ class JobSpec(_Part, frozen=True):
 
 
 class JobStatus(_Part, frozen=True):
-    """How a Job's pods stand."""
+    """The state of a Job's pods."""
 
     conditions: tuple[JobCondition, ...] = ()
     active: int = 0
@@ -224,15 +224,15 @@ class Job(kube.Projection, frozen=True):
 
     @property
     def ending(self) -> JobCondition | None:
-        """The condition that says that it has ended, pods and all."""
-        for one in self.status.conditions:
-            if one.type in {"Complete", "Failed"} and one.status == "True":
-                return one
+        """The condition of its end, after all its pods."""
+        for condition in self.status.conditions:
+            if condition.type in {"Complete", "Failed"} and condition.status == "True":
+                return condition
         return None
 
 
 class Terminated(_Part, frozen=True, gc=False):
-    """How a container ended."""
+    """State of a container that has ended."""
 
     exit_code: int = 0
     reason: str = ""
@@ -242,20 +242,20 @@ class Terminated(_Part, frozen=True, gc=False):
 
 
 class Running(_Part, frozen=True, gc=False):
-    """That a container runs."""
+    """State of a running container."""
 
     started_at: str = ""
 
 
 class Waiting(_Part, frozen=True, gc=False):
-    """Why a container has not started."""
+    """State of a container that has not started."""
 
     reason: str = ""
     message: str = ""
 
 
 class ContainerState(_Part, frozen=True, gc=False):
-    """Whether a container has ended, runs, or has not started."""
+    """State of a container."""
 
     terminated: Terminated | None = None
     running: Running | None = None
@@ -263,14 +263,14 @@ class ContainerState(_Part, frozen=True, gc=False):
 
 
 class ContainerStatus(_Part, frozen=True, gc=False):
-    """How a container stands."""
+    """Status of a container."""
 
     name: str = ""
     state: ContainerState = ContainerState()
 
 
 class PodCondition(_Part, frozen=True, gc=False):
-    """One aspect of a pod's state."""
+    """A condition of a pod."""
 
     type: str = ""
     status: str = ""
@@ -279,11 +279,11 @@ class PodCondition(_Part, frozen=True, gc=False):
 
 
 POD_ENDED: Final = frozenset({"Succeeded", "Failed"})
-"""Phases of a pod of whose containers none runs any more, or will."""
+"""Pod phases in which no container runs or will run."""
 
 
 class PodStatus(_Part, frozen=True, gc=False):
-    """How a pod and its containers stand."""
+    """Status of a pod and its containers."""
 
     phase: str = ""
     reason: str = ""
@@ -300,19 +300,19 @@ class Pod(kube.Projection, frozen=True):
 
     @property
     def has_ended(self) -> bool:
-        """Whether none of its containers runs any more, or will."""
+        """Whether no container of it runs or will run."""
         return self.status.phase in POD_ENDED
 
     def ended(self, container: str) -> Terminated | None:
-        """How a container of it ended; None for one that has not."""
-        for one in self.status.container_statuses:
-            if one.name == container:
-                return one.state.terminated
+        """Return the terminated state of a container; None if it has not ended."""
+        for status in self.status.container_statuses:
+            if status.name == container:
+                return status.state.terminated
         return None
 
 
 def owner(name: str, uid: str) -> dict[str, str]:
-    """The ownerReference of what belongs to a run."""
+    """Return the ownerReference for objects of a run."""
     return {"apiVersion": RUNS.api_version, "kind": RUNS.kind, "name": name, "uid": uid}
 
 
@@ -321,18 +321,18 @@ _log = logging.getLogger(__name__)
 
 
 def of(view: type[V], value: kube.JSON) -> V:
-    """A view of an object that was read or written by itself.
+    """Return a view of an object.
 
     Raises:
-        kube.AnswerError: The view does not fit it.
+        kube.AnswerError: The object does not match the view.
     """
     return kube.view_of(view, value)
 
 
 def each(view: type[V], values: Iterable[kube.JSON]) -> Iterator[V]:
-    """Views of listed objects; one that no view fits is logged and passed over."""
+    """Yield views of listed objects; objects that do not match are logged and skipped."""
     for value in values:
         try:
             yield of(view, value)
         except kube.AnswerError as error:
-            _log.warning("an object is passed over: %s", error)
+            _log.warning("skipping unreadable object: %s", error)

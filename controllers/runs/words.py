@@ -1,15 +1,15 @@
-"""The words that statuses and Events use: phases, conditions, reasons. Pure."""
+"""Phases, conditions and reasons of statuses and Events. Pure."""
 
 import enum
 from typing import Final
 
 
 class Phase(enum.StrEnum):
-    """How a run stands, in one word."""
+    """Phase of a run."""
 
     PENDING = "Pending"
     STARTING = "Starting"
-    """Submitted; nothing of it runs yet."""
+    """Submitted, but not running yet."""
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
@@ -22,14 +22,14 @@ ENDED: Final = frozenset({Phase.SUCCEEDED, Phase.FAILED, Phase.CANCELLED})
 
 
 class Condition(enum.StrEnum):
-    """What is said of a run beside its phase."""
+    """Condition types of a run."""
 
     ACCEPTED = "Accepted"
-    """What it refers to is there and allowed; from now on its inputs cannot change."""
+    """The referenced objects exist and are allowed; its inputs can no longer change."""
     ADMITTED = "Admitted"
     """It holds a slot."""
     BLOCKED = "Blocked"
-    """Something keeps it from starting."""
+    """Something blocks the run from starting."""
     IN_PROGRESS = "InProgress"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
@@ -37,15 +37,15 @@ class Condition(enum.StrEnum):
     DUPLICATE = "Duplicate"
     """Another run has its idempotency key."""
     CLEANUP_BLOCKED = "CleanupBlocked"
-    """It was deleted, and its work outside the cluster could not be ended."""
+    """It was deleted, but its work outside the cluster could not be stopped."""
     RECONCILE_FAILED = "ReconcileFailed"
-    """Something keeps the controller from going on with it."""
+    """The controller cannot reconcile it."""
 
 
 class Reason(enum.StrEnum):
-    """Why; a runtime's own reasons for a failure come beside these."""
+    """Reasons of phases and conditions; runtimes add their own failure reasons."""
 
-    # It waits.
+    # Pending.
     CONCURRENCY_LIMIT = "ConcurrencyLimit"
     SUSPENDED = "Suspended"
     RETRYING = "Retrying"
@@ -56,7 +56,7 @@ class Reason(enum.StrEnum):
     MISSING_IMPLEMENTATION = "MissingImplementation"
     MISSING_MEMORY = "MissingMemory"
     MISSING_RUNTIME = "MissingRuntime"
-    # It goes on.
+    # In progress.
     VALID = "Valid"
     SLOT_HELD = "SlotHeld"
     NOT_BLOCKED = "NotBlocked"
@@ -66,7 +66,7 @@ class Reason(enum.StrEnum):
     JOB_SUSPENDED = "JobSuspended"
     CLEANUP_BLOCKED = "CleanupBlocked"
     RECONCILE_FAILED = "ReconcileFailed"
-    # It has ended.
+    # Ended.
     COMPLETED = "Completed"
     ENDED = "Ended"
     RELEASED = "SlotReleased"
@@ -79,7 +79,7 @@ class Reason(enum.StrEnum):
     RELEASED_BY_OPERATOR = "ReleasedByOperator"
     SPEC_CHANGED = "SpecImmutableViolation"
     DUPLICATE = "Duplicate"
-    SECRET_NOT_ALLOWED = "SecretNotAllowed"  # noqa: S105 - a word
+    SECRET_NOT_ALLOWED = "SecretNotAllowed"  # noqa: S105 - a reason
     SERVICE_ACCOUNT_NOT_ALLOWED = "ServiceAccountNotAllowed"
     IMAGE_NOT_ALLOWED = "ImageNotAllowed"
     LABEL_NOT_ALLOWED = "LabelNotAllowed"
@@ -91,7 +91,7 @@ class Reason(enum.StrEnum):
 
 
 class EventReason(enum.StrEnum):
-    """What Events tell of a run."""
+    """Reasons of a run's Events."""
 
     SUBMITTED = "Submitted"
     WAITING = "Waiting"

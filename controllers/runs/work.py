@@ -1,7 +1,7 @@
-"""From a run and what it refers to, the work that a runtime carries out; or why not. Pure.
+"""Prepares the work of a run from the run and its referenced objects. Pure.
 
-Policies were looked at when the run was created; they are looked at again here, because agents
-change, and because who writes past the webhooks must not get past them.
+Policies are checked when the run is created, and again here: agents may change, and writes that
+bypass the webhooks must not bypass the policies.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from crds.admission import settings as settings_
 from crds.admission.settings import Pods, Settings
 
 RUNNER_SCHEMA: Final = "agents.proompteng.ai/runner/v1"
-# What every implementation may call its parameters; each fills only an empty target.
+# Parameter aliases for all implementations; each fills only an empty target.
 ALIASES: Final = {
     "repo": "repository",
     "issueRepository": "repository",
@@ -45,13 +45,13 @@ EVENT_KEYS: Final = (
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Related:
-    """What a run refers to; None is what is not there.
+    """The objects that a run refers to; None if missing.
 
     Attributes:
-        agent: The Agent, whole.
+        agent: The complete Agent.
         provider: The AgentProvider of that agent.
-        implementations: By name, the ImplementationSpecs that the run and its steps name.
-        memory: The Memory that the run or its agent names.
+        implementations: ImplementationSpecs of the run and its steps, by name.
+        memory: The Memory of the run or its agent.
     """
 
     agent: JSON = None
@@ -65,11 +65,11 @@ class Ready:
     """The run can start.
 
     Attributes:
-        work: Its first or next attempt.
-        spec_hash: Of all that may not change any more.
+        work: Of the first or next attempt.
+        spec_hash: Hash of the immutable part of the spec.
         retries: After the first attempt.
         backoff: Before each retry.
-        required: Parameters that the implementation needs.
+        required: Parameters that the implementation requires.
     """
 
     work: Work
@@ -81,7 +81,7 @@ class Ready:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Waiting:
-    """Something is missing that may still come."""
+    """A referenced object is missing, and may still be created."""
 
     reason: Reason
     message: str
@@ -89,7 +89,7 @@ class Waiting:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Refused:
-    """The run can never start as it is."""
+    """The run can never start with this spec."""
 
     reason: Reason
     message: str
@@ -100,12 +100,12 @@ Inputs: TypeAlias = Ready | Waiting | Refused
 
 
 def agent_name(run: JSON) -> str:
-    """The agent that a run names."""
+    """Return the name of the run's agent."""
     return str(values.at(run, "spec", "agentRef", "name") or "")
 
 
 def spec_hash(run: JSON) -> str:
-    """SHA-256 of what an accepted run keeps: all of its spec that may not change."""
+    """Return the SHA-256 of the immutable part of an accepted run's spec."""
     spec = run.get("spec") or {}
     kept = {name: spec[name] for name in spec if name not in agentrun_rules.MAY_CHANGE}
     return naming.digest(kept)
@@ -114,11 +114,11 @@ def spec_hash(run: JSON) -> str:
 def prepare(
     run: JSON, related: Related, attempt: int, settings: Settings = settings_.DEFAULTS
 ) -> Inputs:
-    """The work of an attempt, or what keeps it from starting.
+    """Return the work of an attempt, or what blocks it.
 
     Args:
-        run: The AgentRun, whole (v1beta1).
-        related: What it refers to.
+        run: The complete AgentRun (v1beta1).
+        related: The objects that it refers to.
         attempt: From 1.
         settings: The operator's.
     """
@@ -148,7 +148,7 @@ def prepare(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Piece:
-    """A run, or a step of it: the spec that holds for it, its task, and its inputs."""
+    """A run or a step of it: its effective spec, task and inputs."""
 
     step: str
     spec: JSON
@@ -162,7 +162,7 @@ class _Piece:
 
 
 def implementation_names(run: JSON) -> tuple[str, ...]:
-    """The ImplementationSpecs that a run and its steps name."""
+    """Return the names of the ImplementationSpecs of a run and its steps."""
     spec = run.get("spec") or {}
     named = (
         values.at(own, "implementation", "specRef", "name")
@@ -173,18 +173,18 @@ def implementation_names(run: JSON) -> tuple[str, ...]:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Inputs:
-    """The parameters, with what was made of them.
+    """The resolved parameters.
 
     Attributes:
-        values: Those that are known.
-        variables: Where the runner finds the others.
+        values: Known values.
+        variables: Environment variables of the runner with the other values.
     """
 
     values: Mapping[str, str]
     variables: Mapping[str, str]
 
     def has(self, name: str) -> bool:
-        """Whether there is a value, or will be."""
+        """Return whether the parameter has a value, or will have one."""
         return bool(self.values.get(name)) or name in self.variables
 
 
@@ -196,26 +196,26 @@ def _piece(step: str, spec: JSON, related: Related) -> _Piece:
 
 
 def _variables(references: Sequence[effective_pod.Reference]) -> dict[str, str]:
-    """The variables of a pod that have the values of inputs."""
+    """Return the pod's environment variables with values of inputs."""
     return {one.name: effective_pod.variable(at) for at, one in enumerate(references)}
 
 
 def _piece_refused(run: JSON, agent: JSON, piece: _Piece) -> Refused | None:
-    """A task from a source that the agent does not allow, or without what it needs."""
+    """Reject a task whose source the agent does not allow, or that lacks required parameters."""
     at = f" of step {piece.step!r}" if piece.step else ""
     source = values.at(piece.task, "source", "provider")
     allowed = values.at(agent, "spec", "policy", "sourceProviders") or {}
     if allowed.get("mode") == "AllowListed" and source not in (allowed.get("allowed") or ()):
         return Refused(
             Reason.SOURCE_NOT_ALLOWED,
-            f"expected a task{at} from one of {allowed.get('allowed') or []}, which agent "
-            f"{agent_name(run)!r} allows, got one from {source!r}",
+            f"expected a task{at} from a source in {allowed.get('allowed') or []}, which agent "
+            f"{agent_name(run)!r} allows, got source {source!r}",
         )
     lacking = tuple(name for name in piece.required if not piece.inputs.has(name))
     if not lacking:
         return None
     message = (
-        f"expected parameters {', '.join(piece.required)}, which the implementation{at} needs; "
+        f"expected parameters {', '.join(piece.required)}, which the implementation{at} requires; "
         f"missing: {', '.join(lacking)}"
     )
     return Refused(Reason.MISSING_REQUIRED_METADATA, message, lacking)
@@ -225,42 +225,44 @@ def _piece_refused(run: JSON, agent: JSON, piece: _Piece) -> Refused | None:
 
 
 def _invalid(spec: JSON) -> Refused | None:
-    """What a schema cannot say, of runs that were written past the webhooks or in v1alpha1."""
+    """Check what the schema cannot, for runs written in v1alpha1 or past the webhooks."""
     found = [str(one) for one in workflows.problems(spec)]
     return Refused(Reason.INVALID_SPEC, _shown(found)) if found else None
 
 
 def _shown(found: Sequence[str]) -> str:
-    """The first problems, and how many more there are: a status is read by people."""
+    """Join the first problems and the number of the others: statuses are for people."""
     more = [f"and {len(found) - MAX_REFUSALS} more"] if len(found) > MAX_REFUSALS else []
     return "; ".join([*found[:MAX_REFUSALS], *more])
 
 
 def _missing(run: JSON, related: Related) -> Waiting | Refused | None:
-    """The first reference that leads nowhere; it may still be created."""
+    """Return the first missing reference; it may still be created."""
     name = agent_name(run)
     if related.agent is None:
-        return Waiting(Reason.MISSING_AGENT, f"expected Agent {name!r}, which is not there yet")
+        return Waiting(Reason.MISSING_AGENT, f"expected Agent {name!r}, which does not exist yet")
     provider = values.at(related.agent, "spec", "providerRef", "name")
     if related.provider is None:
         return Waiting(
             Reason.MISSING_PROVIDER,
-            f"expected AgentProvider {provider!r} of agent {name!r}, which is not there yet",
+            f"expected AgentProvider {provider!r} of agent {name!r}, which does not exist yet",
         )
     for reference in implementation_names(run):
         if related.implementations.get(reference) is None:
             return Waiting(
                 Reason.MISSING_IMPLEMENTATION,
-                f"expected ImplementationSpec {reference!r}, which is not there yet",
+                f"expected ImplementationSpec {reference!r}, which does not exist yet",
             )
     memory = memory_name(run, related.agent)
     if memory and related.memory is None:
-        return Waiting(Reason.MISSING_MEMORY, f"expected Memory {memory!r}, which is not there yet")
+        return Waiting(
+            Reason.MISSING_MEMORY, f"expected Memory {memory!r}, which does not exist yet"
+        )
     return None
 
 
 def memory_name(run: JSON, agent: JSON) -> str:
-    """The memory that a run uses: its own, or its agent's; empty if neither names one."""
+    """Return the name of the run's memory, or else its agent's; empty if neither has one."""
     found = values.at(run, "spec", "memoryRef", "name") or values.at(
         agent, "spec", "memoryRef", "name"
     )
@@ -278,7 +280,7 @@ MAX_REFUSALS: Final = 10
 
 
 def _refused(run: JSON, context: policy.Context) -> Refused | None:
-    """What the operator's policy or the agent's does not allow of the run and its pods."""
+    """Return the violations of the operator's and the agent's policies by the run and its pods."""
     found = policy.refusals(run, context)
     if not found:
         return None
@@ -290,7 +292,7 @@ def _refused(run: JSON, context: policy.Context) -> Refused | None:
 
 
 def _task(spec: JSON, related: Related) -> JSON:
-    """What is to be built: written out, or by reference."""
+    """Return the task, given inline or by reference."""
     inline = values.at(spec, "implementation", "inline")
     if inline is not None:
         return inline
@@ -300,13 +302,13 @@ def _task(spec: JSON, related: Related) -> JSON:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Variable:
-    """Where the runner finds a value that is known to nobody else."""
+    """An environment variable with a value that only the runner knows."""
 
     name: str
 
 
 def _inputs(task: JSON, parameters: Sequence[JSON], variables: Mapping[str, str]) -> _Inputs:
-    """The parameters, what the source of the task says, and what aliases make of both."""
+    """Resolve the parameters, including those from the task's source and aliases."""
     given: dict[str, str | _Variable] = {}
     for one in parameters:
         variable = variables.get(one["name"]) if one.get("valueFrom") else None
@@ -374,7 +376,7 @@ def _work(run: JSON, related: Related, piece: _Piece, attempt: int, pods: Pods) 
 
 
 def _start_seconds(spec: JSON, defaults: JSON, pods: Pods) -> int | None:
-    """How long a pod may take to run; other runtimes have timeouts of their own."""
+    """Return the start timeout of a pod; other runtimes have their own timeouts."""
     if values.at(spec, "runtime", "type") not in {"Job", "Workflow"}:
         return None
     given = values.seconds(defaults.get("startTimeout"))
@@ -382,14 +384,14 @@ def _start_seconds(spec: JSON, defaults: JSON, pods: Pods) -> int | None:
 
 
 def _control_path(spec: JSON) -> str | None:
-    """Where a step that has a condition says whether it goes on."""
+    """Return the path at which a step with a loop condition writes whether to continue."""
     condition = values.at(spec, "loop", "while") or {}
     given = values.at(condition, "control", "path") or effective_pod.CONTROL_JSON
     return str(given) if condition.get("cel") else None
 
 
 def _loop(spec: JSON) -> JSON:
-    """What a step that is repeated finds of its loop: where its state is."""
+    """Return the loop state volumes of a repeated step."""
     chosen = values.at(spec, "loop", "state", "volumes") or ()
     volumes = values.at(spec, "workload", "volumes") or ()
     paths = {one["name"]: one["mountPath"] for one in volumes}
@@ -398,7 +400,7 @@ def _loop(spec: JSON) -> JSON:
 
 
 def _runner_json(provider_name: str, provider: JSON, piece: _Piece, agent: JSON) -> dict[str, JSON]:
-    """What the agent-runner reads; see docs/runner.md."""
+    """Return the agent-runner's input; see docs/runner.md."""
     adapter = provider.get("adapter") or {}
     is_exec = adapter.get("type") == "Exec"
     settings = (
@@ -409,7 +411,7 @@ def _runner_json(provider_name: str, provider: JSON, piece: _Piece, agent: JSON)
     spec, inputs = piece.spec, piece.inputs
     env = {one["name"]: one.get("value") or "" for one in values.at(agent, "spec", "env") or ()}
     known = {**env, **inputs.values}
-    # What is made of the parameters goes before the agent's variables, wherever values are.
+    # Values from parameters take precedence over the agent's variables, wherever they are.
     later = {**_variables(piece.references), **inputs.variables}
     later = {name: one for name, one in later.items() if name not in inputs.values}
     return values.present(
@@ -435,7 +437,7 @@ def _runner_json(provider_name: str, provider: JSON, piece: _Piece, agent: JSON)
 
 
 def _exec(settings: JSON, provider: JSON) -> dict[str, JSON]:
-    """The exec adapter's settings; what is absent is the provider's."""
+    """Return the exec adapter's settings, with the provider's as defaults."""
     runner = provider.get("runner") or {}
     env = settings.get("env") or ()
     return values.present(
@@ -450,7 +452,7 @@ def _exec(settings: JSON, provider: JSON) -> dict[str, JSON]:
 
 
 def _codex(settings: JSON) -> dict[str, JSON]:
-    """The app server's settings; the runner counts its patience in milliseconds."""
+    """Return the app server's settings; the runner expects milliseconds."""
     patience = values.seconds(settings.get("bootstrapTimeout"))
     kept = {name: settings[name] for name in settings if name != "bootstrapTimeout"}
     return values.present({**kept, "bootstrapTimeoutMs": patience and patience * 1000})
@@ -467,7 +469,7 @@ def _memory(memory: JSON) -> JSON:
 
 
 def _backoff(given: JSON) -> Backoff:
-    """An agent's backoff; what is absent is as documented there."""
+    """Return an agent's backoff, with the documented defaults."""
     whole, chosen = Backoff(), given or {}
     return Backoff(
         values.seconds(chosen.get("base")) or whole.base_seconds,

@@ -1,4 +1,4 @@
-"""The short versions of the benchmarks of the controller: all of it runs, nothing is timed."""
+"""Short versions of the controller's benchmarks: everything runs, nothing is timed."""
 
 import asyncio
 import subprocess

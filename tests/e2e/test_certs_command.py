@@ -63,7 +63,7 @@ async def test_status_shows_who_signs_who_serves_and_who_believes(commands: Comm
     assert {(True, True)} == {(one["is_there"], one["is_exact"]) for one in found["believers"]}
     assert len([*crds.api]) + 2 == len(found["believers"])
     assert (0, [], "") == (code, found["problems"], found["wish"])
-    for words in ("signs", f"mutatingwebhookconfigurations/{crds.api.group}", "nothing is wrong"):
+    for words in ("signs", f"mutatingwebhookconfigurations/{crds.api.group}", "no problems found"):
         assert words in table
 
 
@@ -77,8 +77,8 @@ async def test_rotate_follows_the_rotation_to_its_end(commands: Commands) -> Non
     steps = [line.partition("  ")[2] for line in out.splitlines()]
     assert (0, "") == (code, err)
     assert steps[-2:] == [
-        f"authority {new} signs; believed: {old} and {new}",
-        f"authority {new} signs; believed: {new}",
+        f"CA {new} signs; trusted: {old} and {new}",
+        f"CA {new} signs; trusted: {new}",
     ]
     assert (new, (new,)) == (after.state.active, after.state.published)
 
@@ -87,7 +87,7 @@ async def test_rotate_that_takes_too_long_says_so(commands: Commands) -> None:
     code, _, err = await commands.run("rotate", "--timeout", "1")
 
     assert 1 == code
-    assert err.startswith("agentctl: expected a rotation within 1 s, got none: it goes on")
+    assert err.startswith("agentctl: expected a rotation within 1 s, got none: it continues")
     async with asyncio.timeout(rotations.LONGEST_ROTATION_SECONDS):
         while (await rotations.state(commands.client)).state.is_rotating:  # noqa: ASYNC110
             await asyncio.sleep(0.2)

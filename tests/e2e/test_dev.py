@@ -78,7 +78,7 @@ class Dev:
 def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
     found = Dev(tmp_path_factory.mktemp("dev"))
     try:
-        found.until_printed("Ctrl-C stops it")
+        found.until_printed("Press Ctrl-C to stop")
         yield found
     finally:
         found.process.send_signal(signal.SIGINT)
@@ -86,7 +86,8 @@ def dev(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Dev]:
 
 
 def test_what_it_prints_works_as_it_stands(dev: Dev) -> None:
-    printed = re.search(r"for kubectl and agentctl alike\):\n\n(.*?)\n\n", dev.printed, re.DOTALL)
+    pattern = r"of kubectl and agentctl is agents\):\n\n(.*?)\n\n"
+    printed = re.search(pattern, dev.printed, re.DOTALL)
     assert printed is not None, dev.printed
 
     said = dev.shell(printed[1])
@@ -113,8 +114,8 @@ def test_a_program_that_ends_is_started_anew_and_its_user_told(dev: Dev) -> None
 
     os.kill(controller, signal.SIGKILL)
 
-    dev.until_printed("the controller ended with exit code 137: it is started anew")
-    dev.until_printed("the controller is up again")
+    dev.until_printed("the controller exited with code 137: restarting")
+    dev.until_printed("the controller has restarted")
     dev.shell("agentctl run submit --agent greeter --text x --param who=Bob --wait --timeout 2m")
 
 
@@ -126,7 +127,7 @@ def test_agents_that_go_on_are_named_at_ctrl_c(dev: Dev) -> None:
     )
 
     dev.process.send_signal(signal.SIGINT)
-    named = dev.until_printed(r"agents/sleep: kill -- -\d+ ends it")
+    named = dev.until_printed(r"agents/sleep: stop with kill -- -\d+")
 
     assert 0 == dev.process.wait(60)
     group = int(re.findall(r"-(\d+)", named)[0])

@@ -281,7 +281,7 @@ async def test_condition_that_takes_gigabytes_fails_its_run_and_no_other(
         status = await place.until("bomb", "Failed")
 
     assert "WorkflowStepFailed" == status["reason"]
-    assert "expected an answer within 256 MiB of memory and 2 s, got none" in status["message"]
+    assert "expected a result within 256 MiB of memory and 2 s, got none" in status["message"]
     assert most_bytes() - before < 300 * 1024**2
 
 

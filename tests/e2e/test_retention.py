@@ -384,7 +384,7 @@ async def test_without_an_archive_runs_are_deleted_only_if_that_is_said(runs: Ru
 async def test_trouble_with_one_run_does_not_stop_the_others(
     runs: Runs, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "MOST_IN_BATCH", 1)
+    monkeypatch.setattr(retention, "MAX_BATCH_RUNS", 1)
     await runs.make_all({f"r{at}": {} for at in range(5)})
 
     async def fail(name: str) -> None:

@@ -53,9 +53,7 @@ def test_a_kubeconfig_leads_to_a_namespace_that_is_deleted_afterwards(
     )
 
     assert 0 == done.returncode, done.stdout + done.stderr
-    named = re.search(
-        r"^objects are changed in the namespace (roundtrip-\w+)$", done.stderr, re.MULTILINE
-    )
+    named = re.search(r"^using namespace (roundtrip-\w+)$", done.stderr, re.MULTILINE)
     assert named is not None
     get = ("get", "--ignore-not-found", "-o", "jsonpath={.status.phase}", "namespace", named[1])
     # Whoever empties namespaces is no part of an embedded control plane.

@@ -196,7 +196,7 @@ async def test_same_submission_is_one_run_and_another_payload_a_conflict(world: 
     named = await world.submit(*keyed, "--name", "second")
 
     assert (0, reference, "") == first
-    there = f"{reference.strip()} is there already, submitted by the same key; it is Succeeded\n"
+    there = f"{reference.strip()} already exists with the same key; it is Succeeded\n"
     assert (0, reference, there) == again
     assert (0, reference, there) == reordered
     assert (2, "") == other[:2]
@@ -271,7 +271,7 @@ async def test_run_is_waited_for_until_it_runs_and_cancelled(world: World) -> No
     assert (0, f"{name} Cancelled (CancelRequested): The run was cancelled.\n") == cancelled[:2]
     assert (
         0,
-        f"{name} has ended already: Cancelled (CancelRequested): The run was cancelled.\n",
+        f"{name} has already ended: Cancelled (CancelRequested): The run was cancelled.\n",
     ) == again[:2]
     assert 1 == over[0]
 
@@ -298,14 +298,14 @@ async def test_run_that_has_ended_is_made_anew_once(world: World) -> None:
     assert (0, "") == (tried[0], tried[2])
     assert (1, tried[1]) == first[:2]
     name = first[1].strip()
-    made = f"{name} is made anew of {old}, which is Failed (RunnerFailed): It broke."
+    made = f"created {name} as a retry of {old}: Failed (RunnerFailed): It broke."
     assert made == first[2].splitlines()[0]
     assert "without idempotency key 'issue-8'" in first[2]
     assert (0, first[1]) == again[:2]
-    there = f"{name} is there already, made anew of {old}; it is Failed (RunnerFailed): It broke."
+    there = f"{name} already exists as a retry of {old}; it is Failed (RunnerFailed): It broke."
     assert again[2].startswith(there)
     assert (2, "") == taken[:2]
-    assert f"got that of run {old}, which was not made of {old}" in taken[2]
+    assert f"got that of run {old}, which is not a retry of {old}" in taken[2]
     assert 3 == missing[0]
     (job,) = await world.place.jobs(name.rpartition("/")[2])
     row = history[1].splitlines()[1].split()
@@ -388,7 +388,7 @@ async def test_explain_says_who_is_before_a_run_and_who_has_its_slot(world: Worl
     assert "2 of 2 waiting for agent busy" in text[1]
     assert f"{world.place.namespace}/holder   busy" in text[1]
     assert 0 == blind[0]
-    assert "not known: who has slots: configmaps" in blind[1]
+    assert "unknown: slots: configmaps" in blind[1]
     for name in ("second", "first", "holder"):
         await world.place.change(name, cancel=True)
 
@@ -538,8 +538,8 @@ async def test_run_without_pods_shows_what_is_known(world: World) -> None:
     assert (1, "") == (code, out)
     assert [
         f"agentctl: expected logs of run {world.place.namespace}/gone in its pods, got none:",
-        "  it is Failed (RunnerFailed): It broke.",
-        "  its runner reported: status Failed, exitCode 3, error It broke.",
+        "  phase: Failed (RunnerFailed): It broke.",
+        "  runner report: status Failed, exitCode 3, error It broke.",
     ] == err.splitlines()
 
 

@@ -1,1 +1,1 @@
-"""The command groups of ``agentctl``: options and help; what they do is imported when they run."""
+"""The command groups of ``agentctl``: options and help; implementations are imported lazily."""

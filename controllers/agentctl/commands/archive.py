@@ -6,24 +6,30 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 app = typer.Typer(
-    help="Find runs that were deleted from the cluster after their retention.",
+    help="Find runs that were deleted from the cluster after their retention period.",
     no_args_is_help=True,
 )
 
 Directory: TypeAlias = Annotated[
     pathlib.Path,
     typer.Option(
-        "--directory", "-d", envvar="AGENTCTL_ARCHIVE", help="Where the controller archives runs."
+        "--directory",
+        "-d",
+        envvar="AGENTCTL_ARCHIVE",
+        help="Directory to which the controller archives runs.",
     ),
 ]
 Namespace: TypeAlias = Annotated[
-    str | None, typer.Option("--namespace", "-n", help="Only of this namespace; all if absent.")
+    str | None,
+    typer.Option("--namespace", "-n", help="Only runs in this namespace. \\[default: all]"),
 ]
-Uid: TypeAlias = Annotated[str | None, typer.Option(help="Only the run with this uid.")]
+Uid: TypeAlias = Annotated[str | None, typer.Option(help="Only the run with this UID.")]
 Output: TypeAlias = Annotated[
     Literal["table", "json", "jsonl"],
     typer.Option(
-        "--output", "-o", help="How to show it; json and jsonl have the whole runs, jsonl by line."
+        "--output",
+        "-o",
+        help="Output format; json and jsonl print complete runs, jsonl one per line.",
     ),
 ]
 _WHEN = "such as 2026-01-31, 2026-01-31T12:00:00Z, or 36h for 36 hours ago"
@@ -36,28 +42,28 @@ def list_(
     agent: Annotated[str | None, typer.Option(help="Only runs of this agent.")] = None,
     phase: Annotated[
         Literal["Succeeded", "Failed", "Cancelled"] | None,
-        typer.Option(help="Only runs that ended so."),
+        typer.Option(help="Only runs that ended in this phase."),
     ] = None,
-    name: Annotated[str | None, typer.Option(help="Only runs of this name.")] = None,
+    name: Annotated[str | None, typer.Option(help="Only runs with this name.")] = None,
     uid: Uid = None,
     since: Annotated[
-        str | None, typer.Option(help=f"Only runs that ended then or later, {_WHEN}.")
+        str | None, typer.Option(help=f"Only runs that ended at or after this time, {_WHEN}.")
     ] = None,
     until: Annotated[
-        str | None, typer.Option(help="Only runs that ended before, likewise.")
+        str | None, typer.Option(help="Only runs that ended before this time.")
     ] = None,
-    limit: Annotated[int, typer.Option(min=0, help="How many at most; 0 is all.")] = 100,
+    limit: Annotated[int, typer.Option(min=0, help="Maximum number of runs; 0 means all.")] = 100,
     output: Output = "table",
 ) -> None:
-    """List archived runs, those of the day that was archived last first.
+    """List archived runs, most recently archived day first.
 
-    Parts of the archive that are damaged are said on standard error, and passed over.
+    Damaged parts of the archive are skipped and reported on standard error.
 
-    Exit codes: 0 listed, even if there are none, 2 the archive could not be read.
+    Exit codes: 0 success, even if no run matches; 2 the archive could not be read.
     """
     from controllers.agentctl import archive
 
-    wanted = {
+    filters = {
         "namespace": namespace,
         "agent": agent,
         "phase": phase,
@@ -66,7 +72,7 @@ def list_(
         "since": since,
         "until": until,
     }
-    raise typer.Exit(archive.list_runs(directory, wanted, limit or None, output))
+    raise typer.Exit(archive.list_runs(directory, filters, limit or None, output))
 
 
 @app.command()
@@ -77,11 +83,11 @@ def show(
     uid: Uid = None,
     output: Output = "table",
 ) -> None:
-    """Show an archived run; of several with that name the one that was archived last.
+    """Show an archived run; if several have the name, the most recently archived one.
 
-    Exit codes: 0 shown, 1 there is none, 2 the archive could not be read.
+    Exit codes: 0 success; 1 no such run; 2 the archive could not be read.
     """
     from controllers.agentctl import archive
 
-    wanted = {"namespace": namespace, "name": name, "uid": uid}
-    raise typer.Exit(archive.show_run(directory, wanted, output))
+    filters = {"namespace": namespace, "name": name, "uid": uid}
+    raise typer.Exit(archive.show_run(directory, filters, output))

@@ -6,16 +6,16 @@ from typing import Annotated, Literal, TypeAlias
 import typer
 
 app = typer.Typer(
-    help="Look at the certificates of the webhook server, and replace their authority.",
+    help="Inspect the webhook server's certificates and rotate its CA.",
     no_args_is_help=True,
 )
 
 Kubeconfig: TypeAlias = Annotated[
-    pathlib.Path | None, typer.Option(help="Which cluster; as kubectl's if absent.")
+    pathlib.Path | None, typer.Option(help="Kubeconfig file. \\[default: as kubectl]")
 ]
 Secret: TypeAlias = Annotated[
     str,
-    typer.Option(metavar="NAMESPACE/NAME", help="The Secret that `webhooks serve` shares."),
+    typer.Option(metavar="NAMESPACE/NAME", help="Secret that the `webhooks serve` replicas share."),
 ]
 Reference: TypeAlias = Annotated[
     str,
@@ -23,9 +23,9 @@ Reference: TypeAlias = Annotated[
 ]
 DEFAULT_API = "crds:api"
 Output: TypeAlias = Annotated[
-    Literal["table", "json"], typer.Option("--output", "-o", help="How to show it.")
+    Literal["table", "json"], typer.Option("--output", "-o", help="Output format.")
 ]
-DEFAULT_SECRET = "agents/webhooks"  # noqa: S105 - its name
+DEFAULT_SECRET = "agents/webhooks"  # noqa: S105 - the Secret's name
 
 
 @app.command()
@@ -35,9 +35,9 @@ def status(
     api: Reference = DEFAULT_API,
     output: Output = "table",
 ) -> None:
-    """Show which authorities there are, which replica serves whose leaf, and who believes whom.
+    """Show the CAs, which CA signed each replica's certificate, and which CAs clients trust.
 
-    Exit codes: 0 all is well, 1 something is wrong and said, 2 it could not be read.
+    Exit codes: 0 healthy; 1 problems found; 2 the status could not be read.
     """
     from controllers.agentctl import certs
     from schemagen import files as apis
@@ -50,18 +50,21 @@ def rotate(
     kubeconfig: Kubeconfig = None,
     secret: Secret = DEFAULT_SECRET,
     wait: Annotated[
-        bool, typer.Option("--wait/--no-wait", help="Follow it to its end, step by step.")
+        bool,
+        typer.Option(
+            "--wait/--no-wait", help="Wait until the rotation completes, printing each step."
+        ),
     ] = True,
     timeout: Annotated[
-        float, typer.Option(min=1, help="Seconds to wait for, the hold time included.")
+        float, typer.Option(min=1, help="Seconds to wait, including the hold time.")
     ] = 600.0,
 ) -> None:
-    """Replace the authority, and with it all leaves, without a failed call.
+    """Rotate the CA, and with it all serving certificates, without failing a call.
 
-    The new one is published beside the old one, held for the servers' --cert-hold, signs, and the
-    old one goes when no replica serves what it signed.
+    The new CA is published beside the old one, held for the servers' --cert-hold, then signs; the
+    old CA is removed once no replica serves a certificate that it signed.
 
-    Exit codes: 0 done (with --no-wait: asked for), 1 not done in time, 2 it could not be asked for.
+    Exit codes: 0 rotated (with --no-wait: requested); 1 not finished in time; 2 the request failed.
     """
     from controllers.agentctl import certs
 
@@ -78,20 +81,20 @@ def verify(
         typer.Option(
             "--sample",
             "-f",
-            help="Manifest of objects for the dry run; may be repeated. Samples of our own for "
-            "crds:api, an object without a spec of every kind for another Api, if absent.",
+            help="Manifest of objects for the dry run; may be repeated. By default, bundled "
+            "samples for crds:api, and an object without a spec of each kind for any other Api.",
         ),
     ] = None,
     output: Output = "table",
 ) -> None:
-    """Check that calls get through: as the configurations say, and by the API server itself.
+    """Check that webhook calls succeed, directly and through the API server.
 
-    Every clientConfig is followed to whoever listens there, believing just its caBundle; a Service
-    only where its name is known, as in a pod. Then the API server is asked for a dry run in every
-    version, which calls every webhook and stores nothing. Whoever made the certificates: this
-    works with a Secret of ours, with cert-manager and with own files.
+    Each clientConfig's endpoint is called, trusting only its caBundle; a Service only where its
+    name resolves, as in a pod. Then a server-side dry run in each version makes the API server call
+    each webhook and stores nothing. Works with any source of certificates: the shared Secret,
+    cert-manager or files.
 
-    Exit codes: 0 all calls get through, 1 one does not, 2 it could not be tried.
+    Exit codes: 0 all calls succeed; 1 a call fails; 2 the check could not run.
     """
     from controllers.agentctl import certs
     from schemagen import files as apis

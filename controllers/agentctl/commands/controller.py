@@ -13,90 +13,92 @@ def controller(
     context: options.Context = "",
     home: options.Home = options.DEFAULT_HOME,
     namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="Whose runs are looked after; all is every.")
+        str, typer.Option("--namespace", "-n", help="Namespace whose runs are reconciled, or all.")
     ] = "all",
     limit_namespace: Annotated[
-        int, typer.Option(help="Runs in flight of one namespace; 0 is no limit.")
+        int, typer.Option(help="Maximum runs in flight per namespace; 0 means no limit.")
     ] = 10,
     limit_agent: Annotated[
-        int, typer.Option(help="Runs in flight of one agent; 0 is no limit.")
+        int, typer.Option(help="Maximum runs in flight per agent; 0 means no limit.")
     ] = 5,
-    limit_cluster: Annotated[int, typer.Option(help="Runs in flight in all, 1 to 5000.")] = 100,
+    limit_cluster: Annotated[
+        int, typer.Option(help="Maximum runs in flight in the cluster, 1 to 5000.")
+    ] = 100,
     workers: Annotated[
-        int, typer.Option(min=1, help="How many runs are looked at side by side.")
+        int, typer.Option(min=1, help="Number of runs reconciled concurrently.")
     ] = 16,
     runtime: Annotated[
         Literal["job", "local"],
-        typer.Option(help="What carries Jobs out: Kubernetes, or processes of this machine."),
+        typer.Option(help="What executes Jobs: Kubernetes, or processes on this machine."),
     ] = "job",
     workspaces: Annotated[
         pathlib.Path | None,
         typer.Option(
             envvar="AGENTCTL_WORKSPACES",
-            help="Folder for the workspaces of --runtime local. "
+            help="Directory for the workspaces of --runtime local. "
             "\\[default: workspaces in --state-dir]",
         ),
     ] = None,
     state_dir: Annotated[
         pathlib.Path | None,
         typer.Option(
-            help="Folder for what is kept on this machine, which only --runtime local does. "
+            help="Directory for local state, used only by --runtime local. "
             "\\[default: the user's state directory]",
         ),
     ] = None,
     image: Annotated[
-        str, typer.Option(help="Image of the runner, where neither run nor provider names one.")
+        str, typer.Option(help="Runner image for runs whose spec and provider set none.")
     ] = "",
     allow_endpoint: Annotated[
         list[str] | None,
-        typer.Option(
-            metavar="CIDR|HOST", help="What runs of type Custom may call though it is not public."
-        ),
+        typer.Option(metavar="CIDR|HOST", help="Non-public destination that Custom runs may call."),
     ] = None,
     temporal: Annotated[
-        str, typer.Option(metavar="HOST:PORT", help="Temporal's frontend, for runs of that type.")
+        str, typer.Option(metavar="HOST:PORT", help="Temporal frontend for Temporal runs.")
     ] = "",
     archive: Annotated[
         pathlib.Path | None,
         typer.Option(
-            help="Folder for runs that are old, before they are deleted; all are kept if absent."
+            help="Directory to archive expired runs to before deletion. \\[default: keep all runs]"
         ),
     ] = None,
     no_archive: Annotated[
-        bool, typer.Option("--no-archive", help="Delete runs that are too old for good.")
+        bool, typer.Option("--no-archive", help="Delete expired runs without archiving them.")
     ] = False,
     settings: Annotated[
         pathlib.Path | None,
-        typer.Option(help="YAML with the operator's policy, as `webhooks serve --settings` reads."),
+        typer.Option(
+            help="YAML file with the operator's policy, as for `webhooks serve --settings`."
+        ),
     ] = None,
     lease_seconds: Annotated[
-        float, typer.Option(help="Another takes the Lease when it was not renewed for so long.")
+        float, typer.Option(help="Lease duration: another replica may take it after this long.")
     ] = 15.0,
     renew_seconds: Annotated[
-        float, typer.Option(help="Who could not renew it for so long leads no more.")
+        float, typer.Option(help="Renew deadline: the leader steps down after failing this long.")
     ] = 10.0,
     retry_seconds: Annotated[
-        float, typer.Option(help="Between two attempts to take or renew it.")
+        float, typer.Option(help="Interval between attempts to acquire or renew the Lease.")
     ] = 2.0,
     identity: Annotated[
-        str, typer.Option(help="Name of this replica, which no other has; made up if absent.")
+        str, typer.Option(help="Unique identity of this replica. \\[default: generated]")
     ] = "",
     host: Annotated[
-        str, typer.Option(help="Address of /livez, /readyz and /metrics; 0.0.0.0 in a pod.")
+        str, typer.Option(help="Listen address of /livez, /readyz and /metrics; 0.0.0.0 in a pod.")
     ] = "127.0.0.1",
     health: Annotated[
-        int, typer.Option(help="Port of these (plain HTTP); 0 takes a free one.")
+        int, typer.Option(help="Port of these endpoints (plain HTTP); 0 picks a free port.")
     ] = 0,
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], typer.Option(help="What is logged.")
+        Literal["debug", "info", "warning", "error"], typer.Option(help="Log level.")
     ] = "info",
 ) -> None:
-    """Look after runs until SIGTERM or SIGINT: one replica of the controller.
+    """Run a replica of the controller until SIGTERM or SIGINT.
 
-    The one that has the Lease works; the others stand by with warm caches, and are ready as well.
+    The replica that holds the Lease reconciles; the others are hot standbys, and also ready.
 
-    Exit codes: 0 told to stop; 1 the Lease was lost, or it failed: start it anew; 2 wrong input;
-    3 the Kubernetes API's address or credentials cannot be worked out.
+    Exit codes: 0 stopped by a signal; 1 the Lease was lost or the controller failed: restart it; 2
+    invalid input; 3 the Kubernetes API's address or credentials cannot be determined.
     """
     from controllers.agentctl import controller as command
     from controllers.agentctl import runtimes, session

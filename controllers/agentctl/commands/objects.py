@@ -12,13 +12,13 @@ def get(
         str,
         typer.Argument(
             help="runs, agents, providers, implementations, sources, memories or vcs; or the "
-            "singular, the kind's own name, its short name."
+            "singular, the kind or its short name."
         ),
     ] = "runs",
-    name: Annotated[str, typer.Argument(help="Name of one object.")] = "",
+    name: Annotated[str, typer.Argument(help="Name of a single object.")] = "",
     namespace: options.Namespace = "",
     every: Annotated[
-        bool, typer.Option("--all-namespaces", "-A", help="Those of all namespaces.")
+        bool, typer.Option("--all-namespaces", "-A", help="Objects in all namespaces.")
     ] = False,
     selector: Annotated[
         str, typer.Option("--selector", "-l", help="Label selector, such as team=red,tier!=test.")
@@ -26,15 +26,15 @@ def get(
     phase: Annotated[str, typer.Option(help="Only runs in this phase, such as Running.")] = "",
     output: Annotated[
         Literal["table", "wide", "json", "yaml", "name"],
-        typer.Option("--output", "-o", help="How to show them."),
+        typer.Option("--output", "-o", help="Output format."),
     ] = "table",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = "",
 ) -> None:
-    """Show objects of the platform.
+    """List objects of the platform.
 
-    Exit codes: 0 shown, even if there are none; 2 wrong input; 3 Kubernetes API, or there is no
-    object of that name.
+    Exit codes: 0 success, even if nothing matches; 2 invalid input; 3 the Kubernetes API failed, or
+    no such object.
     """
     from controllers.agentctl import objects, session
 
@@ -56,17 +56,17 @@ def explain(
     namespace: options.Namespace = "",
     home: options.Home = options.DEFAULT_HOME,
     output: Annotated[
-        Literal["table", "json"], typer.Option("--output", "-o", help="How to show it.")
+        Literal["table", "json"], typer.Option("--output", "-o", help="Output format.")
     ] = "table",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = "",
 ) -> None:
-    """Say where a run stands: what it waits for, since when, who is before it, and what happened.
+    """Explain a run's state: what it waits for, since when, its queue position, and its Events.
 
-    Its position is where the ledger would admit it if the runs in flight ended in the order in
-    which they started, and no others came.
+    The position assumes that the runs in flight end in the order in which they started, and that no
+    new runs are submitted.
 
-    Exit codes: 0 said; 2 wrong input; 3 Kubernetes API, or there is no such run.
+    Exit codes: 0 success; 2 invalid input; 3 the Kubernetes API failed, or no such run.
     """
     from controllers.agentctl import explain as command
     from controllers.agentctl import session

@@ -1,4 +1,4 @@
-"""Options that commands share."""
+"""Options shared by several commands."""
 
 import pathlib
 from typing import Annotated, TypeAlias
@@ -7,12 +7,13 @@ import typer
 
 Kubeconfig: TypeAlias = Annotated[
     pathlib.Path | None,
-    typer.Option(envvar="AGENTCTL_KUBECONFIG", help="Which cluster; as kubectl's if absent."),
+    typer.Option(envvar="AGENTCTL_KUBECONFIG", help="Kubeconfig file. \\[default: as kubectl]"),
 ]
 Context: TypeAlias = Annotated[
     str,
     typer.Option(
-        envvar="AGENTCTL_CONTEXT", help="Context of the kubeconfig; its current if absent."
+        envvar="AGENTCTL_CONTEXT",
+        help="Kubeconfig context. \\[default: the current context]",
     ),
 ]
 Namespace: TypeAlias = Annotated[
@@ -21,10 +22,10 @@ Namespace: TypeAlias = Annotated[
         "--namespace",
         "-n",
         envvar="AGENTCTL_NAMESPACE",
-        help="Which namespace; the context's if absent, else agents.",
+        help="Namespace. \\[default: the context's, else agents]",
     ),
 ]
 Home: TypeAlias = Annotated[
-    str, typer.Option(help="Namespace of the controller, where its Lease and its ledger are.")
+    str, typer.Option(help="Namespace with the controller's Lease and ledger.")
 ]
 DEFAULT_HOME = "agents"

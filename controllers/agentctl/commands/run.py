@@ -7,71 +7,72 @@ import typer
 
 from controllers.agentctl.commands import options
 
-app = typer.Typer(help="Submit runs of agents, and follow them.", no_args_is_help=True)
+app = typer.Typer(help="Submit and manage agent runs.", no_args_is_help=True)
 
 Name: TypeAlias = Annotated[str, typer.Argument(help="Name of the run.")]
 Wait: TypeAlias = Annotated[bool, typer.Option("--wait", help="Wait until the run has ended.")]
 Timeout: TypeAlias = Annotated[
-    str, typer.Option(metavar="TIME", help="How long to wait, such as 10m; for ever if absent.")
+    str,
+    typer.Option(metavar="TIME", help="Maximum time to wait, such as 10m. \\[default: no limit]"),
 ]
 DryRun: TypeAlias = Annotated[
-    bool, typer.Option("--dry-run", help="Have the API server check it, and store nothing.")
+    bool, typer.Option("--dry-run", help="Validate on the API server without storing anything.")
 ]
 Shown: TypeAlias = Annotated[
     Literal["table", "json", "yaml", "name"],
-    typer.Option("--output", "-o", help="How to show the run that was made."),
+    typer.Option("--output", "-o", help="Output format for the created run."),
 ]
 
 
 @app.command()
 def submit(
-    agent: Annotated[str, typer.Option(help="Agent that is to run.")],
-    impl: Annotated[str, typer.Option(help="ImplementationSpec that says what to do.")] = "",
-    text: Annotated[str, typer.Option(help="What to do, written out.")] = "",
+    agent: Annotated[str, typer.Option(help="Agent to run.")],
+    impl: Annotated[str, typer.Option(help="ImplementationSpec with the task.")] = "",
+    text: Annotated[str, typer.Option(help="Task text.")] = "",
     file: Annotated[
         pathlib.Path | None,
-        typer.Option("--file", "-f", help="File that says what to do; - is standard input."),
+        typer.Option("--file", "-f", help="File with the task text; - reads standard input."),
     ] = None,
     runtime: Annotated[
-        Literal["job", "workflow", "temporal", "custom"], typer.Option(help="What carries it out.")
+        Literal["job", "workflow", "temporal", "custom"], typer.Option(help="Runtime to use.")
     ] = "job",
     runtime_config: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=VALUE",
-            help="Setting of the runtime, such as jobTTL=1h, backoffLimit=2, "
-            "podTemplate.nodeSelector.disk=ssd; v1alpha1's names are taken, too. May be repeated.",
+            help="Runtime setting, such as jobTTL=1h, backoffLimit=2, "
+            "podTemplate.nodeSelector.disk=ssd; v1alpha1 names are also accepted. May be repeated.",
         ),
     ] = None,
     param: Annotated[
         list[str] | None,
-        typer.Option(metavar="KEY=VALUE", help="Parameter of the run. May be repeated."),
+        typer.Option(metavar="KEY=VALUE", help="Run parameter. May be repeated."),
     ] = None,
     idempotency_key: Annotated[
-        str, typer.Option(help="Runs of an agent with the same key are one run.")
+        str, typer.Option(help="Submissions for an agent with the same key create one run.")
     ] = "",
-    workload_image: Annotated[str, typer.Option(help="Image of the runner.")] = "",
-    cpu: Annotated[str, typer.Option(help="CPU that the runner requests, such as 500m.")] = "",
-    memory: Annotated[str, typer.Option(help="Memory that it requests, such as 1Gi.")] = "",
-    memory_ref: Annotated[str, typer.Option(help="Memory that the run uses.")] = "",
-    vcs: Annotated[str, typer.Option(help="VersionControlProvider of the run's code.")] = "",
+    workload_image: Annotated[str, typer.Option(help="Runner image.")] = "",
+    cpu: Annotated[str, typer.Option(help="CPU request of the runner, such as 500m.")] = "",
+    memory: Annotated[str, typer.Option(help="Memory request of the runner, such as 1Gi.")] = "",
+    memory_ref: Annotated[str, typer.Option(help="Memory object that the run uses.")] = "",
+    vcs: Annotated[str, typer.Option(help="VersionControlProvider for the run's repository.")] = "",
     vcs_mode: Annotated[
         Literal["read-write", "read-only", "none"] | None,
-        typer.Option(help="What the run may do with the code."),
+        typer.Option(help="Repository access of the run."),
     ] = None,
     vcs_required: Annotated[
-        bool, typer.Option("--vcs-required", help="Fail the run if the code cannot be reached.")
+        bool, typer.Option("--vcs-required", help="Fail the run if the repository is unavailable.")
     ] = False,
     secret: Annotated[
         list[str] | None,
-        typer.Option(help="Secret that becomes environment variables. May be repeated."),
+        typer.Option(help="Secret to expose as environment variables. May be repeated."),
     ] = None,
     priority: Annotated[
-        int | None, typer.Option(help="Waiting runs with a higher priority start first.")
+        int | None, typer.Option(help="Queued runs with a higher priority start first.")
     ] = None,
     name: Annotated[
         str,
-        typer.Option(help="Name of the run; by default it follows from the key, or is made up."),
+        typer.Option(help="Name of the run. \\[default: derived from the key, or generated]"),
     ] = "",
     wait: Wait = False,
     timeout: Timeout = "",
@@ -83,18 +84,18 @@ def submit(
 ) -> None:
     """Submit a run.
 
-    With --idempotency-key, to submit the same again is harmless: the run that is there is shown.
-    Its priority, retention, suspend and cancel, which may change, are not compared.
+    With --idempotency-key, submitting again is safe: the existing run is shown. Fields that may
+    change (priority, retention, suspend and cancel) are not compared.
 
-    Exit codes: 0 submitted, or there already (with --wait: and succeeded); 1 with --wait: it failed
-    or was cancelled; 2 wrong input, refused, or the key's run is another one; 3 Kubernetes API;
-    4 not ended in time.
+    Exit codes: 0 submitted, or already exists (with --wait: and succeeded); 1 with --wait: failed
+    or cancelled; 2 invalid input, rejected, or the key belongs to a different run; 3 the Kubernetes
+    API failed; 4 timed out.
     """
     from controllers.agentctl import session, submission
     from controllers.agentctl import submit as command
 
     cluster = session.Cluster(kubeconfig, context)
-    asked = submission.Asked(
+    request = submission.Request(
         namespace=cluster.namespace(namespace),
         agent=agent,
         implementation=impl,
@@ -114,8 +115,8 @@ def submit(
         priority=priority,
         name=name,
     )
-    how = command.How(output=output, is_dry=dry_run, waits=wait, timeout=timeout)
-    raise typer.Exit(command.run(cluster, asked, file, how))
+    how = command.Options(output=output, is_dry=dry_run, waits=wait, timeout=timeout)
+    raise typer.Exit(command.run(cluster, request, file, how))
 
 
 @app.command()
@@ -123,17 +124,17 @@ def wait(
     name: Name,
     wish: Annotated[
         Literal["succeeded", "ended", "running"],
-        typer.Option("--for", help="What to wait for; ended is any end, also a failure."),
+        typer.Option("--for", help="State to wait for; ended includes failure and cancellation."),
     ] = "succeeded",
     timeout: Timeout = "",
     namespace: options.Namespace = "",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = "",
 ) -> None:
-    """Wait until a run has succeeded, has ended, or runs; say meanwhile how it stands.
+    """Wait until a run has succeeded, ended or started running, printing its progress.
 
-    Exit codes: 0 it came as wished; 1 it did not: the run failed, was cancelled, or was deleted;
-    2 wrong input; 3 Kubernetes API, or there is no such run; 4 not in time.
+    Exit codes: 0 reached the state; 1 cannot reach it: the run failed, was cancelled, or was
+    deleted; 2 invalid input; 3 the Kubernetes API failed, or no such run; 4 timed out.
     """
     from controllers.agentctl import session
     from controllers.agentctl import wait as command
@@ -148,39 +149,37 @@ def logs(
     ctx: typer.Context,
     name: Name,
     follow: Annotated[
-        bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
+        bool, typer.Option("--follow", "-f", help="Follow the logs until the run ends.")
     ] = False,
     step: Annotated[str, typer.Option(help="Only this step of a workflow.")] = "",
-    attempt: Annotated[
-        int, typer.Option(min=0, help="Which attempt, from 1; 0 is the latest.")
-    ] = 0,
+    attempt: Annotated[int, typer.Option(min=0, help="Attempt, from 1; 0 means the latest.")] = 0,
     workspaces: Annotated[
         pathlib.Path | None,
         typer.Option(
             envvar="AGENTCTL_WORKSPACES",
-            help="Where `agentctl controller --runtime local` keeps workspaces, for its runs. "
-            "\\[default: where this user's, or `agentctl dev`, keeps them]",
+            help="Directory with the workspaces of `agentctl controller --runtime local`. "
+            "\\[default: this user's, or that of `agentctl dev`]",
         ),
     ] = None,
     namespace: options.Namespace = "",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = "",
 ) -> None:
-    """Show what the agent of a run prints.
+    """Print the agent logs of a run.
 
-    Where several pods have logs, each line begins with its step, or its pod.
+    If several pods have logs, each line is prefixed with its step or pod.
 
-    Exit codes: 0 shown; 1 there are no logs (any more), and what is known instead is said; 2 wrong
-    input; 3 Kubernetes API, or there is no such run.
+    Exit codes: 0 success; 1 no logs exist (any more), and known details are printed instead; 2
+    invalid input; 3 the Kubernetes API failed, or no such run.
     """
     from controllers.agentctl import logs as command
     from controllers.agentctl import podlogs, session
 
     cluster = session.Cluster(kubeconfig, context)
-    which = podlogs.Which(cluster.namespace(namespace), name, step, attempt)
+    which = podlogs.LogSelection(cluster.namespace(namespace), name, step, attempt)
     source = ctx.get_parameter_source("workspaces")
     is_variable = source is not None and source.name == "ENVIRONMENT"
-    # A variable that was set for another cluster, or before there was one, hides no logs of pods.
+    # A variable set for another cluster, or before its directory existed, hides no pod logs.
     folder = None if is_variable and workspaces and not workspaces.is_dir() else workspaces
     raise typer.Exit(command.run(cluster, which, folder, follows=follow))
 
@@ -194,11 +193,10 @@ def cancel(
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = "",
 ) -> None:
-    """Have a run end now. What has ended stays as it ended.
+    """Cancel a run. A run that has ended is not changed.
 
-    Exit codes: 0 asked for, or it has ended (with --wait: however it ended); 1 with --wait: it was
-    deleted; 2 wrong input, or refused; 3 Kubernetes API, or there is no such run; 4 not ended in
-    time.
+    Exit codes: 0 requested, or already ended (with --wait: ended in any phase); 1 with --wait:
+    deleted; 2 invalid input, or rejected; 3 the Kubernetes API failed, or no such run; 4 timed out.
     """
     from controllers.agentctl import cancel as command
     from controllers.agentctl import session
@@ -212,10 +210,10 @@ def cancel(
 def retry(
     name: Name,
     new_name: Annotated[
-        str, typer.Option("--name", help="Name of the new run; by default it follows from the old.")
+        str, typer.Option("--name", help="Name of the new run. \\[default: derived from the old]")
     ] = "",
     idempotency_key: Annotated[
-        str, typer.Option(help="Its idempotency key; that of the ended run stays with that.")
+        str, typer.Option(help="Idempotency key of the new run; the old run's key is not reused.")
     ] = "",
     wait: Wait = False,
     timeout: Timeout = "",
@@ -225,22 +223,22 @@ def retry(
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = "",
 ) -> None:
-    """Make a run anew of one that has ended, with the same inputs.
+    """Create a new run with the inputs of a run that has ended.
 
-    To retry the same run again is harmless: the run that was made of it is shown.
+    Retrying the same run again is safe: the run created before is shown.
 
-    Exit codes: 0 made, or there already (with --wait: and succeeded); 1 with --wait: it failed or
-    was cancelled; 2 wrong input, refused, the run has not ended, or the name is another's; 3
-    Kubernetes API, or there is no such run; 4 not ended in time.
+    Exit codes: 0 created, or already exists (with --wait: and succeeded); 1 with --wait: failed or
+    cancelled; 2 invalid input, rejected, the run has not ended, or the name belongs to a different
+    run; 3 the Kubernetes API failed, or no such run; 4 timed out.
     """
     from controllers.agentctl import retry as command
     from controllers.agentctl import session, submit
 
     cluster = session.Cluster(kubeconfig, context)
     where = cluster.namespace(namespace)
-    asked = command.Asked(namespace=where, run=name, name=new_name, key=idempotency_key)
-    how = submit.How(output=output, is_dry=dry_run, waits=wait, timeout=timeout)
-    raise typer.Exit(command.run(cluster, asked, how))
+    request = command.Request(namespace=where, run=name, name=new_name, key=idempotency_key)
+    how = submit.Options(output=output, is_dry=dry_run, waits=wait, timeout=timeout)
+    raise typer.Exit(command.run(cluster, request, how))
 
 
 @app.command()
@@ -248,15 +246,15 @@ def history(
     name: Name,
     namespace: options.Namespace = "",
     output: Annotated[
-        Literal["table", "json", "yaml"], typer.Option("--output", "-o", help="How to show it.")
+        Literal["table", "json", "yaml"], typer.Option("--output", "-o", help="Output format.")
     ] = "table",
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = "",
 ) -> None:
-    """Show the attempts of a run: how each ended and why, with exit code, Job and times.
+    """List the attempts of a run: outcome, reason, exit code, Job and times.
 
-    Exit codes: 0 shown, even if there was none yet; 2 wrong input; 3 Kubernetes API, or there is no
-    such run.
+    Exit codes: 0 success, even if no attempt was made; 2 invalid input; 3 the Kubernetes API
+    failed, or no such run.
     """
     from controllers.agentctl import history as command
     from controllers.agentctl import session
@@ -273,11 +271,11 @@ def release(
     kubeconfig: options.Kubeconfig = None,
     context: options.Context = "",
 ) -> None:
-    """Give up a run's work at an endpoint that is gone: its slot is freed, and it can be deleted.
+    """Abandon a run's work at an endpoint that no longer exists, freeing its slot and finalizer.
 
-    For operators: it writes to the controller's own namespace. Make sure that the work has ended.
+    For operators: writes to the controller's namespace. Make sure that the work has ended.
 
-    Exit codes: 0 released; 2 no such work, or refused; 3 Kubernetes API.
+    Exit codes: 0 released; 2 no such work, or rejected; 3 the Kubernetes API failed.
     """
     from controllers.agentctl import release as command
     from controllers.agentctl import session

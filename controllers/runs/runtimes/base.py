@@ -1,8 +1,8 @@
-"""The Protocol of runtimes, and the values they take and give. Pure.
+"""The Protocol of runtimes, and its values. Pure.
 
-A piece of work has a key, ``RUN-UID/ATTEMPT``; within a workflow ``RUN-UID/ATTEMPT/STEP...``. To
-submit it again by the same key finds what the first submission made, so that a controller that
-crashed, or that only believes to lead, starts nothing twice.
+Work has a key, ``RUN-UID/ATTEMPT``; within a workflow ``RUN-UID/ATTEMPT/STEP...``. Submitting the
+same key again returns the existing work, so that a controller that crashed, or wrongly believes
+that it leads, starts nothing twice.
 """
 
 import dataclasses
@@ -14,48 +14,49 @@ from typing import Any, Final, Protocol, TypeAlias
 from crds.admission import effective_pod, settings
 
 JSON: TypeAlias = Any
-"""A decoded JSON value; whoever reads it narrows it."""
+"""A decoded JSON value, to be narrowed by the reader."""
 
 Key: TypeAlias = str
-"""Of one piece of work; the idempotency key of all that is done for it."""
+"""Idempotency key of a piece of work."""
 
-# A Job waits so long for its pods to end (the default of Kubernetes).
+# Default termination grace period of pods.
 GRACE_SECONDS: Final = 30.0
 
 
-# A submission to the cluster takes no longer, or is given up: the client's deadline of one request.
+# Deadline of a submission to the cluster: the client's timeout of a request.
 SUBMISSION_SECONDS: Final = 30.0
-# So long the slot is held of work whose name cannot be reserved: nothing sent before lands later.
+# A slot is held this long if the name of its work cannot be reserved: in-flight requests have ended
+# by then.
 HELD_SECONDS: Final = SUBMISSION_SECONDS + 5.0
 
 
 class Code(enum.StrEnum):
-    """What an error means for who called a runtime; docs/runtimes.md has the table."""
+    """Classification of a runtime's error; see the table in docs/runtimes.md."""
 
     RETRYABLE = "Retryable"
-    """It may work later: the server is down, busy, or did not say what happened."""
+    """May succeed later: the server is down or busy, or the result is unknown."""
     QUOTA = "Quota"
-    """It may work once something else has ended: a quota, a rate, no capacity left."""
+    """May succeed once other work has ended: a quota, a rate limit, no capacity."""
     TERMINAL = "Terminal"
-    """It will never work as it is: invalid input, a name that is another's."""
+    """Will never succeed: invalid input, a name in use by another."""
     NOT_FOUND = "NotFound"
-    """What it is about is not there: a namespace, an endpoint, a task queue."""
+    """The target does not exist: a namespace, an endpoint, a task queue."""
     DENIED = "Denied"
-    """It may not be done: RBAC, an admission webhook, credentials, a forbidden address."""
+    """Not allowed: RBAC, an admission webhook, credentials, a forbidden address."""
 
     @property
     def may_pass(self) -> bool:
-        """Whether to try again may help."""
+        """Whether a retry may succeed."""
         return self in {Code.RETRYABLE, Code.QUOTA}
 
 
-class RuntimeFault(Exception):  # noqa: N818 - an error has its Code; this carries one
-    """A call of a runtime failed; its reader is the machine, which decides by the code.
+class RuntimeFault(Exception):  # noqa: N818 - the Code classifies the error
+    """A call of a runtime failed; the planner acts on the code.
 
     Attributes:
-        code: What that means.
+        code: Classification.
         message: For people: what was expected, what came; no secrets.
-        retry_after_seconds: When the other side says to come back, if it does.
+        retry_after_seconds: Delay requested by the server, if any.
     """
 
     def __init__(
@@ -67,48 +68,48 @@ class RuntimeFault(Exception):  # noqa: N818 - an error has its Code; this carri
 
 
 class Stage(enum.StrEnum):
-    """How a piece of work stands."""
+    """Stage of a piece of work."""
 
     PENDING = "Pending"
-    """Submitted; nothing of it runs yet."""
+    """Submitted, but not running yet."""
     RUNNING = "Running"
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     CANCELLED = "Cancelled"
-    """Ended before its time, because ``cancel`` was called or the runner was told to."""
+    """Stopped early, by ``cancel`` or by the runner."""
     CANCELLING = "Cancelling"
-    """Told to end; some of it may still run."""
+    """Cancellation requested; some of it may still run."""
     MISSING = "Missing"
-    """There is no such work, and never was or no more."""
+    """No such work exists."""
 
     @property
     def is_ended(self) -> bool:
-        """Whether nothing of it runs, or will."""
+        """Whether nothing of it runs or will run."""
         return self in {Stage.SUCCEEDED, Stage.FAILED, Stage.CANCELLED}
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Work:
-    """One piece of work, complete: what a runtime needs to carry it out.
+    """A complete piece of work, as a runtime executes it.
 
     Attributes:
-        namespace: Where the run is.
-        run: Its name.
+        namespace: Namespace of the run.
+        run: Name of the run.
         uid: Its ``metadata.uid``.
         attempt: From 1.
-        spec: The run's ``spec`` (v1beta1); of a workflow's step, with the step's settings merged.
+        spec: The run's ``spec`` (v1beta1); for a workflow step, merged with the step's settings.
         provider: The ``spec`` of its AgentProvider (v1beta1).
         run_json: Content of ``run.json``, see docs/runner.md.
-        runner_json: Content of ``agent-runner.json``, likewise.
-        system_prompt: Where it comes from: a SystemPrompt of v1beta1's Agent, or None.
+        runner_json: Content of ``agent-runner.json``, see docs/runner.md.
+        system_prompt: A SystemPrompt of v1beta1's Agent, or None.
         system_prompt_hash: SHA-256 in hex of an inline one, or empty.
-        timeout_seconds: How long it may take; None is without limit.
-        start_timeout_seconds: How long until it runs, likewise.
-        step: Name of the workflow's step, empty otherwise.
-        references: Inputs that are in Secrets and ConfigMaps.
-        steps: Of a workflow, one piece of work for each step, in order.
-        pods: What the operator's settings gave to pods when the work was judged.
-        refusal: Why nothing more of it may be submitted; what runs may go on.
+        timeout_seconds: Maximum duration; None for no limit.
+        start_timeout_seconds: Maximum time until it runs; None for no limit.
+        step: Name of the workflow's step, or empty.
+        references: Inputs from Secrets and ConfigMaps.
+        steps: The work of each step of a workflow, in order.
+        pods: Pod settings of the operator at the time of the policy check.
+        refusal: Why no more of it may be submitted; running work may continue.
     """
 
     namespace: str
@@ -132,16 +133,16 @@ class Work:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Ref:
-    """A piece of work as its runtime finds it again, also after a restart of the controller.
+    """A reference to work that its runtime can resolve, also after a restart of the controller.
 
     Attributes:
         type: The run's ``runtime.type``.
         key: Its key.
-        work: The work itself, built anew from the run.
-        name: Of the object there: a Job, a workflow id, a folder; deterministic by key.
+        work: The work, rebuilt from the run.
+        name: Of its object: a Job, a workflow ID, a directory; derived from the key.
         namespace: Of that object.
         uid: Of that object, once known.
-        extra: What else the runtime has to remember, as JSON; small, stored in the run's status.
+        extra: Further state of the runtime, as JSON; small, stored in the run's status.
     """
 
     type: str
@@ -155,31 +156,30 @@ class Ref:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """How a piece of work stands, as its runtime says.
+    """Progress of work, as reported by its runtime.
 
     Attributes:
-        stage: In one word.
-        reason: A word in CamelCase for a stage that is not a success: JobFailed, StepTimedOut; of
-            PENDING, for what keeps it from starting: ImagePullBackOff.
-        message: For people, at most 640 characters.
-        code: Of a failure: whether another attempt may help.
-        is_disruption: Of a failure: whether the work was taken away, whatever it did, as by an
-            eviction; then it uses up no retry.
+        stage: Current stage.
+        reason: CamelCase reason of a stage other than success: JobFailed, StepTimedOut; for
+            PENDING, why it has not started: ImagePullBackOff.
+        message: Human-readable, at most 640 characters.
+        code: Of a failure: whether another attempt may succeed.
+        is_disruption: Of a failure: whether it was caused by a disruption such as an eviction; then
+            it uses up no retry.
         started: When it began to run.
         ended: When it ended.
-        runner: What the runner reported (``status.json``, docs/runner.md).
-        artifacts: ``{name, path?, key?, url?}`` of the files it left.
-        missing_artifacts: Names of those that it should have left, and did not.
-        artifacts_omitted: How many it left beside those.
-        ref: The ref with what the runtime learned or has to remember; None is as before.
-        workflow: ``status.workflow`` of v1beta1, where there are steps.
-        look_again_seconds: When there may be news that nobody tells; None if it is told, as a Job's
-            is by its watch.
-        is_held: Whether another controller keeps it from running, as a queue does: no time of the
-            run's counts then.
-        unreserved: Of work that is not there, why no submission under way can be kept from starting
-            it, in the API server's words; empty where none can start it. Its slot is held until
-            none is under way any more (``SUBMISSION_SECONDS``).
+        runner: The runner's report (``status.json``, docs/runner.md).
+        artifacts: ``{name, path?, key?, url?}`` of the files it produced.
+        missing_artifacts: Names of declared files that it did not produce.
+        artifacts_omitted: Number of further files.
+        ref: The ref with updated state; None if unchanged.
+        workflow: ``status.workflow`` of v1beta1, if there are steps.
+        look_again_seconds: Polling delay; None if a watch reports changes, as for Jobs.
+        is_held: Whether another controller, such as a queue, suspends it: timeouts are stopped
+            then.
+        unreserved: For missing work, why an in-flight submission cannot be kept from starting it,
+            as reported by the API server; empty if none can. Its slot is held until no submission
+            is in flight (``SUBMISSION_SECONDS``).
     """
 
     stage: Stage
@@ -201,19 +201,18 @@ class Progress:
 
     @property
     def may_help_again(self) -> bool:
-        """Whether another attempt may help; it may where nobody says what the failure means."""
+        """Whether another attempt may succeed; assumed for unclassified failures."""
         return self.code is None or self.code.may_pass
 
 
 class Runtime(Protocol):
-    """An adapter. Its methods wait for a server at most as long as their own deadlines allow.
+    """An adapter. Its methods have their own deadlines for calls of servers.
 
     Attributes:
         type: The ``runtime.type`` it serves: Job, Workflow, Temporal or Custom.
-        is_collected: Whether Kubernetes' garbage collector ends the work of a deleted run; if not,
-            the run gets a finalizer.
-        is_external: Whether the work is where Kubernetes sees none of it; then references to it
-            are kept by ``records``.
+        is_collected: Whether garbage collection stops the work of a deleted run; if not, the run
+            gets a finalizer.
+        is_external: Whether the work is outside the cluster; then ``records`` keeps its references.
     """
 
     type: str
@@ -221,28 +220,28 @@ class Runtime(Protocol):
     is_external: bool
 
     def ref(self, key: Key, work: Work) -> Ref:
-        """What ``submit`` would return for the key, as far as it is known before. Pure."""
+        """Return the result of ``submit`` for the key, as far as known in advance. Pure."""
 
     async def submit(self, key: Key, work: Work) -> Ref:
-        """Start a piece of work, or find what was started by this key before.
+        """Start work, or return the work started with this key before.
 
         Raises:
-            RuntimeFault: It was not started, or nobody knows (RETRYABLE): submit again.
+            RuntimeFault: It was not started, or this is unknown (RETRYABLE): submit again.
         """
 
     async def status(self, ref: Ref) -> Progress:
-        """How it stands; MISSING where there is nothing by this ref.
+        """Return the progress; MISSING if the work does not exist.
 
         Raises:
-            RuntimeFault: It could not be asked.
+            RuntimeFault: The query failed.
         """
 
     async def cancel(self, ref: Ref) -> None:
-        """See to it that the work ends, and that no late ``submit`` by its key starts it again.
+        """Stop the work, and prevent a late ``submit`` with its key from starting it again.
 
-        Returns once that was asked for; ``status`` says CANCELLING until nothing runs, then
-        CANCELLED. What has ended stays as it ended; what never was is CANCELLED from now on.
+        Returns once requested; ``status`` returns CANCELLING until nothing runs, then CANCELLED.
+        The outcome of ended work is kept; work that never existed is CANCELLED from then on.
 
         Raises:
-            RuntimeFault: It could not be asked for: cancel again.
+            RuntimeFault: The request failed: cancel again.
         """

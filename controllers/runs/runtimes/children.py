@@ -1,7 +1,7 @@
-"""Processes that outlive the controller: started, found again, ended. Shell.
+"""Starts, finds and stops processes that outlive the controller. Shell.
 
-A process is known by its number and by when it began, and what it started by a variable of its
-environment, because an agent may leave the session of its runner.
+A process is identified by PID and start time, and its descendants by an environment variable,
+because an agent may leave the session of its runner.
 """
 
 import contextlib
@@ -16,13 +16,13 @@ from typing import Final
 from controllers.runs.runtimes import launch
 
 _LAUNCHER: Final = str(pathlib.Path(launch.__file__))
-# Python starts in 20 ms; so long may a busy machine take.
+# Python starts in 20 ms; allowance for a busy machine.
 _DECISION_SECONDS: Final = 20.0
 _PROC: Final = pathlib.Path("/proc")
 
 
 def spawn(folder: pathlib.Path, command: Sequence[str], environment: Mapping[str, str]) -> int:
-    """Start a launcher for the folder, wait until it has become the command or ended: its number.
+    """Start a launcher, wait until it has executed the command or ended; return its PID.
 
     Raises:
         OSError: It could not be started.
@@ -31,7 +31,8 @@ def spawn(folder: pathlib.Path, command: Sequence[str], environment: Mapping[str
     try:
         pid = os.posix_spawn(
             sys.executable,
-            # -I and -S: the launcher is stdlib only, and the folder's owner has no say in it.
+            # -I and -S: the launcher is stdlib only, and must not be influenced by the folder's
+            # owner.
             [sys.executable, "-I", "-S", _LAUNCHER, str(folder), *command],
             dict(environment),
             file_actions=[
@@ -56,12 +57,12 @@ def spawn(folder: pathlib.Path, command: Sequence[str], environment: Mapping[str
 
 
 def is_alive(pid: int, stamp: str) -> bool:
-    """Whether a process runs that began then."""
+    """Return whether the process with this PID and start time is running."""
     return pid > 0 and bool(stamp) and launch.stamp(pid) == stamp
 
 
 def reap(pid: int) -> int | None:
-    """The exit code of a child of ours that has ended, or minus the signal that ended it."""
+    """Return the exit code of an ended child, or the negative signal; None if not available."""
     try:
         found, status = os.waitpid(pid, os.WNOHANG)
     except ChildProcessError:
@@ -70,24 +71,24 @@ def reap(pid: int) -> int | None:
 
 
 def wait(pid: int) -> None:
-    """Wait for a child of ours that is about to end."""
+    """Wait for a child that is about to end."""
     with contextlib.suppress(ChildProcessError):
         os.waitpid(pid, 0)
 
 
 def tell_to_end(pid: int) -> None:
-    """SIGTERM to a session's leader and its group; no error if they are gone."""
+    """Send SIGTERM to a session leader and its group, if they exist."""
     _signal_group(pid, signal.SIGTERM)
 
 
 def kill(pid: int, workspace: pathlib.Path) -> None:
-    """SIGKILL to a session's leader, its group, and all that was started for the workspace."""
+    """Send SIGKILL to a session leader, its group, and all processes of the workspace."""
     _signal_group(pid, signal.SIGKILL)
     kill_leftovers(workspace)
 
 
 def kill_leftovers(workspace: pathlib.Path) -> bool:
-    """SIGKILL to all that was started for the workspace; whether there was any."""
+    """Send SIGKILL to all processes of the workspace; return whether there were any."""
     found = _members(workspace)
     for pid in found:
         with contextlib.suppress(ProcessLookupError):
@@ -96,7 +97,7 @@ def kill_leftovers(workspace: pathlib.Path) -> bool:
 
 
 def watch(pid: int, stamp: str) -> int | None:
-    """A file descriptor that can be read once the process has ended; None if there is no such."""
+    """Return a descriptor that becomes readable when the process ends; None if it has ended."""
     if sys.platform != "linux":
         return None
     try:
@@ -110,19 +111,19 @@ def watch(pid: int, stamp: str) -> int | None:
 
 
 def _signal_group(pid: int, number: signal.Signals) -> None:
-    # macOS says PermissionError of a group that has ended.
+    # macOS raises PermissionError for a group that has ended.
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, number)
 
 
 def _members(workspace: pathlib.Path) -> list[int]:
-    """The processes whose environment names the workspace; none where there is no /proc."""
-    # Where steps share a workspace, the runner's own folder is what only this one has.
+    """Return the processes whose environment names the workspace; empty without /proc."""
+    # In a shared workspace, only the runner's own folder identifies the step.
     ours = {f"AGENT_WORKSPACE={workspace}", f"{launch.RUNNER_FOLDER}={workspace}/.agent"}
     names = {one.encode() for one in ours}
     found = []
     for folder in _PROC.glob("[0-9]*"):
-        # A process that is another user's, or has ended.
+        # Another user's process, or one that has ended.
         with contextlib.suppress(OSError):
             if not names.isdisjoint((folder / "environ").read_bytes().split(b"\0")):
                 found.append(int(folder.name))

@@ -1,8 +1,8 @@
-"""Evaluates one condition of a loop, within limits on memory and time. Shell: a process of its own.
+"""Evaluates a loop condition, within limits on memory and time. Shell: its own process.
 
 ``python -I condition_child.py MEMORY_BYTES CPU_SECONDS`` reads ``{expression, control, iteration}``
-from standard input and writes ``{value}`` or ``{error}``. CEL bounds its iterations, not what each
-of them makes: 1.7 KB of nested ``map`` take 3 GB. Imports nothing of the project, to start fast.
+from standard input and writes ``{value}`` or ``{error}``. CEL bounds its iterations, but not the
+memory of each: 1.7 KB of nested ``map`` take 3 GB. Has no imports of the project, to start fast.
 """
 
 import json
@@ -14,12 +14,12 @@ MAX_ERROR_CHARACTERS = 1000
 
 
 def evaluate(expression: str, control: dict[str, Any], iteration: int) -> bool:
-    """Whether a condition holds.
+    """Return whether a condition holds.
 
     Raises:
-        ValueError: It has no answer; says why.
+        ValueError: It cannot be evaluated; says why.
     """
-    # In the child after its limits were set, as all else that takes memory.
+    # Imported after the limits are set, as everything that takes memory.
     from cel_expr_python import cel  # type: ignore[import-untyped]  # noqa: PLC0415 - no py.typed
 
     environment = cel.NewEnv(variables={"control": cel.Type.DYN, "iteration": cel.Type.INT})
@@ -29,15 +29,15 @@ def evaluate(expression: str, control: dict[str, Any], iteration: int) -> bool:
     except (RuntimeError, TypeError) as error:
         raise ValueError(str(error)) from error
     if not isinstance(value, bool):
-        raise ValueError(f"expected true or false, got {str(value)[:100]}")  # noqa: TRY004 - an answer
+        raise ValueError(f"expected true or false, got {str(value)[:100]}")  # noqa: TRY004 - reported as a result
     return value
 
 
 def limit(memory_bytes: int, cpu_seconds: int) -> None:
-    """Bound this process for good."""
+    """Set limits on this process."""
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (cpu_seconds, cpu_seconds))
-    if sys.platform == "linux":  # macOS refuses it
+    if sys.platform == "linux":  # rejected by macOS
         resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
 
 

@@ -1,4 +1,4 @@
-"""Has conditions of loops evaluated outside the controller's process. Shell: processes."""
+"""Evaluates loop conditions outside the controller's process. Shell: processes."""
 
 import asyncio
 import functools
@@ -12,11 +12,11 @@ from controllers.runs.runtimes import condition_child
 from controllers.runs.runtimes.base import Code, RuntimeFault
 from controllers.runs.runtimes.loops import ConditionError, Question
 
-# CEL's runtime starts with 31 MB; an honest condition takes little more, and milliseconds.
+# CEL's runtime takes 31 MB; an ordinary condition takes little more, and milliseconds.
 MEMORY_BYTES: Final = 256 * 1024 * 1024
 CPU_SECONDS: Final = 2
 DEADLINE_SECONDS: Final = 30.0
-# So many at a time: what users write is to take a part of a machine only.
+# Concurrency limit: users' conditions may use only a part of the machine.
 MAX_PROCESSES: Final = 2
 _CHILD: Final = str(pathlib.Path(condition_child.__file__))
 
@@ -36,10 +36,10 @@ def _turns(loop: asyncio.AbstractEventLoop) -> asyncio.Semaphore:
 
 
 async def evaluate(question: Question) -> bool:
-    """Whether a condition holds.
+    """Return whether a condition holds.
 
     Raises:
-        ConditionError: It has no answer, or none within the limits.
+        ConditionError: It cannot be evaluated, or not within the limits.
         RuntimeFault: No process could be started.
     """
     async with _turns(asyncio.get_running_loop()):
@@ -54,13 +54,13 @@ async def evaluate(question: Question) -> bool:
 
 
 _BEYOND: Final = (
-    f"expected an answer within {MEMORY_BYTES // 1024**2} MiB of memory and {CPU_SECONDS} s, "
-    "got none: make the condition simpler"
+    f"expected a result within {MEMORY_BYTES // 1024**2} MiB of memory and {CPU_SECONDS} s, "
+    "got none: simplify the condition"
 )
 
 
 async def _asked(question: Question) -> bytes:
-    """What the process writes; nothing where it was ended by its limits."""
+    """Return the output of the process; empty if the limits ended it."""
     command = (sys.executable, "-I", _CHILD, str(MEMORY_BYTES), str(CPU_SECONDS))
     try:
         process = await asyncio.create_subprocess_exec(

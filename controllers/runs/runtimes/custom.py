@@ -1,8 +1,8 @@
-"""The runtime ``Custom``: an HTTP endpoint that carries runs out. Shell: HTTP, by ``egress``.
+"""The runtime ``Custom``: an HTTP endpoint that executes runs. Shell: HTTP, by ``egress``.
 
-The contract with an endpoint is in docs/runtimes.md. What it answered to the submission is all
-that is known of the work, so it is kept in ``Ref.extra``: id, statusUrl, cancelUrl; or, of an
-endpoint that has nothing to ask after, how it ended.
+The contract with an endpoint is in docs/runtimes.md. Its response to the submission identifies the
+work, so it is kept in ``Ref.extra``: id, statusUrl, cancelUrl; or the outcome, if the endpoint
+returns that at once.
 """
 
 import collections
@@ -47,19 +47,19 @@ _STAGES: Final = {
     )
 }
 _GONE: Final = frozenset({http.HTTPStatus.NOT_FOUND, http.HTTPStatus.GONE})
-# What an endpoint says to the end of work that has ended.
+# Responses to the cancellation of work that has ended.
 _TOO_LATE: Final = _GONE | {http.HTTPStatus.CONFLICT}
-# What it says if it can end none.
+# Responses of endpoints without cancellation.
 _CANNOT: Final = frozenset({http.HTTPStatus.METHOD_NOT_ALLOWED, http.HTTPStatus.NOT_IMPLEMENTED})
 
 
 class Custom:
-    """Carries runs out by asking an HTTP endpoint to.
+    """Executes runs by an HTTP endpoint.
 
     Args:
-        allowed: Addresses, CIDRs and host names that endpoints may have though they are not public.
+        allowed: Non-public addresses, CIDRs and host names that endpoints may have.
         deadline_seconds: For each call of an endpoint.
-        tls: Whom to trust, if not the system's authorities.
+        tls: Trust configuration; None for the system's CAs.
         now: The wall clock.
     """
 
@@ -81,15 +81,15 @@ class Custom:
         self._told_to_end: collections.OrderedDict[Key, None] = collections.OrderedDict()
 
     async def close(self) -> None:
-        """Close the connections to all endpoints."""
+        """Close all connections."""
         await self._caller.close()
 
     def ref(self, key: Key, work: Work) -> Ref:
-        """Name and namespace are the run's own: an endpoint has no names that are known before."""
+        """Return the run's own name and namespace: the endpoint's are not known in advance."""
         return Ref(type=self.type, key=key, work=work, name=work.run, namespace=work.namespace)
 
     async def submit(self, key: Key, work: Work) -> Ref:
-        """POST the run; the endpoint answers the same to the same Idempotency-Key."""
+        """POST the run; the endpoint returns the same response for the same Idempotency-Key."""
         ref = self.ref(key, work)
         if key in self._told_to_end:
             return dataclasses.replace(ref, extra={"cancelled": True})
@@ -99,12 +99,12 @@ class Custom:
             raise answer.fault()
         submitted = dataclasses.replace(ref, extra=_remembered(answer, endpoint))
         if key in self._told_to_end:
-            # While the endpoint was asked.
+            # Cancelled during the call.
             await self.cancel(submitted)
         return submitted
 
     async def status(self, ref: Ref) -> Progress:
-        """GET the status; what was answered to the submission, if there is nothing to ask after."""
+        """GET the status, or return the outcome in the response to the submission."""
         extra = ref.extra
         is_told = ref.key in self._told_to_end or bool(extra.get("cancelled"))
         if "outcome" in extra:
@@ -124,7 +124,7 @@ class Custom:
             return
         if "statusUrl" not in ref.extra:
             self._remember(ref.key)
-            # Without its spec, nobody knows where the work would have been sent.
+            # Without the spec, the work's endpoint is unknown.
             if _config(ref.work):
                 await self._end("DELETE", _endpoint(ref.work), ref.key)
             return
@@ -137,13 +137,13 @@ class Custom:
             await self._end("DELETE", egress.parse(ref.extra["statusUrl"]), ref.key)
 
     async def _end(self, method: str, url: yarl.URL, key: Key) -> None:
-        """Say that work is to end; an endpoint that cannot end any is asked until it has ended."""
+        """Request cancellation; endpoints without cancellation are polled until the end."""
         answer = await self._caller.call(method, url, key=key)
         if not answer.is_success and answer.status not in _TOO_LATE | _CANNOT:
             raise answer.fault()
 
     def _remember(self, key: Key) -> None:
-        """That no late submission of this process starts the work; others ask the endpoint."""
+        """Remember a key whose late submissions this process rejects; others query the endpoint."""
         self._told_to_end[key] = None
         if len(self._told_to_end) > _MOST_REMEMBERED:
             self._told_to_end.popitem(last=False)
@@ -161,19 +161,19 @@ def _config(work: Work) -> Mapping[str, JSON]:
 
 
 def _nothing(*, is_told: bool) -> Progress:
-    """What is said of work that is not there."""
+    """Return the progress of work that does not exist."""
     if not is_told:
         return Progress(stage=Stage.MISSING)
     return Progress(
         stage=Stage.CANCELLED,
         reason=Reason.JOB_MISSING,
-        message="The endpoint knows nothing of the run.",
+        message="The endpoint does not know the run.",
         code=Code.RETRYABLE,
     )
 
 
 def _body(work: Work) -> JSON:
-    """The user's payload, or what upstream sends."""
+    """Return the user's payload, or upstream's default."""
     payload = _config(work).get("payload")
     if payload is not None:
         return payload
@@ -182,10 +182,10 @@ def _body(work: Work) -> JSON:
 
 
 def _remembered(answer: egress.Answer, endpoint: yarl.URL) -> dict[str, JSON]:
-    """What of the answer to a submission is needed later on.
+    """Return the part of a submission's response to keep.
 
     Raises:
-        RuntimeFault: It cannot be followed.
+        RuntimeFault: The work cannot be tracked.
     """
     decoded = answer.decoded()
     found = decoded if isinstance(decoded, dict) else {}
@@ -196,9 +196,9 @@ def _remembered(answer: egress.Answer, endpoint: yarl.URL) -> dict[str, JSON]:
     if not name or len(name) > _MOST_ID or not name.strip("."):
         raise RuntimeFault(
             Code.TERMINAL,
-            f"expected an id of 1..{_MOST_ID} characters from {answer.origin}, got none such",
+            f"expected an id of 1..{_MOST_ID} characters from {answer.origin}, got another value",
         )
-    # Nothing of the endpoint's own query is lost: it may be what lets us in.
+    # Keep the endpoint's query: it may contain credentials.
     default = endpoint.joinpath(urllib.parse.quote(name, safe=""), encoded=True)
     extra: dict[str, JSON] = {
         "id": name,
@@ -215,23 +215,23 @@ def _url(given: JSON, answer: egress.Answer) -> str:
     if not isinstance(given, str) or len(given) > _MOST_URL:
         raise RuntimeFault(
             Code.TERMINAL,
-            f"expected addresses of at most {_MOST_URL} characters from {answer.origin}",
+            f"expected URLs of at most {_MOST_URL} characters from {answer.origin}, got others",
         )
     return given
 
 
 def _outcome(found: Mapping[str, JSON], answer: egress.Answer) -> dict[str, JSON]:
-    """How work ended that has no id: the answer is the end of it.
+    """Return the outcome of work without an ID: the response itself.
 
     Raises:
-        RuntimeFault: It says that it goes on.
+        RuntimeFault: The response says that the work continues.
     """
     stage = _stage(found)
     if answer.status == http.HTTPStatus.ACCEPTED or (stage is not None and not stage.is_ended):
         raise RuntimeFault(
             Code.TERMINAL,
-            f"expected an id from {answer.origin}, which says that work goes on, got none: "
-            "there is nothing to ask after",
+            f"expected an id from {answer.origin}, whose response says that the work continues, "
+            "got none: its status cannot be polled",
         )
     told = {name: found[name] for name in ("message", "artifacts", "error") if name in found}
     kept = {name: value for name, value in told.items() if values.is_plain(value)}
@@ -244,7 +244,7 @@ def _outcome(found: Mapping[str, JSON], answer: egress.Answer) -> dict[str, JSON
 
 
 def _stage(found: Mapping[str, JSON]) -> Stage | None:
-    """What an answer says; of an end, with what it reports of the runner."""
+    """Return the stage in a response; for an end, including the runner's report."""
     said = found.get("phase") or found.get("status")
     stage = _STAGES.get(said.lower()) if isinstance(said, str) else None
     if stage is None or not stage.is_ended:
@@ -253,17 +253,17 @@ def _stage(found: Mapping[str, JSON]) -> Stage | None:
 
 
 def _seen(ref: Ref, answer: egress.Answer, *, is_told: bool) -> Progress:
-    """How the work stands by an answer, and when to ask again.
+    """Return the progress from a response, and when to poll again.
 
     Raises:
-        RuntimeFault: It does not say.
+        RuntimeFault: The response has no stage.
     """
     decoded = answer.decoded()
     if not isinstance(decoded, dict) or _stage(decoded) is None:
         raise RuntimeFault(
             Code.RETRYABLE,
-            f"expected one of {', '.join(_STAGES.values())} at phase or status from "
-            f"{answer.origin}, got none of them",
+            f"expected one of {', '.join(_STAGES.values())} in phase or status from "
+            f"{answer.origin}, got another value",
         )
     progress = _progress(decoded)
     extra = {**ref.extra, "cancelled": True} if is_told else dict(ref.extra)
@@ -295,13 +295,13 @@ def _progress(found: Mapping[str, JSON]) -> Progress:
 
 
 def _code(error: Mapping[str, JSON]) -> Code:
-    """One of our own words; whatever else an endpoint says, another attempt may help."""
+    """Return a known code; otherwise another attempt may succeed."""
     said = str(error.get("code") or "").lower()
     return next((code for code in Code if code.value.lower() == said), Code.RETRYABLE)
 
 
 def _reason(error: Mapping[str, JSON]) -> str:
-    """The endpoint's word for a failure, if it is one that a condition may carry."""
+    """Return the endpoint's failure code, if it is a valid condition reason."""
     said = error.get("code")
     is_word = isinstance(said, str) and said.isascii() and said.isalnum() and said[0].isalpha()
     return said[:64] if is_word and isinstance(said, str) and said else "EndpointFailed"

@@ -1,9 +1,8 @@
-"""Asks HTTP endpoints whose addresses users wrote, and no address they should not reach. Shell.
+"""HTTP client for endpoints chosen by users, without access to private addresses. Shell.
 
-The check is made where a socket is made, on the address that it connects to: whatever a name
-resolves to, now or the next time, and however an address is written. Redirects are not followed,
-the environment's proxies are not used, and messages name an endpoint's origin only, because paths
-and queries may hold secrets.
+The check is on the address of each socket: it covers whatever a name resolves to at any time, and
+any notation of addresses. Redirects are not followed, proxies from the environment are not used,
+and messages contain only an endpoint's origin, because paths and queries may contain secrets.
 """
 
 import asyncio
@@ -27,41 +26,42 @@ from controllers.runs.runtimes.base import JSON, Code, RuntimeFault
 
 MOST_BODY_BYTES: Final = 1024 * 1024
 MOST_WAIT_SECONDS: Final = 3600.0
-# Of what an endpoint says, so much may stand in a message.
+# Maximum length of an endpoint's text in a message.
 _MOST_TEXT: Final = 256
 
 _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
 
-# What is not globally reachable, and multicast: IANA's special-purpose address registries as of
-# 2025. Written out, because `ipaddress.is_global` differs between Python's patch releases.
+# Addresses that are not globally reachable, and multicast, from IANA's special-purpose address
+# registries as of 2025. Listed here because `ipaddress.is_global` differs between patch releases of
+# Python.
 _CLOSED: Final = tuple(
     ipaddress.ip_network(text)
     for text in (
         *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16"),
         *("172.16.0.0/12", "192.0.0.0/24", "192.0.2.0/24", "192.88.99.0/24", "192.168.0.0/16"),
         *("198.18.0.0/15", "198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4"),
-        # Azure's wire server: public by its number, and answers each machine with its secrets. The
-        # metadata services of other clouds are within the above (169.254.169.254, 100.100.100.200,
-        # 192.0.0.192) or no global IPv6 (fd00:ec2::254, fd20:ce::254).
+        # Azure's wire server: a public address that serves secrets to each machine. The metadata
+        # services of other clouds are covered above (169.254.169.254, 100.100.100.200, 192.0.0.192)
+        # or are no global IPv6 (fd00:ec2::254, fd20:ce::254).
         "168.63.129.16/32",
-        # Within 2000::/3, outside of which IPv6 has nothing public: Teredo and other protocols,
-        # documentation, and 6to4, which hides an IPv4 address.
+        # Exceptions within 2000::/3, the only public range of IPv6: Teredo and other protocols,
+        # documentation, and 6to4, which embeds an IPv4 address.
         *("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20"),
     )
 )
 _PUBLIC_IPV6: Final = ipaddress.IPv6Network("2000::/3")
-# RFC 6052: the IPv4 address in the last 32 bits is the one that is reached.
+# RFC 6052: the last 32 bits are the IPv4 address that is reached.
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Allowed:
-    """What may be reached beside public addresses.
+    """Destinations allowed in addition to public addresses.
 
     Attributes:
-        networks: Addresses, whoever names them.
-        hosts: Names, whatever they resolve to.
+        networks: Allowed addresses, for any host name.
+        hosts: Allowed names, with any address.
     """
 
     networks: tuple[_Network, ...] = ()
@@ -69,7 +69,7 @@ class Allowed:
 
     @classmethod
     def of(cls, entries: Iterable[str]) -> Self:
-        """Read a list of addresses, CIDRs (``10.1.0.0/16``) and host names."""
+        """Parse a list of addresses, CIDRs (``10.1.0.0/16``) and host names."""
         networks: list[_Network] = []
         hosts: set[str] = set()
         for entry in entries:
@@ -80,25 +80,25 @@ class Allowed:
         return cls(tuple(networks), frozenset(hosts))
 
     def has_host(self, host: str) -> bool:
-        """Whether a name may resolve to any address."""
+        """Return whether a name may resolve to any address."""
         return _name(host) in self.hosts
 
     def has_address(self, text: str) -> bool:
-        """Whether an address may be connected to."""
+        """Return whether connections to an address are allowed."""
         address = ipaddress.ip_address(text.partition("%")[0])
         return any(address in network for network in self.networks) or _is_public(address)
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What an endpoint answered.
+    """Response of an endpoint.
 
     Attributes:
-        origin: Whose answer it is: scheme, host and port.
+        origin: Scheme, host and port of the endpoint.
         status: The HTTP status code.
-        body: As it came.
-        is_json: Whether it says to be JSON.
-        retry_after_seconds: When to come back, at most an hour from now.
+        body: Raw body.
+        is_json: Whether its media type is JSON.
+        retry_after_seconds: Requested delay, at most an hour.
     """
 
     origin: str
@@ -109,14 +109,14 @@ class Answer:
 
     @property
     def is_success(self) -> bool:
-        """Whether the status code is one of 200 to 299."""
+        """Whether the status code is 2xx."""
         return http.HTTPStatus.OK <= self.status < http.HTTPStatus.MULTIPLE_CHOICES
 
     def decoded(self) -> JSON:
-        """The JSON of the body; None if it is empty, or is none and does not say to be.
+        """Return the JSON of the body; None if it is empty, or not JSON by media type and content.
 
         Raises:
-            RuntimeFault: It says to be JSON and is none.
+            RuntimeFault: It is invalid although its media type is JSON.
         """
         if not self.body.strip():
             return None
@@ -126,20 +126,20 @@ class Answer:
             if not self.is_json:
                 return None
             raise RuntimeFault(
-                Code.RETRYABLE, f"expected JSON from {self.origin}, got something else: {error}"
+                Code.RETRYABLE, f"expected JSON from {self.origin}, got another format: {error}"
             ) from error
 
     def fault(self) -> RuntimeFault:
-        """What an answer that is no success means."""
+        """Return the fault for an unsuccessful response."""
         return RuntimeFault(
             _code(self.status),
-            f"expected a success from {self.origin}, got HTTP {self.status}{self._said()}",
+            f"expected success from {self.origin}, got HTTP {self.status}{self._said()}",
             retry_after_seconds=self.retry_after_seconds,
         )
 
     def _said(self) -> str:
-        """The endpoint's own message, if there is one; nothing else of the body."""
-        if 300 <= self.status < 400:  # noqa: PLR2004 - what HTTP calls a redirect
+        """Return the endpoint's error message, if there is one; nothing else of the body."""
+        if 300 <= self.status < 400:  # noqa: PLR2004 - redirects
             return ": redirects are not followed"
         with contextlib.suppress(RuntimeFault):
             decoded = self.decoded()
@@ -152,7 +152,7 @@ class Answer:
 
 @dataclasses.dataclass(slots=True)
 class _Attempt:
-    """One call, as the maker of its sockets sees it."""
+    """A call, for the socket factory."""
 
     is_trusted: bool
     refused: list[str] = dataclasses.field(default_factory=list)
@@ -162,12 +162,12 @@ _attempt: contextvars.ContextVar[_Attempt] = contextvars.ContextVar("attempt")
 
 
 class Caller:
-    """Connections to endpoints, made when needed.
+    """Client connections, opened on demand.
 
     Args:
-        allowed: What may be reached beside public addresses.
-        deadline_seconds: For a whole answer.
-        tls: Whom to trust, if not the system's authorities.
+        allowed: Destinations allowed in addition to public addresses.
+        deadline_seconds: For a complete response.
+        tls: Trust configuration; None for the system's CAs.
         now: The wall clock, for dates in ``Retry-After``.
     """
 
@@ -191,10 +191,10 @@ class Caller:
     async def call(
         self, method: str, url: yarl.URL, *, key: str, body: JSON = msgspec.UNSET
     ) -> Answer:
-        """Send a request, with a key for what it is about, and return the answer.
+        """Send a request with an idempotency key, and return the response.
 
         Raises:
-            RuntimeFault: There was no whole answer, or the address is none to connect to.
+            RuntimeFault: There was no complete response, or the address is not allowed.
         """
         attempt = _Attempt(self._allowed.has_host(url.host or ""))
         token = _attempt.set(attempt)
@@ -204,10 +204,10 @@ class Caller:
         except TimeoutError as error:
             raise RuntimeFault(
                 Code.RETRYABLE,
-                f"expected {origin(url)} to answer within {self._deadline_seconds:g} s, "
-                "got no whole answer",
+                f"expected {origin(url)} to respond within {self._deadline_seconds:g} s, "
+                "got no complete response",
             ) from error
-        # uvloop has RuntimeErrors for sockets; aiohttp has ValueErrors for hosts that are none.
+        # uvloop raises RuntimeError for sockets; aiohttp raises ValueError for invalid hosts.
         except (aiohttp.ClientError, OSError, RuntimeError, ValueError) as error:
             raise _unreached(url, error, attempt.refused) from error
         finally:
@@ -242,20 +242,20 @@ class Caller:
         return aiohttp.ClientSession(
             connector=connector,
             cookie_jar=aiohttp.DummyCookieJar(),
-            # The deadline is ours.
+            # The timeout is set by the caller.
             timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
-            # A small body must not become a large one.
+            # Protects from decompression bombs.
             auto_decompress=False,
             trust_env=False,
         )
 
     def _socket(self, info: tuple[Any, ...]) -> socket.socket:
-        """A socket for an address that may be connected to."""
+        """Create a socket for an allowed address."""
         family, kind, protocol, _, address = info
         attempt = _attempt.get()
         if not attempt.is_trusted and not self._allowed.has_address(address[0]):
             attempt.refused.append(address[0])
-            raise PermissionError(f"{address[0]} may not be connected to")
+            raise PermissionError(f"connections to {address[0]} are not allowed")
         return socket.socket(family=family, type=kind, proto=protocol)
 
     def _answer(self, url: yarl.URL, response: aiohttp.ClientResponse, body: bytes) -> Answer:
@@ -270,43 +270,43 @@ class Caller:
 
 
 def parse(given: str, base: yarl.URL | None = None) -> yarl.URL:
-    """Read the address of an endpoint.
+    """Parse the URL of an endpoint.
 
     Args:
-        given: What a user or an endpoint wrote.
-        base: What a relative one is relative to; from HTTPS no way leads to HTTP.
+        given: Written by a user or an endpoint.
+        base: Base of a relative URL; HTTPS must not lead to HTTP.
 
     Raises:
-        RuntimeFault: It is none.
+        RuntimeFault: It is invalid.
     """
     try:
         url = yarl.URL(given)
         url = url if base is None else base.join(url)
         is_usable = url.scheme in {"http", "https"} and bool(url.host) and bool(url.port)
     except ValueError as error:
-        raise RuntimeFault(Code.TERMINAL, "expected an HTTP address, got none at all") from error
+        raise RuntimeFault(Code.TERMINAL, "expected an HTTP URL, got an invalid one") from error
     if not is_usable:
         raise RuntimeFault(
             Code.TERMINAL, f"expected http:// or https:// and a host, got scheme {url.scheme!r}"
         )
     if url.user is not None or url.password is not None:
         raise RuntimeFault(
-            Code.TERMINAL, f"expected no user or password in the address at {origin(url)}, got one"
+            Code.TERMINAL, f"expected no user or password in the URL at {origin(url)}, got one"
         )
     if base is not None and base.scheme == "https" and url.scheme != "https":
         raise RuntimeFault(
-            Code.TERMINAL, f"expected {origin(base)} to stay with https, got {origin(url)}"
+            Code.TERMINAL, f"expected an https URL, as at {origin(base)}, got {origin(url)}"
         )
     return url.with_fragment(None)
 
 
 def origin(url: yarl.URL) -> str:
-    """Scheme, host and port: all of an address that may stand in a message."""
+    """Return scheme, host and port: the part of a URL that messages may contain."""
     return str(url.origin())
 
 
 def text(value: str, most: int) -> str:
-    """What another program said, fit for a message: no control characters, and not too long."""
+    """Sanitize another program's text for a message: no control characters, limited length."""
     printable = "".join(each if each.isprintable() else " " for each in value[: 4 * most])
     return " ".join(printable.split())[:most]
 
@@ -322,7 +322,7 @@ def _is_public(address: _Address) -> bool:
     if isinstance(address, ipaddress.IPv6Address):
         if address in _NAT64:
             return _is_public(ipaddress.IPv4Address(int(address) & 0xFFFFFFFF))
-        # This leaves out IPv4-mapped addresses: a public one has a name without that disguise.
+        # This excludes IPv4-mapped addresses (RFC 4291): a public one has an IPv4 notation.
         if address not in _PUBLIC_IPV6:
             return False
     return not any(address in network for network in _CLOSED)
@@ -349,10 +349,10 @@ def _code(status: int) -> Code:
 
 
 def _seconds(headers: Mapping[str, str], now: dt.datetime) -> float | None:
-    """What ``Retry-After`` says, as seconds or as a date (RFC 9110, 10.2.3)."""
+    """Parse ``Retry-After``, in seconds or as a date (RFC 9110, 10.2.3)."""
     given = headers.get("Retry-After", "")
     if given.isascii() and given.isdigit():
-        # Digits without end would be no float.
+        # More digits would overflow a float.
         return min(float(given[:9]), MOST_WAIT_SECONDS)
     try:
         at = email.utils.parsedate_to_datetime(given)
@@ -367,19 +367,19 @@ def _unreached(url: yarl.URL, error: Exception, refused: list[str]) -> RuntimeFa
         return RuntimeFault(
             Code.DENIED,
             f"expected a public address for {origin(url)}, got {', '.join(sorted({*refused}))}: "
-            "the operator may allow it",
+            "the operator can allow it",
         )
     match error:
         case aiohttp.InvalidURL():
             return RuntimeFault(
-                Code.TERMINAL, f"expected a host in {origin(url)} that can be looked up, got none"
+                Code.TERMINAL, f"expected a host that resolves in {origin(url)}, got an invalid one"
             )
         case aiohttp.ClientConnectorCertificateError():
             why = f"its certificate is not trusted ({error.certificate_error})"
         case aiohttp.ClientConnectorError():
             why = str(error.strerror or error.os_error)
         case _:
-            # The text of others may hold the whole address.
+            # Other errors' texts may contain the complete URL.
             why = type(error).__name__
     return RuntimeFault(Code.RETRYABLE, f"could not reach {origin(url)}: {text(why, _MOST_TEXT)}")
 

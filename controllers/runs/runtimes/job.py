@@ -1,7 +1,8 @@
 """The runtime ``Job``: one Kubernetes Job per attempt. Shell: the cluster.
 
-A Job's name follows from the key, so that two submissions make one; and what is cancelled keeps its
-name taken, by a suspended Job or by a tombstone, so that a late submission cannot start it.
+A Job's name is derived from the key, so that two submissions create one Job; and cancelled work
+keeps its name reserved, by a suspended Job or a tombstone, so that a late submission cannot start
+it.
 """
 
 import asyncio
@@ -40,8 +41,8 @@ _CODES: Final = {
 }
 
 
-# What keeps a Job from having pods, and a pod from its volumes, only Events tell: they are read
-# where nothing else says why after so long, and again after as long as it has lasted.
+# Only Events tell why a Job gets no pods, or a pod no volumes: they are read if nothing else tells
+# why after this time, with exponential backoff.
 SLOW_START_SECONDS: Final = 5.0
 SLOW_AGAIN_SECONDS: Final = 60.0
 ORPHANS_SECONDS: Final = 1.0
@@ -49,15 +50,15 @@ MAX_UNRESERVED: Final = 1000
 
 
 class JobRuntime:
-    """Carries runs out as Jobs.
+    """Executes runs as Jobs.
 
     Args:
         client: May get and create Jobs and ConfigMaps, patch Jobs, list and delete pods, and list
             Events.
-        jobs: Followed by a reflector, as far as it got.
-        pods: Likewise, by ``job``, which is ``namespace/name``.
-        deleted: The last pod of a Job that is not there any more, by the same key.
-        deleted_jobs: Jobs that had ended and are not there any more, likewise.
+        jobs: A reflector's cache, possibly behind.
+        pods: A reflector's cache, indexed by ``job``, which is ``namespace/name``.
+        deleted: Last deleted pod of a Job, by the same key.
+        deleted_jobs: Jobs deleted after their end, by the same key.
         now: Aware UTC time.
     """
 
@@ -79,15 +80,15 @@ class JobRuntime:
         self._deleted, self._deleted_jobs = deleted, deleted_jobs
         self._warnings = pod_events.Warnings(client, now)
         self._unreserved: dict[Key, str] = {}
-        """Why the names of Jobs that are not there could not be taken."""
+        """Why names of missing Jobs could not be reserved."""
 
     def ref(self, key: Key, work: Work) -> Ref:
-        """The Job's name and namespace."""
+        """Return the Job's name and namespace."""
         name = naming.of_key(key)
         return Ref(type=self.type, key=key, work=work, name=name, namespace=work.namespace)
 
     async def submit(self, key: Key, work: Work) -> Ref:
-        """Create the ConfigMap and the Job, or find them."""
+        """Create the ConfigMap and the Job, or return the existing ones."""
         ref = self.ref(key, work)
         body, files = job_objects.job(key, work), job_objects.config_map(key, work)
         try:
@@ -102,7 +103,7 @@ class JobRuntime:
         return dataclasses.replace(ref, uid=found.uid)
 
     async def status(self, ref: Ref) -> Progress:
-        """What the Job's status says; once it has ended, what its pod's runner reported."""
+        """Return the Job's status; after its end, with its pod's runner report."""
         key = kube.Key(ref.namespace, ref.name)
         job = self._jobs.get(key) or await self._read(ref) or self._deleted_jobs.get(str(key))
         if job is None:
@@ -110,7 +111,7 @@ class JobRuntime:
             return await self._gone(ref) if is_refused else Progress(stage=Stage.MISSING)
         self._unreserved.pop(ref.key, None)
         if not job_objects.is_mine(job.metadata, ref.key, ref.work):
-            # What completed under that name may be the other's.
+            # Another Job may have completed under that name.
             found = await self._gone(ref, may_have_completed=False)
             is_over = found.stage.is_ended
             said = _foreign(views.JOBS, ref) if is_over else found.message
@@ -124,7 +125,7 @@ class JobRuntime:
         return _ended(job, ending, await self._last_pod(ref, job))
 
     async def _keep(self, ref: Ref, job: views.Job) -> None:
-        """Take away the TTL that a policy or a user gave: how the Job ends is not written yet."""
+        """Remove a TTL set by a policy or a user: the outcome is not recorded yet."""
         if job.spec.ttl_seconds_after_finished is None:
             return
         changes = {"metadata": {"uid": job.metadata.uid}, "spec": {_TTL: None}}
@@ -153,7 +154,7 @@ class JobRuntime:
         return _waiting(dataclasses.replace(progress, look_again_seconds=again), why)
 
     async def _gone(self, ref: Ref, *, may_have_completed: bool = True) -> Progress:
-        """How work stands whose Job is not there, and cannot come any more.
+        """Return the progress of work whose Job is gone for good.
 
         A Job can be deleted without its pods (``--cascade=orphan``): the work ends with them.
         """
@@ -164,27 +165,25 @@ class JobRuntime:
             return Progress(
                 stage=Stage.CANCELLING if is_ending else Stage.PENDING,
                 reason=Reason.JOB_MISSING,
-                message=f"Job {ref.name} went away; its pods are still there: {names}.",
+                message=f"Job {ref.name} was deleted; its pods still exist: {names}.",
                 look_again_seconds=ORPHANS_SECONDS,
             )
         unreserved = self._unreserved.get(ref.key, "")
         if may_have_completed and await self._has_completed(ref):
-            message = (
-                f"Job {ref.name} completed and went away, and what its runner reported with it."
-            )
+            message = f"Job {ref.name} completed and was deleted, with the report of its runner."
             return Progress(stage=Stage.SUCCEEDED, message=message, unreserved=unreserved)
         return Progress(
             stage=Stage.CANCELLED,
             reason=Reason.JOB_MISSING,
-            message=f"Job {ref.name} went away before it had ended.",
+            message=f"Job {ref.name} was deleted before it had ended.",
             code=Code.RETRYABLE,
             unreserved=unreserved,
         )
 
     async def _has_completed(self, ref: Ref) -> bool:
-        """Whether the Job controller said so before the Job went: nobody else saw it then.
+        """Return whether an Event reports that the deleted Job completed.
 
-        A user, or a policy, may have given it a TTL while the controller was away.
+        A user or a policy may have set a TTL that expired while the controller was down.
         """
         fields = f"regarding.kind=Job,regarding.name={ref.name},reason=Completed"
         try:
@@ -196,11 +195,10 @@ class JobRuntime:
         return bool(listed.items)
 
     async def cancel(self, ref: Ref) -> None:
-        """Suspend the Job, which ends its pods; where there is none, reserve its name.
+        """Suspend the Job, which deletes its pods; without a Job, reserve its name.
 
-        Pods that outlived their Job are ended the next time: it may be for its name only that this
-        was called. Where the cluster refuses that its name is taken, nothing is left to be done:
-        ``status`` says so then.
+        Pods that outlived their Job are deleted on the next call: this one may only be for its
+        name. If the cluster rejects all reservations, ``status`` reports it.
         """
         try:
             job = await self._read(ref)
@@ -218,7 +216,7 @@ class JobRuntime:
             raise fault(error) from error
 
     async def _reserved(self, ref: Ref) -> bool:
-        """Have the Job's name taken; False where the cluster refuses whatever could take it."""
+        """Reserve the Job's name; False if the cluster rejects all reservations."""
         for body in job_objects.tombstones(ref.key, ref.work):
             try:
                 await self._create_once(views.JOBS, body)
@@ -232,7 +230,7 @@ class JobRuntime:
         return False
 
     def _note(self, key: Key, refusal: str) -> None:
-        """Remember why a name could not be taken; the oldest is forgotten where there are many."""
+        """Remember why a name could not be reserved, and drop the oldest beyond the limit."""
         if len(self._unreserved) >= MAX_UNRESERVED:
             self._unreserved.pop(next(iter(self._unreserved)))
         self._unreserved[key] = refusal
@@ -252,14 +250,14 @@ class JobRuntime:
     async def _create_mine(
         self, resource: kube.Resource, body: kube.JSON, ref: Ref
     ) -> kube.Metadata:
-        """Create an object of a piece of work, or find it; never take another's for it."""
+        """Create an object of the work, or return it; never adopt an object of other work."""
         found = views.of(views.Named, await self._create_once(resource, body)).metadata
         if not job_objects.is_mine(found, ref.key, ref.work):
             raise RuntimeFault(Code.TERMINAL, _foreign(resource, ref))
         return found
 
     async def _create_once(self, resource: kube.Resource, body: kube.JSON) -> kube.JSON:
-        """Create an object, or read the one that has its name."""
+        """Create an object, or read the existing one with its name."""
         try:
             return await self._client.create(resource, body)
         except kube.AlreadyExistsError:
@@ -267,7 +265,7 @@ class JobRuntime:
             return await self._client.get(resource, name, namespace=namespace)
 
     async def _read(self, ref: Ref) -> views.Job | None:
-        """The Job as it is, whatever was followed so far."""
+        """Read the current Job, bypassing the cache."""
         try:
             found = await self._client.get(views.JOBS, ref.name, namespace=ref.namespace)
         except kube.NotFoundError:
@@ -280,9 +278,9 @@ class JobRuntime:
             raise fault(error) from error
 
     async def _last_pod(self, ref: Ref, job: views.Job) -> views.Pod | None:
-        """The pod by which a Job ended: as it was followed, if all that it counts were.
+        """Return the pod that determined the Job's outcome, from the cache if complete.
 
-        To list them, the API server looks through all pods of the namespace.
+        Listing pods makes the API server scan all pods of the namespace.
         """
         key = str(kube.Key(ref.namespace, ref.name))
         ended = [pod for pod in self._pods.by("job", key) if pod.has_ended]
@@ -293,14 +291,14 @@ class JobRuntime:
         return pod_states.last(ended)
 
     async def _living_pods(self, ref: Ref) -> Sequence[views.Pod]:
-        """The pods of the work that have not ended, whoever owns them now."""
+        """Return the running pods of the work, whoever owns them."""
         uid = ref.work.uid
         listed = await self._listed_pods(ref)
         mine = [pod for pod in listed if pod.metadata.labels.get(naming.RUN_LABEL) == uid]
         return [pod for pod in mine if not pod.has_ended]
 
     async def _listed_pods(self, ref: Ref) -> Sequence[views.Pod]:
-        """The pods of a Job as they are now."""
+        """List the current pods of a Job."""
         selector = f"{naming.JOB_LABEL}={ref.name}"
         try:
             listed = await self._client.list(views.PODS, namespace=ref.namespace, labels=selector)
@@ -311,11 +309,11 @@ class JobRuntime:
 
 def _foreign(resource: kube.Resource, ref: Ref) -> str:
     where = f"{ref.work.namespace}/{ref.name}"
-    return f"expected {resource.kind} {where} to be free or this run's, got another's"
+    return f"expected {resource.kind} {where} to be unused or owned by this run, got another owner"
 
 
 def fault(error: kube.KubeError) -> RuntimeFault:
-    """What an API server's refusal means for a runtime."""
+    """Translate an API server's error."""
     seconds = error.retry_after_seconds if isinstance(error, kube.TooManyRequestsError) else None
     return RuntimeFault(_code(error), str(error), retry_after_seconds=seconds)
 
@@ -325,16 +323,16 @@ def _code(error: kube.KubeError) -> Code:
         # k8s.io/apiserver/pkg/admission/plugin/resourcequota; no code or reason of its own.
         return Code.QUOTA
     if isinstance(error, kube.ApiError) and _DENIED.search(str(error)):
-        return Code.DENIED  # with whichever HTTP code the webhook chose
+        return Code.DENIED  # with any HTTP code: the webhook chooses it
     for kind, code in _CODES.items():
         if isinstance(error, kind):
             return code
     return Code.TERMINAL if _is_clients_fault(error) else Code.RETRYABLE
 
 
-# k8s.io/apiserver: a webhook, and a ValidatingAdmissionPolicy.
+# Errors of k8s.io/apiserver for a webhook and a ValidatingAdmissionPolicy.
 _DENIED: Final = re.compile(r"denied (the )?request")
-# Codes by which a server says that the same request may be taken another time.
+# HTTP status codes that allow a retry.
 _MAY_PASS: Final = frozenset({408, 409, 425, 429})
 
 
@@ -344,36 +342,36 @@ def _is_clients_fault(error: kube.KubeError) -> bool:
 
 
 def is_refusal(error: kube.ApiError) -> bool:
-    """Whether a cluster did not take an object, as it will not the next time, or not soon."""
+    """Return whether a cluster rejected an object, and will do so again for some time."""
     is_webhook_away = "failed calling webhook" in str(error)
     return is_webhook_away or _code(error) in {Code.DENIED, Code.QUOTA, Code.TERMINAL}
 
 
-# ------------------------------------------------------------------------------ what a Job says
+# ------------------------------------------------------------------------------ state of a Job
 
 
 def _is_cancelled(job: views.Job) -> bool:
-    """Whether a Job was suspended by us, for good; others suspend it for a time."""
+    """Return whether we suspended a Job for good; others suspend it temporarily."""
     return job.spec.suspend and naming.CANCELLED_ANNOTATION in job.metadata.annotations
 
 
 def _has_own_pods(ref: Ref, job: views.Job) -> bool:
-    """Whether pods of the work are the Job's, and end with it."""
+    """Return whether pods of the work are owned by the Job, and deleted with it."""
     is_tombstone = naming.TOMBSTONE_LABEL in job.metadata.labels
     return not is_tombstone and job_objects.is_mine(job.metadata, ref.key, ref.work)
 
 
 def _is_settled(ref: Ref, job: views.Job) -> bool:
-    """Whether nothing is left to be asked of what has the Job's name.
+    """Return whether the object with the Job's name needs no further action.
 
-    Where another's Job has the name, no submission can start anything.
+    If another Job has the name, no submission can start anything.
     """
     is_over = job.ending is not None or _is_cancelled(job)
     return is_over or not _has_own_pods(ref, job)
 
 
 def _cancellation(job: views.Job) -> kube.JSON:
-    """What ends a Job's pods; without parallelism it gets none though a queue may let it go."""
+    """Return the patch that stops a Job; without parallelism a queue cannot resume it either."""
     return {
         "metadata": {
             "uid": job.metadata.uid,
@@ -387,8 +385,8 @@ def _suspended(job: views.Job) -> Progress:
     return Progress(
         stage=Stage.PENDING,
         reason=Reason.JOB_SUSPENDED,
-        message=f"Job {job.metadata.name} is suspended by another controller, such as a queue; it "
-        "goes on once that lets it.",
+        message=f"Job {job.metadata.name} is suspended by another controller, such as a queue, "
+        "until that resumes it.",
         is_held=True,
     )
 
@@ -401,7 +399,7 @@ def _waiting(progress: Progress, why: views.Waiting | None) -> Progress:
 
 
 def _ended(job: views.Job, ending: views.JobCondition, pod: views.Pod | None) -> Progress:
-    """How a Job ended, by its last pod; by itself where the pod is gone."""
+    """Return the outcome of a Job, from its last pod if it exists."""
     end = pod_states.end(pod) if pod is not None else _without_pod(ending)
     report = None if pod is None else _report(pod)
     outcome, files = outcomes.of_process(end, reports.runner(report) or {}), reports.files(report)
@@ -428,19 +426,19 @@ def _ended(job: views.Job, ending: views.JobCondition, pod: views.Pod | None) ->
 
 
 def _without_pod(ending: views.JobCondition) -> outcomes.End:
-    """How a Job ended of which no pod is left: those of one that failed were deleted before."""
+    """Return the end of a Job without pods: if it failed, they were deleted before."""
     if ending.type == "Complete":
         return outcomes.End(exit_code=0)
     is_deleted = ending.reason == "BackoffLimitExceeded"
     return outcomes.End(
         reason=pod_states.POD_DELETED if is_deleted else JOB_FAILED,
-        message=f"{ending.message or ending.reason}; the Job's pod is not there any more.",
+        message=f"{ending.message or ending.reason}; the Job's pod no longer exists.",
         is_disruption=is_deleted,
     )
 
 
 def _report(pod: views.Pod) -> kube.JSON | None:
-    """The report; where there is none, what the kubelet knows. The exit code is the kubelet's."""
+    """Return the report, or else the kubelet's data. The exit code is always the kubelet's."""
     ended = pod.ended(effective_pod.CONTAINER)
     if ended is None:
         return None

@@ -1,4 +1,4 @@
-"""The Job and the ConfigMap of a piece of work, and the tombstone in a Job's place. Pure."""
+"""Builds the Job and the ConfigMap of a piece of work, and the Job's tombstone. Pure."""
 
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping
@@ -13,18 +13,18 @@ from controllers.runs.runtimes.base import JSON, Code, Key, RuntimeFault, Stage,
 from crds import names
 from crds.admission import effective_pod
 
-# Upstream's: not so short that nobody sees the Job, not so long that etcd fills up.
+# Upstream's default: long enough to inspect the Job, short enough for etcd.
 DEFAULT_TTL_SECONDS: Final = 600
 LEAST_TTL_SECONDS: Final = 30
 MOST_TTL_SECONDS: Final = 7 * 24 * 3600
-# The controller ends what takes too long; should it be down, Kubernetes does, a little later.
+# The controller enforces timeouts; if it is down, Kubernetes does, a little later.
 DEADLINE_SLACK_SECONDS: Final = 60
-# k8s.io/kubernetes/pkg/apis/core MaxSecretSize, which a ConfigMap's data may have.
+# Limit of a ConfigMap's data: k8s.io/kubernetes/pkg/apis/core MaxSecretSize.
 MAX_TEMPLATE_BYTES: Final = 1024 * 1024
 
 
-# A Job that repeats its pod does not count what was taken away (KEP-3329). One that does not fails
-# at once: whether there is another attempt is the agent's.
+# With retries, a Job does not count disruptions (KEP-3329). Without retries it fails at once: the
+# agent decides about another attempt.
 _UNCOUNTED: Final = {
     "rules": [
         {
@@ -36,12 +36,12 @@ _UNCOUNTED: Final = {
 
 
 class _Templates:
-    """Fills in the templates of one object, which are not to become larger than it may be.
+    """Renders the templates of an object, within its size limit.
 
     Args:
-        piece: Has what they may name.
-        inputs: The inputs, among them those whose values nobody knows here.
-        escape: Has a value mean itself where the outcome is read.
+        piece: Provides the values.
+        inputs: The inputs, including those unknown to the controller.
+        escape: Escapes a value for the reader of the result.
     """
 
     def __init__(
@@ -51,65 +51,65 @@ class _Templates:
         self._escape, self._room = escape, MAX_TEMPLATE_BYTES
 
     def render(self, template: str) -> str:
-        """One of them, filled in.
+        """Render a template.
 
         Raises:
-            RuntimeFault: They would become too large together.
+            RuntimeFault: The results together are too large.
         """
         try:
             found = templates.render(template, self._names, self._room, escape=self._escape)
         except templates.TooLargeError as error:
             raise RuntimeFault(
                 Code.TERMINAL,
-                f"expected the provider's templates to become at most {MAX_TEMPLATE_BYTES} bytes, "
-                "got more: shorten the inputs, or name them less often",
+                f"expected the provider's rendered templates to have at most {MAX_TEMPLATE_BYTES} "
+                "bytes, got more: shorten the inputs, or use them less often",
             ) from error
         self._room -= templates.size(found)
         return found
 
 
 class _Expanded(dict[str, JSON]):
-    """The inputs, of which those in Secrets and ConfigMaps are variables, for a kubelet."""
+    """The inputs, with $(VARIABLE) for those in Secrets and ConfigMaps."""
 
     def __init__(self, piece: Work) -> None:
         super().__init__(piece.runner_json.get("inputs") or {})
         self._variables = piece.runner_json.get("inputsFrom") or {}
 
     def get(self, name: str, default: JSON = None) -> JSON:
-        """A value; of one that only a kubelet knows, what it fills in."""
+        """Return a value, or the variable reference that the kubelet expands."""
         variable = self._variables.get(name)
         return templates.Verbatim(f"$({variable})") if variable else super().get(name, default)
 
 
 class _Known(_Expanded):
-    """The inputs, where those in Secrets and ConfigMaps cannot be."""
+    """The inputs, where those in Secrets and ConfigMaps are not available."""
 
     def get(self, name: str, default: JSON = None) -> JSON:
-        """A value.
+        """Return a value.
 
         Raises:
-            RuntimeFault: It is not known.
+            RuntimeFault: It is unknown to the controller.
         """
         if name in self._variables:
             raise RuntimeFault(
                 Code.TERMINAL,
                 f"expected no input from a Secret or ConfigMap in the provider's spec.files, got "
-                f"{name!r}: name it in spec.env, in the runner's args, or in what the agent-runner "
-                "fills in (spec.adapter)",
+                f"{name!r}: use it in spec.env, in the runner's args, or in what the agent-runner "
+                "renders (spec.adapter)",
             )
         return super().get(name, default)
 
 
 def _doubled(text: str) -> str:
-    """A text of which a kubelet makes nothing else: it fills in $(NAME), and $$ is a dollar."""
+    """Escape a text for the kubelet, which expands $(NAME) and replaces $$ by a dollar."""
     return text.replace("$", "$$")
 
 
 def job(key: Key, piece: Work) -> dict[str, JSON]:
-    """The Job that carries a piece of work out.
+    """Build the Job of a piece of work.
 
     Raises:
-        RuntimeFault: Nobody names an image.
+        RuntimeFault: No image is configured.
     """
     runtime = piece.spec.get("runtime") or {}
     labels, template = _labels(piece), _template(key, piece)
@@ -123,7 +123,7 @@ def job(key: Key, piece: Work) -> dict[str, JSON]:
         "template": {**template, "metadata": {**template["metadata"], "labels": labels}},
     }
     metadata = {**_metadata(key, piece), "labels": labels}
-    # Its own TTL would remove it, and how it ended, while the controller is away: see `expiry`.
+    # A TTL would delete the Job with its outcome while the controller is down: see `expiry`.
     metadata["annotations"] = {
         **_foreign(effective_pod.own_annotations(piece.spec)),
         **metadata["annotations"],
@@ -138,16 +138,16 @@ def job(key: Key, piece: Work) -> dict[str, JSON]:
 
 
 def expiry(job: views.Job) -> kube.JSON | None:
-    """What has a Job go some time after its end; None where nothing, or it is so already.
+    """Return the patch that sets a Job's TTL; None if not needed.
 
-    To be given once how it ended is written down.
+    To be applied once its outcome is recorded.
     """
     given = job.metadata.annotations.get(naming.TTL_ANNOTATION, "")
     is_set = job.spec.ttl_seconds_after_finished is not None
     ttl = _ttl_seconds(int(given)) if given.isdecimal() and len(given) < _MOST_DIGITS else None
     if job.ending is None or is_set or ttl is None:
         return None
-    uid = {"uid": job.metadata.uid}  # or it is another by now
+    uid = {"uid": job.metadata.uid}  # fails if the Job was recreated
     return {"metadata": uid, "spec": {"ttlSecondsAfterFinished": ttl}}
 
 
@@ -155,7 +155,7 @@ _MOST_DIGITS: Final = 10
 
 
 def config_map(key: Key, piece: Work) -> dict[str, JSON]:
-    """The ConfigMap with the files that the pod finds; it never changes."""
+    """Build the immutable ConfigMap with the pod's files."""
     files = {f"input-{index}": content for index, content in enumerate(_contents(piece))}
     return {
         "apiVersion": "v1",
@@ -171,14 +171,14 @@ def config_map(key: Key, piece: Work) -> dict[str, JSON]:
 
 
 def tombstones(key: Key, piece: Work) -> Iterator[dict[str, JSON]]:
-    """Jobs that never start, and take the name of one that must not start any more.
+    """Yield suspended Jobs that reserve the name of one that must not start any more.
 
-    They have no owner: the garbage collector would remove them with the run, and a late creation
-    could land after all. The reaper removes them when no request can be under way any more.
+    They have no owner: garbage collection would delete them with the run, and a late creation could
+    succeed after all. The reaper deletes them when no request can be in flight any more.
 
     Yields:
-        First one that policies take for the piece's own Job: with its labels, image, resources and
-        security; then, should they refuse just that, one with the operator's image alone.
+        First one that looks like the work's own Job to policies: with its labels, image, resources
+        and security context; then, if that is rejected, one with only the operator's image.
     """
     yield _tombstone(key, piece)
     runtime = piece.spec.get("runtime") or {}
@@ -203,18 +203,18 @@ def _tombstone(key: Key, piece: Work) -> dict[str, JSON]:
     container = {name: given[name] for name in _SEEN_BY_POLICIES if name in given}
     spec["containers"] = [{"image": NO_IMAGE, **container}]
     template = {"metadata": {**pod["metadata"], "labels": labels}, "spec": spec}
-    # Who manages queues may let a suspended Job go: without parallelism it has no pods even then.
+    # A queue may resume a suspended Job: without parallelism it gets no pods even then.
     job_spec = {"suspend": True, "parallelism": 0, "backoffLimit": 0, "template": template}
     return {"apiVersion": "batch/v1", "kind": "Job", "metadata": metadata, "spec": job_spec}
 
 
 _SEEN_BY_POLICIES: Final = ("name", "image", "resources", "securityContext")
-# Where nobody names an image: it is never pulled.
+# Placeholder if no image is configured: it is never pulled.
 NO_IMAGE: Final = "pause:3.10"
 
 
 def is_mine(metadata: kube.Metadata, key: Key, piece: Work) -> bool:
-    """Whether an object was made for this piece of work, or is its tombstone."""
+    """Return whether an object was created for this piece of work, or is its tombstone."""
     if metadata.name != naming.of_key(key) or metadata.namespace != piece.namespace:
         return False
     if naming.TOMBSTONE_LABEL in metadata.labels:
@@ -250,14 +250,14 @@ def _labels(piece: Work) -> dict[str, str]:
 
 
 def _foreign(given: Mapping[str, str]) -> dict[str, str]:
-    """Without what would mean something to the controller, whatever policies allow."""
+    """Drop keys with a meaning for the controller, whatever policies allow."""
     return {key: text for key, text in given.items() if not key.startswith(f"{naming.GROUP}/")}
 
 
 def _kept_seconds(runtime: Mapping[str, JSON]) -> int | None:
-    """How long a Job is kept: as long as it is to be itself, and as long as the logs of its pods.
+    """Return how long a Job is kept: for its own TTL, and at least for the logs of its pods.
 
-    None is as by default, 0 for ever.
+    None for the default, 0 for forever.
     """
     ttl = values.seconds(runtime.get("jobTTL"))
     logs = values.seconds(runtime.get("logRetention"))
@@ -274,7 +274,7 @@ def _ttl_seconds(ttl: int | None) -> int | None:
 
 
 def sources(piece: Work) -> effective_pod.Sources:
-    """What the pod of a piece of work is merged from."""
+    """Return the sources of a pod."""
     return effective_pod.Sources(
         spec=effective_pod.fields_of(piece.spec),
         provider=piece.provider,
@@ -285,7 +285,7 @@ def sources(piece: Work) -> effective_pod.Sources:
 
 
 def _template(key: Key, piece: Work) -> dict[str, JSON]:
-    """The pod that was judged, with its files and with its templates filled in."""
+    """Return the pod that was checked by policies, with its files and rendered templates."""
     found = effective_pod.build(
         sources(piece),
         config_map=naming.of_key(key),
@@ -296,14 +296,14 @@ def _template(key: Key, piece: Work) -> dict[str, JSON]:
     if "image" not in found["spec"]["containers"][0]:
         raise RuntimeFault(
             Code.TERMINAL,
-            "expected an image at spec.workload.image, at the provider's spec.workload.image, in "
-            "the operator's settings (pods: image) or by the controller's --image, got none",
+            "expected an image in spec.workload.image, in the provider's spec.workload.image, in "
+            "the operator's settings (pods: image) or in the controller's --image, got none",
         )
     return found
 
 
 def _variables(piece: Work) -> dict[str, str]:
-    """What tells the runner where it is and what it may do."""
+    """Return the environment variables of the runner."""
     vcs = piece.spec.get("vcs") or {}
     found = {
         "AGENT_RUN_SPEC": effective_pod.RUN_JSON,
@@ -317,7 +317,7 @@ def _variables(piece: Work) -> dict[str, str]:
 
 
 def prompt_variables(piece: Work, path: str) -> dict[str, str]:
-    """What tells the runner of its system prompt, if it has one."""
+    """Return the environment variables for the system prompt, if there is one."""
     if not piece.system_prompt:
         return {}
     found = {"CODEX_SYSTEM_PROMPT_PATH": path, "CODEX_SYSTEM_PROMPT_REQUIRED": "true"}
@@ -327,7 +327,7 @@ def prompt_variables(piece: Work, path: str) -> dict[str, str]:
 
 
 def _contents(piece: Work) -> Iterator[str]:
-    """The content of each file that is written out."""
+    """Yield the content of each inline file."""
     filled = _Templates(piece, _Known(piece))
     written = effective_pod.written_files(piece.provider, piece.system_prompt)
     for _, content, is_template in written:
@@ -338,11 +338,11 @@ def _json(value: JSON) -> str:
     return msgspec.json.encode(value).decode()
 
 
-# ------------------------------------------------------------------------------- how a Job stands
+# ------------------------------------------------------------------------------- state of a Job
 
 
 def stage(job: views.Job) -> Stage:
-    """How a Job stands that has not ended."""
+    """Return the stage of a Job that has not ended."""
     status = job.status
     if naming.CANCELLED_ANNOTATION in job.metadata.annotations:
         is_over = not status.active and not status.terminating and _has_no_pods_to_come(job)
@@ -351,7 +351,7 @@ def stage(job: views.Job) -> Stage:
 
 
 def _has_no_pods_to_come(job: views.Job) -> bool:
-    """Whether the Job controller has seen that it is suspended; or another let it go since."""
+    """Return whether the Job controller observed the suspension, or another resumed it since."""
     return _is_seen_suspended(job) or (not job.spec.suspend and not job.spec.parallelism)
 
 
@@ -360,12 +360,12 @@ def _is_seen_suspended(job: views.Job) -> bool:
 
 
 def is_held(job: views.Job) -> bool:
-    """Whether another controller holds it back, or has let it go so lately that nobody has seen."""
+    """Return whether another controller suspends it, or resumed it but this is not observed yet."""
     has_begun = bool(job.status.start_time)
     return job.spec.suspend or (not has_begun and _is_seen_suspended(job))
 
 
 def is_over(job: views.Job) -> bool:
-    """Whether a Job's pods have ended, and none can start."""
+    """Return whether a Job's pods have ended, and none can start."""
     is_tombstone = naming.TOMBSTONE_LABEL in job.metadata.labels
     return is_tombstone or job.ending is not None or stage(job) is Stage.CANCELLED

@@ -1,9 +1,9 @@
-"""Becomes the command of a piece of work, unless another has or it was cancelled. Shell; stdlib.
+"""Executes a command once, unless another launcher did or it was cancelled. Shell; stdlib only.
 
-``python launch.py FOLDER COMMAND...``, with a pipe as file descriptor 3 that closes when all is
-decided. Whoever links ``started.json`` into the folder runs the command: so it runs once at most,
-whoever starts launchers, and wherever they or this one are killed. A cancellation is written before
-``started.json`` is looked at, and is looked at after that was written: one of both sees the other.
+``python launch.py FOLDER COMMAND...``, with a pipe as file descriptor 3 that closes once this is
+decided. The launcher that links ``started.json`` into the folder executes the command: so it runs
+at most once, however many launchers are started or killed. A cancellation is written before
+``started.json`` is checked, and checked after that is written: one of both observes the other.
 """
 
 import contextlib
@@ -25,12 +25,12 @@ NOT_STARTED = 127
 
 _PROC = pathlib.Path("/proc")
 _BOOT = _PROC / "sys/kernel/random/boot_id"
-# Of /proc/PID/stat, counted from the state, which follows the name (proc_pid_stat(5)).
+# Fields of /proc/PID/stat, counted from the state, which follows the name (proc_pid_stat(5)).
 _STATE, _START_TIME = 0, 19
 
 
 def stamp(pid: int) -> str | None:
-    """When a process began, which tells it from others of its number; None if it has ended."""
+    """Return a process's start time, which makes its PID unique; None if it has ended."""
     if not _BOOT.exists():
         return _stamp_by_ps(pid)
     try:
@@ -44,7 +44,7 @@ def stamp(pid: int) -> str | None:
 
 
 def publish(path: pathlib.Path, value: object) -> bool:
-    """Write a file of JSON, whole or not at all; False if it was there before."""
+    """Write a JSON file atomically; return False if it exists."""
     partial = path.with_name(f".{path.name}.{os.getpid()}.{os.urandom(4).hex()}")
     partial.write_text(json.dumps(value))
     try:
@@ -57,19 +57,19 @@ def publish(path: pathlib.Path, value: object) -> bool:
 
 
 def main(folder: pathlib.Path, command: list[str]) -> int:
-    """Become the command; the exit code if that was not to be."""
-    # The command must not keep it open, and has a session of its own: it outlives its starter.
-    os.set_inheritable(DECIDED, False)  # noqa: FBT003 - it takes no keyword
+    """Execute the command; return the exit code if that is not possible."""
+    # The pipe must not be inherited; a session of its own lets the command outlive its starter.
+    os.set_inheritable(DECIDED, False)  # noqa: FBT003 - positional only
     os.setsid()
     mine = {"pid": os.getpid(), "stamp": stamp(os.getpid()), "at": _now()}
     if not publish(folder / STARTED, mine) or (folder / CANCELLED).exists():
         return 0
-    # Python ignores these, and what a process becomes goes on ignoring them.
+    # Python ignores these signals, and exec would inherit that.
     for number in (signal.SIGPIPE, signal.SIGXFSZ):
         signal.signal(number, signal.SIG_DFL)
     try:
         os.chdir(folder / WORKSPACE)
-        os.execvp(command[0], command)  # noqa: S606 - what the operator chose
+        os.execvp(command[0], command)  # noqa: S606 - chosen by the operator
     except OSError as error:
         said = f"could not start {command[0]}: {error.strerror}"
         publish(folder / ENDED, {"at": _now(), "exitCode": NOT_STARTED, "error": said})
@@ -81,11 +81,11 @@ def _now() -> str:
 
 
 def _stamp_by_ps(pid: int) -> str | None:
-    """As ``stamp``, where there is no /proc."""
+    """Same as ``stamp``, without /proc."""
     said = ""
     with contextlib.suppress(subprocess.CalledProcessError):
-        said = subprocess.check_output(  # noqa: S603 - of a number
-            ["ps", "-o", "state=,lstart=", "-p", str(pid)],  # noqa: S607 - the system's own
+        said = subprocess.check_output(  # noqa: S603 - the argument is a number
+            ["ps", "-o", "state=,lstart=", "-p", str(pid)],  # noqa: S607 - the system's ps
             env={**os.environ, "LC_ALL": "C"},
             text=True,
         )

@@ -1,8 +1,8 @@
-"""The runtime ``Local``: the runner as a process of this machine, as a pod would run it. Shell.
+"""The runtime ``Local``: runs the runner as a process of this machine, like a pod. Shell.
 
-It serves ``runtime.type`` Job where there are no nodes. The process is in a session of its own and
-outlives the controller; the next controller finds it by its folder (see ``workspaces``). All that
-touches files or processes happens in threads.
+It serves ``runtime.type`` Job without nodes. The process has its own session and outlives the
+controller; the next controller finds it by its folder (see ``workspaces``). File and process
+operations run in threads.
 """
 
 import asyncio
@@ -45,41 +45,41 @@ from crds.admission import settings
 LOOK_AGAIN_SECONDS: Final = 0.5
 
 Resolve: TypeAlias = Callable[[str, str, str, str], Awaitable[bytes | None]]
-"""The value at namespace, kind (Secret or ConfigMap), name and key; None if it is not there."""
+"""Returns the value at namespace, kind (Secret or ConfigMap), name and key; None if missing."""
 ResolveAll: TypeAlias = Callable[[str, str], Awaitable[Mapping[str, bytes] | None]]
-"""All values of the Secret at namespace and name; None if it is not there."""
+"""Returns all values of the Secret at namespace and name; None if missing."""
 
 _COMMAND: Final = (sys.executable, "-P", "-m", "controllers.runner")
-# All of ours that the runner gets: anything else may be a secret.
+# The only variables of ours passed to the runner: others may be secrets.
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "TZ")
-# Nothing runs in an image here, but a Job needs the name of one.
+# No image is used here, but a Job requires the name of one.
 _PODS: Final = settings.Pods(image="local")
 _MOST_MESSAGE: Final = 640
-# Paths that cannot be side by side, and more of an environment than a process may have.
+# Conflicting paths, and environments over the system's limit.
 _WRONG_PATHS: Final = frozenset(
     {errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.E2BIG}
 )
 _BURIED: Final = Progress(
     stage=Stage.CANCELLED,
     reason=Reason.JOB_MISSING,
-    message="There is no process of the run, and there will be none.",
+    message="No process of the run exists, and none will be started.",
     code=Code.RETRYABLE,
 )
 
 
 class Local:
-    """Carries runs out as processes of this machine.
+    """Executes runs as processes of this machine.
 
     Args:
-        root: Where the workspaces are.
-        command: The agent-runner; the provider's arguments follow.
+        root: Directory of the workspaces.
+        command: The agent-runner; the provider's arguments are appended.
         resolve: Reads a key of a Secret or ConfigMap.
         resolve_all: Reads a Secret.
-        on_change: Told the key of work whose process has ended.
+        on_change: Called with the key of work whose process has ended.
         grace_seconds: Between SIGTERM and SIGKILL.
-        look_again_seconds: How soon to ask again after work that runs.
-        now: The wall clock, which all controllers of a root share.
-        environment: Ours.
+        look_again_seconds: Polling interval of running work.
+        now: The wall clock, shared by all controllers of a root.
+        environment: The controller's environment.
     """
 
     type = "Job"
@@ -105,22 +105,22 @@ class Local:
         self._grace = dt.timedelta(seconds=grace_seconds)
         self._look_again_seconds, self._now = look_again_seconds, now
         self._environment = environment
-        # Children that this process has to wait for, with their exit codes once they have ended.
+        # Children of this process, with their exit codes once they have ended.
         self._children: dict[int, int | None] = {}
         self._watched: dict[Key, int] = {}
 
     async def close(self) -> None:
-        """Watch no process any more; they go on."""
+        """Stop watching processes; they keep running."""
         for key in [*self._watched]:
             self._forget(key)
 
     def ref(self, key: Key, work: Work) -> Ref:
-        """The name of the folder: that of the Job."""
+        """Return the name of the folder, which is that of the Job."""
         name = naming.of_key(key)
         return Ref(type=self.type, key=key, work=work, name=name, namespace=work.namespace)
 
     async def submit(self, key: Key, work: Work) -> Ref:
-        """Make the folder and start the runner, or find them."""
+        """Create the folder and start the runner, or find them."""
         ref = self.ref(key, work)
         place = self._place(ref)
         if await asyncio.to_thread(_is_decided, place):
@@ -151,7 +151,7 @@ class Local:
         return ref
 
     async def status(self, ref: Ref) -> Progress:
-        """By the process, and once it is gone, by what its runner reported."""
+        """Return the progress from the process, or after its end from its runner's report."""
         place = self._place(ref)
         try:
             progress = await asyncio.to_thread(self._look, place)
@@ -162,17 +162,17 @@ class Local:
         return progress
 
     async def cancel(self, ref: Ref) -> None:
-        """SIGTERM to the runner; ``status`` sends SIGKILL when the grace is over."""
+        """Send SIGTERM to the runner; ``status`` sends SIGKILL after the grace period."""
         try:
             await asyncio.to_thread(self._end, self._place(ref))
         except OSError as error:
             raise _fault(error) from error
 
     async def sweep(self, limits: workspaces.Limits | None = None) -> int:
-        """Delete folders of work that ended long ago, or beyond what is kept; how many.
+        """Delete folders of work that ended long ago, or beyond the limits; return how many.
 
         Raises:
-            RuntimeFault: Not all could be looked at, though the rest was swept: sweep again.
+            RuntimeFault: Not all could be checked, but the rest was swept: sweep again.
         """
         try:
             return await asyncio.to_thread(self._sweep, limits or workspaces.Limits())
@@ -187,7 +187,7 @@ class Local:
     def _start(
         self, place: workspaces.Place, command: Sequence[str], variables: Mapping[str, str]
     ) -> None:
-        """Start a launcher, which leaves it at that if another was faster."""
+        """Start a launcher, which does nothing if another was faster."""
         pid = children.spawn(place.path, command, variables)
         started = place.started()
         if started is not None and started.pid == pid:
@@ -197,7 +197,7 @@ class Local:
         else:
             children.reap(pid)
             raise RuntimeFault(
-                Code.RETRYABLE, "expected the launcher to start the runner, got no sign of it"
+                Code.RETRYABLE, "expected the launcher to start the runner, got no started.json"
             )
 
     def _look(self, place: workspaces.Place) -> Progress:
@@ -219,13 +219,13 @@ class Local:
         started: workspaces.Started,
         cancelled: dt.datetime | None,
     ) -> bool:
-        """Whether nothing runs any more; sees to that where the time is up."""
+        """Return whether nothing runs any more, killing processes after the grace period."""
         if children.is_alive(started.pid, started.stamp):
             if cancelled and self._now() - cancelled >= self._grace:
                 children.kill(started.pid, place.workspace)
             return False
         code = self._exit_code(started.pid)
-        # As the end of a pod's first process is that of all others in it.
+        # As in a pod, the end of the first process ends all others.
         if children.kill_leftovers(place.workspace):
             return False
         place.settle(workspaces.Ended(self._now(), code))
@@ -233,7 +233,7 @@ class Local:
         return True
 
     def _exit_code(self, pid: int) -> int | None:
-        """Of a process that has ended; None if it was no child of ours."""
+        """Return the exit code of an ended child; None for other processes."""
         code = children.reap(pid) if pid in self._children else None
         if code is not None:
             self._children[pid] = code
@@ -251,7 +251,7 @@ class Local:
     def _sweep(self, limits: workspaces.Limits) -> int:
         found, errors = workspaces.places(self._root), list[OSError]()
         for place in found:
-            # On a full disk how work ended cannot be written down: what is deleted makes room.
+            # On a full disk the outcome cannot be recorded, but deletion makes room.
             try:
                 self._look(place)
             except OSError as error:
@@ -267,7 +267,7 @@ class Local:
     # ------------------------------------------------------------------- in the event loop
 
     async def _contents(self, namespace: str, found: pods.Surroundings) -> workspaces.Contents:
-        """What the files hold, with what is in Secrets and ConfigMaps."""
+        """Resolve the contents of files, including those from Secrets and ConfigMaps."""
         files = {}
         for path, given in found.files.items():
             value = await self._value(namespace, given)
@@ -286,7 +286,7 @@ class Local:
     async def _variables(
         self, namespace: str, found: pods.Surroundings, place: workspaces.Place, shared: str
     ) -> dict[str, str]:
-        """The runner's environment, all of it."""
+        """Build the runner's complete environment."""
         ours = {name: self._environment[name] for name in _PASSED_ON if name in self._environment}
         given: dict[str, str] = {}
         for name in found.env_secrets:
@@ -328,7 +328,7 @@ class Local:
         return values
 
     async def _watch(self, ref: Ref, place: workspaces.Place) -> None:
-        """Be told when the process ends."""
+        """Get notified when the process ends."""
         started = None if ref.key in self._watched else await asyncio.to_thread(place.started)
         if started is None or ref.key in self._watched:
             return
@@ -348,7 +348,7 @@ class Local:
 
 
 def _is_decided(place: workspaces.Place) -> bool:
-    """Whether the work was started, or must not be."""
+    """Return whether the work was started, or must not start."""
     return place.started() is not None or place.cancelled() is not None
 
 
@@ -379,24 +379,24 @@ def _ended(
 
 
 def _text(value: bytes, name: str) -> str:
-    """A variable's value; any bytes but NUL."""
+    """Return a variable's value; any bytes except NUL."""
     if b"\0" in value:
         raise RuntimeFault(Code.TERMINAL, f"expected no NUL in variable {name}, got one")
     return os.fsdecode(value)
 
 
 def _missing(what: str) -> RuntimeFault:
-    # It may still come, and a kubelet waits for it, too.
-    return RuntimeFault(Code.RETRYABLE, f"expected {what}, which is not there yet")
+    # Retry as a kubelet does: it may still be created.
+    return RuntimeFault(Code.RETRYABLE, f"expected {what}, which does not exist yet")
 
 
 def _fault(error: OSError | ValueError) -> RuntimeFault:
-    """What the system's refusal means; messages name no folder of this machine."""
+    """Translate an OS error; messages contain no paths of this machine."""
     if not isinstance(error, OSError):
         return RuntimeFault(Code.TERMINAL, "expected paths and variables without NUL, got one")
     is_hopeless = error.errno in _WRONG_PATHS
     said = error.strerror or type(error).__name__
     return RuntimeFault(
         Code.TERMINAL if is_hopeless else Code.RETRYABLE,
-        f"could not use the run's folder: {said}",
+        f"could not use the run's directory: {said}",
     )

@@ -1,7 +1,7 @@
-"""Whether a step's loop goes on: CEL over what the step left in its control file. Pure.
+"""Whether a step's loop continues: CEL over the step's control file. Pure.
 
-A condition is a user's program. So it is not evaluated here: what has to be known for a decision is
-a question, which ``conditions`` has answered in a process of its own.
+Conditions are untrusted programs. They are not evaluated here: a decision raises a question, which
+``conditions`` answers in a separate process.
 """
 
 from collections.abc import Mapping
@@ -14,22 +14,22 @@ from controllers.runs.runtimes.base import JSON
 from controllers.runs.runtimes.reports import Control
 
 FAIL: Final = "Fail"
-# A pod's report has 4 KiB; a workspace's may have more. It is kept in the run's status.
+# A pod's report is limited to 4 KiB; a workspace's may be larger. It is kept in the run's status.
 MAX_CONTROL_BYTES: Final = 16 * 1024
 _EXCERPT_CHARACTERS: Final = 200
 
 
 class ConditionError(Exception):
-    """The condition has no answer; says which and why. The loop, and with it the step, fails."""
+    """The condition cannot be evaluated; the message says which and why. The step fails."""
 
 
 class Question(NamedTuple):
-    """A condition, and what it is about.
+    """A condition with its inputs.
 
     Attributes:
         expression: In CEL.
         control: Content of the control file, as JSON.
-        iteration: Iterations that succeeded.
+        iteration: Number of successful iterations.
     """
 
     expression: str
@@ -38,12 +38,12 @@ class Question(NamedTuple):
 
     @property
     def excerpt(self) -> str:
-        """Its beginning, for a message."""
+        """A prefix of it, for messages."""
         is_long = len(self.expression) > _EXCERPT_CHARACTERS
         return self.expression[:_EXCERPT_CHARACTERS] + ("…" if is_long else "")
 
     def encoded(self) -> bytes:
-        """As ``condition_child`` reads it."""
+        """Return the input of ``condition_child``."""
         return msgspec.json.encode({**self._asdict(), "control": msgspec.Raw(self.control)})
 
 
@@ -51,7 +51,7 @@ Answers: TypeAlias = Mapping[Question, bool | ConditionError]
 
 
 class UnansweredError(Exception):
-    """A decision needs the answer to a question; ask, and decide again."""
+    """A decision requires an answer; get it, and decide again."""
 
     def __init__(self, question: Question) -> None:
         super().__init__(question.excerpt)
@@ -61,18 +61,18 @@ class UnansweredError(Exception):
 def goes_on(
     loop: Mapping[str, JSON], completed: int, control: Control, answers: Answers
 ) -> tuple[bool, str]:
-    """Whether there is another iteration, and in a word why not.
+    """Return whether there is another iteration, and the reason if not.
 
     Args:
         loop: Of the step (v1beta1).
-        completed: Iterations that succeeded.
+        completed: Number of successful iterations.
         control: The control file after the last of them.
-        answers: To the questions that were asked before.
+        answers: To earlier questions.
 
     Raises:
-        ConditionError: The condition cannot be evaluated, or its control file is missing or no
-            object where that means failure.
-        UnansweredError: The answer is not known yet.
+        ConditionError: The condition cannot be evaluated, or its control file is missing or invalid
+            and the settings treat that as failure.
+        UnansweredError: An answer is required.
     """
     if completed >= loop["maxIterations"]:
         return False, "MaxIterations"
@@ -96,20 +96,20 @@ def goes_on(
 
 
 def is_kept(content: JSON) -> bool:
-    """Whether a control file's content is one, and small enough to be kept in a status."""
+    """Return whether the content is valid, and small enough for a status."""
     return content is not None and not _problem(content)
 
 
 def _problem(content: JSON) -> str:
-    """What is wrong with the content of a control file; empty if nothing is, or there is none."""
+    """Return what is wrong with the content of a control file; empty if valid or missing."""
     if content is None:
         return ""
     if not isinstance(content, dict):
         return f"expected an object in the control file, got {type(content).__name__}"
     if not values.is_plain(content):
         return (
-            f"expected a control file of at most {values.MAX_DEPTH} levels and of numbers of 64 "
-            "bits, got others"
+            f"expected a control file with at most {values.MAX_DEPTH} levels and 64-bit numbers, "
+            "got other values"
         )
     size = len(msgspec.json.encode(content))
     if size > MAX_CONTROL_BYTES:

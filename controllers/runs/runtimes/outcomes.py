@@ -1,7 +1,7 @@
-"""How work ended: by what ended, and by what its runner reported. One rule for all runtimes. Pure.
+"""The outcome of work, from its end and its runner's report; one rule for all runtimes. Pure.
 
-A run has succeeded where nothing says otherwise: neither its end (exit code, a workflow's status,
-an endpoint's phase) nor its report. docs/runs.md has the table.
+A run has succeeded unless its end (exit code, a workflow's status, an endpoint's phase) or its
+report says otherwise. See the table in docs/runs.md.
 """
 
 import dataclasses
@@ -13,21 +13,21 @@ from controllers.runs.runtimes.base import JSON, Code, Stage
 from controllers.runs.words import Reason
 
 RUNNER_FAILED: Final = "RunnerFailed"
-# Exit codes of the agent-runner for a bad spec (sysexits.h, docs/runner.md): the same next time.
+# Exit codes of the agent-runner for an invalid spec (sysexits.h, docs/runner.md): not retried.
 _BAD_SPEC: Final = frozenset({64, 65, 78})
-# A shell's, a container runtime's and the runner's code for a process that a signal ended.
+# Exit code offset of signals, for shells, container runtimes and the runner.
 _SIGNALLED: Final = 128
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class End:
-    """How a process or a pod ended, as the system says that ran it.
+    """The end of a process or a pod, as reported by its system.
 
     Attributes:
-        exit_code: Of the process; minus a signal's number if that ended it; None is not known.
-        reason: A word for what is not the program's own doing: OOMKilled, Evicted; or empty.
-        message: What the system says to that.
-        is_disruption: Whether it was taken away, whatever it did: another attempt is no repetition.
+        exit_code: Of the process; negative for a signal; None if unknown.
+        reason: Reason of an end not caused by the program: OOMKilled, Evicted; or empty.
+        message: The system's message.
+        is_disruption: Whether it was disrupted: another attempt uses up no retry.
     """
 
     exit_code: int | None = None
@@ -38,13 +38,13 @@ class End:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """How the work ended.
+    """The outcome of work.
 
     Attributes:
         stage: SUCCEEDED, FAILED or CANCELLED.
-        reason: A word for what is no success.
-        message: For people.
-        code: Of a failure: whether another attempt may help.
+        reason: Reason of an outcome other than success.
+        message: Human-readable message.
+        code: Of a failure: whether another attempt may succeed.
     """
 
     stage: Stage
@@ -54,12 +54,12 @@ class Outcome:
 
 
 def stage(ended: Stage, said: Mapping[str, JSON], exit_code: int | None = None) -> Stage:
-    """The rule.
+    """Apply the rule.
 
     Args:
-        ended: How it ended, report apart.
-        said: The report, as ``reports.runner`` reads it.
-        exit_code: Of the process; where there is none, the report's counts.
+        ended: Its end without the report.
+        said: The report, from ``reports.runner``.
+        exit_code: Of the process; None to use the report's.
     """
     if ended is Stage.CANCELLED or said.get("status") == "Cancelled":
         return Stage.CANCELLED
@@ -69,15 +69,15 @@ def stage(ended: Stage, said: Mapping[str, JSON], exit_code: int | None = None) 
 
 
 def of_process(end: End, said: Mapping[str, JSON], *, is_cancelled: bool = False) -> Outcome:
-    """How a process's work ended.
+    """Return the outcome of a process.
 
     Args:
-        end: Of the process, or of the pod that it was in.
-        said: The report, as ``reports.runner`` reads it; empty is none.
-        is_cancelled: Whether it was told to end.
+        end: Of the process or its pod.
+        said: The report, from ``reports.runner``; empty for none.
+        is_cancelled: Whether it was cancelled.
     """
     if end.reason and (end.exit_code or end.exit_code is None):
-        # Whoever took it away also told the runner to end, which reports that it was cancelled.
+        # A disruption also signals the runner, which then reports that it was cancelled.
         return _failed(end, said)
     ended = Stage.SUCCEEDED if _is_success(end, said) else Stage.FAILED
     found = stage(ended, said, end.exit_code)
@@ -87,7 +87,7 @@ def of_process(end: End, said: Mapping[str, JSON], *, is_cancelled: bool = False
 
 
 def of_report(said: Mapping[str, JSON]) -> Outcome:
-    """How work ended that the system calls a success, and of which nobody saw a process."""
+    """Return the outcome of work that its system calls a success, without a process."""
     return _outcome(stage(Stage.SUCCEEDED, said), End(), said)
 
 
@@ -125,17 +125,17 @@ def _message(end: End, said: Mapping[str, JSON]) -> str:
         return error
     if not said:
         how = "" if end.exit_code is None else f" with {exit_text(end.exit_code)}"
-        return f"The runner ended{how}, and left no report."
+        return f"The runner exited{how} without a report."
     if end.exit_code == 0:
-        return "The runner reported a failure, though it ended with exit code 0."
+        return "The runner reported a failure, but exited with exit code 0."
     if said.get("status") == "Succeeded" and end.exit_code:
-        return f"The runner reported a success, though it ended with {exit_text(end.exit_code)}."
+        return f"The runner reported success, but exited with {exit_text(end.exit_code)}."
     code = said.get("exitCode") if end.exit_code is None else end.exit_code
-    return "The agent failed." if code is None else f"The agent ended with {exit_text(code)}."
+    return "The agent failed." if code is None else f"The agent exited with {exit_text(code)}."
 
 
 def exit_text(code: int) -> str:
-    """An exit code, with the signal that it stands for."""
+    """Format an exit code, with the signal's name."""
     if -signal.NSIG < code < 0:
         return f"signal {-code}{_named(-code)}"
     return f"exit code {code}{_named(code - _SIGNALLED)}"

@@ -1,9 +1,8 @@
-"""What Events say of Jobs and pods that do not start, listed seldom. Shell: the cluster.
+"""Warning Events on Jobs and pods that do not start, with rate-limited lists. Shell: the cluster.
 
-The API server has no cache of Events and no index: a list of those about one object decodes all of
-its namespace (measured with kube-apiserver 1.37: 3 s of its CPU where there are 30,000). So all
-Warnings of a namespace are listed at once, for every run that asks, and the more seldom the longer
-that takes.
+The API server has no cache and no index of Events: listing those of an object decodes all of its
+namespace (measured with kube-apiserver 1.37: 3 s of its CPU for 30,000). So all Warnings of a
+namespace are listed at once for all runs, less often the longer that takes.
 """
 
 import datetime as dt
@@ -16,9 +15,9 @@ from controllers.runs import views
 from controllers.runs.runtimes import pod_states
 
 MIN_AGE_SECONDS: Final = 4.0
-"""Younger answers are not asked for again."""
+"""Minimum age of a list before the next one."""
 MAX_SHARE: Final = 0.05
-"""Of the time may be spent with listing."""
+"""Maximum share of the time spent on lists."""
 MAX_NAMESPACES: Final = 100
 MAX_WARNINGS: Final = 10_000
 
@@ -26,10 +25,10 @@ _log = logging.getLogger(__name__)
 
 
 class Warnings:
-    """The last Warning about each object of a namespace.
+    """The last Warning on each object of a namespace.
 
     Args:
-        client: May list Events; where it may not, or cannot, nothing new is known.
+        client: May list Events; without permission, or on failure, nothing new is known.
         now: Aware UTC time.
     """
 
@@ -40,9 +39,9 @@ class Warnings:
         self._listing: set[str] = set()
 
     async def about(self, namespace: str, uids: Iterable[str]) -> views.Waiting | None:
-        """The last Warning about one of some objects, as far as it is known.
+        """Return the last known Warning on one of some objects.
 
-        While another lists, it is what was known before.
+        During a list of another caller, it is the previously known one.
         """
         due = self._due.get(namespace)
         if namespace not in self._listing and (due is None or self._now() >= due):
@@ -58,8 +57,8 @@ class Warnings:
                 kube.EVENTS, namespace=namespace, fields="type=Warning"
             )
         except kube.KubeError as error:
-            # A run that does not start is not to fail for want of a reason.
-            _log.info("warnings of namespace %s are not known: %s", namespace, error)
+            # A missing reason must not fail a run that does not start.
+            _log.info("listing Warning Events of namespace %s failed: %s", namespace, error)
             self._keep(namespace, self._known.get(namespace, {}))
         else:
             self._keep(namespace, _latest(listed.items))
@@ -70,7 +69,7 @@ class Warnings:
             self._due[namespace] = self._now() + dt.timedelta(seconds=pause)
 
     def _keep(self, namespace: str, found: dict[str, views.Waiting]) -> None:
-        """Remember; the namespace that was listed longest ago is forgotten where there are many."""
+        """Store a list, dropping the least recently listed namespace beyond the limit."""
         self._known.pop(namespace, None)
         self._known[namespace] = found
         while len(self._known) > MAX_NAMESPACES:
@@ -80,7 +79,7 @@ class Warnings:
 
 
 def _latest(events: Iterable[Mapping[str, Any]]) -> dict[str, views.Waiting]:
-    """By the uid of what they are about; of the newest objects where there are many."""
+    """Return the last Warning by UID of its object; only of the newest beyond the limit."""
     last: dict[str, Mapping[str, Any]] = {}
     for event in sorted(events, key=pod_states.when)[-MAX_WARNINGS:]:
         regarding = event.get("regarding")

@@ -1,6 +1,6 @@
-"""What pods say: why one does not run, and how one ended. Pure.
+"""Interprets pod statuses: why a pod does not run, and how it ended. Pure.
 
-Words are those of the scheduler, the kubelet and k8s.io/api/core/v1; any other may come.
+Reasons are those of the scheduler, the kubelet and k8s.io/api/core/v1; others may occur.
 """
 
 import re
@@ -21,11 +21,11 @@ OOM_KILLED: Final = "OOMKilled"
 STATUS_UNKNOWN: Final = "ContainerStatusUnknown"
 INIT_FAILED: Final = "InitContainerFailed"
 _WORD: Final = re.compile(r"[A-Za-z][A-Za-z0-9]{0,63}", re.ASCII)
-# So a container is before anything went wrong.
+# Reasons of a container that starts normally.
 _ORDINARY: Final = frozenset({"", "ContainerCreating", "PodInitializing"})
-# How a process ends by itself; neither says why.
+# Reasons of a process that ended by itself; they add no information.
 _PLAIN: Final = frozenset({"", "Completed", "Error"})
-# SIGKILL and SIGTERM: what a kubelet sends to a pod that was deleted.
+# SIGKILL and SIGTERM: sent by a kubelet to a deleted pod.
 _KILLED: Final = frozenset({137, 143})
 # Reasons of the condition DisruptionTarget.
 _DISRUPTIONS: Final = {
@@ -34,7 +34,7 @@ _DISRUPTIONS: Final = {
     "EvictionByEvictionAPI": EVICTED,
     "DeletionByPodGC": NODE_LOST,
 }
-# Reasons of a pod that its node did not keep, or did not take; the program had no part in it.
+# Reasons of a pod that its node evicted or rejected; the program had no part in it.
 _TAKEN_AWAY: Final = {
     EVICTED: EVICTED,
     NODE_LOST: NODE_LOST,
@@ -47,7 +47,7 @@ _TAKEN_AWAY: Final = {
     "OutOfpods": "OutOfpods",
     "NodeAffinity": "NodeAffinity",
 }
-# What a pod is evicted for that took more than was its own to take; k8s.io/kubernetes
+# Eviction message of a pod that exceeded its own limit: k8s.io/kubernetes
 # pkg/kubelet/eviction/eviction_manager.go.
 _OWN_LIMIT: Final = re.compile(r"\bexceed(?:s|ed)\b.*\blimit\b")
 _TEXTS: Final = {
@@ -55,7 +55,7 @@ _TEXTS: Final = {
     PREEMPTED: "The pod was preempted",
     NODE_LOST: "The pod's node was lost",
     "NodeShutdown": "The pod's node was shut down",
-    POD_DELETED: "The pod is gone",
+    POD_DELETED: "The pod was deleted",
     STATUS_UNKNOWN: "The kubelet lost the container",
     "StartError": "The container did not start",
     "ContainerCannotRun": "The container did not start",
@@ -63,12 +63,12 @@ _TEXTS: Final = {
 
 
 def word(reason: str, default: str) -> str:
-    """A reason that a condition may carry."""
+    """Return a reason that is valid in a condition."""
     return reason if _WORD.fullmatch(reason) else default
 
 
 def is_running(pod: views.Pod) -> bool:
-    """Whether the runner's container runs now."""
+    """Return whether the runner's container is running."""
     return any(
         one.state.running is not None
         for one in pod.status.container_statuses
@@ -77,7 +77,7 @@ def is_running(pod: views.Pod) -> bool:
 
 
 def waiting(pod: views.Pod) -> Waiting | None:
-    """Why a pod has not started, as the scheduler or the kubelet says; None if neither does."""
+    """Return why a pod has not started, as reported by the scheduler or the kubelet, or None."""
     for condition in pod.status.conditions:
         if (condition.type, condition.status) == ("PodScheduled", "False"):
             return Waiting(word(condition.reason, "Unschedulable"), condition.message)
@@ -99,29 +99,29 @@ def waiting(pod: views.Pod) -> Waiting | None:
 
 
 def why_waiting(pods: Iterable[views.Pod]) -> Waiting | None:
-    """Why the first of the pods that has not started has not."""
+    """Return why the first waiting pod has not started."""
     return next((one for one in map(waiting, pods) if one is not None), None)
 
 
 def waiting_text(found: Waiting) -> str:
-    """A sentence on why a pod has not started, with a way out."""
+    """Format why a pod has not started, with a remedy."""
     why = f": {found.message}" if found.message else ""
     said = f"The pod has not started: {found.reason}{why}"[:MAX_MESSAGE]
     if "runAsNonRoot" not in found.message:
         return said
     return (
-        f"{said}; pods do not run as root: the operator's settings may set pods.runAsUser for "
-        "such an image, or pods.runAsNonRoot: false (docs/policies.md)"
+        f"{said}; pods must not run as root: for such an image, the operator's settings may set "
+        "pods.runAsUser, or pods.runAsNonRoot: false (docs/policies.md)"
     )
 
 
 def of_event(event: Mapping[str, Any]) -> Waiting:
-    """Why nothing has started, by a Warning (events.k8s.io/v1) on a Job or pod."""
+    """Return why nothing has started, from a Warning (events.k8s.io/v1) on a Job or pod."""
     return Waiting(word(str(event.get("reason") or ""), "Warning"), str(event.get("note") or ""))
 
 
 def when(event: Mapping[str, Any]) -> str:
-    """When an Event was last seen, in RFC 3339; events.k8s.io/v1 has three places for that."""
+    """Return when an Event was last seen, in RFC 3339, from one of three fields."""
     series = event.get("series") or {}
     found = series.get("lastObservedTime") or event.get("deprecatedLastTimestamp")
     return str(found or event.get("eventTime") or "")
@@ -131,25 +131,25 @@ def when(event: Mapping[str, Any]) -> str:
 
 
 def end(pod: views.Pod) -> End:
-    """How a pod ended; of one that was deleted, that it was."""
+    """Return how a pod ended, or that it was deleted."""
     terminated = pod.ended(effective_pod.CONTAINER)
     code = None if terminated is None else terminated.exit_code
     if pod.status.phase == "Succeeded":
         return End(exit_code=code or 0)
     reason, said, is_disruption = _why_ended(pod, terminated)
     if reason == OOM_KILLED:
-        said = f"The container used more memory than it may have: {exit_text(code or 0)}."
+        said = f"The container exceeded its memory limit: {exit_text(code or 0)}."
     elif reason:
         said = f"{_TEXTS.get(reason, reason)}: {said or reason}"[:MAX_MESSAGE]
     elif said and code:
-        said = f"The agent ended with {exit_text(code)}: {said}"[:MAX_MESSAGE]
+        said = f"The agent exited with {exit_text(code)}: {said}"[:MAX_MESSAGE]
     else:
         said = ""
     return End(exit_code=code, reason=reason, message=said, is_disruption=is_disruption)
 
 
 def _why_ended(pod: views.Pod, terminated: views.Terminated | None) -> tuple[str, str, bool]:
-    """Reason, message and whether it was a disruption; empty where the program simply ended."""
+    """Return reason, message and whether it was a disruption; empty for a normal exit."""
     status = pod.status
     disrupted = next(_disruptions(pod), None)
     if disrupted is not None or status.reason in _TAKEN_AWAY:
@@ -163,14 +163,14 @@ def _why_ended(pod: views.Pod, terminated: views.Terminated | None) -> tuple[str
         reason, said = _reason_of(terminated), terminated.message
         is_killed = bool(pod.metadata.deletion_timestamp) and terminated.exit_code in _KILLED
         if is_killed and not reason and not said:
-            return POD_DELETED, "somebody deleted it", True
-        # A report speaks for itself, and one that is broken says nothing.
+            return POD_DELETED, "a client deleted it", True
+        # A report is interpreted elsewhere, and an invalid one is no message.
         is_text = not said.lstrip().startswith(("{", "["))
         return reason, said if is_text else "", reason == STATUS_UNKNOWN
     for one in status.init_container_statuses:
         if one.state.terminated is not None and one.state.terminated.exit_code:
             return INIT_FAILED, _init_text(one.name, one.state.terminated), False
-    return (POD_DELETED, "somebody deleted it", True) if not pod.has_ended else ("", "", False)
+    return (POD_DELETED, "a client deleted it", True) if not pod.has_ended else ("", "", False)
 
 
 def _disruptions(pod: views.Pod) -> Iterator[views.PodCondition]:
@@ -182,7 +182,7 @@ def _disruptions(pod: views.Pod) -> Iterator[views.PodCondition]:
 
 
 def _reason_of(terminated: views.Terminated | None) -> str:
-    """The kubelet's word, where it is more than that the process ended."""
+    """Return the kubelet's reason, unless it only says that the process ended."""
     if terminated is None or terminated.reason in _PLAIN:
         return ""
     return word(terminated.reason, "")
@@ -190,11 +190,11 @@ def _reason_of(terminated: views.Terminated | None) -> str:
 
 def _init_text(name: str, ended: views.Terminated) -> str:
     said = f": {ended.message}" if ended.message else ""
-    return f"init container {name} ended with {exit_text(ended.exit_code)}{said}"
+    return f"init container {name} exited with {exit_text(ended.exit_code)}{said}"
 
 
 def last(pods: Iterable[views.Pod]) -> views.Pod | None:
-    """The pod by which a Job ended: the one that succeeded, or was made last."""
+    """Return the pod that determined a Job's outcome: the successful one, or the latest."""
 
     def rank(pod: views.Pod) -> tuple[bool, str]:
         return pod.status.phase == "Succeeded", pod.metadata.creation_timestamp

@@ -1,7 +1,6 @@
-"""What a pod's only container finds, read from the Job and the ConfigMap made for it. Pure.
+"""The environment of a pod's container, derived from its Job and ConfigMap. Pure.
 
-The local runtime does what a kubelet would, so that there is one description of a runner's
-surroundings and not two.
+The local runtime does a kubelet's work, so that a runner's environment is described only once.
 """
 
 import dataclasses
@@ -30,18 +29,18 @@ class Source:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Surroundings:
-    """What a container finds, by its absolute paths.
+    """The environment of a container, with absolute paths.
 
     Attributes:
         args: Of the command.
-        env: Values and sources, in their order.
-        env_secrets: Secrets all of whose keys are variables; what is in ``env`` goes before.
+        env: Values and sources, in order.
+        env_secrets: Secrets with all keys as variables; ``env`` takes precedence.
         files: Contents and sources.
-        folders: Empty ones.
-        secret_folders: Those with a file for each key of a Secret.
-        claims: The names of claims, whose contents stay.
-        workspace: Name of the claim that steps share as their workspace, ``/`` and its folder;
-            empty where there is none.
+        folders: Empty directories.
+        secret_folders: Directories with a file for each key of a Secret.
+        claims: Names of persistent claims.
+        workspace: Claim that steps share as their workspace, ``/`` and its subdirectory; empty for
+            none.
     """
 
     args: tuple[str, ...] = ()
@@ -55,14 +54,14 @@ class Surroundings:
 
 
 def surroundings(job: Mapping[str, JSON], config_map: Mapping[str, JSON]) -> Surroundings:
-    """What the container of a Job finds.
+    """Return the environment of a Job's container.
 
     Args:
         job: The Job.
-        config_map: The one that it mounts.
+        config_map: The ConfigMap that it mounts.
 
     Raises:
-        RuntimeFault: There is something among it that only a kubelet can give.
+        RuntimeFault: Something in it requires a kubelet.
     """
     pod = job["spec"]["template"]["spec"]
     container = pod["containers"][0]
@@ -85,7 +84,7 @@ def surroundings(job: Mapping[str, JSON], config_map: Mapping[str, JSON]) -> Sur
             case _:
                 raise RuntimeFault(
                     Code.TERMINAL,
-                    f"expected nothing at {path} that only a pod has, got {mount['name']}: "
+                    f"expected no pod-only volume at {path}, got {mount['name']}: "
                     f"{', '.join(volume.keys() - {'name'})}",
                 )
     if workspace:
@@ -103,10 +102,10 @@ def surroundings(job: Mapping[str, JSON], config_map: Mapping[str, JSON]) -> Sur
 
 
 def _check_shared(paths: Iterable[str]) -> None:
-    """See that in a workspace that steps share there is nothing which only one of them has.
+    """Check that a shared workspace contains no volumes of a single step.
 
     Raises:
-        RuntimeFault: A pod could have that; a folder of this machine cannot.
+        RuntimeFault: A pod could have that; a directory of this machine cannot.
     """
     for path in paths:
         if path.startswith(f"{ROOT}/") and not is_private(path) and path != CONTROL_FOLDER:
@@ -117,7 +116,7 @@ def _check_shared(paths: Iterable[str]) -> None:
 
 
 def expanded(value: str, variables: Mapping[str, str]) -> str:
-    """Fill in ``$(NAME)`` as a kubelet does; ``$$`` is a dollar, an unknown name stays as it is."""
+    """Expand ``$(NAME)`` like a kubelet; ``$$`` is a dollar, unknown names are kept."""
 
     def one(match: re.Match[str]) -> str:
         name = match[1]
@@ -127,7 +126,7 @@ def expanded(value: str, variables: Mapping[str, str]) -> str:
 
 
 def is_private(path: str) -> bool:
-    """Whether a path of a workspace is a step's own, though it shares the workspace."""
+    """Return whether a path is private to a step in a shared workspace."""
     parts = path.removeprefix(ROOT).lstrip("/").split("/")
     is_file = path in {effective_pod.RUN_JSON, effective_pod.RUNNER_JSON}
     return is_file or parts[0] in _PRIVATE
@@ -138,12 +137,12 @@ CONTROL_FOLDER: Final = f"{ROOT}/.agentrun"
 
 
 def here(value: str, workspace: str, shared: str = "") -> str:
-    """A path of the pod's workspace, where it is on this machine; anything else as it is.
+    """Map a path of the pod's workspace to this machine; return other values unchanged.
 
     Args:
-        value: What may be one.
-        workspace: The folder of the piece's own files.
-        shared: That of what it shares with others, if it does.
+        value: A potential path.
+        workspace: Directory of the step's own files.
+        shared: Directory of the shared workspace, if any.
     """
     if value != ROOT and not value.startswith(f"{ROOT}/"):
         return value
@@ -163,7 +162,7 @@ def _source(given: Mapping[str, Any]) -> Source:
 
 
 def _file(volume: Mapping[str, Any], part: str, config_map: Mapping[str, JSON]) -> str | Source:
-    """A file of a volume: from our own ConfigMap, or a key of another object."""
+    """Return a file of a volume: content of our ConfigMap, or a key of another object."""
     own = volume.get("configMap") or {}
     if own.get("name") == config_map["metadata"]["name"] and not own.get("items"):
         return str(config_map["data"][part])

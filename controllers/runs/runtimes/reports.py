@@ -1,7 +1,7 @@
-"""What a runner reported (``status.json``, docs/runner.md), as a status can hold it. Pure.
+"""A runner's report (``status.json``, docs/runner.md) as fields of a status. Pure.
 
-A report is data: whoever writes an agent, or an image with a runner of its own, decides what is in
-it. Whatever it is, it is read without an error, and what comes out fits the schema of a status.
+A report is untrusted data of an agent, or of an image with its own runner. It is read without
+errors whatever it contains, and the result fits the schema of a status.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from controllers.runs import values
 from controllers.runs.runtimes.base import JSON
 
 MAX_ARTIFACTS: Final = 50
-# The runner writes less than 4 KiB, as much as a kubelet reads; an agent may write over it.
+# The runner writes less than 4 KiB, the kubelet's limit; an agent may overwrite it.
 MAX_REPORT_BYTES: Final = 64 * 1024
 _MAX_URL: Final = 2048
 MAX_TEXT: Final = 1024
@@ -25,19 +25,20 @@ _WORDS: Final = {"succeeded": "Succeeded", "failed": "Failed", "cancelled": "Can
 _TEXTS: Final = ("signal", "provider", "adapter")
 _TIMES: Final = {"startedAt": "startTime", "finishedAt": "completionTime"}
 _OWN: Final = frozenset({"status", "exitCode", "error", "artifacts", *_TEXTS, *_TIMES})
-# No key of the fields beside it may be in a status' `extra`, nor of v1alpha1's, where it is spread.
+# Names of sibling fields must not be in a status' `extra`, including v1alpha1's, where it is
+# inlined.
 _TAKEN: Final = _OWN | {"extra", *_TIMES.values()}
-# What else a runner says, in the status of its run.
+# Limit of a runner's additional data in the status.
 MAX_EXTRA_BYTES: Final = 4096
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Control:
-    """The control file of a loop, as a runner reported it.
+    """The control file of a loop, as reported by a runner.
 
     Attributes:
-        content: None where there was none.
-        problem: Why there is no content though there was a file; empty otherwise.
+        content: None if there was none.
+        problem: Why an existing file has no content; empty otherwise.
     """
 
     content: JSON = None
@@ -45,7 +46,7 @@ class Control:
 
 
 def read(text: str | bytes) -> dict[str, JSON] | None:
-    """A report; None for what is none, as what another program wrote."""
+    """Parse a report; None if it is invalid, such as another program's output."""
     if len(text) > MAX_REPORT_BYTES:
         return None
     try:
@@ -56,7 +57,7 @@ def read(text: str | bytes) -> dict[str, JSON] | None:
 
 
 def runner(report: Mapping[str, JSON] | None) -> dict[str, JSON] | None:
-    """``status.runner`` of a v1beta1 AgentRun, in which whatever is of another type is left out."""
+    """Return ``status.runner`` of a v1beta1 AgentRun, omitting values of other types."""
     if not report:
         return None
     status = report.get("status")
@@ -71,7 +72,7 @@ def runner(report: Mapping[str, JSON] | None) -> dict[str, JSON] | None:
 
 
 def _extra(report: Mapping[str, JSON]) -> dict[str, JSON]:
-    """What else there is, one after the other, as far as there is room and all readers get it."""
+    """Return additional data in order, as far as it fits and all readers accept it."""
     found, room = {}, MAX_EXTRA_BYTES
     for name, value in report.items():
         if name in _TAKEN or value is None or not values.is_plain(value):
@@ -92,7 +93,7 @@ def _text(value: JSON) -> str | None:
 
 
 def clean(text: str) -> str:
-    """A text that a terminal shows, and does not obey: without control characters but line ends."""
+    """Replace control characters other than line ends, so that a terminal is not controlled."""
     return _CONTROLS.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
@@ -101,12 +102,12 @@ _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Files:
-    """The files that a run left.
+    """The files that a run produced.
 
     Attributes:
-        artifacts: ``{name, path?, key?, url?}``; at most 50, of a name the last.
-        missing: Names of those that it should have left, and did not; at most 50.
-        omitted: How many there are beside these artifacts.
+        artifacts: ``{name, path?, key?, url?}``; at most 50, the last per name.
+        missing: Names of declared files that were not produced; at most 50.
+        omitted: Number of further artifacts.
     """
 
     artifacts: Sequence[Mapping[str, str]] = ()
@@ -115,20 +116,20 @@ class Files:
 
     @property
     def note(self) -> str:
-        """What of them a run that succeeded has to tell; empty if nothing."""
+        """A message about the files for a successful run; empty if not needed."""
         told = []
         if self.missing:
             names = ", ".join(repr(one) for one in self.missing[:_MAX_NAMED])
             more = len(self.missing) - _MAX_NAMED
             names += f" and {more} more" if more > 0 else ""
-            told.append(f"Declared artifacts that were not left: {names}.")
+            told.append(f"Declared artifacts not produced: {names}.")
         if self.omitted:
-            told.append(f"Artifacts beside those listed: {self.omitted}.")
+            told.append(f"Further artifacts not listed: {self.omitted}.")
         return " ".join(told)
 
 
 def files(report: Mapping[str, JSON] | None) -> Files:
-    """The files that a run left, as its runner reported them."""
+    """Return the files of a run, as reported by its runner."""
     given = values.at(report, "artifacts")
     found = (_artifact(one) for one in _list(given, "outputArtifacts") if isinstance(one, dict))
     named = {one["name"]: one for one in found if one.get("name")}
@@ -143,7 +144,7 @@ def files(report: Mapping[str, JSON] | None) -> Files:
 
 
 def loop_control(report: Mapping[str, JSON] | None) -> Control:
-    """The control file of a loop: its content, or what was wrong with it."""
+    """Return the control file of a loop: its content, or its problem."""
     known = report or {}
     problem = known.get("loopControlError")
     if known.get("loopControl") is None and isinstance(problem, str) and problem:
@@ -163,11 +164,11 @@ def _artifact(given: Mapping[str, JSON]) -> dict[str, str]:
         if isinstance(given.get(name), str)
     }
     url = given.get("url")
-    # A data: URL is the content itself, which has no place in a status.
+    # A data: URL contains the content itself, which does not belong in a status.
     is_link = isinstance(url, str) and len(url) <= _MAX_URL and not url.startswith("data:")
     return {**texts, "url": clean(url)} if is_link and isinstance(url, str) else texts
 
 
 def _time(value: JSON) -> str | None:
-    """An instant in RFC 3339, with an offset, as the API server wants it."""
+    """Return a valid RFC 3339 time with offset, as the API server requires."""
     return value if values.instant(value) else None

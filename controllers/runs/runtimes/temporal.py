@@ -1,8 +1,8 @@
 """The runtime ``Temporal``: one Temporal workflow per attempt. Shell: gRPC, by Temporal's SDK.
 
-Optional (``kubewright[temporal]``). Whose a workflow is stands in its memo, because a workflow id
-may be another's; and an id that must not be started any more is taken by a workflow that no worker
-ever sees: it starts in years, and is terminated at once.
+Optional (``kubewright[temporal]``). A workflow's owner is in its memo, because a workflow ID may
+belong to another; and an ID that must not start any more is reserved by a workflow that no worker
+ever receives: its start is delayed by years, and it is terminated at once.
 """
 
 import asyncio
@@ -48,13 +48,13 @@ _log = logging.getLogger(__name__)
 ANY: Final = Access()
 FAILED: Final = "WorkflowFailed"
 TERMINATED: Final = "WorkflowTerminated"
-# What stands in the memo of a workflow of ours.
+# Memo keys of our workflows.
 _KEY, _TOMBSTONE = naming.KEY_ANNOTATION, naming.TOMBSTONE_LABEL
-# Longer than any server keeps what was terminated.
+# Longer than any server's retention of closed workflows.
 _NEVER: Final = dt.timedelta(days=3650)
-# The controller ends what takes too long; should it be down, Temporal does, a little later.
+# The controller enforces timeouts; if it is down, Temporal does, a little later.
 _SLACK_SECONDS: Final = 60
-# WorkflowExecutionStarted and WorkflowTaskScheduled: what comes next is a worker's.
+# WorkflowExecutionStarted and WorkflowTaskScheduled: later events come from a worker.
 _UNSEEN_EVENTS: Final = 2
 _MOST_MESSAGE: Final = 640
 _SOONEST_SECONDS, _LATEST_SECONDS = 1.0, 30.0
@@ -73,15 +73,15 @@ _CODES: Final = {
 
 
 class Temporal:
-    """Carries runs out as Temporal workflows.
+    """Executes runs as Temporal workflows.
 
     Args:
         address: Of Temporal's frontend, as ``HOST:PORT``.
-        namespace: For runs that name none.
-        access: Which namespaces and task queues runs may name.
-        credentials: What to connect with; asked before each call.
-        grace_seconds: Between the cancellation of a workflow and its termination.
-        deadline_seconds: For all calls that one of ours makes.
+        namespace: Default namespace of runs.
+        access: Namespaces and task queues that runs may use.
+        credentials: Returns the credentials, before each call.
+        grace_seconds: Between cancellation and termination of a workflow.
+        deadline_seconds: For all calls of one method.
         now: The wall clock.
     """
 
@@ -108,7 +108,7 @@ class Temporal:
         self._connected_with: Credentials | None = None
 
     def ref(self, key: Key, work: Work) -> Ref:
-        """The workflow id and its Temporal namespace; another id if a foreign workflow has it."""
+        """Return the workflow ID and its Temporal namespace; the ID differs if another owns it."""
         return Ref(
             type=self.type,
             key=key,
@@ -118,7 +118,7 @@ class Temporal:
         )
 
     async def submit(self, key: Key, work: Work) -> Ref:
-        """Start the workflow, or find it."""
+        """Start the workflow, or return the existing one."""
         ref = self.ref(key, work)
         self._access.check(ref.namespace, _config(work).get("taskQueue") or "")
         async with self._deadline():
@@ -126,13 +126,13 @@ class Temporal:
         if found is None:
             raise RuntimeFault(
                 Code.TERMINAL,
-                f"expected workflow {ref.name!r} of namespace {ref.namespace!r} to be free or "
-                "this run's, got another's",
+                f"expected workflow {ref.name!r} of namespace {ref.namespace!r} to be unused or "
+                "owned by this run, got another owner",
             )
         return dataclasses.replace(ref, name=found.id, uid=_first_run(found))
 
     async def status(self, ref: Ref) -> Progress:
-        """What the server says of the workflow, and once it has completed, its result."""
+        """Return the workflow's status, with its result once it has completed."""
         async with self._deadline():
             found = await self._find(ref)
             if found is None:
@@ -142,13 +142,13 @@ class Temporal:
             return await self._ended(ref, found)
 
     async def cancel(self, ref: Ref) -> None:
-        """Ask the workflow to end; ``status`` terminates it when the grace is over."""
+        """Request cancellation; ``status`` terminates the workflow after the grace period."""
         async with self._deadline():
             found = await self._find(ref)
-            # Where no submission is allowed, none has to be kept from starting anything.
+            # No ID has to be reserved if submissions are not allowed.
             if found is None and self._access.has_namespace(ref.namespace):
                 found = await self._start(ref, is_tombstone=True)
-            # Where another has the id, no submission can start anything.
+            # If another workflow has the ID, no submission can start anything.
             if found is None or found.status is not WorkflowExecutionStatus.RUNNING:
                 return
             if _is_tombstone(found):
@@ -159,18 +159,18 @@ class Temporal:
     # ----------------------------------------------------------------------- calls
 
     async def _find(self, ref: Ref) -> WorkflowExecutionDescription | None:
-        """The latest run of our workflow, under whichever of its ids."""
+        """Return the latest run of our workflow, under any of its IDs."""
         client = await self._client(ref.namespace)
         for name in dict.fromkeys((ref.name, *_ids(ref.work))):
             found = await _describe(client, name)
             if found is not None and await _is_chained(client, found, ref):
                 return found
-        # A workflow of another began under our id after ours had ended.
+        # Another owner's workflow started under our ID after ours had ended.
         found = await _describe(client, ref.name, ref.uid) if ref.uid else None
         return found if found is not None and _is_ours(found, ref) else None
 
     async def _start(self, ref: Ref, *, is_tombstone: bool) -> WorkflowExecutionDescription | None:
-        """Start the workflow under the first of its ids that is no foreign one's."""
+        """Start the workflow under the first of its IDs that no other owner has."""
         client = await self._client(ref.namespace)
         config = _config(ref.work)
         for name in _ids(ref.work):
@@ -180,7 +180,7 @@ class Temporal:
                     ref.work.run_json,
                     id=name,
                     task_queue=config.get("taskQueue") or "tombstones",
-                    # Whatever had the id, running or closed, keeps it.
+                    # Any existing workflow keeps the ID, running or closed.
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                     memo={_KEY: ref.key, **({_TOMBSTONE: "true"} if is_tombstone else {})},
@@ -203,7 +203,7 @@ class Temporal:
             look_again_seconds=min(max(elapsed / 10, _SOONEST_SECONDS), _LATEST_SECONDS),
         )
         if progress.stage is Stage.PENDING:
-            message = f"No worker of task queue {found.task_queue!r} has taken it yet."
+            message = f"Waiting for a worker of task queue {found.task_queue!r}."
             return dataclasses.replace(progress, message=message[:_MOST_MESSAGE])
         if progress.stage is not Stage.CANCELLING:
             return progress
@@ -241,7 +241,7 @@ class Temporal:
     async def _outcome(
         self, ref: Ref, found: WorkflowExecutionDescription
     ) -> tuple[JSON, BaseException | None]:
-        """What the workflow returned, or why it failed; nothing of what cannot be read any more."""
+        """Return the workflow's result or failure; neither if unreadable."""
         try:
             return await self._handle(ref.namespace, found).result(follow_runs=False), None
         except temporalio.client.WorkflowFailureError as error:
@@ -249,7 +249,7 @@ class Temporal:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-        # What its worker encoded in a way of its own.
+        # Encoded by the worker in a custom format.
         except (RuntimeError, LookupError, ValueError, TypeError):
             pass
         return None, None
@@ -257,17 +257,17 @@ class Temporal:
     async def _terminate(self, ref: Ref, found: WorkflowExecutionDescription) -> None:
         try:
             handle = self._handle(ref.namespace, found)
-            await handle.terminate(reason="it was cancelled, and did not end in time")
+            await handle.terminate(reason="cancelled, but did not end within the grace period")
         except RPCError as error:
-            # It has ended meanwhile.
+            # Ended meanwhile.
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
 
     def _handle(
         self, namespace: str, found: WorkflowExecutionDescription
     ) -> "temporalio.client.WorkflowHandle[Any, Any]":
-        """The run that was found; what it is told is for the whole chain of runs it belongs to."""
-        assert self._connected is not None  # noqa: S101 - or nothing would have been found
+        """Return a handle of the run; requests apply to the whole chain of runs."""
+        assert self._connected is not None  # noqa: S101 - set by _find
         client = temporalio.client.Client(self._connected.service_client, namespace=namespace)
         return client.get_workflow_handle(found.id, run_id=found.run_id)
 
@@ -279,7 +279,7 @@ class Temporal:
                 namespace=self._namespace,
                 tls=_tls(credentials),
                 api_key=credentials.api_key,
-                # Whoever calls us tries again; the deadline is ours.
+                # The caller retries, and sets the deadline.
                 retry_config=RetryConfig(max_retries=1),
                 lazy=True,
             )
@@ -290,28 +290,28 @@ class Temporal:
         try:
             return self._credentials()
         except OSError as error:
-            _log.warning("Temporal's credentials cannot be read: %s", error)
+            _log.warning("reading Temporal's credentials failed: %s", error)
             raise RuntimeFault(
                 Code.RETRYABLE,
-                "expected to read Temporal's credentials, got an error that the log tells",
+                "expected to read Temporal's credentials, got an error (see the controller's log)",
             ) from error
 
     @contextlib.asynccontextmanager
     async def _deadline(self) -> AsyncIterator[None]:
-        """Bound what happens within, and say in our words what went wrong."""
+        """Apply the deadline, and translate errors."""
         try:
             async with asyncio.timeout(self._deadline_seconds):
                 yield
         except TimeoutError as error:
             raise RuntimeFault(
                 Code.RETRYABLE,
-                f"expected Temporal to answer within {self._deadline_seconds:g} s, got nothing",
+                f"expected Temporal to respond within {self._deadline_seconds:g} s, got none",
             ) from error
         except RPCError as error:
             raise RuntimeFault(_CODES.get(error.status, Code.RETRYABLE), _said(error)) from error
         except ValueError as error:
             raise RuntimeFault(Code.TERMINAL, f"expected HOST:PORT, got: {error}") from error
-        # The SDK has RuntimeErrors for a server that cannot be reached.
+        # The SDK raises RuntimeError for an unreachable server.
         except (RuntimeError, temporalio.exceptions.TemporalError) as error:
             raise RuntimeFault(Code.RETRYABLE, _said(error)) from error
 
@@ -342,10 +342,10 @@ def _tls(credentials: Credentials) -> bool | TLSConfig:
 
 
 def _ids(piece: Work) -> tuple[str, ...]:
-    """The ids that the workflow may have: the documented one, or with the run's uid.
+    """Return the possible IDs of the workflow: the documented one, or with the run's UID.
 
-    Runs of several namespaces, and a run that is made anew, have the same documented id. Who writes
-    an id down, though, means it.
+    Runs of several namespaces, and recreated runs, share the documented ID. An explicit ID is used
+    as is.
     """
     suffix = "" if piece.attempt == 1 else f"-{piece.attempt}"
     given = _config(piece).get("workflowId")
@@ -372,7 +372,7 @@ def _timeouts(piece: Work, *, is_tombstone: bool) -> dict[str, Any]:
 async def _is_chained(
     client: temporalio.client.Client, found: WorkflowExecutionDescription, ref: Ref
 ) -> bool:
-    """Whether a run of a workflow is ours, or goes on from one that is and left its memo out."""
+    """Return whether a run of a workflow is ours, or continues one that is, without its memo."""
     if _is_ours(found, ref):
         return True
     if _first_run(found) == found.run_id:
@@ -382,7 +382,7 @@ async def _is_chained(
 
 
 def _is_ours(found: WorkflowExecutionDescription, ref: Ref) -> bool:
-    """By its memo alone: ids and runs can be named by whoever writes them down."""
+    """Check the memo alone: IDs and runs can be chosen by users."""
     return _memo(found, _KEY) == ref.key
 
 
@@ -403,14 +403,14 @@ def _first_run(found: WorkflowExecutionDescription) -> str:
 
 
 def _stage(found: WorkflowExecutionDescription) -> Stage:
-    """How a workflow stands that is running, as Temporal says."""
+    """Return the stage of a running workflow."""
     if found.raw_description.workflow_extended_info.cancel_requested:
         return Stage.CANCELLING
     return Stage.PENDING if found.history_length <= _UNSEEN_EVENTS else Stage.RUNNING
 
 
 def _over(found: WorkflowExecutionDescription) -> Progress:
-    """How a workflow ended, as far as its description says."""
+    """Return the progress of a closed workflow, as far as its description tells."""
     progress = Progress(
         stage=Stage.FAILED,
         reason=FAILED,
@@ -424,24 +424,24 @@ def _over(found: WorkflowExecutionDescription) -> Progress:
         case WorkflowExecutionStatus.CANCELED:
             change = {"stage": Stage.CANCELLED, "reason": Reason.RUNNER_CANCELLED, "code": None}
         case WorkflowExecutionStatus.TERMINATED if _is_tombstone(found):
-            message = "There is no workflow of the run, and there will be none."
+            message = "No workflow of the run exists, and none will be started."
             change = {"stage": Stage.CANCELLED, "reason": Reason.JOB_MISSING, "message": message}
             change |= {"started": None, "ended": None}
         case WorkflowExecutionStatus.TERMINATED:
             change = {"stage": Stage.CANCELLED, "reason": TERMINATED, "code": None}
         case WorkflowExecutionStatus.TIMED_OUT:
-            message = "The workflow took longer than Temporal was told to allow."
+            message = "The workflow exceeded its Temporal timeout."
             change = {"reason": Reason.TIMED_OUT, "message": message}
         case WorkflowExecutionStatus.FAILED:
             change = {}
         case _:
-            message = "Its chain of runs went on, and then another workflow took its id."
+            message = "Its chain of runs was continued, and then another workflow used its ID."
             change = {"message": message, "code": Code.TERMINAL}
     return dataclasses.replace(progress, **change)
 
 
 def _told(cause: BaseException | None) -> tuple[str, Code]:
-    """The message of a failure, and whether another attempt may help: the innermost cause says."""
+    """Return message and code of a failure, from its innermost cause."""
     code = Code.RETRYABLE
     while cause is not None:
         if isinstance(cause, temporalio.exceptions.ApplicationError) and cause.non_retryable:

@@ -1,7 +1,7 @@
-"""What the operator says of Temporal: credentials, namespaces, task queues. Shell: files.
+"""The operator's settings of Temporal: credentials, namespaces, task queues. Shell: files.
 
-Under ``temporal`` in the file of ``--settings``. The credentials are files, as of a mounted Secret,
-read before each call, so that keys and certificates may be renewed.
+Under ``temporal`` in the file of ``--settings``. Credentials are files, such as a mounted Secret,
+read before each call, so that keys and certificates can be rotated.
 """
 
 import dataclasses
@@ -18,13 +18,13 @@ DEFAULT_NAMESPACE: Final = "default"
 
 
 class Tls(msgspec.Struct, frozen=True, kw_only=True, rename="camel", forbid_unknown_fields=True):
-    """How Temporal's frontend is verified, and what it verifies.
+    """TLS settings for Temporal's frontend.
 
     Attributes:
-        ca_file: PEM of its authorities, if they are not the system's.
-        cert_file: PEM of our certificate, for mutual TLS.
+        ca_file: PEM of its CAs, if not the system's.
+        cert_file: PEM of the client certificate, for mutual TLS.
         key_file: PEM of its key.
-        server_name: The name in Temporal's certificate, if it is not the address's.
+        server_name: Name in the server's certificate, if not the address's.
     """
 
     ca_file: str = ""
@@ -43,11 +43,11 @@ class Settings(
     """The operator's settings.
 
     Attributes:
-        namespace: For runs that name none.
-        namespaces: Patterns of those that runs may name; by default the above alone.
-        task_queues: Patterns of those that runs may name; by default all of these namespaces.
-        tls: Whether to use TLS, or how; an API key is never sent without.
-        api_key_file: What has the API key.
+        namespace: Default namespace of runs.
+        namespaces: Patterns of namespaces that runs may use; by default only the above.
+        task_queues: Patterns of task queues that runs may use; by default all.
+        tls: Whether to use TLS, or its settings; an API key is never sent without TLS.
+        api_key_file: File with the API key.
     """
 
     namespace: str = DEFAULT_NAMESPACE
@@ -58,15 +58,15 @@ class Settings(
 
     @property
     def access(self) -> "Access":
-        """Which namespaces and task queues runs may name."""
+        """The namespaces and task queues that runs may use."""
         own = (self.namespace,) if self.namespaces is None else self.namespaces
         return Access(own, self.task_queues)
 
     def credentials(self) -> "Credentials":
-        """What the files hold now.
+        """Read the current credentials.
 
         Raises:
-            OSError: One cannot be read.
+            OSError: A file cannot be read.
         """
         tls = self.tls if isinstance(self.tls, Tls) else Tls()
         key = _content(self.api_key_file)
@@ -82,28 +82,28 @@ class Settings(
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Access:
-    """Patterns, in which ``*`` is any text, of what runs may name; by default all."""
+    """Patterns of what runs may use, in which ``*`` matches any text; by default all."""
 
     namespaces: Sequence[str] = ("*",)
     task_queues: Sequence[str] = ("*",)
 
     def check(self, namespace: str, task_queue: str) -> None:
-        """See that both are allowed.
+        """Check that both are allowed.
 
         Raises:
-            RuntimeFault: naming the one that is not.
+            RuntimeFault: One is not allowed.
         """
         _check("namespace", namespace, self.namespaces)
         _check("task queue", task_queue, self.task_queues)
 
     def has_namespace(self, namespace: str) -> bool:
-        """Whether runs may name a namespace."""
+        """Return whether runs may use a namespace."""
         return patterns.matching((namespace,), self.namespaces) is not None
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """What a connection is made with; another one is made when they change."""
+    """Credentials of a connection; a change opens a new connection."""
 
     is_tls: bool = False
     ca: bytes | None = None
@@ -114,10 +114,10 @@ class Credentials:
 
 
 def of(settings: Mapping[str, Any]) -> Settings:
-    """Read the operator's file.
+    """Read the operator's settings.
 
     Raises:
-        ValueError: saying what was expected where.
+        ValueError: They are invalid; says what was expected where.
     """
     given = settings.get("temporal", {})
     try:
@@ -143,6 +143,6 @@ def _check(what: str, name: str, allowed: Sequence[str]) -> None:
     if patterns.matching((name,), allowed) is None:
         raise RuntimeFault(
             Code.DENIED,
-            f"expected a {what} of Temporal that the operator allows "
+            f"expected a Temporal {what} that the operator allows "
             f"({', '.join(allowed) or 'none'}), got {name[:64]!r}",
         )

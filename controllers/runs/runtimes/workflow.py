@@ -1,7 +1,7 @@
-"""The runtime ``Workflow``: steps, each carried out by another runtime. Shell: that runtime.
+"""The runtime ``Workflow``: steps, each executed by another runtime. Shell: that runtime.
 
-Steps have keys of their own below the run's, so that whatever holds for one piece of work holds for
-each of them: it starts once, and what was cancelled does not start any more.
+Steps have their own keys below the run's, so that the guarantees for a piece of work hold for each
+of them: it starts once, and does not start after its cancellation.
 """
 
 import dataclasses
@@ -31,18 +31,18 @@ from controllers.runs.runtimes.base import (
 )
 from controllers.runs.runtimes.workflow_steps import Decision, Piece, Step
 
-# What could not be submitted is tried again after so long, unless the other side says when.
+# Retry delay of failed submissions, unless the server requests another.
 SUBMIT_AGAIN_SECONDS: Final = 5.0
 ENDING_SECONDS: Final = 1.0
 _GONE: Final = frozenset({Stage.SUCCEEDED, Stage.FAILED, Stage.CANCELLED, Stage.MISSING})
 
 
 class WorkflowRuntime:
-    """Carries out steps, one after the other or side by side.
+    """Executes steps, sequentially or in parallel.
 
     Args:
-        inner: Carries out a step.
-        evaluate: Answers whether a loop's condition holds.
+        inner: Executes a step.
+        evaluate: Evaluates a loop's condition.
         now: Aware UTC time.
         dice: A random number from 0 to 1.
     """
@@ -62,7 +62,7 @@ class WorkflowRuntime:
         self.is_collected, self.is_external = inner.is_collected, inner.is_external
 
     def ref(self, key: Key, work: Work) -> Ref:
-        """Named as its first step's work."""
+        """Return a ref with the name of the first step's work."""
         first = self._inner.ref(f"{key}/0.1.1", work)
         return dataclasses.replace(first, type=self.type, key=key, work=work)
 
@@ -70,7 +70,7 @@ class WorkflowRuntime:
         """Start the first steps."""
         if not work.steps:
             raise RuntimeFault(
-                Code.TERMINAL, "expected steps at spec.runtime.workflow.steps, got none"
+                Code.TERMINAL, "expected steps in spec.runtime.workflow.steps, got none"
             )
         ref = self.ref(key, work)
         submissions = _Submissions()
@@ -80,7 +80,7 @@ class WorkflowRuntime:
         return _with_state(ref, decision.state)
 
     async def status(self, ref: Ref) -> Progress:
-        """Look at the steps that run, and start those that follow."""
+        """Query the running steps, and start the following ones."""
         state = ref.extra.get("workflow")
         if state is None:
             return await self._unwritten(ref)
@@ -88,7 +88,7 @@ class WorkflowRuntime:
         return await self._progress(ref, await self._go_on(ref, state, seen), seen)
 
     async def cancel(self, ref: Ref) -> None:
-        """Cancel what runs, and whatever a late submission would start next."""
+        """Cancel running steps, and whatever a late submission would start next."""
         state = ref.extra.get("workflow")
         running = self._under_way(ref, state)
         seen = await self._seen(ref, running)
@@ -97,16 +97,16 @@ class WorkflowRuntime:
         pieces = (*running, *retried, *following.start, *following.cancel, *following.unclear)
         await self._cancel(ref, pieces)
 
-    # ------------------------------------------------------------------------------ one look
+    # ------------------------------------------------------------------------------ reconciling
 
     async def _unwritten(self, ref: Ref) -> Progress:
-        """How a workflow stands of which nothing was written yet: as its first step does."""
+        """Return the progress of a workflow without recorded state, from its first step."""
         first = await self._inner.status(self._ref_of(ref, Piece(0, 1, 1)))
         if first.stage in {Stage.MISSING, Stage.CANCELLED, Stage.CANCELLING}:
             return dataclasses.replace(first, ref=None)
         if not ref.work.steps and not ref.work.refusal:
             raise RuntimeFault(
-                Code.RETRYABLE, "expected what the steps refer to, which is not there any more"
+                Code.RETRYABLE, "expected the objects that the steps refer to, got none any more"
             )
         return await self._progress(ref, await self._go_on(ref, None, {}), {})
 
@@ -117,11 +117,11 @@ class WorkflowRuntime:
         seen: Mapping[Piece, Progress],
         submissions: "_Submissions | None" = None,
     ) -> Decision:
-        """Decide, start what is to start and end what is to end; what was done."""
+        """Decide, then start and cancel steps; return the decision as executed."""
         done = submissions or _Submissions()
         while True:
             decision = await self._decided(ref, state, seen, done.refused)
-            # A step that can never be submitted fails: then there is something else to be done.
+            # A step that can never be submitted fails, which requires another decision.
             if await self._submitted(ref, decision, done):
                 break
         decision = await self._with_cancelled_retries(ref, decision, seen)
@@ -144,7 +144,7 @@ class WorkflowRuntime:
         return await self._decided(ref, decision.state, {**seen, **retried})
 
     async def _submitted(self, ref: Ref, decision: Decision, done: "_Submissions") -> bool:
-        """Submit what starts; whether nothing was refused for good."""
+        """Submit the steps to start; return False if one was rejected for good."""
         for piece in decision.start:
             if piece in done.refs:
                 continue
@@ -160,7 +160,7 @@ class WorkflowRuntime:
     async def _settled(
         self, ref: Ref, decision: Decision, state: Mapping[str, JSON] | None
     ) -> Decision:
-        """A workflow is over once nothing of it runs, not even what no state tells of."""
+        """Keep a workflow from ending while any of it runs, including unrecorded work."""
         if not decision.stage.is_ended:
             return decision
         for piece in decision.unclear:
@@ -184,7 +184,7 @@ class WorkflowRuntime:
         seen: Mapping[Piece, Progress],
         refused: Mapping[Piece, str] | None = None,
     ) -> Decision:
-        """Decide, with an answer to each condition that this depends on."""
+        """Decide, evaluating the conditions that this depends on."""
         answers: dict[loops.Question, bool | loops.ConditionError] = {}
         while True:
             try:
@@ -233,7 +233,7 @@ class WorkflowRuntime:
         work = steps[piece.index] if piece.index < len(steps) else ref.work
         return self._inner.ref(piece.key(ref.key), work)
 
-    # ----------------------------------------------------------------------------- what is told
+    # ----------------------------------------------------------------------------- reporting
 
     async def _progress(
         self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]
@@ -268,9 +268,9 @@ class WorkflowRuntime:
     async def _failure(
         self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]
     ) -> tuple[Code, bool]:
-        """What the failures of steps mean, and whether all that failed was taken away.
+        """Return the code of the steps' failures, and whether all were disruptions.
 
-        Another attempt of the run may help, unless a step says otherwise.
+        Another attempt of the run may succeed, unless a step excludes it.
         """
         pieces = [seen.get(one) or await self._status_of(ref, one) for one in decision.failed]
         failed = [one for one in pieces if one.stage is Stage.FAILED]
@@ -283,9 +283,9 @@ class WorkflowRuntime:
 
 
 def _steps(ref: Ref, state: Mapping[str, JSON] | None) -> tuple[tuple[Step, ...], int]:
-    """The steps, and how many of them may run at the same time.
+    """Return the steps and the parallelism.
 
-    Of a run whose agent was deleted nothing can start, but what runs can be seen through.
+    Without its agent, a run can start nothing, but running steps are completed.
     """
     given: Any = values.at(ref.work.spec, "runtime", "workflow") or {}
     listed, parallelism = given.get("steps") or (), given.get("parallelism") or 1
@@ -297,20 +297,20 @@ def _steps(ref: Ref, state: Mapping[str, JSON] | None) -> tuple[tuple[Step, ...]
 
 @dataclasses.dataclass
 class _Submissions:
-    """What came of what was submitted in one look."""
+    """Results of the submissions of one reconciliation."""
 
     refs: dict[Piece, Ref] = dataclasses.field(default_factory=dict)
     faults: dict[Piece, RuntimeFault] = dataclasses.field(default_factory=dict)
 
     @property
     def refused(self) -> dict[Piece, str]:
-        """Why pieces can never be submitted."""
+        """Pieces that can never be submitted, with the reasons."""
         return {
             piece: fault.message for piece, fault in self.faults.items() if not fault.code.may_pass
         }
 
     def noted(self, decision: Decision, now: dt.datetime) -> Decision:
-        """The decision with where its pieces are; what could not be submitted stays to be done."""
+        """Add references to submitted work to the decision; failed submissions stay pending."""
         listed, delays = [*decision.state["steps"]], []
         for piece in decision.start:
             ref = self.refs.get(piece)
@@ -338,13 +338,13 @@ class _Submissions:
 
 
 def _job_ref(ref: Ref) -> dict[str, str]:
-    """Where the logs of a piece are."""
+    """Return the reference to a piece's Job, for its logs."""
     found = {"name": ref.name, "namespace": ref.namespace, "uid": ref.uid}
     return {name: value for name, value in found.items() if value}
 
 
 def _waiting(decision: Decision, seen: Mapping[Piece, Progress]) -> Progress | None:
-    """Why the first step that has not started has not; None where one runs."""
+    """Return why the first waiting step has not started; None if a step runs."""
     going = [one for one in seen.values() if one.stage not in _GONE]
     is_running = decision.stage is Stage.RUNNING and not decision.start
     if not is_running or any(one.stage is not Stage.PENDING for one in going):
@@ -357,7 +357,7 @@ def _waiting(decision: Decision, seen: Mapping[Piece, Progress]) -> Progress | N
 
 
 def _started(decision: Decision, waits: Progress | None) -> dt.datetime | None:
-    """When the Job began of which the first step waits for a pod; once a step has run, none."""
+    """Return the start of the Job whose pod the first step waits for; None once a step has run."""
     phases = {one["phase"] for one in decision.state["steps"]}
     is_first = phases <= {workflow_state.PENDING, workflow_state.RUNNING}
     return waits.started if waits is not None and is_first else None
@@ -372,7 +372,7 @@ def _with_state(ref: Ref, state: Mapping[str, JSON]) -> Ref:
 
 
 def _work(ref: Ref, piece: Piece, status: Mapping[str, JSON]) -> Work:
-    """A step's work; an iteration finds its number and what the one before it left."""
+    """Return a step's work; an iteration receives its number and the previous control data."""
     step = ref.work.steps[piece.index]
     control = (status.get("loop") or {}).get("lastControl")
     loop = {**step.run_json.get("loop", {}), "iteration": piece.iteration, "control": control}

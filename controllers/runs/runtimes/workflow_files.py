@@ -1,7 +1,7 @@
-"""The artifacts of a workflow: those of all its steps, each under its step's name. Pure.
+"""The artifacts of a workflow: those of all steps, prefixed with the step's name. Pure.
 
-A step's report is read while its state says that it runs. What it named is carried along in
-``status.artifacts`` and ``status.missingArtifacts`` of the run, until the workflow is over.
+A step's report is read while its recorded state is Running. Its artifacts are carried in
+``status.artifacts`` and ``status.missingArtifacts`` of the run until the workflow has ended.
 """
 
 from collections.abc import Mapping, Sequence
@@ -20,9 +20,9 @@ def merged(
     steps: Sequence[Mapping[str, JSON]],
     seen: Mapping[Piece, Progress],
 ) -> Files:
-    """What was known, and what the attempts say that were looked at, in the order of the steps.
+    """Merge known files with those of the queried attempts, in the order of the steps.
 
-    Of a step that runs again, a later artifact takes the place of an earlier one of its name.
+    When a step runs again, its artifacts replace earlier ones of the same name.
     """
     artifacts = {one["name"]: one for one in known.get("artifacts") or ()}
     missing = dict.fromkeys(known.get("missingArtifacts") or ())
@@ -45,17 +45,17 @@ def merged(
 
 
 def _under(step: str, name: str) -> str:
-    """The name of a step's artifact among those of the run."""
+    """Return the name of a step's artifact in the run's status."""
     return f"{step}/{name}"[: reports.MAX_TEXT]
 
 
-# Of 50 artifacts alone, each at its longest, a status would have 1 MB.
+# 50 artifacts of maximum length would take 1 MB of the status.
 MAX_BYTES: Final = 96 * 1024
 T = TypeVar("T")
 
 
 def _fitting(listed: Sequence[T]) -> list[T]:
-    """The first of them, as many as a status lists and as find room."""
+    """Return the first items that fit, up to the maximum number."""
     kept, room = [], MAX_BYTES
     for one in listed[: reports.MAX_ARTIFACTS]:
         room -= len(msgspec.json.encode(one))
@@ -66,7 +66,7 @@ def _fitting(listed: Sequence[T]) -> list[T]:
 
 
 def remembered(files: Files) -> dict[str, Any]:
-    """What has to be known of them at the next look, as the run's status has it."""
+    """Return the data to carry to the next reconciliation, as in the run's status."""
     return {
         "artifacts": [*files.artifacts],
         "missingArtifacts": [*files.missing],

@@ -1,7 +1,7 @@
-"""``status.workflow`` of a run, read back and kept within bounds. Pure.
+"""Reads ``status.workflow`` of a run, and bounds its size. Pure.
 
-Whoever may write a run's status may write this part of it: what does not fit is not there, so that
-no state whatever keeps a workflow from being decided upon.
+Anyone who may write a run's status may write this part: invalid data is dropped, so that any state
+leads to a decision.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -22,25 +22,25 @@ CANCELLED: Final = "Cancelled"
 PHASES: Final = frozenset({PENDING, RUNNING, RETRYING, SUCCEEDED, FAILED, CANCELLED})
 ENDED: Final = frozenset({SUCCEEDED, FAILED, CANCELLED})
 
-# Of an endless loop, the last ones are listed.
+# The last iterations of an endless loop.
 MAX_ITERATIONS: Final = 20
-# etcd takes 1.5 MiB, of which a run's spec may have 1 MiB (crds.admission.agentrun).
+# etcd's limit is 1.5 MiB, of which a run's spec may take 1 MiB (crds.admission.agentrun).
 MAX_STATE_BYTES: Final = 192 * 1024
-# More attempts or iterations than a run can have; a status has room for 2**31.
+# More attempts or iterations than a run can have; the status field is limited to 2**31.
 _MAX_COUNT: Final = 10**9
 _MAX_MESSAGE: Final = 640
 _MAX_NAME: Final = 253
 
 
 def steps(state: Mapping[str, JSON] | None, names: Sequence[str]) -> list[dict[str, JSON]]:
-    """The status of each step; of one that a state says nothing of, that it is pending."""
+    """Return the status of each step; Pending if the state has none."""
     listed = _list((state or {}).get("steps"))
     known = [*listed[: len(names)], *([None] * (len(names) - len(listed)))]
     return [_step(name, one) for name, one in zip(names, known, strict=True)]
 
 
 def names(state: Mapping[str, JSON] | None) -> list[str]:
-    """The steps' names as far as a state knows them."""
+    """Return the names of the steps in a state."""
     listed = _list((state or {}).get("steps"))
     return [_text(_object(one).get("name"), _MAX_NAME) or "" for one in listed]
 
@@ -128,11 +128,11 @@ def _instant(value: JSON) -> str | None:
 
 
 def fitted(listed: list[dict[str, JSON]]) -> list[dict[str, JSON]]:
-    """Steps that fit into a status, whatever they left.
+    """Shorten steps so that they fit into a status.
 
-    While they are too large, from the first step on: of steps that have ended the control files go,
-    then the iterations; of the others the iterations; all messages; the other control files. The
-    counts of a loop stay.
+    While they are too large, from the first step on, this drops: control files and then iterations
+    of ended steps; iterations of the others; all messages; the other control files. A loop's counts
+    are kept.
     """
     found = [*listed]
     size = _size(found)

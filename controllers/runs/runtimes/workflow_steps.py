@@ -1,7 +1,7 @@
-"""How a workflow stands and what it does next: a pure function of what was seen of its steps.
+"""Decides the state and next actions of a workflow: a pure function of its steps' progress.
 
-The state is ``status.workflow`` of the run (v1beta1): steps with their phase, attempt and loop. A
-piece of work has the key of the run's attempt and ``/INDEX.ITERATION.ATTEMPT``.
+The state is ``status.workflow`` of the run (v1beta1): steps with their phase, attempt and loop. The
+key of a piece of work is that of the run's attempt and ``/INDEX.ITERATION.ATTEMPT``.
 """
 
 import dataclasses
@@ -24,28 +24,28 @@ from controllers.runs.runtimes.workflow_state import (
 )
 
 MAX_MESSAGE: Final = 640
-LOST: Final = "The work of the attempt went away."
+LOST: Final = "The work of the attempt was deleted."
 LEFT: Final = "The workflow was cancelled."
-# Of the steps that went with one that failed, so many are named.
+# Number of cancelled or failed steps named in a message.
 MAX_NAMES: Final = 5
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Piece:
-    """An attempt of a step that is under way, or is to start."""
+    """An attempt of a step."""
 
     index: int
     iteration: int
     attempt: int
 
     def key(self, base: Key) -> Key:
-        """The key of its work, under that of the run's attempt."""
+        """Return the key of its work, below that of the run's attempt."""
         return f"{base}/{self.index}.{self.iteration}.{self.attempt}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Step:
-    """What a step says of itself (v1beta1 WorkflowStep), read."""
+    """A parsed v1beta1 WorkflowStep."""
 
     name: str
     retries: int
@@ -56,20 +56,20 @@ class Step:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
-    """What follows.
+    """The next actions.
 
     Attributes:
-        state: ``status.workflow``, new.
-        before: The steps as they stood.
+        state: The new ``status.workflow``.
+        before: The previous steps.
         start: To be submitted now.
-        cancel: To be ended: what takes too long, and what a failed workflow needs no more.
-        unreserved: Why the submission of a piece that ended may still land (see ``Progress``).
-        unclear: Of a workflow that ends, what another controller may have started of it, or may
-            be about to: it is over once none of them can run any more.
+        cancel: To be cancelled: timed out, or no longer needed by a failed workflow.
+        unreserved: Why the submission of an ended piece may still land (see ``Progress``).
+        unclear: Pieces of an ending workflow that another controller may have started, or may be
+            about to: it ends once none of them can run any more.
         failed: The attempts by which steps failed.
-        stage: Of the whole workflow.
+        stage: Of the workflow.
         reason: Of a failure.
-        message: For people.
+        message: Human-readable message.
         look_again: When a retry or a timeout is due.
     """
 
@@ -87,17 +87,17 @@ class Decision:
 
 
 def read(given: Sequence[Mapping[str, JSON]]) -> tuple[Step, ...]:
-    """The steps of a run's ``runtime.workflow.steps``."""
+    """Parse a run's ``runtime.workflow.steps``."""
     return tuple(_step(one) for one in given)
 
 
 def known(state: Mapping[str, JSON] | None) -> tuple[Step, ...]:
-    """The steps as far as a state knows them: for a run of which nothing else is there any more."""
+    """Return the steps in a state, for a run without its other objects."""
     return tuple(Step(name, 0, Backoff(), None, None) for name in workflow_state.names(state))
 
 
 def under_way(state: Mapping[str, JSON] | None) -> tuple[Piece, ...]:
-    """What runs, by a state, and what is to be tried again: it can have been cancelled."""
+    """Return running pieces and those to be retried, which may need cancellation."""
     listed = workflow_state.steps(state, workflow_state.names(state))
     phases = {RUNNING, RETRYING}
     return tuple(_piece(index, one) for index, one in enumerate(listed) if one["phase"] in phases)
@@ -115,21 +115,21 @@ def decide(
     refusal: str = "",
     refused: Mapping[Piece, str] | None = None,
 ) -> Decision:
-    """How the workflow stands now, and what to do.
+    """Decide the state of the workflow and its next actions.
 
     Args:
         given: The steps.
-        parallelism: How many may run at the same time; 0 starts nothing.
-        state: As it was written last; None before the first step.
-        seen: How the pieces of work stand that the state says run.
+        parallelism: Maximum number of running steps; 0 starts nothing.
+        state: The last recorded state; None before the first step.
+        seen: Progress of the pieces that the state records as running.
         now: Aware UTC time.
         dice: A random number from 0 to 1.
-        answers: Of conditions of loops.
-        refusal: Why nothing may start any more: the step whose turn it is fails.
+        answers: Results of loop conditions.
+        refusal: Why nothing may start any more: the next step fails.
         refused: Why pieces can never be submitted: their steps fail.
 
     Raises:
-        loops.UnansweredError: An answer is missing.
+        loops.UnansweredError: A result is missing.
     """
     before = workflow_state.steps(state, [one.name for one in given])
     has_ended_badly = any(one["phase"] in {FAILED, CANCELLED} for one in before)
@@ -147,7 +147,7 @@ def _has_ended_badly(statuses: Sequence[Mapping[str, JSON]]) -> bool:
 
 
 def _attribute(before: Sequence[Mapping[str, JSON]], statuses: list[dict[str, JSON]]) -> None:
-    """Say of what was cancelled because a step failed that this is why."""
+    """Set the message of steps that were cancelled because another failed."""
     failed = _first(statuses, FAILED)
     if failed is None:
         return
@@ -157,11 +157,11 @@ def _attribute(before: Sequence[Mapping[str, JSON]], statuses: list[dict[str, JS
 
 
 def _because(failed: Mapping[str, JSON]) -> str:
-    return f"Cancelled, because step {failed['name']!r} failed."
+    return f"Cancelled because step {failed['name']!r} failed."
 
 
 def _first(statuses: Sequence[dict[str, JSON]], phase: str) -> dict[str, JSON] | None:
-    """The step that came into a phase first."""
+    """Return the step that entered a phase first."""
     found = [one for one in statuses if one["phase"] == phase]
     return min(found, key=lambda one: _instant(one, "completionTime"), default=None)
 
@@ -171,10 +171,10 @@ def _first(statuses: Sequence[dict[str, JSON]], phase: str) -> dict[str, JSON] |
 
 @dataclasses.dataclass
 class _Turn:
-    """What one decision gathers.
+    """The state of a decision.
 
     Attributes:
-        is_closing: Whether a step failed or was cancelled before: what ends now was told to.
+        is_closing: Whether a step failed or was cancelled before, so that the others are cancelled.
     """
 
     now: dt.datetime
@@ -193,7 +193,7 @@ class _Turn:
     def step(
         self, index: int, step: Step, status: dict[str, JSON], seen: Mapping[Piece, Progress]
     ) -> dict[str, JSON]:
-        """The status of a step as it is now."""
+        """Return the current status of a step."""
         progress = seen.get(_piece(index, status))
         if status["phase"] not in {RUNNING, RETRYING} or progress is None:
             return status
@@ -202,7 +202,7 @@ class _Turn:
                 return status
             if progress.stage is Stage.CANCELLED:
                 return self._cancelled(status, progress)
-            # Whoever submitted the next attempt did not come to write it down.
+            # The next attempt was submitted, but the controller stopped before recording it.
             status = self._begun(status)
         return self._running(index, step, status, progress)
 
@@ -211,7 +211,7 @@ class _Turn:
     ) -> dict[str, JSON]:
         piece = _piece(index, status)
         if progress.stage is Stage.MISSING:
-            self.cancel.append(piece)  # or it is created late, beside its next attempt
+            self.cancel.append(piece)  # or it may be created late, along with the next attempt
             return {**status, "message": LOST}
         deadline = _deadline(step, status, progress)
         is_late = deadline is not None and self.now >= deadline
@@ -276,7 +276,9 @@ class _Turn:
     def _failed(
         self, step: Step, status: dict[str, JSON], progress: Progress, *, is_late: bool
     ) -> dict[str, JSON]:
-        message = "The attempt took too long." if is_late else progress.message or progress.reason
+        message = (
+            "The attempt exceeded its deadline." if is_late else progress.message or progress.reason
+        )
         attempt = status["attempt"]
         disruptions = status.get("disruptions", 0) + progress.is_disruption
         status = {**status, **values.present({"disruptions": disruptions or None})}
@@ -288,7 +290,7 @@ class _Turn:
         return {**moved, "nextRetryTime": kube.time_text(self.now + pause)}
 
     def _moved(self, status: Mapping[str, JSON], phase: str, message: str) -> dict[str, JSON]:
-        """A step in another phase."""
+        """Return a step in another phase."""
         moved = {**status, "phase": phase, "message": message or None}
         moved["lastTransitionTime"] = kube.time_text(self.now)
         if phase in workflow_state.ENDED:
@@ -296,11 +298,11 @@ class _Turn:
         return values.present(moved)
 
     def started(self, index: int, status: dict[str, JSON]) -> dict[str, JSON]:
-        """A step whose next attempt starts, or must not."""
+        """Start a step's next attempt, or fail it if it must not start."""
         piece = _piece(index, status)
         refusal = self.refusal or self.refused.get(piece, "")
         if refusal:
-            self.refusing.append(piece)  # who did not know yet may have started it
+            self.refusing.append(piece)  # another controller may have started it
             return self._moved(status, FAILED, refusal[:MAX_MESSAGE])
         self.start.append(piece)
         return self._begun(status)
@@ -316,7 +318,7 @@ class _Turn:
 
 
 def _start(turn: _Turn, statuses: list[dict[str, JSON]], parallelism: int) -> None:
-    """Start as many steps as may run, in their order; one that is to be retried keeps its place."""
+    """Start as many steps as allowed, in order; a step waiting for its retry keeps its slot."""
     running = sum(one["phase"] == RUNNING for one in statuses)
     for index, status in enumerate(statuses):
         if status["phase"] == RETRYING:
@@ -381,7 +383,7 @@ def _written(
 def _closed(
     turn: _Turn, decision: Decision, statuses: list[dict[str, JSON]], width: int
 ) -> Decision:
-    """A workflow of which a step failed or was cancelled: the others end, and then it does."""
+    """End a workflow after a failure or cancellation, once the other steps have ended."""
     running = [_piece(at, one) for at, one in enumerate(statuses) if one["phase"] == RUNNING]
     waiting = [_piece(at, one) for at, one in enumerate(statuses) if one["phase"] == RETRYING]
     following = [_piece(at, one) for at, one in enumerate(statuses) if one["phase"] == PENDING]
@@ -407,7 +409,7 @@ def _closed(
 def _left(
     now: dt.datetime, statuses: Sequence[dict[str, JSON]], failed: Mapping[str, JSON] | None
 ) -> Iterator[dict[str, JSON]]:
-    """The steps of a workflow that is over: what waited to go on will not."""
+    """Yield the steps of an ended workflow, cancelling those that waited to continue."""
     for one in statuses:
         is_begun = one["phase"] == RETRYING or (one["phase"] == PENDING and "loop" in one)
         if not is_begun:
@@ -423,13 +425,13 @@ def _left(
 def _failed(
     decision: Decision, first: Mapping[str, JSON], statuses: Sequence[Mapping[str, JSON]]
 ) -> Decision:
-    """A workflow of which a step failed, and nothing runs any more."""
+    """Return the decision for a failed workflow of which nothing runs."""
     others = [one["name"] for one in statuses if one["phase"] == FAILED and one is not first]
     cancelled = [one["name"] for one in statuses if one["phase"] == CANCELLED]
     notes = [
         f"{_listed(names)} {verb}"
         for names, verb in (
-            (others, "failed, too"),
+            (others, "also failed"),
             (cancelled, "were cancelled" if len(cancelled) > 1 else "was cancelled"),
         )
         if names
@@ -468,7 +470,7 @@ def _step(given: Mapping[str, JSON]) -> Step:
 
 
 def _piece(index: int, status: Mapping[str, JSON]) -> Piece:
-    """The latest attempt of a step; of one that waits, the next one."""
+    """Return the current attempt of a step, or the next one if it waits."""
     iteration = (status.get("loop") or {}).get("currentIteration", 1)
     is_waiting = status["phase"] in {PENDING, RETRYING}
     return Piece(index, iteration, status.get("attempt", 0) + is_waiting)
@@ -477,7 +479,7 @@ def _piece(index: int, status: Mapping[str, JSON]) -> Piece:
 def _iterated(
     status: Mapping[str, JSON], loop: Mapping[str, JSON], control: JSON, now: dt.datetime
 ) -> dict[str, JSON]:
-    """A loop's status after an iteration that succeeded."""
+    """Return a loop's status after a successful iteration."""
     known = status.get("loop") or {}
     number = known.get("currentIteration", 1)
     one = {
@@ -503,13 +505,13 @@ def _iterated(
 
 
 def _instant(status: Mapping[str, JSON], name: str) -> dt.datetime:
-    """An instant of a step; long ago where it has none."""
+    """Return a time of a step; the minimum if missing."""
     text = status.get(name)
     return dt.datetime.fromisoformat(text) if text else dt.datetime.min.replace(tzinfo=dt.UTC)
 
 
 def _deadline(step: Step, status: Mapping[str, JSON], progress: Progress) -> dt.datetime | None:
-    """When an attempt's time is over; it does not count while a queue holds the attempt back."""
+    """Return the attempt's deadline; None while a queue suspends the attempt."""
     if step.timeout_seconds is None or not status.get("startTime") or progress.is_held:
         return None
     started = _instant(status, "startTime")

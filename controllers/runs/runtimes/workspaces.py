@@ -1,17 +1,17 @@
-"""The folders of work that runs on this machine: made, read, swept. Shell: files.
+"""The directories of work on this machine: creation, access, deletion. Shell: files.
 
 ::
 
-    ROOT/NAMESPACE/run-HASH/started.json     {pid, stamp, at}: who runs it, see launch
-                            cancelled.json   {at}: it must not start, or is to end
+    ROOT/NAMESPACE/run-HASH/started.json     {pid, stamp, at}: its process, see launch
+                            cancelled.json   {at}: it must not start, or must end
                             ended.json       {at, exitCode?, error?}
-                            kept.json        {seconds}: how long it is kept, where the run says
-                            output.log       what the runner printed
+                            kept.json        {seconds}: the run's own retention
+                            output.log       output of the runner
                             workspace/       /workspace of a pod
                             root/            all its other paths
-    ROOT/NAMESPACE/claims/NAME/              a claim: it stays
+    ROOT/NAMESPACE/claims/NAME/              a claim, which is kept
 
-A folder appears whole, because it is filled under another name (``.new-``), and goes away whole.
+A directory is created and deleted atomically: it is filled under another name (``.new-``).
 """
 
 import contextlib
@@ -44,14 +44,14 @@ _LONG_AGO: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Contents:
-    """What is in a workspace from the first; all paths are absolute, as in a pod.
+    """Initial contents of a workspace; all paths are absolute, as in a pod.
 
     Attributes:
         files: Path and content.
-        folders: Empty ones.
-        claims: Path and name of what stays.
-        workspace: What steps share, as ``pods.Surroundings`` has it.
-        kept_seconds: How long all of it is kept after its end; None is as by default.
+        folders: Empty directories.
+        claims: Path and name of persistent claims.
+        workspace: The shared workspace, as in ``pods.Surroundings``.
+        kept_seconds: Its own retention after the end; None for the default.
     """
 
     files: Mapping[str, bytes] = dataclasses.field(default_factory=dict)
@@ -63,7 +63,7 @@ class Contents:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Started:
-    """Who runs the work, since when."""
+    """The process of the work, and its start."""
 
     pid: int
     stamp: str
@@ -72,7 +72,7 @@ class Started:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Ended:
-    """How its process ended, as far as anybody saw."""
+    """The end of the process, as far as observed."""
 
     at: dt.datetime
     exit_code: int | None = None
@@ -81,13 +81,13 @@ class Ended:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Entry:
-    """A folder, as ``to_delete`` sees it.
+    """A directory, as input of ``to_delete``.
 
     Attributes:
-        path: Where it is.
-        ended: When its work ended, or was cancelled before it began; None while it may run.
-        size_bytes: Of all files in it.
-        age: How long it is kept by its run's own word; None is as all others.
+        path: Its path.
+        ended: When its work ended, or was cancelled before its start; None while it may run.
+        size_bytes: Of all its files.
+        age: Its run's own retention; None for the default.
     """
 
     path: pathlib.Path
@@ -98,13 +98,13 @@ class Entry:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """How much is kept of work that has ended.
+    """Retention limits of ended work.
 
     Attributes:
-        age: How long.
-        count: How many folders.
-        size_bytes: Of all of them.
-        least_age: However many there are: a late submission must find what it is about.
+        age: Maximum age.
+        count: Maximum number of directories.
+        size_bytes: Maximum total size.
+        least_age: Minimum age, beyond any limit: a late submission must find its work.
     """
 
     age: dt.timedelta = dt.timedelta(days=7)
@@ -114,7 +114,7 @@ class Limits:
 
 
 def to_delete(entries: Iterable[Entry], now: dt.datetime, limits: Limits) -> list[Entry]:
-    """Which folders go, the oldest first. Pure; none goes whose work may run."""
+    """Return the directories to delete, oldest first. Pure; excludes work that may run."""
     ended = [(_past(each.ended, now), each) for each in entries if each.ended is not None]
     newest_first = sorted(ended, key=lambda pair: (pair[0], str(pair[1].path)), reverse=True)
     chosen, size_bytes = [], 0
@@ -127,39 +127,39 @@ def to_delete(entries: Iterable[Entry], now: dt.datetime, limits: Limits) -> lis
 
 
 def _past(at: dt.datetime, now: dt.datetime) -> dt.datetime:
-    """When work ended; an agent that wrote of a time to come is not kept until then."""
+    """Return when work ended; times in the future, written by an agent, count as expired."""
     return at if at <= now + _MAX_SKEW else _LONG_AGO
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Place:
-    """The folder of one piece of work, which may not be there."""
+    """The directory of a piece of work, which may not exist."""
 
     path: pathlib.Path
 
     @property
     def workspace(self) -> pathlib.Path:
-        """What is ``/workspace`` in a pod."""
+        """The ``/workspace`` of a pod."""
         return self.path / launch.WORKSPACE
 
     def exists(self) -> bool:
-        """Whether there is such a folder; if so, it is complete."""
+        """Return whether the directory exists; if so, it is complete."""
         return self.path.is_dir()
 
     def started(self) -> Started | None:
-        """Who runs it, or ran it."""
+        """Return its process, if it was started."""
         found = _read(self.path / launch.STARTED)
         if found is None:
             return None
         return Started(_int(found.get("pid")) or 0, str(found.get("stamp", "")), _time(found))
 
     def cancelled(self) -> dt.datetime | None:
-        """Since when it is to end."""
+        """Return when it was cancelled."""
         found = _read(self.path / launch.CANCELLED)
         return None if found is None else _time(found)
 
     def ended(self) -> Ended | None:
-        """How it ended, once somebody has seen that."""
+        """Return how it ended, once observed."""
         found = _read(self.path / launch.ENDED)
         if found is None:
             return None
@@ -167,17 +167,17 @@ class Place:
         return Ended(_time(found), _int(found.get("exitCode")), error)
 
     def report(self) -> dict[str, JSON] | None:
-        """What the runner reported, if it did."""
+        """Return the runner's report, if there is one."""
         data = _bounded(self.workspace / ".agent" / "status.json")
         return None if data is None else reports.read(data)
 
     def run(self) -> str:
-        """The name of the run that works there, by its ``run.json``; empty if that has none."""
+        """Return the name of its run, from ``run.json``; empty if missing."""
         said = (_read(self.workspace / "run.json") or {}).get("agentRun")
         return str(said.get("name") or "") if isinstance(said, dict) else ""
 
     def make(self, contents: Contents) -> None:
-        """Make the folder, unless it is there."""
+        """Create the directory, unless it exists."""
         with self._emerging() as new:
             for folder in (launch.WORKSPACE, "root"):
                 (new / folder).mkdir()
@@ -196,7 +196,7 @@ class Place:
                 link.symlink_to(target, target_is_directory=True)
 
     def shared(self, workspace: str) -> pathlib.Path | None:
-        """The folder of a workspace that steps share; None where there is none."""
+        """Return the directory of a shared workspace; None without one."""
         if not workspace:
             return None
         name, _, part = workspace.partition("/")
@@ -210,7 +210,7 @@ class Place:
         return self.path.parent / "claims" / segment(name)
 
     def bury(self, now: dt.datetime) -> None:
-        """Say that the work must not start, or is to end; the first to say so gives the time."""
+        """Record that the work must not start, or must end; the first call determines the time."""
         said = {"at": now.isoformat()}
         if not self.exists():
             with self._emerging() as new:
@@ -218,16 +218,16 @@ class Place:
         _publish(self.path / launch.CANCELLED, said)
 
     def settle(self, ended: Ended) -> None:
-        """Say how it ended, unless that is said."""
+        """Record how it ended, unless recorded before."""
         said = {"at": ended.at.isoformat(), "exitCode": ended.exit_code, "error": ended.error}
         _publish(self.path / launch.ENDED, said)
 
     def entry(self) -> Entry:
-        """The folder as ``to_delete`` sees it."""
+        """Return the input of ``to_delete``."""
         ended, started = self.ended(), self.started()
         at = ended.at if ended else None
         if started is None:
-            # Of a submission that was killed before it started anything only the folder is left.
+            # A submission that was killed before starting anything leaves only the directory.
             at = self.cancelled() or _made(self.path)
         return Entry(self.path, at, _size_bytes(self.path), self._age())
 
@@ -237,7 +237,7 @@ class Place:
 
     @contextlib.contextmanager
     def _emerging(self) -> Iterator[pathlib.Path]:
-        """A new folder that gets the name of this one when it is filled, unless that is taken."""
+        """Yield a new directory that is renamed to this one when filled, unless that exists."""
         make_private(self.path.parent)
         new = pathlib.Path(tempfile.mkdtemp(prefix=_NEW, dir=self.path.parent))
         try:
@@ -248,17 +248,17 @@ class Place:
 
 
 def place(root: pathlib.Path, namespace: str, name: str) -> Place:
-    """The folder of a piece of work."""
+    """Return the directory of a piece of work."""
     return Place(root / segment(namespace) / segment(name))
 
 
 def places(root: pathlib.Path) -> list[Place]:
-    """All folders of work."""
+    """Return all directories of work."""
     return [Place(path) for path in sorted(root.glob("*/run-*"))]
 
 
 def delete(path: pathlib.Path) -> None:
-    """Delete a folder so that nobody sees a part of it."""
+    """Delete a directory atomically."""
     old = path.with_name(f"{_OLD}{path.name}.{os.urandom(4).hex()}")
     with contextlib.suppress(FileNotFoundError):
         path.rename(old)
@@ -266,7 +266,7 @@ def delete(path: pathlib.Path) -> None:
 
 
 def delete_debris(root: pathlib.Path, before: dt.datetime) -> None:
-    """Delete what was left of folders by processes that were killed while they made or deleted."""
+    """Delete remains of directories whose creation or deletion was interrupted."""
     for path in (*root.glob(f"*/{_NEW}*"), *root.glob(f"*/{_OLD}*")):
         with contextlib.suppress(FileNotFoundError):
             if path.stat().st_mtime < before.timestamp():
@@ -274,20 +274,20 @@ def delete_debris(root: pathlib.Path, before: dt.datetime) -> None:
 
 
 def segment(name: str) -> str:
-    """A name that is one step of a path.
+    """Check that a name is a single path segment.
 
     Raises:
-        RuntimeFault: It is none.
+        RuntimeFault: It is not.
     """
     if not _SEGMENT.fullmatch(name):
         raise RuntimeFault(
-            Code.TERMINAL, f"expected a name of Kubernetes for a folder, got {name[:64]!r}"
+            Code.TERMINAL, f"expected a Kubernetes name for a directory, got {name[:64]!r}"
         )
     return name
 
 
 def _give_name(new: pathlib.Path, path: pathlib.Path) -> None:
-    """Rename a folder, unless there is one of that name, which is never empty."""
+    """Rename a directory, unless the target exists, which is never empty."""
     try:
         new.rename(path)
     except OSError as error:
@@ -296,7 +296,7 @@ def _give_name(new: pathlib.Path, path: pathlib.Path) -> None:
 
 
 def _at(folder: pathlib.Path, path: str, shared: pathlib.Path | None = None) -> pathlib.Path:
-    """Where a path of a pod is; always below the folder, or below the one that is shared."""
+    """Map a path of a pod; always below the directory, or below the shared one."""
     pure = pathlib.PurePosixPath(os.path.normpath(f"/{path.lstrip('/')}"))
     if not pure.is_relative_to(ROOT):
         return folder / "root" / pure.relative_to("/")
@@ -306,18 +306,18 @@ def _at(folder: pathlib.Path, path: str, shared: pathlib.Path | None = None) -> 
 
 
 def _write(path: pathlib.Path, content: bytes, *, is_new: bool = True) -> None:
-    """Write a file; in a workspace that steps share, another may have written it before."""
+    """Write a file; in a shared workspace, replace an existing one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not is_new:
         path.unlink(missing_ok=True)
-    # It may be a secret.
+    # It may contain a secret.
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     with os.fdopen(descriptor, "wb") as file:
         file.write(content)
 
 
 def _publish(path: pathlib.Path, value: JSON) -> None:
-    """Write a file of our own, unless it is there; what is there and is no file is put aside."""
+    """Write a file of ours unless it exists; move other kinds of files out of the way."""
     if launch.publish(path, value) or _bounded(path) is not None:
         return
     with contextlib.suppress(OSError):
@@ -326,21 +326,21 @@ def _publish(path: pathlib.Path, value: JSON) -> None:
 
 
 def _read(path: pathlib.Path) -> dict[str, Any] | None:
-    """A file of our own; after a power failure it may be there and empty.
+    """Read a file of ours, which may be empty after a power failure.
 
-    An agent runs as we do, and may have written over it: what is in it is believed as little.
+    An agent runs as the same user, and may have overwritten it: the content is not trusted.
     """
     data = _bounded(path)
     return None if data is None else reports.read(data) or {}
 
 
 def _bounded(path: pathlib.Path) -> bytes | None:
-    """What is in a file; None if there is none. An agent may have made it anything, or endless."""
+    """Read a file up to a limit; None if it is no regular file. Agents may have replaced it."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
-    # Before there is a file object: of a folder there is none.
+    # os.fdopen fails for a directory.
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         return None
@@ -353,7 +353,7 @@ def _time(found: Mapping[str, Any]) -> dt.datetime:
 
 
 def _int(value: JSON) -> int | None:
-    """A number that a process, or its exit code, can have."""
+    """Return a number in the range of a PID or an exit code."""
     return value if type(value) is int and abs(value) < 2**31 else None
 
 
@@ -362,7 +362,7 @@ def _made(path: pathlib.Path) -> dt.datetime:
 
 
 def _size_bytes(path: pathlib.Path) -> int:
-    """Of all files below a folder, as far as their paths are not too long to be named."""
+    """Return the size of all files below a directory, ignoring paths that are too long."""
     total, pending = 0, [os.fspath(path)]
     while pending:
         for entry in _entries(pending.pop()):
@@ -375,10 +375,10 @@ def _size_bytes(path: pathlib.Path) -> int:
 
 
 def _remove(path: pathlib.Path) -> None:
-    """Remove a folder, whatever an agent has made in it.
+    """Remove a directory with anything that an agent may have created in it.
 
-    Folders that nobody may write to, and more levels than a path or the interpreter's stack can
-    have: each folder is moved beside the first one before what is in it is looked at.
+    To handle read-only directories and nesting beyond the limits of paths or recursion, each
+    subdirectory is moved beside the first one before its contents are listed.
     """
     count, pending = itertools.count(), [path]
     while pending:

@@ -101,7 +101,7 @@ class Operator:
             self._tell(run, "Started", f"The agent started in {body['metadata']['name']}.")
 
     async def _blocked(self, run: Known) -> None:
-        message = "The cluster's limit of runs in flight is reached."
+        message = "The cluster's limit on runs in flight is reached."
         queue = {"blockedBy": "Cluster", "since": now()}
         fields = {"message": message, "queue": queue}
         await self._write(run, "Pending", "ConcurrencyLimit", fields)

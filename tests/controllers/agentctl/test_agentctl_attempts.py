@@ -1,4 +1,4 @@
-"""What is shown of a run's attempts."""
+"""Formatting of a run's attempts."""
 
 import datetime as dt
 from typing import Any
@@ -10,7 +10,7 @@ FIRST = {
     "number": 1,
     "phase": "Failed",
     "reason": "OOMKilled",
-    "message": "The container used more memory than it may have.",
+    "message": "The container exceeded its memory limit.",
     "exitCode": 137,
     "jobRef": {"name": "run-a"},
     "startTime": "2026-01-02T03:04:05Z",
@@ -36,7 +36,7 @@ def test_attempts_that_failed_and_the_one_under_way_are_a_table() -> None:
         ["ATTEMPT", "PHASE", "REASON", "EXIT", "CODE", "JOB", "STARTED", "TOOK", "MESSAGE"],
         [
             *("1", "Failed", "OOMKilled", "137", "run-a", "2026-01-02T03:04:05Z", "30s"),
-            *["The", "container", "used", "more", "memory", "than", "it", "may", "have."],
+            *["The", "container", "exceeded", "its", "memory", "limit."],
         ],
         ["2", "Running", "Running", "<none>", "run-b", "2026-01-02T03:05:00Z", "60s"],
     ] == [line.split() for line in attempts.as_text(found, NOW).splitlines()]

@@ -1,4 +1,4 @@
-"""Which answers of the API server show that it called the webhooks."""
+"""Which responses of the API server show that it called the webhooks."""
 
 import itertools
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ UNCALLED = 'failed calling webhook "validate.foundry.example.org": connection re
 
 
 class Client:
-    """Answers one after the other; None takes the object."""
+    """Returns one response per call; None accepts the object."""
 
     def __init__(self, *answers: kube.ApiError | None) -> None:
         self.answers: Iterator[kube.ApiError | None] = itertools.cycle(answers)
@@ -56,7 +56,7 @@ async def test_objects_are_tried_until_webhooks_are_asked(
 ) -> None:
     client: Any = Client(*answers)
 
-    tried = await certs.first_asked(
+    tried = await certs.first_call(
         client, foundry.api, [{**BODY, "metadata": {"name": "x"}} for _ in range(3)]
     )
 

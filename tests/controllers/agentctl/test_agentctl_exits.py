@@ -1,4 +1,4 @@
-"""Exit codes, what is said of an error, and times as users write and read them."""
+"""Exit codes, error output, and parsing and formatting of times."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Why a run waits, from values: what it says, and what it does not claim to know."""
+"""Explanations of a run's state: what they report, and what they leave open."""
 
 import datetime as dt
 from typing import Any
@@ -33,7 +33,7 @@ def blocked(name: str = "fix", by: str = "Agent") -> dict[str, Any]:
         name,
         phase="Pending",
         reason="ConcurrencyLimit",
-        message=f"The {by.lower()}'s limit of runs in flight is reached.",
+        message=f"The {by.lower()}'s limit on runs in flight is reached.",
         queue={"blockedBy": by, "since": "2026-01-02T03:01:05Z"},
         attempt=1,
     )
@@ -50,7 +50,7 @@ def candidate(one: dict[str, Any]) -> Candidate:
 
 
 def text(seen: Observed) -> dict[str, str]:
-    """The facts of an explanation as text, by name."""
+    """Return the facts of an explanation as text, by name."""
     facts, _, _ = explanation.as_text(explanation.explain(seen), NOW).partition("\n\n")
     width = max(facts.splitlines()[0].index("fix"), 0)
     return {line[:width].strip(): line[width:] for line in facts.splitlines()}
@@ -86,9 +86,9 @@ def test_text_of_a_waiting_run() -> None:
     assert {
         "run": "fix, namespace team, agent coder",
         "phase": "Pending (ConcurrencyLimit)",
-        "why": "The agent's limit of runs in flight is reached.",
+        "why": "The agent's limit on runs in flight is reached.",
         "attempt": "1",
-        "blocked by": "the agent's limit of runs in flight, for 3m",
+        "blocked by": "the agent's limit on runs in flight, for 3m",
         "position": "2 of 2 waiting for agent coder, 2 of 2 in namespace team, 2 of 2 in the "
         "cluster, 2 runs have to end first",
         "in flight": "agent 2 of 2, namespace 3 of 10, cluster 3 of 100",
@@ -99,21 +99,19 @@ def test_text_of_a_waiting_run() -> None:
 def test_limits_that_nobody_says_are_a_guess_and_called_one() -> None:
     found = text(waiting_seen(limits=None))
 
-    assert found["in flight"].endswith("if the controller has the default limits")
+    assert found["in flight"].endswith("assuming the default limits")
     assert "agent 2 of 5" in found["in flight"]
 
 
 def test_limit_that_is_met_now_counts_more_than_the_one_that_was_told() -> None:
-    """Statuses tell a change of limit half a minute later, to spare the API server."""
+    """Statuses report a change of the limit half a minute later, to spare the API server."""
     found = explanation.explain(waiting_seen(run=blocked(by="Cluster")))
 
     assert "Agent" == found.blocked_by
 
 
 def test_without_the_ledger_only_what_the_status_says_is_told() -> None:
-    found = explanation.explain(
-        waiting_seen(book=None, limits=None, notes=["who has slots: forbidden"])
-    )
+    found = explanation.explain(waiting_seen(book=None, limits=None, notes=["slots: forbidden"]))
 
     assert ("Agent", None, (), {}) == (
         found.blocked_by,
@@ -121,7 +119,7 @@ def test_without_the_ledger_only_what_the_status_says_is_told() -> None:
         found.holders,
         found.uses,
     )
-    assert explanation.as_text(found, NOW).endswith("not known: who has slots: forbidden")
+    assert explanation.as_text(found, NOW).endswith("unknown: slots: forbidden")
 
 
 def test_position_among_runs_of_one_namespace_claims_nothing_of_the_cluster() -> None:
@@ -144,7 +142,7 @@ def test_missing_reference_is_named() -> None:
 
     found = text(Observed(run=lost, now=NOW, book=Ledger()))
 
-    assert found["missing"].startswith("AgentProvider; it goes on by itself")
+    assert found["missing"].startswith("AgentProvider; the run resumes automatically")
     assert "expected AgentProvider 'x'" == found["why"]
     assert "position" not in found
 
@@ -156,12 +154,14 @@ def test_leader_whose_lease_is_over_is_told_to_be_dead() -> None:
 
     dead, alive = seen("2026-01-02T03:00:00.000000Z"), seen("2026-01-02T03:03:41.000000Z")
 
-    said = "none runs, replica-1 was to do so and is silent for 4m5s"
-    assert f"No controller has looked at it yet: {said}." == text(dead)["why"]
-    assert "replica-1, dead: its Lease was renewed 4m5s ago" == text(dead)["controller"]
+    said = "no controller is running; the last leader, replica-1, has been silent for 4m5s"
+    assert f"No controller has reconciled the run yet: {said}." == text(dead)["why"]
+    assert "replica-1, dead: its Lease was last renewed 4m5s ago" == text(dead)["controller"]
     told = explanation.as_json(explanation.explain(dead))
     assert ("replica-1", "2026-01-02T03:00:00Z") == (told["leader"], told["leaderSilentSince"])
-    assert "No controller has looked at it yet: replica-1 is to do so." == text(alive)["why"]
+    assert (
+        "No controller has reconciled the run yet: the leader is replica-1." == text(alive)["why"]
+    )
     assert "replica-1" == text(alive)["controller"]
 
 
@@ -169,11 +169,14 @@ def test_run_that_nobody_has_looked_at_says_whether_there_is_a_controller() -> N
     def why(**changes: Any) -> str:
         return text(Observed(run=run(), now=NOW, **changes))["why"]
 
-    assert "No controller has looked at it yet: replica-1 is to do so." == why(lease=LEASE)
-    assert "No controller has looked at it yet: none runs." == why(
+    assert "No controller has reconciled the run yet: the leader is replica-1." == why(lease=LEASE)
+    assert "No controller has reconciled the run yet: no controller is running." == why(
         lease={"spec": {"holderIdentity": ""}}
     )
-    assert "No controller has looked at it yet: whether one runs is not known." == why()
+    assert (
+        "No controller has reconciled the run yet: it is unknown whether a controller is running."
+        == why()
+    )
 
 
 def test_next_attempt_is_said_with_the_time_that_is_left() -> None:
@@ -196,7 +199,7 @@ def test_run_that_starts_says_what_keeps_its_pod_and_what_was_taken_away() -> No
 
     found = text(Observed(run=starting, now=NOW))
 
-    assert ("Starting (Unschedulable)", why, "3, 2 of them taken away") == (
+    assert ("Starting (Unschedulable)", why, "3, 2 of them disrupted") == (
         found["phase"],
         found["why"],
         found["attempt"],
@@ -210,7 +213,7 @@ def test_run_in_flight_shows_its_slot_and_its_time() -> None:
 
     assert "held for 60s" == found["slot"]
     assert "2026-01-02T03:03:05Z, for 60s" == found["started"]
-    assert "It is Running." == found["why"]
+    assert "The run is Running." == found["why"]
 
 
 def test_other_standings_have_their_sentence() -> None:
@@ -227,10 +230,10 @@ def test_other_standings_have_their_sentence() -> None:
     ]
 
     assert [
-        "It has ended. Exit code 3.",
-        "The controller has not seen its latest change yet: replica-1 is to do so.",
-        "It is being deleted, and goes once nothing of it runs.",
-        "It is a Template, which is never carried out, only copied.",
+        "The run has ended. Exit code 3.",
+        "The controller has not observed the latest change yet: the leader is replica-1.",
+        "The run is being deleted; it is removed once all its work has stopped.",
+        "The run is a Template, which is only copied and never executed.",
     ] == found
 
 

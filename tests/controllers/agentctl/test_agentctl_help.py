@@ -1,4 +1,4 @@
-"""What the program says before it does anything: quickly, and with its exit codes."""
+"""Start-up time, help and exit codes of the program."""
 
 import subprocess
 import sys
@@ -43,7 +43,10 @@ def test_every_command_documents_its_exit_codes(command: str) -> None:
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        ("run submit --agent a", "expected one of --impl NAME, --text TEXT and --file FILE"),
+        (
+            "run submit --agent a",
+            "expected exactly one of --impl NAME, --text TEXT and --file FILE",
+        ),
         ("run submit --agent a --text t --file f", "expected --text or --file, got both"),
         (
             "run submit --agent a --file /no-such-place",

@@ -1,4 +1,4 @@
-"""Which logs are shown, each line once, whatever breaks off and whatever a workspace holds."""
+"""Selected logs are printed, each line once, across disconnects and odd workspaces."""
 
 import os
 import pathlib
@@ -10,7 +10,7 @@ import typer.testing
 from controllers.agentctl import logs, podlogs, workspacelogs
 from controllers.agentctl.commands import run as commands
 from controllers.agentctl.exits import CommandError, Exit
-from controllers.agentctl.podlogs import Cursor, Pod, Which
+from controllers.agentctl.podlogs import Cursor, LogSelection, Pod
 from controllers.agentctl.workspacelogs import Workspaces
 from controllers.runs import naming, views
 
@@ -111,12 +111,12 @@ def test_what_is_known_of_a_run_without_logs() -> None:
     }
 
     assert [
-        "it is Failed (RunnerFailed): It broke.",
-        "its runner reported: status Failed, exitCode 3",
+        "phase: Failed (RunnerFailed): It broke.",
+        "runner report: status Failed, exitCode 3",
         "artifact report: https://x/report",
         "artifact raw: /r",
     ] == [*podlogs.known({"status": status})]
-    assert ["it is Pending"] == [*podlogs.known({})]
+    assert ["phase: Pending"] == [*podlogs.known({})]
 
 
 # ----------------------------------------------------------------------------------- workspaces
@@ -132,7 +132,7 @@ def write(root: pathlib.Path, key: str, text: str) -> pathlib.Path:
 
 def shower(root: pathlib.Path, **which: Any) -> tuple[Workspaces, list[bytes]]:
     shown: list[bytes] = []
-    return Workspaces(root, Which("team", "fix", **which), shown.append), shown
+    return Workspaces(root, LogSelection("team", "fix", **which), shown.append), shown
 
 
 async def test_log_of_the_latest_attempt_is_shown(tmp_path: pathlib.Path) -> None:
@@ -205,7 +205,7 @@ async def test_what_an_agent_made_of_its_log_is_not_read(tmp_path: pathlib.Path,
 
 
 def test_folder_that_is_not_there_is_refused(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(CommandError, match="expected the folder of `agentctl controller"):
+    with pytest.raises(CommandError, match="expected the directory of `agentctl controller"):
         shower(tmp_path / "none")
 
 

@@ -1,4 +1,4 @@
-"""A waiting run's position is where the ledger serves it when runs end in the order they began."""
+"""A queued run's position is its admission order if runs end in start order."""
 
 import random
 import time
@@ -12,7 +12,7 @@ from controllers.ledger import Candidate, Ledger, Limits, Slot, decide
 
 
 def held(*names: str) -> Ledger:
-    """``team/agent``, the first of which has its slot longest."""
+    """``team/agent``, longest held first."""
     slots = {}
     for at, name in enumerate(names):
         team, agent = name.split("/")
@@ -21,7 +21,7 @@ def held(*names: str) -> Ledger:
 
 
 def waiting(*names: str) -> list[Candidate]:
-    """``team/agent/uid`` or ``team/agent/uid/priority``, the first of which waits longest."""
+    """``team/agent/uid`` or ``team/agent/uid/priority``, longest queued first."""
     parts = [name.split("/") for name in names]
     return [
         Candidate(uid, team, agent, int(*rest) if rest else 0, float(at))
@@ -118,7 +118,7 @@ def test_positions_are_the_order_in_which_runs_are_admitted(
 
 
 def lived(book: Ledger, candidates: list[Candidate], limits: Limits) -> list[str]:
-    """The order of admission in a cluster that lives through it, second by second."""
+    """The admission order of a cluster simulated second by second."""
     order: list[str] = []
     ages = [*book.slots]
     while len(order) < len(candidates):

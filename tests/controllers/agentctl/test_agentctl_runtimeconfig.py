@@ -1,4 +1,4 @@
-"""Settings of runtimes, as users write them, become typed fields."""
+"""Command-line settings of runtimes become typed fields."""
 
 from typing import Any
 
@@ -90,7 +90,7 @@ def test_own_settings_of_a_runtime_go_into_its_part() -> None:
     ("key", "text", "words"),
     [
         ("backoffLimit", "many", "a whole number for --runtime-config backoffLimit, got 'many'"),
-        ("ttlSecondsAfterFinished", "-1", "seconds from 0 on"),
+        ("ttlSecondsAfterFinished", "-1", "a number of seconds, 0 or more"),
         ("ttlSecondsAfterFinished", "10m", "a whole number"),
         ("podSecurityContext.runAsNonRoot", "maybe", "true or false"),
         ("tolerations", "all", "a list such as"),

@@ -1,4 +1,4 @@
-"""The runtimes that the controller's options make."""
+"""Runtimes built from the controller's options."""
 
 import asyncio
 import pathlib
@@ -16,7 +16,9 @@ from controllers.runs.runtimes.base import Code, Runtime, RuntimeFault, Work
 def made(options: runtimes.Options) -> dict[str, Runtime]:
     """By their types; nobody is asked."""
     client = cast("kube.Client", None)
-    found = runtimes.composed(client, caches.Caches(client, kube.Queue()), lambda _: None, options)
+    found = runtimes.build_runtimes(
+        client, caches.Caches(client, kube.Queue()), lambda _: None, options
+    )
     return {runtime.type: runtime for runtime in found}
 
 
@@ -75,5 +77,5 @@ async def test_sweeper_goes_on_after_a_fault(
 
     swept = Full(tmp_path, resolve=unknown, resolve_all=unknown)  # type: ignore[arg-type]
 
-    async with runtimes.looked_after([swept]), asyncio.timeout(60):
+    async with runtimes.maintain_runtimes([swept]), asyncio.timeout(60):
         await has_gone_on.wait()

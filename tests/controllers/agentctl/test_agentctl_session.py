@@ -1,4 +1,4 @@
-"""Which namespace a command works in, and where this machine carries runs out."""
+"""A command's namespace, and the directory of local workspaces."""
 
 import json
 import pathlib

@@ -1,4 +1,4 @@
-"""A controller takes up changes of its settings file, and keeps the last good ones."""
+"""A controller reloads its settings file, and keeps the last valid settings."""
 
 import logging
 import pathlib
@@ -44,7 +44,7 @@ def test_change_is_taken_up_and_a_broken_file_keeps_what_was(
 
 
 def replace(path: pathlib.Path, text: str | None) -> None:
-    """Another file in its place, as an editor or a kubelet leaves it."""
+    """Replace the file, as an editor or a kubelet does."""
     if text is None:
         path.unlink()
         return
@@ -54,7 +54,7 @@ def replace(path: pathlib.Path, text: str | None) -> None:
 
 
 def test_volume_that_is_swapped_as_a_whole_is_followed(tmp_path: pathlib.Path) -> None:
-    """A kubelet points ``..data`` to another folder when a ConfigMap changes."""
+    """A kubelet points ``..data`` to another directory when a ConfigMap changes."""
     for name, text in (("one", "policy: {}\n"), ("two", DENIED)):
         (tmp_path / name).mkdir()
         (tmp_path / name / "settings.yaml").write_text(text)

@@ -1,4 +1,4 @@
-"""What options make a run, and when another run is the same."""
+"""Runs built from options, and their comparison."""
 
 import copy
 from typing import Any
@@ -12,9 +12,9 @@ from controllers.runs.claims import HASH_ANNOTATION
 from crds import hub
 
 
-def asked(**options: Any) -> submission.Asked:
+def asked(**options: Any) -> submission.Request:
     chosen = {"namespace": "team", "agent": "coder", "text": "Mend it.", **options}
-    return submission.Asked(**chosen)
+    return submission.Request(**chosen)
 
 
 def run(**options: Any) -> dict[str, Any]:
@@ -111,7 +111,7 @@ def test_options_that_do_not_fit_are_refused(options: dict[str, Any], words: str
 
 
 def stored(wanted: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    """As an API server that fills defaults in gives it back."""
+    """Return a run with defaults, as from an API server."""
     spec = {**copy.deepcopy(wanted["spec"]), **changes}
     spec["runtime"] = {"workflow": {"parallelism": 1}, **spec["runtime"]}
     return {**wanted, "spec": spec}
@@ -120,16 +120,16 @@ def stored(wanted: dict[str, Any], **changes: Any) -> dict[str, Any]:
 def test_same_options_are_told_by_the_hash_that_was_written() -> None:
     one = run(idempotency_key="k")
 
-    assert submission.is_told_the_same(one, run(idempotency_key="k", priority=7))
-    assert not submission.is_told_the_same(one, run(idempotency_key="k", cpu="1"))
-    assert not submission.is_told_the_same(one, {**one, "metadata": {}})
+    assert submission.has_same_inputs(one, run(idempotency_key="k", priority=7))
+    assert not submission.has_same_inputs(one, run(idempotency_key="k", cpu="1"))
+    assert not submission.has_same_inputs(one, {**one, "metadata": {}})
     assert 64 == len(one["metadata"]["annotations"][HASH_ANNOTATION])
 
 
 def test_trial_takes_neither_the_name_nor_the_key() -> None:
     one = run(idempotency_key="k")
 
-    tried = submission.trial(one)
+    tried = submission.dry_run_body(one)
 
     assert {"namespace": "team", "generateName": "dry-run-"} == tried["metadata"]
     assert "idempotencyKey" not in tried["spec"]
@@ -140,7 +140,7 @@ def test_run_with_defaults_filled_in_is_the_same() -> None:
     one = run(idempotency_key="k", parameters=["a=1", "b=2"])
     found = stored(one, parameters=[{"name": "b", "value": "2"}, {"name": "a", "value": "1"}])
 
-    field = submission.difference(one, stored(submission.trial(one)), found)
+    field = submission.difference(one, stored(submission.dry_run_body(one)), found)
 
     assert "" == field
 
@@ -149,7 +149,7 @@ def test_what_may_change_does_not_make_another_run() -> None:
     one = run(idempotency_key="k", priority=1)
     found = stored(one, priority=5, cancel=True, suspend=True, retention={"keepForever": True})
 
-    assert "" == submission.difference(one, stored(submission.trial(one)), found)
+    assert "" == submission.difference(one, stored(submission.dry_run_body(one)), found)
 
 
 @pytest.mark.parametrize(
@@ -166,6 +166,6 @@ def test_what_may_change_does_not_make_another_run() -> None:
 def test_first_field_that_differs_is_named(changes: dict[str, Any], field: str) -> None:
     one = run(idempotency_key="k", parameters=["a=1"])
 
-    found = submission.difference(one, stored(submission.trial(one)), stored(one, **changes))
+    found = submission.difference(one, stored(submission.dry_run_body(one)), stored(one, **changes))
 
     assert field == found

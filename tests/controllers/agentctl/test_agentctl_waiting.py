@@ -1,4 +1,4 @@
-"""When a wait is over, with which exit code, and what is said until then."""
+"""The end of a wait, its exit code, and the output until then."""
 
 import datetime as dt
 from typing import Any
@@ -21,8 +21,8 @@ def run(spec: dict[str, Any] | None = None, **status: Any) -> views.Run:
     ("phase", "wish", "code"),
     [
         ("Succeeded", "succeeded", Exit.OK),
-        ("Failed", "succeeded", Exit.NOT_AS_WISHED),
-        ("Cancelled", "succeeded", Exit.NOT_AS_WISHED),
+        ("Failed", "succeeded", Exit.UNSATISFIED),
+        ("Cancelled", "succeeded", Exit.UNSATISFIED),
         ("Running", "succeeded", None),
         ("Pending", "succeeded", None),
         ("", "succeeded", None),
@@ -32,15 +32,15 @@ def run(spec: dict[str, Any] | None = None, **status: Any) -> views.Run:
         ("Running", "ended", None),
         ("Running", "running", Exit.OK),
         ("Succeeded", "running", Exit.OK),
-        ("Failed", "running", Exit.NOT_AS_WISHED),
-        ("Cancelled", "running", Exit.NOT_AS_WISHED),
+        ("Failed", "running", Exit.UNSATISFIED),
+        ("Cancelled", "running", Exit.UNSATISFIED),
         ("Pending", "running", None),
         ("Starting", "running", None),
         ("Starting", "ended", None),
         ("Template", "ended", Exit.WRONG),
     ],
 )
-def test_verdict(phase: str, wish: waiting.Wish, code: Exit | None) -> None:
+def test_verdict(phase: str, wish: waiting.Target, code: Exit | None) -> None:
     found = waiting.verdict(run(phase=phase), "u", wish)
 
     assert code == (found.code if found else None)
@@ -57,7 +57,7 @@ def test_template_is_not_waited_for_before_its_controller_says_so() -> None:
 def test_run_that_was_deleted_is_not_as_wished(seen: views.Run | None) -> None:
     found = waiting.verdict(seen, "another", "ended")
 
-    assert waiting.Verdict(Exit.NOT_AS_WISHED, "was deleted") == found
+    assert waiting.Verdict(Exit.UNSATISFIED, "was deleted") == found
 
 
 def test_outcome_has_reason_and_message() -> None:
@@ -72,8 +72,8 @@ def test_outcome_has_reason_and_message() -> None:
     [
         (
             {},
-            "Pending: no controller has looked at it yet",
-            "Pending: no controller has looked at it yet",
+            "Pending: no controller has reconciled the run yet",
+            "Pending: no controller has reconciled the run yet",
         ),
         (
             {
@@ -118,5 +118,5 @@ def test_outcome_has_reason_and_message() -> None:
     ],
 )
 def test_line_on_how_a_run_stands(status: dict[str, Any], still: str, live: str) -> None:
-    assert still == waiting.standing(run(**status), None)
-    assert live == waiting.standing(run(**status), NOW)
+    assert still == waiting.state_line(run(**status), None)
+    assert live == waiting.state_line(run(**status), NOW)

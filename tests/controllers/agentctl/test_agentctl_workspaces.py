@@ -1,4 +1,4 @@
-"""Where ``agentctl controller --runtime local`` works unless told otherwise."""
+"""Default workspaces of ``agentctl controller --runtime local``."""
 
 import pathlib
 from typing import Any

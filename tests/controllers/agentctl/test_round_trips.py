@@ -1,4 +1,4 @@
-"""What a real API server refuses is told from what breaks in it."""
+"""Rejections of an API server are distinguished from failures."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Slots are given away within limits, all that are free, in turns, and nobody starves."""
+"""Free slots are assigned within limits, in turns, without starvation."""
 
 import collections
 import dataclasses
@@ -139,7 +139,7 @@ def test_who_waited_long_goes_first() -> None:
 
 @pytest.mark.parametrize("seed", range(5))
 def test_nobody_starves_beside_those_who_keep_coming(seed: int) -> None:
-    """One patient run of low priority, in a namespace and beside agents that always want more."""
+    """A patient run of low priority, among namespaces and agents that keep submitting."""
     dice = random.Random(seed)  # noqa: S311 - arrivals
     limits, found, now = Limits(namespace=4, agent=2, cluster=6), Ledger(), 0.0
     patient = Candidate("patient", "x", "a", priority=-1, created=0.0)
@@ -184,8 +184,8 @@ def test_lowered_limit_evicts_nobody() -> None:
     [
         ({"cluster": 0}, "expected a cluster limit of 1 to 5000 runs, got 0"),
         ({"cluster": 5_001}, "expected a cluster limit of 1 to 5000 runs, got 5001"),
-        ({"namespace": -1}, r"expected for namespace a limit of 0"),
-        ({"agent": -1}, r"expected for agent a limit of 0"),
+        ({"namespace": -1}, r"expected a limit of 0 \(off\) or more runs per namespace"),
+        ({"agent": -1}, r"expected a limit of 0 \(off\) or more runs per agent"),
     ],
 )
 def test_limits_that_make_no_sense_are_refused(fields: dict[str, int], words: str) -> None:
@@ -194,7 +194,7 @@ def test_limits_that_make_no_sense_are_refused(fields: dict[str, int], words: st
 
 
 def test_many_wait_and_one_decision_is_quick_enough_to_make_often() -> None:
-    """5,000 waiting runs; counts of what was decided, not of seconds."""
+    """5,000 queued runs; operations are counted, not seconds."""
     candidates = [
         Candidate(f"{n}", f"ns{n % 40}", f"a{n % 3}", created=float(n)) for n in range(5_000)
     ]

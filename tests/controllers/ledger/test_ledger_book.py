@@ -1,4 +1,4 @@
-"""The ledger on a real API server: several that admit at once never exceed a limit."""
+"""The ledger on a real API server: concurrent writers never exceed a limit."""
 
 import asyncio
 import collections
@@ -81,7 +81,7 @@ def test_what_is_no_ledger_is_told(data: dict[str, str] | None) -> None:
 
 
 async def admitting(mine: book.Book, epoch: int, left: dict[str, Candidate]) -> None:
-    """Admit and free until nobody waits; what is seen of who waits is old by the time it counts."""
+    """Admit and free until the queue is empty, with a stale view of the queue."""
     while left:
         candidates = [*left.values()]
 
@@ -107,7 +107,7 @@ def assert_within_limits(ledger: Ledger) -> None:
 
 @pytest.mark.usefixtures("opened")
 async def test_three_that_admit_and_free_at_once_stay_within_limits(client: kube.Client) -> None:
-    """Every revision of the ledger is looked at, not only the last."""
+    """Checks every revision of the ledger, not only the last."""
     left = {
         f"{number}": Candidate(f"{number}", f"ns{number % 3}", f"a{number % 2}")
         for number in range(60)
@@ -163,7 +163,7 @@ async def test_second_beginning_changes_nothing(opened: book.Book) -> None:
 
 
 class Leader:
-    """Admits by a ledger that is not there, or not readable, when it begins."""
+    """Admits by a ledger that is missing or corrupt at first."""
 
     def __init__(self, client: kube.Client, name: str) -> None:
         self.listed = asyncio.Event()
@@ -182,7 +182,7 @@ class Leader:
         return Ledger()
 
     async def admit(self, uid: str) -> None:
-        """Have a run admitted."""
+        """Admit a run."""
         self.admitter.ask(Candidate(uid, "team", "coder"))
         while not self.admitter.holds(uid):  # noqa: ASYNC110 - told to nobody
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""The limit holds in every interleaving, and the model would see it if it did not."""
+"""The limit holds in every interleaving, and the model detects violations."""
 
 import dataclasses
 

@@ -1,4 +1,4 @@
-"""The adapter `codex-app-server`, against a stub that speaks the server's side."""
+"""The adapter `codex-app-server`, with a stub of the server."""
 
 import json
 import signal
@@ -157,11 +157,11 @@ def test_command_is_accepted_only_where_everything_is_allowed(
     ("scene", "code", "error"),
     [
         ("fails", 1, "the model has no capacity left"),
-        ("refuses", 1, "codex app-server refused the thread's start: no such thread"),
+        ("refuses", 1, "codex app-server rejected the thread's start: no such thread"),
         (
             "dies",
             7,
-            "codex app-server ended before the turn did: the agent ended with exit code 7",
+            "codex app-server exited before the end of the turn: the agent exited with exit code 7",
         ),
     ],
 )
@@ -245,7 +245,7 @@ def test_message_without_an_end_is_refused(codex: Runner) -> None:
     done = play(codex, "long")
 
     assert (
-        "expected messages of at most 33554432 bytes of codex app-server, got more"
+        "expected messages of at most 33554432 bytes from codex app-server, got more"
         == (done.status["error"])
     )
 

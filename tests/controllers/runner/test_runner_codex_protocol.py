@@ -81,11 +81,11 @@ def test_experimental_parameters_are_announced() -> None:
     [
         (
             {"id": 1, "error": {"code": -1, "message": "too old"}},
-            "codex app-server refused initialize: too old",
+            "codex app-server rejected initialize: too old",
         ),
-        ({"id": 2, "error": {}}, "codex app-server refused the thread's start: no reason"),
-        ({"id": 2, "result": {}}, "expected thread.id of codex app-server, got no such text"),
-        ({"id": 3, "error": "x"}, "codex app-server refused turn/start: no reason"),
+        ({"id": 2, "error": {}}, "codex app-server rejected the thread's start: no reason"),
+        ({"id": 2, "result": {}}, "expected thread.id from codex app-server, got no text"),
+        ({"id": 3, "error": "x"}, "codex app-server rejected turn/start: no reason"),
     ],
 )
 def test_refusal_is_the_end(message: protocol.Message, error: str) -> None:

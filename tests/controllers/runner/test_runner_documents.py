@@ -1,4 +1,4 @@
-"""The example in docs/runner.md does what is said there."""
+"""The example in docs/runner.md works as documented."""
 
 import json
 import pathlib

@@ -1,4 +1,4 @@
-"""The adapter `exec`, and what is the same for every adapter: real processes."""
+"""The adapter `exec`, and behaviour common to all adapters, with real processes."""
 
 import contextlib
 import json
@@ -13,11 +13,11 @@ import pytest
 
 from tests.support.agent_runs import AGENTS, Runner, eventually, exec_spec
 
-NO_CONTROL = "expected a JSON object of at most 1024 bytes, got something else"
+NO_CONTROL = "expected a JSON object of at most 1024 bytes, got another value"
 
 
 def is_gone(runner: Runner) -> bool:
-    """Whether the process that the agent started has ended."""
+    """Return whether the process started by the agent has ended."""
     process = int((runner.root / "child.pid").read_text())
     stat = pathlib.Path(f"/proc/{process}/stat")
     with contextlib.suppress(FileNotFoundError, ProcessLookupError):
@@ -78,8 +78,8 @@ def test_exit_code_is_passed_on(runner: Runner) -> None:
     done = runner.execute("sh", "-c", "exit 42")
 
     assert ("failed", 42) == (done.status["status"], done.status["exitCode"])
-    assert "the agent ended with exit code 42" == done.status["error"]
-    assert "agent-runner: the agent ended with exit code 42\n" == done.errors
+    assert "the agent exited with exit code 42" == done.status["error"]
+    assert "agent-runner: the agent exited with exit code 42\n" == done.errors
 
 
 def test_signal_that_ends_the_agent_is_told(runner: Runner) -> None:
@@ -94,8 +94,8 @@ def test_signal_that_ends_the_agent_is_told(runner: Runner) -> None:
 @pytest.mark.parametrize(
     ("binary", "code", "message"),
     [
-        ("no-such-agent", 127, "expected a program at 'no-such-agent', got none there"),
-        ("./no-such-agent", 127, "expected a program at './no-such-agent', got none there"),
+        ("no-such-agent", 127, "expected a program at 'no-such-agent', got none, or its"),
+        ("./no-such-agent", 127, "expected a program at './no-such-agent', got none, or its"),
         ("/etc/passwd", 126, "could not execute '/etc/passwd': Permission denied"),
     ],
 )
@@ -231,10 +231,10 @@ def test_variables_are_neither_logged_nor_told(runner: Runner) -> None:
     [
         ({"files": [{"path": "../x", "content": "c"}]}, "expected a path inside the workspace"),
         ({"files": [{"path": "/proc/x", "content": "c"}]}, "got '/proc/x'"),
-        ({"env": {"A=B": "c"}}, "expected the name of a variable"),
-        ({"env": {"A": "s3cret\0"}}, "expected text without NUL, got some, at adapter.exec.env.A"),
-        ({"args": ["a\0"]}, "expected text without NUL, got some, at adapter.exec.args[0]"),
-        ({"binary": "a\0"}, "expected text without NUL, got some, at adapter.exec.binary"),
+        ({"env": {"A=B": "c"}}, "expected a variable name"),
+        ({"env": {"A": "s3cret\0"}}, "expected text without NUL, got NUL, at adapter.exec.env.A"),
+        ({"args": ["a\0"]}, "expected text without NUL, got NUL, at adapter.exec.args[0]"),
+        ({"binary": "a\0"}, "expected text without NUL, got NUL, at adapter.exec.binary"),
     ],
 )
 def test_wrong_settings_start_nothing(

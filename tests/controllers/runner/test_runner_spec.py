@@ -29,9 +29,9 @@ def test_command_line_that_names_no_spec_is_refused(arguments: list[str]) -> Non
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("{", "f.json: expected JSON, got something else: Input data was truncated"),
+        ("{", "f.json: expected JSON, got another format: Input data was truncated"),
         ("[]", "f.json: expected object, got array"),
-        ('{"inputs": {"a": ' + "[" * 100_000, "f.json: expected JSON, got something else: "),
+        ('{"inputs": {"a": ' + "[" * 100_000, "f.json: expected JSON, got another format: "),
         ("{}", "f.json: expected the field provider, got none"),
         (
             '{"provider": "p", "adapter": {}}',

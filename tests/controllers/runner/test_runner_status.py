@@ -194,9 +194,9 @@ def test_text_is_never_cut_within_a_character() -> None:
     ("code", "expected"),
     [
         (0, ("succeeded", 0, None, None)),
-        (3, ("failed", 3, None, "the agent ended with exit code 3")),
-        (-9, ("failed", 137, "SIGKILL", "the agent was ended by SIGKILL")),
-        (-40, ("failed", 168, "signal 40", "the agent was ended by signal 40")),
+        (3, ("failed", 3, None, "the agent exited with exit code 3")),
+        (-9, ("failed", 137, "SIGKILL", "the agent was terminated by SIGKILL")),
+        (-40, ("failed", 168, "signal 40", "the agent was terminated by signal 40")),
     ],
 )
 def test_exit_code_is_that_of_the_agent(code: int, expected: tuple[Any, ...]) -> None:

@@ -102,5 +102,5 @@ def test_template_that_multiplies_its_input_takes_no_memory() -> None:
 
 
 def distinct(number: int) -> str:
-    """As many names of one value, each of them written in another way."""
+    """Many distinct names of the same value."""
     return "".join("{{" + " " * index + "inputs}}" for index in range(number))

@@ -1,4 +1,4 @@
-"""The archive of deleted runs: durable, searched from the newest, whole after any crash."""
+"""The archive of deleted runs: durable, newest first, intact after any crash."""
 
 import concurrent.futures
 import contextlib
@@ -84,7 +84,7 @@ def kept(tmp_path: pathlib.Path, clock: Clock) -> FileArchive:
 
 @pytest.fixture
 def path(tmp_path: pathlib.Path) -> pathlib.Path:
-    """The file of the namespace ``team`` and of today."""
+    """Return today's file of the namespace ``team``."""
     return tmp_path / "archive" / "team" / TODAY
 
 
@@ -187,7 +187,7 @@ def test_namespace_that_is_no_name_is_refused(
     with pytest.raises(ArchiveError, match="expected"):
         kept.append([run(namespace=namespace)])
     kept.append([])
-    with pytest.raises(ArchiveError, match="expected the name"):
+    with pytest.raises(ArchiveError, match="expected a namespace name"):
         names(tmp_path / "archive", namespace=namespace or "..")
 
 
@@ -292,7 +292,7 @@ def test_search_may_go_on_while_more_is_written(kept: FileArchive, found: Any) -
 
 
 def test_archive_that_is_not_there_is_said(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(ArchiveError, match="no directory"):
+    with pytest.raises(ArchiveError, match="not a directory"):
         names(tmp_path / "nowhere")
 
 
@@ -335,7 +335,7 @@ def test_torn_write_is_passed_over_then_cut_off(
 
     assert ["a"] == [one.run["metadata"]["name"] for one in told]
     assert 1 == len(said)
-    assert f"{torn - len(whole)} bytes at byte {len(whole)} are not whole" in said[0]
+    assert f"skipping {torn - len(whole)} incomplete bytes at byte {len(whole)}" in said[0]
     assert ["d", "a"] == names(directory, say=pytest.fail)
     assert 2 == len(gzip.decompress(path.read_bytes()).splitlines())
 
@@ -344,7 +344,7 @@ def test_torn_write_is_passed_over_then_cut_off(
 def test_room_that_was_never_written_is_cut_off(
     kept: FileArchive, clock: Clock, path: pathlib.Path, cut: int
 ) -> None:
-    """What some file systems leave after a power failure: the length is right, the rest zeros."""
+    """Some file systems leave the right length with zeros after a power failure."""
     directory = path.parent.parent
     kept.append([run("a")])
     length = len(path.read_bytes())
@@ -438,7 +438,7 @@ def test_line_that_is_no_run_is_passed_over(kept: FileArchive, path: pathlib.Pat
 
 @contextlib.contextmanager
 def full_disk(size_bytes: int) -> Iterator[None]:
-    """No file can become longer."""
+    """No file can grow."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     before = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (size_bytes, hard))
@@ -648,7 +648,7 @@ def test_empty_list_is_said_and_no_failure(full: pathlib.Path) -> None:
     result = agentctl(full, "list", "--name", "z")
 
     assert (Exit.OK, "") == (result.exit_code, result.stdout)
-    assert "no run was found" in result.stderr
+    assert "no archived runs found" in result.stderr
 
 
 def test_show_tells_of_the_run_in_words_that_cannot_steer_a_terminal(full: pathlib.Path) -> None:
@@ -671,7 +671,7 @@ def test_show_as_json_is_the_line_of_the_archive(full: pathlib.Path, output: str
 def test_show_of_nothing_is_1(full: pathlib.Path) -> None:
     result = agentctl(full, "show", "a", "-n", "crew")
 
-    assert Exit.NOT_AS_WISHED == result.exit_code
+    assert Exit.UNSATISFIED == result.exit_code
     assert "expected a run with namespace crew, name a" in result.stderr
 
 
@@ -700,7 +700,7 @@ def test_damage_is_said_beside_the_list(full: pathlib.Path) -> None:
 
     assert Exit.OK == result.exit_code
     assert 2 == len(result.stdout.splitlines())
-    assert "2 bytes at byte" in result.stderr
+    assert "skipping 2 incomplete bytes at byte" in result.stderr
 
 
 @pytest.mark.parametrize(
@@ -718,5 +718,5 @@ def test_when(text: str, expected: dt.datetime) -> None:
 
 @pytest.mark.parametrize("text", ["", "soon", "0s", "999999999999h", "2026-13-01"])
 def test_when_is_none(text: str) -> None:
-    with pytest.raises(ValueError, match="expected an instant"):
+    with pytest.raises(ValueError, match="expected a time"):
         command.when(text, NOW)

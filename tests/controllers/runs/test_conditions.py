@@ -1,4 +1,4 @@
-"""Conditions of loops are answered outside this process, and within limits."""
+"""Loop conditions are evaluated outside of this process, and within limits."""
 
 import asyncio
 import json
@@ -15,12 +15,12 @@ def question(expression: str, **control: object) -> loops.Question:
 
 
 def bomb(levels: int, length: int) -> str:
-    """A text that doubles at each level; CEL counts an iteration for each."""
+    """A text that doubles at each level; CEL counts one iteration for each."""
     return f"['{'a' * length}']" + ".map(x, x + x)" * levels + ".size() > 0"
 
 
 def most_bytes() -> int:
-    """The most memory that a child of this process had, or this process itself."""
+    """Return the peak memory of this process and its children."""
     kinds = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     return max(resource.getrusage(kind).ru_maxrss for kind in kinds) * 1024
 

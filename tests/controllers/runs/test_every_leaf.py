@@ -1,6 +1,7 @@
-"""Every field of a spec is read by code that is named here, refused, or on the list of the unread.
+"""Each field of a spec is read by named code, rejected, or listed as unread.
 
-A reader is asked about two objects that differ in the field alone, and has to answer differently.
+A reader is called with two objects that differ only in the field, and must return different
+results.
 """
 
 import asyncio
@@ -71,11 +72,11 @@ class World:
 
     @property
     def view(self) -> views.Run:
-        """What of it the controller keeps in memory."""
+        """The controller's cached projection."""
         return views.of(views.Run, self.run)
 
     def prepared(self) -> work.Inputs:
-        """What the controller makes of them."""
+        """The prepared inputs."""
         task = self.objects["ImplementationSpec"]
         related = work.Related(
             agent=self.objects["Agent"],
@@ -86,7 +87,7 @@ class World:
         return work.prepare(self.run, related, 1, OPERATOR)
 
     def ready(self) -> work.Ready:
-        """Likewise, of a run that can start."""
+        """The prepared inputs of a run that can start."""
         found = self.prepared()
         assert isinstance(found, work.Ready), found
         return found
@@ -96,7 +97,7 @@ class World:
 
 
 def inputs(world: World) -> JSON:
-    """What templates find, or why the run cannot start."""
+    """The values for templates, or why the run cannot start."""
     found = world.prepared()
     if not isinstance(found, work.Ready):
         return repr(found)
@@ -117,7 +118,7 @@ def pods(world: World) -> JSON:
 
 
 def runner(world: World) -> JSON:
-    """What the agent-runner makes of its spec."""
+    """The agent-runner's parsed spec."""
     piece = world.ready().work
     stated = spec.decode(msgspec.json.encode(piece.runner_json), "agent-runner.json")
     run = spec.decode_run(msgspec.json.encode(piece.run_json), "run.json")
@@ -133,12 +134,12 @@ def runner(world: World) -> JSON:
 
 
 def steps(world: World) -> JSON:
-    """Steps as the workflow decides upon them."""
+    """The parsed steps of the workflow."""
     return workflow_steps.read(world.run["spec"]["runtime"]["workflow"]["steps"])
 
 
 def iterations(world: World) -> JSON:
-    """Whether a step's loop goes on, whatever its control file holds."""
+    """Whether a step's loop continues, for several control files."""
     (step,) = world.run["spec"]["runtime"]["workflow"]["steps"]
     controls = (
         reports.Control({"go": 1}),
@@ -156,14 +157,14 @@ def _goes_on(loop: JSON, completed: int, control: reports.Control) -> str:
 
 
 def control_path(world: World) -> JSON:
-    """Where the agent-runner looks for the control file."""
+    """The path of the agent-runner's control file."""
     (piece,) = world.ready().work.steps
     stated = spec.decode(msgspec.json.encode(piece.runner_json), "agent-runner.json")
     return stated.artifacts and stated.artifacts.loop_control_path
 
 
 def started(world: World) -> JSON:
-    """How many steps start at once."""
+    """The number of steps that start at once."""
     inner = StepRuntime()
     runtime = WorkflowRuntime(inner, now=lambda: run_world.NOW)
     asyncio.run(runtime.submit("uid-1/1", world.ready().work))
@@ -171,7 +172,7 @@ def started(world: World) -> JSON:
 
 
 def refusals(world: World) -> JSON:
-    """What admission refuses."""
+    """The rejections of admission."""
     related = {
         ("Agent", world.run["spec"]["agentRef"]["name"]): world.objects["Agent"],
         ("AgentProvider", "shell"): world.objects["AgentProvider"],
@@ -181,11 +182,11 @@ def refusals(world: World) -> JSON:
 
 
 class _SeenError(Exception):
-    """A call was seen; ``args`` has it."""
+    """Raised with the arguments of a call."""
 
 
 class _Recorder(temporal.Temporal):
-    """Starts nothing, and says what it would start."""
+    """Records submissions instead of starting work."""
 
     async def _find(self, ref: JSON) -> None:
         del ref
@@ -199,7 +200,7 @@ class _Recorder(temporal.Temporal):
 
 
 class _Endpoint(custom.Custom):
-    """Calls nobody, and says what it would send."""
+    """Records requests instead of sending them."""
 
     def __init__(self) -> None:
         self._caller = self  # type: ignore[assignment]
@@ -210,7 +211,7 @@ class _Endpoint(custom.Custom):
 
 
 def outside(world: World) -> JSON:
-    """What Temporal, or an endpoint, is asked."""
+    """The requests to Temporal or an endpoint."""
     is_custom = world.run["spec"]["runtime"]["type"] == "Custom"
     runtime = _Endpoint() if is_custom else _Recorder("x:1")
     with pytest.raises(_SeenError) as seen:
@@ -219,32 +220,32 @@ def outside(world: World) -> JSON:
 
 
 def plans(world: World) -> JSON:
-    """What is to be done about a run that has just been created."""
+    """The plan for a new run."""
     seen = machine.Observed(run=world.view, inputs=world.prepared())
     return repr(machine.reconcile(seen, run_world.NOW))
 
 
 def kept(world: World) -> JSON:
-    """How long a run is kept that has ended."""
+    """The retention of an ended run."""
     status = {"phase": "Succeeded", "completionTime": "2026-01-01T00:00:00Z"}
     return retention.ended(views.of(retention.Run, {**world.run, "status": status}), 1)
 
 
 def attempts(world: World) -> JSON:
-    """How often, and how long, a run is tried."""
+    """The number and backoff of attempts."""
     ready = world.ready()
     piece = ready.work
     return [ready.retries, ready.backoff, piece.timeout_seconds, piece.start_timeout_seconds]
 
 
 def conversion(world: World) -> JSON:
-    """What v1alpha1 says."""
+    """The v1alpha1 object."""
     way = Converter(crds.api).way(KINDS["AgentProvider"], "v1beta1", "v1alpha1")
     return way.plain(world.objects["AgentProvider"])
 
 
 def refused(world: World) -> JSON:
-    """What the schema refuses."""
+    """The rejections of the schema."""
     checker = checking.of_version(KINDS["AgentProvider"].hub)
     return [cause.message for cause in checker.create(world.objects["AgentProvider"]).causes]
 
@@ -255,12 +256,12 @@ def memory(world: World) -> JSON:
 
 
 def implementations(world: World) -> JSON:
-    """What is to be read beside the run."""
+    """The objects to read in addition to the run."""
     return work.implementation_names(world.run)
 
 
 def runtime(world: World) -> JSON:
-    """Which adapter carries it out."""
+    """The runtime that executes it."""
     return world.view.spec.runtime.type
 
 
@@ -270,7 +271,7 @@ def claim(world: World) -> JSON:
 
 
 def candidate(world: World) -> JSON:
-    """What is asked of the ledger."""
+    """The candidate for the ledger."""
     return repr(candidates.candidate(world.view))
 
 
@@ -397,7 +398,7 @@ WHOLE: Mapping[str, tuple[str, JSON, JSON]] = {
 
 
 def base() -> dict[str, JSON]:
-    """Objects with no more than they need."""
+    """Minimal objects."""
     found = {"AgentRun": run_world.run()}
     for name, given in (
         ("Agent", run_world.AGENT["spec"]),
@@ -420,7 +421,7 @@ def matched(names: Iterator[str], path: str) -> str | None:
 
 
 def worlds(kind: str, path: str) -> tuple[World, World]:
-    """Two that differ in a leaf alone."""
+    """Two worlds that differ in one leaf."""
     objects, schema = base(), SCHEMAS[kind]
     for of, pattern, other, spec_ in AROUND:
         if fnmatch.fnmatchcase(kind, of) and fnmatch.fnmatchcase(plain(path), pattern):

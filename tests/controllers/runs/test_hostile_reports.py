@@ -1,4 +1,4 @@
-"""Reports are data: whatever is in one, its run ends with a reason and can be read ever after."""
+"""Reports are untrusted: for any content, the run ends with a reason and stays readable."""
 
 import asyncio
 import collections
@@ -47,7 +47,7 @@ QUICK = settings(max_examples=50, deadline=None)
 
 
 def assert_run_can_be_read(progress: Progress) -> None:
-    """What comes of it is a status that the API server takes, and that every reader can read."""
+    """Check that the status is accepted by the API server and readable by all readers."""
     body = run_world.run(phase="Running", attempt=1)
     seen = run_world.observed(body, progress=progress)
     plan = machine.reconcile(seen, NOW)
@@ -105,7 +105,7 @@ STAGES = st.sampled_from([*Stage])
 
 
 def decided(state: Any, seen: dict[workflow_steps.Piece, Progress]) -> workflow_steps.Decision:
-    """A decision, in which each condition has the answer of one that is evaluated."""
+    """A decision, with an answer to each condition."""
     answers: dict[loops.Question, bool | loops.ConditionError] = {}
     while True:
         try:
@@ -215,7 +215,7 @@ def test_condition_is_answered_or_has_none_whatever_the_control_file_holds(text:
 
 
 class _Endpoint(custom.Custom):
-    """Answers what it is told to."""
+    """Responds as configured."""
 
     def __init__(self, answer: egress.Answer) -> None:
         self._answer = answer
@@ -251,7 +251,7 @@ CONTENTS: st.SearchStrategy[bytes | str] = junk.BYTES | ODD_FILES
 
 
 def put(path: pathlib.Path, what: bytes | str) -> None:
-    """Something in the place of a file."""
+    """Put something in the place of a file."""
     path.parent.mkdir(parents=True, exist_ok=True)
     match what:
         case bytes():
@@ -297,7 +297,7 @@ def test_whatever_is_in_a_folder_its_run_ends_and_the_folder_goes(
 
 
 async def seen_through(runtime: local.Local, ref: Ref) -> None:
-    """Looked at, cancelled, looked at again, and swept."""
+    """Query, cancel, query again, and sweep."""
     await runtime.status(ref)
     await runtime.cancel(ref)
     progress = await runtime.status(ref)
@@ -308,10 +308,10 @@ async def seen_through(runtime: local.Local, ref: Ref) -> None:
 
 
 async def log_of(root: pathlib.Path) -> bytes:
-    """What `agentctl run logs` shows."""
+    """The output of `agentctl run logs`."""
     shown: list[bytes] = []
     run = views.of(views.Run, run_world.run(phase="Running", attempt=1))
-    which = podlogs.Which(run.metadata.namespace, run.metadata.name)
+    which = podlogs.LogSelection(run.metadata.namespace, run.metadata.name)
     source = workspacelogs.Workspaces(root, which, shown.append)
     await source.finish(run)
     return b"".join(shown)

@@ -1,4 +1,4 @@
-"""Values in Secrets and ConfigMaps, and an agent's settings, reach templates and the agent."""
+"""Values of Secrets and ConfigMaps, and an agent's settings, reach templates and the agent."""
 
 import asyncio
 import json
@@ -98,7 +98,7 @@ def test_step_has_the_references_of_its_own_parameters() -> None:
 def test_file_that_the_controller_writes_cannot_hold_what_it_does_not_know() -> None:
     files = [{"path": "/workspace/x", "content": "on {{ inputs.branch }}"}]
 
-    with pytest.raises(RuntimeFault, match=r"got 'branch': name it in spec\.env") as caught:
+    with pytest.raises(RuntimeFault, match=r"got 'branch': use it in spec\.env") as caught:
         job_objects.config_map("uid-1/1", ready(files=files).work)
 
     assert Code.TERMINAL is caught.value.code

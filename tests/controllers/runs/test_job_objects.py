@@ -15,8 +15,8 @@ from crds.admission import effective_pod, settings
 LARGE = "x" * 500_000
 PODS = settings.Pods(image="runner")
 TOO_LARGE = (
-    "expected the provider's templates to become at most 1048576 bytes, got more: shorten the "
-    "inputs, or name them less often"
+    "expected the provider's rendered templates to have at most 1048576 bytes, got more: "
+    "shorten the inputs, or use them less often"
 )
 
 
@@ -83,7 +83,7 @@ def test_templates_that_fit_are_filled_in() -> None:
 
 
 def test_job_does_not_fill_in_files() -> None:
-    """They are the ConfigMap's; to name their paths is enough."""
+    """The ConfigMap contains them; naming their paths is enough."""
     (container,) = job(work(files=files(1, 4000)))["spec"]["template"]["spec"]["containers"]
 
     assert "/workspace/0" in [one["mountPath"] for one in container["volumeMounts"]]
@@ -112,7 +112,7 @@ def test_prompt_has_a_path_like_any_file() -> None:
 
 
 def test_labels_and_annotations_of_the_run_are_the_jobs_and_its_pods() -> None:
-    """Where they mean something to the controller they are left out, whatever policies allow."""
+    """Keys with a meaning for the controller are dropped, whatever policies allow."""
     queue, ours = "kueue.x-k8s.io/queue-name", "agents.proompteng.ai/tombstone"
     asked = {
         "labels": {queue: "batch", ours: "true", "agents.proompteng.ai/run-uid": "another"},

@@ -1,4 +1,4 @@
-"""What is planned for a run: case by case, and along all ways that a run may take."""
+"""Plans for a run: case by case, and along all its possible paths."""
 
 import dataclasses
 import datetime as dt
@@ -377,8 +377,8 @@ def test_status_that_says_that_a_run_ended_frees_no_slot() -> None:
 
 GONE = RuntimeFault(Code.RETRYABLE, "expected an answer from https://gone.example, got none.")
 BLOCKED = (
-    "The work of the deleted run cannot be ended. Once it is known to have ended, an operator "
-    "releases the run by `agentctl run release fix -n team`: expected an answer from "
+    "The work of the deleted run cannot be stopped. Once it is known to have ended, release "
+    "the run with `agentctl run release fix -n team`: expected an answer from "
     "https://gone.example, got none."
 )
 
@@ -446,7 +446,7 @@ def test_claim_is_believed_of_who_was_accepted_before() -> None:
 
 
 class Ways(RuleBasedStateMachine):
-    """A run, whatever users, agents, runtimes and the clock do, in any order."""
+    """A run, with users, agents, runtimes and the clock acting in any order."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -523,7 +523,7 @@ class Ways(RuleBasedStateMachine):
         assert (status["phase"] == "Running") == ({"InProgress", "Admitted"} <= true)
 
     def teardown(self) -> None:
-        """Whatever happened: left in peace, the run ends, and its slot is free."""
+        """Left alone, the run ends and its slot is freed."""
         world = self.world
         world.has_agent = True
         if world.view.spec.suspend:
@@ -596,8 +596,8 @@ def test_run_whose_job_could_still_be_created_says_that_its_slot_is_held() -> No
 
     assert plan.standing is not None
     assert plan.standing.message == (
-        "The run was cancelled. Its slot is held for 35 s, until no request under way can create "
-        "its Job, as its name could not be reserved: no Jobs today"
+        "The run was cancelled. Its slot is held for 35 s, until no in-flight request can create "
+        "its Job, because its name could not be reserved: no Jobs today"
     )
 
 
@@ -613,7 +613,7 @@ STARTING: dict[str, Any] = {
 
 
 def starting(stage: Stage = Stage.PENDING) -> machine.Observed:
-    """A run whose Job has waited for its pod since it was submitted; 90 minutes are allowed."""
+    """A run whose Job has waited for its pod since its submission; the limit is 90 minutes."""
     progress = Progress(stage=stage, reason="ImagePullBackOff", started=NOW)
     body = run(**STARTING)
     prepared = work.prepare(body, related(agent=agent(runDefaults={"startTimeout": "1h30m"})), 1)

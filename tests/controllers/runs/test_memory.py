@@ -1,4 +1,4 @@
-"""What the controller keeps in memory of what users write is bounded, or as small as its text."""
+"""The controller's memory for users' data is bounded, or as small as its text."""
 
 import json
 import tracemalloc
@@ -62,7 +62,7 @@ def test_agent_without_a_readable_provider_names_none(spec: str) -> None:
 
 
 class Client:
-    """Has one run, and counts how often it is read."""
+    """Has one run, and counts its reads."""
 
     def __init__(self, whole: dict[str, Any]) -> None:
         self.whole, self.reads = whole, 0
@@ -74,23 +74,23 @@ class Client:
 
 
 class Admitter:
-    """Holds a slot for all."""
+    """Holds a slot for each run."""
 
     def holds(self, *_: Any) -> bool:
-        """It does."""
+        """Always."""
         return True
 
     def blocked(self, _: str) -> None:
-        """Nothing is."""
+        """Never."""
 
     def withdraw(self, _: str) -> None:
-        """Nothing was asked for."""
+        """Do nothing."""
 
 
 def opened(
     whole: dict[str, Any], operator: Callable[[], settings.Settings] = settings.Settings
 ) -> tuple[interpreter.Interpreter, views.Run, Client]:
-    """An interpreter that follows a run and what it refers to."""
+    """An interpreter with caches of a run and its referenced objects."""
     client: Any = Client(whole)
     queue: kube.Queue[kube.Key] = kube.Queue()
     known = caches.Caches(client, queue)
@@ -119,7 +119,7 @@ def opened(
 
 
 async def reads_of_three_looks(text: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
-    """How often a run is read while it runs, and how much of it is kept."""
+    """Return how often a running run is read, and how much of it is cached."""
     monkeypatch.setattr(interpreter, "MAX_WORK_BYTES", 100_000)
     running = {"phase": "Running", "attempt": 1, "startTime": "2026-11-28T12:00:00Z"}
     whole = run_world.run({"implementation": {"inline": {"text": text}}}, **running)

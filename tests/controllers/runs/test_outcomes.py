@@ -1,4 +1,4 @@
-"""How work ended: one rule for its end and its report, and what a pod says of its end."""
+"""Outcomes of work from its end and its report, and ends of pods."""
 
 import dataclasses
 from typing import Any
@@ -46,30 +46,26 @@ def failed(reason: str, message: str, code: Code = Code.RETRYABLE) -> Outcome:
     [
         (End(exit_code=0), {}, Outcome(stage=S)),
         (End(), {"status": "Succeeded", "exitCode": 0}, Outcome(stage=S)),
-        (End(), {}, failed("RunnerFailed", "The runner ended, and left no report.")),
+        (End(), {}, failed("RunnerFailed", "The runner exited without a report.")),
         (
             End(exit_code=-9),
             {},
-            failed("RunnerFailed", "The runner ended with signal 9 (SIGKILL), and left no report."),
+            failed("RunnerFailed", "The runner exited with signal 9 (SIGKILL) without a report."),
         ),
         (
             End(exit_code=139),
             {"status": "Failed", "exitCode": 139},
-            failed("RunnerFailed", "The agent ended with exit code 139 (SIGSEGV)."),
+            failed("RunnerFailed", "The agent exited with exit code 139 (SIGSEGV)."),
         ),
         (
             End(exit_code=1),
             {"status": "Succeeded", "exitCode": 0},
-            failed(
-                "RunnerFailed", "The runner reported a success, though it ended with exit code 1."
-            ),
+            failed("RunnerFailed", "The runner reported success, but exited with exit code 1."),
         ),
         (
             End(exit_code=0),
             {"status": "Failed", "exitCode": 3},
-            failed(
-                "RunnerFailed", "The runner reported a failure, though it ended with exit code 0."
-            ),
+            failed("RunnerFailed", "The runner reported a failure, but exited with exit code 0."),
         ),
         (
             End(exit_code=65),
@@ -114,7 +110,7 @@ def test_process_that_was_told_to_end_was_cancelled_unless_it_reported_otherwise
         ({}, Outcome(stage=S)),
         ({"status": "Cancelled"}, Outcome(stage=C, reason="RunnerCancelled")),
         ({"status": "Failed"}, failed("RunnerFailed", "The agent failed.")),
-        ({"exitCode": 3}, failed("RunnerFailed", "The agent ended with exit code 3.")),
+        ({"exitCode": 3}, failed("RunnerFailed", "The agent exited with exit code 3.")),
         ({"status": "Failed", "error": "it broke"}, failed("RunnerFailed", "it broke")),
     ],
 )
@@ -160,7 +156,7 @@ LOW = "The node was low on resource: memory."
         (pod(terminated={"exitCode": 3, "reason": "Error", "message": "{}"}), 3, "", "", False),
         (
             pod(terminated={"exitCode": 1, "reason": "Error", "message": "Segmentation fault"}),
-            *(1, "", "The agent ended with exit code 1: Segmentation fault", False),
+            *(1, "", "The agent exited with exit code 1: Segmentation fault", False),
         ),
         (
             pod(terminated={"exitCode": 1, "reason": "Error", "message": "[" * 4096}),
@@ -173,7 +169,7 @@ LOW = "The node was low on resource: memory."
         (
             pod(terminated={"exitCode": 137, "reason": "OOMKilled"}),
             *(137, "OOMKilled"),
-            "The container used more memory than it may have: exit code 137 (SIGKILL).",
+            "The container exceeded its memory limit: exit code 137 (SIGKILL).",
             False,
         ),
         (
@@ -243,19 +239,19 @@ LOW = "The node was low on resource: memory."
                 ]
             ),
             *(None, "InitContainerFailed"),
-            "InitContainerFailed: init container fetch ended with exit code 1: no",
+            "InitContainerFailed: init container fetch exited with exit code 1: no",
             False,
         ),
         (
             pod(terminated={"exitCode": 143, "reason": "Error"}, deleted=True),
-            *(143, "PodDeleted", "The pod is gone: somebody deleted it", True),
+            *(143, "PodDeleted", "The pod was deleted: a client deleted it", True),
         ),
         (
             pod(terminated={"exitCode": 143, "reason": "Error", "message": "{}"}, deleted=True),
             *(143, "", "", False),
         ),
         (pod(terminated={"exitCode": 3, "reason": "Error"}, deleted=True), 3, "", "", False),
-        (pod("Running"), None, "PodDeleted", "The pod is gone: somebody deleted it", True),
+        (pod("Running"), None, "PodDeleted", "The pod was deleted: a client deleted it", True),
     ],
 )
 def test_end_of_a_pod_is_named(
@@ -272,7 +268,7 @@ def test_end_of_a_pod_is_named(
 async def ended(
     *pods: views.Pod, type_: str = "Failed", reason: str = "BackoffLimitExceeded", deleted: int = 0
 ) -> Progress:
-    """How a Job ended, of whose pods the first ones were deleted."""
+    """The end of a Job whose first pods were deleted."""
     ref = run_world.observed(run_world.run()).ref
     assert ref is not None
     metadata = {

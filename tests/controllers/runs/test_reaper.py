@@ -1,4 +1,4 @@
-"""A ledger that was lost is rebuilt from what the API server lists, whatever that looks like."""
+"""A lost ledger is rebuilt from lists of the API server, whatever they contain."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from tests.support.run_world import NOW, run
 
 
 class Cluster:
-    """Lists what it was given, by kind."""
+    """Lists the given objects by kind."""
 
     def __init__(self, **listed: list[dict[str, Any]]) -> None:
         self.listed = listed
@@ -73,17 +73,17 @@ def test_one_unreadable_object_of_a_list_is_passed_over() -> None:
 
 
 class Outside:
-    """A runtime whose work stands as a test says."""
+    """A runtime with configured progress."""
 
     def __init__(self, *stages: Stage | RuntimeFault) -> None:
         self.stages, self.cancelled = [*stages], list[str]()
 
     async def cancel(self, ref: Ref) -> None:
-        """Note what is to end."""
+        """Record the cancellation."""
         self.cancelled.append(ref.key)
 
     async def status(self, ref: Ref) -> Progress:
-        """How it stands now."""
+        """Return the progress."""
         stage = self.stages.pop(0)
         if isinstance(stage, RuntimeFault):
             raise stage
@@ -97,15 +97,15 @@ class Kept(records.Records):
         self.kept = {one.key: one for one in kept}
 
     async def read(self, key: str) -> records.Record | None:
-        """One of them."""
+        """Return a record."""
         return self.kept.get(key)
 
     async def remove(self, key: str) -> None:
-        """Forget one."""
+        """Remove a record."""
         del self.kept[key]
 
     async def every(self) -> tuple[records.Record, ...]:
-        """All."""
+        """Return all records."""
         return tuple(self.kept.values())
 
 
@@ -154,7 +154,7 @@ def reaping(body: dict[str, Any] | None, kept: Kept, runtime: Outside) -> reaper
     ],
 )
 async def test_slot_is_held_until_the_work_of_its_record_has_ended(body: Any) -> None:
-    """Whether the run went, says that it ended, or speaks of another attempt."""
+    """Whether the run was deleted, has ended, or has another attempt."""
     kept, runtime = Kept(RECORD), Outside(AWAY, Stage.RUNNING, Stage.CANCELLED)
     found = reaping(body, kept, runtime)
 
@@ -191,18 +191,18 @@ async def test_work_that_nobody_looks_after_is_ended_before_it_is_forgotten() ->
 
 
 class Abandoned(Runs):
-    """Has Jobs of a run, and deletes what it is asked to."""
+    """Has Jobs of a run, and records deletions."""
 
     def __init__(self, body: dict[str, Any] | None, *jobs: dict[str, Any]) -> None:
         super().__init__(body)
         self.jobs, self.deleted = [*jobs], list[tuple[str, str]]()
 
     async def list(self, resource: kube.Resource, **_: Any) -> kube.Listing:
-        """The Jobs."""
+        """Return the Jobs."""
         return kube.Listing(tuple(self.jobs if resource is views.JOBS else ()), "7")
 
     async def delete(self, _: kube.Resource, name: str, *, uid: str, **__: Any) -> None:
-        """Note what is deleted."""
+        """Record the deletion."""
         self.deleted.append((name, uid))
 
 
@@ -230,7 +230,7 @@ def working_job(name: str, **metadata: Any) -> dict[str, Any]:
 async def test_jobs_that_a_deleted_run_left_are_deleted_if_nobody_owns_them(
     body: Any, deleted: list[tuple[str, str]]
 ) -> None:
-    """The garbage collector deletes those that have an owner; a run that is there has its say."""
+    """Garbage collection deletes owned ones; existing runs decide themselves."""
     owned = {"ownerReferences": [{"apiVersion": "v1", "kind": "Pod", "name": "o", "uid": "o"}]}
     cluster: Any = Abandoned(
         body,

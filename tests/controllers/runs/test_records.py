@@ -1,4 +1,4 @@
-"""What is kept of work outside the cluster finds that work again, and holds no payload."""
+"""Records of work outside the cluster locate it, and contain no payload."""
 
 import dataclasses
 import string

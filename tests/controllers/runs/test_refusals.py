@@ -1,4 +1,4 @@
-"""What a cluster does not take: a Job, what would take its name, what would say so."""
+"""Rejections by a cluster: of a Job, of its tombstones, of its status."""
 
 import contextlib
 import dataclasses
@@ -43,14 +43,14 @@ def work(**spec: Any) -> Work:
 
 
 class Cluster:
-    """Has pods and no Job, and refuses Jobs."""
+    """Has pods and no Job, and rejects Jobs."""
 
     def __init__(self, refused: dict[str, kube.ApiError], *pods: str) -> None:
         self.refused, self.pods, self.events = refused, [*pods], list[kube.JSON]()
         self.jobs: dict[str, kube.JSON] = {}
 
     async def create(self, _: kube.Resource, body: kube.JSON) -> kube.JSON:
-        """Refuse by image, or take it."""
+        """Reject by image, or accept."""
         image = body["spec"]["template"]["spec"]["containers"][0]["image"]
         if image in self.refused:
             raise self.refused[image]
@@ -58,13 +58,13 @@ class Cluster:
         return body
 
     async def get(self, _: kube.Resource, name: str, **__: Any) -> kube.JSON:
-        """One of what was taken."""
+        """Return an accepted object."""
         if name not in self.jobs:
             raise refusal(404, "not found")
         return self.jobs[name]
 
     async def list(self, resource: kube.Resource, **_: Any) -> kube.Listing:
-        """The pods, or the Jobs."""
+        """Return the pods, or the Jobs."""
         labels = {naming.RUN_LABEL: "uid-1"}
         pods = [
             {
@@ -77,7 +77,7 @@ class Cluster:
         return kube.Listing(tuple(listed.get(resource, self.jobs.values())), "7")
 
     async def delete(self, _: kube.Resource, name: str, **__: Any) -> kube.JSON:
-        """End a pod."""
+        """Delete a pod."""
         self.pods.remove(name)
         return {}
 
@@ -174,11 +174,11 @@ async def test_job_that_is_no_longer_ours_is_over_once_its_pods_are() -> None:
     after = await found.status(ref)
 
     assert [Stage.PENDING, Stage.CANCELLED] == [before.stage, after.stage]
-    assert "got another's" in after.message
+    assert "got another owner" in after.message
 
 
 async def test_pods_that_outlive_their_job_are_waited_for_and_ended_by_a_cancellation() -> None:
-    """The first call is for the name: nobody asked for the end of the work."""
+    """The first call is for the name: ending the work was not requested."""
     cluster = Cluster({}, "run-x-1")
     found, ref = runtime(cluster)
 
@@ -213,10 +213,10 @@ def reaping(cluster: Cluster, clock: list[dt.datetime]) -> reaper.Reaper:
 
 
 class NoRecords(records.Records):
-    """Of work outside the cluster there is none."""
+    """Has no records of work outside the cluster."""
 
     async def read(self, key: str) -> records.Record | None:
-        """None."""
+        """Return None."""
         del key
         return None
 
@@ -249,10 +249,10 @@ async def test_slot_is_held_until_no_creation_can_land_any_more(
 
 
 class Held:
-    """A ledger in which the first attempt has its slot."""
+    """A ledger in which the first attempt holds a slot."""
 
     async def change(self, decide: Any) -> Any:
-        """Decide by it."""
+        """Decide on it."""
         return decide(ledger.Ledger({"uid-1": SLOT}))[1]
 
 
@@ -288,13 +288,13 @@ def a_job(number: int, *, ended: bool = True, ttl: str = "600") -> views.Job:
 
 
 class Patched:
-    """Notes what is patched."""
+    """Records patches."""
 
     def __init__(self) -> None:
         self.patches: list[tuple[str, Any]] = []
 
     async def patch(self, _: Any, name: str, changes: Any, **__: Any) -> None:
-        """Note it."""
+        """Record the patch."""
         self.patches.append((name, changes["spec"]))
 
 
@@ -306,7 +306,7 @@ class Patched:
 async def test_job_gets_its_ttl_once_its_outcome_is_written_down(
     current: int | None, expected: list[int]
 ) -> None:
-    """A TTL of its own would remove the Job, and its outcome, while the controller is away."""
+    """Its own TTL would delete the Job with its outcome while the controller is down."""
     cluster: Any = Patched()
     listed = [a_job(1), a_job(2), a_job(3, ended=False), a_job(4, ttl="0"), a_job(5, ttl="soon")]
     assert "ttlSecondsAfterFinished" not in job_objects.job(KEY, work())["spec"]
@@ -340,7 +340,7 @@ async def test_job_that_is_deleted_as_it_ends_has_ended_as_it_did() -> None:
 
 
 async def test_job_that_completed_and_went_while_nobody_looked_has_succeeded() -> None:
-    """The Job controller's own Event says so; its name is reserved all the same."""
+    """The Job controller's Event reports completion; the name is reserved anyway."""
     cluster = Cluster({})
     cluster.events.append({"reason": "Completed"})
     found, ref = runtime(cluster)
@@ -388,7 +388,7 @@ def test_trouble_is_said_beside_all_that_was_said_before() -> None:
 
 
 class Broken:
-    """A runtime that cannot be asked."""
+    """A runtime that always fails."""
 
     type = "Job"
     is_collected = True
@@ -407,7 +407,7 @@ class Broken:
 
 
 class Written:
-    """Has a run, keeps what is applied to it and told of it."""
+    """Has a run, and records applied statuses and Events."""
 
     def __init__(self, whole: kube.JSON) -> None:
         self.whole, self.statuses, self.told = whole, list[kube.JSON](), list[tuple[str, str]]()
@@ -418,7 +418,7 @@ class Written:
         return self.whole
 
     async def apply(self, _: Any, body: kube.JSON, **__: Any) -> kube.JSON:
-        """Keep a status, unless it has what is refused."""
+        """Record a status, unless it contains rejected data."""
         for name, error in self.refused.items():
             if name in body["status"]:
                 raise error
@@ -426,22 +426,22 @@ class Written:
         return {"metadata": {"resourceVersion": "1"}}
 
     def event(self, *_: Any, reason: str, note: str, **__: Any) -> None:
-        """Keep an Event."""
+        """Record an Event."""
         self.told.append((reason, note))
 
 
 class Nobody:
-    """An admitter: nobody has a slot, or waits."""
+    """An admitter without slots and queue."""
 
     def holds(self, *_: Any) -> bool:
-        """It does not."""
+        """Never."""
         return False
 
     def blocked(self, _: str) -> None:
-        """Nothing is."""
+        """Never."""
 
     def withdraw(self, _: str) -> None:
-        """Nothing was asked."""
+        """Do nothing."""
 
 
 @pytest.mark.parametrize(
@@ -469,13 +469,13 @@ async def test_whatever_keeps_us_from_going_on_is_said_on_the_run_once(error: Ex
 
 
 class Reporting(Broken):
-    """Says how work ended, with what was reported."""
+    """Reports the end of work with a report."""
 
     def __init__(self, progress: Progress) -> None:
         self.progress = progress
 
     async def status(self, _: Ref) -> Progress:
-        """It has ended."""
+        """Return that it has ended."""
         return self.progress
 
 

@@ -1,4 +1,4 @@
-"""What a runner reported is told where it can be, whatever it is."""
+"""Any runner report becomes a valid status."""
 
 import msgspec
 from hypothesis import given, settings, strategies

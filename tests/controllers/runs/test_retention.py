@@ -1,4 +1,4 @@
-"""Which runs are deleted: by age, by count, by size, in which order and at which pace."""
+"""Selection of runs to delete: by age, count, size, order and pace."""
 
 import collections
 import datetime as dt
@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from controllers import kube
 from controllers.runs import naming, retainer, retention, views
-from controllers.runs.retention import Chosen, Ended, Limits, Why
+from controllers.runs.retention import Chosen, Ended, Excess, Limits
 
 NOW = dt.datetime(2026, 7, 1, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -22,7 +22,7 @@ def ended(name: str = "a", days: float = 1, **fields: Any) -> Ended:
     return Ended(name=name, at=NOW - days * DAY, **given)
 
 
-def names(chosen: list[Chosen]) -> list[tuple[str, Why]]:
+def names(chosen: list[Chosen]) -> list[tuple[str, Excess]]:
     return [(one.run.name, one.why) for one in chosen]
 
 
@@ -141,7 +141,7 @@ def test_old_runs_go_in_the_order_in_which_they_ended() -> None:
 
     chosen = retention.to_delete(runs, NOW, Limits())
 
-    assert [("a", Why.AGE), ("b", Why.AGE), ("d", Why.AGE)] == names(chosen)
+    assert [("a", Excess.AGE), ("b", Excess.AGE), ("d", Excess.AGE)] == names(chosen)
 
 
 # -------------------------------------------------------------------------- by count and by size
@@ -153,7 +153,7 @@ def test_oldest_go_from_a_namespace_with_too_many() -> None:
 
     chosen = retention.to_delete(runs, NOW, Limits(namespace_count=3))
 
-    assert [("5", Why.NAMESPACE_COUNT), ("4", Why.NAMESPACE_COUNT)] == names(chosen)
+    assert [("5", Excess.NAMESPACE_COUNT), ("4", Excess.NAMESPACE_COUNT)] == names(chosen)
 
 
 def test_oldest_go_where_there_are_too_many_in_all() -> None:
@@ -161,7 +161,7 @@ def test_oldest_go_where_there_are_too_many_in_all() -> None:
 
     chosen = retention.to_delete(runs, NOW, Limits(count=3))
 
-    assert [("5", Why.COUNT), ("4", Why.COUNT)] == names(chosen)
+    assert [("5", Excess.COUNT), ("4", Excess.COUNT)] == names(chosen)
 
 
 def test_oldest_go_where_all_are_too_big() -> None:
@@ -169,7 +169,7 @@ def test_oldest_go_where_all_are_too_big() -> None:
 
     chosen = retention.to_delete(runs, NOW, Limits(size_bytes=350))
 
-    assert [("4", Why.SIZE), ("3", Why.SIZE)] == names(chosen)
+    assert [("4", Excess.SIZE), ("3", Excess.SIZE)] == names(chosen)
 
 
 def test_kept_runs_count_and_stay() -> None:
@@ -177,7 +177,7 @@ def test_kept_runs_count_and_stay() -> None:
 
     chosen = retention.to_delete(runs, NOW, Limits(namespace_count=2))
 
-    assert [("b", Why.NAMESPACE_COUNT), ("c", Why.NAMESPACE_COUNT)] == names(chosen)
+    assert [("b", Excess.NAMESPACE_COUNT), ("c", Excess.NAMESPACE_COUNT)] == names(chosen)
 
 
 def test_more_kept_runs_than_allowed_leave_no_other() -> None:
@@ -185,7 +185,7 @@ def test_more_kept_runs_than_allowed_leave_no_other() -> None:
 
     chosen = retention.to_delete(runs, NOW, Limits(count=3))
 
-    assert [("b", Why.COUNT)] == names(chosen)
+    assert [("b", Excess.COUNT)] == names(chosen)
 
 
 def test_a_hundred_of_each_namespace_go_in_a_round() -> None:
@@ -234,7 +234,7 @@ LIMITS = st.builds(
 
 
 def excesses(runs: list[Ended], limits: Limits) -> set[str]:
-    """The namespaces, and ``*`` for all, with more than is allowed."""
+    """The namespaces, and ``*`` for all, that exceed a limit."""
     counts = collections.Counter(run.namespace for run in runs)
     found = {name for name, count in counts.items() if count > limits.namespace_count}
     is_much = sum(run.size_bytes for run in runs) > limits.size_bytes
@@ -263,10 +263,10 @@ def test_no_kept_run_goes_and_none_twice(runs: list[Ended], limits: Limits) -> N
 
 @given(RUNS, LIMITS)
 def test_without_its_newest_a_choice_is_too_small(runs: list[Ended], limits: Limits) -> None:
-    """No run goes that could have stayed: with the last one of a limit back, it is exceeded."""
+    """No run is deleted unnecessarily: with the last one kept, the limit is exceeded."""
     chosen = retention.due(runs, NOW, limits)
 
-    for why, scope in ((Why.NAMESPACE_COUNT, "xyz"), (Why.COUNT, "*"), (Why.SIZE, "*")):
+    for why, scope in ((Excess.NAMESPACE_COUNT, "xyz"), (Excess.COUNT, "*"), (Excess.SIZE, "*")):
         for name in scope:
             of_it = [one for one in chosen if one.why is why and name in ("*", one.namespace)]
             if of_it:
@@ -281,7 +281,7 @@ def test_in_a_namespace_nothing_older_stays(runs: list[Ended], limits: Limits) -
     gone = {one.run.uid for one in chosen}
 
     for one in chosen:
-        if one.why is not Why.AGE:
+        if one.why is not Excess.AGE:
             assert not any(
                 run.at < one.run.at
                 for run in runs
@@ -315,17 +315,17 @@ def test_order_of_the_list_does_not_matter(runs: list[Ended], limits: Limits, ra
 @pytest.mark.parametrize(
     ("why", "run", "expected"),
     [
-        (Why.AGE, ended(days=40), True),
-        (Why.AGE, ended(days=40, ttl_seconds=10**8), False),
-        (Why.AGE, ended(days=40, is_kept=True), False),
-        (Why.COUNT, ended(days=1), True),
-        (Why.COUNT, ended(days=1, is_kept=True), False),
-        (Why.COUNT, ended(uid="another"), False),
-        (Why.COUNT, None, False),
+        (Excess.AGE, ended(days=40), True),
+        (Excess.AGE, ended(days=40, ttl_seconds=10**8), False),
+        (Excess.AGE, ended(days=40, is_kept=True), False),
+        (Excess.COUNT, ended(days=1), True),
+        (Excess.COUNT, ended(days=1, is_kept=True), False),
+        (Excess.COUNT, ended(uid="another"), False),
+        (Excess.COUNT, None, False),
     ],
 )
 def test_run_that_changed_is_judged_as_it_is(
-    why: Why,
+    why: Excess,
     run: Ended | None,
     expected: bool,  # noqa: FBT001 - a case
 ) -> None:
@@ -337,8 +337,8 @@ def test_run_that_changed_is_judged_as_it_is(
 
 def test_batch_is_of_one_namespace_and_not_too_many() -> None:
     chosen = [
-        Chosen(ended(f"{at}", namespace="xy"[at % 2]), Why.AGE)
-        for at in range(2 * retention.MOST_IN_BATCH + 2)
+        Chosen(ended(f"{at}", namespace="xy"[at % 2]), Excess.AGE)
+        for at in range(2 * retention.MAX_BATCH_RUNS + 2)
     ]
 
     found = [*retention.batches(chosen)]
@@ -350,9 +350,9 @@ def test_batch_is_of_one_namespace_and_not_too_many() -> None:
 
 
 def test_batch_of_big_runs_is_small() -> None:
-    size = retention.MOST_BATCH_BYTES // 2
+    size = retention.MAX_BATCH_BYTES // 2
     sizes = [size, size, 1, 3 * size, 1]
-    chosen = [Chosen(ended(f"{at}", size_bytes=one), Why.AGE) for at, one in enumerate(sizes)]
+    chosen = [Chosen(ended(f"{at}", size_bytes=one), Excess.AGE) for at, one in enumerate(sizes)]
 
     assert [["0", "1"], ["2"], ["3"], ["4"]] == [
         [one.run.name for one in batch] for batch in retention.batches(chosen)

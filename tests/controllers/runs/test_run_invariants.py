@@ -1,4 +1,4 @@
-"""What the proofs call a violation: each is found, at its revision."""
+"""Violations are detected by the proofs, at their revision."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What every runtime promises, asked of each of them: to add one, add a fixture NAME_bench."""
+"""The contract of runtimes, checked for each of them: to add one, add a fixture NAME_bench."""
 
 import asyncio
 import dataclasses
@@ -42,7 +42,7 @@ async def workflow_bench_(tmp_path: pathlib.Path) -> AsyncIterator[Bench]:
 
 @pytest.fixture(scope="module")
 def without_runs() -> Iterator[devcluster.Cluster]:
-    """Where runs are served, the garbage collector would remove Jobs of runs that are none."""
+    """If runs are served, garbage collection would delete Jobs of nonexistent runs."""
     with devcluster.Cluster(runs_jobs=True) as cluster:
         yield cluster
 
@@ -65,7 +65,7 @@ def bench(request: pytest.FixtureRequest) -> Bench:
 
 
 def rebuilt(ref: Ref, known: Ref) -> Ref:
-    """The ref that a new controller makes of what the run's status holds."""
+    """Return the ref that a new controller builds from the run's status."""
     extra = json.loads(json.dumps(dict(known.extra)))
     return dataclasses.replace(
         ref, name=known.name, namespace=known.namespace, uid=known.uid, extra=extra

@@ -26,7 +26,7 @@ Answering = Callable[..., Awaitable["Peer"]]
 
 @dataclasses.dataclass
 class Peer:
-    """An endpoint that answers as a test says, and what it was asked."""
+    """An endpoint with configured responses, recording its requests."""
 
     origin: str = ""
     asked: list[tuple[str, str, dict[str, str], bytes]] = dataclasses.field(default_factory=list)
@@ -36,14 +36,14 @@ class Peer:
 
     @property
     def ref(self) -> Ref:
-        """Of work that the endpoint calls x."""
+        """Return the ref of work that the endpoint calls x."""
         extra = {"id": "x", "statusUrl": f"{self.origin}/runs/x"}
         return dataclasses.replace(self.adapter.ref(self.key, self.work), extra=extra)
 
 
 @pytest.fixture
 async def answering() -> AsyncIterator[Answering]:
-    """Start an endpoint that gives each answer once, and the last one from then on."""
+    """Start an endpoint that returns each response once, then repeats the last one."""
     stack = contextlib.AsyncExitStack()
 
     async def start(*answers: Any, endpoint: str = "/runs", **options: Any) -> Peer:
@@ -77,7 +77,7 @@ def work_at(endpoint: str, origin: str = "", **config: Any) -> tuple[Key, Work]:
 
 
 def response(given: Any) -> web.Response:
-    """Of a status code, a body as JSON, or both and headers."""
+    """Return a response with a status code, a JSON body, or both and headers."""
     match given:
         case int():
             return web.Response(status=given)
@@ -182,7 +182,7 @@ async def test_answer_that_cannot_be_followed_is_refused_for_good(
 async def test_https_does_not_lead_to_http() -> None:
     base = yarl.URL("https://example.dev/runs")
 
-    with pytest.raises(RuntimeFault, match="stay with https") as caught:
+    with pytest.raises(RuntimeFault, match="an https URL") as caught:
         egress.parse("http://example.dev/runs/x", base)
 
     assert Code.TERMINAL is caught.value.code
@@ -376,7 +376,7 @@ async def test_codes_of_refused_submissions(answering: Answering, status: int, c
 
     said = "redirects are not followed" if status < 400 else "no such luck"
     assert (code, 12) == (error.code, error.retry_after_seconds)
-    assert f"expected a success from {peer.origin}, got HTTP {status}: {said}" == error.message
+    assert f"expected success from {peer.origin}, got HTTP {status}: {said}" == error.message
     assert 1 == len(peer.asked)
 
 

@@ -1,4 +1,4 @@
-"""The worked example of docs/runtimes.md, run."""
+"""The worked example of docs/runtimes.md."""
 
 import asyncio
 import pathlib

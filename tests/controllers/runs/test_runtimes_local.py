@@ -32,7 +32,7 @@ async def bench(tmp_path: pathlib.Path) -> AsyncIterator[local_bench.LocalBench]
 
 
 def saying(bench: local_bench.LocalBench, text: str, **changes: Any) -> tuple[Key, Work]:
-    """Work for which the stand-in has a word of its own."""
+    """Work with a command for the stand-in runner."""
     key, work = bench.work(Behaviour.SUCCEEDS)
     return key, dataclasses.replace(work, run_json={"implementation": {"text": text}}, **changes)
 
@@ -56,7 +56,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 @contextlib.contextmanager
 def no_file_grows() -> Iterator[None]:
-    """As on a full disk, with another word for it."""
+    """As on a full disk, with another error."""
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (0, hard))
     try:
@@ -66,7 +66,7 @@ def no_file_grows() -> Iterator[None]:
 
 
 def seen(bench: local_bench.LocalBench, key: Key) -> dict[str, Any]:
-    """What the stand-in found."""
+    """Return what the stand-in runner observed."""
     found: dict[str, Any] = json.loads((bench.place(key).workspace / "seen.json").read_text())
     return found
 
@@ -353,8 +353,8 @@ async def test_report_and_artifacts_are_told(bench: local_bench.LocalBench) -> N
     [
         ("fails", "it could not be done", Code.RETRYABLE),
         ("wrong-spec", "no such adapter", Code.TERMINAL),
-        ("dies", "The runner ended with signal 9 (SIGKILL), and left no report.", Code.RETRYABLE),
-        ("silent", "The runner ended with exit code 5, and left no report.", Code.RETRYABLE),
+        ("dies", "The runner exited with signal 9 (SIGKILL) without a report.", Code.RETRYABLE),
+        ("silent", "The runner exited with exit code 5 without a report.", Code.RETRYABLE),
     ],
 )
 async def test_failure_says_why_and_whether_to_try_again(
@@ -759,7 +759,7 @@ async def test_folder_is_kept_as_long_as_the_logs_of_its_run(
 
 
 async def test_sweep_makes_room_where_no_file_can_be_written(bench: local_bench.LocalBench) -> None:
-    """Then how other work ended cannot be written down, which is said once there is room made."""
+    """Then the outcome of other work cannot be recorded until deletion has made room."""
     now = clocks.utc_now()
     adapter = bench.adapter(now=lambda: now)
     old, unseen = saying(bench, "succeeds"), saying(bench, "succeeds")
@@ -769,7 +769,10 @@ async def test_sweep_makes_room_where_no_file_can_be_written(bench: local_bench.
     await asyncio.sleep(0.1)
     now += dt.timedelta(days=8)
 
-    with no_file_grows(), pytest.raises(RuntimeFault, match="could not use the run's folder: File"):
+    with (
+        no_file_grows(),
+        pytest.raises(RuntimeFault, match="could not use the run's directory: File"),
+    ):
         await adapter.sweep()
 
     left = sorted(path.name for path in (bench.root / "team").iterdir())

@@ -45,7 +45,7 @@ async def ended(bench: temporal_bench.TemporalBench, key: Key, work: Work) -> Pr
 
 
 async def foreign(client: Client, name: str) -> WorkflowHandle[Any, Any]:
-    """A workflow that is not ours."""
+    """A workflow with another owner."""
     return await client.start_workflow("lasts", {}, id=name, task_queue="nobody's")
 
 
@@ -142,7 +142,7 @@ async def test_workflow_that_is_anothers_is_not_taken_over(
     handle = await foreign(bench.client, name)
     adapter = bench.adapter()
 
-    with pytest.raises(RuntimeFault, match="got another's") as caught:
+    with pytest.raises(RuntimeFault, match="got another owner") as caught:
         await adapter.submit(key, work)
     progress = await adapter.status(adapter.ref(key, work))
     await adapter.cancel(adapter.ref(key, work))
@@ -188,7 +188,7 @@ async def test_workflow_without_a_worker_is_pending(bench: temporal_bench.Tempor
     ref = await adapter.submit(key, work)
     progress = await adapter.status(ref)
 
-    message = 'No worker of task queue "nobody\'s" has taken it yet.'
+    message = 'Waiting for a worker of task queue "nobody\'s".'
     assert (Stage.PENDING, message) == (progress.stage, progress.message)
     await adapter.cancel(ref)
 
@@ -396,16 +396,16 @@ async def test_id_that_temporal_does_not_take_is_refused_for_good(
 @pytest.mark.parametrize(
     ("settings", "said"),
     [
-        ({"namespace": "elsewhere"}, "a namespace of Temporal that the operator allows (default)"),
-        ({"taskQueue": "payroll"}, "a task queue of Temporal that the operator allows (agent*)"),
-        ({"taskQueue": ""}, "a task queue of Temporal that the operator allows (agent*)"),
+        ({"namespace": "elsewhere"}, "a Temporal namespace that the operator allows (default)"),
+        ({"taskQueue": "payroll"}, "a Temporal task queue that the operator allows (agent*)"),
+        ({"taskQueue": ""}, "a Temporal task queue that the operator allows (agent*)"),
     ],
 )
 @needs_stub
 async def test_what_the_operator_does_not_allow_is_never_asked_for(
     bench: temporal_bench.TemporalBench, settings: dict[str, Any], said: str
 ) -> None:
-    """Not by its submission, nor by the tombstone of its cancellation."""
+    """Neither by its submission, nor by the tombstone of its cancellation."""
     assert bench.server is not None
     access = temporal_settings.of({"temporal": {"taskQueues": ["agent*"]}}).access
     adapter = bench.adapter(access=access)
@@ -434,7 +434,7 @@ def written(folder: pathlib.Path, name: str, content: bytes) -> str:
 
 @needs_stub
 async def test_calls_are_by_mutual_tls_with_the_api_key_of_now(tmp_path: pathlib.Path) -> None:
-    """A key that is renewed in its file is used from the next call on."""
+    """A key renewed in its file is used from the next call on."""
     now = clocks.utc_now()
     server = authority.issue_server(AUTHORITY, ["temporal.test"], now=now)
     client = authority.issue_client(AUTHORITY, "controller", now=now)

@@ -1,4 +1,4 @@
-"""Steps share a workspace where the run asks for one, and nothing where it does not."""
+"""Steps share a workspace only if the run requests one."""
 
 import asyncio
 import pathlib
@@ -42,7 +42,7 @@ def prepared(body: dict[str, Any], **provider: Any) -> Work:
 
 
 def mounts(piece: Work) -> list[tuple[str, str | None, str]]:
-    """Path, folder and kind of volume of all that is in a workspace but for files."""
+    """Return path, directory and kind of all volumes in a workspace except files."""
     pod = job_objects.job("uid-1/1/0.1.1", piece)["spec"]["template"]["spec"]
     kinds = {one["name"]: next(iter(one.keys() - {"name"})) for one in pod["volumes"]}
     return [
@@ -95,7 +95,7 @@ def test_persistent_state_of_a_loop_may_be_in_the_workspace() -> None:
 
 
 async def carried_out(root: pathlib.Path, piece: Work) -> tuple[Progress, list[str]]:
-    """A workflow on this machine, by the agent-runner itself: its end, and its steps' logs."""
+    """Execute a workflow locally with the agent-runner; return its end, and its steps' logs."""
     inner = local.Local(root, look_again_seconds=0.02)
     runtime = WorkflowRuntime(inner, now=kube.utc_now)
     ref = await runtime.submit("uid-1/1", piece)

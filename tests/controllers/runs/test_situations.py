@@ -1,4 +1,4 @@
-"""The table of situations, and what a trial of one would notice."""
+"""The table of situations, and the checks of their trials."""
 
 import collections
 from typing import Any

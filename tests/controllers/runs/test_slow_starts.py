@@ -1,4 +1,4 @@
-"""A pod that does not start says why, and what to do about an image that runs as root."""
+"""The reasons why a pod does not start, and the remedy for an image that runs as root."""
 
 import dataclasses
 import datetime as dt
@@ -16,8 +16,8 @@ NOW = run_world.NOW
 ROOT = "container has runAsNonRoot and image will run as root"
 UNNAMED = "container has runAsNonRoot and image has non-numeric user (node), cannot verify"
 WAY_OUT = (
-    "; pods do not run as root: the operator's settings may set pods.runAsUser for such an image, "
-    "or pods.runAsNonRoot: false (docs/policies.md)"
+    "; pods must not run as root: for such an image, the operator's settings may set "
+    "pods.runAsUser, or pods.runAsNonRoot: false (docs/policies.md)"
 )
 
 
@@ -47,7 +47,7 @@ class Client:
 async def progress(
     seconds: float, *pods: dict[str, Any], client: Client | None = None, **status: Any
 ) -> Progress:
-    """How a Job stands that was started so many seconds ago."""
+    """Return the progress of a Job started some seconds ago."""
     ref = run_world.observed(run_world.run()).ref
     assert ref is not None
     started = (NOW - dt.timedelta(seconds=seconds)).isoformat()

@@ -1,4 +1,4 @@
-"""What a run is to carry out, and why it cannot."""
+"""The work of a run, and what blocks it."""
 
 from typing import Any
 

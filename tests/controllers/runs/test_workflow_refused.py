@@ -1,4 +1,4 @@
-"""A workflow whose next step a policy no longer allows ends, and starts nothing more."""
+"""A workflow whose next step violates a policy ends, and starts nothing more."""
 
 import dataclasses
 from typing import Any
@@ -17,7 +17,7 @@ REFUSAL = "spec.workload.image: expected an image that is allowed, got 'x', whic
 
 
 def refused(state: Any) -> Ref:
-    """The workflow as the controller finds it once its inputs are refused."""
+    """Return the workflow as it is after its inputs were rejected."""
     bare = Work(
         namespace="team",
         run="fix",

@@ -1,4 +1,4 @@
-"""Workflows whose steps fail, are refused or cut off by a crash; and the files of all steps."""
+"""Workflows with failed, rejected and crashed steps; and the files of all steps."""
 
 import dataclasses
 import datetime as dt
@@ -20,7 +20,7 @@ LOOP = {"maxIterations": 2}
 
 
 class Workflow:
-    """A workflow, with what its run's status says of it."""
+    """A workflow with its recorded state."""
 
     def __init__(self, steps: list[dict[str, Any]], parallelism: int = 1, **options: Any) -> None:
         self.now = run_world.NOW
@@ -32,7 +32,7 @@ class Workflow:
 
     @property
     def runtime(self) -> WorkflowRuntime:
-        """That of a controller which was just started."""
+        """Return the runtime of a restarted controller."""
         return WorkflowRuntime(self.inner, now=lambda: self.now, dice=lambda: 0.5)
 
     def _ref(self) -> Ref:
@@ -43,12 +43,12 @@ class Workflow:
         return dataclasses.replace(self.runtime.ref(KEY, ready.work), extra=extra)
 
     async def submit(self) -> None:
-        """Begin."""
+        """Submit it."""
         ref = self._ref()
         self._write(await self.runtime.submit(ref.key, ref.work))
 
     async def look(self) -> Progress:
-        """One look, after which the status is written."""
+        """Reconcile once, and record the status."""
         self.progress = await self.runtime.status(self._ref())
         assert self.progress.ref is not None
         self._write(self.progress.ref)
@@ -69,7 +69,7 @@ class Workflow:
         self.inner.reports[f"{KEY}/{piece}"] = report
 
     def steps(self) -> list[tuple[str, str, str]]:
-        """Name, phase and message of each."""
+        """Return name, phase and message of each step."""
         listed = self.status["workflow"]["steps"]
         return [(one["name"], one["phase"], one.get("message", "")) for one in listed]
 
@@ -95,7 +95,7 @@ async def test_step_that_fails_fails_the_run_and_those_beside_it_are_cancelled_a
     )
     assert "Step 'b' failed ('a' was cancelled): bad luck" == over.message
     assert [
-        ("a", "Cancelled", "Cancelled, because step 'b' failed."),
+        ("a", "Cancelled", "Cancelled because step 'b' failed."),
         ("b", "Failed", "bad luck"),
         ("c", "Pending", ""),
     ] == flow.steps()
@@ -281,7 +281,7 @@ async def test_artifacts_of_every_step_are_kept_and_what_is_missing_is_named() -
     ] == told
     over = flow.progress
     assert (Stage.SUCCEEDED, ["a/patch"]) == (over.stage, [*over.missing_artifacts])
-    assert "Declared artifacts that were not left: 'a/patch'." == over.message
+    assert "Declared artifacts not produced: 'a/patch'." == over.message
 
 
 async def test_artifacts_for_which_there_is_no_room_are_counted() -> None:
@@ -320,7 +320,7 @@ ENDINGS = strategies.sampled_from([Stage.SUCCEEDED, Stage.FAILED, Stage.CANCELLE
 
 
 async def played(flow: Workflow, data: strategies.DataObject) -> None:
-    """Looks, some of which are cut off by a crash, while pieces end."""
+    """Reconcile, with some crashes, while pieces end."""
     for _ in range(data.draw(strategies.integers(0, 12))):
         for key in flow.inner.working:
             if data.draw(strategies.integers(0, 2)) == 0:

@@ -1,4 +1,4 @@
-"""A workflow's steps: in order, tried again, repeated, and along all ways that they may take."""
+"""The steps of a workflow: order, retries, loops, and all possible paths."""
 
 import dataclasses
 import datetime as dt
@@ -38,7 +38,7 @@ def decide(
 
 
 def answer(question: loops.Question) -> bool | loops.ConditionError:
-    """As ``conditions`` has it, in this process."""
+    """Same as ``conditions``, in this process."""
     try:
         return condition_child.evaluate(
             question.expression, json.loads(question.control), question.iteration
@@ -48,7 +48,7 @@ def answer(question: loops.Question) -> bool | loops.ConditionError:
 
 
 def goes_on(loop: dict[str, Any], control: object) -> tuple[bool, str]:
-    """Ask whether there is a second iteration."""
+    """Return whether there is a second iteration."""
     given = control if isinstance(control, reports.Control) else reports.Control(control)
     try:
         return loops.goes_on(loop, 1, given, {})
@@ -140,7 +140,7 @@ def test_step_that_takes_too_long_is_ended_and_tried_again() -> None:
 
     assert (late, ()) == (meanwhile.look_again, meanwhile.cancel)
     assert (Piece(0, 1, 1),) == ended.cancel
-    assert (["Retrying"], "The attempt took too long.") == (
+    assert (["Retrying"], "The attempt exceeded its deadline.") == (
         phases(over),
         over.state["steps"][0]["message"],
     )

@@ -87,7 +87,7 @@ SITUATIONS: Final[tuple[Situation, ...]] = (
             Until("Running", "Running"),
             DeleteJob(),
         ),
-        expected=failed("JobMissing", "went away"),
+        expected=failed("JobMissing", "was deleted"),
         runtimes=JOB,
     ),
     Situation(
@@ -95,9 +95,9 @@ SITUATIONS: Final[tuple[Situation, ...]] = (
         given=Given(pods=ENDLESS),
         happens=(
             *(Until("Running", "Running"), DeleteJob("Orphan")),
-            *(Until("Running", "JobMissing", "its pods are still there"), Stays(), DeletePod()),
+            *(Until("Running", "JobMissing", "its pods still exist"), Stays(), DeletePod()),
         ),
-        expected=failed("JobMissing", "went away"),
+        expected=failed("JobMissing", "was deleted"),
         runtimes=JOB,
     ),
     Situation(

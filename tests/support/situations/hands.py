@@ -94,7 +94,7 @@ SITUATIONS: Final = (
         name="job-name-is-taken",
         given=Given(run={"suspend": True}),
         happens=(Until("Pending", "Suspended"), TakeJobName(), Change({"suspend": False})),
-        expected=failed("SubmitFailed", "another's"),
+        expected=failed("SubmitFailed", "another owner"),
         runtimes=JOB,
     ),
     Situation(

@@ -135,7 +135,7 @@ class World:
                 timing=TIMING,
             )
             with contextlib.suppress(kube.LostError):
-                async with runtimes.looked_after(made):
+                async with runtimes.maintain_runtimes(made):
                     await controller.run()
 
     def _runtimes(self, client: kube.Client, caches: Any, wake: Any) -> list[Any]:

@@ -97,7 +97,7 @@ func (r *reconciler) blocked(ctx context.Context, run *v1beta1.AgentRun, hash st
 	if run.Status != nil && ptr.Deref(run.Status.Reason, "") == "ConcurrencyLimit" {
 		return nil
 	}
-	const message = "The cluster's limit of runs in flight is reached."
+	const message = "The cluster's limit on runs in flight is reached."
 	conditions := []said{{"Accepted", "Valid", true}, {"Admitted", "ConcurrencyLimit", false}, {"Blocked", "ConcurrencyLimit", true}}
 	err := r.write(ctx, run, conditions, message, func(status *v1beta1.AgentRunStatus) {
 		now := metav1.Now()

@@ -1,8 +1,8 @@
-"""The server's side of `codex app-server`, as its README documents it; no Codex is in it.
+"""A stub of the server's side of `codex app-server`, as documented in its README.
 
 https://github.com/openai/codex/blob/main/codex-rs/app-server/README.md
 
-CODEX_STUB says what happens in the turn. What the client says is written into `said.jsonl`.
+CODEX_STUB selects the events of the turn. Messages of the client are written to `said.jsonl`.
 """
 
 import json
@@ -70,7 +70,7 @@ def usage(total: int, last: int) -> None:
 
 
 def ask() -> None:
-    """Ask whether a command may be run, and say what came of it."""
+    """Ask whether a command may run, and report the answer."""
     asked = {"threadId": THREAD, "turnId": TURN, "itemId": "call_1", "command": "rm -rf build"}
     send({"id": 90, "method": "item/commandExecution/requestApproval", "params": asked})
     decision = receive()["result"]["decision"]

@@ -1,4 +1,4 @@
-"""Leaves processes to whoever inherits them, and says how many of these are dead and not buried."""
+"""Leaves orphans, and prints how many of them are unreaped zombies."""
 
 import os
 import pathlib
