@@ -104,14 +104,14 @@ VOLUMES = [
         (
             {"persistent": True, "volumes": ["claim", "scratch", "read"]},
             [
-                f"[{at}]: expected a claim that can be written to, as the state is persistent, "
+                f"[{at}]: expected a writable claim, because the state is persistent, "
                 f"got '{name}', which does not outlive an iteration"
                 for at, name in ((1, "scratch"), (2, "read"))
             ],
         ),
         (
             {"persistent": True},
-            [": expected volumes that carry the state, as it is persistent, got none"],
+            [": expected volumes that carry the persistent state, got none"],
         ),
     ],
 )
