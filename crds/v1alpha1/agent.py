@@ -46,10 +46,12 @@ class Defaults(
 
     timeout_seconds: Annotated[Int32, Field(ge=0)] | None = Field(
         default=None,
-        description="Maximum duration of an attempt of a run, in seconds. 0 means no limit.",
+        description="Maximum duration of an attempt of a run, in seconds. Defaults to no limit, as "
+        "does 0.",
     )
     retry_limit: Annotated[Int32, Field(ge=0)] | None = Field(
-        default=None, description="Maximum number of retries after the first attempt."
+        default=None,
+        description="Maximum number of retries after the first attempt. Defaults to 0.",
     )
     system_prompt: Annotated[str, Field(max_length=16384)] | None = Field(
         default=None, description="Inline system prompt, at most 16384 characters."

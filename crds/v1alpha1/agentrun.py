@@ -146,7 +146,8 @@ class WorkflowStep(Model, rules=[NO_PROMPT]):
         description="Parameters that override the run's, at most 100 of 2048 bytes each.",
     )
     retries: Int32 | None = Field(
-        default=None, description="Maximum number of retries after the first attempt."
+        default=None,
+        description="Maximum number of retries after the first attempt. Defaults to 0.",
     )
     retry_backoff_seconds: Int32 | None = Field(
         default=None, description="Delay between attempts, in seconds."

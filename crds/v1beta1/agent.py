@@ -110,7 +110,8 @@ class Retry(Model):
     """Retry policy of a run."""
 
     limit: Annotated[Int32, Field(ge=0)] | None = Field(
-        default=None, description="Maximum number of retries after the first attempt."
+        default=None,
+        description="Maximum number of retries after the first attempt. Defaults to 0.",
     )
     backoff: Backoff | None = Field(default=None, description="Delays between attempts.")
 
@@ -129,7 +130,8 @@ class RunDefaults(Model):
     """Defaults for runs of the agent."""
 
     timeout: Duration | None = Field(
-        default=None, description="Maximum duration of an attempt of a run. 0s means no limit."
+        default=None,
+        description="Maximum duration of an attempt of a run. Defaults to no limit, as does 0s.",
     )
     start_timeout: Duration | None = Field(
         default=None,

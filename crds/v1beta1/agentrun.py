@@ -149,14 +149,19 @@ class Workload(Model):
 class Backoff(Model):
     """Delay between attempts."""
 
-    base: Duration | None = Field(default=None, description="Delay before the first retry.")
+    base: Duration | None = Field(
+        default=None,
+        description="Delay before the first retry, doubled for each further one, up to 5m. "
+        "Defaults to 5s.",
+    )
 
 
 class Retry(Model):
     """Retry policy of a step."""
 
     limit: Annotated[Int32, Field(ge=0)] | None = Field(
-        default=None, description="Maximum number of retries after the first attempt."
+        default=None,
+        description="Maximum number of retries after the first attempt. Defaults to 0.",
     )
     backoff: Backoff | None = Field(default=None, description="Delays between attempts.")
 
@@ -255,7 +260,10 @@ class WorkflowStep(Model):
         default=None, description="Parameters that override the run's, at most 100."
     )
     retry: Retry | None = Field(default=None, description="Retry policy of the step.")
-    timeout: Duration | None = Field(default=None, description="Maximum duration of an attempt.")
+    timeout: Duration | None = Field(
+        default=None,
+        description="Maximum duration of an attempt. Defaults to no limit, as does 0s.",
+    )
     loop: Loop | None = Field(default=None, description="Loop that repeats the step.")
 
 
@@ -412,7 +420,8 @@ class Runtime(
     job_ttl: Duration | None = Field(
         default=None,
         alias="jobTTL",
-        description="Time to live of a finished Job. 0s disables deletion by the TTL controller.",
+        description="Time to live of a finished Job, from 30s to 168h. Defaults to 10m; 0s keeps "
+        "the Job.",
     )
     log_retention: Duration | None = Field(
         default=None,
