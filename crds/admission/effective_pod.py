@@ -439,18 +439,18 @@ def _run_files(sources: Sources, config_map: str) -> Volume:
 def _references(sources: Sources) -> Iterator[tuple[str, Mapping[str, JSON], Origin]]:
     """Yield path, reference and origin of each file from a Secret or ConfigMap."""
     for file in members.items(sources.provider, "files", "path"):
-        arm = arm_of(file)
+        arm = reference_field(file)
         if arm and file.get("content") is None:
             origin = _provider(sources, ".files", f"[{file['path']}]", f".{arm}", ".name")
             yield file["path"], file, origin._replace(is_exact=True)
     prompt = sources.system_prompt or {}
-    arm = arm_of(prompt)
+    arm = reference_field(prompt)
     if arm and not prompt.get("inline"):
         path = (*SPEC, ".runDefaults", ".systemPrompt", f".{arm}", ".name")
         yield SYSTEM_PROMPT, prompt, Origin(f"Agent {sources.agent_name}", path, is_exact=True)
 
 
-def arm_of(given: Mapping[str, JSON]) -> str:
+def reference_field(given: Mapping[str, JSON]) -> str:
     """Return the name of the reference field that is set; empty if none is."""
     arms = ("secretKeyRef", "configMapKeyRef")
     return next((arm for arm in arms if members.text(members.at(given, arm), "name")), "")
@@ -462,7 +462,7 @@ def _file_mount(volume: str, path: str, part: str) -> dict[str, Any]:
 
 def _file_volume(name: str, reference: Mapping[str, JSON]) -> dict[str, Any]:
     """Return a volume with one file, named ``file``, from a key."""
-    arm = arm_of(reference)
+    arm = reference_field(reference)
     chosen = members.at(reference, arm)
     items = [{"key": members.text(chosen, "key"), "path": "file"}]
     if arm == "secretKeyRef":

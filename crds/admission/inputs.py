@@ -41,7 +41,7 @@ def references(
 
 def _key_source(given: Mapping[str, JSON]) -> dict[str, JSON]:
     """Return a reference with only its name and key; empty without one."""
-    arm = effective_pod.arm_of(given)
+    arm = effective_pod.reference_field(given)
     if not arm:
         return {}
     chosen = members.at(given, arm)

@@ -18,7 +18,7 @@ from schemagen.problems import JSON, quoted
 Parts: TypeAlias = tuple[str, ...]
 """The parts of a FieldPath, which is only built where there is a problem."""
 
-Named: TypeAlias = tuple[str, Parts, str]
+NamedReference: TypeAlias = tuple[str, Parts, str]
 """The setting that governs a name, the path of the field with it, and the name."""
 
 _NOUNS: Final = {
@@ -57,7 +57,7 @@ def refusal(topic: str, name: str, policy: Policy) -> str:
 def _refusal(topic: str, name: str, rules: settings.Names) -> str:
     if topic == "images":
         return _image_refusal(name, rules)
-    why = why_not(topic, (name,), (name,), rules)
+    why = denial(topic, (name,), (name,), rules)
     if topic == "secrets" and _matching(topic, (name,), rules.denied) is not None:
         return f"expected {_NOUNS[topic]} that the operator does not deny, got {quoted(name)}"
     return f"expected {_NOUNS[topic]} that is allowed, got {quoted(name)}, {why}" if why else ""
@@ -81,7 +81,7 @@ def _image_refusal(image: str, rules: settings.Names) -> str:
     if reference is None:
         return f"expected an image reference, got {quoted(image)}"
     denied = (image, *reference.spellings, reference.with_tag)
-    why = why_not("images", denied, reference.spellings, rules)
+    why = denial("images", denied, reference.spellings, rules)
     if not why:
         return ""
     pattern = _matching("images", denied, rules.denied)
@@ -90,9 +90,7 @@ def _image_refusal(image: str, rules: settings.Names) -> str:
     return f"expected an image that is allowed, got {shown}, {why}"
 
 
-def why_not(
-    topic: str, denied: Sequence[str], allowed: Sequence[str], rules: settings.Names
-) -> str:
+def denial(topic: str, denied: Sequence[str], allowed: Sequence[str], rules: settings.Names) -> str:
     """Return why a name is not allowed; empty if allowed.
 
     Args:
@@ -177,9 +175,9 @@ _BY_FIELD: Final = {
 }
 
 
-def named(value: JSON, parts: Parts) -> Iterator[Named]:
+def find_references(value: JSON, parts: Parts) -> Iterator[NamedReference]:
     """Yield every Secret, ConfigMap, claim, ServiceAccount and token audience in a value."""
-    for place, text in walked(value, parts):
+    for place, text in walk_strings(value, parts):
         topic = _topic(place)
         if topic:
             yield topic, place, text
@@ -203,7 +201,7 @@ def _topic_of_name(parts: Parts) -> str:
     return "secrets" if in_list or parent.endswith("SecretRef") else _BY_PARENT.get(parent, "")
 
 
-def walked(value: JSON, parts: Parts) -> Iterator[tuple[Parts, str]]:
+def walk_strings(value: JSON, parts: Parts) -> Iterator[tuple[Parts, str]]:
     """Yield every string in a value, with its path."""
     deadlines.check()
     if isinstance(value, str):
@@ -212,7 +210,7 @@ def walked(value: JSON, parts: Parts) -> Iterator[tuple[Parts, str]]:
     if isinstance(value, dict) and _is_token_of_the_api_server(value, parts):
         yield (*parts, ".audience"), ""
     for step, member in _members(value):
-        yield from walked(member, (*parts, step))
+        yield from walk_strings(member, (*parts, step))
 
 
 def _is_token_of_the_api_server(value: dict[str, JSON], parts: Parts) -> bool:

@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from crds.admission import members, names_policy
 from crds.admission.effective_pod import ANNOTATIONS, LABELS, SPEC
-from crds.admission.names_policy import Named, Parts
+from crds.admission.names_policy import NamedReference, Parts
 from crds.admission.settings import Pods
 from schemagen import deadlines
 from schemagen.problems import JSON, quoted
@@ -23,7 +23,7 @@ _CONTAINERS: Final = ("initContainers", "containers", "ephemeralContainers")
 _SELECTING: Final = frozenset({"In", "Exists", "Gt", "Lt"})
 
 
-class Finding(NamedTuple):
+class Violation(NamedTuple):
     """A policy violation.
 
     Attributes:
@@ -41,7 +41,7 @@ Refuse: TypeAlias = Callable[[str, str], str]
 """Returns why a name of a topic is not allowed; empty if allowed."""
 
 
-def findings(template: JSON, pods: Pods, refuse: Refuse) -> Iterator[Finding]:
+def violations(template: JSON, pods: Pods, refuse: Refuse) -> Iterator[Violation]:
     """Yield the policy violations of a pod template.
 
     Args:
@@ -53,12 +53,12 @@ def findings(template: JSON, pods: Pods, refuse: Refuse) -> Iterator[Finding]:
         deadlines.check()
         message = "" if _is_given(topic, name, pods) else refuse(topic, name)
         if message:
-            yield Finding(topic, path, message)
+            yield Violation(topic, path, message)
     for path, message in _security(members.at(template, "spec"), pods):
-        yield Finding("security", path, message)
+        yield Violation("security", path, message)
 
 
-def names(template: JSON) -> Iterator[Named]:
+def names(template: JSON) -> Iterator[NamedReference]:
     """Yield the names in a pod template that a setting governs."""
     spec = members.at(template, "spec")
     yield from _metadata(template)
@@ -74,7 +74,7 @@ def names(template: JSON) -> Iterator[Named]:
                 yield "volumeTypes", (*path, f".{kind}"), kind
         if image := members.text(members.at(volume, "image"), "reference"):
             yield "images", (*path, ".image", ".reference"), image
-    yield from names_policy.named(spec, SPEC)
+    yield from names_policy.find_references(spec, SPEC)
 
 
 def _is_given(topic: str, name: str, pods: Pods) -> bool:
@@ -85,14 +85,14 @@ def _is_given(topic: str, name: str, pods: Pods) -> bool:
 # ------------------------------------------------------------------------------------- by name
 
 
-def _metadata(template: JSON) -> Iterator[Named]:
+def _metadata(template: JSON) -> Iterator[NamedReference]:
     for key in members.at(template, "metadata", "labels"):
         yield "podLabels", (*LABELS, f"[{key}]"), key
     for key in members.at(template, "metadata", "annotations"):
         yield "annotations", (*ANNOTATIONS, f"[{key}]"), key
 
 
-def _scheduling(spec: Mapping[str, JSON]) -> Iterator[Named]:
+def _scheduling(spec: Mapping[str, JSON]) -> Iterator[NamedReference]:
     for field, topic in (
         ("priorityClassName", "priorityClasses"),
         ("schedulerName", "schedulers"),
@@ -113,7 +113,7 @@ def _scheduling(spec: Mapping[str, JSON]) -> Iterator[Named]:
         yield "sysctls", path, members.text(sysctl, "name").replace("/", ".")
 
 
-def _affinity(spec: Mapping[str, JSON]) -> Iterator[Named]:
+def _affinity(spec: Mapping[str, JSON]) -> Iterator[NamedReference]:
     affinity = members.at(spec, "affinity", "nodeAffinity")
     required, path = members.at(affinity, _REQUIRED), (*_AFFINITY, f".{_REQUIRED}")
     for place, term in _items(required, "nodeSelectorTerms", path):
@@ -122,7 +122,7 @@ def _affinity(spec: Mapping[str, JSON]) -> Iterator[Named]:
         yield from _term(members.at(weighted, "preference"), (*place, ".preference"))
 
 
-def _term(term: Mapping[str, JSON], path: Parts) -> Iterator[Named]:
+def _term(term: Mapping[str, JSON], path: Parts) -> Iterator[NamedReference]:
     for field in ("matchExpressions", "matchFields"):
         for place, requirement in _items(term, field, path):
             if members.text(requirement, "operator") in _SELECTING:
@@ -136,7 +136,7 @@ def _term(term: Mapping[str, JSON], path: Parts) -> Iterator[Named]:
                     yield "nodeSelectors", place, f"{members.text(requirement, 'key')}={value}"
 
 
-def _profiles(holder: Mapping[str, JSON], path: Parts) -> Iterator[Named]:
+def _profiles(holder: Mapping[str, JSON], path: Parts) -> Iterator[NamedReference]:
     """Yield the profiles in the security context of a pod or container."""
     security, path = members.at(holder, "securityContext"), (*path, ".securityContext")
     for field, topic in (
@@ -155,12 +155,12 @@ def _profiles(holder: Mapping[str, JSON], path: Parts) -> Iterator[Named]:
 
 # ------------------------------------------------------------------------------------ security
 
-Fault: TypeAlias = tuple[Parts, str]
+PathMessage: TypeAlias = tuple[Parts, str]
 _NO_HOST_PROCESS: Final = "expected no hostProcess, which no setting allows"
 _HOST: Final = ("hostNetwork", "hostPID", "hostIPC")
 
 
-def _security(spec: Mapping[str, JSON], pods: Pods) -> Iterator[Fault]:
+def _security(spec: Mapping[str, JSON], pods: Pods) -> Iterator[PathMessage]:
     for field in _HOST:
         if spec.get(field):
             yield (*SPEC, f".{field}"), f"expected no {field}, which no setting allows"
@@ -181,7 +181,7 @@ def _security(spec: Mapping[str, JSON], pods: Pods) -> Iterator[Fault]:
 
 def _container(
     container: Mapping[str, JSON], path: Parts, pod: Mapping[str, JSON], pods: Pods
-) -> Iterator[Fault]:
+) -> Iterator[PathMessage]:
     for place, port in _items(container, "ports", path):
         if port.get("hostPort"):
             yield (*place, ".hostPort"), "expected no hostPort, which no setting allows"
@@ -196,7 +196,7 @@ def _container(
         yield (*path, ".runAsNonRoot"), _needs("true, got nothing", "runAsNonRoot: false")
 
 
-def _user(security: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[Fault]:
+def _user(security: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[PathMessage]:
     """Check that a security context does not run as root."""
     if not pods.run_as_non_root:
         return
@@ -207,7 +207,7 @@ def _user(security: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[Fau
         yield place, _needs("a non-root user, got 0", "runAsNonRoot: false")
 
 
-def _isolation(security: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[Fault]:
+def _isolation(security: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[PathMessage]:
     if security.get("privileged"):
         yield (*path, ".privileged"), "expected false, got true, which no setting allows"
     if members.text(security, "procMount") not in {"", "Default"}:
@@ -221,7 +221,7 @@ def _isolation(security: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterato
         yield place, _needs("false", "allowPrivilegeEscalation: true")
 
 
-def _capabilities(given: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[Fault]:
+def _capabilities(given: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[PathMessage]:
     added, dropped = {*members.texts(given, "add")}, {*members.texts(given, "drop")}
     for name in sorted(added - {*pods.capabilities.add}):
         yield (*path, ".add"), _needs(f"no {name}", f"capabilities: {{add: [{name}]}}")

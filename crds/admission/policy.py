@@ -68,7 +68,7 @@ def label_problems(run: JSON, rules: Labels) -> Iterator[Problem]:
         if key not in given:
             yield Problem(path.key(key), "expected this label on every run", Reason.REQUIRED)
     for key in given:
-        why = names_policy.why_not("labels", (key,), (key,), rules)
+        why = names_policy.denial("labels", (key,), (key,), rules)
         if why:
             message = f"expected a label that is allowed, got one {why}"
             yield Problem(path.key(key), message, Reason.FORBIDDEN)
@@ -160,7 +160,7 @@ def pods_of(spec: JSON, context: Context) -> Iterator[Sources]:
 
 def _of_pod(pod: EffectivePod, context: Context) -> Iterator[Refusal]:
     refuse = functools.partial(_message, context)
-    for topic, path, message in pod_policy.findings(pod.template, context.settings.pods, refuse):
+    for topic, path, message in pod_policy.violations(pod.template, context.settings.pods, refuse):
         origin, place = pod.origin(path)
         if origin.is_operator:
             continue
@@ -194,19 +194,19 @@ def _named(spec: JSON, context: Context) -> Iterator[Refusal]:
         if message := _message(context, topic, name):
             yield Refusal(topic, Problem(FieldPath(path), message, Reason.FORBIDDEN))
     owner = f"Agent {agent_name(spec)}"
-    for topic, path, name in names_policy.named(
+    for topic, path, name in names_policy.find_references(
         members.at(context.agent, "spec").get("env"), (*SPEC, ".env")
     ):
         if message := _message(context, topic, name):
             yield Refusal(topic, _elsewhere(owner, FieldPath(path), message))
 
 
-def names(spec: JSON) -> Iterator[names_policy.Named]:
+def names(spec: JSON) -> Iterator[names_policy.NamedReference]:
     """Yield the names in a run that a setting governs."""
-    for path, image in names_policy.walked(spec, SPEC):
+    for path, image in names_policy.walk_strings(spec, SPEC):
         if path[-2:] == (".workload", ".image"):
             yield "images", path, image
-    yield from names_policy.named(spec, SPEC)
+    yield from names_policy.find_references(spec, SPEC)
 
 
 def _message(context: Context, topic: str, name: str) -> str:
@@ -217,7 +217,7 @@ def _message(context: Context, topic: str, name: str) -> str:
 
 def secrets(spec: JSON) -> Iterator[tuple[FieldPath, str]]:
     """Yield every Secret that a run refers to, with its path."""
-    for topic, path, name in names_policy.named(spec, SPEC):
+    for topic, path, name in names_policy.find_references(spec, SPEC):
         if topic == "secrets":
             yield FieldPath(path), name
 

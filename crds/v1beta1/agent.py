@@ -22,7 +22,7 @@ ObjectName = Annotated[LongName, Field(min_length=1, max_length=253)]
 """A valid name of a Secret or ServiceAccount, so it cannot be a wildcard or placeholder."""
 
 
-class EnvVar(Model, rules=[core.ONE_VALUE]):
+class EnvVar(Model, rules=[core.VALUE_OR_SOURCE]):
     """A named value for templates."""
 
     name: core.EnvName = Field(description="Name of the variable, unique within the agent.")

@@ -57,7 +57,7 @@ class EnvSource(Model):
     secret_key_ref: SecretKeyRef = Field(description="Key of a Secret.")
 
 
-class EnvVar(Model, rules=[core.ONE_VALUE]):
+class EnvVar(Model, rules=[core.VALUE_OR_SOURCE]):
     """An environment variable of the runner."""
 
     name: core.EnvName = Field(description="Name of the variable.")

@@ -69,7 +69,7 @@ class Parameter(
             "implementation; choose another name",
             field_path=".name",
         ),
-        core.ONE_VALUE,
+        core.VALUE_OR_SOURCE,
     ],
 ):
     """A named value for templates and prompts."""

@@ -37,7 +37,7 @@ LastUpdateTime = Annotated[
     Timestamp, Field(description="Time at which this status was last written.")
 ]
 
-ONE_VALUE = Cel(
+VALUE_OR_SOURCE = Cel(
     "!(has(self.value) && has(self.valueFrom))", "value and valueFrom are mutually exclusive"
 )
 """Rule for a field with value or valueFrom; without either, the value is empty."""
@@ -377,7 +377,7 @@ class PodTemplate(Model):
 
 
 __all__ = [
-    "ONE_VALUE",
+    "VALUE_OR_SOURCE",
     "Affinity",
     "Conditions",
     "EnvName",
