@@ -20,7 +20,7 @@ LabelValue = Annotated[str, Field(max_length=63)]
 EnvName = Annotated[str, Field(min_length=1, max_length=253, pattern=r"^[ -<>-~]+$")]
 """The name of an environment variable: printable ASCII without the equals sign.
 
-See IsRelaxedEnvVarName in apimachinery 0.37.
+See IsRelaxedEnvVarName in apimachinery 0.37 (KEP-4369).
 """
 EnvValue = Annotated[str, Field(max_length=32768)]
 Path = Annotated[str, Field(min_length=1, max_length=1024)]
