@@ -58,8 +58,8 @@ def step(loop: dict[str, Any], **more: Any) -> dict[str, Any]:
     [
         ("control.n >", "1:12: Syntax error: "),
         ("result.n < 3", "1:7: undeclared reference to 'result.n' (in container '')"),
-        ("1 + iteration", "got one of type int"),
-        ("'yes'", "got one of type string"),
+        ("1 + iteration", "got type int"),
+        ("'yes'", "got type string"),
         ("control.a ? true : 1", "found no matching overload"),
         ("!" * 4096 + "true", ""),
         ("(" * 100 + "true" + ")" * 100, "recursion limit"),
