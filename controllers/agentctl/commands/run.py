@@ -145,6 +145,7 @@ def wait(
 
 @app.command()
 def logs(
+    ctx: typer.Context,
     name: Name,
     follow: Annotated[
         bool, typer.Option("--follow", "-f", help="Go on until the run has ended.")
@@ -177,7 +178,11 @@ def logs(
 
     cluster = session.Cluster(kubeconfig, context)
     which = podlogs.Which(cluster.namespace(namespace), name, step, attempt)
-    raise typer.Exit(command.run(cluster, which, workspaces, follows=follow))
+    source = ctx.get_parameter_source("workspaces")
+    is_variable = source is not None and source.name == "ENVIRONMENT"
+    # A variable that was set for another cluster, or before there was one, hides no logs of pods.
+    folder = None if is_variable and workspaces and not workspaces.is_dir() else workspaces
+    raise typer.Exit(command.run(cluster, which, folder, follows=follow))
 
 
 @app.command()

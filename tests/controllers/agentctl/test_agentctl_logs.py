@@ -5,9 +5,11 @@ import pathlib
 from typing import Any
 
 import pytest
+import typer.testing
 
-from controllers.agentctl import podlogs, workspacelogs
-from controllers.agentctl.exits import CommandError
+from controllers.agentctl import logs, podlogs, workspacelogs
+from controllers.agentctl.commands import run as commands
+from controllers.agentctl.exits import CommandError, Exit
 from controllers.agentctl.podlogs import Cursor, Pod, Which
 from controllers.agentctl.workspacelogs import Workspaces
 from controllers.runs import naming, views
@@ -212,3 +214,36 @@ async def test_earlier_attempt_of_a_workflow_is_refused(tmp_path: pathlib.Path) 
 
     with pytest.raises(CommandError, match="expected --attempt 2 of a workflow, got 1"):
         await logs.show(run(attempt=2, workflow={"steps": [{"name": "plan"}]}))
+
+
+@pytest.mark.parametrize(
+    ("option", "variable", "expected"),
+    [
+        (None, "none", None),
+        (None, "", "."),
+        ("none", "", "none"),
+        (None, None, None),
+    ],
+)
+def test_variable_that_names_no_folder_hides_no_logs_of_pods(
+    option: str | None,
+    variable: str | None,
+    expected: str | None,
+    tmp_path: pathlib.Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folders: list[pathlib.Path | None] = []
+
+    def asked(_: object, __: object, folder: pathlib.Path | None, **___: object) -> Exit:
+        folders.append(folder)
+        return Exit.OK
+
+    monkeypatch.setattr(logs, "run", asked)
+    options = [] if option is None else ["--workspaces", str(tmp_path / option)]
+    environment = {} if variable is None else {"AGENTCTL_WORKSPACES": str(tmp_path / variable)}
+
+    typer.testing.CliRunner().invoke(
+        commands.app, ["logs", "fix", "-n", "team", *options], env=environment
+    )
+
+    assert [None if expected is None else tmp_path / expected] == folders
