@@ -15,10 +15,10 @@ PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscop
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
 
-demo: $(INSTALLED)  ## Watch a real API server default, convert and refuse AgentRuns, and agents run
+demo: $(INSTALLED)  ## Demo: a real API server defaults, converts and refuses AgentRuns, and agents run
 	@$(BIN)/agentctl demo
 
-dev: $(INSTALLED)  ## Keep that API server up and print how to use kubectl with it
+dev: $(INSTALLED)  ## Run API server, webhooks and controller, and print how to use kubectl with them
 	@$(BIN)/agentctl dev
 
 test: check  ## Everything: checks, unit tests, and end-to-end tests on a real API server
@@ -34,45 +34,45 @@ check: $(INSTALLED)  ## Format, lint, types, import contracts, generated files, 
 	$(BIN)/python -m controllers.devcluster judge
 	$(PYTEST) -m "not e2e"
 
-format: $(INSTALLED)  ## Format and mend what can be mended
+format: $(INSTALLED)  ## Format, and apply lint fixes
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --quiet --fix .
 
-generate: $(INSTALLED)  ## Write the CRDs from the models
+generate: $(INSTALLED)  ## Generate the CRDs from the models
 	$(BIN)/schemagen generate crds:api --out crds/generated
 
-judge: $(INSTALLED)  ## Build the API server's own validation, which schemagen asks
+judge: $(INSTALLED)  ## Build the judge, the API server's own validation that schemagen runs
 	@$(BIN)/python -m controllers.devcluster judge
 
-# Long proofs and benchmarks: a short version of each is among the tests.
+# Long proofs and benchmarks; the tests include a short version of each.
 N ?= 100000
 SEED ?= 0
-prove-judges: $(INSTALLED)  ## Ask models, judge and a real API server about N objects of SEED (half an hour)
+prove-judges: $(INSTALLED)  ## Compare models, judge and a real API server on N objects of SEED (half an hour)
 	$(BIN)/schemagen judge crds:api tests.support.foundry:api --number $(N) --seed $(SEED)
 
 prove-models: N = 20000
 prove-models: PART = 1/1
 prove-models: SERVER = 200
-prove-models: $(INSTALLED)  ## Draw N modules of models: refused properly, or judged alike (an hour)
+prove-models: $(INSTALLED)  ## Generate N modules of models: refused with an error, or validated alike (an hour)
 	@$(BIN)/python -m tests.bench.prove_models --number $(N) --seed $(SEED) --part $(PART) --server $(SERVER)
 
-prove-judge: $(INSTALLED)  ## Ask judge and API server about 1,000 CRDs and 10,000 objects of SEED (6 minutes)
+prove-judge: $(INSTALLED)  ## Compare judge and API server on 1,000 CRDs and 10,000 objects of SEED (6 minutes)
 	$(BIN)/python tests/bench/prove_judge.py --objects 10000 --crds 1000 --seed $(SEED)
 
 prove-roundtrip: N = 200000
 prove-roundtrip: PART = 1/1
-prove-roundtrip: $(INSTALLED)  ## Change objects of three APIs through each version, N looks in all, or a PART such as 2/4 (an hour)
+prove-roundtrip: $(INSTALLED)  ## N round trips of objects of three APIs through each version, or a PART such as 2/4 (an hour)
 	@$(BIN)/schemagen roundtrip crds:api tests.support.foundry:api tests.support.harbor:api \
 	  --number $(N) --seed $(SEED) --part $(PART)
 
 prove-yaml: N = 200000
 prove-yaml: PART = 1/1
-prove-yaml: $(INSTALLED)  ## Read and write N YAML texts beside kubectl's own reader (15 minutes)
+prove-yaml: $(INSTALLED)  ## Compare reading and writing of N YAML documents with kubectl's parser (15 minutes)
 	@$(BIN)/python -m tests.bench.prove_yaml --number $(N) --seed $(SEED) --part $(PART)
 
 prove-lint: N = 2000
 prove-lint: PART = 1/1
-prove-lint: $(INSTALLED)  ## Ask lint and a real API server about N webhook configurations of SEED (2 minutes)
+prove-lint: $(INSTALLED)  ## Compare lint and a real API server on N webhook configurations of SEED (2 minutes)
 	@$(BIN)/python -m tests.bench.prove_lint --number $(N) --seed $(SEED) --part $(PART)
 
 prove-storage-switch: N = 10000
@@ -82,44 +82,44 @@ prove-storage-switch: $(INSTALLED)  ## Rewrite N AgentRuns in the other storage 
 prove-hostile: N = 100000
 prove-hostile: SEED = 0
 prove-hostile: TRANSPORT = lean
-prove-hostile: $(INSTALLED)  ## Send the webhook server N broken requests and watch it (10 minutes)
+prove-hostile: $(INSTALLED)  ## Send N invalid requests to the webhook server and monitor it (10 minutes)
 	@$(BIN)/python -m tests.bench.prove_hostile --number $(N) --seed $(SEED) --transport $(TRANSPORT)
 
 prove-commands: N = 2000
 prove-commands: PART = 1/1
-prove-commands: $(INSTALLED)  ## Break modules, arguments and files N times: no command shows a traceback (40 minutes)
+prove-commands: $(INSTALLED)  ## Corrupt modules, arguments and files N times: no command shows a traceback (40 minutes)
 	@$(BIN)/python -m tests.bench.prove_commands --number $(N) --seed $(SEED) --part $(PART)
 
 prove-drain: ROUNDS = 10
-prove-drain: $(INSTALLED)  ## Restart three replicas under load, ROUNDS times, without a failed call (5 minutes)
+prove-drain: $(INSTALLED)  ## Restart three replicas under load, ROUNDS times, without a failed request (5 minutes)
 	@$(BIN)/python -m tests.bench.prove_drain --rounds $(ROUNDS)
 
 prove-soak: MINUTES = 30
 prove-soak: SEED = 0
-prove-soak: $(INSTALLED)  ## Load a server and disturb it for MINUTES; a fault must explain every error
+prove-soak: $(INSTALLED)  ## Load a server with fault injection for MINUTES; a fault must explain every error
 	@$(BIN)/python -m tests.bench.prove_soak --minutes $(MINUTES) --seed $(SEED)
 
 prove-rotation: ROTATIONS = 20
-prove-rotation: $(INSTALLED)  ## Rotate authorities under load, ROTATIONS times, then as often with kills (8 minutes)
+prove-rotation: $(INSTALLED)  ## Rotate CAs under load, ROTATIONS times, then as often with kills (8 minutes)
 	@$(BIN)/python -m tests.bench.prove_rotation --rotations $(ROTATIONS)
 
-prove-rotation-model: $(INSTALLED)  ## Explore all interleavings of a rotation, and of planted mistakes (8 minutes)
+prove-rotation-model: $(INSTALLED)  ## Explore all interleavings of a rotation, and of seeded bugs (8 minutes)
 	@$(BIN)/python -m tests.bench.prove_rotation_model
 
 prove-expiry: HOURS = 6
 prove-expiry: SEED = 0
-prove-expiry: $(INSTALLED)  ## Keep certificates in every way through two years in steps of HOURS (10 minutes)
+prove-expiry: $(INSTALLED)  ## Simulate two years of every certificate source in steps of HOURS (10 minutes)
 	@$(BIN)/python -m tests.bench.prove_expiry --hours $(HOURS) --seed $(SEED)
 
 prove-tenants: ROUNDS = 12
 prove-tenants: SEED = 0
 prove-tenants: PART = 1/1
-prove-tenants: $(INSTALLED)  ## One tenant's worst objects, ROUNDS times: another's runs keep their SLOs (40 minutes)
+prove-tenants: $(INSTALLED)  ## A hostile tenant, ROUNDS times: runs of another tenant keep their SLOs (40 minutes)
 	@$(BIN)/python -m tests.bench.prove_tenants --rounds $(ROUNDS) --seed $(SEED) --part $(PART)
 
 prove-situations: PART = 1/1
 prove-situations: ONLY = *
-prove-situations: $(INSTALLED)  ## Have happen to runs what clusters do to them, at every point, or ONLY what matches (an hour)
+prove-situations: $(INSTALLED)  ## Cluster events at every point of a run, or ONLY those that match (an hour)
 	@$(BIN)/python -m tests.bench.prove_situations --seed $(SEED) --part $(PART) --only '$(ONLY)'
 
 prove-limits: N = 1000
@@ -128,11 +128,11 @@ prove-limits: $(INSTALLED)  ## Two leaders at once and N runs: no limit is excee
 
 prove-faults: ROUNDS = 10
 prove-faults: SEED = 0
-prove-faults: $(INSTALLED)  ## Crash a controller at every write, then disturb it by faults of SEED (10 minutes)
+prove-faults: $(INSTALLED)  ## Crash a controller at every write, then inject faults of SEED (10 minutes)
 	@$(BIN)/python -m tests.bench.prove_faults --rounds $(ROUNDS) --seed $(SEED)
 
 prove-failover: ROUNDS = 5
-prove-failover: $(INSTALLED)  ## Stop, kill and suspend the replica that leads, ROUNDS times each (5 minutes)
+prove-failover: $(INSTALLED)  ## Stop, kill and suspend the leader, ROUNDS times each (5 minutes)
 	@$(BIN)/python -m tests.bench.prove_failover --rounds $(ROUNDS)
 
 bench-schemagen: $(INSTALLED)  ## schemagen generate against controller-gen
@@ -141,7 +141,7 @@ bench-schemagen: $(INSTALLED)  ## schemagen generate against controller-gen
 bench-cel: $(INSTALLED)  ## A CEL rule on a model against cel-python
 	$(BIN)/python -m tests.bench.bench_cel
 
-bench-judge: $(INSTALLED)  ## Start, verdict, memory and size of the in-process judge
+bench-judge: $(INSTALLED)  ## Startup, validation, memory and size of the in-process judge
 	$(BIN)/python -m tests.bench.bench_judge
 
 bench-conversion: $(INSTALLED)  ## A conversion of a 3 KB AgentRun
@@ -151,7 +151,7 @@ bench-webhooks: $(INSTALLED)  ## The webhook server against one of controller-ru
 	@$(BIN)/python -m tests.bench.bench_webhooks
 
 bench-admission: N = 5000
-bench-admission: $(INSTALLED)  ## What admission and conversion add to N creations and lists (5 minutes)
+bench-admission: $(INSTALLED)  ## Overhead of admission and conversion on N creations and lists (5 minutes)
 	@$(BIN)/python -m tests.bench.bench_admission --number $(N)
 
 bench-watch: $(INSTALLED)  ## Decoding a watch against kubernetes.aio and kopf; memory of 50,000 runs (2 minutes)
@@ -166,7 +166,7 @@ lock: $(INSTALLED)  ## Lock the newest versions of all packages, with hashes
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --upgrade --group dev pyproject.toml --output-file .requirements/dev.txt
 
-clean:  ## Remove what was made here (not the cache of built control planes)
+clean:  ## Remove build output (not the cache of control planes)
 	rm -rf $(VENV) .dev .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist
 
 $(INSTALLED): pyproject.toml .requirements/dev.txt

@@ -1,4 +1,4 @@
-"""The working version: rules, controllers and newer conversions speak of this one."""
+"""The hub version, used by rules, controllers and conversions."""
 
 from crds.v1beta1 import (
     agent,

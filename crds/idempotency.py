@@ -1,4 +1,4 @@
-"""Who has an idempotency key: the name of the claim on it, and what a claim says. Pure."""
+"""Claims on idempotency keys: their names and owners. Pure."""
 
 from typing import Final
 
@@ -14,20 +14,20 @@ RUN_KIND: Final = "AgentRun"
 
 
 def claim_name(namespace: str, agent: str, key: str) -> str:
-    """The name of the claim on a key, whose scope is the namespace and the agent."""
+    """Return the name of the claim on a key, scoped to namespace and agent."""
     return f"idem-{names.short(canonical.dumps([namespace, agent, key]))}"
 
 
 def owner(claim: JSON) -> tuple[str, str]:
-    """Name and uid of the run that has a claim; empty where it says none.
+    """Return name and UID of the run that owns a claim; empty without an owner.
 
-    Another group may have a kind of the same name: the owner is known by group and kind.
+    The owner is matched by group and kind: another group may have a kind of the same name.
     """
     metadata = claim.get("metadata") if isinstance(claim, dict) else None
     owners = metadata.get("ownerReferences") if isinstance(metadata, dict) else None
-    for one in owners if isinstance(owners, list) else ():
-        if isinstance(one, dict) and _is_run(one):
-            return str(one.get("name") or ""), str(one.get("uid") or "")
+    for reference in owners if isinstance(owners, list) else ():
+        if isinstance(reference, dict) and _is_run(reference):
+            return str(reference.get("name") or ""), str(reference.get("uid") or "")
     return "", ""
 
 

@@ -1,4 +1,4 @@
-"""The one list of the Agents Platform's kinds and versions."""
+"""Kinds and versions of the Agents Platform API."""
 
 from typing import Final
 
@@ -28,22 +28,22 @@ from schemagen import Api, Column, Kind, Version
 
 GROUP = hub.GROUP
 
-# Argo CD applies CRDs before what is written in them, as the public charts ask.
+# Argo CD applies CRDs before their custom resources, as in the published charts.
 SYNC_WAVE = {"argocd.argoproj.io/sync-wave": "-10"}
 
-# docs/deprecation.md; the API server sends it with every answer in that version.
+# See docs/deprecation.md; the API server sends it as a warning with every v1alpha1 response.
 SERVED_UNTIL = "2027-08-24"
 
 
 def deprecation(kind: str) -> str:
-    """The warning for users of v1alpha1: at most 256 printable characters."""
+    """Return the v1alpha1 deprecation warning: at most 256 printable characters."""
     return (
-        f"{GROUP}/v1alpha1 {kind} is deprecated, and served until {SERVED_UNTIL} at the earliest; "
+        f"{GROUP}/v1alpha1 {kind} is deprecated and served until at least {SERVED_UNTIL}; "
         f"use {GROUP}/{hub.VERSION} (see docs/deprecation.md of Kubewright)"
     )
 
 
-# Every manifest that the public v1alpha1 takes is taken: what v1beta1 would refuse is warned of.
+# v1alpha1 accepts every manifest that the published API accepts, and warns of v1beta1 violations.
 PUBLIC: Final = "warn"
 
 READY = Column("Ready", '.status.conditions[?(@.type=="Ready")].status')

@@ -1,1 +1,1 @@
-"""Defaults and rules that a schema cannot say, a module per kind; and policies."""
+"""Defaulting and validation beyond the schema, one module per kind; and policies."""

@@ -1,4 +1,4 @@
-"""Agent: the size of its free-form settings, which no schema can count."""
+"""Validation of Agent: the size of its free-form settings, which a schema cannot express."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -6,13 +6,13 @@ from typing import Final
 from schemagen import Facts, FieldPath, Problem, Reason, Rules, canonical
 from schemagen.problems import JSON
 
-# Row 5 of the field table. Templates may copy settings into the input of a run, which goes into a
-# ConfigMap of 1 MiB in all.
+# Row 5 of the field table. Templates may copy settings into a run's input, which is stored in a
+# ConfigMap of at most 1 MiB.
 MAX_CONFIG_BYTES: Final = 64 * 1024
 
 
 def validate(agent: JSON, old: JSON | None, facts: Facts) -> Iterator[Problem]:
-    """What is wrong with an agent: settings that are too large."""
+    """Yield the problems of an agent: settings that are too large."""
     del old
     if facts.most_bytes is not None and facts.most_bytes <= MAX_CONFIG_BYTES:
         return

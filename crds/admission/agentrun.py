@@ -1,4 +1,4 @@
-"""AgentRun: defaults that depend on other fields, and what no schema can say."""
+"""Defaulting of AgentRun from other fields, and validation beyond the schema."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -8,12 +8,12 @@ from crds.admission import members, policy, settings, workflows
 from schemagen import Facts, FieldPath, Problem, Reason, Rules, canonical
 from schemagen.problems import JSON, quoted
 
-# What agentctl has always submitted for a workflow without steps.
+# The step that agentctl has always submitted for a workflow without steps.
 ONE_STEP = {"name": "implement"}
 
 
 def default(run: JSON, facts: Facts) -> JSON:
-    """The run with a step if its workflow has none, and a VCS mode if it names a provider."""
+    """Add a step to a workflow without steps, and a VCS mode to a run with a provider."""
     del facts
     spec = run.get("spec")
     if type(spec) is not dict:
@@ -39,15 +39,15 @@ def _with_vcs_mode(spec: dict[str, JSON]) -> dict[str, JSON]:
     return {**spec, "vcs": {**vcs, "mode": "ReadWrite"}}
 
 
-# An accepted run's other inputs stay as they were accepted.
+# All other fields are immutable once a run is accepted.
 MAY_CHANGE: Final = frozenset({"retention", "priority", "suspend", "cancel"})
 
-# etcd takes 1.5 MiB; a status and the managed fields must find room beside the spec.
+# etcd accepts 1.5 MiB per request; status and managedFields need room beside the spec.
 MAX_SPEC_BYTES: Final = 1024 * 1024
 
 
 def validate(run: JSON, old: JSON | None, facts: Facts) -> Iterator[Problem]:
-    """What is wrong with a run: its size, its changes, and what policies do not allow."""
+    """Yield the problems of a run: its size, changed immutable fields, and policy violations."""
     spec = run.get("spec")
     if type(spec) is not dict:
         return
@@ -57,30 +57,32 @@ def validate(run: JSON, old: JSON | None, facts: Facts) -> Iterator[Problem]:
         yield from _changes(spec, old.get("spec"))
     if old is None:
         yield from _duplicate(run, spec, facts)
-    # What the public v1alpha1 takes is taken: there it is a warning, and the controller's refusal.
+    # v1alpha1 accepts whatever the published API does: a warning there, and the controller refuses.
     if facts.version in {"", hub.VERSION}:
         yield from workflows.problems(spec)
-    yield from (one.problem for one in policy.refusals(run, _context(spec, facts)))
+    yield from (refusal.problem for refusal in policy.refusals(run, _context(spec, facts)))
 
 
 def _context(spec: dict[str, JSON], facts: Facts) -> policy.Context:
-    """What decides; of an agent or provider that is not there yet, the controller judges again."""
+    """The policy context; the controller checks again for an agent or provider created later."""
     agent = facts.related.get(("Agent", policy.agent_name(spec)))
     provider = facts.related.get(("AgentProvider", policy.provider_name(agent)))
     return policy.Context(settings.read(facts.settings), agent, provider)
 
 
 def is_accepted(run: JSON) -> bool:
-    """Whether the controller has taken a run up: it has left Pending, or says so itself."""
+    """Whether the controller has accepted a run: by its condition, or because it left Pending."""
     status = run.get("status")
     if type(status) is not dict:
         return False
     conditions = status.get("conditions")
-    has_said = any(
-        type(one) is dict and one.get("type") == "Accepted" and one.get("status") == "True"
-        for one in (conditions if type(conditions) is list else ())
+    has_condition = any(
+        type(condition) is dict
+        and condition.get("type") == "Accepted"
+        and condition.get("status") == "True"
+        for condition in (conditions if type(conditions) is list else ())
     )
-    return has_said or status.get("phase") not in {None, "", "Pending", "Template"}
+    return has_condition or status.get("phase") not in {None, "", "Pending", "Template"}
 
 
 def _size(spec: dict[str, JSON]) -> Iterator[Problem]:
@@ -100,24 +102,24 @@ def _changes(spec: dict[str, JSON], old: JSON) -> Iterator[Problem]:
     for name in sorted(spec.keys() | before.keys()):
         if name not in MAY_CHANGE and spec.get(name) != before.get(name):
             message = (
-                "expected what the accepted run was given, got a change; only "
-                f"{', '.join(sorted(MAY_CHANGE))} may still be changed: make a new run"
+                "expected no change of an accepted run, got a different value; only "
+                f"{', '.join(sorted(MAY_CHANGE))} may be changed; create a new run instead"
             )
             yield Problem(FieldPath().member("spec").member(name), message, Reason.FORBIDDEN)
 
 
 def _duplicate(run: JSON, spec: dict[str, JSON], facts: Facts) -> Iterator[Problem]:
-    """A second run with a key; one that comes while the first is being claimed ends Failed."""
+    """Refuse a second run with a key; a run that races with the claim of the first ends Failed."""
     holder, uid = _holder(run, spec, facts.related)
     if not uid or uid == run["metadata"].get("uid"):
         return
     place = (idempotency.RUN_KIND, holder)
-    # The claim of a run that went is left where no garbage collector runs, or has not yet.
+    # The claim outlives a deleted run until the garbage collector has removed it.
     if place in facts.related and members.at(facts.related[place], "metadata").get("uid") != uid:
         return
     message = (
-        f"expected a key that no run of agent {policy.agent_name(spec)!r} has, got "
-        f"{quoted(spec['idempotencyKey'])}, which is run {holder!r}'s"
+        f"expected a key that no other run of agent {policy.agent_name(spec)!r} uses, got "
+        f"{quoted(spec['idempotencyKey'])}, used by run {holder!r}"
     )
     path = FieldPath().member("spec").member("idempotencyKey")
     yield Problem(path, message, Reason.DUPLICATE)
@@ -126,14 +128,14 @@ def _duplicate(run: JSON, spec: dict[str, JSON], facts: Facts) -> Iterator[Probl
 def _holder(
     run: JSON, spec: dict[str, JSON], related: Mapping[tuple[str, str], JSON]
 ) -> tuple[str, str]:
-    """Name and uid of the run that has the key; empty if none is known to."""
+    """Return name and UID of the run that holds the key; empty if unknown."""
     name = _claim_name(run, spec) if related else ""
     claim = related.get((idempotency.CLAIM_KIND, name)) if name else None
     return idempotency.owner(claim) if claim is not None else ("", "")
 
 
 def _claim_name(run: JSON, spec: dict[str, JSON]) -> str:
-    """The name of the claim on the run's key; empty if it has none."""
+    """Return the name of the claim on the run's key; empty without a key."""
     metadata, key = run.get("metadata"), spec.get("idempotencyKey")
     namespace = metadata.get("namespace") if type(metadata) is dict else None
     if type(key) is not str or not key or type(namespace) is not str:
@@ -142,7 +144,7 @@ def _claim_name(run: JSON, spec: dict[str, JSON]) -> str:
 
 
 def related(run: JSON) -> Iterator[tuple[str, str]]:
-    """The run's agent, whose policy counts, and the claim on its idempotency key."""
+    """Yield the run's Agent, for its policy, and the claim on its idempotency key."""
     spec = run.get("spec")
     if type(spec) is not dict:
         return
@@ -153,7 +155,7 @@ def related(run: JSON) -> Iterator[tuple[str, str]]:
 
 
 def related_further(run: JSON, known: Mapping[tuple[str, str], JSON]) -> Iterator[tuple[str, str]]:
-    """The provider of the run's agent, with which it makes a pod; the run that has its key."""
+    """Yield the AgentProvider, from which the pod is built, and the run that holds the key."""
     spec = run.get("spec")
     if name := policy.provider_name(known.get(("Agent", policy.agent_name(spec)))):
         yield "AgentProvider", name

@@ -1,8 +1,7 @@
-"""The pod of a run, or of a step: provider, agent, run and the operator's settings merged. Pure.
+"""Build the pod of a run or step from provider, agent, run and the operator's settings. Pure.
 
-The controller submits what is built here, and both the controller and the webhook judge what is
-built here (``pod_policy``): nothing gets into a pod that was not looked at. Each part knows who
-asked for it.
+The controller submits the pod built here, and both the controller and the webhook check it
+(``pod_policy``), so nothing enters a pod unchecked. Each part records its origin.
 """
 
 import dataclasses
@@ -21,11 +20,11 @@ STATUS_JSON: Final = f"{ROOT}/.agent/status.json"
 CONTROL_JSON: Final = f"{ROOT}/.agentrun/loop-control.json"
 SYSTEM_PROMPT: Final = f"{ROOT}/.codex/system-prompt.txt"
 CONTAINER: Final = "agent-runner"
-# A container runtime makes the folder of a mounted file as root, so that another user could not
-# write beside it; one that is mounted itself belongs to everybody, as the workspace does.
+# A container runtime creates the parent directory of a mounted file as root, so other users could
+# not write to it; a directory that is itself a mount is writable by all, like the workspace.
 _REPORT_FOLDER: Final = ".agent"
 _PROMPT_FOLDER: Final = ".codex"
-# What a step says of its loop is not what another says of its own.
+# Each step has its own loop control file.
 _CONTROL_FOLDER: Final = ".agentrun"
 _FIELDS: Final = ("agentRef", "runtime", "workload", "secretRefs")
 _SCHEDULING: Final = (
@@ -34,7 +33,7 @@ _SCHEDULING: Final = (
 )
 
 Parts: TypeAlias = tuple[str, ...]
-"""The parts of a FieldPath; most places have no problem, and need none made."""
+"""The parts of a FieldPath, which is only built where there is a problem."""
 
 SPEC: Final = (".spec",)
 LABELS: Final = (".metadata", ".labels")
@@ -47,13 +46,13 @@ _WORKLOAD: Final = (*SPEC, ".workload")
 
 
 class Origin(NamedTuple):
-    """Who asked for a part of the pod.
+    """The object and field that set a part of the pod.
 
     Attributes:
-        owner: ``AgentProvider codex``; empty is the run itself.
-        path: Of the field there.
-        is_exact: Whether the field is the part; else the part's own fields follow.
-        is_operator: Whether the operator's settings give it.
+        owner: Such as ``AgentProvider codex``; empty for the run itself.
+        path: Path of the field in the owner.
+        is_exact: Whether the path is the exact field; otherwise the part's own fields are appended.
+        is_operator: Whether the operator's settings set it.
     """
 
     owner: str
@@ -62,7 +61,7 @@ class Origin(NamedTuple):
     is_operator: bool = False
 
     def below(self, rest: Parts) -> FieldPath:
-        """The field for what is below the part."""
+        """Return the path of a field below the part."""
         return FieldPath(self.path if self.is_exact else (*self.path, *rest))
 
 
@@ -70,12 +69,12 @@ OPERATOR: Final = Origin("", (), is_operator=True)
 
 
 class Reference(NamedTuple):
-    """An input whose value is in a Secret or ConfigMap: a variable of the pod hands it over.
+    """An input from a Secret or ConfigMap, passed as an environment variable of the pod.
 
     Attributes:
-        name: Of the agent's variable, or the parameter.
+        name: Name of the agent's variable or of the parameter.
         source: ``secretKeyRef`` or ``configMapKeyRef`` (core/v1 EnvVarSource).
-        origin: Who asked for it.
+        origin: Where it was set.
     """
 
     name: str
@@ -84,23 +83,23 @@ class Reference(NamedTuple):
 
 
 def variable(index: int) -> str:
-    """The variable of a pod that has the value of a reference."""
+    """Return the name of the environment variable that holds a reference's value."""
     return f"AGENT_INPUT_{index}"
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Sources:
-    """What a pod is merged from; all of it v1beta1.
+    """Inputs of a pod, all in v1beta1.
 
     Attributes:
-        spec: The run's ``spec``; of a workflow's step, as ``steps`` merges it.
+        spec: The run's ``spec``; for a workflow step, as merged by ``steps``.
         provider: The ``spec`` of its AgentProvider.
         system_prompt: ``runDefaults.systemPrompt`` of its Agent, or None.
         pods: The operator's settings.
-        step: Name of the step whose own workload counts; empty is the run's.
-        agent_name: For messages.
-        provider_name: Likewise.
-        references: Inputs that are in Secrets and ConfigMaps.
+        step: Name of the step whose workload is used; empty for the run's.
+        agent_name: Name of the Agent, for messages.
+        provider_name: Name of the AgentProvider, for messages.
+        references: Inputs from Secrets and ConfigMaps.
     """
 
     spec: Mapping[str, JSON]
@@ -115,24 +114,24 @@ class Sources:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EffectivePod:
-    """A pod template, and who asked for its parts.
+    """A pod template, and the origins of its parts.
 
     Attributes:
         template: ``metadata`` without the controller's own labels, and ``spec`` (core/v1
             PodTemplateSpec).
-        origins: By the place of a part in the template.
+        origins: Origins by the path of a part in the template.
     """
 
     template: dict[str, Any]
     origins: Mapping[Parts, Origin]
 
-    def origin(self, place: Parts) -> tuple[Origin, FieldPath]:
-        """Who asked for a field of the template, and by which field."""
-        for length in range(len(place), 0, -1):
-            found = self.origins.get(place[:length])
-            if found is not None:
-                return found, found.below(place[length:])
-        return Origin("pod", ()), FieldPath(place)
+    def origin(self, path: Parts) -> tuple[Origin, FieldPath]:
+        """Return the origin of a field of the template, and the field's path there."""
+        for length in range(len(path), 0, -1):
+            origin = self.origins.get(path[:length])
+            if origin is not None:
+                return origin, origin.below(path[length:])
+        return Origin("pod", ()), FieldPath(path)
 
 
 Render: TypeAlias = Callable[[str], str]
@@ -147,14 +146,14 @@ def build(
     variables: Mapping[str, str] | None = None,
     render: Render = lambda text: text,
 ) -> EffectivePod:
-    """Merge the pod.
+    """Build the pod.
 
     Args:
-        sources: What from.
-        config_map: Name of the one with the run's own files; without it, the pod has none of them.
-        folder: Of a claim that steps share, for this run, where it chooses none.
-        variables: The run's own environment variables.
-        render: Fills in a template of the provider; arguments and variables are not judged.
+        sources: Objects and settings to merge.
+        config_map: Name of the ConfigMap with the run's files; empty for a pod without them.
+        folder: Default directory of this run in a shared claim, used without a subPath.
+        variables: Environment variables of the run.
+        render: Expands a template of the provider; arguments and variables are not checked.
     """
     origins: dict[Parts, Origin] = {}
     metadata = _metadata(sources.spec, origins)
@@ -169,35 +168,43 @@ def build(
 
 
 def fields_of(spec: JSON) -> dict[str, JSON]:
-    """All of a run's ``spec`` that counts for its pods."""
-    found = {name: spec[name] for name in _FIELDS if name in spec}
-    referring = [one for one in members.items(spec, "parameters", "name") if "valueFrom" in one]
-    return {**found, "parameters": referring} if referring else found
+    """Return the fields of a run's ``spec`` that affect its pods."""
+    fields = {name: spec[name] for name in _FIELDS if name in spec}
+    referring = [
+        parameter
+        for parameter in members.items(spec, "parameters", "name")
+        if "valueFrom" in parameter
+    ]
+    return {**fields, "parameters": referring} if referring else fields
 
 
 def merged(spec: JSON, step: JSON) -> JSON:
-    """The run's spec with a step's own settings, which go first."""
+    """Return the run's spec, overridden by the settings of a step."""
     own = {name: step[name] for name in ("implementation", "workload", "loop") if step.get(name)}
-    parameters = {one["name"]: one for one in members.items(spec, "parameters", "name")}
-    parameters |= {one["name"]: one for one in members.items(step, "parameters", "name")}
+    parameters = {
+        parameter["name"]: parameter for parameter in members.items(spec, "parameters", "name")
+    }
+    parameters |= {
+        parameter["name"]: parameter for parameter in members.items(step, "parameters", "name")
+    }
     return {**spec, **own, "parameters": [*parameters.values()]}
 
 
 def steps(spec: JSON) -> list[tuple[str, JSON]]:
-    """What is to be carried out: the steps of a workflow, or the run as one, without a name."""
+    """Return name and spec of each step of a workflow, or of the run itself, with an empty name."""
     runtime = members.at(spec, "runtime")
     if members.text(runtime, "type") != "Workflow":
         return [("", spec)]
-    found = members.items(members.at(runtime, "workflow"), "steps", "name")
-    return [(step["name"], merged(spec, step)) for step in found] or [("", spec)]
+    listed = members.items(members.at(runtime, "workflow"), "steps", "name")
+    return [(step["name"], merged(spec, step)) for step in listed] or [("", spec)]
 
 
 def written_files(
     provider: Mapping[str, JSON], system_prompt: Mapping[str, JSON] | None
 ) -> Iterator[tuple[str, str, bool]]:
-    """Path and content of each file that is written out, and whether it is a template."""
-    for one in members.items(provider, "files", "path", "content"):
-        yield one["path"], one["content"], True
+    """Yield path and content of each inline file, and whether it is a template."""
+    for file in members.items(provider, "files", "path", "content"):
+        yield file["path"], file["content"], True
     inline = members.text(system_prompt or {}, "inline")
     if inline:
         yield SYSTEM_PROMPT, inline, False
@@ -207,17 +214,17 @@ def written_files(
 
 
 def own_labels(spec: Mapping[str, JSON]) -> dict[str, str]:
-    """The labels that a run asks for, for its Jobs and pods."""
+    """Return the labels that a run sets on its Jobs and pods."""
     return _texts(members.at(spec, "runtime"), "labels")
 
 
 def own_annotations(spec: Mapping[str, JSON]) -> dict[str, str]:
-    """The annotations that a run asks for, for its Jobs and pods."""
+    """Return the annotations that a run sets on its Jobs and pods."""
     return _texts(members.at(spec, "runtime"), "annotations")
 
 
 def _metadata(spec: Mapping[str, JSON], origins: dict[Parts, Origin]) -> dict[str, Any]:
-    """Labels and annotations of the pod; ``extraConfig``, which is free-form, has some for pods."""
+    """Return labels and annotations of the pod, including ``extraConfig.podAnnotations``."""
     labels, own = own_labels(spec), own_annotations(spec)
     extra = _texts(members.at(spec, "runtime", "extraConfig"), "podAnnotations")
     origins[LABELS] = Origin("", (*_RUNTIME, ".labels"))
@@ -225,14 +232,14 @@ def _metadata(spec: Mapping[str, JSON], origins: dict[Parts, Origin]) -> dict[st
     for key in own:
         path = (*_RUNTIME, ".annotations", f"[{key}]")
         origins[(*ANNOTATIONS, f"[{key}]")] = Origin("", path, is_exact=True)
-    found = {"labels": labels, "annotations": {**extra, **own}}
-    return {name: value for name, value in found.items() if value}
+    metadata = {"labels": labels, "annotations": {**extra, **own}}
+    return {name: value for name, value in metadata.items() if value}
 
 
 def _texts(given: Mapping[str, JSON], name: str) -> dict[str, str]:
-    """The texts of a mapping."""
-    found = given.get(name)
-    items = found.items() if isinstance(found, dict) else ()
+    """Return the string values of a mapping."""
+    member = given.get(name)
+    items = member.items() if isinstance(member, dict) else ()
     return {key: text for key, text in items if isinstance(text, str)}
 
 
@@ -262,7 +269,7 @@ def _pod(sources: Sources, origins: dict[Parts, Origin]) -> dict[str, Any]:
 
 
 def _account(sources: Sources, given: Mapping[str, JSON]) -> tuple[str, Origin]:
-    """The run's, else its provider's, else the operator's."""
+    """Return the run's, else the provider's, else the operator's."""
     if own := members.text(given, "serviceAccountName"):
         return own, Origin("", (*_POD_TEMPLATE, ".serviceAccountName"))
     if provided := members.text(members.at(sources.provider, "workload"), "serviceAccountName"):
@@ -272,14 +279,14 @@ def _account(sources: Sources, given: Mapping[str, JSON]) -> tuple[str, Origin]:
 
 def _pod_security(pods: settings.Pods) -> dict[str, Any]:
     kind, _, path = pods.seccomp_profile.partition("/")
-    found: dict[str, Any] = {
+    context: dict[str, Any] = {
         "runAsNonRoot": pods.run_as_non_root or None,
         "runAsUser": pods.run_as_user,
         "runAsGroup": pods.run_as_group,
         "fsGroup": pods.fs_group,
         "seccompProfile": {"type": kind, **({"localhostProfile": path} if path else {})},
     }
-    return {name: value for name, value in found.items() if value is not None}
+    return {name: value for name, value in context.items() if value is not None}
 
 
 # -------------------------------------------------------------------------------- the container
@@ -295,7 +302,7 @@ def _container(
     image, origins[(*_RUNNER, ".image")] = _image(sources)
     args = [render(one) for one in members.texts(runner, "args")]
     own = [{"name": name, "value": value} for name, value in variables.items()]
-    # First, as a kubelet fills in what stands before in the list.
+    # First, because a kubelet only expands variables defined earlier in the list.
     inputs = [
         {"name": variable(index), "valueFrom": one.source}
         for index, one in enumerate(sources.references)
@@ -307,7 +314,7 @@ def _container(
     env_from = [*_env_from(sources)]
     for index, (_, origin) in enumerate(env_from):
         origins[(*_RUNNER, ".envFrom", f"[{index}]", ".secretRef")] = origin
-    found = {
+    container = {
         "name": CONTAINER,
         "image": image,
         "command": [members.text(runner, "command") or "agent-runner"],
@@ -319,11 +326,11 @@ def _container(
         "terminationMessagePath": STATUS_JSON,
         "terminationMessagePolicy": "File",
     }
-    return {name: value for name, value in found.items() if value}
+    return {name: value for name, value in container.items() if value}
 
 
 def _image(sources: Sources) -> tuple[str, Origin]:
-    """The run's or its step's, else its provider's, else the operator's."""
+    """Return the run's or step's, else the provider's, else the operator's."""
     if own := members.text(members.at(sources.spec, "workload"), "image"):
         return own, Origin("", (*_workload(sources), ".image"))
     if provided := members.text(members.at(sources.provider, "workload"), "image"):
@@ -332,21 +339,21 @@ def _image(sources: Sources) -> tuple[str, Origin]:
 
 
 def _env(sources: Sources, render: Render) -> Iterator[dict[str, Any]]:
-    for one in members.items(sources.provider, "env", "name"):
-        if one.get("valueFrom"):
-            yield {"name": one["name"], "valueFrom": one["valueFrom"]}
+    for entry in members.items(sources.provider, "env", "name"):
+        if entry.get("valueFrom"):
+            yield {"name": entry["name"], "valueFrom": entry["valueFrom"]}
         else:
-            yield {"name": one["name"], "value": render(members.text(one, "value"))}
+            yield {"name": entry["name"], "value": render(members.text(entry, "value"))}
 
 
 def _env_from(sources: Sources) -> Iterator[Part]:
-    for one in members.items(sources.spec, "secretRefs", "name"):
-        path = (*SPEC, ".secretRefs", f"[{one['name']}]")
-        yield {"secretRef": {"name": one["name"]}}, Origin("", path)
+    for reference in members.items(sources.spec, "secretRefs", "name"):
+        path = (*SPEC, ".secretRefs", f"[{reference['name']}]")
+        yield {"secretRef": {"name": reference["name"]}}, Origin("", path)
 
 
 def _resources(sources: Sources) -> dict[str, Any]:
-    """Each quantity from whoever is nearest to the run."""
+    """Merge each quantity; the setting closest to the run wins."""
     own = sources.pods.resources
     merged_: dict[str, dict[str, Any]] = {
         "requests": {**own.requests},
@@ -368,16 +375,18 @@ def _container_security(pods: settings.Pods) -> dict[str, Any]:
         for name, names in (("add", pods.capabilities.add), ("drop", pods.capabilities.drop))
         if names
     }
-    found: dict[str, Any] = {"capabilities": capabilities} if capabilities else {}
+    context: dict[str, Any] = {"capabilities": capabilities} if capabilities else {}
     return (
-        found if pods.allow_privilege_escalation else {"allowPrivilegeEscalation": False, **found}
+        context
+        if pods.allow_privilege_escalation
+        else {"allowPrivilegeEscalation": False, **context}
     )
 
 
 # -------------------------------------------------------------------------------------- volumes
 
 Volume: TypeAlias = tuple[dict[str, Any], list[dict[str, Any]], Origin]
-"""A volume of the pod, where its container sees it, and who asked for it."""
+"""A volume of the pod, its mounts, and its origin."""
 
 
 def _volumes(sources: Sources, config_map: str, folder: str) -> Iterator[Volume]:
@@ -387,16 +396,16 @@ def _volumes(sources: Sources, config_map: str, folder: str) -> Iterator[Volume]
     for index, (path, reference, origin) in enumerate(_references(sources)):
         name = f"file-{index}"
         yield _file_volume(name, reference), [_file_mount(name, path, "file")], origin
-    for one in members.items(members.at(sources.spec, "workload"), "volumes", "name", "mountPath"):
-        volume, mounts = _own_volume(one)
-        yield volume, mounts, Origin("", (*_workload(sources), ".volumes", f"[{one['name']}]"))
+    for own in members.items(members.at(sources.spec, "workload"), "volumes", "name", "mountPath"):
+        volume, mounts = _own_volume(own)
+        yield volume, mounts, Origin("", (*_workload(sources), ".volumes", f"[{own['name']}]"))
     token = members.at(sources.provider, "workload", "serviceAccountToken")
     if token:
         yield _token_volume(sources, token)
 
 
 def _workspace(sources: Sources, folder: str) -> Iterator[Volume]:
-    """The pod's own workspace, or the one that steps share, and what no other step may see."""
+    """Yield the pod's own or the shared workspace, and the directories private to the step."""
     private = [_REPORT_FOLDER, *([_PROMPT_FOLDER] if sources.system_prompt else [])]
     given = members.at(sources.spec, "runtime", "workflow", "workspace")
     claim = members.at(given, "persistentVolumeClaim")
@@ -428,21 +437,21 @@ def _run_files(sources: Sources, config_map: str) -> Volume:
 
 
 def _references(sources: Sources) -> Iterator[tuple[str, Mapping[str, JSON], Origin]]:
-    """Path and reference of each file that comes from a Secret or ConfigMap."""
-    for one in members.items(sources.provider, "files", "path"):
-        arm = arm_of(one)
-        if arm and one.get("content") is None:
-            origin = _provider(sources, ".files", f"[{one['path']}]", f".{arm}", ".name")
-            yield one["path"], one, origin._replace(is_exact=True)
+    """Yield path, reference and origin of each file from a Secret or ConfigMap."""
+    for file in members.items(sources.provider, "files", "path"):
+        arm = reference_field(file)
+        if arm and file.get("content") is None:
+            origin = _provider(sources, ".files", f"[{file['path']}]", f".{arm}", ".name")
+            yield file["path"], file, origin._replace(is_exact=True)
     prompt = sources.system_prompt or {}
-    arm = arm_of(prompt)
+    arm = reference_field(prompt)
     if arm and not prompt.get("inline"):
         path = (*SPEC, ".runDefaults", ".systemPrompt", f".{arm}", ".name")
         yield SYSTEM_PROMPT, prompt, Origin(f"Agent {sources.agent_name}", path, is_exact=True)
 
 
-def arm_of(given: Mapping[str, JSON]) -> str:
-    """Which reference it has; empty without one that can be mounted."""
+def reference_field(given: Mapping[str, JSON]) -> str:
+    """Return the name of the reference field that is set; empty if none is."""
     arms = ("secretKeyRef", "configMapKeyRef")
     return next((arm for arm in arms if members.text(members.at(given, arm), "name")), "")
 
@@ -452,8 +461,8 @@ def _file_mount(volume: str, path: str, part: str) -> dict[str, Any]:
 
 
 def _file_volume(name: str, reference: Mapping[str, JSON]) -> dict[str, Any]:
-    """A volume with one file, named ``file``, from a key."""
-    arm = arm_of(reference)
+    """Return a volume with one file, named ``file``, from a key."""
+    arm = reference_field(reference)
     chosen = members.at(reference, arm)
     items = [{"key": members.text(chosen, "key"), "path": "file"}]
     if arm == "secretKeyRef":
@@ -461,12 +470,12 @@ def _file_volume(name: str, reference: Mapping[str, JSON]) -> dict[str, Any]:
     return {"name": name, "configMap": {"name": chosen["name"], "items": items}}
 
 
-def _own_volume(one: Mapping[str, JSON]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """A volume of the run's workload; the prefix keeps its name from ours."""
-    name = names.label(f"run-{one['name']}")
+def _own_volume(own: Mapping[str, JSON]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Return a volume of the run's workload; the prefix avoids clashes with built-in volumes."""
+    name = names.label(f"run-{own['name']}")
     arms = ("emptyDir", "persistentVolumeClaim", "secret")
-    source = {arm: one[arm] for arm in arms if one.get(arm) is not None}
-    mount = {"name": name, "mountPath": one["mountPath"], "readOnly": one.get("readOnly")}
+    source = {arm: own[arm] for arm in arms if own.get(arm) is not None}
+    mount = {"name": name, "mountPath": own["mountPath"], "readOnly": own.get("readOnly")}
     return {"name": name, **source}, [{key: mount[key] for key in mount if mount[key] is not None}]
 
 
@@ -482,7 +491,7 @@ def _token_volume(sources: Sources, token: Mapping[str, JSON]) -> Volume:
     return volume, [mount], origin._replace(is_exact=True)
 
 
-# --------------------------------------------------------------------------------------- places
+# ---------------------------------------------------------------------------------------- paths
 
 
 def _provider(sources: Sources, *members: str) -> Origin:

@@ -1,4 +1,4 @@
-"""Image references, read as container runtimes read them. Pure.
+"""Parse image references as container runtimes do. Pure.
 
 The grammar and its defaults are those of github.com/distribution/reference (ParseDockerRef, which
 the CRI uses): ``nginx`` is ``docker.io/library/nginx:latest``.
@@ -17,20 +17,20 @@ _COMPONENT: Final = r"[a-z0-9]+(?:(?:\.|_|__|-+)[a-z0-9]+)*"
 _PATH: Final = re.compile(rf"{_COMPONENT}(?:/{_COMPONENT})*")
 _TAG: Final = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}")
 _DIGEST: Final = re.compile(r"[a-z0-9]+(?:[.+_-][a-z0-9]+)*:[0-9a-fA-F]{32,}")
-# A bare one would name an image by its id on the node.
+# A bare ID would refer to an image by its ID on the node.
 _ID: Final = re.compile(r"[a-f0-9]{64}")
 _MAX_NAME: Final = 255
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reference:
-    """An image, in one spelling.
+    """A normalized image reference.
 
     Attributes:
-        domain: Of the registry, lower case, without the port of HTTPS.
-        path: Of the repository.
-        tag: ``latest`` where there is neither a tag nor a digest.
-        digest: It decides where there is one, and the tag does not count.
+        domain: Host of the registry, lower case, without the HTTPS port.
+        path: Path of the repository.
+        tag: Defaults to ``latest`` without a tag and digest.
+        digest: Takes precedence over the tag.
     """
 
     domain: str
@@ -40,7 +40,7 @@ class Reference:
 
     @property
     def name(self) -> str:
-        """Registry and repository."""
+        """Return registry and repository."""
         return f"{self.domain}/{self.path}"
 
     def __str__(self) -> str:
@@ -48,23 +48,27 @@ class Reference:
 
     @property
     def spellings(self) -> tuple[str, ...]:
-        """All that mean the same: Docker Hub's domain and folder may be left out."""
-        whole = str(self)
+        """Return all equivalent spellings: Docker Hub's domain and ``library/`` are optional."""
+        full = str(self)
         if self.domain != _DEFAULT_DOMAIN:
-            return (whole,)
-        short = whole.replace(f"{_DEFAULT_DOMAIN}/library/", f"{_DEFAULT_DOMAIN}/")
-        given = (one.removeprefix(f"{_DEFAULT_DOMAIN}/") for one in (whole, short))
-        # In docker.io/example.com/app, the domain may not be left out.
-        return tuple(dict.fromkeys((whole, short, *(one for one in given if parse(one) == self))))
+            return (full,)
+        short = full.replace(f"{_DEFAULT_DOMAIN}/library/", f"{_DEFAULT_DOMAIN}/")
+        given = (spelling.removeprefix(f"{_DEFAULT_DOMAIN}/") for spelling in (full, short))
+        # The domain of docker.io/example.com/app is not optional.
+        return tuple(
+            dict.fromkeys(
+                (full, short, *(spelling for spelling in given if parse(spelling) == self))
+            )
+        )
 
     @property
     def with_tag(self) -> str:
-        """With the tag that does not count beside the digest."""
+        """Return the reference with the tag that the digest overrides."""
         return f"{self.name}:{self.tag}@{self.digest}" if self.digest and self.tag else str(self)
 
 
 def parse(text: str) -> Reference | None:
-    """The reference that a text is; None if a container runtime would take it for none."""
+    """Parse a reference; None if a container runtime would reject it."""
     rest, at, digest = text.partition("@")
     if at and not _DIGEST.fullmatch(digest):
         return None
@@ -78,7 +82,7 @@ def parse(text: str) -> Reference | None:
 
 
 def _without_tag(text: str) -> tuple[str, str | None]:
-    """Name and tag; the tag is empty if there is none, and None if it is no tag."""
+    """Return name and tag; the tag is empty if absent, and None if invalid."""
     name, colon, tag = text.rpartition(":")
     if not colon or "/" in tag:
         return text, ""
@@ -86,7 +90,7 @@ def _without_tag(text: str) -> tuple[str, str | None]:
 
 
 def _split(name: str) -> tuple[str, str]:
-    """Domain and path, with the defaults of Docker Hub."""
+    """Return domain and path, with Docker Hub's defaults."""
     first, slash, rest = name.partition("/")
     is_domain = "." in first or ":" in first or first == "localhost" or first != first.lower()
     domain, path = (first, rest) if slash and is_domain else (_DEFAULT_DOMAIN, name)
@@ -100,6 +104,6 @@ def _canonical(domain: str) -> str:
 
 
 def pattern(text: str) -> str:
-    """A pattern with its domain as references have it."""
+    """Normalize the domain of a pattern, as in references."""
     domain, slash, path = text.partition("/")
     return f"{_canonical(domain)}/{path}" if slash else text

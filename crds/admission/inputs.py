@@ -1,4 +1,4 @@
-"""Inputs of a run that are in Secrets and ConfigMaps: variables of its pod hand them over. Pure."""
+"""Inputs of a run from Secrets and ConfigMaps, passed as variables of its pod. Pure."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -13,35 +13,35 @@ _STEPS: Final = (*SPEC, ".runtime", ".workflow", ".steps")
 def references(
     env: JSON, spec: JSON, *, agent_name: str = "", step: JSON = None
 ) -> tuple[Reference, ...]:
-    """The inputs that are in Secrets and ConfigMaps: an agent's variables, then parameters.
+    """Return the inputs from Secrets and ConfigMaps: an agent's variables, then parameters.
 
     Args:
-        env: ``spec.env`` of the Agent, of which a parameter of the same name takes the place.
-        spec: The run's ``spec``; of a workflow's step, as ``steps`` merges it.
-        agent_name: For messages.
-        step: The step as the run has it, likewise.
+        env: ``spec.env`` of the Agent; a parameter of the same name overrides a variable.
+        spec: The run's ``spec``; for a workflow step, as merged by ``steps``.
+        agent_name: Name of the Agent, for messages.
+        step: The unmerged step, for messages.
     """
-    parameters = {one["name"]: one for one in members.items(spec, "parameters", "name")}
-    own = {one["name"] for one in members.items(step or {}, "parameters", "name")}
+    parameters = {entry["name"]: entry for entry in members.items(spec, "parameters", "name")}
+    own = {entry["name"] for entry in members.items(step or {}, "parameters", "name")}
     step_path = (*_STEPS, f"[{members.text(step or {}, 'name')}]")
-    found = [
-        (one, Origin(f"Agent {agent_name}", (*SPEC, ".env", f"[{one['name']}]")))
-        for one in members.items({"env": env}, "env", "name")
-        if one["name"] not in parameters
+    entries = [
+        (entry, Origin(f"Agent {agent_name}", (*SPEC, ".env", f"[{entry['name']}]")))
+        for entry in members.items({"env": env}, "env", "name")
+        if entry["name"] not in parameters
     ]
-    for name, one in parameters.items():
+    for name, entry in parameters.items():
         path = step_path if name in own else SPEC
-        found.append((one, Origin("", (*path, ".parameters", f"[{name}]"))))
+        entries.append((entry, Origin("", (*path, ".parameters", f"[{name}]"))))
     return tuple(
-        Reference(one["name"], source, origin)
-        for one, origin in found
-        if (source := _key_source(members.at(one, "valueFrom")))
+        Reference(entry["name"], source, origin)
+        for entry, origin in entries
+        if (source := _key_source(members.at(entry, "valueFrom")))
     )
 
 
 def _key_source(given: Mapping[str, JSON]) -> dict[str, JSON]:
-    """A reference to a key, with nothing beside it; empty where there is none."""
-    arm = effective_pod.arm_of(given)
+    """Return a reference with only its name and key; empty without one."""
+    arm = effective_pod.reference_field(given)
     if not arm:
         return {}
     chosen = members.at(given, arm)

@@ -1,4 +1,4 @@
-"""Members of JSON that no schema may have judged yet: what has another type is not there. Pure."""
+"""Access to JSON that may not have been validated: members of another type are ignored. Pure."""
 
 from collections.abc import Iterator, Mapping
 
@@ -6,27 +6,27 @@ from schemagen.problems import JSON
 
 
 def at(value: JSON, *names: str) -> Mapping[str, JSON]:
-    """The object some members down; an empty one where there is none."""
+    """Return the object at a path; empty if absent."""
     for name in names:
         value = value.get(name) if isinstance(value, dict) else None
     return value if isinstance(value, dict) else {}
 
 
 def text(value: Mapping[str, JSON], name: str) -> str:
-    """A text; empty where there is none."""
-    found = value.get(name)
-    return found if isinstance(found, str) else ""
+    """Return a string member; empty if absent."""
+    member = value.get(name)
+    return member if isinstance(member, str) else ""
 
 
 def texts(value: Mapping[str, JSON], name: str) -> list[str]:
-    """The texts of a list."""
-    found = value.get(name)
-    return [one for one in found if isinstance(one, str)] if isinstance(found, list) else []
+    """Return the strings of a list member."""
+    member = value.get(name)
+    return [item for item in member if isinstance(item, str)] if isinstance(member, list) else []
 
 
 def items(value: Mapping[str, JSON], name: str, *needed: str) -> Iterator[Mapping[str, JSON]]:
-    """The objects of a list that have the texts that they need."""
-    found = value.get(name)
-    for one in found if isinstance(found, list) else ():
-        if isinstance(one, dict) and all(isinstance(one.get(key), str) for key in needed):
-            yield one
+    """Yield the objects of a list member that have the required string members."""
+    member = value.get(name)
+    for item in member if isinstance(member, list) else ():
+        if isinstance(item, dict) and all(isinstance(item.get(key), str) for key in needed):
+            yield item

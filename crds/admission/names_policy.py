@@ -1,7 +1,7 @@
-"""Names that the operator's policy and an agent's allow, and where objects name them. Pure.
+"""Names allowed by the operator's policy and an agent's, and where objects refer to them. Pure.
 
-Denied goes before allowed; ``*`` stands for any text. Without a list of those allowed, all are but
-what is unsafe by default (``settings.UNSAFE``, ``settings.SAFE``).
+Denied takes precedence over allowed; ``*`` is a wildcard. Without a list of allowed names, all are
+allowed except those unsafe by default (``settings.UNSAFE``, ``settings.SAFE``).
 """
 
 import functools
@@ -16,10 +16,10 @@ from schemagen import deadlines
 from schemagen.problems import JSON, quoted
 
 Parts: TypeAlias = tuple[str, ...]
-"""The parts of a FieldPath; most places have no problem, and need none made."""
+"""The parts of a FieldPath, which is only built where there is a problem."""
 
-Named: TypeAlias = tuple[str, Parts, str]
-"""The setting that decides on a name, the place that names it, and the name."""
+NamedReference: TypeAlias = tuple[str, Parts, str]
+"""The setting that governs a name, the path of the field with it, and the name."""
 
 _NOUNS: Final = {
     "images": "an image",
@@ -49,7 +49,7 @@ _ALL: Final = settings.Names()
 
 
 def refusal(topic: str, name: str, policy: Policy) -> str:
-    """Why the operator does not allow a name; empty if that is allowed."""
+    """Return why the operator does not allow a name; empty if allowed."""
     return _refusal(topic, name, _rules(topic, policy))
 
 
@@ -57,56 +57,54 @@ def refusal(topic: str, name: str, policy: Policy) -> str:
 def _refusal(topic: str, name: str, rules: settings.Names) -> str:
     if topic == "images":
         return _image_refusal(name, rules)
-    why = why_not(topic, (name,), (name,), rules)
+    why = denial(topic, (name,), (name,), rules)
     if topic == "secrets" and _matching(topic, (name,), rules.denied) is not None:
         return f"expected {_NOUNS[topic]} that the operator does not deny, got {quoted(name)}"
     return f"expected {_NOUNS[topic]} that is allowed, got {quoted(name)}, {why}" if why else ""
 
 
 def is_limited(topic: str, policy: Policy) -> bool:
-    """Whether any name of a topic may be refused."""
+    """Whether a policy may refuse any name of a topic."""
     is_safe = topic not in settings.SAFE and topic not in settings.UNSAFE
     return not is_safe or _rules(topic, policy) != _ALL
 
 
 def _rules(topic: str, policy: Policy) -> settings.Names:
-    found: settings.Names = getattr(policy, _FIELDS[topic])
-    return found
+    rules: settings.Names = getattr(policy, _FIELDS[topic])
+    return rules
 
 
 def _image_refusal(image: str, rules: settings.Names) -> str:
     if rules == _ALL:
         return ""
-    found = image_references.parse(image)
-    if found is None:
-        return f"expected the reference of an image, got {quoted(image)}"
-    denied = (image, *found.spellings, found.with_tag)
-    why = why_not("images", denied, found.spellings, rules)
+    reference = image_references.parse(image)
+    if reference is None:
+        return f"expected an image reference, got {quoted(image)}"
+    denied = (image, *reference.spellings, reference.with_tag)
+    why = denial("images", denied, reference.spellings, rules)
     if not why:
         return ""
     pattern = _matching("images", denied, rules.denied)
     is_clear = pattern is None or _matching("images", (image,), rules.denied)
-    shown = quoted(image) if is_clear else f"{quoted(image)}, that is {quoted(str(found))}"
+    shown = quoted(image) if is_clear else f"{quoted(image)}, that is {quoted(str(reference))}"
     return f"expected an image that is allowed, got {shown}, {why}"
 
 
-def why_not(
-    topic: str, denied: Sequence[str], allowed: Sequence[str], rules: settings.Names
-) -> str:
-    """Why a name is not allowed; empty if it is.
+def denial(topic: str, denied: Sequence[str], allowed: Sequence[str], rules: settings.Names) -> str:
+    """Return why a name is not allowed; empty if allowed.
 
     Args:
-        topic: The setting.
-        denied: All spellings of the name, of which none may be denied.
-        allowed: Those of which one has to be allowed.
-        rules: The setting's value.
+        topic: Name of the setting.
+        denied: Spellings of the name, none of which may be denied.
+        allowed: Spellings of the name, one of which must be allowed.
+        rules: Value of the setting.
     """
     pattern = _matching(topic, denied, rules.denied)
     if pattern is not None:
         return f"which {quoted(pattern)} denies"
     if rules.allowed is not None:
         is_allowed = _matching(topic, allowed, rules.allowed) is not None
-        return "" if is_allowed else "which nothing allows"
+        return "" if is_allowed else "which no pattern allows"
     safe = settings.SAFE.get(topic)
     is_unsafe = _matching(topic, denied, settings.UNSAFE.get(topic, ())) is not None
     if is_unsafe or (safe is not None and _matching(topic, allowed, safe) is None):
@@ -115,7 +113,7 @@ def why_not(
 
 
 def _matching(topic: str, texts: Iterable[str], given: Iterable[str]) -> str | None:
-    """The first pattern that a name matches; those of images may spell a registry otherwise."""
+    """Return the first pattern that a name matches; registries in image patterns are normalized."""
     canonical = image_references.pattern if topic == "images" else str
     return patterns.matching(texts, given, canonical)
 
@@ -127,7 +125,7 @@ AGENT_TOPICS: Final = {"secrets": "secrets", "serviceAccounts": "serviceAccounts
 
 
 def agent_refusal(topic: str, name: str, agent: JSON) -> str:
-    """Why an agent's ``spec.policy`` does not allow a name; empty if it does."""
+    """Return why an agent's ``spec.policy`` does not allow a name; empty if allowed."""
     if topic not in AGENT_TOPICS or _is_allowed(_of_agent(agent, topic), name):
         return ""
     return f"expected {_NOUNS[topic]} that the agent allows, got {quoted(name)}"
@@ -139,7 +137,7 @@ def is_limited_by(topic: str, agent: JSON) -> bool:
 
 
 def _of_agent(agent: JSON, what: str) -> JSON:
-    """A rule of an agent's policy; what cannot be read is a rule that allows nothing."""
+    """Return a rule of an agent's policy; an unreadable rule allows nothing."""
     rule = members.at(agent, "spec").get("policy")
     if rule is None:
         return _ALLOW_ALL
@@ -151,7 +149,7 @@ def _mode(rule: JSON) -> JSON:
 
 
 def _is_allowed(rule: JSON, name: str) -> bool:
-    """Whether a ``{mode, allowed}`` of an agent's policy allows a name; in doubt it does not."""
+    """Whether a rule ``{mode, allowed}`` of an agent's policy allows a name; fails closed."""
     mode = _mode(rule)
     if mode == "AllowListed":
         allowed = rule.get("allowed")
@@ -159,10 +157,10 @@ def _is_allowed(rule: JSON, name: str) -> bool:
     return bool(mode == "AllowAll")
 
 
-# ------------------------------------------------------------------------------- what names what
+# ------------------------------------------------------------------------------------ references
 
-# Lists whose items, or their names, are secrets. Free-form configuration is looked through by the
-# same names: a runtime may honour them there too.
+# Lists whose items, or their names, are Secrets. Free-form configuration is searched for the same
+# field names, because a runtime may honour them there too.
 _SECRET_LISTS: Final = frozenset({".secretRefs", ".imagePullSecrets", ".secrets"})
 _SECRET_PARENTS: Final = (".secretKeyRef", ".secretRef", ".secret")
 _BY_PARENT: Final = {
@@ -177,9 +175,9 @@ _BY_FIELD: Final = {
 }
 
 
-def named(value: JSON, parts: Parts) -> Iterator[Named]:
-    """Every Secret, ConfigMap, claim, account and audience that a value names anywhere."""
-    for place, text in walked(value, parts):
+def find_references(value: JSON, parts: Parts) -> Iterator[NamedReference]:
+    """Yield every Secret, ConfigMap, claim, ServiceAccount and token audience in a value."""
+    for place, text in walk_strings(value, parts):
         topic = _topic(place)
         if topic:
             yield topic, place, text
@@ -203,16 +201,16 @@ def _topic_of_name(parts: Parts) -> str:
     return "secrets" if in_list or parent.endswith("SecretRef") else _BY_PARENT.get(parent, "")
 
 
-def walked(value: JSON, parts: Parts) -> Iterator[tuple[Parts, str]]:
-    """Every text in a value, with its place."""
+def walk_strings(value: JSON, parts: Parts) -> Iterator[tuple[Parts, str]]:
+    """Yield every string in a value, with its path."""
     deadlines.check()
     if isinstance(value, str):
         yield parts, value
         return
     if isinstance(value, dict) and _is_token_of_the_api_server(value, parts):
         yield (*parts, ".audience"), ""
-    for step, one in _members(value):
-        yield from walked(one, (*parts, step))
+    for step, member in _members(value):
+        yield from walk_strings(member, (*parts, step))
 
 
 def _is_token_of_the_api_server(value: dict[str, JSON], parts: Parts) -> bool:
@@ -220,12 +218,14 @@ def _is_token_of_the_api_server(value: dict[str, JSON], parts: Parts) -> bool:
 
 
 def _members(value: JSON) -> Iterator[tuple[str, JSON]]:
-    """What may hold texts in a value, with the step to it; there may be many empty lists."""
+    """Yield the members that may contain strings, with the step to each; skips empty lists."""
     if isinstance(value, dict):
-        yield from ((f".{name}", one) for name, one in value.items() if _may_hold_texts(one))
+        yield from (
+            (f".{name}", member) for name, member in value.items() if _may_hold_texts(member)
+        )
     elif isinstance(value, list):
-        found = ((at, one) for at, one in enumerate(value) if _may_hold_texts(one))
-        yield from ((f"[{_key(one, at)}]", one) for at, one in found)
+        items = ((at, member) for at, member in enumerate(value) if _may_hold_texts(member))
+        yield from ((f"[{_key(member, at)}]", member) for at, member in items)
 
 
 def _may_hold_texts(value: JSON) -> bool:
@@ -233,5 +233,5 @@ def _may_hold_texts(value: JSON) -> bool:
 
 
 def _key(item: JSON, index: int) -> str | int:
-    """What an item of a list is called: by its name, or by its place."""
+    """Return the key of a list item: its name, or its index."""
     return (isinstance(item, dict) and members.text(item, "name")) or index

@@ -1,4 +1,4 @@
-"""Patterns of the operator's settings: ``*`` is any text, and nothing else is special. Pure."""
+"""Patterns of the operator's settings: ``*`` is the only wildcard. Pure."""
 
 import fnmatch
 import functools
@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterable
 def matching(
     texts: Iterable[str], patterns: Iterable[str], canonical: Callable[[str], str] = str
 ) -> str | None:
-    """The first of the patterns that one of the texts matches.
+    """Return the first pattern that one of the texts matches.
 
     Args:
-        texts: The spellings of a name.
-        patterns: As the operator wrote them.
-        canonical: Spells a pattern as the texts are spelt.
+        texts: Spellings of a name.
+        patterns: Patterns, as written by the operator.
+        canonical: Normalizes a pattern to the spelling of the texts.
     """
     given = tuple(texts)
     for pattern in patterns:

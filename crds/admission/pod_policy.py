@@ -1,7 +1,7 @@
-"""What the operator's settings do not allow of a pod, whoever asked for it. Pure.
+"""Check a pod template against the operator's settings. Pure.
 
-It takes any pod template of core/v1, with containers and volumes of every kind: what the merging
-leaves out today is judged once it lets it in.
+It accepts any core/v1 pod template, with containers and volumes of every kind, and so covers fields
+that ``effective_pod`` does not set yet.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -9,7 +9,7 @@ from typing import Final, NamedTuple, TypeAlias
 
 from crds.admission import members, names_policy
 from crds.admission.effective_pod import ANNOTATIONS, LABELS, SPEC
-from crds.admission.names_policy import Named, Parts
+from crds.admission.names_policy import NamedReference, Parts
 from crds.admission.settings import Pods
 from schemagen import deadlines
 from schemagen.problems import JSON, quoted
@@ -19,17 +19,17 @@ _REQUIRED: Final = "requiredDuringSchedulingIgnoredDuringExecution"
 _PREFERRED: Final = "preferredDuringSchedulingIgnoredDuringExecution"
 _POD_SECURITY: Final = (*SPEC, ".securityContext")
 _CONTAINERS: Final = ("initContainers", "containers", "ephemeralContainers")
-# Selecting is to ask for a node; the other operators avoid some.
+# Operators that select nodes; the others exclude some.
 _SELECTING: Final = frozenset({"In", "Exists", "Gt", "Lt"})
 
 
-class Finding(NamedTuple):
-    """Something that is not allowed.
+class Violation(NamedTuple):
+    """A policy violation.
 
     Attributes:
-        topic: The setting that decides: ``images``; ``security`` for the rest.
-        path: In the template.
-        message: What was expected, what came, and what may be set.
+        topic: Setting that is violated, such as ``images``; ``security`` for the others.
+        path: Path in the template.
+        message: What was expected, what was found, and which setting would allow it.
     """
 
     topic: str
@@ -38,28 +38,28 @@ class Finding(NamedTuple):
 
 
 Refuse: TypeAlias = Callable[[str, str], str]
-"""Why a name of a topic is not allowed; empty if it is."""
+"""Returns why a name of a topic is not allowed; empty if allowed."""
 
 
-def findings(template: JSON, pods: Pods, refuse: Refuse) -> Iterator[Finding]:
-    """All that is not allowed of a pod template.
+def violations(template: JSON, pods: Pods, refuse: Refuse) -> Iterator[Violation]:
+    """Yield the policy violations of a pod template.
 
     Args:
-        template: It.
-        pods: What the operator gives to every pod.
-        refuse: Judges names.
+        template: Pod template (core/v1 PodTemplateSpec).
+        pods: Pod defaults of the operator.
+        refuse: Checks a name against the policy.
     """
     for topic, path, name in names(template):
         deadlines.check()
         message = "" if _is_given(topic, name, pods) else refuse(topic, name)
         if message:
-            yield Finding(topic, path, message)
+            yield Violation(topic, path, message)
     for path, message in _security(members.at(template, "spec"), pods):
-        yield Finding("security", path, message)
+        yield Violation("security", path, message)
 
 
-def names(template: JSON) -> Iterator[Named]:
-    """Whatever a pod template names, by the setting that decides on it."""
+def names(template: JSON) -> Iterator[NamedReference]:
+    """Yield the names in a pod template that a setting governs."""
     spec = members.at(template, "spec")
     yield from _metadata(template)
     yield from _scheduling(spec)
@@ -74,25 +74,25 @@ def names(template: JSON) -> Iterator[Named]:
                 yield "volumeTypes", (*path, f".{kind}"), kind
         if image := members.text(members.at(volume, "image"), "reference"):
             yield "images", (*path, ".image", ".reference"), image
-    yield from names_policy.named(spec, SPEC)
+    yield from names_policy.find_references(spec, SPEC)
 
 
 def _is_given(topic: str, name: str, pods: Pods) -> bool:
-    """Whether the operator gives it to every pod."""
+    """Whether it is the operator's default for every pod."""
     return topic == "seccompProfiles" and name == pods.seccomp_profile
 
 
 # ------------------------------------------------------------------------------------- by name
 
 
-def _metadata(template: JSON) -> Iterator[Named]:
+def _metadata(template: JSON) -> Iterator[NamedReference]:
     for key in members.at(template, "metadata", "labels"):
         yield "podLabels", (*LABELS, f"[{key}]"), key
     for key in members.at(template, "metadata", "annotations"):
         yield "annotations", (*ANNOTATIONS, f"[{key}]"), key
 
 
-def _scheduling(spec: Mapping[str, JSON]) -> Iterator[Named]:
+def _scheduling(spec: Mapping[str, JSON]) -> Iterator[NamedReference]:
     for field, topic in (
         ("priorityClassName", "priorityClasses"),
         ("schedulerName", "schedulers"),
@@ -109,11 +109,11 @@ def _scheduling(spec: Mapping[str, JSON]) -> Iterator[Named]:
         yield "tolerations", path, members.text(toleration, "key") or "<all>"
     security = members.at(spec, "securityContext")
     for path, sysctl in _items(security, "sysctls", _POD_SECURITY):
-        # The kubelet takes both spellings of sysctl(8).
+        # The kubelet accepts both notations of sysctl(8).
         yield "sysctls", path, members.text(sysctl, "name").replace("/", ".")
 
 
-def _affinity(spec: Mapping[str, JSON]) -> Iterator[Named]:
+def _affinity(spec: Mapping[str, JSON]) -> Iterator[NamedReference]:
     affinity = members.at(spec, "affinity", "nodeAffinity")
     required, path = members.at(affinity, _REQUIRED), (*_AFFINITY, f".{_REQUIRED}")
     for place, term in _items(required, "nodeSelectorTerms", path):
@@ -122,18 +122,22 @@ def _affinity(spec: Mapping[str, JSON]) -> Iterator[Named]:
         yield from _term(members.at(weighted, "preference"), (*place, ".preference"))
 
 
-def _term(term: Mapping[str, JSON], path: Parts) -> Iterator[Named]:
+def _term(term: Mapping[str, JSON], path: Parts) -> Iterator[NamedReference]:
     for field in ("matchExpressions", "matchFields"):
-        for place, one in _items(term, field, path):
-            if members.text(one, "operator") in _SELECTING:
-                values = one.get("values")
-                chosen = values if isinstance(values, list) and one["operator"] == "In" else ["*"]
+        for place, requirement in _items(term, field, path):
+            if members.text(requirement, "operator") in _SELECTING:
+                values = requirement.get("values")
+                chosen = (
+                    values
+                    if isinstance(values, list) and requirement["operator"] == "In"
+                    else ["*"]
+                )
                 for value in chosen:
-                    yield "nodeSelectors", place, f"{members.text(one, 'key')}={value}"
+                    yield "nodeSelectors", place, f"{members.text(requirement, 'key')}={value}"
 
 
-def _profiles(holder: Mapping[str, JSON], path: Parts) -> Iterator[Named]:
-    """Profiles of a security context, which a pod and a container have."""
+def _profiles(holder: Mapping[str, JSON], path: Parts) -> Iterator[NamedReference]:
+    """Yield the profiles in the security context of a pod or container."""
     security, path = members.at(holder, "securityContext"), (*path, ".securityContext")
     for field, topic in (
         ("seccompProfile", "seccompProfiles"),
@@ -151,19 +155,19 @@ def _profiles(holder: Mapping[str, JSON], path: Parts) -> Iterator[Named]:
 
 # ------------------------------------------------------------------------------------ security
 
-Fault: TypeAlias = tuple[Parts, str]
+PathMessage: TypeAlias = tuple[Parts, str]
 _NO_HOST_PROCESS: Final = "expected no hostProcess, which no setting allows"
 _HOST: Final = ("hostNetwork", "hostPID", "hostIPC")
 
 
-def _security(spec: Mapping[str, JSON], pods: Pods) -> Iterator[Fault]:
+def _security(spec: Mapping[str, JSON], pods: Pods) -> Iterator[PathMessage]:
     for field in _HOST:
         if spec.get(field):
             yield (*SPEC, f".{field}"), f"expected no {field}, which no setting allows"
     has_token = spec.get("automountServiceAccountToken") is not False
     if has_token and not pods.automount_service_account_token:
         path = (*SPEC, ".automountServiceAccountToken")
-        yield path, _needs("no token of the API mounted", "automountServiceAccountToken: true")
+        yield path, _needs("no mounted API token", "automountServiceAccountToken: true")
     security = members.at(spec, "securityContext")
     yield from _user(security, _POD_SECURITY, pods)
     if _is_host_process(security):
@@ -177,7 +181,7 @@ def _security(spec: Mapping[str, JSON], pods: Pods) -> Iterator[Fault]:
 
 def _container(
     container: Mapping[str, JSON], path: Parts, pod: Mapping[str, JSON], pods: Pods
-) -> Iterator[Fault]:
+) -> Iterator[PathMessage]:
     for place, port in _items(container, "ports", path):
         if port.get("hostPort"):
             yield (*place, ".hostPort"), "expected no hostPort, which no setting allows"
@@ -192,18 +196,18 @@ def _container(
         yield (*path, ".runAsNonRoot"), _needs("true, got nothing", "runAsNonRoot: false")
 
 
-def _user(security: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[Fault]:
-    """What a security context says of root."""
+def _user(security: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[PathMessage]:
+    """Check that a security context does not run as root."""
     if not pods.run_as_non_root:
         return
     if security.get("runAsNonRoot") is False:
         yield (*path, ".runAsNonRoot"), _needs("true, got false", "runAsNonRoot: false")
     if security.get("runAsUser") == 0:
         place = (*path, ".runAsUser")
-        yield place, _needs("another user than root, got 0", "runAsNonRoot: false")
+        yield place, _needs("a non-root user, got 0", "runAsNonRoot: false")
 
 
-def _isolation(security: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[Fault]:
+def _isolation(security: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[PathMessage]:
     if security.get("privileged"):
         yield (*path, ".privileged"), "expected false, got true, which no setting allows"
     if members.text(security, "procMount") not in {"", "Default"}:
@@ -217,13 +221,13 @@ def _isolation(security: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterato
         yield place, _needs("false", "allowPrivilegeEscalation: true")
 
 
-def _capabilities(given: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[Fault]:
+def _capabilities(given: Mapping[str, JSON], path: Parts, pods: Pods) -> Iterator[PathMessage]:
     added, dropped = {*members.texts(given, "add")}, {*members.texts(given, "drop")}
     for name in sorted(added - {*pods.capabilities.add}):
         yield (*path, ".add"), _needs(f"no {name}", f"capabilities: {{add: [{name}]}}")
     for name in sorted({*pods.capabilities.drop} - dropped):
         if "ALL" not in dropped:
-            yield (*path, ".drop"), _needs(f"{name} among them", "capabilities: {drop: []}")
+            yield (*path, ".drop"), _needs(f"{name} to be dropped", "capabilities: {drop: []}")
 
 
 def _is_host_process(security: Mapping[str, JSON]) -> bool:
@@ -245,8 +249,8 @@ def _containers(spec: Mapping[str, JSON]) -> Iterator[tuple[Parts, Mapping[str, 
 def _items(
     holder: Mapping[str, JSON], field: str, path: Parts
 ) -> Iterator[tuple[Parts, Mapping[str, JSON]]]:
-    """The objects of a list, each with its place."""
-    found = holder.get(field)
-    for index, one in enumerate(found if isinstance(found, list) else ()):
-        if isinstance(one, Mapping):
-            yield (*path, f".{field}", f"[{members.text(one, 'name') or index}]"), one
+    """Yield the objects of a list with their paths."""
+    member = holder.get(field)
+    for index, item in enumerate(member if isinstance(member, list) else ()):
+        if isinstance(item, Mapping):
+            yield (*path, f".{field}", f"[{members.text(item, 'name') or index}]"), item

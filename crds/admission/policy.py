@@ -1,7 +1,7 @@
-"""What policies do not allow of a run: the operator's settings, and its agent's own. Pure.
+"""Check a run against the policies of the operator and of its Agent. Pure.
 
-Two things are judged by the same rules: what the run itself names, wherever, and the pods that are
-merged from it, its provider, its agent and its steps (``effective_pod``).
+The same rules apply to the names in the run itself and to the pods built from the run, its
+AgentProvider, its Agent and its steps (``effective_pod``).
 """
 
 import functools
@@ -21,11 +21,11 @@ _WITH_PODS: Final = ("Job", "Workflow")
 
 
 class Refusal(NamedTuple):
-    """Something that is not allowed.
+    """A policy violation.
 
     Attributes:
-        topic: The setting that decides: ``images``; ``security`` for the pod's own.
-        problem: By a path of the run, which names the other object if it is one's.
+        topic: Setting that is violated, such as ``images``; ``security`` for pod security.
+        problem: Problem at a path of the run; its message names another object at fault.
     """
 
     topic: str
@@ -33,12 +33,12 @@ class Refusal(NamedTuple):
 
 
 class Context(NamedTuple):
-    """What decides on a run.
+    """The policies and objects that apply to a run.
 
     Attributes:
-        settings: The operator's.
-        agent: The run's Agent, whole; None where it is not known.
-        provider: The AgentProvider of that, whole; likewise.
+        settings: Settings of the operator.
+        agent: The run's Agent object; None if unknown.
+        provider: The Agent's AgentProvider object; None if unknown.
     """
 
     settings: Settings
@@ -47,12 +47,12 @@ class Context(NamedTuple):
 
 
 def refusals(run: JSON, context: Context) -> list[Refusal]:
-    """All that policies do not allow of a run, each once."""
+    """Return the policy violations of a run, without duplicates."""
     spec, rules = run.get("spec"), context.settings.policy
     pods = _of_pods(spec, context)
     if rules is settings.DEFAULTS.policy and not _has_policy(context.agent):
         return [*pods]
-    labels = (Refusal("labels", one) for one in label_problems(run, rules.labels))
+    labels = (Refusal("labels", problem) for problem in label_problems(run, rules.labels))
     return [*dict.fromkeys((*labels, *_named(spec, context), *pods))]
 
 
@@ -61,23 +61,23 @@ def _has_policy(agent: JSON) -> bool:
 
 
 def label_problems(run: JSON, rules: Labels) -> Iterator[Problem]:
-    """What is wrong with the labels of a run."""
+    """Yield the problems of a run's labels."""
     path = FieldPath().member("metadata").member("labels")
     given = members.at(run, "metadata", "labels")
     for key in rules.required:
         if key not in given:
             yield Problem(path.key(key), "expected this label on every run", Reason.REQUIRED)
     for key in given:
-        why = names_policy.why_not("labels", (key,), (key,), rules)
+        why = names_policy.denial("labels", (key,), (key,), rules)
         if why:
-            message = f"expected a label that is allowed, got {why}"
+            message = f"expected a label that is allowed, got one {why}"
             yield Problem(path.key(key), message, Reason.FORBIDDEN)
 
 
 # ------------------------------------------------------------------------------------ its pods
 
-# Runs of one agent mostly differ in their task alone, and have the same pods: the answers of so
-# many, asked with so many bytes at most, are remembered (4 MiB).
+# Runs of one agent mostly differ only in their task and have the same pods, so results are cached
+# for this many inputs of at most this size (4 MiB in total).
 _MAX_REMEMBERED: Final = 256
 _MAX_REMEMBERED_BYTES: Final = 16 * 1024
 
@@ -86,7 +86,7 @@ _OF_AGENTS: Final = ("providerRef", "env", "policy", "runDefaults")
 
 
 def _of_pods(spec: JSON, context: Context) -> tuple[Refusal, ...]:
-    """What is not allowed of a run's pods."""
+    """Return the policy violations of a run's pods."""
     if members.text(members.at(spec, "runtime"), "type") not in _WITH_PODS:
         return ()
     agent = members.at(context.agent, "spec") if context.agent else {}
@@ -102,9 +102,9 @@ def _of_pods(spec: JSON, context: Context) -> tuple[Refusal, ...]:
 
 
 def _encoded(value: JSON) -> bytes:
-    """JSON of a value, in whatever order its keys have; longer than any that is remembered if none.
+    """Encode a cache key, in key order; too long to be cached if the value cannot be encoded.
 
-    It has none where it is deeper than 254 levels, or has integers above 64 bits.
+    orjson refuses more than 254 levels and integers above 64 bits.
     """
     try:
         return orjson.dumps(value)
@@ -114,25 +114,25 @@ def _encoded(value: JSON) -> bytes:
 
 @functools.lru_cache(maxsize=_MAX_REMEMBERED)
 def _remembered(question: bytes, operator: bytes) -> tuple[Refusal, ...]:
-    """What is not allowed of pods, by the JSON of all that decides."""
+    """Return the policy violations for a cache key and encoded settings."""
     spec, agent, provider = orjson.loads(question)
     return _judged(spec, Context(settings.decoded(operator), {"spec": agent}, {"spec": provider}))
 
 
 def _judged(spec: JSON, context: Context) -> tuple[Refusal, ...]:
-    found = (
+    violations = (
         refusal
         for sources in pods_of(spec, context)
         for refusal in _of_pod(effective_pod.build(sources), context)
     )
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(violations))
 
 
 def pods_of(spec: JSON, context: Context) -> Iterator[Sources]:
-    """What each pod of a run is merged from; steps with the same pod have it once."""
+    """Yield the inputs of each distinct pod of a run."""
     prompt = members.at(context.agent, "spec", "runDefaults", "systemPrompt")
     workflow = members.at(spec, "runtime", "workflow")
-    listed = {one["name"]: one for one in members.items(workflow, "steps", "name")}
+    listed = {entry["name"]: entry for entry in members.items(workflow, "steps", "name")}
     known: set[tuple[int, tuple[tuple[str, str], ...]]] = set()
     for step, merged in effective_pod.steps(spec):
         workload = merged.get("workload")
@@ -142,7 +142,7 @@ def pods_of(spec: JSON, context: Context) -> Iterator[Sources]:
             agent_name=agent_name(spec),
             step=listed.get(step),
         )
-        seen = (id(workload), tuple((one.name, str(one.source)) for one in references))
+        seen = (id(workload), tuple((entry.name, str(entry.source)) for entry in references))
         if seen in known:
             continue
         known.add(seen)
@@ -160,7 +160,7 @@ def pods_of(spec: JSON, context: Context) -> Iterator[Sources]:
 
 def _of_pod(pod: EffectivePod, context: Context) -> Iterator[Refusal]:
     refuse = functools.partial(_message, context)
-    for topic, path, message in pod_policy.findings(pod.template, context.settings.pods, refuse):
+    for topic, path, message in pod_policy.violations(pod.template, context.settings.pods, refuse):
         origin, place = pod.origin(path)
         if origin.is_operator:
             continue
@@ -171,7 +171,7 @@ def _of_pod(pod: EffectivePod, context: Context) -> Iterator[Refusal]:
 
 
 def _elsewhere(owner: str, path: FieldPath, message: str) -> Problem:
-    """A problem of another object, by the run's field that leads to it."""
+    """Report a problem of another object at the run's field that refers to it."""
     return Problem(_AGENT_REF, f"{owner}: {path}: {message}", Reason.FORBIDDEN)
 
 
@@ -183,50 +183,50 @@ _NAMED_BY_RUNS: Final = (
 
 
 def _named(spec: JSON, context: Context) -> Iterator[Refusal]:
-    """What a run names, though it may reach no pod, and the variables of its agent likewise."""
+    """Yield violations of names in a run and in its Agent's variables, even if unused by a pod."""
     policy = context.settings.policy
     if not any(
-        names_policy.is_limited(one, policy) or names_policy.is_limited_by(one, context.agent)
-        for one in _NAMED_BY_RUNS
+        names_policy.is_limited(topic, policy) or names_policy.is_limited_by(topic, context.agent)
+        for topic in _NAMED_BY_RUNS
     ):
         return
     for topic, path, name in names(spec):
         if message := _message(context, topic, name):
             yield Refusal(topic, Problem(FieldPath(path), message, Reason.FORBIDDEN))
     owner = f"Agent {agent_name(spec)}"
-    for topic, path, name in names_policy.named(
+    for topic, path, name in names_policy.find_references(
         members.at(context.agent, "spec").get("env"), (*SPEC, ".env")
     ):
         if message := _message(context, topic, name):
             yield Refusal(topic, _elsewhere(owner, FieldPath(path), message))
 
 
-def names(spec: JSON) -> Iterator[names_policy.Named]:
-    """Whatever a run names."""
-    for path, image in names_policy.walked(spec, SPEC):
+def names(spec: JSON) -> Iterator[names_policy.NamedReference]:
+    """Yield the names in a run that a setting governs."""
+    for path, image in names_policy.walk_strings(spec, SPEC):
         if path[-2:] == (".workload", ".image"):
             yield "images", path, image
-    yield from names_policy.named(spec, SPEC)
+    yield from names_policy.find_references(spec, SPEC)
 
 
 def _message(context: Context, topic: str, name: str) -> str:
-    """Why a name is not allowed; empty if it is."""
+    """Return why a name is not allowed; empty if allowed."""
     by_operator = names_policy.refusal(topic, name, context.settings.policy)
     return by_operator or names_policy.agent_refusal(topic, name, context.agent)
 
 
 def secrets(spec: JSON) -> Iterator[tuple[FieldPath, str]]:
-    """Every secret that a run names, wherever it may name one."""
-    for topic, path, name in names_policy.named(spec, SPEC):
+    """Yield every Secret that a run refers to, with its path."""
+    for topic, path, name in names_policy.find_references(spec, SPEC):
         if topic == "secrets":
             yield FieldPath(path), name
 
 
 def agent_name(spec: JSON) -> str:
-    """The Agent that the ``spec`` of a run names."""
+    """Return the name of the Agent in the ``spec`` of a run."""
     return members.text(members.at(spec, "agentRef"), "name")
 
 
 def provider_name(agent: JSON) -> str:
-    """The AgentProvider that an Agent names."""
+    """Return the name of an Agent's AgentProvider."""
     return members.text(members.at(agent, "spec", "providerRef"), "name")

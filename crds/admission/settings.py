@@ -1,6 +1,6 @@
-"""The operator's settings (``--settings FILE``), read strictly. Pure; docs/policies.md has a table.
+"""The operator's settings (``--settings FILE``), decoded strictly. Pure; see docs/policies.md.
 
-What is misspelt is refused and not passed over: a policy that nobody reads would allow everything.
+Unknown keys are refused, because a misspelt policy would silently allow everything.
 """
 
 import functools
@@ -27,12 +27,12 @@ class _Strict(
 
 
 class Names(_Strict, frozen=True):
-    """Which names are allowed; in a pattern, ``*`` stands for any text.
+    """Allowed and denied names; ``*`` is a wildcard in patterns.
 
     Attributes:
-        denied: Patterns; they go before those allowed.
-        allowed: Patterns; an empty list allows nothing. None is every name but those that are
-            unsafe by default.
+        denied: Patterns of denied names; take precedence over allowed.
+        allowed: Patterns of allowed names; an empty list allows nothing. None allows every name
+            that is not unsafe by default.
     """
 
     denied: tuple[str, ...] = ()
@@ -40,13 +40,13 @@ class Names(_Strict, frozen=True):
 
 
 class Labels(Names, frozen=True):
-    """Which labels a run must, must not and may have."""
+    """Required, denied and allowed labels of a run."""
 
     required: tuple[str, ...] = ()
 
 
 class Policy(_Strict, frozen=True):
-    """What runs and their pods may name."""
+    """Names that runs and their pods may use."""
 
     labels: Labels = Labels()
     images: Names = Names()
@@ -80,24 +80,24 @@ Quantities: TypeAlias = Mapping[str, str | int | float]
 
 
 class Resources(_Strict, frozen=True):
-    """What a container needs and may use at most (core/v1 ResourceRequirements)."""
+    """Compute resources of a container (core/v1 ResourceRequirements)."""
 
     requests: Quantities = msgspec.field(default_factory=dict)
     limits: Quantities = msgspec.field(default_factory=dict)
 
 
 class Pods(_Strict, frozen=True):
-    """What pods are given; who asks for less safety than this is refused.
+    """Pod defaults, which are also the minimum security of a pod.
 
     Attributes:
-        image: Of the runner, where neither a run nor its provider names one.
-        service_account_name: Likewise; empty is the namespace's default.
-        resources: Likewise, each quantity.
+        image: Image of the runner, unless set by the run or its provider.
+        service_account_name: As ``image``; empty for the namespace's default.
+        resources: As ``image``, for each quantity.
         run_as_user: None leaves it to the image.
-        run_as_group: Likewise.
-        fs_group: None leaves volumes as they are.
-        start_timeout: How long a Job may take to get its pod to run, where an agent does not say; a
-            duration such as ``1h30m``, ``0s`` is without limit.
+        run_as_group: None leaves it to the image.
+        fs_group: None leaves volume ownership unchanged.
+        start_timeout: Maximum time until the pod of a Job is running, unless set by the Agent; a
+            duration such as ``1h30m``, ``0s`` for no limit.
     """
 
     image: str = ""
@@ -118,10 +118,10 @@ PODS: Final = Pods()
 
 
 class Settings(_Strict, frozen=True):
-    """The whole file.
+    """The operator's settings file.
 
     Attributes:
-        temporal: What the controller reads of Temporal when it starts.
+        temporal: Temporal settings, read when the controller starts.
     """
 
     policy: Policy = Policy()
@@ -129,15 +129,15 @@ class Settings(_Strict, frozen=True):
     temporal: Mapping[str, JSON] = msgspec.field(default_factory=dict)
 
 
-# What an ordinary run does not need, and what would undo the safety of its pod or of the cluster;
-# `allowed` of the operator's setting can name it.
+# Names that an ordinary run does not need and that weaken the security of its pod or the cluster;
+# only `allowed` of the operator's setting permits them.
 UNSAFE: Final[Mapping[str, tuple[str, ...]]] = {
-    # The API server's own audiences (kubeadm and clouds, k3s, old clusters): such a token is a
-    # credential of the API. An empty one means the same.
+    # Audiences of the API server (kubeadm and clouds, k3s, old clusters): such a token is an API
+    # credential. An empty audience defaults to them.
     "tokenAudiences": ("", "*kubernetes.default*", "api", "k3s", "rke2"),
     "priorityClasses": ("system-*",),
-    # What the controller and Kubernetes know Jobs and pods by, and switches of what injects
-    # identities and containers.
+    # Labels by which the controller and Kubernetes identify Jobs and pods, and labels that enable
+    # the injection of identities and containers.
     "podLabels": (
         "agents.proompteng.ai/*",
         "batch.kubernetes.io/*",
@@ -147,8 +147,8 @@ UNSAFE: Final[Mapping[str, tuple[str, ...]]] = {
         "istio.io/*",
         "azure.workload.identity/*",
     ),
-    # Profiles before they were fields, and switches of what injects identities, networks and
-    # containers.
+    # Profiles that predate their fields, and annotations that enable the injection of identities,
+    # networks and containers.
     "annotations": (
         "container.apparmor.security.beta.kubernetes.io/*",
         "container.seccomp.security.alpha.kubernetes.io/*",
@@ -182,7 +182,7 @@ UNSAFE: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }
 
-# Of these, nothing else is allowed by default.
+# For these settings, only the listed names are allowed by default.
 SAFE: Final[Mapping[str, tuple[str, ...]]] = {
     "schedulers": ("default-scheduler",),
     # Pod Security Standards, profile Baseline, of Kubernetes 1.37.
@@ -209,7 +209,7 @@ SAFE: Final[Mapping[str, tuple[str, ...]]] = {
         "type=container_kvm_t",
         "type=container_engine_t",
     ),
-    # Profile Restricted, without csi: an inline driver may hand out any secret of its own.
+    # Profile Restricted, without csi: an inline driver may expose any of its own secrets.
     "volumeTypes": (
         *("configMap", "downwardAPI", "emptyDir", "ephemeral", "image"),
         *("persistentVolumeClaim", "projected", "secret"),
@@ -218,10 +218,10 @@ SAFE: Final[Mapping[str, tuple[str, ...]]] = {
 
 
 def read(settings: Mapping[str, JSON]) -> Settings:
-    """The settings of a file's mapping; what was refused when the file was read is absent.
+    """Decode the settings of a validated file; absent settings have their defaults.
 
     Raises:
-        msgspec.ValidationError: It is no such mapping.
+        msgspec.ValidationError: The mapping is not valid.
     """
     return decoded(msgspec.json.encode(settings)) if settings else DEFAULTS
 
@@ -230,29 +230,29 @@ DEFAULTS: Final = Settings()
 
 
 def encoded(settings: Settings) -> bytes:
-    """The settings as ``decoded`` reads them; what is as by default is left out."""
+    """Encode settings for ``decoded``; defaults are omitted."""
     return msgspec.json.encode(settings)
 
 
 @functools.lru_cache(maxsize=8)
 def decoded(data: bytes) -> Settings:
-    """Settings from their JSON.
+    """Decode settings from JSON.
 
     Raises:
-        msgspec.ValidationError: It is none of them.
+        msgspec.ValidationError: The JSON is not valid.
     """
     return msgspec.json.decode(data, type=Settings)
 
 
 def problems(settings: Mapping[str, JSON]) -> list[Problem]:
-    """What is wrong with a file's mapping."""
+    """Return the problems of a settings file."""
     try:
-        found = msgspec.convert(settings, Settings)
+        converted = msgspec.convert(settings, Settings)
     except msgspec.ValidationError as error:
         message, _, place = str(error).partition(" - at `$")
         path = FieldPath(tuple(re.findall(r"\.\w+", place)))
-        return [Problem(path, f"{_lowered(message)}; docs/policies.md names every setting")]
-    return [*_pod_problems(found.pods)]
+        return [Problem(path, f"{_lowered(message)}; docs/policies.md lists every setting")]
+    return [*_pod_problems(converted.pods)]
 
 
 def _lowered(message: str) -> str:
@@ -265,7 +265,7 @@ def _pod_problems(pods: Pods) -> Iterator[Problem]:
         message = f"expected RuntimeDefault, Unconfined or Localhost/PATH, got {quoted(profile)}"
         yield Problem(path.member("seccompProfile"), message)
     if pods.run_as_user == 0 and pods.run_as_non_root:
-        message = "expected another user than root, got 0; root needs runAsNonRoot: false"
+        message = "expected a non-root user, got 0; root requires runAsNonRoot: false"
         yield Problem(path.member("runAsUser"), message)
     if steps.seconds_of(pods.start_timeout) is None:
         message = f"expected a duration such as 30m or 1h30m, got {quoted(pods.start_timeout)}"

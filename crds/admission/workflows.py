@@ -1,4 +1,4 @@
-"""What of a run's steps cannot be carried out, and no schema can say: conditions, state. Pure."""
+"""Validation of a run's steps beyond the schema: loop conditions and state. Pure."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
@@ -9,12 +9,12 @@ from schemagen.problems import JSON, quoted
 
 _STEPS: Final = FieldPath().member("spec").member("runtime").member("workflow").member("steps")
 _PARAMETERS: Final = FieldPath().member("spec").member("parameters")
-# Where the work is done in pods, which can read Secrets and ConfigMaps.
+# Runtimes that execute in pods, which can read Secrets and ConfigMaps.
 _WITH_PODS: Final = ("Job", "Workflow")
 
 
 def problems(spec: JSON) -> Iterator[Problem]:
-    """What is wrong with the ``spec`` of a run, by its paths in v1beta1."""
+    """Yield the problems of a run's ``spec``, at v1beta1 paths."""
     runtime = members.at(spec, "runtime")
     kind = members.text(runtime, "type")
     if kind == "Workflow":
@@ -26,13 +26,13 @@ def problems(spec: JSON) -> Iterator[Problem]:
 
 
 def _references(spec: JSON, kind: str) -> Iterator[Problem]:
-    for one in members.items(spec, "parameters", "name"):
-        if "valueFrom" in one:
+    for parameter in members.items(spec, "parameters", "name"):
+        if "valueFrom" in parameter:
             message = (
-                f"expected a value in a run of type {quoted(kind)}: Secrets and ConfigMaps are "
-                "read by pods alone"
+                f"expected value instead of valueFrom in a run of type {quoted(kind)}, because "
+                "only pods read Secrets and ConfigMaps"
             )
-            path = _PARAMETERS.key(one["name"]).member("valueFrom")
+            path = _PARAMETERS.key(parameter["name"]).member("valueFrom")
             yield Problem(path, message, Reason.FORBIDDEN)
 
 
@@ -42,7 +42,7 @@ def _step(spec: JSON, step: Mapping[str, JSON], path: FieldPath) -> Iterator[Pro
     if expression and (why := conditions.problem(expression)):
         yield Problem(place.member("while").member("cel"), why)
     workload = members.at(step, "workload") or members.at(spec, "workload")
-    volumes = {one["name"]: one for one in members.items(workload, "volumes", "name")}
+    volumes = {volume["name"]: volume for volume in members.items(workload, "volumes", "name")}
     state, place = members.at(loop, "state"), place.member("state").member("volumes")
     stays = {name: _stays(volume) for name, volume in volumes.items()}
     chosen, is_persistent = members.texts(state, "volumes"), state.get("persistent") is True
@@ -60,26 +60,26 @@ def state_problems(
     is_persistent: bool,
     is_shared: bool = False,
 ) -> Iterator[tuple[int | None, str]]:
-    """What is wrong with the state of a loop, by the index of a volume or of all of them.
+    """Yield the problems of a loop's state, with the index of the volume; None for the list.
 
     Args:
-        chosen: The volumes that carry it.
-        stays: Whether each volume of the workload outlives an iteration, and can be written to.
-        is_persistent: Whether the state must.
-        is_shared: Whether steps share a workspace, which does.
+        chosen: Names of the volumes that carry the state.
+        stays: Whether each volume of the workload is writable and outlives an iteration.
+        is_persistent: Whether the state must outlive an iteration.
+        is_shared: Whether steps share a workspace, which outlives iterations.
     """
     for index, name in enumerate(chosen):
         if name not in stays:
-            names = ", ".join(quoted(one) for one in stays) or "none"
+            names = ", ".join(quoted(volume) for volume in stays) or "none"
             yield index, f"expected a volume of the workload ({names}), got {quoted(name)}"
         elif is_persistent and not stays[name]:
             message = (
-                "expected a claim that can be written to, as the state is persistent, got "
+                "expected a writable claim, because the state is persistent, got "
                 f"{quoted(name)}, which does not outlive an iteration"
             )
             yield index, message
     if is_persistent and not chosen and not is_shared:
-        yield None, "expected volumes that carry the state, as it is persistent, got none"
+        yield None, "expected volumes that carry the persistent state, got none"
 
 
 def _stays(volume: Mapping[str, JSON]) -> bool:

@@ -1,1 +1,1 @@
-"""The public version: as open as the API that the world already writes manifests for."""
+"""v1alpha1, compatible with the published API and as permissive."""

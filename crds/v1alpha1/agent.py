@@ -1,4 +1,4 @@
-"""Agent v1alpha1, as the world has it: unbounded, with empty allow lists that allow everything."""
+"""Agent v1alpha1, compatible with the published API: unbounded, and empty allow lists allow all."""
 
 from typing import Annotated
 
@@ -15,22 +15,21 @@ class EnvVar(Model):
     """A named value for templates."""
 
     name: str = Field(description="Name of the variable.")
-    value: str | None = Field(default=None, description="Its value; empty if absent.")
+    value: str | None = Field(default=None, description="Value of the variable. Defaults to empty.")
 
 
 class Security(Model):
-    """What runs of the agent may use; an absent or empty list allows everything."""
+    """Policy for runs of the agent; an absent or empty list allows everything."""
 
     allowed_secrets: Annotated[list[str], Atomic()] | None = Field(
         default=None, description="Names of the Secrets that runs may use."
     )
     allowed_service_accounts: Annotated[list[str], Atomic()] | None = Field(
-        default=None, description="Names of the service accounts that runs may have."
+        default=None, description="Names of the ServiceAccounts that runs may use."
     )
     allowed_implementation_source_providers: Annotated[list[str], Atomic()] | None = Field(
         default=None,
-        description="Providers that an implementation may come from: github, linear, manual or "
-        "custom.",
+        description="Systems from which tasks may originate: github, linear, manual or custom.",
     )
 
 
@@ -39,65 +38,69 @@ class Defaults(
     rules=[
         Cel(
             "!(has(self.systemPrompt) && has(self.systemPromptRef))",
-            "systemPrompt and systemPromptRef exclude each other",
+            "systemPrompt and systemPromptRef are mutually exclusive",
         )
     ],
 ):
-    """What runs of the agent have unless they say otherwise."""
+    """Defaults for runs of the agent."""
 
     timeout_seconds: Annotated[Int32, Field(ge=0)] | None = Field(
-        default=None, description="Seconds that a run may take."
+        default=None,
+        description="Maximum duration of an attempt of a run, in seconds. Defaults to no limit, as "
+        "does 0.",
     )
     retry_limit: Annotated[Int32, Field(ge=0)] | None = Field(
-        default=None, description="Retries after the first attempt."
+        default=None,
+        description="Maximum number of retries after the first attempt. Defaults to 0.",
     )
     system_prompt: Annotated[str, Field(max_length=16384)] | None = Field(
-        default=None, description="System prompt, written out; at most 16384 characters."
+        default=None, description="Inline system prompt, at most 16384 characters."
     )
     system_prompt_ref: core.SystemPromptRef | None = Field(
-        default=None, description="Key that holds the system prompt instead."
+        default=None, description="Key that holds the system prompt, instead of systemPrompt."
     )
 
 
 class AgentSpec(Spec):
-    """What the agent is."""
+    """Desired configuration of the agent."""
 
     provider_ref: LocalRef = Field(description="AgentProvider that runs the agent.")
     config: JSONObject | None = Field(
         default=None,
-        description="Settings for templates, kept as they are; at most 65536 bytes of JSON.",
+        description="Free-form settings for templates, at most 65536 bytes of JSON.",
     )
     env: Annotated[list[EnvVar], Atomic()] | None = Field(
-        default=None, description="Variables for templates; of two with one name the later counts."
+        default=None,
+        description="Variables for templates. If a name is repeated, the last one wins.",
     )
     security: Security | None = Field(
-        default=None, description="What runs of the agent may use; everything if absent."
+        default=None, description="Policy for runs of the agent. Defaults to no restriction."
     )
     memory_ref: LocalRef | None = Field(
-        default=None, description="Memory of runs that name none; absent: the default one."
+        default=None,
+        description="Memory of runs without their own memoryRef. Defaults to the default Memory.",
     )
     vcs_ref: LocalRef | None = Field(
-        default=None, description="VersionControlProvider of runs that name none."
+        default=None, description="VersionControlProvider of runs without their own."
     )
-    defaults: Defaults | None = Field(
-        default=None, description="What runs of the agent have unless they say otherwise."
-    )
+    defaults: Defaults | None = Field(default=None, description="Defaults for runs of the agent.")
 
 
 class AgentStatus(Status):
-    """What the controller saw of the agent."""
+    """Most recently observed status of the agent."""
 
     conditions: core.Conditions | None = Field(
-        default=None, description="Ready, and InvalidSpec when it cannot be used."
+        default=None,
+        description="Conditions: Ready, and InvalidSpec when the object cannot be used.",
     )
     observed_generation: core.ObservedGeneration | None = None
     updated_at: core.UpdatedAt | None = None
 
 
 class Agent(Resource):
-    """Who carries out runs: a provider with its settings, its limits and its defaults."""
+    """An AI agent: an AgentProvider with settings, a policy and defaults for its runs."""
 
-    spec: AgentSpec = Field(description="What the agent is.")
+    spec: AgentSpec = Field(description="Desired configuration of the agent.")
     status: AgentStatus | None = Field(
-        default=None, description="What the controller saw of the agent."
+        default=None, description="Most recently observed status of the agent."
     )

@@ -7,7 +7,7 @@ from crds.v1alpha1 import conversion_parts, implementationspec_conversion
 from schemagen.problems import JSON
 from schemagen.versions import records, steps
 
-# --- environment (row 3): later variables win, and only v1beta1 can refer to a value -----------
+# --- environment (row 3): later variables win; only v1beta1 has references -----------
 
 VARIABLE = conversion_parts.written_out(records.record(records.keep("name", "value")), "valueFrom")
 ENV = steps.each_by_last("name", VARIABLE)
@@ -18,7 +18,7 @@ NAME = steps.typed(str, lambda value: value != conversion_parts.DENY_ALL)
 
 
 def _allowance(item: steps.Step) -> steps.Step:
-    """An allow list <-> its mode and its items; what is no such list allows nothing."""
+    """Convert an allow list <-> mode and items; an invalid list allows nothing."""
     items = steps.each_once(item)
 
     def up(value: JSON) -> JSON:
@@ -54,7 +54,7 @@ READABLE_POLICY = records.record(
 
 
 def _readable(value: JSON, names: Iterable[str]) -> JSON:
-    """What is no policy at all has no list in any of its places, so that nothing is allowed."""
+    """Replace an invalid policy by one with invalid lists, so that nothing is allowed."""
     no_list = False
     return value if value is None or type(value) is dict else dict.fromkeys(names, no_list)
 
@@ -67,7 +67,7 @@ POLICY = steps.Around(
 
 # --- defaults of runs (rows 1, 2): the system prompt is a union --------------------------------
 
-# The kinds that hold a prompt, in the order in which they count where a union has two.
+# The kinds that hold a prompt, in order of precedence if both are set.
 PROMPT_ARMS: Final = {"Secret": "secretKeyRef", "ConfigMap": "configMapKeyRef"}
 PROMPTS: Final = (
     records.move("systemPrompt", "systemPrompt.inline", steps.text()),
@@ -82,7 +82,7 @@ def _prompt_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
     reference = old.get("systemPromptRef")
     kind = steps.get(reference, ("kind",))
     arm = PROMPT_ARMS.get(kind) if type(kind) is str else None
-    # With both, v1alpha1 controllers take the reference.
+    # If both are set, v1alpha1 controllers use the reference.
     if arm is not None:
         new["systemPrompt"] = {arm: conversion_parts.KEY_REF.up(reference)}
     else:

@@ -1,4 +1,4 @@
-"""What users of Agent v1alpha1 are warned of: what allows more than it seems, or does not count."""
+"""Warnings for Agent v1alpha1: settings that allow more than they seem to, or are ignored."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -8,7 +8,7 @@ from schemagen.problems import JSON, quoted
 
 SPEC: Final = FieldPath().member("spec")
 
-# Lists that allow everything while they are empty.
+# Lists that allow everything if empty.
 ALLOW_LISTS: Final = (
     "allowedSecrets",
     "allowedServiceAccounts",
@@ -17,20 +17,20 @@ ALLOW_LISTS: Final = (
 
 
 def warnings(agent: JSON) -> Iterator[Problem]:
-    """Empty allow lists, and variables that a later one replaces."""
+    """Yield warnings for empty allow lists and for overridden variables."""
     spec = agent.get("spec")
     if type(spec) is not dict:
         return
     security = spec.get("security")
     for name in ALLOW_LISTS:
         if type(security) is dict and security.get(name) == []:
-            message = "an empty list allows everything; v1beta1 says so with mode AllowAll"
+            message = "an empty list allows everything; in v1beta1, set mode AllowAll"
             yield Problem(SPEC.member("security").member(name), message)
     yield from _replaced(spec.get("env"))
 
 
 def _replaced(env: JSON) -> Iterator[Problem]:
-    """Variables that a later one of the same name replaces."""
+    """Yield warnings for variables overridden by a later one of the same name."""
     named = [
         (index, item["name"])
         for index, item in enumerate(env if type(env) is list else ())
@@ -39,5 +39,5 @@ def _replaced(env: JSON) -> Iterator[Problem]:
     last = {name: index for index, name in named}
     for index, name in named:
         if last[name] != index:
-            message = f"does not count: a later variable is called {quoted(name)} too"
+            message = f"ignored: a later variable has the same name {quoted(name)}"
             yield Problem(SPEC.member("env").key(index), message)

@@ -8,12 +8,12 @@ from schemagen.versions import records, steps
 
 # --- environment (rows 23, 24): templates and Secrets are one list -----------------------------
 
-# The runner's pod has templates first, then Secrets, and of two variables the later one counts.
+# The runner's pod lists templates first, then Secrets; the last variable of a name wins.
 TEMPLATES = steps.map_to_list("name", "value")
 
 
 def _is_complete(entry: JSON) -> bool:
-    """Whether v1alpha1 controllers set the variable: they pass over one without name or key."""
+    """Whether v1alpha1 controllers set the variable: they skip entries without name or key."""
     texts = [steps.get(entry, (key,)) for key in ("name", "secretName", "key")]
     return all(type(text) is str and text.strip() for text in texts)
 
@@ -30,12 +30,12 @@ SECRETS = steps.each_by_last(
         ),
     ),
 )
-# Where v1alpha1 controllers look for variables from Secrets: the first list counts, even if empty.
+# Where v1alpha1 controllers read variables from Secrets: the first list wins, even if empty.
 PLACES: Final = (("secretEnv",), ("adapter", "secretEnv"), ("adapter", "codex", "secretEnv"))
 
 
 def _listed_at(spec: dict[str, JSON]) -> steps.Path | None:
-    """The place of the list that counts."""
+    """Return the path of the list that is used."""
     return next((place for place in PLACES if type(steps.get(spec, place)) is list), None)
 
 
@@ -55,7 +55,7 @@ def _env_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
     if type(env) is not list:
         return
     items = [item for item in env if type(item) is dict]
-    # A variable without a value is empty, in core/v1 too.
+    # A variable without a value is empty, as in core/v1.
     templates = TEMPLATES.down(
         [{"value": "", **item} for item in items if item.get("valueFrom") is None]
     )
@@ -84,13 +84,13 @@ def _without(value: dict[str, JSON], path: steps.Path) -> dict[str, JSON]:
 
 
 def _without_counting(spec: dict[str, JSON]) -> JSON:
-    """The adapter without the list of variables that counts; another one is a setting like any."""
+    """Return the adapter without the list that is used; other lists are ordinary settings."""
     place = _listed_at(spec)
     return spec.get("adapter") if place in {None, PLACES[0]} else _without(spec, place)["adapter"]
 
 
 def _without_lists(spec: dict[str, JSON]) -> dict[str, JSON]:
-    """The spec without lists that are mere settings to v1beta1 and would count here."""
+    """Return the spec without lists that v1beta1 ignores but v1alpha1 would use."""
     while (place := _listed_at(spec)) not in {None, PLACES[0]}:
         spec = _without(spec, place)
     return spec
@@ -169,13 +169,13 @@ TYPE = records.move(
 )
 CODEX_ARM = records.move("codex", "codexAppServer", CODEX)
 EXEC_ARM = records.same_name("exec", EXEC)
-# Settings of an adapter that is not meant are extra.
+# Settings of an adapter that is not selected are kept in extra.
 ADAPTERS: Final = {
     "codex-app-server": records.sealed_record((TYPE, CODEX_ARM), extra="extra"),
     "exec": records.sealed_record((TYPE, EXEC_ARM), extra="extra"),
 }
 UNKNOWN_ADAPTER = records.sealed_record((TYPE,), extra="extra")
-# What the API server converts may be a part of an object, without type and binary.
+# The API server may convert partial objects, without type and binary.
 UNTYPED_ADAPTER = records.sealed_record((TYPE, CODEX_ARM, EXEC_ARM), extra="extra")
 
 
@@ -184,7 +184,7 @@ def _adapter_of(word: JSON) -> steps.Step:
 
 
 def _inferred_type(binary: JSON) -> JSON:
-    """What v1alpha1 controllers do without adapter.type."""
+    """Return the type that v1alpha1 controllers infer without adapter.type."""
     if type(binary) is not str:
         return steps.ABSENT
     return "codex-app-server" if not binary or binary.endswith("/agent-runner") else "exec"
@@ -202,7 +202,7 @@ def _adapter_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
 
 
 def _word_of(adapter: dict[str, JSON]) -> JSON:
-    """The word for the adapter's type, which may be one that v1beta1 does not know."""
+    """Return the adapter's type, which may be unknown to v1beta1."""
     word = TYPE.step.down(adapter.get("type"))
     foreign = steps.get(adapter, ("extra", "type"))
     is_foreign = TYPE.step.up(foreign) is steps.ABSENT
@@ -237,7 +237,7 @@ SPEC = records.record(
     records.move("binary", "runner.command"),
     records.move("argsTemplate", "runner.args"),
     ADAPTER,
-    ENV,  # after the adapter upwards, so before it downwards: the adapter looks at secretEnv
+    ENV,  # after the adapter up, so before it down: the adapter reads secretEnv
     records.move("inputFiles", "files", FILES),
     records.same_name("outputArtifacts", steps.each_by("name", ARTIFACT)),
     records.same_name(

@@ -1,4 +1,4 @@
-"""AgentRun v1alpha1, as the world has it; only the byte limits are ours."""
+"""AgentRun v1alpha1, compatible with the published API; only byte limits are added."""
 
 from typing import Annotated, Literal
 
@@ -17,80 +17,96 @@ Parameters = Annotated[dict[str, Annotated[str, MaxBytes(PARAMETER_BYTES)]], Max
 
 NO_PROMPT = Cel(
     "!has(self.parameters) || !('prompt' in self.parameters)",
-    "parameters must not hold the key prompt; the prompt comes from the implementation",
+    "parameters must not contain the key prompt, because the prompt comes from the implementation",
 )
 
 
 class Runtime(Model):
-    """What carries a run out."""
+    """Runtime that executes a run."""
 
-    type: Literal["workflow", "job", "temporal", "custom"] = Field(description="Which runtime.")
-    config: JSONObject | None = Field(default=None, description="Its settings.")
+    type: Literal["workflow", "job", "temporal", "custom"] = Field(
+        description="Type of the runtime."
+    )
+    config: JSONObject | None = Field(default=None, description="Settings of the runtime.")
 
 
 class Implementation(Model):
-    """The task, written out."""
+    """Inline task of the run."""
 
-    inline: implementationspec.ImplementationSpecSpec = Field(description="The task itself.")
+    inline: implementationspec.ImplementationSpecSpec = Field(description="Inline task.")
 
 
 class Goal(Model):
-    """What the run is after, and what it may spend."""
+    """Objective and token budget."""
 
     objective: Annotated[str, Field(min_length=1, max_length=8192)] = Field(
-        description="What the agent is to reach, in words."
+        description="Objective of the agent, in plain text."
     )
     token_budget: Annotated[Int64, Field(ge=1)] | None = Field(
-        default=None, description="Tokens that the run may use in all."
+        default=None, description="Maximum number of tokens the run may use."
     )
 
 
 class Volume(Model):
-    """A directory that is mounted into the runner."""
+    """A volume mounted into the runner's container."""
 
     name: str = Field(description="Name of the volume.")
-    type: Literal["emptyDir", "pvc", "secret"] = Field(description="What it is.")
-    mount_path: str = Field(description="Where it is mounted.")
-    read_only: bool | None = Field(default=None, description="Mounted without write access.")
-    claim_name: str | None = Field(default=None, description="Claim of a pvc.")
-    secret_name: str | None = Field(default=None, description="Secret of a secret volume.")
-    size_limit: str | None = Field(default=None, description="How much an emptyDir may hold.")
-    medium: str | None = Field(default=None, description="Medium of an emptyDir.")
+    type: Literal["emptyDir", "pvc", "secret"] = Field(description="Type of the volume.")
+    mount_path: str = Field(description="Path in the container at which the volume is mounted.")
+    read_only: bool | None = Field(
+        default=None, description="Whether the volume is mounted read-only. Defaults to false."
+    )
+    claim_name: str | None = Field(
+        default=None, description="Name of the PersistentVolumeClaim, for type pvc."
+    )
+    secret_name: str | None = Field(
+        default=None, description="Name of the Secret, for type secret."
+    )
+    size_limit: str | None = Field(default=None, description="Maximum size, for type emptyDir.")
+    medium: str | None = Field(default=None, description="Storage medium, for type emptyDir.")
 
 
 class Workload(Model):
     """The container that runs the agent."""
 
     image: str | None = Field(default=None, description="Image of the runner.")
-    resources: core.Resources | None = Field(default=None, description="What it needs and may use.")
+    resources: core.Resources | None = Field(
+        default=None, description="Compute resources of the container."
+    )
     volumes: Annotated[list[Volume], Atomic()] | None = Field(
-        default=None, description="Directories that are mounted."
+        default=None, description="Volumes mounted into the container."
     )
 
 
 class LoopSource(Model):
-    """Where a loop's condition finds its input."""
+    """Source of the input of a loop's condition."""
 
-    type: Literal["file"] | None = Field(default=None, description="Always file.")
+    type: Literal["file"] | None = Field(
+        default=None, description="Type of the source; always file."
+    )
     path: str | None = Field(default=None, description="Path of the control file.")
     on_missing: Literal["stop", "fail"] | None = Field(
-        default=None, description="What a missing file means."
+        default=None, description="Action when the file is missing."
     )
     on_invalid: Literal["stop", "fail"] | None = Field(
-        default=None, description="What an unreadable file means."
+        default=None, description="Action when the file cannot be read."
     )
 
 
 class LoopCondition(Model):
-    """What must hold for another iteration."""
+    """Condition for starting another iteration."""
 
-    type: Literal["cel"] | None = Field(default=None, description="Always cel.")
-    expression: str | None = Field(default=None, description="CEL expression.")
-    source: LoopSource | None = Field(default=None, description="Where its input comes from.")
+    type: Literal["cel"] | None = Field(
+        default=None, description="Type of the condition; always cel."
+    )
+    expression: str | None = Field(
+        default=None, description="CEL expression over the content of the control file."
+    )
+    source: LoopSource | None = Field(default=None, description="Source of the expression's input.")
 
 
 class LoopState(Model):
-    """What an iteration hands to the next."""
+    """State passed from one iteration to the next."""
 
     required: bool | None = Field(
         default=None, description="Whether the volumes must be persistent."
@@ -101,55 +117,65 @@ class LoopState(Model):
 
 
 class Loop(Model):
-    """Repetition of a step."""
+    """Loop that repeats a step."""
 
-    max_iterations: Annotated[Int32, Field(ge=1)] = Field(description="Iterations at most.")
+    max_iterations: Annotated[Int32, Field(ge=1)] = Field(
+        description="Maximum number of iterations."
+    )
     condition: LoopCondition | None = Field(
-        default=None, description="What must hold for another iteration."
+        default=None, description="Condition for starting another iteration."
     )
     state: LoopState | None = Field(
-        default=None, description="What an iteration hands to the next."
+        default=None, description="State passed from one iteration to the next."
     )
 
 
 class WorkflowStep(Model, rules=[NO_PROMPT]):
-    """One step of a workflow; its own settings go before the run's."""
+    """One step of a workflow; its settings take precedence over the run's."""
 
     name: str = Field(description="Name of the step.")
     implementation_spec_ref: LocalRef | None = Field(
-        default=None, description="ImplementationSpec to carry out; absent: the run's."
+        default=None, description="ImplementationSpec to execute. Defaults to the run's."
     )
-    implementation: Implementation | None = Field(default=None, description="The task itself.")
-    workload: Workload | None = Field(default=None, description="The container; absent: the run's.")
+    implementation: Implementation | None = Field(default=None, description="Inline task.")
+    workload: Workload | None = Field(
+        default=None, description="Container of the step. Defaults to the run's."
+    )
     parameters: Parameters | None = Field(
-        default=None, description="Values that go before the run's; at most 100 of 2048 bytes."
+        default=None,
+        description="Parameters that override the run's, at most 100 of 2048 bytes each.",
     )
-    retries: Int32 | None = Field(default=None, description="Retries after the first attempt.")
+    retries: Int32 | None = Field(
+        default=None,
+        description="Maximum number of retries after the first attempt. Defaults to 0.",
+    )
     retry_backoff_seconds: Int32 | None = Field(
-        default=None, description="Seconds between the attempts."
+        default=None, description="Delay between attempts, in seconds."
     )
     timeout_seconds: Annotated[Int32, Field(ge=0)] | None = Field(
-        default=None, description="Seconds that an attempt may take."
+        default=None, description="Maximum duration of an attempt, in seconds."
     )
-    loop: Loop | None = Field(default=None, description="Repetition of the step.")
+    loop: Loop | None = Field(default=None, description="Loop that repeats the step.")
 
 
 class Workflow(Model):
-    """Steps, each an own Job."""
+    """Steps, each in its own Job."""
 
     steps: Annotated[list[WorkflowStep], Atomic()] = Field(
-        description="Steps in the order in which they start."
+        description="Steps, in the order in which they start."
     )
 
 
 class VcsPolicy(Model):
-    """What the run may do with the code."""
+    """Access of the run to the code."""
 
     required: bool | None = Field(
-        default=None, description="Whether the run fails when the code cannot be reached."
+        default=None,
+        description="Whether the run fails if the code cannot be checked out. Defaults to false.",
     )
     mode: Literal["read-write", "read-only", "none"] | None = Field(
-        default=None, description="What it may do; read-write if vcsRef is set."
+        default=None,
+        description="Access of the run to the code. Defaults to read-write if vcsRef is set.",
     )
 
 
@@ -162,236 +188,280 @@ class AgentRunSpec(
         ),
         Cel(
             "!(has(self.systemPrompt) && has(self.systemPromptRef))",
-            "systemPrompt and systemPromptRef exclude each other",
+            "systemPrompt and systemPromptRef are mutually exclusive",
         ),
         Cel(
             "!has(self.systemPrompt) && !has(self.systemPromptRef)",
-            "a run has no system prompt of its own; set it in spec.defaults of the Agent",
+            "a run cannot set a system prompt; set it in spec.defaults of the Agent",
         ),
         NO_PROMPT,
     ],
 ):
-    """One run of an agent."""
+    """Desired execution of an agent."""
 
-    agent_ref: LocalRef = Field(description="Agent that runs.")
-    runtime: Runtime = Field(description="What carries the run out.")
+    agent_ref: LocalRef = Field(description="Agent to run.")
+    runtime: Runtime = Field(description="Runtime that executes the run.")
     implementation_spec_ref: LocalRef | None = Field(
-        default=None, description="ImplementationSpec to carry out."
+        default=None, description="ImplementationSpec to execute."
     )
-    implementation: Implementation | None = Field(default=None, description="The task itself.")
-    goal: Goal | None = Field(default=None, description="What the run is after.")
+    implementation: Implementation | None = Field(default=None, description="Inline task.")
+    goal: Goal | None = Field(default=None, description="Objective and token budget of the run.")
     workflow: Workflow | None = Field(default=None, description="Steps of the workflow runtime.")
-    workload: Workload | None = Field(default=None, description="The container of the agent.")
+    workload: Workload | None = Field(default=None, description="Container of the agent.")
     parameters: Parameters | None = Field(
-        default=None, description="Values for templates and prompts; at most 100 of 2048 bytes."
+        default=None,
+        description="Values for templates and prompts, at most 100 of 2048 bytes each.",
     )
     secrets: Annotated[list[str], Atomic()] | None = Field(
-        default=None, description="Secrets whose keys become environment variables."
+        default=None,
+        description="Secrets whose keys become environment variables of the runner, at most 100.",
     )
     system_prompt: Annotated[str, Field(max_length=16384)] | None = Field(
-        default=None, description="Not usable; see spec.defaults of the Agent."
+        default=None, description="Not allowed; set it in spec.defaults of the Agent."
     )
     system_prompt_ref: core.SystemPromptRef | None = Field(
-        default=None, description="Not usable; see spec.defaults of the Agent."
+        default=None, description="Not allowed; set it in spec.defaults of the Agent."
     )
     memory_ref: LocalRef | None = Field(
-        default=None, description="Memory of the run; absent: the agent's or the default one."
+        default=None,
+        description="Memory of the run. Defaults to the agent's Memory, then to the default "
+        "Memory.",
     )
     vcs_ref: LocalRef | None = Field(
-        default=None, description="VersionControlProvider; absent: the agent's."
+        default=None, description="VersionControlProvider of the run. Defaults to the agent's."
     )
-    vcs_policy: VcsPolicy | None = Field(
-        default=None, description="What the run may do with the code."
-    )
+    vcs_policy: VcsPolicy | None = Field(default=None, description="Access of the run to the code.")
     idempotency_key: str | None = Field(
-        default=None, description="Runs of one agent with the same key are one run."
+        default=None,
+        description="Key that identifies duplicate runs of one agent: a second run with the "
+        "same key is refused.",
     )
     ttl_seconds_after_finished: Annotated[Int32, Field(ge=0)] | None = Field(
-        default=None, description="Seconds that the finished run is kept; 0 keeps it for ever."
+        default=None,
+        description="Time to live of the finished run, in seconds. 0 keeps it forever.",
     )
 
 
 class JobRef(Model):
-    """A Job."""
+    """Reference to a Job."""
 
-    name: str | None = Field(default=None, description="Its name.")
-    namespace: str | None = Field(default=None, description="Its namespace.")
-    uid: str | None = Field(default=None, description="Its uid.")
+    name: str | None = Field(default=None, description="Name of the Job.")
+    namespace: str | None = Field(default=None, description="Namespace of the Job.")
+    uid: str | None = Field(default=None, description="UID of the Job.")
 
 
 class LoopIteration(Model):
-    """One iteration of a loop."""
+    """Status of one iteration of a loop."""
 
-    index: Int32 | None = Field(default=None, description="Its number.")
-    phase: str | None = Field(default=None, description="How it stands.")
-    attempts: Int32 | None = Field(default=None, description="Attempts so far.")
-    started_at: Timestamp | None = Field(default=None, description="When it started.")
-    finished_at: Timestamp | None = Field(default=None, description="When it ended.")
-    message: str | None = Field(default=None, description="What happened.")
-    job_ref: JobRef | None = Field(default=None, description="Its Job.")
+    index: Int32 | None = Field(default=None, description="Number of the iteration, starting at 1.")
+    phase: str | None = Field(default=None, description="Current phase of the iteration.")
+    attempts: Int32 | None = Field(default=None, description="Number of attempts so far.")
+    started_at: Timestamp | None = Field(
+        default=None, description="Time at which the iteration started."
+    )
+    finished_at: Timestamp | None = Field(
+        default=None, description="Time at which the iteration finished."
+    )
+    message: str | None = Field(default=None, description="Human-readable details.")
+    job_ref: JobRef | None = Field(default=None, description="Job of the iteration.")
 
 
 class LoopStatus(Model):
-    """How a loop stands."""
+    """Status of a loop."""
 
-    current_iteration: Int32 | None = Field(default=None, description="The one under way.")
-    completed_iterations: Int32 | None = Field(default=None, description="Those that ended.")
-    max_iterations: Int32 | None = Field(default=None, description="Iterations at most.")
-    stop_reason: str | None = Field(default=None, description="Why it ended.")
-    retained_iterations: Int32 | None = Field(default=None, description="Those listed here.")
-    pruned_iterations: Int32 | None = Field(default=None, description="Those no longer listed.")
+    current_iteration: Int32 | None = Field(
+        default=None, description="Number of the current iteration."
+    )
+    completed_iterations: Int32 | None = Field(
+        default=None, description="Number of completed iterations."
+    )
+    max_iterations: Int32 | None = Field(default=None, description="Maximum number of iterations.")
+    stop_reason: str | None = Field(default=None, description="Reason why the loop stopped.")
+    retained_iterations: Int32 | None = Field(
+        default=None, description="Number of iterations listed in iterations."
+    )
+    pruned_iterations: Int32 | None = Field(
+        default=None, description="Number of older iterations no longer listed."
+    )
     last_control: JSONObject | None = Field(
         default=None, description="Content of the control file after the last iteration."
     )
     iterations: Annotated[list[LoopIteration], Atomic()] | None = Field(
-        default=None, description="The latest iterations."
+        default=None, description="Most recent iterations, in order."
     )
 
 
 class StepStatus(Model):
-    """How a step stands."""
+    """Status of a step."""
 
     name: str | None = Field(default=None, description="Name of the step.")
-    phase: str | None = Field(default=None, description="How it stands.")
-    attempt: Int32 | None = Field(default=None, description="Number of the latest attempt.")
-    started_at: Timestamp | None = Field(default=None, description="When it started.")
-    finished_at: Timestamp | None = Field(default=None, description="When it ended.")
+    phase: str | None = Field(default=None, description="Current phase of the step.")
+    attempt: Int32 | None = Field(
+        default=None, description="Number of the latest attempt, starting at 1."
+    )
+    started_at: Timestamp | None = Field(
+        default=None, description="Time at which the step started."
+    )
+    finished_at: Timestamp | None = Field(
+        default=None, description="Time at which the step finished."
+    )
     job_observed_at: Timestamp | None = Field(
-        default=None, description="When the controller first saw its Job."
+        default=None, description="Time at which the controller first observed the Job."
     )
     last_transition_time: Timestamp | None = Field(
-        default=None, description="When the phase last changed."
+        default=None, description="Time of the last phase change."
     )
-    message: str | None = Field(default=None, description="What happened.")
+    message: str | None = Field(default=None, description="Human-readable details.")
     disruptions: Annotated[Int32, Field(ge=0)] | None = Field(
-        default=None, description="Attempts that were taken away; they use up no retry."
+        default=None,
+        description="Number of disrupted attempts, for example by an eviction. They do not "
+        "count as retries.",
     )
-    next_retry_at: Timestamp | None = Field(
-        default=None, description="When the next attempt starts."
-    )
-    job_ref: JobRef | None = Field(default=None, description="Its latest Job.")
-    loop: LoopStatus | None = Field(default=None, description="How its loop stands.")
+    next_retry_at: Timestamp | None = Field(default=None, description="Time of the next attempt.")
+    job_ref: JobRef | None = Field(default=None, description="Job of the latest attempt.")
+    loop: LoopStatus | None = Field(default=None, description="Status of the step's loop.")
 
 
 class WorkflowStatus(Model):
-    """How the steps stand."""
+    """Status of the workflow's steps."""
 
-    phase: str | None = Field(default=None, description="How the workflow stands.")
+    phase: str | None = Field(default=None, description="Current phase of the workflow.")
     last_transition_time: Timestamp | None = Field(
-        default=None, description="When the phase last changed."
+        default=None, description="Time of the last phase change."
     )
     steps: Annotated[list[StepStatus], Atomic()] | None = Field(
-        default=None, description="The steps, in order."
+        default=None, description="Status of each step, in spec order."
     )
 
 
 class VcsStatus(Model):
-    """The code that the run worked on."""
+    """Source code that the run worked on."""
 
-    provider: str | None = Field(default=None, description="VersionControlProvider.")
-    repository: str | None = Field(default=None, description="Repository.")
-    base_branch: str | None = Field(default=None, description="Branch it started from.")
-    head_branch: str | None = Field(default=None, description="Branch it wrote to.")
+    provider: str | None = Field(default=None, description="VersionControlProvider that was used.")
+    repository: str | None = Field(default=None, description="Repository, as owner/name.")
+    base_branch: str | None = Field(default=None, description="Branch from which the run started.")
+    head_branch: str | None = Field(default=None, description="Branch to which the run pushed.")
     mode: Literal["read-write", "read-only", "none"] | None = Field(
-        default=None, description="What it was allowed to do."
+        default=None, description="Access that the run had to the code."
     )
 
 
 class ContractStatus(Model):
-    """Whether the implementation got what it needs."""
+    """Whether the parameters required by the implementation are set."""
 
     required_keys: Annotated[list[str], Atomic()] | None = Field(
-        default=None, description="Parameters that it needs."
+        default=None, description="Parameters required by the implementation."
     )
     missing_keys: Annotated[list[str], Atomic()] | None = Field(
-        default=None, description="Those of them that are not set."
+        default=None, description="Required parameters that are not set."
     )
 
 
 class Queue(Model):
-    """Why the run waits for its turn."""
+    """Concurrency limit that keeps the run pending."""
 
     blocked_by: Literal["Namespace", "Agent", "Cluster"] | None = Field(
-        default=None, description="Whose limit of runs in flight keeps it waiting."
+        default=None, description="Scope of the concurrency limit that has been reached."
     )
-    since: Timestamp | None = Field(default=None, description="Since when.")
+    since: Timestamp | None = Field(
+        default=None, description="Time since which the run has been queued."
+    )
 
 
 class AttemptStatus(Model):
-    """An attempt that has ended."""
+    """A finished attempt."""
 
-    number: Annotated[Int32, Field(ge=1)] = Field(description="Its number, from 1.")
-    phase: str | None = Field(default=None, description="Succeeded, Failed or Cancelled.")
-    reason: str | None = Field(default=None, description="Machine-readable reason of its end.")
-    message: str | None = Field(default=None, description="What happened.")
-    exit_code: Int32 | None = Field(default=None, description="Exit code of the agent.")
-    job_ref: JobRef | None = Field(
-        default=None, description="Its Job, or what the runtime calls it."
+    number: Annotated[Int32, Field(ge=1)] = Field(
+        description="Number of the attempt, starting at 1."
     )
-    started_at: Timestamp | None = Field(default=None, description="When it started.")
-    finished_at: Timestamp | None = Field(default=None, description="When it ended.")
+    phase: str | None = Field(
+        default=None, description="Final phase of the attempt: Succeeded, Failed or Cancelled."
+    )
+    reason: str | None = Field(default=None, description="Machine-readable reason for the phase.")
+    message: str | None = Field(default=None, description="Human-readable details.")
+    exit_code: Int32 | None = Field(default=None, description="Exit code of the agent's process.")
+    job_ref: JobRef | None = Field(
+        default=None, description="Job of the attempt, or its reference in another runtime."
+    )
+    started_at: Timestamp | None = Field(
+        default=None, description="Time at which the attempt started."
+    )
+    finished_at: Timestamp | None = Field(
+        default=None, description="Time at which the attempt finished."
+    )
 
 
 class AgentRunStatus(Status):
-    """What the controller saw of the run."""
+    """Most recently observed status of the run."""
 
     conditions: core.Conditions | None = Field(
-        default=None, description="Accepted, InProgress, Succeeded, Failed and others."
+        default=None,
+        description="Conditions of the run: Accepted, InProgress, Succeeded, Failed and others.",
     )
     observed_generation: core.ObservedGeneration | None = None
-    phase: str | None = Field(default=None, description="How the run stands, in one word.")
-    reason: str | None = Field(default=None, description="Why it stands so, as a word.")
-    message: str | None = Field(default=None, description="Why it stands so, for people.")
-    runtime_ref: JSONObject | None = Field(
-        default=None, description="What the runtime calls the run."
+    phase: str | None = Field(default=None, description="Current phase of the run.")
+    reason: str | None = Field(default=None, description="Machine-readable reason for the phase.")
+    message: str | None = Field(
+        default=None, description="Human-readable explanation of the phase."
     )
-    runner: JSONObject | None = Field(default=None, description="What the runner reported.")
-    workflow: WorkflowStatus | None = Field(default=None, description="How the steps stand.")
+    runtime_ref: JSONObject | None = Field(
+        default=None, description="Reference to the run in its runtime."
+    )
+    runner: JSONObject | None = Field(default=None, description="Final report of the runner.")
+    workflow: WorkflowStatus | None = Field(
+        default=None, description="Status of the workflow's steps."
+    )
     queue: Queue | None = Field(
-        default=None, description="Why the run waits for its turn, while it does."
+        default=None,
+        description="Concurrency limit that keeps the run pending; absent when it is not queued.",
     )
     attempt: Annotated[Int32, Field(ge=1)] | None = Field(
-        default=None, description="Number of the latest attempt, from 1."
+        default=None, description="Number of the latest attempt, starting at 1."
     )
     disruptions: Annotated[Int32, Field(ge=0)] | None = Field(
         default=None,
-        description="Attempts that were taken away, as by an eviction; they use up no retry.",
+        description="Number of disrupted attempts, for example by an eviction. They do not "
+        "count as retries.",
     )
     next_attempt_at: Timestamp | None = Field(
-        default=None, description="When the next attempt may start, after one that failed."
+        default=None, description="Earliest time of the next attempt after a failed one."
     )
     attempts: Annotated[list[AttemptStatus], Atomic(), Field(max_length=20)] | None = Field(
-        default=None, description="The attempts that have ended, in order; the latest 20."
+        default=None, description="Finished attempts, in order; at most the latest 20."
     )
-    started_at: Timestamp | None = Field(default=None, description="When the run started.")
-    finished_at: Timestamp | None = Field(default=None, description="When the run ended.")
+    started_at: Timestamp | None = Field(default=None, description="Time at which the run started.")
+    finished_at: Timestamp | None = Field(
+        default=None, description="Time at which the run finished."
+    )
     updated_at: core.UpdatedAt | None = None
     artifacts: Annotated[list[core.Artifact], Atomic(), Field(max_length=50)] | None = Field(
-        default=None, description="Files that the run left; at most 50."
+        default=None, description="Output files of the run, at most 50."
     )
     artifacts_omitted: Annotated[Int32, Field(ge=0)] | None = Field(
-        default=None, description="Number of files that the run left and that are not listed."
+        default=None, description="Number of output files not listed in artifacts."
     )
     missing_artifacts: Annotated[list[str], Atomic(), Field(max_length=50)] | None = Field(
         default=None,
-        description="Names of declared artifacts that the run did not leave; at most 50.",
+        description="Names of declared artifacts that the run did not produce, at most 50.",
     )
-    vcs: VcsStatus | None = Field(default=None, description="The code that the run worked on.")
+    vcs: VcsStatus | None = Field(default=None, description="Source code that the run worked on.")
     system_prompt_hash: str | None = Field(
-        default=None, description="SHA-256 of the system prompt, in hex."
+        default=None, description="SHA-256 hash of the system prompt, in hexadecimal."
     )
     spec_hash: str | None = Field(
-        default=None, description="SHA-256 of the accepted inputs, in hex."
+        default=None, description="SHA-256 hash of the accepted inputs, in hexadecimal."
     )
     contract: ContractStatus | None = Field(
-        default=None, description="Whether the implementation got what it needs."
+        default=None, description="Whether the parameters required by the implementation are set."
     )
 
 
 class AgentRun(Resource):
-    """One run of an agent on an implementation, from its submission to its end."""
+    """One execution of an agent on a task, from submission to completion."""
 
-    spec: AgentRunSpec = Field(description="What is to be run, and how.")
+    spec: AgentRunSpec = Field(
+        description="Desired execution: the agent, the task and the runtime."
+    )
     status: AgentRunStatus | None = Field(
-        default=None, description="What the controller saw of the run."
+        default=None, description="Most recently observed status of the run."
     )

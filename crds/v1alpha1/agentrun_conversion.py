@@ -10,7 +10,7 @@ from schemagen.versions import records, shape, steps
 
 TEMPLATE: Final = "agents.proompteng.ai/template"
 RETAIN: Final = "agents.proompteng.ai/retain"
-# What v1alpha1 controllers take for yes in the retain annotation, in any case.
+# Values that v1alpha1 controllers accept as true in the retain annotation, case-insensitive.
 TRUTHY: Final = frozenset({"1", "true", "yes", "y", "on", "keep", "forever"})
 
 RUNTIMES: Final = {"job": "Job", "workflow": "Workflow", "temporal": "Temporal", "custom": "Custom"}
@@ -20,7 +20,7 @@ COUNT = steps.integer(least=0)
 
 
 def _model_value(model: type[Model]) -> steps.Step:
-    """Free-form values that the typed field of the newer version holds as they are."""
+    """Return free-form values unchanged for the typed field of the newer version."""
     return steps.when(lambda value: shape.holds(model, value))
 
 
@@ -33,7 +33,7 @@ def _model_list(model: type[Model]) -> steps.Step:
 
 # --- implementation (row 6): specRef and inline are one union ---------------------------------
 
-# With both, v1alpha1 controllers take the inline one.
+# If both are set, v1alpha1 controllers use the inline task.
 IMPLEMENTATION = records.FirstOf(
     (
         records.move(
@@ -120,7 +120,7 @@ TIMEOUTS = steps.exact(
     )
 )
 PULL_SECRETS = steps.Fn(
-    # v1alpha1 takes names and {name}; what is written back is {name}.
+    # v1alpha1 accepts names and {name}; conversion writes {name}.
     lambda value: (
         steps.each_by("name", steps.exact(records.record(records.keep("name")))).up(
             [{"name": item} if type(item) is str else item for item in value]
@@ -158,7 +158,7 @@ SETTINGS = (
     records.move("logRetentionSeconds", "logRetention", steps.numeric(conversion_parts.SECONDS)),
     records.move("backoffLimit", "backoffLimit", steps.numeric(COUNT)),
 )
-# Settings that only one runtime reads; under another they are extraConfig.
+# Settings of a single runtime; for other runtimes they are kept in extraConfig.
 ARM_SETTINGS: Final = {
     "temporal": (
         records.move("workflowType", "temporal.workflowType", steps.text()),
@@ -181,7 +181,7 @@ WORKFLOW = records.move(
     "workflow",
     "runtime.workflow",
     records.record(
-        # v1alpha1 runs steps one after the other: that is what it means by saying nothing.
+        # v1alpha1 runs steps sequentially, so that is its default.
         records.Implied("parallelism", 1),
         records.same_name("steps", WORKFLOW_STEPS),
     ),
@@ -323,7 +323,7 @@ STATUS = conversion_parts.status(
 
 
 def _without(metadata: JSON, name: str) -> JSON:
-    """The metadata without one annotation, and without an emptied map of them."""
+    """Return the metadata without an annotation, and without an empty annotations map."""
     rest = {key: text for key, text in metadata["annotations"].items() if key != name}
     others = {key: item for key, item in metadata.items() if key != "annotations"}
     return {**others, "annotations": rest} if rest else others
@@ -354,8 +354,8 @@ def _annotations_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
     }
 
 
-# The parts run in this order upwards and in the reverse one downwards, so the annotations see the
-# finished spec going up and the finished metadata coming down.
+# The parts run in this order up and in reverse order down, so the annotations see the converted
+# spec on the way up and the converted metadata on the way down.
 CONVERSION = records.Conversion(
     records.record(
         records.PartFn(down=_annotations_down, annotations=(TEMPLATE, RETAIN)),

@@ -1,6 +1,6 @@
-"""What the conversions of several kinds share: the whole object, its status, and small values.
+"""Conversion steps shared by several kinds: the object, its status, and small values.
 
-Steps of v1alpha1 <-> v1beta1 alone; what any API can use is in ``schemagen.versions.steps``.
+Specific to v1alpha1 <-> v1beta1; generic steps are in ``schemagen.versions.steps``.
 """
 
 from typing import Final
@@ -12,7 +12,7 @@ from schemagen.versions import records, steps
 
 
 def members(spec: steps.Step, status: steps.Step) -> tuple[records.Move, ...]:
-    """The parts of every object; ``apiVersion`` is the engine's to say."""
+    """Return the members of every object; the engine sets ``apiVersion``."""
     return (
         *records.keep("kind", "metadata"),
         records.same_name("spec", spec),
@@ -23,12 +23,12 @@ def members(spec: steps.Step, status: steps.Step) -> tuple[records.Move, ...]:
 def conversion(
     spec: steps.Step, status: steps.Step, *, unordered_paths: tuple[str, ...] = ()
 ) -> records.Conversion:
-    """The conversion of a kind whose spec and status convert each by itself."""
+    """Return the conversion of a kind whose spec and status convert independently."""
     return records.Conversion(records.record(members(spec, status)), unordered_paths)
 
 
 def status(*parts: records.Part | tuple[records.Part, ...]) -> steps.Step:
-    """A status: what the controller says of every kind, and the parts that one kind has."""
+    """Convert a status: the fields of every kind, and the given fields of one kind."""
     return records.record(
         records.keep("observedGeneration"),
         records.same_name("conditions", steps.each_by("type", steps.KEEP)),
@@ -39,14 +39,14 @@ def status(*parts: records.Part | tuple[records.Part, ...]) -> steps.Step:
 
 # --- values -------------------------------------------------------------------------------------
 
-# Stands alone in a list that allows nothing, because an empty one allows everything to readers of
-# v1alpha1. No object and no repository can have this name, and no source provider is called so.
+# The only item of a list that allows nothing, because an empty list allows everything in v1alpha1.
+# It is not a valid name of an object, a repository or a source provider.
 DENY_ALL: Final = "!deny-all"
 
 KEY_REF = records.record(records.keep("name", "key"))
 
 SECONDS = steps.to_duration()
-# Where v1alpha1 counts milliseconds, v1beta1 can say whole seconds.
+# For v1alpha1 fields in milliseconds: v1beta1 durations have whole seconds.
 MILLISECONDS = steps.Fn(
     lambda value: (
         SECONDS.up(value // 1000) if type(value) is int and value % 1000 == 0 else steps.ABSENT
@@ -62,14 +62,14 @@ RESOURCES = records.record(
 
 
 def written_out(step: steps.Step, *references: str) -> steps.Step:
-    """A value that only v1beta1 can take from elsewhere, by one of these references.
+    """Convert a value that may be one of these references in v1beta1 only.
 
-    Without its reference it would be empty in v1alpha1, which is another meaning.
+    Without its reference it would be empty in v1alpha1, which has a different meaning.
     """
 
     def down(value: JSON) -> JSON:
-        found = (steps.get(value, (name,)) for name in references)
-        is_elsewhere = any(one not in (steps.ABSENT, None) for one in found)
+        values = (steps.get(value, (name,)) for name in references)
+        is_elsewhere = any(item not in (steps.ABSENT, None) for item in values)
         return steps.ABSENT if is_elsewhere else step.down(value)
 
     return steps.Around(step.up, down, step)

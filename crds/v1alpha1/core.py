@@ -1,4 +1,4 @@
-"""Shapes that several v1alpha1 kinds share."""
+"""Types shared by the v1alpha1 kinds."""
 
 from typing import Annotated, Literal
 
@@ -10,32 +10,36 @@ from schemagen.model.wire import Int64, Timestamp
 
 Conditions = Annotated[list[Condition], Atomic()]
 ObservedGeneration = Annotated[
-    Int64, Field(description="The metadata.generation that was last seen.")
+    Int64, Field(description="Most recent metadata.generation observed by the controller.")
 ]
-UpdatedAt = Annotated[Timestamp, Field(description="When this status was last written.")]
+UpdatedAt = Annotated[Timestamp, Field(description="Time at which this status was last written.")]
 
 
 class SystemPromptRef(Model):
-    """A key of a Secret or ConfigMap that holds a system prompt."""
+    """Reference to a key of a Secret or ConfigMap that holds a system prompt."""
 
-    kind: Literal["Secret", "ConfigMap"] = Field(description="What holds it.")
+    kind: Literal["Secret", "ConfigMap"] = Field(
+        description="Kind of the object: Secret or ConfigMap."
+    )
     name: str = Field(description="Name of the Secret or ConfigMap.")
-    key: str = Field(description="Key whose value is the prompt.")
+    key: str = Field(description="Key that holds the prompt.")
 
 
 class Resources(Model):
-    """What a container needs and may use at most."""
+    """Compute resources of a container."""
 
-    requests: dict[str, str] | None = Field(default=None, description="What is set aside.")
-    limits: dict[str, str] | None = Field(default=None, description="What is not exceeded.")
+    requests: dict[str, str] | None = Field(
+        default=None, description="Minimum resources, reserved by the scheduler."
+    )
+    limits: dict[str, str] | None = Field(default=None, description="Maximum resources.")
 
 
 class Artifact(Model):
-    """A file that the run left."""
+    """An output file of the run."""
 
-    name: str = Field(description="Its name.")
-    path: str | None = Field(default=None, description="Where the run wrote it.")
-    key: str | None = Field(default=None, description="Its key in the artifact store.")
+    name: str = Field(description="Name of the artifact.")
+    path: str | None = Field(default=None, description="Path at which the run wrote the file.")
+    key: str | None = Field(default=None, description="Key of the file in the artifact store.")
     url: Annotated[str, Field(max_length=2048)] | None = Field(
-        default=None, description="Where it can be fetched."
+        default=None, description="URL from which the file can be downloaded."
     )

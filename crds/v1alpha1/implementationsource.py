@@ -1,4 +1,4 @@
-"""ImplementationSource v1alpha1, as the world has it: one secret for its API and its webhooks."""
+"""ImplementationSource v1alpha1, compatible with the published API: one Secret for both."""
 
 from typing import Annotated, Literal
 
@@ -11,99 +11,100 @@ from schemagen.model.wire import Int32, Timestamp
 
 
 class SecretRef(Model):
-    """A key of a Secret."""
+    """Key of a Secret."""
 
     name: str = Field(description="Name of the Secret, in the same namespace.")
-    key: str | None = Field(
-        default=None, description="Key whose value is meant; token if it is absent."
-    )
+    key: str | None = Field(default=None, description="Key of the Secret. Defaults to token.")
 
 
 class Auth(Model):
-    """What the issue tracker is asked with, and what its webhooks are signed with."""
+    """Credentials for the issue tracker's API, and signing secret of its webhooks."""
 
     secret_ref: SecretRef = Field(description="Secret that holds the token.")
 
 
 class Webhook(Model):
-    """How the issue tracker reports changes."""
+    """Webhooks of the issue tracker."""
 
     enabled: bool = Field(
-        default=False, description="Whether webhooks are taken; false if it is absent."
+        default=False, description="Whether webhooks are accepted. Defaults to false."
     )
 
 
 class Scope(Model):
-    """Which issues are taken over."""
+    """Scope of the issues to ingest."""
 
-    organization: str | None = Field(default=None, description="Organization on GitHub.")
-    repository: str | None = Field(default=None, description="Repository on GitHub, as owner/name.")
-    project: str | None = Field(default=None, description="Name of a project in Linear.")
-    team: str | None = Field(default=None, description="Key of a team in Linear.")
+    organization: str | None = Field(default=None, description="GitHub organization.")
+    repository: str | None = Field(default=None, description="GitHub repository, as owner/name.")
+    project: str | None = Field(default=None, description="Name of a Linear project.")
+    team: str | None = Field(default=None, description="Key of a Linear team.")
     labels: Annotated[list[str], Atomic()] | None = Field(
-        default=None, description="Labels that an issue must all have."
+        default=None,
+        description="Labels that an issue must have, all of them. Defaults to any issue.",
     )
-    query: str | None = Field(default=None, description="Not read by any controller.")
+    query: str | None = Field(default=None, description="Ignored; not read by any controller.")
 
 
 class ImplementationSourceSpec(Spec):
-    """Which issues of which tracker are taken over."""
+    """Issue tracker, and the issues to ingest."""
 
-    provider: Literal["github", "linear"] = Field(description="The issue tracker.")
-    auth: Auth = Field(description="What the tracker is asked with.")
-    webhook: Webhook | None = Field(default=None, description="How the tracker reports changes.")
-    scope: Scope | None = Field(default=None, description="Which issues are taken over.")
+    provider: Literal["github", "linear"] = Field(description="Issue tracker.")
+    auth: Auth = Field(description="Credentials for the issue tracker's API.")
+    webhook: Webhook | None = Field(default=None, description="Webhooks of the issue tracker.")
+    scope: Scope | None = Field(default=None, description="Scope of the issues to ingest.")
     mapping: dict[str, str] | None = Field(
-        default=None, description="Fields of an ImplementationSpec by the issue's field they take."
+        default=None, description="Mapping of issue fields to ImplementationSpec fields."
     )
 
 
 class WebhookSync(Model):
-    """What became of a webhook."""
+    """Processing status of a webhook."""
 
     idempotency_key: str | None = Field(
-        default=None, description="Webhooks with the same key are one."
+        default=None, description="Key that identifies duplicate deliveries of a webhook."
     )
-    delivery_id: str | None = Field(
-        default=None, description="What the tracker calls this delivery."
+    delivery_id: str | None = Field(default=None, description="The tracker's ID of the delivery.")
+    provider: str | None = Field(default=None, description="Issue tracker that sent the webhook.")
+    external_id: str | None = Field(
+        default=None, description="Identifier of the issue in the tracker."
     )
-    provider: str | None = Field(default=None, description="The issue tracker it came from.")
-    external_id: str | None = Field(default=None, description="Identifier of the issue there.")
     source_version: str | None = Field(
-        default=None, description="Version of the issue that it reported."
+        default=None, description="Version of the issue in the webhook."
     )
-    received_at: Timestamp | None = Field(default=None, description="When it came in.")
-    processed_at: Timestamp | None = Field(default=None, description="When it was done with.")
-    attempts: Int32 | None = Field(default=None, description="How often it was tried.")
-    # The public schema has no enum here, so what others wrote stays readable.
+    received_at: Timestamp | None = Field(
+        default=None, description="Time at which the webhook was received."
+    )
+    processed_at: Timestamp | None = Field(
+        default=None, description="Time at which processing finished."
+    )
+    attempts: Int32 | None = Field(default=None, description="Number of processing attempts.")
+    # The published schema has no enum here, so values of other writers stay readable.
     status: str | None = Field(
-        default=None, description="How it stands: queued, synced, retrying or failed."
+        default=None, description="Processing state: queued, synced, retrying or failed."
     )
-    error: str | None = Field(default=None, description="Why the last attempt failed.")
+    error: str | None = Field(default=None, description="Error of the last failed attempt.")
 
 
 class ImplementationSourceStatus(Status):
-    """What the controller saw of the source."""
+    """Most recently observed status of the source."""
 
     conditions: core.Conditions | None = Field(
-        default=None, description="Ready, InvalidSpec and Unreachable."
+        default=None, description="Conditions: Ready, InvalidSpec and Unreachable."
     )
     last_synced_at: Timestamp | None = Field(
-        default=None, description="When an issue was last taken over."
+        default=None, description="Time of the last successful sync."
     )
     observed_generation: core.ObservedGeneration | None = None
     updated_at: core.UpdatedAt | None = None
     last_webhook: WebhookSync | None = Field(
-        default=None, description="What became of the latest webhook."
+        default=None, description="Processing status of the latest webhook."
     )
 
 
 class ImplementationSource(Resource):
     """An issue tracker whose issues become ImplementationSpecs."""
 
-    spec: ImplementationSourceSpec = Field(
-        description="Which issues of which tracker are taken over."
-    )
+    spec: ImplementationSourceSpec = Field(description="Issue tracker, and the issues to ingest.")
     status: ImplementationSourceStatus | None = Field(
-        default=None, description="What the controller saw of the source."
+        default=None, description="Most recently observed status of the source."
     )

@@ -4,7 +4,7 @@ from crds.v1alpha1 import conversion_parts
 from schemagen.problems import JSON
 from schemagen.versions import records, steps
 
-# The key that v1alpha1 controllers read if none is named.
+# The key that v1alpha1 controllers read by default.
 TOKEN_KEY = "token"  # noqa: S105 - the name of a key
 
 PROVIDERS = {"github": "GitHub", "linear": "Linear"}
@@ -46,8 +46,8 @@ def _ingestion_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
     ingestion = new.get("ingestion")
     if type(ingestion) is not dict:
         return
-    # Polling has no word in v1alpha1, whose controllers then leave the tracker alone. They do so
-    # too where two modes contradict each other, as when one is put back beside an edited other.
+    # v1alpha1 cannot express polling: its controllers treat it as disabled. So they do if two modes
+    # contradict each other, for example a restored one beside an edited one.
     is_webhook = ingestion.get("mode") == "Webhook" and "poll" not in ingestion
     old["webhook"] = {"enabled": is_webhook}
 
@@ -57,7 +57,7 @@ SPEC = records.record(
     records.move(
         "auth", "credentials", records.record(records.move("secretRef", "secretKeyRef", KEY_REF))
     ),
-    # The token of v1alpha1 is what signs: where another one is written there, none of before signs.
+    # The v1alpha1 token is also the signing secret: a new token invalidates the previous ones.
     records.PartFn(_ingestion_up, _ingestion_down, atomic=(SIGNING_SECRETS,)),
     records.same_name("mapping", steps.map_to_list("from", "to")),
 )

@@ -1,4 +1,4 @@
-"""ImplementationSpec v1alpha1, as the world has it; only the byte limits are ours."""
+"""ImplementationSpec v1alpha1, compatible with the published API; only byte limits are added."""
 
 from typing import Annotated, Literal
 
@@ -13,84 +13,87 @@ TEXT_BYTES = 128 * 1024
 
 
 class Source(Model):
-    """Where an implementation spec came from."""
+    """Origin of a task."""
 
     provider: Literal["github", "linear", "manual", "custom"] = Field(
-        description="System that holds the original."
+        description="System that holds the original task."
     )
-    external_id: str | None = Field(default=None, description="Identifier there.")
-    url: str | None = Field(default=None, description="Address of the original.")
+    external_id: str | None = Field(
+        default=None, description="Identifier of the task in that system."
+    )
+    url: str | None = Field(default=None, description="URL of the original task.")
 
 
 class Mapping(Model):
-    """One parameter under another name."""
+    """An alias for a parameter."""
 
     from_: Annotated[str, Field(max_length=256)] = Field(
-        alias="from", description="Parameter that is given."
+        alias="from", description="Name under which the parameter is given."
     )
     to: Annotated[str, Field(max_length=256)] = Field(
-        description="Parameter that it fills, if that is empty."
+        description="Parameter that receives the value if it is not set."
     )
 
 
 class Contract(Model):
-    """What a run must bring along."""
+    """Parameters that a run must provide."""
 
     required_keys: Annotated[list[str], Atomic(), Field(max_length=50)] | None = Field(
-        default=None, description="Parameters that must be set, after the mappings."
+        default=None, description="Parameters that must be set once mappings have been applied."
     )
     mappings: Annotated[list[Mapping], Atomic(), Field(max_length=100)] | None = Field(
-        default=None, description="Parameters that may come under another name."
+        default=None, description="Alternative names for parameters."
     )
 
 
 class ImplementationSpecSpec(Spec):
-    """What is to be built."""
+    """Desired content of the task."""
 
     text: Annotated[str, MaxBytes(TEXT_BYTES)] = Field(
-        description="The whole task, as the agent reads it; at most 131072 bytes of UTF-8."
+        description="Full task as given to the agent, at most 131072 bytes of UTF-8."
     )
     summary: Annotated[str, Field(max_length=256)] | None = Field(
-        default=None, description="One line about the task."
+        default=None, description="One-line summary of the task."
     )
     description: Annotated[str, MaxBytes(TEXT_BYTES)] | None = Field(
-        default=None, description="Background for people; at most 131072 bytes of UTF-8."
+        default=None, description="Background for human readers, at most 131072 bytes of UTF-8."
     )
     acceptance_criteria: Annotated[list[str], Atomic(), Field(max_length=50)] | None = Field(
-        default=None, description="What must hold when the task is done."
+        default=None, description="Acceptance criteria of the task."
     )
     labels: Annotated[list[str], Atomic()] | None = Field(
         default=None, description="Labels of the original issue."
     )
-    source: Source | None = Field(default=None, description="Where the task came from.")
+    source: Source | None = Field(default=None, description="Origin of the task.")
     vcs_ref: LocalRef | None = Field(
-        default=None, description="VersionControlProvider that holds the code."
+        default=None, description="VersionControlProvider that hosts the code."
     )
     contract: Contract | None = Field(
-        default=None, description="Parameters that a run of this spec must have."
+        default=None, description="Parameters that a run of this task must provide."
     )
 
 
 class ImplementationSpecStatus(Status):
-    """What the controller saw of the spec."""
+    """Most recently observed status of the spec."""
 
     conditions: core.Conditions | None = Field(
-        default=None, description="Ready, and InvalidSpec when it cannot be used."
+        default=None,
+        description="Conditions: Ready, and InvalidSpec when the object cannot be used.",
     )
     observed_generation: core.ObservedGeneration | None = None
     source_version: str | None = Field(
-        default=None, description="Version of the original that was last taken over."
+        default=None, description="Version of the original task at the last sync."
     )
     synced_at: Timestamp | None = Field(
-        default=None, description="When the original was last taken over."
+        default=None, description="Time of the last sync from the original task."
     )
     updated_at: core.UpdatedAt | None = None
 
 
 class ImplementationSpec(Resource):
-    """A task in words that runs can carry out, written by hand or taken from an issue tracker."""
+    """A task for agents, written by hand or synced from an issue tracker."""
 
-    spec: ImplementationSpecSpec = Field(description="What is to be built.")
+    spec: ImplementationSpecSpec = Field(description="Desired content of the task.")
     status: ImplementationSpecStatus | None = Field(
-        default=None, description="What the controller saw of the spec."
+        default=None, description="Most recently observed status of the spec."
     )

@@ -1,4 +1,4 @@
-"""Memory v1alpha1, as the world has it: capabilities are any words, in any number."""
+"""Memory v1alpha1, compatible with the published API: capabilities are unrestricted strings."""
 
 from typing import Annotated, Literal
 
@@ -11,52 +11,55 @@ from schemagen.model.wire import Timestamp
 
 
 class SecretRef(Model):
-    """A Secret, or one of its keys."""
+    """Reference to a Secret, or to one of its keys."""
 
     name: str = Field(description="Name of the Secret, in the same namespace.")
     key: str | None = Field(
-        default=None, description="Key whose value is meant; absent: the Secret as a whole."
+        default=None, description="Key of the Secret. Defaults to the entire Secret."
     )
 
 
 class Connection(Model):
-    """How the store is reached."""
+    """Connection to the store."""
 
-    secret_ref: SecretRef = Field(description="Secret that holds the address and credentials.")
+    secret_ref: SecretRef = Field(
+        description="Secret that holds the store's address and credentials."
+    )
 
 
 class MemorySpec(Spec):
-    """Which store it is."""
+    """Type and connection of the store."""
 
     type: Literal["postgres", "redis", "weaviate", "pinecone", "custom"] = Field(
-        description="What kind of store it is."
+        description="Type of the store."
     )
-    connection: Connection = Field(description="How the store is reached.")
+    connection: Connection = Field(description="Connection to the store.")
     capabilities: Annotated[list[str], Atomic()] | None = Field(
-        default=None, description="What it can do: vector, kv or blob."
+        default=None, description="Capabilities of the store: vector, kv or blob."
     )
     default: bool = Field(
-        default=False, description="Whether runs use it that name no memory; false if absent."
+        default=False,
+        description="Whether runs without a memoryRef use this Memory. Defaults to false.",
     )
 
 
 class MemoryStatus(Status):
-    """What the controller saw of the memory."""
+    """Most recently observed status of the memory."""
 
     conditions: core.Conditions | None = Field(
-        default=None, description="Ready, InvalidSpec and Unreachable."
+        default=None, description="Conditions: Ready, InvalidSpec and Unreachable."
     )
     last_checked_at: Timestamp | None = Field(
-        default=None, description="When the store was last checked."
+        default=None, description="Time of the last health check."
     )
     observed_generation: core.ObservedGeneration | None = None
     updated_at: core.UpdatedAt | None = None
 
 
 class Memory(Resource):
-    """A store in which agents keep what they learn from run to run."""
+    """A store in which agents keep what they learn across runs."""
 
-    spec: MemorySpec = Field(description="Which store it is.")
+    spec: MemorySpec = Field(description="Type and connection of the store.")
     status: MemoryStatus | None = Field(
-        default=None, description="What the controller saw of the memory."
+        default=None, description="Most recently observed status of the memory."
     )

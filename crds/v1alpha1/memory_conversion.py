@@ -14,7 +14,7 @@ TYPE = steps.enumeration(
 )
 CAPABILITIES = steps.each_once(steps.enumeration({"vector": "Vector", "kv": "KV", "blob": "Blob"}))
 
-# A key that is absent stays so: the Secret as a whole is meant, and no single key says that.
+# An absent key stays absent: it means the entire Secret.
 CONNECTION = records.record(records.move("secretRef", "secretKeyRef", conversion_parts.KEY_REF))
 
 SPEC = records.record(

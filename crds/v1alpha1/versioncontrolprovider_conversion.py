@@ -6,12 +6,12 @@ from crds.v1alpha1 import conversion_parts
 from schemagen.problems import JSON
 from schemagen.versions import records, steps
 
-# --- auth: one way, by its type -----------------------------------------------------------------
+# --- auth: a union, tagged by type -------------------------------------------------------------
 
 METHODS: Final = {"token": "Token", "app": "App", "ssh": "SSH", "none": "None"}
 METHOD = steps.enumeration(METHODS)
 
-# Without a method v1alpha1 controllers take the first of these that names a Secret.
+# Without a method, v1alpha1 controllers use the first of these that references a Secret.
 SECRETS: Final = {
     "token": ("token", "secretRef", "name"),
     "app": ("app", "privateKeySecretRef", "name"),
@@ -47,7 +47,7 @@ ARMS: Final = {
 
 
 def _method_of(auth: dict[str, JSON]) -> str:
-    """The method that v1alpha1 controllers use."""
+    """Return the method that v1alpha1 controllers use."""
     method = auth.get("method")
     if type(method) is str and method in METHODS:
         return method
@@ -67,7 +67,7 @@ def _method_up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
 
 
 def _method_down(new: dict[str, JSON], old: dict[str, JSON]) -> None:
-    # The method is always said: none may be guessed from what stands beside it.
+    # Always set the method, so that it is not inferred from sibling fields.
     method = METHOD.down(new.get("type"))
     if method is steps.ABSENT:
         method = "none"

@@ -1,1 +1,1 @@
-"""The working version: bounded, with typed unions, keyed lists and durations."""
+"""v1beta1, the storage version: bounded, with typed unions, keyed lists and durations."""

@@ -1,4 +1,4 @@
-"""Agent v1beta1: who carries out runs, what runs may use, and what they have by default."""
+"""Agent v1beta1: a configured AgentProvider, with the policy and the defaults of its runs."""
 
 from typing import Annotated, Literal
 
@@ -19,66 +19,67 @@ from schemagen.model.base import JSONObject
 from schemagen.model.wire import Duration, Int32, LongName
 
 ObjectName = Annotated[LongName, Field(min_length=1, max_length=253)]
-"""A name that a Secret or service account can have, so never a word for something else."""
+"""A valid name of a Secret or ServiceAccount, so it cannot be a wildcard or placeholder."""
 
 
-class EnvVar(Model, rules=[core.ONE_VALUE]):
+class EnvVar(Model, rules=[core.VALUE_OR_SOURCE]):
     """A named value for templates."""
 
-    name: core.EnvName = Field(description="Name of the variable, distinct within the agent.")
+    name: core.EnvName = Field(description="Name of the variable, unique within the agent.")
     value: core.EnvValue | None = Field(
-        default=None, description="The value; empty if it is absent and valueFrom is too."
+        default=None,
+        description="Value of the variable. Defaults to empty if valueFrom is absent too.",
     )
     value_from: core.ValueSource | None = Field(
-        default=None, description="Where the value comes from instead."
+        default=None, description="Source of the value, instead of value."
     )
 
 
-# With AllowListed the list must be there: one that was forgotten, or that a client left out for
-# being empty, is no way to shut everybody out.
+# AllowListed requires the list: a forgotten list, or an empty one that a client omitted, must not
+# silently deny everything.
 ALLOW_RULES = (
     core.only_with("mode", "AllowListed", "allowed"),
     Cel(
         "self.mode != 'AllowListed' || has(self.allowed)",
-        "mode AllowListed needs allowed; an empty list allows nothing",
+        "mode AllowListed requires allowed; an empty list allows nothing",
         reason="FieldValueRequired",
         field_path=".allowed",
     ),
 )
 
 Mode = Literal["AllowAll", "AllowListed"]
-MODE = "AllowAll, or AllowListed for what is in the list and nothing else."
+MODE = "AllowAll, or AllowListed to allow only the names in the list."
 
 
 class AllowedNames(Model, rules=ALLOW_RULES):
-    """Objects that runs may use."""
+    """Allow list of object names."""
 
     mode: Mode = Field(description=MODE)
     allowed: Annotated[list[ObjectName], ListSet(), Field(max_length=256)] | None = Field(
-        default=None, description="Names that are allowed; an empty list allows none."
+        default=None, description="Allowed names. An empty list allows none."
     )
 
 
 class AllowedSourceProviders(Model, rules=ALLOW_RULES):
-    """Providers that an implementation may come from."""
+    """Allow list of source providers."""
 
     mode: Mode = Field(description=MODE)
     allowed: Annotated[list[core.SourceProvider], ListSet(), Field(max_length=4)] | None = Field(
-        default=None, description="Providers that are allowed; an empty list allows none."
+        default=None, description="Allowed source providers. An empty list allows none."
     )
 
 
 class Policy(Model):
-    """What runs of the agent may use; what is not mentioned is not limited."""
+    """Policy for runs of the agent; an absent field means no restriction."""
 
     secrets: AllowedNames | None = Field(
-        default=None, description="Secrets that runs may use; all if absent."
+        default=None, description="Secrets that runs may use. Defaults to all."
     )
     service_accounts: AllowedNames | None = Field(
-        default=None, description="Service accounts that runs may have; all if absent."
+        default=None, description="ServiceAccounts that runs may use. Defaults to all."
     )
     source_providers: AllowedSourceProviders | None = Field(
-        default=None, description="Providers that implementations may come from; all if absent."
+        default=None, description="Systems from which tasks may originate. Defaults to all."
     )
 
 
@@ -87,98 +88,101 @@ class Backoff(
     rules=[
         Cel(
             "duration(self.base) <= duration(self.max)",
-            "max must be at least as long as base",
+            "max must not be shorter than base",
             field_path=".max",
         )
     ],
 ):
-    """How long to wait before the next attempt; the wait doubles each time."""
+    """Exponential backoff between attempts."""
 
-    base: Duration = Field(default="5s", description="Wait before the first retry; 5s if absent.")
-    max: Duration = Field(default="5m", description="Longest wait; 5m if absent.")
+    base: Duration = Field(
+        default="5s",
+        description="Delay before the first retry; doubled for each further retry. Defaults to 5s.",
+    )
+    max: Duration = Field(default="5m", description="Maximum delay. Defaults to 5m.")
     jitter_percent: Annotated[Int32, Field(ge=0, le=100)] = Field(
         default=20,
-        description="How much a wait varies by chance, in percent of it; 20 if absent.",
+        description="Random jitter of the delay, in percent. Defaults to 20.",
     )
 
 
 class Retry(Model):
-    """How often a run is tried again, and when."""
+    """Retry policy of a run."""
 
     limit: Annotated[Int32, Field(ge=0)] | None = Field(
-        default=None, description="Retries after the first attempt."
+        default=None,
+        description="Maximum number of retries after the first attempt. Defaults to 0.",
     )
-    backoff: Backoff | None = Field(default=None, description="Waits between the attempts.")
+    backoff: Backoff | None = Field(default=None, description="Delays between attempts.")
 
 
 class SystemPrompt(Model, rules=[exactly_one_of("inline", "secretKeyRef", "configMapKeyRef")]):
-    """The system prompt: written out, or in a key of a Secret or ConfigMap."""
+    """The system prompt: inline, or in a key of a Secret or ConfigMap."""
 
     inline: Annotated[str, Field(min_length=1, max_length=16384)] | None = Field(
-        default=None, description="The prompt itself; at most 16384 characters."
+        default=None, description="Inline prompt, at most 16384 characters."
     )
-    secret_key_ref: core.KeyRef | None = Field(default=None, description="A key of a Secret.")
-    config_map_key_ref: core.KeyRef | None = Field(
-        default=None, description="A key of a ConfigMap."
-    )
+    secret_key_ref: core.KeyRef | None = Field(default=None, description="Key of a Secret.")
+    config_map_key_ref: core.KeyRef | None = Field(default=None, description="Key of a ConfigMap.")
 
 
 class RunDefaults(Model):
-    """What runs of the agent have unless they say otherwise."""
+    """Defaults for runs of the agent."""
 
     timeout: Duration | None = Field(
-        default=None, description="How long a run may take; 0s means without limit."
+        default=None,
+        description="Maximum duration of an attempt of a run. Defaults to no limit, as does 0s.",
     )
     start_timeout: Duration | None = Field(
         default=None,
-        description="How long a Job may take until its pod runs; 0s means without limit. Absent: "
-        "pods.startTimeout of the operator's settings, which is 1h.",
+        description="Maximum time until the pod of a Job is running. 0s means no limit. "
+        "Defaults to pods.startTimeout of the operator's settings, which is 1h.",
     )
-    retry: Retry | None = Field(default=None, description="How often a run is tried again.")
-    system_prompt: SystemPrompt | None = Field(
-        default=None, description="What the agent is told before its task."
-    )
+    retry: Retry | None = Field(default=None, description="Retry policy of runs.")
+    system_prompt: SystemPrompt | None = Field(default=None, description="System prompt.")
 
 
 class AgentSpec(Spec):
-    """What the agent is."""
+    """Desired configuration of the agent."""
 
     provider_ref: core.NameRef = Field(description="AgentProvider that runs the agent.")
     config: JSONObject | None = Field(
         default=None,
-        description="Settings for templates, kept as they are; at most 65536 bytes of JSON.",
+        description="Free-form settings for templates, at most 65536 bytes of JSON.",
     )
     env: Annotated[list[EnvVar], ListMap("name"), Field(max_length=100)] | None = Field(
-        default=None, description="Variables for templates; at most 100."
+        default=None, description="Variables for templates, at most 100."
     )
     policy: Policy | None = Field(
-        default=None, description="What runs of the agent may use; everything if absent."
+        default=None, description="Policy for runs of the agent. Defaults to no restriction."
     )
     memory_ref: core.NameRef | None = Field(
-        default=None, description="Memory of runs that name none; absent: the default one."
+        default=None,
+        description="Memory of runs without their own memoryRef. Defaults to the default Memory.",
     )
     vcs_ref: core.NameRef | None = Field(
-        default=None, description="VersionControlProvider of runs that name none."
+        default=None, description="VersionControlProvider of runs without their own."
     )
     run_defaults: RunDefaults | None = Field(
-        default=None, description="What runs of the agent have unless they say otherwise."
+        default=None, description="Defaults for runs of the agent."
     )
 
 
 class AgentStatus(Status):
-    """What the controller saw of the agent."""
+    """Most recently observed status of the agent."""
 
     conditions: core.Conditions | None = Field(
-        default=None, description="Ready, and InvalidSpec when it cannot be used."
+        default=None,
+        description="Conditions: Ready, and InvalidSpec when the object cannot be used.",
     )
     observed_generation: core.ObservedGeneration | None = None
     last_update_time: core.LastUpdateTime | None = None
 
 
 class Agent(Resource):
-    """Who carries out runs: a provider with its settings, its limits and its defaults."""
+    """An AI agent: an AgentProvider with settings, a policy and defaults for its runs."""
 
-    spec: AgentSpec = Field(description="What the agent is.")
+    spec: AgentSpec = Field(description="Desired configuration of the agent.")
     status: AgentStatus | None = Field(
-        default=None, description="What the controller saw of the agent."
+        default=None, description="Most recently observed status of the agent."
     )

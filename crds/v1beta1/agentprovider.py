@@ -1,4 +1,4 @@
-"""AgentProvider v1beta1: how an agent is started, and what drives it."""
+"""AgentProvider v1beta1: how an agent's process is started and driven."""
 
 from typing import Annotated, Literal
 
@@ -19,10 +19,10 @@ from schemagen.model.base import JSONObject
 from schemagen.model.markers import Atomic
 from schemagen.model.wire import Duration, Int64
 
-# All files of a provider go into one ConfigMap, which holds 1 MiB (core/v1 MaxSecretSize): a
-# quarter of it for one leaves room for the others.
+# All files of a provider share one ConfigMap of at most 1 MiB (core/v1 MaxSecretSize): a quarter of
+# that for a single file leaves room for the others.
 FILE_BYTES = 256 * 1024
-# As for the system prompt of an Agent, whose place baseInstructions takes.
+# Same limit as the system prompt of an Agent, which baseInstructions replaces.
 INSTRUCTIONS = 16384
 
 Argument = Annotated[str, Field(max_length=32768)]
@@ -32,40 +32,42 @@ Instructions = Annotated[str, Field(max_length=INSTRUCTIONS)]
 
 
 class Runner(Model):
-    """The program that the runner's container starts."""
+    """Program started in the runner's container."""
 
-    command: core.Path = Field(description="The program, such as /usr/local/bin/agent-runner.")
+    command: core.Path = Field(
+        description="Path of the program, such as /usr/local/bin/agent-runner."
+    )
     args: Arguments | None = Field(
-        default=None, description="Arguments of the program; templates in them are filled in."
+        default=None, description="Arguments of the program. Templates are expanded."
     )
 
 
 class SecretKeyRef(core.KeyRef):
-    """A key of a Secret in the same namespace, which may be missing."""
+    """Reference to a key of a Secret in the same namespace, which may be optional."""
 
     optional: bool | None = Field(
         default=None,
-        description="Whether the runner starts without the Secret or the key; false if absent.",
+        description="Whether the Secret and the key may be missing. Defaults to false.",
     )
 
 
 class EnvSource(Model):
-    """Where the value of a variable comes from when it is not written out."""
+    """Source of an environment variable's value."""
 
-    secret_key_ref: SecretKeyRef = Field(description="A key of a Secret.")
+    secret_key_ref: SecretKeyRef = Field(description="Key of a Secret.")
 
 
-class EnvVar(Model, rules=[core.ONE_VALUE]):
+class EnvVar(Model, rules=[core.VALUE_OR_SOURCE]):
     """An environment variable of the runner."""
 
     name: core.EnvName = Field(description="Name of the variable.")
     value: core.EnvValue | None = Field(
         default=None,
-        description="The value, in which templates are filled in; empty if it is absent and "
-        "valueFrom is too.",
+        description="Value of the variable. Templates are expanded. Defaults to empty if "
+        "valueFrom is absent too.",
     )
     value_from: EnvSource | None = Field(
-        default=None, description="Where the value comes from instead."
+        default=None, description="Source of the value, instead of value."
     )
 
 
@@ -75,37 +77,41 @@ class File(
         exactly_one_of("content", "configMapKeyRef", "secretKeyRef"),
         Cel(
             "!(self.path in ['/workspace/run.json', '/workspace/agent-runner.json'])",
-            "the controller writes this file itself; choose another path",
+            "the path is reserved for a file written by the controller; choose another path",
             reason="FieldValueForbidden",
             field_path=".path",
         ),
     ],
 ):
-    """A file that is there before the runner starts."""
+    """A file created before the runner starts."""
 
     path: AbsolutePath = Field(description="Absolute path of the file in the runner's container.")
     content: Annotated[str, MaxBytes(FILE_BYTES)] | None = Field(
         default=None,
-        description="Text of the file, at most 262144 bytes of UTF-8; templates are filled in.",
+        description="Content of the file, at most 262144 bytes of UTF-8. Templates are expanded.",
     )
     config_map_key_ref: core.KeyRef | None = Field(
-        default=None, description="A key of a ConfigMap that holds the text."
+        default=None, description="Key of a ConfigMap that holds the content."
     )
     secret_key_ref: core.KeyRef | None = Field(
-        default=None, description="A key of a Secret that holds the text."
+        default=None, description="Key of a Secret that holds the content."
     )
 
 
 class Artifact(Model):
-    """A file that a run leaves; templates in its fields are filled in."""
+    """An output file of a run. Templates in its fields are expanded."""
 
     name: Annotated[str, Field(min_length=1, max_length=253)] = Field(
-        description="Name of the artifact, distinct within the provider."
+        description="Name of the artifact, unique within the provider."
     )
-    path: core.ShortText | None = Field(default=None, description="Where the run writes it.")
-    key: core.ShortText | None = Field(default=None, description="Its key in the artifact store.")
+    path: core.ShortText | None = Field(
+        default=None, description="Path at which the run writes the file."
+    )
+    key: core.ShortText | None = Field(
+        default=None, description="Key of the file in the artifact store."
+    )
     url: Annotated[str, Field(max_length=2048)] | None = Field(
-        default=None, description="Where it can be fetched."
+        default=None, description="URL from which the file can be downloaded."
     )
 
 
@@ -113,67 +119,71 @@ Artifacts = Annotated[list[Artifact], ListMap("name"), Field(max_length=50)]
 
 
 class Goal(Model):
-    """What goes before the goal of a run."""
+    """Goal that overrides the run's goal."""
 
     objective: Annotated[str, Field(min_length=1, max_length=8192)] | None = Field(
-        default=None, description="What the agent is to reach, in words."
+        default=None, description="Objective of the agent, in plain text."
     )
     token_budget: Annotated[Int64, Field(ge=1)] | None = Field(
-        default=None, description="Tokens that a run may use in all."
+        default=None, description="Maximum number of tokens a run may use."
     )
 
 
 class CodexAppServer(Model):
-    """The agent-runner talks to `codex app-server`; every setting is Codex's own if absent."""
+    """Settings of the adapter for `codex app-server`; absent settings default to Codex's own."""
 
     binary_path: core.Path | None = Field(
-        default=None, description="Path of the codex program; absent: /usr/local/bin/codex."
+        default=None, description="Path of the codex binary. Defaults to /usr/local/bin/codex."
     )
     cli_config_overrides: (
         Annotated[list[Annotated[str, Field(max_length=4096)]], Atomic(), Field(max_length=64)]
         | None
-    ) = Field(default=None, description="Settings for its command line, as key=value.")
+    ) = Field(default=None, description="Command-line configuration overrides, as key=value.")
     cwd: core.Path | None = Field(
-        default=None, description="Directory to work in; the code is checked out there."
+        default=None, description="Working directory, into which the code is checked out."
     )
-    model: core.ShortText | None = Field(default=None, description="Model that is asked.")
-    # A word of the model's, and every new model may bring one along: no enum.
+    model: core.ShortText | None = Field(default=None, description="Name of the model.")
+    # No enum: each model defines its own values.
     effort: Annotated[str, Field(max_length=64)] | None = Field(
-        default=None, description="How hard the model thinks, such as high."
+        default=None, description="Reasoning effort of the model, such as high."
     )
     sandbox: Literal["ReadOnly", "WorkspaceWrite", "DangerFullAccess"] | None = Field(
-        default=None, description="What the agent's commands may do to the container."
+        default=None, description="Sandbox policy for commands of the agent."
     )
     approval: Literal["Untrusted", "OnFailure", "OnRequest", "Never"] | None = Field(
-        default=None, description="When the agent asks before it runs a command."
+        default=None, description="Approval policy for commands of the agent."
     )
     prompt: Instructions | None = Field(
         default=None,
-        description="Template of the prompt; absent: the text of the implementation.",
+        description="Template for the prompt. Defaults to the text of the implementation.",
     )
     base_instructions: Instructions | None = Field(
-        default=None, description="Template that takes the place of the agent's system prompt."
+        default=None,
+        description="Template for the base instructions, which replace the agent's system prompt.",
     )
     developer_instructions: Instructions | None = Field(
-        default=None, description="Template of what the developer tells the model beside it."
+        default=None, description="Template for the developer instructions."
     )
-    thread_id: core.ShortText | None = Field(default=None, description="Thread that is resumed.")
+    thread_id: core.ShortText | None = Field(
+        default=None, description="ID of the thread to resume."
+    )
     thread_config: JSONObject | None = Field(
-        default=None, description="Codex's own configuration for the thread, kept as it is."
+        default=None, description="Codex configuration of the thread, passed through unchanged."
     )
-    goal: Goal | None = Field(default=None, description="What goes before the goal of a run.")
+    goal: Goal | None = Field(default=None, description="Goal that overrides the run's goal.")
     bootstrap_timeout: Duration | None = Field(
-        default=None, description="How long the app server may take to start."
+        default=None, description="Startup timeout of the app server."
     )
     experimental_raw_events: bool | None = Field(
-        default=None, description="Whether the server sends the model's events as they are."
+        default=None, description="Whether the server forwards raw events of the model."
     )
     persist_extended_history: bool | None = Field(
-        default=None, description="Whether the whole history of the thread is stored."
+        default=None, description="Whether the full history of the thread is stored."
     )
     extra: JSONObject | None = Field(
         default=None,
-        description="Other settings, kept as they are; none that a field beside it is for.",
+        description="Additional settings, preserved unchanged. Keys must not repeat sibling "
+        "fields.",
     )
 
 
@@ -181,35 +191,39 @@ class TemplateVar(Model):
     """An environment variable whose value is a template."""
 
     name: core.EnvName = Field(description="Name of the variable.")
-    value: core.EnvValue = Field(description="The value; templates in it are filled in.")
+    value: core.EnvValue = Field(description="Value of the variable. Templates are expanded.")
 
 
 class TemplateFile(Model):
-    """A file that the agent-runner writes."""
+    """A file written by the agent-runner."""
 
-    path: core.Path = Field(description="Path of the file; templates in it are filled in.")
+    path: core.Path = Field(description="Path of the file. Templates are expanded.")
     content: Annotated[str, MaxBytes(FILE_BYTES)] = Field(
-        description="Text of the file, at most 262144 bytes of UTF-8; templates are filled in."
+        description="Content of the file, at most 262144 bytes of UTF-8. Templates are expanded."
     )
 
 
 class Exec(Model):
-    """The agent-runner starts a program; what is absent here is taken from the provider."""
+    """Settings of the adapter that starts a program; absent settings default to the provider's."""
 
-    binary: core.Path | None = Field(default=None, description="The program.")
+    binary: core.Path | None = Field(default=None, description="Path of the program.")
     args: Arguments | None = Field(
-        default=None, description="Its arguments; templates in them are filled in."
+        default=None, description="Arguments of the program. Templates are expanded."
     )
     env: Annotated[list[TemplateVar], ListMap("name"), Field(max_length=100)] | None = Field(
-        default=None, description="Its environment variables beside those of the runner."
+        default=None,
+        description="Environment variables of the program, in addition to the runner's.",
     )
     files: Annotated[list[TemplateFile], ListMap("path"), Field(max_length=64)] | None = Field(
-        default=None, description="Files that are written before it starts."
+        default=None, description="Files written before the program starts."
     )
-    output_artifacts: Artifacts | None = Field(default=None, description="Files that it leaves.")
+    output_artifacts: Artifacts | None = Field(
+        default=None, description="Output files of the program."
+    )
     extra: JSONObject | None = Field(
         default=None,
-        description="Other settings, kept as they are; none that a field beside it is for.",
+        description="Additional settings, preserved unchanged. Keys must not repeat sibling "
+        "fields.",
     )
 
 
@@ -220,20 +234,20 @@ class Adapter(
         core.only_with("type", "Exec", "exec"),
     ],
 ):
-    """How the agent-runner drives the agent."""
+    """Adapter with which the agent-runner drives the agent."""
 
     type: Literal["CodexAppServer", "Exec"] = Field(
-        description="Which adapter; its settings stand in the field of the same name."
+        description="Type of the adapter. Its settings are in the field of the same name."
     )
     codex_app_server: CodexAppServer | None = Field(
-        default=None, description="Settings of the adapter that talks to `codex app-server`."
+        default=None, description="Settings of the adapter for `codex app-server`."
     )
     exec: Exec | None = Field(
         default=None, description="Settings of the adapter that starts a program."
     )
     extra: JSONObject | None = Field(
         default=None,
-        description="Settings of other adapters and tools, kept as they are.",
+        description="Settings for other adapters and tools, preserved unchanged.",
     )
 
 
@@ -242,87 +256,88 @@ class Health(
     rules=[
         Cel(
             "!has(self.onCapacityExhausted) || self.onCapacityExhausted != 'Block'",
-            "nobody looks at a provider's capacity yet, so that nothing is blocked; expected "
-            "Degrade",
+            "expected Degrade, got Block; provider capacity is not monitored yet, "
+            "so Block would have no effect",
             reason="FieldValueForbidden",
             field_path=".onCapacityExhausted",
         )
     ],
 ):
-    """What failures mean for the provider."""
+    """Effect of failures on the provider's health."""
 
     on_capacity_exhausted: Literal["Degrade", "Block"] | None = Field(
         default=None,
-        description="What it means when the provider has no capacity left: Degrade keeps it Ready, "
-        "Block does not.",
+        description="Effect of exhausted capacity: Degrade keeps the provider Ready, Block "
+        "does not.",
     )
 
 
 class ServiceAccountToken(Model):
-    """A short-lived token of the service account, as a file (core/v1 names its fields)."""
+    """A projected service account token (fields as in core/v1 ServiceAccountTokenProjection)."""
 
     audience: Annotated[str, Field(min_length=1, max_length=253)] = Field(
-        description="Whom the token is meant for."
+        description="Intended audience of the token."
     )
     expiration_seconds: Annotated[Int64, Field(ge=600, le=3600)] = Field(
-        description="Seconds that a token is valid, from 600 to 3600; it is renewed in time."
+        description="Lifetime of the token in seconds, from 600 to 3600. It is rotated before "
+        "it expires."
     )
     mount_path: AbsolutePath = Field(
-        description="Directory in which the token is mounted; an absolute path."
+        description="Absolute path of the directory in which the token is mounted."
     )
 
 
 class Workload(Model):
-    """What the runner's container is like, unless a run says otherwise."""
+    """Defaults for the runner's container, which a run may override."""
 
     image: core.ShortText | None = Field(
-        default=None, description="Image of the runner; absent: the controller's."
+        default=None, description="Image of the runner. Defaults to the controller's."
     )
     resources: core.ResourceRequirements | None = Field(
-        default=None, description="What the container needs and may use."
+        default=None, description="Compute resources of the container."
     )
     service_account_name: core.Name | None = Field(
-        default=None, description="Service account of the runner's pod."
+        default=None, description="ServiceAccount of the runner's pod."
     )
     service_account_token: ServiceAccountToken | None = Field(
-        default=None, description="A token of that account that the runner finds as a file."
+        default=None, description="Token of the service account, mounted as a file."
     )
 
 
 class AgentProviderSpec(Spec):
-    """How an agent is started, and what drives it."""
+    """Program, adapter and container that run an agent."""
 
-    runner: Runner = Field(description="The program that the runner's container starts.")
-    adapter: Adapter = Field(description="How the agent-runner drives the agent.")
+    runner: Runner = Field(description="Program started in the runner's container.")
+    adapter: Adapter = Field(description="Adapter with which the agent-runner drives the agent.")
     env: Annotated[list[EnvVar], ListMap("name"), Field(max_length=100)] | None = Field(
-        default=None, description="Environment variables of the runner, in this order."
+        default=None, description="Environment variables of the runner, in order."
     )
     files: Annotated[list[File], ListMap("path"), Field(max_length=64)] | None = Field(
-        default=None, description="Files that are there before the runner starts."
+        default=None, description="Files created before the runner starts."
     )
-    output_artifacts: Artifacts | None = Field(default=None, description="Files that a run leaves.")
+    output_artifacts: Artifacts | None = Field(default=None, description="Output files of a run.")
     health: Health | None = Field(
-        default=None, description="What failures mean for the provider as a whole."
+        default=None, description="Effect of failures on the provider's health."
     )
     workload: Workload | None = Field(
-        default=None, description="The container of runs that do not describe their own."
+        default=None, description="Container of runs that do not set their own workload."
     )
 
 
 class AgentProviderStatus(Status):
-    """What the controller saw of the provider."""
+    """Most recently observed status of the provider."""
 
     conditions: core.Conditions | None = Field(
-        default=None, description="Ready, InvalidSpec, Unreachable and Degraded."
+        default=None, description="Conditions: Ready, InvalidSpec, Unreachable and Degraded."
     )
     observed_generation: core.ObservedGeneration | None = None
     last_update_time: core.LastUpdateTime | None = None
 
 
 class AgentProvider(Resource):
-    """A way to start agents, which any number of agents may share."""
+    """Program and adapter that run agents; any number of agents may share it."""
 
-    spec: AgentProviderSpec = Field(description="How an agent is started, and what drives it.")
+    spec: AgentProviderSpec = Field(description="Program, adapter and container that run an agent.")
     status: AgentProviderStatus | None = Field(
-        default=None, description="What the controller saw of the provider."
+        default=None, description="Most recently observed status of the provider."
     )

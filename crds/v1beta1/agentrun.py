@@ -1,4 +1,4 @@
-"""AgentRun v1beta1: one run of an agent on an implementation."""
+"""AgentRun v1beta1: one execution of an agent on a task."""
 
 from typing import Annotated, Literal
 
@@ -28,35 +28,35 @@ ParameterName = Annotated[str, Field(min_length=1, max_length=253)]
 StepName = Annotated[
     str, Field(min_length=1, max_length=63, pattern=r"^[A-Za-z0-9]([-A-Za-z0-9_.]*[A-Za-z0-9])?$")
 ]
-"""What the value of a label can be, as the Jobs of a step have its name in one."""
+"""A valid label value, because the Jobs of a step carry its name in a label."""
 VolumeName = Annotated[
     str, Field(min_length=1, max_length=63, pattern="^[a-z0-9]([-a-z0-9]*[a-z0-9])?$")
 ]
-"""What the volume of a pod can be called (RFC 1123 label)."""
+"""A valid pod volume name (RFC 1123 label)."""
 Hash = Annotated[str, Field(max_length=128)]
 Message = Annotated[str, Field(max_length=32768)]
 AnnotationValue = Annotated[str, Field(max_length=4096)]
 
 
 class Implementation(Model, rules=[exactly_one_of("specRef", "inline")]):
-    """What is to be built: by reference or written out."""
+    """Task of the run: a reference to an ImplementationSpec, or inline text."""
 
     spec_ref: core.NameRef | None = Field(
-        default=None, description="ImplementationSpec to carry out."
+        default=None, description="ImplementationSpec to execute."
     )
     inline: implementationspec.ImplementationSpecSpec | None = Field(
-        default=None, description="The task itself."
+        default=None, description="Inline task."
     )
 
 
 class Goal(Model):
-    """What the run is after, and what it may spend."""
+    """Objective and token budget."""
 
     objective: Annotated[str, Field(min_length=1, max_length=8192)] = Field(
-        description="What the agent is to reach, in words."
+        description="Objective of the agent, in plain text."
     )
     token_budget: Annotated[Int64, Field(ge=1)] | None = Field(
-        default=None, description="Tokens that the run may use in all."
+        default=None, description="Maximum number of tokens the run may use."
     )
 
 
@@ -65,20 +65,21 @@ class Parameter(
     rules=[
         Cel(
             "self.name.lowerAscii() != 'prompt'",
-            "the prompt comes from the implementation; choose another name",
+            "the name prompt is reserved, because the prompt comes from the "
+            "implementation; choose another name",
             field_path=".name",
         ),
-        core.ONE_VALUE,
+        core.VALUE_OR_SOURCE,
     ],
 ):
     """A named value for templates and prompts."""
 
     name: ParameterName = Field(description="Name of the parameter.")
     value: Annotated[str, MaxBytes(PARAMETER_BYTES)] | None = Field(
-        default=None, description="The value; at most 2048 bytes of UTF-8."
+        default=None, description="Value of the parameter, at most 2048 bytes of UTF-8."
     )
     value_from: core.ValueSource | None = Field(
-        default=None, description="Where the value comes from instead."
+        default=None, description="Source of the value, instead of value."
     )
 
 
@@ -86,64 +87,83 @@ Parameters = Annotated[list[Parameter], ListMap("name"), MaxEntries(PARAMETERS)]
 
 
 class EmptyDirVolume(Model):
-    """A directory that lives as long as the pod."""
+    """A temporary directory that shares the pod's lifetime."""
 
-    size_limit: Quantity | None = Field(default=None, description="How much it may hold.")
+    size_limit: Quantity | None = Field(default=None, description="Maximum size of the volume.")
     medium: Annotated[str, Field(max_length=64)] | None = Field(
-        default=None, description="Memory, or empty for the node's disk."
+        default=None,
+        description="Storage medium: Memory, or empty for the node's default medium. Defaults "
+        "to empty.",
     )
 
 
 class ClaimVolume(Model):
     """A PersistentVolumeClaim."""
 
-    claim_name: core.Name = Field(description="Name of the claim, in the same namespace.")
+    claim_name: core.Name = Field(
+        description="Name of the PersistentVolumeClaim, in the same namespace."
+    )
 
 
 class SecretVolume(Model):
-    """A Secret as files."""
+    """A Secret, mounted as files."""
 
     secret_name: core.Name = Field(description="Name of the Secret, in the same namespace.")
 
 
 class Volume(Model, rules=[exactly_one_of("emptyDir", "persistentVolumeClaim", "secret")]):
-    """A directory that is mounted into the runner."""
+    """A volume mounted into the runner's container."""
 
-    name: VolumeName = Field(description="Name of the volume, distinct within the workload.")
-    mount_path: core.Path = Field(description="Where it is mounted.")
-    read_only: bool | None = Field(default=None, description="Mounted without write access.")
-    empty_dir: EmptyDirVolume | None = Field(default=None, description="A fresh directory.")
-    persistent_volume_claim: ClaimVolume | None = Field(default=None, description="A claim.")
-    secret: SecretVolume | None = Field(default=None, description="A Secret as files.")
+    name: VolumeName = Field(description="Name of the volume, unique within the workload.")
+    mount_path: core.Path = Field(
+        description="Path in the container at which the volume is mounted."
+    )
+    read_only: bool | None = Field(
+        default=None, description="Whether the volume is mounted read-only. Defaults to false."
+    )
+    empty_dir: EmptyDirVolume | None = Field(
+        default=None, description="Temporary directory that shares the pod's lifetime."
+    )
+    persistent_volume_claim: ClaimVolume | None = Field(
+        default=None, description="PersistentVolumeClaim to mount."
+    )
+    secret: SecretVolume | None = Field(default=None, description="A Secret, mounted as files.")
 
 
 class Workload(Model):
     """The container that runs the agent."""
 
     image: Annotated[str, Field(max_length=1024)] | None = Field(
-        default=None, description="Image of the runner; absent: the provider's or the controller's."
+        default=None,
+        description="Image of the runner. Defaults to the provider's image, then to the "
+        "controller's.",
     )
     resources: core.ResourceRequirements | None = Field(
-        default=None, description="What the container needs and may use."
+        default=None, description="Compute resources of the container."
     )
     volumes: Annotated[list[Volume], ListMap("name"), Field(max_length=20)] | None = Field(
-        default=None, description="Directories that are mounted."
+        default=None, description="Volumes mounted into the container."
     )
 
 
 class Backoff(Model):
-    """How long to wait before the next attempt."""
+    """Delay between attempts."""
 
-    base: Duration | None = Field(default=None, description="Wait before the first retry.")
+    base: Duration | None = Field(
+        default=None,
+        description="Delay before the first retry, doubled for each further one, up to 5m. "
+        "Defaults to 5s.",
+    )
 
 
 class Retry(Model):
-    """How often a step is tried again, and when."""
+    """Retry policy of a step."""
 
     limit: Annotated[Int32, Field(ge=0)] | None = Field(
-        default=None, description="Retries after the first attempt."
+        default=None,
+        description="Maximum number of retries after the first attempt. Defaults to 0.",
     )
-    backoff: Backoff | None = Field(default=None, description="Waits between the attempts.")
+    backoff: Backoff | None = Field(default=None, description="Delays between attempts.")
 
 
 class LoopControl(
@@ -152,89 +172,99 @@ class LoopControl(
         Cel(
             "!has(self.path) || ((!self.path.startsWith('/') || "
             "self.path.startsWith('/workspace/')) && !('/' + self.path + '/').contains('/../'))",
-            "expected a path in /workspace",
+            "expected a path under /workspace",
             field_path=".path",
         ),
         Cel(
             "!has(self.path) || !(self.path in ['run.json', 'agent-runner.json', "
             "'/workspace/run.json', '/workspace/agent-runner.json']) && "
             "!self.path.startsWith('.agent/') && !self.path.startsWith('/workspace/.agent/')",
-            "the runner's own files are there; choose another path",
+            "the path is reserved for the runner's own files; choose another path",
             reason="FieldValueForbidden",
             field_path=".path",
         ),
     ],
 ):
-    """The file in which a step says whether its loop goes on."""
+    """The control file, in which a step reports whether its loop should continue."""
 
     path: core.Path | None = Field(
         default=None,
-        description="Path of the file, in /workspace; absent: "
+        description="Path of the file, under /workspace. Defaults to "
         "/workspace/.agentrun/loop-control.json.",
     )
     on_missing: Literal["Stop", "Fail"] | None = Field(
-        default=None, description="What a missing file means; Stop if absent."
+        default=None, description="Action when the file is missing. Defaults to Stop."
     )
     on_invalid: Literal["Stop", "Fail"] | None = Field(
         default=None,
-        description="What a file means that is no JSON object, or is too large; Stop if absent.",
+        description="Action when the file is not a JSON object or is too large. Defaults to Stop.",
     )
 
 
 class LoopWhile(
     Model,
-    rules=[Cel("has(self.cel)", "while needs cel", reason="FieldValueRequired")],
+    rules=[Cel("has(self.cel)", "while requires cel", reason="FieldValueRequired")],
 ):
-    """What must hold for another iteration."""
+    """Condition for starting another iteration."""
 
     cel: Annotated[str, Field(min_length=1, max_length=4096)] | None = Field(
         default=None,
-        description="CEL expression over control, the control file's content, and iteration, the "
-        "number of iterations that succeeded.",
+        description="CEL expression over control, the content of the control file, and "
+        "iteration, the number of succeeded iterations.",
     )
-    control: LoopControl | None = Field(default=None, description="The control file.")
+    control: LoopControl | None = Field(
+        default=None, description="Control file that the step writes."
+    )
 
 
 class LoopState(Model):
-    """What an iteration hands to the next."""
+    """State passed from one iteration to the next."""
 
     persistent: bool | None = Field(
         default=None,
-        description="Whether all volumes must outlive an iteration: each is a claim then.",
+        description="Whether every volume must outlive an iteration, which requires a "
+        "PersistentVolumeClaim. Defaults to false.",
     )
     volumes: Annotated[list[VolumeName], Atomic(), Field(max_length=20)] | None = Field(
         default=None,
-        description="Volumes of the workload that carry the state; an iteration finds their names "
-        "and paths at loop.state of its run.json.",
+        description="Volumes of the workload that carry the state. Their names and paths are "
+        "listed at loop.state of the iteration's run.json.",
     )
 
 
 class Loop(Model):
-    """Repetition of a step."""
+    """Loop that repeats a step."""
 
-    max_iterations: Annotated[Int32, Field(ge=1)] = Field(description="Iterations at most.")
+    max_iterations: Annotated[Int32, Field(ge=1)] = Field(
+        description="Maximum number of iterations."
+    )
     while_: LoopWhile | None = Field(
-        default=None, alias="while", description="What must hold for another iteration."
+        default=None, alias="while", description="Condition for starting another iteration."
     )
     state: LoopState | None = Field(
-        default=None, description="What an iteration hands to the next."
+        default=None, description="State passed from one iteration to the next."
     )
 
 
 class WorkflowStep(Model):
-    """One step of a workflow; its own settings go before the run's."""
+    """One step of a workflow; its settings take precedence over the run's."""
 
-    name: StepName = Field(description="Name of the step, distinct within the run.")
+    name: StepName = Field(description="Name of the step, unique within the run.")
     implementation: Implementation | None = Field(
-        default=None, description="What is to be built; absent: the run's."
+        default=None, description="Task of the step. Defaults to the run's."
     )
-    workload: Workload | None = Field(default=None, description="The container; absent: the run's.")
+    workload: Workload | None = Field(
+        default=None, description="Container of the step. Defaults to the run's."
+    )
     parameters: Parameters | None = Field(
-        default=None, description="Values that go before the run's; at most 100."
+        default=None, description="Parameters that override the run's, at most 100."
     )
-    retry: Retry | None = Field(default=None, description="How often the step is tried again.")
-    timeout: Duration | None = Field(default=None, description="How long an attempt may take.")
-    loop: Loop | None = Field(default=None, description="Repetition of the step.")
+    retry: Retry | None = Field(default=None, description="Retry policy of the step.")
+    timeout: Duration | None = Field(
+        default=None,
+        description="Maximum duration of an attempt. Defaults to no limit, as does 0s.",
+    )
+    loop: Loop | None = Field(default=None, description="Loop that repeats the step.")
 
 
 class Workspace(
@@ -248,94 +278,104 @@ class Workspace(
         )
     ],
 ):
-    """A folder that steps share."""
+    """A directory shared by the steps."""
 
     persistent_volume_claim: ClaimVolume = Field(
-        description="Claim that holds it; steps that run at the same time must be able to mount "
-        "it together."
+        description="PersistentVolumeClaim that holds the workspace. Its access mode must "
+        "allow all concurrent steps to mount it."
     )
     sub_path: core.Path | None = Field(
         default=None,
-        description="Folder of the claim; absent: one of the run's own, named by its uid and "
-        "attempt. It stays when the run is gone.",
+        description="Directory within the claim. Defaults to a directory for this run, named "
+        "by its UID and attempt. It is kept when the run is deleted.",
     )
 
 
 class WorkflowRuntime(Model):
-    """Steps, each an own Job."""
+    """Steps, each in its own Job."""
 
     steps: Annotated[list[WorkflowStep], ListMap("name"), Field(max_length=100)] | None = Field(
-        default=None, description="Steps in the order in which they start."
+        default=None, description="Steps, in the order in which they start."
     )
     parallelism: Annotated[Int32, Field(ge=1, le=100)] = Field(
-        default=1, description="Steps that may run at the same time."
+        default=1, description="Maximum number of steps that run concurrently. Defaults to 1."
     )
     workspace: Workspace | None = Field(
         default=None,
-        description="What all steps have as /workspace; absent: each has an empty folder of its "
-        "own, so that none sees what another left.",
+        description="Shared directory that every step mounts at /workspace. Defaults to a "
+        "separate empty directory per step.",
     )
 
 
 class JobRuntime(Model):
-    """One Job; what it can be told stands beside it."""
+    """A single Job; its settings are the sibling fields of job."""
 
 
 class TemporalTimeouts(Model):
-    """How long a Temporal workflow may take."""
+    """Timeouts of a Temporal workflow."""
 
-    execution: Duration | None = Field(default=None, description="All runs together.")
-    run: Duration | None = Field(default=None, description="One run.")
-    task: Duration | None = Field(default=None, description="One workflow task.")
+    execution: Duration | None = Field(
+        default=None,
+        description="Maximum duration of the workflow execution, including retries and "
+        "continue-as-new.",
+    )
+    run: Duration | None = Field(
+        default=None, description="Maximum duration of a single workflow run."
+    )
+    task: Duration | None = Field(
+        default=None, description="Maximum duration of a single workflow task."
+    )
 
 
 class TemporalRuntime(Model):
     """A Temporal workflow."""
 
     workflow_type: Annotated[str, Field(min_length=1, max_length=1000)] = Field(
-        description="Type of the workflow."
+        description="Workflow type."
     )
     task_queue: Annotated[str, Field(min_length=1, max_length=1000)] = Field(
-        description="Task queue of its workers."
+        description="Task queue polled by the workers."
     )
     namespace: Annotated[str, Field(max_length=1000)] | None = Field(
         default=None, description="Temporal namespace."
     )
     workflow_id: Annotated[str, Field(max_length=1000)] | None = Field(
-        default=None, description="Workflow id; absent: the idempotency key, or RUN-temporal."
+        default=None,
+        description="Workflow ID. Defaults to the idempotency key, or to RUN-temporal without one.",
     )
-    timeouts: TemporalTimeouts | None = Field(default=None, description="Limits of its duration.")
+    timeouts: TemporalTimeouts | None = Field(default=None, description="Timeouts of the workflow.")
 
 
 class CustomRuntime(Model):
-    """An HTTP endpoint that carries runs out."""
+    """An HTTP endpoint that executes runs."""
 
     endpoint: Annotated[str, Field(min_length=1, max_length=2048)] = Field(
-        description="Address that the run is sent to."
+        description="URL to which the run is submitted."
     )
     payload: JSONObject | None = Field(
-        default=None, description="Body of the request; absent: run, implementation and memory."
+        default=None,
+        description="Request body. Defaults to the run, the implementation and the memory.",
     )
 
 
 def _qualified(field: str) -> Cel:
-    """The keys of a field are such as the API server takes for labels and annotations."""
+    """Require valid label or annotation keys, as the API server does."""
     return Cel(
         f"!has(self.{field}) || self.{field}.all(key, "
         "!format.qualifiedName().validate(key).hasValue())",
-        f"a key of {field} is NAME or DOMAIN/NAME, NAME of at most 63 letters, digits, -, _ and .",
+        f"keys of {field} must be NAME or DOMAIN/NAME, NAME at most 63 letters, digits, -, _ and .",
         field_path=f".{field}",
     )
 
 
 def _only_for(runtime: str, arm: str) -> Cel:
-    return Cel(f"self.type == '{runtime}' || !has(self.{arm})", f"{arm} needs type {runtime}")
+    return Cel(f"self.type == '{runtime}' || !has(self.{arm})", f"{arm} requires type {runtime}")
 
 
 def _needed_for(runtime: str, arm: str) -> Cel:
     return Cel(
         f"self.type != '{runtime}' || has(self.{arm})",
-        f"type {runtime} needs {arm}",
+        f"type {runtime} requires {arm}",
         reason="FieldValueRequired",
     )
 
@@ -353,54 +393,62 @@ class Runtime(
         _qualified("annotations"),
     ],
 ):
-    """What carries a run out."""
+    """Runtime that executes a run."""
 
     type: Literal["Job", "Workflow", "Temporal", "Custom"] = Field(
-        description="Which runtime; its settings stand in the field of the same name."
+        description="Type of the runtime. Its settings are in the field of the same name."
     )
-    job: JobRuntime | None = Field(default=None, description="One Job.")
-    workflow: WorkflowRuntime | None = Field(default=None, description="Steps, each an own Job.")
-    temporal: TemporalRuntime | None = Field(default=None, description="A Temporal workflow.")
-    custom: CustomRuntime | None = Field(default=None, description="An HTTP endpoint.")
+    job: JobRuntime | None = Field(default=None, description="Settings for type Job.")
+    workflow: WorkflowRuntime | None = Field(
+        default=None, description="Settings for type Workflow."
+    )
+    temporal: TemporalRuntime | None = Field(
+        default=None, description="Settings for type Temporal."
+    )
+    custom: CustomRuntime | None = Field(default=None, description="Settings for type Custom.")
     pod_template: core.PodTemplate | None = Field(
-        default=None, description="What the run chooses about its pods."
+        default=None, description="Pod settings of the run."
     )
     labels: Annotated[dict[str, core.LabelValue], Field(max_length=32)] | None = Field(
         default=None,
-        description="Labels of the Jobs and their pods, such as a queue's name or a cost centre.",
+        description="Labels added to the Jobs and their pods, such as a queue name or a cost "
+        "centre.",
     )
     annotations: Annotated[dict[str, AnnotationValue], Field(max_length=32)] | None = Field(
-        default=None, description="Annotations of the Jobs and their pods."
+        default=None, description="Annotations added to the Jobs and their pods."
     )
     job_ttl: Duration | None = Field(
         default=None,
         alias="jobTTL",
-        description="How long a finished Job is kept; 0s means it is not deleted by Kubernetes.",
+        description="Time to live of a finished Job, from 30s to 168h. Defaults to 10m; 0s keeps "
+        "the Job.",
     )
     log_retention: Duration | None = Field(
         default=None,
-        description="How long logs are kept after the end: the finished Job stays at least so "
-        "long, up to 168h.",
+        description="Minimum time for which logs are kept after completion, by keeping the "
+        "finished Job; at most 168h.",
     )
     backoff_limit: Annotated[Int32, Field(ge=0)] | None = Field(
-        default=None, description="Retries of a Job's pod; 0 if absent."
+        default=None, description="Number of retries of a Job's pod. Defaults to 0."
     )
     extra_config: JSONObject | None = Field(
-        default=None, description="Settings of other runtimes and tools, kept as they are."
+        default=None, description="Settings for other runtimes and tools, preserved unchanged."
     )
 
 
 class Vcs(Model):
-    """The code that the run works on."""
+    """Source code that the run works on."""
 
     provider_ref: core.NameRef | None = Field(
-        default=None, description="VersionControlProvider; absent: the agent's."
+        default=None, description="VersionControlProvider of the run. Defaults to the agent's."
     )
     mode: Literal["ReadWrite", "ReadOnly", "None"] | None = Field(
-        default=None, description="What the run may do; ReadWrite if a provider is named."
+        default=None,
+        description="Access of the run to the code. Defaults to ReadWrite if a provider is set.",
     )
     required: bool | None = Field(
-        default=None, description="Whether the run fails when the code cannot be reached."
+        default=None,
+        description="Whether the run fails if the code cannot be checked out. Defaults to false.",
     )
 
 
@@ -408,7 +456,7 @@ class Retention(
     Model,
     rules=[
         exactly_one_of("ttl", "keepForever"),
-        Cel("!has(self.keepForever) || self.keepForever", "keepForever is true or absent"),
+        Cel("!has(self.keepForever) || self.keepForever", "keepForever must be true or absent"),
         Cel(
             "!has(self.ttl) || self.ttl.matches('[1-9]')",
             "ttl must be longer than 0s; use keepForever to keep the run",
@@ -416,224 +464,311 @@ class Retention(
         ),
     ],
 ):
-    """How long a finished run is kept; absent: as the controller is set, 30 days by default."""
+    """Retention of a finished run. Defaults to the controller's setting, by default 30 days."""
 
-    ttl: Duration | None = Field(default=None, description="How long after its end.")
-    keep_forever: bool | None = Field(default=None, description="The run is never deleted.")
+    ttl: Duration | None = Field(default=None, description="Time to live after completion.")
+    keep_forever: bool | None = Field(
+        default=None,
+        description="Whether the run is never deleted automatically. Must be true if set.",
+    )
 
 
 class AgentRunSpec(Spec):
-    """One run of an agent."""
+    """Desired execution of an agent."""
 
-    agent_ref: core.NameRef = Field(description="Agent that runs.")
-    implementation: Implementation | None = Field(default=None, description="What is to be built.")
-    goal: Goal | None = Field(default=None, description="What the run is after.")
-    runtime: Runtime = Field(description="What carries the run out.")
-    workload: Workload | None = Field(default=None, description="The container of the agent.")
+    agent_ref: core.NameRef = Field(description="Agent to run.")
+    implementation: Implementation | None = Field(
+        default=None,
+        description="Task of the run: a reference to an ImplementationSpec, or inline text.",
+    )
+    goal: Goal | None = Field(default=None, description="Objective and token budget of the run.")
+    runtime: Runtime = Field(description="Runtime that executes the run.")
+    workload: Workload | None = Field(default=None, description="Container of the agent.")
     parameters: Parameters | None = Field(
-        default=None, description="Values for templates and prompts; at most 100."
+        default=None, description="Values for templates and prompts, at most 100."
     )
     secret_refs: Annotated[list[core.NameRef], ListMap("name"), Field(max_length=100)] | None = (
-        Field(default=None, description="Secrets whose keys become environment variables.")
+        Field(
+            default=None,
+            description="Secrets whose keys become environment variables; at most 100.",
+        )
     )
     memory_ref: core.NameRef | None = Field(
-        default=None, description="Memory of the run; absent: the agent's or the default one."
+        default=None,
+        description="Memory of the run. Defaults to the agent's Memory, then to the default "
+        "Memory.",
     )
-    vcs: Vcs | None = Field(default=None, description="The code that the run works on.")
+    vcs: Vcs | None = Field(default=None, description="Source code that the run works on.")
     idempotency_key: Annotated[str, Field(max_length=253)] | None = Field(
-        default=None, description="Runs of one agent with the same key are one run."
+        default=None,
+        description="Key that identifies duplicate runs of one agent: a second run with the "
+        "same key is refused.",
     )
     retention: Retention | None = Field(
-        default=None, description="How long the finished run is kept."
+        default=None,
+        description="Retention of the finished run. Defaults to the controller's setting, "
+        "which is 30 days by default.",
     )
     purpose: Literal["Run", "Template"] | None = Field(
-        default=None, description="A Template is never carried out, only copied; Run if absent."
+        default=None,
+        description="Whether the object is executed (Run) or only copied (Template). Defaults "
+        "to Run.",
     )
     priority: Int32 | None = Field(
-        default=None, description="Waiting runs with a higher priority start first; 0 if absent."
+        default=None,
+        description="Priority in the queue; pending runs with a higher value start first. "
+        "Defaults to 0.",
     )
     suspend: bool | None = Field(
-        default=None, description="Whether the run waits until this is false."
+        default=None,
+        description="Whether the run is held back until this is false. Has no effect once the "
+        "run has been admitted. Defaults to false.",
     )
-    cancel: bool | None = Field(default=None, description="Whether the run is to end now.")
+    cancel: bool | None = Field(
+        default=None, description="Whether to cancel the run. Defaults to false."
+    )
 
 
 class RuntimeRef(Model):
-    """What the runtime calls the run."""
+    """Reference to the run in its runtime."""
 
     type: Literal["Job", "Workflow", "Temporal", "Custom"] | None = Field(
-        default=None, description="Which runtime."
+        default=None, description="Type of the runtime."
     )
-    name: core.ShortText | None = Field(default=None, description="Name of the object there.")
-    namespace: core.ShortText | None = Field(default=None, description="Its namespace.")
-    uid: core.ShortText | None = Field(default=None, description="Its uid.")
+    name: core.ShortText | None = Field(
+        default=None, description="Name of the object in the runtime."
+    )
+    namespace: core.ShortText | None = Field(
+        default=None, description="Namespace of the object in the runtime."
+    )
+    uid: core.ShortText | None = Field(
+        default=None, description="UID of the object in the runtime."
+    )
     observed_time: Timestamp | None = Field(
-        default=None, description="When the controller first saw it."
+        default=None, description="Time at which the controller first observed the object."
     )
-    workflow_id: core.ShortText | None = Field(default=None, description="Temporal workflow id.")
-    run_id: core.ShortText | None = Field(default=None, description="Temporal run id.")
+    workflow_id: core.ShortText | None = Field(default=None, description="Temporal workflow ID.")
+    run_id: core.ShortText | None = Field(default=None, description="Temporal run ID.")
     task_queue: core.ShortText | None = Field(default=None, description="Temporal task queue.")
-    run_name: core.ShortText | None = Field(default=None, description="Name of the run there.")
-    step_name: core.ShortText | None = Field(default=None, description="Step that it carries out.")
+    run_name: core.ShortText | None = Field(
+        default=None, description="Name of the run in the runtime."
+    )
+    step_name: core.ShortText | None = Field(
+        default=None, description="Name of the step that the object executes."
+    )
     extra: Annotated[JSONObject, Field(min_length=1)] | None = Field(
-        default=None, description="What else the runtime said; no key of the fields beside it."
+        default=None,
+        description="Additional runtime-specific data. Keys must not repeat sibling fields.",
     )
 
 
 class Runner(Model):
-    """What the runner reported at its end."""
+    """Final report of the runner."""
 
     status: Literal["Succeeded", "Failed", "Cancelled"] | None = Field(
-        default=None, description="How it ended."
+        default=None, description="Result reported by the runner."
     )
-    exit_code: Int32 | None = Field(default=None, description="Exit code of the agent.")
-    signal: core.ShortText | None = Field(default=None, description="Signal that ended it.")
-    provider: core.ShortText | None = Field(default=None, description="AgentProvider that ran.")
-    adapter: core.ShortText | None = Field(default=None, description="Adapter that ran it.")
-    start_time: Timestamp | None = Field(default=None, description="When it started.")
-    completion_time: Timestamp | None = Field(default=None, description="When it ended.")
-    error: Message | None = Field(default=None, description="What went wrong.")
+    exit_code: Int32 | None = Field(default=None, description="Exit code of the agent's process.")
+    signal: core.ShortText | None = Field(
+        default=None, description="Signal that terminated the process."
+    )
+    provider: core.ShortText | None = Field(
+        default=None, description="AgentProvider that was used."
+    )
+    adapter: core.ShortText | None = Field(default=None, description="Adapter that was used.")
+    start_time: Timestamp | None = Field(
+        default=None, description="Time at which the runner started."
+    )
+    completion_time: Timestamp | None = Field(
+        default=None, description="Time at which the runner finished."
+    )
+    error: Message | None = Field(default=None, description="Error reported by the runner.")
     extra: Annotated[JSONObject, Field(min_length=1)] | None = Field(
-        default=None, description="What else the runner said; no key of the fields beside it."
+        default=None,
+        description="Additional data reported by the runner. Keys must not repeat sibling fields.",
     )
 
 
 class JobRef(Model):
-    """A Job."""
+    """Reference to a Job."""
 
-    name: core.ShortText | None = Field(default=None, description="Its name.")
-    namespace: core.ShortText | None = Field(default=None, description="Its namespace.")
-    uid: core.ShortText | None = Field(default=None, description="Its uid.")
+    name: core.ShortText | None = Field(default=None, description="Name of the Job.")
+    namespace: core.ShortText | None = Field(default=None, description="Namespace of the Job.")
+    uid: core.ShortText | None = Field(default=None, description="UID of the Job.")
 
 
 class LoopIteration(Model):
-    """One iteration of a loop."""
+    """Status of one iteration of a loop."""
 
-    index: Int32 | None = Field(default=None, description="Its number, from 1.")
-    phase: core.ShortText | None = Field(default=None, description="How it stands.")
-    attempts: Int32 | None = Field(default=None, description="Attempts so far.")
-    start_time: Timestamp | None = Field(default=None, description="When it started.")
-    completion_time: Timestamp | None = Field(default=None, description="When it ended.")
-    message: Message | None = Field(default=None, description="What happened.")
-    job_ref: JobRef | None = Field(default=None, description="Its Job.")
+    index: Int32 | None = Field(default=None, description="Number of the iteration, starting at 1.")
+    phase: core.ShortText | None = Field(
+        default=None, description="Current phase of the iteration."
+    )
+    attempts: Int32 | None = Field(default=None, description="Number of attempts so far.")
+    start_time: Timestamp | None = Field(
+        default=None, description="Time at which the iteration started."
+    )
+    completion_time: Timestamp | None = Field(
+        default=None, description="Time at which the iteration finished."
+    )
+    message: Message | None = Field(default=None, description="Human-readable details.")
+    job_ref: JobRef | None = Field(default=None, description="Job of the iteration.")
 
 
 class LoopStatus(Model):
-    """How a loop stands."""
+    """Status of a loop."""
 
-    current_iteration: Int32 | None = Field(default=None, description="The one under way.")
-    completed_iterations: Int32 | None = Field(default=None, description="Those that ended.")
-    max_iterations: Int32 | None = Field(default=None, description="Iterations at most.")
-    stop_reason: core.ShortText | None = Field(default=None, description="Why it ended.")
-    retained_iterations: Int32 | None = Field(default=None, description="Those listed here.")
-    pruned_iterations: Int32 | None = Field(default=None, description="Those no longer listed.")
+    current_iteration: Int32 | None = Field(
+        default=None, description="Number of the current iteration."
+    )
+    completed_iterations: Int32 | None = Field(
+        default=None, description="Number of completed iterations."
+    )
+    max_iterations: Int32 | None = Field(default=None, description="Maximum number of iterations.")
+    stop_reason: core.ShortText | None = Field(
+        default=None, description="Reason why the loop stopped."
+    )
+    retained_iterations: Int32 | None = Field(
+        default=None, description="Number of iterations listed in iterations."
+    )
+    pruned_iterations: Int32 | None = Field(
+        default=None, description="Number of older iterations no longer listed."
+    )
     last_control: JSONObject | None = Field(
         default=None, description="Content of the control file after the last iteration."
     )
     iterations: Annotated[list[LoopIteration], Atomic()] | None = Field(
-        default=None, description="The latest iterations."
+        default=None, description="Most recent iterations, in order."
     )
 
 
 class StepStatus(Model):
-    """How a step stands."""
+    """Status of a step."""
 
     name: core.ShortText | None = Field(default=None, description="Name of the step.")
     phase: core.ShortText | None = Field(
-        default=None, description="Pending, Running, Retrying, Succeeded, Failed or Cancelled."
+        default=None,
+        description="Current phase of the step: Pending, Running, Retrying, Succeeded, Failed "
+        "or Cancelled.",
     )
-    attempt: Int32 | None = Field(default=None, description="Number of the latest attempt.")
-    start_time: Timestamp | None = Field(default=None, description="When it started.")
-    completion_time: Timestamp | None = Field(default=None, description="When it ended.")
+    attempt: Int32 | None = Field(
+        default=None, description="Number of the latest attempt, starting at 1."
+    )
+    start_time: Timestamp | None = Field(
+        default=None, description="Time at which the step started."
+    )
+    completion_time: Timestamp | None = Field(
+        default=None, description="Time at which the step finished."
+    )
     job_observed_time: Timestamp | None = Field(
-        default=None, description="When the controller first saw its Job."
+        default=None, description="Time at which the controller first observed the Job."
     )
     last_transition_time: Timestamp | None = Field(
-        default=None, description="When the phase last changed."
+        default=None, description="Time of the last phase change."
     )
-    message: Message | None = Field(default=None, description="What happened.")
+    message: Message | None = Field(default=None, description="Human-readable details.")
     disruptions: Annotated[Int32, Field(ge=0)] | None = Field(
-        default=None, description="Attempts that were taken away; they use up no retry."
+        default=None,
+        description="Number of disrupted attempts, for example by an eviction. They do not "
+        "count as retries.",
     )
-    next_retry_time: Timestamp | None = Field(
-        default=None, description="When the next attempt starts."
-    )
-    job_ref: JobRef | None = Field(default=None, description="Its latest Job.")
-    loop: LoopStatus | None = Field(default=None, description="How its loop stands.")
+    next_retry_time: Timestamp | None = Field(default=None, description="Time of the next attempt.")
+    job_ref: JobRef | None = Field(default=None, description="Job of the latest attempt.")
+    loop: LoopStatus | None = Field(default=None, description="Status of the step's loop.")
 
 
 class WorkflowStatus(Model):
-    """How the steps stand."""
+    """Status of the workflow's steps."""
 
-    phase: core.ShortText | None = Field(default=None, description="How the workflow stands.")
+    phase: core.ShortText | None = Field(default=None, description="Current phase of the workflow.")
     last_transition_time: Timestamp | None = Field(
-        default=None, description="When the phase last changed."
+        default=None, description="Time of the last phase change."
     )
     steps: Annotated[list[StepStatus], Atomic()] | None = Field(
-        default=None, description="The steps, in order."
+        default=None, description="Status of each step, in spec order."
     )
 
 
 class AttemptStatus(Model):
-    """An attempt that has ended."""
+    """A finished attempt."""
 
-    number: Annotated[Int32, Field(ge=1)] = Field(description="Its number, from 1.")
+    number: Annotated[Int32, Field(ge=1)] = Field(
+        description="Number of the attempt, starting at 1."
+    )
     phase: core.ShortText | None = Field(
-        default=None, description="Succeeded, Failed or Cancelled."
+        default=None, description="Final phase of the attempt: Succeeded, Failed or Cancelled."
     )
     reason: core.ShortText | None = Field(
-        default=None, description="Machine-readable reason of its end."
+        default=None, description="Machine-readable reason for the phase."
     )
-    message: Message | None = Field(default=None, description="What happened.")
-    exit_code: Int32 | None = Field(default=None, description="Exit code of the agent.")
+    message: Message | None = Field(default=None, description="Human-readable details.")
+    exit_code: Int32 | None = Field(default=None, description="Exit code of the agent's process.")
     job_ref: JobRef | None = Field(
-        default=None, description="Its Job, or what the runtime calls it."
+        default=None, description="Job of the attempt, or its reference in another runtime."
     )
-    start_time: Timestamp | None = Field(default=None, description="When it started.")
-    completion_time: Timestamp | None = Field(default=None, description="When it ended.")
+    start_time: Timestamp | None = Field(
+        default=None, description="Time at which the attempt started."
+    )
+    completion_time: Timestamp | None = Field(
+        default=None, description="Time at which the attempt finished."
+    )
 
 
 class Artifact(Model):
-    """A file that the run left."""
+    """An output file of the run."""
 
-    name: core.ShortText = Field(description="Its name.")
-    path: core.ShortText | None = Field(default=None, description="Where the run wrote it.")
-    key: core.ShortText | None = Field(default=None, description="Its key in the artifact store.")
+    name: core.ShortText = Field(description="Name of the artifact.")
+    path: core.ShortText | None = Field(
+        default=None, description="Path at which the run wrote the file."
+    )
+    key: core.ShortText | None = Field(
+        default=None, description="Key of the file in the artifact store."
+    )
     url: Annotated[str, Field(max_length=2048)] | None = Field(
-        default=None, description="Where it can be fetched."
+        default=None, description="URL from which the file can be downloaded."
     )
 
 
 class VcsStatus(Model):
-    """The code that the run worked on."""
+    """Source code that the run worked on."""
 
-    provider: core.ShortText | None = Field(default=None, description="VersionControlProvider.")
-    repository: core.ShortText | None = Field(default=None, description="Repository.")
-    base_branch: core.ShortText | None = Field(default=None, description="Branch it started from.")
-    head_branch: core.ShortText | None = Field(default=None, description="Branch it wrote to.")
+    provider: core.ShortText | None = Field(
+        default=None, description="VersionControlProvider that was used."
+    )
+    repository: core.ShortText | None = Field(
+        default=None, description="Repository, as owner/name."
+    )
+    base_branch: core.ShortText | None = Field(
+        default=None, description="Branch from which the run started."
+    )
+    head_branch: core.ShortText | None = Field(
+        default=None, description="Branch to which the run pushed."
+    )
     mode: Literal["ReadWrite", "ReadOnly", "None"] | None = Field(
-        default=None, description="What it was allowed to do."
+        default=None, description="Access that the run had to the code."
     )
 
 
 class ContractStatus(Model):
-    """Whether the implementation got what it needs."""
+    """Whether the parameters required by the implementation are set."""
 
     required_parameters: Annotated[list[core.ShortText], Atomic()] | None = Field(
-        default=None, description="Parameters that it needs."
+        default=None, description="Parameters required by the implementation."
     )
     missing_parameters: Annotated[list[core.ShortText], Atomic()] | None = Field(
-        default=None, description="Those of them that are not set."
+        default=None, description="Required parameters that are not set."
     )
 
 
 class Queue(Model):
-    """Why the run waits for its turn."""
+    """Concurrency limit that keeps the run pending."""
 
     blocked_by: Literal["Namespace", "Agent", "Cluster"] | None = Field(
-        default=None, description="Whose limit of runs in flight keeps it waiting."
+        default=None, description="Scope of the concurrency limit that has been reached."
     )
-    since: Timestamp | None = Field(default=None, description="Since when.")
+    since: Timestamp | None = Field(
+        default=None, description="Time since which the run has been queued."
+    )
 
 
 class AgentRunStatus(
@@ -641,21 +776,22 @@ class AgentRunStatus(
     rules=[
         Cel(
             "!has(self.phaseDetail) || (has(self.phase) && self.phase == 'Unknown')",
-            "phaseDetail needs phase Unknown",
+            "phaseDetail requires phase Unknown",
             field_path=".phaseDetail",
         ),
         Cel(
             "!has(self.phaseDetail) || !(self.phaseDetail in ['Pending', 'Starting', 'Running', "
             "'Succeeded', 'Failed', 'Cancelled', 'Template', 'Unknown'])",
-            "a phase that has a word of its own belongs into phase",
+            "phaseDetail must not be a known phase; set phase instead",
             field_path=".phaseDetail",
         ),
     ],
 ):
-    """What the controller saw of the run."""
+    """Most recently observed status of the run."""
 
     conditions: Annotated[list[Condition], ListMap("type"), Field(max_length=32)] | None = Field(
-        default=None, description="Accepted, InProgress, Succeeded, Failed and others."
+        default=None,
+        description="Conditions of the run: Accepted, InProgress, Succeeded, Failed and others.",
     )
     observed_generation: core.ObservedGeneration | None = None
     phase: (
@@ -670,64 +806,78 @@ class AgentRunStatus(
             "Unknown",
         ]
         | None
-    ) = Field(default=None, description="How the run stands, in one word.")
+    ) = Field(default=None, description="Current phase of the run.")
     phase_detail: core.ShortText | None = Field(
-        default=None, description="The word that a v1alpha1 controller used, for phase Unknown."
+        default=None,
+        description="Phase written by a v1alpha1 controller that v1beta1 does not know. Only "
+        "with phase Unknown.",
     )
-    reason: core.ShortText | None = Field(default=None, description="Why it stands so, as a word.")
-    message: Message | None = Field(default=None, description="Why it stands so, for people.")
+    reason: core.ShortText | None = Field(
+        default=None, description="Machine-readable reason for the phase."
+    )
+    message: Message | None = Field(
+        default=None, description="Human-readable explanation of the phase."
+    )
     runtime_ref: RuntimeRef | None = Field(
-        default=None, description="What the runtime calls the run."
+        default=None, description="Reference to the run in its runtime."
     )
-    runner: Runner | None = Field(default=None, description="What the runner reported.")
-    workflow: WorkflowStatus | None = Field(default=None, description="How the steps stand.")
+    runner: Runner | None = Field(default=None, description="Final report of the runner.")
+    workflow: WorkflowStatus | None = Field(
+        default=None, description="Status of the workflow's steps."
+    )
     queue: Queue | None = Field(
-        default=None, description="Why the run waits for its turn, while it does."
+        default=None,
+        description="Concurrency limit that keeps the run pending; absent when it is not queued.",
     )
     attempt: Annotated[Int32, Field(ge=1)] | None = Field(
-        default=None, description="Number of the latest attempt, from 1."
+        default=None, description="Number of the latest attempt, starting at 1."
     )
     disruptions: Annotated[Int32, Field(ge=0)] | None = Field(
         default=None,
-        description="Attempts that were taken away, as by an eviction; they use up no retry.",
+        description="Number of disrupted attempts, for example by an eviction. They do not "
+        "count as retries.",
     )
     next_attempt_time: Timestamp | None = Field(
-        default=None, description="When the next attempt may start, after one that failed."
+        default=None, description="Earliest time of the next attempt after a failed one."
     )
     attempts: Annotated[list[AttemptStatus], Atomic(), Field(max_length=20)] | None = Field(
-        default=None, description="The attempts that have ended, in order; the latest 20."
+        default=None, description="Finished attempts, in order; at most the latest 20."
     )
-    start_time: Timestamp | None = Field(default=None, description="When the run started.")
-    completion_time: Timestamp | None = Field(default=None, description="When the run ended.")
+    start_time: Timestamp | None = Field(default=None, description="Time at which the run started.")
+    completion_time: Timestamp | None = Field(
+        default=None, description="Time at which the run finished."
+    )
     last_update_time: core.LastUpdateTime | None = None
     artifacts: Annotated[list[Artifact], Atomic(), Field(max_length=50)] | None = Field(
-        default=None, description="Files that the run left; at most 50."
+        default=None, description="Output files of the run, at most 50."
     )
     artifacts_omitted: Annotated[Int32, Field(ge=0)] | None = Field(
-        default=None, description="Number of files that the run left and that are not listed."
+        default=None, description="Number of output files not listed in artifacts."
     )
     missing_artifacts: Annotated[list[core.ShortText], Atomic(), Field(max_length=50)] | None = (
         Field(
             default=None,
-            description="Names of declared artifacts that the run did not leave; at most 50.",
+            description="Names of declared artifacts that the run did not produce, at most 50.",
         )
     )
-    vcs: VcsStatus | None = Field(default=None, description="The code that the run worked on.")
+    vcs: VcsStatus | None = Field(default=None, description="Source code that the run worked on.")
     system_prompt_hash: Hash | None = Field(
-        default=None, description="SHA-256 of the system prompt, in hex."
+        default=None, description="SHA-256 hash of the system prompt, in hexadecimal."
     )
     spec_hash: Hash | None = Field(
-        default=None, description="SHA-256 of the accepted inputs, in hex."
+        default=None, description="SHA-256 hash of the accepted inputs, in hexadecimal."
     )
     contract: ContractStatus | None = Field(
-        default=None, description="Whether the implementation got what it needs."
+        default=None, description="Whether the parameters required by the implementation are set."
     )
 
 
 class AgentRun(Resource):
-    """One run of an agent on an implementation, from its submission to its end."""
+    """One execution of an agent on a task, from submission to completion."""
 
-    spec: AgentRunSpec = Field(description="What is to be run, and how.")
+    spec: AgentRunSpec = Field(
+        description="Desired execution: the agent, the task and the runtime."
+    )
     status: AgentRunStatus | None = Field(
-        default=None, description="What the controller saw of the run."
+        default=None, description="Most recently observed status of the run."
     )

@@ -1,4 +1,4 @@
-"""ImplementationSource v1beta1: an issue tracker, how it is asked, and how it reports."""
+"""ImplementationSource v1beta1: an issue tracker and how its issues are ingested."""
 
 from typing import Annotated, Literal
 
@@ -20,7 +20,7 @@ from schemagen.model.wire import Duration, Int32, Timestamp
 
 Labels = Annotated[list[core.Word], Atomic(), Field(max_length=100)]
 
-# The issue's full name is compared with this, so a repository without its owner would match none.
+# Compared with the issue's full repository name, so a name without its owner would never match.
 REPOSITORY = r"^[^/\s]+/[^/\s]+$"
 
 
@@ -39,49 +39,55 @@ class GitHub(
     """Issues on GitHub."""
 
     repository: Annotated[str, Field(min_length=3, max_length=256, pattern=REPOSITORY)] | None = (
-        Field(default=None, description="Repository, as owner/name, in any case.")
+        Field(default=None, description="Repository, as owner/name, case-insensitive.")
     )
     organization: core.Word | None = Field(
         default=None,
-        description="Owner of the repository; without a repository, all of its repositories.",
+        description="Owner of the repository. Without a repository, all repositories of the owner.",
     )
     labels: Labels | None = Field(
-        default=None, description="Labels that an issue must all have; absent: any issue."
+        default=None,
+        description="Labels that an issue must have, all of them. Defaults to any issue.",
     )
 
 
 class Linear(Model):
     """Issues in Linear."""
 
-    team: core.Word | None = Field(default=None, description="Key of the team; absent: any team.")
+    team: core.Word | None = Field(
+        default=None, description="Key of the team. Defaults to any team."
+    )
     project: core.Word | None = Field(
-        default=None, description="Name of the project; absent: any project, and none."
+        default=None,
+        description="Name of the project. Defaults to issues of any project or without one.",
     )
     labels: Labels | None = Field(
-        default=None, description="Labels that an issue must all have; absent: any issue."
+        default=None,
+        description="Labels that an issue must have, all of them. Defaults to any issue.",
     )
 
 
 class Credentials(Model):
-    """What the issue tracker is asked with."""
+    """Credentials for the issue tracker's API."""
 
-    secret_key_ref: core.KeyRef = Field(description="Secret that holds the token, and its key.")
+    secret_key_ref: core.KeyRef = Field(description="Secret key that holds the API token.")
 
 
 class Webhook(Model):
-    """How webhooks of the issue tracker are told from others."""
+    """Verification of the issue tracker's webhooks."""
 
     signing_secret_refs: Annotated[
         list[core.KeyRef], ListMap("name", "key"), Field(min_length=1, max_length=2)
     ] = Field(
-        description="Secrets of which one must have signed a webhook; the second is for rotation."
+        description="Signing secrets; a webhook must be signed with one of them. A second "
+        "secret allows rotation."
     )
 
 
 class Poll(
     Model,
     rules=[
-        # What the public API asked for while it could poll.
+        # The published API had the same minimum while it supported polling.
         Cel(
             "duration(self.interval) >= duration('30s')",
             "interval must be at least 30s",
@@ -89,99 +95,98 @@ class Poll(
         )
     ],
 ):
-    """How often the issue tracker is asked."""
+    """Polling of the issue tracker."""
 
-    interval: Duration = Field(description="Time from one question to the next; at least 30s.")
+    interval: Duration = Field(description="Polling interval, at least 30s.")
 
 
 class Ingestion(Model, rules=core.union_by("mode", webhook="Webhook", poll="Poll")):
-    """How issues come in."""
+    """How issues are ingested."""
 
     mode: Literal["Webhook", "Poll", "Disabled"] = Field(
-        description="Whether the tracker reports changes, is asked for them, or is left alone."
+        description="Whether the tracker pushes webhooks, is polled, or is disabled."
     )
     webhook: Webhook | None = Field(
-        default=None, description="How webhooks are told from others; for mode Webhook."
+        default=None, description="Verification of webhooks. For mode Webhook only."
     )
-    poll: Poll | None = Field(
-        default=None, description="How often the tracker is asked; for mode Poll."
-    )
+    poll: Poll | None = Field(default=None, description="Polling settings. For mode Poll only.")
 
 
 class Mapping(Model):
-    """One field of an issue and what it becomes."""
+    """Mapping of one field of an issue."""
 
     from_: core.Word = Field(alias="from", description="Field of the issue, such as title.")
-    to: core.Word = Field(
-        description="Field of the ImplementationSpec that takes it, such as summary."
-    )
+    to: core.Word = Field(description="Field of the ImplementationSpec to set, such as summary.")
 
 
 class ImplementationSourceSpec(Spec, rules=[exactly_one_of("github", "linear")]):
-    """Which issues of which tracker are taken over."""
+    """Issue tracker, and the issues to ingest."""
 
     github: GitHub | None = Field(default=None, description="Issues on GitHub.")
     linear: Linear | None = Field(default=None, description="Issues in Linear.")
-    credentials: Credentials = Field(description="What the issue tracker is asked with.")
+    credentials: Credentials = Field(description="Credentials for the issue tracker's API.")
     ingestion: Ingestion | None = Field(
-        default=None, description="How issues come in; as with mode Disabled if it is absent."
+        default=None, description="How issues are ingested. Defaults to mode Disabled."
     )
     mapping: Annotated[list[Mapping], ListMap("from"), Field(max_length=100)] | None = Field(
-        default=None, description="What the fields of an issue become."
+        default=None, description="Mapping of issue fields to ImplementationSpec fields."
     )
 
 
 class WebhookSync(Model):
-    """What became of a webhook."""
+    """Processing status of a webhook."""
 
     idempotency_key: core.ShortText | None = Field(
-        default=None, description="Webhooks with the same key are one."
+        default=None, description="Key that identifies duplicate deliveries of a webhook."
     )
     delivery_id: core.ShortText | None = Field(
-        default=None, description="What the tracker calls this delivery."
+        default=None, description="The tracker's ID of the delivery."
     )
     provider: Literal["GitHub", "Linear"] | None = Field(
-        default=None, description="The issue tracker it came from."
+        default=None, description="Issue tracker that sent the webhook."
     )
     external_id: core.ShortText | None = Field(
-        default=None, description="Identifier of the issue there, such as owner/name#12 or ENG-1."
+        default=None,
+        description="Identifier of the issue in the tracker, such as owner/name#12 or ENG-1.",
     )
     source_version: core.ShortText | None = Field(
-        default=None, description="Version of the issue that it reported."
+        default=None, description="Version of the issue in the webhook."
     )
-    received_time: Timestamp | None = Field(default=None, description="When it came in.")
-    processed_time: Timestamp | None = Field(default=None, description="When it was done with.")
-    attempts: Int32 | None = Field(default=None, description="How often it was tried.")
+    received_time: Timestamp | None = Field(
+        default=None, description="Time at which the webhook was received."
+    )
+    processed_time: Timestamp | None = Field(
+        default=None, description="Time at which processing finished."
+    )
+    attempts: Int32 | None = Field(default=None, description="Number of processing attempts.")
     status: Literal["Queued", "Synced", "Retrying", "Failed"] | None = Field(
-        default=None, description="How it stands."
+        default=None, description="Processing state of the webhook."
     )
     error: Annotated[str, Field(max_length=32768)] | None = Field(
-        default=None, description="Why the last attempt failed."
+        default=None, description="Error of the last failed attempt."
     )
 
 
 class ImplementationSourceStatus(Status):
-    """What the controller saw of the source."""
+    """Most recently observed status of the source."""
 
     conditions: core.Conditions | None = Field(
-        default=None, description="Ready, InvalidSpec and Unreachable."
+        default=None, description="Conditions: Ready, InvalidSpec and Unreachable."
     )
     last_sync_time: Timestamp | None = Field(
-        default=None, description="When an issue was last taken over."
+        default=None, description="Time of the last successful sync."
     )
     observed_generation: core.ObservedGeneration | None = None
     last_update_time: core.LastUpdateTime | None = None
     last_webhook: WebhookSync | None = Field(
-        default=None, description="What became of the latest webhook."
+        default=None, description="Processing status of the latest webhook."
     )
 
 
 class ImplementationSource(Resource):
     """An issue tracker whose issues become ImplementationSpecs."""
 
-    spec: ImplementationSourceSpec = Field(
-        description="Which issues of which tracker are taken over."
-    )
+    spec: ImplementationSourceSpec = Field(description="Issue tracker, and the issues to ingest.")
     status: ImplementationSourceStatus | None = Field(
-        default=None, description="What the controller saw of the source."
+        default=None, description="Most recently observed status of the source."
     )

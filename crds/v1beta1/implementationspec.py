@@ -1,4 +1,4 @@
-"""ImplementationSpec v1beta1: what is to be built, in words."""
+"""ImplementationSpec v1beta1: a task described in text."""
 
 from typing import Annotated
 
@@ -15,84 +15,90 @@ ContractKey = Annotated[str, Field(min_length=1, max_length=256)]
 
 
 class Source(Model):
-    """Where an implementation spec came from."""
+    """Origin of a task."""
 
-    provider: core.SourceProvider = Field(description="System that holds the original.")
+    provider: core.SourceProvider = Field(description="System that holds the original task.")
     external_id: Annotated[str, Field(max_length=512)] | None = Field(
-        default=None, description="Identifier there, such as owner/repo#12 or ENG-1."
+        default=None,
+        description="Identifier of the task in that system, such as owner/repo#12 or ENG-1.",
     )
     url: Annotated[str, Field(max_length=2048)] | None = Field(
-        default=None, description="Address of the original."
+        default=None, description="URL of the original task."
     )
 
 
 class Alias(Model):
-    """One parameter under another name."""
+    """An alias for a parameter."""
 
-    from_: ContractKey = Field(alias="from", description="Parameter that is given.")
-    to: ContractKey = Field(description="Parameter that it fills, if that is empty.")
+    from_: ContractKey = Field(alias="from", description="Name under which the parameter is given.")
+    to: ContractKey = Field(description="Parameter that receives the value if it is not set.")
 
 
 class Contract(Model):
-    """What a run must bring along."""
+    """Parameters that a run must provide."""
 
     required_parameters: Annotated[list[ContractKey], Atomic(), Field(max_length=50)] | None = (
-        Field(default=None, description="Parameters that must be set, after the aliases.")
+        Field(
+            default=None, description="Parameters that must be set once aliases have been resolved."
+        )
     )
     aliases: Annotated[list[Alias], Atomic(), Field(max_length=100)] | None = Field(
-        default=None, description="Parameters that may come under another name."
+        default=None, description="Alternative names for parameters."
     )
 
 
 class ImplementationSpecSpec(Spec):
-    """What is to be built."""
+    """Desired content of the task."""
 
     text: Annotated[str, MaxBytes(TEXT_BYTES)] = Field(
-        description="The whole task, as the agent reads it; at most 131072 bytes of UTF-8."
+        description="Full task as given to the agent, at most 131072 bytes of UTF-8."
     )
     summary: Annotated[str, Field(max_length=256)] | None = Field(
-        default=None, description="One line about the task."
+        default=None, description="One-line summary of the task."
     )
     description: Annotated[str, MaxBytes(TEXT_BYTES)] | None = Field(
-        default=None, description="Background for people; at most 131072 bytes of UTF-8."
+        default=None, description="Background for human readers, at most 131072 bytes of UTF-8."
     )
     acceptance_criteria: (
         Annotated[list[Annotated[str, Field(max_length=4096)]], Atomic(), Field(max_length=50)]
         | None
-    ) = Field(default=None, description="What must hold when the task is done.")
+    ) = Field(default=None, description="Acceptance criteria of the task.")
     topics: (
         Annotated[list[Annotated[str, Field(max_length=256)]], Atomic(), Field(max_length=100)]
         | None
-    ) = Field(default=None, description="What the task is about; labels of the original issue.")
-    source: Source | None = Field(default=None, description="Where the task came from.")
+    ) = Field(
+        default=None, description="Topics of the task, taken from the labels of the original issue."
+    )
+    source: Source | None = Field(default=None, description="Origin of the task.")
     vcs_ref: core.NameRef | None = Field(
-        default=None, description="VersionControlProvider that holds the code."
+        default=None, description="VersionControlProvider that hosts the code."
     )
     contract: Contract | None = Field(
-        default=None, description="Parameters that a run of this spec must have."
+        default=None, description="Parameters that a run of this task must provide."
     )
 
 
 class ImplementationSpecStatus(Status):
-    """What the controller saw of the spec."""
+    """Most recently observed status of the spec."""
 
     conditions: core.Conditions | None = Field(
-        default=None, description="Ready, and InvalidSpec when it cannot be used."
+        default=None,
+        description="Conditions: Ready, and InvalidSpec when the object cannot be used.",
     )
     observed_generation: core.ObservedGeneration | None = None
     source_version: Annotated[str, Field(max_length=256)] | None = Field(
-        default=None, description="Version of the original that was last taken over."
+        default=None, description="Version of the original task at the last sync."
     )
     last_sync_time: Timestamp | None = Field(
-        default=None, description="When the original was last taken over."
+        default=None, description="Time of the last sync from the original task."
     )
     last_update_time: core.LastUpdateTime | None = None
 
 
 class ImplementationSpec(Resource):
-    """A task in words that runs can carry out, written by hand or taken from an issue tracker."""
+    """A task for agents, written by hand or synced from an issue tracker."""
 
-    spec: ImplementationSpecSpec = Field(description="What is to be built.")
+    spec: ImplementationSpecSpec = Field(description="Desired content of the task.")
     status: ImplementationSpecStatus | None = Field(
-        default=None, description="What the controller saw of the spec."
+        default=None, description="Most recently observed status of the spec."
     )

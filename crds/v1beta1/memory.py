@@ -1,4 +1,4 @@
-"""Memory v1beta1: where agents keep what they learn, how long, and how its health is watched."""
+"""Memory v1beta1: a store for agents, its retention and its health checks."""
 
 from typing import Annotated, Literal
 
@@ -10,19 +10,19 @@ from schemagen.model.wire import Duration, Int64, Timestamp
 
 
 class SecretKeyRef(Model):
-    """A key of a Secret, or the Secret as a whole."""
+    """Reference to a Secret, or to one of its keys."""
 
     name: core.Name = Field(description="Name of the Secret, in the same namespace.")
     key: core.Key | None = Field(
-        default=None, description="Key whose value is meant; absent: the Secret as a whole."
+        default=None, description="Key of the Secret. Defaults to the entire Secret."
     )
 
 
 class Connection(Model):
-    """How the store is reached."""
+    """Connection to the store."""
 
     secret_key_ref: SecretKeyRef = Field(
-        description="Secret that holds the address and credentials."
+        description="Secret that holds the store's address and credentials."
     )
 
 
@@ -35,13 +35,14 @@ def _positive(name: str) -> Cel:
 
 
 class Retention(Model, rules=[_positive("maxAge")]):
-    """How much is kept; absent: everything."""
+    """Retention of items. Defaults to keeping everything."""
 
     max_age: Duration | None = Field(
-        default=None, description="How long an item is kept; absent: without limit."
+        default=None, description="Maximum age of an item. Defaults to no limit."
     )
     max_items: Annotated[Int64, Field(ge=1)] | None = Field(
-        default=None, description="Items that are kept, the latest ones; absent: without limit."
+        default=None,
+        description="Maximum number of items; the oldest are removed first. Defaults to no limit.",
     )
 
 
@@ -58,46 +59,52 @@ class Health(
         ),
     ],
 ):
-    """How the store's health is watched; absent: as the controller is set."""
+    """Health checks of the store. Defaults to the controller's settings."""
 
-    interval: Duration | None = Field(default=None, description="Time between two checks.")
-    timeout: Duration | None = Field(default=None, description="How long a check may take.")
+    interval: Duration | None = Field(default=None, description="Interval between health checks.")
+    timeout: Duration | None = Field(default=None, description="Timeout of a health check.")
 
 
 class MemorySpec(Spec):
-    """Which store it is."""
+    """Type and connection of the store."""
 
     type: Literal["Postgres", "Redis", "Weaviate", "Pinecone", "Custom"] = Field(
-        description="What kind of store it is."
+        description="Type of the store."
     )
-    connection: Connection = Field(description="How the store is reached.")
+    connection: Connection = Field(description="Connection to the store.")
     capabilities: (
         Annotated[list[Literal["Vector", "KV", "Blob"]], ListSet(), Field(max_length=3)] | None
-    ) = Field(default=None, description="What the store is used for.")
+    ) = Field(default=None, description="Capabilities of the store.")
     is_default: bool = Field(
-        default=False, description="Whether runs use it that name no memory; false if absent."
+        default=False,
+        description="Whether runs without a memoryRef use this Memory. Defaults to false.",
     )
-    retention: Retention | None = Field(default=None, description="How much is kept.")
-    health: Health | None = Field(default=None, description="How its health is watched.")
+    retention: Retention | None = Field(
+        default=None, description="Retention of items. Defaults to keeping everything."
+    )
+    health: Health | None = Field(
+        default=None,
+        description="Health checks of the store. Defaults to the controller's settings.",
+    )
 
 
 class MemoryStatus(Status):
-    """What the controller saw of the memory."""
+    """Most recently observed status of the memory."""
 
     conditions: core.Conditions | None = Field(
-        default=None, description="Ready, InvalidSpec and Unreachable."
+        default=None, description="Conditions: Ready, InvalidSpec and Unreachable."
     )
     last_check_time: Timestamp | None = Field(
-        default=None, description="When the store was last checked."
+        default=None, description="Time of the last health check."
     )
     observed_generation: core.ObservedGeneration | None = None
     last_update_time: core.LastUpdateTime | None = None
 
 
 class Memory(Resource):
-    """A store in which agents keep what they learn from run to run."""
+    """A store in which agents keep what they learn across runs."""
 
-    spec: MemorySpec = Field(description="Which store it is.")
+    spec: MemorySpec = Field(description="Type and connection of the store.")
     status: MemoryStatus | None = Field(
-        default=None, description="What the controller saw of the memory."
+        default=None, description="Most recently observed status of the memory."
     )

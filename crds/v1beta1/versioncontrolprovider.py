@@ -1,4 +1,4 @@
-"""VersionControlProvider v1beta1: one way to sign in, by its type, and bounded text."""
+"""VersionControlProvider v1beta1: a Git server, with authentication as a tagged union."""
 
 from typing import Annotated, Literal
 
@@ -12,88 +12,89 @@ from schemagen.model.wire import Duration, Timestamp, Uri
 POLICY_ENTRIES = 200
 
 Url = Annotated[Uri, Field(max_length=2048)]
-# Numbers of GitHub fit 64 bits; as strings they survive every YAML and JavaScript reader.
+# GitHub IDs are 64-bit; as strings they survive every YAML and JavaScript reader.
 Number = Annotated[str, Field(min_length=1, max_length=20, pattern=r"^[0-9]+$")]
 Template = Annotated[str, Field(min_length=1, max_length=1024)]
 
 
 class KeyRef(Model):
-    """A key of a Secret or ConfigMap in the same namespace."""
+    """Reference to a key of a Secret or ConfigMap in the same namespace."""
 
     name: core.Name = Field(description="Name of the Secret or ConfigMap, in the same namespace.")
     key: core.Key | None = Field(
-        default=None, description="Key whose value is meant; absent: the usual one."
+        default=None,
+        description="Key of the Secret or ConfigMap. Defaults to the usual key of the field.",
     )
 
 
 class TokenAuth(Model):
-    """Signing in with a token."""
+    """Authentication with a token."""
 
-    secret_ref: KeyRef = Field(description="Secret that holds the token; its usual key is token.")
+    secret_ref: KeyRef = Field(
+        description="Secret that holds the token. The key defaults to token."
+    )
     type: Literal["PAT", "FineGrained", "APIToken", "AccessToken"] | None = Field(
-        default=None, description="What the provider calls such a token."
+        default=None, description="Provider's type of the token."
     )
 
 
 class AppAuth(Model):
-    """Signing in as a GitHub App."""
+    """Authentication as a GitHub App."""
 
-    app_id: Number = Field(description="Number of the app, as a string.")
-    installation_id: Number = Field(description="Number of its installation, as a string.")
+    app_id: Number = Field(description="App ID, as a string.")
+    installation_id: Number = Field(description="Installation ID, as a string.")
     private_key_secret_ref: KeyRef = Field(
-        description="Secret that holds the private key; its usual key is privateKey."
+        description="Secret that holds the private key. The key defaults to privateKey."
     )
     token_ttl: Duration | None = Field(
         default=None,
         alias="tokenTTL",
-        description="How long a token of the app is used; 0s or absent: 1h.",
+        description="Lifetime of the app's tokens. Defaults to 1h, as does 0s.",
     )
 
 
 class SshAuth(Model):
-    """Signing in with an SSH key."""
+    """Authentication with an SSH key."""
 
     private_key_secret_ref: KeyRef = Field(
-        description="Secret that holds the private key; its usual key is privateKey."
+        description="Secret that holds the private key. The key defaults to privateKey."
     )
     known_hosts_config_map_ref: KeyRef | None = Field(
         default=None,
-        description="ConfigMap that holds the hosts' keys; its usual key is known_hosts.",
+        description="ConfigMap that holds the known host keys. The key defaults to known_hosts.",
     )
 
 
 class Auth(Model, rules=core.union_by("type", token="Token", app="App", ssh="SSH")):  # noqa: S106 - a word
-    """How runs sign in."""
+    """Authentication of runs."""
 
     type: Literal["Token", "App", "SSH", "None"] = Field(
-        description="Which way; its settings stand in the field of the same name."
+        description="Authentication type. Its settings are in the field of the same name."
     )
     username: core.Word | None = Field(
-        default=None, description="User name for HTTPS; absent: the provider's usual one."
+        default=None, description="User name for HTTPS. Defaults to the provider's usual one."
     )
-    token: TokenAuth | None = Field(default=None, description="Signing in with a token.")
-    app: AppAuth | None = Field(default=None, description="Signing in as a GitHub App.")
-    ssh: SshAuth | None = Field(default=None, description="Signing in with an SSH key.")
+    token: TokenAuth | None = Field(default=None, description="Authentication with a token.")
+    app: AppAuth | None = Field(default=None, description="Authentication as a GitHub App.")
+    ssh: SshAuth | None = Field(default=None, description="Authentication with an SSH key.")
 
 
 class Endpoints(Model):
-    """Where the server is; absent: where the provider's public one is."""
+    """URLs of the server. Default to those of the provider's public service."""
 
-    api: Url | None = Field(default=None, description="Address of the server's API.")
-    clone: Url | None = Field(
-        default=None, description="Address that repositories are cloned from."
-    )
-    web: Url | None = Field(default=None, description="Address of its pages for people.")
+    api: Url | None = Field(default=None, description="Base URL of the server's API.")
+    clone: Url | None = Field(default=None, description="Base URL for cloning repositories.")
+    web: Url | None = Field(default=None, description="Base URL of the web interface.")
 
 
 class SshClone(Model):
-    """Cloning over SSH."""
+    """Settings for cloning over SSH."""
 
     host: Annotated[str, Field(min_length=1, max_length=253)] | None = Field(
-        default=None, description="Host; absent: that of the clone address."
+        default=None, description="SSH host. Defaults to the host of the clone URL."
     )
     user: Annotated[str, Field(min_length=1, max_length=64)] | None = Field(
-        default=None, description="User on that host; git if it is absent."
+        default=None, description="SSH user. Defaults to git."
     )
 
 
@@ -102,74 +103,85 @@ class Clone(
     rules=[
         Cel(
             "!has(self.ssh) || !has(self.protocol) || self.protocol == 'SSH'",
-            "ssh needs protocol SSH",
+            "ssh requires protocol SSH",
             reason="FieldValueForbidden",
             field_path=".ssh",
         )
     ],
 ):
-    """How repositories are cloned."""
+    """Settings for cloning repositories."""
 
     protocol: Literal["HTTPS", "SSH"] | None = Field(
-        default=None, description="Which way; absent: SSH if runs sign in with it, else HTTPS."
+        default=None,
+        description="Clone protocol. Defaults to SSH if auth.type is SSH, otherwise to HTTPS.",
     )
-    ssh: SshClone | None = Field(default=None, description="Cloning over SSH.")
+    ssh: SshClone | None = Field(default=None, description="Settings for cloning over SSH.")
 
 
 Patterns = Annotated[list[core.Word], Atomic(), Field(max_length=POLICY_ENTRIES)]
 
 
 class RepositoryPolicy(Model):
-    """Which repositories runs may work on."""
+    """Repositories that runs may use."""
 
     allow: Patterns | None = Field(
         default=None,
-        description="Repositories, as owner/name with * for any text; absent or empty: all.",
+        description="Allowed repositories, as owner/name with * as a wildcard. An absent or "
+        "empty list allows all.",
     )
     deny: Patterns | None = Field(
-        default=None, description="Repositories that are refused though they are allowed."
+        default=None, description="Denied repositories; takes precedence over allow."
     )
 
 
 class Capabilities(Model):
-    """What runs may do; what is absent is allowed."""
+    """Operations that runs may perform; an absent field means allowed."""
 
-    read: bool | None = Field(default=None, description="Whether runs may read code.")
-    write: bool | None = Field(default=None, description="Whether runs may push code.")
+    read: bool | None = Field(
+        default=None, description="Whether runs may read code. Defaults to true."
+    )
+    write: bool | None = Field(
+        default=None, description="Whether runs may push code. Defaults to true."
+    )
     pull_requests: bool | None = Field(
-        default=None, description="Whether runs may open pull requests."
+        default=None, description="Whether runs may open pull requests. Defaults to true."
     )
 
 
 class PullRequestDefaults(Model):
-    """How pull requests are opened."""
+    """Settings for pull requests."""
 
-    enabled: bool | None = Field(default=None, description="Whether a run opens one.")
-    draft: bool | None = Field(default=None, description="Whether it is a draft at first.")
-    title_template: Template | None = Field(default=None, description="Template of its title.")
+    enabled: bool | None = Field(default=None, description="Whether a run opens a pull request.")
+    draft: bool | None = Field(
+        default=None, description="Whether the pull request is opened as a draft."
+    )
+    title_template: Template | None = Field(
+        default=None, description="Template for the title of the pull request."
+    )
     body_template: Annotated[str, Field(max_length=65536)] | None = Field(
-        default=None, description="Template of its text."
+        default=None, description="Template for the body of the pull request."
     )
 
 
 class Defaults(Model):
-    """What runs do that say nothing else."""
+    """Defaults for runs."""
 
-    base_branch: core.Word | None = Field(default=None, description="Branch that runs start from.")
+    base_branch: core.Word | None = Field(default=None, description="Branch from which runs start.")
     branch_template: Template | None = Field(
-        default=None, description="Template of the branch that a run writes to."
+        default=None, description="Template for the name of the branch to which a run pushes."
     )
     branch_conflict_suffix_template: Template | None = Field(
-        default=None, description="Template of what follows the branch if another run uses it."
+        default=None,
+        description="Template for the suffix of the branch name if the branch is already in use.",
     )
     commit_author_name: core.Word | None = Field(
-        default=None, description="Name of commits' author."
+        default=None, description="Author name of commits."
     )
     commit_author_email: Annotated[str, Field(min_length=1, max_length=320)] | None = Field(
-        default=None, description="Mail address of commits' author."
+        default=None, description="Author email address of commits."
     )
     pull_request: PullRequestDefaults | None = Field(
-        default=None, description="How pull requests are opened."
+        default=None, description="Settings for pull requests."
     )
 
 
@@ -177,7 +189,7 @@ def _tokens_of(provider: str, *types: str) -> Cel:
     return Cel(
         f"self.provider != '{provider}' || !has(self.auth) || !has(self.auth.token) || "
         f"!has(self.auth.token.type) || self.auth.token.type in {list(types)}",
-        f"{provider} takes tokens of type {' or '.join(types)}",
+        f"provider {provider} requires token type {' or '.join(types)}",
         field_path=".auth.token.type",
     )
 
@@ -187,56 +199,57 @@ class VersionControlProviderSpec(
     rules=[
         Cel(
             "!has(self.auth) || self.auth.type != 'App' || self.provider == 'GitHub'",
-            "type App needs provider GitHub",
+            "auth.type App requires provider GitHub",
             field_path=".auth.type",
         ),
-        # Generic takes them all.
+        # Generic accepts every type.
         _tokens_of("GitHub", "PAT", "FineGrained", "AccessToken"),
         _tokens_of("GitLab", "PAT", "AccessToken"),
         _tokens_of("Bitbucket", "AccessToken"),
         _tokens_of("Gitea", "APIToken", "AccessToken"),
     ],
 ):
-    """Where code is, how to get there, and what runs may do."""
+    """Server, authentication and permitted operations."""
 
     provider: Literal["GitHub", "GitLab", "Bitbucket", "Gitea", "Generic"] = Field(
-        description="What kind of server it is."
+        description="Type of the server."
     )
-    endpoints: Endpoints | None = Field(default=None, description="Where the server is.")
-    clone: Clone | None = Field(default=None, description="How repositories are cloned.")
+    endpoints: Endpoints | None = Field(
+        default=None,
+        description="URLs of the server. Default to those of the provider's public service.",
+    )
+    clone: Clone | None = Field(default=None, description="Settings for cloning repositories.")
     auth: Auth | None = Field(
-        default=None, description="How runs sign in; as with type None if it is absent."
+        default=None, description="Authentication of runs. Defaults to type None."
     )
     repository_policy: RepositoryPolicy | None = Field(
-        default=None, description="Which repositories runs may work on; absent: all."
+        default=None, description="Repositories that runs may use. Defaults to all."
     )
     capabilities: Capabilities | None = Field(
-        default=None, description="What runs may do; absent: everything."
+        default=None, description="Operations that runs may perform. Defaults to all."
     )
-    defaults: Defaults | None = Field(
-        default=None, description="What runs do that say nothing else."
-    )
+    defaults: Defaults | None = Field(default=None, description="Defaults for runs.")
 
 
 class VersionControlProviderStatus(Status):
-    """What the controller saw of the provider."""
+    """Most recently observed status of the provider."""
 
     conditions: core.Conditions | None = Field(
-        default=None, description="Ready, InvalidSpec, Unreachable and Warning."
+        default=None, description="Conditions: Ready, InvalidSpec, Unreachable and Warning."
     )
     last_validation_time: Timestamp | None = Field(
-        default=None, description="When the provider was last checked."
+        default=None, description="Time of the last validation."
     )
     observed_generation: core.ObservedGeneration | None = None
     last_update_time: core.LastUpdateTime | None = None
 
 
 class VersionControlProvider(Resource):
-    """A server that holds code: where it is, how runs sign in, and what they may do there."""
+    """A Git server: its URLs, authentication and permitted operations."""
 
     spec: VersionControlProviderSpec = Field(
-        description="Where code is, how to get there, and what runs may do."
+        description="Server, authentication and permitted operations."
     )
     status: VersionControlProviderStatus | None = Field(
-        default=None, description="What the controller saw of the provider."
+        default=None, description="Most recently observed status of the provider."
     )

@@ -478,12 +478,12 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
         {"policy": {"secrets": {"mode": "AllowAll", "allowed": []}}},
         "spec.policy.secrets.allowed",
-        "Forbidden: allowed needs mode AllowListed",
+        "Forbidden: allowed requires mode AllowListed",
     ),
     (
         {"policy": {"serviceAccounts": {"mode": "AllowListed"}}},
         "spec.policy.serviceAccounts.allowed",
-        "Required value: mode AllowListed needs allowed; an empty list allows nothing",
+        "Required value: mode AllowListed requires allowed; an empty list allows nothing",
     ),
     (
         {"policy": {"secrets": {"mode": "AllowListed", "allowed": ["a", "a"]}}},
@@ -493,7 +493,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
         {"env": [{"name": "A", "value": "1", "valueFrom": SECRET}]},
         "spec.env[0]",
-        "Invalid value: value and valueFrom exclude each other",
+        "Invalid value: value and valueFrom are mutually exclusive",
     ),
     (
         {"runDefaults": {"systemPrompt": {"inline": "x", **SECRET}}},
@@ -503,7 +503,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
         {"runDefaults": {"retry": {"backoff": {"base": "10m"}}}},
         "spec.runDefaults.retry.backoff.max",
-        "Invalid value: max must be at least as long as base",
+        "Invalid value: max must not be shorter than base",
     ),
 ]
 

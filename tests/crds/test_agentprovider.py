@@ -534,17 +534,17 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
         {"adapter": {"type": "Exec", "codexAppServer": {}}},
         "spec.adapter.codexAppServer",
-        "Forbidden: codexAppServer needs type CodexAppServer",
+        "Forbidden: codexAppServer requires type CodexAppServer",
     ),
     (
         {"adapter": {"type": "CodexAppServer", "exec": {}}},
         "spec.adapter.exec",
-        "Forbidden: exec needs type Exec",
+        "Forbidden: exec requires type Exec",
     ),
     (
         {"env": [{**reference("A"), "value": "x"}]},
         "spec.env[0]",
-        "Invalid value: value and valueFrom exclude each other",
+        "Invalid value: value and valueFrom are mutually exclusive",
     ),
     (
         {"env": [{"name": "A=B", "value": "x"}]},
@@ -568,7 +568,7 @@ REFUSED: list[tuple[dict[str, Any], str, str]] = [
     (
         {"files": [{**FILE, "path": "/workspace/run.json"}]},
         "spec.files[0].path",
-        "Forbidden: the controller writes this file itself; choose another path",
+        "Forbidden: the path is reserved for a file written by the controller; choose another path",
     ),
     (
         {"runner": {"command": ""}},

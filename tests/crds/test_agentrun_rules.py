@@ -57,12 +57,12 @@ def test_labels_are_required_denied_and_allowed() -> None:
         (
             "metadata.labels[internal/x]",
             "FieldValueForbidden",
-            "expected a label that is allowed, got which 'internal/*' denies",
+            "expected a label that is allowed, got one which 'internal/*' denies",
         ),
         (
             "metadata.labels[other]",
             "FieldValueForbidden",
-            "expected a label that is allowed, got which nothing allows",
+            "expected a label that is allowed, got one which no pattern allows",
         ),
     ] == problems(run(metadata={"name": "one", "labels": labels}), settings=SETTINGS)
 
@@ -80,7 +80,7 @@ def test_images_of_the_run_and_of_each_step() -> None:
     )
 
     denied = "expected an image that is allowed, got 'registry.example.com/a:latest', which"
-    foreign = "expected an image that is allowed, got 'docker.io/b:1', which nothing allows"
+    foreign = "expected an image that is allowed, got 'docker.io/b:1', which no pattern allows"
     step = "spec.runtime.workflow.steps[ship].workload.image"
     assert [
         (step, "FieldValueForbidden", foreign),

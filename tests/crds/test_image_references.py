@@ -60,7 +60,7 @@ def test_reference_has_one_spelling(text: str, whole: str) -> None:
 def test_what_no_runtime_takes_is_no_reference(text: str) -> None:
     assert image_references.parse(text) is None
     assert names_policy.refusal("images", text, policy(allowed=("*",))).startswith(
-        "expected the reference of an image, got "
+        "expected an image reference, got "
     )
 
 
@@ -101,7 +101,7 @@ def test_denied_pattern_means_every_spelling(pattern: str, image: str, *, is_den
         ("registry.example.com/*", "registry.example.com/app:1", True),
         ("registry.example.com/*", "docker.io/registry.example.com/app:1", False),
         ("registry.example.com/*", "registry.example.com.evil.example/app:1", False),
-        # The tag does not count beside a digest: it is no way to pass for another image.
+        # A digest overrides the tag, so a tag cannot disguise another image.
         ("registry.example.com/app:1", f"registry.example.com/app:1@{DIGEST}", False),
         ("registry.example.com/app@*", f"registry.example.com/app:1@{DIGEST}", True),
     ],

@@ -350,17 +350,17 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "poll without interval": (
         {"ingestion": {"mode": "Poll"}},
         "spec.ingestion.poll",
-        "Required value: mode Poll needs poll",
+        "Required value: mode Poll requires poll",
     ),
     "webhook without secret": (
         {"ingestion": {"mode": "Webhook"}},
         "spec.ingestion.webhook",
-        "Required value: mode Webhook needs webhook",
+        "Required value: mode Webhook requires webhook",
     ),
     "webhook of another mode": (
         {"ingestion": {**webhook(TOKEN), "mode": "Disabled"}},
         "spec.ingestion.webhook",
-        "Forbidden: webhook needs mode Webhook",
+        "Forbidden: webhook requires mode Webhook",
     ),
     "the same secret twice": (
         {"ingestion": webhook(OWN, OWN)},

@@ -45,10 +45,7 @@ TABLE = pathlib.Path(__file__).parents[2] / "docs/policies.md"
         ),
         (
             {"pods": {"runAsUser": 0}},
-            (
-                "pods.runAsUser: "
-                "expected another user than root, got 0; root needs runAsNonRoot: false"
-            ),
+            ("pods.runAsUser: expected a non-root user, got 0; root requires runAsNonRoot: false"),
         ),
         (
             {"pods": {"startTimeout": "soon"}},
@@ -59,7 +56,7 @@ TABLE = pathlib.Path(__file__).parents[2] / "docs/policies.md"
 def test_misspelt_settings_are_named(given: dict[str, Any], problem: str) -> None:
     (found,) = settings.problems(given)
 
-    assert problem == str(found).removesuffix("; docs/policies.md names every setting")
+    assert problem == str(found).removesuffix("; docs/policies.md lists every setting")
 
 
 def test_settings_that_are_right_have_no_problem_and_come_back() -> None:

@@ -94,7 +94,7 @@ CASES = {
     ),
     "provider: image": (
         ("provider", "workload.image", "attacker.example.net/miner:latest"),
-        f"{OF_PROVIDER}.workload.image: {FOREIGN} nothing allows",
+        f"{OF_PROVIDER}.workload.image: {FOREIGN} no pattern allows",
     ),
     "provider: token": (
         (
@@ -104,7 +104,7 @@ CASES = {
         ),
         (
             f"{OF_PROVIDER}.workload.serviceAccountToken.audience: "
-            "expected a token audience that is allowed, got 'vault', which nothing allows"
+            "expected a token audience that is allowed, got 'vault', which no pattern allows"
         ),
     ),
     # The agent's.
@@ -149,7 +149,7 @@ CASES = {
     "run: user": (
         ("run", "runtime.podTemplate.securityContext", {"runAsUser": 0}),
         (
-            f"{SECURITY}.runAsUser: expected another user than root, got 0; "
+            f"{SECURITY}.runAsUser: expected a non-root user, got 0; "
             f"{BY_PODS.format('runAsNonRoot: false')}"
         ),
     ),
@@ -204,7 +204,7 @@ CASES = {
         ),
         (
             "spec.workload.volumes[other].persistentVolumeClaim.claimName: expected a "
-            "PersistentVolumeClaim that is allowed, got 'other-teams-data', which nothing allows"
+            "PersistentVolumeClaim that is allowed, got 'other-teams-data', which no pattern allows"
         ),
     ),
     "run: secret as files": (
@@ -225,7 +225,7 @@ CASES = {
     ),
     "step: image": (
         ("run", "runtime", {"type": "Workflow", "workflow": {"steps": STEPS}}),
-        f"spec.runtime.workflow.steps[b].workload.image: {FOREIGN} nothing allows",
+        f"spec.runtime.workflow.steps[b].workload.image: {FOREIGN} no pattern allows",
     ),
 }
 for _annotation in (
@@ -368,7 +368,7 @@ def test_denied_goes_before_allowed_and_an_empty_list_allows_nothing() -> None:
         return [one.rpartition(", ")[2] for one in problems(GOOD_RUN, GOOD_AGENT, provider, given)]
 
     assert ["which 'run*' denies"] == said({"allowed": ["runner"], "denied": ["run*"]})
-    assert ["which nothing allows"] == said({"allowed": []})
+    assert ["which no pattern allows"] == said({"allowed": []})
     assert [] == said({"denied": ["admin"]})
 
 

@@ -272,27 +272,27 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "app of a server that knows none": (
         {"provider": "GitLab", "auth": {"type": "App", "app": APP}},
         "spec.auth.type",
-        "Invalid value: type App needs provider GitHub",
+        "Invalid value: auth.type App requires provider GitHub",
     ),
     "token that the server does not know": (
         {"auth": {"type": "Token", "token": TOKEN | {"type": "APIToken"}}},
         "spec.auth.token.type",
-        "Invalid value: GitHub takes tokens of type PAT or FineGrained or AccessToken",
+        "Invalid value: provider GitHub requires token type PAT or FineGrained or AccessToken",
     ),
     "token that the only type is not": (
         {"provider": "Bitbucket", "auth": {"type": "Token", "token": TOKEN | {"type": "PAT"}}},
         "spec.auth.token.type",
-        "Invalid value: Bitbucket takes tokens of type AccessToken",
+        "Invalid value: provider Bitbucket requires token type AccessToken",
     ),
     "type without its block": (
         {"auth": {"type": "SSH"}},
         "spec.auth.ssh",
-        "Required value: type SSH needs ssh",
+        "Required value: type SSH requires ssh",
     ),
     "block without its type": (
         {"auth": {"type": "None", "token": TOKEN}},
         "spec.auth.token",
-        "Forbidden: token needs type Token",
+        "Forbidden: token requires type Token",
     ),
     "id that is no number": (
         {"auth": {"type": "App", "app": APP | {"appId": "x"}}},
@@ -302,7 +302,7 @@ REFUSED: dict[str, tuple[dict[str, Any], str, str]] = {
     "ssh beside https": (
         {"clone": {"protocol": "HTTPS", "ssh": {"host": "h"}}},
         "spec.clone.ssh",
-        "Forbidden: ssh needs protocol SSH",
+        "Forbidden: ssh requires protocol SSH",
     ),
     "empty pattern": (
         {"repositoryPolicy": {"allow": [""]}},

@@ -58,8 +58,8 @@ def step(loop: dict[str, Any], **more: Any) -> dict[str, Any]:
     [
         ("control.n >", "1:12: Syntax error: "),
         ("result.n < 3", "1:7: undeclared reference to 'result.n' (in container '')"),
-        ("1 + iteration", "got one of type int"),
-        ("'yes'", "got one of type string"),
+        ("1 + iteration", "got type int"),
+        ("'yes'", "got type string"),
         ("control.a ? true : 1", "found no matching overload"),
         ("!" * 4096 + "true", ""),
         ("(" * 100 + "true" + ")" * 100, "recursion limit"),
@@ -104,14 +104,14 @@ VOLUMES = [
         (
             {"persistent": True, "volumes": ["claim", "scratch", "read"]},
             [
-                f"[{at}]: expected a claim that can be written to, as the state is persistent, "
+                f"[{at}]: expected a writable claim, because the state is persistent, "
                 f"got '{name}', which does not outlive an iteration"
                 for at, name in ((1, "scratch"), (2, "read"))
             ],
         ),
         (
             {"persistent": True},
-            [": expected volumes that carry the state, as it is persistent, got none"],
+            [": expected volumes that carry the persistent state, got none"],
         ),
     ],
 )

@@ -90,7 +90,7 @@ def test_kubectl_prints_what_does_not_count(platform: Platform) -> None:
 
     said = platform.kubectl("create", "-f", "-", input=json.dumps(value)).stderr
 
-    assert "Warning: spec.workflow: does not count under runtime.type 'job'" in said
+    assert "Warning: spec.workflow: ignored with runtime.type 'job'" in said
 
 
 async def test_provider_and_agent_bring_nothing_past_a_policy(platform: Platform) -> None:

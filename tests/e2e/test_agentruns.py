@@ -446,7 +446,7 @@ async def test_every_field_is_explained(platform: Platform, version: str) -> Non
         "explain", "agentrun.spec.runtime", "--api-version", f"{manifests.GROUP}/{version}"
     ).stdout
 
-    assert "What carries the run out." in output
+    assert "Runtime that executes the run." in output
     assert "<no description>" not in output
     assert "-required-" in output
 
@@ -510,7 +510,7 @@ async def test_inputs_of_an_accepted_run_stay(platform: Platform, version: str) 
             platform.runs(target), "one", {"spec": spec}, namespace=platform.namespace
         )
 
-    with pytest.raises(kube.InvalidError, match="make a new run") as refused:
+    with pytest.raises(kube.InvalidError, match="create a new run") as refused:
         await patch(version, goal={"objective": "another"})
     changed = await patch("v1beta1", priority=2, cancel=True)
 

@@ -204,8 +204,8 @@ async def test_same_submission_is_one_run_and_another_payload_a_conflict(world: 
     assert "it differs at spec.parameters[name=b].value" in other[2]
     # Refused at admission, which names the holder.
     assert (2, "") == named[:2]
-    refused = "  spec.idempotencyKey: expected a key that no run of agent 'coder' has"
-    assert f"{refused}, got 'issue-7', which is run '{name}''s" in named[2]
+    refused = "  spec.idempotencyKey: expected a key that no other run of agent 'coder' uses"
+    assert f"{refused}, got 'issue-7', used by run '{name}'" in named[2]
     runs = await world.place.client.list(views.RUNS, namespace=world.place.namespace)
     assert 1 == len([one for one in runs.items if one["spec"].get("idempotencyKey")])
 

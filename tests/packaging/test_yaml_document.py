@@ -18,7 +18,7 @@ EXAMPLES = [(word, means) for words, means in ROWS for word in re.findall("`([^`
 def test_example_is_read_as_the_table_says(word: str, means: str) -> None:
     (value,) = yaml.load_all(f"k: {word}".encode())
 
-    if means.strip() == "text":
+    if means.strip() == "string":
         assert {"k": word} == value
     else:
         assert {"k": json.loads(means.strip().strip("`"))} == value

@@ -79,7 +79,7 @@ def test_file_that_cannot_be_used_stops_a_start(tmp_path: pathlib.Path) -> None:
         SettingsFile(path)
 
     assert (
-        f"{path}: policy.secrets: object contains unknown field `deny`; docs/policies.md names "
+        f"{path}: policy.secrets: object contains unknown field `deny`; docs/policies.md lists "
         "every setting" == str(caught.value)
     )
 

@@ -109,8 +109,8 @@ def test_run_that_has_no_pod_cannot_refer_to_values() -> None:
 
     assert isinstance(found, work.Refused)
     message = (
-        "spec.parameters[branch].valueFrom: expected a value in a run of type 'Custom': Secrets "
-        "and ConfigMaps are read by pods alone"
+        "spec.parameters[branch].valueFrom: expected value instead of valueFrom in a run of type "
+        "'Custom', because only pods read Secrets and ConfigMaps"
     )
     assert ("InvalidSpec", message) == (found.reason, found.message)
 

@@ -81,7 +81,7 @@ def test_claim_that_is_not_allowed_is_refused_where_the_run_names_it() -> None:
 
     (problem,) = found
     assert "spec.runtime.workflow.workspace.persistentVolumeClaim.claimName" == str(problem.path)
-    assert "which nothing allows" in problem.message
+    assert "which no pattern allows" in problem.message
 
 
 def test_persistent_state_of_a_loop_may_be_in_the_workspace() -> None:

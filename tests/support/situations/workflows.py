@@ -187,7 +187,7 @@ LOOPS: Final = tuple(
         (
             "of-a-number",
             loop("control.n + 1", _control('{"n": 1}')),
-            refused("expected a condition that is true or false, got one of type int"),
+            refused("expected a condition of type bool, got type int"),
         ),
         (
             "that-cannot-be-read",
