@@ -240,7 +240,7 @@ def test_dev_serves_what_the_module_says_now(project: pathlib.Path, tmp_path: pa
         dev.wait("serving widgets:api", times=2)
         changed = dev.note("changed")
         module.write_text(text.replace("api = Api(", "api = Api(("))
-        dev.wait("what was served before is served still")
+        dev.wait("the previous version stays in service")
         kept = dev.note("kept")
         os.kill(dev.process.pid, signal.SIGINT)
         code = dev.process.wait(60)

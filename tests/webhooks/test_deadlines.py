@@ -39,7 +39,7 @@ async def test_review_that_has_to_wait_is_refused_in_time() -> None:
         "allowed": False,
         "status": {
             "status": "Failure",
-            "message": "expected to find an answer within 0.2 s: try again",
+            "message": "expected a response within 0.2 s: try again",
             "code": 504,
             "reason": "Timeout",
         },

@@ -124,7 +124,7 @@ def test_good_ones_are_shown_and_others_passed_over(
     assert (1, f"{STORED}---\n{STORED.replace('name: one', 'name: two')}") == (done.code, done.out)
     assert [
         "all.yaml:12: Widget one: spec: Invalid value: min must not exceed max",
-        "all.yaml:15: passed over: no kind of example.com",
+        "all.yaml:15: skipped: not a kind of example.com",
     ] == done.err.splitlines()
 
 
@@ -216,7 +216,7 @@ def test_update_without_its_old_object_is_explained(
     )
 
     assert 2 == done.code
-    assert "old.yaml:1: expected the object as it is in the cluster for an UPDATE" in done.err
+    assert "old.yaml:1: expected the current object in the cluster for an UPDATE" in done.err
 
 
 @pytest.mark.parametrize(
@@ -227,7 +227,7 @@ def test_review_or_manifest_is_asked_for(
 ) -> None:
     done = commands.run("webhooks", "review", "gates:api", *arguments, cwd=gates)
 
-    said = "webhooks: expected a review's JSON, or a manifest with --file, and not both\n"
+    said = "webhooks: expected either a review's JSON or manifests with --file\n"
     assert (2, "", said) == (done.code, done.out, done.err)
 
 

@@ -233,7 +233,7 @@ def _holds_me(value: JSON, facts: Facts) -> JSON:
 
 
 CHANGED = (
-    "Rules.default of Bench: expected only fields that were not there, got a change of spec.holder "
+    "Rules.default of Bench: expected only additional fields, got spec.holder changed "
     "from 'you' to {}; return what the user wrote, or declare Rules(default=..., may_change=True)"
 )
 NO_OBJECT = "Rules.default of Bench: expected the object with its defaults"

@@ -55,7 +55,7 @@ class Peer:
             writer.close()
 
 
-def nobody(seen: routes.Seen) -> None:
+def nobody(seen: routes.RequestLog) -> None:
     """Watch nothing."""
 
 

@@ -569,7 +569,7 @@ async def test_pair_of_a_time_to_come_is_waited_for_unready(tmp_path: pathlib.Pa
     message = (
         f"the serving certificate is not valid before {starts}: check the clock, or replace it"
     )
-    assert {f"{message}\n"} == {text for text in seen if text != "no worker serves\n"}
+    assert {f"{message}\n"} == {text for text in seen if text != "no worker is serving\n"}
     assert line.startswith("serving ")
     assert (200, "ok\n") == after
     assert message in (tmp_path / "log").read_text()

@@ -67,13 +67,10 @@ def test_other_versions_are_rewritten_and_unserved_before_any_conversion_ends() 
         "delete validatingwebhookconfigurations/example.com",
     ] == [*map(str, found.steps)]
     served = (
-        "{} serves v1 besides v2: without conversion they would be read and written as if they "
-        "were v2, and fields would be lost"
+        "{} serves v1 besides v2: without conversion they would be read and written as v2, "
+        "and fields would be lost"
     )
-    stored = (
-        "a may have objects that are stored as v1: without conversion they would be read as if "
-        "they were v2"
-    )
+    stored = "a may have objects stored as v1: without conversion they would be read as v2"
     assert (served.format("a"), stored, served.format("b")) == found.costs
 
 

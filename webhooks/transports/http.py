@@ -58,7 +58,7 @@ class Http:
             self.last_request = now = time.monotonic()
             size = request.content_length or 0
             parent = request.headers.get("traceparent", "")
-            self._observe(routes.seen(route.path, found, now - started, size, parent))
+            self._observe(routes.request_log(route.path, found, now - started, size, parent))
             headers = {"Content-Type": found.content_type}
             response = web.Response(status=found.status, body=found.body, headers=headers)
             if self.is_draining:

@@ -220,7 +220,7 @@ class Connection(asyncio.Protocol):
         self._content_type = self._encoding = ""
         self._length = 0
         self._is_continued = False
-        self._seconds = routes.LONGEST_SECONDS
+        self._seconds = routes.MAX_TIMEOUT_SECONDS
         self._traceparent = ""
         self._body: bytes | bytearray = b""
         self._route: Route | None = None
@@ -463,7 +463,9 @@ class Connection(asyncio.Protocol):
         self._hold_body(asked.route.path, -size)
         self._lean.last_request = time.monotonic()
         seconds = time.perf_counter() - started
-        self._lean.observe(routes.seen(asked.route.path, answer, seconds, size, asked.traceparent))
+        self._lean.observe(
+            routes.request_log(asked.route.path, answer, seconds, size, asked.traceparent)
+        )
         is_old = self._lean.loop.time() > self._ends
         is_last = not asked.keeps_alive or self._lean.is_draining or is_old
         self._write(answer, is_last=is_last)
@@ -542,7 +544,7 @@ class Connection(asyncio.Protocol):
             return
         self._write(answer, is_last=True)
         path = self._route.path if self._route else ""
-        self._lean.observe(routes.seen(path, answer, 0.0, 0))
+        self._lean.observe(routes.request_log(path, answer, 0.0, 0))
         self._lean.loop.call_later(0 if not self._is_reading else 1, self.close)
 
     def _release(self) -> None:
