@@ -450,7 +450,7 @@ def _combined(webhooks: Sequence[JSON]) -> Iterator[Finding]:
 def _excludes(webhook: JSON, namespace: str, decide: narrowing.Decide) -> bool:
     """Return whether unlabelled objects in a namespace are certainly not sent."""
     request = narrowing.Request(namespace, {"namespace": namespace})
-    return narrowing.is_spared(webhook, request, decide)
+    return narrowing.is_not_sent(webhook, request, decide)
 
 
 def _decider(server: judge.Judge) -> narrowing.Decide:

@@ -176,7 +176,7 @@ def test_another_api_of_the_group_is_an_error(served_api: Serve, example: dict[s
     served_api(api)
 
     with pytest.raises(
-        ValueError, match=r"expected one Api of lamps.example.com in a test session"
+        ValueError, match=r"expected a single Api of lamps.example.com per test session"
     ):
         served_api(Api(api.group, (*api.kinds, *_renamed(api))))
 

@@ -60,7 +60,7 @@ def test_admission_that_the_api_server_rejects(change: dict[str, Any], words: st
 def test_patch_of_a_validating_webhook_is_rejected() -> None:
     review, answer = case("admission/pass/v1alpha1-workflow-without-steps-gets-one.json")
 
-    assert ["expected no patch of a validating webhook"] == oracle.complaints(
+    assert ["expected no patch from a validating webhook"] == oracle.complaints(
         "validate", review, answer
     )
 

@@ -147,7 +147,7 @@ def test_object_whose_stored_version_cannot_hold_it_is_refused() -> None:
 
     message = refusal(run)
 
-    assert "expected what v1beta1, in which objects are stored, can hold" in message
+    assert "expected data that the storage version v1beta1 can hold in annotations" in message
     assert "spec.systemPrompt" in message
 
 
@@ -202,7 +202,7 @@ UNKNOWN = [{"at": ["spec"], "was": {}, "is": {"hostPath": "/"}}]
     [
         (UNKNOWN, "spec.hostPath"),
         ([{"at": ["spec"], "was": {"providerRef": "stale"}, "is": {}}], "spec.providerRef"),
-        ("junk", "what cannot be read"),
+        ("junk", "unreadable data"),
         (
             [{"at": ["spec"], "was": {}, "is": {f"x{one}": 1}} for one in range(600)],
             ", ".join(f"spec.x{one}" for one in range(10)) + ", and 590 more",
@@ -213,7 +213,7 @@ UNKNOWN = [{"at": ["spec"], "was": {}, "is": {"hostPath": "/"}}]
 def test_writer_of_residue_that_nothing_comes_of_is_warned(entries: Any, fields: str) -> None:
     path = f"metadata.annotations[{RESIDUE}]"
 
-    assert [f"{path}: v1beta1 takes nothing of {fields} from it"] == warnings_of(forged(entries))
+    assert [f"{path}: v1beta1 does not use {fields} from it"] == warnings_of(forged(entries))
 
 
 def test_residue_that_was_there_before_or_is_put_back_is_no_news() -> None:
