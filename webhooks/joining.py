@@ -16,7 +16,7 @@ from webhooks import install, related, supervisor, trust
 REPORTER: Final = "kubewright.dev/certs"
 
 
-class CertificateKeeper(Protocol):
+class CertificateRotator(Protocol):
     """Maintains the serving certificate: ``certs.keeper``, ``certs.directory``."""
 
     @property
@@ -97,7 +97,7 @@ async def member(
             client = await stack.enter_async_context(related.client_of(config.kubeconfig))
             recorder = kube.Recorder(client, REPORTER, keeper.new_identity())
             cluster = Cluster(client, await stack.enter_async_context(recorder), api)
-        server = Member(config, api, cluster, _keeper(config, names, directory, cluster, served))
+        server = Member(config, api, cluster, _rotator(config, names, directory, cluster, served))
         await server.start()
         try:
             yield server
@@ -126,15 +126,15 @@ class Cluster:
         self.recorder.event(regarding, type=kind, reason=reason, action="Serve", note=note)
 
 
-def _keeper(
+def _rotator(
     config: MembershipConfig,
     names: Sequence[str],
     directory: pathlib.Path,
     cluster: Cluster | None,
     served: Callable[[], Collection[str]],
-) -> CertificateKeeper:
+) -> CertificateRotator:
     if config.secret is not None and cluster is not None:
-        return keeper.Keeper(
+        return keeper.Rotator(
             cluster.client,
             config.secret,
             install.targets(cluster.api),
@@ -145,7 +145,7 @@ def _keeper(
             served=served,
             recorder=cluster.recorder,
         )
-    return own_directory.DirectoryKeeper(
+    return own_directory.DirectoryRotator(
         config.source,
         names,
         directory,
@@ -171,7 +171,7 @@ class Member:
         config: MembershipConfig,
         api: Api,
         cluster: Cluster | None,
-        certificates: CertificateKeeper,
+        certificates: CertificateRotator,
     ) -> None:
         self._config, self._api, self._cluster = config, api, cluster
         self._certificates = certificates

@@ -99,7 +99,7 @@ def test_given_authority_that_may_not_sign_for_a_name_is_refused(tmp_path: pathl
     (tmp_path / files.CA_KEY).write_bytes(given.key_pem)
     (tmp_path / files.CA_KEY).chmod(0o600)
 
-    with pytest.raises(files.FileError, match=r"expected an authority that may sign for c\.test"):
+    with pytest.raises(files.FileError, match=r"expected a CA that may sign for c\.test"):
         files.load_or_create(tmp_path, ["a.test", "c.test"], NOW)
 
 
@@ -109,12 +109,12 @@ class Replicas:
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder, self.clock = folder, two_years.Clock()
         self.cluster = two_years.FakeCluster()
-        self.keepers: dict[str, keeper.Keeper] = {}
+        self.keepers: dict[str, keeper.Rotator] = {}
 
     async def start(self, identity: str, *names: str) -> None:
         """A replica with names of its own."""
         served = self.folder / identity
-        made = keeper.Keeper(
+        made = keeper.Rotator(
             cast("kube.Client", self.cluster),
             ("agents", "webhooks"),
             self.cluster.targets,

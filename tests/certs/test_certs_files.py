@@ -91,7 +91,7 @@ def test_key_that_others_may_read_is_told(tmp_path: pathlib.Path, name: str, mod
         files.load_or_create(tmp_path, NAMES, NOW)
 
     assert str(caught.value) == (
-        f"expected a key that only its owner may read at {tmp_path / name}, got mode {mode:04o}: "
+        f"expected a key readable only by its owner at {tmp_path / name}, got mode {mode:04o}: "
         f"chmod 600 {tmp_path / name}"
     )
 
@@ -218,11 +218,11 @@ OWN_LEAF = authority.issue_server(OWN, NAMES, now=NOW)
 @pytest.mark.parametrize(
     ("now", "reason", "is_trusted"),
     [
-        (expiry.renewal_time(OWN.certificate), "the authority ends at 2027-01-01T00:00:00Z", True),
-        (NOW + dt.timedelta(days=400), "the authority ends at 2027-01-01T00:00:00Z", False),
+        (expiry.renewal_time(OWN.certificate), "the CA expires at 2027-01-01T00:00:00Z", True),
+        (NOW + dt.timedelta(days=400), "the CA expires at 2027-01-01T00:00:00Z", False),
         (
             NOW - dt.timedelta(days=30),
-            "the authority is not valid before 2025-12-31T22:55:00Z",
+            "the CA is not valid before 2025-12-31T22:55:00Z",
             False,
         ),
     ],
@@ -294,8 +294,8 @@ LAST_THIRD = NOW + authority.LEAF_LIFETIME - LIFETIME / 3
         (NAMES, NOW, CA, None),
         (["WEBHOOKS.test"], NOW, CA, None),
         (NAMES, LAST_THIRD - dt.timedelta(seconds=1), CA, None),
-        (NAMES, LAST_THIRD, CA, "it runs out at 2026-01-31T00:00:00Z"),
-        (NAMES, NOW + authority.LEAF_LIFETIME, CA, "it ran out at 2026-01-31T00:00:00Z"),
+        (NAMES, LAST_THIRD, CA, "it expires at 2026-01-31T00:00:00Z"),
+        (NAMES, NOW + authority.LEAF_LIFETIME, CA, "it expired at 2026-01-31T00:00:00Z"),
         ([*NAMES, "::1", "a.test"], NOW, CA, "it does not cover ::1, a.test"),
         (NAMES, NOW, OTHER, "it is not signed by ca.crt"),
     ],
@@ -326,7 +326,7 @@ def test_leaf_that_ends_with_its_authority_is_kept_to_the_end() -> None:
         ),
         (
             contents(tls_crt=b"junk", tls_key=LEAF.key_pem),
-            "expected PEM certificates, got 4 bytes that are none",
+            "expected PEM certificates, got 4 other bytes",
         ),
         (
             contents(
@@ -337,7 +337,7 @@ def test_leaf_that_ends_with_its_authority_is_kept_to_the_end() -> None:
         ),
         (
             contents(tls_crt=LEAF.certificate_pem, tls_key=b"junk"),
-            "expected an unencrypted PEM private key, got 4 bytes that are none",
+            "expected an unencrypted PEM private key, got 4 other bytes",
         ),
         (
             contents(tls_crt=LEAF.certificate_pem, tls_key=CA.key_pem),
@@ -345,7 +345,7 @@ def test_leaf_that_ends_with_its_authority_is_kept_to_the_end() -> None:
         ),
         (
             contents(ca_crt=b"", tls_crt=LEAF.certificate_pem, tls_key=LEAF.key_pem),
-            "expected PEM certificates, got 0 blank bytes, at ca.crt in /nowhere",
+            "expected PEM certificates, got 0 bytes of whitespace, at ca.crt in /nowhere",
         ),
         (
             contents(ca_crt=OTHER.certificate_pem, ca_key=CA.key_pem),

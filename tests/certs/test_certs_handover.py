@@ -55,8 +55,8 @@ class Bench:
     error: Exception | None = None
     announced: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
-    def keeper(self, *, is_publishing: bool = True) -> directory.DirectoryKeeper:
-        return directory.DirectoryKeeper(
+    def keeper(self, *, is_publishing: bool = True) -> directory.DirectoryRotator:
+        return directory.DirectoryRotator(
             self.source,
             NAMES,
             self.served,
@@ -146,9 +146,8 @@ async def test_pair_of_another_authority_is_served_at_once_where_nobody_can_publ
         (
             "CertificateServed",
             (
-                "a new certificate is served, valid until 2026-01-31T00:00:00Z, at once: caBundles "
-                "are not written from here, and clients that do not trust its authority yet are "
-                "refused"
+                "serving a new certificate, valid until 2026-01-31T00:00:00Z, without waiting: "
+                "caBundles are not managed here, and clients that do not trust its CA yet fail"
             ),
         )
     ]

@@ -379,6 +379,6 @@ def test_object_that_cert_manager_injects_into_is_left_alone() -> None:
 
     assert str(caught.value) == (
         "expected no cert-manager.io/inject-ca-from on validatingwebhookconfigurations/x, got "
-        "'ns/certificate': cert-manager writes the caBundle there; remove the annotation, or "
+        "'ns/certificate': cert-manager writes the caBundle; remove the annotation, or "
         "leave the certificates to cert-manager"
     )

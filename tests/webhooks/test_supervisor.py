@@ -455,7 +455,7 @@ BAD_PAIRS: list[tuple[authority.Pair | None, int, str]] = [
     (authority.Pair(DER, GOOD.key_pem), 0o600, "but DER"),
     (authority.Pair(b"garbage", GOOD.key_pem), 0o600, "PEM certificates, got 7 bytes"),
     (authority.Pair(GOOD.certificate_pem, b"garbage"), 0o600, "PEM private key, got 7 bytes"),
-    (GOOD, 0o640, "expected a key that only its owner may read"),
+    (GOOD, 0o640, "expected a key readable only by its owner"),
     (None, 0o600, "got neither"),
 ]
 
