@@ -76,8 +76,8 @@ def test_given_pair_that_is_not_valid_is_told(now: dt.datetime) -> None:
 
     assert str(caught.value) == (
         f"expected a certificate that is valid now ({now:%Y-%m-%dT%H:%M:%SZ}) at "
-        "/nowhere/tls.crt, got one valid from 2025-12-31T22:55:00Z to 2026-01-31T00:00:00Z: put "
-        "another there, or mend the clock"
+        "/nowhere/tls.crt, got one valid from 2025-12-31T22:55:00Z to 2026-01-31T00:00:00Z: "
+        "replace it, or fix the clock"
     )
 
 

@@ -105,8 +105,8 @@ async def test_turn_that_would_come_too_late_is_refused_at_once_and_takes_no_tok
     await found.wait("c", within_seconds=0.25)
 
     assert str(caught.value) == (
-        "expected to send b within 0.15 s, got a turn in 0.2 s: 1 requests wait already for the "
-        "client's own limit of 10 a second"
+        "expected to send b within 0.15 s, got a wait of 0.2 s: 1 requests are queued for the "
+        "client-side rate limit of 10 per second"
     )
     await waiting
     assert [("first", 0.0), ("a", 0.1), ("c", 0.2)] == found.turns

@@ -120,7 +120,7 @@ async def test_history_that_is_gone_is_listed_anew_and_deletions_are_told(
     first.cancel()
     await client.delete(things, "b", namespace=namespace)
     found.changes.clear()
-    found.reflector.go_on_from("1")
+    found.reflector.resume_from("1")
 
     second = asyncio.create_task(found.reflector.run())
     await found.until(("b", 1, None))
@@ -224,9 +224,7 @@ async def test_object_that_is_too_deep_keeps_no_other_from_being_followed(
     async with following(await pretending(script.answer), things) as found:
         await found.until(("a", None, 1), ("b", None, 1))
 
-    assert (
-        f"{things} deep cannot be read and is passed over: it is nested too deeply" in caplog.text
-    )
+    assert f"{things} deep cannot be read and is skipped: nested too deeply" in caplog.text
 
 
 def poison(kind: str, name: str, version: int) -> bytes:
@@ -280,7 +278,7 @@ async def test_unreadable_objects_are_logged_but_do_not_fill_the_log(
         await found.store.wait_for("105")
 
     assert 100 == len(found.unreadable)
-    assert 20 == caplog.text.count("cannot be read and is passed over")
+    assert 20 == caplog.text.count("cannot be read and is skipped")
 
 
 async def test_real_object_that_does_not_fit_the_view_is_followed_once_it_does(
@@ -332,8 +330,8 @@ async def test_handler_and_index_that_fail_on_an_object_keep_no_other_from_being
 
     assert [2] == told
     assert ["b"] == [one.metadata.name for one in store.by("size", "2")]
-    assert "is in no index size: ZeroDivisionError" in caplog.text
-    assert "the change was not handled" in caplog.text
+    assert "by size: ZeroDivisionError" in caplog.text
+    assert "failed to handle the change" in caplog.text
 
 
 async def test_collection_that_cannot_be_followed_for_long_is_a_problem(
@@ -356,7 +354,7 @@ async def test_collection_that_cannot_be_followed_for_long_is_a_problem(
     client = await pretending(handle)
     async with following(client, things, clock=lambda: now, silence_seconds=0.05) as found:
         path = f"/apis/{things.group}/v1/things"
-        await until(f"{things} has not been listed yet: no, answered to GET {path}")
+        await until(f"{things} has not been listed yet: no, in response to  GET {path}")
         is_refusing = False
         await until("")
         is_refusing, refusals = True, 0
@@ -365,7 +363,7 @@ async def test_collection_that_cannot_be_followed_for_long_is_a_problem(
                 await asyncio.sleep(0.01)
         assert not found.reflector.problem
         now = 40.0
-        await until(f"{things} has not been followed for 40 s: no, answered to GET {path}")
+        await until(f"{things} has not been watched for 40 s: no, in response to  GET {path}")
         is_refusing = False
         await until("")
 

@@ -43,7 +43,7 @@ MERGED_LISTS = writer.MERGED_LISTS | {"list", "list.ports", "set"}
     ],
 )
 def test_what_stands_there_already_is_seen(body: kube.JSON, known: kube.JSON) -> None:
-    assert writer.says_already(body, known, MERGED_LISTS)
+    assert writer.is_subset(body, known, MERGED_LISTS)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_what_stands_there_already_is_seen(body: kube.JSON, known: kube.JSON) ->
     ],
 )
 def test_what_is_not_there_is_missed(body: kube.JSON, known: kube.JSON) -> None:
-    assert not writer.says_already(body, known, MERGED_LISTS)
+    assert not writer.is_subset(body, known, MERGED_LISTS)
 
 
 LEAVES = strategies.one_of(
@@ -98,10 +98,10 @@ def merged(body: Any, more: Any) -> Any:
 def test_difference_is_what_a_merge_would_change(body: kube.JSON, known: kube.JSON) -> None:
     after = merged(body, known)
 
-    assert writer.says_already(body, after)
+    assert writer.is_subset(body, after)
     # As text, since true is 1 in Python.
     is_same = json.dumps(after, sort_keys=True) == json.dumps(known, sort_keys=True)
-    assert is_same == writer.says_already(body, known)
+    assert is_same == writer.is_subset(body, known)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_difference_is_what_a_merge_would_change(body: kube.JSON, known: kube.JS
 def test_ownership_shows_what_applying_would_change(
     fields: kube.JSON | None, body: kube.JSON, known: kube.JSON, *, expected: bool
 ) -> None:
-    assert expected == writer.owns_exactly(fields, body, known)
+    assert expected == writer.is_fully_owned(fields, body, known)
 
 
 def entry(manager: str = "m", operation: str = "Apply", **more: str) -> kube.JSON:
@@ -344,7 +344,7 @@ async def test_body_for_another_object_of_that_name_is_for_the_api_server_to_ref
 async def test_bodies_of_too_many_objects_are_forgotten(
     client: kube.Client, namespace: str
 ) -> None:
-    applying = Applying(client, namespace, strips=True, most_remembered=1)
+    applying = Applying(client, namespace, strips=True, max_remembered=1)
     await applying.has_written(config_map(namespace, a="1"))
     first = applying.known
     await applying.has_written(config_map(namespace, name="y", a="1"))
@@ -638,7 +638,7 @@ async def test_finalizer_of_an_object_made_anew_is_not_touched(
     fresh = await client.create(kube.CONFIG_MAPS, anew)
 
     assert await found.remove_finalizer(kube.CONFIG_MAPS, key, FINALIZER, before) is None
-    with pytest.raises(kube.NotFoundError, match="was deleted, and another made of that name"):
+    with pytest.raises(kube.NotFoundError, match="was deleted and recreated"):
         await found.add_finalizer(kube.CONFIG_MAPS, key, "kubewright.dev/more", before)
 
     assert fresh == await client.get(kube.CONFIG_MAPS, "x", namespace=namespace)
