@@ -67,7 +67,7 @@ class Places:
 
     def look(self) -> tuple[str, pathlib.Path] | None:
         """How kubectl is found, and where."""
-        found = binaries.look(KUBECTL, tell=self.told.append, environment=self.environment)
+        found = binaries.locate(KUBECTL, tell=self.told.append, environment=self.environment)
         return (found.origin, found.path) if found else None
 
 
@@ -96,7 +96,7 @@ def test_assets_without_the_tool_are_told_of(places: Places) -> None:
 
     assert ("PATH", found) == places.look()
     assert [
-        f"KUBEBUILDER_ASSETS={places.root / 'assets'} has no kubectl; looking on"
+        f"KUBEBUILDER_ASSETS={places.root / 'assets'} has no kubectl; continuing the search"
     ] == places.told
 
 
@@ -106,7 +106,7 @@ def test_too_old_binary_is_passed_over(places: Places) -> None:
 
     assert ("PATH", new) == places.look()
     assert [
-        f"passing over {old} (KUBEBUILDER_ASSETS): expected kubectl 1.34.0 or newer, got 1.33.7"
+        f"skipping {old} (KUBEBUILDER_ASSETS): expected kubectl 1.34.0 or newer, got 1.33.7"
     ] == places.told
 
 
@@ -132,7 +132,7 @@ def test_broken_binary_is_passed_over(places: Places, says: str, mode: int) -> N
 
     assert ("PATH", good) == places.look()
     (line,) = places.told
-    assert line.startswith(f"passing over {places.root / 'assets/kubectl'} (KUBEBUILDER_ASSETS): ")
+    assert line.startswith(f"skipping {places.root / 'assets/kubectl'} (KUBEBUILDER_ASSETS): ")
     assert len(line) < 1000
 
 
@@ -187,7 +187,10 @@ def test_other_version_is_used_and_said(places: Places) -> None:
     found = binaries.find([KUBECTL], tell=places.told.append, environment=places.environment)
 
     assert path == found["kubectl"].path
-    assert f"using kubectl 1.35.1 (PATH: {path}), not {versions.KUBERNETES_VERSION}" in places.told
+    assert (
+        f"using kubectl 1.35.1 (PATH: {path}) instead of {versions.KUBERNETES_VERSION}"
+        in places.told
+    )
 
 
 def test_nothing_anywhere_names_every_way(tmp_path: pathlib.Path) -> None:

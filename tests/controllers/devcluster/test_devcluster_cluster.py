@@ -257,5 +257,5 @@ def test_fixture_keeps_the_logs_of_a_failure(tmp_path: pathlib.Path) -> None:
 
     logs = tmp_path / "kept logs" / "api_server"
     assert "1 failed" in done.stdout
-    assert f"api_server: its logs are kept in {logs}" in done.stdout
+    assert f"api_server: logs kept in {logs}" in done.stdout
     assert ["etcd.log", "kube-apiserver.log"] == sorted(path.name for path in logs.iterdir())
