@@ -528,7 +528,7 @@ def serve(
                 quiet_seconds=quiet,
                 drain_seconds=drain,
             )
-            joins = joining.Joining(
+            joins = joining.MembershipConfig(
                 kubeconfig,
                 source=cert_dir or state / "certificates" / api.group,
                 is_installing=register,
@@ -592,7 +592,7 @@ def uninstall(
         # The API server warns on each call of a version that becomes deprecated.
         async with related.client_of(kubeconfig, on_warning=lambda _: None) as client:
             await command.uninstall(
-                client, api, unserves=unserve, is_dry_run=dry_run, tell=typer.echo
+                client, api, unserves=unserve, is_dry_run=dry_run, report=typer.echo
             )
 
     try:
@@ -635,7 +635,7 @@ async def _serve(
     *,
     workers: int,
     health: tuple[str, int],
-    joins: joining.Joining,
+    joins: joining.MembershipConfig,
 ) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
