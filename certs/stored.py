@@ -56,12 +56,12 @@ class Stored:
         """The CA that signs."""
         return self.authorities[self.state.active]
 
-    def wish(self, found: Mapping[str, Any]) -> str:
+    def wish(self, raw: Mapping[str, Any]) -> str:
         """Return the pending rotation request of a Secret, if any.
 
         A Secret that was deleted and restored has none: its earlier request was completed.
         """
-        annotations = (found.get("metadata") or {}).get("annotations") or {}
+        annotations = (raw.get("metadata") or {}).get("annotations") or {}
         requested = str(annotations.get(WANTED) or "")
         return "" if requested == self.done else requested
 
@@ -115,24 +115,24 @@ def secret(
     }
 
 
-def read(found: Mapping[str, Any]) -> Stored:
+def read(raw: Mapping[str, Any]) -> Stored:
     """Parse a Secret.
 
     Raises:
         CorruptError: The content is invalid.
     """
     try:
-        data = {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
-        raw = json.loads(data[STATE])
-        state = rotation.State(raw["revision"], raw["active"], tuple(raw["published"]))
+        data = {key: base64.b64decode(value) for key, value in (raw.get("data") or {}).items()}
+        content = json.loads(data[STATE])
+        state = rotation.State(content["revision"], content["active"], tuple(content["published"]))
         _check(state)
         authorities = {
             generation: _pair(data, generation, state.active) for generation in state.published
         }
     except (KeyError, TypeError, ValueError, binascii.Error, authority.CertificateError) as error:
-        name = (found.get("metadata") or {}).get("name")
+        name = (raw.get("metadata") or {}).get("name")
         raise CorruptError(f"expected CAs and their state in Secret {name}: {error!r}") from error
-    annotations = (found.get("metadata") or {}).get("annotations") or {}
+    annotations = (raw.get("metadata") or {}).get("annotations") or {}
     return Stored(state, authorities, annotations.get(DONE, ""))
 
 

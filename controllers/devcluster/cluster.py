@@ -97,12 +97,12 @@ class Cluster:
         if self._is_running:
             return
         required = (*tools.NEEDED, *(tools.FOR_JOBS if self._runs_jobs else ()))
-        found = binaries.find(required, tell=self._tell)
-        self.kubernetes_version = str(found[tools.KUBE_APISERVER.name].version)
-        self.kubectl_path = found[tools.KUBECTL.name].path
+        located = binaries.find(required, tell=self._tell)
+        self.kubernetes_version = str(located[tools.KUBE_APISERVER.name].version)
+        self.kubectl_path = located[tools.KUBECTL.name].path
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                self._attempt(found)
+                self._attempt(located)
             except _PortTakenError:
                 if attempt == _ATTEMPTS:
                     raise
@@ -164,13 +164,13 @@ class Cluster:
             )
         return result
 
-    def _attempt(self, found: dict[str, binaries.Binary]) -> None:
+    def _attempt(self, located: dict[str, binaries.Binary]) -> None:
         """Start everything; on failure leave only the logs."""
         self.directory = self._given_directory or pathlib.Path(
             tempfile.mkdtemp(prefix="kubewright-")
         )
         try:
-            self._start(found)
+            self._start(located)
         except errors.StartError:
             self._stack.close()
             raise
@@ -183,7 +183,7 @@ class Cluster:
         if self._given_directory is None:
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _start(self, found: dict[str, binaries.Binary]) -> None:
+    def _start(self, located: dict[str, binaries.Binary]) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._stack.enter_context(_exclusive(self.directory))
         client, peer, secure = _free_ports(3)
@@ -194,34 +194,34 @@ class Cluster:
         member = f"kubewright-{secrets.token_hex(8)}"
         flags = _etcd_flags(self.directory, member, client_port=client, peer_port=peer)
         etcd = tools.ETCD.name
-        running = {etcd: self._run(etcd, [found[etcd].path, *flags], processes.GRACE_SECONDS)}
+        running = {etcd: self._run(etcd, [located[etcd].path, *flags], processes.GRACE_SECONDS)}
         self._wait(etcd, running, lambda: _is_etcd(member, client))
         name = tools.KUBE_APISERVER.name
         flags = _api_server_flags(files, etcd_port=client, secure_port=secure)
         if self._runs_jobs:
-            flags += jobs.api_server_flags(found[name].version)
+            flags += jobs.api_server_flags(located[name].version)
 
         def start_api_server() -> None:
-            command: list[str | pathlib.Path] = [found[name].path, *flags, *self._flags]
+            command: list[str | pathlib.Path] = [located[name].path, *flags, *self._flags]
             running[name] = self._run(name, command, _STATELESS_GRACE_SECONDS)
             self._wait(name, running, lambda: _is_ready(files, secure))
 
         start_api_server()
         self._running, self._start_api_server = running, start_api_server
         if self._runs_jobs:
-            self._start_jobs(found, functools.partial(_answer, files, secure))
+            self._start_jobs(located, functools.partial(_answer, files, secure))
 
     def _start_jobs(
-        self, found: dict[str, binaries.Binary], answer: Callable[..., bytes | None]
+        self, located: dict[str, binaries.Binary], answer: Callable[..., bytes | None]
     ) -> None:
         manager, kwok = tools.KUBE_CONTROLLER_MANAGER.name, tools.KWOK.name
         for name, flags in (
             (manager, jobs.controller_manager_flags(self.admin_kubeconfig)),
             (kwok, jobs.kwok_flags(self.admin_kubeconfig)),
         ):
-            command: list[str | pathlib.Path] = [found[name].path, *flags]
+            command: list[str | pathlib.Path] = [located[name].path, *flags]
             self._running[name] = self._run(name, command, _STATELESS_GRACE_SECONDS)
-        listed = json.dumps(jobs.objects(found[tools.KUBE_APISERVER.name].version))
+        listed = json.dumps(jobs.objects(located[tools.KUBE_APISERVER.name].version))
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=listed)
         self._wait(kwok, self._running, lambda: jobs.is_node_ready(answer(jobs.NODE_PATH)))
         trial = json.dumps(jobs.TRIAL)
