@@ -64,10 +64,10 @@ def _is_judged(subject: Subject) -> bool:
     version = subject.version
     if version is subject.kind.hub or subject.request.operation == "DELETE":
         return False
-    if version.hub_rules == "off" and not _conversion_annotations(subject):
+    if version.hub_rules == "off" and not _annotations(subject):
         return False
     # A changed annotation may change what the object says in the hub version.
-    return subjects.is_changed(subject) or bool(_conversion_annotations(subject))
+    return subjects.is_changed(subject) or bool(_annotations(subject))
 
 
 def _violations(subject: Subject, hub: dict[str, JSON]) -> list[_Violation]:
@@ -190,12 +190,7 @@ def _problem(
     hub_path = field_paths.path_of(item.place, shape.schema_of(subject.kind.hub.model))
     message = f"{hub_path} of {subject.kind.hub.name}: {item.message}"
     if is_forged:
-        path = (
-            FieldPath()
-            .member("metadata")
-            .member("annotations")
-            .key(_conversion_annotations(subject)[0])
-        )
+        path = FieldPath().member("metadata").member("annotations").key(_annotations(subject)[0])
         return Problem(path, f"{message}; remove the annotation", item.reason)
     if place.is_exact:
         return Problem(place.path, _renamed(item, hub_path, place.path), item.reason)
@@ -222,7 +217,7 @@ def _forged(subject: Subject, violations: Sequence[_Violation]) -> AbstractSet[_
     A value that the newest version's own client stored there has passed its schema once; an update
     that leaves it unchanged is allowed (ratcheting).
     """
-    notes = _conversion_annotations(subject)
+    notes = _annotations(subject)
     if not notes:
         return frozenset()
     plain = subject.up(_without(subject.value, notes))
@@ -230,7 +225,7 @@ def _forged(subject: Subject, violations: Sequence[_Violation]) -> AbstractSet[_
     return {item for item in violations if (item.place, item.message) not in without}
 
 
-def _conversion_annotations(subject: Subject) -> list[str]:
+def _annotations(subject: Subject) -> list[str]:
     """The names of the conversion annotations on the object as it was written."""
     metadata = subject.value.get("metadata")
     annotations = metadata.get("annotations") if type(metadata) is dict else None
