@@ -174,12 +174,12 @@ def _of_authorities(current: Sequence[Authority], now: dt.datetime) -> Iterator[
         left = ca.not_after - now
         if ca.role == "signs" and left <= dt.timedelta():
             yield (
-                f"CA {ca.generation}, which signs, expired at "
+                f"active CA {ca.generation} expired at "
                 f"{ca.not_after:%Y-%m-%dT%H:%M:%SZ}: start a replica, which replaces it"
             )
         elif ca.role == "signs" and left < (ca.not_after - ca.not_before) * LATE_FRACTION:
             yield (
-                f"CA {ca.generation}, which signs, expires at "
+                f"active CA {ca.generation} expires at "
                 f"{ca.not_after:%Y-%m-%dT%H:%M:%SZ} and was not replaced: check the replicas' "
                 "logs"
             )

@@ -167,7 +167,7 @@ class Supervisor:
             async for line in self._lines(reader):
                 self._receive(process.pid, orjson.loads(line))
         except SilentError:
-            log.warning("worker silent, replacing it", pid=process.pid)
+            log.warning("worker stopped reporting, replacing it", pid=process.pid)
             process.kill()
         except (OSError, ValueError) as error:
             log.warning("invalid report from a worker", reason=str(error))

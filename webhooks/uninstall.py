@@ -191,7 +191,7 @@ async def uninstall(
         if not is_dry_run:
             await _carry_out(client, api, step)
     if not planned.steps:
-        report(f"nothing of {api.group} calls webhooks")
+        report(f"no object of {api.group} calls webhooks")
 
 
 async def _installed(

@@ -138,7 +138,7 @@ def _until_stopped(config: WorkerConfig, listener: socket.socket, channel: socke
             try:
                 uvloop.run(_attend(config, api, socket_))
             except Exception:  # nothing else reports it
-                log.exception("reviewer of large bodies failed")
+                log.exception("process for large bodies failed")
             process.standard_error().close()
 
         with large_reviews.forked(attend) as asking:
@@ -192,7 +192,9 @@ async def _work(
             report()
             large.count_silence()
             if large.is_gone:
-                log.error("reviewer of large bodies ended or is silent, replacing the worker")
+                log.error(
+                    "process for large bodies ended or stopped responding, replacing the worker"
+                )
                 break
         await server.wait_drained(
             running, quiet_seconds=config.quiet_seconds, max_seconds=config.drain_seconds

@@ -108,14 +108,14 @@ def test_next_authority_is_named_so() -> None:
         (
             of(FIRST, [lease("a", "1", NOW + dt.timedelta(days=364))], now=NOW + dt.timedelta(364)),
             (
-                "CA 1, which signs, expires at 2027-01-01T00:00:00Z and was not replaced: "
+                "active CA 1 expires at 2027-01-01T00:00:00Z and was not replaced: "
                 "check the replicas' logs"
             ),
         ),
         (
             of(FIRST, [lease("a", "1", NOW + dt.timedelta(days=366))], now=NOW + dt.timedelta(366)),
             (
-                "CA 1, which signs, expired at 2027-01-01T00:00:00Z: start a replica, which "
+                "active CA 1 expired at 2027-01-01T00:00:00Z: start a replica, which "
                 "replaces it"
             ),
         ),

@@ -196,4 +196,4 @@ def test_webhooks_are_uninstalled_and_objects_stay_readable(
     assert ["v1beta1"] == definition["status"]["storedVersions"]
     served = [one["name"] for one in definition["spec"]["versions"] if one["served"]]
     assert (["v1beta1"], "", "") == (served, left, policies)
-    assert (0, f"nothing of {GROUP} calls webhooks\n") == (again.returncode, again.stdout)
+    assert (0, f"no object of {GROUP} calls webhooks\n") == (again.returncode, again.stdout)
