@@ -168,7 +168,7 @@ def test_folder_of_links_that_is_no_mount_is_none_of_the_kubelets(
     project(tmp_path / "own", "..2026_01", GIVEN, "webhook")
     monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path)
 
-    with pytest.raises(files.FileError, match="only its owner may read"):
+    with pytest.raises(files.FileError, match="readable only by its owner"):
         files.load_or_create(tmp_path / "own" / "webhook", NAMES, NOW)
 
 
@@ -197,7 +197,7 @@ def test_lifetimes_are_those_asked_for(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize(("leaf", "issuer"), [(0, 9), (-1, 9), (10, 9)])
 def test_lifetimes_that_cannot_be_are_told(leaf: int, issuer: int) -> None:
-    with pytest.raises(ValueError, match="a leaf's within its authority's"):
+    with pytest.raises(ValueError, match="a serving certificate's within its CA's"):
         authority.Lifetimes(dt.timedelta(days=leaf), dt.timedelta(days=issuer))
 
 
@@ -333,7 +333,7 @@ def test_leaf_that_ends_with_its_authority_is_kept_to_the_end() -> None:
                 tls_crt=LEAF.certificate.public_bytes(serialization.Encoding.DER),
                 tls_key=LEAF.key_pem,
             ),
-            "that are none, but DER: convert them with openssl x509 -inform der",
+            "other bytes, but DER: convert them with openssl x509 -inform der",
         ),
         (
             contents(tls_crt=LEAF.certificate_pem, tls_key=b"junk"),
@@ -360,11 +360,11 @@ def test_unusable_directory_is_told_with_file_and_way_out(
         files.plan(given, NAMES, NOW)
 
     assert message in str(caught.value)
-    assert "there, or remove" in str(caught.value)
+    assert "or remove" in str(caught.value)
 
 
 def test_authority_of_others_that_ran_out_is_told() -> None:
-    with pytest.raises(files.FileError, match="one that ran out at 2027-01-01T00:00:00Z, at ca"):
+    with pytest.raises(files.FileError, match="one that expired at 2027-01-01T00:00:00Z, at ca"):
         files.plan(all_of(), NAMES, NOW + authority.AUTHORITY_LIFETIME)
 
 

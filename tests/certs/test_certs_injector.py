@@ -84,7 +84,7 @@ def test_bundle_that_cainjector_owns_is_left_alone(manager: str) -> None:
     current["metadata"] |= {"uid": "1", "resourceVersion": "1"}
     owned = {"manager": manager, "operation": "Update", "fieldsV1": OF_THE_CRD}
 
-    with pytest.raises(injector.ForeignBundleError, match=f"one of field manager {manager}"):
+    with pytest.raises(injector.ForeignBundleError, match=f"one of {manager}:"):
         injector.stanza(
             target,
             current | {"metadata": current["metadata"] | {"managedFields": [owned]}},

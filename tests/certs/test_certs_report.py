@@ -114,10 +114,7 @@ def test_next_authority_is_named_so() -> None:
         ),
         (
             of(FIRST, [lease("a", "1", NOW + dt.timedelta(days=366))], now=NOW + dt.timedelta(366)),
-            (
-                "active CA 1 expired at 2027-01-01T00:00:00Z: start a replica, which "
-                "replaces it"
-            ),
+            ("active CA 1 expired at 2027-01-01T00:00:00Z: start a replica, which replaces it"),
         ),
     ],
 )

@@ -91,8 +91,8 @@ def test_object_is_shown_as_it_would_be_stored(commands: Commands, project: path
             "/v1\n",
             "/v2\n",
             (
-                ":1: Widget one: apiVersion: expected one of the versions that are "
-                "served (example.com/v1), got example.com/v2"
+                ":1: Widget one: apiVersion: expected a served version "
+                "(example.com/v1), got example.com/v2"
             ),
         ),
         ("  name: one\n", "  name: One\n", ":4: Widget One: metadata.name: Invalid value: "),

@@ -32,7 +32,7 @@ def patched(operations: Any) -> dict[str, Any]:
     ("change", "words"),
     [
         ({"uid": "other"}, "expected uid"),
-        ({"allowed": "yes"}, "true or false"),
+        ({"allowed": "yes"}, "a boolean"),
         ({"allowed": False}, "status code of 400 to 599"),
         ({"allowed": False, "status": {"code": 200}}, "status code of 400 to 599"),
         ({"warnings": ["two\nlines"]}, "control characters"),
@@ -41,10 +41,10 @@ def patched(operations: Any) -> dict[str, Any]:
         ({"auditAnnotations": {"a": 1}}, "auditAnnotations"),
         ({"patchType": "MergePatch"}, "patchType JSONPatch"),
         ({"patch": "no base64!"}, "base64"),
-        (patched([]), "rather than an empty one"),
-        (patched([{"op": "replace", "path": "/spec/none", "value": 1}]), "can be applied"),
-        (patched([{"op": "add", "path": "/spec/none/below", "value": 1}]), "can be applied"),
-        (patched([{"op": "copy", "path": "/spec/a", "from": "/spec"}]), "can be applied"),
+        (patched([]), "instead of an empty one"),
+        (patched([{"op": "replace", "path": "/spec/none", "value": 1}]), "applicable patch"),
+        (patched([{"op": "add", "path": "/spec/none/below", "value": 1}]), "applicable patch"),
+        (patched([{"op": "copy", "path": "/spec/a", "from": "/spec"}]), "applicable patch"),
     ],
 )
 def test_admission_that_the_api_server_rejects(change: dict[str, Any], words: str) -> None:

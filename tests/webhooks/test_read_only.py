@@ -72,7 +72,7 @@ def test_place_that_is_needed_and_cannot_be_written_is_named() -> None:
 
     assert 2 == done.returncode
     assert "webhooks: expected to write certificates to " in done.stderr
-    assert "name another folder, or put tls.crt and tls.key there" in done.stderr
+    assert "choose another directory, or add tls.crt and tls.key" in done.stderr
     assert "Traceback" not in done.stderr
 
 

@@ -40,7 +40,7 @@ def test_wanted_version_can_be_set_for_one_run() -> None:
 
 @pytest.mark.parametrize("text", ["1.33.9", "newest", "1"])
 def test_version_that_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"a version from 1\.34\.0 on, got"):
+    with pytest.raises(ValueError, match=r"version 1\.34\.0 or newer, got"):
         versions.wanted({versions.VARIABLE: text})
 
 
@@ -209,5 +209,5 @@ def test_nothing_anywhere_names_every_way(tmp_path: pathlib.Path) -> None:
     assert (
         "ToolNotFoundError: expected etcd for Kubernetes 1.34.0 or newer, got none" in done.stderr
     )
-    for way in ("KUBEBUILDER_ASSETS", "put it on PATH", "install Go 1.26", "PyPI"):
+    for way in ("KUBEBUILDER_ASSETS", "add it to PATH", "install Go 1.26", "PyPI"):
         assert way in done.stderr

@@ -98,7 +98,7 @@ def test_data_stays_in_a_given_directory_and_nothing_else_does(tmp_path: pathlib
     directory = tmp_path / "a cluster"
     with devcluster.Cluster(directory) as cluster:
         cluster.kubectl("create", "configmap", "kept")
-        with pytest.raises(devcluster.StartError, match="a cluster runs there"):
+        with pytest.raises(devcluster.StartError, match="a cluster is running there"):
             devcluster.Cluster(directory).start()
 
     wait_until_none(directory)

@@ -541,7 +541,7 @@ async def test_refused_oidc_token_says_what_to_do(configs: Any) -> None:
     with pytest.raises(kube.ConfigurationError) as caught:
         await who_by(configs.write({"auth-provider": provider}))
 
-    assert "got one that the API server refuses: log in again" in str(caught.value)
+    assert "got one that the API server rejects: log in again" in str(caught.value)
     assert "hunter2" not in str(caught.value)
 
 
@@ -638,7 +638,7 @@ def test_encrypted_client_key_is_refused_without_asking() -> None:
         serialization.BestAvailableEncryption(b"secret"),
     )
 
-    with pytest.raises(kube.ConfigurationError, match="its own unencrypted PEM key"):
+    with pytest.raises(kube.ConfigurationError, match="its unencrypted PEM key"):
         access.tls_context(certificate=(pair.certificate_pem, encrypted))
 
 

@@ -159,7 +159,7 @@ async def test_watch_takes_one_turn_at_its_start(pretending: Pretending) -> None
     lines = [line async for line in client.lines(request)]
 
     assert 1 == len(lines)
-    with pytest.raises(kube.DeadlineExceededError, match="client's own limit"):
+    with pytest.raises(kube.DeadlineExceededError, match="client-side rate limit"):
         await client.get(kube.NAMESPACES, "b")
 
 
@@ -186,5 +186,5 @@ async def test_client_of_a_kubeconfig_takes_a_rate(api_server: Any) -> None:
         for _ in range(2):
             await client.get(kube.NAMESPACES, "default")
 
-        with pytest.raises(kube.DeadlineExceededError, match="client's own limit"):
+        with pytest.raises(kube.DeadlineExceededError, match="client-side rate limit"):
             await client.get(kube.NAMESPACES, "default")
