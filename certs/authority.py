@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 # Clocks differ by minutes, and a clock that is wrong is most often off by an hour of daylight
-# saving; a certificate that is not valid yet is rejected like an expired one.
+# saving; a certificate that is not valid yet is refused like an expired one.
 BACKDATED = dt.timedelta(minutes=65)
 AUTHORITY_LIFETIME = dt.timedelta(days=365)
 OWN_NAME = "kubewright"

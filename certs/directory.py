@@ -94,7 +94,7 @@ class DirectoryRotator:
                 if bundle != self._served:
                     self._serve(bundle)
             except (authority.CertificateError, OSError) as error:
-                self._reject(error)
+                self._refuse(error)
             self._check()
 
     def _load_initial(self) -> files.Bundle:
@@ -112,7 +112,7 @@ class DirectoryRotator:
         """Make clients trust the served pair, if possible.
 
         Raises:
-            kube.KubeError: The API server rejected a request.
+            kube.KubeError: The API server refused a request.
         """
         if self._publish is None or self._served is None or self._served.ca_pem is None:
             return
@@ -134,7 +134,7 @@ class DirectoryRotator:
             await asyncio.sleep(PERIOD_SECONDS)
 
     async def reconcile_once(self) -> None:
-        """Reconcile once; an unusable pair is rejected and retried."""
+        """Reconcile once; an unusable pair is refused and retried."""
         try:
             bundle = files.load(self._source, self._names, self._now(), self._lifetimes)
             if bundle == self._served:
@@ -144,7 +144,7 @@ class DirectoryRotator:
         except (authority.CertificateError, kube.KubeError, OSError, TimeoutError) as error:
             is_served = isinstance(error, files.NotYetValidError) and error.bundle == self._served
             if not is_served:  # the served pair is reported by `_check`
-                self._reject(error)
+                self._refuse(error)
         else:
             self._refused = None
         self._check()
@@ -186,7 +186,7 @@ class DirectoryRotator:
         self._report_served(bundle, view)
 
     def _check_bundle(self, bundle: files.Bundle) -> None:
-        """Reject a pair whose ca.crt belongs to another CA: files are still being copied."""
+        """Refuse a pair whose ca.crt belongs to another CA: files are still being copied."""
         served = self._served
         if _is_consistent(bundle) or served is None or not _is_consistent(served):
             return
@@ -279,7 +279,7 @@ class DirectoryRotator:
     def _check(self) -> None:
         self._monitor.check(self._certificates(), self._now())
 
-    def _reject(self, error: Exception) -> None:
+    def _refuse(self, error: Exception) -> None:
         """Report a problem once while the files are unchanged."""
         is_of_files = isinstance(error, files.FileError)
         refused = "" if is_of_files else str(error), _stamps(self._source)

@@ -16,7 +16,7 @@ Step: TypeAlias = Literal["serve", "publish", "wait"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class View:
-    """What is known when a new certificate is found.
+    """Facts about a new certificate.
 
     Attributes:
         is_trusted: Whether the bundle that clients use already verifies it.

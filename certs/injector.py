@@ -5,7 +5,7 @@ Shell: the cluster, through `controllers.kube`. What is written is decided by pu
 Server-side apply of only the caBundle works for all three kinds (verified on 1.37): in a CRD the
 conversion stanza lies beside the atomic list ``spec.versions``, which is thus never owned here, and
 ``webhooks`` is a map by name. A later apply of the object without a caBundle keeps it. An *apply*
-that removes the webhook or the conversion is rejected, because the caBundle would be left behind;
+that removes the webhook or the conversion is refused, because the caBundle would be left behind;
 `release` gives up the field first.
 """
 

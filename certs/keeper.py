@@ -127,7 +127,7 @@ class Rotator:
         """Wait until every installed configuration has the published bundle.
 
         Raises:
-            kube.KubeError: The API server rejected a request.
+            kube.KubeError: The API server refused a request.
             TimeoutError: They did not have it within a minute.
         """
         async with asyncio.timeout(_IN_SYNC_SECONDS):
@@ -173,7 +173,7 @@ class Rotator:
         """Write a serving certificate of the shared CA to the directory.
 
         Raises:
-            kube.KubeError: The API server rejected a request.
+            kube.KubeError: The API server refused a request.
             TimeoutError: It did not succeed within two lease durations.
         """
         async with asyncio.timeout(2 * self._settings.lease_seconds + 30):

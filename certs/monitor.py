@@ -22,7 +22,7 @@ class Status:
     """A replica's certificate status for metrics; None where not applicable.
 
     Attributes:
-        reload_failures: Number of rejected files.
+        reload_failures: Number of refused files.
     """
 
     leaf_not_after: float

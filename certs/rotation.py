@@ -42,7 +42,7 @@ FIRST = State(revision=1, active=1, published=(1,))
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class View:
-    """What a replica observes after it has read the state.
+    """Observations of a replica after it has read the state.
 
     Attributes:
         shown: By configuration, whether its caBundle equals the published bundle.

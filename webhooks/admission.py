@@ -265,7 +265,7 @@ def _defaulted(subject: Subject, facts: Facts) -> tuple[dict[str, JSON], dict[st
     before, after = subject.down(subject.hub), subject.down(defaulted)
     if subject.kind.rules.may_change or _only_adds(before, after):
         return before, after
-    # An object that violates its schema is left to the API server to reject.
+    # An object that violates its schema is left to the API server to refuse.
     if not checking.of_version(subject.version).create(value).allowed:
         return value, value
     raise _changed(subject, _change(before, after, ()), before, after)

@@ -121,7 +121,7 @@ def review(
         str, typer.Option("--namespace", "-n", help="Namespace for manifests that do not set one.")
     ] = "default",
     strict: Annotated[
-        bool, typer.Option(help="Reject unknown and duplicate fields, as kubectl does.")
+        bool, typer.Option(help="Refuse unknown and duplicate fields, as kubectl does.")
     ] = True,
     settings: SettingsFile = None,
 ) -> None:
@@ -129,10 +129,10 @@ def review(
 
     With --file the reviews are built locally: each object is decoded, defaulted, sent to the
     mutating webhook, validated against its schema and sent to the validating webhook, in the API
-    server's order. The resulting object is written to standard output as YAML; rejections and
+    server's order. The resulting object is written to standard output as YAML; refusals and
     warnings are written to standard error with file and line.
 
-    Exit codes: 0 allowed or converted, 1 rejected or failed, 2 invalid review or manifest, or a
+    Exit codes: 0 allowed or converted, 1 refused or failed, 2 invalid review or manifest, or a
     rule of the Api failed.
     """
     api = _load(reference)
@@ -290,7 +290,7 @@ def lint_(
     """Check webhook configurations against good practice.
 
     Reads ValidatingWebhookConfigurations, MutatingWebhookConfigurations and CRDs, also as a List
-    from `kubectl get -o yaml`. Anything that the API server's own validation rejects is an error.
+    from `kubectl get -o yaml`. Anything that the API server's own validation refuses is an error.
     Exit codes: 0 no errors, 1 an error was found, 2 a file cannot be read.
     """
     from schemagen import judge
@@ -414,7 +414,7 @@ def serve(
         bool | None,
         typer.Option(
             "--check-trust/--no-check-trust",
-            help="Be ready only while the caBundles in the cluster trust the served certificate. "
+            help="Report ready only while the caBundles in the cluster trust the served certificate. "
             "\\[default: on with --install or --kubeconfig]",
         ),
     ] = None,
@@ -488,13 +488,13 @@ def serve(
 
     On SIGHUP, or when the files change, certificates and settings are reloaded.
 
-    Exit codes: 0 stopped, 2 failed to start, or the cluster rejected the registration.
+    Exit codes: 0 stopped, 2 failed to start, or the cluster refused the registration.
     """
     process.log_to_stderr()
     api = _load(reference)
     for line in unsatisfiable.lines(api):
         structlog.get_logger("webhooks").warning(
-            "every write in this version will be rejected", reason=line
+            "every write in this version will be refused", reason=line
         )
     worker.facts_of(settings, api)
     if client_ca is not None and not client_ca.is_file():
@@ -582,7 +582,7 @@ def uninstall(
     refuses and explains the consequences; --unserve accepts them. The Service and the Secret of
     --cert-secret are kept.
 
-    Exit codes: 0 done, 1 refused because clients would be affected, 2 rejected by the cluster.
+    Exit codes: 0 done, 1 refused because clients would be affected, 2 refused by the cluster.
     """
     from webhooks import uninstall as command
 
@@ -617,7 +617,7 @@ def dev(
 
     CRDs, webhook configurations and policies are installed, and the kubectl commands are printed.
     When a Python file below the working directory changes, everything is installed and served
-    again. A module that is broken, or that the API server rejects, is reported while the previous
+    again. A module that is broken, or that the API server refuses, is reported while the previous
     one stays in service.
 
     Exit codes: 0 stopped, 2 failed to start.

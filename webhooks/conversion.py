@@ -1,6 +1,6 @@
 """Conversion as a pure function: a ConversionReview's request in, a response out.
 
-Objects are never rejected for their content: a failed conversion fails every list, watch and even
+Objects are never refused for their content: a failed conversion fails every list, watch and even
 deletion of the kind. Only what is not an object of a served kind is an error.
 """
 

@@ -97,7 +97,7 @@ class _Served:
         """Serve the current state of the Api's files in place of the previous one.
 
         Raises:
-            UserError: The module is broken or the API server rejects it. The previous version stays
+            UserError: The module is broken or the API server refuses it. The previous version stays
                 in service.
         """
         manifests = manifests_of(self._reference)

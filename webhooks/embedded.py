@@ -56,7 +56,7 @@ def serving(
     """Install an Api in a control plane and serve its webhooks inside the context.
 
     Raises:
-        kube.KubeError: The API server rejected it.
+        kube.KubeError: The API server refused it.
         schemagen.problems.UserError: The Api is invalid.
     """
     verification.check(api)

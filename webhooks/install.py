@@ -69,7 +69,7 @@ async def install(
             is called by one of them, and replaced otherwise.
 
     Raises:
-        kube.KubeError: The API server rejected a request.
+        kube.KubeError: The API server refused a request.
         TimeoutError: A kind is not served within 30 s.
     """
     trust = publish or _injecting(client, api, ca_pem)

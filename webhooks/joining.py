@@ -192,7 +192,7 @@ class Member:
         """Register webhooks and wait until the CA bundle is trusted; workers serve already.
 
         Raises:
-            kube.KubeError: The API server rejected a request.
+            kube.KubeError: The API server refused a request.
             TimeoutError: It took too long.
         """
         # Until then the API server could not call back, which installing needs.

@@ -60,7 +60,7 @@ def _quick_of(model: type[base.Resource]) -> Callable[[JSON], bool]:
     """Return a fast check of whether anything may exceed a limit, run for every review.
 
     msgspec checks the branches with limits in a fraction of the time that walking them takes; only
-    what it rejects is examined in detail.
+    what it refuses is examined in detail.
     """
     kind = _bounded(structural.schema_of(model, descriptions=False, limits=True))
     if kind is None:

@@ -1,7 +1,7 @@
 """Lint webhook configurations of any origin against good practice. Pure.
 
 Follows Kubernetes' "Admission Webhook Good Practices" and incidents in which a webhook took a
-cluster down. What the API server would reject is decided by the judge, which runs the API server's
+cluster down. What the API server would refuse is decided by the judge, which runs the API server's
 own validation. Objects of other kinds are skipped.
 """
 
@@ -54,7 +54,7 @@ INJECTED: Final = (
 # API groups that a cluster runs on; the kinds of extensions are not among them.
 CORE_GROUPS: Final = frozenset({"", "*", "apps", "batch", "policy", "rbac.authorization.k8s.io"})
 
-# Rule names for what the API server rejects, by the innermost field that has one.
+# Rule names for what the API server refuses, by the innermost field that has one.
 REFUSED: Final = "refused"
 _RULES: Final = {
     "admissionReviewVersions": "versions",
@@ -142,7 +142,7 @@ def is_checked(document: JSON) -> bool:
 
 
 def refused(message: str) -> Finding:
-    """Return the finding that the API server rejects the object as a whole."""
+    """Return the finding that the API server refuses the object as a whole."""
     return Finding("", "error", REFUSED, _line(message))
 
 
@@ -151,7 +151,7 @@ def _subject(document: JSON) -> str:
     return f"{document['kind']}/{name}" if _PRINTABLE.fullmatch(name) else str(document["kind"])
 
 
-# --- what the API server rejects ----------------------------------------------------------------
+# --- what the API server refuses ----------------------------------------------------------------
 
 
 def _refusals(document: JSON, server: judge.Judge) -> Iterator[Finding]:
@@ -174,7 +174,7 @@ def _refusals(document: JSON, server: judge.Judge) -> Iterator[Finding]:
 
 
 def _refusals_of_conversion(document: JSON, server: judge.Judge) -> Iterator[Finding]:
-    """Yield what is rejected in a CRD's conversion stanza; the rest of a CRD is not checked."""
+    """Yield what is refused in a CRD's conversion stanza; the rest of a CRD is not checked."""
     if _object(document, "spec").get("conversion") is not None:
         for finding in _of(server.check(document)):
             if finding.field.startswith(CONVERSION) or not finding.field:
@@ -195,7 +195,7 @@ def _of(verdict: judge.Verdict) -> Iterator[Finding]:
 
 
 def _line(message: str) -> str:
-    """Return a single-line message without secrets: the API server quotes rejected values."""
+    """Return a single-line message without secrets: the API server quotes refused values."""
     if _KEY in message:
         return "expected no private key, got one"
     text = " ".join(message.split())

@@ -1,7 +1,7 @@
 """Log files written by a background thread: requests never wait for I/O. Shell: threads, files.
 
 The queue is bounded in bytes and lines. A log fails open: what exceeds the queue, or what a full
-disk rejects, is dropped and counted, and no request is delayed or denied for it. After a partial
+disk refuses, is dropped and counted, and no request is delayed or denied for it. After a partial
 write, the next line starts on a new line.
 """
 

@@ -39,7 +39,7 @@ class Request:
         user: User name of the request.
         groups: Groups of the user.
         namespace: Namespace for manifests that do not set one.
-        strict: Reject unknown and duplicate fields, as kubectl requests.
+        strict: Refuse unknown and duplicate fields, as kubectl requests.
     """
 
     operation: Operation | None = None
@@ -55,9 +55,9 @@ class Reviewed:
     """Outcome of reviewing an object.
 
     Attributes:
-        value: The object as it would be stored, in the version that was written; None if rejected
+        value: The object as it would be stored, in the version that was written; None if refused
             or deleted.
-        refusals: Reasons of a rejection: ``FILE:LINE: KIND NAME: FIELD: MESSAGE``.
+        refusals: Reasons of a refusal: ``FILE:LINE: KIND NAME: FIELD: MESSAGE``.
         warnings: Warnings for the client.
     """
 
@@ -231,7 +231,7 @@ class _Report:
         return f"{self.source}:{self.document.line_of(field)}"
 
     def refused(self, causes: Sequence[Cause], warned: Sequence[str] = ()) -> Reviewed:
-        """Reject for these causes; a cause without a field concerns the object as a whole."""
+        """Refuse for these causes; a cause without a field concerns the object as a whole."""
         lines = [
             f"{self.place(cause.field)}: {self._subject}: "
             + ": ".join(part for part in (cause.field, cause.message) if part)
@@ -241,7 +241,7 @@ class _Report:
         return Reviewed(None, tuple(lines), self._warnings(warned))
 
     def judged(self, verdict: judge.Verdict) -> Reviewed:
-        """Reject with the verdict of the schema."""
+        """Refuse with the verdict of the schema."""
         if verdict.causes:
             return self.refused(verdict.causes, verdict.warnings)
         line = f"{self.place(_field(verdict.message))}: {self._subject}: {verdict.message}"

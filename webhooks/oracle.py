@@ -24,7 +24,7 @@ _AUDIT_KEY: Final = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?
 
 
 def complaints(caller: Caller, review: JSON, answer: JSON) -> list[str]:
-    """Return why the API server would reject a response to a review; empty if it would not.
+    """Return why the API server would refuse a response to a review; empty if it would not.
 
     A well-formed denial or failure is no complaint.
     """
@@ -146,7 +146,7 @@ def _size(texts: dict[str, str]) -> int:
 
 
 def verified(caller: Caller, body: bytes, answer: JSON) -> JSON:
-    """Return the response, or a failure if the API server would reject it.
+    """Return the response, or a failure if the API server would refuse it.
 
     Args:
         caller: The called webhook.
@@ -154,9 +154,9 @@ def verified(caller: Caller, body: bytes, answer: JSON) -> JSON:
         answer: The response as it would be sent.
     """
     review = reviews.decode(body)
-    rejections = complaints(caller, review, orjson.loads(reviews.encode(answer)))
-    if not rejections:
+    refusals = complaints(caller, review, orjson.loads(reviews.encode(answer)))
+    if not refusals:
         return answer
-    message = f"internal error: the API server would reject the response: {'; '.join(rejections)}"
+    message = f"internal error: the API server would refuse the response: {'; '.join(refusals)}"
     envelope = reviews.envelope_of(review)
     return reviews.failed(envelope, message, code=reviews.INTERNAL_ERROR)

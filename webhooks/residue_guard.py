@@ -1,6 +1,6 @@
 """Guards against losing data that conversion cannot represent (``schemagen.versions.stash``).
 
-Conversion rejects nothing. Writes that would lose a field for lack of space in annotations are
+Conversion refuses nothing. Writes that would lose a field for lack of space in annotations are
 therefore denied here, and clients are warned of residue that has no effect, such as forged residue.
 """
 

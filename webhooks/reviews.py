@@ -43,7 +43,7 @@ class MalformedReviewError(ValueError):
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """What a response repeats from its review."""
+    """Fields that a response copies from its review."""
 
     api_version: str
     kind: str
@@ -112,7 +112,7 @@ def decode(body: bytes) -> JSON:
     """Decode the JSON of a request body.
 
     Duplicate keys: the last one wins, as in Go. NaN, invalid UTF-8, truncated or too deeply nested
-    JSON is rejected.
+    JSON is refused.
 
     Raises:
         MalformedReviewError: It is not valid JSON.
@@ -296,7 +296,7 @@ def allowed(
 ) -> JSON:
     """The response that allows an object, with a JSON patch (RFC 6902) if it is changed."""
     response: dict[str, Any] = {"allowed": True}
-    if patch:  # the API server rejects a patchType with an empty patch
+    if patch:  # the API server refuses a patchType with an empty patch
         response["patchType"] = "JSONPatch"
         response["patch"] = base64.b64encode(canonical.dumps(list(patch))).decode()
         response["auditAnnotations"] = {

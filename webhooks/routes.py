@@ -125,7 +125,7 @@ def refused(
     *,
     has_client: Callable[[], bool],
 ) -> Answer | None:
-    """Return the response to a request that is rejected by its headers, or None.
+    """Return the response to a request that is refused by its headers, or None.
 
     Args:
         route: Requested route; None if unknown.

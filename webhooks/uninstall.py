@@ -167,7 +167,7 @@ async def uninstall(
 
     Raises:
         CostError: Versions that need conversion are served or stored.
-        kube.KubeError: The API server rejected a request.
+        kube.KubeError: The API server refused a request.
         TimeoutError: A version is still served after 30 s.
     """
     planned = plan(*await _installed(client, api))

@@ -28,7 +28,7 @@ class Credentials(Protocol):
         """Return the identity for a request, renewed first if it is known to have expired."""
 
     async def renew(self, refused: Identity) -> Identity:
-        """Return a newer identity than the one rejected with 401; the same if there is none."""
+        """Return a newer identity than the one refused with 401; the same if there is none."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -42,7 +42,7 @@ class Fixed:
         return self.fixed
 
     async def renew(self, refused: Identity) -> Identity:
-        """Return the rejected identity: there is no other."""
+        """Return the refused identity: there is no other."""
         return refused
 
 
@@ -88,7 +88,7 @@ def tls_context(
             f"bytes ({error})"
         ) from error
     # Verify like kubectl: Go neither requires strict RFC 5280 compliance (Python 3.13 does, and
-    # rejects the CAs of EKS) nor a chain up to a self-signed root.
+    # refuses the CAs of EKS) nor a chain up to a self-signed root.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     if not verify:

@@ -6,7 +6,7 @@ KubeError
 ├── UnreachableError                 no connection, or it was lost; read by the operator
 │   └── DeadlineExceededError        no complete response in time
 ├── AnswerError                      not a Kubernetes API response; read by the operator
-└── ApiError                         rejected by the API server, in its words; read by the user
+└── ApiError                         refused by the API server, in its words; read by the user
     ├── UnauthorizedError    401
     ├── ForbiddenError       403
     ├── NotFoundError        404
@@ -61,7 +61,7 @@ class Cause:
 
 
 class ApiError(KubeError):
-    """The API server rejected the request; ``str`` is its message.
+    """The API server refused the request; ``str`` is its message.
 
     Attributes:
         status: The ``Status`` object of the response.

@@ -54,7 +54,7 @@ class ExecPlugin:
             return self._current
 
     async def renew(self, refused: access.Identity) -> access.Identity:
-        """Run the plugin again, once for all requests that were rejected together."""
+        """Run the plugin again, once for all requests that were refused together."""
         async with self._running:
             if self._current is None or self._current == refused:
                 return await self._refresh()

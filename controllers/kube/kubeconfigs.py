@@ -285,7 +285,7 @@ class _Oidc:
     async def renew(self, refused: access.Identity) -> access.Identity:
         del refused
         raise errors.ConfigurationError(
-            f"expected a valid OIDC ID token in {self.path}, got one that the API server rejects: "
+            f"expected a valid OIDC ID token in {self.path}, got one that the API server refuses: "
             "log in again, or use an exec plugin such as kubelogin, which renews it"
         )
 

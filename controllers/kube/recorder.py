@@ -110,7 +110,7 @@ class Series:
         return {**self.event, **(self.changes() if self.count > 1 else {})}
 
     def changes(self) -> JSON:
-        """The merge patch for an existing event; the API server rejects other changes."""
+        """The merge patch for an existing event; the API server refuses other changes."""
         last = clocks.micro_time(self.last)
         return {"series": {"count": self.count, "lastObservedTime": last}}
 

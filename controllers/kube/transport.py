@@ -1,6 +1,6 @@
 """Sends requests to an API server and reads the responses. Shell: time.
 
-Every call has a deadline and every read a limit; credentials are renewed when rejected, Retry-After
+Every call has a deadline and every read a limit; credentials are renewed when refused, Retry-After
 is honoured, and the client-side rate limit is applied. Objects are not interpreted.
 """
 
@@ -60,7 +60,7 @@ class Transport:
         """Send a request and return the response's JSON.
 
         Raises:
-            ApiError: The API server rejected it.
+            ApiError: The API server refused it.
             UnreachableError: There was no complete response.
         """
         return answers.decode(await self.body(request, deadline_seconds), str(request))
@@ -69,7 +69,7 @@ class Transport:
         """Send a request and return the raw response body.
 
         Raises:
-            ApiError: The API server rejected it.
+            ApiError: The API server refused it.
             UnreachableError: There was no complete response.
         """
         async with self._deadline(request, deadline_seconds):
@@ -92,7 +92,7 @@ class Transport:
             on_open: Called once the response has begun.
 
         Raises:
-            ApiError: The API server rejected it.
+            ApiError: The API server refused it.
             UnreachableError: The connection was lost or fell silent.
         """
         lines = answers.Lines(MAX_EVENT_BYTES)
@@ -160,7 +160,7 @@ class Transport:
         raise AssertionError
 
     async def _authenticated(self, request: Request, send: _Send[_Response]) -> _Response:
-        """Send; if the credentials are rejected and newer ones exist, send once more."""
+        """Send; if the credentials are refused and newer ones exist, send once more."""
         identity = await self._to.credentials.identity()
         answer = await send(request, identity)
         if isinstance(answer, Answer) and answer.status == http.HTTPStatus.UNAUTHORIZED:
@@ -211,7 +211,7 @@ class Transport:
 
 
 def retry_after_seconds(request: Request, code: int, header: str) -> int | None:
-    """Return the delay before retrying a rejected request; None not to retry."""
+    """Return the delay before retrying a refused request; None not to retry."""
     if not header.isdigit():
         return None
     # A 429 had no effect; after a 5xx only reads may be retried.

@@ -209,7 +209,7 @@ class Writer:
             The object as stored; None if nothing was written.
 
         Raises:
-            ApiError: The API server rejected it.
+            ApiError: The API server refused it.
         """
         metadata = body["metadata"]
         address = (resource, metadata.get("namespace"), metadata["name"], subresource)
@@ -245,7 +245,7 @@ class Writer:
 
         Raises:
             NotFoundError: The object no longer exists.
-            ApiError: The API server rejected it, for example for an object that is being deleted.
+            ApiError: The API server refused it, for example for an object that is being deleted.
         """
         return await self._finalize(resource, key, finalizer, known, is_wanted=True)
 

@@ -372,7 +372,7 @@ class Connection(asyncio.Protocol):
         self._reading_until = self._lean.loop.time() + self._limits.body_seconds
 
     def _refused(self) -> Answer | None:
-        """Return the response to a request that is rejected by its headers, or None."""
+        """Return the response to a request that is refused by its headers, or None."""
         route = self._route
         refused = routes.refused(
             route,

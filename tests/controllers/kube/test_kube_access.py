@@ -541,7 +541,7 @@ async def test_refused_oidc_token_says_what_to_do(configs: Any) -> None:
     with pytest.raises(kube.ConfigurationError) as caught:
         await who_by(configs.write({"auth-provider": provider}))
 
-    assert "got one that the API server rejects: log in again" in str(caught.value)
+    assert "got one that the API server refuses: log in again" in str(caught.value)
     assert "hunter2" not in str(caught.value)
 
 
