@@ -414,7 +414,7 @@ def serve(
         bool | None,
         typer.Option(
             "--check-trust/--no-check-trust",
-            help="Report ready only while the caBundles in the cluster trust the served certificate. "
+            help="Report ready only while the caBundles in the cluster trust the certificate. "
             "\\[default: on with --install or --kubeconfig]",
         ),
     ] = None,
