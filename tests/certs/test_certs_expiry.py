@@ -1,4 +1,4 @@
-"""When a certificate's end is announced, and what is wrong with its validity."""
+"""When a certificate's expiry is announced, and problems of its validity."""
 
 import datetime as dt
 

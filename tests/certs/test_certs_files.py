@@ -107,7 +107,7 @@ def test_modes_in_a_volume_of_its_own_are_the_kubelets_business(
 
 
 def project(volume: pathlib.Path, generation: str, pems: dict[str, bytes], folder: str) -> None:
-    """Write a Secret with ``items`` into a folder of a volume, as the kubelet does."""
+    """Write a Secret with ``items`` to a directory of a volume, as the kubelet does."""
     place = volume / generation / folder
     place.mkdir(parents=True)
     for name, pem in pems.items():
@@ -537,7 +537,7 @@ def client_context(ca_pem: bytes | None) -> ssl.SSLContext:
 
 @contextlib.contextmanager
 def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> Iterator[ssl.SSLObject]:
-    """Shake hands in memory, and yield the client's side."""
+    """Do an in-memory handshake and yield the client's side."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     served = server.wrap_bio(to_server, to_client, server_side=True)
     wrapped = client.wrap_bio(to_client, to_server, server_hostname="webhooks.test")
@@ -563,7 +563,7 @@ def test_server_context_speaks_http_1_and_the_bundle_verifies_it(tmp_path: pathl
 def test_pair_is_served_where_no_temporary_file_can_be_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A disk may be full just when a certificate is renewed."""
+    """The disk may be full when a certificate is renewed."""
     monkeypatch.setattr(tempfile, "tempdir", "/dev/null/full")
 
     assert files.verifies(CA.certificate_pem, LEAF)

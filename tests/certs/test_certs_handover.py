@@ -1,4 +1,4 @@
-"""When a new certificate is served: as a table, and by a keeper with a clock of its own."""
+"""When a new certificate is served: as a table, and by a rotator with a virtual clock."""
 
 import dataclasses
 import datetime as dt
@@ -46,7 +46,7 @@ def test_bundles_are_joined_without_repetition() -> None:
 
 @dataclasses.dataclass
 class Bench:
-    """A keeper whose clocks and cluster are the test's."""
+    """A rotator whose clocks and cluster are controlled by the test."""
 
     source: pathlib.Path
     served: pathlib.Path
@@ -77,7 +77,7 @@ class Bench:
         return has_changed
 
     def put(self, pair: authority.Pair, ca_pem: bytes | None) -> None:
-        """Replace the files, as a kubelet replaces a Secret's."""
+        """Replace the files as a kubelet replaces a Secret's."""
         files.install(self.source, pair, ca_pem)
 
     def is_serving(self, pair: authority.Pair) -> bool:

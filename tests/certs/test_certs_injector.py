@@ -100,7 +100,7 @@ CONFIGURATIONS = (kube.VALIDATING_WEBHOOK_CONFIGURATIONS, kube.MUTATING_WEBHOOK_
 
 
 class Installed:
-    """A CRD and both configurations of one name, as an installer applied them."""
+    """A CRD and both configurations with one name, as an installer applied them."""
 
     def __init__(self, client: kube.Client) -> None:
         number = next(_numbers)
@@ -118,7 +118,7 @@ class Installed:
             await self._client.apply(resource, manifest, field_manager=INSTALLER)
 
     async def conditions(self) -> set[str]:
-        """The conditions that are true of the CRD."""
+        """The conditions of the CRD that are true."""
         found = await self._client.get(kube.CUSTOM_RESOURCE_DEFINITIONS, self.crd)
         conditions = found.get("status", {}).get("conditions") or ()
         return {each["type"] for each in conditions if each["status"] == "True"}

@@ -1,4 +1,4 @@
-"""What is said of authorities, replicas and those who believe, and what is called wrong."""
+"""The report of CAs, replicas and caBundles, and its problems."""
 
 import base64
 import dataclasses

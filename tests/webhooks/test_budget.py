@@ -1,4 +1,4 @@
-"""A review has a budget: of problems, of time, and of what others wait for."""
+"""The budget of a review: problems, time, and delay of others."""
 
 import asyncio
 import inspect

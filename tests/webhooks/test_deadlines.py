@@ -1,4 +1,4 @@
-"""Whoever waits for an answer gets one before it gives up."""
+"""Each client gets a response before its timeout."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ CONVERSION = (DATA / "conversion/pass/up-everything-has-a-place.json").read_byte
 
 
 async def never(namespace: str, names: Sequence[tuple[str, str]]) -> Mapping[Any, JSON]:
-    """An API server that does not answer."""
+    """An API server that does not respond."""
     del namespace, names
     await asyncio.Event().wait()
     raise AssertionError

@@ -1,4 +1,4 @@
-"""Large bodies are reviewed by a second process: what goes between the two."""
+"""The protocol between a worker and its second process for large bodies."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ async def connected(
     settings: Callable[[], Mapping[str, JSON]] = dict,
     second: large_reviews.Server | None = None,
 ) -> AsyncIterator[tuple[large_reviews.Client, Route, asyncio.Task[None]]]:
-    """Both ends in one process, and a route that asks the second."""
+    """Both ends in one process, and a route that uses the second one."""
     second = second or large_reviews.Server()
     ours, theirs = socket.socketpair()
     route = Route("/validate", routes.ADMISSION_BYTES, review)

@@ -1,4 +1,4 @@
-"""``webhooks review -f``: what the API server would make of a manifest, by file and line."""
+"""``webhooks review -f``: the API server's result for a manifest, by file and line."""
 
 import pathlib
 import re
@@ -41,7 +41,7 @@ def commands() -> Iterator[Commands]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A folder with the README's example."""
+    """A directory with the README's example."""
     readme = (ROOT / "README.md").read_text()
     found = re.search(r"<!-- example: (\S+) -->\n```python\n(.*?)```", readme, re.DOTALL)
     assert found is not None
@@ -233,7 +233,7 @@ def test_review_or_manifest_is_asked_for(
 
 @pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
 def test_samples_of_the_platform_are_taken(commands: Commands, version: str) -> None:
-    """Each with its defaults, which are taken once more and change no more."""
+    """Each with its defaults; defaulting it again changes nothing."""
     for path in sorted((SAMPLES / version).glob("*.yaml")):
         first = commands.run("webhooks", "review", "crds:api", "-f", str(path), cwd=ROOT)
         again = commands.run(

@@ -1,4 +1,4 @@
-"""What workers did adds up, and Prometheus reads it."""
+"""Counters of workers are summed, and Prometheus can read them."""
 
 import asyncio
 import json
@@ -35,7 +35,7 @@ async def _awaited(answer: Awaitable[routes.Answer]) -> routes.Answer:
 
 
 def converted(prompt: str) -> Counts:
-    """The counts of a worker that converted one run with a prompt that only v1alpha1 can say."""
+    """Counters of a worker that converted a run with a prompt that only v1alpha1 can hold."""
     review = json.loads(CONVERSION.read_text())
     review["request"]["objects"][0]["spec"]["systemPrompt"] = prompt
     answer = routes.answer(routes.routes(crds.api)["/convert"], json.dumps(review).encode())

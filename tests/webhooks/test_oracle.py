@@ -1,4 +1,4 @@
-"""An answer that the API server would reject never leaves a server that verifies."""
+"""A server that verifies responses never sends one that the API server would refuse."""
 
 import base64
 import copy
@@ -15,7 +15,7 @@ DATA = pathlib.Path(__file__).parents[1] / "data"
 
 
 def case(name: str) -> tuple[Any, Any]:
-    """A review and the answer that it gets."""
+    """A review and its response."""
     path = DATA / name
     answer = json.loads(path.with_suffix(".answer.json").read_text())
     response = answer["response"]

@@ -1,4 +1,4 @@
-"""In which order webhooks leave a cluster, and what that costs."""
+"""The order in which webhooks are removed from a cluster, and the consequences."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ VALIDATING = injector.Target(kube.VALIDATING_WEBHOOK_CONFIGURATIONS, "example.co
 def crd(
     name: str, *versions: tuple[str, bool, str], stored: tuple[str, ...], strategy: str = "Webhook"
 ) -> dict[str, Any]:
-    """A CRD of versions (name, whether served, schema); the last one is stored."""
+    """A CRD with versions (name, whether served, schema); the last one is stored."""
     return {
         "metadata": {"name": name},
         "spec": {

@@ -1,4 +1,4 @@
-"""Warnings obey what the API server and kubectl ask of them."""
+"""Warnings respect the limits of the API server and kubectl."""
 
 from schemagen import FieldPath, Problem
 from webhooks import warnings

@@ -1,4 +1,4 @@
-"""Where the control plane's binaries are looked for, and what is done when there are none."""
+"""Where the control plane's binaries are searched, and what happens if there are none."""
 
 import pathlib
 import subprocess
@@ -45,7 +45,7 @@ def test_version_that_cannot_be_is_refused(text: str) -> None:
 
 
 class Places:
-    """Folders with programs that say a version, and the environment that leads to them."""
+    """Directories with programs that print a version, and the matching environment."""
 
     def __init__(self, root: pathlib.Path) -> None:
         self.root = root
@@ -58,7 +58,7 @@ class Places:
         self.told: list[str] = []
 
     def put(self, folder: str | pathlib.Path, says: str, *, mode: int = 0o755) -> pathlib.Path:
-        """A program in a folder."""
+        """Create a program in a directory."""
         path = self.root / folder / KUBECTL.name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(says if says.startswith("#!") else f"#!/bin/sh\necho {says}\n")
@@ -66,7 +66,7 @@ class Places:
         return path
 
     def look(self) -> tuple[str, pathlib.Path] | None:
-        """How kubectl is found, and where."""
+        """Locate kubectl; return its origin and path."""
         found = binaries.locate(KUBECTL, tell=self.told.append, environment=self.environment)
         return (found.origin, found.path) if found else None
 

@@ -1,4 +1,4 @@
-"""``python -m controllers.devcluster``: what it prints, and its exit codes."""
+"""``python -m controllers.devcluster``: output and exit codes."""
 
 import pathlib
 import subprocess
@@ -11,7 +11,7 @@ from controllers.devcluster import tools
 
 @pytest.fixture
 def environment(tmp_path: pathlib.Path) -> dict[str, str]:
-    """One with an etcd, and no other way to any tool."""
+    """An environment with an etcd, and no other way to any tool."""
     etcd = tmp_path / "path" / "etcd"
     etcd.parent.mkdir()
     etcd.write_text("#!/bin/sh\necho etcd Version: 3.7.3\n")

@@ -1,4 +1,4 @@
-"""Ways to a cluster: what kubeconfigs, pods and plugins say, tried on a real API server."""
+"""Kubeconfigs, pods and exec plugins as ways to a cluster, on a real API server."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ API_VERSION = "client.authentication.k8s.io/v1"
 
 
 async def who(client: kube.Client) -> kube.JSON:
-    """Ask the API server who we are."""
+    """Return the user that the API server sees."""
     body = {"apiVersion": SELF_REVIEWS.api_version, "kind": SELF_REVIEWS.kind}
     user: kube.JSON = (await client.create(SELF_REVIEWS, body))["status"]["userInfo"]
     return user

@@ -1,4 +1,4 @@
-"""Keys are reconciled: the example of the documentation on a real API server, and failures."""
+"""Reconciling keys: the documentation's example on a real API server, and failures."""
 
 import asyncio
 import contextlib

@@ -1,4 +1,4 @@
-"""Answers as bytes on a socket: whole, cut, malformed, and on connections that are kept."""
+"""Responses as bytes on a socket: complete, cut, malformed, and on pooled connections."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ class Cut(bytes):
 
 
 class Scripted:
-    """A server that answers each request with the next of its bytes, and counts connections."""
+    """A server that answers each request with its next bytes, and counts connections."""
 
     def __init__(self, script: Sequence[bytes]) -> None:
         self.script = [*script]

@@ -1,4 +1,4 @@
-"""A token bucket by its numbers, who waits for it on virtual time, and a client that obeys it."""
+"""The token bucket's numbers, waiting on virtual time, and a client with a limit."""
 
 import asyncio
 import time
@@ -56,7 +56,7 @@ def test_rate_that_lets_nothing_through_is_refused(qps: float, burst: int) -> No
 
 
 class Waiting:
-    """A limiter whose time passes only while somebody sleeps."""
+    """A limiter whose time passes only while a caller sleeps."""
 
     def __init__(self, rate: kube.Rate) -> None:
         self.now = 100.0
@@ -113,7 +113,7 @@ async def test_turn_that_would_come_too_late_is_refused_at_once_and_takes_no_tok
 
 
 class Server:
-    """Asks for patience so often, for each path; then answers."""
+    """Sends Retry-After a number of times per path, then succeeds."""
 
     def __init__(self, code: int = 429, *, times: int = 0, seconds: int = 0) -> None:
         self._code, self._times, self._seconds = code, times, seconds

@@ -1,4 +1,4 @@
-"""Views of objects, whatever the objects are."""
+"""Views of arbitrary objects."""
 
 import json
 import sys
@@ -18,17 +18,17 @@ LEVELS = 1020
 
 
 class Thing(kube.Projection, frozen=True):
-    """A view that does not name what is deep."""
+    """A view that does not declare the deep field."""
 
 
 class Size(msgspec.Struct, frozen=True):
-    """A part that can be of the wrong type."""
+    """A field that can have the wrong type."""
 
     size: int = 0
 
 
 class Sized(kube.Projection, frozen=True):
-    """A view that names it."""
+    """A view that declares it."""
 
     spec: Size = Size()
 
@@ -140,7 +140,7 @@ def test_program_that_allows_deep_json_reads_both() -> None:
 
 
 class Kept(kube.Projection, frozen=True):
-    """A view that keeps a member as text."""
+    """A view that keeps a field as raw JSON."""
 
     spec: msgspec.Raw = msgspec.Raw(b"{}")
     status: Size = Size()

@@ -1,4 +1,4 @@
-"""Events as a real API server takes them, series that are counted, and what is dropped."""
+"""Events as a real API server accepts them, counted series, and dropped events."""
 
 import asyncio
 import contextlib
@@ -223,7 +223,7 @@ async def test_what_cannot_be_written_is_dropped_and_told_once(
 
 
 class Server:
-    """Notes what is written, and when; answers first as it is told, then as if all were well."""
+    """Records writes with their time; first gives the scripted responses, then succeeds."""
 
     def __init__(self, *answers: int) -> None:
         self._answers = [*answers]
@@ -243,7 +243,7 @@ class Server:
 
     @property
     def counts(self) -> list[tuple[str, int]]:
-        """Of each write, its method and how often the event had happened."""
+        """Method and count of each write."""
         return [(method, body.get("series", {}).get("count", 1)) for method, body, _ in self.writes]
 
     @property

@@ -18,7 +18,7 @@ SECONDS = 120.0
 
 
 class Spec(msgspec.Struct, frozen=True):
-    """What is of interest."""
+    """The declared fields."""
 
     size: int = 0
 
@@ -30,7 +30,7 @@ class Thing(kube.Projection, frozen=True):
 
 
 class Followed:
-    """A reflector that runs, and all that it told."""
+    """A running reflector and what it reported."""
 
     def __init__(self, client: kube.Client, resource: kube.Resource, **options: Any) -> None:
         self.store = kube.Store[Thing]()
@@ -61,7 +61,7 @@ class Followed:
         await asyncio.sleep(0.001)
 
     async def until(self, *changes: tuple[str, int | None, int | None]) -> None:
-        """Wait until so many changes were told, and compare."""
+        """Wait for a number of reported changes, and compare."""
         async with asyncio.timeout(SECONDS):
             while len(self.changes) < len(changes):
                 self._told.clear()
@@ -111,7 +111,7 @@ async def test_store_follows_a_real_collection(
 async def test_history_that_is_gone_is_listed_anew_and_deletions_are_told(
     client: kube.Client, things: kube.Resource, namespace: str
 ) -> None:
-    """A real API server that forgot: it refuses to go on from its very first revision."""
+    """A real API server that lost its history: it does not resume from its first revision."""
     for name in ("a", "b"):
         await client.create(things, body(things, name, 1), namespace=namespace)
     found = Followed(client, things, selection=kube.Selection(namespace=namespace))
@@ -138,7 +138,7 @@ SYNCED = line("BOOKMARK", "", 5, annotations={"k8s.io/initial-events-end": "true
 
 
 class Script:
-    """Answers by the resourceVersion that is asked for; each answer once, then it says nothing."""
+    """Responds by the requested resourceVersion; each response once, then silence."""
 
     def __init__(self, **answers: list[list[bytes]]) -> None:
         self.answers, self.asked = answers, list[str]()
@@ -239,7 +239,7 @@ def unreadable(name: str, version: int) -> kube.Unreadable:
 async def test_object_that_does_not_fit_the_view_keeps_no_other_from_being_followed(
     pretending: Pretending, things: kube.Resource
 ) -> None:
-    """It is gone from the store until it can be read again; nothing is listed anew for it."""
+    """It is removed from the store until it can be read again; no list is needed for it."""
     script = Script(
         initial=[[line("ADDED", "a", 3, 1), poison("ADDED", "p", 4), SYNCED]],
         v5=[
@@ -371,7 +371,7 @@ async def test_collection_that_cannot_be_followed_for_long_is_a_problem(
 async def test_silent_watch_is_begun_anew_where_it_was_and_then_by_a_list(
     pretending: Pretending, things: kube.Resource
 ) -> None:
-    """A list, since etcd may have been restored: of a version to come no watch tells anything."""
+    """A list, since etcd may have been restored: a watch from a future version gets no events."""
     script = Script(initial=[[SYNCED]])
 
     async with following(await pretending(script.answer), things, silence_seconds=0.1) as found:

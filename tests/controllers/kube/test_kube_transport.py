@@ -1,4 +1,4 @@
-"""Servers that misbehave, on loopback; and an API server that is gone for a while."""
+"""Servers that misbehave, on loopback, and an API server that is temporarily unavailable."""
 
 import asyncio
 import contextlib
@@ -110,7 +110,7 @@ async def test_server_that_asks_to_wait_beyond_the_deadline_is_quoted_at_once(
 
 
 class Renewing:
-    """Credentials whose certificate alone changes when they are renewed."""
+    """Credentials of which only the certificate changes when they are renewed."""
 
     def __init__(self) -> None:
         self.current = access.Identity()
@@ -240,7 +240,7 @@ async def test_redirect_is_not_followed(pretending: Pretending) -> None:
 
 
 def streaming(*chunks: bytes, cut: bool = False) -> Callable[..., Awaitable[web.StreamResponse]]:
-    """Return a handler that sends chunks, and then ends, or breaks off, or stays silent."""
+    """Return a handler that sends chunks, and then ends, breaks off, or stays silent."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -327,7 +327,7 @@ async def test_watch_event_over_the_bound_is_not_read(
 
 
 class Relay:
-    """A port before the API server, which can be shut and opened again."""
+    """A port in front of the API server that can be closed and reopened."""
 
     def __init__(self, port: int) -> None:
         self._target = port

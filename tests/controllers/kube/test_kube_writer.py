@@ -1,4 +1,4 @@
-"""Only what differs is written: by examples, and as a real API server has it."""
+"""Only differences are written: by examples, and compared with a real API server."""
 
 import copy
 import json
@@ -88,7 +88,7 @@ OBJECTS = strategies.dictionaries(
 
 
 def merged(body: Any, more: Any) -> Any:
-    """The body, and in its mappings whatever else there is."""
+    """The body, with additional fields in its mappings."""
     if not isinstance(body, dict) or not isinstance(more, dict):
         return body
     return {**more, **{name: merged(value, more.get(name)) for name, value in body.items()}}
@@ -188,14 +188,14 @@ def config_map(namespace: str, *, name: str = "x", **data: str) -> kube.JSON:
 
 
 def stripped(known: kube.JSON | None) -> kube.JSON:
-    """As a cache keeps it that has no use for managedFields."""
+    """The object as in a cache without managedFields."""
     assert known is not None
     metadata = {k: v for k, v in known["metadata"].items() if k != "managedFields"}
     return {**known, "metadata": metadata}
 
 
 class Applying:
-    """A writer, and the object as it was stored last."""
+    """A writer and the last stored object."""
 
     def __init__(
         self, client: kube.Client, namespace: str, *, strips: bool, **options: Any
@@ -207,7 +207,7 @@ class Applying:
     async def has_written(
         self, body: kube.JSON, resource: kube.Resource = kube.CONFIG_MAPS
     ) -> bool:
-        """Apply; whether that was a write."""
+        """Apply; return whether that was a write."""
         stored = await self.writer.apply(resource, body, known=self.known)
         self.known = stored or self.known
         if self._strips:
@@ -215,7 +215,7 @@ class Applying:
         return stored is not None
 
     async def see(self) -> kube.JSON:
-        """Learn of what others did."""
+        """Observe the changes of others."""
         found = await self._client.get(kube.CONFIG_MAPS, "x", namespace=self._namespace)
         self.known = stripped(found) if self._strips else found
         return self.known
@@ -285,7 +285,7 @@ async def test_what_others_change_of_it_is_put_right_and_what_they_add_is_left(
 async def test_object_that_was_made_anew_is_written_to(
     applying: Applying, client: kube.Client, namespace: str
 ) -> None:
-    """Though all of it stands there: nobody else is to take it away unnoticed."""
+    """Although all of it exists: no other manager may remove it unnoticed."""
     body = config_map(namespace, a="1")
     await applying.has_written(body)
     await client.delete(kube.CONFIG_MAPS, "x", namespace=namespace)
@@ -302,7 +302,7 @@ async def test_object_that_was_made_anew_is_written_to(
 async def test_writer_that_starts_anew_trusts_managed_fields_only(
     client: kube.Client, namespace: str, *, strips: bool, expected: list[bool]
 ) -> None:
-    """Without them it cannot know what the one before it applied besides, and writes once."""
+    """Without them the writer does not know what its predecessor applied, and writes once."""
     body = config_map(namespace, a="1")
     before = Applying(client, namespace, strips=strips)
     await before.has_written(body)
@@ -357,7 +357,7 @@ async def test_bodies_of_too_many_objects_are_forgotten(
 async def test_write_that_may_have_landed_is_not_trusted(
     client: kube.Client, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its answer was lost: what was applied before it is not what is applied now."""
+    """Its response was lost: what was applied before is not what is applied now."""
     applying = Applying(client, namespace, strips=True)
     await applying.has_written(config_map(namespace, a="1"))
     apply = client.apply
@@ -449,7 +449,7 @@ async def test_defaults_and_keyed_lists_are_no_difference(
 
 
 def drawn(dice: random.Random, namespace: str) -> kube.JSON:
-    """A Deployment with lists and mappings of all sorts: keyed, sets, replaced as a whole."""
+    """A Deployment with all kinds of lists and mappings: keyed, sets, atomic."""
 
     def some(**fields: list[Any]) -> kube.JSON:
         return {name: dice.choice(found) for name, found in fields.items() if dice.random() < 0.6}
@@ -490,7 +490,7 @@ def drawn(dice: random.Random, namespace: str) -> kube.JSON:
 
 
 def dense(value: Any) -> Any:
-    """Without what is empty or false, which built-in kinds leave out: only managedFields tell."""
+    """Without empty or false values, which built-in kinds omit: only managedFields reveal them."""
     if isinstance(value, list):
         return [dense(inner) for inner in value]
     if isinstance(value, dict):
@@ -578,7 +578,7 @@ async def test_finalizer_is_added_and_removed_once(
 async def test_finalizers_of_others_that_came_meanwhile_stay(
     client: kube.Client, namespace: str, made: kube.JSON
 ) -> None:
-    """From one stale copy: the first adds to an empty list, the next two to one that changed."""
+    """From a single stale copy: the first adds to an empty list, the next two to a changed one."""
     found, key = kube.Writer(client, "m"), kube.Key(namespace, "x")
     names = [f"kubewright.dev/{each}" for each in "abc"]
 
