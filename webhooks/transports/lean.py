@@ -240,9 +240,9 @@ class Connection(asyncio.Protocol):
     @property
     def _is_full(self) -> bool:
         """Whether reading pauses until pending requests are answered."""
-        request = len(self._waiting) + (self._task is not None)
+        pending = len(self._waiting) + (self._task is not None)
         held_bytes = sum(self._held_bodies.values())
-        return request > MAX_WAITING or (request > 1 and held_bytes > MAX_HELD_BYTES)
+        return pending > MAX_WAITING or (pending > 1 and held_bytes > MAX_HELD_BYTES)
 
     @property
     def is_writing(self) -> bool:
