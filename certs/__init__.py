@@ -1,1 +1,1 @@
-"""Certificates for webhook servers: an own authority, its leaves, the caBundle to trust them."""
+"""Certificates for webhook servers: a self-managed CA, serving certificates, and the caBundle."""

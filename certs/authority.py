@@ -1,8 +1,7 @@
-"""X.509 for webhook servers: a certificate authority and the leaves it signs, as values.
+"""X.509 for webhook servers: a certificate authority and the certificates it signs, as values.
 
-Nothing here touches a file, a socket or a clock: the time is an argument, and the only thing
-not determined by the arguments is what must not be, keys and serial numbers.
-P-256 throughout: what every TLS stack speaks and what cert-manager and knative issue by default.
+No files, sockets or clocks: the time is an argument, and only keys and serial numbers are random.
+P-256 throughout: every TLS stack supports it, and cert-manager and knative issue it by default.
 """
 
 import dataclasses
@@ -15,8 +14,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-# Clocks differ by minutes, and one that was wrong is set back by an hour of daylight saving more
-# often than by anything else; a certificate that is not valid yet is refused like an expired one.
+# Clocks differ by minutes, and a clock that is wrong is most often off by an hour of daylight
+# saving; a certificate that is not valid yet is refused like an expired one.
 BACKDATED = dt.timedelta(minutes=65)
 AUTHORITY_LIFETIME = dt.timedelta(days=365)
 OWN_NAME = "kubewright"
@@ -25,10 +24,10 @@ LEAF_LIFETIME = dt.timedelta(days=30)
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Lifetimes:
-    """How long what is made here is valid; it is renewed when a third of that is left.
+    """Validity of issued certificates; they are renewed when a third of it is left.
 
     Raises:
-        ValueError: A leaf would be longer-lived than its authority, or one of them lives no time.
+        ValueError: A certificate would outlive its CA, or a lifetime is not positive.
     """
 
     leaf: dt.timedelta = LEAF_LIFETIME
@@ -37,17 +36,17 @@ class Lifetimes:
     def __post_init__(self) -> None:
         if not dt.timedelta() < self.leaf <= self.authority:
             raise ValueError(
-                "expected lifetimes over 0 and a leaf's within its authority's, got "
-                f"{self.leaf} for a leaf and {self.authority} for an authority"
+                "expected positive lifetimes and a serving certificate's within its CA's, got "
+                f"{self.leaf} for serving certificates and {self.authority} for CAs"
             )
 
 
 class CertificateError(Exception):
-    """Base of everything `certs` raises for a certificate, key or bundle it cannot use.
+    """Base of all errors that `certs` raises for an unusable certificate, key or bundle.
 
-    CertificateError             for the operator
+    CertificateError             read by the operator
     ├── files.FileError          in a certificate directory
-    └── injector.InjectionError  on the way into the cluster
+    └── injector.InjectionError  when writing to the cluster
     """
 
 
@@ -71,15 +70,15 @@ def new_authority(
     lifetime: dt.timedelta = AUTHORITY_LIFETIME,
     names: Collection[str] = (),
 ) -> Pair:
-    """Make a self-signed authority that may sign leaves and nothing else.
+    """Create a self-signed CA that may sign serving and client certificates but no other CA.
 
     Args:
-        name: The subject's common name. The first issue instant is appended, because two
-            generations with one subject make verifiers try the wrong key.
+        name: Common name of the subject. The time of issue is appended, because verifiers would
+            try the wrong key if two generations had the same subject.
         now: Aware UTC time; validity starts ``BACKDATED`` earlier.
-        lifetime: How long the authority is valid from ``now``.
-        names: The DNS names and addresses that its leaves may be for, so that whoever gets its key
-            can be no other server; without any they may be for all.
+        lifetime: Validity from ``now``.
+        names: DNS names and IP addresses that it may sign for (name constraints), so that a leaked
+            key cannot impersonate other servers; unconstrained if empty.
     """
     key = ec.generate_private_key(ec.SECP256R1())
     subject = _common_name(f"{name} {now:%Y%m%dT%H%M%SZ}")
@@ -97,16 +96,20 @@ def new_authority(
 
 
 def permits(certificate: x509.Certificate, name: str) -> bool:
-    """Whether an authority's name constraints let its leaves be for a DNS name or address."""
+    """Return whether a CA's name constraints permit a DNS name or IP address."""
     try:
-        found = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
+        constraints = certificate.extensions.get_extension_for_class(x509.NameConstraints).value
     except x509.ExtensionNotFound:
         return True
-    wanted = _general_name(name)
-    if any(_is_within(wanted, subtree) for subtree in found.excluded_subtrees or ()):
+    requested = _general_name(name)
+    if any(_is_within(requested, subtree) for subtree in constraints.excluded_subtrees or ()):
         return False
-    of_its_kind = [one for one in found.permitted_subtrees or () if type(one) is type(wanted)]
-    return not of_its_kind or any(_is_within(wanted, subtree) for subtree in of_its_kind)
+    of_its_kind = [
+        subtree
+        for subtree in constraints.permitted_subtrees or ()
+        if type(subtree) is type(requested)
+    ]
+    return not of_its_kind or any(_is_within(requested, subtree) for subtree in of_its_kind)
 
 
 def issue_server(
@@ -116,7 +119,7 @@ def issue_server(
     now: dt.datetime,
     lifetime: dt.timedelta = LEAF_LIFETIME,
 ) -> Pair:
-    """Sign a server leaf for DNS names and IP addresses (kube-apiserver reads the SAN only)."""
+    """Sign a serving certificate for DNS names and IP addresses (kube-apiserver reads the SAN)."""
     return _issue(
         authority,
         _server_name(names[0]),
@@ -135,7 +138,7 @@ def issue_client(
     now: dt.datetime,
     lifetime: dt.timedelta = LEAF_LIFETIME,
 ) -> Pair:
-    """Sign a client leaf; Kubernetes reads the user from CN and the groups from O."""
+    """Sign a client certificate; Kubernetes reads the user from CN and the groups from O."""
     subject = x509.Name(
         [x509.NameAttribute(NameOID.ORGANIZATION_NAME, group) for group in groups]
         + [x509.NameAttribute(NameOID.COMMON_NAME, user)]
@@ -144,7 +147,7 @@ def issue_client(
 
 
 def new_signing_key() -> tuple[bytes, bytes]:
-    """Make a key pair for service account tokens: (private PEM, public PEM)."""
+    """Create a key pair for service account tokens: (private PEM, public PEM)."""
     key = ec.generate_private_key(ec.SECP256R1())
     public = key.public_key().public_bytes(
         serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo
@@ -153,54 +156,56 @@ def new_signing_key() -> tuple[bytes, bytes]:
 
 
 def read_bundle(pem: bytes) -> list[x509.Certificate]:
-    """Return the certificates of a bundle, of which there is at least one.
+    """Parse a bundle of at least one certificate.
 
     Raises:
-        CertificateError: The bundle is empty or blank, holds a block that is no certificate, or
-            holds a private key, which nobody but its owner may ever see.
+        CertificateError: The bundle is empty or blank, has a block that is not a certificate, or
+            contains a private key.
     """
     if b"PRIVATE KEY" in pem:
-        raise CertificateError("expected PEM certificates only, got a private key among them")
+        raise CertificateError("expected only PEM certificates, got a private key")
     if not pem.strip():
-        raise CertificateError(f"expected PEM certificates, got {len(pem)} blank bytes")
+        raise CertificateError(f"expected PEM certificates, got {len(pem)} bytes of whitespace")
     try:
-        found = x509.load_pem_x509_certificates(pem)
+        certificates = x509.load_pem_x509_certificates(pem)
     except ValueError as error:
         der = ", but DER: convert them with openssl x509 -inform der" if pem[:1] == b"0" else ""
         raise CertificateError(
-            f"expected PEM certificates, got {len(pem)} bytes that are none{der} ({error})"
+            f"expected PEM certificates, got {len(pem)} other bytes{der} ({error})"
         ) from error
-    # The parser passes over what it does not know; a mangled header would lose its certificate.
-    if len(found) != pem.count(b"-----BEGIN "):
+    # The parser skips unknown blocks; a certificate with a damaged header would be lost.
+    if len(certificates) != pem.count(b"-----BEGIN "):
         raise CertificateError(
-            f"expected PEM certificates only, got {pem.count(b'-----BEGIN ')} blocks of which "
-            f"{len(found)} are certificates"
+            f"expected only PEM certificates, got {pem.count(b'-----BEGIN ')} blocks of which "
+            f"{len(certificates)} are certificates"
         )
-    return found
+    return certificates
 
 
 def is_made_here(certificate: x509.Certificate) -> bool:
-    """Whether `new_authority` made this one by our own name: nobody else is to renew it."""
+    """Return whether `new_authority` created this CA under this project's name, to be renewed."""
     names = certificate.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-    is_named = any(str(one.value).startswith(f"{OWN_NAME} ") for one in names)
+    is_named = any(str(name.value).startswith(f"{OWN_NAME} ") for name in names)
     return is_named and certificate.subject == certificate.issuer
 
 
 def write_bundle(certificates: Iterable[x509.Certificate]) -> bytes:
-    """Return certificates as one bundle, PEM."""
-    return b"".join(one.public_bytes(serialization.Encoding.PEM) for one in certificates)
+    """Encode certificates as a PEM bundle."""
+    return b"".join(
+        certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates
+    )
 
 
 def fingerprint(certificate: x509.Certificate) -> str:
-    """SHA-256 of a certificate, in hex."""
+    """Return the SHA-256 of a certificate, in hex."""
     return certificate.fingerprint(hashes.SHA256()).hex()
 
 
 def is_signed_by(leaf: x509.Certificate, authority: x509.Certificate) -> bool:
-    """Whether the authority's key made the leaf's signature and the names chain."""
+    """Return whether a CA issued a certificate: its key signed it and the names chain."""
     try:
         leaf.verify_directly_issued_by(authority)
-    except Exception:  # noqa: BLE001 - cryptography raises three kinds for «no»
+    except Exception:  # noqa: BLE001 - cryptography raises three exception types
         return False
     return True
 
@@ -217,7 +222,7 @@ def _issue(
     issuer = authority.certificate
     signer = serialization.load_pem_private_key(authority.key_pem, password=None)
     if not isinstance(signer, ec.EllipticCurvePrivateKey):
-        raise TypeError(f"expected an elliptic-curve authority key, got {type(signer).__name__}")
+        raise TypeError(f"expected an elliptic-curve CA key, got {type(signer).__name__}")
     key = ec.generate_private_key(ec.SECP256R1())
     builder = (
         _builder(subject, issuer.subject, key.public_key(), now=now, lifetime=lifetime)
@@ -249,7 +254,7 @@ def _builder(
         .issuer_name(issuer)
         .public_key(key)
         .serial_number(x509.random_serial_number())
-        # A short-lived one no more than its lifetime, of which it is renewed in the last third.
+        # The lifetime limits the backdating: a certificate is renewed in its last third.
         .not_valid_before(now - min(BACKDATED, lifetime))
         .not_valid_after(now + lifetime)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key), critical=False)
@@ -261,7 +266,7 @@ def _common_name(common_name: str) -> x509.Name:
 
 
 def _server_name(name: str) -> x509.Name:
-    """The subject of a server; OpenSSL would hold an address there for a constrained DNS name."""
+    """Return a server's subject; OpenSSL checks an IP address there against DNS constraints."""
     is_dns = isinstance(_general_name(name), x509.DNSName)
     return _common_name(name[:64] if is_dns else f"server {name}")
 
@@ -281,20 +286,20 @@ def _key_usage(*, signs_certificates: bool) -> x509.KeyUsage:
 
 
 def _constraints(names: Collection[str]) -> x509.NameConstraints:
-    """Permit names; a kind of names of which none is permitted is excluded (RFC 5280, 4.2.1.10)."""
+    """Permit names; exclude each name type without a permitted name (RFC 5280, 4.2.1.10)."""
     permitted = [_subtree(name) for name in sorted({*names})]
     excluded: list[x509.GeneralName] = []
-    if not any(isinstance(one, x509.DNSName) for one in permitted):
+    if not any(isinstance(name, x509.DNSName) for name in permitted):
         excluded.append(x509.DNSName(""))
-    if not any(isinstance(one, x509.IPAddress) for one in permitted):
-        excluded += [x509.IPAddress(ipaddress.ip_network(one)) for one in ("0.0.0.0/0", "::/0")]
+    if not any(isinstance(name, x509.IPAddress) for name in permitted):
+        excluded += [x509.IPAddress(ipaddress.ip_network(name)) for name in ("0.0.0.0/0", "::/0")]
     return x509.NameConstraints(permitted, excluded or None)
 
 
 def _subtree(name: str) -> x509.GeneralName:
-    found = _general_name(name)
-    if isinstance(found, x509.IPAddress):
-        return x509.IPAddress(ipaddress.ip_network(found.value))
+    general = _general_name(name)
+    if isinstance(general, x509.IPAddress):
+        return x509.IPAddress(ipaddress.ip_network(general.value))
     return x509.DNSName(name.removeprefix("*."))
 
 

@@ -1,8 +1,8 @@
-"""One server's certificate of a directory: renewed, followed, handed over. Shell: files, clocks.
+"""Manages a serving certificate from a directory: renewal, reload, handover. Shell: files, clocks.
 
-The directory holds somebody else's pair (cert-manager's, or one's own), or an authority made here
-with its leaf. What is served stands in another directory, which workers read: a new pair gets there
-when its clients trust it (see ``handover``), and what cannot be used never does.
+The directory holds an external pair (cert-manager's or the user's), or a CA created here with its
+serving certificate. The served pair is stored in another directory, which workers read: a new pair
+is copied there once its clients trust it (see ``handover``), an unusable one never.
 """
 
 import asyncio
@@ -20,35 +20,35 @@ from certs import authority, expiry, files, handover, injector, monitor
 from controllers import kube
 
 PERIOD_SECONDS: Final = 1.0
-# The old authority is trusted for so long after the new pair is served here: the kubelets of other
-# replicas write one and the same Secret within two minutes.
+# How long the old CA stays trusted after the new pair is served: the kubelets of other replicas
+# update the same Secret within two minutes.
 RETIREMENT_SECONDS: Final = 600.0
-# A pair that ends within this time is not worth waiting for.
+# Time before expiry from which a pair is not worth waiting for.
 _LAST_MOMENT: Final = dt.timedelta(minutes=1)
 _log = logging.getLogger(__name__)
 
 Publish: TypeAlias = Callable[[bytes], Awaitable[bool]]
-"""Writes a bundle wherever clients read it; whether any of them had another one.
+"""Writes a bundle to where clients read it; returns whether any of them changed.
 
-Raises ``injector.ForeignBundleError`` where somebody else writes it.
+Raises ``injector.ForeignBundleError`` if another controller writes it.
 """
 
 _Stamps: TypeAlias = list[tuple[int, int] | None]
 
 
-class DirectoryKeeper:
-    """Keeps what is served valid and trusted.
+class DirectoryRotator:
+    """Keeps the served certificate valid and trusted.
 
     Args:
-        source: The directory of the pair, and of its authority where that is made here.
-        names: DNS names and addresses of a leaf that is made here.
-        directory: What is served; workers read it there.
-        lifetimes: Of what is made.
-        hold_seconds: How long a client may go on trusting a bundle that it has read.
-        publish: How clients are made to trust an authority; None where nobody can.
-        announce: Takes events.
+        source: Directory of the pair, and of its CA if it is created here.
+        names: DNS names and IP addresses of a certificate that is issued here.
+        directory: Directory of the served pair, which workers read.
+        lifetimes: Validity of issued certificates.
+        hold_seconds: How long a client may use a bundle that it has read.
+        publish: Publishes a CA bundle to clients; None if that is not possible.
+        announce: Emits Events.
         now: Aware UTC time.
-        clock: Seconds that never go back, and count while the machine sleeps.
+        clock: Monotonic seconds that include suspend.
     """
 
     def __init__(
@@ -71,33 +71,33 @@ class DirectoryKeeper:
         self._monitor = monitor.ExpiryMonitor(announce)
         self._served: files.Bundle | None = None
         self._published: bytes | None = None
-        """The bundle that was written last."""
+        """The last bundle that was written."""
         self._published_at = self._served_at = float("-inf")
         self._refused: tuple[str, _Stamps] | None = None
         self._failures = 0
 
     async def start(self) -> None:
-        """Have a pair to serve; one whose time is still to come is, and fails readiness.
+        """Provide a pair to serve; one that is not valid yet is served but not ready.
 
         Raises:
-            CertificateError: There is none that can be used, or made.
+            CertificateError: No usable pair exists or can be created.
         """
-        self._serve(self._first())
+        self._serve(self._load_initial())
         self._check()
 
     async def wait_until_valid(self) -> None:
-        """Wait for the time of what is served, or for another pair."""
+        """Wait until the served pair is valid, or for another pair."""
         while self._has_not_begun():
             await asyncio.sleep(PERIOD_SECONDS)
             try:
-                found = self._first()
-                if found != self._served:
-                    self._serve(found)
+                bundle = self._load_initial()
+                if bundle != self._served:
+                    self._serve(bundle)
             except (authority.CertificateError, OSError) as error:
                 self._refuse(error)
             self._check()
 
-    def _first(self) -> files.Bundle:
+    def _load_initial(self) -> files.Bundle:
         try:
             return files.load_or_create(self._source, self._names, self._now(), self._lifetimes)
         except files.NotYetValidError as error:
@@ -105,56 +105,56 @@ class DirectoryKeeper:
 
     @property
     def names(self) -> set[str]:
-        """The DNS names and addresses that the served pair is valid for."""
+        """DNS names and IP addresses of the served certificate."""
         return set() if self._served is None else files.covered(self._served.server.certificate)
 
     async def publish(self) -> None:
-        """Make clients trust what is served, if anybody can.
+        """Make clients trust the served pair, if possible.
 
         Raises:
-            kube.KubeError: The API server said no.
+            kube.KubeError: The API server refused a request.
         """
         if self._publish is None or self._served is None or self._served.ca_pem is None:
             return
         try:
             await self._write_bundle(self._served.ca_pem)
         except injector.ForeignBundleError as error:
-            _log.info("caBundles are left to cert-manager: %s", error)
+            _log.info("leaving caBundles to cert-manager: %s", error)
 
     async def leave(self) -> None:
-        """There is nothing to leave behind, and nothing to take away."""
+        """Do nothing: there is no Lease."""
 
     async def keep(self) -> None:
-        """Look and act until cancelled."""
+        """Reconcile until cancelled."""
         while True:
             try:
                 await self.reconcile_once()
-            except Exception:  # noqa: BLE001 - the next look must be made, before something expires
-                _log.exception("certificates not looked after")
+            except Exception:  # noqa: BLE001 - must retry before the certificate expires
+                _log.exception("certificate rotation failed, retrying")
             await asyncio.sleep(PERIOD_SECONDS)
 
     async def reconcile_once(self) -> None:
-        """Look once, and do what is due; what cannot be used is refused, and tried again."""
+        """Reconcile once; an unusable pair is refused and retried."""
         try:
-            found = files.load(self._source, self._names, self._now(), self._lifetimes)
-            if found == self._served:
-                await self._settle(found)
+            bundle = files.load(self._source, self._names, self._now(), self._lifetimes)
+            if bundle == self._served:
+                await self._retire_old_bundle(bundle)
             else:
-                await self._hand_over(found)
+                await self._hand_over(bundle)
         except (authority.CertificateError, kube.KubeError, OSError, TimeoutError) as error:
             is_served = isinstance(error, files.NotYetValidError) and error.bundle == self._served
-            if not is_served:  # of what is served, `_check` says it
+            if not is_served:  # the served pair is reported by `_check`
                 self._refuse(error)
         else:
             self._refused = None
         self._check()
 
     def unready(self) -> str:
-        """Why every call would fail; nothing if they need not."""
+        """Return why every call would fail; empty otherwise."""
         return self._monitor.unready()
 
     def status(self) -> monitor.Status | None:
-        """What is known at the moment."""
+        """Return the certificate status, if known."""
         if self._served is None:
             return None
         issuer = _issuer(self._served)
@@ -168,70 +168,70 @@ class DirectoryKeeper:
 
     # --- a new pair -----------------------------------------------------------------------------
 
-    async def _hand_over(self, found: files.Bundle) -> None:
-        """Serve a pair that differs from what is served, when its clients trust it."""
-        self._check_bundle(found)
-        view, step = self._view(found), "serve"
-        if view.can_publish and found.ca_pem is not None:
+    async def _hand_over(self, bundle: files.Bundle) -> None:
+        """Serve a new pair once its clients trust it."""
+        self._check_bundle(bundle)
+        view, step = self._view(bundle), "serve"
+        if view.can_publish and bundle.ca_pem is not None:
             step = handover.decide(view, self._hold_seconds)
         if step != "serve":
             try:
-                await self._write_bundle(self._both(found))
+                await self._write_bundle(self._merged_bundle(bundle))
             except injector.ForeignBundleError as error:
                 _log.info("%s", error)
                 view = dataclasses.replace(view, can_publish=False)
             else:
                 return
-        self._serve(found)
-        self._tell_served(found, view)
+        self._serve(bundle)
+        self._report_served(bundle, view)
 
-    def _check_bundle(self, found: files.Bundle) -> None:
-        """Refuse a pair beside a ca.crt of another authority: somebody is still copying files."""
+    def _check_bundle(self, bundle: files.Bundle) -> None:
+        """Refuse a pair whose ca.crt belongs to another CA: files are still being copied."""
         served = self._served
-        if _is_consistent(found) or served is None or not _is_consistent(served):
+        if _is_consistent(bundle) or served is None or not _is_consistent(served):
             return
         if not self._has_ended():
             raise files.FileError(
                 f"expected {files.CA_CERTIFICATE} in {self._source} to verify "
-                f"{files.CERTIFICATE}, got one of another authority: put the "
-                f"{files.CA_CERTIFICATE} of its authority there"
+                f"{files.CERTIFICATE}, got one of another CA: replace it with the "
+                f"{files.CA_CERTIFICATE} of the certificate's CA"
             )
 
-    def _view(self, found: files.Bundle) -> handover.View:
+    def _view(self, bundle: files.Bundle) -> handover.View:
         trusted = None if self._served is None else self._served.ca_pem
-        can_publish = found.ca_pem is not None and (
-            self._publish is not None or self._is_overlapping(found.ca_pem)
+        can_publish = bundle.ca_pem is not None and (
+            self._publish is not None or self._is_overlapping(bundle.ca_pem)
         )
-        is_published = can_publish and self._published == self._both(found)
+        is_published = can_publish and self._published == self._merged_bundle(bundle)
         return handover.View(
-            is_trusted=trusted is not None and files.verifies(trusted, found.server),
+            is_trusted=trusted is not None and files.verifies(trusted, bundle.server),
             can_publish=can_publish,
             published_seconds=self._clock() - self._published_at if is_published else None,
             has_ended=self._has_ended(),
         )
 
     def _is_overlapping(self, ca_pem: bytes) -> bool:
-        """Whether a new ca.crt verifies what is served, too: its readers can be waited for."""
+        """Return whether a new ca.crt also verifies the served pair: its readers are waited for."""
         return self._served is not None and files.verifies(ca_pem, self._served.server)
 
-    def _both(self, found: files.Bundle) -> bytes:
-        """The bundle of a new pair beside that of the served one."""
+    def _merged_bundle(self, bundle: files.Bundle) -> bytes:
+        """Return the new pair's bundle merged with that of the served one."""
         trusted = None if self._served is None else self._served.ca_pem
-        return handover.union(found.ca_pem or b"", trusted or b"")
+        return handover.union(bundle.ca_pem or b"", trusted or b"")
 
-    def _tell_served(self, found: files.Bundle, view: handover.View) -> None:
-        ends = expiry.time_text(found.server.certificate.not_valid_after_utc)
-        text = f"a new certificate is served, valid until {ends}"
+    def _report_served(self, bundle: files.Bundle, view: handover.View) -> None:
+        ends = expiry.time_text(bundle.server.certificate.not_valid_after_utc)
+        text = f"serving a new certificate, valid until {ends}"
         if not view.is_trusted and not view.can_publish:
             text += (
-                ", at once: caBundles are not written from here, and clients that do not trust its "
-                "authority yet are refused"
+                ", without waiting: caBundles are not managed here, and clients that do not trust "
+                "its CA yet fail"
             )
         _log.info("%s", text)
         self._monitor.announce("Normal", "CertificateServed", text)
 
-    async def _settle(self, served: files.Bundle) -> None:
-        """Have clients trust what is served, and after some time nothing else."""
+    async def _retire_old_bundle(self, served: files.Bundle) -> None:
+        """Publish the bundle of the served pair, and drop the old one after some time."""
         published = self._published
         if published is None or served.ca_pem is None or published == served.ca_pem:
             return
@@ -246,42 +246,41 @@ class DirectoryKeeper:
         if self._published != bundle or not was_shown:
             self._published, self._published_at = bundle, self._clock()
 
-    def _serve(self, found: files.Bundle) -> None:
-        files.install(self._directory, found.server, found.ca_pem)
-        self._served, self._served_at = found, self._clock()
+    def _serve(self, bundle: files.Bundle) -> None:
+        files.install(self._directory, bundle.server, bundle.ca_pem)
+        self._served, self._served_at = bundle, self._clock()
 
-    # --- what is wrong --------------------------------------------------------------------------
+    # --- problems -------------------------------------------------------------------------------
 
     def _has_ended(self) -> bool:
-        """Whether what is served is, or within a minute will be, accepted by nobody.
+        """Return whether the served pair has expired or will within a minute.
 
-        Also what is not valid yet: it was made under a clock that was ahead.
+        A pair that is not valid yet counts too: it was issued by a clock that was ahead.
         """
         now = self._now()
         return not all(
-            expiry.is_valid(one, now) and expiry.is_valid(one, now + _LAST_MOMENT)
-            for one in self._certificates().values()
+            expiry.is_valid(certificate, now) and expiry.is_valid(certificate, now + _LAST_MOMENT)
+            for certificate in self._certificates().values()
         )
 
     def _has_not_begun(self) -> bool:
         return self._served is not None and any(
-            self._now() < one.not_valid_before_utc for one in self._certificates().values()
+            self._now() < certificate.not_valid_before_utc
+            for certificate in self._certificates().values()
         )
 
     def _certificates(self) -> dict[str, x509.Certificate]:
         if self._served is None:
             return {}
-        found = {"serving certificate": self._served.server.certificate}
+        bundle = {"serving certificate": self._served.server.certificate}
         issuer = _issuer(self._served)
-        return (
-            found if issuer is None else {**found, "authority of the serving certificate": issuer}
-        )
+        return bundle if issuer is None else {**bundle, "CA of the serving certificate": issuer}
 
     def _check(self) -> None:
         self._monitor.check(self._certificates(), self._now())
 
     def _refuse(self, error: Exception) -> None:
-        """Say once what is wrong; while the files stay as they are, that is the same thing."""
+        """Report a problem once while the files are unchanged."""
         is_of_files = isinstance(error, files.FileError)
         refused = "" if is_of_files else str(error), _stamps(self._source)
         if refused != self._refused:
@@ -292,14 +291,17 @@ class DirectoryKeeper:
 
 
 def _issuer(served: files.Bundle) -> x509.Certificate | None:
-    """The authority of a pair, where its bundle has it."""
+    """Return the CA of a pair, if its bundle contains it."""
     leaf, bundle = served.server.certificate, served.ca_pem
     authorities = [] if bundle is None else authority.read_bundle(bundle)
-    return next((one for one in authorities if authority.is_signed_by(leaf, one)), None)
+    return next(
+        (certificate for certificate in authorities if authority.is_signed_by(leaf, certificate)),
+        None,
+    )
 
 
-def _is_consistent(found: files.Bundle) -> bool:
-    return found.ca_pem is None or files.verifies(found.ca_pem, found.server)
+def _is_consistent(bundle: files.Bundle) -> bool:
+    return bundle.ca_pem is None or files.verifies(bundle.ca_pem, bundle.server)
 
 
 def _stamps(directory: pathlib.Path) -> _Stamps:

@@ -1,4 +1,4 @@
-"""When a certificate is renewed, when its end is announced, and when nobody accepts it. Pure."""
+"""When a certificate is renewed, when its expiry is announced, and whether it is valid. Pure."""
 
 import dataclasses
 import datetime as dt
@@ -7,8 +7,8 @@ from typing import Final, Literal, TypeAlias
 
 from cryptography import x509
 
-# A renewal is due when a third of the validity is left, so whatever is renewed in time by us or by
-# cert-manager never gets here; a short-lived certificate is announced in its last quarter.
+# Renewal is due when a third of the validity is left, so certificates that are renewed in time are
+# never announced; a short-lived certificate is announced in its last quarter.
 WARNING: Final = dt.timedelta(weeks=3)
 _RENEWAL_DIVISOR: Final = 3
 _WARNING_DIVISOR: Final = 4
@@ -18,10 +18,10 @@ Reason: TypeAlias = Literal["CertificateExpiring", "CertificateExpired", "Certif
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """What is wrong with the validity of a certificate.
+    """A problem with the validity of a certificate.
 
     Attributes:
-        message: Without what changes from one second to the next.
+        message: Text that does not change every second.
     """
 
     reason: Reason
@@ -29,38 +29,38 @@ class Finding:
 
     @property
     def is_fatal(self) -> bool:
-        """Whether every call fails by it."""
+        """Whether every call fails because of it."""
         return self.reason != "CertificateExpiring"
 
 
 def renewal_time(certificate: x509.Certificate) -> dt.datetime:
-    """When a certificate is to be renewed."""
+    """Return when a certificate is due for renewal."""
     return _before_end(certificate, _validity(certificate) / _RENEWAL_DIVISOR)
 
 
 def warning_time(certificate: x509.Certificate) -> dt.datetime:
-    """When the end of a certificate that nobody renewed is announced."""
+    """Return when the expiry of a certificate that was not renewed is announced."""
     return _before_end(certificate, min(WARNING, _validity(certificate) / _WARNING_DIVISOR))
 
 
 def is_valid(certificate: x509.Certificate, now: dt.datetime) -> bool:
-    """Whether a client with this clock accepts a certificate's validity."""
+    """Return whether a certificate is valid at a time."""
     return certificate.not_valid_before_utc <= now < certificate.not_valid_after_utc
 
 
 def is_due(certificate: x509.Certificate, now: dt.datetime) -> bool:
-    """Whether a certificate is to be replaced: old, expired, or made under a wrong clock."""
+    """Return whether to replace a certificate: old, expired, or issued by a wrong clock."""
     return now >= renewal_time(certificate) or now < certificate.not_valid_before_utc
 
 
 def findings(
     certificates: Mapping[str, x509.Certificate], now: dt.datetime
 ) -> Iterator[tuple[str, Finding]]:
-    """What is wrong with certificates, by what they are: ``serving certificate``."""
+    """Yield problems of certificates by their role: ``serving certificate``."""
     for name, certificate in certificates.items():
-        found = _finding(name, certificate, now)
-        if found is not None:
-            yield name, found
+        finding = _finding(name, certificate, now)
+        if finding is not None:
+            yield name, finding
 
 
 def _finding(name: str, certificate: x509.Certificate, now: dt.datetime) -> Finding | None:
@@ -77,12 +77,12 @@ def _finding(name: str, certificate: x509.Certificate, now: dt.datetime) -> Find
     return Finding(
         "CertificateExpiring",
         f"the {name} expires at {time_text(ends)}, {_within(ends - now)}, and was not renewed: "
-        "renew it, or see the log for why that fails",
+        "renew it, or check the log for the failure",
     )
 
 
 def _within(left: dt.timedelta) -> str:
-    """In whole days, or hours at the end, so that one and the same is said as often."""
+    """Format in whole days, or hours at the end, so that the message rarely changes."""
     if left.days:
         return f"in less than {left.days + 1} days"
     hours = left // dt.timedelta(hours=1)
@@ -90,7 +90,7 @@ def _within(left: dt.timedelta) -> str:
 
 
 def time_text(when: dt.datetime) -> str:
-    """An instant as in every message about certificates."""
+    """Format a time for messages."""
     return f"{when:%Y-%m-%dT%H:%M:%SZ}"
 
 

@@ -1,8 +1,8 @@
 """Certificates in a directory: ca.crt, ca.key, tls.crt, tls.key. Shell: files and TLS contexts.
 
-For development and for ``webhooks serve --cert-dir``. `plan` decides, as a pure function of what
-is there; `load_or_create` acts. Replacement is atomic, in the layout of the kubelet's volumes:
-``..data`` is a link to the directory of one generation, and the four names are links through it.
+For development and for ``webhooks serve --cert-dir``. `plan` decides, as a pure function of the
+directory's content; `load_or_create` acts. Replacement is atomic, in the layout of the kubelet's
+volumes: ``..data`` links to the directory of one generation, and the four names link through it.
 """
 
 import contextlib
@@ -39,14 +39,14 @@ _GENERATION = "..generation-"
 
 
 class FileError(authority.CertificateError):
-    """A certificate directory cannot be used as it is; says which file and what to do."""
+    """A certificate directory is unusable as it is."""
 
 
 class NotYetValidError(FileError):
-    """A given pair is good, but its time is still to come.
+    """The pair of the directory is good but not valid yet.
 
     Attributes:
-        bundle: What is there.
+        bundle: The content of the directory.
     """
 
     def __init__(self, message: str, bundle: "Bundle") -> None:
@@ -56,19 +56,19 @@ class NotYetValidError(FileError):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bundle:
-    """What a server serves, and whom its clients are to trust."""
+    """A served pair and the CA bundle that clients trust."""
 
     server: authority.Pair
     ca_pem: bytes | None
-    """None where the directory has no ca.crt: whoever gave the pair knows its authority."""
+    """None if the directory has no ca.crt: whoever provided the pair knows its CA."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Contents:
-    """The files that a directory has of the four, as read at one instant.
+    """The existing files of the four, read consistently.
 
     Attributes:
-        exposed: By name of a key that others than its owner may read, its mode.
+        exposed: File modes of keys that others than the owner can read, by name.
     """
 
     directory: pathlib.Path
@@ -78,18 +78,18 @@ class Contents:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Keep:
-    """Use what is there."""
+    """Use the existing pair."""
 
     bundle: Bundle
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Reissue:
-    """Sign a new leaf with the authority that is there.
+    """Issue a new serving certificate with the existing CA.
 
     Attributes:
-        kept_names: Those of the last leaf that were not asked for.
-        fallback: What is there, where it may go on being served.
+        kept_names: Names of the last certificate that were not requested.
+        fallback: The existing pair, if it can still be served.
     """
 
     authority: authority.Pair
@@ -100,12 +100,12 @@ class Reissue:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Create:
-    """Make an authority and a leaf: none is there, or the authority is to be replaced.
+    """Create a CA and a serving certificate: there is none, or the CA must be replaced.
 
     Attributes:
-        kept_names: Those of the last leaf that were not asked for.
-        trusted: The certificates that are to be trusted besides the new authority.
-        fallback: What is there, where it may go on being served.
+        kept_names: Names of the last certificate that were not requested.
+        trusted: Certificates to trust besides the new CA.
+        fallback: The existing pair, if it can still be served.
     """
 
     reason: str = "there is none"
@@ -123,35 +123,36 @@ def load_or_create(
     now: dt.datetime,
     lifetimes: authority.Lifetimes | None = None,
 ) -> Bundle:
-    """Return the directory's certificates, made or renewed where they are missing or due.
+    """Return the directory's certificates, created or renewed where they are missing or due.
 
-    Without ca.key the pair is somebody else's (cert-manager's): it is used as it is while it is
-    valid, and its names are not looked at. With ca.key, the leaf is signed anew when it has less
-    than a third of its life left, misses one of the names, is not valid yet or is not of ca.crt. An
-    authority that was made here is replaced when it has less than a third of its life left, with
-    the old one beside it in ca.crt.
+    Without ca.key the pair is external (cert-manager's): it is used while it is valid, and its
+    names are not checked. With ca.key, the serving certificate is reissued when it has less than a
+    third of its validity left, lacks one of the names, is not valid yet or is not signed by ca.crt.
+    A CA that was created here is replaced when it has less than a third of its validity left, with
+    the old CA kept in ca.crt.
 
     Args:
-        directory: Made with mode 0700 where it does not exist.
-        names: DNS names and IP addresses that the leaf must be valid for.
+        directory: Created with mode 0700 if it does not exist.
+        names: DNS names and IP addresses that the certificate must be valid for.
         now: Aware UTC time.
-        lifetimes: Of what is made.
+        lifetimes: Validity of issued certificates.
 
     Raises:
-        FileError: A file is corrupt, its companion is missing, a given pair is not valid, or others
-            may read a key (in a volume of its own that is the kubelet's business). No file is
-            overwritten. What is due but still valid is used where the directory cannot be written.
-        NotYetValidError: A given pair is to be waited for.
+        FileError: A file is corrupt, its companion is missing, an external pair is not valid, or
+            others can read a key (except in a mounted volume, where the kubelet sets the modes). No
+            file is overwritten. A pair that is due but still valid is used if the directory cannot
+            be written.
+        NotYetValidError: An external pair is not valid yet.
     """
     path = pathlib.Path(directory)
-    found = plan(_read(path), names, now)
+    decision = plan(_read(path), names, now)
     try:
-        return _made(found, path, names, now, lifetimes)
+        return _applied(decision, path, names, now, lifetimes)
     except FileError as error:
-        if isinstance(found, Keep) or found.fallback is None:
+        if isinstance(decision, Keep) or decision.fallback is None:
             raise
-        _log.warning("not renewed, although %s: %s", found.reason, error)
-        return found.fallback
+        _log.warning("failed to renew the certificate (%s): %s", decision.reason, error)
+        return decision.fallback
 
 
 def load(
@@ -160,33 +161,32 @@ def load(
     now: dt.datetime,
     lifetimes: authority.Lifetimes | None = None,
 ) -> Bundle:
-    """As ``load_or_create``, but something is there, and what is due can be renewed.
+    """Like ``load_or_create``, but fails for an empty directory and does not use a fallback.
 
     Raises:
-        FileError: As there, and where nothing is in the directory: whoever calls trusts an
-            authority already.
+        FileError: As there, and if the directory is empty: callers already trust a CA.
     """
     path = pathlib.Path(directory)
     contents = _read(path)
     if not contents.files:
-        raise FileError(f"expected {CERTIFICATE} and {KEY} in {path}, got neither: put them there")
-    return _made(plan(contents, names, now), path, names, now, lifetimes)
+        raise FileError(f"expected {CERTIFICATE} and {KEY} in {path}, got neither: add them")
+    return _applied(plan(contents, names, now), path, names, now, lifetimes)
 
 
 def stamp(path: pathlib.Path) -> tuple[int, int] | None:
-    """What is another one once a file was replaced or written; None where there is none."""
+    """Return a value that changes when a file is replaced or written; None if it is missing."""
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_ino, found.st_mtime_ns
+    return status.st_ino, status.st_mtime_ns
 
 
 def read_pair(directory: str | os.PathLike[str]) -> authority.Pair:
-    """Return the pair of a directory that ``install`` wrote, whatever the time.
+    """Return the pair of a directory that ``install`` wrote, whatever its validity.
 
     Raises:
-        FileError: It is not there, or not whole.
+        FileError: It is missing or incomplete.
     """
     contents = _read(pathlib.Path(directory))
     _check_companions(contents)
@@ -195,27 +195,27 @@ def read_pair(directory: str | os.PathLike[str]) -> authority.Pair:
     return _given_pair(contents)
 
 
-def _made(
-    found: "Plan",
+def _applied(
+    decision: "Plan",
     path: pathlib.Path,
     names: Sequence[str],
     now: dt.datetime,
     lifetimes: authority.Lifetimes | None,
 ) -> Bundle:
-    # Most looks find everything in place, and a mounted volume cannot be locked.
-    if isinstance(found, Keep):
-        return found.bundle
+    # Usually everything is in place, and a mounted volume cannot be locked.
+    if isinstance(decision, Keep):
+        return decision.bundle
     with _locked(path):
-        # Another process may have done it meanwhile.
-        found = plan(_read(path), names, now)
-        return _carry_out(found, path, names, now, lifetimes or authority.Lifetimes())
+        # Another process may have renewed it in the meantime.
+        decision = plan(_read(path), names, now)
+        return _apply(decision, path, names, now, lifetimes or authority.Lifetimes())
 
 
 def plan(contents: Contents, names: Sequence[str], now: dt.datetime) -> Plan:
     """Decide what to do about a directory.
 
     Raises:
-        FileError: It cannot be used as it is.
+        FileError: It is unusable as it is.
     """
     present = contents.files.keys()
     if not present:
@@ -230,7 +230,7 @@ def plan(contents: Contents, names: Sequence[str], now: dt.datetime) -> Plan:
 
 
 def _plan_own(contents: Contents, names: Sequence[str], now: dt.datetime) -> Plan:
-    """What to do about an authority whose key is there, and its leaf."""
+    """Decide what to do about a CA whose key is present, and its serving certificate."""
     issuer = _own_authority(contents)
     pair = _given_pair(contents) if KEY in contents.files else None
     fallback = None if pair is None else _still_valid(Bundle(pair, issuer.certificate_pem), now)
@@ -250,9 +250,9 @@ def _plan_own(contents: Contents, names: Sequence[str], now: dt.datetime) -> Pla
 
 
 def _kept_names(names: Sequence[str], pair: authority.Pair | None) -> tuple[str, ...]:
-    """The names of the last leaf that the next one has as well.
+    """Return the names of the last certificate that the next one keeps.
 
-    Two servers that share a directory and have different names would else sign in turn, for ever.
+    Otherwise two servers with different names that share a directory would reissue in turn forever.
     """
     before = set() if pair is None else covered(pair.certificate)
     return tuple(sorted(before - {_canonical(name) for name in names}))
@@ -260,22 +260,28 @@ def _kept_names(names: Sequence[str], pair: authority.Pair | None) -> tuple[str,
 
 def _still_valid(bundle: Bundle, now: dt.datetime) -> Bundle | None:
     certificates = (bundle.server.certificate, *authority.read_bundle(bundle.ca_pem or b"")[:1])
-    return bundle if all(expiry.is_valid(one, now) for one in certificates) else None
+    return (
+        bundle if all(expiry.is_valid(certificate, now) for certificate in certificates) else None
+    )
 
 
 def _valid_certificates(pem: bytes, now: dt.datetime) -> tuple[x509.Certificate, ...]:
-    return tuple(one for one in authority.read_bundle(pem) if expiry.is_valid(one, now))
+    return tuple(
+        certificate
+        for certificate in authority.read_bundle(pem)
+        if expiry.is_valid(certificate, now)
+    )
 
 
 def _why_replaced(issuer: authority.Pair, names: Sequence[str], now: dt.datetime) -> str | None:
-    """Why an authority that was made here is to be replaced, or None where it is good."""
+    """Return why a CA created here must be replaced; None if it is good."""
     starts, ends = issuer.certificate.not_valid_before_utc, issuer.certificate.not_valid_after_utc
     if now < starts:
-        return f"the authority is not valid before {expiry.time_text(starts)}"
+        return f"the CA is not valid before {expiry.time_text(starts)}"
     if expiry.is_due(issuer.certificate, now):
-        return f"the authority ends at {expiry.time_text(ends)}"
+        return f"the CA expires at {expiry.time_text(ends)}"
     foreign = _not_permitted(issuer, names)
-    return f"the authority may not sign for {foreign}" if foreign else None
+    return f"the CA may not sign for {foreign}" if foreign else None
 
 
 def _not_permitted(issuer: authority.Pair, names: Sequence[str]) -> str:
@@ -288,40 +294,40 @@ def _not_permitted(issuer: authority.Pair, names: Sequence[str]) -> str:
 def why_reissue(
     leaf: x509.Certificate, issuer: x509.Certificate, names: Sequence[str], now: dt.datetime
 ) -> str | None:
-    """Return why a leaf has to be signed anew, or None where it is good."""
+    """Return why a serving certificate must be reissued; None if it is good."""
     starts, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
     if not authority.is_signed_by(leaf, issuer):
         return f"it is not signed by {CA_CERTIFICATE}"
     if now >= ends:
-        return f"it ran out at {expiry.time_text(ends)}"
+        return f"it expired at {expiry.time_text(ends)}"
     if now < starts:
         return f"it is not valid before {expiry.time_text(starts)}"
     missing = sorted({_canonical(name) for name in names} - covered(leaf))
     if missing:
         return f"it does not cover {', '.join(missing)}"
-    # A leaf that ends with its authority cannot be made to last longer.
+    # A certificate that expires with its CA cannot be made to last longer.
     if now >= expiry.renewal_time(leaf) and ends < issuer.not_valid_after_utc:
-        return f"it runs out at {expiry.time_text(ends)}"
+        return f"it expires at {expiry.time_text(ends)}"
     return None
 
 
 def check_pair(certificate_pem: bytes, key_pem: bytes) -> None:
-    """Check that a key is that of a certificate.
+    """Check that a private key belongs to a certificate.
 
     Args:
-        certificate_pem: The leaf, and after it the intermediates if there are any.
+        certificate_pem: The certificate, followed by intermediates if any.
         key_pem: An unencrypted private key.
 
     Raises:
-        CertificateError: One of them is no such thing, or they do not belong together.
+        CertificateError: One of them is invalid, or they do not match.
     """
     leaf = authority.read_bundle(certificate_pem)[0]
     try:
         key = serialization.load_pem_private_key(key_pem, password=None)
     except (ValueError, TypeError) as error:
-        # The cause is left out: it may quote the key.
+        # The cause is omitted: it may quote the key.
         raise authority.CertificateError(
-            f"expected an unencrypted PEM private key, got {len(key_pem)} bytes that are none"
+            f"expected an unencrypted PEM private key, got {len(key_pem)} other bytes"
         ) from (error if isinstance(error, TypeError) else None)
     if key.public_key() != leaf.public_key():
         raise authority.CertificateError(
@@ -336,52 +342,54 @@ def server_context(pair: authority.Pair, *, client_ca: bytes | None = None) -> s
     The API server speaks nothing else to webhooks (kubernetes/kubernetes#75791).
 
     Args:
-        pair: What is served.
-        client_ca: PEM of the authorities that clients' certificates are verified by. A client
-            may show none; what that one may ask for is for the server to say.
+        pair: The served pair.
+        client_ca: PEM of the CAs that verify client certificates, which are optional here; routes
+            decide whether to require one.
 
     Raises:
-        CertificateError: The pair does not belong together, or no authority can be read.
+        CertificateError: The pair does not match, or the client CAs are invalid.
     """
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     if client_ca is not None:
-        for one in authority.read_bundle(client_ca):
-            context.load_verify_locations(cadata=one.public_bytes(serialization.Encoding.DER))
+        for certificate in authority.read_bundle(client_ca):
+            context.load_verify_locations(
+                cadata=certificate.public_bytes(serialization.Encoding.DER)
+            )
         context.verify_mode = ssl.CERT_OPTIONAL
     serve(context, pair)
     return context
 
 
 def serve(context: ssl.SSLContext, pair: authority.Pair) -> None:
-    """Make a context, also one in use, serve a pair to the connections that come from now on.
+    """Make a context, even one in use, serve a pair to new connections.
 
     Raises:
-        CertificateError: The pair does not belong together; the context keeps the one it has.
+        CertificateError: The pair does not match; the context keeps its previous pair.
     """
     check_pair(pair.certificate_pem, pair.key_pem)
     with memory_files.paths_of(pair.certificate_pem, pair.key_pem) as (certificate, key):
         context.load_cert_chain(certificate, key)
 
 
-# X509_V_FLAG_NO_CHECK_TIME of OpenSSL, which the ssl module has no name for.
+# OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not name.
 _NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
 
 
 def verifies(ca_pem: bytes, pair: authority.Pair) -> bool:
-    """Whether a client that trusts a bundle accepts a pair, names and time aside.
+    """Return whether a client that trusts a bundle accepts a pair, apart from names and validity.
 
-    A handshake in memory says it, as chains with intermediates are for TLS to judge.
+    Decided by an in-memory handshake, so that TLS itself verifies chains with intermediates.
     """
     client = trusting_context(ca_pem.decode("ascii", "replace"))
     client.check_hostname = False
     client.verify_flags |= _NO_CHECK_TIME
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    asking = client.wrap_bio(to_client, to_server)
-    answering = server_context(pair).wrap_bio(to_server, to_client, server_side=True)
+    client_end = client.wrap_bio(to_client, to_server)
+    server_end = server_context(pair).wrap_bio(to_server, to_client, server_side=True)
     try:
-        for side in (asking, answering, asking):
+        for side in (client_end, server_end, client_end):
             with contextlib.suppress(ssl.SSLWantReadError):
                 side.do_handshake()
     except ssl.SSLError:
@@ -390,10 +398,10 @@ def verifies(ca_pem: bytes, pair: authority.Pair) -> bool:
 
 
 def trusting_context(bundle: str) -> ssl.SSLContext:
-    """A client as Go's: it trusts any certificate of the bundle, also one that is no root.
+    """Create a client context like Go's: it trusts any certificate of the bundle, also non-roots.
 
     Args:
-        bundle: PEM; blank: the roots of the system.
+        bundle: PEM; if blank, the system roots.
     """
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
@@ -406,33 +414,33 @@ def trusting_context(bundle: str) -> ssl.SSLContext:
 
 
 def install(directory: str | os.PathLike[str], pair: authority.Pair, ca_pem: bytes | None) -> None:
-    """Put a pair and whom to trust in a directory, all at once, after checking the pair.
+    """Write a pair and its CA bundle to a directory atomically, after checking the pair.
 
-    The authority's key does not stand there: it is somebody else's to keep.
+    The CA's key is not written: it is kept elsewhere.
 
     Raises:
-        CertificateError: The pair does not belong together; the directory stays as it is.
+        CertificateError: The pair does not match; the directory is unchanged.
         FileError: The directory cannot be written.
     """
     check_pair(pair.certificate_pem, pair.key_pem)
     path = pathlib.Path(directory)
     with _locked(path):
-        believed = {} if ca_pem is None else {CA_CERTIFICATE: ca_pem}
-        _replace(path, {**believed, CERTIFICATE: pair.certificate_pem, KEY: pair.key_pem})
+        ca = {} if ca_pem is None else {CA_CERTIFICATE: ca_pem}
+        _replace(path, {**ca, CERTIFICATE: pair.certificate_pem, KEY: pair.key_pem})
 
 
 def _check_companions(contents: Contents) -> None:
     for name, companion in ((CERTIFICATE, KEY), (KEY, CERTIFICATE), (CA_KEY, CA_CERTIFICATE)):
         if name in contents.files and companion not in contents.files:
             raise FileError(
-                f"expected {companion} beside {contents.directory / name}, got none: put it there, "
-                f"or remove {name} to have a new pair made"
+                f"expected {companion} beside {contents.directory / name}, got none: add it, "
+                f"or remove {name} to have a new pair created"
             )
     if contents.files.keys() == {CA_CERTIFICATE}:
         raise FileError(
             f"expected {CA_KEY}, or {CERTIFICATE} with {KEY}, beside "
-            f"{contents.directory / CA_CERTIFICATE}, got none: put them there, or remove it to "
-            "have a new authority made"
+            f"{contents.directory / CA_CERTIFICATE}, got none: add them, or remove it to "
+            "have a new CA created"
         )
 
 
@@ -440,7 +448,7 @@ def _check_modes(contents: Contents) -> None:
     for name, mode in contents.exposed.items():
         path = contents.directory / name
         raise FileError(
-            f"expected a key that only its owner may read at {path}, got mode {mode:04o}: "
+            f"expected a key readable only by its owner at {path}, got mode {mode:04o}: "
             f"chmod 600 {path}"
         )
 
@@ -451,7 +459,7 @@ def _check_valid(contents: Contents, bundle: Bundle, now: dt.datetime) -> None:
     message = (
         f"expected a certificate that is valid now ({expiry.time_text(now)}) at "
         f"{contents.directory / CERTIFICATE}, got one valid from {expiry.time_text(starts)} "
-        f"to {expiry.time_text(ends)}: put another there, or mend the clock"
+        f"to {expiry.time_text(ends)}: replace it, or fix the clock"
     )
     if now < starts < ends:
         raise NotYetValidError(message, bundle)
@@ -495,15 +503,13 @@ def _own_authority(contents: Contents) -> authority.Pair:
 def _check_authority(
     contents: Contents, issuer: authority.Pair, names: Sequence[str], now: dt.datetime
 ) -> None:
-    """Of an authority that was not made here: only whoever made it may replace it."""
+    """Check an external CA, which is not replaced automatically."""
     ended = issuer.certificate.not_valid_after_utc
     problem = ""
     if now >= ended:
-        problem = f"a valid authority, got one that ran out at {expiry.time_text(ended)}"
+        problem = f"a valid CA, got one that expired at {expiry.time_text(ended)}"
     elif foreign := _not_permitted(issuer, names):
-        problem = (
-            f"an authority that may sign for {foreign}, got one whose name constraints forbid it"
-        )
+        problem = f"a CA that may sign for {foreign}, got one whose name constraints forbid it"
     if problem:
         error = authority.CertificateError(f"expected {problem}")
         raise _unusable(contents, f"{CA_CERTIFICATE} and {CA_KEY}", error)
@@ -511,13 +517,13 @@ def _check_authority(
 
 def _unusable(contents: Contents, names: str, error: Exception) -> FileError:
     return FileError(
-        f"{error}, at {names} in {contents.directory}: put the right ones there, or remove them "
-        "to have new ones made"
+        f"{error}, at {names} in {contents.directory}: replace them, or remove them to have new "
+        "ones created"
     )
 
 
 def covered(leaf: x509.Certificate) -> set[str]:
-    """The DNS names and addresses that a certificate is valid for."""
+    """Return the DNS names and IP addresses that a certificate is valid for."""
     try:
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
     except x509.ExtensionNotFound:
@@ -533,7 +539,7 @@ def _canonical(name: str) -> str:
         return name.lower()
 
 
-def _carry_out(
+def _apply(
     step: Plan,
     directory: pathlib.Path,
     names: Sequence[str],
@@ -542,18 +548,18 @@ def _carry_out(
 ) -> Bundle:
     if isinstance(step, Keep):
         return step.bundle
-    _log.info("signing a new leaf in %s: %s", directory, step.reason)
+    _log.info("issuing a new serving certificate in %s: %s", directory, step.reason)
     if isinstance(step, Reissue):
         issuer = step.authority
     else:
-        made = authority.new_authority(
+        created = authority.new_authority(
             authority.OWN_NAME,
             now=now,
             lifetime=lifetimes.authority,
             names=[*names, *step.kept_names],
         )
-        trusted = made.certificate_pem + authority.write_bundle(step.trusted)
-        issuer = authority.Pair(trusted, made.key_pem)
+        trusted = created.certificate_pem + authority.write_bundle(step.trusted)
+        issuer = authority.Pair(trusted, created.key_pem)
     lifetime = min(lifetimes.leaf, issuer.certificate.not_valid_after_utc - now)
     leaf = authority.issue_server(issuer, [*names, *step.kept_names], now=now, lifetime=lifetime)
     pems = (issuer.certificate_pem, issuer.key_pem, leaf.certificate_pem, leaf.key_pem)
@@ -562,22 +568,22 @@ def _carry_out(
 
 
 def _read(directory: pathlib.Path) -> Contents:
-    """Read all of one generation, also while another process replaces it.
+    """Read all files of one generation, even while another process replaces it.
 
-    Of a volume whose files lie in folders (``items[].path: webhook/tls.crt``) the folder is such a
-    link: ``webhook -> ..data/webhook``.
+    In a volume with files in folders (``items[].path: webhook/tls.crt``) the folder is such a link:
+    ``webhook -> ..data/webhook``.
     """
     folder, generation = _current(directory)
     read = {name: _read_file(folder, generation, name) for name in NAMES}
-    found = {name: pem for name, pem in read.items() if pem is not None}
-    exposed = _exposed(directory, folder, found)
+    files = {name: pem for name, pem in read.items() if pem is not None}
+    exposed = _exposed(directory, folder, files)
     if (folder, generation) != _current(directory):
         return _read(directory)
-    return Contents(directory, found, exposed)
+    return Contents(directory, files, exposed)
 
 
 def _current(directory: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path | None]:
-    """The folder itself, and the generation in it if it has any."""
+    """Return the real directory and its current generation, if any."""
     folder = pathlib.Path(os.path.realpath(directory))
     return folder, _generation(folder)
 
@@ -585,24 +591,24 @@ def _current(directory: pathlib.Path) -> tuple[pathlib.Path, pathlib.Path | None
 def _exposed(
     directory: pathlib.Path, folder: pathlib.Path, names: Container[str]
 ) -> Mapping[str, int]:
-    """The keys that others may read, outside of a volume of its own.
+    """Return the keys that others can read, unless they are in a mounted volume.
 
-    What is mounted is a pod's: only its containers reach it, and the kubelet sets the modes, 0644
-    by default and always for the group where the pod has an fsGroup.
+    A volume is only reachable by its pod's containers, and the kubelet sets the modes: 0644 by
+    default, and always group-readable if the pod has an fsGroup.
     """
-    if any(os.path.ismount(one) for one in (directory, folder, *_volumes(folder))):
+    if any(os.path.ismount(certificate) for certificate in (directory, folder, *_volumes(folder))):
         return {}
-    found: dict[str, int] = {}
+    exposed: dict[str, int] = {}
     for name in sorted(_PRIVATE):
         with contextlib.suppress(OSError):
             mode = stat.S_IMODE((folder / name).stat().st_mode)
             if name in names and mode & (stat.S_IRWXG | stat.S_IRWXO):
-                found[name] = mode
-    return found
+                exposed[name] = mode
+    return exposed
 
 
 def _volumes(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """The folders above whose ``..data`` leads here: what the kubelet fills."""
+    """Yield parent directories whose ``..data`` links here: volumes written by the kubelet."""
     for generation in (folder, *folder.parents):
         volume = generation.parent
         if generation.name.startswith("..") and _generation(volume) == generation:
@@ -630,7 +636,7 @@ def _read_file(directory: pathlib.Path, generation: pathlib.Path | None, name: s
 
 
 def _is_own(path: pathlib.Path) -> bool:
-    """Whether a file was put there by hand, rather than being a link into a generation."""
+    """Return whether a file was placed by the user and is not a link into a generation."""
     if path.is_symlink():
         return path.readlink().parts[0] != _DATA
     return path.exists()
@@ -644,7 +650,7 @@ def _locked(directory: pathlib.Path) -> Iterator[None]:
     except OSError as error:
         raise FileError(
             f"expected to write certificates to {directory}, got {error.strerror}: make it "
-            f"writable, name another folder, or put {CERTIFICATE} and {KEY} there"
+            f"writable, choose another directory, or add {CERTIFICATE} and {KEY}"
         ) from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX)
@@ -657,8 +663,8 @@ def _replace(directory: pathlib.Path, pems: Mapping[str, bytes]) -> None:
     previous = _generation(directory)
     own = [name for name in NAMES if _is_own(directory / name)]
     if own:
-        # Files put there by hand become links to the same bytes first; only then does one
-        # rename of ..data replace them all.
+        # Files placed by the user become links to the same bytes first; only then can a single
+        # rename of ..data replace all of them.
         previous = _write_generation(directory, _read(directory).files)
         _point(directory / _DATA, previous.name)
     for name in own:
@@ -670,7 +676,7 @@ def _replace(directory: pathlib.Path, pems: Mapping[str, bytes]) -> None:
             _point(directory / name, f"{_DATA}/{name}")
         else:
             (directory / name).unlink(missing_ok=True)
-    # The previous generation stays: a reader may have just followed the link.
+    # The previous generation is kept: a reader may have just followed the link.
     for stale in directory.glob(f"{_GENERATION}*"):
         if stale.name not in {current.name, previous.name if previous else None}:
             shutil.rmtree(stale)
@@ -682,18 +688,18 @@ def _write_generation(directory: pathlib.Path, pems: Mapping[str, bytes]) -> pat
         mode = 0o600 if name in _PRIVATE else 0o644
         handle = os.open(generation / name, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
         with os.fdopen(handle, "wb") as file:
-            os.fchmod(handle, mode)  # whatever the umask
+            os.fchmod(handle, mode)  # regardless of the umask
             file.write(pem)
             file.flush()
-            # Not to find empty files, which count as corrupt, after the power went.
+            # Empty files after a power failure would count as corrupt.
             os.fsync(file.fileno())
-    # mkdtemp's 0700 would keep others from ca.crt where the directory itself lets them in.
+    # mkdtemp's 0700 would hide ca.crt from users who may read the directory.
     generation.chmod(0o755)
     return generation
 
 
 def _point(link: pathlib.Path, target: str) -> None:
-    """Make a link, or change one or a file into it, in one step."""
+    """Create a link, or atomically replace a link or file by it."""
     fresh = link.with_name(f"..new-{link.name.lstrip('.')}")
     fresh.unlink(missing_ok=True)
     fresh.symlink_to(target)

@@ -1,10 +1,9 @@
-"""When a new serving certificate replaces the one that is served. Pure.
+"""Decides when a new serving certificate replaces the current one. Pure.
 
-Clients must trust a certificate's authority before they meet it: the new bundle is published beside
-the old one and held for as long as a client may remember the old one alone. Where nobody can
-publish (no cluster, no ca.crt, cert-manager's cainjector owns the field) there is nothing to wait
-for, unless a ca.crt with both authorities is the publication; and a certificate that has ended has
-no client left.
+Clients must trust a certificate's CA before they see it: the new bundle is published beside the old
+one and held for as long as a client may use a cached bundle. If nothing can publish (no cluster, no
+ca.crt, or cert-manager's cainjector owns the field) there is nothing to wait for, unless a ca.crt
+with both CAs is itself the publication; an expired certificate has no clients left.
 """
 
 import dataclasses
@@ -17,13 +16,13 @@ Step: TypeAlias = Literal["serve", "publish", "wait"]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class View:
-    """What is known when a new certificate is found.
+    """Facts about a new certificate.
 
     Attributes:
-        is_trusted: Whether the bundle that clients hold already verifies it.
+        is_trusted: Whether the bundle that clients use already verifies it.
         can_publish: Whether its bundle can be written to where clients read it.
-        published_seconds: How long they have all shown its bundle; None if they do not.
-        has_ended: Whether what is served is about to be, or is, valid no more.
+        published_seconds: How long its bundle has been published everywhere; None if it is not.
+        has_ended: Whether the served certificate has expired or is about to.
     """
 
     is_trusted: bool
@@ -33,11 +32,11 @@ class View:
 
 
 def decide(view: View, hold_seconds: float) -> Step:
-    """What to do about the new certificate now.
+    """Decide what to do about the new certificate now.
 
     Args:
         view: What is known.
-        hold_seconds: How long a client may go on trusting a bundle that it has read.
+        hold_seconds: How long a client may use a bundle that it has read.
     """
     if view.is_trusted or view.has_ended or not view.can_publish:
         return "serve"
@@ -47,16 +46,22 @@ def decide(view: View, hold_seconds: float) -> Step:
 
 
 def union(new: bytes, old: bytes) -> bytes:
-    """A bundle with the certificates of two, the new ones first, each once; blank is none."""
+    """Merge two bundles, new certificates first, without duplicates; blank bundles are empty."""
     if not new.strip() or not old.strip():
         return new if new.strip() else old
     fresh = authority.read_bundle(new)
-    known = {authority.fingerprint(one) for one in fresh}
-    extra = [one for one in authority.read_bundle(old) if authority.fingerprint(one) not in known]
+    known = {authority.fingerprint(certificate) for certificate in fresh}
+    extra = [
+        certificate
+        for certificate in authority.read_bundle(old)
+        if authority.fingerprint(certificate) not in known
+    ]
     return new if not extra else authority.write_bundle([*fresh, *extra])
 
 
 def includes(bundle: bytes, part: bytes) -> bool:
-    """Whether a bundle has every certificate of another one."""
-    known = {authority.fingerprint(one) for one in authority.read_bundle(bundle)}
-    return all(authority.fingerprint(one) in known for one in authority.read_bundle(part))
+    """Return whether a bundle contains every certificate of another one."""
+    known = {authority.fingerprint(certificate) for certificate in authority.read_bundle(bundle)}
+    return all(
+        authority.fingerprint(certificate) in known for certificate in authority.read_bundle(part)
+    )

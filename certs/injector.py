@@ -1,12 +1,12 @@
-"""Writes an authority's certificates into the cluster, so that it trusts our webhook server.
+"""Writes the CA bundle to the cluster, so that the API server trusts the webhook server.
 
-Shell: the cluster, through `controllers.kube`. What is to be written is decided by pure functions.
+Shell: the cluster, through `controllers.kube`. What is written is decided by pure functions.
 
-Server-side apply of the caBundle alone works for all three kinds (tried on 1.37): CRDs have the
-stanza as plain fields beside the atomic list ``spec.versions``, which we thereby never own, and
-``webhooks`` is a map by name. Whoever applies the object later without a caBundle leaves ours. The
-price: whoever *applies* it later without that webhook or conversion is refused, because our field
-would stay behind alone; `release` gives the fields up before.
+Server-side apply of only the caBundle works for all three kinds (verified on 1.37): in a CRD the
+conversion stanza lies beside the atomic list ``spec.versions``, which is thus never owned here, and
+``webhooks`` is a map by name. A later apply of the object without a caBundle keeps it. An *apply*
+that removes the webhook or the conversion is refused, because the caBundle would be left behind;
+`release` gives up the field first.
 """
 
 import asyncio
@@ -19,13 +19,13 @@ from certs import authority
 from controllers import kube
 
 FIELD_MANAGER = "kubewright-certs"
-# cert-manager's cainjector writes the same fields of objects that carry one of these.
+# cert-manager's cainjector writes the same fields of objects with one of these annotations.
 _FOREIGN_ANNOTATIONS = (
     "cert-manager.io/inject-ca-from",
     "cert-manager.io/inject-ca-from-secret",
     "cert-manager.io/inject-apiserver-ca",
 )
-# The end of its field manager's name, which has changed over the years.
+# Suffix of cainjector's field manager, whose name has changed over the years.
 _CAINJECTOR = "cainjector"
 _BUNDLE_FIELD = "f:caBundle"
 _ATTEMPTS = 10
@@ -33,16 +33,16 @@ _PAUSE_SECONDS = 0.1
 
 
 class InjectionError(authority.CertificateError):
-    """The bundle must not be written, or the object is somebody else's to write it to."""
+    """The bundle is invalid, or another controller writes it."""
 
 
 class ForeignBundleError(InjectionError):
-    """cert-manager writes the caBundle of the object: it is not ours to write."""
+    """cert-manager writes the caBundle of the object."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Target:
-    """One object whose caBundle is ours to write."""
+    """An object whose caBundle is managed here."""
 
     resource: kube.Resource
     name: str
@@ -59,22 +59,22 @@ async def inject(
     validating: Sequence[str] = (),
     mutating: Sequence[str] = (),
 ) -> tuple[Target, ...]:
-    """Write the bundle wherever the named objects call a webhook, and nothing else.
+    """Write the bundle to every webhook of the named objects, and nothing else.
 
     Args:
-        client: As a user who may get and patch the objects. Their installers leave caBundle out:
-            a placeholder is taken over, and the next apply that has it conflicts.
-        ca_pem: The certificates to trust; during a rotation, old and new.
-        crds: Names of CustomResourceDefinitions; one without webhook conversion is passed over.
+        client: Needs get and patch on the objects. Installers must omit caBundle: a placeholder is
+            taken over, and their next apply with one conflicts.
+        ca_pem: The CAs to trust; both old and new during a rotation.
+        crds: Names of CustomResourceDefinitions; those without webhook conversion are skipped.
         validating: Names of ValidatingWebhookConfigurations.
         mutating: Names of MutatingWebhookConfigurations.
 
     Returns:
-        The objects that were written, without those that had the bundle already.
+        The objects that were written, without those that already had the bundle.
 
     Raises:
-        InjectionError: The bundle is no PEM, or cert-manager injects into one of the objects.
-        NotFoundError: There is no object of that name.
+        InjectionError: The bundle is invalid, or cert-manager injects into one of the objects.
+        NotFoundError: An object does not exist.
     """
     encode(ca_pem)  # before anything is read
     named = targets(crds=crds, validating=validating, mutating=mutating)
@@ -82,7 +82,7 @@ async def inject(
 
 
 async def publish(client: kube.Client, ca_pem: bytes, targets: Sequence[Target]) -> bool:
-    """Write the bundle to those of the objects that exist; whether one of them had another.
+    """Write the bundle to the objects that exist; return whether any of them changed.
 
     Args:
         client: As for ``inject``.
@@ -91,7 +91,7 @@ async def publish(client: kube.Client, ca_pem: bytes, targets: Sequence[Target])
 
     Raises:
         ForeignBundleError: cert-manager injects into one of the objects; the others are written.
-        InjectionError: The bundle is no PEM.
+        InjectionError: The bundle is invalid.
     """
     encode(ca_pem)  # before anything is read
     has_written, foreign = False, None
@@ -110,28 +110,28 @@ async def publish(client: kube.Client, ca_pem: bytes, targets: Sequence[Target])
 async def inject_one(
     client: kube.Client, target: Target, ca_pem: bytes, is_current: Callable[[], Awaitable[bool]]
 ) -> bool:
-    """Write the bundle to one object, unless it is out of date; whether it was written.
+    """Write the bundle to an object unless it is outdated; return whether it was written.
 
     Args:
         client: As for ``inject``.
         target: The object.
         ca_pem: The bundle.
-        is_current: Asked between the read of the object and the write, which fails if the object
-            changed in between: so no bundle of yesterday is ever written over one of today.
+        is_current: Called between reading and writing the object; the write fails if the object
+            changed in between, so that an old bundle never overwrites a newer one.
 
     Raises:
-        InjectionError: The bundle is no PEM, or cert-manager injects into the object.
-        NotFoundError: There is no object of that name.
-        ConflictError: The object changed meanwhile.
+        InjectionError: The bundle is invalid, or cert-manager injects into the object.
+        NotFoundError: The object does not exist.
+        ConflictError: The object changed in between.
     """
     encoded = encode(ca_pem)
     current = await client.get(target.resource, target.name)
-    wanted = stanza(target, current, encoded)
-    if wanted is None or not await is_current():
+    patch = stanza(target, current, encoded)
+    if patch is None or not await is_current():
         return False
-    # By force, because a caBundle in an installer's manifest is a placeholder. The
-    # resourceVersion holds nevertheless: a webhook may have come or gone since the read.
-    await client.apply(target.resource, wanted, field_manager=FIELD_MANAGER, force=True)
+    # Force, because a caBundle in an installer's manifest is a placeholder. The resourceVersion
+    # is still checked: a webhook may have been added or removed since the read.
+    await client.apply(target.resource, patch, field_manager=FIELD_MANAGER, force=True)
     return True
 
 
@@ -142,16 +142,16 @@ async def release(
     validating: Sequence[str] = (),
     mutating: Sequence[str] = (),
 ) -> None:
-    """Give up the fields that `inject` owns, which removes them; to be done before a webhook goes.
+    """Give up the fields that `inject` owns, which removes them; needed before a webhook goes.
 
     Args:
-        client: As a user who may get and patch the objects.
+        client: Needs get and patch on the objects.
         crds: Names of CustomResourceDefinitions.
         validating: Names of ValidatingWebhookConfigurations.
         mutating: Names of MutatingWebhookConfigurations.
 
     Raises:
-        NotFoundError: There is no object of that name.
+        NotFoundError: An object does not exist.
     """
     for target in targets(crds=crds, validating=validating, mutating=mutating):
         current = await client.get(target.resource, target.name)
@@ -172,23 +172,23 @@ def targets(
 
 
 def client_configs(target: Target, value: kube.JSON) -> list[kube.JSON]:
-    """How an object calls webhooks: the ``clientConfig`` of each."""
+    """Return each ``clientConfig`` of an object."""
     if target.resource == kube.CUSTOM_RESOURCE_DEFINITIONS:
         conversion = value["spec"].get("conversion") or {}
         configs = [(conversion.get("webhook") or {}).get("clientConfig")]
     else:
-        configs = [one["clientConfig"] for one in value.get("webhooks") or ()]
+        configs = [webhook["clientConfig"] for webhook in value.get("webhooks") or ()]
     return [config for config in configs if config is not None]
 
 
 def encode(ca_pem: bytes) -> str:
-    """Return a bundle as ``caBundle``, checked.
+    """Validate a bundle and encode it as ``caBundle``.
 
-    The API server takes anything in webhook configurations, and an empty bundle everywhere, which
-    means the system's roots; either makes every call fail.
+    The API server accepts any content in webhook configurations, and an empty bundle, which means
+    the system roots, everywhere; both would make every call fail.
 
     Raises:
-        InjectionError: The bundle is empty, blank, or not certificates in PEM throughout.
+        InjectionError: The bundle is empty, blank, or not PEM certificates only.
     """
     try:
         authority.read_bundle(ca_pem)
@@ -198,7 +198,7 @@ def encode(ca_pem: bytes) -> str:
 
 
 def stanza(target: Target, current: kube.JSON, encoded: str) -> kube.JSON | None:
-    """Return what to apply so that an object trusts the bundle; None where it does already.
+    """Return what to apply so that an object trusts the bundle; None if it already does.
 
     Raises:
         InjectionError: cert-manager injects into this object.
@@ -227,7 +227,7 @@ def _webhooks_stanza(current: kube.JSON, encoded: str) -> kube.JSON | None:
     webhooks = current.get("webhooks") or ()
     if all(webhook["clientConfig"].get("caBundle") == encoded for webhook in webhooks):
         return None
-    # All of them, also those that have it: what a manager leaves out of an apply it gives up.
+    # All webhooks, including unchanged ones: fields omitted from an apply are given up.
     trusting = [
         {"name": webhook["name"], "clientConfig": {"caBundle": encoded}} for webhook in webhooks
     ]
@@ -241,21 +241,21 @@ def _check_ours(target: Target, current: kube.JSON) -> None:
         if annotation in annotations:
             raise ForeignBundleError(
                 f"expected no {annotation} on {target}, got {annotations[annotation]!r}: "
-                "cert-manager writes the caBundle there; remove the annotation, or leave the "
+                "cert-manager writes the caBundle; remove the annotation, or leave the "
                 "certificates to cert-manager"
             )
     for entry in metadata.get("managedFields") or ():
         manager = str(entry.get("manager"))
         if _CAINJECTOR in manager and _owns_bundle(entry.get("fieldsV1")):
             raise ForeignBundleError(
-                f"expected a caBundle of ours on {target}, got one of field manager {manager}: "
-                "cert-manager writes it; stop it from injecting there, or leave the certificates "
+                f"expected {target} without a caBundle of another field manager, got one of "
+                f"{manager}: cert-manager writes it; stop its injection, or leave the certificates "
                 "to cert-manager"
             )
 
 
 def _owns_bundle(fields: kube.JSON) -> bool:
-    """Whether a field set of ``managedFields`` has a caBundle anywhere."""
+    """Return whether a field set of ``managedFields`` contains a caBundle."""
     if not isinstance(fields, dict):
         return False
     return _BUNDLE_FIELD in fields or any(map(_owns_bundle, fields.values()))

@@ -1,10 +1,10 @@
-"""One replica's part in keeping certificates: shell of ``rotation``. Shell: cluster, files, clocks.
+"""A replica's certificate rotation: shell of ``rotation``. Shell: cluster, files, clocks.
 
-It reads the state again and again, serves a leaf of the authority that signs, says so in a Lease of
-its own, and takes the next step when there is one. The order of its reads and writes is what
-``tests/support/rotation_model.py`` explores: the state is read before the configurations, and once
-more before one of them is written; a new replica announces what it will serve before it reads what
-signs; one that serves changes its leaf before it says so.
+It reads the state periodically, serves a certificate of the active CA, reports that in a Lease of
+its own, and takes the next step when one is due. ``tests/support/rotation_model.py`` explores the
+order of its reads and writes: the state is read before the configurations, and again before one of
+them is written; a new replica announces what it will serve before it reads which CA signs; a
+serving replica changes its certificate before it reports it.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from certs import authority, expiry, files, injector, monitor, rotation, stored
 from controllers import kube
 
 FIELD_MANAGER: Final = "kubewright-certs"
-_FORGOTTEN_LEASES: Final = 10  # lease times after which a dead replica's Lease is removed
-_SHORTEST_LIFETIME: Final = dt.timedelta(hours=1)
+_STALE_LEASE_FACTOR: Final = 10  # lease durations after which a dead replica's Lease is deleted
+_MIN_LIFETIME: Final = dt.timedelta(hours=1)
 _IN_SYNC_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
 _log = logging.getLogger(__name__)
@@ -30,13 +30,13 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """How long.
+    """Rotation timing settings.
 
     Attributes:
-        hold_seconds: A new authority is published so long before it signs.
-        lease_seconds: A replica that has not renewed its Lease for so long is none.
-        period_seconds: Between two looks.
-        lifetimes: Of leaves and authorities.
+        hold_seconds: How long a new CA is published before it signs.
+        lease_seconds: A replica whose Lease was not renewed for this long is considered dead.
+        period_seconds: Reconcile interval.
+        lifetimes: Validity of issued certificates.
     """
 
     hold_seconds: float = 60.0
@@ -52,32 +52,32 @@ class _Leaf:
     bundle_pem: bytes
 
 
-class _AgainError(Exception):
-    """Somebody else was faster: look again."""
+class _RetryError(Exception):
+    """Another replica changed the state: retry."""
 
 
-class Keeper:
-    """A replica.
+class Rotator:
+    """Rotates the certificates of a replica.
 
     Args:
-        client: May get, create and replace the Secret, all of Leases in its namespace, get and
-            patch the targets, and create Events.
-        place: Namespace and name of the Secret.
-        targets: Whose caBundle to write.
-        names: DNS names and addresses of the leaf.
-        directory: Where the leaf goes; workers read it there.
-        identity: Of this replica: no other has it.
-        settings: How long.
-        served: Fingerprints of the leaves that this replica's workers serve now.
-        recorder: Takes events; there are none without it.
+        client: Needs get, create and update on the Secret, all verbs on Leases in its namespace,
+            get and patch on the targets, and create on Events.
+        secret_name: Namespace and name of the Secret.
+        targets: Objects whose caBundle is managed.
+        names: DNS names and IP addresses of the serving certificate.
+        directory: Directory of the serving certificate, which workers read.
+        identity: Unique name of this replica.
+        settings: Rotation timing settings.
+        served: Returns the fingerprints of the certificates that this replica's workers serve.
+        recorder: Emits Events, if set.
         now: Aware UTC time.
-        clock: Seconds that never go back, and count while the machine sleeps.
+        clock: Monotonic seconds that include suspend.
     """
 
     def __init__(
         self,
         client: kube.Client,
-        place: tuple[str, str],
+        secret_name: tuple[str, str],
         targets: Sequence[injector.Target],
         names: Sequence[str],
         directory: pathlib.Path,
@@ -90,7 +90,7 @@ class Keeper:
         clock: Callable[[], float] = kube.boot_seconds,
     ) -> None:
         self._client, self._targets, self._names = client, targets, names
-        self._namespace, self._name = place
+        self._namespace, self._name = secret_name
         self._directory, self._identity = directory, identity
         self._settings = settings or Settings()
         self._now, self._clock = now, clock
@@ -103,61 +103,61 @@ class Keeper:
         self._announced: rotation.Generation | None = None
         self._renewed = float("-inf")
         self._seen: dict[str, tuple[str, float]] = {}
-        # Of the other replicas that live; None where one of them does not say.
+        # Server names of the other live replicas; None if one of them does not report any.
         self._others_names: set[str] | None = set()
         self._confirmed: tuple[int, float] | None = None
         self._is_in_sync = False
-        self._said = ""
-        self._is_back, self._looked = True, clock()
+        self._reported = ""
+        self._is_resumed, self._reconciled_at = True, clock()
 
     @property
     def bundle_pem(self) -> bytes:
-        """Whom clients are to believe."""
+        """The CA bundle that clients trust."""
         return b"" if self._known is None else self._known.bundle_pem
 
     @property
     def is_in_sync(self) -> bool:
-        """Whether every configuration showed what is published, when it was looked at last."""
+        """Whether every configuration had the published bundle at the last reconcile."""
         return self._is_in_sync
 
     async def wait_until_valid(self) -> None:
-        """What is made here is valid, and is made anew where it is not."""
+        """Return immediately: certificates issued here are valid, or are reissued."""
 
     async def publish(self) -> None:
-        """Have every configuration that is there show what is published.
+        """Wait until every installed configuration has the published bundle.
 
         Raises:
-            kube.KubeError: The API server said no.
-            TimeoutError: They did not within a minute.
+            kube.KubeError: The API server refused a request.
+            TimeoutError: They did not have it within a minute.
         """
         async with asyncio.timeout(_IN_SYNC_SECONDS):
             while True:
-                with contextlib.suppress(_AgainError, kube.ConflictError):
-                    await self.look()
+                with contextlib.suppress(_RetryError, kube.ConflictError):
+                    await self.reconcile()
                     if self._is_in_sync:
                         return
                 await asyncio.sleep(_POLL_SECONDS)
 
     @property
     def names(self) -> Collection[str]:
-        """The DNS names and addresses of the leaf."""
+        """DNS names and IP addresses of the serving certificate."""
         return self._names
 
     def unready(self) -> str:
-        """Why no call should come here: it was suspended, and others may have gone on without it.
+        """Return why this replica is not ready after a suspend; empty if it is.
 
-        Nothing once it serves again what signs now; that the API server does not answer is none.
-        What has expired is refused by every client.
+        The other replicas may have rotated without it; it is ready once it serves a certificate of
+        the active CA again. An unavailable API server does not matter, an expired certificate does.
         """
-        if self._is_back and not self._was_asleep():
+        if self._is_resumed and not self._was_suspended():
             return self._monitor.unready()
-        return "suspended for longer than its Lease lasts: certificates are looked at first"
+        return "suspended for longer than its Lease duration: certificates must be checked first"
 
-    def _was_asleep(self) -> bool:
-        return self._clock() - self._looked > self._settings.lease_seconds
+    def _was_suspended(self) -> bool:
+        return self._clock() - self._reconciled_at > self._settings.lease_seconds
 
     def status(self) -> monitor.Status | None:
-        """What is known at the moment."""
+        """Return the certificate status, if known."""
         if self._known is None or self._leaf is None:
             return None
         ends = self._known.active.certificate.not_valid_after_utc
@@ -170,99 +170,99 @@ class Keeper:
         )
 
     async def start(self) -> None:
-        """Have a leaf in the directory, of an authority that all replicas share.
+        """Write a serving certificate of the shared CA to the directory.
 
         Raises:
-            kube.KubeError: The API server said no.
-            TimeoutError: Nothing came of it within two lease times.
+            kube.KubeError: The API server refused a request.
+            TimeoutError: It did not succeed within two lease durations.
         """
         async with asyncio.timeout(2 * self._settings.lease_seconds + 30):
             while self._leaf is None:
                 try:
                     await self._serve(await self._read())
-                except (_AgainError, kube.ConflictError, kube.UnreachableError):
+                except (_RetryError, kube.ConflictError, kube.UnreachableError):
                     await asyncio.sleep(self._settings.period_seconds / 10)
 
     async def keep(self) -> None:
-        """Look and act until cancelled."""
+        """Reconcile until cancelled."""
         while True:
             await self.reconcile_once()
             await asyncio.sleep(self._settings.period_seconds)
 
     async def reconcile_once(self) -> None:
-        """Look once; what goes wrong is said once, and the next look tries again."""
+        """Reconcile and log a failure once; the next call retries."""
         try:
-            await self.look()
-            self._said = ""
-        except (_AgainError, kube.ConflictError):
+            await self.reconcile()
+            self._reported = ""
+        except (_RetryError, kube.ConflictError):
             pass
         except (kube.KubeError, authority.CertificateError, OSError) as error:
-            if str(error) != self._said:
-                _log.warning("certificates not looked after: %s", error)
-            self._said = str(error)
-        # Also while the API server does not answer: that is when nothing is renewed.
+            if str(error) != self._reported:
+                _log.warning("certificate rotation failed, retrying: %s", error)
+            self._reported = str(error)
+        # Also while the API server is unavailable: that is when nothing is renewed.
         self._check_validity()
 
     def _check_validity(self) -> None:
-        found = {}
+        current = {}
         if self._leaf is not None:
-            found["serving certificate"] = self._leaf.pair.certificate
+            current["serving certificate"] = self._leaf.pair.certificate
         if self._known is not None:
-            found["authority of the serving certificate"] = self._known.active.certificate
-        self._monitor.check(found, self._now())
+            current["CA of the serving certificate"] = self._known.active.certificate
+        self._monitor.check(current, self._now())
 
-    async def look(self) -> None:
-        """Look once, and take a step if there is one."""
-        self._is_back = self._is_back and not self._was_asleep()
-        self._looked = self._clock()
-        found = await self._read()
-        found = await self._serve(found)
-        view = await self._view(found)
-        step = rotation.decide(found.state, view, self._settings.hold_seconds)
+    async def reconcile(self) -> None:
+        """Observe, and take a step if one is due."""
+        self._is_resumed = self._is_resumed and not self._was_suspended()
+        self._reconciled_at = self._clock()
+        current = await self._read()
+        current = await self._serve(current)
+        view = await self._view(current)
+        step = rotation.decide(current.state, view, self._settings.hold_seconds)
         if isinstance(step, rotation.Inject):
-            await self._inject(found, step.targets)
+            await self._inject(current, step.targets)
         elif isinstance(step, rotation.Advance):
-            await self._advance(found, step)
+            await self._advance(current, step)
 
     async def leave(self) -> None:
-        """Be no replica any more."""
+        """Delete this replica's Lease."""
         try:
             await self._client.delete(
                 kube.LEASES, self._lease_name, namespace=self._namespace, deadline_seconds=2
             )
         except (kube.KubeError, OSError):
-            _log.info("lease left to run out")
+            _log.info("failed to delete the Lease, leaving it to expire")
 
     # --- the state ------------------------------------------------------------------------------
 
     async def _read(self) -> stored.Stored:
-        """The state as it is now; restored where it is gone, broken, or older than was seen."""
+        """Return the current state, restoring it if it is missing, corrupt or outdated."""
         try:
             raw = await self._client.get(kube.SECRETS, self._name, namespace=self._namespace)
         except kube.NotFoundError:
             return await self._restore(None)
         try:
-            found = stored.read(raw)
+            current = stored.read(raw)
         except stored.CorruptError as error:
             _log.warning("%s", error)
             return await self._restore(raw)
-        if self._is_older(found):
-            _log.warning("Secret %s is older than what was seen before", self._name)
+        if self._is_older(current):
+            _log.warning("Secret %s is older than a revision seen before, restoring it", self._name)
             return await self._restore(raw)
-        self._known, self._raw = found, raw
-        return found
+        self._known, self._raw = current, raw
+        return current
 
-    def _is_older(self, found: stored.Stored) -> bool:
+    def _is_older(self, current: stored.Stored) -> bool:
         known = self._known
-        if known is None or found.state.revision > known.state.revision:
+        if known is None or current.state.revision > known.state.revision:
             return False
-        return found.state != known.state or found.bundle_pem != known.bundle_pem
+        return current.state != known.state or current.bundle_pem != known.bundle_pem
 
     async def _restore(self, raw: kube.JSON | None) -> stored.Stored:
         known = self._known
         if known is None:
             if await self._others():
-                raise _AgainError  # they know what was stored
+                raise _RetryError  # they know the stored state
             known = stored.first(self._new_authority)
         metadata = None if raw is None else raw["metadata"]
         body = stored.secret(known, self._namespace, self._name, metadata)
@@ -272,12 +272,12 @@ class Keeper:
             else:
                 self._raw = await self._client.replace(kube.SECRETS, body)
         except (kube.AlreadyExistsError, kube.ConflictError, kube.NotFoundError) as error:
-            raise _AgainError from error
+            raise _RetryError from error
         self._known = known
         return known
 
     def _new_authority(self, generation: rotation.Generation) -> authority.Pair:
-        """An authority for the names of all replicas; for any, where one does not say its own."""
+        """Create a CA for the names of all replicas; unconstrained if one reports none."""
         others = self._others_names
         return authority.new_authority(
             f"{self._name} {generation}",
@@ -287,24 +287,24 @@ class Keeper:
         )
 
     def _leaf_names(self, issuer: authority.Pair) -> list[str]:
-        """Those of our names that an authority may sign for; one that may not is on its way out."""
+        """Return the names that a CA may sign for; a CA that may sign none is being replaced."""
         permitted = [name for name in self._names if authority.permits(issuer.certificate, name)]
         return permitted or [*self._names]
 
-    async def _advance(self, found: stored.Stored, step: rotation.Advance) -> None:
-        after = found.advanced(step.state, self._new_authority)
-        if len(step.state.published) > len(found.state.published):
-            after = dataclasses.replace(after, done=found.wish(self._raw) or found.done)
+    async def _advance(self, current: stored.Stored, step: rotation.Advance) -> None:
+        after = current.advanced(step.state, self._new_authority)
+        if len(step.state.published) > len(current.state.published):
+            after = dataclasses.replace(after, done=current.wish(self._raw) or current.done)
         body = stored.secret(after, self._namespace, self._name, self._raw["metadata"])
         self._raw = await self._client.replace(kube.SECRETS, body)
         self._known = after
         _log.info("%s: active %d, published %s", step.reason, after.state.active, after.state)
         published = ", ".join(map(str, after.state.published))
-        note = f"authority {after.state.active} signs; published: {published}"
+        note = f"CA {after.state.active} signs; published: {published}"
         self._announce("Normal", step.reason, note)
 
     def _announce(self, kind: monitor.EventType, reason: str, note: str) -> None:
-        """Tell whoever describes the Secret."""
+        """Emit an Event on the Secret."""
         if self._recorder is None:
             return
         regarding = kube.Regarding(
@@ -316,61 +316,61 @@ class Keeper:
         )
         self._recorder.event(regarding, type=kind, reason=reason, action="Rotate", note=note)
 
-    # --- the leaf -------------------------------------------------------------------------------
+    # --- the serving certificate ----------------------------------------------------------------
 
-    async def _serve(self, found: stored.Stored) -> stored.Stored:
-        """Serve a leaf of what signs, and say so; the state as it was read last."""
+    async def _serve(self, current: stored.Stored) -> stored.Stored:
+        """Serve a certificate of the active CA and report it; return the latest state."""
         slept = self._clock() - self._renewed > self._settings.lease_seconds
         if self._leaf is None or slept:
-            await self._renew(found.state.active)
+            await self._renew(current.state.active)
             again = await self._read()
-            if again.state.active != found.state.active:
-                raise _AgainError
-            found = again
-        if self._needs_leaf(found):
-            self._sign(found)
+            if again.state.active != current.state.active:
+                raise _RetryError
+            current = again
+        if self._needs_leaf(current):
+            self._issue(current)
         leaf = self._leaf
         is_served = leaf is not None and {*self.served()} == {
             authority.fingerprint(leaf.pair.certificate)
         }
-        self._is_back = self._is_back or is_served
+        self._is_resumed = self._is_resumed or is_served
         generation = leaf.generation if leaf is not None and is_served else self._announced
         is_old = self._clock() - self._renewed > self._settings.lease_seconds / 4
         if generation is not None and (generation != self._announced or is_old):
             await self._renew(generation)
-        return found
+        return current
 
-    def _needs_leaf(self, found: stored.Stored) -> bool:
+    def _needs_leaf(self, current: stored.Stored) -> bool:
         leaf = self._leaf
-        if leaf is None or leaf.generation != found.state.active:
+        if leaf is None or leaf.generation != current.state.active:
             return True
-        if leaf.bundle_pem != found.bundle_pem:
+        if leaf.bundle_pem != current.bundle_pem:
             return True
         reason = files.why_reissue(
             leaf.pair.certificate,
-            found.active.certificate,
-            self._leaf_names(found.active),
+            current.active.certificate,
+            self._leaf_names(current.active),
             self._now(),
         )
         return reason is not None
 
-    def _sign(self, found: stored.Stored) -> None:
-        leaf, now, names = self._leaf, self._now(), self._leaf_names(found.active)
+    def _issue(self, current: stored.Stored) -> None:
+        leaf, now, names = self._leaf, self._now(), self._leaf_names(current.active)
         is_good = (
             leaf is not None
-            and leaf.generation == found.state.active
-            and not files.why_reissue(leaf.pair.certificate, found.active.certificate, names, now)
+            and leaf.generation == current.state.active
+            and not files.why_reissue(leaf.pair.certificate, current.active.certificate, names, now)
         )
         if leaf is None or not is_good:
-            left = found.active.certificate.not_valid_after_utc - now
-            # Under an authority that ran out no leaf is believed, but one that is valid by itself
-            # is served until the next authority signs.
-            lifetime = min(self._settings.lifetimes.leaf, max(left, _SHORTEST_LIFETIME))
-            pair = authority.issue_server(found.active, names, now=now, lifetime=lifetime)
+            left = current.active.certificate.not_valid_after_utc - now
+            # Clients trust no certificate of an expired CA; one that is valid by itself is served
+            # until the next CA signs.
+            lifetime = min(self._settings.lifetimes.leaf, max(left, _MIN_LIFETIME))
+            pair = authority.issue_server(current.active, names, now=now, lifetime=lifetime)
         else:
-            pair = leaf.pair  # only the bundle beside it is another
-        files.install(self._directory, pair, found.bundle_pem)
-        self._leaf = _Leaf(found.state.active, pair, found.bundle_pem)
+            pair = leaf.pair  # only the bundle changed
+        files.install(self._directory, pair, current.bundle_pem)
+        self._leaf = _Leaf(current.state.active, pair, current.bundle_pem)
 
     # --- the replicas ---------------------------------------------------------------------------
 
@@ -397,19 +397,19 @@ class Keeper:
                 "renewTime": kube.micro_time(self._now()),
             },
         }
-        # Before it is sent: what others see of it may be older than that, never younger.
+        # Taken before the request: the time others observe may be older, but never newer.
         renewed = self._clock()
         await self._client.apply(kube.LEASES, body, field_manager=FIELD_MANAGER, force=True)
         self._renewed, self._announced = renewed, generation
 
     async def _leases(self) -> list[kube.JSON]:
-        found = await self._client.list(
+        current = await self._client.list(
             kube.LEASES, namespace=self._namespace, labels=f"{stored.LABEL}={self._name}"
         )
-        return [*found.items]
+        return [*current.items]
 
     async def _others(self) -> bool:
-        """Whether another replica lives, by what its Lease says; asked before any was watched."""
+        """Return whether another replica is live, by its Lease; called before any was observed."""
         oldest = self._now() - dt.timedelta(seconds=self._settings.lease_seconds)
         return any(
             lease["metadata"]["name"] != self._lease_name
@@ -418,8 +418,8 @@ class Keeper:
         )
 
     async def _serving(self) -> Mapping[str, rotation.Generation]:
-        """The live replicas: whose Lease was renewed lately by our own clock, not by theirs."""
-        found: dict[str, rotation.Generation] = {}
+        """Return live replicas: those whose Lease was renewed recently by this replica's clock."""
+        current: dict[str, rotation.Generation] = {}
         now, seen, live = self._clock(), {}, []
         for lease in await self._leases():
             name, version = lease["metadata"]["name"], lease["metadata"]["resourceVersion"]
@@ -429,35 +429,35 @@ class Keeper:
             if now - since <= self._settings.lease_seconds:
                 annotations = lease["metadata"].get("annotations") or {}
                 generation = str(annotations.get(stored.GENERATION, ""))
-                found[name] = int(generation) if generation.isdecimal() else 0
+                current[name] = int(generation) if generation.isdecimal() else 0
                 live.append(lease)
-            elif now - since > _FORGOTTEN_LEASES * self._settings.lease_seconds:
+            elif now - since > _STALE_LEASE_FACTOR * self._settings.lease_seconds:
                 await self._client.delete(kube.LEASES, name, namespace=self._namespace)
         self._seen = seen
         self._others_names = _server_names(live)
-        return found
+        return current
 
     # --- the configurations ---------------------------------------------------------------------
 
-    async def _view(self, found: stored.Stored) -> rotation.View:
-        shown = await self._shown(found)
+    async def _view(self, current: stored.Stored) -> rotation.View:
+        shown = await self._shown(current)
         self._is_in_sync = all(shown.values())
         if not self._is_in_sync:
             self._confirmed = None
-        elif self._confirmed is None or self._confirmed[0] != found.state.revision:
-            self._confirmed = found.state.revision, self._clock()
+        elif self._confirmed is None or self._confirmed[0] != current.state.revision:
+            self._confirmed = current.state.revision, self._clock()
         since = self._confirmed[1] if self._confirmed is not None else self._clock()
         return rotation.View(
             shown,
             await self._serving(),
             self._clock() - since if self._confirmed is not None else 0.0,
-            self._is_due(found),
-            not expiry.is_valid(found.active.certificate, self._now()),
+            self._is_due(current),
+            not expiry.is_valid(current.active.certificate, self._now()),
         )
 
-    async def _shown(self, found: stored.Stored) -> dict[str, bool]:
-        encoded = injector.encode(found.bundle_pem)
-        # Side by side: where an answer takes seconds, a look must not outlast the Lease.
+    async def _shown(self, current: stored.Stored) -> dict[str, bool]:
+        encoded = injector.encode(current.bundle_pem)
+        # Concurrently: with a slow API server, a reconcile must not outlast the Lease.
         values = await asyncio.gather(*map(self._configuration, self._targets))
         return {
             str(target): injector.stanza(target, value, encoded) is None
@@ -471,33 +471,35 @@ class Keeper:
         except kube.NotFoundError:
             return None
 
-    def _is_due(self, found: stored.Stored) -> bool:
-        if found.wish(self._raw):
+    def _is_due(self, current: stored.Stored) -> bool:
+        if current.wish(self._raw):
             return True
-        issuer = found.active.certificate
+        issuer = current.active.certificate
         if not all(authority.permits(issuer, name) for name in self._names):
             return True
-        return expiry.is_due(found.active.certificate, self._now())
+        return expiry.is_due(current.active.certificate, self._now())
 
-    async def _inject(self, found: stored.Stored, names: Sequence[str]) -> None:
+    async def _inject(self, current: stored.Stored, names: Sequence[str]) -> None:
         for target in self._targets:
             if str(target) in names:
-                await injector.inject_one(self._client, target, found.bundle_pem, self._is_current)
+                await injector.inject_one(
+                    self._client, target, current.bundle_pem, self._is_current
+                )
 
     async def _is_current(self) -> bool:
-        """Whether the state is still the one that was read."""
+        """Return whether the Secret is unchanged since it was read."""
         raw = await self._client.get(kube.SECRETS, self._name, namespace=self._namespace)
         return bool(raw["metadata"]["resourceVersion"] == self._raw["metadata"]["resourceVersion"])
 
 
 def _server_names(leases: Sequence[kube.JSON]) -> set[str] | None:
-    """The names of replicas, by their Leases; None where one does not say."""
-    found = [
+    """Return the server names in the replicas' Leases; None if one reports none."""
+    current = [
         (lease["metadata"].get("annotations") or {}).get(stored.SERVER_NAMES) for lease in leases
     ]
-    return None if None in found else {name for text in found for name in str(text).split()}
+    return None if None in current else {name for text in current for name in str(text).split()}
 
 
 def new_identity() -> str:
-    """A name for this process that no other one has: in a cluster, its pod's and some letters."""
+    """Return a unique name for this process: in a cluster, its pod's name with a random suffix."""
     return f"{os.uname().nodename.lower()[:40].strip('.-')}-{os.urandom(4).hex()}"

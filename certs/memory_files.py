@@ -1,7 +1,7 @@
-"""Bytes for interfaces that read files only, such as ssl's: in memory where the system can.
+"""Bytes for interfaces that only read files, such as ssl's: in memory where the system supports it.
 
-So no full disk and no read-only file system keeps a renewed certificate from being used, and no
-key is ever on a disk.
+A full disk or a read-only file system thus cannot prevent a renewed certificate from being used,
+and keys are never written to disk.
 """
 
 import contextlib
@@ -13,16 +13,16 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def paths_of(*contents: bytes) -> Iterator[list[str]]:
-    """Paths that have the contents inside the context, for this process alone."""
+    """Provide paths with the contents inside the context, for this process only."""
     with contextlib.ExitStack() as stack:
         if hasattr(os, "memfd_create") and pathlib.Path("/proc/self/fd").is_dir():
             yield [stack.enter_context(_in_memory(content)) for content in contents]
             return
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="kubewright-"))
-        found = [pathlib.Path(folder, str(number)) for number in range(len(contents))]
-        for path, content in zip(found, contents, strict=True):
+        paths = [pathlib.Path(folder, str(number)) for number in range(len(contents))]
+        for path, content in zip(paths, contents, strict=True):
             path.write_bytes(content)
-        yield [str(path) for path in found]
+        yield [str(path) for path in paths]
 
 
 @contextlib.contextmanager

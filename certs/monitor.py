@@ -1,4 +1,4 @@
-"""What every keeper of certificates tells about them. Shell: the log, and whoever takes events."""
+"""Status and expiry warnings of managed certificates. Shell: the log and an event callback."""
 
 import dataclasses
 import datetime as dt
@@ -14,15 +14,15 @@ _log = logging.getLogger(__name__)
 
 EventType: TypeAlias = Literal["Normal", "Warning"]
 Announce: TypeAlias = Callable[[EventType, str, str], None]
-"""Takes an event: its type, its reason, and a sentence."""
+"""Emits an Event: type, reason and note."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Status:
-    """What a replica knows of its certificates, for metrics; None where there is no such thing.
+    """A replica's certificate status for metrics; None where not applicable.
 
     Attributes:
-        reload_failures: How often files were refused.
+        reload_failures: Number of refused files.
     """
 
     leaf_not_after: float
@@ -34,35 +34,35 @@ class Status:
 
 
 def announce_nothing(kind: EventType, reason: str, note: str) -> None:
-    """Where there is no cluster to send events to."""
+    """Ignore an event, without a cluster to send it to."""
 
 
 class ExpiryMonitor:
-    """Logs and announces what is wrong with the validity of certificates, each thing once.
+    """Logs and announces problems with the validity of certificates, each once.
 
     Args:
-        announce: Takes events.
+        announce: Emits Events.
     """
 
     def __init__(self, announce: Announce = announce_nothing) -> None:
         self.announce = announce
-        self._said: dict[str, expiry.Finding] = {}
+        self._reported: dict[str, expiry.Finding] = {}
 
     def check(self, certificates: Mapping[str, x509.Certificate], now: dt.datetime) -> None:
-        """Look at the certificates that count now, by what they are."""
-        found = dict(expiry.findings(certificates, now))
-        for name, finding in found.items():
-            if self._said.get(name) != finding:
+        """Check the current certificates, by their role."""
+        current = dict(expiry.findings(certificates, now))
+        for name, finding in current.items():
+            if self._reported.get(name) != finding:
                 level = logging.ERROR if finding.is_fatal else logging.WARNING
                 _log.log(level, "%s", finding.message)
                 self.announce("Warning", finding.reason, finding.message)
-        for name in self._said.keys() - found.keys():
+        for name in self._reported.keys() - current.keys():
             _log.info("the %s is valid again until %s", name, _end(certificates.get(name)))
-        self._said = found
+        self._reported = current
 
     def unready(self) -> str:
-        """Why every call would fail, by the last look; nothing if they need not."""
-        fatal = [one.message for one in self._said.values() if one.is_fatal]
+        """Return why every call would fail as of the last check; empty otherwise."""
+        fatal = [finding.message for finding in self._reported.values() if finding.is_fatal]
         return next(iter(fatal), "")
 
 

@@ -1,4 +1,4 @@
-"""What there is to say of a server's certificates: who signs, who serves, who believes. Pure."""
+"""Reports a server's certificates: CAs, serving replicas and caBundles. Pure."""
 
 import base64
 import binascii
@@ -9,16 +9,16 @@ from typing import Any, Final, Literal
 
 from certs import authority, rotation, stored
 
-# A replica renews an authority when a third of its life is left; this is long after.
+# A replica renews a CA when a third of its validity is left; this is long after.
 LATE_FRACTION: Final = 0.1
 
 
 @dataclasses.dataclass(frozen=True)
 class Authority:
-    """One that is believed.
+    """A published CA.
 
     Attributes:
-        role: «next» is published and does not sign yet; «retiring» signs no more.
+        role: "next" is published but does not sign yet; "retiring" no longer signs.
         fingerprint: SHA-256 of the certificate, in hex.
     """
 
@@ -31,12 +31,12 @@ class Authority:
 
 @dataclasses.dataclass(frozen=True)
 class Replica:
-    """One that serves.
+    """A serving replica.
 
     Attributes:
-        generation: Of the authority whose leaf it serves.
-        renewed: When it last said so, by its own clock.
-        is_live: Whether it did so within its Lease's duration.
+        generation: Generation of the CA that signed its serving certificate.
+        renewed: Last renewal of its Lease, by its own clock.
+        is_live: Whether its Lease has not expired.
     """
 
     identity: str
@@ -51,10 +51,10 @@ class Believer:
 
     Attributes:
         target: ``validatingwebhookconfigurations/agents.proompteng.ai``.
-        is_there: Whether there is such an object.
-        generations: Of the authorities that each of its caBundles has.
-        strangers: How many other certificates are in one of them.
-        is_exact: Whether each is just what is published.
+        is_there: Whether the object exists.
+        generations: CAs that all its caBundles contain.
+        strangers: Number of unpublished certificates in a caBundle.
+        is_exact: Whether all its caBundles equal the published bundle.
     """
 
     target: str
@@ -66,11 +66,11 @@ class Believer:
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """All of it.
+    """The complete report.
 
     Attributes:
-        wish: A rotation that was asked for and has not begun.
-        problems: What is wrong, in words, with what to do.
+        wish: Requested rotation that has not begun.
+        problems: Problems with their remedies.
     """
 
     revision: int
@@ -87,44 +87,45 @@ def report(
     bundles: Mapping[str, Sequence[str] | None],
     now: dt.datetime,
 ) -> Report:
-    """Say what is and what is wrong.
+    """Build the report.
 
     Args:
         secret: The Secret that replicas share.
-        leases: Theirs.
-        bundles: By target, the caBundles as they stand there (base64); None: there is no such
-            object.
+        leases: The replicas' Leases.
+        bundles: The caBundles of each target (base64); None if the object does not exist.
         now: Aware UTC time.
 
     Raises:
-        CorruptError: The Secret is not what the replicas write.
+        CorruptError: The Secret's content is invalid.
     """
-    found = stored.read(secret)
-    authorities = tuple(_authority(found, one) for one in found.state.published)
-    replicas = tuple(sorted((_replica(one, now) for one in leases), key=lambda one: one.identity))
-    believers = tuple(_believer(found, *one) for one in sorted(bundles.items()))
+    current = stored.read(secret)
+    authorities = tuple(_authority(current, item) for item in current.state.published)
+    replicas = tuple(
+        sorted((_replica(item, now) for item in leases), key=lambda item: item.identity)
+    )
+    believers = tuple(_believer(current, *item) for item in sorted(bundles.items()))
     problems = (
         *_of_authorities(authorities, now),
-        *_of_replicas(found, replicas),
-        *_of_believers(found, replicas, believers),
+        *_of_replicas(current, replicas),
+        *_of_believers(current, replicas, believers),
     )
     return Report(
-        found.state.revision, authorities, replicas, believers, found.wish(secret), problems
+        current.state.revision, authorities, replicas, believers, current.wish(secret), problems
     )
 
 
 def _certificates(encoded: str) -> list[str]:
-    """The fingerprints of a caBundle's certificates; none where it is empty or no PEM."""
+    """Return the fingerprints of a caBundle's certificates; none if empty or invalid."""
     try:
         pem = base64.b64decode(encoded or "")
-        return [authority.fingerprint(one) for one in authority.read_bundle(pem)]
+        return [authority.fingerprint(certificate) for certificate in authority.read_bundle(pem)]
     except (binascii.Error, authority.CertificateError):
         return []
 
 
-def _authority(found: stored.Stored, generation: rotation.Generation) -> Authority:
-    certificate = found.authorities[generation].certificate
-    active = found.state.active
+def _authority(current: stored.Stored, generation: rotation.Generation) -> Authority:
+    certificate = current.authorities[generation].certificate
+    active = current.state.active
     return Authority(
         generation,
         "signs" if generation == active else "next" if generation > active else "retiring",
@@ -148,65 +149,69 @@ def _replica(lease: Mapping[str, Any], now: dt.datetime) -> Replica:
     )
 
 
-def _believer(found: stored.Stored, target: str, bundles: Sequence[str] | None) -> Believer:
+def _believer(current: stored.Stored, target: str, bundles: Sequence[str] | None) -> Believer:
     if bundles is None:
         return Believer(target, is_there=False)
     known = {
-        authority.fingerprint(found.authorities[one].certificate): one
-        for one in found.state.published
+        authority.fingerprint(current.authorities[generation].certificate): generation
+        for generation in current.state.published
     }
-    shown = [_certificates(one) for one in bundles]
-    common = [one for name, one in known.items() if all(name in each for each in shown)]
+    shown = [_certificates(bundle) for bundle in bundles]
+    common = [
+        generation for name, generation in known.items() if all(name in each for each in shown)
+    ]
     return Believer(
         target,
         is_there=True,
         generations=tuple(common),
         strangers=max((sum(name not in known for name in each) for each in shown), default=0),
-        is_exact=all(base64.b64encode(found.bundle_pem).decode() == one for one in bundles),
+        is_exact=all(base64.b64encode(current.bundle_pem).decode() == bundle for bundle in bundles),
     )
 
 
-def _of_authorities(found: Sequence[Authority], now: dt.datetime) -> Iterator[str]:
-    for one in found:
-        left = one.not_after - now
-        if one.role == "signs" and left <= dt.timedelta():
+def _of_authorities(current: Sequence[Authority], now: dt.datetime) -> Iterator[str]:
+    for ca in current:
+        left = ca.not_after - now
+        if ca.role == "signs" and left <= dt.timedelta():
             yield (
-                f"authority {one.generation}, which signs, ran out at "
-                f"{one.not_after:%Y-%m-%dT%H:%M:%SZ}: start a replica, which replaces it"
+                f"active CA {ca.generation} expired at "
+                f"{ca.not_after:%Y-%m-%dT%H:%M:%SZ}: start a replica, which replaces it"
             )
-        elif one.role == "signs" and left < (one.not_after - one.not_before) * LATE_FRACTION:
+        elif ca.role == "signs" and left < (ca.not_after - ca.not_before) * LATE_FRACTION:
             yield (
-                f"authority {one.generation}, which signs, runs out at "
-                f"{one.not_after:%Y-%m-%dT%H:%M:%SZ} and was not replaced: look at the replicas' "
+                f"active CA {ca.generation} expires at "
+                f"{ca.not_after:%Y-%m-%dT%H:%M:%SZ} and was not replaced: check the replicas' "
                 "logs"
             )
 
 
-def _of_replicas(found: stored.Stored, replicas: Sequence[Replica]) -> Iterator[str]:
-    live = [one for one in replicas if one.is_live]
+def _of_replicas(current: stored.Stored, replicas: Sequence[Replica]) -> Iterator[str]:
+    live = [replica for replica in replicas if replica.is_live]
     if not live:
-        yield "no replica renews its Lease: nobody serves, or looks after certificates"
-    for one in live:
-        if one.generation not in found.state.published:
+        yield "no replica renews its Lease: none is serving or rotating certificates"
+    for replica in live:
+        if replica.generation not in current.state.published:
             yield (
-                f"replica {one.identity} serves a leaf of authority {one.generation}, which is "
-                "not published: look at its log"
+                f"replica {replica.identity} serves a certificate of CA {replica.generation}, "
+                "which is not published: check its log"
             )
 
 
 def _of_believers(
-    found: stored.Stored, replicas: Sequence[Replica], believers: Sequence[Believer]
+    current: stored.Stored, replicas: Sequence[Replica], believers: Sequence[Believer]
 ) -> Iterator[str]:
-    served = {one.generation for one in replicas if one.is_live} & {*found.state.published}
-    for one in believers:
-        missing = sorted(({found.state.active} | served) - {*one.generations})
-        if not one.is_there:
-            yield f"{one.target} is not there: install it"
+    served = {replica.generation for replica in replicas if replica.is_live} & {
+        *current.state.published
+    }
+    for believer in believers:
+        missing = sorted(({current.state.active} | served) - {*believer.generations})
+        if not believer.is_there:
+            yield f"{believer.target} does not exist: install it"
         elif missing:
             numbers = ", ".join(map(str, missing))
             yield (
-                f"{one.target} does not believe authority {numbers}: a replica writes its caBundle "
-                "within seconds; if it stays so, look at the replicas' logs"
+                f"{believer.target} does not trust CA {numbers}: a replica updates its caBundle "
+                "within seconds; if it does not, check the replicas' logs"
             )
-        elif one.strangers:
-            yield f"{one.target} believes {one.strangers} certificates that are not published"
+        elif believer.strangers:
+            yield f"{believer.target} trusts {believer.strangers} unpublished certificates"

@@ -1,12 +1,12 @@
-"""When an authority is published, when it signs, and when it is retired: a pure state machine.
+"""When a CA is published, signs, and is retired: a pure state machine.
 
 All replicas of a server share one state, and any of them may advance it by compare-and-swap; there
 is no leader. The order is that of a root rollover (RFC 4210, 4.4, and RFC 5011 for DNS): the new
-authority is believed everywhere, for as long as anybody may remember a bundle without it, before
-it signs; the old one is believed until nobody serves what it signed.
+CA is trusted everywhere, for as long as any client may use a bundle without it, before it signs;
+the old CA is trusted until no replica serves a certificate that it signed.
 
-Invariant: every leaf that is served verifies against every bundle published within the hold time.
-``tests/support/rotation_model.py`` explores all interleavings of what is decided here.
+Invariant: every served certificate verifies against every bundle published within the hold time.
+``tests/support/rotation_model.py`` explores all interleavings of these decisions.
 """
 
 import dataclasses
@@ -14,17 +14,17 @@ from collections.abc import Mapping
 from typing import TypeAlias
 
 Generation: TypeAlias = int
-"""Counts the authorities of one server, from 1."""
+"""Numbers the CAs of a server, from 1."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class State:
-    """What all replicas share.
+    """The state that all replicas share.
 
     Attributes:
-        revision: Grows by one with every change.
-        active: The authority that signs.
-        published: Those that are to be believed, the oldest first.
+        revision: Incremented with every change.
+        active: The CA that signs.
+        published: The trusted CAs, oldest first.
     """
 
     revision: int
@@ -33,7 +33,7 @@ class State:
 
     @property
     def is_rotating(self) -> bool:
-        """Whether two authorities are believed."""
+        """Whether two CAs are trusted."""
         return len(self.published) > 1
 
 
@@ -42,16 +42,16 @@ FIRST = State(revision=1, active=1, published=(1,))
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class View:
-    """What one replica sees, after it has read the state.
+    """Observations of a replica after it has read the state.
 
     Attributes:
-        shown: By configuration, whether its caBundle is exactly what is published.
-        serving: By live replica, the generation that it says it serves.
-        confirmed_seconds: So long, by the replica's own clock, all configurations have shown what
-            is published in this very revision.
-        is_due: Whether the active authority is to be replaced.
-        has_ended: Whether it expired, or is not valid yet: nobody believes what it signed, so that
-            there is nothing to hold back for.
+        shown: By configuration, whether its caBundle equals the published bundle.
+        serving: By live replica, the generation that it reports to serve.
+        confirmed_seconds: How long, by the replica's own clock, all configurations have had the
+            published bundle of this revision.
+        is_due: Whether the active CA must be replaced.
+        has_ended: Whether the active CA has expired or is not valid yet: no client trusts its
+            certificates, so there is no reason to wait.
     """
 
     shown: Mapping[str, bool]
@@ -63,14 +63,14 @@ class View:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Inject:
-    """Write the published bundle to the configurations that show another."""
+    """Write the published bundle to the configurations that have another one."""
 
     targets: tuple[str, ...]
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Advance:
-    """Replace the state by compare-and-swap, with a new authority where its generation is new."""
+    """Replace the state by compare-and-swap, creating a CA for a new generation."""
 
     state: State
     reason: str
@@ -80,16 +80,16 @@ Step: TypeAlias = Inject | Advance | None
 
 
 def decide(state: State, view: View, hold_seconds: float) -> Step:
-    """The next step, if there is one to take now.
+    """Decide the next step, if one is due now.
 
     Args:
-        state: As it was read.
-        view: What was seen after that.
-        hold_seconds: So long a client may go on believing a bundle that it has read.
+        state: The state as it was read.
+        view: What was observed after that.
+        hold_seconds: How long a client may use a bundle that it has read.
     """
-    astray = tuple(sorted(target for target, is_shown in view.shown.items() if not is_shown))
-    if astray:
-        return Inject(astray)
+    outdated = tuple(sorted(target for target, is_shown in view.shown.items() if not is_shown))
+    if outdated:
+        return Inject(outdated)
     newest = state.published[-1]
     if not state.is_rotating:
         return _publish(state) if view.is_due else None

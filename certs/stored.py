@@ -1,10 +1,10 @@
-"""The rotation's state and authorities as a Secret, and back. Pure.
+"""The rotation's state and CAs as a Secret, and back. Pure.
 
 data::
 
     state.json   {"revision": 7, "active": 2, "published": [2, 3]}
-    ca-2.crt     PEM of an authority; ca-2.key its key, as long as it signs or is going to
-    ca.crt       all published authorities: what caBundles show
+    ca-2.crt     PEM of a CA; ca-2.key its key, until it stops signing
+    ca.crt       all published CAs: the content of caBundles
 """
 
 import base64
@@ -21,24 +21,24 @@ STATE: Final = "state.json"
 BUNDLE: Final = "ca.crt"
 LABEL: Final = "kubewright.dev/certs"
 GENERATION: Final = "kubewright.dev/generation"
-# Of a replica's Lease: the names of its leaf, for which an authority has to be permitted to sign.
+# On a replica's Lease: the names of its serving certificate, which a CA must be permitted to sign.
 SERVER_NAMES: Final = "kubewright.dev/server-names"
-# Whoever changes the value of the first wants a rotation; the second says which was carried out.
+# Changing the first requests a rotation; the second records the last completed request.
 WANTED: Final = "kubewright.dev/rotate"
 DONE: Final = "kubewright.dev/rotated"
 
 
 class CorruptError(authority.CertificateError):
-    """A Secret is not what was written there; says what was expected."""
+    """The content of a Secret is invalid."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Stored:
-    """A state with its authorities.
+    """A state with its CAs.
 
     Attributes:
-        authorities: By generation; without a key where it signs no more.
-        done: The request for a rotation that was carried out last.
+        authorities: CAs by generation; without a key once it no longer signs.
+        done: The last completed rotation request.
     """
 
     state: rotation.State
@@ -47,48 +47,52 @@ class Stored:
 
     @property
     def bundle_pem(self) -> bytes:
-        """Whom clients are to believe."""
-        found = [self.authorities[one].certificate_pem for one in self.state.published]
-        return b"".join(pem if pem.endswith(b"\n") else pem + b"\n" for pem in found)
+        """The CA bundle that clients trust."""
+        pems = [self.authorities[generation].certificate_pem for generation in self.state.published]
+        return b"".join(pem if pem.endswith(b"\n") else pem + b"\n" for pem in pems)
 
     @property
     def active(self) -> authority.Pair:
-        """What signs."""
+        """The CA that signs."""
         return self.authorities[self.state.active]
 
-    def wish(self, found: Mapping[str, Any]) -> str:
-        """The request for a rotation in a Secret that is still to be carried out, if any.
+    def wish(self, raw: Mapping[str, Any]) -> str:
+        """Return the pending rotation request of a Secret, if any.
 
-        A Secret that was deleted and restored holds none: what it held before was carried out.
+        A Secret that was deleted and restored has none: its earlier request was completed.
         """
-        annotations = (found.get("metadata") or {}).get("annotations") or {}
-        wanted = str(annotations.get(WANTED) or "")
-        return "" if wanted == self.done else wanted
+        annotations = (raw.get("metadata") or {}).get("annotations") or {}
+        requested = str(annotations.get(WANTED) or "")
+        return "" if requested == self.done else requested
 
     def advanced(
         self, state: rotation.State, make: Callable[[rotation.Generation], authority.Pair]
     ) -> "Stored":
-        """With the next state: an authority for each new generation, no key that signs no more."""
+        """Move to the next state: create CAs of new generations, drop keys that no longer sign."""
         kept = {
-            one: self.authorities[one] if one in self.authorities else make(one)
-            for one in state.published
+            generation: self.authorities[generation]
+            if generation in self.authorities
+            else make(generation)
+            for generation in state.published
         }
         authorities = {
-            one: pair if one >= state.active else authority.Pair(pair.certificate_pem, b"")
-            for one, pair in kept.items()
+            generation: pair
+            if generation >= state.active
+            else authority.Pair(pair.certificate_pem, b"")
+            for generation, pair in kept.items()
         }
         return Stored(state, authorities, self.done)
 
 
 def first(make: Callable[[rotation.Generation], authority.Pair]) -> Stored:
-    """Where nothing is stored yet."""
+    """Create the initial state."""
     return Stored(rotation.FIRST, {1: make(1)})
 
 
 def secret(
     stored: Stored, namespace: str, name: str, metadata: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """The Secret; ``metadata`` is that of the one it replaces."""
+    """Build the Secret; ``metadata`` is that of the Secret it replaces."""
     state = dataclasses.asdict(stored.state)
     data = {STATE: json.dumps(state).encode(), BUNDLE: stored.bundle_pem}
     for generation, pair in stored.authorities.items():
@@ -111,40 +115,40 @@ def secret(
     }
 
 
-def read(found: Mapping[str, Any]) -> Stored:
-    """What a Secret holds.
+def read(raw: Mapping[str, Any]) -> Stored:
+    """Parse a Secret.
 
     Raises:
-        CorruptError: It is not what ``secret`` writes.
+        CorruptError: The content is invalid.
     """
     try:
-        data = {key: base64.b64decode(value) for key, value in (found.get("data") or {}).items()}
-        raw = json.loads(data[STATE])
-        state = rotation.State(raw["revision"], raw["active"], tuple(raw["published"]))
+        data = {key: base64.b64decode(value) for key, value in (raw.get("data") or {}).items()}
+        content = json.loads(data[STATE])
+        state = rotation.State(content["revision"], content["active"], tuple(content["published"]))
         _check(state)
-        authorities = {one: _pair(data, one, state.active) for one in state.published}
+        authorities = {
+            generation: _pair(data, generation, state.active) for generation in state.published
+        }
     except (KeyError, TypeError, ValueError, binascii.Error, authority.CertificateError) as error:
-        name = (found.get("metadata") or {}).get("name")
-        raise CorruptError(
-            f"expected authorities and their state in Secret {name}: {error!r}"
-        ) from error
-    annotations = (found.get("metadata") or {}).get("annotations") or {}
+        name = (raw.get("metadata") or {}).get("name")
+        raise CorruptError(f"expected CAs and their state in Secret {name}: {error!r}") from error
+    annotations = (raw.get("metadata") or {}).get("annotations") or {}
     return Stored(state, authorities, annotations.get(DONE, ""))
 
 
 def time(text: Any) -> dt.datetime | None:
-    """An instant as Kubernetes writes it, if it is one."""
+    """Parse a Kubernetes timestamp; None if it is invalid."""
     try:
-        found = dt.datetime.fromisoformat(str(text))
+        parsed = dt.datetime.fromisoformat(str(text))
     except ValueError:
         return None
-    return found if found.tzinfo is not None else None
+    return parsed if parsed.tzinfo is not None else None
 
 
 def _check(state: rotation.State) -> None:
     numbers = (state.revision, state.active, *state.published)
-    if not all(type(one) is int and one > 0 for one in numbers):
-        raise ValueError(f"expected whole numbers, got {numbers}")
+    if not all(type(generation) is int and generation > 0 for generation in numbers):
+        raise ValueError(f"expected positive integers, got {numbers}")
     if state.active not in state.published or [*state.published] != sorted({*state.published}):
         raise ValueError(f"expected {state.active} among {state.published}, in order")
 

@@ -1,8 +1,8 @@
-"""Admission as pure functions: a request and facts in, an answer out.
+"""Admission as pure functions: a request and facts in, a response out.
 
-The API server has judged the schema of the version that was written before a validating webhook is
-called; what is judged here is what that schema cannot hold: the kind's rules, sizes in bytes, and
-what the newest version's schema says of an object of an older one.
+The API server validates the schema of the written version before it calls a validating webhook.
+What that schema cannot express is checked here: the kind's rules, sizes in bytes, and the newest
+version's schema for an object of an older version.
 """
 
 import dataclasses
@@ -45,11 +45,11 @@ __all__ = [
 NO_FACTS: Final = Facts()
 
 Stage: TypeAlias = Callable[[Subject, Facts], JSON]
-"""A webhook's answer for a subject."""
+"""A webhook: returns the response for a subject."""
 
 
 class RuleError(Exception):
-    """A rule of the API does what it may not: its author is to mend it."""
+    """A rule of the API is broken; its author must fix it."""
 
 
 def answer(
@@ -58,7 +58,7 @@ def answer(
     request: reviews.AdmissionRequest,
     facts: Facts = NO_FACTS,
 ) -> JSON:
-    """The AdmissionReview of a stage: ``mutate``, ``validate`` or ``review``."""
+    """Run a stage: ``mutate``, ``validate`` or ``review``; return the AdmissionReview."""
     subject = opened(converter, request)
     if isinstance(subject, ScaleRequest):
         return _not_looked_up(subject) if stage is not mutate else reviews.allowed(request)
@@ -68,14 +68,14 @@ def answer(
 def _not_looked_up(scale: ScaleRequest) -> JSON:
     name = f"{scale.kind.name} {scale.request.name}"
     message = (
-        f"expected to read {name}, which is to be scaled, got no access to the API server; "
-        "serve with --look-up, or leave scale out of Rules(subresources=...)"
+        f"expected to read {name} to review its scale, got no access to the API server; "
+        "serve with --look-up, or remove scale from Rules(subresources=...)"
     )
     return reviews.failed(scale.request.envelope, message, code=reviews.UNAVAILABLE)
 
 
 def review(subject: Subject, facts: Facts) -> JSON:
-    """What the API server makes of both webhooks: the refusal, or the object with its defaults."""
+    """Run both webhooks as the API server does: a denial, or the patch with defaults."""
     if not subject.is_whole:
         return validate(subject, facts)
     try:
@@ -92,7 +92,7 @@ def review(subject: Subject, facts: Facts) -> JSON:
 
 
 def mutate(subject: Subject, facts: Facts) -> JSON:
-    """The AdmissionReview that fills in defaults, as a patch of the object as it was written."""
+    """The AdmissionReview that sets defaults, as a patch of the object as it was written."""
     if not subject.is_whole:
         return reviews.allowed(subject.request)
     try:
@@ -104,26 +104,26 @@ def mutate(subject: Subject, facts: Facts) -> JSON:
 
 
 def validate(subject: Subject, facts: Facts) -> JSON:
-    """The AdmissionReview that lets the object in, or names every field that keeps it out."""
+    """The AdmissionReview that allows the object, or denies it with every invalid field."""
     version, value = subject.version, subject.value
     excess = limits.problems(version.model, value, subject.old) if subject.is_whole else []
-    if any(one.reason is Reason.TOO_MANY for one in excess):
-        # As the API server: what has more entries than it may is not looked at any closer
+    if any(problem.reason is Reason.TOO_MANY for problem in excess):
+        # Like the API server: an object with too many entries is not validated any further
         # (apiextensions-apiserver, pkg/registry/customresource/strategy.go, hasBlockingErr).
         return reviews.denied(subject.request, excess[: reviews.MAX_PROBLEMS])
     try:
-        problems, more = _broken_rules(subject, subject.facts(facts))
+        problems, more = _rule_problems(subject, subject.facts(facts))
     except RuleError as error:
         return _broken_rule(subject, error)
     problems += excess
     problems += residue_guard.problems(subject)
     judged = hub_rules.judged(subject)
-    fields = {one.path for one in problems}
-    problems += [one for one in judged.refused if one.path not in fields]
+    fields = {problem.path for problem in problems}
+    problems += [problem for problem in judged.refused if problem.path not in fields]
     warned = _warnings(
         subject,
         [
-            *(one for one in judged.warned if one.path not in fields),
+            *(problem for problem in judged.warned if problem.path not in fields),
             *residue_guard.dropped(subject),
         ],
     )
@@ -134,67 +134,69 @@ def validate(subject: Subject, facts: Facts) -> JSON:
     return reviews.allowed(subject.request, warnings=warned)
 
 
-def _warnings(subject: Subject, found: Iterable[Problem]) -> list[str]:
+def _warnings(subject: Subject, problems: Iterable[Problem]) -> list[str]:
     own = subject.version.warnings
-    said = own(subject.value) if own is not None and subject.is_whole else ()
-    return warnings.of([*said, *found]) if said or found else []
+    texts = own(subject.value) if own is not None and subject.is_whole else ()
+    return warnings.of([*texts, *problems]) if texts or problems else []
 
 
 def _scaled_paths(subject: Subject, problems: list[Problem]) -> list[Problem]:
-    """Problems of a scaled object by the fields of the Scale that was written."""
+    """Map problems of a scaled object to the fields of the Scale that was written."""
     scale = subject.version.scale
     if subject.request.subresource != subjects.SCALE or scale is None:
         return problems
     replicas, field = scale.spec.removeprefix("."), FieldPath().member("spec").member("replicas")
     return [
-        dataclasses.replace(one, path=field)
-        if str(one.path) == replicas
-        else Problem(field, f"{one.path} of {subject.kind.name}: {one.message}", one.reason)
-        for one in problems
+        dataclasses.replace(problem, path=field)
+        if str(problem.path) == replicas
+        else Problem(
+            field, f"{problem.path} of {subject.kind.name}: {problem.message}", problem.reason
+        )
+        for problem in problems
     ]
 
 
-def scaled(scale: ScaleRequest, found: JSON | None, facts: Facts) -> JSON:
-    """The AdmissionReview of a write of the scale, once it was looked up what is scaled."""
-    if not isinstance(found, dict):  # the API server says itself that there is no such object
+def scaled(scale: ScaleRequest, current: JSON | None, facts: Facts) -> JSON:
+    """The AdmissionReview of a write of the scale, given the current object."""
+    if not isinstance(current, dict):  # the API server reports the missing object
         return reviews.allowed(scale.request)
-    return validate(scale.of(found), facts)
+    return validate(scale.of(current), facts)
 
 
 def related(subject: Subject) -> Sequence[tuple[str, str]]:
-    """The objects that ``validate`` wants to know of, by kind and name."""
-    wanted = subject.kind.rules.related
-    return () if wanted is None or not _is_asked(subject) else [*wanted(subject.hub)]
+    """Return kind and name of the objects that ``validate`` needs."""
+    select = subject.kind.rules.related
+    return () if select is None or not _has_rules(subject) else [*select(subject.hub)]
 
 
 def related_further(
     subject: Subject, known: Mapping[tuple[str, str], JSON | None]
 ) -> Sequence[tuple[str, str]]:
-    """Likewise, the objects that those refer to."""
-    wanted = subject.kind.rules.related_further
-    return () if wanted is None else [*wanted(subject.hub, known)]
+    """Return the objects that those refer to."""
+    select = subject.kind.rules.related_further
+    return () if select is None else [*select(subject.hub, known)]
 
 
 # ----------------------------------------------------------------------------------------- rules
 
 
-def _is_asked(subject: Subject) -> bool:
-    """Whether the kind's rules ask for what is done."""
+def _has_rules(subject: Subject) -> bool:
+    """Return whether the kind's rules cover the operation."""
     rules, request = subject.kind.rules, subject.request
     is_own = not request.subresource or request.subresource in rules.subresources
     return rules.validate is not None and is_own and request.operation in rules.operations
 
 
-def _broken_rules(subject: Subject, facts: Facts) -> tuple[list[Problem], int]:
-    """What the kind's rules say, by paths of the written version; and how many more there are."""
+def _rule_problems(subject: Subject, facts: Facts) -> tuple[list[Problem], int]:
+    """Return the rules' problems by paths of the written version, and how many are omitted."""
     rule = subject.kind.rules.validate
-    if rule is None or not _is_asked(subject):
+    if rule is None or not _has_rules(subject):
         return [], 0
-    found = _listed(subject, rule(subject.hub, subject.old_hub, facts))
-    if not found:
+    problems = _listed(subject, rule(subject.hub, subject.old_hub, facts))
+    if not problems:
         return [], 0
-    before = _let_through(subject, rule, facts)
-    fresh = sorted(one for one in found if one not in before)
+    before = _tolerated(subject, rule, facts)
+    fresh = sorted(problem for problem in problems if problem not in before)
     shown = fresh[: reviews.MAX_PROBLEMS]
     return _by_written_paths(subject, shown), len(fresh) - len(shown)
 
@@ -202,8 +204,8 @@ def _broken_rules(subject: Subject, facts: Facts) -> tuple[list[Problem], int]:
 _Validate: TypeAlias = Callable[[JSON, JSON | None, Facts], Iterable[Problem] | None]
 
 
-def _let_through(subject: Subject, rule: _Validate, facts: Facts) -> set[Problem]:
-    """What was wrong before; of a deletion, what has nothing to do with it."""
+def _tolerated(subject: Subject, rule: _Validate, facts: Facts) -> set[Problem]:
+    """Return problems that existed before; of a deletion, those unrelated to it (ratcheting)."""
     old = subject.old_hub
     if old is None:
         return set()
@@ -213,14 +215,14 @@ def _let_through(subject: Subject, rule: _Validate, facts: Facts) -> set[Problem
     return {*_listed(subject, rule(old, None, facts))}
 
 
-def _listed(subject: Subject, found: Iterable[Problem] | None) -> list[Problem]:
-    if found is None:
+def _listed(subject: Subject, yielded: Iterable[Problem] | None) -> list[Problem]:
+    if yielded is None:
         raise RuleError(
-            f"Rules.validate of {subject.kind.name}: expected problems, or an empty list, "
-            "got None; yield them, or return a list in every case"
+            f"Rules.validate of {subject.kind.name}: expected problems or an empty list, "
+            "got None; yield problems, or return a list in every case"
         )
     problems = []
-    for problem in found:
+    for problem in yielded:
         deadlines.check()
         problems.append(problem)
     return problems
@@ -229,7 +231,7 @@ def _listed(subject: Subject, found: Iterable[Problem] | None) -> list[Problem]:
 def _by_written_paths(subject: Subject, problems: list[Problem]) -> list[Problem]:
     if subject.version is subject.kind.hub:
         return problems
-    places = [field_paths.place_of(subject.hub, one.path) for one in problems]
+    places = [field_paths.place_of(subject.hub, problem.path) for problem in problems]
     written = hub_rules.written(subject, places)
     return [
         _moved(subject, problem, place) for problem, place in zip(problems, written, strict=True)
@@ -247,10 +249,10 @@ def _moved(subject: Subject, problem: Problem, place: field_paths.Written) -> Pr
 
 
 def _defaulted(subject: Subject, facts: Facts) -> tuple[dict[str, JSON], dict[str, JSON]]:
-    """The object before and after its defaults, in the version it was written in.
+    """Return the object before and after its defaults, in the version that was written.
 
     Raises:
-        RuleError: if the rule does more than add, or returns no object.
+        RuleError: The rule does more than add fields, or returns no object.
     """
     value, default = subject.value, subject.kind.rules.default
     if default is None:
@@ -259,68 +261,68 @@ def _defaulted(subject: Subject, facts: Facts) -> tuple[dict[str, JSON], dict[st
     if defaulted == subject.hub:
         return value, value
     _check_default(subject, defaulted)
-    # Both come back the same way, so the difference is what the defaults did and nothing else.
+    # Both take the same conversion, so that the difference is only due to the defaults.
     before, after = subject.down(subject.hub), subject.down(defaulted)
     if subject.kind.rules.may_change or _only_adds(before, after):
         return before, after
-    # An object that breaks its schema (a null among its steps) is the API server's to refuse.
+    # An object that violates its schema is left to the API server to refuse.
     if not checking.of_version(subject.version).create(value).allowed:
         return value, value
     raise _changed(subject, _change(before, after, ()), before, after)
 
 
 def _check_default(subject: Subject, defaulted: JSON) -> None:
-    """See that what a default returned is the object with more in it.
+    """Check that the rule returned the object with only additions.
 
     Raises:
-        RuleError: naming the rule and the field.
+        RuleError: Names the rule and the field.
     """
     if not isinstance(defaulted, dict):
         got = "None; does it return the object?" if defaulted is None else kind_of(defaulted)
         rule = f"Rules.default of {subject.kind.name}"
         raise RuleError(f"{rule}: expected the object with its defaults, got {got}")
-    place = _change(subject.hub, defaulted, ())
-    if place is not None and not subject.kind.rules.may_change:
-        raise _changed(subject, place, subject.hub, defaulted)
+    path = _change(subject.hub, defaulted, ())
+    if path is not None and not subject.kind.rules.may_change:
+        raise _changed(subject, path, subject.hub, defaulted)
 
 
 def _changed(
-    subject: Subject, place: field_paths.Place | None, before: JSON, after: JSON
+    subject: Subject, path: field_paths.Place | None, before: JSON, after: JSON
 ) -> RuleError:
-    place = place or ()
-    name = ".".join(map(str, place))
-    old, new = _shown(before, place), _shown(after, place)
+    path = path or ()
+    name = ".".join(map(str, path))
+    old, new = _shown(before, path), _shown(after, path)
     return RuleError(
-        f"Rules.default of {subject.kind.name}: expected only fields that were not there, got a "
-        f"change of {name} from {old} to {new}; return what the user wrote, or declare "
+        f"Rules.default of {subject.kind.name}: expected only additional fields, got {name} "
+        f"changed from {old} to {new}; return what the user wrote, or declare "
         "Rules(default=..., may_change=True)"
     )
 
 
-def _shown(value: JSON, place: field_paths.Place) -> str:
-    found = field_paths.value_at(value, place)
-    return "nothing" if found is None else quoted(found)
+def _shown(value: JSON, path: field_paths.Place) -> str:
+    value_at = field_paths.value_at(value, path)
+    return "nothing" if value_at is None else quoted(value_at)
 
 
 def _only_adds(before: JSON, after: JSON) -> bool:
-    """Whether all that was there is still there."""
+    """Return whether everything that was set is unchanged."""
     return _change(before, after, ()) is None
 
 
-def _change(before: JSON, after: JSON, place: field_paths.Place) -> field_paths.Place | None:
-    """The first place at which something that was there is not there any more."""
+def _change(before: JSON, after: JSON, path: field_paths.Place) -> field_paths.Place | None:
+    """Return the first path whose value was changed or removed."""
     if before is after:
         return None
     if isinstance(before, dict) and isinstance(after, dict):
         changes = (
-            _change(one, after.get(name, _GONE), (*place, name)) for name, one in before.items()
+            _change(value, after.get(name, _GONE), (*path, name)) for name, value in before.items()
         )
-        return next((one for one in changes if one is not None), None)
+        return next((value for value in changes if value is not None), None)
     if isinstance(before, list) and isinstance(after, list) and len(before) <= len(after):
         pairs = enumerate(zip(before, after, strict=False))
-        changes = (_change(one, new, (*place, index)) for index, (one, new) in pairs)
-        return next((one for one in changes if one is not None), None)
-    return None if before == after else place
+        changes = (_change(value, new, (*path, index)) for index, (value, new) in pairs)
+        return next((value for value in changes if value is not None), None)
+    return None if before == after else path
 
 
 _GONE: Final = object()

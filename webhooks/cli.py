@@ -1,4 +1,4 @@
-"""``webhooks``: serve an Api's webhooks, or answer one review without a server."""
+"""``webhooks``: serve an Api's webhooks, or review a single request without a server."""
 
 import asyncio
 import contextlib
@@ -38,13 +38,13 @@ from webhooks import (
     worker,
 )
 
-# Where --workers says nothing, and what one may say: a worker takes some 100 MB.
+# Default and maximum of --workers: a worker takes about 100 MB.
 DEFAULT_WORKERS = 4
 MAX_WORKERS = 64
 MAX_SECONDS = 86_400.0
 MAX_DAYS = 36_500.0
 
-# What keeps a server from starting and is not its own fault.
+# Startup failures caused by the user's input or the cluster, not by a bug.
 FAILURES = (
     *(authority.CertificateError, kube.KubeError, TimeoutError, OSError, ValueError),
     *(supervisor.StartError, routes.UnreadableError),
@@ -59,12 +59,15 @@ app = typer.Typer(
 )
 
 ApiReference = Annotated[
-    str, typer.Argument(metavar="MODULE:API", help="Where the Api is, such as crds:api.")
+    str,
+    typer.Argument(
+        metavar="MODULE:API", help="Python module and name of the Api, such as crds:api."
+    ),
 ]
 
 SettingsFile = Annotated[
     pathlib.Path | None,
-    typer.Option(help="YAML for the Api's rules, such as the policy of its operator."),
+    typer.Option(help="YAML file with settings for the Api's rules, such as the admission policy."),
 ]
 
 
@@ -79,59 +82,63 @@ def review(
     reference: ApiReference,
     file: Annotated[
         pathlib.Path | None,
-        typer.Argument(help="A review's JSON; - is standard input.", allow_dash=True),
+        typer.Argument(help="JSON file with the review; - reads standard input.", allow_dash=True),
     ] = None,
     stage: Annotated[
         Literal["all", "mutate", "validate"],
-        typer.Option(help="Which webhook answers an AdmissionReview; all: as the API server asks."),
+        typer.Option(
+            help="Webhook that answers an AdmissionReview; all: as routed by the API server."
+        ),
     ] = "all",
     manifest: Annotated[
         list[pathlib.Path] | None,
         typer.Option(
             "--file",
             "-f",
-            help="Manifest to review instead, as if it came to the API server; may be repeated; - "
-            "is standard input.",
+            help="Manifest to review as if it were sent to the API server; may be repeated; - "
+            "reads standard input.",
             allow_dash=True,
         ),
     ] = None,
     old: Annotated[
         pathlib.Path | None,
-        typer.Option(help="The objects of --file as they are in the cluster: an update."),
+        typer.Option(help="Current objects in the cluster that --file updates."),
     ] = None,
     operation: Annotated[
         Literal["CREATE", "UPDATE", "DELETE"] | None,
-        typer.Option(help="What is done; CREATE, or UPDATE with --old, if absent."),
+        typer.Option(help="Admission operation. \\[default: CREATE, or UPDATE with --old]"),
     ] = None,
     subresource: Annotated[
-        Literal["status"] | None, typer.Option(help="What it is written through; needs --old.")
+        Literal["status"] | None, typer.Option(help="Subresource to write through; needs --old.")
     ] = None,
-    user: Annotated[str, typer.Option(help="Who sends it.")] = manifest_review.DEFAULT_USER,
+    user: Annotated[
+        str, typer.Option(help="User name of the request.")
+    ] = manifest_review.DEFAULT_USER,
     group: Annotated[
-        list[str] | None, typer.Option(help="A group of the user; may be repeated.")
+        list[str] | None, typer.Option(help="Group of the user; may be repeated.")
     ] = None,
     namespace: Annotated[
-        str, typer.Option("--namespace", "-n", help="Of manifests that do not say theirs.")
+        str, typer.Option("--namespace", "-n", help="Namespace for manifests that do not set one.")
     ] = "default",
     strict: Annotated[
-        bool, typer.Option(help="Refuse unknown and repeated fields, as kubectl does.")
+        bool, typer.Option(help="Refuse unknown and duplicate fields, as kubectl does.")
     ] = True,
     settings: SettingsFile = None,
 ) -> None:
-    """Answer an AdmissionReview or ConversionReview, or review a manifest, without a server.
+    """Review an AdmissionReview, a ConversionReview or a manifest without a server.
 
-    With --file the reviews are made here: each object is decoded, defaulted, sent to the mutating
-    webhook, judged by its schema and sent to the validating webhook, as the API server does. What
-    would be stored is written to standard output as YAML; refusals and warnings go to standard
-    error, by file and line.
+    With --file the reviews are built locally: each object is decoded, defaulted, sent to the
+    mutating webhook, validated against its schema and sent to the validating webhook, in the API
+    server's order. The resulting object is written to standard output as YAML; refusals and
+    warnings are written to standard error with file and line.
 
-    Exit codes: 0 allowed or converted, 1 refused or failed, 2 not a review, no manifest, or a rule
-    of the Api failed.
+    Exit codes: 0 allowed or converted, 1 refused or failed, 2 invalid review or manifest, or a
+    rule of the Api failed.
     """
     api = _load(reference)
     facts = worker.facts_of(settings, api)
     if (file is None) == (not manifest):
-        raise UserError("expected a review's JSON, or a manifest with --file, and not both")
+        raise UserError("expected either a review's JSON or manifests with --file")
     if manifest:
         request = manifest_review.Request(
             operation=operation,
@@ -152,22 +159,22 @@ def _review_manifests(
     manifests: list[pathlib.Path],
     old: pathlib.Path | None,
 ) -> int:
-    """Show what becomes of each object; the exit code."""
+    """Print the outcome for each object; return the exit code."""
     from schemagen import judge
     from schemagen import manifests as objects
 
     before = [] if old is None else [*objects.read(apis.read_bytes(old), apis.name_of(old))]
     is_refused, separator = False, ""
-    with judge.Judge() as asked:
-        reviewer = manifest_review.Reviewer(api, asked, facts, request)
+    with judge.Judge() as checker:
+        reviewer = manifest_review.Reviewer(api, checker, facts, request)
         for path in manifests:
             source = apis.name_of(path)
-            found = [*objects.read(apis.read_bytes(path), source)]
-            for document, counterpart in manifest_review.counterparts(found, before):
+            documents = [*objects.read(apis.read_bytes(path), source)]
+            for document, counterpart in manifest_review.counterparts(documents, before):
                 reviewed = reviewer.review(document, source, counterpart)
                 if reviewed is None:
-                    place = f"{source}:{document.line}"
-                    typer.echo(f"{place}: passed over: no kind of {api.group}", err=True)
+                    position = f"{source}:{document.line}"
+                    typer.echo(f"{position}: skipped: not a kind of {api.group}", err=True)
                     continue
                 for line in (*reviewed.warnings, *reviewed.refusals):
                     typer.echo(line, err=True)
@@ -181,7 +188,7 @@ def _review_manifests(
 def _review(
     api: Api, facts: Facts, file: pathlib.Path, stage: Literal["all", "mutate", "validate"]
 ) -> int:
-    """Answer a review; the exit code."""
+    """Answer a review; return the exit code."""
     body = apis.read_bytes(file)
     try:
         answer = _answer(api, body, stage, facts)
@@ -217,55 +224,55 @@ def manifests(
     reference: ApiReference,
     service: Annotated[
         str | None,
-        typer.Option(metavar="NAMESPACE/NAME", help="The Service in front of the server."),
+        typer.Option(metavar="NAMESPACE/NAME", help="Service in front of the webhook server."),
     ] = None,
     url: Annotated[
-        str | None, typer.Option(help="Address of a server outside the cluster, instead.")
+        str | None, typer.Option(help="URL of a webhook server outside the cluster.")
     ] = None,
     port: Annotated[
         int, typer.Option(min=1, max=addresses.MAX_PORT, help="Port of the Service.")
     ] = 443,
     target_port: Annotated[
-        int, typer.Option(min=1, max=addresses.MAX_PORT, help="Port of the server.")
+        int, typer.Option(min=1, max=addresses.MAX_PORT, help="Port that the server listens on.")
     ] = 9443,
     storage: Annotated[str | None, typer.Option(help="Storage version, such as v1alpha1.")] = None,
     cert_manager: Annotated[
         str | None,
         typer.Option(
             metavar="NAMESPACE/CERTIFICATE",
-            help="Let cert-manager inject the caBundle of this Certificate.",
+            help="Let cert-manager inject the caBundle from this Certificate.",
         ),
     ] = None,
 ) -> None:
-    """Write what makes a cluster call the server, as YAML to standard output.
+    """Print the manifests that register the webhooks, as YAML.
 
-    The CRDs with their conversion stanza, the Service, the webhook configurations of the kinds that
-    need one, and ValidatingAdmissionPolicies for rules that the API server can ask by itself. No
-    caBundle: `webhooks serve --install` or cert-manager writes it.
+    These are the CRDs with their conversion webhook, the Service, the webhook configurations of the
+    kinds that need one, and ValidatingAdmissionPolicies for rules that the API server can evaluate
+    itself. The caBundle is left out: `webhooks serve --install` or cert-manager sets it.
 
-    Exit codes: 0 written, 2 the Api cannot be read, or an option is wrong.
+    Exit codes: 0 written, 2 the Api cannot be loaded or an option is invalid.
     """
     api = _load(reference)
     if (service is None) == (url is None):
-        raise UserError("expected --service NAMESPACE/NAME or --url https://HOST, and not both")
+        raise UserError("expected either --service NAMESPACE/NAME or --url https://HOST")
     try:
         if storage is not None:
             api = api.stored_as(storage)
         if service is not None:
-            place = configuration.split(service)
-            found = configuration.manifests(
+            name = configuration.split(service)
+            documents = configuration.manifests(
                 api,
-                configuration.at_service(*place, port),
-                service=configuration.service(*place, port, target_port),
+                configuration.at_service(*name, port),
+                service=configuration.service(*name, port, target_port),
                 certificate=cert_manager,
             )
         else:
-            found = configuration.manifests(
+            documents = configuration.manifests(
                 api, configuration.at_url(f"{url}".rstrip("/")), certificate=cert_manager
             )
     except ValueError as error:
         raise UserError(str(error)) from error
-    for document in found:
+    for document in documents:
         typer.echo(f"---\n{yaml.dumps(document)}", nl=False)
 
 
@@ -273,31 +280,31 @@ def manifests(
 def lint_(
     file: Annotated[
         list[pathlib.Path],
-        typer.Argument(help="Manifests to check; - is standard input.", allow_dash=True),
+        typer.Argument(help="Manifests to check; - reads standard input.", allow_dash=True),
     ],
-    strict: Annotated[bool, typer.Option(help="Exit with 1 for warnings, too.")] = False,
+    strict: Annotated[bool, typer.Option(help="Exit with 1 on warnings too.")] = False,
     output: Annotated[
-        Literal["text", "json"], typer.Option("--output", "-o", help="How to write findings.")
+        Literal["text", "json"], typer.Option("--output", "-o", help="Output format.")
     ] = "text",
 ) -> None:
-    """Check webhook configurations, of whatever origin, against good practice.
+    """Check webhook configurations against good practice.
 
-    Reads Validating- and MutatingWebhookConfigurations and CRDs; `kubectl get -o yaml` lists too.
-    What the API server would refuse, judged by its own validation, is an error.
-    Exit codes: 0 nothing to mend, 1 an error was found, 2 a file cannot be read.
+    Reads ValidatingWebhookConfigurations, MutatingWebhookConfigurations and CRDs, also as a List
+    from `kubectl get -o yaml`. Anything that the API server's own validation refuses is an error.
+    Exit codes: 0 no errors, 1 an error was found, 2 a file cannot be read.
     """
     from schemagen import judge
     from webhooks import lint_manifests
 
     report = lint_manifests.Report()
-    with judge.Judge() as asked:
+    with judge.Judge() as checker:
         for path in file:
             now = dt.datetime.now(dt.UTC)
-            report.read(apis.read_bytes(path), apis.name_of(path), asked, now)
+            report.read(apis.read_bytes(path), apis.name_of(path), checker, now)
     if output == "json":
-        typer.echo(orjson.dumps([one.members for one in report.findings]))
-    for one in report.findings if output == "text" else ():
-        typer.echo(str(one))
+        typer.echo(orjson.dumps([finding.members for finding in report.findings]))
+    for finding in report.findings if output == "text" else ():
+        typer.echo(str(finding))
     levels = report.levels
     typer.echo(
         f"{report.count} configurations: {levels.count('error')} errors, "
@@ -313,28 +320,28 @@ def serve(
     host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[
         int,
-        typer.Option(min=0, max=addresses.MAX_PORT, help="Port to listen on; 0 takes a free one."),
+        typer.Option(min=0, max=addresses.MAX_PORT, help="Port to listen on; 0 picks a free one."),
     ] = 9443,
     cert_dir: Annotated[
         pathlib.Path | None,
         typer.Option(
-            help="Folder of ca.crt, tls.crt and tls.key; an own authority and leaf are made "
-            "there if it is empty. \\[default: certificates/GROUP in --state-dir]",
+            help="Directory with ca.crt, tls.crt and tls.key; if empty, a self-managed CA and a "
+            "serving certificate are created in it. \\[default: certificates/GROUP in --state-dir]",
         ),
     ] = None,
     state_dir: Annotated[
         pathlib.Path | None,
         typer.Option(
-            help="Folder for what is kept from one run to the next, and for temporary files where "
-            "nothing else can be written. \\[default: the user's state directory]",
+            help="Directory for persistent state, and for temporary files if no other directory is "
+            "writable. \\[default: the user's state directory]",
         ),
     ] = None,
     cert_secret: Annotated[
         str | None,
         typer.Option(
             metavar="NAMESPACE/NAME",
-            help="Secret by which all replicas share an authority: it is made there, published "
-            "in the caBundles, and replaced in time without a failed call.",
+            help="Secret with the CA that all replicas share: it is created, published in the "
+            "caBundles and rotated without failed calls.",
         ),
     ] = None,
     cert_hold: Annotated[
@@ -342,7 +349,7 @@ def serve(
         typer.Option(
             min=0,
             max=MAX_SECONDS,
-            help="Seconds for which a new authority is published before what it signed is served.",
+            help="Seconds to publish a new CA before certificates signed by it are served.",
         ),
     ] = 60.0,
     cert_lease: Annotated[
@@ -350,7 +357,8 @@ def serve(
         typer.Option(
             min=1,
             max=MAX_SECONDS,
-            help="Seconds after which a silent replica blocks no rotation.",
+            help="Seconds after which a replica that stopped renewing its Lease is considered "
+            "dead.",
         ),
     ] = 60.0,
     leaf_days: Annotated[
@@ -358,7 +366,7 @@ def serve(
         typer.Option(
             min=0,
             max=MAX_DAYS,
-            help="Days that a certificate is valid which is made here.",
+            help="Validity of issued serving certificates, in days.",
         ),
     ] = authority.LEAF_LIFETIME.days,
     authority_days: Annotated[
@@ -366,12 +374,12 @@ def serve(
         typer.Option(
             min=0,
             max=MAX_DAYS,
-            help="Days that an authority is valid which is made here.",
+            help="Validity of created CAs, in days.",
         ),
     ] = authority.AUTHORITY_LIFETIME.days,
     name: Annotated[
         list[str] | None,
-        typer.Option(help="DNS name or address in the certificate; may be repeated."),
+        typer.Option(help="DNS name or IP address in the certificate; may be repeated."),
     ] = None,
     register: Annotated[
         bool,
@@ -383,8 +391,8 @@ def serve(
         str | None,
         typer.Option(
             metavar="NAMESPACE/NAME",
-            help="Service that calls come by, for --install. Without it a Service that is "
-            "installed stays if the certificate has its name; else calls come by URL.",
+            help="Service that the API server calls, for --install. By default an installed "
+            "Service is kept if the certificate is valid for its name; otherwise a URL is used.",
         ),
     ] = None,
     storage: Annotated[
@@ -392,22 +400,22 @@ def serve(
     ] = None,
     kubeconfig: Annotated[
         pathlib.Path | None,
-        typer.Option(help="Cluster for --install and --look-up; as kubectl's if absent."),
+        typer.Option(help="Kubeconfig for --install and --look-up. \\[default: as kubectl]"),
     ] = None,
     look_up: Annotated[
         bool | None,
         typer.Option(
             "--look-up/--no-look-up",
-            help="Read from the cluster what rules want to know of other objects, such as the "
-            "policy of a run's agent. On with --install or --kubeconfig.",
+            help="Read related objects that rules need from the cluster, such as the policy of a "
+            "run's agent. \\[default: on with --install or --kubeconfig]",
         ),
     ] = None,
     check_trust: Annotated[
         bool | None,
         typer.Option(
             "--check-trust/--no-check-trust",
-            help="Be ready only while what is served is trusted by the caBundles in the cluster, "
-            "as last observed. On with --install or --kubeconfig.",
+            help="Report ready only while the caBundles in the cluster trust the certificate. "
+            "\\[default: on with --install or --kubeconfig]",
         ),
     ] = None,
     settings: SettingsFile = None,
@@ -416,46 +424,47 @@ def serve(
         typer.Option(
             min=0,
             max=MAX_WORKERS,
-            help=f"Processes that answer reviews; 0: one a processor, at most {DEFAULT_WORKERS}.",
+            help=f"Worker processes; 0: one per processor, at most {DEFAULT_WORKERS}.",
         ),
     ] = 0,
     transport: Annotated[
-        server.Transport, typer.Option(help="What speaks HTTP; aiohttp is the slower reference.")
+        server.Transport, typer.Option(help="HTTP implementation; aiohttp is the slower reference.")
     ] = "lean",
     health_port: Annotated[
         int,
         typer.Option(
             min=0,
             max=addresses.MAX_PORT,
-            help="Port of /livez, /readyz and /metrics (plain HTTP); 0 takes a free one.",
+            help="Port of /livez, /readyz and /metrics (plain HTTP); 0 picks a free one.",
         ),
     ] = 0,
     audit_log: Annotated[
         pathlib.Path | None,
-        typer.Option(help="Append a line of JSON for every decision: who, what, the verdict."),
+        typer.Option(help="Append one JSON line per decision: user, object and verdict."),
     ] = None,
     traces: Annotated[
         bool,
         typer.Option(
             "--traces",
-            help="Send a span for each review by OTLP over HTTP, where OpenTelemetry's own "
-            "variables say (OTEL_EXPORTER_OTLP_ENDPOINT); needs kubewright\\[traces].",
+            help="Export one span per review over OTLP/HTTP, configured by the OpenTelemetry "
+            "variables (OTEL_EXPORTER_OTLP_ENDPOINT); needs kubewright\\[traces].",
         ),
     ] = False,
     client_ca: Annotated[
         pathlib.Path | None,
         typer.Option(
-            help="PEM of the authorities whose clients may ask for admission; without it anyone "
-            "may who reaches the port. The API server's certificate is in its "
-            "AdmissionConfiguration. It shows none for conversions, which anyone may ask for."
+            help="PEM file with the CAs of clients that may request admission; without it any "
+            "client that reaches the port may. The API server's client certificate is set in its "
+            "AdmissionConfiguration. Conversion is never authenticated: the API server sends no "
+            "certificate for it."
         ),
     ] = None,
     verify_answers: Annotated[
         bool,
         typer.Option(
             "--verify-answers",
-            help="Check each answer as the API server would, and hold back one that it would "
-            "reject. For tests: it costs as much as the review.",
+            help="Validate each response as the API server would, and suppress an invalid one. For "
+            "tests: it costs as much as the review.",
         ),
     ] = False,
     quiet: Annotated[
@@ -463,7 +472,7 @@ def serve(
         typer.Option(
             min=0,
             max=MAX_SECONDS,
-            help="On SIGTERM, end once nothing was asked for so many seconds.",
+            help="On SIGTERM, exit once no request arrived for this many seconds.",
         ),
     ] = 1.0,
     drain: Annotated[
@@ -471,23 +480,25 @@ def serve(
         typer.Option(
             min=0,
             max=MAX_SECONDS,
-            help="On SIGTERM, end after so many seconds at the latest.",
+            help="On SIGTERM, exit after this many seconds at the latest.",
         ),
     ] = 30.0,
 ) -> None:
     """Serve /mutate, /validate and /convert over TLS until SIGTERM or SIGINT.
 
-    SIGHUP, or changed files, make it read certificates and settings again.
+    On SIGHUP, or when the files change, certificates and settings are reloaded.
 
-    Exit codes: 0 told to stop, 2 it could not start, or was refused by the cluster.
+    Exit codes: 0 stopped, 2 failed to start, or the cluster refused the registration.
     """
     process.log_to_stderr()
     api = _load(reference)
     for line in unsatisfiable.lines(api):
-        structlog.get_logger("webhooks").warning("writes will be refused", reason=line)
+        structlog.get_logger("webhooks").warning(
+            "every write in this version will be refused", reason=line
+        )
     worker.facts_of(settings, api)
     if client_ca is not None and not client_ca.is_file():
-        raise UserError(f"expected PEM certificates at {client_ca}, got no file")
+        raise UserError(f"expected a file of PEM certificates at {client_ca}, got no file")
     if cert_dir is not None and cert_secret is not None:
         raise UserError("expected --cert-dir or --cert-secret, got both")
     names = name or addresses.names(host)
@@ -501,9 +512,9 @@ def serve(
                 dt.timedelta(days=leaf_days), dt.timedelta(days=authority_days)
             )
             state = state_dir or apis.state_directory()
-            # Of this replica alone: workers read there what is to be served now.
+            # Private to this replica: workers read the certificate to serve from it.
             scratch = stack.enter_context(apis.scratch(state))
-            orders = worker.Orders(
+            config = worker.WorkerConfig(
                 reference=reference,
                 cert_dir=str(scratch),
                 settings=None if settings is None else str(settings),
@@ -517,7 +528,7 @@ def serve(
                 quiet_seconds=quiet,
                 drain_seconds=drain,
             )
-            joins = joining.Joining(
+            joins = joining.MembershipConfig(
                 kubeconfig,
                 source=cert_dir or state / "certificates" / api.group,
                 is_installing=register,
@@ -534,7 +545,7 @@ def serve(
             uvloop.run(
                 _serve(
                     api,
-                    orders,
+                    config,
                     names,
                     server.listening(host, port),
                     workers=workers or min(supervisor.usable_processors(), DEFAULT_WORKERS),
@@ -553,34 +564,35 @@ def uninstall(
         bool,
         typer.Option(
             "--unserve",
-            help="Rewrite objects and stop serving versions that cannot do without conversion; "
-            "their clients get 404.",
+            help="Rewrite objects and stop serving versions that need conversion; their clients "
+            "get 404.",
         ),
     ] = False,
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Print the steps and change nothing.")
+        bool, typer.Option("--dry-run", help="Print the steps without changing anything.")
     ] = False,
     kubeconfig: Annotated[
-        pathlib.Path | None, typer.Option(help="Which cluster; as kubectl's if absent.")
+        pathlib.Path | None, typer.Option(help="Kubeconfig of the cluster. \\[default: as kubectl]")
     ] = None,
 ) -> None:
-    """Take an Api's webhooks, policies and conversion out of a cluster; CRDs and objects stay.
+    """Remove an Api's webhooks, policies and conversion from a cluster; keep CRDs and objects.
 
-    Run it while the server still runs, and stop the server afterwards: until conversion has ended,
-    objects are read through it. Where several versions are served or stored, it is refused with
-    what it would cost; --unserve accepts that. A Service and the Secret of --cert-secret are left.
+    Run it while the server is running and stop the server afterwards: objects are read through
+    conversion until it has been removed. If several versions are served or stored, the command
+    refuses and explains the consequences; --unserve accepts them. The Service and the Secret of
+    --cert-secret are kept.
 
-    Exit codes: 0 done, 1 refused for its cost, 2 refused by the cluster.
+    Exit codes: 0 done, 1 refused because clients would be affected, 2 refused by the cluster.
     """
     from webhooks import uninstall as command
 
     api = _load(reference)
 
     async def run() -> None:
-        # Versions that go are deprecated, which the API server says of each call.
+        # The API server warns on each call of a version that becomes deprecated.
         async with related.client_of(kubeconfig, on_warning=lambda _: None) as client:
             await command.uninstall(
-                client, api, unserves=unserve, is_dry_run=dry_run, tell=typer.echo
+                client, api, unserves=unserve, is_dry_run=dry_run, report=typer.echo
             )
 
     try:
@@ -597,17 +609,18 @@ def dev(
     reference: ApiReference,
     directory: Annotated[
         pathlib.Path,
-        typer.Option(help="Folder for the kubeconfig, the certificates, the data and the logs."),
+        typer.Option(help="Directory for kubeconfig, certificates, etcd data and logs."),
     ] = pathlib.Path(".dev"),
     settings: SettingsFile = None,
 ) -> None:
-    """Keep an API server with the Api on this machine, and serve its webhooks, until Ctrl-C.
+    """Run a local API server with the Api and its webhooks until Ctrl-C.
 
-    CRDs, webhook configurations and policies are installed, and the line for kubectl is printed.
-    When a Python file below the working directory changes, all is installed and served anew; a
-    module that is broken, or that the API server refuses, is reported, and what was served goes on.
+    CRDs, webhook configurations and policies are installed, and the kubectl commands are printed.
+    When a Python file below the working directory changes, everything is installed and served
+    again. A module that is broken, or that the API server refuses, is reported while the previous
+    one stays in service.
 
-    Exit codes: 0 told to stop, 2 it could not start.
+    Exit codes: 0 stopped, 2 failed to start.
     """
     from webhooks import dev as command
 
@@ -616,43 +629,43 @@ def dev(
 
 async def _serve(
     api: Api,
-    orders: worker.Orders,
+    config: worker.WorkerConfig,
     names: Sequence[str],
     listener: socket.socket,
     *,
     workers: int,
     health: tuple[str, int],
-    joins: joining.Joining,
+    joins: joining.MembershipConfig,
 ) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
-    found = supervisor.Supervisor(orders, listener, workers=workers, api=api)
-    loop.add_signal_handler(signal.SIGHUP, found.reload)
+    running = supervisor.Supervisor(config, listener, workers=workers, api=api)
+    loop.add_signal_handler(signal.SIGHUP, running.reload)
     address = listener.getsockname()[:2]
     base_url = addresses.url("https", names[0], address[1])
-    directory = pathlib.Path(orders.cert_dir)
+    directory = pathlib.Path(config.cert_dir)
     async with (
-        found.health(*health) as shown,
-        joining.member(joins, api, names, directory, served=found.served) as member,
+        running.health(*health) as shown,
+        joining.member(joins, api, names, directory, served=running.served) as member,
     ):
         try:
             structlog.get_logger("webhooks").info("health and metrics", url=shown)
-            member.show(found)
-            await found.start()
-            if await _has_ended(member.join(found, base_url, address), stopped):
+            member.show(running)
+            await running.start()
+            if await _has_ended(member.join(running, base_url, address), stopped):
                 process.standard_error().flush()
-                # One line on standard output once everything is ready: what a supervisor waits for.
+                # A single line on standard output tells supervisors that the server is ready.
                 typer.echo(f"serving {api.group} at {base_url}")
                 sys.stdout.flush()
                 await stopped.wait()
         finally:
-            await found.stop()
+            await running.stop()
 
 
 async def _has_ended(work: Coroutine[Any, Any, None], stopped: asyncio.Event) -> bool:
-    """Work until it has ended or the server is to stop; whether it has ended."""
+    """Run the work until it ends or the server is stopped; return whether it ended."""
     working, waiting = asyncio.create_task(work), asyncio.create_task(stopped.wait())
     try:
         await asyncio.wait((working, waiting), return_when=asyncio.FIRST_COMPLETED)
@@ -666,12 +679,12 @@ async def _has_ended(work: Coroutine[Any, Any, None], stopped: asyncio.Event) ->
 
 
 def _load(reference: str) -> Api:
-    """The Api, whose conversions fit its models."""
+    """Load the Api and check that its conversions fit its models."""
     api = apis.load_api(reference)
     conversions.check(api)
     return api
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     app()

@@ -1,4 +1,4 @@
-"""Api -> the webhook configurations that send its objects here, and its CRDs' conversion stanza."""
+"""Build an Api's webhook configurations and its CRDs' conversion stanza."""
 
 import copy
 import dataclasses
@@ -11,7 +11,7 @@ from webhooks import limits, subjects
 
 ClientConfig = dict[str, Any]
 
-# An API call waits for us: well below its own limits, well above what a review takes.
+# An API call waits for the webhook: well below its own timeout, well above a review's latency.
 TIMEOUT_SECONDS: Final = 5
 
 HTTPS_PORT: Final = 443
@@ -21,10 +21,10 @@ VALIDATE: Final = "/validate"
 CONVERT: Final = "/convert"
 
 
-# Nothing of ours lives there, and a cluster that cannot write there does not recover.
+# The platform has no objects there, and a cluster that cannot write there does not recover.
 SPARED_NAMESPACES: Final = ("kube-system", "kube-node-lease")
 
-# An object that is going is only losing its finalizers; the server would let it through anyway.
+# An object that is being deleted only loses its finalizers; the server would allow it anyway.
 # A DELETE has no object.
 NOT_GOING: Final = {
     "name": "not-going",
@@ -33,15 +33,15 @@ NOT_GOING: Final = {
 
 
 def at_url(base: str) -> Callable[[str], ClientConfig]:
-    """Client configurations for a server that is reached by address, outside the cluster.
+    """Client configurations by URL, for a server outside the cluster.
 
-    They have no ``caBundle``: ``certs.injector`` owns that field, so that it can rotate.
+    They have no ``caBundle``: ``certs.injector`` owns that field so that it can be rotated.
     """
     return lambda path: {"url": f"{base}{path}"}
 
 
 def at_service(namespace: str, name: str, port: int = 443) -> Callable[[str], ClientConfig]:
-    """Client configurations for a server behind a Service of the cluster; no ``caBundle`` too."""
+    """Client configurations for a server behind a Service; without a ``caBundle`` as well."""
     return lambda path: {
         "service": {"namespace": namespace, "name": name, "path": path, "port": port}
     }
@@ -49,7 +49,7 @@ def at_service(namespace: str, name: str, port: int = 443) -> Callable[[str], Cl
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ServiceReference:
-    """A Service that a configuration calls."""
+    """A Service that a webhook configuration refers to."""
 
     namespace: str
     name: str
@@ -57,56 +57,58 @@ class ServiceReference:
 
     @property
     def host(self) -> str:
-        """The name by which it is called, which the certificate has to have."""
+        """DNS name that the API server calls, which the certificate must contain."""
         return f"{self.name}.{self.namespace}.svc"
 
     @property
     def text(self) -> str:
-        """As people write it."""
+        """``NAMESPACE/NAME:PORT``."""
         return f"{self.namespace}/{self.name}:{self.port}"
 
 
 def service_of(config: JSON) -> ServiceReference | None:
-    """The Service that a ``clientConfig`` calls, if it calls one."""
-    found = config.get("service")
-    if found is None:
+    """Return the Service of a ``clientConfig``, if it has one."""
+    reference = config.get("service")
+    if reference is None:
         return None
-    return ServiceReference(found["namespace"], found["name"], found.get("port") or HTTPS_PORT)
+    return ServiceReference(
+        reference["namespace"], reference["name"], reference.get("port") or HTTPS_PORT
+    )
 
 
 def is_named(service: ServiceReference, names: Collection[str]) -> bool:
-    """Whether a certificate with these names is good for calls by a Service."""
+    """Return whether a certificate with these names is valid for a Service."""
     any_name = f"*.{service.namespace}.svc"
     return service.host in names or any_name in names
 
 
 def readdressed(current: JSON, manifest: JSON) -> JSON | None:
-    """An installed object with the addresses of our manifest; None where they are of its form.
+    """Return the installed object with the addresses of the manifest; None if both have one form.
 
     Args:
-        current: A CRD or a webhook configuration as it is in the cluster.
-        manifest: The same as it is to be applied.
+        current: The CRD or webhook configuration in the cluster.
+        manifest: The manifest to be applied.
     """
     changed = copy.deepcopy(current)
     ours = dict(_named_configs(manifest))
     has_changed = False
     for name, config in _named_configs(changed):
-        wanted = ours.get(name)
-        if wanted is not None and is_by_service(config) != is_by_service(wanted):
+        desired = ours.get(name)
+        if desired is not None and is_by_service(config) != is_by_service(desired):
             for form in ("url", "service"):
                 config.pop(form, None)
-            config.update(wanted)
+            config.update(desired)
             has_changed = True
     return changed if has_changed else None
 
 
 def is_by_service(config: JSON) -> bool:
-    """Whether a ``clientConfig`` calls a Service rather than a URL."""
+    """Return whether a ``clientConfig`` refers to a Service rather than a URL."""
     return config.get("service") is not None
 
 
 def _named_configs(value: JSON) -> Iterator[tuple[str, ClientConfig]]:
-    """The ``clientConfig`` of each webhook by its name; that of a conversion has none."""
+    """Yield each ``clientConfig`` by its webhook's name; that of a conversion has none."""
     conversion = (value.get("spec") or {}).get("conversion") or {}
     if config := (conversion.get("webhook") or {}).get("clientConfig"):
         yield "", config
@@ -115,15 +117,15 @@ def _named_configs(value: JSON) -> Iterator[tuple[str, ClientConfig]]:
 
 
 def crds(api: Api, client_config: Callable[[str], ClientConfig]) -> list[dict[str, Any]]:
-    """The CRDs with their conversion stanza."""
+    """The CRDs with their conversion webhook."""
     return [crd.crd(api, kind, webhook=client_config(CONVERT)) for kind in api]
 
 
 def configurations(api: Api, client_config: Callable[[str], ClientConfig]) -> list[dict[str, Any]]:
     """The mutating and the validating webhook configuration of the kinds that need one.
 
-    Both fail closed: they see nothing but these kinds, which cannot be read without the same
-    server (it converts them), so failing open would win nothing.
+    Both fail closed: they only match these kinds, which cannot be read without the same server
+    (it converts them), so failing open would gain nothing.
     """
     return [
         configuration
@@ -155,23 +157,23 @@ def manifests(
     service: dict[str, Any] | None = None,
     certificate: str | None = None,
 ) -> list[dict[str, Any]]:
-    """Everything that makes a cluster call the server, in the order to apply it.
+    """Everything that registers the webhooks, in the order in which to apply it.
 
     Args:
         api: The API.
-        client_config: Where the server is.
-        service: The Service in front of it, if it has one.
-        certificate: ``NAMESPACE/NAME`` of the Certificate whose authority cert-manager injects.
+        client_config: Address of the server.
+        service: The Service in front of the server, if any.
+        certificate: ``NAMESPACE/NAME`` of the Certificate whose CA cert-manager injects.
     """
     called = [*crds(api, client_config), *configurations(api, client_config)]
-    for one in called:
-        for _, config in _named_configs(one):
-            # `kubectl apply` clears by it what `serve --install` wrote: exactly one may be there.
+    for manifest in called:
+        for _, config in _named_configs(manifest):
+            # `kubectl apply` clears with it what `serve --install` set: exactly one is allowed.
             config["url" if "service" in config else "service"] = None
     if certificate is not None:
         split(certificate)
-        for one in called:
-            annotations = one["metadata"].setdefault("annotations", {})
+        for manifest in called:
+            annotations = manifest["metadata"].setdefault("annotations", {})
             annotations["cert-manager.io/inject-ca-from"] = certificate
     definitions = called[: len(api.kinds)]
     return [
@@ -182,22 +184,22 @@ def manifests(
     ]
 
 
-# Whose policies they are: what an API does not have any more is found by it, and removed.
+# Label that marks an API's policies, so that obsolete ones can be found and removed.
 API_LABEL: Final = "kubewright.dev/api"
 
 
 def policies(api: Api) -> Iterator[dict[str, Any]]:
-    """The policies of an API's kinds with their bindings; the webhooks count bytes themselves."""
+    """The policies of an API's kinds with their bindings; byte limits are left to the webhooks."""
     for manifest in policy.policies(api, has_byte_limits=False):
         manifest["metadata"]["labels"] = {API_LABEL: api.group}
         yield manifest
 
 
 def split(name: str) -> tuple[str, str]:
-    """``NAMESPACE/NAME`` in two.
+    """Split ``NAMESPACE/NAME``.
 
     Raises:
-        ValueError: if it is not of that form.
+        ValueError: It does not have that form.
     """
     namespace, slash, rest = name.partition("/")
     if not slash or not namespace or not rest or "/" in rest:
@@ -206,7 +208,7 @@ def split(name: str) -> tuple[str, str]:
 
 
 def service(namespace: str, name: str, port: int, target_port: int) -> dict[str, Any]:
-    """The Service in front of the server's pods, which carry ``app.kubernetes.io/name``."""
+    """The Service in front of the server's pods, selected by ``app.kubernetes.io/name``."""
     return {
         "apiVersion": "v1",
         "kind": "Service",
@@ -225,7 +227,7 @@ def service(namespace: str, name: str, port: int, target_port: int) -> dict[str,
 
 
 def _mutating_rules(api: Api) -> list[JSON]:
-    """Every served version by name: an object is reviewed as it was written, unconverted."""
+    """List every served version: an object is reviewed as it was written, unconverted."""
     return [
         _rule(api, kind, kind.plural, _served(kind), ["CREATE", "UPDATE"])
         for kind in api
@@ -234,7 +236,7 @@ def _mutating_rules(api: Api) -> list[JSON]:
 
 
 def _not_changed(api: Api) -> Iterator[JSON]:
-    """A condition that keeps back objects without defaults and without residue to look after."""
+    """A condition that excludes objects without defaults and without conversion residue."""
     defaulted = [f"'{kind.plural}'" for kind in api if kind.rules.default is not None]
     if len(defaulted) < len(api.kinds):
         residue = (
@@ -249,11 +251,11 @@ def _not_changed(api: Api) -> Iterator[JSON]:
 
 
 def _validating_rules(api: Api) -> list[JSON]:
-    """What is judged by more than the schema of the version that was written, and nothing else.
+    """Rules for everything that needs more than the schema of the written version.
 
-    A kind of which one version is judged is named in every version: of those that a rule leaves
-    out, the API server would convert the objects and send them nevertheless. What is not needed is
-    kept back by a match condition.
+    A kind with a single version to judge is listed in every version: with matchPolicy Equivalent
+    the API server would convert objects of the others and send them anyway. A match condition
+    excludes what is not needed.
     """
     return [rule for kind in api for rule in _rules_of(api, kind)]
 
@@ -279,7 +281,7 @@ _JUDGED: Final[Sequence[tuple[str, Callable[[Kind, Version], bool]]]] = (
 
 
 def _not_needed(api: Api) -> Iterator[JSON]:
-    """A condition that keeps back versions that are named for the sake of others."""
+    """A condition that excludes versions listed only for completeness."""
     named = [
         f"'{kind.plural}/{subresource}/{version.name}'"
         for kind in api
@@ -299,12 +301,12 @@ def _not_needed(api: Api) -> Iterator[JSON]:
 
 
 def _loses_status(kind: Kind) -> bool:
-    """Whether a write of a kind's status may lose what found no room in the version written."""
+    """Return whether writing a kind's status may lose data that does not fit the version."""
     return len(_served(kind)) > 1
 
 
 def _has_overflow(api: Api) -> str:
-    """Whether something of an object found no room, in CEL."""
+    """The CEL expression for conversion data that overflowed."""
     prefix, suffix = f"conversion.{api.group}/", "-overflow"
     return (
         "object != null && has(object.metadata.annotations) && object.metadata.annotations"
@@ -313,11 +315,10 @@ def _has_overflow(api: Api) -> str:
 
 
 def _is_judged(kind: Kind, version: Version) -> bool:
-    """Whether something is asked of a version that the API server does not judge by itself.
+    """Return whether a version needs more than the API server's own schema validation.
 
-    Of an older version that is so even where the newest one's rules are off: the annotations of
-    conversion may hold what no schema has seen. What is not stored as it was written may find no
-    room in them.
+    An older version does even if the hub rules are off: conversion annotations may hold data that
+    no schema has validated. Data may also not fit them if the storage version differs.
     """
     own = kind.rules.validate is not None or version.warnings is not None
     is_converted = version is not kind.hub or version is not kind.storage

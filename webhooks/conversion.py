@@ -1,7 +1,7 @@
-"""Conversion as a pure function: a ConversionReview's request in, an answer out.
+"""Conversion as a pure function: a ConversionReview's request in, a response out.
 
-Objects are never refused for what they hold: a conversion that fails makes every list, watch and
-even the deletion of the kind fail. Only what is no object of a served kind is an error.
+Objects are never refused for their content: a failed conversion fails every list, watch and even
+deletion of the kind. Only what is not an object of a served kind is an error.
 """
 
 import sys
@@ -17,42 +17,42 @@ from webhooks import reviews
 
 
 class _ForeignObjectError(ValueError):
-    """An object that is none of the API's; the API server reads this, a misconfiguration."""
+    """An object of a kind that the API does not have, because of a misconfiguration."""
 
 
 class Outcome(NamedTuple):
-    """The answer, and how many bytes of residue found no room in its objects."""
+    """The response, and how many bytes of residue were dropped for lack of space."""
 
     answer: JSON
     dropped_bytes: int = 0
 
 
 Turns: TypeAlias = Generator[None, None, Outcome]
-"""Yields while there is more to do, and returns the outcome."""
+"""Yields while there is more to convert, and returns the outcome."""
 
 
 def turns(converter: Converter, request: reviews.ConversionRequest, turn_bytes: int) -> Turns:
-    """The ConversionReview with every object in the desired version, in the same order.
+    """Convert every object of a ConversionReview to the desired version, in order.
 
-    Yields whenever about ``turn_bytes`` were converted.
+    Yields after about ``turn_bytes`` of output.
     """
     objects: list[msgspec.Raw] = []
     dropped_bytes = 0
     left = turn_bytes
     for index, value in enumerate(request.objects):
-        found = _at_once(converter, value, request.desired_api_version)
-        if found is None:
+        converted_json = _at_once(converter, value, request.desired_api_version)
+        if converted_json is None:
             plain = reviews.decode(bytes(value)) if isinstance(value, msgspec.Raw) else value
             try:
                 way = _way(converter, plain, request.desired_api_version)
             except _ForeignObjectError as error:
-                place = _place(index, plain)
-                return Outcome(reviews.failed(request.envelope, f"{place}: {error}"))
+                position = _position(index, plain)
+                return Outcome(reviews.failed(request.envelope, f"{position}: {error}"))
             converted = way.with_care(plain)
-            found = converted.value
+            converted_json = converted.value
             dropped_bytes += converted.dropped_bytes
-        objects.append(msgspec.Raw(found))
-        left -= len(found)
+        objects.append(msgspec.Raw(converted_json))
+        left -= len(converted_json)
         if left <= 0:
             left = turn_bytes
             yield
@@ -60,7 +60,7 @@ def turns(converter: Converter, request: reviews.ConversionRequest, turn_bytes: 
 
 
 def convert(converter: Converter, request: reviews.ConversionRequest) -> Outcome:
-    """The outcome at once."""
+    """Convert without yielding."""
     remaining = turns(converter, request, sys.maxsize)
     while True:
         try:
@@ -78,7 +78,7 @@ _HEAD: Final = msgspec.json.Decoder(_Head)
 
 
 def _at_once(converter: Converter, value: msgspec.Raw | JSON, desired: str) -> bytes | None:
-    """The object, if its head says its way and nothing of it may get lost."""
+    """Convert quickly, if apiVersion and kind are readable and nothing can be lost."""
     if not isinstance(value, msgspec.Raw):
         return None
     way = converter.likely_way(value, desired)
@@ -101,7 +101,7 @@ def _way(converter: Converter, value: JSON, desired: str) -> Way:
     if source is None or target is None:
         wrong = quoted(desired if source else api_version)
         raise _ForeignObjectError(
-            f"expected one of {_served(api)} of {api.group}, got {quoted(kind_name)} of {wrong}"
+            f"expected a kind of {api.group} ({_served(api)}), got {quoted(kind_name)} of {wrong}"
         )
     return converter.way(source[0], source[1].name, target[1].name)
 
@@ -112,8 +112,8 @@ def _served(api: Api) -> str:
     )
 
 
-def _place(index: int, value: JSON) -> str:
-    """Which object of the review is meant: its index, and its name where it has one."""
+def _position(index: int, value: JSON) -> str:
+    """Identify an object of the review by its index, and by its name if it has one."""
     metadata = value.get("metadata") if type(value) is dict else None
     name = metadata.get("name") if type(metadata) is dict else None
     namespace = metadata.get("namespace") if type(metadata) is dict else None

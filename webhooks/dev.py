@@ -1,4 +1,4 @@
-"""``webhooks dev``: an API server and an Api's webhooks, anew whenever its files change. Shell."""
+"""``webhooks dev``: an API server with an Api's webhooks, reloaded on file changes. Shell."""
 
 import contextlib
 import importlib.util
@@ -18,8 +18,8 @@ from schemagen import yaml
 from schemagen.problems import JSON, UserError
 from webhooks import install, local_server, worker
 
-_LOOK_SECONDS: Final = 0.5
-# An editor that saves many files, or a file in two steps, is done by then.
+_POLL_SECONDS: Final = 0.5
+# By then an editor has finished saving several files, or one file in two steps.
 _SETTLE_SECONDS: Final = 0.2
 _CRD: Final = "CustomResourceDefinition"
 
@@ -28,19 +28,19 @@ Stamps: TypeAlias = Mapping[pathlib.Path, tuple[int, int]]
 
 
 def run(reference: str, directory: pathlib.Path, settings: pathlib.Path | None) -> int:
-    """Keep everything up, and current, until Ctrl-C; 0 then.
+    """Run everything until Ctrl-C, reloading on changes; return 0 then.
 
     Raises:
-        UserError: if it does not start.
+        UserError: It cannot start.
     """
     stopped = threading.Event()
-    # A module or settings that are broken now need no API server to be told of it.
+    # Report a broken module or broken settings before an API server is started.
     manifests_of(reference)
     if settings is not None:
         worker.read_settings(settings)
     try:
         with devcluster.Cluster(directory=directory.absolute(), tell=_say) as cluster:
-            # Until here a signal ends it as it does any command: there is a lot to wait for.
+            # Until here a signal ends the process as usual: there is a lot to wait for.
             for number in (signal.SIGINT, signal.SIGTERM):
                 signal.signal(number, lambda *_: stopped.set())
             served = _Served(cluster, reference, directory, settings)
@@ -53,30 +53,30 @@ def run(reference: str, directory: pathlib.Path, settings: pathlib.Path | None) 
 
 
 def _keep_current(served: "_Served", stopped: threading.Event) -> None:
-    seen = served.stamps()
+    stamps = served.stamps()
     served.start()
     served.explain()
-    while not stopped.wait(_LOOK_SECONDS):
-        if served.stamps() == seen:
+    while not stopped.wait(_POLL_SECONDS):
+        if served.stamps() == stamps:
             continue
         stopped.wait(_SETTLE_SECONDS)
-        before, seen = seen, served.stamps()
-        changed = sorted({path for path, _ in set(before.items()) ^ set(seen.items())})
+        before, stamps = stamps, served.stamps()
+        changed = sorted({path for path, _ in set(before.items()) ^ set(stamps.items())})
         _say(f"changed: {', '.join(map(str, changed))}")
         try:
             served.start()
         except (UserError, devcluster.DevclusterError) as error:
-            _say(*str(error).splitlines(), "what was served before is served still")
+            _say(*str(error).splitlines(), "the previous version stays in service")
 
 
 class _Served:
-    """The server that runs, and what it is made of.
+    """The running server and its inputs.
 
     Args:
-        cluster: Beside which it runs.
-        reference: Where the Api is.
-        directory: For certificates and logs.
-        settings: The operator's file.
+        cluster: The cluster that it serves.
+        reference: Module and name of the Api.
+        directory: Directory for certificates and logs.
+        settings: The operator's settings file.
     """
 
     def __init__(
@@ -90,15 +90,15 @@ class _Served:
         self._directory = directory / "webhooks"
         self._installed: Manifests = []
         self._server = contextlib.ExitStack()
-        given = () if settings is None else ("--settings", str(settings))
-        self._options = ("--quiet", "0", "--drain", "2", *given)
+        options = () if settings is None else ("--settings", str(settings))
+        self._options = ("--quiet", "0", "--drain", "2", *options)
 
     def start(self) -> None:
-        """Serve the Api as its files have it now, in place of what was served.
+        """Serve the current state of the Api's files in place of the previous one.
 
         Raises:
-            UserError: if the module is broken, or the API server refuses what it says. What was
-                served before goes on.
+            UserError: The module is broken or the API server refuses it. The previous version stays
+                in service.
         """
         manifests = manifests_of(self._reference)
         self._dry_run(manifests)
@@ -109,74 +109,76 @@ class _Served:
                     self._cluster, self._reference, self._directory, *self._options
                 )
             )
-            self._remove_what_is_gone(manifests)
+            self._remove_obsolete(manifests)
             self._server.close()
             self._server = server.pop_all()
         self._installed = manifests
         _say(f"serving {self._reference} at {address}, log in {self._directory / 'webhooks.log'}")
 
     def close(self) -> None:
-        """End the server."""
+        """Stop the server."""
         self._server.close()
 
     def stamps(self) -> Stamps:
-        """What changes when a file does that the Api may be made of."""
+        """Return the stamps of the files that the Api may depend on."""
         paths = [*_sources(self._reference), *([self._settings] if self._settings else [])]
         return {path: stamp for path in paths if (stamp := _stamp(path)) is not None}
 
     def explain(self) -> None:
-        """Say how to use it."""
+        """Print how to use it."""
         cluster = self._cluster
-        names = [one["spec"]["names"] for one in self._installed if one["kind"] == _CRD]
+        names = [
+            manifest["spec"]["names"] for manifest in self._installed if manifest["kind"] == _CRD
+        ]
         _say(
             f"kube-apiserver {cluster.kubernetes_version} at {cluster.server}",
             "\nIn another terminal:\n",
             f"  export PATH={cluster.kubectl_path.parent}:$PATH",
             f"  export KUBECONFIG={cluster.admin_kubeconfig}",
-            *(f"  kubectl get {one['plural']} -A" for one in names),
-            *(f"  kubectl explain {one['plural']} --recursive" for one in names[:1]),
-            "\nA change of the module is served at once. Ctrl-C stops it; the data stays for the "
-            "next time.",
+            *(f"  kubectl get {name['plural']} -A" for name in names),
+            *(f"  kubectl explain {name['plural']} --recursive" for name in names[:1]),
+            "\nChanges to the module are served immediately. Ctrl-C stops it; the data is kept for "
+            "the next start.",
         )
 
     def _dry_run(self, manifests: Manifests) -> None:
-        """Ask the API server whether it takes what would be installed."""
+        """Check with a server-side dry run that the API server accepts the manifests."""
         self._cluster.kubectl(
             *("apply", "--server-side", "--force-conflicts"),
             *(f"--field-manager={install.FIELD_MANAGER}", "--dry-run=server", "-f", "-"),
             input="---\n".join(map(yaml.dumps, manifests)),
         )
 
-    def _remove_what_is_gone(self, manifests: Manifests) -> None:
-        """Delete configurations and policies that the Api has no more; a CRD would take objects."""
-        current = {(one["kind"], one["metadata"]["name"]) for one in manifests}
-        for one in self._installed:
-            kind, name = one["kind"], one["metadata"]["name"]
+    def _remove_obsolete(self, manifests: Manifests) -> None:
+        """Delete obsolete configurations and policies; deleting a CRD would delete its objects."""
+        current = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests}
+        for manifest in self._installed:
+            kind, name = manifest["kind"], manifest["metadata"]["name"]
             if (kind, name) in current:
                 continue
             if kind == _CRD:
-                _say(f"left: kubectl delete crd {name} deletes it, with its objects")
+                _say(f"kept: to delete {name} and all its objects, run kubectl delete crd {name}")
             else:
                 self._cluster.kubectl("delete", kind, name, "--ignore-not-found")
 
 
 def manifests_of(reference: str) -> Manifests:
-    """What makes a cluster call a server of the Api, as its files have it now.
+    """Return the manifests of the Api's files in their current state.
 
-    Another process reads them: this one has read a module once and for all.
+    They are loaded in a new process: this one imports a module only once.
 
     Raises:
-        UserError: in the words of that process.
+        UserError: With the error output of that process.
     """
-    # Only to see what would be installed: nobody is called there.
+    # The URL is never called: the manifests are only compared and dry-run.
     command = (sys.executable, "-m", "webhooks", "manifests", reference, "--url")
-    done = subprocess.run(  # noqa: S603 - our own command
+    result = subprocess.run(  # noqa: S603 - our own command
         [*command, "https://localhost"], capture_output=True, text=True, check=False
     )
-    if done.returncode:
-        lines = (line.removeprefix("webhooks: ") for line in done.stderr.splitlines())
+    if result.returncode:
+        lines = (line.removeprefix("webhooks: ") for line in result.stderr.splitlines())
         raise UserError("\n".join(lines))
-    return yaml.load_all(done.stdout.encode())
+    return yaml.load_all(result.stdout.encode())
 
 
 def _sources(reference: str) -> Iterator[pathlib.Path]:
@@ -186,30 +188,30 @@ def _sources(reference: str) -> Iterator[pathlib.Path]:
     top = reference.partition(":")[0].partition(".")[0]
     if top in {path.stem for path in here.iterdir()}:
         return
-    found = importlib.util.find_spec(top)
-    for location in (found.submodule_search_locations or ()) if found is not None else ():
+    spec = importlib.util.find_spec(top)
+    for location in (spec.submodule_search_locations or ()) if spec is not None else ():
         yield from _python_files(pathlib.Path(location))
 
 
 def _python_files(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     for name, folders, names in os.walk(folder):
         parent = pathlib.Path(name)
-        folders[:] = [one for one in folders if _is_own(parent / one)]
-        yield from (parent / one for one in names if one.endswith(".py"))
+        folders[:] = [entry for entry in folders if _is_own(parent / entry)]
+        yield from (parent / entry for entry in names if entry.endswith(".py"))
 
 
 def _is_own(folder: pathlib.Path) -> bool:
-    """Whether it may hold the user's sources: no hidden folder, no virtual environment."""
+    """Return whether a directory may hold sources: not hidden, not a virtual environment."""
     is_other = folder.name.startswith(".") or folder.name in {"__pycache__", "node_modules"}
     return not is_other and not (folder / "pyvenv.cfg").exists()
 
 
 def _stamp(path: pathlib.Path) -> tuple[int, int] | None:
     try:
-        found = path.stat()
+        status = path.stat()
     except OSError:
         return None
-    return found.st_mtime_ns, found.st_size
+    return status.st_mtime_ns, status.st_size
 
 
 def _say(*lines: str) -> None:

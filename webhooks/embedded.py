@@ -1,6 +1,6 @@
-"""An Api served in this very process beside a control plane: for tests, with breakpoints. Shell.
+"""Serves an Api inside this process beside a control plane: for tests with breakpoints. Shell.
 
-A thread has the event loop: a test may block.
+The event loop runs in a thread, so a test may block.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ STOP_SECONDS: Final = 30
 
 @dataclasses.dataclass(frozen=True)
 class Served:
-    """An Api that an API server knows, and whose webhooks are served.
+    """An Api that is installed in an API server and served.
 
     Attributes:
         api: The Api.
         cluster: The control plane.
-        address: Of the webhooks.
+        address: URL of the webhooks.
     """
 
     api: Api
@@ -45,7 +45,7 @@ class Served:
         return self.cluster.kubectl(*arguments, **options)
 
     def client(self) -> kube.Client:
-        """A client of the API server, for ``async with``."""
+        """Create a client of the API server, for ``async with``."""
         return kube.Client.from_kubeconfig(self.cluster.admin_kubeconfig)
 
 
@@ -53,11 +53,11 @@ class Served:
 def serving(
     api: Api, cluster: devcluster.Cluster, facts: Facts = admission.NO_FACTS
 ) -> Iterator[Served]:
-    """Install an Api in a control plane, and serve its webhooks inside the context.
+    """Install an Api in a control plane and serve its webhooks inside the context.
 
     Raises:
-        kube.KubeError: The API server refused it, in its words.
-        schemagen.problems.UserError: The Api is not as it must be.
+        kube.KubeError: The API server refused it.
+        schemagen.problems.UserError: The Api is invalid.
     """
     verification.check(api)
     process.allow_deep_json()

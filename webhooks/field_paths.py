@@ -1,7 +1,7 @@
-"""Where fields of the hub version are in the version that the user wrote.
+"""Maps fields of the hub version to the version that the user wrote.
 
-Found by conversion itself: each place gets a mark of its own, all are converted at once, and looked
-for in what comes out. What swallows a mark (an enum, a unit) is found by what it changes there.
+Conversion itself does the mapping: each place is marked, all are converted at once, and the marks
+are located in the result. A mark that is swallowed (an enum, a unit) is located by what it changes.
 """
 
 import dataclasses
@@ -13,15 +13,15 @@ from schemagen.keywords import Schema
 from schemagen.problems import JSON
 
 Place = tuple[str | int, ...]
-"""Names of members, keys of maps, indexes of items."""
+"""A path in a JSON value: field names, map keys, list indexes."""
 
-# No text or number that anybody writes. Numbers fit an int32, as many fields ask for.
+# Values that do not occur in practice. Numbers fit an int32, as many fields require.
 _MARK: Final = "\uf8ffkubewright-{}\uf8ff"
 _FIRST_NUMBER: Final = 1_931_700_000
 
-# An object is where its fields are; so many of them say that.
+# An object is located by its fields; this many of them suffice.
 MAX_LEAVES: Final = 16
-# Conversions for places that swallow their marks; each costs as much as the object is large.
+# Maximum number of conversions for swallowed marks; each costs as much as converting the object.
 MAX_PROBES: Final = 8
 
 
@@ -30,8 +30,8 @@ class Written:
     """A place in the version that was written.
 
     Attributes:
-        path: The field, or the nearest one around it that the version can say; empty if none.
-        is_exact: Whether the field itself has a place in that version.
+        path: The field, or the nearest enclosing field in that version; empty if none.
+        is_exact: Whether the field itself exists in that version.
     """
 
     path: FieldPath
@@ -45,8 +45,8 @@ class Versions:
     Attributes:
         hub: The object in the hub version.
         down: Converts a hub object to the version that was written.
-        hub_schema: Of the hub version.
-        schema: Of the version that was written.
+        hub_schema: Schema of the hub version.
+        schema: Schema of the version that was written.
     """
 
     hub: dict[str, JSON]
@@ -56,25 +56,25 @@ class Versions:
 
 
 def place_of(value: JSON, path: FieldPath) -> Place:
-    """The place that a path means in a value: ``[name]`` may be an item of a keyed list."""
+    """Resolve a path in a value: ``[name]`` may be an item of a keyed list."""
     place: list[str | int] = []
     for part in path.parts:
         name: str | int = part[1:] if part.startswith(".") else part[1:-1]
         if isinstance(value, list):
-            found = _index(value, str(name))
-            name = name if found is None else found
+            index = _index(value, str(name))
+            name = name if index is None else index
         place.append(name)
         value = _child(value, name)
     return tuple(place)
 
 
-# ObjectMeta's maps: a CRD's schema says nothing of metadata.
+# Maps of ObjectMeta: a CRD's schema does not describe metadata.
 _MAP: Final = {"additionalProperties": {"type": "string"}}
 _METADATA: Final = {"metadata": {"properties": {"labels": _MAP, "annotations": _MAP}}}
 
 
 def path_of(place: Place, schema: Schema) -> FieldPath:
-    """A place as the API server writes it: keys of maps and indexes in brackets."""
+    """Format a place as the API server does: map keys and indexes in brackets."""
     path, node = (
         FieldPath(),
         {**schema, "properties": {**schema.get("properties", {}), **_METADATA}},
@@ -88,26 +88,26 @@ def path_of(place: Place, schema: Schema) -> FieldPath:
 
 
 def written(versions: Versions, places: Sequence[Place]) -> list[Written]:
-    """Where places of a hub object are in the version that was written, in few conversions."""
-    found = _by_marks(versions, {*places} - {()})
-    missing = [place for place in dict.fromkeys(places) if place and place not in found]
-    found |= _by_probes(versions, missing[:MAX_PROBES])
-    around = {above for place in missing if place not in found for above in _above(place)}
+    """Map places of a hub object to the version that was written, in few conversions."""
+    mapped = _by_marks(versions, {*places} - {()})
+    missing = [place for place in dict.fromkeys(places) if place and place not in mapped]
+    mapped |= _by_probes(versions, missing[:MAX_PROBES])
+    around = {above for place in missing if place not in mapped for above in _above(place)}
     nearest = _by_marks(versions, around) if around else {}
-    return [_written(place, found, nearest, versions.schema) for place in places]
+    return [_written(place, mapped, nearest, versions.schema) for place in places]
 
 
 def _written(
-    place: Place, found: dict[Place, Place], nearest: dict[Place, Place], schema: Schema
+    place: Place, mapped: dict[Place, Place], nearest: dict[Place, Place], schema: Schema
 ) -> Written:
-    if not place or place in found:
-        return Written(path_of(found.get(place, ()), schema), is_exact=True)
-    around = next((nearest[one] for one in _above(place) if one in nearest), ())
+    if not place or place in mapped:
+        return Written(path_of(mapped.get(place, ()), schema), is_exact=True)
+    around = next((nearest[above] for above in _above(place) if above in nearest), ())
     return Written(path_of(around, schema), is_exact=False)
 
 
 def _above(place: Place) -> list[Place]:
-    """The places around one, the nearest first."""
+    """The enclosing places, nearest first."""
     return [place[:end] for end in range(len(place) - 1, 0, -1)]
 
 
@@ -115,41 +115,43 @@ def _above(place: Place) -> list[Place]:
 
 
 def _by_marks(versions: Versions, places: set[Place]) -> dict[Place, Place]:
-    """Places by their marks; those of metadata are the same in each version."""
-    found = {place: place for place in places if place[0] == "metadata"}
-    leaves = {place: _leaves(versions, place) for place in places if place not in found}
+    """Map places by their marks; those of metadata are the same in each version."""
+    mapped = {place: place for place in places if place[0] == "metadata"}
+    leaves = {place: _leaves(versions, place) for place in places if place not in mapped}
     marks: dict[Place, JSON] = {}
-    for leaf, value in (one for ones in leaves.values() for one in ones):
+    for leaf, value in (leaf_ for marked in leaves.values() for leaf_ in marked):
         if leaf not in marks:
             marks[leaf] = _mark(value, len(marks))
     if not marks:
-        return found
-    seen = _seen(versions, marks)
-    for place, ones in leaves.items():
+        return mapped
+    located = _located(versions, marks)
+    for place, marked in leaves.items():
         candidates = [
-            _lifted(place, leaf, seen[leaf], versions.schema) for leaf, _ in ones if leaf in seen
+            _lifted(place, leaf, located[leaf], versions.schema)
+            for leaf, _ in marked
+            if leaf in located
         ]
         common = _common(candidates)
         if common:
-            found[place] = common
-    return found
+            mapped[place] = common
+    return mapped
 
 
-def _seen(versions: Versions, marks: dict[Place, JSON]) -> dict[Place, Place]:
-    """Where marks come out, by the places they were put at; a name may have become a map's key."""
+def _located(versions: Versions, marks: dict[Place, JSON]) -> dict[Place, Place]:
+    """Locate marks in the result, by where they were put; a name may have become a map key."""
     by_mark = {mark: leaf for leaf, mark in marks.items()}
     marked = versions.down(_replaced(versions.hub, marks, ()))
-    found: dict[Place, Place] = {}
+    located: dict[Place, Place] = {}
     for at, scalar in _scalars(marked, ()):
         here = tuple(
             value_at(versions.hub, by_mark[name]) if name in by_mark else name for name in at
         )
         for depth, name in enumerate(at):
             if name in by_mark:
-                found.setdefault(by_mark[name], here[: depth + 1])
+                located.setdefault(by_mark[name], here[: depth + 1])
         if scalar in by_mark:
-            found[by_mark[scalar]] = here
-    return found
+            located[by_mark[scalar]] = here
+    return located
 
 
 def _mark(value: JSON, number: int) -> JSON:
@@ -157,45 +159,45 @@ def _mark(value: JSON, number: int) -> JSON:
 
 
 def _leaves(versions: Versions, place: Place) -> list[tuple[Place, JSON]]:
-    """The texts and numbers at and below a place that can carry a mark."""
+    """The strings and numbers at and below a place that can carry a mark."""
     value, node = value_at(versions.hub, place), _node(versions.hub_schema, place)
-    found: list[tuple[Place, JSON]] = []
+    leaves: list[tuple[Place, JSON]] = []
     for leaf, scalar, schema in _described(value, node, place):
         can_carry = isinstance(scalar, str | int | float) and not isinstance(scalar, bool)
-        # The word of an enum often says what the fields beside it mean.
+        # The value of an enum often decides what the fields beside it mean.
         if can_carry and "enum" not in schema:
-            found.append((leaf, scalar))
-        if len(found) == MAX_LEAVES:
+            leaves.append((leaf, scalar))
+        if len(leaves) == MAX_LEAVES:
             break
-    return found
+    return leaves
 
 
 def _described(value: JSON, node: Schema, place: Place) -> Iterator[tuple[Place, JSON, Schema]]:
-    """The scalars of a value with their places and schemas."""
+    """Yield the scalars of a value with their places and schemas."""
     deadlines.check()
     if isinstance(value, dict | list):
-        for name, one in value.items() if isinstance(value, dict) else enumerate(value):
-            yield from _described(one, _below(node, name), (*place, name))
+        for name, child in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from _described(child, _below(node, name), (*place, name))
     else:
         yield place, value, node
 
 
 def _scalars(value: JSON, place: Place) -> Iterator[tuple[Place, JSON]]:
-    """The texts and numbers of an object but for its metadata, where conversions keep notes."""
+    """The strings and numbers of an object, except metadata, where conversions keep annotations."""
     for at, scalar, _ in _described(value, {}, place):
         if at[:1] != ("metadata",) and isinstance(scalar, str | int | float):
             yield at, scalar
 
 
 def _replaced(value: JSON, marks: dict[Place, JSON], place: Place) -> Any:
-    """A copy of a value with marks at their places."""
+    """Copy a value with marks at their places."""
     for mark_place, mark in marks.items():
         value = _put(value, mark_place[len(place) :], mark)
     return value
 
 
 def _put(value: JSON, place: Place, leaf: JSON) -> Any:
-    """A copy of a value with another one at a place, which is made if it is not there."""
+    """Copy a value with another one at a place, which is created if it is missing."""
     if not place:
         return leaf
     name, *rest = place
@@ -208,7 +210,7 @@ def _put(value: JSON, place: Place, leaf: JSON) -> Any:
 
 
 def _lifted(place: Place, leaf: Place, at: Place, schema: Schema) -> Place:
-    """Where an object or list is, given where a leaf of it is: without what leads to the leaf."""
+    """Locate an object or list, given the location of one of its leaves."""
     if leaf == place:
         return at
     first = leaf[len(place)]
@@ -220,7 +222,7 @@ def _lifted(place: Place, leaf: Place, at: Place, schema: Schema) -> Place:
 
 
 def _common(places: Sequence[Place]) -> Place:
-    """The longest beginning that places share."""
+    """The longest common prefix of places."""
     if not places:
         return ()
     first, last = min(places, key=_order), max(places, key=_order)
@@ -238,33 +240,33 @@ def _order(place: Place) -> list[str]:
 
 
 def _by_probes(versions: Versions, places: Sequence[Place]) -> dict[Place, Place]:
-    """Places by what another value there changes in the written version."""
+    """Map places by what another value there changes in the written version."""
     if not places:
         return {}
     base = versions.down(versions.hub)
-    found: dict[Place, Place] = {}
+    mapped: dict[Place, Place] = {}
     for place in places:
         present = value_at(versions.hub, place)
         value = _another(_node(versions.hub_schema, place), present)
         changed = versions.down(_put(versions.hub, place, value))
         common = _common([*_differences(base, changed, ())])
         if common:
-            found[place] = common
-    return found
+            mapped[place] = common
+    return mapped
 
 
-def _differences(one: JSON, other: JSON, place: Place) -> Iterator[Place]:
-    """Where two values differ, metadata apart."""
-    if isinstance(one, dict) and isinstance(other, dict):
-        for name in [*dict.fromkeys([*one, *other])]:
+def _differences(left: JSON, right: JSON, place: Place) -> Iterator[Place]:
+    """Yield where two values differ, metadata aside."""
+    if isinstance(left, dict) and isinstance(right, dict):
+        for name in [*dict.fromkeys([*left, *right])]:
             if place or name != "metadata":
                 missing = _NOTHING
                 below = (*place, name)
-                yield from _differences(one.get(name, missing), other.get(name, missing), below)
-    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
-        for index, (left, right) in enumerate(zip(one, other, strict=True)):
-            yield from _differences(left, right, (*place, index))
-    elif one != other:
+                yield from _differences(left.get(name, missing), right.get(name, missing), below)
+    elif isinstance(left, list) and isinstance(right, list) and len(left) == len(right):
+        for index, (old, new) in enumerate(zip(left, right, strict=True)):
+            yield from _differences(old, new, (*place, index))
+    elif left != right:
         yield place
 
 
@@ -272,26 +274,28 @@ _NOTHING: Final = object()
 
 
 def _another(node: Schema, present: JSON) -> JSON:
-    """A value that a schema would take, other than the present one."""
-    words = [word for word in node.get("enum", ()) if word != present]
-    if words:
-        return words[0]
+    """A value that the schema allows, other than the present one."""
+    values = [value for value in node.get("enum", ()) if value != present]
+    if values:
+        return values[0]
     match node.get("type"):
         case "integer" | "number":
-            least = node.get("minimum", 0)
-            return least + 1 if present == least else least
+            minimum = node.get("minimum", 0)
+            return minimum + 1 if present == minimum else minimum
         case "boolean":
             return present is not True
         case "array":
             return [] if present else [_another(node["items"], None)]
         case "object":
             fields = node.get("properties", {})
-            return {} if present else {name: _another(one, None) for name, one in fields.items()}
+            return (
+                {} if present else {name: _another(child, None) for name, child in fields.items()}
+            )
         case _:
             return _TEXTS.get(node.get("format", ""), ("1h7m", "1h9m"))[present == "1h7m"]
 
 
-# A duration is a text like any other where no format is asked for.
+# A duration is an ordinary string where no format is required.
 _TEXTS: Final = {
     "date-time": ("2001-02-03T04:05:06Z",) * 2,
     "uri": ("https://example.com/1", "https://example.com/2"),
@@ -302,7 +306,7 @@ _TEXTS: Final = {
 
 
 def _index(items: list[JSON], key: str) -> int | None:
-    """The index that a part of a path means: a number, or the name of an item of a keyed list."""
+    """Resolve a part of a path to an index: a number, or the name of an item of a keyed list."""
     names = [item.get("name") if isinstance(item, dict) else None for item in items]
     if key in names:
         return names.index(key)

@@ -1,7 +1,7 @@
-"""TLS handshakes that failed, by what each says of its cause: counted, and logged now and then.
+"""Failed TLS handshakes by cause: counted, and logged periodically.
 
-The event loop drops such a connection in silence, so they are seen where OpenSSL reports them. A
-connection that closes without a word, as that of a load balancer's check, is none of them.
+The event loop drops such a connection silently, so they are observed where OpenSSL reports them. A
+connection that closes without sending anything, like a load balancer's check, is not counted.
 """
 
 import ssl
@@ -10,7 +10,7 @@ from typing import Final
 
 import structlog
 
-# Of OpenSSL's reasons (ssl.SSLError.reason) those that tell an operator what to do.
+# OpenSSL reasons (ssl.SSLError.reason) that an operator can act on.
 REASONS: Final = {
     "TLSV1_ALERT_UNKNOWN_CA": "client does not trust us",
     "SSLV3_ALERT_BAD_CERTIFICATE": "client does not trust us",
@@ -24,18 +24,18 @@ REASONS: Final = {
 }
 OTHER: Final = "other"
 CLOSED: Final = "client closed the connection"
-"""Without an alert: as clients of Python's asyncio do that do not trust us."""
-# How often a worker logs failures while they last.
+"""Without an alert, as Python's asyncio clients do when they do not trust the server."""
+# Interval at which a worker logs failures.
 LOG_SECONDS: Final = 60.0
 
 log = structlog.get_logger("webhooks")
 
 
 class Handshakes:
-    """Counts those that fail.
+    """Counts failed handshakes.
 
     Attributes:
-        failed: How many, by the words of ``REASONS``.
+        failed: Count by the values of ``REASONS``.
     """
 
     def __init__(self) -> None:
@@ -44,14 +44,14 @@ class Handshakes:
         self._logged_at = -LOG_SECONDS
 
     def watch(self, context: ssl.SSLContext) -> None:
-        """See every handshake of a context from now on."""
+        """Observe every later handshake of a context."""
         context.sslobject_class = _watched(self._note)
 
     def warn(self, now: float) -> None:
-        """Log what failed since the last time, at most once in ``LOG_SECONDS``.
+        """Log failures since the last call, at most once per ``LOG_SECONDS``.
 
         Args:
-            now: Seconds of a clock that never jumps.
+            now: Monotonic clock, in seconds.
         """
         total = sum(self.failed.values())
         if total > self._logged and now >= self._logged_at + LOG_SECONDS:
@@ -60,18 +60,18 @@ class Handshakes:
             )
             self._logged, self._logged_at = total, now
 
-    def _note(self, word: str) -> None:
-        self.failed[word] = self.failed.get(word, 0) + 1
+    def _note(self, reason: str) -> None:
+        self.failed[reason] = self.failed.get(reason, 0) + 1
 
 
 def _watched(note: Callable[[str], None]) -> type[ssl.SSLObject]:
     class Watched(ssl.SSLObject):
-        # Asked once at the start, and again whenever the client has sent something.
-        _asked = 0
+        # Called once at the start, and again whenever the client has sent something.
+        _attempts = 0
         _is_over = False
 
         def do_handshake(self) -> None:
-            self._asked += 1
+            self._attempts += 1
             try:
                 super().do_handshake()
             except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
@@ -83,7 +83,7 @@ def _watched(note: Callable[[str], None]) -> type[ssl.SSLObject]:
             self._is_over = True
 
         def __del__(self) -> None:
-            if self._asked > 1 and not self._is_over:
+            if self._attempts > 1 and not self._is_over:
                 note(CLOSED)
 
     return Watched

@@ -1,9 +1,9 @@
-"""What the hub's schema says of an object that was written in an older version. Pure.
+"""Validate an object of an older version against the hub version's schema. Pure.
 
-The API server judges the version that was written; bounds, CEL rules and transition rules of the
-newest version are judged here, with ratcheting (KEP-4008), and told by the fields of the version
-that was written. What came out of a conversion annotation, which anybody can write, is refused
-whatever the version's policy is: no other schema has seen it.
+The API server validates the written version; bounds, CEL rules and transition rules of the newest
+version are checked here, with ratcheting (KEP-4008), and reported by the fields of the written
+version. Data from a conversion annotation, which any client can write, is refused whatever the
+version's policy is: no other schema has validated it.
 """
 
 import dataclasses
@@ -26,12 +26,12 @@ _REASONS: Final = frozenset(Reason)
 
 @dataclasses.dataclass(frozen=True)
 class Judged:
-    """What the hub's schema says, by fields of the version that was written.
+    """Verdict of the hub's schema, by fields of the version that was written.
 
     Attributes:
-        refused: Why the object is to be refused.
-        warned: What its writer should know.
-        more: How many problems to refuse it for there are besides.
+        refused: Problems that refuse the object.
+        warned: Problems that only warn the client.
+        more: Number of further refusing problems that are not listed.
     """
 
     refused: Sequence[Problem] = ()
@@ -43,8 +43,8 @@ FINE: Final = Judged()
 
 
 @dataclasses.dataclass(frozen=True)
-class _Found:
-    """One thing that the hub's schema refuses, by its place in the hub object."""
+class _Violation:
+    """A violation of the hub's schema, by its path in the hub object."""
 
     place: field_paths.Place
     message: str
@@ -53,35 +53,37 @@ class _Found:
 
 
 def judged(subject: Subject) -> Judged:
-    """What the hub's schema says of a subject that an older version's writer may be told."""
+    """Validate a subject against the hub's schema, for a client of an older version."""
     if not _is_judged(subject):
         return FINE
-    found = _found(subject, subject.hub)
-    return _told(subject, found) if found else FINE
+    violations = _violations(subject, subject.hub)
+    return _judged(subject, violations) if violations else FINE
 
 
 def _is_judged(subject: Subject) -> bool:
     version = subject.version
     if version is subject.kind.hub or subject.request.operation == "DELETE":
         return False
-    if version.hub_rules == "off" and not _notes(subject):
+    if version.hub_rules == "off" and not _annotations(subject):
         return False
-    # An annotation that was changed may change what the object says in the hub version.
-    return subjects.is_changed(subject) or bool(_notes(subject))
+    # A changed annotation may change what the object says in the hub version.
+    return subjects.is_changed(subject) or bool(_annotations(subject))
 
 
-def _found(subject: Subject, hub: dict[str, JSON]) -> list[_Found]:
-    """What the hub's schema refuses in a hub object that is to replace the subject's old one."""
+def _violations(subject: Subject, hub: dict[str, JSON]) -> list[_Violation]:
+    """Return the violations of a hub object that replaces the subject's old one."""
     model = subject.kind.hub.model
     causes = _causes(subject, hub)
-    found = [_of_cause(cause) for cause in causes if cause != _NOT_RUN]
+    violations = [_of_cause(cause) for cause in causes if cause != _NOT_RUN]
     if subject.request.subresource:
-        return found
-    said = {one.place for one in found}
+        return violations
+    known = {item.place for item in violations}
     excess = limits.problems(model, hub, subject.old_hub)
-    places = [(field_paths.place_of(hub, one.path), one) for one in excess]
-    found += [_Found(at, one.message, one.reason) for at, one in places if at not in said]
-    return found
+    places = [(field_paths.place_of(hub, item.path), item) for item in excess]
+    violations += [
+        _Violation(at, item.message, item.reason) for at, item in places if at not in known
+    ]
+    return violations
 
 
 _NOT_RUN: Final = NOT_RUN.cause()
@@ -97,39 +99,41 @@ def _causes(subject: Subject, hub: dict[str, JSON]) -> Sequence[Cause]:
     if subject.request.subresource == subjects.STATUS:
         return checker.update_status(hub, old).causes
     causes = checker.update(hub, old).causes
-    # Where the version's policy lets bounds be broken, rules about changes still hold.
+    # Where the version's policy allows bounds to be violated, transition rules still hold.
     return (*causes, *checker.transitions(hub, old)) if _NOT_RUN in causes else causes
 
 
-def _of_cause(cause: Cause) -> _Found:
+def _of_cause(cause: Cause) -> _Violation:
     reason = Reason(cause.reason) if cause.reason in _REASONS else Reason.INVALID
-    return _Found(cause.path, cause.message, reason, cause.is_transition)
+    return _Violation(cause.path, cause.message, reason, cause.is_transition)
 
 
-# ------------------------------------------------------------------------------ telling the writer
+# --------------------------------------------------------------------------- reporting to the user
 
 
-def _told(subject: Subject, found: Sequence[_Found]) -> Judged:
-    """What is refused and what is warned of, by the fields of the version that was written."""
-    forged = _forged(subject, found)
+def _judged(subject: Subject, violations: Sequence[_Violation]) -> Judged:
+    """Split violations into refusals and warnings, by fields of the version that was written."""
+    forged = _forged(subject, violations)
     is_refusing = subject.version.hub_rules == "refuse"
-    refusing = [one for one in found if is_refusing or one in forged or _is_refused(subject, one)]
+    refusing = [
+        item for item in violations if is_refusing or item in forged or _is_refused(subject, item)
+    ]
     refused = {*refusing}
-    warning = [one for one in found if one not in refused]
+    warning = [item for item in violations if item not in refused]
     if subject.version.hub_rules == "off":
         warning = []
-    shown, told = refusing[: reviews.MAX_PROBLEMS], warning[: reviews.MAX_PROBLEMS]
-    problems = _problems(subject, [*shown, *told], forged)
+    shown, warned = refusing[: reviews.MAX_PROBLEMS], warning[: reviews.MAX_PROBLEMS]
+    problems = _problems(subject, [*shown, *warned], forged)
     own = _own_fields(subject)
     return Judged(
-        [one for one in problems[: len(shown)] if str(one.path) not in own],
-        [_warning(subject, one) for one in problems[len(shown) :] if str(one.path) not in own],
+        [item for item in problems[: len(shown)] if str(item.path) not in own],
+        [_warning(subject, item) for item in problems[len(shown) :] if str(item.path) not in own],
         len(refusing) - len(shown),
     )
 
 
-def _is_refused(subject: Subject, one: _Found) -> bool:
-    return one.is_transition and subject.version.hub_rules == "warn"
+def _is_refused(subject: Subject, item: _Violation) -> bool:
+    return item.is_transition and subject.version.hub_rules == "warn"
 
 
 def _warning(subject: Subject, problem: Problem) -> Problem:
@@ -138,7 +142,7 @@ def _warning(subject: Subject, problem: Problem) -> Problem:
 
 
 def _own_fields(subject: Subject) -> set[str]:
-    """The fields that the written version's own schema refuses: the API server names them."""
+    """Fields that the written version's own schema refuses: the API server reports them."""
     if subject.request.subresource == subjects.SCALE:
         return set()
     checker = checking.of_version(subject.version)
@@ -148,27 +152,27 @@ def _own_fields(subject: Subject) -> set[str]:
 
 
 def _problems(
-    subject: Subject, found: Sequence[_Found], forged: AbstractSet[_Found]
+    subject: Subject, violations: Sequence[_Violation], forged: AbstractSet[_Violation]
 ) -> list[Problem]:
-    places = written(subject, [one.place for one in found])
+    places = written(subject, [item.place for item in violations])
     return [
-        _problem(subject, one, place, is_forged=one in forged)
-        for one, place in zip(found, places, strict=True)
+        _problem(subject, item, place, is_forged=item in forged)
+        for item, place in zip(violations, places, strict=True)
     ]
 
 
 def written(subject: Subject, places: Sequence[field_paths.Place]) -> list[field_paths.Written]:
-    """Where places of the hub object are in the version that was written.
+    """Map paths of the hub object to the version that was written.
 
-    A field that is not there any more is where it was before.
+    A field that no longer exists keeps its previous path.
     """
-    found = field_paths.written(_versions(subject, subject.hub), places)
-    missing = [at for at, one in zip(places, found, strict=True) if not one.is_exact]
+    located = field_paths.written(_versions(subject, subject.hub), places)
+    missing = [at for at, item in zip(places, located, strict=True) if not item.is_exact]
     if not missing or subject.old_hub is None:
-        return found
+        return located
     before = field_paths.written(_versions(subject, subject.old_hub), missing)
-    known = {at: one for at, one in zip(missing, before, strict=True) if one.is_exact}
-    return [known.get(at, one) for at, one in zip(places, found, strict=True)]
+    known = {at: item for at, item in zip(missing, before, strict=True) if item.is_exact}
+    return [known.get(at, item) for at, item in zip(places, located, strict=True)]
 
 
 def _versions(subject: Subject, hub: dict[str, JSON]) -> field_paths.Versions:
@@ -181,48 +185,48 @@ def _versions(subject: Subject, hub: dict[str, JSON]) -> field_paths.Versions:
 
 
 def _problem(
-    subject: Subject, one: _Found, place: field_paths.Written, *, is_forged: bool
+    subject: Subject, item: _Violation, place: field_paths.Written, *, is_forged: bool
 ) -> Problem:
-    hub_path = field_paths.path_of(one.place, shape.schema_of(subject.kind.hub.model))
-    message = f"{hub_path} of {subject.kind.hub.name}: {one.message}"
+    hub_path = field_paths.path_of(item.place, shape.schema_of(subject.kind.hub.model))
+    message = f"{hub_path} of {subject.kind.hub.name}: {item.message}"
     if is_forged:
-        path = FieldPath().member("metadata").member("annotations").key(_notes(subject)[0])
-        return Problem(path, f"{message}; remove the annotation", one.reason)
+        path = FieldPath().member("metadata").member("annotations").key(_annotations(subject)[0])
+        return Problem(path, f"{message}; remove the annotation", item.reason)
     if place.is_exact:
-        return Problem(place.path, _renamed(one, hub_path, place.path), one.reason)
-    return Problem(place.path, message, one.reason)
+        return Problem(place.path, _renamed(item, hub_path, place.path), item.reason)
+    return Problem(place.path, message, item.reason)
 
 
-def _renamed(one: _Found, hub_path: FieldPath, path: FieldPath) -> str:
-    """The message with the field's name in the version that was written.
+def _renamed(item: _Violation, hub_path: FieldPath, path: FieldPath) -> str:
+    """Return the message with the field's path in the version that was written.
 
-    kube-openapi writes keys of maps like fields, where field paths have brackets.
+    kube-openapi writes map keys like fields, where field paths have brackets.
     """
-    if len(one.place) < 2:  # noqa: PLR2004 - one word is also a word of a sentence
-        return one.message
-    names = "|".join(re.escape(name) for name in {str(hub_path), faults.dotted(one.place)})
-    return re.sub(rf"(?<![\w.])(?:{names})(?![\w.\[])", lambda _: str(path), one.message)
+    if len(item.place) < 2:  # noqa: PLR2004 - a single name may also be a word of the message
+        return item.message
+    names = "|".join(re.escape(name) for name in {str(hub_path), faults.dotted(item.place)})
+    return re.sub(rf"(?<![\w.])(?:{names})(?![\w.\[])", lambda _: str(path), item.message)
 
 
-# ----------------------------------------------------------------------- conversion's annotations
+# ------------------------------------------------------------------------- conversion annotations
 
 
-def _forged(subject: Subject, found: Sequence[_Found]) -> AbstractSet[_Found]:
-    """What is wrong only because of what conversion's annotations say.
+def _forged(subject: Subject, violations: Sequence[_Violation]) -> AbstractSet[_Violation]:
+    """Return violations that exist only because of conversion annotations.
 
-    A value that the newest version's own writer stored there has passed its schema once; an update
-    that leaves it as it was is let through as everywhere.
+    A value that the newest version's own client stored there has passed its schema once; an update
+    that leaves it unchanged is allowed (ratcheting).
     """
-    notes = _notes(subject)
+    notes = _annotations(subject)
     if not notes:
         return frozenset()
     plain = subject.up(_without(subject.value, notes))
-    without = {(one.place, one.message) for one in _found(subject, plain)}
-    return {one for one in found if (one.place, one.message) not in without}
+    without = {(item.place, item.message) for item in _violations(subject, plain)}
+    return {item for item in violations if (item.place, item.message) not in without}
 
 
-def _notes(subject: Subject) -> list[str]:
-    """The names of conversion's annotations on the object as it was written."""
+def _annotations(subject: Subject) -> list[str]:
+    """The names of the conversion annotations on the object as it was written."""
     metadata = subject.value.get("metadata")
     annotations = metadata.get("annotations") if type(metadata) is dict else None
     if type(annotations) is not dict:
@@ -233,5 +237,5 @@ def _notes(subject: Subject) -> list[str]:
 
 def _without(value: dict[str, JSON], names: Sequence[str]) -> dict[str, JSON]:
     metadata = value["metadata"]
-    kept = {key: one for key, one in metadata["annotations"].items() if key not in names}
+    kept = {key: item for key, item in metadata["annotations"].items() if key not in names}
     return {**value, "metadata": {**metadata, "annotations": kept}}

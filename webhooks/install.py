@@ -1,7 +1,7 @@
-"""Makes an API server know an Api, send its objects here and ask its policies. Shell: the cluster.
+"""Installs an Api's CRDs, webhook configurations and policies in a cluster. Shell: the cluster.
 
-The CRDs and configurations are applied server-side by the manager ``kubewright``; their caBundle
-belongs to the manager of ``certs.injector``, so that certificates can change without this one.
+They are applied server-side by the field manager ``kubewright``; the caBundle belongs to the
+field manager of ``certs.injector``, so that certificates rotate independently.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ POLICIES: Final = {
 
 
 def targets(api: Api) -> tuple[injector.Target, ...]:
-    """The objects of an API that call its webhooks: what ``install`` applies."""
+    """The objects that call an API's webhooks: what ``install`` applies."""
     return injector.targets(
         crds=[api.crd_name(kind) for kind in api], validating=[api.group], mutating=[api.group]
     )
@@ -54,36 +54,36 @@ async def install(
 ) -> None:
     """Apply CRDs, policies and webhook configurations that call a server.
 
-    It returns once the kinds are served. Policies and webhook configurations that the API does not
-    need any more are removed.
+    It returns once the kinds are served. Policies and webhook configurations that the API no longer
+    needs are removed.
 
     Args:
-        client: Of the cluster.
-        api: What is installed.
-        base_url: Where it is served.
-        ca_pem: Whom to believe there; None if ``publish`` writes that, or somebody else.
-        publish: Makes what is installed already believe the server. Nothing of the API can be read
-            before, since reading converts.
-        service: Namespace and name of the Service that calls come by, instead of ``base_url``.
-        names: What the server's certificate is valid for. A Service that is installed already stays
-            if it is called by one of them, as that is where the server is; any other does not.
+        client: Client of the cluster.
+        api: The API to install.
+        base_url: URL of the server.
+        ca_pem: CA bundle that clients trust; None if ``publish`` or something else sets it.
+        publish: Writes the CA bundle to installed objects. Objects of the API cannot be read
+            before, since reading converts them.
+        service: Namespace and name of the Service to call instead of ``base_url``.
+        names: Names that the server's certificate is valid for. An installed Service is kept if it
+            is called by one of them, and replaced otherwise.
 
     Raises:
-        kube.KubeError: in the API server's words.
-        TimeoutError: if a kind is not served within 30 s.
+        kube.KubeError: The API server refused a request.
+        TimeoutError: A kind is not served within 30 s.
     """
-    believe = publish or _injecting(client, api, ca_pem)
+    trust = publish or _injecting(client, api, ca_pem)
     client_config = await _client_config(client, api, base_url, service, names)
     is_by_service = configuration.is_by_service(client_config(configuration.CONVERT))
     for manifest in configuration.crds(api, client_config):
         await _apply(client, kube.CUSTOM_RESOURCE_DEFINITIONS, manifest)
-    await believe()
+    await trust()
     async with asyncio.timeout(SERVED_SECONDS):
         for kind in api:
             await _wait_until_served(client, api, kind, is_by_service=is_by_service)
     await install_policies(client, api)
     await install_configurations(client, api, client_config)
-    await believe()
+    await trust()
 
 
 def _injecting(
@@ -103,20 +103,22 @@ async def _client_config(
     service: tuple[str, str] | None,
     names: Collection[str],
 ) -> Callable[[str], configuration.ClientConfig]:
-    """Where calls go: to the Service that was named, or that the server is behind, or its URL."""
+    """Choose the address: the given Service, the installed Service of the server, or the URL."""
     if service is not None:
         return configuration.at_service(*service)
     for target in targets(api):
         with contextlib.suppress(kube.NotFoundError):
             value = await client.get(target.resource, target.name)
             for config in injector.client_configs(target, value):
-                found = configuration.service_of(config)
-                if found is None:
+                installed = configuration.service_of(config)
+                if installed is None:
                     continue
-                if configuration.is_named(found, names):
-                    log.info("the Service that is installed stays", service=found.text)
-                    return configuration.at_service(found.namespace, found.name, found.port)
-                log.info("a URL replaces the Service", service=found.text, url=base_url)
+                if configuration.is_named(installed, names):
+                    log.info("keeping the installed Service", service=installed.text)
+                    return configuration.at_service(
+                        installed.namespace, installed.name, installed.port
+                    )
+                log.info("replacing the Service by a URL", service=installed.text, url=base_url)
                 return configuration.at_url(base_url)
     return configuration.at_url(base_url)
 
@@ -124,7 +126,7 @@ async def _client_config(
 async def install_configurations(
     client: kube.Client, api: Api, client_config: Callable[[str], configuration.ClientConfig]
 ) -> None:
-    """Apply the webhook configurations that an API needs, and remove those that it does not."""
+    """Apply the webhook configurations that an API needs and remove the others."""
     manifests = {
         manifest["kind"]: manifest for manifest in configuration.configurations(api, client_config)
     }
@@ -136,25 +138,25 @@ async def install_configurations(
 
 
 async def _remove_own(client: kube.Client, resource: kube.Resource, name: str) -> None:
-    """Remove what was applied here; an object of somebody else by that name stays."""
+    """Remove an object that was applied here; one of another field manager is kept."""
     with contextlib.suppress(kube.NotFoundError):  # never applied, or another replica was faster
-        found = await client.get(resource, name)
-        fields = found["metadata"].get("managedFields", ())
-        if any(one.get("manager") == FIELD_MANAGER for one in fields):
+        current = await client.get(resource, name)
+        fields = current["metadata"].get("managedFields", ())
+        if any(entry.get("manager") == FIELD_MANAGER for entry in fields):
             await client.delete(resource, name)
 
 
 async def install_policies(client: kube.Client, api: Api) -> None:
-    """Apply the policies of an API, and remove those that it does not have any more."""
-    wanted = [*configuration.policies(api)]
-    for manifest in wanted:
+    """Apply the policies of an API and remove obsolete ones."""
+    manifests = [*configuration.policies(api)]
+    for manifest in manifests:
         await _apply(client, POLICIES[manifest["kind"]], manifest)
-    names = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in wanted}
-    # A binding goes before its policy: alone it would refuse everything.
+    names = {(manifest["kind"], manifest["metadata"]["name"]) for manifest in manifests}
+    # The binding is deleted before its policy: alone it would deny everything.
     for kind in reversed(POLICIES):
-        found = await client.list(POLICIES[kind], labels=f"{configuration.API_LABEL}={api.group}")
-        for one in found.items:
-            name = one["metadata"]["name"]
+        listed = await client.list(POLICIES[kind], labels=f"{configuration.API_LABEL}={api.group}")
+        for item in listed.items:
+            name = item["metadata"]["name"]
             if (kind, name) not in names:
                 with contextlib.suppress(kube.NotFoundError):  # another replica was faster
                     await client.delete(POLICIES[kind], name)
@@ -166,9 +168,9 @@ async def _apply(client: kube.Client, resource: kube.Resource, manifest: kube.JS
 
 
 async def _readdress(client: kube.Client, resource: kube.Resource, manifest: kube.JSON) -> None:
-    """Replace a Service by a URL, or the other way round, where another manager wrote it.
+    """Replace a Service by a URL, or the reverse, where another field manager set it.
 
-    Exactly one of them may be there, and an apply takes away nothing that others own.
+    Exactly one of the two is allowed, and an apply removes nothing that others own.
     """
     for _ in range(_ATTEMPTS):
         with contextlib.suppress(kube.ConflictError):
@@ -190,8 +192,8 @@ async def _wait_until_served(
         await asyncio.sleep(_POLL_SECONDS)
     for version in kind.versions:
         if version.served:
-            # The first call of a version makes the API server set up its storage and cache; until
-            # then it may answer 404 or 429 to what comes next.
+            # On the first request of a version the API server sets up its storage and cache;
+            # until then it may answer 404 or 429.
             resource = resources.resource_of(api, kind, version.name)
             await _first_call(client, resource, is_by_service=is_by_service)
 
@@ -200,14 +202,17 @@ async def _first_call(client: kube.Client, resource: kube.Resource, *, is_by_ser
     try:
         await client.list(resource)
     except kube.ApiError as error:
-        # A Service leads here once this server is ready, which it is not before this is over: no
-        # object that must be converted can be read yet.
+        # The Service routes here only once this server is ready, which requires that this is
+        # done: objects that need conversion cannot be read yet.
         if not is_by_service or error.code < INTERNAL_ERROR:
             raise
-        log.info("objects are converted once the Service leads here", reason=str(error))
+        log.info("conversion starts once the Service routes to this server", reason=str(error))
 
 
 async def _is_established(client: kube.Client, name: str) -> bool:
     crd = await client.get(kube.CUSTOM_RESOURCE_DEFINITIONS, name)
     conditions = crd.get("status", {}).get("conditions") or []
-    return any(one["type"] == "Established" and one["status"] == "True" for one in conditions)
+    return any(
+        condition["type"] == "Established" and condition["status"] == "True"
+        for condition in conditions
+    )

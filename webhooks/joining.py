@@ -1,4 +1,4 @@
-"""A server's part in a cluster: installed there, believed there, its certificates kept. Shell."""
+"""Registers a server in a cluster and keeps its certificate current. Shell."""
 
 import asyncio
 import contextlib
@@ -16,47 +16,47 @@ from webhooks import install, related, supervisor, trust
 REPORTER: Final = "kubewright.dev/certs"
 
 
-class CertificateKeeper(Protocol):
-    """What looks after the certificate that is served: ``certs.keeper``, ``certs.directory``."""
+class CertificateRotator(Protocol):
+    """Maintains the serving certificate: ``certs.keeper``, ``certs.directory``."""
 
     @property
     def names(self) -> Collection[str]:
-        """The DNS names and addresses that it is valid for."""
+        """DNS names and IP addresses of the certificate."""
 
     async def start(self) -> None:
-        """Have one to serve."""
+        """Provide a certificate to serve."""
 
     async def wait_until_valid(self) -> None:
-        """Wait for the time of one that is good only later."""
+        """Wait until the certificate's notBefore has passed."""
 
     async def publish(self) -> None:
-        """Make every configuration that is there trust it."""
+        """Write the CA bundle to every installed configuration."""
 
     async def keep(self) -> None:
-        """Renew it until cancelled."""
+        """Renew the certificate until cancelled."""
 
     async def leave(self) -> None:
-        """End this replica's part."""
+        """End this replica's participation."""
 
     def unready(self) -> str:
-        """Why no call should come here; nothing if one may."""
+        """Return why the server is not ready; empty if it is."""
 
     def status(self) -> monitor.Status | None:
-        """What is known of it."""
+        """Return the certificate status, if known."""
 
 
 @dataclasses.dataclass(frozen=True)
-class Joining:
-    """What to do in a cluster, and with the certificate.
+class MembershipConfig:
+    """How to take part in a cluster, and how to manage the certificate.
 
     Attributes:
-        kubeconfig: Which; as kubectl's if None.
-        source: The directory of certificates, where no Secret has the authority.
+        kubeconfig: Kubeconfig of the cluster; None for kubectl's default.
+        source: Directory of certificates, if no Secret holds the CA.
         is_installing: Apply CRDs and webhook configurations.
-        service: Namespace and name of the Service that calls come by; None: see ``install``.
-        is_checking_trust: Be ready only while callers trust what is served.
-        secret: Namespace and name of the Secret that all replicas share the authority by.
-        settings: How long its steps take.
+        service: Namespace and name of the Service to call; see ``install`` for None.
+        is_checking_trust: Be ready only while clients trust the served certificate.
+        secret: Namespace and name of the Secret with the CA that all replicas share.
+        settings: Rotation timing settings.
     """
 
     kubeconfig: pathlib.Path | None
@@ -69,56 +69,56 @@ class Joining:
 
     @property
     def needs_cluster(self) -> bool:
-        """Whether anything is to be done there."""
+        """Whether a cluster is needed."""
         return self.is_installing or self.is_checking_trust or self.secret is not None
 
 
 @contextlib.asynccontextmanager
 async def member(
-    joining: Joining,
+    config: MembershipConfig,
     api: Api,
     names: Sequence[str],
     directory: pathlib.Path,
     *,
     served: Callable[[], Collection[str]],
 ) -> AsyncIterator["Member"]:
-    """A server that takes part inside the context, with its first certificate.
+    """Take part in the cluster inside the context, with a first certificate.
 
     Args:
-        joining: What to do.
-        api: What is served.
-        names: Of the certificate.
-        directory: Where the certificate goes; workers read it there.
-        served: Fingerprints of the certificates that workers serve now.
+        config: What to do.
+        api: The served API.
+        names: DNS names and IP addresses of the certificate.
+        directory: Where the certificate is written for the workers.
+        served: Returns the fingerprints of the certificates that workers serve.
     """
     async with contextlib.AsyncExitStack() as stack:
         cluster = None
-        if joining.needs_cluster:
-            client = await stack.enter_async_context(related.client_of(joining.kubeconfig))
+        if config.needs_cluster:
+            client = await stack.enter_async_context(related.client_of(config.kubeconfig))
             recorder = kube.Recorder(client, REPORTER, keeper.new_identity())
             cluster = Cluster(client, await stack.enter_async_context(recorder), api)
-        found = Member(joining, api, cluster, _keeper(joining, names, directory, cluster, served))
-        await found.start()
+        server = Member(config, api, cluster, _rotator(config, names, directory, cluster, served))
+        await server.start()
         try:
-            yield found
+            yield server
         finally:
-            await found.leave()
+            await server.leave()
 
 
 @dataclasses.dataclass(frozen=True)
 class Cluster:
-    """A cluster that calls the server."""
+    """The cluster that calls the server."""
 
     client: kube.Client
     recorder: kube.Recorder
     api: Api
 
     async def publish(self, ca_pem: bytes) -> bool:
-        """Write a bundle to whatever calls the server; whether any of it had another."""
+        """Write a CA bundle to all configurations; return whether any of them changed."""
         return await injector.publish(self.client, ca_pem, install.targets(self.api))
 
     def announce(self, kind: monitor.EventType, reason: str, note: str) -> None:
-        """Tell whoever describes the API's first CRD, or looks at the events of ``default``."""
+        """Emit an Event on the API's first CRD, in namespace ``default``."""
         target = install.targets(self.api)[0]
         regarding = kube.Regarding(
             api_version=target.resource.api_version, kind=target.resource.kind, name=target.name
@@ -126,101 +126,101 @@ class Cluster:
         self.recorder.event(regarding, type=kind, reason=reason, action="Serve", note=note)
 
 
-def _keeper(
-    joining: Joining,
+def _rotator(
+    config: MembershipConfig,
     names: Sequence[str],
     directory: pathlib.Path,
     cluster: Cluster | None,
     served: Callable[[], Collection[str]],
-) -> CertificateKeeper:
-    if joining.secret is not None and cluster is not None:
-        return keeper.Keeper(
+) -> CertificateRotator:
+    if config.secret is not None and cluster is not None:
+        return keeper.Rotator(
             cluster.client,
-            joining.secret,
+            config.secret,
             install.targets(cluster.api),
             names,
             directory,
             identity=keeper.new_identity(),
-            settings=joining.settings,
+            settings=config.settings,
             served=served,
             recorder=cluster.recorder,
         )
-    return own_directory.DirectoryKeeper(
-        joining.source,
+    return own_directory.DirectoryRotator(
+        config.source,
         names,
         directory,
-        lifetimes=joining.settings.lifetimes,
-        hold_seconds=joining.settings.hold_seconds,
-        publish=cluster.publish if cluster is not None and joining.is_installing else None,
+        lifetimes=config.settings.lifetimes,
+        hold_seconds=config.settings.hold_seconds,
+        publish=cluster.publish if cluster is not None and config.is_installing else None,
         announce=monitor.announce_nothing if cluster is None else cluster.announce,
     )
 
 
 class Member:
-    """A server that takes part.
+    """A server that takes part in a cluster.
 
     Args:
-        joining: What to do.
-        api: What is served.
-        cluster: Where, if anywhere.
-        certificates: Looks after the certificate.
+        config: What to do.
+        api: The served API.
+        cluster: The cluster, if any.
+        certificates: Maintains the certificate.
     """
 
     def __init__(
         self,
-        joining: Joining,
+        config: MembershipConfig,
         api: Api,
         cluster: Cluster | None,
-        certificates: CertificateKeeper,
+        certificates: CertificateRotator,
     ) -> None:
-        self._joining, self._api, self._cluster = joining, api, cluster
+        self._config, self._api, self._cluster = config, api, cluster
         self._certificates = certificates
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> None:
-        """Have a certificate in the directory."""
+        """Write a first certificate to the directory."""
         await self._certificates.start()
 
-    def show(self, found: supervisor.Supervisor) -> None:
-        """Let the certificate decide about readiness, and be among the metrics."""
-        found.show(self._certificates.status)
-        found.checks.append(self._certificates.unready)
+    def show(self, server: supervisor.Supervisor) -> None:
+        """Add the certificate to readiness and metrics."""
+        server.show(self._certificates.status)
+        server.checks.append(self._certificates.unready)
 
     async def join(
-        self, found: supervisor.Supervisor, base_url: str, address: tuple[str, int]
+        self, server: supervisor.Supervisor, base_url: str, address: tuple[str, int]
     ) -> None:
-        """Be known and believed; workers serve already.
+        """Register webhooks and wait until the CA bundle is trusted; workers serve already.
 
         Raises:
-            kube.KubeError: The API server said no.
+            kube.KubeError: The API server refused a request.
             TimeoutError: It took too long.
         """
-        # Until then nobody could be called back here, which installing needs.
+        # Until then the API server could not call back, which installing needs.
         await self._certificates.wait_until_valid()
         if self._cluster is not None:
             await self._join(self._cluster, base_url)
         self._tasks.append(asyncio.create_task(self._certificates.keep()))
-        if self._cluster is not None and self._joining.is_checking_trust:
+        if self._cluster is not None and self._config.is_checking_trust:
             observed = trust.Trust(self._cluster.client, self._api, address)
-            await observed.look()
-            found.checks.append(lambda: observed.reason)
+            await observed.observe_once()
+            server.checks.append(lambda: observed.reason)
             self._tasks.append(asyncio.create_task(observed.watch()))
 
     async def _join(self, cluster: Cluster, base_url: str) -> None:
-        if self._joining.is_installing:
+        if self._config.is_installing:
             await install.install(
                 cluster.client,
                 self._api,
                 base_url=base_url,
-                service=self._joining.service,
+                service=self._config.service,
                 names=self._certificates.names,
                 publish=self._certificates.publish,
             )
-        elif self._joining.secret is not None:
+        elif self._config.secret is not None:
             await self._certificates.publish()
 
     async def leave(self) -> None:
-        """Take part no more."""
+        """End the participation."""
         for task in self._tasks:
             task.cancel()
         await self._certificates.leave()

@@ -1,8 +1,8 @@
-"""What a worker writes down of its answers: counts, an access log, an audit log.
+"""A worker's records of its responses: counters, access log, audit log.
 
-The access log says of every request what became of it; the audit log says of every decision whose
-it was. Neither holds a payload. Answers wait to be written down, many at once, for at most a fifth
-of a second: that costs a third of writing down each by itself.
+The access log has a line per request with its outcome, the audit log a line per decision with its
+user. Neither holds a payload. Records are written in batches after at most a fifth of a second,
+which costs a third of writing each by itself.
 """
 
 import asyncio
@@ -13,16 +13,16 @@ from typing import Any, Final
 import msgspec
 
 from webhooks.log_writer import LogWriter, Losses
-from webhooks.metrics import Counts, Words
-from webhooks.routes import About, Seen
+from webhooks.metrics import Counts, LabelValues
+from webhooks.routes import RequestLog, ReviewInfo
 
-LONGEST_WAIT_SECONDS: Final = 0.2
-# So few that writing them down keeps nobody waiting who asks meanwhile.
-AT_ONCE: Final = 64
+MAX_WAIT_SECONDS: Final = 0.2
+# Small enough that writing a batch does not delay other requests.
+BATCH_SIZE: Final = 64
 
 
 class Access(msgspec.Struct, omit_defaults=True):
-    """A line of the access log; ``ms`` are milliseconds from the whole request to its answer."""
+    """A line of the access log; ``ms`` is the latency from request to response."""
 
     time: dt.datetime
     path: str
@@ -52,13 +52,13 @@ _LINES: Final = msgspec.json.Encoder()
 
 
 class Journal:
-    """What was answered, written down by the running loop.
+    """Records responses from the running event loop.
 
     Args:
-        access: Takes a line for every request.
-        words: The labels that metrics may have.
-        audit: Takes a line for every admission, if anything does.
-        traces: Takes all that was answered, if anything does.
+        access: Access log.
+        labels: The allowed label values of metrics.
+        audit: Audit log of admissions, if any.
+        traces: Callback for batches of responses, if any.
 
     Attributes:
         losses: Lines of both logs that could not be written.
@@ -67,49 +67,51 @@ class Journal:
     def __init__(
         self,
         access: LogWriter,
-        words: Words,
+        labels: LabelValues,
         audit: LogWriter | None = None,
-        traces: Callable[[Sequence[Seen]], None] | None = None,
+        traces: Callable[[Sequence[RequestLog]], None] | None = None,
     ) -> None:
         self._access, self._audit, self._traces = access, audit, traces
         self.losses = Losses({"stderr": access} | ({} if audit is None else {"audit": audit}))
-        self._counts = Counts(words)
-        self._waiting: list[Seen] = []
+        self._counts = Counts(labels)
+        self._pending: list[RequestLog] = []
         self._timer: asyncio.TimerHandle | None = None
 
-    def observe(self, seen: Seen) -> None:
-        """Note an answer (``routes.Observe``)."""
-        self._waiting.append(seen)
-        if len(self._waiting) >= AT_ONCE:
-            self.settle()
+    def observe(self, request: RequestLog) -> None:
+        """Record a response (``routes.Observe``)."""
+        self._pending.append(request)
+        if len(self._pending) >= BATCH_SIZE:
+            self.flush()
         elif self._timer is None:
             loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(LONGEST_WAIT_SECONDS, self.settle)
+            self._timer = loop.call_later(MAX_WAIT_SECONDS, self.flush)
 
-    def settle(self) -> None:
-        """Write down what waits."""
+    def flush(self) -> None:
+        """Write the pending records."""
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        waiting, self._waiting = self._waiting, []
-        for seen in waiting:
-            self._counts.add(seen)
-        _write(self._access, [_access(seen) for seen in waiting])
+        pending, self._pending = self._pending, []
+        for request in pending:
+            self._counts.add(request)
+        _write(self._access, [_access(request) for request in pending])
         if self._traces is not None:
-            self._traces(waiting)
+            self._traces(pending)
         if self._audit is not None:
-            _write(self._audit, [_decision(seen.at, about) for about, seen in _admissions(waiting)])
+            _write(
+                self._audit, [_decision(request.at, info) for info, request in _admissions(pending)]
+            )
 
     def snapshot(self) -> dict[str, Any]:
-        """What was counted so far (``Counts.snapshot``), and the lines that were dropped."""
-        self.settle()
+        """Return the counters (``Counts.snapshot``) and the number of dropped lines."""
+        self.flush()
         return {**self._counts.snapshot(), "dropped_lines": [*self.losses.counts().items()]}
 
 
-def _admissions(waiting: list[Seen]) -> Iterator[tuple[About, Seen]]:
-    for seen in waiting:
-        if seen.about is not None and seen.about.objects is None:
-            yield seen.about, seen
+def _admissions(pending: list[RequestLog]) -> Iterator[tuple[ReviewInfo, RequestLog]]:
+    for request in pending:
+        if request.info is not None and request.info.objects is None:
+            yield request.info, request
 
 
 def _write(log: LogWriter, lines: list[Access] | list[Decision]) -> None:
@@ -117,31 +119,31 @@ def _write(log: LogWriter, lines: list[Access] | list[Decision]) -> None:
         log.append(_LINES.encode_lines(lines))
 
 
-def _access(seen: Seen) -> Access:
-    about = seen.about
+def _access(request: RequestLog) -> Access:
+    info = request.info
     return Access(
-        _time(seen.at),
-        seen.path,
-        seen.status,
-        round(seen.seconds * 1000, 3),
-        seen.bytes_in,
-        "" if about is None else about.uid,
-        "" if about is None else about.verdict,
+        _time(request.at),
+        request.path,
+        request.status,
+        round(request.seconds * 1000, 3),
+        request.bytes_in,
+        "" if info is None else info.uid,
+        "" if info is None else info.verdict,
     )
 
 
-def _decision(at: float, about: About) -> Decision:
+def _decision(at: float, info: ReviewInfo) -> Decision:
     return Decision(
         _time(at),
-        about.uid,
-        about.user,
-        about.operation,
-        about.kind,
-        about.version,
-        about.namespace,
-        about.name,
-        about.dry_run,
-        about.verdict,
+        info.uid,
+        info.user,
+        info.operation,
+        info.kind,
+        info.version,
+        info.namespace,
+        info.name,
+        info.dry_run,
+        info.verdict,
     )
 
 

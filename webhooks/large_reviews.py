@@ -1,7 +1,7 @@
-"""A second process of a worker, which reviews large bodies. Shell: a process and a socket.
+"""A worker's second process, which reviews large bodies. Shell: a process and a socket.
 
-Decoding, converting or freeing a large body holds the interpreter's lock for tens of milliseconds
-at a time; in a thread of the worker, that would keep everybody else waiting.
+Decoding, converting or freeing a large body holds the GIL for tens of milliseconds at a time; in a
+thread of the worker, that would delay all other requests.
 """
 
 import asyncio
@@ -21,18 +21,18 @@ from webhooks import routes
 from webhooks.routes import Answer, Route
 
 BEAT_SECONDS: Final = 1.0
-# It computes in threads, which keep it from beating for some time, and a machine may be busy.
-# Counted by the worker's own looks, once a second: a worker that was stopped itself has not looked.
+# Its threads keep it from sending heartbeats for some time, and a machine may be busy. Counted once
+# a second by the worker, so that time during which the worker itself was stopped does not count.
 MAX_SILENCES: Final = 30
 
 READ_BYTES: Final = 1024 * 1024
 
 _LENGTH_BYTES: Final = 4
-_GONE: Final = "expected to review a large body, the process that does has ended: try again"
+_GONE: Final = "expected to review a large body, but the process for large bodies ended: try again"
 
 
 class Review(msgspec.Struct, frozen=True, tag=True):
-    """A body to review, which comes behind, and how long its client waits."""
+    """A body to review, which follows, and its client's timeout."""
 
     number: int
     path: str
@@ -41,23 +41,23 @@ class Review(msgspec.Struct, frozen=True, tag=True):
 
 
 class Cancel(msgspec.Struct, frozen=True, tag=True):
-    """Nobody waits for an answer any more."""
+    """The client is gone."""
 
     number: int
 
 
 class Settings(msgspec.Struct, frozen=True, tag=True):
-    """What the operator's file of settings says from now on.
+    """The operator's current settings.
 
     Attributes:
-        settings: As JSON: msgpack has no integers above 64 bits.
+        settings: JSON, because msgpack has no integers above 64 bits.
     """
 
     settings: str
 
 
-class Answered(msgspec.Struct, frozen=True):
-    """An answer, whose body comes behind; or, without one, a sign of life."""
+class Response(msgspec.Struct, frozen=True):
+    """A response, whose body follows; without one, a heartbeat."""
 
     number: int
     answer: Answer | None = None
@@ -65,62 +65,62 @@ class Answered(msgspec.Struct, frozen=True):
 
 
 _REQUESTS: Final = msgspec.msgpack.Decoder(Review | Cancel | Settings)
-_ANSWERS: Final = msgspec.msgpack.Decoder(Answered)
+_ANSWERS: Final = msgspec.msgpack.Decoder(Response)
 
-Attend: TypeAlias = Callable[[socket.socket], None]
-"""What the second process does until the socket ends."""
+Serve: TypeAlias = Callable[[socket.socket], None]
+"""Runs in the second process until the socket ends."""
 
 
 @contextlib.contextmanager
-def forked(attend: Attend) -> Iterator[socket.socket]:
-    """A second process, begun before there are threads or an event loop; the socket to it.
+def forked(serve: Serve) -> Iterator[socket.socket]:
+    """Fork a second process before there are threads or an event loop; the value is its socket.
 
-    It ends with this one, however that ends; signals are for this one.
+    It ends with this process, whatever the reason; it ignores signals.
     """
     ours, theirs = socket.socketpair()
     if not (process := os.fork()):
         ours.close()
-        _run(attend, theirs)
+        _run(serve, theirs)
     theirs.close()
     try:
         yield ours
     finally:
-        os.kill(process, signal.SIGKILL)  # whatever it still does, nobody waits for
+        os.kill(process, signal.SIGKILL)  # nothing waits for its work
         os.waitpid(process, 0)
 
 
-def _run(attend: Attend, channel: socket.socket) -> NoReturn:
+def _run(serve: Serve, channel: socket.socket) -> NoReturn:
     try:
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, signal.SIG_IGN)
-        attend(channel)
+        serve(channel)
     finally:
-        os._exit(0)  # what is done at the worker's end is the worker's
+        os._exit(0)  # skip the worker's own cleanup
 
 
 class Server:
-    """The second process's end: answers what is asked.
+    """The second process's end: reviews bodies.
 
     Attributes:
-        settings: What the operator's file said when the last review was asked for.
+        settings: The operator's settings as of the last request.
     """
 
     def __init__(self) -> None:
         self.settings: Mapping[str, JSON] = {}
         self._tasks: dict[int, asyncio.Task[None]] = {}
 
-    async def attend(self, channel: socket.socket, paths: Mapping[str, Route]) -> None:
-        """Answer until the socket ends."""
+    async def serve(self, channel: socket.socket, paths: Mapping[str, Route]) -> None:
+        """Serve until the socket ends."""
         reader, writer = await asyncio.open_connection(sock=channel, limit=READ_BYTES)
         beating = asyncio.create_task(_beat(writer))
         with contextlib.closing(writer), contextlib.suppress(ConnectionError):
             while frame := await _frame(reader):
                 request = _REQUESTS.decode(frame)
                 size = request.body_bytes if isinstance(request, Review) else 0
-                self._take(writer, paths, request, await _exactly(reader, size))
+                self._handle(writer, paths, request, await _exactly(reader, size))
         beating.cancel()
 
-    def _take(
+    def _handle(
         self,
         writer: asyncio.StreamWriter,
         paths: Mapping[str, Route],
@@ -133,43 +133,43 @@ class Server:
             case Cancel() if request.number in self._tasks:
                 self._tasks[request.number].cancel()
             case Review():
-                task = asyncio.create_task(_give(writer, paths, request, body))
+                task = asyncio.create_task(_respond(writer, paths, request, body))
                 self._tasks[request.number] = task
                 task.add_done_callback(lambda _: self._tasks.pop(request.number))
 
 
 async def _beat(writer: asyncio.StreamWriter) -> None:
     while True:
-        _write(writer, msgspec.msgpack.encode(Answered(0)))
+        _write(writer, msgspec.msgpack.encode(Response(0)))
         await asyncio.sleep(BEAT_SECONDS)
 
 
-async def _give(
-    writer: asyncio.StreamWriter, paths: Mapping[str, Route], asked: Review, body: bytes
+async def _respond(
+    writer: asyncio.StreamWriter, paths: Mapping[str, Route], review: Review, body: bytes
 ) -> None:
-    found = routes.answer(paths[asked.path], body, asked.seconds)
-    answer = found if isinstance(found, Answer) else await found
+    result = routes.answer(paths[review.path], body, review.seconds)
+    answer = result if isinstance(result, Answer) else await result
     head = msgspec.structs.replace(answer, body=b"")
-    given = Answered(asked.number, head, len(answer.body))
-    _write(writer, msgspec.msgpack.encode(given), answer.body)
+    response = Response(review.number, head, len(answer.body))
+    _write(writer, msgspec.msgpack.encode(response), answer.body)
 
 
 async def connected(channel: socket.socket, settings: Callable[[], Mapping[str, JSON]]) -> "Client":
-    """The worker's end of a socket.
+    """Connect the worker's end of the socket.
 
     Args:
-        channel: To the second process.
-        settings: What the operator's file says.
+        channel: Socket to the second process.
+        settings: Returns the operator's settings.
     """
     reader, writer = await asyncio.open_connection(sock=channel, limit=READ_BYTES)
     return Client(reader, writer, settings)
 
 
 class Client:
-    """The worker's end: asks, and hands out the answers.
+    """The worker's end: sends reviews and dispatches the responses.
 
     Attributes:
-        is_gone: Whether the second process ended, or is silent.
+        is_gone: Whether the second process ended or stopped responding.
     """
 
     def __init__(
@@ -188,20 +188,20 @@ class Client:
 
     @property
     def is_gone(self) -> bool:
-        """Whether nothing more is to be expected of the second process."""
+        """Whether the second process ended or stopped responding."""
         return self._has_ended or self._silences > MAX_SILENCES
 
-    def look(self) -> None:
-        """See once a second whether the second process has said anything since the last look."""
+    def count_silence(self) -> None:
+        """Count a second without a message; any message resets the count."""
         self._silences += 1
 
     def answer(self, path: str, body: bytes, seconds: float) -> Awaitable[Answer]:
-        """The answer to a body.
+        """Review a body in the second process.
 
         Args:
-            path: Of its route.
-            body: Of the request.
-            seconds: So long the client waits.
+            path: Path of the route.
+            body: The request body.
+            seconds: The client's timeout.
         """
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if self.is_gone:
@@ -212,7 +212,7 @@ class Client:
             self._write(Settings(json.dumps(settings)))
         number = next(self._numbers)
         self._waiting[number] = future
-        future.add_done_callback(lambda _: self._settled(number))
+        future.add_done_callback(lambda _: self._finished(number))
         self._write(Review(number, path, seconds, len(body)), body)
         return future
 
@@ -221,7 +221,7 @@ class Client:
         self._listening.cancel()
         self._writer.close()
 
-    def _settled(self, number: int) -> None:
+    def _finished(self, number: int) -> None:
         if self._waiting.pop(number).cancelled():
             self._write(Cancel(number))
 
@@ -230,15 +230,15 @@ class Client:
             _write(self._writer, msgspec.msgpack.encode(request), body)
 
     async def _listen(self, reader: asyncio.StreamReader) -> None:
-        """Hand out answers until the second process ends."""
+        """Dispatch responses until the second process ends."""
         with contextlib.suppress(OSError):
             while frame := await _frame(reader):
                 self._silences = 0
-                given = _ANSWERS.decode(frame)
-                body = await _exactly(reader, given.body_bytes)
-                future = self._waiting.get(given.number)
-                if future is not None and given.answer is not None and not future.done():
-                    future.set_result(msgspec.structs.replace(given.answer, body=body))
+                response = _ANSWERS.decode(frame)
+                body = await _exactly(reader, response.body_bytes)
+                future = self._waiting.get(response.number)
+                if future is not None and response.answer is not None and not future.done():
+                    future.set_result(msgspec.structs.replace(response.answer, body=body))
         self._has_ended = True
         for future in [*self._waiting.values()]:
             if not future.done():
@@ -248,16 +248,16 @@ class Client:
 def _write(writer: asyncio.StreamWriter, head: bytes, body: bytes = b"") -> None:
     writer.write(len(head).to_bytes(_LENGTH_BYTES) + head)
     if body:
-        writer.write(body)  # by itself, as it is: joining would copy it
+        writer.write(body)  # separately: joining would copy it
 
 
 async def _frame(reader: asyncio.StreamReader) -> bytes:
-    """The next frame; empty at the end."""
+    """Read the next frame; empty at the end."""
     return await _exactly(reader, int.from_bytes(await _exactly(reader, _LENGTH_BYTES)))
 
 
 async def _exactly(reader: asyncio.StreamReader, size: int) -> bytes:
-    """So many bytes; none at the end."""
+    """Read exactly this many bytes; empty at the end."""
     try:
         return await reader.readexactly(size)
     except asyncio.IncompleteReadError:

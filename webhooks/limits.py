@@ -1,7 +1,7 @@
-"""Size limits that a schema cannot count: bytes of UTF-8, and entries where no schema was judged.
+"""Size limits that a schema cannot express: bytes of UTF-8, and entries of unvalidated data.
 
-Compiled once per version from the ``MaxBytes`` and ``MaxEntries`` markers of its model; only the
-branches of an object that carry a limit are walked.
+Compiled per version from the ``MaxBytes`` and ``MaxEntries`` markers of its model; only the
+branches of an object with a limit are walked.
 """
 
 import dataclasses
@@ -22,17 +22,17 @@ Check = Callable[[JSON, FieldPath], Iterator["Excess"]]
 
 @dataclasses.dataclass(frozen=True)
 class Excess:
-    """A value over its limit."""
+    """A value that exceeds its limit."""
 
     problem: Problem
     value: JSON
 
 
 def problems(model: type[base.Resource], new: JSON, old: JSON | None) -> list[Problem]:
-    """What is too large in an object.
+    """Return what is too large in an object.
 
-    A value that was too large before and is unchanged is no problem of this update: objects that
-    are older than a limit stay usable.
+    A value that was too large before and is unchanged is not reported (ratcheting, KEP-4008):
+    objects older than a limit stay usable.
     """
     if not _quick_of(model)(new):
         return []
@@ -46,7 +46,7 @@ def problems(model: type[base.Resource], new: JSON, old: JSON | None) -> list[Pr
 
 
 def has_any(model: type[base.Resource]) -> bool:
-    """Whether objects of a model have a limit that is counted here."""
+    """Return whether a model has a limit that is checked here."""
     return _compiled(model) is not _nothing
 
 
@@ -57,10 +57,10 @@ def _compiled(model: type[base.Resource]) -> Check:
 
 @functools.cache
 def _quick_of(model: type[base.Resource]) -> Callable[[JSON], bool]:
-    """Whether anything may be over a limit, without saying where: what every review asks.
+    """Return a fast check of whether anything may exceed a limit, run for every review.
 
-    msgspec reads the branches with limits in a fraction of the time that walking them takes; what
-    it does not take is looked at closely.
+    msgspec checks the branches with limits in a fraction of the time that walking them takes; only
+    what it refuses is examined in detail.
     """
     kind = _bounded(structural.schema_of(model, descriptions=False, limits=True))
     if kind is None:
@@ -82,7 +82,7 @@ def _never(value: JSON) -> bool:
 
 
 def _bounded(schema: structural.Schema) -> Any:
-    """The type of values below every limit of a node and of what is below it; None without one."""
+    """The type of values within every limit of a node and its children; None without a limit."""
     limit, inner = schema.get(structural.LIMIT), _bounded_inner(schema)
     match limit:
         case None:
@@ -91,8 +91,8 @@ def _bounded(schema: structural.Schema) -> Any:
             # A code point takes at most four bytes.
             return Annotated[str, msgspec.Meta(max_length=limit.limit // 4)]
         case _:
-            whole = inner or (list[Any] if "items" in schema else dict[str, Any])
-            return Annotated[whole, msgspec.Meta(max_length=limit.limit)]
+            container = inner or (list[Any] if "items" in schema else dict[str, Any])
+            return Annotated[container, msgspec.Meta(max_length=limit.limit)]
 
 
 def _bounded_inner(schema: structural.Schema) -> Any:
@@ -100,9 +100,9 @@ def _bounded_inner(schema: structural.Schema) -> Any:
         item = _bounded(schema["items"])
         return item and types.GenericAlias(list, (item,))
     if isinstance(schema.get("additionalProperties"), dict):
-        one = _bounded(schema["additionalProperties"])
+        value = _bounded(schema["additionalProperties"])
         key = _bounded({structural.LIMIT: schema.get(structural.KEY_LIMIT)})
-        return (one or key) and types.GenericAlias(dict, (key or str, one or Any))
+        return (value or key) and types.GenericAlias(dict, (key or str, value or Any))
     bounded = {name: _bounded(child) for name, child in schema.get("properties", {}).items()}
     fields = {name: kind for name, kind in bounded.items() if kind is not None}
     if not fields:
@@ -121,9 +121,9 @@ def _nothing(value: JSON, path: FieldPath) -> Iterator[Excess]:
 
 
 def _check(schema: structural.Schema) -> Check | None:
-    """The check of a node and what is below it; None where no limit is."""
-    found = (_own(schema), _keys(schema), _below(schema))
-    checks = [check for check in found if check is not None]
+    """The check of a node and its children; None without a limit."""
+    candidates = (_own(schema), _keys(schema), _below(schema))
+    checks = [check for check in candidates if check is not None]
 
     def both(value: JSON, path: FieldPath) -> Iterator[Excess]:
         for check in checks:
@@ -164,7 +164,7 @@ def _below(schema: structural.Schema) -> Check | None:
 
 
 def _bytes(value: JSON, path: FieldPath, *, limit: int) -> Iterator[Excess]:
-    # Four bytes are the most that a code point takes: short texts need no encoding.
+    # A code point takes at most four bytes: short texts need no encoding.
     if type(value) is not str or len(value) * 4 <= limit:
         return
     size = len(value.encode(errors="surrogatepass"))

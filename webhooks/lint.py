@@ -1,8 +1,8 @@
-"""What is wrong with webhook configurations, ours or anybody's, and what to write instead. Pure.
+"""Lint webhook configurations of any origin against good practice. Pure.
 
-After Kubernetes' «Admission Webhook Good Practices», and after incidents in which a webhook took a
-cluster down. What the API server would refuse is asked of the judge, which is its own validation.
-Objects of other kinds are passed over.
+Follows Kubernetes' "Admission Webhook Good Practices" and incidents in which a webhook took a
+cluster down. What the API server would refuse is decided by the judge, which runs the API server's
+own validation. Objects of other kinds are skipped.
 """
 
 import base64
@@ -33,17 +33,17 @@ MAX_SECONDS: Final = 30
 EXPIRES_SOON: Final = dt.timedelta(days=30)
 # A fail-open webhook that hangs costs its timeout; the API call itself ends after 30 s.
 MAX_OPEN_SECONDS: Final = 30
-# What decides which objects a webhook is sent.
+# Fields that decide which objects are sent to a webhook.
 _SCOPE: Final = ("rules", "namespaceSelector", "objectSelector", "matchConditions")
 SYSTEM_NAMESPACE: Final = "kube-system"
-# What must go on being written for a cluster to recover, or is asked in every other request; and
-# whether it is in a namespace.
+# Writes that a cluster needs to recover, or that are part of nearly every request, with the reason
+# and whether the resource is namespaced.
 UNTOUCHABLE: Final = {
-    ("coordination.k8s.io", "leases"): ("nodes and leaders renew leases all the time", True),
-    ("authentication.k8s.io", "tokenreviews"): ("every request with a token asks it", False),
-    ("authorization.k8s.io", "subjectaccessreviews"): ("every request may ask it", False),
-    ("authorization.k8s.io", "selfsubjectaccessreviews"): ("every request may ask it", False),
-    ("authorization.k8s.io", "localsubjectaccessreviews"): ("every request may ask it", True),
+    ("coordination.k8s.io", "leases"): ("nodes and leaders renew leases continuously", True),
+    ("authentication.k8s.io", "tokenreviews"): ("every request with a token creates one", False),
+    ("authorization.k8s.io", "subjectaccessreviews"): ("any request may create one", False),
+    ("authorization.k8s.io", "selfsubjectaccessreviews"): ("any request may create one", False),
+    ("authorization.k8s.io", "localsubjectaccessreviews"): ("any request may create one", True),
 }
 INJECTED: Final = (
     "cert-manager.io/inject-ca-from",
@@ -51,10 +51,10 @@ INJECTED: Final = (
     "cert-manager.io/inject-apiserver-ca",
     "service.beta.openshift.io/inject-cabundle",
 )
-# Groups whose objects a cluster is run with; an extension's own kinds are not among them.
+# API groups that a cluster runs on; the kinds of extensions are not among them.
 CORE_GROUPS: Final = frozenset({"", "*", "apps", "batch", "policy", "rbac.authorization.k8s.io"})
 
-# The short names of what the API server refuses, by the innermost member that has one.
+# Rule names for what the API server refuses, by the innermost field that has one.
 REFUSED: Final = "refused"
 _RULES: Final = {
     "admissionReviewVersions": "versions",
@@ -78,7 +78,7 @@ _MEMBER: Final = re.compile(r"\w+")
 MAX_MESSAGE_CHARACTERS: Final = 500
 _PRINTABLE: Final = re.compile(r"[\w.:-]{1,253}")
 _KEY: Final = "PRIVATE KEY"
-# How the base64 of PEM begins.
+# Prefix of base64-encoded PEM.
 _PEM_IN_BASE64: Final = base64.b64encode(b"-----BEGIN")[:12]
 
 Level = Literal["error", "warning"]
@@ -86,11 +86,11 @@ Level = Literal["error", "warning"]
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Finding:
-    """One thing to mend.
+    """A single problem.
 
     Attributes:
-        field: As the API server writes it: ``webhooks[0].timeoutSeconds``; empty for the whole.
-        rule: A short name, the same for every finding of its sort.
+        field: As the API server writes it: ``webhooks[0].timeoutSeconds``; empty for the object.
+        rule: Short name of the rule.
         subject: ``ValidatingWebhookConfiguration/x``.
     """
 
@@ -110,21 +110,21 @@ class Finding:
 
 
 def findings(
-    documents: Iterable[JSON], now: dt.datetime, asked: judge.Judge | None = None
+    documents: Iterable[JSON], now: dt.datetime, checker: judge.Judge | None = None
 ) -> Iterator[Finding]:
-    """What to mend in configurations and in CRDs that are converted by a webhook.
+    """Yield the findings of webhook configurations and of CRDs that convert by webhook.
 
     Args:
         documents: Objects of any kind.
-        now: When certificates have to be valid.
-        asked: Who knows what the API server refuses; if None, one that stays loaded.
+        now: Time for which certificates are checked.
+        checker: Runs the API server's validation; by default a shared judge.
 
     Raises:
-        judge.JudgeMissingError: if there is no judge.
+        judge.JudgeMissingError: The judge is not available.
     """
-    server = asked or _judge()
+    server = checker or _judge()
     for document in documents:
-        if is_looked_at(document):
+        if is_checked(document):
             decide = _decider(server)
             for finding in (*_refusals(document, server), *_practices(document, now, decide)):
                 message = _line(finding.message)
@@ -136,13 +136,13 @@ def _judge() -> judge.Judge:
     return judge.Judge()
 
 
-def is_looked_at(document: JSON) -> bool:
-    """Whether there is something to say of a document."""
+def is_checked(document: JSON) -> bool:
+    """Return whether a document is of a kind that is checked."""
     return _text(document, "kind") in API_VERSIONS
 
 
 def refused(message: str) -> Finding:
-    """What keeps a whole object from the API server."""
+    """Return the finding that the API server refuses the object as a whole."""
     return Finding("", "error", REFUSED, _line(message))
 
 
@@ -151,15 +151,15 @@ def _subject(document: JSON) -> str:
     return f"{document['kind']}/{name}" if _PRINTABLE.fullmatch(name) else str(document["kind"])
 
 
-# --- what the API server says -------------------------------------------------------------------
+# --- what the API server refuses ----------------------------------------------------------------
 
 
 def _refusals(document: JSON, server: judge.Judge) -> Iterator[Finding]:
-    """What `kubectl create --validate=strict` would be told."""
+    """Yield what `kubectl create --validate=strict` would report."""
     kind, version = document["kind"], document.get("apiVersion")
     if version is not None and version != API_VERSIONS[kind]:
         got = quoted(version) if type(version) is str else kind_of(version)
-        message = f"expected {API_VERSIONS[kind]}, got {got}: nothing else is served"
+        message = f"expected {API_VERSIONS[kind]}, got {got}: no other version is served"
         yield Finding("apiVersion", "error", REFUSED, message)
         return
     try:
@@ -174,7 +174,7 @@ def _refusals(document: JSON, server: judge.Judge) -> Iterator[Finding]:
 
 
 def _refusals_of_conversion(document: JSON, server: judge.Judge) -> Iterator[Finding]:
-    """The rest of a CRD is not about webhooks."""
+    """Yield what is refused in a CRD's conversion stanza; the rest of a CRD is not checked."""
     if _object(document, "spec").get("conversion") is not None:
         for finding in _of(server.check(document)):
             if finding.field.startswith(CONVERSION) or not finding.field:
@@ -190,31 +190,31 @@ def _of(verdict: judge.Verdict) -> Iterator[Finding]:
         yield refused(verdict.message)
     for cause in verdict.causes:
         members = reversed(_MEMBER.findall(cause.field))
-        rule = next((_RULES[one] for one in members if one in _RULES), REFUSED)
+        rule = next((_RULES[item] for item in members if item in _RULES), REFUSED)
         yield Finding(cause.field, "error", rule, cause.message)
 
 
 def _line(message: str) -> str:
-    """A message in a line, without what nobody may see: the API server quotes what it refuses."""
+    """Return a single-line message without secrets: the API server quotes refused values."""
     if _KEY in message:
-        return "expected no private key in it, got one"
+        return "expected no private key, got one"
     text = " ".join(message.split())
     return text if len(text) <= MAX_MESSAGE_CHARACTERS else f"{text[:MAX_MESSAGE_CHARACTERS]}…"
 
 
-# --- what has taken clusters down ---------------------------------------------------------------
+# --- known causes of outages --------------------------------------------------------------------
 
 
 def _practices(document: JSON, now: dt.datetime, decide: narrowing.Decide) -> Iterator[Finding]:
     annotations = _object(_object(document, "metadata"), "annotations")
-    is_injected = any(one in annotations for one in INJECTED)
+    is_injected = any(item in annotations for item in INJECTED)
     if document["kind"] == CRD:
         yield from _conversion(document, now, is_injected=is_injected)
         return
     webhooks = [
-        (f"webhooks[{index}]", one)
-        for index, one in enumerate(_list(document, "webhooks"))
-        if type(one) is dict
+        (f"webhooks[{index}]", item)
+        for index, item in enumerate(_list(document, "webhooks"))
+        if type(item) is dict
     ]
     for where, webhook in webhooks:
         yield from _timeout(webhook, f"{where}.timeoutSeconds")
@@ -223,7 +223,7 @@ def _practices(document: JSON, now: dt.datetime, decide: narrowing.Decide) -> It
         yield from _rules(webhook, where, decide)
         client = _object(webhook, "clientConfig")
         yield from _client(client, f"{where}.clientConfig", now, is_injected=is_injected)
-    yield from _together([webhook for _, webhook in webhooks])
+    yield from _combined([webhook for _, webhook in webhooks])
 
 
 def _conversion(document: JSON, now: dt.datetime, *, is_injected: bool) -> Iterator[Finding]:
@@ -238,39 +238,42 @@ def _conversion(document: JSON, now: dt.datetime, *, is_injected: bool) -> Itera
 def _timeout(webhook: JSON, where: str) -> Iterator[Finding]:
     seconds = webhook.get("timeoutSeconds")
     if seconds is None:
-        message = f"expected a timeout of a few seconds, got none, which is {LONG_SECONDS}"
+        message = f"expected a timeout of a few seconds, got none: the default is {LONG_SECONDS}"
         yield Finding(where, "warning", "timeout", message)
     elif type(seconds) is int and LONG_SECONDS < seconds <= MAX_SECONDS:
-        message = f"expected a few seconds, got {seconds}: every call waits that long if it hangs"
+        message = (
+            f"expected a few seconds, got {seconds}: a webhook that hangs delays every call that "
+            "long"
+        )
         yield Finding(where, "warning", "timeout", message)
 
 
 def _versions(webhook: JSON, name: str, where: str) -> Iterator[Finding]:
     versions = _texts(webhook, name)
     if "v1beta1" in versions and "v1" not in versions:
-        message = f"expected v1 among them, got {quoted(versions)}"
+        message = f"expected v1 to be listed, got {quoted(versions)}"
         yield Finding(f"{where}.{name}", "error", "versions", message)
 
 
 def _policies(webhook: JSON, where: str, *, is_mutating: bool) -> Iterator[Finding]:
     if webhook.get("matchPolicy") == "Exact":
-        message = "expected Equivalent, got Exact: other versions pass by unseen"
+        message = "expected Equivalent, got Exact: requests in other versions are not reviewed"
         yield Finding(f"{where}.matchPolicy", "warning", "match-policy", message)
     if webhook.get("failurePolicy") is None:
-        message = "expected Fail or Ignore, got none, which is Fail: say which is meant"
+        message = "expected an explicit Fail or Ignore, got none: the default is Fail"
         yield Finding(f"{where}.failurePolicy", "warning", "failure-policy", message)
     if is_mutating and webhook.get("reinvocationPolicy", "Never") == "Never":
-        message = "expected IfNeeded, got Never: what later webhooks change is not seen"
+        message = "expected IfNeeded, got Never: changes by later webhooks are not seen"
         yield Finding(f"{where}.reinvocationPolicy", "warning", "reinvocation", message)
 
 
 def _rules(webhook: JSON, where: str, decide: narrowing.Decide) -> Iterator[Finding]:
-    rules = [one for one in _list(webhook, "rules") if type(one) is dict]
+    rules = [item for item in _list(webhook, "rules") if type(item) is dict]
     for index, rule in enumerate(rules):
-        place = f"{where}.rules[{index}]"
-        yield from _untouchable(webhook, rule, place, decide)
-        yield from _everything(webhook, rule, place, decide)
-        yield from _deletion(webhook, rule, place)
+        path = f"{where}.rules[{index}]"
+        yield from _untouchable(webhook, rule, path, decide)
+        yield from _everything(webhook, rule, path, decide)
+        yield from _deletion(webhook, rule, path)
     yield from _namespaces(webhook, rules, where, decide)
 
 
@@ -282,8 +285,12 @@ def _untouchable(
         is_named = {group, "*"} & {*groups} and {resource, "*", "*/*"} & {*resources}
         fields = {"resource": {"group": group, "version": "v1", "resource": resource}}
         request = narrowing.Request(narrowing.ANY_NAMESPACE if is_namespaced else None, fields)
-        if is_named and _takes(rule, is_namespaced) and narrowing.is_sent(webhook, request, decide):
-            message = f"expected no {resource} of {group}: {why}; name the resources that are meant"
+        if (
+            is_named
+            and _matches_scope(rule, is_namespaced)
+            and narrowing.is_sent(webhook, request, decide)
+        ):
+            message = f"expected no {resource} of {group}: {why}; list the intended resources"
             yield Finding(where, "error", "untouchable", message)
             break
 
@@ -296,20 +303,22 @@ def _everything(
     is_all = {"*", "*/*"} & resources and "*" in _texts(rule, "apiGroups")
     if is_all and narrowing.is_sent(webhook, narrowing.Request(namespace), decide):
         message = (
-            "expected the kinds that are meant, got every one, without a selector or condition "
-            "that leaves out what nobody has marked"
+            "expected specific kinds, got all of them, without a selector or condition that "
+            "excludes unlabelled objects"
         )
         yield Finding(where, "error", "everything", message)
     if "*/*" in resources:
-        message = "expected resources without subresources, got */*: every status is reviewed too"
+        message = (
+            "expected resources without subresources, got */*: status updates are reviewed too"
+        )
         yield Finding(where, "warning", "subresources", message)
 
 
 def _deletion(webhook: JSON, rule: JSON, where: str) -> Iterator[Finding]:
-    if _blocks_deletion(rule) and _fails(webhook):
+    if _blocks_deletion(rule) and _fails_closed(webhook):
         message = (
-            "expected no DELETE under Fail: while the server is away nothing can be deleted; leave "
-            "it out, or ask for it by a rule of its own that names kinds of one API"
+            "expected no DELETE with failurePolicy Fail: while the webhook is down nothing can be "
+            "deleted; remove it, or add a separate rule that lists kinds of one API"
         )
         yield Finding(where, "warning", "deletion", message)
 
@@ -317,7 +326,7 @@ def _deletion(webhook: JSON, rule: JSON, where: str) -> Iterator[Finding]:
 def _namespaces(
     webhook: JSON, rules: Iterable[JSON], where: str, decide: narrowing.Decide
 ) -> Iterator[Finding]:
-    """Namespaces whose pods a cluster needs to recover; objects in none of them have no say."""
+    """Check namespaces whose pods a cluster needs to recover; cluster-scoped rules are skipped."""
     core = [
         index
         for index, rule in enumerate(rules)
@@ -325,19 +334,19 @@ def _namespaces(
     ]
     if not core:
         return
-    if not _spares(webhook, SYSTEM_NAMESPACE, decide):
+    if not _excludes(webhook, SYSTEM_NAMESPACE, decide):
         message = (
-            f"expected a namespaceSelector that spares {SYSTEM_NAMESPACE}, got none that does: a "
-            "server that is away keeps the cluster from recovering"
+            f"expected a namespaceSelector that excludes {SYSTEM_NAMESPACE}, got none that does: a "
+            "webhook that is down keeps the cluster from recovering"
         )
-        level: Level = "error" if _fails(webhook) else "warning"
+        level: Level = "error" if _fails_closed(webhook) else "warning"
         yield Finding(f"{where}.rules[{core[0]}]", level, "system-namespace", message)
-    # A server whose own pods wait for it never comes up.
+    # A webhook server whose own pods need the webhook never starts.
     own = _text(_object(_object(webhook, "clientConfig"), "service"), "namespace")
-    if own and _fails(webhook) and not _spares(webhook, own, decide):
+    if own and _fails_closed(webhook) and not _excludes(webhook, own, decide):
         message = (
-            f"expected one that spares {quoted(own)}, where the server lives: it would wait for "
-            "itself"
+            f"expected a namespaceSelector that excludes {quoted(own)}, the server's own "
+            "namespace: the server's pods could not start without the server"
         )
         yield Finding(f"{where}.namespaceSelector", "error", "own-namespace", message)
 
@@ -348,8 +357,8 @@ def _client(client: JSON, where: str, now: dt.datetime, *, is_injected: bool) ->
         yield from _bundle(bundle, f"{where}.caBundle", now)
     elif not is_injected:
         message = (
-            "expected the authority's certificates, or an annotation that has them injected, "
-            "got neither: the API server trusts its own system's authorities only"
+            "expected a CA bundle or an annotation that injects one, got neither: the API server "
+            "trusts only its system's CAs"
         )
         yield Finding(f"{where}.caBundle", "warning", "ca-bundle", message)
 
@@ -358,32 +367,32 @@ def _bundle(bundle: str, where: str, now: dt.datetime) -> Iterator[Finding]:
     pem = _decoded(bundle)
     if _has_key(bundle.encode(errors="replace") if pem is None else pem):
         message = (
-            "expected certificates, got a private key among them, which whoever may read the "
-            "configuration has now: replace it, and what was signed with it"
+            "expected only certificates, got a private key, which is exposed to anyone who can "
+            "read the configuration: replace it and every certificate signed with it"
         )
         yield Finding(where, "error", "private-key", message)
         return
     try:
         periods = _periods(pem)
     except (authority.CertificateError, ValueError) as error:
-        message = f"expected certificates in PEM in base64, got what is none: {error}"
+        message = f"expected base64-encoded PEM certificates: {error}"
         yield Finding(where, "error", "ca-bundle", message)
         return
     valid = [end for begin, end in periods if begin <= now < end]
     if not valid:
         end = max(end for _, end in periods)
-        message = f"expected a certificate that is valid now, got the last one until {end:%Y-%m-%d}"
+        message = f"expected a certificate that is valid now, got the latest expiry {end:%Y-%m-%d}"
         yield Finding(where, "error", "ca-bundle", message)
     elif max(valid) - now < EXPIRES_SOON:
         message = (
-            f"expected a certificate for more than {EXPIRES_SOON.days} days, got "
+            f"expected a certificate valid for more than {EXPIRES_SOON.days} days, got expiry "
             f"{max(valid):%Y-%m-%d}"
         )
         yield Finding(where, "warning", "ca-bundle", message)
 
 
 def _decoded(bundle: str) -> bytes | None:
-    """The bytes of a caBundle; as the API server's decoder, it passes over line breaks."""
+    """Decode a caBundle; like the API server's decoder, ignore line breaks."""
     text = bundle.replace("\r", "").replace("\n", "")
     try:
         return base64.b64decode(text, validate=True)
@@ -392,60 +401,60 @@ def _decoded(bundle: str) -> bytes | None:
 
 
 def _has_key(pem: bytes) -> bool:
-    """Whether a private key is among it, also in base64 that was encoded once more."""
+    """Return whether PEM contains a private key, also if it was base64-encoded twice."""
     again = base64.b64decode(pem) if pem.startswith(_PEM_IN_BASE64) else b""
     return _KEY.encode() in pem + again
 
 
 def _periods(pem: bytes | None) -> list[tuple[dt.datetime, dt.datetime]]:
-    """From when to when the certificates of a bundle are valid.
+    """Return the validity periods of a bundle's certificates.
 
     Raises:
-        ValueError, authority.CertificateError: if it is none.
+        ValueError, authority.CertificateError: It is not a bundle of certificates.
     """
     if pem is None:
-        raise ValueError("no base64")
+        raise ValueError("not base64")
     return [
-        (one.not_valid_before_utc, one.not_valid_after_utc) for one in authority.read_bundle(pem)
+        (item.not_valid_before_utc, item.not_valid_after_utc) for item in authority.read_bundle(pem)
     ]
 
 
-def _together(webhooks: Sequence[JSON]) -> Iterator[Finding]:
-    """What only shows between the webhooks of a configuration."""
-    names = [_text(one, "name") for one in webhooks]
+def _combined(webhooks: Sequence[JSON]) -> Iterator[Finding]:
+    """Check the webhooks of a configuration against each other."""
+    names = [_text(item, "name") for item in webhooks]
     for name, number in Counter(names).items():
         if name and number > 1:
-            # The API server says so of those below.
-            message = f"expected names that differ, got {quoted(name)} again below"
+            # The API server reports the later ones.
+            message = f"expected unique names, got {quoted(name)} more than once"
             yield Finding(f"webhooks[{names.index(name)}].name", "error", "name", message)
-    scopes = Counter(canonical.dumps([one.get(name) for name in _SCOPE]) for one in webhooks)
+    scopes = Counter(canonical.dumps([item.get(name) for name in _SCOPE]) for item in webhooks)
     if any(number > 1 for number in scopes.values()):
-        message = "expected one webhook for the same objects, got several: each costs a call"
+        message = "expected a single webhook for the same objects, got several: each costs a call"
         yield Finding("webhooks", "warning", "consolidate", message)
     timeouts = [
-        seconds if type(seconds := one.get("timeoutSeconds")) is int else LONG_SECONDS
-        for one in webhooks
-        if one.get("failurePolicy") == "Ignore"
+        seconds if type(seconds := item.get("timeoutSeconds")) is int else LONG_SECONDS
+        for item in webhooks
+        if item.get("failurePolicy") == "Ignore"
     ]
     if sum(timeouts) > MAX_OPEN_SECONDS:
         message = (
-            f"expected timeouts of webhooks that may fail of at most {MAX_OPEN_SECONDS} s in all, "
+            f"expected timeouts of fail-open webhooks of at most {MAX_OPEN_SECONDS} s in total, "
             f"got {sum(timeouts)}: while they hang, every write fails"
         )
         yield Finding("webhooks", "warning", "timeout", message)
 
 
-# --- reading what may be anything ---------------------------------------------------------------
+# --- reading untrusted objects ------------------------------------------------------------------
 
 
-def _spares(webhook: JSON, namespace: str, decide: narrowing.Decide) -> bool:
-    """Whether what nobody has marked in a namespace is not sent for certain."""
+def _excludes(webhook: JSON, namespace: str, decide: narrowing.Decide) -> bool:
+    """Return whether unlabelled objects in a namespace are certainly not sent."""
     request = narrowing.Request(namespace, {"namespace": namespace})
-    return narrowing.is_spared(webhook, request, decide)
+    return narrowing.is_not_sent(webhook, request, decide)
 
 
 def _decider(server: judge.Judge) -> narrowing.Decide:
-    """What match conditions say; each is asked once, however many rules a webhook has."""
+    """Return an evaluator of match conditions that caches its results."""
     known: dict[tuple[str, bytes], bool | None] = {}
 
     def decide(expression: str, fields: JSON) -> bool | None:
@@ -460,17 +469,17 @@ def _decider(server: judge.Judge) -> narrowing.Decide:
     return decide
 
 
-def _takes(rule: JSON, is_namespaced: bool) -> bool:  # noqa: FBT001 - a fact of the resource
+def _matches_scope(rule: JSON, is_namespaced: bool) -> bool:  # noqa: FBT001 - a fact of the resource
     return _text(rule, "scope") != ("Cluster" if is_namespaced else "Namespaced")
 
 
-def _fails(webhook: JSON) -> bool:
-    """Whether writes fail while the server is away."""
+def _fails_closed(webhook: JSON) -> bool:
+    """Return whether writes fail while the webhook is down."""
     return _text(webhook, "failurePolicy") != "Ignore"
 
 
 def _blocks_deletion(rule: JSON) -> bool:
-    """Whether deletions are asked about by the way; a kind's own rule for them is meant so."""
+    """Return whether a rule reviews deletions beyond a dedicated DELETE rule of its own kinds."""
     operations = {*_texts(rule, "operations")}
     if not {"DELETE", "*"} & operations:
         return False
@@ -499,4 +508,4 @@ def _text(value: JSON, name: str) -> str:
 
 
 def _texts(value: JSON, name: str) -> list[str]:
-    return [one for one in _list(value, name) if type(one) is str]
+    return [item for item in _list(value, name) if type(item) is str]

@@ -1,4 +1,4 @@
-"""The findings of ``webhooks lint`` in manifests, by file and line. Pure."""
+"""Findings of ``webhooks lint`` in manifests, by file and line. Pure."""
 
 import dataclasses
 import datetime as dt
@@ -10,7 +10,7 @@ from webhooks import lint
 
 @dataclasses.dataclass(frozen=True)
 class Located:
-    """A finding and where it is."""
+    """A finding with its file and line."""
 
     file: str
     line: int
@@ -21,58 +21,60 @@ class Located:
 
     @property
     def members(self) -> JSON:
-        """As programs read it."""
-        one = self.finding
+        """The JSON form."""
+        finding = self.finding
         return {
             "file": self.file,
             "line": self.line,
-            "where": one.where,
-            "level": one.level,
-            "rule": one.rule,
-            "message": one.message,
+            "where": finding.where,
+            "level": finding.level,
+            "rule": finding.rule,
+            "message": finding.message,
         }
 
 
 @dataclasses.dataclass
 class Report:
-    """What was found in the manifests so far.
+    """The findings so far.
 
     Attributes:
-        count: How many objects there was something to say of.
-        findings: In the order of the manifests.
+        count: Number of checked objects.
+        findings: In manifest order.
     """
 
     count: int = 0
     findings: list[Located] = dataclasses.field(default_factory=list)
 
-    def read(self, content: bytes, source: str, asked: judge.Judge, now: dt.datetime) -> None:
-        """Look at a manifest.
+    def read(self, content: bytes, source: str, checker: judge.Judge, now: dt.datetime) -> None:
+        """Check a manifest.
 
         Raises:
-            manifests.ManifestError: if it cannot be read; what was found before stays.
+            manifests.ManifestError: The manifest cannot be read; earlier findings are kept.
         """
-        for one in manifests.read(content, source):
-            self.count += len(_looked_at(one))
+        for document in manifests.read(content, source):
+            self.count += len(_checked(document))
             self.findings += (
-                Located(source, one.line_of(finding.field), finding)
-                for finding in _findings(one, asked, now)
+                Located(source, document.line_of(finding.field), finding)
+                for finding in _findings(document, checker, now)
             )
 
     @property
     def levels(self) -> list[lint.Level]:
         """The level of each finding."""
-        return [one.finding.level for one in self.findings]
+        return [located.finding.level for located in self.findings]
 
 
-def _findings(one: manifests.Object, asked: judge.Judge, now: dt.datetime) -> list[lint.Finding]:
-    """What kubectl says comes first: it sends nothing then."""
-    objects = _looked_at(one)
-    refusals = [lint.refused(one.refusal)] if one.refusal and objects else []
-    return [*refusals, *sorted(lint.findings(objects, now, asked))]
+def _findings(
+    document: manifests.Object, checker: judge.Judge, now: dt.datetime
+) -> list[lint.Finding]:
+    """Put kubectl's own refusal first: nothing is sent in that case."""
+    objects = _checked(document)
+    refusals = [lint.refused(document.refusal)] if document.refusal and objects else []
+    return [*refusals, *sorted(lint.findings(objects, now, checker))]
 
 
-def _looked_at(one: manifests.Object) -> list[JSON]:
-    """The object, or what is in a list that kubectl does not take apart."""
-    items = one.value.get("items")
-    objects = items if one.refusal and isinstance(items, list) else [one.value]
-    return [found for found in objects if lint.is_looked_at(found)]
+def _checked(document: manifests.Object) -> list[JSON]:
+    """Return the checked objects: the object itself, or the items of a list kubectl refuses."""
+    items = document.value.get("items")
+    objects = items if document.refusal and isinstance(items, list) else [document.value]
+    return [value for value in objects if lint.is_checked(value)]

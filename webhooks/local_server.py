@@ -1,4 +1,4 @@
-"""A webhook server as a process beside a control plane on this machine. Shell: processes, files."""
+"""Runs a webhook server beside a local control plane. Shell: processes, files."""
 
 import contextlib
 import pathlib
@@ -13,12 +13,12 @@ from schemagen.problems import UserError
 
 LOG: Final = "webhooks.log"
 READY: Final = "serving "
-"""How the line begins that ``webhooks serve`` prints once it is ready; the address ends it."""
+"""Prefix of the line that ``webhooks serve`` prints once it is ready; it ends with the URL."""
 _SHOWN_LINES: Final = 10
 
 
 class ServerError(UserError):
-    """A program did not start: the message has what it said last."""
+    """A program did not start; the message ends with its last output."""
 
 
 @contextlib.contextmanager
@@ -29,19 +29,19 @@ def webhook_server(
     *options: str,
     port: int = 0,
 ) -> Iterator[str]:
-    """Run ``webhooks serve REFERENCE --install`` beside a control plane; its value is the address.
+    """Run ``webhooks serve REFERENCE --install`` beside a control plane; yields the URL.
 
-    Certificates and the server's log stand in ``directory``.
+    Certificates and the server's log are stored in ``directory``.
 
     Args:
         cluster: The control plane.
-        reference: Where the Api is: ``crds:api``.
-        directory: Where certificates and log stand.
-        *options: More of the command's.
-        port: Port to listen on; 0 takes a free one.
+        reference: Module and name of the Api: ``crds:api``.
+        directory: Directory for certificates and log.
+        *options: Further options of the command.
+        port: Port to listen on; 0 picks a free one.
 
     Raises:
-        ServerError: if it ends, or says nothing, before it serves.
+        ServerError: It ended or printed something else before it was ready.
     """
     command = serve_command(cluster, reference, directory, *options, port=port)
     with program(command, directory / LOG, READY) as line:
@@ -65,18 +65,18 @@ def serve_command(
 
 
 @contextlib.contextmanager
-def program(command: Sequence[str], log: pathlib.Path, beginning: str) -> Iterator[str]:
-    """Run one of our programs; its value is the line that it prints once it is ready.
+def program(command: Sequence[str], log: pathlib.Path, prefix: str) -> Iterator[str]:
+    """Run a program of this project; yields the line that it prints once it is ready.
 
     Args:
-        command: The module, and its arguments.
-        log: What it writes to standard error is appended to this file.
-        beginning: Of the line.
+        command: Module and arguments.
+        log: Standard error is appended to this file.
+        prefix: Prefix of the line.
 
     Raises:
-        ServerError: if it ends, or says something else, before.
+        ServerError: It ended or printed something else before it was ready.
     """
-    running = start(command, log, beginning)
+    running = start(command, log, prefix)
     try:
         yield running.line
     finally:
@@ -84,17 +84,17 @@ def program(command: Sequence[str], log: pathlib.Path, beginning: str) -> Iterat
 
 
 class Running(NamedTuple):
-    """A program that is ready: its process, and the line that said so."""
+    """A program that is ready: its process, and the line that it printed."""
 
     process: subprocess.Popen[str]
     line: str
 
 
-def start(command: Sequence[str], log: pathlib.Path, beginning: str) -> Running:
-    """Start one of our programs and wait until it is ready; ``processes.stop`` ends it.
+def start(command: Sequence[str], log: pathlib.Path, prefix: str) -> Running:
+    """Start a program of this project and wait until it is ready; ``processes.stop`` ends it.
 
     Raises:
-        ServerError: as ``program``.
+        ServerError: As for ``program``.
     """
     log.parent.mkdir(parents=True, exist_ok=True)
     with log.open("a") as errors:
@@ -103,20 +103,20 @@ def start(command: Sequence[str], log: pathlib.Path, beginning: str) -> Running:
             [sys.executable, "-m", *command], output=subprocess.PIPE, errors=errors
         )
     try:
-        return Running(process, _ready_line(process, command[0], log, before, beginning))
+        return Running(process, _ready_line(process, command[0], log, before, prefix))
     except BaseException:
         processes.stop(process)
         raise
 
 
 def _ready_line(
-    process: subprocess.Popen[str], name: str, log: pathlib.Path, start: int, beginning: str
+    process: subprocess.Popen[str], name: str, log: pathlib.Path, start: int, prefix: str
 ) -> str:
     line = process.stdout.readline() if process.stdout is not None else ""
-    if not line.startswith(beginning):
-        said = log.read_bytes()[start:].decode(errors="replace")
-        lines = said.splitlines()
-        # Beside its log; another server may write to the same file.
+    if not line.startswith(prefix):
+        output = log.read_bytes()[start:].decode(errors="replace")
+        lines = output.splitlines()
+        # Prefer its own errors: another server may write to the same file.
         own = [line for line in lines if line.startswith(f"{name}: ")]
         last = "\n".join((own or lines)[-_SHOWN_LINES:])
         raise ServerError(f"expected {name} to start, got:\n{last}\nsee {log}")

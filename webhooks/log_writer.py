@@ -1,8 +1,8 @@
-"""Log files written by a thread of their own: no caller waits for a disk. Shell: threads, files.
+"""Log files written by a background thread: requests never wait for I/O. Shell: threads, files.
 
-The queue is bounded in bytes and lines. A log fails open: what finds no room, or what a full disk
-refuses, is dropped and counted, and nobody's call is late or refused for it. The next line begins
-a line of its own, whatever was torn before it.
+The queue is bounded in bytes and lines. A log fails open: what exceeds the queue, or what a full
+disk refuses, is dropped and counted, and no request is delayed or denied for it. After a partial
+write, the next line starts on a new line.
 """
 
 import collections
@@ -17,27 +17,27 @@ from prometheus_client import core
 
 MAX_QUEUED_BYTES: Final = 8 * 1024 * 1024
 MAX_QUEUED_LINES: Final = 65_536
-# What one write takes; a local file system appends that much in one piece.
+# Size of a write; a local file system appends that much atomically.
 MAX_WRITE_BYTES: Final = 64 * 1024
-# At the end, a pipe that nobody reads is waited for no longer.
+# Upper bound for waiting at exit for a pipe that is not read.
 DRAIN_SECONDS: Final = 5.0
 FLUSH_SECONDS: Final = 1.0
-# How often dropped lines are logged while they are dropped.
+# Interval at which dropped lines are logged.
 WARNING_SECONDS: Final = 60.0
 QUEUE_FULL: Final = "the queue is full"
 
 
 class LogWriter:
-    """Writes lines to a descriptor, in their order, from a thread.
+    """Writes lines to a file descriptor in order, from a thread.
 
     Args:
-        descriptor: Open for appending; whoever opened it closes it, after ``close``.
-        max_bytes: What may wait.
-        max_lines: Likewise.
+        descriptor: Open for appending; its owner closes it after ``close``.
+        max_bytes: Maximum size of the queue.
+        max_lines: Maximum lines in the queue.
 
     Attributes:
-        dropped: Lines that were not written, since the start.
-        reason: Why the last of them was not.
+        dropped: Number of lines dropped since the start.
+        reason: Why the last of them was dropped.
     """
 
     def __init__(
@@ -55,17 +55,17 @@ class LogWriter:
         self._is_closed = self._is_torn = False
         self.dropped = 0
         self.reason = ""
-        # A daemon: what cannot be written must not keep the process from ending.
+        # A daemon thread: an unwritable log must not keep the process from exiting.
         self._thread = threading.Thread(target=self._run, name="log-writer", daemon=True)
 
     def append(self, data: bytes) -> None:
-        """Have whole lines written; never waits, never raises."""
+        """Queue complete lines; never blocks, never raises."""
         lines = data.count(b"\n")
         with self._changed:
             if not self._has_room(len(data), lines):
                 self._drop(lines, QUEUE_FULL)
                 return
-            if self._thread.ident is None:  # before that, the process may fork
+            if self._thread.ident is None:  # started late, because the process may fork
                 self._thread.start()
             self._queue.append(data)
             self._bytes += len(data)
@@ -73,12 +73,12 @@ class LogWriter:
             self._changed.notify_all()
 
     def flush(self, seconds: float = FLUSH_SECONDS) -> None:
-        """Wait until all that was appended is written, for so long at most."""
+        """Wait until everything queued is written, up to a timeout."""
         with self._changed:
             self._changed.wait_for(lambda: not self._bytes, seconds)
 
     def close(self, seconds: float = DRAIN_SECONDS) -> None:
-        """Write what waits, for so long at most; what comes later is dropped."""
+        """Write what is queued, up to a timeout; later lines are dropped."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
@@ -105,7 +105,7 @@ class LogWriter:
                 self._changed.notify_all()
 
     def _next_batch(self) -> bytes:
-        """What to write in one piece, which still counts as queued; nothing at the end."""
+        """Return the next batch, which still counts as queued; empty at the end."""
         with self._changed:
             while not self._queue:
                 if self._is_closed:
@@ -137,7 +137,7 @@ class LogWriter:
         try:
             return os.write(self._descriptor, rest)
         except BlockingIOError:
-            # Whoever started us shares the pipe with us, and made it non-blocking.
+            # The parent process shares the pipe and made it non-blocking.
             poll = select.poll()
             poll.register(self._descriptor, select.POLLOUT)
             poll.poll()
@@ -157,10 +157,10 @@ class TextStream(io.TextIOBase):
 
 
 class Losses:
-    """Tells of lines that logs have lost: a metric (a collector of prometheus_client), and a log.
+    """Reports lost log lines: a metric (a prometheus_client collector) and log entries.
 
     Args:
-        writers: By the names that metrics have for them.
+        writers: Log writers by their metric label.
     """
 
     def __init__(self, writers: Mapping[str, LogWriter]) -> None:
@@ -169,18 +169,18 @@ class Losses:
         self._reported_at = float("-inf")
 
     def counts(self) -> dict[str, int]:
-        """Lines that were dropped since the start."""
+        """Return the number of lines dropped since the start, by log."""
         return {name: writer.dropped for name, writer in self._writers.items()}
 
     def collect(self) -> Iterator[core.Metric]:
-        """The metric."""
+        """Yield the metric."""
         yield metric({(name,): [count] for name, count in self.counts().items()})
 
     def due(self, now: float) -> list[dict[str, Any]]:
-        """What to log: the logs that lost lines since the last time, once in ``WARNING_SECONDS``.
+        """Return log entries for newly lost lines, at most once per ``WARNING_SECONDS``.
 
         Args:
-            now: Seconds of a clock that never jumps.
+            now: Monotonic clock, in seconds.
         """
         counts = self.counts()
         if counts == self._reported or now < self._reported_at + WARNING_SECONDS:
@@ -194,10 +194,10 @@ class Losses:
 
 
 def metric(rows: Mapping[tuple[str, ...], Sequence[float]]) -> core.Metric:
-    """How many lines each log has lost, by its name."""
+    """The metric of dropped lines by log."""
     counter = core.CounterMetricFamily(
         "kubewright_log_dropped_lines",
-        "Lines of logs that were dropped: the queue or the disk was full.",
+        "Log lines dropped because the queue or the disk was full.",
         labels=["log"],
     )
     for labels, numbers in rows.items():

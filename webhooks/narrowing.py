@@ -1,7 +1,7 @@
-"""Whether what a webhook selects leaves anything out by itself. Pure.
+"""Decides whether a webhook's selectors and conditions exclude anything by themselves. Pure.
 
-A selector that opts out (``NotIn``, ``DoesNotExist``) or asks for a label that everything has, and
-a condition that is true of every request, leave nothing out until somebody marks it.
+A selector that opts out (``NotIn``, ``DoesNotExist``) or requires a label that every object has,
+and a condition that is true for every request, exclude nothing unless an object is labelled.
 """
 
 import dataclasses
@@ -11,15 +11,15 @@ from typing import Any, Final
 from schemagen.problems import JSON
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
-# No namespace is called so: what selects it selects every one that nobody has marked.
+# Not a valid namespace name: a selector that matches it matches every unlabelled namespace.
 ANY_NAMESPACE: Final = "*"
 
-# What a condition says of a request of which these fields are known, or None of any at all; None
-# if that depends on more.
+# Evaluates a condition for a request with these fields, None for any request; None if the result
+# depends on other fields.
 Decide = Callable[[str, JSON], bool | None]
 
-# Built-in resources that are in no namespace, Kubernetes 1.37 (`kubectl api-resources`). That a
-# namespaceSelector is asked of a Namespace's own labels makes no difference here.
+# Built-in cluster-scoped resources of Kubernetes 1.37 (`kubectl api-resources`). That a
+# namespaceSelector matches a Namespace's own labels makes no difference here.
 CLUSTER_SCOPED: Final = frozenset(
     {
         "apiservices",
@@ -65,11 +65,11 @@ CLUSTER_SCOPED: Final = frozenset(
 
 @dataclasses.dataclass(frozen=True)
 class Request:
-    """A request about an object that nobody has marked.
+    """A request for an unlabelled object.
 
     Attributes:
-        namespace: Of the object; None if it is in none, which no namespaceSelector is asked about.
-        fields: What match conditions may know of it; None for nothing.
+        namespace: Namespace of the object; None if cluster-scoped, which ignores namespaceSelector.
+        fields: Fields that match conditions can read; None for none.
     """
 
     namespace: str | None
@@ -77,16 +77,16 @@ class Request:
 
 
 def is_sent(webhook: JSON, request: Request, decide: Decide) -> bool:
-    """Whether a webhook is sent a request that its rules match, for certain."""
+    """Return whether a request that the rules match is certainly sent."""
     return _selects(webhook, request) and all(
-        decide(one, request.fields) is True for one in _expressions(webhook)
+        decide(item, request.fields) is True for item in _expressions(webhook)
     )
 
 
-def is_spared(webhook: JSON, request: Request, decide: Decide) -> bool:
-    """Whether a webhook is not sent a request that its rules match, for certain."""
+def is_not_sent(webhook: JSON, request: Request, decide: Decide) -> bool:
+    """Return whether a request that the rules match is certainly not sent."""
     return not _selects(webhook, request) or any(
-        decide(one, request.fields) is False for one in _expressions(webhook)
+        decide(item, request.fields) is False for item in _expressions(webhook)
     )
 
 
@@ -99,18 +99,18 @@ def _selects(webhook: JSON, request: Request) -> bool:
 
 
 def matches(selector: JSON, labels: Mapping[str, str]) -> bool:
-    """Whether a LabelSelector takes something with these labels; a malformed one takes nothing."""
+    """Return whether a LabelSelector matches labels; a malformed one matches nothing."""
     required = _member(selector, "matchLabels")
-    wanted = required.items() if type(required) is dict else ()
-    return all(labels.get(key) == value for key, value in wanted) and all(
-        _holds(one, labels) for one in _items(selector, "matchExpressions")
+    required_labels = required.items() if type(required) is dict else ()
+    return all(labels.get(key) == value for key, value in required_labels) and all(
+        _holds(item, labels) for item in _items(selector, "matchExpressions")
     )
 
 
 def has_namespace(rule: JSON) -> bool:
-    """Whether a rule may match objects that are in a namespace."""
-    resources = [one for one in _items(rule, "resources") if type(one) is str]
-    names = {one.partition("/")[0] for one in resources}
+    """Return whether a rule may match namespaced objects."""
+    resources = [item for item in _items(rule, "resources") if type(item) is str]
+    names = {item.partition("/")[0] for item in resources}
     return _member(rule, "scope") != "Cluster" and not (names and names <= CLUSTER_SCOPED)
 
 
@@ -130,8 +130,8 @@ def _holds(requirement: JSON, labels: Mapping[str, str]) -> bool:
 
 
 def _expressions(webhook: JSON) -> Iterable[str]:
-    found = (_member(one, "expression") for one in _items(webhook, "matchConditions"))
-    return [one for one in found if type(one) is str]
+    items = (_member(item, "expression") for item in _items(webhook, "matchConditions"))
+    return [item for item in items if type(item) is str]
 
 
 def _member(value: JSON, name: str) -> Any:
@@ -139,5 +139,5 @@ def _member(value: JSON, name: str) -> Any:
 
 
 def _items(value: JSON, name: str) -> list[Any]:
-    found = _member(value, name)
-    return found if type(found) is list else []
+    items = _member(value, name)
+    return items if type(items) is list else []

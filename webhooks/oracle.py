@@ -1,7 +1,7 @@
-"""What kube-apiserver accepts of a webhook's answer, as a list of its complaints. Pure.
+"""Checks webhook responses as kube-apiserver does, as a list of complaints. Pure.
 
-An answer with any complaint makes the request fail that asked for it, whatever the answer says.
-After kube-apiserver 1.37: apiserver pkg/admission/plugin/webhook/request/admissionreview.go and
+A response with any complaint fails the API request, whatever the response says. Follows
+kube-apiserver 1.37: apiserver pkg/admission/plugin/webhook/request/admissionreview.go and
 mutating/dispatcher.go; apiextensions-apiserver pkg/apiserver/conversion/webhook_converter.go.
 """
 
@@ -18,15 +18,15 @@ from webhooks import patch, reviews, warnings
 
 Caller: TypeAlias = Literal["mutate", "validate", "convert"]
 
-MOST_ANNOTATIONS_BYTES: Final = 256 * 1024
-# metav1's qualified name without its prefix, which the API server adds itself.
+MAX_ANNOTATIONS_BYTES: Final = 256 * 1024
+# metav1's qualified name without the prefix, which the API server adds itself.
 _AUDIT_KEY: Final = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 
 
 def complaints(caller: Caller, review: JSON, answer: JSON) -> list[str]:
-    """Why the API server would reject an answer to a review; empty if it would not.
+    """Return why the API server would refuse a response to a review; empty if it would not.
 
-    A refusal or failure that is properly said is no complaint.
+    A well-formed denial or failure is no complaint.
     """
     check = _conversion if caller == "convert" else _admission
     return [*_envelope(review, answer), *check(caller, review["request"], answer)]
@@ -48,16 +48,16 @@ def _envelope(review: JSON, answer: JSON) -> Iterator[str]:
 def _admission(caller: Caller, request: JSON, answer: JSON) -> Iterator[str]:
     response = answer.get("response")
     if type(response) is not dict or type(response.get("allowed")) is not bool:
-        yield "expected true or false at response.allowed"
+        yield "expected a boolean at response.allowed"
         return
     if not response["allowed"]:
         yield from _status(response.get("status"))
     yield from _warnings(response.get("warnings", []))
     for key, value in response.get("auditAnnotations", {}).items():
         if not _AUDIT_KEY.fullmatch(key) or type(value) is not str:
-            yield f"expected a name and a text in auditAnnotations, got {quoted(key)}"
+            yield f"expected a qualified name and a string in auditAnnotations, got {quoted(key)}"
     if ("patch" in response) != ("patchType" in response):
-        yield "expected patch and patchType, or neither"
+        yield "expected patch and patchType together"
     elif "patch" in response:
         yield from _patch(caller, request, response)
 
@@ -65,7 +65,7 @@ def _admission(caller: Caller, request: JSON, answer: JSON) -> Iterator[str]:
 def _status(status: JSON) -> Iterator[str]:
     code = status.get("code") if type(status) is dict else None
     if type(code) is not int or not 400 <= code < 600:  # noqa: PLR2004 - HTTP's
-        yield f"expected a status code of 400 to 599 in a refusal, got {quoted(code)}"
+        yield f"expected a status code of 400 to 599 in a denial, got {quoted(code)}"
 
 
 def _warnings(texts: Sequence[JSON]) -> Iterator[str]:
@@ -78,20 +78,20 @@ def _warnings(texts: Sequence[JSON]) -> Iterator[str]:
 
 def _patch(caller: Caller, request: JSON, response: JSON) -> Iterator[str]:
     if caller == "validate":
-        yield "expected no patch of a validating webhook"
+        yield "expected no patch from a validating webhook"
     if response["patchType"] != "JSONPatch":
         yield f"expected patchType JSONPatch, got {quoted(response['patchType'])}"
     try:
         operations = orjson.loads(base64.b64decode(response["patch"], validate=True))
     except (binascii.Error, TypeError, ValueError) as error:
-        yield f"expected base64 of a JSON patch: {error}"
+        yield f"expected a base64-encoded JSON patch: {error}"
         return
     if not operations:
-        yield "expected no patch rather than an empty one"
+        yield "expected no patch instead of an empty one"
     try:
         patch.applied(request.get("object"), operations)
     except (KeyError, IndexError, ValueError, TypeError) as error:
-        yield f"expected a patch that can be applied: {error!r}"
+        yield f"expected an applicable patch: {error!r}"
 
 
 # ------------------------------------------------------------------------------------ conversion
@@ -107,12 +107,12 @@ def _conversion(caller: Caller, request: JSON, answer: JSON) -> Iterator[str]:
     if status != "Success" or type(response) is not dict:
         yield f"expected result.status Success, or Failure with a message, got {quoted(status)}"
         return
-    wanted = request["objects"] or []
+    requested = request["objects"] or []
     objects = response.get("convertedObjects") or []
-    if len(objects) != len(wanted):
-        yield f"expected {len(wanted)} objects, got {len(objects)}"
+    if len(objects) != len(requested):
+        yield f"expected {len(requested)} objects, got {len(objects)}"
         return
-    for index, (before, after) in enumerate(zip(wanted, objects, strict=True)):
+    for index, (before, after) in enumerate(zip(requested, objects, strict=True)):
         for complaint in _object(before, after, request["desiredAPIVersion"]):
             yield f"convertedObjects[{index}]: {complaint}"
 
@@ -137,8 +137,8 @@ def _texts(metadata: JSON) -> Iterator[str]:
         texts = metadata.get(name) or {}
         if type(texts) is not dict or not all(type(text) is str for text in texts.values()):
             yield f"expected a map of strings at metadata.{name}"
-        elif name == "annotations" and _size(texts) > MOST_ANNOTATIONS_BYTES:
-            yield f"expected annotations of at most {MOST_ANNOTATIONS_BYTES} bytes"
+        elif name == "annotations" and _size(texts) > MAX_ANNOTATIONS_BYTES:
+            yield f"expected annotations of at most {MAX_ANNOTATIONS_BYTES} bytes"
 
 
 def _size(texts: dict[str, str]) -> int:
@@ -146,17 +146,17 @@ def _size(texts: dict[str, str]) -> int:
 
 
 def verified(caller: Caller, body: bytes, answer: JSON) -> JSON:
-    """The answer, or, if the API server would reject it, one that says why it would.
+    """Return the response, or a failure if the API server would refuse it.
 
     Args:
-        caller: Which webhook was asked.
-        body: Of the review.
-        answer: As it would be sent.
+        caller: The called webhook.
+        body: Body of the review.
+        answer: The response as it would be sent.
     """
     review = reviews.decode(body)
-    found = complaints(caller, review, orjson.loads(reviews.encode(answer)))
-    if not found:
+    refusals = complaints(caller, review, orjson.loads(reviews.encode(answer)))
+    if not refusals:
         return answer
-    message = f"internal error: the API server would reject the answer: {'; '.join(found)}"
+    message = f"internal error: the API server would refuse the response: {'; '.join(refusals)}"
     envelope = reviews.envelope_of(review)
     return reviews.failed(envelope, message, code=reviews.INTERNAL_ERROR)

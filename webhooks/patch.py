@@ -1,4 +1,4 @@
-"""JSON patch (RFC 6902) from JSON against JSON; the user's object never passes through a model."""
+"""JSON patch (RFC 6902) computed on JSON values; the user's object never passes through a model."""
 
 import copy
 from collections.abc import Iterator, Sequence
@@ -10,7 +10,7 @@ Operation = dict[str, JSON]
 
 
 def diff(old: JSON, new: JSON) -> list[Operation]:
-    """The operations that turn ``old`` into ``new``: only what differs, never a whole array."""
+    """Return the operations that turn ``old`` into ``new``: only differences, no whole arrays."""
     return list(_diff(old, new, ""))
 
 
@@ -52,11 +52,11 @@ def _escaped(name: str) -> str:
 
 
 def applied(value: JSON, operations: Sequence[Operation]) -> JSON:
-    """A value after operations, as the API server applies them: add, remove and replace.
+    """Apply operations as the API server does: add, remove and replace.
 
     Raises:
-        KeyError, IndexError: if a path is not there.
-        ValueError: for another operation, or an index that is no number.
+        KeyError, IndexError: A path does not exist.
+        ValueError: An unsupported operation, or an index that is not a number.
     """
     root: dict[str, Any] = {"": copy.deepcopy(value)}
     for operation in operations:
@@ -77,7 +77,7 @@ def _apply(target: Any, key: Any, operation: Operation) -> None:
         case "add":
             target[key] = operation["value"]
         case "replace":
-            target[key]  # KeyError: what is not there is not replaced
+            target[key]  # raises KeyError if it does not exist
             target[key] = operation["value"]
         case "remove":
             del target[key]

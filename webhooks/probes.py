@@ -1,4 +1,4 @@
-"""The listener for kubelets and Prometheus, apart from what does the work. Shell: a socket."""
+"""Health and metrics endpoints, apart from the serving port. Shell: a socket."""
 
 import contextlib
 from collections.abc import AsyncIterator, Callable
@@ -16,13 +16,13 @@ async def listening(
     registry: prometheus_client.CollectorRegistry,
     unready: Callable[[], str],
 ) -> AsyncIterator[str]:
-    """Serve ``/livez``, ``/readyz`` and ``/metrics`` inside the context; its value: where.
+    """Serve ``/livez``, ``/readyz`` and ``/metrics`` inside the context; yields the base URL.
 
     Args:
         host: Address to listen on.
-        port: 0 takes a free one.
-        registry: What is counted.
-        unready: Why this process is not ready; empty if it is.
+        port: 0 picks a free one.
+        registry: Metrics registry.
+        unready: Returns why this process is not ready; empty if it is.
     """
 
     async def livez(_: web.Request) -> web.Response:

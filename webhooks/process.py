@@ -1,4 +1,4 @@
-"""What a process of the server sets up before it works. Shell: the interpreter and its log."""
+"""Process-wide setup: recursion limit, garbage collection, logging. Shell: the interpreter."""
 
 import atexit
 import functools
@@ -12,27 +12,27 @@ import structlog
 
 from webhooks import log_writer
 
-# JSON of up to 1,024 levels (orjson's bound) is walked and written with two calls a level.
+# JSON of up to 1,024 levels (orjson's limit) is walked and encoded with two calls per level.
 RECURSION_LIMIT: Final = 4096
-# musl gives threads 128 KiB, which such calls may fill.
+# musl gives threads 128 KiB of stack, which such calls may exceed.
 STACK_BYTES: Final = 16 * 1024 * 1024
-# So many new lists and objects make the collector look at them.
+# Allocations that trigger a garbage collection.
 GARBAGE_OBJECTS: Final = 200_000
 STANDARD_ERROR: Final = 2
 OWN_PACKAGES: Final = ("certs", "controllers", "webhooks")
 
 
 def allow_deep_json() -> None:
-    """Let values be walked that are as deep as orjson reads them."""
+    """Allow values to be walked that are as deep as orjson decodes them."""
     threading.stack_size(STACK_BYTES)
     sys.setrecursionlimit(max(sys.getrecursionlimit(), RECURSION_LIMIT))
 
 
 def collect_less_garbage() -> None:
-    """Spare what is there from being looked at again and again.
+    """Exclude existing objects from garbage collection and collect less often.
 
-    By default, decoding 2 MB of empty lists looks at all objects seven times, for over a second in
-    which no other thread runs.
+    By default, decoding 2 MB of empty lists scans all objects seven times, for more than a second
+    in which no other thread runs.
     """
     gc.collect()
     gc.freeze()
@@ -41,25 +41,25 @@ def collect_less_garbage() -> None:
 
 @functools.cache
 def standard_error() -> log_writer.LogWriter:
-    """What writes this process' log: neither a full disk nor a pipe nobody reads holds it up."""
+    """The writer of this process' log, which neither a full disk nor an unread pipe can block."""
     writer = log_writer.LogWriter(STANDARD_ERROR)
     atexit.register(writer.close)
     return writer
 
 
 def log_after_fork() -> None:
-    """Write the log of a forked process, too: threads are not forked."""
+    """Set up logging in a forked process: threads are not inherited."""
     standard_error.cache_clear()
     log_to_stderr()
 
 
 def log_stream() -> TextIO:
-    """Standard error as a text file for loggers."""
+    """Standard error as a text stream for loggers."""
     return cast("TextIO", log_writer.TextStream(standard_error()))
 
 
 def log_to_stderr() -> None:
-    """One JSON object a line on standard error, with level and time."""
+    """Log one JSON object per line to standard error, with level and time."""
     stream = log_stream()
     processors: list[structlog.typing.Processor] = [
         structlog.processors.add_log_level,
@@ -70,7 +70,7 @@ def log_to_stderr() -> None:
         processors=[*processors, structlog.processors.JSONRenderer()],
         logger_factory=structlog.WriteLoggerFactory(file=stream),
     )
-    # What libraries log, and the packages below, comes by the standard library.
+    # Libraries, and the packages below, log with the standard library.
     handler = logging.StreamHandler(stream)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(

@@ -1,7 +1,7 @@
-"""The pytest fixture ``served_api``, for the tests of any API that is declared with schemagen.
+"""The pytest fixture ``served_api``, for tests of any API that is declared with schemagen.
 
-It is loaded in every pytest run where kubewright is installed, so this imports nothing before a
-test asks for it.
+It is loaded in every pytest run where kubewright is installed, so nothing is imported until a test
+uses it.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ if typing.TYPE_CHECKING:
 
 @pytest.fixture(scope="session")
 def served_api(api_server: "Cluster") -> "Iterator[Callable[[Api | str], Served]]":
-    """Serves an Api, or the one that ``MODULE:API`` names, once per session: ``served_api(api)``.
+    """Serves an Api, or the one named by ``MODULE:API``, once per session: ``served_api(api)``.
 
     Its CRDs, webhook configurations and policies are installed in ``api_server``, and its webhooks
-    are served by this process. What it returns has ``kubectl(*arguments, input=None)``,
-    ``client()``, ``cluster`` and ``address``.
+    are served by this process. The result has ``kubectl(*arguments, input=None)``, ``client()``,
+    ``cluster`` and ``address``.
     """
     from schemagen import files  # noqa: PLC0415 - see the module's docstring
     from webhooks import embedded  # noqa: PLC0415 - likewise
@@ -31,16 +31,16 @@ def served_api(api_server: "Cluster") -> "Iterator[Callable[[Api | str], Served]
     with contextlib.ExitStack() as stack:
 
         def serve(api: "Api | str") -> "Served":
-            found = files.load_api(api) if isinstance(api, str) else api
+            loaded = files.load_api(api) if isinstance(api, str) else api
             for served in known:
-                if served.api == found:
+                if served.api == loaded:
                     return served
-                if served.api.group == found.group:
+                if served.api.group == loaded.group:
                     raise ValueError(
-                        f"expected one Api of {found.group} in a test session, got another one; "
-                        "its CRDs and webhook configurations would take the place of the first"
+                        f"expected a single Api of {loaded.group} per test session, got another "
+                        "one; its CRDs and webhook configurations would replace those of the first"
                     )
-            known.append(stack.enter_context(embedded.serving(found, api_server)))
+            known.append(stack.enter_context(embedded.serving(loaded, api_server)))
             return known[-1]
 
         yield serve

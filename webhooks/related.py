@@ -1,9 +1,8 @@
-"""Objects that rules want to know besides the one under review, read from the API server.
+"""Reads the objects that rules need besides the one under review, from the API server.
 
-Shell: a client of the API server and a clock. What was read is believed for some seconds: an
-agent's policy counts again when its run starts, so that a change in between goes unnoticed by none.
-That an object is not there is never believed: whoever creates it and then what refers to it, is
-not to wait.
+Shell: an API server client and a clock. Objects are cached for some seconds: an agent's policy is
+checked again when its run starts, so a change in between is still noticed. A missing object is
+never cached: clients that create an object and then one that refers to it must not wait.
 """
 
 import asyncio
@@ -20,24 +19,24 @@ from schemagen.problems import JSON
 from webhooks.resources import resource_of
 from webhooks.routes import UnreadableError
 
-BELIEVED_SECONDS: Final = 5.0
+CACHE_SECONDS: Final = 5.0
 DEADLINE_SECONDS: Final = 2.0
-# Users decide how large an object is; beside this a worker has some 100 MB.
-MAX_KEPT_BYTES: Final = 32 * 1024 * 1024
+# Users decide how large an object is; without the cache a worker takes about 100 MB.
+MAX_CACHED_BYTES: Final = 32 * 1024 * 1024
 
 Name = tuple[str, str]
-"""A kind, and an object's name."""
+"""Kind and name of an object."""
 
-# Kinds of Kubernetes that rules may ask for beside the API's own. What is there is read each time:
-# they are asked for because they may have been made a moment ago.
-BUILT_IN: Final = {one.kind: one for one in (kube.LEASES, kube.CONFIG_MAPS)}
+# Built-in kinds that rules may read besides the API's own. They are never cached: rules need them
+# because they may have been created a moment ago.
+BUILT_IN: Final = {resource.kind: resource for resource in (kube.LEASES, kube.CONFIG_MAPS)}
 
 
 def client_of(kubeconfig: pathlib.Path | None, **options: Unpack[kube.Options]) -> kube.Client:
-    """The client of the cluster that a kubeconfig, or the environment, names.
+    """Create a client from a kubeconfig or the environment.
 
     Raises:
-        UnreadableError: if that says nothing that can be used.
+        UnreadableError: The configuration is unusable.
     """
     try:
         if kubeconfig is None:
@@ -69,27 +68,27 @@ class Related:
         self._kept_bytes = 0
 
     async def read(self, namespace: str, names: Iterable[Name]) -> Mapping[Name, JSON | None]:
-        """The objects of these names, each None if there is none.
+        """Return the objects of these names, None for each that does not exist.
 
-        Names of kinds that are not looked up have no entry.
+        Names of kinds that cannot be read have no entry.
 
         Raises:
-            UnreadableError: if one could not be read: saying which, and why.
+            UnreadableError: An object could not be read.
         """
         known = self._kinds.keys() | BUILT_IN.keys()
-        wanted = [name for name in dict.fromkeys(names) if name[0] in known]
-        found = await asyncio.gather(*(self._one(namespace, *name) for name in wanted))
-        return dict(zip(wanted, found, strict=True))
+        requested = [name for name in dict.fromkeys(names) if name[0] in known]
+        objects = await asyncio.gather(*(self._cached(namespace, *name) for name in requested))
+        return dict(zip(requested, objects, strict=True))
 
     async def fetch(self, kind: Kind, version: Version, namespace: str, name: str) -> JSON | None:
-        """An object as it is now, in a version; None if there is none.
+        """Return an object in a version, uncached; None if it does not exist.
 
         Raises:
-            UnreadableError: if it could not be read.
+            UnreadableError: It could not be read.
         """
         return await self._get(resource_of(self._api, kind, version.name), namespace, name)
 
-    async def _one(self, namespace: str, kind_name: str, name: str) -> JSON | None:
+    async def _cached(self, namespace: str, kind_name: str, name: str) -> JSON | None:
         if kind_name not in self._kinds:
             return await self._get(BUILT_IN[kind_name], namespace, name)
         kind = self._kinds[kind_name]
@@ -100,13 +99,13 @@ class Related:
         value = await self._get(resource_of(self._api, kind, kind.hub.name), namespace, name)
         self._drop(key)
         if value is not None and kind_name not in self._read_anew:
-            self._keep(key, _Read(value, now + BELIEVED_SECONDS, kube.memory_bytes(value)))
+            self._keep(key, _Read(value, now + CACHE_SECONDS, kube.memory_bytes(value)))
         return value
 
     def _keep(self, key: tuple[str, str, str], read: _Read) -> None:
         self._known[key] = read
         self._kept_bytes += read.size_bytes
-        while self._kept_bytes > MAX_KEPT_BYTES:
+        while self._kept_bytes > MAX_CACHED_BYTES:
             self._drop(next(iter(self._known)))
 
     def _drop(self, key: tuple[str, str, str]) -> None:
@@ -116,8 +115,8 @@ class Related:
     async def _get(self, resource: kube.Resource, namespace: str, name: str) -> JSON | None:
         if resource.namespaced and not namespace:
             raise UnreadableError(
-                f"expected a namespace to read {resource.kind} {name} in, got none: a rule of a "
-                "cluster-scoped kind can ask for cluster-scoped objects only"
+                f"expected a namespace to read {resource.kind} {name} from, got none: rules of a "
+                "cluster-scoped kind can read only cluster-scoped objects"
             )
         place = namespace if resource.namespaced else None
         try:
@@ -129,6 +128,6 @@ class Related:
         except (kube.KubeError, OSError, TimeoutError) as error:
             where = f" in {place}" if place else ""
             raise UnreadableError(
-                f"expected to read {resource.kind} {name}{where}, which a rule asks for; "
-                f"got {error}: try again"
+                f"expected to read {resource.kind} {name}{where}, which a rule needs, got {error}: "
+                "try again"
             ) from error

@@ -1,7 +1,7 @@
-"""What conversion cannot put where it belongs (``schemagen.versions.stash``).
+"""Guards against losing data that conversion cannot represent (``schemagen.versions.stash``).
 
-Conversion refuses nothing. So writes that would lose a field for want of room in annotations are
-refused here, and who writes residue that nothing comes of, forged for example, is warned.
+Conversion refuses nothing. Writes that would lose a field for lack of space in annotations are
+therefore denied here, and clients are warned of residue that has no effect, such as forged residue.
 """
 
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _CHANGED_BY_SERVER = frozenset({"managedFields", "resourceVersion", "generation"
 
 
 def problems(subject: Subject) -> list[Problem]:
-    """The fields that would be lost with a write, each with the way out."""
+    """Return the fields that a write would lose, each with a remedy."""
     if subject.request.operation == "DELETE" or _only_releases(subject.value, subject.old):
         return []
     written = subject.kind, subject.version
@@ -26,22 +26,22 @@ def problems(subject: Subject) -> list[Problem]:
 
 
 def dropped(subject: Subject) -> list[Problem]:
-    """The residue that was written with an object and that no other version takes."""
+    """Return residue written with an object that no other version uses."""
     if not subject.is_whole:
         return []
-    found = []
+    unused = []
     for other in subject.kind.versions:
         names = stash.names(subject.converter.api, other)
         fields = _dropped_fields(subject, other, names) if other is not subject.version else []
         if fields:
             listed = ", ".join(stash.named(fields))
             path = FieldPath().member("metadata").member("annotations").key(names.residue)
-            found.append(Problem(path, f"{other.name} takes nothing of {listed} from it"))
-    return found
+            unused.append(Problem(path, f"{other.name} does not use {listed} from it"))
+    return unused
 
 
 def _dropped_fields(subject: Subject, other: Version, names: stash.Names) -> list[str]:
-    """The fields of residue that is new with this write, and that do not come back."""
+    """Return fields of residue that is new in this write and does not survive conversion."""
     text = stash.annotations_of(subject.value).get(names.residue)
     if text is None or text == stash.annotations_of(subject.old).get(names.residue):
         return []
@@ -50,17 +50,17 @@ def _dropped_fields(subject: Subject, other: Version, names: stash.Names) -> lis
     there = subject.hub if is_hub else converter.way(kind, own, other.name).plain(subject.value)
     back = converter.way(kind, other.name, own).plain(there)
     kept = {*stash.fields_of(stash.entries_of(back, names))}
-    given = stash.fields_of(stash.entries_of(subject.value, names))
-    return [field for field in given if field not in kept] if given else [_UNREADABLE]
+    fields = stash.fields_of(stash.entries_of(subject.value, names))
+    return [field for field in fields if field not in kept] if fields else [_UNREADABLE]
 
 
-_UNREADABLE: Final = "what cannot be read"
+_UNREADABLE: Final = "unreadable data"
 
 
 def _lost_already(
     api: Api, written: tuple[Kind, Version], value: dict[str, JSON], old: dict[str, JSON] | None
 ) -> Iterator[Problem]:
-    """What the version that is written has not been able to hold of the stored object."""
+    """Yield what the written version could not hold of the stored object."""
     kind, version = written
     for other in kind.versions:
         names = stash.names(api, other)
@@ -68,8 +68,8 @@ def _lost_already(
         if fields and other is not version:
             path = FieldPath().member("metadata").member("annotations").key(names.overflow)
             message = (
-                f"a write in {version.name} would lose {', '.join(fields)}, which found no room in "
-                f"its annotations; write {kind.name} in {other.name}"
+                f"a write in {version.name} would lose {', '.join(fields)}, which did not fit its "
+                f"annotations; write {kind.name} in {other.name}"
             )
             yield Problem(path, message, Reason.FORBIDDEN)
 
@@ -77,21 +77,21 @@ def _lost_already(
 def _lost_now(
     converter: Converter, written: tuple[Kind, Version], value: dict[str, JSON]
 ) -> Iterator[Problem]:
-    """What the version that is stored cannot hold of the object."""
+    """Yield what the storage version cannot hold of the object."""
     kind, version = written
     if version is kind.storage:
         return
     fields = converter.way(kind, version.name, kind.storage.name).left_out(value)
     if fields:
         message = (
-            f"expected what {kind.storage.name}, in which objects are stored, can hold in "
-            f"annotations, got more: {', '.join(fields[: stash.MAX_NAMED_FIELDS])}; make it shorter"
+            f"expected data that the storage version {kind.storage.name} can hold in annotations, "
+            f"got more: {', '.join(fields[: stash.MAX_NAMED_FIELDS])}; make it shorter"
         )
         yield Problem(FieldPath().member("metadata").member("annotations"), message)
 
 
 def _only_releases(value: dict[str, JSON], old: dict[str, JSON] | None) -> bool:
-    """Whether nothing is changed but that finalizers are removed."""
+    """Return whether finalizers are removed and nothing else changes."""
     if old is None:
         return False
     after, before = _finalizers(value), _finalizers(old)
@@ -102,7 +102,7 @@ def _finalizers(value: dict[str, JSON]) -> frozenset[str]:
     metadata = value.get("metadata")
     names = metadata.get("finalizers") if isinstance(metadata, dict) else None
     return (
-        frozenset(one for one in names if isinstance(one, str))
+        frozenset(name for name in names if isinstance(name, str))
         if isinstance(names, list)
         else frozenset()
     )

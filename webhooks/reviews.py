@@ -1,7 +1,7 @@
-"""Reviews as values: AdmissionReview and ConversionReview, read and written.
+"""AdmissionReview and ConversionReview as values: decoding requests and encoding responses.
 
-The one place where an answer gets its uid, apiVersion and kind. Status codes of answers are chosen
-here; HTTP's are the server's.
+The only place that sets uid, apiVersion and kind of a response. Status codes in reviews are chosen
+here, HTTP status codes by the server.
 """
 
 import base64
@@ -17,18 +17,18 @@ from schemagen.problems import JSON, Problem, Reason, kind_of, quoted
 ADMISSION_VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
 CONVERSION_VERSIONS: Final = ("apiextensions.k8s.io/v1", "apiextensions.k8s.io/v1beta1")
 
-# HTTP-like codes of metav1.Status.
+# HTTP-like status codes of metav1.Status.
 BAD_REQUEST: Final = 400
 UNPROCESSABLE: Final = 422
 INTERNAL_ERROR: Final = 500
 UNAVAILABLE: Final = 503
 TIMED_OUT: Final = 504
 
-# Problems that an answer names; of more it says how many there are.
+# Maximum number of problems listed in a response; the rest is only counted.
 MAX_PROBLEMS: Final = 50
 
 # Characters of an audit annotation.
-MOST_LISTED: Final = 1024
+MAX_LISTED_CHARACTERS: Final = 1024
 
 _REASONS: Final = {
     BAD_REQUEST: "BadRequest",
@@ -39,11 +39,11 @@ _REASONS: Final = {
 
 
 class MalformedReviewError(ValueError):
-    """A body that is no review and holds no uid: only an HTTP status can answer it."""
+    """A body without a readable uid: only an HTTP status can answer it."""
 
 
 class Envelope(msgspec.Struct, frozen=True):
-    """What an answer repeats of its review."""
+    """Fields that a response copies from its review."""
 
     api_version: str
     kind: str
@@ -51,7 +51,7 @@ class Envelope(msgspec.Struct, frozen=True):
 
 
 class UnusableReviewError(ValueError):
-    """A body with a uid that cannot be reviewed: it gets a proper answer that says why."""
+    """A body with a uid that cannot be reviewed: it gets a failed review response."""
 
     def __init__(self, envelope: Envelope, message: str) -> None:
         super().__init__(message)
@@ -66,12 +66,12 @@ class AdmissionRequest(msgspec.Struct, frozen=True, kw_only=True):
     """An admission request.
 
     Attributes:
-        object: The object; None for a DELETE or where the API server sent none.
+        object: The object; None for a DELETE or if the API server sent none.
         old_object: The object before an UPDATE or DELETE.
-        resource: Group, version and plural name by which the object was written.
-        user: Who sent the request.
-        written_bytes: Of the review that it was in; None if it was not read from bytes.
-        is_replacement: Whether the whole object was sent (PUT), not what changes of it.
+        resource: Group, version and plural name that the object was written through.
+        user: User of the request.
+        written_bytes: Size of the review's body; None if it was not decoded from bytes.
+        is_replacement: Whether the complete object was sent (PUT), not a patch.
     """
 
     envelope: Envelope
@@ -97,10 +97,10 @@ class AdmissionRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ConversionRequest(msgspec.Struct, frozen=True):
-    """A conversion request: objects of any versions, and the version they are wanted in.
+    """A conversion request: objects of any versions, and the desired version.
 
     Attributes:
-        objects: Each as it was written, or read already.
+        objects: Raw JSON, or decoded already.
     """
 
     envelope: Envelope
@@ -109,12 +109,13 @@ class ConversionRequest(msgspec.Struct, frozen=True):
 
 
 def decode(body: bytes) -> JSON:
-    """The JSON value of a request's body.
+    """Decode the JSON of a request body.
 
-    Duplicate keys: the last wins, as in Go. NaN, invalid UTF-8, truncated or too deep JSON raise.
+    Duplicate keys: the last one wins, as in Go. NaN, invalid UTF-8, truncated or too deeply nested
+    JSON is refused.
 
     Raises:
-        MalformedReviewError: saying what was expected.
+        MalformedReviewError: It is not valid JSON.
     """
     if not body:
         raise MalformedReviewError("expected a review in JSON, got an empty body")
@@ -166,11 +167,11 @@ _ADMISSION_REVIEW: Final = msgspec.json.Decoder(_AdmissionReview)
 
 
 def admission_request(body: bytes) -> AdmissionRequest:
-    """The request of an AdmissionReview.
+    """Decode the request of an AdmissionReview.
 
     Raises:
-        MalformedReviewError: if it is no JSON, or no uid can be read.
-        UnusableReviewError: if something else is not as it must be.
+        MalformedReviewError: It is not JSON or has no uid.
+        UnusableReviewError: Another field is invalid.
     """
     review = _admission_review(body)
     if review is None:
@@ -197,10 +198,10 @@ def admission_request(body: bytes) -> AdmissionRequest:
 
 
 def _admission_review(body: bytes) -> _AdmissionReview | None:
-    """The review if it is as it must be; what is wrong with another one is said elsewhere."""
+    """Decode a valid review quickly; None for an invalid one, which is diagnosed elsewhere."""
     try:
         if not body.isascii():
-            body.decode()  # what is passed over is text, too
+            body.decode()  # skipped parts must be UTF-8 as well
         review = _ADMISSION_REVIEW.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         return None
@@ -234,7 +235,7 @@ def _admission_request(review: JSON) -> AdmissionRequest:
 
 
 def _user(info: JSON) -> User:
-    """Who sent a request; of a user that cannot be read, the name counts."""
+    """Return the user of a request; of an invalid one, only the name."""
     try:
         return msgspec.convert(info, User)
     except (msgspec.ValidationError, RecursionError):
@@ -257,13 +258,13 @@ _CONVERSION_REVIEW: Final = msgspec.json.Decoder(_ConversionReview)
 
 
 def conversion_request(body: bytes) -> ConversionRequest:
-    """The request of a ConversionReview; raises as ``decode`` and ``admission_request`` do."""
+    """Decode the request of a ConversionReview; raises as ``decode`` and ``admission_request``."""
     try:
         if not body.isascii():
-            body.decode()  # what is passed on unread is text, too
+            body.decode()  # undecoded parts must be UTF-8 as well
         review = _CONVERSION_REVIEW.decode(body)
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
-        return _conversion_request(decode(body))  # it says what is wrong
+        return _conversion_request(decode(body))  # diagnoses the error
     request = review.request
     is_known = review.kind == "ConversionReview" and review.apiVersion in CONVERSION_VERSIONS
     if not is_known or not request.uid:
@@ -286,19 +287,21 @@ def _conversion_request(review: JSON) -> ConversionRequest:
 
 
 def envelope_of(review: JSON) -> Envelope:
-    """The envelope of a review that was read before."""
+    """Return the envelope of a review that was validated before."""
     return Envelope(review["apiVersion"], review["kind"], review["request"]["uid"])
 
 
 def allowed(
     request: AdmissionRequest, *, patch: Sequence[JSON] = (), warnings: Sequence[str] = ()
 ) -> JSON:
-    """The answer that lets an object in, changed by a JSON patch (RFC 6902) if there is one."""
+    """The response that allows an object, with a JSON patch (RFC 6902) if it is changed."""
     response: dict[str, Any] = {"allowed": True}
-    if patch:  # the API server refuses an empty patch that has a patchType
+    if patch:  # the API server refuses a patchType with an empty patch
         response["patchType"] = "JSONPatch"
         response["patch"] = base64.b64encode(canonical.dumps(list(patch))).decode()
-        response["auditAnnotations"] = {"defaulted": _listed([one["path"] for one in patch])}
+        response["auditAnnotations"] = {
+            "defaulted": _listed([operation["path"] for operation in patch])
+        }
     if warnings:
         response["warnings"] = list(warnings)
     return _answer(request.envelope, response)
@@ -311,13 +314,13 @@ def denied(
     warnings: Sequence[str] = (),
     more: int = 0,
 ) -> JSON:
-    """The answer that keeps an object out: every problem, as kubectl lists them.
+    """The response that denies an object, with every problem, as kubectl prints them.
 
     Args:
-        request: What is answered.
-        problems: Why.
-        warnings: What its writer reads besides.
-        more: How many problems there are that are not named.
+        request: The request.
+        problems: The reasons.
+        warnings: Warnings for the client.
+        more: Number of further problems that are not listed.
     """
     causes = [
         {"reason": str(problem.reason), "message": problem.message, "field": str(problem.path)}
@@ -340,7 +343,9 @@ def denied(
         },
     }
     response: dict[str, Any] = {"allowed": False, "status": status}
-    response["auditAnnotations"] = {"refused": _listed([str(one.path) for one in sorted(problems)])}
+    response["auditAnnotations"] = {
+        "refused": _listed([str(problem.path) for problem in sorted(problems)])
+    }
     if warnings:
         response["warnings"] = list(warnings)
     return _answer(request.envelope, response)
@@ -351,17 +356,21 @@ def _cause_text(cause: dict[str, str]) -> str:
 
 
 def _listed(fields: Sequence[str]) -> str:
-    """Names for the audit log, not longer than a line."""
+    """Join names for the audit log, bounded in length."""
     text = ", ".join(fields)
-    return text if len(text) <= MOST_LISTED else f"{text[: MOST_LISTED - 1]}\N{HORIZONTAL ELLIPSIS}"
+    return (
+        text
+        if len(text) <= MAX_LISTED_CHARACTERS
+        else f"{text[: MAX_LISTED_CHARACTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
+    )
 
 
 def converted(request: ConversionRequest, objects: Sequence[msgspec.Raw]) -> JSON:
-    """The answer with every object in the wanted version, in the order they came.
+    """The response with every object in the desired version, in request order.
 
     Args:
-        request: What is answered.
-        objects: Each as JSON.
+        request: The request.
+        objects: Each as raw JSON.
     """
     return _answer(
         request.envelope, {"result": {"status": "Success"}, "convertedObjects": list(objects)}
@@ -369,7 +378,7 @@ def converted(request: ConversionRequest, objects: Sequence[msgspec.Raw]) -> JSO
 
 
 def failed(envelope: Envelope, message: str, *, code: int = BAD_REQUEST) -> JSON:
-    """The answer to a review that cannot be carried out; the user reads the message."""
+    """The response to a review that cannot be carried out; the user reads the message."""
     status = {"status": "Failure", "message": message, "code": code}
     if envelope.kind == "ConversionReview":
         return _answer(envelope, {"result": status, "convertedObjects": []})
@@ -378,7 +387,7 @@ def failed(envelope: Envelope, message: str, *, code: int = BAD_REQUEST) -> JSON
 
 
 def encode(answer: JSON) -> bytes:
-    """An answer's bytes."""
+    """Encode a response."""
     return msgspec.json.encode(answer)
 
 
@@ -391,21 +400,21 @@ def _answer(envelope: Envelope, response: dict[str, Any]) -> JSON:
 
 
 def _opened(review: JSON, kind: str, versions: Sequence[str]) -> tuple[Envelope, dict[str, JSON]]:
-    """The envelope and the request of a review of the wanted kind."""
+    """Return the envelope and the request of a review of the expected kind."""
     if type(review) is not dict:
         raise MalformedReviewError(f"expected {kind}, got {kind_of(review)}")
     request = review.get("request")
     uid = request.get("uid") if type(request) is dict else None
     if type(request) is not dict or type(uid) is not str or not uid:
         raise MalformedReviewError(f"expected {kind} with request.uid, got none")
-    found = review.get("apiVersion")
-    known = found if type(found) is str and found in versions else versions[0]
+    version = review.get("apiVersion")
+    known = version if type(version) is str and version in versions else versions[0]
     envelope = Envelope(known, kind, uid)
-    if review.get("kind") != kind or found not in versions:
+    if review.get("kind") != kind or version not in versions:
         raise UnusableReviewError(
             envelope,
             f"expected {kind} of {' or '.join(versions)}, "
-            f"got {quoted(review.get('kind'))} of {quoted(found)}",
+            f"got {quoted(review.get('kind'))} of {quoted(version)}",
         )
     return envelope, request
 
@@ -413,24 +422,24 @@ def _opened(review: JSON, kind: str, versions: Sequence[str]) -> tuple[Envelope,
 def _member(
     envelope: Envelope, value: dict[str, JSON], name: str, kind: type, *, where: str
 ) -> Any:
-    found = value.get(name)
-    if type(found) is not kind:
-        wanted = "an object" if kind is dict else "a string"
+    member = value.get(name)
+    if type(member) is not kind:
+        expected = "an object" if kind is dict else "a string"
         raise UnusableReviewError(
-            envelope, f"expected {wanted} at {where}.{name}, got {kind_of(found)}"
+            envelope, f"expected {expected} at {where}.{name}, got {kind_of(member)}"
         )
-    return found
+    return member
 
 
 def _object(envelope: Envelope, request: dict[str, JSON], name: str) -> dict[str, JSON] | None:
-    found = request.get(name)
-    if found is not None and type(found) is not dict:
+    member = request.get(name)
+    if member is not None and type(member) is not dict:
         raise UnusableReviewError(
-            envelope, f"expected an object at request.{name}, got {kind_of(found)}"
+            envelope, f"expected an object at request.{name}, got {kind_of(member)}"
         )
-    return found
+    return member
 
 
 def _text(value: dict[str, JSON], name: str) -> str:
-    found = value.get(name)
-    return found if type(found) is str else ""
+    member = value.get(name)
+    return member if type(member) is str else ""

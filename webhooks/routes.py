@@ -1,7 +1,7 @@
-"""What is answered where: the three paths of an API's webhooks, HTTP apart. Pure but for its log.
+"""Routes of an API's webhooks, independent of HTTP. Pure except for its log.
 
-Every decision is in ``admission`` and ``conversion``; what is here turns bytes into their values
-and their values into bytes, and answers whatever comes.
+Decisions are made in ``admission`` and ``conversion``; this module decodes bodies, encodes
+responses, and answers every input.
 """
 
 import asyncio
@@ -25,46 +25,46 @@ from webhooks import admission, configuration, conversion, oracle, reviews
 
 MIB: Final = 1024 * 1024
 
-# An UPDATE carries the object twice, each of at most 3 MiB (the API server's own limit for a
-# request), and user info: 2 x 3 MiB + 1 MiB, the derivation of controller-runtime's same limit.
+# An UPDATE carries the object twice, each at most 3 MiB (the API server's request limit), plus user
+# info: 2 x 3 MiB + 1 MiB, as controller-runtime derives the same limit.
 ADMISSION_BYTES: Final = 7 * MIB
-# A review of a list has no upper bound by protocol. kube-apiserver 1.37 sends one object (etcd
-# holds at most 1.5 MiB) per review; this leaves room for lists of twenty of the largest.
+# The protocol does not bound a ConversionReview. kube-apiserver 1.37 sends a single object (etcd
+# stores at most 1.5 MiB) per review; this leaves room for lists of twenty of the largest.
 CONVERSION_BYTES: Final = 32 * MIB
 
-# Bodies of one path that are being read or answered; those of others have room beside them, as
-# whoever reaches the port may ask for conversions (the API server shows no certificate there).
-# 64 lists of 500 objects are 96 MB.
+# Bytes of one path's bodies in flight. Each path has its own budget: any client that reaches the
+# port may request conversions (the API server sends no certificate for them). 64 lists of 500
+# objects are 96 MB.
 TOTAL_BYTES: Final = 112 * MIB
 
-# Characters of a word in logs; what is longer would be held and written whoever sends it.
+# Characters of a value in logs, which would otherwise be unbounded and client-controlled.
 MAX_LOGGED: Final = 256
 
-# Bodies larger than this are reviewed by a thread: the event loop answers others meanwhile.
+# Larger bodies are reviewed in a thread, so that the event loop stays responsive.
 HEAVY_BYTES: Final = 64 * 1024
-# A conversion of more than this lets other conversions have their turn in between.
+# A conversion of more than this yields to other conversions after each chunk.
 TURN_BYTES: Final = 256 * 1024
-# A review, or a turn of a conversion, may be computed for so long.
+# Computing time of a review, or of a chunk of a conversion.
 BUDGET_SECONDS: Final = 5.0
 
-# kube-apiserver waits 30 s for a conversion, and at most as long for an admission.
-LONGEST_SECONDS: Final = 30.0
-# The share of a client's time that an answer may need to get there.
-_FOR_THE_WAY: Final = 0.1
-# As kube-apiserver writes them (Go's time.Duration).
+# kube-apiserver waits 30 s for a conversion, and at most that for an admission.
+MAX_TIMEOUT_SECONDS: Final = 30.0
+# Share of the client's timeout reserved for sending the response.
+RESPONSE_MARGIN: Final = 0.1
+# kube-apiserver's format (Go's time.Duration).
 _DURATION: Final = re.compile(rb"(?:^|&)timeout=(?:(\d{1,4})m)?(\d{1,4}(?:\.\d{1,9})?)s(?:&|$)")
 
 log = structlog.get_logger("webhooks")
 
 
-class About(msgspec.Struct, frozen=True, gc=False):
-    """What an answer is about, for logs and metrics: no payload.
+class ReviewInfo(msgspec.Struct, frozen=True, gc=False):
+    """Metadata of a review for logs and metrics, without payload.
 
     Attributes:
-        version: The object's API version; of a conversion, the wanted one.
+        version: API version of the object; the desired one for a conversion.
         verdict: ``allowed``, ``denied``, ``failed`` or ``converted``.
-        objects: How many a conversion was asked for; None for an admission.
-        dropped_bytes: Residue of a conversion that found no room.
+        objects: Number of objects of a conversion; None for an admission.
+        dropped_bytes: Conversion residue dropped for lack of space.
     """
 
     uid: str
@@ -81,32 +81,32 @@ class About(msgspec.Struct, frozen=True, gc=False):
 
 
 class Answer(msgspec.Struct, frozen=True, gc=False):
-    """What goes back over HTTP."""
+    """An HTTP response."""
 
     status: int
     body: bytes
     content_type: str = "application/json"
-    about: About | None = None
+    info: ReviewInfo | None = None
 
 
 def refusal(status: int, message: str) -> Answer:
-    """An answer to what is no review: a line that says what was expected."""
+    """A response to a request that is not a review: one line that says what was expected."""
     return Answer(status, f"{message}\n".encode(), "text/plain; charset=utf-8")
 
 
 ReviewLarge: TypeAlias = Callable[[str, bytes, float], Awaitable[Answer]]
-"""Has a body reviewed elsewhere: its path, the body, and the seconds that its client waits."""
+"""Delegates the review of a large body: path, body, and the client's timeout in seconds."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Route:
-    """One path: how large its body may be, and what answers it.
+    """A path, its limits and its handler.
 
     Attributes:
-        review: The answer, or how to wait for it.
-        max_total_bytes: Of all bodies that are being read or answered.
-        is_client_required: Whether only clients with a certificate may ask.
-        review_large: Reviews large bodies instead, if anything does.
+        review: Returns the response, or an awaitable of it.
+        max_total_bytes: Limit for all bodies in flight.
+        is_client_required: Require a client certificate.
+        review_large: Reviews large bodies instead, if set.
     """
 
     path: str
@@ -125,14 +125,14 @@ def refused(
     *,
     has_client: Callable[[], bool],
 ) -> Answer | None:
-    """The answer to a request that is refused for its head, if it is.
+    """Return the response to a request that is refused by its headers, or None.
 
     Args:
-        route: What is asked.
-        method: Of HTTP.
-        content_type: The header's value.
-        encoding: The value of Content-Encoding.
-        has_client: Whether the client showed a certificate.
+        route: Requested route; None if unknown.
+        method: HTTP method.
+        content_type: Content-Type header.
+        encoding: Content-Encoding header.
+        has_client: Returns whether the client sent a certificate.
     """
     if route is None:
         return refusal(404, "expected /mutate, /validate or /convert")
@@ -148,36 +148,38 @@ def refused(
 
 
 def too_large(route: Route) -> Answer:
-    """The refusal of a body over its limit."""
+    """The response to a body over its limit."""
     return refusal(413, f"expected at most {route.max_body_bytes} bytes in {route.path}")
 
 
-class Seen(NamedTuple):
-    """An answer as logs and metrics see it.
+class RequestLog(NamedTuple):
+    """A handled request for logs, metrics and traces.
 
     Attributes:
-        at: When, in seconds since 1970.
-        seconds: From the whole request to its answer.
-        traceparent: Whose trace it continues (W3C Trace Context); empty without one.
+        at: Time of the response, in seconds since 1970.
+        seconds: Latency from the complete request to the response.
+        traceparent: The caller's W3C Trace Context; empty without one.
     """
 
     at: float
     path: str
     status: int
-    about: About | None
+    info: ReviewInfo | None
     seconds: float
     bytes_in: int
     bytes_out: int
     traceparent: str = ""
 
 
-def seen(path: str, answer: Answer, seconds: float, bytes_in: int, traceparent: str = "") -> Seen:
-    """An answer that is given now."""
-    return Seen(
+def request_log(
+    path: str, answer: Answer, seconds: float, bytes_in: int, traceparent: str = ""
+) -> RequestLog:
+    """Build the record of a response that is sent now."""
+    return RequestLog(
         time.time(),
         path,
         answer.status,
-        answer.about,
+        answer.info,
         seconds,
         bytes_in,
         len(answer.body),
@@ -187,26 +189,26 @@ def seen(path: str, answer: Answer, seconds: float, bytes_in: int, traceparent: 
 
 @functools.lru_cache(maxsize=64)
 def seconds_of(query: bytes | None) -> float:
-    """How long a client waits, by the query of its request: ``timeout=10s``."""
-    found = _DURATION.search(query or b"")
-    if found is None:
-        return LONGEST_SECONDS
-    seconds = 60 * int(found[1] or 0) + float(found[2])
-    return min(seconds, LONGEST_SECONDS) or LONGEST_SECONDS
+    """Parse the client's timeout from the query: ``timeout=10s``."""
+    match = _DURATION.search(query or b"")
+    if match is None:
+        return MAX_TIMEOUT_SECONDS
+    seconds = 60 * int(match[1] or 0) + float(match[2])
+    return min(seconds, MAX_TIMEOUT_SECONDS) or MAX_TIMEOUT_SECONDS
 
 
-Observe = Callable[[Seen], None]
-"""Is told of every answer."""
+Observe = Callable[[RequestLog], None]
+"""Callback invoked for each response."""
 
 Read = Callable[[str, Sequence[tuple[str, str]]], Awaitable[Mapping[tuple[str, str], JSON | None]]]
 """Reads objects of a namespace by kind and name; raises ``UnreadableError``."""
 
 Fetch = Callable[[Kind, Version, str, str], Awaitable[JSON | None]]
-"""Reads an object as it is now, by kind, version, namespace and name; raises likewise."""
+"""Reads an object uncached, by kind, version, namespace and name; raises likewise."""
 
 
 class UnreadableError(Exception):
-    """The API server could not say whether an object is there."""
+    """An object could not be read from the API server."""
 
 
 def routes(
@@ -218,60 +220,60 @@ def routes(
     is_verifying: bool = False,
     is_client_required: bool = False,
 ) -> Mapping[str, Route]:
-    """The routes of an API's webhooks by path.
+    """Build the routes of an API's webhooks by path.
 
     Args:
         api: The API.
-        facts: What every review knows, as it is at the time.
-        read: Finds what else a rule wants to know; without it, rules do without.
-        fetch: Finds what is scaled; without it, kinds whose scale is judged cannot be scaled.
-        is_verifying: Whether the oracle of the API server sees each answer before it leaves.
-        is_client_required: Whether admission is for clients with a certificate alone. Conversion
-            is for all: the API server shows none when it asks for that.
+        facts: Returns the current facts for a review.
+        read: Reads related objects; without it, rules run without them.
+        fetch: Reads a scaled object; without it, kinds whose scale is reviewed cannot be scaled.
+        is_verifying: Validate each response as the API server would, before it is sent.
+        is_client_required: Require a client certificate for admission. The API server sends none
+            for conversion.
     """
-    given = _Reviewer(Converter(api), facts, read, fetch, is_verifying=is_verifying)
+    reviewer = _Reviewer(Converter(api), facts, read, fetch, is_verifying=is_verifying)
     admission_route = functools.partial(Route, is_client_required=is_client_required)
-    found = (
-        admission_route(configuration.MUTATE, ADMISSION_BYTES, given.mutate),
-        admission_route(configuration.VALIDATE, ADMISSION_BYTES, given.validate),
-        Route(configuration.CONVERT, CONVERSION_BYTES, given.convert),
+    built = (
+        admission_route(configuration.MUTATE, ADMISSION_BYTES, reviewer.mutate),
+        admission_route(configuration.VALIDATE, ADMISSION_BYTES, reviewer.validate),
+        Route(configuration.CONVERT, CONVERSION_BYTES, reviewer.convert),
     )
-    return {route.path: route for route in found}
+    return {route.path: route for route in built}
 
 
-_T = TypeVar("_T")
+_Result = TypeVar("_Result")
 
 
 class _ReviewThread:
-    """A thread that computes one thing after the other, each within the budget."""
+    """A thread that runs one function at a time, each within the time budget."""
 
     def __init__(self) -> None:
         self._pool = concurrent.futures.ThreadPoolExecutor(1, "review")
 
-    async def run(self, function: Callable[..., _T], *args: Any) -> _T:
-        """What a function returns; one whose caller is gone before its turn is not called."""
+    async def run(self, function: Callable[..., _Result], *args: Any) -> _Result:
+        """Run a function; it is skipped if its caller is gone before its turn."""
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, _cleared, function, *args)
 
 
-def _cleared(function: Callable[..., _T], *args: Any) -> _T:
-    """What a function returns within the budget; what it leaves behind is freed at once."""
+def _cleared(function: Callable[..., _Result], *args: Any) -> _Result:
+    """Run a function within the time budget and free its garbage immediately."""
     try:
         return _budgeted(function, *args)
     except deadlines.DeadlineExceededError as error:
-        traceback.clear_frames(error.__traceback__)  # they hold the review
+        traceback.clear_frames(error.__traceback__)  # the frames hold the review
         raise deadlines.DeadlineExceededError from None
     finally:
         gc.collect()
 
 
-def _budgeted(function: Callable[..., _T], *args: Any) -> _T:
+def _budgeted(function: Callable[..., _Result], *args: Any) -> _Result:
     with deadlines.within(BUDGET_SECONDS):
         return function(*args)
 
 
 class _Reviewer:
-    """Answers to bodies."""
+    """Reviews request bodies."""
 
     def __init__(
         self,
@@ -284,25 +286,27 @@ class _Reviewer:
     ) -> None:
         self._converter, self._facts, self._read, self._fetch = converter, facts, read, fetch
         self._is_verifying = is_verifying
-        # Of their own: whoever reaches the port may ask for conversions.
+        # Separate threads: any client that reaches the port may request conversions.
         self._admissions, self._conversions = _ReviewThread(), _ReviewThread()
 
     def mutate(self, body: bytes) -> Answer | Awaitable[Answer]:
-        if _would_hold_up_others(body):
+        if _blocks_event_loop(body):
             return self._admissions.run(self._mutated, body)
         return _budgeted(self._mutated, body)
 
     def _mutated(self, body: bytes) -> Answer:
         request = reviews.admission_request(body)
-        found = admission.answer(admission.mutate, self._converter, request, self._facts())
-        return self._admitted("mutate", body, request, found)
+        result = admission.answer(admission.mutate, self._converter, request, self._facts())
+        return self._admitted("mutate", body, request, result)
 
     def validate(self, body: bytes) -> Answer | Awaitable[Answer]:
-        return self._heavily(body) if _would_hold_up_others(body) else self._validated(body)
+        return (
+            self._validated_in_thread(body) if _blocks_event_loop(body) else self._validated(body)
+        )
 
-    async def _heavily(self, body: bytes) -> Answer:
-        found = await self._admissions.run(self._validated, body)
-        return found if isinstance(found, Answer) else await found
+    async def _validated_in_thread(self, body: bytes) -> Answer:
+        result = await self._admissions.run(self._validated, body)
+        return result if isinstance(result, Answer) else await result
 
     def _validated(self, body: bytes) -> Answer | Awaitable[Answer]:
         return _budgeted(self._opened, body)
@@ -311,48 +315,48 @@ class _Reviewer:
         request = reviews.admission_request(body)
         subject = admission.opened(self._converter, request)
         if isinstance(subject, admission.ScaleRequest) and self._fetch is not None:
-            return self._knowing(body, request, self._scaled(subject, self._fetch))
+            return self._looked_up(body, request, self._scaled(subject, self._fetch))
         if not isinstance(subject, admission.Subject):
-            found = admission.answer(admission.validate, self._converter, request, self._facts())
-            return self._admitted("validate", body, request, found)
-        wanted = admission.related(subject) if self._read is not None else ()
-        if self._read is not None and wanted:
-            return self._knowing(body, request, self._related(subject, self._read, wanted))
-        found = admission.validate(subject, self._facts())
-        return self._admitted("validate", body, request, found)
+            result = admission.answer(admission.validate, self._converter, request, self._facts())
+            return self._admitted("validate", body, request, result)
+        names = admission.related(subject) if self._read is not None else ()
+        if self._read is not None and names:
+            return self._looked_up(body, request, self._related(subject, self._read, names))
+        result = admission.validate(subject, self._facts())
+        return self._admitted("validate", body, request, result)
 
     async def _scaled(self, scale: admission.ScaleRequest, fetch: Fetch) -> JSON:
         request = scale.request
-        found = await fetch(scale.kind, scale.version, request.namespace, request.name)
-        subject = scale.of(found) if isinstance(found, dict) else None
-        wanted = () if subject is None else admission.related(subject)
-        if subject is not None and self._read is not None and wanted:
-            return await self._related(subject, self._read, wanted)
-        return admission.scaled(scale, found, self._facts())
+        current = await fetch(scale.kind, scale.version, request.namespace, request.name)
+        subject = scale.of(current) if isinstance(current, dict) else None
+        names = () if subject is None else admission.related(subject)
+        if subject is not None and self._read is not None and names:
+            return await self._related(subject, self._read, names)
+        return admission.scaled(scale, current, self._facts())
 
     async def _related(
-        self, subject: admission.Subject, read: Read, wanted: Sequence[tuple[str, str]]
+        self, subject: admission.Subject, read: Read, names: Sequence[tuple[str, str]]
     ) -> JSON:
-        found = await read(subject.request.namespace, wanted)
-        if further := admission.related_further(subject, found):
-            found = {**found, **await read(subject.request.namespace, further)}
-        known = msgspec.structs.replace(self._facts(), related=found)
+        objects = await read(subject.request.namespace, names)
+        if further := admission.related_further(subject, objects):
+            objects = {**objects, **await read(subject.request.namespace, further)}
+        known = msgspec.structs.replace(self._facts(), related=objects)
         if (subject.request.written_bytes or 0) > HEAVY_BYTES:
             return await self._admissions.run(admission.validate, subject, known)
         return _budgeted(admission.validate, subject, known)
 
-    async def _knowing(
+    async def _looked_up(
         self, body: bytes, request: reviews.AdmissionRequest, answer: Awaitable[JSON]
     ) -> Answer:
-        """An answer that something is read for; a refusal if that cannot be read."""
+        """Answer from looked-up objects, or fail if they cannot be read."""
         try:
-            found = await answer
+            result = await answer
         except UnreadableError as error:
-            found = reviews.failed(request.envelope, str(error), code=reviews.UNAVAILABLE)
-        return self._admitted("validate", body, request, found)
+            result = reviews.failed(request.envelope, str(error), code=reviews.UNAVAILABLE)
+        return self._admitted("validate", body, request, result)
 
     def convert(self, body: bytes) -> Answer | Awaitable[Answer]:
-        if _would_hold_up_others(body):
+        if _blocks_event_loop(body):
             return self._in_turns(body)
         request = reviews.conversion_request(body)
         outcome = _budgeted(conversion.convert, self._converter, request)
@@ -376,7 +380,7 @@ class _Reviewer:
         if self._is_verifying:
             answer = _verified(caller, body, answer)
         response = answer["response"]
-        about = About(
+        info = ReviewInfo(
             _clipped(request.envelope.uid),
             _clipped(request.version),
             "allowed" if response["allowed"] else _verdict(response["status"]["code"]),
@@ -387,7 +391,7 @@ class _Reviewer:
             user=_clipped(request.user.username),
             dry_run=request.dry_run,
         )
-        return Answer(200, reviews.encode(answer), about=about)
+        return Answer(200, reviews.encode(answer), info=info)
 
     def _converted(
         self, body: bytes, request: reviews.ConversionRequest, outcome: conversion.Outcome
@@ -396,7 +400,7 @@ class _Reviewer:
         if self._is_verifying:
             answer = _verified("convert", body, answer)
         status = answer["response"]["result"]["status"]
-        about = About(
+        info = ReviewInfo(
             _clipped(request.envelope.uid),
             _clipped(request.desired_api_version.rpartition("/")[2]),
             "converted" if status == "Success" else "failed",
@@ -404,12 +408,12 @@ class _Reviewer:
             dropped_bytes=dropped_bytes,
         )
         if dropped_bytes:
-            log.warning("residue dropped", uid=about.uid, bytes=dropped_bytes)
-        return Answer(200, reviews.encode(answer), about=about)
+            log.warning("residue dropped", uid=info.uid, bytes=dropped_bytes)
+        return Answer(200, reviews.encode(answer), info=info)
 
 
-def _would_hold_up_others(body: bytes) -> bool:
-    """Whether a body is large, and there are others: an event loop that answers them."""
+def _blocks_event_loop(body: bytes) -> bool:
+    """Return whether a body is large and an event loop is running."""
     if len(body) <= HEAVY_BYTES:
         return False
     try:
@@ -420,12 +424,12 @@ def _would_hold_up_others(body: bytes) -> bool:
 
 
 def _clipped(text: str) -> str:
-    """A word of a review for logs: no name of Kubernetes is longer."""
+    """Bound a value for logs: no Kubernetes name is longer."""
     return text if len(text) <= MAX_LOGGED else f"{text[:MAX_LOGGED]}\N{HORIZONTAL ELLIPSIS}"
 
 
 def _next_turn(turns: conversion.Turns) -> conversion.Outcome | None:
-    """The outcome, once the last turn was taken."""
+    """Run the next chunk; return the outcome after the last one."""
     try:
         next(turns)
     except StopIteration as end:
@@ -438,58 +442,60 @@ def _verdict(code: int) -> str:
 
 
 def _verified(caller: oracle.Caller, body: bytes, answer: JSON) -> JSON:
-    found = oracle.verified(caller, body, answer)
-    if found is not answer:
-        said = found["response"].get("status") or found["response"]["result"]
-        log.error("answer held back", uid=found["response"]["uid"], reason=said["message"])
-    return found
+    checked = oracle.verified(caller, body, answer)
+    if checked is not answer:
+        status = checked["response"].get("status") or checked["response"]["result"]
+        log.error(
+            "invalid response suppressed", uid=checked["response"]["uid"], reason=status["message"]
+        )
+    return checked
 
 
 def answer(
-    route: Route, body: bytes, seconds: float = LONGEST_SECONDS
+    route: Route, body: bytes, seconds: float = MAX_TIMEOUT_SECONDS
 ) -> Answer | Awaitable[Answer]:
-    """The answer to a body, or how to wait for it.
+    """Answer a body: the response, or an awaitable of it.
 
-    A proper review wherever a uid can be read, else a refusal.
+    A review response wherever a uid can be read, otherwise a plain HTTP error.
 
     Args:
-        route: What answers.
-        body: Of the request.
-        seconds: So long the client waits; it hears before that what came in between.
+        route: The requested route.
+        body: The request body.
+        seconds: The client's timeout; a response is given before it expires.
     """
     if route.review_large is not None and len(body) > HEAVY_BYTES:
-        return _elsewhere(route.review_large(route.path, body, seconds), seconds)
+        return _delegated(route.review_large(route.path, body, seconds), seconds)
     try:
-        found = route.review(body)
-    except Exception as error:  # noqa: BLE001 - whatever comes gets an answer
+        result = route.review(body)
+    except Exception as error:  # noqa: BLE001 - every request gets a response
         return _failed(route, body, error)
-    return found if isinstance(found, Answer) else _waited(route, body, found, seconds)
+    return result if isinstance(result, Answer) else _waited(route, body, result, seconds)
 
 
-async def _elsewhere(answer: Awaitable[Answer], seconds: float) -> Answer:
-    """The answer of who reviews large bodies: who hears in time what came in between, too."""
+async def _delegated(answer: Awaitable[Answer], seconds: float) -> Answer:
+    """Await a delegated review, within the client's timeout."""
     try:
         async with asyncio.timeout(seconds):
             return await answer
     except TimeoutError:
-        return refusal(503, f"expected to find an answer within {seconds:g} s: try again")
+        return refusal(503, f"expected a response within {seconds:g} s: try again")
 
 
 async def _waited(route: Route, body: bytes, answer: Awaitable[Answer], seconds: float) -> Answer:
     try:
-        async with asyncio.timeout(seconds * (1 - _FOR_THE_WAY)):
+        async with asyncio.timeout(seconds * (1 - RESPONSE_MARGIN)):
             return await answer
     except TimeoutError:
-        return _late(body, f"expected to find an answer within {seconds:g} s: try again")
+        return _too_late(body, f"expected a response within {seconds:g} s: try again")
     except Exception as error:  # noqa: BLE001 - likewise
         return _failed(route, body, error)
 
 
-def _late(body: bytes, message: str) -> Answer:
-    """The answer to a review that nobody waits for any longer, or that takes too long."""
+def _too_late(body: bytes, message: str) -> Answer:
+    """The response to a review that timed out."""
     try:
         envelope = reviews.envelope_of(reviews.decode(body))
-    except (reviews.MalformedReviewError, KeyError, TypeError):  # nobody has read it yet
+    except (reviews.MalformedReviewError, KeyError, TypeError):  # not validated yet
         return refusal(503, message)
     failed = reviews.failed(envelope, message, code=reviews.TIMED_OUT)
     return Answer(200, reviews.encode(failed))
@@ -498,9 +504,9 @@ def _late(body: bytes, message: str) -> Answer:
 def _failed(route: Route, body: bytes, error: Exception) -> Answer:
     if isinstance(error, deadlines.DeadlineExceededError):
         message = (
-            f"expected an object that is reviewed within {BUDGET_SECONDS:g} s; make it smaller"
+            f"expected an object that can be reviewed within {BUDGET_SECONDS:g} s; make it smaller"
         )
-        return _late(body, message)
+        return _too_late(body, message)
     if isinstance(error, reviews.MalformedReviewError):
         return refusal(400, str(error))
     if isinstance(error, reviews.UnusableReviewError):
@@ -509,6 +515,6 @@ def _failed(route: Route, body: bytes, error: Exception) -> Answer:
         return refusal(400, "expected JSON of at most 1024 levels")
     log.error("review failed", path=route.path, exc_info=error)
     envelope = reviews.envelope_of(reviews.decode(body))
-    message = "internal error of the webhook server; its log has the traceback"
+    message = "internal error of the webhook server; see its log for the traceback"
     failed = reviews.failed(envelope, message, code=reviews.INTERNAL_ERROR)
     return Answer(200, reviews.encode(failed))

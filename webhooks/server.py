@@ -1,4 +1,4 @@
-"""One listener: reviews over TLS, by either transport. Shell: sockets."""
+"""A listener that serves reviews over TLS, with either transport. Shell: sockets."""
 
 import asyncio
 import contextlib
@@ -20,17 +20,17 @@ _POLL_SECONDS: Final = 0.05
 
 
 class Serving(Protocol):
-    """What a listener does at the moment."""
+    """State of a listener."""
 
     last_request: float
     is_draining: bool
 
     @property
     def in_flight(self) -> int:
-        """Requests that are being read or answered."""
+        """Number of requests in flight."""
 
     def drain(self) -> None:
-        """From now on every answer closes its connection."""
+        """Close each connection after its next response."""
 
 
 @contextlib.asynccontextmanager
@@ -44,19 +44,19 @@ async def serving(
 ) -> AsyncIterator[Serving]:
     """Serve the routes inside the context."""
     serve = _lean if transport == "lean" else _aiohttp
-    async with serve(paths, listener, tls, observe) as found:
-        yield found
+    async with serve(paths, listener, tls, observe) as serving_:
+        yield serving_
 
 
-async def drained(found: Serving, *, quiet_seconds: float, most_seconds: float) -> None:
-    """Go on serving until nothing was asked for a while and nothing is under way, or time is up.
+async def wait_drained(serving_: Serving, *, quiet_seconds: float, max_seconds: float) -> None:
+    """Keep serving until idle for a while with nothing in flight, or until the time is up.
 
-    Every answer closes its connection, so that its client goes to another replica.
+    Each response closes its connection, so that clients reconnect to another replica.
     """
-    found.drain()
+    serving_.drain()
     started = time.monotonic()
-    while (now := time.monotonic()) < started + most_seconds:
-        if not found.in_flight and now >= max(started, found.last_request) + quiet_seconds:
+    while (now := time.monotonic()) < started + max_seconds:
+        if not serving_.in_flight and now >= max(started, serving_.last_request) + quiet_seconds:
             return
         await asyncio.sleep(_POLL_SECONDS)
 
@@ -81,21 +81,21 @@ async def _lean(
 async def _aiohttp(
     paths: Mapping[str, Route], listener: socket.socket, tls: ssl.SSLContext, observe: Observe
 ) -> AsyncIterator[Serving]:
-    from webhooks.transports import http  # noqa: PLC0415 - a worker of the other one is smaller
+    from webhooks.transports import http  # noqa: PLC0415 - saves memory with the other transport
 
-    async with http.serving(paths, listener, tls, observe) as found:
-        yield found
+    async with http.serving(paths, listener, tls, observe) as serving_:
+        yield serving_
 
 
 def listening(host: str, port: int) -> socket.socket:
-    """A socket that accepts connections; port 0 takes a free one.
+    """Open a listening socket; port 0 picks a free one.
 
     Args:
-        host: Of IPv4 or IPv6; ``::`` is every address of both.
+        host: IPv4 or IPv6 address; ``::`` listens on all addresses of both families.
         port: At most 65535.
 
     Raises:
-        OSError: saying which address cannot be had.
+        OSError: The address cannot be bound.
     """
     is_dual = host == addresses.EVERY_IPV6 and socket.has_dualstack_ipv6()
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
@@ -104,5 +104,5 @@ def listening(host: str, port: int) -> socket.socket:
             (host, port), family=family, backlog=BACKLOG, dualstack_ipv6=is_dual
         )
     except OSError as error:
-        place = addresses.url("https", host, port)
-        raise OSError(f"expected to listen at {place}: {error.strerror or error}") from error
+        address = addresses.url("https", host, port)
+        raise OSError(f"expected to listen at {address}: {error.strerror or error}") from error

@@ -1,7 +1,7 @@
-"""What an admission request is about: the object under review, in every version that matters.
+"""The object that an admission request is about, in every version that matters. Pure.
 
-Pure. Deletions are asked about only where a kind's rules ask for them; whatever is done to an
-object that is going already is let through, or it would never go.
+Deletions are reviewed only where a kind's rules ask for it; anything done to an object that is
+being deleted is allowed, so that finalizers can be removed.
 """
 
 import dataclasses
@@ -24,11 +24,11 @@ SCALE: Final = "scale"
 
 @dataclasses.dataclass
 class Subject:
-    """What is under review.
+    """The object under review.
 
     Attributes:
-        value: The object as it was written; for a DELETE, the one that is to go.
-        old: What it is to replace; for a DELETE, the same object.
+        value: The object as it was written; for a DELETE, the object to delete.
+        old: The object that it replaces; for a DELETE, the same object.
     """
 
     converter: Converter
@@ -40,12 +40,12 @@ class Subject:
 
     @functools.cached_property
     def hub(self) -> dict[str, JSON]:
-        """The object in the version that rules are written against."""
+        """The object in the hub version, which rules are written against."""
         return self.up(self.value)
 
     @functools.cached_property
     def old_hub(self) -> dict[str, JSON] | None:
-        """What it is to replace, in that version."""
+        """The object that it replaces, in the hub version."""
         if self.old is self.value:
             return self.hub
         return None if self.old is None else self.up(self.old)
@@ -56,23 +56,23 @@ class Subject:
         return self.request.operation != "DELETE" and not self.request.subresource
 
     def up(self, value: dict[str, JSON]) -> dict[str, JSON]:
-        """An object of the written version as a hub object."""
+        """Convert an object from the written version to the hub version."""
         if self.version is self.kind.hub:
             return value
         return self.converter.way(self.kind, self.version.name, self.kind.hub.name).plain(value)
 
     def down(self, hub: dict[str, JSON]) -> dict[str, JSON]:
-        """A hub object in the version that was written."""
+        """Convert an object from the hub version to the written version."""
         if self.version is self.kind.hub:
             return hub
         return self.converter.way(self.kind, self.kind.hub.name, self.version.name).plain(hub)
 
     def with_value(self, value: dict[str, JSON]) -> "Subject":
-        """The same request for another object."""
+        """Return the same request for another object."""
         return dataclasses.replace(self, value=value)
 
     def facts(self, facts: Facts) -> Facts:
-        """What is known of this very request, too."""
+        """Return the facts with those of this request."""
         request = self.request
         is_hub = self.version is self.kind.hub
         written = request.written_bytes if is_hub and request.subresource != SCALE else None
@@ -90,11 +90,11 @@ class Subject:
 
 @dataclasses.dataclass(frozen=True)
 class ScaleRequest:
-    """A write of a scale subresource: what it is about has to be looked up first.
+    """A write of a scale subresource: the scaled object must be read first.
 
     Attributes:
-        path: Of the field that the scale sets.
-        replicas: How many are asked for.
+        path: Path of the field that the scale sets.
+        replicas: Requested number of replicas.
     """
 
     converter: Converter
@@ -104,14 +104,14 @@ class ScaleRequest:
     path: str
     replicas: JSON
 
-    def of(self, found: dict[str, JSON]) -> Subject:
-        """The object as it would be, given the object that there is."""
-        scaled = _with(found, self.path.removeprefix(".").split("."), self.replicas)
-        return Subject(self.converter, self.request, self.kind, self.version, scaled, found)
+    def of(self, current: dict[str, JSON]) -> Subject:
+        """Apply the scale to the current object."""
+        scaled = _with(current, self.path.removeprefix(".").split("."), self.replicas)
+        return Subject(self.converter, self.request, self.kind, self.version, scaled, current)
 
 
 def _with(value: JSON, path: list[str], leaf: JSON) -> dict[str, JSON]:
-    """A copy of an object with a member set, as the API server's scale storage sets it."""
+    """Copy an object with a field set, as the API server's scale storage sets it."""
     name, *rest = path
     known = value if isinstance(value, dict) else {}
     return {**known, name: _with(known.get(name), rest, leaf) if rest else leaf}
@@ -120,7 +120,7 @@ def _with(value: JSON, path: list[str], leaf: JSON) -> dict[str, JSON]:
 def opened(
     converter: Converter, request: reviews.AdmissionRequest
 ) -> Subject | ScaleRequest | JSON:
-    """What is to be reviewed, or the answer to a request with nothing to review."""
+    """Return the subject to review, or the response to a request with nothing to review."""
     is_known = request.operation in OPERATIONS
     if not is_known or request.subresource not in ("", STATUS, SCALE):
         return reviews.allowed(request)
@@ -129,7 +129,7 @@ def opened(
     found = converter.api.find(request.api_version, request.kind)
     if found is None:
         return _unknown_kind(converter, request)
-    if not _is_asked(converter.api, *found, request):
+    if not _is_reviewed(converter.api, *found, request):
         return reviews.allowed(request)
     return _object(converter, request, *found)
 
@@ -143,9 +143,9 @@ def _object(
         where = "oldObject" if is_deletion else "object"
         return reviews.failed(
             request.envelope,
-            f"expected an object at request.{where} of a {request.operation}, got null",
+            f"expected an object at request.{where} for {request.operation}, got null",
         )
-    if _is_going(value):
+    if _is_being_deleted(value):
         return reviews.allowed(request)
     if not is_deletion and not request.subresource:
         value = stash.with_residue(
@@ -159,8 +159,8 @@ def _object(
     return Subject(converter, request, kind, version, value, old)
 
 
-def _is_asked(api: Api, kind: Kind, version: Version, request: reviews.AdmissionRequest) -> bool:
-    """Whether anything of ours has a say in an operation."""
+def _is_reviewed(api: Api, kind: Kind, version: Version, request: reviews.AdmissionRequest) -> bool:
+    """Return whether an operation is reviewed at all."""
     if request.operation == "DELETE":
         return not request.subresource and asks_of_deletion(kind)
     if not request.subresource or asks_of_status(kind, version):
@@ -170,19 +170,19 @@ def _is_asked(api: Api, kind: Kind, version: Version, request: reviews.Admission
 
 
 def asks_of_deletion(kind: Kind) -> bool:
-    """Whether a kind's rules may keep an object from being deleted."""
+    """Return whether a kind's rules may deny a deletion."""
     return kind.rules.validate is not None and "DELETE" in kind.rules.operations
 
 
 def asks_of_status(kind: Kind, version: Version) -> bool:
-    """Whether a write of the status in a version is judged by more than its schema."""
+    """Return whether writes of the status in a version need more than schema validation."""
     if kind.rules.validate is not None and STATUS in kind.rules.subresources:
         return True
     return version is not kind.hub and version.hub_rules == "refuse"
 
 
 def asks_of_scale(kind: Kind, version: Version) -> bool:
-    """Whether a write of the scale in a version is judged by more than its schema."""
+    """Return whether writes of the scale in a version need more than schema validation."""
     if version.scale is None:
         return False
     if kind.rules.validate is not None and SCALE in kind.rules.subresources:
@@ -196,7 +196,7 @@ def _unknown_kind(converter: Converter, request: reviews.AdmissionRequest) -> JS
     return reviews.failed(
         request.envelope,
         f"expected a kind of {api.group} ({served}) at request.kind, "
-        f"got {request.kind} of {request.api_version}; correct the webhook's rules",
+        f"got {request.kind} of {request.api_version}; fix the rules of the webhook configuration",
     )
 
 
@@ -216,13 +216,13 @@ def _scale(converter: Converter, request: reviews.AdmissionRequest) -> ScaleRequ
     return ScaleRequest(converter, request, kind, version, version.scale.spec, replicas)
 
 
-def _is_going(value: Mapping[str, JSON]) -> bool:
+def _is_being_deleted(value: Mapping[str, JSON]) -> bool:
     metadata = value.get("metadata")
     return type(metadata) is dict and metadata.get("deletionTimestamp") is not None
 
 
 def is_changed(subject: Subject) -> bool:
-    """Whether anything but metadata is another than before; without an old object all is new."""
+    """Return whether anything but metadata changed; true without an old object."""
     old, new = subject.old, subject.value
     if old is None:
         return True

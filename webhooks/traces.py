@@ -1,13 +1,13 @@
-"""Spans of reviews for OpenTelemetry, sent by OTLP over HTTP. Shell: its exporter.
+"""OpenTelemetry spans of reviews, exported over OTLP/HTTP. Shell: its exporter.
 
-Optional (``kubewright[traces]``). A span is made after its review was answered, so that tracing
-costs no review; it continues the API server's trace (``traceparent``) where the request names one.
+Optional (``kubewright[traces]``). A span is created after its response was sent, so that tracing
+does not delay reviews; it continues the API server's trace (``traceparent``) if there is one.
 """
 
 from collections.abc import Sequence
 from typing import Any, Final
 
-from webhooks.routes import About, Seen
+from webhooks.routes import RequestLog, ReviewInfo
 
 SERVICE: Final = "kubewright-webhooks"
 
@@ -17,10 +17,10 @@ class MissingError(ValueError):
 
 
 class Traces:
-    """Spans of one worker; where they go, say OpenTelemetry's own variables of the environment.
+    """Spans of a worker, configured by OpenTelemetry's environment variables.
 
     Raises:
-        MissingError: saying how to install it.
+        MissingError: OpenTelemetry is not installed.
     """
 
     def __init__(self) -> None:
@@ -39,51 +39,53 @@ class Traces:
         self._provider.add_span_processor(export.BatchSpanProcessor(exporter))
         self._tracer = self._provider.get_tracer(SERVICE)
 
-    def add(self, answers: Sequence[Seen]) -> None:
-        """A span for each answer."""
-        from opentelemetry.trace import SpanKind  # noqa: PLC0415 - installed, or we were not here
+    def add(self, answers: Sequence[RequestLog]) -> None:
+        """Record a span for each response."""
+        from opentelemetry.trace import SpanKind  # noqa: PLC0415 - imported in the constructor already
         from opentelemetry.trace.propagation import tracecontext  # noqa: PLC0415
 
         propagator = tracecontext.TraceContextTextMapPropagator()
-        for seen in answers:
-            parent = propagator.extract({"traceparent": seen.traceparent})
+        for request in answers:
+            parent = propagator.extract({"traceparent": request.traceparent})
             span = self._tracer.start_span(
-                f"POST {seen.path}",
+                f"POST {request.path}",
                 context=parent,
                 kind=SpanKind.SERVER,
-                start_time=_nanoseconds(seen.at - seen.seconds),
-                attributes=_attributes(seen),
+                start_time=_nanoseconds(request.at - request.seconds),
+                attributes=_attributes(request),
             )
-            span.end(_nanoseconds(seen.at))
+            span.end(_nanoseconds(request.at))
 
     def close(self) -> None:
-        """Send what waits."""
+        """Export pending spans."""
         self._provider.shutdown()
 
 
-def _attributes(seen: Seen) -> dict[str, Any]:
+def _attributes(request: RequestLog) -> dict[str, Any]:
     http = {
         "http.request.method": "POST",
-        "http.response.status_code": seen.status,
-        "http.request.body.size": seen.bytes_in,
-        "http.response.body.size": seen.bytes_out,
-        "url.path": seen.path,
+        "http.response.status_code": request.status,
+        "http.request.body.size": request.bytes_in,
+        "http.response.body.size": request.bytes_out,
+        "url.path": request.path,
     }
-    return http if seen.about is None else http | _review(seen.about)
+    return http if request.info is None else http | _review(request.info)
 
 
-def _review(about: About) -> dict[str, Any]:
-    found = {
-        "uid": about.uid,
-        "kind": about.kind,
-        "operation": about.operation,
-        "version": about.version,
-        "verdict": about.verdict,
-        "namespace": about.namespace,
-        "name": about.name,
-        "objects": about.objects,
+def _review(info: ReviewInfo) -> dict[str, Any]:
+    attributes = {
+        "uid": info.uid,
+        "kind": info.kind,
+        "operation": info.operation,
+        "version": info.version,
+        "verdict": info.verdict,
+        "namespace": info.namespace,
+        "name": info.name,
+        "objects": info.objects,
     }
-    return {f"kubewright.{key}": value for key, value in found.items() if value not in {None, ""}}
+    return {
+        f"kubewright.{key}": value for key, value in attributes.items() if value not in {None, ""}
+    }
 
 
 def _nanoseconds(seconds: float) -> int:

@@ -1,8 +1,8 @@
-"""Whether the API server trusts what is served here. Shell: the cluster, and a connection.
+"""Checks whether the API server trusts the served certificate. Shell: the cluster, a connection.
 
-What each configuration that calls us says (its caBundle, and by which name it calls) is observed
-every few seconds; an own connection then shows whether a client that believes it gets through. An
-API server that cannot be asked changes nothing: what was observed last still counts.
+Every few seconds the configurations that call this server are observed (caBundle and host name),
+and a connection of its own checks whether a client with that CA bundle succeeds. If the API server
+is unavailable, the last observation stays valid.
 """
 
 import asyncio
@@ -34,9 +34,9 @@ class Caller:
 
     Attributes:
         target: ``validatingwebhookconfigurations/agents.proompteng.ai``.
-        host: The name that the certificate has to have.
-        port: Where it is called.
-        bundle: PEM of whom it believes; empty: the roots of its system.
+        host: Host name that the certificate must contain.
+        port: Port that is called.
+        bundle: PEM of the trusted CAs; empty: the system roots of the API server.
     """
 
     target: str
@@ -46,7 +46,7 @@ class Caller:
 
 
 def callers(target: injector.Target, value: JSON) -> Iterator[Caller]:
-    """How a CRD or a webhook configuration calls webhooks."""
+    """Yield how a CRD or a webhook configuration calls webhooks."""
     for config in injector.client_configs(target, value):
         yield Caller(str(target), *_address(config), _bundle(config))
 
@@ -63,15 +63,15 @@ def _bundle(config: JSON) -> str:
     try:
         return base64.b64decode(config.get("caBundle") or "").decode("ascii", "replace")
     except binascii.Error:
-        return "no PEM"
+        return "not PEM"
 
 
 class Trust:
-    """Observes who calls, and tries to be trusted.
+    """Observes callers and checks that they trust this server.
 
     Args:
-        client: Of the cluster; may get the API's CRDs and webhook configurations.
-        api: The API that is served.
+        client: Needs get on the API's CRDs and webhook configurations.
+        api: The served API.
         address: Host and port of the listener.
     """
 
@@ -80,32 +80,32 @@ class Trust:
         self._address = address
         self._targets = install.targets(api)
         self.callers: frozenset[Caller] = frozenset()
-        """As observed last."""
+        """The last observation."""
         self._unobserved = ""
         self.reason = ""
-        """Why a caller would not trust what is served; nothing if all do, or none is known."""
+        """Why a caller would not trust this server; empty if all do or none is known."""
 
     async def watch(self) -> None:
-        """Observe and try, again and again."""
+        """Observe and check periodically."""
         while True:
-            await self.look()
+            await self.observe_once()
             await asyncio.sleep(OBSERVED_EVERY_SECONDS)
 
-    async def look(self) -> None:
-        """Observe and try once."""
+    async def observe_once(self) -> None:
+        """Observe and check once."""
         try:
-            self.callers = frozenset([one async for one in self._observed()])
+            self.callers = frozenset([item async for item in self._observed()])
             self._unobserved = ""
         except (kube.KubeError, OSError, TimeoutError) as error:
             if str(error) != self._unobserved:
-                log.warning("caBundle not observed", reason=str(error))
+                log.warning("failed to observe the caBundle", reason=str(error))
             self._unobserved = str(error)
-        # One may be called by another name or port than it listens on: it is asked itself.
-        reasons = [await why_not(one, self._address) for one in sorted(self.callers, key=str)]
-        found = next(filter(None, reasons), "")
-        if found != self.reason:
-            log.warning("trust", reason=found or "every caller trusts what is served")
-        self.reason = found
+        # The host and port that a caller uses may differ from the listener's: connect to itself.
+        reasons = [await why_not(item, self._address) for item in sorted(self.callers, key=str)]
+        reason = next(filter(None, reasons), "")
+        if reason != self.reason:
+            log.warning("trust changed", reason=reason or "every caller trusts this server")
+        self.reason = reason
 
     async def _observed(self) -> AsyncIterator[Caller]:
         for target in self._targets:
@@ -113,12 +113,12 @@ class Trust:
                 value = await self.client.get(target.resource, target.name)
             except kube.NotFoundError:
                 continue
-            for one in callers(target, value):
-                yield one
+            for item in callers(target, value):
+                yield item
 
 
 async def why_not(caller: Caller, address: tuple[str, int]) -> str:
-    """Why a caller does not trust who listens at an address; nothing if it does."""
+    """Return why a caller does not trust the server at an address; empty if it does."""
     try:
         tls = files.trusting_context(caller.bundle)
         async with asyncio.timeout(HANDSHAKE_SECONDS):
@@ -126,7 +126,10 @@ async def why_not(caller: Caller, address: tuple[str, int]) -> str:
                 *address, ssl=tls, server_hostname=caller.host
             )
     except (ssl.SSLError, OSError, TimeoutError) as error:
-        return f"{caller.target} would not trust what is served as {caller.host}: {_text(error)}"
+        return (
+            f"{caller.target} does not trust the certificate served for {caller.host}: "
+            f"{_text(error)}"
+        )
     writer.close()
     return ""
 

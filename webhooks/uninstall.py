@@ -1,8 +1,8 @@
-"""Takes an Api's webhooks out of a cluster; its CRDs and their objects stay. Shell: the cluster.
+"""Removes an Api's webhooks from a cluster; CRDs and objects stay. Shell: the cluster.
 
-`plan`, a pure function of what is there, says in which order: an object must be readable before,
-between and after all steps. So other versions go first, which cannot be served without conversion,
-then conversion, and what judges writes after that.
+`plan`, a pure function of the cluster's state, decides the order: an object must be readable
+before, between and after all steps. So versions that need conversion stop being served first, then
+conversion is removed, and admission last.
 """
 
 import asyncio
@@ -23,12 +23,12 @@ _ATTEMPTS: Final = 10
 
 
 class CostError(UserError):
-    """Objects would be read or written wrongly afterwards; says which, and what to do."""
+    """Objects would be read or written incorrectly afterwards."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Rewrite:
-    """Store all objects of a kind in the storage version."""
+    """Rewrite all objects of a kind in the storage version."""
 
     crd: str
     versions: tuple[str, ...]
@@ -39,7 +39,7 @@ class Rewrite:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Unserve:
-    """Serve the storage version alone."""
+    """Serve only the storage version."""
 
     crd: str
     versions: tuple[str, ...]
@@ -50,7 +50,7 @@ class Unserve:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EndConversion:
-    """Set the strategy None, which releases the caBundle, too."""
+    """Set the conversion strategy None, which also removes the caBundle."""
 
     crd: str
 
@@ -60,7 +60,7 @@ class EndConversion:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Delete:
-    """Delete a configuration or a policy."""
+    """Delete a webhook configuration or a policy."""
 
     target: injector.Target
 
@@ -73,10 +73,10 @@ Step: TypeAlias = Rewrite | Unserve | EndConversion | Delete
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done, in order.
+    """The steps, in order.
 
     Attributes:
-        costs: What it takes from users; nothing if nobody notices.
+        costs: Consequences for clients; empty if there are none.
     """
 
     steps: tuple[Step, ...]
@@ -84,21 +84,21 @@ class Plan:
 
 
 def plan(crds: Sequence[kube.JSON], others: Sequence[injector.Target]) -> Plan:
-    """Decide what to do.
+    """Plan the removal.
 
     Args:
-        crds: As they are in the cluster.
-        others: The configurations and policies that are there, in the order to delete them.
+        crds: The CRDs in the cluster.
+        others: The configurations and policies in the cluster, in the order to delete them.
     """
-    converted = [one for one in crds if _has_webhook(one)]
+    converted = [crd for crd in crds if _has_webhook(crd)]
     steps: list[Step] = []
-    for one in converted:
-        name, served, stored = one["metadata"]["name"], _served_beside(one), _stored_beside(one)
+    for crd in converted:
+        name, served, stored = crd["metadata"]["name"], _served_beside(crd), _stored_beside(crd)
         steps += [Rewrite(name, stored)] if stored else []
         steps += [Unserve(name, served)] if served else []
-    steps += [EndConversion(one["metadata"]["name"]) for one in converted]
-    steps += [Delete(one) for one in others]
-    return Plan(tuple(steps), tuple(cost for one in converted for cost in _costs(one)))
+    steps += [EndConversion(crd["metadata"]["name"]) for crd in converted]
+    steps += [Delete(target) for target in others]
+    return Plan(tuple(steps), tuple(cost for crd in converted for cost in _costs(crd)))
 
 
 def _costs(crd: kube.JSON) -> Iterator[str]:
@@ -106,12 +106,12 @@ def _costs(crd: kube.JSON) -> Iterator[str]:
     if served := _served_beside(crd):
         yield (
             f"{name} serves {_listed(served)} besides {storage}: without conversion they would be "
-            f"read and written as if they were {storage}, and fields would be lost"
+            f"read and written as {storage}, and fields would be lost"
         )
     if stored := _stored_beside(crd):
         yield (
-            f"{name} may have objects that are stored as {_listed(stored)}: without conversion "
-            f"they would be read as if they were {storage}"
+            f"{name} may have objects stored as {_listed(stored)}: without conversion they "
+            f"would be read as {storage}"
         )
 
 
@@ -120,17 +120,19 @@ def _has_webhook(crd: kube.JSON) -> bool:
 
 
 def _storage(crd: kube.JSON) -> kube.JSON:
-    return next(one for one in crd["spec"]["versions"] if one["storage"])
+    return next(version for version in crd["spec"]["versions"] if version["storage"])
 
 
 def _differing(crd: kube.JSON) -> Sequence[str]:
-    """The versions whose objects have another shape than those of the storage version."""
+    """Return the versions whose schema differs from the storage version's."""
     schema = _storage(crd).get("schema")
-    return [one["name"] for one in crd["spec"]["versions"] if one.get("schema") != schema]
+    return [
+        version["name"] for version in crd["spec"]["versions"] if version.get("schema") != schema
+    ]
 
 
 def _served_beside(crd: kube.JSON) -> tuple[str, ...]:
-    served = {one["name"] for one in crd["spec"]["versions"] if one["served"]}
+    served = {version["name"] for version in crd["spec"]["versions"] if version["served"]}
     return tuple(name for name in _differing(crd) if name in served)
 
 
@@ -152,41 +154,44 @@ async def uninstall(
     *,
     unserves: bool,
     is_dry_run: bool = False,
-    tell: Callable[[str], None],
+    report: Callable[[str], None],
 ) -> None:
-    """Take the webhooks, policies and conversion of an Api out of a cluster.
+    """Remove the webhooks, policies and conversion of an Api from a cluster.
 
     Args:
-        client: Of the cluster.
+        client: Client of the cluster.
         api: The API.
         unserves: Whether versions that need conversion may stop being served.
-        is_dry_run: Whether to tell the steps only.
-        tell: Takes a line for each step.
+        is_dry_run: Only report the steps.
+        report: Called with a line for each step.
 
     Raises:
         CostError: Versions that need conversion are served or stored.
-        kube.KubeError: in the API server's words.
+        kube.KubeError: The API server refused a request.
         TimeoutError: A version is still served after 30 s.
     """
-    found = plan(*await _installed(client, api))
-    if found.costs and not unserves:
+    planned = plan(*await _installed(client, api))
+    if planned.costs and not unserves:
         raise CostError(
             "\n".join(
                 (
-                    *(f"expected no need for conversion, got: {cost}" for cost in found.costs),
+                    *(
+                        f"expected that conversion is not needed, got: {cost}"
+                        for cost in planned.costs
+                    ),
                     (
                         "with --unserve, objects are rewritten and these versions stop being "
-                        "served first: their clients get 404"
+                        "served first; their clients get 404"
                     ),
                 )
             )
         )
-    for step in found.steps:
-        tell(str(step))
+    for step in planned.steps:
+        report(str(step))
         if not is_dry_run:
             await _carry_out(client, api, step)
-    if not found.steps:
-        tell(f"nothing of {api.group} calls webhooks")
+    if not planned.steps:
+        report(f"no object of {api.group} calls webhooks")
 
 
 async def _installed(
@@ -201,10 +206,10 @@ async def _installed(
                 crds.append(value)
             else:
                 others.append(target)
-    # A binding goes before its policy: alone it would refuse everything.
+    # The binding is deleted before its policy: alone it would deny everything.
     for resource in reversed(install.POLICIES.values()):
         listed = await client.list(resource, labels=f"{configuration.API_LABEL}={api.group}")
-        others += [injector.Target(resource, one["metadata"]["name"]) for one in listed.items]
+        others += [injector.Target(resource, item["metadata"]["name"]) for item in listed.items]
     return crds, others
 
 
@@ -223,20 +228,20 @@ async def _carry_out(client: kube.Client, api: Api, step: Step) -> None:
 
 
 async def _rewrite(client: kube.Client, api: Api, crd: str) -> None:
-    """Write every object as it is: the API server stores it in the storage version."""
+    """Write every object unchanged: the API server stores it in the storage version."""
     value = await client.get(kube.CUSTOM_RESOURCE_DEFINITIONS, crd)
     storage = _storage(value)["name"]
     resource = resources.resource_of(api, _kind(api, crd), storage)
     try:
-        found = (await client.list(resource)).items
+        objects = (await client.list(resource)).items
     except kube.ApiError as error:
         raise UserError(
             f"expected to read the objects of {crd}, which the server converts, got {error}: run "
-            "this while the server runs"
+            "this command while the server is running"
         ) from error
-    for one in found:
+    for item in objects:
         with contextlib.suppress(kube.ConflictError, kube.NotFoundError):  # written by another
-            await client.replace(resource, one)
+            await client.replace(resource, item)
     await client.patch(
         kube.CUSTOM_RESOURCE_DEFINITIONS,
         crd,
@@ -261,9 +266,9 @@ async def _change(client: kube.Client, crd: str, change: Callable[[kube.JSON], N
 
 
 def _unserve(crd: dict[str, Any], versions: Sequence[str]) -> None:
-    for one in crd["spec"]["versions"]:
-        if one["name"] in versions:
-            one["served"] = False
+    for version in crd["spec"]["versions"]:
+        if version["name"] in versions:
+            version["served"] = False
 
 
 def _end_conversion(crd: dict[str, Any]) -> None:
@@ -284,7 +289,7 @@ async def _is_served(client: kube.Client, resource: kube.Resource) -> bool:
     except kube.NotFoundError:
         return False
     except kube.ApiError:
-        return True  # it is, and the server that converts is gone already
+        return True  # it is served, but the conversion webhook is gone
     return True
 
 

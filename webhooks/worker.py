@@ -1,8 +1,8 @@
-"""A process that answers reviews. Shell: sockets, files, signals, the clock.
+"""Worker process that answers reviews. Shell: sockets, files, signals, the clock.
 
-It accepts from the socket that the supervisor listens on, tells it once a second what it did, and
-drains when it is told to stop or the supervisor is gone: it goes on serving, closes connections
-with its answers, and ends once nothing was asked for a while.
+It accepts from the supervisor's listening socket, reports its counters once a second, and drains
+when it is stopped or the supervisor is gone: it keeps serving, closes connections after their
+response, and exits once no request has arrived for a while.
 """
 
 import asyncio
@@ -35,16 +35,17 @@ TICK_SECONDS: Final = 1.0
 log = structlog.get_logger("webhooks")
 
 
-class Orders(msgspec.Struct, frozen=True, kw_only=True):
-    """What a worker is to do; JSON between the processes.
+class WorkerConfig(msgspec.Struct, frozen=True, kw_only=True):
+    """Configuration of a worker, passed between the processes as JSON.
 
     Attributes:
-        reference: Where the Api is: ``crds:api``.
-        cert_dir: What is served; the supervisor's keeper of certificates writes it.
-        quiet_seconds: So long nothing may be asked before a worker that stops ends.
-        drain_seconds: After this long it ends anyway.
-        last_settings: What the file of settings said when it could be read last: a worker that
-            starts while it is broken goes on with that, as those do that run.
+        reference: Module and name of the Api: ``crds:api``.
+        cert_dir: Directory of the certificate to serve; written by the supervisor's certificate
+            rotator.
+        quiet_seconds: A stopping worker exits once no request arrived for this long.
+        drain_seconds: A stopping worker exits after this long at the latest.
+        last_settings: Last valid content of the settings file, for a worker that starts while the
+            file is invalid.
     """
 
     reference: str
@@ -63,18 +64,18 @@ class Orders(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class SettingsError(UserError, ValueError):
-    """The operator's file cannot be used; says why."""
+    """The operator's settings file cannot be used."""
 
 
 def facts_of(path: pathlib.Path | None, api: Api) -> Facts:
-    """What reviews know of the operator's wishes.
+    """Read the facts that rules know from the operator's settings.
 
     Args:
-        path: The file; None is none.
-        api: Judges what is in it.
+        path: The settings file, if any.
+        api: Validates the settings.
 
     Raises:
-        SettingsError: saying what was expected in the file.
+        SettingsError: The file cannot be read or is invalid.
     """
     if path is None:
         return admission.NO_FACTS
@@ -85,10 +86,10 @@ def facts_of(path: pathlib.Path | None, api: Api) -> Facts:
 
 
 def read_settings(path: pathlib.Path) -> dict[str, Any]:
-    """The mapping in the operator's file, whatever is in it.
+    """Read the settings file without validating its fields.
 
     Raises:
-        SettingsError: saying what was expected in the file.
+        SettingsError: The file cannot be read or is not a single mapping.
     """
     try:
         documents = yaml.load_all(apis.read_bytes(path))
@@ -102,61 +103,61 @@ def read_settings(path: pathlib.Path) -> dict[str, Any]:
 Stamps: TypeAlias = list[tuple[int, int] | None]
 
 
-def stamps_of(orders: Orders) -> Stamps:
-    """What changes when the files do that are read again: the pair's, and the settings."""
-    directory = pathlib.Path(orders.cert_dir)
+def stamps_of(config: WorkerConfig) -> Stamps:
+    """Return stamps of the watched files: certificate, key and settings."""
+    directory = pathlib.Path(config.cert_dir)
     paths = [directory / certificates.CERTIFICATE, directory / certificates.KEY]
-    if orders.settings is not None:
-        paths.append(pathlib.Path(orders.settings))
+    if config.settings is not None:
+        paths.append(pathlib.Path(config.settings))
     return [certificates.stamp(path) for path in paths]
 
 
-def main(orders: str, listener: int, channel: int) -> int:
-    """Work until told to stop; the exit code, after a line that says what went wrong.
+def main(config: str, listener: int, channel: int) -> int:
+    """Run until stopped; print a failure and return the exit code.
 
     Args:
-        orders: JSON of ``Orders``.
-        listener: The descriptor of the listening socket.
-        channel: The descriptor of the socket to the supervisor.
+        config: JSON of ``WorkerConfig``.
+        listener: File descriptor of the listening socket.
+        channel: File descriptor of the socket to the supervisor.
     """
     process.log_to_stderr()
     process.allow_deep_json()
-    given = msgspec.json.decode(orders, type=Orders)
+    given = msgspec.json.decode(config, type=WorkerConfig)
     sockets = socket.socket(fileno=listener), socket.socket(fileno=channel)
     return commandline.guarded("webhooks", lambda: _until_stopped(given, *sockets))
 
 
-def _until_stopped(orders: Orders, listener: socket.socket, channel: socket.socket) -> None:
+def _until_stopped(config: WorkerConfig, listener: socket.socket, channel: socket.socket) -> None:
     try:
-        api = apis.load_api(orders.reference)
+        api = apis.load_api(config.reference)
 
-        def attend(asked: socket.socket) -> None:
+        def attend(socket_: socket.socket) -> None:
             process.log_after_fork()
             listener.close()
             channel.close()
             try:
-                uvloop.run(_attend(orders, api, asked))
-            except Exception:  # nobody else writes it down
-                log.exception("reviewer of large bodies failed")
+                uvloop.run(_attend(config, api, socket_))
+            except Exception:  # nothing else reports it
+                log.exception("process for large bodies failed")
             process.standard_error().close()
 
         with large_reviews.forked(attend) as asking:
-            uvloop.run(_work(orders, api, listener, channel, asking))
+            uvloop.run(_work(config, api, listener, channel, asking))
     except (authority.CertificateError, OSError, ValueError, routes.UnreadableError) as error:
         raise UserError(str(error)) from error
 
 
-async def _attend(orders: Orders, api: Api, channel: socket.socket) -> None:
-    """Review the large bodies of another process until that ends."""
+async def _attend(config: WorkerConfig, api: Api, channel: socket.socket) -> None:
+    """Review large bodies for another process until it ends."""
     async with contextlib.AsyncExitStack() as stack:
         reviewer = large_reviews.Server()
-        paths = await _routes(stack, orders, api, lambda: Facts(settings=reviewer.settings))
+        paths = await _routes(stack, config, api, lambda: Facts(settings=reviewer.settings))
         process.collect_less_garbage()
-        await reviewer.attend(channel, paths)
+        await reviewer.serve(channel, paths)
 
 
 async def _work(
-    orders: Orders,
+    config: WorkerConfig,
     api: Api,
     listener: socket.socket,
     channel: socket.socket,
@@ -168,18 +169,18 @@ async def _work(
         loop.add_signal_handler(number, stopped.set)
     reader, writer = await asyncio.open_connection(sock=channel)
     watch = loop.create_task(_until_alone(reader, stopped))
-    files = _Files(orders, api)
+    files = _Files(config, api)
     loop.add_signal_handler(signal.SIGHUP, files.reload)
     failed = handshakes.Handshakes()
     failed.watch(files.tls)
     large = await large_reviews.connected(asking, lambda: files.facts.settings)
-    async with _serving(orders, api, files, listener, large) as (found, journal):
+    async with _serving(config, api, files, listener, large) as (running, journal):
 
         def report() -> None:
             failed.warn(loop.time())
             for loss in journal.losses.due(loop.time()):
                 log.warning("log lines dropped", **loss)
-            _report(writer, found, journal, files, failed)
+            _report(writer, running, journal, files, failed)
 
         report()
         process.collect_less_garbage()
@@ -189,12 +190,14 @@ async def _work(
                     await stopped.wait()
             files.reload_changed()
             report()
-            large.look()
+            large.count_silence()
             if large.is_gone:
-                log.error("reviewer of large bodies ended or is silent, replacing the worker")
+                log.error(
+                    "process for large bodies ended or stopped responding, replacing the worker"
+                )
                 break
-        await server.drained(
-            found, quiet_seconds=orders.quiet_seconds, most_seconds=orders.drain_seconds
+        await server.wait_drained(
+            running, quiet_seconds=config.quiet_seconds, max_seconds=config.drain_seconds
         )
         report()
     watch.cancel()
@@ -203,7 +206,7 @@ async def _work(
 
 
 async def _until_alone(reader: asyncio.StreamReader, stopped: asyncio.Event) -> None:
-    """Stop when the supervisor is gone."""
+    """Set ``stopped`` when the supervisor is gone."""
     while await reader.read(1024):
         pass
     stopped.set()
@@ -211,7 +214,7 @@ async def _until_alone(reader: asyncio.StreamReader, stopped: asyncio.Event) -> 
 
 def _report(
     writer: asyncio.StreamWriter,
-    found: server.Serving,
+    running: server.Serving,
     journal: Journal,
     files: "_Files",
     failed: handshakes.Handshakes,
@@ -219,7 +222,7 @@ def _report(
     snapshot: dict[str, Any] = {
         **journal.snapshot(),
         "handshakes": [*failed.failed.items()],
-        "in_flight": found.in_flight,
+        "in_flight": running.in_flight,
         "leaf": files.leaf,
         "leaf_not_after": files.leaf_not_after,
         "reload_failures": files.failures,
@@ -229,45 +232,49 @@ def _report(
 
 @contextlib.asynccontextmanager
 async def _serving(
-    orders: Orders, api: Api, files: "_Files", listener: socket.socket, large: large_reviews.Client
+    config: WorkerConfig,
+    api: Api,
+    files: "_Files",
+    listener: socket.socket,
+    large: large_reviews.Client,
 ) -> AsyncIterator[tuple[server.Serving, Journal]]:
     async with contextlib.AsyncExitStack() as stack:
-        audit = stack.enter_context(_appending(orders.audit_log))
+        audit = stack.enter_context(_appending(config.audit_log))
         add_spans = None
-        if orders.is_tracing:
-            from webhooks import traces  # noqa: PLC0415 - an extra that need not be there
+        if config.is_tracing:
+            from webhooks import traces  # noqa: PLC0415 - optional dependency
 
             spans = traces.Traces()
             stack.callback(spans.close)
             add_spans = spans.add
-        journal = Journal(process.standard_error(), metrics.Words.of(api), audit, add_spans)
-        stack.callback(journal.settle)
-        paths = await _routes(stack, orders, api, lambda: files.facts)
-        found = await stack.enter_async_context(
+        journal = Journal(process.standard_error(), metrics.LabelValues.of(api), audit, add_spans)
+        stack.callback(journal.flush)
+        paths = await _routes(stack, config, api, lambda: files.facts)
+        running = await stack.enter_async_context(
             server.serving(
                 {
-                    name: dataclasses.replace(one, review_large=large.answer)
-                    for name, one in paths.items()
+                    name: dataclasses.replace(route, review_large=large.answer)
+                    for name, route in paths.items()
                 },
                 listener=listener,
                 tls=files.tls,
-                transport=orders.transport,
+                transport=config.transport,
                 observe=journal.observe,
             )
         )
-        yield found, journal
+        yield running, journal
 
 
 async def _routes(
-    stack: contextlib.AsyncExitStack, orders: Orders, api: Api, facts: Callable[[], Facts]
+    stack: contextlib.AsyncExitStack, config: WorkerConfig, api: Api, facts: Callable[[], Facts]
 ) -> Mapping[str, routes.Route]:
-    """What is answered, and with what it is looked up, until the stack ends."""
+    """Build the routes, with the client for object lookups until the stack is closed."""
     read, fetch = None, None
-    if orders.is_looking_up:
-        from webhooks import related  # noqa: PLC0415 - a worker without a client is smaller
+    if config.is_looking_up:
+        from webhooks import related  # noqa: PLC0415 - saves memory without lookups
 
-        place = None if orders.kubeconfig is None else pathlib.Path(orders.kubeconfig)
-        client = await stack.enter_async_context(related.client_of(place))
+        kubeconfig = None if config.kubeconfig is None else pathlib.Path(config.kubeconfig)
+        client = await stack.enter_async_context(related.client_of(kubeconfig))
         looked_up = related.Related(client, api)
         read, fetch = looked_up.read, looked_up.fetch
     return routes.routes(
@@ -275,8 +282,8 @@ async def _routes(
         facts,
         read,
         fetch=fetch,
-        is_verifying=orders.is_verifying,
-        is_client_required=orders.client_ca is not None,
+        is_verifying=config.is_verifying,
+        is_client_required=config.client_ca is not None,
     )
 
 
@@ -295,39 +302,39 @@ def _appending(path: str | None) -> Iterator[LogWriter | None]:
 
 @dataclasses.dataclass
 class _Files:
-    """What is read from files, and read again when they change; what is broken is passed over.
+    """Files that are reloaded when they change; an invalid one keeps the previous content.
 
     Attributes:
-        api: Judges the settings.
-        leaf: The fingerprint of what is served.
-        leaf_not_after: When it ends, in seconds since 1970.
-        failures: How often something was passed over.
+        api: Validates the settings.
+        leaf: Fingerprint of the certificate that is served.
+        leaf_not_after: Its expiry, in seconds since 1970.
+        failures: Number of failed reloads.
     """
 
-    orders: Orders
+    config: WorkerConfig
     api: Api
     leaf: str = ""
     leaf_not_after: float = 0.0
     failures: int = 0
 
     def __post_init__(self) -> None:
-        self._seen = stamps_of(self.orders)
+        self._stamps = stamps_of(self.config)
         self.facts = self._first_facts()
-        pair = certificates.read_pair(self.orders.cert_dir)
+        pair = certificates.read_pair(self.config.cert_dir)
         self.tls: ssl.SSLContext = certificates.server_context(
-            pair, client_ca=_client_ca(self.orders.client_ca)
+            pair, client_ca=_client_ca(self.config.client_ca)
         )
-        self._serves(pair)
+        self._set_served(pair)
 
     def reload_changed(self) -> None:
-        """Read the files again if they are others now."""
-        stamps = stamps_of(self.orders)
-        if stamps != self._seen:
-            self._seen = stamps
+        """Reload the files if they changed."""
+        stamps = stamps_of(self.config)
+        if stamps != self._stamps:
+            self._stamps = stamps
             self.reload()
 
     def reload(self) -> None:
-        """Read the files again; connections stay as they are."""
+        """Reload the files; connections are kept."""
         self._try(self._reload_facts)
         self._try(self._reload_pair)
 
@@ -335,20 +342,20 @@ class _Files:
         try:
             return facts_of(self._settings, self.api)
         except SettingsError as error:
-            if self.orders.last_settings is None:
+            if self.config.last_settings is None:
                 raise
-            self._passed_over(error)
-            return Facts(settings=self.orders.last_settings)
+            self._reload_failed(error)
+            return Facts(settings=self.config.last_settings)
 
     def _reload_facts(self) -> None:
         self.facts = facts_of(self._settings, self.api)
 
     def _reload_pair(self) -> None:
-        pair = certificates.read_pair(self.orders.cert_dir)
+        pair = certificates.read_pair(self.config.cert_dir)
         certificates.serve(self.tls, pair)
-        self._serves(pair)
+        self._set_served(pair)
 
-    def _serves(self, pair: authority.Pair) -> None:
+    def _set_served(self, pair: authority.Pair) -> None:
         self.leaf = authority.fingerprint(pair.certificate)
         self.leaf_not_after = pair.certificate.not_valid_after_utc.timestamp()
 
@@ -356,15 +363,15 @@ class _Files:
         try:
             read()
         except (SettingsError, authority.CertificateError, ssl.SSLError, OSError) as error:
-            self._passed_over(error)
+            self._reload_failed(error)
 
-    def _passed_over(self, error: Exception) -> None:
+    def _reload_failed(self, error: Exception) -> None:
         self.failures += 1
         log.error("reload failed, keeping the previous files", reason=str(error))
 
     @property
     def _settings(self) -> pathlib.Path | None:
-        return None if self.orders.settings is None else pathlib.Path(self.orders.settings)
+        return None if self.config.settings is None else pathlib.Path(self.config.settings)
 
 
 def _client_ca(path: str | None) -> bytes | None:

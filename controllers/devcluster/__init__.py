@@ -1,4 +1,4 @@
-"""A real API server on this machine: kube-apiserver and etcd, found or built; Python's envtest.
+"""A local API server: kube-apiserver and etcd, found or built; like envtest, for Python.
 
 with devcluster.Cluster() as cluster:
     cluster.kubectl("get", "namespaces")
@@ -28,8 +28,8 @@ __all__ = [
 ]
 
 
-# Whoever has kubewright installed loads this package in every run of pytest, for the plugin in it;
-# rich and cryptography come with the first cluster.
+# The pytest plugin loads this package in every pytest run where kubewright is installed; rich and
+# cryptography are imported with the first cluster.
 def __getattr__(name: str) -> object:
     if name == "Cluster":
         return importlib.import_module("controllers.devcluster.cluster").Cluster

@@ -1,4 +1,4 @@
-"""``python -m controllers.devcluster``: what there is, building it, and pinning another version."""
+"""``python -m controllers.devcluster``: list, build and pin the control plane's binaries."""
 
 import argparse
 import itertools
@@ -12,30 +12,30 @@ PROGRAM = "python -m controllers.devcluster"
 
 
 def main() -> int:
-    """Run one command; 0 if it worked, 1 if not, 2 for wrong arguments."""
+    """Run a command; return 0 on success, 1 on failure, 2 for invalid arguments."""
     return commandline.guarded(PROGRAM, _run)
 
 
 def _run() -> int:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
-        description="The binaries of the embedded control plane.",
-        epilog=f"Exit codes: 0 it worked, 1 it did not. {commandline.EPILOG}",
+        description="Manage the binaries of the embedded control plane.",
+        epilog=f"Exit codes: 0 success, 1 failure. {commandline.EPILOG}",
     )
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("where", help="print each tool, its version, and how it is found")
-    building = commands.add_parser("build", help="build what is needed and nowhere to be found")
+    commands.add_parser("where", help="print each tool with its version and location")
+    building = commands.add_parser("build", help="build required tools that are not found")
     building.add_argument(
         "tool",
         nargs="*",
         type=_tool,
-        help=f"one of {', '.join(tools.ALL)} (default: what is needed)",
+        help=f"one of {', '.join(tools.ALL)} (default: the required tools)",
     )
     building.add_argument(
-        "--jobs", action="store_true", help="build what a cluster that runs Jobs needs, too"
+        "--jobs", action="store_true", help="also build the tools of a cluster that runs Jobs"
     )
-    commands.add_parser("judge", help="build the API server's judge for schemagen")
-    pinning = commands.add_parser("pin", help="make another Kubernetes version the locked one")
+    commands.add_parser("judge", help="build the API server's validation module for schemagen")
+    pinning = commands.add_parser("pin", help="pin another Kubernetes version")
     pinning.add_argument("version", type=_version, help="such as 1.37.2")
     arguments = parser.parse_args()
     try:
@@ -64,7 +64,7 @@ def _version(text: str) -> versions.Version:
     version = versions.Version.found_in(text)
     if version is None or version < versions.OLDEST:
         raise argparse.ArgumentTypeError(
-            f"expected a version from {versions.OLDEST} on, got {text!r}"
+            f"expected version {versions.OLDEST} or newer, got {text!r}"
         )
     return version
 
@@ -72,19 +72,19 @@ def _version(text: str) -> versions.Version:
 def _where() -> None:
     needed = set(tools.NEEDED)
     for tool in tools.ALL.values():
-        found = binaries.look(tool)
-        missing = "not found; needed, and built at first use" if tool in needed else "not found"
+        found = binaries.locate(tool)
+        missing = "not found; required, built on first use" if tool in needed else "not found"
         print(found or f"{tool.name}: {missing}")  # noqa: T201 - the command's output
 
 
-def _build(*wanted: Iterable[tools.Tool]) -> None:
-    for binary in binaries.find(itertools.chain(*wanted)).values():
+def _build(*requested: Iterable[tools.Tool]) -> None:
+    for binary in binaries.find(itertools.chain(*requested)).values():
         print(binary)  # noqa: T201 - the command's output
 
 
 def _pin(version: versions.Version) -> None:
     pin.pin(version, cache=files.cache_directory())
-    print(f"Kubernetes {version} is the locked version")  # noqa: T201 - the command's output
+    print(f"pinned Kubernetes {version}")  # noqa: T201 - the command's output
 
 
 if __name__ == "__main__":

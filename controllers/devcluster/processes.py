@@ -1,4 +1,4 @@
-"""Starts processes that never outlive this one. Shell."""
+"""Starts processes that do not outlive this one. Shell."""
 
 import contextlib
 import pathlib
@@ -11,8 +11,8 @@ _KEEPER = str(pathlib.Path(__file__).with_name("keeper.py"))
 
 GRACE_SECONDS = 10.0
 
-# Longer than any grace, after which the keeper sends SIGKILL: who kills the keeper first, leaves
-# its command running for good.
+# Longer than any grace period, after which the keeper sends SIGKILL: if the keeper is killed first,
+# its command runs forever.
 STOP_SECONDS = GRACE_SECONDS + 10
 
 
@@ -26,19 +26,19 @@ def start(
     grace_seconds: float = GRACE_SECONDS,
     scratch: pathlib.Path | None = None,
 ) -> subprocess.Popen[str]:
-    """Start a command under a keeper: it ends when ``stop`` is called or this process ends.
+    """Start a command under a keeper: it ends with ``stop`` or with this process.
 
     Args:
-        command: The program and its arguments.
-        output: Where its standard output goes.
-        errors: Where its standard error goes.
-        directory: Where it runs, if not here.
-        environment: Its environment, if not ours.
-        grace_seconds: Between SIGTERM and SIGKILL when it is to end.
-        scratch: A folder to remove should this process die before it calls ``stop``.
+        command: Program and arguments.
+        output: Standard output.
+        errors: Standard error.
+        directory: Working directory, if not the current one.
+        environment: Environment variables, if not inherited.
+        grace_seconds: Time between SIGTERM and SIGKILL.
+        scratch: Directory to remove if this process dies before it calls ``stop``.
     """
     return subprocess.Popen(  # noqa: S603 - our own command
-        # -I and -S: the keeper is stdlib only, and starts in 15 ms.
+        # -I and -S: the keeper only uses the stdlib and starts in 15 ms.
         [
             *(sys.executable, "-I", "-S", _KEEPER, str(grace_seconds), str(scratch or "")),
             *map(str, command),
@@ -49,13 +49,13 @@ def start(
         cwd=directory,
         env=environment,
         text=True,
-        # A Ctrl-C in the terminal is for this process, which then stops the others in order.
+        # Ctrl-C in the terminal is handled by this process, which stops the others in order.
         start_new_session=True,
     )
 
 
 def stop(process: subprocess.Popen[str]) -> None:
-    """End a process and wait until it has ended; no error if it has already."""
+    """Stop a process and wait for it; do nothing if it has ended."""
     if process.stdin is not None and not process.stdin.closed:
         with contextlib.suppress(BrokenPipeError):
             process.stdin.write("goodbye")

@@ -1,7 +1,7 @@
-"""The pytest fixtures ``api_server`` and ``job_cluster``, for the tests of any Python project.
+"""The pytest fixtures ``api_server`` and ``job_cluster``, for tests of any Python project.
 
-They are loaded in every pytest run where kubewright is installed, so this imports nothing before
-a test asks for one.
+They are loaded in every pytest run where kubewright is installed, so nothing is imported until a
+test uses one.
 """
 
 import contextlib
@@ -21,16 +21,16 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         "--api-server-logs",
         metavar="DIR",
         default=".api-server-logs",
-        help="where the control plane's logs are kept if a test failed (default: %(default)s)",
+        help="directory for the control plane's logs if a test fails (default: %(default)s)",
     )
 
 
 @pytest.fixture(scope="session")
 def api_server(request: pytest.FixtureRequest) -> "Iterator[Cluster]":
-    """A kube-apiserver with its etcd, started once per session (``controllers.devcluster``).
+    """A kube-apiserver with etcd, started once per session (``controllers.devcluster``).
 
-    It has ``server``, ``ca_pem``, ``admin_kubeconfig``, ``least_kubeconfig`` (a user without any
-    right), ``kubernetes_version`` and ``kubectl(*arguments, input=None)``.
+    It has ``server``, ``ca_pem``, ``admin_kubeconfig``, ``least_kubeconfig`` (a user without
+    permissions), ``kubernetes_version`` and ``kubectl(*arguments, input=None)``.
     """
     with running(request, "api_server") as cluster:
         yield cluster
@@ -38,9 +38,9 @@ def api_server(request: pytest.FixtureRequest) -> "Iterator[Cluster]":
 
 @pytest.fixture(scope="session")
 def job_cluster(request: pytest.FixtureRequest) -> "Iterator[Cluster]":
-    """What ``api_server`` is, and Jobs run to their end (``Cluster(runs_jobs=True)``).
+    """Like ``api_server``, and Jobs run to completion (``Cluster(runs_jobs=True)``).
 
-    Annotations of a pod, or else of its namespace, say how it ends: see docs/devcluster.md.
+    Annotations of a pod or its namespace decide how it ends: see docs/devcluster.md.
     """
     with running(request, "job_cluster", runs_jobs=True) as cluster:
         yield cluster
@@ -53,9 +53,9 @@ def running(
     """A cluster whose logs are kept if a test fails while it runs.
 
     Args:
-        request: That of the fixture.
-        name: What the logs are called.
-        runs_jobs: Whether Jobs run to their end.
+        request: The fixture's request.
+        name: Name of the log directory.
+        runs_jobs: Whether Jobs run to completion.
     """
     from controllers.devcluster import cluster  # noqa: PLC0415 - see the module's docstring
 
@@ -73,8 +73,8 @@ def running(
         yield running
         if request.session.testsfailed > failed_before:
             folder = request.config.getoption("--api-server-logs")
-            # Each worker of pytest-xdist has clusters of its own.
+            # Each pytest-xdist worker has its own clusters.
             worker = os.environ.get("PYTEST_XDIST_WORKER", "")
             target = request.config.invocation_params.dir / folder / worker / name
             running.keep_logs(target)
-            tell(f"its logs are kept in {target}")
+            tell(f"logs kept in {target}")

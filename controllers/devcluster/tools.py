@@ -1,4 +1,4 @@
-"""The one list of tools: where each is built from, and how it says its version."""
+"""The list of tools: how each is built and prints its version."""
 
 import dataclasses
 import pathlib
@@ -12,16 +12,16 @@ class Tool:
     """A binary.
 
     Attributes:
-        name: Of the file.
-        package: The Go package it is built from.
-        version_arguments: What makes it print its version.
-        build_seconds: About how long a cold build takes on two cores.
-        is_kubernetes: Whether it carries Kubernetes' own version.
-        folder: Of its own go.mod; None is the control plane's, beside this module.
-        target: Go's environment, where the tool is not for this machine.
-        flags: What ``go build`` is told; if nothing, to strip and to stamp the version.
-        lay_out: Fills a folder to build in from ``folder``, with the help of a function that runs
-            Go there; None builds in ``folder`` itself.
+        name: File name.
+        package: Go package to build.
+        version_arguments: Arguments that print its version.
+        build_seconds: Approximate time of a cold build on two cores.
+        is_kubernetes: Whether it has Kubernetes' version.
+        folder: Directory of its own go.mod; None for the control plane's, beside this module.
+        target: Go environment, if the tool is not for this machine.
+        flags: Flags of ``go build``; by default to strip and to stamp the version.
+        lay_out: Fills a build directory from ``folder``, given a function that runs Go there; None
+            builds in ``folder`` itself.
     """
 
     name: str
@@ -49,16 +49,16 @@ KUBE_APISERVER = _kubernetes("kube-apiserver", 300)
 ETCD = Tool("etcd", "go.etcd.io/etcd/server/v3", ("--version",), 45)
 KUBECTL = _kubernetes("kubectl", 60, "version", "--client")
 
-# What a cluster needs to start, in the order in which a build is most welcome.
+# Required by every cluster, in build order.
 NEEDED = (ETCD, KUBE_APISERVER, KUBECTL)
 
 KUBE_CONTROLLER_MANAGER = _kubernetes("kube-controller-manager", 300)
 KWOK = Tool("kwok", "sigs.k8s.io/kwok/cmd/kwok", ("--version",), 70)
 
-# What a cluster that runs Jobs needs besides.
+# Also required by a cluster that runs Jobs.
 FOR_JOBS = (KUBE_CONTROLLER_MANAGER, KWOK)
 
-# The API server's validation for schemagen: not a program, but a module that Python loads.
+# The API server's validation for schemagen: a module that Python loads, not a program.
 JUDGE = Tool(
     module.NAME,
     ".",

@@ -1,4 +1,4 @@
-"""Which Kubernetes the embedded control plane runs. Pure but for one environment variable."""
+"""The Kubernetes version of the embedded control plane. Pure except for an environment variable."""
 
 import dataclasses
 import os
@@ -7,10 +7,10 @@ from collections.abc import Mapping
 
 from controllers.devcluster import errors
 
-# The one line to change; see docs/devcluster.md.
+# The only line to change for an upgrade; see docs/devcluster.md.
 KUBERNETES_VERSION = "1.37.2"
 
-# Overrides it for one run.
+# Overrides the version for a run.
 VARIABLE = "KUBEWRIGHT_KUBERNETES_VERSION"
 
 _NUMBERS = re.compile(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?")
@@ -18,7 +18,7 @@ _NUMBERS = re.compile(r"(\d{1,9})\.(\d{1,9})(?:\.(\d{1,9}))?")
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Version:
-    """Major, minor and patch number."""
+    """A semantic version."""
 
     major: int
     minor: int
@@ -26,28 +26,28 @@ class Version:
 
     @classmethod
     def found_in(cls, text: str) -> "Version | None":
-        """The first version that a text holds: ``Kubernetes v1.37.2``, ``etcd Version: 3.7.3``."""
-        found = _NUMBERS.search(text)
-        return cls(*(int(number or 0) for number in found.groups())) if found else None
+        """Parse the first version in a text: ``Kubernetes v1.37.2``, ``etcd Version: 3.7.3``."""
+        match = _NUMBERS.search(text)
+        return cls(*(int(number or 0) for number in match.groups())) if match else None
 
     def __str__(self) -> str:
         return f"{self.major}.{self.minor}.{self.patch}"
 
 
-# What Kubewright supports, and what it is tested with: N-3 of the newest.
+# The oldest supported and tested version: N-3 of the newest.
 OLDEST = Version(1, 34)
 
 
 def wanted(environment: Mapping[str, str] = os.environ) -> Version:
-    """The Kubernetes version to run.
+    """Return the requested Kubernetes version.
 
     Raises:
-        errors.VersionError: if the environment asks for something that is no version.
+        errors.VersionError: The environment variable is not a supported version.
     """
     text = environment.get(VARIABLE) or KUBERNETES_VERSION
     version = Version.found_in(text)
     if version is None or version < OLDEST:
         raise errors.VersionError(
-            f"expected {VARIABLE} to be a version from {OLDEST} on, got {text!r}"
+            f"expected {VARIABLE} to be version {OLDEST} or newer, got {text!r}"
         )
     return version

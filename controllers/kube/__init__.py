@@ -1,4 +1,4 @@
-"""The one client of a Kubernetes API, on plain JSON objects.
+"""A client of the Kubernetes API on plain JSON objects, and what controllers build on it.
 
 async with kube.Client.from_environment() as client:
     pods = await client.list(kube.Resource("", "v1", "pods", "Pod"))

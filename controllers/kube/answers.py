@@ -1,4 +1,4 @@
-"""Answers of a Kubernetes API as values. Pure; imports only the errors."""
+"""Parses responses of a Kubernetes API. Pure; imports only the errors."""
 
 import dataclasses
 import re
@@ -16,44 +16,44 @@ _WARNING = re.compile(r'\d{3} \S+ "((?:[^"\\]|\\.)*)"')
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Listing:
-    """A collection at one instant."""
+    """A collection at a resourceVersion."""
 
     items: tuple[JSON, ...]
     resource_version: str
-    """Where a watch goes on from."""
+    """Where to start a watch."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Event:
-    """One event of a watch."""
+    """A watch event."""
 
     type: str
-    """ADDED, MODIFIED, DELETED or BOOKMARK; whatever else a newer API server may send."""
+    """ADDED, MODIFIED, DELETED or BOOKMARK; newer API servers may send others."""
     object: JSON
 
     @property
     def resource_version(self) -> str:
-        """Where a watch goes on from after this event."""
+        """Where to resume the watch after this event."""
         return str(self.object["metadata"]["resourceVersion"])
 
 
 def decode(body: bytes, request: str) -> Any:
-    """Return a body as JSON.
+    """Decode a body as JSON.
 
     Raises:
-        AnswerError: It is none; proxies and captive portals answer in HTML.
+        AnswerError: It is not JSON, as from proxies and captive portals.
     """
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise errors.AnswerError(
-            f"expected JSON in the answer to {request}, got {body[:64]!r}: check that the address "
-            "is that of a Kubernetes API and not of a proxy before it"
+            f"expected JSON in the response to {request}, got {body[:64]!r}: check that the "
+            "address is that of a Kubernetes API and not of a proxy in front of it"
         ) from error
 
 
 def failure(code: int, body: bytes, request: str) -> errors.ApiError:
-    """Return the error for an answer of 300 or more."""
+    """Return the error for a response with status 300 or above."""
     try:
         decoded = orjson.loads(body)
     except orjson.JSONDecodeError:
@@ -62,11 +62,11 @@ def failure(code: int, body: bytes, request: str) -> errors.ApiError:
 
 
 def event(line: bytes, request: str) -> Event:
-    """Return one line of a watch as an event.
+    """Parse a line of a watch.
 
     Raises:
-        ApiError: The line is an ERROR event: GoneError where the resourceVersion is too old.
-        AnswerError: The line is no event.
+        ApiError: The line is an ERROR event: GoneError if the resourceVersion is too old.
+        AnswerError: The line is not an event.
     """
     decoded = decode(line, request)
     if not isinstance(decoded, dict) or not isinstance(decoded.get("object"), dict):
@@ -79,14 +79,14 @@ def event(line: bytes, request: str) -> Event:
 
 
 def warnings(headers: Iterable[str]) -> Iterator[str]:
-    """Yield the texts of ``Warning`` headers, of which each may hold several."""
+    """Yield the texts of ``Warning`` headers; a header may have several."""
     for header in headers:
         for match in _WARNING.finditer(header):
             yield re.sub(r"\\(.)", r"\1", match[1])
 
 
 class Lines:
-    """Cuts a byte stream into lines; keeps what is not whole yet, up to a bound."""
+    """Splits a byte stream into lines, buffering an incomplete line up to a limit."""
 
     def __init__(self, max_bytes: int) -> None:
         self._max_bytes = max_bytes
@@ -94,10 +94,10 @@ class Lines:
         self._kept_bytes = 0
 
     def feed(self, chunk: bytes) -> list[bytes]:
-        """Take the next bytes and return the lines that they complete, without line ends.
+        """Add bytes and return the completed lines, without line ends.
 
         Raises:
-            AnswerError: A line is longer than allowed.
+            AnswerError: A line exceeds the limit.
         """
         *ends, rest = chunk.split(b"\n")
         lines = []
@@ -110,7 +110,7 @@ class Lines:
 
     @property
     def is_between(self) -> bool:
-        """Whether no line is half read."""
+        """Whether no incomplete line is buffered."""
         return not self._kept_bytes
 
     def _keep(self, part: bytes) -> None:

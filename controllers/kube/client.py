@@ -1,6 +1,6 @@
-"""The one client of a Kubernetes API: its verbs, on plain JSON objects. Shell, through `transport`.
+"""A client of the Kubernetes API: verbs on plain JSON objects. Shell, through `transport`.
 
-Requests come from `requests`, answers are read by `answers`, errors go out by `errors`.
+`requests` builds requests, `answers` parses responses, `errors` has the exceptions.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 DEADLINE_SECONDS = 30.0
 # The page size of kubectl and of client-go's pager.
 PAGE_SIZE = 500
-# Bookmarks come about once a minute; half as long again without any is a dead connection.
+# Bookmarks arrive about once a minute; half as long again without any means a dead connection.
 WATCH_SILENCE_SECONDS = 90.0
 # client-go's reflector watches for 5 to 10 minutes.
 WATCH_SECONDS = 300
@@ -29,22 +29,22 @@ def _log_warning(text: str) -> None:
 
 
 class Options(TypedDict, total=False):
-    """What every way to make a client takes besides."""
+    """Options that every constructor takes."""
 
     on_warning: Callable[[str], None]
-    """Gets each ``Warning`` of the API server; by default they are logged."""
+    """Called with each ``Warning`` of the API server; logged by default."""
     deadline_seconds: float
-    """For each call that does not say its own."""
+    """Default deadline of calls."""
     user_agent: str
-    """Also the field manager of writes that name none."""
+    """Also the default field manager of writes."""
     rate: limiter.Rate | None
-    """How many requests it may send; by default as many as it is asked for."""
+    """Client-side rate limit; unlimited by default."""
 
 
 class Client:
-    """Talks to one cluster; to be opened by ``async with`` and used from one event loop.
+    """A client of one cluster; open it with ``async with`` and use it from one event loop.
 
-    An API server that is gone makes calls fail, never the client: the next call tries anew.
+    When the API server is unavailable calls fail, but the client recovers with the next call.
     """
 
     def __init__(
@@ -70,23 +70,23 @@ class Client:
         context: str | None = None,
         **options: Unpack[Options],
     ) -> Self:
-        """Return a client for a context of a kubeconfig, by default KUBECONFIG's current one.
+        """Create a client for a kubeconfig context, by default the current one of KUBECONFIG.
 
         Args:
-            path: The file, or several parted by ``os.pathsep``.
-            context: A context's name.
+            path: A file, or several separated by ``os.pathsep``.
+            context: Name of the context.
             options: As for the class.
         """
         return cls(sources.kubeconfig(path, context), **options)
 
     @classmethod
     def in_cluster(cls, **options: Unpack[Options]) -> Self:
-        """Return a client with the service account of the pod that this runs in."""
+        """Create a client with the pod's service account."""
         return cls(sources.in_cluster(), **options)
 
     @classmethod
     def from_environment(cls, **options: Unpack[Options]) -> Self:
-        """Return a client by KUBECONFIG, else of the pod, else by ``~/.kube/config``."""
+        """Create a client from KUBECONFIG, else the pod's account, else ``~/.kube/config``."""
         return cls(sources.environment(), **options)
 
     async def __aenter__(self) -> Self:
@@ -118,20 +118,19 @@ class Client:
         not_older_than: str | None = None,
         deadline_seconds: float | None = None,
     ) -> JSON:
-        """Return one object.
+        """Return an object.
 
         Args:
-            resource: Its kind.
+            resource: Its resource.
             name: Its name.
-            namespace: Where it is.
+            namespace: Its namespace.
             subresource: Such as ``status`` or ``scale``.
-            not_older_than: A resourceVersion of its kind: the object may be as it was then, or at
-                any time since, which the API server answers from its cache, at a third of the CPU.
-                None is as it is now.
-            deadline_seconds: For this call.
+            not_older_than: A resourceVersion: the API server may answer from its cache with any
+                state since then, at a third of the CPU. None reads the current state.
+            deadline_seconds: Deadline of this call.
 
         Raises:
-            NotFoundError: There is none.
+            NotFoundError: It does not exist.
         """
         request = requests.get(
             resource,
@@ -152,22 +151,22 @@ class Client:
         page_size: int = PAGE_SIZE,
         deadline_seconds: float | None = None,
     ) -> answers.Listing:
-        """Return all objects that match, and the resourceVersion to watch from.
+        """Return all matching objects, and the resourceVersion to watch from.
 
         Args:
-            resource: Their kind.
-            namespace: One namespace; None is all.
+            resource: Their resource.
+            namespace: A namespace; None for all.
             labels: A label selector, such as ``app=x,tier!=y``.
             fields: A field selector, such as ``metadata.name=x``.
-            page_size: How many objects one request asks for.
-            deadline_seconds: For each page.
+            page_size: Maximum number of objects per request.
+            deadline_seconds: Deadline of each page.
         """
         selection = requests.Selection(namespace=namespace, labels=labels, fields=fields)
         try:
             return await self._pages(resource, selection, page_size, deadline_seconds)
         except errors.GoneError:
-            # The pages took longer than history is kept (5 minutes). All at once cannot expire,
-            # and is what client-go's pager does.
+            # Paging took longer than history is kept (5 minutes). An unpaged list cannot
+            # expire, and is also the fallback of client-go's pager.
             return await self._pages(resource, selection, None, deadline_seconds)
 
     async def create(
@@ -186,19 +185,19 @@ class Client:
         """Create an object and return it as stored.
 
         Args:
-            resource: Its kind.
+            resource: Its resource.
             body: The object.
-            name: The owner of a subresource; an object's own name stands in its body.
-            namespace: Where the body does not say it.
-            subresource: To post to, such as ``token`` or ``eviction``.
-            field_manager: Who owns the fields.
-            field_validation: What to do about unknown and duplicate fields.
-            dry_run: Whether to do everything but store.
-            deadline_seconds: For this call.
+            name: The parent of a subresource; an object's own name is in its body.
+            namespace: Namespace, if the body has none.
+            subresource: Such as ``token`` or ``eviction``.
+            field_manager: Owner of the fields.
+            field_validation: Treatment of unknown and duplicate fields.
+            dry_run: Do everything except store it.
+            deadline_seconds: Deadline of this call.
 
         Raises:
-            AlreadyExistsError: There is one of that name.
-            InvalidError: It breaks its schema or a rule.
+            AlreadyExistsError: An object with that name exists.
+            InvalidError: It violates its schema or a rule.
         """
         request = requests.create(
             resource,
@@ -224,10 +223,10 @@ class Client:
         dry_run: bool = False,
         deadline_seconds: float | None = None,
     ) -> JSON:
-        """Replace the object that the body names (PUT) and return it as stored.
+        """Replace the object named in the body (PUT) and return it as stored.
 
         Raises:
-            ConflictError: The body's resourceVersion is not the current one any more.
+            ConflictError: The body's resourceVersion is not the current one.
         """
         request = requests.replace(
             resource,
@@ -254,21 +253,21 @@ class Client:
         dry_run: bool = False,
         deadline_seconds: float | None = None,
     ) -> JSON:
-        """Apply server-side what the body says, and return the object as stored.
+        """Apply the body server-side and return the object as stored.
 
         Args:
-            resource: The kind.
-            body: The fields to own; what this manager applied before and leaves out goes away.
-            field_manager: The owner.
-            force: Whether to take fields that other managers own.
-            namespace: Where the body does not say it.
+            resource: Its resource.
+            body: The fields to own; fields applied earlier by this manager and omitted are removed.
+            field_manager: Owner of the fields.
+            force: Take over fields that other managers own.
+            namespace: Namespace, if the body has none.
             subresource: Such as ``status``.
-            answers_metadata: Whether to return only ``metadata`` (a PartialObjectMetadata), which
-                saves both sides the rest.
-            field_validation: What to do about unknown and duplicate fields; ``Ignore`` saves the
-                API server to read the body twice.
-            dry_run: Whether to do everything but store.
-            deadline_seconds: For this call.
+            answers_metadata: Return only ``metadata`` (a PartialObjectMetadata), which saves
+                encoding and decoding the rest.
+            field_validation: Treatment of unknown and duplicate fields; with ``Ignore`` the API
+                server does not decode the body twice.
+            dry_run: Do everything except store it.
+            deadline_seconds: Deadline of this call.
 
         Raises:
             ConflictError: Another manager, named in it, owns one of the fields.
@@ -303,7 +302,7 @@ class Client:
         """Change an object by a merge or JSON patch and return it as stored.
 
         Raises:
-            InvalidError: The outcome breaks a rule, or a JSON patch's ``test`` failed.
+            InvalidError: The result violates a rule, or a JSON patch's ``test`` failed.
         """
         request = requests.patch(
             resource,
@@ -330,10 +329,10 @@ class Client:
         dry_run: bool = False,
         deadline_seconds: float | None = None,
     ) -> JSON:
-        """Delete one object; return it where finalizers still hold it, else a Status.
+        """Delete an object; return it if finalizers still block it, else a Status.
 
         Raises:
-            ConflictError: The uid or resourceVersion is not that of the object there is.
+            ConflictError: The uid or resourceVersion is not that of the existing object.
         """
         request = requests.delete(
             resource,
@@ -357,23 +356,23 @@ class Client:
         timeout_seconds: int = WATCH_SECONDS,
         silence_seconds: float = WATCH_SILENCE_SECONDS,
     ) -> AsyncGenerator[answers.Event, None]:
-        """Follow a collection until the API server ends the watch, as it does after a time.
+        """Watch a collection until the API server ends the watch.
 
-        Leave early through ``contextlib.aclosing``, which closes the connection at once.
+        To stop early use ``contextlib.aclosing``, which closes the connection immediately.
 
         Args:
-            resource: The kind.
-            resource_version: Where to go on from: a listing's, or the last event's. None starts
-                with ADDED events for all that exists.
-            namespace: One namespace; None is all.
+            resource: The resource.
+            resource_version: Where to resume: a listing's, or the last event's. None starts with
+                ADDED events for all existing objects.
+            namespace: A namespace; None for all.
             labels: A label selector.
             fields: A field selector.
-            timeout_seconds: When the API server is to end the watch.
-            silence_seconds: How long to wait for the next event, bookmarks included.
+            timeout_seconds: Time after which the API server ends the watch.
+            silence_seconds: Timeout for the next event, including bookmarks.
 
         Raises:
             GoneError: The resourceVersion is too old: list again.
-            UnreachableError: The connection broke or fell silent.
+            UnreachableError: The connection was lost or fell silent.
         """
         request = requests.watch(
             resource,
@@ -393,12 +392,12 @@ class Client:
         silence_seconds: float = WATCH_SILENCE_SECONDS,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[bytes, None]:
-        """The lines of a watch's answer as they come; see ``watch``.
+        """Yield the lines of a watch response; see ``watch``.
 
         Args:
             request: The watch.
-            silence_seconds: How long to wait for the next event.
-            on_open: Called once the API server has begun to answer.
+            silence_seconds: Timeout for the next event.
+            on_open: Called once the response has begun.
         """
         return self._opened.lines(
             request,
@@ -410,7 +409,7 @@ class Client:
     async def body(
         self, request: requests.Request, *, deadline_seconds: float | None = None
     ) -> bytes:
-        """Send a request, and return its answer as it came."""
+        """Send a request and return the raw response body."""
         return await self._opened.body(request, deadline_seconds or self._deadline_seconds)
 
     async def _pages(
@@ -427,10 +426,10 @@ class Client:
                 resource, selection, limit=page_size, continuation=continuation
             )
             page = await self._call(request, deadline_seconds)
-            # Items of built-in kinds come without them, unlike the same objects one by one.
+            # Items of built-in kinds lack these in lists.
             named = {"apiVersion": resource.api_version, "kind": resource.kind}
             items += [named | item for item in page.get("items") or ()]
-            # All pages are of the first one's instant, and each says so.
+            # All pages have the first page's resourceVersion.
             continuation = page["metadata"].get("continue")
             if not continuation:
                 return answers.Listing(tuple(items), page["metadata"]["resourceVersion"])
@@ -439,7 +438,7 @@ class Client:
         answer = await self._opened.call(request, deadline_seconds or self._deadline_seconds)
         if not isinstance(answer, dict):
             raise errors.AnswerError(
-                f"expected an object in the answer to {request}, got {type(answer).__name__}"
+                f"expected an object in the response to {request}, got {type(answer).__name__}"
             )
         return answer
 
@@ -447,6 +446,6 @@ class Client:
     def _opened(self) -> transport.Transport:
         if self._transport is None:
             raise errors.ConfigurationError(
-                "expected an open client, got a closed one: `async with`"
+                "expected an open client, got a closed one: use `async with`"
             )
         return self._transport

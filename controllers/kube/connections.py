@@ -1,4 +1,4 @@
-"""The connections of one identity: calls by `exchange`, watches and proxies by aiohttp. Shell."""
+"""Connections of an identity: calls by `exchange`, watches and proxies by aiohttp. Shell."""
 
 import dataclasses
 import http
@@ -11,19 +11,19 @@ from controllers.kube import access, errors, exchange
 from controllers.kube.exchange import Answer
 from controllers.kube.requests import Request
 
-# What a watch reads at once: more than aiohttp's 64 KiB, since thousands of events come in a burst.
+# Read buffer of a watch: more than aiohttp's 64 KiB, since thousands of events come in a burst.
 _WATCH_BYTES = 256 * 1024
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Stream:
-    """An answer that goes on until the server ends it."""
+    """A response that continues until the server ends it."""
 
     response: aiohttp.ClientResponse
 
     @property
     def status(self) -> int:
-        """Of the answer's head."""
+        """HTTP status code."""
         return self.response.status
 
     @property
@@ -32,19 +32,19 @@ class Stream:
         return tuple(self.response.headers.getall("Warning", ()))
 
     async def read(self) -> bytes:
-        """The next bytes; empty at the end."""
+        """Return the next bytes; empty at the end."""
         return await self.response.content.readany()
 
     def close(self) -> None:
-        """End it."""
+        """Close the response."""
         self.response.close()
 
 
 class Connections:
-    """The connections that were made with one generation of credentials.
+    """Connections of one generation of credentials.
 
     Attributes:
-        users: How many are using them.
+        users: Number of current users.
     """
 
     def __init__(self, to: access.Access, proxy: str | None) -> None:
@@ -53,39 +53,39 @@ class Connections:
         url = yarl.URL(to.server)
         self._base, self._host = url.raw_path.rstrip("/"), url.host_port_subcomponent
         self._calls = exchange.Pool(to)
-        # Watches hold their connections for minutes, and must not take them from the calls.
+        # Watches hold their connections for minutes, and must not block calls.
         self._watches = _session(to.tls, connections=0)
-        self._proxied = _session(to.tls, connections=exchange.MOST_CONNECTIONS)
-        # aiohttp sends a PUT or DELETE again, and tells nobody, when the connection breaks before
-        # the answer; `call` sends again what may be.
-        self._proxied._retry_connection = False  # noqa: SLF001 - as aiohttp's own TestClient has it
+        self._proxied = _session(to.tls, connections=exchange.MAX_CONNECTIONS)
+        # aiohttp silently retries a PUT or DELETE if the connection breaks before the response;
+        # `call` retries only what is safe.
+        self._proxied._retry_connection = False  # noqa: SLF001 - as aiohttp's own TestClient does
 
     async def call(self, request: Request, headers: access.Headers) -> Answer:
-        """Send a request and read its answer.
+        """Send a request and read its response.
 
         Raises:
-            MalformedError: It is no HTTP, or too long.
-            OSError: There was no whole answer.
-            aiohttp.ClientError: Likewise, by way of a proxy.
+            MalformedError: It is not HTTP, or too large.
+            OSError: There was no complete response.
+            aiohttp.ClientError: Likewise, through a proxy.
         """
         try:
             return await self._call(request, headers)
         except (exchange.LostError, aiohttp.ServerDisconnectedError):
-            # A kept connection may have ended as it was used. A write may have landed: sent again,
-            # a compare-and-swap that succeeded would come back as another's conflict.
+            # A pooled connection may have ended when it was used. A write may have succeeded: a
+            # retried compare-and-swap would be reported as a conflict.
             if request.method != "GET":
                 raise
-        return await self._call(request, headers, anew=True)
+        return await self._call(request, headers, fresh=True)
 
     async def _call(
-        self, request: Request, headers: access.Headers, *, anew: bool = False
+        self, request: Request, headers: access.Headers, *, fresh: bool = False
     ) -> Answer:
         if self._proxy is None:
             return await self._calls.ask(
-                self._head(request, headers), request.body or b"", anew=anew
+                self._head(request, headers), request.body or b"", fresh=fresh
             )
         response = await self._request(self._proxied, request, headers)
-        return await _whole(response)
+        return await _complete(response)
 
     def _head(self, request: Request, headers: access.Headers) -> bytes:
         lines = [
@@ -98,21 +98,21 @@ class Connections:
         head = "\r\n".join(lines)
         if head.count("\n") + head.count("\r") != 2 * (len(lines) - 1):
             raise errors.ConfigurationError(
-                f"expected no line ends in the headers of {request}, got some: look at the token "
-                "and whom to act as"
+                f"expected headers of {request} without line breaks, got some: check the token and "
+                "the impersonation settings"
             )
         return f"{head}\r\n\r\n".encode()
 
     async def watch(self, request: Request, headers: access.Headers) -> Answer | Stream:
-        """Send a request whose answer goes on; a refusal comes as a whole answer.
+        """Send a request with a continuing response; an error is returned as a complete response.
 
         Raises:
-            OSError: There was no answer.
+            OSError: There was no response.
             aiohttp.ClientError: Likewise.
         """
         response = await self._request(self._watches, request, headers)
         is_fine = response.status < http.HTTPStatus.MULTIPLE_CHOICES
-        return Stream(response) if is_fine else await _whole(response)
+        return Stream(response) if is_fine else await _complete(response)
 
     async def _request(
         self, session: aiohttp.ClientSession, request: Request, headers: access.Headers
@@ -128,7 +128,7 @@ class Connections:
         )
 
     async def close(self) -> None:
-        """End all of them."""
+        """Close all connections."""
         self._calls.close()
         await self._watches.close()
         await self._proxied.close()
@@ -138,16 +138,16 @@ def _session(tls: ssl.SSLContext | None, *, connections: int) -> aiohttp.ClientS
     return aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=connections, ssl=tls or True),
         cookie_jar=aiohttp.DummyCookieJar(),
-        # Kubernetes 1.37 compresses watches for whoever takes that: 1.5 % of the API server's CPU
-        # under load, and 2 % of a controller's.
+        # Kubernetes 1.37 compresses watches on request: 1.5 % of the API server's CPU under load,
+        # and 2 % of a controller's.
         skip_auto_headers={"Accept-Encoding"},
-        # Deadlines are ours; aiohttp's default would end a watch after five minutes.
+        # Deadlines are enforced by callers; aiohttp's default would end a watch after 5 minutes.
         timeout=aiohttp.ClientTimeout(total=None, sock_connect=None),
         read_bufsize=_WATCH_BYTES,
     )
 
 
-async def _whole(response: aiohttp.ClientResponse) -> Answer:
+async def _complete(response: aiohttp.ClientResponse) -> Answer:
     parts, size = [], 0
     async with response:
         async for part in response.content.iter_any():

@@ -1,4 +1,4 @@
-"""A reconciler run for keys of a queue, filled by reflectors. Shell: tasks."""
+"""Runs a reconciler for keys of a work queue filled by reflectors. Shell: tasks."""
 
 import asyncio
 import logging
@@ -14,48 +14,47 @@ _log = logging.getLogger(__name__)
 
 async def reconcile(
     queue: Queue[K],
-    look: Callable[[K], Awaitable[float | None]],
+    reconcile_key: Callable[[K], Awaitable[float | None]],
     *,
     reflectors: Iterable[Reflector[Any]] = (),
     workers: int = 4,
     on_look: Callable[[str, float], None] = lambda _, __: None,
 ) -> None:
-    """Follow collections, and look at each key that is queued, until cancelled.
+    """Watch collections and reconcile each queued key, until cancelled.
 
-    No key is looked at before all reflectors have seen all objects, and none twice at a time.
+    No key is reconciled before all caches have synced, and none by two workers at a time.
 
     Args:
-        queue: Filled by the reflectors' ``on_change``, or by whoever has a reason.
-        look: Makes the world as it should be for one key. Its value: seconds after which to look
-            again even if nothing changes, or None. What it raises is logged, and the key retried,
-            each time after a longer pause.
-        reflectors: Those that fill the stores which ``look`` reads.
-        workers: How many keys are looked at side by side.
-        on_look: Told of each look its outcome (``success``, ``requeue_after`` or ``error``, as
-            controller-runtime counts them) and how many seconds it took.
+        queue: Filled by the reflectors' ``on_change``, or by other triggers.
+        reconcile_key: Reconciles a key; returns the seconds after which to requeue it, or None. An
+            exception is logged and the key requeued with exponential backoff.
+        reflectors: Fill the stores that ``reconcile_key`` reads.
+        workers: Number of concurrent workers.
+        on_look: Called after each reconciliation with its result (``success``, ``requeue_after`` or
+            ``error``, as counted by controller-runtime) and its duration in seconds.
     """
-    following = [*reflectors]
+    running = [*reflectors]
     async with asyncio.TaskGroup() as group:
-        for one in following:
-            group.create_task(one.run())
-        for one in following:
-            await one.synced.wait()
+        for reflector in running:
+            group.create_task(reflector.run())
+        for reflector in running:
+            await reflector.synced.wait()
         for _ in range(workers):
-            group.create_task(_work(queue, look, on_look))
+            group.create_task(_work(queue, reconcile_key, on_look))
 
 
 async def _work(
     queue: Queue[K],
-    look: Callable[[K], Awaitable[float | None]],
+    reconcile_key: Callable[[K], Awaitable[float | None]],
     on_look: Callable[[str, float], None],
 ) -> None:
     while (key := await queue.get()) is not None:
         started, outcome = time.perf_counter(), "error"
         try:
-            seconds = await look(key)
-        except Exception as error:  # noqa: BLE001 - one key's trouble is not another's
-            pause = queue.retry(key)
-            _log.warning("%s failed, again in %.3f s: %r", key, pause, error)
+            seconds = await reconcile_key(key)
+        except Exception as error:  # noqa: BLE001 - a failure of one key must not affect others
+            backoff = queue.retry(key)
+            _log.warning("reconciling %s failed, retrying in %.3f s: %r", key, backoff, error)
         else:
             queue.forget(key)
             outcome = "success" if seconds is None else "requeue_after"
@@ -64,5 +63,5 @@ async def _work(
         finally:
             queue.done(key)
             on_look(outcome, time.perf_counter() - started)
-        # A look that waits for nothing, and wants to look again at once, must not starve the rest.
+        # A key that requeues itself without awaiting anything must not starve the others.
         await asyncio.sleep(0)

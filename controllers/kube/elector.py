@@ -1,13 +1,13 @@
-"""One leader of many replicas, by a Lease. Shell: the cluster and the clock.
+"""Leader election by a Lease. Shell: the cluster and the clock.
 
-The holder of a Lease is who renewed it last; another takes it once it has stood unchanged for its
-duration by the *other's own* clock, so that clocks need not agree. A lease is no fence: a leader
-that was suspended may act for a moment after it lost it, which is why limits are kept by
-compare-and-swap and not by being the leader. The kubernetes package's elector renews for ever after
-its worker has died, and works on while a renewal hangs; this one does neither.
+The holder of a Lease is the last to have renewed it; another candidate takes it once it has been
+unchanged for its duration by the *candidate's own* clock, so clocks need not agree. A lease does
+not fence: a leader that was suspended may act for a moment after losing it, so limits are enforced
+by compare-and-swap. The kubernetes package's elector renews forever after its worker died, and
+keeps working while a renewal hangs; this one does neither.
 
-Nobody else can have seen a renewal before it was sent, so the Lease is safe from then on for its
-duration, however long the answer takes: an API server that is slow is waited for that long.
+No other candidate can have seen a renewal before it was sent, so the Lease is safe for its duration
+from then on, however long the response takes: a slow API server is waited for that long.
 """
 
 import asyncio
@@ -27,22 +27,22 @@ from controllers.kube.resources import LEASES
 _log = logging.getLogger(__name__)
 _JITTER: Final = 0.2
 _RELEASE_SECONDS: Final = 2.0
-_SHORTEST_SECONDS: Final = 0.05
+_MIN_SECONDS: Final = 0.05
 
 
 class LostError(Exception):
-    """The Lease is another's now, or could not be renewed in time: whatever ran was cancelled."""
+    """The Lease was lost or not renewed in time; the work was cancelled."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Timing:
-    """How long; by default as client-go's leaderelection.
+    """Timing settings; the defaults are those of client-go's leaderelection.
 
     Attributes:
-        lease_seconds: Another takes the Lease when it has not changed for so long.
-        renew_seconds: Who could not renew for so long after the last answer leads no more; less
-            than the above.
-        retry_seconds: Between two attempts to take or renew.
+        lease_seconds: A Lease unchanged for this long may be taken by another candidate.
+        renew_seconds: A leader that cannot renew for this long after the last response stops
+            leading; less than the above.
+        retry_seconds: Interval between attempts to acquire or renew.
     """
 
     lease_seconds: float = 15.0
@@ -58,26 +58,26 @@ class Timing:
 
     @property
     def safe_seconds(self) -> float:
-        """How long after a renewal was sent its leader may act, with time left to stop."""
+        """How long a leader may act after sending a renewal, with time left to stop."""
         return (self.lease_seconds + self.renew_seconds) / 2
 
     @property
     def patience_seconds(self) -> float:
-        """How long a renewal may take before it is sent again beside, on another connection."""
+        """How long a renewal may take before it is sent again in parallel."""
         return self.renew_seconds / 3
 
 
 class Elector:
-    """A candidate.
+    """A candidate in a leader election.
 
     Args:
-        client: May get, create and replace the Lease.
+        client: Needs get, create and update on the Lease, and watch.
         place: Namespace and name of the Lease.
-        identity: Of this process: no other has it.
-        timing: How long.
-        clock: Seconds that never go back, and count while the machine sleeps.
-        now: Aware UTC time, for what the Lease shows.
-        dice: A random number from 0 to 1.
+        identity: Unique name of this process.
+        timing: Timing settings.
+        clock: Monotonic seconds that include suspend.
+        now: Aware UTC time, for the content of the Lease.
+        dice: Returns a random number from 0 to 1, for jitter.
     """
 
     def __init__(
@@ -98,35 +98,35 @@ class Elector:
         self._lease: JSON = {}
         self._seen: tuple[str, float] = ("", 0.0)
         self._leads_until = float("-inf")
-        # When each renewal was sent whose fate is not known, by what it says in renewTime.
+        # Send times of renewals without a known result, by their renewTime.
         self._sent: dict[str, float] = {}
         self._sent_last = float("-inf")
 
     @property
     def leads(self) -> bool:
-        """Whether the Lease was renewed lately enough to act on."""
+        """Whether the Lease was renewed recently enough to act."""
         return self._clock() < self._leads_until
 
     @property
     def _deadline_seconds(self) -> float:
-        """How long a call may take: what is left of the Lease, or what a new one would allow."""
+        """Deadline of a call: the rest of the Lease, or the lifetime of a new one."""
         if not self.leads:
             return self._timing.safe_seconds
-        return max(self._leads_until - self._clock(), _SHORTEST_SECONDS)
+        return max(self._leads_until - self._clock(), _MIN_SECONDS)
 
     async def lead(self, work: Callable[[int], Awaitable[None]]) -> None:
-        """Wait for the Lease, then work for as long as it is held; release it however that ends.
+        """Wait for the Lease and work while it is held; release it in any case.
 
         Args:
-            work: Gets the epoch, which grows with every change of leaders (leaseTransitions). When
-                it ends, or fails, this process leads no more.
+            work: Called with the epoch, which grows with every change of leaders
+                (leaseTransitions). When it ends or fails, this process stops leading.
 
         Raises:
-            LostError: The Lease was lost; the work was cancelled, and has ended. Its cause is what
-                stopped the renewals, where that was no answer of the API server but a bug.
+            LostError: The Lease was lost; the work was cancelled and has ended. The cause is a bug
+                that stopped the renewals, if there was one.
         """
         epoch = await self._acquire()
-        _log.info("%s leads by Lease %s, epoch %d", self._identity, self._name, epoch)
+        _log.info("%s became leader with Lease %s, epoch %d", self._identity, self._name, epoch)
         working = asyncio.ensure_future(work(epoch))
         renewing = asyncio.ensure_future(self._renew())
         try:
@@ -137,40 +137,41 @@ class Elector:
         finally:
             for task in (working, renewing):
                 task.cancel()
-            _, renewed = await asyncio.gather(working, renewing, return_exceptions=True)
+            _, renewal_error = await asyncio.gather(working, renewing, return_exceptions=True)
             await self._release()
         raise LostError(
             f"Lease {self._namespace}/{self._name} was lost by {self._identity}"
-        ) from renewed
+        ) from renewal_error
 
     async def _acquire(self) -> int:
         while True:
             try:
-                if await self._take():
+                if await self._try_acquire():
                     return int(self._lease["spec"]["leaseTransitions"])
             except errors.KubeError as error:
-                _log.info("Lease %s not taken: %s", self._name, error)
+                _log.info("failed to acquire Lease %s, retrying: %s", self._name, error)
             await self._until_released()
 
     async def _until_released(self) -> None:
-        """Wait for the next attempt: until the Lease is released, or as long as between attempts.
+        """Wait until the Lease is released, or for the retry interval.
 
-        client-go polls, and after a rollout nobody leads for a retry period; a watch is as cheap.
+        client-go polls, so that after a rollout there is no leader for a retry period; a watch
+        costs as little.
         """
         jitter = 1 + _JITTER * (self._dice() - 0.5)
-        # Not later than it runs out, should nobody renew it.
+        # Not beyond its expiry if nobody renews it.
         left = self._seen[1] + self._timing.lease_seconds - self._clock()
-        seconds = min(self._timing.retry_seconds * jitter, max(left, _SHORTEST_SECONDS))
+        seconds = min(self._timing.retry_seconds * jitter, max(left, _MIN_SECONDS))
         ends = self._clock() + seconds
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 if await self._is_released():
                     return
-        # It could not be followed: then it is waited for.
+        # The watch failed: sleep instead.
         await asyncio.sleep(max(0.0, ends - self._clock()))
 
     async def _is_released(self) -> bool:
-        """Follow the Lease until it has no holder; False where it cannot be followed."""
+        """Watch the Lease until it has no holder; False if it cannot be watched."""
         watch = self._client.watch(
             LEASES,
             namespace=self._namespace,
@@ -188,19 +189,19 @@ class Elector:
                         return True
         return False
 
-    async def _take(self) -> bool:
-        """Take the Lease if nobody holds it."""
-        found = await self._read()
-        body = self._body(found, is_new=True)
-        if found is None:
+    async def _try_acquire(self) -> bool:
+        """Take the Lease if no one holds it; return whether this process leads."""
+        lease = await self._read()
+        body = self._body(lease, is_new=True)
+        if lease is None:
             self._note_sent(body)
             deadline = self._deadline_seconds
             self._extend(await self._client.create(LEASES, body, deadline_seconds=deadline))
-        elif self._is_held(found) and not self._is_sent(found):
+        elif self._is_held(lease) and not self._is_sent(lease):
             return False
         else:
             self._extend(await self._replace(body))
-        # Not if the answer came too late.
+        # False if the response came too late.
         return self.leads
 
     def _is_held(self, lease: JSON) -> bool:
@@ -216,14 +217,14 @@ class Elector:
         """Renew until the Lease is lost."""
         is_mine = True
         while is_mine:
-            await self._pause()
-            is_mine = await self._renewed()
+            await self._wait_until_due()
+            is_mine = await self._renew_once()
 
-    async def _renewed(self) -> bool:
-        """Renew in the time that is left; False once the Lease is lost.
+    async def _renew_once(self) -> bool:
+        """Renew within the remaining time; False once the Lease is lost.
 
-        What is not answered soon is sent again beside, as its connection may be dead. Of all that
-        were sent for one resourceVersion, one can land.
+        A renewal without a quick response is sent again in parallel, as its connection may be dead.
+        Of all renewals for a resourceVersion only one can succeed.
         """
         attempts: set[asyncio.Task[bool | None]] = set()
         try:
@@ -238,7 +239,7 @@ class Elector:
                     if outcome is not None:
                         return outcome
                 if outcomes:
-                    await self._pause()
+                    await self._wait_until_due()
             return False
         finally:
             for task in attempts:
@@ -246,44 +247,44 @@ class Elector:
             await asyncio.gather(*attempts, return_exceptions=True)
 
     async def _attempt(self) -> bool | None:
-        """Renew once: whether the Lease is ours; None if that could not be found out."""
+        """Renew; return whether the Lease is still held, or None if that is unknown."""
         try:
             self._extend(await self._replace(self._body(self._lease)))
         except errors.ConflictError:
             return await self._is_still_mine()
         except errors.KubeError as error:
-            _log.warning("Lease %s not renewed: %s", self._name, error)
+            _log.warning("failed to renew Lease %s: %s", self._name, error)
             return None
         return True
 
     async def _is_still_mine(self) -> bool | None:
-        """Whether somebody merely changed a label, or a renewal landed whose answer was lost.
+        """Return whether the conflict was only a label change, or a renewal with a lost response.
 
-        None if that cannot be read.
+        None if the Lease cannot be read.
         """
         try:
-            found = await self._read()
+            lease = await self._read()
         except errors.KubeError:
             return None
-        if found is None or not self._is_mine(found):
+        if lease is None or not self._is_mine(lease):
             return False
-        self._extend(found)
+        self._extend(lease)
         return True
 
     def _note_sent(self, body: JSON) -> None:
-        """Remember when a renewal was sent: it counts from then on, once it is known to land."""
+        """Record when a renewal was sent: if it succeeds, it counts from then on."""
         self._sent_last = self._clock()
         self._sent.setdefault(body["spec"]["renewTime"], self._sent_last)
 
     def _is_sent(self, lease: JSON) -> bool:
-        """Whether a Lease is what this process has written."""
+        """Return whether this process wrote the Lease."""
         return self._is_mine(lease) and lease["spec"].get("renewTime") in self._sent
 
     def _is_mine(self, lease: JSON) -> bool:
         return bool((lease.get("spec") or {}).get("holderIdentity") == self._identity)
 
     def _extend(self, lease: JSON) -> None:
-        """Lead by a Lease that is ours, for as long as nobody can take it."""
+        """Extend the leadership by a Lease of this process, while no one else can take it."""
         self._lease = lease
         sent = self._sent.get(lease["spec"].get("renewTime") or "")
         if sent is None:
@@ -293,21 +294,21 @@ class Elector:
         self._sent = {text: at for text, at in self._sent.items() if at >= sent}
 
     async def _release(self) -> None:
-        """Let another lead at once, unless one does already."""
+        """Release the Lease, unless another process leads already."""
         if not self.leads:
             return
         self._leads_until = float("-inf")
         try:
             async with asyncio.timeout(_RELEASE_SECONDS):
-                # A renewal that was cancelled on its way may have landed: what is there counts.
-                found = await self._read()
-                if found is not None and self._is_mine(found):
-                    await self._replace(self._body(found, holder=""))
-        except Exception as error:  # noqa: BLE001 - it runs out, and hides no reason why it was lost
-            _log.info("Lease %s not released: %r", self._name, error)
+                # A cancelled renewal may have succeeded: decide by the current Lease.
+                lease = await self._read()
+                if lease is not None and self._is_mine(lease):
+                    await self._replace(self._body(lease, holder=""))
+        except Exception as error:  # noqa: BLE001 - the Lease expires anyway; do not mask the original error
+            _log.info("failed to release Lease %s: %r", self._name, error)
 
-    async def _pause(self) -> None:
-        """Wait until a renewal is due: that long after the last one was sent, not answered."""
+    async def _wait_until_due(self) -> None:
+        """Wait until a renewal is due, counted from when the last one was sent."""
         jitter = 1 + _JITTER * (self._dice() - 0.5)
         due = min(self._sent_last + self._timing.retry_seconds * jitter, self._leads_until)
         await asyncio.sleep(max(0.0, due - self._clock()))
@@ -327,21 +328,21 @@ class Elector:
         self._note_sent(body)
         return await self._client.replace(LEASES, body, deadline_seconds=self._deadline_seconds)
 
-    def _body(self, found: JSON | None, holder: str | None = None, *, is_new: bool = False) -> JSON:
-        """The Lease as it is to be, with the resourceVersion of the one it replaces.
+    def _body(self, lease: JSON | None, holder: str | None = None, *, is_new: bool = False) -> JSON:
+        """Build the Lease, with the resourceVersion of the one it replaces.
 
         Args:
-            found: What it replaces.
+            lease: The Lease that it replaces.
             holder: By default this process.
-            is_new: Whether it is taken, rather than kept.
+            is_new: Whether it is acquired rather than renewed.
         """
-        spec = dict((found or {}).get("spec") or {})
+        spec = dict((lease or {}).get("spec") or {})
         now = clocks.micro_time(self._now())
         known = {"name": self._name, "namespace": self._namespace}
         return {
             "apiVersion": LEASES.api_version,
             "kind": LEASES.kind,
-            "metadata": known if found is None else found["metadata"],
+            "metadata": known if lease is None else lease["metadata"],
             "spec": {
                 **spec,
                 "holderIdentity": self._identity if holder is None else holder,

@@ -1,18 +1,18 @@
-"""What can go wrong between us and a Kubernetes API. Pure; imports nothing of ours.
+"""Errors of requests to a Kubernetes API. Pure; imports no other module of the project.
 
 KubeError
-├── AddressError (also ValueError)   the calling code addressed nothing; for its author
-├── ConfigurationError               kubeconfig or credentials are unusable; for the operator
-├── UnreachableError                 no connection, or it broke off; for the operator
-│   └── DeadlineExceededError        no whole answer in time
-├── AnswerError                      not what a Kubernetes API answers; for the operator
-└── ApiError                         the API server refused; its own words, for whoever asked
+├── AddressError (also ValueError)   invalid address; read by the author of the calling code
+├── ConfigurationError               unusable kubeconfig or credentials; read by the operator
+├── UnreachableError                 no connection, or it was lost; read by the operator
+│   └── DeadlineExceededError        no complete response in time
+├── AnswerError                      not a Kubernetes API response; read by the operator
+└── ApiError                         refused by the API server, in its words; read by the user
     ├── UnauthorizedError    401
     ├── ForbiddenError       403
     ├── NotFoundError        404
     ├── AlreadyExistsError   409, reason AlreadyExists
     ├── ConflictError        409, any other reason
-    ├── GoneError            410: a resourceVersion or continue token too old to go on from
+    ├── GoneError            410: the resourceVersion or continue token is too old
     ├── InvalidError         422
     └── TooManyRequestsError 429
 """
@@ -23,37 +23,37 @@ from typing import Any, TypeAlias
 
 JSON: TypeAlias = dict[str, Any]
 
-# How much of an answer that is no Status may stand in a message.
+# Limit for quoting a response that is not a Status.
 _MAX_EXCERPT = 256
 
 
 class KubeError(Exception):
-    """Base of everything this package raises."""
+    """Base of all errors that this package raises."""
 
 
 class AddressError(KubeError, ValueError):
-    """The parts of an address name no object and no collection."""
+    """The arguments address neither an object nor a collection."""
 
 
 class ConfigurationError(KubeError):
-    """The way to the cluster cannot be worked out: kubeconfig, credentials, environment."""
+    """The cluster's address or credentials cannot be determined."""
 
 
 class UnreachableError(KubeError):
-    """The API server gave no answer; whether a write happened is not known."""
+    """The API server did not respond; whether a write happened is unknown."""
 
 
 class DeadlineExceededError(UnreachableError):
-    """No whole answer came in time."""
+    """No complete response arrived in time."""
 
 
 class AnswerError(KubeError):
-    """The answer is not what a Kubernetes API sends: not JSON, or beyond the size limit."""
+    """The response is not from a Kubernetes API: not JSON, or over the size limit."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Cause:
-    """One of a Status's ``details.causes``."""
+    """An entry of a Status's ``details.causes``."""
 
     field: str
     reason: str
@@ -61,10 +61,10 @@ class Cause:
 
 
 class ApiError(KubeError):
-    """The API server refused; ``str`` is what it said.
+    """The API server refused the request; ``str`` is its message.
 
     Attributes:
-        status: The whole ``Status`` object of the answer.
+        status: The ``Status`` object of the response.
     """
 
     def __init__(self, status: JSON, *, request: str = "") -> None:
@@ -74,22 +74,22 @@ class ApiError(KubeError):
 
     @property
     def code(self) -> int:
-        """The HTTP status code, also where the Status came in a watch event."""
+        """HTTP status code, also of a Status in a watch event."""
         return int(self.status.get("code") or 0)
 
     @property
     def reason(self) -> str:
-        """The machine-readable reason, such as ``AlreadyExists``; may be empty."""
+        """Machine-readable reason, such as ``AlreadyExists``; may be empty."""
         return str(self.status.get("reason") or "")
 
     @property
     def message(self) -> str:
-        """The API server's sentence; may be empty."""
+        """The API server's message; may be empty."""
         return str(self.status.get("message") or "")
 
     @property
     def causes(self) -> tuple[Cause, ...]:
-        """Which fields are at fault, for an invalid object or an apply conflict."""
+        """Invalid fields of an object, or conflicting fields of an apply."""
         details = self.status.get("details") or {}
         return tuple(
             Cause(cause.get("field", ""), cause.get("reason", ""), cause.get("message", ""))
@@ -98,7 +98,7 @@ class ApiError(KubeError):
 
     @property
     def retry_after_seconds(self) -> int | None:
-        """How long the API server asks to wait before another attempt, if it does."""
+        """Delay that the API server requests before a retry, if any."""
         seconds = (self.status.get("details") or {}).get("retryAfterSeconds")
         return int(seconds) if seconds else None
 
@@ -106,28 +106,28 @@ class ApiError(KubeError):
         details = self.status.get("details") or {}
         if details.keys() & {"name", "kind", "causes"} or not self.request:
             return self.message or self.reason or f"HTTP {self.code}"
-        # «Unauthorized» and «404 page not found» do not say what they are about.
-        return f"{self.message or self.reason or self.code}, answered to {self.request}"
+        # "Unauthorized" and "404 page not found" do not say what they are about.
+        return f"{self.message or self.reason or self.code}, in response to {self.request}"
 
 
 class UnauthorizedError(ApiError):
-    """The API server does not know who we are."""
+    """The API server did not authenticate the client."""
 
 
 class ForbiddenError(ApiError):
-    """The user may not do that."""
+    """The user is not authorized."""
 
 
 class NotFoundError(ApiError):
-    """No such object, or no such resource at all."""
+    """The object or the resource does not exist."""
 
 
 class AlreadyExistsError(ApiError):
-    """An object of that name exists."""
+    """An object with that name exists."""
 
 
 class ConflictError(ApiError):
-    """The object changed since it was read, or another manager owns an applied field."""
+    """The object changed since it was read, or another field manager owns an applied field."""
 
 
 class GoneError(ApiError):
@@ -135,11 +135,11 @@ class GoneError(ApiError):
 
 
 class InvalidError(ApiError):
-    """The object breaks its schema or a rule."""
+    """The object violates its schema or a rule."""
 
 
 class TooManyRequestsError(ApiError):
-    """The API server is overloaded, or a disruption budget is spent."""
+    """The API server is overloaded, or a disruption budget is exhausted."""
 
 
 _BY_CODE: dict[int, type[ApiError]] = {
@@ -157,8 +157,8 @@ def from_status(status: JSON, *, request: str = "") -> ApiError:
     """Return the error for a ``Status`` object.
 
     Args:
-        status: As answered, or as carried by a watch's ERROR event.
-        request: What had been asked, such as ``GET /api/v1/namespaces/x``.
+        status: From a response, or from a watch's ERROR event.
+        request: The request, such as ``GET /api/v1/namespaces/x``.
     """
     if status.get("reason") == "AlreadyExists":
         return AlreadyExistsError(status, request=request)
@@ -167,13 +167,13 @@ def from_status(status: JSON, *, request: str = "") -> ApiError:
 
 
 def from_answer(code: int, decoded: Any, text: str, *, request: str) -> ApiError:
-    """Return the error for an HTTP answer of 400 or more.
+    """Return the error for an HTTP response with status 400 or above.
 
     Args:
-        code: The HTTP status code.
-        decoded: The body as JSON, or anything else where it is not a Status.
-        text: The body as text: what proxies and missing paths answer with.
-        request: What had been asked.
+        code: HTTP status code.
+        decoded: Decoded body; anything if it is not a Status.
+        text: Body as text, as sent by proxies and for unknown paths.
+        request: The request.
     """
     if isinstance(decoded, dict) and decoded.get("kind") == "Status":
         return from_status({"code": code, **decoded}, request=request)

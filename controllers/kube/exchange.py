@@ -1,8 +1,8 @@
-"""Requests and whole answers over kept connections. Shell: HTTP/1.1 by asyncio and httptools.
+"""Requests and complete responses over pooled connections. Shell: HTTP/1.1, asyncio and httptools.
 
-A call is a small body there and a small one back, and a controller does little else. By aiohttp one
-takes a quarter more of a core than by this protocol on httptools (llhttp, the parser of Node); see
-docs/performance.md. Watches and proxies are left to aiohttp (`connections`).
+A controller mostly sends and receives small bodies. aiohttp takes a quarter more CPU for that than
+this protocol on httptools (llhttp, the parser of Node); see docs/performance.md. Watches and
+proxies use aiohttp (`connections`).
 """
 
 import asyncio
@@ -15,25 +15,26 @@ import yarl
 
 from controllers.kube import access
 
-# 500 objects (a page) at etcd's limit of 1.5 MiB would be 750 MiB; real pages are a hundredth.
+# 500 objects (a page) at etcd's limit of 1.5 MiB would be 750 MiB; real pages are a hundredth of
+# it.
 MAX_BODY_BYTES: Final = 256 * 1024 * 1024
 MAX_HEAD_BYTES: Final = 256 * 1024
-MOST_CONNECTIONS: Final = 100
-# Less than any load balancer keeps one; the API server itself keeps them for 90 s.
+MAX_CONNECTIONS: Final = 100
+# Less than any load balancer's idle timeout; the API server's own is 90 s.
 IDLE_SECONDS: Final = 30.0
 _FINAL: Final = 200
 
 
 class LostError(ConnectionError):
-    """A connection ended before the answer; whether the server acted is not known."""
+    """A connection ended before the response; whether the request took effect is unknown."""
 
 
 class MalformedError(Exception):
-    """What came is no answer.
+    """The response is not valid HTTP or is too large.
 
     Args:
-        expected: What should have been in the answer.
-        got: What was, and what to do about it.
+        expected: What the response should have contained.
+        got: What it contained, and what to do about it.
     """
 
     def __init__(self, expected: str, got: str) -> None:
@@ -42,12 +43,12 @@ class MalformedError(Exception):
 
 
 def too_long() -> MalformedError:
-    """The error for a body over the bound."""
+    """Return the error for a body over the limit."""
     return MalformedError(f"at most {MAX_BODY_BYTES} bytes", "more: ask for smaller pages")
 
 
 class Answer(NamedTuple):
-    """A whole answer, as far as anybody looks at it."""
+    """A complete response, with the headers that are used."""
 
     status: int
     retry_after: str
@@ -56,7 +57,7 @@ class Answer(NamedTuple):
 
 
 class Pool:
-    """The connections to one server, the one used last first."""
+    """The connections to a server, most recently used first."""
 
     def __init__(self, to: access.Access) -> None:
         url = yarl.URL(to.server)
@@ -64,25 +65,25 @@ class Pool:
         self._is_secure = url.scheme == "https"
         self._tls = to.tls or True
         self._server_hostname = to.server_hostname or url.host
-        self._turns = asyncio.Semaphore(MOST_CONNECTIONS)
+        self._slots = asyncio.Semaphore(MAX_CONNECTIONS)
         self._idle: list[_Connection] = []
         self._all: set[_Connection] = set()
 
-    async def ask(self, head: bytes, body: bytes, *, anew: bool = False) -> Answer:
-        """Send a request and wait for its answer.
+    async def ask(self, head: bytes, body: bytes, *, fresh: bool = False) -> Answer:
+        """Send a request and wait for its response.
 
         Args:
-            head: With the empty line at its end.
-            body: As long as the head says.
-            anew: By a new connection, since a kept one may have ended unseen.
+            head: Request head with the final empty line.
+            body: As long as the head states.
+            fresh: Use a new connection, since a pooled one may have been closed unnoticed.
 
         Raises:
-            LostError: The connection ended before the answer.
-            MalformedError: What came is no answer in HTTP, or too long.
-            OSError: There was no connection.
+            LostError: The connection ended before the response.
+            MalformedError: The response is not HTTP, or too large.
+            OSError: The connection failed.
         """
-        async with self._turns:
-            connection = (None if anew else self._kept()) or await self._connect()
+        async with self._slots:
+            connection = (None if fresh else self._reuse()) or await self._connect()
             try:
                 answer = await connection.ask(head, body)
             except BaseException:
@@ -96,13 +97,13 @@ class Pool:
             return answer
 
     def close(self) -> None:
-        """End every connection; who waits for an answer gets a LostError."""
+        """Close every connection; pending requests fail with a LostError."""
         for connection in [*self._all]:
             connection.abort()
         self._all.clear()
         self._idle.clear()
 
-    def _kept(self) -> "_Connection | None":
+    def _reuse(self) -> "_Connection | None":
         oldest = time.monotonic() - IDLE_SECONDS
         while self._idle:
             connection = self._idle.pop()
@@ -133,14 +134,14 @@ class Pool:
 
 
 class _Connection(asyncio.Protocol):
-    """One connection: requests one after the other."""
+    """A connection, which handles one request at a time."""
 
     def __init__(self) -> None:
         self.is_closed = False
         self.kept_since = 0.0
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpResponseParser(self)
-        self._answered: asyncio.Future[Answer] | None = None
+        self._pending: asyncio.Future[Answer] | None = None
         self._begin()
 
     def _begin(self) -> None:
@@ -152,31 +153,31 @@ class _Connection(asyncio.Protocol):
         self._has_length = False
 
     async def ask(self, head: bytes, body: bytes) -> Answer:
-        """Send a request and wait for its answer."""
+        """Send a request and wait for its response."""
         if self._transport is None or self.is_closed:
             raise LostError
-        self._answered = asyncio.get_running_loop().create_future()
+        self._pending = asyncio.get_running_loop().create_future()
         self._transport.write(head + body)
-        return await self._answered
+        return await self._pending
 
     def abort(self) -> None:
-        """End the connection now."""
+        """Close the connection immediately."""
         self.is_closed = True
         if self._transport is not None:
             self._transport.abort()
 
-    # --- called by asyncio -----------------------------------------------------------------------
+    # --- asyncio callbacks -----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport; the kernel finds out whether the other side is still there."""
-        # Not all of uvloop's are subclasses.
+        """Keep the transport and enable TCP keepalive."""
+        # uvloop's transports are not all subclasses.
         self._transport = cast("asyncio.Transport", transport)
         sock = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
 
     def data_received(self, data: bytes) -> None:
-        """Read on; bytes that nobody asked for end the connection."""
-        if self._answered is None or self._answered.done():
+        """Feed the parser; unsolicited bytes end the connection."""
+        if self._pending is None or self._pending.done():
             self.abort()
             return
         try:
@@ -189,7 +190,7 @@ class _Connection(asyncio.Protocol):
             self._fail(MalformedError(f"at most {MAX_HEAD_BYTES} bytes of headers", "more"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """End what is waited for; an answer without a length ends here too (RFC 9112, 6.3)."""
+        """Fail the pending request; a response without a length ends here (RFC 9112, 6.3)."""
         self.is_closed = True
         if exc is None and self._status >= _FINAL and not self._has_length:
             self._answer()
@@ -197,10 +198,10 @@ class _Connection(asyncio.Protocol):
         lost.__cause__ = exc
         self._fail(lost)
 
-    # --- called by the parser --------------------------------------------------------------------
+    # --- httptools callbacks ---------------------------------------------------------------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep what is looked at."""
+        """Keep the headers that are used."""
         match name.lower():
             case b"content-length" | b"transfer-encoding":
                 self._has_length = True
@@ -210,11 +211,11 @@ class _Connection(asyncio.Protocol):
                 self._warnings.append(value.decode(errors="replace"))
 
     def on_headers_complete(self) -> None:
-        """Note the status."""
+        """Record the status."""
         self._status = self._parser.get_status_code()
 
     def on_body(self, data: bytes) -> None:
-        """Keep a part, unless there are too many."""
+        """Buffer a part, up to the limit."""
         self._bytes += len(data)
         if self._bytes > MAX_BODY_BYTES:
             self._fail(too_long())
@@ -222,7 +223,7 @@ class _Connection(asyncio.Protocol):
             self._parts.append(data)
 
     def on_message_complete(self) -> None:
-        """Answer; an interim answer (1xx) is passed over."""
+        """Complete the response; an interim response (1xx) is skipped."""
         if self._status < _FINAL:
             self._begin()
             return
@@ -235,10 +236,10 @@ class _Connection(asyncio.Protocol):
             self._status, self._retry_after, tuple(self._warnings), b"".join(self._parts)
         )
         self._begin()
-        if self._answered is not None and not self._answered.done():
-            self._answered.set_result(answer)
+        if self._pending is not None and not self._pending.done():
+            self._pending.set_result(answer)
 
     def _fail(self, error: Exception) -> None:
-        if self._answered is not None and not self._answered.done():
-            self._answered.set_exception(error)
+        if self._pending is not None and not self._pending.done():
+            self._pending.set_exception(error)
         self.abort()

@@ -1,7 +1,7 @@
 """Credentials from a kubeconfig's exec plugin (aws, gke-gcloud-auth-plugin, kubelogin...).
 
-Shell: runs the plugin. `kubernetes.aio`'s own logs a failed plugin and goes on as nobody, has no
-deadline, and takes a certificate once and for ever; so the plugin is run here.
+Shell: runs the plugin. `kubernetes.aio` logs a failed plugin and continues unauthenticated, has no
+timeout, and never renews a certificate; so the plugin is run here.
 https://kubernetes.io/docs/reference/access-authn-authz/authentication/#client-go-credential-plugins
 """
 
@@ -22,7 +22,7 @@ from controllers.kube.errors import JSON
 from schemagen import yaml
 
 DEADLINE_SECONDS = 60.0
-# A token that expires while its request is on the way is as good as none.
+# A token that expires while its request is in flight is useless.
 _SKEW = dt.timedelta(seconds=10)
 _MAX_EXCERPT = 256
 _MODES = frozenset({"", "Never", "IfAvailable", "Always"})
@@ -34,36 +34,36 @@ class ExecPlugin:
     """Runs the plugin when its credentials are missing, expired or refused."""
 
     config: JSON = dataclasses.field(repr=False)
-    """The ``exec`` stanza of the user."""
+    """The user's ``exec`` stanza."""
     directory: pathlib.Path
-    """Where the kubeconfig lies: a command with a slash is relative to it."""
+    """Directory of the kubeconfig: a command with a slash is relative to it."""
     cluster: JSON = dataclasses.field(repr=False)
-    """What the plugin gets as ``spec.cluster`` if it wants that."""
+    """``spec.cluster`` for the plugin, if it requests it."""
     tls: ssl.SSLContext = dataclasses.field(repr=False)
-    """The connection's settings, which get the certificate if the plugin returns one."""
+    """The connection's TLS settings, which a returned certificate is loaded into."""
     now: Callable[[], dt.datetime] = clocks.utc_now
     _current: access.Identity | None = None
     _expires: dt.datetime | None = None
     _running: asyncio.Lock = dataclasses.field(default_factory=asyncio.Lock, repr=False)
 
     async def identity(self) -> access.Identity:
-        """Return what the plugin said; ask it first if that is nothing yet or has expired."""
+        """Return the credentials, running the plugin if there are none or they expired."""
         async with self._running:
             if self._current is None or self._is_expired():
-                return await self._ask()
+                return await self._refresh()
             return self._current
 
     async def renew(self, refused: access.Identity) -> access.Identity:
-        """Ask the plugin again, once for all the requests that were refused together."""
+        """Run the plugin again, once for all requests that were refused together."""
         async with self._running:
             if self._current is None or self._current == refused:
-                return await self._ask()
+                return await self._refresh()
             return self._current
 
     def _is_expired(self) -> bool:
         return self._expires is not None and self._expires - _SKEW <= self.now()
 
-    async def _ask(self) -> access.Identity:
+    async def _refresh(self) -> access.Identity:
         status = parse(await self._run(), self.config)
         if status.get("clientCertificateData"):
             access.load_certificate(
@@ -87,7 +87,7 @@ class ExecPlugin:
                 stderr=asyncio.subprocess.PIPE,
             )
         except (OSError, ValueError) as error:
-            # A ValueError is of a NUL, which no argument and no variable may hold.
+            # A ValueError is raised for NUL, which arguments and variables cannot contain.
             reason = error.strerror if isinstance(error, OSError) else error
             hint = self.config.get("installHint") or "install it or put it on the PATH"
             raise errors.ConfigurationError(
@@ -99,11 +99,11 @@ class ExecPlugin:
 async def _finish(process: asyncio.subprocess.Process, name: str) -> bytes:
     try:
         async with asyncio.timeout(DEADLINE_SECONDS):
-            output, complaint = await process.communicate()
+            output, error_output = await process.communicate()
     except TimeoutError as error:
         raise errors.ConfigurationError(
-            f"expected the exec plugin {name!r} to answer within {DEADLINE_SECONDS:.0f} s, "
-            "got nothing: run it by hand to see what it waits for"
+            f"expected the exec plugin {name!r} to finish within {DEADLINE_SECONDS:.0f} s: run "
+            "it manually to see what it waits for"
         ) from error
     finally:
         if process.returncode is None:
@@ -111,45 +111,44 @@ async def _finish(process: asyncio.subprocess.Process, name: str) -> bytes:
                 process.kill()
             await process.wait()
     if process.returncode:
-        said = complaint.decode(errors="replace").strip()[-_MAX_EXCERPT:]
+        message = error_output.decode(errors="replace").strip()[-_MAX_EXCERPT:]
         raise errors.ConfigurationError(
-            f"the exec plugin {name!r} ended with status {process.returncode}: {said}"
+            f"the exec plugin {name!r} exited with status {process.returncode}: {message}"
         )
     return output
 
 
 def command(config: JSON, directory: pathlib.Path) -> list[str]:
-    """Return the command line of a plugin.
+    """Return a plugin's command line.
 
     Raises:
-        ConfigurationError: The stanza is not as Kubernetes has it, names no command, or one that
-            must talk to a person.
+        ConfigurationError: The stanza is invalid, has no command, or requires a terminal.
     """
     _check(config)
     name: str = config["command"]
     if config.get("interactiveMode") == "Always":
         raise errors.ConfigurationError(
-            f"the exec plugin {name!r} wants a terminal (interactiveMode: Always), and a library "
-            "has none: log in by hand and use interactiveMode IfAvailable or Never"
+            f"expected an exec plugin that needs no terminal, got interactiveMode Always for "
+            f"{name!r}: log in manually and use interactiveMode IfAvailable or Never"
         )
-    # k8s.io/client-go/tools/clientcmd/loader.go: with a slash it is a path from the kubeconfig's
-    # directory. Made absolute: of "./plugin" nothing but a name would be left, for the PATH.
+    # k8s.io/client-go/tools/clientcmd/loader.go: a command with a slash is relative to the
+    # kubeconfig. It is made absolute, because "./plugin" would be looked up on the PATH.
     path = os.path.abspath(directory / name) if "/" in name else name  # noqa: PTH100 - of ".."
     return [path, *(config.get("args") or ())]
 
 
 def _check(config: Any) -> None:
-    """See whether a stanza is one that kubectl would take."""
+    """Check that kubectl would accept the stanza."""
     if not isinstance(config, dict):
         raise _unusable("a mapping at the user's `exec`", config)
     for field in ("command", "apiVersion"):
         if not isinstance(config.get(field), str) or not config[field]:
-            raise _unusable(f"`{field}` as text in the user's exec stanza", config.get(field))
+            raise _unusable(f"`{field}` as a string in the user's exec stanza", config.get(field))
     args = config.get("args") or []
-    if not isinstance(args, list) or not all(isinstance(one, str) for one in args):
-        raise _unusable("a list of texts at `args` in the user's exec stanza", args)
+    if not isinstance(args, list) or not all(isinstance(item, str) for item in args):
+        raise _unusable("a list of strings at `args` in the user's exec stanza", args)
     env = config.get("env") or []
-    if not isinstance(env, list) or not all(_is_variable(one) for one in env):
+    if not isinstance(env, list) or not all(_is_variable(item) for item in env):
         raise _unusable("a list of `name` and `value` at `env` in the user's exec stanza", None)
     mode = config.get("interactiveMode") or ""
     if not isinstance(mode, str) or mode not in _MODES:
@@ -157,27 +156,27 @@ def _check(config: Any) -> None:
 
 
 def _is_variable(entry: Any) -> bool:
-    """Whether this is the name of a variable, and its value as text, or none."""
+    """Return whether an entry has a variable's name, and a string or no value."""
     if not isinstance(entry, dict) or not isinstance(entry.get("name"), str):
         return False
     return bool(entry["name"]) and isinstance(entry.get("value") or "", str)
 
 
-def _unusable(expected: str, found: Any) -> errors.ConfigurationError:
-    # What is in args may be a secret.
-    told = "none" if found is None else f"{type(found).__name__}"
-    told = repr(found)[:_MAX_EXCERPT] if isinstance(found, str) else told
-    return errors.ConfigurationError(f"expected {expected}, got {told}")
+def _unusable(expected: str, value_: Any) -> errors.ConfigurationError:
+    # args may contain a secret.
+    got = "none" if value_ is None else f"{type(value_).__name__}"
+    got = repr(value_)[:_MAX_EXCERPT] if isinstance(value_, str) else got
+    return errors.ConfigurationError(f"expected {expected}, got {got}")
 
 
 def environment(config: JSON, cluster: JSON) -> dict[str, str]:
-    """Return what a plugin's environment has besides ours."""
+    """Return the variables that are added to a plugin's environment."""
     spec: JSON = {"interactive": False}
     if config.get("provideClusterInfo"):
         spec["cluster"] = cluster
     info = {"apiVersion": config.get("apiVersion"), "kind": "ExecCredential", "spec": spec}
-    stated = {entry["name"]: entry.get("value") or "" for entry in config.get("env") or ()}
-    return stated | {"KUBERNETES_EXEC_INFO": orjson.dumps(info).decode()}
+    variables = {entry["name"]: entry.get("value") or "" for entry in config.get("env") or ()}
+    return variables | {"KUBERNETES_EXEC_INFO": orjson.dumps(info).decode()}
 
 
 def parse(output: bytes, config: JSON) -> JSON:
@@ -185,7 +184,7 @@ def parse(output: bytes, config: JSON) -> JSON:
     name = config.get("command")
     credential = _decoded(output)
     if not isinstance(credential, dict):
-        # The output may hold a token: it is not for showing.
+        # The output may contain a token: do not show it.
         raise errors.ConfigurationError(
             f"expected an ExecCredential as JSON or YAML from the exec plugin {name!r}, got "
             f"{len(output)} bytes of something else"
@@ -208,7 +207,7 @@ def parse(output: bytes, config: JSON) -> JSON:
 
 
 def _decoded(output: bytes) -> Any:
-    """An answer as client-go reads it: JSON or YAML; None for what is neither."""
+    """Decode like client-go: JSON or YAML; None if it is neither."""
     try:
         return orjson.loads(output)
     except orjson.JSONDecodeError:
@@ -220,16 +219,16 @@ def _decoded(output: bytes) -> Any:
 
 
 def _problem(status: JSON) -> str:
-    """What was expected of credentials, and what came; empty where they can be used."""
+    """Return what is wrong with the credentials; empty if they are usable."""
     for field in _TEXTS:
         if not isinstance(status.get(field) or "", str):
-            return f"text at {field}, got {type(status[field]).__name__}"
+            return f"a string at {field}, got {type(status[field]).__name__}"
     stamp = status.get("expirationTimestamp")
     if stamp and clocks.time_of(stamp) is None:
-        return f"an instant as 2026-01-02T03:04:05Z at expirationTimestamp, got {stamp[:64]!r}"
+        return f"a time such as 2026-01-02T03:04:05Z at expirationTimestamp, got {stamp[:64]!r}"
     token = (status.get("token") or "").strip()
     if not token.isprintable():
-        return "a token of one line, got one with control characters"
+        return "a single-line token, got one with control characters"
     pair = [field for field in ("clientCertificateData", "clientKeyData") if status.get(field)]
     if len(pair) == 1 or not (pair or token):
         return f"a token, or clientCertificateData with clientKeyData, got {sorted(status)}"

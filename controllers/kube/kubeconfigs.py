@@ -1,9 +1,9 @@
 """kubeconfig files to an `access.Access`, by `kubernetes.aio.config`. Shell: reads files.
 
-Whom a user is comes from `kubernetes.aio.config` where that is sound. Its kubeconfigs are not: of
-several files the last current-context wins, private keys stay in temporary files, a token file is
-read once, a context without a user fails, errors quote tokens, ``as`` is forgotten (acting with
-more rights than the file says), and OIDC tokens are renewed without verifying the provider's TLS.
+Users' credentials come from `kubernetes.aio.config` where it is correct. Its kubeconfig handling is
+not: of several files the last current-context wins, private keys stay in temporary files, a token
+file is read once, a context without a user fails, errors quote tokens, ``as`` is ignored (acting
+with more permissions than configured), and OIDC tokens are renewed without verifying the provider.
 """
 
 import base64
@@ -24,20 +24,20 @@ from controllers.kube import access, errors, exec_plugins
 from controllers.kube.errors import JSON
 from schemagen import yaml
 
-# As client-go: k8s.io/client-go/transport/token_source.go.
+# Like client-go: k8s.io/client-go/transport/token_source.go.
 _TOKEN_FILE_SECONDS = 60.0
 
 
 async def load(paths: str, context: str | None) -> access.Access:
-    """Return the access that a context describes.
+    """Return the connection settings of a context.
 
     Args:
-        paths: Files parted by ``os.pathsep``; those that do not exist are passed over, and of
-            several entries of one name the first counts, as for kubectl.
-        context: The context's name; None is the current one.
+        paths: Files separated by ``os.pathsep``; missing ones are skipped, and of several entries
+            with one name the first wins, as for kubectl.
+        context: Name of the context; None for the current one.
 
     Raises:
-        ConfigurationError: No such file or context, or something in it is unusable.
+        ConfigurationError: The file or context does not exist, or is unusable.
     """
     files = _read(paths)
     try:
@@ -52,7 +52,7 @@ async def load(paths: str, context: str | None) -> access.Access:
             f"expected a usable {f'context {context!r}' if context else 'current context'} in "
             f"{paths}, got {explained}"
         ) from error
-    # Now rather than at the first request: a plugin that fails is a matter of configuration.
+    # Now rather than at the first request: a failing plugin is a configuration error.
     identity = await credentials.identity()
     if isinstance(credentials, _Upstream) and not entries.user.get("auth-provider"):
         credentials = access.Fixed(identity)
@@ -68,11 +68,11 @@ async def load(paths: str, context: str | None) -> access.Access:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Context:
-    """What a context says beside its cluster and its user.
+    """A context's settings other than its cluster and user.
 
     Attributes:
-        namespace: Where commands work that name none; empty if it says nothing.
-        extensions: What programs keep there for themselves, by name (client-go's NamedExtension).
+        namespace: Default namespace of commands; empty if not set.
+        extensions: Extensions of other programs, by name (client-go's NamedExtension).
     """
 
     namespace: str = ""
@@ -80,22 +80,23 @@ class Context:
 
 
 def context_of(paths: str, name: str | None) -> Context:
-    """What a context says beside its cluster and its user.
+    """Return a context's settings other than its cluster and user.
 
     Args:
-        paths: Files parted by ``os.pathsep``.
-        name: The context's name; None is the current one.
+        paths: Files separated by ``os.pathsep``.
+        name: Name of the context; None for the current one.
 
     Raises:
-        ConfigurationError: No such file or context, or it is none.
+        ConfigurationError: The file or context does not exist, or is invalid.
     """
     files = _read(paths)
     try:
-        found = _find(files, "context", name or _current(files))[1]
+        context = _find(files, "context", name or _current(files))[1]
         extensions = {
-            str(one["name"]): one.get("extension") for one in found.get("extensions") or ()
+            str(extension["name"]): extension.get("extension")
+            for extension in context.get("extensions") or ()
         }
-        return Context(str(found.get("namespace") or ""), extensions)
+        return Context(str(context.get("namespace") or ""), extensions)
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise errors.ConfigurationError(f"expected a context in {paths}, got {error}") from error
 
@@ -106,13 +107,15 @@ def _current(files: Sequence["_File"]) -> str | None:
 
 
 def _server(text: str) -> str:
-    """The address of an API server, whose host and port can be used."""
+    """Return an API server's URL after checking its host and port."""
     try:
-        found = urllib.parse.urlsplit(text)
-        (found.hostname or "").encode("idna")
-        _ = found.port
-    except ValueError as error:  # a UnicodeError is one
-        raise ValueError(f"expected https://HOST:PORT as server, got {text!r}: {error}") from error
+        parts = urllib.parse.urlsplit(text)
+        (parts.hostname or "").encode("idna")
+        _ = parts.port
+    except ValueError as error:  # includes UnicodeError
+        raise ValueError(
+            f"expected a server such as https://HOST:PORT, got {text!r}: {error}"
+        ) from error
     return text.rstrip("/")
 
 
@@ -124,7 +127,7 @@ class _File:
 
 def _read(paths: str) -> list[_File]:
     candidates = [pathlib.Path(path).expanduser() for path in paths.split(os.pathsep) if path]
-    present = [_File(path, _parse(path)) for path in candidates if _is_there(path)]
+    present = [_File(path, _parse(path)) for path in candidates if _exists(path)]
     if not present:
         raise errors.ConfigurationError(
             f"expected a kubeconfig at {paths}, got no such file: pass its path or set KUBECONFIG"
@@ -132,10 +135,10 @@ def _read(paths: str) -> list[_File]:
     return present
 
 
-def _is_there(path: pathlib.Path) -> bool:
+def _exists(path: pathlib.Path) -> bool:
     try:
         return path.exists()
-    except OSError:  # a folder that may not be entered: to read it says so
+    except OSError:  # a directory without permission: reading it reports the error
         return True
 
 
@@ -143,7 +146,7 @@ def _parse(path: pathlib.Path) -> JSON:
     try:
         content = yaml.load(access.read(path))
     except yaml.YAMLError as error:
-        # The problem may quote what is at fault, such as a key; the line is enough.
+        # The message may quote the content, such as a key; the line number suffices.
         raise errors.ConfigurationError(
             f"expected YAML in the kubeconfig {path}, got an error at line {error.line}"
         ) from None
@@ -166,12 +169,12 @@ def _find(files: Sequence[_File], what: str, name: str | None) -> tuple[_File, J
         for entry in file.content.get(f"{what}s") or ():
             if entry["name"] == name:
                 return file, entry.get(what) or {}
-    raise ValueError(f"no {what} of the name {name!r}" if name else "no current-context")
+    raise ValueError(f"no {what} named {name!r}" if name else "no current-context")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Entries:
-    """A context's cluster and user, and the files whose directories relative paths start from."""
+    """A context's cluster and user, with their files, which relative paths refer to."""
 
     cluster: JSON = dataclasses.field(repr=False)
     cluster_file: _File
@@ -182,7 +185,7 @@ class _Entries:
         certificate = _material(self.user, "client-certificate", self.user_file.path.parent)
         key = _material(self.user, "client-key", self.user_file.path.parent)
         if (certificate is None) != (key is None):
-            raise ValueError("expected both or none of client-certificate and client-key, got one")
+            raise ValueError("expected both client-certificate and client-key or neither, got one")
         return access.tls_context(
             ca_pem=_material(self.cluster, "certificate-authority", self.cluster_file.path.parent),
             verify=not self.cluster.get("insecure-skip-tls-verify", False),
@@ -190,17 +193,17 @@ class _Entries:
         )
 
     def plugin_cluster(self) -> JSON:
-        """What an exec plugin learns of the cluster (client.authentication.k8s.io/v1 Cluster)."""
-        authority = _material(self.cluster, "certificate-authority", self.cluster_file.path.parent)
-        given = {
+        """Cluster information for exec plugins (client.authentication.k8s.io/v1 Cluster)."""
+        ca_pem = _material(self.cluster, "certificate-authority", self.cluster_file.path.parent)
+        info = {
             "server": self.cluster["server"],
             "tls-server-name": self.cluster.get("tls-server-name"),
             "insecure-skip-tls-verify": self.cluster.get("insecure-skip-tls-verify"),
-            "certificate-authority-data": base64.b64encode(authority or b"").decode(),
+            "certificate-authority-data": base64.b64encode(ca_pem or b"").decode(),
             "proxy-url": self.cluster.get("proxy-url"),
             "config": _plugin_config(self.cluster),
         }
-        return {key: value for key, value in given.items() if value}
+        return {key: value for key, value in info.items() if value}
 
 
 def _credentials(entries: _Entries, tls: ssl.SSLContext) -> access.Credentials:
@@ -226,7 +229,7 @@ def _plugin_config(cluster: JSON) -> Any:
 
 
 def _material(entry: JSON, key: str, directory: pathlib.Path) -> bytes | None:
-    """Return the PEM of ``key-data``, or of the file that ``key`` names."""
+    """Return the PEM in ``key-data``, or in the file named by ``key``."""
     data = entry.get(f"{key}-data")
     if data:
         try:
@@ -238,7 +241,7 @@ def _material(entry: JSON, key: str, directory: pathlib.Path) -> bytes | None:
 
 @dataclasses.dataclass(slots=True)
 class TokenFile:
-    """A token that somebody else renews in a file; it is read again every minute."""
+    """A token in a file that is renewed externally; reread every minute."""
 
     path: pathlib.Path
     monotonic: Callable[[], float] = time.monotonic
@@ -246,14 +249,14 @@ class TokenFile:
     _read_again: float = 0.0
 
     async def identity(self) -> access.Identity:
-        """Return what the file says, or said less than a minute ago."""
+        """Return the token, rereading the file after a minute."""
         if self._current is None or self.monotonic() >= self._read_again:
             return self._read()
         return self._current
 
     async def renew(self, refused: access.Identity) -> access.Identity:
-        """Return what the file says now."""
-        del refused  # the file alone knows
+        """Reread the file."""
+        del refused  # the file is renewed externally
         return self._read()
 
     def _read(self) -> access.Identity:
@@ -263,7 +266,7 @@ class TokenFile:
 
 
 class _AuthenticationOnly(kube_config.KubeConfigLoader):
-    """The loader without its handling of certificates, which writes keys to temporary files."""
+    """The loader without certificate handling, which writes keys to temporary files."""
 
     def _load_cluster_info(self) -> None:
         pass
@@ -271,7 +274,7 @@ class _AuthenticationOnly(kube_config.KubeConfigLoader):
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Oidc:
-    """The ID token of the legacy OIDC provider, as it stands in the kubeconfig."""
+    """The ID token of the legacy OIDC provider in the kubeconfig."""
 
     current: access.Identity
     path: pathlib.Path
@@ -289,7 +292,7 @@ class _Oidc:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Upstream:
-    """What `kubernetes.aio` makes of the user: a token, user name and password, GCP."""
+    """Credentials from `kubernetes.aio`: a token, user name and password, GCP."""
 
     user: JSON = dataclasses.field(repr=False)
     path: pathlib.Path
@@ -299,7 +302,7 @@ class _Upstream:
         try:
             await self._loader().load_and_set(configuration)
         except Exception as error:
-            # Whatever a provider's library raises underneath.
+            # Providers' libraries may raise anything.
             raise errors.ConfigurationError(
                 f"expected usable credentials in the kubeconfig {self.path}, got {error}"
             ) from error
@@ -307,11 +310,11 @@ class _Upstream:
         return access.Identity((("Authorization", value.strip()),) if value else ())
 
     async def renew(self, refused: access.Identity) -> access.Identity:
-        del refused  # the loader renews by the token's own expiry, each time it loads
+        del refused  # the loader renews an expired token whenever it loads
         return await self.identity()
 
     def _loader(self) -> Any:
-        # Of this user alone, and without a path: upstream's errors quote whole entries.
+        # Only this user, and without a path: upstream's errors quote complete entries.
         alone = {
             "current-context": "x",
             "contexts": [{"name": "x", "context": {"cluster": "c", "user": "u"}}],

@@ -1,6 +1,6 @@
-"""How many requests a client may send: a token bucket. Shell of one wait; imports only the errors.
+"""A token bucket that limits a client's request rate. Shell of one wait; imports only the errors.
 
-`Bucket` decides and knows no clock; `Limiter` waits, first come first served.
+`Bucket` computes without a clock; `Limiter` waits, first come first served.
 """
 
 import asyncio
@@ -10,17 +10,17 @@ from collections.abc import Awaitable, Callable
 
 from controllers.kube import errors
 
-# A wait that was just long enough may leave a token short by what floats lose.
+# Tolerance for floating-point errors after an exact wait.
 _ROUNDING = 1e-9
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Rate:
-    """How often something may happen.
+    """A rate limit.
 
     Attributes:
-        qps: Per second, in the long run.
-        burst: At once, after a pause.
+        qps: Sustained rate per second.
+        burst: Maximum burst.
     """
 
     qps: float
@@ -35,7 +35,7 @@ class Rate:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Bucket:
-    """Tokens, one for each thing that happens; every instant is an argument, in seconds."""
+    """A token bucket; times are arguments, in seconds."""
 
     rate: Rate
     level: float
@@ -43,31 +43,31 @@ class Bucket:
 
     @classmethod
     def full(cls, rate: Rate, now: float) -> "Bucket":
-        """The bucket of who has done nothing for long."""
+        """Create a full bucket."""
         return cls(rate, rate.burst, now)
 
     def wait_seconds(self, now: float, tokens: int = 1) -> float:
-        """How long until there are so many tokens, those counted that are taken meanwhile."""
+        """Return the seconds until this many tokens are available."""
         missing = tokens - self._level(now)
         return missing / self.rate.qps if missing > _ROUNDING else 0.0
 
     def taken(self, now: float) -> "Bucket":
-        """The bucket with a token less; whoever takes one has waited for it."""
+        """Return the bucket with one token less; the caller has waited for it."""
         return Bucket(self.rate, self._level(now) - 1, now)
 
     def _level(self, now: float) -> float:
-        # A clock that went back gives nothing and takes nothing.
+        # A clock that went back neither adds nor removes tokens.
         grown = max(0.0, now - self.at) * self.rate.qps
         return min(float(self.rate.burst), self.level + grown)
 
 
 class Limiter:
-    """Lets callers of one event loop go on as fast as a rate allows, in the order they came.
+    """Limits the callers of an event loop to a rate, first come first served.
 
     Args:
-        rate: How fast.
-        clock: Seconds that never go back.
-        sleep: Waits for seconds.
+        rate: The rate limit.
+        clock: Monotonic seconds.
+        sleep: Sleeps for seconds.
     """
 
     def __init__(
@@ -80,30 +80,30 @@ class Limiter:
         self._clock, self._sleep = clock, sleep
         self._bucket = Bucket.full(rate, clock())
         self._waiting = 0
-        # Fair: whoever waits for it longest gets it next.
+        # Fair: the longest waiter is next.
         self._turn = asyncio.Lock()
 
     async def wait(self, what: object, within_seconds: float) -> None:
-        """Wait for one's turn and take a token.
+        """Wait for a token and take it.
 
         Args:
-            what: Waits; for the error.
-            within_seconds: How long it may.
+            what: The request, for the error.
+            within_seconds: Maximum wait.
 
         Raises:
-            DeadlineExceededError: The turn would come too late. Told at once, as by client-go, so
-                that nobody queues for nothing.
+            DeadlineExceededError: The token would be available too late. Raised immediately, like
+                client-go, instead of queueing in vain.
         """
         seconds = self._bucket.wait_seconds(self._clock(), tokens=self._waiting + 1)
         if seconds > within_seconds:
             raise errors.DeadlineExceededError(
-                f"expected to send {what} within {within_seconds:.3g} s, got a turn in "
-                f"{seconds:.3g} s: {self._waiting} requests wait already for the client's own "
-                f"limit of {self._bucket.rate.qps:g} a second"
+                f"expected to send {what} within {within_seconds:.3g} s, got a wait of "
+                f"{seconds:.3g} s: {self._waiting} requests are queued for the client-side rate "
+                f"limit of {self._bucket.rate.qps:g} per second"
             )
         self._waiting += 1
         try:
-            # A token is taken only by who goes on, so that who is cancelled leaves none missing.
+            # The token is taken only on success, so that a cancelled caller does not lose one.
             async with self._turn:
                 while seconds := self._bucket.wait_seconds(self._clock()):
                     await self._sleep(seconds)

@@ -4,9 +4,9 @@ class Run(kube.Projection, frozen=True):
     spec: RunSpec
     status: RunStatus = RunStatus()
 
-What a struct does not name is never decoded or kept, managedFields above all. A null is an absent
-field, as in Kubernetes (api-conventions.md, "Optional vs. Required"): Go writes one for a time,
-list or map that was never set, and a kubelet does so of a container that it lost (tekton#9657).
+Fields that a struct does not declare are neither decoded nor kept, managedFields above all. A null
+is an absent field, as in Kubernetes (api-conventions.md, "Optional vs. Required"): Go writes one
+for an unset time, list or map, and a kubelet does so for a lost container (tekton#9657).
 """
 
 import contextlib
@@ -22,12 +22,12 @@ from controllers.kube.resources import Resource
 
 INITIAL_EVENTS_END = "k8s.io/initial-events-end"
 _CHANGES = frozenset({"ADDED", "MODIFIED", "DELETED"})
-# What structures JSON: a whole string, or one character.
+# JSON structure: a complete string, or a single character.
 _TOKEN: Final = re.compile(rb'"[^"\\]*(?:\\.[^"\\]*)*"|[{}\[\]:,]')
 
 
 class Key(NamedTuple):
-    """Which object of a kind."""
+    """Namespace and name of an object."""
 
     namespace: str
     """Empty for cluster-scoped kinds."""
@@ -38,7 +38,7 @@ class Key(NamedTuple):
 
 
 class OwnerReference(msgspec.Struct, frozen=True, rename="camel"):
-    """Who owns an object; a kind's name means something in its API group only."""
+    """An owner of an object; a kind's name is only unique within its API group."""
 
     api_version: str = ""
     kind: str = ""
@@ -47,13 +47,13 @@ class OwnerReference(msgspec.Struct, frozen=True, rename="camel"):
     controller: bool = False
 
     def is_of(self, resource: Resource) -> bool:
-        """Whether the owner is of a kind, in whichever version it was named."""
+        """Return whether the owner is of a resource's kind, in any version."""
         group = self.api_version.rpartition("/")[0]
         return (group, self.kind) == (resource.group, resource.kind)
 
 
 class Metadata(msgspec.Struct, frozen=True, rename="camel"):
-    """What every object has; instants are as the API server writes them, in RFC 3339."""
+    """Metadata of every object; times are RFC 3339 strings, as the API server writes them."""
 
     name: str = ""
     namespace: str = ""
@@ -69,13 +69,13 @@ class Metadata(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Projection(msgspec.Struct, frozen=True, rename="camel", kw_only=True):
-    """Base of a kind's view; add ``spec`` and ``status`` with the fields that matter."""
+    """Base of a kind's view; declare ``spec`` and ``status`` with the needed fields."""
 
     metadata: Metadata
 
     @property
     def key(self) -> Key:
-        """Which object this is."""
+        """Namespace and name of the object."""
         return Key(self.metadata.namespace, self.metadata.name)
 
 
@@ -83,7 +83,7 @@ T = TypeVar("T", bound=Projection)
 
 
 class Change(NamedTuple, Generic[T]):
-    """What became of one object; ``before`` is None for a new one, ``after`` for one that went."""
+    """A change of an object; ``before`` is None if it is new, ``after`` if it was deleted."""
 
     key: Key
     before: T | None
@@ -91,12 +91,12 @@ class Change(NamedTuple, Generic[T]):
 
 
 class Unreadable(NamedTuple):
-    """An object that does not fit its view.
+    """An object that does not match its view.
 
     Attributes:
-        key: Which object.
+        key: Namespace and name.
         uid: Its uid.
-        resource_version: Of the object as it cannot be read.
+        resource_version: resourceVersion of the unreadable state.
         problem: What was expected, what came, and where.
     """
 
@@ -106,15 +106,15 @@ class Unreadable(NamedTuple):
     problem: str
 
 
-class Seen(NamedTuple, Generic[T]):
-    """One event of a watch.
+class WatchEvent(NamedTuple, Generic[T]):
+    """A watch event.
 
     Attributes:
-        type: ADDED, MODIFIED, DELETED; BOOKMARK says only where the watch is.
-        object: None for a bookmark, and for an object that does not fit the view.
-        resource_version: Where to go on from.
-        ends_initial: Whether all objects that existed at first have been sent.
-        unreadable: The object that does not fit the view.
+        type: ADDED, MODIFIED or DELETED; BOOKMARK only has a resourceVersion.
+        object: None for a bookmark and for an object that does not match the view.
+        resource_version: Where to resume.
+        ends_initial: Whether all initially existing objects have been sent.
+        unreadable: The object that does not match the view.
     """
 
     type: Literal["ADDED", "MODIFIED", "DELETED", "BOOKMARK"]
@@ -125,7 +125,7 @@ class Seen(NamedTuple, Generic[T]):
 
 
 class Page(NamedTuple, Generic[T]):
-    """A part of a list; ``continuation`` is empty on the last."""
+    """A page of a list; ``continuation`` is empty on the last one."""
 
     items: tuple[T, ...]
     resource_version: str
@@ -148,7 +148,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class _NullTolerant(Generic[S]):
-    """Decodes a struct; what does not fit it is read once more without its nulls."""
+    """Decodes a struct; what does not match is decoded again without its nulls."""
 
     def __init__(self, struct: type[S]) -> None:
         self._decoder = msgspec.json.Decoder(struct)
@@ -158,14 +158,14 @@ class _NullTolerant(Generic[S]):
         try:
             return self._decoder.decode(value)
         except msgspec.ValidationError:
-            whole = msgspec.json.decode(value)
-            if not isinstance(whole, dict):
+            members = msgspec.json.decode(value)
+            if not isinstance(members, dict):
                 raise
-            return self._decoder.decode(msgspec.json.encode(_without_nulls(whole, self._raw)))
+            return self._decoder.decode(msgspec.json.encode(_without_nulls(members, self._raw)))
 
 
 def _raw_members(struct: type[msgspec.Struct]) -> frozenset[str]:
-    """The members that a struct keeps as text: their nulls are the user's data."""
+    """Fields that a struct keeps as raw JSON: nulls in them are the user's data."""
     fields = msgspec.structs.fields(struct)
     return frozenset(field.encode_name for field in fields if field.type is msgspec.Raw)
 
@@ -174,12 +174,12 @@ def _without_nulls(value: errors.JSON, kept: frozenset[str] = frozenset()) -> er
     match value:
         case dict():
             return {
-                name: one if name in kept else _without_nulls(one)
-                for name, one in value.items()
-                if one is not None
+                name: item if name in kept else _without_nulls(item)
+                for name, item in value.items()
+                if item is not None
             }
         case list():
-            return [_without_nulls(one) for one in value if one is not None]
+            return [_without_nulls(item) for item in value if item is not None]
         case _:
             return value
 
@@ -190,10 +190,10 @@ class _ListMetadata(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Decoder(Generic[T]):
-    """Reads watch lines and list pages of one kind.
+    """Decodes watch lines and list pages of a kind.
 
-    Whoever may create an object may create one that a view does not fit, past a schema that is
-    newer, older or broken: such an object is reported, and keeps no other from being read.
+    Users may create objects that a view does not match, past a schema that is newer, older or
+    broken: such an object is reported and does not affect the others.
     """
 
     def __init__(self, view: type[T]) -> None:
@@ -208,12 +208,12 @@ class Decoder(Generic[T]):
             )
         )
 
-    def event(self, line: bytes, request: str) -> Seen[T] | None:
-        """One line of a watch; None for a type that a newer API server may send.
+    def event(self, line: bytes, request: str) -> WatchEvent[T] | None:
+        """Decode a line of a watch; None for an event type of a newer API server.
 
         Raises:
-            ApiError: An ERROR event: GoneError where the resourceVersion is too old.
-            AnswerError: The line is no event, or of an object that does not say which it is.
+            ApiError: An ERROR event: GoneError if the resourceVersion is too old.
+            AnswerError: The line is not an event, or its object has no readable identity.
         """
         problem: Exception | None = None
         try:
@@ -222,21 +222,23 @@ class Decoder(Generic[T]):
             problem = error
         else:
             if event.type in _CHANGES:
-                return Seen(event.type, event.object, event.object.metadata.resource_version)
+                return WatchEvent(event.type, event.object, event.object.metadata.resource_version)
         try:
             return self._other_event(line, request, problem)
         except (msgspec.MsgspecError, RecursionError, KeyError) as error:
             raise _unexpected(problem or error, "an event", line, request) from error
 
-    def _other_event(self, line: bytes, request: str, problem: Exception | None) -> Seen[T] | None:
-        """What tells of no object, and need not look like one; or of one that cannot be read."""
+    def _other_event(
+        self, line: bytes, request: str, problem: Exception | None
+    ) -> WatchEvent[T] | None:
+        """Decode an event without an object of the kind, or with an unreadable one."""
         members = dict(parts(line))
         value = members["object"]
         match _type.decode(members["type"]):
             case "BOOKMARK":
                 metadata = _bookmark.decode(value).metadata
                 is_end = metadata.annotations.get(INITIAL_EVENTS_END) == "true"
-                return Seen("BOOKMARK", None, metadata.resource_version, is_end)
+                return WatchEvent("BOOKMARK", None, metadata.resource_version, is_end)
             case "ERROR":
                 raise errors.from_status(decode(value, request), request=request)
             case ("ADDED" | "MODIFIED" | "DELETED") as changed if problem is not None:
@@ -246,29 +248,29 @@ class Decoder(Generic[T]):
 
     def _read_again(
         self, changed: Literal["ADDED", "MODIFIED", "DELETED"], value: bytes, problem: Exception
-    ) -> Seen[T]:
+    ) -> WatchEvent[T]:
         try:
-            found = self._object.decode(value)
+            decoded = self._object.decode(value)
         except (msgspec.MsgspecError, RecursionError):
             unreadable = _unreadable(value, problem)
-            return Seen(changed, None, unreadable.resource_version, unreadable=unreadable)
-        return Seen(changed, found, found.metadata.resource_version)
+            return WatchEvent(changed, None, unreadable.resource_version, unreadable=unreadable)
+        return WatchEvent(changed, decoded, decoded.metadata.resource_version)
 
     def page(self, body: bytes, request: str) -> Page[T]:
-        """One page of a list.
+        """Decode a page of a list.
 
         Raises:
-            AnswerError: It is no list, or of objects that do not say which they are.
+            AnswerError: It is not a list, or has an object without readable identity.
         """
         try:
-            found = self._page.decode(body)
+            page = self._page.decode(body)
         except (msgspec.MsgspecError, RecursionError) as problem:
             try:
                 return self._page_one_by_one(body)
             except (msgspec.MsgspecError, RecursionError, KeyError) as error:
                 raise _unexpected(problem, "a list", body, request) from error
-        metadata = found.metadata
-        return Page(found.items or (), metadata.resource_version, metadata.continuation)
+        metadata = page.metadata
+        return Page(page.items or (), metadata.resource_version, metadata.continuation)
 
     def _page_one_by_one(self, body: bytes) -> Page[T]:
         members = dict(parts(body))
@@ -290,9 +292,9 @@ _bookmark: Final = _NullTolerant(_Bookmark)
 
 
 def parts(value: bytes) -> Iterator[tuple[str, bytes]]:
-    """The members of a JSON object, or the items of an array with empty names, undecoded.
+    """Yield the fields of a JSON object, or the items of an array with empty names, undecoded.
 
-    It looks into none of them, so that it reads what is nested too deeply for a decoder.
+    Nested values are not parsed, so this works on values nested too deeply for a decoder.
     """
     depth, start, name = 0, 0, ""
     for token in _TOKEN.finditer(value):
@@ -305,18 +307,18 @@ def parts(value: bytes) -> Iterator[tuple[str, bytes]]:
             case b":" if depth == 1:
                 name, start = _type.decode(value[start : token.start()]), token.end()
         if depth == 0 or (depth == 1 and token[0] == b","):
-            if found := value[start : token.start()].strip():
-                yield name, found
+            if part := value[start : token.start()].strip():
+                yield name, part
             start = token.end()
         if depth == 0:
             return
 
 
 def view_of(view: type[T], value: errors.JSON) -> T:
-    """A view of an object that was read or written by itself.
+    """Convert an object that was read or written by itself to a view.
 
     Raises:
-        AnswerError: The view does not fit it.
+        AnswerError: The view does not match it.
     """
     try:
         return msgspec.convert(value, view)
@@ -324,16 +326,18 @@ def view_of(view: type[T], value: errors.JSON) -> T:
         problem = error
     with contextlib.suppress(msgspec.ValidationError):
         return msgspec.convert(_without_nulls(value, _raw_members(view)), view)
-    named = value.get("metadata") or {}
-    key = Key(str(named.get("namespace", "")), str(named.get("name", "")))
+    metadata = value.get("metadata") or {}
+    key = Key(str(metadata.get("namespace", "")), str(metadata.get("name", "")))
     kind = value.get("kind", "object")
     raise errors.AnswerError(f"expected {kind} {key} to be readable: {problem}") from problem
 
 
 def _unreadable(value: bytes, problem: Exception) -> Unreadable:
-    found = _identity.decode(dict(parts(value))["metadata"])
-    said = "it is nested too deeply" if isinstance(problem, RecursionError) else str(problem)
-    return Unreadable(Key(found.namespace, found.name), found.uid, found.resource_version, said)
+    identity = _identity.decode(dict(parts(value))["metadata"])
+    reason = "nested too deeply" if isinstance(problem, RecursionError) else str(problem)
+    return Unreadable(
+        Key(identity.namespace, identity.name), identity.uid, identity.resource_version, reason
+    )
 
 
 def _unexpected(error: Exception, what: str, body: bytes, request: str) -> errors.AnswerError:

@@ -1,7 +1,7 @@
-"""Which proxy the environment sets for a server, by the rules of Go, and so of kubectl. Pure.
+"""The proxy that the environment configures for a server, by the rules of Go and kubectl. Pure.
 
-Left to aiohttp (``trust_env``), each request would cost two thread switches, a ~/.netrc would
-break bearer tokens, and NO_PROXY would know no CIDR blocks, which is how clusters are excepted.
+With aiohttp's ``trust_env``, each request would cost two thread switches, a ~/.netrc would break
+bearer tokens, and NO_PROXY would not support CIDR blocks, which are common for clusters.
 """
 
 import ipaddress
@@ -12,8 +12,8 @@ from collections.abc import Mapping
 def from_environment(server: str, environment: Mapping[str, str]) -> str | None:
     """Return the proxy URL for a server, or None to connect directly.
 
-    Rules of golang.org/x/net/http/httpproxy: HTTPS_PROXY or HTTP_PROXY, in capitals or not, by the
-    server's scheme; never for loopback, nor for what NO_PROXY lists.
+    Follows golang.org/x/net/http/httpproxy: HTTPS_PROXY or HTTP_PROXY, in upper or lower case, by
+    the server's scheme; never for loopback, nor for what NO_PROXY lists.
     """
     parts = urllib.parse.urlsplit(server)
     host = parts.hostname or ""
@@ -41,9 +41,9 @@ def _is_excepted(host: str, port: int, exception: str) -> bool:
         return True
     if "/" in exception:
         return _is_within(host, exception)
-    name, colon, wanted_port = exception.partition(":")
-    if colon and ":" not in wanted_port:
-        if wanted_port != str(port):
+    name, colon, required_port = exception.partition(":")
+    if colon and ":" not in required_port:
+        if required_port != str(port):
             return False
         exception = name
     suffix = exception.removeprefix("*").removeprefix(".")

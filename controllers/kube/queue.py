@@ -1,8 +1,8 @@
-"""What a controller is to look at next: each key once, never twice at a time, by priority.
+"""A deduplicating work queue: each key once, never processed twice at a time, by priority.
 
-``Schedule`` decides and knows no clock; ``Queue`` waits. It behaves as controller-runtime's
-priority queue (sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue): a key that is added
-again keeps its higher priority and its earlier time.
+``Schedule`` is pure and takes the time as an argument; ``Queue`` waits. It behaves like
+controller-runtime's priority queue (sigs.k8s.io/controller-runtime/pkg/controller/priorityqueue):
+a key that is added again keeps its higher priority and its earlier time.
 """
 
 import asyncio
@@ -16,14 +16,14 @@ from typing import Final, Generic, TypeVar
 
 K = TypeVar("K", bound=Hashable)
 
-# Bands: what a user changed goes before what followed from it, and both before a look round.
+# Priority bands: user changes before changes of dependents, and both before resyncs.
 CHANGED: Final = 20
 FOLLOWED: Final = 10
 RESYNCED: Final = 0
 
 FIRST_RETRY_SECONDS: Final = 0.005
-LONGEST_RETRY_SECONDS: Final = 300.0
-_MOST_DOUBLINGS: Final = 30
+MAX_RETRY_SECONDS: Final = 300.0
+_MAX_DOUBLINGS: Final = 30
 
 
 @dataclasses.dataclass(slots=True)
@@ -34,13 +34,13 @@ class _Entry:
 
 
 class Schedule(Generic[K]):
-    """Keys that wait and keys that are worked on; every instant is an argument, in seconds."""
+    """Waiting keys and keys in flight; times are arguments, in seconds."""
 
     def __init__(self) -> None:
         self._numbers = itertools.count()
         self._waiting: dict[K, _Entry] = {}
-        self._working: set[K] = set()
-        # Heaps hold what was true when it was pushed; an entry that changed since is passed over.
+        self._in_flight: set[K] = set()
+        # Heap entries may be outdated; those are skipped.
         self._ready: list[tuple[int, int, K]] = []
         self._later: list[tuple[float, int, K]] = []
 
@@ -49,11 +49,11 @@ class Schedule(Generic[K]):
 
     @property
     def working(self) -> int:
-        """How many keys are worked on."""
-        return len(self._working)
+        """Number of keys in flight."""
+        return len(self._in_flight)
 
     def add(self, key: K, *, at: float, priority: int = RESYNCED) -> None:
-        """Have a key looked at from an instant on; also after it is done, if it is worked on."""
+        """Schedule a key for a time; a key in flight is requeued once it is done."""
         known = self._waiting.get(key)
         if known is not None:
             if at >= known.at and priority <= known.priority:
@@ -61,39 +61,39 @@ class Schedule(Generic[K]):
             at, priority = min(at, known.at), max(priority, known.priority)
         entry = _Entry(priority, at, next(self._numbers) if known is None else known.number)
         self._waiting[key] = entry
-        if key not in self._working:
+        if key not in self._in_flight:
             heapq.heappush(self._later, (at, entry.number, key))
 
     def take(self, now: float) -> tuple[K, float] | None:
-        """The key to work on now, and since when it was due.
+        """Take the next key, with the time at which it became due.
 
-        It is one of the highest priority, and of those the one that waits longest.
+        It has the highest priority, and among equals has waited longest.
         """
-        self._ripen(now)
+        self._promote_due(now)
         while self._ready:
             priority, number, key = heapq.heappop(self._ready)
             entry = self._waiting.get(key)
             if entry is None or (-entry.priority, entry.number) != (priority, number):
                 continue
             del self._waiting[key]
-            self._working.add(key)
+            self._in_flight.add(key)
             return key, entry.at
         return None
 
     def done(self, key: K) -> None:
-        """Say that a key is worked on no more."""
-        self._working.discard(key)
+        """Mark a key as done."""
+        self._in_flight.discard(key)
         entry = self._waiting.get(key)
         if entry is not None:
             heapq.heappush(self._later, (entry.at, entry.number, key))
 
     def next_at(self) -> float | None:
-        """When there may be something to take; None if nothing waits."""
+        """Return when a key may become due; None if none is waiting."""
         if self._ready:
             return float("-inf")
         return self._later[0][0] if self._later else None
 
-    def _ripen(self, now: float) -> None:
+    def _promote_due(self, now: float) -> None:
         while self._later and self._later[0][0] <= now:
             at, number, key = heapq.heappop(self._later)
             entry = self._waiting.get(key)
@@ -102,12 +102,12 @@ class Schedule(Generic[K]):
 
 
 class Queue(Generic[K]):
-    """A schedule that workers of one event loop wait for.
+    """A schedule that the workers of an event loop wait for.
 
     Args:
-        clock: Seconds that never go back.
-        dice: A random number from 0 to 1, for retries.
-        on_take: Told of each key that is given out how many seconds it was due.
+        clock: Monotonic seconds.
+        dice: Returns a random number from 0 to 1, for jitter.
+        on_take: Called for each taken key with the seconds for which it was due.
     """
 
     def __init__(
@@ -128,25 +128,25 @@ class Queue(Generic[K]):
         return len(self._schedule)
 
     def add(self, key: K, *, priority: int = RESYNCED, after_seconds: float = 0.0) -> None:
-        """Have a key looked at, at once or after some seconds."""
+        """Add a key, now or after a delay."""
         self._schedule.add(key, at=self._clock() + after_seconds, priority=priority)
         self._changed.set()
 
     def retry(self, key: K, *, priority: int = RESYNCED) -> float:
-        """Have a key that failed looked at again, each time after about twice as long; how long."""
+        """Requeue with exponential backoff; return the delay in seconds."""
         failures = self._failures.get(key, 0)
         self._failures[key] = failures + 1
-        doubled: float = FIRST_RETRY_SECONDS * 2 ** min(failures, _MOST_DOUBLINGS)
-        seconds = min(doubled, LONGEST_RETRY_SECONDS) * (0.8 + 0.4 * self._dice())
+        doubled: float = FIRST_RETRY_SECONDS * 2 ** min(failures, _MAX_DOUBLINGS)
+        seconds = min(doubled, MAX_RETRY_SECONDS) * (0.8 + 0.4 * self._dice())
         self.add(key, priority=priority, after_seconds=seconds)
         return seconds
 
     def forget(self, key: K) -> None:
-        """Let the next failure of a key count as its first."""
+        """Reset a key's backoff."""
         self._failures.pop(key, None)
 
     async def get(self) -> K | None:
-        """The next key, as soon as there is one; None once the queue is closed."""
+        """Wait for the next key; None once the queue is closed."""
         while not self._is_closed:
             now = self._clock()
             taken = self._schedule.take(now)
@@ -158,12 +158,12 @@ class Queue(Generic[K]):
         return None
 
     def done(self, key: K) -> None:
-        """Say that a key is worked on no more; owed for each key that ``get`` gave."""
+        """Mark a key as done; required for each key that ``get`` returned."""
         self._schedule.done(key)
         self._changed.set()
 
     def close(self) -> None:
-        """Give out nothing more."""
+        """Return no more keys."""
         self._is_closed = True
         self._changed.set()
 

@@ -1,7 +1,7 @@
-"""Events (events.k8s.io/v1) of what a controller does, as `kubectl describe` shows. Shell: cluster.
+"""Events (events.k8s.io/v1) of a controller, as shown by `kubectl describe`. Shell: the cluster.
 
-Pure functions make bodies, and say what a series of one and the same event is due; `Recorder` keeps
-the series and sends. After client-go's tools/events, with the spam filter of its tools/record.
+Pure functions build bodies and schedule the writes of a series; `Recorder` keeps the series and
+sends them. Follows client-go's tools/events, with the spam filter of its tools/record.
 """
 
 import asyncio
@@ -34,20 +34,20 @@ _SUBDOMAIN: Final = re.compile(
 _QUALIFIED: Final = re.compile(r"([-a-z0-9.]+/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
-# k8s.io/client-go/tools/record/events_cache.go: the spam filter, and how much is kept.
+# k8s.io/client-go/tools/record/events_cache.go: the spam filter and the cache size.
 SPAM_RATE: Final = limiter.Rate(qps=1 / 300, burst=25)
-MOST_KEPT: Final = 4096
-# An event that failed twice is dropped: those that follow wait for it, and nobody acts on them.
-_MOST_ATTEMPTS: Final = 2
+MAX_KEPT: Final = 4096
+# An event that failed twice is dropped: later ones are waiting, and nothing depends on them.
+_MAX_ATTEMPTS: Final = 2
 _DEADLINE_SECONDS: Final = 10.0
 _CLOSE_SECONDS: Final = 5.0
-# One call at a time is some hundred events a second, which a controller of many objects exceeds.
+# One call at a time is about a hundred events per second, too few for controllers of many objects.
 _SENDERS: Final = 4
 
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Regarding:
-    """The object that an event is about; two versions of it are one."""
+    """The object of an event, whatever its resourceVersion."""
 
     api_version: str
     kind: str
@@ -62,12 +62,13 @@ class Regarding:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Pace:
-    """How often a series of one and the same event is written.
+    """Write intervals of a series of repeated events.
 
     Attributes:
-        patch_seconds: Between two counts that are written; the first repeat is written at once.
-        finish_seconds: After so long without a repeat, the next one is a new event.
-        retry_seconds: Before the second and last attempt of what failed.
+        patch_seconds: Interval between writes of the count; the first repeat is written
+            immediately.
+        finish_seconds: Without a repeat for this long, the next one is a new event.
+        retry_seconds: Delay before the second and last attempt of a failed write.
     """
 
     patch_seconds: float = 10.0
@@ -77,22 +78,22 @@ class Pace:
 
 @dataclasses.dataclass(slots=True)
 class Series:
-    """One event and how often it happened.
+    """An event and its repeats.
 
     Attributes:
-        event: The first one's body.
-        last: When it happened last.
-        seen: The same by the clock that waits.
-        count: How often it happened.
-        written: The count that the API server knows; 0 is no event yet.
-        written_at: When that was.
-        failures: Attempts in a row that failed.
-        not_before: When the next attempt may be.
+        event: Body of the first event.
+        last: Time of the last repeat.
+        observed: The same, by the monotonic clock.
+        count: Number of occurrences.
+        written: The count stored in the API server; 0 before the event is created.
+        written_at: Time of that write.
+        failures: Consecutive failed attempts.
+        not_before: Earliest time of the next attempt.
     """
 
     event: JSON
     last: dt.datetime
-    seen: float
+    observed: float
     count: int = 1
     written: int = 0
     written_at: float = float("-inf")
@@ -101,29 +102,29 @@ class Series:
 
     @property
     def is_written(self) -> bool:
-        """Whether the API server knows all of it."""
+        """Whether the API server has the current count."""
         return self.count == self.written
 
     def body(self) -> JSON:
-        """The event as it is created: also where it happened again before it could be."""
+        """The event to create, including repeats that came before."""
         return {**self.event, **(self.changes() if self.count > 1 else {})}
 
     def changes(self) -> JSON:
-        """The merge patch of an event that is there; the API server lets nothing else change."""
+        """The merge patch for an existing event; the API server refuses other changes."""
         last = clocks.micro_time(self.last)
         return {"series": {"count": self.count, "lastObservedTime": last}}
 
     def due_at(self, pace: Pace) -> float:
-        """When it is to be written or, if it is, forgotten."""
+        """Return when to write it or, if it is written, to forget it."""
         if self.is_written:
-            return self.seen + pace.finish_seconds
+            return self.observed + pace.finish_seconds
         if self.written <= 1:
             return self.not_before
         return max(self.not_before, self.written_at + pace.patch_seconds)
 
 
 def regarding_of(value: Projection | Unreadable, resource: Resource) -> Regarding:
-    """What an event about an object says of it."""
+    """Return the reference to an object for its events."""
     if isinstance(value, Unreadable):
         return Regarding(
             api_version=resource.api_version,
@@ -144,27 +145,27 @@ def regarding_of(value: Projection | Unreadable, resource: Resource) -> Regardin
 
 
 def event_name(name: str, nanoseconds: int) -> str:
-    """An event's name: the object's and an instant, cut and mended to a name that events may have.
+    """Build an event name from the object's name and a time, made valid for events.
 
     Args:
-        name: The object's; that of a ClusterRole may hold colons.
-        nanoseconds: Since 1970; no two events of one object have the same.
+        name: Name of the object; a ClusterRole's may contain colons.
+        nanoseconds: Since 1970; unique among the events of an object.
     """
     suffix = f".{nanoseconds:x}"
-    most = _NAME_CHARACTERS - len(suffix)
-    if len(name) <= most and _SUBDOMAIN.fullmatch(name):
+    max_characters = _NAME_CHARACTERS - len(suffix)
+    if len(name) <= max_characters and _SUBDOMAIN.fullmatch(name):
         return name + suffix
-    plain = re.sub(r"[^a-z0-9]+", "-", name.lower())[:most].strip("-")
+    plain = re.sub(r"[^a-z0-9]+", "-", name.lower())[:max_characters].strip("-")
     return (plain or "event") + suffix
 
 
-def clamped(text: str, most_bytes: int) -> str:
-    """As much of a text as so many bytes of UTF-8 hold, in whole characters."""
-    return text.encode(errors="replace")[:most_bytes].decode(errors="ignore")
+def clamped(text: str, max_bytes: int) -> str:
+    """Truncate a text to a number of UTF-8 bytes, in whole characters."""
+    return text.encode(errors="replace")[:max_bytes].decode(errors="ignore")
 
 
 class _EventKey(NamedTuple):
-    """What makes two events one series; as client-go's eventKey, without the note."""
+    """Identifies a series; like client-go's eventKey, without the note."""
 
     regarding: Regarding
     type: EventType
@@ -173,16 +174,16 @@ class _EventKey(NamedTuple):
 
 
 class Recorder:
-    """Records events without making anybody wait: ``async with recorder:`` owns what sends them.
+    """Records events without blocking: ``async with recorder:`` runs the senders.
 
-    What cannot be sent is logged and dropped. May create and patch events.
+    Events that cannot be sent are logged and dropped. Needs create and patch on events.
 
     Args:
-        client: Sends.
-        controller: Who reports: a qualified name, such as ``example.dev/things``.
-        instance: Which of its replicas, such as the pod's name.
-        pace: How often a series is written.
-        clock: Seconds that never go back.
+        client: Sends the events.
+        controller: Reporting controller: a qualified name, such as ``example.dev/things``.
+        instance: Reporting instance, such as the pod's name.
+        pace: Write intervals.
+        clock: Monotonic seconds.
         now: Aware UTC time.
     """
 
@@ -207,7 +208,7 @@ class Recorder:
             "reportingInstance": clamped(instance, _WORD_BYTES),
         }
         self._pace, self._clock, self._now = pace or Pace(), clock, now
-        # Events of one object go by one queue, in their order.
+        # Events of an object use the same queue, to keep their order.
         self._queues: list[queue.Queue[_EventKey]] = [
             queue.Queue(clock=clock) for _ in range(_SENDERS)
         ]
@@ -218,21 +219,21 @@ class Recorder:
         self._last_nanoseconds = 0
         self._senders: list[asyncio.Task[None]] = []
         self._is_closed = False
-        self._said = ""
+        self._reported = ""
         self.dropped = 0
-        """How many events were recorded that nobody will see."""
+        """Number of events that were lost."""
 
     async def __aenter__(self) -> Self:
         self._senders = [
-            asyncio.create_task(self._work(each), name="event recorder") for each in self._queues
+            asyncio.create_task(self._work(item), name="event recorder") for item in self._queues
         ]
         return self
 
     async def __aexit__(self, *error: object) -> None:
-        """Send what is left, for some seconds at most."""
+        """Send pending events, for a few seconds at most."""
         self._is_closed = True
-        for each in self._queues:
-            each.close()
+        for item in self._queues:
+            item.close()
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await asyncio.gather(*self._senders)
@@ -240,8 +241,8 @@ class Recorder:
                     if not series.is_written:
                         await self._send(key, series)
         except TimeoutError:
-            _log.warning("events are lost: the API server took too long at the end")
-        self.dropped += sum(each.count for each in self._series.values() if not each.written)
+            _log.warning("events dropped: the API server was too slow during shutdown")
+        self.dropped += sum(item.count for item in self._series.values() if not item.written)
 
     def event(
         self,
@@ -252,18 +253,18 @@ class Recorder:
         action: str,
         note: str,
     ) -> None:
-        """Record that something happened; never waits and never raises.
+        """Record an event; never blocks and never raises.
 
-        The same again within minutes, but for the note, counts up the first one's series. New
-        events of one object are dropped after 25, until 5 minutes later; and so is what comes
-        while thousands wait to be sent.
+        A repeat within minutes, even with another note, increments the count of the first one's
+        series. New events of an object are dropped after 25, until 5 minutes later; so are new
+        events while thousands are pending.
 
         Args:
             regarding: The object.
-            type: Warning for what somebody should look at.
-            reason: Why, as one word for machines: ``Started``; at most 128 bytes count.
-            action: What was done or tried: ``Run``; at most 128 bytes count.
-            note: A sentence; at most 1024 bytes count.
+            type: Warning for what needs attention.
+            reason: Machine-readable reason: ``Started``; truncated to 128 bytes.
+            action: What was done or attempted: ``Run``; truncated to 128 bytes.
+            note: Human-readable message; truncated to 1024 bytes.
         """
         key = _EventKey(regarding, type, clamped(reason, _WORD_BYTES), clamped(action, _WORD_BYTES))
         now, series = self._clock(), self._series.get(key)
@@ -271,31 +272,31 @@ class Recorder:
             self.dropped += 1
             return
         if series is None:
-            series = Series(self._body(key, note), last=self._now(), seen=now)
+            series = Series(self._body(key, note), last=self._now(), observed=now)
             self._series[key] = series
         else:
-            series.count, series.last, series.seen = series.count + 1, self._now(), now
+            series.count, series.last, series.observed = series.count + 1, self._now(), now
             self._series.move_to_end(key)
         self._queue(key).add(key, after_seconds=max(0.0, series.due_at(self._pace) - now))
 
     def _has_room(self, regarding: Regarding, now: float) -> bool:
-        """Take a token of the object's, and room for a series; False where there is none.
+        """Take a token of the object and reserve a series; return whether that succeeded.
 
-        Only what makes a new event takes a token: repeats are few writes by their pace.
+        Only new events take a token: repeats are limited by their write interval.
         """
         bucket = self._buckets.pop(regarding, None) or limiter.Bucket.full(SPAM_RATE, now)
         is_spam = bucket.wait_seconds(now) > 0
         self._buckets[regarding] = bucket if is_spam else bucket.taken(now)
-        if len(self._buckets) > MOST_KEPT:
+        if len(self._buckets) > MAX_KEPT:
             self._buckets.popitem(last=False)
-        if not is_spam and len(self._series) >= MOST_KEPT:
+        if not is_spam and len(self._series) >= MAX_KEPT:
             return self._forgets_oldest()
         return not is_spam
 
     def _forgets_oldest(self) -> bool:
         key, oldest = next(iter(self._series.items()))
         if not oldest.written:
-            return False  # the API server is away: the newest is dropped, as by client-go
+            return False  # the API server is unavailable: drop the newest, like client-go
         self.dropped += oldest.count - oldest.written
         del self._series[key]
         return True
@@ -304,7 +305,7 @@ class Recorder:
         regarding, when = key.regarding, self._now()
         nanoseconds = (when - _EPOCH) // dt.timedelta(microseconds=1) * 1000
         self._last_nanoseconds = max(nanoseconds, self._last_nanoseconds + 1)
-        named = {
+        reference = {
             "apiVersion": regarding.api_version,
             "kind": regarding.kind,
             "namespace": regarding.namespace,
@@ -317,7 +318,7 @@ class Recorder:
             "kind": EVENTS.kind,
             "metadata": {
                 "name": event_name(regarding.name, self._last_nanoseconds),
-                # Of what has no namespace, the API server wants events there.
+                # The API server requires events of cluster-scoped objects in this namespace.
                 "namespace": regarding.namespace or "default",
             },
             "eventTime": clocks.micro_time(when),
@@ -325,7 +326,7 @@ class Recorder:
             "reason": key.reason,
             "action": key.action,
             "note": clamped(note, _NOTE_BYTES),
-            "regarding": {name: value for name, value in named.items() if value},
+            "regarding": {name: value for name, value in reference.items() if value},
             **self._reporter,
         }
 
@@ -335,14 +336,14 @@ class Recorder:
     async def _work(self, due: queue.Queue[_EventKey]) -> None:
         while (key := await due.get()) is not None:
             try:
-                await self._look(key)
-            except Exception:  # noqa: BLE001 - the next event is not to be lost as well
-                _log.exception("event %s about %s is dropped", key.reason, key.regarding)
+                await self._process(key)
+            except Exception:  # noqa: BLE001 - must not lose later events as well
+                _log.exception("event %s on %s dropped", key.reason, key.regarding)
                 self._series.pop(key, None)
             finally:
                 due.done(key)
 
-    async def _look(self, key: _EventKey) -> None:
+    async def _process(self, key: _EventKey) -> None:
         series = self._series.get(key)
         if series is None:
             return
@@ -356,19 +357,19 @@ class Recorder:
             self._queue(key).add(key, after_seconds=max(0.0, seconds))
 
     async def _send(self, key: _EventKey, series: Series) -> None:
-        counted = series.count
+        count = series.count
         try:
             await self._write(series)
         except errors.AlreadyExistsError:
-            # An attempt that seemed to fail had landed; whether with its count is not known.
-            counted = 1
+            # A seemingly failed attempt had succeeded; whether with its count is unknown.
+            count = 1
         except errors.KubeError as error:
             self._note_failure(key, series, error)
             return
-        series.written, series.written_at, series.failures = counted, self._clock(), 0
+        series.written, series.written_at, series.failures = count, self._clock(), 0
 
     async def _write(self, series: Series) -> None:
-        """Patch or create; an event that expired meanwhile (after an hour) is created anew."""
+        """Patch or create; an event that has expired (after an hour) is created again."""
         metadata = series.event["metadata"]
         if series.written:
             try:
@@ -387,15 +388,15 @@ class Recorder:
 
     def _note_failure(self, key: _EventKey, series: Series, error: errors.KubeError) -> None:
         series.failures += 1
-        if _may_pass(error) and series.failures < _MOST_ATTEMPTS and not self._is_closed:
+        if _may_pass(error) and series.failures < _MAX_ATTEMPTS and not self._is_closed:
             series.not_before = self._clock() + self._pace.retry_seconds
             return
-        # Who may not write events is told once.
-        level = logging.DEBUG if str(error) == self._said else logging.WARNING
-        _log.log(level, "event %s about %s is dropped: %s", key.reason, key.regarding, error)
-        self._said = str(error)
+        # Missing permission to write events is logged once.
+        level = logging.DEBUG if str(error) == self._reported else logging.WARNING
+        _log.log(level, "event %s on %s dropped: %s", key.reason, key.regarding, error)
+        self._reported = str(error)
         if series.written:
-            # The next repeat tells the whole count.
+            # The next repeat writes the total count.
             series.written, series.written_at = series.count, self._clock()
             series.failures = 0
         else:
@@ -408,6 +409,6 @@ def _may_pass(error: errors.KubeError) -> bool:
         case errors.TooManyRequestsError() | errors.UnreachableError():
             return True
         case errors.ApiError():
-            return error.code >= 500  # noqa: PLR2004 - HTTP's own border
+            return error.code >= 500  # noqa: PLR2004 - server errors
         case _:
             return False

@@ -1,8 +1,8 @@
-"""Keeps a store of a kind as the API server has it, for ever. Shell: the cluster, the clock.
+"""Keeps a store in sync with the API server. Shell: the cluster, the clock.
 
-A streamed list first (WatchList, KEP-3157), pages where the API server has none; then a watch that
-goes on where it was cut. Where the history is gone (410), all is listed again, and what went
-meanwhile is told as deleted: other Python clients lose such deletions.
+A streaming list first (WatchList, KEP-3157), or pages if the API server does not support it; then a
+watch that resumes where it was cut. If the history is gone (410), everything is listed again, and
+objects deleted in the meantime are reported as deletions, which other Python clients lose.
 """
 
 import asyncio
@@ -15,41 +15,41 @@ from typing import Final, Generic
 
 from controllers.kube import errors, limiter
 from controllers.kube.client import PAGE_SIZE, WATCH_SECONDS, WATCH_SILENCE_SECONDS, Client
-from controllers.kube.projections import Change, Decoder, Key, Seen, T, Unreadable
+from controllers.kube.projections import Change, Decoder, Key, T, Unreadable, WatchEvent
 from controllers.kube.requests import Selection, list_page, watch
 from controllers.kube.resources import Resource
 from controllers.kube.store import Store
 
 # client-go's reflector: k8s.io/client-go/tools/cache/reflector.go, v0.37.
 SHORTEST_PAUSE_SECONDS: Final = 0.8
-LONGEST_PAUSE_SECONDS: Final = 30.0
+MAX_BACKOFF_SECONDS: Final = 30.0
 _CANNOT_STREAM: Final = (400, 422)
-JITTER: Final = 1.0  # a pause is once to twice as long
-# A watch that works brings a bookmark a minute.
-MOST_SILENCES: Final = 2
-# An API server that restarts is away for less; a replica that follows nothing is not ready.
+JITTER: Final = 1.0  # multiplies a delay by 1 to 2
+# A working watch delivers a bookmark every minute.
+MAX_SILENCES: Final = 2
+# An API server restarts in less; a replica with an outdated cache is not ready.
 MAX_FAILING_SECONDS: Final = 30.0
-# Whoever writes objects that cannot be read must not fill the log with them.
+# Users who write unreadable objects must not be able to flood the log.
 UNREADABLE_LOG_RATE: Final = limiter.Rate(qps=1 / 60, burst=20)
 _log = logging.getLogger(__name__)
 
 
 class Reflector(Generic[T]):
-    """Follows one collection.
+    """Watches a collection.
 
     Args:
-        client: May list and watch the kind.
-        resource: The kind.
-        view: What of each object is kept.
-        store: Where.
-        on_change: Told each change, after the store has it; must not wait.
-        on_unreadable: Told each object that the view does not fit, whenever it changes.
-        selection: Which objects of the kind.
-        silence_seconds: After so long without anything, bookmarks included, the watch is begun
-            anew; after the second time on end, by a list.
-        sleep: Waits for seconds.
-        dice: A random number from 0 to 1.
-        clock: Seconds that never go back.
+        client: Needs list and watch on the resource.
+        resource: The resource.
+        view: Typed view of its objects.
+        store: The store to fill.
+        on_change: Called with each change after it was stored; must not block.
+        on_unreadable: Called with each object that does not match the view, at each change.
+        selection: Restricts the objects.
+        silence_seconds: Without any event or bookmark for this long the watch is restarted; the
+            second time in a row, by a list.
+        sleep: Sleeps for seconds.
+        dice: Returns a random number from 0 to 1, for jitter.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -81,67 +81,67 @@ class Reflector(Generic[T]):
         self._unreadable: dict[Key, Unreadable] = {}
         self._log_bucket = limiter.Bucket.full(UNREADABLE_LOG_RATE, clock())
         self.synced = asyncio.Event()
-        """Set once all objects have been seen."""
+        """Set once the cache has synced."""
 
     @property
     def unreadable(self) -> Mapping[Key, Unreadable]:
-        """The objects that the view does not fit, as they were seen last; the store has none."""
+        """Objects that do not match the view; they are not in the store."""
         return self._unreadable
 
     @property
     def problem(self) -> str:
-        """Why the collection is not followed, where that lasts; empty where it is followed."""
+        """Why the cache is outdated, if that persists; empty otherwise."""
         if not self.synced.is_set():
             return f"{self.resource} has not been listed yet{self._error and ': '}{self._error}"
         seconds = self._clock() - self._failing_since
         if not self._error or seconds < MAX_FAILING_SECONDS:
             return ""
-        return f"{self.resource} has not been followed for {seconds:.0f} s: {self._error}"
+        return f"{self.resource} has not been watched for {seconds:.0f} s: {self._error}"
 
     async def run(self) -> None:
-        """Follow the collection until cancelled; what fails is tried again, ever more slowly."""
+        """Watch the collection until cancelled; failures are retried with exponential backoff."""
         while True:
             try:
                 if not self._version:
                     await self._list()
                 await self._watch()
             except errors.GoneError:
-                # At once the first time: nobody knows what went meanwhile.
+                # Immediately the first time: changes may have been missed.
                 self._version = ""
                 if self._failures:
-                    await self._pause()
+                    await self._back_off()
                 self._failures = max(self._failures, 1)
             except errors.KubeError as error:
-                # Silent twice on end, it may follow a history that is no more (etcd was restored):
-                # nothing comes until that has grown as long as the one that was followed.
+                # Silent twice in a row, it may watch a history that no longer exists (etcd was
+                # restored): no event arrives until the new history is as long as the old one.
                 is_silent = isinstance(error, errors.DeadlineExceededError)
                 self._silences = self._silences + 1 if is_silent else 0
-                if self._silences == MOST_SILENCES:
+                if self._silences == MAX_SILENCES:
                     self._version = ""
-                await self._fail(error)
-            except Exception as error:  # noqa: BLE001 - a bug must not end what everything else relies on
+                await self._handle_failure(error)
+            except Exception as error:  # noqa: BLE001 - a bug must not stop the cache
                 _log.exception("%s: watch failed, listing again", self.resource)
                 self._version = ""
-                await self._fail(error)
+                await self._handle_failure(error)
 
-    def go_on_from(self, resource_version: str) -> None:
-        """Watch from there the next time, without a list; for who knows what the store has."""
+    def resume_from(self, resource_version: str) -> None:
+        """Resume from a resourceVersion without a list; the store must match it."""
         self._version = resource_version
 
-    async def _fail(self, error: Exception) -> None:
+    async def _handle_failure(self, error: Exception) -> None:
         text = str(error) or type(error).__name__
         if text != self._error:
             _log.warning("%s: watch failed, retrying: %s", self.resource, text)
         if not self._error:
             self._failing_since = self._clock()
         self._error = text
-        await self._pause()
+        await self._back_off()
 
     def _connected(self) -> None:
         self._error = ""
 
-    async def _pause(self) -> None:
-        seconds = min(SHORTEST_PAUSE_SECONDS * 2**self._failures, LONGEST_PAUSE_SECONDS)
+    async def _back_off(self) -> None:
+        seconds = min(SHORTEST_PAUSE_SECONDS * 2**self._failures, MAX_BACKOFF_SECONDS)
         self._failures = min(self._failures + 1, 10)
         await self._sleep(seconds * (1 + JITTER * self._dice()))
 
@@ -166,20 +166,20 @@ class Reflector(Generic[T]):
             timeout_seconds=WATCH_SECONDS,
             sends_initial=True,
         )
-        found: dict[Key, T | Unreadable] = {}
+        objects: dict[Key, T | Unreadable] = {}
         lines = self._client.lines(request, silence_seconds=self._silence_seconds)
         async with contextlib.aclosing(lines):
             async for line in lines:
-                seen = self._decoder.event(line, str(request))
-                if seen is None:
+                event = self._decoder.event(line, str(request))
+                if event is None:
                     continue
-                value = seen.object if seen.unreadable is None else seen.unreadable
-                if value is not None and seen.type == "DELETED":
-                    found.pop(value.key, None)
+                value = event.object if event.unreadable is None else event.unreadable
+                if value is not None and event.type == "DELETED":
+                    objects.pop(value.key, None)
                 elif value is not None:
-                    found[value.key] = value
-                if seen.ends_initial:
-                    self._replace(found.values(), seen.resource_version)
+                    objects[value.key] = value
+                if event.ends_initial:
+                    self._replace(objects.values(), event.resource_version)
                     await self._follow(lines, str(request))
                     return
         raise errors.UnreachableError(f"{request} ended before all objects were sent")
@@ -197,7 +197,7 @@ class Reflector(Generic[T]):
             except errors.GoneError:
                 if limit is None:
                     raise
-                # The pages took longer than history is kept: all at once cannot expire.
+                # Paging took longer than history is kept: an unpaged list cannot expire.
                 items, continuation, limit = [], None, None
                 continue
             items += [*page.items, *page.unreadable]
@@ -218,52 +218,52 @@ class Reflector(Generic[T]):
         )
         async with contextlib.aclosing(lines):
             if not await self._follow(lines, str(request)):
-                await self._pause()  # or a server that ends every watch at once is asked for ever
+                await self._back_off()  # a server that ends every watch must not be flooded
 
     async def _follow(self, lines: AsyncGenerator[bytes, None], request: str) -> bool:
-        """Take in what comes, until the API server ends it; whether anything came."""
+        """Apply events until the API server ends the watch; return whether any arrived."""
         has_come = False
         async for line in lines:
             has_come = True
-            seen = self._decoder.event(line, request)
-            if seen is not None:
-                self._take(seen)
+            event = self._decoder.event(line, request)
+            if event is not None:
+                self._apply_event(event)
         return has_come
 
-    def _replace(self, found: Iterable[T | Unreadable], resource_version: str) -> None:
+    def _replace(self, objects: Iterable[T | Unreadable], resource_version: str) -> None:
         items, unreadable = list[T](), dict[Key, Unreadable]()
-        for one in found:
-            if isinstance(one, Unreadable):
-                unreadable[one.key] = one
+        for item in objects:
+            if isinstance(item, Unreadable):
+                unreadable[item.key] = item
             else:
-                items.append(one)
+                items.append(item)
         changes = self._store.replace(items, resource_version=resource_version)
         self._version, self._silences = resource_version, 0
         known, self._unreadable = self._unreadable, unreadable
         self._connected()
         self.synced.set()
         for change in changes:
-            self._tell(change)
-        for one in unreadable.values():
-            if one != known.get(one.key):
-                self._report(one)
+            self._notify(change)
+        for item in unreadable.values():
+            if item != known.get(item.key):
+                self._report(item)
 
-    def _take(self, seen: Seen[T]) -> None:
+    def _apply_event(self, event: WatchEvent[T]) -> None:
         change = None
-        if seen.unreadable is not None:
-            change = self._pass_over(seen.unreadable, is_gone=seen.type == "DELETED")
-        elif seen.object is not None:
-            key, is_gone = seen.object.key, seen.type == "DELETED"
+        if event.unreadable is not None:
+            change = self._skip(event.unreadable, is_gone=event.type == "DELETED")
+        elif event.object is not None:
+            key, is_gone = event.object.key, event.type == "DELETED"
             self._unreadable.pop(key, None)
-            change = self._store.drop(key) if is_gone else self._store.put(seen.object)
-        self._version, self._failures, self._silences = seen.resource_version, 0, 0
+            change = self._store.drop(key) if is_gone else self._store.put(event.object)
+        self._version, self._failures, self._silences = event.resource_version, 0, 0
         self._connected()
-        self._store.reached(seen.resource_version)
+        self._store.reached(event.resource_version)
         if change is not None:
-            self._tell(change)
+            self._notify(change)
 
-    def _pass_over(self, unreadable: Unreadable, *, is_gone: bool) -> Change[T] | None:
-        """Forget what an object was: to go on from that would fail at each write."""
+    def _skip(self, unreadable: Unreadable, *, is_gone: bool) -> Change[T] | None:
+        """Drop an unreadable object: acting on its previous state would fail at each write."""
         key = unreadable.key
         if is_gone:
             self._unreadable.pop(key, None)
@@ -272,21 +272,21 @@ class Reflector(Generic[T]):
             self._report(unreadable)
         return self._store.drop(key)
 
-    def _tell(self, change: Change[T]) -> None:
+    def _notify(self, change: Change[T]) -> None:
         try:
             self._on_change(change)
-        except Exception:  # noqa: BLE001 - one object's trouble is not another's
-            _log.exception("%s %s: the change was not handled", self.resource, change.key)
+        except Exception:  # noqa: BLE001 - a failure of one object must not affect others
+            _log.exception("%s %s: failed to handle the change", self.resource, change.key)
 
     def _report(self, unreadable: Unreadable) -> None:
         now = self._clock()
         if not self._log_bucket.wait_seconds(now):
             self._log_bucket = self._log_bucket.taken(now)
             _log.warning(
-                "%s %s cannot be read and is passed over: %s",
+                "%s %s cannot be read and is skipped: %s",
                 *(self.resource, unreadable.key, unreadable.problem),
             )
         try:
             self._on_unreadable(unreadable)
         except Exception:  # noqa: BLE001 - likewise
-            _log.exception("%s %s: not reported", self.resource, unreadable.key)
+            _log.exception("%s %s: failed to report the object", self.resource, unreadable.key)

@@ -1,6 +1,6 @@
-"""Requests to a Kubernetes API as values: what to send, apart from sending it.
+"""Requests to a Kubernetes API as values, apart from sending them.
 
-Pure; imports only the resources and errors. `client.Client` sends what these functions return.
+Pure; imports only the resources and errors. `client.Client` sends them.
 """
 
 import dataclasses
@@ -23,25 +23,25 @@ PatchKind: TypeAlias = Literal["merge", "json", "strategic"]
 _PATCH_TYPES: dict[str, str] = {
     "merge": "application/merge-patch+json",
     "json": "application/json-patch+json",
-    # Built-in kinds only; a custom resource answers 415.
+    # Built-in kinds only; custom resources respond with 415.
     "strategic": "application/strategic-merge-patch+json",
 }
-# Any JSON is YAML, and JSON is what we have; apply-patch+cbor is off by default.
+# JSON is valid YAML; apply-patch+cbor is off by default.
 _APPLY_TYPE = "application/apply-patch+yaml"
 _JSON_TYPE = "application/json"
-# What a write need not send back is not encoded, sent and read.
+# Saves encoding and decoding the object in the response to a write.
 _METADATA_TYPE = "application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Request:
-    """One HTTP request, complete but for server and credentials."""
+    """An HTTP request, apart from server and credentials."""
 
     method: str
     path: str
     query: tuple[tuple[str, str], ...] = ()
     content_type: str | None = None
-    # May hold a Secret.
+    # May contain a Secret.
     body: bytes | None = dataclasses.field(default=None, repr=False)
     accepts: str = _JSON_TYPE
 
@@ -56,12 +56,12 @@ class Request:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class WriteOptions:
-    """What every writing verb takes.
+    """Options of all write verbs.
 
     Attributes:
-        field_manager: Who owns the written fields; the API server's default is the user agent.
-        field_validation: What to do about unknown and duplicate fields; the default is Warn.
-        dry_run: Whether to do everything but store.
+        field_manager: Owner of the written fields; defaults to the user agent.
+        field_validation: Treatment of unknown and duplicate fields; defaults to Warn.
+        dry_run: Do everything except store it.
     """
 
     field_manager: str | None = None
@@ -79,10 +79,10 @@ class WriteOptions:
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Which objects of a collection.
+    """Selects objects of a collection.
 
     Attributes:
-        namespace: One namespace; None is all of them.
+        namespace: A namespace; None for all.
         labels: A label selector, such as ``app=x,tier!=y``.
         fields: A field selector, such as ``metadata.name=x``.
     """
@@ -107,10 +107,10 @@ def get(
     subresource: str | None = None,
     not_older_than: str | None = None,
 ) -> Request:
-    """Read one object: as it is, or from the API server's cache, as of a resourceVersion or later.
+    """Read an object: its current state, or one from the API server's cache, not older than given.
 
-    resourceVersions and what they mean for a read: KEP-2340, and "The resourceVersion parameter" of
-    the Kubernetes API concepts.
+    For resourceVersion in reads see KEP-2340 and "The resourceVersion parameter" of the Kubernetes
+    API concepts.
     """
     query = _query(resourceVersion=not_older_than)
     return Request("GET", resource.path(namespace, name, subresource), query)
@@ -123,7 +123,7 @@ def list_page(
     limit: int | None,
     continuation: str | None = None,
 ) -> Request:
-    """Read one page of a collection; ``limit=None`` asks for all of it at once."""
+    """Read a page of a collection; all of it with ``limit=None``."""
     return Request(
         "GET",
         resource.path(selection.namespace),
@@ -141,9 +141,9 @@ def watch(
     timeout_seconds: int,
     sends_initial: bool = False,
 ) -> Request:
-    """Follow a collection; bookmarks are always asked for.
+    """Watch a collection, with bookmarks.
 
-    With ``sends_initial`` all that exists comes first, then a bookmark that says so (KEP-3157).
+    With ``sends_initial`` existing objects are sent first, then a marking bookmark (KEP-3157).
     """
     return Request(
         "GET",
@@ -187,7 +187,7 @@ def replace(
     subresource: str | None = None,
     options: WriteOptions = _NO_OPTIONS,
 ) -> Request:
-    """Replace the object that the body names; its resourceVersion makes it compare-and-swap."""
+    """Replace the object named in the body; compare-and-swap if it has a resourceVersion."""
     path = resource.path(_namespace(resource, body, namespace), _name(body), subresource)
     return Request("PUT", path, options.query(), _JSON_TYPE, _encoded(body))
 
@@ -202,19 +202,19 @@ def apply(
     answers_metadata: bool = False,
     options: WriteOptions,
 ) -> Request:
-    """Apply server-side what the body says; ``options.field_manager`` must be set.
+    """Apply the body server-side; ``options.field_manager`` is required.
 
-    ``apiVersion`` and ``kind`` are added where the body has none: the API server wants them.
+    ``apiVersion`` and ``kind``, which the API server requires, are added if missing.
     """
     if not options.field_manager:
         raise errors.AddressError(
-            f"expected a field manager to apply {resource.kind} {_name(body)!r} by, got none"
+            f"expected a field manager to apply {resource.kind} {_name(body)!r}, got none"
         )
     path = resource.path(_namespace(resource, body, namespace), _name(body), subresource)
-    whole = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
+    complete = {"apiVersion": resource.api_version, "kind": resource.kind, **body}
     query = options.query() + _query(force="true" if force else None)
     accepts = _METADATA_TYPE if answers_metadata else _JSON_TYPE
-    return Request("PATCH", path, query, _APPLY_TYPE, _encoded(whole), accepts)
+    return Request("PATCH", path, query, _APPLY_TYPE, _encoded(complete), accepts)
 
 
 def patch(
@@ -248,7 +248,7 @@ def delete(
     resource_version: str | None = None,
     dry_run: bool = False,
 ) -> Request:
-    """Delete one object, only if uid and resourceVersion still are as given."""
+    """Delete an object, with uid and resourceVersion as preconditions."""
     preconditions = _given(uid=uid, resourceVersion=resource_version)
     body = _given(
         apiVersion="v1",
@@ -261,7 +261,7 @@ def delete(
 
 
 def _encoded(body: Any) -> bytes:
-    """The body's JSON; what orjson stops at (254 levels, integers of 64 bits) goes the slow way."""
+    """Encode JSON; what orjson cannot (254 levels, integers of 64 bits) takes the slow path."""
     try:
         return orjson.dumps(body)
     except orjson.JSONEncodeError:
@@ -269,23 +269,23 @@ def _encoded(body: Any) -> bytes:
 
 
 def _namespace(resource: Resource, body: JSON, namespace: str | None) -> str | None:
-    stated = (body.get("metadata") or {}).get("namespace")
-    if namespace is not None and stated is not None and namespace != stated:
+    own = (body.get("metadata") or {}).get("namespace")
+    if namespace is not None and own is not None and namespace != own:
         raise errors.AddressError(
             f"expected one namespace for {resource.kind}, got {namespace!r} by argument "
-            f"and {stated!r} in metadata"
+            f"and {own!r} in metadata"
         )
-    return namespace if namespace is not None else stated
+    return namespace if namespace is not None else own
 
 
 def _name(body: JSON) -> str:
-    stated = (body.get("metadata") or {}).get("name")
-    if not stated:
+    name = (body.get("metadata") or {}).get("name")
+    if not name:
         raise errors.AddressError("expected the object's name in metadata.name, got none")
-    return str(stated)
+    return str(name)
 
 
-@functools.lru_cache(512)  # most requests of a controller have one of a few
+@functools.lru_cache(512)  # a controller's requests share a few queries
 def _encoded_query(query: tuple[tuple[str, str], ...]) -> str:
     return urllib.parse.urlencode(query)
 

@@ -1,7 +1,7 @@
-"""Kinds as a Kubernetes API addresses them: group, version, plural, and the paths that follow.
+"""Resources of the Kubernetes API: group, version, plural, and their URL paths.
 
-Pure; imports nothing of ours but the errors. The constants are the kinds that the rest of this
-repository touches, not a catalogue.
+Pure; imports only the errors. The constants are the resources used in this repository, not a
+catalogue.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ _FORBIDDEN_CHARACTERS = frozenset("/%")
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Resource:
-    """One kind in one version, as its path and its objects name it."""
+    """A kind in a version, as addressed by URL paths and named in objects."""
 
     group: str
     """The API group; empty for the core group."""
@@ -29,7 +29,7 @@ class Resource:
 
     @property
     def api_version(self) -> str:
-        """What objects carry as ``apiVersion``."""
+        """The ``apiVersion`` of its objects."""
         return f"{self.group}/{self.version}" if self.group else self.version
 
     def path(
@@ -38,12 +38,13 @@ class Resource:
         name: str | None = None,
         subresource: str | None = None,
     ) -> str:
-        """Return the URL path of an object or, without a name, of a collection.
+        """Return the URL path of an object, or of a collection without a name.
 
-        A namespaced kind without namespace and name is the collection over all namespaces.
+        For a namespaced kind without namespace and name, it is the collection in all namespaces.
 
         Raises:
-            AddressError: The parts address nothing, such as one object without its namespace.
+            AddressError: The arguments are no valid address, such as an object without its
+                namespace.
         """
         self._check(namespace, name, subresource)
         parts = ["apis", self.group, self.version] if self.group else ["api", self.version]
@@ -78,7 +79,7 @@ class Resource:
 def _segment(what: str, value: str) -> str:
     if not value or value in _FORBIDDEN_NAMES or _FORBIDDEN_CHARACTERS & set(value):
         raise errors.AddressError(
-            f"expected a {what} that is not empty, not '.' or '..' and holds no '/' or '%', "
+            f"expected a non-empty {what} other than '.' and '..' without '/' and '%', "
             f"got {value[:256]!r}"
         )
     return urllib.parse.quote(value, safe=":")

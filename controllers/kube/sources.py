@@ -1,7 +1,7 @@
-"""Where the access to a cluster is configured: kubeconfig files, a pod's service account.
+"""Finds a cluster's connection settings: kubeconfig files or a pod's service account.
 
-Shell: reads files and the environment. The configuration and authentication are those of
-`kubernetes.aio.config`, imported only when asked for: it costs as much as all the rest together.
+Shell: reads files and the environment. Configuration and authentication come from
+`kubernetes.aio.config`, imported lazily: it takes as long as everything else together.
 """
 
 import dataclasses
@@ -21,12 +21,12 @@ Source: TypeAlias = Callable[[], Coroutine[Any, Any, access.Access]]
 
 
 def kubeconfig(path: str | os.PathLike[str] | None = None, context: str | None = None) -> Source:
-    """Return the source that reads kubeconfig files.
+    """Return a source that reads kubeconfig files.
 
     Args:
-        path: One file, or several parted by ``os.pathsep``; None is KUBECONFIG, else
+        path: A file, or several separated by ``os.pathsep``; None for KUBECONFIG, else
             ``~/.kube/config``.
-        context: A context's name; None is the current one.
+        context: Name of the context; None for the current one.
     """
 
     async def load() -> access.Access:
@@ -45,14 +45,14 @@ def _paths(path: str | os.PathLike[str] | None) -> str:
 def context(
     path: str | os.PathLike[str] | None = None, name: str | None = None
 ) -> "kubeconfigs.Context":
-    """Return what a context of kubeconfig files says beside its cluster and its user.
+    """Return a kubeconfig context's namespace and extensions.
 
     Args:
-        path: As ``kubeconfig`` takes it.
-        name: A context's name; None is the current one.
+        path: As for ``kubeconfig``.
+        name: Name of the context; None for the current one.
 
     Raises:
-        ConfigurationError: There is none.
+        ConfigurationError: It does not exist.
     """
     from controllers.kube import kubeconfigs  # noqa: PLC0415 - imports kubernetes.aio: 0.2 s
 
@@ -60,7 +60,7 @@ def context(
 
 
 def pod_namespace(directory: pathlib.Path = _SERVICE_ACCOUNT) -> str:
-    """Return the namespace of the pod that we are in; empty outside of one."""
+    """Return the namespace of the pod that this process runs in; empty outside a pod."""
     try:
         return (directory / "namespace").read_text().strip()
     except (OSError, UnicodeDecodeError):
@@ -70,11 +70,11 @@ def pod_namespace(directory: pathlib.Path = _SERVICE_ACCOUNT) -> str:
 def in_cluster(
     directory: pathlib.Path = _SERVICE_ACCOUNT, environment: Mapping[str, str] = os.environ
 ) -> Source:
-    """Return the source that a pod has: its service account and the service's address.
+    """Return a pod's source: its service account and the address in its environment.
 
     Args:
-        directory: Where ``token`` and ``ca.crt`` are mounted; the token is read again every minute.
-        environment: Where KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT stand.
+        directory: Mount of ``token`` and ``ca.crt``; the token is reread every minute.
+        environment: Has KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT.
     """
 
     async def load() -> access.Access:
@@ -100,17 +100,17 @@ def in_cluster(
 
 
 def environment() -> Source:
-    """Return the source that fits where we run: KUBECONFIG, else a pod's, else the home's."""
+    """Return the source for this environment: KUBECONFIG, else the pod's, else the home's."""
     return in_cluster() if is_in_cluster() else kubeconfig()
 
 
 def is_in_cluster() -> bool:
-    """Whether ``environment`` takes the service account of a pod."""
+    """Return whether ``environment`` uses a pod's service account."""
     return not os.environ.get("KUBECONFIG") and bool(os.environ.get("KUBERNETES_SERVICE_HOST"))
 
 
 def of_configuration(configuration: Any) -> access.Access:
-    """Return the access that a ``kubernetes.aio.client.Configuration`` describes.
+    """Return the settings of a ``kubernetes.aio.client.Configuration``.
 
     Its ``refresh_api_key_hook`` is called for each request.
     """
@@ -141,10 +141,10 @@ class _Hooked:
         try:
             key = await self.configuration.get_api_key_with_prefix("BearerToken", "authorization")
         except Exception as error:
-            # A hook is anybody's code: a token file that is gone, a network error, a bug.
-            raise errors.ConfigurationError(f"the token could not be renewed: {error}") from error
+            # A hook may fail in any way: a missing token file, a network error, a bug.
+            raise errors.ConfigurationError(f"failed to renew the token: {error}") from error
         return access.Identity(access.bearer(key.split(maxsplit=1)[-1]) if key else ())
 
     async def renew(self, refused: access.Identity) -> access.Identity:
-        del refused  # the hook alone knows when to
+        del refused  # the hook decides when to renew
         return await self.identity()

@@ -1,4 +1,4 @@
-"""The objects of a kind as a reflector saw them last, with indexes. No I/O; one event loop."""
+"""A local cache of a kind's objects, with indexes. No I/O; for a single event loop."""
 
 import asyncio
 import logging
@@ -12,10 +12,10 @@ _log = logging.getLogger(__name__)
 
 
 class Store(Generic[T]):
-    """Objects by key, and by whatever indexers find in them.
+    """Objects by key and by index.
 
     Args:
-        indexers: By name of an index, what an object is found by there.
+        indexers: By index name, a function that returns the index values of an object.
     """
 
     def __init__(self, indexers: Mapping[str, Indexer[T]] | None = None) -> None:
@@ -23,7 +23,7 @@ class Store(Generic[T]):
         self._indexers = dict(indexers or {})
         self._indexes: dict[str, dict[str, dict[Key, None]]] = {name: {} for name in self._indexers}
         self._version = 0
-        self._waiting: list[tuple[int, asyncio.Future[None]]] = []
+        self._waiters: list[tuple[int, asyncio.Future[None]]] = []
 
     def __len__(self) -> int:
         return len(self._objects)
@@ -32,15 +32,15 @@ class Store(Generic[T]):
         return iter(tuple(self._objects.values()))
 
     def get(self, key: Key) -> T | None:
-        """The object as it was seen last."""
+        """Return the cached object."""
         return self._objects.get(key)
 
     def by(self, index: str, value: str) -> tuple[T, ...]:
-        """The objects in which an indexer found a value."""
+        """Return the objects with a value in an index."""
         return tuple(self._objects[key] for key in self._indexes[index].get(value, ()))
 
     def put(self, value: T) -> Change[T] | None:
-        """Take in an object; what changed, or None for one that is not newer than the known one."""
+        """Store an object; return the change, or None if the cached one is as new."""
         key = value.key
         before = self._objects.get(key)
         if before is not None and not _is_newer(value, before):
@@ -48,7 +48,7 @@ class Store(Generic[T]):
         return self._set(key, before, value)
 
     def drop(self, key: Key) -> Change[T] | None:
-        """Forget an object; None where it was not known."""
+        """Remove an object; None if it was not cached."""
         before = self._objects.pop(key, None)
         if before is None:
             return None
@@ -56,55 +56,57 @@ class Store(Generic[T]):
         return Change(key, before, None)
 
     def replace(self, values: Iterable[T], *, resource_version: str) -> list[Change[T]]:
-        """Take in a whole collection as it was at a resourceVersion: what is not in it went.
+        """Replace the content by a list; objects that it lacks are removed.
 
-        Only what is newer than the list stays as it is: an own write, of which the watch that goes
-        on from the list will tell. A list of a lower version than was reached is of another history
-        (etcd was restored from a backup): of the old one nothing stays, and nobody waits for it.
+        Only objects newer than the list are kept: own writes, which the watch that follows the list
+        will deliver. A list with a lower resourceVersion than reached belongs to another history
+        (etcd was restored from a backup): the old content is dropped, and waiters are released.
         """
         listed, ahead = _number(resource_version), set[Key]()
         if listed < self._version:
             self._version = listed
             self._wake(lambda _: True)
         else:
-            ahead = {one.key for one in self if _number(one.metadata.resource_version) > listed}
+            ahead = {
+                entry.key for entry in self if _number(entry.metadata.resource_version) > listed
+            }
         fresh = {value.key: value for value in values}
         gone = [self.drop(key) for key in [*self._objects] if key not in fresh and key not in ahead]
         put = [
             self._set(key, self._objects.get(key), value)
             for key, value in fresh.items()
-            # By what they say: one version may say two things in two histories.
+            # Compared by content: a version may differ between two histories.
             if key not in ahead and value != self._objects.get(key)
         ]
         self.reached(resource_version)
         return [change for change in (*gone, *put) if change is not None]
 
     def reached(self, resource_version: str) -> None:
-        """Note how far the collection was followed, and wake who waited for that."""
+        """Record the observed resourceVersion and wake its waiters."""
         version = _number(resource_version)
         if version > self._version:
             self._version = version
-            if self._waiting:
-                self._wake(lambda wanted: wanted <= version)
+            if self._waiters:
+                self._wake(lambda waiting_for: waiting_for <= version)
 
     async def wait_for(self, resource_version: str) -> None:
-        """Wait until what was written at a resourceVersion has been seen: read your own writes.
+        """Wait until a write has been observed: read your own writes.
 
-        resourceVersions of one kind can be compared as numbers (KEP-5504, Kubernetes 1.35; true of
-        etcd before).
+        resourceVersions of a kind can be compared as numbers (KEP-5504, Kubernetes 1.35; true of
+        etcd before that).
         """
-        wanted = int(resource_version)
-        if wanted <= self._version:
+        version = int(resource_version)
+        if version <= self._version:
             return
         future = asyncio.get_running_loop().create_future()
-        self._waiting.append((wanted, future))
+        self._waiters.append((version, future))
         await future
 
     def _wake(self, is_over: Callable[[int], bool]) -> None:
-        waiting, self._waiting = self._waiting, []
-        for wanted, future in waiting:
-            if not is_over(wanted):
-                self._waiting.append((wanted, future))
+        waiters, self._waiters = self._waiters, []
+        for version, future in waiters:
+            if not is_over(version):
+                self._waiters.append((version, future))
             elif not future.done():
                 future.set_result(None)
 
@@ -112,14 +114,14 @@ class Store(Generic[T]):
         self._objects[key] = value
         for name, indexer in self._indexers.items():
             index = self._indexes[name]
-            found = _indexed(name, indexer, value)
+            values = _indexed(name, indexer, value)
             if before is not None:
                 known = _indexed(name, indexer, before)
-                if known == found:
+                if known == values:
                     continue
                 _drop(index, key, known)
-            for one in found:
-                index.setdefault(one, {})[key] = None
+            for entry in values:
+                index.setdefault(entry, {})[key] = None
         return Change(key, before, value)
 
     def _unindex(self, key: Key, before: T | None) -> None:
@@ -130,24 +132,24 @@ class Store(Generic[T]):
 
 
 def _indexed(name: str, indexer: Indexer[T], value: T) -> list[str]:
-    """What an indexer finds; nothing where it fails, which no other object is to suffer from."""
+    """Return an object's index values; none if the indexer fails, to not affect other objects."""
     try:
         return [*indexer(value)]
-    except Exception as error:  # noqa: BLE001 - it is the object's fault as often as the indexer's
-        _log.warning("%s is in no index %s: %r", value.key, name, error)
+    except Exception as error:  # noqa: BLE001 - the object may be at fault as well as the indexer
+        _log.warning("failed to index %s by %s: %r", value.key, name, error)
         return []
 
 
 def _drop(index: dict[str, dict[Key, None]], key: Key, values: Iterable[str]) -> None:
-    for one in values:
-        bucket = index.get(one, {})
+    for entry in values:
+        bucket = index.get(entry, {})
         bucket.pop(key, None)
         if not bucket:
-            index.pop(one, None)
+            index.pop(entry, None)
 
 
 def _number(resource_version: str) -> int:
-    """The version as a number; 0 for what is none, as aggregated APIs may answer."""
+    """Parse a resourceVersion; 0 if it is not a number, as aggregated APIs may send."""
     return int(resource_version) if resource_version.isdecimal() else 0
 
 

@@ -1,8 +1,7 @@
-"""Sends requests to one API server and reads what it answers. Shell: time.
+"""Sends requests to an API server and reads the responses. Shell: time.
 
-Every call has a deadline and every read a bound; credentials are renewed when refused, an API
-server that asks to come back later is obeyed, and a limiter is waited for. Nothing here knows
-objects.
+Every call has a deadline and every read a limit; credentials are renewed when refused, Retry-After
+is honoured, and the client-side rate limit is applied. Objects are not interpreted.
 """
 
 import asyncio
@@ -22,18 +21,18 @@ from controllers.kube.connections import Connections, Stream
 from controllers.kube.exchange import Answer, LostError, MalformedError
 from controllers.kube.requests import Request
 
-# An object is at most 3 MiB in a request (k8s.io/apiserver MaxRequestBodyBytes); the rest is room
-# for managedFields and for what JSON escapes.
+# The API server accepts objects of at most 3 MiB (k8s.io/apiserver MaxRequestBodyBytes); the rest
+# leaves room for managedFields and JSON escapes.
 MAX_EVENT_BYTES = 8 * 1024 * 1024
-_T = TypeVar("_T", bound=Answer | Stream)
-_Send: TypeAlias = Callable[[Request, access.Identity], Awaitable[_T]]
+_Response = TypeVar("_Response", bound=Answer | Stream)
+_Send: TypeAlias = Callable[[Request, access.Identity], Awaitable[_Response]]
 
 # As client-go: k8s.io/client-go/rest/request.go maxRetries.
 _MAX_ATTEMPTS = 10
 
 
 class Transport:
-    """The connections to one API server. They are made when needed, and made anew when lost."""
+    """The connections to an API server, opened on demand and reopened when lost."""
 
     def __init__(
         self,
@@ -58,23 +57,23 @@ class Transport:
             await connections.close()
 
     async def call(self, request: Request, deadline_seconds: float) -> Any:
-        """Send a request and return its answer's JSON.
+        """Send a request and return the response's JSON.
 
         Raises:
-            ApiError: The API server refused.
-            UnreachableError: There was no whole answer.
+            ApiError: The API server refused it.
+            UnreachableError: There was no complete response.
         """
         return answers.decode(await self.body(request, deadline_seconds), str(request))
 
     async def body(self, request: Request, deadline_seconds: float) -> bytes:
-        """Send a request and return its answer as it came.
+        """Send a request and return the raw response body.
 
         Raises:
-            ApiError: The API server refused.
-            UnreachableError: There was no whole answer.
+            ApiError: The API server refused it.
+            UnreachableError: There was no complete response.
         """
         async with self._deadline(request, deadline_seconds):
-            return (await self._obeyed(request, deadline_seconds, self._call)).body
+            return (await self._send_with_retries(request, deadline_seconds, self._call)).body
 
     async def lines(
         self,
@@ -84,28 +83,30 @@ class Transport:
         silence_seconds: float,
         on_open: Callable[[], None] = lambda: None,
     ) -> AsyncGenerator[bytes, None]:
-        """Send a request and yield the lines of its answer until the server ends it.
+        """Send a request and yield the lines of the response until the server ends it.
 
         Args:
             request: A watch.
-            deadline_seconds: For the answer to begin.
-            silence_seconds: How long to wait for the next bytes.
-            on_open: Called once the answer has begun.
+            deadline_seconds: Timeout for the start of the response.
+            silence_seconds: Timeout for the next bytes.
+            on_open: Called once the response has begun.
 
         Raises:
-            ApiError: The API server refused.
-            UnreachableError: The connection broke or fell silent.
+            ApiError: The API server refused it.
+            UnreachableError: The connection was lost or fell silent.
         """
         lines = answers.Lines(MAX_EVENT_BYTES)
         async with contextlib.AsyncExitStack() as lent:
 
             async def watch(request: Request, identity: access.Identity) -> Answer | Stream:
-                connections = await lent.enter_async_context(self._lent(identity))
+                connections = await lent.enter_async_context(self._borrow(identity))
                 return await connections.watch(request, self._headers(request, identity))
 
             async with self._deadline(request, deadline_seconds):
-                stream = await self._obeyed(request, deadline_seconds, watch, watching=True)
-            assert isinstance(stream, Stream)  # noqa: S101 - answers that are whole are refusals
+                stream = await self._send_with_retries(
+                    request, deadline_seconds, watch, watching=True
+                )
+            assert isinstance(stream, Stream)  # noqa: S101 - complete responses are errors
             lent.callback(stream.close)
             on_open()
             while True:
@@ -117,11 +118,11 @@ class Transport:
                     yield line
         if not lines.is_between:
             raise errors.UnreachableError(
-                f"{self._to.server} broke off within an event of {request}"
+                f"{self._to.server} closed the connection within an event of {request}"
             )
 
     async def _call(self, request: Request, identity: access.Identity) -> Answer:
-        async with self._lent(identity) as connections:
+        async with self._borrow(identity) as connections:
             return await connections.call(request, self._headers(request, identity))
 
     def _headers(self, request: Request, identity: access.Identity) -> access.Headers:
@@ -133,14 +134,19 @@ class Transport:
             *((("Content-Type", request.content_type),) if request.content_type else ()),
         )
 
-    async def _obeyed(
-        self, request: Request, deadline_seconds: float, send: _Send[_T], *, watching: bool = False
-    ) -> _T:
-        """Send, again where the API server asks to come back later within the deadline."""
+    async def _send_with_retries(
+        self,
+        request: Request,
+        deadline_seconds: float,
+        send: _Send[_Response],
+        *,
+        watching: bool = False,
+    ) -> _Response:
+        """Send, retrying within the deadline while the API server sends Retry-After."""
         ends = time.monotonic() + deadline_seconds
         for attempt in itertools.count(1):
-            # A request that is sent again takes its turn again, as in client-go. A watch takes one
-            # turn at its start: it must not be late where events are.
+            # A retried request takes another token, as in client-go. A watch takes a single one
+            # when it starts: resuming it must not be delayed.
             if self._limiter is not None and (attempt == 1 or not watching):
                 await self._limiter.wait(request, ends - time.monotonic())
             answer = await self._authenticated(request, send)
@@ -153,8 +159,8 @@ class Transport:
             await asyncio.sleep(seconds)
         raise AssertionError
 
-    async def _authenticated(self, request: Request, send: _Send[_T]) -> _T:
-        """Send; where the credentials are refused and there are newer ones, send once more."""
+    async def _authenticated(self, request: Request, send: _Send[_Response]) -> _Response:
+        """Send; if the credentials are refused and newer ones exist, send once more."""
         identity = await self._to.credentials.identity()
         answer = await send(request, identity)
         if isinstance(answer, Answer) and answer.status == http.HTTPStatus.UNAUTHORIZED:
@@ -166,8 +172,8 @@ class Transport:
         return answer
 
     @contextlib.asynccontextmanager
-    async def _lent(self, identity: access.Identity) -> AsyncIterator[Connections]:
-        """Lend the connections of a generation of credentials: a certificate stays with its own."""
+    async def _borrow(self, identity: access.Identity) -> AsyncIterator[Connections]:
+        """Borrow the connections of a credential generation: certificates are per connection."""
         if identity.generation > self._generation:
             self._generation = identity.generation
             self._retired.add(self._current)
@@ -178,42 +184,42 @@ class Transport:
             yield lent
         finally:
             lent.users -= 1
-            # Retired ones close with the last that uses them.
+            # Retired connections are closed with their last user.
             for unused in [each for each in self._retired if not each.users]:
                 self._retired.discard(unused)
                 await unused.close()
 
     @contextlib.asynccontextmanager
     async def _deadline(self, request: Request, seconds: float) -> AsyncIterator[None]:
-        """Bound what happens within, and say in our words what kept an answer from coming."""
+        """Apply a deadline and translate connection errors."""
         try:
             async with asyncio.timeout(seconds):
                 yield
         except TimeoutError as error:
             raise errors.DeadlineExceededError(
-                f"expected {self._to.server} to answer {request} within {seconds:g} s, "
-                "got nothing: it is overloaded, or something on the way drops packets"
+                f"expected a response of {self._to.server} to {request} within {seconds:g} s, "
+                "got none: it is overloaded, or packets are dropped on the way"
             ) from error
         except MalformedError as error:
             raise errors.AnswerError(
-                f"expected {error.expected} in the answer to {request}, got {error.got}"
+                f"expected {error.expected} in the response to {request}, got {error.got}"
             ) from error
         except (aiohttp.ClientError, OSError) as error:
             raise errors.UnreachableError(
-                f"could not reach {self._to.server} for {request}: {_explained(error)}"
+                f"could not reach {self._to.server} for {request}: {_explain(error)}"
             ) from error
 
 
 def retry_after_seconds(request: Request, code: int, header: str) -> int | None:
-    """Return how long to wait before sending a refused request again; None is not to."""
+    """Return the delay before retrying a refused request; None not to retry."""
     if not header.isdigit():
         return None
-    # A 429 was not carried out, whatever it was; after a 5xx only reading again is harmless.
+    # A 429 had no effect; after a 5xx only reads may be retried.
     reading = request.method == "GET" and code >= http.HTTPStatus.INTERNAL_SERVER_ERROR
     return int(header) if code == http.HTTPStatus.TOO_MANY_REQUESTS or reading else None
 
 
-def _explained(error: Exception) -> str:
+def _explain(error: Exception) -> str:
     match error:
         case ssl.SSLCertVerificationError() | aiohttp.ClientConnectorCertificateError():
             untrusted = getattr(error, "certificate_error", error)
@@ -222,17 +228,18 @@ def _explained(error: Exception) -> str:
                 "tls-server-name of the kubeconfig"
             )
         case aiohttp.ClientConnectorError():
-            return _unconnected(error.strerror or str(error.os_error))
+            return _connection_error(error.strerror or str(error.os_error))
         case LostError() | aiohttp.ServerDisconnectedError():
             reason = f" ({error})" if isinstance(error, LostError) and error.args else ""
             return (
-                f"it closed the connection without an answer{reason}: whether it acted is not known"
+                f"it closed the connection without a response{reason}: whether the request took "
+                "effect is unknown"
             )
         case aiohttp.ClientError():
-            return f"{type(error).__name__} {error}: whether it acted is not known"
+            return f"{type(error).__name__} {error}: whether the request took effect is unknown"
         case _:
-            return _unconnected(str(error))
+            return _connection_error(str(error))
 
 
-def _unconnected(reason: str) -> str:
-    return f"{reason}: check that it runs and the address is right"
+def _connection_error(reason: str) -> str:
+    return f"{reason}: check that it is running and the address is correct"

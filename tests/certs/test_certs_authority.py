@@ -21,14 +21,14 @@ def test_bundle_of_an_overlap_is_read_whole() -> None:
 @pytest.mark.parametrize(
     ("pem", "message"),
     [
-        (b"", "expected PEM certificates, got 0 blank bytes"),
-        (b" \n\t", "expected PEM certificates, got 3 blank bytes"),
-        (b"junk", "expected PEM certificates, got 4 bytes that are none"),
-        (CA.certificate_pem + CA.key_pem, "got a private key among them"),
-        (CA.certificate_pem[:-30], "bytes that are none"),
+        (b"", "expected PEM certificates, got 0 bytes of whitespace"),
+        (b" \n\t", "expected PEM certificates, got 3 bytes of whitespace"),
+        (b"junk", "expected PEM certificates, got 4 other bytes"),
+        (CA.certificate_pem + CA.key_pem, "got a private key"),
+        (CA.certificate_pem[:-30], "other bytes"),
         (
             b"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n",
-            "bytes that are none",
+            "other bytes",
         ),
         (
             CA.certificate_pem + OTHER.certificate_pem.replace(b"CERTIFICATE", b"SOMETHING"),

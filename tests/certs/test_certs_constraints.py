@@ -1,4 +1,4 @@
-"""An authority made here may sign for its servers' names alone; a new name begins a rotation."""
+"""A CA created here may only sign for its servers' names; a new name triggers a rotation."""
 
 import contextlib
 import datetime as dt
@@ -24,7 +24,7 @@ PAIRS = st.tuples(
 
 
 def verdict(issuer: authority.Pair, leaf: authority.Pair, name: str) -> str:
-    """Why OpenSSL, by the letter of RFC 5280, refuses a certificate; empty if it does not."""
+    """Why OpenSSL, strictly by RFC 5280, refuses a certificate; empty if it does not."""
     client = ssl.create_default_context(cadata=issuer.certificate_pem.decode())
     client.verify_flags |= ssl.VERIFY_X509_STRICT | NO_CHECK_TIME
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
@@ -99,22 +99,22 @@ def test_given_authority_that_may_not_sign_for_a_name_is_refused(tmp_path: pathl
     (tmp_path / files.CA_KEY).write_bytes(given.key_pem)
     (tmp_path / files.CA_KEY).chmod(0o600)
 
-    with pytest.raises(files.FileError, match=r"expected an authority that may sign for c\.test"):
+    with pytest.raises(files.FileError, match=r"expected a CA that may sign for c\.test"):
         files.load_or_create(tmp_path, ["a.test", "c.test"], NOW)
 
 
 class Replicas:
-    """Some that share an authority, in steps of their hold time."""
+    """Replicas that share a CA, in steps of their hold time."""
 
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder, self.clock = folder, two_years.Clock()
         self.cluster = two_years.FakeCluster()
-        self.keepers: dict[str, keeper.Keeper] = {}
+        self.keepers: dict[str, keeper.Rotator] = {}
 
     async def start(self, identity: str, *names: str) -> None:
-        """A replica with names of its own."""
+        """Create a replica with its own names."""
         served = self.folder / identity
-        made = keeper.Keeper(
+        made = keeper.Rotator(
             cast("kube.Client", self.cluster),
             ("agents", "webhooks"),
             self.cluster.targets,
@@ -130,13 +130,13 @@ class Replicas:
         self.keepers[identity] = made
 
     async def settle(self) -> stored.Stored:
-        """What is stored once nothing is left to be done."""
+        """Run until nothing is left to do; return the stored state."""
         for _ in range(40):
             await self.look()
         return await self.look()
 
     async def look(self) -> stored.Stored:
-        """What is stored after each has looked once, ten seconds later."""
+        """Reconcile each replica once, ten seconds later; return the stored state."""
         self.clock.seconds += 10
         for each in self.keepers.values():
             await each.reconcile_once()

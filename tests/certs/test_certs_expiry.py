@@ -1,4 +1,4 @@
-"""When a certificate's end is announced, and what is wrong with its validity."""
+"""When a certificate's expiry is announced, and problems of its validity."""
 
 import datetime as dt
 
@@ -22,7 +22,7 @@ WEEK = authority.issue_server(CA, ["a.test"], now=NOW, lifetime=7 * DAY).certifi
             "CertificateExpiring",
             (
                 "the leaf expires at 2027-01-01T00:00:00Z, in less than 22 days, and was not "
-                "renewed: renew it, or see the log for why that fails"
+                "renewed: renew it, or check the log for the failure"
             ),
         ),
         (
@@ -30,7 +30,7 @@ WEEK = authority.issue_server(CA, ["a.test"], now=NOW, lifetime=7 * DAY).certifi
             "CertificateExpiring",
             (
                 "the leaf expires at 2027-01-01T00:00:00Z, within the hour, and was not renewed: "
-                "renew it, or see the log for why that fails"
+                "renew it, or check the log for the failure"
             ),
         ),
         (

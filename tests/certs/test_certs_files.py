@@ -76,8 +76,8 @@ def test_given_pair_that_is_not_valid_is_told(now: dt.datetime) -> None:
 
     assert str(caught.value) == (
         f"expected a certificate that is valid now ({now:%Y-%m-%dT%H:%M:%SZ}) at "
-        "/nowhere/tls.crt, got one valid from 2025-12-31T22:55:00Z to 2026-01-31T00:00:00Z: put "
-        "another there, or mend the clock"
+        "/nowhere/tls.crt, got one valid from 2025-12-31T22:55:00Z to 2026-01-31T00:00:00Z: "
+        "replace it, or fix the clock"
     )
 
 
@@ -91,7 +91,7 @@ def test_key_that_others_may_read_is_told(tmp_path: pathlib.Path, name: str, mod
         files.load_or_create(tmp_path, NAMES, NOW)
 
     assert str(caught.value) == (
-        f"expected a key that only its owner may read at {tmp_path / name}, got mode {mode:04o}: "
+        f"expected a key readable only by its owner at {tmp_path / name}, got mode {mode:04o}: "
         f"chmod 600 {tmp_path / name}"
     )
 
@@ -107,7 +107,7 @@ def test_modes_in_a_volume_of_its_own_are_the_kubelets_business(
 
 
 def project(volume: pathlib.Path, generation: str, pems: dict[str, bytes], folder: str) -> None:
-    """Write a Secret with ``items`` into a folder of a volume, as the kubelet does."""
+    """Write a Secret with ``items`` to a directory of a volume, as the kubelet does."""
     place = volume / generation / folder
     place.mkdir(parents=True)
     for name, pem in pems.items():
@@ -168,7 +168,7 @@ def test_folder_of_links_that_is_no_mount_is_none_of_the_kubelets(
     project(tmp_path / "own", "..2026_01", GIVEN, "webhook")
     monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path)
 
-    with pytest.raises(files.FileError, match="only its owner may read"):
+    with pytest.raises(files.FileError, match="readable only by its owner"):
         files.load_or_create(tmp_path / "own" / "webhook", NAMES, NOW)
 
 
@@ -197,7 +197,7 @@ def test_lifetimes_are_those_asked_for(tmp_path: pathlib.Path) -> None:
 
 @pytest.mark.parametrize(("leaf", "issuer"), [(0, 9), (-1, 9), (10, 9)])
 def test_lifetimes_that_cannot_be_are_told(leaf: int, issuer: int) -> None:
-    with pytest.raises(ValueError, match="a leaf's within its authority's"):
+    with pytest.raises(ValueError, match="a serving certificate's within its CA's"):
         authority.Lifetimes(dt.timedelta(days=leaf), dt.timedelta(days=issuer))
 
 
@@ -218,11 +218,11 @@ OWN_LEAF = authority.issue_server(OWN, NAMES, now=NOW)
 @pytest.mark.parametrize(
     ("now", "reason", "is_trusted"),
     [
-        (expiry.renewal_time(OWN.certificate), "the authority ends at 2027-01-01T00:00:00Z", True),
-        (NOW + dt.timedelta(days=400), "the authority ends at 2027-01-01T00:00:00Z", False),
+        (expiry.renewal_time(OWN.certificate), "the CA expires at 2027-01-01T00:00:00Z", True),
+        (NOW + dt.timedelta(days=400), "the CA expires at 2027-01-01T00:00:00Z", False),
         (
             NOW - dt.timedelta(days=30),
-            "the authority is not valid before 2025-12-31T22:55:00Z",
+            "the CA is not valid before 2025-12-31T22:55:00Z",
             False,
         ),
     ],
@@ -294,8 +294,8 @@ LAST_THIRD = NOW + authority.LEAF_LIFETIME - LIFETIME / 3
         (NAMES, NOW, CA, None),
         (["WEBHOOKS.test"], NOW, CA, None),
         (NAMES, LAST_THIRD - dt.timedelta(seconds=1), CA, None),
-        (NAMES, LAST_THIRD, CA, "it runs out at 2026-01-31T00:00:00Z"),
-        (NAMES, NOW + authority.LEAF_LIFETIME, CA, "it ran out at 2026-01-31T00:00:00Z"),
+        (NAMES, LAST_THIRD, CA, "it expires at 2026-01-31T00:00:00Z"),
+        (NAMES, NOW + authority.LEAF_LIFETIME, CA, "it expired at 2026-01-31T00:00:00Z"),
         ([*NAMES, "::1", "a.test"], NOW, CA, "it does not cover ::1, a.test"),
         (NAMES, NOW, OTHER, "it is not signed by ca.crt"),
     ],
@@ -326,18 +326,18 @@ def test_leaf_that_ends_with_its_authority_is_kept_to_the_end() -> None:
         ),
         (
             contents(tls_crt=b"junk", tls_key=LEAF.key_pem),
-            "expected PEM certificates, got 4 bytes that are none",
+            "expected PEM certificates, got 4 other bytes",
         ),
         (
             contents(
                 tls_crt=LEAF.certificate.public_bytes(serialization.Encoding.DER),
                 tls_key=LEAF.key_pem,
             ),
-            "that are none, but DER: convert them with openssl x509 -inform der",
+            "other bytes, but DER: convert them with openssl x509 -inform der",
         ),
         (
             contents(tls_crt=LEAF.certificate_pem, tls_key=b"junk"),
-            "expected an unencrypted PEM private key, got 4 bytes that are none",
+            "expected an unencrypted PEM private key, got 4 other bytes",
         ),
         (
             contents(tls_crt=LEAF.certificate_pem, tls_key=CA.key_pem),
@@ -345,7 +345,7 @@ def test_leaf_that_ends_with_its_authority_is_kept_to_the_end() -> None:
         ),
         (
             contents(ca_crt=b"", tls_crt=LEAF.certificate_pem, tls_key=LEAF.key_pem),
-            "expected PEM certificates, got 0 blank bytes, at ca.crt in /nowhere",
+            "expected PEM certificates, got 0 bytes of whitespace, at ca.crt in /nowhere",
         ),
         (
             contents(ca_crt=OTHER.certificate_pem, ca_key=CA.key_pem),
@@ -360,11 +360,11 @@ def test_unusable_directory_is_told_with_file_and_way_out(
         files.plan(given, NAMES, NOW)
 
     assert message in str(caught.value)
-    assert "there, or remove" in str(caught.value)
+    assert "or remove" in str(caught.value)
 
 
 def test_authority_of_others_that_ran_out_is_told() -> None:
-    with pytest.raises(files.FileError, match="one that ran out at 2027-01-01T00:00:00Z, at ca"):
+    with pytest.raises(files.FileError, match="one that expired at 2027-01-01T00:00:00Z, at ca"):
         files.plan(all_of(), NAMES, NOW + authority.AUTHORITY_LIFETIME)
 
 
@@ -537,7 +537,7 @@ def client_context(ca_pem: bytes | None) -> ssl.SSLContext:
 
 @contextlib.contextmanager
 def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> Iterator[ssl.SSLObject]:
-    """Shake hands in memory, and yield the client's side."""
+    """Do an in-memory handshake and yield the client's side."""
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     served = server.wrap_bio(to_server, to_client, server_side=True)
     wrapped = client.wrap_bio(to_client, to_server, server_hostname="webhooks.test")
@@ -563,7 +563,7 @@ def test_server_context_speaks_http_1_and_the_bundle_verifies_it(tmp_path: pathl
 def test_pair_is_served_where_no_temporary_file_can_be_written(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A disk may be full just when a certificate is renewed."""
+    """The disk may be full when a certificate is renewed."""
     monkeypatch.setattr(tempfile, "tempdir", "/dev/null/full")
 
     assert files.verifies(CA.certificate_pem, LEAF)

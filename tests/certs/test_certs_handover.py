@@ -1,4 +1,4 @@
-"""When a new certificate is served: as a table, and by a keeper with a clock of its own."""
+"""When a new certificate is served: as a table, and by a rotator with a virtual clock."""
 
 import dataclasses
 import datetime as dt
@@ -46,7 +46,7 @@ def test_bundles_are_joined_without_repetition() -> None:
 
 @dataclasses.dataclass
 class Bench:
-    """A keeper whose clocks and cluster are the test's."""
+    """A rotator whose clocks and cluster are controlled by the test."""
 
     source: pathlib.Path
     served: pathlib.Path
@@ -55,8 +55,8 @@ class Bench:
     error: Exception | None = None
     announced: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
-    def keeper(self, *, is_publishing: bool = True) -> directory.DirectoryKeeper:
-        return directory.DirectoryKeeper(
+    def keeper(self, *, is_publishing: bool = True) -> directory.DirectoryRotator:
+        return directory.DirectoryRotator(
             self.source,
             NAMES,
             self.served,
@@ -77,7 +77,7 @@ class Bench:
         return has_changed
 
     def put(self, pair: authority.Pair, ca_pem: bytes | None) -> None:
-        """Replace the files, as a kubelet replaces a Secret's."""
+        """Replace the files as a kubelet replaces a Secret's."""
         files.install(self.source, pair, ca_pem)
 
     def is_serving(self, pair: authority.Pair) -> bool:
@@ -146,9 +146,8 @@ async def test_pair_of_another_authority_is_served_at_once_where_nobody_can_publ
         (
             "CertificateServed",
             (
-                "a new certificate is served, valid until 2026-01-31T00:00:00Z, at once: caBundles "
-                "are not written from here, and clients that do not trust its authority yet are "
-                "refused"
+                "serving a new certificate, valid until 2026-01-31T00:00:00Z, without waiting: "
+                "caBundles are not managed here, and clients that do not trust its CA yet fail"
             ),
         )
     ]

@@ -84,7 +84,7 @@ def test_bundle_that_cainjector_owns_is_left_alone(manager: str) -> None:
     current["metadata"] |= {"uid": "1", "resourceVersion": "1"}
     owned = {"manager": manager, "operation": "Update", "fieldsV1": OF_THE_CRD}
 
-    with pytest.raises(injector.ForeignBundleError, match=f"one of field manager {manager}"):
+    with pytest.raises(injector.ForeignBundleError, match=f"one of {manager}:"):
         injector.stanza(
             target,
             current | {"metadata": current["metadata"] | {"managedFields": [owned]}},
@@ -100,7 +100,7 @@ CONFIGURATIONS = (kube.VALIDATING_WEBHOOK_CONFIGURATIONS, kube.MUTATING_WEBHOOK_
 
 
 class Installed:
-    """A CRD and both configurations of one name, as an installer applied them."""
+    """A CRD and both configurations with one name, as an installer applied them."""
 
     def __init__(self, client: kube.Client) -> None:
         number = next(_numbers)
@@ -118,7 +118,7 @@ class Installed:
             await self._client.apply(resource, manifest, field_manager=INSTALLER)
 
     async def conditions(self) -> set[str]:
-        """The conditions that are true of the CRD."""
+        """The conditions of the CRD that are true."""
         found = await self._client.get(kube.CUSTOM_RESOURCE_DEFINITIONS, self.crd)
         conditions = found.get("status", {}).get("conditions") or ()
         return {each["type"] for each in conditions if each["status"] == "True"}
@@ -379,6 +379,6 @@ def test_object_that_cert_manager_injects_into_is_left_alone() -> None:
 
     assert str(caught.value) == (
         "expected no cert-manager.io/inject-ca-from on validatingwebhookconfigurations/x, got "
-        "'ns/certificate': cert-manager writes the caBundle there; remove the annotation, or "
+        "'ns/certificate': cert-manager writes the caBundle; remove the annotation, or "
         "leave the certificates to cert-manager"
     )

@@ -1,4 +1,4 @@
-"""What is said of authorities, replicas and those who believe, and what is called wrong."""
+"""The report of CAs, replicas and caBundles, and its problems."""
 
 import base64
 import dataclasses
@@ -23,8 +23,8 @@ FIRST = stored.first(make)
 BOTH = FIRST.advanced(State(2, 1, (1, 2)), make)
 SIGNING = BOTH.advanced(State(3, 2, (1, 2)), make)
 UNBELIEVED = (
-    f"{TARGET} does not believe authority 1: a replica writes its caBundle within seconds; if it "
-    "stays so, look at the replicas' logs"
+    f"{TARGET} does not trust CA 1: a replica updates its caBundle within seconds; if it does "
+    "not, check the replicas' logs"
 )
 STRANGER = make(9).certificate_pem
 
@@ -83,16 +83,16 @@ def test_next_authority_is_named_so() -> None:
 @pytest.mark.parametrize(
     ("found", "problem"),
     [
-        (of(FIRST, []), "no replica renews its Lease: nobody serves, or looks after certificates"),
+        (of(FIRST, []), "no replica renews its Lease: none is serving or rotating certificates"),
         (
             of(FIRST, [lease("a"), lease("b", "7")]),
-            "replica b serves a leaf of authority 7, which is not published: look at its log",
+            "replica b serves a certificate of CA 7, which is not published: check its log",
         ),
         (
             of(FIRST, [lease("a"), lease("b", "x")]),
-            "replica b serves a leaf of authority 0, which is not published: look at its log",
+            "replica b serves a certificate of CA 0, which is not published: check its log",
         ),
-        (of(FIRST, bundles={TARGET: None}), f"{TARGET} is not there: install it"),
+        (of(FIRST, bundles={TARGET: None}), f"{TARGET} does not exist: install it"),
         (
             of(FIRST, bundles={TARGET: [encoded(FIRST.bundle_pem), ""]}),
             UNBELIEVED,
@@ -103,21 +103,18 @@ def test_next_authority_is_named_so() -> None:
         ),
         (
             of(FIRST, bundles={TARGET: [encoded(FIRST.bundle_pem, STRANGER)]}),
-            f"{TARGET} believes 1 certificates that are not published",
+            f"{TARGET} trusts 1 unpublished certificates",
         ),
         (
             of(FIRST, [lease("a", "1", NOW + dt.timedelta(days=364))], now=NOW + dt.timedelta(364)),
             (
-                "authority 1, which signs, runs out at 2027-01-01T00:00:00Z and was not replaced: "
-                "look at the replicas' logs"
+                "active CA 1 expires at 2027-01-01T00:00:00Z and was not replaced: "
+                "check the replicas' logs"
             ),
         ),
         (
             of(FIRST, [lease("a", "1", NOW + dt.timedelta(days=366))], now=NOW + dt.timedelta(366)),
-            (
-                "authority 1, which signs, ran out at 2027-01-01T00:00:00Z: start a replica, which "
-                "replaces it"
-            ),
+            ("active CA 1 expired at 2027-01-01T00:00:00Z: start a replica, which replaces it"),
         ),
     ],
 )

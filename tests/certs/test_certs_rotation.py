@@ -1,4 +1,4 @@
-"""When an authority is published, signs and is retired; and how that is stored."""
+"""When a CA is published, signs and is retired, and how that is stored."""
 
 import base64
 import dataclasses
@@ -69,7 +69,7 @@ def make(generation: int) -> authority.Pair:
 
 
 def rotated() -> stored.Stored:
-    """Two authorities are published, and the newer one signs."""
+    """Two CAs are published, and the newer one signs."""
     first = stored.first(make)
     both = first.advanced(State(2, 1, (1, 2)), make)
     return both.advanced(State(3, 2, (1, 2)), make)

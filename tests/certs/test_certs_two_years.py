@@ -1,4 +1,4 @@
-"""Two years of each way to keep certificates, in steps of days (``make prove-expiry``: hours)."""
+"""Two years of every certificate management, in steps of days (``make prove-expiry``: hours)."""
 
 import datetime as dt
 import pathlib
@@ -26,5 +26,5 @@ def test_no_client_is_refused_in_two_years(
 
 
 def is_forgotten(mode: type[two_years.Mode]) -> bool:
-    """Whether nobody renews in time: that is what a warning and readiness are for."""
+    """Nobody renews in time: the warning and the readiness are for that case."""
     return mode is two_years.ForgottenPair

@@ -391,7 +391,7 @@ async def test_watch_is_cut_within_a_line(
 
     assert "ab" == found.names
     assert type(found.error) is kube.UnreachableError
-    assert is_clean == ("broke off within an event" in str(found.error))
+    assert is_clean == ("closed the connection within an event" in str(found.error))
 
 
 async def test_watch_falls_silent_and_stays_open(

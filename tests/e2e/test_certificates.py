@@ -123,7 +123,7 @@ async def test_pair_of_another_authority_is_trusted_before_it_is_served(
         files.install(directory, pairs[1], authorities[1].certificate_pem)
         trusted = []
         deadline = time.monotonic() + WAIT_SECONDS
-        while "a new certificate is served" not in log.read_text():
+        while "serving a new certificate" not in log.read_text():
             assert time.monotonic() < deadline, log.read_text()[-3000:]
             await asyncio.to_thread(read_through_conversion)
             bundle = base64.b64decode(client_config(cluster, "crd")["caBundle"])
@@ -196,4 +196,4 @@ def test_webhooks_are_uninstalled_and_objects_stay_readable(
     assert ["v1beta1"] == definition["status"]["storedVersions"]
     served = [one["name"] for one in definition["spec"]["versions"] if one["served"]]
     assert (["v1beta1"], "", "") == (served, left, policies)
-    assert (0, f"nothing of {GROUP} calls webhooks\n") == (again.returncode, again.stdout)
+    assert (0, f"no object of {GROUP} calls webhooks\n") == (again.returncode, again.stdout)

@@ -156,5 +156,5 @@ async def test_secret_that_is_broken_is_told_and_no_key_quoted(
     code, _, err = await commands.run("status", "--secret", "agents/broken")
 
     assert 2 == code
-    assert err.startswith("agentctl: expected authorities and their state in Secret broken")
+    assert err.startswith("agentctl: expected CAs and their state in Secret broken")
     assert "PRIVATE" not in err

@@ -176,7 +176,7 @@ def test_another_api_of_the_group_is_an_error(served_api: Serve, example: dict[s
     served_api(api)
 
     with pytest.raises(
-        ValueError, match=r"expected one Api of lamps.example.com in a test session"
+        ValueError, match=r"expected a single Api of lamps.example.com per test session"
     ):
         served_api(Api(api.group, (*api.kinds, *_renamed(api))))
 
@@ -240,7 +240,7 @@ def test_dev_serves_what_the_module_says_now(project: pathlib.Path, tmp_path: pa
         dev.wait("serving widgets:api", times=2)
         changed = dev.note("changed")
         module.write_text(text.replace("api = Api(", "api = Api(("))
-        dev.wait("what was served before is served still")
+        dev.wait("the previous version stays in service")
         kept = dev.note("kept")
         os.kill(dev.process.pid, signal.SIGINT)
         code = dev.process.wait(60)

@@ -52,8 +52,8 @@ async def test_foreign_bundle_revokes_readiness_until_ours_is_back(platform: Pla
         await injector.inject(platform.client, ours, validating=[crds.api.group])
 
     assert (
-        f"validatingwebhookconfigurations/{crds.api.group} would not trust what is served "
-        "as 127.0.0.1: " in reason
+        f"validatingwebhookconfigurations/{crds.api.group} does not trust the certificate "
+        "served for 127.0.0.1: " in reason
     )
     assert "ok\n" == await eventually_ready(url, 200)
 
@@ -65,7 +65,7 @@ async def test_old_and_new_bundle_together_are_trusted(platform: Platform) -> No
     await injector.inject(platform.client, other + ours, validating=[crds.api.group])
     try:
         watched = trust.Trust(platform.client, crds.api, ("127.0.0.1", platform.server.port))
-        await watched.look()
+        await watched.observe_once()
     finally:
         await injector.inject(platform.client, ours, validating=[crds.api.group])
 
@@ -79,12 +79,12 @@ async def test_api_server_that_is_gone_revokes_nothing(
     text = platform.cluster.admin_kubeconfig.read_text()
     kubeconfig.write_text(re.sub(r"(https://[^:]+):\d+", rf"\1:{unused_port}", text))
     watched = trust.Trust(platform.client, crds.api, ("127.0.0.1", platform.server.port))
-    await watched.look()
+    await watched.observe_once()
     before = watched.callers
 
     async with kube.Client.from_kubeconfig(kubeconfig) as gone:
         watched.client = gone
-        await watched.look()
+        await watched.observe_once()
 
     assert before
     assert ["", before] == [watched.reason, watched.callers]

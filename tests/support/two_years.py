@@ -138,7 +138,7 @@ class OwnDirectory(Mode):
 
     async def start(self) -> None:
         self.prepare()
-        self.keeper = directory.DirectoryKeeper(
+        self.keeper = directory.DirectoryRotator(
             self.source,
             [HOST],
             self.served,
@@ -243,7 +243,7 @@ class SharedSecret(Mode):
 
     async def start(self) -> None:
         self.cluster = FakeCluster()
-        self.keeper = keeper.Keeper(
+        self.keeper = keeper.Rotator(
             cast("kube.Client", self.cluster),
             ("agents", "webhooks"),
             self.cluster.targets,

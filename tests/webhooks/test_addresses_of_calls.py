@@ -1,4 +1,4 @@
-"""By which address calls come: a URL replaces a Service and the other way round."""
+"""Addresses of webhook calls: replacing a Service by a URL and the reverse."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ REFERENCE = configuration.ServiceReference("agents", "webhooks", 443)
 
 
 def installed(client_config: Any) -> list[Any]:
-    """Everything that calls, as a cluster has it: with a caBundle."""
+    """All webhook configurations as in a cluster: with a caBundle."""
     found = [
         *configuration.crds(crds.api, client_config),
         *configuration.configurations(crds.api, client_config),

@@ -21,7 +21,7 @@ CONVERTER = Converter(crds.api)
 def request(
     value: Any, old: Any = None, *, operation: str = "CREATE", **more: Any
 ) -> reviews.AdmissionRequest:
-    """A request as the API server sends it, read."""
+    """A parsed request, as the API server sends it."""
     source = value or old
     group, _, version = source["apiVersion"].partition("/")
     review = {

@@ -1,4 +1,4 @@
-"""A review has a budget: of problems, of time, and of what others wait for."""
+"""The budget of a review: problems, time, and delay of others."""
 
 import asyncio
 import inspect
@@ -91,7 +91,7 @@ async def test_review_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyP
     assert inspect.isawaitable(found)
     answer = json.loads((await found).body)
 
-    message = "expected an object that is reviewed within 0.02 s; make it smaller"
+    message = "expected an object that can be reviewed within 0.02 s; make it smaller"
     status = {"status": "Failure", "message": message, "code": 504, "reason": "Timeout"}
     assert {"uid": "u", "allowed": False, "status": status} == answer["response"]
 

@@ -1,4 +1,4 @@
-"""Whoever waits for an answer gets one before it gives up."""
+"""Each client gets a response before its timeout."""
 
 import asyncio
 import json
@@ -18,7 +18,7 @@ CONVERSION = (DATA / "conversion/pass/up-everything-has-a-place.json").read_byte
 
 
 async def never(namespace: str, names: Sequence[tuple[str, str]]) -> Mapping[Any, JSON]:
-    """An API server that does not answer."""
+    """An API server that does not respond."""
     del namespace, names
     await asyncio.Event().wait()
     raise AssertionError
@@ -39,7 +39,7 @@ async def test_review_that_has_to_wait_is_refused_in_time() -> None:
         "allowed": False,
         "status": {
             "status": "Failure",
-            "message": "expected to find an answer within 0.2 s: try again",
+            "message": "expected a response within 0.2 s: try again",
             "code": 504,
             "reason": "Timeout",
         },

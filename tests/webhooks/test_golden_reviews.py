@@ -27,7 +27,7 @@ CASES = [
 
 
 def answer_of(path: pathlib.Path) -> Any:
-    """The answer as the server gives it, once it has been bytes."""
+    """The response after encoding and decoding."""
     body = path.read_bytes()
     try:
         if "conversion/" in str(path.relative_to(DATA)):
@@ -41,7 +41,7 @@ def answer_of(path: pathlib.Path) -> Any:
 
 
 def readable(answer: Any) -> Any:
-    """The answer with its patch written out."""
+    """The response with its patch decoded."""
     response = answer["response"]
     if "patch" in response:
         response = {**response, "patch": json.loads(base64.b64decode(response["patch"]))}

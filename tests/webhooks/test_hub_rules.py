@@ -1,4 +1,4 @@
-"""What the newest version's schema refuses is refused, or warned of, in older versions, too."""
+"""What the newest version's schema refuses is refused or warned of in older versions, too."""
 
 import copy
 import json
@@ -275,7 +275,7 @@ FORGED = {
 
 @pytest.mark.parametrize("name", FORGED)
 def test_forged_run_does_not_get_into_storage(name: str) -> None:
-    """Conversion leaves out what has another type; what breaks a bound is refused."""
+    """Conversion omits values of another type; values out of bounds are refused."""
     entry = {"at": ["spec"], "was": {}, "is": FORGED[name]}
     annotation = "conversion.agents.proompteng.ai/v1beta1-residue"
     value = run()

@@ -1,4 +1,4 @@
-"""Large bodies are reviewed by a second process: what goes between the two."""
+"""The protocol between a worker and its second process for large bodies."""
 
 import asyncio
 import contextlib
@@ -10,7 +10,7 @@ import pytest
 
 from schemagen.problems import JSON
 from webhooks import large_reviews, routes
-from webhooks.routes import About, Answer, Route
+from webhooks.routes import Answer, ReviewInfo, Route
 
 LARGE = b"x" * (routes.HEAVY_BYTES + 1)
 
@@ -21,11 +21,11 @@ async def connected(
     settings: Callable[[], Mapping[str, JSON]] = dict,
     second: large_reviews.Server | None = None,
 ) -> AsyncIterator[tuple[large_reviews.Client, Route, asyncio.Task[None]]]:
-    """Both ends in one process, and a route that asks the second."""
+    """Both ends in one process, and a route that uses the second one."""
     second = second or large_reviews.Server()
     ours, theirs = socket.socketpair()
     route = Route("/validate", routes.ADMISSION_BYTES, review)
-    attending = asyncio.create_task(second.attend(theirs, {"/validate": route}))
+    attending = asyncio.create_task(second.serve(theirs, {"/validate": route}))
     asking = await large_reviews.connected(ours, settings)
     try:
         yield asking, dataclasses.replace(route, review_large=asking.answer), attending
@@ -46,15 +46,15 @@ async def test_large_body_is_answered_by_the_second_process_and_a_small_one_here
 
     def review(body: bytes) -> Answer:
         bodies.append(len(body))
-        about = About("u", "v1", "allowed", kind="Thing", dry_run=True)
-        return Answer(200, body[::-1], about=about)
+        info = ReviewInfo("u", "v1", "allowed", kind="Thing", dry_run=True)
+        return Answer(200, body[::-1], info=info)
 
     async with connected(review) as (_, route, _):
         many = await asyncio.gather(*(answered(route, LARGE + b"%d" % one) for one in range(5)))
         small = routes.answer(route, b"small")
 
     assert [(LARGE + b"%d" % one)[::-1] for one in range(5)] == [one.body for one in many]
-    assert About("u", "v1", "allowed", kind="Thing", dry_run=True) == many[0].about
+    assert ReviewInfo("u", "v1", "allowed", kind="Thing", dry_run=True) == many[0].info
     assert isinstance(small, Answer)
     assert [*[len(LARGE) + 1] * 5, 5] == bodies
 
@@ -106,7 +106,7 @@ async def test_client_that_waits_shortly_is_told_to_try_again() -> None:
         answer = await answered(route, LARGE, 0.2)
 
     assert 503 == answer.status
-    assert b"expected to find an answer within 0.2 s: try again\n" == answer.body
+    assert b"expected a response within 0.2 s: try again\n" == answer.body
 
 
 async def test_end_of_the_second_process_is_told_to_all_who_wait_or_come() -> None:
@@ -125,7 +125,7 @@ async def test_end_of_the_second_process_is_told_to_all_who_wait_or_come() -> No
         first, second = await waiting, await answered(route, LARGE)
 
         assert asking.is_gone
-    gone = b"expected to review a large body, the process that does has ended: try again\n"
+    gone = b"expected to review a large body, but the process for large bodies ended: try again\n"
     assert [(503, gone)] * 2 == [(one.status, one.body) for one in (first, second)]
 
 
@@ -137,7 +137,7 @@ async def test_second_process_that_is_silent_is_gone(monkeypatch: pytest.MonkeyP
     async with connected(lambda body: Answer(200, body)) as (asking, route, _):
         await answered(route, LARGE)  # it has begun to beat
         for is_answered in (False, False, True, False, False, False, False):
-            asking.look()
+            asking.count_silence()
             if is_answered:
                 await answered(route, LARGE)
             found.append(asking.is_gone)

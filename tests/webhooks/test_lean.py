@@ -1,4 +1,4 @@
-"""The lean transport under attack: what it holds is counted, and held for a bounded time."""
+"""The lean transport under attack: what it holds is counted, for a limited time."""
 
 import asyncio
 import contextlib
@@ -29,13 +29,13 @@ both_loops = pytest.mark.parametrize("run", [asyncio.run, uvloop.run], ids=["asy
 
 
 class Served:
-    """A listener of routes that give back what they got (``/echo``) or 8 MiB (``/large``)."""
+    """A listener with routes that echo their body (``/echo``) or return 8 MiB (``/large``)."""
 
     def __init__(self, lean: Lean, port: int, trust: ssl.SSLContext) -> None:
         self.lean, self.port, self.trust = lean, port, trust
 
     async def connect(self, *, reads: bool = True) -> Stream:
-        """A new connection; a client that does not read takes a few kilobytes all the same."""
+        """Open a connection; even a client that does not read takes a few kilobytes."""
         plain = socket.socket()
         if not reads:
             plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
@@ -47,13 +47,13 @@ class Served:
         )
 
     async def answer_unread(self, writer: asyncio.StreamWriter) -> None:
-        """Ask for a large answer, and wait until it was given."""
+        """Request a large response, and wait until it was built."""
         before = self.lean.last_request
         writer.write(request("/large", b"x"))
         await until(lambda: self.lean.last_request != before)
 
     async def status(self, data: bytes) -> bytes:
-        """The first line of what comes back."""
+        """The first line of the response."""
         reader, writer = await self.connect()
         try:
             writer.write(data)
@@ -64,7 +64,7 @@ class Served:
 
 
 async def until(check: Callable[[], bool]) -> None:
-    """Wait for a check to hold."""
+    """Wait until a check succeeds."""
     async with asyncio.timeout(60):
         while not check():  # noqa: ASYNC110 - what is waited for tells nobody
             await asyncio.sleep(0.02)

@@ -1,4 +1,4 @@
-"""Webhook configurations against good practice: what is found, and what is not."""
+"""Linting webhook configurations: findings, and configurations without any."""
 
 import base64
 import copy

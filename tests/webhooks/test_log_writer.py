@@ -1,4 +1,4 @@
-"""Logs written by a thread: order, bounds, full disks and pipes that nobody reads."""
+"""Logs written by a thread: order, limits, full disks and unread pipes."""
 
 import errno
 import os
@@ -36,7 +36,7 @@ def test_lines_come_in_their_order_and_all_of_them_before_the_end(tmp_path: path
 def test_pipe_that_nobody_reads_keeps_no_caller_waiting(
     pipe: tuple[int, int], bounds: dict[str, int]
 ) -> None:
-    """A pipe takes 64 KiB; beyond that lines wait, and beyond the bounds they are dropped."""
+    """A pipe takes 64 KiB; beyond that lines are queued, and beyond the limits dropped."""
     line = b"x" * 1023 + b"\n"
     writer = LogWriter(pipe[1], **bounds)
 
@@ -60,7 +60,7 @@ def test_full_disk_loses_lines_and_raises_nothing() -> None:
 
 
 def failing(*answers: int | None) -> Callable[[int, memoryview], int]:
-    """os.write: takes so many bytes, or all (None) of each piece; a number below 0 is an errno."""
+    """os.write: takes a number of bytes, or all (None) of each piece; negative is an errno."""
     left = [*answers]
 
     def write(descriptor: int, data: memoryview) -> int:
@@ -78,7 +78,7 @@ REAL_WRITE = os.write
 def test_line_after_a_torn_one_begins_a_line(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The disk becomes full within the second line, and has room again for the fourth."""
+    """The disk becomes full within the second line, and has space again for the fourth."""
     full = -errno.ENOSPC
     monkeypatch.setattr(os, "write", failing(6, full, full))
     with (tmp_path / "log").open("ab", buffering=0) as file:
@@ -93,7 +93,7 @@ def test_line_after_a_torn_one_begins_a_line(
 
 
 def test_non_blocking_pipe_is_waited_for(pipe: tuple[int, int]) -> None:
-    """Whoever shares standard error with us may make it so."""
+    """A process that shares standard error may make it non-blocking."""
     os.set_blocking(pipe[1], False)
     writer = LogWriter(pipe[1])
     expected = b"".join(b"%06d\n" % at for at in range(30_000))

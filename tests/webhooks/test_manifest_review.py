@@ -1,4 +1,4 @@
-"""``webhooks review -f``: what the API server would make of a manifest, by file and line."""
+"""``webhooks review -f``: the API server's result for a manifest, by file and line."""
 
 import pathlib
 import re
@@ -41,7 +41,7 @@ def commands() -> Iterator[Commands]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
-    """A folder with the README's example."""
+    """A directory with the README's example."""
     readme = (ROOT / "README.md").read_text()
     found = re.search(r"<!-- example: (\S+) -->\n```python\n(.*?)```", readme, re.DOTALL)
     assert found is not None
@@ -91,8 +91,8 @@ def test_object_is_shown_as_it_would_be_stored(commands: Commands, project: path
             "/v1\n",
             "/v2\n",
             (
-                ":1: Widget one: apiVersion: expected one of the versions that are "
-                "served (example.com/v1), got example.com/v2"
+                ":1: Widget one: apiVersion: expected a served version "
+                "(example.com/v1), got example.com/v2"
             ),
         ),
         ("  name: one\n", "  name: One\n", ":4: Widget One: metadata.name: Invalid value: "),
@@ -124,7 +124,7 @@ def test_good_ones_are_shown_and_others_passed_over(
     assert (1, f"{STORED}---\n{STORED.replace('name: one', 'name: two')}") == (done.code, done.out)
     assert [
         "all.yaml:12: Widget one: spec: Invalid value: min must not exceed max",
-        "all.yaml:15: passed over: no kind of example.com",
+        "all.yaml:15: skipped: not a kind of example.com",
     ] == done.err.splitlines()
 
 
@@ -216,7 +216,7 @@ def test_update_without_its_old_object_is_explained(
     )
 
     assert 2 == done.code
-    assert "old.yaml:1: expected the object as it is in the cluster for an UPDATE" in done.err
+    assert "old.yaml:1: expected the current object in the cluster for an UPDATE" in done.err
 
 
 @pytest.mark.parametrize(
@@ -227,13 +227,13 @@ def test_review_or_manifest_is_asked_for(
 ) -> None:
     done = commands.run("webhooks", "review", "gates:api", *arguments, cwd=gates)
 
-    said = "webhooks: expected a review's JSON, or a manifest with --file, and not both\n"
+    said = "webhooks: expected either a review's JSON or manifests with --file\n"
     assert (2, "", said) == (done.code, done.out, done.err)
 
 
 @pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
 def test_samples_of_the_platform_are_taken(commands: Commands, version: str) -> None:
-    """Each with its defaults, which are taken once more and change no more."""
+    """Each with its defaults; defaulting it again changes nothing."""
     for path in sorted((SAMPLES / version).glob("*.yaml")):
         first = commands.run("webhooks", "review", "crds:api", "-f", str(path), cwd=ROOT)
         again = commands.run(

@@ -1,4 +1,4 @@
-"""What workers did adds up, and Prometheus reads it."""
+"""Counters of workers are summed, and Prometheus can read them."""
 
 import asyncio
 import json
@@ -12,7 +12,7 @@ import crds
 from certs import monitor
 from schemagen import canonical
 from webhooks import routes
-from webhooks.metrics import Collector, Counts, Words
+from webhooks.metrics import Collector, Counts, LabelValues
 
 DATA = pathlib.Path(__file__).parents[1] / "data"
 CONVERSION = DATA / "conversion/pass/up-everything-has-a-place.json"
@@ -35,14 +35,14 @@ async def _awaited(answer: Awaitable[routes.Answer]) -> routes.Answer:
 
 
 def converted(prompt: str) -> Counts:
-    """The counts of a worker that converted one run with a prompt that only v1alpha1 can say."""
+    """Counters of a worker that converted a run with a prompt that only v1alpha1 can hold."""
     review = json.loads(CONVERSION.read_text())
     review["request"]["objects"][0]["spec"]["systemPrompt"] = prompt
     answer = routes.answer(routes.routes(crds.api)["/convert"], json.dumps(review).encode())
     if not isinstance(answer, routes.Answer):  # much takes turns with others
         answer = asyncio.run(_awaited(answer))
-    counts = Counts(Words.of(crds.api))
-    counts.add(routes.seen("/convert", answer, 0.0003, 100))
+    counts = Counts(LabelValues.of(crds.api))
+    counts.add(routes.request_log("/convert", answer, 0.0003, 100))
     return counts
 
 
@@ -116,7 +116,7 @@ def test_nothing_was_done_yet() -> None:
 @pytest.mark.parametrize("member", ["kind", "version", "operation"])
 def test_words_of_a_body_make_no_new_labels(member: str) -> None:
     review = json.loads(REVIEW.read_text())
-    counts = Counts(Words.of(crds.api))
+    counts = Counts(LabelValues.of(crds.api))
     path = routes.routes(crds.api)["/validate"]
     for number in range(50):
         request = review["request"]
@@ -124,7 +124,7 @@ def test_words_of_a_body_make_no_new_labels(member: str) -> None:
         owner[member] = f"{number}" * 1_000
         answer = routes.answer(path, json.dumps(review).encode())
         assert isinstance(answer, routes.Answer)
-        counts.add(routes.seen("/validate", answer, 0.0003, 100))
+        counts.add(routes.request_log("/validate", answer, 0.0003, 100))
 
     (row,) = counts.snapshot()["reviews"]
     labels = dict(zip(["kind", "operation", "version"], row, strict=False))
@@ -135,12 +135,12 @@ def test_words_of_a_body_make_no_new_labels(member: str) -> None:
 
 def test_wanted_versions_that_there_are_not_make_no_new_labels() -> None:
     review = json.loads(CONVERSION.read_text())
-    counts = Counts(Words.of(crds.api))
+    counts = Counts(LabelValues.of(crds.api))
     for number in range(50):
         review["request"]["desiredAPIVersion"] = f"agents.proompteng.ai/v{number}"
         answer = routes.answer(routes.routes(crds.api)["/convert"], json.dumps(review).encode())
         assert isinstance(answer, routes.Answer)
-        counts.add(routes.seen("/convert", answer, 0.0003, 100))
+        counts.add(routes.request_log("/convert", answer, 0.0003, 100))
 
     assert {"other", "v1"} >= {row[0] for row in counts.snapshot()["conversions"]}
 
@@ -152,5 +152,5 @@ def test_long_words_of_a_body_are_not_kept() -> None:
     answer = routes.answer(routes.routes(crds.api)["/validate"], json.dumps(review).encode())
 
     assert isinstance(answer, routes.Answer)
-    assert answer.about is not None
-    assert [257, 257] == [len(answer.about.uid), len(answer.about.name)]
+    assert answer.info is not None
+    assert [257, 257] == [len(answer.info.uid), len(answer.info.name)]

@@ -1,4 +1,4 @@
-"""An answer that the API server would reject never leaves a server that verifies."""
+"""A server that verifies responses never sends one that the API server would refuse."""
 
 import base64
 import copy
@@ -15,7 +15,7 @@ DATA = pathlib.Path(__file__).parents[1] / "data"
 
 
 def case(name: str) -> tuple[Any, Any]:
-    """A review and the answer that it gets."""
+    """A review and its response."""
     path = DATA / name
     answer = json.loads(path.with_suffix(".answer.json").read_text())
     response = answer["response"]
@@ -32,7 +32,7 @@ def patched(operations: Any) -> dict[str, Any]:
     ("change", "words"),
     [
         ({"uid": "other"}, "expected uid"),
-        ({"allowed": "yes"}, "true or false"),
+        ({"allowed": "yes"}, "a boolean"),
         ({"allowed": False}, "status code of 400 to 599"),
         ({"allowed": False, "status": {"code": 200}}, "status code of 400 to 599"),
         ({"warnings": ["two\nlines"]}, "control characters"),
@@ -41,10 +41,10 @@ def patched(operations: Any) -> dict[str, Any]:
         ({"auditAnnotations": {"a": 1}}, "auditAnnotations"),
         ({"patchType": "MergePatch"}, "patchType JSONPatch"),
         ({"patch": "no base64!"}, "base64"),
-        (patched([]), "rather than an empty one"),
-        (patched([{"op": "replace", "path": "/spec/none", "value": 1}]), "can be applied"),
-        (patched([{"op": "add", "path": "/spec/none/below", "value": 1}]), "can be applied"),
-        (patched([{"op": "copy", "path": "/spec/a", "from": "/spec"}]), "can be applied"),
+        (patched([]), "instead of an empty one"),
+        (patched([{"op": "replace", "path": "/spec/none", "value": 1}]), "applicable patch"),
+        (patched([{"op": "add", "path": "/spec/none/below", "value": 1}]), "applicable patch"),
+        (patched([{"op": "copy", "path": "/spec/a", "from": "/spec"}]), "applicable patch"),
     ],
 )
 def test_admission_that_the_api_server_rejects(change: dict[str, Any], words: str) -> None:
@@ -60,7 +60,7 @@ def test_admission_that_the_api_server_rejects(change: dict[str, Any], words: st
 def test_patch_of_a_validating_webhook_is_rejected() -> None:
     review, answer = case("admission/pass/v1alpha1-workflow-without-steps-gets-one.json")
 
-    assert ["expected no patch of a validating webhook"] == oracle.complaints(
+    assert ["expected no patch from a validating webhook"] == oracle.complaints(
         "validate", review, answer
     )
 

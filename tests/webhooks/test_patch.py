@@ -1,4 +1,4 @@
-"""A patch turns the old value into the new one, and touches nothing else."""
+"""A patch turns the old value into the new one, and changes nothing else."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""The server as a user that nobody knows, without a home, where nothing can be written."""
+"""The server as an unknown user without a home directory, on a read-only file system."""
 
 import asyncio
 import contextlib
@@ -41,7 +41,7 @@ async def serving(*options: str) -> AsyncIterator[str]:
 
 @contextlib.contextmanager
 def shown(pair: authority.Pair, ca_pem: bytes) -> Iterator[str]:
-    """A folder with a pair that others than this test's user find, too."""
+    """A directory with a pair that other users can access, too."""
     with tempfile.TemporaryDirectory(dir=files.MEMORY) as folder:
         pathlib.Path(folder).chmod(0o755)
         certificates.install(folder, pair, ca_pem)
@@ -72,7 +72,7 @@ def test_place_that_is_needed_and_cannot_be_written_is_named() -> None:
 
     assert 2 == done.returncode
     assert "webhooks: expected to write certificates to " in done.stderr
-    assert "name another folder, or put tls.crt and tls.key there" in done.stderr
+    assert "choose another directory, or add tls.crt and tls.key" in done.stderr
     assert "Traceback" not in done.stderr
 
 

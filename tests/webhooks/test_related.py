@@ -1,4 +1,4 @@
-"""What is kept of objects that rules ask for is bounded by its size."""
+"""The cache of related objects is bounded by size."""
 
 import json
 from collections.abc import Sequence
@@ -13,19 +13,19 @@ from webhooks import related, routes
 
 
 class Client:
-    """Has every object, of some size, and counts how often it is asked."""
+    """Has every object, with a size, and counts reads."""
 
     def __init__(self, text: str) -> None:
         self.text, self.asked = text, 0
 
     async def get(self, resource: kube.Resource, name: str, **_: Any) -> dict[str, Any]:
-        """An object."""
+        """Return an object."""
         self.asked += 1
         return {"kind": resource.kind, "metadata": {"name": name}, "spec": {"text": self.text}}
 
 
 async def asked_again(text: str) -> tuple[int, int]:
-    """How often ten agents are read twice, and how many of them are kept."""
+    """How often ten agents are read in two passes, and how many of them are cached."""
     client: Any = Client(text)
     found = related.Related(client, crds.api, clock=lambda: 0.0)
     names = [("Agent", f"a{index}") for index in range(10)]

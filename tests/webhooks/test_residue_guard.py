@@ -1,4 +1,4 @@
-"""Admission and residue: it is not lost by being left out, nor forged, nor dropped in silence."""
+"""Admission and residue: not lost by omission, not forged, not dropped silently."""
 
 import base64
 import json
@@ -33,7 +33,7 @@ def agent(version: str, *, annotations: Any = None, **spec: Any) -> dict[str, An
 
 
 def older(value: dict[str, Any]) -> dict[str, Any]:
-    """A v1beta1 object as v1alpha1 shows it."""
+    """A v1beta1 object converted to v1alpha1."""
     return graph.convert(crds.api, AGENT, value, source="v1beta1", target="v1alpha1").object
 
 
@@ -64,7 +64,7 @@ def mutated(value: Any, old: Any = None, **more: Any) -> Any:
 
 
 def refusal(value: Any, old: Any = None) -> str:
-    """What the validating webhook says against a write."""
+    """The message with which the validating webhook denies a write."""
     answer = admission.answer(admission.validate, CONVERTER, request(value, old))
     return "" if answer["response"]["allowed"] else answer["response"]["status"]["message"]
 
@@ -147,12 +147,12 @@ def test_object_whose_stored_version_cannot_hold_it_is_refused() -> None:
 
     message = refusal(run)
 
-    assert "expected what v1beta1, in which objects are stored, can hold" in message
+    assert "expected data that the storage version v1beta1 can hold in annotations" in message
     assert "spec.systemPrompt" in message
 
 
 def variables(count: int, characters: int) -> list[dict[str, Any]]:
-    """Variables that only v1beta1 can say, with names of Secrets that do not compress."""
+    """Variables that only v1beta1 can hold, with names of Secrets that do not compress."""
     names = [LONG[at * characters :][:characters] for at in range(count)]
     return [
         {"name": f"V{at}", "valueFrom": {"secretKeyRef": {"name": name, "key": "k"}}}
@@ -182,7 +182,7 @@ def test_overflow_of_a_conversion_is_what_the_next_write_is_refused_for() -> Non
 
 
 def forged(entries: Any) -> dict[str, Any]:
-    """An Agent in v1alpha1 with residue as anybody may write it."""
+    """An Agent in v1alpha1 with residue that any client may write."""
     text = entries if isinstance(entries, str) else json.dumps(entries)
     return agent("v1alpha1", annotations={RESIDUE: text})
 
@@ -202,7 +202,7 @@ UNKNOWN = [{"at": ["spec"], "was": {}, "is": {"hostPath": "/"}}]
     [
         (UNKNOWN, "spec.hostPath"),
         ([{"at": ["spec"], "was": {"providerRef": "stale"}, "is": {}}], "spec.providerRef"),
-        ("junk", "what cannot be read"),
+        ("junk", "unreadable data"),
         (
             [{"at": ["spec"], "was": {}, "is": {f"x{one}": 1}} for one in range(600)],
             ", ".join(f"spec.x{one}" for one in range(10)) + ", and 590 more",
@@ -213,7 +213,7 @@ UNKNOWN = [{"at": ["spec"], "was": {}, "is": {"hostPath": "/"}}]
 def test_writer_of_residue_that_nothing_comes_of_is_warned(entries: Any, fields: str) -> None:
     path = f"metadata.annotations[{RESIDUE}]"
 
-    assert [f"{path}: v1beta1 takes nothing of {fields} from it"] == warnings_of(forged(entries))
+    assert [f"{path}: v1beta1 does not use {fields} from it"] == warnings_of(forged(entries))
 
 
 def test_residue_that_was_there_before_or_is_put_back_is_no_news() -> None:

@@ -1,4 +1,4 @@
-"""What reaches the rules of an API, and what becomes of rules that do what they may not."""
+"""What reaches the rules of an API, and the handling of broken rules."""
 
 import asyncio
 import base64
@@ -46,7 +46,7 @@ def review_of(value: Any, old: Any = None, **more: Any) -> bytes:
 
 
 def answered(api: Api, path: str, body: bytes, **known: Any) -> Any:
-    """The response of a server that knows the API."""
+    """The response of a server with the API."""
     found = routes.answer(routes.routes(api, **known)[path], body)
     if inspect.isawaitable(found):
         found = asyncio.run(_awaited(found))
@@ -233,7 +233,7 @@ def _holds_me(value: JSON, facts: Facts) -> JSON:
 
 
 CHANGED = (
-    "Rules.default of Bench: expected only fields that were not there, got a change of spec.holder "
+    "Rules.default of Bench: expected only additional fields, got spec.holder changed "
     "from 'you' to {}; return what the user wrote, or declare Rules(default=..., may_change=True)"
 )
 NO_OBJECT = "Rules.default of Bench: expected the object with its defaults"

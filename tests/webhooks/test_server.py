@@ -1,4 +1,4 @@
-"""The server over TLS: whatever is sent, it answers properly and goes on serving."""
+"""The server over TLS: it answers any input properly and keeps serving."""
 
 import asyncio
 import datetime as dt
@@ -24,7 +24,7 @@ MIB = 1024 * 1024
 
 
 class Peer:
-    """A client that speaks as the API server does."""
+    """A client that behaves like the API server."""
 
     def __init__(self, session: aiohttp.ClientSession, port: int, tls: ssl.SSLContext) -> None:
         self.session, self.port, self.tls = session, port, tls
@@ -32,7 +32,7 @@ class Peer:
     async def post(
         self, path: str, body: Any, content_type: str = "application/json", **headers: str
     ) -> tuple[int, Any]:
-        """Status and JSON (or text) of the answer."""
+        """Status and JSON (or text) of the response."""
         async with self.session.post(
             f"https://127.0.0.1:{self.port}{path}",
             data=io.BytesIO(body) if isinstance(body, bytes) else body,
@@ -44,7 +44,7 @@ class Peer:
             return response.status, json.loads(text) if is_json else text
 
     async def raw(self, data: bytes) -> bytes:
-        """All that comes back for bytes on the wire."""
+        """Everything that is returned for bytes on the wire."""
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, ssl=self.tls)
         writer.write(data)
         await writer.drain()
@@ -55,8 +55,8 @@ class Peer:
             writer.close()
 
 
-def nobody(seen: routes.Seen) -> None:
-    """Watch nothing."""
+def nobody(seen: routes.RequestLog) -> None:
+    """Ignore a request."""
 
 
 @pytest.fixture(scope="module", params=["lean", "aiohttp"])

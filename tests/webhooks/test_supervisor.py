@@ -1,4 +1,4 @@
-"""``webhooks serve`` as a process: workers, health, metrics, drain, files that change."""
+"""``webhooks serve`` as a process: workers, health, metrics, drain, changing files."""
 
 import asyncio
 import contextlib
@@ -42,26 +42,26 @@ class Served:
         self.process, self.directory, self.url, self.health = process, directory, url, health
 
     def trust(self) -> ssl.SSLContext:
-        """Who believes its authority."""
+        """A context that trusts its CA."""
         text = (self.directory / "certificates" / certificates.CA_CERTIFICATE).read_text()
         return ssl.create_default_context(cadata=text)
 
     async def post(
         self, session: aiohttp.ClientSession, path: str, body: bytes, **headers: str
     ) -> tuple[int, dict[str, Any], str]:
-        """Status, answer and the answer's Connection header."""
+        """Status, response and its Connection header."""
         headers = {"Content-Type": "application/json", **headers}
         async with session.post(self.url + path, data=body, headers=headers) as response:
             return response.status, await response.json(), response.headers.get("Connection", "")
 
     async def text(self, session: aiohttp.ClientSession, path: str, body: bytes) -> str:
-        """The answer as it came."""
+        """The raw response."""
         headers = {"Content-Type": "application/json"}
         async with session.post(self.url + path, data=body, headers=headers) as response:
             return await response.text()
 
     async def shown(self, path: str) -> tuple[int, str]:
-        """What the health listener says."""
+        """The response of the health listener."""
         async with aiohttp.ClientSession() as session, session.get(self.health + path) as response:
             return response.status, await response.text()
 
@@ -75,12 +75,12 @@ class Served:
 
 
 def is_there(process: int) -> bool:
-    """Whether a process has not ended, or was not waited for."""
+    """Return whether a process has not ended, or was not waited for."""
     return pathlib.Path(f"/proc/{process}").exists()
 
 
 def logged_health(log: pathlib.Path) -> str:
-    """Where a server shows its health, by its log."""
+    """The health URL of a server, from its log."""
     lines = [json.loads(line) for line in log.read_text().splitlines()]
     (health,) = [line["url"] for line in lines if line["event"] == "health and metrics"]
     return str(health)
@@ -108,7 +108,7 @@ async def started(
 
 
 async def first_line(process: asyncio.subprocess.Process) -> str:
-    """What a server says once it serves."""
+    """The output of a server once it serves."""
     assert process.stdout is not None
     async with asyncio.timeout(WAIT_SECONDS):
         return (await process.stdout.readline()).decode()
@@ -126,7 +126,7 @@ async def serving(
 
 
 async def eventually(check: Any) -> None:
-    """Wait for a check to hold."""
+    """Wait until a check succeeds."""
     async with asyncio.timeout(WAIT_SECONDS):
         while not await check():  # noqa: ASYNC110 - the event is another process's
             await asyncio.sleep(0.05)
@@ -173,7 +173,7 @@ async def test_reviews_are_answered_counted_and_written_down(
 
 
 async def test_full_disk_costs_no_call_and_is_counted(tmp_path: pathlib.Path) -> None:
-    """Neither the decisions nor the log itself can be written."""
+    """Neither the decisions nor the log can be written."""
     full = "/dev/full"
     (tmp_path / "log").symlink_to(full)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -196,20 +196,20 @@ async def test_full_disk_costs_no_call_and_is_counted(tmp_path: pathlib.Path) ->
 
 
 class Collector:
-    """What takes spans by OTLP over HTTP."""
+    """An OTLP/HTTP receiver of spans."""
 
     def __init__(self) -> None:
         self.spans: list[Any] = []
 
     async def take(self, request: web.Request) -> web.Response:
-        """One export."""
+        """Receive an export."""
         found = trace_service_pb2.ExportTraceServiceRequest.FromString(await request.read())
         for resource in found.resource_spans:
             self.spans += [span for scope in resource.scope_spans for span in scope.spans]
         return web.Response(content_type="application/x-protobuf")
 
     async def has_spans(self) -> bool:
-        """Whether any came."""
+        """Return whether any was received."""
         return bool(self.spans)
 
 
@@ -455,7 +455,7 @@ BAD_PAIRS: list[tuple[authority.Pair | None, int, str]] = [
     (authority.Pair(DER, GOOD.key_pem), 0o600, "but DER"),
     (authority.Pair(b"garbage", GOOD.key_pem), 0o600, "PEM certificates, got 7 bytes"),
     (authority.Pair(GOOD.certificate_pem, b"garbage"), 0o600, "PEM private key, got 7 bytes"),
-    (GOOD, 0o640, "expected a key that only its owner may read"),
+    (GOOD, 0o640, "expected a key readable only by its owner"),
     (None, 0o600, "got neither"),
 ]
 
@@ -511,7 +511,7 @@ async def test_bad_pairs_are_refused_and_the_old_one_is_served_also_by_a_new_wor
 async def test_expired_certificate_ends_readiness_until_another_is_valid(
     tmp_path: pathlib.Path,
 ) -> None:
-    """The next one is there before it is valid: it is tried again when its time has come."""
+    """The next one exists before it is valid: it is retried when it becomes valid."""
     now, ca = dt.datetime.now(dt.UTC), authority.new_authority("theirs", now=NOW)
     directory = tmp_path / "certificates"
     brief = authority.issue_server(ca, ["127.0.0.1"], now=now, lifetime=dt.timedelta(seconds=45))
@@ -569,7 +569,7 @@ async def test_pair_of_a_time_to_come_is_waited_for_unready(tmp_path: pathlib.Pa
     message = (
         f"the serving certificate is not valid before {starts}: check the clock, or replace it"
     )
-    assert {f"{message}\n"} == {text for text in seen if text != "no worker serves\n"}
+    assert {f"{message}\n"} == {text for text in seen if text != "no worker is serving\n"}
     assert line.startswith("serving ")
     assert (200, "ok\n") == after
     assert message in (tmp_path / "log").read_text()

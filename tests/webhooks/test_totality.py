@@ -1,4 +1,4 @@
-"""Whatever stands wherever in a review, it gets an answer that is no internal error."""
+"""Any value anywhere in a review gets a response that is not an internal error."""
 
 import json
 from typing import Any
@@ -50,7 +50,7 @@ PLACES = [
 
 
 def with_odd(version: str, place: str, odd: Any) -> dict[str, Any]:
-    """A run with something odd at a place."""
+    """A run with an odd value at a path."""
     value = manifests.run(version)
     value["status"] = {"phase": "x"}
     *parents, last = place.split(".")
@@ -62,7 +62,7 @@ def with_odd(version: str, place: str, odd: Any) -> dict[str, Any]:
 
 
 def answer(path: str, review: Any) -> str:
-    """The answer's text."""
+    """The text of the response."""
     found = routes.answer(ROUTES[path], orjson.dumps(review))
     assert isinstance(found, routes.Answer)
     return found.body.decode()

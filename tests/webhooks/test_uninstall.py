@@ -1,4 +1,4 @@
-"""In which order webhooks leave a cluster, and what that costs."""
+"""The order in which webhooks are removed from a cluster, and the consequences."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ VALIDATING = injector.Target(kube.VALIDATING_WEBHOOK_CONFIGURATIONS, "example.co
 def crd(
     name: str, *versions: tuple[str, bool, str], stored: tuple[str, ...], strategy: str = "Webhook"
 ) -> dict[str, Any]:
-    """A CRD of versions (name, whether served, schema); the last one is stored."""
+    """A CRD with versions (name, whether served, schema); the last one is stored."""
     return {
         "metadata": {"name": name},
         "spec": {
@@ -67,13 +67,10 @@ def test_other_versions_are_rewritten_and_unserved_before_any_conversion_ends() 
         "delete validatingwebhookconfigurations/example.com",
     ] == [*map(str, found.steps)]
     served = (
-        "{} serves v1 besides v2: without conversion they would be read and written as if they "
-        "were v2, and fields would be lost"
+        "{} serves v1 besides v2: without conversion they would be read and written as v2, "
+        "and fields would be lost"
     )
-    stored = (
-        "a may have objects that are stored as v1: without conversion they would be read as if "
-        "they were v2"
-    )
+    stored = "a may have objects stored as v1: without conversion they would be read as v2"
     assert (served.format("a"), stored, served.format("b")) == found.costs
 
 

@@ -1,4 +1,4 @@
-"""Warnings obey what the API server and kubectl ask of them."""
+"""Warnings respect the limits of the API server and kubectl."""
 
 from schemagen import FieldPath, Problem
 from webhooks import warnings
@@ -24,4 +24,4 @@ def test_all_together_stay_below_the_limit_and_say_what_is_left() -> None:
     texts = warnings.of(Problem(SPEC.key(number), "x" * 200) for number in range(1000))
 
     assert sum(map(len, texts)) <= warnings.MAX_TOTAL
-    assert f"and {1000 - len(texts) + 1} warnings more" == texts[-1]
+    assert f"and {1000 - len(texts) + 1} more warnings" == texts[-1]

@@ -1,4 +1,4 @@
-"""``webhooks review`` and the errors of ``webhooks``, as a user meets them."""
+"""``webhooks review`` and errors of ``webhooks``, as seen by users."""
 
 import json
 import pathlib

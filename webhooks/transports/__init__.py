@@ -1,1 +1,1 @@
-"""Ways for reviews to come in: the lean protocol, and aiohttp as the reference."""
+"""HTTP transports: the lean protocol, and aiohttp as the reference."""

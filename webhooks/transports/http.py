@@ -1,6 +1,6 @@
 """The reference transport: aiohttp. Shell: connections.
 
-It knows all of HTTP/1.1 and is the measure for the lean one; both pass the same tests.
+It implements all of HTTP/1.1 and is the reference for the lean one; both pass the same tests.
 """
 
 import contextlib
@@ -21,17 +21,17 @@ async def serving(
     paths: Mapping[str, Route], listener: socket.socket, tls: ssl.SSLContext, observe: Observe
 ) -> AsyncIterator["Http"]:
     """Serve the routes inside the context."""
-    found = Http(paths, observe=observe)
-    await found.runner.setup()
+    server = Http(paths, observe=observe)
+    await server.runner.setup()
     try:
-        await web.SockSite(found.runner, listener, ssl_context=tls).start()
-        yield found
+        await web.SockSite(server.runner, listener, ssl_context=tls).start()
+        yield server
     finally:
-        await found.runner.cleanup()
+        await server.runner.cleanup()
 
 
 class Http:
-    """A listener's connections and what they share; as ``lean.Lean``."""
+    """The connections of a listener and their shared state, like ``lean.Lean``."""
 
     def __init__(self, paths: Mapping[str, Route], *, observe: Observe) -> None:
         self.in_flight = 0
@@ -44,7 +44,7 @@ class Http:
         self.runner = web.AppRunner(app, access_log=None, keepalive_timeout=Limits().idle_seconds)
 
     def drain(self) -> None:
-        """From now on every answer closes its connection."""
+        """Close each connection after its next response."""
         self.is_draining = True
 
     def _handler(self, route: Route) -> Callable[[web.Request], Awaitable[web.Response]]:
@@ -52,15 +52,15 @@ class Http:
             started = time.monotonic()
             self.in_flight += 1
             try:
-                found = await _respond(route, request)
+                answer = await _respond(route, request)
             finally:
                 self.in_flight -= 1
             self.last_request = now = time.monotonic()
             size = request.content_length or 0
             parent = request.headers.get("traceparent", "")
-            self._observe(routes.seen(route.path, found, now - started, size, parent))
-            headers = {"Content-Type": found.content_type}
-            response = web.Response(status=found.status, body=found.body, headers=headers)
+            self._observe(routes.request_log(route.path, answer, now - started, size, parent))
+            headers = {"Content-Type": answer.content_type}
+            response = web.Response(status=answer.status, body=answer.body, headers=headers)
             if self.is_draining:
                 response.force_close()
             return response
@@ -83,12 +83,12 @@ async def _respond(route: Route, request: web.Request) -> Answer:
     if body is None:
         return routes.too_large(route)
     seconds = routes.seconds_of(request.url.raw_query_string.encode())
-    found = routes.answer(route, body, seconds)
-    return found if isinstance(found, Answer) else await found
+    answer = routes.answer(route, body, seconds)
+    return answer if isinstance(answer, Answer) else await answer
 
 
 async def _body(request: web.Request, limit: int) -> bytes | None:
-    """The body, or None once it is known to be larger than the limit."""
+    """Read the body; None if it exceeds the limit."""
     if request.content_length is not None and request.content_length > limit:
         return None
     chunks, size = [], 0

@@ -1,8 +1,8 @@
-"""HTTP/1.1 for one client: the API server. Shell: connections.
+"""An HTTP/1.1 server protocol for a single kind of client: the API server. Shell: connections.
 
 An asyncio protocol on httptools (llhttp, the parser of Node). It reads POSTs with a length or in
 chunks, keeps connections alive, and bounds everything: heads, bodies, all bodies together, time.
-What a review becomes is the routes' affair; most are answered before the next event is looked at.
+Routes handle the reviews; most are answered before the next event is processed.
 """
 
 import asyncio
@@ -21,15 +21,15 @@ from webhooks import routes
 from webhooks.routes import Answer, Observe, Route
 
 HEAD_BYTES: Final = 64 * 1024
-# Requests that wait on one connection before it is not read any more.
+# Pipelined requests on a connection before it is no longer read.
 MAX_WAITING: Final = 16
-# Bytes of bodies that one connection holds before a third request is not read: a client that waits
-# for its answers, as Go's does, never sends a second.
+# Bytes of bodies that a connection holds before a third request is not read: a client that waits
+# for each response, as Go's does, never sends a second.
 MAX_HELD_BYTES: Final = 256 * 1024
-# Bytes that are read of one connection before others are looked at: uvloop goes on for megabytes.
+# Bytes read of a connection before others have their turn: uvloop reads on for megabytes.
 TURN_BYTES: Final = 256 * 1024
-# Answers larger than this are written in pieces, each once the client has read enough of those
-# before: what transports buffer is counted by nobody.
+# Larger responses are written in pieces, each once the client has read enough of the previous ones:
+# buffers of transports are not accounted for.
 PIECE_BYTES: Final = 64 * 1024
 
 _STATUS_LINES: Final = {
@@ -41,20 +41,20 @@ _CLOSE: Final = b"Connection: close\r\n"
 
 @dataclasses.dataclass(frozen=True)
 class Limits:
-    """How long and how much.
+    """Time and size limits.
 
     Attributes:
         head_seconds: From the first byte of a request to the end of its head.
         body_seconds: From there to the end of its body.
-        write_seconds: Until a client has read an answer.
+        write_seconds: Until a client has read a response.
         idle_seconds: The API server keeps idle connections for 90 s (Go's default transport), and
-            fails the next call on one that we closed first.
-        connection_seconds: After about this long a connection is closed with an answer, so that
-            load spreads over new replicas.
-        held_bytes: All bodies that are being read or answered, and the answers below.
-        answers_bytes: All parts of answers that their clients have not read yet.
-        connections: At once.
-        idle_connections: That wait for a request, of one source address.
+            fails the next call on one that the server closed first.
+        connection_seconds: After about this long a connection is closed with a response, so that
+            load spreads to new replicas.
+        held_bytes: All bodies in flight and the responses below.
+        answers_bytes: All parts of responses that clients have not read yet.
+        connections: Maximum number of connections.
+        idle_connections: Maximum number of idle connections per source address.
     """
 
     head_seconds: float = 10.0
@@ -69,12 +69,12 @@ class Limits:
 
 
 class Lean:
-    """A listener's connections and what they share.
+    """The connections of a listener and their shared state.
 
     Args:
         paths: The routes by path.
-        limits: The bounds.
-        observe: Is told of every answer.
+        limits: The limits.
+        observe: Callback invoked for each response.
     """
 
     def __init__(
@@ -95,67 +95,69 @@ class Lean:
         self._sweeper = self.loop.call_later(1, self._sweep)
 
     def connection(self) -> "Connection":
-        """The protocol of a new connection (``loop.create_server``'s factory)."""
+        """Create the protocol of a new connection (``loop.create_server``'s factory)."""
         return Connection(self)
 
     @property
     def in_flight(self) -> int:
-        """Requests that are being read or answered."""
-        return sum(one.is_busy for one in self.connections)
+        """Number of requests in flight."""
+        return sum(connection.is_busy for connection in self.connections)
 
     def soon(self, connection: "Connection") -> None:
-        """Answer what waits on a connection once everything that came with it was read."""
+        """Answer a connection's pending requests once everything received was parsed."""
         if not self._ready:
             self.loop.call_soon(self._answer_ready)
         self._ready.append(connection)
 
     def _answer_ready(self) -> None:
         ready, self._ready = self._ready, []
-        for one in ready:
-            one.answer_waiting()
+        for connection in ready:
+            connection.answer_waiting()
 
     def drain(self) -> None:
-        """From now on every answer closes its connection."""
+        """Close each connection after its next response."""
         self.is_draining = True
 
     def close(self) -> None:
         """Close every connection."""
         self._sweeper.cancel()
-        for one in [*self.connections]:
-            one.stop()
+        for connection in [*self.connections]:
+            connection.stop()
 
     def has_room_for(self, source: str) -> bool:
-        """Whether one more connection may be served; idle ones make room for it."""
+        """Return whether another connection may be served, closing idle ones if needed."""
         if len(self.connections) >= self.limits.connections:
             self._close_idle([*self.connections], keep=self.limits.connections // 2)
-        same_source = [one for one in self.connections if one.source == source]
+        same_source = [connection for connection in self.connections if connection.source == source]
         self._close_idle(same_source, keep=self.limits.idle_connections - 1)
         return len(self.connections) < self.limits.connections
 
     def _close_idle(self, connections: "Sequence[Connection]", *, keep: int) -> None:
-        """Close those that have been idle longest."""
+        """Close the connections that have been idle longest."""
         if len(connections) <= keep:
             return
-        idle = sorted((one for one in connections if one.is_idle), key=_IDLE_UNTIL)
-        for one in idle[: max(0, len(idle) - keep)]:
-            one.abort()
+        idle = sorted(
+            (connection for connection in connections if connection.is_idle), key=_IDLE_UNTIL
+        )
+        for connection in idle[: max(0, len(idle) - keep)]:
+            connection.abort()
 
     def hold_body(self, path: str, size: int) -> None:
-        """Count bytes of a body; fewer than none are released."""
+        """Count bytes of a body; a negative size releases them."""
         self.bodies_bytes += size
         self.held_bodies[path] += size
 
     def make_room_for_bodies(self, route: Route) -> None:
-        """Refuse those that have been sending their body longest, while there are too many bytes.
+        """Refuse the requests that have been sending longest until bodies fit the limits.
 
-        A client that is honest sends its body at once; who holds bytes is slower.
+        A well-behaved client sends its body at once; slow ones hold memory.
         """
         while self._has_too_much(route):
             is_path_full = self.held_bodies[route.path] > route.max_total_bytes
             reading = [
-                one
-                for one in self.connections
-                if one.holds_bodies and (not is_path_full or one.path == route.path)
+                connection
+                for connection in self.connections
+                if connection.holds_bodies and (not is_path_full or connection.path == route.path)
             ]
             if not reading:
                 return
@@ -168,22 +170,22 @@ class Lean:
         )
 
     def make_room_for_answers(self) -> None:
-        """Give up those who have been reading longest, while too much is held for readers."""
+        """Abort the clients that have been reading longest until responses fit the limit."""
         while self.answers_bytes > self.limits.answers_bytes:
-            writing = [one for one in self.connections if one.is_writing]
+            writing = [connection for connection in self.connections if connection.is_writing]
             min(writing, key=_WRITING_UNTIL).abort()
 
     def _sweep(self) -> None:
-        """End what took too long; one timer for all is cheaper than one each."""
+        """End connections past their deadline; a single timer is cheaper than one each."""
         now = self.loop.time()
-        for one in [*self.connections]:
-            if one.deadline < now:
-                one.time_out()
+        for connection in [*self.connections]:
+            if connection.deadline < now:
+                connection.time_out()
         self._sweeper = self.loop.call_later(1, self._sweep)
 
 
-class _Asked(NamedTuple):
-    """A request that is there: what answers it, and how long its client waits."""
+class _Request(NamedTuple):
+    """A complete request."""
 
     route: Route
     body: bytes
@@ -193,24 +195,24 @@ class _Asked(NamedTuple):
 
 
 class Connection(asyncio.Protocol):
-    """One connection: requests one after the other."""
+    """A connection, which handles its requests in order."""
 
     def __init__(self, lean: Lean) -> None:
         self._lean, self._limits = lean, lean.limits
         self._transport: asyncio.Transport | None = None
         self._parser = httptools.HttpRequestParser(self)
-        self._waiting: list[_Asked] = []
+        self._waiting: list[_Request] = []
         self._task: asyncio.Task[None] | None = None
         self._is_ending = self._is_reading = self._is_write_paused = False
         self._held_bodies: collections.Counter[str] = collections.Counter()
         self._unsent = memoryview(b"")
-        self._fed_bytes = 0  # since the parser last made something of them
+        self._fed_bytes = 0  # since the parser last made progress
         self._turn_bytes = 0
         self.source = ""
         self.reading_since = 0.0
         self.idle_until = lean.loop.time() + self._limits.idle_seconds
         self.writing_until = self._reading_until = _NEVER
-        # Rotated at different times, or all would come back at once.
+        # Jittered, so that clients do not all reconnect at once.
         self._ends = lean.loop.time() + self._limits.connection_seconds * random.uniform(0.75, 1.25)  # noqa: S311 - spread
         self._begin()
 
@@ -220,14 +222,14 @@ class Connection(asyncio.Protocol):
         self._content_type = self._encoding = ""
         self._length = 0
         self._is_continued = False
-        self._seconds = routes.LONGEST_SECONDS
+        self._seconds = routes.MAX_TIMEOUT_SECONDS
         self._traceparent = ""
         self._body: bytes | bytearray = b""
         self._route: Route | None = None
 
     @property
     def is_busy(self) -> bool:
-        """Whether a request is being read or answered."""
+        """Whether a request is in flight."""
         return self._is_reading or self.is_writing or self._task is not None or bool(self._waiting)
 
     @property
@@ -237,35 +239,35 @@ class Connection(asyncio.Protocol):
 
     @property
     def _is_full(self) -> bool:
-        """Whether no more requests are to be read before some are answered."""
-        asked = len(self._waiting) + (self._task is not None)
+        """Whether reading pauses until pending requests are answered."""
+        pending = len(self._waiting) + (self._task is not None)
         held_bytes = sum(self._held_bodies.values())
-        return asked > MAX_WAITING or (asked > 1 and held_bytes > MAX_HELD_BYTES)
+        return pending > MAX_WAITING or (pending > 1 and held_bytes > MAX_HELD_BYTES)
 
     @property
     def is_writing(self) -> bool:
-        """Whether a part of an answer is held until the client has read what was written."""
+        """Whether a part of a response is held until the client has read the previous ones."""
         return bool(self._unsent)
 
     @property
     def holds_bodies(self) -> bool:
-        """Whether a body is being read here and holds bytes."""
+        """Whether a body is being received and holds memory."""
         return self._is_reading and not self._is_ending and self._body_bytes > 0
 
     @property
     def path(self) -> str:
-        """What the request that is being read asks."""
+        """Path of the request that is being received."""
         return "" if self._route is None else self._route.path
 
     @property
     def deadline(self) -> float:
-        """When this connection is to end if nothing happens until then."""
+        """Time at which this connection is closed if nothing happens."""
         return min(self._reading_until, self.writing_until, self.idle_until)
 
-    # --- asyncio's calls ------------------------------------------------------------------------
+    # --- asyncio callbacks ----------------------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """A client is there."""
+        """A client connected."""
         self._transport = cast("asyncio.Transport", transport)  # uvloop's is no subclass
         peer = self._transport.get_extra_info("peername")
         self.source = peer[0] if isinstance(peer, tuple) else ""
@@ -276,7 +278,7 @@ class Connection(asyncio.Protocol):
         self._lean.connections.add(self)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """The client is gone, or we are."""
+        """The connection is closed."""
         del exc
         self._lean.connections.discard(self)
         self._is_ending = True
@@ -287,9 +289,9 @@ class Connection(asyncio.Protocol):
             self._task.cancel()
 
     def data_received(self, data: bytes) -> None:
-        """Bytes of one or more requests."""
+        """Feed received bytes to the parser."""
         if self._is_ending:
-            return  # what a refused client still sends
+            return  # sent by a client that was refused already
         self._fed_bytes += len(data)
         self._turn_bytes += len(data)
         if self._turn_bytes > TURN_BYTES:
@@ -303,12 +305,12 @@ class Connection(asyncio.Protocol):
         except httptools.HttpParserError:
             if not self._is_ending:
                 self._refuse(400, "expected HTTP/1.1")
-        # The parser keeps what it has not understood yet: an endless header, chunk size or trailer.
+        # The parser buffers what is incomplete: an endless header, chunk size or trailer.
         if self._fed_bytes > HEAD_BYTES and not self._is_ending:
             self._refuse(431, f"expected a head of at most {HEAD_BYTES} bytes")
 
     def eof_received(self) -> bool:
-        """The client sends no more; a half-closed one may still read its answer."""
+        """The client sends no more; a half-closed one may still read its response."""
         return self.is_busy and not self._is_reading
 
     def pause_writing(self) -> None:
@@ -318,11 +320,11 @@ class Connection(asyncio.Protocol):
         self._pause_reading()
 
     def resume_writing(self) -> None:
-        """It has read."""
+        """The client caught up."""
         self._is_write_paused = False
         self._write_pieces()
 
-    # --- httptools' calls -----------------------------------------------------------------------
+    # --- httptools callbacks --------------------------------------------------------------------
 
     def on_message_begin(self) -> None:
         """A request begins."""
@@ -333,15 +335,15 @@ class Connection(asyncio.Protocol):
         self._reading_until = self.reading_since + self._limits.head_seconds
 
     def on_url(self, url: bytes) -> None:
-        """The request's target, or a part of it."""
+        """A part of the request's target."""
         self._url += url
         self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """One header, or one trailer."""
+        """A header or a trailer."""
         self._count_head(len(name) + len(value))
         if self._route is not None or self._is_ending:
-            return  # trailers say nothing that counts
+            return  # trailers are ignored
         match name.lower():
             case b"content-type":
                 self._content_type = value.decode("latin-1")
@@ -355,7 +357,7 @@ class Connection(asyncio.Protocol):
                 self._is_continued = value.lower() == b"100-continue"
 
     def on_headers_complete(self) -> None:
-        """The head is there: what it asks for may be refused before its body comes."""
+        """The head is complete: the request may be refused before its body arrives."""
         self._fed_bytes = 0
         if self._is_ending:
             return
@@ -370,7 +372,7 @@ class Connection(asyncio.Protocol):
         self._reading_until = self._lean.loop.time() + self._limits.body_seconds
 
     def _refused(self) -> Answer | None:
-        """The answer to a request that is refused for its head, if it is."""
+        """Return the response to a request that is refused by its headers, or None."""
         route = self._route
         refused = routes.refused(
             route,
@@ -384,12 +386,12 @@ class Connection(asyncio.Protocol):
         return refused
 
     def _has_client(self) -> bool:
-        """Whether the client showed a certificate; TLS has verified it."""
+        """Return whether the client sent a certificate; TLS has verified it."""
         return bool(self._transport and self._transport.get_extra_info("peercert"))
 
     @property
     def _is_answering(self) -> bool:
-        """Whether answers to earlier requests are still to be written."""
+        """Whether responses to earlier requests are still to be written."""
         return bool(self._waiting) or self._task is not None or self.is_writing
 
     def on_body(self, body: bytes) -> None:
@@ -411,11 +413,11 @@ class Connection(asyncio.Protocol):
             self._body = body
         elif isinstance(self._body, bytearray):
             self._body += body
-        else:  # a list of tiny chunks would take many times their bytes
+        else:  # a list of tiny chunks would take a multiple of their bytes
             self._body = bytearray(self._body + body)
 
     def on_message_complete(self) -> None:
-        """The request is there."""
+        """The request is complete."""
         self._is_reading = False
         self._fed_bytes = 0
         self._reading_until = _NEVER
@@ -424,7 +426,7 @@ class Connection(asyncio.Protocol):
         body, self._body = bytes(self._body), b""
         keeps_alive = self._parser.should_keep_alive()
         self._waiting.append(
-            _Asked(self._route, body, self._seconds, keeps_alive, self._traceparent)
+            _Request(self._route, body, self._seconds, keeps_alive, self._traceparent)
         )
         if self._is_full:
             self._pause_reading()
@@ -433,39 +435,43 @@ class Connection(asyncio.Protocol):
     # --- answers --------------------------------------------------------------------------------
 
     def answer_waiting(self) -> None:
-        """Answer what waits, up to a review that has to wait itself."""
+        """Answer pending requests, up to a review that has to wait itself."""
         while self._waiting and self._may_answer:
-            asked = self._waiting.pop(0)
+            request = self._waiting.pop(0)
             started = time.perf_counter()
             self.idle_until = _NEVER
-            found = routes.answer(asked.route, asked.body, asked.seconds)
-            if isinstance(found, Answer):
-                self._answer(asked, found, started)
+            answer = routes.answer(request.route, request.body, request.seconds)
+            if isinstance(answer, Answer):
+                self._answer(request, answer, started)
             else:
-                self._task = self._lean.loop.create_task(self._wait_for(asked, found, started))
+                self._task = self._lean.loop.create_task(self._wait_for(request, answer, started))
 
     @property
     def _may_answer(self) -> bool:
-        """Whether the client has read what there was, and the next answer may be made."""
+        """Whether the client has read the previous responses and the next one may be built."""
         is_held = self._is_write_paused or self.is_writing
         return self._task is None and not is_held and not self._is_ending
 
-    async def _wait_for(self, asked: _Asked, answer: Awaitable[Answer], started: float) -> None:
-        found = await answer
+    async def _wait_for(
+        self, request: _Request, pending: Awaitable[Answer], started: float
+    ) -> None:
+        answer = await pending
         self._task = None
         if self._is_ending:
             return
-        self._answer(asked, found, started)
+        self._answer(request, answer, started)
         self.answer_waiting()
 
-    def _answer(self, asked: _Asked, answer: Answer, started: float) -> None:
-        size = len(asked.body)
-        self._hold_body(asked.route.path, -size)
+    def _answer(self, request: _Request, answer: Answer, started: float) -> None:
+        size = len(request.body)
+        self._hold_body(request.route.path, -size)
         self._lean.last_request = time.monotonic()
         seconds = time.perf_counter() - started
-        self._lean.observe(routes.seen(asked.route.path, answer, seconds, size, asked.traceparent))
+        self._lean.observe(
+            routes.request_log(request.route.path, answer, seconds, size, request.traceparent)
+        )
         is_old = self._lean.loop.time() > self._ends
-        is_last = not asked.keeps_alive or self._lean.is_draining or is_old
+        is_last = not request.keeps_alive or self._lean.is_draining or is_old
         self._write(answer, is_last=is_last)
         if is_last:
             self.close()
@@ -473,13 +479,13 @@ class Connection(asyncio.Protocol):
             self._rest()
 
     def _rest(self) -> None:
-        """Nothing is asked, unless a request is there in part: wait for what comes."""
+        """Wait for the next request."""
         if not self._is_reading:
             self.idle_until = self._lean.loop.time() + self._limits.idle_seconds
         self._read_on()
 
     def _read_on(self) -> None:
-        """Read what comes, unless something is to be written or answered first."""
+        """Resume reading, unless responses are pending."""
         if self._is_write_paused or self.is_writing or self._is_full:
             return
         if self._transport is not None and not self._transport.is_closing():
@@ -502,12 +508,12 @@ class Connection(asyncio.Protocol):
             self._write_pieces()
 
     def _expect_to_be_read(self) -> None:
-        """Give the client its time to read an answer; the time goes on when it reads a part."""
+        """Start the deadline for reading a response, if it is not running."""
         if self.writing_until == _NEVER:
             self.writing_until = self._lean.loop.time() + self._limits.write_seconds
 
     def _write_pieces(self) -> None:
-        """Write what is held, as long as the client reads; then go on with what waits."""
+        """Write held pieces while the client reads; then continue with pending requests."""
         while self._unsent and not self._is_write_paused and self._transport is not None:
             piece, self._unsent = self._unsent[:PIECE_BYTES], self._unsent[PIECE_BYTES:]
             self._lean.answers_bytes -= len(piece)
@@ -534,19 +540,19 @@ class Connection(asyncio.Protocol):
         self._refuse_with(routes.refusal(status, message))
 
     def _refuse_with(self, answer: Answer) -> None:
-        """Answer and close; a client that still sends may read the answer first."""
+        """Respond and close; a client that is still sending may read the response first."""
         self._is_ending = True
         self._release()
-        if self.is_writing or self._is_write_paused:  # it would come amid another answer
+        if self.is_writing or self._is_write_paused:  # it would interleave with another response
             self.abort()
             return
         self._write(answer, is_last=True)
         path = self._route.path if self._route else ""
-        self._lean.observe(routes.seen(path, answer, 0.0, 0))
+        self._lean.observe(routes.request_log(path, answer, 0.0, 0))
         self._lean.loop.call_later(0 if not self._is_reading else 1, self.close)
 
     def _release(self) -> None:
-        """Forget the bodies of this connection."""
+        """Release the bodies of this connection."""
         for path, size in self._held_bodies.items():
             self._lean.hold_body(path, -size)
         self._held_bodies.clear()
@@ -558,8 +564,8 @@ class Connection(asyncio.Protocol):
         self._lean.hold_body(path, size)
 
     def refuse_for_lack_of_room(self) -> None:
-        """Refuse the request that is being read: others need the bytes."""
-        self._refuse(503, "too many bytes under review: try again")
+        """Refuse the request that is being received, to free memory for others."""
+        self._refuse(503, "too many bytes in flight: try again")
 
     def _count_head(self, size: int) -> None:
         self._head_bytes += size
@@ -571,30 +577,30 @@ class Connection(asyncio.Protocol):
             self._transport.pause_reading()
 
     def time_out(self) -> None:
-        """The deadline has passed."""
+        """Handle the passed deadline."""
         if self._reading_until == self.deadline and not self._is_ending:
-            self._refuse(408, "expected the request sooner")
+            self._refuse(408, "expected the complete request in time")
         else:
             self.abort()
 
     def close(self) -> None:
-        """Close once all is written."""
+        """Close once everything is written."""
         self._is_ending = True
         if self._transport is None or self.is_writing:
             return
         self._reading_until = self.idle_until = _NEVER
-        self._expect_to_be_read()  # TLS' last bytes, too
+        self._expect_to_be_read()  # including TLS' close_notify
         self._transport.close()
 
     def stop(self) -> None:
-        """Close, and wait for nobody to read."""
+        """Close without waiting for slow readers."""
         if self.is_writing:
             self.abort()
         else:
             self.close()
 
     def abort(self) -> None:
-        """End the connection at once."""
+        """End the connection immediately."""
         self._lean.connections.discard(self)
         self._is_ending = True
         self._release()

@@ -1,4 +1,4 @@
-"""Where the control plane's binaries are looked for, and what is done when there are none."""
+"""Where the control plane's binaries are searched, and what happens if there are none."""
 
 import pathlib
 import subprocess
@@ -40,12 +40,12 @@ def test_wanted_version_can_be_set_for_one_run() -> None:
 
 @pytest.mark.parametrize("text", ["1.33.9", "newest", "1"])
 def test_version_that_cannot_be_is_refused(text: str) -> None:
-    with pytest.raises(ValueError, match=r"a version from 1\.34\.0 on, got"):
+    with pytest.raises(ValueError, match=r"version 1\.34\.0 or newer, got"):
         versions.wanted({versions.VARIABLE: text})
 
 
 class Places:
-    """Folders with programs that say a version, and the environment that leads to them."""
+    """Directories with programs that print a version, and the matching environment."""
 
     def __init__(self, root: pathlib.Path) -> None:
         self.root = root
@@ -58,7 +58,7 @@ class Places:
         self.told: list[str] = []
 
     def put(self, folder: str | pathlib.Path, says: str, *, mode: int = 0o755) -> pathlib.Path:
-        """A program in a folder."""
+        """Create a program in a directory."""
         path = self.root / folder / KUBECTL.name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(says if says.startswith("#!") else f"#!/bin/sh\necho {says}\n")
@@ -66,8 +66,8 @@ class Places:
         return path
 
     def look(self) -> tuple[str, pathlib.Path] | None:
-        """How kubectl is found, and where."""
-        found = binaries.look(KUBECTL, tell=self.told.append, environment=self.environment)
+        """Locate kubectl; return its origin and path."""
+        found = binaries.locate(KUBECTL, tell=self.told.append, environment=self.environment)
         return (found.origin, found.path) if found else None
 
 
@@ -96,7 +96,7 @@ def test_assets_without_the_tool_are_told_of(places: Places) -> None:
 
     assert ("PATH", found) == places.look()
     assert [
-        f"KUBEBUILDER_ASSETS={places.root / 'assets'} has no kubectl; looking on"
+        f"KUBEBUILDER_ASSETS={places.root / 'assets'} has no kubectl; continuing the search"
     ] == places.told
 
 
@@ -106,7 +106,7 @@ def test_too_old_binary_is_passed_over(places: Places) -> None:
 
     assert ("PATH", new) == places.look()
     assert [
-        f"passing over {old} (KUBEBUILDER_ASSETS): expected kubectl 1.34.0 or newer, got 1.33.7"
+        f"skipping {old} (KUBEBUILDER_ASSETS): expected kubectl 1.34.0 or newer, got 1.33.7"
     ] == places.told
 
 
@@ -132,7 +132,7 @@ def test_broken_binary_is_passed_over(places: Places, says: str, mode: int) -> N
 
     assert ("PATH", good) == places.look()
     (line,) = places.told
-    assert line.startswith(f"passing over {places.root / 'assets/kubectl'} (KUBEBUILDER_ASSETS): ")
+    assert line.startswith(f"skipping {places.root / 'assets/kubectl'} (KUBEBUILDER_ASSETS): ")
     assert len(line) < 1000
 
 
@@ -187,7 +187,10 @@ def test_other_version_is_used_and_said(places: Places) -> None:
     found = binaries.find([KUBECTL], tell=places.told.append, environment=places.environment)
 
     assert path == found["kubectl"].path
-    assert f"using kubectl 1.35.1 (PATH: {path}), not {versions.KUBERNETES_VERSION}" in places.told
+    assert (
+        f"using kubectl 1.35.1 (PATH: {path}) instead of {versions.KUBERNETES_VERSION}"
+        in places.told
+    )
 
 
 def test_nothing_anywhere_names_every_way(tmp_path: pathlib.Path) -> None:
@@ -206,5 +209,5 @@ def test_nothing_anywhere_names_every_way(tmp_path: pathlib.Path) -> None:
     assert (
         "ToolNotFoundError: expected etcd for Kubernetes 1.34.0 or newer, got none" in done.stderr
     )
-    for way in ("KUBEBUILDER_ASSETS", "put it on PATH", "install Go 1.26", "PyPI"):
+    for way in ("KUBEBUILDER_ASSETS", "add it to PATH", "install Go 1.26", "PyPI"):
         assert way in done.stderr

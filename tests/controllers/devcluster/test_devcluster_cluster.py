@@ -1,4 +1,4 @@
-"""The embedded control plane, for real."""
+"""The embedded control plane with its real binaries."""
 
 import json
 import os
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.e2e
 
 
 def processes_of(directory: pathlib.Path) -> list[str]:
-    """The command lines that name a cluster's directory."""
+    """The command lines that contain a cluster's directory."""
     command = [shutil.which("ps") or "ps", "-eww", "-o", "args"]
     listed = subprocess.run(command, capture_output=True, text=True, check=True)
     return [line for line in listed.stdout.splitlines() if str(directory) in line]
@@ -98,7 +98,7 @@ def test_data_stays_in_a_given_directory_and_nothing_else_does(tmp_path: pathlib
     directory = tmp_path / "a cluster"
     with devcluster.Cluster(directory) as cluster:
         cluster.kubectl("create", "configmap", "kept")
-        with pytest.raises(devcluster.StartError, match="a cluster runs there"):
+        with pytest.raises(devcluster.StartError, match="a cluster is running there"):
             devcluster.Cluster(directory).start()
 
     wait_until_none(directory)
@@ -159,7 +159,7 @@ with devcluster.Cluster():
 
 
 def owner_in(directory: pathlib.Path) -> "subprocess.Popen[str]":
-    """A process with a cluster, in a temporary folder in this directory."""
+    """A process with a cluster, in a temporary directory in this directory."""
     return subprocess.Popen(
         [sys.executable, "-u", "-c", OWNER],
         env={**os.environ, "TMPDIR": str(directory)},
@@ -230,7 +230,7 @@ def test_crd_is_served(api_server):
 def run_foreign(
     directory: pathlib.Path, expectation: str, *options: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Run pytest on a project with a CRD, without the plugins of our own tests."""
+    """Run pytest on a project with a CRD, without this project's test plugins."""
     (directory / "test_foreign.py").write_text(FOREIGN.format(expectation=expectation))
     alone = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", "-p", "no:asyncio"]
     environment = {name: value for name, value in os.environ.items() if "XDIST" not in name}
@@ -257,5 +257,5 @@ def test_fixture_keeps_the_logs_of_a_failure(tmp_path: pathlib.Path) -> None:
 
     logs = tmp_path / "kept logs" / "api_server"
     assert "1 failed" in done.stdout
-    assert f"api_server: its logs are kept in {logs}" in done.stdout
+    assert f"api_server: logs kept in {logs}" in done.stdout
     assert ["etcd.log", "kube-apiserver.log"] == sorted(path.name for path in logs.iterdir())

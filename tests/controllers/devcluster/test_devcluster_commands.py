@@ -1,4 +1,4 @@
-"""``python -m controllers.devcluster``: what it prints, and its exit codes."""
+"""``python -m controllers.devcluster``: output and exit codes."""
 
 import pathlib
 import subprocess
@@ -11,7 +11,7 @@ from controllers.devcluster import tools
 
 @pytest.fixture
 def environment(tmp_path: pathlib.Path) -> dict[str, str]:
-    """One with an etcd, and no other way to any tool."""
+    """An environment with an etcd, and no other way to any tool."""
     etcd = tmp_path / "path" / "etcd"
     etcd.parent.mkdir()
     etcd.write_text("#!/bin/sh\necho etcd Version: 3.7.3\n")
@@ -37,8 +37,8 @@ def test_where_prints_every_tool_and_builds_nothing(
     assert (0, "") == (done.returncode, done.stderr)
     assert [
         f"etcd 3.7.3 (PATH: {tmp_path}/path/etcd)",
-        "kube-apiserver: not found; needed, and built at first use",
-        "kubectl: not found; needed, and built at first use",
+        "kube-apiserver: not found; required, built on first use",
+        "kubectl: not found; required, built on first use",
         *(f"{name}: not found" for name in list(tools.ALL)[3:]),
     ] == done.stdout.splitlines()
     assert not (tmp_path / "cache").exists()
@@ -72,9 +72,9 @@ def test_what_jobs_need_is_built_when_asked_for(
     assert (0, "") == (small.returncode, small.stderr)
     assert 1 == full.returncode
     assert full.stderr.startswith(
-        "expected kube-controller-manager for Kubernetes 1.34.0 or newer, got none. Do one:\n"
-        "  - set KUBEBUILDER_ASSETS to a folder with it\n"
-        "  - put it on PATH\n"
+        "expected kube-controller-manager for Kubernetes 1.34.0 or newer, got none. Do one of:\n"
+        "  - set KUBEBUILDER_ASSETS to a directory with it\n"
+        "  - add it to PATH\n"
     )
 
 
@@ -85,7 +85,7 @@ def test_version_that_cannot_be_is_an_error_without_a_traceback(
 
     assert 1 == done.returncode
     assert (
-        "expected KUBEWRIGHT_KUBERNETES_VERSION to be a version from 1.34.0 on, got 'latest'\n"
+        "expected KUBEWRIGHT_KUBERNETES_VERSION to be version 1.34.0 or newer, got 'latest'\n"
     ) == done.stderr
 
 
@@ -97,7 +97,7 @@ def test_version_that_cannot_be_is_an_error_without_a_traceback(
         (["pin", "--help"], 0, ""),
         ([], 2, "the following arguments are required: command"),
         (["build", "docker"], 2, "expected one of etcd, kube-apiserver, kubectl, "),
-        (["pin", "1.33.4"], 2, "expected a version from 1.34.0 on, got '1.33.4'"),
+        (["pin", "1.33.4"], 2, "expected version 1.34.0 or newer, got '1.33.4'"),
         (["pin"], 2, "the following arguments are required: version"),
         (["pin", "1.36.2"], 1, "expected Go 1.26.0 or newer on PATH, got none"),
     ],

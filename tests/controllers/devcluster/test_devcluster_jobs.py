@@ -1,4 +1,4 @@
-"""What is decided about a cluster that runs Jobs."""
+"""Decisions about a cluster that runs Jobs."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""The pytest plugins cost nothing where their fixtures are not asked for."""
+"""The pytest plugins cost nothing if their fixtures are not used."""
 
 import subprocess
 import sys

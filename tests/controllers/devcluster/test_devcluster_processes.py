@@ -1,4 +1,4 @@
-"""Whatever is started ends with its owner, however that ends."""
+"""A started process ends with its owner, however the owner ends."""
 
 import os
 import pathlib

@@ -1,4 +1,4 @@
-"""A client, a namespace of one's own, kubeconfigs to bend, and servers that misbehave."""
+"""A client, a namespace per test, editable kubeconfigs, and servers that misbehave."""
 
 import base64
 import dataclasses
@@ -34,7 +34,7 @@ async def namespace(client: kube.Client) -> AsyncIterator[str]:
 
 @pytest.fixture
 async def things(client: kube.Client) -> AsyncIterator[kube.Resource]:
-    """A kind of one's own, served when the fixture is ready."""
+    """A custom kind, served when the fixture is ready."""
     group = f"things{next(_numbers)}.kubewright.dev"
     body = _crd(group)
     crd = await client.create(kube.CUSTOM_RESOURCE_DEFINITIONS, body)
@@ -133,7 +133,7 @@ def configs(api_server: Any, tmp_path: pathlib.Path) -> Kubeconfigs:
 
 @pytest.fixture
 async def token(client: kube.Client, namespace: str) -> str:
-    """A token that the API server knows: that of a service account of the namespace."""
+    """A token of a service account of the namespace."""
     body = {"metadata": {"name": "robot"}}
     await client.create(kube.SERVICE_ACCOUNTS, body, namespace=namespace)
     request = {"apiVersion": "authentication.k8s.io/v1", "kind": "TokenRequest", "spec": {}}
@@ -148,7 +148,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @pytest.fixture
 async def pretending() -> AsyncIterator[Callable[[Handler], Awaitable[kube.Client]]]:
-    """Return a client of a server that answers as a handler says."""
+    """Return a client of a server whose responses come from a handler."""
     runners: list[web.AppRunner] = []
     clients: list[kube.Client] = []
 

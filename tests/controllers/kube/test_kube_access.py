@@ -1,4 +1,4 @@
-"""Ways to a cluster: what kubeconfigs, pods and plugins say, tried on a real API server."""
+"""Kubeconfigs, pods and exec plugins as ways to a cluster, on a real API server."""
 
 import asyncio
 import base64
@@ -27,7 +27,7 @@ API_VERSION = "client.authentication.k8s.io/v1"
 
 
 async def who(client: kube.Client) -> kube.JSON:
-    """Ask the API server who we are."""
+    """Return the user that the API server sees."""
     body = {"apiVersion": SELF_REVIEWS.api_version, "kind": SELF_REVIEWS.kind}
     user: kube.JSON = (await client.create(SELF_REVIEWS, body))["status"]["userInfo"]
     return user
@@ -70,7 +70,7 @@ async def test_token_file_is_read_again_when_the_token_is_refused(
         file.write_text(f"{token}\n")
         user = await who(client)
 
-    assert str(caught.value).startswith("Unauthorized, answered to POST /apis/authentication")
+    assert str(caught.value).startswith("Unauthorized, in response to  POST /apis/authentication")
     assert user["username"] == f"system:serviceaccount:{namespace}:robot"
 
 
@@ -161,21 +161,21 @@ if [ "$(wc -l < runs)" -eq 1 ]; then cat said1.json; else cat said2.json; fi""",
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("echo 'log in first' >&2; exit 3", "ended with status 3: log in first"),
+        ("echo 'log in first' >&2; exit 3", "exited with status 3: log in first"),
         ("echo hello", "expected an ExecCredential as JSON or YAML from the exec plugin"),
         ("echo 'a: [b'", "expected an ExecCredential as JSON or YAML from the exec plugin"),
         ("printf '\\377\\000'", "expected an ExecCredential as JSON or YAML from the exec plugin"),
         ("echo null", "expected an ExecCredential as JSON or YAML from the exec plugin"),
-        ("kill -9 $$", "ended with status -9"),
+        ("kill -9 $$", "exited with status -9"),
         ("echo '{}'", "expected `status` in the ExecCredential"),
         (
             f"echo '{credential({})}'",
             "expected a token, or clientCertificateData with clientKeyData",
         ),
         (f"echo '{credential({'clientKeyData': 'x'})}'", "got ['clientKeyData']"),
-        (f"echo '{credential({'token': 5})}'", "expected text at token, got int"),
-        (f"echo '{credential({'token': ['t']})}'", "expected text at token, got list"),
-        (f"echo '{credential({'token': 'a' + chr(7)})}'", "expected a token of one line"),
+        (f"echo '{credential({'token': 5})}'", "expected a string at token, got int"),
+        (f"echo '{credential({'token': ['t']})}'", "expected a string at token, got list"),
+        (f"echo '{credential({'token': 'a' + chr(7)})}'", "expected a single-line token"),
         (
             f"echo '{credential({'token': 't', 'expirationTimestamp': 'tomorrow'})}'",
             "at expirationTimestamp, got 'tomorrow'",
@@ -186,7 +186,7 @@ if [ "$(wc -l < runs)" -eq 1 ]; then cat said1.json; else cat said2.json; fi""",
         ),
         (
             f"echo '{credential({'token': 't', 'expirationTimestamp': 5})}'",
-            "expected text at expirationTimestamp, got int",
+            "expected a string at expirationTimestamp, got int",
         ),
         (
             f"echo '{credential({'token': 'x'}).replace('/v1', '/v9')}'",
@@ -243,11 +243,14 @@ async def test_exec_plugin_is_found_from_the_folder_of_a_relative_kubeconfig(
     ("stanza", "message"),
     [
         ("plugin", "expected a mapping at the user's `exec`, got 'plugin'"),
-        ({"command": 5}, "expected `command` as text in the user's exec stanza, got int"),
-        ({"command": ""}, "expected `command` as text in the user's exec stanza, got ''"),
-        ({"apiVersion": None}, "expected `apiVersion` as text in the user's exec stanza, got none"),
-        ({"args": "x"}, "expected a list of texts at `args`"),
-        ({"args": [5]}, "expected a list of texts at `args`"),
+        ({"command": 5}, "expected `command` as a string in the user's exec stanza, got int"),
+        ({"command": ""}, "expected `command` as a string in the user's exec stanza, got ''"),
+        (
+            {"apiVersion": None},
+            "expected `apiVersion` as a string in the user's exec stanza, got none",
+        ),
+        ({"args": "x"}, "expected a list of strings at `args`"),
+        ({"args": [5]}, "expected a list of strings at `args`"),
         ({"args": ["a\0b"]}, "could not run the kubeconfig's exec plugin"),
         ({"env": {"A": "b"}}, "expected a list of `name` and `value` at `env`"),
         ({"env": [{"value": "b"}]}, "expected a list of `name` and `value` at `env`"),
@@ -297,7 +300,7 @@ async def test_exec_plugin_that_hangs_is_ended(
     path = written(tmp_path, {"exec": {"apiVersion": API_VERSION, "command": "./plugin"}})
     monkeypatch.setattr(exec_plugins, "DEADLINE_SECONDS", 0.2)
 
-    with pytest.raises(kube.ConfigurationError, match=r"to answer within .* s, got nothing"):
+    with pytest.raises(kube.ConfigurationError, match=r"to finish within .* s: run it manually"):
         await kubeconfigs.load(str(path), None)
 
     with contextlib.suppress(FileNotFoundError), pytest.raises(ProcessLookupError):
@@ -347,7 +350,7 @@ def test_exec_plugin_learns_of_the_cluster_if_it_wants_to() -> None:
 def test_exec_plugin_that_needs_a_terminal_is_refused() -> None:
     config = {"apiVersion": API_VERSION, "command": "x", "interactiveMode": "Always"}
 
-    with pytest.raises(kube.ConfigurationError, match="'x' wants a terminal"):
+    with pytest.raises(kube.ConfigurationError, match="got interactiveMode Always for 'x'"):
         exec_plugins.command(config, pathlib.Path())
 
 
@@ -474,7 +477,9 @@ async def test_hook_that_fails_is_told() -> None:
     configuration.refresh_api_key_hook = hook
     credentials = sources.of_configuration(configuration).credentials
 
-    with pytest.raises(kube.ConfigurationError, match=r"could not be renewed: vault is sealed"):
+    with pytest.raises(
+        kube.ConfigurationError, match=r"failed to renew the token: vault is sealed"
+    ):
         await credentials.identity()
 
 
@@ -513,7 +518,7 @@ async def test_contexts_of_several_files_are_merged(tmp_path: pathlib.Path) -> N
         ("a: [", "expected YAML in the kubeconfig"),
         ("- 1", "expected a mapping in the kubeconfig"),
         ("{}", "got no current-context"),
-        ("current-context: x\ncontexts: []", "got no context of the name 'x'"),
+        ("current-context: x\ncontexts: []", "got no context named 'x'"),
     ],
 )
 async def test_unusable_kubeconfig_is_named(
@@ -561,12 +566,12 @@ async def test_missing_kubeconfig_says_what_to_do(
         ({"certificate-authority-data": "?"}, {}, "expected base64 in certificate-authority-data"),
         ({"certificate-authority-data": "AAAA"}, {}, "expected PEM certificates as certificate"),
         ({"certificate-authority": "none.crt"}, {}, "none.crt"),
-        ({}, {"client-key-data": "AAAA"}, "both or none of client-certificate and client-key"),
+        ({}, {"client-key-data": "AAAA"}, "both client-certificate and client-key or neither"),
         ({}, {"tokenFile": "none"}, "none, got No such file or directory"),
         (
             {},
             {"client-key-data": "AAAA", "client-certificate-data": "AAAA"},
-            "expected a PEM client certificate and its own unencrypted PEM key",
+            "expected a PEM client certificate and its unencrypted PEM key",
         ),
     ],
 )
@@ -633,7 +638,7 @@ def test_encrypted_client_key_is_refused_without_asking() -> None:
         serialization.BestAvailableEncryption(b"secret"),
     )
 
-    with pytest.raises(kube.ConfigurationError, match="its own unencrypted PEM key"):
+    with pytest.raises(kube.ConfigurationError, match="its unencrypted PEM key"):
         access.tls_context(certificate=(pair.certificate_pem, encrypted))
 
 

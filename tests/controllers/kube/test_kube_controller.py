@@ -1,4 +1,4 @@
-"""Keys are reconciled: the example of the documentation on a real API server, and failures."""
+"""Reconciling keys: the documentation's example on a real API server, and failures."""
 
 import asyncio
 import contextlib
@@ -80,7 +80,7 @@ async def test_key_that_fails_is_tried_again_and_holds_up_no_other(
         await kube.reconcile(queue, look, workers=2)
 
     assert (3, 1, 3) == (looked.count("bad"), looked.count("good"), looked.count("again"))
-    assert 2 == caplog.text.count("bad failed, again in")
+    assert 2 == caplog.text.count("reconciling bad failed, retrying in")
 
 
 async def test_key_that_is_always_due_leaves_time_for_others() -> None:

@@ -1,4 +1,4 @@
-"""Who leads, on a real API server: one at a time, who stops, fails or is cut off no more."""
+"""Leader election on a real API server: one leader at a time; stops, failures, disconnects."""
 
 import asyncio
 import contextlib
@@ -20,7 +20,7 @@ CALLS: Final[list[Verb]] = ["get", "create", "update"]
 
 
 class Candidate:
-    """An elector, and what it did."""
+    """An elector and its record."""
 
     def __init__(
         self, client: kube.Client, namespace: str, name: str, *, is_slow: bool = False
@@ -58,7 +58,7 @@ async def running(*candidates: Candidate) -> AsyncIterator[list[asyncio.Task[Non
 
 
 async def lead(*candidates: Candidate) -> Candidate:
-    """The one that leads."""
+    """The current leader."""
     async with asyncio.timeout(SECONDS):
         while not any(one.leads.is_set() for one in candidates):  # noqa: ASYNC110
             await asyncio.sleep(0.01)
@@ -74,7 +74,7 @@ async def holder(client: kube.Client, namespace: str) -> tuple[str, int]:
 async def test_one_leads_and_the_next_follows_when_it_is_stopped(
     client: kube.Client, namespace: str
 ) -> None:
-    """At once, before the Lease runs out, and only after the first has ended its work."""
+    """Immediately, before the Lease expires, and only after the first leader's work has ended."""
     both = [Candidate(client, namespace, name, is_slow=True) for name in "ab"]
     async with running(*both) as tasks:
         first = await lead(*both)
@@ -139,7 +139,7 @@ async def test_who_cannot_renew_stops_before_another_may_lead(
     namespace: str,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Its calls hang, as when packets are dropped; the other one's do not."""
+    """Its calls hang, as if packets were dropped; those of the other do not."""
     one, other = (Candidate(client, namespace, name) for name in "ab")
     async with running(one) as (task,):
         await lead(one)
@@ -157,7 +157,7 @@ async def test_who_cannot_renew_stops_before_another_may_lead(
 async def test_api_server_that_takes_a_quarter_of_the_lease_costs_no_leadership(
     api_server: Any, client: kube.Client, namespace: str, tmp_path: pathlib.Path
 ) -> None:
-    """As 5 s do of 15 or more; one renewal also loses its answer after it was carried out."""
+    """Like 5 s with 15 or more; one renewal also loses its response after it succeeded."""
     leases = "leases.coordination.k8s.io"
     script: dict[Turn, faults.Fault] = {
         Turn(verb, leases, at): faults.Delay("before", 1.5) for verb in CALLS for at in range(1, 9)

@@ -1,4 +1,4 @@
-"""Who leads while the API server is slow, or its answers are cut, on virtual time."""
+"""Leader election with a slow API server or lost responses, on virtual time."""
 
 import asyncio
 import copy
@@ -22,7 +22,7 @@ MINUTES = 60.0
 
 @dataclasses.dataclass(frozen=True)
 class Way:
-    """What happens to a call: seconds until it is carried out, and until its answer is there."""
+    """The fate of a call: seconds until it takes effect, and until its response arrives."""
 
     before: float = 0.0
     after: float = 0.0
@@ -30,7 +30,7 @@ class Way:
 
 
 class Server:
-    """One Lease, to be had by compare-and-swap."""
+    """A Lease with compare-and-swap."""
 
     def __init__(self) -> None:
         self._lease: kube.JSON | None = None
@@ -59,7 +59,7 @@ class Server:
 
 
 class Client:
-    """What one candidate calls; every call goes its way."""
+    """The calls of a candidate, each with its own fate."""
 
     def __init__(self, server: Server, ways: Iterator[Way]) -> None:
         self._server, self._ways = server, ways
@@ -80,7 +80,7 @@ class Client:
     async def _carried_out(
         self, options: dict[str, Any], act: Callable[[], kube.JSON]
     ) -> kube.JSON:
-        """Once it was sent it lands, whatever becomes of its client."""
+        """Once sent, it takes effect, whatever happens to its client."""
         way = next(self._ways)
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[kube.JSON] = loop.create_future()
@@ -112,7 +112,7 @@ def _resolve(answer: asyncio.Future[kube.JSON], found: Any) -> None:
 
 
 class Candidates:
-    """Some that follow one another, for as long as they are watched."""
+    """Candidates that take over from each other while they are observed."""
 
     def __init__(self, ways: Sequence[Iterator[Way]]) -> None:
         server = Server()
@@ -132,7 +132,7 @@ class Candidates:
         self.at_once: set[int] = set()
 
     async def watched(self, seconds: float) -> None:
-        """Let them work; whoever loses the Lease is a candidate again."""
+        """Run them; a candidate that loses the Lease becomes a candidate again."""
         tasks = [asyncio.ensure_future(self._led(one)) for one in self.electors]
         for _ in range(round(seconds / 0.25)):
             await asyncio.sleep(0.25)
@@ -166,19 +166,19 @@ def watched(*ways: Iterator[Way], seconds: float = 10 * MINUTES) -> Candidates:
     "way", [Way(5.0, 0.0), Way(0.0, 5.0), Way(2.5, 2.5), Way(6.0, 0.0)], ids=str
 )
 def test_slow_api_server_costs_no_leadership(way: Way) -> None:
-    """Of the default timing, 5 s an answer are a third of the Lease."""
+    """With the default timing, 5 s per response are a third of the Lease."""
     assert [1] == watched(itertools.repeat(way), itertools.repeat(way)).epochs
 
 
 def test_renewal_is_recognised_whose_answer_was_cut() -> None:
-    """Of each of three, however often."""
+    """For each of three, however often."""
     ways = itertools.cycle([Way(is_cut=True), Way(0.1, 0.1), Way(0.1, 0.1)])
 
     assert [1] == watched(ways, itertools.repeat(Way())).epochs
 
 
 def test_call_that_hangs_is_sent_again_beside() -> None:
-    """As on a connection that a firewall has forgotten: every third is never answered."""
+    """As on a connection that a firewall dropped: every third call gets no response."""
     ways = itertools.cycle([Way(), Way(), Way(before=1e6)])
 
     assert [1] == watched(ways, itertools.repeat(Way())).epochs
@@ -203,7 +203,7 @@ HANGS = [*[Way()] * 4, Way(before=1e6)]
 def test_two_never_lead_at_once_whatever_happens_to_calls(
     first: list[Way], second: list[Way]
 ) -> None:
-    """Of each candidate the last way is that of all later calls."""
+    """The last fate of each candidate applies to all its later calls."""
     ways = [itertools.chain(own, itertools.repeat(own[-1])) for own in (first, second)]
 
     found = watched(*ways, seconds=MINUTES)

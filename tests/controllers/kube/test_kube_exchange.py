@@ -1,4 +1,4 @@
-"""Answers as bytes on a socket: whole, cut, malformed, and on connections that are kept."""
+"""Responses as bytes on a socket: complete, cut, malformed, and on pooled connections."""
 
 import asyncio
 import contextlib
@@ -26,7 +26,7 @@ class Cut(bytes):
 
 
 class Scripted:
-    """A server that answers each request with the next of its bytes, and counts connections."""
+    """A server that answers each request with its next bytes, and counts connections."""
 
     def __init__(self, script: Sequence[bytes]) -> None:
         self.script = [*script]
@@ -202,7 +202,7 @@ async def test_answer_that_came_too_late_is_nobody_elses(serving: Serving) -> No
 async def test_no_more_connections_than_allowed(
     serving: Serving, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(exchange, "MOST_CONNECTIONS", 2)
+    monkeypatch.setattr(exchange, "MAX_CONNECTIONS", 2)
     scripted, to = await serving(*[FINE] * 20)
 
     async with pool(to) as opened:
@@ -247,7 +247,7 @@ async def test_reading_again_is_harmless_writing_is_not(serving: Serving) -> Non
     assert scripted.asked == [f"GET {path}", f"GET {path}", f"DELETE {path}"]
     assert str(caught.value) == (
         f"could not reach {to.server} for DELETE /api/v1/namespaces/x: it closed the connection "
-        "without an answer: whether it acted is not known"
+        "without a response: whether the request took effect is unknown"
     )
 
 
@@ -258,7 +258,7 @@ async def test_server_that_is_not_there_is_told() -> None:
         with pytest.raises(kube.UnreachableError) as caught:
             await client.get(kube.NAMESPACES, "x")
 
-    assert "check that it runs and the address is right" in str(caught.value)
+    assert "check that it is running and the address is correct" in str(caught.value)
 
 
 async def test_header_with_a_line_end_is_not_sent(serving: Serving) -> None:
@@ -266,7 +266,7 @@ async def test_header_with_a_line_end_is_not_sent(serving: Serving) -> None:
     smuggling = access.Access(server=to.server, headers=(("Impersonate-User", "a\r\nX: y"),))
 
     async with await connected(smuggling) as client:
-        with pytest.raises(kube.ConfigurationError, match="expected no line ends in the headers"):
+        with pytest.raises(kube.ConfigurationError, match="expected headers of"):
             await client.get(kube.NAMESPACES, "x")
 
     assert scripted.asked == []

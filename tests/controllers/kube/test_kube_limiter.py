@@ -1,4 +1,4 @@
-"""A token bucket by its numbers, who waits for it on virtual time, and a client that obeys it."""
+"""The token bucket's numbers, waiting on virtual time, and a client with a limit."""
 
 import asyncio
 import time
@@ -56,7 +56,7 @@ def test_rate_that_lets_nothing_through_is_refused(qps: float, burst: int) -> No
 
 
 class Waiting:
-    """A limiter whose time passes only while somebody sleeps."""
+    """A limiter whose time passes only while a caller sleeps."""
 
     def __init__(self, rate: kube.Rate) -> None:
         self.now = 100.0
@@ -105,15 +105,15 @@ async def test_turn_that_would_come_too_late_is_refused_at_once_and_takes_no_tok
     await found.wait("c", within_seconds=0.25)
 
     assert str(caught.value) == (
-        "expected to send b within 0.15 s, got a turn in 0.2 s: 1 requests wait already for the "
-        "client's own limit of 10 a second"
+        "expected to send b within 0.15 s, got a wait of 0.2 s: 1 requests are queued for the "
+        "client-side rate limit of 10 per second"
     )
     await waiting
     assert [("first", 0.0), ("a", 0.1), ("c", 0.2)] == found.turns
 
 
 class Server:
-    """Asks for patience so often, for each path; then answers."""
+    """Sends Retry-After a number of times per path, then succeeds."""
 
     def __init__(self, code: int = 429, *, times: int = 0, seconds: int = 0) -> None:
         self._code, self._times, self._seconds = code, times, seconds
@@ -159,7 +159,7 @@ async def test_watch_takes_one_turn_at_its_start(pretending: Pretending) -> None
     lines = [line async for line in client.lines(request)]
 
     assert 1 == len(lines)
-    with pytest.raises(kube.DeadlineExceededError, match="client's own limit"):
+    with pytest.raises(kube.DeadlineExceededError, match="client-side rate limit"):
         await client.get(kube.NAMESPACES, "b")
 
 
@@ -186,5 +186,5 @@ async def test_client_of_a_kubeconfig_takes_a_rate(api_server: Any) -> None:
         for _ in range(2):
             await client.get(kube.NAMESPACES, "default")
 
-        with pytest.raises(kube.DeadlineExceededError, match="client's own limit"):
+        with pytest.raises(kube.DeadlineExceededError, match="client-side rate limit"):
             await client.get(kube.NAMESPACES, "default")

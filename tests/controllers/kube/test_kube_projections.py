@@ -1,4 +1,4 @@
-"""Views of objects, whatever the objects are."""
+"""Views of arbitrary objects."""
 
 import json
 import sys
@@ -11,24 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controllers import kube
-from controllers.kube.projections import Decoder, Page, Seen, parts
+from controllers.kube.projections import Decoder, Page, WatchEvent, parts
 from webhooks import process
 
 LEVELS = 1020
 
 
 class Thing(kube.Projection, frozen=True):
-    """A view that does not name what is deep."""
+    """A view that does not declare the deep field."""
 
 
 class Size(msgspec.Struct, frozen=True):
-    """A part that can be of the wrong type."""
+    """A field that can have the wrong type."""
 
     size: int = 0
 
 
 class Sized(kube.Projection, frozen=True):
-    """A view that names it."""
+    """A view that declares it."""
 
     spec: Size = Size()
 
@@ -52,7 +52,7 @@ def limit() -> Iterator[None]:
     sys.setrecursionlimit(before)
 
 
-TOO_DEEP = kube.Unreadable(kube.Key("", "deep"), "", "7", "it is nested too deeply")
+TOO_DEEP = kube.Unreadable(kube.Key("", "deep"), "", "7", "nested too deeply")
 
 
 @pytest.mark.usefixtures("limit")
@@ -61,7 +61,7 @@ def test_object_that_is_too_deep_is_named_in_a_list_and_in_an_event() -> None:
     seen = Decoder(Thing).event(EVENT, "GET /things")
 
     assert Page((), "8", "", (TOO_DEEP,)) == page
-    assert Seen("ADDED", None, "7", unreadable=TOO_DEEP) == seen
+    assert WatchEvent("ADDED", None, "7", unreadable=TOO_DEEP) == seen
 
 
 SIZED = {"metadata": {"name": "a", "namespace": "ns", "uid": "u", "resourceVersion": "3"}}
@@ -75,7 +75,7 @@ UNREADABLE = kube.Unreadable(
 def test_event_of_what_the_view_does_not_fit_names_it(changed: Any) -> None:
     line = json.dumps({"type": changed, "object": POISON}).encode()
 
-    assert Seen(changed, None, "3", unreadable=UNREADABLE) == Decoder(Sized).event(line, "")
+    assert WatchEvent(changed, None, "3", unreadable=UNREADABLE) == Decoder(Sized).event(line, "")
 
 
 def test_list_has_what_fits_the_view_and_names_the_rest() -> None:
@@ -140,7 +140,7 @@ def test_program_that_allows_deep_json_reads_both() -> None:
 
 
 class Kept(kube.Projection, frozen=True):
-    """A view that keeps a member as text."""
+    """A view that keeps a field as raw JSON."""
 
     spec: msgspec.Raw = msgspec.Raw(b"{}")
     status: Size = Size()
@@ -168,7 +168,7 @@ def test_bookmark_and_list_have_nulls_where_they_have_nothing() -> None:
     line = json.dumps({"type": "BOOKMARK", "object": bookmark}).encode()
     body = json.dumps({"metadata": {"resourceVersion": "9", "continue": None}, "items": None})
 
-    assert Seen("BOOKMARK", None, "9") == Decoder(Sized).event(line, "")
+    assert WatchEvent("BOOKMARK", None, "9") == Decoder(Sized).event(line, "")
     assert Page((), "9", "") == Decoder(Sized).page(body.encode(), "")
 
 

@@ -1,4 +1,4 @@
-"""A schedule against a slow and obvious one, and a queue that waits."""
+"""The schedule compared with a slow and obvious one, and a queue that waits."""
 
 import asyncio
 import dataclasses
@@ -11,7 +11,7 @@ from controllers.kube import queue
 
 @dataclasses.dataclass
 class Obvious:
-    """The same by searching lists."""
+    """The same, by searching lists."""
 
     waiting: dict[str, tuple[int, float, int]] = dataclasses.field(default_factory=dict)
     working: set[str] = dataclasses.field(default_factory=set)

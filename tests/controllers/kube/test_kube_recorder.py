@@ -1,4 +1,4 @@
-"""Events as a real API server takes them, series that are counted, and what is dropped."""
+"""Events as a real API server accepts them, counted series, and dropped events."""
 
 import asyncio
 import contextlib
@@ -219,11 +219,11 @@ async def test_what_cannot_be_written_is_dropped_and_told_once(
     assert 1 == len(await listed(client, namespace))
     assert 1 == caplog.text.count('namespaces "nowhere" not found')
     assert "is being terminated" in caplog.text
-    assert f"event Started about Thing {ending}/x is dropped" in caplog.text
+    assert f"event Started on Thing {ending}/x dropped" in caplog.text
 
 
 class Server:
-    """Notes what is written, and when; answers first as it is told, then as if all were well."""
+    """Records writes with their time; first gives the scripted responses, then succeeds."""
 
     def __init__(self, *answers: int) -> None:
         self._answers = [*answers]
@@ -243,7 +243,7 @@ class Server:
 
     @property
     def counts(self) -> list[tuple[str, int]]:
-        """Of each write, its method and how often the event had happened."""
+        """Method and count of each write."""
         return [(method, body.get("series", {}).get("count", 1)) for method, body, _ in self.writes]
 
     @property
@@ -421,7 +421,7 @@ async def test_what_fails_at_the_end_is_told(
         started(found, thing())
 
     assert 1 == found.dropped
-    assert "event Started about Thing ns/x is dropped" in caplog.text
+    assert "event Started on Thing ns/x dropped" in caplog.text
 
 
 async def test_recording_waits_for_nothing_and_closing_not_for_long(
@@ -437,7 +437,7 @@ async def test_recording_waits_for_nothing_and_closing_not_for_long(
 
     assert time.monotonic() - began < 2
     assert 2 == found.dropped
-    assert "events are lost" in caplog.text
+    assert "events dropped" in caplog.text
     started(found, thing(), reason="Late")
     started(found, thing())
     assert 4 == found.dropped
@@ -446,7 +446,7 @@ async def test_recording_waits_for_nothing_and_closing_not_for_long(
 async def test_newest_is_dropped_while_nothing_can_be_sent(
     pretending: Pretending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder, "MOST_KEPT", 2)
+    monkeypatch.setattr(recorder, "MAX_KEPT", 2)
     server = Server()
     found = await recording(pretending, server)
     for reason in "ABC":
@@ -465,7 +465,7 @@ async def test_newest_is_dropped_while_nothing_can_be_sent(
 async def test_series_that_was_seen_longest_ago_is_forgotten(
     pretending: Pretending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder, "MOST_KEPT", 2)
+    monkeypatch.setattr(recorder, "MAX_KEPT", 2)
     server = Server()
     pace = kube.Pace(patch_seconds=60)
     async with await recording(pretending, server, pace=pace) as found:
@@ -482,7 +482,7 @@ async def test_series_that_was_seen_longest_ago_is_forgotten(
 async def test_object_whose_last_event_is_long_ago_counts_as_new(
     pretending: Pretending, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(recorder, "MOST_KEPT", 2)
+    monkeypatch.setattr(recorder, "MAX_KEPT", 2)
     monkeypatch.setattr(recorder, "SPAM_RATE", kube.Rate(qps=0.001, burst=1))
     server = Server()
     async with await recording(pretending, server) as found:

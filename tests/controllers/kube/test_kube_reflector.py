@@ -18,7 +18,7 @@ SECONDS = 120.0
 
 
 class Spec(msgspec.Struct, frozen=True):
-    """What is of interest."""
+    """The declared fields."""
 
     size: int = 0
 
@@ -30,7 +30,7 @@ class Thing(kube.Projection, frozen=True):
 
 
 class Followed:
-    """A reflector that runs, and all that it told."""
+    """A running reflector and what it reported."""
 
     def __init__(self, client: kube.Client, resource: kube.Resource, **options: Any) -> None:
         self.store = kube.Store[Thing]()
@@ -61,7 +61,7 @@ class Followed:
         await asyncio.sleep(0.001)
 
     async def until(self, *changes: tuple[str, int | None, int | None]) -> None:
-        """Wait until so many changes were told, and compare."""
+        """Wait for a number of reported changes, and compare."""
         async with asyncio.timeout(SECONDS):
             while len(self.changes) < len(changes):
                 self._told.clear()
@@ -111,7 +111,7 @@ async def test_store_follows_a_real_collection(
 async def test_history_that_is_gone_is_listed_anew_and_deletions_are_told(
     client: kube.Client, things: kube.Resource, namespace: str
 ) -> None:
-    """A real API server that forgot: it refuses to go on from its very first revision."""
+    """A real API server that lost its history: it does not resume from its first revision."""
     for name in ("a", "b"):
         await client.create(things, body(things, name, 1), namespace=namespace)
     found = Followed(client, things, selection=kube.Selection(namespace=namespace))
@@ -120,7 +120,7 @@ async def test_history_that_is_gone_is_listed_anew_and_deletions_are_told(
     first.cancel()
     await client.delete(things, "b", namespace=namespace)
     found.changes.clear()
-    found.reflector.go_on_from("1")
+    found.reflector.resume_from("1")
 
     second = asyncio.create_task(found.reflector.run())
     await found.until(("b", 1, None))
@@ -138,7 +138,7 @@ SYNCED = line("BOOKMARK", "", 5, annotations={"k8s.io/initial-events-end": "true
 
 
 class Script:
-    """Answers by the resourceVersion that is asked for; each answer once, then it says nothing."""
+    """Responds by the requested resourceVersion; each response once, then silence."""
 
     def __init__(self, **answers: list[list[bytes]]) -> None:
         self.answers, self.asked = answers, list[str]()
@@ -224,9 +224,7 @@ async def test_object_that_is_too_deep_keeps_no_other_from_being_followed(
     async with following(await pretending(script.answer), things) as found:
         await found.until(("a", None, 1), ("b", None, 1))
 
-    assert (
-        f"{things} deep cannot be read and is passed over: it is nested too deeply" in caplog.text
-    )
+    assert f"{things} deep cannot be read and is skipped: nested too deeply" in caplog.text
 
 
 def poison(kind: str, name: str, version: int) -> bytes:
@@ -241,7 +239,7 @@ def unreadable(name: str, version: int) -> kube.Unreadable:
 async def test_object_that_does_not_fit_the_view_keeps_no_other_from_being_followed(
     pretending: Pretending, things: kube.Resource
 ) -> None:
-    """It is gone from the store until it can be read again; nothing is listed anew for it."""
+    """It is removed from the store until it can be read again; no list is needed for it."""
     script = Script(
         initial=[[line("ADDED", "a", 3, 1), poison("ADDED", "p", 4), SYNCED]],
         v5=[
@@ -280,7 +278,7 @@ async def test_unreadable_objects_are_logged_but_do_not_fill_the_log(
         await found.store.wait_for("105")
 
     assert 100 == len(found.unreadable)
-    assert 20 == caplog.text.count("cannot be read and is passed over")
+    assert 20 == caplog.text.count("cannot be read and is skipped")
 
 
 async def test_real_object_that_does_not_fit_the_view_is_followed_once_it_does(
@@ -332,8 +330,8 @@ async def test_handler_and_index_that_fail_on_an_object_keep_no_other_from_being
 
     assert [2] == told
     assert ["b"] == [one.metadata.name for one in store.by("size", "2")]
-    assert "is in no index size: ZeroDivisionError" in caplog.text
-    assert "the change was not handled" in caplog.text
+    assert "by size: ZeroDivisionError" in caplog.text
+    assert "failed to handle the change" in caplog.text
 
 
 async def test_collection_that_cannot_be_followed_for_long_is_a_problem(
@@ -356,7 +354,7 @@ async def test_collection_that_cannot_be_followed_for_long_is_a_problem(
     client = await pretending(handle)
     async with following(client, things, clock=lambda: now, silence_seconds=0.05) as found:
         path = f"/apis/{things.group}/v1/things"
-        await until(f"{things} has not been listed yet: no, answered to GET {path}")
+        await until(f"{things} has not been listed yet: no, in response to  GET {path}")
         is_refusing = False
         await until("")
         is_refusing, refusals = True, 0
@@ -365,7 +363,7 @@ async def test_collection_that_cannot_be_followed_for_long_is_a_problem(
                 await asyncio.sleep(0.01)
         assert not found.reflector.problem
         now = 40.0
-        await until(f"{things} has not been followed for 40 s: no, answered to GET {path}")
+        await until(f"{things} has not been watched for 40 s: no, in response to  GET {path}")
         is_refusing = False
         await until("")
 
@@ -373,7 +371,7 @@ async def test_collection_that_cannot_be_followed_for_long_is_a_problem(
 async def test_silent_watch_is_begun_anew_where_it_was_and_then_by_a_list(
     pretending: Pretending, things: kube.Resource
 ) -> None:
-    """A list, since etcd may have been restored: of a version to come no watch tells anything."""
+    """A list, since etcd may have been restored: a watch from a future version gets no events."""
     script = Script(initial=[[SYNCED]])
 
     async with following(await pretending(script.answer), things, silence_seconds=0.1) as found:

@@ -68,7 +68,7 @@ def test_incomplete_address_is_refused(
 def test_name_that_would_leave_its_path_segment_is_refused(part: str, name: str) -> None:
     address = {"namespace": "a", "name": "b"} | {part: name}
 
-    with pytest.raises(kube.AddressError, match=f"expected a {part} that is not empty"):
+    with pytest.raises(kube.AddressError, match=f"expected a non-empty {part}"):
         PODS.path(**address)
 
 

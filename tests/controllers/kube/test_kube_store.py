@@ -1,4 +1,4 @@
-"""A store and its indexes, against what is plainly true of a dictionary."""
+"""A store and its indexes, compared with a plain dictionary."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ from controllers import kube
 
 
 class Pod(kube.Projection, frozen=True):
-    """A view with what an index wants."""
+    """A view with an indexed field."""
 
 
 def pod(name: str, version: int, *owners: str, uid: str = "") -> Pod:
@@ -102,7 +102,7 @@ def test_list_of_a_restored_backup_replaces_what_is_newer_than_it() -> None:
 
 
 def test_list_that_lags_behind_an_own_write_leaves_it() -> None:
-    """It was served while the write went on: the watch from the list will tell of it."""
+    """It was served while the write happened: the watch from the list will deliver it."""
     store = kube.Store[Pod]()
     store.replace([pod("a", 5), pod("old", 5)], resource_version="6")
     store.put(pod("a", 8))

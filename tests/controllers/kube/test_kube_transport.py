@@ -1,4 +1,4 @@
-"""Servers that misbehave, on loopback; and an API server that is gone for a while."""
+"""Servers that misbehave, on loopback, and an API server that is temporarily unavailable."""
 
 import asyncio
 import contextlib
@@ -91,7 +91,7 @@ async def test_server_that_stays_overloaded_is_left_alone_in_the_end(
 
     client = await pretending(handle)
 
-    with pytest.raises(kube.TooManyRequestsError, match="storage is away, answered to GET"):
+    with pytest.raises(kube.TooManyRequestsError, match="storage is away, in response to  GET"):
         await client.get(kube.NAMESPACES, "x")
 
     assert asked == ["GET"] * 10
@@ -110,7 +110,7 @@ async def test_server_that_asks_to_wait_beyond_the_deadline_is_quoted_at_once(
 
 
 class Renewing:
-    """Credentials whose certificate alone changes when they are renewed."""
+    """Credentials of which only the certificate changes when they are renewed."""
 
     def __init__(self) -> None:
         self.current = access.Identity()
@@ -172,7 +172,7 @@ async def test_silent_server_exceeds_the_deadline(pretending: Pretending) -> Non
     with pytest.raises(kube.DeadlineExceededError) as caught:
         await client.get(kube.NAMESPACES, "x", deadline_seconds=0.05)
 
-    assert "to answer GET /api/v1/namespaces/x within 0.05 s, got nothing" in str(caught.value)
+    assert "to GET /api/v1/namespaces/x within 0.05 s, got none" in str(caught.value)
 
 
 async def test_answer_that_never_ends_exceeds_the_deadline(pretending: Pretending) -> None:
@@ -198,15 +198,15 @@ async def test_answer_over_the_bound_is_not_read(
     monkeypatch.setattr(exchange, "MAX_BODY_BYTES", 999)
     client = await pretending(handle)
 
-    with pytest.raises(kube.AnswerError, match="expected at most 999 bytes in the answer to GET"):
+    with pytest.raises(kube.AnswerError, match="expected at most 999 bytes in the response to GET"):
         await client.get(kube.NAMESPACES, "x")
 
 
 @pytest.mark.parametrize(
     ("body", "message"),
     [
-        ("<html>Log in</html>", "expected JSON in the answer to GET /api/v1/namespaces/x"),
-        ("[]", "expected an object in the answer to GET /api/v1/namespaces/x, got list"),
+        ("<html>Log in</html>", "expected JSON in the response to GET /api/v1/namespaces/x"),
+        ("[]", "expected an object in the response to GET /api/v1/namespaces/x, got list"),
     ],
 )
 async def test_server_that_is_no_kubernetes_api_is_told(
@@ -240,7 +240,7 @@ async def test_redirect_is_not_followed(pretending: Pretending) -> None:
 
 
 def streaming(*chunks: bytes, cut: bool = False) -> Callable[..., Awaitable[web.StreamResponse]]:
-    """Return a handler that sends chunks, and then ends, or breaks off, or stays silent."""
+    """Return a handler that sends chunks, and then ends, breaks off, or stays silent."""
 
     async def handle(request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse()
@@ -286,7 +286,7 @@ async def test_watch_that_is_too_old_raises_after_what_came_before(pretending: P
     ("handler", "message"),
     [
         (streaming(BOOKMARK, cut=True), "could not reach http://127.0.0.1:"),
-        (streaming(BOOKMARK, BOOKMARK[:20]), "broke off within an event"),
+        (streaming(BOOKMARK, BOOKMARK[:20]), "closed the connection within an event"),
     ],
 )
 async def test_watch_that_breaks_off_is_told(
@@ -327,7 +327,7 @@ async def test_watch_event_over_the_bound_is_not_read(
 
 
 class Relay:
-    """A port before the API server, which can be shut and opened again."""
+    """A port in front of the API server that can be closed and reopened."""
 
     def __init__(self, port: int) -> None:
         self._target = port
@@ -441,4 +441,4 @@ async def test_port_without_a_server_is_told() -> None:
                 await client.delete(kube.NAMESPACES, "x")
 
     assert f"could not reach {server} for DELETE /api/v1/namespaces/x" in str(caught.value)
-    assert "check that it runs and the address is right" in str(caught.value)
+    assert "check that it is running and the address is correct" in str(caught.value)

@@ -1,4 +1,4 @@
-"""Only what differs is written: by examples, and as a real API server has it."""
+"""Only differences are written: by examples, and compared with a real API server."""
 
 import copy
 import json
@@ -43,7 +43,7 @@ MERGED_LISTS = writer.MERGED_LISTS | {"list", "list.ports", "set"}
     ],
 )
 def test_what_stands_there_already_is_seen(body: kube.JSON, known: kube.JSON) -> None:
-    assert writer.says_already(body, known, MERGED_LISTS)
+    assert writer.is_subset(body, known, MERGED_LISTS)
 
 
 @pytest.mark.parametrize(
@@ -68,7 +68,7 @@ def test_what_stands_there_already_is_seen(body: kube.JSON, known: kube.JSON) ->
     ],
 )
 def test_what_is_not_there_is_missed(body: kube.JSON, known: kube.JSON) -> None:
-    assert not writer.says_already(body, known, MERGED_LISTS)
+    assert not writer.is_subset(body, known, MERGED_LISTS)
 
 
 LEAVES = strategies.one_of(
@@ -88,7 +88,7 @@ OBJECTS = strategies.dictionaries(
 
 
 def merged(body: Any, more: Any) -> Any:
-    """The body, and in its mappings whatever else there is."""
+    """The body, with additional fields in its mappings."""
     if not isinstance(body, dict) or not isinstance(more, dict):
         return body
     return {**more, **{name: merged(value, more.get(name)) for name, value in body.items()}}
@@ -98,10 +98,10 @@ def merged(body: Any, more: Any) -> Any:
 def test_difference_is_what_a_merge_would_change(body: kube.JSON, known: kube.JSON) -> None:
     after = merged(body, known)
 
-    assert writer.says_already(body, after)
+    assert writer.is_subset(body, after)
     # As text, since true is 1 in Python.
     is_same = json.dumps(after, sort_keys=True) == json.dumps(known, sort_keys=True)
-    assert is_same == writer.says_already(body, known)
+    assert is_same == writer.is_subset(body, known)
 
 
 @pytest.mark.parametrize(
@@ -157,7 +157,7 @@ def test_difference_is_what_a_merge_would_change(body: kube.JSON, known: kube.JS
 def test_ownership_shows_what_applying_would_change(
     fields: kube.JSON | None, body: kube.JSON, known: kube.JSON, *, expected: bool
 ) -> None:
-    assert expected == writer.owns_exactly(fields, body, known)
+    assert expected == writer.is_fully_owned(fields, body, known)
 
 
 def entry(manager: str = "m", operation: str = "Apply", **more: str) -> kube.JSON:
@@ -188,14 +188,14 @@ def config_map(namespace: str, *, name: str = "x", **data: str) -> kube.JSON:
 
 
 def stripped(known: kube.JSON | None) -> kube.JSON:
-    """As a cache keeps it that has no use for managedFields."""
+    """The object as in a cache without managedFields."""
     assert known is not None
     metadata = {k: v for k, v in known["metadata"].items() if k != "managedFields"}
     return {**known, "metadata": metadata}
 
 
 class Applying:
-    """A writer, and the object as it was stored last."""
+    """A writer and the last stored object."""
 
     def __init__(
         self, client: kube.Client, namespace: str, *, strips: bool, **options: Any
@@ -207,7 +207,7 @@ class Applying:
     async def has_written(
         self, body: kube.JSON, resource: kube.Resource = kube.CONFIG_MAPS
     ) -> bool:
-        """Apply; whether that was a write."""
+        """Apply; return whether that was a write."""
         stored = await self.writer.apply(resource, body, known=self.known)
         self.known = stored or self.known
         if self._strips:
@@ -215,7 +215,7 @@ class Applying:
         return stored is not None
 
     async def see(self) -> kube.JSON:
-        """Learn of what others did."""
+        """Observe the changes of others."""
         found = await self._client.get(kube.CONFIG_MAPS, "x", namespace=self._namespace)
         self.known = stripped(found) if self._strips else found
         return self.known
@@ -285,7 +285,7 @@ async def test_what_others_change_of_it_is_put_right_and_what_they_add_is_left(
 async def test_object_that_was_made_anew_is_written_to(
     applying: Applying, client: kube.Client, namespace: str
 ) -> None:
-    """Though all of it stands there: nobody else is to take it away unnoticed."""
+    """Although all of it exists: no other manager may remove it unnoticed."""
     body = config_map(namespace, a="1")
     await applying.has_written(body)
     await client.delete(kube.CONFIG_MAPS, "x", namespace=namespace)
@@ -302,7 +302,7 @@ async def test_object_that_was_made_anew_is_written_to(
 async def test_writer_that_starts_anew_trusts_managed_fields_only(
     client: kube.Client, namespace: str, *, strips: bool, expected: list[bool]
 ) -> None:
-    """Without them it cannot know what the one before it applied besides, and writes once."""
+    """Without them the writer does not know what its predecessor applied, and writes once."""
     body = config_map(namespace, a="1")
     before = Applying(client, namespace, strips=strips)
     await before.has_written(body)
@@ -344,7 +344,7 @@ async def test_body_for_another_object_of_that_name_is_for_the_api_server_to_ref
 async def test_bodies_of_too_many_objects_are_forgotten(
     client: kube.Client, namespace: str
 ) -> None:
-    applying = Applying(client, namespace, strips=True, most_remembered=1)
+    applying = Applying(client, namespace, strips=True, max_remembered=1)
     await applying.has_written(config_map(namespace, a="1"))
     first = applying.known
     await applying.has_written(config_map(namespace, name="y", a="1"))
@@ -357,7 +357,7 @@ async def test_bodies_of_too_many_objects_are_forgotten(
 async def test_write_that_may_have_landed_is_not_trusted(
     client: kube.Client, namespace: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Its answer was lost: what was applied before it is not what is applied now."""
+    """Its response was lost: what was applied before is not what is applied now."""
     applying = Applying(client, namespace, strips=True)
     await applying.has_written(config_map(namespace, a="1"))
     apply = client.apply
@@ -449,7 +449,7 @@ async def test_defaults_and_keyed_lists_are_no_difference(
 
 
 def drawn(dice: random.Random, namespace: str) -> kube.JSON:
-    """A Deployment with lists and mappings of all sorts: keyed, sets, replaced as a whole."""
+    """A Deployment with all kinds of lists and mappings: keyed, sets, atomic."""
 
     def some(**fields: list[Any]) -> kube.JSON:
         return {name: dice.choice(found) for name, found in fields.items() if dice.random() < 0.6}
@@ -490,7 +490,7 @@ def drawn(dice: random.Random, namespace: str) -> kube.JSON:
 
 
 def dense(value: Any) -> Any:
-    """Without what is empty or false, which built-in kinds leave out: only managedFields tell."""
+    """Without empty or false values, which built-in kinds omit: only managedFields reveal them."""
     if isinstance(value, list):
         return [dense(inner) for inner in value]
     if isinstance(value, dict):
@@ -578,7 +578,7 @@ async def test_finalizer_is_added_and_removed_once(
 async def test_finalizers_of_others_that_came_meanwhile_stay(
     client: kube.Client, namespace: str, made: kube.JSON
 ) -> None:
-    """From one stale copy: the first adds to an empty list, the next two to one that changed."""
+    """From a single stale copy: the first adds to an empty list, the next two to a changed one."""
     found, key = kube.Writer(client, "m"), kube.Key(namespace, "x")
     names = [f"kubewright.dev/{each}" for each in "abc"]
 
@@ -638,7 +638,7 @@ async def test_finalizer_of_an_object_made_anew_is_not_touched(
     fresh = await client.create(kube.CONFIG_MAPS, anew)
 
     assert await found.remove_finalizer(kube.CONFIG_MAPS, key, FINALIZER, before) is None
-    with pytest.raises(kube.NotFoundError, match="was deleted, and another made of that name"):
+    with pytest.raises(kube.NotFoundError, match="was deleted and recreated"):
         await found.add_finalizer(kube.CONFIG_MAPS, key, "kubewright.dev/more", before)
 
     assert fresh == await client.get(kube.CONFIG_MAPS, "x", namespace=namespace)
