@@ -1,7 +1,7 @@
-"""Whether the API server would take generated CRDs: asked once of the judge, then known. Shell.
+"""Check generated CRDs against the API server's code, caching accepted ones. Shell.
 
-A CRD that was found right once on this machine is not judged again, so that generating costs no
-more than writing files.
+A CRD accepted once on this machine is not checked again, so that regenerating costs no more than
+writing files.
 """
 
 import pathlib
@@ -16,10 +16,10 @@ _TOO_EXPENSIVE = ("estimated rule cost exceeds budget", "contributed to estimate
 
 
 def refusals(definition: dict[str, Any], asked: judge.Judge) -> Iterator[str]:
-    """A line for each reason to refuse a CRD, by the field of the model that it is about.
+    """Return a line for each reason the API server would refuse a CRD, by model field.
 
     Raises:
-        judge.JudgeError: if there is no judge.
+        judge.JudgeError: if no judge is available.
     """
     whole = _with_conversion(definition)
     remembered = _remembered(whole)
@@ -41,7 +41,7 @@ def refusals(definition: dict[str, Any], asked: judge.Judge) -> Iterator[str]:
 
 
 def is_known(definition: dict[str, Any]) -> bool:
-    """Whether a CRD was found right once on this machine."""
+    """Return whether this CRD was already accepted on this machine."""
     return _remembered(_with_conversion(definition)).is_file()
 
 
@@ -65,7 +65,7 @@ _SCHEMA = re.compile(r"spec\.(?:versions\[(\d+)\]\.schema|validation)\.openAPIV3
 
 
 def _place(definition: dict[str, Any], field: str) -> str:
-    """A field of a CRD as the place in the model: ``v1 spec.steps[].name``."""
+    """Translate a CRD field path to its place in the model: ``v1 spec.steps[].name``."""
     found = _SCHEMA.match(field)
     if found is None:
         return field

@@ -20,7 +20,7 @@ PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 def escaped(name: str) -> str | None:
-    """The identifier that CEL knows a property by; None if it knows it by none."""
+    """Return the CEL identifier of a property, or None if it has none."""
     if not _POSSIBLE.fullmatch(name):
         return None
     if name in RESERVED:
@@ -29,7 +29,7 @@ def escaped(name: str) -> str | None:
 
 
 def unescaped(identifier: str) -> str | None:
-    """The property that an identifier stands for; None if it is escaped wrongly."""
+    """Return the property of an identifier, or None if its escaping is invalid."""
     parts: list[str] = []
     last = 0
     for found in _ESCAPED.finditer(identifier):

@@ -1,8 +1,8 @@
-"""Whether any value can satisfy a node: what nothing can is an error where the model says it.
+"""Check that some value can satisfy a node; unsatisfiable nodes are errors in the model.
 
-The API server takes such a schema and then refuses every object. Only what is proven is refused:
-intervals are decided, the values of an enum are checked one by one, patterns are compared by the
-lengths of what they match.
+The API server accepts such a schema and then refuses every object. Only proven contradictions are
+reported: intervals are decided, enum values are checked one by one, patterns are compared by the
+lengths of their matches.
 """
 
 import copy
@@ -20,10 +20,10 @@ from schemagen.problems import JSON, quoted
 
 
 def _of_re(name: str) -> Any:
-    """A private module of ``re``, or None where a Python does not have it.
+    """Return a private module of ``re``, or None if this Python lacks it.
 
-    Nothing else reads a pattern; its lengths are all that is asked for, and they are told only
-    where they are known. Python 3.11 to 3.14 have ``re._parser`` and ``re._constants``.
+    Used only to compute the match lengths of patterns. Python 3.11 to 3.14 have ``re._parser`` and
+    ``re._constants``.
     """
     try:
         return importlib.import_module(f"re.{name}")
@@ -33,13 +33,13 @@ def _of_re(name: str) -> Any:
 
 _PARSER, _CONSTANTS = _of_re("_parser"), _of_re("_constants")
 
-# What says something of a value beside its type and its words.
+# Keywords that constrain a value beside its type and enum.
 _BOUNDS = frozenset(
     {"minimum", "maximum", "multipleOf", "minLength", "maxLength", "pattern", "allOf", "format"}
     | {"anyOf"}
 )
 
-# The lengths of texts of a format (kube-openapi, pkg/validation/strfmt).
+# Lengths of strings in a format (kube-openapi, pkg/validation/strfmt).
 _FORMAT_LENGTHS: dict[str, tuple[int, float]] = {
     "date": (10, 10),
     "date-time": (20, math.inf),
@@ -54,10 +54,10 @@ _FORMAT_LENGTHS: dict[str, tuple[int, float]] = {
 
 
 def check(schema: Schema, where: str) -> None:
-    """Refuse a node that nothing can satisfy; the nodes below it were checked before.
+    """Reject an unsatisfiable node; the nodes below it were checked before.
 
     Raises:
-        SchemaError: naming what contradicts what.
+        SchemaError: naming the contradicting keywords.
     """
     for found in _contradictions(schema):
         raise SchemaError(
@@ -67,7 +67,7 @@ def check(schema: Schema, where: str) -> None:
 
 
 def check_default(schema: Schema, where: str) -> None:
-    """Refuse a default that the node itself refuses; the API server would refuse the CRD.
+    """Reject a default that violates its own schema; the API server would refuse the CRD.
 
     Args:
         schema: The node with its default; rules in it have wire names.
@@ -95,7 +95,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-# What the quick look knows of; a node that says anything else is left to the checker.
+# Keywords that the fast check covers; a node with any other is left to the checker.
 _ALWAYS_READ = frozenset({"type", "enum", "default", "nullable", "description", "title"})
 _ALWAYS_READ |= {"example", "externalDocs", LIMIT, KEY_LIMIT}
 _LISTED = frozenset({"x-kubernetes-list-type", "x-kubernetes-list-map-keys"})
@@ -111,9 +111,9 @@ _READ["number"] = _READ["integer"]
 
 
 def is_plainly_fit(schema: Schema, value: JSON) -> bool:
-    """Whether a value surely fits, told by its type, words and bounds; False says nothing.
+    """Return True if type, enum and bounds prove a value valid; False means unknown.
 
-    Nearly all defaults do, and this needs no checker.
+    Covers nearly all defaults without a checker.
     """
     kind = str(schema.get("type"))
     is_read = schema.keys() <= _ALWAYS_READ | _READ.get(kind, frozenset())
@@ -191,7 +191,7 @@ def _contradictions(schema: Schema) -> Iterator[str]:
 
 
 def _words(schema: Schema) -> Iterator[str]:
-    """The values of an enum that the node's other keywords refuse."""
+    """Yield enum values that the node's other keywords refuse."""
     if not schema["enum"]:
         yield "an enum without values"
     if not schema.keys() & _BOUNDS:
@@ -225,7 +225,7 @@ def _numbers(schema: Schema) -> Iterator[str]:
 
 
 def _out_of_range(schema: Schema) -> Iterator[str]:
-    """Bounds that are no values of the type: the API server refuses everything for them."""
+    """Yield bounds outside the type's range: with them the API server refuses every value."""
     name = schema.get("format", "int64")
     low, high = RANGES.get(name, RANGES["int64"])
     for keyword in ("minimum", "maximum"):
@@ -274,15 +274,15 @@ def _all_of(schema: Schema) -> Iterator[Schema]:
 
 @functools.cache
 def _lengths(pattern: str) -> tuple[int, float]:
-    """How short and how long a text that matches may be; anything where that is not known."""
-    if _PARSER is None or "[[:" in pattern:  # RE2's classes, which Python reads as another set
+    """Return the minimum and maximum length of matching strings; unbounded if unknown."""
+    if _PARSER is None or "[[:" in pattern:  # RE2 classes, which Python reads as a different set
         return 0, math.inf
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             parsed = _PARSER.parse(pattern)
             shortest, longest = parsed.getwidth()
-    except (re.error, OverflowError, RecursionError):  # RE2 that Python does not read
+    except (re.error, OverflowError, RecursionError):  # RE2 syntax that Python cannot parse
         return 0, math.inf
     is_whole = bool(parsed.data) and _is_at(parsed[0], "BEGINNING") and _is_at(parsed[-1], "END")
     is_whole &= not parsed.state.flags & re.MULTILINE
@@ -303,7 +303,7 @@ def _crossed(schema: Schema, what: str) -> Iterator[str]:
 
 
 def _sets(schema: Schema) -> Iterator[str]:
-    """Sets of more items than there are values to choose from."""
+    """Yield sets with more items than distinct values."""
     items = schema.get("items", {})
     count = len(items["enum"]) if "enum" in items else 2 if items.get("type") == "boolean" else None
     least = schema.get("minItems", 0)

@@ -60,8 +60,8 @@ BROKEN = {
     "sys.exit": (
         "import sys\nsys.exit(0)\n",
         (
-            "{path}:2: expected a module that can be imported, got sys.exit(0); put what a program "
-            'does under `if __name__ == "__main__":`'
+            "{path}:2: expected a module that can be imported, got sys.exit(0); put program code "
+            'under `if __name__ == "__main__":`'
         ),
     ),
     "recursion": ("def f():\n    f()\nf()\n", "{path}:2: RecursionError: maximum recursion depth"),
@@ -238,7 +238,7 @@ def test_leftover_is_named_and_not_current(commands: Commands, project: pathlib.
     )
 
     other = "out/example.com_others.yaml"
-    assert (1, f"{other}: no kind writes it any more; delete it\n") == (stale.code, stale.out)
+    assert (1, f"{other}: no kind generates it any more; delete it\n") == (stale.code, stale.out)
     assert (0, "current out/example.com_things.yaml\n") == (written.code, written.out)
     assert f"left {other}: no kind of m:api writes it any more; delete it\n" == written.err
     assert (0, "") == (current.code, current.out)

@@ -202,7 +202,7 @@ def test_api_server_would_take_it() -> None:
             {"columns": (Column("C", "spec.color"),)},
             (
                 "Thing v1: column C spec.color: "
-                "expected a JSONPath of fields such as .spec.name, got something else"
+                "expected a JSONPath of fields such as .spec.name, got another expression"
             ),
         ),
         (
@@ -275,8 +275,8 @@ def test_api_server_would_take_it() -> None:
         (
             {"selectable": (".metadata.name",)},
             (
-                "Thing v1: selectable field .metadata.name: expected a field of the object's own, "
-                "got metadata, of which name and namespace are selectable anyway"
+                "Thing v1: selectable field .metadata.name: expected a field outside metadata, "
+                "got metadata; name and namespace are always selectable"
             ),
         ),
         (
@@ -288,7 +288,7 @@ def test_api_server_would_take_it() -> None:
         ),
         (
             {"selectable": (".spec.color", ".spec.color")},
-            "Thing v1: selectable field .spec.color: expected each field once, got it again",
+            "Thing v1: selectable field .spec.color: expected each field once, got a duplicate",
         ),
         (
             {"scale": Scale(".spec.replica", ".status.replicas")},

@@ -82,7 +82,7 @@ def test_a_name_with_two_meanings_is_refused() -> None:
         wire_expression("self.part.max_size == 1", names_of(Both), "Both")
 
     assert (
-        "Both: expected a name with one meaning in a rule, got max_size, which is limit and "
+        "Both: expected an unambiguous name in a rule, got max_size, which is limit and "
         "maxSize on the wire; write the wire name"
     ) == str(refused.value)
 
@@ -221,8 +221,8 @@ def test_a_name_that_cel_cannot_write_is_refused() -> None:
 
     assert (
         "Foreign: expected a field that CEL can name (letters of ASCII, digits, _ - . and /, no "
-        "digit first), got size, which is 'größe' on the wire; give it another alias, or write the "
-        "rule beside the field, where self is its value"
+        "digit first), got size, which is 'größe' on the wire; give it another alias, or attach "
+        "the rule to the field, where self is its value"
     ) == str(refused.value)
 
 

@@ -41,7 +41,7 @@ def test_a_path_that_shows_nothing_or_chance_is_refused(path: str) -> None:
         ('.spec.its[?(@.name=="a"].v', 'expected a closing ) of the filter, got [?(@.name=="a"].v'),
         (".spec.its[0", "expected a closing ], got [0"),
         (".spec.its[9].name", "expected an index below maxItems, which is 4, got 9"),
-        (".spec.its[2:1].name", "expected a slice with something in it, got 2:1"),
+        (".spec.its[2:1].name", "expected a slice that is not empty, got 2:1"),
         (".spec.color[0]", "expected a list for an index, got a string; leave it out"),
         (".spec.obj[?(@.v>1)].v", "expected a list for a filter, got an object; leave it out"),
         ("....name", "expected one .. and a name, got another .."),

@@ -92,7 +92,7 @@ def test_refusals_and_warnings_name_file_line_and_field() -> None:
     done = validate("-f", "-", "--no-strict", stdin=MANIFESTS)
 
     assert LINES == done.stdout.splitlines()
-    assert "1 would be taken, 3 refused, 1 of other kinds passed over\n" == done.stderr
+    assert "1 would be taken, 3 refused, 1 of other kinds skipped\n" == done.stderr
     assert 1 == done.returncode
 
 
