@@ -151,7 +151,7 @@ class _Walk:
         if default is not PydanticUndefined:
             schema["default"] = default
             _check_default(schema, field, place.where)
-        return schema | _told(field, longest, place.where)
+        return schema | _documentation(field, longest, place.where)
 
     def annotated(self, annotation: Any, metadata: Sequence[Any], place: _Place) -> Schema:
         """Return the schema of an annotation with its surrounding metadata."""
@@ -173,7 +173,7 @@ class _Walk:
         longest = descriptions.limit_of(found, self.max_description)
         for info in outer:
             if isinstance(info, FieldInfo):
-                schema |= _told(info, longest, place.where)
+                schema |= _documentation(info, longest, place.where)
         for marker in found:
             keywords.apply(schema, marker, place.where)
             if self.limits and isinstance(marker, markers.MaxBytes | markers.MaxEntries):
@@ -400,7 +400,7 @@ def _is_words(annotation: Any) -> bool:
     return is_enum or typing.get_origin(annotation) is Literal
 
 
-def _told(field: FieldInfo, longest: int | None, where: str) -> Schema:
+def _documentation(field: FieldInfo, longest: int | None, where: str) -> Schema:
     """Return what ``Field(...)`` documents: title, example and description."""
     said = {
         "title": field.title,

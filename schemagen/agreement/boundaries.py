@@ -1,6 +1,6 @@
-"""Objects at the boundaries of a schema: valid ones, and ones that are a little off.
+"""Generate objects at the boundaries of a schema: valid ones and near misses.
 
-Drawn from a random source that the caller seeds, so that a seed names a run.
+The caller seeds the random source, so that a seed identifies a run.
 """
 
 import functools
@@ -18,20 +18,20 @@ from schemagen.problems import JSON
 
 Path: TypeAlias = tuple[str | int, ...]
 
-# How many of its optional fields a valid object has.
+# Share of its optional fields that a valid object has.
 _FILLED = (0.1, 0.3, 0.6, 0.9)
-_LONGEST_LIST = 6
-_LONGEST_STRING = 600
+_MAX_LIST_LENGTH = 6
+_MAX_STRING_LENGTH = 600
 _LARGE = 10_000
 _POOL = 32
 
 
 class Draw:
-    """Draws values of schemas.
+    """Generator of values for schemas.
 
     Args:
-        source: Where all chance comes from.
-        pool: How many different strings of one pattern are drawn at most; making them takes time.
+        source: The only source of randomness.
+        pool: Maximum number of distinct strings generated per pattern, as generating them is slow.
     """
 
     def __init__(self, source: random.Random, *, pool: int = _POOL) -> None:
@@ -41,7 +41,7 @@ class Draw:
     # ------------------------------------------------------------------------------- valid values
 
     def valid(self, schema: Schema) -> JSON:
-        """A value that the schema's keywords allow, as far as they do not contradict each other."""
+        """Return a value that the schema allows, unless its keywords contradict each other."""
         if "enum" in schema:
             return self._random.choice(schema["enum"])
         if schema.get("x-kubernetes-int-or-string"):
@@ -77,7 +77,7 @@ class Draw:
             text: str = self._random.choice(fitting or ["x"])
             return text
         length: int = self._random.choice([least, least + 1, min(most, least + 7), most])
-        if length > _LONGEST_STRING:
+        if length > _MAX_STRING_LENGTH:
             length = least + 3
         return length * self._random.choice(["x", "é", "\U0001f600"])
 
@@ -111,7 +111,7 @@ class Draw:
     def _array(self, schema: Schema) -> list[JSON]:
         least, most = schema.get("minItems", 0), schema.get("maxItems", _LARGE)
         length = self._random.choice([least, least, least + 1, least + 2, most])
-        length = min(length, most, max(least, _LONGEST_LIST))
+        length = min(length, most, max(least, _MAX_LIST_LENGTH))
         found = [self.valid(schema.get("items", {})) for _ in range(length)]
         return _distinct(found, schema)
 
@@ -141,7 +141,7 @@ class Draw:
         return {key: self.valid(schema["additionalProperties"]) for key in keys}
 
     def _choose(self, value: dict[str, JSON], schema: Schema) -> None:
-        """Make an object fit one branch of its oneOf, as unions of models are written."""
+        """Make an object match one branch of its oneOf, as unions of models are written."""
         branch = self._random.choice(schema["oneOf"])
         for name, one in branch.get("properties", {}).items():
             value[name] = self._random.choice(one.get("enum", [value.get(name)]))
@@ -155,7 +155,7 @@ class Draw:
     # --------------------------------------------------------------------------------- near misses
 
     def near_miss(self, value: JSON, schema: Schema) -> JSON:
-        """A copy of a value with one to three places changed, each perhaps to something wrong."""
+        """Return a copy of a value with one to three changes, each possibly invalid."""
         for _ in range(self._random.choice([1, 1, 1, 2, 3])):
             places = list(places_of(value, schema))
             path, node = self._random.choice(places)
@@ -163,7 +163,7 @@ class Draw:
         return value
 
     def _changed(self, value: JSON, schema: Schema) -> JSON:
-        """Another value for a place: mostly one that its own kind of value invites."""
+        """Return another value for a place, usually one near its type's boundaries."""
         chance = self._random.random()
         if chance < 0.15 or value is None or isinstance(value, bool):  # noqa: PLR2004 - now and then
             return self._random.choice(samples.ANYTHING)
@@ -202,7 +202,7 @@ class Draw:
 
     def _other_list(self, value: list[JSON], schema: Schema) -> JSON:
         items = schema.get("items", {})
-        most = min(schema.get("maxItems", _LONGEST_LIST), 4 * _LONGEST_LIST)
+        most = min(schema.get("maxItems", _MAX_LIST_LENGTH), 4 * _MAX_LIST_LENGTH)
         longer = value + [self.valid(items) for _ in range(most + 1 - len(value))]
         return self._random.choice(
             [value[1:], value + value[:1], [*value, None], longer, [*value, self.valid(items)]]
@@ -230,7 +230,7 @@ _LITERALS = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|\b(\d{1,9})\b
 
 
 def _named_in_rules(schema: Schema) -> list[JSON]:
-    """Texts and numbers that a scalar's own rules name: on them the rules turn."""
+    """Return strings and numbers named in a scalar's own rules, as likely boundaries."""
     if schema.get("type") not in {"string", "integer"}:
         return []
     is_text = schema["type"] == "string"
@@ -242,20 +242,20 @@ def _named_in_rules(schema: Schema) -> list[JSON]:
     ]
 
 
-# How many strings are tried for those of a pattern that are kept.
+# Number of candidates tried for the strings of a pattern.
 _TRIES = 400
 
 
 @functools.cache
 def _matching(pattern: str, least: int, most: int, pool: int) -> Sequence[str]:
-    """Some strings of a pattern, the same in every run; a plain one if none can be made."""
+    """Return strings that match a pattern, stable across runs; a plain one if none is found."""
     strings = rstr.Rstr(random.Random(pattern))  # noqa: S311 - nothing secret
     expected = re2.compile(pattern)
     found: dict[str, None] = {}
     for _ in range(_TRIES):
         try:
             text = strings.xeger(pattern)
-        except re.error:  # RE2 that Python does not read
+        except re.error:  # RE2 syntax that Python cannot parse
             break
         if least <= len(text) <= most and expected.search(text):
             found[text] = None
@@ -265,7 +265,7 @@ def _matching(pattern: str, least: int, most: int, pool: int) -> Sequence[str]:
 
 
 def _distinct(values: list[Any], schema: Schema) -> list[JSON]:
-    """The values without repetition where the list's type forbids it."""
+    """Drop duplicates where the list's type forbids them."""
     keys = schema.get("x-kubernetes-list-map-keys", ())
     if schema.get("x-kubernetes-list-type") not in {"set", "map"}:
         return values
@@ -277,7 +277,7 @@ def _distinct(values: list[Any], schema: Schema) -> list[JSON]:
 
 
 def places_of(value: JSON, schema: Schema, path: Path = ()) -> Iterator[tuple[Path, Schema]]:
-    """Every place of a value, and the schema there ({} where there is none)."""
+    """Yield every place of a value with its schema ({} where there is none)."""
     yield path, schema
     if isinstance(value, dict):
         rest = schema.get("additionalProperties")
@@ -290,14 +290,14 @@ def places_of(value: JSON, schema: Schema, path: Path = ()) -> Iterator[tuple[Pa
 
 
 def at(value: JSON, path: Path) -> JSON:
-    """The part of a value at a place."""
+    """Return the part of a value at a place."""
     for part in path:
         value = value[part]
     return value
 
 
 def replaced(value: JSON, path: Path, part: JSON) -> JSON:
-    """A copy of a value with another part at a place."""
+    """Return a copy of a value with the part at a place replaced."""
     if not path:
         return part
     copied = value.copy()
@@ -306,7 +306,7 @@ def replaced(value: JSON, path: Path, part: JSON) -> JSON:
 
 
 def without(value: JSON, path: Path) -> JSON:
-    """A copy of a value without the part at a place."""
+    """Return a copy of a value without the part at a place."""
     *above, last = path
     parent = at(value, tuple(above)).copy()
     del parent[last]
@@ -314,7 +314,7 @@ def without(value: JSON, path: Path) -> JSON:
 
 
 def without_nearest(value: JSON, path: Path) -> JSON:
-    """A copy of a value without the part at a place, or without what would hold it."""
+    """Return a copy of a value without the part at a place, or its nearest existing ancestor."""
     depth = 0
     part = value
     for step in path:

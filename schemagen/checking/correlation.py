@@ -1,6 +1,6 @@
-"""Which old value a new one corresponds to, and whether it is unchanged (KEP-4008, ratcheting).
+"""Correlation of new and old values, and whether they are unchanged (KEP-4008, ratcheting).
 
-As apiserver 1.37's ``cel/common.CorrelatedObject``: fields and map entries by name, items of a
+Follows apiserver 1.37's ``cel/common.CorrelatedObject``: fields and map entries by name, items of a
 list-map by their keys, other items not at all.
 """
 
@@ -15,13 +15,13 @@ TYPE_META = frozenset({"apiVersion", "kind"})
 
 
 def member(node: Node, name: str, old: JSON | Absent) -> JSON | Absent:
-    """The old value of an object's member, or ABSENT."""
+    """Return the old value of an object's member, or ABSENT."""
     is_known = name in node.properties or node.values is not None
     return old.get(name, ABSENT) if isinstance(old, dict) and is_known else ABSENT
 
 
 def children(node: Node, value: JSON, old: JSON | Absent) -> Iterator[JSON | Absent]:
-    """The old values of the described parts of a value, in the order of ``node.children``."""
+    """Return the old values of a value's children, in the order of ``node.children``."""
     if isinstance(value, list):
         if node.items is not None:
             yield from items(node, value, old)
@@ -31,7 +31,7 @@ def children(node: Node, value: JSON, old: JSON | Absent) -> Iterator[JSON | Abs
 
 
 def items(node: Node, value: Sequence[JSON], old: JSON | Absent) -> Iterator[JSON | Absent]:
-    """The old values of a list's items, each or ABSENT."""
+    """Return the old value of each list item, or ABSENT."""
     by_key = _by_key(node, old)
     for one in value:
         key = key_of(node, one) if by_key else None
@@ -50,7 +50,7 @@ def _by_key(node: Node, old: JSON | Absent) -> dict[str, JSON]:
 
 
 def key_of(node: Node, item: JSON) -> str | None:
-    """What tells an item of a list-map from the others; None if a key is missing or no scalar."""
+    """Return the identity of a list-map item; None if a key is missing or not a scalar."""
     if not isinstance(item, dict):
         return None
     values = [item.get(key) for key in node.list_keys]
@@ -60,7 +60,7 @@ def key_of(node: Node, item: JSON) -> str | None:
 
 
 def equal(node: Node, value: JSON, old: JSON) -> bool:
-    """Whether a value is its old one; the order of a list-map's items does not count."""
+    """Return whether a value equals its old one; the order of list-map items is ignored."""
     if isinstance(value, list) and isinstance(old, list):
         return _equal_lists(node, value, old)
     if isinstance(value, dict) and isinstance(old, dict):
@@ -90,7 +90,7 @@ def _equal_lists(node: Node, value: list[JSON], old: list[JSON]) -> bool:
 
 
 def same(value: JSON, other: JSON) -> bool:
-    """Equality of JSON as Go has it: 1, 1.0 and true are three values."""
+    """Return whether JSON values are equal in Go: 1, 1.0 and true are three values."""
     if isinstance(value, dict) and isinstance(other, dict):
         return value.keys() == other.keys() and all(same(value[key], other[key]) for key in value)
     if isinstance(value, list) and isinstance(other, list):

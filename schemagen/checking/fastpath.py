@@ -1,9 +1,9 @@
-"""Whether a value is certainly fine, without saying why not: what nearly every object is.
+"""Fast check that a value is certainly valid, without saying why not: the case of most objects.
 
-Closures, one for each node, over the value alone. They take what ``checker`` would take with no
-fault, and give up at whatever needs care (a null, a default to be filled in below a rule, an
-embedded object, a fault); the checker then looks again, slowly. On an update, parts that are what
-they were are passed over, but for rules about changes.
+Closures, one for each node, over the value alone. They accept what ``checker`` accepts without
+errors, and return False for anything else (a null, a default below a rule, an embedded object, an
+error); the slow checker then decides. On an update, unchanged parts are skipped except for
+transition rules.
 """
 
 import operator
@@ -20,23 +20,23 @@ from schemagen.checking.nodes import Node
 from schemagen.problems import JSON
 
 IsFine: TypeAlias = Callable[[JSON, JSON | Absent], bool]
-"""Whether a value with its defaults is certainly fine, given its old one."""
+"""Whether a value with defaults is certainly valid, given its old one."""
 
 IsValue: TypeAlias = Callable[..., bool]
-"""Whether a scalar is fine; it may be given an old value, and does not look at it."""
+"""Whether a scalar is valid; an old value is accepted but ignored."""
 
 Fill: TypeAlias = Callable[[JSON], JSON]
-"""A value with its defaults; the same one if it has them."""
+"""A value with its defaults; the same object if nothing was missing."""
 
 _INT64: Final = 2**63
 
 
 def compiled(node: Node, *, is_root: bool = False) -> IsFine:
-    """The check of a value that may lack its defaults.
+    """Return the check of a value that may lack its defaults.
 
     Args:
-        node: What values are checked against.
-        is_root: Whether they are whole objects, whose metadata the API server judges.
+        node: The schema node.
+        is_root: Whether values are whole objects, whose metadata the API server validates.
     """
     check, fill = _compiled(node, is_root=is_root), _filling(node)
     if fill is None:
@@ -55,9 +55,9 @@ def _compiled(node: Node, *, is_root: bool = False) -> IsFine:
 
 
 def _can_be_unchanged(node: Node) -> bool:
-    """Whether an equal old value lets everything pass: not rules about changes, and not free form.
+    """Return whether an unchanged value is valid: no transition rules or free form below.
 
-    The API server never takes members that no schema describes for unchanged.
+    The API server never treats members without a schema as unchanged.
     """
     is_open = node.keeps_unknown or (node.has_additional and node.values is None)
     has_transition = node.rules is not None and node.rules.uses_old_self
@@ -68,7 +68,7 @@ def _can_be_unchanged(node: Node) -> bool:
 
 
 def _is_unchanged(value: JSON, old: JSON | Absent) -> bool:
-    """Whether a part is what it was; to Python 1 and true are equal, and a null is no part."""
+    """Return whether a part is unchanged; distinguishes 1 from true, and rejects null."""
     return (
         value is not None
         and bool(value == old)
@@ -114,7 +114,7 @@ def _holds(rules: Rules, value: JSON, old: JSON | Absent) -> bool:
 
 
 def _shape(node: Node, *, is_root: bool) -> IsFine:
-    """The check of a node's type, bounds and parts."""
+    """Return the check of a node's type, bounds and children."""
     if node.any_of:
         return _alternatives(node)
     match node.types:
@@ -131,7 +131,7 @@ def _shape(node: Node, *, is_root: bool) -> IsFine:
 
 
 def _anything(value: JSON, old: JSON | Absent) -> bool:
-    """Free-form values: numbers are left to the checker, which reads them as Go does."""
+    """Check a free-form value: numbers are left to the checker, which reads them as Go does."""
     del old
     return _is_plain(value)
 
@@ -148,7 +148,7 @@ def _is_plain(value: JSON) -> bool:
 
 
 def _alternatives(node: Node) -> IsFine:
-    """An integer or a string, which is what nearly every ``anyOf`` says."""
+    """Return the check of ``anyOf`` for an integer or a string, the most common form."""
     kinds = [branch.types for branch in node.any_of]
     plain = {"type"}
     is_plain = all(branch.schema.keys() <= plain for branch in node.any_of)
@@ -203,7 +203,7 @@ def _text_checks(node: Node) -> Iterator[IsValue]:
 
 
 def _pattern(pattern: str) -> IsValue:
-    """Whether a pattern is found in a text; a set of one pattern looks for no places."""
+    """Return the check of a pattern; a set of one pattern is faster than a search."""
     found = re2.Set.SearchSet()
     found.Add(pattern)
     found.Compile()
@@ -325,7 +325,7 @@ def _array(node: Node) -> IsFine:
 
 
 def _distinct(node: Node) -> IsValue | None:
-    """Whether the items of a set or a list-map certainly differ."""
+    """Return the check that items of a set or a list-map certainly differ."""
     match node.list_type:
         case "set":
             return lambda items: (
@@ -354,7 +354,7 @@ def _have_own_keys(items: Sequence[JSON], keys: Sequence[str]) -> bool:
 
 
 def _filling(node: Node) -> Fill | None:
-    """What fills in the defaults below a node; None if there are none."""
+    """Return the function that fills in defaults below a node; None if there are none."""
     if node.items is not None:
         return _filling_items(_filling(node.items))
     if node.values is not None:

@@ -1,4 +1,4 @@
-"""CEL rules over a whole value: each node's own, with the old value that corresponds to it."""
+"""Run the CEL rules of a whole value, each with its correlated old value."""
 
 import dataclasses
 
@@ -12,7 +12,7 @@ from schemagen.problems import JSON
 
 @dataclasses.dataclass(slots=True)
 class Found:
-    """What the rules of a value say."""
+    """Results of the rules of a value."""
 
     faults: list[Fault] = dataclasses.field(default_factory=list)
     undecided: list[cel.Left] = dataclasses.field(default_factory=list)
@@ -22,8 +22,8 @@ class Found:
 class _Old:
     """The old value that rules see, and whether the new one is unchanged.
 
-    Where there is no old value, that of the nearest ancestor which has one decides whether a fault
-    is let through (``ratchetingOptions`` in schema/cel/validation.go).
+    Without an old value, that of the nearest ancestor which has one decides on ratcheting
+    (``ratchetingOptions`` in schema/cel/validation.go).
     """
 
     value: JSON | Absent
@@ -31,7 +31,7 @@ class _Old:
 
 
 def evaluated(node: Node, value: JSON, old: JSON | Absent) -> Found:
-    """Run all rules of a value and of what is in it."""
+    """Run all rules of a value and its children."""
     found = Found()
     is_unchanged = old is not ABSENT and correlation.equal(node, value, old)
     _walk(node, value, (), _Old(old, is_unchanged), found)
@@ -49,7 +49,7 @@ def _walk(node: Node, value: JSON, path: Path, old: _Old, found: Found) -> None:
 
 
 def _below(node: Node, value: JSON, previous: JSON | Absent, above: _Old) -> _Old:
-    """The old value of a member or item; without one, what holds for its ancestor holds for it."""
+    """Return the old value of a member or item; without one, its ancestor's state is inherited."""
     if previous is ABSENT:
         return _Old(ABSENT, above.is_unchanged)
     return _Old(previous, correlation.equal(node, value, previous))

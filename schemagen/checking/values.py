@@ -1,8 +1,10 @@
-"""The keywords of a schema, as kube-openapi checks them, with its words and its curiosities.
+"""The keywords of a schema as kube-openapi checks them, with its messages and quirks.
 
-Kept from ``pkg/validation/validate`` (kube-openapi 2026-07): which of several failed branches is
-reported (the one with the most matches), that a fault is told once, and what converts to what in an
-enum. On update, what was wrong before and is unchanged is let through (KEP-4008, ratcheting).
+Preserved from ``pkg/validation/validate`` (kube-openapi 2026-07): which of several failed branches
+is
+reported (the one with the most matches), deduplication of errors, and type conversions in an enum.
+On
+update, unchanged invalid parts are accepted (KEP-4008, ratcheting).
 """
 
 from collections.abc import Sequence
@@ -19,7 +21,7 @@ _IN = "in body"
 
 
 class Result:
-    """Faults, each told once, and how many checks a value has passed."""
+    """Deduplicated errors, and the number of checks that a value passed."""
 
     __slots__ = ("faults", "matches")
 
@@ -28,12 +30,12 @@ class Result:
         self.matches = matches
 
     def add(self, fault: Fault | None) -> None:
-        """Add a fault that was not told yet."""
+        """Add an error unless it is already present."""
         if fault is not None and fault not in self.faults:
             self.faults.append(fault)
 
     def merge(self, other: "Result") -> None:
-        """Add what another check found."""
+        """Merge another result."""
         self.matches += other.matches
         if other.faults:
             for fault in other.faults:
@@ -49,15 +51,14 @@ def validate(
     *,
     prefix: Path = (),
 ) -> Result:
-    """Check a value; what equals its old value is let through.
+    """Check a value; values equal to the old one are accepted.
 
     Args:
         node: The schema.
-        value: Already taken in.
+        value: A normalized value.
         path: Where the value is, for messages.
         old: The value before an update, or ABSENT.
-        prefix: What stands before the path in fields, but not in messages: a status is validated
-            on its own.
+        prefix: Prefix of the path in fields, but not in messages: a status is validated on its own.
     """
     result = _validated(node, value, _Where(path, prefix), old)
     if result.faults and old is not ABSENT and correlation.equal(node, value, old):
@@ -66,7 +67,7 @@ def validate(
 
 
 class _Where:
-    """A place: as messages write it, and as fields do."""
+    """A place, as messages and as fields write it."""
 
     __slots__ = ("path", "prefix")
 
@@ -81,13 +82,13 @@ class _Where:
         return Fault(reason, path, detail, value, dotted(path) or "<nil>")
 
     def loose(self, detail: str) -> Fault:
-        """A fault that Go reports without its path: the prefix is all that it has."""
+        """Return an error that Go reports without its path: only the prefix is known."""
         path = (*self.prefix, *self.path)
         return Fault("FieldValueInvalid", path, detail, "", dotted(self.prefix) or "<nil>")
 
 
 def _validated(node: Node, value: JSON, where: _Where, old: JSON | Absent) -> Result:
-    """All checks of one node, without letting anything through at this node itself."""
+    """Run all checks of one node, without ratcheting at this node itself."""
     deadlines.check()
     result = Result()
     mistyped = _type(node, value, where)
@@ -131,7 +132,7 @@ _KINDS: dict[type, str] = {
 
 
 def kind_of(value: JSON) -> str:
-    """The JSON Schema name of a value's type."""
+    """Return the JSON Schema name of a value's type."""
     return _KINDS.get(type(value), "object")
 
 
@@ -145,7 +146,7 @@ def _type(node: Node, value: JSON, where: _Where) -> Fault | None:
     if value is None:
         is_taken = node.nullable or not node.types
     elif is_text and node.format and not is_numeric:
-        is_taken = True  # left to the format, which looks at strings only
+        is_taken = True  # the format decides, which checks only strings
     else:
         is_taken = not (node.types or node.format) or _fits(node, value, kind)
     if is_taken:
@@ -181,10 +182,10 @@ def _string(node: Node, value: str, where: _Where, result: Result) -> None:
 
 
 def _text(node: Node, value: str, where: _Where) -> Fault | None:
-    """The first of a string's bounds that it breaks."""
+    """Return the first violated bound of a string."""
     most, least = node.schema.get("maxLength"), node.schema.get("minLength")
     if most is not None and len(value) > most:
-        unit = "byte" if most == 1 else "bytes"  # so it says; it counts code points
+        unit = "byte" if most == 1 else "bytes"  # upstream wording; it counts code points
         return where.fault("FieldValueTooLong", f"may not be more than {most} {unit}")
     if least is not None and len(value) < least:
         detail = f"{where} {_IN} should be at least {least} chars long"
@@ -209,7 +210,7 @@ def _number(node: Node, value: float, where: _Where, result: Result) -> None:
 
 
 def _range(node: Node, value: float, where: _Where) -> Fault | None:
-    """Whether a number is one of its type and format (IsValueValidAgainstRange)."""
+    """Check that a number is within its type and format (IsValueValidAgainstRange)."""
     if node.types == ("integer",):
         problem = formats.range_problem("integer", node.format, value, str(where))
     elif node.types == ("number",):
@@ -222,7 +223,7 @@ def _range(node: Node, value: float, where: _Where) -> Fault | None:
 def _bound(
     value: float, bound: float, where: _Where, *, exclusive: bool, is_most: bool
 ) -> Fault | None:
-    if isinstance(value, int):  # Go compares integers with the bound's whole part
+    if isinstance(value, int):  # Go compares integers with the integral part of the bound
         bound = int(bound)
     over = value - bound if is_most else bound - value
     if over < 0 or (over == 0 and not exclusive):
@@ -261,7 +262,7 @@ def _enum(node: Node, value: JSON, where: _Where) -> Fault | None:
 
 
 def _is(value: JSON, word: JSON) -> bool:
-    """Whether a value, converted to the word's type as Go converts, is the word."""
+    """Return whether a value, converted to the enum value's type as in Go, equals it."""
     if isinstance(value, bool) or isinstance(word, bool):
         return type(value) is type(word) and bool(value == word)
     if isinstance(value, int | float) and isinstance(word, int | float):
@@ -292,7 +293,7 @@ def _count(
         detail = f"{where} {_IN} should have at least {least} {what.lower()}"
         result.add(where.fault("FieldValueInvalid", detail, found))
     if most is not None and found > most:
-        unit = "item" if most == 1 else "items"  # of an object too
+        unit = "item" if most == 1 else "items"  # also for objects
         result.add(where.fault("FieldValueTooMany", f"must have at most {most} {unit}", found))
 
 
@@ -302,7 +303,7 @@ def _object(
     _count(node, len(value), "Properties", where, result)
     before = correlation.children(node, value, old)
     for (child, one, name), previous in zip(node.children(value), before, strict=True):
-        # Both are converted to the same apiVersion, so that its change cannot be seen.
+        # Both are converted to the same apiVersion, so that a change of it is invisible.
         is_seen = where.path or name not in correlation.TYPE_META
         earlier = previous if is_seen else ABSENT
         result.merge(validate(child, one, (*where.path, name), earlier, prefix=where.prefix))
@@ -316,7 +317,7 @@ def _object(
 
 
 def _junctors(node: Node, value: JSON, where: _Where) -> Result:
-    """Branches are checked without the old value: nothing in them is let through."""
+    """Check branches without the old value: ratcheting does not apply inside them."""
     result = Result(matches=1)
     if node.any_of:
         _any_of(node, value, where, result)

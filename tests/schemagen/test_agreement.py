@@ -123,7 +123,7 @@ async def test_other_words_are_found_too(asked: judge.Judge) -> None:
     assert 0 == tally.verdicts
     assert tally.words > 0
     told = "\n".join(report.lines([(subject, tally)], seed=1, has_server=False))
-    assert "Job v1: different words on create of" in told
+    assert "Job v1: different messages on create of" in told
     assert 'model: refuses it: spec.name: Invalid value: "no": not no' in told
     assert 'judge: refuses it: spec.name: Invalid value: "no": never no' in told
 
@@ -132,7 +132,7 @@ async def test_other_words_are_found_too(asked: judge.Judge) -> None:
     ("server", "words"),
     [
         ("nowhere", "expected --server to be one of embedded, kubeconfig, none, got nowhere"),
-        ("kubeconfig", "expected the API server of --server kubeconfig, got none: "),
+        ("kubeconfig", "expected to open the API server of --server kubeconfig, got an error: "),
     ],
 )
 def test_a_server_that_is_not_there_is_an_error(server: str, words: str) -> None:

@@ -32,7 +32,7 @@ class Cache:
 def cache(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
     found = Cache(tmp_path / "cache")
     monkeypatch.setenv("KUBEWRIGHT_CACHE", str(found.root))
-    monkeypatch.setattr(module, "_told", set())
+    monkeypatch.setattr(module, "_reported", set())
     real = wasmtime.Module.deserialize_file
 
     def deserialize(engine: wasmtime.Engine, path: str) -> wasmtime.Module:
