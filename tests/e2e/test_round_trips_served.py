@@ -75,7 +75,7 @@ def test_a_cluster_without_the_crds_is_told_how_to_install_them(
     assert 2 == done.returncode
     *_, last = done.stderr.splitlines()
     assert re.fullmatch(
-        r"schemagen: expected the API server of --server kubeconfig, got none: "
+        r"schemagen: expected to open the API server of --server kubeconfig, got an error: "
         r"expected the CRD \S+ in the cluster, got none; install it and its webhooks first: "
         r"webhooks serve MODULE:API --install",
         last,

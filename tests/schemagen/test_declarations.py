@@ -82,8 +82,7 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "a Spec as model": (
         lambda: version(model=ThingSpec),
         (
-            "Version('v1', model=...): expected a subclass of Resource, which is the whole "
-            "object, got "
+            "Version('v1', model=...): expected a subclass of Resource, as the whole object, got "
             "the class ThingSpec; write `class MyKind(Resource):` with `spec: ThingSpec` in it"
         ),
     ),
@@ -102,9 +101,8 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "an empty warning": (
         lambda: version(deprecated=""),
         (
-            "Version('v1'): expected a warning in deprecated=..., got an empty one; write "
-            "True for the "
-            "API server's own words"
+            "Version('v1'): expected a warning in deprecated=..., got an empty string; write True "
+            "for the API server's default"
         ),
     ),
     "no conversion at all": (
@@ -114,8 +112,8 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "a version that is no label": (
         lambda: version("v1.2", storage=True),
         (
-            "Version('v1.2'): expected 1 to 63 of a-z, 0-9 and -, a letter first and no - last, "
-            "got 'v1.2'"
+            "Version('v1.2'): expected 1 to 63 characters of a-z, 0-9 and -, starting with a "
+            "letter and not ending in -, got 'v1.2'"
         ),
     ),
     "another scope": (
@@ -182,7 +180,7 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "the newest first": (
         lambda: kind("Thing", "things", version(conversion=STEP), version("v1beta1")),
         (
-            "Thing: expected versions from the oldest to the newest, got v1 before v1beta1; "
+            "Thing: expected versions from oldest to newest, got v1 before v1beta1; "
             "list v1beta1 first (Kubernetes' order: v1alpha1, v1beta1, v1, v2)"
         ),
     ),
@@ -199,27 +197,27 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     ),
     "a list's kind that is the kind": (
         lambda: kind(list_name="Thing"),
-        "Thing: list_name: expected another name than the kind's own, got 'Thing'",
+        "Thing: list_name: expected a name other than the kind's own, got 'Thing'",
     ),
     "a plural in capitals": (
         lambda: kind(plural="Things"),
         (
-            "Thing: plural: expected 1 to 63 of a-z, 0-9 and -, a letter first and no - last, "
-            "got 'Things'"
+            "Thing: plural: expected 1 to 63 characters of a-z, 0-9 and -, starting with a letter "
+            "and not ending in -, got 'Things'"
         ),
     ),
     "a short name with a dot": (
         lambda: kind(short_names=["th", "t.h"]),
         (
-            "Thing: short_names: expected 1 to 63 of a-z, 0-9 and -, a letter first and no - last, "
-            "got 't.h'"
+            "Thing: short_names: expected 1 to 63 characters of a-z, 0-9 and -, starting with a "
+            "letter and not ending in -, got 't.h'"
         ),
     ),
     "a group without a dot": (
         lambda: api(kind(), group="example"),
         (
-            "Api('example'): group: expected a group of DNS labels in lower case with at least one "
-            "dot, such as example.com, got 'example'"
+            "Api('example'): group: expected a lowercase DNS name with at least one dot, such as "
+            "example.com, got 'example'"
         ),
     ),
     "no group": (

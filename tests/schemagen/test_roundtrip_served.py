@@ -206,7 +206,9 @@ def test_a_server_that_cannot_be_opened_is_named_with_its_reason() -> None:
     with pytest.raises(servers.NoServerError) as caught:
         report.run_served([harbor.api], [], report.Opener("embedded", opens), title="here")
 
-    assert "expected the API server of --server embedded, got none: no etcd" == str(caught.value)
+    assert "expected to open the API server of --server embedded, got an error: no etcd" == str(
+        caught.value
+    )
 
 
 def test_an_unknown_server_is_refused_with_those_there_are() -> None:
