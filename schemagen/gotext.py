@@ -33,7 +33,7 @@ _SPECIAL = {math.inf: "+Inf", -math.inf: "-Inf"}
 _LAST_BASIC = 0xFFFF
 
 # strconv.FormatFloat(f, 'g', -1, 64) writes an exponent below and from these.
-_LEAST_EXPONENT, _GREATEST_EXPONENT = -4, 6
+_MIN_EXPONENT, _MAX_EXPONENT = -4, 6
 
 
 def quoted(text: str) -> str:
@@ -57,7 +57,7 @@ def floating(value: float) -> str:
     if not math.isfinite(value):
         return _SPECIAL.get(value, "NaN")
     sign, digits, exponent = _digits(value)
-    if _LEAST_EXPONENT <= exponent < _GREATEST_EXPONENT:
+    if _MIN_EXPONENT <= exponent < _MAX_EXPONENT:
         return sign + _positional(digits, exponent)
     point = f".{digits[1:]}" if len(digits) > 1 else ""
     return f"{sign}{digits[0]}{point}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
@@ -123,7 +123,7 @@ def type_of(value: JSON) -> str:
 
 
 # encoding/json writes an exponent below and from these, without a leading zero.
-_LEAST_JSON, _GREATEST_JSON = 1e-6, 1e21
+_MIN_JSON, _MAX_JSON = 1e-6, 1e21
 
 
 def _with_go_numbers(value: JSON) -> JSON:
@@ -134,7 +134,7 @@ def _with_go_numbers(value: JSON) -> JSON:
         return [_with_go_numbers(one) for one in value]
     if not isinstance(value, float):
         return value
-    if value == 0 or _LEAST_JSON <= abs(value) < _GREATEST_JSON:
+    if value == 0 or _MIN_JSON <= abs(value) < _MAX_JSON:
         return orjson.Fragment(positional(value))
     return orjson.Fragment(floating(value).replace("e-0", "e-"))
 

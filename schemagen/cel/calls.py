@@ -1,7 +1,4 @@
-"""Calls that are more than a function of values: operators, conditionals, optionals, patterns.
-
-And how functions are found and invoked.
-"""
+"""Calls beyond plain functions: operators, conditionals, optionals, patterns, overloads."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
@@ -21,11 +18,11 @@ from schemagen.cel.values import (
 
 
 class UnsupportedError(Exception):
-    """A rule that cannot be compiled; the message says why."""
+    """A rule cannot be compiled; the message says why."""
 
 
 def dotted(expr: syntax.Expr) -> str:
-    """``a.b.c``, or nothing for what is no name."""
+    """Return ``a.b.c``, or an empty string for anything but a name."""
     match expr:
         case syntax.Ident(name):
             return name
@@ -37,7 +34,7 @@ def dotted(expr: syntax.Expr) -> str:
 
 
 def resolved(expr: syntax.Call, scope: kinds.Scope) -> tuple[Overloads, tuple[syntax.Expr, ...]]:
-    """The function that is called, and all of its arguments.
+    """Return the called function and all of its arguments.
 
     Raises:
         UnsupportedError: if there is no such function.
@@ -61,7 +58,7 @@ def _taking(
 
 
 def invocation(overloads: Overloads, operands: list[Code]) -> Code:
-    """A call of what takes the arguments' types."""
+    """Return a call of the overload that matches the arguments' types."""
     match operands:
         case [one]:
 
@@ -87,7 +84,7 @@ def invocation(overloads: Overloads, operands: list[Code]) -> Code:
 
 
 def total(items: Code, overloads: Overloads, item: kinds.Kind) -> Code:
-    """The sum of an empty list is the zero of its items' type, which only the text tells."""
+    """Return the sum of a list; of an empty one, the zero of its static item type."""
 
     def add(frame: Frame) -> Value:
         value = items(frame)
@@ -107,7 +104,7 @@ def _or(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
 
 
 def _terms(expr: syntax.Call) -> list[syntax.Expr]:
-    """``a && b && c`` as three terms; the parser builds a balanced tree."""
+    """Flatten ``a && b && c`` to three terms; the parser builds a balanced tree."""
     found: list[syntax.Expr] = []
     for argument in expr.arguments:
         if isinstance(argument, syntax.Call) and argument.function == expr.function:
@@ -118,7 +115,7 @@ def _terms(expr: syntax.Call) -> list[syntax.Expr]:
 
 
 def _logical(terms: list[Code], *, decisive: bool) -> Code:
-    """A decisive term decides, whatever fails before or after it."""
+    """Evaluate terms until a decisive one, which absorbs errors before and after it."""
     other = not decisive
 
     def decide(frame: Frame) -> bool:
@@ -164,7 +161,9 @@ def _binary(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
     def decide(frame: Frame) -> bool:
         one, other = left(frame), right(frame)
         kind = type(one)
-        if kind is type(other) and (kind is str or kind is int):  # most are, and Python's will do
+        if kind is type(other) and (
+            kind is str or kind is int
+        ):  # the common case, as fast as Python
             return compare(one, other)
         return bool(function(one, other))
 
@@ -184,7 +183,7 @@ def _index(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
 
 
 def _or_value(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
-    """``optional.or(optional)`` and ``optional.orValue(value)``, which look at one or both."""
+    """Compile ``optional.or(optional)`` and ``optional.orValue(value)``, which short-circuit."""
     assert expr.target is not None  # noqa: S101 - a method
     first = compiler.compile(expr.target, scope)
     second = compiler.compile(expr.arguments[0], scope)
@@ -202,7 +201,7 @@ def _or_value(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code
 
 
 def _matched(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
-    """A search for a pattern; cel-go compiles a literal beforehand, and then refuses briefly."""
+    """Compile a pattern search; cel-go precompiles a literal, with shorter error messages."""
     overloads, operands = resolved(expr, scope)
     compiled = [compiler.compile(operand, scope) for operand in operands]
     search_or_fail = invocation(overloads, compiled)

@@ -1,7 +1,8 @@
-"""A rule's tree as Python closures: what they read of the data is what the rule looks at.
+"""Compile a rule's syntax tree to Python closures, which read only the data that the rule uses.
 
-Each closure takes the frame, a list of the variables' values: ``self``, ``oldSelf``, and one place
-for each variable of a macro. Errors of the evaluation are exceptions.
+Each closure takes the frame, a list of the variables' values: ``self``, ``oldSelf``, and one slot
+for each
+macro variable. Evaluation errors are exceptions.
 """
 
 import functools
@@ -63,7 +64,7 @@ class Program:
 
         Args:
             text: The expression.
-            node: Of ``self``.
+            node: The node of ``self``.
             has_optional_old: Whether ``oldSelf`` is an optional.
 
         Raises:
@@ -91,13 +92,13 @@ class Program:
 
         Raises:
             EvaluationError: if the evaluation fails in the API server too.
-            UndecidedError: if this evaluator does not know the API server's answer.
+            UndecidedError: if the API server's result is unknown to this evaluator.
         """
         return self._code([value, old, *self._extra])
 
 
 class Compiler:
-    """Compiles one expression; counts the places of its variables."""
+    """Compiles one expression and allocates the frame slots of its variables."""
 
     def __init__(self) -> None:
         self.places = OLD_SELF + 1
@@ -113,12 +114,12 @@ class Compiler:
         }
 
     def place(self) -> int:
-        """A new place in the frame."""
+        """Allocate a new slot in the frame."""
         self.places += 1
         return self.places - 1
 
     def compile(self, expr: syntax.Expr, scope: kinds.Scope) -> Code:
-        """The closure of an expression, with the variables that it sees."""
+        """Return the closure of an expression, with the variables in scope."""
         return self._compilers[type(expr)](expr, scope)
 
     def _const(self, expr: syntax.Const, scope: kinds.Scope) -> Code:
@@ -147,9 +148,9 @@ class Compiler:
         return lambda frame: frame[place]
 
     def raw(self, expr: syntax.Expr, scope: kinds.Scope) -> tuple[Code, Node] | None:
-        """What yields the JSON of an object, map or list that is reached by names alone.
+        """Return a closure yielding raw JSON of an object, map or list reached by names alone.
 
-        None if it is reached otherwise, or might be null.
+        None if it is reached otherwise, or may be null.
         """
         match expr:
             case syntax.Ident(name) if name in scope and scope[name].is_raw:
@@ -223,7 +224,7 @@ def _old_self(frame: Frame) -> Value:
 
 
 def _raw_member(container: Code, name: str, field: str) -> Code:
-    """The JSON of an object's property; null is as good as absent."""
+    """Return a reader of an object's property as JSON; null counts as absent."""
 
     def read(frame: Frame) -> Value:
         raw = _member(container(frame), name)
@@ -235,7 +236,7 @@ def _raw_member(container: Code, name: str, field: str) -> Code:
 
 
 def _member(container: Value, name: str) -> Value:
-    """The JSON of a property; a stored object may break its schema and have no object there."""
+    """Return a reader of a property as JSON; stored data may violate the schema."""
     try:
         return container.get(name)
     except AttributeError:
@@ -243,7 +244,7 @@ def _member(container: Value, name: str) -> Value:
 
 
 def _read(raw: Code, node: Node) -> Code:
-    """JSON as the CEL value that it is."""
+    """Return JSON as a CEL value."""
     convert = node.convert
     if node.nullable:
         return lambda frame: node.read(raw(frame))
@@ -257,7 +258,7 @@ def _field(operand: Code, name: str) -> Code:
 
 
 def _has_member(container: Callable[[Frame], JSON], name: str, node: Node) -> Code:
-    """Whether an object has a field; a scalar is read for it, and may not be one of its type."""
+    """Return a test for a field; scalars are read, as they may violate their type."""
     convert = None if node.is_container else node.convert
     if convert is None:
         return lambda frame: _member(container(frame), name) is not None

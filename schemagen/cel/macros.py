@@ -1,7 +1,8 @@
 """Macros over lists and maps: ``all``, ``exists``, ``exists_one``, ``map``, ``filter`` and so on.
 
-The parser has expanded those of one variable to folds, whose shape tells which they are; those of
-two variables it leaves as calls. Which error a macro ends with is cel-go's: the fold decides.
+The parser expands macros of one variable to folds, recognized here by their shape, and leaves those
+of
+two variables as calls. Which error a macro reports follows cel-go's fold.
 """
 
 import dataclasses
@@ -30,14 +31,14 @@ _Macro: TypeAlias = Callable[[Compiler, syntax.Call, kinds.Scope], Code]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Bound:
-    """What a macro goes over, and where each item is put for its body."""
+    """The range of a macro, and the frame slot of each item."""
 
     items: Callable[[Frame], Iterable[Value]]
     place: int
 
 
 def fold(compiler: Compiler, expr: syntax.Fold, scope: kinds.Scope) -> Code:
-    """Compile what the parser made of a macro."""
+    """Compile the parser's expansion of a macro."""
     if expr.condition == syntax.Const(value=False):
         return _bind(compiler, expr, scope)
     unique = _uniqueness(compiler, expr, scope)
@@ -69,7 +70,7 @@ def _added(step: syntax.Call) -> syntax.Expr:
 
 
 def _bind(compiler: Compiler, expr: syntax.Fold, scope: kinds.Scope) -> Code:
-    """``optMap`` and ``optFlatMap``: a variable for the optional's value."""
+    """Compile ``optMap`` and ``optFlatMap``: a variable for the optional's value."""
     place = compiler.place()
     start = compiler.compile(expr.start, scope)
     variable = kinds.Variable(place, kinds.of(expr.start, scope))
@@ -85,7 +86,7 @@ def _bind(compiler: Compiler, expr: syntax.Fold, scope: kinds.Scope) -> Code:
 def _over_one(
     compiler: Compiler, expr: syntax.Fold, scope: kinds.Scope
 ) -> tuple[_Bound, kinds.Scope]:
-    """A variable for the items of a source; those of data are read where they are looked at."""
+    """Bind a variable to the items of a source; items of data are read lazily."""
     place, kind = compiler.place(), kinds.item(kinds.of(expr.source, scope))
     raw = compiler.raw(expr.source, scope)
     if raw is not None and raw[1].items is not None:
@@ -127,7 +128,7 @@ _GO_TYPES = {
 
 
 def _quantified(bound: _Bound, body: Code, *, decisive: bool) -> Code:
-    """``all`` and ``exists``: one decisive item decides; else the first error is the outcome."""
+    """Compile ``all`` and ``exists``: a decisive item wins; else the first error is the outcome."""
     items, place, other = bound.items, bound.place, not decisive
 
     def decide(frame: Frame) -> bool:
@@ -157,7 +158,7 @@ def _true(value: Value) -> bool:
 
 
 def _one(bound: _Bound, test: Code) -> Code:
-    """``exists_one``: every item is looked at, and the last error is the outcome."""
+    """Compile ``exists_one``: every item is tested, and the last error is the outcome."""
     items, place = bound.items, bound.place
 
     def decide(frame: Frame) -> bool:
@@ -198,7 +199,7 @@ def _filtered(bound: _Bound, test: Code, transform: Code) -> Code:
 
 
 def _collect(bound: _Bound, test: Code, frame: Frame, take: Callable[[], object]) -> None:
-    """Take what passes. A test's error replaces what there is; a transform's only a result."""
+    """Collect matching items. A test's error replaces the result; a transform's only a success."""
     failure: EvaluationError | None = None
     for item in bound.items(frame):
         frame[bound.place] = item
@@ -219,9 +220,9 @@ def _collect(bound: _Bound, test: Code, frame: Frame, take: Callable[[], object]
 def _uniqueness(
     compiler: Compiler, expr: syntax.Fold, scope: kinds.Scope
 ) -> Callable[[Code], Code] | None:
-    """``list.all(x, list.exists_one(y, x.key == y.key))`` in linear time where keys are plain.
+    """Compile ``list.all(x, list.exists_one(y, x.key == y.key))`` in linear time for simple keys.
 
-    Lists of hundreds of items are within the API server's budget, and quadratic in Python.
+    Lists of hundreds of items are within the API server's budget, but quadratic in Python.
     """
     found = _compared(expr)
     if found is None:
@@ -249,7 +250,7 @@ _HASHED = frozenset((str, bool, int, bytes))
 
 
 def _compared(expr: syntax.Fold) -> tuple[syntax.Fold, syntax.Expr] | None:
-    """The inner fold of a uniqueness rule, and the key that it compares, for the inner variable."""
+    """Return the inner fold of a uniqueness rule, and its compared key of the inner variable."""
     match expr.step:
         case syntax.Call("_&&_", (_, syntax.Fold() as inner)):
             pass
@@ -261,7 +262,7 @@ def _compared(expr: syntax.Fold) -> tuple[syntax.Fold, syntax.Expr] | None:
         case _:
             return None
     source = _path(expr.source)
-    # The outer variable may hide what the source begins with.
+    # The outer variable may shadow the first name of the source.
     is_same = inner.source == expr.source and source and source[0] != expr.variable
     if not is_same or inner.variable == expr.variable:
         return None
@@ -273,7 +274,7 @@ def _compared(expr: syntax.Fold) -> tuple[syntax.Fold, syntax.Expr] | None:
 
 
 def _path(expr: syntax.Expr) -> tuple[str, ...]:
-    """``x.a.b`` as its names; nothing for what is more than that."""
+    """Return the names of ``x.a.b``, or none for any other expression."""
     match expr:
         case syntax.Ident(name):
             return (name,)
@@ -288,7 +289,7 @@ def _path(expr: syntax.Expr) -> tuple[str, ...]:
 
 
 def find(expr: syntax.Call) -> _Macro | None:
-    """The macro of a call, if it is one."""
+    """Return the macro of a call, if it is one."""
     if expr.target is None:
         return None
     return _CALLS.get((expr.function, len(expr.arguments)))
@@ -304,7 +305,7 @@ def _one_variable(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> 
 
 
 def _as_fold(expr: syntax.Call) -> syntax.Fold:
-    """Enough of a fold to go over one variable."""
+    """Return a fold with just enough fields to range over one variable."""
     assert expr.target is not None  # noqa: S101 - a method
     nothing = syntax.Const(None)
     return syntax.Fold(
@@ -335,7 +336,7 @@ def _sort_by(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
 
 
 def unbroken(operand: Code) -> Code:
-    """An operand whose error breaks the API server down: cel-go 0.29 counts its items first."""
+    """Wrap an operand whose error panics in the API server: cel-go 0.29 counts its items first."""
 
     def read(frame: Frame) -> Value:
         try:
@@ -350,7 +351,7 @@ def unbroken(operand: Code) -> Code:
 def _over_two(
     compiler: Compiler, expr: syntax.Call, scope: kinds.Scope
 ) -> tuple[_Bound, kinds.Scope]:
-    """Variables for indexes and items, or for keys and values: the parts of a pair."""
+    """Bind variables to indexes and items, or to keys and values: the parts of a pair."""
     assert expr.target is not None  # noqa: S101 - a method
     place, kind = compiler.place(), kinds.of(expr.target, scope)
     raw = compiler.raw(expr.target, scope)
@@ -386,7 +387,7 @@ def _quantified_two(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -
 
 
 def _last(compiler: Compiler, expr: syntax.Call, inner: kinds.Scope) -> tuple[Code | None, Code]:
-    """The test, if there is one, and the transform."""
+    """Return the optional test, and the transform."""
     *tests, transform = (compiler.compile(one, inner) for one in expr.arguments[2:])
     return (tests[0] if tests else None), transform
 

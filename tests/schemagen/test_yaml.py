@@ -232,8 +232,8 @@ def test_value_is_written_so(asked: judge.Judge, value: Any, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ({"a": [float("nan")]}, "expected a number that 64 bits hold, got nan, at a[0]"),
-        ({"a": {"b": 10**400}}, "expected a number that 64 bits hold, got 1000"),
+        ({"a": [float("nan")]}, "expected a number that fits 64 bits, got nan, at a[0]"),
+        ({"a": {"b": 10**400}}, "expected a number that fits 64 bits, got 1000"),
         ({"a": {"b": "\ud83d"}}, "got half of a surrogate pair, U+D83D, at a.b"),
         ([{5: 1}], "expected a string as key, got 5, at [0]"),
         ({"a": b"x"}, "expected JSON, got bytes, at a"),

@@ -1,4 +1,4 @@
-"""Kubernetes' named formats: ``format.dns1123Label().validate(name)``, in apimachinery's words."""
+"""Kubernetes' named formats, such as ``format.dns1123Label().validate(name)``."""
 
 import dataclasses
 import re
@@ -66,7 +66,7 @@ def _old_label(text: str) -> list[str]:
 
 
 def _as_prefix(validate: _Validate) -> _Validate:
-    """A name that something will be put behind may end with a dash (maskTrailingDash)."""
+    """Validate a name prefix, which may end with a dash (maskTrailingDash)."""
 
     def masked(text: str) -> list[str]:
         is_open = len(text.encode()) > 1 and text.endswith("-")
@@ -121,7 +121,7 @@ def _checked(name: str, problem: str) -> _Validate:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class NamedFormat(Typed):
-    """A format; its name for comparison, and what it has against a text."""
+    """A format: its name for comparison, and its validation of a text."""
 
     name: str
     validate: _Validate
@@ -129,7 +129,7 @@ class NamedFormat(Typed):
     type_name = "kubernetes.NamedFormat"
 
     def equals(self, other: Value) -> bool:
-        """Whether they are the same format."""
+        """Return whether they are the same format."""
         if type(other) is not NamedFormat:
             raise no_such_overload()
         return self.name == other.name
@@ -163,12 +163,12 @@ for _format in _NAMED.values():
 
 @function("format.named", str)
 def named(name: str) -> Optional:
-    """The format of that name, if there is one."""
+    """Return the format of a name, if it exists."""
     return Optional(_NAMED[name]) if name in _NAMED else NONE
 
 
 @function("validate", NamedFormat, str)
 def validate(found: NamedFormat, text: str) -> Optional:
-    """What is wrong with the text; none if nothing is."""
+    """Return the problems of a text, or none."""
     problems = found.validate(text)
     return Optional(list(problems)) if problems else NONE
