@@ -1,8 +1,7 @@
 r"""JSONPath dialect of printer columns (client-go 0.37, util/jsonpath).
 
 Not RFC 9535: a dot separates names even in brackets and is escaped as ``\.``, quotes in brackets
-are
-single, and a column with a syntax error is never shown.
+are single, and a column with a syntax error is never shown.
 """
 
 import dataclasses

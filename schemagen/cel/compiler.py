@@ -1,8 +1,7 @@
 """Compile a rule's syntax tree to Python closures, which read only the data that the rule uses.
 
 Each closure takes the frame, a list of the variables' values: ``self``, ``oldSelf``, and one slot
-for each
-macro variable. Evaluation errors are exceptions.
+for each macro variable. Evaluation errors are exceptions.
 """
 
 import functools

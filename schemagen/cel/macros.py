@@ -1,8 +1,7 @@
 """Macros over lists and maps: ``all``, ``exists``, ``exists_one``, ``map``, ``filter`` and so on.
 
 The parser expands macros of one variable to folds, recognized here by their shape, and leaves those
-of
-two variables as calls. Which error a macro reports follows cel-go's fold.
+of two variables as calls. Which error a macro reports follows cel-go's fold.
 """
 
 import dataclasses

@@ -216,8 +216,7 @@ class Rules:
         """Return the message of a violated rule; a failing messageExpression falls back to message.
 
         ``oldSelf`` is never an optional here, even if it is for the rule, and exists only if a rule
-        of the node
-        uses it: 1.37 evaluates the expression so.
+        of the node uses it: 1.37 evaluates the expression so.
         """
         if rule.message_program is None:
             return rule.fallback

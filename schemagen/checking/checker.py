@@ -1,9 +1,8 @@
 """Checker of one schema: values in, the API server's causes out, in pure Python.
 
 Gives the same result as ``schemagen.judge`` for the part of an object that a schema describes,
-without
-WebAssembly: models are built from its output. Anything only the judge can decide is listed in
-``Checker.left``.
+without WebAssembly: models are built from its output. Anything only the judge can decide is listed
+in ``Checker.left``.
 """
 
 import dataclasses

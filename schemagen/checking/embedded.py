@@ -1,8 +1,7 @@
 """Embedded objects: ``x-kubernetes-embedded-resource``.
 
 Follows apiextensions-apiserver 1.37's ``schema/objectmeta``: apiVersion and kind are required.
-Metadata
-beyond a plain name is left to the judge.
+Metadata beyond a plain name is left to the judge.
 """
 
 import re

@@ -1,8 +1,7 @@
 """Normalization of an object before validation: defaults, pruning, nulls, numbers.
 
 In the order of apiextensions-apiserver 1.37's schemaCoercingDecoder: defaults are set, unknown
-fields
-pruned, then nulls removed that are neither nullable nor replaced by a default.
+fields pruned, then nulls removed that are neither nullable nor replaced by a default.
 """
 
 import copy

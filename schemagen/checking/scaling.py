@@ -1,8 +1,7 @@
 """Checks of the scale subresource: non-negative int32 integers, and a selector string.
 
 Follows apiextensions-apiserver 1.37's ``registry/customresource/validator.go``, which tests Go
-types:
-``1.0`` is not an int64.
+types: ``1.0`` is not an int64.
 """
 
 from collections.abc import Iterator

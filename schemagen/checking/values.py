@@ -1,10 +1,8 @@
 """The keywords of a schema as kube-openapi checks them, with its messages and quirks.
 
 Preserved from ``pkg/validation/validate`` (kube-openapi 2026-07): which of several failed branches
-is
-reported (the one with the most matches), deduplication of errors, and type conversions in an enum.
-On
-update, unchanged invalid parts are accepted (KEP-4008, ratcheting).
+is reported (the one with the most matches), deduplication of errors, and type conversions in an
+enum. On update, unchanged invalid parts are accepted (KEP-4008, ratcheting).
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,8 @@
 """E-mail addresses, as parsed by net/mail.ParseAddress of Go 1.26.
 
 More than ``user@host`` is accepted: a name before an address in angle brackets, comments, quoted
-local
-parts, IP literals, and a group of exactly one address (RFC 5322). Non-ASCII characters are allowed
-wherever letters are (RFC 6532).
+local parts, IP literals, and a group of exactly one address (RFC 5322). Non-ASCII characters are
+allowed wherever letters are (RFC 6532).
 """
 
 import re
@@ -126,8 +125,7 @@ class _Reader:
         """Parse one or more words, up to the first that does not match.
 
         Go keeps encoded words pending until a plain one follows: until then they do not count, so
-        that no
-        comment may come between them, and empty ones never count.
+        that no comment may come between them, and empty ones never count.
         """
         words, has_encoded = 0, False
         while True:

@@ -18,8 +18,7 @@ def is_hostname(text: str) -> bool:
     """Whether the text is a host name by strfmt's pattern.
 
     The pattern accepts letters of any script and symbols (``☃.net``). A name without a dot may end
-    in a
-    dash, and a name with one must end in at least two letters: ``10.0.0.1`` is invalid.
+    in a dash, and a name with one must end in at least two letters: ``10.0.0.1`` is invalid.
     """
     if len(text.encode()) > _HOSTNAME_BYTES:
         return False

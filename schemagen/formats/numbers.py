@@ -1,10 +1,8 @@
 """Checks of ``type: integer`` and ``type: number`` with their formats, and their messages.
 
 Follows kube-openapi's pkg/validation/validate (type.go, values.go) in Kubernetes 1.36 and later. Up
-to
-1.35 its numberValidator did not receive the type and format, and so did not check ranges;
-non-integers
-were refused all the same.
+to 1.35 its numberValidator did not receive the type and format, and so did not check ranges;
+non-integers were refused all the same.
 """
 
 import math
@@ -74,8 +72,7 @@ def type_problem(type_: NumberType, format_: str, value: Number, where: str) -> 
     """Return the API server's message for a number that should be an integer; None if it is.
 
     Reported with the reason FieldValueTypeInvalid, at the field. Numbers within 1e-9 of an integer
-    pass
-    here, and fail the range check.
+    pass here, and fail the range check.
     """
     if type_ == "number" or is_json_integer(value):
         return None

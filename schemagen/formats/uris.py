@@ -1,8 +1,7 @@
 """URIs, as parsed by net/url.ParseRequestURI of Go 1.26.
 
 A scheme and anything after it, or an absolute path. Only ``//authority`` and the escapes of a path
-are
-checked: a query may contain anything but control characters, and ``#`` is not special.
+are checked: a query may contain anything but control characters, and ``#`` is not special.
 """
 
 import re
@@ -59,8 +58,7 @@ def _has_port(scheme: str, host: str) -> bool:
     """Whether digits follow the colon, if there is one.
 
     Database URLs list several hosts with ports: only for http and https must the port be the last
-    of
-    several (golang/go#75223, #78077).
+    of several (golang/go#75223, #78077).
     """
     first = host.find(":") if scheme in {"http", "https"} else host.rfind(":")
     return first < 0 or _PORT.fullmatch(host, first) is not None

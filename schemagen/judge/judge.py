@@ -121,8 +121,7 @@ class Judge:
     """kube-apiserver's validation of custom resources, in this process.
 
     ``with Judge() as judge:``. It needs no cluster, network or files, and has no access to them.
-    Use from
-    one thread at a time.
+    Use from one thread at a time.
     """
 
     def __init__(
@@ -166,8 +165,7 @@ class Judge:
         """Validate the update of a CustomResourceDefinition in a cluster.
 
         Unchanged errors are accepted; a name may not change, and a version in which objects are
-        stored may
-        not be removed.
+        stored may not be removed.
 
         Args:
             crd: The new one.

@@ -37,8 +37,7 @@ def compiled(engine: "wasmtime.Engine", path: pathlib.Path, tell: Tell) -> "wasm
     """Return the module's machine code from the cache, compiling it if missing (half a minute).
 
     Anyone who can write to the cache could execute code in this process: it is used only if
-    writable by
-    nobody but its user and root; otherwise the module is compiled in memory, each time.
+    writable by nobody but its user and root; otherwise the module is compiled in memory, each time.
     """
     native = _native_path()
     try:

@@ -94,17 +94,13 @@ def lay_out(source: pathlib.Path, folder: pathlib.Path, go: Callable[..., str]) 
     """Prepare a folder for ``go build``: the sources, and modules without what is left out.
 
     What is left out serves an API server that communicates. No verdict can depend on it: the rest
-    does
-    not refer to it, or would not compile, and at startup it only registers metrics, debug pages and
-    types
-    of other API groups. The linker drops uncalled code, but not what package variables and ``init``
-    functions refer to: of 71 MB and 666 packages, 38 MB and 487 packages remain for CRDs, and 1 MB
-    more
-    for webhook configurations.
+    does not refer to it, or would not compile, and at startup it only registers metrics, debug
+    pages and types of other API groups. The linker drops uncalled code, but not what package
+    variables and ``init`` functions refer to: of 71 MB and 666 packages, 38 MB and 487 packages
+    remain for CRDs, and 1 MB more for webhook configurations.
 
     The modules are unpacked from Go's module cache, whose archives it has verified against go.sum;
-    copies
-    are needed, as ``go build -overlay`` rejects files of the cache.
+    copies are needed, as ``go build -overlay`` rejects files of the cache.
 
     Args:
         source: The folder of this file.

@@ -1,8 +1,7 @@
 """Unwrap annotations: Annotated, type aliases, NewType, ``| None``.
 
 Pydantic leaves a PEP 695 alias unevaluated, so aliases are evaluated here, including generic ones,
-in
-the module that declares them.
+in the module that declares them.
 """
 
 import sys

@@ -1,10 +1,8 @@
 """Base models: Resource, Spec, Status, and types that every API shares.
 
 Wire names are camelCase by alias generator. A model accepts exactly what the API server accepts for
-its
-schema and refuses with its messages (``schemagen.checking``): ``model_validate`` reads JSON with
-wire
-names, the constructor takes Python names.
+its schema and refuses with its messages (``schemagen.checking``): ``model_validate`` reads JSON
+with wire names, the constructor takes Python names.
 """
 
 import collections

@@ -70,8 +70,7 @@ class Secret(Format):
     """A confidential string: ``format: password``, which user interfaces hide.
 
     Fields that another version cannot express are kept in an annotation, but never a secret. So
-    each
-    version of its kind must have the field, or ``records.forget`` drops it explicitly.
+    each version of its kind must have the field, or ``records.forget`` drops it explicitly.
     """
 
     name: str = dataclasses.field(default="password", init=False, repr=False)
@@ -82,8 +81,7 @@ class MaxBytes:
     """Maximum size of a string in bytes of UTF-8.
 
     A schema's ``maxLength`` counts code points, so this becomes ``maxLength`` (a necessary bound)
-    and the
-    validating webhook enforces the byte limit.
+    and the validating webhook enforces the byte limit.
     """
 
     limit: int
@@ -97,8 +95,7 @@ class MaxEntries:
     """Maximum number of list items or map keys: ``maxItems`` or ``maxProperties``.
 
     Unlike a plain ``MaxLen`` it is a documented size limit, which ``webhooks review`` checks too,
-    without
-    an API server's schema validation.
+    without an API server's schema validation.
     """
 
     limit: int

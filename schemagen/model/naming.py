@@ -46,10 +46,8 @@ def is_older(name: str, other: str) -> bool:
     """Return whether a version is certainly older than another, by number and stability.
 
     v1alpha1 < v1beta1 < v1 < v2. v1 and v2alpha1 are unordered: a development version follows v1,
-    but
-    Kubernetes' priority order (apimachinery, CompareKubeAwareVersionStrings) ranks it below. Names
-    in any
-    other form have no known age.
+    but Kubernetes' priority order (apimachinery, CompareKubeAwareVersionStrings) ranks it below.
+    Names in any other form have no known age.
     """
     mine, theirs = _VERSION.fullmatch(name), _VERSION.fullmatch(other)
     if mine is None or theirs is None:

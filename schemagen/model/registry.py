@@ -1,8 +1,7 @@
 """Api -> Kind -> Version: registry of what an API serves, and how its versions relate.
 
 A ``Kind`` lists its versions from oldest to newest. The newest is the hub: rules are written
-against
-it, and each older version provides the conversion to its next newer one.
+against it, and each older version provides the conversion to its next newer one.
 """
 
 import dataclasses
@@ -21,8 +20,7 @@ class ConversionProtocol(Protocol):
     """Conversion between two adjacent versions: total, pure, and limited to what both express.
 
     Each direction takes a whole object and returns the part of it that the other version can
-    express;
-    the rest is found by ``schemagen.versions.residue`` and kept in an annotation.
+    express; the rest is found by ``schemagen.versions.residue`` and kept in an annotation.
     """
 
     @property
@@ -246,9 +244,8 @@ class Api:
     """An API group with its kinds, the input of ``schemagen generate`` and ``webhooks serve``.
 
     Attributes:
-        settings_problems: Returns problems of the operator's settings
-            (``webhooks serve --settings FILE``); such a file is rejected. None accepts any
-            mapping.
+        settings_problems: Returns problems of the operator's settings (``webhooks serve --settings
+            FILE``); such a file is rejected. None accepts any mapping.
     """
 
     group: str

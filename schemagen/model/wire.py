@@ -1,8 +1,7 @@
 """Wire types: JSON values of Kubernetes APIs beyond Python's own types.
 
 Each accepts exactly what the API server accepts: ``1.0`` is an integer and ``true`` is not, a time
-needs
-its zone, an address keeps its notation.
+needs its zone, an address keeps its notation.
 """
 
 from typing import Annotated, Literal

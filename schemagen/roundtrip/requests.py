@@ -1,4 +1,4 @@
-"""How a change is sent to an API server: the whole object, a patch, or what is applied. Pure."""
+"""Build the request of a change: the whole object, a patch, or an applied object. Pure."""
 
 import dataclasses
 import json

@@ -1,4 +1,4 @@
-"""One object in a real API server, as ``simulated`` has it: the same trial asks both. Shell."""
+"""One object in a real API server, with the interface of ``simulated``. Shell."""
 
 import dataclasses
 import random
@@ -35,8 +35,7 @@ class Server(Protocol):
         """Ask, and return the object of the answer.
 
         Raises:
-            RefusedError: if the API server refuses it.
-            LostServerError: if it does not answer.
+            RefusedError: if the API server refuses it. LostServerError: if it does not answer.
         """
         ...
 

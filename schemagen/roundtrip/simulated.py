@@ -1,9 +1,9 @@
-"""One stored object of a simulated API server: what happens between two conversions. Pure.
+"""One stored object of a simulated API server, between two conversions. Pure.
 
-apiextensions-apiserver defaults what it reads from etcd in the version that it is stored in, then
-converts, then prunes in the version of the request. What is written is pruned and defaulted in the
-version of the request, then admitted, then converted for storage and pruned again. A write keeps
-the old status, a write of the status the old rest.
+apiextensions-apiserver applies defaults to objects read from etcd in their stored version,
+converts, and prunes in the version of the request. A write is pruned and defaulted in the version
+of the request, admitted, converted for storage and pruned again. A write keeps the old status; a
+write of the status keeps everything else.
 """
 
 import dataclasses
@@ -100,7 +100,7 @@ class Cluster:
         checked = checking.of_version(self.views.version(version)).create(value)
         twice = [one.field for one in checked.causes if one.reason == "FieldValueDuplicate"]
         if twice:
-            raise RefusedError(f"expected one item of a key, got two at {', '.join(twice)}")
+            raise RefusedError(f"expected unique keys, got duplicate items at {', '.join(twice)}")
 
     def write_status(self, version: str, value: Value, *, method: str = "replace") -> None:
         """Write the status alone.

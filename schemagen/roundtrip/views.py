@@ -1,7 +1,7 @@
-"""What an object says in a version, as users of the API server see it. Pure.
+"""Content of an object in a version, as seen by users of the API server. Pure.
 
-Nothing here knows of residue: values are defaulted and pruned by the schemas, and carried over by
-the steps that the API declares. So these can judge the engine that keeps residue.
+Independent of residue: values are defaulted and pruned by the schemas, and converted by the
+declared steps, so that it can verify the residue engine.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""The source of compiled conversions: how structs are read and made, and what must hold."""
+"""Source code of compiled conversions: reading and building structs, and their preconditions."""
 
 import contextlib
 import itertools

@@ -1,7 +1,7 @@
-"""Steps as code: what each becomes if nothing gets lost, and what must hold for that.
+"""Compile steps to code for lossless conversions, with the conditions under which they are.
 
-A step without an exact form between two schemas has none here; its field must then be absent. A
-step that is two functions is proved by going there and back.
+A step without an exact form between two schemas is not compiled; its field must then be absent. A
+step that is two functions is verified by a round trip.
 """
 
 import dataclasses

@@ -1,7 +1,7 @@
-"""Objects of an API from JSON to JSON in another version: compiled if nothing gets lost.
+"""Convert objects of an API from JSON to JSON in another version: compiled if lossless.
 
-The one way for many objects. What an object becomes is the same as with ``graph.convert``, whose
-care costs ten times as much.
+The fast path for many objects. The result is the same as that of ``graph.convert``, which costs ten
+times as much.
 """
 
 import dataclasses

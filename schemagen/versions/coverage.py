@@ -1,4 +1,4 @@
-"""Which fields the parts of a record account for, and which of them two parts write."""
+"""Which fields the parts of a record cover, and which are written by two parts."""
 
 import dataclasses
 import itertools
@@ -104,7 +104,7 @@ def _left_alone(node: Node, other: Node, way_out: str) -> Fault:
     return Fault(
         node.place,
         f"expected a step that carries it, got none, and a step carries the field of this path in "
-        f"{other.version} elsewhere; add a step, or {way_out} if nothing there means the same",
+        f"{other.version} elsewhere; add a step, or {way_out} if no field there corresponds to it",
     )
 
 
@@ -152,11 +152,11 @@ def _collide(one: _Write, other: _Write) -> bool:
 def _twice(node: Node, inner: _Write, outer: _Write) -> Fault:
     place = nodes.place_of(node.version, (*node.path, *inner.path))
     if inner.path == outer.path:
-        how = "expected one step that writes it, got two; leave one out"
+        how = "expected a single step that writes it, got two; leave one out"
     else:
         whole = nodes.text_of((*node.path, *outer.path))
         how = (
-            f"expected one step that writes it, got another that writes all of {whole}; leave one "
-            "out, or move what is below field by field"
+            f"expected a single step that writes it, got another that writes all of {whole}; "
+            "leave one out, or move its fields one by one"
         )
     return Fault(place, how, inner.link.line or outer.link.line)

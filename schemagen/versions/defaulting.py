@@ -1,7 +1,7 @@
-"""What the API server makes of a converted object before it is seen again: pruned and defaulted.
+"""Prune and default a converted object as the API server does before it is read again.
 
-One ``Node`` for each node of a version's schema, closures as in ``shape``. A value of a wrong type
-goes too: no client could write it, and a step cannot read it.
+One ``Node`` for each node of a version's schema, with closures as in ``shape``. A value of a wrong
+type is removed too: no client could write it, and no step could read it.
 """
 
 import copy

@@ -1,7 +1,7 @@
-"""What compiled conversions ask of defaults: that nothing is lost by what the API server sets.
+"""Conditions of compiled conversions on defaults: nothing is lost by API server defaulting.
 
-A default of the target comes back as a value where a step reads its field. That must be what the
-source's own default gives, or else the field must be set.
+A default of the target is converted back where a step reads its field. The result must equal the
+source's own default, or else the field must be set.
 """
 
 from collections.abc import Callable, Iterator, Mapping

@@ -1,4 +1,4 @@
-"""Whether steps fit the schemas on both sides: the walk over the tree of a conversion's steps."""
+"""Check that steps fit the schemas on both sides, by walking a conversion's step tree."""
 
 import dataclasses
 import functools
@@ -179,7 +179,7 @@ class Walk:
             if word not in step.pairs and same is not None:
                 self._fault(
                     spot.old,
-                    f"expected {word} among the words of enumeration, as {spot.new.version} has "
+                    f"expected {word} among the values of enumeration, as {spot.new.version} has "
                     f'{same}; add "{word}": "{same}"',
                     spot,
                 )
@@ -197,7 +197,7 @@ class Walk:
             if word not in known:
                 self._fault(
                     node,
-                    f"expected one of its words {', '.join(map(str, known))} in enumeration, got "
+                    f"expected one of its values {', '.join(map(str, known))} in enumeration, got "
                     f"{word}{nodes.suggestion(word, map(str, known))}",
                     spot,
                 )
@@ -319,7 +319,7 @@ class Walk:
         for word in part.arms:
             if known and word not in known:
                 words, hint = ", ".join(map(str, known)), nodes.suggestion(word, map(str, known))
-                self._fault(tag, f"expected arms for its words {words}, got {word}{hint}", at)
+                self._fault(tag, f"expected arms for its values {words}, got {word}{hint}", at)
 
     @staticmethod
     def _beside(spot: Spot, side: Side) -> tuple[Path, ...]:
@@ -352,11 +352,11 @@ class Walk:
         words = node.schema.get("enum")
         if shape.fit_of(node.schema)(link.value) is not link.value:
             got = nodes.with_article(node.type)
-            self._fault(node, f"expected a field that can be {link.value!r}, got {got}", spot)
+            self._fault(node, f"expected a field that accepts {link.value!r}, got {got}", spot)
         elif words is not None and link.value not in words:
             hint = nodes.suggestion(str(link.value), map(str, words))
             known = ", ".join(map(str, words))
-            self._fault(node, f"expected one of its words {known}, got {link.value}{hint}", spot)
+            self._fault(node, f"expected one of its values {known}, got {link.value}{hint}", spot)
 
     # --- the whole ------------------------------------------------------------------------------
 
@@ -392,16 +392,16 @@ class Walk:
                 self.faults.append(
                     Fault(
                         place,
-                        f"expected {other.version} to have the secret as it is, got no such step: "
-                        "it would be lost or live on in an annotation; add the field there and "
-                        f"keep it, or drop it on purpose by {_forgetting(side, path)}",
+                        f"expected {other.version} to keep the secret unchanged, got no such "
+                        f"step: it would be lost or remain in an annotation; add the field there "
+                        f"and keep it, or drop it explicitly with {_forgetting(side, path)}",
                     )
                 )
             elif there not in theirs:
                 self.faults.append(
                     Fault(
                         nodes.place_of(other.version, there),
-                        f"expected a secret as in {place}, got a plain text; mark it Secret()",
+                        f"expected a secret as in {place}, got a plain string; mark it Secret()",
                     )
                 )
             else:
@@ -420,7 +420,7 @@ class Walk:
                 self.faults.append(
                     Fault(
                         around.place,
-                        f"expected items that are told apart, as they hold a secret, got none of "
+                        f"expected items with an identity, as they hold a secret, got none of "
                         f"{', '.join(known)} and no key; mark the list ListMap(...)",
                     )
                 )

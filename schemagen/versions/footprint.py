@@ -1,4 +1,4 @@
-"""What a part of a record is about: the paths of either version's object that it has to do with."""
+"""Footprint of a part of a record: the paths that it touches in either version."""
 
 import functools
 from collections.abc import Iterable, Sequence

@@ -1,10 +1,10 @@
-"""Conversions compiled to Python, from JSON to JSON, for objects nothing of which gets lost.
+"""Compiled conversions from JSON to JSON, for objects that convert without loss.
 
-Most objects need no residue. For them ``graph`` converts there and back and finds no difference;
-here that is known beforehand: the source is decoded into a struct that has exactly the fields of
-its schema, each is carried over in a way that has an exact inverse, and what is not (a repeated
-key, a value of another type, a field that the other version does not have) ends the attempt.
-The answer is then None, and ``graph`` converts the object with all its care.
+Most objects need no residue. ``graph`` finds that out by converting there and back; here it is
+known beforehand: the source is decoded into a struct with exactly the fields of its schema, and
+each is converted in a way that has an exact inverse. Anything else (a duplicate key, a value of
+another type, a field that the other version lacks) ends the attempt: the result is then None, and
+``graph`` converts the object.
 """
 
 import dataclasses

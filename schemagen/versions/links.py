@@ -1,6 +1,6 @@
-"""The parts of a record as links: a field here, a field there, and the step between them.
+"""Parts of a record as links: a field on each side, and the step between them.
 
-What the checks of a conversion read instead of each kind of part; ``footprint`` is the compiler's.
+A uniform view for the checks of a conversion; ``footprint`` is the compiler's.
 """
 
 import dataclasses

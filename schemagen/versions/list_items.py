@@ -1,6 +1,6 @@
-"""What the items of a list are known by: the keys of its schema, themselves, or a usual key. Pure.
+"""Identity of list items: the keys of the schema, the items themselves, or a usual key. Pure.
 
-The identity of an item is the values of its keys with their types.
+An item's identity is the values of its keys with their types.
 """
 
 from collections.abc import Iterable, Sequence

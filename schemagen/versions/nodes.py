@@ -1,6 +1,6 @@
-"""Places in the schema of one version: paths looked up, near misses named, types compared.
+"""Places in the schema of one version: path lookup, suggestions, type comparison.
 
-For the checks of conversions; values are ``shape``'s.
+For the checks of conversions; ``shape`` deals with values.
 """
 
 import dataclasses
@@ -129,7 +129,7 @@ class Missing:
         if "." in self.name:
             return f'no such field; a path goes into move("{self.name}", "{self.name}")'
         if self.parent.type == "list":
-            return f"{self.parent} is a list; give each(...) with the step of its items"
+            return f"{self.parent} is a list; use each(...) with the step of its items"
         if self.parent.type not in {"object", *_FREE}:
             return f"{self.parent} is {with_article(self.parent.type)}, which has no fields"
         known = ", ".join(self.parent.fields) or "none"
@@ -246,9 +246,9 @@ def differences(old: Node, new: Node) -> Iterator[Fault]:
     if old.type != new.type:
         yield Fault(
             old.place,
-            f"expected the type that {new.version} has to keep it as it is, got "
-            f"{with_article(old.type)} here and {with_article(new.type)} at {new.place}; "
-            "give a step that turns one into the other",
+            f"expected the type of {new.version} to keep it unchanged, got "
+            f"{with_article(old.type)} here and {with_article(new.type)} at {new.place}; use a "
+            "step that converts between them",
         )
         return
     yield from _different_words(old, new)
@@ -272,8 +272,8 @@ def _different_words(old: Node, new: Node) -> Iterator[Fault]:
     if old.type == "string" and None not in formats and formats[0] != formats[1]:
         yield Fault(
             old.place,
-            f"expected the format that {new.version} has to keep it as it is, got {formats[0]} "
-            f"here and {formats[1]} at {new.place}; give a step that turns one into the other",
+            f"expected the format of {new.version} to keep it unchanged, got {formats[0]} "
+            f"here and {formats[1]} at {new.place}; use a step that converts between them",
         )
     if "enum" not in old.schema or "enum" not in new.schema:
         return
@@ -282,8 +282,8 @@ def _different_words(old: Node, new: Node) -> Iterator[Fault]:
         if words:
             yield Fault(
                 one.place,
-                f"expected the words of {other.place} to keep it as it is, got "
-                f"{', '.join(map(str, words))} too; give enumeration({{...}}) with the words that "
-                "are in both, and residue keeps the others",
+                f"expected the values of {other.place} to keep it unchanged, got "
+                f"{', '.join(map(str, words))} too; use enumeration({{...}}) with the common "
+                "values, and residue keeps the others",
             )
             return

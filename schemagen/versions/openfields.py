@@ -1,4 +1,4 @@
-"""Free-form objects as structs and back (``records.open_record``), if nothing gets lost."""
+"""Lossless conversion of free-form objects to structs and back (``records.open_record``)."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any

@@ -1,7 +1,7 @@
-"""Steps of objects: records, and the parts that read one version's fields and write the other's.
+"""Conversion steps of objects: records and their parts, which map fields between versions.
 
-``record`` is a list of moves between fields of the two versions. What no move names is not carried
-over, so the result never holds a field that the target would prune.
+``record`` is a list of moves between fields of the two versions. A field without a move is not
+converted, so the result never holds a field that the target would prune.
 """
 
 import dataclasses
@@ -567,7 +567,7 @@ class Conversion:
         expect_step(self.step, "Conversion(...)")
         if isinstance(self.unordered_paths, str):
             raise DeclarationError(
-                "Conversion(unordered_paths=...): expected a tuple, got a text; write "
+                "Conversion(unordered_paths=...): expected a tuple, got a string; write "
                 f"({self.unordered_paths!r},)"
             )
 

@@ -1,8 +1,8 @@
-"""What the other version cannot say: found, kept, guarded and put back.
+"""Residue: data that the other version cannot express; found, stored, verified and restored.
 
-After a conversion the result is converted back; wherever that differs from the original, the
-difference is the residue. It travels in annotations (``stash``) and is put back by the next
-conversion the other way. So a round trip is exact by construction, whatever the steps lose.
+After a conversion the result is converted back; every difference from the original is residue. It
+is stored in annotations (``stash``) and restored by the next conversion in the other direction. So
+a round trip is exact by construction, whatever the steps lose.
 """
 
 import collections

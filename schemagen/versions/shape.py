@@ -1,4 +1,4 @@
-"""Whether, or how far, a schema holds a value: declared fields only, of the declared types."""
+"""Whether, or how far, a schema covers a value: declared fields only, of the declared types."""
 
 import functools
 import operator

@@ -1,13 +1,13 @@
 """Invertible steps that a conversion is built from.
 
-A step turns a value of the older version into one of the newer (``up``) and back (``down``). It is
-total: a value that it cannot express in the other version becomes ``ABSENT``, never an error and
-never something of another meaning. Nothing is lost by that: ``residue`` compares what comes back
-with what went in, and keeps the difference.
+A step converts a value of the older version to the newer (``up``) and back (``down``). It is total:
+a value that the other version cannot express becomes ``ABSENT``, never an error or a value of
+another meaning. Nothing is lost: ``residue`` compares the round trip with the original, and keeps
+the difference.
 
 These are the steps of values; ``records`` has those of objects.
 
-Steps with a class of their own can be compiled (``lane``); any other one is two functions.
+Steps with their own class can be compiled (``lane``); any other one is two functions.
 """
 
 import dataclasses

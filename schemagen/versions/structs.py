@@ -1,7 +1,7 @@
-"""A schema's shape as a type that msgspec decodes JSON into: declared fields of declared types.
+"""A schema's shape as a type for msgspec to decode JSON into: declared fields and types.
 
-What such a type decodes, the schema holds as it is: no field is unknown, of another type or null.
-Bounds and patterns are not looked at, as a stored object may break one (see ``shape``).
+A value that decodes conforms to the schema unchanged: no unknown fields, other types or nulls.
+Bounds and patterns are ignored, as a stored object may violate them (see ``shape``).
 """
 
 import functools

@@ -1,7 +1,7 @@
-"""Functions of conversions tried on drawn values: nobody can look into them.
+"""Trials of conversion functions on generated values, as functions cannot be inspected.
 
-Whatever the schema of the one version allows must become what the other one's has a place for, and
-nothing may raise. The same values are drawn each time.
+Whatever the schema of one version allows must convert to what the schema of the other allows,
+without exceptions. The same values are generated each time.
 """
 
 import copy
@@ -50,7 +50,7 @@ def of_step(trial: Trial) -> list[Fault]:
             Fault(
                 trial.old.place,
                 f"expected a step that carries values to {trial.new.place}, got functions that "
-                f"answered ABSENT for each of {len(olds)} drawn values, both ways",
+                f"returned ABSENT for each of {len(olds)} generated values, in both directions",
             )
         ]
     sides = {"old": (step.up, trial.old, olds), "new": (step.down, trial.new, news)}
@@ -90,7 +90,7 @@ def _uncarried(node: Node, other: Node, path: Path) -> Fault:
     return Fault(
         nodes.place_of(node.version, path),
         f"expected functions that carry it to {other.version}, which has the field too, got the "
-        "same results without it from drawn objects",
+        "same results for generated objects without it",
     )
 
 
@@ -124,7 +124,7 @@ def _faults(
         except Exception as error:  # noqa: BLE001 - anybody's function may raise anything
             return f"expected a value or ABSENT, got {type(error).__name__}: {quoted(str(error))}"
         if given != value:
-            return "expected functions that leave what they are given as it is, got a change in it"
+            return "expected functions that do not mutate their arguments, got a changed argument"
         return judge(value, result)
 
     for value in values:
@@ -153,7 +153,7 @@ def _whole(source: Node, target: Node, value: JSON, result: JSON) -> str | None:
     if type(result) is not dict:
         return f"expected an object, got {nodes.with_article(kind_of(result))}"
     if result.get("metadata") != value.get("metadata"):
-        return "expected the metadata as it was, got another"
+        return "expected unchanged metadata, got a change"
     return _misfit(target, result, source, is_mixed=False)
 
 

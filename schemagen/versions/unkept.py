@@ -1,6 +1,6 @@
-"""What residue never holds: fields that a conversion forgets on purpose, and secrets.
+"""Data that residue never stores: explicitly forgotten fields, and secrets.
 
-A secret is a text with ``format: password`` (the marker ``Secret``).
+A secret is a string with ``format: password`` (the marker ``Secret``).
 """
 
 import functools

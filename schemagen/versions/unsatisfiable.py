@@ -1,7 +1,7 @@
-"""What the newest version asks and no object of an older version can ever fulfil.
+"""Requirements of the newest version that no object of an older version can meet.
 
-Found by trying: objects are drawn from the older version's schema and converted; what the newest
-one's schema refuses in each of them, for want of a field or by a rule, is out of reach. Webhooks
+Found by trial: objects are generated from the older version's schema and converted; whatever the
+newest schema refuses in all of them, for a missing field or by a rule, is unsatisfiable. Webhooks
 would refuse every write in that version (``Version.hub_rules``).
 """
 
@@ -23,8 +23,8 @@ Fault = tuple[str, str]
 def lines(api: registry.Api) -> list[str]:
     """A line for each thing that an older served version's objects can never fulfil."""
     return [
-        f"{kind.name} {version.name}: expected that its objects can be what {kind.hub.name} asks, "
-        f"got none with another {field or 'object'} than one it refuses ({message}); give "
+        f"{kind.name} {version.name}: expected objects that {kind.hub.name} can accept, "
+        f"got {field or 'an object'} refused in all of them ({message}); give "
         f"{version.name} a field for it, {kind.hub.name} a default, or write "
         f'Version({version.name!r}, hub_rules="warn")'
         for kind in api

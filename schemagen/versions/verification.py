@@ -1,9 +1,8 @@
-"""Conversions checked against the models of both versions, before anything is generated or served.
+"""Check conversions against the models of both versions, before generating or serving.
 
 Start reading at ``faults``. Each step is walked beside the schemas of its value before and after
-(``fitting``): paths that are not there, fields that no step carries, steps that do not fit the
-types and two steps that write one field are faults. What is two functions is tried on drawn values
-(``trials``).
+(``fitting``): nonexistent paths, fields without a step, steps that do not fit the types and fields
+written by two steps are faults. Pairs of functions are tried on generated values (``trials``).
 """
 
 import itertools

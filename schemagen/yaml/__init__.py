@@ -1,8 +1,7 @@
 """YAML as Kubernetes parses it: kubectl's rules, neither YAML 1.1's nor 1.2's nor a library's.
 
 All commands read and write with it. ``make prove-yaml`` compares it with kubectl's own parser,
-bundled in
-the judge (sigs.k8s.io/yaml). Pure.
+bundled in the judge (sigs.k8s.io/yaml). Pure.
 """
 
 from schemagen.yaml.errors import YAMLError

@@ -1,10 +1,8 @@
 """Documents of a manifest, split as kubectl does, each with the lines of its fields.
 
 A text that starts with a brace is consecutive JSON values, unless that fails: then it is YAML,
-whose
-documents are separated by lines that start with three dashes. An error ends parsing; earlier
-documents
-count. Follows YAMLOrJSONDecoder and YAMLReader of k8s.io/apimachinery/pkg/util/yaml.
+whose documents are separated by lines that start with three dashes. An error ends parsing; earlier
+documents count. Follows YAMLOrJSONDecoder and YAMLReader of k8s.io/apimachinery/pkg/util/yaml.
 """
 
 import codecs

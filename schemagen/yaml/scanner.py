@@ -1,8 +1,7 @@
 """Tokenize a YAML document as go.yaml.in/yaml/v2 does, with line numbers.
 
 Follows libyaml's scanner exactly where the specification is ambiguous: a simple key is recognized
-when its
-colon appears; a line break ends single-line constructs.
+when its colon appears; a line break ends single-line constructs.
 """
 
 import re

@@ -73,7 +73,7 @@ BROKEN = {
     ),
     "a group of capitals": (
         GOOD.replace("example.com", "Example.com"),
-        "{path}:16: Api('Example.com'): group: expected a group of DNS labels in lower case",
+        "{path}:16: Api('Example.com'): group: expected a lowercase DNS name",
     ),
 }
 
@@ -240,7 +240,7 @@ def test_leftover_is_named_and_not_current(commands: Commands, project: pathlib.
     other = "out/example.com_others.yaml"
     assert (1, f"{other}: no kind generates it any more; delete it\n") == (stale.code, stale.out)
     assert (0, "current out/example.com_things.yaml\n") == (written.code, written.out)
-    assert f"left {other}: no kind of m:api writes it any more; delete it\n" == written.err
+    assert f"left {other}: no kind of m:api generates it any more; delete it\n" == written.err
     assert (0, "") == (current.code, current.out)
 
 

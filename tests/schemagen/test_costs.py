@@ -89,7 +89,7 @@ def test_a_rule_that_no_bound_helps_says_so(asked: judge.Judge) -> None:
     (only,) = costs.advice(asked, crd.crd(api, api.kinds[0]))
 
     assert () == only.choices
-    assert "no bound makes it fit" in str(only)
+    assert "no bound makes it affordable" in str(only)
 
 
 BAD = """
@@ -121,6 +121,6 @@ def test_generate_refuses_with_place_and_way_out(tmp_path: pathlib.Path) -> None
     assert 2 == done.returncode
     assert "R v1 spec.size.x-kubernetes-validations[0].rule: Invalid value" in done.stderr
     assert "found no matching overload for '_==_' applied to '(int, string)'" in done.stderr
-    assert "the largest bounds that fit: 5 as maxItems of spec.tags" in done.stderr
+    assert "the largest affordable bounds: 5 as maxItems of spec.tags" in done.stderr
     assert "nothing was written" in done.stderr
     assert not (tmp_path / "crds").exists()

@@ -259,9 +259,9 @@ def test_api_server_would_take_it() -> None:
         (
             {"scale": Scale(".spec.parts[0].name", ".status.replicas")},
             (
-                "Thing v1: scale .spec.parts[0].name: expected plain names parted by dots, got "
-                "parts[0]: there are no indices, quotes or escapes here; name a field that is in "
-                "no list"
+                "Thing v1: scale .spec.parts[0].name: expected plain names separated by dots, got "
+                "parts[0]: indices, quotes and escapes are not supported; name a field outside "
+                "lists"
             ),
         ),
         (
@@ -340,5 +340,5 @@ def test_a_version_may_leave_the_warning_to_the_api_server() -> None:
 
 
 def test_an_empty_warning_is_an_error() -> None:
-    with pytest.raises(ValueError, match="write True for the API server's own words"):
+    with pytest.raises(ValueError, match="write True for the API server's default"):
         Version("v1", Thing, deprecated="")

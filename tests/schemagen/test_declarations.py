@@ -231,7 +231,7 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "two kinds with one plural": (
         lambda: api(kind(), kind("Other", "things")),
         (
-            "Api('example.com'): expected each resource name to be of one kind, got 'things' "
+            "Api('example.com'): expected each resource name to be unique, got 'things' "
             "of Thing "
             "(things) and of Other (things)"
         ),
@@ -239,9 +239,9 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "two kinds of one name": (
         lambda: api(kind(), kind("Thing", "others", singular="other")),
         (
-            "Api('example.com'): expected each kind name to be of one kind, got 'Thing' of Thing "
+            "Api('example.com'): expected each kind name to be unique, got 'Thing' of Thing "
             "(things) and of Thing (others)\n"
-            "Api('example.com'): expected each kind name to be of one kind, got 'ThingList' "
+            "Api('example.com'): expected each kind name to be unique, got 'ThingList' "
             "of Thing "
             "(things) and of Thing (others)"
         ),
@@ -249,7 +249,7 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "a short name that is another's plural": (
         lambda: api(kind(), kind("Other", "others", short_names=("things",))),
         (
-            "Api('example.com'): expected each resource name to be of one kind, got 'things' "
+            "Api('example.com'): expected each resource name to be unique, got 'things' "
             "of Thing "
             "(things) and of Other (others)"
         ),

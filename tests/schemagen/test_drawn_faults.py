@@ -62,12 +62,12 @@ def model_of(annotation: Any, default: Any = ...) -> type[Model]:
         (
             Annotated[list[Annotated[str | None, Nullable()]], ListSet()],
             ...,
-            "expected items that are told apart",
+            "expected non-null items in a list",
         ),
-        (set[Annotated[str | None, Nullable()]], ..., "expected items that are told apart"),
-        (Annotated[int, Field(le=2**63 - 1)], ..., "expected a maximum that the API server reads"),
+        (set[Annotated[str | None, Nullable()]], ..., "expected non-null items in a list"),
+        (Annotated[int, Field(le=2**63 - 1)], ..., "expected a maximum that float64"),
         (Annotated[int, Field(ge=-(2**63))], ..., "expected a minimum that the API server reads"),
-        (Annotated[int, Field(lt=2**53 + 1)], ..., "expected a maximum that the API server reads"),
+        (Annotated[int, Field(lt=2**53 + 1)], ..., "expected a maximum that float64"),
         (
             Annotated[int, Field(multiple_of=2**63)],
             ...,
@@ -79,11 +79,11 @@ def model_of(annotation: Any, default: Any = ...) -> type[Model]:
         (embedded(metadata=str), ..., "whose metadata is of type object, got string"),
         (embedded(kind=""), ..., "whose kind is valid, got the default '': .*not be empty"),
         (embedded(apiVersion="a/b/c"), ..., "apiVersion is valid, .*unexpected GroupVersion"),
-        (MaybeMac, Field(strict=True), "expected strict on a type that Pydantic can make strict"),
+        (MaybeMac, Field(strict=True), "expected strict on a type for which Pydantic supports it"),
         (
             Annotated[wire.IPv6, Field(pattern="^a")] | None,
             Field(strict=True),
-            "expected strict on a type that Pydantic can make strict",
+            "expected strict on a type for which Pydantic supports it",
         ),
     ],
 )

@@ -304,5 +304,5 @@ def test_a_policy_writes_odd_names_in_brackets() -> None:
 
     assert (
         "Odd v1: policy: expected a name that CEL can write after a dot, got my_x, which is 'my-x' "
-        "on the wire; in a policy write ['my-x'], and 'my-x' in ... where has() would stand"
+        "on the wire; in a policy write ['my-x'], and 'my-x' in ... instead of has()"
     ) == str(refused.value)

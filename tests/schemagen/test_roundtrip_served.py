@@ -175,7 +175,7 @@ def test_a_server_that_forgets_residue_is_found_with_the_smallest_object() -> No
     assert tally.losses > 0
     case, loss = tally.shown[0]
     assert "v2" == case.storage
-    assert loss.what in {"lost", "not as written"}
+    assert loss.what in {"lost", "not stored as written"}
     told = "\n".join(report.lines({"Berth": tally}, "here"))
     assert f"Berth: {loss.what} in {loss.version}\n" in told
 

@@ -461,7 +461,10 @@ class Recursive(Model):
         (Point, "a model with one field for each place"),
         (dict[Annotated[str, Field(max_length=3), Format("uri")], str], "self.all"),
         (Annotated[str, Format("a"), Format("b")], "expected one format"),
-        (Annotated[list[Item], ListMap("nome")], "keys that its items have.*they have name"),
+        (
+            Annotated[list[Item], ListMap("nome")],
+            "keys that are wire names of its items' fields.*they have name",
+        ),
         (Annotated[str, pydantic.StringConstraints(to_lower=True)], "to_lower=True"),
         (Annotated[Cat | Lion, Field(discriminator="kind")], "the same in every model"),
         (Annotated[Cat | Defaulted, Field(discriminator="kind")], "expected no default for size"),
@@ -507,7 +510,7 @@ def model_with(**members: Any) -> Any:
     [
         (
             {"computed": pydantic.computed_field(return_type=int)(len)},
-            "a field that is not sent",
+            "a field that is not serialized",
         ),
         ({"check": pydantic.field_validator("field")(lambda value: value)}, r"write it as Cel\("),
         ({"show": pydantic.field_serializer("field")(lambda value: value)}, "another value"),
@@ -516,7 +519,7 @@ def model_with(**members: Any) -> Any:
             r"write it as rules=\[Cel",
         ),
         ({"model_config": pydantic.ConfigDict(extra="forbid")}, "fieldValidation=Strict"),
-        ({"field": Field(exclude=True)}, "a field that is sent"),
+        ({"field": Field(exclude=True)}, "a serialized field"),
         ({"field": Field(validation_alias="other")}, "expected one wire name"),
         ({"field": Field(serialization_alias="other")}, "expected one wire name"),
         ({"field": Field(json_schema_extra={"x": 1})}, "keywords as markers"),

@@ -56,8 +56,8 @@ def api(new: type[Resource], hub_rules: Literal["refuse", "warn", "off"] = "refu
 
 SERVED = api(NewThing)
 LINE = (
-    "Thing v1: expected that its objects can be what v2 asks, got none with another {} than one it "
-    "refuses ({}); give v1 a field for it, v2 a default, or write Version('v1', hub_rules=\"warn\")"
+    "Thing v1: expected objects that v2 can accept, got {} refused in all of them ({});"
+    " give v1 a field for it, v2 a default, or write Version('v1', hub_rules=\"warn\")"
 )
 
 

@@ -83,7 +83,7 @@ def test_samples_would_all_be_taken() -> None:
 
     objects = [one for path in samples for one in yaml.load_all(path.read_bytes())]
     older = [one for one in objects if one["apiVersion"].endswith("/v1alpha1")]
-    assert (0, f"{len(objects)} would be taken, 0 refused\n") == (done.returncode, done.stderr)
+    assert (0, f"{len(objects)} would be accepted, 0 refused\n") == (done.returncode, done.stderr)
     assert len(older) == len(done.stdout.splitlines())
     assert all("v1alpha1" in line and "is deprecated" in line for line in done.stdout.splitlines())
 
@@ -92,7 +92,7 @@ def test_refusals_and_warnings_name_file_line_and_field() -> None:
     done = validate("-f", "-", "--no-strict", stdin=MANIFESTS)
 
     assert LINES == done.stdout.splitlines()
-    assert "1 would be taken, 3 refused, 1 of other kinds skipped\n" == done.stderr
+    assert "1 would be accepted, 3 refused, 1 of other kinds skipped\n" == done.stderr
     assert 1 == done.returncode
 
 

@@ -75,7 +75,7 @@ def test_escapes_of_gos_json_count(asked: judge.Judge) -> None:
 def test_fields_may_lie_deep(asked: judge.Judge, depth: int) -> None:
     answer = answered(asked, HEAD + b"  free: {a: " + b"[" * depth + b"]" * depth + b"}")
 
-    assert {"summary": "1 would be taken, 0 refused"} == answer
+    assert {"summary": "1 would be accepted, 0 refused"} == answer
 
 
 def test_too_deep_a_text_is_refused(asked: judge.Judge) -> None:

@@ -230,7 +230,7 @@ def test_conversion_that_fits_has_no_fault(name: str) -> None:
     assert [] == found(old, new, *parts)
 
 
-FOREIGN = "the type that v2 has to keep it as it is, got"
+FOREIGN = "the type of v2 to keep it unchanged, got"
 
 # Conversions that do not fit: fields of both versions, the parts, and what is said.
 FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
@@ -287,7 +287,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         {"b": int},
         [move("a.x", "b")],
         [
-            "v1 spec.a.x: expected a field of v1, got spec.a is a list; give each(...) with the step of its items"
+            "v1 spec.a.x: expected a field of v1, got spec.a is a list; use each(...) with the step of its items"
         ],
     ),
     "misspelt path in a list": (
@@ -372,8 +372,8 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [
             (
                 "v1 spec.name: expected a step that carries it, got none, and a step carries the field "
-                'of this path in v2 elsewhere; add a step, or unrelated("name") if nothing there means '
-                "the same"
+                'of this path in v2 elsewhere; add a step, or unrelated("name") if no field '
+                "there corresponds to it"
             )
         ],
     ),
@@ -381,13 +381,13 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         {"a": str, "b": str},
         {"c": str},
         [move("a", "c"), move("b", "c")],
-        ["v2 spec.c: expected one step that writes it, got two; leave one out"],
+        ["v2 spec.c: expected a single step that writes it, got two; leave one out"],
     ),
     "two steps from one field": (
         {"a": str},
         {"b": str, "c": str},
         [move("a", "b"), move("a", "c")],
-        ["v1 spec.a: expected one step that writes it, got two; leave one out"],
+        ["v1 spec.a: expected a single step that writes it, got two; leave one out"],
     ),
     "a step inside of another's target": (
         {"a": Large, "b": int},
@@ -395,8 +395,8 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [move("a", "size"), move("b", "size.x")],
         [
             (
-                "v2 spec.size.x: expected one step that writes it, got another that writes all of "
-                "spec.size; leave one out, or move what is below field by field"
+                "v2 spec.size.x: expected a single step that writes it, got another that writes all "
+                "of spec.size; leave one out, or move its fields one by one"
             )
         ],
     ),
@@ -406,8 +406,8 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [keep("a")],
         [
             (
-                f"v1 spec.a: expected {FOREIGN} an integer here and a string at v2 spec.a; give a step "
-                "that turns one into the other"
+                f"v1 spec.a: expected {FOREIGN} an integer here and a string at v2 spec.a; use a step "
+                "that converts between them"
             )
         ],
     ),
@@ -418,7 +418,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [
             (
                 f"v1 spec.a[].x: expected {FOREIGN} an integer here and a string at v2 spec.a[].x; "
-                "give a step that turns one into the other"
+                "use a step that converts between them"
             )
         ],
     ),
@@ -428,8 +428,8 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [keep("a")],
         [
             (
-                "v1 spec.a: expected the words of v2 spec.a to keep it as it is, got y too; give "
-                "enumeration({...}) with the words that are in both, and residue keeps the others"
+                "v1 spec.a: expected the values of v2 spec.a to keep it unchanged, got y too; use "
+                "enumeration({...}) with the common values, and residue keeps the others"
             )
         ],
     ),
@@ -439,8 +439,8 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [keep("a")],
         [
             (
-                "v1 spec.a: expected the format that v2 has to keep it as it is, got date-time here "
-                "and duration at v2 spec.a; give a step that turns one into the other"
+                "v1 spec.a: expected the format of v2 to keep it unchanged, got date-time here "
+                "and duration at v2 spec.a; use a step that converts between them"
             )
         ],
     ),
@@ -451,7 +451,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [
             (
                 f"v1 spec.a: expected {FOREIGN} a free-form object here and an object at v2 spec.a; "
-                "give a step that turns one into the other"
+                "use a step that converts between them"
             )
         ],
     ),
@@ -461,7 +461,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [same_name("a", steps.enumeration({"red": "Red", "gren": "Green"}))],
         [
             (
-                "v1 spec.a: expected one of its words red, green in enumeration, got gren; did you "
+                "v1 spec.a: expected one of its values red, green in enumeration, got gren; did you "
                 "mean green?"
             )
         ],
@@ -472,7 +472,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [same_name("a", steps.enumeration({"red": "Red"}))],
         [
             (
-                "v1 spec.a: expected green among the words of enumeration, as v2 has Green; add "
+                "v1 spec.a: expected green among the values of enumeration, as v2 has Green; add "
                 '"green": "Green"'
             )
         ],
@@ -483,7 +483,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [same_name("a", steps.respelled({"red": "Rad"}))],
         [
             (
-                "v2 spec.a: expected one of its words Red, Green, Blue in enumeration, got Rad; did "
+                "v2 spec.a: expected one of its values Red, Green, Blue in enumeration, got Rad; did "
                 "you mean Red?"
             )
         ],
@@ -564,7 +564,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
             )
         ],
         [
-            "v1 spec.type: expected arms for its words red, green, got grean; did you mean green?",
+            "v1 spec.type: expected arms for its values red, green, got grean; did you mean green?",
         ],
     ),
     "misspelt path in an arm": (
@@ -588,7 +588,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
                 blue=("green", record()),
             )
         ],
-        ["v1 spec.type: expected one of its words red, green, got blue"],
+        ["v1 spec.type: expected one of its values red, green, got blue"],
     ),
     "misspelt path of a union": (
         {"type": WORDS, "x": int},
@@ -634,13 +634,13 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         {"a": int},
         {"b": int},
         [records.Constant("a", "cel")],
-        ["v1 spec.a: expected a field that can be 'cel', got an integer"],
+        ["v1 spec.a: expected a field that accepts 'cel', got an integer"],
     ),
     "constant that is no word": (
         {"a": int},
         {"b": WORDS},
         [records.Implied("b", "gren")],
-        ["v2 spec.b: expected one of its words red, green, got gren; did you mean green?"],
+        ["v2 spec.b: expected one of its values red, green, got gren; did you mean green?"],
     ),
     "functions that raise": (
         {"a": str},
@@ -665,8 +665,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [move("a", "b", steps.Fn(lambda value: value.pop("x", ABSENT), lambda _: ABSENT))],
         [
             (
-                "v1 spec.a: expected functions that leave what they are given as it is, got a change "
-                'in it, converting {"x": 0} to v2'
+                'v1 spec.a: expected functions that do not mutate their arguments, got a changed argument, converting {"x": 0} to v2'
             )
         ],
     ),
@@ -694,7 +693,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [
             (
                 "v1 spec.a: expected a step that carries values to v2 spec.b, got functions that "
-                "answered ABSENT for each of 12 drawn values, both ways"
+                "returned ABSENT for each of 12 generated values, in both directions"
             )
         ],
     ),
@@ -756,10 +755,7 @@ class Nameless(Model):
 
 
 SECRET = Annotated[str, Secret()]
-NOT_THERE = (
-    "to have the secret as it is, got no such step: it would be lost or live on in an annotation; "
-    "add the field there and keep it, or drop it on purpose by"
-)
+NOT_THERE = "to keep the secret unchanged, got no such step: it would be lost or remain in an annotation; add the field there and keep it, or drop it explicitly with"
 
 SECRETS: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
     "kept": ({"a": SECRET}, {"a": SECRET}, [keep("a")], []),
@@ -775,7 +771,7 @@ SECRETS: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         {"a": list[Nameless]},
         [keep("a")],
         [
-            f"{version} spec.a: expected items that are told apart, as they hold a secret, got none of name, type, path, from and no key; mark the list ListMap(...)"
+            f"{version} spec.a: expected items with an identity, as they hold a secret, got none of name, type, path, from and no key; mark the list ListMap(...)"
             for version in ("v1", "v2")
         ],
     ),
@@ -828,7 +824,7 @@ SECRETS: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [keep("a")],
         [
             (
-                "v2 spec.a.password: expected a secret as in v1 spec.a.password, got a plain text; "
+                "v2 spec.a.password: expected a secret as in v1 spec.a.password, got a plain string; "
                 "mark it Secret()"
             )
         ],
@@ -859,7 +855,7 @@ UNTYPED_STEPS: Any = steps
         (lambda: UNTYPED.record("a"), "record(...): expected parts such as keep('name'), got 'a'"),
         (
             lambda: UNTYPED.Conversion(record(), "spec.a"),
-            "Conversion(unordered_paths=...): expected a tuple, got a text; write ('spec.a',)",
+            "Conversion(unordered_paths=...): expected a tuple, got a string; write ('spec.a',)",
         ),
     ],
 )
@@ -911,7 +907,7 @@ def test_conversion_of_two_functions_is_tried() -> None:
 
     assert [] == faults_of(Whole(lambda value: value), old, new)
     assert [
-        'v1 object: expected the metadata as it was, got another, converting {"spec": {}, "metadata": {}} to v2'
+        'v1 object: expected unchanged metadata, got a change, converting {"spec": {}, "metadata": {}} to v2'
     ] == faults_of(Whole(lambda value: {"spec": value["spec"]}), old, new)
     assert [
         (
@@ -923,7 +919,7 @@ def test_conversion_of_two_functions_is_tried() -> None:
     assert [
         (
             "v1 spec.a: expected functions that carry it to v2, which has the field too, got the same "
-            "results without it from drawn objects"
+            "results for generated objects without it"
         )
     ] == faults_of(Whole(only), root({"a": int}), root({"a": int}))
 

@@ -1,8 +1,7 @@
 """Kubernetes quantities: ``quantity('1.5Gi')``, exact (apimachinery 1.37, ``api/resource``).
 
 Stored as in Go: an int64 and a power of ten if sufficient, else a decimal of any size;
-``asInteger()`` and
-``isInteger()`` behave differently for the two.
+``asInteger()`` and ``isInteger()`` behave differently for the two.
 """
 
 import dataclasses
