@@ -15,7 +15,7 @@ from schemagen.judge import module
 _TOO_EXPENSIVE = ("estimated rule cost exceeds budget", "contributed to estimated rule cost")
 
 
-def refusals(definition: dict[str, Any], asked: judge.Judge) -> Iterator[str]:
+def refusals(definition: dict[str, Any], oracle: judge.Judge) -> Iterator[str]:
     """Return a line for each reason the API server would refuse a CRD, by model field.
 
     Raises:
@@ -25,7 +25,7 @@ def refusals(definition: dict[str, Any], asked: judge.Judge) -> Iterator[str]:
     remembered = _remembered(whole)
     if remembered.is_file():
         return
-    verdict = asked.check(whole)
+    verdict = oracle.check(whole)
     if verdict.allowed:
         remembered.parent.mkdir(parents=True, exist_ok=True)
         remembered.touch()
@@ -36,7 +36,7 @@ def refusals(definition: dict[str, Any], asked: judge.Judge) -> Iterator[str]:
             yield f"{name} {_place(definition, cause.field)}: {cause.message}"
     if not verdict.causes:
         yield f"{name}: {verdict.message}"
-    for one in costs.advice(asked, whole):
+    for one in costs.advice(oracle, whole):
         yield f"{name} {one}"
 
 
@@ -66,11 +66,11 @@ _SCHEMA = re.compile(r"spec\.(?:versions\[(\d+)\]\.schema|validation)\.openAPIV3
 
 def _place(definition: dict[str, Any], field: str) -> str:
     """Translate a CRD field path to its place in the model: ``v1 spec.steps[].name``."""
-    found = _SCHEMA.match(field)
-    if found is None:
+    match = _SCHEMA.match(field)
+    if match is None:
         return field
-    place = field[found.end() :]
+    place = field[match.end() :]
     for pattern, step in _STEPS:
         place = pattern.sub(step, place)
-    version = definition["spec"]["versions"][int(found[1] or 0)]["name"]
+    version = definition["spec"]["versions"][int(match[1] or 0)]["name"]
     return f"{version} {place.removeprefix('.') or '(root)'}"

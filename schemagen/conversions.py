@@ -35,12 +35,12 @@ def _remembered(api: registry.Api) -> pathlib.Path:
 
 def _modules() -> list[list[str | int]]:
     """Return the modules outside libraries, with a fingerprint of each."""
-    found: list[list[str | int]] = []
+    modules: list[list[str | int]] = []
     for name, module in sorted(sys.modules.copy().items()):
         file = getattr(module, "__file__", None)
         if not isinstance(file, str) or origin.owner(file) == "library":
             continue
         with contextlib.suppress(OSError):
             status = pathlib.Path(file).stat()
-            found.append([name, file, status.st_mtime_ns, status.st_size])
-    return found
+            modules.append([name, file, status.st_mtime_ns, status.st_size])
+    return modules

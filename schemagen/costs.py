@@ -50,28 +50,28 @@ class Advice:
 
     def __str__(self) -> str:
         cost = self.cost
-        said = (
+        problem = (
             f"{cost.version} {cost.path or '(root)'}: rule {cost.rule!r}: expected a cost of at "
             f"most {cost.limit}, got {cost.cost}, {cost.cost / cost.limit:.3g} times that"
         )
         if not self.choices:
             return (
-                f"{said}; no bound makes it affordable: write it without nested loops, or as a "
+                f"{problem}; no bound makes it affordable: write it without nested loops, or as a "
                 "Policy"
             )
-        return f"{said}; the largest affordable bounds: {', or '.join(map(str, self.choices))}"
+        return f"{problem}; the largest affordable bounds: {', or '.join(map(str, self.choices))}"
 
 
-def advice(asked: judge.Judge, crd: dict[str, Any]) -> Iterator[Advice]:
+def advice(oracle: judge.Judge, crd: dict[str, Any]) -> Iterator[Advice]:
     """Return advice for each rule of a CRD that is too expensive.
 
     Args:
-        asked: The judge.
+        oracle: The judge.
         crd: A CRD, accepted or refused.
     """
-    for cost in asked.check(crd, costs=True).costs:
+    for cost in oracle.check(crd, costs=True).costs:
         if cost.cost > cost.limit:
-            yield Advice(cost, tuple(_choices(_Trial(asked, crd, cost))))
+            yield Advice(cost, tuple(_choices(_Trial(oracle, crd, cost))))
 
 
 def _choices(trial: "_Trial") -> Iterator[Bounds]:
@@ -88,8 +88,8 @@ def _choices(trial: "_Trial") -> Iterator[Bounds]:
 class _Trial:
     """A CRD reduced to a single rule, for trying bounds."""
 
-    def __init__(self, asked: judge.Judge, crd: dict[str, Any], cost: judge.Cost) -> None:
-        self._judge, self._cost = asked, cost
+    def __init__(self, oracle: judge.Judge, crd: dict[str, Any], cost: judge.Cost) -> None:
+        self._judge, self._cost = oracle, cost
         self._crd = copy.deepcopy(crd)
         versions = self._crd["spec"]["versions"]
         (self._version,) = (one for one in versions if one["name"] == cost.version)

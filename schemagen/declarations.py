@@ -121,9 +121,9 @@ def _rules(shape: shapes.Shape) -> Iterator[str]:
 
 def _decorated(kind: Any, name: str) -> Iterator[str]:
     """Yield methods that would make Python see another object than the API server."""
-    found = getattr(kind, "__pydantic_decorators__", None)
+    decorators = getattr(kind, "__pydantic_decorators__", None)
     for decorator, instead in _DECORATORS.items():
-        for method in getattr(found, decorator, ()):
+        for method in getattr(decorators, decorator, ()):
             yield (
                 f"{name}.{method}: expected behavior that the API server can reproduce, got "
                 f"{instead}"
@@ -358,8 +358,8 @@ def description(field: FieldInfo) -> str | None:
     if not field.deprecated:
         return field.description
     message = field.deprecated if isinstance(field.deprecated, str) else ""
-    said = getattr(field.deprecated, "message", message)
-    return " ".join(part for part in ("Deprecated:", said, field.description) if part)
+    deprecation = getattr(field.deprecated, "message", message)
+    return " ".join(part for part in ("Deprecated:", deprecation, field.description) if part)
 
 
 def unexpected(annotation: Any, where: str) -> SchemaError:

@@ -158,12 +158,12 @@ def names_of(annotation: Any) -> Names:
     waiting: list[Any] = [annotation]
     seen: set[Any] = set()
     while waiting:
-        found = annotations.unwrapped(waiting.pop()).annotation
-        waiting.extend(typing.get_args(found))
-        if not isinstance(found, type) or found in seen:
+        unwrapped = annotations.unwrapped(waiting.pop()).annotation
+        waiting.extend(typing.get_args(unwrapped))
+        if not isinstance(unwrapped, type) or unwrapped in seen:
             continue
-        seen.add(found)
-        for name, field in shapes.fields_of(found).items():
+        seen.add(unwrapped)
+        for name, field in shapes.fields_of(unwrapped).items():
             wire = field.alias or name
             names.setdefault(name, set()).add(wire)
             names.setdefault(wire, set()).add(wire)

@@ -44,14 +44,14 @@ def load_api(reference: str) -> registry.Api:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             module = importlib.import_module(module_name)
-            found = functools.reduce(getattr, attribute.split("."), module)
+            api = functools.reduce(getattr, attribute.split("."), module)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         raise _not_found(error, module_name, attribute, here) from error
-    if not isinstance(found, registry.Api):
-        raise ApiNotFoundError(f"expected a schemagen.Api at {reference}, got {_named(found)}")
-    return found
+    if not isinstance(api, registry.Api):
+        raise ApiNotFoundError(f"expected a schemagen.Api at {reference}, got {_named(api)}")
+    return api
 
 
 def _is_dotted(name: str) -> bool:
@@ -98,16 +98,16 @@ def _not_found(
 def _file_of(module_name: str) -> str:
     """Return the file of a module that failed to compile, or its name if unknown."""
     with contextlib.suppress(Exception):
-        found = importlib.util.find_spec(module_name)
-        if found is not None and found.origin is not None:
-            return found.origin
+        spec = importlib.util.find_spec(module_name)
+        if spec is not None and spec.origin is not None:
+            return spec.origin
     return module_name
 
 
-def _named(found: object) -> str:
-    if isinstance(found, type):
-        return f"the class {found.__name__}"
-    return "nothing" if found is None else type(found).__name__
+def _named(value: object) -> str:
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    return "nothing" if value is None else type(value).__name__
 
 
 def read_bytes(path: pathlib.Path) -> bytes:
@@ -160,9 +160,9 @@ def scratch(state: pathlib.Path) -> Iterator[pathlib.Path]:
         OutputError: if none of them is writable.
     """
     for parent in (None, MEMORY, state):
-        found = _temporary(parent)
-        if found is not None:
-            with found as name:
+        folder = _temporary(parent)
+        if folder is not None:
+            with folder as name:
                 yield pathlib.Path(name)
             return
     raise OutputError(
@@ -295,5 +295,5 @@ def leftovers(folder: pathlib.Path, names: Iterable[str], *, command: str) -> li
 
 def _begins(path: pathlib.Path, beginning: bytes) -> bool:
     with path.open("rb") as file:
-        found = file.read(len(beginning) + 1)
-    return found[:-1] == beginning and found[-1:] in {b"`", b" "}
+        start = file.read(len(beginning) + 1)
+    return start[:-1] == beginning and start[-1:] in {b"`", b" "}

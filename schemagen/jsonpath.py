@@ -159,8 +159,8 @@ class _Reader:
         return Constant(name == "true") if name in {"true", "false"} else Identifier(name)
 
     def _number(self) -> Step:
-        found = re.compile(r"[+-]?[\d.]*").match(self._text, self._at)
-        text = found[0] if found else ""
+        match = re.compile(r"[+-]?[\d.]*").match(self._text, self._at)
+        text = match[0] if match else ""
         self._at += len(text)
         for read in (int, float):
             try:
@@ -177,7 +177,7 @@ class _Reader:
             raise SyntaxProblemError(f"a closing {quote}, got {self._rest()}")
         text = self._text[self._at + 1 : end]
         self._at = end + 1
-        return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), text)
+        return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[0]), text)
 
     def _closes(self, at: int, quote: str) -> bool:
         return self._text[at] == quote and self._text[at - 1] != "\\"
@@ -225,10 +225,10 @@ def _subscript(inner: str) -> Iterator[Step]:
     if re.fullmatch(r"'[^']*'", inner):
         yield from parsed(f".{inner[1:-1]}")
         return
-    found = _SLICE.fullmatch(inner)
-    if found is None:
+    match = _SLICE.fullmatch(inner)
+    if match is None:
         raise SyntaxProblemError(f"['name'], [0], [0:2], [*] or [?(...)], got [{inner}]")
-    start, end, step = found.groups()
+    start, end, step = match.groups()
     if "-" in (start, end, step) or ":-" in (end, step):
         raise SyntaxProblemError(f"a number in [{inner}], got -")
     yield Slice(

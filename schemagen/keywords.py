@@ -113,8 +113,8 @@ def _check_type(schema: Schema, marker: Any, types: tuple[str, ...], where: str)
         )
 
 
-def _general(schema: Schema, said: dict[str, Any], where: str) -> None:
-    for name, value in said.items():
+def _general(schema: Schema, options: dict[str, Any], where: str) -> None:
+    for name, value in options.items():
         if name == "pattern" and value is not None:
             _check_type(schema, f"pattern={value!r}", _TEXT, where)
             add_pattern(schema, value, where)
@@ -246,9 +246,9 @@ def _multiple_of(schema: Schema, marker: annotated_types.MultipleOf, where: str)
     """Set a factor; for integers an integer, as the API server compares its integral part."""
     factor = _number(marker.multiple_of, "multipleOf", where)
     if factor <= 0 or (_is_integer(schema) and factor != int(factor)):
-        wanted = "a positive integer" if _is_integer(schema) else "a positive number"
+        expected = "a positive integer" if _is_integer(schema) else "a positive number"
         raise SchemaError(
-            f"{where}: expected {wanted} as multipleOf, got {factor}; correct it, or leave it out"
+            f"{where}: expected {expected} as multipleOf, got {factor}; correct it, or leave it out"
         )
     factor = int(factor) if _is_integer(schema) else factor
     if _is_integer(schema):
@@ -260,12 +260,12 @@ def _keyword(name: str, value: Callable[[Any], Any]) -> Callable[[Schema, Any, s
     """Return a writer for a keyword on which two markers may not disagree."""
 
     def write(schema: Schema, marker: Any, where: str) -> None:
-        wanted = value(marker)
-        if schema.get(name, wanted) != wanted:
+        keyword = value(marker)
+        if schema.get(name, keyword) != keyword:
             raise SchemaError(
-                f"{where}: expected one {name}, got {schema[name]!r} and {wanted!r}; leave one out"
+                f"{where}: expected one {name}, got {schema[name]!r} and {keyword!r}; leave one out"
             )
-        schema[name] = wanted
+        schema[name] = keyword
 
     return write
 
@@ -340,9 +340,9 @@ def _topology(word: str) -> "Writer":
     def write(schema: Schema, marker: Any, where: str) -> None:
         kind = schema.get("type")
         if kind not in {"array", "object"} or (kind == "array" and word == "granular"):
-            wanted = "a map or a model" if word == "granular" else "a list, a map or a model"
+            expected = "a map or a model" if word == "granular" else "a list, a map or a model"
             raise SchemaError(
-                f"{where}: expected {type(marker).__name__} on {wanted}, got {kind}; leave it out"
+                f"{where}: expected {type(marker).__name__} on {expected}, got {kind}; leave it out"
             )
         _keyword(f"x-kubernetes-{'list' if kind == 'array' else 'map'}-type", lambda _: word)(
             schema, marker, where

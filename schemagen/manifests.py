@@ -41,8 +41,8 @@ class Object:
         """Return the line of a field, or of its nearest existing ancestor."""
         if field.startswith("<"):  # <nil> is not a field
             return self.line
-        found = self._document.line_of(f"{self._path}.{field}")
-        return max(found, self.line)
+        line = self._document.line_of(f"{self._path}.{field}")
+        return max(line, self.line)
 
     @property
     def subject(self) -> str:
@@ -104,8 +104,8 @@ def _item(
 
 def _refusal(value: dict[str, JSON]) -> str:
     """Return what is wrong with an object's apiVersion and kind (kubectl, getObjectKind)."""
-    found = [*_version_problems(value.get("apiVersion")), *_kind_problems(value.get("kind"))]
-    return f"[{', '.join(found)}]" if len(found) > 1 else "".join(found)
+    problems = [*_version_problems(value.get("apiVersion")), *_kind_problems(value.get("kind"))]
+    return f"[{', '.join(problems)}]" if len(problems) > 1 else "".join(problems)
 
 
 def _version_problems(version: JSON) -> Iterator[str]:

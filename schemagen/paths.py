@@ -98,13 +98,13 @@ def _with_metadata(schema: Schema) -> Schema:
 
 def _column_problem(column: markers.Column, schema: Schema) -> str | None:
     try:
-        found = _shown(schema, column.path)
+        schemas = _shown(schema, column.path)
     except _NothingShownError as error:
         return str(error)
-    fitting = [node for node in found if _is_shown_as(column.type, node)]
-    if fitting or not found:
+    fitting = [node for node in schemas if _is_shown_as(column.type, node)]
+    if fitting or not schemas:
         return None
-    return _misfit(column.type, found[0])
+    return _misfit(column.type, schemas[0])
 
 
 def _misfit(column_type: str, node: Schema) -> str:
@@ -115,10 +115,10 @@ def _misfit(column_type: str, node: Schema) -> str:
             f"expected a time (wire.Timestamp) for a column of type date, got {shown}: "
             "kubectl would show none; leave type out"
         )
-    wanted = {"integer": "integer", "number": "number", "boolean": "boolean"}.get(kind, "string")
+    expected = {"integer": "integer", "number": "number", "boolean": "boolean"}.get(kind, "string")
     return (
         f"expected a field of type {column_type}, got {kind}: kubectl would show nothing; "
-        f'write type="{wanted}"'
+        f'write type="{expected}"'
     )
 
 
@@ -168,23 +168,23 @@ def _check_start(path: str) -> None:
         )
 
 
-def _followed(found: Sequence[Schema], steps: jsonpath.Path) -> Sequence[Schema]:
+def _followed(schemas: Sequence[Schema], steps: jsonpath.Path) -> Sequence[Schema]:
     before: jsonpath.Step | None = None
     for step in steps:
         if isinstance(before, jsonpath.Recursive) and isinstance(step, jsonpath.Field):
-            found = _somewhere(found, step.name)
+            schemas = _somewhere(schemas, step.name)
         else:
-            found = _FOLLOW[type(step)](found, step)
+            schemas = _FOLLOW[type(step)](schemas, step)
         before = step
-    return found
+    return schemas
 
 
-def _somewhere(found: Sequence[Schema], name: str) -> Sequence[Schema]:
+def _somewhere(schemas: Sequence[Schema], name: str) -> Sequence[Schema]:
     """Return the only field with this name; several are ambiguous, as Go's maps have no order."""
-    declared = [node["properties"][name] for node in found if name in node.get("properties", {})]
+    declared = [node["properties"][name] for node in schemas if name in node.get("properties", {})]
     if len(declared) == 1:
         return declared
-    if not declared and any(_is_open(node) for node in found):
+    if not declared and any(_is_open(node) for node in schemas):
         return [_ANYTHING]
     count = f"{len(declared)} of them, and kubectl would show one at random" if declared else "none"
     raise _NothingShownError(
@@ -192,11 +192,11 @@ def _somewhere(found: Sequence[Schema], name: str) -> Sequence[Schema]:
     )
 
 
-def _field(found: Sequence[Schema], step: jsonpath.Field) -> Sequence[Schema]:
-    children = [child for node in found if (child := _member(node, step.name)) is not None]
+def _field(schemas: Sequence[Schema], step: jsonpath.Field) -> Sequence[Schema]:
+    children = [child for node in schemas if (child := _member(node, step.name)) is not None]
     if children:
         return children
-    node = found[0]
+    node = schemas[0]
     raise _NothingShownError(f"expected {_choices(node)}, got {step.name}{_meant(node, step.name)}")
 
 
@@ -220,14 +220,14 @@ def _is_free_form(node: Schema) -> bool:
     return "x-kubernetes-preserve-unknown-fields" in node
 
 
-def _slice(found: Sequence[Schema], step: jsonpath.Slice) -> Sequence[Schema]:
-    lists = [_items(node, "an index") for node in found]
+def _slice(schemas: Sequence[Schema], step: jsonpath.Slice) -> Sequence[Schema]:
+    lists = [_items(node, "an index") for node in schemas]
     start, end = step.start or 0, step.end
     if step.step is not None and step.step <= 0:
         raise _NothingShownError(f"expected a step above 0, got {step.step}")
     if end is not None and end <= start and (start < 0) == (end < 0):
         raise _NothingShownError(f"expected a slice that is not empty, got {start}:{end}")
-    most = max(node.get("maxItems", start + 1) for node in found)
+    most = max(node.get("maxItems", start + 1) for node in schemas)
     if start >= most:
         raise _NothingShownError(f"expected an index below maxItems, which is {most}, got {start}")
     return lists
@@ -242,29 +242,29 @@ def _items(node: Schema, what: str) -> Schema:
     raise _NothingShownError(f"expected a list for {what}, got {_described(node)}; leave it out")
 
 
-def _wildcard(found: Sequence[Schema], step: jsonpath.Wildcard) -> Sequence[Schema]:
+def _wildcard(schemas: Sequence[Schema], step: jsonpath.Wildcard) -> Sequence[Schema]:
     del step
-    for node in found:
+    for node in schemas:
         if "items" not in node:
             raise _NothingShownError(
                 f"expected .* on a list, got {_described(node)}, of which kubectl would show a "
                 f"member at random; name one{_listed(node)}"
             )
-    return [node["items"] for node in found]
+    return [node["items"] for node in schemas]
 
 
-def _recursive(found: Sequence[Schema], step: jsonpath.Recursive) -> Sequence[Schema]:
+def _recursive(schemas: Sequence[Schema], step: jsonpath.Recursive) -> Sequence[Schema]:
     """Return all containers below."""
     del step
-    return [node for one in found for _, node in nodes(one) if _is_container(node)]
+    return [node for one in schemas for _, node in nodes(one) if _is_container(node)]
 
 
 def _is_container(node: Schema) -> bool:
     return node.get("type") in {"object", "array"} or _is_free_form(node)
 
 
-def _filter(found: Sequence[Schema], step: jsonpath.Filter) -> Sequence[Schema]:
-    items = [_items(node, "a filter") for node in found]
+def _filter(schemas: Sequence[Schema], step: jsonpath.Filter) -> Sequence[Schema]:
+    items = [_items(node, "a filter") for node in schemas]
     lefts = _followed(items, step.left)
     if step.operator == "exists":
         return items
@@ -295,20 +295,20 @@ def _are_comparable(left: Schema, right: Schema, operator: str) -> bool:
     return len(kinds) == 1 or kinds == {"integer", "number"}
 
 
-def _union(found: Sequence[Schema], step: jsonpath.Union) -> Sequence[Schema]:
-    return [node for branch in step.branches for node in _followed(found, branch)]
+def _union(schemas: Sequence[Schema], step: jsonpath.Union) -> Sequence[Schema]:
+    return [node for branch in step.branches for node in _followed(schemas, branch)]
 
 
 _CONSTANTS = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
-def _constant(found: Sequence[Schema], step: jsonpath.Constant) -> Sequence[Schema]:
-    del found
+def _constant(schemas: Sequence[Schema], step: jsonpath.Constant) -> Sequence[Schema]:
+    del schemas
     return [{"type": _CONSTANTS[type(step.value)]}]
 
 
-def _identifier(found: Sequence[Schema], step: jsonpath.Identifier) -> Sequence[Schema]:
-    del found
+def _identifier(schemas: Sequence[Schema], step: jsonpath.Identifier) -> Sequence[Schema]:
+    del schemas
     raise _NothingShownError(
         f'expected .{step.name} or, as text, "{step.name}" in quotes, got {step.name}'
     )

@@ -63,10 +63,10 @@ def _compiled_problem(pattern: re.Pattern[str]) -> str | None:
 
 def _inline_flags(text: str) -> re.RegexFlag:
     """Return the inline flags at the start of a text: ``(?im)``."""
-    found = re.match(r"\(\?([ims]+)\)", text)
+    match = re.match(r"\(\?([ims]+)\)", text)
     flags = re.RegexFlag(0)
     for flag, letter in _INLINE.items():
-        if found is not None and letter in found[1]:
+        if match is not None and letter in match[1]:
             flags |= flag
     return flags
 

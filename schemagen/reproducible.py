@@ -34,11 +34,11 @@ def differences(reference: str, api: registry.Api) -> Iterator[str]:
     own = _definitions(api)
     running = [_started(reference, seed) for seed in _SEEDS]
     others = [other for other in map(_read, running) if other is not None]
-    told: set[str] = set()
+    reported: set[str] = set()
     for line in (line for other in others for line in _lines(own, other)):
         place = line.partition(": ")[0]
-        if place not in told:
-            told.add(place)
+        if place not in reported:
+            reported.add(place)
             yield line
 
 
@@ -68,12 +68,14 @@ def _started(reference: str, seed: str) -> subprocess.Popen[str]:
 def _read(process: subprocess.Popen[str]) -> list[JSON] | None:
     try:
         text, _ = process.communicate(timeout=_DEADLINE_SECONDS)
-        found: list[JSON] = json.loads(text.splitlines()[-1])  # the module itself may print too
+        definitions: list[JSON] = json.loads(
+            text.splitlines()[-1]
+        )  # the module itself may print too
     except (subprocess.TimeoutExpired, ValueError, IndexError):
         process.kill()
         process.communicate()
         return None
-    return found
+    return definitions
 
 
 def _lines(own: list[JSON], other: list[JSON]) -> Iterator[str]:

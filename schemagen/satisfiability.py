@@ -59,9 +59,10 @@ def check(schema: Schema, where: str) -> None:
     Raises:
         SchemaError: naming the contradicting keywords.
     """
-    for found in _contradictions(schema):
+    for problem in _contradictions(schema):
         raise SchemaError(
-            f"{where}: expected bounds that some value satisfies, got {found}; loosen or leave out "
+            f"{where}: expected bounds that some value satisfies, got {problem}; loosen or leave "
+            "out "
             "one of them"
         )
 

@@ -127,7 +127,7 @@ class _Walk:
             properties[wire_name] = self.field(field, inner)
             if field.is_required():
                 required.append(wire_name)
-        said = {
+        texts = {
             "description": descriptions.fitted(shape.description, self.max_description),
             "title": shape.config.get("title"),
             "type": "object",
@@ -136,7 +136,7 @@ class _Walk:
             "x-kubernetes-preserve-unknown-fields": shape.config.get("extra") == "allow",
             "x-kubernetes-validations": [rule.validation() for rule in shape.rules],
         }
-        schema = {keyword: value for keyword, value in said.items() if value}
+        schema = {keyword: value for keyword, value in texts.items() if value}
         return _resource(schema) if issubclass(shape.kind, base.Resource) else schema
 
     def field(self, field: FieldInfo, place: _Place) -> Schema:
@@ -163,22 +163,24 @@ class _Walk:
         """Return that schema and the maximum description length of the field."""
         inner = _unwrapped(annotation, place)
         outer = (*inner.metadata, *metadata)
-        found = tuple(keywords.flattened(outer))
-        if not inner.is_optional and any(isinstance(one, markers.Nullable) for one in found):
+        outer_markers = tuple(keywords.flattened(outer))
+        if not inner.is_optional and any(
+            isinstance(one, markers.Nullable) for one in outer_markers
+        ):
             raise SchemaError(
                 f"{place.where}: expected T | None beside Nullable(), got {inner.annotation}, for "
                 "which Python accepts no null; write Annotated[T | None, Nullable()]"
             )
-        schema = self._bare(inner.annotation, found, outer, place.through(inner.aliases))
-        longest = descriptions.limit_of(found, self.max_description)
+        schema = self._bare(inner.annotation, outer_markers, outer, place.through(inner.aliases))
+        longest = descriptions.limit_of(outer_markers, self.max_description)
         for info in outer:
             if isinstance(info, FieldInfo):
                 schema |= _documentation(info, longest, place.where)
-        for marker in found:
+        for marker in outer_markers:
             keywords.apply(schema, marker, place.where)
             if self.limits and isinstance(marker, markers.MaxBytes | markers.MaxEntries):
                 schema[LIMIT] = marker
-        if any(isinstance(one, pydantic.Strict) for one in found):
+        if any(isinstance(one, pydantic.Strict) for one in outer_markers):
             declarations.check_strict(annotation, metadata, place.where)
         embedding.check(schema, place.where)
         satisfiability.check(schema, place.where)
@@ -402,14 +404,14 @@ def _is_words(annotation: Any) -> bool:
 
 def _documentation(field: FieldInfo, longest: int | None, where: str) -> Schema:
     """Return what ``Field(...)`` documents: title, example and description."""
-    said = {
+    texts = {
         "title": field.title,
         "example": defaults.written(field.examples[0], where, "example")
         if field.examples
         else None,
         "description": descriptions.fitted(declarations.description(field), longest) or None,
     }
-    return {keyword: value for keyword, value in said.items() if value is not None}
+    return {keyword: value for keyword, value in texts.items() if value is not None}
 
 
 def _enumeration(values: tuple[Any, ...], where: str) -> Schema:

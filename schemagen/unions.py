@@ -31,11 +31,11 @@ def named_by(metadata: Iterable[Any], where: str) -> str | None:
     for marker in metadata:
         if not isinstance(marker, FieldInfo | Discriminator) or marker.discriminator is None:
             continue
-        found = marker.discriminator
-        if isinstance(found, Discriminator):
-            found = found.discriminator
-        if isinstance(found, str):
-            return found
+        discriminator = marker.discriminator
+        if isinstance(discriminator, Discriminator):
+            discriminator = discriminator.discriminator
+        if isinstance(discriminator, str):
+            return discriminator
         raise SchemaError(
             f"{where}: expected a discriminator that the API server can read, got a function; "
             "give each model a field with a Literal, and name it: Field(discriminator='kind')"

@@ -27,8 +27,8 @@ class Report:
         foreign: Objects of kinds that the Api does not have.
     """
 
-    def __init__(self, api: registry.Api, asked: judge.Judge, *, strict: bool) -> None:
-        self._api, self._judge, self._strict = api, asked, strict
+    def __init__(self, api: registry.Api, oracle: judge.Judge, *, strict: bool) -> None:
+        self._api, self._judge, self._strict = api, oracle, strict
         self._loaded: dict[str, judge.Loaded] = {}
         self.taken = self.refused = self.foreign = 0
 
@@ -48,31 +48,31 @@ class Report:
             judge.JudgeError: if no judge is available.
         """
         yield from _undecodable(content, source)
-        for found in manifests.read(content, source):
-            kind = self._kind(found.value)
-            if found.refusal or kind is not None:
-                yield from self._answer(found, kind, source)
-            elif self._is_ours(found.value):
+        for item in manifests.read(content, source):
+            kind = self._kind(item.value)
+            if item.refusal or kind is not None:
+                yield from self._answer(item, kind, source)
+            elif self._is_ours(item.value):
                 self.refused += 1
-                yield _line(found, _no_match(found.value), source)
+                yield _line(item, _no_match(item.value), source)
             else:
                 self.foreign += 1
 
     def _answer(
-        self, found: manifests.Object, kind: registry.Kind | None, source: str
+        self, item: manifests.Object, kind: registry.Kind | None, source: str
     ) -> Iterator[str]:
         """Return the response of kubectl and the API server to an object."""
-        if found.refusal or kind is None:
+        if item.refusal or kind is None:
             self.refused += 1
-            yield _line(found, found.refusal, source)
-        elif _body_size(found.value, kind) > MAX_BODY_BYTES:
+            yield _line(item, item.refusal, source)
+        elif _body_size(item.value, kind) > MAX_BODY_BYTES:
             self.refused += 1
-            yield _line(found, f"Request entity too large: limit is {MAX_BODY_BYTES}", source)
+            yield _line(item, f"Request entity too large: limit is {MAX_BODY_BYTES}", source)
         else:
-            verdict = self._of(kind).create(found.value, strict=self._strict)
+            verdict = self._of(kind).create(item.value, strict=self._strict)
             self.taken += verdict.allowed
             self.refused += not verdict.allowed
-            yield from _lines(found, verdict, source)
+            yield from _lines(item, verdict, source)
 
     def _is_ours(self, value: dict[str, JSON]) -> bool:
         """Return whether an object is of this API group."""
@@ -125,28 +125,28 @@ def _body_size(value: dict[str, JSON], kind: registry.Kind) -> int:
     return size + sum(text.count(one) * growth for one, growth in _ESCAPED)
 
 
-def _line(found: manifests.Object, message: str, source: str) -> str:
-    return f"{source}:{found.line}: {': '.join(filter(None, (found.subject, message)))}"
+def _line(item: manifests.Object, message: str, source: str) -> str:
+    return f"{source}:{item.line}: {': '.join(filter(None, (item.subject, message)))}"
 
 
-def _lines(found: manifests.Object, verdict: judge.Verdict, source: str) -> Iterator[str]:
-    for key, line in found.repeated:
+def _lines(item: manifests.Object, verdict: judge.Verdict, source: str) -> Iterator[str]:
+    for key, line in item.repeated:
         yield (
-            f"{source}:{line}: warning: {found.subject}: key {key!r} is repeated; kubectl "
+            f"{source}:{line}: warning: {item.subject}: key {key!r} is repeated; kubectl "
             "silently sends the last one"
         )
     for warning in verdict.warnings:
-        line = found.line_of(_field(warning))
-        yield f"{source}:{line}: warning: {found.subject}: {warning}"
+        line = item.line_of(_field(warning))
+        yield f"{source}:{line}: warning: {item.subject}: {warning}"
     if not verdict.allowed and not verdict.causes:
-        yield _line(found, verdict.message, source)
+        yield _line(item, verdict.message, source)
     for cause in verdict.causes:
         if cause.field != "<nil>":  # no line: it only says that rules were not run
-            line = found.line_of(cause.field)
-            yield f"{source}:{line}: {found.subject}: {cause.field}: {cause.message}"
+            line = item.line_of(cause.field)
+            yield f"{source}:{line}: {item.subject}: {cause.field}: {cause.message}"
 
 
 def _field(warning: str) -> str:
     """Return the field of a warning; one without a field concerns the version."""
-    found = _FIELD.match(warning)
-    return next(filter(None, found.groups())) if found else "apiVersion"
+    match = _FIELD.match(warning)
+    return next(filter(None, match.groups())) if match else "apiVersion"

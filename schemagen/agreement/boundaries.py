@@ -112,8 +112,8 @@ class Draw:
         least, most = schema.get("minItems", 0), schema.get("maxItems", _LARGE)
         length = self._random.choice([least, least, least + 1, least + 2, most])
         length = min(length, most, max(least, _MAX_LIST_LENGTH))
-        found = [self.valid(schema.get("items", {})) for _ in range(length)]
-        return _distinct(found, schema)
+        items = [self.valid(schema.get("items", {})) for _ in range(length)]
+        return _distinct(items, schema)
 
     def _object(self, schema: Schema) -> dict[str, JSON]:
         if schema.get("x-kubernetes-embedded-resource"):
@@ -251,17 +251,17 @@ def _matching(pattern: str, least: int, most: int, pool: int) -> Sequence[str]:
     """Return strings that match a pattern, stable across runs; a plain one if none is found."""
     strings = rstr.Rstr(random.Random(pattern))  # noqa: S311 - nothing secret
     expected = re2.compile(pattern)
-    found: dict[str, None] = {}
+    matching: dict[str, None] = {}
     for _ in range(_TRIES):
         try:
             text = strings.xeger(pattern)
         except re.error:  # RE2 syntax that Python cannot parse
             break
         if least <= len(text) <= most and expected.search(text):
-            found[text] = None
-        if len(found) >= pool:
+            matching[text] = None
+        if len(matching) >= pool:
             break
-    return tuple(found) or ("x",)
+    return tuple(matching) or ("x",)
 
 
 def _distinct(values: list[Any], schema: Schema) -> list[JSON]:

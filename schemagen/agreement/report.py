@@ -35,14 +35,17 @@ def run(apis: Sequence[registry.Api], count: int, seed: int, server: str) -> boo
 
 async def _run(apis: Sequence[registry.Api], count: int, seed: int, server: str) -> bool:
     errors = rich.console.Console(stderr=True)
-    found = [subject for api in apis for subject in subjects(api)]
+    all_subjects = [subject for api in apis for subject in subjects(api)]
     tallies: list[tuple[Subject, Tally]] = []
-    with judge.Judge(deadline_seconds=_DEADLINE_SECONDS) as asked, progress_bar(errors) as progress:
+    with (
+        judge.Judge(deadline_seconds=_DEADLINE_SECONDS) as oracle,
+        progress_bar(errors) as progress,
+    ):
         async with _opened(server) as opened:
-            for subject, share in zip(found, _shares(count, len(found)), strict=True):
+            for subject, share in zip(all_subjects, _shares(count, len(all_subjects)), strict=True):
                 bar = progress.add_task(str(subject), total=share)
-                tell = functools.partial(progress.advance, bar)
-                trial = Trial(asked, opened, seed=seed, tell=tell)
+                advance = functools.partial(progress.advance, bar)
+                trial = Trial(oracle, opened, seed=seed, tell=advance)
                 tallies.append((subject, await trial.run(subject, share)))
     output = rich.console.Console(soft_wrap=True, highlight=False)
     for line in lines(tallies, seed=seed, has_server=server != "none"):
@@ -95,11 +98,11 @@ def lines(
             "different messages"
         )
     judges = "model, judge and API server" if has_server else "model and judge"
-    asked = sum(tally.asked for _, tally in tallies)
+    total = sum(tally.asked for _, tally in tallies)
     verdicts = sum(tally.verdicts for _, tally in tallies)
     words = sum(tally.words for _, tally in tallies)
     yield (
-        f"{asked} objects, seed {seed}, compared in {judges}: {verdicts} different verdicts, "
+        f"{total} objects, seed {seed}, compared in {judges}: {verdicts} different verdicts, "
         f"{words} different messages"
     )
 
@@ -110,12 +113,12 @@ def _split(split: Split) -> Iterator[str]:
     yield f"  {json.dumps(split.question.value, ensure_ascii=False)}"
     if split.question.old is not None:
         yield f"  old: {json.dumps(split.question.old, ensure_ascii=False)}"
-    for name, said in split.said.items():
-        yield f"  {name}: {_verdict_text(said)}"
+    for name, verdict in split.said.items():
+        yield f"  {name}: {_verdict_text(verdict)}"
 
 
-def _verdict_text(said: Said) -> str:
-    if said.allowed:
-        return "accepts it" + (", with rules undecided" if said.is_undecided else "")
-    causes = "; ".join(f"{cause.field}: {cause.message}" for cause in said.causes)
-    return f"refuses it: {causes or said.message}"
+def _verdict_text(verdict: Said) -> str:
+    if verdict.allowed:
+        return "accepts it" + (", with rules undecided" if verdict.is_undecided else "")
+    causes = "; ".join(f"{cause.field}: {cause.message}" for cause in verdict.causes)
+    return f"refuses it: {causes or verdict.message}"

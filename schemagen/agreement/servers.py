@@ -25,8 +25,8 @@ def opener(group: str, name: str) -> Callable[..., Any]:
     if name not in known:
         names = ", ".join([*sorted(known), "none"])
         raise NoServerError(f"expected --server to be one of {names}, got {name}")
-    found: Callable[..., Any] = known[name].load()
-    return found
+    loaded: Callable[..., Any] = known[name].load()
+    return loaded
 
 
 def not_opened(name: str, error: Exception) -> NoServerError:

@@ -19,13 +19,13 @@ async def smallest(value: JSON, still: Still, *, kept: frozenset[str] = frozense
         still: Whether a smaller value shows the same result.
         kept: Top-level fields left unchanged.
     """
-    asked = 0
+    questions = 0
     progress = True
-    while progress and asked < _QUESTIONS:
+    while progress and questions < _QUESTIONS:
         progress = False
         for candidate in _smaller(value, kept):
-            asked += 1
-            if asked >= _QUESTIONS:
+            questions += 1
+            if questions >= _QUESTIONS:
                 break
             if await still(candidate):
                 value, progress = candidate, True

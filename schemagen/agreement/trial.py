@@ -112,8 +112,8 @@ class Trial:
             while tally.asked < count:
                 batch = await questions.batch(min(_TOGETHER, count - tally.asked))
                 answers = await asyncio.gather(*map(court.ask, batch))
-                for question, said in zip(batch, answers, strict=True):
-                    await self._count(tally, court, question, said)
+                for question, verdicts in zip(batch, answers, strict=True):
+                    await self._count(tally, court, question, verdicts)
                 self._tell(len(batch))
         return tally
 
@@ -129,12 +129,12 @@ class Trial:
                 await self._server.remove(subject)
 
     async def _count(
-        self, tally: Tally, court: "_Oracles", question: Question, said: dict[str, Said]
+        self, tally: Tally, court: "_Oracles", question: Question, verdicts: dict[str, Said]
     ) -> None:
         tally.asked += 1
-        tally.allowed += said["judge"].allowed
-        tally.undecided += said["model"].is_undecided
-        kind = _difference(said)
+        tally.allowed += verdicts["judge"].allowed
+        tally.undecided += verdicts["model"].is_undecided
+        kind = _difference(verdicts)
         if kind is None:
             return
         tally.verdicts += kind == "verdict"
@@ -152,10 +152,10 @@ class _Oracles:
     server: Server | None
 
     async def ask(self, question: Question) -> dict[str, Said]:
-        said = {"model": self._model(question), "judge": self._in_process(question)}
+        verdicts = {"model": self._model(question), "judge": self._in_process(question)}
         if self.server is not None:
-            said["server"] = await self.server.ask(self.subject, question)
-        return said
+            verdicts["server"] = await self.server.ask(self.subject, question)
+        return verdicts
 
     async def smallest(self, question: Question, kind: str) -> Split:
         async def still(value: JSON) -> bool:
@@ -213,25 +213,25 @@ def _is_built(model: type[base.Resource], value: JSON) -> bool:
     return True
 
 
-def _difference(said: dict[str, Said]) -> str | None:
+def _difference(verdicts: dict[str, Said]) -> str | None:
     """Return ``verdict``, ``words`` or None; an undecided model may report fewer causes.
 
     Where an object cannot even be decoded (code 400) there are no causes to compare.
     """
-    model, judged = said["model"], said["judge"]
+    model, judged = verdicts["model"], verdicts["judge"]
     if model.is_undecided:
-        said = {name: one for name, one in said.items() if name != "model"}
+        verdicts = {name: one for name, one in verdicts.items() if name != "model"}
         if not model.allowed and judged.allowed:
             return "verdict"
-    if len({one.allowed for one in said.values()}) > 1:
+    if len({one.allowed for one in verdicts.values()}) > 1:
         return "verdict"
     if not judged.allowed and not judged.causes:
         return None
-    return "words" if len({_words(one) for one in said.values()}) > 1 else None
+    return "words" if len({_words(one) for one in verdicts.values()}) > 1 else None
 
 
-def _words(said: Said) -> tuple[tuple[str, str, str], ...]:
-    return tuple(sorted((cause.field, cause.reason, cause.message) for cause in said.causes))
+def _words(verdict: Said) -> tuple[tuple[str, str, str], ...]:
+    return tuple(sorted((cause.field, cause.reason, cause.message) for cause in verdict.causes))
 
 
 class _Questions:

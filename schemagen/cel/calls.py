@@ -105,13 +105,13 @@ def _or(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
 
 def _terms(expr: syntax.Call) -> list[syntax.Expr]:
     """Flatten ``a && b && c`` to three terms; the parser builds a balanced tree."""
-    found: list[syntax.Expr] = []
+    terms: list[syntax.Expr] = []
     for argument in expr.arguments:
         if isinstance(argument, syntax.Call) and argument.function == expr.function:
-            found += _terms(argument)
+            terms += _terms(argument)
         else:
-            found.append(argument)
-    return found
+            terms.append(argument)
+    return terms
 
 
 def _logical(terms: list[Code], *, decisive: bool) -> Code:
@@ -190,12 +190,12 @@ def _or_value(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code
     is_value = expr.function == "orValue"
 
     def choose(frame: Frame) -> Value:
-        found = first(frame)
-        if type(found) is not Optional:
+        result = first(frame)
+        if type(result) is not Optional:
             raise no_such_overload()
-        if found.value is MISSING:
+        if result.value is MISSING:
             return second(frame)
-        return found.value if is_value else found
+        return result.value if is_value else result
 
     return choose
 

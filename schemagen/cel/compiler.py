@@ -132,10 +132,10 @@ class Compiler:
             if name in _TYPES:
                 return _constant(_TYPES[name])
             raise calls.UnsupportedError(f"expected a variable or a type, got {name!r}")
-        found = self._from_frame(variable)
+        code = self._from_frame(variable)
         if not variable.is_raw or not isinstance(variable.kind, Node):
-            return found
-        return _read(found, variable.kind)
+            return code
+        return _read(code, variable.kind)
 
     def _from_frame(self, variable: kinds.Variable) -> Code:
         place, part = variable.place, variable.part
@@ -157,23 +157,23 @@ class Compiler:
                 if isinstance(kind, Node) and kind.is_container and not kind.nullable:
                     return self._from_frame(scope[name]), kind
             case syntax.Select(operand, field, False):
-                found = self.raw(operand, scope)
-                member = found[1].members.get(field) if found is not None else None
-                if found is not None and member is not None and member[1].is_container:
-                    return _raw_member(found[0], member[0], field), member[1]
+                container = self.raw(operand, scope)
+                member = container[1].members.get(field) if container is not None else None
+                if container is not None and member is not None and member[1].is_container:
+                    return _raw_member(container[0], member[0], field), member[1]
         return None
 
     def _select(self, expr: syntax.Select, scope: kinds.Scope) -> Code:
         dotted = calls.dotted(expr)
         if dotted in _TYPES and dotted.partition(".")[0] not in scope:
             return _constant(_TYPES[dotted])
-        found = self.raw(expr.operand, scope)
-        member = found[1].members.get(expr.field) if found is not None else None
-        if found is not None and member is not None:
+        container = self.raw(expr.operand, scope)
+        member = container[1].members.get(expr.field) if container is not None else None
+        if container is not None and member is not None:
             name, node, _ = member
             if expr.is_test:
-                return _has_member(found[0], name, node)
-            return _read(_raw_member(found[0], name, expr.field), node)
+                return _has_member(container[0], name, node)
+            return _read(_raw_member(container[0], name, expr.field), node)
         operand = self.compile(expr.operand, scope)
         return _presence(operand, expr.field) if expr.is_test else _field(operand, expr.field)
 
@@ -277,7 +277,7 @@ def _presence(operand: Code, name: str) -> Code:
 
 def _optional_list(elements: list[Code], optional: frozenset[int]) -> Code:
     def build(frame: Frame) -> list[Value]:
-        found = []
+        items = []
         for index, element in enumerate(elements):
             value = element(frame)
             if index in optional:
@@ -287,14 +287,14 @@ def _optional_list(elements: list[Code], optional: frozenset[int]) -> Code:
                 if value.value is MISSING:
                     continue
                 value = value.value
-            found.append(value)
-        return found
+            items.append(value)
+        return items
 
     return build
 
 
 def _entries(entries: list[tuple[Code, Code, bool]], frame: Frame) -> list[tuple[Value, Value]]:
-    found = []
+    pairs = []
     for key_code, value_code, is_optional in entries:
         key, value = key_code(frame), value_code(frame)
         if is_optional:
@@ -304,5 +304,5 @@ def _entries(entries: list[tuple[Code, Code, bool]], frame: Frame) -> list[tuple
             if value.value is MISSING:
                 continue
             value = value.value
-        found.append((key, value))
-    return found
+        pairs.append((key, value))
+    return pairs

@@ -91,10 +91,10 @@ def compare(left: Value, right: Value, operator: str) -> int:
         if type(right) not in _NUMBERS:
             _no_numbers(left)
             raise no_such_overload()
-        found = _compare_numbers(left, right)
-        if found is None:
+        order = _compare_numbers(left, right)
+        if order is None:
             raise EvaluationError("NaN values cannot be ordered")
-        return found
+        return order
     if kind not in _ORDERED:
         raise EvaluationError(f"no such overload: {operator}")
     if type(right) is not kind:
@@ -112,18 +112,18 @@ def is_comparable(value: Value) -> bool:
     return type(value) in _NUMBERS or type(value) in _ORDERED
 
 
-def contains(items: Value, wanted: Value) -> bool:
+def contains(items: Value, sought: Value) -> bool:
     """Evaluate ``wanted in items`` for a list."""
     if isinstance(items, ListData):
-        return _data_contains(items, wanted)
-    return any(is_same(wanted, item) for item in items)
+        return _data_contains(items, sought)
+    return any(is_same(sought, item) for item in items)
 
 
-def _data_contains(items: ListData, wanted: Value) -> bool:
+def _data_contains(items: ListData, sought: Value) -> bool:
     failure = None
     for item in items:
         try:
-            if same(item, wanted):
+            if same(item, sought):
                 return True
         except EvaluationError as error:
             failure = failure or error
@@ -225,12 +225,12 @@ def _member(item: Value, key: str) -> Hashable:
     if type(item) not in _IS_MAP:
         return None
     try:
-        found = item.find(key)
+        value = item.find(key)
     except EvaluationError:
         return None
-    if found is MISSING or type(found) in _IS_LIST or type(found) in _IS_MAP:
+    if value is MISSING or type(value) in _IS_LIST or type(value) in _IS_MAP:
         return None
-    return type(found), found
+    return type(value), value
 
 
 def _keyed_lists(left: KeyedList, right: Value) -> bool:

@@ -117,20 +117,20 @@ def of(expr: syntax.Expr, scope: Scope) -> Kind:
     """Return the static type of an expression, for simple cases."""
     match expr:
         case syntax.Const(value):
-            found: Kind = _CONSTANTS.get(type(value), "")
+            kind: Kind = _CONSTANTS.get(type(value), "")
         case syntax.Ident(name) if name in scope:
-            found = scope[name].kind
+            kind = scope[name].kind
         case syntax.Select(operand, field, False):
-            found = _member(of(operand, scope), field)
+            kind = _member(of(operand, scope), field)
         case syntax.ListOf(elements) if elements:
-            found = ListKind(of(elements[0], scope))
+            kind = ListKind(of(elements[0], scope))
         case syntax.Call():
-            found = _call(expr, scope)
+            kind = _call(expr, scope)
         case syntax.Fold():
-            found = _fold(expr, scope)
+            kind = _fold(expr, scope)
         case _:
-            found = ""
-    return found
+            kind = ""
+    return kind
 
 
 _CONSTANTS: Mapping[type, str] = {int: "int", Uint: "uint", float: "double"}

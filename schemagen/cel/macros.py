@@ -179,20 +179,20 @@ def _mapped(bound: _Bound, transform: Code) -> Code:
     items, place = bound.items, bound.place
 
     def collect(frame: Frame) -> list[Value]:
-        found = []
+        collected = []
         for item in items(frame):
             frame[place] = item
-            found.append(transform(frame))
-        return found
+            collected.append(transform(frame))
+        return collected
 
     return collect
 
 
 def _filtered(bound: _Bound, test: Code, transform: Code) -> Code:
     def collect(frame: Frame) -> list[Value]:
-        found: list[Value] = []
-        _collect(bound, test, frame, lambda: found.append(transform(frame)))
-        return found
+        items: list[Value] = []
+        _collect(bound, test, frame, lambda: items.append(transform(frame)))
+        return items
 
     return collect
 
@@ -223,10 +223,10 @@ def _uniqueness(
 
     Lists of hundreds of items are within the API server's budget, but quadratic in Python.
     """
-    found = _compared(expr)
-    if found is None:
+    compared = _compared(expr)
+    if compared is None:
         return None
-    inner, key = found
+    inner, key = compared
     bound, scope_of_key = _over_one(compiler, inner, scope)
     keys_of = _mapped(bound, compiler.compile(key, scope_of_key))
 
@@ -266,8 +266,8 @@ def _compared(expr: syntax.Fold) -> tuple[syntax.Fold, syntax.Expr] | None:
     if not is_same or inner.variable == expr.variable:
         return None
     paths = [_path(left), _path(right)]
-    wanted = [(expr.variable, *paths[0][1:]), (inner.variable, *paths[0][1:])]
-    if sorted(paths) != sorted(wanted) or len(paths[0]) == 0:
+    expected = [(expr.variable, *paths[0][1:]), (inner.variable, *paths[0][1:])]
+    if sorted(paths) != sorted(expected) or len(paths[0]) == 0:
         return None
     return inner, left if paths[0][0] == inner.variable else right
 
@@ -328,8 +328,8 @@ def _sort_by(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
 
     def sort(frame: Frame) -> Value:
         items = source(frame)
-        found = keys(frame)
-        return sorted_by(list(items), found) if found else []
+        values = keys(frame)
+        return sorted_by(list(items), values) if values else []
 
     return sort
 
@@ -403,13 +403,13 @@ def _transform_map(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) ->
     is_entry = expr.function == "transformMapEntry"
 
     def build(frame: Frame) -> Map:
-        found = Map()
+        result = Map()
 
         def insert() -> None:
             value = transform(frame)
             pairs = value.items() if is_entry else ((frame[bound.place][0], value),)
             for key, one in pairs:
-                found.insert(key, one)
+                result.insert(key, one)
 
         if test is not None:
             _collect(bound, test, frame, insert)
@@ -417,7 +417,7 @@ def _transform_map(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) ->
             for item in bound.items(frame):
                 frame[bound.place] = item
                 insert()
-        return found
+        return result
 
     return build
 

@@ -74,11 +74,11 @@ def _float_product(left: float, right: float) -> float:
 
 def _arithmetic(exact: Callable[[int, int], int], floating: Binary | None) -> dict[type, Binary]:
     """Return the implementations for each numeric type."""
-    found: dict[type, Binary] = {
+    implementations: dict[type, Binary] = {
         int: lambda left, right: _int(exact(left, right)),
         Uint: lambda left, right: _uint(exact(int(left), int(right))),
     }
-    return found | ({float: floating} if floating is not None else {})
+    return implementations | ({float: floating} if floating is not None else {})
 
 
 def _moved(moment: Timestamp, by: int) -> Timestamp:
@@ -130,27 +130,27 @@ def _add_to_list(left: Value, right: Value) -> list[Value]:
 
 
 def _union(left: Value, right: Value) -> SetList:
-    found = SetList(left)
-    keys = {equality.set_key(item) for item in found}
+    union = SetList(left)
+    keys = {equality.set_key(item) for item in union}
     for item in right:
         key = equality.set_key(item)
         if key not in keys:
             keys.add(key)
-            found.append(item)
-    return found
+            union.append(item)
+    return union
 
 
 def _merged(left: Value, right: Value, keys: tuple[str, ...]) -> KeyedList:
     """Merge: items of the right list replace those with the same keys."""
-    found = KeyedList(left, keys)
-    places = {equality.member_key(item, keys): place for place, item in enumerate(found)}
+    merged = KeyedList(left, keys)
+    places = {equality.member_key(item, keys): place for place, item in enumerate(merged)}
     for item in right:
         place = places.get(equality.member_key(item, keys))
         if place is None:
-            found.append(item)
+            merged.append(item)
         else:
-            found[place] = item
-    return found
+            merged[place] = item
+    return merged
 
 
 _ADD = _arithmetic(operator.add, operator.add) | {
@@ -203,12 +203,12 @@ def _ordered(name: str, accepted: frozenset[int]) -> Binary:
     return lambda left, right: equality.compare(left, right, name) in accepted
 
 
-def contains(wanted: Value, items: Value) -> bool:
+def contains(item: Value, items: Value) -> bool:
     """Evaluate ``wanted in items``."""
     if type(items) in _IS_LIST:
-        return equality.contains(items, wanted)
+        return equality.contains(items, item)
     if type(items) in _IS_MAP:
-        return items.find(wanted) is not MISSING
+        return items.find(item) is not MISSING
     raise no_such_overload()
 
 
@@ -306,11 +306,11 @@ def get(container: Value, key: Value) -> Value:
     """Evaluate ``container[key]`` and ``container.key``; for an optional, return an optional."""
     if type(container) is Optional:
         return get_optional(container, key)
-    found = find(container, key)
-    if found is MISSING:
+    value = find(container, key)
+    if value is MISSING:
         what = "index out of bounds" if type(container) in _IS_LIST else "no such key"
         raise EvaluationError(f"{what}: {shown(key)}")
-    return found
+    return value
 
 
 def get_optional(container: Value, key: Value) -> Optional:
@@ -319,8 +319,8 @@ def get_optional(container: Value, key: Value) -> Optional:
         if container.value is MISSING:
             return NONE
         container = container.value
-    found = find(container, key)
-    return NONE if found is MISSING else Optional(found)
+    value = find(container, key)
+    return NONE if value is MISSING else Optional(value)
 
 
 def has(container: Value, field: str) -> bool:

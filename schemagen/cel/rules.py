@@ -182,11 +182,11 @@ class Rules:
         if value is None or not self._rules:
             return _FINE
         before = old if isinstance(old, _JSON_TYPES) else MISSING
-        found = [one for rule in self._rules for one in self._apply(rule, value, before)]
-        if not found:
+        violations = [one for rule in self._rules for one in self._apply(rule, value, before)]
+        if not violations:
             return _FINE
-        findings = tuple(one for one in found if isinstance(one, Finding))
-        undecided = tuple(one for one in found if isinstance(one, Left))
+        findings = tuple(one for one in violations if isinstance(one, Finding))
+        undecided = tuple(one for one in violations if isinstance(one, Left))
         return Outcome(findings, undecided)
 
     def _apply(self, rule: _Rule, value: JSON, old: Value) -> Iterator[Finding | Left]:
@@ -246,17 +246,17 @@ _BYTES = re.compile(r"[\udc80-\udcff]")  # json.Marshal's form of a byte that is
 _JSON_TYPES = (dict, list, str, int, float)
 
 
-def _compiled(said: Schema, node: Node, schema: Schema) -> _Rule:
-    expression = said.get("messageExpression", "")
-    reason = said.get("reason") or "FieldValueInvalid"
-    has_optional_old = said.get("optionalOldSelf", False)
+def _compiled(entry: Schema, node: Node, schema: Schema) -> _Rule:
+    expression = entry.get("messageExpression", "")
+    reason = entry.get("reason") or "FieldValueInvalid"
+    has_optional_old = entry.get("optionalOldSelf", False)
     return _Rule(
-        text=gotext.trimmed(said["rule"]),
-        program=Program(said["rule"], node, has_optional_old=has_optional_old),
-        message=gotext.trimmed(said.get("message", "")),
+        text=gotext.trimmed(entry["rule"]),
+        program=Program(entry["rule"], node, has_optional_old=has_optional_old),
+        message=gotext.trimmed(entry.get("message", "")),
         message_program=Program(expression, node) if expression else None,
         reason=reason if reason in _BEGINNINGS else "FieldValueInvalid",
-        field_path=_field_path(said.get("fieldPath", ""), schema),
+        field_path=_field_path(entry.get("fieldPath", ""), schema),
         has_optional_old=has_optional_old,
     )
 
@@ -278,9 +278,9 @@ def _field_path(text: str, schema: Schema) -> tuple[str, ...]:
     """Return the parts of a rule's ``fieldPath``; with a map key, a single part."""
     parts: list[str] = []
     has_key = False
-    for found in _STEP.finditer(text):
-        unescaped = _ESCAPED.sub(lambda one: _CONTROLS.get(one[1], one[1]), found[2] or "")
-        name = found[1] or unescaped
+    for match in _STEP.finditer(text):
+        unescaped = _ESCAPED.sub(lambda one: _CONTROLS.get(one[1], one[1]), match[2] or "")
+        name = match[1] or unescaped
         if schema.get("properties"):
             parts.append(f".{name}")
             schema = schema["properties"].get(name, {})

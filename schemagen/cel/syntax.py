@@ -120,10 +120,10 @@ def parse(text: str) -> Expr:
 
 def _fields(data: bytes) -> _Wire:
     """Return the fields of a protobuf message, undecoded, by number."""
-    found: _Wire = {}
+    fields: _Wire = {}
     for number, value in _pairs(data):
-        found.setdefault(number, []).append(value)
-    return found
+        fields.setdefault(number, []).append(value)
+    return fields
 
 
 def _pairs(data: bytes) -> Iterator[tuple[int, int | bytes]]:

@@ -45,22 +45,22 @@ def duration(text: str) -> Duration | None:
         return Duration(0)
     total, at = 0, 0
     while at < len(body):
-        found = _PART.match(body, at)
-        part = None if found is None else _nanoseconds(found)
-        if found is None or part is None:
+        match = _PART.match(body, at)
+        part = None if match is None else _nanoseconds(match)
+        if match is None or part is None:
             return None
         # Go adds before it checks, so that twice the limit wraps around to zero.
         total = (total + part) % (2 * _LIMIT)
         if total > _LIMIT:
             return None
-        at = found.end()
+        at = match.end()
     if not body or (total == _LIMIT and sign != "-"):
         return None
     return Duration(-total if sign == "-" else total)
 
 
-def _nanoseconds(found: re.Match[str]) -> int | None:
-    whole, fraction, unit = found.groups()
+def _nanoseconds(match: re.Match[str]) -> int | None:
+    whole, fraction, unit = match.groups()
     value = _bounded(whole)
     if unit not in _UNITS or not (whole or fraction) or value is None:
         return None
@@ -217,25 +217,25 @@ class _Reader:
             self._fail_with(f": {name} out of range")
 
     def _fraction(self) -> None:
-        found = _FRACTION.match(self._rest)
-        if found is not None:
-            self._nanoseconds = int(found[1][:9].ljust(9, "0"))
-            self._rest = self._rest[found.end() :]
+        match = _FRACTION.match(self._rest)
+        if match is not None:
+            self._nanoseconds = int(match[1][:9].ljust(9, "0"))
+            self._rest = self._rest[match.end() :]
 
     def _zone(self) -> None:
         if self._rest.startswith("Z"):
             self._rest = self._rest[1:]
             return
-        found = _OFFSET.match(self._rest)
-        if found is None:
+        match = _OFFSET.match(self._rest)
+        if match is None:
             self._fail(_ZONE)
-        sign, hours, minutes = found[1], int(found[2]), int(found[3])
+        sign, hours, minutes = match[1], int(match[2]), int(match[3])
         if hours > _MAX_OFFSET[0] or minutes > _MAX_OFFSET[1]:
             part = "minute" if minutes > _MAX_OFFSET[1] else "hour"
             self._fail_with(f": time zone offset {part} out of range")
         offset = (hours * 60 + minutes) * 60
         self._offset = -offset if sign == "-" else offset
-        self._rest = self._rest[found.end() :]
+        self._rest = self._rest[match.end() :]
 
     def _time(self) -> Timestamp:
         year, month, day, *clock = self._numbers.values()
@@ -292,9 +292,9 @@ def data_date_time(text: str) -> Timestamp:
     """strfmt.ParseDateTime, for ``format: date-time``."""
     if not text:
         return Timestamp(0)
-    found = timestamp(text)
-    if found is not None:
-        return found
+    moment = timestamp(text)
+    if moment is not None:
+        return moment
     try:
         return _Reader(_LOCAL_TIME, text).read()
     except _NoTimeError as error:
@@ -365,13 +365,13 @@ def offset_of(zone: str, value: Timestamp) -> int:
     if ".." in zone or zone[0] in "/\\":
         raise EvaluationError("time: invalid location name")
     try:
-        found = zoneinfo.ZoneInfo(zone)
+        zone_info = zoneinfo.ZoneInfo(zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise EvaluationError(f"unknown time zone {zone}") from error
     at = local(value, 0)
     if zone == "Local" or at.year != at.rest.year:
         raise UndecidedError(f"the time zone {zone!r}")
-    shift = at.rest.replace(tzinfo=dt.UTC).astimezone(found).utcoffset()
+    shift = at.rest.replace(tzinfo=dt.UTC).astimezone(zone_info).utcoffset()
     return 0 if shift is None else int(shift.total_seconds())
 
 

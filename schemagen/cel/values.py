@@ -96,10 +96,10 @@ class Map:
     def find(self, key: Value) -> Value:
         """Return the value of a key, or MISSING."""
         try:
-            found = self._entries.get(_key(key))
+            entry = self._entries.get(_key(key))
         except TypeError:  # a list or map cannot be a key
             return MISSING
-        return MISSING if found is None else found[1]
+        return MISSING if entry is None else entry[1]
 
     def keys(self) -> Iterator[Value]:
         """Return the keys in insertion order."""

@@ -124,8 +124,8 @@ class Checker:
         return self._read(self._transitions, value, old).causes
 
     def _transitions(self, value: JSON, old: JSON) -> Checked:
-        found = rules.evaluated(self._node, value, old) if self._node.has_rules else rules.Found()
-        return Checked(value, by_field([one for one in found.faults if one.is_transition]))
+        results = rules.evaluated(self._node, value, old) if self._node.has_rules else rules.Found()
+        return Checked(value, by_field([one for one in results.faults if one.is_transition]))
 
     def decode(self, value: JSON) -> Checked:
         """Check that a whole object, including ignored parts, can be decoded: embedded objects."""
@@ -168,9 +168,9 @@ class Checker:
         if any(fault.reason in _BLOCKING for fault in faults):
             faults += [NOT_RUN] * self._node.has_rules
         elif self._node.has_rules:
-            found = rules.evaluated(self._node, value, old)
-            faults += found.faults
-            undecided += found.undecided
+            results = rules.evaluated(self._node, value, old)
+            faults += results.faults
+            undecided += results.undecided
         return Checked(value, by_field(faults), tuple(undecided))
 
     def _schema_faults(self, value: JSON, old: JSON | Absent, part: str | None) -> Sequence[Fault]:

@@ -41,12 +41,12 @@ def items(node: Node, value: Sequence[JSON], old: JSON | Absent) -> Iterator[JSO
 def _by_key(node: Node, old: JSON | Absent) -> dict[str, JSON]:
     if node.list_type != "map" or not isinstance(old, list):
         return {}
-    found: dict[str, JSON] = {}
+    by_key: dict[str, JSON] = {}
     for one in old:
         key = key_of(node, one)
         if key is not None:
-            found.setdefault(key, one)
-    return found
+            by_key.setdefault(key, one)
+    return by_key
 
 
 def key_of(node: Node, item: JSON) -> str | None:

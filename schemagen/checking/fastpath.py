@@ -204,10 +204,10 @@ def _text_checks(node: Node) -> Iterator[IsValue]:
 
 def _pattern(pattern: str) -> IsValue:
     """Return the check of a pattern; a set of one pattern is faster than a search."""
-    found = re2.Set.SearchSet()
-    found.Add(pattern)
-    found.Compile()
-    return lambda value: bool(found.Match(value))
+    patterns = re2.Set.SearchSet()
+    patterns.Add(pattern)
+    patterns.Compile()
+    return lambda value: bool(patterns.Match(value))
 
 
 def _integer(node: Node) -> IsValue:
@@ -343,10 +343,10 @@ def _have_own_keys(items: Sequence[JSON], keys: Sequence[str]) -> bool:
     for item in items:
         if item.__class__ is not dict:
             return False
-        found = tuple(item.get(key) for key in keys)
-        if not all(one.__class__ is str for one in found) or found in seen:
+        values = tuple(item.get(key) for key in keys)
+        if not all(one.__class__ is str for one in values) or values in seen:
             return False
-        seen.add(found)
+        seen.add(values)
     return True
 
 

@@ -138,5 +138,5 @@ def _checked_format(schema: Schema, types: tuple[str, ...]) -> str:
 
 def _default(schema: Schema) -> JSON | Absent:
     """Return the default; null means none (defaulting/algorithm.go treats nil as absent)."""
-    found = schema.get("default")
-    return ABSENT if found is None else found
+    default = schema.get("default")
+    return ABSENT if default is None else default

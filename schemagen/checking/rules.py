@@ -32,20 +32,20 @@ class _Old:
 
 def evaluated(node: Node, value: JSON, old: JSON | Absent) -> Found:
     """Run all rules of a value and its children."""
-    found = Found()
+    results = Found()
     is_unchanged = old is not ABSENT and correlation.equal(node, value, old)
-    _walk(node, value, (), _Old(old, is_unchanged), found)
-    return found
+    _walk(node, value, (), _Old(old, is_unchanged), results)
+    return results
 
 
-def _walk(node: Node, value: JSON, path: Path, old: _Old, found: Found) -> None:
+def _walk(node: Node, value: JSON, path: Path, old: _Old, results: Found) -> None:
     if value is None or not node.has_rules:
         return
     if node.rules is not None:
-        _own(node.rules, value, path, old, found)
+        _own(node.rules, value, path, old, results)
     before = correlation.children(node, value, old.value)
     for (child, one, key), previous in zip(node.children(value), before, strict=True):
-        _walk(child, one, (*path, key), _below(child, one, previous, old), found)
+        _walk(child, one, (*path, key), _below(child, one, previous, old), results)
 
 
 def _below(node: Node, value: JSON, previous: JSON | Absent, above: _Old) -> _Old:
@@ -55,13 +55,13 @@ def _below(node: Node, value: JSON, previous: JSON | Absent, above: _Old) -> _Ol
     return _Old(previous, correlation.equal(node, value, previous))
 
 
-def _own(rules: cel.Rules, value: JSON, path: Path, old: _Old, found: Found) -> None:
+def _own(rules: cel.Rules, value: JSON, path: Path, old: _Old, results: Found) -> None:
     outcome = rules.check(value, ABSENT if old.value is None else old.value)
-    found.undecided += (*rules.left, *outcome.undecided)
+    results.undecided += (*rules.left, *outcome.undecided)
     for finding in outcome.findings:
         if old.is_unchanged and finding.may_stay:
             continue
         where = (*path, *finding.field_path)
         field = bracketed(where)
-        said = Fault(finding.reason, where, finding.detail, finding.value, field)
-        found.faults.append(dataclasses.replace(said, is_transition=finding.uses_old_self))
+        fault = Fault(finding.reason, where, finding.detail, finding.value, field)
+        results.faults.append(dataclasses.replace(fault, is_transition=finding.uses_old_self))

@@ -21,9 +21,9 @@ def faults(scale: markers.Scale, value: JSON, *, is_status: bool) -> Iterator[Fa
         yield from _replicas(value, scale.spec)
     yield from _replicas(value, scale.status)
     if scale.selector is not None:
-        found = _found(value, scale.selector, str, "string")
-        if isinstance(found, _WrongType):
-            yield _fault(scale.selector, "", found.detail)
+        selector = _found(value, scale.selector, str, "string")
+        if isinstance(selector, _WrongType):
+            yield _fault(scale.selector, "", selector.detail)
 
 
 class _WrongType:
@@ -32,13 +32,13 @@ class _WrongType:
 
 
 def _replicas(value: JSON, path: str) -> Iterator[Fault]:
-    found = _found(value, path, int, "int64")
-    if isinstance(found, _WrongType):
-        yield _fault(path, 0, found.detail)
-    elif isinstance(found, int) and found < 0:
-        yield _fault(path, found, "should be a non-negative integer")
-    elif isinstance(found, int) and found > _MAX_REPLICAS:
-        yield _fault(path, found, f"should be less than or equal to {_MAX_REPLICAS}")
+    replicas = _found(value, path, int, "int64")
+    if isinstance(replicas, _WrongType):
+        yield _fault(path, 0, replicas.detail)
+    elif isinstance(replicas, int) and replicas < 0:
+        yield _fault(path, replicas, "should be a non-negative integer")
+    elif isinstance(replicas, int) and replicas > _MAX_REPLICAS:
+        yield _fault(path, replicas, f"should be less than or equal to {_MAX_REPLICAS}")
 
 
 def _fault(path: str, value: JSON, detail: str) -> Fault:
@@ -46,7 +46,7 @@ def _fault(path: str, value: JSON, detail: str) -> Fault:
     return Fault("FieldValueInvalid", parts, detail, value, path)
 
 
-def _found(value: JSON, path: str, wanted: type, name: str) -> JSON | Absent | _WrongType:
+def _found(value: JSON, path: str, expected: type, name: str) -> JSON | Absent | _WrongType:
     """Return the value at a path (unstructured.NestedInt64 and NestedString), or the error."""
     fields = path.removeprefix(".").split(".")
     for depth, field in enumerate(fields):
@@ -57,7 +57,7 @@ def _found(value: JSON, path: str, wanted: type, name: str) -> JSON | Absent | _
         if field not in value:
             return ABSENT
         value = value[field]
-    return value if type(value) is wanted else _wrong(fields, value, name)
+    return value if type(value) is expected else _wrong(fields, value, name)
 
 
 def _wrong(fields: list[str], value: JSON, name: str) -> _WrongType:

@@ -162,9 +162,9 @@ def _fits(node: Node, value: JSON, kind: str) -> bool:
     return kind in node.types or is_whole
 
 
-def _mistyped(where: _Where, types: Sequence[str], found: str) -> Fault:
-    detail = f"{where} {_IN} must be of type {','.join(types)}: {gotext.quoted(found)}"
-    return where.fault("FieldValueTypeInvalid", detail, found)
+def _mistyped(where: _Where, types: Sequence[str], kind: str) -> Fault:
+    detail = f"{where} {_IN} must be of type {','.join(types)}: {gotext.quoted(kind)}"
+    return where.fault("FieldValueTypeInvalid", detail, kind)
 
 
 # -------------------------------------------------------------------------------------- scalars
@@ -284,15 +284,15 @@ def _array(
 
 
 def _count(
-    node: Node, found: int, what: Literal["Items", "Properties"], where: _Where, result: Result
+    node: Node, count: int, what: Literal["Items", "Properties"], where: _Where, result: Result
 ) -> None:
     least, most = node.schema.get(f"min{what}"), node.schema.get(f"max{what}")
-    if least is not None and found < least:
+    if least is not None and count < least:
         detail = f"{where} {_IN} should have at least {least} {what.lower()}"
-        result.add(where.fault("FieldValueInvalid", detail, found))
-    if most is not None and found > most:
+        result.add(where.fault("FieldValueInvalid", detail, count))
+    if most is not None and count > most:
         unit = "item" if most == 1 else "items"  # also for objects
-        result.add(where.fault("FieldValueTooMany", f"must have at most {most} {unit}", found))
+        result.add(where.fault("FieldValueTooMany", f"must have at most {most} {unit}", count))
 
 
 def _object(
@@ -331,12 +331,12 @@ def _junctors(node: Node, value: JSON, where: _Where) -> Result:
 def _any_of(node: Node, value: JSON, where: _Where, result: Result) -> None:
     best: Result | None = None
     for branch in node.any_of:
-        found = _validated(branch, value, where, ABSENT)
-        if not found.faults:
-            result.merge(found)
+        outcome = _validated(branch, value, where, ABSENT)
+        if not outcome.faults:
+            result.merge(outcome)
             return
-        if best is None or found.matches > best.matches:
-            best = found
+        if best is None or outcome.matches > best.matches:
+            best = outcome
     where_text = gotext.quoted(str(where))
     result.add(where.loose(f"{where_text} must validate at least one schema (anyOf)"))
     if best is not None:
@@ -347,17 +347,17 @@ def _one_of(node: Node, value: JSON, where: _Where, result: Result) -> None:
     best: Result | None = None
     passed: list[Result] = []
     for branch in node.one_of:
-        found = _validated(branch, value, where, ABSENT)
-        if not found.faults:
-            passed.append(found)
+        outcome = _validated(branch, value, where, ABSENT)
+        if not outcome.faults:
+            passed.append(outcome)
             best = None
-        elif not passed and (best is None or found.matches > best.matches):
-            best = found
+        elif not passed and (best is None or outcome.matches > best.matches):
+            best = outcome
     if len(passed) == 1:
         result.merge(passed[0])
         return
-    said = f"Found {len(passed)} valid alternatives" if passed else "Found none valid"
-    text = f"{gotext.quoted(str(where))} must validate one and only one schema (oneOf). {said}"
+    summary = f"Found {len(passed)} valid alternatives" if passed else "Found none valid"
+    text = f"{gotext.quoted(str(where))} must validate one and only one schema (oneOf). {summary}"
     result.add(where.loose(text))
     if best is not None:
         result.merge(best)
@@ -366,9 +366,9 @@ def _one_of(node: Node, value: JSON, where: _Where, result: Result) -> None:
 def _all_of(node: Node, value: JSON, where: _Where, result: Result) -> None:
     passed = 0
     for branch in node.all_of:
-        found = _validated(branch, value, where, ABSENT)
-        passed += not found.faults
-        result.merge(found)
+        outcome = _validated(branch, value, where, ABSENT)
+        passed += not outcome.faults
+        result.merge(outcome)
     if passed != len(node.all_of):
         none = "" if passed else ". None validated"
         text = f"{gotext.quoted(str(where))} must validate all the schemas (allOf){none}"

@@ -161,12 +161,12 @@ class _Reader:
     def _comment(self) -> str:
         """Parse the rest of a possibly nested comment; return its text."""
         depth = 1
-        said: list[str] = []
+        text: list[str] = []
         while depth:
             part = self._match(_COMMENT_PART)[0]
             depth += {"(": 1, ")": -1}.get(part, 0)
-            said.append(part.removeprefix("\\"))
-        return "".join(said[:-1])
+            text.append(part.removeprefix("\\"))
+        return "".join(text[:-1])
 
     def _blanks(self) -> None:
         self._match(_BLANKS)
@@ -175,9 +175,9 @@ class _Reader:
         return self._text.startswith(character, self._at)
 
     def _take(self, character: str) -> bool:
-        found = self._is_next(character)
-        self._at += found
-        return found
+        is_next = self._is_next(character)
+        self._at += is_next
+        return is_next
 
     def _need(self, character: str) -> None:
         if not self._take(character):

@@ -130,10 +130,10 @@ def _leading_fraction(digits: str) -> tuple[float, float]:
 
 def _is_lenient_duration(text: str) -> bool:
     """Whether a number has a known unit, and none exceeds int64."""
-    found = False
+    has_unit = False
     for number, unit in _LENIENT_PART.findall(text):
         value = _bounded(number)
         if value is None or value == _LIMIT:
             return False
-        found = found or _LENIENT_UNIT.fullmatch(unit.lower()) is not None
-    return found
+        has_unit = has_unit or _LENIENT_UNIT.fullmatch(unit.lower()) is not None
+    return has_unit

@@ -369,7 +369,7 @@ class _InterruptedError(Exception):
 class _Instance:
     """A running instance of the module, and the timer that can interrupt it."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, report: Callable[[str], None]) -> None:
         import wasmtime  # noqa: PLC0415 - 0.1 s that only judging needs
 
         path = module.find()
@@ -382,7 +382,7 @@ class _Instance:
         config.epoch_interruption = True
         config.max_wasm_stack = _STACK_BYTES
         self._engine = wasmtime.Engine(config)
-        compiled = module.compiled(self._engine, path, tell)
+        compiled = module.compiled(self._engine, path, report)
         linker = wasmtime.Linker(self._engine)
         linker.define_wasi()
         self._store = wasmtime.Store(self._engine)

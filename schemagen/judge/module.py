@@ -54,23 +54,23 @@ def compiled(engine: "wasmtime.Engine", path: pathlib.Path, tell: Tell) -> "wasm
 
 
 def _cached(
-    engine: "wasmtime.Engine", native: pathlib.Path, path: pathlib.Path, tell: Tell
+    engine: "wasmtime.Engine", native: pathlib.Path, path: pathlib.Path, report: Tell
 ) -> "wasmtime.Module":
     """Return the machine code from a directory private to its user, compiling it if needed."""
-    if (found := _loaded(engine, native, tell)) is not None:
-        return found
+    if (native_module := _loaded(engine, native, report)) is not None:
+        return native_module
     with _locked(native.with_suffix(".lock")):
-        if (found := _loaded(engine, native, tell)) is not None:
-            return found
-        tell("compiling the API server's judge for this machine (half a minute, once)")
+        if (native_module := _loaded(engine, native, report)) is not None:
+            return native_module
+        report("compiling the API server's judge for this machine (half a minute, once)")
         files.replace(native, bytes(_compiled(engine, path).serialize()))
     # Dropping the module frees the compiler's memory.
-    found = _loaded(engine, native, tell)
-    return _compiled(engine, path) if found is None else found
+    native_module = _loaded(engine, native, report)
+    return _compiled(engine, path) if native_module is None else native_module
 
 
 def _loaded(
-    engine: "wasmtime.Engine", native: pathlib.Path, tell: Tell
+    engine: "wasmtime.Engine", native: pathlib.Path, report: Tell
 ) -> "wasmtime.Module | None":
     """Return the machine code in a file; None if there is no usable file."""
     import wasmtime  # noqa: PLC0415 - 0.1 s that only judging needs
@@ -79,7 +79,7 @@ def _loaded(
         reason = ownership.why_untrusted(native)
         if not reason:
             return wasmtime.Module.deserialize_file(engine, str(native))
-        _report_once(f"compiling the API server's judge anew: {reason}", tell)
+        _report_once(f"compiling the API server's judge anew: {reason}", report)
     return None
 
 
@@ -92,11 +92,11 @@ def _compiled(engine: "wasmtime.Engine", path: pathlib.Path) -> "wasmtime.Module
 _reported: Final[set[str]] = set()
 
 
-def _report_once(line: str, tell: Tell) -> None:
+def _report_once(line: str, report: Tell) -> None:
     """Report a line unless this process already reported it."""
     if line not in _reported:
         _reported.add(line)
-        tell(line)
+        report(line)
 
 
 def _native_path() -> pathlib.Path:

@@ -126,8 +126,8 @@ def _objects(text: str) -> Iterator[dict[str, str]]:
     decoder = json.JSONDecoder()
     start = text.find("{")
     while start >= 0:
-        found, end = decoder.raw_decode(text, start)
-        yield found
+        value, end = decoder.raw_decode(text, start)
+        yield value
         start = text.find("{", end)
 
 
@@ -187,13 +187,15 @@ _IMPORT = re.compile(r'^(?:\t|import )(?:(\w+) )?"([^"]+)"\n', re.MULTILINE)
 def _reduce(package: pathlib.Path, kept: Collection[str]) -> None:
     """Reduce a package to the named declarations and their references; empty files are removed."""
     texts = {path: path.read_text() for path in sorted(package.glob("*.go"))}
-    found = [(path, one) for path, text in texts.items() for one in _DECLARATION.findall(text)]
-    if gone := set(kept).difference(*(_declared(one) for _, one in found)):
+    declarations = [
+        (path, one) for path, text in texts.items() for one in _DECLARATION.findall(text)
+    ]
+    if gone := set(kept).difference(*(_declared(one) for _, one in declarations)):
         names = (f"{package.name}.{name}" for name in sorted(gone))
         raise _gone(names, "to keep in the judge", "REDUCED")
-    reached = _reached([one for _, one in found], kept)
+    reached = _reached([one for _, one in declarations], kept)
     for path, text in texts.items():
-        body = "\n".join(one for file, one in found if file == path and one in reached)
+        body = "\n".join(one for file, one in declarations if file == path and one in reached)
         path.unlink()
         if body:
             head = text[: _DECLARATION.search(text).start()]  # type: ignore[union-attr] # it has some
@@ -204,24 +206,24 @@ def _reached(declarations: Collection[str], kept: Collection[str]) -> set[str]:
     """Return the declarations reachable from names; a type is reached with its methods."""
     reached: set[str] = set()
     names = {*kept}
-    while found := {one for one in declarations if _declared(one) & names} - reached:
-        reached |= found
-        names.update(*(_WORD.findall(_COMMENT.sub("", one)) for one in found))
+    while added := {one for one in declarations if _declared(one) & names} - reached:
+        reached |= added
+        names.update(*(_WORD.findall(_COMMENT.sub("", one)) for one in added))
     return reached
 
 
 def _declared(declaration: str) -> set[str]:
     """Return the names that a declaration introduces; for a method, its type's."""
     code = _COMMENT.sub("", declaration).lstrip()
-    found = _METHOD.match(code) or _NAME.match(code)
-    return {found[1]} if found else set(_GROUPED.findall(code))
+    match = _METHOD.match(code) or _NAME.match(code)
+    return {match[1]} if match else set(_GROUPED.findall(code))
 
 
 def _imports(head: str, code: str) -> str:
     """Return the start of a file with only the imports that the code uses."""
 
-    def kept(found: re.Match[str]) -> str:
-        name = found[1] or found[2].rpartition("/")[2]
-        return found[0] if name == "_" or re.search(rf"\b{name}\.", code) else ""
+    def kept(match: re.Match[str]) -> str:
+        name = match[1] or match[2].rpartition("/")[2]
+        return match[0] if name == "_" or re.search(rf"\b{name}\.", code) else ""
 
     return _IMPORT.sub(kept, head)

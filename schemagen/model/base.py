@@ -80,8 +80,8 @@ def jsonable(value: Any) -> JSON:
         case pydantic.RootModel():
             return jsonable(value.root)
         case pydantic.BaseModel():
-            said = _said(value, type(value).model_fields, value.model_fields_set)
-            return said | {name: jsonable(one) for name, one in (value.model_extra or {}).items()}
+            fields = _said(value, type(value).model_fields, value.model_fields_set)
+            return fields | {name: jsonable(one) for name, one in (value.model_extra or {}).items()}
         case enum.Enum():
             return value.value
         case Mapping():

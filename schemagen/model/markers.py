@@ -350,5 +350,5 @@ class Column:
             "description": self.description,
             "priority": self.priority,
         }
-        said = {name: value for name, value in more.items() if value}
-        return {"name": self.name, "type": self.type, **said, "jsonPath": self.path}
+        optional = {name: value for name, value in more.items() if value}
+        return {"name": self.name, "type": self.type, **optional, "jsonPath": self.path}

@@ -276,8 +276,8 @@ class Api:
     def find_resource(self, group: str, version: str, plural: str) -> tuple[Kind, Version] | None:
         """Return the kind and version of a resource in a request path, if part of this API."""
         kind = next((one for one in self.kinds if one.plural == plural), None)
-        found = None if kind is None or group != self.group else kind.version(version)
-        return None if kind is None or found is None else (kind, found)
+        version_ = None if kind is None or group != self.group else kind.version(version)
+        return None if kind is None or version_ is None else (kind, version_)
 
     def api_version(self, version: Version) -> str:
         """Return ``agents.proompteng.ai/v1beta1``."""

@@ -40,7 +40,7 @@ class Characters:
 def decode(content: bytes) -> Characters:
     """Decode the characters of a document."""
     mark, encoding = next(
-        (found for found in _ENCODINGS if content.startswith(found[0])), (b"", "utf-8")
+        (match for match in _ENCODINGS if content.startswith(match[0])), (b"", "utf-8")
     )
     if content.startswith(_UTF8_MARK):
         mark = _UTF8_MARK
@@ -50,8 +50,8 @@ def decode(content: bytes) -> Characters:
         fault = len(mark) + error.start
         problem = f"expected {encoding.upper()}, got the byte 0x{content[fault]:02x}"
         return _until(content, mark, encoding, fault, problem)
-    if found := _FORBIDDEN.search(text):
-        start = len(mark) + len(text[: found.start()].encode(encoding))
+    if match := _FORBIDDEN.search(text):
+        start = len(mark) + len(text[: match.start()].encode(encoding))
         problem = "control characters are not allowed"
         return _until(content, mark, encoding, start, problem)
     if text.startswith(_MARK):

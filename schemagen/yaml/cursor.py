@@ -30,17 +30,17 @@ class Cursor:
 
     def _matched(self, pattern: re.Pattern[str], position: int) -> str:
         """Return the match of a pattern that always matches."""
-        found = pattern.match(self._text, position)
-        return found.group() if found else ""
+        match = pattern.match(self._text, position)
+        return match.group() if match else ""
 
     def _skip_break(self) -> str:
         """Skip a line break, if any; return its value."""
-        found = _LINE_BREAK.match(self._text, self._position)
-        if found is None:
+        match = _LINE_BREAK.match(self._text, self._position)
+        if match is None:
             return ""
-        self._position = self._line_start = found.end()
+        self._position = self._line_start = match.end()
         self._line += 1
-        return found.group() if found.group() in "\u2028\u2029" else "\n"
+        return match.group() if match.group() in "\u2028\u2029" else "\n"
 
     def _end_line(self) -> None:
         """Skip blanks, a comment and the line break at the end of the line."""
@@ -54,9 +54,9 @@ class Cursor:
         """Move to a position; return whether line breaks were skipped."""
         start, self._position = self._position, end
         is_broken = False
-        for found in _LINE_BREAK.finditer(self._text, start, end):
+        for match in _LINE_BREAK.finditer(self._text, start, end):
             self._line += 1
-            self._line_start = found.end()
+            self._line_start = match.end()
             is_broken = True
         return is_broken
 

@@ -62,8 +62,8 @@ class Stream:
 
     def _start(self) -> int:
         """Return the start of the next value."""
-        found = _SPACE.match(self._text, self._position)
-        return found.end() if found else self._position
+        match = _SPACE.match(self._text, self._position)
+        return match.end() if match else self._position
 
     def _bytes(self, start: int, end: int) -> int:
         return len(self._text[start:end].encode(errors="surrogateescape"))

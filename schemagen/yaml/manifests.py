@@ -69,8 +69,8 @@ class Document:
     def repeated(self, field: str = "") -> list[tuple[str, int]]:
         """Return duplicate keys within a field, with the lines of the last, which count."""
         names = [index or name for index, name in _PARTS.findall(field)]
-        found = values.repeated(self._root, names)
-        return [(key, self._first_line + line) for key, line in found]
+        keys = values.repeated(self._root, names)
+        return [(key, self._first_line + line) for key, line in keys]
 
 
 def read(content: bytes) -> Iterator[Document]:
@@ -144,14 +144,14 @@ def _chunks(
 ) -> Iterator[tuple[bytes, int]]:
     """Yield the text between separators, and its position."""
     begin = 0
-    for found in _SEPARATOR.finditer(content):
-        after = found.group(1).decode(errors="replace").strip(_SPACES)
+    for match in _SEPARATOR.finditer(content):
+        after = match.group(1).decode(errors="replace").strip(_SPACES)
         if after and not after.startswith("#"):
-            line = first_line - 1 + _line_at(content, found.start())
+            line = first_line - 1 + _line_at(content, match.start())
             raise problem or YAMLError(f"invalid Yaml document separator: {after}", line)
-        if found.start() > begin:
-            yield _lines(content[begin : found.start()]), begin
-            begin, problem = found.end(), None
+        if match.start() > begin:
+            yield _lines(content[begin : match.start()]), begin
+            begin, problem = match.end(), None
     if begin < len(content):
         yield _lines(content[begin:]), begin
 

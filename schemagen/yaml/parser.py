@@ -107,11 +107,11 @@ class _Parser:
 
     def _properties(self) -> tuple[str, str]:
         """Parse the anchor and the tag before a node, in either order."""
-        found: dict[str, Token] = {}
-        while (kind := self._peek().kind) in {"anchor", "tag"} and kind not in found:
-            found[kind] = self._take()
-        anchor = found["anchor"].value if "anchor" in found else ""
-        return anchor, self._resolved(found["tag"]) if "tag" in found else ""
+        tokens: dict[str, Token] = {}
+        while (kind := self._peek().kind) in {"anchor", "tag"} and kind not in tokens:
+            tokens[kind] = self._take()
+        anchor = tokens["anchor"].value if "anchor" in tokens else ""
+        return anchor, self._resolved(tokens["tag"]) if "tag" in tokens else ""
 
     def _resolved(self, token: Token) -> str:
         if not token.value:

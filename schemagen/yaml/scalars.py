@@ -87,9 +87,9 @@ def _implicit(text: str) -> Value:
 
 def _number(text: str) -> Value:
     plain = text.replace("_", "")
-    found = _NUMBER.fullmatch(plain)
-    if found:
-        value = _integer(found)
+    match = _NUMBER.fullmatch(plain)
+    if match:
+        value = _integer(match)
         if value is not None:
             return value
     elif signed := _SIGNED_BINARY.fullmatch(plain):
@@ -97,16 +97,16 @@ def _number(text: str) -> Value:
     return _floating(plain, text) if _FLOATING.fullmatch(plain) else text
 
 
-def _integer(found: re.Match[str]) -> int | None:
+def _integer(match: re.Match[str]) -> int | None:
     """Return an integer of 64 bits, signed or not; None if out of range."""
-    base = found.lastgroup or "decimal"
-    digits = found.group(base).lstrip("0")
+    base = match.lastgroup or "decimal"
+    digits = match.group(base).lstrip("0")
     if len(digits) > _DIGITS_OF_64_BITS:
         return None
     value = int(digits or "0", _BASES[base])
-    if found["sign"] == "-":
+    if match["sign"] == "-":
         value = -value
-    is_unsigned = not found["sign"] and value <= _MAX_UNSIGNED
+    is_unsigned = not match["sign"] and value <= _MAX_UNSIGNED
     return value if _MIN_INTEGER <= value <= _MAX_INTEGER or is_unsigned else None
 
 
@@ -150,16 +150,16 @@ def _tag_of(value: Value) -> str:
 
 
 def _not_of_tag(node: nodes.Scalar, value: Value) -> YAMLError:
-    found, wanted = (tag.replace(_PREFIX, "!!") for tag in (_tag_of(value), node.tag))
-    return YAMLError(f"cannot decode {found} `{node.value}` as a {wanted}", node.line + 1)
+    actual, expected = (tag.replace(_PREFIX, "!!") for tag in (_tag_of(value), node.tag))
+    return YAMLError(f"cannot decode {actual} `{node.value}` as a {expected}", node.line + 1)
 
 
 def _is_timestamp(text: str) -> bool:
     """Return whether a text is a time in one of the four supported forms."""
-    found = _DATE_TIME.fullmatch(text)
-    if found is None:
+    match = _DATE_TIME.fullmatch(text)
+    if match is None:
         return False
-    year, month, day, *rest = (int(part) for part in found.groups(default="0"))
+    year, month, day, *rest = (int(part) for part in match.groups(default="0"))
     hour, minute, second, zone_hours, zone_minutes, *spaced = rest
     if not year:  # a year that Python does not support; February has 29 days in it
         year = 2000

@@ -191,8 +191,8 @@ class Scanner(Tags):
         else:
             pattern = _GAP_BEFORE_KEY if self._is_key_allowed else _GAP
         start = self._position
-        found = pattern.match(self._text, start)
-        end = found.end() if found else start
+        match = pattern.match(self._text, start)
+        end = match.end() if match else start
         if end == start:
             return
         if self._move(end) and len(self._keys) == 1:

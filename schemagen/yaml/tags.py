@@ -55,8 +55,8 @@ class Tags(Texts):
             self._fail("did not find expected tag URI")
         return _ESCAPED_OCTETS.sub(self._unescaped, text)
 
-    def _unescaped(self, found: re.Match[str]) -> str:
-        octets = bytes.fromhex(found.group().replace("%", ""))
+    def _unescaped(self, match: re.Match[str]) -> str:
+        octets = bytes.fromhex(match.group().replace("%", ""))
         if not _OCTETS.fullmatch(octets):
             self._fail("found an incorrect UTF-8 octet")
         return octets.decode("latin-1")

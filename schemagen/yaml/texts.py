@@ -58,22 +58,22 @@ class Texts(Cursor):
     def _plain_text(self, indent: int, *, is_flow: bool) -> tuple[str, bool]:
         """Scan a plain scalar; return whether a line ended after its last character."""
         pattern = _PLAIN_IN_FLOW if is_flow else _PLAIN
-        found = None
+        match = None
         if self._text[self._position] not in _NO_PLAIN_START:
-            found = pattern.match(self._text, self._position)
-        if found is None:
+            match = pattern.match(self._text, self._position)
+        if match is None:
             self._fail("found character that cannot start any token")
-        self._position = found.end()
-        parts, is_broken = [found.group()], False
+        self._position = match.end()
+        parts, is_broken = [match.group()], False
         while self._text[self._position] in f"{BLANKS}{BREAKS}":
             gap, is_broken = self._plain_gap(indent)
             is_shallow = self._position - self._line_start <= indent
-            found = None if is_broken and is_shallow and not is_flow else self._continued(pattern)
-            if found is None:
+            match = None if is_broken and is_shallow and not is_flow else self._continued(pattern)
+            if match is None:
                 break
             is_broken = False
-            parts += [gap, found.group()]
-            self._position = found.end()
+            parts += [gap, match.group()]
+            self._position = match.end()
         return "".join(parts), is_broken
 
     def _continued(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
@@ -105,11 +105,11 @@ class Texts(Cursor):
     def _quoted_text(self) -> str:
         """Scan a scalar in single or double quotes."""
         quote = self._text[self._position]
-        found = _QUOTED[quote].match(self._text, self._position)
-        if found is None:
+        match = _QUOTED[quote].match(self._text, self._position)
+        if match is None:
             return self._quoted_lines(quote)
-        self._position = found.end()
-        text = found.group(1)
+        self._position = match.end()
+        text = match.group(1)
         return text.replace("''", "'") if quote == "'" else text
 
     def _quoted_lines(self, quote: str) -> str:
@@ -189,8 +189,8 @@ class Texts(Cursor):
 
     def _block_header(self) -> tuple[str, int]:
         """Scan the chomping and the indentation indicator of a block scalar."""
-        found = _HEADER.match(self._text, self._position)
-        before, digit, after = found.groups() if found else ("", "", "")
+        match = _HEADER.match(self._text, self._position)
+        before, digit, after = match.groups() if match else ("", "", "")
         if digit == "0":
             self._fail("found an indentation indicator equal to 0")
         if before:

@@ -124,14 +124,14 @@ class _Reader:
 
     def _value(self, node: nodes.Node) -> None:
         """Convert a scalar, or begin a collection."""
-        alias, found = self._dereferenced(node)
-        if isinstance(found, nodes.Scalar):
+        alias, target = self._dereferenced(node)
+        if isinstance(target, nodes.Scalar):
             if alias is not None:
                 self._aliases.remove(id(alias))
-            self._give(self._scalar(found))
+            self._give(self._scalar(target))
             return
-        value: list[JSON] | _Object = [] if found.kind == "list" else _Object()
-        self._frames.append(_Frame(found, value, found.children[::-1], alias))
+        value: list[JSON] | _Object = [] if target.kind == "list" else _Object()
+        self._frames.append(_Frame(target, value, target.children[::-1], alias))
 
     def _dereferenced(
         self, node: nodes.Node
@@ -170,13 +170,13 @@ class _Reader:
 
     def _key(self, node: nodes.Node, into: _Object) -> str | None:
         """Return the object key of a node; None if it cannot be a key."""
-        alias, found = self._dereferenced(node)
+        alias, target = self._dereferenced(node)
         if alias is not None:
             self._aliases.remove(id(alias))
-        if isinstance(found, nodes.Collection):
-            problem = f"invalid map key: expected a scalar, got a {found.kind}"
+        if isinstance(target, nodes.Collection):
+            problem = f"invalid map key: expected a scalar, got a {target.kind}"
             raise YAMLError(problem, node.line + 1)
-        value = scalars.resolve(found)
+        value = scalars.resolve(target)
         key = scalars.as_key(value)
         problem = _key_problem(value, key, into)
         if problem:
@@ -217,16 +217,16 @@ def _key_problem(value: scalars.Value, key: str | None, into: _Object) -> str:
 
 def _check_sayable(value: JSON) -> None:
     """Raise the first problem of a value."""
-    found: list[_Unsayable] = []
+    problems: list[_Unsayable] = []
     rest = [value]
     while rest:
         one = rest.pop()
         if isinstance(one, _Unsayable):
-            found.append(one)
+            problems.append(one)
         elif isinstance(one, dict | list):
             rest += one.values() if isinstance(one, dict) else one
-    if found:
-        first = min(found, key=lambda one: one.line)
+    if problems:
+        first = min(problems, key=lambda one: one.line)
         raise YAMLError(first.problem, first.line)
 
 
@@ -256,26 +256,26 @@ def line_of(root: nodes.Node | None, names: list[str]) -> int:
 def repeated(root: nodes.Node | None, names: list[str]) -> list[tuple[str, int]]:
     """Return the duplicate keys within a field, with the lines, from 0, of the last of each."""
     start, _ = _found(root, names)
-    rest, found = [start] if start is not None else [], []
+    rest, duplicates = [start] if start is not None else [], []
     while rest:
         node = rest.pop()
         if isinstance(node, nodes.Collection):
             rest += node.children
-            found += _repeated(node) if node.kind == "object" else []
-    return sorted(found, key=lambda one: one[1])
+            duplicates += _repeated(node) if node.kind == "object" else []
+    return sorted(duplicates, key=lambda one: one[1])
 
 
 def _repeated(node: nodes.Collection) -> list[tuple[str, int]]:
     seen: set[str] = set()
-    found: dict[str, int] = {}
+    duplicates: dict[str, int] = {}
     for key in node.children[::2]:
         target = nodes.target(key)
         if isinstance(target, nodes.Scalar) and not _is_merge(key):
             name = scalars.as_key(scalars.resolve(target)) or ""
             if name in seen:
-                found[name] = key.line
+                duplicates[name] = key.line
             seen.add(name)
-    return [*found.items()]
+    return [*duplicates.items()]
 
 
 def _found(root: nodes.Node | None, names: list[str]) -> tuple[nodes.Node | None, int]:
@@ -284,10 +284,10 @@ def _found(root: nodes.Node | None, names: list[str]) -> tuple[nodes.Node | None
         return None, 0
     node, line = nodes.target(root), root.line
     for name in names:
-        found = _child(node, name)
-        if found is None:
+        child = _child(node, name)
+        if child is None:
             break
-        node, line = nodes.target(found[1]), found[0].line
+        node, line = nodes.target(child[1]), child[0].line
     return node, line
 
 
@@ -307,9 +307,9 @@ def _field(node: nodes.Collection, name: str) -> tuple[nodes.Node, nodes.Node] |
     pairs = [*zip(node.children[::2], node.children[1::2], strict=True)]
     for key, value in reversed(pairs):
         if _is_merge(key):
-            found = _merged_field(nodes.target(value), name)
-            if found is not None:
-                return found
+            merged = _merged_field(nodes.target(value), name)
+            if merged is not None:
+                return merged
         elif _is_named(nodes.target(key), name):
             return key, value
     return None
@@ -321,9 +321,9 @@ def _merged_field(node: nodes.Node, name: str) -> tuple[nodes.Node, nodes.Node] 
     )
     for source in map(nodes.target, sources):
         if isinstance(source, nodes.Collection) and source.kind == "object":
-            found = _field(source, name)
-            if found is not None:
-                return found
+            field = _field(source, name)
+            if field is not None:
+                return field
     return None
 
 

@@ -139,8 +139,8 @@ class _Groups:
         return self._ellipsis()
 
     def _digits(self) -> str:
-        found = _HEX.match(self.rest)
-        digits = found[0] if found is not None else ""
+        match = _HEX.match(self.rest)
+        digits = match[0] if match is not None else ""
         if len(digits) > _GROUP_DIGITS:
             self._refusal.refuse("each group must have 4 or less digits", self.rest)
         if not digits:
@@ -226,15 +226,15 @@ class CIDR(Typed):
 def _ip(text: str) -> Address:
     """Parse like parseIPAddr of apiserver's library."""
     try:
-        found = parsed(text)
+        address = parsed(text)
     except AddressProblemError as error:
         what = f"IP Address {gotext.quoted(text)} parse error during conversion from string"
         raise EvaluationError(f"{what}: {error}") from error
-    if found.zone:
+    if address.zone:
         raise EvaluationError(f"IP address {gotext.quoted(text)} with zone value is not allowed")
-    if found.is_mapped:
+    if address.is_mapped:
         raise EvaluationError(f"IPv4-mapped IPv6 address {gotext.quoted(text)} is not allowed")
-    return found
+    return address
 
 
 @function("ip", str)
@@ -322,16 +322,16 @@ _PREFIX_PROBLEM = "network address parse error during conversion from string"
 def _network(text: str) -> CIDR:
     """netip.ParsePrefix, without IPv4-mapped IPv6 addresses."""
     try:
-        found = _prefix(text)
+        network = _prefix(text)
     except AddressProblemError as error:
         raise EvaluationError(
             f"{_PREFIX_PROBLEM}: {_PREFIX_PROBLEM}: "
             f"netip.ParsePrefix({gotext.quoted(text)}): {error}"
         ) from error
-    if found.address.is_mapped:
+    if network.address.is_mapped:
         what = f"IPv4-mapped IPv6 address {gotext.quoted(text)} is not allowed"
         raise EvaluationError(f"{_PREFIX_PROBLEM}: {what}")
-    return found
+    return network
 
 
 _LENGTH = re.compile(r"[0-9]|[1-9][0-9]+")

@@ -233,18 +233,18 @@ def int_to_timestamp(value: int) -> Timestamp:
 @function("timestamp", str)
 def string_to_timestamp(text: str) -> Timestamp:
     """RFC 3339."""
-    found = times.timestamp(text)
-    if found is None:
+    moment = times.timestamp(text)
+    if moment is None:
         raise _refusal("string", "google.protobuf.Timestamp")
-    if not times.MIN_SECOND <= found.nanoseconds // times.SECOND <= times.MAX_SECOND:
+    if not times.MIN_SECOND <= moment.nanoseconds // times.SECOND <= times.MAX_SECOND:
         raise EvaluationError("timestamp overflow")
-    return found
+    return moment
 
 
 @function("duration", str)
 def string_to_duration(text: str) -> Duration:
     """time.ParseDuration."""
-    found = times.duration(text)
-    if found is None:
+    duration = times.duration(text)
+    if duration is None:
         raise _refusal("string", "google.protobuf.Duration")
-    return found
+    return duration

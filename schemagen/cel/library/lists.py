@@ -39,29 +39,29 @@ def _order_or_none(left: Value, right: Value) -> int | None:
 
 def _comparable(items: Value, name: str) -> list[Value]:
     """Return the items, after checking the first for comparability."""
-    found = list(items)
-    if found and not equality.is_comparable(found[0]):
+    values = list(items)
+    if values and not equality.is_comparable(values[0]):
         raise no_such_overload(name, (items,))
-    if not all(map(equality.is_comparable, found)):
+    if not all(map(equality.is_comparable, values)):
         raise no_such_overload()
-    return found
+    return values
 
 
 @function("isSorted", LIST)
 def is_sorted(items: Value) -> bool:
     """Return whether no item is less than its predecessor."""
-    found = _comparable(items, "isSorted")
-    return all(_order_or_none(one, other) != 1 for one, other in itertools.pairwise(found))
+    values = _comparable(items, "isSorted")
+    return all(_order_or_none(one, other) != 1 for one, other in itertools.pairwise(values))
 
 
 @function("sum", LIST)
 def total(items: Value) -> Value:
     """Return the sum; the type of an empty list determines its zero (``kinds.zero``)."""
-    found = list(items)
-    zero = _ZEROS.get(type(found[0]))
+    values = list(items)
+    zero = _ZEROS.get(type(values[0]))
     if zero is None:
         raise no_such_overload("sum", (items,))
-    return functools.reduce(operators.BINARY["_+_"], found, zero)
+    return functools.reduce(operators.BINARY["_+_"], values, zero)
 
 
 @function("min", LIST)
@@ -77,45 +77,45 @@ def greatest(items: Value) -> Value:
 
 
 def _preferred(items: Value, name: str, replaced_if: int) -> Value:
-    found = _comparable(items, name)
-    if not found:
+    values = _comparable(items, name)
+    if not values:
         raise EvaluationError(f"{name} called on empty list")
-    best = found[0]
-    for item in found[1:]:
+    best = values[0]
+    for item in values[1:]:
         if _order_or_none(best, item) == replaced_if:
             best = item
     return best
 
 
 @function("indexOf", LIST, ANY)
-def index_of(items: Value, wanted: Value) -> int:
+def index_of(items: Value, sought: Value) -> int:
     """Return the first index of an item; -1 if absent."""
-    places = (place for place, item in enumerate(items) if equality.is_same(item, wanted))
+    places = (place for place, item in enumerate(items) if equality.is_same(item, sought))
     return next(places, -1)
 
 
 @function("lastIndexOf", LIST, ANY)
-def last_index_of(items: Value, wanted: Value) -> int:
+def last_index_of(items: Value, sought: Value) -> int:
     """Return the last index of an item; -1 if absent."""
-    found = list(items)
+    values = list(items)
     places = (
-        place for place in range(len(found) - 1, -1, -1) if equality.is_same(found[place], wanted)
+        place for place in range(len(values) - 1, -1, -1) if equality.is_same(values[place], sought)
     )
     return next(places, -1)
 
 
 @function("includes", ANY, ANY)
-def includes(items: Value, wanted: Value) -> bool:
+def includes(items: Value, sought: Value) -> bool:
     """Return whether a list contains the item, or a value equals it."""
     if type(items) in _IS_LIST:
-        return any(equality.is_same(item, wanted) for item in items)
-    return equality.is_same(items, wanted)
+        return any(equality.is_same(item, sought) for item in items)
+    return equality.is_same(items, sought)
 
 
 @function("sets.contains", LIST, LIST)
-def sets_contains(items: Value, wanted: Value) -> bool:
+def sets_contains(items: Value, sought: Value) -> bool:
     """Return whether the first contains every item of the second."""
-    return all(equality.contains(items, item) for item in wanted)
+    return all(equality.contains(items, item) for item in sought)
 
 
 @function("sets.equivalent", LIST, LIST)
@@ -130,9 +130,9 @@ def sets_intersects(items: Value, others: Value) -> bool:
     return any(_is_in(others, item) for item in items)
 
 
-def _is_in(items: Value, wanted: Value) -> bool:
+def _is_in(items: Value, sought: Value) -> bool:
     try:
-        return equality.contains(items, wanted)
+        return equality.contains(items, sought)
     except EvaluationError:
         return False
 
@@ -163,20 +163,20 @@ def flatten_to(items: Value, depth: int) -> list[Value]:
     """Flatten nested lists by a number of levels."""
     if depth < 0:
         raise EvaluationError("level must be non-negative")
-    found: list[Value] = []
+    flat: list[Value] = []
     for item in items:
         if depth and type(item) in _IS_LIST:
-            found += flatten_to(item, depth - 1)
+            flat += flatten_to(item, depth - 1)
         else:
-            found.append(item)
-    return found
+            flat.append(item)
+    return flat
 
 
 @function("sort", LIST)
 def sort(items: Value) -> Value:
     """Sort."""
-    found = list(items)
-    return sorted_by(found, found) if found else items
+    values = list(items)
+    return sorted_by(values, values) if values else items
 
 
 def sorted_by(items: Sequence[Value], keys: Sequence[Value]) -> list[Value]:
@@ -222,8 +222,8 @@ def distinct(items: Value) -> Value:
     """Remove duplicates."""
     if not len(items):
         return items
-    found: list[Value] = []
+    unique: list[Value] = []
     for item in items:
-        if not any(equality.is_same(item, other) for other in found):
-            found.append(item)
-    return found
+        if not any(equality.is_same(item, other) for other in unique):
+            unique.append(item)
+    return unique

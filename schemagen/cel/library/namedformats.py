@@ -31,38 +31,38 @@ def _long(text: str, most: int) -> list[str]:
 
 
 def _label(text: str) -> list[str]:
-    found = _long(text, _LABEL_LENGTH)
+    problems = _long(text, _LABEL_LENGTH)
     if re.fullmatch(_LABEL, text):
-        return found
+        return problems
     if re.fullmatch(_SUBDOMAIN, text):
-        return [*found, "must not contain dots"]
+        return [*problems, "must not contain dots"]
     problem = (
         "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
         "and must start and end with an alphanumeric character"
     )
-    return [*found, _shape(problem, _LABEL, "my-name", "123-abc")]
+    return [*problems, _shape(problem, _LABEL, "my-name", "123-abc")]
 
 
 def _subdomain(text: str) -> list[str]:
-    found = _long(text, _SUBDOMAIN_LENGTH)
+    problems = _long(text, _SUBDOMAIN_LENGTH)
     if re.fullmatch(_SUBDOMAIN, text):
-        return found
+        return problems
     problem = (
         "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' "
         "or '.', and must start and end with an alphanumeric character"
     )
-    return [*found, _shape(problem, _SUBDOMAIN, "example.com")]
+    return [*problems, _shape(problem, _SUBDOMAIN, "example.com")]
 
 
 def _old_label(text: str) -> list[str]:
-    found = _long(text, _LABEL_LENGTH)
+    problems = _long(text, _LABEL_LENGTH)
     if re.fullmatch(_OLD_LABEL, text):
-        return found
+        return problems
     problem = (
         "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
         "alphabetic character, and end with an alphanumeric character"
     )
-    return [*found, _shape(problem, _OLD_LABEL, "my-name", "abc-123")]
+    return [*problems, _shape(problem, _OLD_LABEL, "my-name", "abc-123")]
 
 
 def _as_prefix(validate: _Validate) -> _Validate:
@@ -90,13 +90,13 @@ def _qualified_name(text: str) -> list[str]:
     if len(prefixes) >= _KEY_PARTS:
         optional = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
         return [f"a valid label key {_KEY_SHAPE}{optional}"]
-    found = [f"prefix part {one}" for prefix in prefixes for one in _prefix(prefix)]
+    problems = [f"prefix part {one}" for prefix in prefixes for one in _prefix(prefix)]
     if not name:
-        found.append("name part must be non-empty")
-    found += [f"name part {one}" for one in _long(name, _LABEL_LENGTH)]
+        problems.append("name part must be non-empty")
+    problems += [f"name part {one}" for one in _long(name, _LABEL_LENGTH)]
     if not re.fullmatch(_KEY, name):
-        found.append(f"name part {_KEY_SHAPE}")
-    return found
+        problems.append(f"name part {_KEY_SHAPE}")
+    return problems
 
 
 def _prefix(prefix: str) -> list[str]:
@@ -104,15 +104,15 @@ def _prefix(prefix: str) -> list[str]:
 
 
 def _label_value(text: str) -> list[str]:
-    found = _long(text, _LABEL_LENGTH)
+    problems = _long(text, _LABEL_LENGTH)
     pattern = f"({_KEY})?"
     if re.fullmatch(pattern, text):
-        return found
+        return problems
     problem = (
         "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
         "'.', and must start and end with an alphanumeric character"
     )
-    return [*found, _shape(problem, pattern, "MyValue", "my_value", "12345")]
+    return [*problems, _shape(problem, pattern, "MyValue", "my_value", "12345")]
 
 
 def _checked(name: str, problem: str) -> _Validate:
@@ -153,8 +153,8 @@ _FORMATS: dict[str, _Validate] = {
 _NAMED = {name: NamedFormat(name, validate) for name, validate in _FORMATS.items()}
 
 
-def _declare(found: NamedFormat) -> None:
-    function(f"format.{found.name}")(lambda: found)
+def _declare(named_format: NamedFormat) -> None:
+    function(f"format.{named_format.name}")(lambda: named_format)
 
 
 for _format in _NAMED.values():
@@ -168,7 +168,7 @@ def named(name: str) -> Optional:
 
 
 @function("validate", NamedFormat, str)
-def validate(found: NamedFormat, text: str) -> Optional:
+def validate(named_format: NamedFormat, text: str) -> Optional:
     """Return the problems of a text, or none."""
-    problems = found.validate(text)
+    problems = named_format.validate(text)
     return Optional(list(problems)) if problems else NONE

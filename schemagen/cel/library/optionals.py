@@ -84,10 +84,10 @@ def last(items: Value) -> Optional:
 @function("unwrapOpt", LIST)
 def unwrap(items: Value) -> list[Value]:
     """Return the values of nonempty optionals."""
-    found = []
+    values = []
     for item in items:
         if type(item) is not Optional:
             raise EvaluationError(f"value {shown(item)} is not optional")
         if item.value is not MISSING:
-            found.append(item.value)
-    return found
+            values.append(item.value)
+    return values

@@ -82,10 +82,10 @@ def parsed(text: str) -> Quantity:
     Raises:
         EvaluationError: with its message, if the text is not a quantity.
     """
-    found = _SHAPE.fullmatch(text)
-    if not text or found is None:
+    match = _SHAPE.fullmatch(text)
+    if not text or match is None:
         raise EvaluationError(_FORMAT_PROBLEM)
-    sign, zeros, whole, fraction, suffix = found.groups("")
+    sign, zeros, whole, fraction, suffix = match.groups("")
     short = _short(whole or "0", fraction, suffix)
     if short is None:
         if not zeros + whole + fraction:
@@ -100,18 +100,18 @@ def _suffix(suffix: str) -> tuple[int, int] | None:
         return _TEN, _DECIMAL[suffix]
     if suffix in _BINARY:
         return 2, _BINARY[suffix]
-    found = _EXPONENT.fullmatch(suffix)
-    if found is None or not _fits(int(found[1])):
+    match = _EXPONENT.fullmatch(suffix)
+    if match is None or not _fits(int(match[1])):
         return None
-    exponent = int(found[1])
+    exponent = int(match[1])
     return _TEN, (exponent + (1 << 31)) % (1 << 32) - (1 << 31)  # int32(), which wraps
 
 
 def _interpreted(suffix: str) -> tuple[int, int]:
-    found = _suffix(suffix)
-    if found is None:
+    scale = _suffix(suffix)
+    if scale is None:
         raise EvaluationError(_SUFFIX_PROBLEM)
-    return found
+    return scale
 
 
 def _short(whole: str, fraction: str, suffix: str) -> Quantity | None:
@@ -233,10 +233,10 @@ def is_integer(value: Quantity) -> bool:
 @function("asInteger", Quantity)
 def as_integer(value: Quantity) -> int:
     """Return the amount as an integer."""
-    found = _as_integer(value)
-    if found is None:
+    integer = _as_integer(value)
+    if integer is None:
         raise EvaluationError("cannot convert value to integer")
-    return found
+    return integer
 
 
 def _added(left: Quantity, right: Quantity) -> Quantity:

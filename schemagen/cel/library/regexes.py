@@ -50,8 +50,8 @@ def no_text(text: Value, pattern: Value) -> bool:
 @function("find", str, str)
 def find(text: str, pattern: str) -> str:
     """Return the first match, or none."""
-    found = compiled(pattern).search(text)
-    return "" if found is None else str(found[0])
+    match = compiled(pattern).search(text)
+    return "" if match is None else str(match[0])
 
 
 @function("findAll", str, str)
@@ -67,15 +67,15 @@ def find_some(text: str, pattern: str, count: int) -> list[Value]:
     An empty match right after another match does not count.
     """
     expression = compiled(pattern)
-    found: list[Value] = []
+    results: list[Value] = []
     at, last_end = 0, -1
-    while at <= len(text) and (count < 0 or len(found) < count):
+    while at <= len(text) and (count < 0 or len(results) < count):
         match = expression.search(text, at)
         if match is None:
             break
         start, end = match.span()
         if end > start or end != last_end:
-            found.append(text[start:end])
+            results.append(text[start:end])
         last_end = end
         at = end if end > at else at + 1
-    return found
+    return results

@@ -37,12 +37,12 @@ class Overloads(dict[tuple[type, ...], Function]):
         return any(len(parameters) == count for parameters, _ in self._signatures)
 
     def __missing__(self, types: tuple[type, ...]) -> Function:
-        found = next(
+        overload = next(
             (function for parameters, function in self._signatures if _fits(parameters, types)),
             self._refuse,
         )
-        self[types] = found
-        return found
+        self[types] = overload
+        return overload
 
     def _refuse(self, *arguments: Value) -> Value:
         raise no_such_overload(self.name, arguments)
@@ -56,7 +56,8 @@ def _types(parameter: Parameter) -> frozenset[type] | None:
 
 def _fits(parameters: Sequence[frozenset[type] | None], types: Sequence[type]) -> bool:
     return len(parameters) == len(types) and all(
-        wanted is None or one in wanted for wanted, one in zip(parameters, types, strict=True)
+        parameter is None or type_ in parameter
+        for parameter, type_ in zip(parameters, types, strict=True)
     )
 
 

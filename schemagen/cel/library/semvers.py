@@ -102,10 +102,10 @@ def parsed(text: str) -> Semver:
     rest, plus, build = parts[2].partition("+")
     patch_text, dash, pre = rest.partition("-")
     patch = _number(patch_text, "Patch")
-    found = Semver((major, minor, patch), tuple(map(_pre, pre.split("."))) if dash else ())
+    version = Semver((major, minor, patch), tuple(map(_pre, pre.split("."))) if dash else ())
     for part in build.split(".") if plus else ():
         _check_build(part)
-    return found
+    return version
 
 
 def _normalised(text: str) -> str:

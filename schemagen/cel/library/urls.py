@@ -145,10 +145,10 @@ def _decoded(text: str) -> str:
 
 
 def _check_escape(text: str, at: int, *, is_host: bool, is_zone: bool) -> None:
-    found = _ESCAPE.match(text, at)
-    wrong = found is None
-    if found is not None and found[0] != "%25":
-        code = int(found[1], 16)
+    match = _ESCAPE.match(text, at)
+    wrong = match is None
+    if match is not None and match[0] != "%25":
+        code = int(match[1], 16)
         # RFC 3986: a host escapes only non-ASCII.
         wrong = (is_host and code < _MIN_NON_ASCII) or (
             is_zone and code != ord(" ") and chr(code) not in _HOST
@@ -172,9 +172,9 @@ def parsed(text: str, *, is_request: bool) -> URL:
         return URL(path="*")
     if text.startswith(":"):
         raise URLProblemError("missing protocol scheme")
-    found = _SCHEME.match(text)
-    scheme = found[1].lower() if found is not None else ""
-    rest, mark, query = (text[found.end() :] if found is not None else text).partition("?")
+    match = _SCHEME.match(text)
+    scheme = match[1].lower() if match is not None else ""
+    rest, mark, query = (text[match.end() :] if match is not None else text).partition("?")
     url = URL(scheme=scheme, query=query, has_empty_query=bool(mark) and not query)
     if not rest.startswith("/"):
         if scheme:
@@ -208,14 +208,14 @@ def _with_hierarchy(url: URL, rest: str, *, is_request: bool) -> URL:
 
 def _authority(scheme: str, authority: str) -> tuple[str | None, str]:
     before, at, host = authority.rpartition("@")
-    found = _host(scheme, host)
+    location = _host(scheme, host)
     if not at:
-        return None, found
+        return None, location
     if not _USERINFO.fullmatch(before):
         raise URLProblemError("net/url: invalid userinfo")
     name, colon, password = before.partition(":")
     user = _escaped(_unescaped(name), _USER)
-    return user + (f":{_escaped(_unescaped(password), _USER)}" if colon else ""), found
+    return user + (f":{_escaped(_unescaped(password), _USER)}" if colon else ""), location
 
 
 def _host(scheme: str, host: str) -> str:
@@ -330,20 +330,20 @@ def get_escaped_path(url: URL) -> str:
 @function("getQuery", URL)
 def get_query(url: URL) -> Map:
     """Return lists of values by name; invalid parameters are dropped."""
-    found: dict[str, list[str]] = {}
+    query: dict[str, list[str]] = {}
     parts = url.query.split("&")
     if len(parts) > _MAX_PARAMETERS:
         return Map()
     for part in parts:
         if part and ";" not in part:
-            _add_parameter(found, part)
-    return Map(found.items())
+            _add_parameter(query, part)
+    return Map(query.items())
 
 
-def _add_parameter(found: dict[str, list[str]], part: str) -> None:
+def _add_parameter(query: dict[str, list[str]], part: str) -> None:
     name, _, value = part.partition("=")
     try:
         name, value = (_unescaped(one.replace("+", " ")) for one in (name, value))
     except URLProblemError:
         return
-    found.setdefault(name, []).append(value)
+    query.setdefault(name, []).append(value)
