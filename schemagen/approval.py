@@ -36,8 +36,8 @@ def refusals(definition: dict[str, Any], oracle: judge.Judge) -> Iterator[str]:
             yield f"{name} {_place(definition, cause.field)}: {cause.message}"
     if not verdict.causes:
         yield f"{name}: {verdict.message}"
-    for one in costs.advice(oracle, whole):
-        yield f"{name} {one}"
+    for advice in costs.advice(oracle, whole):
+        yield f"{name} {advice}"
 
 
 def is_known(definition: dict[str, Any]) -> bool:

@@ -28,18 +28,18 @@ def _parts(value: JSON) -> Iterator[str]:
     """Yield the text of a value of any depth, using an explicit stack instead of recursion."""
     rest: list[tuple[str, JSON]] = [("", value)]
     while rest:
-        before, one = rest.pop()
+        before, item = rest.pop()
         yield before
-        if one and isinstance(one, dict):
-            fields = [(json.dumps(key, ensure_ascii=False), one[key]) for key in sorted(one)]
+        if item and isinstance(item, dict):
+            fields = [(json.dumps(key, ensure_ascii=False), item[key]) for key in sorted(item)]
             written = [(f"{',' * (n > 0)}{key}:", child) for n, (key, child) in enumerate(fields)]
             yield "{"
             rest += [("}", _NOTHING), *written[::-1]]
-        elif one and isinstance(one, list):
+        elif item and isinstance(item, list):
             yield "["
-            rest += [("]", _NOTHING), *((",", child) for child in one[:0:-1]), ("", one[0])]
-        elif one is not _NOTHING:
-            yield json.dumps(one, ensure_ascii=False)
+            rest += [("]", _NOTHING), *((",", child) for child in item[:0:-1]), ("", item[0])]
+        elif item is not _NOTHING:
+            yield json.dumps(item, ensure_ascii=False)
 
 
 def most_bytes(written: int) -> int:

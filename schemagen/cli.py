@@ -331,7 +331,11 @@ def _approve(crds: dict[str, dict[str, Any]], reference: str) -> None:
             raise UserError("the output differs from run to run; nothing was written")
     try:
         with judge.Judge() as oracle:
-            refused = [line for one in crds.values() for line in approval.refusals(one, oracle)]
+            refused = [
+                line
+                for definition in crds.values()
+                for line in approval.refusals(definition, oracle)
+            ]
     except judge.JudgeMissingError as error:
         typer.echo(f"schemagen: CRDs were not validated: {error}", err=True)
         return

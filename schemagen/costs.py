@@ -92,7 +92,7 @@ class _Trial:
         self._judge, self._cost = oracle, cost
         self._crd = copy.deepcopy(crd)
         versions = self._crd["spec"]["versions"]
-        (self._version,) = (one for one in versions if one["name"] == cost.version)
+        (self._version,) = (version for version in versions if version["name"] == cost.version)
         self._crd["spec"]["versions"] = [self._version | {"storage": True}]
         self._crd["spec"].pop("conversion", None)
         self._version = self._crd["spec"]["versions"][0]

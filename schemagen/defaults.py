@@ -143,11 +143,11 @@ def _of_model(value: pydantic.BaseModel) -> dict[str, Any]:
 
 def _of_fields(values: Mapping[str, Any]) -> dict[str, Any]:
     """Return declared fields; None means absent."""
-    return {name: _with_sorted_sets(one) for name, one in values.items() if one is not None}
+    return {name: _with_sorted_sets(field) for name, field in values.items() if field is not None}
 
 
 def _of_mapping(value: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {name: _with_sorted_sets(one) for name, one in value.items()}
+    return {name: _with_sorted_sets(item) for name, item in value.items()}
 
 
 _CONTAINERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (

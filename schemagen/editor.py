@@ -124,7 +124,7 @@ def _branch(node: Schema) -> dict[str, Any]:
             branch[keyword] = _branch(branch[keyword])
     for junctor in _JUNCTORS:
         if junctor in branch:
-            branch[junctor] = [_branch(one) for one in branch[junctor]]
+            branch[junctor] = [_branch(inner) for inner in branch[junctor]]
     return branch
 
 

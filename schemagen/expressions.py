@@ -238,7 +238,7 @@ def _step_name(name: str, node: Schema, path: str, scope: _Scope) -> str:
     wire = _chosen(name, node, scope) or name
     if fields is None or wire in fields:
         return wire
-    known = sorted(one for one, wires in scope.names.items() if wires & fields.keys())
+    known = sorted(candidate for candidate, wires in scope.names.items() if wires & fields.keys())
     close = difflib.get_close_matches(name, known, n=1)
     meant = f"; did you mean {close[0]}?" if close else ""
     raise SchemaError(

@@ -79,7 +79,9 @@ def _not_found(
             + (hint or "; run in its directory, or install it")
         )
     if isinstance(error, AttributeError) and module is not None and error.obj is module:
-        apis = sorted(name for name, one in vars(module).items() if isinstance(one, registry.Api))
+        apis = sorted(
+            name for name, value in vars(module).items() if isinstance(value, registry.Api)
+        )
         meant = f"; did you mean {module_name}:{apis[0]}?" if apis else ""
         return ApiNotFoundError(
             f"expected a schemagen.Api at {module_name}:{attribute}, got nothing{meant}"

@@ -44,7 +44,7 @@ def for_apply(crd: dict[str, Any]) -> Fitted:
     over = annotation_bytes(fitted) - LIMIT_BYTES
     left_out = []
     numbered = [*enumerate(_described(fitted))]
-    for _, place in sorted(numbered, key=lambda one: (-len(one[1].path), -one[0])):
+    for _, place in sorted(numbered, key=lambda entry: (-len(entry[1].path), -entry[0])):
         if over <= 0:
             break
         text = place.node.pop("description")

@@ -129,9 +129,9 @@ _MIN_JSON, _MAX_JSON = 1e-6, 1e21
 def _with_go_numbers(value: JSON) -> JSON:
     """Return a value with floats written as encoding/json does: ``1`` for 1.0."""
     if isinstance(value, dict):
-        return {key: _with_go_numbers(one) for key, one in value.items()}
+        return {key: _with_go_numbers(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_with_go_numbers(one) for one in value]
+        return [_with_go_numbers(item) for item in value]
     if not isinstance(value, float):
         return value
     if value == 0 or _MIN_JSON <= abs(value) < _MAX_JSON:

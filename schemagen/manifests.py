@@ -49,7 +49,7 @@ class Object:
         """Return the kind and the name, as far as present."""
         metadata = self.value.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else None
-        return " ".join(str(one) for one in (self.value.get("kind"), name) if one)
+        return " ".join(str(part) for part in (self.value.get("kind"), name) if part)
 
     @property
     def repeated(self) -> list[tuple[str, int]]:

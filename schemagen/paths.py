@@ -256,7 +256,7 @@ def _wildcard(schemas: Sequence[Schema], step: jsonpath.Wildcard) -> Sequence[Sc
 def _recursive(schemas: Sequence[Schema], step: jsonpath.Recursive) -> Sequence[Schema]:
     """Return all containers below."""
     del step
-    return [node for one in schemas for _, node in nodes(one) if _is_container(node)]
+    return [node for schema in schemas for _, node in nodes(schema) if _is_container(node)]
 
 
 def _is_container(node: Schema) -> bool:

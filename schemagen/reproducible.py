@@ -83,7 +83,9 @@ def _lines(own: list[JSON], other: list[JSON]) -> Iterator[str]:
         name = definition["spec"]["names"]["kind"]
         versions = zip(definition["spec"]["versions"], again["spec"]["versions"], strict=False)
         for version, version_again in versions:
-            schemas = [one["schema"]["openAPIV3Schema"] for one in (version, version_again)]
+            schemas = [
+                candidate["schema"]["openAPIV3Schema"] for candidate in (version, version_again)
+            ]
             for place, keyword, values in _changes(*schemas):
                 yield (
                     f"{name} {version['name']} {place}: expected the same {keyword} in each "

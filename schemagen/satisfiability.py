@@ -139,7 +139,7 @@ def _fits_list(schema: Schema, value: list[JSON]) -> bool:
     return (
         not is_told_apart
         and _fits_size(schema, value, "Items")
-        and all(is_plainly_fit(items, one) for one in value)
+        and all(is_plainly_fit(items, item) for item in value)
     )
 
 
@@ -161,7 +161,8 @@ def _fits_object(schema: Schema, value: dict[str, JSON]) -> bool:
         _fits_size(schema, value, "Properties")
         and value.keys() >= set(schema.get("required", ()))
         and all(
-            is_plainly_fit(properties.get(name, rest or {}), one) for name, one in value.items()
+            is_plainly_fit(properties.get(name, rest or {}), member)
+            for name, member in value.items()
         )
     )
 
@@ -252,7 +253,10 @@ def _strings(schema: Schema) -> Iterator[str]:
     least, most = schema.get("minLength", 0), schema.get("maxLength", math.inf)
     shapes = [
         (f"the pattern {pattern}", *_lengths(pattern))
-        for pattern in (schema.get("pattern"), *(one.get("pattern") for one in _all_of(schema)))
+        for pattern in (
+            schema.get("pattern"),
+            *(constraint.get("pattern") for constraint in _all_of(schema)),
+        )
         if pattern is not None
     ]
     if schema.get("format") in _FORMAT_LENGTHS:

@@ -165,7 +165,7 @@ class _Walk:
         outer = (*inner.metadata, *metadata)
         outer_markers = tuple(keywords.flattened(outer))
         if not inner.is_optional and any(
-            isinstance(one, markers.Nullable) for one in outer_markers
+            isinstance(item, markers.Nullable) for item in outer_markers
         ):
             raise SchemaError(
                 f"{place.where}: expected T | None beside Nullable(), got {inner.annotation}, for "
@@ -180,7 +180,7 @@ class _Walk:
             keywords.apply(schema, marker, place.where)
             if self.limits and isinstance(marker, markers.MaxBytes | markers.MaxEntries):
                 schema[LIMIT] = marker
-        if any(isinstance(one, pydantic.Strict) for one in outer_markers):
+        if any(isinstance(item, pydantic.Strict) for item in outer_markers):
             declarations.check_strict(annotation, metadata, place.where)
         embedding.check(schema, place.where)
         satisfiability.check(schema, place.where)
@@ -325,9 +325,9 @@ class _Walk:
             branches = tuple(
                 Literal[tuple(value for value in branches if type(value) is kind)] for kind in kinds
             )
-        words = tuple(one for one in branches if _is_words(_unwrapped(one, place).annotation))
+        words = tuple(arm for arm in branches if _is_words(_unwrapped(arm, place).annotation))
         if len(words) > 1 and len(words) < len(branches):
-            rest = (one for one in branches if one not in words)
+            rest = (arm for arm in branches if arm not in words)
             branches = (*rest, Union[words])  # noqa: UP007 - built
         schemas = [self.annotated(branch, (), place) for branch in branches]
         return intorstring.merged(schemas, place.where)

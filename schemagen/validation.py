@@ -83,7 +83,8 @@ class Report:
         version = str(value.get("apiVersion"))
         for kind in self._api:
             if value.get("kind") in {kind.name, kind.name.lower()} and any(
-                one.served and self._api.api_version(one) == version for one in kind.versions
+                served.served and self._api.api_version(served) == version
+                for served in kind.versions
             ):
                 return kind
         return None
@@ -122,7 +123,7 @@ def _body_size(value: dict[str, JSON], kind: registry.Kind) -> int:
     metadata = value.get("metadata")
     if kind.scope == "Namespaced" and isinstance(metadata, dict) and "namespace" not in metadata:
         size += len('"namespace":"default",')
-    return size + sum(text.count(one) * growth for one, growth in _ESCAPED)
+    return size + sum(text.count(character) * growth for character, growth in _ESCAPED)
 
 
 def _line(item: manifests.Object, message: str, source: str) -> str:

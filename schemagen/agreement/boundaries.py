@@ -122,8 +122,8 @@ class Draw:
         required = schema.get("required", ())
         filled = self._random.choice(_FILLED)
         value = {
-            name: self.valid(one)
-            for name, one in properties.items()
+            name: self.valid(prop)
+            for name, prop in properties.items()
             if name in required or self._is(filled)
         }
         if "oneOf" in schema:
@@ -143,8 +143,8 @@ class Draw:
     def _choose(self, value: dict[str, JSON], schema: Schema) -> None:
         """Make an object match one branch of its oneOf, as unions of models are written."""
         branch = self._random.choice(schema["oneOf"])
-        for name, one in branch.get("properties", {}).items():
-            value[name] = self._random.choice(one.get("enum", [value.get(name)]))
+        for name, prop in branch.get("properties", {}).items():
+            value[name] = self._random.choice(prop.get("enum", [value.get(name)]))
         for name in branch.get("required", ()):
             if name not in value and name in schema.get("properties", {}):
                 value[name] = self.valid(schema["properties"][name])
@@ -213,7 +213,7 @@ class Draw:
         name = self._random.choice(names)
         child = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
         node = child if isinstance(child, dict) else {}
-        without = {key: one for key, one in value.items() if key != name}
+        without = {key: member for key, member in value.items() if key != name}
         return self._random.choice(
             [
                 without,
@@ -281,12 +281,12 @@ def places_of(value: JSON, schema: Schema, path: Path = ()) -> Iterator[tuple[Pa
     yield path, schema
     if isinstance(value, dict):
         rest = schema.get("additionalProperties")
-        for name, one in value.items():
+        for name, part in value.items():
             child = schema.get("properties", {}).get(name, rest if isinstance(rest, dict) else {})
-            yield from places_of(one, child, (*path, name))
+            yield from places_of(part, child, (*path, name))
     elif isinstance(value, list):
-        for index, one in enumerate(value):
-            yield from places_of(one, schema.get("items", {}), (*path, index))
+        for index, part in enumerate(value):
+            yield from places_of(part, schema.get("items", {}), (*path, index))
 
 
 def at(value: JSON, path: Path) -> JSON:

@@ -49,7 +49,7 @@ class Split:
     @property
     def is_verdict(self) -> bool:
         """Return whether the verdicts differ, not only the messages."""
-        return len({one.allowed for one in self.said.values()}) > 1
+        return len({verdict.allowed for verdict in self.said.values()}) > 1
 
 
 @dataclasses.dataclass
@@ -202,7 +202,7 @@ class _Oracles:
         """Return the object without its status, which only the status subresource can set."""
         if not self.subject.has_status:
             return value
-        return {name: one for name, one in value.items() if name != "status"}
+        return {name: member for name, member in value.items() if name != "status"}
 
 
 def _is_built(model: type[base.Resource], value: JSON) -> bool:
@@ -220,14 +220,14 @@ def _difference(verdicts: dict[str, Said]) -> str | None:
     """
     model, judged = verdicts["model"], verdicts["judge"]
     if model.is_undecided:
-        verdicts = {name: one for name, one in verdicts.items() if name != "model"}
+        verdicts = {name: verdict for name, verdict in verdicts.items() if name != "model"}
         if not model.allowed and judged.allowed:
             return "verdict"
-    if len({one.allowed for one in verdicts.values()}) > 1:
+    if len({verdict.allowed for verdict in verdicts.values()}) > 1:
         return "verdict"
     if not judged.allowed and not judged.causes:
         return None
-    return "words" if len({_words(one) for one in verdicts.values()}) > 1 else None
+    return "words" if len({_words(verdict) for verdict in verdicts.values()}) > 1 else None
 
 
 def _words(verdict: Said) -> tuple[tuple[str, str, str], ...]:
@@ -311,4 +311,4 @@ class _Questions:
 
 def _own(value: dict[str, JSON]) -> dict[str, JSON]:
     """Return an object's fields except those that every object has."""
-    return {name: copy.deepcopy(one) for name, one in value.items() if name not in _META}
+    return {name: copy.deepcopy(member) for name, member in value.items() if name not in _META}

@@ -60,24 +60,24 @@ def _taking(
 def invocation(overloads: Overloads, operands: list[Code]) -> Code:
     """Return a call of the overload that matches the arguments' types."""
     match operands:
-        case [one]:
+        case [operand]:
 
             def call_one(frame: Frame) -> Value:
-                value = one(frame)
+                value = operand(frame)
                 return overloads[(type(value),)](value)
 
             return call_one
-        case [one, two]:
+        case [first, second]:
 
             def call_two(frame: Frame) -> Value:
-                value, other = one(frame), two(frame)
+                value, other = first(frame), second(frame)
                 return overloads[type(value), type(other)](value, other)
 
             return call_two
         case _:
 
             def call(frame: Frame) -> Value:
-                values = [operand(frame) for operand in operands]
+                values = [code(frame) for code in operands]
                 return overloads[tuple(map(type, values))](*values)
 
             return call
@@ -138,7 +138,7 @@ def _logical(terms: list[Code], *, decisive: bool) -> Code:
 
 
 def _conditional(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
-    condition, yes, no = (compiler.compile(one, scope) for one in expr.arguments)
+    condition, yes, no = (compiler.compile(argument, scope) for argument in expr.arguments)
 
     def choose(frame: Frame) -> Value:
         value = condition(frame)
@@ -152,20 +152,20 @@ def _conditional(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> C
 
 
 def _binary(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
-    left, right = (compiler.compile(one, scope) for one in expr.arguments)
+    left, right = (compiler.compile(argument, scope) for argument in expr.arguments)
     function = operators.BINARY[expr.function]
     compare = operators.PLAIN.get(expr.function)
     if compare is None:
         return lambda frame: function(left(frame), right(frame))
 
     def decide(frame: Frame) -> bool:
-        one, other = left(frame), right(frame)
-        kind = type(one)
+        value, other = left(frame), right(frame)
+        kind = type(value)
         if kind is type(other) and (
             kind is str or kind is int
         ):  # the common case, as fast as Python
-            return compare(one, other)
-        return bool(function(one, other))
+            return compare(value, other)
+        return bool(function(value, other))
 
     return decide
 
@@ -177,7 +177,7 @@ def _unary(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
 
 
 def _index(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
-    container, key = (compiler.compile(one, scope) for one in expr.arguments)
+    container, key = (compiler.compile(argument, scope) for argument in expr.arguments)
     function = operators.get if expr.function == "_[_]" else operators.get_optional
     return lambda frame: function(container(frame), key(frame))
 

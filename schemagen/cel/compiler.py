@@ -202,8 +202,8 @@ class Compiler:
 
     def _map(self, expr: syntax.MapOf, scope: kinds.Scope) -> Code:
         entries = [
-            (self.compile(one.key, scope), self.compile(one.value, scope), one.is_optional)
-            for one in expr.entries
+            (self.compile(entry.key, scope), self.compile(entry.value, scope), entry.is_optional)
+            for entry in expr.entries
         ]
         return lambda frame: Map(_entries(entries, frame))
 

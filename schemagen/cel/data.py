@@ -79,7 +79,7 @@ class Node:
             properties = _with_meta(properties)
         additional = schema.get("additionalProperties")
         if properties:
-            self.properties = {name: Node(one) for name, one in properties.items()}
+            self.properties = {name: Node(child) for name, child in properties.items()}
             for name, node in self.properties.items():
                 identifier = identifiers.escaped(name)
                 if identifier is not None:
@@ -144,8 +144,8 @@ def _with_meta(properties: Mapping[str, Schema]) -> Mapping[str, Schema]:
     metadata = properties.get("metadata", {})
     known = metadata.get("properties", {})
     is_complete = metadata.get("type") == "object" and all(
-        one.get("type") == "string"
-        for one in (
+        node.get("type") == "string"
+        for node in (
             *(properties.get(name, {}) for name in ("kind", "apiVersion")),
             *(known.get(name, {}) for name in _META_NAMES),
         )

@@ -144,9 +144,9 @@ def _lists(left: list[Value], right: Value) -> bool:
     """Compare a list of an expression; incomparable items count as equal (baseList.Equal)."""
     if type(right) not in _IS_LIST or len(left) != len(right):
         return False
-    for one, other in zip(left, right, strict=True):
+    for item, other in zip(left, right, strict=True):
         try:
-            if not equal(one, other):
+            if not equal(item, other):
                 return False
         except EvaluationError:
             continue
@@ -162,7 +162,7 @@ def _list_data(left: ListData, right: Value) -> bool:
         return _set_keys(left) == _set_keys(right)
     if left.node.list_type == "map":
         return _map_data(left, right)
-    return all(same(one, other) for one, other in zip(left, right, strict=True))
+    return all(same(item, other) for item, other in zip(left, right, strict=True))
 
 
 def _set_lists(left: SetList, right: Value) -> bool:

@@ -387,7 +387,7 @@ def _quantified_two(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -
 
 def _last(compiler: Compiler, expr: syntax.Call, inner: kinds.Scope) -> tuple[Code | None, Code]:
     """Return the optional test, and the transform."""
-    *tests, transform = (compiler.compile(one, inner) for one in expr.arguments[2:])
+    *tests, transform = (compiler.compile(argument, inner) for argument in expr.arguments[2:])
     return (tests[0] if tests else None), transform
 
 
@@ -408,8 +408,8 @@ def _transform_map(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) ->
         def insert() -> None:
             value = transform(frame)
             pairs = value.items() if is_entry else ((frame[bound.place][0], value),)
-            for key, one in pairs:
-                result.insert(key, one)
+            for key, item in pairs:
+                result.insert(key, item)
 
         if test is not None:
             _collect(bound, test, frame, insert)

@@ -182,11 +182,13 @@ class Rules:
         if value is None or not self._rules:
             return _FINE
         before = old if isinstance(old, _JSON_TYPES) else MISSING
-        violations = [one for rule in self._rules for one in self._apply(rule, value, before)]
+        violations = [
+            finding for rule in self._rules for finding in self._apply(rule, value, before)
+        ]
         if not violations:
             return _FINE
-        findings = tuple(one for one in violations if isinstance(one, Finding))
-        undecided = tuple(one for one in violations if isinstance(one, Left))
+        findings = tuple(finding for finding in violations if isinstance(finding, Finding))
+        undecided = tuple(finding for finding in violations if isinstance(finding, Left))
         return Outcome(findings, undecided)
 
     def _apply(self, rule: _Rule, value: JSON, old: Value) -> Iterator[Finding | Left]:
@@ -279,7 +281,7 @@ def _field_path(text: str, schema: Schema) -> tuple[str, ...]:
     parts: list[str] = []
     has_key = False
     for match in _STEP.finditer(text):
-        unescaped = _ESCAPED.sub(lambda one: _CONTROLS.get(one[1], one[1]), match[2] or "")
+        unescaped = _ESCAPED.sub(lambda escape: _CONTROLS.get(escape[1], escape[1]), match[2] or "")
         name = match[1] or unescaped
         if schema.get("properties"):
             parts.append(f".{name}")

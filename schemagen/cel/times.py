@@ -270,8 +270,12 @@ def _days(year: int, month: int, day: int) -> int:
 def _quoted(text: str) -> str:
     """time.quote: non-ASCII characters are written as bytes."""
     parts = (
-        f"\\{one}" if one in {'"', "\\"} else one if " " <= one <= "\x7f" else _bytes(one)
-        for one in text
+        f"\\{character}"
+        if character in {'"', "\\"}
+        else character
+        if " " <= character <= "\x7f"
+        else _bytes(character)
+        for character in text
     )
     return f'"{"".join(parts)}"'
 

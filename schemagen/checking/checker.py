@@ -125,7 +125,7 @@ class Checker:
 
     def _transitions(self, value: JSON, old: JSON) -> Checked:
         results = rules.evaluated(self._node, value, old) if self._node.has_rules else rules.Found()
-        return Checked(value, by_field([one for one in results.faults if one.is_transition]))
+        return Checked(value, by_field([fault for fault in results.faults if fault.is_transition]))
 
     def decode(self, value: JSON) -> Checked:
         """Check that a whole object, including ignored parts, can be decoded: embedded objects."""
@@ -138,7 +138,7 @@ class Checker:
     def _read(self, check: Callable[..., Checked], *sent: JSON) -> Checked:
         """Check values after intake; one that cannot be decoded is refused unchanged."""
         try:
-            taken = [intake.taken_in(one, self._node, is_root=self._is_root) for one in sent]
+            taken = [intake.taken_in(item, self._node, is_root=self._is_root) for item in sent]
         except intake.UnreadableError as error:
             field = bracketed(error.path)
             fault = Fault("FieldValueInvalid", error.path, _NO_NUMBER, field=field)
@@ -147,7 +147,7 @@ class Checker:
 
     def _status_checked(self, given: JSON, before: JSON) -> Checked:
         status = {"status": given["status"]} if "status" in given else {}
-        after = {name: one for name, one in before.items() if name != "status"} | status
+        after = {name: member for name, member in before.items() if name != "status"} | status
         checked = self._checked(after, before, part="status")
         # The whole request is decoded, although only the status counts then.
         causes = by_field([*embedded.unreadable(self._node, given)]) or checked.causes
@@ -186,4 +186,4 @@ class Checker:
 def _left(node: Node) -> Sequence[cel.Left]:
     own = node.rules.left if node.rules is not None else ()
     below = (*node.properties.values(), node.values, node.items)
-    return [*own, *(left for one in below if one is not None for left in _left(one))]
+    return [*own, *(left for child in below if child is not None for left in _left(child))]

@@ -33,8 +33,8 @@ def children(node: Node, value: JSON, old: JSON | Absent) -> Iterator[JSON | Abs
 def items(node: Node, value: Sequence[JSON], old: JSON | Absent) -> Iterator[JSON | Absent]:
     """Return the old value of each list item, or ABSENT."""
     by_key = _by_key(node, old)
-    for one in value:
-        key = key_of(node, one) if by_key else None
+    for item in value:
+        key = key_of(node, item) if by_key else None
         yield ABSENT if key is None else by_key.get(key, ABSENT)
 
 
@@ -42,10 +42,10 @@ def _by_key(node: Node, old: JSON | Absent) -> dict[str, JSON]:
     if node.list_type != "map" or not isinstance(old, list):
         return {}
     by_key: dict[str, JSON] = {}
-    for one in old:
-        key = key_of(node, one)
+    for item in old:
+        key = key_of(node, item)
         if key is not None:
-            by_key.setdefault(key, one)
+            by_key.setdefault(key, item)
     return by_key
 
 
@@ -65,7 +65,7 @@ def equal(node: Node, value: JSON, old: JSON) -> bool:
         return _equal_lists(node, value, old)
     if isinstance(value, dict) and isinstance(old, dict):
         return len(value) == len(old) and all(
-            _equal_members(node, name, one, old) for name, one in value.items()
+            _equal_members(node, name, entry, old) for name, entry in value.items()
         )
     return same(value, old)
 
@@ -84,8 +84,8 @@ def _equal_lists(node: Node, value: list[JSON], old: list[JSON]) -> bool:
     if node.list_type != "map" or node.items is None:
         return same(value, old)
     return all(
-        previous is not ABSENT and equal(node.items, one, previous)
-        for one, previous in zip(value, items(node, value, old), strict=True)
+        previous is not ABSENT and equal(node.items, item, previous)
+        for item, previous in zip(value, items(node, value, old), strict=True)
     )
 
 

@@ -26,8 +26,8 @@ def faults(node: Node, value: JSON, path: Path = ()) -> Iterator[Fault]:
     """Return errors in the apiVersion and kind of embedded objects."""
     if node.embedded and isinstance(value, dict):
         yield from _type_meta(value, path)
-    for child, one, key in node.children(value):
-        yield from faults(child, one, (*path, key))
+    for child, part, key in node.children(value):
+        yield from faults(child, part, (*path, key))
 
 
 def unreadable(node: Node, value: JSON) -> Iterator[Fault]:
@@ -43,8 +43,8 @@ def left(node: Node, value: JSON, path: Path = ()) -> Iterator[cel.Left]:
     if node.embedded and isinstance(value, dict) and not _is_plain(value.get("metadata", {})):
         where = bracketed((*path, "metadata"))
         yield cel.Left(where, "metadata of an embedded object beyond a plain name")
-    for child, one, key in node.children(value):
-        yield from left(child, one, (*path, key))
+    for child, part, key in node.children(value):
+        yield from left(child, part, (*path, key))
 
 
 def _is_plain(metadata: JSON) -> bool:

@@ -63,7 +63,7 @@ def _can_be_unchanged(node: Node) -> bool:
     has_transition = node.rules is not None and node.rules.uses_old_self
     below = (*node.properties.values(), node.values, node.items)
     return not (is_open or has_transition) and all(
-        _can_be_unchanged(one) for one in below if one is not None
+        _can_be_unchanged(child) for child in below if child is not None
     )
 
 
@@ -270,12 +270,12 @@ def _are_fine(
     fields: dict[str, IsFine],
     is_rest: Callable[[str, JSON], bool],
 ) -> bool:
-    for name, one in value.items():
+    for name, member in value.items():
         check = fields.get(name)
         if check is None:
-            if not is_rest(name, one):
+            if not is_rest(name, member):
                 return False
-        elif not check(one, before.get(name, ABSENT)):
+        elif not check(member, before.get(name, ABSENT)):
             return False
     return True
 
@@ -295,7 +295,7 @@ def _map(node: Node) -> IsFine:
             return False
         before = old if isinstance(old, dict) else _NOTHING
         return required <= value.keys() and all(
-            check(one, before.get(name, ABSENT)) for name, one in value.items()
+            check(member, before.get(name, ABSENT)) for name, member in value.items()
         )
 
     return is_fine
@@ -318,7 +318,7 @@ def _array(node: Node) -> IsFine:
         if is_distinct is not None and not is_distinct(value):
             return False
         if old is ABSENT or not isinstance(old, list):
-            return all(check(one, ABSENT) for one in value)
+            return all(check(item, ABSENT) for item in value)
         return all(map(check, value, correlation.items(node, value, old)))
 
     return is_fine
@@ -329,7 +329,7 @@ def _distinct(node: Node) -> IsValue | None:
     match node.list_type:
         case "set":
             return lambda items: (
-                all(one.__class__ is str for one in items) and (len({*items}) == len(items))
+                all(item.__class__ is str for item in items) and (len({*items}) == len(items))
             )
         case "map":
             keys = tuple(node.list_keys)
@@ -344,7 +344,7 @@ def _have_own_keys(items: Sequence[JSON], keys: Sequence[str]) -> bool:
         if item.__class__ is not dict:
             return False
         values = tuple(item.get(key) for key in keys)
-        if not all(one.__class__ is str for one in values) or values in seen:
+        if not all(key_value.__class__ is str for key_value in values) or values in seen:
             return False
         seen.add(values)
     return True
@@ -372,11 +372,13 @@ def _filling_members(defaults: dict[str, Node], fills: dict[str, Fill]) -> Fill:
         if value.__class__ is not dict:
             return value
         changed = {
-            name: intake.default_of(one) for name, one in defaults.items() if name not in value
+            name: intake.default_of(member)
+            for name, member in defaults.items()
+            if name not in value
         }
         for name, fill in fills.items():
-            if name in value and (one := fill(value[name])) is not value[name]:
-                changed[name] = one
+            if name in value and (member := fill(value[name])) is not value[name]:
+                changed[name] = member
         return {**value, **changed} if changed else value
 
     return filled
@@ -389,7 +391,7 @@ def _filling_items(fill: Fill | None) -> Fill | None:
     def filled(value: JSON) -> JSON:
         if value.__class__ is not list:
             return value
-        items = [fill(one) for one in value]
+        items = [fill(item) for item in value]
         return value if all(map(operator.is_, items, value)) else items
 
     return filled
@@ -402,7 +404,7 @@ def _filling_values(fill: Fill | None) -> Fill | None:
     def filled(value: JSON) -> JSON:
         if value.__class__ is not dict:
             return value
-        values = {name: fill(one) for name, one in value.items()}
-        return value if all(values[name] is one for name, one in value.items()) else values
+        values = {name: fill(member) for name, member in value.items()}
+        return value if all(values[name] is member for name, member in value.items()) else values
 
     return filled

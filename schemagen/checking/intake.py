@@ -53,11 +53,11 @@ class _NoFloatError(Exception):
 
 def _unreadable(value: JSON, path: Path) -> Iterator[Path]:
     if isinstance(value, dict):
-        for name, one in value.items():
-            yield from _unreadable(one, (*path, name))
+        for name, part in value.items():
+            yield from _unreadable(part, (*path, name))
     elif isinstance(value, list):
-        for index, one in enumerate(value):
-            yield from _unreadable(one, (*path, index))
+        for index, part in enumerate(value):
+            yield from _unreadable(part, (*path, index))
     elif isinstance(value, int | float) and not math.isfinite(formats.decoded(value)):
         yield path
 
@@ -73,8 +73,8 @@ def _taken(value: JSON, node: Node, *, is_resource: bool) -> JSON:
         return _object(value, node, is_resource=is_resource)
     if isinstance(value, list):
         if node.items is None:  # not a list by its schema; objects in it lose all fields
-            return [_kept(one) if node.keeps_unknown else _emptied(one) for one in value]
-        return [_item(one, node.items) for one in value]
+            return [_kept(item) if node.keeps_unknown else _emptied(item) for item in value]
+        return [_item(item, node.items) for item in value]
     return _scalar(value)
 
 
@@ -90,14 +90,14 @@ def _scalar(value: JSON) -> JSON:
 
 def _object(value: dict[str, JSON], node: Node, *, is_resource: bool) -> dict[str, JSON]:
     taken = Taken()
-    for name, one in value.items():
+    for name, member in value.items():
         child = node.properties.get(name, node.values)
         if child is None or (is_resource and name in _META):
-            is_null = child is not None and one is None and not child.nullable
+            is_null = child is not None and member is None and not child.nullable
             if not is_null and (_keeps(node) or (is_resource and name in _META)):
-                taken[name] = _kept(one)
-        elif one is not None or child.nullable:
-            taken[name] = _taken(one, child, is_resource=child.embedded)
+                taken[name] = _kept(member)
+        elif member is not None or child.nullable:
+            taken[name] = _taken(member, child, is_resource=child.embedded)
         elif child.default is not ABSENT:
             taken[name] = default_of(child)
     for name, child in node.properties.items():
@@ -125,10 +125,10 @@ def unknown(value: JSON, node: Node, path: Path = ()) -> Iterator[Fault]:
             yield Fault("FieldValueForbidden", where, "unknown field", field=bracketed(where))
     if isinstance(value, list) and node.items is None and not node.keeps_unknown:
         # Not a list by its schema: objects in it lose all fields.
-        yield from (fault for one in value for fault in unknown(one, _NOTHING, path))
-    for child, one, key in node.children(value):
+        yield from (fault for part in value for fault in unknown(part, _NOTHING, path))
+    for child, part, key in node.children(value):
         if not (node.embedded and key in _META):
-            yield from unknown(one, child, (*path, key))
+            yield from unknown(part, child, (*path, key))
 
 
 _NOTHING = compiled({})
@@ -141,14 +141,14 @@ def default_of(node: Node) -> Any:
 
 def _emptied(value: JSON) -> JSON:
     if isinstance(value, list):
-        return [_emptied(one) for one in value]
+        return [_emptied(item) for item in value]
     return {} if isinstance(value, dict) else _scalar(value)
 
 
 def _kept(value: JSON) -> JSON:
     """Copy a part without a schema."""
     if isinstance(value, dict):
-        return {name: _kept(one) for name, one in value.items()}
+        return {name: _kept(part) for name, part in value.items()}
     if isinstance(value, list):
-        return [_kept(one) for one in value]
+        return [_kept(part) for part in value]
     return _scalar(value)

@@ -20,8 +20,8 @@ def duplicates(node: Node, value: JSON, path: Path = ()) -> Iterator[Fault]:
             yield from (_fault(path, index, value[index]) for index in _repeated(value))
         elif node.list_type == "map":
             yield from _repeated_keys(node, value, path)
-    for child, one, key in node.children(value):
-        yield from duplicates(child, one, (*path, key))
+    for child, part, key in node.children(value):
+        yield from duplicates(child, part, (*path, key))
 
 
 def _fault(path: Path, index: int, value: JSON) -> Fault:

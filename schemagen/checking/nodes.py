@@ -67,14 +67,14 @@ class Node:
     def children(self, value: JSON) -> Iterator[tuple["Node", JSON, str | int]]:
         """Yield the children of a value that have a schema, and the path step to each."""
         if isinstance(value, dict):
-            for name, one in value.items():
+            for name, part in value.items():
                 if name in self.properties:
-                    yield self.properties[name], one, name
+                    yield self.properties[name], part, name
                 elif self.values is not None:
-                    yield self.values, one, Key(name)
+                    yield self.values, part, Key(name)
         elif isinstance(value, list) and self.items is not None:
-            for index, one in enumerate(value):
-                yield self.items, one, index
+            for index, part in enumerate(value):
+                yield self.items, part, index
 
 
 def compiled(schema: Schema, *, is_root: bool = False) -> Node:
@@ -84,7 +84,7 @@ def compiled(schema: Schema, *, is_root: bool = False) -> Node:
         schema: A structural schema or a part of one.
         is_root: Whether it describes a whole object, whose rules see apiVersion, kind and metadata.
     """
-    properties = {name: compiled(one) for name, one in schema.get("properties", {}).items()}
+    properties = {name: compiled(child) for name, child in schema.get("properties", {}).items()}
     additional = schema.get("additionalProperties")
     values = compiled(additional) if isinstance(additional, dict) else None
     items = compiled(schema["items"]) if "items" in schema else None
@@ -115,7 +115,7 @@ def compiled(schema: Schema, *, is_root: bool = False) -> Node:
         embedded=embedded,
         default=_default(schema),
         rules=cel.Rules(schema, is_resource_root=is_root or embedded) if has_own else None,
-        has_rules=has_own or any(one is not None and one.has_rules for one in below),
+        has_rules=has_own or any(child is not None and child.has_rules for child in below),
     )
 
 

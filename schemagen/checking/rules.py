@@ -44,8 +44,8 @@ def _walk(node: Node, value: JSON, path: Path, old: _Old, results: Found) -> Non
     if node.rules is not None:
         _own(node.rules, value, path, old, results)
     before = correlation.children(node, value, old.value)
-    for (child, one, key), previous in zip(node.children(value), before, strict=True):
-        _walk(child, one, (*path, key), _below(child, one, previous, old), results)
+    for (child, part, key), previous in zip(node.children(value), before, strict=True):
+        _walk(child, part, (*path, key), _below(child, part, previous, old), results)
 
 
 def _below(node: Node, value: JSON, previous: JSON | Absent, above: _Old) -> _Old:

@@ -278,8 +278,8 @@ def _array(
     node: Node, value: list[JSON], where: _Where, old: JSON | Absent, result: Result
 ) -> None:
     before = correlation.children(node, value, old)
-    for (child, one, index), previous in zip(node.children(value), before, strict=True):
-        result.merge(validate(child, one, (*where.path, index), previous, prefix=where.prefix))
+    for (child, item, index), previous in zip(node.children(value), before, strict=True):
+        result.merge(validate(child, item, (*where.path, index), previous, prefix=where.prefix))
     _count(node, len(value), "Items", where, result)
 
 
@@ -300,11 +300,11 @@ def _object(
 ) -> None:
     _count(node, len(value), "Properties", where, result)
     before = correlation.children(node, value, old)
-    for (child, one, name), previous in zip(node.children(value), before, strict=True):
+    for (child, member, name), previous in zip(node.children(value), before, strict=True):
         # Both are converted to the same apiVersion, so that a change of it is invisible.
         is_seen = where.path or name not in correlation.TYPE_META
         earlier = previous if is_seen else ABSENT
-        result.merge(validate(child, one, (*where.path, name), earlier, prefix=where.prefix))
+        result.merge(validate(child, member, (*where.path, name), earlier, prefix=where.prefix))
     for name in node.required:
         if name not in value:
             missing = _Where((*where.path, name), where.prefix)

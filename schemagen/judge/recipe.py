@@ -188,14 +188,20 @@ def _reduce(package: pathlib.Path, kept: Collection[str]) -> None:
     """Reduce a package to the named declarations and their references; empty files are removed."""
     texts = {path: path.read_text() for path in sorted(package.glob("*.go"))}
     declarations = [
-        (path, one) for path, text in texts.items() for one in _DECLARATION.findall(text)
+        (path, declaration)
+        for path, text in texts.items()
+        for declaration in _DECLARATION.findall(text)
     ]
-    if gone := set(kept).difference(*(_declared(one) for _, one in declarations)):
+    if gone := set(kept).difference(*(_declared(declaration) for _, declaration in declarations)):
         names = (f"{package.name}.{name}" for name in sorted(gone))
         raise _gone(names, "to keep in the judge", "REDUCED")
-    reached = _reached([one for _, one in declarations], kept)
+    reached = _reached([declaration for _, declaration in declarations], kept)
     for path, text in texts.items():
-        body = "\n".join(one for file, one in declarations if file == path and one in reached)
+        body = "\n".join(
+            declaration
+            for file, declaration in declarations
+            if file == path and declaration in reached
+        )
         path.unlink()
         if body:
             head = text[: _DECLARATION.search(text).start()]  # type: ignore[union-attr] # it has some
@@ -206,9 +212,12 @@ def _reached(declarations: Collection[str], kept: Collection[str]) -> set[str]:
     """Return the declarations reachable from names; a type is reached with its methods."""
     reached: set[str] = set()
     names = {*kept}
-    while added := {one for one in declarations if _declared(one) & names} - reached:
+    while (
+        added := {declaration for declaration in declarations if _declared(declaration) & names}
+        - reached
+    ):
         reached |= added
-        names.update(*(_WORD.findall(_COMMENT.sub("", one)) for one in added))
+        names.update(*(_WORD.findall(_COMMENT.sub("", declaration)) for declaration in added))
     return reached
 
 

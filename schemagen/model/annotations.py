@@ -123,7 +123,7 @@ def substituted(annotation: Any, arguments: Substitution) -> Any:
         return arguments.get(annotation, annotation)
     own = getattr(annotation, "__pydantic_generic_metadata__", {}).get("parameters")
     if own and isinstance(annotation, type):
-        return annotation[tuple(arguments.get(one, one) for one in own)]  # type: ignore[index] # generic
+        return annotation[tuple(arguments.get(parameter, parameter) for parameter in own)]  # type: ignore[index] # generic
     origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
     if not arguments or not parts or origin is Literal:
         return annotation

@@ -81,13 +81,15 @@ def jsonable(value: Any) -> JSON:
             return jsonable(value.root)
         case pydantic.BaseModel():
             fields = _said(value, type(value).model_fields, value.model_fields_set)
-            return fields | {name: jsonable(one) for name, one in (value.model_extra or {}).items()}
+            return fields | {
+                name: jsonable(item) for name, item in (value.model_extra or {}).items()
+            }
         case enum.Enum():
             return value.value
         case Mapping():
-            return {jsonable(name): jsonable(one) for name, one in value.items()}
+            return {jsonable(name): jsonable(item) for name, item in value.items()}
         case list() | tuple() | set() | frozenset() | collections.deque():
-            return [jsonable(one) for one in value]
+            return [jsonable(item) for item in value]
         case _:
             return _of_dataclass(value)
 
@@ -104,9 +106,9 @@ def _said(value: Any, fields: Mapping[str, FieldInfo], named: Container[str]) ->
     """Return the fields of an object without unset ones, and without None that means unset."""
     own = {name: getattr(value, name) for name in fields}
     return {
-        fields[name].alias or name: jsonable(one)
-        for name, one in own.items()
-        if one is not None or name in named
+        fields[name].alias or name: jsonable(item)
+        for name, item in own.items()
+        if item is not None or name in named
     }
 
 

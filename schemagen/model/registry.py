@@ -275,7 +275,7 @@ class Api:
 
     def find_resource(self, group: str, version: str, plural: str) -> tuple[Kind, Version] | None:
         """Return the kind and version of a resource in a request path, if part of this API."""
-        kind = next((one for one in self.kinds if one.plural == plural), None)
+        kind = next((candidate for candidate in self.kinds if candidate.plural == plural), None)
         version_ = None if kind is None or group != self.group else kind.version(version)
         return None if kind is None or version_ is None else (kind, version_)
 

@@ -76,20 +76,20 @@ def _tuple_faults(value: Any, item: Any) -> Iterator[str]:
         way_out = f"; write ({written},), with the comma" if is_item else ""
         yield f"{expected} {_described(value)}{way_out}"
         return
-    for index, one in enumerate(value):
-        if not _fits(one, item):
-            yield f"{expected} {_described(one)} at [{index}]{_way_out(one, item)}"
+    for index, element in enumerate(value):
+        if not _fits(element, item):
+            yield f"{expected} {_described(element)} at [{index}]{_way_out(element, item)}"
 
 
 def _mapping_faults(value: Any, key: Any, item: Any) -> Iterator[str]:
     if not isinstance(value, Mapping):
         yield f"expected a dict, got {_described(value)}"
         return
-    for name, one in value.items():
+    for name, element in value.items():
         if not _fits(name, key):
             yield f"expected {_name(key)} as key, got {_described(name)}"
-        elif not _fits(one, item):
-            yield f"expected {_name(item)} at {quoted(name)}, got {_described(one)}"
+        elif not _fits(element, item):
+            yield f"expected {_name(item)} at {quoted(name)}, got {_described(element)}"
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -97,7 +97,7 @@ def _fits(value: Any, hint: Any) -> bool:
         return True
     origin = typing.get_origin(hint)
     if origin in {typing.Union, types.UnionType}:
-        return any(_fits(value, one) for one in typing.get_args(hint))
+        return any(_fits(value, argument) for argument in typing.get_args(hint))
     test = _TESTS.get(origin)
     if test is not None:
         return test(value, typing.get_args(hint))

@@ -40,7 +40,7 @@ class _Relaxation:
     def relaxed(self, schema: Any) -> Any:
         """Return what is below a schema: one, several, or the label beside a choice."""
         if isinstance(schema, list | tuple):
-            return type(schema)(self.relaxed(one) for one in schema)
+            return type(schema)(self.relaxed(item) for item in schema)
         return self._schema(schema) if isinstance(schema, dict) else schema
 
     def _schema(self, schema: Any) -> Any:

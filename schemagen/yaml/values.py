@@ -220,13 +220,13 @@ def _check_sayable(value: JSON) -> None:
     problems: list[_Unsayable] = []
     rest = [value]
     while rest:
-        one = rest.pop()
-        if isinstance(one, _Unsayable):
-            problems.append(one)
-        elif isinstance(one, dict | list):
-            rest += one.values() if isinstance(one, dict) else one
+        problem = rest.pop()
+        if isinstance(problem, _Unsayable):
+            problems.append(problem)
+        elif isinstance(problem, dict | list):
+            rest += problem.values() if isinstance(problem, dict) else problem
     if problems:
-        first = min(problems, key=lambda one: one.line)
+        first = min(problems, key=lambda problem: problem.line)
         raise YAMLError(first.problem, first.line)
 
 
@@ -262,7 +262,7 @@ def repeated(root: nodes.Node | None, names: list[str]) -> list[tuple[str, int]]
         if isinstance(node, nodes.Collection):
             rest += node.children
             duplicates += _repeated(node) if node.kind == "object" else []
-    return sorted(duplicates, key=lambda one: one[1])
+    return sorted(duplicates, key=lambda duplicate: duplicate[1])
 
 
 def _repeated(node: nodes.Collection) -> list[tuple[str, int]]:

@@ -51,7 +51,7 @@ def _comparable(items: Value, name: str) -> list[Value]:
 def is_sorted(items: Value) -> bool:
     """Return whether no item is less than its predecessor."""
     values = _comparable(items, "isSorted")
-    return all(_order_or_none(one, other) != 1 for one, other in itertools.pairwise(values))
+    return all(_order_or_none(item, other) != 1 for item, other in itertools.pairwise(values))
 
 
 @function("sum", LIST)
@@ -190,13 +190,13 @@ def sorted_by(items: Sequence[Value], keys: Sequence[Value]) -> list[Value]:
     if any(type(key) is not type(keys[0]) for key in keys):
         raise EvaluationError("list elements must have the same type")
 
-    def order(one: int, other: int) -> int:
-        return _order_or_none(keys[one], keys[other]) or 0
+    def order(index: int, other: int) -> int:
+        return _order_or_none(keys[index], keys[other]) or 0
 
     places = sorted(range(len(items)), key=functools.cmp_to_key(order))
     if items is not keys and len(items) > _MAX_STABLE:
         pairs = itertools.pairwise(places)
-        if any(order(one, other) == 0 for one, other in pairs):
+        if any(order(position, other) == 0 for position, other in pairs):
             raise UndecidedError("sortBy() with equal keys")
     return [items[place] for place in places]
 

@@ -90,10 +90,10 @@ def _qualified_name(text: str) -> list[str]:
     if len(prefixes) >= _KEY_PARTS:
         optional = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
         return [f"a valid label key {_KEY_SHAPE}{optional}"]
-    problems = [f"prefix part {one}" for prefix in prefixes for one in _prefix(prefix)]
+    problems = [f"prefix part {problem}" for prefix in prefixes for problem in _prefix(prefix)]
     if not name:
         problems.append("name part must be non-empty")
-    problems += [f"name part {one}" for one in _long(name, _LABEL_LENGTH)]
+    problems += [f"name part {problem}" for problem in _long(name, _LABEL_LENGTH)]
     if not re.fullmatch(_KEY, name):
         problems.append(f"name part {_KEY_SHAPE}")
     return problems

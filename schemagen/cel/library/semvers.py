@@ -179,8 +179,8 @@ def patch_of(value: Semver) -> int:
 @function("compareTo", Semver, Semver)
 def compare_to(left: Semver, right: Semver) -> int:
     """-1, 0 or 1."""
-    one, other = left.order(), right.order()
-    return (one > other) - (one < other)
+    order, other = left.order(), right.order()
+    return (order > other) - (order < other)
 
 
 @function("isGreaterThan", Semver, Semver)

@@ -101,7 +101,8 @@ class URL(Typed):
 
 def _escaped(text: str, plain: _Characters) -> str:
     return "".join(
-        one if one in plain else "".join(f"%{byte:02X}" for byte in _bytes(one)) for one in text
+        character if character in plain else "".join(f"%{byte:02X}" for byte in _bytes(character))
+        for character in text
     )
 
 
@@ -111,7 +112,7 @@ def _bytes(text: str) -> bytes:
 
 def _encoded(text: str, raw: str, plain: _Characters) -> str:
     """Return the original part if it is a valid encoding."""
-    if raw and all(one in plain or one in _ALSO_ENCODED for one in raw):
+    if raw and all(character in plain or character in _ALSO_ENCODED for character in raw):
         return raw
     return _escaped(text, plain)
 
@@ -343,7 +344,7 @@ def get_query(url: URL) -> Map:
 def _add_parameter(query: dict[str, list[str]], part: str) -> None:
     name, _, value = part.partition("=")
     try:
-        name, value = (_unescaped(one.replace("+", " ")) for one in (name, value))
+        name, value = (_unescaped(half.replace("+", " ")) for half in (name, value))
     except URLProblemError:
         return
     query.setdefault(name, []).append(value)
