@@ -240,7 +240,7 @@ def _holds(path: pathlib.Path, content: bytes) -> bool:
 def _prepared(path: pathlib.Path, content: bytes, stack: contextlib.ExitStack) -> pathlib.Path:
     """Write a temporary file beside the target; the stack removes it."""
     folder = path.resolve().parent
-    for made in _made(folder):
+    for made in _make_folder(folder):
         stack.callback(_forget_empty, made)
     with tempfile.NamedTemporaryFile(
         dir=folder, prefix=f".{path.name[:32]}-", delete=False
@@ -252,10 +252,10 @@ def _prepared(path: pathlib.Path, content: bytes, stack: contextlib.ExitStack) -
     return temporary
 
 
-def _made(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+def _make_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
     """Create a directory with its parents; return those that were missing."""
     if not folder.is_dir():
-        yield from _made(folder.parent)
+        yield from _make_folder(folder.parent)
         folder.mkdir()
         yield folder
 

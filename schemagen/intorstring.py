@@ -29,7 +29,7 @@ _KEPT: Mapping[str, frozenset[str]] = {
 }
 
 
-def is_one(schema: Schema) -> bool:
+def is_int_or_string(schema: Schema) -> bool:
     """Return whether a node accepts an integer or a string."""
     return bool(schema.get("x-kubernetes-int-or-string"))
 

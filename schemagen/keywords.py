@@ -191,7 +191,7 @@ def _bound(
     """Set a numeric bound; OpenAPI 3.0 expresses exclusiveness in a separate boolean."""
     value = _number(value, name, where)
     if _is_integer(schema):
-        value, open_ = _whole(name, value, open_=open_)
+        value, open_ = _integer_bound(name, value, open_=open_)
         _check_exact(name, value, where)
     keyword = f"exclusive{name.capitalize()}"
     tighter = max if name == "minimum" else min
@@ -232,7 +232,9 @@ def _is_integer(schema: Schema) -> bool:
     return schema.get("type") == "integer" or bool(schema.get("x-kubernetes-int-or-string"))
 
 
-def _whole(name: Literal["minimum", "maximum"], value: float, *, open_: bool) -> tuple[int, bool]:
+def _integer_bound(
+    name: Literal["minimum", "maximum"], value: float, *, open_: bool
+) -> tuple[int, bool]:
     """Return the bound of an integer as an integer.
 
     With 1.5 the API server would refuse every value: «Minimum boundary value must be of type

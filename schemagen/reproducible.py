@@ -68,9 +68,8 @@ def _started(reference: str, seed: str) -> subprocess.Popen[str]:
 def _read(process: subprocess.Popen[str]) -> list[JSON] | None:
     try:
         text, _ = process.communicate(timeout=_DEADLINE_SECONDS)
-        definitions: list[JSON] = json.loads(
-            text.splitlines()[-1]
-        )  # the module itself may print too
+        # The module itself may print before.
+        definitions: list[JSON] = json.loads(text.splitlines()[-1])
     except (subprocess.TimeoutExpired, ValueError, IndexError):
         process.kill()
         process.communicate()

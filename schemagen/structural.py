@@ -213,7 +213,9 @@ class _Walk:
         items = self.annotated(item, (), place.below("[]"))
         if origin not in _SETS:
             return {"type": "array", "items": items}
-        if items.get("type") in {None, "array", "object"} and not intorstring.is_one(items):
+        if items.get("type") in {None, "array", "object"} and not intorstring.is_int_or_string(
+            items
+        ):
             raise SchemaError(
                 f"{place.where}: expected a set of scalars, got "
                 f"{items.get('type', 'any value')} as items; write list[...], with ListMap if a "

@@ -250,9 +250,9 @@ class _Questions:
         if self._left <= 0:
             await self._new_old()
         self._left -= count
-        return [self._one() for _ in range(count)]
+        return [self._question() for _ in range(count)]
 
-    def _one(self) -> Question:
+    def _question(self) -> Question:
         if self._old is None or self._random.random() < 0.5:  # noqa: PLR2004 - half
             return Question("create", self._object(self._body(), self._name()))
         operations = ("update", "update", "update_status")[: 3 if self._subject.has_status else 2]

@@ -4,6 +4,6 @@ Parsed by Google's parser (cel-expr-python), evaluated by closures over the JSON
 reads only what it uses, in cel-go's and Kubernetes' semantics, and fails with their messages.
 """
 
-from schemagen.cel.rules import ABSENT, OMITTED, Absent, Finding, Left, Outcome, Rules
+from schemagen.cel.rules import ABSENT, OMITTED, Absent, Finding, Outcome, Rules, UndecidedRule
 
-__all__ = ["ABSENT", "OMITTED", "Absent", "Finding", "Left", "Outcome", "Rules"]
+__all__ = ["ABSENT", "OMITTED", "Absent", "Finding", "Outcome", "Rules", "UndecidedRule"]

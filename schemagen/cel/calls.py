@@ -161,9 +161,8 @@ def _binary(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
     def decide(frame: Frame) -> bool:
         value, other = left(frame), right(frame)
         kind = type(value)
-        if kind is type(other) and (
-            kind is str or kind is int
-        ):  # the common case, as fast as Python
+        # The common case, as fast as Python.
+        if kind is type(other) and (kind is str or kind is int):
             return compare(value, other)
         return bool(function(value, other))
 

@@ -41,7 +41,7 @@ def fold(compiler: Compiler, expr: syntax.Fold, scope: kinds.Scope) -> Code:
     if expr.condition == syntax.Const(value=False):
         return _bind(compiler, expr, scope)
     unique = _uniqueness(compiler, expr, scope)
-    bound, inner = _over_one(compiler, expr, scope)
+    bound, inner = _over_single(compiler, expr, scope)
     step = expr.step
     assert isinstance(step, syntax.Call)  # noqa: S101 - of every macro
     generic = _folded(compiler, step, bound, inner)
@@ -58,7 +58,7 @@ def _folded(compiler: Compiler, step: syntax.Call, bound: _Bound, inner: kinds.S
     test = compiler.compile(condition, inner)
     assert isinstance(yes, syntax.Call)  # noqa: S101 - of every macro
     if isinstance(yes.arguments[1], syntax.Const):
-        return _one(bound, test)
+        return _exists_one(bound, test)
     return _filtered(bound, test, compiler.compile(_added(yes), inner))
 
 
@@ -82,7 +82,7 @@ def _bind(compiler: Compiler, expr: syntax.Fold, scope: kinds.Scope) -> Code:
     return bind
 
 
-def _over_one(
+def _over_single(
     compiler: Compiler, expr: syntax.Fold, scope: kinds.Scope
 ) -> tuple[_Bound, kinds.Scope]:
     """Bind a variable to the items of a source; items of data are read lazily."""
@@ -156,7 +156,7 @@ def _true(value: Value) -> bool:
     raise no_such_overload()
 
 
-def _one(bound: _Bound, test: Code) -> Code:
+def _exists_one(bound: _Bound, test: Code) -> Code:
     """Compile ``exists_one``: every item is tested, and the last error is the outcome."""
     items, place = bound.items, bound.place
 
@@ -227,7 +227,7 @@ def _uniqueness(
     if compared is None:
         return None
     inner, key = compared
-    bound, scope_of_key = _over_one(compiler, inner, scope)
+    bound, scope_of_key = _over_single(compiler, inner, scope)
     keys_of = _mapped(bound, compiler.compile(key, scope_of_key))
 
     def unique(generic: Code) -> Code:
@@ -299,8 +299,8 @@ def _name(expr: syntax.Expr) -> str:
 
 
 def _one_variable(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
-    bound, inner = _over_one(compiler, _as_fold(expr), scope)
-    return _one(bound, compiler.compile(expr.arguments[1], inner))
+    bound, inner = _over_single(compiler, _as_fold(expr), scope)
+    return _exists_one(bound, compiler.compile(expr.arguments[1], inner))
 
 
 def _as_fold(expr: syntax.Call) -> syntax.Fold:
@@ -321,7 +321,7 @@ def _as_fold(expr: syntax.Call) -> syntax.Fold:
 def _sort_by(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
     assert expr.target is not None  # noqa: S101 - a method
     source = unbroken(compiler.compile(expr.target, scope))
-    bound, inner = _over_one(compiler, _as_fold(expr), scope)
+    bound, inner = _over_single(compiler, _as_fold(expr), scope)
     key = compiler.compile(expr.arguments[1], inner)
 
     keys = unbroken(_mapped(bound, key))
@@ -381,7 +381,7 @@ def _quantified_two(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -
     bound, inner = _over_two(compiler, expr, scope)
     body = compiler.compile(expr.arguments[2], inner)
     if expr.function in {"existsOne", "exists_one"}:
-        return _one(bound, body)
+        return _exists_one(bound, body)
     return _quantified(bound, body, decisive=expr.function == "exists")
 
 

@@ -47,7 +47,7 @@ _BEGINNINGS = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Left:
+class UndecidedRule:
     """A rule that this evaluator cannot decide, for any value or a particular one.
 
     Attributes:
@@ -111,7 +111,7 @@ class Outcome:
     """
 
     findings: tuple[Finding, ...] = ()
-    undecided: tuple[Left, ...] = ()
+    undecided: tuple[UndecidedRule, ...] = ()
 
 
 _FINE: Final = Outcome()
@@ -160,14 +160,14 @@ class Rules:
         self._node = Node(schema, is_resource_root=is_resource_root)
         self._type: str = schema.get("type", "")
         rules: list[_Rule] = []
-        left: list[Left] = []
+        left: list[UndecidedRule] = []
         for said in schema.get("x-kubernetes-validations", ()):
             if not gotext.trimmed(said["rule"]):
                 continue
             try:
                 rules.append(_compiled(said, self._node, schema))
             except UnsupportedError as error:
-                left.append(Left(said["rule"], str(error)))
+                left.append(UndecidedRule(said["rule"], str(error)))
         self._rules = rules
         self.left = tuple(left)
         self.uses_old_self = any(rule.program.uses_old_self for rule in rules)
@@ -188,10 +188,10 @@ class Rules:
         if not violations:
             return _FINE
         findings = tuple(finding for finding in violations if isinstance(finding, Finding))
-        undecided = tuple(finding for finding in violations if isinstance(finding, Left))
+        undecided = tuple(finding for finding in violations if isinstance(finding, UndecidedRule))
         return Outcome(findings, undecided)
 
-    def _apply(self, rule: _Rule, value: JSON, old: Value) -> Iterator[Finding | Left]:
+    def _apply(self, rule: _Rule, value: JSON, old: Value) -> Iterator[Finding | UndecidedRule]:
         uses_old_self = rule.program.uses_old_self
         if uses_old_self and old is MISSING and not rule.has_optional_old:
             return
@@ -204,7 +204,7 @@ class Rules:
             yield self._error(rule, str(error))
         except (UndecidedError, RecursionError, UnicodeEncodeError) as error:
             # A URL's escapes may encode invalid UTF-8, which Python keeps as surrogates.
-            yield Left(rule.text, str(error))
+            yield UndecidedRule(rule.text, str(error))
         else:
             quoted = OMITTED if self._type in {"object", "array"} else value
             # field.Duplicate has no detail.

@@ -4,7 +4,7 @@ import functools
 
 from schemagen import canonical, structural
 from schemagen.checking.checker import Checked, Checker
-from schemagen.checking.intake import Taken
+from schemagen.checking.intake import NormalizedObject
 from schemagen.keywords import Schema
 from schemagen.model import base, registry
 
@@ -38,4 +38,4 @@ def of_version(version: registry.Version) -> Checker:
     return Checker(schema, is_root=True, scale=version.scale)
 
 
-__all__ = ["Checked", "Checker", "Taken", "of", "of_keywords", "of_version"]
+__all__ = ["Checked", "Checker", "NormalizedObject", "of", "of_keywords", "of_version"]

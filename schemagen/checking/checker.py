@@ -52,7 +52,7 @@ class Checked:
 
     value: JSON
     causes: tuple[Cause, ...]
-    undecided: tuple[cel.Left, ...] = ()
+    undecided: tuple[cel.UndecidedRule, ...] = ()
 
     @property
     def allowed(self) -> bool:
@@ -77,7 +77,7 @@ class Checker:
         self._scale = scale
 
     @functools.cached_property
-    def left(self) -> tuple[cel.Left, ...]:
+    def left(self) -> tuple[cel.UndecidedRule, ...]:
         """Return rules that only the judge can run on any value, and why."""
         return tuple(_left(self._node))
 
@@ -124,7 +124,9 @@ class Checker:
         return self._read(self._transitions, value, old).causes
 
     def _transitions(self, value: JSON, old: JSON) -> Checked:
-        results = rules.evaluated(self._node, value, old) if self._node.has_rules else rules.Found()
+        results = (
+            rules.evaluated(self._node, value, old) if self._node.has_rules else rules.Results()
+        )
         return Checked(value, by_field([fault for fault in results.faults if fault.is_transition]))
 
     def decode(self, value: JSON) -> Checked:
@@ -183,7 +185,7 @@ class Checker:
         return values.validate(node, value[part], old=before, prefix=(part,)).faults
 
 
-def _left(node: Node) -> Sequence[cel.Left]:
+def _left(node: Node) -> Sequence[cel.UndecidedRule]:
     own = node.rules.left if node.rules is not None else ()
     below = (*node.properties.values(), node.values, node.items)
     return [*own, *(left for child in below if child is not None for left in _left(child))]

@@ -38,11 +38,11 @@ def unreadable(node: Node, value: JSON) -> Iterator[Fault]:
 _PLAIN_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 
-def left(node: Node, value: JSON, path: Path = ()) -> Iterator[cel.Left]:
+def left(node: Node, value: JSON, path: Path = ()) -> Iterator[cel.UndecidedRule]:
     """Return metadata of embedded objects that only the judge can validate."""
     if node.embedded and isinstance(value, dict) and not _is_plain(value.get("metadata", {})):
         where = bracketed((*path, "metadata"))
-        yield cel.Left(where, "metadata of an embedded object beyond a plain name")
+        yield cel.UndecidedRule(where, "metadata of an embedded object beyond a plain name")
     for child, part, key in node.children(value):
         yield from left(child, part, (*path, key))
 

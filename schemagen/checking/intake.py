@@ -30,7 +30,7 @@ def taken_in(value: JSON, node: Node, *, is_root: bool = False) -> JSON:
         UnreadableError: if it contains a number that cannot be decoded.
     """
     try:
-        return _taken(value, node, is_resource=is_root or node.embedded)
+        return _normalized(value, node, is_resource=is_root or node.embedded)
     except _NoFloatError as error:
         raise UnreadableError(next(_unreadable(value, ()))) from error
 
@@ -62,18 +62,18 @@ def _unreadable(value: JSON, path: Path) -> Iterator[Path]:
         yield path
 
 
-class Taken(dict[str, JSON]):
+class NormalizedObject(dict[str, JSON]):
     """A normalized object: models are built from it without another check."""
 
     __slots__ = ()
 
 
-def _taken(value: JSON, node: Node, *, is_resource: bool) -> JSON:
+def _normalized(value: JSON, node: Node, *, is_resource: bool) -> JSON:
     if isinstance(value, dict):
         return _object(value, node, is_resource=is_resource)
     if isinstance(value, list):
         if node.items is None:  # not a list by its schema; objects in it lose all fields
-            return [_kept(item) if node.keeps_unknown else _emptied(item) for item in value]
+            return [_copied(item) if node.keeps_unknown else _emptied(item) for item in value]
         return [_item(item, node.items) for item in value]
     return _scalar(value)
 
@@ -89,15 +89,15 @@ def _scalar(value: JSON) -> JSON:
 
 
 def _object(value: dict[str, JSON], node: Node, *, is_resource: bool) -> dict[str, JSON]:
-    taken = Taken()
+    taken = NormalizedObject()
     for name, member in value.items():
         child = node.properties.get(name, node.values)
         if child is None or (is_resource and name in _META):
             is_null = child is not None and member is None and not child.nullable
             if not is_null and (_keeps(node) or (is_resource and name in _META)):
-                taken[name] = _kept(member)
+                taken[name] = _copied(member)
         elif member is not None or child.nullable:
-            taken[name] = _taken(member, child, is_resource=child.embedded)
+            taken[name] = _normalized(member, child, is_resource=child.embedded)
         elif child.default is not ABSENT:
             taken[name] = default_of(child)
     for name, child in node.properties.items():
@@ -113,7 +113,7 @@ def _keeps(node: Node) -> bool:
 def _item(value: JSON, node: Node) -> JSON:
     if value is None and not node.nullable:  # without a default it stays, to be refused
         return None if node.default is ABSENT else default_of(node)
-    return _taken(value, node, is_resource=node.embedded)
+    return _normalized(value, node, is_resource=node.embedded)
 
 
 def unknown(value: JSON, node: Node, path: Path = ()) -> Iterator[Fault]:
@@ -136,7 +136,7 @@ _NOTHING = compiled({})
 
 def default_of(node: Node) -> Any:
     """Return a default, with the defaults below it."""
-    return _taken(copy.deepcopy(node.default), node, is_resource=node.embedded)
+    return _normalized(copy.deepcopy(node.default), node, is_resource=node.embedded)
 
 
 def _emptied(value: JSON) -> JSON:
@@ -145,10 +145,10 @@ def _emptied(value: JSON) -> JSON:
     return {} if isinstance(value, dict) else _scalar(value)
 
 
-def _kept(value: JSON) -> JSON:
+def _copied(value: JSON) -> JSON:
     """Copy a part without a schema."""
     if isinstance(value, dict):
-        return {name: _kept(part) for name, part in value.items()}
+        return {name: _copied(part) for name, part in value.items()}
     if isinstance(value, list):
-        return [_kept(part) for part in value]
+        return [_copied(part) for part in value]
     return _scalar(value)

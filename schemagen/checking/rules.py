@@ -11,11 +11,11 @@ from schemagen.problems import JSON
 
 
 @dataclasses.dataclass(slots=True)
-class Found:
+class Results:
     """Results of the rules of a value."""
 
     faults: list[Fault] = dataclasses.field(default_factory=list)
-    undecided: list[cel.Left] = dataclasses.field(default_factory=list)
+    undecided: list[cel.UndecidedRule] = dataclasses.field(default_factory=list)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -30,15 +30,15 @@ class _Old:
     is_unchanged: bool
 
 
-def evaluated(node: Node, value: JSON, old: JSON | Absent) -> Found:
+def evaluated(node: Node, value: JSON, old: JSON | Absent) -> Results:
     """Run all rules of a value and its children."""
-    results = Found()
+    results = Results()
     is_unchanged = old is not ABSENT and correlation.equal(node, value, old)
     _walk(node, value, (), _Old(old, is_unchanged), results)
     return results
 
 
-def _walk(node: Node, value: JSON, path: Path, old: _Old, results: Found) -> None:
+def _walk(node: Node, value: JSON, path: Path, old: _Old, results: Results) -> None:
     if value is None or not node.has_rules:
         return
     if node.rules is not None:
@@ -55,7 +55,7 @@ def _below(node: Node, value: JSON, previous: JSON | Absent, above: _Old) -> _Ol
     return _Old(previous, correlation.equal(node, value, previous))
 
 
-def _own(rules: cel.Rules, value: JSON, path: Path, old: _Old, results: Found) -> None:
+def _own(rules: cel.Rules, value: JSON, path: Path, old: _Old, results: Results) -> None:
     outcome = rules.check(value, ABSENT if old.value is None else old.value)
     results.undecided += (*rules.left, *outcome.undecided)
     for finding in outcome.findings:

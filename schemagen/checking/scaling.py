@@ -21,7 +21,7 @@ def faults(scale: markers.Scale, value: JSON, *, is_status: bool) -> Iterator[Fa
         yield from _replicas(value, scale.spec)
     yield from _replicas(value, scale.status)
     if scale.selector is not None:
-        selector = _found(value, scale.selector, str, "string")
+        selector = _nested_value(value, scale.selector, str, "string")
         if isinstance(selector, _WrongType):
             yield _fault(scale.selector, "", selector.detail)
 
@@ -32,7 +32,7 @@ class _WrongType:
 
 
 def _replicas(value: JSON, path: str) -> Iterator[Fault]:
-    replicas = _found(value, path, int, "int64")
+    replicas = _nested_value(value, path, int, "int64")
     if isinstance(replicas, _WrongType):
         yield _fault(path, 0, replicas.detail)
     elif isinstance(replicas, int) and replicas < 0:
@@ -46,7 +46,7 @@ def _fault(path: str, value: JSON, detail: str) -> Fault:
     return Fault("FieldValueInvalid", parts, detail, value, path)
 
 
-def _found(value: JSON, path: str, expected: type, name: str) -> JSON | Absent | _WrongType:
+def _nested_value(value: JSON, path: str, expected: type, name: str) -> JSON | Absent | _WrongType:
     """Return the value at a path (unstructured.NestedInt64 and NestedString), or the error."""
     fields = path.removeprefix(".").split(".")
     for depth, field in enumerate(fields):

@@ -80,7 +80,7 @@ def jsonable(value: Any) -> JSON:
         case pydantic.RootModel():
             return jsonable(value.root)
         case pydantic.BaseModel():
-            fields = _said(value, type(value).model_fields, value.model_fields_set)
+            fields = _set_fields(value, type(value).model_fields, value.model_fields_set)
             return fields | {
                 name: jsonable(item) for name, item in (value.model_extra or {}).items()
             }
@@ -99,10 +99,12 @@ def _of_dataclass(value: Any) -> JSON:
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return value
     shape = shapes.shape_of(type(value))
-    return value if shape is None else _said(value, shape.fields, ())
+    return value if shape is None else _set_fields(value, shape.fields, ())
 
 
-def _said(value: Any, fields: Mapping[str, FieldInfo], named: Container[str]) -> dict[str, JSON]:
+def _set_fields(
+    value: Any, fields: Mapping[str, FieldInfo], named: Container[str]
+) -> dict[str, JSON]:
     """Return the fields of an object without unset ones, and without None that means unset."""
     own = {name: getattr(value, name) for name in fields}
     return {
@@ -115,7 +117,7 @@ def _said(value: Any, fields: Mapping[str, FieldInfo], named: Container[str]) ->
 def _checked(model: type[Model], value: Any) -> Any:
     """Return the input to build a model from: an instance, or a normalized valid object."""
     checks = verdicts.checks()
-    if isinstance(value, model | checks.Taken) or not isinstance(value, Mapping):
+    if isinstance(value, model | checks.NormalizedObject) or not isinstance(value, Mapping):
         return value
     checked = checks.of(model).create(jsonable(value))
     if checked.causes:

@@ -35,7 +35,7 @@ class Checker(Protocol):
 class Checks(Protocol):
     """The module ``schemagen.checking``."""
 
-    Taken: type[dict[str, JSON]]
+    NormalizedObject: type[dict[str, JSON]]
     """A normalized valid object."""
 
     def of(self, model: Any, /) -> Checker:

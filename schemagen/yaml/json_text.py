@@ -52,7 +52,7 @@ class Stream:
         while (start := self._start()) < len(self._text):
             value, end = self._decoded(start)
             if self._has_halves:
-                value = _whole(value)
+                value = _without_surrogates(value)
             first = self.end + self._bytes(self._position, start)
             self.end = first + self._bytes(start, end)
             self._position = end
@@ -112,14 +112,16 @@ def _refuse(text: str) -> NoReturn:
 _SYNTAX = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse)
 
 
-def _whole(value: JSON) -> JSON:
+def _without_surrogates(value: JSON) -> JSON:
     """Return a value with U+FFFD in place of surrogates."""
     match value:
         case str():
             return _HALF.sub("\ufffd", value)
         case dict():
-            return {_HALF.sub("\ufffd", key): _whole(child) for key, child in value.items()}
+            return {
+                _HALF.sub("\ufffd", key): _without_surrogates(child) for key, child in value.items()
+            }
         case list():
-            return [_whole(child) for child in value]
+            return [_without_surrogates(child) for child in value]
         case _:
             return value

@@ -250,12 +250,12 @@ def _share(count: int) -> float:
 
 def line_of(root: nodes.Node | None, names: list[str]) -> int:
     """Return the line, from 0, of a field, or of its nearest existing ancestor."""
-    return _found(root, names)[1]
+    return _resolved(root, names)[1]
 
 
 def repeated(root: nodes.Node | None, names: list[str]) -> list[tuple[str, int]]:
     """Return the duplicate keys within a field, with the lines, from 0, of the last of each."""
-    start, _ = _found(root, names)
+    start, _ = _resolved(root, names)
     rest, duplicates = [start] if start is not None else [], []
     while rest:
         node = rest.pop()
@@ -278,7 +278,7 @@ def _repeated(node: nodes.Collection) -> list[tuple[str, int]]:
     return [*duplicates.items()]
 
 
-def _found(root: nodes.Node | None, names: list[str]) -> tuple[nodes.Node | None, int]:
+def _resolved(root: nodes.Node | None, names: list[str]) -> tuple[nodes.Node | None, int]:
     """Return the nearest existing node of a path, and its line."""
     if root is None:
         return None, 0

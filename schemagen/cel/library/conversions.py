@@ -86,7 +86,7 @@ _NATURAL = re.compile(r"[0-9]+")
 _MAX_DIGITS = 4000  # Python parses at most 4300 digits
 
 
-def _whole(text: str) -> int:
+def _parsed_digits(text: str) -> int:
     """Parse digits; a number with too many becomes one that overflows just as well."""
     return int(text) if len(text) < _MAX_DIGITS else int(text[0] + text.lstrip("+-0")[:40])
 
@@ -95,7 +95,7 @@ def _whole(text: str) -> int:
 def string_to_int(text: str) -> int:
     """strconv.ParseInt."""
     if _INTEGER.fullmatch(text):
-        value = _whole(text)
+        value = _parsed_digits(text)
         if MIN_INT <= value <= MAX_INT:
             return value
     raise _refusal("string", "int")
@@ -133,7 +133,7 @@ def timestamp_to_int(value: Timestamp) -> int:
 def string_to_uint(text: str) -> Uint:
     """strconv.ParseUint."""
     if _NATURAL.fullmatch(text):
-        value = _whole(text)
+        value = _parsed_digits(text)
         if value <= MAX_UINT:
             return Uint(value)
     raise _refusal("string", "uint")

@@ -65,13 +65,13 @@ def total(items: Value) -> Value:
 
 
 @function("min", LIST)
-def least(items: Value) -> Value:
+def minimum(items: Value) -> Value:
     """Return the minimum."""
     return _preferred(items, "min", 1)
 
 
 @function("max", LIST)
-def greatest(items: Value) -> Value:
+def maximum(items: Value) -> Value:
     """Return the maximum."""
     return _preferred(items, "max", -1)
 
