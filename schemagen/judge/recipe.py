@@ -1,6 +1,6 @@
-"""Build recipe of the judge's module: Go flags, and dependencies to leave out. Shell: files.
+"""How the judge's module is built: what Go is told, and what is left out. Shell: files.
 
-Standard library only, as the wheel's build hook loads this file by path.
+Needs the standard library alone, for the wheel's build hook loads this file by its path.
 """
 
 import json
@@ -11,15 +11,15 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
 TARGET = {"GOOS": "wasip1", "GOARCH": "wasm", "CGO_ENABLED": "0", "GOWORK": "off"}
 
-# No paths of the machine: the same sources give the same bytes in any directory.
+# Nothing of the machine in it: the same sources give the same bytes in any folder.
 FLAGS = ("-trimpath", "-buildvcs=false", "-ldflags=-s -w", "-buildmode=c-shared")
 
-# Files of the modules to leave out, by module; see lay_out for why none is needed. For Kubernetes
-# 1.37: the build fails if one does not exist, or is needed after all.
+# Files of the modules that the judge is built from, by module; lay_out says why none is missed.
+# As Kubernetes 1.37 has them: the build fails if one is not there, or is needed after all.
 LEFT_OUT: Mapping[str, Collection[str]] = {
-    # The client of webhooks; only validation.go, which validates a CRD's conversion webhook, is
-    # called. 26 MB: it brings gRPC, whose golang.org/x/net/trace runs html/template, which calls
-    # methods by name, so that the linker cannot drop methods of any type.
+    # The client of webhooks; only validation.go, which judges a CRD's conversion webhook, is
+    # called. 26 MB: it comes with gRPC, whose golang.org/x/net/trace runs html/template, which
+    # calls methods by names that the linker cannot know, so that it drops no method of any type.
     "k8s.io/apiserver": (
         "pkg/util/webhook/authentication.go",
         "pkg/util/webhook/client.go",
@@ -28,26 +28,26 @@ LEFT_OUT: Mapping[str, Collection[str]] = {
         "pkg/util/webhook/serviceresolver.go",
         "pkg/util/webhook/webhook.go",
     ),
-    # Registers Pod and the like in a scheme, which needs all methods of its types; CEL's authorizer
-    # and the judge use constants of these packages. 7 MB.
+    # What puts Pod and the like into a scheme, which needs all methods of its types; CEL's
+    # authorizer and the judge read names of constants in these packages. 7 MB.
     "k8s.io/api": (
         "authentication/v1/register.go",
         "core/v1/register.go",
-        # Protobuf, which manifests never use. 0.7 MB.
+        # Protobuf, which no manifest is in. 0.7 MB.
         "admissionregistration/v1/generated.pb.go",
     ),
-    # All CEL extensions by name, for configuration files; the API server calls its own. 0.5 MB.
+    # All extensions of CEL by name, for configuration files; the API server calls its own. 0.5 MB.
     "github.com/google/cel-go": ("ext/extension_option_factory.go",),
-    # OpenAPI documents from protobuf, for clients of an API server. 0.4 MB.
+    # OpenAPI documents from protobuf, as clients of an API server get them. 0.4 MB.
     "k8s.io/kube-openapi": ("pkg/validation/spec/gnostic.go",),
-    # Rules for metadata alone, which the called validation includes as well.
+    # Rules about metadata alone, which the validation that is called asks for, too.
     "k8s.io/kubernetes": ("pkg/apis/admissionregistration/v1/zz_generated.validations.go",),
 }
 
-# Packages needed for a few declarations, by module and folder: these are kept, with everything they
-# refer to in the package, and its imports. The validation of webhook configurations shares files
-# with that of policies and of every core kind, and brings audit logs, informers and 460 more
-# packages. 23 MB, of which 4 MB are needed.
+# Packages that are needed for a few declarations, by module and folder: these are kept, with what
+# they refer to in the package, and the imports of that. The validation of webhook configurations
+# lies in files with that of policies and of every core kind, and brings audit logs, informers and
+# 460 packages more. 23 MB, of 4 MB for what is asked.
 REDUCED: Mapping[str, Mapping[str, Collection[str]]] = {
     "k8s.io/apiserver": {
         "pkg/admission/plugin/cel": (
@@ -70,8 +70,8 @@ REDUCED: Mapping[str, Mapping[str, Collection[str]]] = {
     },
 }
 
-# Only these folders of these modules, those in REDUCED, and go.mod are unpacked: all of Kubernetes
-# has 12,000 files.
+# Of these modules nothing else is unpacked than these folders, those in REDUCED, and go.mod: all of
+# Kubernetes has 12,000 files.
 UNPACKED: Mapping[str, Collection[str]] = {
     "k8s.io/kubernetes": (
         "pkg/apis/admissionregistration",
@@ -82,33 +82,33 @@ UNPACKED: Mapping[str, Collection[str]] = {
 
 
 class GoneError(Exception):
-    """A file or name listed here does not exist. Read by whoever upgrades Kubernetes."""
+    """What a list here names is not there: who moves the judge to another Kubernetes reads this."""
 
 
 def sources(folder: pathlib.Path) -> list[pathlib.Path]:
-    """Return the source files of the module in this file's folder, sorted."""
+    """What the module is built from, in the folder of this file, in order."""
     return sorted([*folder.glob("*.go"), folder / "go.mod", folder / "go.sum"])
 
 
 def lay_out(source: pathlib.Path, folder: pathlib.Path, go: Callable[..., str]) -> None:
-    """Prepare a folder for ``go build``: the sources, and modules without what is left out.
+    """Fill a folder to run ``go build`` in: the sources, and modules without what is left out.
 
-    What is left out serves an API server that communicates. No verdict can depend on it: the rest
-    does not refer to it, or would not compile, and at startup it only registers metrics, debug
-    pages and types of other API groups. The linker drops uncalled code, but not what package
-    variables and ``init`` functions refer to: of 71 MB and 666 packages, 38 MB and 487 packages
-    remain for CRDs, and 1 MB more for webhook configurations.
+    What is left out serves an API server that talks to others. No verdict can depend on it: what
+    remains does not refer to it, or would not compile, and all that it does by itself at start is
+    to register metrics, debug pages and types of other API groups. The linker drops by itself what
+    is not called, but not what package variables and ``init`` functions refer to: of 71 MB and 666
+    packages, 38 MB and 487 packages are left for CRDs, and 1 MB more for webhook configurations.
 
-    The modules are unpacked from Go's module cache, whose archives it has verified against go.sum;
-    copies are needed, as ``go build -overlay`` rejects files of the cache.
+    The modules are unpacked from Go's cache, whose archives it has checked against go.sum; they
+    have to be copies, for ``go build -overlay`` refuses files of the cache.
 
     Args:
         source: The folder of this file.
-        folder: An empty or nonexistent folder.
-        go: Runs Go in ``folder`` with these arguments, and returns its output.
+        folder: An empty one, or one that is not there yet.
+        go: Runs Go in ``folder`` with these arguments, and returns what it printed.
 
     Raises:
-        GoneError: if a module lacks a listed file.
+        GoneError: if there is no such file in a module.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for path in sources(source):
@@ -122,17 +122,17 @@ def lay_out(source: pathlib.Path, folder: pathlib.Path, go: Callable[..., str]) 
 
 
 def _objects(text: str) -> Iterator[dict[str, str]]:
-    """Parse consecutive JSON objects, skipping warnings that Go may print before."""
+    """JSON objects, one after the other; Go may have warned of something before them."""
     decoder = json.JSONDecoder()
     start = text.find("{")
     while start >= 0:
-        value, end = decoder.raw_decode(text, start)
-        yield value
+        found, end = decoder.raw_decode(text, start)
+        yield found
         start = text.find("{", end)
 
 
 def _unpacked(module: Mapping[str, str], folder: pathlib.Path) -> str:
-    """Unpack a module without its tests; return the name of its folder."""
+    """Unpack a module, without its tests; the name of its folder."""
     import zipfile  # noqa: PLC0415 - 5 ms that who only asks for the module's digest saves
 
     path, name = module["Path"], f"{module['Path']}@{module['Version']}"
@@ -171,7 +171,8 @@ def _gone(names: Iterable[str], purpose: str, place: str) -> GoneError:
     )
 
 
-# A declaration with its comment, in gofmt's layout: a block opened at the left margin ends there.
+# A declaration with the comment above it, as gofmt lays it out: what it opens at the left margin
+# ends there.
 _DECLARATION = re.compile(
     r"^(?://[^\n]*\n)*(?:func|var|const|type) (?:[^\n]*[({]\n.*?^[)}]\n|[^\n]*\n)",
     re.MULTILINE | re.DOTALL,
@@ -185,23 +186,15 @@ _IMPORT = re.compile(r'^(?:\t|import )(?:(\w+) )?"([^"]+)"\n', re.MULTILINE)
 
 
 def _reduce(package: pathlib.Path, kept: Collection[str]) -> None:
-    """Reduce a package to the named declarations and their references; empty files are removed."""
+    """Leave of a package what is named and what that refers to; a file without any is removed."""
     texts = {path: path.read_text() for path in sorted(package.glob("*.go"))}
-    declarations = [
-        (path, declaration)
-        for path, text in texts.items()
-        for declaration in _DECLARATION.findall(text)
-    ]
-    if gone := set(kept).difference(*(_declared(declaration) for _, declaration in declarations)):
+    found = [(path, one) for path, text in texts.items() for one in _DECLARATION.findall(text)]
+    if gone := set(kept).difference(*(_declared(one) for _, one in found)):
         names = (f"{package.name}.{name}" for name in sorted(gone))
         raise _gone(names, "to keep in the judge", "REDUCED")
-    reached = _reached([declaration for _, declaration in declarations], kept)
+    reached = _reached([one for _, one in found], kept)
     for path, text in texts.items():
-        body = "\n".join(
-            declaration
-            for file, declaration in declarations
-            if file == path and declaration in reached
-        )
+        body = "\n".join(one for file, one in found if file == path and one in reached)
         path.unlink()
         if body:
             head = text[: _DECLARATION.search(text).start()]  # type: ignore[union-attr] # it has some
@@ -209,30 +202,27 @@ def _reduce(package: pathlib.Path, kept: Collection[str]) -> None:
 
 
 def _reached(declarations: Collection[str], kept: Collection[str]) -> set[str]:
-    """Return the declarations reachable from names; a type is reached with its methods."""
+    """The declarations of names and of what they name; a type is reached with its methods."""
     reached: set[str] = set()
     names = {*kept}
-    while (
-        added := {declaration for declaration in declarations if _declared(declaration) & names}
-        - reached
-    ):
-        reached |= added
-        names.update(*(_WORD.findall(_COMMENT.sub("", declaration)) for declaration in added))
+    while found := {one for one in declarations if _declared(one) & names} - reached:
+        reached |= found
+        names.update(*(_WORD.findall(_COMMENT.sub("", one)) for one in found))
     return reached
 
 
 def _declared(declaration: str) -> set[str]:
-    """Return the names that a declaration introduces; for a method, its type's."""
+    """The names that it declares; of a method, its type's."""
     code = _COMMENT.sub("", declaration).lstrip()
-    match = _METHOD.match(code) or _NAME.match(code)
-    return {match[1]} if match else set(_GROUPED.findall(code))
+    found = _METHOD.match(code) or _NAME.match(code)
+    return {found[1]} if found else set(_GROUPED.findall(code))
 
 
 def _imports(head: str, code: str) -> str:
-    """Return the start of a file with only the imports that the code uses."""
+    """The start of a file with those imports that the code uses."""
 
-    def kept(match: re.Match[str]) -> str:
-        name = match[1] or match[2].rpartition("/")[2]
-        return match[0] if name == "_" or re.search(rf"\b{name}\.", code) else ""
+    def kept(found: re.Match[str]) -> str:
+        name = found[1] or found[2].rpartition("/")[2]
+        return found[0] if name == "_" or re.search(rf"\b{name}\.", code) else ""
 
     return _IMPORT.sub(kept, head)
