@@ -43,7 +43,7 @@ def merged(branches: Sequence[Schema], where: str) -> Schema:
     by_type = {str(branch.get("type")): branch for branch in branches}
     if len(branches) != len(by_type) or by_type.keys() != _KEPT.keys():
         raise SchemaError(
-            f"{where}: expected int | str beside IntOrString, got "
+            f"{where}: expected int | str with IntOrString, got "
             f"{[branch.get('type', 'any') for branch in branches]}; write one int and one str, "
             "each with its constraints"
         )
@@ -64,7 +64,7 @@ def _check(branch: Schema, name: str, where: str) -> None:
     if foreign:
         raise SchemaError(
             f"{where}: expected bounds, a pattern, a format or an enum on a branch of IntOrString, "
-            f"got {', '.join(foreign)} on the {name}; write it beside IntOrString, for the whole "
+            f"got {', '.join(foreign)} on the {name}; write it next to IntOrString, for the whole "
             "field (a Cel rule can ask for type(self) == int)"
         )
 
@@ -81,7 +81,7 @@ def _add_format(integer: Schema, where: str) -> None:
         integer.setdefault("maximum", high)
     elif name != "int64":
         raise SchemaError(
-            f"{where}: expected int32 or int64 as the format of an integer beside IntOrString, got "
+            f"{where}: expected int32 or int64 as the format of an integer with IntOrString, got "
             f"{name}; leave it out"
         )
 

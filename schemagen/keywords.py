@@ -357,7 +357,7 @@ def _type(schema: Schema, marker: markers.Type, where: str) -> None:
     is_any = schema.pop("x-kubernetes-preserve-unknown-fields", False) and "type" not in schema
     if not is_any or marker.name not in typing.get_args(markers.ScalarOrObject):
         raise SchemaError(
-            f"{where}: expected Type({marker.name!r}) beside Any, got a type with its own schema "
+            f"{where}: expected Type({marker.name!r}) with Any, got a type with its own schema "
             "type, or one that needs more; leave Type out, or write Any"
         )
     schema["type"] = marker.name
@@ -389,7 +389,7 @@ def _nullable(schema: Schema, marker: markers.Nullable, where: str) -> None:
     """Allow null where the API server does: never for an enum, even if it lists null."""
     if "enum" in schema:
         raise SchemaError(
-            f"{where}: expected a type that can be null beside Nullable(), got an enum, for which "
+            f"{where}: expected a nullable type with Nullable(), got an enum, for which "
             "the API server accepts no null; leave Nullable() out (an absent field says the same), "
             "or add a value for it"
         )

@@ -12,7 +12,7 @@ _PYTHON_ONLY: Final = (
     (r"\(\?>|[*+?}]\+", "RE2 has no possessive or atomic groups; leave the + or ?> out"),
     (r"\\Z", r"the end of a text is \z or $ in RE2"),
     (r"\(\?[aiLmsux-]*[aLux]", "RE2 supports only the flags i, m and s; leave others out"),
-    (r"\(\?#", "RE2 has no comments; write it beside the field"),
+    (r"\(\?#", "RE2 has no comments; write it next to the field"),
     (r"\\[uUN]", r"write the character itself, or \x{10FFFF} with its number"),
 )
 # Supported by RE2 for C++ but not by Go.

@@ -204,7 +204,7 @@ def _words(schema: Schema) -> Iterator[str]:
     checker = verdicts.checks().of_keywords(keywords)
     for value in schema["enum"]:
         for cause in checker.create(value).causes:
-            yield f"the enum's value {value!r} beside other bounds: {cause.message}"
+            yield f"the enum's value {value!r} with other bounds: {cause.message}"
 
 
 def _numbers(schema: Schema) -> Iterator[str]:

@@ -168,7 +168,7 @@ class _Walk:
             isinstance(item, markers.Nullable) for item in outer_markers
         ):
             raise SchemaError(
-                f"{place.where}: expected T | None beside Nullable(), got {inner.annotation}, for "
+                f"{place.where}: expected T | None with Nullable(), got {inner.annotation}, for "
                 "which Python accepts no null; write Annotated[T | None, Nullable()]"
             )
         schema = self._bare(inner.annotation, outer_markers, outer, place.through(inner.aliases))
@@ -194,7 +194,7 @@ class _Walk:
         discriminator = unions.named_by(outer, place.where)
         if discriminator is not None and not annotations.is_union(annotation):
             raise SchemaError(
-                f"{place.where}: expected a union of models beside the discriminator "
+                f"{place.where}: expected a union of models with the discriminator "
                 f"{discriminator}, got {annotation}; leave the discriminator out"
             )
         if any(isinstance(marker, markers.IntOrString) for marker in metadata):
@@ -282,12 +282,12 @@ class _Walk:
             shape = _shape(kind.annotation)
             if shape is None:
                 raise SchemaError(
-                    f"{place.where}: expected models beside the discriminator {discriminator}, got "
+                    f"{place.where}: expected models with the discriminator {discriminator}, got "
                     f"{kind.annotation}; write a model with a Literal at {discriminator}"
                 )
             if issubclass(shape.kind, base.Resource):
                 raise SchemaError(
-                    f"{place.where}: expected models beside the discriminator {discriminator}, got "
+                    f"{place.where}: expected models with the discriminator {discriminator}, got "
                     f"{shape.name}, a whole object; write one optional field for each kind, "
                     "Annotated[..., EmbeddedResource()], and exactly_one_of"
                 )
@@ -309,12 +309,12 @@ class _Walk:
             schema["additionalProperties"] = self.annotated(value, (), place.below("{}"))
         elif value is not Any:
             raise SchemaError(
-                f"{place.where}: expected dict[str, Any] beside PreserveUnknown, got values of "
+                f"{place.where}: expected dict[str, Any] with PreserveUnknown, got values of "
                 f"{value}; leave PreserveUnknown out, or write Any"
             )
         elif rules:
             raise SchemaError(
-                f"{place.where}: expected str keys beside PreserveUnknown, got bounded keys, "
+                f"{place.where}: expected str keys with PreserveUnknown, got bounded keys, "
                 "which no rule can read; leave PreserveUnknown out, or write dict[str, ...]"
             )
         return {**schema, "x-kubernetes-validations": rules} if rules else schema
@@ -381,7 +381,7 @@ def _check_embedded(model: type, metadata: tuple[Any, ...], place: _Place) -> No
     if any(isinstance(marker, markers.EmbeddedResource) for marker in metadata):
         return
     raise SchemaError(
-        f"{place.where}: expected EmbeddedResource() beside {model.__name__}, a whole object "
+        f"{place.where}: expected EmbeddedResource() on {model.__name__}, a whole object "
         "inside another, got none: the API server would drop its metadata; write "
         f"Annotated[{model.__name__}, EmbeddedResource()]"
     )
@@ -422,7 +422,7 @@ def _enumeration(values: tuple[Any, ...], where: str) -> Schema:
     if len(types_found) != 1 or (only := types_found.pop()) not in _SCALARS:
         raise SchemaError(
             f"{where}: expected enum values all str or all int, got {list(values)}; use one type, "
-            "or IntOrString() beside numbers and words"
+            "or IntOrString() for numbers and strings"
         )
     if not all(isinstance(value, str) or math.isfinite(value) for value in values):
         raise SchemaError(

@@ -48,7 +48,7 @@ def check_branch(annotation: Any, metadata: Sequence[Any], where: str) -> None:
     if metadata:
         raise SchemaError(
             f"{where}: expected models of a union without metadata, got "
-            f"{', '.join(map(repr, metadata))} beside {annotation}; write rules on the model: "
+            f"{', '.join(map(repr, metadata))} on {annotation}; write rules on the model: "
             "class A(Model, rules=[...])"
         )
 

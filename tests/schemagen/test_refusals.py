@@ -218,7 +218,7 @@ def schema_of_field(annotation: Any, default: Any = ...) -> Any:
         (Annotated[int, IntOrString()], "write one int and one str"),
         (
             Annotated[int | Annotated[str, Cel("self != ''")], IntOrString()],
-            "x-kubernetes-validations on the string; write it beside IntOrString",
+            "x-kubernetes-validations on the string; write it next to IntOrString",
         ),
         (
             Annotated[Annotated[int, Format("date")] | str, IntOrString()],
