@@ -1,4 +1,4 @@
-"""Drawn objects are the same for a seed; a planted difference is found and made small."""
+"""Generated objects are the same for a seed; a planted difference is found and minimized."""
 
 import copy
 import os
@@ -47,7 +47,7 @@ API = Api("agree.example.com", (Kind("Job", "jobs", (Version("v1", Root, storage
 
 
 @pytest.fixture(scope="module")
-def asked() -> Iterator[judge.Judge]:
+def oracle() -> Iterator[judge.Judge]:
     with judge.Judge(deadline_seconds=60) as found:
         yield found
 
@@ -87,10 +87,10 @@ async def test_the_smallest_value_that_shows_it() -> None:
     )
 
 
-async def test_judges_of_one_model_agree(asked: judge.Judge) -> None:
+async def test_judges_of_one_model_agree(oracle: judge.Judge) -> None:
     (subject,) = agreement.subjects(API)
 
-    tally = await agreement.Trial(asked, None, seed=1).run(subject, 300)
+    tally = await agreement.Trial(oracle, None, seed=1).run(subject, 300)
 
     assert (300, 0, 0, []) == (tally.asked, tally.verdicts, tally.words, tally.splits)
     assert 30 < tally.allowed < 270
@@ -101,24 +101,24 @@ async def test_judges_of_one_model_agree(asked: judge.Judge) -> None:
     [("maxLength", 9, "verdicts", 9), ("minLength", 1, "verdicts", 0)],
 )
 async def test_a_planted_difference_is_found(
-    asked: judge.Judge, keyword: str, value: int, counted: str, size: int
+    oracle: judge.Judge, keyword: str, value: int, counted: str, size: int
 ) -> None:
     (subject,) = agreement.subjects(API)
     field = _name_of(subject.crd)
     field[keyword] = value
 
-    tally = await agreement.Trial(asked, None, seed=1).run(subject, 600)
+    tally = await agreement.Trial(oracle, None, seed=1).run(subject, 600)
 
     assert getattr(tally, counted) > 0
     splits = [split for split in tally.splits if split.is_verdict]
     assert {size} == {len(split.question.value["spec"]["name"]) for split in splits}
 
 
-async def test_other_words_are_found_too(asked: judge.Judge) -> None:
+async def test_other_words_are_found_too(oracle: judge.Judge) -> None:
     (subject,) = agreement.subjects(API)
     _name_of(subject.crd)["x-kubernetes-validations"][0]["message"] = "never no"
 
-    tally = await agreement.Trial(asked, None, seed=1).run(subject, 300)
+    tally = await agreement.Trial(oracle, None, seed=1).run(subject, 300)
 
     assert 0 == tally.verdicts
     assert tally.words > 0

@@ -1,6 +1,6 @@
-"""CEL rules on data of every kind: whole causes equal the judge's.
+"""CEL rules on data of every kind: causes equal the judge's exactly.
 
-The values are drawn from small pools in a fixed order, so that each meets many others.
+The values are taken from small pools in a fixed order, so that each is combined with many others.
 """
 
 import itertools
@@ -104,7 +104,7 @@ PROPERTIES: Mapping[str, Schema] = {
     "wmm": listed(of(wm=ODDLY_KEYED), 3),
 }
 
-# By type and format. The next value of a kind is the next of its pool.
+# By type and format. Each value of a kind takes the next item of its pool.
 POOLS: Mapping[str, list[JSON]] = {
     "string": ["a", "b", "", "ab", "c", "a0", "1", "x,3", "é", "10.0.0.0/8", "q"],
     "integer": [1, 2, 0, -1, 3, 5, 9223372036854775807, -9223372036854775808, 100, -7],
@@ -132,7 +132,7 @@ POOLS: Mapping[str, list[JSON]] = {
 
 
 class Drawer:
-    """Draws values of a schema: the same at every run."""
+    """Generates values of a schema, the same in every run."""
 
     def __init__(self) -> None:
         self._pools = {name: itertools.cycle(pool) for name, pool in POOLS.items()}
@@ -452,7 +452,7 @@ self.dt.getFullYear() == self.du2.getFullYear()
 self.ls.size() == 2 ? self.ls[0] == 'a' : self.ls.size() == 0
 """
 
-# Expressions whose values, or errors, are seen in messages.
+# Expressions whose values, or errors, appear in messages.
 VALUES = """\
 self.i
 self.n
@@ -630,7 +630,7 @@ def things() -> Iterator[judge.Loaded]:
 def specs() -> list[JSON]:
     drawer = Drawer()
     found = [drawer.draw({"type": "object", "properties": PROPERTIES}) for _ in range(12)]
-    for spec in found[::2]:  # lists that are equal but for their order
+    for spec in found[::2]:  # lists that are equal except for their order
         if "ps" in spec and len(spec["ps"]) > 1:
             spec["ps"][1] = {
                 name: one[::-1] if isinstance(one, list) else one

@@ -1,4 +1,4 @@
-"""However a command ends: a line that says what to mend, a documented exit code, no traceback."""
+"""However a command ends: an actionable message, a documented exit code, no traceback."""
 
 import json
 import os
@@ -39,7 +39,7 @@ api = Api(
 )
 """
 
-# A module, and what is said of it after the path.
+# A module, and the message after its path.
 BROKEN = {
     "empty": ("", "expected a schemagen.Api at m:api, got nothing"),
     "another name": (
@@ -161,7 +161,7 @@ def test_rule_that_raises_is_named_and_no_refusal(
 
 
 def test_bug_of_ours_has_a_code_of_its_own(commands: Commands, project: pathlib.Path) -> None:
-    """A module that breaks what it imports stands for whatever nobody has thought of."""
+    """A module that breaks its own import simulates an unforeseen bug."""
     (project / "m.py").write_text(f"{GOOD}\nimport schemagen.crd\nschemagen.crd._version = None\n")
 
     quiet = commands.run("schemagen", "generate", "m:api", "--check", "-o", "out", cwd=project)
@@ -271,7 +271,7 @@ def test_output_that_is_in_the_way_is_named_and_nothing_is_written(
 
 
 def test_full_disk_leaves_nothing_behind(project: pathlib.Path) -> None:
-    """A limit of the size of files stands for a disk that is full in the middle of the work."""
+    """A file size limit simulates a disk that fills up in the middle of the work."""
     (project / "out").mkdir()
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
@@ -322,7 +322,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("program", COMMANDS)
 def test_ctrl_c_during_imports_says_nothing(tmp_path: pathlib.Path, program: str) -> None:
-    """A package that everything imports stands for what takes a while."""
+    """A package that everything imports simulates a slow import."""
     (tmp_path / "typer").mkdir()
     (tmp_path / "pydantic").mkdir()
     slow = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nwhile True: pass\n"

@@ -1,4 +1,4 @@
-"""Between two conversions the API server prunes and defaults, and somebody edits: what survives."""
+"""The API server prunes and defaults between two conversions, and users edit: what survives."""
 
 import base64
 import copy
@@ -154,7 +154,7 @@ def thing(version: str, spec: Any, **more: Any) -> dict[str, Any]:
 
 
 def convert(value: dict[str, Any]) -> dict[str, Any]:
-    """An object in the other version, the same compiled and with care."""
+    """Return an object in the other version, the same from the compiled and the lossless path."""
     source = value["apiVersion"].rpartition("/")[2]
     result = graph.convert(API, KIND, value, source=source, target=OTHER[source]).object
     way = CONVERTER.way(KIND, source, OTHER[source])
@@ -164,12 +164,12 @@ def convert(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def defaulted(value: dict[str, Any]) -> dict[str, Any]:
-    """What the API server makes of an object that is written or read."""
+    """Return an object as the API server writes or reads it."""
     return dict(defaulting.of(MODELS[value["apiVersion"].rpartition("/")[2]]).settle(value))
 
 
 def written_through(value: dict[str, Any], *path: str, to: Any = steps.ABSENT) -> Any:
-    """The spec after a field was set in the other version, removed without a value."""
+    """Return the spec after a field was set (or removed) in the other version."""
     there = copy.deepcopy(convert(defaulted(value)))
     *parents, last = ("metadata", "labels") if not path else ("spec", *path)
     target = there
@@ -376,7 +376,7 @@ def test_residue_that_does_not_fit_the_schema_is_dropped(entry: Any) -> None:
 
 
 def drawn(version: str) -> st.SearchStrategy[Any]:
-    """Valid objects of a version."""
+    """Return valid objects of a version."""
     properties = structural.schema_of(MODELS[version], descriptions=False)["properties"]
     bodies = st.fixed_dictionaries(
         {"spec": objects.valid(properties["spec"])},

@@ -1,4 +1,4 @@
-"""A kind with everything becomes a CRD, whole; paths that lead nowhere are errors."""
+"""A kind with every feature becomes a CRD; paths that do not resolve are errors."""
 
 from typing import Annotated, Any
 

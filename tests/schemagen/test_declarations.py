@@ -1,4 +1,4 @@
-"""Apis that are declared wrongly: each is refused where it is written, with what to write."""
+"""Invalid Api declarations: each is refused where it is written, with a correction."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -47,7 +47,7 @@ def api(*kinds: Any, group: Any = "example.com") -> Api:
     return Api(group, kinds)
 
 
-# What is declared, and the whole message.
+# A declaration, and the whole message.
 FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "a missing comma: a Kind for kinds": (
         lambda: Api("example.com", kind()),  # type: ignore[arg-type]
@@ -268,7 +268,7 @@ def test_wrong_declaration_is_refused_with_what_to_write(fault: str) -> None:
 
 
 def test_every_field_of_a_declaration_is_checked() -> None:
-    """An object of no use to anybody is refused in each field."""
+    """Each field refuses an object of an unrelated type."""
     odd = type("Odd", (), {})()
     good: list[Any] = [
         *(kind(), version(), Rules(), Column("Size", ".spec.a"), Policy("true"), Cel("true")),
@@ -304,9 +304,10 @@ def test_lists_become_tuples() -> None:
     "names",
     [
         ("v1alpha1", "v1beta1", "v1", "v2alpha1", "v2beta1", "v2beta2", "v2", "v11"),
-        # The development of v2 follows v1, and has a lower priority in Kubernetes: either will do.
+        # A development version of v2 follows v1, but has a lower priority in Kubernetes: both are
+        # allowed.
         ("v2alpha1", "v1"),
-        # Nobody knows how old a version of another form is.
+        # Versions of another form have no known age.
         ("stable", "v1alpha1", "edge", "v1"),
     ],
 )

@@ -1,4 +1,4 @@
-"""Defaults are the same each time: sets are sorted, and what changes is refused."""
+"""Defaults are stable: sets are sorted, and changing values are refused."""
 
 import datetime as dt
 import os

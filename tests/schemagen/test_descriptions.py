@@ -1,4 +1,4 @@
-"""A docstring arrives whole: paragraphs, lists, code and indentation."""
+"""Docstrings become descriptions unchanged: paragraphs, lists, code and indentation."""
 
 import pytest
 

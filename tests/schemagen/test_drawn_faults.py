@@ -1,4 +1,4 @@
-"""What `make prove-models` has found: each is refused with a way out, or judged alike."""
+"""Regressions found by `make prove-models`: each is refused properly or judged alike."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -33,7 +33,7 @@ MaybeMac = TypeAliasType("MaybeMac", "wire.Mac | None")
 
 
 def embedded(**fields: Any) -> Any:
-    """An embedded object whose model has these fields."""
+    """Return an embedded object whose model has these fields."""
     annotations = {name: type(value) for name, value in fields.items()}
     annotations |= {name: value for name, value in fields.items() if isinstance(value, type)}
     defaults = {name: value for name, value in fields.items() if not isinstance(value, type)}
@@ -142,7 +142,7 @@ class Counted(Spec):
 
 
 def test_bounds_that_pydantic_does_not_know_are_the_checks_alone() -> None:
-    """Pydantic builds no integer with a bound that is none itself."""
+    """Pydantic rejects a non-integral bound on an integer."""
     built = Counted.model_validate({"halves": [0, -1], "parts": [{"a": "::1"}]})
 
     assert Counted(halves=[0, -1], parts=[Address(a="::1")]) == built

@@ -1,4 +1,4 @@
-"""Rules may use Python names; what CEL reserves is escaped; quoted text is left alone."""
+"""Rules may use Python names; reserved CEL names are escaped; string literals are unchanged."""
 
 import enum
 from typing import Annotated, Any, Literal

@@ -1,4 +1,4 @@
-"""What is passed as certainly fine is what the whole checker takes; faults are never passed."""
+"""The fast path accepts only what the full checker accepts, and never an invalid value."""
 
 import copy
 import pathlib

@@ -1,4 +1,4 @@
-"""A CRD is made to fit kubectl apply by leaving out descriptions, the deepest first."""
+"""A CRD is shrunk to fit kubectl apply by dropping descriptions, deepest first."""
 
 import copy
 import json
@@ -15,7 +15,7 @@ TEXT = "<why> & how. " * 4000
 
 
 def crd_with(*descriptions: tuple[int, str]) -> dict[str, Any]:
-    """A CRD whose schema has a chain of fields, with descriptions at some depths."""
+    """Return a CRD whose schema has a chain of fields, with descriptions at some depths."""
     node: dict[str, Any] = {"type": "string"}
     texts = dict(descriptions)
     for depth in range(max(texts), -1, -1):

@@ -1,4 +1,4 @@
-"""The judge's machine code is loaded only from where nobody else could have put it."""
+"""The judge's machine code is loaded only if no other user could have written it."""
 
 import pathlib
 
@@ -9,7 +9,7 @@ from schemagen.judge import module
 
 
 class Cache:
-    """A cache of the user's own, and what was told."""
+    """A private cache, and the reported lines."""
 
     def __init__(self, root: pathlib.Path) -> None:
         self.root = root
@@ -56,7 +56,7 @@ def test_machine_code_is_compiled_once(cache: Cache) -> None:
 
 
 def test_folder_that_others_may_write_to_is_not_loaded_from(cache: Cache) -> None:
-    """It is told once, however often the judge is opened."""
+    """It is reported once, however often the judge is opened."""
     cache.compiled()
     cache.loaded.clear()
     cache.root.chmod(0o770)

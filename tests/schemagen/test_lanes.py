@@ -1,4 +1,4 @@
-"""Compiled conversions say what careful ones say, or nothing."""
+"""Compiled conversions give the same results as lossless ones, or none."""
 
 from typing import Any, Literal
 
@@ -287,7 +287,7 @@ API = Api(
 KIND = API.kinds[0]
 CONVERTER = Converter(API)
 WAYS = [("v1", "v2"), ("v2", "v1"), ("v2", "v3"), ("v1", "v3"), ("v3", "v1")]
-# Each with its form in the newer version, and the engine that the older one does not ask for.
+# Each with its form in the newer version, and the engine that the older one does not require.
 ENGINE = {"engine": {"type": "fast"}}, {"engine": {"type": "Fast"}}
 EXACT: dict[str, tuple[Any, Any]] = {
     "nothing more": ({}, {}),
@@ -384,7 +384,7 @@ def thing(version: str, spec: Any) -> dict[str, Any]:
 
 
 def at_once(value: dict[str, Any], source: str, target: str) -> Any:
-    """The compiled answer, once it has been bytes."""
+    """Return the compiled result, after a round trip through bytes."""
     found = CONVERTER.way(KIND, source, target).at_once(msgspec.Raw(orjson.dumps(value)))
     return None if found is None else orjson.loads(found)
 

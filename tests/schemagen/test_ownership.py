@@ -1,4 +1,4 @@
-"""What only its user, or root, could have written is told from what others could have."""
+"""Files that only the user or root could have written are told apart from others."""
 
 import os
 import pathlib
@@ -11,7 +11,7 @@ from schemagen import ownership
 
 @pytest.fixture
 def place(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A file three folders deep that nobody else could have written."""
+    """Return a file three directories deep that nobody else could have written."""
     folder = tmp_path / "a" / "b"
     folder.mkdir(mode=0o755, parents=True)
     (folder / "code").write_text("")
@@ -20,7 +20,7 @@ def place(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def test_own_file_in_own_folders_is_trusted(place: pathlib.Path) -> None:
-    """Although /tmp, above, is everybody's: it is sticky."""
+    """Although /tmp, above, is world-writable: it is sticky."""
     assert "" == ownership.why_untrusted(place)
     assert "" == ownership.why_untrusted(place.parent)
 
@@ -67,7 +67,7 @@ def test_links_are_followed(
     tmp_path: pathlib.Path,
     point: Callable[[pathlib.Path, pathlib.Path], None],
 ) -> None:
-    """What counts is where a link leads, and who could change the link."""
+    """What matters is where a link leads, and who could change the link."""
     (tmp_path / "links").mkdir(mode=0o755)
     link = tmp_path / "links" / "b"
     point(link, place.parent)

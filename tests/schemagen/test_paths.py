@@ -1,6 +1,6 @@
-"""Columns show what client-go finds: what it finds nowhere is refused, and the rest is taken.
+"""Columns show what client-go finds: paths that it cannot resolve are refused, others accepted.
 
-The expected words are those of tests/e2e/test_columns.py, which asks a real API server.
+The expected messages are those of tests/e2e/test_columns.py, which uses a real API server.
 """
 
 from typing import Any

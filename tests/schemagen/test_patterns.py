@@ -1,4 +1,4 @@
-"""Patterns and enums that only Python understands are refused; what RE2 reads alike is written."""
+"""Python-only patterns and enums are refused; those that RE2 reads alike are accepted."""
 
 import enum
 import re

@@ -1,4 +1,4 @@
-"""What no schema can hold becomes ValidatingAdmissionPolicies, one for each version."""
+"""Rules beyond schemas become ValidatingAdmissionPolicies, one for each version."""
 
 from typing import Annotated
 

@@ -1,4 +1,4 @@
-"""How the judge's module is laid out to be built: ours, and modules without what is left out."""
+"""Build layout of the judge's module: own sources, and modules without what is left out."""
 
 import json
 import pathlib
@@ -24,7 +24,7 @@ def sources(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 class Go:
-    """Has two modules in its cache."""
+    """A Go command with two modules in its cache."""
 
     def __init__(self, root: pathlib.Path) -> None:
         self.root = root
@@ -249,7 +249,7 @@ def test_modules_that_lose_files_are_required() -> None:
 
 
 def test_recipe_needs_the_standard_library_alone() -> None:
-    # As the wheel's build hook loads it, where nothing is installed.
+    # Loaded like by the wheel's build hook, where nothing is installed.
     code = f"import runpy; runpy.run_path({recipe.__file__!r})"
 
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], check=False)

@@ -1,4 +1,4 @@
-"""What no schema can hold, or nothing could satisfy, is an error that says what to write."""
+"""What no schema can express, or nothing could satisfy, is an error with an alternative."""
 
 import dataclasses
 import decimal
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 def named(value: object) -> str:
-    """A test's id, the same in each process that collects it."""
+    """Return a test's id, the same in each process that collects it."""
     return re.sub(r" at 0x[0-9a-f]+", "", str(value))
 
 
@@ -279,7 +279,7 @@ def schema_of_field(annotation: Any, default: Any = ...) -> Any:
         (Annotated[str, Field(min_length=-1)], "at least 0 as minLength"),
         (Annotated[str, MaxBytes(-1)], "at least 0 as maxLength"),
         (Annotated[float, Field(examples=[float("inf")])], "an example that JSON can represent"),
-        # classes of other makers
+        # Classes of other libraries
         (Forbidding, "Forbidding: expected extra to be ignore"),
         (Checked, r"Checked.check: .*write it as Cel\("),
         (CheckedRoot, r"CheckedRoot.check: .*write it as rules=\[Cel"),

@@ -1,4 +1,4 @@
-"""The trial of a real API server: what is sent to it, what is counted, and what is found."""
+"""The trial on a real API server: requests, counts, and results."""
 
 import contextlib
 import itertools
@@ -31,7 +31,7 @@ def berth(**spec: Any) -> dict[str, Any]:
 
 
 class Server:
-    """An API server in memory, which counts what it is asked."""
+    """An in-memory API server that counts requests."""
 
     namespace = "here"
 
@@ -117,7 +117,7 @@ def _merged(value: Any, patch: Any) -> Any:
 
 
 def _applied(value: Any, wanted: Any, node: Any) -> Any:
-    """What structured-merge-diff makes of an object and a configuration that is applied to it."""
+    """Return what structured-merge-diff makes of an object and an applied configuration."""
     if isinstance(value, dict) and isinstance(wanted, dict):
         child = {name: node and node.properties.get(name, node.values) for name in wanted}
         merged = {name: _applied(value.get(name), one, child[name]) for name, one in wanted.items()}

@@ -1,4 +1,4 @@
-"""``schemagen generate`` as a user meets it."""
+"""``schemagen generate`` as a user runs it."""
 
 import pathlib
 import subprocess

@@ -1,4 +1,4 @@
-"""Where commands keep what stays from one run to the next."""
+"""State directory of commands."""
 
 import pathlib
 

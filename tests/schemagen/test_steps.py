@@ -1,4 +1,4 @@
-"""Steps go up and come down again, and leave out what they cannot say."""
+"""Steps convert up and down again, and drop what they cannot express."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What no object of an older version can fulfil is told when an API is generated or served."""
+"""Unsatisfiable requirements on older versions are reported when an API is generated or served."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""``schemagen validate``: the API server's words with the line they are about, offline."""
+"""``schemagen validate``: the API server's messages with line numbers, offline."""
 
 import pathlib
 import subprocess

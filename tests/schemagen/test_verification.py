@@ -1,4 +1,4 @@
-"""Conversions that do not fit the models of their versions are refused, with the way out."""
+"""Conversions that do not fit the models of their versions are refused, with a correction."""
 
 # ruff: noqa: E501 - messages are compared whole
 
@@ -87,7 +87,7 @@ def root(fields: Fields) -> type[Resource]:
 
 
 def found(old: Fields, new: Fields, *parts: Any, unordered: tuple[str, ...] = ()) -> list[str]:
-    """The faults of a conversion between two specs, without the lines of this file."""
+    """Return the faults of a conversion between two specs, without the lines of this file."""
     step = record(keep("kind", "metadata"), same_name("spec", record(*parts)))
     conversion = records.Conversion(step, unordered)
     return faults_of(conversion, root(old), root(new))
@@ -232,7 +232,7 @@ def test_conversion_that_fits_has_no_fault(name: str) -> None:
 
 FOREIGN = "the type of v2 to keep it unchanged, got"
 
-# Conversions that do not fit: fields of both versions, the parts, and what is said.
+# Conversions that do not fit: fields of both versions, the parts, and the messages.
 FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
     "misspelt path of the newer version": (
         {"instances": int},
@@ -839,7 +839,7 @@ def test_secret_is_in_each_version_or_forgotten(name: str) -> None:
     assert expected == found(old, new, *parts)
 
 
-# Without their types, as authors without a type checker use them.
+# Without types, as used by authors without a type checker.
 UNTYPED: Any = records
 UNTYPED_STEPS: Any = steps
 
@@ -993,7 +993,7 @@ WORD = "misspeltX"
 
 
 def misspelt(node: Any, at: str = "") -> Iterator[tuple[str, Any]]:
-    """A tree of steps with one name in it misspelt, for each name; and where it was."""
+    """Yield a tree of steps with one misspelt name, for each name; and its place."""
     match node:
         case records.OpenRecord():
             yield from in_open_record(node, at)
@@ -1014,7 +1014,7 @@ def in_item(node: tuple[Any, ...], at: str, index: int) -> Iterator[tuple[str, A
 
 
 def in_open_record(node: records.OpenRecord, at: str) -> Iterator[tuple[str, Any]]:
-    """Its older side is free-form: any key is right."""
+    """Return whether the older side is free-form, where any key is valid."""
     yield f"{at}.extra", dataclasses.replace(node, extra=WORD)
     for index, known in enumerate(node.moves):
         for new in misspelt_path(known.new):
@@ -1038,7 +1038,7 @@ def in_fields(node: Any, at: str) -> Iterator[tuple[str, Any]]:
                 yield where, dataclasses.replace(node, **{name: changed})
 
 
-# Fields of steps that are names of fields.
+# Fields of steps that hold field names.
 NAMES = {
     *(("key", kind) for kind in (steps.Pairs, steps.Wrap)),
     ("value", steps.Pairs),
