@@ -20,7 +20,7 @@ from schemagen.versions import code, records, shape, stash, structs
 from schemagen.versions.compiler import Compiler, Place
 from schemagen.versions.graph import Way
 
-# What decoding and converting raise for an object that is not exactly what its schema says.
+# Exceptions for an object that does not match its schema exactly.
 _NOT_FOR_US: Final = (
     code.InexactError,
     msgspec.MsgspecError,
@@ -38,10 +38,10 @@ _NOTES: Final = msgspec.json.Decoder(_Notes)
 
 @dataclasses.dataclass(frozen=True)
 class Lane:
-    """One adjacent pair of versions in one direction.
+    """Conversion between two adjacent versions in one direction.
 
     Attributes:
-        text: The compiled function, to read.
+        text: Source of the compiled function, for debugging.
     """
 
     text: str
@@ -52,7 +52,7 @@ class Lane:
     _annotations: frozenset[str]
 
     def convert(self, value: bytes | msgspec.Raw) -> bytes | None:
-        """The converted object; None if something may get lost.
+        """Return the converted object; None if something may get lost.
 
         Also None for an object of another kind or version.
         """
@@ -64,7 +64,7 @@ class Lane:
                 notes = _NOTES.decode(found.metadata_).annotations
                 if notes is not UNSET and not self._annotations.isdisjoint(notes):
                     return None
-            # At once: objects that wait in a list would be walked by the garbage collector.
+            # Encoded immediately: objects kept in a list would be walked by the garbage collector.
             return msgspec.json.encode(self._run(found))
         except _NOT_FOR_US:
             return None
@@ -79,7 +79,7 @@ def between(
     way: Way,
     is_between: bool = False,
 ) -> Lane | None:
-    """The lane between two adjacent versions of a kind; None if the steps allow none."""
+    """Return the lane between two adjacent versions; None if the steps cannot be compiled."""
     conversion = older.conversion
     step = conversion.step if isinstance(conversion, records.Conversion) else None
     if conversion is None or not isinstance(step, records.Record):
@@ -101,7 +101,7 @@ def between(
 
 
 def _whole(model: type[base.Model]) -> Schema:
-    """A root model's schema: metadata is passed on and looked at apart."""
+    """Return a root model's schema: metadata is passed through and checked separately."""
     properties = {**shape.schema_of(model)["properties"], "metadata": structs.RAW}
     properties |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
     return {"type": "object", "properties": properties}

@@ -13,15 +13,15 @@ from schemagen.model import registry
 from schemagen.problems import JSON, Cause
 from schemagen.versions import graph, shape
 
-# As soon as one object of the older version has none of the faults, there is nothing to tell.
+# One object of the older version without any fault suffices for there to be no report.
 _DRAWS: Final = 60
 
 Fault = tuple[str, str]
-"""A field without its indexes, and what is wrong with it."""
+"""A field without indexes, and the message."""
 
 
 def lines(api: registry.Api) -> list[str]:
-    """A line for each thing that an older served version's objects can never fulfil."""
+    """Return a line for each requirement that an older served version's objects can never meet."""
     return [
         f"{kind.name} {version.name}: expected objects that {kind.hub.name} can accept, "
         f"got {field or 'an object'} refused in all of them ({message}); give "
@@ -35,7 +35,7 @@ def lines(api: registry.Api) -> list[str]:
 
 
 def of(api: registry.Api, kind: registry.Kind, version: registry.Version) -> set[Fault]:
-    """What is wrong with every object of a version, once it is one of the newest."""
+    """Return the faults of every object of a version after conversion to the newest."""
     from schemagen import checking  # noqa: PLC0415 - CEL takes longer to load than to ask seldom
 
     checker = checking.of_version(kind.hub)
