@@ -25,9 +25,7 @@ app = typer.Typer(
 
 ApiReference = Annotated[
     str,
-    typer.Argument(
-        metavar="MODULE:API", help="Api to load, as MODULE:ATTRIBUTE, such as crds:api."
-    ),
+    typer.Argument(metavar="MODULE:API", help="Api to load, such as crds:api."),
 ]
 
 
@@ -210,17 +208,19 @@ def policy(
 @app.command("judge")
 def judge_(
     references: Annotated[
-        list[str], typer.Argument(metavar="MODULE:API...", help="Where the Apis are.")
+        list[str], typer.Argument(metavar="MODULE:API...", help="Apis to load, such as crds:api.")
     ],
     number: Annotated[
         int, typer.Option("--number", "-n", min=1, help="Total number of objects to generate.")
     ] = 2000,
-    seed: Annotated[int, typer.Option(help="Names the run: the same one draws the same.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Random seed; the same seed generates the same objects.")
+    ] = 0,
     server: Annotated[
         str,
         typer.Option(
             metavar="embedded|kubeconfig|none",
-            help="API server to compare with: start one, the one of KUBECONFIG, or none.",
+            help="API server to compare with: a temporary one, the one of KUBECONFIG, or none.",
         ),
     ] = "embedded",
 ) -> None:
@@ -238,12 +238,14 @@ def judge_(
 @app.command()
 def roundtrip(
     references: Annotated[
-        list[str], typer.Argument(metavar="MODULE:API...", help="Where the Apis are.")
+        list[str], typer.Argument(metavar="MODULE:API...", help="Apis to load, such as crds:api.")
     ],
     number: Annotated[
         int, typer.Option("--number", "-n", min=1, help="Total number of round trips.")
     ] = 2000,
-    seed: Annotated[int, typer.Option(help="Names the run: the same one draws the same.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Random seed; the same seed generates the same objects.")
+    ] = 0,
     kind: Annotated[str | None, typer.Option(help="Test only this kind.")] = None,
     part: Annotated[
         str, typer.Option(metavar="NUMBER/OF", help="Run only this shard, such as 2/4.")
@@ -252,8 +254,8 @@ def roundtrip(
         str,
         typer.Option(
             metavar="embedded|kubeconfig|none",
-            help="Also change a sample in a real API server, with the webhooks: one started for "
-            "this, or that of KUBECONFIG, in a namespace that is deleted afterwards.",
+            help="Also test a sample in a real API server with webhooks: a temporary one, or the "
+            "one of KUBECONFIG, in a namespace that is deleted afterwards.",
         ),
     ] = "none",
     sample: Annotated[
