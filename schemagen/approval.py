@@ -21,11 +21,11 @@ def refusals(definition: dict[str, Any], oracle: judge.Judge) -> Iterator[str]:
     Raises:
         judge.JudgeError: if no judge is available.
     """
-    whole = _with_conversion(definition)
-    remembered = _remembered(whole)
+    completed = _with_conversion(definition)
+    remembered = _remembered(completed)
     if remembered.is_file():
         return
-    verdict = oracle.check(whole)
+    verdict = oracle.check(completed)
     if verdict.allowed:
         remembered.parent.mkdir(parents=True, exist_ok=True)
         remembered.touch()
@@ -36,7 +36,7 @@ def refusals(definition: dict[str, Any], oracle: judge.Judge) -> Iterator[str]:
             yield f"{name} {_place(definition, cause.field)}: {cause.message}"
     if not verdict.causes:
         yield f"{name}: {verdict.message}"
-    for advice in costs.advice(oracle, whole):
+    for advice in costs.advice(oracle, completed):
         yield f"{name} {advice}"
 
 
@@ -45,8 +45,8 @@ def is_known(definition: dict[str, Any]) -> bool:
     return _remembered(_with_conversion(definition)).is_file()
 
 
-def _remembered(whole: dict[str, Any]) -> pathlib.Path:
-    return module.built_path().parent / "accepted" / canonical.digest(whole)
+def _remembered(completed: dict[str, Any]) -> pathlib.Path:
+    return module.built_path().parent / "accepted" / canonical.digest(completed)
 
 
 def _with_conversion(definition: dict[str, Any]) -> dict[str, Any]:

@@ -75,14 +75,14 @@ def advice(oracle: judge.Judge, crd: dict[str, Any]) -> Iterator[Advice]:
 
 
 def _choices(trial: "_Trial") -> Iterator[Bounds]:
-    """Return each single bound that makes a rule affordable, else all bounds together."""
+    """Yield the first single bound that makes a rule affordable, and all bounds together."""
     candidates = [*trial.candidates()]
     alone = ((place, trial.largest([place])) for place in candidates)
-    single = next(((place, most) for place, most in alone if most), None)
+    single = next(((place, bound) for place, bound in alone if bound), None)
     if single is not None:
         yield Bounds((trial.named(single[0]),), single[1])
-    if len(candidates) > 1 and (most := trial.largest(candidates)):
-        yield Bounds(tuple(map(trial.named, candidates)), most)
+    if len(candidates) > 1 and (bound := trial.largest(candidates)):
+        yield Bounds(tuple(map(trial.named, candidates)), bound)
 
 
 class _Trial:

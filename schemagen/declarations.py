@@ -165,8 +165,8 @@ _FINAL = re.compile(r"\bFinal\b")
 
 def _written(kind: type) -> Mapping[str, str]:
     """Return the annotations of a class as text, without resolving names."""
-    found = typing_extensions.get_annotations(kind, format=typing_extensions.Format.FORWARDREF)
-    return {name: str(annotation) for name, annotation in found.items()}
+    written = typing_extensions.get_annotations(kind, format=typing_extensions.Format.FORWARDREF)
+    return {name: str(annotation) for name, annotation in written.items()}
 
 
 def _options(shape: shapes.Shape) -> Iterator[str]:
@@ -300,8 +300,7 @@ def _options_of_root(model: type[pydantic.RootModel[Any]]) -> Iterator[str]:
     yield from _options(shapes.Shape(model, {}, model.model_config, None))
 
 
-# Unsupported types are reported elsewhere, strict or not; bounds do not matter when a model is
-# built.
+# Unsupported types are reported elsewhere, strict or not; bounds are dropped when a model is built.
 _NOT_OF_STRICT = (
     *(pydantic.PydanticUserError, pydantic_core.SchemaError),
     *(NameError, TypeError, ValueError),

@@ -90,12 +90,12 @@ def _objects(document: yaml.Document) -> Iterator[Object]:
 
 
 def _item(
-    whole: dict[str, JSON], item: dict[str, JSON], document: yaml.Document, path: str
+    list_: dict[str, JSON], item: dict[str, JSON], document: yaml.Document, path: str
 ) -> Object:
     """Return an item of a list; it inherits missing apiVersion and kind from the list's kind."""
-    if not item.get("kind") and not item.get("apiVersion") and whole["kind"] != "List":
-        kind = str(whole["kind"]).removesuffix("List")
-        item = {**item, "apiVersion": whole["apiVersion"], "kind": kind}
+    if not item.get("kind") and not item.get("apiVersion") and list_["kind"] != "List":
+        kind = str(list_["kind"]).removesuffix("List")
+        item = {**item, "apiVersion": list_["apiVersion"], "kind": kind}
     refusal = _refusal(item)
     if not refusal and isinstance(item.get("items"), list):
         refusal = "*unstructured.Unstructured is not a list: no Items field in this object"

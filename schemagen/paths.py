@@ -56,8 +56,8 @@ def check(kind: registry.Kind, version: registry.Version, schema: Schema) -> Non
     Raises:
         SchemaError: naming kind, version and path, and the valid names where it fails.
     """
-    whole = _with_metadata(schema)
-    for what, path, problem in _problems(version, whole):
+    root = _with_metadata(schema)
+    for what, path, problem in _problems(version, root):
         raise SchemaError(f"{kind.name} {version.name}: {what} {path}: {problem}")
 
 
@@ -227,9 +227,11 @@ def _slice(schemas: Sequence[Schema], step: jsonpath.Slice) -> Sequence[Schema]:
         raise _NothingShownError(f"expected a step above 0, got {step.step}")
     if end is not None and end <= start and (start < 0) == (end < 0):
         raise _NothingShownError(f"expected a slice that is not empty, got {start}:{end}")
-    most = max(node.get("maxItems", start + 1) for node in schemas)
-    if start >= most:
-        raise _NothingShownError(f"expected an index below maxItems, which is {most}, got {start}")
+    max_items = max(node.get("maxItems", start + 1) for node in schemas)
+    if start >= max_items:
+        raise _NothingShownError(
+            f"expected an index below maxItems, which is {max_items}, got {start}"
+        )
     return lists
 
 

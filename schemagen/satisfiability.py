@@ -250,7 +250,7 @@ def _shown(schema: Schema, keyword: str) -> str:
 
 def _strings(schema: Schema) -> Iterator[str]:
     yield from _crossed(schema, "Length")
-    least, most = schema.get("minLength", 0), schema.get("maxLength", math.inf)
+    minimum, maximum = schema.get("minLength", 0), schema.get("maxLength", math.inf)
     shapes = [
         (f"the pattern {pattern}", *_lengths(pattern))
         for pattern in (
@@ -263,10 +263,10 @@ def _strings(schema: Schema) -> Iterator[str]:
         name = schema["format"]
         shapes.append((f"the format {name}", *_FORMAT_LENGTHS[name]))
     for what, shortest, longest in shapes:
-        if shortest > most:
-            yield f"maxLength {most} and {what}, which matches {shortest} characters or more"
-        if longest < least:
-            yield f"minLength {least} and {what}, which matches {longest} characters or fewer"
+        if shortest > maximum:
+            yield f"maxLength {maximum} and {what}, which matches {shortest} characters or more"
+        if longest < minimum:
+            yield f"minLength {minimum} and {what}, which matches {longest} characters or fewer"
     for what, shortest, _ in shapes:
         for other, _, longest in shapes:
             if longest < shortest:
@@ -302,30 +302,30 @@ def _is_at(part: tuple[object, object], name: str) -> bool:
 
 
 def _crossed(schema: Schema, what: str) -> Iterator[str]:
-    least, most = schema.get(f"min{what}", 0), schema.get(f"max{what}", math.inf)
-    if least > most:
-        yield f"min{what} {least} and max{what} {most}"
+    minimum, maximum = schema.get(f"min{what}", 0), schema.get(f"max{what}", math.inf)
+    if minimum > maximum:
+        yield f"min{what} {minimum} and max{what} {maximum}"
 
 
 def _sets(schema: Schema) -> Iterator[str]:
     """Yield sets with more items than distinct values."""
     items = schema.get("items", {})
     count = len(items["enum"]) if "enum" in items else 2 if items.get("type") == "boolean" else None
-    least = schema.get("minItems", 0)
-    if schema.get("x-kubernetes-list-type") == "set" and count is not None and least > count:
-        yield f"minItems {least} and a set of items that have {count} values"
+    minimum = schema.get("minItems", 0)
+    if schema.get("x-kubernetes-list-type") == "set" and count is not None and minimum > count:
+        yield f"minItems {minimum} and a set of items that have {count} values"
 
 
 def _objects(schema: Schema) -> Iterator[str]:
-    least, most = schema.get("minProperties", 0), schema.get("maxProperties", math.inf)
+    minimum, maximum = schema.get("minProperties", 0), schema.get("maxProperties", math.inf)
     required = set(schema.get("required", ()))
     arms = [required | set(arm.get("required", ())) for arm in schema.get("oneOf", ())]
     needed = min(map(len, arms or [required]))
-    if needed > most:
-        yield f"maxProperties {most} and {needed} required fields"
+    if needed > maximum:
+        yield f"maxProperties {maximum} and {needed} required fields"
     is_closed = "additionalProperties" not in schema and not schema.get(
         "x-kubernetes-preserve-unknown-fields"
     )
     count = len(schema.get("properties", {}))
-    if is_closed and least > count:
-        yield f"minProperties {least} and {count} fields"
+    if is_closed and minimum > count:
+        yield f"minProperties {minimum} and {count} fields"

@@ -60,8 +60,8 @@ def schema_of(
     Raises:
         SchemaError: naming the model, the field, what was found and an alternative.
     """
-    longest = max_description if descriptions else 0
-    schema = _Walk(max_description=longest, limits=limits).root(model)
+    max_length = max_description if descriptions else 0
+    schema = _Walk(max_description=max_length, limits=limits).root(model)
     _translate(schema, expressions.names_of(model), model.__name__)
     return _ordered(schema)
 
@@ -145,13 +145,13 @@ class _Walk:
         metadata = tuple(field.metadata)
         if field.discriminator is not None:
             metadata = (*metadata, field)
-        schema, longest = self._limited(field.annotation, metadata, place)
+        schema, max_length = self._limited(field.annotation, metadata, place)
         _check_metadata(schema, place)
         default = defaults.of(field, place.where)
         if default is not PydanticUndefined:
             schema["default"] = default
             _check_default(schema, field, place.where)
-        return schema | _documentation(field, longest, place.where)
+        return schema | _documentation(field, max_length, place.where)
 
     def annotated(self, annotation: Any, metadata: Sequence[Any], place: _Place) -> Schema:
         """Return the schema of an annotation with its surrounding metadata."""
@@ -172,10 +172,10 @@ class _Walk:
                 "which Python accepts no null; write Annotated[T | None, Nullable()]"
             )
         schema = self._bare(inner.annotation, outer_markers, outer, place.through(inner.aliases))
-        longest = descriptions.limit_of(outer_markers, self.max_description)
+        max_length = descriptions.limit_of(outer_markers, self.max_description)
         for info in outer:
             if isinstance(info, FieldInfo):
-                schema |= _documentation(info, longest, place.where)
+                schema |= _documentation(info, max_length, place.where)
         for marker in outer_markers:
             keywords.apply(schema, marker, place.where)
             if self.limits and isinstance(marker, markers.MaxBytes | markers.MaxEntries):
@@ -184,7 +184,7 @@ class _Walk:
             declarations.check_strict(annotation, metadata, place.where)
         embedding.check(schema, place.where)
         satisfiability.check(schema, place.where)
-        return schema, longest
+        return schema, max_length
 
     def _bare(
         self, annotation: Any, metadata: tuple[Any, ...], outer: tuple[Any, ...], place: _Place
@@ -404,14 +404,14 @@ def _is_words(annotation: Any) -> bool:
     return is_enum or typing.get_origin(annotation) is Literal
 
 
-def _documentation(field: FieldInfo, longest: int | None, where: str) -> Schema:
+def _documentation(field: FieldInfo, max_length: int | None, where: str) -> Schema:
     """Return what ``Field(...)`` documents: title, example and description."""
     texts = {
         "title": field.title,
         "example": defaults.written(field.examples[0], where, "example")
         if field.examples
         else None,
-        "description": descriptions.fitted(declarations.description(field), longest) or None,
+        "description": descriptions.fitted(declarations.description(field), max_length) or None,
     }
     return {keyword: value for keyword, value in texts.items() if value is not None}
 

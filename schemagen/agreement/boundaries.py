@@ -69,20 +69,22 @@ class Draw:
         return self._random.random() < chance
 
     def _string(self, schema: Schema) -> str:
-        least, most = schema.get("minLength", 0), schema.get("maxLength", _LARGE)
+        minimum, maximum = schema.get("minLength", 0), schema.get("maxLength", _LARGE)
         if "pattern" in schema:
-            return self._matching(schema["pattern"], least, most)
+            return self._matching(schema["pattern"], minimum, maximum)
         if "format" in schema:
-            fitting = [text for text in samples.good(schema["format"]) if len(text) <= most]
+            fitting = [text for text in samples.good(schema["format"]) if len(text) <= maximum]
             text: str = self._random.choice(fitting or ["x"])
             return text
-        length: int = self._random.choice([least, least + 1, min(most, least + 7), most])
+        length: int = self._random.choice(
+            [minimum, minimum + 1, min(maximum, minimum + 7), maximum]
+        )
         if length > _MAX_STRING_LENGTH:
-            length = least + 3
+            length = minimum + 3
         return length * self._random.choice(["x", "é", "\U0001f600"])
 
-    def _matching(self, pattern: str, least: int, most: int) -> str:
-        return self._random.choice(_matching(pattern, least, most, self._pool))
+    def _matching(self, pattern: str, minimum: int, maximum: int) -> str:
+        return self._random.choice(_matching(pattern, minimum, maximum, self._pool))
 
     def _integer(self, schema: Schema) -> int:
         return int(
@@ -109,9 +111,9 @@ class Draw:
         return value if factor is None else factor * (value // factor)
 
     def _array(self, schema: Schema) -> list[JSON]:
-        least, most = schema.get("minItems", 0), schema.get("maxItems", _LARGE)
-        length = self._random.choice([least, least, least + 1, least + 2, most])
-        length = min(length, most, max(least, _MAX_LIST_LENGTH))
+        minimum, maximum = schema.get("minItems", 0), schema.get("maxItems", _LARGE)
+        length = self._random.choice([minimum, minimum, minimum + 1, minimum + 2, maximum])
+        length = min(length, maximum, max(minimum, _MAX_LIST_LENGTH))
         items = [self.valid(schema.get("items", {})) for _ in range(length)]
         return _distinct(items, schema)
 
@@ -135,9 +137,9 @@ class Draw:
         return value
 
     def _entries(self, schema: Schema) -> dict[str, JSON]:
-        least, most = schema.get("minProperties", 0), schema.get("maxProperties", _LARGE)
-        count = self._random.choice([least, least + 1, least + 2])
-        keys = self._random.sample(samples.KEYS, k=min(count, most, len(samples.KEYS)))
+        minimum, maximum = schema.get("minProperties", 0), schema.get("maxProperties", _LARGE)
+        count = self._random.choice([minimum, minimum + 1, minimum + 2])
+        keys = self._random.sample(samples.KEYS, k=min(count, maximum, len(samples.KEYS)))
         return {key: self.valid(schema["additionalProperties"]) for key in keys}
 
     def _choose(self, value: dict[str, JSON], schema: Schema) -> None:
@@ -180,7 +182,7 @@ class Draw:
     def _other_string(self, value: str, schema: Schema) -> JSON:
         if "format" in schema and self._is(0.7):
             return self._random.choice(samples.all_of(schema["format"]))
-        least, most = schema.get("minLength", 0), schema.get("maxLength", 0)
+        minimum, maximum = schema.get("minLength", 0), schema.get("maxLength", 0)
         at_end = self._random.choice(samples.CHARACTERS)
         middle = self._random.randrange(len(value) + 1)
         return self._random.choice(
@@ -189,8 +191,8 @@ class Draw:
                 value[:middle] + at_end + value[middle:],
                 value[:middle] + value[middle + 1 :],
                 value.upper(),
-                "x" * max(least - 1, 0),
-                self._random.choice(["x", "é", "\U0001f600"]) * (min(most, _LARGE) + 1),
+                "x" * max(minimum - 1, 0),
+                self._random.choice(["x", "é", "\U0001f600"]) * (min(maximum, _LARGE) + 1),
                 "",
             ]
         )
@@ -202,8 +204,8 @@ class Draw:
 
     def _other_list(self, value: list[JSON], schema: Schema) -> JSON:
         items = schema.get("items", {})
-        most = min(schema.get("maxItems", _MAX_LIST_LENGTH), 4 * _MAX_LIST_LENGTH)
-        longer = value + [self.valid(items) for _ in range(most + 1 - len(value))]
+        maximum = min(schema.get("maxItems", _MAX_LIST_LENGTH), 4 * _MAX_LIST_LENGTH)
+        longer = value + [self.valid(items) for _ in range(maximum + 1 - len(value))]
         return self._random.choice(
             [value[1:], value + value[:1], [*value, None], longer, [*value, self.valid(items)]]
         )
@@ -247,7 +249,7 @@ _TRIES = 400
 
 
 @functools.cache
-def _matching(pattern: str, least: int, most: int, pool: int) -> Sequence[str]:
+def _matching(pattern: str, minimum: int, maximum: int, pool: int) -> Sequence[str]:
     """Return strings that match a pattern, stable across runs; a plain one if none is found."""
     strings = rstr.Rstr(random.Random(pattern))  # noqa: S311 - nothing secret
     expected = re2.compile(pattern)
@@ -257,7 +259,7 @@ def _matching(pattern: str, least: int, most: int, pool: int) -> Sequence[str]:
             text = strings.xeger(pattern)
         except re.error:  # RE2 syntax that Python cannot parse
             break
-        if least <= len(text) <= most and expected.search(text):
+        if minimum <= len(text) <= maximum and expected.search(text):
             matching[text] = None
         if len(matching) >= pool:
             break

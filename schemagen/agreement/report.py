@@ -66,8 +66,8 @@ def progress_bar(console: rich.console.Console) -> rich.progress.Progress:
 
 def _shares(count: int, parts: int) -> list[int]:
     """Split a number into about equal, nonempty parts."""
-    least, more = divmod(max(count, parts), parts)
-    return [least + (index < more) for index in range(parts)]
+    size, more = divmod(max(count, parts), parts)
+    return [size + (index < more) for index in range(parts)]
 
 
 @contextlib.asynccontextmanager

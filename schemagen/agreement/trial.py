@@ -95,13 +95,13 @@ class Trial:
 
     def __init__(
         self,
-        asked: judge.Judge,
+        oracle: judge.Judge,
         server: Server | None,
         *,
         seed: int,
         tell: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._judge, self._server, self._seed, self._tell = asked, server, seed, tell
+        self._judge, self._server, self._seed, self._tell = oracle, server, seed, tell
 
     async def run(self, subject: Subject, count: int) -> Tally:
         """Send ``count`` requests about a kind and version."""

@@ -73,10 +73,10 @@ def _compare_numbers(left: Value, right: Value) -> int | None:
 def _compare_double(left: float, right: int) -> int | None:
     if math.isnan(left):
         return None
-    least, greatest = (0.0, 2.0**64) if type(right) is Uint else (float(MIN_INT), 2.0**63)
-    if left < least:
+    minimum, maximum = (0.0, 2.0**64) if type(right) is Uint else (float(MIN_INT), 2.0**63)
+    if left < minimum:
         return -1
-    if left > greatest:
+    if left > maximum:
         return 1
     return (left > float(right)) - (left < float(right))
 

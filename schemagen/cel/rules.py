@@ -161,13 +161,13 @@ class Rules:
         self._type: str = schema.get("type", "")
         rules: list[_Rule] = []
         left: list[UndecidedRule] = []
-        for said in schema.get("x-kubernetes-validations", ()):
-            if not gotext.trimmed(said["rule"]):
+        for entry in schema.get("x-kubernetes-validations", ()):
+            if not gotext.trimmed(entry["rule"]):
                 continue
             try:
-                rules.append(_compiled(said, self._node, schema))
+                rules.append(_compiled(entry, self._node, schema))
             except UnsupportedError as error:
-                left.append(UndecidedRule(said["rule"], str(error)))
+                left.append(UndecidedRule(entry["rule"], str(error)))
         self._rules = rules
         self.left = tuple(left)
         self.uses_old_self = any(rule.program.uses_old_self for rule in rules)

@@ -140,12 +140,12 @@ class Checker:
     def _read(self, check: Callable[..., Checked], *sent: JSON) -> Checked:
         """Check values after intake; one that cannot be decoded is refused unchanged."""
         try:
-            taken = [intake.taken_in(item, self._node, is_root=self._is_root) for item in sent]
+            normalized = [intake.taken_in(item, self._node, is_root=self._is_root) for item in sent]
         except intake.UnreadableError as error:
             field = bracketed(error.path)
             fault = Fault("FieldValueInvalid", error.path, _NO_NUMBER, field=field)
             return Checked(sent[0], (fault.cause(),))
-        return check(*taken)
+        return check(*normalized)
 
     def _status_checked(self, given: JSON, before: JSON) -> Checked:
         status = {"status": given["status"]} if "status" in given else {}

@@ -176,19 +176,19 @@ def _unsure_of_scalar(value: JSON, old: JSON = None) -> bool:
 
 
 def _text(node: Node) -> IsValue:
-    most, least = node.schema.get("maxLength"), node.schema.get("minLength", 0)
+    maximum, minimum = node.schema.get("maxLength"), node.schema.get("minLength", 0)
     checks = [*_text_checks(node)]
-    most = float("inf") if most is None else most
+    maximum = float("inf") if maximum is None else maximum
 
     def is_text(value: JSON, _: JSON = None) -> bool:
-        return value.__class__ is str and least <= len(value) <= most
+        return value.__class__ is str and minimum <= len(value) <= maximum
 
     match checks:
         case []:
             return is_text
         case [check]:
             return lambda value, _=None: (
-                value.__class__ is str and least <= len(value) <= most and check(value)
+                value.__class__ is str and minimum <= len(value) <= maximum and check(value)
             )
         case _:
             return lambda value, _=None: is_text(value) and all(check(value) for check in checks)
@@ -211,12 +211,12 @@ def _pattern(pattern: str) -> IsValue:
 
 
 def _integer(node: Node) -> IsValue:
-    least, most = _bounds(node)
+    minimum, maximum = _bounds(node)
     size = 2**31 if node.format == "int32" else _INT64
-    least, most = max(least, -size), min(most, size - 1)
+    minimum, maximum = max(minimum, -size), min(maximum, size - 1)
     if any(name in node.schema for name in ("exclusiveMinimum", "exclusiveMaximum")):
-        return lambda value, _=None: value.__class__ is int and least < value < most
-    return lambda value, _=None: value.__class__ is int and least <= value <= most
+        return lambda value, _=None: value.__class__ is int and minimum < value < maximum
+    return lambda value, _=None: value.__class__ is int and minimum <= value <= maximum
 
 
 def _bounds(node: Node) -> tuple[float, float]:
@@ -247,14 +247,14 @@ def _object(node: Node, *, is_root: bool) -> IsFine:
         name: _compiled(child) for name, child in node.properties.items() if name not in known
     }
     required = frozenset(node.required)
-    least, most = _counts(node, "Properties")
+    minimum, maximum = _counts(node, "Properties")
     has_rest = node.keeps_unknown or node.has_additional
 
     def is_rest(name: str, value: JSON) -> bool:
         return name in known or (has_rest and _is_plain(value))
 
     def is_fine(value: JSON, old: JSON | Absent) -> bool:
-        if value.__class__ is not dict or not least <= len(value) <= most:
+        if value.__class__ is not dict or not minimum <= len(value) <= maximum:
             return False
         if not required <= value.keys():
             return False
@@ -287,11 +287,11 @@ def _map(node: Node) -> IsFine:
     if node.properties or node.values is None:
         return _unsure
     check = _compiled(node.values)
-    least, most = _counts(node, "Properties")
+    minimum, maximum = _counts(node, "Properties")
     required = frozenset(node.required)
 
     def is_fine(value: JSON, old: JSON | Absent) -> bool:
-        if value.__class__ is not dict or not least <= len(value) <= most:
+        if value.__class__ is not dict or not minimum <= len(value) <= maximum:
             return False
         before = old if isinstance(old, dict) else _NOTHING
         return required <= value.keys() and all(
@@ -309,11 +309,11 @@ def _array(node: Node) -> IsFine:
     if node.items is None:
         return _unsure
     check = _compiled(node.items)
-    least, most = _counts(node, "Items")
+    minimum, maximum = _counts(node, "Items")
     is_distinct = _distinct(node)
 
     def is_fine(value: JSON, old: JSON | Absent) -> bool:
-        if value.__class__ is not list or not least <= len(value) <= most:
+        if value.__class__ is not list or not minimum <= len(value) <= maximum:
             return False
         if is_distinct is not None and not is_distinct(value):
             return False

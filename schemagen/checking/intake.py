@@ -89,21 +89,21 @@ def _scalar(value: JSON) -> JSON:
 
 
 def _object(value: dict[str, JSON], node: Node, *, is_resource: bool) -> dict[str, JSON]:
-    taken = NormalizedObject()
+    normalized = NormalizedObject()
     for name, member in value.items():
         child = node.properties.get(name, node.values)
         if child is None or (is_resource and name in _META):
             is_null = child is not None and member is None and not child.nullable
             if not is_null and (_keeps(node) or (is_resource and name in _META)):
-                taken[name] = _copied(member)
+                normalized[name] = _copied(member)
         elif member is not None or child.nullable:
-            taken[name] = _normalized(member, child, is_resource=child.embedded)
+            normalized[name] = _normalized(member, child, is_resource=child.embedded)
         elif child.default is not ABSENT:
-            taken[name] = default_of(child)
+            normalized[name] = default_of(child)
     for name, child in node.properties.items():
         if name not in value and child.default is not ABSENT:
-            taken[name] = default_of(child)
-    return taken
+            normalized[name] = default_of(child)
+    return normalized
 
 
 def _keeps(node: Node) -> bool:

@@ -181,12 +181,12 @@ def _string(node: Node, value: str, where: _Where, result: Result) -> None:
 
 def _text(node: Node, value: str, where: _Where) -> Fault | None:
     """Return the first violated bound of a string."""
-    most, least = node.schema.get("maxLength"), node.schema.get("minLength")
-    if most is not None and len(value) > most:
-        unit = "byte" if most == 1 else "bytes"  # upstream wording; it counts code points
-        return where.fault("FieldValueTooLong", f"may not be more than {most} {unit}")
-    if least is not None and len(value) < least:
-        detail = f"{where} {_IN} should be at least {least} chars long"
+    maximum, minimum = node.schema.get("maxLength"), node.schema.get("minLength")
+    if maximum is not None and len(value) > maximum:
+        unit = "byte" if maximum == 1 else "bytes"  # upstream wording; it counts code points
+        return where.fault("FieldValueTooLong", f"may not be more than {maximum} {unit}")
+    if minimum is not None and len(value) < minimum:
+        detail = f"{where} {_IN} should be at least {minimum} chars long"
         return where.fault("FieldValueInvalid", detail, value)
     if node.pattern is not None and node.pattern.search(value) is None:
         detail = f"{where} {_IN} should match '{node.schema['pattern']}'"
@@ -286,13 +286,13 @@ def _array(
 def _count(
     node: Node, count: int, what: Literal["Items", "Properties"], where: _Where, result: Result
 ) -> None:
-    least, most = node.schema.get(f"min{what}"), node.schema.get(f"max{what}")
-    if least is not None and count < least:
-        detail = f"{where} {_IN} should have at least {least} {what.lower()}"
+    minimum, maximum = node.schema.get(f"min{what}"), node.schema.get(f"max{what}")
+    if minimum is not None and count < minimum:
+        detail = f"{where} {_IN} should have at least {minimum} {what.lower()}"
         result.add(where.fault("FieldValueInvalid", detail, count))
-    if most is not None and count > most:
-        unit = "item" if most == 1 else "items"  # also for objects
-        result.add(where.fault("FieldValueTooMany", f"must have at most {most} {unit}", count))
+    if maximum is not None and count > maximum:
+        unit = "item" if maximum == 1 else "items"  # also for objects
+        result.add(where.fault("FieldValueTooMany", f"must have at most {maximum} {unit}", count))
 
 
 def _object(

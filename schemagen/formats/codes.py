@@ -1,7 +1,7 @@
 r"""Numbers and codes of fixed forms: UUIDs, ISBNs, cards, colors, base64.
 
-kube-openapi checks them with regular expressions, mostly govalidator's. Go's ``\\d`` is ASCII, and
-its ``\\s`` has no vertical tab, so both are spelled out here.
+kube-openapi checks them with regular expressions, mostly govalidator's. Go's ``\d`` is ASCII, and
+its ``\s`` has no vertical tab, so both are spelled out here.
 """
 
 import re

@@ -192,7 +192,7 @@ def _counts(name: str, tally: Tally) -> Iterator[str]:
     changes = ", ".join(f"{count} of {what}" for what, count in sorted(tally.changes.items()))
     yield (
         f"{name}: {tally.objects} objects ({tally.broken} of them violating the schema), changes "
-        f"{changes or 'nonef'}; {tally.trips} round trips, {tally.losses} with losses, "
+        f"{changes or 'none'}; {tally.trips} round trips, {tally.losses} with losses, "
         f"{tally.overflows} with residue overflow; refused: {tally.refused} objects, "
         f"{tally.refused_changes} changes"
     )

@@ -105,7 +105,7 @@ def _collected(
 
 
 def _said(moves: Sequence[records.Move], value: Any) -> tuple[str, Any]:
-    """Return the key and conversion for a field's value, if unambiguous."""
+    """Return the key of a field and its converted value, if unambiguous."""
     said = [(move, move.step.down(value)) for move in moves]
     ways = [(move, changed) for move, changed in said if changed is not steps.ABSENT]
     if len(ways) != 1:

@@ -462,10 +462,13 @@ def model_with(**members: Any) -> Any:
         ({"annotations": {"field": Final[int]}}, r"Immutable\(\)"),
         ({"cel_rules": (len,)}, r"Example: expected Cel\(\.\.\.\) in rules, got <built-in"),
         ({"model_post_init": lambda _self, _context: None}, r"model_post_init: .*rules=\[Cel"),
-        ({"annotations": {"some_word": str, "someWord": str}}, "'someWord', which some_word has"),
+        (
+            {"annotations": {"some_word": str, "someWord": str}},
+            "'someWord', which some_word already has",
+        ),
         (
             {"annotations": {"other": str}, "other": Field(alias="field")},
-            "'field', which field has",
+            "'field', which field already has",
         ),
         ({"field": Field(validation_alias=pydantic.AliasPath("a", "b"))}, "use alias="),
         ({"field": Field(exclude_if=bool)}, "exclude_if; leave it out"),
@@ -501,7 +504,7 @@ def test_a_constant_of_the_class_is_no_field() -> None:
         ({"metadata": JSONObject}, "metadata: .*leave it out"),
         ({"kind": Annotated[str, Field(max_length=3)]}, "kind: .*leave it out"),
         ({"api_version": int}, "api_version: .*leave it out"),
-        ({"other": Annotated[str, Field(alias="kind")]}, "other: .*'kind', which kind has"),
+        ({"other": Annotated[str, Field(alias="kind")]}, "other: .*'kind', which kind already has"),
     ],
     ids=named,
 )

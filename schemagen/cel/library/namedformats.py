@@ -26,8 +26,8 @@ def _shape(problem: str, pattern: str, *examples: str) -> str:
     return f"{problem} (e.g. {shown}regex used for validation is '{pattern}')"
 
 
-def _long(text: str, most: int) -> list[str]:
-    return [f"must be no more than {most} bytes"] if len(text.encode()) > most else []
+def _long(text: str, maximum: int) -> list[str]:
+    return [f"must be no more than {maximum} bytes"] if len(text.encode()) > maximum else []
 
 
 def _label(text: str) -> list[str]:

@@ -61,8 +61,8 @@ class Quantity(Typed):
 
 def _difference(left: Quantity, right: Quantity) -> int:
     """Return a difference whose sign gives the order."""
-    least = min(left.exponent, right.exponent)
-    return _at(left, least) - _at(right, least)
+    exponent = min(left.exponent, right.exponent)
+    return _at(left, exponent) - _at(right, exponent)
 
 
 def _at(quantity: Quantity, exponent: int) -> int:
@@ -220,8 +220,8 @@ def _power_of_ten(exponent: int) -> float:
 def _as_integer(value: Quantity) -> int | None:
     if value.is_decimal or value.exponent < 0 or value.exponent > _MAX_SHIFT:
         return 0 if not value.is_decimal and value.exponent > 0 and not value.unscaled else None
-    whole: int = value.unscaled * 10**value.exponent
-    return whole if _fits(whole) else None
+    integer: int = value.unscaled * 10**value.exponent
+    return integer if _fits(integer) else None
 
 
 @function("isInteger", Quantity)
@@ -246,8 +246,8 @@ def _added(left: Quantity, right: Quantity) -> Quantity:
 
 def _subtracted(left: Quantity, right: Quantity) -> Quantity:
     """Quantity.Sub, where the minimum int64 is its own negative."""
-    least = right.unscaled == MIN_INT and not right.is_decimal
-    negative = Quantity(MIN_INT, right.exponent) if least else _negated(right)
+    is_minimum = right.unscaled == MIN_INT and not right.is_decimal
+    negative = Quantity(MIN_INT, right.exponent) if is_minimum else _negated(right)
     return _added_short(left, negative) or _added_long(left, _negated(right))
 
 
@@ -261,16 +261,16 @@ def _added_short(left: Quantity, right: Quantity) -> Quantity | None:
     if not left.unscaled or not right.unscaled:
         other = left if not right.unscaled else right
         return Quantity(other.unscaled, other.exponent)
-    least = min(left.exponent, right.exponent)
-    one, two = _at(left, least), _at(right, least)
-    if not all(map(_fits, (one, two, one + two))):
+    exponent = min(left.exponent, right.exponent)
+    first, second = _at(left, exponent), _at(right, exponent)
+    if not all(map(_fits, (first, second, first + second))):
         return None
-    return Quantity(one + two, least)
+    return Quantity(first + second, exponent)
 
 
 def _added_long(left: Quantity, right: Quantity) -> Quantity:
-    least = min(left.exponent, right.exponent)
-    return Quantity(_at(left, least) + _at(right, least), least, is_decimal=True)
+    exponent = min(left.exponent, right.exponent)
+    return Quantity(_at(left, exponent) + _at(right, exponent), exponent, is_decimal=True)
 
 
 @function("add", Quantity, Quantity)
