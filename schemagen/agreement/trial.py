@@ -87,7 +87,7 @@ class Trial:
     """Sends requests, compares verdicts and minimizes differences.
 
     Args:
-        asked: The in-process judge.
+        oracle: The in-process judge.
         server: A real API server, or None to compare two judges only.
         seed: Identifies the run.
         tell: Called after each batch with its number of requests.

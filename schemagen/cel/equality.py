@@ -113,7 +113,7 @@ def is_comparable(value: Value) -> bool:
 
 
 def contains(items: Value, sought: Value) -> bool:
-    """Evaluate ``wanted in items`` for a list."""
+    """Evaluate ``item in items`` for a list."""
     if isinstance(items, ListData):
         return _data_contains(items, sought)
     return any(is_same(sought, item) for item in items)

@@ -204,7 +204,7 @@ def _ordered(name: str, accepted: frozenset[int]) -> Binary:
 
 
 def contains(item: Value, items: Value) -> bool:
-    """Evaluate ``wanted in items``."""
+    """Evaluate ``item in items``."""
     if type(items) in _IS_LIST:
         return equality.contains(items, item)
     if type(items) in _IS_MAP:
