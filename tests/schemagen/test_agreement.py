@@ -64,7 +64,7 @@ def test_a_seed_names_a_run() -> None:
     assert drawn(7, 20) != drawn(8, 20)
 
 
-def test_a_near_miss_leaves_the_value_alone() -> None:
+def test_near_miss_does_not_mutate_the_value() -> None:
     schema = structural.schema_of(foundry.FurnaceV2)
     draw = boundaries.Draw(random.Random(1))  # noqa: S311 - nothing secret
     value = draw.valid(schema)
@@ -87,7 +87,7 @@ async def test_the_smallest_value_that_shows_it() -> None:
     )
 
 
-async def test_judges_of_one_model_agree(oracle: judge.Judge) -> None:
+async def test_judges_agree_on_a_model(oracle: judge.Judge) -> None:
     (subject,) = agreement.subjects(API)
 
     tally = await agreement.Trial(oracle, None, seed=1).run(subject, 300)
@@ -100,7 +100,7 @@ async def test_judges_of_one_model_agree(oracle: judge.Judge) -> None:
     ("keyword", "value", "counted", "size"),
     [("maxLength", 9, "verdicts", 9), ("minLength", 1, "verdicts", 0)],
 )
-async def test_a_planted_difference_is_found(
+async def test_planted_difference_is_found(
     oracle: judge.Judge, keyword: str, value: int, counted: str, size: int
 ) -> None:
     (subject,) = agreement.subjects(API)
@@ -114,7 +114,7 @@ async def test_a_planted_difference_is_found(
     assert {size} == {len(split.question.value["spec"]["name"]) for split in splits}
 
 
-async def test_other_words_are_found_too(oracle: judge.Judge) -> None:
+async def test_differing_messages_are_found(oracle: judge.Judge) -> None:
     (subject,) = agreement.subjects(API)
     _name_of(subject.crd)["x-kubernetes-validations"][0]["message"] = "never no"
 

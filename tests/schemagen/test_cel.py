@@ -225,7 +225,7 @@ def test_only_a_broken_rule_lets_an_unchanged_value_stay(
     assert (may_stay, allowed) == (finding.may_stay, may_stay)
 
 
-def test_whole_object_shows_its_name_and_no_other_metadata(oracle: judge.Judge) -> None:
+def test_only_name_metadata_is_visible_to_root_rules(oracle: judge.Judge) -> None:
     rules = [
         {"rule": "self.metadata.name.startsWith('x')", "fieldPath": ".spec"},
         {"rule": "self.kind == 'Other' || has(self.metadata.generateName)"},

@@ -659,7 +659,7 @@ def test_every_rule_is_run() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 0.0, 5.0, -0.0, 1e3])
-def test_whether_a_scalar_is_there_is_told_by_reading_it(value: float) -> None:
+def test_presence_of_a_scalar_is_determined_by_reading_it(value: float) -> None:
     rule = {"rule": "has(self.n)", "message": "expected n"}
     schema = {
         "type": "object",

@@ -103,7 +103,7 @@ def of_error(error: pydantic.ValidationError) -> list[tuple[str, str]]:
     DISAGREEMENTS,
     ids=[f"{index}-{value!r}" for index, (_, value, _) in enumerate(DISAGREEMENTS)],
 )
-def test_a_field_takes_what_the_api_server_takes(
+def test_field_accepts_what_the_api_server_accepts(
     oracle: judge.Judge, annotation: Any, value: Any, *, is_taken: bool
 ) -> None:
     spec = pydantic.create_model("S", __base__=Spec, field=(annotation, ...))
@@ -129,7 +129,9 @@ def test_a_field_takes_what_the_api_server_takes(
     [case for case in DISAGREEMENTS if hasattr(case[0], "__metadata__")][5:],
     ids=repr,
 )
-def test_a_wire_type_alone_does_too(annotation: Any, value: Any, *, is_taken: bool) -> None:
+def test_wire_type_alone_accepts_what_the_api_server_accepts(
+    annotation: Any, value: Any, *, is_taken: bool
+) -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     if is_taken:
         adapter.validate_python(value)
@@ -184,7 +186,7 @@ CREATED: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("sent", CREATED, ids=range(len(CREATED)))
-def test_a_model_says_what_the_api_server_says(oracle: judge.Judge, sent: Any) -> None:
+def test_model_gives_the_api_servers_causes(oracle: judge.Judge, sent: Any) -> None:
     with loaded(oracle, Root) as server:
         verdict = server.create(sent, strict=False, stored=True)
 

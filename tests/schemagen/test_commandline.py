@@ -291,7 +291,7 @@ def test_full_disk_leaves_nothing_behind(project: pathlib.Path) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted_command_says_nothing(
+def test_interrupted_command_prints_nothing(
     project: pathlib.Path, number: signal.Signals, code: int
 ) -> None:
     (project / "m.py").write_text(

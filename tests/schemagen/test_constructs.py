@@ -745,7 +745,7 @@ COMMON: tuple[JSON, ...] = (
 @pytest.mark.parametrize(
     "row", [*ROWS, *EMBEDDED, *UNIONS], ids=lambda row: str(row.annotation)[:60]
 )
-def test_construct_has_its_schema_and_one_verdict(oracle: judge.Judge, row: Row) -> None:
+def test_construct_has_its_schema_and_the_same_verdict(oracle: judge.Judge, row: Row) -> None:
     kind = kind_of(row.annotation)
     definition = definition_of(kind)
 

@@ -59,7 +59,7 @@ def test_first_choice_is_one_bound_and_the_second_all(found: list[costs.Advice])
 
 
 @pytest.mark.parametrize("more", [0, 1])
-def test_the_bound_fits_and_one_more_does_not(
+def test_advised_bound_is_the_largest_affordable(
     oracle: judge.Judge, found: list[costs.Advice], more: int
 ) -> None:
     changed = copy.deepcopy(CRD)
@@ -72,7 +72,7 @@ def test_the_bound_fits_and_one_more_does_not(
     assert (["spec.pairs.[]", "spec.tags"] if more else []) == over
 
 
-def test_a_rule_that_no_bound_helps_says_so(oracle: judge.Judge) -> None:
+def test_rule_without_an_affordable_bound_is_reported(oracle: judge.Judge) -> None:
     class Number(Spec):
         size: Annotated[
             int, Cel("[1,2,3,4,5,6,7,8].map(a, [1,2,3,4,5,6,7,8].map(b, [1,2,3,4,5,6,7,8].map(c, "

@@ -94,7 +94,7 @@ EVERYTHING = kind(
 )
 
 
-def test_everything_that_a_kind_says_is_in_its_crd() -> None:
+def test_crd_has_everything_that_a_kind_declares() -> None:
     found = crd.crd(Api("example.com", (EVERYTHING,)), EVERYTHING, webhook={"url": "https://x/c"})
 
     versions = found["spec"].pop("versions")

@@ -311,7 +311,7 @@ def test_lists_become_tuples() -> None:
         ("stable", "v1alpha1", "edge", "v1"),
     ],
 )
-def test_versions_from_the_oldest_to_the_newest_are_taken(names: tuple[str, ...]) -> None:
+def test_versions_from_oldest_to_newest_are_accepted(names: tuple[str, ...]) -> None:
     *older, newest = names
 
     made = kind(

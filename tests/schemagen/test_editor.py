@@ -93,7 +93,7 @@ def test_objects_of_the_shape_have_no_fault(kind: Any, version: Any) -> None:
         ),
     ],
 )
-def test_mistake_is_found_where_it_is(value: Any, expected: str) -> None:
+def test_mistake_is_reported_at_its_place(value: Any, expected: str) -> None:
     assert [expected] == faults(value)
 
 
@@ -190,7 +190,7 @@ def _bare(node: Any) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_an_editor_takes_what_the_api_server_takes(seed: int) -> None:
+def test_editor_schema_accepts_what_the_api_server_accepts(seed: int) -> None:
     validator = jsonschema.Draft202012Validator(hard_schema())
     checker = checking.of(HardRoot)
     schema = structural.schema_of(HardRoot, descriptions=False)

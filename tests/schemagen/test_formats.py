@@ -309,7 +309,7 @@ def test_dashes_in_names_do_not_matter(probe: judge.Loaded) -> None:
     assert formats.is_known("d-ate-time")
 
 
-def test_unknown_format_takes_everything(probe: judge.Loaded) -> None:
+def test_unknown_format_accepts_everything(probe: judge.Loaded) -> None:
     texts = seeds("date-time")
 
     assert [] == refused(probe, "unknown", texts) == refused_here("no-such-format", texts)
@@ -398,7 +398,7 @@ def test_number_is_judged_in_the_words_of_the_api_server(
     assert len(sound) == len(NUMBERS) - len({re.findall(r"\[\d+\]", said)[0] for said in problems})
 
 
-def test_integer_that_no_float_can_hold_is_refused_as_a_whole(probe: judge.Loaded) -> None:
+def test_integer_beyond_float64_is_refused(probe: judge.Loaded) -> None:
     verdict = probe.create(manifest("number-any", [10**309]))
 
     assert (False, 400) == (verdict.allowed, verdict.code)

@@ -56,7 +56,7 @@ def test_refused_crd_cannot_be_loaded(oracle: judge.Judge) -> None:
         oracle.load({**RUN, "spec": {**RUN["spec"], "scope": "Galaxy"}})
 
 
-def test_object_comes_back_as_it_would_be_stored(runs: judge.Loaded) -> None:
+def test_stored_object_is_returned(runs: judge.Loaded) -> None:
     value = manifests.run("v1beta1", runtime={"type": "Workflow", "workflow": {}}, unknown=1)
 
     stored = runs.create(value, strict=False, stored=True).object
@@ -187,7 +187,7 @@ def check_again_and_again(oracle: judge.Judge) -> None:
         oracle.check(RUN, costs=True)
 
 
-def test_verdict_that_takes_too_long_is_given_up() -> None:
+def test_verdict_is_aborted_at_its_deadline() -> None:
     # At most one of two ticks of its timer elapses; compiling 26 rules twice takes several.
     with judge.Judge(deadline_seconds=0.01) as hasty, pytest.raises(judge.JudgeTimeoutError):
         check_again_and_again(hasty)
@@ -203,7 +203,7 @@ def test_closed_judge_opens_again() -> None:
     assert again.allowed
 
 
-def test_missing_judge_says_how_to_get_it() -> None:
+def test_missing_judge_error_says_how_to_get_it() -> None:
     code = (
         "import pathlib\n"
         "from schemagen.judge import module\n"
@@ -218,7 +218,7 @@ def test_missing_judge_says_how_to_get_it() -> None:
     assert "run `make judge`" in done.stderr
 
 
-def test_toolkit_does_not_load_the_judge_before_it_is_asked() -> None:
+def test_toolkit_loads_the_judge_lazily() -> None:
     code = "import sys, schemagen.cli; print('wasmtime' in sys.modules)"
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

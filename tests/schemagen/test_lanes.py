@@ -403,12 +403,12 @@ def test_what_loses_nothing_is_converted_at_once(old: Any, new: Any) -> None:
 
 
 @pytest.mark.parametrize("spec", OLD_LOSSES.values(), ids=OLD_LOSSES)
-def test_what_may_lose_something_goes_up_with_care(spec: Any) -> None:
+def test_possible_loss_upwards_is_left_to_the_lossless_path(spec: Any) -> None:
     assert at_once(thing("v1", {**ENGINE[0], **spec}), "v1", "v2") is None
 
 
 @pytest.mark.parametrize("spec", NEW_LOSSES.values(), ids=NEW_LOSSES)
-def test_what_may_lose_something_goes_down_with_care(spec: Any) -> None:
+def test_possible_loss_downwards_is_left_to_the_lossless_path(spec: Any) -> None:
     assert at_once(thing("v2", {**ENGINE[1], **spec}), "v2", "v1") is None
 
 
@@ -420,7 +420,7 @@ def test_order_that_is_no_data_is_nothing_to_lose() -> None:
     assert {"b": "1", "a": "2"} == found["spec"]["labels"]
 
 
-def test_object_with_residue_goes_with_care() -> None:
+def test_object_with_residue_is_left_to_the_lossless_path() -> None:
     value = thing("v2", ENGINE[1])
     value["metadata"]["annotations"]["conversion.lanes.example.org/v1-residue"] = "[]"
 
@@ -428,7 +428,7 @@ def test_object_with_residue_goes_with_care() -> None:
 
 
 @pytest.mark.parametrize("change", [{"kind": "Other"}, {"apiVersion": "lanes.example.org/v2"}])
-def test_another_kind_or_version_is_none_of_a_way(change: dict[str, str]) -> None:
+def test_other_kind_or_version_is_not_converted(change: dict[str, str]) -> None:
     assert at_once({**thing("v1", ENGINE[0]), **change}, "v1", "v2") is None
 
 

@@ -800,13 +800,13 @@ CASES = KINDS | FIELDS | GENERATORS | FLAGS | TYPES | BEYOND
 
 
 @pytest.mark.parametrize("words", CASES)
-def test_row_gives_what_it_says(words: str) -> None:
+def test_row_yields_its_crd_column(words: str) -> None:
     make, expected = CASES[words]
 
     assert expected == make().part
 
 
-def test_api_server_takes_every_crd() -> None:
+def test_api_server_accepts_every_crd() -> None:
     found = {words: make().crd for words, (make, _) in CASES.items()}
 
     with judge.Judge(deadline_seconds=60) as asked:

@@ -54,7 +54,7 @@ class Thing(Resource):
 """
 
 
-async def test_a_planted_split_is_found_and_made_small(
+async def test_planted_split_is_found_and_minimized(
     oracle: judge.Judge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     proof = model_proof.Proof(oracle, objects=32)

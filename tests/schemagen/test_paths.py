@@ -15,7 +15,7 @@ SCHEMA = structural.schema_of(columns.Thing)
 
 
 @pytest.mark.parametrize("path", columns.SHOWN)
-def test_a_path_that_shows_something_is_taken(path: str) -> None:
+def test_path_that_shows_a_value_is_accepted(path: str) -> None:
     assert paths.follow(SCHEMA, path) is None
 
 
@@ -47,7 +47,7 @@ def test_a_path_that_shows_nothing_or_chance_is_refused(path: str) -> None:
         ("....name", "expected one .. and a name, got another .."),
     ],
 )
-def test_what_is_wrong_is_said(path: str, words: str) -> None:
+def test_invalid_path_is_reported(path: str, words: str) -> None:
     assert words == paths.follow(SCHEMA, path)
 
 

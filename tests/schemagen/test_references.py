@@ -136,7 +136,7 @@ def test_names_of_later_classes_are_resolved(
     assert expected == structural.schema_of(module.Thing)["properties"]
 
 
-def test_a_model_with_later_names_takes_values(
+def test_model_with_forward_references_accepts_values(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "class Thing(Spec):\n    part: Part\n\nclass Part(Model):\n    max_size: int\n"

@@ -391,7 +391,7 @@ def test_what_nothing_satisfies_is_an_error(annotation: Any, words: str) -> None
     ],
     ids=named,
 )
-def test_bounds_that_something_satisfies_are_taken(annotation: Any) -> None:
+def test_satisfiable_bounds_are_accepted(annotation: Any) -> None:
     assert schema_of_field(annotation)["properties"]["field"]
 
 

@@ -150,7 +150,7 @@ def tally_of(server: Server, kind: Kind = BERTH, *, trips: int = 150, seed: int 
 
 
 @pytest.mark.parametrize("kind", [BERTH, BUOY], ids=lambda kind: kind.name)
-def test_a_server_that_loses_nothing_is_asked_by_every_method(kind: Kind) -> None:
+def test_lossless_server_is_tested_with_every_method(kind: Kind) -> None:
     server = Server()
 
     tally = tally_of(server, kind)
@@ -161,7 +161,7 @@ def test_a_server_that_loses_nothing_is_asked_by_every_method(kind: Kind) -> Non
     assert server.refused == tally.refused + tally.refused_changes
 
 
-def test_each_write_of_an_object_has_a_manager_of_its_own() -> None:
+def test_each_write_of_an_object_has_its_own_field_manager() -> None:
     server = Server()
 
     tally_of(server)
@@ -169,7 +169,7 @@ def test_each_write_of_an_object_has_a_manager_of_its_own() -> None:
     assert {"roundtrip-1", "roundtrip-2"} <= server.managers
 
 
-def test_a_server_that_forgets_residue_is_found_with_the_smallest_object() -> None:
+def test_server_that_forgets_residue_is_found_with_a_minimal_object() -> None:
     tally = tally_of(Server(forgets=True))
 
     assert tally.losses > 0
@@ -187,7 +187,7 @@ def test_what_the_server_refuses_is_counted_and_ends_the_run() -> None:
     assert "; refused: 7 objects, 0 changes" in "\n".join(report.lines({"Berth": tally}, "here"))
 
 
-def test_a_server_that_is_gone_ends_the_run() -> None:
+def test_lost_server_ends_the_run() -> None:
     class Gone(Server):
         def send(self, request: requests.Request) -> simulated.Value:
             raise served.LostServerError(request.name)
@@ -242,7 +242,7 @@ def test_how_a_change_is_sent(drawn: Change, methods: set[str]) -> None:
     assert {""} == {one.by for one in sent}
 
 
-def test_a_change_says_how_it_is_sent() -> None:
+def test_change_describes_its_request() -> None:
     edits = (Edit(("spec", "limit"), "a"),)
 
     assert "written in v1, set spec.limit to 'a'" == str(change(edits=edits))

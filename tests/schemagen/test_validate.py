@@ -76,7 +76,7 @@ def validate(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[st
     )
 
 
-def test_samples_would_all_be_taken() -> None:
+def test_samples_are_all_accepted() -> None:
     samples = sorted((ROOT / "crds/samples").rglob("*.yaml"))
 
     done = validate(*(argument for path in samples for argument in ("-f", str(path))))
@@ -116,7 +116,7 @@ def test_unknown_field_is_refused_as_kubectl_does() -> None:
         ),
     ],
 )
-def test_text_that_is_no_manifest_is_told_of(text: str, words: str) -> None:
+def test_invalid_manifest_is_reported(text: str, words: str) -> None:
     done = validate("-f", "-", stdin=text)
 
     assert 2 == done.returncode

@@ -135,9 +135,7 @@ ADVICE = (
 
 
 @pytest.mark.parametrize(("spelled", "expected"), [("", [ADVICE]), ("60s", [])])
-def test_default_that_would_come_back_in_another_spelling_is_told(
-    spelled: str, expected: list[str]
-) -> None:
+def test_default_that_would_change_spelling_is_reported(spelled: str, expected: list[str]) -> None:
     part = move("seconds", "duration", steps.to_duration(spelled=spelled))
     step = record(keep("kind", "metadata"), same_name("spec", record(part)))
     versions = (
@@ -924,7 +922,7 @@ def test_conversion_of_two_functions_is_tried() -> None:
     ] == faults_of(Whole(only), root({"a": int}), root({"a": int}))
 
 
-def test_functions_of_whole_objects_get_what_the_api_server_sends() -> None:
+def test_functions_of_whole_objects_receive_api_server_objects() -> None:
     def named(old: dict[str, JSON], new: dict[str, JSON]) -> None:
         if type(spec := new.get("spec")) is dict:
             spec["title"] = f"{old['kind']} {old['metadata']['name']}"

@@ -170,7 +170,7 @@ def test_scalar_means_what_it_means_to_kubectl(oracle: judge.Judge, text: str) -
 
 
 @pytest.mark.parametrize("text", KEYS)
-def test_key_becomes_the_text_that_kubectl_makes_of_it(oracle: judge.Judge, text: str) -> None:
+def test_key_is_converted_as_by_kubectl(oracle: judge.Judge, text: str) -> None:
     content = f"{text}: x".encode() if text != "? a" else b"? a\n: x"
 
     assert [{KEYS[text]: "x"}] == yaml.load_all(content)
@@ -205,7 +205,7 @@ def test_later_fields_replace_earlier_and_merged_ones() -> None:
     assert {"p": 1, "q": 5, "r": 3} == value["c"]
 
 
-def test_two_keys_of_one_text_are_refused() -> None:
+def test_keys_that_convert_to_the_same_string_are_refused() -> None:
     with pytest.raises(yaml.YAMLError, match="line 2: expected one key for the field '1', got two"):
         yaml.load_all(b"1: a\n'1': b")
 
@@ -239,7 +239,7 @@ def test_value_is_written_so(oracle: judge.Judge, value: Any, text: str) -> None
         ({"a": b"x"}, "expected JSON, got bytes, at a"),
     ],
 )
-def test_what_yaml_cannot_say_is_refused_with_its_path(value: Any, words: str) -> None:
+def test_value_beyond_yaml_is_refused_with_its_path(value: Any, words: str) -> None:
     with pytest.raises(yaml.WriteError, match=re.escape(words)):
         yaml.dumps(value)
 
