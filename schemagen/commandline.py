@@ -26,7 +26,7 @@ WRONG_INPUT: Final = 2
 INTERNAL_ERROR: Final = 70
 """EX_SOFTWARE of sysexits.h."""
 OUTPUT_CLOSED: Final = 141
-"""Likewise for SIGPIPE: the reader has closed the pipe (`| head`)."""
+"""Same for SIGPIPE: the reader has closed the pipe (`| head`)."""
 TERMINATED: Final = 143
 
 TRACEBACK_VARIABLE: Final = "KUBEWRIGHT_TRACEBACK"

@@ -23,7 +23,7 @@ Schema = dict[str, Any]
 LIMIT = "x-kubewright-limit"
 """Key under which a value's size limit is noted for enforcement elsewhere; never part of a CRD."""
 KEY_LIMIT = "x-kubewright-key-limit"
-"""Likewise for a map's keys."""
+"""Same for a map's keys."""
 
 RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
 """Range of each integer format."""

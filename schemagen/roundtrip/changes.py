@@ -17,7 +17,8 @@ from schemagen.roundtrip.requests import Method
 from schemagen.versions.steps import ABSENT
 
 Action: TypeAlias = Literal["labels", "annotations", "spec", "status", "store"]
-"""What is written: labels, annotations, spec, status; or all anew in another storage version."""
+"""Target of a write: labels, annotations, spec, status; or everything in another storage version.
+"""
 
 _STATUS: Path = ("status",)
 _LABELS: Path = ("metadata", "labels")
@@ -37,7 +38,7 @@ class Edit:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Change:
-    """What somebody writes in one version.
+    """A write in one version.
 
     Attributes:
         action: What is written.

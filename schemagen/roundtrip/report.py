@@ -48,7 +48,7 @@ class Chunk:
 
 @dataclasses.dataclass(frozen=True)
 class Opener:
-    """What opens a real API server, with the webhooks of Apis.
+    """Opener of a real API server that calls the webhooks of the Apis.
 
     Attributes:
         name: As on the command line.
@@ -68,7 +68,7 @@ class NoKindError(UserError):
 
 
 def opener(name: str) -> Opener | None:
-    """What opens the API server of that name; None for ``none``.
+    """Return the opener of an API server by name; None for ``none``.
 
     Raises:
         servers.NoServerError: if nobody does.
@@ -91,7 +91,7 @@ def part(text: str) -> Part:
 def chunks(
     apis: Sequence[registry.Api], count: int, seed: int, share: Part, name: str | None = None
 ) -> list[Chunk]:
-    """What a part of a run has to do: ``count`` looks over all kinds and parts.
+    """Return the chunks of a part of a run: ``count`` round trips over all kinds and parts.
 
     Raises:
         NoKindError: if no kind has two versions, or none of that name.

@@ -24,7 +24,7 @@ METHODS: Final[tuple[Method, ...]] = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked of an API server.
+    """A request to an API server.
 
     Attributes:
         api: Whose object it is.
@@ -70,7 +70,7 @@ def merge_patch(read: Value, value: Value) -> Value:
 
 
 def configuration(read: Value, value: Value, node: Node) -> Value:
-    """What somebody applies who wants to own the fields that change, and no other.
+    """Return the apply configuration that owns exactly the changed fields.
 
     Raises:
         UnsayableError: if something is removed or rearranged, or null.

@@ -35,7 +35,8 @@ class Server(Protocol):
         """Ask, and return the object of the answer.
 
         Raises:
-            RefusedError: if the API server refuses it. LostServerError: if it does not answer.
+            RefusedError: if the API server refuses it.
+            LostServerError: if it does not answer.
         """
         ...
 
@@ -145,7 +146,7 @@ class Cluster:
                 return value
 
     def _admitted(self, value: Value, answer: Value) -> Value:
-        """What was written; what the server made of it where a rule fills in more."""
+        """Return the written object, or the server's result where a rule fills in more."""
         return value if self._views.kind.rules.default is None else answer
 
     def _ask(

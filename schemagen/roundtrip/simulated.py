@@ -18,7 +18,7 @@ Value: TypeAlias = dict[str, JSON]
 Convert: TypeAlias = Callable[[Value, str, str], Value]
 """An object, from a version, in a version."""
 Admit: TypeAlias = Callable[[Value, Value | None, bool], Value]
-"""What mutating admission makes of an object that takes the place of another one, if any.
+"""Mutating admission of an object, given the one that it replaces, if any.
 
 The last argument is whether it was sent whole, and not as a patch.
 """
@@ -92,7 +92,7 @@ class Cluster:
         return value
 
     def _typed(self, version: str, value: Value) -> None:
-        """What is applied must have one item of a key, also where a stored object has several.
+        """Refuse duplicate keys in an applied object, even if the stored object has some.
 
         Raises:
             RefusedError: if it has not.

@@ -62,7 +62,7 @@ class Case:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Loss:
-    """What went wrong in a case.
+    """A failed check of a case.
 
     Attributes:
         what: ``lost``, ``not stored as written``, ``unnecessary residue``, ``schema violation``,
@@ -82,7 +82,7 @@ class Loss:
 
 @dataclasses.dataclass
 class Tally:
-    """What came of the cases so far.
+    """Running totals of cases.
 
     Attributes:
         objects: Objects drawn; ``broken`` of them break their schema.
@@ -180,7 +180,7 @@ class Trial:
             yield tally
 
     def replay(self, case: Case) -> Loss | None:
-        """What goes wrong in a case."""
+        """Replay a case; return its loss, if any."""
         life = self._life(case, Tally())
         try:
             life.begin()
@@ -381,7 +381,7 @@ class _Life:
         return self._case.origin
 
     def said(self, version: str) -> Said:
-        """What the object says in a version."""
+        """Return the object as read in a version."""
         return self._said[version]
 
     def begin(self) -> None:
@@ -434,7 +434,7 @@ class _Life:
         )
 
     def _edited(self, change: Change) -> Value:
-        """What is written, once it is."""
+        """Return the object with the change's edits."""
         by = change.by or change.version
         read = self._cluster.read(by)
         here = self._cluster.converted(read, by, change.version)
