@@ -382,7 +382,7 @@ class _Merge:
         return {**rest, **members} if members or was else ABSENT
 
     def _member(self, part: _At, key: str, given: JSON, was: dict[str, JSON]) -> JSON:
-        """What becomes of a key, ABSENT if nothing does."""
+        """Return the new value of a key, or ABSENT."""
         present = part.member(key)
         value = present.node.settle(given)
         if key in was or key not in part.value:
@@ -515,7 +515,7 @@ def _filled(value: JSON, more: JSON, node: Node) -> JSON:
 
 
 def _common_items(value: JSON, more: JSON, node: Node) -> list_items.Keys | None:
-    """What the items of two values are known by, if both are lists."""
+    """Return the keys that identify the items of two values, if both are lists."""
     if not isinstance(value, list) or not isinstance(more, list):
         return None
     return list_items.common_keys(value, more, node)
