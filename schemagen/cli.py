@@ -156,7 +156,7 @@ def validate(
         ),
     ],
     strict: Annotated[
-        bool, typer.Option(help="Reject unknown fields, as kubectl does by default.")
+        bool, typer.Option(help="Refuse unknown fields, as kubectl does by default.")
     ] = True,
 ) -> None:
     """Validate manifests as kubectl and the API server do, with their messages, without a cluster.

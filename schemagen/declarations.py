@@ -37,7 +37,7 @@ _DECORATORS = {
     "root_validators": "a check that the API server does not run; write it as rules=[Cel(...)]",
 }
 
-# Model options that would change a value, or reject one that the API server accepts.
+# Model options that would change a value, or refuse one that the API server accepts.
 _OPTIONS = {
     "coerce_numbers_to_str": "numbers as text; leave it out",
     "field_title_generator": "titles that only Pydantic's JSON Schema has; write Field(title=...)",
@@ -97,7 +97,7 @@ _INSTEAD: dict[type, str] = {
 
 
 def check_shape(shape: shapes.Shape) -> None:
-    """Reject Python-only behavior, and wire names shared by two fields."""
+    """Refuse Python-only behavior, and wire names shared by two fields."""
     for problem in _problems(shape):
         raise SchemaError(problem)
 
@@ -265,7 +265,7 @@ def _collisions(shape: shapes.Shape) -> Iterator[str]:
 
 
 def check_envelope(shape: shapes.Shape, name: str, field: FieldInfo) -> None:
-    """Reject redefinitions of apiVersion, kind and metadata, which the API server defines.
+    """Refuse redefinitions of apiVersion, kind and metadata, which the API server defines.
 
     A Literal of the kind's own name is allowed, as it always holds.
     """
@@ -284,7 +284,7 @@ def check_envelope(shape: shapes.Shape, name: str, field: FieldInfo) -> None:
 
 
 def root_of(model: type[pydantic.RootModel[Any]]) -> FieldInfo:
-    """Return the field of a RootModel after rejecting Python-only behavior."""
+    """Return the field of a RootModel after refusing Python-only behavior."""
     field = shapes.resolved(model).model_fields["root"]
     for problem in (*_decorated(model, model.__name__), *_options_of_root(model)):
         raise SchemaError(problem)
@@ -308,7 +308,7 @@ _NOT_OF_STRICT = (
 
 
 def check_strict(annotation: Any, metadata: Sequence[Any], where: str) -> None:
-    """Reject strict where Pydantic raises a RuntimeError: on types that it validates in steps.
+    """Refuse strict where Pydantic raises a RuntimeError: on types that it validates in steps.
 
     Raises:
         SchemaError: naming the annotation.
@@ -325,7 +325,7 @@ def check_strict(annotation: Any, metadata: Sequence[Any], where: str) -> None:
 
 
 def check_field(field: FieldInfo, where: str) -> None:
-    """Reject aliases and options that would give a field two wire forms."""
+    """Refuse aliases and options that would give a field two wire forms."""
     for other in (field.validation_alias, field.serialization_alias):
         if other not in (None, field.alias):  # AliasPath is not hashable
             raise SchemaError(
@@ -342,7 +342,7 @@ def check_field(field: FieldInfo, where: str) -> None:
 
 
 def check_enum(words: type[enum.Enum], where: str) -> None:
-    """Reject flag enums: combined members are no members of the enum."""
+    """Refuse flag enums: combined members are no members of the enum."""
     if issubclass(words, enum.Flag):
         members = ", ".join(str(member.name) for member in words)
         raise SchemaError(

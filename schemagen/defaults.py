@@ -1,7 +1,7 @@
 """Defaults as a schema stores them: one JSON value, the same in every process. Pure.
 
 The iteration order of a Python set differs between processes, and a factory may return another
-value each time: the former is sorted, the latter rejected.
+value each time: the former is sorted, the latter refused.
 """
 
 import datetime as dt

@@ -18,7 +18,7 @@ _SAMPLE: Final = {"apiVersion": "v1", "kind": "Pod"}
 
 
 def check(schema: Schema, where: str) -> None:
-    """Reject an embedded object that the API server refuses.
+    """Refuse an embedded object that the API server refuses.
 
     Raises:
         SchemaError: naming the invalid field.

@@ -101,7 +101,7 @@ def apply(schema: Schema, marker: Any, where: str) -> None:
 
 
 def _check_type(schema: Schema, marker: Any, types: tuple[str, ...], where: str) -> None:
-    """Reject a bound on a type that it does not apply to: the API server would ignore it.
+    """Refuse a bound on a type that it does not apply to: the API server would ignore it.
 
     ``int | str`` is both: a bound constrains the values that it applies to.
     """
@@ -145,7 +145,7 @@ def add_pattern(schema: Schema, pattern: Any, where: str) -> None:
 
 
 def _strict(schema: Schema, marker: Strict, where: str) -> None:
-    """Accept strict, as the API server never converts; reject lax mode."""
+    """Accept strict, as the API server never converts; refuse lax mode."""
     if schema.get("type") not in (*_TEXT, *_NUMBERS, "boolean") or "enum" in schema:
         # Pydantic raises a RuntimeError for some of these.
         raise SchemaError(
@@ -206,7 +206,7 @@ def _bound(
 
 
 def _check_exact(name: str, value: float, where: str) -> None:
-    """Reject bounds that float64, in which the API server reads them, cannot represent exactly."""
+    """Refuse bounds that float64, in which the API server reads them, cannot represent exactly."""
     is_read_so = int(float(value)) == value and value != RANGES["int64"][0]
     if is_read_so and (name != "multipleOf" or value <= RANGES["int64"][1]):
         return
@@ -310,7 +310,7 @@ def _list_map(schema: Schema, marker: markers.ListMap, where: str) -> None:
 
 
 def check_items(schema: Schema, where: str) -> None:
-    """Reject nullable items in lists that identify their items."""
+    """Refuse nullable items in lists that identify their items."""
     if schema.get("items", {}).get("nullable"):
         raise SchemaError(
             f"{where}: expected non-null items in a list that identifies them, got Nullable() at "

@@ -54,7 +54,7 @@ _FORMAT_LENGTHS: dict[str, tuple[int, float]] = {
 
 
 def check(schema: Schema, where: str) -> None:
-    """Reject an unsatisfiable node; the nodes below it were checked before.
+    """Refuse an unsatisfiable node; the nodes below it were checked before.
 
     Raises:
         SchemaError: naming the contradicting keywords.
@@ -68,7 +68,7 @@ def check(schema: Schema, where: str) -> None:
 
 
 def check_default(schema: Schema, where: str) -> None:
-    """Reject a default that violates its own schema; the API server would refuse the CRD.
+    """Refuse a default that violates its own schema; the API server would refuse the CRD.
 
     Args:
         schema: The node with its default; rules in it have wire names.

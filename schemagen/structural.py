@@ -252,7 +252,7 @@ class _Walk:
         return schema | {"description": text} if text else schema
 
     def _union(self, branches: tuple[Any, ...], discriminator: str | None, place: _Place) -> Schema:
-        """Return the schema of a discriminated union or of literals; reject any other union."""
+        """Return the schema of a discriminated union or of literals; refuse any other union."""
         if discriminator is not None:
             arms = list(self._arms(branches, discriminator, place))
             return unions.merged(arms, discriminator, place.where, self.max_description)
@@ -377,7 +377,7 @@ def _own_fields(shape: shapes.Shape) -> Iterator[tuple[str, FieldInfo]]:
 
 
 def _check_embedded(model: type, metadata: tuple[Any, ...], place: _Place) -> None:
-    """Reject an unmarked embedded object: its metadata would be pruned."""
+    """Refuse an unmarked embedded object: its metadata would be pruned."""
     if any(isinstance(marker, markers.EmbeddedResource) for marker in metadata):
         return
     raise SchemaError(
@@ -388,7 +388,7 @@ def _check_embedded(model: type, metadata: tuple[Any, ...], place: _Place) -> No
 
 
 def _check_metadata(schema: Schema, place: _Place) -> None:
-    """Reject metadata without fields (controller-tools issue 448)."""
+    """Refuse metadata without fields (controller-tools issue 448)."""
     name = place.where.rpartition(".")[2]
     holds = ("properties", "additionalProperties", "x-kubernetes-preserve-unknown-fields")
     if name == "metadata" and schema.get("type") == "object" and not schema.keys() & {*holds}:
@@ -448,7 +448,7 @@ def _resource(schema: Schema) -> Schema:
 
 
 def _check_default(schema: Schema, field: FieldInfo, where: str) -> None:
-    """Reject a default that violates the schema or one of its rules."""
+    """Refuse a default that violates the schema or one of its rules."""
     if satisfiability.is_plainly_fit(schema, schema["default"]):
         return
     translated = copy.deepcopy(schema)

@@ -44,7 +44,7 @@ def named_by(metadata: Iterable[Any], where: str) -> str | None:
 
 
 def check_branch(annotation: Any, metadata: Sequence[Any], where: str) -> None:
-    """Reject metadata on a single model of a union, as it would apply to that model only."""
+    """Refuse metadata on a single model of a union, as it would apply to that model only."""
     if metadata:
         raise SchemaError(
             f"{where}: expected models of a union without metadata, got "
@@ -54,7 +54,7 @@ def check_branch(annotation: Any, metadata: Sequence[Any], where: str) -> None:
 
 
 def check_discriminator(shape: shapes.Shape, discriminator: str, where: str) -> None:
-    """Reject a model from whose discriminator Pydantic cannot read the values."""
+    """Refuse a model from whose discriminator Pydantic cannot read the values."""
     if discriminator not in shape.fields:
         raise SchemaError(
             f"{where}: expected a field {discriminator}, the discriminator, in every model of the "
@@ -71,7 +71,7 @@ def check_discriminator(shape: shapes.Shape, discriminator: str, where: str) -> 
 
 
 def check_nested(own: str | None, discriminator: str, where: str) -> None:
-    """Reject a nested union with another discriminator, or with none."""
+    """Refuse a nested union with another discriminator, or with none."""
     if own not in {None, discriminator}:
         raise SchemaError(
             f"{where}: expected one discriminator, got a union by {own} in a union by "
@@ -138,7 +138,7 @@ def _tag(arms: Sequence[Arm], name: str, where: str, max_description: int | None
 
 
 def _check_tags(tags: Sequence[Schema], name: str, where: str) -> None:
-    """Reject keywords on a discriminator beyond its values; defaults do not apply in a union."""
+    """Refuse keywords on a discriminator beyond its values; defaults do not apply in a union."""
     known = {"type", "enum", "default", "description", "title", "example"}
     foreign = sorted({keyword for tag in tags for keyword in tag} - known)
     if foreign:

@@ -80,4 +80,4 @@ class Server(Protocol):
         """Create an object that stays, and return it as stored."""
 
     async def ask(self, subject: Subject, question: Question) -> Said:
-        """Send a dry-run request; unknown fields are dropped, not rejected."""
+        """Send a dry-run request; unknown fields are dropped, not refused."""

@@ -68,7 +68,7 @@ def _can_be_unchanged(node: Node) -> bool:
 
 
 def _is_unchanged(value: JSON, old: JSON | Absent) -> bool:
-    """Return whether a part is unchanged; distinguishes 1 from true, and rejects null."""
+    """Return whether a part is unchanged; distinguishes 1 from true, and refuses null."""
     return (
         value is not None
         and bool(value == old)

@@ -1,6 +1,6 @@
 """Network addresses, as parsed by Go's net and netip, and by k8s.io/utils/net for older ones.
 
-Go 1.17 began to reject leading zeros (``10.0.0.01``). Kubernetes keeps the older parsers for values
+Go 1.17 began to refuse leading zeros (``10.0.0.01``). Kubernetes keeps the older parsers for values
 that may already be stored, called sloppy here and there (kubernetes/kubernetes#100895).
 """
 

@@ -194,7 +194,7 @@ class _Reader:
 def _encoded(word: str) -> str | None:
     """Return the undecoded text of an encoded word; None for a plain word.
 
-    An otherwise decodable word is rejected for a character set unknown to Go.
+    An otherwise decodable word is refused for a character set unknown to Go.
     """
     match = _ENCODED.fullmatch(word)
     if match is None:

@@ -218,7 +218,7 @@ class Judge:
         return self._reading("read_manifest", content)
 
     def read_document(self, content: bytes, *, strict: bool = False) -> Reading:
-        """Parse one YAML document (sigs.k8s.io/yaml); strict rejects duplicate keys."""
+        """Parse one YAML document (sigs.k8s.io/yaml); strict refuses duplicate keys."""
         return self._reading("read_document", content, strict)
 
     def _reading(self, name: str, *arguments: bytes | int) -> Reading:

@@ -106,7 +106,7 @@ def _native_path() -> pathlib.Path:
 
 
 def _wasmtime_version() -> str:
-    """Return wasmtime's version, to separate installations; it rejects code of another version.
+    """Return wasmtime's version, to separate installations; it refuses code of another version.
 
     importlib.metadata would provide it too, but takes 15 ms to import.
     """

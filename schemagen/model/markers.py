@@ -33,7 +33,7 @@ class _Wire:
         keywords = self.keywords(source)
 
         def validated(value: Any, build: core_schema.ValidatorFunctionWrapHandler) -> Any:
-            if value is None:  # types that do not accept null reject it below
+            if value is None:  # types that do not accept null refuse it below
                 return build(None)
             checked = verdicts.checks().of_keywords(keywords).create(value)
             for cause in checked.causes:
@@ -216,7 +216,7 @@ class Cel:
             that CEL reserves are escaped automatically (``self.namespace``).
         message: Message shown when it is false.
         message_expression: CEL for a message with values; ``message`` if it fails. Build it
-            with ``format()``: ``string(int)`` is rejected for its cost (kubernetes issue 124234).
+            with ``format()``: ``string(int)`` is refused for its cost (kubernetes issue 124234).
         reason: The cause's reason; the API server's default is ``FieldValueInvalid``.
         field_path: The field to name, relative to ``self``: ``.schedule``.
         optional_old_self: Whether the rule also runs on creation, with an optional ``oldSelf``.

@@ -245,7 +245,7 @@ class Api:
 
     Attributes:
         settings_problems: Returns problems of the operator's settings (``webhooks serve --settings
-            FILE``); such a file is rejected. None accepts any mapping.
+            FILE``); such a file is refused. None accepts any mapping.
     """
 
     group: str

@@ -1,7 +1,7 @@
 """Pydantic's core schema of a model without its bounds, which are checked before building.
 
-Pydantic's patterns match more digits than RE2's, and its integers reject ``1.0000000001``; whatever
-the API server accepts must not be rejected here.
+Pydantic's patterns match more digits than RE2's, and its integers refuse ``1.0000000001``; whatever
+the API server accepts must not be refused here.
 """
 
 import enum

@@ -61,7 +61,7 @@ class Fn:
 
 
 def expect_step(step: object, where: str) -> None:
-    """Reject anything but a step, such as a step function that was not called.
+    """Refuse anything but a step, such as a step function that was not called.
 
     Raises:
         DeclarationError: saying what to write.

@@ -147,7 +147,7 @@ class _Reader:
         return node, node.node
 
     def _tally(self, node: nodes.Node) -> None:
-        """Count a node; reject too many from aliases."""
+        """Count a node; refuse too many from aliases."""
         self._count += 1
         self._aliased += bool(self._aliases)
         if (

@@ -142,7 +142,7 @@ class Counted(Spec):
 
 
 def test_bounds_that_pydantic_does_not_know_are_the_checks_alone() -> None:
-    """Pydantic rejects a non-integral bound on an integer."""
+    """Pydantic refuses a non-integral bound on an integer."""
     built = Counted.model_validate({"halves": [0, -1], "parts": [{"a": "::1"}]})
 
     assert Counted(halves=[0, -1], parts=[Address(a="::1")]) == built
