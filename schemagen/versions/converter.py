@@ -102,7 +102,7 @@ class Way:
 
 def _lanes(
     api: registry.Api, kind: registry.Kind, source: str, target: str
-) -> tuple[lane.Lane, ...]:
+) -> tuple[lane.CompiledConversion, ...]:
     """Return the compiled steps in sequence; empty if one of the steps has none."""
     lanes = [
         lane.between(api, kind, older, newer, way=way, is_between=index > 0)

@@ -37,7 +37,7 @@ _NOTES: Final = msgspec.json.Decoder(_Notes)
 
 
 @dataclasses.dataclass(frozen=True)
-class Lane:
+class CompiledConversion:
     """Conversion between two adjacent versions in one direction.
 
     Attributes:
@@ -78,7 +78,7 @@ def between(
     *,
     way: Way,
     is_between: bool = False,
-) -> Lane | None:
+) -> CompiledConversion | None:
     """Return the lane between two adjacent versions; None if the steps cannot be compiled."""
     conversion = older.conversion
     step = conversion.step if isinstance(conversion, records.Conversion) else None
@@ -97,7 +97,7 @@ def between(
     )
     decode = msgspec.json.Decoder(structs.type_of(place.here)).decode
     api_version = api.api_version(source)
-    return Lane(text, api_version, kind.name, decode, run, annotations)
+    return CompiledConversion(text, api_version, kind.name, decode, run, annotations)
 
 
 def _whole(model: type[base.Model]) -> Schema:
