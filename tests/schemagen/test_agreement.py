@@ -48,8 +48,8 @@ API = Api("agree.example.com", (Kind("Job", "jobs", (Version("v1", Root, storage
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
 def drawn(seed: int, count: int) -> list[Any]:
@@ -122,10 +122,10 @@ async def test_differing_messages_are_found(oracle: judge.Judge) -> None:
 
     assert 0 == tally.verdicts
     assert tally.words > 0
-    told = "\n".join(report.lines([(subject, tally)], seed=1, has_server=False))
-    assert "Job v1: different messages on create of" in told
-    assert 'model: refuses it: spec.name: Invalid value: "no": not no' in told
-    assert 'judge: refuses it: spec.name: Invalid value: "no": never no' in told
+    lines = "\n".join(report.lines([(subject, tally)], seed=1, has_server=False))
+    assert "Job v1: different messages on create of" in lines
+    assert 'model: refuses it: spec.name: Invalid value: "no": not no' in lines
+    assert 'judge: refuses it: spec.name: Invalid value: "no": never no' in lines
 
 
 @pytest.mark.parametrize(

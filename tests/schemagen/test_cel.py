@@ -21,8 +21,8 @@ META = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
 def definition(spec: Schema, rules: list[Schema] | None = None) -> Schema:
@@ -50,12 +50,13 @@ def of(properties: dict[str, Schema], *rules: Schema) -> Schema:
 def shown(outcome: cel.Outcome) -> list[tuple[str, str, str]]:
     """Return the outcome in the form of the judge's causes."""
     return sorted(
-        (".".join(("spec", *one.field_path)), one.reason, one.message) for one in outcome.findings
+        (".".join(("spec", *finding.field_path)), finding.reason, finding.message)
+        for finding in outcome.findings
     )
 
 
 def causes(verdict: judge.Verdict) -> list[tuple[str, str, str]]:
-    return sorted((one.field, one.reason, one.message) for one in verdict.causes)
+    return sorted((cause.field, cause.reason, cause.message) for cause in verdict.causes)
 
 
 def created(oracle: judge.Judge, spec: Schema, value: JSON) -> list[tuple[str, str, str]]:
@@ -235,13 +236,14 @@ def test_only_name_metadata_is_visible_to_root_rules(oracle: judge.Judge) -> Non
     root = definition(spec, rules)
     schema = root["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
-    found = cel.Rules(schema, is_resource_root=True).check({**META, "spec": {}}).findings
+    findings = cel.Rules(schema, is_resource_root=True).check({**META, "spec": {}}).findings
 
     with oracle.load(root) as loaded:
         expected = causes(loaded.create({**META, "spec": {}}))
-    fields = [".".join(one.field_path) or "<nil>" for one in found]
+    fields = [".".join(finding.field_path) or "<nil>" for finding in findings]
     assert expected == sorted(
-        (field, one.reason, one.message) for field, one in zip(fields, found, strict=True)
+        (field, finding.reason, finding.message)
+        for field, finding in zip(fields, findings, strict=True)
     )
 
 

@@ -152,25 +152,25 @@ class Drawer:
         return self._next(schema.get("format") or schema["type"])
 
     def _list(self, schema: Schema) -> JSON:
-        found = [self.draw(schema["items"]) for _ in range(self._next("size"))]
+        items = [self.draw(schema["items"]) for _ in range(self._next("size"))]
         kind = schema.get("x-kubernetes-list-type")
         if kind is None:
-            return found
+            return items
         key = schema.get("x-kubernetes-list-map-keys", [""])[0]
-        return [*{(one[key] if kind == "map" else one): one for one in found}.values()]
+        return [*{(item[key] if kind == "map" else item): item for item in items}.values()]
 
     def _object(self, schema: Schema) -> JSON:
-        found = {} if schema.get("x-kubernetes-embedded-resource") else self._unknown(schema)
+        members = {} if schema.get("x-kubernetes-embedded-resource") else self._unknown(schema)
         if schema.get("x-kubernetes-embedded-resource"):
             meta = {"name": self._next("name")}
-            found = {"apiVersion": "v1", "kind": "K", "metadata": meta}
-        for name, one in schema.get("properties", {}).items():
+            members = {"apiVersion": "v1", "kind": "K", "metadata": meta}
+        for name, prop in schema.get("properties", {}).items():
             if name in schema.get("required", ()) or self._next("is there"):
-                found[name] = self.draw(one)
+                members[name] = self.draw(prop)
         if "additionalProperties" in schema:
             for name in ("a", "b")[: self._next("size")]:
-                found[name] = self.draw(schema["additionalProperties"])
-        return found
+                members[name] = self.draw(schema["additionalProperties"])
+        return members
 
     def _unknown(self, schema: Schema) -> dict[str, JSON]:
         is_kept = schema.get("x-kubernetes-preserve-unknown-fields")
@@ -649,9 +649,9 @@ def test_causes_are_the_judges(things: judge.Loaded, spec: JSON) -> None:
     outcome = cel.Rules(SPEC).check(spec)
 
     expected = {(cause.field, cause.reason, cause.message) for cause in verdict.causes}
-    found = {("spec", one.reason, one.message) for one in outcome.findings}
+    causes = {("spec", finding.reason, finding.message) for finding in outcome.findings}
     assert () == outcome.undecided
-    assert set() == expected ^ found
+    assert set() == expected ^ causes
 
 
 def test_every_rule_is_run() -> None:
@@ -670,7 +670,10 @@ def test_presence_of_a_scalar_is_determined_by_reading_it(value: float) -> None:
 
     with judge.Judge(deadline_seconds=60) as asked, asked.load(definition(schema)) as loaded:
         verdict = loaded.create({**thing, "spec": {"n": value}}, strict=False)
-    found = [(one.reason, one.message) for one in cel.Rules(schema).check({"n": value}).findings]
+    messages = [
+        (finding.reason, finding.message)
+        for finding in cel.Rules(schema).check({"n": value}).findings
+    ]
 
-    assert [(cause.reason, cause.message) for cause in verdict.causes] == found
-    assert (type(value) is float) == bool(found)
+    assert [(cause.reason, cause.message) for cause in verdict.causes] == messages
+    assert (type(value) is float) == bool(messages)

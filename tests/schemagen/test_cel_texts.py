@@ -293,17 +293,17 @@ def test_causes_are_the_judges(things: judge.Loaded, shift: int) -> None:
     for start in range(0, len(every), BATCH):
         batch = every[start : start + BATCH]
         expected = theirs(things, batch)
-        found: set[tuple[str, str, str]] = set()
+        causes: set[tuple[str, str, str]] = set()
         undecided: list[str] = []
         for place, case in enumerate(batch):
             outcome = ours.check(case)
             field = f"cases[{place}]"
-            found |= {(field, one.reason, one.message) for one in outcome.findings}
+            causes |= {(field, finding.reason, finding.message) for finding in outcome.findings}
             undecided += [field for _ in outcome.undecided]
 
         # Go has its own messages for invalid patterns; those rules are left to the judge.
         patterns = {cause for cause in expected if "error parsing regexp" in cause[2]}
-        assert set() == found ^ (expected - patterns)
+        assert set() == causes ^ (expected - patterns)
         assert sorted(undecided) == sorted(cause[0] for cause in patterns)
 
 

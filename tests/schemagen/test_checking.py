@@ -71,8 +71,8 @@ DISAGREEMENTS: list[tuple[Any, Any, bool]] = [
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
 def loaded(oracle: judge.Judge, root: type[Resource]) -> judge.Loaded:
@@ -95,7 +95,7 @@ def words(causes: Any) -> list[tuple[str, str, str]]:
 
 
 def of_error(error: pydantic.ValidationError) -> list[tuple[str, str]]:
-    return sorted((one["type"], one["msg"]) for one in error.errors())
+    return sorted((detail["type"], detail["msg"]) for detail in error.errors())
 
 
 @pytest.mark.parametrize(
@@ -135,7 +135,7 @@ def test_wire_type_alone_accepts_what_the_api_server_accepts(
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     if is_taken:
         adapter.validate_python(value)
-    elif any(hasattr(one, "keywords") for one in annotation.__metadata__):
+    elif any(hasattr(marker, "keywords") for marker in annotation.__metadata__):
         with pytest.raises(pydantic.ValidationError):
             adapter.validate_python(value)
 

@@ -94,14 +94,14 @@ def project(tmp_path: pathlib.Path) -> pathlib.Path:
 def test_broken_module_is_named_with_file_and_line(
     commands: Commands, tmp_path: pathlib.Path, name: str
 ) -> None:
-    text, said = BROKEN[name]
+    text, message = BROKEN[name]
     path = tmp_path / "m.py"
     path.write_text(text)
 
     done = commands.run("schemagen", "generate", "m:api", "--no-judge", cwd=tmp_path)
 
     assert (2, "") == (done.code, done.out)
-    assert said.format(path=path) in done.err
+    assert message.format(path=path) in done.err
     assert 1 == len(done.err.splitlines())
 
 
@@ -156,8 +156,8 @@ def test_rule_that_raises_is_named_and_no_refusal(
     )
 
     path = project / "m.py"
-    said = f"webhooks: {path}:13: ZeroDivisionError: integer division or modulo by zero\n"
-    assert (2, "", said) == (done.code, done.out, done.err)
+    message = f"webhooks: {path}:13: ZeroDivisionError: integer division or modulo by zero\n"
+    assert (2, "", message) == (done.code, done.out, done.err)
 
 
 def test_bug_of_ours_has_a_code_of_its_own(commands: Commands, project: pathlib.Path) -> None:
@@ -285,8 +285,8 @@ def test_full_disk_leaves_nothing_behind(project: pathlib.Path) -> None:
     )
 
     path = "out/example.com_things.yaml"
-    said = f"schemagen: expected to write {path}, got an error: File too large\n"
-    assert (2, "", said) == (done.returncode, done.stdout, done.stderr)
+    message = f"schemagen: expected to write {path}, got an error: File too large\n"
+    assert (2, "", message) == (done.returncode, done.stdout, done.stderr)
     assert [] == [*(project / "out").iterdir()]
 
 
@@ -375,9 +375,9 @@ def test_help_that_is_cut_off_is_no_error(
     cut = commands.run(*arguments, cwd=project, stdout="closed")  # type: ignore[arg-type]
     full = commands.run(*arguments, cwd=project, stdout="full")  # type: ignore[arg-type]
 
-    said = f"{arguments[0]}: expected to write standard output, got an error: "
+    message = f"{arguments[0]}: expected to write standard output, got an error: "
     assert (0, "") == (cut.code, cut.err)
-    assert (2, f"{said}No space left on device\n") == (full.code, full.err)
+    assert (2, f"{message}No space left on device\n") == (full.code, full.err)
 
 
 def test_help_for_head_shows_its_first_line(project: pathlib.Path) -> None:

@@ -731,8 +731,8 @@ def thing(value: JSON) -> JSON:
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
 # Values tried on every construct.

@@ -34,8 +34,8 @@ CRD = crd.crd(API, API.kinds[0])
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -57,8 +57,8 @@ class Thing(Resource):
 
 
 def version(**more: Any) -> Version:
-    said: dict[str, Any] = {"name": "v1", "model": Thing, "storage": True}
-    return Version(**(said | more))
+    arguments: dict[str, Any] = {"name": "v1", "model": Thing, "storage": True}
+    return Version(**(arguments | more))
 
 
 def kind(*versions: Version, **more: Any) -> Kind:
@@ -95,9 +95,11 @@ EVERYTHING = kind(
 
 
 def test_crd_has_everything_that_a_kind_declares() -> None:
-    found = crd.crd(Api("example.com", (EVERYTHING,)), EVERYTHING, webhook={"url": "https://x/c"})
+    definition = crd.crd(
+        Api("example.com", (EVERYTHING,)), EVERYTHING, webhook={"url": "https://x/c"}
+    )
 
-    versions = found["spec"].pop("versions")
+    versions = definition["spec"].pop("versions")
     assert {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -125,7 +127,7 @@ def test_crd_has_everything_that_a_kind_declares() -> None:
                 },
             },
         },
-    } == found
+    } == definition
     schema = {"openAPIV3Schema": structural.schema_of(Thing)}
     assert [
         {
@@ -178,10 +180,12 @@ def test_crd_has_everything_that_a_kind_declares() -> None:
 
 
 def test_api_server_would_take_it() -> None:
-    found = crd.crd(Api("example.com", (EVERYTHING,)), EVERYTHING, webhook={"url": "https://x/c"})
+    definition = crd.crd(
+        Api("example.com", (EVERYTHING,)), EVERYTHING, webhook={"url": "https://x/c"}
+    )
 
     with judge.Judge(deadline_seconds=60) as asked:
-        assert "" == asked.check(found).message
+        assert "" == asked.check(definition).message
 
 
 @pytest.mark.parametrize(

@@ -129,13 +129,13 @@ def test_models_in_unions_maps_and_enums_are_found() -> None:
         chosen: Annotated[One | Two, Field(discriminator="kind")] | None = None
         by_color: dict[str, Color] = Field(default_factory=dict)
 
-    found = {name: set(wires) for name, wires in names_of(Both).items() if "_" in name}
+    names = {name: set(wires) for name, wires in names_of(Both).items() if "_" in name}
 
     assert {
         "first_name": {"firstName"},
         "second_name": {"secondName"},
         "by_color": {"byColor"},
-    } == found
+    } == names
 
 
 class OddPart(Model):

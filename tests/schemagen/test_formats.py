@@ -191,8 +191,8 @@ SEEDS: Mapping[str, list[str]] = {
 
 def seeds(name: str) -> list[str]:
     """Return hand-picked texts for a format, and odd characters alone and around some of them."""
-    found = SEEDS[name.replace("-", "")]
-    return [*found, *ODD, *(text + odd for text in found[:3] for odd in ODD)]
+    texts = SEEDS[name.replace("-", "")]
+    return [*texts, *ODD, *(text + odd for text in texts[:3] for odd in ODD)]
 
 
 EDIT = st.tuples(st.integers(0, 40), st.integers(0, 2), st.integers(0, 9999))
@@ -261,12 +261,12 @@ def refused(probe: judge.Loaded, name: str, texts: list[str]) -> list[str]:
 
     In chunks: time and memory of a verdict grow with the square of the errors in a list.
     """
-    found: list[str] = []
+    texts_refused: list[str] = []
     for start in range(0, len(texts), PIECE):
         piece = texts[start : start + PIECE]
         fields = {cause.field for cause in probe.create(manifest(name, piece)).causes}
-        found += [text for at, text in enumerate(piece) if f"spec.{name}[{at}]" in fields]
-    return found
+        texts_refused += [text for at, text in enumerate(piece) if f"spec.{name}[{at}]" in fields]
+    return texts_refused
 
 
 def refused_here(name: str, texts: list[str]) -> list[str]:

@@ -18,8 +18,8 @@ RUN = crd.crd(crds.api, KIND, webhook={"url": "https://localhost/convert"})
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +109,7 @@ def test_deprecated_version_is_warned_of_whatever_the_verdict(oracle: judge.Judg
         verdicts = [loaded.create(manifests.run("v1beta1", retention=1)), loaded.create({})]
 
     words = "agents.proompteng.ai/v1beta1 AgentRun is deprecated"
-    assert [(False, (words,))] * 2 == [(one.allowed, one.warnings) for one in verdicts]
+    assert [(False, (words,))] * 2 == [(verdict.allowed, verdict.warnings) for verdict in verdicts]
 
 
 def test_finalizer_without_a_domain_is_warned_of_once(runs: judge.Loaded) -> None:
@@ -289,6 +289,6 @@ def test_condition_is_decided_only_where_nothing_else_matters(
 ) -> None:
     request = {"resource": {"group": "coordination.k8s.io", "resource": "leases"}}
 
-    found = [oracle.decide_condition(expression, known) for known in (None, request)]
+    decisions = [oracle.decide_condition(expression, known) for known in (None, request)]
 
-    assert [alone, about_a_lease] == found
+    assert [alone, about_a_lease] == decisions

@@ -24,23 +24,23 @@ class Cache:
 
     @property
     def native(self) -> pathlib.Path:
-        (found,) = self.root.glob("judge/*/*.native")
-        return found
+        (only,) = self.root.glob("judge/*/*.native")
+        return only
 
 
 @pytest.fixture
 def cache(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
-    found = Cache(tmp_path / "cache")
-    monkeypatch.setenv("KUBEWRIGHT_CACHE", str(found.root))
+    made = Cache(tmp_path / "cache")
+    monkeypatch.setenv("KUBEWRIGHT_CACHE", str(made.root))
     monkeypatch.setattr(module, "_reported", set())
     real = wasmtime.Module.deserialize_file
 
     def deserialize(engine: wasmtime.Engine, path: str) -> wasmtime.Module:
-        found.loaded.append(path)
+        made.loaded.append(path)
         return real(engine, path)
 
     monkeypatch.setattr(wasmtime.Module, "deserialize_file", deserialize)
-    return found
+    return made
 
 
 COMPILING = "compiling the API server's judge for this machine (half a minute, once)"

@@ -385,8 +385,8 @@ def thing(version: str, spec: Any) -> dict[str, Any]:
 
 def at_once(value: dict[str, Any], source: str, target: str) -> Any:
     """Return the compiled result, after a round trip through bytes."""
-    found = CONVERTER.way(KIND, source, target).at_once(msgspec.Raw(orjson.dumps(value)))
-    return None if found is None else orjson.loads(found)
+    converted = CONVERTER.way(KIND, source, target).at_once(msgspec.Raw(orjson.dumps(value)))
+    return None if converted is None else orjson.loads(converted)
 
 
 def with_care(value: dict[str, Any], source: str, target: str) -> Any:
@@ -415,9 +415,9 @@ def test_possible_loss_downwards_is_left_to_the_lossless_path(spec: Any) -> None
 def test_order_that_is_no_data_is_nothing_to_lose() -> None:
     pairs = [{"name": "b", "value": "1"}, {"name": "a", "value": "2"}]
 
-    found = at_once(thing("v2", {**ENGINE[1], "labels": pairs}), "v2", "v1")
+    converted = at_once(thing("v2", {**ENGINE[1], "labels": pairs}), "v2", "v1")
 
-    assert {"b": "1", "a": "2"} == found["spec"]["labels"]
+    assert {"b": "1", "a": "2"} == converted["spec"]["labels"]
 
 
 def test_object_with_residue_is_left_to_the_lossless_path() -> None:

@@ -15,8 +15,8 @@ NUMBER = 150
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
 async def test_drawn_models_are_refused_or_judged_alike(oracle: judge.Judge) -> None:
@@ -64,11 +64,11 @@ async def test_planted_split_is_found_and_minimized(
 
     def losing(node: structural.Schema) -> structural.Schema:
         """Remove a lower bound from each string schema: the CRD's, then the checker's."""
-        found = ordered(node)
-        if "maxLength" in found:
+        node_ = ordered(node)
+        if "maxLength" in node_:
             calls.append(1)
-            found["maxLength"] = 60 // len(calls)
-        return found
+            node_["maxLength"] = 60 // len(calls)
+        return node_
 
     monkeypatch.setattr(structural, "_ordered", losing)
     fault = await proof.outcome(MODULE, 0)

@@ -335,8 +335,8 @@ def test_type_becomes_its_schema(oracle: judge.Judge, annotation: Any, expected:
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
 def definition_of(field: Any) -> Any:

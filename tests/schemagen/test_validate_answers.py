@@ -17,8 +17,8 @@ HEAD = b"apiVersion: example.com/v1\nkind: Gad\nmetadata: {name: a}\nspec:\n"
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
 def answered(oracle: judge.Judge, content: bytes, source: str = "x.yaml") -> dict[str, object]:

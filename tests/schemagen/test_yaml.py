@@ -148,8 +148,8 @@ WRITTEN: list[tuple[Any, str]] = [
 
 @pytest.fixture(scope="module")
 def oracle() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
 def differences(oracle: judge.Judge, content: bytes) -> list[str]:
