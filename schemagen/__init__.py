@@ -1,6 +1,7 @@
-"""The toolkit a Kubernetes API is declared with: Pydantic models in, CRDs and conversions out.
+"""Toolkit for declaring a Kubernetes API: Pydantic models in, CRDs and conversions out.
 
-Pure but for ``cli``, ``files``, ``agreement`` and ``judge``; imports nothing else of this project.
+Pure except for ``cli``, ``files``, ``agreement`` and ``judge``; imports no other package of this
+project.
 """
 
 # First, so that Ctrl-C shows no traceback while the rest is imported.
@@ -125,9 +126,9 @@ _LATER = {
 
 
 def __getattr__(name: str) -> Any:
-    """Load what most programs that declare an API never ask for when it is first asked for."""
+    """Import rarely used submodules on first access."""
     if name not in _LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module, attribute = _LATER[name]
-    found = importlib.import_module(module)
-    return found if attribute is None else getattr(found, attribute)
+    loaded = importlib.import_module(module)
+    return loaded if attribute is None else getattr(loaded, attribute)

@@ -1,10 +1,10 @@
-"""The console script, and ``python -m schemagen``."""
+"""Entry point of the console script and of ``python -m schemagen``."""
 
 import gc
 
 
 def main() -> None:
-    """Run the command; it ends before its garbage is worth collecting."""
+    """Run the command, then exit without a final garbage collection."""
     gc.set_threshold(200_000, 50, 50)
     from schemagen import cli  # noqa: PLC0415 - imports make most of the garbage
 

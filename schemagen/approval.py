@@ -1,7 +1,7 @@
-"""Whether the API server would take generated CRDs: asked once of the judge, then known. Shell.
+"""Check generated CRDs against the API server's code, caching accepted ones. Shell.
 
-A CRD that was found right once on this machine is not judged again, so that generating costs no
-more than writing files.
+A CRD accepted once on this machine is not checked again, so that regenerating costs no more than
+writing files.
 """
 
 import pathlib
@@ -15,17 +15,17 @@ from schemagen.judge import module
 _TOO_EXPENSIVE = ("estimated rule cost exceeds budget", "contributed to estimated rule cost")
 
 
-def refusals(definition: dict[str, Any], asked: judge.Judge) -> Iterator[str]:
-    """A line for each reason to refuse a CRD, by the field of the model that it is about.
+def refusals(definition: dict[str, Any], oracle: judge.Judge) -> Iterator[str]:
+    """Return a line for each reason the API server would refuse a CRD, by model field.
 
     Raises:
-        judge.JudgeError: if there is no judge.
+        judge.JudgeError: if no judge is available.
     """
-    whole = _with_conversion(definition)
-    remembered = _remembered(whole)
+    completed = _with_conversion(definition)
+    remembered = _remembered(completed)
     if remembered.is_file():
         return
-    verdict = asked.check(whole)
+    verdict = oracle.check(completed)
     if verdict.allowed:
         remembered.parent.mkdir(parents=True, exist_ok=True)
         remembered.touch()
@@ -36,17 +36,17 @@ def refusals(definition: dict[str, Any], asked: judge.Judge) -> Iterator[str]:
             yield f"{name} {_place(definition, cause.field)}: {cause.message}"
     if not verdict.causes:
         yield f"{name}: {verdict.message}"
-    for one in costs.advice(asked, whole):
-        yield f"{name} {one}"
+    for advice in costs.advice(oracle, completed):
+        yield f"{name} {advice}"
 
 
 def is_known(definition: dict[str, Any]) -> bool:
-    """Whether a CRD was found right once on this machine."""
+    """Return whether this CRD was already accepted on this machine."""
     return _remembered(_with_conversion(definition)).is_file()
 
 
-def _remembered(whole: dict[str, Any]) -> pathlib.Path:
-    return module.built_path().parent / "accepted" / canonical.digest(whole)
+def _remembered(completed: dict[str, Any]) -> pathlib.Path:
+    return module.built_path().parent / "accepted" / canonical.digest(completed)
 
 
 def _with_conversion(definition: dict[str, Any]) -> dict[str, Any]:
@@ -65,12 +65,12 @@ _SCHEMA = re.compile(r"spec\.(?:versions\[(\d+)\]\.schema|validation)\.openAPIV3
 
 
 def _place(definition: dict[str, Any], field: str) -> str:
-    """A field of a CRD as the place in the model: ``v1 spec.steps[].name``."""
-    found = _SCHEMA.match(field)
-    if found is None:
+    """Translate a CRD field path to its place in the model: ``v1 spec.steps[].name``."""
+    match = _SCHEMA.match(field)
+    if match is None:
         return field
-    place = field[found.end() :]
+    place = field[match.end() :]
     for pattern, step in _STEPS:
         place = pattern.sub(step, place)
-    version = definition["spec"]["versions"][int(found[1] or 0)]["name"]
+    version = definition["spec"]["versions"][int(match[1] or 0)]["name"]
     return f"{version} {place.removeprefix('.') or '(root)'}"

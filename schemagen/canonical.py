@@ -1,4 +1,4 @@
-"""One byte string per JSON value: keys sorted, no white space, UTF-8."""
+"""Canonical JSON encoding: keys sorted, no whitespace, UTF-8."""
 
 import hashlib
 import json
@@ -12,44 +12,44 @@ _NOTHING = object()
 
 
 def dumps(value: JSON) -> bytes:
-    """The canonical bytes of a JSON value."""
+    """Return the canonical bytes of a JSON value."""
     try:
         return orjson.dumps(value, option=orjson.OPT_SORT_KEYS)
-    except orjson.JSONEncodeError:  # orjson stops at 254 levels and at 64-bit integers
+    except orjson.JSONEncodeError:  # orjson fails past 254 levels and 64-bit integers
         pass
     try:
         text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    except RecursionError:  # and json at some hundred, where the API server takes 10,000
+    except RecursionError:  # json fails past some hundred levels; the API server accepts 10,000
         text = "".join(_parts(value))
     return text.encode()
 
 
 def _parts(value: JSON) -> Iterator[str]:
-    """The text of a value of any depth: what is still to be written waits on a stack."""
+    """Yield the text of a value of any depth, using an explicit stack instead of recursion."""
     rest: list[tuple[str, JSON]] = [("", value)]
     while rest:
-        before, one = rest.pop()
+        before, item = rest.pop()
         yield before
-        if one and isinstance(one, dict):
-            fields = [(json.dumps(key, ensure_ascii=False), one[key]) for key in sorted(one)]
+        if item and isinstance(item, dict):
+            fields = [(json.dumps(key, ensure_ascii=False), item[key]) for key in sorted(item)]
             written = [(f"{',' * (n > 0)}{key}:", child) for n, (key, child) in enumerate(fields)]
             yield "{"
             rest += [("}", _NOTHING), *written[::-1]]
-        elif one and isinstance(one, list):
+        elif item and isinstance(item, list):
             yield "["
-            rest += [("]", _NOTHING), *((",", child) for child in one[:0:-1]), ("", one[0])]
-        elif one is not _NOTHING:
-            yield json.dumps(one, ensure_ascii=False)
+            rest += [("]", _NOTHING), *((",", child) for child in item[:0:-1]), ("", item[0])]
+        elif item is not _NOTHING:
+            yield json.dumps(item, ensure_ascii=False)
 
 
 def most_bytes(written: int) -> int:
-    """How many canonical bytes JSON of so many bytes may have.
+    """Return an upper bound of the canonical size for JSON of this many bytes.
 
-    A float grows most: 1e15 becomes 1000000000000000.0, eighteen bytes of four.
+    Floats grow most: 1e15 becomes 1000000000000000.0, eighteen bytes from four.
     """
     return 5 * written
 
 
 def digest(value: JSON) -> str:
-    """64 bits of SHA-256 of the canonical bytes, in hex: tells edits apart, is no seal."""
+    """Return 64 bits of SHA-256 of the canonical bytes, in hex: detects edits, not tampering."""
     return hashlib.sha256(dumps(value)).hexdigest()[:16]

@@ -1,7 +1,7 @@
-"""``schemagen``: from models to CRD files, and whether those files are current.
+"""``schemagen``: generate CRD files from models and check that they are current.
 
-Each command imports what it alone needs when it runs: generating should take no time. What goes
-wrong is said by ``commandline``.
+Commands import their dependencies lazily, to keep startup fast. Errors are reported by
+``commandline``.
 """
 
 import inspect
@@ -18,23 +18,24 @@ from schemagen.problems import UserError
 app = typer.Typer(
     name="schemagen",
     cls=commandline.Group,
-    help="Kubernetes APIs from Pydantic models.",
+    help="Generate Kubernetes APIs from Pydantic models.",
     epilog=commandline.EPILOG,
     no_args_is_help=True,
 )
 
 ApiReference = Annotated[
-    str, typer.Argument(metavar="MODULE:API", help="Where the Api is, such as crds:api.")
+    str,
+    typer.Argument(metavar="MODULE:API", help="Api to load, such as crds:api."),
 ]
 
 
-# Places named in a line; the others are counted.
+# Number of places listed in a warning; the rest are counted.
 _SHOWN = 3
 
 
 @app.callback()
 def _main() -> None:
-    """Kubernetes APIs from Pydantic models."""
+    """Generate Kubernetes APIs from Pydantic models."""
 
 
 @app.command()
@@ -43,45 +44,51 @@ def generate(
     out: Annotated[
         pathlib.Path | None,
         typer.Option(
-            "--out", "-o", help="Folder for one file per kind; standard output if absent."
+            "--out", "-o", help="Output directory, one file per kind; standard output by default."
         ),
     ] = None,
     storage: Annotated[
         str | None,
-        typer.Option(help="Storage version of every kind that has it, such as v1alpha1."),
+        typer.Option(
+            help="Storage version for every kind that has this version, such as v1alpha1."
+        ),
     ] = None,
     check: Annotated[
         bool,
         typer.Option(
             "--check",
-            help="Write nothing; exit 1 if a file in --out is not current, or no kind writes it "
-            "any more.",
+            help="Write nothing; exit 1 if a file in --out is outdated or orphaned.",
         ),
     ] = False,
     fit_apply: Annotated[
         bool,
         typer.Option(
             "--fit-apply",
-            help="Leave out descriptions, the deepest first, until kubectl apply takes each CRD.",
+            help="Drop descriptions, deepest first, until each CRD fits kubectl apply.",
         ),
     ] = False,
     max_description: Annotated[
         int | None,
-        typer.Option(min=0, help="Longest description, in characters; 0 leaves all of them out."),
+        typer.Option(
+            min=0, help="Maximum description length in characters; 0 drops all descriptions."
+        ),
     ] = None,
     judged: Annotated[
-        bool, typer.Option("--judge/--no-judge", help="Ask the API server's own code first.")
+        bool,
+        typer.Option(
+            "--judge/--no-judge", help="Validate the CRDs with the API server's own code first."
+        ),
     ] = True,
 ) -> None:
-    """Write the CustomResourceDefinitions of an Api, once the API server's code has taken them.
+    """Validate the CustomResourceDefinitions of an Api with the API server's code and write them.
 
-    All files are written, or none. Files in --out that the same Api wrote for a kind that it has no
-    more are named, and stay.
+    Either all files are written or none. Orphaned files in --out, of kinds that the Api no longer
+    has, are listed but not deleted.
 
     Conversions between versions are checked against the models first.
 
-    Exit codes: 0 written or current, 1 --check found a file that is not, 2 they would be refused,
-    a conversion does not fit, the Api cannot be read, or a file cannot be written.
+    Exit codes: 0 written or current; 1 --check found an outdated file; 2 the API server would
+    refuse a CRD, a conversion is invalid, the Api cannot be loaded or a file cannot be written.
     """
     crds = _crds(reference, storage, fit_apply=fit_apply, max_description=max_description)
     if judged:
@@ -91,15 +98,13 @@ def generate(
         "--fit-apply": "" if fit_apply else None,
         "--max-description": max_description,
     }
-    said = [f" {name} {value}".rstrip() for name, value in options.items() if value is not None]
+    flags = [f" {name} {value}".rstrip() for name, value in options.items() if value is not None]
     generator = f"schemagen generate {reference}"
-    command = f"{generator}{''.join(said)}"
+    command = f"{generator}{''.join(flags)}"
     texts = files.generated_files(crds.items(), command=command)
     if out is None:
         if check:
-            raise UserError(
-                "expected --out with --check, got none: which files are to be compared?"
-            )
+            raise UserError("expected --out with --check, got none; name the directory to compare")
         typer.echo("---\n".join(texts.values()), nl=False)
         return
     leftovers = files.leftovers(out, texts, command=generator)
@@ -107,19 +112,21 @@ def generate(
         raise typer.Exit(_compare(texts, leftovers, out, command))
     _write({out / name: text for name, text in texts.items()})
     for path in leftovers:
-        typer.echo(f"left {path}: no kind of {reference} writes it any more; delete it", err=True)
+        typer.echo(
+            f"left {path}: no kind of {reference} generates it any more; delete it", err=True
+        )
 
 
 @app.command()
 def schema(
     reference: ApiReference,
-    out: Annotated[pathlib.Path, typer.Option("--out", "-o", help="Folder for the files.")],
+    out: Annotated[pathlib.Path, typer.Option("--out", "-o", help="Output directory.")],
 ) -> None:
     """Write a JSON Schema for editors for every kind and version.
 
     The first line `# yaml-language-server: $schema=FILE` of a manifest makes an editor use it.
 
-    Exit codes: 0 written or current, 2 the Api cannot be read, or a file cannot be written.
+    Exit codes: 0 written or current; 2 the Api cannot be loaded or a file cannot be written.
     """
     import json
 
@@ -130,8 +137,8 @@ def schema(
     for kind in api:
         for version in kind.versions:
             with commandline.about(f"describing {_named(kind, version)}"):
-                found = editor.schema_of(api, kind, version)
-                text = json.dumps(found, indent=2, ensure_ascii=False)
+                json_schema = editor.schema_of(api, kind, version)
+                text = json.dumps(json_schema, indent=2, ensure_ascii=False)
             texts[out / f"{kind.name.lower()}_{version.name}.json"] = f"{text}\n"
     _write(texts)
 
@@ -144,26 +151,28 @@ def validate(
         typer.Option(
             "--file",
             "-f",
-            help="Manifest to judge; may be repeated; - is standard input.",
+            help="Manifest to validate; repeatable; - is standard input.",
             allow_dash=True,
         ),
     ],
-    strict: Annotated[bool, typer.Option(help="Refuse unknown fields, as kubectl does.")] = True,
+    strict: Annotated[
+        bool, typer.Option(help="Refuse unknown fields, as kubectl does by default.")
+    ] = True,
 ) -> None:
-    """Judge manifests as kubectl and the API server would, in their words, without a cluster.
+    """Validate manifests as kubectl and the API server do, with their messages, without a cluster.
 
-    Objects of other kinds are counted and passed over. Exit codes: 0 every object would be taken,
-    1 one would be refused, 2 the Api, a file or the judge cannot be read.
+    Objects of other kinds are counted and skipped. Exit codes: 0 every object would be accepted;
+    1 an object would be refused; 2 the Api, a file or the judge cannot be loaded.
     """
     from schemagen import judge, validation
 
-    with judge.Judge() as asked:
-        report = validation.Report(files.load_api(reference), asked, strict=strict)
+    with judge.Judge() as oracle:
+        report = validation.Report(files.load_api(reference), oracle, strict=strict)
         for path in file:
             for line in report.lines(*_manifest(path)):
                 typer.echo(line)
     if not report.taken + report.refused + report.foreign:
-        typer.echo("schemagen: expected objects to judge, got none", err=True)
+        typer.echo("schemagen: expected objects to validate, got none", err=True)
         raise typer.Exit(1)
     typer.echo(report.summary, err=True)
     raise typer.Exit(1 if report.refused else 0)
@@ -174,22 +183,22 @@ def policy(
     reference: ApiReference,
     out: Annotated[
         pathlib.Path | None,
-        typer.Option("--out", "-o", help="File to write; standard output if absent."),
+        typer.Option("--out", "-o", help="Output file; standard output by default."),
     ] = None,
 ) -> None:
-    """Write ValidatingAdmissionPolicies for what no schema can hold: bytes, requests, namespaces.
+    """Write ValidatingAdmissionPolicies for rules beyond schemas (byte limits, request, namespace).
 
-    The API server runs them by itself: no webhook is called.
+    The API server evaluates them in process; no webhook is called.
 
-    Exit codes: 0 written, 2 the Api cannot be read, or the file cannot be written.
+    Exit codes: 0 written; 2 the Api cannot be loaded or the file cannot be written.
     """
     from schemagen import policy as policies
 
     api = files.load_api(reference)
     with commandline.about(f"writing the policies of {reference}"):
-        found = [*policies.policies(api)]
+        documents = [*policies.policies(api)]
     header = f"# Generated by `schemagen policy {reference}`; change the models and run it again.\n"
-    text = header + "---\n".join(map(yaml.dumps, found))
+    text = header + "---\n".join(map(yaml.dumps, documents))
     if out is None:
         typer.echo(text, nl=False)
     else:
@@ -199,24 +208,26 @@ def policy(
 @app.command("judge")
 def judge_(
     references: Annotated[
-        list[str], typer.Argument(metavar="MODULE:API...", help="Where the Apis are.")
+        list[str], typer.Argument(metavar="MODULE:API...", help="Apis to load, such as crds:api.")
     ],
     number: Annotated[
-        int, typer.Option("--number", "-n", min=1, help="How many objects to draw in all.")
+        int, typer.Option("--number", "-n", min=1, help="Total number of objects to generate.")
     ] = 2000,
-    seed: Annotated[int, typer.Option(help="Names the run: the same one draws the same.")] = 0,
+    seed: Annotated[
+        int, typer.Option(help="Random seed; the same seed generates the same objects.")
+    ] = 0,
     server: Annotated[
         str,
         typer.Option(
             metavar="embedded|kubeconfig|none",
-            help="The real API server to ask: one started for this, that of KUBECONFIG, or none.",
+            help="API server to compare with: a temporary one, the one of KUBECONFIG, or none.",
         ),
     ] = "embedded",
 ) -> None:
-    """Ask the models, the API server's code in process and a real API server about drawn objects.
+    """Compare the models, the API server's code and a real API server on generated objects.
 
-    Every split verdict, and every message or field path that differs, is reported with the smallest
-    object that shows it. Exit codes: 0 all agree, 1 a split, 2 a judge is missing.
+    Every differing verdict, message or field path is reported with a minimal object that shows
+    it. Exit codes: 0 all agree; 1 a difference; 2 a judge is missing.
     """
     from schemagen.agreement import report
 
@@ -227,33 +238,35 @@ def judge_(
 @app.command()
 def roundtrip(
     references: Annotated[
-        list[str], typer.Argument(metavar="MODULE:API...", help="Where the Apis are.")
+        list[str], typer.Argument(metavar="MODULE:API...", help="Apis to load, such as crds:api.")
     ],
     number: Annotated[
-        int, typer.Option("--number", "-n", min=1, help="How many round trips in all.")
+        int, typer.Option("--number", "-n", min=1, help="Total number of round trips.")
     ] = 2000,
-    seed: Annotated[int, typer.Option(help="Names the run: the same one draws the same.")] = 0,
-    kind: Annotated[str | None, typer.Option(help="Only this kind.")] = None,
+    seed: Annotated[
+        int, typer.Option(help="Random seed; the same seed generates the same objects.")
+    ] = 0,
+    kind: Annotated[str | None, typer.Option(help="Test only this kind.")] = None,
     part: Annotated[
-        str, typer.Option(metavar="NUMBER/OF", help="Only a part of the run, such as 2/4.")
+        str, typer.Option(metavar="NUMBER/OF", help="Run only this shard, such as 2/4.")
     ] = "1/1",
     server: Annotated[
         str,
         typer.Option(
             metavar="embedded|kubeconfig|none",
-            help="Also change a sample in a real API server, with the webhooks: one started for "
-            "this, or that of KUBECONFIG, in a namespace that is deleted afterwards.",
+            help="Also test a sample in a real API server with webhooks: a temporary one, or the "
+            "one of KUBECONFIG, in a namespace that is deleted afterwards.",
         ),
     ] = "none",
     sample: Annotated[
-        int, typer.Option(min=1, help="How many round trips in all the real API server makes.")
+        int, typer.Option(min=1, help="Total number of round trips through the real API server.")
     ] = 1000,
 ) -> None:
-    """Change drawn objects through each of their versions, and look what the others lose.
+    """Edit generated objects through each version and report what other versions lose.
 
-    Between two versions objects are pruned, defaulted, admitted and stored as by an API server. A
-    loss is reported with the smallest object and change that show it. Exit codes: 0 nothing is
-    lost, 1 something is, 2 the Api cannot be read or there is no such API server.
+    Between versions, objects are pruned, defaulted, admitted and stored as an API server does. A
+    loss is reported with a minimal object and change that show it. Exit codes: 0 nothing is lost;
+    1 something is lost; 2 the Api cannot be loaded or the API server is unavailable.
     """
     from schemagen.roundtrip import report
 
@@ -269,29 +282,29 @@ def roundtrip(
 
 
 def _manifest(path: pathlib.Path) -> tuple[bytes, str]:
-    """A manifest's bytes, and what to call it."""
+    """Return a manifest's bytes and its name for messages."""
     return files.read_bytes(path), files.name_of(path)
 
 
 def _crds(
     reference: str, storage: str | None, *, fit_apply: bool, max_description: int | None
 ) -> dict[str, dict[str, Any]]:
-    """The CRDs by the names of their files."""
+    """Return the CRDs by file name."""
     from schemagen import conversions
     from schemagen.versions import unsatisfiable, verification
 
     api = _stored_as(files.load_api(reference), storage)
-    found, schemas = {}, {}
+    crds, schemas = {}, {}
     for kind in api:
         with commandline.about(f"generating {_named(kind, kind.hub)}"):
             made = crd.crd(api, kind, max_description=max_description)
-        found[f"{api.group}_{kind.plural}.yaml"] = made
+        crds[f"{api.group}_{kind.plural}.yaml"] = made
         for version, defined in zip(kind.versions, made["spec"]["versions"], strict=True):
             schemas[version.model] = defined["schema"]["openAPIV3Schema"]
     conversions.check(api, lambda version: schemas[version.model])
     for line in (*unsatisfiable.lines(api), *verification.advice(api)):
         typer.echo(f"warning: {line}", err=True)
-    return {name: _fitted(name, made) for name, made in found.items()} if fit_apply else found
+    return {name: _fitted(name, made) for name, made in crds.items()} if fit_apply else crds
 
 
 def _named(kind: registry.Kind, version: registry.Version) -> str:
@@ -299,15 +312,16 @@ def _named(kind: registry.Kind, version: registry.Version) -> str:
     try:
         place = inspect.getsourcelines(version.model)[1]
         where = f" ({inspect.getfile(version.model)}:{place})"
-    except (OSError, TypeError):  # made in an interpreter
+    except (OSError, TypeError):  # defined in an interpreter
         where = ""
     return f"{kind.name} {version.name}{where}"
 
 
 def _approve(crds: dict[str, dict[str, Any]], reference: str) -> None:
-    """End the command if the API server would refuse a CRD; say so if nobody can tell.
+    """Exit if the API server would refuse a CRD; warn if no judge is available.
 
-    What is new on this machine is also generated in other processes: it must come out the same.
+    CRDs new on this machine are also generated in other processes, to check that the output is
+    reproducible.
     """
     from schemagen import approval, judge, reproducible
 
@@ -316,23 +330,27 @@ def _approve(crds: dict[str, dict[str, Any]], reference: str) -> None:
         for line in changing:
             typer.echo(line, err=True)
         if changing:
-            raise UserError("another run would write something else; nothing was written")
+            raise UserError("the output differs from run to run; nothing was written")
     try:
-        with judge.Judge() as asked:
-            refused = [line for one in crds.values() for line in approval.refusals(one, asked)]
+        with judge.Judge() as oracle:
+            refused = [
+                line
+                for definition in crds.values()
+                for line in approval.refusals(definition, oracle)
+            ]
     except judge.JudgeMissingError as error:
-        typer.echo(f"schemagen: not judged: {error}", err=True)
+        typer.echo(f"schemagen: CRDs were not validated: {error}", err=True)
         return
     for line in refused:
         typer.echo(line, err=True)
     if refused:
-        raise UserError("the API server would refuse what these models say; nothing was written")
+        raise UserError("the API server would refuse these CRDs; nothing was written")
 
 
-def _fitted(name: str, found: dict[str, Any]) -> dict[str, Any]:
+def _fitted(name: str, definition: dict[str, Any]) -> dict[str, Any]:
     from schemagen import fit
 
-    fitted = fit.for_apply(found)
+    fitted = fit.for_apply(definition)
     if fitted.left_out:
         shown = ", ".join(fitted.left_out[:_SHOWN])
         more = f" and {len(fitted.left_out) - _SHOWN} more" * (len(fitted.left_out) > _SHOWN)
@@ -357,18 +375,18 @@ def _write(texts: Mapping[pathlib.Path, str]) -> None:
 def _compare(
     texts: dict[str, str], leftovers: list[pathlib.Path], folder: pathlib.Path, command: str
 ) -> int:
-    """Tell which files are not current, and what would change; the exit code."""
+    """Report outdated and leftover files with their differences; return the exit code."""
     stale = [name for name, text in texts.items() if _differs(folder / name, text)]
     for name in stale:
         typer.echo(f"{folder / name}: not current; run `{command} -o {folder}`")
         typer.echo(_difference(folder / name, texts[name]), nl=False)
     for path in leftovers:
-        typer.echo(f"{path}: no kind writes it any more; delete it")
+        typer.echo(f"{path}: no kind generates it any more; delete it")
     return 1 if stale or leftovers else 0
 
 
 def _difference(path: pathlib.Path, text: str) -> str:
-    """What would change in a file, as ``diff -u`` shows it."""
+    """Return the difference between a file and its generated text, as ``diff -u`` shows it."""
     import difflib
 
     text_before = path.read_text(errors="replace") if path.is_file() else ""
@@ -382,5 +400,5 @@ def _differs(path: pathlib.Path, text: str) -> bool:
 
 
 def main() -> None:
-    """The console script."""
+    """Run the console script."""
     app()

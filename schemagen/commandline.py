@@ -1,7 +1,7 @@
-"""What every command does around its work: how it ends, and what it says of it. Shell.
+"""Common frame of every command: exit codes and error output. Shell.
 
-Whatever happens becomes one line on standard error and a documented exit code. A traceback is shown
-only where KUBEWRIGHT_TRACEBACK=1 asks for it.
+Every failure becomes one line on standard error and a documented exit code. A traceback is shown
+only if KUBEWRIGHT_TRACEBACK=1 is set.
 """
 
 import contextlib
@@ -26,43 +26,43 @@ WRONG_INPUT: Final = 2
 INTERNAL_ERROR: Final = 70
 """EX_SOFTWARE of sysexits.h."""
 OUTPUT_CLOSED: Final = 141
-"""Likewise of SIGPIPE: who read has seen enough (`| head`)."""
+"""Same for SIGPIPE: the reader has closed the pipe (`| head`)."""
 TERMINATED: Final = 143
 
 TRACEBACK_VARIABLE: Final = "KUBEWRIGHT_TRACEBACK"
 
 EPILOG: Final = (
-    f"Exit codes of every command beside its own: {WRONG_INPUT} wrong input, or a file or module "
+    f"Exit codes common to all commands: {WRONG_INPUT} wrong input, or a file or module "
     f"that cannot be used; {INTERNAL_ERROR} an internal error, which is a bug: report it with what "
     f"{TRACEBACK_VARIABLE}=1 shows; {INTERRUPTED} Ctrl-C; {TERMINATED} SIGTERM; "
-    f"{OUTPUT_CLOSED} whoever read the output has closed it."
+    f"{OUTPUT_CLOSED} the reader closed the output."
 )
 
 
 class Group(TyperGroup):
-    """The commands of a program, each guarded: ``typer.Typer(name=PROGRAM, cls=Group)``."""
+    """A program's commands, each guarded: ``typer.Typer(name=PROGRAM, cls=Group)``."""
 
     def make_context(self, *args: Any, **options: Any) -> Any:
-        """Read the program's own options; help that cannot be written is no traceback either."""
+        """Parse the program's own options, without a traceback if help cannot be written."""
         try:
             return super().make_context(*args, **options)
         except (OSError, SystemExit) as error:
             raise typer.Exit(ended(self.name or "", error)) from error
 
     def invoke(self, ctx: Any) -> Any:
-        """Run the command; whatever it raises becomes a line and an exit code."""
+        """Run the command, turning exceptions into a message and an exit code."""
         invoke(self.name or "", lambda: super(Group, self).invoke(ctx))
 
 
 def invoke(program: str, act: Callable[[], object]) -> None:
-    """Act as ``guarded`` does, within typer."""
+    """Run ``act`` as ``guarded`` does, within typer."""
     code = guarded(program, act)
     if code:
         raise typer.Exit(code)
 
 
 def guarded(program: str, act: Callable[[], object]) -> int:
-    """Act; the exit code. What typer itself raises (an Exit, a usage error) passes.
+    """Run ``act`` and return the exit code; typer's own exceptions (Exit, usage errors) pass.
 
     An integer that ``act`` returns is the exit code.
     """
@@ -74,7 +74,7 @@ def guarded(program: str, act: Callable[[], object]) -> int:
             returned = act()
             _flush()
     except BaseException as error:
-        # typer.Exit and click's usage errors say with which code they end.
+        # typer.Exit and click's usage errors carry their own exit code.
         if isinstance(error, typer.Abort) or (
             isinstance(error, Exception) and hasattr(error, "exit_code")
         ):
@@ -87,7 +87,7 @@ def guarded(program: str, act: Callable[[], object]) -> int:
 
 
 def complain(program: str, message: str) -> None:
-    """Say what is wrong on standard error, each line by itself."""
+    """Write an error message to standard error, each line prefixed with the program."""
     with contextlib.suppress(OSError, ValueError):
         for line in message.splitlines() or [""]:
             sys.stderr.write(f"{program}: {line}\n")
@@ -96,7 +96,7 @@ def complain(program: str, message: str) -> None:
 
 @contextlib.contextmanager
 def about(what: str) -> Iterator[None]:
-    """Say of unexpected exceptions inside the context what was worked on."""
+    """Add what was being processed to unexpected exceptions raised inside the context."""
     try:
         yield
     except Exception as error:
@@ -106,11 +106,11 @@ def about(what: str) -> Iterator[None]:
 
 
 class _TerminatedError(KeyboardInterrupt):
-    """SIGTERM: handled as Ctrl-C is, so that what is left to clean up is cleaned up."""
+    """Raised on SIGTERM, so that cleanup runs as it does for Ctrl-C."""
 
 
 def ended(program: str, error: BaseException) -> int:
-    """Say why a command ended; its exit code."""
+    """Report why a command ended; return its exit code."""
     if os.environ.get(TRACEBACK_VARIABLE):
         traceback.print_exception(error)
     code, message = (0, "") if _is_cut_help(error) else _verdict(error)
@@ -124,7 +124,7 @@ def ended(program: str, error: BaseException) -> int:
 
 
 def _verdict(error: BaseException) -> tuple[int, str]:
-    """The exit code and the message for what ended a command."""
+    """Return the exit code and the message for the exception that ended a command."""
     match error:
         case UserError():
             return WRONG_INPUT, f"{error.source}{error}"
@@ -141,8 +141,8 @@ def _verdict(error: BaseException) -> tuple[int, str]:
 
 
 def _is_cut_help(error: BaseException) -> bool:
-    """Whether help was written to a pipe that is closed: `--help | head` has seen what it wants."""
-    cause = error.__context__ if isinstance(error, SystemExit) else error  # rich ends the program
+    """Return whether help was written to a closed pipe, as in `--help | head`."""
+    cause = error.__context__ if isinstance(error, SystemExit) else error  # rich exits the program
     frames = traceback.walk_tb(error.__traceback__)
     return isinstance(cause, BrokenPipeError) and any(
         frame.f_code.co_name == "format_help" for frame, _ in frames
@@ -163,9 +163,9 @@ def _exit_code(error: SystemExit) -> tuple[int, str]:
 
 
 def _of_system(error: OSError) -> tuple[int, str]:
-    """An answer of the operating system: seldom a bug of ours, and never one of the user's object.
+    """Describe an OSError: rarely a bug, and never a problem of the user's object.
 
-    Nothing but standard output is written to without a name.
+    Only errors of writing standard output have no file name.
     """
     if error.errno == errno.EPIPE:
         return OUTPUT_CLOSED, ""
@@ -182,7 +182,7 @@ def _text(name: object) -> str:
 
 
 def _unexpected(error: BaseException) -> tuple[int, str]:
-    """The user's own code, if it raised the exception; else a bug."""
+    """Describe an unexpected exception: in the user's code if it was raised there, else a bug."""
     place = origin.raised_at(error)
     notes = "".join(f" {note}" for note in getattr(error, "__notes__", ()))
     if place is not None and place.owner == "user":
@@ -195,16 +195,16 @@ def _unexpected(error: BaseException) -> tuple[int, str]:
 
 
 def _prepare_streams() -> None:
-    """UTF-8 whatever the locale, as YAML and JSON are; what cannot be encoded is escaped."""
+    """Use UTF-8 whatever the locale, as YAML and JSON do; escape what cannot be encoded."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def _prepare_home() -> None:
-    """Have a home, as container runtimes say it, also for a user that the system does not know.
+    """Set HOME, as container runtimes do, also for a user unknown to the system.
 
-    Libraries ask for it when they are imported, such as kubernetes.aio.
+    Libraries such as kubernetes.aio read it when imported.
     """
     try:
         pathlib.Path.home()
@@ -218,7 +218,7 @@ def _flush() -> None:
 
 
 def _flushed(program: str) -> int:
-    """Flush the output of a command that ended in order; the exit code if that fails."""
+    """Flush the output of a successful command; return the exit code if that fails."""
     try:
         _flush()
     except OSError as error:
@@ -227,21 +227,21 @@ def _flushed(program: str) -> int:
 
 
 def _abandon_output() -> None:
-    """Let nothing more be written: Python would complain of it once more at its end."""
+    """Discard further output, so that Python does not report the error again at exit."""
     with contextlib.suppress(OSError, ValueError, AttributeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 @contextlib.contextmanager
 def _ended_by_sigterm() -> Iterator[None]:
-    """Unwind on SIGTERM, so that temporary files go; servers have handlers of their own."""
+    """Unwind on SIGTERM to remove temporary files; servers install their own handlers."""
 
     def end(*_: object) -> None:
         raise _TerminatedError
 
     try:
         before = signal.signal(signal.SIGTERM, end)
-    except ValueError:  # not the main thread: a test, or a program that has the command inside
+    except ValueError:  # not the main thread: a test, or a program embedding the command
         yield
         return
     try:

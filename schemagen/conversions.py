@@ -1,7 +1,7 @@
-"""Whether an Api's conversions fit its models: functions are tried once, then known. Shell.
+"""Check that an Api's conversions fit its models, caching successful trials. Shell.
 
-Functions of conversions that did right on drawn values once are not tried again on this machine
-while no module of the program changed, so that generating costs no more than writing files.
+Conversion functions that passed on generated values are not tried again on this machine until a
+module of the program changes, so that regenerating costs no more than writing files.
 """
 
 import contextlib
@@ -18,11 +18,11 @@ def check(api: registry.Api, schema_of: verification.SchemaOf = verification.mod
     """Check every conversion of an API.
 
     Raises:
-        verification.ConversionError: naming each fault.
+        verification.ConversionError: listing every problem.
     """
     remembered = _remembered(api)
     verification.check(api, schema_of, tries_functions=not remembered.is_file())
-    with contextlib.suppress(OSError):  # where nothing can be kept it is tried again
+    with contextlib.suppress(OSError):  # without a cache the trial is repeated
         remembered.parent.mkdir(parents=True, exist_ok=True)
         remembered.touch()
 
@@ -34,13 +34,13 @@ def _remembered(api: registry.Api) -> pathlib.Path:
 
 
 def _modules() -> list[list[str | int]]:
-    """The modules that no library brought: their names, and what changes when they do."""
-    found: list[list[str | int]] = []
+    """Return the modules outside libraries, with a fingerprint of each."""
+    modules: list[list[str | int]] = []
     for name, module in sorted(sys.modules.copy().items()):
         file = getattr(module, "__file__", None)
         if not isinstance(file, str) or origin.owner(file) == "library":
             continue
         with contextlib.suppress(OSError):
             status = pathlib.Path(file).stat()
-            found.append([name, file, status.st_mtime_ns, status.st_size])
-    return found
+            modules.append([name, file, status.st_mtime_ns, status.st_size])
+    return modules

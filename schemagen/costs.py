@@ -1,7 +1,7 @@
-"""What CEL rules cost, and which bound would make one affordable: the largest that still fits.
+"""Costs of CEL rules, and the largest bounds that make a rule affordable.
 
-The API server estimates a rule's worst case from the bounds of what it reads and of what it stands
-in, and refuses a CRD over 10,000,000 for a rule. The estimates are the judge's.
+The API server estimates a rule's worst case from the bounds of what it reads and of its enclosing
+containers, and refuses a CRD over 10,000,000 for a rule. The judge computes the estimates.
 """
 
 import copy
@@ -12,8 +12,8 @@ from typing import Any, Final
 from schemagen import expressions, judge, keywords
 from schemagen.keywords import Schema
 
-# What a bound could be at most: a request has 3 MiB, and an item takes two bytes of it.
-_MOST: Final = 3 * 1024 * 1024 // 2
+# Upper limit of a bound: a request has 3 MiB, and an item takes at least two bytes of it.
+_MAX_BOUND: Final = 3 * 1024 * 1024 // 2
 _BOUNDS = {"string": "maxLength", "array": "maxItems", "object": "maxProperties"}
 
 Path = tuple[str, ...]
@@ -21,11 +21,11 @@ Path = tuple[str, ...]
 
 @dataclasses.dataclass(frozen=True)
 class Bounds:
-    """Bounds that make a rule fit.
+    """Bounds that make a rule affordable.
 
     Attributes:
         places: Places and keywords: ``(("spec.tags", "maxItems"),)``.
-        most: The largest value that fits, the same for all of them.
+        most: The largest affordable value, the same for all of them.
     """
 
     places: tuple[tuple[str, str], ...]
@@ -38,11 +38,11 @@ class Bounds:
 
 @dataclasses.dataclass(frozen=True)
 class Advice:
-    """One rule that is too expensive, and what to do about it.
+    """A rule that is too expensive, and how to fix it.
 
     Attributes:
-        cost: What the API server estimates.
-        choices: Each makes it fit; none if no bound does.
+        cost: The API server's estimate.
+        choices: Alternative bounds that make the rule affordable; empty if none does.
     """
 
     cost: judge.Cost
@@ -50,46 +50,49 @@ class Advice:
 
     def __str__(self) -> str:
         cost = self.cost
-        said = (
+        problem = (
             f"{cost.version} {cost.path or '(root)'}: rule {cost.rule!r}: expected a cost of at "
             f"most {cost.limit}, got {cost.cost}, {cost.cost / cost.limit:.3g} times that"
         )
         if not self.choices:
-            return f"{said}; no bound makes it fit: write it without nested loops, or as a Policy"
-        return f"{said}; the largest bounds that fit: {', or '.join(map(str, self.choices))}"
+            return (
+                f"{problem}; no bound makes it affordable: write it without nested loops, or as a "
+                "Policy"
+            )
+        return f"{problem}; the largest affordable bounds: {', or '.join(map(str, self.choices))}"
 
 
-def advice(asked: judge.Judge, crd: dict[str, Any]) -> Iterator[Advice]:
-    """What to do about each rule of a CRD that is too expensive.
+def advice(oracle: judge.Judge, crd: dict[str, Any]) -> Iterator[Advice]:
+    """Return advice for each rule of a CRD that is too expensive.
 
     Args:
-        asked: The judge.
-        crd: A CRD, refused or not.
+        oracle: The judge.
+        crd: A CRD, accepted or refused.
     """
-    for cost in asked.check(crd, costs=True).costs:
+    for cost in oracle.check(crd, costs=True).costs:
         if cost.cost > cost.limit:
-            yield Advice(cost, tuple(_choices(_Trial(asked, crd, cost))))
+            yield Advice(cost, tuple(_choices(_Trial(oracle, crd, cost))))
 
 
 def _choices(trial: "_Trial") -> Iterator[Bounds]:
-    """The first single bound that makes a rule fit, and all bounds together."""
+    """Yield the first single bound that makes a rule affordable, and all bounds together."""
     candidates = [*trial.candidates()]
     alone = ((place, trial.largest([place])) for place in candidates)
-    single = next(((place, most) for place, most in alone if most), None)
+    single = next(((place, bound) for place, bound in alone if bound), None)
     if single is not None:
         yield Bounds((trial.named(single[0]),), single[1])
-    if len(candidates) > 1 and (most := trial.largest(candidates)):
-        yield Bounds(tuple(map(trial.named, candidates)), most)
+    if len(candidates) > 1 and (bound := trial.largest(candidates)):
+        yield Bounds(tuple(map(trial.named, candidates)), bound)
 
 
 class _Trial:
-    """A CRD with only the one rule, in which bounds can be tried."""
+    """A CRD reduced to a single rule, for trying bounds."""
 
-    def __init__(self, asked: judge.Judge, crd: dict[str, Any], cost: judge.Cost) -> None:
-        self._judge, self._cost = asked, cost
+    def __init__(self, oracle: judge.Judge, crd: dict[str, Any], cost: judge.Cost) -> None:
+        self._judge, self._cost = oracle, cost
         self._crd = copy.deepcopy(crd)
         versions = self._crd["spec"]["versions"]
-        (self._version,) = (one for one in versions if one["name"] == cost.version)
+        (self._version,) = (version for version in versions if version["name"] == cost.version)
         self._crd["spec"]["versions"] = [self._version | {"storage": True}]
         self._crd["spec"].pop("conversion", None)
         self._version = self._crd["spec"]["versions"][0]
@@ -107,7 +110,7 @@ class _Trial:
         own["x-kubernetes-validations"] = kept
 
     def node(self, path: Path) -> Schema:
-        """The schema at a path of members, ``[]`` and ``{}``."""
+        """Return the schema at a path of members, ``[]`` and ``{}``."""
         node = self._root
         for step in path:
             if step == "[]":
@@ -119,12 +122,12 @@ class _Trial:
         return node
 
     def named(self, place: Path) -> tuple[str, str]:
-        """A place as a person writes it, and the keyword that bounds it."""
+        """Return a place in user notation and the keyword that bounds it."""
         shown = ".".join(place).replace(".[]", "[]").replace(".{}", "{}")
         return shown, _BOUNDS[self.node(place)["type"]]
 
     def candidates(self) -> Iterator[Path]:
-        """Places whose bounds count: containers that the rule stands in, then what it reads."""
+        """Yield places whose bounds count: containers around the rule, then what it reads."""
         for depth in range(len(self._path)):
             if self._is_container(self._path[:depth]):
                 yield self._path[:depth]
@@ -148,7 +151,7 @@ class _Trial:
             yield from self._below((*path, "{}"), names)
 
     def largest(self, places: Sequence[Path]) -> int:
-        """The largest bound at the places with which the rule fits; 0 if none does."""
+        """Return the largest affordable bound at the places; 0 if none is."""
         if not places or not self._fits(places, 1):
             return 0
         low, high = 1, min(self._now(place) for place in places)
@@ -162,7 +165,7 @@ class _Trial:
 
     def _now(self, place: Path) -> int:
         node = self.node(place)
-        bound: int = node.get(_BOUNDS[node["type"]], _MOST)
+        bound: int = node.get(_BOUNDS[node["type"]], _MAX_BOUND)
         return bound
 
     def _fits(self, places: Sequence[Path], bound: int) -> bool:

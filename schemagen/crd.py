@@ -6,11 +6,11 @@ from schemagen import paths, structural
 from schemagen.model import registry
 from schemagen.problems import JSON
 
-# Both review versions are understood; the API server takes the first that it knows.
+# Both ConversionReview versions are supported; the API server picks the first it knows.
 REVIEW_VERSIONS = ["v1"]
 
 NOWHERE: Final = {"url": "https://localhost/convert"}
-"""The address of a webhook that is not called: a CRD of several versions must have one."""
+"""Placeholder address of a webhook that is never called: a CRD of several versions needs one."""
 
 
 def crd(
@@ -20,18 +20,18 @@ def crd(
     webhook: dict[str, Any] | None = None,
     max_description: int | None = None,
 ) -> dict[str, Any]:
-    """The CRD of a kind.
+    """Build the CRD of a kind.
 
     Args:
-        api: Where the kind's group comes from.
-        kind: What to define.
+        api: The API with the kind's group.
+        kind: The kind to define.
         webhook: The ``clientConfig`` of the conversion webhook (url or service, caBundle).
-            Without it a kind of several versions gets no conversion stanza, for a later patch:
-            whoever installs it must add one before a second version is used.
-        max_description: The longest description, in characters; 0 leaves all of them out.
+            Without it a kind of several versions gets no conversion stanza; the installer must add
+            one before a second version is used.
+        max_description: Maximum description length in characters; 0 drops all descriptions.
 
     Raises:
-        keywords.SchemaError: if a model cannot be expressed, or a path leads nowhere.
+        keywords.SchemaError: if a model cannot be expressed, or a path does not resolve.
     """
     spec: dict[str, Any] = {
         "group": api.group,
@@ -54,7 +54,7 @@ def crd(
 
 
 def conversion(webhook: dict[str, Any]) -> dict[str, JSON]:
-    """The stanza for a conversion webhook with this ``clientConfig``."""
+    """Build the stanza for a conversion webhook with this ``clientConfig``."""
     return {
         "strategy": "Webhook",
         "webhook": {"clientConfig": webhook, "conversionReviewVersions": REVIEW_VERSIONS},

@@ -1,7 +1,7 @@
-"""A time by which a computation has to end, looked at inside its loops.
+"""Time limits for computations, checked inside their loops.
 
-What a user wrote decides how long a check takes: loops over it call ``check``, and whoever starts
-them says for how long they may take with ``within``.
+User input determines how long a check takes: loops over it call ``check``, and callers set a limit
+with ``within``.
 """
 
 import contextlib
@@ -14,12 +14,12 @@ _ENDS: Final[ContextVar[float]] = ContextVar("deadline", default=float("inf"))
 
 
 class DeadlineExceededError(Exception):
-    """A computation took longer than it may."""
+    """A computation exceeded its time limit."""
 
 
 @contextlib.contextmanager
 def within(seconds: float) -> Iterator[None]:
-    """Let what is computed inside the context take so long; an earlier end still counts."""
+    """Limit the computation inside the context; an earlier deadline still holds."""
     token = _ENDS.set(min(_ENDS.get(), time.monotonic() + seconds))
     try:
         yield
@@ -28,10 +28,10 @@ def within(seconds: float) -> Iterator[None]:
 
 
 def check() -> None:
-    """See that there is time left.
+    """Check that the deadline has not passed.
 
     Raises:
-        DeadlineExceededError: if there is none.
+        DeadlineExceededError: if it has.
     """
     if time.monotonic() > _ENDS.get():
         raise DeadlineExceededError

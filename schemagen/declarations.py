@@ -1,7 +1,7 @@
-"""What a model may declare: whatever would change or check values in Python only is refused.
+"""Restrictions on model declarations: nothing may change or check values in Python only.
 
 A validator, a serializer or a computed field would make Python see another object than the API
-server; each is an error that says how to write it so that both see the same.
+server; each is an error that names the equivalent that both evaluate.
 """
 
 import collections.abc
@@ -26,38 +26,38 @@ from pydantic.fields import FieldInfo
 from schemagen.keywords import SchemaError
 from schemagen.model import base, markers, shapes
 
-# What each kind of decorator would do, and what to write instead.
+# The effect of each kind of decorator, and what to write instead.
 _DECORATORS = {
-    "computed_fields": "a field that is not sent; declare it, and set it in Rules.default",
-    "field_serializers": "another value than the one that was sent; leave it out",
-    "model_serializers": "another object than the one that was sent; leave it out",
-    "field_validators": "a check that the API server does not know; write it as Cel(...)",
-    "model_validators": "a check that the API server does not know; write it as rules=[Cel(...)]",
-    "validators": "a check that the API server does not know; write it as Cel(...)",
-    "root_validators": "a check that the API server does not know; write it as rules=[Cel(...)]",
+    "computed_fields": "a field that is not serialized; declare it, and set it in Rules.default",
+    "field_serializers": "another value than the one sent; leave it out",
+    "model_serializers": "another object than the one sent; leave it out",
+    "field_validators": "a check that the API server does not run; write it as Cel(...)",
+    "model_validators": "a check that the API server does not run; write it as rules=[Cel(...)]",
+    "validators": "a check that the API server does not run; write it as Cel(...)",
+    "root_validators": "a check that the API server does not run; write it as rules=[Cel(...)]",
 }
 
-# Options of a model that would change a value, or refuse one that the API server takes.
+# Model options that would change a value, or refuse one that the API server accepts.
 _OPTIONS = {
     "coerce_numbers_to_str": "numbers as text; leave it out",
     "field_title_generator": "titles that only Pydantic's JSON Schema has; write Field(title=...)",
-    "json_encoders": "another value than the one that was sent; leave it out",
+    "json_encoders": "another value than the one sent; leave it out",
     "model_title_generator": "titles that only Pydantic's JSON Schema has; write title=...",
-    "str_max_length": "a bound on every text; write Field(max_length=...) at each",
-    "str_min_length": "a bound on every text; write Field(min_length=...) at each",
-    "str_strip_whitespace": "another text than the one that was sent; write a pattern",
-    "str_to_lower": "another text than the one that was sent; write a pattern",
-    "str_to_upper": "another text than the one that was sent; write a pattern",
+    "str_max_length": "a bound on every string; write Field(max_length=...) at each",
+    "str_min_length": "a bound on every string; write Field(min_length=...) at each",
+    "str_strip_whitespace": "another string than the one sent; write a pattern",
+    "str_to_lower": "another string than the one sent; write a pattern",
+    "str_to_upper": "another string than the one sent; write a pattern",
 }
 
-# Options of a field with a meaning in Python only.
+# Field options with a meaning in Python only.
 _FIELD_OPTIONS = {
-    "exclude": "a field that is sent, got exclude=True; leave it out",
-    "exclude_if": "a field that is sent, got exclude_if; leave it out",
+    "exclude": "a serialized field, got exclude=True; leave it out",
+    "exclude_if": "a serialized field, got exclude_if; leave it out",
     "field_title_generator": "a title, got field_title_generator; write title=...",
     "frozen": "immutability that the API server enforces, got frozen=True or Final; write "
     "Annotated[..., Immutable()] (in Python every model is frozen)",
-    "init_var": "a field that is sent, got init_var=True; leave it out",
+    "init_var": "a serialized field, got init_var=True; leave it out",
     "default_factory_takes_validated_data": "a default of its own, got one that depends on other "
     "fields; set it in Rules.default",
 }
@@ -77,13 +77,14 @@ _INSTEAD: dict[type, str] = {
     ipaddress.IPv6Network: 'Annotated[str, Format("cidr")]',
     pathlib.Path: "str",
     pydantic.ByteSize: "wire.Quantity",
-    pydantic.SecretStr: "a reference to a Secret, by name and key: an object is no place for one",
+    pydantic.SecretStr: "a reference to a Secret, by name and key: objects hold no secrets",
     complex: "two fields",
     str: "str, with Format(...) or Field(pattern=...)",
     int: "int, with bounds",
     float: "float, with bounds",
-    re.Pattern: "Annotated[str, Field(pattern=...)] for a text that matches one, str for its text",
-    collections.abc.Callable: "a word, in a Literal, that says which",  # type: ignore[dict-item] # a class
+    re.Pattern: "Annotated[str, Field(pattern=...)] for a string that matches one, str for the "
+    "expression itself",
+    collections.abc.Callable: "a Literal that selects one",  # type: ignore[dict-item] # a class
     set: "set[str]",
     list: "list[str], or list[...] of a model",
     dict: "dict[str, ...], or JSONObject for anything",
@@ -96,7 +97,7 @@ _INSTEAD: dict[type, str] = {
 
 
 def check_shape(shape: shapes.Shape) -> None:
-    """Refuse what only Python would do, and names that two fields share."""
+    """Refuse Python-only behavior, and wire names shared by two fields."""
     for problem in _problems(shape):
         raise SchemaError(problem)
 
@@ -119,23 +120,27 @@ def _rules(shape: shapes.Shape) -> Iterator[str]:
 
 
 def _decorated(kind: Any, name: str) -> Iterator[str]:
-    """Methods by which Python would see another object than the API server."""
-    found = getattr(kind, "__pydantic_decorators__", None)
+    """Yield methods that would make Python see another object than the API server."""
+    decorators = getattr(kind, "__pydantic_decorators__", None)
     for decorator, instead in _DECORATORS.items():
-        for method in getattr(found, decorator, ()):
-            yield f"{name}.{method}: expected what the API server can do too, got {instead}"
+        for method in getattr(decorators, decorator, ()):
+            yield (
+                f"{name}.{method}: expected behavior that the API server can reproduce, got "
+                f"{instead}"
+            )
     for method in ("model_post_init", "__post_init__"):
         own = getattr(kind, method, None)
         is_own = own is not None and own is not pydantic.BaseModel.model_post_init
         if is_own and not getattr(kind, "__private_attributes__", None):
             yield (
-                f"{name}.{method}: expected what the API server can do too, got a method that runs "
+                f"{name}.{method}: expected behavior that the API server can reproduce, "
+                "got a method that runs "
                 "in Python only; write a check as rules=[Cel(...)], and values in Rules.default"
             )
 
 
 def _hidden(shape: shapes.Shape) -> Iterator[str]:
-    """Attributes that look like fields and are not sent."""
+    """Yield attributes that look like fields but are not serialized."""
     if not issubclass(shape.kind, pydantic.BaseModel):
         return
     own = shape.kind.__class_vars__ - base.Model.__class_vars__
@@ -149,7 +154,7 @@ def _hidden(shape: shapes.Shape) -> Iterator[str]:
     for name in sorted(own):
         if _FINAL.search(written.get(name, "")):
             yield (
-                f"{shape.name}.{name}: expected a field that is sent, got Final with a value, "
+                f"{shape.name}.{name}: expected a serialized field, got Final with a value, "
                 "which Pydantic makes a constant of the class; write Literal[...] with a default, "
                 "or ClassVar"
             )
@@ -159,20 +164,23 @@ _FINAL = re.compile(r"\bFinal\b")
 
 
 def _written(kind: type) -> Mapping[str, str]:
-    """The annotations of a class as text, whether or not what they name is defined."""
-    found = typing_extensions.get_annotations(kind, format=typing_extensions.Format.FORWARDREF)
-    return {name: str(annotation) for name, annotation in found.items()}
+    """Return the annotations of a class as text, without resolving names."""
+    written = typing_extensions.get_annotations(kind, format=typing_extensions.Format.FORWARDREF)
+    return {name: str(annotation) for name, annotation in written.items()}
 
 
 def _options(shape: shapes.Shape) -> Iterator[str]:
     config = shape.config
     for option, instead in _OPTIONS.items():
         if config.get(option):
-            yield f"{shape.name}: expected what the API server can do too, got {option}: {instead}"
+            yield (
+                f"{shape.name}: expected behavior that the API server can reproduce, got "
+                f"{option}: {instead}"
+            )
     if config.get("json_schema_extra") is not None:
         yield (
-            f"{shape.name}: expected keywords as markers, got json_schema_extra; use schemagen's "
-            "markers"
+            f"{shape.name}: expected schema keywords as markers, got json_schema_extra; use "
+            "schemagen's markers"
         )
     if config.get("extra") == "forbid":
         yield (
@@ -194,11 +202,11 @@ def _options(shape: shapes.Shape) -> Iterator[str]:
 
 
 def _typed_extra(shape: shapes.Shape) -> Iterator[str]:
-    """Unknown fields of one type, or none: a schema with declared fields keeps all or drops all."""
+    """Yield a problem for typed or closed extra fields: a schema keeps all or drops all."""
     if getattr(shape.kind, "__closed__", None) or _has_typed_extra(shape):
         yield (
-            f"{shape.name}: expected unknown fields that are dropped, or extra='allow' for any, "
-            "got a type for them, or closed=True; put them into a dict[str, ...] field of their own"
+            f"{shape.name}: expected dropped unknown fields, or extra='allow' for any, got typed "
+            "or closed extra fields; put them into a dict[str, ...] field of their own"
         )
 
 
@@ -217,7 +225,7 @@ def _of_dataclass(shape: shapes.Shape) -> Iterator[str]:
         is_init_var = isinstance(field.type, dataclasses.InitVar) or "InitVar" in str(field.type)
         if not field.init or is_init_var:
             yield (
-                f"{shape.name}.{field.name}: expected a field that is sent and read, got "
+                f"{shape.name}.{field.name}: expected a serialized field, got "
                 f"{'InitVar' if is_init_var else 'init=False'}; leave it out, or make it a ClassVar"
             )
 
@@ -244,21 +252,22 @@ def _of_typed_dict(shape: shapes.Shape) -> Iterator[str]:
 
 
 def _collisions(shape: shapes.Shape) -> Iterator[str]:
-    """Two fields with one wire name: only one of them could be sent."""
+    """Yield a problem for each wire name shared by two fields."""
     by_wire_name: dict[str, str] = {}
     for name in shape.fields:
         other = by_wire_name.setdefault(shape.wire_name(name), name)
         if other != name:
             yield (
-                f"{shape.name}.{name}: expected a wire name of its own, got "
-                f"{shape.wire_name(name)!r}, which {other} has; rename one, or give it an alias"
+                f"{shape.name}.{name}: expected a unique wire name, got "
+                f"{shape.wire_name(name)!r}, which {other} already has; rename one, or give it an "
+                "alias"
             )
 
 
 def check_envelope(shape: shapes.Shape, name: str, field: FieldInfo) -> None:
-    """Refuse what a kind says of apiVersion, kind and metadata: the API server has its own rules.
+    """Refuse redefinitions of apiVersion, kind and metadata, which the API server defines.
 
-    A Literal of the kind's own name says what holds anyway.
+    A Literal of the kind's own name is allowed, as it always holds.
     """
     inherited = base.Resource.model_fields[name]
     annotation = field.annotation
@@ -268,21 +277,21 @@ def check_envelope(shape: shapes.Shape, name: str, field: FieldInfo) -> None:
     if is_same and not field.metadata:
         return
     raise SchemaError(
-        f"{shape.name}.{name}: expected it as every object has it, got {annotation}"
+        f"{shape.name}.{name}: expected the standard declaration, got {annotation}"
         f"{f' with {list(field.metadata)}' if field.metadata else ''}, which the API server does "
         "not check; leave it out, or write rules=[Cel(...)] over self.metadata.name"
     )
 
 
 def root_of(model: type[pydantic.RootModel[Any]]) -> FieldInfo:
-    """The field of a RootModel, once nothing of it is for Python only."""
+    """Return the field of a RootModel after refusing Python-only behavior."""
     field = shapes.resolved(model).model_fields["root"]
     for problem in (*_decorated(model, model.__name__), *_options_of_root(model)):
         raise SchemaError(problem)
     if not field.is_required():
         raise SchemaError(
-            f"{model.__name__}: expected a RootModel without a default, which has no place on the "
-            "wire, got one; write it at each field of this type"
+            f"{model.__name__}: expected a RootModel without a default, got one, which is never "
+            "serialized; write it at each field of this type"
         )
     return field
 
@@ -291,8 +300,7 @@ def _options_of_root(model: type[pydantic.RootModel[Any]]) -> Iterator[str]:
     yield from _options(shapes.Shape(model, {}, model.model_config, None))
 
 
-# What is wrong with a type, strict or not, is said elsewhere; its bounds are left out when a model
-# is built.
+# Unsupported types are reported elsewhere, strict or not; bounds are dropped when a model is built.
 _NOT_OF_STRICT = (
     *(pydantic.PydanticUserError, pydantic_core.SchemaError),
     *(NameError, TypeError, ValueError),
@@ -300,7 +308,7 @@ _NOT_OF_STRICT = (
 
 
 def check_strict(annotation: Any, metadata: Sequence[Any], where: str) -> None:
-    """Refuse strict where Pydantic itself ends with a RuntimeError: on what it checks in steps.
+    """Refuse strict where Pydantic raises a RuntimeError: on types that it validates in steps.
 
     Raises:
         SchemaError: naming the annotation.
@@ -311,15 +319,15 @@ def check_strict(annotation: Any, metadata: Sequence[Any], where: str) -> None:
         return
     except RuntimeError as error:
         raise SchemaError(
-            f"{where}: expected strict on a type that Pydantic can make strict, got {annotation}; "
+            f"{where}: expected strict on a type for which Pydantic supports it, got {annotation}; "
             "leave strict out, the API server converts nothing anyway"
         ) from error
 
 
 def check_field(field: FieldInfo, where: str) -> None:
-    """Refuse names and options that would make two forms of one field."""
+    """Refuse aliases and options that would give a field two wire forms."""
     for other in (field.validation_alias, field.serialization_alias):
-        if other not in (None, field.alias):  # AliasPath has no hash
+        if other not in (None, field.alias):  # AliasPath is not hashable
             raise SchemaError(
                 f"{where}: expected one wire name, got {field.alias!r} and {other!r}; use alias="
             )
@@ -328,32 +336,33 @@ def check_field(field: FieldInfo, where: str) -> None:
             raise SchemaError(f"{where}: expected {instead}")
     if field.json_schema_extra is not None:
         raise SchemaError(
-            f"{where}: expected keywords as markers, got json_schema_extra; use schemagen's markers"
+            f"{where}: expected schema keywords as markers, got json_schema_extra; use "
+            "schemagen's markers"
         )
 
 
 def check_enum(words: type[enum.Enum], where: str) -> None:
-    """Refuse flags: their members combine to values that are no members."""
+    """Refuse flag enums: combined members are no members of the enum."""
     if issubclass(words, enum.Flag):
         members = ", ".join(str(member.name) for member in words)
         raise SchemaError(
-            f"{where}: expected an Enum, of which a field has one member, got the flags "
+            f"{where}: expected an Enum, of which a field holds one member, got the flags "
             f"{words.__name__}, whose members {members} combine; use set[...] of a StrEnum, one "
             "bool field for each, or int"
         )
 
 
 def description(field: FieldInfo) -> str | None:
-    """The field's description; a deprecated one says so first, for no keyword does."""
+    """Return the field's description, prefixed with its deprecation: no schema keyword marks it."""
     if not field.deprecated:
         return field.description
     message = field.deprecated if isinstance(field.deprecated, str) else ""
-    said = getattr(field.deprecated, "message", message)
-    return " ".join(part for part in ("Deprecated:", said, field.description) if part)
+    deprecation = getattr(field.deprecated, "message", message)
+    return " ".join(part for part in ("Deprecated:", deprecation, field.description) if part)
 
 
 def unexpected(annotation: Any, where: str) -> SchemaError:
-    """The error for a type that a structural schema cannot hold, with what to use instead."""
+    """Return the error for a type that a structural schema cannot express, with an alternative."""
     known = typing.get_origin(annotation) or annotation
     name = annotation.__name__ if isinstance(annotation, type) else str(annotation)
     if isinstance(annotation, typing.TypeVar):
@@ -361,20 +370,24 @@ def unexpected(annotation: Any, where: str) -> SchemaError:
             f"{where}: expected a type argument, got the type parameter {name}; write it where the "
             "generic model or alias is used: Page[Item]"
         )
-    if getattr(known, "__module__", "") == "pydantic.networks":  # 15 ms to import, just to refuse
+    if getattr(known, "__module__", "") == "pydantic.networks":  # its import takes 15 ms
         texts = (
             "wire.IPv4, wire.IPv6 or wire.Cidr"
             if name.startswith("IP")
             else "wire.Uri or wire.Email"
         )
-        instead = f"{texts}, which keep the text as it was written"
-        return SchemaError(f"{where}: expected a type that JSON has, got {name}; use {instead}")
+        instead = f"{texts}, which keep the string as written"
+        return SchemaError(
+            f"{where}: expected a type that JSON can represent, got {name}; use {instead}"
+        )
     for kind, instead in _INSTEAD.items():
         if isinstance(known, type) and kind is not object and issubclass(known, kind):
-            return SchemaError(f"{where}: expected a type that JSON has, got {name}; use {instead}")
+            return SchemaError(
+                f"{where}: expected a type that JSON can represent, got {name}; use {instead}"
+            )
     if annotation is object:
         return SchemaError(f"{where}: expected a type, got object; use {_INSTEAD[object]}")
     return SchemaError(
-        f"{where}: expected a type that a structural schema can hold, got {name}; "
+        f"{where}: expected a type that a structural schema can express, got {name}; "
         "use a model, a scalar, list[...], set[...], dict[str, ...], Literal or JSONObject"
     )

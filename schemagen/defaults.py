@@ -1,7 +1,7 @@
-"""Defaults as a schema holds them: one JSON value, the same in every process. Pure.
+"""Defaults as a schema stores them: one JSON value, the same in every process. Pure.
 
-The order of a Python set changes from process to process, and a factory may return something else
-each time: the first is sorted, the second refused.
+The iteration order of a Python set differs between processes, and a factory may return another
+value each time: the former is sorted, the latter refused.
 """
 
 import datetime as dt
@@ -27,10 +27,10 @@ _INSTEAD = "leave the default out, and set it in Rules.default"
 
 
 def of(field: FieldInfo, where: str) -> JSON:
-    """The default of a field as JSON; PydanticUndefined if there is none to write.
+    """Return the default of a field as JSON, or PydanticUndefined if it has none.
 
     Raises:
-        SchemaError: if it is no JSON, or not the same each time.
+        SchemaError: if it is not JSON, or not the same each time.
     """
     default = field.get_default(call_default_factory=True)
     if default is PydanticUndefined or default is None:
@@ -42,23 +42,23 @@ def of(field: FieldInfo, where: str) -> JSON:
 
 
 def written(default: Any, where: str, what: str = "default") -> JSON:
-    """A default, or an example, as JSON that is the same in every process.
+    """Return a default or example as JSON that is the same in every process.
 
     Raises:
-        SchemaError: if it is no JSON.
+        SchemaError: if it is not JSON.
     """
     try:
         value = to_jsonable_python(_with_sorted_sets(default), by_alias=True, exclude_none=True)
     except (PydanticSerializationError, ValueError, RecursionError) as error:
         raise SchemaError(
-            f"{where}: expected {_ARTICLES[what]} that JSON can hold, got {quoted(default)}; "
+            f"{where}: expected {_ARTICLES[what]} that JSON can represent, got {quoted(default)}; "
             f"{_INSTEAD}"
         ) from error
     for scalar in _scalars(value):
         if isinstance(scalar, float) and not math.isfinite(scalar):
             raise SchemaError(
-                f"{where}: expected {_ARTICLES[what]} that JSON can hold, got {scalar}; leave it "
-                "out, or write the largest number that is meant"
+                f"{where}: expected {_ARTICLES[what]} that JSON can represent, got {scalar}; "
+                "leave it out, or write the largest intended number"
             )
     return value
 
@@ -77,7 +77,7 @@ def _check_factory(field: FieldInfo, value: JSON, where: str) -> None:
         )
 
 
-# What reads the clock, by the names that code or a built-in has.
+# Names in code, and built-ins, that read the clock.
 _CLOCKS = re.compile(r"(?:\w+\.)*(?:u?tc)?(?:now|today|time|utcnow|strftime|localtime|gmtime)")
 
 
@@ -91,7 +91,7 @@ def _is_of_today(value: JSON) -> bool:
 
 
 def _names_in(factory: Any) -> Iterator[str]:
-    """The names that a factory's code uses, or that a built-in one has."""
+    """Return the names used by a factory's code, or the name of a built-in factory."""
     if isinstance(factory, functools.partial):
         yield from _names_in(factory.func)
     code = getattr(factory, "__code__", None)
@@ -119,7 +119,7 @@ def _scalars(value: JSON) -> Iterator[JSON]:
 
 
 def _with_sorted_sets(value: Any) -> Any:
-    """The same value with lists for sets, in an order that does not change."""
+    """Return the value with sets replaced by lists in a stable order."""
     for kind, rebuilt in _CONTAINERS:
         if isinstance(value, kind):
             return rebuilt(value)
@@ -142,12 +142,12 @@ def _of_model(value: pydantic.BaseModel) -> dict[str, Any]:
 
 
 def _of_fields(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Declared fields: None says that one is absent."""
-    return {name: _with_sorted_sets(one) for name, one in values.items() if one is not None}
+    """Return declared fields; None means absent."""
+    return {name: _with_sorted_sets(field) for name, field in values.items() if field is not None}
 
 
 def _of_mapping(value: Mapping[Any, Any]) -> dict[Any, Any]:
-    return {name: _with_sorted_sets(one) for name, one in value.items()}
+    return {name: _with_sorted_sets(item) for name, item in value.items()}
 
 
 _CONTAINERS: tuple[tuple[Any, Callable[[Any], Any]], ...] = (

@@ -1,7 +1,7 @@
-"""Descriptions in a schema: a docstring as ``kubectl explain`` shows it, as long as allowed.
+"""Schema descriptions: docstrings as ``kubectl explain`` shows them, within a length limit.
 
 Lines of a paragraph are joined, since kubectl wraps them itself; paragraphs, lists, indented text
-and code between fences keep their lines.
+and fenced code keep their lines.
 """
 
 import inspect
@@ -11,39 +11,39 @@ from typing import Any
 
 from schemagen.model import markers
 
-# A list's item, a heading of Google's style, a table's row, a doctest, or what is indented: a line
-# that begins anew.
+# Lines that are not joined to the previous one: list item, Google-style heading, table row,
+# doctest, indented text.
 _OWN_LINE = re.compile(r"(?:[-*+\u2022] |\d+[.)] |\||>|#|\s|[A-Z][\w ]*:$)")
 _FENCE = re.compile(r"\s*(?:```|~~~)")
 
 
-def fitted(text: str | None, longest: int | None) -> str:
-    """A text without its indentation; past the limit, its first sentences or words."""
-    if not text or longest == 0:
+def fitted(text: str | None, max_length: int | None) -> str:
+    """Return a dedented text, shortened to its first sentences or words if over the limit."""
+    if not text or max_length == 0:
         return ""
-    whole = "\n".join(_lines(inspect.cleandoc(text))).strip()
-    if longest is None or len(whole) <= longest:
-        return whole
-    return _cut(whole.partition("\n")[0], longest)
+    full = "\n".join(_lines(inspect.cleandoc(text))).strip()
+    if max_length is None or len(full) <= max_length:
+        return full
+    return _cut(full.partition("\n")[0], max_length)
 
 
-def limit_of(metadata: Iterable[Any], longest: int | None) -> int | None:
-    """The limit for a field: its own, but none where descriptions are left out altogether."""
+def limit_of(metadata: Iterable[Any], max_length: int | None) -> int | None:
+    """Return the limit for a field: its own marker, or 0 where all descriptions are dropped."""
     own = [marker.limit for marker in metadata if isinstance(marker, markers.MaxDescription)]
-    return min(own) if own and longest != 0 else longest
+    return min(own) if own and max_length != 0 else max_length
 
 
-def _cut(line: str, longest: int) -> str:
-    if len(line) <= longest:
+def _cut(line: str, max_length: int) -> str:
+    if len(line) <= max_length:
         return line
-    sentence, full_stop, _ = line[: longest + 1].rpartition(". ")
+    sentence, full_stop, _ = line[: max_length + 1].rpartition(". ")
     if full_stop:
         return sentence + "."
-    return line[: longest - 1].rpartition(" ")[0] + "…" if longest > 1 else ""
+    return line[: max_length - 1].rpartition(" ")[0] + "…" if max_length > 1 else ""
 
 
 def _lines(text: str) -> Iterator[str]:
-    """The lines of a text, those of a paragraph as one."""
+    """Return the lines of a text, each paragraph joined to one."""
     paragraph: list[str] = []
     is_code = False
     for line in map(str.rstrip, text.splitlines()):

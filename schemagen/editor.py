@@ -1,8 +1,8 @@
-"""Structural schema -> JSON Schema (draft 2020-12) for editors that complete and check YAML.
+"""Structural schema -> JSON Schema (draft 2020-12) for completion and checks in YAML editors.
 
-Stricter than the API server in two ways, and meant to be: a field that the schema does not name is
-an error, and so is a null where none is a value, because in an editor both are typing mistakes. CEL
-rules, keys of list-maps and patterns that JavaScript cannot read have no place in a JSON Schema.
+Deliberately stricter than the API server in two ways: unknown fields are errors, and so are nulls
+for fields that are not nullable, as both are typing mistakes in an editor. CEL rules, list-map keys
+and patterns that JavaScript cannot parse are dropped.
 """
 
 import re
@@ -14,7 +14,7 @@ from schemagen.model import registry
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
-# Keywords whose meaning is the same in OpenAPI 3.0 and in JSON Schema.
+# Keywords with the same meaning in OpenAPI 3.0 and JSON Schema.
 _SAME = (
     *("description", "title", "type", "format", "enum", "default", "required", "pattern"),
     *("minLength", "maxLength", "minItems", "maxItems", "minProperties", "maxProperties"),
@@ -24,7 +24,7 @@ _JUNCTORS = ("allOf", "anyOf", "oneOf")
 
 
 def schema_of(api: registry.Api, kind: registry.Kind, version: registry.Version) -> dict[str, Any]:
-    """The JSON Schema of a whole object of a version.
+    """Return the JSON Schema of a version's object.
 
     Raises:
         keywords.SchemaError: if the model cannot be expressed.
@@ -57,7 +57,7 @@ def _converted(node: Schema) -> dict[str, Any]:
 
 
 def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
-    """The same schema, and null: the API server looks at no other keyword of a null."""
+    """Return the schema with null allowed: the API server checks no other keyword of a null."""
     if schema.keys() <= set(_ABOUT):
         return schema
     if "type" in schema and not schema.keys() & {"enum", "not", *_JUNCTORS}:
@@ -66,26 +66,26 @@ def _nullable(schema: dict[str, Any]) -> dict[str, Any]:
     return {**about, "anyOf": [{"type": "null"}, schema]}
 
 
-# RE2's syntax that JavaScript lacks, in which editors read patterns.
+# RE2 syntax that JavaScript, in which editors evaluate patterns, lacks.
 _ONLY_RE2 = re.compile(r"\(\?(?![:=!])|\[:\^?[a-z]+:\]|\\[AzQCpP]|\\x\{")
 
 _RANGES = {"int32": 2**31, "int64": 2**63}
 
 
 def _of_format(node: Schema) -> Schema:
-    """The node with the bounds that its format means: editors know no formats of numbers."""
+    """Return the node with its format's bounds: editors know no numeric formats."""
     limit = _RANGES.get(node.get("format", ""))
     if limit is None or node.get("type") != "integer":
         return node
     return {"minimum": -limit, "maximum": limit - 1, **node}
 
 
-# What is said of a value, and checks nothing.
+# Annotations, which do not constrain a value.
 _ABOUT = ("description", "title", "default", "examples")
 
 
 def _children(node: Schema) -> dict[str, Any]:
-    """The keywords for what is inside a list or an object."""
+    """Return the keywords for the contents of a list or an object."""
     schema: dict[str, Any] = {}
     if "items" in node:
         schema["items"] = _converted(node["items"])
@@ -102,7 +102,8 @@ def _children(node: Schema) -> dict[str, Any]:
     return schema
 
 
-# What the API server adds to an embedded resource (schema/objectmeta, schema/validation.go).
+# Implied schema of an embedded resource (apiextensions-apiserver, schema/objectmeta,
+# schema/validation.go).
 _EMBEDDED: Schema = {
     "apiVersion": {"type": "string", "minLength": 1},
     "kind": {"type": "string", "minLength": 1},
@@ -111,7 +112,7 @@ _EMBEDDED: Schema = {
 
 
 def _branch(node: Schema) -> dict[str, Any]:
-    """A branch of a junctor: it bounds what the node declares, so it closes nothing itself."""
+    """Return a branch of a junctor: it constrains declared fields but forbids no others."""
     branch = {name: value for name, value in node.items() if not name.startswith("exclusive")}
     branch |= _bounds(node)
     if "properties" in branch:
@@ -123,12 +124,12 @@ def _branch(node: Schema) -> dict[str, Any]:
             branch[keyword] = _branch(branch[keyword])
     for junctor in _JUNCTORS:
         if junctor in branch:
-            branch[junctor] = [_branch(one) for one in branch[junctor]]
+            branch[junctor] = [_branch(inner) for inner in branch[junctor]]
     return branch
 
 
 def _bounds(node: Schema) -> dict[str, Any]:
-    """Numeric bounds: OpenAPI 3.0 has a boolean beside them, JSON Schema another keyword."""
+    """Convert exclusive bounds: a boolean in OpenAPI 3.0, a keyword of its own in JSON Schema."""
     bounds = {}
     for name in ("minimum", "maximum"):
         if name in node:

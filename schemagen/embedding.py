@@ -1,7 +1,7 @@
-"""Whole objects inside others: what the API server asks of a schema beside ``EmbeddedResource()``.
+"""Embedded resources: schema requirements beside ``EmbeddedResource()``.
 
-As apiextensions-apiserver's schema/validation.go and defaulting/validation.go: their type meta and
-metadata have fixed types, and a default of one of these must be valid by itself.
+Follows apiextensions-apiserver's schema/validation.go and defaulting/validation.go: type meta and
+metadata have fixed types, and each of their defaults must be valid by itself.
 """
 
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ def check(schema: Schema, where: str) -> None:
     """Refuse an embedded object that the API server refuses.
 
     Raises:
-        SchemaError: naming the field that is wrong.
+        SchemaError: naming the invalid field.
     """
     if not schema.get(_EMBEDDED):
         return
@@ -43,7 +43,10 @@ def _problems(properties: dict[str, Schema]) -> Iterator[str]:
                 "out, or inherit the model from Resource"
             )
     if properties.get("metadata", {}).get(_EMBEDDED):
-        yield "metadata is no object by itself, got EmbeddedResource(); leave it out there"
+        yield (
+            "metadata is not itself an embedded resource, got EmbeddedResource(); leave it out "
+            "there"
+        )
     yield from _defaults(properties)
 
 

@@ -1,7 +1,7 @@
-"""CEL as authors write it -> CEL as the API server reads it: wire names, escaped.
+"""Translate CEL from Python names to escaped wire names.
 
-Only members are touched (``self.max_size``, ``x.namespace``), never text in quotes. Where the
-schema tells what a member belongs to (``self.spec.max_size``), it also tells which name is meant.
+Only members are translated (``self.max_size``, ``x.namespace``), never string literals. Where the
+schema determines the owner of a member (``self.spec.max_size``), it also resolves its name.
 """
 
 import dataclasses
@@ -15,7 +15,7 @@ from schemagen import identifiers
 from schemagen.keywords import Schema, SchemaError
 from schemagen.model import annotations, shapes
 
-# Quoted text in its eight forms, raw or of bytes too, and comments; a member; a variable.
+# String literals in all eight forms (also raw, or bytes) and comments; a member; a variable.
 _TOKENS = re.compile(
     r"""(?P<kept>(?:\b[rRbB]{1,2})?(?:\"{3}.*?\"{3}|'{3}.*?'{3}|"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*')
     |//[^\n]*)
@@ -28,19 +28,19 @@ _TOKENS = re.compile(
 _STEP = re.compile(r"\.([^.\[\]]+)|\['((?:\\.|[^'\\])*)'\]")
 
 Names = Mapping[str, frozenset[str]]
-"""Python name -> the wire names that it has in the models at hand."""
+"""Python names -> their wire names in the models in scope."""
 
-# Macros whose first argument is a variable for each item.
+# Macros whose first argument is an iteration variable.
 _MACROS = frozenset({"all", "exists", "exists_one", "existsOne", "filter", "map"})
 
 _NO_VARIABLES: Mapping[str, Schema | None] = {}
 _UNKNOWN: Schema = {}
-"""What a variable of a macro stands for: any of the models."""
+"""Schema of a macro variable: it may be any of the models."""
 
 
 @dataclasses.dataclass(frozen=True)
 class _Scope:
-    """What an expression may name; ``wire_expression`` says what each means."""
+    """Names and schemas in scope; see ``wire_expression``."""
 
     names: Names
     where: str
@@ -56,33 +56,33 @@ def wire_expression(
     variables: Mapping[str, Schema | None] = _NO_VARIABLES,
     is_typed: bool = True,
 ) -> str:
-    """An expression with wire names, escaped as the API server asks.
+    """Return an expression with wire names, escaped as the API server requires.
 
     Args:
         text: CEL.
-        names: Names of the fields that the expression may reach; a wire name stands for itself.
+        names: Names of reachable fields; a wire name maps to itself.
         where: For messages.
-        variables: Schemas of the variables. One that is missing is a macro's, of any schema; None
-            stands for one that has nothing to do with the models.
-        is_typed: Whether the API server knows the types, and so wants names escaped.
+        variables: Schemas of the variables. A missing variable belongs to a macro and may have any
+            schema; None marks a variable unrelated to the models.
+        is_typed: Whether the expression is type-checked by the API server, and names need escaping.
 
     Raises:
-        SchemaError: if a name has two wire names there, or one that CEL cannot write.
+        SchemaError: if a name is ambiguous, or CEL cannot write it.
     """
     return _Translation(_Scope(names, where, variables, is_typed)).of(text)
 
 
 class _Translation:
-    """One pass over an expression; ``receiver`` is the schema of what was just read.
+    """One pass over an expression; ``receiver`` is the schema of the last operand.
 
-    None is the receiver for what has nothing to do with the models.
+    The receiver is None for operands unrelated to the models.
     """
 
     def __init__(self, scope: _Scope) -> None:
         self._scope = scope
         self._variables = dict(scope.variables)
         self._receiver: Schema | None = _UNKNOWN
-        self._bound: Schema | None = None  # what the next variable stands for, in a macro
+        self._bound: Schema | None = None  # schema of the next variable, in a macro
 
     def of(self, text: str) -> str:
         parts: list[str] = []
@@ -95,7 +95,7 @@ class _Translation:
         return "".join((*parts, text[end:]))
 
     def _pass(self, between: str) -> None:
-        """An index leads to an item; anything else ends a chain of members."""
+        """Skip text between tokens: an index leads to an item, anything else ends the chain."""
         if between and self._receiver is not None:
             is_index = re.fullmatch(r"\[\d+\]", between)
             self._receiver = self._receiver.get("items", _UNKNOWN) if is_index else _UNKNOWN
@@ -123,16 +123,16 @@ class _Translation:
 
 
 def wire_path(path: str, names: Names, where: str, node: Schema = _UNKNOWN) -> str:
-    """A field path such as ``.spec.max_size`` with wire names; ``['a.b']`` where a dot would part.
+    """Return a field path such as ``.spec.max_size`` with wire names; ``['a.b']`` for dotted names.
 
     Args:
         path: As in ``fieldPath``.
-        names: As for an expression.
+        names: As for ``wire_expression``.
         where: For messages.
-        node: The schema that the path begins at.
+        node: The schema at the start of the path.
 
     Raises:
-        SchemaError: if it leads nowhere, which the API server would refuse.
+        SchemaError: if it does not resolve, which the API server would refuse.
     """
     scope = _Scope(names, where, _NO_VARIABLES)
     parts, end = [], 0
@@ -153,17 +153,17 @@ def wire_path(path: str, names: Names, where: str, node: Schema = _UNKNOWN) -> s
 
 
 def names_of(annotation: Any) -> Names:
-    """The Python and wire names of the fields of a model, or of the models in an annotation."""
+    """Return the Python and wire names of the fields of the models in an annotation."""
     names: dict[str, set[str]] = {}
     waiting: list[Any] = [annotation]
     seen: set[Any] = set()
     while waiting:
-        found = annotations.unwrapped(waiting.pop()).annotation
-        waiting.extend(typing.get_args(found))
-        if not isinstance(found, type) or found in seen:
+        unwrapped = annotations.unwrapped(waiting.pop()).annotation
+        waiting.extend(typing.get_args(unwrapped))
+        if not isinstance(unwrapped, type) or unwrapped in seen:
             continue
-        seen.add(found)
-        for name, field in shapes.fields_of(found).items():
+        seen.add(unwrapped)
+        for name, field in shapes.fields_of(unwrapped).items():
             wire = field.alias or name
             names.setdefault(name, set()).add(wire)
             names.setdefault(wire, set()).add(wire)
@@ -172,19 +172,19 @@ def names_of(annotation: Any) -> Names:
 
 
 def member_names(text: str) -> Iterator[str]:
-    """The wire names of the members that a translated expression reads."""
+    """Return the wire names of the members that a translated expression reads."""
     for token in _TOKENS.finditer(text):
         if token["name"] is not None and not token["call"]:
             yield identifiers.unescaped(token["name"]) or token["name"]
 
 
 def _chosen(name: str, receiver: Schema, scope: _Scope) -> str | None:
-    """The wire name of a member; None if no field is meant.
+    """Return the wire name of a member, or None if it is not a field.
 
-    A name that is written as the API server wants it (``my__dash__x``) stands for its field.
+    A name already escaped (``my__dash__x``) resolves to its field.
     """
     if receiver and "properties" not in receiver:
-        return None  # a key of a map, or of what has no declared fields
+        return None  # a map key, or a value without declared fields
     unescaped = identifiers.unescaped(name) or name
     wires = scope.names.get(name) or scope.names.get(unescaped)
     if wires is None:
@@ -193,14 +193,14 @@ def _chosen(name: str, receiver: Schema, scope: _Scope) -> str | None:
         wires = wires & receiver.get("properties", {}).keys() or wires
     if len(wires) > 1:
         raise SchemaError(
-            f"{scope.where}: expected a name with one meaning in a rule, got {name}, which is "
+            f"{scope.where}: expected an unambiguous name in a rule, got {name}, which is "
             f"{' and '.join(sorted(wires))} on the wire; write the wire name"
         )
     return next(iter(wires))
 
 
 def _written(wire: str, name: str, scope: _Scope) -> str:
-    """A wire name as a member."""
+    """Return a wire name as CEL member syntax."""
     if not scope.is_typed:
         return _untyped(wire, name, scope.where)
     escaped = identifiers.escaped(wire)
@@ -208,7 +208,7 @@ def _written(wire: str, name: str, scope: _Scope) -> str:
         raise SchemaError(
             f"{scope.where}: expected a field that CEL can name (letters of ASCII, digits, _ - . "
             f"and /, no digit first), got {name}, which is {wire!r} on the wire; give it another "
-            "alias, or write the rule beside the field, where self is its value"
+            "alias, or attach the rule to the field, where self is its value"
         )
     return escaped
 
@@ -216,16 +216,16 @@ def _written(wire: str, name: str, scope: _Scope) -> str:
 def _untyped(wire: str, name: str, where: str) -> str:
     if identifiers.PLAIN.fullmatch(wire) and wire not in identifiers.RESERVED:
         return wire
-    if wire == name:  # as it stands in the request, and the author's own to write
+    if wire == name:  # taken from the request as written by the author
         return name
     raise SchemaError(
         f"{where}: expected a name that CEL can write after a dot, got {name}, which is {wire!r} "
-        f"on the wire; in a policy write ['{wire}'], and '{wire}' in ... where has() would stand"
+        f"on the wire; in a policy write ['{wire}'], and '{wire}' in ... instead of has()"
     )
 
 
 def _below(receiver: Schema, wire: str) -> Schema:
-    """The schema of a member; that of a macro's variable where there is none."""
+    """Return the schema of a member, or of a macro variable where it is unknown."""
     if isinstance(receiver.get("additionalProperties"), dict):
         values: Schema = receiver["additionalProperties"]
         return values
@@ -238,7 +238,7 @@ def _step_name(name: str, node: Schema, path: str, scope: _Scope) -> str:
     wire = _chosen(name, node, scope) or name
     if fields is None or wire in fields:
         return wire
-    known = sorted(one for one, wires in scope.names.items() if wires & fields.keys())
+    known = sorted(candidate for candidate, wires in scope.names.items() if wires & fields.keys())
     close = difflib.get_close_matches(name, known, n=1)
     meant = f"; did you mean {close[0]}?" if close else ""
     raise SchemaError(

@@ -1,4 +1,4 @@
-"""The shell of the toolkit: imports an Api by name, writes generated files."""
+"""File access of the toolkit: import an Api by name, write generated files. Shell."""
 
 import contextlib
 import errno
@@ -17,20 +17,20 @@ from schemagen.problems import JSON, UserError, quoted
 
 
 class InputError(UserError):
-    """A file cannot be read: the message says which, and why."""
+    """A file cannot be read; the message names it and the cause."""
 
 
 class ApiNotFoundError(UserError):
-    """``MODULE:ATTRIBUTE`` does not lead to an Api: the API author reads this."""
+    """``MODULE:ATTRIBUTE`` does not resolve to an Api. Read by the API author."""
 
 
 def load_api(reference: str) -> registry.Api:
-    """The Api that ``MODULE:ATTRIBUTE`` names, as in ``crds:api``; the working directory counts.
+    """Import the Api named by ``MODULE:ATTRIBUTE``, also from the working directory.
 
-    What the module prints goes to standard error: standard output belongs to the command.
+    Output of the module goes to standard error; standard output belongs to the command.
 
     Raises:
-        ApiNotFoundError: saying which part could not be found, or what the module did instead.
+        ApiNotFoundError: saying which part was not found, or what the module did instead.
     """
     module_name, _, attribute = reference.partition(":")
     if not _is_dotted(module_name) or not _is_dotted(attribute):
@@ -44,14 +44,14 @@ def load_api(reference: str) -> registry.Api:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             module = importlib.import_module(module_name)
-            found = functools.reduce(getattr, attribute.split("."), module)
+            api = functools.reduce(getattr, attribute.split("."), module)
     except KeyboardInterrupt:
         raise
     except BaseException as error:
         raise _not_found(error, module_name, attribute, here) from error
-    if not isinstance(found, registry.Api):
-        raise ApiNotFoundError(f"expected a schemagen.Api at {reference}, got {_named(found)}")
-    return found
+    if not isinstance(api, registry.Api):
+        raise ApiNotFoundError(f"expected a schemagen.Api at {reference}, got {_named(api)}")
+    return api
 
 
 def _is_dotted(name: str) -> bool:
@@ -59,7 +59,7 @@ def _is_dotted(name: str) -> bool:
 
 
 def _as_module(name: str, attribute: str) -> str:
-    """What to write instead of a path."""
+    """Suggest module notation for a file path."""
     path = pathlib.PurePath(name)
     parts = (*path.parts[:-1], path.name.removesuffix(".py"))
     dotted = ".".join(part for part in parts if part not in {".", "/"})
@@ -69,17 +69,19 @@ def _as_module(name: str, attribute: str) -> str:
 def _not_found(
     error: BaseException, module_name: str, attribute: str, here: str
 ) -> ApiNotFoundError:
-    """Why a module gave no Api: it is not there, or whatever it did instead."""
+    """Return the error for a module that provides no Api: it is missing, or failed."""
     module = sys.modules.get(module_name)
     is_there = module is not None or not isinstance(error, ModuleNotFoundError)
     if not is_there and f"{module_name}.".startswith(f"{getattr(error, 'name', None)}."):
         hint = _as_module(module_name, attribute) if module_name.endswith(".py") else ""
         return ApiNotFoundError(
             f"expected a module {module_name}, got none on the import path or in {here}"
-            + (hint or "; run in its folder, or install it")
+            + (hint or "; run in its directory, or install it")
         )
     if isinstance(error, AttributeError) and module is not None and error.obj is module:
-        apis = sorted(name for name, one in vars(module).items() if isinstance(one, registry.Api))
+        apis = sorted(
+            name for name, value in vars(module).items() if isinstance(value, registry.Api)
+        )
         meant = f"; did you mean {module_name}:{apis[0]}?" if apis else ""
         return ApiNotFoundError(
             f"expected a schemagen.Api at {module_name}:{attribute}, got nothing{meant}"
@@ -90,48 +92,48 @@ def _not_found(
     if isinstance(error, SystemExit):
         return ApiNotFoundError(
             f"{where}expected a module that can be imported, got sys.exit({error.code!r}); put "
-            'what a program does under `if __name__ == "__main__":`'
+            'program code under `if __name__ == "__main__":`'
         )
     return ApiNotFoundError(f"{where}{origin.sentence(error)}")
 
 
 def _file_of(module_name: str) -> str:
-    """The file of a module that could not be compiled; its name where nobody knows the file."""
+    """Return the file of a module that failed to compile, or its name if unknown."""
     with contextlib.suppress(Exception):
-        found = importlib.util.find_spec(module_name)
-        if found is not None and found.origin is not None:
-            return found.origin
+        spec = importlib.util.find_spec(module_name)
+        if spec is not None and spec.origin is not None:
+            return spec.origin
     return module_name
 
 
-def _named(found: object) -> str:
-    if isinstance(found, type):
-        return f"the class {found.__name__}"
-    return "nothing" if found is None else type(found).__name__
+def _named(value: object) -> str:
+    if isinstance(value, type):
+        return f"the class {value.__name__}"
+    return "nothing" if value is None else type(value).__name__
 
 
 def read_bytes(path: pathlib.Path) -> bytes:
-    """The bytes of a file, or of standard input for ``-``.
+    """Return the bytes of a file, or of standard input for ``-``.
 
     Raises:
-        InputError: naming the file, and why it cannot be read.
+        InputError: naming the file and the cause.
     """
     try:
         if str(path) != "-":
             return path.read_bytes()
         return sys.stdin.buffer.read() if sys.stdin is not None else b""
-    except (OSError, ValueError) as error:  # a ValueError: a null byte in the name
+    except (OSError, ValueError) as error:  # ValueError: a null byte in the name
         what = getattr(error, "strerror", None) or str(error)
         raise InputError(f"expected to read {name_of(path)}: {what}") from error
 
 
 def name_of(path: pathlib.Path) -> str:
-    """What to call a file in a message."""
+    """Return the name of an input for messages."""
     return "standard input" if str(path) == "-" else str(path)
 
 
 def cache_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path:
-    """The user's folder for what is built or installed once; KUBEWRIGHT_CACHE overrides it."""
+    """Return the user's cache directory for build results; KUBEWRIGHT_CACHE overrides it."""
     if root := environment.get("KUBEWRIGHT_CACHE"):
         return pathlib.Path(root).absolute()
     base = environment.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
@@ -139,35 +141,34 @@ def cache_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path
 
 
 def state_directory(environment: Mapping[str, str] = os.environ) -> pathlib.Path:
-    """The user's folder for what a command keeps from one run to the next, keys among it."""
+    """Return the user's directory for state kept between runs, including keys."""
     base = environment.get("XDG_STATE_HOME") or ""
-    # The XDG specification has relative paths ignored.
+    # The XDG Base Directory specification says to ignore relative paths.
     root = pathlib.Path(base) if base.startswith("/") else pathlib.Path.home() / ".local/state"
     return root / "kubewright"
 
 
-# In memory, and writable where the file system of a container is not.
+# In memory, and writable even if a container's file system is read-only.
 MEMORY: Final = pathlib.Path("/dev/shm")  # noqa: S108 - what is made there is for its owner alone
 
 
 @contextlib.contextmanager
 def scratch(state: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A folder for this process and its children, for as long as the context lasts.
+    """Provide a scratch directory for this process and its children while the context is open.
 
-    It is made where temporary files go; where nothing can be written there, in memory, and last in
-    the folder for what is kept.
+    It is created in the temporary directory, else in memory, else in the state directory.
 
     Raises:
-        OutputError: None of them can be written.
+        OutputError: if none of them is writable.
     """
     for parent in (None, MEMORY, state):
-        found = _temporary(parent)
-        if found is not None:
-            with found as name:
+        folder = _temporary(parent)
+        if folder is not None:
+            with folder as name:
                 yield pathlib.Path(name)
             return
     raise OutputError(
-        f"expected a folder that can be written, got none of TMPDIR, /tmp, {MEMORY} and {state}: "
+        f"expected a writable directory, got none of TMPDIR, /tmp, {MEMORY} and {state}: "
         "mount a volume there (of type emptyDir in a pod), or name one with --state-dir"
     )
 
@@ -181,29 +182,29 @@ def _temporary(parent: pathlib.Path | None) -> "tempfile.TemporaryDirectory[str]
 
 
 def make_private(directory: pathlib.Path) -> None:
-    """Make a folder, and those that are missing above it, for their owner alone.
+    """Create a directory and its missing parents, accessible to the owner only.
 
     Raises:
-        OSError: It cannot be made, or is a file.
+        OSError: if it cannot be created, or is a file.
     """
     if directory.is_dir():
         return
     make_private(directory.parent)
-    # Not `parents=True`, which has no mode for those above.
+    # Not `parents=True`, which does not apply the mode to the parents.
     directory.mkdir(mode=0o700, exist_ok=True)
 
 
 class OutputError(UserError):
-    """A file cannot be written; nothing was."""
+    """A file cannot be written; no file was."""
 
 
 def write_all(texts: Mapping[pathlib.Path, str]) -> dict[pathlib.Path, bool]:
-    """Write files, all of them or none; whether each was written, or held its text already.
+    """Write files atomically, all or none; return whether each one changed.
 
-    Whatever ends this (a full disk, Ctrl-C) leaves no part of a file behind.
+    An interruption (full disk, Ctrl-C) leaves no partial file behind.
 
     Raises:
-        OutputError: naming the file, and why it cannot be written.
+        OutputError: naming the file and the cause.
     """
     written: dict[pathlib.Path, bool] = {}
     with contextlib.ExitStack() as stack:
@@ -213,7 +214,7 @@ def write_all(texts: Mapping[pathlib.Path, str]) -> dict[pathlib.Path, bool]:
             with _output(path):
                 written[path] = not _holds(path, content)
                 if written[path] and path.exists() and not path.is_file():
-                    path.write_bytes(content)  # a pipe, a device: nothing to be replaced
+                    path.write_bytes(content)  # a pipe or device cannot be replaced
                 elif written[path]:
                     ready.append((_prepared(path, content, stack), path.resolve()))
         for temporary, path in ready:
@@ -237,9 +238,9 @@ def _holds(path: pathlib.Path, content: bytes) -> bool:
 
 
 def _prepared(path: pathlib.Path, content: bytes, stack: contextlib.ExitStack) -> pathlib.Path:
-    """A temporary file beside the target with its content; it goes with the stack."""
+    """Write a temporary file beside the target; the stack removes it."""
     folder = path.resolve().parent
-    for made in _made(folder):
+    for made in _make_folder(folder):
         stack.callback(_forget_empty, made)
     with tempfile.NamedTemporaryFile(
         dir=folder, prefix=f".{path.name[:32]}-", delete=False
@@ -251,10 +252,10 @@ def _prepared(path: pathlib.Path, content: bytes, stack: contextlib.ExitStack) -
     return temporary
 
 
-def _made(folder: pathlib.Path) -> Iterator[pathlib.Path]:
-    """Make a folder with its parents; those that were not there."""
+def _make_folder(folder: pathlib.Path) -> Iterator[pathlib.Path]:
+    """Create a directory with its parents; return those that were missing."""
     if not folder.is_dir():
-        yield from _made(folder.parent)
+        yield from _make_folder(folder.parent)
         folder.mkdir()
         yield folder
 
@@ -265,13 +266,13 @@ def _forget_empty(folder: pathlib.Path) -> None:
 
 
 def replace(path: pathlib.Path, content: bytes) -> None:
-    """Write a file in one step: nobody ever reads half of it."""
+    """Replace a file atomically: readers never see a partial file."""
     with contextlib.ExitStack() as stack:
         _prepared(path, content, stack).replace(path)
 
 
 def generated_files(documents: Iterable[tuple[str, JSON]], *, command: str) -> dict[str, str]:
-    """File names and contents of generated documents; the first line names the command."""
+    """Return file names and contents of generated documents; the first line names the command."""
     header = f"{_HEADER}{command}`; change the models and run it again.\n"
     return {name: header + yaml.dumps(document) for name, document in documents}
 
@@ -280,10 +281,10 @@ _HEADER: Final = "# Generated by `"
 
 
 def leftovers(folder: pathlib.Path, names: Iterable[str], *, command: str) -> list[pathlib.Path]:
-    """Files of a folder that a command has generated once and generates no more.
+    """Return files in a directory that the command generated earlier but no longer does.
 
-    They are known by their first line. Of the command only the words before its options count:
-    another Api may have its files in the same folder.
+    They are recognized by their first line, comparing the command only up to its options: another
+    Api may have its files in the same directory.
     """
     current = set(names)
     beginning = f"{_HEADER}{command}".encode()
@@ -296,5 +297,5 @@ def leftovers(folder: pathlib.Path, names: Iterable[str], *, command: str) -> li
 
 def _begins(path: pathlib.Path, beginning: bytes) -> bool:
     with path.open("rb") as file:
-        found = file.read(len(beginning) + 1)
-    return found[:-1] == beginning and found[-1:] in {b"`", b" "}
+        start = file.read(len(beginning) + 1)
+    return start[:-1] == beginning and start[-1:] in {b"`", b" "}

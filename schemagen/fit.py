@@ -1,7 +1,7 @@
-"""A CRD made small enough for ``kubectl apply`` by leaving descriptions out, the deepest first.
+"""Shrink a CRD to fit ``kubectl apply`` by dropping descriptions, deepest first.
 
-Client-side apply keeps the whole object in an annotation, and all annotations together may hold
-256 KiB (apimachinery 1.37, TotalAnnotationSizeLimitB). Server-side apply needs none of this.
+Client-side apply stores the whole object in an annotation, and all annotations together may take
+256 KiB (apimachinery 1.37, TotalAnnotationSizeLimitB). Server-side apply has no such limit.
 """
 
 import copy
@@ -18,16 +18,16 @@ _ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
 
 
 class TooLargeError(UserError):
-    """Even without descriptions a CRD does not fit: the API author reads this."""
+    """A CRD does not fit even without descriptions. Read by the API author."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Fitted:
-    """A CRD that fits.
+    """A CRD within the limit.
 
     Attributes:
         crd: The CRD.
-        left_out: Places of the descriptions that it lost: ``v1beta1 spec.steps[].name``.
+        left_out: Places of dropped descriptions: ``v1beta1 spec.steps[].name``.
     """
 
     crd: dict[str, Any]
@@ -35,20 +35,20 @@ class Fitted:
 
 
 def for_apply(crd: dict[str, Any]) -> Fitted:
-    """Leave out as many descriptions as needed, the deepest and then the last first.
+    """Drop as many descriptions as needed, deepest first, then last first.
 
     Raises:
-        TooLargeError: saying how large it is without any.
+        TooLargeError: naming the size without any description.
     """
     fitted = copy.deepcopy(crd)
     over = annotation_bytes(fitted) - LIMIT_BYTES
     left_out = []
     numbered = [*enumerate(_described(fitted))]
-    for _, place in sorted(numbered, key=lambda one: (-len(one[1].path), -one[0])):
+    for _, place in sorted(numbered, key=lambda entry: (-len(entry[1].path), -entry[0])):
         if over <= 0:
             break
         text = place.node.pop("description")
-        # The key, the text, a colon and a comma; the text once more quoted for the annotation.
+        # The key, the text, a colon and a comma; the text quoted once more for the annotation.
         over -= len(gotext.marshalled({"description": text}).encode()) - 1
         if over <= 0:
             over = annotation_bytes(fitted) - LIMIT_BYTES
@@ -64,7 +64,7 @@ def for_apply(crd: dict[str, Any]) -> Fitted:
 
 
 def annotation_bytes(crd: dict[str, Any]) -> int:
-    """What the annotations of a CRD weigh once kubectl has applied it."""
+    """Return the size of the CRD's annotations after kubectl apply."""
     annotations = crd["metadata"].get("annotations", {})
     own = sum(len(key.encode()) + len(value.encode()) for key, value in annotations.items())
     return own + len(_ANNOTATION) + len(gotext.marshalled(crd).encode()) + 1  # ends with a newline

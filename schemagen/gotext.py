@@ -1,4 +1,4 @@
-"""How Go writes values into messages: ``%q``, ``%v``, ``%T``, json.Marshal and plain decimals."""
+"""Go's formatting of values: ``%q``, ``%v``, ``%T``, json.Marshal and plain decimals."""
 
 import math
 from typing import Final
@@ -18,8 +18,8 @@ ESCAPES: Final = {
     '"': '\\"',
     "\\": "\\\\",
 }
-"""What Go and CEL write with a backslash and a letter of its own."""
-# encoding/json escapes these so that its output can stand in HTML.
+"""Characters that Go and CEL escape with a backslash and a letter."""
+# encoding/json escapes these so that its output can be embedded in HTML.
 _HTML = {one: f"\\u{ord(one):04x}" for one in "<>&\u2028\u2029"}
 _TYPES = {
     type(None): "<nil>",
@@ -33,7 +33,7 @@ _SPECIAL = {math.inf: "+Inf", -math.inf: "-Inf"}
 _LAST_BASIC = 0xFFFF
 
 # strconv.FormatFloat(f, 'g', -1, 64) writes an exponent below and from these.
-_LEAST_EXPONENT, _GREATEST_EXPONENT = -4, 6
+_MIN_EXPONENT, _MAX_EXPONENT = -4, 6
 
 
 def quoted(text: str) -> str:
@@ -48,16 +48,16 @@ def _escaped(character: str) -> str:
         return character
     code = ord(character)
     if code < ord(" ") or character == "\x7f" or 0xDC80 <= code <= 0xDCFF:  # noqa: PLR2004
-        return f"\\x{code & 0xFF:02x}"  # a byte that is no UTF-8 is a surrogate to Python
+        return f"\\x{code & 0xFF:02x}"  # a byte that is not UTF-8 is a surrogate in Python
     return f"\\u{code:04x}" if code <= _LAST_BASIC else f"\\U{code:08x}"
 
 
 def floating(value: float) -> str:
-    """``%v`` and ``%g``: the shortest digits that are read back as the same number."""
+    """``%v`` and ``%g``: the shortest digits that parse to the same number."""
     if not math.isfinite(value):
         return _SPECIAL.get(value, "NaN")
     sign, digits, exponent = _digits(value)
-    if _LEAST_EXPONENT <= exponent < _GREATEST_EXPONENT:
+    if _MIN_EXPONENT <= exponent < _MAX_EXPONENT:
         return sign + _positional(digits, exponent)
     point = f".{digits[1:]}" if len(digits) > 1 else ""
     return f"{sign}{digits[0]}{point}e{'-' if exponent < 0 else '+'}{abs(exponent):02d}"
@@ -72,7 +72,7 @@ def positional(value: float) -> str:
 
 
 def _digits(value: float) -> tuple[str, str, int]:
-    """The sign, the significant digits, and the exponent of the first of them."""
+    """Return the sign, the significant digits, and the exponent of the first digit."""
     sign = "-" if math.copysign(1, value) < 0 else ""
     mantissa, _, exponent = repr(abs(value)).partition("e")
     whole, _, fraction = mantissa.partition(".")
@@ -123,24 +123,24 @@ def type_of(value: JSON) -> str:
 
 
 # encoding/json writes an exponent below and from these, without a leading zero.
-_LEAST_JSON, _GREATEST_JSON = 1e-6, 1e21
+_MIN_JSON, _MAX_JSON = 1e-6, 1e21
 
 
 def _with_go_numbers(value: JSON) -> JSON:
-    """A value whose floats are written as encoding/json writes them: ``1`` for 1.0."""
+    """Return a value with floats written as encoding/json does: ``1`` for 1.0."""
     if isinstance(value, dict):
-        return {key: _with_go_numbers(one) for key, one in value.items()}
+        return {key: _with_go_numbers(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_with_go_numbers(one) for one in value]
+        return [_with_go_numbers(item) for item in value]
     if not isinstance(value, float):
         return value
-    if value == 0 or _LEAST_JSON <= abs(value) < _GREATEST_JSON:
+    if value == 0 or _MIN_JSON <= abs(value) < _MAX_JSON:
         return orjson.Fragment(positional(value))
     return orjson.Fragment(floating(value).replace("e-0", "e-"))
 
 
 def marshalled(value: JSON) -> str:
-    """``json.Marshal``: keys sorted, nothing that HTML would read."""
+    """``json.Marshal``: keys sorted, HTML characters escaped."""
     text = orjson.dumps(_with_go_numbers(value), option=orjson.OPT_SORT_KEYS).decode()
     for character, escape in _HTML.items():
         text = text.replace(character, escape)

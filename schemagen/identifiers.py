@@ -20,24 +20,24 @@ PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 def escaped(name: str) -> str | None:
-    """The identifier that CEL knows a property by; None if it knows it by none."""
+    """Return the CEL identifier of a property, or None if it has none."""
     if not _POSSIBLE.fullmatch(name):
         return None
     if name in RESERVED:
         return f"__{name}__"
-    return _TO_ESCAPE.sub(lambda found: _ESCAPES[found[0]], name)
+    return _TO_ESCAPE.sub(lambda match: _ESCAPES[match[0]], name)
 
 
 def unescaped(identifier: str) -> str | None:
-    """The property that an identifier stands for; None if it is escaped wrongly."""
+    """Return the property of an identifier, or None if its escaping is invalid."""
     parts: list[str] = []
     last = 0
-    for found in _ESCAPED.finditer(identifier):
-        part = _UNESCAPES.get(found[1])
-        if part is None and found[0] == identifier and found[1] in RESERVED:
-            part = found[1]
+    for match in _ESCAPED.finditer(identifier):
+        part = _UNESCAPES.get(match[1])
+        if part is None and match[0] == identifier and match[1] in RESERVED:
+            part = match[1]
         if part is None:
             return None
-        parts += (identifier[last : found.start()], part)
-        last = found.end()
+        parts += (identifier[last : match.start()], part)
+        last = match.end()
     return "".join((*parts, identifier[last:]))

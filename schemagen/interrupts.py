@@ -1,7 +1,7 @@
-"""Ctrl-C while a command is still importing: it ends as it does later, without a traceback. Shell.
+"""Handle Ctrl-C during imports: exit without a traceback, as commands do later. Shell.
 
-The toolkit loads this first, and it does nothing in programs other than its console scripts. It
-imports next to nothing: until it has run, Python shows what Ctrl-C interrupted.
+Loaded first by the toolkit; does nothing in programs other than its console scripts. It has few
+imports, since Python shows a traceback until it has run.
 """
 
 import os
@@ -9,33 +9,33 @@ import signal
 import sys
 
 INTERRUPTED = 130
-"""Exit code of Ctrl-C, as shells say it: 128 and the signal's number."""
+"""Exit code for Ctrl-C, by shell convention: 128 plus the signal number."""
 
 _PROGRAMS = {"schemagen", "webhooks"}
 
 
 def end_quietly() -> None:
-    """Let Ctrl-C end the console scripts at once: while they import, there is nothing to undo."""
+    """Let Ctrl-C end the console scripts at once: during imports there is nothing to clean up."""
     is_unhandled = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     if is_unhandled and is_own_program(sys.argv, sys.orig_argv):
         try:
             signal.signal(signal.SIGINT, _end)
-        except ValueError:  # not the main thread: a program that has the toolkit inside
+        except ValueError:  # not the main thread: a program embedding the toolkit
             return
 
 
 def raise_again() -> None:
-    """Let Ctrl-C raise KeyboardInterrupt again, so that a command can clean up."""
+    """Restore KeyboardInterrupt on Ctrl-C, so that a command can clean up."""
     if signal.getsignal(signal.SIGINT) is _end:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def is_own_program(arguments: list[str], original: list[str]) -> bool:
-    """Whether the process is one of the console scripts.
+    """Return whether the process is one of the console scripts.
 
     Args:
         arguments: ``sys.argv``; while ``python -m`` imports a package, it begins with ``-m``.
-        original: ``sys.orig_argv``, which the interpreter was started with.
+        original: ``sys.orig_argv``, the interpreter's own arguments.
     """
     program = arguments[0] if arguments else ""
     if program != "-m":
@@ -45,7 +45,7 @@ def is_own_program(arguments: list[str], original: list[str]) -> bool:
 
 
 def _end(*_: object) -> None:
-    os._exit(INTERRUPTED)  # an exception would be swallowed, or reworded, by what is imported
+    os._exit(INTERRUPTED)  # an imported module could swallow or reword an exception
 
 
 end_quietly()

@@ -1,7 +1,7 @@
-"""``x-kubernetes-int-or-string``: the constraints of an integer and of a string in one node.
+"""``x-kubernetes-int-or-string``: constraints of an integer and of a string in one node.
 
-The API server fixes the node's ``anyOf`` and allows no type anywhere below. But a bound on numbers
-says nothing of strings, and a pattern nothing of numbers: each holds for its own branch.
+The API server fixes the node's ``anyOf`` and allows no type below it. But numeric bounds do not
+apply to strings, nor patterns to numbers: each constrains only its own branch.
 """
 
 import re
@@ -15,7 +15,7 @@ _NODE: Final[Mapping[str, Any]] = {
     "x-kubernetes-int-or-string": True,
 }
 
-# No number fits, and a string does not care: the other way to say «is a string».
+# No number matches and strings are unaffected: a way to express «is a string».
 _NO_NUMBER: Final = {"minimum": 1, "maximum": 0}
 
 _INT32: Final = (-(2**31), 2**31 - 1)
@@ -29,21 +29,21 @@ _KEPT: Mapping[str, frozenset[str]] = {
 }
 
 
-def is_one(schema: Schema) -> bool:
-    """Whether a node takes an integer or a string."""
+def is_int_or_string(schema: Schema) -> bool:
+    """Return whether a node accepts an integer or a string."""
     return bool(schema.get("x-kubernetes-int-or-string"))
 
 
 def merged(branches: Sequence[Schema], where: str) -> Schema:
-    """The node that takes what one of the branches takes.
+    """Return the node that accepts what one of the branches accepts.
 
     Raises:
-        SchemaError: if they are not one integer and one string, or say what has no place in it.
+        SchemaError: if they are not one integer and one string, or use unsupported keywords.
     """
     by_type = {str(branch.get("type")): branch for branch in branches}
     if len(branches) != len(by_type) or by_type.keys() != _KEPT.keys():
         raise SchemaError(
-            f"{where}: expected int | str beside IntOrString, got "
+            f"{where}: expected int | str with IntOrString, got "
             f"{[branch.get('type', 'any') for branch in branches]}; write one int and one str, "
             "each with its constraints"
         )
@@ -64,15 +64,15 @@ def _check(branch: Schema, name: str, where: str) -> None:
     if foreign:
         raise SchemaError(
             f"{where}: expected bounds, a pattern, a format or an enum on a branch of IntOrString, "
-            f"got {', '.join(foreign)} on the {name}; write it beside IntOrString, for the whole "
+            f"got {', '.join(foreign)} on the {name}; write it next to IntOrString, for the whole "
             "field (a Cel rule can ask for type(self) == int)"
         )
 
 
 def _add_format(integer: Schema, where: str) -> None:
-    """The range of an integer's format as bounds: beside a string the API server checks no other.
+    """Add the range of an integer's format as bounds: beside a string the format is not checked.
 
-    The string's own format is checked, of strings only.
+    The string's own format is checked, for strings only.
     """
     name = integer.pop("format", "int64")
     if name == "int32":
@@ -81,7 +81,7 @@ def _add_format(integer: Schema, where: str) -> None:
         integer.setdefault("maximum", high)
     elif name != "int64":
         raise SchemaError(
-            f"{where}: expected int32 or int64 as the format of an integer beside IntOrString, got "
+            f"{where}: expected int32 or int64 as the format of an integer with IntOrString, got "
             f"{name}; leave it out"
         )
 
@@ -89,9 +89,9 @@ def _add_format(integer: Schema, where: str) -> None:
 def _add_enums(
     schema: Schema, numbers: Sequence[int] | None, words: Sequence[str] | None, where: str
 ) -> None:
-    """Write which numbers, and which words, are allowed.
+    """Add the allowed numbers and strings.
 
-    An enum of both would take the number 97 for the word "a", as Go converts between the two
+    A single enum would accept the number 97 for the word "a", as Go converts between the two
     (kube-openapi's enum validation), so words of one character are written as a pattern.
     """
     if numbers is not None and words is not None and all(len(word) != 1 for word in words):
@@ -105,5 +105,5 @@ def _add_enums(
 
 
 def any_of_words(words: Iterable[str]) -> str:
-    """A pattern that matches just these words."""
+    """Return a pattern that matches exactly these words."""
     return f"^(?:{'|'.join(map(re.escape, words))})$"

@@ -1,7 +1,7 @@
-r"""JSONPath as the API server reads it in printer columns (client-go 0.37, util/jsonpath).
+r"""JSONPath dialect of printer columns (client-go 0.37, util/jsonpath).
 
-Not RFC 9535: a dot parts names even in brackets and is escaped as ``\.``, quotes in brackets are
-single ones, and what follows a syntax error is a column that is never shown.
+Not RFC 9535: a dot separates names even in brackets and is escaped as ``\.``, quotes in brackets
+are single, and a column with a syntax error is never shown.
 """
 
 import dataclasses
@@ -11,19 +11,19 @@ from typing import TypeAlias
 
 
 class SyntaxProblemError(ValueError):
-    """A text that client-go cannot read; the message says where."""
+    """A path that client-go cannot parse; the message says where."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Field:
-    """``.name``: of an object or a map."""
+    """``.name``: a field of an object or a map."""
 
     name: str
 
 
 @dataclasses.dataclass(frozen=True)
 class Slice:
-    """``[0]``, ``[-1]``, ``[1:3]``, ``[*]``: items of a list; an index is a slice of one."""
+    """``[0]``, ``[-1]``, ``[1:3]``, ``[*]``: items of a list; an index is a slice of length one."""
 
     start: int | None
     end: int | None
@@ -52,21 +52,21 @@ class Filter:
 
 @dataclasses.dataclass(frozen=True)
 class Union:
-    """``[0,2]``: several paths, the first result of which is shown."""
+    """``[0,2]``: several paths, of which the first result is shown."""
 
     branches: tuple["Path", ...]
 
 
 @dataclasses.dataclass(frozen=True)
 class Constant:
-    """A text, number or boolean, whatever the object is."""
+    """A string, number or boolean literal."""
 
     value: str | int | float | bool
 
 
 @dataclasses.dataclass(frozen=True)
 class Identifier:
-    """A bare word, which fails when it is evaluated."""
+    """A bare word, which fails when evaluated."""
 
     name: str
 
@@ -81,21 +81,21 @@ _ESCAPES = {"n": "\n", "t": "\t", "r": "\r", "\\": "\\", "'": "'", '"': '"'}
 
 
 def parsed(text: str) -> Path:
-    """The steps of a path.
+    """Parse the steps of a path.
 
     Raises:
-        SyntaxProblemError: if client-go cannot read it.
+        SyntaxProblemError: if client-go cannot parse it.
     """
     return tuple(_Reader(text).steps())
 
 
 def escaped(name: str) -> str:
-    """A name as ``.name`` or ``['name']`` writes it: dots and brackets behind a backslash."""
+    """Return a name as ``.name`` or ``['name']`` needs it: dots and brackets escaped."""
     return re.sub(r"([\\ \t.,\[\]$@{}])", r"\\\1", name)
 
 
 class _Reader:
-    """Reads a text from left to right."""
+    """Parser of a path, from left to right."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -112,7 +112,7 @@ class _Reader:
 
     def _step(self) -> Iterator[Step]:
         character = self._text[self._at]
-        if character in " @$":  # the current object, which is where a path begins anyway
+        if character in " @$":  # the current object, where a path begins anyway
             self._at += 1
         elif character == "[":
             yield from self._brackets()
@@ -159,8 +159,8 @@ class _Reader:
         return Constant(name == "true") if name in {"true", "false"} else Identifier(name)
 
     def _number(self) -> Step:
-        found = re.compile(r"[+-]?[\d.]*").match(self._text, self._at)
-        text = found[0] if found else ""
+        match = re.compile(r"[+-]?[\d.]*").match(self._text, self._at)
+        text = match[0] if match else ""
         self._at += len(text)
         for read in (int, float):
             try:
@@ -177,7 +177,7 @@ class _Reader:
             raise SyntaxProblemError(f"a closing {quote}, got {self._rest()}")
         text = self._text[self._at + 1 : end]
         self._at = end + 1
-        return re.sub(r"\\(.)", lambda found: _ESCAPES.get(found[1], found[0]), text)
+        return re.sub(r"\\(.)", lambda match: _ESCAPES.get(match[1], match[0]), text)
 
     def _closes(self, at: int, quote: str) -> bool:
         return self._text[at] == quote and self._text[at - 1] != "\\"
@@ -207,7 +207,7 @@ class _Reader:
         return Filter(parsed(compared[1]), compared[2], parsed(compared[3]))
 
     def _end_of_filter(self, start: int) -> int:
-        """Where the filter's ) stands: outside of the only text in quotes that it may have."""
+        """Return the position of the filter's closing ), outside its one quoted string."""
         quote, is_closed = "", False
         for at in range(start, len(self._text)):
             character = self._text[at]
@@ -221,14 +221,14 @@ class _Reader:
 
 
 def _subscript(inner: str) -> Iterator[Step]:
-    """What stands in brackets: a name, which dots part as elsewhere, or a slice."""
+    """Parse the contents of brackets: a name, split at dots as elsewhere, or a slice."""
     if re.fullmatch(r"'[^']*'", inner):
         yield from parsed(f".{inner[1:-1]}")
         return
-    found = _SLICE.fullmatch(inner)
-    if found is None:
+    match = _SLICE.fullmatch(inner)
+    if match is None:
         raise SyntaxProblemError(f"['name'], [0], [0:2], [*] or [?(...)], got [{inner}]")
-    start, end, step = found.groups()
+    start, end, step = match.groups()
     if "-" in (start, end, step) or ":-" in (end, step):
         raise SyntaxProblemError(f"a number in [{inner}], got -")
     yield Slice(

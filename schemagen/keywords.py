@@ -1,7 +1,7 @@
-"""What one marker says of a node: a keyword of a structural schema, or an error with a way out.
+"""Translate one marker to a structural schema keyword, or to an error with an alternative.
 
-Where a type and a field both bound a value, the tighter bound is written: in an ``allOf`` the API
-server's cost estimate would not see it (kubernetes/kubernetes PR 139523).
+Where a type and a field both bound a value, the tighter bound is written: the API server's cost
+estimate would not see it in an ``allOf`` (kubernetes/kubernetes PR 139523).
 """
 
 import inspect
@@ -21,39 +21,39 @@ from schemagen.problems import UserError
 Schema = dict[str, Any]
 
 LIMIT = "x-kubewright-limit"
-"""Where a value's size limit is noted for those who enforce it; never part of a CRD."""
+"""Key under which a value's size limit is noted for enforcement elsewhere; never part of a CRD."""
 KEY_LIMIT = "x-kubewright-key-limit"
-"""Likewise of a map's keys."""
+"""Same for a map's keys."""
 
 RANGES = {"int32": (-(2**31), 2**31 - 1), "int64": (-(2**63), 2**63 - 1)}
-"""What an integer of a format may be."""
+"""Range of each integer format."""
 
 
 class SchemaError(UserError):
-    """A model says something that a structural schema cannot: the API author reads this.
+    """A model cannot be expressed as a structural schema. Read by the API author.
 
     Attributes:
-        model: The class that says it, once known; ``source`` tells where it stands.
+        model: The class at fault, once known; ``source`` locates it.
     """
 
     model: type | None = None
 
     @property
     def source(self) -> str:
-        """``FILE:LINE: `` of the class, for the front of a message; empty if it has no file."""
+        """Return ``FILE:LINE: `` of the class as a message prefix; empty if it has no file."""
         if self.model is None:
             return ""
         try:
             file, (_, line) = inspect.getfile(self.model), inspect.getsourcelines(self.model)
-        except (OSError, TypeError):  # made in an interpreter
+        except (OSError, TypeError):  # defined in an interpreter
             return ""
         return f"{file}:{line}: "
 
 
 def nodes(schema: Schema, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Schema]]:
-    """A schema and all below it, each with its place: ``(".spec", ".steps", "[]")``.
+    """Yield a schema and all nodes below it, each with its place: ``(".spec", ".steps", "[]")``.
 
-    ``[]`` stands for the items of a list, ``{}`` for the values of a map.
+    ``[]`` denotes the items of a list, ``{}`` the values of a map.
     """
     yield path, schema
     for name, child in schema.get("properties", {}).items():
@@ -64,16 +64,14 @@ def nodes(schema: Schema, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
 
 
 def flattened(metadata: Iterable[Any]) -> Iterable[Any]:
-    """Grouped metadata (``Len``, nested ``Field(...)``) as single markers.
+    """Flatten grouped metadata (``Len``, nested ``Field(...)``) to single markers.
 
-    ``conint`` and its like leave a None for each of their arguments that was not given.
+    ``conint`` and the like leave a None for each argument not given.
     """
     for marker in metadata:
         if marker is None:
             continue
-        if hasattr(
-            marker, "__is_annotated_types_grouped_metadata__"
-        ):  # isinstance asks 10 x longer
+        if hasattr(marker, "__is_annotated_types_grouped_metadata__"):  # isinstance is 10 x slower
             yield from flattened(marker)
         elif isinstance(marker, FieldInfo):
             yield from flattened(marker.metadata)
@@ -82,10 +80,10 @@ def flattened(metadata: Iterable[Any]) -> Iterable[Any]:
 
 
 def apply(schema: Schema, marker: Any, where: str) -> None:
-    """Write what one marker says into the node.
+    """Apply one marker to the node.
 
     Raises:
-        SchemaError: if nobody knows the marker, it says nothing of such a value, or it contradicts
+        SchemaError: if the marker is unknown, does not apply to such a value, or contradicts
             another.
     """
     for known, write in _WRITERS.items():
@@ -93,7 +91,7 @@ def apply(schema: Schema, marker: Any, where: str) -> None:
             _check_type(schema, marker, _BOUNDS.get(known, ()), where)
             write(schema, marker, where)
             return
-    if type(marker).__name__ == "_PydanticGeneralMetadata":  # how Pydantic keeps the rest of Field
+    if type(marker).__name__ == "_PydanticGeneralMetadata":  # other arguments of Field
         _general(schema, vars(marker), where)
         return
     raise SchemaError(
@@ -103,9 +101,9 @@ def apply(schema: Schema, marker: Any, where: str) -> None:
 
 
 def _check_type(schema: Schema, marker: Any, types: tuple[str, ...], where: str) -> None:
-    """Refuse a bound on a value that it says nothing of: the API server would pass over it.
+    """Refuse a bound on a type that it does not apply to: the API server would ignore it.
 
-    ``int | str`` is both: a bound holds for the values that it says something of.
+    ``int | str`` is both: a bound constrains the values that it applies to.
     """
     kind = schema.get("type", "any value")
     if types and not schema.get("x-kubernetes-int-or-string") and kind not in types:
@@ -115,8 +113,8 @@ def _check_type(schema: Schema, marker: Any, types: tuple[str, ...], where: str)
         )
 
 
-def _general(schema: Schema, said: dict[str, Any], where: str) -> None:
-    for name, value in said.items():
+def _general(schema: Schema, options: dict[str, Any], where: str) -> None:
+    for name, value in options.items():
         if name == "pattern" and value is not None:
             _check_type(schema, f"pattern={value!r}", _TEXT, where)
             add_pattern(schema, value, where)
@@ -126,17 +124,17 @@ def _general(schema: Schema, said: dict[str, Any], where: str) -> None:
             _allow_inf_nan(schema, AllowInfNan(allow_inf_nan=value), where)
         elif value is not None:
             raise SchemaError(
-                f"{where}: expected a constraint that a structural schema can hold, got "
+                f"{where}: expected a constraint that a structural schema can express, got "
                 f"{name}={value!r}; write it as a Cel rule, or leave it out"
             )
 
 
 def add_pattern(schema: Schema, pattern: Any, where: str) -> None:
-    """Write a pattern, beside one that is there."""
+    """Add a pattern, combining it with an existing one."""
     problem = patterns.problem(pattern)
     if problem is not None:
         raise SchemaError(
-            f"{where}: expected a pattern that the API server (RE2) reads as it is meant, got "
+            f"{where}: expected a pattern with the same meaning for the API server (RE2), got "
             f"{pattern!r}: {problem}"
         )
     text = patterns.text_of(pattern)
@@ -147,36 +145,37 @@ def add_pattern(schema: Schema, pattern: Any, where: str) -> None:
 
 
 def _strict(schema: Schema, marker: Strict, where: str) -> None:
-    """The API server never converts, which is what strict asks for; it cannot be lax."""
+    """Accept strict, as the API server never converts; refuse lax mode."""
     if schema.get("type") not in (*_TEXT, *_NUMBERS, "boolean") or "enum" in schema:
-        # Pydantic ends with a RuntimeError on some of them.
+        # Pydantic raises a RuntimeError for some of these.
         raise SchemaError(
-            f"{where}: expected strict on a scalar, got words, a container or several types; leave "
+            f"{where}: expected strict on a scalar, got an enum, a container or several types; "
+            "leave "
             "strict out, the API server converts nothing anyway"
         )
     if not marker.strict:
         raise SchemaError(
-            f"{where}: expected values of the field's own type, which is all that the API server "
-            "takes, got strict=False; leave it out"
+            f"{where}: expected values of the field's own type, as the API server accepts no "
+            "others, got strict=False; leave it out"
         )
 
 
 def _allow_inf_nan(schema: Schema, marker: AllowInfNan, where: str) -> None:
-    """JSON has neither infinity nor NaN: to forbid them says what holds anyway."""
+    """Accept forbidding infinity and NaN, which JSON lacks anyway."""
     del schema
     if marker.allow_inf_nan:
         raise SchemaError(
-            f"{where}: expected finite numbers, which are all that JSON has, got "
+            f"{where}: expected finite numbers, as JSON has no others, got "
             "allow_inf_nan=True; leave it out"
         )
 
 
 def _size(schema: Schema, end: Literal["min", "max"], value: Any, where: str) -> None:
-    """A bound on a length or a number of entries; of two the tighter one."""
+    """Set a bound on a length or a number of entries; the tighter of two wins."""
     keyword = f"{end}{_suffix(schema)}"
     if not isinstance(value, int) or isinstance(value, bool) or value < 0:
         raise SchemaError(
-            f"{where}: expected a whole number from 0 on as {keyword}, got {value!r}; correct it"
+            f"{where}: expected an integer of at least 0 as {keyword}, got {value!r}; correct it"
         )
     tighter = max if end == "min" else min
     schema[keyword] = tighter(value, schema.get(keyword, value))
@@ -189,10 +188,10 @@ def _suffix(schema: Schema) -> str:
 def _bound(
     schema: Schema, name: Literal["minimum", "maximum"], value: Any, where: str, *, open_: bool
 ) -> None:
-    """A numeric bound; OpenAPI 3.0 says its exclusiveness in a boolean beside it."""
+    """Set a numeric bound; OpenAPI 3.0 expresses exclusiveness in a separate boolean."""
     value = _number(value, name, where)
     if _is_integer(schema):
-        value, open_ = _whole(name, value, open_=open_)
+        value, open_ = _integer_bound(name, value, open_=open_)
         _check_exact(name, value, where)
     keyword = f"exclusive{name.capitalize()}"
     tighter = max if name == "minimum" else min
@@ -207,19 +206,19 @@ def _bound(
 
 
 def _check_exact(name: str, value: float, where: str) -> None:
-    """Refuse what the API server, which reads bounds as float64, would take for another integer."""
+    """Refuse bounds that float64, in which the API server reads them, cannot represent exactly."""
     is_read_so = int(float(value)) == value and value != RANGES["int64"][0]
     if is_read_so and (name != "multipleOf" or value <= RANGES["int64"][1]):
         return
     raise SchemaError(
-        f"{where}: expected a {name} that the API server reads as it is written, got {value}, "
-        "which it takes for another, as it reads bounds as float64; write one of up to 2**53, or "
-        "leave it out: integers have 64 bits anyway"
+        f"{where}: expected a {name} that float64, in which the API server reads bounds, "
+        f"represents exactly, got {value}; write one of up to 2**53, or leave it out: integers "
+        "have 64 bits anyway"
     )
 
 
 def _number(value: Any, name: str, where: str) -> float:
-    """A bound as JSON holds it."""
+    """Return a bound as a JSON number."""
     is_number = isinstance(value, int | float) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value):
         raise SchemaError(
@@ -233,8 +232,10 @@ def _is_integer(schema: Schema) -> bool:
     return schema.get("type") == "integer" or bool(schema.get("x-kubernetes-int-or-string"))
 
 
-def _whole(name: Literal["minimum", "maximum"], value: float, *, open_: bool) -> tuple[int, bool]:
-    """The bound of an integer as an integer.
+def _integer_bound(
+    name: Literal["minimum", "maximum"], value: float, *, open_: bool
+) -> tuple[int, bool]:
+    """Return the bound of an integer as an integer.
 
     With 1.5 the API server would refuse every value: «Minimum boundary value must be of type
     integer».
@@ -244,12 +245,12 @@ def _whole(name: Literal["minimum", "maximum"], value: float, *, open_: bool) ->
 
 
 def _multiple_of(schema: Schema, marker: annotated_types.MultipleOf, where: str) -> None:
-    """A factor; of integers it is an integer, as the API server compares with its whole part."""
+    """Set a factor; for integers an integer, as the API server compares its integral part."""
     factor = _number(marker.multiple_of, "multipleOf", where)
     if factor <= 0 or (_is_integer(schema) and factor != int(factor)):
-        wanted = "a positive integer" if _is_integer(schema) else "a positive number"
+        expected = "a positive integer" if _is_integer(schema) else "a positive number"
         raise SchemaError(
-            f"{where}: expected {wanted} as multipleOf, got {factor}; correct it, or leave it out"
+            f"{where}: expected {expected} as multipleOf, got {factor}; correct it, or leave it out"
         )
     factor = int(factor) if _is_integer(schema) else factor
     if _is_integer(schema):
@@ -258,24 +259,24 @@ def _multiple_of(schema: Schema, marker: annotated_types.MultipleOf, where: str)
 
 
 def _keyword(name: str, value: Callable[[Any], Any]) -> Callable[[Schema, Any, str], None]:
-    """A keyword that two markers may not say differently."""
+    """Return a writer for a keyword on which two markers may not disagree."""
 
     def write(schema: Schema, marker: Any, where: str) -> None:
-        wanted = value(marker)
-        if schema.get(name, wanted) != wanted:
+        keyword = value(marker)
+        if schema.get(name, keyword) != keyword:
             raise SchemaError(
-                f"{where}: expected one {name}, got {schema[name]!r} and {wanted!r}; leave one out"
+                f"{where}: expected one {name}, got {schema[name]!r} and {keyword!r}; leave one out"
             )
-        schema[name] = wanted
+        schema[name] = keyword
 
     return write
 
 
 def _format(schema: Schema, marker: markers.Format, where: str) -> None:
-    """A format; that of a number as bounds beside a string, where no number has its checked."""
+    """Set a format; a number's becomes bounds beside a string, where it is not checked."""
     if schema.get("x-kubernetes-int-or-string") and marker.name in RANGES:
         low, high = RANGES[marker.name]
-        if marker.name != "int64":  # which every integer is
+        if marker.name != "int64":  # the format of every integer
             _bound(schema, "minimum", low, where, open_=False)
             _bound(schema, "maximum", high, where, open_=False)
         return
@@ -288,7 +289,7 @@ def _list_map(schema: Schema, marker: markers.ListMap, where: str) -> None:
     missing = [key for key in marker.keys if key not in items.get("properties", {})]
     if missing:
         raise SchemaError(
-            f"{where}: expected ListMap keys that its items have, by their wire names, got "
+            f"{where}: expected ListMap keys that are wire names of its items' fields, got "
             f"{', '.join(missing)}; they have {', '.join(items.get('properties', {})) or 'none'}"
         )
     for key in marker.keys:
@@ -309,11 +310,11 @@ def _list_map(schema: Schema, marker: markers.ListMap, where: str) -> None:
 
 
 def check_items(schema: Schema, where: str) -> None:
-    """Refuse items that can be null where the list tells its items apart."""
+    """Refuse nullable items in lists that identify their items."""
     if schema.get("items", {}).get("nullable"):
         raise SchemaError(
-            f"{where}: expected items that are told apart, of which none is null, got Nullable() "
-            "at the items; leave it out, or write a plain list"
+            f"{where}: expected non-null items in a list that identifies them, got Nullable() at "
+            "the items; leave it out, or write a plain list"
         )
 
 
@@ -322,28 +323,28 @@ def _list_set(schema: Schema, marker: markers.ListSet, where: str) -> None:
     items = schema.get("items", {})
     if items.get("type") == "object" and items.get("x-kubernetes-map-type") != "atomic":
         raise SchemaError(
-            f"{where}: expected ListSet on a list of scalars, or of what is owned as one value, "
-            "got objects; write ListMap with the fields that tell them apart, or Annotated[..., "
+            f"{where}: expected ListSet on a list of scalars, or of atomic values, got objects; "
+            "write ListMap with the fields that identify them, or Annotated[..., "
             "Atomic()] for the items"
         )
     if items.get("x-kubernetes-list-type", "atomic") != "atomic":
         raise SchemaError(
-            f"{where}: expected ListSet on a list of scalars, or of what is owned as one value, "
-            f"got lists that are each a {items['x-kubernetes-list-type']}; write list[...] for the "
+            f"{where}: expected ListSet on a list of scalars, or of atomic values, got lists that "
+            f"are each a {items['x-kubernetes-list-type']}; write list[...] for the "
             "items, or leave ListSet out"
         )
     _keyword("x-kubernetes-list-type", lambda _: "set")(schema, marker, where)
 
 
 def _topology(word: str) -> "Writer":
-    """How server-side apply owns a container: ``x-kubernetes-list-type`` or ``-map-type``."""
+    """Set server-side apply ownership: ``x-kubernetes-list-type`` or ``-map-type``."""
 
     def write(schema: Schema, marker: Any, where: str) -> None:
         kind = schema.get("type")
         if kind not in {"array", "object"} or (kind == "array" and word == "granular"):
-            wanted = "a map or a model" if word == "granular" else "a list, a map or a model"
+            expected = "a map or a model" if word == "granular" else "a list, a map or a model"
             raise SchemaError(
-                f"{where}: expected {type(marker).__name__} on {wanted}, got {kind}; leave it out"
+                f"{where}: expected {type(marker).__name__} on {expected}, got {kind}; leave it out"
             )
         _keyword(f"x-kubernetes-{'list' if kind == 'array' else 'map'}-type", lambda _: word)(
             schema, marker, where
@@ -356,14 +357,14 @@ def _type(schema: Schema, marker: markers.Type, where: str) -> None:
     is_any = schema.pop("x-kubernetes-preserve-unknown-fields", False) and "type" not in schema
     if not is_any or marker.name not in typing.get_args(markers.ScalarOrObject):
         raise SchemaError(
-            f"{where}: expected Type({marker.name!r}) beside Any, got a type that says its own, "
-            "or one that needs more; leave Type out, or write Any"
+            f"{where}: expected Type({marker.name!r}) with Any, got a type with its own schema "
+            "type, or one that needs more; leave Type out, or write Any"
         )
     schema["type"] = marker.name
 
 
 def _max_description(schema: Schema, marker: markers.MaxDescription, where: str) -> None:
-    """Cut what the type says of itself; the field's own text is cut where it is written."""
+    """Shorten the type's own description; the field's is shortened where it is written."""
     del where
     text = descriptions.fitted(schema.pop("description", None), marker.limit)
     if text:
@@ -385,11 +386,11 @@ def _embedded(schema: Schema, marker: markers.EmbeddedResource, where: str) -> N
 
 
 def _nullable(schema: Schema, marker: markers.Nullable, where: str) -> None:
-    """Null as a value, where the API server takes one: no enum does, even if it lists null."""
+    """Allow null where the API server does: never for an enum, even if it lists null."""
     if "enum" in schema:
         raise SchemaError(
-            f"{where}: expected a type that can be null beside Nullable(), got an enum, of which "
-            "the API server takes no null; leave Nullable() out (an absent field says the same), "
+            f"{where}: expected a nullable type with Nullable(), got an enum, for which "
+            "the API server accepts no null; leave Nullable() out (an absent field says the same), "
             "or add a value for it"
         )
     _keyword("nullable", lambda _: True)(schema, marker, where)
@@ -405,7 +406,7 @@ def _preserve(schema: Schema, marker: markers.PreserveUnknown, where: str) -> No
 
 
 def _nothing(schema: Schema, marker: Any, where: str) -> None:
-    """For markers that are read before the walk goes into the type."""
+    """Ignore markers that are read before the walk enters the type."""
     del schema, marker, where
 
 
@@ -445,7 +446,7 @@ _TEXT = ("string",)
 _NUMBERS = ("integer", "number")
 _SIZED = ("string", "array", "object")
 
-# The JSON types that a bound says something of; other markers can stand on any.
+# JSON types that a bound applies to; other markers apply to any.
 _BOUNDS: dict[type, tuple[str, ...]] = {
     annotated_types.MinLen: _SIZED,
     annotated_types.MaxLen: _SIZED,

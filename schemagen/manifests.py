@@ -1,6 +1,6 @@
-"""The objects of a manifest, as kubectl takes them: lists in parts, each with its lines.
+"""Split a manifest into objects as kubectl does: lists flattened, each object with its lines.
 
-What kubectl refuses before it asks the API server is a refusal here (kubectl, pkg/validation;
+What kubectl refuses before calling the API server is refused here (kubectl, pkg/validation;
 cli-runtime, FlattenListVisitor).
 """
 
@@ -15,7 +15,7 @@ _TYPES = {list: "list", str: "string", bool: "boolean", int: "number", float: "n
 
 
 class ManifestError(UserError):
-    """A text is no YAML, or a document of it no object: users read where and why."""
+    """A manifest is not YAML, or a document is not an object; the message says where and why."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Object:
 
     Attributes:
         value: The object.
-        refusal: Why kubectl does not send it; nothing if it does.
+        refusal: Why kubectl does not send it; empty if it does.
     """
 
     value: dict[str, JSON]
@@ -34,34 +34,34 @@ class Object:
 
     @property
     def line(self) -> int:
-        """The line that it starts at, from 1."""
+        """Return the line at which it starts, from 1."""
         return self._document.line_of(self._path) if self._path else self._document.line
 
     def line_of(self, field: str) -> int:
-        """The line of a field as the API server names it, or of what is left of it there."""
-        if field.startswith("<"):  # <nil> is no field
+        """Return the line of a field, or of its nearest existing ancestor."""
+        if field.startswith("<"):  # <nil> is not a field
             return self.line
-        found = self._document.line_of(f"{self._path}.{field}")
-        return max(found, self.line)
+        line = self._document.line_of(f"{self._path}.{field}")
+        return max(line, self.line)
 
     @property
     def subject(self) -> str:
-        """The kind and the name, as far as it has them."""
+        """Return the kind and the name, as far as present."""
         metadata = self.value.get("metadata")
         name = metadata.get("name") if isinstance(metadata, dict) else None
-        return " ".join(str(one) for one in (self.value.get("kind"), name) if one)
+        return " ".join(str(part) for part in (self.value.get("kind"), name) if part)
 
     @property
     def repeated(self) -> list[tuple[str, int]]:
-        """Keys that the text repeats, with the lines of what counts."""
+        """Return duplicate keys, with the lines of the values that count."""
         return self._document.repeated(self._path)
 
 
 def read(content: bytes, source: str) -> Iterator[Object]:
-    """The objects of a YAML or JSON text, those of a list one by one; empty documents left out.
+    """Read the objects of a YAML or JSON text, lists flattened and empty documents dropped.
 
     Raises:
-        ManifestError: naming source and line, at the first document that cannot be read.
+        ManifestError: naming source and line, at the first document that cannot be parsed.
     """
     try:
         for document in yaml.read(content):
@@ -90,12 +90,12 @@ def _objects(document: yaml.Document) -> Iterator[Object]:
 
 
 def _item(
-    whole: dict[str, JSON], item: dict[str, JSON], document: yaml.Document, path: str
+    list_: dict[str, JSON], item: dict[str, JSON], document: yaml.Document, path: str
 ) -> Object:
-    """An item of a list; one without apiVersion and kind has those that the list's say."""
-    if not item.get("kind") and not item.get("apiVersion") and whole["kind"] != "List":
-        kind = str(whole["kind"]).removesuffix("List")
-        item = {**item, "apiVersion": whole["apiVersion"], "kind": kind}
+    """Return an item of a list; it inherits missing apiVersion and kind from the list's kind."""
+    if not item.get("kind") and not item.get("apiVersion") and list_["kind"] != "List":
+        kind = str(list_["kind"]).removesuffix("List")
+        item = {**item, "apiVersion": list_["apiVersion"], "kind": kind}
     refusal = _refusal(item)
     if not refusal and isinstance(item.get("items"), list):
         refusal = "*unstructured.Unstructured is not a list: no Items field in this object"
@@ -103,9 +103,9 @@ def _item(
 
 
 def _refusal(value: dict[str, JSON]) -> str:
-    """What is wrong with an object's apiVersion and kind (kubectl, getObjectKind)."""
-    found = [*_version_problems(value.get("apiVersion")), *_kind_problems(value.get("kind"))]
-    return f"[{', '.join(found)}]" if len(found) > 1 else "".join(found)
+    """Return what is wrong with an object's apiVersion and kind (kubectl, getObjectKind)."""
+    problems = [*_version_problems(value.get("apiVersion")), *_kind_problems(value.get("kind"))]
+    return f"[{', '.join(problems)}]" if len(problems) > 1 else "".join(problems)
 
 
 def _version_problems(version: JSON) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Where an exception comes from: which file and line, and whose code that is."""
+"""Locate the source of an exception: file, line and owner of the code."""
 
 import dataclasses
 import pathlib
@@ -16,7 +16,7 @@ _PRODUCT: Final = tuple(
 _LIBRARIES: Final = tuple(
     f"{sysconfig.get_path(name)}/" for name in ("stdlib", "platstdlib", "purelib", "platlib")
 )
-# One line is shown of an exception, and not more of it than fits on a screen.
+# An exception is shown in one line, limited to what fits on a screen.
 _MAX_CHARACTERS: Final = 500
 
 
@@ -33,15 +33,15 @@ class Place:
 
 
 def raised_at(error: BaseException) -> Place | None:
-    """The innermost place that is not a library's: whose fault it is likely to be."""
+    """Return the innermost place outside libraries, which is likely at fault."""
     return _last(place for place in _places(error) if place.owner != "library")
 
 
 def imported_at(error: BaseException, module: str) -> Place | None:
-    """The innermost place of the module that was being imported, or of what the user wrote besides.
+    """Return the innermost place of the module being imported, or of other user code.
 
-    A declaration is refused by this package, deeper than the line that is at fault. A module that
-    is installed stands among the libraries, and is known by its name.
+    Declarations are refused inside this package, deeper than the line at fault. An installed module
+    lies among the libraries, and is recognized by its name.
     """
     return _last(
         place
@@ -51,7 +51,7 @@ def imported_at(error: BaseException, module: str) -> Place | None:
 
 
 def sentence(error: BaseException) -> str:
-    """``ZeroDivisionError: division by zero``, on one line."""
+    """Return ``ZeroDivisionError: division by zero``, on one line."""
     message = error.msg if isinstance(error, SyntaxError) else str(error)
     text = " ".join(f"{type(error).__name__}: {message}".split()).removesuffix(":")
     return text if len(text) <= _MAX_CHARACTERS else f"{text[: _MAX_CHARACTERS - 1]}…"
@@ -69,7 +69,7 @@ def _places(error: BaseException) -> Iterator[Place]:
 
 
 def _named_places(error: BaseException) -> Iterator[tuple[Place, str]]:
-    """Every line on the way of an exception, from the outermost, with its module's name."""
+    """Return every line of the traceback, outermost first, with its module's name."""
     for frame in _frames(error.__traceback__):
         code = frame.tb_frame.f_code
         name = str(frame.tb_frame.f_globals.get("__name__", ""))
@@ -85,9 +85,9 @@ def _frames(traceback: TracebackType | None) -> Iterator[TracebackType]:
 
 
 def owner(file: str) -> Owner:
-    """Whose code a file is."""
-    # First: an installed product stands among the libraries. `<frozen importlib>`, `<string>`: code
-    # without a file, such as what dataclasses make.
+    """Return the owner of a file's code."""
+    # First, as an installed product lies among the libraries. `<frozen importlib>`, `<string>`:
+    # code without a file, such as what dataclasses generate.
     if file.startswith(_PRODUCT):
         return "product"
     return "library" if file.startswith(("<", *_LIBRARIES)) else "user"

@@ -1,7 +1,7 @@
-"""Who could have written a file: what is executed must come from its user, or from root. Shell.
+"""Check who could have written a file: executables must come from the user or root. Shell.
 
-Looked at are the file and every folder and symbolic link on the way to it. A folder that others
-may write to is no obstacle where it is sticky, as /tmp: they cannot replace what is not theirs.
+The file and every directory and symbolic link on its path are checked. A directory writable by
+others is accepted if sticky, as /tmp: others cannot replace files in it.
 """
 
 import os
@@ -10,15 +10,15 @@ import stat
 from collections.abc import Iterator
 from typing import Final
 
-_MAX_LINKS: Final = 40  # as Linux follows
+_MAX_LINKS: Final = 40  # the limit of Linux
 _OTHERS_WRITE: Final = stat.S_IWGRP | stat.S_IWOTH
 
 
 def why_untrusted(path: pathlib.Path) -> str:
-    """Why somebody else could have written a file or folder; nothing if nobody could.
+    """Return why another user could have written a file or directory; empty if none could.
 
     Raises:
-        OSError: It, or a folder above it, cannot be looked at.
+        OSError: if it, or a directory above it, cannot be inspected.
     """
     for place, status in _way(path):
         if status.st_uid not in {0, os.geteuid()}:
@@ -30,14 +30,14 @@ def why_untrusted(path: pathlib.Path) -> str:
 
 
 def _is_open(status: os.stat_result) -> bool:
-    if stat.S_ISLNK(status.st_mode):  # nobody can write to one, whatever its mode says
+    if stat.S_ISLNK(status.st_mode):  # never writable, whatever its mode says
         return False
     is_sticky = stat.S_ISDIR(status.st_mode) and bool(status.st_mode & stat.S_ISVTX)
     return bool(status.st_mode & _OTHERS_WRITE) and not is_sticky
 
 
 def _way(path: pathlib.Path) -> Iterator[tuple[pathlib.Path, os.stat_result]]:
-    """Every folder and link that leads to a file, from the root on, and the file."""
+    """Yield every directory and link on the path to a file, from the root, and the file."""
     current, links = pathlib.Path("/"), 0
     rest = [*path.absolute().parts[1:]]
     yield current, current.lstat()
@@ -54,7 +54,7 @@ def _way(path: pathlib.Path) -> Iterator[tuple[pathlib.Path, os.stat_result]]:
             continue
         links += 1
         if links > _MAX_LINKS:
-            raise OSError(f"expected at most {_MAX_LINKS} symbolic links on the way to {path}")
+            raise OSError(f"expected at most {_MAX_LINKS} symbolic links in {path}")
         target = place.readlink()
         current = pathlib.Path("/") if target.is_absolute() else current
         rest = [*(part for part in target.parts if part != "/"), *rest]

@@ -1,7 +1,7 @@
 """Paths into a model that a version names: columns, selectable fields, scale.
 
-The API server accepts a column or scale path that leads nowhere and shows nothing; here it is an
-error that says what there is instead. Columns are evaluated as client-go does, on the schema.
+The API server accepts a column or scale path that resolves to nothing and shows nothing; here it is
+an error that lists the alternatives. Columns are evaluated on the schema as client-go does.
 """
 
 import difflib
@@ -41,28 +41,28 @@ _METADATA: Schema = {
         "managedFields": {"type": "array", "items": _REFERENCE},
     },
 }
-"""What every object has (k8s.io/apimachinery, metav1.ObjectMeta)."""
+"""Fields of every object (k8s.io/apimachinery, metav1.ObjectMeta)."""
 
 _OBJECT: Mapping[str, Schema] = {"apiVersion": _TEXT, "kind": _TEXT, "metadata": _METADATA}
 
 
 class _NothingShownError(Exception):
-    """No object has a value there; the message says what was expected."""
+    """A path resolves to no value; the message says what was expected."""
 
 
 def check(kind: registry.Kind, version: registry.Version, schema: Schema) -> None:
-    """Follow every path of a version through its schema.
+    """Resolve every path of a version in its schema.
 
     Raises:
-        SchemaError: naming kind, version and path, and the names there are where it goes wrong.
+        SchemaError: naming kind, version and path, and the valid names where it fails.
     """
-    whole = _with_metadata(schema)
-    for what, path, problem in _problems(version, whole):
+    root = _with_metadata(schema)
+    for what, path, problem in _problems(version, root):
         raise SchemaError(f"{kind.name} {version.name}: {what} {path}: {problem}")
 
 
 def follow(schema: Schema, path: str) -> str | None:
-    """Why a column with this path shows nothing, or None."""
+    """Return why a column with this path shows nothing, or None."""
     try:
         _shown(_with_metadata(schema), path)
     except _NothingShownError as error:
@@ -98,13 +98,13 @@ def _with_metadata(schema: Schema) -> Schema:
 
 def _column_problem(column: markers.Column, schema: Schema) -> str | None:
     try:
-        found = _shown(schema, column.path)
+        schemas = _shown(schema, column.path)
     except _NothingShownError as error:
         return str(error)
-    fitting = [node for node in found if _is_shown_as(column.type, node)]
-    if fitting or not found:
+    fitting = [node for node in schemas if _is_shown_as(column.type, node)]
+    if fitting or not schemas:
         return None
-    return _misfit(column.type, found[0])
+    return _misfit(column.type, schemas[0])
 
 
 def _misfit(column_type: str, node: Schema) -> str:
@@ -115,15 +115,15 @@ def _misfit(column_type: str, node: Schema) -> str:
             f"expected a time (wire.Timestamp) for a column of type date, got {shown}: "
             "kubectl would show none; leave type out"
         )
-    wanted = {"integer": "integer", "number": "number", "boolean": "boolean"}.get(kind, "string")
+    expected = {"integer": "integer", "number": "number", "boolean": "boolean"}.get(kind, "string")
     return (
         f"expected a field of type {column_type}, got {kind}: kubectl would show nothing; "
-        f'write type="{wanted}"'
+        f'write type="{expected}"'
     )
 
 
-# The JSON types whose values a column shows (tableconvertor.go, cellForJSONValue); a string column
-# shows anything.
+# JSON types that a column can show (tableconvertor.go, cellForJSONValue); a string column shows
+# any.
 _SHOWN_AS: Mapping[str, frozenset[str]] = {
     "integer": frozenset({"integer", "number"}),
     "number": frozenset({"integer", "number"}),
@@ -144,10 +144,10 @@ def _is_shown_as(column_type: str, node: Schema) -> bool:
 
 
 def _shown(schema: Schema, path: str) -> Sequence[Schema]:
-    """The schemas of what a column may show.
+    """Return the schemas of the values that a column may show.
 
     Raises:
-        _NothingShownError: if it shows nothing, or something else each time.
+        _NothingShownError: if it shows nothing, or varies from run to run.
     """
     _check_start(path)
     try:
@@ -161,30 +161,30 @@ def _shown(schema: Schema, path: str) -> Sequence[Schema]:
 
 
 def _check_start(path: str) -> None:
-    """The API server's own first question about a path (validateSimpleJSONPath)."""
+    """Apply the API server's own syntax check of a path (validateSimpleJSONPath)."""
     if not path.startswith("."):
         raise _NothingShownError(
-            "expected a JSONPath of fields such as .spec.name, got something else"
+            "expected a JSONPath of fields such as .spec.name, got another expression"
         )
 
 
-def _followed(found: Sequence[Schema], steps: jsonpath.Path) -> Sequence[Schema]:
+def _followed(schemas: Sequence[Schema], steps: jsonpath.Path) -> Sequence[Schema]:
     before: jsonpath.Step | None = None
     for step in steps:
         if isinstance(before, jsonpath.Recursive) and isinstance(step, jsonpath.Field):
-            found = _somewhere(found, step.name)
+            schemas = _somewhere(schemas, step.name)
         else:
-            found = _FOLLOW[type(step)](found, step)
+            schemas = _FOLLOW[type(step)](schemas, step)
         before = step
-    return found
+    return schemas
 
 
-def _somewhere(found: Sequence[Schema], name: str) -> Sequence[Schema]:
-    """The only field of a name; which of several comes first is chance: Go's maps have no order."""
-    declared = [node["properties"][name] for node in found if name in node.get("properties", {})]
+def _somewhere(schemas: Sequence[Schema], name: str) -> Sequence[Schema]:
+    """Return the only field with this name; several are ambiguous, as Go's maps have no order."""
+    declared = [node["properties"][name] for node in schemas if name in node.get("properties", {})]
     if len(declared) == 1:
         return declared
-    if not declared and any(_is_open(node) for node in found):
+    if not declared and any(_is_open(node) for node in schemas):
         return [_ANYTHING]
     count = f"{len(declared)} of them, and kubectl would show one at random" if declared else "none"
     raise _NothingShownError(
@@ -192,16 +192,16 @@ def _somewhere(found: Sequence[Schema], name: str) -> Sequence[Schema]:
     )
 
 
-def _field(found: Sequence[Schema], step: jsonpath.Field) -> Sequence[Schema]:
-    children = [child for node in found if (child := _member(node, step.name)) is not None]
+def _field(schemas: Sequence[Schema], step: jsonpath.Field) -> Sequence[Schema]:
+    children = [child for node in schemas if (child := _member(node, step.name)) is not None]
     if children:
         return children
-    node = found[0]
+    node = schemas[0]
     raise _NothingShownError(f"expected {_choices(node)}, got {step.name}{_meant(node, step.name)}")
 
 
 def _is_open(node: Schema) -> bool:
-    """Whether a value may have any names: those of metadata are for others to choose."""
+    """Return whether a value may have arbitrary names: metadata allows any."""
     is_map = isinstance(node.get("additionalProperties"), dict)
     return (is_map or _is_free_form(node)) and node is not _TEXTS and node is not _REFERENCE
 
@@ -220,16 +220,18 @@ def _is_free_form(node: Schema) -> bool:
     return "x-kubernetes-preserve-unknown-fields" in node
 
 
-def _slice(found: Sequence[Schema], step: jsonpath.Slice) -> Sequence[Schema]:
-    lists = [_items(node, "an index") for node in found]
+def _slice(schemas: Sequence[Schema], step: jsonpath.Slice) -> Sequence[Schema]:
+    lists = [_items(node, "an index") for node in schemas]
     start, end = step.start or 0, step.end
     if step.step is not None and step.step <= 0:
         raise _NothingShownError(f"expected a step above 0, got {step.step}")
     if end is not None and end <= start and (start < 0) == (end < 0):
-        raise _NothingShownError(f"expected a slice with something in it, got {start}:{end}")
-    most = max(node.get("maxItems", start + 1) for node in found)
-    if start >= most:
-        raise _NothingShownError(f"expected an index below maxItems, which is {most}, got {start}")
+        raise _NothingShownError(f"expected a slice that is not empty, got {start}:{end}")
+    max_items = max(node.get("maxItems", start + 1) for node in schemas)
+    if start >= max_items:
+        raise _NothingShownError(
+            f"expected an index below maxItems, which is {max_items}, got {start}"
+        )
     return lists
 
 
@@ -242,29 +244,29 @@ def _items(node: Schema, what: str) -> Schema:
     raise _NothingShownError(f"expected a list for {what}, got {_described(node)}; leave it out")
 
 
-def _wildcard(found: Sequence[Schema], step: jsonpath.Wildcard) -> Sequence[Schema]:
+def _wildcard(schemas: Sequence[Schema], step: jsonpath.Wildcard) -> Sequence[Schema]:
     del step
-    for node in found:
+    for node in schemas:
         if "items" not in node:
             raise _NothingShownError(
                 f"expected .* on a list, got {_described(node)}, of which kubectl would show a "
                 f"member at random; name one{_listed(node)}"
             )
-    return [node["items"] for node in found]
+    return [node["items"] for node in schemas]
 
 
-def _recursive(found: Sequence[Schema], step: jsonpath.Recursive) -> Sequence[Schema]:
-    """All containers."""
+def _recursive(schemas: Sequence[Schema], step: jsonpath.Recursive) -> Sequence[Schema]:
+    """Return all containers below."""
     del step
-    return [node for one in found for _, node in nodes(one) if _is_container(node)]
+    return [node for schema in schemas for _, node in nodes(schema) if _is_container(node)]
 
 
 def _is_container(node: Schema) -> bool:
     return node.get("type") in {"object", "array"} or _is_free_form(node)
 
 
-def _filter(found: Sequence[Schema], step: jsonpath.Filter) -> Sequence[Schema]:
-    items = [_items(node, "a filter") for node in found]
+def _filter(schemas: Sequence[Schema], step: jsonpath.Filter) -> Sequence[Schema]:
+    items = [_items(node, "a filter") for node in schemas]
     lefts = _followed(items, step.left)
     if step.operator == "exists":
         return items
@@ -285,30 +287,30 @@ _OPERATORS = ("==", "!=", "<", "<=", ">", ">=")
 
 
 def _are_comparable(left: Schema, right: Schema, operator: str) -> bool:
-    """Go's templates compare texts, integers, floats and booleans with their like only."""
+    """Return whether two types compare: Go's templates compare only within one type."""
     kinds = {left.get("type"), right.get("type")}
     if None in kinds:
         return True
     if kinds & {"object", "array"} or (operator not in {"==", "!="} and "boolean" in kinds):
         return False
-    # A number without a fraction is an integer, to Go's JSON reader too.
+    # Go's JSON reader yields an integer for a number without a fraction.
     return len(kinds) == 1 or kinds == {"integer", "number"}
 
 
-def _union(found: Sequence[Schema], step: jsonpath.Union) -> Sequence[Schema]:
-    return [node for branch in step.branches for node in _followed(found, branch)]
+def _union(schemas: Sequence[Schema], step: jsonpath.Union) -> Sequence[Schema]:
+    return [node for branch in step.branches for node in _followed(schemas, branch)]
 
 
 _CONSTANTS = {str: "string", bool: "boolean", int: "integer", float: "number"}
 
 
-def _constant(found: Sequence[Schema], step: jsonpath.Constant) -> Sequence[Schema]:
-    del found
+def _constant(schemas: Sequence[Schema], step: jsonpath.Constant) -> Sequence[Schema]:
+    del schemas
     return [{"type": _CONSTANTS[type(step.value)]}]
 
 
-def _identifier(found: Sequence[Schema], step: jsonpath.Identifier) -> Sequence[Schema]:
-    del found
+def _identifier(schemas: Sequence[Schema], step: jsonpath.Identifier) -> Sequence[Schema]:
+    del schemas
     raise _NothingShownError(
         f'expected .{step.name} or, as text, "{step.name}" in quotes, got {step.name}'
     )
@@ -353,7 +355,7 @@ def _meant(node: Schema, step: str) -> str:
 
 
 def _rewritten(schema: Schema, path: str) -> str:
-    """The path as it was meant, if a common slip in another dialect of JSONPath explains it."""
+    """Suggest a path that avoids a common slip from another JSONPath dialect."""
     for other in _rewritings(path):
         try:
             _followed([schema], jsonpath.parsed(other))
@@ -364,7 +366,7 @@ def _rewritten(schema: Schema, path: str) -> str:
 
 
 def _rewritings(path: str) -> Iterator[str]:
-    """Quotes of the wrong kind, and dots that are not escaped."""
+    """Yield variants with corrected quotes and escaped dots."""
     single = re.sub(r"\[\"([^\"]*)\"\]", r"['\1']", path)
     dotted = re.sub(r"\['([^']*)'\]", lambda name: f"['{_DOT.sub(_ESCAPED, name[1])}']", single)
     yield from (other for other in (single, dotted) if other != path)
@@ -377,21 +379,21 @@ _DOT, _ESCAPED = re.compile(r"(?<!\\)\."), r"\\."
 
 
 def _selectable_problem(path: str, schema: Schema, seen: set[str]) -> str | None:
-    """What the API server asks of a field selector: plain names down to a scalar, once each."""
+    """Return why the API server refuses a selectable field: plain names to a scalar, each once."""
     try:
         node = _plain(schema, path)
     except _NothingShownError as error:
         return str(error)
     if path.startswith(".metadata."):
         return (
-            "expected a field of the object's own, got metadata, of which name and namespace are "
-            "selectable anyway"
+            "expected a field outside metadata, got metadata; name and namespace are always "
+            "selectable"
         )
     if node.get("type") not in {"string", "boolean", "integer"}:
         got = _described(node)
         return f"expected a string, boolean or integer, got {got}; name such a field of it"
     if path in seen:
-        return "expected each field once, got it again"
+        return "expected each field once, got a duplicate"
     seen.add(path)
     return None
 
@@ -424,14 +426,14 @@ def _scale_problem(schema: Schema, name: str, path: str) -> str | None:
 
 
 def _plain(schema: Schema, path: str) -> Schema:
-    """The schema at a path of plain names, which have no escapes: all else is a name as well."""
+    """Return the schema at a path of plain names, in which nothing is escaped."""
     _check_start(path)
     node = schema
     for name in path[1:].split("."):
         if re.search(r"[\[\]'\\]", name):
             raise _NothingShownError(
-                f"expected plain names parted by dots, got {name}: there are no indices, quotes or "
-                "escapes here; name a field that is in no list"
+                f"expected plain names separated by dots, got {name}: indices, quotes and escapes "
+                "are not supported; name a field outside lists"
             )
         (node,) = _field([node], jsonpath.Field(name))
     return node

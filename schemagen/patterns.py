@@ -1,44 +1,44 @@
-"""Whether a pattern means to the API server (Go's RE2) what its author wrote for Python. Pure."""
+"""Check that a pattern written for Python means the same to the API server (Go's RE2). Pure."""
 
 import functools
 import re
 from typing import Final
 
-# What Python knows and RE2 does not, and what to write instead.
+# Python syntax that RE2 lacks, and what to write instead.
 _PYTHON_ONLY: Final = (
-    (r"\(\?(?:[=!]|<[=!])", "RE2 looks neither ahead nor back; write that half as a Cel rule"),
-    (r"\(\?P=|\(\?\(", "RE2 does not refer back to a group; write it as a Cel rule"),
-    (r"\\[1-9]", "RE2 does not refer back to a group; write it as a Cel rule"),
-    (r"\(\?>|[*+?}]\+", "RE2 never gives back what it took; leave the + or ?> out"),
+    (r"\(\?(?:[=!]|<[=!])", "RE2 has no lookahead or lookbehind; write that part as a Cel rule"),
+    (r"\(\?P=|\(\?\(", "RE2 has no backreferences; write it as a Cel rule"),
+    (r"\\[1-9]", "RE2 has no backreferences; write it as a Cel rule"),
+    (r"\(\?>|[*+?}]\+", "RE2 has no possessive or atomic groups; leave the + or ?> out"),
     (r"\\Z", r"the end of a text is \z or $ in RE2"),
-    (r"\(\?[aiLmsux-]*[aLux]", "RE2 knows the flags i, m and s only; write the pattern without it"),
-    (r"\(\?#", "RE2 has no comments; write it beside the field"),
+    (r"\(\?[aiLmsux-]*[aLux]", "RE2 supports only the flags i, m and s; leave others out"),
+    (r"\(\?#", "RE2 has no comments; write it next to the field"),
     (r"\\[uUN]", r"write the character itself, or \x{10FFFF} with its number"),
 )
-# RE2 for C++ has it, and Go's does not.
+# Supported by RE2 for C++ but not by Go.
 _GO_LACKS: Final = re.compile(r"(?<!\\)(?:\\\\)*\\C")
-# What Python warns of in a class: it may become set operations.
+# Python warns about these in a class: they may become set operations.
 _DOUBLED: Final = re.compile(r"\[\[|--|&&|~~|\|\|")
 
-# Flags of a compiled pattern: the first says what RE2 does anyway, the second is always there.
+# Flags of a compiled pattern: the first is RE2's default, the second is always set.
 _SAME: Final = re.ASCII | re.UNICODE
 _INLINE: Final = {re.IGNORECASE: "i", re.MULTILINE: "m", re.DOTALL: "s"}
 
-# Classes that hold more in Python, unless re.ASCII is given.
+# Classes that are wider in Python, unless re.ASCII is set.
 _CLASSES: Final = re.compile(r"\\([dDwWsSbB])")
 _ASCII: Final = {"d": "[0-9]", "D": "[^0-9]", "w": "[0-9A-Za-z_]", "W": "[^0-9A-Za-z_]"}
 
-# Nothing that the two read differently: RE2 need not be loaded for it.
+# Patterns without constructs that differ; RE2 need not be loaded for them.
 _PLAIN: Final = re.compile(r"(?:[^\\(+*?{}]|\\[-./dDwWsS+*?()\[\]{}|^$\\]|\((?!\?)|[+*?](?![+*?{])|\{\d{1,3}(?:,\d{0,3})?\}(?![+*?{]))*")  # noqa: E501 - one pattern  # fmt: skip
 
 
 def text_of(pattern: str | re.Pattern[str]) -> str:
-    """The text of a pattern, compiled or not."""
+    """Return the text of a pattern, compiled or not."""
     return pattern if isinstance(pattern, str) else pattern.pattern
 
 
 def problem(pattern: str | re.Pattern[str]) -> str | None:
-    """Why the API server would not read a pattern as it is meant, and the way out; or None."""
+    """Return why the API server would read a pattern differently and how to fix it, or None."""
     if isinstance(pattern, re.Pattern):
         return _compiled_problem(pattern)
     return _text_problem(pattern)
@@ -46,7 +46,7 @@ def problem(pattern: str | re.Pattern[str]) -> str | None:
 
 def _compiled_problem(pattern: re.Pattern[str]) -> str | None:
     if not isinstance(pattern.pattern, str):
-        return "a pattern of bytes; write one of text"
+        return "a bytes pattern; write a str pattern"
     inline = _inline_flags(pattern.pattern)
     flags = re.RegexFlag(pattern.flags) & ~_SAME & ~inline
     if flags:
@@ -55,18 +55,18 @@ def _compiled_problem(pattern: re.Pattern[str]) -> str | None:
     if wider is not None and not pattern.flags & re.ASCII:
         narrower = _ASCII.get(wider[1], "what is meant")
         return (
-            f"{wider[0]} holds letters and digits of every script in Python, and of ASCII in RE2; "
-            f"write {narrower}, compile it with re.ASCII, or give the text alone"
+            f"{wider[0]} matches letters and digits of every script in Python, but only ASCII in "
+            f"RE2; write {narrower}, compile it with re.ASCII, or pass the text alone"
         )
     return _text_problem(pattern.pattern)
 
 
 def _inline_flags(text: str) -> re.RegexFlag:
-    """The flags that a text begins with itself: ``(?im)``."""
-    found = re.match(r"\(\?([ims]+)\)", text)
+    """Return the inline flags at the start of a text: ``(?im)``."""
+    match = re.match(r"\(\?([ims]+)\)", text)
     flags = re.RegexFlag(0)
     for flag, letter in _INLINE.items():
-        if found is not None and letter in found[1]:
+        if match is not None and letter in match[1]:
             flags |= flag
     return flags
 
@@ -74,10 +74,10 @@ def _inline_flags(text: str) -> re.RegexFlag:
 def _flags_problem(text: str, flags: re.RegexFlag) -> str:
     letters = "".join(letter for flag, letter in _INLINE.items() if flag & flags)
     if flags & ~re.RegexFlag(sum(_INLINE)):
-        return f"the flags {flags!r}, which a schema has no place for; write the pattern without"
+        return f"the flags {flags!r}, which a schema cannot express; write the pattern without"
     return (
-        f"the flags {flags!r}, which a schema has no place for; write them into the text, as RE2 "
-        f'means them: pattern=r"(?{letters}){text}"'
+        f"the flags {flags!r}, which a schema cannot express; write them inline in RE2 syntax: "
+        f'pattern=r"(?{letters}){text}"'
     )
 
 
@@ -106,7 +106,7 @@ def _re2_problem(text: str) -> str | None:
     try:
         re2.compile(text, options)
     except UnicodeEncodeError:
-        return "half of a surrogate pair, which no text of JSON has; leave it out"
+        return "a lone surrogate, which no JSON string contains; leave it out"
     except re2.error as error:
         reason = error.args[0].decode() if isinstance(error.args[0], bytes) else error
         return f"{reason}; {_way_out(text)}"

@@ -1,8 +1,8 @@
-"""What no schema can hold -> ValidatingAdmissionPolicies, which the API server runs by itself.
+"""ValidatingAdmissionPolicies for rules beyond schemas, evaluated by the API server itself.
 
-Byte limits of text (a schema counts characters), and the rules of ``Kind.policies``, which may look
-at the request, the namespace and who asks. One policy and binding for each kind and version that
-has any; both are admissionregistration.k8s.io/v1 (Kubernetes 1.30).
+Byte limits (a schema counts characters), and the rules of ``Kind.policies``, which may read the
+request, the namespace and the user. One policy and binding for each kind and version that has any;
+both are admissionregistration.k8s.io/v1 (Kubernetes 1.30).
 """
 
 import itertools
@@ -15,12 +15,12 @@ from schemagen.problems import JSON
 
 
 def policies(api: registry.Api, *, has_byte_limits: bool = True) -> Iterator[dict[str, JSON]]:
-    """A policy, and its binding, for each served version that has something to say.
+    """Return a policy and its binding for each served version that has rules.
 
     Args:
         api: The API.
-        has_byte_limits: Whether texts are counted too. Where webhooks are served they count them,
-            and let an update pass that leaves a text as it was, which a policy does not.
+        has_byte_limits: Whether to include byte limits. Webhooks enforce them too, and unlike a
+            policy accept an update that leaves an oversized value unchanged.
     """
     for kind in api:
         for version in kind.versions:
@@ -32,7 +32,7 @@ def policies(api: registry.Api, *, has_byte_limits: bool = True) -> Iterator[dic
 
 
 def name_of(api: registry.Api, kind: registry.Kind, version: registry.Version) -> str:
-    """``v1beta1.agentruns.agents.proompteng.ai``."""
+    """Return ``v1beta1.agentruns.agents.proompteng.ai``."""
     return f"{version.name}.{api.crd_name(kind)}"
 
 
@@ -54,7 +54,7 @@ def _policy(
         "metadata": {"name": name_of(api, kind, version)},
         "spec": {
             "failurePolicy": "Fail",
-            # Exact: each version has a policy that knows its fields.
+            # Exact: each version has its own policy with its own fields.
             "matchConstraints": {"matchPolicy": "Exact", "resourceRules": [rule]},
             "validations": validations,
         },
@@ -71,12 +71,12 @@ def _binding(api: registry.Api, kind: registry.Kind, version: registry.Version) 
     }
 
 
-# Variables of a policy that are no objects of the kind.
+# Policy variables that are not objects of the kind.
 _FOREIGN = dict.fromkeys(("request", "namespaceObject", "authorizer", "params", "variables"))
 
 
 def _own(kind: registry.Kind, version: registry.Version) -> Iterator[dict[str, JSON]]:
-    """The kind's own rules, with the wire names of a version."""
+    """Return the kind's own rules, with the wire names of a version."""
     if not kind.policies:
         return
     schema = structural.schema_of(version.model, descriptions=False)
@@ -107,12 +107,12 @@ def _byte_limits(version: registry.Version) -> Iterator[dict[str, JSON]]:
                 }
 
 
-# Where a limit is noted, the step from there to what it bounds, and how a message says so.
+# For each limit marker: the step to what it bounds, and its wording in a message.
 _LIMITS = ((structural.LIMIT, (), ""), (structural.KEY_LIMIT, ("key",), " in each key"))
 
 
 def _guarded(value: str, path: tuple[str, ...], limit: int, names: Iterator[int]) -> str:
-    """CEL that holds where any step of the path is absent."""
+    """Return CEL that holds if any step of the path is absent."""
     if not path:
         return f"bytes({value}).size() <= {limit}"
     if path == ("key",):
@@ -128,7 +128,7 @@ def _guarded(value: str, path: tuple[str, ...], limit: int, names: Iterator[int]
     name = step.removeprefix(".")
     if identifiers.PLAIN.fullmatch(name) and name not in identifiers.RESERVED:
         member, is_there = f"{value}.{name}", f"has({value}.{name})"
-    else:  # objects have no type in a policy, so that nothing is escaped there
+    else:  # objects are untyped in a policy, so names are not escaped
         quoted = unions.cel_text(name)
         member, is_there = f"{value}[{quoted}]", f"{quoted} in {value}"
     return f"!({is_there}) || {_guarded(member, tuple(rest), limit, names)}"

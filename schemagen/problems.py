@@ -1,4 +1,4 @@
-"""The one error value of the toolkit: where, why, and what was expected and came instead."""
+"""Error values of the toolkit: where, why, and what was expected and received."""
 
 import dataclasses
 import enum
@@ -9,15 +9,15 @@ JSON: TypeAlias = Any
 
 
 class UserError(Exception):
-    """Something for the user of a command to mend; the message says what came, where, and how."""
+    """A problem for the user to fix; the message says what came, where, and how to fix it."""
 
     @property
     def source(self) -> str:
-        """``FILE:LINE: `` for the front of the message, where that is known and not in it."""
+        """Return the message prefix ``FILE:LINE: ``, if known and not already in the message."""
         return ""
 
 
-# Input is quoted in messages, but never so much of it that a message becomes a payload.
+# Quoted input is limited, so that a message does not carry a payload.
 QUOTED_CHARACTERS = 64
 
 
@@ -36,19 +36,19 @@ class Reason(enum.StrEnum):
 
 @dataclasses.dataclass(frozen=True, order=True)
 class FieldPath:
-    """A place in an object: ``spec.steps[2].parameters[url]``, as the API server writes it.
+    """Field path: ``spec.steps[2].parameters[url]``, as the API server writes it.
 
-    A member is kept as ``.name``; a list index or a map key as ``[key]``.
+    A member is stored as ``.name``; a list index or a map key as ``[key]``.
     """
 
     parts: tuple[str, ...] = ()
 
     def member(self, name: str) -> "FieldPath":
-        """The path of an object's field."""
+        """Return the path of an object's field."""
         return FieldPath((*self.parts, f".{name}"))
 
     def key(self, key: str | int) -> "FieldPath":
-        """The path of a list's item or a map's value."""
+        """Return the path of a list item or map value."""
         return FieldPath((*self.parts, f"[{key}]"))
 
     def __str__(self) -> str:
@@ -62,7 +62,7 @@ class Problem:
     Attributes:
         path: The field, in the version that the user wrote.
         message: «expected at most 2048 bytes of UTF-8, got 2049»: one line, no secrets.
-        reason: What kind of fault it is.
+        reason: The kind of problem.
     """
 
     path: FieldPath
@@ -78,11 +78,11 @@ class Cause:
     """One reason to refuse an object, in the API server's words (metav1.StatusCause).
 
     Attributes:
-        reason: What kind of fault it is: ``FieldValueInvalid``.
+        reason: The kind of problem: ``FieldValueInvalid``.
         message: What is wrong; it quotes the value.
         field: The field as the API server writes it: ``spec.steps[0].name``.
-        path: The same in its parts, where a checker of ours has found it.
-        is_transition: Whether a rule about the change from the old value says it (``oldSelf``).
+        path: The same in parts, if reported by a checker of this project.
+        is_transition: Whether a transition rule (``oldSelf``) reported it.
     """
 
     reason: str
@@ -93,13 +93,13 @@ class Cause:
 
 
 def quoted(value: object) -> str:
-    """A short, one-line rendering of a piece of input for a message."""
+    """Return a short, one-line rendering of input for a message."""
     text = repr(value)
     return text if len(text) <= QUOTED_CHARACTERS else f"{text[: QUOTED_CHARACTERS - 1]}…"
 
 
 def kind_of(value: object) -> str:
-    """The JSON name of a value's type."""
+    """Return the JSON type name of a value."""
     names: dict[type, str] = {dict: "object", list: "array", str: "string", bool: "boolean"}
     if value is None:
         return "null"

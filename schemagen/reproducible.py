@@ -1,7 +1,7 @@
-"""Whether the models say the same in other processes: sets have another order there. Shell.
+"""Check that models generate the same output in another process. Shell.
 
-An enum or a default that was made of a set, of a clock or of chance when its module was imported
-looks like any other here; only a process with another hash seed shows it.
+An enum or a default built from a set, a clock or randomness at import time looks normal here; only
+a process with another hash seed reveals it.
 """
 
 import json
@@ -16,34 +16,34 @@ from schemagen.keywords import Schema, nodes
 from schemagen.model import registry
 from schemagen.problems import JSON, quoted
 
-# Two words of a set have the same order in half of all processes.
+# Two items of a set have the same order in half of all processes.
 _SEEDS = ("1", "2", "3", "4")
 _DEADLINE_SECONDS = 60
 _BELOW = frozenset({"properties", "items", "additionalProperties"})
 
 
 def differences(reference: str, api: registry.Api) -> Iterator[str]:
-    """A line for each keyword of an Api's schemas that is another in another process.
+    """Return a line for each schema keyword of an Api that differs in another process.
 
-    Nothing is said where the other processes cannot read the Api.
+    Returns nothing if the other processes cannot load the Api.
 
     Args:
-        reference: Where the Api is, such as ``crds:api``.
-        api: What is there.
+        reference: Reference to the Api, such as ``crds:api``.
+        api: The Api loaded in this process.
     """
     own = _definitions(api)
     running = [_started(reference, seed) for seed in _SEEDS]
     others = [other for other in map(_read, running) if other is not None]
-    told: set[str] = set()
+    reported: set[str] = set()
     for line in (line for other in others for line in _lines(own, other)):
         place = line.partition(": ")[0]
-        if place not in told:
-            told.add(place)
+        if place not in reported:
+            reported.add(place)
             yield line
 
 
 def write_definitions(reference: str) -> None:
-    """Write the CRDs of an Api as JSON: what the other process does."""
+    """Write the CRDs of an Api as JSON; run in the other process."""
     text = json.dumps(_definitions(files.load_api(reference)))
     sys.stdout.write(f"\n{text}\n")
 
@@ -68,12 +68,13 @@ def _started(reference: str, seed: str) -> subprocess.Popen[str]:
 def _read(process: subprocess.Popen[str]) -> list[JSON] | None:
     try:
         text, _ = process.communicate(timeout=_DEADLINE_SECONDS)
-        found: list[JSON] = json.loads(text.splitlines()[-1])  # a module may print as well
+        # The module itself may print before.
+        definitions: list[JSON] = json.loads(text.splitlines()[-1])
     except (subprocess.TimeoutExpired, ValueError, IndexError):
         process.kill()
         process.communicate()
         return None
-    return found
+    return definitions
 
 
 def _lines(own: list[JSON], other: list[JSON]) -> Iterator[str]:
@@ -81,13 +82,15 @@ def _lines(own: list[JSON], other: list[JSON]) -> Iterator[str]:
         name = definition["spec"]["names"]["kind"]
         versions = zip(definition["spec"]["versions"], again["spec"]["versions"], strict=False)
         for version, version_again in versions:
-            schemas = [one["schema"]["openAPIV3Schema"] for one in (version, version_again)]
+            schemas = [
+                candidate["schema"]["openAPIV3Schema"] for candidate in (version, version_again)
+            ]
             for place, keyword, values in _changes(*schemas):
                 yield (
                     f"{name} {version['name']} {place}: expected the same {keyword} in each "
-                    f"process, got {quoted(values[0])} and {quoted(values[1])}; put a set in an "
-                    "order of your own (a tuple, or sorted(...)), and what comes of a clock or of "
-                    "chance into Rules.default"
+                    f"process, got {quoted(values[0])} and {quoted(values[1])}; give sets a fixed "
+                    "order (a tuple, or sorted(...)), and set values from a clock or at random in "
+                    "Rules.default"
                 )
 
 
@@ -97,11 +100,11 @@ def _changes(schema: Schema, again: Schema) -> Iterator[tuple[str, str, tuple[An
         other = others.get(path, {})
         for keyword in node.keys() | other.keys():
             values = _value(node, keyword), _value(other, keyword)
-            if json.dumps(values[0]) != json.dumps(values[1]):  # with the order of their fields
+            if json.dumps(values[0]) != json.dumps(values[1]):  # including the order of fields
                 yield "".join(path).removeprefix(".") or "(root)", keyword, values
 
 
 def _value(node: Schema, keyword: str) -> Any:
-    """A keyword's value; of what is below, the names in their order."""
+    """Return a keyword's value; for containers of nodes, their names in order."""
     value = node.get(keyword)
     return list(value) if keyword in _BELOW and isinstance(value, dict) else value

@@ -1,8 +1,8 @@
-"""Whether any value can satisfy a node: what nothing can is an error where the model says it.
+"""Check that some value can satisfy a node; unsatisfiable nodes are errors in the model.
 
-The API server takes such a schema and then refuses every object. Only what is proven is refused:
-intervals are decided, the values of an enum are checked one by one, patterns are compared by the
-lengths of what they match.
+The API server accepts such a schema and then refuses every object. Only proven contradictions are
+reported: intervals are decided, enum values are checked one by one, patterns are compared by the
+lengths of their matches.
 """
 
 import copy
@@ -20,10 +20,10 @@ from schemagen.problems import JSON, quoted
 
 
 def _of_re(name: str) -> Any:
-    """A private module of ``re``, or None where a Python does not have it.
+    """Return a private module of ``re``, or None if this Python lacks it.
 
-    Nothing else reads a pattern; its lengths are all that is asked for, and they are told only
-    where they are known. Python 3.11 to 3.14 have ``re._parser`` and ``re._constants``.
+    Used only to compute the match lengths of patterns. Python 3.11 to 3.14 have ``re._parser`` and
+    ``re._constants``.
     """
     try:
         return importlib.import_module(f"re.{name}")
@@ -33,13 +33,13 @@ def _of_re(name: str) -> Any:
 
 _PARSER, _CONSTANTS = _of_re("_parser"), _of_re("_constants")
 
-# What says something of a value beside its type and its words.
+# Keywords that constrain a value beside its type and enum.
 _BOUNDS = frozenset(
     {"minimum", "maximum", "multipleOf", "minLength", "maxLength", "pattern", "allOf", "format"}
     | {"anyOf"}
 )
 
-# The lengths of texts of a format (kube-openapi, pkg/validation/strfmt).
+# Lengths of strings in a format (kube-openapi, pkg/validation/strfmt).
 _FORMAT_LENGTHS: dict[str, tuple[int, float]] = {
     "date": (10, 10),
     "date-time": (20, math.inf),
@@ -54,20 +54,21 @@ _FORMAT_LENGTHS: dict[str, tuple[int, float]] = {
 
 
 def check(schema: Schema, where: str) -> None:
-    """Refuse a node that nothing can satisfy; the nodes below it were checked before.
+    """Refuse an unsatisfiable node; the nodes below it were checked before.
 
     Raises:
-        SchemaError: naming what contradicts what.
+        SchemaError: naming the contradicting keywords.
     """
-    for found in _contradictions(schema):
+    for problem in _contradictions(schema):
         raise SchemaError(
-            f"{where}: expected bounds that some value satisfies, got {found}; loosen or leave out "
+            f"{where}: expected bounds that some value satisfies, got {problem}; loosen or leave "
+            "out "
             "one of them"
         )
 
 
 def check_default(schema: Schema, where: str) -> None:
-    """Refuse a default that the node itself refuses; the API server would refuse the CRD.
+    """Refuse a default that violates its own schema; the API server would refuse the CRD.
 
     Args:
         schema: The node with its default; rules in it have wire names.
@@ -95,7 +96,7 @@ _TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-# What the quick look knows of; a node that says anything else is left to the checker.
+# Keywords that the fast check covers; a node with any other is left to the checker.
 _ALWAYS_READ = frozenset({"type", "enum", "default", "nullable", "description", "title"})
 _ALWAYS_READ |= {"example", "externalDocs", LIMIT, KEY_LIMIT}
 _LISTED = frozenset({"x-kubernetes-list-type", "x-kubernetes-list-map-keys"})
@@ -111,9 +112,9 @@ _READ["number"] = _READ["integer"]
 
 
 def is_plainly_fit(schema: Schema, value: JSON) -> bool:
-    """Whether a value surely fits, told by its type, words and bounds; False says nothing.
+    """Return True if type, enum and bounds prove a value valid; False means unknown.
 
-    Nearly all defaults do, and this needs no checker.
+    Covers nearly all defaults without a checker.
     """
     kind = str(schema.get("type"))
     is_read = schema.keys() <= _ALWAYS_READ | _READ.get(kind, frozenset())
@@ -138,7 +139,7 @@ def _fits_list(schema: Schema, value: list[JSON]) -> bool:
     return (
         not is_told_apart
         and _fits_size(schema, value, "Items")
-        and all(is_plainly_fit(items, one) for one in value)
+        and all(is_plainly_fit(items, item) for item in value)
     )
 
 
@@ -160,7 +161,8 @@ def _fits_object(schema: Schema, value: dict[str, JSON]) -> bool:
         _fits_size(schema, value, "Properties")
         and value.keys() >= set(schema.get("required", ()))
         and all(
-            is_plainly_fit(properties.get(name, rest or {}), one) for name, one in value.items()
+            is_plainly_fit(properties.get(name, rest or {}), member)
+            for name, member in value.items()
         )
     )
 
@@ -191,7 +193,7 @@ def _contradictions(schema: Schema) -> Iterator[str]:
 
 
 def _words(schema: Schema) -> Iterator[str]:
-    """The values of an enum that the node's other keywords refuse."""
+    """Yield enum values that the node's other keywords refuse."""
     if not schema["enum"]:
         yield "an enum without values"
     if not schema.keys() & _BOUNDS:
@@ -202,7 +204,7 @@ def _words(schema: Schema) -> Iterator[str]:
     checker = verdicts.checks().of_keywords(keywords)
     for value in schema["enum"]:
         for cause in checker.create(value).causes:
-            yield f"the enum's value {value!r} beside other bounds: {cause.message}"
+            yield f"the enum's value {value!r} with other bounds: {cause.message}"
 
 
 def _numbers(schema: Schema) -> Iterator[str]:
@@ -225,7 +227,7 @@ def _numbers(schema: Schema) -> Iterator[str]:
 
 
 def _out_of_range(schema: Schema) -> Iterator[str]:
-    """Bounds that are no values of the type: the API server refuses everything for them."""
+    """Yield bounds outside the type's range: with them the API server refuses every value."""
     name = schema.get("format", "int64")
     low, high = RANGES.get(name, RANGES["int64"])
     for keyword in ("minimum", "maximum"):
@@ -248,20 +250,23 @@ def _shown(schema: Schema, keyword: str) -> str:
 
 def _strings(schema: Schema) -> Iterator[str]:
     yield from _crossed(schema, "Length")
-    least, most = schema.get("minLength", 0), schema.get("maxLength", math.inf)
+    minimum, maximum = schema.get("minLength", 0), schema.get("maxLength", math.inf)
     shapes = [
         (f"the pattern {pattern}", *_lengths(pattern))
-        for pattern in (schema.get("pattern"), *(one.get("pattern") for one in _all_of(schema)))
+        for pattern in (
+            schema.get("pattern"),
+            *(constraint.get("pattern") for constraint in _all_of(schema)),
+        )
         if pattern is not None
     ]
     if schema.get("format") in _FORMAT_LENGTHS:
         name = schema["format"]
         shapes.append((f"the format {name}", *_FORMAT_LENGTHS[name]))
     for what, shortest, longest in shapes:
-        if shortest > most:
-            yield f"maxLength {most} and {what}, which matches {shortest} characters or more"
-        if longest < least:
-            yield f"minLength {least} and {what}, which matches {longest} characters or fewer"
+        if shortest > maximum:
+            yield f"maxLength {maximum} and {what}, which matches {shortest} characters or more"
+        if longest < minimum:
+            yield f"minLength {minimum} and {what}, which matches {longest} characters or fewer"
     for what, shortest, _ in shapes:
         for other, _, longest in shapes:
             if longest < shortest:
@@ -274,15 +279,15 @@ def _all_of(schema: Schema) -> Iterator[Schema]:
 
 @functools.cache
 def _lengths(pattern: str) -> tuple[int, float]:
-    """How short and how long a text that matches may be; anything where that is not known."""
-    if _PARSER is None or "[[:" in pattern:  # RE2's classes, which Python reads as another set
+    """Return the minimum and maximum length of matching strings; unbounded if unknown."""
+    if _PARSER is None or "[[:" in pattern:  # RE2 classes, which Python reads as a different set
         return 0, math.inf
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             parsed = _PARSER.parse(pattern)
             shortest, longest = parsed.getwidth()
-    except (re.error, OverflowError, RecursionError):  # RE2 that Python does not read
+    except (re.error, OverflowError, RecursionError):  # RE2 syntax that Python cannot parse
         return 0, math.inf
     is_whole = bool(parsed.data) and _is_at(parsed[0], "BEGINNING") and _is_at(parsed[-1], "END")
     is_whole &= not parsed.state.flags & re.MULTILINE
@@ -297,30 +302,30 @@ def _is_at(part: tuple[object, object], name: str) -> bool:
 
 
 def _crossed(schema: Schema, what: str) -> Iterator[str]:
-    least, most = schema.get(f"min{what}", 0), schema.get(f"max{what}", math.inf)
-    if least > most:
-        yield f"min{what} {least} and max{what} {most}"
+    minimum, maximum = schema.get(f"min{what}", 0), schema.get(f"max{what}", math.inf)
+    if minimum > maximum:
+        yield f"min{what} {minimum} and max{what} {maximum}"
 
 
 def _sets(schema: Schema) -> Iterator[str]:
-    """Sets of more items than there are values to choose from."""
+    """Yield sets with more items than distinct values."""
     items = schema.get("items", {})
     count = len(items["enum"]) if "enum" in items else 2 if items.get("type") == "boolean" else None
-    least = schema.get("minItems", 0)
-    if schema.get("x-kubernetes-list-type") == "set" and count is not None and least > count:
-        yield f"minItems {least} and a set of items that have {count} values"
+    minimum = schema.get("minItems", 0)
+    if schema.get("x-kubernetes-list-type") == "set" and count is not None and minimum > count:
+        yield f"minItems {minimum} and a set of items that have {count} values"
 
 
 def _objects(schema: Schema) -> Iterator[str]:
-    least, most = schema.get("minProperties", 0), schema.get("maxProperties", math.inf)
+    minimum, maximum = schema.get("minProperties", 0), schema.get("maxProperties", math.inf)
     required = set(schema.get("required", ()))
     arms = [required | set(arm.get("required", ())) for arm in schema.get("oneOf", ())]
     needed = min(map(len, arms or [required]))
-    if needed > most:
-        yield f"maxProperties {most} and {needed} required fields"
+    if needed > maximum:
+        yield f"maxProperties {maximum} and {needed} required fields"
     is_closed = "additionalProperties" not in schema and not schema.get(
         "x-kubernetes-preserve-unknown-fields"
     )
     count = len(schema.get("properties", {}))
-    if is_closed and least > count:
-        yield f"minProperties {least} and {count} fields"
+    if is_closed and minimum > count:
+        yield f"minProperties {minimum} and {count} fields"

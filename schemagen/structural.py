@@ -1,8 +1,8 @@
-"""Model -> structural schema: an own walk over annotations and field metadata.
+"""Model -> structural schema, by walking annotations and field metadata.
 
-Neither ``model_json_schema`` nor pydantic-core's schema is read: both have already lost what the
-API server needs (factories' defaults, ``const``, bounds). Whatever has no place in a structural
-schema is an error that names the model, the field and a way out.
+Neither ``model_json_schema`` nor pydantic-core's schema is used: both have already lost what the
+API server needs (default factories, ``const``, bounds). Whatever a structural schema cannot express
+is an error that names the model, the field and an alternative.
 """
 
 import collections
@@ -35,10 +35,10 @@ from schemagen.keywords import KEY_LIMIT, LIMIT, Schema, SchemaError
 from schemagen.model import annotations, base, markers, shapes
 from schemagen.problems import JSON
 
-# Written first, in this order, so that a person finds what a field is before its bounds.
+# Written first, in this order, so that a reader sees what a field is before its bounds.
 ORDER = ("description", "title", "type", "format", "enum", "default")
 
-# Type arguments that grow without end (``type L[T] = list[L[list[T]]]``) are given up here.
+# Limit for type arguments that grow without end (``type L[T] = list[L[list[T]]]``).
 _MAX_DEPTH = 100
 
 
@@ -49,26 +49,26 @@ def schema_of(
     max_description: int | None = None,
     limits: bool = False,
 ) -> Schema:
-    """The structural schema of a root, spec or any nested model.
+    """Return the structural schema of a root, spec or any nested model.
 
     Args:
         model: What to walk.
-        descriptions: Whether to write descriptions; they are what makes a schema large.
-        max_description: The longest description, in characters, where a field does not say its own.
+        descriptions: Whether to write descriptions, which make up most of a schema's size.
+        max_description: Default maximum description length, in characters.
         limits: Whether to note the ``MaxBytes`` or ``MaxEntries`` marker of a node under LIMIT.
 
     Raises:
-        SchemaError: naming the model, the field, what was found and a way out.
+        SchemaError: naming the model, the field, what was found and an alternative.
     """
-    longest = max_description if descriptions else 0
-    schema = _Walk(max_description=longest, limits=limits).root(model)
+    max_length = max_description if descriptions else 0
+    schema = _Walk(max_description=max_length, limits=limits).root(model)
     _translate(schema, expressions.names_of(model), model.__name__)
     return _ordered(schema)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Place:
-    """Where the walk is: ``Model.field[]``, and the classes and aliases that it came through."""
+    """Position of the walk: ``Model.field[]``, and the enclosing classes and aliases."""
 
     where: str
     seen: tuple[Any, ...] = ()
@@ -77,10 +77,10 @@ class _Place:
         return dataclasses.replace(self, where=self.where + step)
 
     def through(self, aliases: Sequence[Any]) -> "_Place":
-        """The place inside type aliases.
+        """Return the place inside type aliases.
 
         Raises:
-            SchemaError: if one of them leads to itself.
+            SchemaError: if an alias is recursive.
         """
         if not aliases:
             return self
@@ -93,18 +93,18 @@ class _Place:
 
 
 class _Walk:
-    """One walk over a model and all below it."""
+    """One walk over a model and everything below it."""
 
     def __init__(self, *, max_description: int | None, limits: bool) -> None:
         self.max_description = max_description
         self.limits = limits
 
     def root(self, model: type[base.Model]) -> Schema:
-        """The schema of the model that the walk begins with."""
+        """Return the schema of the model at which the walk begins."""
         return self._shaped(model, _Place(model.__name__))
 
     def _shaped(self, kind: Any, place: _Place) -> Schema:
-        """The object schema of a model, dataclass or TypedDict."""
+        """Return the object schema of a model, dataclass or TypedDict."""
         shape = _shape(kind)
         if shape is None:
             raise declarations.unexpected(kind, place.where)
@@ -127,7 +127,7 @@ class _Walk:
             properties[wire_name] = self.field(field, inner)
             if field.is_required():
                 required.append(wire_name)
-        said = {
+        texts = {
             "description": descriptions.fitted(shape.description, self.max_description),
             "title": shape.config.get("title"),
             "type": "object",
@@ -136,63 +136,65 @@ class _Walk:
             "x-kubernetes-preserve-unknown-fields": shape.config.get("extra") == "allow",
             "x-kubernetes-validations": [rule.validation() for rule in shape.rules],
         }
-        schema = {keyword: value for keyword, value in said.items() if value}
+        schema = {keyword: value for keyword, value in texts.items() if value}
         return _resource(schema) if issubclass(shape.kind, base.Resource) else schema
 
     def field(self, field: FieldInfo, place: _Place) -> Schema:
-        """The schema of a field: its type's, its markers', its default and description."""
+        """Return the schema of a field: type, markers, default and description."""
         declarations.check_field(field, place.where)
         metadata = tuple(field.metadata)
         if field.discriminator is not None:
             metadata = (*metadata, field)
-        schema, longest = self._limited(field.annotation, metadata, place)
+        schema, max_length = self._limited(field.annotation, metadata, place)
         _check_metadata(schema, place)
         default = defaults.of(field, place.where)
         if default is not PydanticUndefined:
             schema["default"] = default
             _check_default(schema, field, place.where)
-        return schema | _told(field, longest, place.where)
+        return schema | _documentation(field, max_length, place.where)
 
     def annotated(self, annotation: Any, metadata: Sequence[Any], place: _Place) -> Schema:
-        """The schema of an annotation with the metadata around it."""
+        """Return the schema of an annotation with its surrounding metadata."""
         return self._limited(annotation, metadata, place)[0]
 
     def _limited(
         self, annotation: Any, metadata: Sequence[Any], place: _Place
     ) -> tuple[Schema, int | None]:
-        """That schema, and how long a description of the field may be."""
+        """Return that schema and the maximum description length of the field."""
         inner = _unwrapped(annotation, place)
         outer = (*inner.metadata, *metadata)
-        found = tuple(keywords.flattened(outer))
-        if not inner.is_optional and any(isinstance(one, markers.Nullable) for one in found):
+        outer_markers = tuple(keywords.flattened(outer))
+        if not inner.is_optional and any(
+            isinstance(item, markers.Nullable) for item in outer_markers
+        ):
             raise SchemaError(
-                f"{place.where}: expected T | None beside Nullable(), got {inner.annotation}, of "
-                "which Python takes no null; write Annotated[T | None, Nullable()]"
+                f"{place.where}: expected T | None with Nullable(), got {inner.annotation}, for "
+                "which Python accepts no null; write Annotated[T | None, Nullable()]"
             )
-        schema = self._bare(inner.annotation, found, outer, place.through(inner.aliases))
-        longest = descriptions.limit_of(found, self.max_description)
+        schema = self._bare(inner.annotation, outer_markers, outer, place.through(inner.aliases))
+        max_length = descriptions.limit_of(outer_markers, self.max_description)
         for info in outer:
             if isinstance(info, FieldInfo):
-                schema |= _told(info, longest, place.where)
-        for marker in found:
+                schema |= _documentation(info, max_length, place.where)
+        for marker in outer_markers:
             keywords.apply(schema, marker, place.where)
             if self.limits and isinstance(marker, markers.MaxBytes | markers.MaxEntries):
                 schema[LIMIT] = marker
-        if any(isinstance(one, pydantic.Strict) for one in found):
+        if any(isinstance(item, pydantic.Strict) for item in outer_markers):
             declarations.check_strict(annotation, metadata, place.where)
         embedding.check(schema, place.where)
         satisfiability.check(schema, place.where)
-        return schema, longest
+        return schema, max_length
 
     def _bare(
         self, annotation: Any, metadata: tuple[Any, ...], outer: tuple[Any, ...], place: _Place
     ) -> Schema:
-        """The schema of a type without its wrappers; markers that change what it is are read."""
+        """Return the schema of a type without wrappers, applying structural markers."""
         origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
         discriminator = unions.named_by(outer, place.where)
         if discriminator is not None and not annotations.is_union(annotation):
             raise SchemaError(
-                f"{place.where}: expected a union of models beside the discriminator "
+                f"{place.where}: expected a union of models with the discriminator "
                 f"{discriminator}, got {annotation}; leave the discriminator out"
             )
         if any(isinstance(marker, markers.IntOrString) for marker in metadata):
@@ -211,9 +213,11 @@ class _Walk:
         items = self.annotated(item, (), place.below("[]"))
         if origin not in _SETS:
             return {"type": "array", "items": items}
-        if items.get("type") in {None, "array", "object"} and not intorstring.is_one(items):
+        if items.get("type") in {None, "array", "object"} and not intorstring.is_int_or_string(
+            items
+        ):
             raise SchemaError(
-                f"{place.where}: expected a set of scalars, which the API server tells apart, got "
+                f"{place.where}: expected a set of scalars, got "
                 f"{items.get('type', 'any value')} as items; write list[...], with ListMap if a "
                 "field tells them apart"
             )
@@ -238,7 +242,7 @@ class _Walk:
         return self._shaped(annotation, place)
 
     def _wrapper(self, model: type[pydantic.RootModel[Any]], place: _Place) -> Schema:
-        """A RootModel is its value on the wire."""
+        """Return the schema of a RootModel's value."""
         try:
             field = declarations.root_of(model)
             schema = self.field(field, _Place(f"{model.__name__}.root", (*place.seen, model)))
@@ -248,7 +252,7 @@ class _Walk:
         return schema | {"description": text} if text else schema
 
     def _union(self, branches: tuple[Any, ...], discriminator: str | None, place: _Place) -> Schema:
-        """A union told apart by a field, or of words; any other has no place in a schema."""
+        """Return the schema of a discriminated union or of literals; refuse any other union."""
         if discriminator is not None:
             arms = list(self._arms(branches, discriminator, place))
             return unions.merged(arms, discriminator, place.where, self.max_description)
@@ -265,7 +269,7 @@ class _Walk:
     def _arms(
         self, branches: tuple[Any, ...], discriminator: str, place: _Place
     ) -> Iterator[unions.Arm]:
-        """The models of a union, those of a union inside it that has the same discriminator too."""
+        """Return the models of a union, with those of nested unions on the same discriminator."""
         for branch in branches:
             kind = _unwrapped(branch, place)
             inner = place.through(kind.aliases)
@@ -278,12 +282,12 @@ class _Walk:
             shape = _shape(kind.annotation)
             if shape is None:
                 raise SchemaError(
-                    f"{place.where}: expected models beside the discriminator {discriminator}, got "
+                    f"{place.where}: expected models with the discriminator {discriminator}, got "
                     f"{kind.annotation}; write a model with a Literal at {discriminator}"
                 )
             if issubclass(shape.kind, base.Resource):
                 raise SchemaError(
-                    f"{place.where}: expected models beside the discriminator {discriminator}, got "
+                    f"{place.where}: expected models with the discriminator {discriminator}, got "
                     f"{shape.name}, a whole object; write one optional field for each kind, "
                     "Annotated[..., EmbeddedResource()], and exactly_one_of"
                 )
@@ -305,27 +309,27 @@ class _Walk:
             schema["additionalProperties"] = self.annotated(value, (), place.below("{}"))
         elif value is not Any:
             raise SchemaError(
-                f"{place.where}: expected dict[str, Any] beside PreserveUnknown, got values of "
+                f"{place.where}: expected dict[str, Any] with PreserveUnknown, got values of "
                 f"{value}; leave PreserveUnknown out, or write Any"
             )
         elif rules:
             raise SchemaError(
-                f"{place.where}: expected str keys beside PreserveUnknown, got bounded ones, which "
-                "no rule can see; leave PreserveUnknown out, or write dict[str, ...]"
+                f"{place.where}: expected str keys with PreserveUnknown, got bounded keys, "
+                "which no rule can read; leave PreserveUnknown out, or write dict[str, ...]"
             )
         return {**schema, "x-kubernetes-validations": rules} if rules else schema
 
     def _int_or_string(self, annotation: Any, place: _Place) -> Schema:
-        """``int | str``, or words and numbers: what each branch says is kept."""
+        """Return the schema of ``int | str``, keeping each branch's constraints."""
         branches = typing.get_args(annotation)
         if typing.get_origin(annotation) is Literal:
             kinds = sorted({type(value) for value in branches}, key=lambda kind: kind.__name__)
             branches = tuple(
                 Literal[tuple(value for value in branches if type(value) is kind)] for kind in kinds
             )
-        words = tuple(one for one in branches if _is_words(_unwrapped(one, place).annotation))
+        words = tuple(arm for arm in branches if _is_words(_unwrapped(arm, place).annotation))
         if len(words) > 1 and len(words) < len(branches):
-            rest = (one for one in branches if one not in words)
+            rest = (arm for arm in branches if arm not in words)
             branches = (*rest, Union[words])  # noqa: UP007 - built
         schemas = [self.annotated(branch, (), place) for branch in branches]
         return intorstring.merged(schemas, place.where)
@@ -341,7 +345,7 @@ _MAPS = (dict, collections.abc.Mapping, collections.abc.MutableMapping)
 
 
 def _located(error: SchemaError, kind: type) -> SchemaError:
-    """The error with the innermost class that it is about."""
+    """Return the error with the innermost class that it concerns."""
     error.model = error.model or kind
     return error
 
@@ -361,7 +365,7 @@ def _shape(kind: Any) -> shapes.Shape | None:
 
 
 def _own_fields(shape: shapes.Shape) -> Iterator[tuple[str, FieldInfo]]:
-    """The fields that a schema has; what every object has is the API server's."""
+    """Return a schema's own fields, without those that every object has."""
     if not issubclass(shape.kind, base.Resource):
         yield from shape.fields.items()
         return
@@ -373,24 +377,24 @@ def _own_fields(shape: shapes.Shape) -> Iterator[tuple[str, FieldInfo]]:
 
 
 def _check_embedded(model: type, metadata: tuple[Any, ...], place: _Place) -> None:
-    """Refuse a whole object inside another that does not say so: its metadata would be pruned."""
+    """Refuse an unmarked embedded object: its metadata would be pruned."""
     if any(isinstance(marker, markers.EmbeddedResource) for marker in metadata):
         return
     raise SchemaError(
-        f"{place.where}: expected EmbeddedResource() beside {model.__name__}, a whole object "
+        f"{place.where}: expected EmbeddedResource() on {model.__name__}, a whole object "
         "inside another, got none: the API server would drop its metadata; write "
         f"Annotated[{model.__name__}, EmbeddedResource()]"
     )
 
 
 def _check_metadata(schema: Schema, place: _Place) -> None:
-    """Refuse metadata that can hold nothing (controller-tools issue 448)."""
+    """Refuse metadata without fields (controller-tools issue 448)."""
     name = place.where.rpartition(".")[2]
     holds = ("properties", "additionalProperties", "x-kubernetes-preserve-unknown-fields")
     if name == "metadata" and schema.get("type") == "object" and not schema.keys() & {*holds}:
         raise SchemaError(
             f"{place.where}: expected metadata with fields, got an object without any: the API "
-            "server would drop all that is in it; inherit the model from Resource and mark its "
+            "server would drop its contents; inherit the model from Resource and mark its "
             "field EmbeddedResource(), or write ObjectMeta"
         )
 
@@ -400,16 +404,16 @@ def _is_words(annotation: Any) -> bool:
     return is_enum or typing.get_origin(annotation) is Literal
 
 
-def _told(field: FieldInfo, longest: int | None, where: str) -> Schema:
-    """What ``Field(...)`` tells people: title, example and description."""
-    said = {
+def _documentation(field: FieldInfo, max_length: int | None, where: str) -> Schema:
+    """Return what ``Field(...)`` documents: title, example and description."""
+    texts = {
         "title": field.title,
         "example": defaults.written(field.examples[0], where, "example")
         if field.examples
         else None,
-        "description": descriptions.fitted(declarations.description(field), longest) or None,
+        "description": descriptions.fitted(declarations.description(field), max_length) or None,
     }
-    return {keyword: value for keyword, value in said.items() if value is not None}
+    return {keyword: value for keyword, value in texts.items() if value is not None}
 
 
 def _enumeration(values: tuple[Any, ...], where: str) -> Schema:
@@ -418,17 +422,18 @@ def _enumeration(values: tuple[Any, ...], where: str) -> Schema:
     if len(types_found) != 1 or (only := types_found.pop()) not in _SCALARS:
         raise SchemaError(
             f"{where}: expected enum values all str or all int, got {list(values)}; use one type, "
-            "or IntOrString() beside numbers and words"
+            "or IntOrString() for numbers and strings"
         )
     if not all(isinstance(value, str) or math.isfinite(value) for value in values):
         raise SchemaError(
-            f"{where}: expected enum values that JSON can hold, got {list(values)}; write finite "
+            f"{where}: expected enum values that JSON can represent, got {list(values)}; write "
+            "finite "
             "numbers"
         )
     return {"type": _SCALARS[only], "enum": list(dict.fromkeys(values))}
 
 
-# The root's own: strings without rules, and metadata, which is the API server's.
+# The root's own: strings without rules, and metadata, which the API server defines.
 _RESOURCE: Schema = {
     "apiVersion": {"type": "string"},
     "kind": {"type": "string"},
@@ -437,13 +442,13 @@ _RESOURCE: Schema = {
 
 
 def _resource(schema: Schema) -> Schema:
-    """The schema of a root, with what every object has."""
+    """Return the schema of a root, with the fields that every object has."""
     own = {name: dict(field) for name, field in _RESOURCE.items()}
     return schema | {"properties": own | schema.get("properties", {})}
 
 
 def _check_default(schema: Schema, field: FieldInfo, where: str) -> None:
-    """Refuse a default that the schema refuses, or one of its rules."""
+    """Refuse a default that violates the schema or one of its rules."""
     if satisfiability.is_plainly_fit(schema, schema["default"]):
         return
     translated = copy.deepcopy(schema)
@@ -452,7 +457,7 @@ def _check_default(schema: Schema, field: FieldInfo, where: str) -> None:
 
 
 def _translate(schema: Schema, names: expressions.Names, where: str) -> None:
-    """Write the rules of a schema, and of all below it, with wire names."""
+    """Translate the rules of a schema and everything below it to wire names."""
     for _, node in keywords.nodes(schema):
         variables = {"self": node, "oldSelf": node}
         for entry in node.get("x-kubernetes-validations", ()):

@@ -1,4 +1,4 @@
-"""Unions told apart by a field, and constraints on a map's keys: more than one keyword each."""
+"""Discriminated unions and map key constraints, which need more than one keyword."""
 
 import json
 import typing
@@ -23,19 +23,19 @@ class Arm(NamedTuple):
 
 
 def named_by(metadata: Iterable[Any], where: str) -> str | None:
-    """The field that ``Field(discriminator=...)`` or ``Discriminator(...)`` names, in Python.
+    """Return the Python name of a union's discriminator field.
 
     Raises:
-        SchemaError: if a function tells the models apart, which the API server cannot call.
+        SchemaError: if the discriminator is a function, which the API server cannot call.
     """
     for marker in metadata:
         if not isinstance(marker, FieldInfo | Discriminator) or marker.discriminator is None:
             continue
-        found = marker.discriminator
-        if isinstance(found, Discriminator):
-            found = found.discriminator
-        if isinstance(found, str):
-            return found
+        discriminator = marker.discriminator
+        if isinstance(discriminator, Discriminator):
+            discriminator = discriminator.discriminator
+        if isinstance(discriminator, str):
+            return discriminator
         raise SchemaError(
             f"{where}: expected a discriminator that the API server can read, got a function; "
             "give each model a field with a Literal, and name it: Field(discriminator='kind')"
@@ -44,17 +44,17 @@ def named_by(metadata: Iterable[Any], where: str) -> str | None:
 
 
 def check_branch(annotation: Any, metadata: Sequence[Any], where: str) -> None:
-    """Refuse what stands beside a model of a union: it would hold for that model only."""
+    """Refuse metadata on a single model of a union, as it would apply to that model only."""
     if metadata:
         raise SchemaError(
-            f"{where}: expected the models of a union without metadata of their own, got "
-            f"{', '.join(map(repr, metadata))} beside {annotation}; write rules on the model: "
+            f"{where}: expected models of a union without metadata, got "
+            f"{', '.join(map(repr, metadata))} on {annotation}; write rules on the model: "
             "class A(Model, rules=[...])"
         )
 
 
 def check_discriminator(shape: shapes.Shape, discriminator: str, where: str) -> None:
-    """Refuse a model whose discriminator Pydantic could not find its values in."""
+    """Refuse a model from whose discriminator Pydantic cannot read the values."""
     if discriminator not in shape.fields:
         raise SchemaError(
             f"{where}: expected a field {discriminator}, the discriminator, in every model of the "
@@ -71,11 +71,11 @@ def check_discriminator(shape: shapes.Shape, discriminator: str, where: str) -> 
 
 
 def check_nested(own: str | None, discriminator: str, where: str) -> None:
-    """Refuse a union inside a union that is told apart by another field, or by none."""
+    """Refuse a nested union with another discriminator, or with none."""
     if own not in {None, discriminator}:
         raise SchemaError(
             f"{where}: expected one discriminator, got a union by {own} in a union by "
-            f"{discriminator}; give every model a value of its own at {discriminator}, or put the "
+            f"{discriminator}; give every model a distinct value at {discriminator}, or put the "
             "inner union into a field of one model"
         )
 
@@ -83,10 +83,10 @@ def check_nested(own: str | None, discriminator: str, where: str) -> None:
 def merged(
     arms: Sequence[Arm], discriminator: str, where: str, max_description: int | None
 ) -> Schema:
-    """One object for all arms, of which the discriminator's value allows and requires some fields.
+    """Merge all arms to one object, whose discriminator value allows and requires some fields.
 
-    Structural schemas have no place for types in a ``oneOf``: the fields stand at the node, and the
-    ``oneOf`` says which of them go with which value.
+    A structural schema allows no types in a ``oneOf``: the fields are declared on the node, and the
+    ``oneOf`` says which belong to which value.
     """
     name = _wire_name(arms, discriminator, where)
     tag = _tag(arms, name, where, max_description)
@@ -106,7 +106,7 @@ def merged(
 
 
 def _wire_name(arms: Sequence[Arm], discriminator: str, where: str) -> str:
-    """The discriminator's name on the wire, which all models give it."""
+    """Return the discriminator's wire name, which must be the same in all models."""
     names = {arm.shape.wire_name(discriminator) for arm in arms}
     if len(names) > 1:
         raise SchemaError(
@@ -117,7 +117,7 @@ def _wire_name(arms: Sequence[Arm], discriminator: str, where: str) -> str:
 
 
 def _tag(arms: Sequence[Arm], name: str, where: str, max_description: int | None) -> Schema:
-    """The discriminator: the values of all models, each of which belongs to one of them."""
+    """Return the discriminator's schema: the values of all models, each in exactly one."""
     tags = [arm.schema["properties"][name] for arm in arms]
     types = {tag["type"] for tag in tags}
     if len(types) > 1:
@@ -138,7 +138,7 @@ def _tag(arms: Sequence[Arm], name: str, where: str, max_description: int | None
 
 
 def _check_tags(tags: Sequence[Schema], name: str, where: str) -> None:
-    """Refuse what a discriminator says beyond its values; a default has no say in a union."""
+    """Refuse keywords on a discriminator beyond its values; defaults do not apply in a union."""
     known = {"type", "enum", "default", "description", "title", "example"}
     foreign = sorted({keyword for tag in tags for keyword in tag} - known)
     if foreign:
@@ -149,7 +149,7 @@ def _check_tags(tags: Sequence[Schema], name: str, where: str) -> None:
 
 
 def _tag_description(arms: Sequence[Arm], name: str, max_description: int | None) -> str:
-    """What the discriminator is, and what the models say of themselves: no other place has it."""
+    """Describe the discriminator and the models, whose descriptions have no other place."""
     own = dict.fromkeys(_texts(arm.schema["properties"][name]) for arm in arms)
     of_models = [
         f"{', '.join(map(_shown, arm.schema['properties'][name]['enum']))}: {text}"
@@ -170,7 +170,7 @@ def _shown(value: Any) -> str:
 
 
 def _keeps_unknown(arms: Sequence[Arm], where: str) -> bool:
-    """Whether unknown fields are kept, which is said of the whole node."""
+    """Return whether unknown fields are kept, which applies to the whole node."""
     keeping = [arm.shape.name for arm in arms if arm.schema.get(_KEPT)]
     if keeping and len(keeping) < len(arms):
         raise SchemaError(
@@ -203,7 +203,7 @@ def _add_fields(
 
 
 def _arm(schema: Schema, name: str, properties: Mapping[str, Schema]) -> Schema:
-    """What one value of the discriminator allows and requires."""
+    """Return what one value of the discriminator allows and requires."""
     own = schema["properties"]
     arm: Schema = {
         "properties": {name: {"enum": own[name]["enum"]}},
@@ -216,12 +216,12 @@ def _arm(schema: Schema, name: str, properties: Mapping[str, Schema]) -> Schema:
 
 
 def _guarded(schema: Schema, name: str) -> Iterable[dict[str, Any]]:
-    """An arm's rules, which hold for its words only."""
+    """Return an arm's rules, guarded to apply for its values only."""
     words = cel_text(schema["properties"][name]["enum"])
     for rule in schema.get("x-kubernetes-validations", ()):
         applies = f"self.{name} in {words}"
         if "oldSelf" in rule["rule"] and not rule.get("optionalOldSelf"):
-            # What was another arm had other fields; the rule compares values of one arm.
+            # A value that changed arms had other fields; the rule compares values of one arm.
             applies = f"({applies} && oldSelf.{name} in {words})"
         else:
             applies = f"({applies})"
@@ -237,14 +237,14 @@ _KEY_RULES = {
 
 
 def key_rules(keys: Schema, where: str) -> list[dict[str, str]]:
-    """Rules for a map that say what its keys' schema says: no keyword of a schema does."""
+    """Return rules for a map that express its key constraints, for which no keyword exists."""
     rules = []
     for keyword, value in keys.items():
         if keyword == "type":
             continue
         if keyword not in _KEY_RULES:
             raise SchemaError(
-                f"{where}: expected keys bounded by length, pattern or words, got {keyword}; "
+                f"{where}: expected keys bounded by length, pattern or enum, got {keyword}; "
                 "write it as a Cel rule over the map: self.all(key, ...)"
             )
         rule, message = _KEY_RULES[keyword]
@@ -256,11 +256,11 @@ def key_rules(keys: Schema, where: str) -> list[dict[str, str]]:
 
 
 def cel_text(value: Any) -> str:
-    """A value as CEL writes it."""
+    """Return a value as a CEL literal."""
     if isinstance(value, list):
         return f"[{', '.join(map(cel_text, value))}]"
     if isinstance(value, str):
-        # CEL's escapes are those of JSON, and a quote of its own kind.
+        # CEL's string escapes are those of JSON, plus its own quote.
         text = json.dumps(value, ensure_ascii=False)[1:-1]
         return "'" + text.replace('\\"', '"').replace("'", "\\'") + "'"
     return json.dumps(value)

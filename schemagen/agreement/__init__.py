@@ -1,4 +1,4 @@
-"""Whether the model, the API server's code in process and a real API server judge alike."""
+"""Differential tests: the model, the API server's code in process and a real API server."""
 
 import importlib
 from typing import TYPE_CHECKING, Any, Final
@@ -13,7 +13,7 @@ _QUESTIONS: Final = frozenset({"Question", "Said", "Server", "Subject"})
 
 
 def __getattr__(name: str) -> Any:
-    """Load a module when it is first asked for: whoever only draws needs no judge."""
+    """Import modules on first access: callers that only generate objects need no judge."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     module = "questions" if name in _QUESTIONS else "trial"

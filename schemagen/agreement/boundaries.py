@@ -1,6 +1,6 @@
-"""Objects at the boundaries of a schema: valid ones, and ones that are a little off.
+"""Generate objects at the boundaries of a schema: valid ones and near misses.
 
-Drawn from a random source that the caller seeds, so that a seed names a run.
+The caller seeds the random source, so that a seed identifies a run.
 """
 
 import functools
@@ -18,20 +18,20 @@ from schemagen.problems import JSON
 
 Path: TypeAlias = tuple[str | int, ...]
 
-# How many of its optional fields a valid object has.
+# Share of its optional fields that a valid object has.
 _FILLED = (0.1, 0.3, 0.6, 0.9)
-_LONGEST_LIST = 6
-_LONGEST_STRING = 600
+_MAX_LIST_LENGTH = 6
+_MAX_STRING_LENGTH = 600
 _LARGE = 10_000
 _POOL = 32
 
 
 class Draw:
-    """Draws values of schemas.
+    """Generator of values for schemas.
 
     Args:
-        source: Where all chance comes from.
-        pool: How many different strings of one pattern are drawn at most; making them takes time.
+        source: The only source of randomness.
+        pool: Maximum number of distinct strings generated per pattern, as generating them is slow.
     """
 
     def __init__(self, source: random.Random, *, pool: int = _POOL) -> None:
@@ -41,7 +41,7 @@ class Draw:
     # ------------------------------------------------------------------------------- valid values
 
     def valid(self, schema: Schema) -> JSON:
-        """A value that the schema's keywords allow, as far as they do not contradict each other."""
+        """Return a value that the schema allows, unless its keywords contradict each other."""
         if "enum" in schema:
             return self._random.choice(schema["enum"])
         if schema.get("x-kubernetes-int-or-string"):
@@ -69,20 +69,22 @@ class Draw:
         return self._random.random() < chance
 
     def _string(self, schema: Schema) -> str:
-        least, most = schema.get("minLength", 0), schema.get("maxLength", _LARGE)
+        minimum, maximum = schema.get("minLength", 0), schema.get("maxLength", _LARGE)
         if "pattern" in schema:
-            return self._matching(schema["pattern"], least, most)
+            return self._matching(schema["pattern"], minimum, maximum)
         if "format" in schema:
-            fitting = [text for text in samples.good(schema["format"]) if len(text) <= most]
+            fitting = [text for text in samples.good(schema["format"]) if len(text) <= maximum]
             text: str = self._random.choice(fitting or ["x"])
             return text
-        length: int = self._random.choice([least, least + 1, min(most, least + 7), most])
-        if length > _LONGEST_STRING:
-            length = least + 3
+        length: int = self._random.choice(
+            [minimum, minimum + 1, min(maximum, minimum + 7), maximum]
+        )
+        if length > _MAX_STRING_LENGTH:
+            length = minimum + 3
         return length * self._random.choice(["x", "é", "\U0001f600"])
 
-    def _matching(self, pattern: str, least: int, most: int) -> str:
-        return self._random.choice(_matching(pattern, least, most, self._pool))
+    def _matching(self, pattern: str, minimum: int, maximum: int) -> str:
+        return self._random.choice(_matching(pattern, minimum, maximum, self._pool))
 
     def _integer(self, schema: Schema) -> int:
         return int(
@@ -109,11 +111,11 @@ class Draw:
         return value if factor is None else factor * (value // factor)
 
     def _array(self, schema: Schema) -> list[JSON]:
-        least, most = schema.get("minItems", 0), schema.get("maxItems", _LARGE)
-        length = self._random.choice([least, least, least + 1, least + 2, most])
-        length = min(length, most, max(least, _LONGEST_LIST))
-        found = [self.valid(schema.get("items", {})) for _ in range(length)]
-        return _distinct(found, schema)
+        minimum, maximum = schema.get("minItems", 0), schema.get("maxItems", _LARGE)
+        length = self._random.choice([minimum, minimum, minimum + 1, minimum + 2, maximum])
+        length = min(length, maximum, max(minimum, _MAX_LIST_LENGTH))
+        items = [self.valid(schema.get("items", {})) for _ in range(length)]
+        return _distinct(items, schema)
 
     def _object(self, schema: Schema) -> dict[str, JSON]:
         if schema.get("x-kubernetes-embedded-resource"):
@@ -122,8 +124,8 @@ class Draw:
         required = schema.get("required", ())
         filled = self._random.choice(_FILLED)
         value = {
-            name: self.valid(one)
-            for name, one in properties.items()
+            name: self.valid(prop)
+            for name, prop in properties.items()
             if name in required or self._is(filled)
         }
         if "oneOf" in schema:
@@ -135,16 +137,16 @@ class Draw:
         return value
 
     def _entries(self, schema: Schema) -> dict[str, JSON]:
-        least, most = schema.get("minProperties", 0), schema.get("maxProperties", _LARGE)
-        count = self._random.choice([least, least + 1, least + 2])
-        keys = self._random.sample(samples.KEYS, k=min(count, most, len(samples.KEYS)))
+        minimum, maximum = schema.get("minProperties", 0), schema.get("maxProperties", _LARGE)
+        count = self._random.choice([minimum, minimum + 1, minimum + 2])
+        keys = self._random.sample(samples.KEYS, k=min(count, maximum, len(samples.KEYS)))
         return {key: self.valid(schema["additionalProperties"]) for key in keys}
 
     def _choose(self, value: dict[str, JSON], schema: Schema) -> None:
-        """Make an object fit one branch of its oneOf, as unions of models are written."""
+        """Make an object match one branch of its oneOf, as unions of models are written."""
         branch = self._random.choice(schema["oneOf"])
-        for name, one in branch.get("properties", {}).items():
-            value[name] = self._random.choice(one.get("enum", [value.get(name)]))
+        for name, prop in branch.get("properties", {}).items():
+            value[name] = self._random.choice(prop.get("enum", [value.get(name)]))
         for name in branch.get("required", ()):
             if name not in value and name in schema.get("properties", {}):
                 value[name] = self.valid(schema["properties"][name])
@@ -155,7 +157,7 @@ class Draw:
     # --------------------------------------------------------------------------------- near misses
 
     def near_miss(self, value: JSON, schema: Schema) -> JSON:
-        """A copy of a value with one to three places changed, each perhaps to something wrong."""
+        """Return a copy of a value with one to three changes, each possibly invalid."""
         for _ in range(self._random.choice([1, 1, 1, 2, 3])):
             places = list(places_of(value, schema))
             path, node = self._random.choice(places)
@@ -163,7 +165,7 @@ class Draw:
         return value
 
     def _changed(self, value: JSON, schema: Schema) -> JSON:
-        """Another value for a place: mostly one that its own kind of value invites."""
+        """Return another value for a place, usually one near its type's boundaries."""
         chance = self._random.random()
         if chance < 0.15 or value is None or isinstance(value, bool):  # noqa: PLR2004 - now and then
             return self._random.choice(samples.ANYTHING)
@@ -180,7 +182,7 @@ class Draw:
     def _other_string(self, value: str, schema: Schema) -> JSON:
         if "format" in schema and self._is(0.7):
             return self._random.choice(samples.all_of(schema["format"]))
-        least, most = schema.get("minLength", 0), schema.get("maxLength", 0)
+        minimum, maximum = schema.get("minLength", 0), schema.get("maxLength", 0)
         at_end = self._random.choice(samples.CHARACTERS)
         middle = self._random.randrange(len(value) + 1)
         return self._random.choice(
@@ -189,8 +191,8 @@ class Draw:
                 value[:middle] + at_end + value[middle:],
                 value[:middle] + value[middle + 1 :],
                 value.upper(),
-                "x" * max(least - 1, 0),
-                self._random.choice(["x", "é", "\U0001f600"]) * (min(most, _LARGE) + 1),
+                "x" * max(minimum - 1, 0),
+                self._random.choice(["x", "é", "\U0001f600"]) * (min(maximum, _LARGE) + 1),
                 "",
             ]
         )
@@ -202,8 +204,8 @@ class Draw:
 
     def _other_list(self, value: list[JSON], schema: Schema) -> JSON:
         items = schema.get("items", {})
-        most = min(schema.get("maxItems", _LONGEST_LIST), 4 * _LONGEST_LIST)
-        longer = value + [self.valid(items) for _ in range(most + 1 - len(value))]
+        maximum = min(schema.get("maxItems", _MAX_LIST_LENGTH), 4 * _MAX_LIST_LENGTH)
+        longer = value + [self.valid(items) for _ in range(maximum + 1 - len(value))]
         return self._random.choice(
             [value[1:], value + value[:1], [*value, None], longer, [*value, self.valid(items)]]
         )
@@ -213,7 +215,7 @@ class Draw:
         name = self._random.choice(names)
         child = schema.get("properties", {}).get(name, schema.get("additionalProperties"))
         node = child if isinstance(child, dict) else {}
-        without = {key: one for key, one in value.items() if key != name}
+        without = {key: member for key, member in value.items() if key != name}
         return self._random.choice(
             [
                 without,
@@ -230,7 +232,7 @@ _LITERALS = re.compile(r"""'((?:[^'\\]|\\.)*)'|"((?:[^"\\]|\\.)*)"|\b(\d{1,9})\b
 
 
 def _named_in_rules(schema: Schema) -> list[JSON]:
-    """Texts and numbers that a scalar's own rules name: on them the rules turn."""
+    """Return strings and numbers named in a scalar's own rules, as likely boundaries."""
     if schema.get("type") not in {"string", "integer"}:
         return []
     is_text = schema["type"] == "string"
@@ -242,30 +244,30 @@ def _named_in_rules(schema: Schema) -> list[JSON]:
     ]
 
 
-# How many strings are tried for those of a pattern that are kept.
+# Number of candidates tried for the strings of a pattern.
 _TRIES = 400
 
 
 @functools.cache
-def _matching(pattern: str, least: int, most: int, pool: int) -> Sequence[str]:
-    """Some strings of a pattern, the same in every run; a plain one if none can be made."""
+def _matching(pattern: str, minimum: int, maximum: int, pool: int) -> Sequence[str]:
+    """Return strings that match a pattern, stable across runs; a plain one if none is found."""
     strings = rstr.Rstr(random.Random(pattern))  # noqa: S311 - nothing secret
     expected = re2.compile(pattern)
-    found: dict[str, None] = {}
+    matching: dict[str, None] = {}
     for _ in range(_TRIES):
         try:
             text = strings.xeger(pattern)
-        except re.error:  # RE2 that Python does not read
+        except re.error:  # RE2 syntax that Python cannot parse
             break
-        if least <= len(text) <= most and expected.search(text):
-            found[text] = None
-        if len(found) >= pool:
+        if minimum <= len(text) <= maximum and expected.search(text):
+            matching[text] = None
+        if len(matching) >= pool:
             break
-    return tuple(found) or ("x",)
+    return tuple(matching) or ("x",)
 
 
 def _distinct(values: list[Any], schema: Schema) -> list[JSON]:
-    """The values without repetition where the list's type forbids it."""
+    """Drop duplicates where the list's type forbids them."""
     keys = schema.get("x-kubernetes-list-map-keys", ())
     if schema.get("x-kubernetes-list-type") not in {"set", "map"}:
         return values
@@ -277,27 +279,27 @@ def _distinct(values: list[Any], schema: Schema) -> list[JSON]:
 
 
 def places_of(value: JSON, schema: Schema, path: Path = ()) -> Iterator[tuple[Path, Schema]]:
-    """Every place of a value, and the schema there ({} where there is none)."""
+    """Yield every place of a value with its schema ({} where there is none)."""
     yield path, schema
     if isinstance(value, dict):
         rest = schema.get("additionalProperties")
-        for name, one in value.items():
+        for name, part in value.items():
             child = schema.get("properties", {}).get(name, rest if isinstance(rest, dict) else {})
-            yield from places_of(one, child, (*path, name))
+            yield from places_of(part, child, (*path, name))
     elif isinstance(value, list):
-        for index, one in enumerate(value):
-            yield from places_of(one, schema.get("items", {}), (*path, index))
+        for index, part in enumerate(value):
+            yield from places_of(part, schema.get("items", {}), (*path, index))
 
 
 def at(value: JSON, path: Path) -> JSON:
-    """The part of a value at a place."""
+    """Return the part of a value at a place."""
     for part in path:
         value = value[part]
     return value
 
 
 def replaced(value: JSON, path: Path, part: JSON) -> JSON:
-    """A copy of a value with another part at a place."""
+    """Return a copy of a value with the part at a place replaced."""
     if not path:
         return part
     copied = value.copy()
@@ -306,7 +308,7 @@ def replaced(value: JSON, path: Path, part: JSON) -> JSON:
 
 
 def without(value: JSON, path: Path) -> JSON:
-    """A copy of a value without the part at a place."""
+    """Return a copy of a value without the part at a place."""
     *above, last = path
     parent = at(value, tuple(above)).copy()
     del parent[last]
@@ -314,7 +316,7 @@ def without(value: JSON, path: Path) -> JSON:
 
 
 def without_nearest(value: JSON, path: Path) -> JSON:
-    """A copy of a value without the part at a place, or without what would hold it."""
+    """Return a copy of a value without the part at a place, or its nearest existing ancestor."""
     depth = 0
     part = value
     for step in path:

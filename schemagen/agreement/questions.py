@@ -1,4 +1,4 @@
-"""What is asked of three judges, and what they say."""
+"""Requests to the three judges, and their verdicts."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -12,10 +12,10 @@ Operation = Literal["create", "update", "update_status"]
 
 @dataclasses.dataclass(frozen=True)
 class Subject:
-    """A version of a kind, alone in a group of its own, so that no webhook has a say.
+    """A version of a kind, alone in its own API group, so that no webhook intercepts it.
 
     Attributes:
-        api: With this kind and version only.
+        api: An API with this kind and version only.
         crd: Its CustomResourceDefinition.
     """
 
@@ -34,7 +34,7 @@ class Subject:
 
     @property
     def has_status(self) -> bool:
-        """Whether there is a status subresource."""
+        """Return whether it has a status subresource."""
         return "status" in self.crd["spec"]["versions"][0].get("subresources", {})
 
     def __str__(self) -> str:
@@ -43,7 +43,7 @@ class Subject:
 
 @dataclasses.dataclass(frozen=True)
 class Question:
-    """One question: may this object be created, or take the place of the old one?"""
+    """A request to create an object, or to replace the old one."""
 
     operation: Operation
     value: JSON
@@ -52,13 +52,13 @@ class Question:
 
 @dataclasses.dataclass(frozen=True)
 class Said:
-    """A verdict, with its causes in the order of their fields.
+    """A verdict, with causes sorted by field.
 
     Attributes:
-        allowed: Whether the object would be taken.
-        causes: Why not.
-        message: What was said where there are no causes.
-        is_undecided: The verdict leaves out rules that this judge cannot run.
+        allowed: Whether the object would be accepted.
+        causes: Reasons for a refusal.
+        message: The message where there are no causes.
+        is_undecided: Whether rules that this judge cannot run were left out.
     """
 
     allowed: bool
@@ -77,7 +77,7 @@ class Server(Protocol):
         """Delete the subject's CRD with all its objects."""
 
     async def store(self, subject: Subject, value: JSON) -> JSON:
-        """Create an object for good; as it was stored."""
+        """Create an object that stays, and return it as stored."""
 
     async def ask(self, subject: Subject, question: Question) -> Said:
-        """A dry run; unknown fields are dropped, not refused."""
+        """Send a dry-run request; unknown fields are dropped, not refused."""

@@ -1,4 +1,4 @@
-"""Values that judges are known to disagree about, and plain ones to build objects from."""
+"""Values on which judges are known to differ, and plain ones for building objects."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -120,12 +120,12 @@ _NAMES = {"datetime": "date-time"}
 
 
 def good(name: str) -> Sequence[str]:
-    """Texts that have a format; any text where nobody checks it."""
+    """Return strings in a format; any strings for unchecked formats."""
     return _GOOD.get(_NAMES.get(name, name), ("text", ""))
 
 
 def all_of(name: str) -> Sequence[str]:
-    """Texts that have a format or nearly, and those of every other format."""
+    """Return strings valid or nearly valid in a format, and those of every other format."""
     name = _NAMES.get(name, name)
     others = [text for texts in _GOOD.values() for text in texts]
     return (*good(name), *_BAD.get(name, ()), "", *others)

@@ -1,4 +1,4 @@
-"""Who can open a real API server: entry points, so that nothing here imports its clients. Shell."""
+"""Openers of real API servers, found by entry point to avoid importing clients here. Shell."""
 
 from collections.abc import Callable
 from importlib import metadata
@@ -8,27 +8,29 @@ from schemagen.problems import UserError
 
 
 class NoServerError(UserError):
-    """There is no such API server to ask: the message says which there are."""
+    """No such API server is available; the message lists those that are."""
 
 
 def opener(group: str, name: str) -> Callable[..., Any]:
-    """What opens the API server of a name, as on the command line.
+    """Return the opener of an API server by its name on the command line.
 
     Args:
-        group: Of the entry points.
-        name: Of one of them.
+        group: The entry point group.
+        name: The name of an entry point.
 
     Raises:
-        NoServerError: if nobody opens a server of that name.
+        NoServerError: if there is no opener of that name.
     """
     known = {point.name: point for point in metadata.entry_points(group=group)}
     if name not in known:
         names = ", ".join([*sorted(known), "none"])
         raise NoServerError(f"expected --server to be one of {names}, got {name}")
-    found: Callable[..., Any] = known[name].load()
-    return found
+    loaded: Callable[..., Any] = known[name].load()
+    return loaded
 
 
 def not_opened(name: str, error: Exception) -> NoServerError:
-    """What to say where a server was not opened: whoever opens servers has errors of its own."""
-    return NoServerError(f"expected the API server of --server {name}, got none: {error}")
+    """Return the error for a server that failed to open; openers have their own exceptions."""
+    return NoServerError(
+        f"expected to open the API server of --server {name}, got an error: {error}"
+    )

@@ -1,4 +1,4 @@
-"""The smallest object on which a question still gets the same answer."""
+"""Shrink an object to a minimal one that still shows the same result."""
 
 from collections.abc import Awaitable, Callable, Iterator
 
@@ -7,25 +7,25 @@ from schemagen.problems import JSON
 
 Still = Callable[[JSON], Awaitable[bool]]
 
-# A split is worth some hundred questions, not more.
+# Limit of requests for one difference.
 _QUESTIONS = 400
 
 
 async def smallest(value: JSON, still: Still, *, kept: frozenset[str] = frozenset()) -> JSON:
-    """Take away and shorten parts of a value for as long as ``still`` holds of it.
+    """Remove and shorten parts of a value while ``still`` holds.
 
     Args:
-        value: What to begin with; ``still(value)`` holds.
-        still: Whether a smaller value shows the same.
-        kept: Names at the top that stay as they are.
+        value: The start value; ``still(value)`` holds.
+        still: Whether a smaller value shows the same result.
+        kept: Top-level fields left unchanged.
     """
-    asked = 0
+    questions = 0
     progress = True
-    while progress and asked < _QUESTIONS:
+    while progress and questions < _QUESTIONS:
         progress = False
         for candidate in _smaller(value, kept):
-            asked += 1
-            if asked >= _QUESTIONS:
+            questions += 1
+            if questions >= _QUESTIONS:
                 break
             if await still(candidate):
                 value, progress = candidate, True
@@ -34,7 +34,7 @@ async def smallest(value: JSON, still: Still, *, kept: frozenset[str] = frozense
 
 
 def _smaller(value: JSON, kept: frozenset[str]) -> Iterator[JSON]:
-    """Smaller values, the most promising first: whole parts gone, then scalars shortened."""
+    """Yield smaller values, most promising first: parts removed, then scalars shortened."""
     places = [path for path, _ in boundaries.places_of(value, {}) if path and path[0] not in kept]
     for path in sorted(places, key=len):
         yield boundaries.without(value, path)

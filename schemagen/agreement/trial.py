@@ -1,8 +1,7 @@
-"""Three judges, one question: the model, the API server's code in process, and a real API server.
+"""Compare three judges: the model, the API server's code in process, and a real API server.
 
-For each version of each kind, objects at the boundaries of its schema are drawn; a verdict, a
-message or a field path on which two judges differ is a split, reported with the smallest object
-that shows it.
+Objects at the schema's boundaries are generated for each version of each kind; a verdict, message
+or field path on which two judges differ is a split, reported with a minimal object that shows it.
 """
 
 import asyncio
@@ -22,25 +21,25 @@ from schemagen.agreement.smallest import smallest
 from schemagen.model import base, registry
 from schemagen.problems import JSON, Cause
 
-# Objects asked about at once: enough to keep an API server busy.
+# Concurrent requests: enough to keep an API server busy.
 _TOGETHER = 32
-# An old object is used for so many questions about updates.
-_UPDATES = 24
-# Splits reported for a kind and version; the others are counted.
+# Number of updates tried on each stored object.
+_MAX_UPDATES = 24
+# Splits reported for a kind and version; the rest are counted.
 _SHOWN = 3
 _META = ("apiVersion", "kind", "metadata")
-# How often a drawn object is mended before it is taken as it is.
-_REPAIRS = 5
+# Maximum number of repairs before a generated object is used as it is.
+_MAX_REPAIRS = 5
 
 
 @dataclasses.dataclass(frozen=True)
 class Split:
-    """A question on which judges differ.
+    """A request on which judges differ.
 
     Attributes:
         subject: Kind and version.
-        question: With the smallest object that was found.
-        said: What each judge said.
+        question: The request, with the smallest object found.
+        said: The verdict of each judge.
     """
 
     subject: Subject
@@ -49,21 +48,21 @@ class Split:
 
     @property
     def is_verdict(self) -> bool:
-        """Whether the verdicts differ, and not only the words."""
-        return len({one.allowed for one in self.said.values()}) > 1
+        """Return whether the verdicts differ, not only the messages."""
+        return len({verdict.allowed for verdict in self.said.values()}) > 1
 
 
 @dataclasses.dataclass
 class Tally:
-    """What came of the questions so far.
+    """Running totals of requests.
 
     Attributes:
-        asked: Questions.
-        allowed: Those that the in-process judge answered with yes.
-        undecided: Those that the model left to the judge.
-        verdicts: Questions with different verdicts.
-        words: Questions with the same verdict in different words or at different fields.
-        splits: The first of them, made small.
+        asked: Requests.
+        allowed: Requests allowed by the in-process judge.
+        undecided: Requests that the model could not fully decide.
+        verdicts: Requests with different verdicts.
+        words: Requests with the same verdict but different messages or fields.
+        splits: The first differences, minimized.
     """
 
     asked: int = 0
@@ -75,7 +74,7 @@ class Tally:
 
 
 def subjects(api: registry.Api) -> Iterator[Subject]:
-    """Every version of every kind, each alone."""
+    """Return every version of every kind, each alone."""
     for kind in api:
         for version in kind.versions:
             alone = dataclasses.replace(version, storage=True, served=True, conversion=None)
@@ -85,27 +84,27 @@ def subjects(api: registry.Api) -> Iterator[Subject]:
 
 
 class Trial:
-    """Asks, compares, and makes the splits small.
+    """Sends requests, compares verdicts and minimizes differences.
 
     Args:
-        asked: The in-process judge.
-        server: A real API server, or None to ask two only.
-        seed: Names the run.
-        tell: Called after each batch with the number of questions in it.
+        oracle: The in-process judge.
+        server: A real API server, or None to compare two judges only.
+        seed: Identifies the run.
+        tell: Called after each batch with its number of requests.
     """
 
     def __init__(
         self,
-        asked: judge.Judge,
+        oracle: judge.Judge,
         server: Server | None,
         *,
         seed: int,
         tell: Callable[[int], None] = lambda _: None,
     ) -> None:
-        self._judge, self._server, self._seed, self._tell = asked, server, seed, tell
+        self._judge, self._server, self._seed, self._tell = oracle, server, seed, tell
 
     async def run(self, subject: Subject, count: int) -> Tally:
-        """Ask ``count`` questions about a kind and version."""
+        """Send ``count`` requests about a kind and version."""
         tally = Tally()
         async with self._opened(subject) as court:
             source = random.Random(f"{self._seed} {subject}")  # noqa: S311 - nothing secret
@@ -113,29 +112,29 @@ class Trial:
             while tally.asked < count:
                 batch = await questions.batch(min(_TOGETHER, count - tally.asked))
                 answers = await asyncio.gather(*map(court.ask, batch))
-                for question, said in zip(batch, answers, strict=True):
-                    await self._count(tally, court, question, said)
+                for question, verdicts in zip(batch, answers, strict=True):
+                    await self._count(tally, court, question, verdicts)
                 self._tell(len(batch))
         return tally
 
     @contextlib.asynccontextmanager
-    async def _opened(self, subject: Subject) -> AsyncIterator["_Court"]:
+    async def _opened(self, subject: Subject) -> AsyncIterator["_Oracles"]:
         if self._server is not None:
             await self._server.install(subject)
         try:
             with self._judge.load(subject.crd) as loaded:
-                yield _Court(subject, loaded, self._server)
+                yield _Oracles(subject, loaded, self._server)
         finally:
             if self._server is not None:
                 await self._server.remove(subject)
 
     async def _count(
-        self, tally: Tally, court: "_Court", question: Question, said: dict[str, Said]
+        self, tally: Tally, court: "_Oracles", question: Question, verdicts: dict[str, Said]
     ) -> None:
         tally.asked += 1
-        tally.allowed += said["judge"].allowed
-        tally.undecided += said["model"].is_undecided
-        kind = _difference(said)
+        tally.allowed += verdicts["judge"].allowed
+        tally.undecided += verdicts["model"].is_undecided
+        kind = _difference(verdicts)
         if kind is None:
             return
         tally.verdicts += kind == "verdict"
@@ -145,7 +144,7 @@ class Trial:
 
 
 @dataclasses.dataclass
-class _Court:
+class _Oracles:
     """The judges of one subject."""
 
     subject: Subject
@@ -153,10 +152,10 @@ class _Court:
     server: Server | None
 
     async def ask(self, question: Question) -> dict[str, Said]:
-        said = {"model": self._model(question), "judge": self._in_process(question)}
+        verdicts = {"model": self._model(question), "judge": self._in_process(question)}
         if self.server is not None:
-            said["server"] = await self.server.ask(self.subject, question)
-        return said
+            verdicts["server"] = await self.server.ask(self.subject, question)
+        return verdicts
 
     async def smallest(self, question: Question, kind: str) -> Split:
         async def still(value: JSON) -> bool:
@@ -178,9 +177,9 @@ class _Court:
         return Said(verdict.allowed, verdict.causes, verdict.message)
 
     def _model(self, question: Question) -> Said:
-        """What the model says of the part that the operation may change."""
+        """Return the model's verdict on the part that the operation may change."""
         checker = checking.of_version(self.subject.version)
-        # A status that does not count is read as well (runtime.Decode comes before strategies).
+        # Even an ignored status is decoded (runtime.Decode runs before the strategies).
         decoded = checker.decode(question.value)
         if not decoded.allowed:
             return Said(allowed=False, causes=decoded.causes)
@@ -200,10 +199,10 @@ class _Court:
         return Said(checked.allowed, checked.causes, is_undecided=is_undecided)
 
     def _without_status(self, value: JSON) -> JSON:
-        """The status subresource has a status of its own: elsewhere it does not count."""
+        """Return the object without its status, which only the status subresource can set."""
         if not self.subject.has_status:
             return value
-        return {name: one for name, one in value.items() if name != "status"}
+        return {name: member for name, member in value.items() if name != "status"}
 
 
 def _is_built(model: type[base.Resource], value: JSON) -> bool:
@@ -214,32 +213,32 @@ def _is_built(model: type[base.Resource], value: JSON) -> bool:
     return True
 
 
-def _difference(said: dict[str, Said]) -> str | None:
-    """``verdict``, ``words`` or None; where the model is undecided, it need not say all.
+def _difference(verdicts: dict[str, Said]) -> str | None:
+    """Return ``verdict``, ``words`` or None; an undecided model may report fewer causes.
 
     Where an object cannot even be decoded (code 400) there are no causes to compare.
     """
-    model, judged = said["model"], said["judge"]
+    model, judged = verdicts["model"], verdicts["judge"]
     if model.is_undecided:
-        said = {name: one for name, one in said.items() if name != "model"}
+        verdicts = {name: verdict for name, verdict in verdicts.items() if name != "model"}
         if not model.allowed and judged.allowed:
             return "verdict"
-    if len({one.allowed for one in said.values()}) > 1:
+    if len({verdict.allowed for verdict in verdicts.values()}) > 1:
         return "verdict"
     if not judged.allowed and not judged.causes:
         return None
-    return "words" if len({_words(one) for one in said.values()}) > 1 else None
+    return "words" if len({_words(verdict) for verdict in verdicts.values()}) > 1 else None
 
 
-def _words(said: Said) -> tuple[tuple[str, str, str], ...]:
-    return tuple(sorted((cause.field, cause.reason, cause.message) for cause in said.causes))
+def _words(verdict: Said) -> tuple[tuple[str, str, str], ...]:
+    return tuple(sorted((cause.field, cause.reason, cause.message) for cause in verdict.causes))
 
 
 class _Questions:
-    """Draws questions: half about creation, the others about updates of an object that exists."""
+    """Generator of requests: half create objects, the others update a stored object."""
 
     def __init__(
-        self, subject: Subject, draw: boundaries.Draw, source: random.Random, court: _Court
+        self, subject: Subject, draw: boundaries.Draw, source: random.Random, court: _Oracles
     ) -> None:
         self._subject, self._draw, self._random, self._court = subject, draw, source, court
         self._schema = subject.crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
@@ -251,9 +250,9 @@ class _Questions:
         if self._left <= 0:
             await self._new_old()
         self._left -= count
-        return [self._one() for _ in range(count)]
+        return [self._question() for _ in range(count)]
 
-    def _one(self) -> Question:
+    def _question(self) -> Question:
         if self._old is None or self._random.random() < 0.5:  # noqa: PLR2004 - half
             return Question("create", self._object(self._body(), self._name()))
         operations = ("update", "update", "update_status")[: 3 if self._subject.has_status else 2]
@@ -263,15 +262,15 @@ class _Questions:
         return Question(operation, meta | _own(value), self._old)  # type: ignore[arg-type]
 
     def _body(self) -> dict[str, JSON]:
-        """A whole object's fields, valid or nearly."""
+        """Return a whole object's fields, valid or nearly valid."""
         value = self._valid() if self._random.random() < 0.8 else self._draw.valid(self._schema)  # noqa: PLR2004
         return _own(self._near(value) if self._random.random() < 0.6 else value)  # noqa: PLR2004
 
     def _valid(self) -> dict[str, JSON]:
-        """A valid object's fields: what breaks a rule is left out, for as long as that helps."""
+        """Return a valid object's fields, removing those that break rules while that helps."""
         checker = checking.of_version(self._subject.version)
         value = _own(self._draw.valid(self._schema))
-        for _ in range(_REPAIRS):
+        for _ in range(_MAX_REPAIRS):
             paths = {cause.path for cause in checker.create(self._object(value, "drawn")).causes}
             if not paths:
                 break
@@ -296,7 +295,7 @@ class _Questions:
         return {"apiVersion": api_version, "kind": kind.name, "metadata": metadata, **body}
 
     async def _new_old(self) -> None:
-        """Store an object for updates, if one of some tries would be taken."""
+        """Store an object for updates, if one of several tries is accepted."""
         for _ in range(20):
             value = self._object(self._valid(), self._name())
             if not self._court.loaded.create(value, strict=False).allowed:
@@ -305,11 +304,11 @@ class _Questions:
                 self._old = self._court.loaded.create(value, strict=False, stored=True).object
             else:
                 self._old = await self._court.server.store(self._subject, value)
-            self._left = _UPDATES
+            self._left = _MAX_UPDATES
             return
-        self._left = 10 * _UPDATES
+        self._left = 10 * _MAX_UPDATES
 
 
 def _own(value: dict[str, JSON]) -> dict[str, JSON]:
-    """An object's fields but those that every object has."""
-    return {name: copy.deepcopy(one) for name, one in value.items() if name not in _META}
+    """Return an object's fields except those that every object has."""
+    return {name: copy.deepcopy(member) for name, member in value.items() if name not in _META}

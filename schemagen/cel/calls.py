@@ -1,7 +1,4 @@
-"""Calls that are more than a function of values: operators, conditionals, optionals, patterns.
-
-And how functions are found and invoked.
-"""
+"""Calls beyond plain functions: operators, conditionals, optionals, patterns, overloads."""
 
 from collections.abc import Callable, Mapping
 from typing import Final, TypeAlias
@@ -21,11 +18,11 @@ from schemagen.cel.values import (
 
 
 class UnsupportedError(Exception):
-    """A rule that cannot be compiled; the message says why."""
+    """A rule cannot be compiled; the message says why."""
 
 
 def dotted(expr: syntax.Expr) -> str:
-    """``a.b.c``, or nothing for what is no name."""
+    """Return ``a.b.c``, or an empty string for anything but a name."""
     match expr:
         case syntax.Ident(name):
             return name
@@ -37,7 +34,7 @@ def dotted(expr: syntax.Expr) -> str:
 
 
 def resolved(expr: syntax.Call, scope: kinds.Scope) -> tuple[Overloads, tuple[syntax.Expr, ...]]:
-    """The function that is called, and all of its arguments.
+    """Return the called function and all of its arguments.
 
     Raises:
         UnsupportedError: if there is no such function.
@@ -61,33 +58,33 @@ def _taking(
 
 
 def invocation(overloads: Overloads, operands: list[Code]) -> Code:
-    """A call of what takes the arguments' types."""
+    """Return a call of the overload that matches the arguments' types."""
     match operands:
-        case [one]:
+        case [operand]:
 
             def call_one(frame: Frame) -> Value:
-                value = one(frame)
+                value = operand(frame)
                 return overloads[(type(value),)](value)
 
             return call_one
-        case [one, two]:
+        case [first, second]:
 
             def call_two(frame: Frame) -> Value:
-                value, other = one(frame), two(frame)
+                value, other = first(frame), second(frame)
                 return overloads[type(value), type(other)](value, other)
 
             return call_two
         case _:
 
             def call(frame: Frame) -> Value:
-                values = [operand(frame) for operand in operands]
+                values = [code(frame) for code in operands]
                 return overloads[tuple(map(type, values))](*values)
 
             return call
 
 
 def total(items: Code, overloads: Overloads, item: kinds.Kind) -> Code:
-    """The sum of an empty list is the zero of its items' type, which only the text tells."""
+    """Return the sum of a list; of an empty one, the zero of its static item type."""
 
     def add(frame: Frame) -> Value:
         value = items(frame)
@@ -107,18 +104,18 @@ def _or(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
 
 
 def _terms(expr: syntax.Call) -> list[syntax.Expr]:
-    """``a && b && c`` as three terms; the parser builds a balanced tree."""
-    found: list[syntax.Expr] = []
+    """Flatten ``a && b && c`` to three terms; the parser builds a balanced tree."""
+    terms: list[syntax.Expr] = []
     for argument in expr.arguments:
         if isinstance(argument, syntax.Call) and argument.function == expr.function:
-            found += _terms(argument)
+            terms += _terms(argument)
         else:
-            found.append(argument)
-    return found
+            terms.append(argument)
+    return terms
 
 
 def _logical(terms: list[Code], *, decisive: bool) -> Code:
-    """A decisive term decides, whatever fails before or after it."""
+    """Evaluate terms until a decisive one, which absorbs errors before and after it."""
     other = not decisive
 
     def decide(frame: Frame) -> bool:
@@ -141,7 +138,7 @@ def _logical(terms: list[Code], *, decisive: bool) -> Code:
 
 
 def _conditional(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
-    condition, yes, no = (compiler.compile(one, scope) for one in expr.arguments)
+    condition, yes, no = (compiler.compile(argument, scope) for argument in expr.arguments)
 
     def choose(frame: Frame) -> Value:
         value = condition(frame)
@@ -155,18 +152,19 @@ def _conditional(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> C
 
 
 def _binary(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
-    left, right = (compiler.compile(one, scope) for one in expr.arguments)
+    left, right = (compiler.compile(argument, scope) for argument in expr.arguments)
     function = operators.BINARY[expr.function]
     compare = operators.PLAIN.get(expr.function)
     if compare is None:
         return lambda frame: function(left(frame), right(frame))
 
     def decide(frame: Frame) -> bool:
-        one, other = left(frame), right(frame)
-        kind = type(one)
-        if kind is type(other) and (kind is str or kind is int):  # most are, and Python's will do
-            return compare(one, other)
-        return bool(function(one, other))
+        value, other = left(frame), right(frame)
+        kind = type(value)
+        # The common case, as fast as Python.
+        if kind is type(other) and (kind is str or kind is int):
+            return compare(value, other)
+        return bool(function(value, other))
 
     return decide
 
@@ -178,31 +176,31 @@ def _unary(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
 
 
 def _index(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
-    container, key = (compiler.compile(one, scope) for one in expr.arguments)
+    container, key = (compiler.compile(argument, scope) for argument in expr.arguments)
     function = operators.get if expr.function == "_[_]" else operators.get_optional
     return lambda frame: function(container(frame), key(frame))
 
 
 def _or_value(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
-    """``optional.or(optional)`` and ``optional.orValue(value)``, which look at one or both."""
+    """Compile ``optional.or(optional)`` and ``optional.orValue(value)``, which short-circuit."""
     assert expr.target is not None  # noqa: S101 - a method
     first = compiler.compile(expr.target, scope)
     second = compiler.compile(expr.arguments[0], scope)
     is_value = expr.function == "orValue"
 
     def choose(frame: Frame) -> Value:
-        found = first(frame)
-        if type(found) is not Optional:
+        result = first(frame)
+        if type(result) is not Optional:
             raise no_such_overload()
-        if found.value is MISSING:
+        if result.value is MISSING:
             return second(frame)
-        return found.value if is_value else found
+        return result.value if is_value else result
 
     return choose
 
 
 def _matched(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
-    """A search for a pattern; cel-go compiles a literal beforehand, and then refuses briefly."""
+    """Compile a pattern search; cel-go precompiles a literal, with shorter error messages."""
     overloads, operands = resolved(expr, scope)
     compiled = [compiler.compile(operand, scope) for operand in operands]
     search_or_fail = invocation(overloads, compiled)

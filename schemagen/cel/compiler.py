@@ -1,7 +1,7 @@
-"""A rule's tree as Python closures: what they read of the data is what the rule looks at.
+"""Compile a rule's syntax tree to Python closures, which read only the data that the rule uses.
 
-Each closure takes the frame, a list of the variables' values: ``self``, ``oldSelf``, and one place
-for each variable of a macro. Errors of the evaluation are exceptions.
+Each closure takes the frame, a list of the variables' values: ``self``, ``oldSelf``, and one slot
+for each macro variable. Evaluation errors are exceptions.
 """
 
 import functools
@@ -63,7 +63,7 @@ class Program:
 
         Args:
             text: The expression.
-            node: Of ``self``.
+            node: The node of ``self``.
             has_optional_old: Whether ``oldSelf`` is an optional.
 
         Raises:
@@ -91,13 +91,13 @@ class Program:
 
         Raises:
             EvaluationError: if the evaluation fails in the API server too.
-            UndecidedError: if this evaluator does not know the API server's answer.
+            UndecidedError: if the API server's result is unknown to this evaluator.
         """
         return self._code([value, old, *self._extra])
 
 
 class Compiler:
-    """Compiles one expression; counts the places of its variables."""
+    """Compiles one expression and allocates the frame slots of its variables."""
 
     def __init__(self) -> None:
         self.places = OLD_SELF + 1
@@ -113,12 +113,12 @@ class Compiler:
         }
 
     def place(self) -> int:
-        """A new place in the frame."""
+        """Allocate a new slot in the frame."""
         self.places += 1
         return self.places - 1
 
     def compile(self, expr: syntax.Expr, scope: kinds.Scope) -> Code:
-        """The closure of an expression, with the variables that it sees."""
+        """Return the closure of an expression, with the variables in scope."""
         return self._compilers[type(expr)](expr, scope)
 
     def _const(self, expr: syntax.Const, scope: kinds.Scope) -> Code:
@@ -132,10 +132,10 @@ class Compiler:
             if name in _TYPES:
                 return _constant(_TYPES[name])
             raise calls.UnsupportedError(f"expected a variable or a type, got {name!r}")
-        found = self._from_frame(variable)
+        code = self._from_frame(variable)
         if not variable.is_raw or not isinstance(variable.kind, Node):
-            return found
-        return _read(found, variable.kind)
+            return code
+        return _read(code, variable.kind)
 
     def _from_frame(self, variable: kinds.Variable) -> Code:
         place, part = variable.place, variable.part
@@ -147,9 +147,9 @@ class Compiler:
         return lambda frame: frame[place]
 
     def raw(self, expr: syntax.Expr, scope: kinds.Scope) -> tuple[Code, Node] | None:
-        """What yields the JSON of an object, map or list that is reached by names alone.
+        """Return a closure yielding raw JSON of an object, map or list reached by names alone.
 
-        None if it is reached otherwise, or might be null.
+        None if it is reached otherwise, or may be null.
         """
         match expr:
             case syntax.Ident(name) if name in scope and scope[name].is_raw:
@@ -157,23 +157,23 @@ class Compiler:
                 if isinstance(kind, Node) and kind.is_container and not kind.nullable:
                     return self._from_frame(scope[name]), kind
             case syntax.Select(operand, field, False):
-                found = self.raw(operand, scope)
-                member = found[1].members.get(field) if found is not None else None
-                if found is not None and member is not None and member[1].is_container:
-                    return _raw_member(found[0], member[0], field), member[1]
+                container = self.raw(operand, scope)
+                member = container[1].members.get(field) if container is not None else None
+                if container is not None and member is not None and member[1].is_container:
+                    return _raw_member(container[0], member[0], field), member[1]
         return None
 
     def _select(self, expr: syntax.Select, scope: kinds.Scope) -> Code:
         dotted = calls.dotted(expr)
         if dotted in _TYPES and dotted.partition(".")[0] not in scope:
             return _constant(_TYPES[dotted])
-        found = self.raw(expr.operand, scope)
-        member = found[1].members.get(expr.field) if found is not None else None
-        if found is not None and member is not None:
+        container = self.raw(expr.operand, scope)
+        member = container[1].members.get(expr.field) if container is not None else None
+        if container is not None and member is not None:
             name, node, _ = member
             if expr.is_test:
-                return _has_member(found[0], name, node)
-            return _read(_raw_member(found[0], name, expr.field), node)
+                return _has_member(container[0], name, node)
+            return _read(_raw_member(container[0], name, expr.field), node)
         operand = self.compile(expr.operand, scope)
         return _presence(operand, expr.field) if expr.is_test else _field(operand, expr.field)
 
@@ -202,8 +202,8 @@ class Compiler:
 
     def _map(self, expr: syntax.MapOf, scope: kinds.Scope) -> Code:
         entries = [
-            (self.compile(one.key, scope), self.compile(one.value, scope), one.is_optional)
-            for one in expr.entries
+            (self.compile(entry.key, scope), self.compile(entry.value, scope), entry.is_optional)
+            for entry in expr.entries
         ]
         return lambda frame: Map(_entries(entries, frame))
 
@@ -223,7 +223,7 @@ def _old_self(frame: Frame) -> Value:
 
 
 def _raw_member(container: Code, name: str, field: str) -> Code:
-    """The JSON of an object's property; null is as good as absent."""
+    """Return a reader of an object's property as JSON; null counts as absent."""
 
     def read(frame: Frame) -> Value:
         raw = _member(container(frame), name)
@@ -235,7 +235,7 @@ def _raw_member(container: Code, name: str, field: str) -> Code:
 
 
 def _member(container: Value, name: str) -> Value:
-    """The JSON of a property; a stored object may break its schema and have no object there."""
+    """Return a reader of a property as JSON; stored data may violate the schema."""
     try:
         return container.get(name)
     except AttributeError:
@@ -243,7 +243,7 @@ def _member(container: Value, name: str) -> Value:
 
 
 def _read(raw: Code, node: Node) -> Code:
-    """JSON as the CEL value that it is."""
+    """Return JSON as a CEL value."""
     convert = node.convert
     if node.nullable:
         return lambda frame: node.read(raw(frame))
@@ -257,7 +257,7 @@ def _field(operand: Code, name: str) -> Code:
 
 
 def _has_member(container: Callable[[Frame], JSON], name: str, node: Node) -> Code:
-    """Whether an object has a field; a scalar is read for it, and may not be one of its type."""
+    """Return a test for a field; scalars are read, as they may violate their type."""
     convert = None if node.is_container else node.convert
     if convert is None:
         return lambda frame: _member(container(frame), name) is not None
@@ -277,7 +277,7 @@ def _presence(operand: Code, name: str) -> Code:
 
 def _optional_list(elements: list[Code], optional: frozenset[int]) -> Code:
     def build(frame: Frame) -> list[Value]:
-        found = []
+        items = []
         for index, element in enumerate(elements):
             value = element(frame)
             if index in optional:
@@ -287,14 +287,14 @@ def _optional_list(elements: list[Code], optional: frozenset[int]) -> Code:
                 if value.value is MISSING:
                     continue
                 value = value.value
-            found.append(value)
-        return found
+            items.append(value)
+        return items
 
     return build
 
 
 def _entries(entries: list[tuple[Code, Code, bool]], frame: Frame) -> list[tuple[Value, Value]]:
-    found = []
+    pairs = []
     for key_code, value_code, is_optional in entries:
         key, value = key_code(frame), value_code(frame)
         if is_optional:
@@ -304,5 +304,5 @@ def _entries(entries: list[tuple[Code, Code, bool]], frame: Frame) -> list[tuple
             if value.value is MISSING:
                 continue
             value = value.value
-        found.append((key, value))
-    return found
+        pairs.append((key, value))
+    return pairs

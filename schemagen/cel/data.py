@@ -1,6 +1,6 @@
-"""JSON under its schema as CEL values, read where a rule looks and nowhere else.
+"""JSON under its schema as CEL values, read lazily.
 
-As apiserver 1.37's ``pkg/cel/common/valuesunstructured.go``.
+Follows apiserver 1.37's ``pkg/cel/common/valuesunstructured.go``.
 """
 
 import base64
@@ -25,24 +25,24 @@ from schemagen.keywords import Schema
 from schemagen.problems import JSON
 
 Convert: TypeAlias = Callable[[JSON], Value] | None
-"""Makes a CEL value of JSON that is not null; None if it is one already."""
+"""Makes a CEL value from non-null JSON; None if no conversion is needed."""
 
 _STRING: Schema = {"type": "string"}
 _META_NAMES = ("name", "generateName")
 
 
 class Node:
-    """A structural schema's node, ready for reading values.
+    """A structural schema's node, prepared for reading values.
 
     Attributes:
         kind: The CEL type of its values: ``int``, ``object``, ``opaque``; ``dyn`` is int-or-string.
-        members: Fields by their identifiers: the property's name, its Node, and how to read it.
-        properties: Their Nodes by the property's name.
-        values: Of a map.
-        items: Of a list.
+        members: Fields by identifier: the property's name, its Node, and its reader.
+        properties: Their Nodes by property name.
+        values: The Node of a map's values.
+        items: The Node of a list's items.
         list_type: set, map or atomic.
-        keys: Of a list-map's items, as identifiers, as the API server looks for them.
-        convert: How to read a value that is not null.
+        keys: Keys of list-map items, as identifiers, as the API server looks them up.
+        convert: Reader of a non-null value.
     """
 
     __slots__ = (
@@ -79,7 +79,7 @@ class Node:
             properties = _with_meta(properties)
         additional = schema.get("additionalProperties")
         if properties:
-            self.properties = {name: Node(one) for name, one in properties.items()}
+            self.properties = {name: Node(child) for name, child in properties.items()}
             for name, node in self.properties.items():
                 identifier = identifiers.escaped(name)
                 if identifier is not None:
@@ -101,20 +101,20 @@ class Node:
 
     @property
     def is_container(self) -> bool:
-        """Whether values are objects, maps or lists."""
+        """Return whether values are objects, maps or lists."""
         return self.kind in {"object", "map", "opaque", "list"}
 
     def read(self, raw: JSON) -> Value:
-        """The CEL value of JSON."""
+        """Return the CEL value of JSON."""
         if raw is None:
             return self.null()
         return raw if self.convert is None else self.convert(raw)
 
     def null(self) -> None:
-        """The CEL value of null.
+        """Return the CEL value of null.
 
         Raises:
-            EvaluationError: if the schema does not take null.
+            EvaluationError: if the schema does not allow null.
         """
         if not self.nullable:
             raise EvaluationError("invalid data, got null for schema with nullable=false")
@@ -140,12 +140,12 @@ _KINDS = {
 
 
 def _with_meta(properties: Mapping[str, Schema]) -> Mapping[str, Schema]:
-    """What rules see of a whole object: schema/cel/model/schemas.go, WithTypeAndObjectMeta."""
+    """Return the visible part of an object: schema/cel/model/schemas.go, WithTypeAndObjectMeta."""
     metadata = properties.get("metadata", {})
     known = metadata.get("properties", {})
     is_complete = metadata.get("type") == "object" and all(
-        one.get("type") == "string"
-        for one in (
+        node.get("type") == "string"
+        for node in (
             *(properties.get(name, {}) for name in ("kind", "apiVersion")),
             *(known.get(name, {}) for name in _META_NAMES),
         )
@@ -156,7 +156,7 @@ def _with_meta(properties: Mapping[str, Schema]) -> Mapping[str, Schema]:
     return {**properties, "kind": _STRING, "apiVersion": _STRING, "metadata": meta}
 
 
-# The API server's words for stored values that break their schema (common/values.go).
+# The API server's messages for stored values that violate their schema (common/values.go).
 NO_OBJECT = (
     "invalid data, expected map[string]interface{} to match the provided schema with type=object"
 )
@@ -176,7 +176,7 @@ def _list(raw: JSON) -> list[JSON]:
 
 
 class ObjectData:
-    """An object with declared properties; CEL sees no others."""
+    """An object with declared properties; no others are visible to CEL."""
 
     __slots__ = ("node", "raw")
     type_name = "map"
@@ -189,7 +189,7 @@ class ObjectData:
         return len(self.raw)
 
     def find(self, key: Value) -> Value:
-        """The value of a field, or MISSING; null is as good as absent."""
+        """Return the value of a field, or MISSING; null counts as absent."""
         if type(key) is not str:
             raise EvaluationError("no such overload")
         member = self.node.members.get(key)
@@ -202,13 +202,13 @@ class ObjectData:
         return raw if convert is None else convert(raw)
 
     def keys(self) -> Iterator[str]:
-        """The identifiers of the fields that are there."""
+        """Return the identifiers of the fields present."""
         properties = self.node.properties
         return (identifiers.escaped(name) or name for name in self.raw if name in properties)
 
 
 class MapData:
-    """An object with arbitrary keys; an opaque one shows none of them."""
+    """An object with arbitrary keys; an opaque one exposes none of them."""
 
     __slots__ = ("node", "raw")
     type_name = "map"
@@ -221,7 +221,7 @@ class MapData:
         return len(self.raw)
 
     def find(self, key: Value) -> Value:
-        """The value of a key, or MISSING."""
+        """Return the value of a key, or MISSING."""
         if type(key) is not str:
             raise EvaluationError("no such overload")
         if self.node.values is None or key not in self.raw:
@@ -229,7 +229,7 @@ class MapData:
         return self.node.values.read(self.raw[key])
 
     def keys(self) -> Iterator[str]:
-        """The keys."""
+        """Return the keys."""
         return iter(self.raw if self.node.values is not None else ())
 
 
@@ -262,7 +262,7 @@ class ListData:
             try:
                 yield convert(raw)
             except EvaluationError as error:
-                # In cel-go the variable itself is the error, and a step may not look at it.
+                # In cel-go the variable itself is the error, raised only where it is used.
                 raise UndecidedError(f"a list with an unreadable item: {error}") from error
 
     @property
@@ -297,9 +297,9 @@ _NO_BASE64 = re.compile(r"[^A-Za-z0-9_=\r\n-]")
 
 
 def _bytes(raw: JSON) -> bytes:
-    """strfmt.Base64.UnmarshalText: of base64's two alphabets that of URLs.
+    """Decode as strfmt.Base64.UnmarshalText: with base64's URL alphabet.
 
-    ``format: byte`` is checked with the other one, so that ``+`` and ``/`` end here.
+    ``format: byte`` is validated with the standard alphabet, so ``+`` and ``/`` fail here.
     """
     wrong = _NO_BASE64.search(raw)
     if wrong is not None:
@@ -309,7 +309,7 @@ def _bytes(raw: JSON) -> bytes:
     try:
         return base64.urlsafe_b64decode(raw.replace("\r", "").replace("\n", ""))
     except (binascii.Error, ValueError) as error:
-        raise UndecidedError("bytes that are no base64") from error
+        raise UndecidedError("bytes that are not base64") from error
 
 
 _SCALARS: dict[str, Callable[[JSON], Value]] = {

@@ -1,4 +1,4 @@
-"""``==`` and order, with cel-go's and the API server's meaning of both.
+"""``==`` and ordering, in the semantics of cel-go and the API server.
 
 cel-go 0.29 ``common/types``; for data apiserver 1.37 ``pkg/cel/common/valuesunstructured.go``.
 """
@@ -10,7 +10,7 @@ from typing import TypeAlias
 from schemagen import identifiers
 from schemagen.cel.data import LISTS, MAPS, ListData, MapData, ObjectData
 from schemagen.cel.values import (
-    LEAST_INT,
+    MIN_INT,
     MISSING,
     Duration,
     EvaluationError,
@@ -40,7 +40,7 @@ def equal(left: Value, right: Value) -> bool:
 
 
 def same(left: Value, right: Value) -> bool:
-    """Whether the left value takes the right one for its equal (``ref.Val.Equal``)."""
+    """Return whether the left value considers the right one equal (``ref.Val.Equal``)."""
     kind = type(left)
     if kind is type(right) and kind in _PLAIN:
         return bool(left == right)
@@ -58,7 +58,7 @@ _PLAIN = frozenset((str, bool, int, Uint, float, bytes, Timestamp, Duration, Typ
 
 
 def _compare_numbers(left: Value, right: Value) -> int | None:
-    """-1, 0 or 1; None if one is no number. An integer beside a double counts as a double."""
+    """Return -1, 0 or 1; None for a non-number. An integer beside a double counts as a double."""
     is_double, is_other_double = type(left) is float, type(right) is float
     if is_double and not is_other_double:
         return _compare_double(left, right)
@@ -73,10 +73,10 @@ def _compare_numbers(left: Value, right: Value) -> int | None:
 def _compare_double(left: float, right: int) -> int | None:
     if math.isnan(left):
         return None
-    least, greatest = (0.0, 2.0**64) if type(right) is Uint else (float(LEAST_INT), 2.0**63)
-    if left < least:
+    minimum, maximum = (0.0, 2.0**64) if type(right) is Uint else (float(MIN_INT), 2.0**63)
+    if left < minimum:
         return -1
-    if left > greatest:
+    if left > maximum:
         return 1
     return (left > float(right)) - (left < float(right))
 
@@ -85,16 +85,16 @@ _ORDERED = frozenset((bool, str, bytes, Timestamp, Duration))
 
 
 def compare(left: Value, right: Value, operator: str) -> int:
-    """-1, 0 or 1 for ``left < right`` and the like."""
+    """Return -1, 0 or 1 for ``left < right`` and the like."""
     kind = type(left)
     if kind in _NUMBERS:
         if type(right) not in _NUMBERS:
             _no_numbers(left)
             raise no_such_overload()
-        found = _compare_numbers(left, right)
-        if found is None:
+        order = _compare_numbers(left, right)
+        if order is None:
             raise EvaluationError("NaN values cannot be ordered")
-        return found
+        return order
     if kind not in _ORDERED:
         raise EvaluationError(f"no such overload: {operator}")
     if type(right) is not kind:
@@ -108,22 +108,22 @@ def _no_numbers(left: float) -> None:
 
 
 def is_comparable(value: Value) -> bool:
-    """Whether values of this type have an order."""
+    """Return whether values of this type are ordered."""
     return type(value) in _NUMBERS or type(value) in _ORDERED
 
 
-def contains(items: Value, wanted: Value) -> bool:
-    """``wanted in items`` of a list."""
+def contains(items: Value, sought: Value) -> bool:
+    """Evaluate ``item in items`` for a list."""
     if isinstance(items, ListData):
-        return _data_contains(items, wanted)
-    return any(is_same(wanted, item) for item in items)
+        return _data_contains(items, sought)
+    return any(is_same(sought, item) for item in items)
 
 
-def _data_contains(items: ListData, wanted: Value) -> bool:
+def _data_contains(items: ListData, sought: Value) -> bool:
     failure = None
     for item in items:
         try:
-            if same(item, wanted):
+            if same(item, sought):
                 return True
         except EvaluationError as error:
             failure = failure or error
@@ -133,7 +133,7 @@ def _data_contains(items: ListData, wanted: Value) -> bool:
 
 
 def is_same(left: Value, right: Value) -> bool:
-    """As ``same``, where cel-go looks only whether the answer is true."""
+    """Like ``same``, where cel-go only checks for true."""
     try:
         return same(left, right)
     except EvaluationError:
@@ -141,12 +141,12 @@ def is_same(left: Value, right: Value) -> bool:
 
 
 def _lists(left: list[Value], right: Value) -> bool:
-    """A list of an expression; what cannot be compared counts as equal (baseList.Equal)."""
+    """Compare a list of an expression; incomparable items count as equal (baseList.Equal)."""
     if type(right) not in _IS_LIST or len(left) != len(right):
         return False
-    for one, other in zip(left, right, strict=True):
+    for item, other in zip(left, right, strict=True):
         try:
-            if not equal(one, other):
+            if not equal(item, other):
                 return False
         except EvaluationError:
             continue
@@ -162,7 +162,7 @@ def _list_data(left: ListData, right: Value) -> bool:
         return _set_keys(left) == _set_keys(right)
     if left.node.list_type == "map":
         return _map_data(left, right)
-    return all(same(one, other) for one, other in zip(left, right, strict=True))
+    return all(same(item, other) for item, other in zip(left, right, strict=True))
 
 
 def _set_lists(left: SetList, right: Value) -> bool:
@@ -179,14 +179,14 @@ _SAFE_OFFSETS = range(-12 * 3600, 14 * 3600 + 1, 3600)
 
 
 def set_key(item: Value) -> Hashable:
-    """What tells an item of a list-set from the others: Go's type and value."""
+    """Return the identity of a list-set item: Go's type and value."""
     kind = type(item)
     if kind in _IS_LIST or kind in _IS_MAP:
         raise EvaluationError("listSet operations are only supported on lists of scalar values")
     if kind is Timestamp:
-        # Go compares the zone too, by its address: it is shared for whole hours only.
+        # Go also compares the zone, by its address: shared for whole hours only.
         if item.offset not in _SAFE_OFFSETS:
-            raise UndecidedError("a list-set of times in a zone of half an hour")
+            raise UndecidedError("a list-set of times in a half-hour time zone")
         return kind, item.nanoseconds, item.offset
     return kind, item
 
@@ -207,17 +207,17 @@ def _map_data(left: ListData, right: Value) -> bool:
 
 
 def _raw_key(raw: JSON, keys: tuple[str, ...]) -> Hashable:
-    """As the API server: it looks for the identifier where the property's name would be."""
+    """Look up list-map keys as the API server does: by identifier instead of property name."""
     if not isinstance(raw, dict):
-        raise UndecidedError("an item of a list-map that is no object")
+        raise UndecidedError("an item of a list-map that is not an object")
     values = [raw.get(key) for key in keys]
     if any(isinstance(value, dict | list) for value in values):
-        raise UndecidedError("a list-map whose keys are no scalars")
+        raise UndecidedError("a list-map whose keys are not scalars")
     return tuple((type(value), value) for value in values)
 
 
 def member_key(item: Value, keys: tuple[str, ...]) -> Hashable:
-    """What tells an item of a list-map from the others, by its fields' values."""
+    """Return the identity of a list-map item, by its fields' values."""
     return tuple(_member(item, key) for key in keys)
 
 
@@ -225,12 +225,12 @@ def _member(item: Value, key: str) -> Hashable:
     if type(item) not in _IS_MAP:
         return None
     try:
-        found = item.find(key)
+        value = item.find(key)
     except EvaluationError:
         return None
-    if found is MISSING or type(found) in _IS_LIST or type(found) in _IS_MAP:
+    if value is MISSING or type(value) in _IS_LIST or type(value) in _IS_MAP:
         return None
-    return type(found), found
+    return type(value), value
 
 
 def _keyed_lists(left: KeyedList, right: Value) -> bool:
@@ -286,7 +286,7 @@ def _same_member(left: ObjectData | MapData, right: Value, name: str) -> bool:
 
 
 def _under_name(value: Value, name: str) -> Value:
-    """The API server takes the property's name for an identifier here, and unescapes it."""
+    """Read the identifier from the property's name and unescape it, as the API server does here."""
     if not isinstance(value, ObjectData):
         return value.find(name)
     property_ = identifiers.unescaped(name)
@@ -296,14 +296,14 @@ def _under_name(value: Value, name: str) -> Value:
 
 
 def _same_unknown(left: ObjectData | MapData, right: Value, name: str) -> bool:
-    """A field that CEL does not see is compared as JSON, if the other side has it."""
+    """Compare a field invisible to CEL as JSON, if the other side has it."""
     if not isinstance(right, ObjectData | MapData):
         raise no_such_overload()
     return name not in right.raw or same_json(left.raw[name], right.raw[name])
 
 
 def same_json(left: JSON, right: JSON) -> bool:
-    """Whether JSON is the same to Go: 1 is not 1.0, and true is not 1."""
+    """Return whether JSON is equal in Go: 1 is not 1.0, and true is not 1."""
     if type(left) is not type(right):
         return False
     if isinstance(left, dict):
@@ -320,7 +320,7 @@ def _optionals(left: Optional, right: Value) -> bool:
         return False
     if left.value is MISSING or right.value is MISSING:
         return left.value is right.value
-    # Null has an Equal of its own, unlike in types.Equal.
+    # Null has its own Equal, unlike in types.Equal.
     return right.value is None if left.value is None else same(left.value, right.value)
 
 

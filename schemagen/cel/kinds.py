@@ -1,6 +1,6 @@
-"""Variables of compiled rules, and what the text tells of types: as much as ``sum()`` needs.
+"""Variables of compiled rules, and static types as far as ``sum()`` needs them.
 
-Types are checked by the API server's own compiler, through the judge, when a CRD is generated.
+The API server's own compiler checks types, through the judge, when a CRD is generated.
 """
 
 import dataclasses
@@ -13,7 +13,7 @@ from schemagen.cel.data import Node
 from schemagen.cel.values import Duration, Uint, UndecidedError, Value
 
 Frame: TypeAlias = list[Value]
-"""The variables' values while a rule is evaluated."""
+"""Variable values during the evaluation of a rule."""
 
 Code: TypeAlias = Callable[[Frame], Value]
 """A compiled expression."""
@@ -27,7 +27,7 @@ class ListKind:
 
 
 Kind: TypeAlias = Node | ListKind | str
-"""A node of the schema, a list, or the name of a scalar type; ``""`` is anything."""
+"""A schema node, a list, or the name of a scalar type; ``""`` is anything."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,10 +35,10 @@ class Variable:
     """A variable.
 
     Attributes:
-        place: In the frame.
+        place: Slot in the frame.
         kind: Its type.
-        part: Of the pair that is in the frame, if there is one.
-        is_raw: Whether JSON is in the frame, still to be read as its kind, a Node.
+        part: Index in the pair in the frame, if any.
+        is_raw: Whether the frame holds JSON, still to be read as its kind, a Node.
     """
 
     place: int
@@ -51,16 +51,16 @@ Scope: TypeAlias = Mapping[str, Variable]
 
 
 class Compiler(Protocol):
-    """What calls and macros need of the compiler, which calls them."""
+    """Interface of the compiler for calls and macros, which it calls itself."""
 
     def compile(self, expr: syntax.Expr, scope: Scope) -> Code:
-        """The closure of an expression."""
+        """Return the closure of an expression."""
 
     def raw(self, expr: syntax.Expr, scope: Scope) -> tuple[Code, Node] | None:
-        """What yields the JSON of an object, map or list that is reached by names alone."""
+        """Return a closure yielding raw JSON of an object, map or list reached by names alone."""
 
     def place(self) -> int:
-        """A new place in the frame."""
+        """Allocate a new slot in the frame."""
 
 
 _ZEROS: Mapping[str, Value] = {
@@ -86,26 +86,26 @@ _SAME_AS_FIRST = frozenset(("_+_", "_-_", "_*_", "_/_", "_%_", "-_"))
 
 
 def zero(item: Kind) -> Value:
-    """The sum of no items of a type.
+    """Return the sum of an empty list of a type.
 
     Raises:
-        UndecidedError: if the type is not known.
+        UndecidedError: if the type is unknown.
     """
     name = name_of(item)
     if name not in _ZEROS:
-        raise UndecidedError("the sum of an empty list whose items' type the text does not tell")
+        raise UndecidedError("the sum of an empty list whose item type is unknown")
     return _ZEROS[name]
 
 
 def name_of(kind: Kind) -> str:
-    """The name of a scalar type; empty for others."""
+    """Return the name of a scalar type; empty for others."""
     if isinstance(kind, Node):
         return "int" if kind.kind == "dyn" else kind.kind
     return kind if isinstance(kind, str) else ""
 
 
 def item(kind: Kind) -> Kind:
-    """What a macro over a value of this type sees."""
+    """Return the type of a macro's variable over a value of this type."""
     if isinstance(kind, ListKind):
         return kind.item
     if isinstance(kind, Node):
@@ -114,23 +114,23 @@ def item(kind: Kind) -> Kind:
 
 
 def of(expr: syntax.Expr, scope: Scope) -> Kind:
-    """The type of an expression, as far as it is plain."""
+    """Return the static type of an expression, for simple cases."""
     match expr:
         case syntax.Const(value):
-            found: Kind = _CONSTANTS.get(type(value), "")
+            kind: Kind = _CONSTANTS.get(type(value), "")
         case syntax.Ident(name) if name in scope:
-            found = scope[name].kind
+            kind = scope[name].kind
         case syntax.Select(operand, field, False):
-            found = _member(of(operand, scope), field)
+            kind = _member(of(operand, scope), field)
         case syntax.ListOf(elements) if elements:
-            found = ListKind(of(elements[0], scope))
+            kind = ListKind(of(elements[0], scope))
         case syntax.Call():
-            found = _call(expr, scope)
+            kind = _call(expr, scope)
         case syntax.Fold():
-            found = _fold(expr, scope)
+            kind = _fold(expr, scope)
         case _:
-            found = ""
-    return found
+            kind = ""
+    return kind
 
 
 _CONSTANTS: Mapping[type, str] = {int: "int", Uint: "uint", float: "double"}
@@ -161,7 +161,7 @@ def _call(expr: syntax.Call, scope: Scope) -> Kind:
 
 
 def _fold(expr: syntax.Fold, scope: Scope) -> Kind:
-    """``map`` and ``filter``: a list of what is added to the result."""
+    """Return the type of ``map`` and ``filter``: a list of what they add to the result."""
     step = expr.step
     if isinstance(step, syntax.Call) and step.function == "_?_:_":
         step = step.arguments[1]

@@ -1,7 +1,7 @@
 """Macros over lists and maps: ``all``, ``exists``, ``exists_one``, ``map``, ``filter`` and so on.
 
-The parser has expanded those of one variable to folds, whose shape tells which they are; those of
-two variables it leaves as calls. Which error a macro ends with is cel-go's: the fold decides.
+The parser expands macros of one variable to folds, recognized here by their shape, and leaves those
+of two variables as calls. Which error a macro reports follows cel-go's fold.
 """
 
 import dataclasses
@@ -30,18 +30,18 @@ _Macro: TypeAlias = Callable[[Compiler, syntax.Call, kinds.Scope], Code]
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class _Bound:
-    """What a macro goes over, and where each item is put for its body."""
+    """The range of a macro, and the frame slot of each item."""
 
     items: Callable[[Frame], Iterable[Value]]
     place: int
 
 
 def fold(compiler: Compiler, expr: syntax.Fold, scope: kinds.Scope) -> Code:
-    """Compile what the parser made of a macro."""
+    """Compile the parser's expansion of a macro."""
     if expr.condition == syntax.Const(value=False):
         return _bind(compiler, expr, scope)
     unique = _uniqueness(compiler, expr, scope)
-    bound, inner = _over_one(compiler, expr, scope)
+    bound, inner = _over_single(compiler, expr, scope)
     step = expr.step
     assert isinstance(step, syntax.Call)  # noqa: S101 - of every macro
     generic = _folded(compiler, step, bound, inner)
@@ -58,7 +58,7 @@ def _folded(compiler: Compiler, step: syntax.Call, bound: _Bound, inner: kinds.S
     test = compiler.compile(condition, inner)
     assert isinstance(yes, syntax.Call)  # noqa: S101 - of every macro
     if isinstance(yes.arguments[1], syntax.Const):
-        return _one(bound, test)
+        return _exists_one(bound, test)
     return _filtered(bound, test, compiler.compile(_added(yes), inner))
 
 
@@ -69,7 +69,7 @@ def _added(step: syntax.Call) -> syntax.Expr:
 
 
 def _bind(compiler: Compiler, expr: syntax.Fold, scope: kinds.Scope) -> Code:
-    """``optMap`` and ``optFlatMap``: a variable for the optional's value."""
+    """Compile ``optMap`` and ``optFlatMap``: a variable for the optional's value."""
     place = compiler.place()
     start = compiler.compile(expr.start, scope)
     variable = kinds.Variable(place, kinds.of(expr.start, scope))
@@ -82,10 +82,10 @@ def _bind(compiler: Compiler, expr: syntax.Fold, scope: kinds.Scope) -> Code:
     return bind
 
 
-def _over_one(
+def _over_single(
     compiler: Compiler, expr: syntax.Fold, scope: kinds.Scope
 ) -> tuple[_Bound, kinds.Scope]:
-    """A variable for the items of a source; those of data are read where they are looked at."""
+    """Bind a variable to the items of a source; items of data are read lazily."""
     place, kind = compiler.place(), kinds.item(kinds.of(expr.source, scope))
     raw = compiler.raw(expr.source, scope)
     if raw is not None and raw[1].items is not None:
@@ -127,7 +127,7 @@ _GO_TYPES = {
 
 
 def _quantified(bound: _Bound, body: Code, *, decisive: bool) -> Code:
-    """``all`` and ``exists``: one decisive item decides; else the first error is the outcome."""
+    """Compile ``all`` and ``exists``: a decisive item wins; else the first error is the outcome."""
     items, place, other = bound.items, bound.place, not decisive
 
     def decide(frame: Frame) -> bool:
@@ -156,8 +156,8 @@ def _true(value: Value) -> bool:
     raise no_such_overload()
 
 
-def _one(bound: _Bound, test: Code) -> Code:
-    """``exists_one``: every item is looked at, and the last error is the outcome."""
+def _exists_one(bound: _Bound, test: Code) -> Code:
+    """Compile ``exists_one``: every item is tested, and the last error is the outcome."""
     items, place = bound.items, bound.place
 
     def decide(frame: Frame) -> bool:
@@ -179,26 +179,26 @@ def _mapped(bound: _Bound, transform: Code) -> Code:
     items, place = bound.items, bound.place
 
     def collect(frame: Frame) -> list[Value]:
-        found = []
+        collected = []
         for item in items(frame):
             frame[place] = item
-            found.append(transform(frame))
-        return found
+            collected.append(transform(frame))
+        return collected
 
     return collect
 
 
 def _filtered(bound: _Bound, test: Code, transform: Code) -> Code:
     def collect(frame: Frame) -> list[Value]:
-        found: list[Value] = []
-        _collect(bound, test, frame, lambda: found.append(transform(frame)))
-        return found
+        items: list[Value] = []
+        _collect(bound, test, frame, lambda: items.append(transform(frame)))
+        return items
 
     return collect
 
 
 def _collect(bound: _Bound, test: Code, frame: Frame, take: Callable[[], object]) -> None:
-    """Take what passes. A test's error replaces what there is; a transform's only a result."""
+    """Collect matching items. A test's error replaces the result; a transform's only a success."""
     failure: EvaluationError | None = None
     for item in bound.items(frame):
         frame[bound.place] = item
@@ -219,15 +219,15 @@ def _collect(bound: _Bound, test: Code, frame: Frame, take: Callable[[], object]
 def _uniqueness(
     compiler: Compiler, expr: syntax.Fold, scope: kinds.Scope
 ) -> Callable[[Code], Code] | None:
-    """``list.all(x, list.exists_one(y, x.key == y.key))`` in linear time where keys are plain.
+    """Compile ``list.all(x, list.exists_one(y, x.key == y.key))`` in linear time for simple keys.
 
-    Lists of hundreds of items are within the API server's budget, and quadratic in Python.
+    Lists of hundreds of items are within the API server's budget, but quadratic in Python.
     """
-    found = _compared(expr)
-    if found is None:
+    compared = _compared(expr)
+    if compared is None:
         return None
-    inner, key = found
-    bound, scope_of_key = _over_one(compiler, inner, scope)
+    inner, key = compared
+    bound, scope_of_key = _over_single(compiler, inner, scope)
     keys_of = _mapped(bound, compiler.compile(key, scope_of_key))
 
     def unique(generic: Code) -> Code:
@@ -249,7 +249,7 @@ _HASHED = frozenset((str, bool, int, bytes))
 
 
 def _compared(expr: syntax.Fold) -> tuple[syntax.Fold, syntax.Expr] | None:
-    """The inner fold of a uniqueness rule, and the key that it compares, for the inner variable."""
+    """Return the inner fold of a uniqueness rule, and its compared key of the inner variable."""
     match expr.step:
         case syntax.Call("_&&_", (_, syntax.Fold() as inner)):
             pass
@@ -261,19 +261,19 @@ def _compared(expr: syntax.Fold) -> tuple[syntax.Fold, syntax.Expr] | None:
         case _:
             return None
     source = _path(expr.source)
-    # The outer variable may hide what the source begins with.
+    # The outer variable may shadow the first name of the source.
     is_same = inner.source == expr.source and source and source[0] != expr.variable
     if not is_same or inner.variable == expr.variable:
         return None
     paths = [_path(left), _path(right)]
-    wanted = [(expr.variable, *paths[0][1:]), (inner.variable, *paths[0][1:])]
-    if sorted(paths) != sorted(wanted) or len(paths[0]) == 0:
+    expected = [(expr.variable, *paths[0][1:]), (inner.variable, *paths[0][1:])]
+    if sorted(paths) != sorted(expected) or len(paths[0]) == 0:
         return None
     return inner, left if paths[0][0] == inner.variable else right
 
 
 def _path(expr: syntax.Expr) -> tuple[str, ...]:
-    """``x.a.b`` as its names; nothing for what is more than that."""
+    """Return the names of ``x.a.b``, or none for any other expression."""
     match expr:
         case syntax.Ident(name):
             return (name,)
@@ -288,7 +288,7 @@ def _path(expr: syntax.Expr) -> tuple[str, ...]:
 
 
 def find(expr: syntax.Call) -> _Macro | None:
-    """The macro of a call, if it is one."""
+    """Return the macro of a call, if it is one."""
     if expr.target is None:
         return None
     return _CALLS.get((expr.function, len(expr.arguments)))
@@ -299,12 +299,12 @@ def _name(expr: syntax.Expr) -> str:
 
 
 def _one_variable(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
-    bound, inner = _over_one(compiler, _as_fold(expr), scope)
-    return _one(bound, compiler.compile(expr.arguments[1], inner))
+    bound, inner = _over_single(compiler, _as_fold(expr), scope)
+    return _exists_one(bound, compiler.compile(expr.arguments[1], inner))
 
 
 def _as_fold(expr: syntax.Call) -> syntax.Fold:
-    """Enough of a fold to go over one variable."""
+    """Return a fold with just enough fields to range over one variable."""
     assert expr.target is not None  # noqa: S101 - a method
     nothing = syntax.Const(None)
     return syntax.Fold(
@@ -321,21 +321,21 @@ def _as_fold(expr: syntax.Call) -> syntax.Fold:
 def _sort_by(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -> Code:
     assert expr.target is not None  # noqa: S101 - a method
     source = unbroken(compiler.compile(expr.target, scope))
-    bound, inner = _over_one(compiler, _as_fold(expr), scope)
+    bound, inner = _over_single(compiler, _as_fold(expr), scope)
     key = compiler.compile(expr.arguments[1], inner)
 
     keys = unbroken(_mapped(bound, key))
 
     def sort(frame: Frame) -> Value:
         items = source(frame)
-        found = keys(frame)
-        return sorted_by(list(items), found) if found else []
+        values = keys(frame)
+        return sorted_by(list(items), values) if values else []
 
     return sort
 
 
 def unbroken(operand: Code) -> Code:
-    """An operand whose error breaks the API server down: cel-go 0.29 counts its items first."""
+    """Wrap an operand whose error panics in the API server: cel-go 0.29 counts its items first."""
 
     def read(frame: Frame) -> Value:
         try:
@@ -350,7 +350,7 @@ def unbroken(operand: Code) -> Code:
 def _over_two(
     compiler: Compiler, expr: syntax.Call, scope: kinds.Scope
 ) -> tuple[_Bound, kinds.Scope]:
-    """Variables for indexes and items, or for keys and values: the parts of a pair."""
+    """Bind variables to indexes and items, or to keys and values: the parts of a pair."""
     assert expr.target is not None  # noqa: S101 - a method
     place, kind = compiler.place(), kinds.of(expr.target, scope)
     raw = compiler.raw(expr.target, scope)
@@ -381,13 +381,13 @@ def _quantified_two(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) -
     bound, inner = _over_two(compiler, expr, scope)
     body = compiler.compile(expr.arguments[2], inner)
     if expr.function in {"existsOne", "exists_one"}:
-        return _one(bound, body)
+        return _exists_one(bound, body)
     return _quantified(bound, body, decisive=expr.function == "exists")
 
 
 def _last(compiler: Compiler, expr: syntax.Call, inner: kinds.Scope) -> tuple[Code | None, Code]:
-    """The test, if there is one, and the transform."""
-    *tests, transform = (compiler.compile(one, inner) for one in expr.arguments[2:])
+    """Return the optional test, and the transform."""
+    *tests, transform = (compiler.compile(argument, inner) for argument in expr.arguments[2:])
     return (tests[0] if tests else None), transform
 
 
@@ -403,13 +403,13 @@ def _transform_map(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) ->
     is_entry = expr.function == "transformMapEntry"
 
     def build(frame: Frame) -> Map:
-        found = Map()
+        result = Map()
 
         def insert() -> None:
             value = transform(frame)
             pairs = value.items() if is_entry else ((frame[bound.place][0], value),)
-            for key, one in pairs:
-                found.insert(key, one)
+            for key, item in pairs:
+                result.insert(key, item)
 
         if test is not None:
             _collect(bound, test, frame, insert)
@@ -417,7 +417,7 @@ def _transform_map(compiler: Compiler, expr: syntax.Call, scope: kinds.Scope) ->
             for item in bound.items(frame):
                 frame[bound.place] = item
                 insert()
-        return found
+        return result
 
     return build
 

@@ -1,4 +1,4 @@
-"""Operators: arithmetic that overflows as in Go, order, membership, indexes."""
+"""Operators: arithmetic with Go's overflow, ordering, membership, indexing."""
 
 import math
 import operator
@@ -8,9 +8,9 @@ from typing import TypeAlias
 from schemagen.cel import equality, times
 from schemagen.cel.data import LISTS, MAPS, ListData
 from schemagen.cel.values import (
-    GREATEST_INT,
-    GREATEST_UINT,
-    LEAST_INT,
+    MAX_INT,
+    MAX_UINT,
+    MIN_INT,
     MISSING,
     NONE,
     Duration,
@@ -32,19 +32,19 @@ _IS_LIST, _IS_MAP = frozenset(LISTS), frozenset(MAPS)
 
 
 def _int(value: int) -> int:
-    if LEAST_INT <= value <= GREATEST_INT:
+    if MIN_INT <= value <= MAX_INT:
         return value
     raise EvaluationError("integer overflow")
 
 
 def _uint(value: int) -> Uint:
-    if 0 <= value <= GREATEST_UINT:
+    if 0 <= value <= MAX_UINT:
         return Uint(value)
     raise EvaluationError("unsigned integer overflow")
 
 
 def _quotient(left: int, right: int) -> int:
-    """Go's division: towards zero."""
+    """Divide as Go does: truncating toward zero."""
     if right == 0:
         raise EvaluationError("division by zero")
     whole = abs(left) // abs(right)
@@ -54,7 +54,7 @@ def _quotient(left: int, right: int) -> int:
 def _remainder(left: int, right: int) -> int:
     if right == 0:
         raise EvaluationError("modulus by zero")
-    if left == LEAST_INT and right == -1:
+    if left == MIN_INT and right == -1:
         raise EvaluationError("integer overflow")
     rest = abs(left) % abs(right)
     return -rest if left < 0 else rest
@@ -73,17 +73,17 @@ def _float_product(left: float, right: float) -> float:
 
 
 def _arithmetic(exact: Callable[[int, int], int], floating: Binary | None) -> dict[type, Binary]:
-    """How numbers of one type are reckoned with."""
-    found: dict[type, Binary] = {
+    """Return the implementations for each numeric type."""
+    implementations: dict[type, Binary] = {
         int: lambda left, right: _int(exact(left, right)),
         Uint: lambda left, right: _uint(exact(int(left), int(right))),
     }
-    return found | ({float: floating} if floating is not None else {})
+    return implementations | ({float: floating} if floating is not None else {})
 
 
 def _moved(moment: Timestamp, by: int) -> Timestamp:
     moved = moment.nanoseconds + by
-    if not times.LEAST_SECOND <= moved // times.SECOND <= times.GREATEST_SECOND:
+    if not times.MIN_SECOND <= moved // times.SECOND <= times.MAX_SECOND:
         raise EvaluationError("timestamp overflow")
     return Timestamp(moved, moment.offset)
 
@@ -130,27 +130,27 @@ def _add_to_list(left: Value, right: Value) -> list[Value]:
 
 
 def _union(left: Value, right: Value) -> SetList:
-    found = SetList(left)
-    keys = {equality.set_key(item) for item in found}
+    union = SetList(left)
+    keys = {equality.set_key(item) for item in union}
     for item in right:
         key = equality.set_key(item)
         if key not in keys:
             keys.add(key)
-            found.append(item)
-    return found
+            union.append(item)
+    return union
 
 
 def _merged(left: Value, right: Value, keys: tuple[str, ...]) -> KeyedList:
-    """The right list's items take the places of those with the same keys."""
-    found = KeyedList(left, keys)
-    places = {equality.member_key(item, keys): place for place, item in enumerate(found)}
+    """Merge: items of the right list replace those with the same keys."""
+    merged = KeyedList(left, keys)
+    places = {equality.member_key(item, keys): place for place, item in enumerate(merged)}
     for item in right:
         place = places.get(equality.member_key(item, keys))
         if place is None:
-            found.append(item)
+            merged.append(item)
         else:
-            found[place] = item
-    return found
+            merged[place] = item
+    return merged
 
 
 _ADD = _arithmetic(operator.add, operator.add) | {
@@ -171,12 +171,12 @@ _MULTIPLY = _arithmetic(operator.mul, _float_product)
 _DIVIDE = _arithmetic(_quotient, _float_quotient)
 _MODULO = _arithmetic(_remainder, None)
 
-# cel-go asks these for a method of the operator's name, and they say no in fewer words.
+# cel-go dispatches these to a receiver method, with shorter error messages.
 _RECEIVERS = frozenset((str, Timestamp, Duration))
 
 
 def _reckoned(name: str, same: dict[type, Binary], mixed: dict[type, Binary]) -> Binary:
-    """An operator on two values; ``same`` takes two of one type, ``mixed`` looks for itself."""
+    """Compile a binary operator; ``same`` handles equal types, ``mixed`` any others."""
 
     def reckon(left: Value, right: Value) -> Value:
         kind = type(left)
@@ -203,17 +203,17 @@ def _ordered(name: str, accepted: frozenset[int]) -> Binary:
     return lambda left, right: equality.compare(left, right, name) in accepted
 
 
-def contains(wanted: Value, items: Value) -> bool:
-    """``wanted in items``."""
+def contains(item: Value, items: Value) -> bool:
+    """Evaluate ``item in items``."""
     if type(items) in _IS_LIST:
-        return equality.contains(items, wanted)
+        return equality.contains(items, item)
     if type(items) in _IS_MAP:
-        return items.find(wanted) is not MISSING
+        return items.find(item) is not MISSING
     raise no_such_overload()
 
 
 def _not_equal(left: Value, right: Value) -> bool:
-    """cel-go takes an error of the comparison for «different» here."""
+    """Evaluate ``!=``, where cel-go treats a comparison error as unequal."""
     try:
         return not equality.equal(left, right)
     except EvaluationError:
@@ -244,7 +244,7 @@ PLAIN: dict[str, Callable[[Value, Value], bool]] = {
     "_>_": operator.gt,
     "_>=_": operator.ge,
 }
-"""What Python does for two integers and for two strings is what Go does."""
+"""Operators with the same result in Python and Go for two integers or two strings."""
 
 
 def negate(value: Value) -> Value:
@@ -274,7 +274,7 @@ UNARY: dict[str, Callable[[Value], Value]] = {"-_": negate, "!_": invert}
 
 
 def find(container: Value, key: Value) -> Value:
-    """What a container has under a field's name, key or index; MISSING if nothing."""
+    """Return a container's value for a field name, key or index; MISSING if absent."""
     kind = type(container)
     if kind in _IS_MAP:
         return container.find(key)
@@ -293,9 +293,9 @@ def _item(items: Value, index: Value) -> Value:
 
 
 def _place(index: Value) -> int:
-    if type(index) is int or (type(index) is Uint and index <= GREATEST_INT):
+    if type(index) is int or (type(index) is Uint and index <= MAX_INT):
         return int(index)
-    if type(index) is float and index.is_integer() and LEAST_INT < index < GREATEST_INT:
+    if type(index) is float and index.is_integer() and MIN_INT < index < MAX_INT:
         return int(index)
     if type(index) in {float, Uint}:
         raise EvaluationError(f"unsupported index value {shown(index)} in list")
@@ -303,14 +303,14 @@ def _place(index: Value) -> int:
 
 
 def get(container: Value, key: Value) -> Value:
-    """``container[key]`` and ``container.key``; of an optional, an optional."""
+    """Evaluate ``container[key]`` and ``container.key``; for an optional, return an optional."""
     if type(container) is Optional:
         return get_optional(container, key)
-    found = find(container, key)
-    if found is MISSING:
+    value = find(container, key)
+    if value is MISSING:
         what = "index out of bounds" if type(container) in _IS_LIST else "no such key"
         raise EvaluationError(f"{what}: {shown(key)}")
-    return found
+    return value
 
 
 def get_optional(container: Value, key: Value) -> Optional:
@@ -319,8 +319,8 @@ def get_optional(container: Value, key: Value) -> Optional:
         if container.value is MISSING:
             return NONE
         container = container.value
-    found = find(container, key)
-    return NONE if found is MISSING else Optional(found)
+    value = find(container, key)
+    return NONE if value is MISSING else Optional(value)
 
 
 def has(container: Value, field: str) -> bool:

@@ -1,6 +1,6 @@
-"""The rules of a schema's node, evaluated with the API server's meaning and in its words.
+"""Evaluate the rules of a schema node with the API server's semantics and messages.
 
-As apiextensions-apiserver 1.37's ``pkg/apiserver/schema/cel/validation.go``.
+Follows apiextensions-apiserver 1.37's ``pkg/apiserver/schema/cel/validation.go``.
 """
 
 import dataclasses
@@ -30,13 +30,13 @@ class Absent:
 
 
 ABSENT: Final = Absent()
-"""No value, where null is one."""
+"""No value, where null is a value."""
 
 OMITTED: Final = Absent()
 """No value is quoted."""
 
 # k8s.io/apiserver/pkg/apis/cel, MaxEvaluatedMessageExpressionSizeBytes
-_LONGEST_MESSAGE_BYTES = 5120
+_MAX_MESSAGE_BYTES = 5120
 
 _BEGINNINGS = {
     "FieldValueDuplicate": "Duplicate value",
@@ -47,12 +47,12 @@ _BEGINNINGS = {
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
-class Left:
-    """A rule that this evaluator does not decide: on any value, or on one.
+class UndecidedRule:
+    """A rule that this evaluator cannot decide, for any value or a particular one.
 
     Attributes:
-        rule: Its text.
-        why: What it needs that only the judge has.
+        rule: Its expression.
+        why: What only the judge can evaluate.
     """
 
     rule: str
@@ -61,16 +61,16 @@ class Left:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Finding:
-    """What a rule says of a value that breaks it.
+    """A rule violation.
 
     Attributes:
         reason: metav1.CauseType.
-        detail: The rule's own words, or what went wrong in its evaluation.
-        value: What the API server quotes before them, or OMITTED.
-        field_path: From the node to the field that is blamed; empty is the node. With a map's key
-            in it, it is one part, as the API server writes it.
-        uses_old_self: Whether the rule is a transition rule, which an update never gets round.
-        is_error: Whether the evaluation failed; that is not let through on an update either.
+        detail: The rule's message, or the evaluation error.
+        value: The value that the API server quotes before it, or OMITTED.
+        field_path: From the node to the reported field; empty is the node. With a map key in it, it
+            is a single part, as the API server writes it.
+        uses_old_self: Whether it is a transition rule, to which ratcheting does not apply.
+        is_error: Whether the evaluation failed, to which ratcheting does not apply either.
     """
 
     reason: str
@@ -82,7 +82,7 @@ class Finding:
 
     @property
     def message(self) -> str:
-        """The message of the cause in the API server's answer."""
+        """Return the message of the cause in the API server's response."""
         text = _BEGINNINGS[self.reason]
         if self.value is not OMITTED and self.reason not in _WITHOUT_VALUE:
             text += f": {_quoted(self.value)}"
@@ -90,7 +90,7 @@ class Finding:
 
     @property
     def may_stay(self) -> bool:
-        """Whether an update that leaves the value as it was is let through (KEP-4008)."""
+        """Return whether an update with an unchanged value is accepted (KEP-4008)."""
         return not self.uses_old_self and not self.is_error
 
 
@@ -103,16 +103,15 @@ def _quoted(value: JSON) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Outcome:
-    """What the rules say of a value.
+    """Result of the rules for a value.
 
     Attributes:
-        findings: What is wrong, in the order of the rules.
-        undecided: Rules that only the judge can evaluate on this value; on others they may be
-            decided.
+        findings: Violations, in the order of the rules.
+        undecided: Rules that only the judge can evaluate for this value, but maybe not for others.
     """
 
     findings: tuple[Finding, ...] = ()
-    undecided: tuple[Left, ...] = ()
+    undecided: tuple[UndecidedRule, ...] = ()
 
 
 _FINE: Final = Outcome()
@@ -134,18 +133,18 @@ class _Rule:
 
     @property
     def shown(self) -> str:
-        """How errors name the rule: ruleErrorString."""
+        """Return the rule's name in errors: ruleErrorString."""
         return self.message or self.text
 
 
 class Rules:
     """The rules of one schema node, compiled once.
 
-    The API server's limits on what rules cost at run time are not emulated: what it accepts at
-    generation is bounded by its estimate for the largest object.
+    The API server's runtime cost limits are not emulated: a rule accepted at generation is bounded
+    by its estimate for the largest object.
 
     Attributes:
-        left: Rules that this evaluator cannot run, and why. They are for the judge.
+        left: Rules that this evaluator cannot run, and why; left to the judge.
         uses_old_self: Whether any rule is a transition rule.
     """
 
@@ -153,22 +152,22 @@ class Rules:
         """Compile the rules of a node.
 
         Args:
-            schema: A structural node; ``x-kubernetes-validations`` are its rules. The judge must
-                have accepted it: types are not checked here.
+            schema: A structural node with ``x-kubernetes-validations``. The judge must have
+                accepted it: types are not checked here.
             is_resource_root: Whether values are whole objects, whose rules see apiVersion, kind,
                 metadata.name and metadata.generateName.
         """
         self._node = Node(schema, is_resource_root=is_resource_root)
         self._type: str = schema.get("type", "")
         rules: list[_Rule] = []
-        left: list[Left] = []
-        for said in schema.get("x-kubernetes-validations", ()):
-            if not gotext.trimmed(said["rule"]):
+        left: list[UndecidedRule] = []
+        for entry in schema.get("x-kubernetes-validations", ()):
+            if not gotext.trimmed(entry["rule"]):
                 continue
             try:
-                rules.append(_compiled(said, self._node, schema))
+                rules.append(_compiled(entry, self._node, schema))
             except UnsupportedError as error:
-                left.append(Left(said["rule"], str(error)))
+                left.append(UndecidedRule(entry["rule"], str(error)))
         self._rules = rules
         self.left = tuple(left)
         self.uses_old_self = any(rule.program.uses_old_self for rule in rules)
@@ -177,20 +176,22 @@ class Rules:
         """Evaluate the rules on a value.
 
         Args:
-            value: Pruned, defaulted and valid by the schema; null is not looked at.
-            old: The value before an update; without one, transition rules are not run.
+            value: Pruned, defaulted and valid by the schema; null is skipped.
+            old: The value before an update; without it, transition rules are not run.
         """
         if value is None or not self._rules:
             return _FINE
         before = old if isinstance(old, _JSON_TYPES) else MISSING
-        found = [one for rule in self._rules for one in self._apply(rule, value, before)]
-        if not found:
+        violations = [
+            finding for rule in self._rules for finding in self._apply(rule, value, before)
+        ]
+        if not violations:
             return _FINE
-        findings = tuple(one for one in found if isinstance(one, Finding))
-        undecided = tuple(one for one in found if isinstance(one, Left))
+        findings = tuple(finding for finding in violations if isinstance(finding, Finding))
+        undecided = tuple(finding for finding in violations if isinstance(finding, UndecidedRule))
         return Outcome(findings, undecided)
 
-    def _apply(self, rule: _Rule, value: JSON, old: Value) -> Iterator[Finding | Left]:
+    def _apply(self, rule: _Rule, value: JSON, old: Value) -> Iterator[Finding | UndecidedRule]:
         uses_old_self = rule.program.uses_old_self
         if uses_old_self and old is MISSING and not rule.has_optional_old:
             return
@@ -202,11 +203,11 @@ class Rules:
         except (EvaluationError, BreakdownError) as error:
             yield self._error(rule, str(error))
         except (UndecidedError, RecursionError, UnicodeEncodeError) as error:
-            # A URL's escapes can stand for bytes that are no UTF-8, which Python keeps apart.
-            yield Left(rule.text, str(error))
+            # A URL's escapes may encode invalid UTF-8, which Python keeps as surrogates.
+            yield UndecidedRule(rule.text, str(error))
         else:
             quoted = OMITTED if self._type in {"object", "array"} else value
-            # field.Duplicate has no room for words.
+            # field.Duplicate has no detail.
             words = "" if rule.reason == "FieldValueDuplicate" else detail
             yield Finding(rule.reason, words, quoted, rule.field_path, uses_old_self)
 
@@ -214,10 +215,10 @@ class Rules:
         return NONE if old is MISSING else Optional(self._node.read(old))
 
     def _detail(self, rule: _Rule, value: JSON, old: Value) -> str:
-        """The words of a broken rule; an expression for them falls back to the message.
+        """Return the message of a violated rule; a failing messageExpression falls back to message.
 
-        ``oldSelf`` is never an optional here, even where it is one for the rule, and is there only
-        if a rule of the node asks for it: 1.37 evaluates the expression so.
+        ``oldSelf`` is never an optional here, even if it is for the rule, and exists only if a rule
+        of the node uses it: 1.37 evaluates the expression so.
         """
         if rule.message_program is None:
             return rule.fallback
@@ -228,7 +229,7 @@ class Rules:
         if not isinstance(text, str):
             return rule.fallback
         text = _BYTES.sub("\ufffd", gotext.trimmed(text))
-        is_usable = text and "\n" not in text and len(text.encode()) <= _LONGEST_MESSAGE_BYTES
+        is_usable = text and "\n" not in text and len(text.encode()) <= _MAX_MESSAGE_BYTES
         return text if is_usable else rule.fallback
 
     def _error(self, rule: _Rule, problem: str) -> Finding:
@@ -243,21 +244,21 @@ class Rules:
         )
 
 
-_BYTES = re.compile(r"[\udc80-\udcff]")  # json.Marshal shows a byte that is no UTF-8 so
+_BYTES = re.compile(r"[\udc80-\udcff]")  # json.Marshal's form of a byte that is not UTF-8
 _JSON_TYPES = (dict, list, str, int, float)
 
 
-def _compiled(said: Schema, node: Node, schema: Schema) -> _Rule:
-    expression = said.get("messageExpression", "")
-    reason = said.get("reason") or "FieldValueInvalid"
-    has_optional_old = said.get("optionalOldSelf", False)
+def _compiled(entry: Schema, node: Node, schema: Schema) -> _Rule:
+    expression = entry.get("messageExpression", "")
+    reason = entry.get("reason") or "FieldValueInvalid"
+    has_optional_old = entry.get("optionalOldSelf", False)
     return _Rule(
-        text=gotext.trimmed(said["rule"]),
-        program=Program(said["rule"], node, has_optional_old=has_optional_old),
-        message=gotext.trimmed(said.get("message", "")),
+        text=gotext.trimmed(entry["rule"]),
+        program=Program(entry["rule"], node, has_optional_old=has_optional_old),
+        message=gotext.trimmed(entry.get("message", "")),
         message_program=Program(expression, node) if expression else None,
         reason=reason if reason in _BEGINNINGS else "FieldValueInvalid",
-        field_path=_field_path(said.get("fieldPath", ""), schema),
+        field_path=_field_path(entry.get("fieldPath", ""), schema),
         has_optional_old=has_optional_old,
     )
 
@@ -276,12 +277,12 @@ _CONTROLS = {
 
 
 def _field_path(text: str, schema: Schema) -> tuple[str, ...]:
-    """The parts of a rule's ``fieldPath``; a map's key makes one part of them all."""
+    """Return the parts of a rule's ``fieldPath``; with a map key, a single part."""
     parts: list[str] = []
     has_key = False
-    for found in _STEP.finditer(text):
-        unescaped = _ESCAPED.sub(lambda one: _CONTROLS.get(one[1], one[1]), found[2] or "")
-        name = found[1] or unescaped
+    for match in _STEP.finditer(text):
+        unescaped = _ESCAPED.sub(lambda escape: _CONTROLS.get(escape[1], escape[1]), match[2] or "")
+        name = match[1] or unescaped
         if schema.get("properties"):
             parts.append(f".{name}")
             schema = schema["properties"].get(name, {})

@@ -1,4 +1,4 @@
-"""The text of a rule as a tree: Google's own CEL parser, whose protobuf answer is read here.
+"""Parse a rule with Google's own CEL parser, and decode its protobuf result.
 
 The messages are cel.expr.ParsedExpr and below (cel-spec, cel/expr/syntax.proto).
 """
@@ -18,7 +18,7 @@ Constant: TypeAlias = bool | int | Uint | float | str | bytes | None
 
 
 class SyntaxProblemError(Exception):
-    """A rule cannot be read; the judge says why at generation."""
+    """A rule cannot be parsed; the judge reports why at generation."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Select:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Call:
-    """A function, method, operator, or a macro that the parser does not know."""
+    """A function, method, operator, or a macro unknown to the parser."""
 
     function: str
     arguments: tuple["Expr", ...]
@@ -55,7 +55,7 @@ class Call:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class ListOf:
-    """A list; ``optional`` are the places of the elements written as ``?element``."""
+    """A list; ``optional`` are the indexes of elements written as ``?element``."""
 
     elements: tuple["Expr", ...]
     optional: frozenset[int] = frozenset()
@@ -79,7 +79,7 @@ class MapOf:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fold:
-    """What the parser makes of a macro over a list or map."""
+    """The parser's expansion of a macro over a list or map."""
 
     variable: str
     source: "Expr"
@@ -105,10 +105,10 @@ def _environment() -> cel.Env:
 
 
 def parse(text: str) -> Expr:
-    """The tree of an expression; it is not type-checked.
+    """Parse an expression, without type checks.
 
     Raises:
-        SyntaxProblemError: if it is no CEL, or builds a protobuf message.
+        SyntaxProblemError: if it is not CEL, or builds a protobuf message.
     """
     try:
         serialized = _environment().compile(text, disable_check=True).serialize()
@@ -119,11 +119,11 @@ def parse(text: str) -> Expr:
 
 
 def _fields(data: bytes) -> _Wire:
-    """The fields of a protobuf message, undecoded, by their numbers."""
-    found: _Wire = {}
+    """Return the fields of a protobuf message, undecoded, by number."""
+    fields: _Wire = {}
     for number, value in _pairs(data):
-        found.setdefault(number, []).append(value)
-    return found
+        fields.setdefault(number, []).append(value)
+    return fields
 
 
 def _pairs(data: bytes) -> Iterator[tuple[int, int | bytes]]:

@@ -1,4 +1,4 @@
-"""Go's times and durations: how they are read, from data and from text, and how they are written.
+"""Parse and format times and durations as Go does.
 
 ``time.ParseDuration``, ``time.Parse`` and kube-openapi's strfmt (1.37).
 """
@@ -13,8 +13,8 @@ from typing import NoReturn
 
 from schemagen import gotext
 from schemagen.cel.values import (
-    GREATEST_INT,
-    LEAST_INT,
+    MAX_INT,
+    MIN_INT,
     Duration,
     EvaluationError,
     Timestamp,
@@ -22,12 +22,12 @@ from schemagen.cel.values import (
 )
 
 SECOND = 1_000_000_000
-LEAST_SECOND, GREATEST_SECOND = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
+MIN_SECOND, MAX_SECOND = -62_135_596_800, 253_402_300_799  # the years 1 to 9999
 _UNITS = {
     "ns": 1,
     "us": 1_000,
     "µs": 1_000,  # U+00B5
-    "μs": 1_000,  # U+03BC, which Go takes as well
+    "μs": 1_000,  # U+03BC, also accepted by Go
     "ms": 1_000_000,
     "s": SECOND,
     "m": 60 * SECOND,
@@ -38,29 +38,29 @@ _LIMIT = 1 << 63  # nanoseconds that a time.Duration can hold
 
 
 def duration(text: str) -> Duration | None:
-    """time.ParseDuration: ``1h30m``; None if it is none."""
+    """time.ParseDuration: ``1h30m``; None if invalid."""
     sign = text[:1] if text[:1] in {"+", "-"} else ""
     body = text[len(sign) :]
     if body == "0":
         return Duration(0)
     total, at = 0, 0
     while at < len(body):
-        found = _PART.match(body, at)
-        part = None if found is None else _nanoseconds(found)
-        if found is None or part is None:
+        match = _PART.match(body, at)
+        part = None if match is None else _nanoseconds(match)
+        if match is None or part is None:
             return None
-        # Go adds before it looks, so that twice the limit wraps round to nothing.
+        # Go adds before it checks, so that twice the limit wraps around to zero.
         total = (total + part) % (2 * _LIMIT)
         if total > _LIMIT:
             return None
-        at = found.end()
+        at = match.end()
     if not body or (total == _LIMIT and sign != "-"):
         return None
     return Duration(-total if sign == "-" else total)
 
 
-def _nanoseconds(found: re.Match[str]) -> int | None:
-    whole, fraction, unit = found.groups()
+def _nanoseconds(match: re.Match[str]) -> int | None:
+    whole, fraction, unit = match.groups()
     value = _bounded(whole)
     if unit not in _UNITS or not (whole or fraction) or value is None:
         return None
@@ -74,7 +74,7 @@ def _nanoseconds(found: re.Match[str]) -> int | None:
 
 
 def _bounded(digits: str) -> int | None:
-    """A number, or None above the limit; Python itself reads no more than 4300 digits."""
+    """Return a number, or None above the limit; Python itself parses at most 4300 digits."""
     significant = digits.lstrip("0")
     if len(significant) > len(str(_LIMIT)):
         return None
@@ -87,7 +87,7 @@ def _fraction(digits: str) -> tuple[int, float]:
     value, scale = 0, 1.0
     for digit in digits:
         longer = value * 10 + int(digit)
-        if value > GREATEST_INT // 10 or longer > _LIMIT:
+        if value > MAX_INT // 10 or longer > _LIMIT:
             break
         value, scale = longer, scale * 10
     return value, scale
@@ -107,7 +107,7 @@ _NAMES: tuple[tuple[int, tuple[str, ...]], ...] = (
 
 
 def data_duration(text: str) -> Duration:
-    """strfmt.ParseDuration: what ``format: duration`` takes, ``1 day`` too."""
+    """strfmt.ParseDuration, for ``format: duration``: also accepts ``1 day``."""
     strict = duration(text)
     if strict is not None:
         return strict
@@ -122,11 +122,11 @@ def data_duration(text: str) -> Duration:
             total += number * scale
     if not is_any:
         raise EvaluationError(f"Invalid duration {text}: unable to parse {text} as duration")
-    return Duration((total - LEAST_INT) % (1 << 64) + LEAST_INT)  # Go's sum wraps
+    return Duration((total - MIN_INT) % (1 << 64) + MIN_INT)  # Go's sum wraps
 
 
 def _scales(unit: str) -> Iterator[int]:
-    """What a unit stands for; strfmt adds it once for each of its spellings."""
+    """Yield the scale of a unit; strfmt adds it once for each of its spellings."""
     for scale, variants in _NAMES:
         for variant in variants:
             if unit == variant or (variant == variants[-1] and unit.startswith(variant)):
@@ -134,7 +134,7 @@ def _scales(unit: str) -> Iterator[int]:
 
 
 def duration_text(value: Duration) -> str:
-    """As ``string(duration)`` writes it: seconds, ``5400s``."""
+    """Return seconds as ``string(duration)`` does: ``5400s``."""
     return f"{gotext.positional(seconds(value))}s"
 
 
@@ -144,13 +144,13 @@ def seconds(value: Duration) -> float:
 
 
 def in_unit(value: Duration, unit: int) -> float:
-    """A duration as a number of units, with Go's rounding."""
+    """Return a duration as a number of units, with Go's rounding."""
     whole, rest = _divided(value.nanoseconds, unit)
     return float(whole) + float(rest) / float(unit)
 
 
 def _divided(value: int, by: int) -> tuple[int, int]:
-    """Go's division: towards zero."""
+    """Divide as Go does: truncating toward zero."""
     whole = abs(value) // by
     if value < 0:
         return -whole, -(abs(value) - whole * by)
@@ -171,15 +171,15 @@ _RANGES = {
 _FRACTION = re.compile(r"[.,]([0-9]+)")
 _OFFSET = re.compile(r"([+-])([0-9]{2}):([0-9]{2})", re.ASCII)
 _NUMBER = re.compile(r"[0-9]+", re.ASCII)
-_GREATEST_OFFSET = (24, 60)
+_MAX_OFFSET = (24, 60)
 
 
 class _NoTimeError(Exception):
-    """A text is no time; the message is Go's."""
+    """A text is not a time; the message is Go's."""
 
 
 class _Reader:
-    """time.Parse for layouts of numbers, ``Z07:00`` and single characters between them."""
+    """Parser of time.Parse for numeric layouts, ``Z07:00`` and single characters between them."""
 
     def __init__(self, layout: str, text: str) -> None:
         self._layout, self._text = layout, text
@@ -203,7 +203,7 @@ class _Reader:
 
     def _number(self, element: str) -> None:
         size = _ELEMENTS[element]
-        # Of an hour Go takes one digit too.
+        # Go accepts a single digit for an hour.
         least = 1 if element == "15" and not _NUMBER.fullmatch(self._rest[1:2]) else size
         digits = self._rest[:least]
         if len(digits) < least or not _NUMBER.fullmatch(digits):
@@ -217,29 +217,29 @@ class _Reader:
             self._fail_with(f": {name} out of range")
 
     def _fraction(self) -> None:
-        found = _FRACTION.match(self._rest)
-        if found is not None:
-            self._nanoseconds = int(found[1][:9].ljust(9, "0"))
-            self._rest = self._rest[found.end() :]
+        match = _FRACTION.match(self._rest)
+        if match is not None:
+            self._nanoseconds = int(match[1][:9].ljust(9, "0"))
+            self._rest = self._rest[match.end() :]
 
     def _zone(self) -> None:
         if self._rest.startswith("Z"):
             self._rest = self._rest[1:]
             return
-        found = _OFFSET.match(self._rest)
-        if found is None:
+        match = _OFFSET.match(self._rest)
+        if match is None:
             self._fail(_ZONE)
-        sign, hours, minutes = found[1], int(found[2]), int(found[3])
-        if hours > _GREATEST_OFFSET[0] or minutes > _GREATEST_OFFSET[1]:
-            part = "minute" if minutes > _GREATEST_OFFSET[1] else "hour"
+        sign, hours, minutes = match[1], int(match[2]), int(match[3])
+        if hours > _MAX_OFFSET[0] or minutes > _MAX_OFFSET[1]:
+            part = "minute" if minutes > _MAX_OFFSET[1] else "hour"
             self._fail_with(f": time zone offset {part} out of range")
         offset = (hours * 60 + minutes) * 60
         self._offset = -offset if sign == "-" else offset
-        self._rest = self._rest[found.end() :]
+        self._rest = self._rest[match.end() :]
 
     def _time(self) -> Timestamp:
         year, month, day, *clock = self._numbers.values()
-        # Python's calendar knows no year 0, which is a leap year like 2000.
+        # Python's calendar has no year 0, which is a leap year like 2000.
         last = calendar.monthrange(year or 2000, month)[1]
         if not 1 <= day <= last:
             self._fail_with(": day out of range")
@@ -261,17 +261,21 @@ _EPOCH = dt.date(1970, 1, 1).toordinal()
 
 
 def _days(year: int, month: int, day: int) -> int:
-    """Days since 1970, for the year 0 as well."""
+    """Return days since 1970, also for the year 0."""
     if year == 0:
         return _days(_CYCLE_YEARS, month, day) - _CYCLE_DAYS
     return dt.date(year, month, day).toordinal() - _EPOCH
 
 
 def _quoted(text: str) -> str:
-    """time.quote: other than ASCII is written as its bytes."""
+    """time.quote: non-ASCII characters are written as bytes."""
     parts = (
-        f"\\{one}" if one in {'"', "\\"} else one if " " <= one <= "\x7f" else _bytes(one)
-        for one in text
+        f"\\{character}"
+        if character in {'"', "\\"}
+        else character
+        if " " <= character <= "\x7f"
+        else _bytes(character)
+        for character in text
     )
     return f'"{"".join(parts)}"'
 
@@ -281,7 +285,7 @@ def _bytes(character: str) -> str:
 
 
 def timestamp(text: str) -> Timestamp | None:
-    """time.Parse of RFC 3339, which ``timestamp(string)`` takes; None if it is none."""
+    """time.Parse of RFC 3339, for ``timestamp(string)``; None if invalid."""
     try:
         return _Reader(f"{_LOCAL_TIME}{_ZONE}", text).read()
     except _NoTimeError:
@@ -289,12 +293,12 @@ def timestamp(text: str) -> Timestamp | None:
 
 
 def data_date_time(text: str) -> Timestamp:
-    """strfmt.ParseDateTime: ``format: date-time``."""
+    """strfmt.ParseDateTime, for ``format: date-time``."""
     if not text:
         return Timestamp(0)
-    found = timestamp(text)
-    if found is not None:
-        return found
+    moment = timestamp(text)
+    if moment is not None:
+        return moment
     try:
         return _Reader(_LOCAL_TIME, text).read()
     except _NoTimeError as error:
@@ -302,7 +306,7 @@ def data_date_time(text: str) -> Timestamp:
 
 
 def data_date(text: str) -> Timestamp:
-    """``format: date``."""
+    """Parse ``format: date``."""
     try:
         return _Reader(_DATE, text).read()
     except _NoTimeError as error:
@@ -310,7 +314,7 @@ def data_date(text: str) -> Timestamp:
 
 
 def timestamp_text(value: Timestamp) -> str:
-    """time.Time.Format(RFC3339Nano), in the zone that it was written in."""
+    """time.Time.Format(RFC3339Nano), in the original zone."""
     at = local(value, value.offset)
     fraction = f".{value.nanoseconds % SECOND:09d}".rstrip("0").rstrip(".")
     year = f"{at.year:04d}" if at.year >= 0 else f"-{-at.year:04d}"
@@ -326,11 +330,11 @@ def _offset(seconds_: int) -> str:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Local:
-    """What the calendar and the clock of a zone show.
+    """Calendar and clock fields in a zone.
 
     Attributes:
-        year: Any, where Python's calendar has 1 to 9999.
-        rest: The rest of it; the year is another one of the same shape.
+        year: Any year; Python's calendar has 1 to 9999 only.
+        rest: The other fields, in an equivalent year.
     """
 
     year: int
@@ -338,9 +342,9 @@ class Local:
 
 
 def local(value: Timestamp, offset: int) -> Local:
-    """A time in a zone that is so many seconds ahead of UTC."""
+    """Return a time in a zone with an offset in seconds from UTC."""
     days, clock = divmod(value.nanoseconds // SECOND + offset, _DAY)
-    # The calendar repeats itself every 400 years, the days of the week included.
+    # The calendar repeats every 400 years, weekdays included.
     cycles, days = divmod(days, _CYCLE_DAYS)
     rest = _EPOCH_TIME + dt.timedelta(days=days, seconds=clock)
     return Local(rest.year + cycles * _CYCLE_YEARS, rest)
@@ -351,11 +355,11 @@ _EPOCH_TIME = dt.datetime(1970, 1, 1)  # noqa: DTZ001 - the zone is added as an 
 
 
 def offset_of(zone: str, value: Timestamp) -> int:
-    """The offset of a zone at a time, in seconds: ``+02:00``, ``Europe/Berlin``.
+    """Return the offset of a zone at a time, in seconds: ``+02:00``, ``Europe/Berlin``.
 
     Raises:
         EvaluationError: if there is no such zone.
-        UndecidedError: if it depends on the API server's machine, or is beyond Python's calendar.
+        UndecidedError: if it depends on the API server's machine, or exceeds Python's calendar.
     """
     hours, colon, minutes = zone.partition(":")
     if colon:
@@ -365,13 +369,13 @@ def offset_of(zone: str, value: Timestamp) -> int:
     if ".." in zone or zone[0] in "/\\":
         raise EvaluationError("time: invalid location name")
     try:
-        found = zoneinfo.ZoneInfo(zone)
+        zone_info = zoneinfo.ZoneInfo(zone)
     except (zoneinfo.ZoneInfoNotFoundError, ValueError, OSError) as error:
         raise EvaluationError(f"unknown time zone {zone}") from error
     at = local(value, 0)
     if zone == "Local" or at.year != at.rest.year:
         raise UndecidedError(f"the time zone {zone!r}")
-    shift = at.rest.replace(tzinfo=dt.UTC).astimezone(found).utcoffset()
+    shift = at.rest.replace(tzinfo=dt.UTC).astimezone(zone_info).utcoffset()
     return 0 if shift is None else int(shift.total_seconds())
 
 
@@ -383,6 +387,6 @@ def _numeric_offset(zone: str, hours: str, minutes: str) -> int:
         if not _ATOI.fullmatch(part):
             problem = f"strconv.Atoi: parsing {gotext.quoted(part)}: invalid syntax"
             raise EvaluationError(problem)
-    # cel-go 0.29, stdlib.inTimeZone: of "-08:30" the minutes are taken off.
+    # cel-go 0.29, stdlib.inTimeZone: the minutes of "-08:30" are subtracted.
     signed = -int(minutes) if zone.startswith("-") else int(minutes)
     return (int(hours) * 60 + signed) * 60

@@ -1,6 +1,6 @@
-"""CEL's values in Python, beside the natives: null is None, and bool, int, float, str, bytes.
+"""CEL values in Python beside the natives: null is None, and bool, int, float, str, bytes.
 
-A list is a Python list, or data under its schema (``data.py``); types hold their name.
+A list is a Python list, or data under its schema (``data.py``); types are represented by name.
 """
 
 import dataclasses
@@ -10,22 +10,22 @@ from typing import Any, Final, TypeAlias
 from schemagen import gotext
 
 Value: TypeAlias = Any
-"""A CEL value; which one is only known when it is there."""
+"""A CEL value; its type is known only at run time."""
 
-LEAST_INT, GREATEST_INT = -(1 << 63), (1 << 63) - 1
-GREATEST_UINT = (1 << 64) - 1
+MIN_INT, MAX_INT = -(1 << 63), (1 << 63) - 1
+MAX_UINT = (1 << 64) - 1
 
 
 class EvaluationError(Exception):
-    """The evaluation fails in the API server too, with this text; the rule's author reads it."""
+    """The evaluation fails in the API server too, with this message. Read by the rule's author."""
 
 
 class BreakdownError(Exception):
-    """The API server's evaluator itself breaks down; no operator absorbs that."""
+    """The API server's evaluator itself panics; no operator absorbs that."""
 
 
 class UndecidedError(Exception):
-    """This evaluator does not know what the API server would answer: ask the judge."""
+    """The API server's result is unknown to this evaluator: ask the judge."""
 
 
 class Missing:
@@ -33,7 +33,7 @@ class Missing:
 
 
 MISSING: Final = Missing()
-"""No value, where null is one."""
+"""No value, where null is a value."""
 
 
 class Uint(int):
@@ -55,7 +55,7 @@ class Timestamp:
 
     Attributes:
         nanoseconds: Since 1970 UTC.
-        offset: Of the zone that it is written in, in seconds; it does not count for equality.
+        offset: Offset of its zone in seconds; ignored in comparisons.
     """
 
     nanoseconds: int
@@ -64,14 +64,14 @@ class Timestamp:
 
 @dataclasses.dataclass(frozen=True, slots=True, order=True)
 class Duration:
-    """A span of time, as Go's time.Duration."""
+    """A duration, as Go's time.Duration."""
 
     nanoseconds: int
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Optional:
-    """A value or none."""
+    """An optional value."""
 
     value: Value
 
@@ -82,7 +82,7 @@ NONE: Final = Optional(MISSING)
 class Map:
     """A map made by an expression.
 
-    Integers, whether signed or not, and whole doubles find each other's entries.
+    Signed and unsigned integers and integral doubles are equal as keys.
     """
 
     __slots__ = ("_entries",)
@@ -94,36 +94,36 @@ class Map:
         return len(self._entries)
 
     def find(self, key: Value) -> Value:
-        """The value of a key, or MISSING."""
+        """Return the value of a key, or MISSING."""
         try:
-            found = self._entries.get(_key(key))
-        except TypeError:  # a list or map is nobody's key
+            entry = self._entries.get(_key(key))
+        except TypeError:  # a list or map cannot be a key
             return MISSING
-        return MISSING if found is None else found[1]
+        return MISSING if entry is None else entry[1]
 
     def keys(self) -> Iterator[Value]:
-        """The keys, in the order in which they were written."""
+        """Return the keys in insertion order."""
         return (key for key, _ in self._entries.values())
 
     def items(self) -> Iterator[tuple[Value, Value]]:
-        """Keys and values."""
+        """Return keys and values."""
         return iter(self._entries.values())
 
     def insert(self, key: Value, value: Value) -> None:
-        """Add an entry, while the map is being built."""
+        """Add an entry during construction."""
         if self.find(key) is not MISSING:
             raise EvaluationError(f"insert failed: key {shown(key)} already exists")
         self._entries[_key(key)] = (key, value)
 
 
 class SetList(list[Value]):
-    """What ``+`` makes of a list-set."""
+    """Result of ``+`` for list-sets."""
 
     __slots__ = ()
 
 
 class KeyedList(list[Value]):
-    """What ``+`` makes of a list-map."""
+    """Result of ``+`` for list-maps."""
 
     __slots__ = ("keys",)
 
@@ -133,18 +133,18 @@ class KeyedList(list[Value]):
 
 
 def _key(key: Value) -> Value:
-    """Python takes True for 1, which CEL does not."""
+    """Distinguish True from 1, which Python considers equal."""
     return (key,) if isinstance(key, bool) else key
 
 
 class Typed:
-    """The base of values whose type only has a name: quantities, addresses, named formats."""
+    """Base of values with a named type only: quantities, addresses, named formats."""
 
     __slots__ = ()
     type_name: str
 
     def equals(self, other: Value) -> bool:
-        """Whether the other is the same value.
+        """Return whether the other is the same value.
 
         Raises:
             EvaluationError: if it is of another type.
@@ -172,33 +172,33 @@ _NAMES: dict[type, str] = {
 
 
 def name_type(cls: type, name: str) -> None:
-    """Tell the CEL name of a class of values that is defined elsewhere."""
+    """Register the CEL name of a value class defined elsewhere."""
     _NAMES[cls] = name
 
 
 def type_name(value: Value) -> str:
-    """The name of a value's type: ``int``, ``google.protobuf.Duration``."""
+    """Return the name of a value's type: ``int``, ``google.protobuf.Duration``."""
     name = _NAMES.get(type(value))
     return name if name is not None else value.type_name
 
 
 def shown(value: Value) -> str:
-    """``%v`` of a value.
+    """Format a value as ``%v``.
 
     Raises:
-        UndecidedError: where Go would print the inside of its own structures.
+        UndecidedError: where Go would print its internal structures.
     """
     if isinstance(value, bool | int | float | str):
         return gotext.plain(value)
     if isinstance(value, TypeValue):
         return value.name
     if value is None:
-        return "0"  # types.Null is a number to Go
+        return "0"  # types.Null is a number in Go
     raise UndecidedError(f"a message that quotes a value of type {type_name(value)}")
 
 
 def no_such_overload(function: str = "", arguments: Iterable[Value] = ()) -> EvaluationError:
-    """What cel-go says of arguments that a function does not take."""
+    """Return cel-go's error for unsupported argument types."""
     if not function:
         return EvaluationError("no such overload")
     types = ", ".join(map(type_name, arguments))

@@ -1,20 +1,20 @@
-"""The API server's checks of a value, in Python: what a model's own verdict is made of."""
+"""The API server's validation of values, in Python, used by models."""
 
 import functools
 
 from schemagen import canonical, structural
 from schemagen.checking.checker import Checked, Checker
-from schemagen.checking.intake import Taken
+from schemagen.checking.intake import NormalizedObject
 from schemagen.keywords import Schema
 from schemagen.model import base, registry
 
 
 @functools.cache
 def of(model: type[base.Model]) -> Checker:
-    """The checker of a model's schema.
+    """Return the checker of a model's schema.
 
     Raises:
-        structural.SchemaError: if the model says something that a schema cannot.
+        structural.SchemaError: if the model cannot be expressed as a schema.
     """
     schema = structural.schema_of(model, descriptions=False)
     return Checker(schema, is_root=issubclass(model, base.Resource))
@@ -24,7 +24,7 @@ _OF_KEYWORDS: dict[bytes, Checker] = {}
 
 
 def of_keywords(schema: Schema) -> Checker:
-    """The checker of a schema that is no model's, such as a wire type's."""
+    """Return the checker of a schema without a model, such as a wire type's."""
     key = canonical.dumps(schema)
     if key not in _OF_KEYWORDS:
         _OF_KEYWORDS[key] = Checker(schema)
@@ -33,9 +33,9 @@ def of_keywords(schema: Schema) -> Checker:
 
 @functools.cache
 def of_version(version: registry.Version) -> Checker:
-    """The checker of a version: its model's, and what its scale subresource asks for."""
+    """Return the checker of a version: its model's schema and its scale subresource."""
     schema = structural.schema_of(version.model, descriptions=False)
     return Checker(schema, is_root=True, scale=version.scale)
 
 
-__all__ = ["Checked", "Checker", "Taken", "of", "of_keywords", "of_version"]
+__all__ = ["Checked", "Checker", "NormalizedObject", "of", "of_keywords", "of_version"]

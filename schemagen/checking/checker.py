@@ -1,8 +1,8 @@
-"""One schema's checker: values in, the API server's causes out, in Python alone.
+"""Checker of one schema: values in, the API server's causes out, in pure Python.
 
-The same answer as ``schemagen.judge`` gives for the part of an object that a schema describes,
-without WebAssembly: models are built from what it has taken in. What it leaves to the judge it says
-(``Checker.left``).
+Gives the same result as ``schemagen.judge`` for the part of an object that a schema describes,
+without WebAssembly: models are built from its output. Anything only the judge can decide is listed
+in ``Checker.left``.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ from schemagen.keywords import Schema
 from schemagen.model import markers
 from schemagen.problems import JSON, Cause
 
-# OpenAPI's faults after which rules are not run (registry/customresource/strategy.go).
+# OpenAPI errors after which rules are not run (registry/customresource/strategy.go).
 _BLOCKING = frozenset(
     {
         "FieldValueNotSupported",
@@ -36,28 +36,27 @@ NOT_RUN: Final = Fault(
     "errors to complete validation",
     None,
 )
-"""What is said where faults of the schema keep its rules from being run."""
+"""Message shown where schema errors keep the rules from running."""
 _NO_NUMBER = "expected a number that a float64 can hold"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Checked:
-    """What became of a value.
+    """Result of a check.
 
     Attributes:
-        value: With its defaults, pruned; it shares nothing with what was given.
-        causes: Why the API server would refuse it, in the order of the fields; none if it would
-            not.
-        undecided: What only the judge can tell of this value: rules, metadata of embedded objects.
+        value: The value with defaults, pruned; it shares nothing with the input.
+        causes: Why the API server would refuse it, sorted by field; empty if it would not.
+        undecided: What only the judge can check: rules, metadata of embedded objects.
     """
 
     value: JSON
     causes: tuple[Cause, ...]
-    undecided: tuple[cel.Left, ...] = ()
+    undecided: tuple[cel.UndecidedRule, ...] = ()
 
     @property
     def allowed(self) -> bool:
-        """Whether nothing was found."""
+        """Return whether there are no causes."""
         return not self.causes
 
 
@@ -65,7 +64,7 @@ class Checker:
     """Checks values against one structural schema.
 
     Args:
-        schema: A structural schema; it must be one that the API server accepts.
+        schema: A structural schema that the API server accepts.
         is_root: Whether it describes a whole object.
         scale: The scale subresource, whose values the API server checks too.
     """
@@ -78,8 +77,8 @@ class Checker:
         self._scale = scale
 
     @functools.cached_property
-    def left(self) -> tuple[cel.Left, ...]:
-        """Rules that only the judge can run on any value, and why."""
+    def left(self) -> tuple[cel.UndecidedRule, ...]:
+        """Return rules that only the judge can run on any value, and why."""
         return tuple(_left(self._node))
 
     @functools.cached_property
@@ -87,7 +86,7 @@ class Checker:
         return fastpath.compiled(self._node, is_root=self._is_root)
 
     def is_fine(self, value: JSON, old: JSON | Absent = ABSENT) -> bool:
-        """Whether a value is certainly taken, at a tenth of the cost; if not, it may still be."""
+        """Return True if a value is surely accepted, at a tenth of the cost; False is unknown."""
         if self._scale is not None and any(scaling.faults(self._scale, value, is_status=False)):
             return False
         try:
@@ -100,9 +99,9 @@ class Checker:
         return self._read(self._checked, value)
 
     def default(self, value: JSON) -> Sequence[Cause]:
-        """Why a default of the schema would be refused, by itself or wherever it is filled in.
+        """Return why a default of the schema would be refused, by itself or after defaulting.
 
-        The API server looks at a default as it is written, before the defaults below it are set
+        The API server checks a default as written, before the defaults below it are set
         (defaulting/validation.go).
         """
         faults: list[Fault] = [*intake.unknown(value, self._node)]
@@ -113,23 +112,25 @@ class Checker:
         return by_field(faults) or self.create(value).causes
 
     def update(self, value: JSON, old: JSON) -> Checked:
-        """Check a changed value: what was wrong before and is unchanged is let through."""
+        """Check a changed value: unchanged invalid parts are accepted (ratcheting)."""
         return self._read(self._checked, value, old)
 
     def update_status(self, value: JSON, old: JSON) -> Checked:
-        """Check an update through the status subresource: all but the status stays as it was."""
+        """Check an update through the status subresource: only the status may change."""
         return self._read(self._status_checked, value, old)
 
     def transitions(self, value: JSON, old: JSON) -> tuple[Cause, ...]:
-        """What rules about changes say, whatever else is wrong with the value."""
+        """Return the result of transition rules only, ignoring other errors."""
         return self._read(self._transitions, value, old).causes
 
     def _transitions(self, value: JSON, old: JSON) -> Checked:
-        found = rules.evaluated(self._node, value, old) if self._node.has_rules else rules.Found()
-        return Checked(value, by_field([one for one in found.faults if one.is_transition]))
+        results = (
+            rules.evaluated(self._node, value, old) if self._node.has_rules else rules.Results()
+        )
+        return Checked(value, by_field([fault for fault in results.faults if fault.is_transition]))
 
     def decode(self, value: JSON) -> Checked:
-        """Whether a whole object can be read, whichever part of it counts: embedded objects."""
+        """Check that a whole object, including ignored parts, can be decoded: embedded objects."""
         return self._read(self._decoded, value)
 
     def _decoded(self, value: JSON) -> Checked:
@@ -137,20 +138,20 @@ class Checker:
         return Checked(value, causes, tuple(embedded.left(self._node, value)))
 
     def _read(self, check: Callable[..., Checked], *sent: JSON) -> Checked:
-        """Check values once they are taken in; one that cannot be read is refused as it is."""
+        """Check values after intake; one that cannot be decoded is refused unchanged."""
         try:
-            taken = [intake.taken_in(one, self._node, is_root=self._is_root) for one in sent]
+            normalized = [intake.taken_in(item, self._node, is_root=self._is_root) for item in sent]
         except intake.UnreadableError as error:
             field = bracketed(error.path)
             fault = Fault("FieldValueInvalid", error.path, _NO_NUMBER, field=field)
             return Checked(sent[0], (fault.cause(),))
-        return check(*taken)
+        return check(*normalized)
 
     def _status_checked(self, given: JSON, before: JSON) -> Checked:
         status = {"status": given["status"]} if "status" in given else {}
-        after = {name: one for name, one in before.items() if name != "status"} | status
+        after = {name: member for name, member in before.items() if name != "status"} | status
         checked = self._checked(after, before, part="status")
-        # What is sent is read as a whole, although only the status counts then.
+        # The whole request is decoded, although only the status counts then.
         causes = by_field([*embedded.unreadable(self._node, given)]) or checked.causes
         undecided = (*checked.undecided, *embedded.left(self._node, given))
         return dataclasses.replace(checked, causes=causes, undecided=undecided)
@@ -161,7 +162,7 @@ class Checker:
         faults = [*self._schema_faults(value, old, part)]
         if self._scale is not None:
             faults += scaling.faults(self._scale, value, is_status=part is not None)
-        if part is None:  # registry/customresource/status_strategy.go does not look at them
+        if part is None:  # registry/customresource/status_strategy.go skips them
             faults += embedded.faults(self._node, value)
         if old is ABSENT or not [*lists.duplicates(self._node, old)]:
             faults += lists.duplicates(self._node, value)
@@ -169,9 +170,9 @@ class Checker:
         if any(fault.reason in _BLOCKING for fault in faults):
             faults += [NOT_RUN] * self._node.has_rules
         elif self._node.has_rules:
-            found = rules.evaluated(self._node, value, old)
-            faults += found.faults
-            undecided += found.undecided
+            results = rules.evaluated(self._node, value, old)
+            faults += results.faults
+            undecided += results.undecided
         return Checked(value, by_field(faults), tuple(undecided))
 
     def _schema_faults(self, value: JSON, old: JSON | Absent, part: str | None) -> Sequence[Fault]:
@@ -184,7 +185,7 @@ class Checker:
         return values.validate(node, value[part], old=before, prefix=(part,)).faults
 
 
-def _left(node: Node) -> Sequence[cel.Left]:
+def _left(node: Node) -> Sequence[cel.UndecidedRule]:
     own = node.rules.left if node.rules is not None else ()
     below = (*node.properties.values(), node.values, node.items)
-    return [*own, *(left for one in below if one is not None for left in _left(one))]
+    return [*own, *(left for child in below if child is not None for left in _left(child))]

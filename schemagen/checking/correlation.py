@@ -1,6 +1,6 @@
-"""Which old value a new one corresponds to, and whether it is unchanged (KEP-4008, ratcheting).
+"""Correlation of new and old values, and whether they are unchanged (KEP-4008, ratcheting).
 
-As apiserver 1.37's ``cel/common.CorrelatedObject``: fields and map entries by name, items of a
+Follows apiserver 1.37's ``cel/common.CorrelatedObject``: fields and map entries by name, items of a
 list-map by their keys, other items not at all.
 """
 
@@ -15,13 +15,13 @@ TYPE_META = frozenset({"apiVersion", "kind"})
 
 
 def member(node: Node, name: str, old: JSON | Absent) -> JSON | Absent:
-    """The old value of an object's member, or ABSENT."""
+    """Return the old value of an object's member, or ABSENT."""
     is_known = name in node.properties or node.values is not None
     return old.get(name, ABSENT) if isinstance(old, dict) and is_known else ABSENT
 
 
 def children(node: Node, value: JSON, old: JSON | Absent) -> Iterator[JSON | Absent]:
-    """The old values of the described parts of a value, in the order of ``node.children``."""
+    """Return the old values of a value's children, in the order of ``node.children``."""
     if isinstance(value, list):
         if node.items is not None:
             yield from items(node, value, old)
@@ -31,26 +31,26 @@ def children(node: Node, value: JSON, old: JSON | Absent) -> Iterator[JSON | Abs
 
 
 def items(node: Node, value: Sequence[JSON], old: JSON | Absent) -> Iterator[JSON | Absent]:
-    """The old values of a list's items, each or ABSENT."""
+    """Return the old value of each list item, or ABSENT."""
     by_key = _by_key(node, old)
-    for one in value:
-        key = key_of(node, one) if by_key else None
+    for item in value:
+        key = key_of(node, item) if by_key else None
         yield ABSENT if key is None else by_key.get(key, ABSENT)
 
 
 def _by_key(node: Node, old: JSON | Absent) -> dict[str, JSON]:
     if node.list_type != "map" or not isinstance(old, list):
         return {}
-    found: dict[str, JSON] = {}
-    for one in old:
-        key = key_of(node, one)
+    by_key: dict[str, JSON] = {}
+    for item in old:
+        key = key_of(node, item)
         if key is not None:
-            found.setdefault(key, one)
-    return found
+            by_key.setdefault(key, item)
+    return by_key
 
 
 def key_of(node: Node, item: JSON) -> str | None:
-    """What tells an item of a list-map from the others; None if a key is missing or no scalar."""
+    """Return the identity of a list-map item; None if a key is missing or not a scalar."""
     if not isinstance(item, dict):
         return None
     values = [item.get(key) for key in node.list_keys]
@@ -60,12 +60,12 @@ def key_of(node: Node, item: JSON) -> str | None:
 
 
 def equal(node: Node, value: JSON, old: JSON) -> bool:
-    """Whether a value is its old one; the order of a list-map's items does not count."""
+    """Return whether a value equals its old one; the order of list-map items is ignored."""
     if isinstance(value, list) and isinstance(old, list):
         return _equal_lists(node, value, old)
     if isinstance(value, dict) and isinstance(old, dict):
         return len(value) == len(old) and all(
-            _equal_members(node, name, one, old) for name, one in value.items()
+            _equal_members(node, name, entry, old) for name, entry in value.items()
         )
     return same(value, old)
 
@@ -84,13 +84,13 @@ def _equal_lists(node: Node, value: list[JSON], old: list[JSON]) -> bool:
     if node.list_type != "map" or node.items is None:
         return same(value, old)
     return all(
-        previous is not ABSENT and equal(node.items, one, previous)
-        for one, previous in zip(value, items(node, value, old), strict=True)
+        previous is not ABSENT and equal(node.items, item, previous)
+        for item, previous in zip(value, items(node, value, old), strict=True)
     )
 
 
 def same(value: JSON, other: JSON) -> bool:
-    """Equality of JSON as Go has it: 1, 1.0 and true are three values."""
+    """Return whether JSON values are equal in Go: 1, 1.0 and true are three values."""
     if isinstance(value, dict) and isinstance(other, dict):
         return value.keys() == other.keys() and all(same(value[key], other[key]) for key in value)
     if isinstance(value, list) and isinstance(other, list):

@@ -1,7 +1,7 @@
-"""Whole objects inside others: ``x-kubernetes-embedded-resource``.
+"""Embedded objects: ``x-kubernetes-embedded-resource``.
 
-As apiextensions-apiserver 1.37's ``schema/objectmeta``: apiVersion and kind are required. Metadata
-beyond a plain name is left to the judge.
+Follows apiextensions-apiserver 1.37's ``schema/objectmeta``: apiVersion and kind are required.
+Metadata beyond a plain name is left to the judge.
 """
 
 import re
@@ -13,7 +13,7 @@ from schemagen.checking.nodes import Node, Path
 from schemagen.problems import JSON
 
 _LABEL = re.compile(r"[a-z]([-a-z0-9]*[a-z0-9])?", re.ASCII)
-_LONGEST_LABEL = 63
+_MAX_LABEL = 63
 _NO_STRING = "must be a string"
 _LABEL_SHAPE = (
     "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
@@ -23,28 +23,28 @@ _LABEL_SHAPE = (
 
 
 def faults(node: Node, value: JSON, path: Path = ()) -> Iterator[Fault]:
-    """What is wrong with the apiVersion and kind of embedded objects."""
+    """Return errors in the apiVersion and kind of embedded objects."""
     if node.embedded and isinstance(value, dict):
         yield from _type_meta(value, path)
-    for child, one, key in node.children(value):
-        yield from faults(child, one, (*path, key))
+    for child, part, key in node.children(value):
+        yield from faults(child, part, (*path, key))
 
 
 def unreadable(node: Node, value: JSON) -> Iterator[Fault]:
-    """What cannot even be decoded, wherever it stands, and whether or not it counts."""
+    """Return embedded objects that cannot be decoded, wherever they are, even in ignored parts."""
     return (fault for fault in faults(node, value) if fault.detail == _NO_STRING)
 
 
 _PLAIN_NAME = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?", re.ASCII)
 
 
-def left(node: Node, value: JSON, path: Path = ()) -> Iterator[cel.Left]:
-    """Metadata of embedded objects that only the judge knows how to read."""
+def left(node: Node, value: JSON, path: Path = ()) -> Iterator[cel.UndecidedRule]:
+    """Return metadata of embedded objects that only the judge can validate."""
     if node.embedded and isinstance(value, dict) and not _is_plain(value.get("metadata", {})):
         where = bracketed((*path, "metadata"))
-        yield cel.Left(where, "metadata of an embedded object beyond a plain name")
-    for child, one, key in node.children(value):
-        yield from left(child, one, (*path, key))
+        yield cel.UndecidedRule(where, "metadata of an embedded object beyond a plain name")
+    for child, part, key in node.children(value):
+        yield from left(child, part, (*path, key))
 
 
 def _is_plain(metadata: JSON) -> bool:
@@ -78,8 +78,8 @@ def _kind(value: JSON) -> str:
         return _NO_STRING
     if not value:
         return "must not be empty"
-    lower = "".join(character.lower()[0] for character in value)  # rune by rune, as Go does
-    wrong = [f"must be no more than {_LONGEST_LABEL} characters"] * (len(lower) > _LONGEST_LABEL)
+    lower = "".join(character.lower()[0] for character in value)  # rune by rune, as in Go
+    wrong = [f"must be no more than {_MAX_LABEL} characters"] * (len(lower) > _MAX_LABEL)
     if not _LABEL.fullmatch(lower):
         wrong.append(_LABEL_SHAPE)
     return "may have mixed case, but should otherwise match: " + ",".join(wrong) if wrong else ""

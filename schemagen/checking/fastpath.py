@@ -1,9 +1,9 @@
-"""Whether a value is certainly fine, without saying why not: what nearly every object is.
+"""Fast check that a value is certainly valid, without saying why not: the case of most objects.
 
-Closures, one for each node, over the value alone. They take what ``checker`` would take with no
-fault, and give up at whatever needs care (a null, a default to be filled in below a rule, an
-embedded object, a fault); the checker then looks again, slowly. On an update, parts that are what
-they were are passed over, but for rules about changes.
+Closures, one for each node, over the value alone. They accept what ``checker`` accepts without
+errors, and return False for anything else (a null, a default below a rule, an embedded object, an
+error); the slow checker then decides. On an update, unchanged parts are skipped except for
+transition rules.
 """
 
 import operator
@@ -20,23 +20,23 @@ from schemagen.checking.nodes import Node
 from schemagen.problems import JSON
 
 IsFine: TypeAlias = Callable[[JSON, JSON | Absent], bool]
-"""Whether a value with its defaults is certainly fine, given its old one."""
+"""Whether a value with defaults is certainly valid, given its old one."""
 
 IsValue: TypeAlias = Callable[..., bool]
-"""Whether a scalar is fine; it may be given an old value, and does not look at it."""
+"""Whether a scalar is valid; an old value is accepted but ignored."""
 
 Fill: TypeAlias = Callable[[JSON], JSON]
-"""A value with its defaults; the same one if it has them."""
+"""A value with its defaults; the same object if nothing was missing."""
 
 _INT64: Final = 2**63
 
 
 def compiled(node: Node, *, is_root: bool = False) -> IsFine:
-    """The check of a value that may lack its defaults.
+    """Return the check of a value that may lack its defaults.
 
     Args:
-        node: What values are checked against.
-        is_root: Whether they are whole objects, whose metadata the API server judges.
+        node: The schema node.
+        is_root: Whether values are whole objects, whose metadata the API server validates.
     """
     check, fill = _compiled(node, is_root=is_root), _filling(node)
     if fill is None:
@@ -55,20 +55,20 @@ def _compiled(node: Node, *, is_root: bool = False) -> IsFine:
 
 
 def _can_be_unchanged(node: Node) -> bool:
-    """Whether an equal old value lets everything pass: not rules about changes, and not free form.
+    """Return whether an unchanged value is valid: no transition rules or free form below.
 
-    The API server never takes members that no schema describes for unchanged.
+    The API server never treats members without a schema as unchanged.
     """
     is_open = node.keeps_unknown or (node.has_additional and node.values is None)
     has_transition = node.rules is not None and node.rules.uses_old_self
     below = (*node.properties.values(), node.values, node.items)
     return not (is_open or has_transition) and all(
-        _can_be_unchanged(one) for one in below if one is not None
+        _can_be_unchanged(child) for child in below if child is not None
     )
 
 
 def _is_unchanged(value: JSON, old: JSON | Absent) -> bool:
-    """Whether a part is what it was; to Python 1 and true are equal, and a null is no part."""
+    """Return whether a part is unchanged; distinguishes 1 from true, and refuses null."""
     return (
         value is not None
         and bool(value == old)
@@ -114,7 +114,7 @@ def _holds(rules: Rules, value: JSON, old: JSON | Absent) -> bool:
 
 
 def _shape(node: Node, *, is_root: bool) -> IsFine:
-    """The check of a node's type, bounds and parts."""
+    """Return the check of a node's type, bounds and children."""
     if node.any_of:
         return _alternatives(node)
     match node.types:
@@ -131,7 +131,7 @@ def _shape(node: Node, *, is_root: bool) -> IsFine:
 
 
 def _anything(value: JSON, old: JSON | Absent) -> bool:
-    """Free-form values: numbers are left to the checker, which reads them as Go does."""
+    """Check a free-form value: numbers are left to the checker, which reads them as Go does."""
     del old
     return _is_plain(value)
 
@@ -148,7 +148,7 @@ def _is_plain(value: JSON) -> bool:
 
 
 def _alternatives(node: Node) -> IsFine:
-    """An integer or a string, which is what nearly every ``anyOf`` says."""
+    """Return the check of ``anyOf`` for an integer or a string, the most common form."""
     kinds = [branch.types for branch in node.any_of]
     plain = {"type"}
     is_plain = all(branch.schema.keys() <= plain for branch in node.any_of)
@@ -176,19 +176,19 @@ def _unsure_of_scalar(value: JSON, old: JSON = None) -> bool:
 
 
 def _text(node: Node) -> IsValue:
-    most, least = node.schema.get("maxLength"), node.schema.get("minLength", 0)
+    maximum, minimum = node.schema.get("maxLength"), node.schema.get("minLength", 0)
     checks = [*_text_checks(node)]
-    most = float("inf") if most is None else most
+    maximum = float("inf") if maximum is None else maximum
 
     def is_text(value: JSON, _: JSON = None) -> bool:
-        return value.__class__ is str and least <= len(value) <= most
+        return value.__class__ is str and minimum <= len(value) <= maximum
 
     match checks:
         case []:
             return is_text
         case [check]:
             return lambda value, _=None: (
-                value.__class__ is str and least <= len(value) <= most and check(value)
+                value.__class__ is str and minimum <= len(value) <= maximum and check(value)
             )
         case _:
             return lambda value, _=None: is_text(value) and all(check(value) for check in checks)
@@ -203,20 +203,20 @@ def _text_checks(node: Node) -> Iterator[IsValue]:
 
 
 def _pattern(pattern: str) -> IsValue:
-    """Whether a pattern is found in a text; a set of one pattern looks for no places."""
-    found = re2.Set.SearchSet()
-    found.Add(pattern)
-    found.Compile()
-    return lambda value: bool(found.Match(value))
+    """Return the check of a pattern; a set of one pattern is faster than a search."""
+    patterns = re2.Set.SearchSet()
+    patterns.Add(pattern)
+    patterns.Compile()
+    return lambda value: bool(patterns.Match(value))
 
 
 def _integer(node: Node) -> IsValue:
-    least, most = _bounds(node)
+    minimum, maximum = _bounds(node)
     size = 2**31 if node.format == "int32" else _INT64
-    least, most = max(least, -size), min(most, size - 1)
+    minimum, maximum = max(minimum, -size), min(maximum, size - 1)
     if any(name in node.schema for name in ("exclusiveMinimum", "exclusiveMaximum")):
-        return lambda value, _=None: value.__class__ is int and least < value < most
-    return lambda value, _=None: value.__class__ is int and least <= value <= most
+        return lambda value, _=None: value.__class__ is int and minimum < value < maximum
+    return lambda value, _=None: value.__class__ is int and minimum <= value <= maximum
 
 
 def _bounds(node: Node) -> tuple[float, float]:
@@ -247,14 +247,14 @@ def _object(node: Node, *, is_root: bool) -> IsFine:
         name: _compiled(child) for name, child in node.properties.items() if name not in known
     }
     required = frozenset(node.required)
-    least, most = _counts(node, "Properties")
+    minimum, maximum = _counts(node, "Properties")
     has_rest = node.keeps_unknown or node.has_additional
 
     def is_rest(name: str, value: JSON) -> bool:
         return name in known or (has_rest and _is_plain(value))
 
     def is_fine(value: JSON, old: JSON | Absent) -> bool:
-        if value.__class__ is not dict or not least <= len(value) <= most:
+        if value.__class__ is not dict or not minimum <= len(value) <= maximum:
             return False
         if not required <= value.keys():
             return False
@@ -270,12 +270,12 @@ def _are_fine(
     fields: dict[str, IsFine],
     is_rest: Callable[[str, JSON], bool],
 ) -> bool:
-    for name, one in value.items():
+    for name, member in value.items():
         check = fields.get(name)
         if check is None:
-            if not is_rest(name, one):
+            if not is_rest(name, member):
                 return False
-        elif not check(one, before.get(name, ABSENT)):
+        elif not check(member, before.get(name, ABSENT)):
             return False
     return True
 
@@ -287,15 +287,15 @@ def _map(node: Node) -> IsFine:
     if node.properties or node.values is None:
         return _unsure
     check = _compiled(node.values)
-    least, most = _counts(node, "Properties")
+    minimum, maximum = _counts(node, "Properties")
     required = frozenset(node.required)
 
     def is_fine(value: JSON, old: JSON | Absent) -> bool:
-        if value.__class__ is not dict or not least <= len(value) <= most:
+        if value.__class__ is not dict or not minimum <= len(value) <= maximum:
             return False
         before = old if isinstance(old, dict) else _NOTHING
         return required <= value.keys() and all(
-            check(one, before.get(name, ABSENT)) for name, one in value.items()
+            check(member, before.get(name, ABSENT)) for name, member in value.items()
         )
 
     return is_fine
@@ -309,27 +309,27 @@ def _array(node: Node) -> IsFine:
     if node.items is None:
         return _unsure
     check = _compiled(node.items)
-    least, most = _counts(node, "Items")
+    minimum, maximum = _counts(node, "Items")
     is_distinct = _distinct(node)
 
     def is_fine(value: JSON, old: JSON | Absent) -> bool:
-        if value.__class__ is not list or not least <= len(value) <= most:
+        if value.__class__ is not list or not minimum <= len(value) <= maximum:
             return False
         if is_distinct is not None and not is_distinct(value):
             return False
         if old is ABSENT or not isinstance(old, list):
-            return all(check(one, ABSENT) for one in value)
+            return all(check(item, ABSENT) for item in value)
         return all(map(check, value, correlation.items(node, value, old)))
 
     return is_fine
 
 
 def _distinct(node: Node) -> IsValue | None:
-    """Whether the items of a set or a list-map certainly differ."""
+    """Return the check that items of a set or a list-map certainly differ."""
     match node.list_type:
         case "set":
             return lambda items: (
-                all(one.__class__ is str for one in items) and (len({*items}) == len(items))
+                all(item.__class__ is str for item in items) and (len({*items}) == len(items))
             )
         case "map":
             keys = tuple(node.list_keys)
@@ -343,10 +343,10 @@ def _have_own_keys(items: Sequence[JSON], keys: Sequence[str]) -> bool:
     for item in items:
         if item.__class__ is not dict:
             return False
-        found = tuple(item.get(key) for key in keys)
-        if not all(one.__class__ is str for one in found) or found in seen:
+        values = tuple(item.get(key) for key in keys)
+        if not all(key_value.__class__ is str for key_value in values) or values in seen:
             return False
-        seen.add(found)
+        seen.add(values)
     return True
 
 
@@ -354,7 +354,7 @@ def _have_own_keys(items: Sequence[JSON], keys: Sequence[str]) -> bool:
 
 
 def _filling(node: Node) -> Fill | None:
-    """What fills in the defaults below a node; None if there are none."""
+    """Return the function that fills in defaults below a node; None if there are none."""
     if node.items is not None:
         return _filling_items(_filling(node.items))
     if node.values is not None:
@@ -372,11 +372,13 @@ def _filling_members(defaults: dict[str, Node], fills: dict[str, Fill]) -> Fill:
         if value.__class__ is not dict:
             return value
         changed = {
-            name: intake.default_of(one) for name, one in defaults.items() if name not in value
+            name: intake.default_of(member)
+            for name, member in defaults.items()
+            if name not in value
         }
         for name, fill in fills.items():
-            if name in value and (one := fill(value[name])) is not value[name]:
-                changed[name] = one
+            if name in value and (member := fill(value[name])) is not value[name]:
+                changed[name] = member
         return {**value, **changed} if changed else value
 
     return filled
@@ -389,7 +391,7 @@ def _filling_items(fill: Fill | None) -> Fill | None:
     def filled(value: JSON) -> JSON:
         if value.__class__ is not list:
             return value
-        items = [fill(one) for one in value]
+        items = [fill(item) for item in value]
         return value if all(map(operator.is_, items, value)) else items
 
     return filled
@@ -402,7 +404,7 @@ def _filling_values(fill: Fill | None) -> Fill | None:
     def filled(value: JSON) -> JSON:
         if value.__class__ is not dict:
             return value
-        values = {name: fill(one) for name, one in value.items()}
-        return value if all(values[name] is one for name, one in value.items()) else values
+        values = {name: fill(member) for name, member in value.items()}
+        return value if all(values[name] is member for name, member in value.items()) else values
 
     return filled

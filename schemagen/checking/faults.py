@@ -1,4 +1,4 @@
-"""What is wrong with a value, in the API server's words (apimachinery 1.37, field/errors.go)."""
+"""Validation errors in the API server's words (apimachinery 1.37, field/errors.go)."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -21,20 +21,20 @@ _BEGINNINGS = {
 }
 _WITHOUT_VALUE = {"FieldValueForbidden", "FieldValueRequired", "FieldValueTooLong"}
 NOWHERE: Final = "<nil>"
-"""The field of a fault that Go reports for no path."""
+"""The field of an error that Go reports without a path."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Fault:
-    """One thing that is wrong.
+    """One validation error.
 
     Attributes:
         reason: metav1.CauseType.
-        path: Where.
+        path: Where it is.
         detail: What is wrong.
-        value: What is quoted before the detail, or OMITTED.
+        value: The value quoted before the detail, or OMITTED.
         field: The path as the API server writes it.
-        is_transition: Whether a rule with ``oldSelf`` says it.
+        is_transition: Whether a rule with ``oldSelf`` reported it.
     """
 
     reason: str
@@ -45,7 +45,7 @@ class Fault:
     is_transition: bool = False
 
     def cause(self) -> Cause:
-        """The entry of ``details.causes``."""
+        """Return the entry of ``details.causes``."""
         message = _BEGINNINGS[self.reason]
         if self.value is not OMITTED and self.reason not in _WITHOUT_VALUE:
             message += f": {_written(self.value)}"
@@ -63,17 +63,17 @@ def _written(value: JSON) -> str:
 
 
 def dotted(path: Path) -> str:
-    """A path as kube-openapi writes it: map keys like fields, ``spec.labels.app[0]``."""
+    """Return a path as kube-openapi writes it: map keys like fields, ``spec.labels.app[0]``."""
     parts = (f"[{part}]" if isinstance(part, int) else f".{part}" for part in path)
     return "".join(parts).removeprefix(".")
 
 
 def bracketed(path: Path) -> str:
-    """A path as ``field.Path`` writes it: ``spec.labels[app][0]``."""
+    """Return a path as ``field.Path`` writes it: ``spec.labels[app][0]``."""
     parts = (f"[{part}]" if isinstance(part, int | Key) else f".{part}" for part in path)
     return "".join(parts).removeprefix(".") or NOWHERE
 
 
 def by_field(faults: Sequence[Fault]) -> tuple[Cause, ...]:
-    """The causes in the order of their fields; the API server's own is that of Go's maps: none."""
+    """Return the causes sorted by field; the API server's order is random, as that of Go's maps."""
     return tuple(sorted((fault.cause() for fault in faults), key=lambda cause: cause.field))

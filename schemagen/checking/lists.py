@@ -1,7 +1,7 @@
-"""Lists whose items must differ: ``x-kubernetes-list-type`` set and map.
+"""Lists with distinct items: ``x-kubernetes-list-type`` set and map.
 
-As apiextensions-apiserver 1.37's ``schema/listtype``: an item is reported at its second appearance,
-and only there.
+Follows apiextensions-apiserver 1.37's ``schema/listtype``: an item is reported once, at its second
+appearance.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,15 +13,15 @@ from schemagen.problems import JSON
 
 
 def duplicates(node: Node, value: JSON, path: Path = ()) -> Iterator[Fault]:
-    """A fault for each item of a set, and each keys of a list-map, that appears again."""
+    """Return an error for each duplicate item of a set and each duplicate key of a list-map."""
     deadlines.check()
     if isinstance(value, list):
         if node.list_type == "set":
             yield from (_fault(path, index, value[index]) for index in _repeated(value))
         elif node.list_type == "map":
             yield from _repeated_keys(node, value, path)
-    for child, one, key in node.children(value):
-        yield from duplicates(child, one, (*path, key))
+    for child, part, key in node.children(value):
+        yield from duplicates(child, part, (*path, key))
 
 
 def _fault(path: Path, index: int, value: JSON) -> Fault:
@@ -30,7 +30,7 @@ def _fault(path: Path, index: int, value: JSON) -> Fault:
 
 
 def _repeated(values: Sequence[JSON]) -> Iterator[int]:
-    """Indexes at which a value appears for the second time."""
+    """Return the indexes at which a value appears for the second time."""
     seen: dict[object, int] = {}
     for index, value in enumerate(values):
         is_compound = isinstance(value, dict | list)

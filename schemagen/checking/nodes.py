@@ -1,4 +1,4 @@
-"""A structural schema made ready for checking: one Node for each of its nodes, compiled once."""
+"""A structural schema compiled for checking: one Node for each of its nodes."""
 
 import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,19 +11,19 @@ from schemagen.cel import ABSENT, Absent
 from schemagen.keywords import Schema
 from schemagen.problems import JSON
 
-# What the format of a node may be, by its type; the API server drops any other
-# (apiextensions-apiserver, StripUnsupportedFormatsPostProcessorForVersion).
+# Formats checked for each type; the API server drops any other (apiextensions-apiserver,
+# StripUnsupportedFormatsPostProcessorForVersion).
 _NUMBER_FORMATS = {"integer": ("int32", "int64"), "number": ("float", "double")}
 
 
 class Key(str):
-    """A map's key in a path, which CEL and lists write as ``[key]``."""
+    """A map key in a path, which CEL and lists write as ``[key]``."""
 
     __slots__ = ()
 
 
 Path = tuple[str | int, ...]
-"""Names of members, keys of maps, indexes of items."""
+"""Member names, map keys and list indexes."""
 
 
 @dataclasses.dataclass(slots=True, eq=False, kw_only=True)
@@ -31,10 +31,10 @@ class Node:
     """One node of a structural schema.
 
     Attributes:
-        schema: What it was made of, for the bounds that are asked for seldom.
-        types: Names of the types that are taken; none means any.
+        schema: Its source, for rarely used bounds.
+        types: Names of accepted types; none means any.
         format: The format that the API server checks, or none.
-        values: Of ``additionalProperties`` as a schema.
+        values: The node of ``additionalProperties`` given as a schema.
         has_additional: Whether keys beyond ``properties`` are kept.
         default: The default, or ABSENT.
         rules: The node's CEL rules, or None.
@@ -65,26 +65,26 @@ class Node:
     has_rules: bool
 
     def children(self, value: JSON) -> Iterator[tuple["Node", JSON, str | int]]:
-        """The described parts of a value, and how a path goes on to each."""
+        """Yield the children of a value that have a schema, and the path step to each."""
         if isinstance(value, dict):
-            for name, one in value.items():
+            for name, part in value.items():
                 if name in self.properties:
-                    yield self.properties[name], one, name
+                    yield self.properties[name], part, name
                 elif self.values is not None:
-                    yield self.values, one, Key(name)
+                    yield self.values, part, Key(name)
         elif isinstance(value, list) and self.items is not None:
-            for index, one in enumerate(value):
-                yield self.items, one, index
+            for index, part in enumerate(value):
+                yield self.items, part, index
 
 
 def compiled(schema: Schema, *, is_root: bool = False) -> Node:
-    """The Node of a schema.
+    """Compile a schema to a Node.
 
     Args:
         schema: A structural schema or a part of one.
         is_root: Whether it describes a whole object, whose rules see apiVersion, kind and metadata.
     """
-    properties = {name: compiled(one) for name, one in schema.get("properties", {}).items()}
+    properties = {name: compiled(child) for name, child in schema.get("properties", {}).items()}
     additional = schema.get("additionalProperties")
     values = compiled(additional) if isinstance(additional, dict) else None
     items = compiled(schema["items"]) if "items" in schema else None
@@ -115,7 +115,7 @@ def compiled(schema: Schema, *, is_root: bool = False) -> Node:
         embedded=embedded,
         default=_default(schema),
         rules=cel.Rules(schema, is_resource_root=is_root or embedded) if has_own else None,
-        has_rules=has_own or any(one is not None and one.has_rules for one in below),
+        has_rules=has_own or any(child is not None and child.has_rules for child in below),
     )
 
 
@@ -137,6 +137,6 @@ def _checked_format(schema: Schema, types: tuple[str, ...]) -> str:
 
 
 def _default(schema: Schema) -> JSON | Absent:
-    """The default; null is none (defaulting/algorithm.go takes nil for absent)."""
-    found = schema.get("default")
-    return ABSENT if found is None else found
+    """Return the default; null means none (defaulting/algorithm.go treats nil as absent)."""
+    default = schema.get("default")
+    return ABSENT if default is None else default

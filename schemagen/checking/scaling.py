@@ -1,7 +1,7 @@
-"""What the scale subresource reads: whole, non-negative int32 numbers, and a selector's text.
+"""Checks of the scale subresource: non-negative int32 integers, and a selector string.
 
-As apiextensions-apiserver 1.37's ``registry/customresource/validator.go``, which asks for Go's own
-types: ``1.0`` is no int64.
+Follows apiextensions-apiserver 1.37's ``registry/customresource/validator.go``, which tests Go
+types: ``1.0`` is not an int64.
 """
 
 from collections.abc import Iterator
@@ -12,18 +12,18 @@ from schemagen.checking.faults import Fault
 from schemagen.model import markers
 from schemagen.problems import JSON
 
-_MOST = 2**31 - 1
+_MAX_REPLICAS = 2**31 - 1
 
 
 def faults(scale: markers.Scale, value: JSON, *, is_status: bool) -> Iterator[Fault]:
-    """What is wrong at the scale's paths; an update of the status skips the spec's."""
+    """Return errors at the scale's paths; an update of the status skips the spec's."""
     if not is_status:
         yield from _replicas(value, scale.spec)
     yield from _replicas(value, scale.status)
     if scale.selector is not None:
-        found = _found(value, scale.selector, str, "string")
-        if isinstance(found, _WrongType):
-            yield _fault(scale.selector, "", found.detail)
+        selector = _nested_value(value, scale.selector, str, "string")
+        if isinstance(selector, _WrongType):
+            yield _fault(scale.selector, "", selector.detail)
 
 
 class _WrongType:
@@ -32,13 +32,13 @@ class _WrongType:
 
 
 def _replicas(value: JSON, path: str) -> Iterator[Fault]:
-    found = _found(value, path, int, "int64")
-    if isinstance(found, _WrongType):
-        yield _fault(path, 0, found.detail)
-    elif isinstance(found, int) and found < 0:
-        yield _fault(path, found, "should be a non-negative integer")
-    elif isinstance(found, int) and found > _MOST:
-        yield _fault(path, found, f"should be less than or equal to {_MOST}")
+    replicas = _nested_value(value, path, int, "int64")
+    if isinstance(replicas, _WrongType):
+        yield _fault(path, 0, replicas.detail)
+    elif isinstance(replicas, int) and replicas < 0:
+        yield _fault(path, replicas, "should be a non-negative integer")
+    elif isinstance(replicas, int) and replicas > _MAX_REPLICAS:
+        yield _fault(path, replicas, f"should be less than or equal to {_MAX_REPLICAS}")
 
 
 def _fault(path: str, value: JSON, detail: str) -> Fault:
@@ -46,8 +46,8 @@ def _fault(path: str, value: JSON, detail: str) -> Fault:
     return Fault("FieldValueInvalid", parts, detail, value, path)
 
 
-def _found(value: JSON, path: str, wanted: type, name: str) -> JSON | Absent | _WrongType:
-    """The value at a path (unstructured.NestedInt64 and NestedString), or why it has none."""
+def _nested_value(value: JSON, path: str, expected: type, name: str) -> JSON | Absent | _WrongType:
+    """Return the value at a path (unstructured.NestedInt64 and NestedString), or the error."""
     fields = path.removeprefix(".").split(".")
     for depth, field in enumerate(fields):
         if value is None:
@@ -57,7 +57,7 @@ def _found(value: JSON, path: str, wanted: type, name: str) -> JSON | Absent | _
         if field not in value:
             return ABSENT
         value = value[field]
-    return value if type(value) is wanted else _wrong(fields, value, name)
+    return value if type(value) is expected else _wrong(fields, value, name)
 
 
 def _wrong(fields: list[str], value: JSON, name: str) -> _WrongType:

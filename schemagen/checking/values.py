@@ -1,8 +1,8 @@
-"""The keywords of a schema, as kube-openapi checks them, with its words and its curiosities.
+"""The keywords of a schema as kube-openapi checks them, with its messages and quirks.
 
-Kept from ``pkg/validation/validate`` (kube-openapi 2026-07): which of several failed branches is
-reported (the one with the most matches), that a fault is told once, and what converts to what in an
-enum. On update, what was wrong before and is unchanged is let through (KEP-4008, ratcheting).
+Preserved from ``pkg/validation/validate`` (kube-openapi 2026-07): which of several failed branches
+is reported (the one with the most matches), deduplication of errors, and type conversions in an
+enum. On update, unchanged invalid parts are accepted (KEP-4008, ratcheting).
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ _IN = "in body"
 
 
 class Result:
-    """Faults, each told once, and how many checks a value has passed."""
+    """Deduplicated errors, and the number of checks that a value passed."""
 
     __slots__ = ("faults", "matches")
 
@@ -28,12 +28,12 @@ class Result:
         self.matches = matches
 
     def add(self, fault: Fault | None) -> None:
-        """Add a fault that was not told yet."""
+        """Add an error unless it is already present."""
         if fault is not None and fault not in self.faults:
             self.faults.append(fault)
 
     def merge(self, other: "Result") -> None:
-        """Add what another check found."""
+        """Merge another result."""
         self.matches += other.matches
         if other.faults:
             for fault in other.faults:
@@ -49,15 +49,14 @@ def validate(
     *,
     prefix: Path = (),
 ) -> Result:
-    """Check a value; what equals its old value is let through.
+    """Check a value; values equal to the old one are accepted.
 
     Args:
         node: The schema.
-        value: Already taken in.
+        value: A normalized value.
         path: Where the value is, for messages.
         old: The value before an update, or ABSENT.
-        prefix: What stands before the path in fields, but not in messages: a status is validated
-            on its own.
+        prefix: Prefix of the path in fields, but not in messages: a status is validated on its own.
     """
     result = _validated(node, value, _Where(path, prefix), old)
     if result.faults and old is not ABSENT and correlation.equal(node, value, old):
@@ -66,7 +65,7 @@ def validate(
 
 
 class _Where:
-    """A place: as messages write it, and as fields do."""
+    """A place, as messages and as fields write it."""
 
     __slots__ = ("path", "prefix")
 
@@ -81,13 +80,13 @@ class _Where:
         return Fault(reason, path, detail, value, dotted(path) or "<nil>")
 
     def loose(self, detail: str) -> Fault:
-        """A fault that Go reports without its path: the prefix is all that it has."""
+        """Return an error that Go reports without its path: only the prefix is known."""
         path = (*self.prefix, *self.path)
         return Fault("FieldValueInvalid", path, detail, "", dotted(self.prefix) or "<nil>")
 
 
 def _validated(node: Node, value: JSON, where: _Where, old: JSON | Absent) -> Result:
-    """All checks of one node, without letting anything through at this node itself."""
+    """Run all checks of one node, without ratcheting at this node itself."""
     deadlines.check()
     result = Result()
     mistyped = _type(node, value, where)
@@ -131,7 +130,7 @@ _KINDS: dict[type, str] = {
 
 
 def kind_of(value: JSON) -> str:
-    """The JSON Schema name of a value's type."""
+    """Return the JSON Schema name of a value's type."""
     return _KINDS.get(type(value), "object")
 
 
@@ -145,7 +144,7 @@ def _type(node: Node, value: JSON, where: _Where) -> Fault | None:
     if value is None:
         is_taken = node.nullable or not node.types
     elif is_text and node.format and not is_numeric:
-        is_taken = True  # left to the format, which looks at strings only
+        is_taken = True  # the format decides, which checks only strings
     else:
         is_taken = not (node.types or node.format) or _fits(node, value, kind)
     if is_taken:
@@ -163,9 +162,9 @@ def _fits(node: Node, value: JSON, kind: str) -> bool:
     return kind in node.types or is_whole
 
 
-def _mistyped(where: _Where, types: Sequence[str], found: str) -> Fault:
-    detail = f"{where} {_IN} must be of type {','.join(types)}: {gotext.quoted(found)}"
-    return where.fault("FieldValueTypeInvalid", detail, found)
+def _mistyped(where: _Where, types: Sequence[str], kind: str) -> Fault:
+    detail = f"{where} {_IN} must be of type {','.join(types)}: {gotext.quoted(kind)}"
+    return where.fault("FieldValueTypeInvalid", detail, kind)
 
 
 # -------------------------------------------------------------------------------------- scalars
@@ -181,13 +180,13 @@ def _string(node: Node, value: str, where: _Where, result: Result) -> None:
 
 
 def _text(node: Node, value: str, where: _Where) -> Fault | None:
-    """The first of a string's bounds that it breaks."""
-    most, least = node.schema.get("maxLength"), node.schema.get("minLength")
-    if most is not None and len(value) > most:
-        unit = "byte" if most == 1 else "bytes"  # so it says; it counts code points
-        return where.fault("FieldValueTooLong", f"may not be more than {most} {unit}")
-    if least is not None and len(value) < least:
-        detail = f"{where} {_IN} should be at least {least} chars long"
+    """Return the first violated bound of a string."""
+    maximum, minimum = node.schema.get("maxLength"), node.schema.get("minLength")
+    if maximum is not None and len(value) > maximum:
+        unit = "byte" if maximum == 1 else "bytes"  # upstream wording; it counts code points
+        return where.fault("FieldValueTooLong", f"may not be more than {maximum} {unit}")
+    if minimum is not None and len(value) < minimum:
+        detail = f"{where} {_IN} should be at least {minimum} chars long"
         return where.fault("FieldValueInvalid", detail, value)
     if node.pattern is not None and node.pattern.search(value) is None:
         detail = f"{where} {_IN} should match '{node.schema['pattern']}'"
@@ -209,7 +208,7 @@ def _number(node: Node, value: float, where: _Where, result: Result) -> None:
 
 
 def _range(node: Node, value: float, where: _Where) -> Fault | None:
-    """Whether a number is one of its type and format (IsValueValidAgainstRange)."""
+    """Check that a number is within its type and format (IsValueValidAgainstRange)."""
     if node.types == ("integer",):
         problem = formats.range_problem("integer", node.format, value, str(where))
     elif node.types == ("number",):
@@ -222,7 +221,7 @@ def _range(node: Node, value: float, where: _Where) -> Fault | None:
 def _bound(
     value: float, bound: float, where: _Where, *, exclusive: bool, is_most: bool
 ) -> Fault | None:
-    if isinstance(value, int):  # Go compares integers with the bound's whole part
+    if isinstance(value, int):  # Go compares integers with the integral part of the bound
         bound = int(bound)
     over = value - bound if is_most else bound - value
     if over < 0 or (over == 0 and not exclusive):
@@ -261,7 +260,7 @@ def _enum(node: Node, value: JSON, where: _Where) -> Fault | None:
 
 
 def _is(value: JSON, word: JSON) -> bool:
-    """Whether a value, converted to the word's type as Go converts, is the word."""
+    """Return whether a value, converted to the enum value's type as in Go, equals it."""
     if isinstance(value, bool) or isinstance(word, bool):
         return type(value) is type(word) and bool(value == word)
     if isinstance(value, int | float) and isinstance(word, int | float):
@@ -279,21 +278,21 @@ def _array(
     node: Node, value: list[JSON], where: _Where, old: JSON | Absent, result: Result
 ) -> None:
     before = correlation.children(node, value, old)
-    for (child, one, index), previous in zip(node.children(value), before, strict=True):
-        result.merge(validate(child, one, (*where.path, index), previous, prefix=where.prefix))
+    for (child, item, index), previous in zip(node.children(value), before, strict=True):
+        result.merge(validate(child, item, (*where.path, index), previous, prefix=where.prefix))
     _count(node, len(value), "Items", where, result)
 
 
 def _count(
-    node: Node, found: int, what: Literal["Items", "Properties"], where: _Where, result: Result
+    node: Node, count: int, what: Literal["Items", "Properties"], where: _Where, result: Result
 ) -> None:
-    least, most = node.schema.get(f"min{what}"), node.schema.get(f"max{what}")
-    if least is not None and found < least:
-        detail = f"{where} {_IN} should have at least {least} {what.lower()}"
-        result.add(where.fault("FieldValueInvalid", detail, found))
-    if most is not None and found > most:
-        unit = "item" if most == 1 else "items"  # of an object too
-        result.add(where.fault("FieldValueTooMany", f"must have at most {most} {unit}", found))
+    minimum, maximum = node.schema.get(f"min{what}"), node.schema.get(f"max{what}")
+    if minimum is not None and count < minimum:
+        detail = f"{where} {_IN} should have at least {minimum} {what.lower()}"
+        result.add(where.fault("FieldValueInvalid", detail, count))
+    if maximum is not None and count > maximum:
+        unit = "item" if maximum == 1 else "items"  # also for objects
+        result.add(where.fault("FieldValueTooMany", f"must have at most {maximum} {unit}", count))
 
 
 def _object(
@@ -301,11 +300,11 @@ def _object(
 ) -> None:
     _count(node, len(value), "Properties", where, result)
     before = correlation.children(node, value, old)
-    for (child, one, name), previous in zip(node.children(value), before, strict=True):
-        # Both are converted to the same apiVersion, so that its change cannot be seen.
+    for (child, member, name), previous in zip(node.children(value), before, strict=True):
+        # Both are converted to the same apiVersion, so that a change of it is invisible.
         is_seen = where.path or name not in correlation.TYPE_META
         earlier = previous if is_seen else ABSENT
-        result.merge(validate(child, one, (*where.path, name), earlier, prefix=where.prefix))
+        result.merge(validate(child, member, (*where.path, name), earlier, prefix=where.prefix))
     for name in node.required:
         if name not in value:
             missing = _Where((*where.path, name), where.prefix)
@@ -316,7 +315,7 @@ def _object(
 
 
 def _junctors(node: Node, value: JSON, where: _Where) -> Result:
-    """Branches are checked without the old value: nothing in them is let through."""
+    """Check branches without the old value: ratcheting does not apply inside them."""
     result = Result(matches=1)
     if node.any_of:
         _any_of(node, value, where, result)
@@ -332,12 +331,12 @@ def _junctors(node: Node, value: JSON, where: _Where) -> Result:
 def _any_of(node: Node, value: JSON, where: _Where, result: Result) -> None:
     best: Result | None = None
     for branch in node.any_of:
-        found = _validated(branch, value, where, ABSENT)
-        if not found.faults:
-            result.merge(found)
+        outcome = _validated(branch, value, where, ABSENT)
+        if not outcome.faults:
+            result.merge(outcome)
             return
-        if best is None or found.matches > best.matches:
-            best = found
+        if best is None or outcome.matches > best.matches:
+            best = outcome
     where_text = gotext.quoted(str(where))
     result.add(where.loose(f"{where_text} must validate at least one schema (anyOf)"))
     if best is not None:
@@ -348,17 +347,17 @@ def _one_of(node: Node, value: JSON, where: _Where, result: Result) -> None:
     best: Result | None = None
     passed: list[Result] = []
     for branch in node.one_of:
-        found = _validated(branch, value, where, ABSENT)
-        if not found.faults:
-            passed.append(found)
+        outcome = _validated(branch, value, where, ABSENT)
+        if not outcome.faults:
+            passed.append(outcome)
             best = None
-        elif not passed and (best is None or found.matches > best.matches):
-            best = found
+        elif not passed and (best is None or outcome.matches > best.matches):
+            best = outcome
     if len(passed) == 1:
         result.merge(passed[0])
         return
-    said = f"Found {len(passed)} valid alternatives" if passed else "Found none valid"
-    text = f"{gotext.quoted(str(where))} must validate one and only one schema (oneOf). {said}"
+    summary = f"Found {len(passed)} valid alternatives" if passed else "Found none valid"
+    text = f"{gotext.quoted(str(where))} must validate one and only one schema (oneOf). {summary}"
     result.add(where.loose(text))
     if best is not None:
         result.merge(best)
@@ -367,9 +366,9 @@ def _one_of(node: Node, value: JSON, where: _Where, result: Result) -> None:
 def _all_of(node: Node, value: JSON, where: _Where, result: Result) -> None:
     passed = 0
     for branch in node.all_of:
-        found = _validated(branch, value, where, ABSENT)
-        passed += not found.faults
-        result.merge(found)
+        outcome = _validated(branch, value, where, ABSENT)
+        passed += not outcome.faults
+        result.merge(outcome)
     if passed != len(node.all_of):
         none = "" if passed else ". None validated"
         text = f"{gotext.quoted(str(where))} must validate all the schemas (allOf){none}"

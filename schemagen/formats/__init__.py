@@ -1,4 +1,4 @@
-"""What the API server makes of ``format``: a predicate for each one that it checks."""
+"""The API server's ``format`` checks: a predicate for each."""
 
 from schemagen.formats.numbers import (
     decoded,

@@ -1,7 +1,7 @@
-"""Network addresses, as Go's net and netip read them, and as k8s.io/utils/net reads older ones.
+"""Network addresses, as parsed by Go's net and netip, and by k8s.io/utils/net for older ones.
 
-Go 1.17 began to refuse leading zeros (``10.0.0.01``). Kubernetes keeps the older parsers for what
-may be stored already: they are called sloppy, here as there (kubernetes/kubernetes#100895).
+Go 1.17 began to refuse leading zeros (``10.0.0.01``). Kubernetes keeps the older parsers for values
+that may already be stored, called sloppy here and there (kubernetes/kubernetes#100895).
 """
 
 import re
@@ -17,7 +17,7 @@ _SLOPPY_GROUP = re.compile(rf"0*{_HEX}{{1,4}}")
 _GROUPS = 8
 _IPV4_GROUPS = 2
 
-# A prefix length: leading zeros are fine.
+# A prefix length: leading zeros are allowed.
 _PREFIX = re.compile(r"0*([0-9]{1,3})")
 
 # EUI-48, EUI-64 and IP over InfiniBand have 6, 8 and 20 bytes.
@@ -48,7 +48,7 @@ def is_ip(text: str) -> bool:
 
 
 def is_cidr(text: str) -> bool:
-    """Whether the text is a sloppy IP address and a prefix length: bits after it may be set."""
+    """Whether the text is a sloppy IP address and a prefix length; host bits may be set."""
     address, _, length = text.partition("/")
     prefix = _PREFIX.fullmatch(length)
     if prefix is None:
@@ -71,7 +71,7 @@ def _is_sloppy_ip(text: str) -> bool:
 
 
 def _is_ipv6(text: str, group: re.Pattern[str], ipv4: re.Pattern[str]) -> bool:
-    """Whether eight groups stand there, the last two maybe as IPv4; ``::`` is one or more."""
+    """Whether the text is eight groups, the last two possibly as IPv4; ``::`` is one or more."""
     before, ellipsis, after = text.partition("::")
     groups = [part for half in (before, after) if half for part in half.split(":")]
     count = len(groups)

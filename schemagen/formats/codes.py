@@ -1,7 +1,7 @@
-r"""Numbers and codes of fixed forms: UUIDs, ISBNs, cards, colours, base64.
+r"""Numbers and codes of fixed forms: UUIDs, ISBNs, cards, colors, base64.
 
 kube-openapi checks them with regular expressions, mostly govalidator's. Go's ``\d`` is ASCII, and
-its ``\s`` has no vertical tab, so both are written out here.
+its ``\s`` has no vertical tab, so both are spelled out here.
 """
 
 import re
@@ -33,7 +33,7 @@ _CREDIT_CARD = re.compile(
 
 
 def _uuid(*, third: str, fourth: str) -> re.Pattern[str]:
-    """A UUID with the given third and fourth groups, in either case, dashes optional."""
+    """Return a pattern of a UUID with these groups, in either case, dashes optional."""
     return re.compile(f"{_HEX}{{8}}-?{_HEX}{{4}}-?{third}-?{fourth}-?{_HEX}{{12}}")
 
 
@@ -76,7 +76,7 @@ def is_isbn(text: str) -> bool:
 
 
 def is_isbn10(text: str) -> bool:
-    """Whether the text is an ISBN of ten digits with the right check digit, amid spaces, dashes."""
+    """Whether the text is a valid ISBN-10, ignoring spaces and dashes."""
     digits = _ISBN_FILLER.sub("", text)
     if _ISBN10.fullmatch(digits) is None:
         return False
@@ -85,9 +85,9 @@ def is_isbn10(text: str) -> bool:
 
 
 def is_isbn13(text: str) -> bool:
-    """Whether the text is an ISBN of 13 digits with the right check digit, amid spaces, dashes.
+    """Whether the text is a valid ISBN-13, ignoring spaces and dashes.
 
-    Any prefix passes, not only 978 and 979.
+    Any prefix is accepted, not only 978 and 979.
     """
     digits = _ISBN_FILLER.sub("", text)
     if _ISBN13.fullmatch(digits) is None:
@@ -96,17 +96,18 @@ def is_isbn13(text: str) -> bool:
 
 
 def is_credit_card(text: str) -> bool:
-    """Whether the digits of the text, all else left out, are a card's number that adds up."""
+    """Whether the digits of the text, ignoring other characters, are a valid card number."""
     digits = _NO_DIGITS.sub("", text)
     if _CREDIT_CARD.fullmatch(digits) is None:
         return False
-    # Luhn: every second digit from the right counts double, and two digits then count as their sum.
+    # Luhn: every second digit from the right is doubled, and a two-digit result is replaced by its
+    # digit sum.
     doubled = [sum(divmod(2 * int(digit), 10)) for digit in digits[-2::-2]]
     return (sum(doubled) + sum(int(digit) for digit in digits[::-2])) % 10 == 0
 
 
 def is_social_security_number(text: str) -> bool:
-    """Whether the text is a number of the United States' Social Security, with its separators."""
+    """Whether the text is a US Social Security number with separators."""
     return _SOCIAL_SECURITY_NUMBER.fullmatch(text) is not None
 
 

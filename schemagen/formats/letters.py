@@ -1,13 +1,13 @@
-r"""Unicode's letters and symbols as Go knows them: its ``\p{L}`` and ``\p{S}``.
+r"""Unicode letters and symbols as in Go: ``\p{L}`` and ``\p{S}``.
 
-Go 1.21 to 1.26 have the tables of Unicode 15.0, joined here into ranges. Python's own differ from
-release to release (14.0 in 3.11, 16.0 in 3.14), and RE2's are newer: each would judge some letters
-otherwise. tests/schemagen/test_formats.py holds every range against the API server.
+Go 1.21 to 1.26 have the tables of Unicode 15.0, merged here into ranges. Python's differ by release
+(14.0 in 3.11, 16.0 in 3.14), and RE2's are newer. tests/schemagen/test_formats.py compares every
+range with the API server.
 """
 
 
 def character_class(ranges: str) -> str:
-    """The inside of a regular expression's character class, from a table below."""
+    """Return the body of a regular expression's character class for a table below."""
     pairs = (entry.partition("-") for entry in ranges.split())
     return "".join(
         rf"\U{int(first, 16):08x}-\U{int(last or first, 16):08x}" for first, _, last in pairs

@@ -1,8 +1,8 @@
-"""Addresses of e-mail, as net/mail.ParseAddress of Go 1.26 reads them.
+"""E-mail addresses, as parsed by net/mail.ParseAddress of Go 1.26.
 
-More than ``user@host`` passes: a name before an address in angle brackets, comments, quoted local
-parts, IP literals, and a group of exactly one address (RFC 5322). Anything beyond ASCII may stand
-where a letter may (RFC 6532).
+More than ``user@host`` is accepted: a name before an address in angle brackets, comments, quoted
+local parts, IP literals, and a group of exactly one address (RFC 5322). Non-ASCII characters are
+allowed wherever letters are (RFC 6532).
 """
 
 import re
@@ -10,7 +10,7 @@ import re
 from schemagen.formats import addresses
 
 _BLANKS = re.compile(r"[ \t]*")
-# A dot-atom, dots not yet looked at.
+# A dot-atom, without checking dots.
 _ATOM = re.compile(r'[^\x00-\x20\x7f()<>\[\]:;@\\,"]+')
 _QUOTED = re.compile(
     r'"([^\x00-\x08\x0a-\x1f\x7f"\\]*+(?:\\[^\x00-\x08\x0a-\x1f\x7f][^\x00-\x08\x0a-\x1f\x7f"\\]*+)*)"'
@@ -19,7 +19,7 @@ _LITERAL = re.compile(r"\[([^\x00-\x20\x7f\[\]\\]*)\]")
 
 _COMMENT_PART = re.compile(r"[^()\\]+|\\?.", re.DOTALL)
 
-# An encoded word (RFC 2047), what its Q text may not hold, and its B text without line ends.
+# An encoded word (RFC 2047), what its Q text may not contain, and its B text without line ends.
 _ENCODED = re.compile(r"=\?([^?]+)\?([BbQq])\?([^?]*)\?=")
 _NO_Q_TEXT = re.compile(r"[^\n\r\t -~]|=(?![0-9A-Fa-f]{2})")
 _B_TEXT = re.compile("[A-Za-z0-9+/]*={0,2}")
@@ -39,11 +39,11 @@ def is_email(text: str) -> bool:
 
 
 class _RefusedError(Exception):
-    """What comes next is not what it must be; the reader may go back and try otherwise."""
+    """The input does not match; the parser may backtrack."""
 
 
 class _Reader:
-    """A text and how far it is read. Methods go past what they are named for, or refuse."""
+    """Parser state: a text and a position. Methods consume what they are named for, or raise."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -54,7 +54,7 @@ class _Reader:
         return self._at == len(self._text)
 
     def address(self, *, may_be_group: bool) -> int:
-        """Read a mailbox or a group; how many addresses it holds."""
+        """Parse a mailbox or a group; return the number of addresses."""
         self._blanks()
         if self._has_addr_spec():
             self._name_in_comment()
@@ -70,7 +70,7 @@ class _Reader:
         return 1
 
     def comments(self) -> None:
-        """Read white space and comments, as many as there are."""
+        """Skip white space and comments."""
         self._blanks()
         while self._take("("):
             self._comment()
@@ -122,9 +122,9 @@ class _Reader:
             raise _RefusedError
 
     def _phrase(self) -> None:
-        """Read words up to the first that is none, which is an error only where it is the first.
+        """Parse one or more words, up to the first that does not match.
 
-        Go keeps encoded words apart until a plain one follows: until then they do not count, so
+        Go keeps encoded words pending until a plain one follows: until then they do not count, so
         that no comment may come between them, and empty ones never count.
         """
         words, has_encoded = 0, False
@@ -146,7 +146,7 @@ class _Reader:
                 has_encoded = has_encoded or content != ""
 
     def _word(self) -> str | None:
-        """Read an atom or a quoted string; what it encodes, if it is an encoded word."""
+        """Parse an atom or a quoted string; return the decoded text of an encoded word."""
         if self._is_next('"'):
             self._match(_QUOTED)
             return None
@@ -159,14 +159,14 @@ class _Reader:
                 _encoded(word)
 
     def _comment(self) -> str:
-        """Read the rest of a comment, in which others may be; what it says."""
+        """Parse the rest of a possibly nested comment; return its text."""
         depth = 1
-        said: list[str] = []
+        text: list[str] = []
         while depth:
             part = self._match(_COMMENT_PART)[0]
             depth += {"(": 1, ")": -1}.get(part, 0)
-            said.append(part.removeprefix("\\"))
-        return "".join(said[:-1])
+            text.append(part.removeprefix("\\"))
+        return "".join(text[:-1])
 
     def _blanks(self) -> None:
         self._match(_BLANKS)
@@ -175,9 +175,9 @@ class _Reader:
         return self._text.startswith(character, self._at)
 
     def _take(self, character: str) -> bool:
-        found = self._is_next(character)
-        self._at += found
-        return found
+        is_next = self._is_next(character)
+        self._at += is_next
+        return is_next
 
     def _need(self, character: str) -> None:
         if not self._take(character):
@@ -192,9 +192,9 @@ class _Reader:
 
 
 def _encoded(word: str) -> str | None:
-    """What an encoded word holds, not yet decoded; None if it is a word like any other.
+    """Return the undecoded text of an encoded word; None for a plain word.
 
-    One that could be decoded is refused for a character set that Go does not know.
+    An otherwise decodable word is refused for a character set unknown to Go.
     """
     match = _ENCODED.fullmatch(word)
     if match is None:
@@ -207,7 +207,7 @@ def _encoded(word: str) -> str | None:
         can_be_decoded = _NO_Q_TEXT.search(text) is None
     if not can_be_decoded:
         return None
-    # Go folds cases beyond ASCII too: a long s is an s.
+    # Go folds non-ASCII case too: U+017F is an s.
     if charset.casefold() not in _CHARSETS:
         raise _RefusedError
     return str(text)

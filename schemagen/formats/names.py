@@ -15,10 +15,10 @@ _LONG_NAME = re.compile(rf"{_SHORT_NAME.pattern}(?:\.{_SHORT_NAME.pattern})*")
 
 
 def is_hostname(text: str) -> bool:
-    """Whether the text is a host's name by strfmt's pattern.
+    """Whether the text is a host name by strfmt's pattern.
 
-    Letters of any script and symbols are letters to it (``☃.net``). A name without a dot may end in
-    a dash, and a name with one ends in at least two letters: ``10.0.0.1`` is none.
+    The pattern accepts letters of any script and symbols (``☃.net``). A name without a dot may end
+    in a dash, and a name with one must end in at least two letters: ``10.0.0.1`` is invalid.
     """
     if len(text.encode()) > _HOSTNAME_BYTES:
         return False
@@ -28,18 +28,18 @@ def is_hostname(text: str) -> bool:
 
 
 def is_short_name(text: str) -> bool:
-    """Whether the text is a lower-case DNS label (RFC 1123): the name of most namespaced things."""
+    """Whether the text is a lowercase DNS label (RFC 1123)."""
     return len(text) <= _SHORT_NAME_LENGTH and _SHORT_NAME.fullmatch(text) is not None
 
 
 def is_long_name(text: str) -> bool:
-    """Whether the text is short names joined by dots, each as long as all of them may be."""
+    """Whether the text is a lowercase DNS subdomain; each label may use the full length."""
     return len(text) <= _LONG_NAME_LENGTH and _LONG_NAME.fullmatch(text) is not None
 
 
 @functools.cache
 def _hostname() -> re.Pattern[str]:
-    """The pattern; its lengths are left out, as no label passes 63 bytes. Compiled once asked."""
+    """Return the compiled pattern, cached; lengths are omitted, as no label exceeds 63 bytes."""
     letter = letters.character_class(letters.LETTERS)
     part = f"0-9{letter}{letters.character_class(letters.SYMBOLS)}"
     return re.compile(

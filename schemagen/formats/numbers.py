@@ -1,8 +1,8 @@
-"""Numbers of ``type: integer`` and ``type: number``, and their formats: what passes, and why not.
+"""Checks of ``type: integer`` and ``type: number`` with their formats, and their messages.
 
-kube-openapi's pkg/validation/validate (type.go, values.go), as in Kubernetes 1.36 and later. Up to
-1.35 its numberValidator was never told the type and the format, and so it did not look at ranges;
-what is no integer was refused all the same.
+Follows kube-openapi's pkg/validation/validate (type.go, values.go) in Kubernetes 1.36 and later. Up
+to 1.35 its numberValidator did not receive the type and format, and so did not check ranges;
+non-integers were refused all the same.
 """
 
 import math
@@ -14,23 +14,23 @@ NumberType = Literal["integer", "number"]
 _INT64 = 2**63
 _INT32 = 2**31
 _BITS = {"int32": _INT32, "int64": _INT64}
-# A float64 is an integer to swag.IsFloat64AJSONInteger within JavaScript's safe integers, and if
-# it is as near to one as this, relatively.
+# swag.IsFloat64AJSONInteger accepts a float64 within JavaScript's safe integers that is this close
+# to an integer, relatively.
 _SAFE_INTEGER = 2**53 - 1
 _NEAR = 1e-9
-# Half a step beyond the largest float32, where rounding begins to end in infinity. Go rounds the
-# shortest decimal that stands for the float64, and that of this one (3.4028235677973366e+38) lies
-# below the half: it passes still.
-_LARGEST_FLOAT32 = 2.0**128 - 2.0**103
+# Half a step beyond the largest float32, where rounding begins to overflow. Go rounds the shortest
+# decimal of the float64, and that of this one (3.4028235677973366e+38) lies below the half: it is
+# accepted.
+_MAX_FLOAT32 = 2.0**128 - 2.0**103
 
-# No number is beyond a double.
+# No number exceeds a double.
 _ENFORCED = {"integer": frozenset(_BITS), "number": frozenset({"float"})}
 
 
 def decoded(value: Number) -> Number:
-    """The number as the API server holds it: an int64 where it was written as one, or a float64.
+    """Return the number as the API server decodes it: an int64 if written as one, else a float64.
 
-    Infinite where no float64 can hold it: the API server answers 400 to such a request.
+    Infinite where float64 overflows: the API server answers such a request with 400.
     """
     if isinstance(value, int) and -_INT64 <= value < _INT64:
         return value
@@ -41,24 +41,24 @@ def decoded(value: Number) -> Number:
 
 
 def is_json_integer(value: Number) -> bool:
-    """Whether a number is an integer to the API server, which ``1.0`` and ``1e3`` are too.
+    """Whether the API server accepts a number as an integer, including ``1.0`` and ``1e3``.
 
-    Of an x-kubernetes-int-or-string no more is asked than this, so that 1.0000000001 passes there.
+    x-kubernetes-int-or-string requires only this, so 1.0000000001 is accepted there.
     """
     number = decoded(value)
     if isinstance(number, int):
         return True
     if not abs(number) <= _SAFE_INTEGER:
         return False
-    # Halves lie nowhere near an integer, so that it does not matter which way they are rounded.
+    # Halves are nowhere near an integer, so the rounding mode does not matter.
     rounded = round(number)
     return number == rounded or abs(number - rounded) < _NEAR * abs(rounded)
 
 
 def is_number(type_: NumberType, format_: str, value: Number) -> bool:
-    """Whether the API server takes a JSON number, which no bool is, for a type and a format.
+    """Whether the API server accepts a JSON number (never a bool) for a type and a format.
 
-    The format is empty for none; one that the type does not have is ignored, as it is there.
+    The format is empty for none; a format that the type does not have is ignored, as upstream.
     """
     number = decoded(value)
     return (
@@ -69,10 +69,10 @@ def is_number(type_: NumberType, format_: str, value: Number) -> bool:
 
 
 def type_problem(type_: NumberType, format_: str, value: Number, where: str) -> str | None:
-    """The API server's words if a number is no integer and should be; None if there is none.
+    """Return the API server's message for a number that should be an integer; None if it is.
 
-    They come with the reason FieldValueTypeInvalid, at the field. Numbers that miss an integer by
-    less than 1e-9 of it pass here, and fail by their range.
+    Reported with the reason FieldValueTypeInvalid, at the field. Numbers within 1e-9 of an integer
+    pass here, and fail the range check.
     """
     if type_ == "number" or is_json_integer(value):
         return None
@@ -82,9 +82,9 @@ def type_problem(type_: NumberType, format_: str, value: Number, where: str) -> 
 
 
 def range_problem(type_: NumberType, format_: str, value: Number, where: str) -> str | None:
-    """The API server's words if a number does not fit its format; None if it does.
+    """Return the API server's message for a number out of its format's range; None if it is within.
 
-    They come with the reason FieldValueInvalid and no field: ``where`` is all that tells it.
+    Reported with the reason FieldValueInvalid and no field: only ``where`` identifies it.
     """
     enforced = _enforced(type_, format_)
     if _is_in_range(type_, enforced, decoded(value)):
@@ -99,11 +99,11 @@ def _enforced(type_: NumberType, format_: str) -> str:
 
 def _is_in_range(type_: NumberType, format_: str, number: Number) -> bool:
     if type_ == "number":
-        return format_ != "float" or abs(number) <= _LARGEST_FLOAT32
+        return format_ != "float" or abs(number) <= _MAX_FLOAT32
     if not math.isfinite(number) or number != int(number):
         return False
-    # Go reads the shortest decimal that stands for a float64: that of -2**63 is
-    # -9223372036854776000, out of an int64's range, which -2**63 itself is not.
+    # Go parses the shortest decimal of a float64: that of -2**63 is -9223372036854776000, outside
+    # int64, though -2**63 itself is not.
     limit = _BITS.get(format_, _INT64)
     lowest = -limit if isinstance(number, int) or limit == _INT32 else 1 - limit
     return lowest <= number < limit

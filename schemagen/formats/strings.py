@@ -1,8 +1,8 @@
-"""Every string format that the API server checks, by name.
+"""String formats that the API server checks, by name.
 
 apiextensions-apiserver 1.37, pkg/apiserver/validation/formats.go, lists the names; kube-openapi's
-pkg/validation/strfmt says what they mean. Where it leaves that to Go's standard library, Go 1.26
-is copied. Strings are valid Unicode here: one with a lone surrogate has no UTF-8 to judge.
+pkg/validation/strfmt defines them. Where that relies on Go's standard library, Go 1.26 is followed.
+Strings must be valid Unicode: a lone surrogate has no UTF-8 form.
 """
 
 import types
@@ -14,7 +14,7 @@ StringFormat = Callable[[str], bool]
 
 
 def is_anything(text: str) -> bool:
-    """True: ``password`` only tells user interfaces to hide the text."""
+    """Accept anything: ``password`` only tells user interfaces to hide the text."""
     del text
     return True
 
@@ -56,21 +56,21 @@ STRING_FORMATS: Mapping[str, StringFormat] = types.MappingProxyType(
         "k8s-short-name": names.is_short_name,
     }
 )
-"""The checked formats by their documented spellings and by the one without dashes."""
+"""Checked formats, by documented spelling and by the spelling without dashes."""
 
 
 def is_known(name: str) -> bool:
-    """Whether the API server checks this format of strings, however it is spelt.
+    """Whether the API server checks this string format, in any spelling.
 
-    It ignores dashes wherever they stand: ``date-time``, ``datetime`` and ``d-a-t-e-time`` are one.
+    It ignores dashes anywhere: ``date-time``, ``datetime`` and ``d-a-t-e-time`` are the same.
     """
     return _normalised(name) in _CHECKED
 
 
 def is_string_format(name: str, text: str) -> bool:
-    """Whether the API server takes the text where a schema asks for this format.
+    """Whether the API server accepts the text for this format.
 
-    True for formats that it does not know: it accepts them in a schema, warns, and checks nothing.
+    True for unknown formats: it accepts them in a schema, warns, and checks nothing.
     """
     return _CHECKED.get(_normalised(name), is_anything)(text)
 

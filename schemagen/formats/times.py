@@ -1,4 +1,4 @@
-"""Dates, instants and durations, as kube-openapi's strfmt reads them with Go's time."""
+"""Dates, instants and durations, as parsed by kube-openapi's strfmt with Go's time."""
 
 import calendar
 import re
@@ -8,14 +8,14 @@ _DATE = re.compile("([0-9]{4})-([0-9]{2})-([0-9]{2})")
 _DAYS = (31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)
 _FEBRUARY = 2
 
-# The fraction's separator is an unescaped dot in strfmt's pattern: any character but a newline.
-# The offset is not held to any range.
+# The fraction separator is an unescaped dot in strfmt's pattern: any character but a newline. The
+# offset's range is not checked.
 _TIME = re.compile(
     "(?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:.[0-9]+)?(?:[zZ]|[+-][0-9]{2}:[0-9]{2})"
 )
 _DATE_FROM_TIME = re.compile("[tT]")
 
-# Go's int64 and the nanoseconds that a time.Duration can hold.
+# The limit of Go's int64, and thus of a time.Duration in nanoseconds.
 _LIMIT = 2**63
 _LIMIT_DIGITS = len(str(_LIMIT))
 _UINT64 = 2**64 - 1
@@ -31,8 +31,8 @@ _NANOSECONDS = {
 }
 _GO_PART = re.compile(r"([0-9]*)(?:\.([0-9]*))?([^.0-9]+)")
 
-# strfmt looks for numbers with units anywhere in the text and ignores everything between them. A
-# number begins where digits begin, which the first assertion says to keep the search linear.
+# strfmt searches for numbers with units anywhere in the text and ignores everything between them.
+# The first assertion anchors a number at its first digit to keep the search linear.
 _LENIENT_PART = re.compile("(?<![0-9])([0-9]++)[\\t\\n\\f\\r ]*+([A-Za-z\u00b5]+)")
 _LENIENT_UNIT = re.compile(
     "ns|us|\u00b5s|ms|s|m|hr?|d|wk?|(?:nano|micro|milli|sec|min|hour|day|week).*"
@@ -40,7 +40,7 @@ _LENIENT_UNIT = re.compile(
 
 
 def is_date(text: str) -> bool:
-    """Whether the text is a day of the calendar, from year 0000 to 9999: ``2024-02-29``."""
+    """Whether the text is a calendar date, from year 0000 to 9999: ``2024-02-29``."""
     match = _DATE.fullmatch(text)
     if match is None:
         return False
@@ -54,22 +54,23 @@ def is_date(text: str) -> bool:
 def is_date_time(text: str) -> bool:
     """Whether the text is a date, ``T`` and a time with a zone; no leap seconds.
 
-    strfmt splits at each ``T`` and looks at two pieces only: what follows a second one passes.
+    strfmt splits at each ``T`` and checks only two parts: anything after a second one is ignored.
     """
     date, *rest = _DATE_FROM_TIME.split(text, maxsplit=2)
     return bool(rest) and is_date(date) and _TIME.fullmatch(rest[0]) is not None
 
 
 def is_duration(text: str) -> bool:
-    """Whether time.ParseDuration takes the text, or a number with a unit stands anywhere in it.
+    """Whether time.ParseDuration accepts the text, or a number with a unit occurs anywhere in it.
 
-    So ``1h30m``, ``-1.5h`` and ``3 days`` pass, but also ``PT1H`` and ``about 5 minutes or so``.
+    So ``1h30m``, ``-1.5h`` and ``3 days`` are accepted, but also ``PT1H`` and ``about 5 minutes or
+    so``.
     """
     return _is_go_duration(text) or _is_lenient_duration(text)
 
 
 def _is_go_duration(text: str) -> bool:
-    """Whether time.ParseDuration of Go 1.26 takes the text, its overflows included."""
+    """Whether time.ParseDuration of Go 1.26 accepts the text, including its overflow behavior."""
     body = text[1:] if text.startswith(("-", "+")) else text
     if body == "0":
         return True
@@ -77,7 +78,7 @@ def _is_go_duration(text: str) -> bool:
     for part in _go_parts(body):
         if part is None:
             return False
-        # Go adds before it looks, so that twice the limit wraps round to nothing.
+        # Go adds before it checks, so that twice the limit wraps around to zero.
         total = (total + part) & _UINT64
         if total > _LIMIT:
             return False
@@ -85,7 +86,7 @@ def _is_go_duration(text: str) -> bool:
 
 
 def _go_parts(body: str) -> Iterator[int | None]:
-    """The nanoseconds of each number and its unit; None, at last, for what is none."""
+    """Yield the nanoseconds of each number and its unit; None if a part is invalid."""
     at = 0
     while at < len(body):
         match = _GO_PART.match(body, at)
@@ -102,13 +103,13 @@ def _nanoseconds(whole: str, fraction: str, unit: str) -> int | None:
         return None
     nanoseconds = _NANOSECONDS[unit]
     share, scale = _leading_fraction(fraction)
-    # In floating point as in Go: 1<<63 may be passed by the fraction alone.
+    # In floating point as in Go: the fraction alone may exceed 1<<63.
     total = value * nanoseconds + int(share * (nanoseconds / scale))
     return total if total <= _LIMIT else None
 
 
 def _bounded(digits: str) -> int | None:
-    """The number, or None above the limit; Python itself reads no more than 4300 digits."""
+    """Return the number, or None above the limit; Python itself parses at most 4300 digits."""
     significant = digits.lstrip("0")
     if len(significant) > _LIMIT_DIGITS:
         return None
@@ -117,7 +118,7 @@ def _bounded(digits: str) -> int | None:
 
 
 def _leading_fraction(digits: str) -> tuple[float, float]:
-    """What time.leadingFraction reads of a fraction, and what that is to be divided by."""
+    """Return the value that time.leadingFraction reads, and its divisor."""
     value, scale = 0, 1.0
     for digit in digits:
         longer = value * 10 + int(digit)
@@ -128,11 +129,11 @@ def _leading_fraction(digits: str) -> tuple[float, float]:
 
 
 def _is_lenient_duration(text: str) -> bool:
-    """Whether one number has a known unit, and none is beyond an int64."""
-    found = False
+    """Whether a number has a known unit, and none exceeds int64."""
+    has_unit = False
     for number, unit in _LENIENT_PART.findall(text):
         value = _bounded(number)
         if value is None or value == _LIMIT:
             return False
-        found = found or _LENIENT_UNIT.fullmatch(unit.lower()) is not None
-    return found
+        has_unit = has_unit or _LENIENT_UNIT.fullmatch(unit.lower()) is not None
+    return has_unit

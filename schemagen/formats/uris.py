@@ -1,7 +1,7 @@
-"""URIs, as net/url.ParseRequestURI of Go 1.26 reads them.
+"""URIs, as parsed by net/url.ParseRequestURI of Go 1.26.
 
-A scheme and anything after it, or a path from the root. Only ``//authority`` and the escapes of a
-path are looked at: a query may hold anything but control characters, and ``#`` is not special.
+A scheme and anything after it, or an absolute path. Only ``//authority`` and the escapes of a path
+are checked: a query may contain anything but control characters, and ``#`` is not special.
 """
 
 import re
@@ -14,10 +14,10 @@ _BROKEN_ESCAPE = re.compile("%(?![0-9A-Fa-f]{2})")
 _USERINFO = re.compile(r"[A-Za-z0-9\-._:~!$&'()*+,;=%@]*")
 _PORT = re.compile("(?::[0-9]*)?")
 
-# Of ASCII; what lies beyond may stand in a host as it is.
+# ASCII only; non-ASCII characters are allowed in a host.
 _HOST_CHARACTERS = r"""A-Za-z0-9\-_.~!$&'()*+,;=:\[\]<>\""""
 _NO_HOST_CHARACTER = re.compile(rf"[^{_HOST_CHARACTERS}%\x80-\U0010ffff]")
-# An escape may stand for bytes beyond ASCII only, or for the % that begins a zone (RFC 6874).
+# An escape may encode only non-ASCII bytes, or the % that begins a zone (RFC 6874).
 _NO_HOST_ESCAPE = re.compile("%(?!25|[89A-Fa-f][0-9A-Fa-f])")
 _ESCAPE = re.compile("%([0-9A-Fa-f]{2})")
 _ESCAPED_IN_ZONE = re.compile(f"[{_HOST_CHARACTERS} %]")
@@ -57,15 +57,15 @@ def _is_host(text: str) -> bool:
 def _has_port(scheme: str, host: str) -> bool:
     """Whether digits follow the colon, if there is one.
 
-    The hosts of databases come in lists with ports of their own: only of http and https may the
-    port not be the last of several (golang/go#75223, #78077).
+    Database URLs list several hosts with ports: only for http and https must the port be the last
+    of several (golang/go#75223, #78077).
     """
     first = host.find(":") if scheme in {"http", "https"} else host.rfind(":")
     return first < 0 or _PORT.fullmatch(host, first) is not None
 
 
 def _is_ip_literal(host: str) -> bool:
-    """Whether the host is an IPv6 address in brackets, maybe with a zone after ``%25``."""
+    """Whether the host is an IPv6 address in brackets, possibly with a zone after ``%25``."""
     address, bracket, port = host[1:].rpartition("]")
     if not bracket or _PORT.fullmatch(port) is None:
         return False
@@ -74,7 +74,7 @@ def _is_ip_literal(host: str) -> bool:
 
 
 def _is_zone(zone: str) -> bool:
-    """Whether an escape in a zone stands for a space, ``%``, or what could be written plainly."""
+    """Whether an escape in a zone encodes a space, ``%``, or an unreserved character."""
     if not zone or not _is_host(zone) or not _is_escaped(zone):
         return False
     escaped = (chr(int(code, 16)) for code in _ESCAPE.findall(zone))

@@ -1,4 +1,4 @@
-"""The API server's own judgement of CRDs and objects, in this process, without a cluster."""
+"""The API server's own validation of CRDs and objects, in this process, without a cluster."""
 
 from schemagen.judge.judge import (
     Cost,

@@ -1,6 +1,6 @@
-"""Puts the judge's WebAssembly module into the wheel; runs in the build, imports nothing of ours.
+"""Build hook that adds the judge's WebAssembly module to the wheel; standalone.
 
-KUBEWRIGHT_JUDGE names a module that is built already, as `make judge` prints it.
+KUBEWRIGHT_JUDGE names a prebuilt module, as `make judge` prints it.
 """
 
 import os
@@ -19,7 +19,7 @@ NAME = "judge.wasm"
 
 
 class JudgeHook(BuildHookInterface):  # type: ignore[type-arg] # of any configuration
-    """Builds the module for a wheel; an editable install finds the one in the user's cache."""
+    """Build hook of a wheel; an editable install uses the module in the user's cache."""
 
     _scratch: "tempfile.TemporaryDirectory[str] | None" = None
 
@@ -31,7 +31,7 @@ class JudgeHook(BuildHookInterface):  # type: ignore[type-arg] # of any configur
         build_data["force_include"][path] = f"{SOURCE}/{NAME}"
 
     def finalize(self, version: str, build_data: dict[str, Any], artifact_path: str) -> None:
-        """Remove what was built, once it is in the wheel."""
+        """Remove the build output once it is in the wheel."""
         del version, build_data, artifact_path
         if self._scratch is not None:
             self._scratch.cleanup()
@@ -40,14 +40,14 @@ class JudgeHook(BuildHookInterface):  # type: ignore[type-arg] # of any configur
         go = shutil.which("go")
         if go is None:
             raise RuntimeError(
-                "expected Go 1.26 or newer on PATH to build the judge with, got none: install it, "
+                "expected Go 1.26 or newer on PATH to build the judge, got none: install it, "
                 "or set KUBEWRIGHT_JUDGE to what `make judge` prints"
             )
         self._scratch = tempfile.TemporaryDirectory()
         path = pathlib.Path(self._scratch.name, NAME)
         self.app.display_info(f"building {NAME} from Go modules (a minute and a half)")
         source, folder = pathlib.Path(self.root, SOURCE), path.with_name("modules")
-        # By its path: where the wheel is built, our packages cannot be imported.
+        # By path: packages of this project cannot be imported in the build environment.
         recipe = types.SimpleNamespace(**runpy.run_path(str(source / "recipe.py")))
         environment = {**os.environ, **recipe.TARGET}
 

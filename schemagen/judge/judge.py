@@ -1,4 +1,4 @@
-"""The judge as a Python object: CRDs and objects in, the API server's verdicts out.
+"""The API server's validation as a Python object: CRDs and objects in, verdicts out.
 
 JudgeError
 ├── JudgeMissingError    the WebAssembly module is neither in the package nor built
@@ -21,42 +21,42 @@ from schemagen.problems import JSON, Cause, UserError
 DEADLINE_SECONDS = 10.0
 _TICK_SECONDS = 0.05
 
-# The default collects at every doubling of what is a small heap, which takes a fifth of the time.
+# The default collects at every doubling of a small heap, which takes a fifth of the time.
 _GARBAGE_COLLECTION = [("GOGC", "400"), ("GOMEMLIMIT", "64MiB")]
 
-# The API server reads objects of 10,000 levels. This is the most that wasmtime takes; half a
-# mebibyte, the default, is used up by 2,500 levels.
+# The API server accepts 10,000 levels. This is wasmtime's maximum; half a mebibyte, the default,
+# suffices for 2,500 levels.
 _STACK_BYTES = 2 * 1024 * 1024
 
-# How a Go panic in validation begins. kube-apiserver 1.37 has some: a CRD with selectableFields in
-# a version that has no schema.
+# Prefix of a Go panic in validation. kube-apiserver 1.37 has some: a CRD with selectableFields in a
+# version without a schema.
 _PANIC = "runtime error: "
 
-# As main.go counts them.
+# Numbered as in main.go.
 _OPERATIONS = ("create", "update", "status")
 
 
 class JudgeError(UserError):
-    """The judge could not give a verdict."""
+    """The judge failed to give a verdict."""
 
 
 class JudgeMissingError(JudgeError):
-    """There is no judge to ask; the message says how to get it."""
+    """No judge is available; the message says how to get it."""
 
 
 class JudgeTimeoutError(JudgeError):
-    """A verdict took longer than allowed."""
+    """A verdict exceeded its time limit."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Cost:
-    """What the API server estimates that a rule costs at worst; over ``limit`` it refuses the CRD.
+    """The API server's worst-case estimate of a rule's cost; it refuses a CRD over ``limit``.
 
     Attributes:
-        version: Of the CRD.
+        version: The version of the CRD.
         path: The rule's place in the schema: ``spec.steps.[].name``.
-        rule: Its text.
-        cost: In CEL's units, for all the times that it may run on one object.
+        rule: The rule's expression.
+        cost: In CEL cost units, for all evaluations on one object.
         limit: 10,000,000 for one rule (apiextensions-apiserver, StaticEstimatedCostLimit).
     """
 
@@ -69,17 +69,17 @@ class Cost:
 
 @dataclasses.dataclass(frozen=True)
 class Verdict:
-    """What the API server would answer.
+    """The API server's response.
 
     Attributes:
-        allowed: Whether it would take the object.
-        code: The HTTP code of a refusal: 400 if it cannot be read, 422 if it is invalid.
-        message: The API server's words.
+        allowed: Whether it would accept the object.
+        code: The HTTP status of a refusal: 400 if it cannot be decoded, 422 if it is invalid.
+        message: The API server's message.
         causes: Every reason, with its field.
-        warnings: What it would warn of besides, whether it takes the object or not; all of it,
-            where the API server cuts off at 4096 characters.
-        object: The object as it would be stored, where asked for.
-        costs: Of a CRD's rules, where asked for.
+        warnings: Its warnings, whether or not it accepts the object; untruncated, whereas the API
+            server truncates at 4096 characters.
+        object: The object as it would be stored, if requested.
+        costs: Costs of a CRD's rules, if requested.
     """
 
     allowed: bool
@@ -92,7 +92,7 @@ class Verdict:
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> Self:
-        """The verdict in an answer of the module."""
+        """Parse the verdict in a response of the module."""
         return cls(
             allowed=answer["allowed"],
             code=answer.get("code", 200),
@@ -106,11 +106,11 @@ class Verdict:
 
 @dataclasses.dataclass(frozen=True)
 class Reading:
-    """What kubectl's own YAML reader makes of a text.
+    """Result of kubectl's own YAML parser.
 
     Attributes:
-        documents: What it would send to the API server; empty documents are left out.
-        problem: What ended the reading; nothing at the end of the text.
+        documents: What it would send to the API server; empty documents are dropped.
+        problem: The error that stopped parsing; empty at the end of the text.
     """
 
     documents: tuple[JSON, ...]
@@ -120,8 +120,8 @@ class Reading:
 class Judge:
     """kube-apiserver's validation of custom resources, in this process.
 
-    ``with Judge() as judge:``. It needs no cluster, network or files, and sees neither. One thread
-    at a time may use it.
+    ``with Judge() as judge:``. It needs no cluster, network or files, and has no access to them.
+    Use from one thread at a time.
     """
 
     def __init__(
@@ -130,12 +130,12 @@ class Judge:
         deadline_seconds: float = DEADLINE_SECONDS,
         tell: Callable[[str], None] | None = None,
     ) -> None:
-        """Prepare a judge; it is loaded by the first question, in 50 ms once compiled.
+        """Prepare a judge; the first call loads it, in 50 ms once compiled.
 
         Args:
-            deadline_seconds: How long one verdict may take.
-            tell: Takes the line that says that it is being compiled, the first time on a machine;
-                it goes to standard error if None.
+            deadline_seconds: Time limit for one verdict.
+            tell: Receives the notice that it is being compiled, the first time on a machine; None
+                prints it to standard error.
         """
         self._ticks = max(1, round(deadline_seconds / _TICK_SECONDS))
         self._deadline_seconds = deadline_seconds
@@ -149,38 +149,38 @@ class Judge:
         self.close()
 
     def close(self) -> None:
-        """Free everything; the next question would load it again."""
+        """Free all resources; the next call loads it again."""
         if self._instance is not None:
             self._instance.close()
         self._instance = None
 
     def check(self, crd: JSON, *, strict: bool = True, costs: bool = False) -> Verdict:
-        """Judge a CustomResourceDefinition as on creation, with its rules' costs if asked for."""
+        """Validate the creation of a CustomResourceDefinition, optionally with rule costs."""
         handle, answer = self._ask("load", canonical.dumps(crd), strict, costs)
         if handle >= 0:
             self._ask_nothing("unload", handle)
         return Verdict.of(answer)
 
     def check_update(self, crd: JSON, old: JSON, *, strict: bool = True) -> Verdict:
-        """Judge a CustomResourceDefinition as the update of one in a cluster.
+        """Validate the update of a CustomResourceDefinition in a cluster.
 
-        What was wrong before may stay; a name may not change, and a version that objects are
-        stored in may not go.
+        Unchanged errors are accepted; a name may not change, and a version in which objects are
+        stored may not be removed.
 
         Args:
             crd: The new one.
-            old: The one in the cluster. Its status names the versions that objects are stored in;
-                without a status it counts as established, with its storage version alone stored.
+            old: The one in the cluster. Its status names the stored versions; without a status it
+                counts as established, with only its storage version stored.
             strict: As for objects.
         """
         _, answer = self._ask("change", canonical.dumps(crd), canonical.dumps(old), strict)
         return Verdict.of(answer)
 
     def check_registration(self, configuration: JSON, *, strict: bool = True) -> Verdict:
-        """Judge a configuration of admission webhooks, of version v1, as on creation.
+        """Validate the creation of a v1 configuration of admission webhooks.
 
         Args:
-            configuration: A ``MutatingWebhookConfiguration``; whatever else is judged as a
+            configuration: A ``MutatingWebhookConfiguration``; anything else is validated as a
                 ``ValidatingWebhookConfiguration``.
             strict: As for objects.
         """
@@ -191,34 +191,34 @@ class Judge:
         return Verdict.of(answer)
 
     def decide_condition(self, expression: str, request: JSON = None) -> bool | None:
-        """What a match condition says whatever the object is; None if that depends on it.
+        """Return a match condition's result if the same for any object; None if it depends on it.
 
         Args:
             expression: In CEL, as the ``expression`` of one of a webhook's ``matchConditions``.
-            request: What is known of the AdmissionRequest; without it, the condition decides by
-                itself. A field that it lacks counts as absent.
+            request: Known fields of the AdmissionRequest; without it, the condition is evaluated by
+                itself. A missing field counts as absent.
         """
         _, answer = self._ask("decide_condition", expression.encode(), canonical.dumps(request))
         value: bool | None = answer.get("value")
         return value
 
     def load(self, crd: JSON) -> "Loaded":
-        """A CustomResourceDefinition to judge objects by.
+        """Load a CustomResourceDefinition to validate objects against.
 
         Raises:
-            JudgeError: in the API server's words, if it refuses the CRD.
+            JudgeError: with the API server's message, if it refuses the CRD.
         """
         return Loaded(self, canonical.dumps(crd))
 
     def read_manifest(self, content: bytes) -> Reading:
-        """Read YAML or JSON as kubectl does: its documents until one is broken.
+        """Parse YAML or JSON as kubectl does: documents up to the first broken one.
 
-        ``schemagen.yaml`` is the reader to use; this one is what it is compared with.
+        Use ``schemagen.yaml`` instead; this one serves as its reference.
         """
         return self._reading("read_manifest", content)
 
     def read_document(self, content: bytes, *, strict: bool = False) -> Reading:
-        """Read one YAML document (sigs.k8s.io/yaml); strictness refuses repeated keys."""
+        """Parse one YAML document (sigs.k8s.io/yaml); strict refuses duplicate keys."""
         return self._reading("read_document", content, strict)
 
     def _reading(self, name: str, *arguments: bytes | int) -> Reading:
@@ -228,7 +228,7 @@ class Judge:
         return Reading(tuple(map(json.loads, answer["documents"])), answer.get("error", ""))
 
     def _ask(self, name: str, *arguments: bytes | int) -> tuple[Any, JSON]:
-        """Call a function of the module; what it returned, and its answer."""
+        """Call a function of the module; return its result and its response."""
         instance = self._opened()
         try:
             returned, answer = instance.call(name, *arguments, ticks=self._ticks)
@@ -236,11 +236,11 @@ class Judge:
             self.close()
             if "call stack exhausted" in str(error.__cause__):
                 raise JudgeError(
-                    "expected fields that lie in some thousand others at most, got more"
+                    "expected fields nested at most some thousand levels deep, got more"
                 ) from error
             raise JudgeTimeoutError(
-                f"expected a verdict within {self._deadline_seconds} s, got none; "
-                "give Judge(deadline_seconds=...) or a smaller object"
+                f"expected a verdict within {self._deadline_seconds} s, got none; set "
+                "Judge(deadline_seconds=...) or use a smaller object"
             ) from error
         fault = answer.get("fault", "")
         if fault.startswith(_PANIC):
@@ -250,7 +250,7 @@ class Judge:
             )
             return returned, {"allowed": False, "code": 500, "message": message}
         if fault:
-            raise JudgeError(f"the judge failed, which is a bug of its own: {fault}")
+            raise JudgeError(f"the judge failed, which is a bug in it: {fault}")
         return returned, answer
 
     def _ask_nothing(self, name: str, *arguments: int) -> None:
@@ -268,7 +268,7 @@ def _to_standard_error(line: str) -> None:
 
 
 class Loaded:
-    """A CRD that the judge has loaded; ``close`` frees it, as the judge's own ``close`` does."""
+    """A loaded CRD; ``close`` frees it, as does the judge's own ``close``."""
 
     def __init__(self, judge: Judge, crd: bytes) -> None:
         self._judge, self._crd = judge, crd
@@ -289,12 +289,12 @@ class Loaded:
         self._owner = None
 
     def create(self, value: JSON, *, strict: bool = True, stored: bool = False) -> Verdict:
-        """Judge the creation of an object.
+        """Validate the creation of an object.
 
         Args:
             value: The object, in any served version of the CRD.
-            strict: Whether unknown and repeated fields are refused, as kubectl asks; they are
-                warned of otherwise, which is what the API server does by itself.
+            strict: Whether unknown and duplicate fields are refused, as kubectl requests; otherwise
+                they cause warnings, the API server's default.
             stored: Whether to return the object with its defaults, pruned.
         """
         return self._verdict("create", value, b"", strict=strict, stored=stored)
@@ -307,10 +307,10 @@ class Loaded:
         strict: bool = True,
         stored: bool = False,
     ) -> Verdict:
-        """Judge an update: what was wrong before and is unchanged may stay (ratcheting).
+        """Validate an update: unchanged errors are accepted (ratcheting).
 
-        The old object is of the new one's version. Whether it is the latest, which is what
-        resourceVersion is for, is left to the cluster.
+        The old object must be of the same version. Conflicts by resourceVersion are left to the
+        cluster.
         """
         return self._verdict("update", value, canonical.dumps(old), strict=strict, stored=stored)
 
@@ -322,7 +322,7 @@ class Loaded:
         strict: bool = True,
         stored: bool = False,
     ) -> Verdict:
-        """Judge an update through the status subresource."""
+        """Validate an update through the status subresource."""
         return self._verdict("status", value, canonical.dumps(old), strict=strict, stored=stored)
 
     def _verdict(
@@ -346,7 +346,7 @@ class Loaded:
         return Verdict.of(answer)
 
     def _current(self) -> int:
-        """The CRD's handle, loaded again if the judge had to start anew."""
+        """Return the CRD's handle, reloading it if the judge was restarted."""
         judge = self._judge
         if self._owner is None or self._owner is not judge._instance:  # noqa: SLF001 - ours
             is_strict, has_costs = 1, 0
@@ -358,31 +358,31 @@ class Loaded:
 
 
 def _address(pointer: int) -> int:
-    """A WebAssembly i32 comes signed: addresses above 2 GiB are negative."""
+    """Return the address: a WebAssembly i32 is signed, so addresses above 2 GiB are negative."""
     return pointer & 0xFFFFFFFF
 
 
 class _InterruptedError(Exception):
-    """The module was stopped in the middle of a call; it cannot be used any more."""
+    """The module was interrupted in a call and cannot be used any more."""
 
 
 class _Instance:
-    """The module's running instance, and the clock that can interrupt it."""
+    """A running instance of the module, and the timer that can interrupt it."""
 
-    def __init__(self, tell: Callable[[str], None]) -> None:
+    def __init__(self, report: Callable[[str], None]) -> None:
         import wasmtime  # noqa: PLC0415 - 0.1 s that only judging needs
 
         path = module.find()
         if path is None:
             raise JudgeMissingError(
                 f"expected the judge at {module.SOURCE / module.NAME} or {module.built_path()}, "
-                "got none; in a source tree run `make judge`; wheels bring it along"
+                "got none; run `make judge` in a source tree, or install a wheel, which includes it"
             )
         config = wasmtime.Config()
         config.epoch_interruption = True
         config.max_wasm_stack = _STACK_BYTES
         self._engine = wasmtime.Engine(config)
-        compiled = module.compiled(self._engine, path, tell)
+        compiled = module.compiled(self._engine, path, report)
         linker = wasmtime.Linker(self._engine)
         linker.define_wasi()
         self._store = wasmtime.Store(self._engine)
@@ -406,7 +406,7 @@ class _Instance:
         return self._exports[name](self._store, *arguments)
 
     def call(self, name: str, *arguments: bytes | int, ticks: int) -> tuple[Any, JSON]:
-        """Call a function with integers and with bytes, which are handed over in its memory."""
+        """Call a function with integers and with bytes, which are copied to its memory."""
         self._store.set_epoch_deadline(ticks)
         try:
             returned = self.run(name, *(self._handed_over(argument) for argument in arguments))

@@ -1,4 +1,4 @@
-"""The judge's WebAssembly module, and its machine code, compiled once. Shell: files."""
+"""The judge's WebAssembly module and its compiled machine code. Shell: files."""
 
 import contextlib
 import fcntl
@@ -21,12 +21,12 @@ Tell = Callable[[str], None]
 
 
 def built_path(environment: Mapping[str, str] = os.environ) -> pathlib.Path:
-    """Where the module is built to: a folder of the user's cache for just these sources."""
+    """Return the path of the built module: a directory in the user's cache for these sources."""
     return files.cache_directory(environment) / "judge" / _digest() / NAME
 
 
 def find(environment: Mapping[str, str] = os.environ) -> pathlib.Path | None:
-    """The module: in the package, as wheels have it, or built in the cache; None if nowhere."""
+    """Return the module in the package or in the build cache; None if neither exists."""
     for path in (SOURCE / NAME, built_path(environment)):
         if path.is_file():
             return path
@@ -34,10 +34,10 @@ def find(environment: Mapping[str, str] = os.environ) -> pathlib.Path | None:
 
 
 def compiled(engine: "wasmtime.Engine", path: pathlib.Path, tell: Tell) -> "wasmtime.Module":
-    """The module's machine code: from the cache, else compiled into it (half a minute, once).
+    """Return the module's machine code from the cache, compiling it if missing (half a minute).
 
-    Whoever could write to the cache could have this process execute anything: it is used only
-    where nobody but its user and root could; else the module is compiled in memory, each time.
+    Anyone who can write to the cache could execute code in this process: it is used only if
+    writable by nobody but its user and root; otherwise the module is compiled in memory, each time.
     """
     native = _native_path()
     try:
@@ -47,39 +47,39 @@ def compiled(engine: "wasmtime.Engine", path: pathlib.Path, tell: Tell) -> "wasm
             return _cached(engine, native, path, tell)
     except OSError as error:
         reason = f"{native.parent} cannot be used: {error.strerror or error}"
-    _tell_once(
+    _report_once(
         f"compiling the API server's judge in memory (half a minute, each time): {reason}", tell
     )
     return _compiled(engine, path)
 
 
 def _cached(
-    engine: "wasmtime.Engine", native: pathlib.Path, path: pathlib.Path, tell: Tell
+    engine: "wasmtime.Engine", native: pathlib.Path, path: pathlib.Path, report: Tell
 ) -> "wasmtime.Module":
-    """The machine code in a folder that only its user can write to; it is made anew if need be."""
-    if (found := _loaded(engine, native, tell)) is not None:
-        return found
+    """Return the machine code from a directory private to its user, compiling it if needed."""
+    if (native_module := _loaded(engine, native, report)) is not None:
+        return native_module
     with _locked(native.with_suffix(".lock")):
-        if (found := _loaded(engine, native, tell)) is not None:
-            return found
-        tell("compiling the API server's judge for this machine (half a minute, once)")
+        if (native_module := _loaded(engine, native, report)) is not None:
+            return native_module
+        report("compiling the API server's judge for this machine (half a minute, once)")
         files.replace(native, bytes(_compiled(engine, path).serialize()))
-    # The compiler's memory has gone with the module that it made.
-    found = _loaded(engine, native, tell)
-    return _compiled(engine, path) if found is None else found
+    # Dropping the module frees the compiler's memory.
+    native_module = _loaded(engine, native, report)
+    return _compiled(engine, path) if native_module is None else native_module
 
 
 def _loaded(
-    engine: "wasmtime.Engine", native: pathlib.Path, tell: Tell
+    engine: "wasmtime.Engine", native: pathlib.Path, report: Tell
 ) -> "wasmtime.Module | None":
-    """The machine code in a file; None if there is none to be used."""
+    """Return the machine code in a file; None if there is no usable file."""
     import wasmtime  # noqa: PLC0415 - 0.1 s that only judging needs
 
     with contextlib.suppress(FileNotFoundError, wasmtime.WasmtimeError):
         reason = ownership.why_untrusted(native)
         if not reason:
             return wasmtime.Module.deserialize_file(engine, str(native))
-        _tell_once(f"compiling the API server's judge anew: {reason}", tell)
+        _report_once(f"compiling the API server's judge anew: {reason}", report)
     return None
 
 
@@ -89,14 +89,14 @@ def _compiled(engine: "wasmtime.Engine", path: pathlib.Path) -> "wasmtime.Module
     return wasmtime.Module.from_file(engine, str(path))
 
 
-_told: Final[set[str]] = set()
+_reported: Final[set[str]] = set()
 
 
-def _tell_once(line: str, tell: Tell) -> None:
-    """Tell what this process has not told before."""
-    if line not in _told:
-        _told.add(line)
-        tell(line)
+def _report_once(line: str, report: Tell) -> None:
+    """Report a line unless this process already reported it."""
+    if line not in _reported:
+        _reported.add(line)
+        report(line)
 
 
 def _native_path() -> pathlib.Path:
@@ -106,9 +106,9 @@ def _native_path() -> pathlib.Path:
 
 
 def _wasmtime_version() -> str:
-    """Keeps the code of several installations apart; wasmtime itself refuses another version's.
+    """Return wasmtime's version, to separate installations; it refuses code of another version.
 
-    importlib.metadata would say it too, but takes 15 ms to import.
+    importlib.metadata would provide it too, but takes 15 ms to import.
     """
     import wasmtime  # noqa: PLC0415 - 0.1 s that only judging needs
 
@@ -117,7 +117,7 @@ def _wasmtime_version() -> str:
 
 
 def _digest() -> str:
-    """Names sources and recipe: the module, of 38 MB, would take longer to read than to load."""
+    """Return the digest of sources and recipe; reading the 38 MB module takes longer."""
     digest = hashlib.sha256()
     for path in [*recipe.sources(SOURCE), pathlib.Path(recipe.__file__)]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes() + b"\0")

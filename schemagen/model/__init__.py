@@ -1,1 +1,1 @@
-"""What an API is declared with: base models, wire types, markers and the registry of kinds."""
+"""Building blocks of an API declaration: base models, wire types, markers, registry of kinds."""

@@ -1,7 +1,7 @@
-"""What an annotation says once its wrappers are off: Annotated, type aliases, NewType, ``| None``.
+"""Unwrap annotations: Annotated, type aliases, NewType, ``| None``.
 
-Pydantic keeps a PEP 695 alias as it was written, so aliases are evaluated here, generic ones with
-their arguments; what an alias refers to is looked up in the module that declares it.
+Pydantic leaves a PEP 695 alias unevaluated, so aliases are evaluated here, including generic ones,
+in the module that declares them.
 """
 
 import sys
@@ -16,13 +16,13 @@ import typing_extensions
 _UNIONS = (Union, types.UnionType)
 _OPTIONAL = (*_UNIONS, Literal)
 
-# From Python 3.12 on, ``type X = ...`` makes typing's; typing_extensions keeps a class of its own.
+# From Python 3.12 on, ``type X = ...`` creates typing's class; typing_extensions has its own.
 _ALIASES: tuple[type, ...] = tuple(
     {typing_extensions.TypeAliasType, getattr(typing, "TypeAliasType", Any)} - {Any}
 )
 
 Substitution: TypeAlias = Mapping[Any, Any]
-"""Type parameter -> the type argument that takes its place."""
+"""Type parameter -> its type argument."""
 
 
 class Unwrapped(NamedTuple):
@@ -30,9 +30,9 @@ class Unwrapped(NamedTuple):
 
     Attributes:
         annotation: The type.
-        metadata: What ``Annotated`` adds to it, the innermost first.
+        metadata: What ``Annotated`` adds to it, innermost first.
         aliases: The type aliases that led to it.
-        is_optional: Whether None may stand for it.
+        is_optional: Whether None is allowed.
     """
 
     annotation: Any
@@ -42,19 +42,19 @@ class Unwrapped(NamedTuple):
 
 
 class UnresolvedError(Exception):
-    """An alias does not lead to a type; the message says why and what to write."""
+    """An alias does not resolve to a type; the message says why and what to write."""
 
 
 def unwrapped(annotation: Any) -> Unwrapped:
-    """The type inside ``Annotated``, aliases, ``NewType`` and ``| None``, and what they add.
+    """Return the type inside its wrappers, with their metadata.
 
     Raises:
-        UnresolvedError: if an alias leads to itself, to an undefined name, or lacks arguments.
+        UnresolvedError: if an alias is recursive, uses an undefined name, or lacks arguments.
     """
     metadata: tuple[Any, ...] = ()
     aliases: tuple[Any, ...] = ()
     is_optional = annotation is Any
-    while not isinstance(annotation, type):  # most are one
+    while not isinstance(annotation, type):  # most need no unwrapping
         origin = typing.get_origin(annotation)
         inner = _inner(annotation, origin)
         if inner is annotation:
@@ -70,20 +70,20 @@ def unwrapped(annotation: Any) -> Unwrapped:
 
 
 def _inner(annotation: Any, origin: Any) -> Any:
-    """What is inside of the outermost wrapper; the annotation itself if it has none."""
+    """Return the content of the outermost wrapper, or the annotation itself if it has none."""
     if origin is Annotated:
         return typing.get_args(annotation)[0]
     if origin in _OPTIONAL:
         return _without_none(annotation)
     if annotation is pydantic.JsonValue:
-        return Any  # a recursive alias of whatever JSON has
+        return Any  # a recursive alias of any JSON value
     if is_alias(annotation):
         return alias_value(annotation)
     return annotation.__supertype__ if isinstance(annotation, typing.NewType) else annotation
 
 
 def contains_itself(alias: Any) -> str:
-    """Why a recursive alias is refused."""
+    """Return the error message for a recursive alias."""
     return (
         f"expected a finite type, got the type alias {alias}, which contains itself; bound the "
         "depth with separate types, or keep the field as JSONObject"
@@ -91,20 +91,20 @@ def contains_itself(alias: Any) -> str:
 
 
 def is_union(annotation: Any) -> bool:
-    """Whether it is a union in either spelling."""
+    """Return whether it is a union in either syntax."""
     return typing.get_origin(annotation) in _UNIONS
 
 
 def is_alias(annotation: Any) -> bool:
-    """Whether it is a ``type`` alias, generic ones with arguments included."""
+    """Return whether it is a ``type`` alias, possibly generic with arguments."""
     return isinstance(typing.get_origin(annotation) or annotation, _ALIASES)
 
 
 def alias_value(alias: Any) -> Any:
-    """What an alias stands for, with its type arguments put in.
+    """Return the value of an alias, with its type arguments substituted.
 
     Raises:
-        UnresolvedError: if a name in it is not defined, or type arguments are missing.
+        UnresolvedError: if a name in it is undefined, or type arguments are missing.
     """
     origin = typing.get_origin(alias) or alias
     parameters, arguments = origin.__type_params__, typing.get_args(alias)
@@ -118,12 +118,12 @@ def alias_value(alias: Any) -> Any:
 
 
 def substituted(annotation: Any, arguments: Substitution) -> Any:
-    """An annotation with type arguments in place of its type parameters."""
+    """Return an annotation with type arguments substituted for its type parameters."""
     if isinstance(annotation, typing.TypeVar):
         return arguments.get(annotation, annotation)
     own = getattr(annotation, "__pydantic_generic_metadata__", {}).get("parameters")
     if own and isinstance(annotation, type):
-        return annotation[tuple(arguments.get(one, one) for one in own)]  # type: ignore[index] # generic
+        return annotation[tuple(arguments.get(parameter, parameter) for parameter in own)]  # type: ignore[index] # generic
     origin, parts = typing.get_origin(annotation), typing.get_args(annotation)
     if not arguments or not parts or origin is Literal:
         return annotation
@@ -136,21 +136,21 @@ def substituted(annotation: Any, arguments: Substitution) -> Any:
 
 
 def _evaluated(alias: Any) -> Any:
-    """The value of an alias, its quoted names looked up in its module."""
+    """Return the value of an alias, with quoted names resolved in its module."""
     names = vars(sys.modules[alias.__module__]) if alias.__module__ in sys.modules else {}
     try:
         holder = types.SimpleNamespace(__annotations__={"value": alias.__value__})
         return typing_extensions.get_type_hints(holder, names, {}, include_extras=True)["value"]
-    except Exception as error:  # an annotation is code, which may fail in any way
+    except Exception as error:  # evaluating an annotation may raise anything
         missing = getattr(error, "name", None) or f"{type(error).__name__}: {error}"
         raise UnresolvedError(
-            f"expected the type alias {alias} to name what {alias.__module__} defines, got "
+            f"expected the type alias {alias} to use names defined in {alias.__module__}, got "
             f"{missing}; import or define it there"
         ) from error
 
 
 def _without_none(annotation: Any) -> Any:
-    """«May be absent», in Python's words: the API server drops a null by itself."""
+    """Remove None from a union: in Python it means «may be absent»; the API server drops nulls."""
     parts = typing.get_args(annotation)
     if is_union(annotation) and type(None) in parts:
         rest = tuple(part for part in parts if part is not type(None))

@@ -1,8 +1,8 @@
-"""Base models: an object, its spec and status, and the shapes that every API shares.
+"""Base models: Resource, Spec, Status, and types that every API shares.
 
-Wire names are camelCase by generator. A model takes just what the API server takes of its schema
-and refuses in its words (``schemagen.checking``): ``model_validate`` reads JSON with wire names,
-the constructor takes Python names.
+Wire names are camelCase by alias generator. A model accepts exactly what the API server accepts for
+its schema and refuses with its messages (``schemagen.checking``): ``model_validate`` reads JSON
+with wire names, the constructor takes Python names.
 """
 
 import collections
@@ -24,7 +24,7 @@ class Model(pydantic.BaseModel):
     """A JSON object with declared fields.
 
     Args of a subclass:
-        rules: CEL rules over the whole object, beside those it inherits.
+        rules: CEL rules over the whole object, in addition to inherited ones.
     """
 
     model_config = pydantic.ConfigDict(
@@ -34,7 +34,7 @@ class Model(pydantic.BaseModel):
         serialize_by_alias=True,
         frozen=True,
         extra="ignore",
-        defer_build=True,  # a schema is generated without it; the first value pays
+        defer_build=True,  # schemas are generated without it; the first value pays
     )
 
     cel_rules: ClassVar[tuple[markers.Cel, ...]] = ()
@@ -60,7 +60,7 @@ class Model(pydantic.BaseModel):
     def __get_pydantic_core_schema__(
         cls, source: Any, handler: pydantic.GetCoreSchemaHandler
     ) -> CoreSchema:
-        """Check first, then build: Pydantic's own bounds would differ in the details."""
+        """Validate first, then build: Pydantic's own bounds would differ in details."""
 
         def validated(value: Any, build: core_schema.ValidatorFunctionWrapHandler) -> Any:
             return build(_checked(cls, value))
@@ -75,45 +75,49 @@ def _wire_name(model: type[Model], name: str) -> str:
 
 
 def jsonable(value: Any) -> JSON:
-    """A Python value as JSON: models by their wire names, enums by their values, sets as lists."""
+    """Return a Python value as JSON: models by wire names, enums by value, sets as lists."""
     match value:
         case pydantic.RootModel():
             return jsonable(value.root)
         case pydantic.BaseModel():
-            said = _said(value, type(value).model_fields, value.model_fields_set)
-            return said | {name: jsonable(one) for name, one in (value.model_extra or {}).items()}
+            fields = _set_fields(value, type(value).model_fields, value.model_fields_set)
+            return fields | {
+                name: jsonable(item) for name, item in (value.model_extra or {}).items()
+            }
         case enum.Enum():
             return value.value
         case Mapping():
-            return {jsonable(name): jsonable(one) for name, one in value.items()}
+            return {jsonable(name): jsonable(item) for name, item in value.items()}
         case list() | tuple() | set() | frozenset() | collections.deque():
-            return [jsonable(one) for one in value]
+            return [jsonable(item) for item in value]
         case _:
             return _of_dataclass(value)
 
 
 def _of_dataclass(value: Any) -> JSON:
-    """A dataclass's instance as JSON; any other value is it already."""
+    """Return a dataclass instance as JSON; other values unchanged."""
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return value
     shape = shapes.shape_of(type(value))
-    return value if shape is None else _said(value, shape.fields, ())
+    return value if shape is None else _set_fields(value, shape.fields, ())
 
 
-def _said(value: Any, fields: Mapping[str, FieldInfo], named: Container[str]) -> dict[str, JSON]:
-    """The fields of an object; what was never set is left out, and so is a None that says that."""
+def _set_fields(
+    value: Any, fields: Mapping[str, FieldInfo], named: Container[str]
+) -> dict[str, JSON]:
+    """Return the fields of an object without unset ones, and without None that means unset."""
     own = {name: getattr(value, name) for name in fields}
     return {
-        fields[name].alias or name: jsonable(one)
-        for name, one in own.items()
-        if one is not None or name in named
+        fields[name].alias or name: jsonable(item)
+        for name, item in own.items()
+        if item is not None or name in named
     }
 
 
 def _checked(model: type[Model], value: Any) -> Any:
-    """What a model is built from: an instance, or an object that was taken in and found right."""
+    """Return the input to build a model from: an instance, or a normalized valid object."""
     checks = verdicts.checks()
-    if isinstance(value, model | checks.Taken) or not isinstance(value, Mapping):
+    if isinstance(value, model | checks.NormalizedObject) or not isinstance(value, Mapping):
         return value
     checked = checks.of(model).create(jsonable(value))
     if checked.causes:
@@ -129,7 +133,7 @@ def _detail(cause: Cause, value: Any) -> InitErrorDetails:
 
 
 def _at(value: Any, path: Sequence[str | int]) -> Any:
-    """The part of the input that is wrong, as far as it goes."""
+    """Return the invalid part of the input, as far as the path resolves."""
     for part in path:
         try:
             value = value[part]
@@ -139,17 +143,17 @@ def _at(value: Any, path: Sequence[str | int]) -> Any:
 
 
 class Spec(Model):
-    """What a user wants."""
+    """Desired state, declared by the user."""
 
 
 class Status(Model):
-    """What a controller saw."""
+    """Observed state, reported by a controller."""
 
 
 class ObjectMeta(Model):
-    """The part of an object's metadata that is read here."""
+    """The subset of an object's metadata that this project reads."""
 
-    # At the root of a CRD it is a bare object, as it must be.
+    # In the root schema of a CRD it is a bare object, as required.
 
     name: str | None = None
     namespace: str | None = None
@@ -195,4 +199,4 @@ class Condition(Model):
 
 
 JSONObject = Annotated[dict[str, Any], markers.PreserveUnknown()]
-"""A free-form object, kept as it is."""
+"""A free-form object, kept unchanged."""

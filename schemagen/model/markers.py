@@ -1,7 +1,7 @@
-"""What a field says beyond its type: markers for ``Annotated`` and rules for a whole model.
+"""Markers for ``Annotated`` and rules for models: constraints beyond a field's type.
 
 Bounds that Pydantic knows (``MinLen``, ``MaxLen``, ``Ge``, ``Le``, ``Gt``, ``Lt``) come from
-``annotated_types`` and ``Field``; only what Kubernetes adds is here, named by the field's terms.
+``annotated_types`` and ``Field``; only Kubernetes additions are here, named by their keywords.
 """
 
 import dataclasses
@@ -20,26 +20,26 @@ CelReason = Literal[
 
 
 class _Wire:
-    """A marker that gives a scalar the API server's own meaning, also outside of a model."""
+    """A marker with API server semantics for a scalar, also outside a model."""
 
     def keywords(self, annotation: Any) -> dict[str, Any]:
-        """The schema of what the marker stands on."""
+        """Return the schema of the annotated type."""
         raise NotImplementedError
 
     def __get_pydantic_core_schema__(
         self, source: Any, handler: GetCoreSchemaHandler
     ) -> CoreSchema:
-        """Check by the schema before Pydantic reads the value: neither strict nor lax is right."""
+        """Validate by the schema first, as neither of Pydantic's modes matches it."""
         keywords = self.keywords(source)
 
         def validated(value: Any, build: core_schema.ValidatorFunctionWrapHandler) -> Any:
-            if value is None:  # a type that takes none refuses it below
+            if value is None:  # types that do not accept null refuse it below
                 return build(None)
             checked = verdicts.checks().of_keywords(keywords).create(value)
             for cause in checked.causes:
                 raise PydanticCustomError(cause.reason, "{message}", {"message": cause.message})
-            # kube-openapi's typeValidator leaves the type of what has a format to the format, which
-            # looks at text only: a list is taken, and is kept as it is.
+            # kube-openapi's typeValidator leaves the type of a value with a format to the format
+            # check, which ignores anything but strings: a list is accepted and kept.
             return checked.value if isinstance(checked.value, list) else build(checked.value)
 
         return core_schema.no_info_wrap_validator_function(validated, handler(source))
@@ -47,7 +47,7 @@ class _Wire:
 
 @dataclasses.dataclass(frozen=True)
 class Format(_Wire):
-    """An OpenAPI ``format``; the API server checks those it knows and warns about the others."""
+    """An OpenAPI ``format``; the API server checks known formats and warns about others."""
 
     name: str
 
@@ -55,7 +55,7 @@ class Format(_Wire):
         typed.check(self)
 
     def keywords(self, annotation: Any) -> dict[str, Any]:
-        """The type and the format."""
+        """Return the type and the format."""
         while typing.get_origin(annotation) is typing.Annotated:
             annotation = typing.get_args(annotation)[0]
         json_types: dict[Any, str] = {str: "string", int: "integer", float: "number"}
@@ -67,10 +67,10 @@ class Format(_Wire):
 
 @dataclasses.dataclass(frozen=True)
 class Secret(Format):
-    """A text that nobody should read: ``format: password``, which user interfaces hide.
+    """A confidential string: ``format: password``, which user interfaces hide.
 
-    What another version cannot say of an object is kept in an annotation; a secret never is. So
-    each version of its kind has the field, or ``records.forget`` drops it on purpose.
+    Fields that another version cannot express are kept in an annotation, but never a secret. So
+    each version of its kind must have the field, or ``records.forget`` drops it explicitly.
     """
 
     name: str = dataclasses.field(default="password", init=False, repr=False)
@@ -78,10 +78,10 @@ class Secret(Format):
 
 @dataclasses.dataclass(frozen=True)
 class MaxBytes:
-    """At most so many bytes of UTF-8 in a string.
+    """Maximum size of a string in bytes of UTF-8.
 
     A schema's ``maxLength`` counts code points, so this becomes ``maxLength`` (a necessary bound)
-    and is enforced to the byte by the validating webhook.
+    and the validating webhook enforces the byte limit.
     """
 
     limit: int
@@ -92,10 +92,10 @@ class MaxBytes:
 
 @dataclasses.dataclass(frozen=True)
 class MaxEntries:
-    """At most so many items of a list or keys of a map: ``maxItems`` or ``maxProperties``.
+    """Maximum number of list items or map keys: ``maxItems`` or ``maxProperties``.
 
     Unlike a plain ``MaxLen`` it is a documented size limit, which ``webhooks review`` checks too,
-    where no API server has judged the schema.
+    without an API server's schema validation.
     """
 
     limit: int
@@ -106,7 +106,7 @@ class MaxEntries:
 
 @dataclasses.dataclass(frozen=True)
 class ListMap:
-    """A list whose items are told apart by these fields (``x-kubernetes-list-type: map``)."""
+    """A list whose items are identified by these fields (``x-kubernetes-list-type: map``)."""
 
     keys: tuple[str, ...]
 
@@ -121,12 +121,12 @@ class ListSet:
 
 @dataclasses.dataclass(frozen=True)
 class Atomic:
-    """A list or map that server-side apply owns as one value."""
+    """A list or map that server-side apply owns as a single value."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Granular:
-    """A map or object whose entries server-side apply owns one by one; said out loud."""
+    """A map or object whose entries server-side apply owns individually, made explicit."""
 
 
 ScalarOrObject = Literal["string", "integer", "number", "boolean", "object"]
@@ -134,9 +134,9 @@ ScalarOrObject = Literal["string", "integer", "number", "boolean", "object"]
 
 @dataclasses.dataclass(frozen=True)
 class Type:
-    """The JSON type of an ``Any``, where a structure would say more than is known.
+    """The JSON type of an ``Any`` whose structure is not declared.
 
-    ``Annotated[Any, Type("object"), PreserveUnknown()]`` is any object; a scalar needs no more.
+    ``Annotated[Any, Type("object"), PreserveUnknown()]`` is any object; scalars need nothing else.
     """
 
     name: ScalarOrObject
@@ -144,7 +144,7 @@ class Type:
 
 @dataclasses.dataclass(frozen=True)
 class MaxDescription:
-    """At most so many characters of the field's description in the CRD; 0 leaves it out."""
+    """Maximum length of the field's description in the CRD; 0 drops it."""
 
     limit: int
 
@@ -154,7 +154,7 @@ class MaxDescription:
 
 @dataclasses.dataclass(frozen=True)
 class PreserveUnknown:
-    """Keep what the schema does not name (``x-kubernetes-preserve-unknown-fields``)."""
+    """Preserve unknown fields (``x-kubernetes-preserve-unknown-fields``)."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -162,7 +162,7 @@ class IntOrString(_Wire):
     """An integer or a string (``x-kubernetes-int-or-string``)."""
 
     def keywords(self, annotation: Any) -> dict[str, Any]:
-        """Its two types, in the order that the API server asks for."""
+        """Return its two types, in the order that the API server requires."""
         del annotation
         branches = [{"type": "integer"}, {"type": "string"}]
         return {"x-kubernetes-int-or-string": True, "anyOf": branches}
@@ -170,20 +170,20 @@ class IntOrString(_Wire):
 
 @dataclasses.dataclass(frozen=True)
 class Nullable:
-    """null is a value of the field (``nullable``); without it the API server drops a null.
+    """Allow null as a value (``nullable``); otherwise the API server drops a null.
 
-    It stands beside ``T | None``.
+    Used together with ``T | None``.
     """
 
 
 @dataclasses.dataclass(frozen=True)
 class EmbeddedResource:
-    """A whole object with apiVersion, kind and metadata (``x-kubernetes-embedded-resource``)."""
+    """An object with apiVersion, kind and metadata (``x-kubernetes-embedded-resource``)."""
 
 
 @dataclasses.dataclass(frozen=True)
 class ExternalDocs:
-    """Where more is written about a field (``externalDocs``)."""
+    """Link to further documentation of a field (``externalDocs``)."""
 
     url: str
     description: str = ""
@@ -192,30 +192,30 @@ class ExternalDocs:
         typed.check(self)
 
     def external_docs(self) -> dict[str, str]:
-        """The value of the keyword."""
+        """Return the value of the keyword."""
         return {"url": self.url} | ({"description": self.description} if self.description else {})
 
 
 @dataclasses.dataclass(frozen=True)
 class Immutable:
-    """A field that keeps the value it was first given; it may still be set later or removed."""
+    """A field that never changes once set; it may still be set later or removed."""
 
     def rule(self) -> "Cel":
-        """The transition rule that says so."""
+        """Return the transition rule."""
         return Cel("self == oldSelf", "must not be changed")
 
 
 @dataclasses.dataclass(frozen=True)
 class Cel:
-    """A rule that the API server evaluates (``x-kubernetes-validations``).
+    """A validation rule evaluated by the API server (``x-kubernetes-validations``).
 
-    On a field it stands in ``Annotated``; on a model in ``class AgentRunSpec(Spec, rules=[...])``.
+    For a field, used in ``Annotated``; for a model, in ``class AgentRunSpec(Spec, rules=[...])``.
 
     Attributes:
         rule: The expression over ``self`` (and ``oldSelf``), with wire names or Python names; words
-            that CEL reserves are escaped by themselves (``self.namespace``).
-        message: What the user reads when it is false.
-        message_expression: CEL for a message with values in it; ``message`` if it fails. Build it
+            that CEL reserves are escaped automatically (``self.namespace``).
+        message: Message shown when it is false.
+        message_expression: CEL for a message with values; ``message`` if it fails. Build it
             with ``format()``: ``string(int)`` is refused for its cost (kubernetes issue 124234).
         reason: The cause's reason; the API server's default is ``FieldValueInvalid``.
         field_path: The field to name, relative to ``self``: ``.schedule``.
@@ -233,7 +233,7 @@ class Cel:
         typed.check(self)
 
     def validation(self) -> dict[str, Any]:
-        """The entry of ``x-kubernetes-validations``."""
+        """Return the entry of ``x-kubernetes-validations``."""
         entry = {
             "rule": self.rule,
             "message": self.message,
@@ -246,17 +246,17 @@ class Cel:
 
 
 def exactly_one_of(*names: str) -> Cel:
-    """A rule for a union of fields: one of them, and only one, is set."""
+    """Return a rule that exactly one of the fields is set."""
     return Cel(f"{_count(names)} == 1", f"exactly one of {', '.join(names)} must be set")
 
 
 def at_most_one_of(*names: str) -> Cel:
-    """A rule for fields of which one at most is set."""
+    """Return a rule that at most one of the fields is set."""
     return Cel(f"{_count(names)} <= 1", f"at most one of {', '.join(names)} may be set")
 
 
 def at_least_one_of(*names: str) -> Cel:
-    """A rule for fields of which one at least is set."""
+    """Return a rule that at least one of the fields is set."""
     return Cel(f"{_count(names)} >= 1", f"at least one of {', '.join(names)} must be set")
 
 
@@ -267,15 +267,15 @@ def _count(names: tuple[str, ...]) -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Policy:
-    """A rule for a ValidatingAdmissionPolicy: it may look beyond the object, which no schema can.
+    """A rule of a ValidatingAdmissionPolicy, which may read more than the object.
 
     Attributes:
         expression: CEL over ``object``, ``oldObject``, ``request``, ``namespaceObject`` and
-            ``authorizer``, with wire names or Python names; objects have no type there, so a name
-            that CEL cannot write stands in brackets: ``object.spec['my-x']``.
-        message: What the user reads when it is false.
-        message_expression: CEL for a message with values in it.
-        reason: The answer's reason.
+            ``authorizer``, with wire names or Python names; objects are untyped there, so a name
+            that CEL cannot write goes in brackets: ``object.spec['my-x']``.
+        message: Message shown when it is false.
+        message_expression: CEL for a message with values.
+        reason: The reason of the response.
     """
 
     expression: str
@@ -287,7 +287,7 @@ class Policy:
         typed.check(self)
 
     def validation(self) -> dict[str, Any]:
-        """The entry of ``validations`` (admissionregistration.k8s.io/v1)."""
+        """Return the entry of ``validations`` (admissionregistration.k8s.io/v1)."""
         entry = {
             "expression": self.expression,
             "message": self.message,
@@ -299,11 +299,11 @@ class Policy:
 
 @dataclasses.dataclass(frozen=True)
 class Scale:
-    """The scale subresource: where ``kubectl scale`` and autoscalers read and write.
+    """The scale subresource, used by ``kubectl scale`` and autoscalers.
 
     Attributes:
-        spec: Path of the wanted number: ``.spec.replicas``.
-        status: Path of the number there is: ``.status.replicas``.
+        spec: Path of the desired replicas: ``.spec.replicas``.
+        status: Path of the observed replicas: ``.status.replicas``.
         selector: Path of the pods' label selector, as a string; for HorizontalPodAutoscalers.
     """
 
@@ -315,7 +315,7 @@ class Scale:
         typed.check(self)
 
     def subresource(self) -> dict[str, str]:
-        """The value of ``subresources.scale``."""
+        """Return the value of ``subresources.scale``."""
         paths = {"specReplicasPath": self.spec, "statusReplicasPath": self.status}
         return paths | ({"labelSelectorPath": self.selector} if self.selector else {})
 
@@ -328,8 +328,8 @@ class Column:
         name: The heading.
         path: JSONPath from the object's root: ``.status.phase``.
         type: integer, number, string, boolean or date.
-        priority: 0 shows always, more only with ``-o wide``.
-        description: What it shows.
+        priority: 0 is always shown, higher values only with ``-o wide``.
+        description: Description of the column.
         format: int32, int64, float, double, byte, date, date-time or password.
     """
 
@@ -344,11 +344,11 @@ class Column:
         typed.check(self)
 
     def printer_column(self) -> dict[str, Any]:
-        """The entry of ``additionalPrinterColumns``."""
+        """Return the entry of ``additionalPrinterColumns``."""
         more = {
             "format": self.format,
             "description": self.description,
             "priority": self.priority,
         }
-        said = {name: value for name, value in more.items() if value}
-        return {"name": self.name, "type": self.type, **said, "jsonPath": self.path}
+        optional = {name: value for name, value in more.items() if value}
+        return {"name": self.name, "type": self.type, **optional, "jsonPath": self.path}

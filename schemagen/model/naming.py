@@ -1,6 +1,6 @@
-"""What the API server accepts as names of groups, kinds and versions, and how versions are ordered.
+"""Naming rules of groups, kinds and versions, and the order of versions.
 
-Rules of apiextensions-apiserver v0.37 (pkg/apis/apiextensions/validation), RFC 1035 and RFC 1123.
+Follows apiextensions-apiserver v0.37 (pkg/apis/apiextensions/validation), RFC 1035 and RFC 1123.
 """
 
 import re
@@ -16,38 +16,38 @@ _STABILITY: Final = {"alpha": 0, "beta": 1, None: 2}
 
 
 def label_fault(text: str) -> str | None:
-    """What is wrong with a name that must be a DNS label: plurals, short names, versions."""
+    """Return what is wrong with a DNS label: plurals, short names, versions."""
     if _LABEL.fullmatch(text) and len(text) <= _MAX_LABEL_LENGTH:
         return None
     return (
-        f"expected 1 to {_MAX_LABEL_LENGTH} of a-z, 0-9 and -, a letter first and no - last, "
-        f"got {quoted(text)}"
+        f"expected 1 to {_MAX_LABEL_LENGTH} characters of a-z, 0-9 and -, starting with a "
+        f"letter and not ending in -, got {quoted(text)}"
     )
 
 
 def kind_fault(text: str) -> str | None:
-    """What is wrong with a kind's name; in lower case it must be a DNS label."""
+    """Return what is wrong with a kind's name; its lowercase form must be a DNS label."""
     if label_fault(text.lower()) is None and text.isascii():
         return None
     return f"expected a name in CamelCase such as AgentRun, got {quoted(text)}"
 
 
 def group_fault(text: str) -> str | None:
-    """What is wrong with a group."""
+    """Return what is wrong with a group."""
     if "." in text and names.is_long_name(text):
         return None
     return (
-        "expected a group of DNS labels in lower case with at least one dot, such as "
+        "expected a lowercase DNS name with at least one dot, such as "
         f"example.com, got {quoted(text)}"
     )
 
 
 def is_older(name: str, other: str) -> bool:
-    """Whether a version is certainly older than another: by its number and by its stability.
+    """Return whether a version is certainly older than another, by number and stability.
 
-    v1alpha1 < v1beta1 < v1 < v2. Of v1 and v2alpha1 neither is: a development follows v1, while
-    Kubernetes' own order of priority (apimachinery, CompareKubeAwareVersionStrings) has it below.
-    Nor of names that are not of Kubernetes' form: nobody knows their age.
+    v1alpha1 < v1beta1 < v1 < v2. v1 and v2alpha1 are unordered: a development version follows v1,
+    but Kubernetes' priority order (apimachinery, CompareKubeAwareVersionStrings) ranks it below.
+    Names in any other form have no known age.
     """
     mine, theirs = _VERSION.fullmatch(name), _VERSION.fullmatch(other)
     if mine is None or theirs is None:

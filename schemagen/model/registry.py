@@ -1,7 +1,7 @@
-"""Api -> Kind -> Version: the one list of what an API serves, and how its versions relate.
+"""Api -> Kind -> Version: registry of what an API serves, and how its versions relate.
 
-A ``Kind`` lists its versions from the oldest to the newest. The newest is the hub: rules are
-written against it, and each older version brings the conversion to its next newer one.
+A ``Kind`` lists its versions from oldest to newest. The newest is the hub: rules are written
+against it, and each older version provides the conversion to its next newer one.
 """
 
 import dataclasses
@@ -17,31 +17,31 @@ from schemagen.problems import JSON, Problem
 
 
 class ConversionProtocol(Protocol):
-    """A step between two adjacent versions: total, pure, and ignorant of what it cannot say.
+    """Conversion between two adjacent versions: total, pure, and limited to what both express.
 
     Each direction takes a whole object and returns the part of it that the other version can
-    express; what is lost is found by ``schemagen.versions.residue`` and kept in an annotation.
+    express; the rest is found by ``schemagen.versions.residue`` and kept in an annotation.
     """
 
     @property
     def unordered(self) -> Sequence[Sequence[str]]:
-        """Paths of the newer version's lists that are maps in the older one: order is no data."""
+        """Return paths of the newer version's lists that are (unordered) maps in the older."""
 
     def up(self, value: dict[str, JSON], /) -> dict[str, JSON]:
-        """The newer version's object."""
+        """Convert to the newer version."""
 
     def down(self, value: dict[str, JSON], /) -> dict[str, JSON]:
-        """The older version's object."""
+        """Convert to the older version."""
 
 
 class User(msgspec.Struct, frozen=True, kw_only=True):
-    """Who sent a request, as the API server authenticated it (authentication.k8s.io UserInfo).
+    """The user of a request, as authenticated by the API server (authentication.k8s.io UserInfo).
 
     Attributes:
         username: Such as ``system:serviceaccount:team-a:deployer``.
-        uid: Tells apart two users who had the same name one after the other.
+        uid: Distinguishes users who had the same name at different times.
         groups: The groups the user belongs to.
-        extra: What the authenticator said besides.
+        extra: Additional data from the authenticator.
     """
 
     username: str = ""
@@ -58,24 +58,24 @@ OPERATIONS: Final = ("CREATE", "UPDATE", "DELETE")
 
 
 class NotLookedUpError(LookupError):
-    """A rule asked for an object that nobody looked up; whether it exists is not known."""
+    """A rule needs an object that was not looked up; whether it exists is unknown."""
 
 
 class Facts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a rule may know besides the object; gathered by the shell.
+    """Context of a rule besides the object; gathered by the caller.
 
     Attributes:
         dry_run: Nothing will be stored.
-        most_bytes: Neither the object nor a part of it has more bytes of canonical JSON; None
-            where nobody knows.
-        settings: What the operator wrote for this API (``webhooks serve --settings FILE``).
-        related: Objects that the object refers to, as hub objects, by kind and name. None: there
-            is no such object. No entry: it was not looked up, and rules say nothing of it.
+        most_bytes: Upper bound of the canonical JSON size of the object and its parts; None if
+            unknown.
+        settings: The operator's settings for this API (``webhooks serve --settings FILE``).
+        related: Objects that the object refers to, as hub objects, by kind and name. None: it does
+            not exist. No entry: it was not looked up, and rules skip it.
         user: Who sent the request.
         namespace: Of the object; empty if it is cluster-scoped.
-        operation: What is done to the object.
-        subresource: What it is done through; empty for the object itself.
-        version: In which the object is written, whatever version rules read; empty if not known.
+        operation: Operation on the object.
+        subresource: Subresource of the request; empty for the object itself.
+        version: Version in which the object was sent, not that of the rules; empty if unknown.
     """
 
     dry_run: bool = False
@@ -89,41 +89,41 @@ class Facts(msgspec.Struct, frozen=True, kw_only=True):
     version: str = ""
 
     def find(self, kind: str, name: str) -> JSON | None:
-        """An object that ``Rules.related`` named; None if there is none.
+        """Return an object that ``Rules.related`` named; None if it does not exist.
 
         Raises:
-            NotLookedUpError: if it was not looked up, so that nobody knows.
+            NotLookedUpError: if it was not looked up, so that its existence is unknown.
         """
         try:
             return self.related[kind, name]
         except KeyError:
             raise NotLookedUpError(
-                f"expected {kind} {name} among the objects that were looked up; name it in "
-                "Rules.related, and serve with --look-up"
+                f"expected {kind} {name} among the looked-up objects; name it in Rules.related, "
+                "and serve with --look-up"
             ) from None
 
 
 @dataclasses.dataclass(frozen=True)
 class Rules:
-    """What a schema cannot say about a kind, as pure functions of hub objects; None if nothing.
+    """Rules of a kind beyond its schema, as pure functions of hub objects; None if there are none.
 
     Attributes:
         default: Returns the object with defaults that depend on other fields; never mutates. It
-            may only add: a change of what the user wrote is an error, unless ``may_change``.
-        validate: Names what is wrong with an object, given the one that it is to replace (None on
-            creation), by hub paths. What was wrong before and is unchanged is let through.
-        related: Names the objects that ``validate`` wants to find in ``Facts.related``, by kind and
+            may only add: changing user input is an error, unless ``may_change``.
+        validate: Returns the problems of an object, given the one that it replaces (None on
+            creation), by hub paths. Unchanged problems are ignored (ratcheting).
+        related: Returns the objects that ``validate`` needs in ``Facts.related``, by kind and
             name, in the namespace of the object: of the API's kinds, Leases and ConfigMaps.
-        related_further: Names what these refer to, given those that ``related`` named (None: there
-            is no such object), likewise.
-        read_anew: Kinds of which related objects are read each time, because whether they are still
-            there decides; what is there of other kinds is believed for some seconds.
-        may_change: Whether ``default`` may change or remove what the user wrote.
-        operations: When ``validate`` is asked. On a DELETE, which has to be named here, it gets the
-            object that is to go twice, and ``Facts.operation`` tells; what it also says of an
-            update that changes nothing does not keep the object from going.
-        subresources: Through which subresources ``validate`` is asked too: ``status``, and
-            ``scale`` of the versions that have it (`kubectl scale`, autoscalers).
+        related_further: Returns the objects that these refer to, given those that ``related``
+            named (None: it does not exist).
+        read_anew: Kinds whose related objects are read on every request, because their existence
+            matters; objects of other kinds are cached for some seconds.
+        may_change: Whether ``default`` may change or remove user input.
+        operations: Operations on which ``validate`` runs. On a DELETE, which must be listed here,
+            both objects are the deleted one, and ``Facts.operation`` tells; problems that an
+            unchanged update has too do not prevent the deletion.
+        subresources: Subresources on which ``validate`` runs too: ``status``, and ``scale`` of
+            the versions that have it (`kubectl scale`, autoscalers).
     """
 
     default: Callable[[JSON, Facts], JSON] | None = None
@@ -148,19 +148,19 @@ class Version:
     Attributes:
         name: ``v1alpha1``.
         model: The root model.
-        storage: Whether objects are stored in this version (exactly one of a kind).
+        storage: Whether this is the storage version (exactly one of a kind).
         served: Whether the API server serves it.
-        deprecated: The warning for its users, if it is deprecated; True for the API server's own.
-        columns: What ``kubectl get`` shows.
+        deprecated: The deprecation warning, if deprecated; True for the API server's default.
+        columns: Columns of ``kubectl get``.
         selectable: Fields for ``--field-selector``, as ``.spec.runtime.type``.
         scale: The scale subresource, if it has one.
         conversion: To the next newer version; None for the newest.
-        warnings: Names what is accepted in an object of this version and may surprise; whoever
-            writes it reads that, and nothing is refused.
-        hub_rules: What the newest version's bounds and CEL rules mean for an object that is written
-            in this version: it is refused, its writer is warned, or nothing. Whatever it is, rules
-            about changes (``oldSelf``) refuse but for ``off``, and so does an annotation of
-            conversion that holds what the newest version's schema refuses.
+        warnings: Returns warnings for accepted but surprising input in this version; nothing is
+            refused.
+        hub_rules: How violations of the newest version's bounds and CEL rules by an object sent in
+            this version are handled: refuse, warn, or off. Except with ``off``, transition rules
+            (``oldSelf``) always refuse, and so does a conversion annotation whose content violates
+            the newest version's schema.
     """
 
     name: str
@@ -187,17 +187,17 @@ class Kind:
 
     Attributes:
         name: In CamelCase, as in ``kind:``.
-        plural: As in the API's paths; never guessed.
+        plural: As in the API's paths; never derived.
         versions: From the oldest to the newest.
         short_names: For kubectl.
         categories: Groups of kinds for ``kubectl get CATEGORY``.
-        scope: Whether its objects live in namespaces.
-        singular: For kubectl; the name in lower case if empty.
-        list_name: As in a list's ``kind:``; the name and List if empty.
-        annotations: Of the CRD.
-        labels: Of the CRD.
-        rules: What no schema can say.
-        policies: What no schema can say, and the API server can by itself (`schemagen policy`).
+        scope: Whether its objects are namespaced.
+        singular: For kubectl; defaults to the lowercase name.
+        list_name: As in a list's ``kind:``; defaults to the name plus List.
+        annotations: Annotations of the CRD.
+        labels: Labels of the CRD.
+        rules: Rules beyond the schema, run by webhooks.
+        policies: Rules beyond the schema, run by the API server itself (`schemagen policy`).
     """
 
     name: str
@@ -219,20 +219,20 @@ class Kind:
 
     @property
     def hub(self) -> Version:
-        """The newest version: what rules and conversions work on."""
+        """Return the newest version, on which rules and conversions operate."""
         return self.versions[-1]
 
     @property
     def storage(self) -> Version:
-        """The version that objects are stored in."""
+        """Return the storage version."""
         return next(version for version in self.versions if version.storage)
 
     def version(self, name: str) -> Version | None:
-        """The version of this name, if the kind has it."""
+        """Return the version of this name, if the kind has it."""
         return next((version for version in self.versions if version.name == name), None)
 
     def stored_as(self, name: str) -> "Kind":
-        """The same kind with another storage version."""
+        """Return the same kind with another storage version."""
         versions = tuple(
             dataclasses.replace(version, storage=version.name == name) for version in self.versions
         )
@@ -241,11 +241,11 @@ class Kind:
 
 @dataclasses.dataclass(frozen=True)
 class Api:
-    """A group of kinds: what ``schemagen generate`` and ``webhooks serve MODULE:api`` take.
+    """An API group with its kinds, the input of ``schemagen generate`` and ``webhooks serve``.
 
     Attributes:
-        settings_problems: Names what is wrong with the operator's settings
-            (``webhooks serve --settings FILE``); such a file is refused. None takes any mapping.
+        settings_problems: Returns problems of the operator's settings (``webhooks serve --settings
+            FILE``); such a file is refused. None accepts any mapping.
     """
 
     group: str
@@ -268,27 +268,27 @@ class Api:
         }
 
     def find(self, api_version: object, kind: object) -> tuple[Kind, Version] | None:
-        """The kind and version of an object's ``apiVersion`` and ``kind``, if they are ours."""
+        """Return the kind and version of an object's type meta, if part of this API."""
         if not isinstance(api_version, str) or not isinstance(kind, str):
             return None
         return self._by_names.get((api_version, kind))
 
     def find_resource(self, group: str, version: str, plural: str) -> tuple[Kind, Version] | None:
-        """The kind and version of a resource as a request's path names it, if they are ours."""
-        kind = next((one for one in self.kinds if one.plural == plural), None)
-        found = None if kind is None or group != self.group else kind.version(version)
-        return None if kind is None or found is None else (kind, found)
+        """Return the kind and version of a resource in a request path, if part of this API."""
+        kind = next((candidate for candidate in self.kinds if candidate.plural == plural), None)
+        version_ = None if kind is None or group != self.group else kind.version(version)
+        return None if kind is None or version_ is None else (kind, version_)
 
     def api_version(self, version: Version) -> str:
-        """``agents.proompteng.ai/v1beta1``."""
+        """Return ``agents.proompteng.ai/v1beta1``."""
         return f"{self.group}/{version.name}"
 
     def crd_name(self, kind: Kind) -> str:
-        """``agentruns.agents.proompteng.ai``."""
+        """Return ``agentruns.agents.proompteng.ai``."""
         return f"{kind.plural}.{self.group}"
 
     def stored_as(self, name: str) -> "Api":
-        """The same API with another storage version, where a kind has it.
+        """Return the same API with another storage version, where a kind has it.
 
         Raises:
             ValueError: if no kind has it.
@@ -305,13 +305,13 @@ class Api:
 
 
 def _model_faults(name: object, model: object) -> Iterator[str]:
-    """The commonest mistake about a version's model, said with what to write."""
+    """Report the most common mistake about a version's model, with its correction."""
     if not isinstance(model, type) or not issubclass(model, base.Model):
-        return  # which is said of the field's type
+        return  # reported for the field's type
     if not issubclass(model, base.Resource):
         yield (
-            f"Version({name!r}, model=...): expected a subclass of Resource, which is the whole "
-            f"object, got the class {model.__name__}; write `class MyKind(Resource):` with "
+            f"Version({name!r}, model=...): expected a subclass of Resource, as the whole object, "
+            f"got the class {model.__name__}; write `class MyKind(Resource):` with "
             f"`spec: {model.__name__}` in it"
         )
 
@@ -322,8 +322,8 @@ def _version_faults(version: Version) -> Iterator[str]:
         yield f"{where}: {fault}"
     if version.deprecated == "":
         yield (
-            f"{where}: expected a warning in deprecated=..., got an empty one; write True for the "
-            "API server's own words"
+            f"{where}: expected a warning in deprecated=..., got an empty string; write True for "
+            "the API server's default"
         )
 
 
@@ -345,7 +345,7 @@ def _name_faults(kind: Kind) -> Iterator[str]:
         if fault := naming.kind_fault(name):
             yield f"{field}: {fault}"
     if kind.list_name == kind.name:
-        yield f"list_name: expected another name than the kind's own, got {kind.list_name!r}"
+        yield f"list_name: expected a name other than the kind's own, got {kind.list_name!r}"
     labels = [("plural", kind.plural), ("singular", kind.singular or "empty")]
     labels += [("short_names", name) for name in kind.short_names]
     labels += [("categories", name) for name in kind.categories]
@@ -355,13 +355,13 @@ def _name_faults(kind: Kind) -> Iterator[str]:
 
 
 def _order_faults(names: Sequence[str]) -> Iterator[str]:
-    """Versions not in Kubernetes' order, or not once; a name of another form may stand anywhere."""
+    """Report versions out of Kubernetes' order or duplicate; other names may appear anywhere."""
     for name in dict.fromkeys(name for name in names if names.count(name) > 1):
         yield f"expected each version once, got {name} {names.count(name)} times"
     for name, later in itertools.combinations(dict.fromkeys(names), 2):
         if naming.is_older(later, name):
             yield (
-                f"expected versions from the oldest to the newest, got {name} before {later}; "
+                f"expected versions from oldest to newest, got {name} before {later}; "
                 f"list {later} first (Kubernetes' order: v1alpha1, v1beta1, v1, v2)"
             )
 
@@ -394,14 +394,14 @@ def _kind_names(kind: Kind) -> Sequence[str]:
 
 
 def _resource_names(kind: Kind) -> Sequence[str]:
-    """What kubectl knows the kind by."""
+    """Return the names by which kubectl knows the kind."""
     return kind.plural, kind.singular or kind.name.lower(), *kind.short_names
 
 
 def _collisions(
     what: str, kinds: Iterable[Kind], names_of: Callable[[Kind], Sequence[str]]
 ) -> Iterator[str]:
-    """Names that two kinds have: the API server would serve only one of the two.
+    """Report names that two kinds share: the API server would serve only one of them.
 
     apiextensions-apiserver, pkg/controller/status/naming_controller.go.
     """
@@ -411,7 +411,7 @@ def _collisions(
         for name in names:
             if owner := owners.get(name):
                 yield (
-                    f"expected each {what} name to be of one kind, got {name!r} of {owner.name} "
+                    f"expected each {what} name to be unique, got {name!r} of {owner.name} "
                     f"({owner.plural}) and of {kind.name} ({kind.plural})"
                 )
         owners = dict.fromkeys(names, kind) | owners

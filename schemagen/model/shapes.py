@@ -1,6 +1,6 @@
-"""Classes that are JSON objects with declared fields, seen alike: models, dataclasses, TypedDicts.
+"""Uniform view of classes that are JSON objects with fields: models, dataclasses, TypedDicts.
 
-Only what schemas are made of is read; Pydantic builds the values.
+Only what schemas need is read; Pydantic builds the values.
 """
 
 import dataclasses
@@ -23,8 +23,8 @@ class Shape:
     Attributes:
         kind: The class.
         fields: Its fields, by Python names.
-        config: Pydantic's options for it.
-        description: Its docstring, where a person wrote it.
+        config: Its Pydantic configuration.
+        description: Its docstring, unless generated.
     """
 
     kind: Any
@@ -34,25 +34,25 @@ class Shape:
 
     @property
     def rules(self) -> Sequence[Any]:
-        """The CEL rules of the class."""
+        """Return the CEL rules of the class."""
         rules: Sequence[Any] = getattr(self.kind, "cel_rules", ())
         return rules
 
     @property
     def name(self) -> str:
-        """The name of the class."""
+        """Return the name of the class."""
         return str(self.kind.__name__)
 
     def wire_name(self, name: str) -> str:
-        """How a field is named on the wire."""
+        """Return the wire name of a field."""
         return self.fields[name].alias or name
 
 
 def shape_of(kind: Any) -> Shape | None:
-    """The shape of a class; None if it is no object with declared fields.
+    """Return the shape of a class; None if it is not an object with declared fields.
 
     Raises:
-        annotations.UnresolvedError: if an annotation names what is not defined.
+        annotations.UnresolvedError: if an annotation uses an undefined name.
     """
     if not isinstance(kind, type):
         return None
@@ -64,10 +64,10 @@ def shape_of(kind: Any) -> Shape | None:
 
 
 def fields_of(kind: Any) -> Mapping[str, FieldInfo]:
-    """The fields of a class, a RootModel's own too; none if it has none.
+    """Return the fields of a class, including a RootModel's own; None if it has none.
 
     Raises:
-        annotations.UnresolvedError: if an annotation names what is not defined.
+        annotations.UnresolvedError: if an annotation uses an undefined name.
     """
     if isinstance(kind, type) and issubclass(kind, pydantic.RootModel):
         return resolved(kind).model_fields
@@ -76,10 +76,10 @@ def fields_of(kind: Any) -> Mapping[str, FieldInfo]:
 
 
 def resolved(model: type[pydantic.BaseModel]) -> type[pydantic.BaseModel]:
-    """The model, its quoted annotations evaluated as Pydantic does with the first value.
+    """Return the model with quoted annotations evaluated as Pydantic does with the first value.
 
     Raises:
-        annotations.UnresolvedError: if an annotation names what is not defined.
+        annotations.UnresolvedError: if an annotation uses an undefined name.
     """
     if getattr(model, "__pydantic_fields_complete__", True):
         return model
@@ -88,17 +88,17 @@ def resolved(model: type[pydantic.BaseModel]) -> type[pydantic.BaseModel]:
     except Exception as error:
         if not model.__pydantic_fields_complete__:
             raise annotations.UnresolvedError(
-                f"{model.__name__}: expected annotations that name what {model.__module__} "
-                f"defines, got {_missing(error)}; define or import it at the top level of the "
-                "module, outside of `if TYPE_CHECKING`"
+                f"{model.__name__}: expected annotations with names defined in "
+                f"{model.__module__}, got {_missing(error)}; define or import it at the top level "
+                "of the module, outside `if TYPE_CHECKING`"
             ) from error
-        # The fields are known before Pydantic finds a type that it cannot build; the walk over them
-        # says what is wrong with it, and where.
+        # The fields are known before Pydantic fails on an unsupported type; the walk over them
+        # reports it with its place.
     return model
 
 
 def _missing(error: Exception) -> str:
-    """The name that is not defined, or what else went wrong."""
+    """Return the undefined name, or the other error."""
     name = getattr(error, "name", None)
     return str(name) if name else f"{type(error).__name__}: {error}"
 
@@ -110,9 +110,9 @@ def _of_model(model: type[pydantic.BaseModel]) -> Shape:
 
 @functools.cache
 def _of_dataclass(kind: Any) -> Shape:
-    """Of a dataclass: Pydantic's own keeps its fields, another has them yet to be read."""
+    """Return a dataclass's shape: Pydantic's own keep their fields, others are read here."""
     config = getattr(kind, "__pydantic_config__", None) or {}
-    # What a dataclass without a docstring has is its signature.
+    # A dataclass without a docstring has its signature instead.
     description = None if (kind.__doc__ or "").startswith(f"{kind.__name__}(") else kind.__doc__
     hints = _hints(kind)
     fields = {field.name: _dataclass_field(field, hints) for field in dataclasses.fields(kind)}
@@ -143,7 +143,7 @@ def _of_typed_dict(kind: Any) -> Shape:
 
 
 def _typed_dict_field(hint: Any, *, is_required: bool) -> FieldInfo:
-    """A field; an optional one has no default, so None says that it may be absent."""
+    """Return a field; an optional one has no default, so None marks it as absent."""
     while (origin := typing_extensions.get_origin(hint)) in _QUALIFIERS:
         is_required = _QUALIFIERS.get(origin, is_required)
         (hint,) = typing_extensions.get_args(hint)
@@ -160,15 +160,15 @@ _QUALIFIERS: Mapping[Any, bool] = {
 
 
 def _hints(kind: type) -> dict[str, Any]:
-    """The annotations of a class that is no model, evaluated.
+    """Return the evaluated annotations of a class that is not a model.
 
     Raises:
-        annotations.UnresolvedError: if one names what is not defined.
+        annotations.UnresolvedError: if one uses an undefined name.
     """
     try:
         return typing_extensions.get_type_hints(kind, include_extras=True)
-    except Exception as error:  # an annotation is code, which may fail in any way
+    except Exception as error:  # evaluating an annotation may raise anything
         raise annotations.UnresolvedError(
-            f"{kind.__name__}: expected annotations that name what {kind.__module__} defines, got "
+            f"{kind.__name__}: expected annotations with names defined in {kind.__module__}, got "
             f"{_missing(error)}; define or import it at the top level of the module"
         ) from error

@@ -1,7 +1,7 @@
-"""Whether a declaration's fields hold what their annotations say.
+"""Type checks of a declaration's fields against their annotations.
 
 An Api is written by hand, often without a type checker. A missing comma, or a string where a tuple
-belongs, would go wrong later and elsewhere: here it is an error that says what to write.
+belongs, would fail later and elsewhere: here it is an error with its correction.
 """
 
 import collections.abc
@@ -16,21 +16,21 @@ from schemagen.problems import UserError, quoted
 
 
 class DeclarationError(UserError, ValueError):
-    """An Api is not declared as it must be: its author reads this, one line for each fault."""
+    """An Api is declared incorrectly; read by its author, one line for each fault."""
 
 
 def check(declared: Any) -> None:
-    """Check every field of a dataclass against its annotation; a list becomes a tuple.
+    """Check every field of a dataclass against its annotation; lists become tuples.
 
     Raises:
-        DeclarationError: with a line for each field that holds something else.
+        DeclarationError: with a line for each mismatching field.
     """
     faults = []
     for name, hint in _hints(type(declared)).items():
         value = getattr(declared, name)
         if _is_tuple(hint) and isinstance(value, list):
             value = tuple(value)
-            object.__setattr__(declared, name, value)  # in time: nobody has seen it yet
+            object.__setattr__(declared, name, value)  # still in the constructor
         faults += [f"{_where(declared, name)}: {fault}" for fault in _faults(value, hint)]
     refuse(faults)
 
@@ -58,7 +58,7 @@ def _where(declared: Any, field: str) -> str:
 
 
 def _faults(value: Any, hint: Any) -> Iterator[str]:
-    """What is wrong with a value, said with what to write instead."""
+    """Yield what is wrong with a value, and what to write instead."""
     origin = typing.get_origin(hint)
     if _is_tuple(hint):
         yield from _tuple_faults(value, typing.get_args(hint)[0])
@@ -76,20 +76,20 @@ def _tuple_faults(value: Any, item: Any) -> Iterator[str]:
         way_out = f"; write ({written},), with the comma" if is_item else ""
         yield f"{expected} {_described(value)}{way_out}"
         return
-    for index, one in enumerate(value):
-        if not _fits(one, item):
-            yield f"{expected} {_described(one)} at [{index}]{_way_out(one, item)}"
+    for index, element in enumerate(value):
+        if not _fits(element, item):
+            yield f"{expected} {_described(element)} at [{index}]{_way_out(element, item)}"
 
 
 def _mapping_faults(value: Any, key: Any, item: Any) -> Iterator[str]:
     if not isinstance(value, Mapping):
         yield f"expected a dict, got {_described(value)}"
         return
-    for name, one in value.items():
+    for name, element in value.items():
         if not _fits(name, key):
             yield f"expected {_name(key)} as key, got {_described(name)}"
-        elif not _fits(one, item):
-            yield f"expected {_name(item)} at {quoted(name)}, got {_described(one)}"
+        elif not _fits(element, item):
+            yield f"expected {_name(item)} at {quoted(name)}, got {_described(element)}"
 
 
 def _fits(value: Any, hint: Any) -> bool:
@@ -97,7 +97,7 @@ def _fits(value: Any, hint: Any) -> bool:
         return True
     origin = typing.get_origin(hint)
     if origin in {typing.Union, types.UnionType}:
-        return any(_fits(value, one) for one in typing.get_args(hint))
+        return any(_fits(value, argument) for argument in typing.get_args(hint))
     test = _TESTS.get(origin)
     if test is not None:
         return test(value, typing.get_args(hint))
@@ -105,7 +105,7 @@ def _fits(value: Any, hint: Any) -> bool:
         return not isinstance(value, type) and all(
             hasattr(value, name) for name in typing_extensions.get_protocol_members(hint)
         )
-    # A bool is an int to Python, and to nobody who counts.
+    # bool is a subclass of int in Python, but not a valid count.
     return isinstance(value, origin or hint) and (hint is bool or not isinstance(value, bool))
 
 
@@ -121,13 +121,13 @@ _TESTS: Mapping[Any, Callable[[Any, tuple[Any, ...]], bool]] = {
 
 
 def _is_tuple(hint: Any) -> bool:
-    """Whether it is a series of one type; a pair of two is not."""
+    """Return whether it is a homogeneous tuple; a pair is not."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     return origin is collections.abc.Sequence or (origin is tuple and arguments[1:] == (...,))
 
 
 def _name(hint: Any) -> str:
-    """A type in words: ``a Rules``, ``one of 'Namespaced', 'Cluster'``, ``a function``."""
+    """Return a type in words: ``a Rules``, ``one of 'Namespaced', 'Cluster'``, ``a function``."""
     origin = typing.get_origin(hint)
     arguments = typing.get_args(hint)
     if origin in {typing.Union, types.UnionType}:
@@ -157,7 +157,7 @@ def _plural(hint: Any) -> str:
 
 
 def _described(value: Any) -> str:
-    """What came, short: ``a Kind``, ``'all'``, ``the class Widget``."""
+    """Describe a value briefly: ``a Kind``, ``'all'``, ``the class Widget``."""
     if value is None or isinstance(value, str | bool | int | float):
         return quoted(value)
     if isinstance(value, type):
@@ -169,7 +169,7 @@ def _described(value: Any) -> str:
 
 
 def _way_out(value: Any, hint: Any) -> str:
-    """What to write, where the mistake is a common one."""
+    """Return a hint for common mistakes."""
     if isinstance(value, type) and isinstance(hint, type) and issubclass(value, hint):
         return f"; write {value.__name__}(...)"
     if isinstance(value, tuple) and len(value) == 1 and _fits(value[0], hint):

@@ -1,7 +1,7 @@
-"""Pydantic's core schema of a model without its bounds, which were checked before it is built.
+"""Pydantic's core schema of a model without its bounds, which are checked before building.
 
-Pydantic's patterns know more digits than RE2, and its integers no ``1.0000000001``; what the API
-server takes must not be refused here.
+Pydantic's patterns match more digits than RE2's, and its integers refuse ``1.0000000001``; whatever
+the API server accepts must not be refused here.
 """
 
 import enum
@@ -21,26 +21,26 @@ _BELOW = (
 )
 
 Resolve = Callable[[CoreSchema], CoreSchema]
-"""What a reference to a definition refers to."""
+"""Resolves a reference to a definition."""
 
 
 def without_bounds(schema: CoreSchema, resolve: Resolve) -> CoreSchema:
-    """The same schema, which takes more."""
+    """Return the schema without bounds."""
     relaxed: CoreSchema = _Relaxation(resolve).relaxed(schema)
     return relaxed
 
 
 class _Relaxation:
-    """One pass over a core schema; references are followed, but none into itself."""
+    """One pass over a core schema; follows references, except recursive ones."""
 
     def __init__(self, resolve: Resolve) -> None:
         self._resolve = resolve
         self._open: set[str] = set()
 
     def relaxed(self, schema: Any) -> Any:
-        """What is at a place below a schema: one, several, or the label beside a choice."""
+        """Return what is below a schema: one, several, or the label beside a choice."""
         if isinstance(schema, list | tuple):
-            return type(schema)(self.relaxed(one) for one in schema)
+            return type(schema)(self.relaxed(item) for item in schema)
         return self._schema(schema) if isinstance(schema, dict) else schema
 
     def _schema(self, schema: Any) -> Any:
@@ -63,9 +63,9 @@ class _Relaxation:
         return kept | {name: self._below(kept[name]) for name in _BELOW if name in kept}
 
     def _below(self, below: Any) -> Any:
-        """Schemas below: one, several, or by name."""
+        """Return the schemas below: one, several, or by name."""
         if isinstance(below, dict) and not isinstance(below.get("type"), str):
-            # A union's models are found by the word that was sent, an Enum's value too.
+            # Union members are selected by the value sent, also by that of an Enum member.
             return {
                 name.value if isinstance(name, enum.Enum) else name: self.relaxed(child)
                 for name, child in below.items()
@@ -73,11 +73,11 @@ class _Relaxation:
         return self.relaxed(below)
 
     def _inlined(self, reference: Any) -> Any:
-        """What is referred to, without its bounds; our own models have lost theirs already."""
+        """Return the referenced schema without bounds; own models are already without."""
         name = reference["schema_ref"]
         try:
             target: Any = self._resolve(reference)
-        except LookupError:  # a model that is still being built refers to itself
+        except LookupError:  # a model still being built refers to itself
             return reference
         if name in self._open or target.get("type") in {"function-wrap", "definition-ref"}:
             return reference
@@ -89,7 +89,7 @@ class _Relaxation:
 
 
 def _of_words(schema: Any) -> CoreSchema:
-    """A Literal of an Enum's members takes their values, which are what is sent."""
+    """Make a Literal of Enum members accept their values, which are sent on the wire."""
     members = {word.value: word for word in schema["expected"] if isinstance(word, enum.Enum)}
     if not members:
         words: CoreSchema = schema
@@ -101,21 +101,21 @@ def _of_words(schema: Any) -> CoreSchema:
 
 
 def _is_wire(schema: Any) -> bool:
-    """Whether it is a check of a wire type of ours, which knows a part of the schema only."""
+    """Return whether it is the check of a wire type, which sees only a part of the schema."""
     function = schema.get("function", {}).get("function")
     return str(getattr(function, "__qualname__", "")).startswith("_Wire.")
 
 
 def _built(value: Any, build: core_schema.ValidatorFunctionWrapHandler) -> Any:
-    """A list is taken for a text that has a format, and is kept as it is (markers)."""
+    """Keep a list that is accepted for a string with a format (see markers)."""
     return value if isinstance(value, list) else build(value)
 
 
 def _is_bound(schema: Any) -> bool:
-    """Whether it is one of Pydantic's own functions, for a bound that the type's schema lacks."""
+    """Return whether it is one of Pydantic's own functions, for a bound that the schema lacks."""
     function = schema.get("function", {}).get("function")
     function = function.func if isinstance(function, functools.partial) else function
     module: str = getattr(function, "__module__", "")
-    # What builds a Sequence, by the schema of its items, is none.
+    # The function that builds a Sequence from its items' schema does not count.
     is_builder = getattr(function, "__name__", "") == "sequence_validator"
     return module.startswith("pydantic._internal.") and not is_builder

@@ -1,7 +1,7 @@
-"""Where models get their verdicts from: the checks know the models, so they are handed down here.
+"""Interface of the checks that models use; inverts the dependency, as checks know the models.
 
-``schemagen`` says how to load them; they are loaded with the first value that is checked, since
-most programs that declare an API check none.
+``schemagen`` provides the loader; checks are loaded with the first validated value, since most
+programs that declare an API validate none.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,15 +11,15 @@ from schemagen.problems import JSON, Cause
 
 
 class Checked(Protocol):
-    """What became of a value."""
+    """Result of checking a value."""
 
     @property
     def value(self) -> JSON:
-        """With its defaults, pruned."""
+        """Return the value with its defaults, pruned."""
 
     @property
     def causes(self) -> tuple[Cause, ...]:
-        """Why the API server would refuse it."""
+        """Return why the API server would refuse it."""
 
 
 class Checker(Protocol):
@@ -29,30 +29,30 @@ class Checker(Protocol):
         """Check a new value."""
 
     def default(self, value: JSON, /) -> Sequence[Cause]:
-        """Why the API server would refuse a default of the schema."""
+        """Return why the API server would refuse a default of the schema."""
 
 
 class Checks(Protocol):
     """The module ``schemagen.checking``."""
 
-    Taken: type[dict[str, JSON]]
-    """An object that was taken in and found right."""
+    NormalizedObject: type[dict[str, JSON]]
+    """A normalized valid object."""
 
     def of(self, model: Any, /) -> Checker:
-        """The checker of a model's schema."""
+        """Return the checker of a model's schema."""
 
     def of_keywords(self, schema: dict[str, Any], /) -> Checker:
-        """The checker of a schema that is no model's."""
+        """Return the checker of a schema without a model."""
 
 
 _loaders: list[Callable[[], Checks]] = []
 
 
 def provide(load: Callable[[], Checks]) -> None:
-    """Say how the checks are loaded."""
+    """Register the loader of the checks."""
     _loaders[:] = [load]
 
 
 def checks() -> Checks:
-    """The checks."""
+    """Return the checks."""
     return _loaders[0]()

@@ -1,7 +1,7 @@
-"""Wire types: JSON values as a Kubernetes API takes them, beyond Python's own types.
+"""Wire types: JSON values of Kubernetes APIs beyond Python's own types.
 
-Each takes what the API server takes and nothing else: ``1.0`` is an integer and ``true`` is none,
-a time needs its zone, an address keeps the form in which it was written.
+Each accepts exactly what the API server accepts: ``1.0`` is an integer and ``true`` is not, a time
+needs its zone, an address keeps its notation.
 """
 
 from typing import Annotated, Literal
@@ -13,13 +13,13 @@ from schemagen.model import markers
 Int32 = Annotated[int, markers.Format("int32")]
 Int64 = Annotated[int, markers.Format("int64")]
 Timestamp = Annotated[str, markers.Format("date-time")]
-"""RFC 3339 with a zone, kept as the string that was written."""
+"""RFC 3339 with a zone, kept as the original string."""
 Date = Annotated[str, markers.Format("date")]
 """RFC 3339's full-date: ``2026-02-28``."""
 GoDuration = Annotated[str, markers.Format("duration")]
-"""A span as Go writes it, and looser: ``1h30m``, ``22 ns``, ``3 days``; see also Duration."""
+"""A duration in Go's syntax or looser: ``1h30m``, ``22 ns``, ``3 days``; see also Duration."""
 Uri = Annotated[str, markers.Format("uri")]
-"""What Go's net/url takes for a request: absolute, or a path from the root."""
+"""A request URI of Go's net/url: absolute, or an absolute path."""
 Email = Annotated[str, markers.Format("email")]
 Hostname = Annotated[str, markers.Format("hostname")]
 IPv4 = Annotated[str, markers.Format("ipv4")]
@@ -30,19 +30,19 @@ Uuid = Annotated[str, markers.Format("uuid")]
 """With or without dashes, in either case; no braces."""
 Base64 = Annotated[str, markers.Format("byte")]
 ShortName = Annotated[str, markers.Format("k8s-short-name")]
-"""Up to 63 characters, as a label of DNS in lower case."""
+"""Up to 63 characters: a lowercase DNS label."""
 LongName = Annotated[str, markers.Format("k8s-long-name")]
-"""Up to 253 characters, as a subdomain of DNS in lower case."""
+"""Up to 253 characters: a lowercase DNS subdomain."""
 IntOrString = Annotated[int | str, markers.IntOrString()]
 
 # k8s.io/apimachinery/pkg/api/resource: a signed decimal number with a binary or decimal suffix.
 QUANTITY = r"^(\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))(([KMGTPE]i)|[numkMGTPE]|([eE](\+|-)?(([0-9]+(\.[0-9]*)?)|(\.[0-9]+))))?$"  # noqa: E501 - one pattern
 Quantity = Annotated[int | Annotated[str, Field(pattern=QUANTITY)], markers.IntOrString()]
 
-# Whole units, largest first; what Go's time.ParseDuration reads too.
+# Whole units, largest first; also accepted by Go's time.ParseDuration.
 DURATION = r"^([0-9]+h)?([0-9]+m)?([0-9]+s)?$"
 Duration = Annotated[str, Field(min_length=2, max_length=32, pattern=DURATION)]
-"""A span of time in whole seconds: ``1h30m``, ``45s``."""
+"""A duration in whole seconds: ``1h30m``, ``45s``."""
 
 # metav1.Condition
 CONDITION_TYPE = (

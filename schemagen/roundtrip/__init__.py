@@ -1,4 +1,4 @@
-"""Whether what one version says survives a change through another (``schemagen roundtrip``)."""
+"""Test that data of one version survives edits through another (``schemagen roundtrip``)."""
 
 from schemagen.roundtrip.changes import Change, Edit
 from schemagen.roundtrip.trial import Case, Loss, Tally, Trial

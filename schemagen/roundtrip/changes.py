@@ -1,6 +1,6 @@
-"""Changes that users make to objects: values to replay, and a draw of them. Pure.
+"""User edits of objects: replayable values and their random generation. Pure.
 
-A change is kept as edits at paths, so that it can be made again to a smaller object.
+A change is stored as edits at paths, so that it can be replayed on a smaller object.
 """
 
 import dataclasses
@@ -17,7 +17,8 @@ from schemagen.roundtrip.requests import Method
 from schemagen.versions.steps import ABSENT
 
 Action: TypeAlias = Literal["labels", "annotations", "spec", "status", "store"]
-"""What is written: labels, annotations, spec, status; or all anew in another storage version."""
+"""Target of a write: labels, annotations, spec, status; or everything in another storage version.
+"""
 
 _STATUS: Path = ("status",)
 _LABELS: Path = ("metadata", "labels")
@@ -37,7 +38,7 @@ class Edit:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Change:
-    """What somebody writes in one version.
+    """A write in one version.
 
     Attributes:
         action: What is written.
@@ -58,10 +59,10 @@ class Change:
     method: Method = "replace"
 
     def __str__(self) -> str:
-        how = {"store": "stored anew in"}.get(self.action, "written in")
+        how = {"store": "rewritten in"}.get(self.action, "written in")
         words = [f"{how} {self.version}", *map(str, self.edits)]
-        words += ["without the annotations of residue"] * self.replaces
-        words += [f"applied by a writer of {self.by}"] * bool(self.by)
+        words += ["without residue annotations"] * self.replaces
+        words += [f"applied by a client of {self.by}"] * bool(self.by)
         words += [f"by {self.method}"] * (self.method != "replace")
         return ", ".join(words)
 

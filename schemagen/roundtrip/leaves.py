@@ -1,7 +1,7 @@
-"""Where two objects of one version differ, and how a difference is taken back. Pure.
+"""Differences between two objects of one version, and how to revert one. Pure.
 
-A path goes by member names, by ``Item`` through lists whose items have keys or are a set, and by
-index through other lists where their items are told apart by their places.
+A path consists of member names, of ``Item`` in lists whose items have keys or form a set, and of
+indexes in lists whose items are identified by position.
 """
 
 import dataclasses

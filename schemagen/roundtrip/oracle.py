@@ -1,4 +1,4 @@
-"""What must survive a change that is made through another version. Pure.
+"""Requirements on a change made through another version: what must survive. Pure.
 
 A change through version B of an object that is also read in version A: what A says afterwards must
 be as near to what it said before as what was written allows. So a difference in A is a loss if it
@@ -55,7 +55,7 @@ def moved(views: Views, version: str, before: Said, after: Said) -> Sequence[Dif
 def lost(
     views: Views, version: str, before: Said, after: Said, written: Written
 ) -> Sequence[Difference]:
-    """What the change lost of the object in another version than it was made through."""
+    """Return the losses of a change in another version than that of the write."""
     node = views.node(version)
     found = [*leaves.differences(before, after, node, by_index=written.keeps_lists)]
     names = views.between(version, written.version)
@@ -199,7 +199,7 @@ _SAYABLE: Sequence[JSON] = (0, 1, "a", "1s", True, False)
 
 
 def _variants(written: Written, paths: Sequence[Path]) -> Iterator[Said]:
-    """What is written with other values at some places."""
+    """Yield variants of the written object with other values at some places."""
     for path in paths:
         for value in _SAYABLE:
             yield leaves.put(written.said, path, value)
@@ -219,7 +219,7 @@ class _Survival:
     after: Said
 
     def of(self, found: Sequence[Difference]) -> Sequence[Difference]:
-        """What can be taken back, as the differences between that and what is."""
+        """Return the revertible differences."""
         same = {*self._meanings(self.after), canonical.dumps(self.written.said)}
         best = self.after
         kept: list[Sequence[Difference]] = []
@@ -244,7 +244,7 @@ class _Survival:
         return self.views.said(self.version, said)
 
     def _meanings(self, said: Said) -> set[bytes]:
-        """What an object may mean; one of which nothing can be said may be there or not."""
+        """Return the possible meanings of an object; a hollow one may be present or absent."""
         through, hollows = self.written.version, _HOLLOWS
         return {self.views.meaning(self.version, said, through, one) for one in hollows}
 
@@ -259,7 +259,7 @@ class _Survival:
 
 
 def _units(found: Sequence[Difference]) -> Iterator[Sequence[Difference]]:
-    """What may be taken back together: what is below one place, the whole object first."""
+    """Yield what may be reverted together: everything below one place, the whole object first."""
     above = dict.fromkeys(one.path[:at] for one in found for at in range(len(one.path)))
     groups = (
         [one for one in found if one.path[: len(path)] == path] for path in sorted(above, key=len)

@@ -1,4 +1,4 @@
-"""``schemagen roundtrip``: runs trials with a progress bar, and prints what came of them. Shell."""
+"""``schemagen roundtrip``: run trials with a progress bar, and print their results. Shell."""
 
 import contextlib
 import dataclasses
@@ -19,7 +19,7 @@ from schemagen.versions.steps import ABSENT
 
 # Each chunk draws by a seed of its own, so that a run can be divided, and gone on with.
 CHUNK = 1000
-_LONGEST = 2000
+_MAX_CHARACTERS = 2000
 _BEYOND_SHOWN = 3
 _QUANTILE = 0.99
 
@@ -48,7 +48,7 @@ class Chunk:
 
 @dataclasses.dataclass(frozen=True)
 class Opener:
-    """What opens a real API server, with the webhooks of Apis.
+    """Opener of a real API server that calls the webhooks of the Apis.
 
     Attributes:
         name: As on the command line.
@@ -68,7 +68,7 @@ class NoKindError(UserError):
 
 
 def opener(name: str) -> Opener | None:
-    """What opens the API server of that name; None for ``none``.
+    """Return the opener of an API server by name; None for ``none``.
 
     Raises:
         servers.NoServerError: if nobody does.
@@ -91,7 +91,7 @@ def part(text: str) -> Part:
 def chunks(
     apis: Sequence[registry.Api], count: int, seed: int, share: Part, name: str | None = None
 ) -> list[Chunk]:
-    """What a part of a run has to do: ``count`` looks over all kinds and parts.
+    """Return the chunks of a part of a run: ``count`` round trips over all kinds and parts.
 
     Raises:
         NoKindError: if no kind has two versions, or none of that name.
@@ -185,15 +185,15 @@ def lines(tallies: dict[str, Tally], title: str) -> Iterator[str]:
     trips, losses = (
         sum(getattr(tally, field) for tally in tallies.values()) for field in ("trips", "losses")
     )
-    yield f"{trips} round trips, {title}: {losses} lost something"
+    yield f"{trips} round trips, {title}: {losses} with losses"
 
 
 def _counts(name: str, tally: Tally) -> Iterator[str]:
     changes = ", ".join(f"{count} of {what}" for what, count in sorted(tally.changes.items()))
     yield (
-        f"{name}: {tally.objects} objects ({tally.broken} of them against the schema), "
-        f"changes {changes or 'none'}; {tally.trips} round trips, {tally.losses} lost something, "
-        f"{tally.overflows} without room for residue; refused: {tally.refused} objects, "
+        f"{name}: {tally.objects} objects ({tally.broken} of them violating the schema), changes "
+        f"{changes or 'none'}; {tally.trips} round trips, {tally.losses} with losses, "
+        f"{tally.overflows} with residue overflow; refused: {tally.refused} objects, "
         f"{tally.refused_changes} changes"
     )
     sizes = sorted(tally.residue.elements())
@@ -202,10 +202,10 @@ def _counts(name: str, tally: Tally) -> Iterator[str]:
         middle, high = kept[len(kept) // 2], kept[int(_QUANTILE * (len(kept) - 1))]
         yield (
             f"  residue on {100 * len(kept) / len(sizes):.0f}% of {len(sizes)} objects: "
-            f"median {middle} bytes, 99th percentile {high}, most {kept[-1]}"
+            f"median {middle} bytes, 99th percentile {high}, maximum {kept[-1]}"
         )
     for problem, count in tally.beyond.most_common(_BEYOND_SHOWN):
-        yield f"  valid in another version, but not in {problem} ({count} times)"
+        yield f"  valid in another version, but invalid in {problem} ({count} times)"
 
 
 def _loss(name: str, case: Case, loss: Loss) -> Iterator[str]:
@@ -215,9 +215,9 @@ def _loss(name: str, case: Case, loss: Loss) -> Iterator[str]:
     yield f"  {how} {case.origin}: {_json(case.value)}"
     for change in case.changes:
         yield f"  then {change}"
-    yield f"  {loss.version} should say: {_json(loss.before)}"
+    yield f"  {loss.version} expected: {_json(loss.before)}"
     for version, said in loss.now.items():
-        yield f"  {version} says: {_json(said)}"
+        yield f"  {version} got: {_json(said)}"
     for one in loss.differences:
         yield f"  {leaves.text(one.path)}: {_json(one.before)} became {_json(one.after)}"
 
@@ -226,4 +226,4 @@ def _json(value: JSON) -> str:
     if value is ABSENT:
         return "nothing"
     text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= _LONGEST else text[:_LONGEST] + "..."
+    return text if len(text) <= _MAX_CHARACTERS else text[:_MAX_CHARACTERS] + "..."

@@ -1,4 +1,4 @@
-"""How a change is sent to an API server: the whole object, a patch, or what is applied. Pure."""
+"""Build the request of a change: the whole object, a patch, or an applied object. Pure."""
 
 import dataclasses
 import json
@@ -24,7 +24,7 @@ METHODS: Final[tuple[Method, ...]] = (
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Request:
-    """What is asked of an API server.
+    """A request to an API server.
 
     Attributes:
         api: Whose object it is.
@@ -70,7 +70,7 @@ def merge_patch(read: Value, value: Value) -> Value:
 
 
 def configuration(read: Value, value: Value, node: Node) -> Value:
-    """What somebody applies who wants to own the fields that change, and no other.
+    """Return the apply configuration that owns exactly the changed fields.
 
     Raises:
         UnsayableError: if something is removed or rearranged, or null.

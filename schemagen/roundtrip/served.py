@@ -1,4 +1,4 @@
-"""One object in a real API server, as ``simulated`` has it: the same trial asks both. Shell."""
+"""One object in a real API server, with the interface of ``simulated``. Shell."""
 
 import dataclasses
 import random
@@ -146,7 +146,7 @@ class Cluster:
                 return value
 
     def _admitted(self, value: Value, answer: Value) -> Value:
-        """What was written; what the server made of it where a rule fills in more."""
+        """Return the written object, or the server's result where a rule fills in more."""
         return value if self._views.kind.rules.default is None else answer
 
     def _ask(

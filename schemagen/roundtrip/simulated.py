@@ -1,9 +1,9 @@
-"""One stored object of a simulated API server: what happens between two conversions. Pure.
+"""One stored object of a simulated API server, between two conversions. Pure.
 
-apiextensions-apiserver defaults what it reads from etcd in the version that it is stored in, then
-converts, then prunes in the version of the request. What is written is pruned and defaulted in the
-version of the request, then admitted, then converted for storage and pruned again. A write keeps
-the old status, a write of the status the old rest.
+apiextensions-apiserver applies defaults to objects read from etcd in their stored version,
+converts, and prunes in the version of the request. A write is pruned and defaulted in the version
+of the request, admitted, converted for storage and pruned again. A write keeps the old status; a
+write of the status keeps everything else.
 """
 
 import dataclasses
@@ -18,7 +18,7 @@ Value: TypeAlias = dict[str, JSON]
 Convert: TypeAlias = Callable[[Value, str, str], Value]
 """An object, from a version, in a version."""
 Admit: TypeAlias = Callable[[Value, Value | None, bool], Value]
-"""What mutating admission makes of an object that takes the place of another one, if any.
+"""Mutating admission of an object, given the one that it replaces, if any.
 
 The last argument is whether it was sent whole, and not as a patch.
 """
@@ -92,7 +92,7 @@ class Cluster:
         return value
 
     def _typed(self, version: str, value: Value) -> None:
-        """What is applied must have one item of a key, also where a stored object has several.
+        """Refuse duplicate keys in an applied object, even if the stored object has some.
 
         Raises:
             RefusedError: if it has not.
@@ -100,7 +100,7 @@ class Cluster:
         checked = checking.of_version(self.views.version(version)).create(value)
         twice = [one.field for one in checked.causes if one.reason == "FieldValueDuplicate"]
         if twice:
-            raise RefusedError(f"expected one item of a key, got two at {', '.join(twice)}")
+            raise RefusedError(f"expected unique keys, got duplicate items at {', '.join(twice)}")
 
     def write_status(self, version: str, value: Value, *, method: str = "replace") -> None:
         """Write the status alone.

@@ -1,7 +1,7 @@
-"""Draws objects and changes, and finds what gets lost between versions. Pure, by seed.
+"""Generate objects and changes, and find losses between versions. Pure, reproducible by seed.
 
-An object is created in one version (or found in etcd as it breaks its schema), stored in some
-version, and changed through any. After each change every other version is looked at.
+An object is created in one version (or found in etcd violating its schema), stored in some version,
+and changed through any. After each change it is read in every other version.
 """
 
 import asyncio
@@ -33,7 +33,7 @@ _CHANGE_TRIES = 4
 _MAX_CHANGES = 3
 _BROKEN_SHARE = 0.25
 # Valid objects that others are made of: a whole one takes many draws.
-_LEAST_POOL, _POOL = 8, 60
+_MIN_POOL, _POOL = 8, 60
 _VARIED_SHARE = 0.8
 # How often a change is made in another version than the one that the object was created in.
 _ELSEWHERE = 0.6
@@ -62,11 +62,11 @@ class Case:
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Loss:
-    """What went wrong in a case.
+    """A failed check of a case.
 
     Attributes:
-        what: ``lost``, ``not as written``, ``residue for nothing``, ``not of the schema``, or the
-            exception that was raised.
+        what: ``lost``, ``not stored as written``, ``unnecessary residue``, ``schema violation``,
+            or the exception that was raised.
         version: The version that shows it.
         differences: Where.
         before: What the object said in that version, or should have said.
@@ -82,7 +82,7 @@ class Loss:
 
 @dataclasses.dataclass
 class Tally:
-    """What came of the cases so far.
+    """Running totals of cases.
 
     Attributes:
         objects: Objects drawn; ``broken`` of them break their schema.
@@ -180,7 +180,7 @@ class Trial:
             yield tally
 
     def replay(self, case: Case) -> Loss | None:
-        """What goes wrong in a case."""
+        """Replay a case; return its loss, if any."""
         life = self._life(case, Tally())
         try:
             life.begin()
@@ -275,7 +275,7 @@ class Trial:
         """An object, and whether it is valid: a new one, or one that was edited further."""
         pool = self._pools.setdefault(version, [])
         value = None
-        if len(pool) >= _LEAST_POOL and self._random.random() < _VARIED_SHARE:
+        if len(pool) >= _MIN_POOL and self._random.random() < _VARIED_SHARE:
             value = self._varied(version, self._random.choice(pool))
         if value is None:
             value = self._mended(version)
@@ -381,7 +381,7 @@ class _Life:
         return self._case.origin
 
     def said(self, version: str) -> Said:
-        """What the object says in a version."""
+        """Return the object as read in a version."""
         return self._said[version]
 
     def begin(self) -> None:
@@ -434,7 +434,7 @@ class _Life:
         )
 
     def _edited(self, change: Change) -> Value:
-        """What is written, once it is."""
+        """Return the object with the change's edits."""
         by = change.by or change.version
         read = self._cluster.read(by)
         here = self._cluster.converted(read, by, change.version)
@@ -479,7 +479,7 @@ class _Life:
         if found and sent is not None:
             found = [*oracle.not_by_defaults(self._views, version, found, sent)]
         if found:
-            raise self._error("not as written", version, found, said)
+            raise self._error("not stored as written", version, found, said)
 
     def _survives(self, version: str, before: Said, written: oracle.Written | None) -> None:
         after = self._said[version]
@@ -512,7 +512,7 @@ class _Life:
         misfits = self._views.misfits(version, value)
         if misfits:
             found = [Difference((name,), None, value[name]) for name in misfits]
-            raise self._error("not of the schema", version, found, value)
+            raise self._error("schema violation", version, found, value)
         for problem in self._views.problems(version, self._said[version]):
             self._tally.beyond[f"{version} {problem.field}: {problem.reason}"] += 1
 
@@ -522,7 +522,7 @@ class _Life:
         if names and self._loses_nothing(source, target, value):
             found = [Difference(("metadata", "annotations", name), None, text)
                      for name, text in names.items()]  # fmt: skip
-            raise self._error("residue for nothing", target, found, value)
+            raise self._error("unnecessary residue", target, found, value)
 
     def _loses_nothing(self, source: str, target: str, value: Value) -> bool:
         said = self._views.said(source, value)

@@ -1,7 +1,7 @@
-"""What an object says in a version, as users of the API server see it. Pure.
+"""Content of an object in a version, as seen by users of the API server. Pure.
 
-Nothing here knows of residue: values are defaulted and pruned by the schemas, and carried over by
-the steps that the API declares. So these can judge the engine that keeps residue.
+Independent of residue: values are defaulted and pruned by the schemas, and converted by the
+declared steps, so that it can verify the residue engine.
 """
 
 import dataclasses
@@ -24,7 +24,7 @@ _ENVELOPE = frozenset({"apiVersion", "kind", "metadata"})
 
 @dataclasses.dataclass(frozen=True)
 class Problem:
-    """What is wrong with an object in a version: told apart by field and reason."""
+    """A problem of an object in a version, identified by field and reason."""
 
     field: str
     reason: str
@@ -98,7 +98,7 @@ class Views:
     def meaning(
         self, source: str, said: Mapping[str, JSON], target: str, hollow: JSON = ABSENT
     ) -> bytes:
-        """What an object of one version says in another one, by the declared steps alone."""
+        """Return the canonical bytes of an object converted by the declared steps alone."""
         return canonical.dumps(self.said(target, self.stepped(source, said, target, hollow)))
 
     def stepped(
@@ -141,7 +141,7 @@ class Views:
         return [key for key, item in value.items() if not leaves.is_same(item, fitted.get(key))]
 
     def problems(self, name: str, said: Mapping[str, JSON]) -> frozenset[Problem]:
-        """What the API server would say against such an object."""
+        """Return the API server's objections to an object."""
         checked = checking.of_version(self.version(name)).create(self.whole(name, said))
         return frozenset(Problem(cause.field, cause.reason) for cause in checked.causes)
 
@@ -276,7 +276,7 @@ _CLASSES: Mapping[str, tuple[type, ...]] = {
 
 
 def _fitting(value: JSON, node: Node | None, hollow: JSON) -> JSON:
-    """What of a value its schema has a place for; ABSENT if it has another type."""
+    """The part of a value that its schema allows; ABSENT if it has another type."""
     if node is None:
         return value
     if value is None:

@@ -1,1 +1,1 @@
-"""Between versions: invertible steps, what they cannot say, and the API server's own checks."""
+"""Conversion between versions: invertible steps, residue, and the API server's own checks."""

@@ -1,4 +1,4 @@
-"""The source of compiled conversions: how structs are read and made, and what must hold."""
+"""Source code of compiled conversions: reading and building structs, and their preconditions."""
 
 import contextlib
 import itertools
@@ -14,15 +14,15 @@ from schemagen.versions.footprint import STAR
 from schemagen.versions.steps import Path
 
 Names: TypeAlias = dict[Path, str]
-"""Expressions for what stands at paths of an object."""
+"""Expressions for the values at paths of an object."""
 
 
 class InexactError(Exception):
-    """An object that may lose something; ``graph`` finds out what."""
+    """An object may not convert without loss; ``graph`` determines what is lost."""
 
 
 class Code:
-    """The body of a function while it is written, and the values that it names."""
+    """The body of a function under construction, and its constants."""
 
     def __init__(self) -> None:
         self.lines: list[str] = []
@@ -37,7 +37,7 @@ class Code:
 
     @contextlib.contextmanager
     def block(self, head: str) -> Iterator[None]:
-        """What is added inside the context stands below a line like ``if x:``."""
+        """Indent lines added inside the context below a line like ``if x:``."""
         self.line(head)
         self._depth += 1
         before = len(self.lines)
@@ -47,56 +47,56 @@ class Code:
         self._depth -= 1
 
     def require(self, condition: str) -> None:
-        """End the attempt unless something holds."""
+        """Abort the conversion unless a condition holds."""
         self.line(f"if not ({condition}): raise InexactError")
 
     def require_absent(self, names: Sequence[str]) -> None:
-        """End the attempt if any of these is there."""
+        """Abort the conversion if any of these is set."""
         if names:
             self.require(" is ".join([*names, "UNSET"]))
 
     def name(self) -> str:
-        """A new variable."""
+        """Return a new variable."""
         return f"x{next(self._numbers)}"
 
     def constant(self, value: Any) -> str:
-        """The name of a value that is there when the code runs."""
+        """Return the name of a constant."""
         name = f"c{next(self._numbers)}"
         self._values[name] = value
         return name
 
     def function(self) -> tuple[Callable[[Any], Any], str]:
-        """The function of one argument, ``value``, and its text."""
+        """Return the function of one argument, ``value``, and its source."""
         text = "\n".join(["def run(value):", *self.lines])
-        # Our own text, as dataclasses and attrs make theirs: names are numbers, words are repr().
+        # Source code of our own, as in dataclasses and attrs: names are numbers, words are repr().
         exec(compile(text, "<conversion>", "exec"), self._values)  # noqa: S102
         return self._values["run"], text
 
 
 Emit: TypeAlias = Callable[[Code, str], str]
-"""Writes how the value of a name converts, and answers the expression for what it becomes."""
+"""Writes the conversion of a named value, and returns the expression of the result."""
 
 
 def same(code: Code, value: str) -> str:
-    """The value as it is."""
+    """Keep the value."""
     del code
     return value
 
 
 def calling(function: Callable[[Any], Any]) -> Emit:
-    """What a function makes of the value."""
+    """Return the call of a function on the value."""
     return lambda code, value: f"{code.constant(function)}({value})"
 
 
 def function(emit: Emit) -> tuple[Callable[[Any], Any], str]:
-    """A function that converts, and its text."""
+    """Return a conversion function and its source."""
     code = Code()
     code.line(f"return {emit(code, 'value')}")
     return code.function()
 
 
 def schema_at(schema: Schema, path: Path) -> Schema | None:
-    """The schema of the field at a path; of its object for a ``STAR``."""
+    """Return the schema of the field at a path; of its object for a ``STAR``."""
     for name in path:
         if name == STAR:
             return schema
@@ -110,14 +110,14 @@ def schema_at(schema: Schema, path: Path) -> Schema | None:
 def read(
     code: Code, schema: Schema, value: str, paths: Iterable[Path], *, with_defaults: bool = True
 ) -> Names:
-    """Name what stands at the paths of a struct, and require that nothing stands elsewhere.
+    """Name the values at paths of a struct, and require that nothing else is set.
 
     Args:
-        code: Of the function.
-        schema: The struct's.
+        code: Code of the function.
+        schema: The struct's schema.
         value: Its name.
-        paths: What is read.
-        with_defaults: Whether what is as by default may stand elsewhere.
+        paths: The paths to read.
+        with_defaults: Whether other fields may have their defaults.
     """
     found: Names = {path: code.name() for path in dict.fromkeys(paths)}
     code.with_defaults = with_defaults
@@ -140,14 +140,14 @@ def _read_into(code: Code, schema: Schema, value: str, found: Names) -> None:
     else:
         fields = {field: schema["properties"][name] for name, field in others.items()}
         _require_default(code, fields, [*found.values()])
-    for inner in below.values():  # fields that the schema does not have
+    for inner in below.values():  # fields that the schema lacks
         code.line(f"{' = '.join(inner.values())} = UNSET")
 
 
 def _require_default(code: Code, fields: Mapping[str, Schema], beside: Sequence[str]) -> None:
-    """End the attempt if there is a field without a place, unless it is as by default.
+    """Abort the conversion if a field without a counterpart is set to other than its default.
 
-    Without anything beside it, the object would go with the field.
+    If it is alone, the object would vanish with the field.
     """
     is_more = " or ".join(f"{other} is not UNSET" for other in beside)
     strict = []
@@ -193,7 +193,7 @@ def _by_first_name(names: Names) -> dict[str, Names]:
 
 
 def struct(code: Code, schema: Schema, fields: Mapping[str, str]) -> str:
-    """The expression for a new struct."""
+    """Return the expression for a new struct."""
     values = [
         fields.get(name, "UNSET")
         for name, child in schema["properties"].items()
@@ -205,7 +205,7 @@ def struct(code: Code, schema: Schema, fields: Mapping[str, str]) -> str:
 
 
 def constructed(code: Code, schema: Schema, made: Names) -> str:
-    """The expression for a new struct with values at paths; objects on the way if one is there."""
+    """Return the expression for a new struct with values at paths, and parents of set values."""
     below = _by_first_name(made)
     fields = {
         name: inner[()] if () in inner else _object(code, schema["properties"][name], inner)
@@ -215,7 +215,7 @@ def constructed(code: Code, schema: Schema, made: Names) -> str:
 
 
 def _object(code: Code, schema: Schema, inner: Names) -> str:
-    """The name of a struct with values in it, or of UNSET if none is there."""
+    """Return the name of a struct with values in it, or of UNSET if none is set."""
     result = code.name()
     with code.block(f"if {' or '.join(f'{value} is not UNSET' for value in inner.values())}:"):
         if (STAR,) in inner:

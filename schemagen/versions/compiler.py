@@ -1,7 +1,7 @@
-"""Steps as code: what each becomes if nothing gets lost, and what must hold for that.
+"""Compile steps to code for lossless conversions, with the conditions under which they are.
 
-A step without an exact form between two schemas has none here; its field must then be absent. A
-step that is two functions is proved by going there and back.
+A step without an exact form between two schemas is not compiled; its field must then be absent. A
+step that is two functions is verified by a round trip.
 """
 
 import dataclasses
@@ -32,21 +32,21 @@ from schemagen.versions.steps import Path
 
 @dataclasses.dataclass(frozen=True)
 class Place:
-    """Where a step stands: the schemas of the value before and after, its path in the newer one."""
+    """Position of a step: the schemas of the value before and after, its path in the newer one."""
 
     here: Schema
     there: Schema
     at: Path = ()
 
     def inside(self, key: str, name: str) -> "Place | None":
-        """The place of a list's items or a map's values."""
+        """Return the place of a list's items or a map's values."""
         if key not in self.here or key not in self.there:
             return None
         return Place(self.here[key], self.there[key], (*self.at, name))
 
     @property
     def types(self) -> tuple[Any, Any]:
-        """What the value is decoded to, and what it becomes."""
+        """Return the types that the value is decoded to and converted to."""
         return structs.type_of(self.here), structs.type_of(self.there)
 
 
@@ -56,16 +56,16 @@ _SIDES: Final[Mapping[Way, tuple[footprint.Side, footprint.Side]]] = {
 }
 
 Fields: TypeAlias = tuple[Names, Names, Place]
-"""What a record's source has, what its target gets so far, and the record's place."""
+"""A record's source values, the target values so far, and the record's place."""
 
 
 class Compiler:
-    """The steps of a conversion in one direction.
+    """Compiler of a conversion's steps in one direction.
 
     Args:
         way: The direction.
-        unordered: Paths of the newer version's lists whose order is no data.
-        is_between: Whether the source is a version between two others, where nobody sets defaults.
+        unordered: Paths of the newer version's lists whose order is irrelevant.
+        is_between: Whether the source is an intermediate version, which is never defaulted.
     """
 
     def __init__(
@@ -83,7 +83,7 @@ class Compiler:
     # --- values ---------------------------------------------------------------------------------
 
     def value(self, step: steps.Step, place: Place) -> Emit | None:
-        """How a value converts; None if it has no exact form."""
+        """Return the conversion of a value; None if it has no exact form."""
         if None in place.types:
             return None
         if step is steps.KEEP:
@@ -92,7 +92,7 @@ class Compiler:
 
     @functools.singledispatchmethod
     def _known(self, step: steps.Step, place: Place) -> Emit | None:
-        """The form of a step that has a class of its own."""
+        """Return the form of a step with its own class."""
         del step, place
         return None
 
@@ -115,7 +115,7 @@ class Compiler:
         return code.calling(convert)
 
     def _kept(self, place: Place) -> Emit | None:
-        """A value that both versions write alike."""
+        """Return the form of a value that both versions write alike."""
         mine, wanted = place.types
         is_same = mine == wanted or (mine, wanted) == (str, int | str)
         own, other = defaults.below(place.here), defaults.below(place.there)
@@ -186,7 +186,7 @@ class Compiler:
         others = [name for name in fields if name not in {step.key, step.value}]
 
         def up(body: Code, value: str) -> str:
-            if [*fields][:2] == [step.key, step.value]:  # without a frame for each list and pair
+            if [*fields][:2] == [step.key, step.value]:  # avoids a frame for each list and pair
                 made, keys = body.constant(structs.type_of(listed["items"])), body.name()
                 body.line(f"{keys} = sorted({value})")
                 return f"[*map({made}, {keys}, map({value}.__getitem__, {keys}))]"
@@ -307,12 +307,12 @@ class Compiler:
     def record(
         self, step: records.Record, place: Place, *, also: Mapping[Path, str] | None = None
     ) -> Emit | None:
-        """How a struct of the one version becomes one of the other.
+        """Return the conversion of a struct of one version to the other's.
 
         Args:
             step: The record.
             place: Its place.
-            also: Fields that are known by themselves.
+            also: Fields handled elsewhere.
         """
         if not all(map(footprint.is_known, step.parts)):
             return None
@@ -331,7 +331,7 @@ class Compiler:
             if is_moved or self._leaves_defaults(place.here, paths):
                 return code.constructed(body, place.there, made)
             if not any("raise" in line for line in body.lines[start:]):
-                del body.lines[start:]  # nothing was asked
+                del body.lines[start:]  # nothing is read
             return value
 
         return emit
@@ -340,13 +340,13 @@ class Compiler:
         return code.read(body, schema, value, paths, with_defaults=not self._is_between)
 
     def _leaves_defaults(self, here: Schema, paths: Iterable[Path]) -> bool:
-        """Whether an object may have a field, as it is by default, that is not carried over."""
+        """Return whether an unconverted field may be set to its default."""
         read = {path[0] for path in paths}
         others = (child for name, child in here["properties"].items() if name not in read)
         return not self._is_between and any("default" in child for child in others)
 
     def _require_set(self, parts: Sequence[records.Part], body: Code, fields: Fields) -> None:
-        """Require what would come back as a value if the API server set its default."""
+        """Require fields whose API server default would come back as a value."""
         _, made, place = fields
         written = self._writes(*parts)
         returns: dict[Path, defaults.Return] = {}
@@ -361,7 +361,7 @@ class Compiler:
         defaults.require_set(body, place.there, every, returns)
 
     def _reads(self, *parts: records.Part) -> list[Path]:
-        """The paths of the source object that parts are about."""
+        """Return the paths of the source object that parts touch."""
         return [path for part in parts for path in footprint.paths(part, self._source)]
 
     def _writes(self, *parts: records.Part) -> list[Path]:
@@ -369,7 +369,7 @@ class Compiler:
 
     @functools.singledispatchmethod
     def _part(self, part: records.Part, body: Code, fields: Fields) -> None:
-        """Write what a part does with the fields."""
+        """Write the code of a part."""
         raise TypeError(part, body, fields)
 
     @_part.register
@@ -502,7 +502,7 @@ class Compiler:
     def _flat_arm(
         self, name: str, parts: Sequence[records.Part], body: Code, fields: Fields
     ) -> Names:
-        """One arm of a flat union, its fields beside the others', as an object of its own."""
+        """Write one arm of a flat union, whose fields are inlined, as an object of its own."""
         found, _, place = fields
         there = place.there["properties"][name]
         inner: Names = {}
@@ -524,10 +524,10 @@ class Compiler:
 
     @_part.register
     def _functions(self, part: records.PartFn, body: Code, fields: Fields) -> None:
-        """A part of two functions that says which fields it has to do with."""
+        """Write a part of two functions that declares its fields."""
         found, made, place = fields
         reads, writes = self._reads(part), self._writes(part)
-        if not reads:  # only annotations, and the lane looks at those
+        if not reads:  # only annotations, which the lane checks
             return
         forth, back = (part.up, part.down) if self._is_up else (part.down, part.up)
         names = [name for (name,) in reads]
@@ -564,7 +564,7 @@ class Compiler:
 
 
 def _ends(place: Place, *, is_up: bool) -> tuple[Schema, Schema]:
-    """The schemas of the older and the newer version."""
+    """Return the schemas of the older and the newer version."""
     return (place.here, place.there) if is_up else (place.there, place.here)
 
 
@@ -574,7 +574,7 @@ def _item_fields(schema: Schema) -> Mapping[str, Schema]:
 
 
 def _tells_apart(key: str | None, items: Schema) -> bool:
-    """Whether items can be compared by a key; by themselves for an empty one."""
+    """Return whether items can be compared by a key, or by themselves without one."""
     if key is None:
         return True
     compared = items if key == "" else items.get("properties", {}).get(key)
@@ -582,7 +582,7 @@ def _tells_apart(key: str | None, items: Schema) -> bool:
 
 
 def _if_there(body: Code, value: str, emit: Emit) -> str:
-    """The name of what becomes of a value, of UNSET if there is none."""
+    """Return the name of a converted value, or of UNSET if unset."""
     result = body.name()
     with body.block(f"if {value} is not UNSET:"):
         changed = emit(body, value)
@@ -612,8 +612,8 @@ def _otherwise_inexact(body: Code) -> None:
 
 
 def _texts_of(step: steps.Seconds) -> tuple[Callable[[int], str], Callable[[str], int]]:
-    """How ``to_duration`` writes seconds, and the seconds of what is written so; else -1."""
-    # Times are few; a rare one is computed again.
+    """Return the functions of ``to_duration``: seconds to text, and text to seconds or -1."""
+    # Few distinct durations occur; others are computed again.
     text = functools.lru_cache(4096)(step.text)
 
     @functools.lru_cache(4096)

@@ -1,7 +1,7 @@
-"""Objects of an API from JSON to JSON in another version: compiled if nothing gets lost.
+"""Convert objects of an API from JSON to JSON in another version: compiled if lossless.
 
-The one way for many objects. What an object becomes is the same as with ``graph.convert``, whose
-care costs ten times as much.
+The fast path for many objects. The result is the same as that of ``graph.convert``, which costs ten
+times as much.
 """
 
 import dataclasses
@@ -15,20 +15,20 @@ from schemagen.model import registry
 from schemagen.problems import JSON
 from schemagen.versions import graph, lane
 
-# Enough for apiVersion and kind: a group and a kind have at most 253 and 63 characters.
+# Enough for apiVersion and kind: a group has at most 253 characters, a kind 63.
 _HEAD_BYTES: Final = 512
 
 
 @dataclasses.dataclass(frozen=True)
 class Encoded:
-    """A converted object's JSON, and the bytes of residue without room."""
+    """A converted object's JSON, and the number of residue bytes over the limit."""
 
     value: bytes
     dropped_bytes: int = 0
 
 
 class Converter:
-    """The ways between the versions of an API's kinds, each compiled when it is first taken."""
+    """Conversions between the versions of an API's kinds, each compiled on first use."""
 
     def __init__(self, api: registry.Api) -> None:
         self.api = api
@@ -41,17 +41,17 @@ class Converter:
         }
 
     def way(self, kind: registry.Kind, source: str, target: str) -> "Way":
-        """The way of a kind's objects from one of its versions to another."""
+        """Return the conversion of a kind's objects from one version to another."""
         key = kind.name, source, target
         if key not in self._ways:
             self._ways[key] = Way(self.api, kind, source, target)
         return self._ways[key]
 
     def likely_way(self, value: msgspec.Raw, desired: str) -> "Way | None":
-        """The way of an object by the bytes that it begins with, if those say it.
+        """Guess an object's conversion from its first bytes.
 
-        kube-apiserver writes members in alphabetical order. The object may still be another: a
-        member that comes twice counts as the last one of them.
+        kube-apiserver writes members in alphabetical order. The guess may be wrong: the last of
+        duplicate members counts.
         """
         head = bytes(memoryview(value)[:_HEAD_BYTES]).partition(b',"metadata":')[0]
         found = self._heads.get(head)
@@ -60,14 +60,14 @@ class Converter:
 
 
 class Way:
-    """How objects of one version of a kind get to another version."""
+    """Conversion of objects from one version of a kind to another."""
 
     def __init__(self, api: registry.Api, kind: registry.Kind, source: str, target: str) -> None:
         self._route = graph.Route(api, kind, source, target)
         self._lanes = _lanes(api, kind, source, target)
 
     def at_once(self, value: msgspec.Raw) -> bytes | None:
-        """The object, if it is one of this way's and nothing of it may get lost; else None."""
+        """Convert an object of this conversion if nothing may get lost; else return None."""
         found = self._lanes[0].convert(value) if self._lanes else None
         for one in self._lanes[1:]:
             if found is None:
@@ -76,18 +76,18 @@ class Way:
         return found
 
     def with_care(self, value: dict[str, JSON]) -> Encoded:
-        """The object whatever it is."""
+        """Convert any object."""
         converted = self._route.convert(value)
         return Encoded(_dumped(converted.object), converted.dropped_bytes)
 
     def left_out(self, value: dict[str, JSON]) -> tuple[str, ...]:
-        """The fields of an object that would find no room in the other version."""
+        """Return the fields of an object whose residue would exceed the limit."""
         if self._at_once(value) is not None:
             return ()
         return self._route.convert(value).left_out
 
     def plain(self, value: dict[str, JSON]) -> dict[str, JSON]:
-        """The object as plain values, whatever it is."""
+        """Convert any object to plain values."""
         found = self._at_once(value)
         if found is not None:
             return cast("dict[str, JSON]", orjson.loads(found))
@@ -102,8 +102,8 @@ class Way:
 
 def _lanes(
     api: registry.Api, kind: registry.Kind, source: str, target: str
-) -> tuple[lane.Lane, ...]:
-    """The lanes one after the other; none if there is none for one of the steps."""
+) -> tuple[lane.CompiledConversion, ...]:
+    """Return the compiled steps in sequence; empty if one of the steps has none."""
     lanes = [
         lane.between(api, kind, older, newer, way=way, is_between=index > 0)
         for index, (older, newer, way) in enumerate(graph.pairs(kind, source, target))
@@ -114,5 +114,5 @@ def _lanes(
 def _dumped(value: JSON) -> bytes:
     try:
         return orjson.dumps(value)
-    except orjson.JSONEncodeError:  # nested too deeply for orjson, not for the API server
+    except orjson.JSONEncodeError:  # nested too deeply for orjson, but not for the API server
         return canonical.dumps(value)

@@ -1,4 +1,4 @@
-"""Which fields the parts of a record account for, and which of them two parts write."""
+"""Which fields the parts of a record cover, and which are written by two parts."""
 
 import dataclasses
 import itertools
@@ -12,21 +12,21 @@ from schemagen.versions.nodes import Fault, Node
 from schemagen.versions.steps import Path
 
 Reach: TypeAlias = Literal["whole", "part", "none"]
-"""How much of a field the parts of a record account for."""
+"""How much of a field the parts of a record cover."""
 
-# The engine writes these.
+# Written by the conversion engine.
 _ENVELOPE: Final = frozenset({("apiVersion",), ("kind",)})
 _API_SERVERS: Final = _ENVELOPE | {("metadata",)}
 
 
 @dataclasses.dataclass(frozen=True)
 class Gap:
-    """A field that no part of a record accounts for, as far as anybody can see.
+    """A field that no part of a record seems to cover.
 
     Attributes:
-        fault: What to say of it.
-        path: Where it is in the record.
-        sides: In which of the two versions it is not accounted for.
+        fault: The error to report.
+        path: Its path in the record.
+        sides: The versions in which it is not covered.
     """
 
     fault: Fault
@@ -37,7 +37,7 @@ class Gap:
 def gaps(
     old: Node, new: Node, reached_old: Sequence[Path], reached_new: Sequence[Path], at: Path = ()
 ) -> Iterator[Gap]:
-    """Fields that both versions have at one path of a record, and that no part accounts for.
+    """Yield fields at the same path in both versions of a record that no part covers.
 
     A field that only one version has needs no part: residue keeps it.
     """
@@ -60,7 +60,7 @@ def gaps(
 
 
 def common(old: Node, new: Node, at: Path = ()) -> Iterator[Path]:
-    """The paths of fields that both versions have, without the objects around others."""
+    """Return the paths of fields that both versions have, without enclosing objects."""
     for name in (name for name in old.fields if name in new.fields):
         path = (*at, name)
         here, there = old.field(name), new.field(name)
@@ -73,7 +73,7 @@ def common(old: Node, new: Node, at: Path = ()) -> Iterator[Path]:
 
 
 def _is_looked_into(reach: tuple[Reach, Reach], old: Node, new: Node) -> bool:
-    """Whether the fields of two objects are what counts: some of them are carried one by one."""
+    """Return whether two objects are compared by field: some fields are converted one by one."""
     return "part" in reach and "whole" not in reach and old.type == new.type == "object"
 
 
@@ -104,13 +104,13 @@ def _left_alone(node: Node, other: Node, way_out: str) -> Fault:
     return Fault(
         node.place,
         f"expected a step that carries it, got none, and a step carries the field of this path in "
-        f"{other.version} elsewhere; add a step, or {way_out} if nothing there means the same",
+        f"{other.version} elsewhere; add a step, or {way_out} if no field there corresponds to it",
     )
 
 
 @dataclasses.dataclass(frozen=True)
 class _Write:
-    """A field that a link writes; of one part, links of different alternatives never do both."""
+    """A field written by a link; links of different alternatives of a part never conflict."""
 
     part: int
     alternative: int
@@ -119,7 +119,7 @@ class _Write:
 
 
 def doubled(parts: Sequence[Alternatives], node: Node, side: Side) -> Iterator[Fault]:
-    """Fields that two parts write, or that one writes inside of what another one writes."""
+    """Yield fields that two parts write, or that one writes inside of another's."""
     writes = [
         _Write(part, alternative, path, link)
         for part, alternatives in enumerate(parts)
@@ -135,7 +135,7 @@ def doubled(parts: Sequence[Alternatives], node: Node, side: Side) -> Iterator[F
 
 
 def _above(write: _Write, by_path: Mapping[Path, Sequence[_Write]]) -> Iterator[_Write]:
-    """The links that write the field before this one does, or all of an object around it."""
+    """Return the links that write the field, or an enclosing object, before this one does."""
     for end in range(len(write.path)):
         yield from (one for one in by_path.get(write.path[:end], ()) if _collide(write, one))
     before = itertools.takewhile(lambda one: one is not write, by_path[write.path])
@@ -152,11 +152,11 @@ def _collide(one: _Write, other: _Write) -> bool:
 def _twice(node: Node, inner: _Write, outer: _Write) -> Fault:
     place = nodes.place_of(node.version, (*node.path, *inner.path))
     if inner.path == outer.path:
-        how = "expected one step that writes it, got two; leave one out"
+        how = "expected a single step that writes it, got two; leave one out"
     else:
         whole = nodes.text_of((*node.path, *outer.path))
         how = (
-            f"expected one step that writes it, got another that writes all of {whole}; leave one "
-            "out, or move what is below field by field"
+            f"expected a single step that writes it, got another that writes all of {whole}; "
+            "leave one out, or move its fields one by one"
         )
     return Fault(place, how, inner.link.line or outer.link.line)

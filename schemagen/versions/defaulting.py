@@ -1,7 +1,7 @@
-"""What the API server makes of a converted object before it is seen again: pruned and defaulted.
+"""Prune and default a converted object as the API server does before it is read again.
 
-One ``Node`` for each node of a version's schema, closures as in ``shape``. A value of a wrong type
-goes too: no client could write it, and a step cannot read it.
+One ``Node`` for each node of a version's schema, with closures as in ``shape``. A value of a wrong
+type is removed too: no client could write it, and no step could read it.
 """
 
 import copy
@@ -22,15 +22,15 @@ _NOTHING: Final[Mapping[str, "Node"]] = {}
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """A part of a schema.
+    """A node of a schema.
 
     Attributes:
-        settle: A value pruned and with its defaults; the value itself if nothing changes.
+        settle: Prunes and defaults a value; returns the value itself if nothing changes.
         fields: The declared fields of an object.
         values: The values of a map.
         items: The items of a list.
-        keys: What tells a list's items apart: fields, or nothing for a set, whose items do it
-            themselves; None if nothing does.
+        keys: Keys of a list's items, empty for a set, whose items identify themselves; None for
+            other lists.
         is_defaulted: Whether anything here or below has a default.
         is_atomic: Whether a conversion replaces it as a whole.
     """
@@ -44,16 +44,16 @@ class Node:
     is_atomic: bool = False
 
     def child(self, name: str) -> "Node":
-        """The node of an object's member."""
+        """Return the node of an object's member."""
         return self.fields.get(name, self.values or OPEN)
 
 
 OPEN: Final = Node()
-"""A part that no schema describes."""
+"""A part without a schema."""
 
 
 def with_atomic(node: Node, path: Path) -> Node:
-    """The node with an atomic one at a path of fields; the node itself if it has no such field."""
+    """Return the node with an atomic one at a path of fields; unchanged if it has no such field."""
     if not path:
         return dataclasses.replace(node, is_atomic=True)
     name, *rest = path
@@ -69,7 +69,7 @@ _METADATA: Final = Node(fields={"labels": _TEXTS, "annotations": _TEXTS})
 
 @functools.cache
 def of(model: type[base.Model]) -> Node:
-    """The node of a root model, made once; metadata is compared, never defaulted."""
+    """Return the node of a root model, cached; metadata is compared, never defaulted."""
     schema = shape.schema_of(model)
     fields = {name: node_of(child) for name, child in schema["properties"].items()}
     fields |= {**dict.fromkeys(shape.ENVELOPE, OPEN), "metadata": _METADATA}
@@ -78,7 +78,7 @@ def of(model: type[base.Model]) -> Node:
 
 
 def node_of(schema: Schema) -> Node:
-    """The node of a part of a schema."""
+    """Return the node of a part of a schema."""
     node = _node_of(schema)
     if not schema.get("nullable"):
         return node
@@ -126,7 +126,7 @@ def _of_object(schema: Schema) -> Node:
 
 
 def _defaults(schema: Schema) -> Mapping[str, Callable[[], JSON]]:
-    """What makes each default of an object's fields; null is none."""
+    """Return factories of the defaults of an object's fields; null means none."""
     return {
         name: _maker(child)
         for name, child in schema.get("properties", {}).items()

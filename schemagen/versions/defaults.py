@@ -1,7 +1,7 @@
-"""What compiled conversions ask of defaults: that nothing is lost by what the API server sets.
+"""Conditions of compiled conversions on defaults: nothing is lost by API server defaulting.
 
-A default of the target comes back as a value where a step reads its field. That must be what the
-source's own default gives, or else the field must be set.
+A default of the target is converted back where a step reads its field. The result must equal the
+source's own default, or else the field must be set.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -16,11 +16,11 @@ from schemagen.versions.shape import Fit
 from schemagen.versions.steps import ABSENT, Path
 
 Return: TypeAlias = tuple[Callable[[JSON], JSON], Schema | None]
-"""How a target's field comes back, and the schema of what it comes back as."""
+"""Returns how a target's field converts back, and the schema of the result."""
 
 
 def below(schema: Schema) -> JSON:
-    """The defaults below a node: two nodes with equal ones are defaulted alike."""
+    """Return the defaults below a node: nodes with equal ones are defaulted alike."""
     parts: dict[str, JSON] = {}
     for name, child in schema.get("properties", {}).items():
         own = {"default": child["default"]} if child.get("default") is not None else {}
@@ -31,7 +31,7 @@ def below(schema: Schema) -> JSON:
 
 
 def settling(fields: Mapping[str, Schema | None]) -> Fit:
-    """What the API server makes of an object of these fields; one without a schema stays."""
+    """Return the API server's defaulting of an object; a field with None has no schema."""
     known = {name: schema or {} for name, schema in fields.items()}
     return defaulting.node_of({"type": "object", "properties": known}).settle
 
@@ -40,15 +40,15 @@ def require_set(body: Code, there: Schema, made: Names, returns: Mapping[Path, R
     """Require every field of a new object to be set whose default would come back as a value.
 
     Args:
-        body: Of the function.
+        body: The body of the function.
         there: The object's schema.
-        made: What stands at each path that a step writes; UNSET for nothing.
+        made: The value at each path that a step writes; UNSET for nothing.
         returns: How values come back from the paths that a single move writes.
     """
     tops = {path[0] for path in made}
     others = (child for name, child in there["properties"].items() if name not in tops)
     if any(child.get("default") is not None for child in others):
-        # With nothing but such defaults the object would be hollow on the way back.
+        # With only such defaults the object would be hollow on the way back.
         body.require(" or ".join(f"{value} is not UNSET" for value in made.values()) or "False")
     for path, schema in _defaulted(there, (), made):
         if path not in returns or not _comes_back(*returns[path], schema):
@@ -56,7 +56,7 @@ def require_set(body: Code, there: Schema, made: Names, returns: Mapping[Path, R
 
 
 def _defaulted(schema: Schema, at: Path, made: Names) -> Iterator[tuple[Path, Schema]]:
-    """The fields with defaults that steps write or read, or that are on the way to such a field."""
+    """Return the defaulted fields that steps write or read, or that enclose such a field."""
     for name, child in schema.get("properties", {}).items():
         path = (*at, name)
         if not any(one[: len(path)] == path or one == (*at, STAR) for one in made):
@@ -68,14 +68,14 @@ def _defaulted(schema: Schema, at: Path, made: Names) -> Iterator[tuple[Path, Sc
 
 
 def _comes_back(back: Callable[[JSON], JSON], here: Schema | None, there: Schema) -> bool:
-    """Whether a default comes back as the source's own default, or as nothing like it."""
+    """Return whether a default comes back as the source's own default, or not at all."""
     value = back(settling({"field": there})({})["field"])
     settle = settling({"field": here})
     return bool(settle({} if value is ABSENT else {"field": value}) == settle({}))
 
 
 def _set_or_alone(path: Path, made: Names) -> str:
-    """That something is at a path, or nothing in the object around it, which then is not made."""
+    """Return the condition that a path is set, or that the object around it is unset."""
     *parent, _ = path
     here = [value for one, value in made.items() if one[: len(path)] == path]
     around = [value for one, value in made.items() if one[: len(parent)] == tuple(parent)]

@@ -1,4 +1,4 @@
-"""Whether steps fit the schemas on both sides: the walk over the tree of a conversion's steps."""
+"""Check that steps fit the schemas on both sides, by walking a conversion's step tree."""
 
 import dataclasses
 import functools
@@ -14,7 +14,7 @@ from schemagen.versions.steps import ABSENT, Path, Step
 _OBJECTS: Final = ("object", FREE_OBJECT, "map")
 _TEXTS: Final = ("string",)
 _INTEGERS: Final = ("integer", "integer or string")
-# What a schema may say of a value that is exactly of one Python type.
+# Schemas allowed for a value of exactly one Python type.
 _TYPES: Final[Mapping[type, Sequence[str]]] = {
     str: ("string", "integer or string"),
     int: ("integer", "number", "integer or string"),
@@ -28,15 +28,15 @@ _DURATION_FORMATS: Final = (None, "duration")
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Trial:
-    """A step of functions between two places, to be tried on drawn values.
+    """A step made of functions between two places, to be tried on generated values.
 
     Attributes:
         step: The step.
         old: The place of its value in the older version.
         new: The place in the newer version.
-        line: Where it was written.
-        is_mixed: Whether other steps write a part of the result, which are checked by themselves.
-        gaps: Fields that no other step carries; the functions may.
+        line: Where it was declared.
+        is_mixed: Whether other steps, checked separately, write a part of the result.
+        gaps: Fields without another step; the functions may convert them.
     """
 
     step: Step
@@ -49,14 +49,14 @@ class Trial:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Spot:
-    """Where a step stands.
+    """Position of a step.
 
     Attributes:
         old: The place of its value in the older version.
         new: The place in the newer version.
-        line: Where it was written, for messages.
-        is_guarded: Whether a function decides what values it is for.
-        shares: The side on which fields of other parts stand beside those of a record.
+        line: Where it was declared, for messages.
+        is_guarded: Whether a function decides which values it applies to.
+        shares: The side on which a record's fields are mixed with those of other parts.
         beside: The paths of those.
     """
 
@@ -68,11 +68,11 @@ class Spot:
     beside: tuple[Path, ...] = ()
 
     def node(self, side: Side) -> Node:
-        """The place on a side."""
+        """Return the place on a side."""
         return self.old if side == "old" else self.new
 
     def below(self, old: Node, new: Node) -> "Spot":
-        """The spot of what is inside, guarded alike."""
+        """Return the position of a nested step, with the same guard."""
         return Spot(old, new, self.line, self.is_guarded)
 
 
@@ -80,20 +80,20 @@ class Walk:
     """One walk over the steps of a conversion.
 
     Attributes:
-        faults: What was found to be wrong.
-        trials: The steps of functions, which nobody can look into.
-        advice: What may stay as it is, and could be better.
+        faults: Errors.
+        trials: Steps made of functions, which cannot be inspected.
+        advice: Possible improvements.
     """
 
     def __init__(self) -> None:
         self.faults: list[Fault] = []
         self.trials: list[Trial] = []
         self.advice: list[Fault] = []
-        # Places whose values are the same in both versions, whatever they are.
+        # Places whose values are always the same in both versions.
         self._exact: dict[Path, Path] = {}
 
     def conversion(self, conversion: records.Conversion, old: Node, new: Node) -> None:
-        """Check all of a conversion."""
+        """Check a whole conversion."""
         self.value(conversion.step, Spot(old, new))
         for dotted in conversion.unordered_paths:
             self._unordered(tuple(dotted.split(".")), new)
@@ -116,7 +116,7 @@ class Walk:
 
     @functools.singledispatchmethod
     def _known(self, step: Step, spot: Spot) -> None:
-        """A step that nobody can look into is tried."""
+        """Schedule a trial for a step that cannot be inspected."""
         self.trials.append(Trial(step, spot.old, spot.new, spot.line))
 
     def _kept(self, spot: Spot) -> None:
@@ -179,7 +179,7 @@ class Walk:
             if word not in step.pairs and same is not None:
                 self._fault(
                     spot.old,
-                    f"expected {word} among the words of enumeration, as {spot.new.version} has "
+                    f"expected {word} among the values of enumeration, as {spot.new.version} has "
                     f'{same}; add "{word}": "{same}"',
                     spot,
                 )
@@ -191,13 +191,13 @@ class Walk:
             self._spelled(spot.new, step.pairs.values(), spot)
 
     def _spelled(self, node: Node, words: Iterable[str], spot: Spot) -> None:
-        """Whether words are among those of an enum."""
+        """Check that values are among those of an enum."""
         known = node.schema.get("enum", ())
         for word in words if known else ():
             if word not in known:
                 self._fault(
                     node,
-                    f"expected one of its words {', '.join(map(str, known))} in enumeration, got "
+                    f"expected one of its values {', '.join(map(str, known))} in enumeration, got "
                     f"{word}{nodes.suggestion(word, map(str, known))}",
                     spot,
                 )
@@ -249,7 +249,7 @@ class Walk:
             self._expect_key(step.key, spot)
 
     def _expect(self, spot: Spot, old: Sequence[str], new: Sequence[str]) -> bool:
-        """Whether both places have one of the types that a step is for; a fault if not."""
+        """Check that both places have one of the types that a step accepts."""
         fits = True
         for node, expected in ((spot.old, old), (spot.new, new)):
             if not node.is_any and node.type not in expected:
@@ -260,7 +260,7 @@ class Walk:
         return fits
 
     def _expect_text(self, items: Node, name: str, spot: Spot, purpose: str) -> None:
-        """Whether the items of a list have a field for a text."""
+        """Check that the items of a list have a string field."""
         found = items.at((name,))
         if isinstance(found, Missing):
             self._missing(found, items, spot)
@@ -270,7 +270,7 @@ class Walk:
             )
 
     def _expect_key(self, key: str, spot: Spot) -> None:
-        """Whether the newer version's list is told apart by the key that its step goes by."""
+        """Check that the newer version's list is identified by the step's key."""
         keys = spot.new.schema.get("x-kubernetes-list-map-keys", [key])
         if keys != [key]:
             message = f"expected a step for its keys {', '.join(keys)}, got one for {key}"
@@ -300,7 +300,7 @@ class Walk:
         for side in _SIDES:
             self.faults += coverage.doubled(parts, spot.node(side), side)
         if not all(ends):
-            return  # a misspelt path leaves a gap, which says no more
+            return  # a misspelt path leaves a gap anyway
         gaps = (*coverage.gaps(spot.old, spot.new, reached["old"], reached["new"]),)
         if isinstance(step, records.Record) and any(map(_is_opaque, step.parts)):
             trial = Trial(step, spot.old, spot.new, spot.line, is_mixed=True, gaps=gaps)
@@ -309,24 +309,24 @@ class Walk:
             self.faults += [gap.fault for gap in gaps]
 
     def _arms(self, part: records.Tagged, spot: Spot) -> None:
-        """Whether the words of the arms are words of the tag."""
+        """Check that the values of the arms are values of the tag."""
         tag = spot.old.at(part.tag.old)
         if isinstance(tag, Missing):
-            return  # which is a fault of its own
+            return  # reported separately
         at = dataclasses.replace(spot, line=part.tag.line)
         step = part.tag.step
         known = tag.schema.get("enum") or (step.pairs if isinstance(step, steps.Words) else ())
         for word in part.arms:
             if known and word not in known:
                 words, hint = ", ".join(map(str, known)), nodes.suggestion(word, map(str, known))
-                self._fault(tag, f"expected arms for its words {words}, got {word}{hint}", at)
+                self._fault(tag, f"expected arms for its values {words}, got {word}{hint}", at)
 
     @staticmethod
     def _beside(spot: Spot, side: Side) -> tuple[Path, ...]:
         return spot.beside if spot.shares == side else ()
 
     def _link(self, link: Link, spot: Spot, reached: Mapping[Side, Sequence[Path]]) -> bool:
-        """Check the paths of a link, and the step between them; whether its paths are there."""
+        """Check the paths of a link and the step between them; return whether the paths exist."""
         at = dataclasses.replace(spot, line=link.line or spot.line)
         ends = [self._end(link, side, at) for side in _SIDES]
         old, new = ends
@@ -339,7 +339,7 @@ class Walk:
         return not any(isinstance(end, Missing) for end in ends)
 
     def _end(self, link: Link, side: Side, spot: Spot) -> Node | Missing | None:
-        """The place of a link on a side, if it has one; a constant must fit it."""
+        """Return the place of a link on a side, if any, after checking a constant against it."""
         path = link.path(side)
         found = None if path is None else spot.node(side).at(path)
         if isinstance(found, Missing):
@@ -352,16 +352,16 @@ class Walk:
         words = node.schema.get("enum")
         if shape.fit_of(node.schema)(link.value) is not link.value:
             got = nodes.with_article(node.type)
-            self._fault(node, f"expected a field that can be {link.value!r}, got {got}", spot)
+            self._fault(node, f"expected a field that accepts {link.value!r}, got {got}", spot)
         elif words is not None and link.value not in words:
             hint = nodes.suggestion(str(link.value), map(str, words))
             known = ", ".join(map(str, words))
-            self._fault(node, f"expected one of its words {known}, got {link.value}{hint}", spot)
+            self._fault(node, f"expected one of its values {known}, got {link.value}{hint}", spot)
 
     # --- the whole ------------------------------------------------------------------------------
 
     def _unordered(self, path: Path, new: Node) -> None:
-        """An unordered path must lead to a list of the newer version."""
+        """Check that an unordered path leads to a list of the newer version."""
         node = new
         for index, name in enumerate(path):
             found = node.items if name == nodes.ITEMS else node.at((name,))
@@ -379,7 +379,7 @@ class Walk:
             self._fault(node, f"expected a list for unordered_paths, got {got}", Spot(new, new))
 
     def _secrets(self, side: Side, node: Node, other: Node, gone: Sequence[Path]) -> None:
-        """A secret is the same in both versions, or forgotten: residue may not hold it."""
+        """Check that a secret is in both versions or forgotten: residue must not hold it."""
         exact = self._exact if side == "old" else {new: old for old, new in self._exact.items()}
         theirs = {*unkept.secret_paths(other.schema)}
         for path in unkept.secret_paths(node.schema):
@@ -392,23 +392,23 @@ class Walk:
                 self.faults.append(
                     Fault(
                         place,
-                        f"expected {other.version} to have the secret as it is, got no such step: "
-                        "it would be lost or live on in an annotation; add the field there and "
-                        f"keep it, or drop it on purpose by {_forgetting(side, path)}",
+                        f"expected {other.version} to keep the secret unchanged, got no such "
+                        f"step: it would be lost or remain in an annotation; add the field there "
+                        f"and keep it, or drop it explicitly with {_forgetting(side, path)}",
                     )
                 )
             elif there not in theirs:
                 self.faults.append(
                     Fault(
                         nodes.place_of(other.version, there),
-                        f"expected a secret as in {place}, got a plain text; mark it Secret()",
+                        f"expected a secret as in {place}, got a plain string; mark it Secret()",
                     )
                 )
             else:
                 self._told_apart(node, path)
 
     def _told_apart(self, node: Node, path: Path) -> None:
-        """A list around a secret needs items with keys: residue cannot hold the list as a whole."""
+        """Check that a list around a secret has keyed items, as residue cannot hold the list."""
         for end in (at for at, name in enumerate(path[:-1]) if name == nodes.ITEMS):
             items = _place(node, path[: end + 1])
             around = _place(node, path[:end])
@@ -420,7 +420,7 @@ class Walk:
                 self.faults.append(
                     Fault(
                         around.place,
-                        f"expected items that are told apart, as they hold a secret, got none of "
+                        f"expected items with an identity, as they hold a secret, got none of "
                         f"{', '.join(known)} and no key; mark the list ListMap(...)",
                     )
                 )
@@ -430,7 +430,7 @@ _SIDES: Final[tuple[Side, Side]] = ("old", "new")
 
 
 def _is_opaque(part: records.Part) -> bool:
-    """Whether a part is functions, of which nobody knows all fields."""
+    """Return whether a part consists of functions whose fields are not all known."""
     known = (records.WrittenOut, records.FlatUnion)
     return not isinstance(part, known) and (
         isinstance(part, records.PartFn) or not links.is_known(part)
@@ -438,7 +438,7 @@ def _is_opaque(part: records.Part) -> bool:
 
 
 def _forgetting(side: Side, path: Path) -> str:
-    """``forget("password") in the record of spec``."""
+    """Return ``forget("password") in the record of spec``."""
     ends = [at for at, name in enumerate(path) if name not in {nodes.ITEMS, nodes.VALUES}]
     name = path[ends[-1]]
     call = f'forget("{name}")' if side == "old" else f'forget(new=("{name}",))'
@@ -446,7 +446,7 @@ def _forgetting(side: Side, path: Path) -> str:
 
 
 def _place(node: Node, path: Path) -> Node | None:
-    """The place at a path with lists and maps in it, if it is there."""
+    """Return the place at a path through lists and maps, if it exists."""
     for name in path:
         found = {nodes.ITEMS: node.items, nodes.VALUES: node.values}.get(name) or node.field(name)
         if found is None:

@@ -1,4 +1,4 @@
-"""What a part of a record is about: the paths of either version's object that it has to do with."""
+"""Footprint of a part of a record: the paths that it touches in either version."""
 
 import functools
 from collections.abc import Iterable, Sequence
@@ -11,12 +11,12 @@ STAR: Final = "*"
 """Last name of a path: the fields of an object that no other path names."""
 
 Side: TypeAlias = Literal["old", "new"]
-"""The older or the newer one of two versions."""
+"""The older or the newer of two versions."""
 
 
 @functools.singledispatch
 def paths(part: records.Part, side: Side) -> list[Path]:
-    """The paths of one version's object that a part is about."""
+    """Return the paths of one version's object that a part touches."""
     raise TypeError(part, side)
 
 
@@ -85,7 +85,7 @@ def _of_all(parts: Iterable[records.Part], side: Side) -> list[Path]:
 
 
 def is_known(part: records.Part) -> bool:
-    """Whether a part can be compiled."""
+    """Return whether a part can be compiled."""
     match part:
         case records.Tagged():
             arms = [one for arm in part.arms.values() for one in arm]
@@ -103,5 +103,5 @@ def is_known(part: records.Part) -> bool:
 
 
 def parts_of(step: Step) -> Sequence[records.Part]:
-    """The parts of a record; no other step has any."""
+    """Return the parts of a record; other steps have none."""
     return step.parts if isinstance(step, records.Record) else ()

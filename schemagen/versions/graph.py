@@ -168,7 +168,7 @@ class _Step:
         return dataclasses.replace(self, way="down" if self.way == "up" else "up")
 
     def says(self, value: dict[str, JSON]) -> dict[str, JSON]:
-        """What a round trip has to bring back of an object of the source version."""
+        """Return the part of a source object that a round trip must restore."""
         return self._settled(shape.root_fit(self.source.model)(self._bare(value)), self.source)
 
     def _plain(
@@ -194,7 +194,7 @@ class _Step:
     # --- what gets lost -------------------------------------------------------------------------
 
     def _lost(self, result: dict[str, JSON], bare: dict[str, JSON]) -> list[Entry]:
-        """What the result will not bring back by itself, once the API server has defaulted it."""
+        """Return what the result does not restore by itself after API server defaulting."""
         # What was never more than junk to its own schema is nothing to bring back.
         wanted = self._counting(shape.root_fit(self.source.model)(bare))
         bare_back = self._counting(self._plain(result, self.target))
@@ -209,12 +209,12 @@ class _Step:
         return residue.difference(back, wanted, self._nodes[self.source.name])
 
     def _counting(self, value: dict[str, JSON]) -> dict[str, JSON]:
-        """What counts of an object of the source version."""
+        """Return the significant part of a source object."""
         return _round_trip_part(value) if self.is_between else self._settled(value, self.source)
 
     @functools.cached_property
     def _strips(self) -> Mapping[str, unkept.Strip]:
-        """What takes out of an object of a version what residue must not hold of it."""
+        """Return a function that removes what residue must not store."""
         sides: Mapping[str, Side] = {self.older.name: "old", self.newer.name: "new"}
         return {name: unkept.strip_of(self.older, self.newer, side) for name, side in sides.items()}
 
@@ -227,7 +227,7 @@ class _Step:
         return {self.older.name: defaulting.of(self.older.model), self.newer.name: newer}
 
     def _settled(self, value: dict[str, JSON], version: registry.Version) -> dict[str, JSON]:
-        """What counts of an object: its round-trip part with defaults, lists without an order."""
+        """Return the significant part of an object, with defaults and unordered lists sorted."""
         settled: dict[str, JSON] = defaulting.of(version.model).settle(_round_trip_part(value))
         if version is self.newer:
             node = defaulting.of(version.model)
@@ -423,7 +423,7 @@ def _member(field: str) -> str:
 
 
 def _problems(checked: checking.Checked) -> frozenset[Cause]:
-    """What is wrong, told apart by field and reason."""
+    """Problems, identified by field and reason."""
     return frozenset(dataclasses.replace(cause, message="") for cause in checked.causes)
 
 
@@ -498,6 +498,6 @@ def _in_order(value: JSON, node: defaulting.Node) -> JSON:
 
 
 def _rank(item: JSON, keys: list_items.Keys) -> list[tuple[str, JSON]]:
-    """What items are sorted by; values of two types do not compare."""
+    """Return the sort key of items; values of two types do not compare."""
     values = [item[key] for key in keys] if keys else [item]
     return [(type(value).__name__, value) for value in values]

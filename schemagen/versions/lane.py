@@ -1,10 +1,10 @@
-"""Conversions compiled to Python, from JSON to JSON, for objects nothing of which gets lost.
+"""Compiled conversions from JSON to JSON, for objects that convert without loss.
 
-Most objects need no residue. For them ``graph`` converts there and back and finds no difference;
-here that is known beforehand: the source is decoded into a struct that has exactly the fields of
-its schema, each is carried over in a way that has an exact inverse, and what is not (a repeated
-key, a value of another type, a field that the other version does not have) ends the attempt.
-The answer is then None, and ``graph`` converts the object with all its care.
+Most objects need no residue. ``graph`` finds that out by converting there and back; here it is
+known beforehand: the source is decoded into a struct with exactly the fields of its schema, and
+each is converted in a way that has an exact inverse. Anything else (a duplicate key, a value of
+another type, a field that the other version lacks) ends the attempt: the result is then None, and
+``graph`` converts the object.
 """
 
 import dataclasses
@@ -20,7 +20,7 @@ from schemagen.versions import code, records, shape, stash, structs
 from schemagen.versions.compiler import Compiler, Place
 from schemagen.versions.graph import Way
 
-# What decoding and converting raise for an object that is not exactly what its schema says.
+# Exceptions for an object that does not match its schema exactly.
 _NOT_FOR_US: Final = (
     code.InexactError,
     msgspec.MsgspecError,
@@ -37,11 +37,11 @@ _NOTES: Final = msgspec.json.Decoder(_Notes)
 
 
 @dataclasses.dataclass(frozen=True)
-class Lane:
-    """One adjacent pair of versions in one direction.
+class CompiledConversion:
+    """Conversion between two adjacent versions in one direction.
 
     Attributes:
-        text: The compiled function, to read.
+        text: Source of the compiled function, for debugging.
     """
 
     text: str
@@ -52,7 +52,7 @@ class Lane:
     _annotations: frozenset[str]
 
     def convert(self, value: bytes | msgspec.Raw) -> bytes | None:
-        """The converted object; None if something may get lost.
+        """Return the converted object; None if something may get lost.
 
         Also None for an object of another kind or version.
         """
@@ -64,7 +64,7 @@ class Lane:
                 notes = _NOTES.decode(found.metadata_).annotations
                 if notes is not UNSET and not self._annotations.isdisjoint(notes):
                     return None
-            # At once: objects that wait in a list would be walked by the garbage collector.
+            # Encoded immediately: objects kept in a list would be walked by the garbage collector.
             return msgspec.json.encode(self._run(found))
         except _NOT_FOR_US:
             return None
@@ -78,8 +78,8 @@ def between(
     *,
     way: Way,
     is_between: bool = False,
-) -> Lane | None:
-    """The lane between two adjacent versions of a kind; None if the steps allow none."""
+) -> CompiledConversion | None:
+    """Return the lane between two adjacent versions; None if the steps cannot be compiled."""
     conversion = older.conversion
     step = conversion.step if isinstance(conversion, records.Conversion) else None
     if conversion is None or not isinstance(step, records.Record):
@@ -97,11 +97,11 @@ def between(
     )
     decode = msgspec.json.Decoder(structs.type_of(place.here)).decode
     api_version = api.api_version(source)
-    return Lane(text, api_version, kind.name, decode, run, annotations)
+    return CompiledConversion(text, api_version, kind.name, decode, run, annotations)
 
 
 def _whole(model: type[base.Model]) -> Schema:
-    """A root model's schema: metadata is passed on and looked at apart."""
+    """Return a root model's schema: metadata is passed through and checked separately."""
     properties = {**shape.schema_of(model)["properties"], "metadata": structs.RAW}
     properties |= {"apiVersion": {"type": "string"}, "kind": {"type": "string"}}
     return {"type": "object", "properties": properties}

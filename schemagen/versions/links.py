@@ -1,6 +1,6 @@
-"""The parts of a record as links: a field here, a field there, and the step between them.
+"""Parts of a record as links: a field on each side, and the step between them.
 
-What the checks of a conversion read instead of each kind of part; ``footprint`` is the compiler's.
+A uniform view for the checks of a conversion; ``footprint`` is the compiler's.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ from schemagen.versions.nodes import ITEMS, VALUES
 from schemagen.versions.steps import ABSENT, Path, Step
 
 NOTHING: Final[JSON] = ABSENT
-"""No constant: a link that carries a value, or says only that a field is accounted for."""
+"""Not a constant: a link that converts a value, or only marks a field as covered."""
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -26,14 +26,14 @@ class Link:
     Attributes:
         old: The older version's path; None if it has none.
         new: The newer version's path.
-        step: The step between the two; None if nothing is carried.
-        shares: The side on which the fields of the step's record stand among those of the record
-            around it.
-        value: What is written on the one side that there is.
+        step: The step between the two; None if nothing is converted.
+        shares: The side on which the fields of the step's record are inlined in the enclosing
+            record.
+        value: The constant written on the only side.
         forgets: Whether the field is dropped on purpose.
         is_atomic: Whether the field is written as a whole.
-        is_chosen: Whether functions decide if it is carried.
-        line: Where it was written.
+        is_chosen: Whether functions decide if it is converted.
+        line: Where it was declared.
     """
 
     old: Path | None = None
@@ -47,11 +47,11 @@ class Link:
     line: str = ""
 
     def path(self, side: Side) -> Path | None:
-        """The path of a side."""
+        """Return the path on a side."""
         return self.old if side == "old" else self.new
 
     def reached(self, side: Side) -> list[Path]:
-        """The paths of a side that it accounts for."""
+        """Return the paths that it covers on a side."""
         path = self.path(side)
         if path is None:
             return []
@@ -60,7 +60,7 @@ class Link:
         return [(*path, *below) for below in reached(alternatives_of(self.step), side)]
 
     def written(self, side: Side) -> list[Path]:
-        """The paths of a side that it writes."""
+        """Return the paths that it writes on a side."""
         is_read_only = side == "old" and isinstance(self.step, steps.OneWay)
         carries = self.step is not None or self.value is not NOTHING
         writes = carries and not is_read_only and not self.is_chosen
@@ -68,18 +68,18 @@ class Link:
 
 
 Alternatives: TypeAlias = Sequence[Sequence[Link]]
-"""Links of one part: of several sequences only one counts for an object."""
+"""Links of one part: of several sequences only one applies to an object."""
 
 
 def every_link(step: Step) -> Iterator[Link]:
-    """All links of a step's parts."""
+    """Yield all links of a step's parts."""
     for alternatives in alternatives_of(step):
         for links in alternatives:
             yield from links
 
 
 def reached(parts: Iterable[Alternatives], side: Side) -> list[Path]:
-    """The paths of a side that the parts of a record account for."""
+    """Return the paths of a side that the parts of a record cover."""
     return [
         path
         for alternatives in parts
@@ -90,7 +90,7 @@ def reached(parts: Iterable[Alternatives], side: Side) -> list[Path]:
 
 
 def alternatives_of(step: Step) -> list[Alternatives]:
-    """The links of a record's parts; no other step has any."""
+    """Return the links of a record's parts; other steps have none."""
     match unguarded(step):
         case records.Record(parts=parts):
             return [links_of(part) for part in parts]
@@ -100,14 +100,14 @@ def alternatives_of(step: Step) -> list[Alternatives]:
 
 
 def atomic_paths(older: registry.Version) -> list[Path]:
-    """The paths of the next newer version that the conversion of a version writes as a whole."""
+    """Return the paths of the next newer version that a version's conversion writes as a whole."""
     if not isinstance(older.conversion, records.Conversion):
         return []
     return [*paths_where(older.conversion.step, "new", lambda link: link.is_atomic)]
 
 
 def paths_where(step: Step, side: Side, is_meant: Callable[[Link], bool]) -> Iterator[Path]:
-    """The paths of a side whose links are meant, at every depth of a step."""
+    """Return the paths of a side whose links match, at every depth of a step."""
     match unguarded(step):
         case steps.Each(step=inner):
             yield from ((ITEMS, *path) for path in paths_where(inner, side, is_meant))
@@ -129,7 +129,7 @@ def _paths_of(link: Link, side: Side, is_meant: Callable[[Link], bool]) -> Itera
 
 
 def unguarded(step: Step) -> Step:
-    """The step inside of guards."""
+    """Return the step inside guards."""
     while isinstance(step, steps.Guarded):
         step = step.step
     return step
@@ -141,13 +141,13 @@ def _of_move(move: records.Move) -> Link:
 
 @functools.singledispatch
 def links_of(part: records.Part) -> Alternatives:
-    """The links of a part; one of another class than ours has none that anybody knows of."""
+    """Return the links of a part; empty for an unknown class."""
     del part
     return []
 
 
 def is_known(part: records.Part) -> bool:
-    """Whether a part is of a class whose links are known."""
+    """Return whether a part's links are known."""
     return links_of.dispatch(type(part)) is not links_of.dispatch(object)
 
 
@@ -236,7 +236,7 @@ def _chosen(links: Iterable[Link]) -> Sequence[Link]:
 
 
 def _combined(parts: Sequence[Alternatives]) -> Iterator[Sequence[Link]]:
-    """What stands beside each other: of each part the first alternative, the second, and so on."""
+    """Combine alternatives: the first of each part, the second of each, and so on."""
     if not parts:
         yield []
     for index in range(max((len(one) for one in parts), default=0)):

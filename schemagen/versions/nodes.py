@@ -1,6 +1,6 @@
-"""Places in the schema of one version: paths looked up, near misses named, types compared.
+"""Places in the schema of one version: path lookup, suggestions, type comparison.
 
-For the checks of conversions; values are ``shape``'s.
+For the checks of conversions; ``shape`` deals with values.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ ITEMS: Final = "[]"
 VALUES: Final = "{}"
 FREE: Final[Schema] = {"x-kubernetes-preserve-unknown-fields": True}
 
-# How alike two names must be for the one to be suggested for the other (difflib's own default).
+# Minimum similarity of a suggested name (difflib's default).
 _SIMILARITY = 0.6
 
 
@@ -29,7 +29,7 @@ class Node:
 
     Attributes:
         version: ``v1alpha1``.
-        root: The schema of the whole object, to suggest other places from.
+        root: The schema of the whole object, for suggestions from elsewhere.
         schema: The schema at the place.
         path: The place: ``("spec", "steps", "[]")``.
     """
@@ -41,22 +41,22 @@ class Node:
 
     @property
     def type(self) -> str:
-        """What kind of value stands here, in words."""
+        """Return the type of the value, in words."""
         return type_of(self.schema)
 
     @property
     def is_free(self) -> bool:
-        """Whether any field may stand here: nothing is known of them."""
+        """Return whether any field is allowed: none is declared."""
         return self.type in _FREE and "properties" not in self.schema
 
     @property
     def fields(self) -> Mapping[str, Schema]:
-        """The fields of an object."""
+        """Return the fields of an object."""
         fields: Mapping[str, Schema] = self.schema.get("properties", {})
         return fields
 
     def at(self, path: Path) -> "Node | Missing":
-        """The place at a path of fields below this one, or the first of them that is not there."""
+        """Return the place at a path of fields below this one, or the first missing field."""
         node = self
         for name in path:
             child = node.field(name)
@@ -66,7 +66,7 @@ class Node:
         return node
 
     def field(self, name: str) -> "Node | None":
-        """A field of an object or a value of a map; None if there is none of this name."""
+        """Return a field of an object or a value of a map; None if it does not exist."""
         if name in self.fields:
             return self._child(self.fields[name], name)
         values = self.schema.get("additionalProperties")
@@ -77,29 +77,29 @@ class Node:
 
     @property
     def is_any(self) -> bool:
-        """Whether any value at all may stand here."""
+        """Return whether any value is allowed."""
         return self.type == ANY
 
     @functools.cached_property
     def fit(self) -> shape.Fit:
-        """What of a value the schema has a place for."""
+        """Return the function that reduces a value to what the schema allows."""
         return shape.fit_of(self.schema)
 
     @property
     def place(self) -> str:
-        """The version and the path, as a message begins: ``v1 spec.replicas``."""
+        """Return the version and the path, as a message begins: ``v1 spec.replicas``."""
         return place_of(self.version, self.path)
 
     @property
     def items(self) -> "Node | None":
-        """The items of a list."""
+        """Return the items of a list."""
         if self.is_any:
             return self._child(FREE, ITEMS)
         return self._child(self.schema["items"], ITEMS) if "items" in self.schema else None
 
     @property
     def values(self) -> "Node | None":
-        """The values of a map."""
+        """Return the values of a map."""
         values = self.schema.get("additionalProperties")
         if isinstance(values, dict):
             return self._child(values, VALUES)
@@ -114,22 +114,22 @@ class Node:
 
 @dataclasses.dataclass(frozen=True)
 class Missing:
-    """A field that an object of a version does not have."""
+    """A field missing from a version's schema."""
 
     parent: Node
     name: str
 
     @property
     def path(self) -> Path:
-        """Where it was looked for."""
+        """Return the path of the lookup."""
         return (*self.parent.path, self.name)
 
     def __str__(self) -> str:
-        """What is there instead, in one sentence."""
+        """Describe what exists instead, in one sentence."""
         if "." in self.name:
             return f'no such field; a path goes into move("{self.name}", "{self.name}")'
         if self.parent.type == "list":
-            return f"{self.parent} is a list; give each(...) with the step of its items"
+            return f"{self.parent} is a list; use each(...) with the step of its items"
         if self.parent.type not in {"object", *_FREE}:
             return f"{self.parent} is {with_article(self.parent.type)}, which has no fields"
         known = ", ".join(self.parent.fields) or "none"
@@ -146,26 +146,26 @@ class Missing:
 
 
 def root(version: str, schema: Schema) -> Node:
-    """The whole object; the metadata is the API server's, and holds what it likes."""
+    """Return the whole object; its metadata is the API server's, and unchecked."""
     properties = {**schema.get("properties", {}), "metadata": FREE | {"type": "object"}}
     whole = {**schema, "properties": properties}
     return Node(version, whole, whole)
 
 
 def place_of(version: str, path: Path) -> str:
-    """``v1 spec.replicas``; ``v1 object`` for the whole."""
+    """Return ``v1 spec.replicas``; ``v1 object`` for the whole object."""
     return f"{version} {text_of(path) or 'object'}"
 
 
 def text_of(path: Path) -> str:
-    """A path as a message has it: ``spec.steps[].name``."""
+    """Return a path in message notation: ``spec.steps[].name``."""
     return "".join(part if part in {ITEMS, VALUES} else f".{part}" for part in path).removeprefix(
         "."
     )
 
 
 def paths_of(schema: Schema) -> Iterator[Path]:
-    """The paths of a schema and of all below it."""
+    """Yield the paths of a schema and of everything below it."""
     for path, _ in keywords.nodes(schema):
         yield tuple(part.removeprefix(".") for part in path)
 
@@ -177,7 +177,7 @@ _FREE: Final = frozenset({ANY, FREE_OBJECT})
 
 
 def type_of(schema: Schema) -> str:
-    """What kind of value a schema holds, in words."""
+    """Return the type of a schema's values, in words."""
     if schema.get("x-kubernetes-int-or-string"):
         return "integer or string"
     has_fields = "properties" in schema
@@ -193,12 +193,12 @@ def type_of(schema: Schema) -> str:
 
 
 def with_article(words: str) -> str:
-    """``a list``, ``an object``."""
+    """Return ``a list``, ``an object``."""
     return f"{'an' if words[0] in 'aeiou' else 'a'} {words}"
 
 
 def suggestion(name: str, names: Iterable[str]) -> str:
-    """`` ; did you mean X?`` for the name that is most alike; empty if none is."""
+    """Return ``; did you mean X?`` for the most similar name; empty if none is similar."""
     alike = _alike(name, names)
     return f"; did you mean {alike}?" if alike else ""
 
@@ -210,23 +210,23 @@ def _alike(name: str, names: Iterable[str]) -> str:
 
 
 def _plain(name: str) -> str:
-    """A name without what people spell differently: wait_seconds, waitSeconds, wait-seconds."""
+    """Normalize spelling variants of a name: wait_seconds, waitSeconds, wait-seconds."""
     return name.replace("_", "").replace("-", "").lower()
 
 
 def same_word(left: JSON, right: JSON) -> bool:
-    """Whether two words are one in different spellings: ``read-only`` and ``ReadOnly``."""
+    """Return whether two words differ only in spelling: ``read-only`` and ``ReadOnly``."""
     return _plain(str(left)) == _plain(str(right))
 
 
 @dataclasses.dataclass(frozen=True, order=True)
 class Fault:
-    """One thing that is wrong with a conversion.
+    """An error in a conversion.
 
     Attributes:
         place: The version and the field: ``v1 spec.replica``.
-        message: What is wrong, and the way out.
-        line: ``FILE:LINE`` of the step, if it is known.
+        message: What is wrong, and how to fix it.
+        line: ``FILE:LINE`` of the step, if known.
     """
 
     place: str
@@ -239,16 +239,16 @@ class Fault:
 
 
 def differences(old: Node, new: Node) -> Iterator[Fault]:
-    """Why a value cannot be kept as it is: the places at which the two types differ.
+    """Return why a value cannot be kept: the places at which the two types differ.
 
-    Fields that only one of two objects has are no difference: residue keeps them.
+    Fields that only one of two objects has do not count: residue keeps them.
     """
     if old.type != new.type:
         yield Fault(
             old.place,
-            f"expected the type that {new.version} has to keep it as it is, got "
-            f"{with_article(old.type)} here and {with_article(new.type)} at {new.place}; "
-            "give a step that turns one into the other",
+            f"expected the type of {new.version} to keep it unchanged, got "
+            f"{with_article(old.type)} here and {with_article(new.type)} at {new.place}; use a "
+            "step that converts between them",
         )
         return
     yield from _different_words(old, new)
@@ -257,7 +257,7 @@ def differences(old: Node, new: Node) -> Iterator[Fault]:
 
 
 def _pairs_below(old: Node, new: Node) -> Iterator[tuple[Node, Node]]:
-    """The places below two of one type that both have."""
+    """Yield the places below two of one type that both have."""
     below = [(old.field(name), new.field(name)) for name in old.fields if name in new.fields]
     below += [(old.items, new.items)] if old.type == "list" else []
     below += [(old.values, new.values)] if old.type == "map" else []
@@ -267,13 +267,13 @@ def _pairs_below(old: Node, new: Node) -> Iterator[tuple[Node, Node]]:
 
 
 def _different_words(old: Node, new: Node) -> Iterator[Fault]:
-    """Formats of texts, and enums of which the one has words that the other has not."""
+    """Yield differing string formats, and enums with values that the other lacks."""
     formats = [node.schema.get("format") for node in (old, new)]
     if old.type == "string" and None not in formats and formats[0] != formats[1]:
         yield Fault(
             old.place,
-            f"expected the format that {new.version} has to keep it as it is, got {formats[0]} "
-            f"here and {formats[1]} at {new.place}; give a step that turns one into the other",
+            f"expected the format of {new.version} to keep it unchanged, got {formats[0]} "
+            f"here and {formats[1]} at {new.place}; use a step that converts between them",
         )
     if "enum" not in old.schema or "enum" not in new.schema:
         return
@@ -282,8 +282,8 @@ def _different_words(old: Node, new: Node) -> Iterator[Fault]:
         if words:
             yield Fault(
                 one.place,
-                f"expected the words of {other.place} to keep it as it is, got "
-                f"{', '.join(map(str, words))} too; give enumeration({{...}}) with the words that "
-                "are in both, and residue keeps the others",
+                f"expected the values of {other.place} to keep it unchanged, got "
+                f"{', '.join(map(str, words))} too; use enumeration({{...}}) with the common "
+                "values, and residue keeps the others",
             )
             return

@@ -1,4 +1,4 @@
-"""Free-form objects as structs and back (``records.open_record``), if nothing gets lost."""
+"""Lossless conversion of free-form objects to structs and back (``records.open_record``)."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
@@ -14,7 +14,7 @@ from schemagen.versions.steps import Path
 
 
 def typed(step: records.OpenRecord, schema: Schema) -> Callable[[dict[str, Any]], Any]:
-    """A free-form object as a struct: each key that has a field, the others beside them."""
+    """Convert a free-form object to a struct: keys with a field, and the others beside them."""
     made = structs.type_of(schema)
     places = {
         move.old[0]: (move.step, _place(schema, move.new))
@@ -45,7 +45,7 @@ def typed(step: records.OpenRecord, schema: Schema) -> Callable[[dict[str, Any]]
 
 
 def _place(schema: Schema, path: Path) -> Callable[[Any, Any], None]:
-    """Sets the field of a struct that is still free, and makes the structs on the way."""
+    """Return a setter of a struct's unset field that creates parent structs."""
     name, *rest = path
     attribute, child = structs.attribute(name), schema["properties"][name]
     kind = structs.type_of(child)
@@ -71,7 +71,7 @@ def _place(schema: Schema, path: Path) -> Callable[[Any, Any], None]:
 
 
 def free(step: records.OpenRecord) -> Callable[[Any], dict[str, Any]]:
-    """A struct, or the plain fields of one, as a free-form object."""
+    """Convert a struct, or its plain fields, to a free-form object."""
     moves: dict[Path, list[records.Move]] = {}
     for move in step.moves:
         moves.setdefault(move.new, []).append(move)
@@ -94,7 +94,7 @@ def free(step: records.OpenRecord) -> Callable[[Any], dict[str, Any]]:
 def _collected(
     moves: Mapping[Path, Sequence[records.Move]], objects: Collection[Path], value: JSON, at: Path
 ) -> Iterator[tuple[str, JSON]]:
-    """Keys and their values, of the fields at and below a path."""
+    """Return keys and values of the fields at and below a path."""
     if at in moves:
         yield _said(moves[at], value)
         return
@@ -105,7 +105,7 @@ def _collected(
 
 
 def _said(moves: Sequence[records.Move], value: Any) -> tuple[str, Any]:
-    """The key that says a field's value, and how; one alone may."""
+    """Return the key of a field and its converted value, if unambiguous."""
     said = [(move, move.step.down(value)) for move in moves]
     ways = [(move, changed) for move, changed in said if changed is not steps.ABSENT]
     if len(ways) != 1:

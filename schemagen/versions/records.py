@@ -1,7 +1,7 @@
-"""Steps of objects: records, and the parts that read one version's fields and write the other's.
+"""Conversion steps of objects: records and their parts, which map fields between versions.
 
-``record`` is a list of moves between fields of the two versions. What no move names is not carried
-over, so the result never holds a field that the target would prune.
+``record`` is a list of moves between fields of the two versions. A field without a move is not
+converted, so the result never holds a field that the target would prune.
 """
 
 import dataclasses
@@ -17,7 +17,7 @@ from schemagen.versions.steps import ABSENT, KEEP, Fn, Hollow, Path, Step, expec
 
 
 class Part(Protocol):
-    """A part of a record: reads the source object, writes into the (fresh) target object."""
+    """A part of a record: reads the source object, writes to the new target object."""
 
     def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
         """Write the newer version's fields."""
@@ -32,18 +32,18 @@ def _write_nothing(source: dict[str, JSON], target: dict[str, JSON]) -> None:
 
 @dataclasses.dataclass(frozen=True)
 class PartFn:
-    """A part of two functions; one that is not given writes nothing.
+    """A part made of two functions; a missing function writes nothing.
 
     Attributes:
-        old: The fields of the older version that it reads upwards and writes downwards, if it has
-            to do with no others.
+        old: The fields of the older version that it reads (up) and writes (down), if it touches no
+            others.
         new: Those of the newer version.
-        annotations: The annotations that it turns into fields, if it has to do with nothing else
-            in an object without them.
-        uses: The parts that the functions choose from: generation checks their paths and types, and
-            takes their fields for carried.
-        atomic: Dotted paths of the newer version that are written as a whole: another value takes
-            the place of what only the newer version said there, as in an atomic list.
+        annotations: The annotations that it converts to fields, if without them it touches nothing
+            else.
+        uses: The parts that the functions choose from: their paths and types are checked at
+            generation, and their fields count as converted.
+        atomic: Dotted paths of the newer version that are written as a whole: another value
+            replaces newer-only data there, as in an atomic list.
     """
 
     up: Callable[[dict[str, JSON], dict[str, JSON]], None] = _write_nothing
@@ -56,7 +56,7 @@ class PartFn:
 
 
 def _line_of_caller() -> str:
-    """``FILE:LINE`` of the first caller outside of this package: what a message points to."""
+    """Return ``FILE:LINE`` of the first caller outside this package, for messages."""
     frame = sys._getframe(1)  # noqa: SLF001 - inspect.stack() reads every file on the way
     while frame.f_globals.get("__name__") == __name__ and frame.f_back is not None:
         frame = frame.f_back
@@ -65,13 +65,13 @@ def _line_of_caller() -> str:
 
 @dataclasses.dataclass(frozen=True)
 class Move:
-    """A field of one version that is a field of the other, by another name, place or form.
+    """A field that has another name, place or form in the other version.
 
     Attributes:
         old: The field's path in the older version.
         new: Its path in the newer version.
-        step: How its value changes.
-        line: Where it was written, for messages.
+        step: The step of its value.
+        line: Where it was declared, for messages.
     """
 
     old: Path
@@ -83,31 +83,31 @@ class Move:
         expect_step(self.step, f"move({'.'.join(self.old)!r}, {'.'.join(self.new)!r}, ...)")
 
     def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
-        """Carry the field to its newer place."""
+        """Write the field of the newer version."""
         value = get(old, self.old)
         if value is not ABSENT:
             put(new, self.new, self.way_up(value))
 
     def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
-        """Carry the field to its older place."""
+        """Write the field of the older version."""
         value = get(new, self.new)
         if value is not ABSENT:
             put(old, self.old, self.way_down(value))
 
     @functools.cached_property
     def way_up(self) -> Callable[[JSON], JSON]:
-        """The value's way to the newer version."""
+        """Return the mapping to the newer version."""
         return self._carrying(self.step.up, self.step.down)
 
     @functools.cached_property
     def way_down(self) -> Callable[[JSON], JSON]:
-        """The value's way to the older version."""
+        """Return the mapping to the older version."""
         return self._carrying(self.step.down, self.step.up)
 
     def _carrying(
         self, way: Callable[[JSON], JSON], back: Callable[[JSON], JSON]
     ) -> Callable[[JSON], JSON]:
-        # An empty object may say something, too: what the other version writes out.
+        # An empty object may be meaningful: the other version may write it out.
         if not isinstance(self.step, Record | OpenRecord) or back({}):
             return way
 
@@ -119,17 +119,17 @@ class Move:
 
 
 def keep(*names: str) -> tuple[Move, ...]:
-    """Fields that are the same in both versions."""
+    """Keep fields that are the same in both versions."""
     return tuple(Move((name,), (name,)) for name in names)
 
 
 def same_name(name: str, step: Step) -> Move:
-    """A field of the same name whose value changes form."""
+    """Convert the value of a field that keeps its name."""
     return Move((name,), (name,), step)
 
 
 def move(old: str, new: str, step: Step = KEEP) -> Move:
-    """A field that moves or is renamed; paths are dotted: ``vcsRef``, ``vcs.providerRef``."""
+    """Move or rename a field; paths are dotted: ``vcsRef``, ``vcs.providerRef``."""
     return Move(tuple(old.split(".")), tuple(new.split(".")), step)
 
 
@@ -152,10 +152,10 @@ class Forget(_Silent):
 
 
 def forget(*old: str, new: tuple[str, ...] = ()) -> Forget:
-    """Fields that conversion drops on purpose: their values do not live on as residue.
+    """Drop fields on purpose: their values are not kept as residue.
 
-    For what must not stay behind in an annotation, such as a password that the newer version does
-    not have. Whoever writes the field loses it where objects are stored in the other version.
+    For data that must not remain in an annotation, such as a password that the newer version lacks.
+    Clients lose the field where objects are stored in the other version.
 
     Args:
         old: Dotted paths of the older version.
@@ -169,9 +169,9 @@ class Unrelated(_Silent):
 
 
 def unrelated(*old: str, new: tuple[str, ...] = ()) -> Unrelated:
-    """Fields without a counterpart, though the other version has a field of the same path.
+    """Declare fields without a counterpart, though the other version has a field of the same path.
 
-    Their values are kept as residue. A field whose path only one version has needs no such part.
+    Their values are kept as residue. Not needed for a path that only one version has.
 
     Args:
         old: Dotted paths of the older version.
@@ -192,7 +192,7 @@ class Record(Fn):
 
 
 def record(*parts: Part | tuple[Part, ...]) -> Record:
-    """An object, field by field."""
+    """Convert an object field by field."""
     flat = tuple(one for part in parts for one in (part if isinstance(part, tuple) else (part,)))
     for part in flat:
         if not hasattr(part, "up") or not hasattr(part, "down"):
@@ -207,7 +207,7 @@ def record(*parts: Part | tuple[Part, ...]) -> Record:
 
 
 Write = Callable[[dict[str, JSON], dict[str, JSON]], None]
-# A field carried over: its name there, its name here, and how it changes (None: not at all).
+# A converted field: its name there, its name here, and its conversion (None: unchanged).
 Field = tuple[str, str, Callable[[JSON], JSON] | None]
 
 
@@ -224,7 +224,7 @@ def _way_down(part: Part) -> Field | Write:
 
 
 def _object(ways: list[Field | Write]) -> Callable[[JSON], JSON]:
-    """One way of a record; fields that only move are handled together: most are such."""
+    """Return one direction of a record, with unchanged fields, the majority, handled together."""
     writes: list[Write] = []
     for is_field, group in itertools.groupby(ways, key=lambda way: isinstance(way, tuple)):
         together = [*group]
@@ -242,7 +242,7 @@ def _object(ways: list[Field | Write]) -> Callable[[JSON], JSON]:
 
 
 def _fields(fields: list[Field]) -> Write:
-    """Carry fields over, one after the other."""
+    """Convert fields one after the other."""
 
     def write(source: dict[str, JSON], target: dict[str, JSON]) -> None:
         for here, there, change in fields:
@@ -265,10 +265,10 @@ class OpenRecord(Fn):
 
 
 def open_record(moves: tuple[Move, ...], *, extra: str) -> Step:
-    """A free-form object of the older version, typed in the newer one.
+    """Convert a free-form object of the older version to typed fields in the newer one.
 
-    Keys whose values fit become fields; every other key goes to the field ``extra`` as it is. Of
-    two keys for one field the one whose move comes first is taken. Moves start at top-level keys.
+    Keys whose values fit become fields; all others go to the field ``extra`` unchanged. If two keys
+    map to one field, the earlier move wins. Moves start at top-level keys.
     """
 
     def up(value: JSON) -> JSON:
@@ -297,10 +297,10 @@ def open_record(moves: tuple[Move, ...], *, extra: str) -> Step:
 
 
 def sealed_record(moves: tuple[Move, ...], *, extra: str) -> Step:
-    """``open_record`` where ``extra`` cannot say what is a field's to say.
+    """``open_record`` in which ``extra`` cannot set what a field should.
 
-    A key of ``extra`` that would have become a field is not carried down: otherwise it would count
-    for the older version and not for the newer one, behind the back of rules for the field.
+    A key of ``extra`` that would have become a field is not converted down: otherwise the older
+    version would use it and the newer one would not, bypassing rules for the field.
     """
     opened = open_record(moves, extra=extra)
 
@@ -319,7 +319,7 @@ def sealed_record(moves: tuple[Move, ...], *, extra: str) -> Step:
 
 @dataclasses.dataclass(frozen=True)
 class Constant:
-    """A field of the older version with a single possible value, which the newer one leaves out."""
+    """A field of the older version with a single possible value, which the newer one omits."""
 
     name: str
     value: JSON
@@ -335,7 +335,7 @@ class Constant:
 
 @dataclasses.dataclass(frozen=True)
 class Implied:
-    """A field of the newer version that says what the older one means by not having it."""
+    """A field of the newer version with the value that its absence implies in the older one."""
 
     name: str
     value: JSON
@@ -351,13 +351,13 @@ class Implied:
 
 @dataclasses.dataclass(frozen=True)
 class Sentinel:
-    """A field of which one value means something else: ``0`` seconds that mean «for ever».
+    """A field with one special value: ``0`` seconds that mean «forever».
 
     Attributes:
-        move: The field's way for every other value.
-        old: The value of the field.
-        place: Where the newer version says it instead.
-        new: What stands there.
+        move: The mapping of all other values.
+        old: The special value of the field.
+        place: The path of its counterpart in the newer version.
+        new: The value at that path.
     """
 
     move: Move
@@ -366,7 +366,7 @@ class Sentinel:
     new: JSON
 
     def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
-        """Write the newer field or the value at its place."""
+        """Write the newer field, or the value at its path."""
         value = get(old, self.move.old)
         if type(value) is type(self.old) and value == self.old:
             put(new, self.place, self.new)
@@ -384,13 +384,13 @@ class Sentinel:
 
 @dataclasses.dataclass(frozen=True)
 class OpenWords:
-    """A text of the older version of which the newer one knows some words; any other is a detail.
+    """A string of the older version that is an enum with a detail field in the newer one.
 
     Attributes:
         name: The field, in both versions.
-        words: What the newer version knows.
-        other: Its word for all else, one of ``words``.
-        detail: The newer version's field for the text itself.
+        words: The values known to the newer version.
+        other: Its value for all others, one of ``words``.
+        detail: The newer version's field for the string itself.
     """
 
     name: str
@@ -399,7 +399,7 @@ class OpenWords:
     detail: str
 
     def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
-        """Write the word, and what it was if it is unknown."""
+        """Write the value, and the original string if it is unknown."""
         word = old.get(self.name)
         if type(word) is not str:
             return
@@ -408,7 +408,7 @@ class OpenWords:
             new[self.detail] = word
 
     def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
-        """Write the word that it was."""
+        """Write the original string."""
         word, detail = new.get(self.name), new.get(self.detail)
         if type(word) is str:
             old[self.name] = detail if word == self.other and type(detail) is str else word
@@ -416,12 +416,12 @@ class OpenWords:
 
 @dataclasses.dataclass(frozen=True)
 class FirstOf:
-    """Fields of the older version that are one union in the newer: of several the first counts."""
+    """Fields of the older version that form one union in the newer: the first one wins."""
 
     moves: tuple[Move, ...]
 
     def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
-        """Carry the first field that the newer version can express."""
+        """Write the first field that the newer version can express."""
         for one in self.moves:
             value = get(old, one.old)
             converted = ABSENT if value is ABSENT else one.step.up(value)
@@ -430,16 +430,16 @@ class FirstOf:
                 return
 
     def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
-        """Carry every field back."""
+        """Write every field back."""
         for one in self.moves:
             one.down(new, old)
 
 
 @dataclasses.dataclass(frozen=True)
 class Spread:
-    """A field of the older version whose own fields stand among others in the newer one's object.
+    """A field of the older version whose own fields are inlined in the newer one's object.
 
-    One that the newer version does not fill is left out downwards.
+    If the newer version sets none of them, it is omitted downwards.
     """
 
     old: Path
@@ -450,7 +450,7 @@ class Spread:
         expect_step(self.step, f"Spread({self.old!r}, {self.new!r}, ...)")
 
     def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
-        """Add the fields."""
+        """Write the fields."""
         converted = self.step.up(get(old, self.old))
         if converted is not ABSENT:
             put(new, self.new, {**_object_at(new, self.new), **converted})
@@ -465,20 +465,20 @@ def _object_at(value: dict[str, JSON], path: Path) -> dict[str, JSON]:
     return found if type(found) is dict else {}
 
 
-@dataclasses.dataclass(frozen=True, eq=False)  # a version is hashable
+@dataclasses.dataclass(frozen=True, eq=False)  # a version must be hashable
 class Tagged:
-    """Objects whose other fields depend on a word: under each word, parts of their own.
+    """Objects whose other fields depend on a tag: separate parts for each tag value.
 
     Attributes:
-        tag: The word's own way.
-        arms: The parts by the older version's word.
+        tag: The mapping of the tag itself.
+        arms: The parts by the older version's tag value.
     """
 
     tag: Move
     arms: Mapping[str, tuple[Part, ...]]
 
     def up(self, old: dict[str, JSON], new: dict[str, JSON], /) -> None:
-        """Write the word and what depends on it."""
+        """Write the tag and the fields that depend on it."""
         self._tag(old, new, self.tag.old, self.tag.new)
         word = get(old, self.tag.old)
         if type(word) is str and word in self.arms:
@@ -487,7 +487,7 @@ class Tagged:
                 part.up(old, new)
 
     def down(self, new: dict[str, JSON], old: dict[str, JSON], /) -> None:
-        """Write the word and what depends on it."""
+        """Write the tag and the fields that depend on it."""
         self._tag(new, old, self.tag.new, self.tag.old)
         word = self.tag.step.down(get(new, self.tag.new))
         if word in self.arms:
@@ -497,7 +497,7 @@ class Tagged:
 
     @staticmethod
     def _tag(source: dict[str, JSON], target: dict[str, JSON], here: Path, there: Path) -> None:
-        """An object stays one, though its word is unknown."""
+        """Keep an object even if its tag is unknown."""
         if there[:-1] and type(get(source, here[:-1])) is dict:
             put(target, there[:-1], {})
 
@@ -510,7 +510,7 @@ class WrittenOut(PartFn):
 
 
 def written_out(name: str, default: JSON) -> Part:
-    """A field that the older version may leave out for its default; the newer one writes it out."""
+    """Write out a default that the older version may leave implicit."""
 
     def up(old: dict[str, JSON], new: dict[str, JSON]) -> None:
         value = old.get(name)
@@ -519,7 +519,7 @@ def written_out(name: str, default: JSON) -> Part:
     return WrittenOut(up, Move((name,), (name,)).down, name=name)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)  # a version is hashable
+@dataclasses.dataclass(frozen=True, eq=False)  # a version must be hashable
 class FlatUnion(PartFn):
     """``flat_union``."""
 
@@ -528,7 +528,7 @@ class FlatUnion(PartFn):
 
 
 def flat_union(tag: str, **arms: tuple[str, Step]) -> Part:
-    """A tagged flat union <-> one object per case.
+    """Convert a tagged flat union <-> one object per case.
 
     ``flat_union("type", pvc=("persistentVolumeClaim", record(*keep("claimName"))))`` turns
     ``{type: pvc, claimName: x}`` into ``{persistentVolumeClaim: {claimName: x}}`` and back.
@@ -552,7 +552,7 @@ def flat_union(tag: str, **arms: tuple[str, Step]) -> Part:
 
 @dataclasses.dataclass(frozen=True)
 class Conversion:
-    """A version's way to its next newer one (``registry.ConversionProtocol``).
+    """Conversion of a version to its next newer one (``registry.ConversionProtocol``).
 
     Attributes:
         step: The step for the whole object, usually a ``record``.
@@ -567,21 +567,21 @@ class Conversion:
         expect_step(self.step, "Conversion(...)")
         if isinstance(self.unordered_paths, str):
             raise DeclarationError(
-                "Conversion(unordered_paths=...): expected a tuple, got a text; write "
+                "Conversion(unordered_paths=...): expected a tuple, got a string; write "
                 f"({self.unordered_paths!r},)"
             )
 
     @property
     def unordered(self) -> tuple[Path, ...]:
-        """The paths, split."""
+        """Return the paths, split."""
         return tuple(tuple(path.split(".")) for path in self.unordered_paths)
 
     def up(self, value: dict[str, JSON], /) -> dict[str, JSON]:
-        """The newer version's object."""
+        """Convert to the newer version."""
         return self._object(self.step.up(value))
 
     def down(self, value: dict[str, JSON], /) -> dict[str, JSON]:
-        """The older version's object."""
+        """Convert to the older version."""
         return self._object(self.step.down(value))
 
     def _object(self, value: JSON) -> dict[str, JSON]:

@@ -1,8 +1,8 @@
-"""What the other version cannot say: found, kept, guarded and put back.
+"""Residue: data that the other version cannot express; found, stored, verified and restored.
 
-After a conversion the result is converted back; wherever that differs from the original, the
-difference is the residue. It travels in annotations (``stash``) and is put back by the next
-conversion the other way. So a round trip is exact by construction, whatever the steps lose.
+After a conversion the result is converted back; every difference from the original is residue. It
+is stored in annotations (``stash``) and restored by the next conversion in the other direction. So
+a round trip is exact by construction, whatever the steps lose.
 """
 
 import collections
@@ -382,7 +382,7 @@ class _Merge:
         return {**rest, **members} if members or was else ABSENT
 
     def _member(self, part: _At, key: str, given: JSON, was: dict[str, JSON]) -> JSON:
-        """What becomes of a key, ABSENT if nothing does."""
+        """Return the new value of a key, or ABSENT."""
         present = part.member(key)
         value = present.node.settle(given)
         if key in was or key not in part.value:
@@ -515,7 +515,7 @@ def _filled(value: JSON, more: JSON, node: Node) -> JSON:
 
 
 def _common_items(value: JSON, more: JSON, node: Node) -> list_items.Keys | None:
-    """What the items of two values are known by, if both are lists."""
+    """Return the keys that identify the items of two values, if both are lists."""
     if not isinstance(value, list) or not isinstance(more, list):
         return None
     return list_items.common_keys(value, more, node)

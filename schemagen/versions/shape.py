@@ -1,4 +1,4 @@
-"""Whether, or how far, a schema holds a value: declared fields only, of the declared types."""
+"""Whether, or how far, a schema covers a value: declared fields only, of the declared types."""
 
 import functools
 import operator
@@ -12,29 +12,28 @@ from schemagen.structural import Schema
 from schemagen.versions.steps import ABSENT, Hollow
 
 Fit: TypeAlias = Callable[[JSON], JSON]
-"""What of a value a schema has a place for: the value itself if all, ABSENT if its type is wrong.
-
-What does not fit would be pruned by the API server, or make server-side apply fail later.
+"""The part of a value that a schema allows: all of it, or ABSENT if its type is wrong. The rest
+would be pruned by the API server, or make server-side apply fail later.
 """
 
 ENVELOPE: Final = ("apiVersion", "kind", "metadata")
-"""What every resource has, whatever its schema says of it."""
+"""Fields of every resource, whatever its schema says."""
 _OPEN: Final[Schema] = {"x-kubernetes-preserve-unknown-fields": True}
 
 
 @functools.cache
 def schema_of(model: type[base.Model]) -> Schema:
-    """The model's schema without descriptions, made once."""
+    """Return the model's schema without descriptions, cached."""
     return structural.schema_of(model, descriptions=False)
 
 
 @functools.cache
 def root_fit(model: type[base.Model], *, marks_hollow: bool = False) -> Fit:
-    """How an object of a root model fits, made once; its metadata is passed on.
+    """Return the fit of a root model's objects, cached; metadata is passed through.
 
     Args:
         model: A root model.
-        marks_hollow: Whether an optional object of which nothing fits stays as a ``Hollow`` one.
+        marks_hollow: Whether an optional object of which nothing fits is kept as ``Hollow``.
     """
     properties = {**schema_of(model)["properties"], **dict.fromkeys(ENVELOPE, _OPEN)}
     return _object({**schema_of(model), "properties": properties}, marks_hollow=marks_hollow)
@@ -46,15 +45,15 @@ def _fit_of_model(model: type[base.Model]) -> Fit:
 
 
 def holds(model: type[base.Model], value: JSON) -> bool:
-    """Whether a typed field can take a free-form value over: nothing pruned, missing or foreign.
+    """Return whether a typed field can hold a free-form value: nothing pruned, missing or foreign.
 
-    Bounds and patterns are not looked at: a stored object keeps a value that breaks one.
+    Bounds and patterns are ignored: a stored object keeps a value that violates one.
     """
     return _fit_of_model(model)(value) is value and _is_complete(schema_of(model), value)
 
 
 def fit_of(schema: Schema, *, marks_hollow: bool = False) -> Fit:
-    """The fit of a schema's node and of all below it: closures, as conversions wait for them."""
+    """Return the fit of a schema's node and everything below it, as closures for speed."""
     fit = _fit_of(schema, marks_hollow=marks_hollow)
     return _or_null(fit) if schema.get("nullable") else fit
 
@@ -74,14 +73,14 @@ def _fit_of(schema: Schema, *, marks_hollow: bool) -> Fit:
 
 
 def scalar_fit(name: str) -> Fit:
-    """The fit of a scalar type."""
+    """Return the fit of a scalar type."""
     if name == "number":
         return _of_types(int, float)
     return _integer if name == "integer" else _of_type({"string": str, "boolean": bool}[name])
 
 
 def _integer(value: JSON) -> JSON:
-    """An integer; 1.0 is one, too, and Go writes it so."""
+    """Return an integer; 1.0 is one, too, and Go writes it so."""
     if value.__class__ is int:
         return value
     return int(value) if value.__class__ is float and value.is_integer() else ABSENT
@@ -96,7 +95,7 @@ def _anything(value: JSON) -> JSON:
 
 
 def kept(value: JSON) -> JSON:
-    """The fit of what no schema describes."""
+    """Fit a value without a schema."""
     return value
 
 
@@ -121,14 +120,14 @@ def _list(fit: Fit) -> Fit:
 
 
 def rest_of(schema: Schema, values: Fit | None) -> Fit | None:
-    """The fit of members that are no properties; None if there may be none."""
+    """Return the fit of members that are no properties; None if they are not allowed."""
     if values is None and "x-kubernetes-preserve-unknown-fields" in schema:
         return kept
     return values
 
 
 def embedded_fields(schema: Schema) -> dict[str, Fit]:
-    """What an embedded resource has whatever its schema says."""
+    """Return the implied fields of an embedded resource."""
     return dict.fromkeys(ENVELOPE, kept) if schema.get("x-kubernetes-embedded-resource") else {}
 
 
@@ -141,7 +140,7 @@ def _object(schema: Schema, *, marks_hollow: bool) -> Fit:
     inner = None if values is None else fit_of(values, marks_hollow=marks_hollow)
     rest = rest_of(schema, inner)
     required = frozenset(schema.get("required", ()))
-    # An entry of a map is there by its key; nothing asks for a member that no schema knows.
+    # A map entry exists by its key; members without a schema are never required.
     is_free = rest is kept
 
     def is_optional(name: str) -> bool:
@@ -167,7 +166,7 @@ def _object(schema: Schema, *, marks_hollow: bool) -> Fit:
 def _members(
     items: Iterable[tuple[str, JSON]], is_optional: Callable[[str], bool], *, marks_hollow: bool
 ) -> dict[str, JSON]:
-    """The members that are there; one of which nothing can be said only where it has to be."""
+    """Return the members that fit; an empty one only if required."""
     members = {}
     for name, item in items:
         if item.__class__ is Hollow and is_optional(name):
@@ -179,9 +178,9 @@ def _members(
 
 
 def resolved(marked: JSON, like: JSON) -> JSON:
-    """A value with its hollow objects as another one has them: empty, or left out.
+    """Return a value with hollow objects resolved like in another value: empty, or omitted.
 
-    The value itself if it has none.
+    Returns the value itself if it has none.
     """
     if isinstance(marked, list):
         others = (
@@ -202,12 +201,12 @@ def resolved(marked: JSON, like: JSON) -> JSON:
 
 
 def _solid(value: JSON) -> JSON:
-    """A plain object for a hollow one."""
+    """Return a plain object for a hollow one."""
     return {} if value.__class__ is Hollow else value
 
 
 def _is_complete(schema: Schema, value: JSON) -> bool:
-    """Whether every required field is there and every enum's word is known, all the way down."""
+    """Return whether all required fields are set and all enum values are known, at every depth."""
     if "enum" in schema and value not in schema["enum"]:
         return False
     if type(value) is list and "items" in schema:

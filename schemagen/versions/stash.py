@@ -1,8 +1,8 @@
-"""The annotations in which residue travels: their names, their text, and the room that they have.
+"""Annotations that store residue: their names, encoding, and size limits.
 
-``conversion.GROUP/VERSION-residue`` has what a version says of all but the status and another one
-cannot, ``-status-residue`` the same of the status: a writer of the spec must not be able to forge
-that one, so it has an annotation of its own. ``-overflow`` names the fields that found no room.
+``conversion.GROUP/VERSION-residue`` has what a version holds outside the status and another one
+cannot express, ``-status-residue`` the same of the status: it is separate so that a writer of the
+spec cannot forge it. ``-overflow`` names the fields that exceeded the limit.
 """
 
 import base64

@@ -1,13 +1,13 @@
 """Invertible steps that a conversion is built from.
 
-A step turns a value of the older version into one of the newer (``up``) and back (``down``). It is
-total: a value that it cannot express in the other version becomes ``ABSENT``, never an error and
-never something of another meaning. Nothing is lost by that: ``residue`` compares what comes back
-with what went in, and keeps the difference.
+A step converts a value of the older version to the newer (``up``) and back (``down``). It is total:
+a value that the other version cannot express becomes ``ABSENT``, never an error or a value of
+another meaning. Nothing is lost: ``residue`` compares the round trip with the original, and keeps
+the difference.
 
 These are the steps of values; ``records`` has those of objects.
 
-Steps with a class of their own can be compiled (``lane``); any other one is two functions.
+Steps with their own class can be compiled (``lane``); any other one is two functions.
 """
 
 import dataclasses
@@ -28,40 +28,40 @@ class Absent:
 
 
 ABSENT: Final = Absent()
-"""No value: what a step answers when the other version cannot say it."""
+"""No value: the result of a step for a value that the other version cannot express."""
 Path = tuple[str, ...]
 
 
 class Hollow(dict[str, JSON]):
-    """An empty object that stands for one of which the other version can say nothing.
+    """An empty object in place of one of which the other version can express nothing.
 
-    Where the schema does not require the object it is left out (``shape``): an empty one would be
-    of another meaning, and would outlive its removal in the other version.
+    If the schema does not require the object it is dropped (``shape``): an empty one would have
+    another meaning, and would survive its removal in the other version.
     """
 
     __slots__ = ()
 
 
 class Step(Protocol):
-    """One value's way up and down."""
+    """Conversion of one value in both directions."""
 
     def up(self, value: JSON, /) -> JSON:
-        """The newer version's value, or ABSENT."""
+        """Return the newer version's value, or ABSENT."""
 
     def down(self, value: JSON, /) -> JSON:
-        """The older version's value, or ABSENT."""
+        """Return the older version's value, or ABSENT."""
 
 
 @dataclasses.dataclass(frozen=True)
 class Fn:
-    """A step of two functions."""
+    """A step made of two functions."""
 
     up: Callable[[JSON], JSON]
     down: Callable[[JSON], JSON]
 
 
 def expect_step(step: object, where: str) -> None:
-    """Refuse what is no step, such as a function that was to be called.
+    """Refuse anything but a step, such as a step function that was not called.
 
     Raises:
         DeclarationError: saying what to write.
@@ -74,7 +74,7 @@ def expect_step(step: object, where: str) -> None:
 
 
 def get(value: JSON, path: Path) -> JSON:
-    """The value at a path of members, or ABSENT."""
+    """Return the value at a path of members, or ABSENT."""
     for name in path:
         if type(value) is not dict or name not in value:
             return ABSENT
@@ -83,7 +83,7 @@ def get(value: JSON, path: Path) -> JSON:
 
 
 def put(target: dict[str, JSON], path: Path, value: JSON) -> None:
-    """Set the value at a path, making the objects on the way; ABSENT sets nothing."""
+    """Set the value at a path, creating parent objects; ABSENT sets nothing."""
     if value is ABSENT:
         return
     for name in path[:-1]:
@@ -92,7 +92,7 @@ def put(target: dict[str, JSON], path: Path, value: JSON) -> None:
 
 
 def same(value: JSON) -> JSON:
-    """A value that both versions write alike; null is what neither schema allows."""
+    """Keep a value that both versions write alike; null, which neither schema allows, is ABSENT."""
     return ABSENT if value is None else value
 
 
@@ -101,14 +101,14 @@ KEEP: Final[Step] = Fn(same, same)
 
 @dataclasses.dataclass(frozen=True)
 class Each(Fn):
-    """A list. ``key``: tells its items apart; empty if the items themselves are told apart."""
+    """A list. ``key`` identifies its items; empty if they identify themselves."""
 
     step: Step
     key: str | None = None
 
 
 def each(step: Step) -> Step:
-    """A list, item by item; an item that cannot be expressed is left out."""
+    """Convert a list item by item; items that cannot be expressed are dropped."""
     expect_step(step, "each(...)")
 
     def convert(value: JSON, way: Callable[[JSON], JSON]) -> JSON:
@@ -122,7 +122,7 @@ def each(step: Step) -> Step:
 
 
 def each_by(key: str, step: Step) -> Step:
-    """A list whose items the newer version tells apart by a key: the first of each stays."""
+    """Convert a list to one whose items have a key, keeping the first of each."""
     expect_step(step, "each_by(...)")
 
     def up(value: JSON) -> JSON:
@@ -140,7 +140,7 @@ def each_by(key: str, step: Step) -> Step:
 
 
 def each_by_last(key: str, step: Step) -> Step:
-    """``each_by`` where the last of each stays, at its place: of two variables the later counts."""
+    """``each_by``, keeping the last of each in place: of two variables the later one counts."""
     first = each_by(key, step)
 
     def up(value: JSON) -> JSON:
@@ -150,7 +150,7 @@ def each_by_last(key: str, step: Step) -> Step:
 
 
 def each_once(step: Step) -> Step:
-    """A list of which the newer version makes a set of texts: each stays where it first stands."""
+    """Convert a list to a set of strings, keeping the first occurrence of each."""
     every = each(step)
 
     def up(value: JSON) -> JSON:
@@ -169,9 +169,9 @@ class Pairs(Fn):
 
 
 def map_to_list(key: str, value_name: str) -> Step:
-    """A map of strings <-> a list of ``{key, value}`` sorted by key.
+    """Convert a map of strings <-> a list of ``{key, value}`` sorted by key.
 
-    The API server sorts a map's keys, so the list's order is not data.
+    The API server sorts a map's keys, so the list's order is irrelevant.
     """
 
     def up(value: JSON) -> JSON:
@@ -200,7 +200,7 @@ class Wrap(Fn):
 
 
 def wrap(key: str) -> Step:
-    """A list of scalars <-> a list of objects with one field, unique by it."""
+    """Convert a list of scalars <-> a list of objects with one field, which is the list-map key."""
 
     def up(value: JSON) -> JSON:
         if type(value) is not list:
@@ -216,7 +216,7 @@ def wrap(key: str) -> Step:
     return Wrap(up, down, key)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)  # a version is hashable
+@dataclasses.dataclass(frozen=True, eq=False)  # a version must be hashable
 class Words(Fn):
     """``enumeration``."""
 
@@ -224,7 +224,7 @@ class Words(Fn):
 
 
 def enumeration(pairs: Mapping[str, str]) -> Step:
-    """An enum's words in both versions."""
+    """Map an enum's values between versions."""
     back = {new: old for old, new in pairs.items()}
 
     def lookup(table: Mapping[str, str]) -> Callable[[JSON], JSON]:
@@ -233,7 +233,7 @@ def enumeration(pairs: Mapping[str, str]) -> Step:
     return Words(lookup(pairs), lookup(back), pairs)
 
 
-@dataclasses.dataclass(frozen=True, eq=False)  # a version is hashable
+@dataclasses.dataclass(frozen=True, eq=False)  # a version must be hashable
 class Respelled(Fn):
     """``respelled``."""
 
@@ -241,9 +241,9 @@ class Respelled(Fn):
 
 
 def respelled(pairs: Mapping[str, str]) -> Step:
-    """Words of a text that both versions spell differently; any other text is the same in both.
+    """Map strings that the versions spell differently; any other string is the same in both.
 
-    A word in the other version's spelling changes places with it, so no two texts become one.
+    A string in the other version's spelling is swapped, so that no two strings become one.
     """
     swapped = {**pairs, **{new: old for old, new in pairs.items()}}
 
@@ -255,13 +255,13 @@ def respelled(pairs: Mapping[str, str]) -> Step:
 
 _DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 INT32_MAX = 2**31 - 1
-# Longer texts are no duration or number in int64; int() would take quadratic time on them.
+# Longer strings exceed int64; int() would take quadratic time on them.
 MAX_DURATION_CHARACTERS = 64
 MAX_INT64_DIGITS = 19
 
 
 def duration_of(seconds: int) -> str:
-    """``5400`` -> ``1h30m``: largest unit first, zero units left out, ``0s`` for zero."""
+    """Return ``1h30m`` for ``5400``: largest unit first, zero units omitted, ``0s`` for zero."""
     hours, rest = divmod(seconds, 3600)
     minutes, left = divmod(rest, 60)
     text = "".join(f"{n}{unit}" for n, unit in ((hours, "h"), (minutes, "m"), (left, "s")) if n)
@@ -269,7 +269,7 @@ def duration_of(seconds: int) -> str:
 
 
 def seconds_of(text: str) -> int | None:
-    """``1h30m`` -> ``5400``; None if it is no duration in whole seconds."""
+    """Return ``5400`` for ``1h30m``; None unless it is a duration in whole seconds."""
     if not text or not text.isascii() or len(text) > MAX_DURATION_CHARACTERS:
         return None
     found = _DURATION.fullmatch(text)
@@ -288,23 +288,22 @@ class Seconds(Fn):
     spelled: str = ""
 
     def text(self, seconds: int) -> str:
-        """How a duration is written, if it may be."""
+        """Return a duration as text, if within bounds."""
         is_spelled = self.spelled and seconds == seconds_of(self.spelled)
         return self.spelled if is_spelled else duration_of(seconds)
 
 
 def to_duration(*, least: int = 0, most: int = INT32_MAX, spelled: str = "") -> Step:
-    """Seconds <-> a duration: ``5400`` <-> ``1h30m``.
+    """Convert seconds <-> a duration: ``5400`` <-> ``1h30m``.
 
     Args:
-        least: The fewest seconds that the older version takes.
-        most: The most.
-        spelled: The newer version's default where its author writes it in another way, such as
-            ``60s``: that is how so many seconds are written, or the default would come back as
-            ``1m``.
+        least: Minimum in seconds in the older version.
+        most: Maximum in seconds.
+        spelled: The newer version's default in its author's spelling, such as ``60s``: this
+            duration is written so, else the default would come back as ``1m``.
 
     Raises:
-        DeclarationError: ``spelled`` is no duration in whole seconds.
+        DeclarationError: ``spelled`` is not a duration in whole seconds.
     """
     if spelled and seconds_of(spelled) is None:
         raise DeclarationError(
@@ -330,10 +329,10 @@ class Scaled(Fn):
 
 
 def scaled(factor: int | fractions.Fraction) -> Step:
-    """An integer in another unit: the newer version's number is ``factor`` times the older one's.
+    """Convert the unit of an integer: newer = ``factor`` * older.
 
-    ``scaled(86400)`` turns days into seconds, ``scaled(Fraction(1, 60))`` seconds into minutes.
-    What is no whole number in the other unit is not carried over.
+    ``scaled(86400)`` converts days to seconds, ``scaled(Fraction(1, 60))`` seconds to minutes.
+    Numbers without an integral counterpart are not converted.
     """
     ratio = fractions.Fraction(factor)
     if ratio <= 0:
@@ -352,13 +351,13 @@ def scaled(factor: int | fractions.Fraction) -> Step:
 
 
 def integer(*, least: int = -(2**31), most: int = INT32_MAX) -> Step:
-    """An integer within bounds that the newer version sets."""
+    """Keep an integer within the bounds of the newer version."""
     step = typed(int, lambda value: least <= value <= most)
     return Integer(step.up, step.down, least, most)
 
 
 def text() -> Step:
-    """A string."""
+    """Keep a string."""
     return typed(str)
 
 
@@ -379,7 +378,7 @@ class Integer(Fn):
 
 
 def typed(kind: type, allows: Callable[[JSON], bool] | None = None) -> Step:
-    """A value of exactly one JSON type: true is no integer, 1.0 is none either."""
+    """Keep a value of exactly one JSON type: neither true nor 1.0 is an integer."""
 
     def way(value: JSON) -> JSON:
         return value if type(value) is kind and (allows is None or allows(value)) else ABSENT
@@ -388,7 +387,7 @@ def typed(kind: type, allows: Callable[[JSON], bool] | None = None) -> Step:
 
 
 def text_or_integer() -> Step:
-    """A string <-> what may be a string or an integer, such as a quantity."""
+    """Convert a string <-> a string or an integer, such as a quantity."""
     return Typed(
         text().up, lambda value: str(value) if type(value) is int else text().down(value), str, None
     )
@@ -396,18 +395,18 @@ def text_or_integer() -> Step:
 
 @dataclasses.dataclass(frozen=True)
 class Guarded(Fn):
-    """Another step, for some of its values: what the checks know of that step holds here too."""
+    """Another step, limited to some of its values; checks of that step apply here too."""
 
     step: Step
 
 
 @dataclasses.dataclass(frozen=True)
 class Around(Guarded):
-    """Functions of an API's author around another step, such as ``when``."""
+    """An API author's functions around another step, such as ``when``."""
 
 
 def numeric(step: Step) -> Step:
-    """What ``step`` takes as a number may also come as a numeric string, as CLIs send it."""
+    """Let ``step`` also accept its number as a numeric string, as CLIs send it."""
     expect_step(step, "numeric(...)")
 
     def up(value: JSON) -> JSON:
@@ -418,7 +417,7 @@ def numeric(step: Step) -> Step:
 
 
 def when(allows: Callable[[JSON], bool], step: Step = KEEP) -> Step:
-    """The step for values of the older version that the newer one's type can hold."""
+    """Limit a step to values of the older version that the newer one's type allows."""
     expect_step(step, "when(...)")
     return Around(lambda value: step.up(value) if allows(value) else ABSENT, step.down, step)
 
@@ -431,7 +430,7 @@ class Values(Fn):
 
 
 def values(step: Step) -> Step:
-    """A map, value by value; a value that cannot be expressed is left out."""
+    """Convert a map value by value; values that cannot be expressed are dropped."""
     expect_step(step, "values(...)")
 
     def convert(value: JSON, way: Callable[[JSON], JSON]) -> JSON:
@@ -446,7 +445,7 @@ def values(step: Step) -> Step:
 
 
 def exact(step: Step) -> Step:
-    """Only values of the older version that come back as they were."""
+    """Limit a step to values of the older version that survive a round trip."""
     expect_step(step, "exact(...)")
 
     def up(value: JSON) -> JSON:
@@ -462,7 +461,7 @@ class OneWay(Guarded):
 
 
 def one_way(step: Step) -> Step:
-    """A second name of the older version for a field: read, never written."""
+    """Read a second name of the older version for a field, without ever writing it."""
     expect_step(step, "one_way(...)")
 
     def down(value: JSON) -> JSON:

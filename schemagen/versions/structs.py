@@ -1,7 +1,7 @@
-"""A schema's shape as a type that msgspec decodes JSON into: declared fields of declared types.
+"""A schema's shape as a type for msgspec to decode JSON into: declared fields and types.
 
-What such a type decodes, the schema holds as it is: no field is unknown, of another type or null.
-Bounds and patterns are not looked at, as a stored object may break one (see ``shape``).
+A value that decodes conforms to the schema unchanged: no unknown fields, other types or nulls.
+Bounds and patterns are ignored, as a stored object may violate them (see ``shape``).
 """
 
 import functools
@@ -14,7 +14,7 @@ import orjson
 from schemagen.structural import Schema
 
 RAW: Final[Schema] = {"type": "raw"}
-"""The schema of a value whose bytes are passed on."""
+"""The schema of a value whose bytes are passed through."""
 
 _SCALARS: Final[dict[str, Any]] = {
     "string": str,
@@ -23,22 +23,22 @@ _SCALARS: Final[dict[str, Any]] = {
     "number": int | float,
     "raw": msgspec.Raw,
 }
-# Any value but null, which no schema lets stand for a value.
+# Any value but null, which no schema allows in place of a value.
 _ANYTHING: Final[Any] = str | int | float | bool | list[Any] | dict[str, Any]
 
 
 def type_of(schema: Schema | None) -> Any:
-    """The type that holds exactly what a schema's node does; None if there is none."""
+    """Return the type of exactly what a schema's node allows; None if there is none."""
     return None if schema is None else _type_of(orjson.dumps(_outline(schema)))
 
 
 def attribute(name: str) -> str:
-    """The attribute of a struct that holds a field: no keyword, no name of msgspec's."""
+    """Return the struct attribute of a field: neither a keyword nor a name of msgspec's."""
     return f"{name}_" if name.isidentifier() else "f_" + name.encode().hex()
 
 
 def _outline(schema: Schema) -> Schema:
-    """What a type depends on: two nodes with the same outline have the same type."""
+    """Return what a type depends on: nodes with the same outline have the same type."""
     outline: Schema = {key: schema[key] for key in _FLAGS if key in schema}
     if "properties" in schema:
         outline["properties"] = {
@@ -81,7 +81,7 @@ def _object(schema: Schema) -> Any:
 
 
 def _struct(properties: dict[str, Schema]) -> Any:
-    """A struct with a field for each property that has a type; every field may be absent."""
+    """Return a struct with a field for each property that has a type; all fields are optional."""
     typed = {name: type_of(child) for name, child in properties.items()}
     return msgspec.defstruct(
         "Fields",

@@ -1,7 +1,7 @@
-"""Functions of conversions tried on drawn values: nobody can look into them.
+"""Trials of conversion functions on generated values, as functions cannot be inspected.
 
-Whatever the schema of the one version allows must become what the other one's has a place for, and
-nothing may raise. The same values are drawn each time.
+Whatever the schema of one version allows must convert to what the schema of the other allows,
+without exceptions. The same values are generated each time.
 """
 
 import copy
@@ -20,9 +20,9 @@ from schemagen.versions.fitting import Trial
 from schemagen.versions.nodes import Fault, Missing, Node
 from schemagen.versions.steps import ABSENT, Path
 
-# Enough to fill each field of an object a few times: a draw leaves out up to nine of ten fields.
+# Enough to set each field of an object a few times: a draw omits up to nine of ten fields.
 _DRAWS: Final = 12
-# An object of so many fields takes long to draw and to convert; its parts are tried by themselves.
+# An object with more fields takes too long to generate and convert; its parts are tried separately.
 _LARGE_NODES: Final = 150
 _LARGE_DRAWS: Final = 4
 _PATTERN_STRINGS: Final = 3
@@ -33,7 +33,7 @@ Convert = Callable[[JSON], JSON]
 
 
 def of_step(trial: Trial) -> list[Fault]:
-    """What is wrong with a step of functions, or with the functions in a record."""
+    """Yield what is wrong with a step made of functions, or with the functions in a record."""
     draw = _drawn if trial.old.path else _objects
     olds, news = draw(trial.old), draw(trial.new)
     step = trial.step
@@ -50,7 +50,7 @@ def of_step(trial: Trial) -> list[Fault]:
             Fault(
                 trial.old.place,
                 f"expected a step that carries values to {trial.new.place}, got functions that "
-                f"answered ABSENT for each of {len(olds)} drawn values, both ways",
+                f"returned ABSENT for each of {len(olds)} generated values, in both directions",
             )
         ]
     sides = {"old": (step.up, trial.old, olds), "new": (step.down, trial.new, news)}
@@ -63,7 +63,7 @@ def of_step(trial: Trial) -> list[Fault]:
 
 
 def of_conversion(conversion: registry.ConversionProtocol, old: Node, new: Node) -> list[Fault]:
-    """What is wrong with a conversion that is two functions of whole objects."""
+    """Yield what is wrong with a conversion made of two functions of whole objects."""
     olds, news = _objects(old), _objects(new)
     found = [
         *_faults(
@@ -90,7 +90,7 @@ def _uncarried(node: Node, other: Node, path: Path) -> Fault:
     return Fault(
         nodes.place_of(node.version, path),
         f"expected functions that carry it to {other.version}, which has the field too, got the "
-        "same results without it from drawn objects",
+        "same results for generated objects without it",
     )
 
 
@@ -102,20 +102,21 @@ def _drawn(node: Node) -> Sequence[JSON]:
 
 
 def _objects(node: Node) -> Sequence[JSON]:
-    """Whole objects, as the API server sends them."""
+    """Return whole objects, as the API server sends them."""
     head = {"apiVersion": f"example.com/{node.version}", "kind": "Example"}
     metadata = {"name": "one", "labels": {"a": "b"}, "annotations": {"c": "d"}}
     return [{**value, **head, "metadata": metadata} for value in _drawn(node)]
 
 
 Judge = Callable[[JSON, JSON], str | None]
-"""Why the result of a conversion is wrong, from what was converted and the result; None if not."""
+"""Returns why a conversion's result is wrong, from its input and the result; None if it is right.
+"""
 
 
 def _faults(
     convert: Convert, values: Sequence[JSON], source: Node, target: Node, judge: Judge
 ) -> Iterator[Fault]:
-    """The first thing that goes wrong in one direction, with the smallest value that shows it."""
+    """Yield the first error in one direction, with a minimal value that shows it."""
 
     def problem(value: JSON) -> str | None:
         given = copy.deepcopy(value)
@@ -124,7 +125,7 @@ def _faults(
         except Exception as error:  # noqa: BLE001 - anybody's function may raise anything
             return f"expected a value or ABSENT, got {type(error).__name__}: {quoted(str(error))}"
         if given != value:
-            return "expected functions that leave what they are given as it is, got a change in it"
+            return "expected functions that do not mutate their arguments, got a changed argument"
         return judge(value, result)
 
     for value in values:
@@ -137,11 +138,11 @@ def _faults(
 
 
 def _result(trial: Trial, target: Node, result: JSON) -> str | None:
-    """Why a step must not give this."""
+    """Return why a result is wrong for a step."""
     if result is ABSENT:
         return None
     if isinstance(trial.step, records.Record) and isinstance(result, dict):
-        # Its other parts write fields that are there, so an unknown one comes from the functions.
+        # Its other parts write existing fields, so an unknown one comes from the functions.
         for name in result:
             if isinstance(found := target.at((name,)), Missing):
                 return _unknown(target, found)
@@ -149,11 +150,11 @@ def _result(trial: Trial, target: Node, result: JSON) -> str | None:
 
 
 def _whole(source: Node, target: Node, value: JSON, result: JSON) -> str | None:
-    """Why a conversion of whole objects must not give this."""
+    """Return why a result is wrong for a conversion of whole objects."""
     if type(result) is not dict:
         return f"expected an object, got {nodes.with_article(kind_of(result))}"
     if result.get("metadata") != value.get("metadata"):
-        return "expected the metadata as it was, got another"
+        return "expected unchanged metadata, got a change"
     return _misfit(target, result, source, is_mixed=False)
 
 
@@ -163,13 +164,13 @@ def _unknown(target: Node, missing: Missing) -> str:
 
 
 def _misfit(target: Node, value: JSON, source: Node | None, *, is_mixed: bool) -> str | None:
-    """Why a target's schema has no place for a value, or for a part of it.
+    """Return why a target's schema does not allow a value, or a part of it.
 
     Args:
         target: The place of the value.
-        value: What a function made.
-        source: What it was made from: a field of both may be passed on, and is pruned.
-        is_mixed: Whether fields that are not there may come from steps that keep all of an object.
+        value: The result of a function.
+        source: Its input: a field of both may be passed on, and is pruned.
+        is_mixed: Whether unknown fields may come from steps that keep all of an object.
     """
     value = {} if isinstance(value, steps.Hollow) else value
     is_null = value is None and target.schema.get("nullable")
@@ -202,13 +203,13 @@ def _object_misfit(
 
 
 def _carries_nothing(step: steps.Step, olds: Sequence[JSON], news: Sequence[JSON]) -> bool:
-    """Whether no value comes through in either direction, drawn ones or what came of those."""
+    """Return whether no value converts in either direction, generated ones or results of those."""
     ups, downs = [*map(step.up, olds)], [*map(step.down, news)]
     return all(value is ABSENT for value in (*ups, *downs))
 
 
 def _depends(convert: Convert, node: Node, values: Sequence[JSON], path: Path) -> bool:
-    """Whether what becomes of some value depends on its field at a path."""
+    """Return whether the result for some value depends on its field at a path."""
 
     def result(value: JSON) -> JSON:
         try:
@@ -224,7 +225,7 @@ def _depends(convert: Convert, node: Node, values: Sequence[JSON], path: Path) -
 
 
 def _having(node: Node, values: Sequence[JSON], path: Path) -> Iterator[JSON]:
-    """Values with a drawn field at a path, where none of them had one."""
+    """Return values with a generated field at a path, where none of them had one."""
     field = node.at(path)
     for value, drawn in zip(values, _drawn(field) if isinstance(field, Node) else (), strict=False):
         changed = copy.deepcopy(value)
@@ -233,7 +234,7 @@ def _having(node: Node, values: Sequence[JSON], path: Path) -> Iterator[JSON]:
 
 
 def _smallest(value: JSON, problem: Callable[[JSON], str | None]) -> JSON:
-    """The value without what it does not need to show the same problem."""
+    """Return a minimal value that shows the same problem."""
     found = problem(value)
     tried = 0
     progress = True
@@ -248,7 +249,7 @@ def _smallest(value: JSON, problem: Callable[[JSON], str | None]) -> JSON:
 
 
 def _smaller(value: JSON) -> Iterator[JSON]:
-    """Values with less in them: parts left out, and plain scalars."""
+    """Yield smaller values: parts removed, and scalars simplified."""
     places = sorted((path for path, _ in boundaries.places_of(value, {})), key=len)
     yield from (boundaries.without(value, path) for path in places if path)
     for path in places:

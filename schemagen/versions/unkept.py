@@ -1,6 +1,6 @@
-"""What residue never holds: fields that a conversion forgets on purpose, and secrets.
+"""Data that residue never stores: explicitly forgotten fields, and secrets.
 
-A secret is a text with ``format: password`` (the marker ``Secret``).
+A secret is a string with ``format: password`` (the marker ``Secret``).
 """
 
 import functools
@@ -19,29 +19,29 @@ from schemagen.versions.steps import Path, Step
 SECRET_FORMAT: Final = "password"  # noqa: S105 - a format's name
 
 Strip: TypeAlias = Callable[[JSON], JSON]
-"""A value without what must not be kept; the value itself if it has nothing of that kind."""
+"""Removes from a value what must not be stored; returns the value itself if there is nothing."""
 
 
 def secret_paths(schema: Schema) -> Iterator[Path]:
-    """The places of a schema's secrets: ``("spec", "tokens", "[]", "value")``."""
+    """Return the paths of a schema's secrets: ``("spec", "tokens", "[]", "value")``."""
     for path, node in keywords.nodes(schema):
         if node.get("format") == SECRET_FORMAT:
             yield tuple(part.removeprefix(".") for part in path)
 
 
 def forgotten_paths(step: Step, side: Side) -> Iterator[Path]:
-    """The paths of a side that a step forgets, at every depth."""
+    """Return the paths of a side that a step forgets, at every depth."""
     return links.paths_where(step, side, lambda link: link.forgets)
 
 
 @functools.cache
 def strip_of(older: registry.Version, newer: registry.Version, side: Side) -> Strip:
-    """Takes out of an object what residue must not hold of it.
+    """Return a function that removes from an object what residue must not store.
 
     Args:
         older: The older one of two adjacent versions.
         newer: The newer one.
-        side: Of which of the two the objects are.
+        side: The side that the objects belong to.
     """
     conversion = older.conversion
     schema = shape.schema_of((older if side == "old" else newer).model)
@@ -59,7 +59,7 @@ _Tree: TypeAlias = Mapping[str, Any]
 
 
 def _tree(paths: Iterable[Path]) -> _Tree:
-    """Paths as nested maps; what is at the end of one is an empty one."""
+    """Return paths as nested maps with empty leaves."""
     tree: dict[str, Any] = {}
     for path in sorted(paths, key=len, reverse=True):
         node = tree

@@ -1,7 +1,7 @@
-"""What the newest version asks and no object of an older version can ever fulfil.
+"""Requirements of the newest version that no object of an older version can meet.
 
-Found by trying: objects are drawn from the older version's schema and converted; what the newest
-one's schema refuses in each of them, for want of a field or by a rule, is out of reach. Webhooks
+Found by trial: objects are generated from the older version's schema and converted; whatever the
+newest schema refuses in all of them, for a missing field or by a rule, is unsatisfiable. Webhooks
 would refuse every write in that version (``Version.hub_rules``).
 """
 
@@ -13,18 +13,18 @@ from schemagen.model import registry
 from schemagen.problems import JSON, Cause
 from schemagen.versions import graph, shape
 
-# As soon as one object of the older version has none of the faults, there is nothing to tell.
+# One object of the older version without any fault suffices for there to be no report.
 _DRAWS: Final = 60
 
 Fault = tuple[str, str]
-"""A field without its indexes, and what is wrong with it."""
+"""A field without indexes, and the message."""
 
 
 def lines(api: registry.Api) -> list[str]:
-    """A line for each thing that an older served version's objects can never fulfil."""
+    """Return a line for each requirement that an older served version's objects can never meet."""
     return [
-        f"{kind.name} {version.name}: expected that its objects can be what {kind.hub.name} asks, "
-        f"got none with another {field or 'object'} than one it refuses ({message}); give "
+        f"{kind.name} {version.name}: expected objects that {kind.hub.name} can accept, "
+        f"got {field or 'an object'} refused in all of them ({message}); give "
         f"{version.name} a field for it, {kind.hub.name} a default, or write "
         f'Version({version.name!r}, hub_rules="warn")'
         for kind in api
@@ -35,7 +35,7 @@ def lines(api: registry.Api) -> list[str]:
 
 
 def of(api: registry.Api, kind: registry.Kind, version: registry.Version) -> set[Fault]:
-    """What is wrong with every object of a version, once it is one of the newest."""
+    """Return the faults of every object of a version after conversion to the newest."""
     from schemagen import checking  # noqa: PLC0415 - CEL takes longer to load than to ask seldom
 
     checker = checking.of_version(kind.hub)

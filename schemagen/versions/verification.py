@@ -1,9 +1,8 @@
-"""Conversions checked against the models of both versions, before anything is generated or served.
+"""Check conversions against the models of both versions, before generating or serving.
 
 Start reading at ``faults``. Each step is walked beside the schemas of its value before and after
-(``fitting``): paths that are not there, fields that no step carries, steps that do not fit the
-types and two steps that write one field are faults. What is two functions is tried on drawn values
-(``trials``).
+(``fitting``): nonexistent paths, fields without a step, steps that do not fit the types and fields
+written by two steps are faults. Pairs of functions are tried on generated values (``trials``).
 """
 
 import itertools
@@ -17,14 +16,14 @@ from schemagen.versions.nodes import Fault, Node
 
 
 class ConversionError(SchemaError):
-    """A conversion does not fit the models of its two versions: the API author reads this."""
+    """A conversion does not fit the models of its versions. Read by the API author."""
 
 
 SchemaOf: TypeAlias = Callable[[registry.Version], Schema]
 
 
 def model_schema(version: registry.Version) -> Schema:
-    """The schema of a version's model."""
+    """Return the schema of a version's model."""
     return shape.schema_of(version.model)
 
 
@@ -35,11 +34,11 @@ def check(
 
     Args:
         api: The API.
-        schema_of: The schema of a version, for whoever has it already.
-        tries_functions: Whether functions are tried, which takes longer than all else.
+        schema_of: Returns the schema of a version; may be cached by the caller.
+        tries_functions: Whether to try functions, the slowest check.
 
     Raises:
-        ConversionError: naming each fault with the kind, the versions, the field and the way out.
+        ConversionError: naming each fault with kind, versions, field and correction.
     """
     found = [
         f"{kind.name} {older.name} <-> {newer.name}: {fault}"
@@ -58,7 +57,7 @@ def faults(
     *,
     tries_functions: bool = True,
 ) -> list[Fault]:
-    """What is wrong with the conversion between two adjacent versions; empty if nothing is."""
+    """Return the errors of the conversion between two adjacent versions."""
     if older.conversion is None:
         return []
     old, new = (nodes.root(one.name, schema_of(one)) for one in (older, newer))
@@ -70,7 +69,7 @@ def faults(
 
 
 def advice(api: registry.Api) -> list[str]:
-    """A line for each thing of an API's conversions that may stay as it is, and could be better."""
+    """Return a line for each possible improvement of an API's conversions."""
     return [
         f"{kind.name} {older.name} <-> {newer.name}: {one}"
         for kind in api
@@ -83,7 +82,7 @@ def advice(api: registry.Api) -> list[str]:
 
 
 def walked(conversion: registry.ConversionProtocol, old: Node, new: Node) -> fitting.Walk:
-    """What the steps of a conversion say by themselves; what is functions is yet to be tried."""
+    """Walk the steps of a conversion; functions remain to be tried."""
     walk = fitting.Walk()
     if isinstance(conversion, records.Conversion):
         walk.conversion(conversion, old, new)
@@ -93,7 +92,7 @@ def walked(conversion: registry.ConversionProtocol, old: Node, new: Node) -> fit
 def _tried(
     walk: fitting.Walk, conversion: registry.ConversionProtocol, old: Node, new: Node
 ) -> list[Fault]:
-    # Drawing needs libraries that take longer to load than the other checks to run.
+    # Generating values needs libraries that take longer to load than the other checks to run.
     from schemagen.versions import trials  # noqa: PLC0415 - as above
 
     if not isinstance(conversion, records.Conversion):

@@ -1,7 +1,7 @@
-"""YAML as Kubernetes reads it: kubectl's rules, neither YAML 1.1's nor 1.2's nor a library's.
+"""YAML as Kubernetes parses it: kubectl's rules, neither YAML 1.1's nor 1.2's nor a library's.
 
-Every command reads and writes with it. ``make prove-yaml`` compares it with kubectl's own reader,
-which the judge carries along (sigs.k8s.io/yaml). Pure.
+All commands read and write with it. ``make prove-yaml`` compares it with kubectl's own parser,
+bundled in the judge (sigs.k8s.io/yaml). Pure.
 """
 
 from schemagen.yaml.errors import YAMLError

@@ -1,4 +1,4 @@
-"""A place in the text of a YAML document, and how to go on from it."""
+"""Cursor in the text of a YAML document."""
 
 import re
 from typing import NoReturn
@@ -8,7 +8,7 @@ from schemagen.yaml.errors import YAMLError
 
 BREAKS = "\r\n\x85\u2028\u2029"
 BREAK = f"(?:\r\n|[{BREAKS}])"
-END = "\0"  # no document may hold it
+END = "\0"  # no document may contain it
 BLANKS = " \t"
 NOT_TEXT = f"{BLANKS}{BREAKS}{END}"
 COMMENT = f"(?:#[^{BREAKS}{END}]*)?"
@@ -20,7 +20,7 @@ _DOCUMENT_MARK = re.compile(rf"(?:---|\.\.\.)(?=[{NOT_TEXT}])")
 
 
 class Cursor:
-    """Goes through a text; a line's first character has the column 0."""
+    """Position in a text; a line's first character has column 0."""
 
     def __init__(self, content: characters.Characters) -> None:
         self._end = len(content.text)
@@ -29,21 +29,21 @@ class Cursor:
         self._position = self._line = self._line_start = 0
 
     def _matched(self, pattern: re.Pattern[str], position: int) -> str:
-        """The text of a pattern that always matches."""
-        found = pattern.match(self._text, position)
-        return found.group() if found else ""
+        """Return the match of a pattern that always matches."""
+        match = pattern.match(self._text, position)
+        return match.group() if match else ""
 
     def _skip_break(self) -> str:
-        """Pass over a line break if there is one; what it counts for."""
-        found = _LINE_BREAK.match(self._text, self._position)
-        if found is None:
+        """Skip a line break, if any; return its value."""
+        match = _LINE_BREAK.match(self._text, self._position)
+        if match is None:
             return ""
-        self._position = self._line_start = found.end()
+        self._position = self._line_start = match.end()
         self._line += 1
-        return found.group() if found.group() in "\u2028\u2029" else "\n"
+        return match.group() if match.group() in "\u2028\u2029" else "\n"
 
     def _end_line(self) -> None:
-        """Pass over blanks and a comment to the end of the line, and over that."""
+        """Skip blanks, a comment and the line break at the end of the line."""
         end = self._position + len(self._matched(_LINE_END, self._position))
         self._position = end
         if self._text[end] not in f"{BREAKS}{END}":
@@ -51,12 +51,12 @@ class Cursor:
         self._skip_break()
 
     def _move(self, end: int) -> bool:
-        """Go to a position; whether there were line breaks before it."""
+        """Move to a position; return whether line breaks were skipped."""
         start, self._position = self._position, end
         is_broken = False
-        for found in _LINE_BREAK.finditer(self._text, start, end):
+        for match in _LINE_BREAK.finditer(self._text, start, end):
             self._line += 1
-            self._line_start = found.end()
+            self._line_start = match.end()
             is_broken = True
         return is_broken
 
@@ -67,7 +67,7 @@ class Cursor:
         )
 
     def _check_readable(self, length: int) -> None:
-        """Fail if what could not be decoded is needed."""
+        """Fail if undecodable text is needed."""
         if self._problem is not None and self._position + length > self._end:
             self._fail(self._problem, self._problem_line)
 

@@ -1,14 +1,14 @@
-"""What a text that cannot be read raises."""
+"""Error of unparsable text."""
 
 from schemagen.problems import UserError
 
 
 class YAMLError(UserError):
-    """A text is no YAML or JSON that kubectl would read; users read where and why.
+    """A text is not YAML or JSON that kubectl can parse; the message says where and why.
 
     Attributes:
-        problem: What is wrong, in the words of kubectl's reader.
-        line: The line of the text that shows it, from 1.
+        problem: What is wrong, in the words of kubectl's parser.
+        line: The line of the problem, from 1.
     """
 
     def __init__(self, problem: str, line: int) -> None:

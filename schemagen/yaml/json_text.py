@@ -1,4 +1,4 @@
-"""JSON values one after the other, as Go's encoding/json reads them."""
+"""Parse consecutive JSON values as Go's encoding/json does."""
 
 import json
 import math
@@ -11,29 +11,29 @@ from schemagen.yaml import scalars
 from schemagen.yaml.errors import YAMLError
 
 _SPACE = re.compile("[ \t\r\n]*")
-# Halves of surrogate pairs: bytes that were no UTF-8, and escapes that stand alone.
+# Lone surrogates: bytes that are not UTF-8, and unpaired escapes.
 _HALF = re.compile("[\ud800-\udfff]")
 _MAY_BE_HALF = re.compile(r"[\ud800-\udfff]|\\u[dD][89a-fA-F]")
-# A number whose fraction or exponent has no digits, which another value might seem to follow.
+# A number whose fraction or exponent lacks digits, which another value might seem to follow.
 _CUT_NUMBER = re.compile(r"-?(?:0|[1-9][0-9]*)(?:\.(?![0-9])|(?:\.[0-9]+)?[eE](?![-+]?[0-9]))")
-# More digits are a float, whatever they are.
+# Numbers with more digits are floats.
 _MAX_DIGITS = 20
 
 
 class _NumberError(Exception):
-    """A number is none that can be held."""
+    """A number is out of range."""
 
 
 class Stream:
-    """The values of a text.
+    """Parser of the values of a text.
 
     Attributes:
-        may_be_yaml: Whether what could not be read may be YAML after all: before the second value.
-        end: The byte that the last one ends before.
+        may_be_yaml: Whether the unparsable rest may be YAML: before the second value.
+        end: End offset of the last value, in bytes.
     """
 
     def __init__(self, content: bytes) -> None:
-        # Each byte that is no UTF-8 becomes a half, so that all can be found again.
+        # Each byte that is not UTF-8 becomes a surrogate, to recover offsets.
         self._text = content.decode(errors="surrogateescape")
         self._has_halves = _MAY_BE_HALF.search(self._text) is not None
         self._position = 0
@@ -44,15 +44,15 @@ class Stream:
         )
 
     def values(self) -> Iterator[tuple[JSON, int, int]]:
-        """Each value with the bytes that it starts at and ends before.
+        """Yield each value with its start and end offset in bytes.
 
         Raises:
-            YAMLError: at what is no JSON.
+            YAMLError: at invalid JSON.
         """
         while (start := self._start()) < len(self._text):
             value, end = self._decoded(start)
             if self._has_halves:
-                value = _whole(value)
+                value = _without_surrogates(value)
             first = self.end + self._bytes(self._position, start)
             self.end = first + self._bytes(start, end)
             self._position = end
@@ -61,9 +61,9 @@ class Stream:
             yield value, first, self.end
 
     def _start(self) -> int:
-        """Where the next value starts."""
-        found = _SPACE.match(self._text, self._position)
-        return found.end() if found else self._position
+        """Return the start of the next value."""
+        match = _SPACE.match(self._text, self._position)
+        return match.end() if match else self._position
 
     def _bytes(self, start: int, end: int) -> int:
         return len(self._text[start:end].encode(errors="surrogateescape"))
@@ -72,7 +72,7 @@ class Stream:
         try:
             return self._parsed(self._decoder, start)
         except _NumberError as error:
-            # Go looks at the syntax of the whole value before it makes a number of anything.
+            # Go checks the syntax of the whole value before converting numbers.
             self._parsed(_SYNTAX, start)
             self.may_be_yaml = False
             raise self._problem(str(error), start) from error
@@ -108,18 +108,20 @@ def _refuse(text: str) -> NoReturn:
     raise json.JSONDecodeError(f"invalid character {text[0]!r}", text, 0)
 
 
-# Takes numbers of any size.
+# Accepts numbers of any size.
 _SYNTAX = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_refuse)
 
 
-def _whole(value: JSON) -> JSON:
-    """A value whose texts hold U+FFFD for halves."""
+def _without_surrogates(value: JSON) -> JSON:
+    """Return a value with U+FFFD in place of surrogates."""
     match value:
         case str():
             return _HALF.sub("\ufffd", value)
         case dict():
-            return {_HALF.sub("\ufffd", key): _whole(child) for key, child in value.items()}
+            return {
+                _HALF.sub("\ufffd", key): _without_surrogates(child) for key, child in value.items()
+            }
         case list():
-            return [_whole(child) for child in value]
+            return [_without_surrogates(child) for child in value]
         case _:
             return value

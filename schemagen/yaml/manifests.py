@@ -1,9 +1,8 @@
-"""The documents of a manifest, as kubectl takes a file apart, each with the lines of its fields.
+"""Documents of a manifest, split as kubectl does, each with the lines of its fields.
 
-A text that starts with a brace is JSON, one value after the other, unless it is not: then it is
-YAML, whose documents are parted by lines that start with three dashes. What is broken ends the
-reading; what came before it counts. This is k8s.io/apimachinery/pkg/util/yaml, its
-YAMLOrJSONDecoder and YAMLReader.
+A text that starts with a brace is consecutive JSON values, unless that fails: then it is YAML,
+whose documents are separated by lines that start with three dashes. An error ends parsing; earlier
+documents count. Follows YAMLOrJSONDecoder and YAMLReader of k8s.io/apimachinery/pkg/util/yaml.
 """
 
 import codecs
@@ -17,7 +16,7 @@ from schemagen.yaml.errors import YAMLError
 
 _UTF16_MARKS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
-# How much of a text is looked at to tell JSON from YAML.
+# Prefix examined to distinguish JSON from YAML.
 _SNIFFED = 4096
 # Go's unicode.IsSpace.
 _SPACES = (
@@ -25,7 +24,7 @@ _SPACES = (
     "\u2028\u2029\u202f\u205f\u3000"
 )
 _BRACE = re.compile(f"[{_SPACES}]*{{")
-# At least so much has to follow JSON for it to be read as YAML.
+# Minimum length after JSON to be read as YAML.
 _LOOKED_AT = 4
 
 _SEPARATOR = re.compile(rb"^---([^\n]*)(?:\n|\Z)", re.MULTILINE)
@@ -36,7 +35,7 @@ class Document:
     """A document of a manifest.
 
     Attributes:
-        value: What it says.
+        value: Its content.
     """
 
     def __init__(
@@ -49,36 +48,36 @@ class Document:
 
     @property
     def line(self) -> int:
-        """The line of the text that it starts at, from 1."""
+        """Return the line at which it starts, from 1."""
         return self._first_line + (self._root.line if self._root else 0)
 
     @functools.cached_property
     def _root(self) -> nodes.Node | None:
         try:
             return parser.parse(characters.decode(self._content))
-        except YAMLError:  # JSON that is no YAML
+        except YAMLError:  # JSON that is not YAML
             return None
 
     def line_of(self, field: str) -> int:
-        """The line of a field as the API server names it, or of what is left of it there.
+        """Return the line of a field in API server notation, or of its nearest ancestor.
 
-        ``spec.steps[2].parameters.url``; where a part is missing, the line of what should hold it.
+        ``spec.steps[2].parameters.url``; where a part is missing, the line of its parent.
         """
         names = [index or name for index, name in _PARTS.findall(field)]
         return self._first_line + values.line_of(self._root, names)
 
     def repeated(self, field: str = "") -> list[tuple[str, int]]:
-        """The keys that are repeated within a field, with their last lines: those count."""
+        """Return duplicate keys within a field, with the lines of the last, which count."""
         names = [index or name for index, name in _PARTS.findall(field)]
-        found = values.repeated(self._root, names)
-        return [(key, self._first_line + line) for key, line in found]
+        keys = values.repeated(self._root, names)
+        return [(key, self._first_line + line) for key, line in keys]
 
 
 def read(content: bytes) -> Iterator[Document]:
-    """The documents of a manifest, empty ones left out, until one is broken.
+    """Yield the nonempty documents of a manifest, up to the first broken one.
 
     Raises:
-        YAMLError: at that one.
+        YAMLError: at the broken one.
     """
     content = _as_utf8(content)
     if not _BRACE.match(content[:_SNIFFED].decode(errors="replace")):
@@ -97,7 +96,7 @@ def read(content: bytes) -> Iterator[Document]:
 
 
 def _as_utf8(content: bytes) -> bytes:
-    """A file's content as kubectl reads it: UTF-16 by its mark, U+FFFD for what is no UTF-8."""
+    """Decode a file as kubectl does: UTF-16 by its mark, U+FFFD for invalid UTF-8."""
     for mark, encoding in _UTF16_MARKS:
         if content.startswith(mark):
             return content[len(mark) :].decode(encoding, errors="replace").encode()
@@ -107,7 +106,7 @@ def _as_utf8(content: bytes) -> bytes:
 
 
 def load_all(content: bytes) -> list[JSON]:
-    """What the documents of a manifest say, empty ones left out.
+    """Return the content of a manifest's nonempty documents.
 
     Raises:
         YAMLError: if one is broken.
@@ -116,7 +115,7 @@ def load_all(content: bytes) -> list[JSON]:
 
 
 def load(content: bytes) -> JSON:
-    """The one document of a YAML text, as kubectl reads its configuration; None if it is empty.
+    """Return the only document of a YAML text, as kubectl reads its configuration; None if empty.
 
     Raises:
         YAMLError: if it is broken.
@@ -127,7 +126,7 @@ def load(content: bytes) -> JSON:
 def _yaml_documents(
     content: bytes, first_line: int, problem: YAMLError | None
 ) -> Iterator[Document]:
-    """The documents of YAML; ``problem`` is why the first is no JSON."""
+    """Yield the documents of YAML; ``problem`` is why the first is not JSON."""
     for chunk, position in _chunks(content, first_line, problem):
         line = first_line - 1 + _line_at(content, position)
         try:
@@ -143,22 +142,22 @@ def _yaml_documents(
 def _chunks(
     content: bytes, first_line: int, problem: YAMLError | None
 ) -> Iterator[tuple[bytes, int]]:
-    """What stands between separators, and where it starts."""
+    """Yield the text between separators, and its position."""
     begin = 0
-    for found in _SEPARATOR.finditer(content):
-        after = found.group(1).decode(errors="replace").strip(_SPACES)
+    for match in _SEPARATOR.finditer(content):
+        after = match.group(1).decode(errors="replace").strip(_SPACES)
         if after and not after.startswith("#"):
-            line = first_line - 1 + _line_at(content, found.start())
+            line = first_line - 1 + _line_at(content, match.start())
             raise problem or YAMLError(f"invalid Yaml document separator: {after}", line)
-        if found.start() > begin:
-            yield _lines(content[begin : found.start()]), begin
-            begin, problem = found.end(), None
+        if match.start() > begin:
+            yield _lines(content[begin : match.start()]), begin
+            begin, problem = match.end(), None
     if begin < len(content):
         yield _lines(content[begin:]), begin
 
 
 def _lines(chunk: bytes) -> bytes:
-    """Lines as they are read: each ends with a line feed."""
+    """Yield lines, each ending with a line feed."""
     lines = chunk.replace(b"\r\n", b"\n")
     return lines if lines.endswith(b"\n") else lines + b"\n"
 
@@ -168,9 +167,9 @@ def _line_at(content: bytes, position: int) -> int:
 
 
 def _start_of_yaml(content: bytes, position: int) -> int | None:
-    """Where YAML starts that comes after JSON or instead of it; None if too little is left."""
+    """Return the start of YAML after or instead of JSON; None if too little is left."""
     for character in content[position:].decode(errors="replace"):
-        # U+FFFD is what Go takes for no character, even where it is written.
+        # Go treats U+FFFD as an invalid character, even if written literally.
         if len(content) - position < _LOOKED_AT or character == "\ufffd":
             return None
         if character not in _SPACES:

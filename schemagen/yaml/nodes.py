@@ -1,4 +1,4 @@
-"""The nodes of a YAML document: what its text says, before tags and aliases are resolved."""
+"""Nodes of a YAML document, before tags and aliases are resolved."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import Literal, TypeAlias
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Scalar:
-    """A text.
+    """A scalar.
 
     Attributes:
         line: Where it starts, from 0.
-        value: The text.
+        value: Its text.
         tag: Its tag, or an empty one.
-        is_plain: Whether it may be read as something else than text, which quotes prevent.
+        is_plain: Whether it is unquoted and may resolve to another type than string.
     """
 
     line: int
@@ -25,12 +25,12 @@ class Scalar:
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Collection:
-    """A list, or an object: then its keys and values take turns. Their tags say nothing.
+    """A list, or an object with alternating keys and values. Their tags are ignored.
 
     Attributes:
         line: Where it starts, from 0.
         kind: Which of both.
-        children: What it holds.
+        children: Its content.
     """
 
     line: int
@@ -40,12 +40,12 @@ class Collection:
 
 @dataclasses.dataclass(slots=True, eq=False)
 class Alias:
-    """Another node once more.
+    """A reference to an anchored node.
 
     Attributes:
-        line: Where it stands, from 0.
+        line: Its line, from 0.
         name: The anchor.
-        node: What is anchored.
+        node: The anchored node.
     """
 
     line: int
@@ -57,5 +57,5 @@ Node: TypeAlias = Scalar | Collection | Alias
 
 
 def target(node: Node) -> Scalar | Collection:
-    """The node itself, or what an alias stands for."""
+    """Return the node itself, or the target of an alias."""
     return node.node if isinstance(node, Alias) else node

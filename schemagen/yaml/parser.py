@@ -1,6 +1,6 @@
-"""From the tokens of a YAML document to its nodes: the grammar of go.yaml.in/yaml/v2 (libyaml's).
+"""Parse the tokens of a YAML document to nodes: the grammar of go.yaml.in/yaml/v2 (libyaml's).
 
-It keeps a stack of states, so that no depth of nesting exhausts Python's.
+Uses a stack of states instead of recursion, for any depth of nesting.
 """
 
 from collections.abc import Callable
@@ -19,7 +19,7 @@ _NO_BLOCK_VALUE = {"?", ":", "block end"}
 
 
 def parse(content: characters.Characters) -> nodes.Node | None:
-    """The first document; None if there is none.
+    """Parse the first document; None if there is none.
 
     Raises:
         YAMLError: if it is broken.
@@ -28,7 +28,7 @@ def parse(content: characters.Characters) -> nodes.Node | None:
 
 
 class _Parser:
-    """Reads one document; ``_states`` are what comes next, the last first."""
+    """Parser of one document; ``_states`` is the stack of pending states."""
 
     def __init__(self, scanner: Scanner) -> None:
         self._peek, self._take = scanner.peek, scanner.take
@@ -39,7 +39,7 @@ class _Parser:
         self._handles: dict[str, str] = {}
 
     def document(self) -> nodes.Node | None:
-        """Its root."""
+        """Return its root."""
         token = self._peek()
         if token.kind == "end":
             return None
@@ -51,7 +51,7 @@ class _Parser:
             self._node(is_block=True)
         while self._states:
             self._states.pop()()
-        self._peek()  # what follows has to be a token
+        self._peek()  # a token must follow
         return self._root
 
     def _document_start(self) -> None:
@@ -86,7 +86,7 @@ class _Parser:
     # -- Nodes
 
     def _node(self, *, is_block: bool, may_lack_indent: bool = False) -> None:
-        """Take a node, or the start of a collection."""
+        """Parse a node, or the start of a collection."""
         token = self._peek()
         line = token.line
         if token.kind == "alias":
@@ -106,12 +106,12 @@ class _Parser:
             self._add(nodes.Scalar(line, "", tag, not tag), anchor)
 
     def _properties(self) -> tuple[str, str]:
-        """The anchor and the tag before a node, in either order."""
-        found: dict[str, Token] = {}
-        while (kind := self._peek().kind) in {"anchor", "tag"} and kind not in found:
-            found[kind] = self._take()
-        anchor = found["anchor"].value if "anchor" in found else ""
-        return anchor, self._resolved(found["tag"]) if "tag" in found else ""
+        """Parse the anchor and the tag before a node, in either order."""
+        tokens: dict[str, Token] = {}
+        while (kind := self._peek().kind) in {"anchor", "tag"} and kind not in tokens:
+            tokens[kind] = self._take()
+        anchor = tokens["anchor"].value if "anchor" in tokens else ""
+        return anchor, self._resolved(tokens["tag"]) if "tag" in tokens else ""
 
     def _resolved(self, token: Token) -> str:
         if not token.value:
@@ -122,7 +122,7 @@ class _Parser:
         return prefix + token.detail
 
     def _start_collection(self, kind: str, line: int, anchor: str, *, is_block: bool) -> bool:
-        """Take the start of a collection, if there is one."""
+        """Parse the start of a collection, if there is one."""
         match kind:
             case "[":
                 self._take()
@@ -173,7 +173,7 @@ class _Parser:
             self._root = node
 
     def _end(self) -> None:
-        """End the collection that was begun last."""
+        """End the innermost collection."""
         self._open.pop()
 
     def _fail(self, problem: str) -> NoReturn:
@@ -262,10 +262,10 @@ class _Parser:
         self._take()
 
     def _pair_key(self) -> None:
-        """Take the key of an object that is an item of a list without brackets of its own."""
+        """Parse the key of an object that is an item of a list without brackets of its own."""
         self._states.append(self._pair_value)
         if self._peek().kind in {":", ",", "]"}:
-            # The reader takes the token with the key that is not there.
+            # The reader consumes the token together with the missing key.
             self._add_empty()
             self._take()
         else:

@@ -1,6 +1,7 @@
-"""What a scalar means: the rules of go.yaml.in/yaml/v2 (resolve.go).
+"""Resolve scalars by the rules of go.yaml.in/yaml/v2 (resolve.go).
 
-They are neither YAML 1.1's nor 1.2's. Keys that are no texts become some as in sigs.k8s.io/yaml.
+They are neither YAML 1.1's nor 1.2's. Keys that are not strings are converted as in
+sigs.k8s.io/yaml.
 """
 
 import base64
@@ -13,7 +14,7 @@ from typing import TypeAlias
 from schemagen.yaml import nodes
 from schemagen.yaml.errors import YAMLError
 
-# What a scalar may be. Integers beyond 64 bits are floats in kubectl and the API server.
+# Resolved types. Integers beyond 64 bits are floats in kubectl and the API server.
 Value: TypeAlias = bool | int | float | str | None
 
 _PREFIX = "tag:yaml.org,2002:"
@@ -40,10 +41,10 @@ _NUMBER = re.compile(
     r"|0[oO](?P<octal>[0-7]+)|0(?P<old_octal>[0-7]+)|(?P<decimal>0|[1-9][0-9]*))"
 )
 _BASES = {"hex": 16, "binary": 2, "octal": 8, "old_octal": 8, "decimal": 10}
-# A sign after the prefix is the reader's own mistake, kept.
+# A sign after the prefix is a bug of the original parser, preserved.
 _SIGNED_BINARY = re.compile("0b([-+][01]+)")
 _FLOATING = re.compile(r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?")
-# What starts with its point keeps its underscores, for Go to judge.
+# Numbers that start with a point keep their underscores, for Go to judge.
 _FRACTION = re.compile(r"\.[0-9](?:_?[0-9])*(?:[eE][-+]?[0-9](?:_?[0-9])*)?")
 _DIGITS_OF_64_BITS = 64
 
@@ -55,15 +56,15 @@ _NOT_UTF8 = re.compile("[\udc80-\udcff]")
 
 
 def is_text(text: str) -> bool:
-    """Whether an untagged plain scalar is read as the text that it is."""
+    """Return whether an untagged plain scalar resolves to a string."""
     return isinstance(_implicit(text), str)
 
 
 def resolve(node: nodes.Scalar) -> Value:
-    """What a scalar means.
+    """Resolve a scalar.
 
     Raises:
-        YAMLError: if it is none of what its tag says.
+        YAMLError: if it does not match its tag.
     """
     tag, text = node.tag, node.value
     if not tag:
@@ -76,7 +77,7 @@ def resolve(node: nodes.Scalar) -> Value:
 
 
 def _implicit(text: str) -> Value:
-    """What plain text means."""
+    """Resolve plain text."""
     if text in _WORDS:
         return _WORDS[text]
     if text[0] == ".":
@@ -86,9 +87,9 @@ def _implicit(text: str) -> Value:
 
 def _number(text: str) -> Value:
     plain = text.replace("_", "")
-    found = _NUMBER.fullmatch(plain)
-    if found:
-        value = _integer(found)
+    match = _NUMBER.fullmatch(plain)
+    if match:
+        value = _integer(match)
         if value is not None:
             return value
     elif signed := _SIGNED_BINARY.fullmatch(plain):
@@ -96,16 +97,16 @@ def _number(text: str) -> Value:
     return _floating(plain, text) if _FLOATING.fullmatch(plain) else text
 
 
-def _integer(found: re.Match[str]) -> int | None:
-    """An integer of 64 bits, signed or not; None if it does not fit."""
-    base = found.lastgroup or "decimal"
-    digits = found.group(base).lstrip("0")
+def _integer(match: re.Match[str]) -> int | None:
+    """Return an integer of 64 bits, signed or not; None if out of range."""
+    base = match.lastgroup or "decimal"
+    digits = match.group(base).lstrip("0")
     if len(digits) > _DIGITS_OF_64_BITS:
         return None
     value = int(digits or "0", _BASES[base])
-    if found["sign"] == "-":
+    if match["sign"] == "-":
         value = -value
-    is_unsigned = not found["sign"] and value <= _MAX_UNSIGNED
+    is_unsigned = not match["sign"] and value <= _MAX_UNSIGNED
     return value if _MIN_INTEGER <= value <= _MAX_INTEGER or is_unsigned else None
 
 
@@ -115,13 +116,13 @@ def _signed_binary(digits: str, text: str) -> Value:
 
 
 def _floating(plain: str, text: str) -> float | str:
-    """A floating-point number; the text if it is too large for one."""
+    """Return a floating-point number; the text if it overflows."""
     value = float(plain)
     return text if math.isinf(value) else value
 
 
 def _explicit(node: nodes.Scalar) -> Value:
-    """What a scalar with one of YAML's own tags means."""
+    """Resolve a scalar with one of YAML's own tags."""
     value = _implicit(node.value)
     if node.tag == _TIMESTAMP:
         if _is_timestamp(node.value):
@@ -149,18 +150,18 @@ def _tag_of(value: Value) -> str:
 
 
 def _not_of_tag(node: nodes.Scalar, value: Value) -> YAMLError:
-    found, wanted = (tag.replace(_PREFIX, "!!") for tag in (_tag_of(value), node.tag))
-    return YAMLError(f"cannot decode {found} `{node.value}` as a {wanted}", node.line + 1)
+    actual, expected = (tag.replace(_PREFIX, "!!") for tag in (_tag_of(value), node.tag))
+    return YAMLError(f"cannot decode {actual} `{node.value}` as a {expected}", node.line + 1)
 
 
 def _is_timestamp(text: str) -> bool:
-    """Whether a text is a time in one of the four forms that are known."""
-    found = _DATE_TIME.fullmatch(text)
-    if found is None:
+    """Return whether a text is a time in one of the four supported forms."""
+    match = _DATE_TIME.fullmatch(text)
+    if match is None:
         return False
-    year, month, day, *rest = (int(part) for part in found.groups(default="0"))
+    year, month, day, *rest = (int(part) for part in match.groups(default="0"))
     hour, minute, second, zone_hours, zone_minutes, *spaced = rest
-    if not year:  # a year that Python does not know; February has 29 days in it
+    if not year:  # a year that Python does not support; February has 29 days in it
         year = 2000
     try:
         dt.datetime(year, month, day, hour + spaced[0], minute + spaced[1], tzinfo=dt.UTC)
@@ -173,14 +174,14 @@ def _from_base64(node: nodes.Scalar) -> str:
     text = node.value.replace("\r", "").replace("\n", "")
     if not _BASE64.fullmatch(text):
         raise YAMLError("!!binary value contains invalid base64 data", node.line + 1)
-    # Bytes that are no UTF-8 become U+FFFD one by one, as Go's JSON has them.
+    # Bytes that are not UTF-8 become U+FFFD each, as in Go's JSON.
     return _NOT_UTF8.sub("\ufffd", base64.b64decode(text).decode(errors="surrogateescape"))
 
 
 def in_json(value: Value) -> Value:
-    """A value as its JSON says it to kubectl: a float without a fraction is an integer.
+    """Return a value as kubectl's JSON has it: a float without a fraction is an integer.
 
-    Not for infinities and what is no number, which JSON cannot say.
+    Except infinities and NaN, which JSON cannot express.
     """
     if isinstance(value, float) and value.is_integer():
         value = _whole_number(value)
@@ -190,7 +191,7 @@ def in_json(value: Value) -> Value:
 
 
 def _whole_number(value: float) -> int:
-    """A float without a fraction as Go writes it: the fewest digits, then zeros."""
+    """Format an integral float as Go does: the fewest digits, then zeros."""
     mantissa, _, power = repr(value).partition("e")
     whole, _, fraction = mantissa.partition(".")
     scale = int(power or 0) - len(fraction)
@@ -199,7 +200,7 @@ def _whole_number(value: float) -> int:
 
 
 def as_key(value: Value) -> str | None:
-    """A value as the key of an object; None if it can be none: null, and what int64 cannot hold."""
+    """Return a value as an object key; None for null, and beyond int64."""
     match value:
         case str():
             return value
@@ -214,7 +215,7 @@ def as_key(value: Value) -> str | None:
 
 
 def _float_key(value: float) -> str:
-    """A float as Go's FormatFloat(value, 'g', -1, 32) writes it: in single precision."""
+    """Format a float as Go's FormatFloat(value, 'g', -1, 32): in single precision."""
     try:
         (single,) = struct.unpack("f", struct.pack("f", value))
     except OverflowError:
@@ -234,7 +235,7 @@ def _float_key(value: float) -> str:
 
 
 def _is_same(text: str, single: float) -> bool:
-    """Whether a text is a number of single precision."""
+    """Return whether a text is the same number in single precision."""
     try:
         return bool(struct.unpack("f", struct.pack("f", float(text)))[0] == single)
     except OverflowError:

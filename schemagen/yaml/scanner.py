@@ -1,7 +1,7 @@
-"""The tokens of a YAML document, as go.yaml.in/yaml/v2 finds them, with the lines they start at.
+"""Tokenize a YAML document as go.yaml.in/yaml/v2 does, with line numbers.
 
-It is libyaml's scanner, whose ways with what the specification leaves open have to be the same: a
-simple key is told from a value when its colon comes; a line break ends what only one line can hold.
+Follows libyaml's scanner exactly where the specification is ambiguous: a simple key is recognized
+when its colon appears; a line break ends single-line constructs.
 """
 
 import re
@@ -15,12 +15,12 @@ from schemagen.yaml.tags import NAME, Tags
 
 _LINES = f"(?: *{COMMENT}{BREAK})* *{COMMENT}"
 
-# What stands between two tokens: where a simple key may start, elsewhere in a line, in brackets.
+# Text between two tokens: where a simple key may start, elsewhere in a line, in brackets.
 _GAP_BEFORE_KEY = re.compile(_LINES)
 _GAP = re.compile(f"[{BLANKS}]*{COMMENT}(?:{BREAK}{_LINES})?")
 _GAP_IN_FLOW = re.compile(f"(?:[{BLANKS}]*{COMMENT}{BREAK})*[{BLANKS}]*{COMMENT}")
 
-# The limits of the reader: brackets in brackets, indentations, and where a key's colon may stand.
+# Limits of the original parser: nesting of brackets, indentations, and length of a simple key.
 _MAX_DEPTH = 10_000
 _MAX_KEY_LENGTH = 1024
 
@@ -29,7 +29,7 @@ class Token(NamedTuple):
     """A token.
 
     Attributes:
-        kind: What it is, by its name in YAML's grammar, or by its character.
+        kind: Its name in YAML's grammar, or its character.
         line: Where it starts, from 0.
         value: A scalar's text, an anchor's or alias' name, a tag's or directive's handle.
         detail: A tag's suffix or a directive's prefix; whether a scalar is ``plain``.
@@ -42,7 +42,7 @@ class Token(NamedTuple):
 
 
 class _Key(NamedTuple):
-    """Where a simple key may start."""
+    """A possible start of a simple key."""
 
     is_required: bool
     number: int
@@ -55,7 +55,7 @@ _Fetcher: TypeAlias = Callable[["Scanner"], bool]
 
 
 class Scanner(Tags):
-    """Finds one token after the other."""
+    """Scanner of tokens, one after the other."""
 
     def __init__(self, content: characters.Characters) -> None:
         super().__init__(content)
@@ -65,14 +65,14 @@ class Scanner(Tags):
         self._indent = -1
         self._indents: list[int] = []
         self._is_key_allowed = True
-        # For each level of brackets the simple key that may have started, and the number of its
-        # token, which outlives it; and at which level the key is that starts with a token.
+        # For each level of brackets the possible simple key, and the number of its token, which
+        # outlives it; and the level of the key that starts with a token.
         self._keys: list[_Key | None] = [None]
         self._numbers = [0]
         self._levels: dict[int, int] = {}
 
     def peek(self) -> Token:
-        """The next token.
+        """Return the next token.
 
         Raises:
             YAMLError: if there is none.
@@ -84,7 +84,7 @@ class Scanner(Tags):
         return self._tokens[0]
 
     def take(self) -> Token:
-        """The next token, which is then behind."""
+        """Return and consume the next token."""
         token = self.peek()
         self._is_ready = False
         self._taken += 1
@@ -94,14 +94,14 @@ class Scanner(Tags):
     # -- Simple keys
 
     def _may_start_key(self) -> bool:
-        """Whether the first token may turn out to start a simple key."""
+        """Return whether the first token may turn out to start a simple key."""
         level = self._levels.get(self._taken)
         if level is None or level >= len(self._keys):
             return False
         return self._valid_key(level) is not None
 
     def _valid_key(self, level: int) -> _Key | None:
-        """The simple key of a level, if its colon can still come."""
+        """Return the simple key of a level, if its colon may still follow."""
         key = self._keys[level]
         if key is None:
             return None
@@ -116,7 +116,7 @@ class Scanner(Tags):
             self._fail("could not find expected ':'", key.line)
 
     def _save_key(self) -> None:
-        """Note that a simple key may start here."""
+        """Record that a simple key may start here."""
         if not self._is_key_allowed:
             return
         self._remove_key()
@@ -128,7 +128,7 @@ class Scanner(Tags):
         self._levels[number] = len(self._keys) - 1
 
     def _remove_key(self) -> None:
-        """Forget the simple key of this level."""
+        """Drop the simple key of this level."""
         key = self._keys[-1]
         if key is not None:
             self._require_none(key)
@@ -138,7 +138,7 @@ class Scanner(Tags):
     # -- Indentation
 
     def _roll_indent(self, column: int, kind: str, line: int, number: int | None = None) -> None:
-        """Start a block collection if a column lies deeper than the current one."""
+        """Start a block collection if a column is deeper than the current one."""
         if len(self._keys) > 1 or self._indent >= column:
             return
         self._indents.append(self._indent)
@@ -148,7 +148,7 @@ class Scanner(Tags):
         self._insert(Token(kind, line), number)
 
     def _unroll_indent(self, column: int) -> None:
-        """End the block collections that lie deeper than a column."""
+        """End the block collections deeper than a column."""
         if len(self._keys) > 1:
             return
         while self._indent > column:
@@ -156,7 +156,7 @@ class Scanner(Tags):
             self._indent = self._indents.pop()
 
     def _insert(self, token: Token, number: int | None = None) -> None:
-        """Put a token before the one of a number, or last if that is gone."""
+        """Insert a token before that of a number, or append it if that is gone."""
         index = -1 if number is None else number - self._taken
         if index < 0:
             self._tokens.append(token)
@@ -166,7 +166,7 @@ class Scanner(Tags):
     # -- The next token
 
     def _fetch(self) -> None:
-        """Find at least one more token."""
+        """Scan at least one more token."""
         self._skip_gap()
         column = self._position - self._line_start
         if self._indent > column:
@@ -185,21 +185,21 @@ class Scanner(Tags):
             self._check_readable(2)
 
     def _skip_gap(self) -> None:
-        """Pass over blanks, comments and line breaks."""
+        """Skip blanks, comments and line breaks."""
         if len(self._keys) > 1:
             pattern = _GAP_IN_FLOW
         else:
             pattern = _GAP_BEFORE_KEY if self._is_key_allowed else _GAP
         start = self._position
-        found = pattern.match(self._text, start)
-        end = found.end() if found else start
+        match = pattern.match(self._text, start)
+        end = match.end() if match else start
         if end == start:
             return
         if self._move(end) and len(self._keys) == 1:
             self._is_key_allowed = True
 
     def _fetch_at_line_start(self, character: str) -> bool:
-        """Find a token that only the start of a line can hold."""
+        """Scan a token that is only valid at the start of a line."""
         if character == "%":
             self._reset()
             self._fetch_directive()
@@ -218,7 +218,7 @@ class Scanner(Tags):
         self._is_key_allowed = False
 
     def _fetch_end(self) -> bool:
-        """Find the end of the text."""
+        """Scan the end of the text."""
         if self._position < self._end:
             return False
         if self._position != self._line_start:
@@ -229,7 +229,7 @@ class Scanner(Tags):
         return True
 
     def _append(self, kind: str) -> None:
-        """Find a token of one character."""
+        """Scan a token of one character."""
         self._tokens.append(Token(kind, self._line))
         self._position += 1
 
@@ -247,8 +247,8 @@ class Scanner(Tags):
         self._remove_key()
         if len(self._keys) > 1:
             self._keys.pop()
-            # The number may be that of the bracket, whose key is then not looked out for: so
-            # `[]: x` is no mapping.
+            # The number may be that of the bracket, whose key is then ignored: so `[]: x` is no
+            # mapping.
             self._levels.pop(self._numbers.pop(), None)
         self._is_key_allowed = False
         self._append(self._text[self._position])
@@ -270,7 +270,7 @@ class Scanner(Tags):
         self._append("-")
 
     def _is_indicator(self) -> bool:
-        """Whether a question mark or colon is more than text."""
+        """Return whether a question mark or colon is an indicator."""
         return len(self._keys) > 1 or self._text[self._position + 1] in NOT_TEXT
 
     def _fetch_key(self) -> bool:
@@ -302,7 +302,7 @@ class Scanner(Tags):
         return True
 
     def _fetch_complex_value(self) -> None:
-        """Find a value whose key is not simple."""
+        """Scan a value whose key is not simple."""
         is_block = len(self._keys) == 1
         if is_block:
             if not self._is_key_allowed:

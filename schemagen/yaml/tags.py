@@ -9,7 +9,7 @@ NAME = re.compile("[0-9A-Za-z_-]*")
 _DIGITS = re.compile("[0-9]*")
 _TAG_TEXT = re.compile(r"(?:[0-9A-Za-z_\-;/?:@&=+$,.!~*'()\[\]]|%[0-9A-Fa-f]{2})*")
 _ESCAPED_OCTETS = re.compile(r"(?:%[0-9A-Fa-f]{2})+")
-# Sequences of the lengths that their first octets ask for; no tag that matters has any but ASCII.
+# UTF-8 sequences of valid length; all tags that matter are ASCII.
 _OCTETS = re.compile(
     rb"(?:[\x00-\x7f]|[\xc0-\xdf][\x80-\xbf]|[\xe0-\xef][\x80-\xbf]{2}"
     rb"|[\xf0-\xf7][\x80-\xbf]{3})*"
@@ -18,7 +18,7 @@ _MAX_VERSION_LENGTH = 2
 
 
 class Tags(Texts):
-    """Reads a tag or directive that starts here."""
+    """Scanner of tags and directives."""
 
     def _verbatim_tag(self) -> str:
         self._position += 2
@@ -29,7 +29,7 @@ class Tags(Texts):
         return tag
 
     def _shorthand_tag(self) -> tuple[str, str]:
-        """The handle and the suffix of a tag that starts here."""
+        """Scan the handle and the suffix of a tag."""
         handle = self._tag_handle()
         if len(handle) > 1 and handle.endswith("!"):
             return handle, self._tag_text(has_head=False)
@@ -46,7 +46,7 @@ class Tags(Texts):
         return handle
 
     def _tag_text(self, *, has_head: bool) -> str:
-        """The text of a tag, its escapes resolved."""
+        """Scan the text of a tag, with escapes resolved."""
         text = self._matched(_TAG_TEXT, self._position)
         self._position += len(text)
         if self._text[self._position] == "%":
@@ -55,8 +55,8 @@ class Tags(Texts):
             self._fail("did not find expected tag URI")
         return _ESCAPED_OCTETS.sub(self._unescaped, text)
 
-    def _unescaped(self, found: re.Match[str]) -> str:
-        octets = bytes.fromhex(found.group().replace("%", ""))
+    def _unescaped(self, match: re.Match[str]) -> str:
+        octets = bytes.fromhex(match.group().replace("%", ""))
         if not _OCTETS.fullmatch(octets):
             self._fail("found an incorrect UTF-8 octet")
         return octets.decode("latin-1")

@@ -1,4 +1,4 @@
-"""The texts of a YAML document's scalars: plain, in quotes, and as blocks of lines."""
+"""Text of scalars in a YAML document: plain, quoted, and block."""
 
 import re
 
@@ -9,7 +9,7 @@ _HEADER = re.compile("([+-]?)([0-9]?)([+-]?)")
 
 
 def _plain(excluded: str) -> re.Pattern[str]:
-    """What a line holds of a plain scalar."""
+    """Return the pattern of a plain scalar within a line."""
     run = f"(?:[^{re.escape(excluded)}{NOT_TEXT}:]|:(?![{NOT_TEXT}]))+"
     return re.compile(f"{run}(?:[{BLANKS}]+(?!#){run})*")
 
@@ -18,7 +18,7 @@ _PLAIN = _plain("")
 _PLAIN_IN_FLOW = _plain(",?[]{}")
 _NO_PLAIN_START = ",[]{}#&*!|>'\"%@`"
 
-# Quoted scalars on one line, which most are.
+# Quoted scalars on one line, the common case.
 _QUOTED = {
     "'": re.compile(f"'((?:[^'{BREAKS}{END}]|'')*)'(?!')"),
     '"': re.compile(f'"([^"\\\\{BREAKS}{END}]*)"'),
@@ -53,37 +53,37 @@ _MAX_CODE_POINT = 0x10FFFF
 
 
 class Texts(Cursor):
-    """Reads the text of a scalar that starts here."""
+    """Scanner of scalar text."""
 
     def _plain_text(self, indent: int, *, is_flow: bool) -> tuple[str, bool]:
-        """A plain scalar, and whether a line ended after its last character."""
+        """Scan a plain scalar; return whether a line ended after its last character."""
         pattern = _PLAIN_IN_FLOW if is_flow else _PLAIN
-        found = None
+        match = None
         if self._text[self._position] not in _NO_PLAIN_START:
-            found = pattern.match(self._text, self._position)
-        if found is None:
+            match = pattern.match(self._text, self._position)
+        if match is None:
             self._fail("found character that cannot start any token")
-        self._position = found.end()
-        parts, is_broken = [found.group()], False
+        self._position = match.end()
+        parts, is_broken = [match.group()], False
         while self._text[self._position] in f"{BLANKS}{BREAKS}":
             gap, is_broken = self._plain_gap(indent)
             is_shallow = self._position - self._line_start <= indent
-            found = None if is_broken and is_shallow and not is_flow else self._continued(pattern)
-            if found is None:
+            match = None if is_broken and is_shallow and not is_flow else self._continued(pattern)
+            if match is None:
                 break
             is_broken = False
-            parts += [gap, found.group()]
-            self._position = found.end()
+            parts += [gap, match.group()]
+            self._position = match.end()
         return "".join(parts), is_broken
 
     def _continued(self, pattern: re.Pattern[str]) -> re.Match[str] | None:
-        """What goes on here of a plain scalar."""
+        """Scan the continuation of a plain scalar."""
         if self._is_at_document_mark() or self._text[self._position] == "#":
             return None
         return pattern.match(self._text, self._position)
 
     def _plain_gap(self, indent: int) -> tuple[str, bool]:
-        """Pass over blanks and line breaks; what they count for, and whether a line ended."""
+        """Skip blanks and line breaks; return their value, and whether a line ended."""
         blanks = self._matched(BLANK_RUN, self._position)
         self._position += len(blanks)
         if self._text[self._position] not in BREAKS:
@@ -103,17 +103,17 @@ class Texts(Cursor):
         self._position += len(run)
 
     def _quoted_text(self) -> str:
-        """A scalar in single or double quotes."""
+        """Scan a scalar in single or double quotes."""
         quote = self._text[self._position]
-        found = _QUOTED[quote].match(self._text, self._position)
-        if found is None:
+        match = _QUOTED[quote].match(self._text, self._position)
+        if match is None:
             return self._quoted_lines(quote)
-        self._position = found.end()
-        text = found.group(1)
+        self._position = match.end()
+        text = match.group(1)
         return text.replace("''", "'") if quote == "'" else text
 
     def _quoted_lines(self, quote: str) -> str:
-        """A quoted scalar of several lines, or with escapes."""
+        """Scan a quoted scalar of several lines, or with escapes."""
         self._position += 1
         parts: list[str] = []
         while True:
@@ -129,7 +129,7 @@ class Texts(Cursor):
             self._quoted_gap(parts, is_broken=is_joined)
 
     def _quoted_words(self, quote: str, parts: list[str]) -> bool:
-        """Take characters up to a blank, a line break or the end; whether a break was escaped."""
+        """Scan up to a blank, a line break or the end; return whether a break was escaped."""
         pattern = _QUOTED_PART[quote]
         while True:
             text = self._matched(pattern, self._position)
@@ -144,7 +144,7 @@ class Texts(Cursor):
             parts.append(self._escaped())
 
     def _escaped(self) -> str:
-        """The character that an escape stands for."""
+        """Return the character of an escape sequence."""
         code = self._text[self._position + 1]
         length = _ESCAPED_CODES.get(code)
         if length is None:
@@ -163,7 +163,7 @@ class Texts(Cursor):
         return chr(value)
 
     def _quoted_gap(self, parts: list[str], *, is_broken: bool) -> None:
-        """Take blanks, or fold line breaks."""
+        """Append blanks, or fold line breaks."""
         blanks, leading, breaks = "", "", ""
         while True:
             run = self._matched(BLANK_RUN, self._position)
@@ -179,7 +179,7 @@ class Texts(Cursor):
         parts.append(_folded(leading, breaks) if is_broken else blanks)
 
     def _block(self, parent_indent: int, *, is_literal: bool) -> str:
-        """A scalar of lines deeper than what holds it, literal or folded."""
+        """Scan a literal or folded scalar of lines deeper than its parent."""
         self._position += 1
         chomping, increment = self._block_header()
         self._end_line()
@@ -188,9 +188,9 @@ class Texts(Cursor):
         return self._block_text(indent, chomping, is_literal=is_literal)
 
     def _block_header(self) -> tuple[str, int]:
-        """The chomping and the indentation that a block scalar's first line asks for."""
-        found = _HEADER.match(self._text, self._position)
-        before, digit, after = found.groups() if found else ("", "", "")
+        """Scan the chomping and the indentation indicator of a block scalar."""
+        match = _HEADER.match(self._text, self._position)
+        before, digit, after = match.groups() if match else ("", "", "")
         if digit == "0":
             self._fail("found an indentation indicator equal to 0")
         if before:
@@ -222,7 +222,7 @@ class Texts(Cursor):
         return "".join(parts)
 
     def _block_breaks(self, indent: int) -> tuple[int, str]:
-        """Pass over empty lines; the indentation, which they may settle, and their breaks."""
+        """Skip empty lines; return the indentation, which they may determine, and their breaks."""
         breaks, deepest = [], 0
         while True:
             blank = self._position
@@ -240,7 +240,7 @@ class Texts(Cursor):
 
 
 def _folded(leading: str, breaks: str) -> str:
-    """What line breaks within a scalar count for."""
+    """Return the value of line breaks within a folded scalar."""
     if leading == "\n":
         return breaks or " "
     return leading + breaks

@@ -1,7 +1,7 @@
-"""From a YAML document's nodes to JSON, as kubectl's reader does it: aliases, merges and keys.
+"""Convert the nodes of a YAML document to JSON as kubectl does: aliases, merges and keys.
 
-What it does is what go.yaml.in/yaml/v2 (decode.go) and sigs.k8s.io/yaml do, in their order, for the
-limits on aliases count what was done so far.
+Follows go.yaml.in/yaml/v2 (decode.go) and sigs.k8s.io/yaml in their order, as the limits on aliases
+depend on it.
 """
 
 import dataclasses
@@ -11,8 +11,8 @@ from schemagen.problems import JSON
 from schemagen.yaml import nodes, scalars
 from schemagen.yaml.errors import YAMLError
 
-# Of how many nodes in all how many may come from aliases: nearly all of a small document, a tenth
-# of a large one.
+# Maximum share of nodes from aliases by document size: nearly all of a small document, a tenth of a
+# large one.
 _MANY_ALIASED, _MANY_NODES = 100, 1_000
 _SMALL, _LARGE = 400_000, 4_000_000
 _SHARE_OF_SMALL, _SHARE_OF_LARGE = 0.99, 0.10
@@ -20,11 +20,11 @@ _SHARE_OF_SMALL, _SHARE_OF_LARGE = 0.99, 0.10
 
 @dataclasses.dataclass(slots=True)
 class _Object:
-    """An object that is being filled.
+    """An object under construction.
 
     Attributes:
-        fields: What it holds; under None, why it cannot be said in JSON.
-        keys: The keys that are no texts, by the texts that they become.
+        fields: Its fields; None holds why it cannot be expressed in JSON.
+        keys: Keys that are not strings, by the string they are converted to.
     """
 
     fields: dict[str | None, JSON] = dataclasses.field(default_factory=dict)
@@ -33,15 +33,15 @@ class _Object:
 
 @dataclasses.dataclass(slots=True)
 class _Frame:
-    """A collection that is being read.
+    """A collection under construction.
 
     Attributes:
-        node: It.
-        value: What it becomes; of a merge, the object that it goes into.
-        rest: What is still to be read, the next last: nodes, and for objects keys and values.
-        alias: The alias that it is read for.
-        is_merge: Whether it adds to an object that is not its own.
-        key: The key that the next value is for.
+        node: Its node.
+        value: Its value; for a merge, the target object.
+        rest: Pending nodes, the next last: items, or keys and values.
+        alias: The alias that refers to it.
+        is_merge: Whether it is merged into another object.
+        key: The key of the next value.
     """
 
     node: nodes.Collection
@@ -54,23 +54,23 @@ class _Frame:
 
 @dataclasses.dataclass(frozen=True)
 class _Unsayable:
-    """What JSON cannot say; it matters only if no later field of the same key replaces it."""
+    """A value that JSON cannot express; an error unless a later duplicate key replaces it."""
 
     problem: str
     line: int
 
 
 def of(root: nodes.Node | None) -> JSON:
-    """The JSON that a document becomes.
+    """Return the JSON of a document.
 
     Raises:
-        YAMLError: if JSON cannot say it, or if its aliases make too much of it.
+        YAMLError: if JSON cannot express it, or its aliases expand too far.
     """
     return None if root is None else _Reader().read(root)
 
 
 class _Reader:
-    """Reads one document."""
+    """Converter of one document."""
 
     def __init__(self) -> None:
         self._frames: list[_Frame] = []
@@ -80,7 +80,7 @@ class _Reader:
         self._is_sayable = True
 
     def read(self, root: nodes.Node) -> JSON:
-        """What a document becomes."""
+        """Convert a document."""
         self._value(root)
         while self._frames:
             frame = self._frames[-1]
@@ -112,7 +112,7 @@ class _Reader:
             self._value(frame.rest.pop())
 
     def _give(self, value: JSON) -> None:
-        """Put a value where it belongs."""
+        """Assign a value to its parent."""
         if not self._frames:
             self._result = value
             return
@@ -123,20 +123,20 @@ class _Reader:
             into.value.fields[into.key] = value
 
     def _value(self, node: nodes.Node) -> None:
-        """Read a value: give it, or begin it."""
-        alias, found = self._dereferenced(node)
-        if isinstance(found, nodes.Scalar):
+        """Convert a scalar, or begin a collection."""
+        alias, target = self._dereferenced(node)
+        if isinstance(target, nodes.Scalar):
             if alias is not None:
                 self._aliases.remove(id(alias))
-            self._give(self._scalar(found))
+            self._give(self._scalar(target))
             return
-        value: list[JSON] | _Object = [] if found.kind == "list" else _Object()
-        self._frames.append(_Frame(found, value, found.children[::-1], alias))
+        value: list[JSON] | _Object = [] if target.kind == "list" else _Object()
+        self._frames.append(_Frame(target, value, target.children[::-1], alias))
 
     def _dereferenced(
         self, node: nodes.Node
     ) -> tuple[nodes.Alias | None, nodes.Scalar | nodes.Collection]:
-        """A node, counted, and the alias that leads to it."""
+        """Return a node, counted, and the alias that leads to it."""
         self._tally(node)
         if not isinstance(node, nodes.Alias):
             return None, node
@@ -147,7 +147,7 @@ class _Reader:
         return node, node.node
 
     def _tally(self, node: nodes.Node) -> None:
-        """Count a node; too many of them from aliases are refused."""
+        """Count a node; refuse too many from aliases."""
         self._count += 1
         self._aliased += bool(self._aliases)
         if (
@@ -169,14 +169,14 @@ class _Reader:
         return _Unsayable(problem, node.line + 1)
 
     def _key(self, node: nodes.Node, into: _Object) -> str | None:
-        """The key that a node becomes; None if no key can."""
-        alias, found = self._dereferenced(node)
+        """Return the object key of a node; None if it cannot be a key."""
+        alias, target = self._dereferenced(node)
         if alias is not None:
             self._aliases.remove(id(alias))
-        if isinstance(found, nodes.Collection):
-            problem = f"invalid map key: expected a scalar, got a {found.kind}"
+        if isinstance(target, nodes.Collection):
+            problem = f"invalid map key: expected a scalar, got a {target.kind}"
             raise YAMLError(problem, node.line + 1)
-        value = scalars.resolve(found)
+        value = scalars.resolve(target)
         key = scalars.as_key(value)
         problem = _key_problem(value, key, into)
         if problem:
@@ -186,9 +186,9 @@ class _Reader:
         return key
 
     def _merge(self, node: nodes.Node, into: _Object) -> None:
-        """Read what a merge key adds to an object: one object, or a list of them."""
+        """Merge one object, or a list of them, into an object."""
         if isinstance(node, nodes.Collection) and node.kind == "list":
-            # The first counts most and is read last, for later fields replace earlier ones.
+            # The first has precedence and is read last, as later fields replace earlier ones.
             self._frames.append(_Frame(node, into, [*node.children], None, is_merge=True))
         else:
             self._merge_one(node, into)
@@ -203,30 +203,30 @@ class _Reader:
 
 
 def _key_problem(value: scalars.Value, key: str | None, into: _Object) -> str:
-    """Why an object cannot have a key; nothing if it can."""
+    """Return why an object cannot have a key; empty if it can."""
     if key is None:
         return f"unsupported map key: {'null' if value is None else value}"
     known = into.keys.get(key, key if key in into.fields else None)
     if known is None or (type(known) is type(value) and known == value):
         return ""
     return (
-        f"expected one key for the field {key!r}, got two that are written differently, of which "
-        "kubectl takes either"
+        f"expected one key for the field {key!r}, got two in different spellings, of which "
+        "kubectl may use either"
     )
 
 
 def _check_sayable(value: JSON) -> None:
-    """Raise what is wrong with a value first."""
-    found: list[_Unsayable] = []
+    """Raise the first problem of a value."""
+    problems: list[_Unsayable] = []
     rest = [value]
     while rest:
-        one = rest.pop()
-        if isinstance(one, _Unsayable):
-            found.append(one)
-        elif isinstance(one, dict | list):
-            rest += one.values() if isinstance(one, dict) else one
-    if found:
-        first = min(found, key=lambda one: one.line)
+        problem = rest.pop()
+        if isinstance(problem, _Unsayable):
+            problems.append(problem)
+        elif isinstance(problem, dict | list):
+            rest += problem.values() if isinstance(problem, dict) else problem
+    if problems:
+        first = min(problems, key=lambda problem: problem.line)
         raise YAMLError(first.problem, first.line)
 
 
@@ -239,7 +239,7 @@ def _is_merge(node: nodes.Node) -> bool:
 
 
 def _share(count: int) -> float:
-    """How much of a document may come from aliases."""
+    """Return the maximum number of nodes from aliases."""
     if count <= _SMALL:
         return _SHARE_OF_SMALL
     if count >= _LARGE:
@@ -249,50 +249,50 @@ def _share(count: int) -> float:
 
 
 def line_of(root: nodes.Node | None, names: list[str]) -> int:
-    """The line, from 0, of a field by the names that lead to it, or of what is left of it."""
-    return _found(root, names)[1]
+    """Return the line, from 0, of a field, or of its nearest existing ancestor."""
+    return _resolved(root, names)[1]
 
 
 def repeated(root: nodes.Node | None, names: list[str]) -> list[tuple[str, int]]:
-    """The keys that are repeated within a field, with the lines, from 0, of the last of each."""
-    start, _ = _found(root, names)
-    rest, found = [start] if start is not None else [], []
+    """Return the duplicate keys within a field, with the lines, from 0, of the last of each."""
+    start, _ = _resolved(root, names)
+    rest, duplicates = [start] if start is not None else [], []
     while rest:
         node = rest.pop()
         if isinstance(node, nodes.Collection):
             rest += node.children
-            found += _repeated(node) if node.kind == "object" else []
-    return sorted(found, key=lambda one: one[1])
+            duplicates += _repeated(node) if node.kind == "object" else []
+    return sorted(duplicates, key=lambda duplicate: duplicate[1])
 
 
 def _repeated(node: nodes.Collection) -> list[tuple[str, int]]:
     seen: set[str] = set()
-    found: dict[str, int] = {}
+    duplicates: dict[str, int] = {}
     for key in node.children[::2]:
         target = nodes.target(key)
         if isinstance(target, nodes.Scalar) and not _is_merge(key):
             name = scalars.as_key(scalars.resolve(target)) or ""
             if name in seen:
-                found[name] = key.line
+                duplicates[name] = key.line
             seen.add(name)
-    return [*found.items()]
+    return [*duplicates.items()]
 
 
-def _found(root: nodes.Node | None, names: list[str]) -> tuple[nodes.Node | None, int]:
-    """What is left of a field, and the line that shows where it stands."""
+def _resolved(root: nodes.Node | None, names: list[str]) -> tuple[nodes.Node | None, int]:
+    """Return the nearest existing node of a path, and its line."""
     if root is None:
         return None, 0
     node, line = nodes.target(root), root.line
     for name in names:
-        found = _child(node, name)
-        if found is None:
+        child = _child(node, name)
+        if child is None:
             break
-        node, line = nodes.target(found[1]), found[0].line
+        node, line = nodes.target(child[1]), child[0].line
     return node, line
 
 
 def _child(node: nodes.Node, name: str) -> tuple[nodes.Node, nodes.Node] | None:
-    """What shows where a field or an item stands, and the node that it is."""
+    """Return the line of a field or an item, and its node."""
     if not isinstance(node, nodes.Collection):
         return None
     children = node.children
@@ -303,13 +303,13 @@ def _child(node: nodes.Node, name: str) -> tuple[nodes.Node, nodes.Node] | None:
 
 
 def _field(node: nodes.Collection, name: str) -> tuple[nodes.Node, nodes.Node] | None:
-    """The last key of a name, and its value."""
+    """Return the last key of a name, and its value."""
     pairs = [*zip(node.children[::2], node.children[1::2], strict=True)]
     for key, value in reversed(pairs):
         if _is_merge(key):
-            found = _merged_field(nodes.target(value), name)
-            if found is not None:
-                return found
+            merged = _merged_field(nodes.target(value), name)
+            if merged is not None:
+                return merged
         elif _is_named(nodes.target(key), name):
             return key, value
     return None
@@ -321,9 +321,9 @@ def _merged_field(node: nodes.Node, name: str) -> tuple[nodes.Node, nodes.Node] 
     )
     for source in map(nodes.target, sources):
         if isinstance(source, nodes.Collection) and source.kind == "object":
-            found = _field(source, name)
-            if found is not None:
-                return found
+            field = _field(source, name)
+            if field is not None:
+                return field
     return None
 
 

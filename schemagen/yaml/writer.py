@@ -1,7 +1,7 @@
-"""JSON as YAML text that kubectl's reader reads as the same JSON, in one stable form.
+"""Write JSON as YAML that kubectl parses to the same JSON, in one stable form.
 
-Block style, keys in their own order. A string is in quotes if it would be read as anything but
-itself, or if something in it cannot be seen; texts of several lines are literal.
+Block style, keys in their own order. A string is quoted if it would be parsed as something else, or
+contains invisible characters; multi-line strings are literal.
 """
 
 import functools
@@ -14,12 +14,12 @@ from schemagen.yaml import scalars
 
 WIDTH = 100
 
-# A longer key needs a question mark before it: the reader looks no further for its colon.
+# A longer key needs a question mark before it: parsers stop looking for its colon.
 _MAX_KEY_LENGTH = 1024
 
-# What a string without quotes may not start with, or hold.
+# What an unquoted string may not start with, or contain.
 _INDICATORS = re.compile(r"""[#,\[\]{}&*!|>'"%@`]|[-?:](?: |$)|.*(?::(?: |$)|\ \#)""")
-# What ends a document where a line starts with it.
+# Line prefixes that end a document.
 _MARKS = re.compile(r"---|\.\.\.(?: |$)")
 
 _ESCAPES = {
@@ -42,7 +42,7 @@ _ESCAPES = {
 
 
 class WriteError(UserError):
-    """A value is none that YAML can say to kubectl; whoever made it reads where and why."""
+    """A value cannot be expressed in YAML for kubectl; the message says where and why."""
 
     def __init__(self, problem: str) -> None:
         super().__init__(problem)
@@ -54,25 +54,25 @@ class WriteError(UserError):
         return f"{self.problem}, at {path}" if path else self.problem
 
     def within(self, step: str) -> "WriteError":
-        """The same, in the field or item of a larger value."""
+        """Return the same error, prefixed with a field or item of a larger value."""
         self.path.append(step)
         return self
 
 
 def dumps(value: JSON) -> str:
-    """A value as YAML.
+    """Return a value as YAML.
 
     Raises:
-        WriteError: if it holds what JSON or YAML cannot say, such as NaN.
+        WriteError: if it contains what JSON or YAML cannot express, such as NaN.
     """
     try:
         return "".join(_outermost(value)) + "\n"
     except RecursionError as error:
-        raise WriteError("expected fields that lie in some hundred others at most") from error
+        raise WriteError("expected fields nested at most some hundred levels deep") from error
 
 
 def _outermost(value: JSON) -> Iterator[str]:
-    """A value where a line starts."""
+    """Write a value at the start of a line."""
     if value and isinstance(value, dict):
         yield from _mapping(value, "", "")
     elif value and isinstance(value, list):
@@ -84,7 +84,7 @@ def _outermost(value: JSON) -> Iterator[str]:
 
 
 def _mapping(value: dict[str, JSON], pad: str, start: str) -> Iterator[str]:
-    """The fields of an object; the first one comes after ``start``."""
+    """Write the fields of an object; the first one follows ``start``."""
     for key, child in value.items():
         name = _key(key) if pad else _outermost_key(key)
         yield f"{start}{name}:" if len(name) <= _MAX_KEY_LENGTH else f"{start}? {name}\n{pad}:"
@@ -101,7 +101,7 @@ def _mapping(value: dict[str, JSON], pad: str, start: str) -> Iterator[str]:
 
 
 def _sequence(value: list[JSON], pad: str, start: str) -> Iterator[str]:
-    """The items of a list; the first one comes after ``start``."""
+    """Write the items of a list; the first one follows ``start``."""
     for index, child in enumerate(value):
         yield f"{start}-"
         start = f"\n{pad}"
@@ -117,7 +117,7 @@ def _sequence(value: list[JSON], pad: str, start: str) -> Iterator[str]:
 
 
 def _scalar(value: JSON, pad: str, column: int) -> str:
-    """A scalar with the space before it; ``column`` is that space's."""
+    """Write a scalar with the preceding space, at ``column``."""
     if not isinstance(value, str):
         return f" {_constant(value)}"
     if "\n" in value:
@@ -141,13 +141,13 @@ def _constant(value: JSON) -> str:
 
 
 def _number(value: float) -> str:
-    """A number as the reader takes it: one of 64 bits."""
+    """Write a number of at most 64 bits."""
     try:
         is_finite = math.isfinite(float(value))
     except OverflowError:
         is_finite = False
     if not is_finite:
-        raise WriteError(f"expected a number that 64 bits hold, got {value!r:.40}")
+        raise WriteError(f"expected a number that fits 64 bits, got {value!r:.40}")
     return repr(value)
 
 
@@ -155,18 +155,18 @@ def _number(value: float) -> str:
 def _key(key: str) -> str:
     if not isinstance(key, str):
         raise WriteError(f"expected a string as key, got {key!r:.40}")
-    return _quoted(key) if key == "<<" else _string(key)  # without quotes it would merge
+    return _quoted(key) if key == "<<" else _string(key)  # unquoted it would be a merge key
 
 
 def _outermost_key(key: str) -> str:
-    """A key where a line starts: without quotes some would part documents."""
+    """Write a key at the start of a line: unquoted, some would separate documents."""
     name = _key(key)
     return _quoted(key) if _MARKS.match(name) else name
 
 
 @functools.cache
 def _string(value: str) -> str:
-    """A string on one line."""
+    """Write a string on one line."""
     if not value.isprintable():
         return _escaped(value)
     is_trimmed = value and value[0] != " " and value[-1] != " "
@@ -176,12 +176,12 @@ def _string(value: str) -> str:
 
 
 def _quoted(value: str) -> str:
-    """A string in single quotes."""
+    """Write a string in single quotes."""
     return "'" + value.replace("'", "''") + "'"
 
 
 def _escaped(value: str) -> str:
-    """A string in double quotes."""
+    """Write a string in double quotes."""
     return '"' + "".join(map(_escape, value)) + '"'
 
 
@@ -192,16 +192,16 @@ def _escape(character: str) -> str:
         return character
     code = ord(character)
     if 0xD800 <= code <= 0xDFFF:  # noqa: PLR2004 - UTF-16's halves
-        raise WriteError(f"expected Unicode text, got half of a surrogate pair, U+{code:04X}")
+        raise WriteError(f"expected Unicode text, got a lone surrogate, U+{code:04X}")
     if code <= 0xFF:  # noqa: PLR2004 - two digits
         return f"\\x{code:02X}"
     return f"\\u{code:04X}" if code <= 0xFFFF else f"\\U{code:08X}"  # noqa: PLR2004 - four digits
 
 
 def _folded(text: str, pad: str, column: int) -> str:
-    """A string on lines that break at the first single space beyond the width."""
+    """Write a string, folded at the first single space beyond the width."""
     words = re.split("( +)", text)
-    # Spaces that belong to the value are not broken at, nor is what escapes.
+    # No breaks at spaces that belong to the value, nor in escapes.
     if text[0] == '"' or words[0] == "'" or words[-1] == "'":
         return text
     out = [words[0]]
@@ -217,7 +217,7 @@ def _folded(text: str, pad: str, column: int) -> str:
 
 
 def _multiline(value: str, pad: str) -> str:
-    """A text of several lines as it is, if all of it can be seen; else in quotes."""
+    """Write a multi-line string literally if all characters are visible; else in quotes."""
     body = value.rstrip("\n")
     lines = body.split("\n")
     if not body or not all(map(_is_visible, lines)):
@@ -225,7 +225,7 @@ def _multiline(value: str, pad: str) -> str:
     ends = value[len(body) :]
     chomping = "-" if not ends else "" if ends == "\n" else "+"
     first = next(line for line in lines if line)
-    hint = "2" if first[0] in " \t" else ""  # how deep it is indented cannot be seen from it
+    hint = "2" if first[0] in " \t" else ""  # its indentation cannot be inferred
     written = [f"{pad}{line}" if line else "" for line in lines] + [""] * (len(ends) - 1)
     return "\n".join([f" |{hint}{chomping}", *written])
 

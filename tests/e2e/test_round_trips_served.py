@@ -35,8 +35,8 @@ def test_nothing_is_lost_in_an_embedded_api_server() -> None:
 
     assert 0 == done.returncode, done.stdout + done.stderr
     *_, last = done.stdout.splitlines()
-    ending = r" round trips, seed 1, part 1/1, in the API server of --server embedded: 0 lost"
-    assert re.search(rf"^\d+{ending} something$", last)
+    ending = r" round trips, seed 1, part 1/1, in the API server of --server embedded: 0 with"
+    assert re.search(rf"^\d+{ending} losses$", last)
     for name in ("agents.proompteng.ai Agent", "harbor.example.net Berth"):
         of_server = [line for line in done.stdout.splitlines() if line.startswith(f"{name}: ")][-1]
         assert not re.search(r" 0 objects | 0 round trips", of_server)
@@ -73,7 +73,7 @@ def test_a_cluster_without_the_crds_is_told_how_to_install_them(
     assert 2 == done.returncode
     *_, last = done.stderr.splitlines()
     assert re.fullmatch(
-        r"schemagen: expected the API server of --server kubeconfig, got none: "
+        r"schemagen: expected to open the API server of --server kubeconfig, got an error: "
         r"expected the CRD \S+ in the cluster, got none; install it and its webhooks first: "
         r"webhooks serve MODULE:API --install",
         last,

@@ -1,4 +1,4 @@
-"""Drawn objects are the same for a seed; a planted difference is found and made small."""
+"""Generated objects are the same for a seed; a planted difference is found and minimized."""
 
 import copy
 import os
@@ -47,9 +47,9 @@ API = Api("agree.example.com", (Kind("Job", "jobs", (Version("v1", Root, storage
 
 
 @pytest.fixture(scope="module")
-def asked() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+def oracle() -> Iterator[judge.Judge]:
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
 def drawn(seed: int, count: int) -> list[Any]:
@@ -64,7 +64,7 @@ def test_a_seed_names_a_run() -> None:
     assert drawn(7, 20) != drawn(8, 20)
 
 
-def test_a_near_miss_leaves_the_value_alone() -> None:
+def test_near_miss_does_not_mutate_the_value() -> None:
     schema = structural.schema_of(foundry.FurnaceV2)
     draw = boundaries.Draw(random.Random(1))  # noqa: S311 - nothing secret
     value = draw.valid(schema)
@@ -87,10 +87,10 @@ async def test_the_smallest_value_that_shows_it() -> None:
     )
 
 
-async def test_judges_of_one_model_agree(asked: judge.Judge) -> None:
+async def test_judges_agree_on_a_model(oracle: judge.Judge) -> None:
     (subject,) = agreement.subjects(API)
 
-    tally = await agreement.Trial(asked, None, seed=1).run(subject, 300)
+    tally = await agreement.Trial(oracle, None, seed=1).run(subject, 300)
 
     assert (300, 0, 0, []) == (tally.asked, tally.verdicts, tally.words, tally.splits)
     assert 30 < tally.allowed < 270
@@ -100,39 +100,39 @@ async def test_judges_of_one_model_agree(asked: judge.Judge) -> None:
     ("keyword", "value", "counted", "size"),
     [("maxLength", 9, "verdicts", 9), ("minLength", 1, "verdicts", 0)],
 )
-async def test_a_planted_difference_is_found(
-    asked: judge.Judge, keyword: str, value: int, counted: str, size: int
+async def test_planted_difference_is_found(
+    oracle: judge.Judge, keyword: str, value: int, counted: str, size: int
 ) -> None:
     (subject,) = agreement.subjects(API)
     field = _name_of(subject.crd)
     field[keyword] = value
 
-    tally = await agreement.Trial(asked, None, seed=1).run(subject, 600)
+    tally = await agreement.Trial(oracle, None, seed=1).run(subject, 600)
 
     assert getattr(tally, counted) > 0
     splits = [split for split in tally.splits if split.is_verdict]
     assert {size} == {len(split.question.value["spec"]["name"]) for split in splits}
 
 
-async def test_other_words_are_found_too(asked: judge.Judge) -> None:
+async def test_differing_messages_are_found(oracle: judge.Judge) -> None:
     (subject,) = agreement.subjects(API)
     _name_of(subject.crd)["x-kubernetes-validations"][0]["message"] = "never no"
 
-    tally = await agreement.Trial(asked, None, seed=1).run(subject, 300)
+    tally = await agreement.Trial(oracle, None, seed=1).run(subject, 300)
 
     assert 0 == tally.verdicts
     assert tally.words > 0
-    told = "\n".join(report.lines([(subject, tally)], seed=1, has_server=False))
-    assert "Job v1: different words on create of" in told
-    assert 'model: refuses it: spec.name: Invalid value: "no": not no' in told
-    assert 'judge: refuses it: spec.name: Invalid value: "no": never no' in told
+    lines = "\n".join(report.lines([(subject, tally)], seed=1, has_server=False))
+    assert "Job v1: different messages on create of" in lines
+    assert 'model: refuses it: spec.name: Invalid value: "no": not no' in lines
+    assert 'judge: refuses it: spec.name: Invalid value: "no": never no' in lines
 
 
 @pytest.mark.parametrize(
     ("server", "words"),
     [
         ("nowhere", "expected --server to be one of embedded, kubeconfig, none, got nowhere"),
-        ("kubeconfig", "expected the API server of --server kubeconfig, got none: "),
+        ("kubeconfig", "expected to open the API server of --server kubeconfig, got an error: "),
     ],
 )
 def test_a_server_that_is_not_there_is_an_error(server: str, words: str) -> None:

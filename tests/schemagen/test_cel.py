@@ -1,4 +1,4 @@
-"""CEL rules on Python values: what is said of a broken rule, old values, and what is left."""
+"""CEL rules on Python values: messages of violations, old values, and undecided rules."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -20,9 +20,9 @@ META = {"apiVersion": "example.com/v1", "kind": "Thing", "metadata": {"name": "t
 
 
 @pytest.fixture(scope="module")
-def asked() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+def oracle() -> Iterator[judge.Judge]:
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
 def definition(spec: Schema, rules: list[Schema] | None = None) -> Schema:
@@ -48,18 +48,19 @@ def of(properties: dict[str, Schema], *rules: Schema) -> Schema:
 
 
 def shown(outcome: cel.Outcome) -> list[tuple[str, str, str]]:
-    """What the judge says of the same in its causes."""
+    """Return the outcome in the form of the judge's causes."""
     return sorted(
-        (".".join(("spec", *one.field_path)), one.reason, one.message) for one in outcome.findings
+        (".".join(("spec", *finding.field_path)), finding.reason, finding.message)
+        for finding in outcome.findings
     )
 
 
 def causes(verdict: judge.Verdict) -> list[tuple[str, str, str]]:
-    return sorted((one.field, one.reason, one.message) for one in verdict.causes)
+    return sorted((cause.field, cause.reason, cause.message) for cause in verdict.causes)
 
 
-def created(asked: judge.Judge, spec: Schema, value: JSON) -> list[tuple[str, str, str]]:
-    with asked.load(definition(spec)) as loaded:
+def created(oracle: judge.Judge, spec: Schema, value: JSON) -> list[tuple[str, str, str]]:
+    with oracle.load(definition(spec)) as loaded:
         return causes(loaded.create({**META, "spec": value}))
 
 
@@ -84,7 +85,7 @@ WORDS = {
 
 
 @pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
-def test_words_of_a_broken_rule_are_the_judges(asked: judge.Judge, words: Schema) -> None:
+def test_words_of_a_broken_rule_are_the_judges(oracle: judge.Judge, words: Schema) -> None:
     properties = {
         "a": INTEGER,
         "s": TEXT,
@@ -97,7 +98,7 @@ def test_words_of_a_broken_rule_are_the_judges(asked: judge.Judge, words: Schema
 
     outcome = cel.Rules(schema).check(value)
 
-    assert created(asked, schema, value) == shown(outcome)
+    assert created(oracle, schema, value) == shown(outcome)
 
 
 SCALARS: dict[str, tuple[Schema, str, JSON]] = {
@@ -117,14 +118,14 @@ SCALARS: dict[str, tuple[Schema, str, JSON]] = {
 
 @pytest.mark.parametrize(("schema", "rule", "value"), SCALARS.values(), ids=SCALARS)
 def test_value_is_quoted_as_the_judge_does(
-    asked: judge.Judge, schema: Schema, rule: str, value: JSON
+    oracle: judge.Judge, schema: Schema, rule: str, value: JSON
 ) -> None:
     reason = {"reason": "FieldValueDuplicate"} if value == "b" else {}
     node = {**schema, "x-kubernetes-validations": [{"rule": rule, **reason}]}
 
     outcome = cel.Rules(node).check(value)
 
-    assert created(asked, node, value) == shown(outcome)
+    assert created(oracle, node, value) == shown(outcome)
 
 
 TRANSITIONS: dict[str, Schema] = {
@@ -183,22 +184,22 @@ MOVING = {
 
 
 @pytest.mark.parametrize("rule", TRANSITIONS.values(), ids=TRANSITIONS)
-def test_transitions_are_the_judges(asked: judge.Judge, rule: Schema) -> None:
+def test_transitions_are_the_judges(oracle: judge.Judge, rule: Schema) -> None:
     schema = of(MOVING, rule)
     old, new = {**META, "spec": BEFORE}, {**META, "spec": AFTER}
     ours = cel.Rules(schema)
 
-    with asked.load(definition(schema)) as loaded:
+    with oracle.load(definition(schema)) as loaded:
         expected = causes(loaded.update(new, old)), causes(loaded.create(new))
 
     assert expected == (shown(ours.check(AFTER, BEFORE)), shown(ours.check(AFTER)))
 
 
-def test_rules_of_one_node_share_their_old_value(asked: judge.Judge) -> None:
+def test_rules_of_one_node_share_their_old_value(oracle: judge.Judge) -> None:
     schema = of(MOVING, *TRANSITIONS.values())
     ours = cel.Rules(schema)
 
-    with asked.load(definition(schema)) as loaded:
+    with oracle.load(definition(schema)) as loaded:
         expected = causes(loaded.update({**META, "spec": AFTER}, {**META, "spec": BEFORE}))
 
     assert expected == shown(ours.check(AFTER, BEFORE))
@@ -214,18 +215,18 @@ def test_rules_of_one_node_share_their_old_value(asked: judge.Judge) -> None:
     ids=["broken", "failed", "transition"],
 )
 def test_only_a_broken_rule_lets_an_unchanged_value_stay(
-    asked: judge.Judge, rule: Schema, *, may_stay: bool
+    oracle: judge.Judge, rule: Schema, *, may_stay: bool
 ) -> None:
     schema = of({"a": INTEGER, "b": INTEGER}, rule)
     (finding,) = cel.Rules(schema).check({"a": 0}, {"a": 0}).findings
 
-    with asked.load(definition(schema)) as loaded:
+    with oracle.load(definition(schema)) as loaded:
         allowed = loaded.update({**META, "spec": {"a": 0}}, {**META, "spec": {"a": 0}}).allowed
 
     assert (may_stay, allowed) == (finding.may_stay, may_stay)
 
 
-def test_whole_object_shows_its_name_and_no_other_metadata(asked: judge.Judge) -> None:
+def test_only_name_metadata_is_visible_to_root_rules(oracle: judge.Judge) -> None:
     rules = [
         {"rule": "self.metadata.name.startsWith('x')", "fieldPath": ".spec"},
         {"rule": "self.kind == 'Other' || has(self.metadata.generateName)"},
@@ -235,13 +236,14 @@ def test_whole_object_shows_its_name_and_no_other_metadata(asked: judge.Judge) -
     root = definition(spec, rules)
     schema = root["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
-    found = cel.Rules(schema, is_resource_root=True).check({**META, "spec": {}}).findings
+    findings = cel.Rules(schema, is_resource_root=True).check({**META, "spec": {}}).findings
 
-    with asked.load(root) as loaded:
+    with oracle.load(root) as loaded:
         expected = causes(loaded.create({**META, "spec": {}}))
-    fields = [".".join(one.field_path) or "<nil>" for one in found]
+    fields = [".".join(finding.field_path) or "<nil>" for finding in findings]
     assert expected == sorted(
-        (field, one.reason, one.message) for field, one in zip(fields, found, strict=True)
+        (field, finding.reason, finding.message)
+        for field, finding in zip(fields, findings, strict=True)
     )
 
 
@@ -311,7 +313,7 @@ def test_uniqueness_of_many_is_decided(rule: str, field: str) -> None:
     assert () == rules.check({field: []}).findings
 
 
-def test_variable_that_hides_the_list_is_no_uniqueness(asked: judge.Judge) -> None:
+def test_variable_that_hides_the_list_is_no_uniqueness(oracle: judge.Judge) -> None:
     kids = {"type": "array", "maxItems": 3, "items": {"type": "object", "properties": {"n": TEXT}}}
     inner = {"type": "object", "properties": {"n": TEXT, "kids": kids}}
     outer = {"type": "object", "properties": {"kids": {**kids, "items": inner}}}
@@ -323,7 +325,7 @@ def test_variable_that_hides_the_list_is_no_uniqueness(asked: judge.Judge) -> No
 
     outcome = cel.Rules(schema).check(value)
 
-    assert created(asked, schema, value) == shown(outcome) != []
+    assert created(oracle, schema, value) == shown(outcome) != []
 
 
 def test_nested_macros_go_beyond_ten_thousand_steps() -> None:
@@ -382,8 +384,8 @@ VALUES = st.fixed_dictionaries(
 
 
 @pytest.fixture(scope="module")
-def mixed(asked: judge.Judge) -> Iterator[judge.Loaded]:
-    with asked.load(definition(MIXED)) as loaded:
+def mixed(oracle: judge.Judge) -> Iterator[judge.Loaded]:
+    with oracle.load(definition(MIXED)) as loaded:
         yield loaded
 
 

@@ -1,6 +1,6 @@
-"""CEL rules on data of every kind: whole causes equal the judge's.
+"""CEL rules on data of every kind: causes equal the judge's exactly.
 
-The values are drawn from small pools in a fixed order, so that each meets many others.
+The values are taken from small pools in a fixed order, so that each is combined with many others.
 """
 
 import itertools
@@ -104,7 +104,7 @@ PROPERTIES: Mapping[str, Schema] = {
     "wmm": listed(of(wm=ODDLY_KEYED), 3),
 }
 
-# By type and format. The next value of a kind is the next of its pool.
+# By type and format. Each value of a kind takes the next item of its pool.
 POOLS: Mapping[str, list[JSON]] = {
     "string": ["a", "b", "", "ab", "c", "a0", "1", "x,3", "é", "10.0.0.0/8", "q"],
     "integer": [1, 2, 0, -1, 3, 5, 9223372036854775807, -9223372036854775808, 100, -7],
@@ -132,7 +132,7 @@ POOLS: Mapping[str, list[JSON]] = {
 
 
 class Drawer:
-    """Draws values of a schema: the same at every run."""
+    """Generates values of a schema, the same in every run."""
 
     def __init__(self) -> None:
         self._pools = {name: itertools.cycle(pool) for name, pool in POOLS.items()}
@@ -152,25 +152,25 @@ class Drawer:
         return self._next(schema.get("format") or schema["type"])
 
     def _list(self, schema: Schema) -> JSON:
-        found = [self.draw(schema["items"]) for _ in range(self._next("size"))]
+        items = [self.draw(schema["items"]) for _ in range(self._next("size"))]
         kind = schema.get("x-kubernetes-list-type")
         if kind is None:
-            return found
+            return items
         key = schema.get("x-kubernetes-list-map-keys", [""])[0]
-        return [*{(one[key] if kind == "map" else one): one for one in found}.values()]
+        return [*{(item[key] if kind == "map" else item): item for item in items}.values()]
 
     def _object(self, schema: Schema) -> JSON:
-        found = {} if schema.get("x-kubernetes-embedded-resource") else self._unknown(schema)
+        members = {} if schema.get("x-kubernetes-embedded-resource") else self._unknown(schema)
         if schema.get("x-kubernetes-embedded-resource"):
             meta = {"name": self._next("name")}
-            found = {"apiVersion": "v1", "kind": "K", "metadata": meta}
-        for name, one in schema.get("properties", {}).items():
+            members = {"apiVersion": "v1", "kind": "K", "metadata": meta}
+        for name, prop in schema.get("properties", {}).items():
             if name in schema.get("required", ()) or self._next("is there"):
-                found[name] = self.draw(one)
+                members[name] = self.draw(prop)
         if "additionalProperties" in schema:
             for name in ("a", "b")[: self._next("size")]:
-                found[name] = self.draw(schema["additionalProperties"])
-        return found
+                members[name] = self.draw(schema["additionalProperties"])
+        return members
 
     def _unknown(self, schema: Schema) -> dict[str, JSON]:
         is_kept = schema.get("x-kubernetes-preserve-unknown-fields")
@@ -452,7 +452,7 @@ self.dt.getFullYear() == self.du2.getFullYear()
 self.ls.size() == 2 ? self.ls[0] == 'a' : self.ls.size() == 0
 """
 
-# Expressions whose values, or errors, are seen in messages.
+# Expressions whose values, or errors, appear in messages.
 VALUES = """\
 self.i
 self.n
@@ -630,7 +630,7 @@ def things() -> Iterator[judge.Loaded]:
 def specs() -> list[JSON]:
     drawer = Drawer()
     found = [drawer.draw({"type": "object", "properties": PROPERTIES}) for _ in range(12)]
-    for spec in found[::2]:  # lists that are equal but for their order
+    for spec in found[::2]:  # lists that are equal except for their order
         if "ps" in spec and len(spec["ps"]) > 1:
             spec["ps"][1] = {
                 name: one[::-1] if isinstance(one, list) else one
@@ -649,9 +649,9 @@ def test_causes_are_the_judges(things: judge.Loaded, spec: JSON) -> None:
     outcome = cel.Rules(SPEC).check(spec)
 
     expected = {(cause.field, cause.reason, cause.message) for cause in verdict.causes}
-    found = {("spec", one.reason, one.message) for one in outcome.findings}
+    causes = {("spec", finding.reason, finding.message) for finding in outcome.findings}
     assert () == outcome.undecided
-    assert set() == expected ^ found
+    assert set() == expected ^ causes
 
 
 def test_every_rule_is_run() -> None:
@@ -659,7 +659,7 @@ def test_every_rule_is_run() -> None:
 
 
 @pytest.mark.parametrize("value", [0, 0.0, 5.0, -0.0, 1e3])
-def test_whether_a_scalar_is_there_is_told_by_reading_it(value: float) -> None:
+def test_presence_of_a_scalar_is_determined_by_reading_it(value: float) -> None:
     rule = {"rule": "has(self.n)", "message": "expected n"}
     schema = {
         "type": "object",
@@ -670,7 +670,10 @@ def test_whether_a_scalar_is_there_is_told_by_reading_it(value: float) -> None:
 
     with judge.Judge(deadline_seconds=60) as asked, asked.load(definition(schema)) as loaded:
         verdict = loaded.create({**thing, "spec": {"n": value}}, strict=False)
-    found = [(one.reason, one.message) for one in cel.Rules(schema).check({"n": value}).findings]
+    messages = [
+        (finding.reason, finding.message)
+        for finding in cel.Rules(schema).check({"n": value}).findings
+    ]
 
-    assert [(cause.reason, cause.message) for cause in verdict.causes] == found
-    assert (type(value) is float) == bool(found)
+    assert [(cause.reason, cause.message) for cause in verdict.causes] == messages
+    assert (type(value) is float) == bool(messages)

@@ -1,6 +1,6 @@
-"""CEL rules on texts: whole causes equal the judge's, for hundreds of texts at once.
+"""CEL rules on strings: causes equal the judge's exactly, for hundreds of strings at once.
 
-A case has three texts and two numbers, and the rules are those of a list's items.
+A case has three strings and two numbers, and the rules are those of a list's items.
 """
 
 from collections.abc import Iterator
@@ -121,7 +121,7 @@ bool(self.s)
 'ab'.contains(self.s) || self.s.contains('ab')
 """
 
-# Expressions whose values, or errors, are seen in messages.
+# Expressions whose values, or errors, appear in messages.
 VALUES = """\
 self.s
 int(self.s)
@@ -266,7 +266,7 @@ def things() -> Iterator[judge.Loaded]:
 
 
 def cases(shift: int) -> list[dict[str, Any]]:
-    """Each text, with another one that is so many places further on."""
+    """Return each text with the one a number of positions further on."""
     return [
         {
             "s": text,
@@ -293,17 +293,17 @@ def test_causes_are_the_judges(things: judge.Loaded, shift: int) -> None:
     for start in range(0, len(every), BATCH):
         batch = every[start : start + BATCH]
         expected = theirs(things, batch)
-        found: set[tuple[str, str, str]] = set()
+        causes: set[tuple[str, str, str]] = set()
         undecided: list[str] = []
         for place, case in enumerate(batch):
             outcome = ours.check(case)
             field = f"cases[{place}]"
-            found |= {(field, one.reason, one.message) for one in outcome.findings}
+            causes |= {(field, finding.reason, finding.message) for finding in outcome.findings}
             undecided += [field for _ in outcome.undecided]
 
-        # Go has words of its own for patterns that are none; those rules are left to the judge.
+        # Go has its own messages for invalid patterns; those rules are left to the judge.
         patterns = {cause for cause in expected if "error parsing regexp" in cause[2]}
-        assert set() == found ^ (expected - patterns)
+        assert set() == causes ^ (expected - patterns)
         assert sorted(undecided) == sorted(cause[0] for cause in patterns)
 
 

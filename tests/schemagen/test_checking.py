@@ -1,4 +1,4 @@
-"""Models and wire types take what the API server takes, and refuse in its words."""
+"""Models and wire types accept what the API server accepts, and refuse with its messages."""
 
 import enum
 import math
@@ -30,7 +30,7 @@ from schemagen import (
     wire,
 )
 
-# The seed list: where Pydantic, strict or lax, and the API server differ on a value.
+# Values on which Pydantic, strict or lax, and the API server differ.
 DISAGREEMENTS: list[tuple[Any, Any, bool]] = [
     (Annotated[str, Field(pattern=r"^\d+$")], "\u0663", False),
     (Annotated[str, Field(pattern=r"^\D+$")], "\u0663", True),
@@ -70,14 +70,14 @@ DISAGREEMENTS: list[tuple[Any, Any, bool]] = [
 
 
 @pytest.fixture(scope="module")
-def asked() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+def oracle() -> Iterator[judge.Judge]:
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
-def loaded(asked: judge.Judge, root: type[Resource]) -> judge.Loaded:
+def loaded(oracle: judge.Judge, root: type[Resource]) -> judge.Loaded:
     kind = Kind("Root", "roots", (Version("v1", root, storage=True),))
-    return asked.load(crd.crd(Api("checking.example.com", (kind,)), kind))
+    return oracle.load(crd.crd(Api("checking.example.com", (kind,)), kind))
 
 
 def whole(**fields: Any) -> dict[str, Any]:
@@ -95,7 +95,7 @@ def words(causes: Any) -> list[tuple[str, str, str]]:
 
 
 def of_error(error: pydantic.ValidationError) -> list[tuple[str, str]]:
-    return sorted((one["type"], one["msg"]) for one in error.errors())
+    return sorted((detail["type"], detail["msg"]) for detail in error.errors())
 
 
 @pytest.mark.parametrize(
@@ -103,14 +103,14 @@ def of_error(error: pydantic.ValidationError) -> list[tuple[str, str]]:
     DISAGREEMENTS,
     ids=[f"{index}-{value!r}" for index, (_, value, _) in enumerate(DISAGREEMENTS)],
 )
-def test_a_field_takes_what_the_api_server_takes(
-    asked: judge.Judge, annotation: Any, value: Any, *, is_taken: bool
+def test_field_accepts_what_the_api_server_accepts(
+    oracle: judge.Judge, annotation: Any, value: Any, *, is_taken: bool
 ) -> None:
     spec = pydantic.create_model("S", __base__=Spec, field=(annotation, ...))
     root = pydantic.create_model("R", __base__=Resource, spec=(spec, ...))
     sent = whole(spec={"field": value})
 
-    with loaded(asked, root) as server:
+    with loaded(oracle, root) as server:
         verdict = server.create(sent, strict=False)
 
     assert is_taken == verdict.allowed
@@ -129,11 +129,13 @@ def test_a_field_takes_what_the_api_server_takes(
     [case for case in DISAGREEMENTS if hasattr(case[0], "__metadata__")][5:],
     ids=repr,
 )
-def test_a_wire_type_alone_does_too(annotation: Any, value: Any, *, is_taken: bool) -> None:
+def test_wire_type_alone_accepts_what_the_api_server_accepts(
+    annotation: Any, value: Any, *, is_taken: bool
+) -> None:
     adapter: TypeAdapter[Any] = TypeAdapter(annotation)
     if is_taken:
         adapter.validate_python(value)
-    elif any(hasattr(one, "keywords") for one in annotation.__metadata__):
+    elif any(hasattr(marker, "keywords") for marker in annotation.__metadata__):
         with pytest.raises(pydantic.ValidationError):
             adapter.validate_python(value)
 
@@ -184,8 +186,8 @@ CREATED: list[dict[str, Any]] = [
 
 
 @pytest.mark.parametrize("sent", CREATED, ids=range(len(CREATED)))
-def test_a_model_says_what_the_api_server_says(asked: judge.Judge, sent: Any) -> None:
-    with loaded(asked, Root) as server:
+def test_model_gives_the_api_servers_causes(oracle: judge.Judge, sent: Any) -> None:
+    with loaded(oracle, Root) as server:
         verdict = server.create(sent, strict=False, stored=True)
 
     checked = checking.of(Root).create(sent)
@@ -219,9 +221,9 @@ UPDATES: list[tuple[dict[str, Any], dict[str, Any]]] = [
 
 @pytest.mark.parametrize(("old", "new"), UPDATES, ids=range(len(UPDATES)))
 def test_what_was_wrong_and_is_unchanged_may_stay(
-    asked: judge.Judge, old: dict[str, Any], new: dict[str, Any]
+    oracle: judge.Judge, old: dict[str, Any], new: dict[str, Any]
 ) -> None:
-    with loaded(asked, Root) as server:
+    with loaded(oracle, Root) as server:
         verdict = server.update(whole(spec=new), whole(spec=old), strict=False)
 
     checked = checking.of(Root).update(whole(spec=new), whole(spec=old))
@@ -295,14 +297,14 @@ def test_rules_hold_for_values_built_in_python() -> None:
 def test_json_text_is_read_the_same() -> None:
     with pytest.raises(pydantic.ValidationError, match="must be of type integer"):
         Part.model_validate_json('{"name": "a", "size": true}')
-    # As in the API server, a rule that reads a number finds no integer in 1.0.
+    # As in the API server, a rule that reads an integer fails on 1.0.
     with pytest.raises(pydantic.ValidationError, match="expected int, got float64"):
         Part.model_validate_json('{"name": "a", "size": 1.0}')
     assert Part(name="a", size=1) == Part.model_validate_json('{"name": "a", "size": 1}')
 
 
 def test_a_stored_object_that_breaks_its_schema_raises_nothing() -> None:
-    """What is stored may be older than the schema; its rules say so, or are let through."""
+    """Stored objects may predate the schema; rules report errors, or ratcheting accepts them."""
 
     class Part(Model):
         name: str | None = None

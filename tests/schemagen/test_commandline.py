@@ -1,4 +1,4 @@
-"""However a command ends: a line that says what to mend, a documented exit code, no traceback."""
+"""However a command ends: an actionable message, a documented exit code, no traceback."""
 
 import json
 import os
@@ -39,7 +39,7 @@ api = Api(
 )
 """
 
-# A module, and what is said of it after the path.
+# A module, and the message after its path.
 BROKEN = {
     "empty": ("", "expected a schemagen.Api at m:api, got nothing"),
     "another name": (
@@ -60,8 +60,8 @@ BROKEN = {
     "sys.exit": (
         "import sys\nsys.exit(0)\n",
         (
-            "{path}:2: expected a module that can be imported, got sys.exit(0); put what a program "
-            'does under `if __name__ == "__main__":`'
+            "{path}:2: expected a module that can be imported, got sys.exit(0); put program code "
+            'under `if __name__ == "__main__":`'
         ),
     ),
     "recursion": ("def f():\n    f()\nf()\n", "{path}:2: RecursionError: maximum recursion depth"),
@@ -73,7 +73,7 @@ BROKEN = {
     ),
     "a group of capitals": (
         GOOD.replace("example.com", "Example.com"),
-        "{path}:16: Api('Example.com'): group: expected a group of DNS labels in lower case",
+        "{path}:16: Api('Example.com'): group: expected a lowercase DNS name",
     ),
 }
 
@@ -94,14 +94,14 @@ def project(tmp_path: pathlib.Path) -> pathlib.Path:
 def test_broken_module_is_named_with_file_and_line(
     commands: Commands, tmp_path: pathlib.Path, name: str
 ) -> None:
-    text, said = BROKEN[name]
+    text, message = BROKEN[name]
     path = tmp_path / "m.py"
     path.write_text(text)
 
     done = commands.run("schemagen", "generate", "m:api", "--no-judge", cwd=tmp_path)
 
     assert (2, "") == (done.code, done.out)
-    assert said.format(path=path) in done.err
+    assert message.format(path=path) in done.err
     assert 1 == len(done.err.splitlines())
 
 
@@ -156,12 +156,12 @@ def test_rule_that_raises_is_named_and_no_refusal(
     )
 
     path = project / "m.py"
-    said = f"webhooks: {path}:13: ZeroDivisionError: integer division or modulo by zero\n"
-    assert (2, "", said) == (done.code, done.out, done.err)
+    message = f"webhooks: {path}:13: ZeroDivisionError: integer division or modulo by zero\n"
+    assert (2, "", message) == (done.code, done.out, done.err)
 
 
 def test_bug_of_ours_has_a_code_of_its_own(commands: Commands, project: pathlib.Path) -> None:
-    """A module that breaks what it imports stands for whatever nobody has thought of."""
+    """A module that breaks its own import simulates an unforeseen bug."""
     (project / "m.py").write_text(f"{GOOD}\nimport schemagen.crd\nschemagen.crd._version = None\n")
 
     quiet = commands.run("schemagen", "generate", "m:api", "--check", "-o", "out", cwd=project)
@@ -238,9 +238,9 @@ def test_leftover_is_named_and_not_current(commands: Commands, project: pathlib.
     )
 
     other = "out/example.com_others.yaml"
-    assert (1, f"{other}: no kind writes it any more; delete it\n") == (stale.code, stale.out)
+    assert (1, f"{other}: no kind generates it any more; delete it\n") == (stale.code, stale.out)
     assert (0, "current out/example.com_things.yaml\n") == (written.code, written.out)
-    assert f"left {other}: no kind of m:api writes it any more; delete it\n" == written.err
+    assert f"left {other}: no kind of m:api generates it any more; delete it\n" == written.err
     assert (0, "") == (current.code, current.out)
 
 
@@ -271,7 +271,7 @@ def test_output_that_is_in_the_way_is_named_and_nothing_is_written(
 
 
 def test_full_disk_leaves_nothing_behind(project: pathlib.Path) -> None:
-    """A limit of the size of files stands for a disk that is full in the middle of the work."""
+    """A file size limit simulates a disk that fills up in the middle of the work."""
     (project / "out").mkdir()
     code = (
         "import resource, signal, sys; signal.signal(signal.SIGXFSZ, signal.SIG_IGN);"
@@ -285,13 +285,13 @@ def test_full_disk_leaves_nothing_behind(project: pathlib.Path) -> None:
     )
 
     path = "out/example.com_things.yaml"
-    said = f"schemagen: expected to write {path}, got an error: File too large\n"
-    assert (2, "", said) == (done.returncode, done.stdout, done.stderr)
+    message = f"schemagen: expected to write {path}, got an error: File too large\n"
+    assert (2, "", message) == (done.returncode, done.stdout, done.stderr)
     assert [] == [*(project / "out").iterdir()]
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_interrupted_command_says_nothing(
+def test_interrupted_command_prints_nothing(
     project: pathlib.Path, number: signal.Signals, code: int
 ) -> None:
     (project / "m.py").write_text(
@@ -322,7 +322,7 @@ COMMANDS = {
 
 @pytest.mark.parametrize("program", COMMANDS)
 def test_ctrl_c_during_imports_says_nothing(tmp_path: pathlib.Path, program: str) -> None:
-    """A package that everything imports stands for what takes a while."""
+    """A package that everything imports simulates a slow import."""
     (tmp_path / "typer").mkdir()
     (tmp_path / "pydantic").mkdir()
     slow = "import os, signal\nos.kill(os.getpid(), signal.SIGINT)\nwhile True: pass\n"
@@ -375,9 +375,9 @@ def test_help_that_is_cut_off_is_no_error(
     cut = commands.run(*arguments, cwd=project, stdout="closed")  # type: ignore[arg-type]
     full = commands.run(*arguments, cwd=project, stdout="full")  # type: ignore[arg-type]
 
-    said = f"{arguments[0]}: expected to write standard output, got an error: "
+    message = f"{arguments[0]}: expected to write standard output, got an error: "
     assert (0, "") == (cut.code, cut.err)
-    assert (2, f"{said}No space left on device\n") == (full.code, full.err)
+    assert (2, f"{message}No space left on device\n") == (full.code, full.err)
 
 
 def test_help_for_head_shows_its_first_line(project: pathlib.Path) -> None:

@@ -1,6 +1,6 @@
-"""Each construct that a model may have: its schema, and one verdict of model and judge about it.
+"""Each construct of a model: its schema, and the same verdict from model and judge.
 
-A table, hence a long file: whoever adds a construct adds a row.
+A table, hence a long file: each new construct adds a row.
 """
 
 import collections
@@ -53,7 +53,7 @@ U = TypeVar("U")
 
 
 class Row(NamedTuple):
-    """A construct: its schema, values that are taken, and values that are refused."""
+    """A construct: its schema, accepted values, and refused values."""
 
     annotation: Any
     schema: JSON
@@ -221,7 +221,7 @@ INT_OR_STRING = {
 AMONG_1_AND_5 = {"anyOf": [{"enum": [1, 5]}, {"minimum": 1, "maximum": 0}]}
 
 ROWS = (
-    # Bounds in every spelling.
+    # Bounds in every notation.
     Row(pydantic.conint(ge=1, le=5), {**INTEGER, "minimum": 1, "maximum": 5}, (1, 5), (0, 6, "1")),
     Row(
         pydantic.constr(pattern="^a", max_length=3),
@@ -314,7 +314,7 @@ ROWS = (
         ([{"items": [1]}],),
         ([{"items": [0]}], [{}]),
     ),
-    # int-or-string: each branch keeps its own.
+    # int-or-string: each branch keeps its own constraints.
     Row(
         Annotated[int | Literal["Unlimited"], IntOrString()],
         {**INT_OR_STRING, "pattern": "^(?:Unlimited)$"},
@@ -343,7 +343,7 @@ ROWS = (
         (2, "1", "5"),
     ),
     Row(
-        # In an enum, Go would take 97 for "a".
+        # In an enum, Go would accept 97 for "a".
         Annotated[Digit | Literal["a", "b.c"], IntOrString()],
         {**INT_OR_STRING, "pattern": r"^(?:a|b\.c)$", "allOf": [AMONG_1_AND_5]},
         (1, 5, "a", "b.c"),
@@ -435,7 +435,7 @@ ROWS = (
         ({"a": [1, {"b": 1.5}]},),
         ([],),
     ),
-    # Words.
+    # Enums and literals.
     Row(Literal["a", None], {**STRING, "enum": ["a"]}, ("a",), ("b",)),  # noqa: PYI061
     Row(
         Union[Literal["a"], Color],  # noqa: UP007 - a spelling
@@ -447,7 +447,7 @@ ROWS = (
     Row(Literal[Digit.ONE], {**INTEGER, "enum": [1]}, (1, 1.0), (5,)),
     Row(Half, {"type": "number", "enum": [0.5, 1.0]}, (0.5, 1), (2,)),
     Row(Literal[True], {"type": "boolean", "enum": [True]}, (True,), (False, 1)),
-    # Classes of other makers.
+    # Classes of other libraries.
     Row(
         Plain,
         {
@@ -730,12 +730,12 @@ def thing(value: JSON) -> JSON:
 
 
 @pytest.fixture(scope="module")
-def asked() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+def oracle() -> Iterator[judge.Judge]:
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
-# What any construct may be given.
+# Values tried on every construct.
 COMMON: tuple[JSON, ...] = (
     *(None, True, 0, 1, 5, 97, 1.0, 1.5, 2**40, "", "a", "5%", "x" * 70),
     *([], ["a"], ["a", "a"], [1], [None], {}, {"a": "b"}, {"a": 1}, {"size": 1}),
@@ -745,11 +745,11 @@ COMMON: tuple[JSON, ...] = (
 @pytest.mark.parametrize(
     "row", [*ROWS, *EMBEDDED, *UNIONS], ids=lambda row: str(row.annotation)[:60]
 )
-def test_construct_has_its_schema_and_one_verdict(asked: judge.Judge, row: Row) -> None:
+def test_construct_has_its_schema_and_the_same_verdict(oracle: judge.Judge, row: Row) -> None:
     kind = kind_of(row.annotation)
     definition = definition_of(kind)
 
-    with asked.load(definition) as loaded:
+    with oracle.load(definition) as loaded:
         verdicts = {
             repr(value): loaded.create(thing(value), strict=False).allowed
             for value in (*row.taken, *row.refused, *COMMON)

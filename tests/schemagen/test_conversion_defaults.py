@@ -1,4 +1,4 @@
-"""Between two conversions the API server prunes and defaults, and somebody edits: what survives."""
+"""The API server prunes and defaults between two conversions, and users edit: what survives."""
 
 import base64
 import copy
@@ -154,7 +154,7 @@ def thing(version: str, spec: Any, **more: Any) -> dict[str, Any]:
 
 
 def convert(value: dict[str, Any]) -> dict[str, Any]:
-    """An object in the other version, the same compiled and with care."""
+    """Return an object in the other version, the same from the compiled and the lossless path."""
     source = value["apiVersion"].rpartition("/")[2]
     result = graph.convert(API, KIND, value, source=source, target=OTHER[source]).object
     way = CONVERTER.way(KIND, source, OTHER[source])
@@ -164,12 +164,12 @@ def convert(value: dict[str, Any]) -> dict[str, Any]:
 
 
 def defaulted(value: dict[str, Any]) -> dict[str, Any]:
-    """What the API server makes of an object that is written or read."""
+    """Return an object as the API server writes or reads it."""
     return dict(defaulting.of(MODELS[value["apiVersion"].rpartition("/")[2]]).settle(value))
 
 
 def written_through(value: dict[str, Any], *path: str, to: Any = steps.ABSENT) -> Any:
-    """The spec after a field was set in the other version, removed without a value."""
+    """Return the spec after a field was set (or removed) in the other version."""
     there = copy.deepcopy(convert(defaulted(value)))
     *parents, last = ("metadata", "labels") if not path else ("spec", *path)
     target = there
@@ -265,7 +265,7 @@ def test_what_is_new_in_an_object_stays_beside_what_is_added_to_it() -> None:
     assert {"limit": 3, "backoff": {"base": "10s"}, "order": "A"} == kept["wait"]
 
 
-def test_object_that_says_nothing_in_the_older_version_is_not_there() -> None:
+def test_hollow_object_is_absent_in_the_older_version() -> None:
     assert "wait" not in convert(thing("v1", {"wait": {"backoff": {"base": "1s"}}}))["spec"]
     assert {} == convert(thing("v1", {"wait": {}}))["spec"]["wait"]
 
@@ -321,7 +321,7 @@ def test_edited_value_wins_over_residue() -> None:
 
 
 @pytest.mark.parametrize("change", [{}, {"phase": "Ready"}], ids=["same", "edited"])
-def test_status_keeps_what_only_the_newer_version_says(change: Any) -> None:
+def test_status_keeps_data_of_the_newer_version_only(change: Any) -> None:
     value = thing("v1", DEFAULTED, status={"phase": "New", "progress": 3})
     there = convert(value)
     edited = {**there, "status": {**there["status"], **change}}
@@ -345,7 +345,7 @@ def test_integer_may_be_written_as_a_float() -> None:
     assert 2 == convert(defaulted(convert(value)))["spec"]["wait"]["backoff"]["factor"]
 
 
-def test_residue_of_the_spec_says_nothing_of_the_status() -> None:
+def test_residue_of_the_spec_excludes_the_status() -> None:
     forged = (
         '[{"at":["status"],"was":{},"is":{"progress":9}},{"at":[],"was":{},"is":{"status":{}}}]'
     )
@@ -376,7 +376,7 @@ def test_residue_that_does_not_fit_the_schema_is_dropped(entry: Any) -> None:
 
 
 def drawn(version: str) -> st.SearchStrategy[Any]:
-    """Valid objects of a version."""
+    """Return valid objects of a version."""
     properties = structural.schema_of(MODELS[version], descriptions=False)["properties"]
     bodies = st.fixed_dictionaries(
         {"spec": objects.valid(properties["spec"])},
@@ -401,7 +401,7 @@ def test_drawn_objects_come_back_compiled_or_with_care(version: str) -> None:
 # --- room ---------------------------------------------------------------------------------------
 
 
-def test_much_residue_is_compressed_and_comes_back() -> None:
+def test_large_residue_is_compressed_and_restored() -> None:
     labels = [{"name": f"{n:0200}", "value": "v", "note": "n" * 200} for n in range(300)]
     value = defaulted(thing("v1", {"labels": labels}))
 
@@ -418,7 +418,7 @@ def random_text(length: int) -> str:
     )
 
 
-def test_overflow_names_the_fields_and_is_gone_on_the_way_back() -> None:
+def test_overflow_names_the_fields_and_is_removed_on_the_way_back() -> None:
     wait = {"backoff": {"base": random_text(500_000), "factor": 2}, "order": "A"}
     value = thing("v1", {**DEFAULTED, "wait": wait, "groups": ["Staff"]})
 

@@ -1,4 +1,4 @@
-"""Functions of conversions are tried once on a machine, and again when a module changed."""
+"""Conversion functions are tried once per machine, and again when a module changes."""
 
 import os
 import pathlib

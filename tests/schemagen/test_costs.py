@@ -1,4 +1,4 @@
-"""A rule that is too expensive is refused with the largest bound that would make it fit."""
+"""A rule that is too expensive is refused with the largest affordable bound."""
 
 import copy
 import pathlib
@@ -33,14 +33,14 @@ CRD = crd.crd(API, API.kinds[0])
 
 
 @pytest.fixture(scope="module")
-def asked() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+def oracle() -> Iterator[judge.Judge]:
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
-def found(asked: judge.Judge) -> list[costs.Advice]:
-    return list(costs.advice(asked, CRD))
+def found(oracle: judge.Judge) -> list[costs.Advice]:
+    return list(costs.advice(oracle, CRD))
 
 
 def test_only_what_is_too_expensive_is_reported(found: list[costs.Advice]) -> None:
@@ -59,20 +59,20 @@ def test_first_choice_is_one_bound_and_the_second_all(found: list[costs.Advice])
 
 
 @pytest.mark.parametrize("more", [0, 1])
-def test_the_bound_fits_and_one_more_does_not(
-    asked: judge.Judge, found: list[costs.Advice], more: int
+def test_advised_bound_is_the_largest_affordable(
+    oracle: judge.Judge, found: list[costs.Advice], more: int
 ) -> None:
     changed = copy.deepcopy(CRD)
     spec = changed["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"]["spec"]
     for name, one in zip(("pairs", "tags"), found, strict=True):
         spec["properties"][name]["maxItems"] = one.choices[0].most + more
 
-    over = [cost.path for cost in asked.check(changed, costs=True).costs if cost.cost > cost.limit]
+    over = [cost.path for cost in oracle.check(changed, costs=True).costs if cost.cost > cost.limit]
 
     assert (["spec.pairs.[]", "spec.tags"] if more else []) == over
 
 
-def test_a_rule_that_no_bound_helps_says_so(asked: judge.Judge) -> None:
+def test_rule_without_an_affordable_bound_is_reported(oracle: judge.Judge) -> None:
     class Number(Spec):
         size: Annotated[
             int, Cel("[1,2,3,4,5,6,7,8].map(a, [1,2,3,4,5,6,7,8].map(b, [1,2,3,4,5,6,7,8].map(c, "
@@ -86,10 +86,10 @@ def test_a_rule_that_no_bound_helps_says_so(asked: judge.Judge) -> None:
     version = Version("v1", NumberRoot, storage=True)
     api = Api("costs.example.com", (Kind("Number", "numbers", (version,)),))
 
-    (only,) = costs.advice(asked, crd.crd(api, api.kinds[0]))
+    (only,) = costs.advice(oracle, crd.crd(api, api.kinds[0]))
 
     assert () == only.choices
-    assert "no bound makes it fit" in str(only)
+    assert "no bound makes it affordable" in str(only)
 
 
 BAD = """
@@ -121,6 +121,6 @@ def test_generate_refuses_with_place_and_way_out(tmp_path: pathlib.Path) -> None
     assert 2 == done.returncode
     assert "R v1 spec.size.x-kubernetes-validations[0].rule: Invalid value" in done.stderr
     assert "found no matching overload for '_==_' applied to '(int, string)'" in done.stderr
-    assert "the largest bounds that fit: 5 as maxItems of spec.tags" in done.stderr
+    assert "the largest affordable bounds: 5 as maxItems of spec.tags" in done.stderr
     assert "nothing was written" in done.stderr
     assert not (tmp_path / "crds").exists()

@@ -1,4 +1,4 @@
-"""A kind with everything becomes a CRD, whole; paths that lead nowhere are errors."""
+"""A kind with every feature becomes a CRD; paths that do not resolve are errors."""
 
 from typing import Annotated, Any
 
@@ -57,8 +57,8 @@ class Thing(Resource):
 
 
 def version(**more: Any) -> Version:
-    said: dict[str, Any] = {"name": "v1", "model": Thing, "storage": True}
-    return Version(**(said | more))
+    arguments: dict[str, Any] = {"name": "v1", "model": Thing, "storage": True}
+    return Version(**(arguments | more))
 
 
 def kind(*versions: Version, **more: Any) -> Kind:
@@ -94,10 +94,12 @@ EVERYTHING = kind(
 )
 
 
-def test_everything_that_a_kind_says_is_in_its_crd() -> None:
-    found = crd.crd(Api("example.com", (EVERYTHING,)), EVERYTHING, webhook={"url": "https://x/c"})
+def test_crd_has_everything_that_a_kind_declares() -> None:
+    definition = crd.crd(
+        Api("example.com", (EVERYTHING,)), EVERYTHING, webhook={"url": "https://x/c"}
+    )
 
-    versions = found["spec"].pop("versions")
+    versions = definition["spec"].pop("versions")
     assert {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
@@ -125,7 +127,7 @@ def test_everything_that_a_kind_says_is_in_its_crd() -> None:
                 },
             },
         },
-    } == found
+    } == definition
     schema = {"openAPIV3Schema": structural.schema_of(Thing)}
     assert [
         {
@@ -178,10 +180,12 @@ def test_everything_that_a_kind_says_is_in_its_crd() -> None:
 
 
 def test_api_server_would_take_it() -> None:
-    found = crd.crd(Api("example.com", (EVERYTHING,)), EVERYTHING, webhook={"url": "https://x/c"})
+    definition = crd.crd(
+        Api("example.com", (EVERYTHING,)), EVERYTHING, webhook={"url": "https://x/c"}
+    )
 
     with judge.Judge(deadline_seconds=60) as asked:
-        assert "" == asked.check(found).message
+        assert "" == asked.check(definition).message
 
 
 @pytest.mark.parametrize(
@@ -202,7 +206,7 @@ def test_api_server_would_take_it() -> None:
             {"columns": (Column("C", "spec.color"),)},
             (
                 "Thing v1: column C spec.color: "
-                "expected a JSONPath of fields such as .spec.name, got something else"
+                "expected a JSONPath of fields such as .spec.name, got another expression"
             ),
         ),
         (
@@ -259,9 +263,9 @@ def test_api_server_would_take_it() -> None:
         (
             {"scale": Scale(".spec.parts[0].name", ".status.replicas")},
             (
-                "Thing v1: scale .spec.parts[0].name: expected plain names parted by dots, got "
-                "parts[0]: there are no indices, quotes or escapes here; name a field that is in "
-                "no list"
+                "Thing v1: scale .spec.parts[0].name: expected plain names separated by dots, got "
+                "parts[0]: indices, quotes and escapes are not supported; name a field outside "
+                "lists"
             ),
         ),
         (
@@ -275,8 +279,8 @@ def test_api_server_would_take_it() -> None:
         (
             {"selectable": (".metadata.name",)},
             (
-                "Thing v1: selectable field .metadata.name: expected a field of the object's own, "
-                "got metadata, of which name and namespace are selectable anyway"
+                "Thing v1: selectable field .metadata.name: expected a field outside metadata, "
+                "got metadata; name and namespace are always selectable"
             ),
         ),
         (
@@ -288,7 +292,7 @@ def test_api_server_would_take_it() -> None:
         ),
         (
             {"selectable": (".spec.color", ".spec.color")},
-            "Thing v1: selectable field .spec.color: expected each field once, got it again",
+            "Thing v1: selectable field .spec.color: expected each field once, got a duplicate",
         ),
         (
             {"scale": Scale(".spec.replica", ".status.replicas")},
@@ -340,5 +344,5 @@ def test_a_version_may_leave_the_warning_to_the_api_server() -> None:
 
 
 def test_an_empty_warning_is_an_error() -> None:
-    with pytest.raises(ValueError, match="write True for the API server's own words"):
+    with pytest.raises(ValueError, match="write True for the API server's default"):
         Version("v1", Thing, deprecated="")

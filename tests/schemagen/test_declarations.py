@@ -1,4 +1,4 @@
-"""Apis that are declared wrongly: each is refused where it is written, with what to write."""
+"""Invalid Api declarations: each is refused where it is written, with a correction."""
 
 import dataclasses
 from collections.abc import Callable, Mapping
@@ -47,7 +47,7 @@ def api(*kinds: Any, group: Any = "example.com") -> Api:
     return Api(group, kinds)
 
 
-# What is declared, and the whole message.
+# A declaration, and the whole message.
 FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "a missing comma: a Kind for kinds": (
         lambda: Api("example.com", kind()),  # type: ignore[arg-type]
@@ -82,8 +82,7 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "a Spec as model": (
         lambda: version(model=ThingSpec),
         (
-            "Version('v1', model=...): expected a subclass of Resource, which is the whole "
-            "object, got "
+            "Version('v1', model=...): expected a subclass of Resource, as the whole object, got "
             "the class ThingSpec; write `class MyKind(Resource):` with `spec: ThingSpec` in it"
         ),
     ),
@@ -102,9 +101,8 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "an empty warning": (
         lambda: version(deprecated=""),
         (
-            "Version('v1'): expected a warning in deprecated=..., got an empty one; write "
-            "True for the "
-            "API server's own words"
+            "Version('v1'): expected a warning in deprecated=..., got an empty string; write True "
+            "for the API server's default"
         ),
     ),
     "no conversion at all": (
@@ -114,8 +112,8 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "a version that is no label": (
         lambda: version("v1.2", storage=True),
         (
-            "Version('v1.2'): expected 1 to 63 of a-z, 0-9 and -, a letter first and no - last, "
-            "got 'v1.2'"
+            "Version('v1.2'): expected 1 to 63 characters of a-z, 0-9 and -, starting with a "
+            "letter and not ending in -, got 'v1.2'"
         ),
     ),
     "another scope": (
@@ -182,7 +180,7 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "the newest first": (
         lambda: kind("Thing", "things", version(conversion=STEP), version("v1beta1")),
         (
-            "Thing: expected versions from the oldest to the newest, got v1 before v1beta1; "
+            "Thing: expected versions from oldest to newest, got v1 before v1beta1; "
             "list v1beta1 first (Kubernetes' order: v1alpha1, v1beta1, v1, v2)"
         ),
     ),
@@ -199,27 +197,27 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     ),
     "a list's kind that is the kind": (
         lambda: kind(list_name="Thing"),
-        "Thing: list_name: expected another name than the kind's own, got 'Thing'",
+        "Thing: list_name: expected a name other than the kind's own, got 'Thing'",
     ),
     "a plural in capitals": (
         lambda: kind(plural="Things"),
         (
-            "Thing: plural: expected 1 to 63 of a-z, 0-9 and -, a letter first and no - last, "
-            "got 'Things'"
+            "Thing: plural: expected 1 to 63 characters of a-z, 0-9 and -, starting with a letter "
+            "and not ending in -, got 'Things'"
         ),
     ),
     "a short name with a dot": (
         lambda: kind(short_names=["th", "t.h"]),
         (
-            "Thing: short_names: expected 1 to 63 of a-z, 0-9 and -, a letter first and no - last, "
-            "got 't.h'"
+            "Thing: short_names: expected 1 to 63 characters of a-z, 0-9 and -, starting with a "
+            "letter and not ending in -, got 't.h'"
         ),
     ),
     "a group without a dot": (
         lambda: api(kind(), group="example"),
         (
-            "Api('example'): group: expected a group of DNS labels in lower case with at least one "
-            "dot, such as example.com, got 'example'"
+            "Api('example'): group: expected a lowercase DNS name with at least one dot, such as "
+            "example.com, got 'example'"
         ),
     ),
     "no group": (
@@ -233,7 +231,7 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "two kinds with one plural": (
         lambda: api(kind(), kind("Other", "things")),
         (
-            "Api('example.com'): expected each resource name to be of one kind, got 'things' "
+            "Api('example.com'): expected each resource name to be unique, got 'things' "
             "of Thing "
             "(things) and of Other (things)"
         ),
@@ -241,9 +239,9 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "two kinds of one name": (
         lambda: api(kind(), kind("Thing", "others", singular="other")),
         (
-            "Api('example.com'): expected each kind name to be of one kind, got 'Thing' of Thing "
+            "Api('example.com'): expected each kind name to be unique, got 'Thing' of Thing "
             "(things) and of Thing (others)\n"
-            "Api('example.com'): expected each kind name to be of one kind, got 'ThingList' "
+            "Api('example.com'): expected each kind name to be unique, got 'ThingList' "
             "of Thing "
             "(things) and of Thing (others)"
         ),
@@ -251,7 +249,7 @@ FAULTS: Mapping[str, tuple[Callable[[], object], str]] = {
     "a short name that is another's plural": (
         lambda: api(kind(), kind("Other", "others", short_names=("things",))),
         (
-            "Api('example.com'): expected each resource name to be of one kind, got 'things' "
+            "Api('example.com'): expected each resource name to be unique, got 'things' "
             "of Thing "
             "(things) and of Other (others)"
         ),
@@ -270,7 +268,7 @@ def test_wrong_declaration_is_refused_with_what_to_write(fault: str) -> None:
 
 
 def test_every_field_of_a_declaration_is_checked() -> None:
-    """An object of no use to anybody is refused in each field."""
+    """Each field refuses an object of an unrelated type."""
     odd = type("Odd", (), {})()
     good: list[Any] = [
         *(kind(), version(), Rules(), Column("Size", ".spec.a"), Policy("true"), Cel("true")),
@@ -306,13 +304,14 @@ def test_lists_become_tuples() -> None:
     "names",
     [
         ("v1alpha1", "v1beta1", "v1", "v2alpha1", "v2beta1", "v2beta2", "v2", "v11"),
-        # The development of v2 follows v1, and has a lower priority in Kubernetes: either will do.
+        # A development version of v2 follows v1, but has a lower priority in Kubernetes: both are
+        # allowed.
         ("v2alpha1", "v1"),
-        # Nobody knows how old a version of another form is.
+        # Versions of another form have no known age.
         ("stable", "v1alpha1", "edge", "v1"),
     ],
 )
-def test_versions_from_the_oldest_to_the_newest_are_taken(names: tuple[str, ...]) -> None:
+def test_versions_from_oldest_to_newest_are_accepted(names: tuple[str, ...]) -> None:
     *older, newest = names
 
     made = kind(

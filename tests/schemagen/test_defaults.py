@@ -1,4 +1,4 @@
-"""Defaults are the same each time: sets are sorted, and what changes is refused."""
+"""Defaults are stable: sets are sorted, and changing values are refused."""
 
 import datetime as dt
 import os
@@ -133,5 +133,7 @@ def test_what_json_cannot_hold_is_refused(default: Any) -> None:
     class Odd(Spec):
         field: Any = default
 
-    with pytest.raises(SchemaError, match=r"Odd\.field: expected a default that JSON can hold"):
+    with pytest.raises(
+        SchemaError, match=r"Odd\.field: expected a default that JSON can represent"
+    ):
         structural.schema_of(Odd)

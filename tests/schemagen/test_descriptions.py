@@ -1,4 +1,4 @@
-"""A docstring arrives whole: paragraphs, lists, code and indentation."""
+"""Docstrings become descriptions unchanged: paragraphs, lists, code and indentation."""
 
 import pytest
 
@@ -64,7 +64,7 @@ def test_all_paragraphs_are_kept() -> None:
     assert WRITTEN == descriptions.fitted(DOCSTRING, None)
 
 
-def test_what_was_written_stays_as_it_is() -> None:
+def test_structured_text_is_unchanged() -> None:
     assert WRITTEN == descriptions.fitted(WRITTEN, None)
 
 

@@ -1,4 +1,4 @@
-"""JSON Schemas for editors: valid themselves, and of one mind with the samples."""
+"""JSON Schemas for editors: valid themselves, and consistent with the samples."""
 
 import copy
 import json
@@ -77,7 +77,7 @@ def test_objects_of_the_shape_have_no_fault(kind: Any, version: Any) -> None:
         }
         kinds = {error.validator for error in validator.iter_errors(value)}
 
-        # Draws keep to types and names, not to every pattern, length and repetition.
+        # Generated values respect types and names, not every pattern, length and repetition.
         assert kinds <= UNKEPT, value
 
 
@@ -93,7 +93,7 @@ def test_objects_of_the_shape_have_no_fault(kind: Any, version: Any) -> None:
         ),
     ],
 )
-def test_mistake_is_found_where_it_is(value: Any, expected: str) -> None:
+def test_mistake_is_reported_at_its_place(value: Any, expected: str) -> None:
     assert [expected] == faults(value)
 
 
@@ -181,7 +181,7 @@ def test_a_field_in_the_words_of_json_schema(field: str, expected: Any) -> None:
 
 
 def _bare(node: Any) -> Any:
-    """A schema without descriptions."""
+    """Return a schema without descriptions."""
     if isinstance(node, list):
         return [_bare(child) for child in node]
     if isinstance(node, dict):
@@ -190,7 +190,7 @@ def _bare(node: Any) -> Any:
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_an_editor_takes_what_the_api_server_takes(seed: int) -> None:
+def test_editor_schema_accepts_what_the_api_server_accepts(seed: int) -> None:
     validator = jsonschema.Draft202012Validator(hard_schema())
     checker = checking.of(HardRoot)
     schema = structural.schema_of(HardRoot, descriptions=False)
@@ -205,7 +205,7 @@ def test_an_editor_takes_what_the_api_server_takes(seed: int) -> None:
         is_right = validator.is_valid(value)
         causes = [cause for cause in checked.causes if not _is_unsaid(cause)]
         if re.search(r"\d{16}\.0|e\+", json.dumps(drawn)):
-            continue  # a large float that is an integer to JSON Schema, and none to Go
+            continue  # a large float is an integer in JSON Schema, but not in Go
 
         assert is_right <= (not causes), (drawn, causes)
         if checked.allowed and _is_kept(drawn, checked.value["spec"]):
@@ -213,12 +213,12 @@ def test_an_editor_takes_what_the_api_server_takes(seed: int) -> None:
 
 
 def _is_unsaid(cause: Any) -> bool:
-    """What the API server looks at, and this JSON Schema does not."""
+    """Return whether only the API server checks this."""
     return "should match" in cause.message or "metadata" in cause.field
 
 
 def _is_kept(sent: Any, stored: Any) -> bool:
-    """Whether nothing of what was sent was dropped as unknown or null."""
+    """Return whether nothing was dropped as unknown or null."""
     if isinstance(sent, dict):
         return isinstance(stored, dict) and all(
             name in stored and _is_kept(child, stored[name]) for name, child in sent.items()

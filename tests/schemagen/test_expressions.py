@@ -1,4 +1,4 @@
-"""Rules may use Python names; what CEL reserves is escaped; quoted text is left alone."""
+"""Rules may use Python names; reserved CEL names are escaped; string literals are unchanged."""
 
 import enum
 from typing import Annotated, Any, Literal
@@ -82,7 +82,7 @@ def test_a_name_with_two_meanings_is_refused() -> None:
         wire_expression("self.part.max_size == 1", names_of(Both), "Both")
 
     assert (
-        "Both: expected a name with one meaning in a rule, got max_size, which is limit and "
+        "Both: expected an unambiguous name in a rule, got max_size, which is limit and "
         "maxSize on the wire; write the wire name"
     ) == str(refused.value)
 
@@ -129,13 +129,13 @@ def test_models_in_unions_maps_and_enums_are_found() -> None:
         chosen: Annotated[One | Two, Field(discriminator="kind")] | None = None
         by_color: dict[str, Color] = Field(default_factory=dict)
 
-    found = {name: set(wires) for name, wires in names_of(Both).items() if "_" in name}
+    names = {name: set(wires) for name, wires in names_of(Both).items() if "_" in name}
 
     assert {
         "first_name": {"firstName"},
         "second_name": {"secondName"},
         "by_color": {"byColor"},
-    } == found
+    } == names
 
 
 class OddPart(Model):
@@ -221,8 +221,8 @@ def test_a_name_that_cel_cannot_write_is_refused() -> None:
 
     assert (
         "Foreign: expected a field that CEL can name (letters of ASCII, digits, _ - . and /, no "
-        "digit first), got size, which is 'größe' on the wire; give it another alias, or write the "
-        "rule beside the field, where self is its value"
+        "digit first), got size, which is 'größe' on the wire; give it another alias, or attach "
+        "the rule to the field, where self is its value"
     ) == str(refused.value)
 
 
@@ -304,5 +304,5 @@ def test_a_policy_writes_odd_names_in_brackets() -> None:
 
     assert (
         "Odd v1: policy: expected a name that CEL can write after a dot, got my_x, which is 'my-x' "
-        "on the wire; in a policy write ['my-x'], and 'my-x' in ... where has() would stand"
+        "on the wire; in a policy write ['my-x'], and 'my-x' in ... instead of has()"
     ) == str(refused.value)

@@ -1,4 +1,4 @@
-"""What is passed as certainly fine is what the whole checker takes; faults are never passed."""
+"""The fast path accepts only what the full checker accepts, and never an invalid value."""
 
 import copy
 import pathlib
@@ -36,7 +36,7 @@ def whole(part: Any) -> Any:
 
 
 @pytest.mark.parametrize("name", VERSIONS)
-def test_what_is_certainly_fine_is_taken(name: str) -> None:
+def test_fast_path_accepts_only_valid_values(name: str) -> None:
     checker = checking.of_version(VERSIONS[name])
 
     @settings(max_examples=25, deadline=None)
@@ -86,7 +86,7 @@ def test_an_update_is_seen_to_be_fine_or_is_looked_at_again(name: str) -> None:
     assert is_fine == checker.is_fine(whole(new), whole(OLD))
 
 
-def test_unchanged_fault_is_passed_over_and_one_and_true_are_two_values() -> None:
+def test_ratcheting_distinguishes_one_from_true() -> None:
     checker = checking.of_version(workshop.api().kinds[0].hub)
     old = whole({"spec": {"size": {"replicas": 11}}})
     true = whole({"spec": {"size": {"burst": True}}})

@@ -1,4 +1,4 @@
-"""A CRD is made to fit kubectl apply by leaving out descriptions, the deepest first."""
+"""A CRD is shrunk to fit kubectl apply by dropping descriptions, deepest first."""
 
 import copy
 import json
@@ -15,7 +15,7 @@ TEXT = "<why> & how. " * 4000
 
 
 def crd_with(*descriptions: tuple[int, str]) -> dict[str, Any]:
-    """A CRD whose schema has a chain of fields, with descriptions at some depths."""
+    """Return a CRD whose schema has a chain of fields, with descriptions at some depths."""
     node: dict[str, Any] = {"type": "string"}
     texts = dict(descriptions)
     for depth in range(max(texts), -1, -1):
@@ -33,7 +33,7 @@ def test_what_fits_is_not_changed() -> None:
     assert fit.Fitted(crd, ()) == fit.for_apply(crd)
 
 
-def test_the_deepest_goes_first_and_no_more_than_needed() -> None:
+def test_deepest_descriptions_are_dropped_first_and_no_more_than_needed() -> None:
     crd = crd_with((0, "root"), *((depth, TEXT) for depth in range(1, 7)))
 
     fitted = fit.for_apply(crd)
@@ -45,7 +45,7 @@ def test_the_deepest_goes_first_and_no_more_than_needed() -> None:
     assert fit.annotation_bytes(with_one_more) > fit.LIMIT_BYTES
 
 
-def test_the_given_crd_is_left_alone() -> None:
+def test_given_crd_is_not_mutated() -> None:
     crd = crd_with(*((depth, TEXT) for depth in range(1, 9)))
     before = copy.deepcopy(crd)
 
@@ -62,7 +62,7 @@ def test_go_writes_angle_brackets_as_six_bytes() -> None:
     assert plain + 5 + 1 + name == fit.annotation_bytes(crd)
 
 
-def test_what_cannot_fit_says_how_large_it_is() -> None:
+def test_crd_that_cannot_fit_reports_its_size() -> None:
     crd = crd_with((1, "x"))
     names = {f"field{number}": {"type": "string"} for number in range(12_000)}
     crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]["properties"] |= names
@@ -90,7 +90,7 @@ api = Api("large.example.com", (Kind("R", "rs", (Version("v1", R, storage=True),
 """
 
 
-def test_generate_says_what_it_left_out(tmp_path: pathlib.Path) -> None:
+def test_generate_reports_dropped_descriptions(tmp_path: pathlib.Path) -> None:
     (tmp_path / "large.py").write_text(MODELS)
 
     done: subprocess.CompletedProcess[str] = subprocess.run(

@@ -1,4 +1,4 @@
-"""Formats are judged as the API server judges them, whose own verdicts are asked here."""
+"""Formats are checked as by the API server, whose verdicts serve as the reference."""
 
 import math
 import re
@@ -35,7 +35,7 @@ ODD = ["", "\n", "\r", "\t", "\v", "\f", " ", "\x00", "\x7f", "\x80", "\x85", "\
 ODD += ["é", "ß", "İ", "µ", "μ", "☃", "😀", "\ufeff", "\ufffd", "\uffff", "\U0010ffff"]
 ODD += ["\N{ARABIC-INDIC DIGIT THREE}", "\N{FULLWIDTH DIGIT NINE}", "\N{KELVIN SIGN}"]
 ODD += ["\N{LATIN SMALL LETTER LONG S}", "\N{LATIN SMALL LETTER DOTLESS I}"]
-ODD += ["\u1c89", "\ua7da"]  # letters since Unicode 16.0, and so not to Go 1.26
+ODD += ["\u1c89", "\ua7da"]  # letters since Unicode 16.0, unknown to Go 1.26
 HEX24 = "507f1f77bcf86cd799439011"
 UUIDS = listed(
     """
@@ -190,9 +190,9 @@ SEEDS: Mapping[str, list[str]] = {
 
 
 def seeds(name: str) -> list[str]:
-    """The hand-picked texts for a format, and odd ones alone and at the ends of some of them."""
-    found = SEEDS[name.replace("-", "")]
-    return [*found, *ODD, *(text + odd for text in found[:3] for odd in ODD)]
+    """Return hand-picked texts for a format, and odd characters alone and around some of them."""
+    texts = SEEDS[name.replace("-", "")]
+    return [*texts, *ODD, *(text + odd for text in texts[:3] for odd in ODD)]
 
 
 EDIT = st.tuples(st.integers(0, 40), st.integers(0, 2), st.integers(0, 9999))
@@ -200,7 +200,7 @@ EDITS = draws.drawn(st.tuples(st.integers(0, 999), st.lists(EDIT, min_size=1, ma
 
 
 def mutated(texts: list[str]) -> Iterator[str]:
-    """Texts after some edits: characters lost, or a piece of any of them put in or over them."""
+    """Return texts after some edits: deleted characters, inserted or overwritten pieces."""
     short = [text for text in texts if len(text) < 300]
     pieces = ["", *ODD, *short, *sorted({character for text in short for character in text})]
     for which, edits in EDITS:
@@ -220,7 +220,7 @@ def number_schema(type_: str, format_: str) -> dict[str, Any]:
 
 
 def definition() -> dict[str, Any]:
-    """A CRD with a list for each format; its strings' fields are named by their formats."""
+    """Return a CRD with a list for each format; its string fields are named by their formats."""
     properties = {name: string_schema(name) for name in NAMES}
     properties |= {
         "unknown": string_schema("no-such-format"),
@@ -257,16 +257,16 @@ def manifest(name: str, values: list[Any]) -> dict[str, Any]:
 
 
 def refused(probe: judge.Loaded, name: str, texts: list[str]) -> list[str]:
-    """The texts that the API server refuses, in order.
+    """Return the texts that the API server refuses, in order.
 
-    Asked in pieces: time and memory of a verdict grow with the square of a list that is all wrong.
+    In chunks: time and memory of a verdict grow with the square of the errors in a list.
     """
-    found: list[str] = []
+    texts_refused: list[str] = []
     for start in range(0, len(texts), PIECE):
         piece = texts[start : start + PIECE]
         fields = {cause.field for cause in probe.create(manifest(name, piece)).causes}
-        found += [text for at, text in enumerate(piece) if f"spec.{name}[{at}]" in fields]
-    return found
+        texts_refused += [text for at, text in enumerate(piece) if f"spec.{name}[{at}]" in fields]
+    return texts_refused
 
 
 def refused_here(name: str, texts: list[str]) -> list[str]:
@@ -288,7 +288,7 @@ def test_mutated_text_is_judged_as_the_api_server_does(probe: judge.Loaded, name
 
 
 def edges(table: str) -> Iterator[str]:
-    """The first and the last character of each range, and the ones beside them."""
+    """Return the first and the last character of each range, and their neighbors."""
     for pair in table.split():
         first, _, last = pair.partition("-")
         for code in (int(first, 16), int(last or first, 16)):
@@ -309,7 +309,7 @@ def test_dashes_in_names_do_not_matter(probe: judge.Loaded) -> None:
     assert formats.is_known("d-ate-time")
 
 
-def test_unknown_format_takes_everything(probe: judge.Loaded) -> None:
+def test_unknown_format_accepts_everything(probe: judge.Loaded) -> None:
     texts = seeds("date-time")
 
     assert [] == refused(probe, "unknown", texts) == refused_here("no-such-format", texts)
@@ -334,7 +334,7 @@ def test_unknown_format_takes_everything(probe: judge.Loaded) -> None:
     ids=lambda value: value if len(value) < 20 else "",
 )
 def test_long_text_takes_no_longer_than_it_must(name: str, text: str) -> None:
-    """One that is searched again from each of its characters would take hours."""
+    """A pattern searched again from each character would take hours."""
     assert formats.is_string_format(name, text) is (name in {"byte", "cidr"})
 
 
@@ -398,7 +398,7 @@ def test_number_is_judged_in_the_words_of_the_api_server(
     assert len(sound) == len(NUMBERS) - len({re.findall(r"\[\d+\]", said)[0] for said in problems})
 
 
-def test_integer_that_no_float_can_hold_is_refused_as_a_whole(probe: judge.Loaded) -> None:
+def test_integer_beyond_float64_is_refused(probe: judge.Loaded) -> None:
     verdict = probe.create(manifest("number-any", [10**309]))
 
     assert (False, 400) == (verdict.allowed, verdict.code)

@@ -1,4 +1,4 @@
-"""A CRD becomes Go types with markers, whole; what no marker says is an error."""
+"""A CRD becomes Go types with markers; what no marker expresses is an error."""
 
 from typing import Annotated, Any, Literal
 
@@ -72,7 +72,7 @@ def definition(model: type[Resource] = Thing, **more: Any) -> dict[str, Any]:
     return crd.crd(Api(group="x.example.com", kinds=(kind,)), kind)
 
 
-# What controller-gen 0.23 makes the same CRD of again, but for the comments of metav1.TypeMeta.
+# controller-gen 0.23 generates the same CRD from it, except for the comments of metav1.TypeMeta.
 EXPECTED = """\
 // +groupName=x.example.com
 

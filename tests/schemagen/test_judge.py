@@ -1,4 +1,4 @@
-"""The judge as a Python object: what it answers, what it costs, when it ends."""
+"""The judge as a Python object: its verdicts, costs, and time limits."""
 
 import subprocess
 import sys
@@ -17,30 +17,30 @@ RUN = crd.crd(crds.api, KIND, webhook={"url": "https://localhost/convert"})
 
 
 @pytest.fixture(scope="module")
-def asked() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+def oracle() -> Iterator[judge.Judge]:
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
-def runs(asked: judge.Judge) -> Iterator[judge.Loaded]:
-    with asked.load(RUN) as loaded:
+def runs(oracle: judge.Judge) -> Iterator[judge.Loaded]:
+    with oracle.load(RUN) as loaded:
         yield loaded
 
 
 @pytest.mark.parametrize("kind", crds.api.kinds, ids=lambda kind: kind.name)
-def test_crds_are_accepted_within_their_costs(asked: judge.Judge, kind: Any) -> None:
+def test_crds_are_accepted_within_their_costs(oracle: judge.Judge, kind: Any) -> None:
     definition = crd.crd(crds.api, kind, webhook={"url": "https://localhost/convert"})
 
-    verdict = asked.check(definition, costs=True)
+    verdict = oracle.check(definition, costs=True)
 
     assert (True, "") == (verdict.allowed, verdict.message)
-    # Room for rules to come: no rule takes more than a sixth of what it may.
+    # Headroom for further rules: no rule takes more than a sixth of the limit.
     assert [] == [cost for cost in verdict.costs if cost.cost * 6 > cost.limit]
 
 
-def test_cost_names_version_path_and_rule(asked: judge.Judge) -> None:
-    costs = asked.check(RUN, costs=True).costs
+def test_cost_names_version_path_and_rule(oracle: judge.Judge) -> None:
+    costs = oracle.check(RUN, costs=True).costs
 
     (prompt,) = (cost for cost in costs if "lowerAscii" in cost.rule and "step" not in cost.path)
     assert ("v1beta1", "spec.parameters.[]", "self.name.lowerAscii() != 'prompt'") == (
@@ -51,12 +51,12 @@ def test_cost_names_version_path_and_rule(asked: judge.Judge) -> None:
     assert 0 < prompt.cost < prompt.limit == 10_000_000
 
 
-def test_refused_crd_cannot_be_loaded(asked: judge.Judge) -> None:
+def test_refused_crd_cannot_be_loaded(oracle: judge.Judge) -> None:
     with pytest.raises(judge.JudgeError, match='Unsupported value: "Galaxy"'):
-        asked.load({**RUN, "spec": {**RUN["spec"], "scope": "Galaxy"}})
+        oracle.load({**RUN, "spec": {**RUN["spec"], "scope": "Galaxy"}})
 
 
-def test_object_comes_back_as_it_would_be_stored(runs: judge.Loaded) -> None:
+def test_stored_object_is_returned(runs: judge.Loaded) -> None:
     value = manifests.run("v1beta1", runtime={"type": "Workflow", "workflow": {}}, unknown=1)
 
     stored = runs.create(value, strict=False, stored=True).object
@@ -88,7 +88,7 @@ def test_status_is_judged_apart(runs: judge.Loaded) -> None:
 
 
 def alone(**version: Any) -> dict[str, Any]:
-    """The CRD with its newest version alone, changed."""
+    """Return the CRD with its newest version alone, changed."""
     stored = next(one for one in RUN["spec"]["versions"] if one["storage"])
     spec = {**RUN["spec"], "versions": [{**stored, **version}]}
     del spec["conversion"]
@@ -104,12 +104,12 @@ def test_unknown_field_is_warned_of_where_it_is_not_refused(runs: judge.Loaded) 
     assert (False, ()) == (runs.create(value).allowed, runs.create(value).warnings)
 
 
-def test_deprecated_version_is_warned_of_whatever_the_verdict(asked: judge.Judge) -> None:
-    with asked.load(alone(deprecated=True)) as loaded:
+def test_deprecated_version_is_warned_of_whatever_the_verdict(oracle: judge.Judge) -> None:
+    with oracle.load(alone(deprecated=True)) as loaded:
         verdicts = [loaded.create(manifests.run("v1beta1", retention=1)), loaded.create({})]
 
     words = "agents.proompteng.ai/v1beta1 AgentRun is deprecated"
-    assert [(False, (words,))] * 2 == [(one.allowed, one.warnings) for one in verdicts]
+    assert [(False, (words,))] * 2 == [(verdict.allowed, verdict.warnings) for verdict in verdicts]
 
 
 def test_finalizer_without_a_domain_is_warned_of_once(runs: judge.Loaded) -> None:
@@ -119,32 +119,32 @@ def test_finalizer_without_a_domain_is_warned_of_once(runs: judge.Loaded) -> Non
     assert [1, 0] == [len(runs.create(old).warnings), len(runs.update(old, old).warnings)]
 
 
-def test_format_that_nobody_checks_is_warned_of(asked: judge.Judge) -> None:
+def test_format_that_nobody_checks_is_warned_of(oracle: judge.Judge) -> None:
     schema = {"type": "object", "properties": {"a": {"type": "string", "format": "zzz"}}}
     crd_value = alone(schema={"openAPIV3Schema": schema}, selectableFields=[])
 
-    assert ('unrecognized format "zzz"',) == asked.check(crd_value).warnings
-    assert () == asked.check_update(crd_value, crd_value).warnings
+    assert ('unrecognized format "zzz"',) == oracle.check(crd_value).warnings
+    assert () == oracle.check_update(crd_value, crd_value).warnings
 
 
-def test_stored_version_cannot_go(asked: judge.Judge) -> None:
+def test_stored_version_cannot_go(oracle: judge.Judge) -> None:
     old = {**RUN, "status": {"storedVersions": ["v1alpha1", "v1beta1"]}}
 
-    verdict = asked.check_update(alone(), old)
+    verdict = oracle.check_update(alone(), old)
 
     assert ["status.storedVersions[0]"] == [cause.field for cause in verdict.causes]
-    assert asked.check_update(alone(), RUN).allowed
+    assert oracle.check_update(alone(), RUN).allowed
 
 
-def test_kind_of_a_crd_in_a_cluster_stays(asked: judge.Judge) -> None:
+def test_kind_of_a_crd_in_a_cluster_stays(oracle: judge.Judge) -> None:
     other = {**RUN, "spec": {**RUN["spec"], "names": {**RUN["spec"]["names"], "kind": "Other"}}}
 
-    verdict = asked.check_update(other, RUN)
+    verdict = oracle.check_update(other, RUN)
 
     assert ["spec.names.kind"] == [cause.field for cause in verdict.causes]
 
 
-def test_field_that_the_storage_version_lacks_is_lost(asked: judge.Judge) -> None:
+def test_field_that_the_storage_version_lacks_is_lost(oracle: judge.Judge) -> None:
     versions = [
         {
             "name": name,
@@ -168,7 +168,7 @@ def test_field_that_the_storage_version_lacks_is_lost(asked: judge.Judge) -> Non
     }
     value = {"apiVersion": "example.com/v2", "kind": "Thing", "metadata": {"name": "a"}, "new": "x"}
 
-    with asked.load(thing) as loaded:
+    with oracle.load(thing) as loaded:
         verdict = loaded.create(value, stored=True)
 
     assert (True, None) == (verdict.allowed, verdict.object.get("new"))
@@ -182,13 +182,13 @@ def test_nonsense_is_a_verdict_and_no_crash(runs: judge.Loaded) -> None:
         assert (False, 400) == (verdict.allowed, verdict.code), value
 
 
-def check_again_and_again(asked: judge.Judge) -> None:
+def check_again_and_again(oracle: judge.Judge) -> None:
     for _ in range(1000):
-        asked.check(RUN, costs=True)
+        oracle.check(RUN, costs=True)
 
 
-def test_verdict_that_takes_too_long_is_given_up() -> None:
-    # Of two ticks of its clock at most one passes; compiling 26 rules twice takes several.
+def test_verdict_is_aborted_at_its_deadline() -> None:
+    # At most one of two ticks of its timer elapses; compiling 26 rules twice takes several.
     with judge.Judge(deadline_seconds=0.01) as hasty, pytest.raises(judge.JudgeTimeoutError):
         check_again_and_again(hasty)
 
@@ -203,7 +203,7 @@ def test_closed_judge_opens_again() -> None:
     assert again.allowed
 
 
-def test_missing_judge_says_how_to_get_it() -> None:
+def test_missing_judge_error_says_how_to_get_it() -> None:
     code = (
         "import pathlib\n"
         "from schemagen.judge import module\n"
@@ -218,7 +218,7 @@ def test_missing_judge_says_how_to_get_it() -> None:
     assert "run `make judge`" in done.stderr
 
 
-def test_toolkit_does_not_load_the_judge_before_it_is_asked() -> None:
+def test_toolkit_loads_the_judge_lazily() -> None:
     code = "import sys, schemagen.cli; print('wasmtime' in sys.modules)"
 
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
@@ -226,8 +226,8 @@ def test_toolkit_does_not_load_the_judge_before_it_is_asked() -> None:
     assert "False\n" == done.stdout
 
 
-def test_what_makes_the_api_server_panic_is_refused(asked: judge.Judge) -> None:
-    """kube-apiserver 1.37 closes the connection; the judge must survive, and say why."""
+def test_what_makes_the_api_server_panic_is_refused(oracle: judge.Judge) -> None:
+    """kube-apiserver 1.37 closes the connection; the judge must survive and report why."""
     version = {
         "name": "v1",
         "served": True,
@@ -237,15 +237,15 @@ def test_what_makes_the_api_server_panic_is_refused(asked: judge.Judge) -> None:
     }
     odd = {**RUN, "spec": {**RUN["spec"], "versions": [version]}}
 
-    verdict = asked.check(odd)
+    verdict = oracle.check(odd)
 
     assert (False, 500) == (verdict.allowed, verdict.code)
     assert "the API server's own validation panics on this" in verdict.message
-    assert asked.check(RUN).allowed
+    assert oracle.check(RUN).allowed
 
 
 @pytest.mark.parametrize("kind", ["ValidatingWebhookConfiguration", "MutatingWebhookConfiguration"])
-def test_registration_is_judged_as_its_kind(asked: judge.Judge, kind: str) -> None:
+def test_registration_is_judged_as_its_kind(oracle: judge.Judge, kind: str) -> None:
     webhook = {
         "name": "a.example.com",
         "admissionReviewVersions": ["v1"],
@@ -260,7 +260,7 @@ def test_registration_is_judged_as_its_kind(asked: judge.Judge, kind: str) -> No
         "webhooks": [webhook],
     }
 
-    strict, lax = asked.check_registration(value), asked.check_registration(value, strict=False)
+    strict, lax = oracle.check_registration(value), oracle.check_registration(value, strict=False)
 
     unknown = 'unknown field "webhooks[0].reinvocationPolicy"'
     is_mutating = kind == "MutatingWebhookConfiguration"
@@ -282,13 +282,13 @@ def test_registration_is_judged_as_its_kind(asked: judge.Judge, kind: str) -> No
     ],
 )
 def test_condition_is_decided_only_where_nothing_else_matters(
-    asked: judge.Judge,
+    oracle: judge.Judge,
     expression: str,
     alone: bool | None,  # noqa: FBT001 - the expected answer
     about_a_lease: bool | None,  # noqa: FBT001 - likewise
 ) -> None:
     request = {"resource": {"group": "coordination.k8s.io", "resource": "leases"}}
 
-    found = [asked.decide_condition(expression, known) for known in (None, request)]
+    decisions = [oracle.decide_condition(expression, known) for known in (None, request)]
 
-    assert [alone, about_a_lease] == found
+    assert [alone, about_a_lease] == decisions

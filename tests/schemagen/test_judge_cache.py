@@ -1,4 +1,4 @@
-"""The judge's machine code is loaded only from where nobody else could have put it."""
+"""The judge's machine code is loaded only if no other user could have written it."""
 
 import pathlib
 
@@ -9,7 +9,7 @@ from schemagen.judge import module
 
 
 class Cache:
-    """A cache of the user's own, and what was told."""
+    """A private cache, and the reported lines."""
 
     def __init__(self, root: pathlib.Path) -> None:
         self.root = root
@@ -24,23 +24,23 @@ class Cache:
 
     @property
     def native(self) -> pathlib.Path:
-        (found,) = self.root.glob("judge/*/*.native")
-        return found
+        (only,) = self.root.glob("judge/*/*.native")
+        return only
 
 
 @pytest.fixture
 def cache(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> Cache:
-    found = Cache(tmp_path / "cache")
-    monkeypatch.setenv("KUBEWRIGHT_CACHE", str(found.root))
-    monkeypatch.setattr(module, "_told", set())
+    made = Cache(tmp_path / "cache")
+    monkeypatch.setenv("KUBEWRIGHT_CACHE", str(made.root))
+    monkeypatch.setattr(module, "_reported", set())
     real = wasmtime.Module.deserialize_file
 
     def deserialize(engine: wasmtime.Engine, path: str) -> wasmtime.Module:
-        found.loaded.append(path)
+        made.loaded.append(path)
         return real(engine, path)
 
     monkeypatch.setattr(wasmtime.Module, "deserialize_file", deserialize)
-    return found
+    return made
 
 
 COMPILING = "compiling the API server's judge for this machine (half a minute, once)"
@@ -56,7 +56,7 @@ def test_machine_code_is_compiled_once(cache: Cache) -> None:
 
 
 def test_folder_that_others_may_write_to_is_not_loaded_from(cache: Cache) -> None:
-    """It is told once, however often the judge is opened."""
+    """It is reported once, however often the judge is opened."""
     cache.compiled()
     cache.loaded.clear()
     cache.root.chmod(0o770)

@@ -1,4 +1,4 @@
-"""Compiled conversions say what careful ones say, or nothing."""
+"""Compiled conversions give the same results as lossless ones, or none."""
 
 from typing import Any, Literal
 
@@ -287,7 +287,7 @@ API = Api(
 KIND = API.kinds[0]
 CONVERTER = Converter(API)
 WAYS = [("v1", "v2"), ("v2", "v1"), ("v2", "v3"), ("v1", "v3"), ("v3", "v1")]
-# Each with its form in the newer version, and the engine that the older one does not ask for.
+# Each with its form in the newer version, and the engine that the older one does not require.
 ENGINE = {"engine": {"type": "fast"}}, {"engine": {"type": "Fast"}}
 EXACT: dict[str, tuple[Any, Any]] = {
     "nothing more": ({}, {}),
@@ -384,9 +384,9 @@ def thing(version: str, spec: Any) -> dict[str, Any]:
 
 
 def at_once(value: dict[str, Any], source: str, target: str) -> Any:
-    """The compiled answer, once it has been bytes."""
-    found = CONVERTER.way(KIND, source, target).at_once(msgspec.Raw(orjson.dumps(value)))
-    return None if found is None else orjson.loads(found)
+    """Return the compiled result, after a round trip through bytes."""
+    converted = CONVERTER.way(KIND, source, target).at_once(msgspec.Raw(orjson.dumps(value)))
+    return None if converted is None else orjson.loads(converted)
 
 
 def with_care(value: dict[str, Any], source: str, target: str) -> Any:
@@ -403,24 +403,24 @@ def test_what_loses_nothing_is_converted_at_once(old: Any, new: Any) -> None:
 
 
 @pytest.mark.parametrize("spec", OLD_LOSSES.values(), ids=OLD_LOSSES)
-def test_what_may_lose_something_goes_up_with_care(spec: Any) -> None:
+def test_possible_loss_upwards_is_left_to_the_lossless_path(spec: Any) -> None:
     assert at_once(thing("v1", {**ENGINE[0], **spec}), "v1", "v2") is None
 
 
 @pytest.mark.parametrize("spec", NEW_LOSSES.values(), ids=NEW_LOSSES)
-def test_what_may_lose_something_goes_down_with_care(spec: Any) -> None:
+def test_possible_loss_downwards_is_left_to_the_lossless_path(spec: Any) -> None:
     assert at_once(thing("v2", {**ENGINE[1], **spec}), "v2", "v1") is None
 
 
 def test_order_that_is_no_data_is_nothing_to_lose() -> None:
     pairs = [{"name": "b", "value": "1"}, {"name": "a", "value": "2"}]
 
-    found = at_once(thing("v2", {**ENGINE[1], "labels": pairs}), "v2", "v1")
+    converted = at_once(thing("v2", {**ENGINE[1], "labels": pairs}), "v2", "v1")
 
-    assert {"b": "1", "a": "2"} == found["spec"]["labels"]
+    assert {"b": "1", "a": "2"} == converted["spec"]["labels"]
 
 
-def test_object_with_residue_goes_with_care() -> None:
+def test_object_with_residue_is_left_to_the_lossless_path() -> None:
     value = thing("v2", ENGINE[1])
     value["metadata"]["annotations"]["conversion.lanes.example.org/v1-residue"] = "[]"
 
@@ -428,7 +428,7 @@ def test_object_with_residue_goes_with_care() -> None:
 
 
 @pytest.mark.parametrize("change", [{"kind": "Other"}, {"apiVersion": "lanes.example.org/v2"}])
-def test_another_kind_or_version_is_none_of_a_way(change: dict[str, str]) -> None:
+def test_other_kind_or_version_is_not_converted(change: dict[str, str]) -> None:
     assert at_once({**thing("v1", ENGINE[0]), **change}, "v1", "v2") is None
 
 

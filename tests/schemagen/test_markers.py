@@ -1,6 +1,6 @@
-"""Each row of docs/markers.md holds: what it says to write here gives what it says of the CRD.
+"""Each row of docs/markers.md holds: its left column yields its CRD column.
 
-One table beside one page, hence one long file.
+One table for one page, hence a long file.
 """
 
 import dataclasses
@@ -59,14 +59,14 @@ PAGE = pathlib.Path(__file__).parents[2] / "docs" / "markers.md"
 
 
 class Made(NamedTuple):
-    """A CRD, if it came to one, and the part of it (or the message) that a row is about."""
+    """A CRD, if one was generated, and the part of it (or the message) for a row."""
 
     crd: JSON
     part: JSON
 
 
 Case = tuple[Callable[[], Made], JSON]
-"""How a row is done here, and the part that it gives."""
+"""How a row is written here, and the resulting part."""
 
 
 class ThingSpec(Spec):
@@ -95,7 +95,7 @@ def made(kind: Kind, *, webhook: JSON = None) -> JSON:
 
 
 def of_kind(part: Callable[[JSON], JSON], *versions: Version, **said: Any) -> Callable[[], Made]:
-    """What a kind gives; its webhook for conversion is needed, and left out, where it has one."""
+    """Return the CRD part of a kind, without the conversion webhook where it has one."""
 
     def make() -> Made:
         kind = Kind("Thing", "things", versions or (Version("v1", Small, storage=True),), **said)
@@ -107,13 +107,13 @@ def of_kind(part: Callable[[JSON], JSON], *versions: Version, **said: Any) -> Ca
 
 
 def of_version(**said: Any) -> Callable[[], Made]:
-    """What a version says beside its schema."""
+    """Return the CRD part of a version without its schema."""
     version = Version(**{"name": "v1", "model": Thing, "storage": True, **said})
     return of_kind(lambda found: without_schema(found["spec"]["versions"][0]), version)
 
 
 def of_older(**said: Any) -> Callable[[], Made]:
-    """What the older of two versions says beside its schema."""
+    """Return the CRD part of the older of two versions without its schema."""
     older = Version(name="v1alpha1", model=Small, conversion=ANY_CONVERSION, **said)
     return of_kind(
         lambda found: without_schema(found["spec"]["versions"][0]),
@@ -127,7 +127,7 @@ def without_schema(version: JSON) -> JSON:
 
 
 def of_model(model: type[Model]) -> Callable[[], Made]:
-    """The schema of a model, as the spec of a kind."""
+    """Return the schema of a model, as the spec of a kind."""
 
     def make() -> Made:
         root = type("Thing", (Resource,), {"__annotations__": {"spec": model}})
@@ -138,7 +138,7 @@ def of_model(model: type[Model]) -> Callable[[], Made]:
 
 
 def of_field(annotation: Any, default: Any = ...) -> Callable[[], Made]:
-    """The schema of a field of the spec."""
+    """Return the schema of a field of the spec."""
 
     def make() -> Made:
         members = {"__annotations__": {"field": annotation}, "field": Field(default)}
@@ -149,7 +149,7 @@ def of_field(annotation: Any, default: Any = ...) -> Callable[[], Made]:
 
 
 def of_error(make: Callable[[], Made]) -> Callable[[], Made]:
-    """The words of the error, where there is no CRD."""
+    """Return the error message, where there is no CRD."""
 
     def failing() -> Made:
         with pytest.raises(structural.SchemaError) as error:
@@ -163,7 +163,7 @@ def schema_of(found: JSON) -> JSON:
     return found["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
 
 
-# Never called: a CRD says only that there is one.
+# Never called: a CRD only says that there is one.
 ANY_CONVERSION = schemagen.Conversion(schemagen.records.record())
 
 VALIDATIONS = "x-kubernetes-validations"
@@ -184,7 +184,7 @@ SMALL_SCHEMA = {
     },
     "required": ["spec"],
 }
-# The whole CRD of the smallest kind, for what leaves no trace in it.
+# The whole CRD of the smallest kind, for features that leave no trace in it.
 SMALL = {
     "apiVersion": "apiextensions.k8s.io/v1",
     "kind": "CustomResourceDefinition",
@@ -348,7 +348,7 @@ def two_of(rule: Cel) -> Callable[[], Made]:
 
 
 def two_with(comparison: str, message: str) -> JSON:
-    """Two fields and the rule over how many of them are set."""
+    """Return two fields and the rule for how many of them are set."""
     rule = f"(has(self.left) ? 1 : 0) + (has(self.right) ? 1 : 0) {comparison}"
     return {
         "type": "object",
@@ -569,7 +569,7 @@ class Hidden(Spec):
 
 
 def shortened() -> Made:
-    """Descriptions of at most ten characters, and of twenty for the field that says so itself."""
+    """Return descriptions of at most ten characters, of twenty for a field with its own limit."""
     kind = Kind("Thing", "things", (Version("v1", Thing, storage=True),))
     found = crd.crd(Api("example.com", (kind,)), kind, max_description=10)
     return Made(found, schema_of(found)["properties"]["spec"]["properties"])
@@ -681,10 +681,10 @@ LowPort = Annotated[int, Field(ge=1, le=65535)]
 
 
 def fitted() -> Made:
-    """With a filler in its annotations, a CRD has no room for its last description."""
+    """With filler in its annotations, a CRD drops its last description."""
     kind = Kind("Thing", "things", (Version("v1", Thing, storage=True),), annotations={"a": ""})
     room = fit.LIMIT_BYTES - fit.annotation_bytes(made(kind))
-    # A character of an annotation weighs twice: where it stands, and in kubectl's copy.
+    # A character of an annotation counts twice: in place, and in kubectl's copy.
     full = dataclasses.replace(kind, annotations={"a": "x" * (room // 2 + 1)})
     found = fit.for_apply(made(full))
     return Made(found.crd, list(found.left_out))
@@ -795,18 +795,18 @@ BEYOND: dict[str, Case] = {
     ),
 }
 
-# By the words of the first column.
+# By the text of the first column.
 CASES = KINDS | FIELDS | GENERATORS | FLAGS | TYPES | BEYOND
 
 
 @pytest.mark.parametrize("words", CASES)
-def test_row_gives_what_it_says(words: str) -> None:
+def test_row_yields_its_crd_column(words: str) -> None:
     make, expected = CASES[words]
 
     assert expected == make().part
 
 
-def test_api_server_takes_every_crd() -> None:
+def test_api_server_accepts_every_crd() -> None:
     found = {words: make().crd for words, (make, _) in CASES.items()}
 
     with judge.Judge(deadline_seconds=60) as asked:
@@ -816,7 +816,7 @@ def test_api_server_takes_every_crd() -> None:
 
 
 class Row(NamedTuple):
-    """A row of the page: what is quoted in each of its columns."""
+    """A row of the page: the quoted text of each column."""
 
     words: str
     here: tuple[str, ...]

@@ -1,6 +1,6 @@
-"""Drawn modules of models are refused properly or judged alike; a planted fault is found.
+"""Generated modules of models are refused properly or judged alike; a planted fault is found.
 
-`make prove-models` draws many more.
+`make prove-models` generates many more.
 """
 
 from collections.abc import Iterator
@@ -14,13 +14,13 @@ NUMBER = 150
 
 
 @pytest.fixture(scope="module")
-def asked() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+def oracle() -> Iterator[judge.Judge]:
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
-async def test_drawn_models_are_refused_or_judged_alike(asked: judge.Judge) -> None:
-    proof = model_proof.Proof(asked, objects=4)
+async def test_drawn_models_are_refused_or_judged_alike(oracle: judge.Judge) -> None:
+    proof = model_proof.Proof(oracle, objects=4)
     tally = model_proof.Tally()
 
     for number in range(NUMBER):
@@ -54,21 +54,21 @@ class Thing(Resource):
 """
 
 
-async def test_a_planted_split_is_found_and_made_small(
-    asked: judge.Judge, monkeypatch: pytest.MonkeyPatch
+async def test_planted_split_is_found_and_minimized(
+    oracle: judge.Judge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    proof = model_proof.Proof(asked, objects=32)
+    proof = model_proof.Proof(oracle, objects=32)
     assert not isinstance(await proof.outcome(MODULE, 0), model_proof.Fault | str)
     ordered = structural._ordered  # noqa: SLF001 - where a keyword is lost
     calls: list[int] = []
 
     def losing(node: structural.Schema) -> structural.Schema:
-        """Each schema of a text has a lower bound: the CRD's, then the checker's."""
-        found = ordered(node)
-        if "maxLength" in found:
+        """Remove a lower bound from each string schema: the CRD's, then the checker's."""
+        node_ = ordered(node)
+        if "maxLength" in node_:
             calls.append(1)
-            found["maxLength"] = 60 // len(calls)
-        return found
+            node_["maxLength"] = 60 // len(calls)
+        return node_
 
     monkeypatch.setattr(structural, "_ordered", losing)
     fault = await proof.outcome(MODULE, 0)
@@ -79,13 +79,13 @@ async def test_a_planted_split_is_found_and_made_small(
 
 
 async def test_a_planted_traceback_is_found(
-    asked: judge.Judge, monkeypatch: pytest.MonkeyPatch
+    oracle: judge.Judge, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(node: structural.Schema) -> structural.Schema:
         raise KeyError(next(iter(node)))
 
     monkeypatch.setattr(structural, "_ordered", broken)
 
-    fault = await model_proof.Proof(asked, objects=4).outcome(MODULE, 0)
+    fault = await model_proof.Proof(oracle, objects=4).outcome(MODULE, 0)
 
     assert model_proof.Fault("traceback", "KeyError: 'type'") == fault

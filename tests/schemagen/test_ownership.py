@@ -1,4 +1,4 @@
-"""What only its user, or root, could have written is told from what others could have."""
+"""Files that only the user or root could have written are told apart from others."""
 
 import os
 import pathlib
@@ -11,7 +11,7 @@ from schemagen import ownership
 
 @pytest.fixture
 def place(tmp_path: pathlib.Path) -> pathlib.Path:
-    """A file three folders deep that nobody else could have written."""
+    """Return a file three directories deep that nobody else could have written."""
     folder = tmp_path / "a" / "b"
     folder.mkdir(mode=0o755, parents=True)
     (folder / "code").write_text("")
@@ -20,7 +20,7 @@ def place(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 def test_own_file_in_own_folders_is_trusted(place: pathlib.Path) -> None:
-    """Although /tmp, above, is everybody's: it is sticky."""
+    """Although /tmp, above, is world-writable: it is sticky."""
     assert "" == ownership.why_untrusted(place)
     assert "" == ownership.why_untrusted(place.parent)
 
@@ -30,27 +30,27 @@ def test_own_file_in_own_folders_is_trusted(place: pathlib.Path) -> None:
 def test_what_others_may_write_to_is_not_trusted(
     place: pathlib.Path, mode: int, level: int
 ) -> None:
-    found = [place, *place.parents][level]
-    found.chmod(0o755 | mode)
+    target = [place, *place.parents][level]
+    target.chmod(0o755 | mode)
 
-    said = f"{found} is writable by others (mode {0o755 | mode:04o}): chmod go-w {found}"
-    assert said == ownership.why_untrusted(place)
+    message = f"{target} is writable by others (mode {0o755 | mode:04o}): chmod go-w {target}"
+    assert message == ownership.why_untrusted(place)
 
 
 @pytest.mark.parametrize("level", [0, 1, 2], ids=["file", "folder", "above"])
 def test_what_belongs_to_others_is_not_trusted(
     place: pathlib.Path, level: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = [place, *place.parents][level]
+    target = [place, *place.parents][level]
     real = pathlib.Path.lstat
 
     def lstat(path: pathlib.Path) -> os.stat_result:
         status = real(path)
-        return os.stat_result((*status[:4], 12345, *status[5:])) if path == found else status
+        return os.stat_result((*status[:4], 12345, *status[5:])) if path == target else status
 
     monkeypatch.setattr(pathlib.Path, "lstat", lstat)
 
-    assert f"{found} belongs to another user (uid 12345)" == ownership.why_untrusted(place)
+    assert f"{target} belongs to another user (uid 12345)" == ownership.why_untrusted(place)
 
 
 def absolute(link: pathlib.Path, target: pathlib.Path) -> None:
@@ -67,7 +67,7 @@ def test_links_are_followed(
     tmp_path: pathlib.Path,
     point: Callable[[pathlib.Path, pathlib.Path], None],
 ) -> None:
-    """What counts is where a link leads, and who could change the link."""
+    """What matters is where a link leads, and who could change the link."""
     (tmp_path / "links").mkdir(mode=0o755)
     link = tmp_path / "links" / "b"
     point(link, place.parent)

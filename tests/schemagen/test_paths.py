@@ -1,6 +1,6 @@
-"""Columns show what client-go finds: what it finds nowhere is refused, and the rest is taken.
+"""Columns show what client-go finds: paths that it cannot resolve are refused, others accepted.
 
-The expected words are those of tests/e2e/test_columns.py, which asks a real API server.
+The expected messages are those of tests/e2e/test_columns.py, which uses a real API server.
 """
 
 from typing import Any
@@ -15,7 +15,7 @@ SCHEMA = structural.schema_of(columns.Thing)
 
 
 @pytest.mark.parametrize("path", columns.SHOWN)
-def test_a_path_that_shows_something_is_taken(path: str) -> None:
+def test_path_that_shows_a_value_is_accepted(path: str) -> None:
     assert paths.follow(SCHEMA, path) is None
 
 
@@ -41,13 +41,13 @@ def test_a_path_that_shows_nothing_or_chance_is_refused(path: str) -> None:
         ('.spec.its[?(@.name=="a"].v', 'expected a closing ) of the filter, got [?(@.name=="a"].v'),
         (".spec.its[0", "expected a closing ], got [0"),
         (".spec.its[9].name", "expected an index below maxItems, which is 4, got 9"),
-        (".spec.its[2:1].name", "expected a slice with something in it, got 2:1"),
+        (".spec.its[2:1].name", "expected a slice that is not empty, got 2:1"),
         (".spec.color[0]", "expected a list for an index, got a string; leave it out"),
         (".spec.obj[?(@.v>1)].v", "expected a list for a filter, got an object; leave it out"),
         ("....name", "expected one .. and a name, got another .."),
     ],
 )
-def test_what_is_wrong_is_said(path: str, words: str) -> None:
+def test_invalid_path_is_reported(path: str, words: str) -> None:
     assert words == paths.follow(SCHEMA, path)
 
 

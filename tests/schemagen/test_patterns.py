@@ -1,4 +1,4 @@
-"""Patterns and enums that only Python understands are refused; what RE2 reads alike is written."""
+"""Python-only patterns and enums are refused; those that RE2 reads alike are accepted."""
 
 import enum
 import re
@@ -44,26 +44,28 @@ def test_a_pattern_that_means_the_same_is_written(pattern: Any, written: str) ->
         (re.compile("a b", re.VERBOSE), "write the pattern without"),
         (re.compile(r"^\d+$"), "write [0-9], compile it with re.ASCII"),
         (re.compile(r"^\w+$"), "write [0-9A-Za-z_]"),
-        (r"^(?=a)", "write that half as a Cel rule"),
-        (r"(?<!a)b", "write that half as a Cel rule"),
+        (r"^(?=a)", "write that part as a Cel rule"),
+        (r"(?<!a)b", "write that part as a Cel rule"),
         (r"(a)\1", "write it as a Cel rule"),
         (r"(?P<x>a)(?P=x)", "write it as a Cel rule"),
         (r"a++", "leave the + or ?> out"),
         (r"(?>a)", "leave the + or ?> out"),
         (r"a\Z", r"\z or $"),
-        (r"(?x)a", "write the pattern without it"),
+        (r"(?x)a", "leave others out"),
         (r"\u0041", "write the character itself"),
         (r"\C", "write ."),
         ("a{1001}", "write it in RE2's syntax"),
         ("(", "correct it"),
-        ("\ud800", "half of a surrogate pair"),
+        ("\ud800", "a lone surrogate"),
     ],
 )
 def test_a_pattern_of_python_only_is_refused_with_a_way_out(pattern: Any, way_out: str) -> None:
     with pytest.raises(SchemaError) as refused:
         schema_of(pattern)
 
-    assert str(refused.value).startswith("Job.name: expected a pattern that the API server (RE2) ")
+    assert str(refused.value).startswith(
+        "Job.name: expected a pattern with the same meaning for the API server (RE2), "
+    )
     assert way_out in str(refused.value)
 
 

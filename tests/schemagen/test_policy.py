@@ -1,4 +1,4 @@
-"""What no schema can hold becomes ValidatingAdmissionPolicies, one for each version."""
+"""Rules beyond schemas become ValidatingAdmissionPolicies, one for each version."""
 
 from typing import Annotated
 
@@ -28,7 +28,7 @@ KIND = Kind("Job", "jobs", (Version("v1", Root, storage=True),), policies=(RULE,
 API = Api("work.example.com", (KIND,))
 
 
-def test_a_policy_and_its_binding_stand_for_each_version() -> None:
+def test_each_version_has_a_policy_and_its_binding() -> None:
     found = [*policy.policies(API)]
 
     assert [

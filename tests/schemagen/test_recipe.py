@@ -1,4 +1,4 @@
-"""How the judge's module is laid out to be built: ours, and modules without what is left out."""
+"""Build layout of the judge's module: own sources, and modules without what is left out."""
 
 import json
 import pathlib
@@ -24,7 +24,7 @@ def sources(tmp_path: pathlib.Path) -> pathlib.Path:
 
 
 class Go:
-    """Has two modules in its cache."""
+    """A Go command with two modules in its cache."""
 
     def __init__(self, root: pathlib.Path) -> None:
         self.root = root
@@ -65,7 +65,7 @@ def test_folder_holds_ours_and_modules_without_what_is_left_out(
     assert [("mod", "download", "-json", "example.com/one", "two.io/x")] == go.asked
 
 
-def test_go_is_told_to_take_the_copies(
+def test_go_mod_replaces_modules_with_the_copies(
     tmp_path: pathlib.Path, sources: pathlib.Path, go: Go
 ) -> None:
     recipe.lay_out(sources, tmp_path / "laid out", go)
@@ -78,7 +78,7 @@ def test_go_is_told_to_take_the_copies(
     assert "module ours\n" == (sources / "go.mod").read_text()
 
 
-def test_file_that_is_gone_is_named_with_the_list(
+def test_missing_file_is_reported_with_its_list(
     tmp_path: pathlib.Path, sources: pathlib.Path, go: Go, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     left_out = {"example.com/one": ("b.go", "x.go", "d/y.go"), "two.io/x": ()}
@@ -226,7 +226,7 @@ def test_package_is_reduced_to_what_is_named_and_what_that_needs(
     assert REDUCED == {path.name: path.read_text() for path in (folder / "p").iterdir()}
 
 
-def test_declaration_that_is_gone_is_named_with_the_list(
+def test_missing_declaration_is_reported_with_its_list(
     tmp_path: pathlib.Path, sources: pathlib.Path, kept: Go, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(recipe, "REDUCED", {"example.com/one": {"p": ("Kept", "New")}})
@@ -248,8 +248,8 @@ def test_modules_that_lose_files_are_required() -> None:
     assert {*recipe.LEFT_OUT} == names
 
 
-def test_recipe_needs_the_standard_library_alone() -> None:
-    # As the wheel's build hook loads it, where nothing is installed.
+def test_recipe_needs_only_the_standard_library() -> None:
+    # Loaded like by the wheel's build hook, where nothing is installed.
     code = f"import runpy; runpy.run_path({recipe.__file__!r})"
 
     done = subprocess.run([sys.executable, "-I", "-S", "-c", code], check=False)

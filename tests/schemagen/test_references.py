@@ -1,4 +1,4 @@
-"""Annotations that name what comes later: resolved as Pydantic does, or an error with its place."""
+"""Forward references are resolved as Pydantic does, or are an error with its place."""
 
 import importlib.util
 import pathlib
@@ -15,7 +15,7 @@ INTEGER = {"type": "integer"}
 
 
 def loaded(folder: pathlib.Path, text: str, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """A module with this text."""
+    """Return a module with this text."""
     path = folder / "example.py"
     path.write_text(text)
     spec = importlib.util.spec_from_file_location("example", path)
@@ -136,7 +136,7 @@ def test_names_of_later_classes_are_resolved(
     assert expected == structural.schema_of(module.Thing)["properties"]
 
 
-def test_a_model_with_later_names_takes_values(
+def test_model_with_forward_references_accepts_values(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     text = "class Thing(Spec):\n    part: Part\n\nclass Part(Model):\n    max_size: int\n"
@@ -266,7 +266,7 @@ class Page[T](Model):
 def test_type_statements_are_written_like_their_values(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, head: str, text: str, expected: Any
 ) -> None:
-    if head != HEAD:  # names must be there before they are used
+    if head != HEAD:  # names must exist before they are used
         before, _, after = text.partition("class Thing")
         classes = after[after.index("class Part") :]
         text = f"{before}{classes}\nclass Thing{after[: after.index('class Part')]}"

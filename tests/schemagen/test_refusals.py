@@ -1,4 +1,4 @@
-"""What no schema can hold, or nothing could satisfy, is an error that says what to write."""
+"""What no schema can express, or nothing could satisfy, is an error with an alternative."""
 
 import dataclasses
 import decimal
@@ -37,7 +37,7 @@ T = TypeVar("T")
 
 
 def named(value: object) -> str:
-    """A test's id, the same in each process that collects it."""
+    """Return a test's id, the same in each process that collects it."""
     return re.sub(r" at 0x[0-9a-f]+", "", str(value))
 
 
@@ -218,7 +218,7 @@ def schema_of_field(annotation: Any, default: Any = ...) -> Any:
         (Annotated[int, IntOrString()], "write one int and one str"),
         (
             Annotated[int | Annotated[str, Cel("self != ''")], IntOrString()],
-            "x-kubernetes-validations on the string; write it beside IntOrString",
+            "x-kubernetes-validations on the string; write it next to IntOrString",
         ),
         (
             Annotated[Annotated[int, Format("date")] | str, IntOrString()],
@@ -233,7 +233,7 @@ def schema_of_field(annotation: Any, default: Any = ...) -> Any:
         (Loop, "the type alias Loop, which contains itself.*JSONObject"),
         (Deep[int], "which contains itself.*JSONObject"),
         (Short, r"type arguments for ~T of the type alias Short.*write Short\[...\]"),
-        (Lost, "the type alias Lost to name what .* defines, got Nowhere"),
+        (Lost, "the type alias Lost to use names defined in .*, got Nowhere"),
         (Page, "write it where the generic model or alias is used"),
         (T, "got the type parameter ~T"),
         # containers
@@ -276,10 +276,10 @@ def schema_of_field(annotation: Any, default: Any = ...) -> Any:
         (Annotated[int, Field(ge=True)], "got True"),
         (Annotated[int, Field(multiple_of=0.5)], "a positive integer as multipleOf"),
         (Annotated[float, Field(multiple_of=-1)], "a positive number as multipleOf"),
-        (Annotated[str, Field(min_length=-1)], "from 0 on as minLength"),
-        (Annotated[str, MaxBytes(-1)], "from 0 on as maxLength"),
-        (Annotated[float, Field(examples=[float("inf")])], "an example that JSON can hold"),
-        # classes of other makers
+        (Annotated[str, Field(min_length=-1)], "at least 0 as minLength"),
+        (Annotated[str, MaxBytes(-1)], "at least 0 as maxLength"),
+        (Annotated[float, Field(examples=[float("inf")])], "an example that JSON can represent"),
+        # Classes of other libraries
         (Forbidding, "Forbidding: expected extra to be ignore"),
         (Checked, r"Checked.check: .*write it as Cel\("),
         (CheckedRoot, r"CheckedRoot.check: .*write it as rules=\[Cel"),
@@ -391,7 +391,7 @@ def test_what_nothing_satisfies_is_an_error(annotation: Any, words: str) -> None
     ],
     ids=named,
 )
-def test_bounds_that_something_satisfies_are_taken(annotation: Any) -> None:
+def test_satisfiable_bounds_are_accepted(annotation: Any) -> None:
     assert schema_of_field(annotation)["properties"]["field"]
 
 
@@ -431,10 +431,10 @@ def test_bounds_that_something_satisfies_are_taken(annotation: Any) -> None:
         (Annotated[list[str], ListSet()], ["a", "a"], r"\[1\]: Duplicate value"),
         (Annotated[str, Format("date")], [{"a": 1}], "a: Forbidden: unknown field"),
         (Annotated[float, Field(multiple_of=0.5)], 0.3, "should be a multiple of 0.5"),
-        (float, float("inf"), "JSON can hold, got inf"),
-        (list[float], [float("nan")], "JSON can hold, got nan"),
-        (str, object(), "JSON can hold, got <object"),
-        (str, b"\xff", "JSON can hold"),
+        (float, float("inf"), "JSON can represent, got inf"),
+        (list[float], [float("nan")], "JSON can represent, got nan"),
+        (str, object(), "JSON can represent, got <object"),
+        (str, b"\xff", "JSON can represent"),
     ],
     ids=named,
 )
@@ -462,10 +462,13 @@ def model_with(**members: Any) -> Any:
         ({"annotations": {"field": Final[int]}}, r"Immutable\(\)"),
         ({"cel_rules": (len,)}, r"Example: expected Cel\(\.\.\.\) in rules, got <built-in"),
         ({"model_post_init": lambda _self, _context: None}, r"model_post_init: .*rules=\[Cel"),
-        ({"annotations": {"some_word": str, "someWord": str}}, "'someWord', which some_word has"),
+        (
+            {"annotations": {"some_word": str, "someWord": str}},
+            "'someWord', which some_word already has",
+        ),
         (
             {"annotations": {"other": str}, "other": Field(alias="field")},
-            "'field', which field has",
+            "'field', which field already has",
         ),
         ({"field": Field(validation_alias=pydantic.AliasPath("a", "b"))}, "use alias="),
         ({"field": Field(exclude_if=bool)}, "exclude_if; leave it out"),
@@ -501,7 +504,7 @@ def test_a_constant_of_the_class_is_no_field() -> None:
         ({"metadata": JSONObject}, "metadata: .*leave it out"),
         ({"kind": Annotated[str, Field(max_length=3)]}, "kind: .*leave it out"),
         ({"api_version": int}, "api_version: .*leave it out"),
-        ({"other": Annotated[str, Field(alias="kind")]}, "other: .*'kind', which kind has"),
+        ({"other": Annotated[str, Field(alias="kind")]}, "other: .*'kind', which kind already has"),
     ],
     ids=named,
 )

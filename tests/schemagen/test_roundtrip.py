@@ -272,12 +272,12 @@ Lamp: lost in v2
   stored in v2, created in v2: {"apiVersion": "lamps.example.org/v2", "kind": "Lamp", \
 "metadata": {"name": "a"}, "spec": {"retentionSeconds": 5400}}
   then written in v1, set metadata.labels.team to 'a'
-  v2 should say: {"spec": {"retentionSeconds": 5400}, "metadata": {"name": "a"}}
-  v1 says: {"spec": {"keepDays": 30}, "metadata": {"name": "a", "labels": {"team": "a"}}}
-  v2 says: {"spec": {"retentionSeconds": 2592000}, "metadata": {"name": "a", \
+  v2 expected: {"spec": {"retentionSeconds": 5400}, "metadata": {"name": "a"}}
+  v1 got: {"spec": {"keepDays": 30}, "metadata": {"name": "a", "labels": {"team": "a"}}}
+  v2 got: {"spec": {"retentionSeconds": 2592000}, "metadata": {"name": "a", \
 "labels": {"team": "a"}}}
   spec.retentionSeconds: 5400 became 2592000
-Lamp: 0 objects (0 of them against the schema), changes none; 0 round trips, \
-1 lost something, 0 without room for residue; refused: 0 objects, 0 changes
-0 round trips, seed 0: 1 lost something"""
+Lamp: 0 objects (0 of them violating the schema), changes none; 0 round trips, \
+1 with losses, 0 with residue overflow; refused: 0 objects, 0 changes
+0 round trips, seed 0: 1 with losses"""
     assert told.splitlines() == [*lines]

@@ -1,4 +1,4 @@
-"""The trial of a real API server: what is sent to it, what is counted, and what is found."""
+"""The trial on a real API server: requests, counts, and results."""
 
 import contextlib
 import itertools
@@ -31,7 +31,7 @@ def berth(**spec: Any) -> dict[str, Any]:
 
 
 class Server:
-    """An API server in memory, which counts what it is asked."""
+    """An in-memory API server that counts requests."""
 
     namespace = "here"
 
@@ -117,7 +117,7 @@ def _merged(value: Any, patch: Any) -> Any:
 
 
 def _applied(value: Any, wanted: Any, node: Any) -> Any:
-    """What structured-merge-diff makes of an object and a configuration that is applied to it."""
+    """Return what structured-merge-diff makes of an object and an applied configuration."""
     if isinstance(value, dict) and isinstance(wanted, dict):
         child = {name: node and node.properties.get(name, node.values) for name in wanted}
         merged = {name: _applied(value.get(name), one, child[name]) for name, one in wanted.items()}
@@ -150,7 +150,7 @@ def tally_of(server: Server, kind: Kind = BERTH, *, trips: int = 150, seed: int 
 
 
 @pytest.mark.parametrize("kind", [BERTH, BUOY], ids=lambda kind: kind.name)
-def test_a_server_that_loses_nothing_is_asked_by_every_method(kind: Kind) -> None:
+def test_lossless_server_is_tested_with_every_method(kind: Kind) -> None:
     server = Server()
 
     tally = tally_of(server, kind)
@@ -161,7 +161,7 @@ def test_a_server_that_loses_nothing_is_asked_by_every_method(kind: Kind) -> Non
     assert server.refused == tally.refused + tally.refused_changes
 
 
-def test_each_write_of_an_object_has_a_manager_of_its_own() -> None:
+def test_each_write_of_an_object_has_its_own_field_manager() -> None:
     server = Server()
 
     tally_of(server)
@@ -169,13 +169,13 @@ def test_each_write_of_an_object_has_a_manager_of_its_own() -> None:
     assert {"roundtrip-1", "roundtrip-2"} <= server.managers
 
 
-def test_a_server_that_forgets_residue_is_found_with_the_smallest_object() -> None:
+def test_server_that_forgets_residue_is_found_with_a_minimal_object() -> None:
     tally = tally_of(Server(forgets=True))
 
     assert tally.losses > 0
     case, loss = tally.shown[0]
     assert "v2" == case.storage
-    assert loss.what in {"lost", "not as written"}
+    assert loss.what in {"lost", "not stored as written"}
     told = "\n".join(report.lines({"Berth": tally}, "here"))
     assert f"Berth: {loss.what} in {loss.version}\n" in told
 
@@ -187,7 +187,7 @@ def test_what_the_server_refuses_is_counted_and_ends_the_run() -> None:
     assert "; refused: 7 objects, 0 changes" in "\n".join(report.lines({"Berth": tally}, "here"))
 
 
-def test_a_server_that_is_gone_ends_the_run() -> None:
+def test_lost_server_ends_the_run() -> None:
     class Gone(Server):
         def send(self, request: requests.Request) -> simulated.Value:
             raise served.LostServerError(request.name)
@@ -206,7 +206,9 @@ def test_a_server_that_cannot_be_opened_is_named_with_its_reason() -> None:
     with pytest.raises(servers.NoServerError) as caught:
         report.run_served([harbor.api], [], report.Opener("embedded", opens), title="here")
 
-    assert "expected the API server of --server embedded, got none: no etcd" == str(caught.value)
+    assert "expected to open the API server of --server embedded, got an error: no etcd" == str(
+        caught.value
+    )
 
 
 def test_an_unknown_server_is_refused_with_those_there_are() -> None:
@@ -240,7 +242,7 @@ def test_how_a_change_is_sent(drawn: Change, methods: set[str]) -> None:
     assert {""} == {one.by for one in sent}
 
 
-def test_a_change_says_how_it_is_sent() -> None:
+def test_change_describes_its_request() -> None:
     edits = (Edit(("spec", "limit"), "a"),)
 
     assert "written in v1, set spec.limit to 'a'" == str(change(edits=edits))

@@ -1,4 +1,4 @@
-"""``schemagen generate`` as a user meets it."""
+"""``schemagen generate`` as a user runs it."""
 
 import pathlib
 import subprocess
@@ -94,6 +94,6 @@ def test_an_error_names_file_and_line(tmp_path: pathlib.Path) -> None:
         check=False,
     )
 
-    words = 'expected a type that JSON has, got bytes; use Annotated[str, Format("byte")]'
+    words = 'expected a type that JSON can represent, got bytes; use Annotated[str, Format("byte")]'
     expected = (2, "", f"schemagen: {tmp_path}/odd.py:2: S.when: {words}\n")
     assert expected == (done.returncode, done.stdout, done.stderr)

@@ -1,4 +1,4 @@
-"""Where commands keep what stays from one run to the next."""
+"""State directory of commands."""
 
 import pathlib
 
@@ -20,7 +20,7 @@ def test_state_directory_is_the_users(given: str, expected: str | None) -> None:
     assert found == (own if expected is None else pathlib.Path(expected))
 
 
-def test_made_folders_are_for_their_owner_alone(tmp_path: pathlib.Path) -> None:
+def test_created_directories_are_private(tmp_path: pathlib.Path) -> None:
     folder = tmp_path / "one/two/three"
 
     files.make_private(folder)

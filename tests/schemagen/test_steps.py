@@ -1,4 +1,4 @@
-"""Steps go up and come down again, and leave out what they cannot say."""
+"""Steps convert up and down again, and drop what they cannot express."""
 
 from typing import Any
 
@@ -91,7 +91,7 @@ STEPS = {
 
 
 @pytest.mark.parametrize(("step", "old", "new"), STEPS.values(), ids=STEPS)
-def test_step_goes_up_and_comes_down(step: steps.Step, old: Any, new: Any) -> None:
+def test_step_round_trips(step: steps.Step, old: Any, new: Any) -> None:
     assert new == step.up(old)
     assert old == step.down(new)
 
@@ -141,7 +141,7 @@ def test_of_a_repeated_key_the_last_item_stays_at_its_place() -> None:
     assert [{"name": "b"}, {"name": "a", "x": 2}] == kept
 
 
-def test_of_a_repeated_text_one_stays() -> None:
+def test_duplicate_strings_are_dropped() -> None:
     assert ["b", "a"] == steps.each_once(steps.text()).up(["b", "a", "b", None, 1, "a"])
 
 
@@ -150,11 +150,11 @@ def test_default_is_written_out(value: Any) -> None:
     assert {"key": "token"} == records.record(records.written_out("key", "token")).up(value)
 
 
-def test_first_of_two_names_for_a_field_is_taken() -> None:
+def test_first_of_two_names_for_a_field_wins() -> None:
     assert {"pod": {"a": "x"}, "extra": {"c": "y"}} == CONFIG.up({"c": "y", "a": "x"})
 
 
-def test_extra_of_a_sealed_record_cannot_say_what_a_field_says() -> None:
+def test_extra_of_a_sealed_record_cannot_set_a_field() -> None:
     value = {"b": 3, "extra": {"a": "x", "b": 4, "c": 5}}
 
     assert {"b": 3, "c": 5} == SEALED.down(value)
@@ -166,7 +166,7 @@ def test_seconds_survive_as_a_duration(seconds: int) -> None:
 
 
 @pytest.mark.parametrize("step", [entry[0] for entry in STEPS.values()], ids=STEPS)
-def test_step_takes_anything(step: steps.Step) -> None:
+def test_step_accepts_anything(step: steps.Step) -> None:
     @given(objects.ANYTHING)
     def check(value: Any) -> None:
         step.up(value)

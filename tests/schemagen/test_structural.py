@@ -1,4 +1,4 @@
-"""Models become structural schemas, whole; what cannot be said is an error with a way out."""
+"""Models become structural schemas; what cannot be expressed is an error with an alternative."""
 
 import datetime as dt
 import decimal
@@ -96,7 +96,7 @@ Alias = TypeAliasType("Alias", Annotated[int, Field(ge=1)])
 
 
 def schema_of_field(annotation: Any, default: Any = ...) -> Any:
-    """The schema of one field of this type."""
+    """Return the schema of one field of this type."""
     model = type(
         "Example", (Model,), {"__annotations__": {"field": annotation}, "field": Field(default)}
     )
@@ -326,21 +326,21 @@ def schema_of_field(annotation: Any, default: Any = ...) -> Any:
     ],
     ids=str,
 )
-def test_type_becomes_its_schema(asked: judge.Judge, annotation: Any, expected: Any) -> None:
+def test_type_becomes_its_schema(oracle: judge.Judge, annotation: Any, expected: Any) -> None:
     schema = schema_of_field(annotation)
 
     assert expected == schema
-    assert "" == asked.check(definition_of(schema)).message
+    assert "" == oracle.check(definition_of(schema)).message
 
 
 @pytest.fixture(scope="module")
-def asked() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+def oracle() -> Iterator[judge.Judge]:
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
 def definition_of(field: Any) -> Any:
-    """A CRD whose spec has this field, in a list, map and string short enough for every rule."""
+    """Return a CRD whose spec has this field, bounded so that every rule is affordable."""
     spec = {"type": "object", "properties": {"field": bounded(field)}}
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
@@ -363,7 +363,7 @@ def definition_of(field: Any) -> Any:
 
 
 def bounded(field: Any) -> Any:
-    """The node with bounds where the API server wants some to estimate a rule's cost."""
+    """Return the node with the bounds that the API server needs to estimate a rule's cost."""
     if field.get("type") == "object" and "x-kubernetes-validations" in field:
         return {"maxProperties": 16, **field}
     return field
@@ -461,7 +461,10 @@ class Recursive(Model):
         (Point, "a model with one field for each place"),
         (dict[Annotated[str, Field(max_length=3), Format("uri")], str], "self.all"),
         (Annotated[str, Format("a"), Format("b")], "expected one format"),
-        (Annotated[list[Item], ListMap("nome")], "keys that its items have.*they have name"),
+        (
+            Annotated[list[Item], ListMap("nome")],
+            "keys that are wire names of its items' fields.*they have name",
+        ),
         (Annotated[str, pydantic.StringConstraints(to_lower=True)], "to_lower=True"),
         (Annotated[Cat | Lion, Field(discriminator="kind")], "the same in every model"),
         (Annotated[Cat | Defaulted, Field(discriminator="kind")], "expected no default for size"),
@@ -507,7 +510,7 @@ def model_with(**members: Any) -> Any:
     [
         (
             {"computed": pydantic.computed_field(return_type=int)(len)},
-            "a field that is not sent",
+            "a field that is not serialized",
         ),
         ({"check": pydantic.field_validator("field")(lambda value: value)}, r"write it as Cel\("),
         ({"show": pydantic.field_serializer("field")(lambda value: value)}, "another value"),
@@ -516,7 +519,7 @@ def model_with(**members: Any) -> Any:
             r"write it as rules=\[Cel",
         ),
         ({"model_config": pydantic.ConfigDict(extra="forbid")}, "fieldValidation=Strict"),
-        ({"field": Field(exclude=True)}, "a field that is sent"),
+        ({"field": Field(exclude=True)}, "a serialized field"),
         ({"field": Field(validation_alias="other")}, "expected one wire name"),
         ({"field": Field(serialization_alias="other")}, "expected one wire name"),
         ({"field": Field(json_schema_extra={"x": 1})}, "keywords as markers"),

@@ -1,4 +1,4 @@
-"""What a conversion forgets, and what is secret, never gets into an annotation."""
+"""Forgotten fields and secrets are never stored in an annotation."""
 
 import json
 import random
@@ -166,7 +166,7 @@ def test_no_object_leaves_a_secret_in_an_annotation(source: str, target: str) ->
 
     for number in range(300):
         spec = draw.valid(schema)
-        if number % 2:  # objects that are no longer what the schema allows
+        if number % 2:  # objects that violate the current schema
             spec = draw.near_miss(spec, schema)
         new = converted(safe(source, with_secrets(spec, schema)), source, target)
         annotations = new["metadata"].get("annotations", {})
@@ -178,7 +178,7 @@ def test_no_object_leaves_a_secret_in_an_annotation(source: str, target: str) ->
 
 
 def with_secrets(value: JSON, schema: Any) -> JSON:
-    """The value with a known text in each place for a secret."""
+    """Return the value with a known text in place of each secret."""
     for path, node in [*boundaries.places_of(value, schema)]:
         is_secret = node.get("format") == unkept.SECRET_FORMAT
         if (is_secret or path[-1:] in {("master",), ("seal",)}) and type(value) is dict:

@@ -1,4 +1,4 @@
-"""What no object of an older version can fulfil is told when an API is generated or served."""
+"""Unsatisfiable requirements on older versions are reported when an API is generated or served."""
 
 import subprocess
 import sys
@@ -56,8 +56,8 @@ def api(new: type[Resource], hub_rules: Literal["refuse", "warn", "off"] = "refu
 
 SERVED = api(NewThing)
 LINE = (
-    "Thing v1: expected that its objects can be what v2 asks, got none with another {} than one it "
-    "refuses ({}); give v1 a field for it, v2 a default, or write Version('v1', hub_rules=\"warn\")"
+    "Thing v1: expected objects that v2 can accept, got {} refused in all of them ({});"
+    " give v1 a field for it, v2 a default, or write Version('v1', hub_rules=\"warn\")"
 )
 
 
@@ -65,9 +65,7 @@ LINE = (
     ("new", "field", "message"),
     [(NewThing, "spec.zone", "Required value"), (StrictThing, "spec", "Invalid value")],
 )
-def test_field_that_the_older_version_cannot_say_is_told(
-    new: type[Resource], field: str, message: str
-) -> None:
+def test_unsatisfiable_field_is_reported(new: type[Resource], field: str, message: str) -> None:
     assert [LINE.format(field, message)] == unsatisfiable.lines(api(new))
 
 
@@ -78,11 +76,11 @@ def test_version_that_warns_has_nothing_to_fulfil() -> None:
 @pytest.mark.parametrize(
     "whole", [crds.api, foundry.api, workshop.api()], ids=lambda one: one.group
 )
-def test_versions_that_can_fulfil_everything_are_not_told_of(whole: Api) -> None:
+def test_satisfiable_versions_are_not_reported(whole: Api) -> None:
     assert [] == unsatisfiable.lines(whole)
 
 
-def test_generating_says_so() -> None:
+def test_generate_reports_unsatisfiable_fields() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "schemagen", "generate", f"{__name__}:SERVED", "--no-judge"],
         capture_output=True,

@@ -1,4 +1,4 @@
-"""``schemagen validate``: the API server's words with the line they are about, offline."""
+"""``schemagen validate``: the API server's messages with line numbers, offline."""
 
 import pathlib
 import subprocess
@@ -76,14 +76,14 @@ def validate(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[st
     )
 
 
-def test_samples_would_all_be_taken() -> None:
+def test_samples_are_all_accepted() -> None:
     samples = sorted((ROOT / "crds/samples").rglob("*.yaml"))
 
     done = validate(*(argument for path in samples for argument in ("-f", str(path))))
 
     objects = [one for path in samples for one in yaml.load_all(path.read_bytes())]
     older = [one for one in objects if one["apiVersion"].endswith("/v1alpha1")]
-    assert (0, f"{len(objects)} would be taken, 0 refused\n") == (done.returncode, done.stderr)
+    assert (0, f"{len(objects)} would be accepted, 0 refused\n") == (done.returncode, done.stderr)
     assert len(older) == len(done.stdout.splitlines())
     assert all("v1alpha1" in line and "is deprecated" in line for line in done.stdout.splitlines())
 
@@ -92,7 +92,7 @@ def test_refusals_and_warnings_name_file_line_and_field() -> None:
     done = validate("-f", "-", "--no-strict", stdin=MANIFESTS)
 
     assert LINES == done.stdout.splitlines()
-    assert "1 would be taken, 3 refused, 1 of other kinds passed over\n" == done.stderr
+    assert "1 would be accepted, 3 refused, 1 of other kinds skipped\n" == done.stderr
     assert 1 == done.returncode
 
 
@@ -116,7 +116,7 @@ def test_unknown_field_is_refused_as_kubectl_does() -> None:
         ),
     ],
 )
-def test_text_that_is_no_manifest_is_told_of(text: str, words: str) -> None:
+def test_invalid_manifest_is_reported(text: str, words: str) -> None:
     done = validate("-f", "-", stdin=text)
 
     assert 2 == done.returncode

@@ -1,4 +1,4 @@
-"""``schemagen validate`` gives kubectl's answer: tests/e2e asks it about the same manifests."""
+"""``schemagen validate`` responds like kubectl: tests/e2e asks it about the same manifests."""
 
 import json
 import pathlib
@@ -16,13 +16,13 @@ HEAD = b"apiVersion: example.com/v1\nkind: Gad\nmetadata: {name: a}\nspec:\n"
 
 
 @pytest.fixture(scope="module")
-def asked() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+def oracle() -> Iterator[judge.Judge]:
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
-def answered(asked: judge.Judge, content: bytes, source: str = "x.yaml") -> dict[str, object]:
-    report = validation.Report(gads.api, asked, strict=True)
+def answered(oracle: judge.Judge, content: bytes, source: str = "x.yaml") -> dict[str, object]:
+    report = validation.Report(gads.api, oracle, strict=True)
     lines: list[str] = []
     answer: dict[str, object] = {}
     try:
@@ -37,11 +37,11 @@ def test_every_manifest_has_an_answer() -> None:
 
 
 @pytest.mark.parametrize("name", ANSWERS)
-def test_manifest_is_answered_as_by_kubectl(asked: judge.Judge, name: str) -> None:
-    assert ANSWERS[name] == answered(asked, (FOLDER / name).read_bytes(), name)
+def test_manifest_is_answered_as_by_kubectl(oracle: judge.Judge, name: str) -> None:
+    assert ANSWERS[name] == answered(oracle, (FOLDER / name).read_bytes(), name)
 
 
-def test_bomb_of_aliases_is_refused_at_once(asked: judge.Judge) -> None:
+def test_bomb_of_aliases_is_refused_at_once(oracle: judge.Judge) -> None:
     levels = [b"    a0: &a0 [lol,lol,lol,lol,lol,lol,lol,lol,lol,lol]"]
     for level in range(1, 8):
         aliases = b",".join([b"*a%d" % (level - 1)] * 10)
@@ -49,7 +49,7 @@ def test_bomb_of_aliases_is_refused_at_once(asked: judge.Judge) -> None:
     content = HEAD + b"  free:\n" + b"\n".join(levels)
     started = time.monotonic()
 
-    answer = answered(asked, content)
+    answer = answered(oracle, content)
 
     assert "x.yaml:6: expected YAML: document contains excessive aliasing" == answer["error"]
     assert time.monotonic() - started < 2
@@ -57,28 +57,28 @@ def test_bomb_of_aliases_is_refused_at_once(asked: judge.Judge) -> None:
 
 @pytest.mark.parametrize(("letters", "is_taken"), [(3_145_500, True), (3_145_700, False)])
 def test_object_of_more_than_three_megabytes_is_refused(
-    asked: judge.Judge, letters: int, *, is_taken: bool
+    oracle: judge.Judge, letters: int, *, is_taken: bool
 ) -> None:
-    answer = answered(asked, HEAD + b"  text: " + b"x" * letters)
+    answer = answered(oracle, HEAD + b"  text: " + b"x" * letters)
 
     refusal = ["x.yaml:1: Gad a: Request entity too large: limit is 3145728"]
     assert answer.get("lines", []) == ([] if is_taken else refusal)
 
 
-def test_escapes_of_gos_json_count(asked: judge.Judge) -> None:
-    answer = answered(asked, HEAD + b"  text: a" + b"<" * 600_000)
+def test_escapes_of_gos_json_count(oracle: judge.Judge) -> None:
+    answer = answered(oracle, HEAD + b"  text: a" + b"<" * 600_000)
 
     assert ["x.yaml:1: Gad a: Request entity too large: limit is 3145728"] == answer["lines"]
 
 
 @pytest.mark.parametrize("depth", [300, 8_000])
-def test_fields_may_lie_deep(asked: judge.Judge, depth: int) -> None:
-    answer = answered(asked, HEAD + b"  free: {a: " + b"[" * depth + b"]" * depth + b"}")
+def test_fields_may_lie_deep(oracle: judge.Judge, depth: int) -> None:
+    answer = answered(oracle, HEAD + b"  free: {a: " + b"[" * depth + b"]" * depth + b"}")
 
-    assert {"summary": "1 would be taken, 0 refused"} == answer
+    assert {"summary": "1 would be accepted, 0 refused"} == answer
 
 
-def test_too_deep_a_text_is_refused(asked: judge.Judge) -> None:
-    answer = answered(asked, HEAD + b"  free: " + b"[" * 10_001)
+def test_too_deep_a_text_is_refused(oracle: judge.Judge) -> None:
+    answer = answered(oracle, HEAD + b"  free: " + b"[" * 10_001)
 
     assert "x.yaml:5: expected YAML: exceeded max depth of 10000" == answer["error"]

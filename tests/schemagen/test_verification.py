@@ -1,4 +1,4 @@
-"""Conversions that do not fit the models of their versions are refused, with the way out."""
+"""Conversions that do not fit the models of their versions are refused, with a correction."""
 
 # ruff: noqa: E501 - messages are compared whole
 
@@ -87,7 +87,7 @@ def root(fields: Fields) -> type[Resource]:
 
 
 def found(old: Fields, new: Fields, *parts: Any, unordered: tuple[str, ...] = ()) -> list[str]:
-    """The faults of a conversion between two specs, without the lines of this file."""
+    """Return the faults of a conversion between two specs, without the lines of this file."""
     step = record(keep("kind", "metadata"), same_name("spec", record(*parts)))
     conversion = records.Conversion(step, unordered)
     return faults_of(conversion, root(old), root(new))
@@ -135,9 +135,7 @@ ADVICE = (
 
 
 @pytest.mark.parametrize(("spelled", "expected"), [("", [ADVICE]), ("60s", [])])
-def test_default_that_would_come_back_in_another_spelling_is_told(
-    spelled: str, expected: list[str]
-) -> None:
+def test_default_that_would_change_spelling_is_reported(spelled: str, expected: list[str]) -> None:
     part = move("seconds", "duration", steps.to_duration(spelled=spelled))
     step = record(keep("kind", "metadata"), same_name("spec", record(part)))
     versions = (
@@ -230,9 +228,9 @@ def test_conversion_that_fits_has_no_fault(name: str) -> None:
     assert [] == found(old, new, *parts)
 
 
-FOREIGN = "the type that v2 has to keep it as it is, got"
+FOREIGN = "the type of v2 to keep it unchanged, got"
 
-# Conversions that do not fit: fields of both versions, the parts, and what is said.
+# Conversions that do not fit: fields of both versions, the parts, and the messages.
 FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
     "misspelt path of the newer version": (
         {"instances": int},
@@ -287,7 +285,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         {"b": int},
         [move("a.x", "b")],
         [
-            "v1 spec.a.x: expected a field of v1, got spec.a is a list; give each(...) with the step of its items"
+            "v1 spec.a.x: expected a field of v1, got spec.a is a list; use each(...) with the step of its items"
         ],
     ),
     "misspelt path in a list": (
@@ -372,8 +370,8 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [
             (
                 "v1 spec.name: expected a step that carries it, got none, and a step carries the field "
-                'of this path in v2 elsewhere; add a step, or unrelated("name") if nothing there means '
-                "the same"
+                'of this path in v2 elsewhere; add a step, or unrelated("name") if no field '
+                "there corresponds to it"
             )
         ],
     ),
@@ -381,13 +379,13 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         {"a": str, "b": str},
         {"c": str},
         [move("a", "c"), move("b", "c")],
-        ["v2 spec.c: expected one step that writes it, got two; leave one out"],
+        ["v2 spec.c: expected a single step that writes it, got two; leave one out"],
     ),
     "two steps from one field": (
         {"a": str},
         {"b": str, "c": str},
         [move("a", "b"), move("a", "c")],
-        ["v1 spec.a: expected one step that writes it, got two; leave one out"],
+        ["v1 spec.a: expected a single step that writes it, got two; leave one out"],
     ),
     "a step inside of another's target": (
         {"a": Large, "b": int},
@@ -395,8 +393,8 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [move("a", "size"), move("b", "size.x")],
         [
             (
-                "v2 spec.size.x: expected one step that writes it, got another that writes all of "
-                "spec.size; leave one out, or move what is below field by field"
+                "v2 spec.size.x: expected a single step that writes it, got another that writes all "
+                "of spec.size; leave one out, or move its fields one by one"
             )
         ],
     ),
@@ -406,8 +404,8 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [keep("a")],
         [
             (
-                f"v1 spec.a: expected {FOREIGN} an integer here and a string at v2 spec.a; give a step "
-                "that turns one into the other"
+                f"v1 spec.a: expected {FOREIGN} an integer here and a string at v2 spec.a; use a step "
+                "that converts between them"
             )
         ],
     ),
@@ -418,7 +416,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [
             (
                 f"v1 spec.a[].x: expected {FOREIGN} an integer here and a string at v2 spec.a[].x; "
-                "give a step that turns one into the other"
+                "use a step that converts between them"
             )
         ],
     ),
@@ -428,8 +426,8 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [keep("a")],
         [
             (
-                "v1 spec.a: expected the words of v2 spec.a to keep it as it is, got y too; give "
-                "enumeration({...}) with the words that are in both, and residue keeps the others"
+                "v1 spec.a: expected the values of v2 spec.a to keep it unchanged, got y too; use "
+                "enumeration({...}) with the common values, and residue keeps the others"
             )
         ],
     ),
@@ -439,8 +437,8 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [keep("a")],
         [
             (
-                "v1 spec.a: expected the format that v2 has to keep it as it is, got date-time here "
-                "and duration at v2 spec.a; give a step that turns one into the other"
+                "v1 spec.a: expected the format of v2 to keep it unchanged, got date-time here "
+                "and duration at v2 spec.a; use a step that converts between them"
             )
         ],
     ),
@@ -451,7 +449,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [
             (
                 f"v1 spec.a: expected {FOREIGN} a free-form object here and an object at v2 spec.a; "
-                "give a step that turns one into the other"
+                "use a step that converts between them"
             )
         ],
     ),
@@ -461,7 +459,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [same_name("a", steps.enumeration({"red": "Red", "gren": "Green"}))],
         [
             (
-                "v1 spec.a: expected one of its words red, green in enumeration, got gren; did you "
+                "v1 spec.a: expected one of its values red, green in enumeration, got gren; did you "
                 "mean green?"
             )
         ],
@@ -472,7 +470,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [same_name("a", steps.enumeration({"red": "Red"}))],
         [
             (
-                "v1 spec.a: expected green among the words of enumeration, as v2 has Green; add "
+                "v1 spec.a: expected green among the values of enumeration, as v2 has Green; add "
                 '"green": "Green"'
             )
         ],
@@ -483,7 +481,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [same_name("a", steps.respelled({"red": "Rad"}))],
         [
             (
-                "v2 spec.a: expected one of its words Red, Green, Blue in enumeration, got Rad; did "
+                "v2 spec.a: expected one of its values Red, Green, Blue in enumeration, got Rad; did "
                 "you mean Red?"
             )
         ],
@@ -564,7 +562,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
             )
         ],
         [
-            "v1 spec.type: expected arms for its words red, green, got grean; did you mean green?",
+            "v1 spec.type: expected arms for its values red, green, got grean; did you mean green?",
         ],
     ),
     "misspelt path in an arm": (
@@ -588,7 +586,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
                 blue=("green", record()),
             )
         ],
-        ["v1 spec.type: expected one of its words red, green, got blue"],
+        ["v1 spec.type: expected one of its values red, green, got blue"],
     ),
     "misspelt path of a union": (
         {"type": WORDS, "x": int},
@@ -634,13 +632,13 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         {"a": int},
         {"b": int},
         [records.Constant("a", "cel")],
-        ["v1 spec.a: expected a field that can be 'cel', got an integer"],
+        ["v1 spec.a: expected a field that accepts 'cel', got an integer"],
     ),
     "constant that is no word": (
         {"a": int},
         {"b": WORDS},
         [records.Implied("b", "gren")],
-        ["v2 spec.b: expected one of its words red, green, got gren; did you mean green?"],
+        ["v2 spec.b: expected one of its values red, green, got gren; did you mean green?"],
     ),
     "functions that raise": (
         {"a": str},
@@ -665,8 +663,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [move("a", "b", steps.Fn(lambda value: value.pop("x", ABSENT), lambda _: ABSENT))],
         [
             (
-                "v1 spec.a: expected functions that leave what they are given as it is, got a change "
-                'in it, converting {"x": 0} to v2'
+                'v1 spec.a: expected functions that do not mutate their arguments, got a changed argument, converting {"x": 0} to v2'
             )
         ],
     ),
@@ -694,7 +691,7 @@ FAULTY: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [
             (
                 "v1 spec.a: expected a step that carries values to v2 spec.b, got functions that "
-                "answered ABSENT for each of 12 drawn values, both ways"
+                "returned ABSENT for each of 12 generated values, in both directions"
             )
         ],
     ),
@@ -756,10 +753,7 @@ class Nameless(Model):
 
 
 SECRET = Annotated[str, Secret()]
-NOT_THERE = (
-    "to have the secret as it is, got no such step: it would be lost or live on in an annotation; "
-    "add the field there and keep it, or drop it on purpose by"
-)
+NOT_THERE = "to keep the secret unchanged, got no such step: it would be lost or remain in an annotation; add the field there and keep it, or drop it explicitly with"
 
 SECRETS: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
     "kept": ({"a": SECRET}, {"a": SECRET}, [keep("a")], []),
@@ -775,7 +769,7 @@ SECRETS: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         {"a": list[Nameless]},
         [keep("a")],
         [
-            f"{version} spec.a: expected items that are told apart, as they hold a secret, got none of name, type, path, from and no key; mark the list ListMap(...)"
+            f"{version} spec.a: expected items with an identity, as they hold a secret, got none of name, type, path, from and no key; mark the list ListMap(...)"
             for version in ("v1", "v2")
         ],
     ),
@@ -828,7 +822,7 @@ SECRETS: dict[str, tuple[Fields, Fields, list[Any], list[str]]] = {
         [keep("a")],
         [
             (
-                "v2 spec.a.password: expected a secret as in v1 spec.a.password, got a plain text; "
+                "v2 spec.a.password: expected a secret as in v1 spec.a.password, got a plain string; "
                 "mark it Secret()"
             )
         ],
@@ -843,7 +837,7 @@ def test_secret_is_in_each_version_or_forgotten(name: str) -> None:
     assert expected == found(old, new, *parts)
 
 
-# Without their types, as authors without a type checker use them.
+# Without types, as used by authors without a type checker.
 UNTYPED: Any = records
 UNTYPED_STEPS: Any = steps
 
@@ -859,7 +853,7 @@ UNTYPED_STEPS: Any = steps
         (lambda: UNTYPED.record("a"), "record(...): expected parts such as keep('name'), got 'a'"),
         (
             lambda: UNTYPED.Conversion(record(), "spec.a"),
-            "Conversion(unordered_paths=...): expected a tuple, got a text; write ('spec.a',)",
+            "Conversion(unordered_paths=...): expected a tuple, got a string; write ('spec.a',)",
         ),
     ],
 )
@@ -911,7 +905,7 @@ def test_conversion_of_two_functions_is_tried() -> None:
 
     assert [] == faults_of(Whole(lambda value: value), old, new)
     assert [
-        'v1 object: expected the metadata as it was, got another, converting {"spec": {}, "metadata": {}} to v2'
+        'v1 object: expected unchanged metadata, got a change, converting {"spec": {}, "metadata": {}} to v2'
     ] == faults_of(Whole(lambda value: {"spec": value["spec"]}), old, new)
     assert [
         (
@@ -923,12 +917,12 @@ def test_conversion_of_two_functions_is_tried() -> None:
     assert [
         (
             "v1 spec.a: expected functions that carry it to v2, which has the field too, got the same "
-            "results without it from drawn objects"
+            "results for generated objects without it"
         )
     ] == faults_of(Whole(only), root({"a": int}), root({"a": int}))
 
 
-def test_functions_of_whole_objects_get_what_the_api_server_sends() -> None:
+def test_functions_of_whole_objects_receive_api_server_objects() -> None:
     def named(old: dict[str, JSON], new: dict[str, JSON]) -> None:
         if type(spec := new.get("spec")) is dict:
             spec["title"] = f"{old['kind']} {old['metadata']['name']}"
@@ -997,7 +991,7 @@ WORD = "misspeltX"
 
 
 def misspelt(node: Any, at: str = "") -> Iterator[tuple[str, Any]]:
-    """A tree of steps with one name in it misspelt, for each name; and where it was."""
+    """Yield a tree of steps with one misspelt name, for each name; and its place."""
     match node:
         case records.OpenRecord():
             yield from in_open_record(node, at)
@@ -1018,7 +1012,7 @@ def in_item(node: tuple[Any, ...], at: str, index: int) -> Iterator[tuple[str, A
 
 
 def in_open_record(node: records.OpenRecord, at: str) -> Iterator[tuple[str, Any]]:
-    """Its older side is free-form: any key is right."""
+    """Return whether the older side is free-form, where any key is valid."""
     yield f"{at}.extra", dataclasses.replace(node, extra=WORD)
     for index, known in enumerate(node.moves):
         for new in misspelt_path(known.new):
@@ -1042,7 +1036,7 @@ def in_fields(node: Any, at: str) -> Iterator[tuple[str, Any]]:
                 yield where, dataclasses.replace(node, **{name: changed})
 
 
-# Fields of steps that are names of fields.
+# Fields of steps that hold field names.
 NAMES = {
     *(("key", kind) for kind in (steps.Pairs, steps.Wrap)),
     ("value", steps.Pairs),

@@ -1,4 +1,4 @@
-"""YAML as kubectl reads it: rules by example, each asked of kubectl's own reader as well."""
+"""YAML as kubectl parses it: rules by example, each compared with kubectl's own parser."""
 
 import re
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from schemagen import crd, judge, yaml
 from schemagen.yaml import scalars
 from tests.support import gads, yaml_draws, yaml_proof
 
-# What follows `k: `, and what it means.
+# What follows `k: `, and its value.
 SCALARS: dict[str, Any] = {
     "y": True,
     "Y": True,
@@ -77,7 +77,7 @@ SCALARS: dict[str, Any] = {
     "[a: b, c]": [{"a": "b"}, "c"],
 }
 
-# Keys, and the texts that they become.
+# Keys, and the strings that they become.
 KEYS = {
     "y": "true",
     "off": "false",
@@ -95,7 +95,7 @@ KEYS = {
     "? a": "a",
 }
 
-# Texts that are refused, the line that shows why, and what is said.
+# Refused texts, the line of the problem, and the message.
 REFUSED = {
     "a: .nan": (1, "json: unsupported value: NaN"),
     "a: 1\nb: -.inf": (2, "json: unsupported value: -Inf"),
@@ -125,7 +125,7 @@ REFUSED = {
     "a: \x07": (1, "control characters are not allowed"),
 }
 
-# Values, and how they are written.
+# Values, and their YAML.
 WRITTEN: list[tuple[Any, str]] = [
     ({"y": "n", "on": 1}, "'y': 'n'\n'on': 1\n"),
     (["1e3", "08", "0o10", "0x1F"], "- '1e3'\n- '08'\n- '0o10'\n- '0x1F'\n"),
@@ -147,43 +147,43 @@ WRITTEN: list[tuple[Any, str]] = [
 
 
 @pytest.fixture(scope="module")
-def asked() -> Iterator[judge.Judge]:
-    with judge.Judge(deadline_seconds=60) as found:
-        yield found
+def oracle() -> Iterator[judge.Judge]:
+    with judge.Judge(deadline_seconds=60) as opened:
+        yield opened
 
 
-def differences(asked: judge.Judge, content: bytes) -> list[str]:
+def differences(oracle: judge.Judge, content: bytes) -> list[str]:
     found = yaml_proof.Tally()
-    yaml_proof.read(asked, content, found)
+    yaml_proof.read(oracle, content, found)
     return found.differences
 
 
 @pytest.mark.parametrize("text", SCALARS)
-def test_scalar_means_what_it_means_to_kubectl(asked: judge.Judge, text: str) -> None:
+def test_scalar_means_what_it_means_to_kubectl(oracle: judge.Judge, text: str) -> None:
     content = f"k: {text}".encode()
 
     (value,) = yaml.load_all(content)
 
     assert {"k": SCALARS[text]} == value
     assert type(SCALARS[text]) is type(value["k"])
-    assert [] == differences(asked, content)
+    assert [] == differences(oracle, content)
 
 
 @pytest.mark.parametrize("text", KEYS)
-def test_key_becomes_the_text_that_kubectl_makes_of_it(asked: judge.Judge, text: str) -> None:
+def test_key_is_converted_as_by_kubectl(oracle: judge.Judge, text: str) -> None:
     content = f"{text}: x".encode() if text != "? a" else b"? a\n: x"
 
     assert [{KEYS[text]: "x"}] == yaml.load_all(content)
-    assert [] == differences(asked, content)
+    assert [] == differences(oracle, content)
 
 
 @pytest.mark.parametrize("text", REFUSED)
-def test_text_is_refused_with_its_line(asked: judge.Judge, text: str) -> None:
+def test_text_is_refused_with_its_line(oracle: judge.Judge, text: str) -> None:
     with pytest.raises(yaml.YAMLError) as caught:
         yaml.load_all(text.encode())
 
     assert REFUSED[text] == (caught.value.line, caught.value.problem)
-    assert [] == differences(asked, text.encode())
+    assert [] == differences(oracle, text.encode())
 
 
 @pytest.mark.parametrize("number", ["9" * 400, "1e400"])
@@ -191,9 +191,9 @@ def test_text_is_refused_with_its_line(asked: judge.Judge, text: str) -> None:
     "text", ["{}\n%se\n", "{}\n%s..1\n", '{"a": [%s, 1e]}', '{"a": %s}', "{}%s|2"]
 )
 def test_number_that_is_too_large_counts_after_the_syntax_of_its_value(
-    asked: judge.Judge, text: str, number: str
+    oracle: judge.Judge, text: str, number: str
 ) -> None:
-    assert [] == differences(asked, (text % number).encode())
+    assert [] == differences(oracle, (text % number).encode())
 
 
 def test_later_fields_replace_earlier_and_merged_ones() -> None:
@@ -205,41 +205,41 @@ def test_later_fields_replace_earlier_and_merged_ones() -> None:
     assert {"p": 1, "q": 5, "r": 3} == value["c"]
 
 
-def test_two_keys_of_one_text_are_refused() -> None:
+def test_keys_that_convert_to_the_same_string_are_refused() -> None:
     with pytest.raises(yaml.YAMLError, match="line 2: expected one key for the field '1', got two"):
         yaml.load_all(b"1: a\n'1': b")
 
 
-def test_repeated_keys_are_those_that_strictness_refuses(asked: judge.Judge) -> None:
+def test_repeated_keys_are_those_that_strictness_refuses(oracle: judge.Judge) -> None:
     text = b"a: 1\nb:\n  c: 1\n  c: 2\n"
 
     (document,) = yaml.read(text)
 
     assert [("c", 4)] == document.repeated()
-    assert 'line 4: key "c" already set in map' in asked.read_document(text, strict=True).problem
-    assert "" == asked.read_document(text).problem
+    assert 'line 4: key "c" already set in map' in oracle.read_document(text, strict=True).problem
+    assert "" == oracle.read_document(text).problem
 
 
 @pytest.mark.parametrize(("value", "text"), WRITTEN, ids=lambda one: repr(one)[:30])
-def test_value_is_written_so(asked: judge.Judge, value: Any, text: str) -> None:
+def test_value_is_written_so(oracle: judge.Judge, value: Any, text: str) -> None:
     written = yaml.dumps(value)
 
     assert text == written
-    assert [] == differences(asked, written.encode())
+    assert [] == differences(oracle, written.encode())
     assert [value] == yaml.load_all(written.encode())
 
 
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ({"a": [float("nan")]}, "expected a number that 64 bits hold, got nan, at a[0]"),
-        ({"a": {"b": 10**400}}, "expected a number that 64 bits hold, got 1000"),
-        ({"a": {"b": "\ud83d"}}, "got half of a surrogate pair, U+D83D, at a.b"),
+        ({"a": [float("nan")]}, "expected a number that fits 64 bits, got nan, at a[0]"),
+        ({"a": {"b": 10**400}}, "expected a number that fits 64 bits, got 1000"),
+        ({"a": {"b": "\ud83d"}}, "got a lone surrogate, U+D83D, at a.b"),
         ([{5: 1}], "expected a string as key, got 5, at [0]"),
         ({"a": b"x"}, "expected JSON, got bytes, at a"),
     ],
 )
-def test_what_yaml_cannot_say_is_refused_with_its_path(value: Any, words: str) -> None:
+def test_value_beyond_yaml_is_refused_with_its_path(value: Any, words: str) -> None:
     with pytest.raises(yaml.WriteError, match=re.escape(words)):
         yaml.dumps(value)
 
@@ -249,45 +249,47 @@ def test_what_lies_too_deep_is_refused() -> None:
     for _ in range(5000):
         value = [value]
 
-    with pytest.raises(yaml.WriteError, match="some hundred others at most"):
+    with pytest.raises(yaml.WriteError, match="at most some hundred levels"):
         yaml.dumps(value)
 
 
-def test_crd_of_words_that_yaml_knows_reads_as_meant(asked: judge.Judge) -> None:
+def test_crd_of_words_that_yaml_knows_reads_as_meant(oracle: judge.Judge) -> None:
     point = next(kind for kind in gads.api.kinds if kind.name == "Point")
     definition = crd.crd(gads.api, point)
 
     text = yaml.dumps(definition)
 
-    reading = asked.read_manifest(text.encode())
+    reading = oracle.read_manifest(text.encode())
     assert (definition,) == reading.documents
     for line in ("'y':", "'n':", "- 'y'", "- =", "default: '1e3'", "- '08'", "- 12:30"):
         assert f" {line}\n" in text
 
 
 @pytest.mark.parametrize("path", yaml_draws.CRDS, ids=lambda path: path.name)
-def test_crd_of_others_is_read_written_and_read_again(asked: judge.Judge, path: Any) -> None:
+def test_crd_of_others_is_read_written_and_read_again(oracle: judge.Judge, path: Any) -> None:
     text = yaml_draws.crd(path)
 
     (value,) = yaml.load_all(text)
 
     written = yaml.dumps(value).encode()
-    assert [] == [*differences(asked, text), *differences(asked, written)]
+    assert [] == [*differences(oracle, text), *differences(oracle, written)]
     assert [value] == yaml.load_all(written)
 
 
-def test_drawn_texts_are_read_and_written_as_kubectl_reads(asked: judge.Judge) -> None:
+def test_drawn_texts_are_read_and_written_as_kubectl_reads(oracle: judge.Judge) -> None:
     total = yaml_proof.Tally()
-    for found in yaml_proof.prove(asked, 3000, 7):
+    for found in yaml_proof.prove(oracle, 3000, 7):
         total += found
 
     assert [] == total.differences
     assert 1000 < total.taken < 2900
 
 
-def test_proof_finds_a_planted_mistake(asked: judge.Judge, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proof_finds_a_planted_mistake(
+    oracle: judge.Judge, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(scalars, "_WORDS", {"": None, "~": None, "true": True, "false": False})
 
-    found = [one.differences for one in yaml_proof.prove(asked, 1000, 8)]
+    found = [one.differences for one in yaml_proof.prove(oracle, 1000, 8)]
 
     assert any(found)

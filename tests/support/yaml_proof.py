@@ -11,7 +11,7 @@ from tests.support import yaml_draws
 _KINDS = ("scalar", "document", "mutation", "stream", "value")
 
 # What kubectl leaves to chance (Go's maps have no order), or to a second byte order mark.
-_REFUSED_BY_US = "of which kubectl takes either"
+_REFUSED_BY_US = "of which kubectl may use either"
 _TWO_MARKS = ("\ufeff" * 2).encode()
 
 

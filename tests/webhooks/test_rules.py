@@ -333,7 +333,7 @@ def test_rule_is_told_that_nobody_looked() -> None:
 
     assert answered(asking(seen), "/validate", review_of(bench()))["allowed"]
     message = (
-        "expected Bench other among the objects that were looked up; name it in Rules.related, and "
+        "expected Bench other among the looked-up objects; name it in Rules.related, and "
         "serve with --look-up"
     )
     assert [message] == seen

@@ -1,4 +1,4 @@
-"""The functions that rules may call: CEL's own, its extensions, and Kubernetes' (1.37)."""
+"""Functions available to rules: CEL's own, its extensions, and Kubernetes' (1.37)."""
 
 from schemagen.cel.library import (
     addresses,
@@ -30,6 +30,6 @@ _MODULES = (
     timestamps,
     urls,
 )
-"""Importing them has declared their functions."""
+"""Imported to register their functions."""
 
 __all__ = ["FUNCTIONS"]

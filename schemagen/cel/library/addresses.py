@@ -1,4 +1,4 @@
-"""Kubernetes' IP addresses and networks (apiserver 1.37; Go 1.26's net/netip, in its words)."""
+"""Kubernetes' IP addresses and networks (apiserver 1.37; messages of Go 1.26's net/netip)."""
 
 import dataclasses
 import ipaddress
@@ -11,15 +11,15 @@ from schemagen.cel.values import EvaluationError, Typed, Value, no_such_overload
 
 IPV4_BITS, IPV6_BITS = 32, 128
 _GROUPS, _GROUP_DIGITS, _FIELDS = 8, 4, 4
-_GREATEST_FIELD = 255
+_MAX_FIELD = 255
 
 
 class AddressProblemError(Exception):
-    """A text is no address; the message is netip's."""
+    """A text is not an address; the message is netip's."""
 
 
 class _Refusal:
-    """How netip refuses a text."""
+    """Formats netip's error messages."""
 
     def __init__(self, text: str) -> None:
         self._text = text
@@ -31,12 +31,12 @@ class _Refusal:
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class Address:
-    """An address as netip.Addr keeps it.
+    """An address as netip.Addr stores it.
 
     Attributes:
         number: Its bits.
-        bits: How many: 32 or 128.
-        zone: Of IPv6.
+        bits: Their number: 32 or 128.
+        zone: IPv6 zone.
     """
 
     number: int
@@ -45,7 +45,7 @@ class Address:
 
     @property
     def is_mapped(self) -> bool:
-        """Whether it is an IPv4 address in IPv6's clothes: ``::ffff:1.2.3.4``."""
+        """Return whether it is an IPv4-mapped IPv6 address: ``::ffff:1.2.3.4``."""
         return self.bits == IPV6_BITS and self.number >> IPV4_BITS == 0xFFFF  # noqa: PLR2004
 
     def __str__(self) -> str:
@@ -58,7 +58,7 @@ def parsed(text: str) -> Address:
     """netip.ParseAddr.
 
     Raises:
-        AddressProblemError: in its words.
+        AddressProblemError: with netip's message.
     """
     refusal = _Refusal(text)
     for character in text:
@@ -79,7 +79,7 @@ def _ipv4(text: str, refusal: _Refusal) -> int:
             if digits == 1 and value == 0:
                 refusal.refuse("IPv4 field has octet with leading zero")
             value, digits = value * 10 + int(character), digits + 1
-            if value > _GREATEST_FIELD:
+            if value > _MAX_FIELD:
                 refusal.refuse("IPv4 field has value >255")
         elif character == ".":
             _check_dot(text, place, fields, refusal)
@@ -103,7 +103,7 @@ _HEX = re.compile(r"[0-9a-fA-F]*")
 
 
 class _Groups:
-    """The groups of an IPv6 address while it is read."""
+    """Parser state of the groups of an IPv6 address."""
 
     def __init__(self, rest: str, refusal: _Refusal) -> None:
         self.rest, self._refusal = rest, refusal
@@ -122,7 +122,7 @@ class _Groups:
         return self._number()
 
     def _group(self) -> bool:
-        """Read a group and the colon behind it; whether another one may follow."""
+        """Parse a group and the following colon; return whether another group may follow."""
         digits = self._digits()
         if self.rest[len(digits) :].startswith("."):
             self._embedded()
@@ -139,8 +139,8 @@ class _Groups:
         return self._ellipsis()
 
     def _digits(self) -> str:
-        found = _HEX.match(self.rest)
-        digits = found[0] if found is not None else ""
+        match = _HEX.match(self.rest)
+        digits = match[0] if match is not None else ""
         if len(digits) > _GROUP_DIGITS:
             self._refusal.refuse("each group must have 4 or less digits", self.rest)
         if not digits:
@@ -197,7 +197,7 @@ class IP(Typed):
     type_name = "net.IP"
 
     def equals(self, other: Value) -> bool:
-        """Whether they are the same address."""
+        """Return whether they are the same address."""
         if type(other) is not IP:
             raise no_such_overload()
         return self.address == other.address
@@ -205,7 +205,7 @@ class IP(Typed):
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class CIDR(Typed):
-    """A network: an address in it, and how many of its bits are the network's."""
+    """A network: an address and its prefix length."""
 
     address: Address
     length: int
@@ -213,39 +213,39 @@ class CIDR(Typed):
     type_name = "net.CIDR"
 
     def equals(self, other: Value) -> bool:
-        """Whether they are the same address and length."""
+        """Return whether address and prefix length are the same."""
         if type(other) is not CIDR:
             raise no_such_overload()
         return (self.address, self.length) == (other.address, other.length)
 
     def start(self, length: int) -> int:
-        """So many of the address's first bits."""
+        """Return the first bits of the address."""
         return self.address.number >> (self.address.bits - length)
 
 
 def _ip(text: str) -> Address:
-    """As parseIPAddr of apiserver's library."""
+    """Parse like parseIPAddr of apiserver's library."""
     try:
-        found = parsed(text)
+        address = parsed(text)
     except AddressProblemError as error:
         what = f"IP Address {gotext.quoted(text)} parse error during conversion from string"
         raise EvaluationError(f"{what}: {error}") from error
-    if found.zone:
+    if address.zone:
         raise EvaluationError(f"IP address {gotext.quoted(text)} with zone value is not allowed")
-    if found.is_mapped:
+    if address.is_mapped:
         raise EvaluationError(f"IPv4-mapped IPv6 address {gotext.quoted(text)} is not allowed")
-    return found
+    return address
 
 
 @function("ip", str)
 def to_ip(text: str) -> IP:
-    """The address."""
+    """Parse an address."""
     return IP(_ip(text))
 
 
 @function("isIP", str)
 def is_ip(text: str) -> bool:
-    """Whether the text is an address."""
+    """Return whether the text is an address."""
     try:
         _ip(text)
     except EvaluationError:
@@ -255,19 +255,19 @@ def is_ip(text: str) -> bool:
 
 @function("ip.isCanonical", str)
 def is_canonical(text: str) -> bool:
-    """Whether the address is written as it should be."""
+    """Return whether the address is written in its canonical form."""
     return str(_ip(text)) == text
 
 
 @function("string", IP)
 def ip_text(value: IP) -> str:
-    """The canonical form."""
+    """Return the canonical form."""
     return str(value.address)
 
 
 @function("family", IP)
 def family(value: IP) -> int:
-    """4 or 6."""
+    """Return 4 or 6."""
     return 4 if value.address.bits == IPV4_BITS else 6
 
 
@@ -305,7 +305,7 @@ def is_link_local_unicast(value: IP) -> bool:
 
 @function("isGlobalUnicast", IP)
 def is_global_unicast(value: IP) -> bool:
-    """All but the others, multicast and IPv4's broadcast; private addresses count."""
+    """All other addresses except multicast and IPv4 broadcast; private addresses count."""
     is_broadcast = value.address.bits == IPV4_BITS and value.address.number == 2**IPV4_BITS - 1
     return not (
         is_broadcast
@@ -320,22 +320,22 @@ _PREFIX_PROBLEM = "network address parse error during conversion from string"
 
 
 def _network(text: str) -> CIDR:
-    """netip.ParsePrefix, and no IPv4 in IPv6's clothes."""
+    """netip.ParsePrefix, without IPv4-mapped IPv6 addresses."""
     try:
-        found = _prefix(text)
+        network = _prefix(text)
     except AddressProblemError as error:
         raise EvaluationError(
             f"{_PREFIX_PROBLEM}: {_PREFIX_PROBLEM}: "
             f"netip.ParsePrefix({gotext.quoted(text)}): {error}"
         ) from error
-    if found.address.is_mapped:
+    if network.address.is_mapped:
         what = f"IPv4-mapped IPv6 address {gotext.quoted(text)} is not allowed"
         raise EvaluationError(f"{_PREFIX_PROBLEM}: {what}")
-    return found
+    return network
 
 
 _LENGTH = re.compile(r"[0-9]|[1-9][0-9]+")
-_LONGEST_LENGTH = 18
+_MAX_PREFIX_LENGTH = 18
 
 
 def _prefix(text: str) -> CIDR:
@@ -345,7 +345,7 @@ def _prefix(text: str) -> CIDR:
     address = parsed(before)
     if address.zone:
         raise AddressProblemError("IPv6 zones cannot be present in a prefix")
-    if not _LENGTH.fullmatch(length) or len(length) > _LONGEST_LENGTH:
+    if not _LENGTH.fullmatch(length) or len(length) > _MAX_PREFIX_LENGTH:
         raise AddressProblemError(f"bad bits after slash: {gotext.quoted(length)}")
     if int(length) > address.bits:
         raise AddressProblemError("prefix length out of range")
@@ -354,13 +354,13 @@ def _prefix(text: str) -> CIDR:
 
 @function("cidr", str)
 def to_cidr(text: str) -> CIDR:
-    """The network."""
+    """Parse a network."""
     return _network(text)
 
 
 @function("isCIDR", str)
 def is_cidr(text: str) -> bool:
-    """Whether the text is a network."""
+    """Return whether the text is a network."""
     try:
         _network(text)
     except EvaluationError:
@@ -376,19 +376,19 @@ def cidr_text(value: CIDR) -> str:
 
 @function("ip", CIDR)
 def cidr_address(value: CIDR) -> IP:
-    """Its address."""
+    """Return its address."""
     return IP(value.address)
 
 
 @function("prefixLength", CIDR)
 def prefix_length(value: CIDR) -> int:
-    """How many bits are the network's."""
+    """Return the prefix length."""
     return value.length
 
 
 @function("masked", CIDR)
 def masked(value: CIDR) -> CIDR:
-    """The network without its host bits."""
+    """Return the network without host bits."""
     address = value.address
     free = address.bits - value.length
     return CIDR(Address(address.number >> free << free, address.bits), value.length)
@@ -396,7 +396,7 @@ def masked(value: CIDR) -> CIDR:
 
 @function("containsIP", CIDR, IP)
 def contains_ip(value: CIDR, other: IP) -> bool:
-    """Whether the address is in the network."""
+    """Return whether the address is in the network."""
     if value.address.bits != other.address.bits:
         return False
     free = value.address.bits - value.length
@@ -405,7 +405,7 @@ def contains_ip(value: CIDR, other: IP) -> bool:
 
 @function("containsIP", CIDR, str)
 def contains_ip_text(value: CIDR, text: str) -> bool:
-    """Whether the address is in the network; apiserver has no words for what is no address."""
+    """Return whether the address is in the network; invalid ones have no message in apiserver."""
     try:
         other = to_ip(text)
     except EvaluationError as error:
@@ -415,7 +415,7 @@ def contains_ip_text(value: CIDR, text: str) -> bool:
 
 @function("containsCIDR", CIDR, CIDR)
 def contains_cidr(value: CIDR, other: CIDR) -> bool:
-    """Whether the second network is in the first."""
+    """Return whether the second network is in the first."""
     if value.address.bits != other.address.bits or value.length > other.length:
         return False
     return value.start(value.length) == other.start(value.length)
@@ -423,5 +423,5 @@ def contains_cidr(value: CIDR, other: CIDR) -> bool:
 
 @function("containsCIDR", CIDR, str)
 def contains_cidr_text(value: CIDR, text: str) -> bool:
-    """Whether the second network is in the first."""
+    """Return whether the second network is in the first."""
     return contains_cidr(value, to_cidr(text))

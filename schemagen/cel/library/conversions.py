@@ -7,9 +7,9 @@ from schemagen import gotext
 from schemagen.cel import times
 from schemagen.cel.library.registry import ANY, LIST, MAP, function
 from schemagen.cel.values import (
-    GREATEST_INT,
-    GREATEST_UINT,
-    LEAST_INT,
+    MAX_INT,
+    MAX_UINT,
+    MIN_INT,
     Duration,
     EvaluationError,
     Timestamp,
@@ -58,7 +58,7 @@ for _sized in (str, bytes, LIST, MAP):
 
 @function("size", ANY)
 def no_size(value: Value) -> int:
-    """Nothing else has a size; cel-go says so without naming the type."""
+    """Refuse ``size`` of other types; cel-go does not name the type."""
     del value
     raise EvaluationError("no such overload: size")
 
@@ -83,28 +83,28 @@ def to_bytes(text: str) -> bytes:
 
 _INTEGER = re.compile(r"[+-]?[0-9]+")
 _NATURAL = re.compile(r"[0-9]+")
-_LONGEST_INTEGER = 4000  # Python reads no more than 4300 digits
+_MAX_DIGITS = 4000  # Python parses at most 4300 digits
 
 
-def _whole(text: str) -> int:
-    """The number that the digits stand for, or one that is too large like it."""
-    return int(text) if len(text) < _LONGEST_INTEGER else int(text[0] + text.lstrip("+-0")[:40])
+def _parsed_digits(text: str) -> int:
+    """Parse digits; a number with too many becomes one that overflows just as well."""
+    return int(text) if len(text) < _MAX_DIGITS else int(text[0] + text.lstrip("+-0")[:40])
 
 
 @function("int", str)
 def string_to_int(text: str) -> int:
     """strconv.ParseInt."""
     if _INTEGER.fullmatch(text):
-        value = _whole(text)
-        if LEAST_INT <= value <= GREATEST_INT:
+        value = _parsed_digits(text)
+        if MIN_INT <= value <= MAX_INT:
             return value
     raise _refusal("string", "int")
 
 
 @function("int", float)
 def double_to_int(value: float) -> int:
-    """Towards zero."""
-    if not math.isfinite(value) or not LEAST_INT < value < GREATEST_INT:
+    """Truncate toward zero."""
+    if not math.isfinite(value) or not MIN_INT < value < MAX_INT:
         raise EvaluationError("integer overflow")
     return int(value)
 
@@ -112,7 +112,7 @@ def double_to_int(value: float) -> int:
 @function("int", Uint)
 def uint_to_int(value: Uint) -> int:
     """The same number."""
-    if value > GREATEST_INT:
+    if value > MAX_INT:
         raise EvaluationError("integer overflow")
     return int(value)
 
@@ -133,16 +133,16 @@ def timestamp_to_int(value: Timestamp) -> int:
 def string_to_uint(text: str) -> Uint:
     """strconv.ParseUint."""
     if _NATURAL.fullmatch(text):
-        value = _whole(text)
-        if value <= GREATEST_UINT:
+        value = _parsed_digits(text)
+        if value <= MAX_UINT:
             return Uint(value)
     raise _refusal("string", "uint")
 
 
 @function("uint", float)
 def double_to_uint(value: float) -> Uint:
-    """Towards zero."""
-    if not math.isfinite(value) or not 0 <= value <= GREATEST_UINT:
+    """Truncate toward zero."""
+    if not math.isfinite(value) or not 0 <= value <= MAX_UINT:
         raise EvaluationError("unsigned integer overflow")
     return Uint(value)
 
@@ -158,11 +158,11 @@ def int_to_uint(value: int) -> Uint:
 @function("double", int)
 @function("double", Uint)
 def to_double(value: int) -> float:
-    """The nearest double."""
+    """Return the nearest double."""
     return float(value)
 
 
-# Go takes underscores between digits (strconv.underscoreOK).
+# Go accepts underscores between digits (strconv.underscoreOK).
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
 _DECIMAL = re.compile(rf"[+-]?(?:{_DIGITS}\.?(?:{_DIGITS})?|\.{_DIGITS})(?:[eE][+-]?{_DIGITS})?")
 _HEX_DIGITS = r"_?[0-9a-fA-F]+(?:_[0-9a-fA-F]+)*"
@@ -197,7 +197,7 @@ def _read(text: str) -> float:
 @function("string", Uint)
 @function("string", float)
 def plain_to_string(value: Value) -> str:
-    """As Go writes it."""
+    """Format as Go does."""
     return gotext.plain(value)
 
 
@@ -225,7 +225,7 @@ def duration_to_string(value: Duration) -> str:
 @function("timestamp", int)
 def int_to_timestamp(value: int) -> Timestamp:
     """Seconds since 1970."""
-    if not times.LEAST_SECOND <= value <= times.GREATEST_SECOND:
+    if not times.MIN_SECOND <= value <= times.MAX_SECOND:
         raise EvaluationError("timestamp overflow")
     return Timestamp(value * times.SECOND)
 
@@ -233,18 +233,18 @@ def int_to_timestamp(value: int) -> Timestamp:
 @function("timestamp", str)
 def string_to_timestamp(text: str) -> Timestamp:
     """RFC 3339."""
-    found = times.timestamp(text)
-    if found is None:
+    moment = times.timestamp(text)
+    if moment is None:
         raise _refusal("string", "google.protobuf.Timestamp")
-    if not times.LEAST_SECOND <= found.nanoseconds // times.SECOND <= times.GREATEST_SECOND:
+    if not times.MIN_SECOND <= moment.nanoseconds // times.SECOND <= times.MAX_SECOND:
         raise EvaluationError("timestamp overflow")
-    return found
+    return moment
 
 
 @function("duration", str)
 def string_to_duration(text: str) -> Duration:
     """time.ParseDuration."""
-    found = times.duration(text)
-    if found is None:
+    duration = times.duration(text)
+    if duration is None:
         raise _refusal("string", "google.protobuf.Duration")
-    return found
+    return duration

@@ -27,7 +27,7 @@ _Clause: TypeAlias = Callable[[Value, int], str]
 
 @function("format", str, LIST)
 def formatted(text: str, arguments: Value) -> str:
-    """The text with its clauses filled in."""
+    """Return the text with its clauses replaced."""
     parts: list[str] = []
     at = used = 0
     while at < len(text):
@@ -63,7 +63,7 @@ def _filled(text: str, at: int, value: Value) -> tuple[str, int]:
 def _clause(text: str, at: int) -> tuple[_Clause, int, int]:
     precision, at = _precision(text, at)
     if text[at] not in _CLAUSES:
-        # Go takes one byte of UTF-8 for the letter, and shows that.
+        # Go takes one byte of UTF-8 as the letter, and shows it in the message.
         byte = text[at].encode()[0]
         raise EvaluationError(f'unrecognized formatting clause "{chr(byte)}"')
     return _CLAUSES[text[at]], precision, at + 1
@@ -132,7 +132,7 @@ _WRITERS: dict[type, Callable[[Value], str]] = {
 
 
 def _literal(value: Value) -> str:
-    """A value within a list or map, as CEL would write it."""
+    """Return a value in a list or map, in CEL syntax."""
     match value:
         case str():
             return gotext.quoted(value)
@@ -192,7 +192,7 @@ def _double(value: Value, clause: str) -> float:
     )
 
 
-# golang.org/x/text/message writes numbers as English does, not as fmt does.
+# golang.org/x/text/message formats numbers for English locales, unlike fmt.
 _LOCAL_SPECIAL = {math.inf: "∞", -math.inf: "-∞"}
 
 
@@ -214,7 +214,7 @@ _SUPERSCRIPTS = str.maketrans("0123456789-", "⁰¹²³⁴⁵⁶⁷⁸⁹⁻")
 
 
 def _scientific(value: Value, precision: int) -> str:
-    """``%e``, with a raised exponent; cel-go takes the precision for the width."""
+    """``%e``, with a superscript exponent; cel-go uses the precision as the width."""
     number = _double(value, "scientific")
     if not math.isfinite(number):
         return _LOCAL_SPECIAL.get(number, "NaN").rjust(precision)

@@ -1,4 +1,4 @@
-"""Kubernetes' named formats: ``format.dns1123Label().validate(name)``, in apimachinery's words."""
+"""Kubernetes' named formats, such as ``format.dns1123Label().validate(name)``."""
 
 import dataclasses
 import re
@@ -26,47 +26,47 @@ def _shape(problem: str, pattern: str, *examples: str) -> str:
     return f"{problem} (e.g. {shown}regex used for validation is '{pattern}')"
 
 
-def _long(text: str, most: int) -> list[str]:
-    return [f"must be no more than {most} bytes"] if len(text.encode()) > most else []
+def _long(text: str, maximum: int) -> list[str]:
+    return [f"must be no more than {maximum} bytes"] if len(text.encode()) > maximum else []
 
 
 def _label(text: str) -> list[str]:
-    found = _long(text, _LABEL_LENGTH)
+    problems = _long(text, _LABEL_LENGTH)
     if re.fullmatch(_LABEL, text):
-        return found
+        return problems
     if re.fullmatch(_SUBDOMAIN, text):
-        return [*found, "must not contain dots"]
+        return [*problems, "must not contain dots"]
     problem = (
         "a lowercase RFC 1123 label must consist of lower case alphanumeric characters or '-', "
         "and must start and end with an alphanumeric character"
     )
-    return [*found, _shape(problem, _LABEL, "my-name", "123-abc")]
+    return [*problems, _shape(problem, _LABEL, "my-name", "123-abc")]
 
 
 def _subdomain(text: str) -> list[str]:
-    found = _long(text, _SUBDOMAIN_LENGTH)
+    problems = _long(text, _SUBDOMAIN_LENGTH)
     if re.fullmatch(_SUBDOMAIN, text):
-        return found
+        return problems
     problem = (
         "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' "
         "or '.', and must start and end with an alphanumeric character"
     )
-    return [*found, _shape(problem, _SUBDOMAIN, "example.com")]
+    return [*problems, _shape(problem, _SUBDOMAIN, "example.com")]
 
 
 def _old_label(text: str) -> list[str]:
-    found = _long(text, _LABEL_LENGTH)
+    problems = _long(text, _LABEL_LENGTH)
     if re.fullmatch(_OLD_LABEL, text):
-        return found
+        return problems
     problem = (
         "a DNS-1035 label must consist of lower case alphanumeric characters or '-', start with an "
         "alphabetic character, and end with an alphanumeric character"
     )
-    return [*found, _shape(problem, _OLD_LABEL, "my-name", "abc-123")]
+    return [*problems, _shape(problem, _OLD_LABEL, "my-name", "abc-123")]
 
 
 def _as_prefix(validate: _Validate) -> _Validate:
-    """A name that something will be put behind may end with a dash (maskTrailingDash)."""
+    """Validate a name prefix, which may end with a dash (maskTrailingDash)."""
 
     def masked(text: str) -> list[str]:
         is_open = len(text.encode()) > 1 and text.endswith("-")
@@ -90,13 +90,13 @@ def _qualified_name(text: str) -> list[str]:
     if len(prefixes) >= _KEY_PARTS:
         optional = " with an optional DNS subdomain prefix and '/' (e.g. 'example.com/MyName')"
         return [f"a valid label key {_KEY_SHAPE}{optional}"]
-    found = [f"prefix part {one}" for prefix in prefixes for one in _prefix(prefix)]
+    problems = [f"prefix part {problem}" for prefix in prefixes for problem in _prefix(prefix)]
     if not name:
-        found.append("name part must be non-empty")
-    found += [f"name part {one}" for one in _long(name, _LABEL_LENGTH)]
+        problems.append("name part must be non-empty")
+    problems += [f"name part {problem}" for problem in _long(name, _LABEL_LENGTH)]
     if not re.fullmatch(_KEY, name):
-        found.append(f"name part {_KEY_SHAPE}")
-    return found
+        problems.append(f"name part {_KEY_SHAPE}")
+    return problems
 
 
 def _prefix(prefix: str) -> list[str]:
@@ -104,15 +104,15 @@ def _prefix(prefix: str) -> list[str]:
 
 
 def _label_value(text: str) -> list[str]:
-    found = _long(text, _LABEL_LENGTH)
+    problems = _long(text, _LABEL_LENGTH)
     pattern = f"({_KEY})?"
     if re.fullmatch(pattern, text):
-        return found
+        return problems
     problem = (
         "a valid label must be an empty string or consist of alphanumeric characters, '-', '_' or "
         "'.', and must start and end with an alphanumeric character"
     )
-    return [*found, _shape(problem, pattern, "MyValue", "my_value", "12345")]
+    return [*problems, _shape(problem, pattern, "MyValue", "my_value", "12345")]
 
 
 def _checked(name: str, problem: str) -> _Validate:
@@ -121,7 +121,7 @@ def _checked(name: str, problem: str) -> _Validate:
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class NamedFormat(Typed):
-    """A format; its name for comparison, and what it has against a text."""
+    """A format: its name for comparison, and its validation of a text."""
 
     name: str
     validate: _Validate
@@ -129,7 +129,7 @@ class NamedFormat(Typed):
     type_name = "kubernetes.NamedFormat"
 
     def equals(self, other: Value) -> bool:
-        """Whether they are the same format."""
+        """Return whether they are the same format."""
         if type(other) is not NamedFormat:
             raise no_such_overload()
         return self.name == other.name
@@ -153,8 +153,8 @@ _FORMATS: dict[str, _Validate] = {
 _NAMED = {name: NamedFormat(name, validate) for name, validate in _FORMATS.items()}
 
 
-def _declare(found: NamedFormat) -> None:
-    function(f"format.{found.name}")(lambda: found)
+def _declare(named_format: NamedFormat) -> None:
+    function(f"format.{named_format.name}")(lambda: named_format)
 
 
 for _format in _NAMED.values():
@@ -163,12 +163,12 @@ for _format in _NAMED.values():
 
 @function("format.named", str)
 def named(name: str) -> Optional:
-    """The format of that name, if there is one."""
+    """Return the format of a name, if it exists."""
     return Optional(_NAMED[name]) if name in _NAMED else NONE
 
 
 @function("validate", NamedFormat, str)
-def validate(found: NamedFormat, text: str) -> Optional:
-    """What is wrong with the text; none if nothing is."""
-    problems = found.validate(text)
+def validate(named_format: NamedFormat, text: str) -> Optional:
+    """Return the problems of a text, or none."""
+    problems = named_format.validate(text)
     return Optional(list(problems)) if problems else NONE

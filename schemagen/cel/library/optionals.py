@@ -21,21 +21,21 @@ _YEAR_ONE = -62_135_596_800 * 1_000_000_000
 
 @function("optional.of", ANY)
 def of(value: Value) -> Optional:
-    """An optional with a value."""
+    """Return an optional with a value."""
     return Optional(value)
 
 
 @function("optional.none")
 def none() -> Optional:
-    """An optional without a value."""
+    """Return an empty optional."""
     return NONE
 
 
 @function("optional.ofNonZeroValue", ANY)
 def of_non_zero_value(value: Value) -> Optional:
-    """An optional with the value, unless that is its type's zero.
+    """Return an optional with the value, or an empty one for its type's zero.
 
-    Data is never zero: the API server's lists and maps do not tell (they are no traits.Zeroer).
+    Data is never zero: the API server's lists and maps are no traits.Zeroer.
     """
     return NONE if _is_zero(value) else Optional(value)
 
@@ -56,13 +56,13 @@ def _is_zero(value: Value) -> bool:
 
 @function("hasValue", Optional)
 def has_value(value: Optional) -> bool:
-    """Whether there is a value."""
+    """Return whether there is a value."""
     return value.value is not MISSING
 
 
 @function("value", Optional)
 def value_of(value: Optional) -> Value:
-    """The value."""
+    """Return the value."""
     if value.value is MISSING:
         raise EvaluationError("optional.none() dereference")
     return value.value
@@ -70,24 +70,24 @@ def value_of(value: Optional) -> Value:
 
 @function("first", LIST)
 def first(items: Value) -> Optional:
-    """The first item."""
+    """Return the first item."""
     return Optional(items[0]) if len(items) else NONE
 
 
 @function("last", LIST)
 def last(items: Value) -> Optional:
-    """The last item."""
+    """Return the last item."""
     return Optional(items[len(items) - 1]) if len(items) else NONE
 
 
 @function("optional.unwrap", LIST)
 @function("unwrapOpt", LIST)
 def unwrap(items: Value) -> list[Value]:
-    """The values that there are."""
-    found = []
+    """Return the values of nonempty optionals."""
+    values = []
     for item in items:
         if type(item) is not Optional:
             raise EvaluationError(f"value {shown(item)} is not optional")
         if item.value is not MISSING:
-            found.append(item.value)
-    return found
+            values.append(item.value)
+    return values

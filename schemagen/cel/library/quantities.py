@@ -1,7 +1,7 @@
 """Kubernetes quantities: ``quantity('1.5Gi')``, exact (apimachinery 1.37, ``api/resource``).
 
-A quantity is kept as Go keeps it, as an int64 and a power of ten where that is enough, else as a
-decimal of any size: ``asInteger()`` and ``isInteger()`` tell the two apart.
+Stored as in Go: an int64 and a power of ten if sufficient, else a decimal of any size;
+``asInteger()`` and ``isInteger()`` behave differently for the two.
 """
 
 import dataclasses
@@ -10,8 +10,8 @@ import re
 
 from schemagen.cel.library.registry import function
 from schemagen.cel.values import (
-    GREATEST_INT,
-    LEAST_INT,
+    MAX_INT,
+    MIN_INT,
     EvaluationError,
     Typed,
     UndecidedError,
@@ -21,9 +21,9 @@ from schemagen.cel.values import (
 
 _TEN = 10
 _NANO = -9
-_MOST_DIGITS = 18
+_MAX_DIGITS = 18
 _BINARY_DIGITS = 15
-_LONGEST_SHIFT = 10_000
+_MAX_SHIFT = 10_000
 
 _DECIMAL = {"n": -9, "u": -6, "m": -3, "": 0, "k": 3, "M": 6, "G": 9, "T": 12, "P": 15, "E": 18}
 _BINARY = {"Ki": 10, "Mi": 20, "Gi": 30, "Ti": 40, "Pi": 50, "Ei": 60}
@@ -42,8 +42,8 @@ class Quantity(Typed):
 
     Attributes:
         unscaled: The digits.
-        exponent: Of ten.
-        is_decimal: Whether Go keeps it as a decimal of any size.
+        exponent: Power of ten.
+        is_decimal: Whether Go stores it as a decimal of any size.
     """
 
     unscaled: int
@@ -53,39 +53,39 @@ class Quantity(Typed):
     type_name = "kubernetes.Quantity"
 
     def equals(self, other: Value) -> bool:
-        """Whether they are the same amount."""
+        """Return whether the amounts are equal."""
         if type(other) is not Quantity:
             raise no_such_overload()
         return _difference(self, other) == 0
 
 
 def _difference(left: Quantity, right: Quantity) -> int:
-    """Its sign is the order of the two."""
-    least = min(left.exponent, right.exponent)
-    return _at(left, least) - _at(right, least)
+    """Return a difference whose sign gives the order."""
+    exponent = min(left.exponent, right.exponent)
+    return _at(left, exponent) - _at(right, exponent)
 
 
 def _at(quantity: Quantity, exponent: int) -> int:
     shift = quantity.exponent - exponent
-    if shift > _LONGEST_SHIFT and quantity.unscaled:
+    if shift > _MAX_SHIFT and quantity.unscaled:
         raise UndecidedError("quantities of very different sizes")
     return quantity.unscaled * 10**shift if quantity.unscaled else 0
 
 
 def _fits(value: int) -> bool:
-    return LEAST_INT <= value <= GREATEST_INT
+    return MIN_INT <= value <= MAX_INT
 
 
 def parsed(text: str) -> Quantity:
     """resource.ParseQuantity.
 
     Raises:
-        EvaluationError: in its words, if the text is no quantity.
+        EvaluationError: with its message, if the text is not a quantity.
     """
-    found = _SHAPE.fullmatch(text)
-    if not text or found is None:
+    match = _SHAPE.fullmatch(text)
+    if not text or match is None:
         raise EvaluationError(_FORMAT_PROBLEM)
-    sign, zeros, whole, fraction, suffix = found.groups("")
+    sign, zeros, whole, fraction, suffix = match.groups("")
     short = _short(whole or "0", fraction, suffix)
     if short is None:
         if not zeros + whole + fraction:
@@ -95,30 +95,30 @@ def parsed(text: str) -> Quantity:
 
 
 def _suffix(suffix: str) -> tuple[int, int] | None:
-    """The base and its exponent."""
+    """Return the base and its exponent."""
     if suffix in _DECIMAL:
         return _TEN, _DECIMAL[suffix]
     if suffix in _BINARY:
         return 2, _BINARY[suffix]
-    found = _EXPONENT.fullmatch(suffix)
-    if found is None or not _fits(int(found[1])):
+    match = _EXPONENT.fullmatch(suffix)
+    if match is None or not _fits(int(match[1])):
         return None
-    exponent = int(found[1])
+    exponent = int(match[1])
     return _TEN, (exponent + (1 << 31)) % (1 << 32) - (1 << 31)  # int32(), which wraps
 
 
 def _interpreted(suffix: str) -> tuple[int, int]:
-    found = _suffix(suffix)
-    if found is None:
+    scale = _suffix(suffix)
+    if scale is None:
         raise EvaluationError(_SUFFIX_PROBLEM)
-    return found
+    return scale
 
 
 def _short(whole: str, fraction: str, suffix: str) -> Quantity | None:
-    """What Go keeps as an int64; without digits it is zero."""
+    """Return what Go stores as an int64; without digits it is zero."""
     base, power = _interpreted(suffix)
     if base == _TEN:
-        is_short = len(whole) + len(fraction) <= _MOST_DIGITS
+        is_short = len(whole) + len(fraction) <= _MAX_DIGITS
         exponent, factor = power - len(fraction), 1
     else:
         is_short = not fraction and _BINARY_DIGITS - len(whole) - power * 3 // 10 - 1 >= 0
@@ -130,30 +130,30 @@ def _short(whole: str, fraction: str, suffix: str) -> Quantity | None:
 
 
 def _long(digits: int, places: int, suffix: str) -> Quantity:
-    """Any size: rounded up to nano, and binary ones capped at the greatest int64."""
+    """Return any size: rounded up to nano, and binary ones capped at the maximum int64."""
     base, power = _interpreted(suffix)
     exponent = power - places if base == _TEN else -places
     unscaled = digits if base == _TEN else digits << power
     if not unscaled:
         return Quantity(0, exponent, is_decimal=True)
     shift = exponent - _NANO
-    if abs(shift) > _LONGEST_SHIFT:
+    if abs(shift) > _MAX_SHIFT:
         raise UndecidedError("a quantity of that size")
     nanos = unscaled * 10**shift if shift >= 0 else -(-unscaled // 10**-shift)
-    if base != _TEN and nanos > GREATEST_INT * 10**-_NANO:
-        return Quantity(GREATEST_INT, 0, is_decimal=True)
+    if base != _TEN and nanos > MAX_INT * 10**-_NANO:
+        return Quantity(MAX_INT, 0, is_decimal=True)
     return Quantity(nanos, _NANO, is_decimal=True)
 
 
 @function("quantity", str)
 def quantity(text: str) -> Quantity:
-    """The amount."""
+    """Parse an amount."""
     return parsed(text)
 
 
 @function("isQuantity", str)
 def is_quantity(text: str) -> bool:
-    """Whether the text is an amount."""
+    """Return whether the text is an amount."""
     try:
         parsed(text)
     except EvaluationError:
@@ -182,19 +182,19 @@ def compare_to(left: Quantity, right: Quantity) -> int:
 
 @function("isGreaterThan", Quantity, Quantity)
 def is_greater_than(left: Quantity, right: Quantity) -> bool:
-    """Whether the first is the greater."""
+    """Return whether the first is greater."""
     return _compared(left, right) > 0
 
 
 @function("isLessThan", Quantity, Quantity)
 def is_less_than(left: Quantity, right: Quantity) -> bool:
-    """Whether the first is the lesser."""
+    """Return whether the first is less."""
     return _compared(left, right) < 0
 
 
 @function("asApproximateFloat", Quantity)
 def as_approximate_float(value: Quantity) -> float:
-    """A double."""
+    """Return the amount as a double."""
     try:
         base = float(value.unscaled)
     except OverflowError:
@@ -202,14 +202,14 @@ def as_approximate_float(value: Quantity) -> float:
     return base if value.exponent == 0 else base * _power_of_ten(value.exponent)
 
 
-_GREATEST_POWER, _LEAST_POWER, _TABLE = 308, -323, 32
+_MAX_POWER, _MIN_POWER, _TABLE = 308, -323, 32
 
 
 def _power_of_ten(exponent: int) -> float:
     """math.Pow10, which multiplies and divides powers from tables."""
-    if exponent > _GREATEST_POWER:
+    if exponent > _MAX_POWER:
         return math.inf
-    if exponent < _LEAST_POWER:
+    if exponent < _MIN_POWER:
         return 0.0
     rough, fine = divmod(abs(exponent), _TABLE)
     if exponent >= 0:
@@ -218,25 +218,25 @@ def _power_of_ten(exponent: int) -> float:
 
 
 def _as_integer(value: Quantity) -> int | None:
-    if value.is_decimal or value.exponent < 0 or value.exponent > _LONGEST_SHIFT:
+    if value.is_decimal or value.exponent < 0 or value.exponent > _MAX_SHIFT:
         return 0 if not value.is_decimal and value.exponent > 0 and not value.unscaled else None
-    whole: int = value.unscaled * 10**value.exponent
-    return whole if _fits(whole) else None
+    integer: int = value.unscaled * 10**value.exponent
+    return integer if _fits(integer) else None
 
 
 @function("isInteger", Quantity)
 def is_integer(value: Quantity) -> bool:
-    """Whether ``asInteger()`` has an answer."""
+    """Return whether ``asInteger()`` succeeds."""
     return _as_integer(value) is not None
 
 
 @function("asInteger", Quantity)
 def as_integer(value: Quantity) -> int:
-    """The amount as an integer."""
-    found = _as_integer(value)
-    if found is None:
+    """Return the amount as an integer."""
+    integer = _as_integer(value)
+    if integer is None:
         raise EvaluationError("cannot convert value to integer")
-    return found
+    return integer
 
 
 def _added(left: Quantity, right: Quantity) -> Quantity:
@@ -245,9 +245,9 @@ def _added(left: Quantity, right: Quantity) -> Quantity:
 
 
 def _subtracted(left: Quantity, right: Quantity) -> Quantity:
-    """Quantity.Sub; the least int64 is its own negative there."""
-    least = right.unscaled == LEAST_INT and not right.is_decimal
-    negative = Quantity(LEAST_INT, right.exponent) if least else _negated(right)
+    """Quantity.Sub, where the minimum int64 is its own negative."""
+    is_minimum = right.unscaled == MIN_INT and not right.is_decimal
+    negative = Quantity(MIN_INT, right.exponent) if is_minimum else _negated(right)
     return _added_short(left, negative) or _added_long(left, _negated(right))
 
 
@@ -261,16 +261,16 @@ def _added_short(left: Quantity, right: Quantity) -> Quantity | None:
     if not left.unscaled or not right.unscaled:
         other = left if not right.unscaled else right
         return Quantity(other.unscaled, other.exponent)
-    least = min(left.exponent, right.exponent)
-    one, two = _at(left, least), _at(right, least)
-    if not all(map(_fits, (one, two, one + two))):
+    exponent = min(left.exponent, right.exponent)
+    first, second = _at(left, exponent), _at(right, exponent)
+    if not all(map(_fits, (first, second, first + second))):
         return None
-    return Quantity(one + two, least)
+    return Quantity(first + second, exponent)
 
 
 def _added_long(left: Quantity, right: Quantity) -> Quantity:
-    least = min(left.exponent, right.exponent)
-    return Quantity(_at(left, least) + _at(right, least), least, is_decimal=True)
+    exponent = min(left.exponent, right.exponent)
+    return Quantity(_at(left, exponent) + _at(right, exponent), exponent, is_decimal=True)
 
 
 @function("add", Quantity, Quantity)

@@ -1,4 +1,4 @@
-"""Regular expressions: Go's regexp is RE2, and so is this."""
+"""Regular expressions in RE2, as Go's regexp."""
 
 import functools
 from typing import Any
@@ -16,66 +16,66 @@ _OPTIONS.log_errors = False
 
 @functools.lru_cache(_KEPT)
 def compiled(pattern: str) -> Any:
-    """The compiled pattern.
+    """Return the compiled pattern.
 
     Raises:
-        UndecidedError: if there is an error in it, for which Go has words of its own.
+        UndecidedError: if it is invalid, as Go's error message is unknown.
     """
     try:
         return re2.compile(pattern, _OPTIONS)
     except re2.error as error:
-        raise UndecidedError("a pattern that is no regular expression") from error
+        raise UndecidedError("a pattern that is not a regular expression") from error
 
 
 @function("matches", str, str)
 def matches(text: str, pattern: str) -> bool:
-    """Whether the pattern is found anywhere in the text."""
+    """Return whether the pattern matches anywhere in the text."""
     return compiled(pattern).search(text) is not None
 
 
 @function("matches", str, ANY)
 def no_pattern(text: str, pattern: Value) -> bool:
-    """The pattern is no string."""
+    """Refuse a pattern that is not a string."""
     del text, pattern
     raise no_such_overload()
 
 
 @function("matches", ANY, ANY)
 def no_text(text: Value, pattern: Value) -> bool:
-    """The text is no string."""
+    """Refuse a text that is not a string."""
     del text, pattern
     raise EvaluationError("no such overload: matches")
 
 
 @function("find", str, str)
 def find(text: str, pattern: str) -> str:
-    """The first that matches; nothing if none does."""
-    found = compiled(pattern).search(text)
-    return "" if found is None else str(found[0])
+    """Return the first match, or none."""
+    match = compiled(pattern).search(text)
+    return "" if match is None else str(match[0])
 
 
 @function("findAll", str, str)
 def find_all(text: str, pattern: str) -> list[Value]:
-    """All that match."""
+    """Return all matches."""
     return find_some(text, pattern, -1)
 
 
 @function("findAll", str, str, int)
 def find_some(text: str, pattern: str, count: int) -> list[Value]:
-    """So many that match; a negative count is all. As regexp.FindAllString.
+    """Return a number of matches; a negative count means all. As regexp.FindAllString.
 
-    A match of nothing right behind another match does not count.
+    An empty match right after another match does not count.
     """
     expression = compiled(pattern)
-    found: list[Value] = []
+    results: list[Value] = []
     at, last_end = 0, -1
-    while at <= len(text) and (count < 0 or len(found) < count):
+    while at <= len(text) and (count < 0 or len(results) < count):
         match = expression.search(text, at)
         if match is None:
             break
         start, end = match.span()
         if end > start or end != last_end:
-            found.append(text[start:end])
+            results.append(text[start:end])
         last_end = end
         at = end if end > at else at + 1
-    return found
+    return results

@@ -1,4 +1,4 @@
-"""Where functions are found: by their name and by the types of what they are given."""
+"""Registry of functions, by name and argument types."""
 
 from collections.abc import Callable, Sequence
 from typing import Any, Final, TypeAlias, TypeVar
@@ -12,7 +12,7 @@ Parameter: TypeAlias = type | Sequence[type] | None
 LIST: Final = LISTS
 MAP: Final = MAPS
 ANY: Final = None
-"""A parameter that takes every type."""
+"""A parameter that accepts every type."""
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 
@@ -20,7 +20,7 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 class Overloads(dict[tuple[type, ...], Function]):
     """The implementations of one name, by the Python types of the arguments.
 
-    What was not asked for yet is looked up once among the signatures.
+    Resolved types are cached.
     """
 
     def __init__(self, name: str) -> None:
@@ -29,20 +29,20 @@ class Overloads(dict[tuple[type, ...], Function]):
         self._signatures: list[tuple[tuple[frozenset[type] | None, ...], Function]] = []
 
     def add(self, parameters: Sequence[Parameter], function: Function) -> None:
-        """Declare an implementation; of two that fit, the earlier is taken."""
+        """Add an implementation; the first match wins."""
         self._signatures.append((tuple(map(_types, parameters)), function))
 
     def takes(self, count: int) -> bool:
-        """Whether any of them has so many parameters."""
+        """Return whether any of them has this number of parameters."""
         return any(len(parameters) == count for parameters, _ in self._signatures)
 
     def __missing__(self, types: tuple[type, ...]) -> Function:
-        found = next(
+        overload = next(
             (function for parameters, function in self._signatures if _fits(parameters, types)),
             self._refuse,
         )
-        self[types] = found
-        return found
+        self[types] = overload
+        return overload
 
     def _refuse(self, *arguments: Value) -> Value:
         raise no_such_overload(self.name, arguments)
@@ -56,16 +56,17 @@ def _types(parameter: Parameter) -> frozenset[type] | None:
 
 def _fits(parameters: Sequence[frozenset[type] | None], types: Sequence[type]) -> bool:
     return len(parameters) == len(types) and all(
-        wanted is None or one in wanted for wanted, one in zip(parameters, types, strict=True)
+        parameter is None or type_ in parameter
+        for parameter, type_ in zip(parameters, types, strict=True)
     )
 
 
 FUNCTIONS: Final[dict[str, Overloads]] = {}
-"""All functions and methods by name; a namespace is part of it: ``sets.contains``."""
+"""All functions and methods by name, including namespaces: ``sets.contains``."""
 
 
 def function(name: str, *parameters: Parameter) -> Callable[[_F], _F]:
-    """Declare an implementation; of a method the first parameter is the target."""
+    """Register an implementation; the first parameter of a method is its target."""
 
     def declare(implementation: _F) -> _F:
         FUNCTIONS.setdefault(name, Overloads(name)).add(parameters, implementation)

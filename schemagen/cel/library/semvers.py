@@ -1,4 +1,4 @@
-"""Kubernetes' semantic versions (apiserver 1.37; blang/semver 4, in its words)."""
+"""Kubernetes' semantic versions (apiserver 1.37; messages of blang/semver 4)."""
 
 import dataclasses
 import re
@@ -6,8 +6,8 @@ import re
 from schemagen import gotext
 from schemagen.cel.library.registry import function
 from schemagen.cel.values import (
-    GREATEST_INT,
-    GREATEST_UINT,
+    MAX_INT,
+    MAX_UINT,
     EvaluationError,
     Typed,
     Value,
@@ -16,17 +16,17 @@ from schemagen.cel.values import (
 
 _DIGITS = re.compile(r"[0-9]*")
 _WORD = re.compile(r"[0-9A-Za-z-]*")
-_LONGEST = 4000  # Python reads no more than 4300 digits
+_MAX_DIGITS = 4000  # Python parses at most 4300 digits
 _PARTS = 3
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False)
 class Semver(Typed):
-    """A version; what is behind ``+`` does not count.
+    """A version, without build metadata (``+``).
 
     Attributes:
         numbers: Major, minor, patch.
-        pre: What is behind ``-``: numbers are less than words.
+        pre: Prerelease parts (``-``): numbers sort before words.
     """
 
     numbers: tuple[int, int, int]
@@ -35,13 +35,13 @@ class Semver(Typed):
     type_name = "kubernetes.Semver"
 
     def equals(self, other: Value) -> bool:
-        """Whether neither comes before the other."""
+        """Return whether neither precedes the other."""
         if type(other) is not Semver:
             raise no_such_overload()
         return compare_to(self, other) == 0
 
     def order(self) -> tuple[object, ...]:
-        """What versions are compared by: one before its release comes before it."""
+        """Return the sort key: a prerelease precedes its release."""
         return (self.numbers, not self.pre, self.pre)
 
 
@@ -59,7 +59,7 @@ def _number(text: str, name: str) -> int:
 
 def _unsigned(text: str) -> int:
     """strconv.ParseUint of digits."""
-    if not text or len(text) > _LONGEST or int(text) > GREATEST_UINT:
+    if not text or len(text) > _MAX_DIGITS or int(text) > MAX_UINT:
         problem = "value out of range" if text else "invalid syntax"
         raise EvaluationError(f"strconv.ParseUint: parsing {gotext.quoted(text)}: {problem}")
     return int(text)
@@ -91,7 +91,7 @@ def parsed(text: str) -> Semver:
     """semver.Parse.
 
     Raises:
-        EvaluationError: in its words.
+        EvaluationError: with its message.
     """
     if not text:
         raise EvaluationError("Version string empty")
@@ -102,14 +102,14 @@ def parsed(text: str) -> Semver:
     rest, plus, build = parts[2].partition("+")
     patch_text, dash, pre = rest.partition("-")
     patch = _number(patch_text, "Patch")
-    found = Semver((major, minor, patch), tuple(map(_pre, pre.split("."))) if dash else ())
+    version = Semver((major, minor, patch), tuple(map(_pre, pre.split("."))) if dash else ())
     for part in build.split(".") if plus else ():
         _check_build(part)
-    return found
+    return version
 
 
 def _normalised(text: str) -> str:
-    """Without ``v`` and leading zeros, with a minor version and a patch."""
+    """Return the text without ``v`` and leading zeros, with minor and patch version added."""
     parts = [_without_zeros(part) for part in text.removeprefix("v").split(".", _PARTS - 1)]
     if len(parts) < _PARTS:
         if set(parts[-1]) & {"+", "-"}:
@@ -127,25 +127,25 @@ def _without_zeros(part: str) -> str:
 
 @function("semver", str)
 def semver(text: str) -> Semver:
-    """The version."""
+    """Parse a version."""
     return parsed(text)
 
 
 @function("semver", str, bool)
 def semver_normalised(text: str, normalise: bool) -> Semver:  # noqa: FBT001 - CEL's signature
-    """The version, which may be written with less care."""
+    """Parse a version, leniently if normalized."""
     return parsed(_normalised(text) if normalise else text)
 
 
 @function("isSemver", str)
 def is_semver(text: str) -> bool:
-    """Whether the text is a version."""
+    """Return whether the text is a version."""
     return is_semver_normalised(text, False)  # noqa: FBT003 - CEL's signature
 
 
 @function("isSemver", str, bool)
 def is_semver_normalised(text: str, normalise: bool) -> bool:  # noqa: FBT001 - CEL's signature
-    """Whether the text is a version, which may be written with less care."""
+    """Return whether the text is a version, leniently if normalized."""
     try:
         semver_normalised(text, normalise)
     except EvaluationError:
@@ -154,42 +154,42 @@ def is_semver_normalised(text: str, normalise: bool) -> bool:  # noqa: FBT001 - 
 
 
 def _wrapped(number: int) -> int:
-    """An int64 of Go's uint64."""
-    return number if number <= GREATEST_INT else number - (1 << 64)
+    """Convert Go's uint64 to int64."""
+    return number if number <= MAX_INT else number - (1 << 64)
 
 
 @function("major", Semver)
 def major_of(value: Semver) -> int:
-    """The major version."""
+    """Return the major version."""
     return _wrapped(value.numbers[0])
 
 
 @function("minor", Semver)
 def minor_of(value: Semver) -> int:
-    """The minor version."""
+    """Return the minor version."""
     return _wrapped(value.numbers[1])
 
 
 @function("patch", Semver)
 def patch_of(value: Semver) -> int:
-    """The patch."""
+    """Return the patch version."""
     return _wrapped(value.numbers[2])
 
 
 @function("compareTo", Semver, Semver)
 def compare_to(left: Semver, right: Semver) -> int:
     """-1, 0 or 1."""
-    one, other = left.order(), right.order()
-    return (one > other) - (one < other)
+    order, other = left.order(), right.order()
+    return (order > other) - (order < other)
 
 
 @function("isGreaterThan", Semver, Semver)
 def is_greater_than(left: Semver, right: Semver) -> bool:
-    """Whether the first is the greater."""
+    """Return whether the first is greater."""
     return compare_to(left, right) > 0
 
 
 @function("isLessThan", Semver, Semver)
 def is_less_than(left: Semver, right: Semver) -> bool:
-    """Whether the first is the lesser."""
+    """Return whether the first is less."""
     return compare_to(left, right) < 0

@@ -1,4 +1,4 @@
-"""Functions of strings: CEL's own and version 2 of the strings extension (cel-go 0.29)."""
+"""String functions: CEL's own and version 2 of the strings extension (cel-go 0.29)."""
 
 import string
 
@@ -12,19 +12,19 @@ _UPPER = str.maketrans(string.ascii_lowercase, string.ascii_uppercase)
 
 @function("contains", str, str)
 def contains(text: str, part: str) -> bool:
-    """Whether the text has the part in it."""
+    """Return whether the text contains the part."""
     return part in text
 
 
 @function("startsWith", str, str)
 def starts_with(text: str, part: str) -> bool:
-    """Whether the text begins with the part."""
+    """Return whether the text begins with the part."""
     return text.startswith(part)
 
 
 @function("endsWith", str, str)
 def ends_with(text: str, part: str) -> bool:
-    """Whether the text ends with the part."""
+    """Return whether the text ends with the part."""
     return text.endswith(part)
 
 
@@ -32,7 +32,7 @@ def ends_with(text: str, part: str) -> bool:
 @function("startsWith", ANY, ANY)
 @function("endsWith", ANY, ANY)
 def no_strings(text: Value, part: Value) -> bool:
-    """cel-go leaves these three without guards, so the refusal names nothing."""
+    """Refuse other types; cel-go has no guards for these three, so its message names nothing."""
     del text, part
     raise no_such_overload()
 
@@ -43,7 +43,7 @@ def _out_of_range(index: int) -> EvaluationError:
 
 @function("charAt", str, int)
 def char_at(text: str, index: int) -> str:
-    """The character; at the end of the text, none."""
+    """Return the character at an index; empty at the end of the text."""
     if not 0 <= index <= len(text):
         raise _out_of_range(index)
     return text[index : index + 1]
@@ -51,13 +51,13 @@ def char_at(text: str, index: int) -> str:
 
 @function("indexOf", str, str)
 def index_of(text: str, part: str) -> int:
-    """Where the part is first found; -1 if nowhere."""
+    """Return the first index of the part; -1 if absent."""
     return index_of_from(text, part, 0)
 
 
 @function("indexOf", str, str, int)
 def index_of_from(text: str, part: str, start: int) -> int:
-    """Where the part is first found from a place on."""
+    """Return the first index of the part from a position on."""
     if start < 0:
         raise _out_of_range(start)
     if not part:
@@ -67,7 +67,7 @@ def index_of_from(text: str, part: str, start: int) -> int:
 
 @function("lastIndexOf", str, str)
 def last_index_of(text: str, part: str) -> int:
-    """Where the part is last found; -1 if nowhere."""
+    """Return the last index of the part; -1 if absent."""
     if not part:
         return len(text)
     if len(text.encode()) < len(part.encode()):
@@ -77,7 +77,7 @@ def last_index_of(text: str, part: str) -> int:
 
 @function("lastIndexOf", str, str, int)
 def last_index_of_to(text: str, part: str, end: int) -> int:
-    """Where the part, beginning at a place at most, is last found."""
+    """Return the last index of the part up to a position."""
     if end < 0:
         raise _out_of_range(end)
     if not part:
@@ -87,25 +87,25 @@ def last_index_of_to(text: str, part: str, end: int) -> int:
 
 @function("lowerAscii", str)
 def lower_ascii(text: str) -> str:
-    """The letters A to Z as a to z."""
+    """Convert ASCII letters to lower case."""
     return text.translate(_LOWER)
 
 
 @function("upperAscii", str)
 def upper_ascii(text: str) -> str:
-    """The letters a to z as A to Z."""
+    """Convert ASCII letters to upper case."""
     return text.translate(_UPPER)
 
 
 @function("replace", str, str, str)
 def replace(text: str, old: str, new: str) -> str:
-    """All of them."""
+    """Replace all occurrences."""
     return text.replace(old, new)
 
 
 @function("replace", str, str, str, int)
 def replace_some(text: str, old: str, new: str, count: int) -> str:
-    """So many of them; a negative count is all."""
+    """Replace a number of occurrences; a negative count means all."""
     return text.replace(old, new, max(count, -1))
 
 
@@ -128,7 +128,7 @@ def split_some(text: str, separator: str, count: int) -> list[Value]:
 
 @function("substring", str, int)
 def substring(text: str, start: int) -> str:
-    """From a place on."""
+    """Return the text from a position on."""
     if not 0 <= start <= len(text):
         raise _out_of_range(start)
     return text[start:]
@@ -136,7 +136,7 @@ def substring(text: str, start: int) -> str:
 
 @function("substring", str, int, int)
 def substring_to(text: str, start: int, end: int) -> str:
-    """From a place to another."""
+    """Return the text between two positions."""
     if start > end:
         raise EvaluationError(f"invalid substring range. start: {start}, end: {end}")
     for place in (start, end):
@@ -147,19 +147,19 @@ def substring_to(text: str, start: int, end: int) -> str:
 
 @function("trim", str)
 def trim(text: str) -> str:
-    """Without white space at both ends."""
+    """Remove white space at both ends."""
     return gotext.trimmed(text)
 
 
 @function("join", LIST)
 def join(items: Value) -> str:
-    """All in one."""
+    """Concatenate."""
     return _joined(items, "", (items,))
 
 
 @function("join", LIST, str)
 def join_with(items: Value, separator: str) -> str:
-    """All in one, with a separator between them."""
+    """Concatenate with a separator."""
     return _joined(items, separator, (items, separator))
 
 
@@ -167,7 +167,7 @@ def _joined(items: Value, separator: str, arguments: tuple[Value, ...]) -> str:
     parts: list[str] = []
     for item in items:
         if type(item) is not str and not parts:
-            raise no_such_overload("join", arguments)  # a guard looks at the first item
+            raise no_such_overload("join", arguments)  # a guard checks the first item
         if type(item) is not str:
             raise EvaluationError(f"join: invalid input: {shown(item)}")
         parts.append(item)
@@ -179,5 +179,5 @@ _QUOTED = str.maketrans(gotext.ESCAPES)
 
 @function("strings.quote", str)
 def quote(text: str) -> str:
-    """In double quotes, as CEL would write it."""
+    """Quote in CEL syntax."""
     return f'"{text.translate(_QUOTED)}"'

@@ -1,4 +1,4 @@
-"""The parts of timestamps and durations."""
+"""Fields of timestamps and durations."""
 
 from collections.abc import Callable
 
@@ -40,13 +40,13 @@ _MILLISECOND = 1_000_000
 
 @function("getMilliseconds", Timestamp)
 def milliseconds_of(moment: Timestamp) -> int:
-    """Of the second."""
+    """Return the milliseconds of the second."""
     return moment.nanoseconds % times.SECOND // _MILLISECOND
 
 
 @function("getMilliseconds", Timestamp, str)
 def milliseconds_in(moment: Timestamp, zone: str) -> int:
-    """The same in every zone."""
+    """Return the milliseconds of the second, the same in every zone."""
     times.offset_of(zone, moment)
     return milliseconds_of(moment)
 
@@ -65,6 +65,6 @@ _in_units("getSeconds", times.SECOND)
 
 @function("getMilliseconds", Duration)
 def milliseconds(value: Duration) -> int:
-    """All of it, towards zero."""
+    """Return the whole duration, truncated toward zero."""
     whole = abs(value.nanoseconds) // _MILLISECOND
     return -whole if value.nanoseconds < 0 else whole

@@ -1,4 +1,4 @@
-"""Kubernetes' URLs: Go 1.26's net/url, in its words (apiserver 1.37, ``library/urls.go``)."""
+"""Kubernetes' URLs, with messages of Go 1.26's net/url (apiserver 1.37, ``library/urls.go``)."""
 
 import dataclasses
 import re
@@ -11,13 +11,13 @@ from schemagen.cel.library.registry import function
 from schemagen.cel.values import EvaluationError, Map, Typed, Value, no_such_overload
 
 _PLAIN = string.ascii_letters + string.digits + "-._~"
-# What needs no escape, by the part of a URL (net/url/encoding_table.go).
+# Characters that need no escape, by part of the URL (net/url/encoding_table.go).
 _QUERY = frozenset(_PLAIN)
 _USER = frozenset(f"{_PLAIN}$&+,;=")
 _PATH = frozenset(f"{_PLAIN}$&+,/:;=@")
 _FRAGMENT = frozenset(f"{_PLAIN}!$&()*+,/:;=?@")
 _HOST = frozenset(f"{_PLAIN}!\"$&'()*+,:;<=>[]")
-_ALSO_ENCODED = frozenset("!$&'()*+,;=:@[]%")  # what validEncoded lets stand
+_ALSO_ENCODED = frozenset("!$&'()*+,;=:@[]%")  # also accepted by validEncoded
 
 _Characters: TypeAlias = frozenset[str]
 _CONTROL = re.compile(r"[\x00-\x1f\x7f]")
@@ -25,17 +25,17 @@ _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*):")
 _ESCAPE = re.compile(r"%([0-9A-Fa-f]{2})")
 _PORT = re.compile(r"(:[0-9]*)?", re.ASCII)
 _USERINFO = re.compile(r"[A-Za-z0-9\-._:~!$&'()*+,;=%@]*")
-_MOST_PARAMETERS = 10_000
-_LEAST_NON_ASCII = 0x80
+_MAX_PARAMETERS = 10_000
+_MIN_NON_ASCII = 0x80
 
 
 class URLProblemError(Exception):
-    """A text is no URL; the message is net/url's."""
+    """A text is not a URL; the message is net/url's."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class URL(Typed):
-    """A URL in parts, decoded; ``raw_path`` and ``raw_fragment`` are the parts as they came."""
+    """A decoded URL; ``raw_path`` and ``raw_fragment`` are the original parts."""
 
     scheme: str = ""
     opaque: str = ""
@@ -52,7 +52,7 @@ class URL(Typed):
     type_name = "kubernetes.URL"
 
     def equals(self, other: Value) -> bool:
-        """Whether they are written the same."""
+        """Return whether they have the same spelling."""
         if type(other) is not URL:
             raise no_such_overload()
         return str(self) == str(other)
@@ -84,12 +84,12 @@ class URL(Typed):
 
     @property
     def escaped_path(self) -> str:
-        """The path as it may be written."""
+        """Return the escaped path."""
         return "*" if self.path == "*" else _encoded(self.path, self.raw_path, _PATH)
 
     @property
     def name_and_port(self) -> tuple[str, str]:
-        """The host's name, without brackets, and its port."""
+        """Return the host's name, without brackets, and its port."""
         name, port = self.host, ""
         before, colon, after = self.host.rpartition(":")
         if colon and _PORT.fullmatch(f":{after}"):
@@ -101,7 +101,8 @@ class URL(Typed):
 
 def _escaped(text: str, plain: _Characters) -> str:
     return "".join(
-        one if one in plain else "".join(f"%{byte:02X}" for byte in _bytes(one)) for one in text
+        character if character in plain else "".join(f"%{byte:02X}" for byte in _bytes(character))
+        for character in text
     )
 
 
@@ -110,8 +111,8 @@ def _bytes(text: str) -> bytes:
 
 
 def _encoded(text: str, raw: str, plain: _Characters) -> str:
-    """The part as it came, if that is a good way to write it."""
-    if raw and all(one in plain or one in _ALSO_ENCODED for one in raw):
+    """Return the original part if it is a valid encoding."""
+    if raw and all(character in plain or character in _ALSO_ENCODED for character in raw):
         return raw
     return _escaped(text, plain)
 
@@ -120,7 +121,7 @@ def _unescaped(text: str, *, is_host: bool = False, is_zone: bool = False) -> st
     """net/url's unescape.
 
     Raises:
-        URLProblemError: in its words.
+        URLProblemError: with its message.
     """
     at = 0
     while at < len(text):
@@ -145,12 +146,12 @@ def _decoded(text: str) -> str:
 
 
 def _check_escape(text: str, at: int, *, is_host: bool, is_zone: bool) -> None:
-    found = _ESCAPE.match(text, at)
-    wrong = found is None
-    if found is not None and found[0] != "%25":
-        code = int(found[1], 16)
-        # RFC 3986: a host escapes what is not ASCII, and nothing else.
-        wrong = (is_host and code < _LEAST_NON_ASCII) or (
+    match = _ESCAPE.match(text, at)
+    wrong = match is None
+    if match is not None and match[0] != "%25":
+        code = int(match[1], 16)
+        # RFC 3986: a host escapes only non-ASCII.
+        wrong = (is_host and code < _MIN_NON_ASCII) or (
             is_zone and code != ord(" ") and chr(code) not in _HOST
         )
     if wrong:
@@ -159,10 +160,10 @@ def _check_escape(text: str, at: int, *, is_host: bool, is_zone: bool) -> None:
 
 
 def parsed(text: str, *, is_request: bool) -> URL:
-    """net/url's parse: of a request only what is absolute.
+    """net/url's parse; a request must be absolute.
 
     Raises:
-        URLProblemError: in its words.
+        URLProblemError: with its message.
     """
     if _CONTROL.search(text):
         raise URLProblemError("net/url: invalid control character in URL")
@@ -172,9 +173,9 @@ def parsed(text: str, *, is_request: bool) -> URL:
         return URL(path="*")
     if text.startswith(":"):
         raise URLProblemError("missing protocol scheme")
-    found = _SCHEME.match(text)
-    scheme = found[1].lower() if found is not None else ""
-    rest, mark, query = (text[found.end() :] if found is not None else text).partition("?")
+    match = _SCHEME.match(text)
+    scheme = match[1].lower() if match is not None else ""
+    rest, mark, query = (text[match.end() :] if match is not None else text).partition("?")
     url = URL(scheme=scheme, query=query, has_empty_query=bool(mark) and not query)
     if not rest.startswith("/"):
         if scheme:
@@ -208,14 +209,14 @@ def _with_hierarchy(url: URL, rest: str, *, is_request: bool) -> URL:
 
 def _authority(scheme: str, authority: str) -> tuple[str | None, str]:
     before, at, host = authority.rpartition("@")
-    found = _host(scheme, host)
+    location = _host(scheme, host)
     if not at:
-        return None, found
+        return None, location
     if not _USERINFO.fullmatch(before):
         raise URLProblemError("net/url: invalid userinfo")
     name, colon, password = before.partition(":")
     user = _escaped(_unescaped(name), _USER)
-    return user + (f":{_escaped(_unescaped(password), _USER)}" if colon else ""), found
+    return user + (f":{_escaped(_unescaped(password), _USER)}" if colon else ""), location
 
 
 def _host(scheme: str, host: str) -> str:
@@ -225,7 +226,7 @@ def _host(scheme: str, host: str) -> str:
     if opening == 0:
         return _literal(host)
     first, last = host.find(":"), host.rfind(":")
-    # golang/go#75223: other schemes' hosts may come in lists, each with its port.
+    # golang/go#75223: other schemes allow lists of hosts, each with its port.
     start = first if scheme in {"http", "https"} else last
     if first >= 0 and not _PORT.fullmatch(host[start:]):
         raise URLProblemError(f"invalid port {gotext.quoted(host[start:])} after host")
@@ -261,7 +262,7 @@ def _request(text: str) -> URL:
 
 
 def problems(text: str) -> list[str]:
-    """What is wrong with a URI of a request; nothing if it is one."""
+    """Return the problems of a request URI, or none."""
     try:
         _request(text)
     except EvaluationError as error:
@@ -271,7 +272,7 @@ def problems(text: str) -> list[str]:
 
 @function("url", str)
 def to_url(text: str) -> URL:
-    """The URL: looked at as a request's, and then read once more with its fragment."""
+    """Parse a URL: validated as a request's, then parsed again with its fragment."""
     before, _, fragment = text.partition("#")
     shown = before
     try:
@@ -293,57 +294,57 @@ _PROBLEM = "URL parse error during conversion from string"
 
 @function("isURL", str)
 def is_url(text: str) -> bool:
-    """Whether the text is a URL."""
+    """Return whether the text is a URL."""
     return not problems(text)
 
 
 @function("getScheme", URL)
 def get_scheme(url: URL) -> str:
-    """In lower case."""
+    """Return the scheme in lower case."""
     return url.scheme
 
 
 @function("getHost", URL)
 def get_host(url: URL) -> str:
-    """With the port."""
+    """Return the host with the port."""
     return url.host
 
 
 @function("getHostname", URL)
 def get_hostname(url: URL) -> str:
-    """Without the port."""
+    """Return the host without the port."""
     return url.name_and_port[0]
 
 
 @function("getPort", URL)
 def get_port(url: URL) -> str:
-    """As a string."""
+    """Return the port as a string."""
     return url.name_and_port[1]
 
 
 @function("getEscapedPath", URL)
 def get_escaped_path(url: URL) -> str:
-    """As it may be written."""
+    """Return the escaped path."""
     return url.escaped_path
 
 
 @function("getQuery", URL)
 def get_query(url: URL) -> Map:
-    """Lists of values by their names; what cannot be read is left out."""
-    found: dict[str, list[str]] = {}
+    """Return lists of values by name; invalid parameters are dropped."""
+    query: dict[str, list[str]] = {}
     parts = url.query.split("&")
-    if len(parts) > _MOST_PARAMETERS:
+    if len(parts) > _MAX_PARAMETERS:
         return Map()
     for part in parts:
         if part and ";" not in part:
-            _add_parameter(found, part)
-    return Map(found.items())
+            _add_parameter(query, part)
+    return Map(query.items())
 
 
-def _add_parameter(found: dict[str, list[str]], part: str) -> None:
+def _add_parameter(query: dict[str, list[str]], part: str) -> None:
     name, _, value = part.partition("=")
     try:
-        name, value = (_unescaped(one.replace("+", " ")) for one in (name, value))
+        name, value = (_unescaped(half.replace("+", " ")) for half in (name, value))
     except URLProblemError:
         return
-    found.setdefault(name, []).append(value)
+    query.setdefault(name, []).append(value)
