@@ -53,7 +53,7 @@ async def test_objects_whose_being_there_decides_are_read_each_time() -> None:
 async def test_objects_that_are_large_together_are_not_all_kept(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(related, "MAX_KEPT_BYTES", 10_000)
+    monkeypatch.setattr(related, "MAX_CACHED_BYTES", 10_000)
 
     assert (20, 4) == await asked_again("x" * 2_000)
     assert (20, 0) == await asked_again("x" * 20_000)
