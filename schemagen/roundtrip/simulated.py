@@ -100,7 +100,7 @@ class Cluster:
         checked = checking.of_version(self.views.version(version)).create(value)
         twice = [one.field for one in checked.causes if one.reason == "FieldValueDuplicate"]
         if twice:
-            raise RefusedError(f"expected unique keys, got duplicate items at {', '.join(twice)}")
+            raise RefusedError(f"expected one item of a key, got two at {', '.join(twice)}")
 
     def write_status(self, version: str, value: Value, *, method: str = "replace") -> None:
         """Write the status alone.
