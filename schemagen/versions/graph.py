@@ -24,6 +24,7 @@ from schemagen.versions import (
     defaulting,
     links,
     list_items,
+    meanings,
     residue,
     residue_entries,
     shape,
@@ -32,7 +33,6 @@ from schemagen.versions import (
 )
 from schemagen.versions.footprint import Side
 from schemagen.versions.residue_entries import Entry
-from schemagen.versions.steps import ABSENT
 
 Way: TypeAlias = Literal["up", "down"]
 """To the newer one of two adjacent versions, or to the older one."""
@@ -290,7 +290,7 @@ class _Step:
     ) -> bool:
         """Whether a result says what the object says, or what its plain conversion says of it.
 
-        Each member by itself: what of the spec finds no way must not cost the status. An object
+        Each part by itself: what of a field finds no way must not cost another one. An object
         with its defaults was written or stored, and so the result has to say it with its own,
         unless it is of a version between, which nobody defaults.
         """
@@ -307,15 +307,8 @@ class _Step:
         if not odd:
             return True
         plain = self._plain(bare, self.source, candidate)
-        return all(_agrees(found, meant, meaning(part(plain))) for part, found in odd)
-
-
-def _agrees(found: dict[str, JSON], meant: dict[str, JSON], plain: dict[str, JSON]) -> bool:
-    """Whether each member of an object is that of one or the other."""
-    return all(
-        found.get(key, ABSENT) in (meant.get(key, ABSENT), plain.get(key, ABSENT))
-        for key in {*found, *meant}
-    )
+        node = defaulting.of(self.source.model)
+        return all(meanings.agrees(found, meant, meaning(part(plain)), node) for part, found in odd)
 
 
 def attempts(value: JSON, entries: Sequence[Entry]) -> int:

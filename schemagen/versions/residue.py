@@ -12,10 +12,14 @@ from typing import TypeAlias
 
 from schemagen import canonical
 from schemagen.problems import JSON
-from schemagen.versions import list_items
+from schemagen.versions import insertions, list_items
 from schemagen.versions.defaulting import OPEN, Node
 from schemagen.versions.residue_entries import Entry, part_of
 from schemagen.versions.steps import ABSENT
+
+# How many items of edited lists are looked at for what residue repeats of them; there is one entry
+# for a list, but anybody's annotation could hold thousands. An item takes a microsecond.
+MAX_REPEATABLE_ITEMS = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +55,7 @@ def _objects(
         if key not in base:
             yield {"at": at, "was": {}, "is": {key: value}}
     for key, value in wanted.items():
-        if key in base and not identical(base[key], value):
+        if key in base and not canonical.identical(base[key], value):
             yield from _values((base[key], value), node.child(key), at, key)
 
 
@@ -63,9 +67,11 @@ def _values(pair: tuple[JSON, JSON], node: Node, at: list[JSON], key: str) -> It
         keys = list_items.covering_keys(base, wanted, node)
         if keys is not None:
             return _items(base, wanted, node, [*at, key], keys)
-        inserts = _insertions(base, wanted)
+        inserts = insertions.between(base, wanted)
         if inserts is not None:
-            return [{"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}]
+            entry = {"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}
+            repeats = insertions.repeats(base, inserts)
+            return [{**entry, "again": {key: repeats}} if repeats else entry]
         if _are_paired(base, wanted):
             return _in_place(base, wanted, node, [*at, key])
     return [{"at": at, "was": {key: canonical.digest(base)}, "is": {key: wanted}}]
@@ -94,7 +100,7 @@ def _items(
 def _are_paired(base: list[JSON], wanted: list[JSON]) -> bool:
     """Whether the items of two lists differ as the objects at the same places."""
     return len(base) == len(wanted) and all(
-        (isinstance(old, dict) and isinstance(new, dict)) or identical(old, new)
+        (isinstance(old, dict) and isinstance(new, dict)) or canonical.identical(old, new)
         for old, new in zip(base, wanted, strict=True)
     )
 
@@ -103,7 +109,7 @@ def _in_place(base: list[JSON], wanted: list[JSON], node: Node, at: list[JSON]) 
     """Items at the same places, of which some have other keys, or nothing tells them apart."""
     steps = _renamed(base, wanted, node) or _placed(base)
     for index, (old, new) in enumerate(zip(base, wanted, strict=True)):
-        if not identical(old, new):
+        if not canonical.identical(old, new):
             step = steps[index]
             entries = _objects(old, new, node.items or OPEN, [*at, step])
             # An item is known by its keys until they change.
@@ -141,27 +147,6 @@ def _renamed(base: list[JSON], wanted: list[JSON], node: Node) -> list[JSON] | N
         if {*names}.isdisjoint(new for old, new in pairs if new != old):
             return [dict(zip(keys, list_items.values_of(name), strict=True)) for name in names]
     return None
-
-
-def identical(one: JSON, other: JSON) -> bool:
-    """Equality that tells 1, 1.0 and true apart, as JSON does."""
-    if one is other:
-        return True
-    if type(one) is not type(other) or one != other:
-        return False
-    return canonical.dumps(one) == canonical.dumps(other)
-
-
-def _insertions(base: list[JSON], wanted: list[JSON]) -> list[list[JSON]] | None:
-    """What to insert into ``base`` to get ``wanted``, or None if more than that is different."""
-    inserts: list[list[JSON]] = []
-    place = 0
-    for index, item in enumerate(wanted):
-        if place < len(base) and identical(base[place], item):
-            place += 1
-        else:
-            inserts.append([index, item])
-    return inserts if place == len(base) else None
 
 
 # --- putting it back ----------------------------------------------------------------------------
@@ -269,13 +254,17 @@ class _Merge:
         self._named = _Named()
         # As in ``_Digests``, each list is kept so that no other one gets its id meanwhile.
         self._placing: dict[int, tuple[list[JSON], dict[str, list[int]]]] = {}
+        self._repeatable = MAX_REPEATABLE_ITEMS
         self.is_filling = False
 
     def entry(self, at: _At, entry: Entry) -> _At | None:
         """The object with an entry, or None if it is stale or makes no sense."""
         match entry:
             case {"at": list(path), "was": dict(was), "insert": dict(inserts)}:
-                return self._rebuilt(at, path, lambda part: self._inserted(part, was, inserts))
+                again = entry.get("again")
+                return self._rebuilt(
+                    at, path, lambda part: self._inserted(part, was, inserts, again)
+                )
             case {"at": list(path), "was": dict(was), "is": dict(values)}:
                 return self._rebuilt(at, path, lambda part: self._replaced(part, was, values))
             case {"at": list(path), "by": list(by), "after": after, "item": item}:
@@ -391,17 +380,32 @@ class _Merge:
         filled = _filled(present.value, value, present.node)
         return ABSENT if filled is present.value else filled
 
-    def _inserted(self, part: _At, was: dict[str, JSON], inserts: dict[str, JSON]) -> JSON:
-        if not isinstance(part.value, dict) or not self._is_current(part, was):
+    def _inserted(
+        self, part: _At, was: dict[str, JSON], inserts: dict[str, JSON], again: JSON
+    ) -> JSON:
+        if not isinstance(part.value, dict):
             return ABSENT
+        is_current = self._is_current(part, was)
         changed = dict(part.value)
         for key, items in inserts.items():
             given = part.member(key).value
-            target = _with_inserted(given, items) if key in was else None
+            target = None
+            if key in was and is_current:
+                target = insertions.inserted(given, items)
+            elif key in was and isinstance(again, dict):
+                target = self._repeated(given, items, again.get(key))
             if target is None:
                 return ABSENT
             changed[key] = target
         return changed
+
+    def _repeated(self, value: JSON, inserts: JSON, numbers: JSON) -> list[JSON] | None:
+        """A list that somebody edited, with what repeats an item that it still has."""
+        if not isinstance(value, list) or len(value) > self._repeatable:
+            return None
+        self._repeatable -= len(value)
+        self.is_filling = True
+        return insertions.repeated(value, inserts, numbers, self._digests.of)
 
 
 def _is_aligned(items: JSON, others: list[JSON]) -> bool:
@@ -478,19 +482,6 @@ def _ordered(part: _At, keys: list_items.Keys, order: list[JSON]) -> JSON:
         rank = rank if name is None else ranks.get(name, rank)
         ranked.append((rank, index))
     return [part.value[index] for _, index in sorted(ranked)]
-
-
-def _with_inserted(value: JSON, inserts: JSON) -> list[JSON] | None:
-    if not isinstance(value, list) or not isinstance(inserts, list):
-        return None
-    target = list(value)
-    for place in inserts:
-        match place:
-            case [int(index), item] if 0 <= index <= len(target):
-                target.insert(index, item)
-            case _:
-                return None
-    return target
 
 
 def _filled(value: JSON, more: JSON, node: Node) -> JSON:

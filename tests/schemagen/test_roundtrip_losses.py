@@ -50,6 +50,7 @@ def write(version: str, *edits: tuple[Path, Any], **how: Any) -> Change:
 
 SCTP = ({"name": "a", "protocol": "UDP"}, {"name": ""}, {"name": "a", "protocol": "SCTP"})
 ALIKE = ({"name": ""}, {"name": "a", "comment": "c"}, {"name": "a"})
+NONE, PHASE = {"name": ""}, {"phase": "p"}
 NEW_TOKEN = ("spec", "auth"), {"secretRef": {"name": "new", "key": "key"}}
 EXTRA: Path = ("spec", "adapter", "extra")
 
@@ -244,6 +245,60 @@ CASES: dict[str, tuple[Api, Case]] = {
             ),
         ),
     ),
+    "a text that stands twice, beside an order that the version of the write does not tell apart": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v1",
+            value=stored(harbor.api, "Berth", "v1", spec={"secrets": ["", "", "b", "a"]}),
+            changes=(write("v3", (("spec", "secretRefs"), [{"name": "a"}, {"name": "b"}, NONE])),),
+        ),
+    ),
+    "the same, stored in the version of the write": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v3",
+            value=stored(harbor.api, "Berth", "v1", spec={"secrets": ["", "b", "a", "b"]}),
+            changes=(
+                write("v3", (("spec", "secretRefs"), [{"name": "b"}, NONE, {"name": "a"}])),
+                Change(action="store", version="v2"),
+            ),
+        ),
+    ),
+    "a number beyond the bound of the other version, beside what only that one says": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v1",
+            value=stored(harbor.api, "Berth", "v1", spec={"replicas": 2**31}, status=PHASE),
+            is_broken=True,
+            changes=(
+                write("v2", (("spec", "secretRefs"), [{"name": "a", "key": "own"}])),
+                Change(action="store", version="v2"),
+            ),
+        ),
+    ),
+    "a word without another one, beside what only the other version says of items and entries": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v1",
+            value=stored(
+                harbor.api,
+                "Berth",
+                "v1",
+                spec={"mode": "odd", "ports": [{"name": "a"}], "regions": {"r": {}}},
+                status=PHASE,
+            ),
+            is_broken=True,
+            changes=(
+                write("v2", ((*port("a"), "idleSeconds"), 7)),
+                write("v2", (("spec", "regions", "r", "zone"), "z")),
+                Change(action="store", version="v2"),
+            ),
+        ),
+    ),
     "a field that is written as a whole": (
         crds.api,
         Case(
@@ -311,6 +366,37 @@ def test_item_that_moves_among_items_of_one_name_is_known_by_its_value() -> None
 
     assert ["b", "a", "a"] == [one["name"] for one in found["spec"]["ports"]]
     assert [None, None, "c"] == [one.get("comment") for one in found["spec"]["ports"]]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("ba", "baba"),
+        ("abc", "abbac"),
+        ("cab", "cabba"),
+        ("ac", "aca"),
+        ("cd", "cd"),
+        ("", ""),
+        ("abcdef", "abcdef"),
+    ],
+    ids=[
+        "another order",
+        "one added",
+        "one added in front",
+        "another one for one",
+        "others",
+        "none",
+        "more than there may be",
+    ],
+)
+def test_text_of_a_list_stands_there_as_often_after_an_edit_beside_it(
+    names: str, expected: str
+) -> None:
+    value = stored(harbor.api, "Berth", "v1", spec={"groups": [*"abba"]})
+
+    found = through(value, "v2", (("spec", "groups"), [*names]))
+
+    assert [*expected] == found["spec"]["groups"]
 
 
 @pytest.mark.parametrize("own", [["own"], ["own", "token"], ["token", "own"]])
