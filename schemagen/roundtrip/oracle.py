@@ -6,6 +6,7 @@ can be taken back without B noticing: the object with the difference taken back 
 by the declared steps and with defaults, and has no problem in A that it lacks now.
 """
 
+import collections
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -66,7 +67,8 @@ def lost(
     found = [one for one in found if not _is_excused(views, version, one, written, after)]
     kept = _unreached(views, version, found, written, after)
     kept = [one for one in kept if not _is_in_new(one, before, found, kept)]
-    return _Survival(views, version, written, after).of(kept) if kept else []
+    survival = _Survival(views, version, written, after)
+    return (survival.of(kept) if kept else []) or survival.repeats(found)
 
 
 def _is_excused(views: Views, version: str, one: Difference, written: Written, after: Said) -> bool:
@@ -238,6 +240,20 @@ class _Survival:
         )
         return self._differences(next(good, self.after))
 
+    def repeats(self, found: Sequence[Difference]) -> Sequence[Difference]:
+        """What stood in a list more often, where what is still in it may stand there as often."""
+        again = [dataclasses.replace(one, before=_as_often(one.before, one.after)) for one in found]
+        return [
+            one
+            for one in again
+            if not leaves.is_same(one.before, one.after) and self._is_as_good(one)
+        ]
+
+    def _is_as_good(self, one: Difference) -> bool:
+        candidate = self._taken_back(self.after, [one])
+        same = {*self._meanings(self.after), canonical.dumps(self.written.said)}
+        return not same.isdisjoint(self._meanings(candidate)) and self._is_no_worse(candidate)
+
     def _taken_back(self, said: Said, unit: Sequence[Difference]) -> Said:
         for one in unit:
             said = leaves.put(said, one.path, one.before)
@@ -256,6 +272,20 @@ class _Survival:
 
     def _differences(self, better: Said) -> Sequence[Difference]:
         return [*leaves.differences(better, self.after, self.views.node(self.version))]
+
+
+def _as_often(before: JSON, after: JSON) -> JSON:
+    """A list with each of its items as often as another list has it, that one's repeats."""
+    if not (isinstance(before, list) and isinstance(after, list)):
+        return after
+    counts, now = (collections.Counter(map(canonical.dumps, items)) for items in (before, after))
+    items = []
+    for item in after:
+        text = canonical.dumps(item)
+        missing = counts[text] - now[text]
+        items += [item] * (1 + max(missing, 0))
+        del counts[text]
+    return items
 
 
 def _units(found: Sequence[Difference]) -> Iterator[Sequence[Difference]]:
