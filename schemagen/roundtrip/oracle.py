@@ -47,10 +47,46 @@ class Written:
     keeps_lists: bool = False
 
 
-def moved(views: Views, version: str, before: Said, after: Said) -> Sequence[Difference]:
-    """What another storage version changed of what a version says."""
-    found = [*leaves.differences(before, after, views.node(version))]
-    return _not_by_defaults(views, version, [*views.names], found, after)
+def moved(
+    views: Views, version: str, said: Mapping[str, Said], after: Said, storage: str
+) -> Sequence[Difference]:
+    """What another storage version changed of what a version says.
+
+    Args:
+        views: Of the object's kind.
+        version: The version.
+        said: What each version said before.
+        after: What the version says now.
+        storage: The version that is stored now.
+    """
+    found = [*leaves.differences(said[version], after, views.node(version))]
+    found = [*_not_by_defaults(views, version, [*views.names], found, after)]
+    return [
+        one for one in found if not _was_contradicted(views, version, one, (said, after), storage)
+    ]
+
+
+def _was_contradicted(
+    views: Views,
+    version: str,
+    one: Difference,
+    sides: tuple[Mapping[str, Said], Said],
+    storage: str,
+) -> bool:
+    """Whether a difference is only where the version that is stored now said something else before.
+
+    Of three versions two may each have a default for what the third says in no way that they know.
+    Once one of them is stored, its value counts for all.
+    """
+    (said, after), node = sides, views.node(storage)
+
+    def differing(value: Said, other: Said) -> set[Path]:
+        brought = views.said(storage, views.stepped(version, value, storage))
+        return {found.path for found in leaves.differences(brought, other, node)}
+
+    now = views.said(storage, views.stepped(version, after, storage))
+    back = differing(leaves.put(after, one.path, one.before), now)
+    return bool(back) and back <= differing(said[version], said[storage])
 
 
 def lost(

@@ -413,7 +413,7 @@ class _Life:
             self._own[change.version] = self._said[change.version]
         for version in sorted(self._own):
             if written is None or version != written.version:
-                self._survives(version, before[version], written)
+                self._survives(version, before, written, change.version)
 
     def _written(self, change: Change) -> oracle.Written | None:
         """Write a change; None if it says nothing new."""
@@ -481,14 +481,20 @@ class _Life:
         if found:
             raise self._error("not as written", version, found, said)
 
-    def _survives(self, version: str, before: Said, written: oracle.Written | None) -> None:
+    def _survives(
+        self,
+        version: str,
+        before: Mapping[str, Said],
+        written: oracle.Written | None,
+        changed: str,
+    ) -> None:
         after = self._said[version]
         if written is None:
-            found = oracle.moved(self._views, version, before, after)
+            found = oracle.moved(self._views, version, before, after, changed)
         else:
-            found = oracle.lost(self._views, version, before, after, written)
+            found = oracle.lost(self._views, version, before[version], after, written)
         if found:
-            raise self._error("lost", version, found, before)
+            raise self._error("lost", version, found, before[version])
 
     def _error(
         self, what: str, version: str, found: Sequence[Difference], before: Said

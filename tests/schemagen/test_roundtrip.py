@@ -224,6 +224,33 @@ def test_a_text_that_stands_there_less_often_is_a_loss() -> None:
     ]
 
 
+@pytest.mark.parametrize("spec", [{"waitSeconds": 2**31}, {"replicas": 7}])
+def test_a_value_that_another_storage_version_costs_is_a_loss(spec: dict[str, Any]) -> None:
+    berth = next(kind for kind in harbor.api if kind.name == "Berth")
+    converter = Converter(harbor.api)
+
+    def lossy(value: dict[str, Any], source: str, target: str) -> dict[str, Any]:
+        found = converter.way(berth, source, target).plain(value)
+        (name,) = spec
+        kept = {key: item for key, item in found["spec"].items() if key != name}
+        return {**found, "spec": kept, "metadata": {"name": "a"}}
+
+    value = {
+        "apiVersion": "harbor.example.net/v1",
+        "kind": "Berth",
+        "metadata": {"name": "a"},
+        "spec": spec,
+    }
+    change = Change(action="store", version="v2")
+    case = Case(origin="v1", storage="v1", value=value, is_broken=True, changes=(change,))
+
+    loss = Trial(harbor.api, berth, convert=lossy).replay(case)
+
+    assert Trial(harbor.api, berth).replay(case) is None
+    assert loss is not None
+    assert ("lost", "v1") == (loss.what, loss.version)
+
+
 SHORT = [
     pytest.param(api, kind, id=f"{api.group} {kind.name}")
     for api in (crds.api, foundry.api, harbor.api)

@@ -299,6 +299,30 @@ CASES: dict[str, tuple[Api, Case]] = {
             ),
         ),
     ),
+    "a word without another one, beside two defaults for it, of which each is stored in turn": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v1",
+            value=stored(harbor.api, "Berth", "v1", spec={"mode": "odd"}, status=PHASE),
+            is_broken=True,
+            changes=(
+                write("v3", (("spec", "owner"), "me")),
+                Change(action="store", version="v3"),
+                Change(action="store", version="v2"),
+            ),
+        ),
+    ),
+    "a default of the version that is written, beside a status that has none": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v2",
+            value=stored(harbor.api, "Berth", "v1", spec={"mode": "odd"}, status=PHASE),
+            is_broken=True,
+            changes=(write("v3", (("spec", "owner"), "me")),),
+        ),
+    ),
     "a field that is written as a whole": (
         crds.api,
         Case(
