@@ -21,13 +21,13 @@ def agrees(found: JSON, meant: JSON, plain: JSON, node: Node) -> bool:
     if all(isinstance(value, list) for value in values) and node.items is not None:
         return _agree_by_item(*values, node, node.items)
     is_described = bool(node.fields) or node.values is not None
-    return (
-        is_described
-        and all(isinstance(value, dict) for value in values)
-        and all(
-            agrees(*(value.get(key, ABSENT) for value in values), node.child(key))
-            for key in {*found, *meant, *plain}
+    if not is_described or not all(isinstance(value, dict) for value in values):
+        return False
+    return all(
+        agrees(
+            found.get(key, ABSENT), meant.get(key, ABSENT), plain.get(key, ABSENT), node.child(key)
         )
+        for key in {*found, *meant, *plain}
     )
 
 
@@ -42,5 +42,6 @@ def _agree_by_item(
     for keys in filter(None, list_items.candidates(node)):
         names, *others = (list_items.names_of(one, keys, node) for one in (found, meant, plain))
         if names is not None and all(other == names for other in others):
-            return all(agrees(*one, items) for one in zip(found, meant, plain, strict=True))
+            triples = zip(found, meant, plain, strict=True)
+            return all(agrees(one, other, third, items) for one, other, third in triples)
     return False
