@@ -442,6 +442,11 @@ class _Life:
         if change.by:
             checker = checking.of_version(self._views.version(change.version))
             simulated.allowed(checker.update(edited, here))
+            known, twice = (
+                simulated.repeated(self._views, change.version, one) for one in (here, edited)
+            )
+            if twice - known:  # apply merges an item into the one of its key
+                raise simulated.RefusedError("expected one item of a key, got two")
         sent = self._cluster.converted(edited, change.version, by)
         if change.replaces:
             sent = self._without_residue(sent)

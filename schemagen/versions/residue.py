@@ -5,6 +5,7 @@ difference is the residue. It travels in annotations (``stash``) and is put back
 conversion the other way. So a round trip is exact by construction, whatever the steps lose.
 """
 
+import bisect
 import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
@@ -42,7 +43,30 @@ class Applied:
 
 def difference(base: JSON, wanted: JSON, node: Node = OPEN) -> list[Entry]:
     """The entries that turn ``base`` into ``wanted``, two objects that a schema describes."""
-    return list(_objects(base, wanted, node, []))
+    named = _Named()
+    return [_with_places(entry, base, node, named) for entry in _objects(base, wanted, node, [])]
+
+
+def _with_places(entry: Entry, base: JSON, node: Node, named: "_Named") -> Entry:
+    """The entry with the places of the items that its path goes to by their keys."""
+    places: list[int] = []
+    for step in entry["at"]:
+        match step:
+            case str():
+                base, node = _member_of(base, step), node.child(step)
+                continue
+            case dict():
+                name = list_items.identity([*step.values()])
+                items = node.items or OPEN
+                found = () if name is None else named.indexes(base, tuple(step), items, name)
+                place = found[0] if len(found) == 1 else None
+            case _:
+                place = step[0]
+        if place is None:
+            return entry  # it goes through an item that another entry adds
+        places += [place] * isinstance(step, dict)
+        base, node = base[place], node.items or OPEN
+    return {**entry, "near": places} if places else entry
 
 
 def _objects(
@@ -256,9 +280,12 @@ class _Merge:
         self._placing: dict[int, tuple[list[JSON], dict[str, list[int]]]] = {}
         self._repeatable = MAX_REPEATABLE_ITEMS
         self.is_filling = False
+        self._near: collections.deque[JSON] = collections.deque()
 
     def entry(self, at: _At, entry: Entry) -> _At | None:
         """The object with an entry, or None if it is stale or makes no sense."""
+        near = entry.get("near")
+        self._near = collections.deque(near if isinstance(near, list) else ())
         match entry:
             case {"at": list(path), "was": dict(was), "insert": dict(inserts)}:
                 again = entry.get("again")
@@ -316,17 +343,20 @@ class _Merge:
         return at.with_value(items)
 
     def _item_named(self, at: _At, step: dict[str, JSON]) -> tuple[int, _At] | None:
-        """The one item with the values of some keys."""
+        """The item with the values of some keys; of several the one that is where it was."""
+        place = self._near.popleft() if self._near else None
         keys, name = tuple(step), list_items.identity([*step.values()])
         if name is None:
             return None
         node = at.node.items or OPEN
         indexes = self._named.indexes(at.value, keys, node, name)
-        if len(indexes) != 1:
+        index = _one_of(indexes, place)
+        if index is None:
             return None
-        defaulted = self._named.indexes(at.settled, keys, node, name)
-        settled = at.settled[defaulted[0]] if len(defaulted) == 1 else ABSENT
-        return indexes[0], _At(at.value[indexes[0]], settled, ABSENT, node)
+        self.is_filling = self.is_filling or len(indexes) > 1
+        defaulted = _one_of(self._named.indexes(at.settled, keys, node, name), place)
+        settled = ABSENT if defaulted is None else at.settled[defaulted]
+        return index, _At(at.value[index], settled, ABSENT, node)
 
     def _placed(self, at: _At, place: _Place) -> tuple[int, _At] | None:
         """The item that was at a place: moved with those alike, or edited in a list as long.
@@ -406,6 +436,14 @@ class _Merge:
         self._repeatable -= len(value)
         self.is_filling = True
         return insertions.repeated(value, inserts, numbers, self._digests.of)
+
+
+def _one_of(indexes: Sequence[int], place: JSON) -> int | None:
+    """The only index, or that of several in their order which is a place."""
+    if len(indexes) == 1:
+        return indexes[0]
+    at = bisect.bisect_left(indexes, place) if type(place) is int else len(indexes)
+    return indexes[at] if at < len(indexes) and indexes[at] == place else None
 
 
 def _is_aligned(items: JSON, others: list[JSON]) -> bool:

@@ -323,6 +323,44 @@ CASES: dict[str, tuple[Api, Case]] = {
             changes=(write("v3", (("spec", "owner"), "me")),),
         ),
     ),
+    "an item beside one that gets its key where the list has none": (
+        harbor.api,
+        Case(
+            origin="v2",
+            storage="v3",
+            value=berth("v2", {"name": "a"}, {"name": "a", "protocol": "UDP", "idleSeconds": 0}),
+            changes=(write("v1", (("spec", "ports", 0, "protocol"), "udp")),),
+        ),
+    ),
+    "the same of an item that comes first": (
+        harbor.api,
+        Case(
+            origin="v2",
+            storage="v2",
+            value=berth("v2", {"name": "a", "idleSeconds": 0}, {"name": "b"}, {"name": "c"}),
+            changes=(write("v1", (("spec", "ports", 2, "name"), "a")),),
+        ),
+    ),
+    "an item that is applied beside one of its key, where a stored list repeats another": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v2",
+            value=stored(
+                harbor.api,
+                "Berth",
+                "v1",
+                spec={"ports": [{"name": ""}, {"name": ""}], "secrets": ["a", "a"]},
+            ),
+            changes=(
+                write(
+                    "v2",
+                    (("spec", "secretRefs", Item('{"name":"b"}', ("name",))), {"name": "a"}),
+                    by="v1",
+                ),
+            ),
+        ),
+    ),
     "a field that is written as a whole": (
         crds.api,
         Case(
