@@ -94,7 +94,15 @@ def lost(
 ) -> Sequence[Difference]:
     """What the change lost of the object in another version than it was made through."""
     node = views.node(version)
-    found = [*leaves.differences(before, after, node, by_index=written.keeps_lists)]
+    found = [
+        *leaves.differences(
+            before,
+            after,
+            node,
+            by_index=written.keeps_lists,
+            is_sorted=not views.tells_order(version),
+        )
+    ]
     names = views.between(version, written.version)
     found = [*_not_by_defaults(views, version, names, found, after)]
     outside = [one for one in found if not written.reaches(one.path)]

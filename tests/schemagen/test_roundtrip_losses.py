@@ -50,7 +50,7 @@ def write(version: str, *edits: tuple[Path, Any], **how: Any) -> Change:
 
 SCTP = ({"name": "a", "protocol": "UDP"}, {"name": ""}, {"name": "a", "protocol": "SCTP"})
 ALIKE = ({"name": ""}, {"name": "a", "comment": "c"}, {"name": "a"})
-NONE, PHASE = {"name": ""}, {"phase": "p"}
+NONE, PHASE, SLOW = {"name": ""}, {"phase": "p"}, {"idle": "5m"}
 NEW_TOKEN = ("spec", "auth"), {"secretRef": {"name": "new", "key": "key"}}
 EXTRA: Path = ("spec", "adapter", "extra")
 
@@ -330,6 +330,24 @@ CASES: dict[str, tuple[Api, Case]] = {
             storage="v3",
             value=berth("v2", {"name": "a"}, {"name": "a", "protocol": "UDP", "idleSeconds": 0}),
             changes=(write("v1", (("spec", "ports", 0, "protocol"), "udp")),),
+        ),
+    ),
+    "the same where the item that gets the key had something to lose, as another item": (
+        harbor.api,
+        Case(
+            origin="v3",
+            storage="v2",
+            value=berth("v3", {"name": "a", "protocol": "UDP", "timeout": SLOW}, {"name": "a"}),
+            changes=(write("v1", (("spec", "ports", 0, "protocol"), "tcp")),),
+        ),
+    ),
+    "the same where the order of items is told": (
+        harbor.api,
+        Case(
+            origin="v2",
+            storage="v2",
+            value=berth("v2", {"name": "a", "protocol": "UDP", "idleSeconds": 0}, {"name": "a"}),
+            changes=(write("v1", (("spec", "ports", 0, "protocol"), "tcp")),),
         ),
     ),
     "the same of an item that comes first": (
