@@ -42,6 +42,15 @@ def _parts(value: JSON) -> Iterator[str]:
             yield json.dumps(item, ensure_ascii=False)
 
 
+def identical(one: JSON, other: JSON) -> bool:
+    """Equality that tells 1, 1.0 and true apart, as JSON does."""
+    if one is other:
+        return True
+    if type(one) is not type(other) or one != other:
+        return False
+    return dumps(one) == dumps(other)
+
+
 def most_bytes(written: int) -> int:
     """Return an upper bound of the canonical size for JSON of this many bytes.
 

@@ -62,7 +62,12 @@ def text(path: Path) -> str:
 
 
 def differences(
-    before: JSON, after: JSON, node: Node | None, *, by_index: bool = False
+    before: JSON,
+    after: JSON,
+    node: Node | None,
+    *,
+    by_index: bool = False,
+    is_sorted: bool = False,
 ) -> Iterator[Difference]:
     """The smallest places where two values differ.
 
@@ -71,13 +76,16 @@ def differences(
         after: Another one.
         node: The schema of both; None where there is none.
         by_index: Whether lists of the same length without keys are compared item by item.
+        is_sorted: Whether lists with keys have been sorted, so that an item with the key of another
+            one has no place of its own.
     """
-    yield from _Comparison(by_index=by_index).of(before, after, node, ROOT)
+    yield from _Comparison(by_index=by_index, is_sorted=is_sorted).of(before, after, node, ROOT)
 
 
 @dataclasses.dataclass(frozen=True)
 class _Comparison:
     by_index: bool
+    is_sorted: bool
 
     def of(self, before: JSON, after: JSON, node: Node | None, path: Path) -> Iterator[Difference]:
         if is_same(before, after):
@@ -104,12 +112,26 @@ class _Comparison:
         keys = keys_of(node, [before, after])
         if keys is not None:
             yield from self._items(before, after, node, path, keys)
-        elif self.by_index and len(before) == len(after):
-            items = None if node is None else node.items
-            for index, pair in enumerate(zip(before, after, strict=True)):
-                yield from self.of(*pair, items, (*path, index))
+        elif self._has_places(node) and len(before) == len(after):
+            yield from self._pairs(before, after, node, path)
         else:
             yield Difference(path, before, after)
+
+    def _has_places(self, node: Node | None) -> bool:
+        has_keys = node is not None and bool(node.list_keys)
+        return self.by_index and not (has_keys and self.is_sorted)
+
+    def _pairs(
+        self, before: list[JSON], after: list[JSON], node: Node | None, path: Path
+    ) -> Iterator[Difference]:
+        """The items at the same places; one with another key is another item."""
+        keys = () if node is None else tuple(node.list_keys)
+        child = None if node is None else node.items
+        for index, (old, new) in enumerate(zip(before, after, strict=True)):
+            if keys and _identity(old, keys) != _identity(new, keys):
+                yield Difference((*path, index), old, new)
+            else:
+                yield from self.of(old, new, child, (*path, index))
 
     def _items(
         self,

@@ -6,6 +6,7 @@ can be taken back without B noticing: the object with the difference taken back 
 by the declared steps and with defaults, and has no problem in A that it lacks now.
 """
 
+import collections
 import dataclasses
 from collections.abc import Callable, Iterator, Mapping, Sequence
 
@@ -46,10 +47,46 @@ class Written:
     keeps_lists: bool = False
 
 
-def moved(views: Views, version: str, before: Said, after: Said) -> Sequence[Difference]:
-    """What another storage version changed of what a version says."""
-    found = [*leaves.differences(before, after, views.node(version))]
-    return _not_by_defaults(views, version, [*views.names], found, after)
+def moved(
+    views: Views, version: str, said: Mapping[str, Said], after: Said, storage: str
+) -> Sequence[Difference]:
+    """What another storage version changed of what a version says.
+
+    Args:
+        views: Of the object's kind.
+        version: The version.
+        said: What each version said before.
+        after: What the version says now.
+        storage: The version that is stored now.
+    """
+    found = [*leaves.differences(said[version], after, views.node(version))]
+    found = [*_not_by_defaults(views, version, [*views.names], found, after)]
+    return [
+        one for one in found if not _was_contradicted(views, version, one, (said, after), storage)
+    ]
+
+
+def _was_contradicted(
+    views: Views,
+    version: str,
+    one: Difference,
+    sides: tuple[Mapping[str, Said], Said],
+    storage: str,
+) -> bool:
+    """Whether a difference is only where the version that is stored now said something else before.
+
+    Of three versions two may each have a default for what the third says in no way that they know.
+    Once one of them is stored, its value counts for all.
+    """
+    (said, after), node = sides, views.node(storage)
+
+    def differing(value: Said, other: Said) -> set[Path]:
+        brought = views.said(storage, views.stepped(version, value, storage))
+        return {found.path for found in leaves.differences(brought, other, node)}
+
+    now = views.said(storage, views.stepped(version, after, storage))
+    back = differing(leaves.put(after, one.path, one.before), now)
+    return bool(back) and back <= differing(said[version], said[storage])
 
 
 def lost(
@@ -57,7 +94,15 @@ def lost(
 ) -> Sequence[Difference]:
     """Return the losses of a change in another version than that of the write."""
     node = views.node(version)
-    found = [*leaves.differences(before, after, node, by_index=written.keeps_lists)]
+    found = [
+        *leaves.differences(
+            before,
+            after,
+            node,
+            by_index=written.keeps_lists,
+            is_sorted=not views.tells_order(version),
+        )
+    ]
     names = views.between(version, written.version)
     found = [*_not_by_defaults(views, version, names, found, after)]
     outside = [one for one in found if not written.reaches(one.path)]
@@ -66,7 +111,8 @@ def lost(
     found = [one for one in found if not _is_excused(views, version, one, written, after)]
     kept = _unreached(views, version, found, written, after)
     kept = [one for one in kept if not _is_in_new(one, before, found, kept)]
-    return _Survival(views, version, written, after).of(kept) if kept else []
+    survival = _Survival(views, version, written, after)
+    return (survival.of(kept) if kept else []) or survival.repeats(found)
 
 
 def _is_excused(views: Views, version: str, one: Difference, written: Written, after: Said) -> bool:
@@ -238,6 +284,20 @@ class _Survival:
         )
         return self._differences(next(good, self.after))
 
+    def repeats(self, found: Sequence[Difference]) -> Sequence[Difference]:
+        """What stood in a list more often, where what is still in it may stand there as often."""
+        again = [dataclasses.replace(one, before=_as_often(one.before, one.after)) for one in found]
+        return [
+            one
+            for one in again
+            if not leaves.is_same(one.before, one.after) and self._is_as_good(one)
+        ]
+
+    def _is_as_good(self, one: Difference) -> bool:
+        candidate = self._taken_back(self.after, [one])
+        same = {*self._meanings(self.after), canonical.dumps(self.written.said)}
+        return not same.isdisjoint(self._meanings(candidate)) and self._is_no_worse(candidate)
+
     def _taken_back(self, said: Said, unit: Sequence[Difference]) -> Said:
         for one in unit:
             said = leaves.put(said, one.path, one.before)
@@ -256,6 +316,20 @@ class _Survival:
 
     def _differences(self, better: Said) -> Sequence[Difference]:
         return [*leaves.differences(better, self.after, self.views.node(self.version))]
+
+
+def _as_often(before: JSON, after: JSON) -> JSON:
+    """A list with each of its items as often as another list has it, that one's repeats."""
+    if not (isinstance(before, list) and isinstance(after, list)):
+        return after
+    counts, now = (collections.Counter(map(canonical.dumps, items)) for items in (before, after))
+    items = []
+    for item in after:
+        text = canonical.dumps(item)
+        missing = counts[text] - now[text]
+        items += [item] * (1 + max(missing, 0))
+        del counts[text]
+    return items
 
 
 def _units(found: Sequence[Difference]) -> Iterator[Sequence[Difference]]:

@@ -97,10 +97,9 @@ class Cluster:
         Raises:
             RefusedError: if it has not.
         """
-        checked = checking.of_version(self.views.version(version)).create(value)
-        twice = [one.field for one in checked.causes if one.reason == "FieldValueDuplicate"]
+        twice = repeated(self.views, version, value)
         if twice:
-            raise RefusedError(f"expected one item of a key, got two at {', '.join(twice)}")
+            raise RefusedError(f"expected one item of a key, got two at {', '.join(sorted(twice))}")
 
     def write_status(self, version: str, value: Value, *, method: str = "replace") -> None:
         """Write the status alone.
@@ -144,6 +143,12 @@ class Cluster:
         allowed(checked)
         self._stored = self.converted(value, version, self.storage)
         self._version = self.storage
+
+
+def repeated(views: Views, version: str, value: Value) -> set[str]:
+    """The items of an object that have the key of another one."""
+    causes = checking.of_version(views.version(version)).create(value).causes
+    return {one.field for one in causes if one.reason == "FieldValueDuplicate"}
 
 
 def allowed(checked: checking.Checked) -> None:

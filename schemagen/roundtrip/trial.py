@@ -413,7 +413,7 @@ class _Life:
             self._own[change.version] = self._said[change.version]
         for version in sorted(self._own):
             if written is None or version != written.version:
-                self._survives(version, before[version], written)
+                self._survives(version, before, written, change.version)
 
     def _written(self, change: Change) -> oracle.Written | None:
         """Write a change; None if it says nothing new."""
@@ -442,6 +442,11 @@ class _Life:
         if change.by:
             checker = checking.of_version(self._views.version(change.version))
             simulated.allowed(checker.update(edited, here))
+            known, twice = (
+                simulated.repeated(self._views, change.version, one) for one in (here, edited)
+            )
+            if twice - known:  # apply merges an item into the one of its key
+                raise simulated.RefusedError("expected one item of a key, got two")
         sent = self._cluster.converted(edited, change.version, by)
         if change.replaces:
             sent = self._without_residue(sent)
@@ -481,14 +486,20 @@ class _Life:
         if found:
             raise self._error("not stored as written", version, found, said)
 
-    def _survives(self, version: str, before: Said, written: oracle.Written | None) -> None:
+    def _survives(
+        self,
+        version: str,
+        before: Mapping[str, Said],
+        written: oracle.Written | None,
+        changed: str,
+    ) -> None:
         after = self._said[version]
         if written is None:
-            found = oracle.moved(self._views, version, before, after)
+            found = oracle.moved(self._views, version, before, after, changed)
         else:
-            found = oracle.lost(self._views, version, before, after, written)
+            found = oracle.lost(self._views, version, before[version], after, written)
         if found:
-            raise self._error("lost", version, found, before)
+            raise self._error("lost", version, found, before[version])
 
     def _error(
         self, what: str, version: str, found: Sequence[Difference], before: Said

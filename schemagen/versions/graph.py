@@ -24,6 +24,7 @@ from schemagen.versions import (
     defaulting,
     links,
     list_items,
+    meanings,
     residue,
     residue_entries,
     shape,
@@ -290,32 +291,40 @@ class _Step:
     ) -> bool:
         """Whether a result says what the object says, or what its plain conversion says of it.
 
-        Each member by itself: what of the spec finds no way must not cost the status. An object
-        with its defaults was written or stored, and so the result has to say it with its own,
-        unless it is of a version between, which nobody defaults.
+        Each part by itself: what of a field finds no way must not cost another one. A member with
+        its defaults was written or stored, and so the result has to say it with its own, unless
+        the object is on its way to a version between, which nobody defaults.
         """
+        settle = defaulting.of(self.target.model).settle
+        loose = self._undefaulted(bare)
 
         def meaning(value: dict[str, JSON]) -> dict[str, JSON]:
             return self._settled(self._plain(value, self.target, bare), self.source)
 
-        settle = defaulting.of(self.target.model).settle
-        parts: list[Callable[[dict[str, JSON]], dict[str, JSON]]] = [_round_trip_part]
-        given = _round_trip_part(bare)
-        if not self.ends_between and defaulting.of(self.source.model).settle(given) is given:
-            parts.append(lambda value: settle(_round_trip_part(value)))
-        odd = [(part, found) for part in parts if (found := meaning(part(candidate))) != meant]
+        def settled_meaning(value: dict[str, JSON]) -> dict[str, JSON]:
+            found = meaning(settle(_round_trip_part(value)))
+            own = {key: item for key, item in found.items() if key not in loose}
+            return own | {key: meant[key] for key in loose & meant.keys()}
+
+        ways: list[Callable[[dict[str, JSON]], dict[str, JSON]]]
+        ways = [lambda value: meaning(_round_trip_part(value))]
+        if not self.ends_between and not loose.issuperset(_round_trip_part(bare)):
+            ways.append(settled_meaning)
+        odd = [(way, found) for way in ways if (found := way(candidate)) != meant]
         if not odd:
             return True
         plain = self._plain(bare, self.source, candidate)
-        return all(_agrees(found, meant, meaning(part(plain))) for part, found in odd)
+        node = defaulting.of(self.source.model)
+        return all(meanings.agrees(found, meant, way(plain), node) for way, found in odd)
 
-
-def _agrees(found: dict[str, JSON], meant: dict[str, JSON], plain: dict[str, JSON]) -> bool:
-    """Whether each member of an object is that of one or the other."""
-    return all(
-        found.get(key, ABSENT) in (meant.get(key, ABSENT), plain.get(key, ABSENT))
-        for key in {*found, *meant}
-    )
+    def _undefaulted(self, bare: dict[str, JSON]) -> frozenset[str]:
+        """The members of an object that lack defaults, as what others say may follow from them."""
+        given = _round_trip_part(bare)
+        settled = defaulting.of(self.source.model).settle(given)
+        if settled is given:
+            return frozenset()
+        lacking = {key for key in settled if settled[key] is not given.get(key, ABSENT)}
+        return frozenset({"metadata", *lacking})
 
 
 def attempts(value: JSON, entries: Sequence[Entry]) -> int:

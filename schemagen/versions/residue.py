@@ -5,6 +5,7 @@ is stored in annotations (``stash``) and restored by the next conversion in the 
 a round trip is exact by construction, whatever the steps lose.
 """
 
+import bisect
 import collections
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
@@ -12,10 +13,14 @@ from typing import TypeAlias
 
 from schemagen import canonical
 from schemagen.problems import JSON
-from schemagen.versions import list_items
+from schemagen.versions import insertions, list_items
 from schemagen.versions.defaulting import OPEN, Node
 from schemagen.versions.residue_entries import Entry, part_of
 from schemagen.versions.steps import ABSENT
+
+# How many items of edited lists are looked at for what residue repeats of them; there is one entry
+# for a list, but anybody's annotation could hold thousands. An item takes a microsecond.
+MAX_REPEATABLE_ITEMS = 100_000
 
 
 @dataclasses.dataclass(frozen=True)
@@ -38,7 +43,30 @@ class Applied:
 
 def difference(base: JSON, wanted: JSON, node: Node = OPEN) -> list[Entry]:
     """The entries that turn ``base`` into ``wanted``, two objects that a schema describes."""
-    return list(_objects(base, wanted, node, []))
+    named = _Named()
+    return [_with_places(entry, base, node, named) for entry in _objects(base, wanted, node, [])]
+
+
+def _with_places(entry: Entry, base: JSON, node: Node, named: "_Named") -> Entry:
+    """The entry with the places of the items that its path goes to by their keys."""
+    places: list[int] = []
+    for step in entry["at"]:
+        match step:
+            case str():
+                base, node = _member_of(base, step), node.child(step)
+                continue
+            case dict():
+                name = list_items.identity([*step.values()])
+                items = node.items or OPEN
+                found = () if name is None else named.indexes(base, tuple(step), items, name)
+                place = found[0] if len(found) == 1 else None
+            case _:
+                place = step[0]
+        if place is None:
+            return entry  # it goes through an item that another entry adds
+        places += [place] * isinstance(step, dict)
+        base, node = base[place], node.items or OPEN
+    return {**entry, "near": places} if places else entry
 
 
 def _objects(
@@ -51,7 +79,7 @@ def _objects(
         if key not in base:
             yield {"at": at, "was": {}, "is": {key: value}}
     for key, value in wanted.items():
-        if key in base and not identical(base[key], value):
+        if key in base and not canonical.identical(base[key], value):
             yield from _values((base[key], value), node.child(key), at, key)
 
 
@@ -63,9 +91,11 @@ def _values(pair: tuple[JSON, JSON], node: Node, at: list[JSON], key: str) -> It
         keys = list_items.covering_keys(base, wanted, node)
         if keys is not None:
             return _items(base, wanted, node, [*at, key], keys)
-        inserts = _insertions(base, wanted)
+        inserts = insertions.between(base, wanted)
         if inserts is not None:
-            return [{"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}]
+            entry = {"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}
+            repeats = insertions.repeats(base, inserts)
+            return [{**entry, "again": {key: repeats}} if repeats else entry]
         if _are_paired(base, wanted):
             return _in_place(base, wanted, node, [*at, key])
     return [{"at": at, "was": {key: canonical.digest(base)}, "is": {key: wanted}}]
@@ -94,7 +124,7 @@ def _items(
 def _are_paired(base: list[JSON], wanted: list[JSON]) -> bool:
     """Whether the items of two lists differ as the objects at the same places."""
     return len(base) == len(wanted) and all(
-        (isinstance(old, dict) and isinstance(new, dict)) or identical(old, new)
+        (isinstance(old, dict) and isinstance(new, dict)) or canonical.identical(old, new)
         for old, new in zip(base, wanted, strict=True)
     )
 
@@ -103,7 +133,7 @@ def _in_place(base: list[JSON], wanted: list[JSON], node: Node, at: list[JSON]) 
     """Items at the same places, of which some have other keys, or nothing tells them apart."""
     steps = _renamed(base, wanted, node) or _placed(base)
     for index, (old, new) in enumerate(zip(base, wanted, strict=True)):
-        if not identical(old, new):
+        if not canonical.identical(old, new):
             step = steps[index]
             entries = _objects(old, new, node.items or OPEN, [*at, step])
             # An item is known by its keys until they change.
@@ -141,27 +171,6 @@ def _renamed(base: list[JSON], wanted: list[JSON], node: Node) -> list[JSON] | N
         if {*names}.isdisjoint(new for old, new in pairs if new != old):
             return [dict(zip(keys, list_items.values_of(name), strict=True)) for name in names]
     return None
-
-
-def identical(one: JSON, other: JSON) -> bool:
-    """Equality that tells 1, 1.0 and true apart, as JSON does."""
-    if one is other:
-        return True
-    if type(one) is not type(other) or one != other:
-        return False
-    return canonical.dumps(one) == canonical.dumps(other)
-
-
-def _insertions(base: list[JSON], wanted: list[JSON]) -> list[list[JSON]] | None:
-    """What to insert into ``base`` to get ``wanted``, or None if more than that is different."""
-    inserts: list[list[JSON]] = []
-    place = 0
-    for index, item in enumerate(wanted):
-        if place < len(base) and identical(base[place], item):
-            place += 1
-        else:
-            inserts.append([index, item])
-    return inserts if place == len(base) else None
 
 
 # --- putting it back ----------------------------------------------------------------------------
@@ -269,13 +278,20 @@ class _Merge:
         self._named = _Named()
         # As in ``_Digests``, each list is kept so that no other one gets its id meanwhile.
         self._placing: dict[int, tuple[list[JSON], dict[str, list[int]]]] = {}
+        self._repeatable = MAX_REPEATABLE_ITEMS
         self.is_filling = False
+        self._near: collections.deque[JSON] = collections.deque()
 
     def entry(self, at: _At, entry: Entry) -> _At | None:
         """The object with an entry, or None if it is stale or makes no sense."""
+        near = entry.get("near")
+        self._near = collections.deque(near if isinstance(near, list) else ())
         match entry:
             case {"at": list(path), "was": dict(was), "insert": dict(inserts)}:
-                return self._rebuilt(at, path, lambda part: self._inserted(part, was, inserts))
+                again = entry.get("again")
+                return self._rebuilt(
+                    at, path, lambda part: self._inserted(part, was, inserts, again)
+                )
             case {"at": list(path), "was": dict(was), "is": dict(values)}:
                 return self._rebuilt(at, path, lambda part: self._replaced(part, was, values))
             case {"at": list(path), "by": list(by), "after": after, "item": item}:
@@ -327,17 +343,20 @@ class _Merge:
         return at.with_value(items)
 
     def _item_named(self, at: _At, step: dict[str, JSON]) -> tuple[int, _At] | None:
-        """The one item with the values of some keys."""
+        """The item with the values of some keys; of several the one that is where it was."""
+        place = self._near.popleft() if self._near else None
         keys, name = tuple(step), list_items.identity([*step.values()])
         if name is None:
             return None
         node = at.node.items or OPEN
         indexes = self._named.indexes(at.value, keys, node, name)
-        if len(indexes) != 1:
+        index = _one_of(indexes, place)
+        if index is None:
             return None
-        defaulted = self._named.indexes(at.settled, keys, node, name)
-        settled = at.settled[defaulted[0]] if len(defaulted) == 1 else ABSENT
-        return indexes[0], _At(at.value[indexes[0]], settled, ABSENT, node)
+        self.is_filling = self.is_filling or len(indexes) > 1
+        defaulted = _one_of(self._named.indexes(at.settled, keys, node, name), place)
+        settled = ABSENT if defaulted is None else at.settled[defaulted]
+        return index, _At(at.value[index], settled, ABSENT, node)
 
     def _placed(self, at: _At, place: _Place) -> tuple[int, _At] | None:
         """The item that was at a place: moved with those alike, or edited in a list as long.
@@ -391,17 +410,40 @@ class _Merge:
         filled = _filled(present.value, value, present.node)
         return ABSENT if filled is present.value else filled
 
-    def _inserted(self, part: _At, was: dict[str, JSON], inserts: dict[str, JSON]) -> JSON:
-        if not isinstance(part.value, dict) or not self._is_current(part, was):
+    def _inserted(
+        self, part: _At, was: dict[str, JSON], inserts: dict[str, JSON], again: JSON
+    ) -> JSON:
+        if not isinstance(part.value, dict):
             return ABSENT
+        is_current = self._is_current(part, was)
         changed = dict(part.value)
         for key, items in inserts.items():
             given = part.member(key).value
-            target = _with_inserted(given, items) if key in was else None
+            target = None
+            if key in was and is_current:
+                target = insertions.inserted(given, items)
+            elif key in was and isinstance(again, dict):
+                target = self._repeated(given, items, again.get(key))
             if target is None:
                 return ABSENT
             changed[key] = target
         return changed
+
+    def _repeated(self, value: JSON, inserts: JSON, numbers: JSON) -> list[JSON] | None:
+        """A list that somebody edited, with what repeats an item that it still has."""
+        if not isinstance(value, list) or len(value) > self._repeatable:
+            return None
+        self._repeatable -= len(value)
+        self.is_filling = True
+        return insertions.repeated(value, inserts, numbers, self._digests.of)
+
+
+def _one_of(indexes: Sequence[int], place: JSON) -> int | None:
+    """The only index, or that of several in their order which is a place."""
+    if len(indexes) == 1:
+        return indexes[0]
+    at = bisect.bisect_left(indexes, place) if type(place) is int else len(indexes)
+    return indexes[at] if at < len(indexes) and indexes[at] == place else None
 
 
 def _is_aligned(items: JSON, others: list[JSON]) -> bool:
@@ -478,19 +520,6 @@ def _ordered(part: _At, keys: list_items.Keys, order: list[JSON]) -> JSON:
         rank = rank if name is None else ranks.get(name, rank)
         ranked.append((rank, index))
     return [part.value[index] for _, index in sorted(ranked)]
-
-
-def _with_inserted(value: JSON, inserts: JSON) -> list[JSON] | None:
-    if not isinstance(value, list) or not isinstance(inserts, list):
-        return None
-    target = list(value)
-    for place in inserts:
-        match place:
-            case [int(index), item] if 0 <= index <= len(target):
-                target.insert(index, item)
-            case _:
-                return None
-    return target
 
 
 def _filled(value: JSON, more: JSON, node: Node) -> JSON:

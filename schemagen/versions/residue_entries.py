@@ -4,7 +4,8 @@ An entry names an object and keys in it: ``{"at": path, "was": {key: digest}, "i
 ``was`` has the digests of the values that the plain conversion gives (a key only in ``is`` is
 absent there), as the API server defaults them; where they no longer match, somebody edited the
 field and the entry is stale. A path holds member names, and the keys of a list's item: ``{"name":
-"x"}``. An object on the path that is gone is made again, an item is not.
+"x"}``. An object on the path that is gone is made again, an item is not. ``"near": [index, ...]``
+says where those items were: of several that have its keys by now, an item is the one at its place.
 
 Items of lists are known by the keys of the schema, by themselves in a set, or by a usual key:
 ``{"at": path, "by": keys, "after": values, "item": item}`` puts one back (in front for ``null``;
@@ -12,6 +13,8 @@ stale if it is there), ``{"at": path, "by": keys, "order": [values, ...]}`` puts
 Where nothing tells them apart, items have an index: ``{"at": path, "was": {key: digest}, "insert":
 {key: [[index, item], ...]}}``, and a path goes to one by ``[index, length, digest, rank, count]``:
 its index, the length of the list, its digest, and which it was of how many items that are alike.
+``"again": {key: [number, ...]}`` beside ``insert`` says which of those repeat an item of the list;
+they are put back as well where somebody edited the list and left that item in it.
 """
 
 from collections.abc import Sequence

@@ -1,7 +1,9 @@
 """Residue turns one object into another exactly, unless somebody edited what it is about."""
 
 import base64
+import collections
 import json
+import time
 import zlib
 from typing import Any
 
@@ -74,6 +76,47 @@ def test_item_that_came_back_by_key_survives_edits_of_its_neighbours() -> None:
     edited = residue.applied({"p": [{"name": "a", "v": 9}]}, entries).value
 
     assert {"p": [{"name": "a", "v": 9}, {"name": "b", "w": 2}]} == edited
+
+
+LETTERS = st.lists(st.sampled_from("abcd"), max_size=8)
+
+
+@given(LETTERS, LETTERS)
+def test_repeats_of_an_edited_list_are_as_many_and_change_no_order(
+    wanted: list[str], names: list[str]
+) -> None:
+    base, edited = ([*dict.fromkeys(one)] for one in (wanted, names))
+    entries = residue.difference({"a": base}, {"a": wanted})
+
+    found = residue.applied({"a": edited}, entries).value["a"]
+
+    assert edited == [*dict.fromkeys(found)]
+    assert {name: wanted.count(name) or 1 for name in edited} == collections.Counter(found)
+
+
+def test_item_that_the_other_version_cannot_say_is_no_repeat() -> None:
+    entries = residue.difference({"a": ["x"]}, {"a": ["x", "y"]})
+
+    assert {"a": ["y"]} == residue.applied({"a": ["y"]}, entries).value
+
+
+def test_forged_repeats_of_a_large_list_take_no_long_time() -> None:
+    base = {"a": [*range(100_000)]}
+    forged = {"at": [], "was": {"a": "0"}, "insert": {"a": [[0, 1]]}, "again": {"a": [0]}}
+    began = time.process_time()
+
+    found = residue.applied(base, [forged] * 600).value
+
+    assert time.process_time() - began < 3
+    assert len(found["a"]) == 100_001
+
+
+@pytest.mark.parametrize("numbers", [None, {}, "0", [[]], [True], [-1], [7, {}], [10**30]])
+@pytest.mark.parametrize("inserts", [None, {}, "0", [[]], [[0]], [0], [[-1, "x"]], [["0", "x"]]])
+def test_forged_repeats_of_nothing_are_none(inserts: Any, numbers: Any) -> None:
+    entry = {"at": [], "was": {"a": "0"}, "insert": {"a": inserts}, "again": {"a": numbers}}
+
+    assert {"a": ["x"]} == residue.applied({"a": ["x"]}, [entry]).value
 
 
 def test_largest_entries_are_dropped_first() -> None:

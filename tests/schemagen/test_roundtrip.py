@@ -1,5 +1,6 @@
 """The proof of round trips passes a conversion that loses nothing, and finds planted losses."""
 
+import json
 import subprocess
 import sys
 from typing import Annotated, Any
@@ -24,6 +25,7 @@ from schemagen.roundtrip import Case, Change, Edit, Tally, Trial, leaves, report
 from schemagen.roundtrip.changes import Action
 from schemagen.roundtrip.views import Views
 from schemagen.versions import records, steps
+from schemagen.versions.converter import Converter
 from schemagen.versions.steps import ABSENT
 from tests.support import foundry, harbor, reference_engine
 
@@ -192,6 +194,61 @@ def test_a_loss_by_defaults_passes_the_check_that_only_prunes() -> None:
     assert [("spec.retentionSeconds", 5400, 2592000)] == [
         (leaves.text(one.path), one.before, one.after) for one in loss.differences
     ]
+
+
+def test_a_text_that_stands_there_less_often_is_a_loss() -> None:
+    berth = next(kind for kind in harbor.api if kind.name == "Berth")
+    converter = Converter(harbor.api)
+
+    def without_repeats(value: dict[str, Any], source: str, target: str) -> dict[str, Any]:
+        found = converter.way(berth, source, target).plain(value)
+        text = canonical.dumps(found).replace(b'\\"again\\"', b'\\"never\\"')
+        forgetful: dict[str, Any] = json.loads(text)
+        return forgetful
+
+    value = {
+        "apiVersion": "harbor.example.net/v1",
+        "kind": "Berth",
+        "metadata": {"name": "a"},
+        "spec": {"groups": ["a", "b", "b"]},
+    }
+    change = Change(action="spec", version="v2", edits=(Edit(("spec", "groups"), ["b", "c"]),))
+    case = Case(origin="v1", storage="v2", value=value, changes=(change,))
+
+    loss = Trial(harbor.api, berth, convert=without_repeats).replay(case)
+
+    assert Trial(harbor.api, berth).replay(case) is None
+    assert loss is not None
+    assert [("spec.groups", ["b", "b", "c"], ["b", "c"])] == [
+        (leaves.text(one.path), one.before, one.after) for one in loss.differences
+    ]
+
+
+@pytest.mark.parametrize("spec", [{"waitSeconds": 2**31}, {"replicas": 7}])
+def test_a_value_that_another_storage_version_costs_is_a_loss(spec: dict[str, Any]) -> None:
+    berth = next(kind for kind in harbor.api if kind.name == "Berth")
+    converter = Converter(harbor.api)
+
+    def lossy(value: dict[str, Any], source: str, target: str) -> dict[str, Any]:
+        found = converter.way(berth, source, target).plain(value)
+        (name,) = spec
+        kept = {key: item for key, item in found["spec"].items() if key != name}
+        return {**found, "spec": kept, "metadata": {"name": "a"}}
+
+    value = {
+        "apiVersion": "harbor.example.net/v1",
+        "kind": "Berth",
+        "metadata": {"name": "a"},
+        "spec": spec,
+    }
+    change = Change(action="store", version="v2")
+    case = Case(origin="v1", storage="v1", value=value, is_broken=True, changes=(change,))
+
+    loss = Trial(harbor.api, berth, convert=lossy).replay(case)
+
+    assert Trial(harbor.api, berth).replay(case) is None
+    assert loss is not None
+    assert ("lost", "v1") == (loss.what, loss.version)
 
 
 SHORT = [

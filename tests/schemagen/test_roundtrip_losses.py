@@ -50,6 +50,7 @@ def write(version: str, *edits: tuple[Path, Any], **how: Any) -> Change:
 
 SCTP = ({"name": "a", "protocol": "UDP"}, {"name": ""}, {"name": "a", "protocol": "SCTP"})
 ALIKE = ({"name": ""}, {"name": "a", "comment": "c"}, {"name": "a"})
+NONE, PHASE, SLOW = {"name": ""}, {"phase": "p"}, {"idle": "5m"}
 NEW_TOKEN = ("spec", "auth"), {"secretRef": {"name": "new", "key": "key"}}
 EXTRA: Path = ("spec", "adapter", "extra")
 
@@ -244,6 +245,140 @@ CASES: dict[str, tuple[Api, Case]] = {
             ),
         ),
     ),
+    "a text that stands twice, beside an order that the version of the write does not tell apart": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v1",
+            value=stored(harbor.api, "Berth", "v1", spec={"secrets": ["", "", "b", "a"]}),
+            changes=(write("v3", (("spec", "secretRefs"), [{"name": "a"}, {"name": "b"}, NONE])),),
+        ),
+    ),
+    "the same, stored in the version of the write": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v3",
+            value=stored(harbor.api, "Berth", "v1", spec={"secrets": ["", "b", "a", "b"]}),
+            changes=(
+                write("v3", (("spec", "secretRefs"), [{"name": "b"}, NONE, {"name": "a"}])),
+                Change(action="store", version="v2"),
+            ),
+        ),
+    ),
+    "a number beyond the bound of the other version, beside what only that one says": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v1",
+            value=stored(harbor.api, "Berth", "v1", spec={"replicas": 2**31}, status=PHASE),
+            is_broken=True,
+            changes=(
+                write("v2", (("spec", "secretRefs"), [{"name": "a", "key": "own"}])),
+                Change(action="store", version="v2"),
+            ),
+        ),
+    ),
+    "a word without another one, beside what only the other version says of items and entries": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v1",
+            value=stored(
+                harbor.api,
+                "Berth",
+                "v1",
+                spec={"mode": "odd", "ports": [{"name": "a"}], "regions": {"r": {}}},
+                status=PHASE,
+            ),
+            is_broken=True,
+            changes=(
+                write("v2", ((*port("a"), "idleSeconds"), 7)),
+                write("v2", (("spec", "regions", "r", "zone"), "z")),
+                Change(action="store", version="v2"),
+            ),
+        ),
+    ),
+    "a word without another one, beside two defaults for it, of which each is stored in turn": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v1",
+            value=stored(harbor.api, "Berth", "v1", spec={"mode": "odd"}, status=PHASE),
+            is_broken=True,
+            changes=(
+                write("v3", (("spec", "owner"), "me")),
+                Change(action="store", version="v3"),
+                Change(action="store", version="v2"),
+            ),
+        ),
+    ),
+    "a default of the version that is written, beside a status that has none": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v2",
+            value=stored(harbor.api, "Berth", "v1", spec={"mode": "odd"}, status=PHASE),
+            is_broken=True,
+            changes=(write("v3", (("spec", "owner"), "me")),),
+        ),
+    ),
+    "an item beside one that gets its key where the list has none": (
+        harbor.api,
+        Case(
+            origin="v2",
+            storage="v3",
+            value=berth("v2", {"name": "a"}, {"name": "a", "protocol": "UDP", "idleSeconds": 0}),
+            changes=(write("v1", (("spec", "ports", 0, "protocol"), "udp")),),
+        ),
+    ),
+    "the same where the item that gets the key had something to lose, as another item": (
+        harbor.api,
+        Case(
+            origin="v3",
+            storage="v2",
+            value=berth("v3", {"name": "a", "protocol": "UDP", "timeout": SLOW}, {"name": "a"}),
+            changes=(write("v1", (("spec", "ports", 0, "protocol"), "tcp")),),
+        ),
+    ),
+    "the same where the order of items is told": (
+        harbor.api,
+        Case(
+            origin="v2",
+            storage="v2",
+            value=berth("v2", {"name": "a", "protocol": "UDP", "idleSeconds": 0}, {"name": "a"}),
+            changes=(write("v1", (("spec", "ports", 0, "protocol"), "tcp")),),
+        ),
+    ),
+    "the same of an item that comes first": (
+        harbor.api,
+        Case(
+            origin="v2",
+            storage="v2",
+            value=berth("v2", {"name": "a", "idleSeconds": 0}, {"name": "b"}, {"name": "c"}),
+            changes=(write("v1", (("spec", "ports", 2, "name"), "a")),),
+        ),
+    ),
+    "an item that is applied beside one of its key, where a stored list repeats another": (
+        harbor.api,
+        Case(
+            origin="v1",
+            storage="v2",
+            value=stored(
+                harbor.api,
+                "Berth",
+                "v1",
+                spec={"ports": [{"name": ""}, {"name": ""}], "secrets": ["a", "a"]},
+            ),
+            changes=(
+                write(
+                    "v2",
+                    (("spec", "secretRefs", Item('{"name":"b"}', ("name",))), {"name": "a"}),
+                    by="v1",
+                ),
+            ),
+        ),
+    ),
     "a field that is written as a whole": (
         crds.api,
         Case(
@@ -311,6 +446,37 @@ def test_item_that_moves_among_items_of_one_name_is_known_by_its_value() -> None
 
     assert ["b", "a", "a"] == [one["name"] for one in found["spec"]["ports"]]
     assert [None, None, "c"] == [one.get("comment") for one in found["spec"]["ports"]]
+
+
+@pytest.mark.parametrize(
+    ("names", "expected"),
+    [
+        ("ba", "baba"),
+        ("abc", "abbac"),
+        ("cab", "cabba"),
+        ("ac", "aca"),
+        ("cd", "cd"),
+        ("", ""),
+        ("abcdef", "abcdef"),
+    ],
+    ids=[
+        "another order",
+        "one added",
+        "one added in front",
+        "another one for one",
+        "others",
+        "none",
+        "more than there may be",
+    ],
+)
+def test_text_of_a_list_stands_there_as_often_after_an_edit_beside_it(
+    names: str, expected: str
+) -> None:
+    value = stored(harbor.api, "Berth", "v1", spec={"groups": [*"abba"]})
+
+    found = through(value, "v2", (("spec", "groups"), [*names]))
+
+    assert [*expected] == found["spec"]["groups"]
 
 
 @pytest.mark.parametrize("own", [["own"], ["own", "token"], ["token", "own"]])

@@ -1,0 +1,47 @@
+"""Whether an object says what is meant, or what it says anyway, each part of it by itself. Pure."""
+
+from schemagen.problems import JSON
+from schemagen.versions import list_items
+from schemagen.versions.defaulting import Node
+from schemagen.versions.steps import ABSENT
+
+
+def agrees(found: JSON, meant: JSON, plain: JSON, node: Node) -> bool:
+    """Whether each part of a value that a schema describes is that of one of two others.
+
+    Args:
+        found: What an object with residue says in the version that it was converted from.
+        meant: What it has to say there.
+        plain: What the object without residue says there: what finds no way is as little in it.
+        node: Of the schema of that version.
+    """
+    values = (found, meant, plain)
+    if found in (meant, plain):
+        return True
+    if all(isinstance(value, list) for value in values) and node.items is not None:
+        return _agree_by_item(*values, node, node.items)
+    is_described = bool(node.fields) or node.values is not None
+    if not is_described or not all(isinstance(value, dict) for value in values):
+        return False
+    return all(
+        agrees(
+            found.get(key, ABSENT), meant.get(key, ABSENT), plain.get(key, ABSENT), node.child(key)
+        )
+        for key in {*found, *meant, *plain}
+    )
+
+
+def _agree_by_item(
+    found: list[JSON],
+    meant: list[JSON],
+    plain: list[JSON],
+    node: Node,
+    items: Node,
+) -> bool:
+    """The same of lists that have the same items in the same order, by what they are known by."""
+    for keys in filter(None, list_items.candidates(node)):
+        names, *others = (list_items.names_of(one, keys, node) for one in (found, meant, plain))
+        if names is not None and all(other == names for other in others):
+            triples = zip(found, meant, plain, strict=True)
+            return all(agrees(one, other, third, items) for one, other, third in triples)
+    return False
