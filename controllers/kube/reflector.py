@@ -21,7 +21,7 @@ from controllers.kube.resources import Resource
 from controllers.kube.store import Store
 
 # client-go's reflector: k8s.io/client-go/tools/cache/reflector.go, v0.37.
-SHORTEST_PAUSE_SECONDS: Final = 0.8
+MIN_PAUSE_SECONDS: Final = 0.8
 MAX_BACKOFF_SECONDS: Final = 30.0
 _CANNOT_STREAM: Final = (400, 422)
 JITTER: Final = 1.0  # multiplies a delay by 1 to 2
@@ -141,7 +141,7 @@ class Reflector(Generic[T]):
         self._error = ""
 
     async def _back_off(self) -> None:
-        seconds = min(SHORTEST_PAUSE_SECONDS * 2**self._failures, MAX_BACKOFF_SECONDS)
+        seconds = min(MIN_PAUSE_SECONDS * 2**self._failures, MAX_BACKOFF_SECONDS)
         self._failures = min(self._failures + 1, 10)
         await self._sleep(seconds * (1 + JITTER * self._dice()))
 

@@ -33,7 +33,7 @@ from crds.admission.settings import Pods, Settings
 
 MANAGER: Final = "agents-controller"
 # A plan converges in a few steps: claim, finalizer, submit; cancel, free, finalizer.
-MOST_STEPS: Final = 8
+MAX_STEPS: Final = 8
 SEEN_SECONDS: Final = 2.0
 CONFLICT_SECONDS: Final = 0.05
 FAULT_SECONDS: Final = 5.0
@@ -151,7 +151,7 @@ class Interpreter:
     async def _followed(self, run: views.Run) -> tuple[Plan, Observed]:
         """Act until only the status remains to be written."""
         seen, was_cancelled = await self._observe(run), False
-        for _ in range(MOST_STEPS):
+        for _ in range(MAX_STEPS):
             plan = machine.reconcile(seen, self._now())
             if plan.action is None:
                 return plan, seen
@@ -165,7 +165,7 @@ class Interpreter:
                     return after, seen
             else:
                 seen = await self._do(plan.action, seen)
-        raise RuntimeError(f"expected {run.key} to converge in {MOST_STEPS} steps")
+        raise RuntimeError(f"expected {run.key} to converge in {MAX_STEPS} steps")
 
     # ------------------------------------------------------------------------------- observing
 
@@ -462,7 +462,7 @@ class Interpreter:
             type="Warning",
             reason=EventReason.RECONCILE_FAILED,
             action="Reconcile",
-            note=message[: statuses.MOST_MESSAGE],
+            note=message[: statuses.MAX_MESSAGE],
         )
 
     async def _forget_work(self, seen: Observed) -> None:

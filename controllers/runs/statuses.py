@@ -13,7 +13,7 @@ from controllers.runs.runtimes import reports
 from controllers.runs.runtimes.base import JSON, Progress, Ref
 from controllers.runs.words import Condition, Phase, Reason
 
-MOST_MESSAGE: Final = 640
+MAX_MESSAGE: Final = 640
 # The latest attempts in the history.
 MAX_ATTEMPTS: Final = 20
 _ENDINGS: Final = {
@@ -110,7 +110,7 @@ def _status(standing: Standing, run: views.Run, now: dt.datetime) -> dict[str, J
         "observedGeneration": run.metadata.generation,
         "phase": str(standing.phase),
         "reason": str(standing.reason),
-        "message": standing.message[:MOST_MESSAGE],
+        "message": standing.message[:MAX_MESSAGE],
         "lastUpdateTime": kube.time_text(now),
         "conditions": [*_conditions(standing, run, now)],
         "queue": _queue(standing),
@@ -139,7 +139,7 @@ def troubled(
         message: The cause.
         now: Aware UTC time.
     """
-    words = message[:MOST_MESSAGE]
+    words = message[:MAX_MESSAGE]
     condition = _condition(
         Condition.RECONCILE_FAILED, (True, Reason.RECONCILE_FAILED, words), run, now
     )
@@ -190,7 +190,7 @@ def _attempt(finished: Finished) -> JSON:
         "number": finished.number,
         "phase": str(finished.phase),
         "reason": str(finished.reason),
-        "message": finished.message[:MOST_MESSAGE],
+        "message": finished.message[:MAX_MESSAGE],
         "exitCode": (reported or {}).get("exitCode"),
         "jobRef": ref and _job_ref(ref),
         "startTime": _text(finished.started),
@@ -281,7 +281,7 @@ def _condition(
         "type": str(name),
         "status": status,
         "reason": str(reason),
-        "message": message[:MOST_MESSAGE],
+        "message": message[:MAX_MESSAGE],
         "observedGeneration": run.metadata.generation,
         "lastTransitionTime": since,
     }

@@ -23,9 +23,9 @@ from schemagen.problems import JSON
 ROUNDS = 9
 ROUND_SECONDS = 0.02
 
-MOST_SMALL_US = 50.0
-MOST_FIRST_US = 150.0
-MOST_FURTHER_US = 10.0
+MAX_SMALL_US = 50.0
+MAX_FIRST_US = 150.0
+MAX_FURTHER_US = 10.0
 
 LONG_LIST = 50
 
@@ -191,9 +191,9 @@ def _is_fast(rows: Mapping[str, Sequence[Row]], further: float) -> bool:
     small = max(row.ours for row in rows["small"])
     first = max(row.ours for row in rows["large"])
     figures = (
-        ("a rule on 3 KB", small, MOST_SMALL_US),
-        ("the first rule on 100 KB", first, MOST_FIRST_US),
-        ("each further rule on 100 KB", further, MOST_FURTHER_US),
+        ("a rule on 3 KB", small, MAX_SMALL_US),
+        ("the first rule on 100 KB", first, MAX_FIRST_US),
+        ("each further rule on 100 KB", further, MAX_FURTHER_US),
     )
     for name, found, most in figures:
         verdict = "reached" if found <= most else "SHORT"

@@ -29,8 +29,8 @@ from tests.bench import go_types
 ROOT = pathlib.Path(__file__).parents[2]
 REFERENCE = "crds:api"
 
-MOST_SECONDS = 0.5
-LEAST_RATIO = 3.0
+MAX_SECONDS = 0.5
+MIN_RATIO = 3.0
 
 GO_TOOL = "go tool controller-gen"
 MODULE = pathlib.Path(__file__).parent / "controller_gen"
@@ -281,10 +281,10 @@ def _is_fast(taken: Mapping[str, Sequence[Taken]]) -> bool:
     lines.append("(unchanged models: schemagen remembers the API server's verdict on these CRDs)")
     print("\n".join(lines))  # noqa: T201 - the command's output
     ours = _median_seconds(taken["schemagen"])
-    is_fast = ours <= MOST_SECONDS and theirs / ours >= LEAST_RATIO
+    is_fast = ours <= MAX_SECONDS and theirs / ours >= MIN_RATIO
     if not is_fast:
         _tell(
-            f"expected schemagen to take at most {MOST_SECONDS} s and to be {LEAST_RATIO:.0f} "
+            f"expected schemagen to take at most {MAX_SECONDS} s and to be {MIN_RATIO:.0f} "
             f"times as fast as controller-gen, got {ours:.2f} s and {theirs / ours:.2f} times"
         )
     return is_fast

@@ -23,8 +23,8 @@ import rich.table
 from tests.bench.controllers import agentruns, peers
 
 WANTED_EVENTS: Final = 30_000
-MOST_BYTES_A_RUN: Final = 6 * 1024
-MOST_BYTES: Final = 400 * 10**6
+MAX_BYTES_A_RUN: Final = 6 * 1024
+MAX_BYTES: Final = 400 * 10**6
 # Runs that the events are of, in turn: each is added once, and changed from then on.
 RUNS: Final = 5_000
 READERS: Final = ("ours", "kubernetes.aio", "kopf")
@@ -120,8 +120,8 @@ def followed(runs: int) -> tuple[str, list[str]]:
         f"following {runs:,} runs: {grown / 1024:.2f} KiB a run, {whole / 1e6:.0f} MB in all, "
         f"{most / 1e6:.0f} MB at most"
     )
-    short = [f"memory a run: {grown / 1024:.2f} KiB"] if grown > MOST_BYTES_A_RUN else []
-    short += [f"memory: {most / 1e6:.0f} MB"] if most > MOST_BYTES else []
+    short = [f"memory a run: {grown / 1024:.2f} KiB"] if grown > MAX_BYTES_A_RUN else []
+    short += [f"memory: {most / 1e6:.0f} MB"] if most > MAX_BYTES else []
     return said, short
 
 

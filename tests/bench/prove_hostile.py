@@ -28,7 +28,7 @@ AT_ONCE = 8
 LARGE_BYTES = 256 * 1024
 LARGE_SHARE = 0.002
 # What an allocator keeps is no leak; a leak of a kilobyte a request would be 100 MB.
-MOST_GROWTH = 1.10
+MAX_GROWTH = 1.10
 # A worker has seen the large requests at their worst after some 30,000: sampled every 15 s, its
 # memory rises by a tenth until then and stays (300,000 requests, see docs/performance.md).
 WARM = 30_000
@@ -171,7 +171,7 @@ async def keep_up(name: str, port: int, trust: str) -> None:
 
 def _growth(first: int, last: int) -> list[str]:
     """What is wrong with the memory, if it was looked at before the end."""
-    is_more = first > 0 and last > first * MOST_GROWTH
+    is_more = first > 0 and last > first * MAX_GROWTH
     return [f"memory grew from {first} to {last} bytes"] if is_more else []
 
 

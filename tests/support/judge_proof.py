@@ -29,7 +29,7 @@ _DEADLINE_SECONDS = 60.0
 _AT_ONCE = 6
 _ATTEMPTS = 20
 # endpoints/filters/warning.go cuts warnings off here.
-_MOST_WARNING_CHARACTERS = 4096
+_MAX_WARNING_CHARACTERS = 4096
 # What the API server gives every object, and the judge does not.
 _GIVEN = ("uid", "creationTimestamp", "managedFields", "resourceVersion", "selfLink")
 
@@ -97,7 +97,7 @@ def _comparable(said: Said, question: Question) -> Said:
         words(message),
         tuple(sorted((reason, words(text), field) for reason, text, field in said.causes)),
         # Cut off or not.
-        tuple(warnings) if sum(map(len, warnings)) < _MOST_WARNING_CHARACTERS else (),
+        tuple(warnings) if sum(map(len, warnings)) < _MAX_WARNING_CHARACTERS else (),
         _without_given(said.object, words) if said.object else None,
     )
 

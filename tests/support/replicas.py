@@ -14,8 +14,8 @@ import aiohttp
 
 from tests.support import processes
 
-LONGEST_START_SECONDS = 180.0
-LONGEST_STOP_SECONDS = 60.0
+MAX_START_SECONDS = 180.0
+MAX_STOP_SECONDS = 60.0
 PROBE_SECONDS = 1.0  # a kubelet's timeoutSeconds unless told otherwise
 
 
@@ -51,7 +51,7 @@ class Replica:
     async def stop(self) -> int:
         """SIGTERM, and wait; the exit code."""
         self.process.terminate()
-        async with asyncio.timeout(LONGEST_STOP_SECONDS):
+        async with asyncio.timeout(MAX_STOP_SECONDS):
             return await self.process.wait()
 
 
@@ -66,7 +66,7 @@ async def started(directory: pathlib.Path, name: str, *options: str) -> Replica:
             stderr=file,
         )
     assert process.stdout is not None
-    async with asyncio.timeout(LONGEST_START_SECONDS):
+    async with asyncio.timeout(MAX_START_SECONDS):
         line = await process.stdout.readline()
     if not line.startswith(b"serving "):
         raise RuntimeError(f"expected {name} to serve, got {log.read_text()[-2000:]}")

@@ -21,7 +21,7 @@ REPLICAS = 2
 CONFIGURATIONS = ("crd", "webhook")
 HOLD_TICKS = 1
 LEASE_TICKS = 1
-MOST_ROTATIONS = 1
+MAX_ROTATIONS = 1
 
 Bundle = tuple[int, ...]
 
@@ -187,7 +187,7 @@ def _look(world: World, at: int, shell: Shell) -> World:
         },
         serving={str(number): lease[0] for number, lease in leases if lease is not None},
         confirmed_seconds=confirmed,
-        is_due=world.state.active <= MOST_ROTATIONS,
+        is_due=world.state.active <= MAX_ROTATIONS,
     )
     # A count of n + 1 ticks means that at least n whole ones have passed.
     step = shell.decide(world.state, view, HOLD_TICKS + 1)

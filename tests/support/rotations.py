@@ -29,7 +29,7 @@ LEASE_SECONDS = 5.0
 REPLICAS = 3
 CLIENT_EVERY_SECONDS = 1.0
 API_SERVER_SHARE = 0.4  # of what is killed
-LONGEST_ROTATION_SECONDS = 120.0
+MAX_ROTATION_SECONDS = 120.0
 # Go's and OpenSSL's words for a certificate that is not believed.
 TLS_WORDS = ("x509", "certificate", "tls:", "CERTIFICATE_VERIFY_FAILED")
 
@@ -118,7 +118,7 @@ async def rotate(client: kube.Client, wish: str) -> None:
     Raises:
         TimeoutError: it was not done within two minutes.
     """
-    async with asyncio.timeout(LONGEST_ROTATION_SECONDS):
+    async with asyncio.timeout(MAX_ROTATION_SECONDS):
         await _insistently(
             lambda: client.patch(
                 kube.SECRETS,

@@ -33,12 +33,12 @@ from controllers.runs.runtimes.base import (
 from controllers.runs.words import Reason
 
 FIRST_POLL_SECONDS: Final = 1.0
-LONGEST_POLL_SECONDS: Final = 30.0
-MOST_ANSWER_BYTES: Final = 4096
-_MOST_ID: Final = 256
-_MOST_URL: Final = 2048
-_MOST_MESSAGE: Final = 640
-_MOST_REMEMBERED: Final = 10_000
+MAX_POLL_SECONDS: Final = 30.0
+MAX_ANSWER_BYTES: Final = 4096
+_MAX_ID: Final = 256
+_MAX_URL: Final = 2048
+_MAX_MESSAGE: Final = 640
+_MAX_REMEMBERED: Final = 10_000
 _STAGES: Final = {
     stage.value.lower(): stage
     for stage in (
@@ -145,7 +145,7 @@ class Custom:
     def _remember(self, key: Key) -> None:
         """Remember a key whose late submissions this process rejects; others query the endpoint."""
         self._told_to_end[key] = None
-        if len(self._told_to_end) > _MOST_REMEMBERED:
+        if len(self._told_to_end) > _MAX_REMEMBERED:
             self._told_to_end.popitem(last=False)
 
 
@@ -193,10 +193,10 @@ def _remembered(answer: egress.Answer, endpoint: yarl.URL) -> dict[str, JSON]:
     if given is None:
         return {"outcome": _outcome(found, answer)}
     name = str(given) if type(given) in {str, int} else ""
-    if not name or len(name) > _MOST_ID or not name.strip("."):
+    if not name or len(name) > _MAX_ID or not name.strip("."):
         raise RuntimeFault(
             Code.TERMINAL,
-            f"expected an id of 1..{_MOST_ID} characters from {answer.origin}, got another value",
+            f"expected an id of 1..{_MAX_ID} characters from {answer.origin}, got another value",
         )
     # Keep the endpoint's query: it may contain credentials.
     default = endpoint.joinpath(urllib.parse.quote(name, safe=""), encoded=True)
@@ -212,10 +212,10 @@ def _remembered(answer: egress.Answer, endpoint: yarl.URL) -> dict[str, JSON]:
 
 
 def _url(given: JSON, answer: egress.Answer) -> str:
-    if not isinstance(given, str) or len(given) > _MOST_URL:
+    if not isinstance(given, str) or len(given) > _MAX_URL:
         raise RuntimeFault(
             Code.TERMINAL,
-            f"expected URLs of at most {_MOST_URL} characters from {answer.origin}, got others",
+            f"expected URLs of at most {_MAX_URL} characters from {answer.origin}, got others",
         )
     return given
 
@@ -237,9 +237,9 @@ def _outcome(found: Mapping[str, JSON], answer: egress.Answer) -> dict[str, JSON
     kept = {name: value for name, value in told.items() if values.is_plain(value)}
     ended = stage or outcomes.stage(Stage.SUCCEEDED, reports.runner(found) or {})
     outcome = {**kept, "phase": ended}
-    if len(msgspec.json.encode(outcome)) > MOST_ANSWER_BYTES:
+    if len(msgspec.json.encode(outcome)) > MAX_ANSWER_BYTES:
         outcome = {"phase": outcome["phase"]}
-    said = answer.body[:MOST_ANSWER_BYTES].decode(errors="replace")
+    said = answer.body[:MAX_ANSWER_BYTES].decode(errors="replace")
     return {**outcome, "answer": said} if said else outcome
 
 
@@ -269,7 +269,7 @@ def _seen(ref: Ref, answer: egress.Answer, *, is_told: bool) -> Progress:
     extra = {**ref.extra, "cancelled": True} if is_told else dict(ref.extra)
     if not progress.stage.is_ended:
         before = extra.get("pollSeconds", FIRST_POLL_SECONDS / 2)
-        extra["pollSeconds"] = min(before * 2, LONGEST_POLL_SECONDS)
+        extra["pollSeconds"] = min(before * 2, MAX_POLL_SECONDS)
         asked = answer.retry_after_seconds
         wait = extra["pollSeconds"] if asked is None else asked
         stage = Stage.CANCELLING if is_told else progress.stage
@@ -287,7 +287,7 @@ def _progress(found: Mapping[str, JSON]) -> Progress:
     return Progress(
         stage=stage,
         reason=_reason(error) if is_failure else "",
-        message=egress.text(said, _MOST_MESSAGE) if isinstance(said, str) else "",
+        message=egress.text(said, _MAX_MESSAGE) if isinstance(said, str) else "",
         code=_code(error) if is_failure else None,
         artifacts=files.artifacts,
         artifacts_omitted=files.omitted,

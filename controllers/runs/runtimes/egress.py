@@ -24,10 +24,10 @@ import yarl
 
 from controllers.runs.runtimes.base import JSON, Code, RuntimeFault
 
-MOST_BODY_BYTES: Final = 1024 * 1024
-MOST_WAIT_SECONDS: Final = 3600.0
+MAX_BODY_BYTES: Final = 1024 * 1024
+MAX_WAIT_SECONDS: Final = 3600.0
 # Maximum length of an endpoint's text in a message.
-_MOST_TEXT: Final = 256
+_MAX_TEXT: Final = 256
 
 _Address: TypeAlias = ipaddress.IPv4Address | ipaddress.IPv6Address
 _Network: TypeAlias = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -146,7 +146,7 @@ class Answer:
             if isinstance(decoded, dict):
                 error = decoded.get("error")
                 found = error.get("message") if isinstance(error, dict) else decoded.get("message")
-                return f": {text(found, _MOST_TEXT)}" if isinstance(found, str) else ""
+                return f": {text(found, _MAX_TEXT)}" if isinstance(found, str) else ""
         return ""
 
 
@@ -353,13 +353,13 @@ def _seconds(headers: Mapping[str, str], now: dt.datetime) -> float | None:
     given = headers.get("Retry-After", "")
     if given.isascii() and given.isdigit():
         # More digits would overflow a float.
-        return min(float(given[:9]), MOST_WAIT_SECONDS)
+        return min(float(given[:9]), MAX_WAIT_SECONDS)
     try:
         at = email.utils.parsedate_to_datetime(given)
     except ValueError:
         return None
     aware = at if at.tzinfo else at.replace(tzinfo=dt.UTC)
-    return min(max((aware - now).total_seconds(), 0.0), MOST_WAIT_SECONDS)
+    return min(max((aware - now).total_seconds(), 0.0), MAX_WAIT_SECONDS)
 
 
 def _unreached(url: yarl.URL, error: Exception, refused: list[str]) -> RuntimeFault:
@@ -381,17 +381,17 @@ def _unreached(url: yarl.URL, error: Exception, refused: list[str]) -> RuntimeFa
         case _:
             # Other errors' texts may contain the complete URL.
             why = type(error).__name__
-    return RuntimeFault(Code.RETRYABLE, f"could not reach {origin(url)}: {text(why, _MOST_TEXT)}")
+    return RuntimeFault(Code.RETRYABLE, f"could not reach {origin(url)}: {text(why, _MAX_TEXT)}")
 
 
 async def _read(response: aiohttp.ClientResponse, url: yarl.URL) -> bytes:
     parts, size = [], 0
     async for part in response.content.iter_any():
         size += len(part)
-        if size > MOST_BODY_BYTES:
+        if size > MAX_BODY_BYTES:
             raise RuntimeFault(
                 Code.TERMINAL,
-                f"expected at most {MOST_BODY_BYTES} bytes from {origin(url)}, got more",
+                f"expected at most {MAX_BODY_BYTES} bytes from {origin(url)}, got more",
             )
         parts.append(part)
     return b"".join(parts)

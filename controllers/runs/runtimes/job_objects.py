@@ -15,8 +15,8 @@ from crds.admission import effective_pod
 
 # Upstream's default: long enough to inspect the Job, short enough for etcd.
 DEFAULT_TTL_SECONDS: Final = 600
-LEAST_TTL_SECONDS: Final = 30
-MOST_TTL_SECONDS: Final = 7 * 24 * 3600
+MIN_TTL_SECONDS: Final = 30
+MAX_TTL_SECONDS: Final = 7 * 24 * 3600
 # The controller enforces timeouts; if it is down, Kubernetes does, a little later.
 DEADLINE_SLACK_SECONDS: Final = 60
 # Limit of a ConfigMap's data: k8s.io/kubernetes/pkg/apis/core MaxSecretSize.
@@ -144,14 +144,14 @@ def expiry(job: views.Job) -> kube.JSON | None:
     """
     given = job.metadata.annotations.get(naming.TTL_ANNOTATION, "")
     is_set = job.spec.ttl_seconds_after_finished is not None
-    ttl = _ttl_seconds(int(given)) if given.isdecimal() and len(given) < _MOST_DIGITS else None
+    ttl = _ttl_seconds(int(given)) if given.isdecimal() and len(given) < _MAX_DIGITS else None
     if job.ending is None or is_set or ttl is None:
         return None
     uid = {"uid": job.metadata.uid}  # fails if the Job was recreated
     return {"metadata": uid, "spec": {"ttlSecondsAfterFinished": ttl}}
 
 
-_MOST_DIGITS: Final = 10
+_MAX_DIGITS: Final = 10
 
 
 def config_map(key: Key, piece: Work) -> dict[str, JSON]:
@@ -267,7 +267,7 @@ def _kept_seconds(runtime: Mapping[str, JSON]) -> int | None:
 def _ttl_seconds(ttl: int | None) -> int | None:
     if ttl is None:
         return DEFAULT_TTL_SECONDS
-    return min(max(ttl, LEAST_TTL_SECONDS), MOST_TTL_SECONDS) if ttl else None
+    return min(max(ttl, MIN_TTL_SECONDS), MAX_TTL_SECONDS) if ttl else None
 
 
 # ------------------------------------------------------------------------------------- the pod

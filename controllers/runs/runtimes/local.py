@@ -54,7 +54,7 @@ _COMMAND: Final = (sys.executable, "-P", "-m", "controllers.runner")
 _PASSED_ON: Final = ("PATH", "HOME", "LANG", "TZ")
 # No image is used here, but a Job requires the name of one.
 _PODS: Final = settings.Pods(image="local")
-_MOST_MESSAGE: Final = 640
+_MAX_MESSAGE: Final = 640
 # Conflicting paths, and environments over the system's limit.
 _WRONG_PATHS: Final = frozenset(
     {errno.EEXIST, errno.EISDIR, errno.ENOTDIR, errno.ENAMETOOLONG, errno.E2BIG}
@@ -367,7 +367,7 @@ def _ended(
     return Progress(
         stage=outcome.stage,
         reason=outcome.reason,
-        message=message[:_MOST_MESSAGE],
+        message=message[:_MAX_MESSAGE],
         code=Code.TERMINAL if ended.error else outcome.code,
         started=started.at,
         ended=dt.datetime.fromisoformat(completed) if completed else ended.at,

@@ -56,8 +56,8 @@ _NEVER: Final = dt.timedelta(days=3650)
 _SLACK_SECONDS: Final = 60
 # WorkflowExecutionStarted and WorkflowTaskScheduled: later events come from a worker.
 _UNSEEN_EVENTS: Final = 2
-_MOST_MESSAGE: Final = 640
-_SOONEST_SECONDS, _LATEST_SECONDS = 1.0, 30.0
+_MAX_MESSAGE: Final = 640
+_MIN_SECONDS, _MAX_SECONDS = 1.0, 30.0
 _TOLD: Final = "cancelledAt"
 _CODES: Final = {
     RPCStatusCode.RESOURCE_EXHAUSTED: Code.QUOTA,
@@ -194,17 +194,17 @@ class Temporal:
     async def _running(self, ref: Ref, found: WorkflowExecutionDescription) -> Progress:
         if _is_tombstone(found):
             await self._terminate(ref, found)
-            return Progress(stage=Stage.CANCELLING, look_again_seconds=_SOONEST_SECONDS)
+            return Progress(stage=Stage.CANCELLING, look_again_seconds=_MIN_SECONDS)
         now = self._now()
         elapsed = (now - found.start_time).total_seconds()
         progress = Progress(
             stage=_stage(found),
             started=found.execution_time or found.start_time,
-            look_again_seconds=min(max(elapsed / 10, _SOONEST_SECONDS), _LATEST_SECONDS),
+            look_again_seconds=min(max(elapsed / 10, _MIN_SECONDS), _MAX_SECONDS),
         )
         if progress.stage is Stage.PENDING:
             message = f"Waiting for a worker of task queue {found.task_queue!r}."
-            return dataclasses.replace(progress, message=message[:_MOST_MESSAGE])
+            return dataclasses.replace(progress, message=message[:_MAX_MESSAGE])
         if progress.stage is not Stage.CANCELLING:
             return progress
         since = ref.extra.get(_TOLD)
@@ -213,7 +213,7 @@ class Temporal:
             ref = dataclasses.replace(ref, extra=told)
         elif now - dt.datetime.fromisoformat(since) >= self._grace:
             await self._terminate(ref, found)
-        return dataclasses.replace(progress, ref=ref, look_again_seconds=_SOONEST_SECONDS)
+        return dataclasses.replace(progress, ref=ref, look_again_seconds=_MIN_SECONDS)
 
     async def _ended(self, ref: Ref, found: WorkflowExecutionDescription) -> Progress:
         progress = _over(found)
@@ -227,7 +227,7 @@ class Temporal:
                 progress,
                 stage=outcome.stage,
                 reason=outcome.reason,
-                message=outcome.message[:_MOST_MESSAGE],
+                message=outcome.message[:_MAX_MESSAGE],
                 code=outcome.code,
                 artifacts=files.artifacts,
                 artifacts_omitted=files.omitted,
@@ -449,7 +449,7 @@ def _told(cause: BaseException | None) -> tuple[str, Code]:
         if cause.__cause__ is None:
             break
         cause = cause.__cause__
-    return egress.text(str(cause or "The workflow failed."), _MOST_MESSAGE), code
+    return egress.text(str(cause or "The workflow failed."), _MAX_MESSAGE), code
 
 
 def _is_namespace_missing(error: RPCError) -> bool:
@@ -458,4 +458,4 @@ def _is_namespace_missing(error: RPCError) -> bool:
 
 
 def _said(error: Exception) -> str:
-    return egress.text(f"Temporal: {error}", _MOST_MESSAGE)
+    return egress.text(f"Temporal: {error}", _MAX_MESSAGE)

@@ -34,7 +34,7 @@ from controllers.runs.runtimes.base import JSON, Code, RuntimeFault
 from controllers.runs.runtimes.pods import ROOT, is_private
 from schemagen.files import make_private
 
-_MOST_BYTES: Final = 1024 * 1024
+_MAX_BYTES: Final = 1024 * 1024
 _SEGMENT: Final = re.compile(r"[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
 _KEPT: Final = "kept.json"
 _NEW, _OLD, _ODD = ".new-", ".old-", ".odd-"
@@ -345,7 +345,7 @@ def _bounded(path: pathlib.Path) -> bytes | None:
         os.close(descriptor)
         return None
     with os.fdopen(descriptor, "rb") as file:
-        return file.read(_MOST_BYTES)
+        return file.read(_MAX_BYTES)
 
 
 def _time(found: Mapping[str, Any]) -> dt.datetime:

@@ -25,7 +25,7 @@ POD_SECONDS: Final = 0.5
 SUBMISSIONS: Final = 200
 SUBMISSION_PAUSE_SECONDS: Final = 0.2
 CREATORS: Final = 8
-MOST_SECONDS: Final = 1200.0
+MAX_SECONDS: Final = 1200.0
 DELAY: Final = "workqueue_queue_duration_seconds_bucket"
 
 
@@ -120,7 +120,7 @@ async def _created(
 async def _until(witness: Witness, phase: str, names: Sequence[str]) -> None:
     """Wait until each of these runs has been in a phase, by what is watched anyway."""
     left, read = {*names}, 0
-    async with asyncio.timeout(MOST_SECONDS):
+    async with asyncio.timeout(MAX_SECONDS):
         while left:
             await asyncio.sleep(1)
             fresh = witness.events[read:]
@@ -152,7 +152,7 @@ async def _submissions(client: kube.Client, namespace: str, number: int) -> list
             created = await client.create(views.RUNS, peers.agent_run(name, namespace))
             started[created["metadata"]["uid"]] = began
             await asyncio.sleep(SUBMISSION_PAUSE_SECONDS)
-        async with asyncio.timeout(MOST_SECONDS):
+        async with asyncio.timeout(MAX_SECONDS):
             await done.wait()
         await watching
     return found

@@ -16,7 +16,7 @@ from controllers.runs import views
 from tests.bench.controllers import peers
 
 CREATORS: Final = 8
-MOST_SECONDS: Final = 600.0
+MAX_SECONDS: Final = 600.0
 SETTLE_SECONDS: Final = 3.0
 WRITES: Final = frozenset({"POST", "PUT", "PATCH", "APPLY", "DELETE"})
 READS: Final = frozenset({"GET", "LIST"})
@@ -61,7 +61,7 @@ async def drive(client: kube.Client, namespace: str, names: Iterable[str]) -> Dr
         return time.perf_counter() - began
 
     try:
-        async with asyncio.timeout(MOST_SECONDS), asyncio.TaskGroup() as group:
+        async with asyncio.timeout(MAX_SECONDS), asyncio.TaskGroup() as group:
             creating = group.create_task(all_created())
             await _until_ended(client, namespace, listed.resource_version, waiting)
             return Driven(time.perf_counter() - began, await creating)
@@ -128,7 +128,7 @@ def difference(after: Counts, before: Counts, verbs: Iterable[str]) -> dict[str,
 async def settled(cluster: devcluster.Cluster) -> Counts:
     """What the API server was asked, once no more Events come: they follow what they tell."""
     known: int | None = None
-    async with asyncio.timeout(MOST_SECONDS):
+    async with asyncio.timeout(MAX_SECONDS):
         while True:
             metrics = await asyncio.to_thread(cluster.kubectl, "get", "--raw", "/metrics")
             found = counted(metrics.stdout)

@@ -75,7 +75,7 @@ async def test_sweeper_goes_on_after_a_fault(
     async def unknown(*_: object) -> None:
         raise AssertionError("nothing is asked for")
 
-    swept = Full(tmp_path, resolve=unknown, resolve_all=unknown)  # type: ignore[arg-type]
+    swept = Full(tmp_path, resolve=unknown, resolve_all=unknown)
 
     async with runtimes.maintain_runtimes([swept]), asyncio.timeout(60):
         await has_gone_on.wait()

@@ -611,7 +611,7 @@ async def test_endpoint_that_nobody_serves_is_worth_another_attempt() -> None:
 
 
 async def test_body_has_a_bound(answering: Answering) -> None:
-    peer = await answering((200, "x" * (egress.MOST_BODY_BYTES + 1)))
+    peer = await answering((200, "x" * (egress.MAX_BODY_BYTES + 1)))
 
     error = await fault(peer.adapter.submit(peer.key, peer.work))
 
