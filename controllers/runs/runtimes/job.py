@@ -135,7 +135,7 @@ class JobRuntime:
     async def _unended(self, ref: Ref, job: views.Job) -> Progress:
         known = self._pods.by("job", str(kube.Key(ref.namespace, ref.name)))
         pods = [pod for pod in known if not pod.has_ended]
-        stage, started = job_objects.stage(job), kube.time_of(job.status.start_time)
+        stage, started = job_objects.stage(job), _started(job, pods)
         if stage is Stage.PENDING and any(pod_states.is_running(pod) for pod in pods):
             stage = Stage.RUNNING
         progress = Progress(stage=stage, started=started)
@@ -379,6 +379,16 @@ def _cancellation(job: views.Job) -> kube.JSON:
         },
         "spec": {"suspend": True, "parallelism": 0},
     }
+
+
+def _started(job: views.Job, pods: Sequence[views.Pod]) -> dt.datetime | None:
+    """Return when a Job was started or resumed.
+
+    Its pods may be observed before its status is, by a watch of their own.
+    """
+    created = [pod.metadata.creation_timestamp for pod in pods]
+    first = min((one for one in created if one), default="")
+    return kube.time_of(job.status.start_time) or kube.time_of(first)
 
 
 def _suspended(job: views.Job) -> Progress:

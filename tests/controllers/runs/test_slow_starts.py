@@ -65,7 +65,12 @@ async def progress(
     queue: kube.Queue[kube.Key] = kube.Queue()
     known = caches.Caches(kube.Client.from_kubeconfig("/none"), queue)
     for pod in pods:
-        named = {"name": "p", "namespace": "team", "labels": {naming.JOB_LABEL: ref.name}}
+        named = {
+            "name": "p",
+            "namespace": "team",
+            "labels": {naming.JOB_LABEL: ref.name},
+            "creationTimestamp": "2026-11-28T11:59:58Z",
+        }
         known.pods.put(views.of(views.Pod, {"metadata": named, "status": pod}))
     asked: Any = client or Client()
     found = job.JobRuntime(asked, jobs, known.pods, now=lambda: NOW)
@@ -127,6 +132,18 @@ async def test_pod_that_runs_makes_the_run_running_before_its_job_says_so() -> N
     found = await progress(1, {"containerStatuses": [{"name": "agent-runner", "state": state}]})
 
     assert Stage.RUNNING is found.stage
+
+
+async def test_pod_that_runs_before_its_resumed_job_says_so_was_started_with_the_job() -> None:
+    """Or the time of the attempt would count from before the Job was suspended."""
+    state = {"running": {"startedAt": None}}
+    running = {"containerStatuses": [{"name": "agent-runner", "state": state}]}
+    conditions = [{"type": "Suspended", "status": "True"}]
+
+    found = await progress(600, running, startTime=None, conditions=conditions)
+
+    began = dt.datetime(2026, 11, 28, 11, 59, 58, tzinfo=dt.UTC)
+    assert (Stage.RUNNING, began) == (found.stage, found.started)
 
 
 def event(note: str, when: str, **more: Any) -> dict[str, Any]:
