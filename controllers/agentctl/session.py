@@ -1,4 +1,4 @@
-"""What all commands that access a cluster share. Shell: terminal, event loop."""
+"""The session shared by all commands that access a cluster. Shell: terminal, event loop."""
 
 import asyncio
 import contextlib

@@ -9,7 +9,7 @@ from controllers.runner.errors import JSON
 
 @dataclasses.dataclass(frozen=True, slots=True, kw_only=True)
 class Context:
-    """What an adapter receives in addition to its settings."""
+    """The context that an adapter receives in addition to its settings."""
 
     place: workspace.Workspace
     environment: Mapping[str, str] = dataclasses.field(repr=False)

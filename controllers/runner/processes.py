@@ -56,7 +56,7 @@ class Ended:
     """The program and the rest of its group have ended."""
 
     code: int
-    """Its exit code; negative for a signal."""
+    """Exit code of the process; negative for a signal."""
 
 
 Event: TypeAlias = Output | StopAsked | TimedOut | Ended

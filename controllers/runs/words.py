@@ -27,7 +27,7 @@ class Condition(enum.StrEnum):
     ACCEPTED = "Accepted"
     """The referenced objects exist and are allowed; its inputs can no longer change."""
     ADMITTED = "Admitted"
-    """It holds a slot."""
+    """The run holds a slot."""
     BLOCKED = "Blocked"
     """Something blocks the run from starting."""
     IN_PROGRESS = "InProgress"
@@ -37,7 +37,7 @@ class Condition(enum.StrEnum):
     DUPLICATE = "Duplicate"
     """Another run has its idempotency key."""
     CLEANUP_BLOCKED = "CleanupBlocked"
-    """It was deleted, but its work outside the cluster could not be stopped."""
+    """The run was deleted, but its work outside the cluster could not be stopped."""
     RECONCILE_FAILED = "ReconcileFailed"
     """The controller cannot reconcile it."""
 

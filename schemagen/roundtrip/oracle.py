@@ -50,7 +50,7 @@ class Written:
 def moved(
     views: Views, version: str, said: Mapping[str, Said], after: Said, storage: str
 ) -> Sequence[Difference]:
-    """What another storage version changed of what a version says.
+    """Return the paths that a change of the storage version altered in a version.
 
     Args:
         views: Of the object's kind.
@@ -285,7 +285,7 @@ class _Survival:
         return self._differences(next(good, self.after))
 
     def repeats(self, found: Sequence[Difference]) -> Sequence[Difference]:
-        """What stood in a list more often, where what is still in it may stand there as often."""
+        """Return the repeats of list items that must survive: their item is still listed."""
         again = [dataclasses.replace(one, before=_as_often(one.before, one.after)) for one in found]
         return [
             one

@@ -1,4 +1,4 @@
-"""What to insert into a list whose items nothing tells apart, so that it becomes another one. Pure.
+"""Insertions that turn a list without keys into another one. Pure.
 
 An insertion is ``[index, item]``, the index that of the item in the list as it is to be. One whose
 item the list has as well is a repeat: by its value it is known in another list, too.
@@ -12,7 +12,7 @@ from schemagen.problems import JSON
 
 
 def between(base: list[JSON], wanted: list[JSON]) -> list[list[JSON]] | None:
-    """What to insert into ``base`` to get ``wanted``, or None if more than that is different."""
+    """Return the insertions that turn ``base`` into ``wanted``; None if they differ otherwise."""
     inserts: list[list[JSON]] = []
     place = 0
     for index, item in enumerate(wanted):

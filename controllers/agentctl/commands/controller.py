@@ -29,7 +29,7 @@ def controller(
     ] = 16,
     runtime: Annotated[
         Literal["job", "local"],
-        typer.Option(help="What executes Jobs: Kubernetes, or processes on this machine."),
+        typer.Option(help="Executor of Jobs: Kubernetes, or processes on this machine."),
     ] = "job",
     workspaces: Annotated[
         pathlib.Path | None,

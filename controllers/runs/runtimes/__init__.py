@@ -1,1 +1,1 @@
-"""What carries runs out: adapters behind one Protocol."""
+"""Runtimes of runs: adapters behind one Protocol."""
