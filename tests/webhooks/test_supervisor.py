@@ -453,8 +453,8 @@ BAD_PAIRS: list[tuple[authority.Pair | None, int, str]] = [
     (authority.Pair(GOOD.certificate_pem, EXPIRED.key_pem), 0o600, "the key of another one"),
     (EXPIRED, 0o600, "expected a certificate that is valid now"),
     (authority.Pair(DER, GOOD.key_pem), 0o600, "but DER"),
-    (authority.Pair(b"garbage", GOOD.key_pem), 0o600, "PEM certificates, got 7 bytes"),
-    (authority.Pair(GOOD.certificate_pem, b"garbage"), 0o600, "PEM private key, got 7 bytes"),
+    (authority.Pair(b"garbage", GOOD.key_pem), 0o600, "PEM certificates, got 7 other bytes"),
+    (authority.Pair(GOOD.certificate_pem, b"garbage"), 0o600, "PEM private key, got 7 other bytes"),
     (GOOD, 0o640, "expected a key readable only by its owner"),
     (None, 0o600, "got neither"),
 ]

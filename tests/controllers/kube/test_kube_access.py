@@ -70,7 +70,7 @@ async def test_token_file_is_read_again_when_the_token_is_refused(
         file.write_text(f"{token}\n")
         user = await who(client)
 
-    assert str(caught.value).startswith("Unauthorized, in response to  POST /apis/authentication")
+    assert str(caught.value).startswith("Unauthorized, in response to POST /apis/authentication")
     assert user["username"] == f"system:serviceaccount:{namespace}:robot"
 
 

@@ -61,7 +61,7 @@ def test_error_event_is_raised_as_its_status() -> None:
     with pytest.raises(kube.GoneError) as caught:
         answers.event(b'{"type":"ERROR","object":' + status + b"}", "GET /x")
 
-    assert str(caught.value) == "too old: 1 (5), in response to  GET /x"
+    assert str(caught.value) == "too old: 1 (5), in response to GET /x"
 
 
 @pytest.mark.parametrize("line", [b"[]", b'{"type":"ADDED"}', b"<html>"])
@@ -120,9 +120,9 @@ def test_error_speaks_the_api_servers_words_and_lists_causes() -> None:
 def test_failure_that_is_no_status_is_quoted_up_to_a_bound() -> None:
     error = answers.failure(502, b"<html>" + b"x" * 1000, "GET /x")
 
-    assert f"<html>{'x' * 250}, in response to  GET /x" == str(error)
+    assert f"<html>{'x' * 250}, in response to GET /x" == str(error)
     assert error.code == 502
 
 
 def test_failure_without_a_body_names_its_code() -> None:
-    assert str(answers.failure(503, b"", "GET /x")) == "HTTP 503, in response to  GET /x"
+    assert str(answers.failure(503, b"", "GET /x")) == "HTTP 503, in response to GET /x"

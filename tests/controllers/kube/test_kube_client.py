@@ -58,7 +58,7 @@ async def test_missing_kind_names_the_request(client: kube.Client) -> None:
 
     assert (
         str(caught.value)
-        == "404 page not found, in response to  GET /apis/absent.kubewright.dev/v1/nones/x"
+        == "404 page not found, in response to GET /apis/absent.kubewright.dev/v1/nones/x"
     )
 
 

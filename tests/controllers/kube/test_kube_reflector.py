@@ -354,7 +354,7 @@ async def test_collection_that_cannot_be_followed_for_long_is_a_problem(
     client = await pretending(handle)
     async with following(client, things, clock=lambda: now, silence_seconds=0.05) as found:
         path = f"/apis/{things.group}/v1/things"
-        await until(f"{things} has not been listed yet: no, in response to  GET {path}")
+        await until(f"{things} has not been listed yet: no, in response to GET {path}")
         is_refusing = False
         await until("")
         is_refusing, refusals = True, 0
@@ -363,7 +363,7 @@ async def test_collection_that_cannot_be_followed_for_long_is_a_problem(
                 await asyncio.sleep(0.01)
         assert not found.reflector.problem
         now = 40.0
-        await until(f"{things} has not been watched for 40 s: no, in response to  GET {path}")
+        await until(f"{things} has not been watched for 40 s: no, in response to GET {path}")
         is_refusing = False
         await until("")
 

@@ -91,7 +91,7 @@ async def test_server_that_stays_overloaded_is_left_alone_in_the_end(
 
     client = await pretending(handle)
 
-    with pytest.raises(kube.TooManyRequestsError, match="storage is away, in response to  GET"):
+    with pytest.raises(kube.TooManyRequestsError, match="storage is away, in response to GET"):
         await client.get(kube.NAMESPACES, "x")
 
     assert asked == ["GET"] * 10
