@@ -215,7 +215,7 @@ async def test_second_run_with_a_claimed_key_is_refused_naming_the_first(place: 
 
     (cause,) = refused.value.causes
     assert ("FieldValueDuplicate", "spec.idempotencyKey") == (cause.reason, cause.field)
-    assert "run 'one''s" in cause.message
+    assert "used by run 'one'" in cause.message
 
 
 async def test_run_that_takes_too_long_fails(endless: Place) -> None:
