@@ -215,6 +215,9 @@ async def test_run_whose_endpoint_is_gone_can_be_deleted_with_an_operators_word(
         conditions = (run.get("status") or {}).get("conditions") or ()
         return "".join(one["status"] for one in conditions if one["type"] == "CleanupBlocked")
 
+    async def has_event() -> bool:  # Events are sent on the side
+        return "CleanupBlocked" in await place.events("stuck")
+
     async def names() -> list[str]:
         found = await client.list(views.RUNS, namespace=place.namespace)
         return [one["metadata"]["name"] for one in found.items]
@@ -225,7 +228,7 @@ async def test_run_whose_endpoint_is_gone_can_be_deleted_with_an_operators_word(
         endpoint.endpoint.is_away = True
         await client.delete(views.RUNS, "stuck", namespace=place.namespace)
         await eventually(blocked, "True")
-        assert "CleanupBlocked" in await place.events("stuck")
+        await eventually(has_event, expected=True)
         assert 1 == len(await place.slots())
         told = await asyncio.to_thread(
             subprocess.run,
