@@ -43,7 +43,7 @@ def _parts(value: JSON) -> Iterator[str]:
 
 
 def identical(one: JSON, other: JSON) -> bool:
-    """Equality that tells 1, 1.0 and true apart, as JSON does."""
+    """Return whether two values are equal as JSON, in which 1, 1.0 and true differ."""
     if one is other:
         return True
     if type(one) is not type(other) or one != other:

@@ -78,14 +78,15 @@ class Reaper:
         record = await self._records.read(f"{uid}/{slot.attempt}")
         if record is not None:
             return await self._ended_outside(record)
-        if not self._with_jobs:
-            return True
+        return not self._with_jobs or await self._jobs_are_over(uid, slot, is_gone=run is None)
+
+    async def _jobs_are_over(self, uid: ledger.Uid, slot: ledger.Slot, *, is_gone: bool) -> bool:
+        """Return whether no Job or pod of a slot's attempt runs, and none can be created."""
         jobs = await self._jobs(uid, slot.namespace)
         working = [each_job for each_job in jobs if not job_objects.is_over(each_job)]
-        if working:
-            await self._delete_orphaned(working if run is None else ())
-            return False
-        if await self._has_pods(uid, slot.namespace, is_gone=run is None):
+        if is_gone:
+            await self._delete_orphaned(views.JOBS, working)
+        if working or await self._has_pods(uid, slot.namespace, is_gone=is_gone):
             return False
         key = f"{uid}/{slot.attempt}"
         is_taken = any(each_job.metadata.name == naming.of_key(key) for each_job in jobs)
@@ -175,15 +176,15 @@ class Reaper:
         selector, removed = f"{naming.TOMBSTONE_LABEL}=true", 0
         tombstones = await self._client.list(views.JOBS, namespace=self._namespace, labels=selector)
         for item in tombstones.items:
-            metadata = item["metadata"]
-            age = self._now() - dt.datetime.fromisoformat(metadata["creationTimestamp"])
+            metadata = views.of(views.Named, item).metadata
+            age = self._now() - dt.datetime.fromisoformat(metadata.creation_timestamp)
             # Anyone who may write Jobs may label one that is in use.
             is_idle = (
                 values.at(item, "spec", "suspend") or values.at(item, "spec", "parallelism") == 0
             )
-            is_ours = is_idle and not metadata.get("ownerReferences")
+            is_ours = is_idle and not metadata.owner_references
             if is_ours and age.total_seconds() >= TOMBSTONE_SECONDS:
-                removed += await self._remove(metadata)
+                removed += await self._remove(views.JOBS, metadata)
         return removed
 
     async def expire(
@@ -261,47 +262,40 @@ class Reaper:
         listed = await self._client.list(views.JOBS, namespace=namespace, labels=selector)
         return [views.of(views.Job, job) for job in listed.items]
 
-    async def _delete_orphaned(self, jobs: Iterable[views.Job]) -> None:
-        """Delete the Jobs of a deleted run that are not garbage collected.
+    async def _delete_orphaned(
+        self, resource: kube.Resource, objects: Iterable[kube.Projection]
+    ) -> None:
+        """Delete the Jobs or pods of a deleted run that are not garbage collected.
 
-        ``kubectl delete agentrun --cascade=orphan``, or a user, removes their owner reference: such
-        a Job would hold its slot as long as it runs.
+        ``--cascade=orphan``, or a user, removes their owner reference: such a Job or pod would hold
+        its slot as long as it runs.
         """
-        for each_job in jobs:
-            metadata = each_job.metadata
+        for orphan in objects:
+            metadata = orphan.metadata
             if not metadata.owner_references and not metadata.deletion_timestamp:
-                await self._remove(
-                    {
-                        "name": metadata.name,
-                        "namespace": metadata.namespace,
-                        "uid": metadata.uid,
-                    }
-                )
+                await self._remove(resource, metadata)
 
     async def _has_pods(self, uid: ledger.Uid, namespace: str, *, is_gone: bool) -> bool:
         """Return whether pods outlived their Job, as they do while terminating.
 
-        Pods of a deleted run that no Job owns are deleted: they were orphaned
-        (``--cascade=orphan``).
+        Those of a deleted run that no Job owns are deleted.
         """
         selector = f"{naming.RUN_LABEL}={uid}"
         listed = await self._client.list(views.PODS, namespace=namespace, labels=selector)
         living = [
             pod for pod in listed.items if values.at(pod, "status", "phase") not in views.POD_ENDED
         ]
-        for pod in living if is_gone else ():
-            metadata = pod["metadata"]
-            if not metadata.get("ownerReferences") and not metadata.get("deletionTimestamp"):
-                await self._remove(metadata, views.PODS)
+        if is_gone:
+            await self._delete_orphaned(views.PODS, views.each(views.Named, living))
         return bool(living)
 
-    async def _remove(self, metadata: kube.JSON, resource: kube.Resource = views.JOBS) -> int:
+    async def _remove(self, resource: kube.Resource, metadata: kube.Metadata) -> int:
         try:
             await self._client.delete(
                 resource,
-                metadata["name"],
-                namespace=metadata["namespace"],
-                uid=metadata["uid"],
+                metadata.name,
+                namespace=metadata.namespace,
+                uid=metadata.uid,
                 propagation="Background",
             )
         except (kube.NotFoundError, kube.ConflictError):

@@ -73,10 +73,10 @@ def _was_contradicted(
     sides: tuple[Mapping[str, Said], Said],
     storage: str,
 ) -> bool:
-    """Whether a difference is only where the version that is stored now said something else before.
+    """Return whether a difference is limited to values on which the versions disagreed before.
 
-    Of three versions two may each have a default for what the third says in no way that they know.
-    Once one of them is stored, its value counts for all.
+    Two of three versions may each have their own default for a value of the third that they cannot
+    express. Once one of them is the storage version, its default becomes the value in all.
     """
     (said, after), node = sides, views.node(storage)
 
@@ -319,7 +319,7 @@ class _Survival:
 
 
 def _as_often(before: JSON, after: JSON) -> JSON:
-    """A list with each of its items as often as another list has it, that one's repeats."""
+    """Return a list with each of its items as often as in another list."""
     if not (isinstance(before, list) and isinstance(after, list)):
         return after
     counts, now = (collections.Counter(map(canonical.dumps, items)) for items in (before, after))

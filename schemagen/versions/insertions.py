@@ -1,7 +1,7 @@
 """Insertions that turn a list without keys into another one. Pure.
 
-An insertion is ``[index, item]``, the index that of the item in the list as it is to be. One whose
-item the list has as well is a repeat: by its value it is known in another list, too.
+An insertion is ``[index, item]``, with the index in the resulting list. It is a repeat if the base
+list has an equal item: it can then be restored in an edited list too, by its value.
 """
 
 import collections
@@ -24,13 +24,13 @@ def between(base: list[JSON], wanted: list[JSON]) -> list[list[JSON]] | None:
 
 
 def repeats(base: list[JSON], inserts: Sequence[list[JSON]]) -> list[int]:
-    """Which of the insertions into ``base`` repeat an item that it has."""
+    """Return the numbers of the insertions that repeat an item of ``base``."""
     there = {*map(canonical.dumps, base)}
     return [at for at, (_, item) in enumerate(inserts) if canonical.dumps(item) in there]
 
 
 def inserted(value: JSON, inserts: JSON) -> list[JSON] | None:
-    """A list with all insertions, or None if it cannot be the one that they are for."""
+    """Return a list with all insertions; None if they do not fit the list."""
     if not isinstance(value, list) or not isinstance(inserts, list):
         return None
     target = list(value)
@@ -46,10 +46,10 @@ def inserted(value: JSON, inserts: JSON) -> list[JSON] | None:
 def repeated(
     value: list[JSON], inserts: JSON, numbers: JSON, digest_of: Callable[[JSON], str]
 ) -> list[JSON] | None:
-    """Another list with those of the insertions that repeat an item of it, or None if none does.
+    """Return an edited list with the insertions that repeat an item of it; None if none does.
 
-    Each is where it was if that is behind the item that it repeats, else right behind that one: of
-    items that are alike, the first one has the place.
+    A repeat keeps its index if that is behind the item that it repeats; otherwise it directly
+    follows that item.
     """
     waiting = _chosen(inserts, numbers)
     target: list[JSON] = []
@@ -68,7 +68,7 @@ def repeated(
 
 
 def _chosen(inserts: JSON, numbers: JSON) -> collections.deque[tuple[int, JSON]]:
-    """The insertions of some numbers by their places; anybody may have written both."""
+    """Return the insertions of some numbers, sorted by index; both arguments are untrusted."""
     chosen = {at for at in numbers if type(at) is int} if isinstance(numbers, list) else set()
     found = []
     for at, place in enumerate(inserts if isinstance(inserts, list) else ()):

@@ -1,4 +1,4 @@
-"""Whether an object says what is meant, or what it says anyway, each part of it by itself. Pure."""
+"""Compares the values that an object with and without residue converts to, field by field. Pure."""
 
 from schemagen.problems import JSON
 from schemagen.versions import list_items
@@ -7,13 +7,13 @@ from schemagen.versions.steps import ABSENT
 
 
 def agrees(found: JSON, meant: JSON, plain: JSON, node: Node) -> bool:
-    """Whether each part of a value that a schema describes is that of one of two others.
+    """Return whether each described part of a value equals that part of one of two others.
 
     Args:
-        found: What an object with residue says in the version that it was converted from.
-        meant: What it has to say there.
-        plain: What the object without residue says there: what finds no way is as little in it.
-        node: Of the schema of that version.
+        found: The object with residue, converted back.
+        meant: The object that it was converted from.
+        plain: The object without residue, converted back: it lacks what cannot be converted.
+        node: Schema of the version that it was converted from.
     """
     values = (found, meant, plain)
     if found in (meant, plain):
@@ -38,7 +38,7 @@ def _agree_by_item(
     node: Node,
     items: Node,
 ) -> bool:
-    """The same of lists that have the same items in the same order, by what they are known by."""
+    """Return whether lists with the same item keys in the same order agree item by item."""
     for keys in filter(None, list_items.candidates(node)):
         names, *others = (list_items.names_of(one, keys, node) for one in (found, meant, plain))
         if names is not None and all(other == names for other in others):

@@ -7,7 +7,7 @@ checked over docstrings, CLI help, descriptions of CRD fields, and the documents
 import ast
 import pathlib
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import pytest
 
@@ -77,40 +77,31 @@ def descriptions(value: JSON, path: str) -> Iterator[tuple[str, str]]:
             yield from descriptions(member, f"{path}.{name}")
 
 
-@pytest.mark.parametrize("package", PACKAGES)
-def test_docstrings_are_in_plain_words(package: str) -> None:
-    faults = [
-        f"{name}:{line}: {text.splitlines()[0]}"
-        for name, tree in trees(package)
-        for line, text in docstrings(tree)
-        if OPENERS.match(text) or PHRASES.search(text)
-    ]
+def is_private(text: str) -> bool:
+    return OPENERS.match(text) is not None or PHRASES.search(text) is not None
 
-    assert [] == faults
+
+def is_unnamed_limit(text: str) -> bool:
+    return CONSTANTS.match(text) is not None
 
 
 @pytest.mark.parametrize("package", PACKAGES)
-def test_help_is_in_plain_words(package: str) -> None:
-    faults = [
-        f"{name}:{line}: {text}"
-        for name, tree in trees(package)
-        for line, text in help_texts(tree)
-        if OPENERS.match(text) or PHRASES.search(text)
-    ]
-
-    assert [] == faults
-
-
-@pytest.mark.parametrize("package", PACKAGES)
-def test_limits_are_named_max_and_min(package: str) -> None:
-    faults = [
-        f"{path}:{line}: {name}"
+@pytest.mark.parametrize(
+    ("read", "is_refused"),
+    [(docstrings, is_private), (help_texts, is_private), (constants, is_unnamed_limit)],
+    ids=["docstrings", "help", "limits"],
+)
+def test_package_is_in_plain_words(
+    package: str,
+    read: Callable[[ast.Module], Iterator[tuple[int, str]]],
+    is_refused: Callable[[str], bool],
+) -> None:
+    assert [] == [
+        f"{path}:{line}: {text.splitlines()[0]}"
         for path, tree in trees(package)
-        for line, name in constants(tree)
-        if CONSTANTS.match(name)
+        for line, text in read(tree)
+        if is_refused(text)
     ]
-
-    assert [] == faults
 
 
 @pytest.mark.parametrize(

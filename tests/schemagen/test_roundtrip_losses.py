@@ -27,6 +27,10 @@ def berth(version: str, *ports: dict[str, Any], **spec: Any) -> dict[str, Any]:
     return stored(harbor.api, "Berth", version, spec={"ports": [*ports], **spec})
 
 
+def berth_v1(**members: Any) -> dict[str, Any]:
+    return stored(harbor.api, "Berth", "v1", **members)
+
+
 def provider(version: str, spec: dict[str, Any]) -> dict[str, Any]:
     return stored(crds.api, "AgentProvider", version, spec=spec)
 
@@ -109,7 +113,7 @@ CASES: dict[str, tuple[Api, Case]] = {
         Case(
             origin="v1",
             storage="v1",
-            value=stored(harbor.api, "Berth", "v1", spec={"mode": "s"}),
+            value=berth_v1(spec={"mode": "s"}),
             is_broken=True,
             changes=(
                 Change(
@@ -198,7 +202,7 @@ CASES: dict[str, tuple[Api, Case]] = {
         Case(
             origin="v1",
             storage="v1",
-            value=stored(harbor.api, "Berth", "v1", spec={"secrets": ["b", "a"]}),
+            value=berth_v1(spec={"secrets": ["b", "a"]}),
             changes=(write("v3", (("spec", "secretRefs"), [{"name": "a"}, {"name": "b"}])),),
         ),
     ),
@@ -230,10 +234,7 @@ CASES: dict[str, tuple[Api, Case]] = {
         Case(
             origin="v1",
             storage="v1",
-            value=stored(
-                harbor.api,
-                "Berth",
-                "v1",
+            value=berth_v1(
                 spec={"ports": [{"name": ""}, {"name": ""}], "secrets": ["a"]},
             ),
             changes=(
@@ -250,7 +251,7 @@ CASES: dict[str, tuple[Api, Case]] = {
         Case(
             origin="v1",
             storage="v1",
-            value=stored(harbor.api, "Berth", "v1", spec={"secrets": ["", "", "b", "a"]}),
+            value=berth_v1(spec={"secrets": ["", "", "b", "a"]}),
             changes=(write("v3", (("spec", "secretRefs"), [{"name": "a"}, {"name": "b"}, NONE])),),
         ),
     ),
@@ -259,7 +260,7 @@ CASES: dict[str, tuple[Api, Case]] = {
         Case(
             origin="v1",
             storage="v3",
-            value=stored(harbor.api, "Berth", "v1", spec={"secrets": ["", "b", "a", "b"]}),
+            value=berth_v1(spec={"secrets": ["", "b", "a", "b"]}),
             changes=(
                 write("v3", (("spec", "secretRefs"), [{"name": "b"}, NONE, {"name": "a"}])),
                 Change(action="store", version="v2"),
@@ -271,7 +272,7 @@ CASES: dict[str, tuple[Api, Case]] = {
         Case(
             origin="v1",
             storage="v1",
-            value=stored(harbor.api, "Berth", "v1", spec={"replicas": 2**31}, status=PHASE),
+            value=berth_v1(spec={"replicas": 2**31}, status=PHASE),
             is_broken=True,
             changes=(
                 write("v2", (("spec", "secretRefs"), [{"name": "a", "key": "own"}])),
@@ -284,10 +285,7 @@ CASES: dict[str, tuple[Api, Case]] = {
         Case(
             origin="v1",
             storage="v1",
-            value=stored(
-                harbor.api,
-                "Berth",
-                "v1",
+            value=berth_v1(
                 spec={"mode": "odd", "ports": [{"name": "a"}], "regions": {"r": {}}},
                 status=PHASE,
             ),
@@ -304,7 +302,7 @@ CASES: dict[str, tuple[Api, Case]] = {
         Case(
             origin="v1",
             storage="v1",
-            value=stored(harbor.api, "Berth", "v1", spec={"mode": "odd"}, status=PHASE),
+            value=berth_v1(spec={"mode": "odd"}, status=PHASE),
             is_broken=True,
             changes=(
                 write("v3", (("spec", "owner"), "me")),
@@ -318,7 +316,7 @@ CASES: dict[str, tuple[Api, Case]] = {
         Case(
             origin="v1",
             storage="v2",
-            value=stored(harbor.api, "Berth", "v1", spec={"mode": "odd"}, status=PHASE),
+            value=berth_v1(spec={"mode": "odd"}, status=PHASE),
             is_broken=True,
             changes=(write("v3", (("spec", "owner"), "me")),),
         ),
@@ -364,10 +362,7 @@ CASES: dict[str, tuple[Api, Case]] = {
         Case(
             origin="v1",
             storage="v2",
-            value=stored(
-                harbor.api,
-                "Berth",
-                "v1",
+            value=berth_v1(
                 spec={"ports": [{"name": ""}, {"name": ""}], "secrets": ["a", "a"]},
             ),
             changes=(
@@ -472,7 +467,7 @@ def test_item_that_moves_among_items_of_one_name_is_known_by_its_value() -> None
 def test_text_of_a_list_stands_there_as_often_after_an_edit_beside_it(
     names: str, expected: str
 ) -> None:
-    value = stored(harbor.api, "Berth", "v1", spec={"groups": [*"abba"]})
+    value = berth_v1(spec={"groups": [*"abba"]})
 
     found = through(value, "v2", (("spec", "groups"), [*names]))
 

@@ -4,8 +4,8 @@ Reasons are those of the scheduler, the kubelet and k8s.io/api/core/v1; others m
 """
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from typing import Any, Final
+from collections.abc import Iterable, Iterator
+from typing import Final
 
 from controllers.runs import views
 from controllers.runs.runtimes.outcomes import End, exit_text
@@ -113,18 +113,6 @@ def waiting_text(found: Waiting) -> str:
         f"{said}; pods must not run as root: for such an image, the operator's settings may set "
         "pods.runAsUser, or pods.runAsNonRoot: false (docs/policies.md)"
     )
-
-
-def of_event(event: Mapping[str, Any]) -> Waiting:
-    """Return why nothing has started, from a Warning (events.k8s.io/v1) on a Job or pod."""
-    return Waiting(word(str(event.get("reason") or ""), "Warning"), str(event.get("note") or ""))
-
-
-def when(event: Mapping[str, Any]) -> str:
-    """Return when an Event was last seen, in RFC 3339, from one of three fields."""
-    series = event.get("series") or {}
-    found = series.get("lastObservedTime") or event.get("deprecatedLastTimestamp")
-    return str(found or event.get("eventTime") or "")
 
 
 # ------------------------------------------------------------------------------------- its end
