@@ -38,9 +38,7 @@ def load_api(reference: str) -> registry.Api:
             f"expected MODULE:ATTRIBUTE such as crds:api, got {quoted(reference)}"
             + _as_module(module_name, attribute)
         )
-    here = str(pathlib.Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
+    here = import_from_here()
     try:
         with contextlib.redirect_stdout(sys.stderr):
             module = importlib.import_module(module_name)
@@ -52,6 +50,14 @@ def load_api(reference: str) -> registry.Api:
     if not isinstance(api, registry.Api):
         raise ApiNotFoundError(f"expected a schemagen.Api at {reference}, got {_named(api)}")
     return api
+
+
+def import_from_here() -> str:
+    """Put the working directory on the import path; return it."""
+    here = str(pathlib.Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    return here
 
 
 def _is_dotted(name: str) -> bool:

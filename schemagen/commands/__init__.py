@@ -1,0 +1,1 @@
+"""Commands of ``schemagen`` about CRDs of any origin, one module each."""
