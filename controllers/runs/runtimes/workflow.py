@@ -124,24 +124,24 @@ class WorkflowRuntime:
             # A step that can never be submitted fails, which requires another decision.
             if await self._submitted(ref, decision, done):
                 break
-        decision = await self._with_cancelled_retries(ref, decision, seen)
+        if submissions is None:
+            decision = await self._with_cancelled_starts(ref, decision, seen)
         decision = done.noted(decision, self._now())
         await self._cancel(ref, (*decision.cancel, *decision.unclear))
         return await self._settled(ref, decision, state)
 
-    async def _with_cancelled_retries(
+    async def _with_cancelled_starts(
         self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]
     ) -> Decision:
-        """A step that is to be tried again can have been cancelled before that was written down."""
-        new = [
-            piece
-            for piece in self._under_way(ref, decision.state)
-            if piece not in seen and piece not in decision.start
-        ]
-        retried = await self._seen(ref, new)
-        if not any(one.stage is Stage.CANCELLED for one in retried.values()):
+        """Decide again if a step that starts now, or a retry, was cancelled before it was recorded.
+
+        Nothing is recorded while a run is being cancelled: it would start again and again.
+        """
+        new = [piece for piece in self._under_way(ref, decision.state) if piece not in seen]
+        started = await self._seen(ref, new)
+        if not any(one.stage is Stage.CANCELLED for one in started.values()):
             return decision
-        return await self._decided(ref, decision.state, {**seen, **retried})
+        return await self._decided(ref, decision.state, {**seen, **started})
 
     async def _submitted(self, ref: Ref, decision: Decision, done: "_Submissions") -> bool:
         """Submit the steps to start; return False if one was rejected for good."""

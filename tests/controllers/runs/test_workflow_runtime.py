@@ -134,6 +134,21 @@ async def test_retry_that_was_not_written_down_yet_can_be_cancelled() -> None:
     assert [] == flow.inner.working
 
 
+async def test_next_step_that_was_not_written_down_yet_can_be_cancelled() -> None:
+    flow = Workflow([{"name": "a"}, {"name": "b"}])
+    await flow.submit()
+    flow.end("0.1.1", Stage.SUCCEEDED)
+
+    await flow.cancel()
+    over = await flow.look()
+    later = await flow.look()
+
+    assert [Stage.CANCELLED] * 2 == [over.stage, later.stage]
+    assert ["Succeeded", "Cancelled"] == [phase for _, phase, _ in flow.steps()]
+    assert Stage.CANCELLED is flow.inner.stages[f"{KEY}/1.1.1"]
+    assert [] == flow.inner.working
+
+
 async def test_step_that_waits_to_be_tried_again_goes_with_one_that_fails() -> None:
     flow = Workflow([{"name": "a", "retry": {"limit": 3}}, {"name": "b"}], parallelism=2)
     await flow.submit()

@@ -586,7 +586,16 @@ class Kill(Act):
 
 
 def _runners(world: World) -> list[int]:
-    return [pid for pid in world.processes() if b"controllers.runner" in _command(pid)]
+    """Those that have started their agent, and so handle signals."""
+    pids = world.processes()
+    return [pid for pid in pids if b"controllers.runner" in _command(pid) and _has_children(pid)]
+
+
+def _has_children(pid: int) -> bool:
+    try:
+        return bool(pathlib.Path(f"/proc/{pid}/task/{pid}/children").read_text())
+    except OSError:
+        return False
 
 
 def _command(pid: int) -> bytes:
