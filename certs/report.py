@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
-from certs import authority, rotation, stored
+from certs import authority, rotation, rotation_secret
 
 # A replica renews a CA when a third of its validity is left; this is long after.
 LATE_FRACTION: Final = 0.1
@@ -98,7 +98,7 @@ def report(
     Raises:
         CorruptError: The Secret's content is invalid.
     """
-    current = stored.read(secret)
+    current = rotation_secret.read(secret)
     authorities = tuple(_authority(current, item) for item in current.state.published)
     replicas = tuple(
         sorted((_replica(item, now) for item in leases), key=lambda item: item.identity)
@@ -123,7 +123,7 @@ def _certificates(encoded: str) -> list[str]:
         return []
 
 
-def _authority(current: stored.Stored, generation: rotation.Generation) -> Authority:
+def _authority(current: rotation_secret.Stored, generation: rotation.Generation) -> Authority:
     certificate = current.authorities[generation].certificate
     active = current.state.active
     return Authority(
@@ -138,8 +138,8 @@ def _authority(current: stored.Stored, generation: rotation.Generation) -> Autho
 def _replica(lease: Mapping[str, Any], now: dt.datetime) -> Replica:
     spec = lease.get("spec") or {}
     annotations = lease["metadata"].get("annotations") or {}
-    generation = str(annotations.get(stored.GENERATION, ""))
-    renewed = stored.time(spec.get("renewTime"))
+    generation = str(annotations.get(rotation_secret.GENERATION, ""))
+    renewed = rotation_secret.time(spec.get("renewTime"))
     lasts = dt.timedelta(seconds=spec.get("leaseDurationSeconds") or 0)
     return Replica(
         spec.get("holderIdentity") or lease["metadata"]["name"],
@@ -149,7 +149,9 @@ def _replica(lease: Mapping[str, Any], now: dt.datetime) -> Replica:
     )
 
 
-def _believer(current: stored.Stored, target: str, bundles: Sequence[str] | None) -> Believer:
+def _believer(
+    current: rotation_secret.Stored, target: str, bundles: Sequence[str] | None
+) -> Believer:
     if bundles is None:
         return Believer(target, is_there=False)
     known = {
@@ -185,7 +187,7 @@ def _of_authorities(current: Sequence[Authority], now: dt.datetime) -> Iterator[
             )
 
 
-def _of_replicas(current: stored.Stored, replicas: Sequence[Replica]) -> Iterator[str]:
+def _of_replicas(current: rotation_secret.Stored, replicas: Sequence[Replica]) -> Iterator[str]:
     live = [replica for replica in replicas if replica.is_live]
     if not live:
         yield "no replica renews its Lease: none is serving or rotating certificates"
@@ -198,7 +200,7 @@ def _of_replicas(current: stored.Stored, replicas: Sequence[Replica]) -> Iterato
 
 
 def _of_believers(
-    current: stored.Stored, replicas: Sequence[Replica], believers: Sequence[Believer]
+    current: rotation_secret.Stored, replicas: Sequence[Replica], believers: Sequence[Believer]
 ) -> Iterator[str]:
     served = {replica.generation for replica in replicas if replica.is_live} & {
         *current.state.published

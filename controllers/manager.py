@@ -12,16 +12,17 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 from controllers import kube, ledger
-from controllers.runs import machine, retention
-from controllers.runs.admitter import Admitter
-from controllers.runs.archive import Archive
+from controllers.runs import planner
 from controllers.runs.caches import Caches
-from controllers.runs.interpreter import MANAGER, Interpreter
 from controllers.runs.metrics import Metrics
-from controllers.runs.reaper import Reaper
-from controllers.runs.records import Record, Records
-from controllers.runs.retainer import Retainer
+from controllers.runs.reconciler import MANAGER, Interpreter
+from controllers.runs.references.work_records import Record, Records
+from controllers.runs.retention import retention_policy
+from controllers.runs.retention.archive import Archive
+from controllers.runs.retention.retention_controller import Retainer
 from controllers.runs.runtimes.base import Runtime
+from controllers.runs.slots.reaper import Reaper
+from controllers.runs.slots.slot_allocator import Admitter
 from crds.admission.settings import Settings
 
 LEASE: Final = "agents-controller"
@@ -58,7 +59,7 @@ class Options:
     settings: Callable[[], Settings] = Settings
     archive: Archive | None = None
     no_archive: bool = False
-    kept: retention.Limits = dataclasses.field(default_factory=retention.Limits)
+    kept: retention_policy.Limits = dataclasses.field(default_factory=retention_policy.Limits)
 
 
 LEDGER: Final = "run-ledger"
@@ -247,7 +248,7 @@ class Manager:
         while True:
             for uid, slot in dict(admitter.slots).items():
                 run = self.caches.by_uid(uid)
-                is_known = run is not None and machine.attempt(run) == slot.attempt
+                is_known = run is not None and planner.attempt(run) == slot.attempt
                 if not is_known and admitter.holds(uid):
                     await self._reap_one(admitter, reaper, uid, slot)
             interpreter.orphaned.clear()
@@ -269,7 +270,7 @@ class Manager:
 
         def attempt(uid: ledger.Uid) -> int | None:
             run = self.caches.by_uid(uid)
-            return None if run is None else machine.attempt(run)
+            return None if run is None else planner.attempt(run)
 
         await reaper.expire([*self.caches.jobs], attempt)
 
@@ -278,7 +279,7 @@ class Manager:
 
         def is_live(record: Record) -> bool:
             run = self.caches.by_uid(record.run_uid)
-            is_current = run is not None and machine.key(run) == record.key
+            is_current = run is not None and planner.key(run) == record.key
             return is_current or admitter.holds(record.run_uid, record.attempt)
 
         await reaper.sweep_records(is_live)

@@ -7,23 +7,22 @@ from crds.admission import agent as agent_rules
 from crds.admission import agentrun as agentrun_rules
 from crds.admission import settings
 from crds.v1alpha1 import agent as agent_v1alpha1
-from crds.v1alpha1 import (
-    agent_conversion,
-    agent_warnings,
-    agentprovider_conversion,
-    agentrun_conversion,
-    agentrun_warnings,
-    implementationsource_conversion,
-    implementationspec_conversion,
-    memory_conversion,
-    versioncontrolprovider_conversion,
-)
+from crds.v1alpha1 import agent_warnings, agentrun_warnings
 from crds.v1alpha1 import agentprovider as agentprovider_v1alpha1
 from crds.v1alpha1 import agentrun as agentrun_v1alpha1
 from crds.v1alpha1 import implementationsource as implementationsource_v1alpha1
 from crds.v1alpha1 import implementationspec as implementationspec_v1alpha1
 from crds.v1alpha1 import memory as memory_v1alpha1
 from crds.v1alpha1 import versioncontrolprovider as versioncontrolprovider_v1alpha1
+from crds.v1alpha1.conversions import (
+    agent_conversion,
+    agentprovider_conversion,
+    agentrun_conversion,
+    implementationsource_conversion,
+    implementationspec_conversion,
+    memory_conversion,
+    versioncontrolprovider_conversion,
+)
 from schemagen import Api, Column, Kind, Version
 
 GROUP = hub.GROUP

@@ -1,6 +1,6 @@
 """Toolkit for declaring a Kubernetes API: Pydantic models in, CRDs and conversions out.
 
-Pure except for ``cli``, ``files``, ``agreement`` and ``judge``; imports no other package of this
+Pure except for ``cli``, ``files``, ``differential`` and ``judge``; imports no other package of this
 project.
 """
 
@@ -12,7 +12,7 @@ from schemagen import interrupts as _interrupts  # noqa: F401
 import importlib
 from typing import TYPE_CHECKING, Any, cast
 
-from schemagen.model import verdicts, wire
+from schemagen.model import checker_provider, wire
 from schemagen.model.base import (
     Condition,
     JSONObject,
@@ -64,7 +64,9 @@ if TYPE_CHECKING:
     from schemagen.versions import records, steps
     from schemagen.versions.records import Conversion
 
-verdicts.provide(lambda: cast("verdicts.Checks", importlib.import_module("schemagen.checking")))
+checker_provider.provide(
+    lambda: cast("checker_provider.Checks", importlib.import_module("schemagen.checking"))
+)
 
 __all__ = [
     "Api",

@@ -6,9 +6,9 @@ import gc
 def main() -> None:
     """Run the command, then exit without a final garbage collection."""
     gc.set_threshold(200_000, 50, 50)
-    from schemagen import cli  # noqa: PLC0415 - imports make most of the garbage
+    from schemagen.cli import commands  # noqa: PLC0415 - imports make most of the garbage
 
-    cli.main()
+    commands.main()
 
 
 if __name__ == "__main__":

@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Final
 
-from schemagen import origin, yaml
-from schemagen.model import registry, typed
+from schemagen import exception_origin, yaml
+from schemagen.model import field_types, registry
 from schemagen.problems import JSON, UserError, quoted
 
 
@@ -92,15 +92,15 @@ def _not_found(
         return ApiNotFoundError(
             f"expected a schemagen.Api at {module_name}:{attribute}, got nothing{meant}"
         )
-    where = f"{origin.imported_at(error, module_name) or _file_of(module_name)}: "
-    if isinstance(error, typed.DeclarationError):
+    where = f"{exception_origin.imported_at(error, module_name) or _file_of(module_name)}: "
+    if isinstance(error, field_types.DeclarationError):
         return ApiNotFoundError("\n".join(f"{where}{line}" for line in str(error).splitlines()))
     if isinstance(error, SystemExit):
         return ApiNotFoundError(
             f"{where}expected a module that can be imported, got sys.exit({error.code!r}); put "
             'program code under `if __name__ == "__main__":`'
         )
-    return ApiNotFoundError(f"{where}{origin.sentence(error)}")
+    return ApiNotFoundError(f"{where}{exception_origin.sentence(error)}")
 
 
 def _file_of(module_name: str) -> str:

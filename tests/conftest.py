@@ -11,10 +11,11 @@ import pytest
 
 pytest.register_assert_rewrite("tests.support")
 
-from schemagen import canonical, crd  # noqa: E402 - rewriting must come before what it rewrites
+from schemagen import canonical  # noqa: E402 - rewriting must come before what it rewrites
+from schemagen.crd import definitions  # noqa: E402 - rewriting must come before what it rewrites
 
 RECORDED = pathlib.Path(__file__).parents[1] / "build" / "crds-of-tests"
-_generate = crd.crd
+_generate = definitions.crd
 
 # Files that take minutes begin first: at the end, one process would be alone with them.
 SLOW_FILES = (
@@ -40,9 +41,9 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True, scope="session")
 def recorded() -> Iterator[None]:
-    """Write down what `crd.crd` returns while tests run."""
+    """Write down what `definitions.crd` returns while tests run."""
     patch = pytest.MonkeyPatch()
-    patch.setattr(crd, "crd", _recording)
+    patch.setattr(definitions, "crd", _recording)
     yield
     patch.undo()
 

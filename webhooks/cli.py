@@ -15,28 +15,21 @@ import structlog
 import typer
 import uvloop
 
-from certs import authority, keeper
+from certs import authority, rotator
 from controllers import kube
-from schemagen import Api, Facts, commandline, conversions, yaml
+from controllers.process import addresses, setup
+from schemagen import Api, Facts, yaml
 from schemagen import files as apis
+from schemagen.cli import frame
 from schemagen.problems import JSON, UserError
-from schemagen.versions import unsatisfiable
 from schemagen.versions.converter import Converter
-from webhooks import (
-    addresses,
-    admission,
-    configuration,
-    conversion,
-    joining,
-    manifest_review,
-    process,
-    related,
-    reviews,
-    routes,
-    server,
-    supervisor,
-    worker,
-)
+from schemagen.versions.verification import cached as conversions
+from schemagen.versions.verification import unsatisfiable
+from webhooks import routing
+from webhooks.cluster import configuration
+from webhooks.development import manifest_review
+from webhooks.review import admission, conversion, reviews
+from webhooks.server import cluster_membership, object_lookup, review_listener, supervisor, worker
 
 # Default and maximum of --workers: a worker takes about 100 MB.
 DEFAULT_WORKERS = 4
@@ -47,14 +40,14 @@ MAX_DAYS = 36_500.0
 # Startup failures caused by the user's input or the cluster, not by a bug.
 FAILURES = (
     *(authority.CertificateError, kube.KubeError, TimeoutError, OSError, ValueError),
-    *(supervisor.StartError, routes.UnreadableError),
+    *(supervisor.StartError, routing.UnreadableError),
 )
 
 app = typer.Typer(
     name="webhooks",
-    cls=commandline.Group,
+    cls=frame.Group,
     help="Admission and conversion webhooks for any schemagen Api.",
-    epilog=commandline.EPILOG,
+    epilog=frame.EPILOG,
     no_args_is_help=True,
 )
 
@@ -74,7 +67,7 @@ SettingsFile = Annotated[
 @app.callback()
 def _main() -> None:
     """Admission and conversion webhooks for any schemagen Api."""
-    process.allow_deep_json()
+    setup.allow_deep_json()
 
 
 @app.command()
@@ -161,7 +154,7 @@ def _review_manifests(
 ) -> int:
     """Print the outcome for each object; return the exit code."""
     from schemagen import judge
-    from schemagen import manifests as objects
+    from schemagen.yaml import manifests as objects
 
     before = [] if old is None else [*objects.read(apis.read_bytes(old), apis.name_of(old))]
     is_refused, separator = False, ""
@@ -294,9 +287,9 @@ def lint_(
     Exit codes: 0 no errors, 1 an error was found, 2 a file cannot be read.
     """
     from schemagen import judge
-    from webhooks import lint_manifests
+    from webhooks.cluster import manifest_lint
 
-    report = lint_manifests.Report()
+    report = manifest_lint.Report()
     with judge.Judge() as checker:
         for path in file:
             now = dt.datetime.now(dt.UTC)
@@ -428,7 +421,8 @@ def serve(
         ),
     ] = 0,
     transport: Annotated[
-        server.Transport, typer.Option(help="HTTP implementation; aiohttp is the slower reference.")
+        review_listener.Transport,
+        typer.Option(help="HTTP implementation; aiohttp is the slower reference."),
     ] = "lean",
     health_port: Annotated[
         int,
@@ -490,7 +484,7 @@ def serve(
 
     Exit codes: 0 stopped, 2 failed to start, or the cluster refused the registration.
     """
-    process.log_to_stderr()
+    setup.log_to_stderr()
     api = _load(reference)
     for line in unsatisfiable.lines(api):
         structlog.get_logger("webhooks").warning(
@@ -528,14 +522,14 @@ def serve(
                 quiet_seconds=quiet,
                 drain_seconds=drain,
             )
-            joins = joining.MembershipConfig(
+            joins = cluster_membership.MembershipConfig(
                 kubeconfig,
                 source=cert_dir or state / "certificates" / api.group,
                 is_installing=register,
                 service=None if service is None else configuration.split(service),
                 is_checking_trust=knows_cluster if check_trust is None else check_trust,
                 secret=secret,
-                settings=keeper.Settings(
+                settings=rotator.Settings(
                     hold_seconds=cert_hold,
                     lease_seconds=cert_lease,
                     period_seconds=min(2.0, cert_lease / 10, max(0.2, cert_hold / 10)),
@@ -547,7 +541,7 @@ def serve(
                     api,
                     config,
                     names,
-                    server.listening(host, port),
+                    review_listener.listening(host, port),
                     workers=workers or min(supervisor.usable_processors(), DEFAULT_WORKERS),
                     health=(host, health_port),
                     joins=joins,
@@ -584,13 +578,13 @@ def uninstall(
 
     Exit codes: 0 done, 1 refused because clients would be affected, 2 refused by the cluster.
     """
-    from webhooks import uninstall as command
+    from webhooks.cluster import uninstall as command
 
     api = _load(reference)
 
     async def run() -> None:
         # The API server warns on each call of a version that becomes deprecated.
-        async with related.client_of(kubeconfig, on_warning=lambda _: None) as client:
+        async with object_lookup.client_of(kubeconfig, on_warning=lambda _: None) as client:
             await command.uninstall(
                 client, api, unserves=unserve, is_dry_run=dry_run, report=typer.echo
             )
@@ -622,7 +616,7 @@ def dev(
 
     Exit codes: 0 stopped, 2 failed to start.
     """
-    from webhooks import dev as command
+    from webhooks.development import dev as command
 
     raise typer.Exit(command.run(reference, directory, settings))
 
@@ -635,7 +629,7 @@ async def _serve(
     *,
     workers: int,
     health: tuple[str, int],
-    joins: joining.MembershipConfig,
+    joins: cluster_membership.MembershipConfig,
 ) -> None:
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
@@ -648,14 +642,14 @@ async def _serve(
     directory = pathlib.Path(config.cert_dir)
     async with (
         running.health(*health) as shown,
-        joining.member(joins, api, names, directory, served=running.served) as member,
+        cluster_membership.member(joins, api, names, directory, served=running.served) as member,
     ):
         try:
             structlog.get_logger("webhooks").info("health and metrics", url=shown)
             member.show(running)
             await running.start()
             if await _has_ended(member.join(running, base_url, address), stopped):
-                process.standard_error().flush()
+                setup.standard_error().flush()
                 # A single line on standard output tells supervisors that the server is ready.
                 typer.echo(f"serving {api.group} at {base_url}")
                 sys.stdout.flush()

@@ -13,7 +13,7 @@ import pytest
 if typing.TYPE_CHECKING:
     from controllers.devcluster import Cluster
     from schemagen import Api
-    from webhooks.embedded import Served
+    from webhooks.development.embedded import Served
 
 
 @pytest.fixture(scope="session")
@@ -25,7 +25,7 @@ def served_api(api_server: "Cluster") -> "Iterator[Callable[[Api | str], Served]
     ``cluster`` and ``address``.
     """
     from schemagen import files  # noqa: PLC0415 - see the module's docstring
-    from webhooks import embedded  # noqa: PLC0415 - likewise
+    from webhooks.development import embedded  # noqa: PLC0415 - likewise
 
     known: list[Served] = []
     with contextlib.ExitStack() as stack:

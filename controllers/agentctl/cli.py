@@ -7,9 +7,13 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from controllers.agentctl.commands import archive, certs, controller, objects, run
+from controllers.agentctl.archive import commands as archive
+from controllers.agentctl.certs import commands as certs
+from controllers.agentctl.controller import commands as controller
+from controllers.agentctl.get import commands as objects
+from controllers.agentctl.run import commands as run
 
-# Same text as schemagen.commandline, which --help must not import.
+# Same text as schemagen.cli.frame, which --help must not import.
 EPILOG = (
     "Exit codes of every command beside its own: 70 an internal error, which is a bug: report it "
     "with what KUBEWRIGHT_TRACEBACK=1 shows; 130 Ctrl-C; 143 SIGTERM."
@@ -17,22 +21,22 @@ EPILOG = (
 
 
 class Group(TyperGroup):
-    """The command group, guarded by ``schemagen.commandline``, which ``--help`` does not import."""
+    """The command group, guarded by ``schemagen.cli.frame``, which ``--help`` does not import."""
 
     def make_context(self, *args: Any, **options: Any) -> Any:
         """Parse the program's options; a failed write of the help causes no traceback."""
         try:
             return super().make_context(*args, **options)
         except (OSError, SystemExit) as error:
-            from schemagen import commandline
+            from schemagen.cli import frame
 
-            raise typer.Exit(commandline.ended("agentctl", error)) from error
+            raise typer.Exit(frame.ended("agentctl", error)) from error
 
     def invoke(self, ctx: Any) -> None:
         """Run the command; an exception becomes an error line and an exit code."""
-        from schemagen import commandline
+        from schemagen.cli import frame
 
-        commandline.invoke("agentctl", lambda: super(Group, self).invoke(ctx))
+        frame.invoke("agentctl", lambda: super(Group, self).invoke(ctx))
 
 
 app = typer.Typer(
@@ -65,7 +69,7 @@ def demo(
 
     Exit codes: 0 every step behaved as described; 1 a step did not.
     """
-    from controllers.agentctl import demo as command
+    from controllers.agentctl.demo import demo as command
 
     raise typer.Exit(command.run(picture))
 
@@ -81,7 +85,7 @@ def dev(
 
     Exit codes: 0 stopped by a signal; 1 a component did not start.
     """
-    from controllers.agentctl import dev as command
+    from controllers.agentctl.dev import dev as command
 
     raise typer.Exit(command.run(directory))
 

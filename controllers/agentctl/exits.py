@@ -21,7 +21,7 @@ class Exit(enum.IntEnum):
     """The Kubernetes API is unreachable, or denies access."""
     TIMEOUT = 4
     INTERNAL_ERROR = 70
-    """A bug (EX_SOFTWARE of sysexits.h); same as ``schemagen.commandline``."""
+    """A bug (EX_SOFTWARE of sysexits.h); same as ``schemagen.cli.frame``."""
     INTERRUPTED = 130
     """Ctrl-C: 128 and the signal's number, as shells report it."""
 

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from controllers import kube
 from controllers.agentctl import exits, tables
 from controllers.agentctl.exits import CommandError, Exit
-from controllers.kube import access, sources
+from controllers.kube.auth import access, discovery
 
 if TYPE_CHECKING:
-    from controllers.kube import kubeconfigs
+    from controllers.kube.auth import kubeconfigs
 
 USER_AGENT = "agentctl"
 """Also the field manager of writes."""
@@ -57,7 +57,7 @@ class Cluster:
         if given:
             return given
         if self._is_pod:
-            return sources.pod_namespace() or DEFAULT_NAMESPACE
+            return discovery.pod_namespace() or DEFAULT_NAMESPACE
         return self._context.namespace or DEFAULT_NAMESPACE
 
     def workspaces(self) -> pathlib.Path | None:
@@ -68,22 +68,22 @@ class Cluster:
 
     @property
     def _is_pod(self) -> bool:
-        return self.kubeconfig is None and not self.context and sources.is_in_cluster()
+        return self.kubeconfig is None and not self.context and discovery.is_in_cluster()
 
     @functools.cached_property
     def _context(self) -> "kubeconfigs.Context":
         """The context; empty if unreadable, which the client reports."""
         try:
-            return sources.context(self.kubeconfig, self.context or None)
+            return discovery.context(self.kubeconfig, self.context or None)
         except kube.KubeError:
-            from controllers.kube import kubeconfigs  # noqa: PLC0415 - already imported
+            from controllers.kube.auth import kubeconfigs  # noqa: PLC0415 - already imported
 
             return kubeconfigs.Context()
 
-    def _source(self) -> sources.Source:
+    def _source(self) -> discovery.Source:
         if self.kubeconfig is None and not self.context:
-            return sources.environment()
-        return sources.kubeconfig(self.kubeconfig, self.context or None)
+            return discovery.environment()
+        return discovery.kubeconfig(self.kubeconfig, self.context or None)
 
 
 Work: TypeAlias = Callable[[kube.Client], Coroutine[Any, Any, Exit]]

@@ -6,21 +6,22 @@ import sys
 from collections.abc import Iterable
 
 from controllers.devcluster import binaries, errors, pin, tools, versions
-from schemagen import commandline, files
+from schemagen import files
+from schemagen.cli import frame
 
 PROGRAM = "python -m controllers.devcluster"
 
 
 def main() -> int:
     """Run a command; return 0 on success, 1 on failure, 2 for invalid arguments."""
-    return commandline.guarded(PROGRAM, _run)
+    return frame.guarded(PROGRAM, _run)
 
 
 def _run() -> int:
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
         description="Manage the binaries of the embedded control plane.",
-        epilog=f"Exit codes: 0 success, 1 failure. {commandline.EPILOG}",
+        epilog=f"Exit codes: 0 success, 1 failure. {frame.EPILOG}",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("where", help="print each tool with its version and location")

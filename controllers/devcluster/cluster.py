@@ -23,7 +23,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Self
 
 from certs import authority
-from controllers.devcluster import binaries, errors, jobs, processes, tools
+from controllers.devcluster import binaries, errors, jobs, tools
+from controllers.process import owned_processes
 
 HOST = "127.0.0.1"
 READY_SECONDS = 60.0
@@ -128,7 +129,7 @@ class Cluster:
         Raises:
             errors.StartError: It did not start.
         """
-        processes.stop(self._running[tools.KUBE_APISERVER.name])
+        owned_processes.stop(self._running[tools.KUBE_APISERVER.name])
         self._start_api_server()
 
     def keep_logs(self, target: pathlib.Path) -> None:
@@ -194,7 +195,9 @@ class Cluster:
         member = f"kubewright-{secrets.token_hex(8)}"
         flags = _etcd_flags(self.directory, member, client_port=client, peer_port=peer)
         etcd = tools.ETCD.name
-        running = {etcd: self._run(etcd, [located[etcd].path, *flags], processes.GRACE_SECONDS)}
+        running = {
+            etcd: self._run(etcd, [located[etcd].path, *flags], owned_processes.GRACE_SECONDS)
+        }
         self._wait(etcd, running, lambda: _is_etcd(member, client))
         name = tools.KUBE_APISERVER.name
         flags = _api_server_flags(files, etcd_port=client, secure_port=secure)
@@ -231,13 +234,13 @@ class Cluster:
         self, name: str, command: Sequence[str | pathlib.Path], grace_seconds: float
     ) -> subprocess.Popen[str]:
         log = self._stack.enter_context(self._log(name).open("a"))
-        process = processes.start(
+        process = owned_processes.start(
             command,
             output=log,
             grace_seconds=grace_seconds,
             scratch=None if self._given_directory else self.directory,
         )
-        self._stack.callback(processes.stop, process)
+        self._stack.callback(owned_processes.stop, process)
         return process
 
     def _wait(

@@ -4,12 +4,10 @@ async with kube.Client.from_environment() as client:
     pods = await client.list(kube.Resource("", "v1", "pods", "Pod"))
 """
 
-from controllers.kube.access import Access
-from controllers.kube.answers import Event, Listing
+from controllers.kube.auth.access import Access
 from controllers.kube.client import Client, Options
 from controllers.kube.clocks import boot_seconds, micro_time, time_of, time_text, utc_now
 from controllers.kube.controller import reconcile
-from controllers.kube.elector import Elector, LostError, Timing
 from controllers.kube.errors import (
     JSON,
     AddressError,
@@ -29,19 +27,10 @@ from controllers.kube.errors import (
     UnauthorizedError,
     UnreachableError,
 )
-from controllers.kube.limiter import Rate
-from controllers.kube.projections import (
-    Change,
-    Key,
-    Metadata,
-    OwnerReference,
-    Projection,
-    Unreadable,
-    view_of,
-)
+from controllers.kube.event_recorder import Pace, Recorder, Regarding, regarding_of
+from controllers.kube.http.limiter import Rate
+from controllers.kube.leader_election import Elector, LostError, Timing
 from controllers.kube.queue import CHANGED, FOLLOWED, RESYNCED, Queue
-from controllers.kube.recorder import Pace, Recorder, Regarding, regarding_of
-from controllers.kube.reflector import Reflector
 from controllers.kube.requests import Request, Selection
 from controllers.kube.resources import (
     CLUSTER_ROLE_BINDINGS,
@@ -61,8 +50,19 @@ from controllers.kube.resources import (
     VALIDATING_WEBHOOK_CONFIGURATIONS,
     Resource,
 )
-from controllers.kube.sizes import memory_bytes
-from controllers.kube.store import Indexer, Store
+from controllers.kube.responses import Event, Listing
+from controllers.kube.watch.memory_size import memory_bytes
+from controllers.kube.watch.projections import (
+    Change,
+    Key,
+    Metadata,
+    OwnerReference,
+    Projection,
+    Unreadable,
+    view_of,
+)
+from controllers.kube.watch.reflector import Reflector
+from controllers.kube.watch.store import Indexer, Store
 from controllers.kube.writer import Writer
 
 __all__ = [

@@ -1,6 +1,6 @@
 """A client of the Kubernetes API: verbs on plain JSON objects. Shell, through `transport`.
 
-`requests` builds requests, `answers` parses responses, `errors` has the exceptions.
+`requests` builds requests, `responses` parses responses, `errors` has the exceptions.
 """
 
 import contextlib
@@ -9,8 +9,10 @@ import os
 from collections.abc import AsyncGenerator, Callable, Sequence
 from typing import Self, TypedDict, Unpack
 
-from controllers.kube import answers, errors, limiter, requests, sources, transport
+from controllers.kube import errors, requests, responses
+from controllers.kube.auth import discovery
 from controllers.kube.errors import JSON
+from controllers.kube.http import limiter, transport
 from controllers.kube.resources import Resource
 
 _log = logging.getLogger(__name__)
@@ -49,7 +51,7 @@ class Client:
 
     def __init__(
         self,
-        source: sources.Source,
+        source: discovery.Source,
         *,
         on_warning: Callable[[str], None] = _log_warning,
         deadline_seconds: float = DEADLINE_SECONDS,
@@ -77,17 +79,17 @@ class Client:
             context: Name of the context.
             options: As for the class.
         """
-        return cls(sources.kubeconfig(path, context), **options)
+        return cls(discovery.kubeconfig(path, context), **options)
 
     @classmethod
     def in_cluster(cls, **options: Unpack[Options]) -> Self:
         """Create a client with the pod's service account."""
-        return cls(sources.in_cluster(), **options)
+        return cls(discovery.in_cluster(), **options)
 
     @classmethod
     def from_environment(cls, **options: Unpack[Options]) -> Self:
         """Create a client from KUBECONFIG, else the pod's account, else ``~/.kube/config``."""
-        return cls(sources.environment(), **options)
+        return cls(discovery.environment(), **options)
 
     async def __aenter__(self) -> Self:
         await self.close()
@@ -150,7 +152,7 @@ class Client:
         fields: str | None = None,
         page_size: int = PAGE_SIZE,
         deadline_seconds: float | None = None,
-    ) -> answers.Listing:
+    ) -> responses.Listing:
         """Return all matching objects, and the resourceVersion to watch from.
 
         Args:
@@ -355,7 +357,7 @@ class Client:
         fields: str | None = None,
         timeout_seconds: int = WATCH_SECONDS,
         silence_seconds: float = WATCH_SILENCE_SECONDS,
-    ) -> AsyncGenerator[answers.Event, None]:
+    ) -> AsyncGenerator[responses.Event, None]:
         """Watch a collection until the API server ends the watch.
 
         To stop early use ``contextlib.aclosing``, which closes the connection immediately.
@@ -383,7 +385,7 @@ class Client:
         lines = self.lines(request, silence_seconds=silence_seconds)
         async with contextlib.aclosing(lines):
             async for line in lines:
-                yield answers.event(line, str(request))
+                yield responses.event(line, str(request))
 
     def lines(
         self,
@@ -418,7 +420,7 @@ class Client:
         selection: requests.Selection,
         page_size: int | None,
         deadline_seconds: float | None,
-    ) -> answers.Listing:
+    ) -> responses.Listing:
         items: list[JSON] = []
         continuation = None
         while True:
@@ -432,7 +434,7 @@ class Client:
             # All pages have the first page's resourceVersion.
             continuation = page["metadata"].get("continue")
             if not continuation:
-                return answers.Listing(tuple(items), page["metadata"]["resourceVersion"])
+                return responses.Listing(tuple(items), page["metadata"]["resourceVersion"])
 
     async def _call(self, request: requests.Request, deadline_seconds: float | None) -> JSON:
         answer = await self._opened.call(request, deadline_seconds or self._deadline_seconds)

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from typing import Any
 
 from controllers.kube.queue import K, Queue
-from controllers.kube.reflector import Reflector
+from controllers.kube.watch.reflector import Reflector
 
 _log = logging.getLogger(__name__)
 

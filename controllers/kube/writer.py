@@ -12,8 +12,8 @@ from typing import Any, Final, TypeAlias
 from controllers.kube import errors
 from controllers.kube.client import Client
 from controllers.kube.errors import JSON
-from controllers.kube.projections import Key
 from controllers.kube.resources import Resource
+from controllers.kube.watch.projections import Key
 
 # Lists that are merged by item, in every kind or by the API conventions.
 MERGED_LISTS: Final = frozenset(

@@ -10,8 +10,8 @@ from controllers.ledger.admission import (
     Uid,
     decide,
 )
-from controllers.ledger.book import Book, BusyError
-from controllers.ledger.stored import CorruptError
+from controllers.ledger.compare_and_swap import Book, BusyError
+from controllers.ledger.encoding import CorruptError
 
 __all__ = [
     "Book",

@@ -13,10 +13,7 @@ import msgspec
 
 from controllers.runner import (
     artifacts,
-    codex_adapter,
-    context,
     errors,
-    exec_adapter,
     logs,
     loop_control,
     processes,
@@ -25,11 +22,12 @@ from controllers.runner import (
     status,
     workspace,
 )
+from controllers.runner.adapters import codex_adapter, context, exec_adapter
 from controllers.runner.errors import JSON
 
 # sysexits.h: an internal error.
 EX_SOFTWARE = 70
-# Same as schemagen.commandline, which a runner need not load.
+# Same as schemagen.cli.frame, which a runner need not load.
 _TRACEBACK_VARIABLE = "KUBEWRIGHT_TRACEBACK"
 
 

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from controllers import kube
-from controllers.runs import naming, views
-from controllers.runs.runtimes import pod_states
-from controllers.runs.words import ENDED
+from controllers.runs import naming, projections
+from controllers.runs.api_constants import ENDED
+from controllers.runs.runtimes.jobs import pod_states
 
 # A run that has ended leaves the cache as if deleted; it is not reconciled any more.
 LIVE_RUNS: Final = ",".join(f"status.phase!={phase}" for phase in sorted(ENDED))
@@ -35,52 +35,56 @@ class Caches:
     ) -> None:
         self._client, self._queue, self._namespace = client, queue, namespace
         self._on_unreadable = on_unreadable
-        self.runs: kube.Store[views.Run] = kube.Store(
+        self.runs: kube.Store[projections.Run] = kube.Store(
             {
                 "uid": lambda run: [run.metadata.uid],
                 "agent": lambda run: _named(run, run.spec.agent_ref.name),
                 "implementation": lambda run: _named(run, run.spec.implementation.spec_ref.name),
             }
         )
-        self.agents: kube.Store[views.Whole] = kube.Store({"provider": _provider_of})
-        self.providers: kube.Store[views.Whole] = kube.Store()
-        self.jobs: kube.Store[views.Job] = kube.Store()
-        self.pods: kube.Store[views.Pod] = kube.Store({"job": _job_of})
-        self.deleted_pods: dict[str, views.Pod] = {}
+        self.agents: kube.Store[projections.Whole] = kube.Store({"provider": _provider_of})
+        self.providers: kube.Store[projections.Whole] = kube.Store()
+        self.jobs: kube.Store[projections.Job] = kube.Store()
+        self.pods: kube.Store[projections.Pod] = kube.Store({"job": _job_of})
+        self.deleted_pods: dict[str, projections.Pod] = {}
         """Last deleted pod of a Job, by the Job's namespace and name."""
-        self.deleted_jobs: dict[str, views.Job] = {}
+        self.deleted_jobs: dict[str, projections.Job] = {}
         """Jobs deleted after their end, by namespace and name: their outcome is still needed."""
 
     def reflectors(self, *, with_jobs: bool = True) -> Iterator[kube.Reflector[Any]]:
         """Yield the reflectors that maintain the stores; each has to be run."""
         live = kube.Selection(namespace=self._namespace, fields=LIVE_RUNS)
         every = kube.Selection(namespace=self._namespace)
-        yield self._reflector(views.RUNS, views.Run, self.runs, live, self._run_changed)
+        yield self._reflector(projections.RUNS, projections.Run, self.runs, live, self._run_changed)
         for resource, store, on_change in (
-            (views.AGENTS, self.agents, self._agent_changed),
-            (views.PROVIDERS, self.providers, self._provider_changed),
+            (projections.AGENTS, self.agents, self._agent_changed),
+            (projections.PROVIDERS, self.providers, self._provider_changed),
         ):
-            yield self._reflector(resource, views.Whole, store, every, on_change)
+            yield self._reflector(resource, projections.Whole, store, every, on_change)
         # Only their existence matters here: their contents are read with the run.
         for resource, wake in (
-            (views.IMPLEMENTATIONS, self._implementation_changed),
-            (views.MEMORIES, self._memory_changed),
+            (projections.IMPLEMENTATIONS, self._implementation_changed),
+            (projections.MEMORIES, self._memory_changed),
         ):
-            named: kube.Store[views.Named] = kube.Store()
-            yield self._reflector(resource, views.Named, named, every, wake)
+            named: kube.Store[projections.Named] = kube.Store()
+            yield self._reflector(resource, projections.Named, named, every, wake)
         if with_jobs:
             mine = kube.Selection(namespace=self._namespace, labels=naming.RUN_LABEL)
-            yield self._reflector(views.JOBS, views.Job, self.jobs, mine, self._job_changed)
-            yield self._reflector(views.PODS, views.Pod, self.pods, mine, self._pod_changed)
+            yield self._reflector(
+                projections.JOBS, projections.Job, self.jobs, mine, self._job_changed
+            )
+            yield self._reflector(
+                projections.PODS, projections.Pod, self.pods, mine, self._pod_changed
+            )
 
     def _reflector(
         self,
         resource: kube.Resource,
-        view: type[views.V],
-        store: kube.Store[views.V],
+        view: type[projections.V],
+        store: kube.Store[projections.V],
         selection: kube.Selection,
-        on_change: Callable[[kube.Change[views.V]], None] = lambda _: None,
-    ) -> kube.Reflector[views.V]:
+        on_change: Callable[[kube.Change[projections.V]], None] = lambda _: None,
+    ) -> kube.Reflector[projections.V]:
         return kube.Reflector(
             self._client,
             resource,
@@ -91,11 +95,11 @@ class Caches:
             selection=selection,
         )
 
-    def by_uid(self, uid: str) -> views.Run | None:
+    def by_uid(self, uid: str) -> projections.Run | None:
         """Return the live run with a UID."""
         return next(iter(self.runs.by("uid", uid)), None)
 
-    def _run_changed(self, change: kube.Change[views.Run]) -> None:
+    def _run_changed(self, change: kube.Change[projections.Run]) -> None:
         if (
             change.before is None
             or change.after is None
@@ -105,49 +109,49 @@ class Caches:
         else:
             self._queue.add(change.key, priority=kube.FOLLOWED)
 
-    def _agent_changed(self, change: kube.Change[views.Whole]) -> None:
+    def _agent_changed(self, change: kube.Change[projections.Whole]) -> None:
         self._wake(self.runs.by("agent", str(change.key)))
 
-    def _provider_changed(self, change: kube.Change[views.Whole]) -> None:
+    def _provider_changed(self, change: kube.Change[projections.Whole]) -> None:
         for agent in self.agents.by("provider", str(change.key)):
             self._wake(self.runs.by("agent", str(agent.key)))
 
-    def _implementation_changed(self, change: kube.Change[views.Named]) -> None:
+    def _implementation_changed(self, change: kube.Change[projections.Named]) -> None:
         if change.before is None:
             self._wake(self.runs.by("implementation", str(change.key)))
 
-    def _memory_changed(self, change: kube.Change[views.Named]) -> None:
+    def _memory_changed(self, change: kube.Change[projections.Named]) -> None:
         if change.before is None:
             self._wake(run for run in self.runs if run.metadata.namespace == change.key.namespace)
 
-    def _job_changed(self, change: kube.Change[views.Job]) -> None:
+    def _job_changed(self, change: kube.Change[projections.Job]) -> None:
         job = change.after or change.before
         if job is None:
             return
         if change.after is None and job.ending is not None:
             _remember(self.deleted_jobs, str(change.key), job)
         for owner in job.metadata.owner_references:
-            if owner.controller and owner.is_of(views.RUNS):
+            if owner.controller and owner.is_of(projections.RUNS):
                 key = kube.Key(job.metadata.namespace, owner.name)
                 self._queue.add(key, priority=kube.FOLLOWED)
 
-    def _pod_changed(self, change: kube.Change[views.Pod]) -> None:
+    def _pod_changed(self, change: kube.Change[projections.Pod]) -> None:
         if change.before is not None and change.after is None:
             self._remember_deleted(change.before)
         elif change.after is not None and _has_news(change.before, change.after):
             run = self.by_uid(change.after.metadata.labels.get(naming.RUN_LABEL, ""))
             self._wake([] if run is None else [run])
 
-    def _remember_deleted(self, pod: views.Pod) -> None:
+    def _remember_deleted(self, pod: projections.Pod) -> None:
         for job in _job_of(pod):
             _remember(self.deleted_pods, job, pod)
 
-    def _wake(self, runs: Iterable[views.Run]) -> None:
+    def _wake(self, runs: Iterable[projections.Run]) -> None:
         for run in runs:
             self._queue.add(run.key, priority=kube.FOLLOWED)
 
 
-def _remember(known: dict[str, views.V], name: str, value: views.V) -> None:
+def _remember(known: dict[str, projections.V], name: str, value: projections.V) -> None:
     """Remember a deleted object, and drop the oldest beyond the limit."""
     known.pop(name, None)
     known[name] = value
@@ -155,28 +159,28 @@ def _remember(known: dict[str, views.V], name: str, value: views.V) -> None:
         del known[next(iter(known))]
 
 
-def _is_user_change(before: views.Run, after: views.Run) -> bool:
+def _is_user_change(before: projections.Run, after: projections.Run) -> bool:
     """Return whether a change is of the run itself, rather than a write of the controller."""
     old, new = before.metadata, after.metadata
     return (old.generation, old.deletion_timestamp) != (new.generation, new.deletion_timestamp)
 
 
-def _has_news(before: views.Pod | None, after: views.Pod) -> bool:
+def _has_news(before: projections.Pod | None, after: projections.Pod) -> bool:
     """Return whether a pod started or waits for another reason; its end is reported by its Job."""
     known = before and (pod_states.is_running(before), pod_states.waiting(before))
     now = pod_states.is_running(after), pod_states.waiting(after)
     return now != (known or (False, None))
 
 
-def _named(value: views.Run | views.Pod, name: str) -> Iterator[str]:
+def _named(value: projections.Run | projections.Pod, name: str) -> Iterator[str]:
     if name:
         yield str(kube.Key(value.metadata.namespace, name))
 
 
-def _job_of(pod: views.Pod) -> Iterator[str]:
+def _job_of(pod: projections.Pod) -> Iterator[str]:
     return _named(pod, pod.metadata.labels.get(naming.JOB_LABEL, ""))
 
 
-def _provider_of(agent: views.Whole) -> Iterator[str]:
+def _provider_of(agent: projections.Whole) -> Iterator[str]:
     if agent.provider:
         yield str(kube.Key(agent.metadata.namespace, agent.provider))

@@ -8,14 +8,15 @@ import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Final, TypeAlias
 
-from controllers.runs import naming, values
+from controllers.runs import json_access, naming
+from controllers.runs.api_constants import Reason
 from controllers.runs.retries import Backoff
 from controllers.runs.runtimes.base import JSON, Work
-from controllers.runs.words import Reason
 from crds.admission import agentrun as agentrun_rules
-from crds.admission import effective_pod, policy, workflows
 from crds.admission import inputs as run_inputs
+from crds.admission import policy, workflows
 from crds.admission import settings as settings_
+from crds.admission.pods import effective_pod
 from crds.admission.settings import Pods, Settings
 
 RUNNER_SCHEMA: Final = "agents.proompteng.ai/runner/v1"
@@ -101,7 +102,7 @@ Inputs: TypeAlias = Ready | Waiting | Refused
 
 def agent_name(run: JSON) -> str:
     """Return the name of the run's agent."""
-    return str(values.at(run, "spec", "agentRef", "name") or "")
+    return str(json_access.at(run, "spec", "agentRef", "name") or "")
 
 
 def spec_hash(run: JSON) -> str:
@@ -140,7 +141,7 @@ def prepare(
         own = _piece("", spec, related)
         whole = _work(run, related, own, attempt, settings.pods)
         whole = dataclasses.replace(whole, steps=tuple(works))
-    retry = values.at(agent, "spec", "runDefaults", "retry") or {}
+    retry = json_access.at(agent, "spec", "runDefaults", "retry") or {}
     retries, backoff = int(retry.get("limit") or 0), _backoff(retry.get("backoff"))
     required = {name: None for piece in pieces for name in piece.required}
     return Ready(whole, spec_hash(run), retries, backoff, tuple(required))
@@ -158,14 +159,14 @@ class _Piece:
 
     @property
     def required(self) -> tuple[str, ...]:
-        return tuple(values.at(self.task, "contract", "requiredParameters") or ())
+        return tuple(json_access.at(self.task, "contract", "requiredParameters") or ())
 
 
 def implementation_names(run: JSON) -> tuple[str, ...]:
     """Return the names of the ImplementationSpecs of a run and its steps."""
     spec = run.get("spec") or {}
     named = (
-        values.at(own, "implementation", "specRef", "name")
+        json_access.at(own, "implementation", "specRef", "name")
         for _, own in (("", spec), *effective_pod.steps(spec))
     )
     return tuple({str(name): None for name in named if name})
@@ -190,7 +191,7 @@ class _Inputs:
 
 def _piece(step: str, spec: JSON, related: Related) -> _Piece:
     task = _task(spec, related)
-    references = run_inputs.references(values.at(related.agent, "spec", "env"), spec)
+    references = run_inputs.references(json_access.at(related.agent, "spec", "env"), spec)
     inputs = _inputs(task, spec.get("parameters") or (), _variables(references))
     return _Piece(step, spec, task, inputs, references)
 
@@ -203,8 +204,8 @@ def _variables(references: Sequence[effective_pod.Reference]) -> dict[str, str]:
 def _piece_refused(run: JSON, agent: JSON, piece: _Piece) -> Refused | None:
     """Reject a task whose source the agent does not allow, or that lacks required parameters."""
     at = f" of step {piece.step!r}" if piece.step else ""
-    source = values.at(piece.task, "source", "provider")
-    allowed = values.at(agent, "spec", "policy", "sourceProviders") or {}
+    source = json_access.at(piece.task, "source", "provider")
+    allowed = json_access.at(agent, "spec", "policy", "sourceProviders") or {}
     if allowed.get("mode") == "AllowListed" and source not in (allowed.get("allowed") or ()):
         return Refused(
             Reason.SOURCE_NOT_ALLOWED,
@@ -241,7 +242,7 @@ def _missing(run: JSON, related: Related) -> Waiting | Refused | None:
     name = agent_name(run)
     if related.agent is None:
         return Waiting(Reason.MISSING_AGENT, f"expected Agent {name!r}, which does not exist yet")
-    provider = values.at(related.agent, "spec", "providerRef", "name")
+    provider = json_access.at(related.agent, "spec", "providerRef", "name")
     if related.provider is None:
         return Waiting(
             Reason.MISSING_PROVIDER,
@@ -263,7 +264,7 @@ def _missing(run: JSON, related: Related) -> Waiting | Refused | None:
 
 def memory_name(run: JSON, agent: JSON) -> str:
     """Return the name of the run's memory, or else its agent's; empty if neither has one."""
-    found = values.at(run, "spec", "memoryRef", "name") or values.at(
+    found = json_access.at(run, "spec", "memoryRef", "name") or json_access.at(
         agent, "spec", "memoryRef", "name"
     )
     return str(found or "")
@@ -293,11 +294,11 @@ def _refused(run: JSON, context: policy.Context) -> Refused | None:
 
 def _task(spec: JSON, related: Related) -> JSON:
     """Return the task, given inline or by reference."""
-    inline = values.at(spec, "implementation", "inline")
+    inline = json_access.at(spec, "implementation", "inline")
     if inline is not None:
         return inline
-    reference = values.at(spec, "implementation", "specRef", "name")
-    return values.at(related.implementations.get(reference), "spec") or {}
+    reference = json_access.at(spec, "implementation", "specRef", "name")
+    return json_access.at(related.implementations.get(reference), "spec") or {}
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -319,7 +320,9 @@ def _inputs(task: JSON, parameters: Sequence[JSON], variables: Mapping[str, str]
     if source.get("provider") == "GitHub" and number:
         derived |= {"repository": where, "issueNumber": number}
     aliases = [*ALIASES.items()]
-    aliases += [(one["from"], one["to"]) for one in values.at(task, "contract", "aliases") or ()]
+    aliases += [
+        (one["from"], one["to"]) for one in json_access.at(task, "contract", "aliases") or ()
+    ]
     for name, to in aliases:
         if given.get(name) and not given.get(to):
             given[to] = given[name]
@@ -334,11 +337,11 @@ def _inputs(task: JSON, parameters: Sequence[JSON], variables: Mapping[str, str]
 
 def _work(run: JSON, related: Related, piece: _Piece, attempt: int, pods: Pods) -> Work:
     spec, metadata, task, inputs = piece.spec, run["metadata"], piece.task, piece.inputs
-    defaults = values.at(related.agent, "spec", "runDefaults") or {}
-    provider = values.at(related.provider, "spec") or {}
-    provider_name = values.at(related.agent, "spec", "providerRef", "name")
+    defaults = json_access.at(related.agent, "spec", "runDefaults") or {}
+    provider = json_access.at(related.provider, "spec") or {}
+    provider_name = json_access.at(related.agent, "spec", "providerRef", "name")
     prompt = defaults.get("systemPrompt")
-    inline = values.at(prompt, "inline")
+    inline = json_access.at(prompt, "inline")
     goal = spec.get("goal")
     return Work(
         namespace=metadata["namespace"],
@@ -347,7 +350,7 @@ def _work(run: JSON, related: Related, piece: _Piece, attempt: int, pods: Pods) 
         attempt=attempt,
         spec=spec,
         provider=provider,
-        run_json=values.present(
+        run_json=json_access.present(
             {
                 "provider": provider_name,
                 "agentRun": {key: metadata[key] for key in ("name", "uid", "namespace")},
@@ -367,7 +370,7 @@ def _work(run: JSON, related: Related, piece: _Piece, attempt: int, pods: Pods) 
         runner_json=_runner_json(str(provider_name), provider, piece, related.agent),
         system_prompt=prompt,
         system_prompt_hash=naming.sha256(inline) if inline else "",
-        timeout_seconds=values.seconds(defaults.get("timeout")) or None,
+        timeout_seconds=json_access.seconds(defaults.get("timeout")) or None,
         start_timeout_seconds=_start_seconds(spec, defaults, pods),
         step=piece.step,
         references=piece.references,
@@ -377,23 +380,23 @@ def _work(run: JSON, related: Related, piece: _Piece, attempt: int, pods: Pods) 
 
 def _start_seconds(spec: JSON, defaults: JSON, pods: Pods) -> int | None:
     """Return the start timeout of a pod; other runtimes have their own timeouts."""
-    if values.at(spec, "runtime", "type") not in {"Job", "Workflow"}:
+    if json_access.at(spec, "runtime", "type") not in {"Job", "Workflow"}:
         return None
-    given = values.seconds(defaults.get("startTimeout"))
-    return (values.seconds(pods.start_timeout) if given is None else given) or None
+    given = json_access.seconds(defaults.get("startTimeout"))
+    return (json_access.seconds(pods.start_timeout) if given is None else given) or None
 
 
 def _control_path(spec: JSON) -> str | None:
     """Return the path at which a step with a loop condition writes whether to continue."""
-    condition = values.at(spec, "loop", "while") or {}
-    given = values.at(condition, "control", "path") or effective_pod.CONTROL_JSON
+    condition = json_access.at(spec, "loop", "while") or {}
+    given = json_access.at(condition, "control", "path") or effective_pod.CONTROL_JSON
     return str(given) if condition.get("cel") else None
 
 
 def _loop(spec: JSON) -> JSON:
     """Return the loop state volumes of a repeated step."""
-    chosen = values.at(spec, "loop", "state", "volumes") or ()
-    volumes = values.at(spec, "workload", "volumes") or ()
+    chosen = json_access.at(spec, "loop", "state", "volumes") or ()
+    volumes = json_access.at(spec, "workload", "volumes") or ()
     paths = {one["name"]: one["mountPath"] for one in volumes}
     state = [{"name": one, "mountPath": paths[one]} for one in chosen if one in paths]
     return {"state": state} if state else None
@@ -409,23 +412,25 @@ def _runner_json(provider_name: str, provider: JSON, piece: _Piece, agent: JSON)
         else {"codex": _codex(adapter.get("codexAppServer") or {})}
     )
     spec, inputs = piece.spec, piece.inputs
-    env = {one["name"]: one.get("value") or "" for one in values.at(agent, "spec", "env") or ()}
+    env = {
+        one["name"]: one.get("value") or "" for one in json_access.at(agent, "spec", "env") or ()
+    }
     known = {**env, **inputs.values}
     # Values from parameters take precedence over the agent's variables, wherever they are.
     later = {**_variables(piece.references), **inputs.variables}
     later = {name: one for name, one in later.items() if name not in inputs.values}
-    return values.present(
+    return json_access.present(
         {
             "schemaVersion": RUNNER_SCHEMA,
             "provider": provider_name,
-            "config": values.at(agent, "spec", "config"),
+            "config": json_access.at(agent, "spec", "config"),
             "inputs": {name: one for name, one in known.items() if name not in later},
             "inputsFrom": later or None,
             "goal": spec.get("goal"),
-            "artifacts": values.present(
+            "artifacts": json_access.present(
                 {
-                    "logRetentionSeconds": values.seconds(
-                        values.at(spec, "runtime", "logRetention")
+                    "logRetentionSeconds": json_access.seconds(
+                        json_access.at(spec, "runtime", "logRetention")
                     ),
                     "loopControlPath": _control_path(spec),
                 }
@@ -440,7 +445,7 @@ def _exec(settings: JSON, provider: JSON) -> dict[str, JSON]:
     """Return the exec adapter's settings, with the provider's as defaults."""
     runner = provider.get("runner") or {}
     env = settings.get("env") or ()
-    return values.present(
+    return json_access.present(
         {
             "binary": settings.get("binary") or runner.get("command"),
             "args": settings.get("args") or runner.get("args") or [],
@@ -453,9 +458,9 @@ def _exec(settings: JSON, provider: JSON) -> dict[str, JSON]:
 
 def _codex(settings: JSON) -> dict[str, JSON]:
     """Return the app server's settings; the runner expects milliseconds."""
-    patience = values.seconds(settings.get("bootstrapTimeout"))
+    patience = json_access.seconds(settings.get("bootstrapTimeout"))
     kept = {name: settings[name] for name in settings if name != "bootstrapTimeout"}
-    return values.present({**kept, "bootstrapTimeoutMs": patience and patience * 1000})
+    return json_access.present({**kept, "bootstrapTimeoutMs": patience and patience * 1000})
 
 
 def _memory(memory: JSON) -> JSON:
@@ -464,7 +469,7 @@ def _memory(memory: JSON) -> JSON:
     spec = memory.get("spec") or {}
     return {
         "type": spec.get("type"),
-        "connectionRef": values.at(spec, "connection", "secretKeyRef"),
+        "connectionRef": json_access.at(spec, "connection", "secretKeyRef"),
     }
 
 
@@ -472,7 +477,7 @@ def _backoff(given: JSON) -> Backoff:
     """Return an agent's backoff, with the documented defaults."""
     whole, chosen = Backoff(), given or {}
     return Backoff(
-        values.seconds(chosen.get("base")) or whole.base_seconds,
-        values.seconds(chosen.get("max")) or whole.max_seconds,
+        json_access.seconds(chosen.get("base")) or whole.base_seconds,
+        json_access.seconds(chosen.get("max")) or whole.max_seconds,
         chosen.get("jitterPercent", whole.jitter * 100) / 100,
     )

@@ -3,8 +3,9 @@
 from collections.abc import Mapping
 from typing import Final
 
-from crds.admission import effective_pod, members
-from crds.admission.effective_pod import SPEC, Origin, Reference
+from crds.admission import members
+from crds.admission.pods import effective_pod
+from crds.admission.pods.effective_pod import SPEC, Origin, Reference
 from schemagen.problems import JSON
 
 _STEPS: Final = (*SPEC, ".runtime", ".workflow", ".steps")

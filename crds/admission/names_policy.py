@@ -10,7 +10,8 @@ from typing import Final, TypeAlias
 
 import msgspec
 
-from crds.admission import image_references, members, patterns, settings
+from crds.admission import members, patterns, settings
+from crds.admission.pods import image_references
 from crds.admission.settings import Policy
 from schemagen import deadlines
 from schemagen.problems import JSON, quoted

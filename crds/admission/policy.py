@@ -10,8 +10,9 @@ from typing import Final, NamedTuple
 
 import orjson
 
-from crds.admission import effective_pod, inputs, members, names_policy, pod_policy, settings
-from crds.admission.effective_pod import SPEC, EffectivePod, Sources
+from crds.admission import inputs, members, names_policy, settings
+from crds.admission.pods import effective_pod, pod_policy
+from crds.admission.pods.effective_pod import SPEC, EffectivePod, Sources
 from crds.admission.settings import Labels, Settings
 from schemagen import FieldPath, Problem, Reason
 from schemagen.problems import JSON

@@ -9,7 +9,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from schemagen import identifiers
 from schemagen.cel import times
 from schemagen.cel.values import (
     MISSING,
@@ -21,8 +20,9 @@ from schemagen.cel.values import (
     Value,
     name_type,
 )
-from schemagen.keywords import Schema
+from schemagen.model import cel_identifiers
 from schemagen.problems import JSON
+from schemagen.schema.keywords import Schema
 
 Convert: TypeAlias = Callable[[JSON], Value] | None
 """Makes a CEL value from non-null JSON; None if no conversion is needed."""
@@ -66,7 +66,7 @@ class Node:
         self.items: Node | None = None
         self.list_type: str = schema.get("x-kubernetes-list-type", "atomic")
         keys = schema.get("x-kubernetes-list-map-keys", ())
-        self.keys = tuple(identifiers.escaped(key) or key for key in keys)
+        self.keys = tuple(cel_identifiers.escaped(key) or key for key in keys)
         if self.kind == "object":
             self._read_object(schema, is_resource_root=is_resource_root)
         elif self.kind == "list":
@@ -81,7 +81,7 @@ class Node:
         if properties:
             self.properties = {name: Node(child) for name, child in properties.items()}
             for name, node in self.properties.items():
-                identifier = identifiers.escaped(name)
+                identifier = cel_identifiers.escaped(name)
                 if identifier is not None:
                     self.members[identifier] = (name, node, node.convert)
         elif isinstance(additional, dict):
@@ -204,7 +204,7 @@ class ObjectData:
     def keys(self) -> Iterator[str]:
         """Return the identifiers of the fields present."""
         properties = self.node.properties
-        return (identifiers.escaped(name) or name for name in self.raw if name in properties)
+        return (cel_identifiers.escaped(name) or name for name in self.raw if name in properties)
 
 
 class MapData:

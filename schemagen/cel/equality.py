@@ -7,7 +7,6 @@ import math
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeAlias
 
-from schemagen import identifiers
 from schemagen.cel.data import LISTS, MAPS, ListData, MapData, ObjectData
 from schemagen.cel.values import (
     MIN_INT,
@@ -26,6 +25,7 @@ from schemagen.cel.values import (
     Value,
     no_such_overload,
 )
+from schemagen.model import cel_identifiers
 from schemagen.problems import JSON
 
 _IS_LIST, _IS_MAP = frozenset(LISTS), frozenset(MAPS)
@@ -289,7 +289,7 @@ def _under_name(value: Value, name: str) -> Value:
     """Read the identifier from the property's name and unescape it, as the API server does here."""
     if not isinstance(value, ObjectData):
         return value.find(name)
-    property_ = identifiers.unescaped(name)
+    property_ = cel_identifiers.unescaped(name)
     node = value.node.properties.get(property_) if property_ is not None else None
     raw = value.raw.get(property_) if property_ is not None else None
     return MISSING if node is None or raw is None else node.read(raw)

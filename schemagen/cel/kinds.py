@@ -7,10 +7,10 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Protocol, TypeAlias
 
-from schemagen import identifiers
 from schemagen.cel import syntax
 from schemagen.cel.data import Node
 from schemagen.cel.values import Duration, Uint, UndecidedError, Value
+from schemagen.model import cel_identifiers
 
 Frame: TypeAlias = list[Value]
 """Variable values during the evaluation of a rule."""
@@ -141,7 +141,7 @@ def _member(kind: Kind, field: str) -> Kind:
         return ""
     if kind.values is not None:
         return kind.values
-    property_ = identifiers.unescaped(field)
+    property_ = cel_identifiers.unescaped(field)
     return kind.properties.get(property_, "") if property_ is not None else ""
 
 

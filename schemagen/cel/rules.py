@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from schemagen import gotext
+from schemagen import go_format
 from schemagen.cel.calls import UnsupportedError
 from schemagen.cel.compiler import Program
 from schemagen.cel.data import Node
@@ -21,8 +21,8 @@ from schemagen.cel.values import (
     UndecidedError,
     Value,
 )
-from schemagen.keywords import Schema
 from schemagen.problems import JSON
+from schemagen.schema.keywords import Schema
 
 
 class Absent:
@@ -98,7 +98,7 @@ _WITHOUT_VALUE = frozenset(("FieldValueForbidden", "FieldValueRequired"))
 
 
 def _quoted(value: JSON) -> str:
-    return gotext.quoted(value) if isinstance(value, str) else gotext.plain(value)
+    return go_format.quoted(value) if isinstance(value, str) else go_format.plain(value)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -162,7 +162,7 @@ class Rules:
         rules: list[_Rule] = []
         left: list[UndecidedRule] = []
         for entry in schema.get("x-kubernetes-validations", ()):
-            if not gotext.trimmed(entry["rule"]):
+            if not go_format.trimmed(entry["rule"]):
                 continue
             try:
                 rules.append(_compiled(entry, self._node, schema))
@@ -228,7 +228,7 @@ class Rules:
             return rule.fallback
         if not isinstance(text, str):
             return rule.fallback
-        text = _BYTES.sub("\ufffd", gotext.trimmed(text))
+        text = _BYTES.sub("\ufffd", go_format.trimmed(text))
         is_usable = text and "\n" not in text and len(text.encode()) <= _MAX_MESSAGE_BYTES
         return text if is_usable else rule.fallback
 
@@ -253,9 +253,9 @@ def _compiled(entry: Schema, node: Node, schema: Schema) -> _Rule:
     reason = entry.get("reason") or "FieldValueInvalid"
     has_optional_old = entry.get("optionalOldSelf", False)
     return _Rule(
-        text=gotext.trimmed(entry["rule"]),
+        text=go_format.trimmed(entry["rule"]),
         program=Program(entry["rule"], node, has_optional_old=has_optional_old),
-        message=gotext.trimmed(entry.get("message", "")),
+        message=go_format.trimmed(entry.get("message", "")),
         message_program=Program(expression, node) if expression else None,
         reason=reason if reason in _BEGINNINGS else "FieldValueInvalid",
         field_path=_field_path(entry.get("fieldPath", ""), schema),

@@ -11,7 +11,7 @@ import zoneinfo
 from collections.abc import Iterator
 from typing import NoReturn
 
-from schemagen import gotext
+from schemagen import go_format
 from schemagen.cel.values import (
     MAX_INT,
     MIN_INT,
@@ -115,7 +115,7 @@ def data_duration(text: str) -> Duration:
     for digits, unit in _LENIENT.findall(text):
         number = _bounded(digits)
         if number is None or number == _LIMIT:
-            problem = f"strconv.Atoi: parsing {gotext.quoted(digits)}: value out of range"
+            problem = f"strconv.Atoi: parsing {go_format.quoted(digits)}: value out of range"
             raise EvaluationError(f"Invalid duration {text}: {problem}")
         for scale in _scales(unit.lower()):
             is_any = True
@@ -135,7 +135,7 @@ def _scales(unit: str) -> Iterator[int]:
 
 def duration_text(value: Duration) -> str:
     """Return seconds as ``string(duration)`` does: ``5400s``."""
-    return f"{gotext.positional(seconds(value))}s"
+    return f"{go_format.positional(seconds(value))}s"
 
 
 def seconds(value: Duration) -> float:
@@ -385,7 +385,7 @@ _ATOI = re.compile(r"[+-]?[0-9]+", re.ASCII)
 def _numeric_offset(zone: str, hours: str, minutes: str) -> int:
     for part in (hours, minutes):
         if not _ATOI.fullmatch(part):
-            problem = f"strconv.Atoi: parsing {gotext.quoted(part)}: invalid syntax"
+            problem = f"strconv.Atoi: parsing {go_format.quoted(part)}: invalid syntax"
             raise EvaluationError(problem)
     # cel-go 0.29, stdlib.inTimeZone: the minutes of "-08:30" are subtracted.
     signed = -int(minutes) if zone.startswith("-") else int(minutes)

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Iterable, Iterator
 from typing import Any, Final, TypeAlias
 
-from schemagen import gotext
+from schemagen import go_format
 
 Value: TypeAlias = Any
 """A CEL value; its type is known only at run time."""
@@ -189,7 +189,7 @@ def shown(value: Value) -> str:
         UndecidedError: where Go would print its internal structures.
     """
     if isinstance(value, bool | int | float | str):
-        return gotext.plain(value)
+        return go_format.plain(value)
     if isinstance(value, TypeValue):
         return value.name
     if value is None:

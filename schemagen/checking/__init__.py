@@ -2,11 +2,12 @@
 
 import functools
 
-from schemagen import canonical, structural
+from schemagen import canonical
 from schemagen.checking.checker import Checked, Checker
-from schemagen.checking.intake import NormalizedObject
-from schemagen.keywords import Schema
+from schemagen.checking.normalization import NormalizedObject
 from schemagen.model import base, registry
+from schemagen.schema import structural
+from schemagen.schema.keywords import Schema
 
 
 @functools.cache

@@ -12,12 +12,21 @@ from typing import Final
 
 from schemagen import cel
 from schemagen.cel import ABSENT, Absent
-from schemagen.checking import embedded, fastpath, intake, lists, nodes, rules, scaling, values
-from schemagen.checking.faults import Fault, bracketed, by_field
+from schemagen.checking import (
+    embedded,
+    fast_path,
+    lists,
+    nodes,
+    normalization,
+    rules,
+    scale_subresource,
+    values,
+)
+from schemagen.checking.field_errors import Fault, bracketed, by_field
 from schemagen.checking.nodes import Node
-from schemagen.keywords import Schema
 from schemagen.model import markers
 from schemagen.problems import JSON, Cause
+from schemagen.schema.keywords import Schema
 
 # OpenAPI errors after which rules are not run (registry/customresource/strategy.go).
 _BLOCKING = frozenset(
@@ -82,12 +91,14 @@ class Checker:
         return tuple(_left(self._node))
 
     @functools.cached_property
-    def _fast(self) -> fastpath.IsFine:
-        return fastpath.compiled(self._node, is_root=self._is_root)
+    def _fast(self) -> fast_path.IsFine:
+        return fast_path.compiled(self._node, is_root=self._is_root)
 
     def is_fine(self, value: JSON, old: JSON | Absent = ABSENT) -> bool:
         """Return True if a value is surely accepted, at a tenth of the cost; False is unknown."""
-        if self._scale is not None and any(scaling.faults(self._scale, value, is_status=False)):
+        if self._scale is not None and any(
+            scale_subresource.faults(self._scale, value, is_status=False)
+        ):
             return False
         try:
             return self._fast(value, old)
@@ -104,7 +115,7 @@ class Checker:
         The API server checks a default as written, before the defaults below it are set
         (defaulting/validation.go).
         """
-        faults: list[Fault] = [*intake.unknown(value, self._node)]
+        faults: list[Fault] = [*normalization.unknown(value, self._node)]
         faults += embedded.faults(self._node, value)
         faults += values.validate(self._node, value).faults
         if not faults and self._node.has_rules:
@@ -140,8 +151,10 @@ class Checker:
     def _read(self, check: Callable[..., Checked], *sent: JSON) -> Checked:
         """Check values after intake; one that cannot be decoded is refused unchanged."""
         try:
-            normalized = [intake.taken_in(item, self._node, is_root=self._is_root) for item in sent]
-        except intake.UnreadableError as error:
+            normalized = [
+                normalization.taken_in(item, self._node, is_root=self._is_root) for item in sent
+            ]
+        except normalization.UnreadableError as error:
             field = bracketed(error.path)
             fault = Fault("FieldValueInvalid", error.path, _NO_NUMBER, field=field)
             return Checked(sent[0], (fault.cause(),))
@@ -161,7 +174,7 @@ class Checker:
     ) -> Checked:
         faults = [*self._schema_faults(value, old, part)]
         if self._scale is not None:
-            faults += scaling.faults(self._scale, value, is_status=part is not None)
+            faults += scale_subresource.faults(self._scale, value, is_status=part is not None)
         if part is None:  # registry/customresource/status_strategy.go skips them
             faults += embedded.faults(self._node, value)
         if old is ABSENT or not [*lists.duplicates(self._node, old)]:

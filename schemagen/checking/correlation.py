@@ -6,7 +6,7 @@ list-map by their keys, other items not at all.
 
 from collections.abc import Iterator, Sequence
 
-from schemagen import gotext
+from schemagen import go_format
 from schemagen.cel import ABSENT, Absent
 from schemagen.checking.nodes import Node
 from schemagen.problems import JSON
@@ -56,7 +56,7 @@ def key_of(node: Node, item: JSON) -> str | None:
     values = [item.get(key) for key in node.list_keys]
     if any(value is None or isinstance(value, dict | list) for value in values):
         return None
-    return "\0".join(f"{type(value).__name__} {gotext.shown(value)}" for value in values)
+    return "\0".join(f"{type(value).__name__} {go_format.shown(value)}" for value in values)
 
 
 def equal(node: Node, value: JSON, old: JSON) -> bool:

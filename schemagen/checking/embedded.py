@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 
 from schemagen import cel
-from schemagen.checking.faults import Fault, bracketed
+from schemagen.checking.field_errors import Fault, bracketed
 from schemagen.checking.nodes import Node, Path
 from schemagen.problems import JSON
 

@@ -7,7 +7,7 @@ appearance.
 from collections.abc import Iterator, Sequence
 
 from schemagen import canonical, deadlines
-from schemagen.checking.faults import Fault, bracketed
+from schemagen.checking.field_errors import Fault, bracketed
 from schemagen.checking.nodes import Node, Path
 from schemagen.problems import JSON
 

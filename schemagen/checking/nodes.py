@@ -8,8 +8,8 @@ import re2
 
 from schemagen import cel, formats
 from schemagen.cel import ABSENT, Absent
-from schemagen.keywords import Schema
 from schemagen.problems import JSON
+from schemagen.schema.keywords import Schema
 
 # Formats checked for each type; the API server drops any other (apiextensions-apiserver,
 # StripUnsupportedFormatsPostProcessorForVersion).

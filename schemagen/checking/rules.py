@@ -5,7 +5,7 @@ import dataclasses
 from schemagen import cel
 from schemagen.cel import ABSENT, Absent
 from schemagen.checking import correlation
-from schemagen.checking.faults import Fault, bracketed
+from schemagen.checking.field_errors import Fault, bracketed
 from schemagen.checking.nodes import Node, Path
 from schemagen.problems import JSON
 

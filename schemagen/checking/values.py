@@ -8,10 +8,10 @@ enum. On update, unchanged invalid parts are accepted (KEP-4008, ratcheting).
 from collections.abc import Sequence
 from typing import Literal
 
-from schemagen import deadlines, formats, gotext
+from schemagen import deadlines, formats, go_format
 from schemagen.cel import ABSENT, OMITTED, Absent
 from schemagen.checking import correlation
-from schemagen.checking.faults import Fault, dotted
+from schemagen.checking.field_errors import Fault, dotted
 from schemagen.checking.nodes import Node, Path
 from schemagen.problems import JSON
 
@@ -163,7 +163,7 @@ def _fits(node: Node, value: JSON, kind: str) -> bool:
 
 
 def _mistyped(where: _Where, types: Sequence[str], kind: str) -> Fault:
-    detail = f"{where} {_IN} must be of type {','.join(types)}: {gotext.quoted(kind)}"
+    detail = f"{where} {_IN} must be of type {','.join(types)}: {go_format.quoted(kind)}"
     return where.fault("FieldValueTypeInvalid", detail, kind)
 
 
@@ -175,7 +175,7 @@ def _string(node: Node, value: str, where: _Where, result: Result) -> None:
     if node.format and formats.is_known(node.format):
         result.matches += 1
         if not formats.is_string_format(node.format, value):
-            detail = f"{where} {_IN} must be of type {node.format}: {gotext.quoted(value)}"
+            detail = f"{where} {_IN} must be of type {node.format}: {go_format.quoted(value)}"
             result.add(where.fault("FieldValueTypeInvalid", detail, value))
 
 
@@ -233,13 +233,13 @@ def _bound(
 
 
 def _bound_text(value: float, bound: float) -> str:
-    return str(bound) if isinstance(value, int) else gotext.floating(float(bound))
+    return str(bound) if isinstance(value, int) else go_format.floating(float(bound))
 
 
 def _multiple(factor: float, value: float, where: _Where) -> Fault | None:
     step: float = int(factor) if isinstance(value, int) else float(factor)
     if step <= 0:
-        detail = f"factor MultipleOf declared for {where} must be positive: {gotext.plain(step)}"
+        detail = f"factor MultipleOf declared for {where} must be positive: {go_format.plain(step)}"
         return where.fault("FieldValueInvalid", detail, step)
     if isinstance(value, int):
         is_multiple = value % step == 0
@@ -247,15 +247,15 @@ def _multiple(factor: float, value: float, where: _Where) -> Fault | None:
         is_multiple = formats.is_json_integer(1 / step * value if step < 1 else value / step)
     if is_multiple:
         return None
-    detail = f"{where} {_IN} should be a multiple of {gotext.plain(step)}"
+    detail = f"{where} {_IN} should be a multiple of {go_format.plain(step)}"
     return where.fault("FieldValueInvalid", detail, value)
 
 
 def _enum(node: Node, value: JSON, where: _Where) -> Fault | None:
     if not node.enum or any(_is(value, word) for word in node.enum):
         return None
-    words = (word if isinstance(word, str) else gotext.marshalled(word) for word in node.enum)
-    supported = ", ".join(map(gotext.quoted, words))
+    words = (word if isinstance(word, str) else go_format.marshalled(word) for word in node.enum)
+    supported = ", ".join(map(go_format.quoted, words))
     return where.fault("FieldValueNotSupported", f"supported values: {supported}", value)
 
 
@@ -324,7 +324,9 @@ def _junctors(node: Node, value: JSON, where: _Where) -> Result:
     if node.all_of:
         _all_of(node, value, where, result)
     if node.negated is not None and not _validated(node.negated, value, where, ABSENT).faults:
-        result.add(where.loose(f"{gotext.quoted(str(where))} must not validate the schema (not)"))
+        result.add(
+            where.loose(f"{go_format.quoted(str(where))} must not validate the schema (not)")
+        )
     return result
 
 
@@ -337,7 +339,7 @@ def _any_of(node: Node, value: JSON, where: _Where, result: Result) -> None:
             return
         if best is None or outcome.matches > best.matches:
             best = outcome
-    where_text = gotext.quoted(str(where))
+    where_text = go_format.quoted(str(where))
     result.add(where.loose(f"{where_text} must validate at least one schema (anyOf)"))
     if best is not None:
         result.merge(best)
@@ -357,7 +359,9 @@ def _one_of(node: Node, value: JSON, where: _Where, result: Result) -> None:
         result.merge(passed[0])
         return
     summary = f"Found {len(passed)} valid alternatives" if passed else "Found none valid"
-    text = f"{gotext.quoted(str(where))} must validate one and only one schema (oneOf). {summary}"
+    text = (
+        f"{go_format.quoted(str(where))} must validate one and only one schema (oneOf). {summary}"
+    )
     result.add(where.loose(text))
     if best is not None:
         result.merge(best)
@@ -371,5 +375,5 @@ def _all_of(node: Node, value: JSON, where: _Where, result: Result) -> None:
         result.merge(outcome)
     if passed != len(node.all_of):
         none = "" if passed else ". None validated"
-        text = f"{gotext.quoted(str(where))} must validate all the schemas (allOf){none}"
+        text = f"{go_format.quoted(str(where))} must validate all the schemas (allOf){none}"
         result.add(where.loose(text))

@@ -7,7 +7,7 @@ import contextlib
 from collections.abc import AsyncIterator
 from typing import Final, Protocol
 
-from schemagen.agreement import servers
+from schemagen.differential import servers
 from schemagen.problems import JSON, UserError
 
 GROUP: Final = "schemagen.clusters"

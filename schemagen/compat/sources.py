@@ -22,9 +22,11 @@ import subprocess
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from schemagen import crd, files, manifests
+from schemagen import files
 from schemagen.compat import clusters
+from schemagen.crd import definitions
 from schemagen.problems import JSON, UserError, quoted
+from schemagen.yaml import manifests
 
 KIND: Final = "CustomResourceDefinition"
 API_VERSION: Final = "apiextensions.k8s.io/v1"
@@ -219,7 +221,7 @@ def _is_api(reference: str) -> bool:
 def _of_api(reference: str) -> Iterator[Definition]:
     api = files.load_api(reference)
     for kind in api:
-        value = crd.crd(api, kind, webhook=crd.NOWHERE)
+        value = definitions.crd(api, kind, webhook=definitions.NOWHERE)
         try:
             source = inspect.getfile(kind.hub.model)
             line = inspect.getsourcelines(kind.hub.model)[1]

@@ -1,8 +1,8 @@
 r"""Unicode letters and symbols as in Go: ``\p{L}`` and ``\p{S}``.
 
 Go 1.21 to 1.26 have the tables of Unicode 15.0, merged here into ranges. Python's differ by release
-(14.0 in 3.11, 16.0 in 3.14), and RE2's are newer. tests/schemagen/test_formats.py compares every
-range with the API server.
+(14.0 in 3.11, 16.0 in 3.14), and RE2's are newer. tests/schemagen/formats/test_formats.py
+compares every range with the API server.
 """
 
 

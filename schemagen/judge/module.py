@@ -8,7 +8,7 @@ import pathlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import TYPE_CHECKING, Final
 
-from schemagen import files, ownership
+from schemagen import file_ownership, files
 from schemagen.judge import recipe
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def compiled(engine: "wasmtime.Engine", path: pathlib.Path, tell: Tell) -> "wasm
     native = _native_path()
     try:
         files.make_private(native.parent)
-        reason = ownership.why_untrusted(native.parent)
+        reason = file_ownership.why_untrusted(native.parent)
         if not reason:
             return _cached(engine, native, path, tell)
     except OSError as error:
@@ -76,7 +76,7 @@ def _loaded(
     import wasmtime  # noqa: PLC0415 - 0.1 s that only judging needs
 
     with contextlib.suppress(FileNotFoundError, wasmtime.WasmtimeError):
-        reason = ownership.why_untrusted(native)
+        reason = file_ownership.why_untrusted(native)
         if not reason:
             return wasmtime.Module.deserialize_file(engine, str(native))
         _report_once(f"compiling the API server's judge anew: {reason}", report)

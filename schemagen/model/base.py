@@ -16,7 +16,7 @@ from pydantic import Field, alias_generators
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from schemagen.model import markers, shapes, unbounded, verdicts, wire
+from schemagen.model import checker_provider, markers, object_types, unbounded_schema, wire
 from schemagen.problems import JSON, Cause
 
 
@@ -65,7 +65,7 @@ class Model(pydantic.BaseModel):
         def validated(value: Any, build: core_schema.ValidatorFunctionWrapHandler) -> Any:
             return build(_checked(cls, value))
 
-        inner = unbounded.without_bounds(handler(source), handler.resolve_ref_schema)
+        inner = unbounded_schema.without_bounds(handler(source), handler.resolve_ref_schema)
         return core_schema.no_info_wrap_validator_function(validated, inner)
 
 
@@ -98,7 +98,7 @@ def _of_dataclass(value: Any) -> JSON:
     """Return a dataclass instance as JSON; other values unchanged."""
     if not dataclasses.is_dataclass(value) or isinstance(value, type):
         return value
-    shape = shapes.shape_of(type(value))
+    shape = object_types.shape_of(type(value))
     return value if shape is None else _set_fields(value, shape.fields, ())
 
 
@@ -116,7 +116,7 @@ def _set_fields(
 
 def _checked(model: type[Model], value: Any) -> Any:
     """Return the input to build a model from: an instance, or a normalized valid object."""
-    checks = verdicts.checks()
+    checks = checker_provider.checks()
     if isinstance(value, model | checks.NormalizedObject) or not isinstance(value, Mapping):
         return value
     checked = checks.of(model).create(jsonable(value))

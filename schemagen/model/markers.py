@@ -11,8 +11,7 @@ from typing import Any, Literal
 from pydantic import GetCoreSchemaHandler
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
-from schemagen import identifiers
-from schemagen.model import typed, verdicts
+from schemagen.model import cel_identifiers, checker_provider, field_types
 
 CelReason = Literal[
     "FieldValueInvalid", "FieldValueRequired", "FieldValueForbidden", "FieldValueDuplicate"
@@ -35,7 +34,7 @@ class _Wire:
         def validated(value: Any, build: core_schema.ValidatorFunctionWrapHandler) -> Any:
             if value is None:  # types that do not accept null refuse it below
                 return build(None)
-            checked = verdicts.checks().of_keywords(keywords).create(value)
+            checked = checker_provider.checks().of_keywords(keywords).create(value)
             for cause in checked.causes:
                 raise PydanticCustomError(cause.reason, "{message}", {"message": cause.message})
             # kube-openapi's typeValidator leaves the type of a value with a format to the format
@@ -52,7 +51,7 @@ class Format(_Wire):
     name: str
 
     def __post_init__(self) -> None:
-        typed.check(self)
+        field_types.check(self)
 
     def keywords(self, annotation: Any) -> dict[str, Any]:
         """Return the type and the format."""
@@ -87,7 +86,7 @@ class MaxBytes:
     limit: int
 
     def __post_init__(self) -> None:
-        typed.check(self)
+        field_types.check(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,7 +100,7 @@ class MaxEntries:
     limit: int
 
     def __post_init__(self) -> None:
-        typed.check(self)
+        field_types.check(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -149,7 +148,7 @@ class MaxDescription:
     limit: int
 
     def __post_init__(self) -> None:
-        typed.check(self)
+        field_types.check(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -189,7 +188,7 @@ class ExternalDocs:
     description: str = ""
 
     def __post_init__(self) -> None:
-        typed.check(self)
+        field_types.check(self)
 
     def external_docs(self) -> dict[str, str]:
         """Return the value of the keyword."""
@@ -230,7 +229,7 @@ class Cel:
     optional_old_self: bool | None = None
 
     def __post_init__(self) -> None:
-        typed.check(self)
+        field_types.check(self)
 
     def validation(self) -> dict[str, Any]:
         """Return the entry of ``x-kubernetes-validations``."""
@@ -261,7 +260,7 @@ def at_least_one_of(*names: str) -> Cel:
 
 
 def _count(names: tuple[str, ...]) -> str:
-    members = (identifiers.escaped(name) or name for name in names)
+    members = (cel_identifiers.escaped(name) or name for name in names)
     return " + ".join(f"(has(self.{member}) ? 1 : 0)" for member in members)
 
 
@@ -284,7 +283,7 @@ class Policy:
     reason: Literal["Unauthorized", "Forbidden", "Invalid", "RequestEntityTooLarge"] | None = None
 
     def __post_init__(self) -> None:
-        typed.check(self)
+        field_types.check(self)
 
     def validation(self) -> dict[str, Any]:
         """Return the entry of ``validations`` (admissionregistration.k8s.io/v1)."""
@@ -312,7 +311,7 @@ class Scale:
     selector: str | None = None
 
     def __post_init__(self) -> None:
-        typed.check(self)
+        field_types.check(self)
 
     def subresource(self) -> dict[str, str]:
         """Return the value of ``subresources.scale``."""
@@ -341,7 +340,7 @@ class Column:
     format: str = ""
 
     def __post_init__(self) -> None:
-        typed.check(self)
+        field_types.check(self)
 
     def printer_column(self) -> dict[str, Any]:
         """Return the entry of ``additionalPrinterColumns``."""

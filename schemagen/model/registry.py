@@ -12,7 +12,7 @@ from typing import Final, Literal, Protocol, TypeAlias
 
 import msgspec
 
-from schemagen.model import base, markers, naming, typed
+from schemagen.model import base, field_types, markers, naming
 from schemagen.problems import JSON, Problem
 
 
@@ -138,7 +138,7 @@ class Rules:
     subresources: tuple[Subresource, ...] = ("scale",)
 
     def __post_init__(self) -> None:
-        typed.check(self)
+        field_types.check(self)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -176,9 +176,9 @@ class Version:
     hub_rules: HubRules = "refuse"
 
     def __post_init__(self) -> None:
-        typed.refuse([*_model_faults(self.name, self.model)])
-        typed.check(self)
-        typed.refuse([*_version_faults(self)])
+        field_types.refuse([*_model_faults(self.name, self.model)])
+        field_types.check(self)
+        field_types.refuse([*_version_faults(self)])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -214,8 +214,8 @@ class Kind:
     policies: tuple[markers.Policy, ...] = ()
 
     def __post_init__(self) -> None:
-        typed.check(self)
-        typed.refuse([*_kind_faults(self)])
+        field_types.check(self)
+        field_types.refuse([*_kind_faults(self)])
 
     @property
     def hub(self) -> Version:
@@ -253,8 +253,8 @@ class Api:
     settings_problems: Callable[[Mapping[str, JSON]], Iterable[Problem]] | None = None
 
     def __post_init__(self) -> None:
-        typed.check(self)
-        typed.refuse([f"Api({self.group!r}): {fault}" for fault in _api_faults(self)])
+        field_types.check(self)
+        field_types.refuse([f"Api({self.group!r}): {fault}" for fault in _api_faults(self)])
 
     def __iter__(self) -> Iterator[Kind]:
         return iter(self.kinds)

@@ -8,11 +8,11 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal, TypeAlias
 
-from schemagen.agreement import boundaries
 from schemagen.checking.nodes import Node
+from schemagen.differential import generation
 from schemagen.problems import JSON
-from schemagen.roundtrip import leaves
-from schemagen.roundtrip.leaves import Path
+from schemagen.roundtrip import differences
+from schemagen.roundtrip.differences import Path
 from schemagen.roundtrip.requests import Method
 from schemagen.versions.steps import ABSENT
 
@@ -32,7 +32,7 @@ class Edit:
     value: JSON
 
     def __str__(self) -> str:
-        place = leaves.text(self.path)
+        place = differences.text(self.path)
         return f"remove {place}" if self.value is ABSENT else f"set {place} to {self.value!r}"
 
 
@@ -69,7 +69,7 @@ class Change:
     def edited(self, value: JSON) -> JSON:
         """The object with the edits."""
         for edit in self.edits:
-            value = leaves.put(value, edit.path, edit.value)
+            value = differences.put(value, edit.path, edit.value)
         return value
 
     def reaches(self, path: Path) -> bool:
@@ -115,7 +115,7 @@ class Drawer:
 
     def __init__(self, source: random.Random) -> None:
         self._random = source
-        self._draw = boundaries.Draw(source)
+        self._draw = generation.Draw(source)
 
     def change(
         self, node: Node, said: Mapping[str, JSON], version: str, versions: Sequence[str]
@@ -247,7 +247,7 @@ def places_of(
             child = None if node is None else node.properties.get(name, node.values)
             yield from places_of(one, child, (*path, name))
     elif isinstance(value, list):
-        keys = leaves.keys_of(node, [value])
+        keys = differences.keys_of(node, [value])
         for index, one in enumerate(value):
-            step = index if keys is None else leaves.item(one, keys)
+            step = index if keys is None else differences.item(one, keys)
             yield from places_of(one, node.items if node else None, (*path, step))

@@ -10,10 +10,10 @@ from collections.abc import Callable, Iterator, Sequence
 import rich.console
 import rich.progress
 
-from schemagen.agreement import report, servers
+from schemagen.differential import report, servers
 from schemagen.model import registry
 from schemagen.problems import JSON, UserError
-from schemagen.roundtrip import leaves, served
+from schemagen.roundtrip import differences, real_server
 from schemagen.roundtrip.trial import Case, Loss, Tally, Trial
 from schemagen.versions.steps import ABSENT
 
@@ -52,11 +52,11 @@ class Opener:
 
     Attributes:
         name: As on the command line.
-        opens: Its value is a context manager of a ``served.Server``.
+        opens: Its value is a context manager of a ``real_server.Server``.
     """
 
     name: str
-    opens: Callable[[Sequence[registry.Api]], contextlib.AbstractContextManager[served.Server]]
+    opens: Callable[[Sequence[registry.Api]], contextlib.AbstractContextManager[real_server.Server]]
 
 
 class PartError(UserError):
@@ -73,7 +73,7 @@ def opener(name: str) -> Opener | None:
     Raises:
         servers.NoServerError: if nobody does.
     """
-    return None if name == "none" else Opener(name, servers.opener(served.SERVERS, name))
+    return None if name == "none" else Opener(name, servers.opener(real_server.SERVERS, name))
 
 
 def part(text: str) -> Part:
@@ -145,7 +145,7 @@ def _print(tallies: dict[str, Tally], title: str) -> bool:
     return any(tally.losses for tally in tallies.values())
 
 
-def _tallies(todo: Sequence[Chunk], server: served.Server | None) -> dict[str, Tally]:
+def _tallies(todo: Sequence[Chunk], server: real_server.Server | None) -> dict[str, Tally]:
     errors = rich.console.Console(stderr=True)
     tallies: dict[str, Tally] = {}
     with report.progress_bar(errors) as progress:
@@ -219,7 +219,7 @@ def _loss(name: str, case: Case, loss: Loss) -> Iterator[str]:
     for version, said in loss.now.items():
         yield f"  {version} got: {_json(said)}"
     for one in loss.differences:
-        yield f"  {leaves.text(one.path)}: {_json(one.before)} became {_json(one.after)}"
+        yield f"  {differences.text(one.path)}: {_json(one.before)} became {_json(one.after)}"
 
 
 def _json(value: JSON) -> str:

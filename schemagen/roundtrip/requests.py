@@ -7,9 +7,9 @@ from typing import Final, Literal, TypeAlias
 from schemagen.checking.nodes import Node
 from schemagen.model import registry
 from schemagen.problems import JSON
-from schemagen.roundtrip import leaves
-from schemagen.roundtrip.leaves import Path
-from schemagen.roundtrip.simulated import RefusedError, Value
+from schemagen.roundtrip import differences
+from schemagen.roundtrip.differences import Path
+from schemagen.roundtrip.simulated_server import RefusedError, Value
 from schemagen.versions.steps import ABSENT
 
 Method: TypeAlias = Literal["replace", "JSON patch", "merge patch", "server-side apply"]
@@ -62,7 +62,7 @@ def merge_patch(read: Value, value: Value) -> Value:
     patch: Value = {name: None for name in read if name not in value}
     for name, item in value.items():
         before = read.get(name, ABSENT)
-        if leaves.is_same(before, item):
+        if differences.is_same(before, item):
             continue
         is_inside = isinstance(before, dict) and isinstance(item, dict)
         patch[name] = merge_patch(before, item) if is_inside else _without_null(item)
@@ -79,10 +79,10 @@ def configuration(read: Value, value: Value, node: Node) -> Value:
                 if key in read["metadata"]}  # fmt: skip
     found: Value = {key: read[key] for key in ("apiVersion", "kind")} | {"metadata": metadata}
     merged: JSON = read
-    for one in leaves.differences(read, value, node):
-        found = leaves.put(_with_keys(found, one.path), one.path, _without_null(one.after))
-        merged = leaves.put(merged, one.path, one.after)
-    if not leaves.is_same(merged, value) or _has_removals(read, value, node):
+    for one in differences.differences(read, value, node):
+        found = differences.put(_with_keys(found, one.path), one.path, _without_null(one.after))
+        merged = differences.put(merged, one.path, one.after)
+    if not differences.is_same(merged, value) or _has_removals(read, value, node):
         raise UnsayableError("expected fields to set, got a removal or another order")
     return found
 
@@ -91,8 +91,8 @@ def _has_removals(read: Value, value: Value, node: Node) -> bool:
     return any(
         one.after is ABSENT
         or one.after == {} != one.before is not ABSENT
-        or any(isinstance(step, (int, leaves.Order)) for step in one.path)
-        for one in leaves.differences(read, value, node)
+        or any(isinstance(step, (int, differences.Order)) for step in one.path)
+        for one in differences.differences(read, value, node)
     )
 
 
@@ -100,9 +100,9 @@ def _with_keys(found: Value, path: Path) -> Value:
     """The configuration with the keys of the items on the way."""
     for at, step in enumerate(path):
         place = path[: at + 1]
-        is_new = leaves.get(found, place) is ABSENT
-        if isinstance(step, leaves.Item) and step.keys and is_new:
-            found = leaves.put(found, place, json.loads(step.identity))
+        is_new = differences.get(found, place) is ABSENT
+        if isinstance(step, differences.Item) and step.keys and is_new:
+            found = differences.put(found, place, json.loads(step.identity))
     return found
 
 

@@ -11,17 +11,17 @@ import random
 from collections.abc import Iterator, Mapping, Sequence
 
 from schemagen import checking
-from schemagen.agreement import boundaries
-from schemagen.agreement.smallest import smallest
+from schemagen.differential import generation
+from schemagen.differential.shrinking import smallest
 from schemagen.model import registry
 from schemagen.problems import JSON
-from schemagen.roundtrip import leaves, oracle, requests, served, simulated
+from schemagen.roundtrip import differences, real_server, requests, requirements, simulated_server
 from schemagen.roundtrip.changes import Change, Drawer
-from schemagen.roundtrip.leaves import Difference
-from schemagen.roundtrip.simulated import Admit, Convert, Value
+from schemagen.roundtrip.differences import Difference
+from schemagen.roundtrip.simulated_server import Admit, Convert, Value
 from schemagen.roundtrip.views import Views
-from schemagen.versions import stash
 from schemagen.versions.converter import Converter
+from schemagen.versions.residue import storage
 
 Said = dict[str, JSON]
 
@@ -143,14 +143,14 @@ class Trial:
         seed: int | str = 0,
         convert: Convert | None = None,
         admit: Admit | None = None,
-        server: served.Server | None = None,
+        server: real_server.Server | None = None,
     ) -> None:
         self.views = Views(api, kind)
         self._convert = convert or _converting(api, kind)
         self._admit = admit or _admitting(api, kind)
         self._server = server
         self._random = random.Random(f"{seed} {api.group} {kind.name}")  # noqa: S311 - no secret
-        self._draw = boundaries.Draw(self._random)
+        self._draw = generation.Draw(self._random)
         self._drawer = Drawer(self._random)
         self._pools: dict[str, list[Said]] = {}
 
@@ -170,9 +170,9 @@ class Trial:
                 self._tell(tally, dataclasses.replace(case, changes=tuple(made)), error.loss)
             except RoomError:
                 tally.overflows += 1
-            except simulated.RefusedError:
+            except simulated_server.RefusedError:
                 tally.refused += 1
-            except served.LostServerError:
+            except real_server.LostServerError:
                 raise
             except Exception as error:  # noqa: BLE001 - an exception is a finding, not an end
                 loss = _raised(error)
@@ -188,9 +188,9 @@ class Trial:
                 life.make(change)
         except LossError as error:
             return error.loss
-        except (RoomError, simulated.RefusedError):
+        except (RoomError, simulated_server.RefusedError):
             return None
-        except served.LostServerError:
+        except real_server.LostServerError:
             raise
         except Exception as error:  # noqa: BLE001 - likewise
             return _raised(error)
@@ -216,11 +216,11 @@ class Trial:
         return case, self.replay(case) or loss
 
     def _life(self, case: Case, tally: Tally) -> "_Life":
-        cluster: simulated.Cluster | served.Cluster
+        cluster: simulated_server.Cluster | real_server.Cluster
         if self._server is None:
-            cluster = simulated.Cluster(self.views, self._convert, self._admit, case.storage)
+            cluster = simulated_server.Cluster(self.views, self._convert, self._admit, case.storage)
         else:
-            cluster = served.Cluster(self.views, self._server)
+            cluster = real_server.Cluster(self.views, self._server)
         return _Life(self.views, self._convert, cluster, case, tally)
 
     def _live(self, life: "_Life", made: list[Change], tally: Tally) -> None:
@@ -232,7 +232,7 @@ class Trial:
                 try:
                     life.make(change)
                     break
-                except simulated.RefusedError as error:
+                except simulated_server.RefusedError as error:
                     made.pop()
                     tally.refused_changes += not isinstance(error, requests.UnsayableError)
 
@@ -242,7 +242,7 @@ class Trial:
         version = self._random.choice(others if self._random.random() < _ELSEWHERE else names)
         node, said = self.views.node(version), life.said(version)
         change = self._drawer.change(node, said, version, names)
-        return change if self._server is None else served.sent(change, self._random)
+        return change if self._server is None else real_server.sent(change, self._random)
 
     @property
     def _served(self) -> list[str]:
@@ -290,7 +290,7 @@ class Trial:
         """A valid object near another one."""
         edits = self._drawer.additions(self.views.node(version), said)
         for edit in [*edits]:
-            near = leaves.put(said, edit.path, edit.value)
+            near = differences.put(said, edit.path, edit.value)
             if not self.views.problems(version, near):
                 said = near
         return said
@@ -305,7 +305,7 @@ class Trial:
                 if not paths:
                     return _own(value)
                 for path in sorted(paths, key=len, reverse=True):
-                    value = boundaries.without_nearest(value, path)
+                    value = generation.without_nearest(value, path)
         return None
 
     def _whole(self, version: str, body: Said) -> Value:
@@ -352,7 +352,7 @@ def _admitting(api: registry.Api, kind: registry.Kind) -> Admit:
     """The mutating webhook's part in residue."""
 
     def admit(value: Value, old: Value | None, is_replacement: bool, /) -> Value:  # noqa: FBT001
-        return stash.with_residue(api, kind, value, old, is_replacement=is_replacement)
+        return storage.with_residue(api, kind, value, old, is_replacement=is_replacement)
 
     return admit
 
@@ -364,7 +364,7 @@ class _Life:
         self,
         views: Views,
         convert: Convert,
-        cluster: simulated.Cluster | served.Cluster,
+        cluster: simulated_server.Cluster | real_server.Cluster,
         case: Case,
         tally: Tally,
     ) -> None:
@@ -415,14 +415,14 @@ class _Life:
             if written is None or version != written.version:
                 self._survives(version, before, written, change.version)
 
-    def _written(self, change: Change) -> oracle.Written | None:
+    def _written(self, change: Change) -> requirements.Written | None:
         """Write a change; None if it says nothing new."""
         if change.action == "store":
             self._cluster.store_as(change.version)
             return None
         edited = self._edited(change)
         said = self._views.said(change.version, edited)
-        return oracle.Written(
+        return requirements.Written(
             version=change.version,
             before=self._said[change.version],
             said=said,
@@ -441,12 +441,13 @@ class _Life:
         edited = _object(change.edited(here))
         if change.by:
             checker = checking.of_version(self._views.version(change.version))
-            simulated.allowed(checker.update(edited, here))
+            simulated_server.allowed(checker.update(edited, here))
             known, twice = (
-                simulated.repeated(self._views, change.version, one) for one in (here, edited)
+                simulated_server.repeated(self._views, change.version, one)
+                for one in (here, edited)
             )
             if twice - known:  # apply merges an item into the one of its key
-                raise simulated.RefusedError("expected one item of a key, got two")
+                raise simulated_server.RefusedError("expected one item of a key, got two")
         sent = self._cluster.converted(edited, change.version, by)
         if change.replaces:
             sent = self._without_residue(sent)
@@ -480,9 +481,9 @@ class _Life:
 
     def _is_as_written(self, version: str, said: Said, sent: Said | None = None) -> None:
         node = self._views.node(version)
-        found = [*leaves.differences(said, self._said[version], node, by_index=True)]
+        found = [*differences.differences(said, self._said[version], node, by_index=True)]
         if found and sent is not None:
-            found = [*oracle.not_by_defaults(self._views, version, found, sent)]
+            found = [*requirements.not_by_defaults(self._views, version, found, sent)]
         if found:
             raise self._error("not stored as written", version, found, said)
 
@@ -490,14 +491,14 @@ class _Life:
         self,
         version: str,
         before: Mapping[str, Said],
-        written: oracle.Written | None,
+        written: requirements.Written | None,
         changed: str,
     ) -> None:
         after = self._said[version]
         if written is None:
-            found = oracle.moved(self._views, version, before, after, changed)
+            found = requirements.moved(self._views, version, before, after, changed)
         else:
-            found = oracle.lost(self._views, version, before[version], after, written)
+            found = requirements.lost(self._views, version, before[version], after, written)
         if found:
             raise self._error("lost", version, found, before[version])
 

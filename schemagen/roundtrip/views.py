@@ -9,12 +9,12 @@ import functools
 from collections.abc import Mapping, Sequence
 
 from schemagen import canonical, checking
-from schemagen.checking import intake, nodes
+from schemagen.checking import nodes, normalization
 from schemagen.checking.nodes import Node
 from schemagen.model import registry
 from schemagen.problems import JSON
-from schemagen.roundtrip import leaves
-from schemagen.versions import links, shape
+from schemagen.roundtrip import differences
+from schemagen.versions import links, schema_coverage
 from schemagen.versions.steps import ABSENT, Hollow
 
 # What users say of an object's metadata; the rest is the API server's.
@@ -72,7 +72,9 @@ class Views:
 
     def defaulted(self, name: str, value: dict[str, JSON]) -> dict[str, JSON]:
         """The object as the API server takes it in: pruned, with defaults."""
-        found: dict[str, JSON] = _plain(intake.taken_in(value, self.node(name), is_root=True))
+        found: dict[str, JSON] = _plain(
+            normalization.taken_in(value, self.node(name), is_root=True)
+        )
         return found
 
     def pruned(self, name: str, value: dict[str, JSON]) -> dict[str, JSON]:
@@ -138,7 +140,9 @@ class Views:
     def misfits(self, name: str, value: Mapping[str, JSON]) -> list[str]:
         """Fields of an object that its schema does not know, or that have another type by it."""
         fitted = self.fitted(name, value, {})
-        return [key for key, item in value.items() if not leaves.is_same(item, fitted.get(key))]
+        return [
+            key for key, item in value.items() if not differences.is_same(item, fitted.get(key))
+        ]
 
     def problems(self, name: str, said: Mapping[str, JSON]) -> frozenset[Problem]:
         """Return the API server's objections to an object."""
@@ -185,7 +189,7 @@ class Views:
 
 @functools.cache
 def _node(model: type) -> Node:
-    return nodes.compiled(shape.schema_of(model), is_root=True)
+    return nodes.compiled(schema_coverage.schema_of(model), is_root=True)
 
 
 def _plain(value: JSON) -> JSON:

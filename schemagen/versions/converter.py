@@ -13,7 +13,8 @@ import orjson
 from schemagen import canonical
 from schemagen.model import registry
 from schemagen.problems import JSON
-from schemagen.versions import graph, lane
+from schemagen.versions import graph
+from schemagen.versions.compiled import conversion
 
 # Enough for apiVersion and kind: a group has at most 253 characters, a kind 63.
 _HEAD_BYTES: Final = 512
@@ -102,10 +103,10 @@ class Way:
 
 def _lanes(
     api: registry.Api, kind: registry.Kind, source: str, target: str
-) -> tuple[lane.CompiledConversion, ...]:
+) -> tuple[conversion.CompiledConversion, ...]:
     """Return the compiled steps in sequence; empty if one of the steps has none."""
     lanes = [
-        lane.between(api, kind, older, newer, way=way, is_between=index > 0)
+        conversion.between(api, kind, older, newer, way=way, is_between=index > 0)
         for index, (older, newer, way) in enumerate(graph.pairs(kind, source, target))
     ]
     return tuple(one for one in lanes if one is not None) if None not in lanes else ()

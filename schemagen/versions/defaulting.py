@@ -1,7 +1,7 @@
 """Prune and default a converted object as the API server does before it is read again.
 
-One ``Node`` for each node of a version's schema, with closures as in ``shape``. A value of a wrong
-type is removed too: no client could write it, and no step could read it.
+One ``Node`` for each node of a version's schema, with closures as in ``schema_coverage``. A value
+of a wrong type is removed too: no client could write it, and no step could read it.
 """
 
 import copy
@@ -12,9 +12,9 @@ from typing import Final
 
 from schemagen.model import base
 from schemagen.problems import JSON
-from schemagen.structural import Schema
-from schemagen.versions import shape
-from schemagen.versions.shape import Fit
+from schemagen.schema.structural import Schema
+from schemagen.versions import schema_coverage
+from schemagen.versions.schema_coverage import Fit
 from schemagen.versions.steps import ABSENT, Path
 
 _NOTHING: Final[Mapping[str, "Node"]] = {}
@@ -35,7 +35,7 @@ class Node:
         is_atomic: Whether a conversion replaces it as a whole.
     """
 
-    settle: Fit = shape.kept
+    settle: Fit = schema_coverage.kept
     fields: Mapping[str, "Node"] = dataclasses.field(default_factory=dict)
     values: "Node | None" = None
     items: "Node | None" = None
@@ -63,16 +63,18 @@ def with_atomic(node: Node, path: Path) -> Node:
     return dataclasses.replace(node, fields={**node.fields, name: below})
 
 
-_TEXTS: Final = Node(shape.fit_of({"type": "object", "additionalProperties": {"type": "string"}}))
+_TEXTS: Final = Node(
+    schema_coverage.fit_of({"type": "object", "additionalProperties": {"type": "string"}})
+)
 _METADATA: Final = Node(fields={"labels": _TEXTS, "annotations": _TEXTS})
 
 
 @functools.cache
 def of(model: type[base.Model]) -> Node:
     """Return the node of a root model, cached; metadata is compared, never defaulted."""
-    schema = shape.schema_of(model)
+    schema = schema_coverage.schema_of(model)
     fields = {name: node_of(child) for name, child in schema["properties"].items()}
-    fields |= {**dict.fromkeys(shape.ENVELOPE, OPEN), "metadata": _METADATA}
+    fields |= {**dict.fromkeys(schema_coverage.ENVELOPE, OPEN), "metadata": _METADATA}
     defaults = _defaults(schema)
     return Node(_object(fields, None, defaults), fields, is_defaulted=_any(fields.values()))
 
@@ -94,7 +96,7 @@ def _node_of(schema: Schema) -> Node:
             items = node_of(schema["items"])
             keys = _keys(schema)
             return Node(_list(items.settle), items=items, keys=keys, is_defaulted=_any([items]))
-    return Node(shape.fit_of(schema), is_defaulted="default" in schema)
+    return Node(schema_coverage.fit_of(schema), is_defaulted="default" in schema)
 
 
 def _keys(schema: Schema) -> tuple[str, ...] | None:
@@ -112,10 +114,10 @@ def _any(nodes: object) -> bool:
 
 def _of_object(schema: Schema) -> Node:
     fields = {name: node_of(child) for name, child in schema.get("properties", {}).items()}
-    fields |= dict.fromkeys(shape.embedded_fields(schema), OPEN)
+    fields |= dict.fromkeys(schema_coverage.embedded_fields(schema), OPEN)
     additional = schema.get("additionalProperties")
     values = None if additional is None else node_of(additional)
-    rest = shape.rest_of(schema, None if values is None else values.settle)
+    rest = schema_coverage.rest_of(schema, None if values is None else values.settle)
     below = [*fields.values(), *([] if values is None else [values])]
     return Node(
         _object(fields, rest, _defaults(schema)),

@@ -1,7 +1,7 @@
 """Objects from any version of a kind to any other, through the adjacent ones.
 
 Total and pure: never refuses, validates or defaults; whatever it cannot express stays with the
-object as residue, in annotations (``stash``).
+object as residue, in annotations (``storage``).
 
 Between two conversions the API server prunes and defaults (``defaulting``). So residue is needed
 where what comes back differs from the original after that, and only there.
@@ -20,19 +20,17 @@ from typing import Literal, TypeAlias
 from schemagen import canonical, checking
 from schemagen.model import base, registry
 from schemagen.problems import JSON, Cause
-from schemagen.versions import (
-    defaulting,
-    links,
+from schemagen.versions import defaulting, links, schema_coverage
+from schemagen.versions.footprint import Side
+from schemagen.versions.residue import (
+    comparison,
+    exclusions,
     list_items,
-    meanings,
     residue,
     residue_entries,
-    shape,
-    stash,
-    unkept,
+    storage,
 )
-from schemagen.versions.footprint import Side
-from schemagen.versions.residue_entries import Entry
+from schemagen.versions.residue.residue_entries import Entry
 from schemagen.versions.steps import ABSENT
 
 Way: TypeAlias = Literal["up", "down"]
@@ -146,7 +144,7 @@ class _Step:
     def convert(self, value: dict[str, JSON]) -> Converted:
         """Convert an object, with the residue that it has and the residue that it needs."""
         bare = self._bare(value)
-        entries = stash.entries_of(value, stash.names(self.api, self.target))
+        entries = storage.entries_of(value, storage.names(self.api, self.target))
         result = self._plain(bare, self.source)
         if entries:
             result = self._restored(result, bare, entries)
@@ -170,7 +168,9 @@ class _Step:
 
     def says(self, value: dict[str, JSON]) -> dict[str, JSON]:
         """Return the part of a source object that a round trip must restore."""
-        return self._settled(shape.root_fit(self.source.model)(self._bare(value)), self.source)
+        return self._settled(
+            schema_coverage.root_fit(self.source.model)(self._bare(value)), self.source
+        )
 
     def _plain(
         self, value: dict[str, JSON], version: registry.Version, like: JSON = None
@@ -186,18 +186,18 @@ class _Step:
 
     def _bare(self, value: dict[str, JSON]) -> dict[str, JSON]:
         """The object without our annotations."""
-        return stash.without(value, self._names)
+        return storage.without(value, self._names)
 
     @functools.cached_property
     def _names(self) -> frozenset[str]:
-        return stash.names(self.api, self.older).all | stash.names(self.api, self.newer).all
+        return storage.names(self.api, self.older).all | storage.names(self.api, self.newer).all
 
     # --- what gets lost -------------------------------------------------------------------------
 
     def _lost(self, result: dict[str, JSON], bare: dict[str, JSON]) -> list[Entry]:
         """Return what the result does not restore by itself after API server defaulting."""
         # What was never more than junk to its own schema is nothing to bring back.
-        wanted = self._counting(shape.root_fit(self.source.model)(bare))
+        wanted = self._counting(schema_coverage.root_fit(self.source.model)(bare))
         bare_back = self._counting(self._plain(result, self.target))
         defaulted = defaulting.of(self.target.model).settle(result)
         back = bare_back
@@ -214,10 +214,12 @@ class _Step:
         return _round_trip_part(value) if self.is_between else self._settled(value, self.source)
 
     @functools.cached_property
-    def _strips(self) -> Mapping[str, unkept.Strip]:
+    def _strips(self) -> Mapping[str, exclusions.Strip]:
         """Return a function that removes what residue must not store."""
         sides: Mapping[str, Side] = {self.older.name: "old", self.newer.name: "new"}
-        return {name: unkept.strip_of(self.older, self.newer, side) for name, side in sides.items()}
+        return {
+            name: exclusions.strip_of(self.older, self.newer, side) for name, side in sides.items()
+        }
 
     @functools.cached_property
     def _nodes(self) -> Mapping[str, defaulting.Node]:
@@ -238,19 +240,19 @@ class _Step:
 
     def _stashed(self, result: dict[str, JSON], entries: Sequence[Entry]) -> Converted:
         """The result with its residue in annotations, as far as there is room."""
-        names = stash.names(self.api, self.source)
+        names = storage.names(self.api, self.source)
         left_out: list[Entry] = []
         dropped = 0
         for name, is_status in ((names.residue, False), (names.status, True)):
-            own = [entry for entry in entries if stash.is_status(entry) is is_status]
-            kept = stash.kept(own, stash.room(result) - len(name))
-            result = stash.having(result, {name: kept.text} if kept.text else {})
+            own = [entry for entry in entries if storage.is_status(entry) is is_status]
+            kept = storage.kept(own, storage.room(result) - len(name))
+            result = storage.having(result, {name: kept.text} if kept.text else {})
             left_out += kept.left_out
             dropped += kept.dropped_bytes
         if not left_out:
             return Converted(result)
-        fields = stash.fields_of(left_out)
-        result = stash.having(result, {names.overflow: stash.overflow_text(fields)})
+        fields = storage.fields_of(left_out)
+        result = storage.having(result, {names.overflow: storage.overflow_text(fields)})
         return Converted(result, dropped, tuple(fields))
 
     # --- what is put back -----------------------------------------------------------------------
@@ -273,7 +275,7 @@ class _Step:
         for group in groups:
             found = residue.applied(_round_trip_part(result), group, node, settled)
             merged = self._bare(_merged(result, found.value))
-            candidate = shape.root_fit(self.target.model)(merged)
+            candidate = schema_coverage.root_fit(self.target.model)(merged)
             if candidate == result:
                 continue
             tried = {known.get(id(one)) or canonical.dumps(one) for one in group}
@@ -315,7 +317,7 @@ class _Step:
             return True
         plain = self._plain(bare, self.source, candidate)
         node = defaulting.of(self.source.model)
-        return all(meanings.agrees(found, meant, way(plain), node) for way, found in odd)
+        return all(comparison.agrees(found, meant, way(plain), node) for way, found in odd)
 
     def _undefaulted(self, bare: dict[str, JSON]) -> frozenset[str]:
         """The members of an object that lack defaults, as what others say may follow from them."""
@@ -442,15 +444,15 @@ def _shaped(model: type[base.Resource], value: dict[str, JSON], like: JSON) -> d
     An object of which nothing can be said is left out, unless a rule asks for it or another value
     has it.
     """
-    marked: dict[str, JSON] = shape.root_fit(model, marks_hollow=True)(value)
+    marked: dict[str, JSON] = schema_coverage.root_fit(model, marks_hollow=True)(value)
     if marked is value:
         return value
-    without: dict[str, JSON] = shape.resolved(marked, None)
+    without: dict[str, JSON] = schema_coverage.resolved(marked, None)
     if without is marked:
         return marked
-    empty: dict[str, JSON] = shape.resolved(marked, marked)
+    empty: dict[str, JSON] = schema_coverage.resolved(marked, marked)
     found = marked if _Sound(model, empty).holds(without, without) else empty
-    resolved: dict[str, JSON] = shape.resolved(found, like)
+    resolved: dict[str, JSON] = schema_coverage.resolved(found, like)
     return resolved
 
 

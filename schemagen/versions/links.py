@@ -12,7 +12,7 @@ from schemagen.model import registry
 from schemagen.problems import JSON
 from schemagen.versions import records, steps
 from schemagen.versions.footprint import Side
-from schemagen.versions.nodes import ITEMS, VALUES
+from schemagen.versions.schema_places import ITEMS, VALUES
 from schemagen.versions.steps import ABSENT, Path, Step
 
 NOTHING: Final[JSON] = ABSENT

@@ -11,7 +11,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from typing import Protocol
 
-from schemagen.model.typed import DeclarationError
+from schemagen.model.field_types import DeclarationError
 from schemagen.problems import JSON, quoted
 from schemagen.versions.steps import ABSENT, KEEP, Fn, Hollow, Path, Step, expect_step, get, put
 

@@ -7,7 +7,7 @@ the difference.
 
 These are the steps of values; ``records`` has those of objects.
 
-Steps with their own class can be compiled (``lane``); any other one is two functions.
+Steps with their own class can be compiled (``compiled``); any other one is two functions.
 """
 
 import dataclasses
@@ -16,7 +16,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
-from schemagen.model.typed import DeclarationError
+from schemagen.model.field_types import DeclarationError
 from schemagen.problems import JSON, quoted
 
 
@@ -35,8 +35,8 @@ Path = tuple[str, ...]
 class Hollow(dict[str, JSON]):
     """An empty object in place of one of which the other version can express nothing.
 
-    If the schema does not require the object it is dropped (``shape``): an empty one would have
-    another meaning, and would survive its removal in the other version.
+    If the schema does not require the object it is dropped (``schema_coverage``): an empty one
+    would have another meaning, and would survive its removal in the other version.
     """
 
     __slots__ = ()

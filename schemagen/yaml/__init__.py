@@ -4,8 +4,8 @@ All commands read and write with it. ``make prove-yaml`` compares it with kubect
 bundled in the judge (sigs.k8s.io/yaml). Pure.
 """
 
+from schemagen.yaml.documents import Document, load, load_all, read
 from schemagen.yaml.errors import YAMLError
-from schemagen.yaml.manifests import Document, load, load_all, read
 from schemagen.yaml.writer import WriteError, dumps
 
 __all__ = ["Document", "WriteError", "YAMLError", "dumps", "load", "load_all", "read"]

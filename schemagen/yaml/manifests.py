@@ -1,180 +1,124 @@
-"""Documents of a manifest, split as kubectl does, each with the lines of its fields.
+"""Split a manifest into objects as kubectl does: lists flattened, each object with its lines.
 
-A text that starts with a brace is consecutive JSON values, unless that fails: then it is YAML,
-whose documents are separated by lines that start with three dashes. An error ends parsing; earlier
-documents count. Follows YAMLOrJSONDecoder and YAMLReader of k8s.io/apimachinery/pkg/util/yaml.
+What kubectl refuses before calling the API server is refused here (kubectl, pkg/validation;
+cli-runtime, FlattenListVisitor).
 """
 
-import codecs
-import functools
-import re
+import dataclasses
 from collections.abc import Iterator
 
-from schemagen.problems import JSON
-from schemagen.yaml import characters, json_text, nodes, parser, values
-from schemagen.yaml.errors import YAMLError
+from schemagen import yaml
+from schemagen.problems import JSON, UserError
 
-_UTF16_MARKS = ((codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
-
-# Prefix examined to distinguish JSON from YAML.
-_SNIFFED = 4096
-# Go's unicode.IsSpace.
-_SPACES = (
-    "\t\n\v\f\r \x85\xa0\u1680\u2000\u2001\u2002\u2003\u2004\u2005\u2006\u2007\u2008\u2009\u200a"
-    "\u2028\u2029\u202f\u205f\u3000"
-)
-_BRACE = re.compile(f"[{_SPACES}]*{{")
-# Minimum length after JSON to be read as YAML.
-_LOOKED_AT = 4
-
-_SEPARATOR = re.compile(rb"^---([^\n]*)(?:\n|\Z)", re.MULTILINE)
-_PARTS = re.compile(r"\[([^\]]*)\]|([^.\[\]]+)")
+_LIST = ("v1", "List")
+_TYPES = {list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
 
 
-class Document:
-    """A document of a manifest.
+class ManifestError(UserError):
+    """A manifest is not YAML, or a document is not an object; the message says where and why."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Object:
+    """One object of a manifest.
 
     Attributes:
-        value: Its content.
+        value: The object.
+        refusal: Why kubectl does not send it; empty if it does.
     """
 
-    def __init__(
-        self, value: JSON, content: bytes, first_line: int, root: nodes.Node | None = None
-    ) -> None:
-        self.value = value
-        self._content, self._first_line = content, first_line
-        if root is not None:
-            self._root = root
+    value: dict[str, JSON]
+    refusal: str
+    _document: yaml.Document = dataclasses.field(repr=False)
+    _path: str = dataclasses.field(repr=False)
 
     @property
     def line(self) -> int:
         """Return the line at which it starts, from 1."""
-        return self._first_line + (self._root.line if self._root else 0)
-
-    @functools.cached_property
-    def _root(self) -> nodes.Node | None:
-        try:
-            return parser.parse(characters.decode(self._content))
-        except YAMLError:  # JSON that is not YAML
-            return None
+        return self._document.line_of(self._path) if self._path else self._document.line
 
     def line_of(self, field: str) -> int:
-        """Return the line of a field in API server notation, or of its nearest ancestor.
+        """Return the line of a field, or of its nearest existing ancestor."""
+        if field.startswith("<"):  # <nil> is not a field
+            return self.line
+        line = self._document.line_of(f"{self._path}.{field}")
+        return max(line, self.line)
 
-        ``spec.steps[2].parameters.url``; where a part is missing, the line of its parent.
-        """
-        names = [index or name for index, name in _PARTS.findall(field)]
-        return self._first_line + values.line_of(self._root, names)
+    @property
+    def subject(self) -> str:
+        """Return the kind and the name, as far as present."""
+        metadata = self.value.get("metadata")
+        name = metadata.get("name") if isinstance(metadata, dict) else None
+        return " ".join(str(part) for part in (self.value.get("kind"), name) if part)
 
-    def repeated(self, field: str = "") -> list[tuple[str, int]]:
-        """Return duplicate keys within a field, with the lines of the last, which count."""
-        names = [index or name for index, name in _PARTS.findall(field)]
-        keys = values.repeated(self._root, names)
-        return [(key, self._first_line + line) for key, line in keys]
+    @property
+    def repeated(self) -> list[tuple[str, int]]:
+        """Return duplicate keys, with the lines of the values that count."""
+        return self._document.repeated(self._path)
 
 
-def read(content: bytes) -> Iterator[Document]:
-    """Yield the nonempty documents of a manifest, up to the first broken one.
+def read(content: bytes, source: str) -> Iterator[Object]:
+    """Read the objects of a YAML or JSON text, lists flattened and empty documents dropped.
 
     Raises:
-        YAMLError: at the broken one.
+        ManifestError: naming source and line, at the first document that cannot be parsed.
     """
-    content = _as_utf8(content)
-    if not _BRACE.match(content[:_SNIFFED].decode(errors="replace")):
-        yield from _yaml_documents(content, 1, None)
-        return
-    stream = json_text.Stream(content)
     try:
-        for value, start, end in stream.values():
-            if value is not None:
-                yield Document(value, content[start:end], _line_at(content, start))
-    except YAMLError as error:
-        rest = _start_of_yaml(content, stream.end) if stream.may_be_yaml else None
-        if rest is None:
-            raise
-        yield from _yaml_documents(content[rest:], _line_at(content, rest), error)
+        for document in yaml.read(content):
+            if not isinstance(document.value, dict):
+                raise ManifestError(
+                    f"{source}:{document.line}: expected an object with apiVersion and kind, got a "
+                    f"{_TYPES[type(document.value)]}"
+                )
+            yield from _objects(document)
+    except yaml.YAMLError as error:
+        raise ManifestError(f"{source}:{error.line}: expected YAML: {error.problem}") from error
 
 
-def _as_utf8(content: bytes) -> bytes:
-    """Decode a file as kubectl does: UTF-16 by its mark, U+FFFD for invalid UTF-8."""
-    for mark, encoding in _UTF16_MARKS:
-        if content.startswith(mark):
-            return content[len(mark) :].decode(encoding, errors="replace").encode()
-    if content.startswith(codecs.BOM_UTF8):
-        return content[len(codecs.BOM_UTF8) :]
-    return content.decode(errors="replace").encode()
+def _objects(document: yaml.Document) -> Iterator[Object]:
+    value = document.value
+    refusal = _refusal(value)
+    items = value.get("items")
+    is_list = isinstance(items, list) or (value.get("apiVersion"), value.get("kind")) == _LIST
+    if refusal or not is_list:
+        yield Object(value, refusal, document, "")
+    elif not isinstance(items, list) or not all(isinstance(item, dict) for item in items):
+        yield Object(value, "invalid object to validate", document, "")
+    else:
+        for index, item in enumerate(items):
+            yield _item(value, item, document, f"items[{index}]")
 
 
-def load_all(content: bytes) -> list[JSON]:
-    """Return the content of a manifest's nonempty documents.
-
-    Raises:
-        YAMLError: if one is broken.
-    """
-    return [document.value for document in read(content)]
-
-
-def load(content: bytes) -> JSON:
-    """Return the only document of a YAML text, as kubectl reads its configuration; None if empty.
-
-    Raises:
-        YAMLError: if it is broken.
-    """
-    return values.of(parser.parse(characters.decode(content)))
+def _item(
+    list_: dict[str, JSON], item: dict[str, JSON], document: yaml.Document, path: str
+) -> Object:
+    """Return an item of a list; it inherits missing apiVersion and kind from the list's kind."""
+    if not item.get("kind") and not item.get("apiVersion") and list_["kind"] != "List":
+        kind = str(list_["kind"]).removesuffix("List")
+        item = {**item, "apiVersion": list_["apiVersion"], "kind": kind}
+    refusal = _refusal(item)
+    if not refusal and isinstance(item.get("items"), list):
+        refusal = "*unstructured.Unstructured is not a list: no Items field in this object"
+    return Object(item, refusal, document, path)
 
 
-def _yaml_documents(
-    content: bytes, first_line: int, problem: YAMLError | None
-) -> Iterator[Document]:
-    """Yield the documents of YAML; ``problem`` is why the first is not JSON."""
-    for chunk, position in _chunks(content, first_line, problem):
-        line = first_line - 1 + _line_at(content, position)
-        try:
-            root = parser.parse(characters.decode(chunk))
-            value = values.of(root)
-        except YAMLError as error:
-            raise problem or YAMLError(error.problem, line - 1 + error.line) from error
-        problem = None
-        if value is not None:
-            yield Document(value, chunk, line, root)
+def _refusal(value: dict[str, JSON]) -> str:
+    """Return what is wrong with an object's apiVersion and kind (kubectl, getObjectKind)."""
+    problems = [*_version_problems(value.get("apiVersion")), *_kind_problems(value.get("kind"))]
+    return f"[{', '.join(problems)}]" if len(problems) > 1 else "".join(problems)
 
 
-def _chunks(
-    content: bytes, first_line: int, problem: YAMLError | None
-) -> Iterator[tuple[bytes, int]]:
-    """Yield the text between separators, and its position."""
-    begin = 0
-    for match in _SEPARATOR.finditer(content):
-        after = match.group(1).decode(errors="replace").strip(_SPACES)
-        if after and not after.startswith("#"):
-            line = first_line - 1 + _line_at(content, match.start())
-            raise problem or YAMLError(f"invalid Yaml document separator: {after}", line)
-        if match.start() > begin:
-            yield _lines(content[begin : match.start()]), begin
-            begin, problem = match.end(), None
-    if begin < len(content):
-        yield _lines(content[begin:]), begin
+def _version_problems(version: JSON) -> Iterator[str]:
+    if version is None:
+        yield "apiVersion not set"
+    elif not isinstance(version, str):
+        yield "apiVersion isn't string type"
+    elif version.count("/") > 1:
+        yield f"unexpected GroupVersion string: {version}"
 
 
-def _lines(chunk: bytes) -> bytes:
-    """Yield lines, each ending with a line feed."""
-    lines = chunk.replace(b"\r\n", b"\n")
-    return lines if lines.endswith(b"\n") else lines + b"\n"
-
-
-def _line_at(content: bytes, position: int) -> int:
-    return content.count(b"\n", 0, position) + 1
-
-
-def _start_of_yaml(content: bytes, position: int) -> int | None:
-    """Return the start of YAML after or instead of JSON; None if too little is left."""
-    for character in content[position:].decode(errors="replace"):
-        # Go treats U+FFFD as an invalid character, even if written literally.
-        if len(content) - position < _LOOKED_AT or character == "\ufffd":
-            return None
-        if character not in _SPACES:
-            return position
-        position += len(character.encode())
-        if character == "\n":
-            return position
-    return None
+def _kind_problems(kind: JSON) -> Iterator[str]:
+    if kind is None:
+        yield "kind not set"
+    elif not isinstance(kind, str):
+        yield "kind isn't string type"

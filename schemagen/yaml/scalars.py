@@ -11,8 +11,8 @@ import re
 import struct
 from typing import TypeAlias
 
-from schemagen.yaml import nodes
 from schemagen.yaml.errors import YAMLError
+from schemagen.yaml.syntax import nodes
 
 # Resolved types. Integers beyond 64 bits are floats in kubectl and the API server.
 Value: TypeAlias = bool | int | float | str | None

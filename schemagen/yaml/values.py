@@ -8,8 +8,9 @@ import dataclasses
 import math
 
 from schemagen.problems import JSON
-from schemagen.yaml import nodes, scalars
+from schemagen.yaml import scalars
 from schemagen.yaml.errors import YAMLError
+from schemagen.yaml.syntax import nodes
 
 # Maximum share of nodes from aliases by document size: nearly all of a small document, a tenth of a
 # large one.

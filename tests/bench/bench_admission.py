@@ -29,11 +29,11 @@ from prometheus_client import parser
 
 import crds
 from controllers import devcluster, kube
-from controllers.agentctl import local
-from schemagen import crd
+from controllers.agentctl.dev import local_platform
+from schemagen.crd import definitions
 from schemagen.versions import graph
 from tests.bench import bench_conversion
-from webhooks import worker
+from webhooks.server import worker
 
 WANTED_MS = 5.0
 VERSIONS = ("v1alpha1", "v1beta1")
@@ -92,7 +92,7 @@ async def plain(cluster: devcluster.Cluster) -> AsyncIterator[Side]:
     async with kube.Client.from_kubeconfig(
         cluster.admin_kubeconfig, on_warning=lambda _: None
     ) as client:
-        manifest = crd.crd(crds.api, KIND)
+        manifest = definitions.crd(crds.api, KIND)
         await client.create(kube.CUSTOM_RESOURCE_DEFINITIONS, manifest)
         async with asyncio.timeout(30):
             while True:
@@ -192,7 +192,7 @@ def main() -> int:
         tempfile.TemporaryDirectory() as scratch,
         devcluster.Cluster(tell=_tell) as without,
         devcluster.Cluster(tell=_tell) as with_webhooks,
-        local.webhook_server(with_webhooks, pathlib.Path(scratch)),
+        local_platform.webhook_server(with_webhooks, pathlib.Path(scratch)),
     ):
         base, ours = asyncio.run(measured(without, with_webhooks, number))
         text = with_webhooks.kubectl("get", "--raw", "/metrics").stdout

@@ -22,8 +22,10 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 
 from controllers.devcluster import build, tools, versions
-from schemagen import crd, files, keywords, yaml
+from schemagen import files, yaml
+from schemagen.crd import definitions
 from schemagen.problems import JSON
+from schemagen.schema import keywords
 from tests.bench import go_types
 
 ROOT = pathlib.Path(__file__).parents[2]
@@ -140,7 +142,7 @@ def _controller_gen(scratch: pathlib.Path) -> list[Command]:
     module = scratch / "module"
     shutil.copytree(MODULE, module)
     api = files.load_api(REFERENCE)
-    for version, source in go_types.packages([crd.crd(api, kind) for kind in api]).items():
+    for version, source in go_types.packages([definitions.crd(api, kind) for kind in api]).items():
         (module / version).mkdir()
         (module / version / "types.go").write_text(source)
     program, go = _built()

@@ -30,13 +30,14 @@ import rich.console
 import rich.table
 
 import crds
-from certs import files as certificates
+from certs.directory import files as certificates
 from controllers.devcluster import build
-from schemagen import crd, files
+from controllers.process import addresses
+from schemagen import files
+from schemagen.crd import definitions
 from schemagen.versions import graph
 from tests.bench import bench_conversion, go_types
 from tests.support import processes
-from webhooks import addresses
 
 MODULE = pathlib.Path(__file__).parent / "webhooks" / "peer"
 ROOT = pathlib.Path(__file__).parents[2]
@@ -145,7 +146,7 @@ def built() -> tuple[pathlib.Path, pathlib.Path]:
     """The peer and the client, built if their sources are others now."""
     kind = next(one for one in crds.api if one.name == "AgentRun")
     api = dataclasses.replace(crds.api, kinds=(kind,))
-    generated = go_types.packages([crd.crd(api, kind)])
+    generated = go_types.packages([definitions.crd(api, kind)])
     sources = {path: path.read_bytes() for path in sorted(MODULE.rglob("*")) if path.is_file()}
     digest = hashlib.sha256(b"".join([*sources.values(), repr(generated).encode()])).hexdigest()
     folder = files.cache_directory() / "bench" / f"peer-{digest[:16]}"
@@ -212,7 +213,7 @@ def serving(directory: pathlib.Path, transport: str) -> Iterator[tuple[Program, 
 def _hub_schema() -> Any:
     """What v1beta1 asks, as its CRD says it."""
     kind = next(one for one in crds.api if one.name == "AgentRun")
-    return crd.crd(crds.api, kind)["spec"]["versions"][-1]["schema"]["openAPIV3Schema"]
+    return definitions.crd(crds.api, kind)["spec"]["versions"][-1]["schema"]["openAPIV3Schema"]
 
 
 def _started(name: str, command: Sequence[str], log: Any) -> Program:

@@ -17,7 +17,7 @@ import rich.console
 import rich.progress
 
 from controllers import devcluster, kube
-from controllers.agentctl import local
+from controllers.agentctl.dev import local_platform
 from tests.support import run_sweeps
 from tests.support.fault_proxy import Proxy
 from tests.support.run_sweeps import Bench
@@ -35,7 +35,7 @@ async def opened() -> AsyncIterator[Bench]:
     with (
         tempfile.TemporaryDirectory() as name,
         devcluster.Cluster(runs_jobs=True) as cluster,
-        local.webhook_server(cluster, pathlib.Path(name) / "webhooks"),
+        local_platform.webhook_server(cluster, pathlib.Path(name) / "webhooks"),
     ):
         scratch = pathlib.Path(name) / "kubeconfigs"
         scratch.mkdir()

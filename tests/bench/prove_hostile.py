@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager
 import rich.console
 import rich.progress
 
-from certs import files as certificates
+from certs.directory import files as certificates
 from tests.support import hostile, pressure, processes
 
 AT_ONCE = 8

@@ -15,8 +15,8 @@ from collections.abc import AsyncIterator
 import rich.console
 import rich.progress
 
-from controllers.agentctl import judged
-from schemagen import agreement, judge
+from controllers.agentctl.api_servers import judged
+from schemagen import differential, judge
 from tests.support import model_proof, parts
 
 OBJECTS = 8
@@ -79,7 +79,7 @@ async def _proved(
 
 
 @contextlib.asynccontextmanager
-async def _server(wanted: int) -> AsyncIterator[agreement.Server | None]:
+async def _server(wanted: int) -> AsyncIterator[differential.Server | None]:
     if not wanted:
         yield None
         return

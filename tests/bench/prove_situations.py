@@ -22,7 +22,7 @@ import rich.console
 import rich.progress
 
 from controllers import devcluster
-from controllers.agentctl import local
+from controllers.agentctl.dev import local_platform
 from tests.support import parts
 from tests.support.situations import trials
 from tests.support.situations.table import SITUATIONS
@@ -76,7 +76,7 @@ async def _prove(
     with (
         tempfile.TemporaryDirectory() as name,
         devcluster.Cluster(runs_jobs=True) as cluster,
-        local.webhook_server(cluster, pathlib.Path(name) / "webhooks"),
+        local_platform.webhook_server(cluster, pathlib.Path(name) / "webhooks"),
         rich.progress.Progress(console=console, transient=True) as progress,
     ):
         bar = progress.add_task("trials", total=len(left))

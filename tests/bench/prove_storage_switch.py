@@ -16,7 +16,7 @@ import rich.progress
 
 import crds
 from controllers import devcluster, kube
-from controllers.agentctl import local
+from controllers.agentctl.dev import local_platform
 from tests.support import storage_switch
 
 OLDER, NEWER = "v1alpha1", "v1beta1"
@@ -66,7 +66,7 @@ def main() -> int:
     with (
         tempfile.TemporaryDirectory() as scratch,
         devcluster.Cluster(tell=_tell) as cluster,
-        local.webhook_server(cluster, pathlib.Path(scratch), storage=OLDER),
+        local_platform.webhook_server(cluster, pathlib.Path(scratch), storage=OLDER),
     ):
         changed = asyncio.run(prove(cluster, arguments.number, arguments.seed))
     output = rich.console.Console(soft_wrap=True, highlight=False)

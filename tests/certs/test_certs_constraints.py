@@ -11,7 +11,8 @@ from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from certs import authority, files, keeper, stored
+from certs import authority, rotation_secret, rotator
+from certs.directory import files
 from controllers import kube
 from tests.support import two_years
 
@@ -109,19 +110,19 @@ class Replicas:
     def __init__(self, folder: pathlib.Path) -> None:
         self.folder, self.clock = folder, two_years.Clock()
         self.cluster = two_years.FakeCluster()
-        self.keepers: dict[str, keeper.Rotator] = {}
+        self.keepers: dict[str, rotator.Rotator] = {}
 
     async def start(self, identity: str, *names: str) -> None:
         """Create a replica with its own names."""
         served = self.folder / identity
-        made = keeper.Rotator(
+        made = rotator.Rotator(
             cast("kube.Client", self.cluster),
             ("agents", "webhooks"),
             self.cluster.targets,
             names,
             served,
             identity=identity,
-            settings=keeper.Settings(hold_seconds=60.0, lease_seconds=60.0),
+            settings=rotator.Settings(hold_seconds=60.0, lease_seconds=60.0),
             served=lambda: [authority.fingerprint(files.read_pair(served).certificate)],
             now=self.clock.wall,
             clock=self.clock.boot,
@@ -129,18 +130,18 @@ class Replicas:
         await made.start()
         self.keepers[identity] = made
 
-    async def settle(self) -> stored.Stored:
+    async def settle(self) -> rotation_secret.Stored:
         """Run until nothing is left to do; return the stored state."""
         for _ in range(40):
             await self.look()
         return await self.look()
 
-    async def look(self) -> stored.Stored:
+    async def look(self) -> rotation_secret.Stored:
         """Reconcile each replica once, ten seconds later; return the stored state."""
         self.clock.seconds += 10
         for each in self.keepers.values():
             await each.reconcile_once()
-        return stored.read(await self.cluster.get(kube.SECRETS, "webhooks"))
+        return rotation_secret.read(await self.cluster.get(kube.SECRETS, "webhooks"))
 
     def covered(self, identity: str) -> set[str]:
         return files.covered(files.read_pair(self.folder / identity).certificate)
@@ -178,7 +179,7 @@ async def test_replica_of_before_that_tells_no_names_is_not_locked_out(
     await replicas.start("one", "one.test")
     await replicas.settle()
     lease = await replicas.cluster.get(kube.LEASES, "webhooks-one")
-    del lease["metadata"]["annotations"][stored.SERVER_NAMES]
+    del lease["metadata"]["annotations"][rotation_secret.SERVER_NAMES]
     del replicas.keepers["one"]
 
     await replicas.start("two", "two.test")

@@ -4,7 +4,7 @@ import datetime as dt
 
 import pytest
 
-from certs import authority, expiry, monitor
+from certs import authority, expiry, expiry_report
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -60,7 +60,7 @@ def test_short_lived_certificate_is_announced_after_its_renewal_was_due() -> Non
 
 def test_each_finding_is_announced_once_and_readiness_follows() -> None:
     announced: list[tuple[str, str]] = []
-    watched = monitor.ExpiryMonitor(lambda kind, reason, _: announced.append((kind, reason)))
+    watched = expiry_report.ExpiryMonitor(lambda kind, reason, _: announced.append((kind, reason)))
     ready = []
     for hour in range(363 * 24, 366 * 24):
         watched.check({"leaf": YEAR}, NOW + hour * dt.timedelta(hours=1))
@@ -74,7 +74,7 @@ def test_each_finding_is_announced_once_and_readiness_follows() -> None:
 
 
 def test_certificate_that_is_renewed_is_ready_again() -> None:
-    watched = monitor.ExpiryMonitor()
+    watched = expiry_report.ExpiryMonitor()
     watched.check({"leaf": WEEK}, NOW + 8 * DAY)
     before = watched.unready()
     watched.check({"leaf": YEAR}, NOW + 8 * DAY)

@@ -7,7 +7,8 @@ import pathlib
 
 import pytest
 
-from certs import authority, directory, expiry, files, handover, injector
+from certs import authority, expiry, injector
+from certs.directory import files, handover, manager
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
@@ -55,8 +56,8 @@ class Bench:
     error: Exception | None = None
     announced: list[tuple[str, str]] = dataclasses.field(default_factory=list)
 
-    def keeper(self, *, is_publishing: bool = True) -> directory.DirectoryRotator:
-        return directory.DirectoryRotator(
+    def keeper(self, *, is_publishing: bool = True) -> manager.DirectoryRotator:
+        return manager.DirectoryRotator(
             self.source,
             NAMES,
             self.served,
@@ -101,7 +102,7 @@ async def test_old_pair_is_served_until_the_new_bundle_was_held(bench: Bench) ->
     bench.put(PAIRS[1], CAS[1].certificate_pem)
 
     seen = []
-    for seconds in (0.0, 59.0, 60.0, 61.0, 61.0 + directory.RETIREMENT_SECONDS):
+    for seconds in (0.0, 59.0, 60.0, 61.0, 61.0 + manager.RETIREMENT_SECONDS):
         bench.seconds = seconds
         await keeper.reconcile_once()
         trusted = [files.verifies(bench.shown, pair) for pair in PAIRS]

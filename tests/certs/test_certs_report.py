@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from certs import authority, report, stored
+from certs import authority, report, rotation_secret
 from certs.rotation import State
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -19,7 +19,7 @@ def make(generation: int) -> authority.Pair:
     return authority.new_authority(f"test {generation}", now=NOW)
 
 
-FIRST = stored.first(make)
+FIRST = rotation_secret.first(make)
 BOTH = FIRST.advanced(State(2, 1, (1, 2)), make)
 SIGNING = BOTH.advanced(State(3, 2, (1, 2)), make)
 UNBELIEVED = (
@@ -34,7 +34,7 @@ def lease(
 ) -> dict[str, Any]:
     time = renewed if isinstance(renewed, str | None) else f"{renewed:%Y-%m-%dT%H:%M:%S.%fZ}"
     return {
-        "metadata": {"name": name, "annotations": {stored.GENERATION: generation}},
+        "metadata": {"name": name, "annotations": {rotation_secret.GENERATION: generation}},
         "spec": {"holderIdentity": name, "leaseDurationSeconds": 60, "renewTime": time},
     }
 
@@ -44,14 +44,14 @@ def encoded(*pems: bytes) -> str:
 
 
 def of(
-    found: stored.Stored,
+    found: rotation_secret.Stored,
     leases: Sequence[Mapping[str, Any]] = (lease("a"),),
     bundles: Mapping[str, Sequence[str] | None] | None = None,
     now: dt.datetime = NOW,
     wish: str = "",
 ) -> report.Report:
-    secret = stored.secret(found, "agents", "webhooks")
-    secret["metadata"]["annotations"][stored.WANTED] = wish
+    secret = rotation_secret.secret(found, "agents", "webhooks")
+    secret["metadata"]["annotations"][rotation_secret.WANTED] = wish
     shown = {TARGET: [encoded(found.bundle_pem)]} if bundles is None else bundles
     return report.report(secret, leases, shown, now)
 
@@ -137,7 +137,7 @@ def test_bundle_of_no_certificates_believes_nobody(bundle: str) -> None:
 
 
 def test_secret_of_another_is_told() -> None:
-    with pytest.raises(stored.CorruptError):
+    with pytest.raises(rotation_secret.CorruptError):
         report.report({"data": {}}, [], {}, NOW)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from certs import authority, rotation, stored
+from certs import authority, rotation, rotation_secret
 from certs.rotation import Advance, Inject, State, View
 from tests.support import rotation_mistakes, rotation_model
 
@@ -68,9 +68,9 @@ def make(generation: int) -> authority.Pair:
     return authority.new_authority(f"test {generation}", now=NOW)
 
 
-def rotated() -> stored.Stored:
+def rotated() -> rotation_secret.Stored:
     """Two CAs are published, and the newer one signs."""
-    first = stored.first(make)
+    first = rotation_secret.first(make)
     both = first.advanced(State(2, 1, (1, 2)), make)
     return both.advanced(State(3, 2, (1, 2)), make)
 
@@ -78,9 +78,9 @@ def rotated() -> stored.Stored:
 def test_what_is_stored_is_read_again_and_holds_no_key_that_signs_no_more() -> None:
     found = rotated()
 
-    secret = stored.secret(found, "agents", "webhooks")
+    secret = rotation_secret.secret(found, "agents", "webhooks")
 
-    assert found == stored.read(secret)
+    assert found == rotation_secret.read(secret)
     assert ["ca-1.crt", "ca-2.crt", "ca-2.key", "ca.crt", "state.json"] == sorted(secret["data"])
     assert base64.b64decode(secret["data"]["ca.crt"]) == found.bundle_pem
     assert 2 == len(authority.read_bundle(found.bundle_pem))
@@ -91,9 +91,9 @@ def test_what_is_stored_is_read_again_and_holds_no_key_that_signs_no_more() -> N
     [
         (None, ""),
         ({}, ""),
-        ({stored.WANTED: ""}, ""),
-        ({stored.WANTED: "monday"}, ""),
-        ({stored.WANTED: "tuesday"}, "tuesday"),
+        ({rotation_secret.WANTED: ""}, ""),
+        ({rotation_secret.WANTED: "monday"}, ""),
+        ({rotation_secret.WANTED: "tuesday"}, "tuesday"),
     ],
 )
 def test_only_what_is_asked_and_was_not_carried_out_is_a_wish(
@@ -135,15 +135,15 @@ def broken(secret: dict[str, Any], key: str, value: bytes | None) -> dict[str, A
 def test_broken_secret_is_refused_and_its_keys_are_not_quoted(
     key: str, value: bytes | None
 ) -> None:
-    secret = stored.secret(rotated(), "agents", "webhooks")
+    secret = rotation_secret.secret(rotated(), "agents", "webhooks")
 
-    with pytest.raises(stored.CorruptError, match="in Secret webhooks") as caught:
-        stored.read(broken(secret, key, value))
+    with pytest.raises(rotation_secret.CorruptError, match="in Secret webhooks") as caught:
+        rotation_secret.read(broken(secret, key, value))
 
     assert "PRIVATE" not in str(caught.value)
 
 
 @pytest.mark.parametrize("secret", [{}, {"data": None}, {"data": {"state.json": "%"}}])
 def test_what_is_no_secret_of_ours_is_refused(secret: dict[str, Any]) -> None:
-    with pytest.raises(stored.CorruptError):
-        stored.read(secret)
+    with pytest.raises(rotation_secret.CorruptError):
+        rotation_secret.read(secret)

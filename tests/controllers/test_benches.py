@@ -8,8 +8,8 @@ from collections import Counter
 import msgspec
 import pytest
 
-from controllers.kube import projections
-from controllers.runs import views
+from controllers.kube.watch import projections
+from controllers.runs import projections as views
 from tests.bench import bench_controllers
 from tests.bench.controllers import agentruns, load
 

@@ -13,7 +13,7 @@ from crds.admission import agent as agent_rules
 from schemagen import Facts, canonical, judge
 from schemagen.versions.converter import Converter
 from tests.support import kinds, objects
-from webhooks import admission, reviews
+from webhooks.review import admission, reviews
 
 CONVERTER = Converter(crds.api)
 PROVIDER = {"providerRef": {"name": "codex"}}

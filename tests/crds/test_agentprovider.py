@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemagen import judge, structural
+from schemagen import judge
+from schemagen.schema import structural
 from tests.support import kinds, objects, round_trips
 
 RUNNER = "/usr/local/bin/agent-runner"

@@ -8,10 +8,11 @@ import pytest
 
 import crds
 from crds.admission import agentrun, policy
-from schemagen import Facts, structural
+from schemagen import Facts
 from schemagen.problems import JSON
+from schemagen.schema import structural
 from schemagen.versions.converter import Converter
-from webhooks import admission, reviews
+from webhooks.review import admission, reviews
 
 SETTINGS = {
     "policy": {

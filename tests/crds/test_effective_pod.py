@@ -7,9 +7,10 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from controllers.runs import work
-from controllers.runs.runtimes import job_objects
-from crds.admission import agentrun, effective_pod, policy
+from controllers.runs.runtimes.jobs import job_objects
+from crds.admission import agentrun, policy
 from crds.admission import settings as operator
+from crds.admission.pods import effective_pod
 from schemagen import Facts
 from tests.support import pod_checker
 

@@ -2,7 +2,8 @@
 
 import pytest
 
-from crds.admission import image_references, names_policy, settings
+from crds.admission import names_policy, settings
+from crds.admission.pods import image_references
 
 DIGEST = "sha256:" + "0123456789abcdef" * 4
 

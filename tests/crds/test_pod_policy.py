@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from controllers.runs import work
-from controllers.runs.words import Reason
+from controllers.runs.api_constants import Reason
 from crds.admission import agentrun, policy, settings
 from schemagen import Facts, yaml
 

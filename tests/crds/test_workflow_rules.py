@@ -11,7 +11,7 @@ from crds.admission import agentrun
 from schemagen import Facts, checking
 from schemagen.problems import JSON
 from schemagen.versions.converter import Converter
-from webhooks import admission, reviews
+from webhooks.review import admission, reviews
 
 
 def run(spec: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ import pytest
 
 import crds
 from controllers import devcluster, kube
-from controllers.agentctl import local
+from controllers.agentctl.dev import local_platform
 from controllers.devcluster import pytest_plugin
 
 COUNTER = itertools.count()
@@ -140,7 +140,7 @@ def served_cluster(
     job_cluster: devcluster.Cluster, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[devcluster.Cluster]:
     """A cluster in which Jobs run and the platform's API is served."""
-    with local.webhook_server(job_cluster, tmp_path_factory.mktemp("webhooks")):
+    with local_platform.webhook_server(job_cluster, tmp_path_factory.mktemp("webhooks")):
         yield job_cluster
 
 

@@ -8,8 +8,8 @@ import pytest
 
 import crds
 from controllers import devcluster, kube
-from controllers.runs import views, work
-from controllers.runs.runtimes import job_objects
+from controllers.runs import projections, work
+from controllers.runs.runtimes.jobs import job_objects
 from crds.admission import settings
 from schemagen import yaml
 from tests.e2e.conftest import COUNTER, Platform
@@ -154,6 +154,6 @@ async def test_pod_is_what_kubernetes_calls_restricted(
         api_server.admin_kubeconfig, on_warning=warnings.append
     ) as client:
         await client.create(kube.NAMESPACES, namespace)
-        await client.create(views.JOBS, {**job, "metadata": metadata}, dry_run=True)
+        await client.create(projections.JOBS, {**job, "metadata": metadata}, dry_run=True)
 
     assert is_restricted is (not warnings), warnings

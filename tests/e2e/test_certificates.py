@@ -15,7 +15,8 @@ from typing import Any
 import pytest
 
 import crds
-from certs import authority, files
+from certs import authority
+from certs.directory import files
 from controllers import devcluster, kube
 from schemagen import yaml
 

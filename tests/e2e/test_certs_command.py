@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 import crds
-from certs import stored
+from certs import rotation_secret
 from controllers import devcluster, kube
 from tests.support import rotations
 
@@ -150,7 +150,7 @@ async def test_secret_that_is_broken_is_told_and_no_key_quoted(
 ) -> None:
     secret = await commands.client.get(kube.SECRETS, "webhooks", namespace="agents")
     metadata = {"name": "broken", "namespace": "agents"}
-    data = {**secret["data"], stored.STATE: "Z2FyYmFnZQ=="}
+    data = {**secret["data"], rotation_secret.STATE: "Z2FyYmFnZQ=="}
     await commands.client.create(kube.SECRETS, {**secret, "metadata": metadata, "data": data})
 
     code, _, err = await commands.run("status", "--secret", "agents/broken")

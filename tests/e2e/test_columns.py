@@ -1,4 +1,4 @@
-"""What a real API server shows in columns: the facts that ``schemagen.paths`` is built on."""
+"""What a real API server shows in columns: the facts that ``schemagen.crd.paths`` is built on."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -7,9 +7,11 @@ from typing import Any
 import pytest
 
 from controllers import devcluster, kube
-from controllers.kube import sources, transport
-from schemagen import Api, Column, Kind, Version, structural
+from controllers.kube.auth import discovery
+from controllers.kube.http import transport
+from schemagen import Api, Column, Kind, Version
 from schemagen.problems import JSON
+from schemagen.schema import structural
 from tests.support import columns
 
 pytestmark = pytest.mark.e2e
@@ -20,7 +22,7 @@ DEADLINE_SECONDS = 120.0
 
 @pytest.fixture
 async def connection(api_server: devcluster.Cluster) -> AsyncIterator[transport.Transport]:
-    access = await sources.kubeconfig(api_server.admin_kubeconfig, None)()
+    access = await discovery.kubeconfig(api_server.admin_kubeconfig, None)()
     opened = transport.Transport(access, on_warning=lambda _: None, user_agent="columns")
     yield opened
     await opened.close()

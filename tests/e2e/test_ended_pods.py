@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 import pytest
 
 from controllers import devcluster, kube, manager
-from controllers.runs import caches, views
+from controllers.runs import caches, projections
 from controllers.runs.runtimes.base import Ref, RuntimeFault, Stage, Work
-from controllers.runs.runtimes.job import JobRuntime
+from controllers.runs.runtimes.jobs.job import JobRuntime
 from tests.support.run_platform import SECONDS, new_manager, new_place, running
 
 pytestmark = pytest.mark.e2e
@@ -52,7 +52,7 @@ def ref_of(run: kube.JSON) -> Ref:
     return told_by(nothing).ref(f"{metadata['uid']}/1", work)
 
 
-def pods_of(found: caches.Caches, ref: Ref) -> tuple[views.Pod, ...]:
+def pods_of(found: caches.Caches, ref: Ref) -> tuple[projections.Pod, ...]:
     return found.pods.by("job", str(kube.Key(ref.namespace, ref.name)))
 
 

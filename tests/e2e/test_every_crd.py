@@ -13,7 +13,8 @@ import pytest
 
 import crds
 from controllers import devcluster
-from schemagen import crd, judge
+from schemagen import judge
+from schemagen.crd import definitions
 from schemagen.problems import JSON
 from tests.support import foundry, judge_proof
 
@@ -33,7 +34,7 @@ async def proof(api_server: devcluster.Cluster) -> AsyncIterator[judge_proof.Pro
 def found() -> Iterator[tuple[str, JSON]]:
     for api in (crds.api, foundry.api):
         for kind in api:
-            yield kind.name, crd.crd(api, kind)
+            yield kind.name, definitions.crd(api, kind)
     for path in sorted(RECORDED.glob("*.json")):
         yield path.stem, json.loads(path.read_text())
 

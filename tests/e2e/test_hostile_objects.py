@@ -14,7 +14,8 @@ from typing import Any
 import pytest
 
 from controllers import devcluster, kube, ledger
-from controllers.runs import machine, naming, records, views
+from controllers.runs import naming, planner, projections
+from controllers.runs.references import work_records
 from tests.support import custom_bench, run_platform, tenants
 from tests.support.run_platform import Place, eventually, new_manager, new_place, running
 from tests.support.runtime_bench import Behaviour
@@ -30,12 +31,12 @@ async def place(served_cluster: devcluster.Cluster, client: kube.Client) -> Plac
 @contextlib.asynccontextmanager
 async def lenient_schema(client: kube.Client) -> AsyncIterator[None]:
     """A CRD that lets anything be a run's priority, as a later version of it might."""
-    name = f"{views.RUNS.plural}.{views.RUNS.group}"
+    name = f"{projections.RUNS.plural}.{projections.RUNS.group}"
     crd = await client.get(kube.CUSTOM_RESOURCE_DEFINITIONS, name)
     names = [one["name"] for one in crd["spec"]["versions"]]
-    path = f"/spec/versions/{names.index(views.RUNS.version)}/schema/openAPIV3Schema"
+    path = f"/spec/versions/{names.index(projections.RUNS.version)}/schema/openAPIV3Schema"
     path += "/properties/spec/properties/priority"
-    version = crd["spec"]["versions"][names.index(views.RUNS.version)]
+    version = crd["spec"]["versions"][names.index(projections.RUNS.version)]
     known = version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["priority"]
     anything = {"x-kubernetes-preserve-unknown-fields": True}
 
@@ -96,7 +97,7 @@ async def poisoned(place: Place) -> None:
 async def forged(place: Place, name: str, **status: Any) -> None:
     """Write a run's status, as whoever may write statuses does."""
     await place.client.patch(
-        views.RUNS, name, {"status": status}, namespace=place.namespace, subresource="status"
+        projections.RUNS, name, {"status": status}, namespace=place.namespace, subresource="status"
     )
 
 
@@ -105,11 +106,11 @@ async def test_forged_status_suspends_no_job_of_another(place: Place, client: ku
     victims = await new_place(place.cluster, client, seconds="never")
     containers = [{"name": "c", "image": "none"}]
     spec = {"template": {"spec": {"restartPolicy": "Never", "containers": containers}}}
-    await victims.make(views.JOBS, "payroll", spec)
+    await victims.make(projections.JOBS, "payroll", spec)
     await place.agent()
     run = await place.run("forger", suspend=True)
     squatted = naming.of_key(f"{run['metadata']['uid']}/1")
-    await place.make(views.JOBS, squatted, spec)
+    await place.make(projections.JOBS, squatted, spec)
     ref = {"type": "Job", "name": "payroll", "namespace": victims.namespace, "uid": "u"}
     await forged(place, "forger", phase="Running", attempt=1, runtimeRef=ref)
     await place.change("forger", cancel=True)
@@ -137,12 +138,12 @@ async def test_forged_status_frees_no_slot_of_a_job_that_works(
             assert [run["metadata"]["uid"]] == [*await place.slots()]
             (job,) = await place.jobs(name)
             await client.delete(
-                views.JOBS,
+                projections.JOBS,
                 job["metadata"]["name"],
                 namespace=place.namespace,
                 propagation="Background",
             )
-            await client.delete(views.RUNS, name, namespace=place.namespace)
+            await client.delete(projections.RUNS, name, namespace=place.namespace)
             await eventually(place.slots, {})
 
 
@@ -159,7 +160,7 @@ def custom_run(origin: str) -> dict[str, Any]:
 
 async def known(place: Place) -> list[tuple[str, str]]:
     """Which work has a record."""
-    found = await records.Records(place.client, place.home).every()
+    found = await work_records.Records(place.client, place.home).every()
     return sorted((one.run, one.type) for one in found)
 
 
@@ -184,9 +185,12 @@ async def test_slot_of_work_at_an_endpoint_is_held_until_that_was_seen_to_end(
         await asyncio.sleep(2)
         assert [run["metadata"]["uid"]] == [*await place.slots()]
         await client.patch(
-            views.RUNS, "evader", {"metadata": {"finalizers": None}}, namespace=place.namespace
+            projections.RUNS,
+            "evader",
+            {"metadata": {"finalizers": None}},
+            namespace=place.namespace,
         )
-        await client.delete(views.RUNS, "evader", namespace=place.namespace)
+        await client.delete(projections.RUNS, "evader", namespace=place.namespace)
         await place.run("next")
         await asyncio.sleep(2)
         assert "Pending" == (await place.read("next"))["status"]["phase"]
@@ -205,8 +209,8 @@ async def test_run_whose_endpoint_is_gone_can_be_deleted_with_an_operators_word(
     endpoint: custom_bench.CustomBench,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(machine, "CLEANUP_SECONDS", 1.0)
-    monkeypatch.setattr(machine, "CLEANUP_RETRY_SECONDS", 0.5)
+    monkeypatch.setattr(planner, "CLEANUP_SECONDS", 1.0)
+    monkeypatch.setattr(planner, "CLEANUP_RETRY_SECONDS", 0.5)
     await place.agent()
     adapter = endpoint.adapter(deadline_seconds=0.5)
 
@@ -219,14 +223,14 @@ async def test_run_whose_endpoint_is_gone_can_be_deleted_with_an_operators_word(
         return "CleanupBlocked" in await place.events("stuck")
 
     async def names() -> list[str]:
-        found = await client.list(views.RUNS, namespace=place.namespace)
+        found = await client.list(projections.RUNS, namespace=place.namespace)
         return [one["metadata"]["name"] for one in found.items]
 
     async with running(new_manager(place, more_runtimes=[adapter])):
         await place.run("stuck", **custom_run(endpoint.origin))
         await place.until("stuck", "Running")
         endpoint.endpoint.is_away = True
-        await client.delete(views.RUNS, "stuck", namespace=place.namespace)
+        await client.delete(projections.RUNS, "stuck", namespace=place.namespace)
         await eventually(blocked, "True")
         await eventually(has_event, expected=True)
         assert 1 == len(await place.slots())
@@ -252,7 +256,7 @@ async def test_record_that_was_left_behind_is_removed(
 ) -> None:
     adapter = endpoint.adapter()
     key, work = endpoint.work(Behaviour.SUCCEEDS)
-    await records.Records(client, place.home).begin(adapter.ref(key, work))
+    await work_records.Records(client, place.home).begin(adapter.ref(key, work))
     controller = new_manager(place, more_runtimes=[adapter])
 
     async def left() -> list[tuple[str, str]]:

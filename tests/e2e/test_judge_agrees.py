@@ -11,8 +11,10 @@ from hypothesis import strategies as st
 
 import crds
 from controllers import devcluster, kube
-from schemagen import Api, Kind, crd, judge, structural
-from schemagen.agreement import boundaries
+from schemagen import Api, Kind, judge
+from schemagen.crd import definitions
+from schemagen.differential import generation
+from schemagen.schema import structural
 from tests.support import draws, judge_proof, objects
 
 pytestmark = pytest.mark.e2e
@@ -62,7 +64,7 @@ class Installed:
 
     def valid(self) -> dict[str, Any]:
         """One that would be taken."""
-        draw = boundaries.Draw(random.Random(0))  # noqa: S311 - nothing secret
+        draw = generation.Draw(random.Random(0))  # noqa: S311 - nothing secret
         spec = self.schema["properties"]["spec"]
         drawn = (self.object({"spec": draw.valid(spec)}) for _ in range(1000))
         return next(value for value in drawn if self.loaded.create(value).allowed)
@@ -96,7 +98,7 @@ async def installed(
     alone = dataclasses.replace(version, storage=True, conversion=None)
     lone_kind: Kind = dataclasses.replace(kind, versions=(alone,))
     api = Api(f"{name}.judged.example.com", (lone_kind,))
-    definition = crd.crd(api, lone_kind)
+    definition = definitions.crd(api, lone_kind)
     await client.create(CRDS, definition)
     resource = kube.Resource(api.group, name, kind.plural, kind.name)
     with asked.load(definition) as loaded:

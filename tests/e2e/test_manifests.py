@@ -9,8 +9,8 @@ import pytest
 from controllers import devcluster
 from schemagen import judge, yaml
 from tests.support import judge_proof, lint_proof
-from tests.webhooks import test_lint
-from webhooks import lint
+from tests.webhooks.cluster import test_lint
+from webhooks.cluster import lint
 
 pytestmark = pytest.mark.e2e
 

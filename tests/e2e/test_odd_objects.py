@@ -10,12 +10,14 @@ import msgspec
 import pytest
 
 from controllers import devcluster, kube, ledger
-from controllers.agentctl import explanation, podlogs
-from controllers.kube.projections import Decoder
-from controllers.ledger import stored
-from controllers.runs import caches, machine, naming, records, statuses, views
-from controllers.runs.runtimes import job
+from controllers.agentctl.explain import explanation
+from controllers.agentctl.run.logs import pod_logs
+from controllers.kube.watch.projections import Decoder
+from controllers.ledger import encoding
+from controllers.runs import caches, naming, planner, projections, run_status
+from controllers.runs.references import work_records
 from controllers.runs.runtimes.base import Ref
+from controllers.runs.runtimes.jobs import job
 from crds.v1beta1.agentrun import AgentRun
 from tests.support import builtin_draws, run_world
 
@@ -59,16 +61,16 @@ def drawn(documents: dict[str, kube.JSON], name: str) -> list[kube.JSON]:
 @pytest.mark.parametrize(
     ("name", "view"),
     [
-        (POD, views.Pod),
-        (POD, podlogs.Pod),
-        (POD, views.Named),
-        (JOB, views.Job),
-        (CONFIG_MAP, views.Named),
-        ("io.k8s.api.core.v1.Secret", views.Named),
-        ("io.k8s.api.core.v1.Namespace", views.Named),
-        ("io.k8s.api.core.v1.Node", views.Named),
-        (EVENT, views.Named),
-        (LEASE, views.Named),
+        (POD, projections.Pod),
+        (POD, pod_logs.Pod),
+        (POD, projections.Named),
+        (JOB, projections.Job),
+        (CONFIG_MAP, projections.Named),
+        ("io.k8s.api.core.v1.Secret", projections.Named),
+        ("io.k8s.api.core.v1.Namespace", projections.Named),
+        ("io.k8s.api.core.v1.Node", projections.Named),
+        (EVENT, projections.Named),
+        (LEASE, projections.Named),
     ],
 )
 def test_each_object_is_read_from_events_lists_and_by_itself(
@@ -105,17 +107,17 @@ async def test_run_has_a_status_whatever_its_job_and_pods_say(
         assert seen.ref is not None
         ref = dataclasses.replace(seen.ref, namespace="team")
         known = caches.Caches(client, kube.Queue())
-        known.jobs.put(views.of(views.Job, _owned(given, ref)))
-        known.pods.put(views.of(views.Pod, _labelled(pod, ref)))
+        known.jobs.put(projections.of(projections.Job, _owned(given, ref)))
+        known.pods.put(projections.of(projections.Pod, _labelled(pod, ref)))
         runtime = job.JobRuntime(client, known.jobs, known.pods)
 
         progress = await runtime.status(ref)
-        plan = machine.reconcile(
+        plan = planner.reconcile(
             dataclasses.replace(seen, ref=ref, progress=progress), run_world.NOW
         )
 
         if plan.standing is not None:
-            status = statuses.written(plan.standing, seen.run, run_world.NOW)
+            status = run_status.written(plan.standing, seen.run, run_world.NOW)
             AgentRun.model_validate({**starting, "status": status})
 
 
@@ -126,7 +128,7 @@ def _owned(given: kube.JSON, ref: Ref) -> kube.JSON:
         "name": ref.name,
         "annotations": {naming.KEY_ANNOTATION: ref.key},
         "labels": None,
-        "ownerReferences": [{**views.owner("fix", "uid-1"), "controller": True}],
+        "ownerReferences": [{**projections.owner("fix", "uid-1"), "controller": True}],
     }
     return {**given, "metadata": metadata}
 
@@ -158,7 +160,7 @@ async def test_any_config_map_is_a_ledger_and_a_record_or_is_said_to_be_none(
     client: Any = Client()
     for one in drawn(documents, CONFIG_MAP):
         with pytest.raises(ledger.CorruptError):
-            stored.read(one)
+            encoding.read(one)
         with pytest.raises(kube.AnswerError):
-            await records.Records(client, "home").read("uid/1")
-        assert stored.limits(one) is None
+            await work_records.Records(client, "home").read("uid/1")
+        assert encoding.limits(one) is None

@@ -11,7 +11,7 @@ import pytest
 from controllers import devcluster, kube
 from schemagen import Api, Kind, Resource, Spec, Version
 from tests.support import workshop
-from webhooks import configuration, install
+from webhooks.cluster import configuration, install
 
 pytestmark = pytest.mark.e2e
 

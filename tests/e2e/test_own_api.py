@@ -17,7 +17,7 @@ import pytest
 
 from controllers import devcluster, kube
 from schemagen import Api
-from webhooks.embedded import Served
+from webhooks.development.embedded import Served
 
 pytestmark = pytest.mark.e2e
 

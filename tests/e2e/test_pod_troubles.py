@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from controllers import devcluster, kube
-from controllers.runs import naming, views
-from controllers.runs.runtimes import job
+from controllers.runs import naming, projections
+from controllers.runs.runtimes.jobs import job
 from tests.support.run_platform import (
     SECONDS,
     Place,
@@ -39,7 +39,9 @@ async def pod_of(place: Place, name: str) -> str:
         while True:
             status = (await place.read(name))["status"]
             selector = f"{naming.JOB_LABEL}={status.get('runtimeRef', {}).get('name')}"
-            found = await place.client.list(views.PODS, namespace=place.namespace, labels=selector)
+            found = await place.client.list(
+                projections.PODS, namespace=place.namespace, labels=selector
+            )
             if found.items:
                 return str(found.items[0]["metadata"]["name"])
             await asyncio.sleep(0.1)
@@ -47,7 +49,7 @@ async def pod_of(place: Place, name: str) -> str:
 
 async def kubelet_says(place: Place, pod: str, **status: Any) -> None:
     await place.client.patch(
-        views.PODS, pod, {"status": status}, namespace=place.namespace, subresource="status"
+        projections.PODS, pod, {"status": status}, namespace=place.namespace, subresource="status"
     )
 
 

@@ -9,7 +9,8 @@ import pytest
 from pydantic import Field
 
 from controllers import devcluster, kube
-from schemagen import Api, Kind, MaxBytes, Model, Policy, Resource, Spec, Version, crd, policy
+from schemagen import Api, Kind, MaxBytes, Model, Policy, Resource, Spec, Version
+from schemagen.crd import admission_policy, definitions
 
 pytestmark = pytest.mark.e2e
 
@@ -61,8 +62,8 @@ def job(name: str = "one", **spec: Any) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 async def client(api_server: devcluster.Cluster) -> AsyncIterator[kube.Client]:
     async with kube.Client.from_kubeconfig(api_server.admin_kubeconfig) as opened:
-        await opened.create(kube.CUSTOM_RESOURCE_DEFINITIONS, crd.crd(API, KIND))
-        found, binding = policy.policies(API)
+        await opened.create(kube.CUSTOM_RESOURCE_DEFINITIONS, definitions.crd(API, KIND))
+        found, binding = admission_policy.policies(API)
         await opened.create(POLICIES, found)
         await opened.create(BINDINGS, binding)
         await _until_enforced(opened)

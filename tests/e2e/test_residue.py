@@ -14,9 +14,9 @@ import crds
 from controllers import kube
 from schemagen import Api
 from tests.e2e.conftest import Platform
-from tests.schemagen import test_conversion_defaults as two_versions
-from tests.webhooks.test_residue_guard import variables
-from webhooks.embedded import Served
+from tests.schemagen.versions import test_conversion_defaults as two_versions
+from tests.webhooks.review.test_residue_guard import variables
+from webhooks.development.embedded import Served
 
 pytestmark = pytest.mark.e2e
 

@@ -13,10 +13,11 @@ import pytest
 
 from controllers import kube
 from controllers.kube import JSON
-from controllers.runs import naming, retainer, retention, views
-from controllers.runs.archive import Archive, Archived, ArchiveError, FileArchive
-from controllers.runs.retainer import Report, Retainer
-from controllers.runs.retention import Limits
+from controllers.runs import naming, projections
+from controllers.runs.retention import retention_controller, retention_policy
+from controllers.runs.retention.archive import Archive, Archived, ArchiveError, FileArchive
+from controllers.runs.retention.retention_controller import Report, Retainer
+from controllers.runs.retention.retention_policy import Limits
 from tests.e2e.conftest import Platform
 from tests.support import manifests
 
@@ -73,14 +74,18 @@ class Runs:
         value = manifests.run("v1beta1", name, **spec)
         value["metadata"]["finalizers"] = [*finalizers]
         namespace = self.platform.namespace
-        await self.platform.client.create(views.RUNS, value, namespace=namespace)
+        await self.platform.client.create(projections.RUNS, value, namespace=namespace)
         if phase:
             ended = f"{NOW - dt.timedelta(days=days):%Y-%m-%dT%H:%M:%SZ}"
             status = {"phase": phase, "completionTime": ended}
             await self.platform.client.patch(
-                views.RUNS, name, {"status": status}, namespace=namespace, subresource="status"
+                projections.RUNS,
+                name,
+                {"status": status},
+                namespace=namespace,
+                subresource="status",
             )
-        found = await self.platform.client.get(views.RUNS, name, namespace=namespace)
+        found = await self.platform.client.get(projections.RUNS, name, namespace=namespace)
         self.made[name] = found
         return found
 
@@ -95,11 +100,11 @@ class Runs:
 
     async def change(self, name: str, changes: JSON) -> None:
         namespace = self.platform.namespace
-        await self.platform.client.patch(views.RUNS, name, changes, namespace=namespace)
+        await self.platform.client.patch(projections.RUNS, name, changes, namespace=namespace)
 
     async def names(self) -> set[str]:
         """The runs that are there."""
-        found = await self.platform.client.list(views.RUNS, namespace=self.platform.namespace)
+        found = await self.platform.client.list(projections.RUNS, namespace=self.platform.namespace)
         return {one["metadata"]["name"] for one in found.items}
 
     def archive(self) -> FileArchive:
@@ -150,7 +155,7 @@ async def runs(platform: Platform, tmp_path: pathlib.Path) -> AsyncIterator[Runs
 async def test_of_300_runs_just_those_go_whose_time_is_up(
     runs: Runs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retainer, "PAGE_SIZE", 20)
+    monkeypatch.setattr(retention_controller, "PAGE_SIZE", 20)
     phases = ("Succeeded", "Failed", "Cancelled")
     due = {f"old-{at}": {"days": 30 + at, "phase": phases[at % 3]} for at in range(60)}
     due |= {f"ttl-{at}": {"days": 2, "retention": {"ttl": "36h"}} for at in range(60)}
@@ -253,7 +258,7 @@ async def test_run_that_somebody_replaced_stays(runs: Runs) -> None:
 
     async def replace(name: str) -> None:
         namespace = runs.platform.namespace
-        await runs.platform.client.delete(views.RUNS, name, namespace=namespace)
+        await runs.platform.client.delete(projections.RUNS, name, namespace=namespace)
         await runs.make(name, 1)
 
     runs.client.before_get = replace
@@ -271,7 +276,7 @@ async def test_run_that_somebody_deleted_is_no_trouble(runs: Runs) -> None:
     async def delete(name: str) -> None:
         if name == "one":
             namespace = runs.platform.namespace
-            await runs.platform.client.delete(views.RUNS, name, namespace=namespace)
+            await runs.platform.client.delete(projections.RUNS, name, namespace=namespace)
 
     runs.client.before_get = delete
 
@@ -384,7 +389,7 @@ async def test_without_an_archive_runs_are_deleted_only_if_that_is_said(runs: Ru
 async def test_trouble_with_one_run_does_not_stop_the_others(
     runs: Runs, call: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(retention, "MAX_BATCH_RUNS", 1)
+    monkeypatch.setattr(retention_policy, "MAX_BATCH_RUNS", 1)
     await runs.make_all({f"r{at}": {} for at in range(5)})
 
     async def fail(name: str) -> None:
@@ -437,7 +442,7 @@ async def test_run_that_is_nested_too_deeply_does_not_stop_the_others(runs: Runs
     value["spec"]["runtime"]["extraConfig"] = {"a": 0}
     nested = b"[" * 980 + b"]" * 980
     body = json.dumps(value).encode().replace(b'{"a": 0}', b'{"a": ' + nested + b"}")
-    path = views.RUNS.path(runs.platform.namespace)
+    path = projections.RUNS.path(runs.platform.namespace)
     await runs.client.body(kube.Request("POST", path, (), "application/json", body))
     await runs.make_all({f"r{at}": {} for at in range(10) if at != 5})
     status = {"status": {"phase": "Failed", "completionTime": "2026-01-01T00:00:00Z"}}
@@ -465,7 +470,7 @@ async def test_finalizers_of_ours_do_not_hold_a_run_that_has_ended(runs: Runs) -
     await runs.make("ours", finalizers=[naming.FINALIZER, f"{naming.GROUP}/runtime-cleanup"])
     await runs.make("users", 1, finalizers=[f"{naming.GROUP}/runtime-cleanup"])
     namespace = runs.platform.namespace
-    await runs.platform.client.delete(views.RUNS, "users", namespace=namespace)
+    await runs.platform.client.delete(projections.RUNS, "users", namespace=namespace)
 
     report = await runs.round()
 
@@ -479,7 +484,7 @@ async def test_run_that_another_holds_is_archived_and_deleted_once(runs: Runs) -
     first, second = await runs.round(), await runs.round()
 
     namespace = runs.platform.namespace
-    left = await runs.platform.client.get(views.RUNS, "held", namespace=namespace)
+    left = await runs.platform.client.get(projections.RUNS, "held", namespace=namespace)
     assert Report(deleted=1, archived=1) == first
     assert Report() == second
     assert [FOREIGN] == left["metadata"]["finalizers"]
@@ -494,8 +499,8 @@ async def test_config_maps_of_runs_that_ended_long_ago_go(runs: Runs) -> None:
     async def config_map(name: str, run: JSON, **metadata: Any) -> None:
         uid = run["metadata"]["uid"]
         owner = {
-            "apiVersion": views.RUNS.api_version,
-            "kind": views.RUNS.kind,
+            "apiVersion": projections.RUNS.api_version,
+            "kind": projections.RUNS.kind,
             "name": run["metadata"]["name"],
             "uid": uid,
             "controller": True,

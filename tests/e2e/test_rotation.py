@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import aiohttp
 import pytest
 
-from certs import stored
+from certs import rotation_secret
 from controllers import devcluster, kube
 from tests.support import hostile, rotations
 from tests.support.traffic import Traffic
@@ -124,7 +124,7 @@ async def test_secret_is_healed_under_load(
             await client.patch(
                 kube.SECRETS,
                 rotations.SECRET,
-                {"data": {stored.STATE: "Z2FyYmFnZQ=="}},
+                {"data": {rotation_secret.STATE: "Z2FyYmFnZQ=="}},
                 namespace=rotations.NAMESPACE,
             )
         after = await _healed(client)
@@ -136,10 +136,10 @@ async def test_secret_is_healed_under_load(
     assert [] == [str(one) for one in traffic.failed]
 
 
-async def _healed(client: kube.Client) -> stored.Stored:
+async def _healed(client: kube.Client) -> rotation_secret.Stored:
     async with asyncio.timeout(HEALED_SECONDS):
         while True:
             try:
                 return await rotations.state(client)
-            except (kube.NotFoundError, stored.CorruptError):
+            except (kube.NotFoundError, rotation_secret.CorruptError):
                 await asyncio.sleep(0.1)

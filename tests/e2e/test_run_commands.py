@@ -21,7 +21,7 @@ from aiohttp import web
 from certs import authority
 from controllers import devcluster, kube
 from controllers.devcluster import jobs
-from controllers.runs import naming, views
+from controllers.runs import naming, projections
 from tests.support import bare
 from tests.support.run_platform import Place, new_place
 
@@ -206,7 +206,7 @@ async def test_same_submission_is_one_run_and_another_payload_a_conflict(world: 
     assert (2, "") == named[:2]
     refused = "  spec.idempotencyKey: expected a key that no other run of agent 'coder' uses"
     assert f"{refused}, got 'issue-7', used by run '{name}'" in named[2]
-    runs = await world.place.client.list(views.RUNS, namespace=world.place.namespace)
+    runs = await world.place.client.list(projections.RUNS, namespace=world.place.namespace)
     assert 1 == len([one for one in runs.items if one["spec"].get("idempotencyKey")])
 
 
@@ -320,7 +320,9 @@ async def test_wait_ends_when_the_run_is_deleted(world: World) -> None:
     async with asyncio.timeout(SECONDS):
         await waiting.stderr.readline()
 
-    await world.place.client.delete(views.RUNS, "short-lived", namespace=world.place.namespace)
+    await world.place.client.delete(
+        projections.RUNS, "short-lived", namespace=world.place.namespace
+    )
     async with asyncio.timeout(SECONDS):
         out, _ = await waiting.communicate()
 
@@ -496,11 +498,11 @@ async def end_pods(place: Place, name: str) -> None:
     """Let the pods of a run end that would not."""
     uid = (await place.read(name))["metadata"]["uid"]
     selector = f"{naming.RUN_LABEL}={uid}"
-    found = await place.client.list(views.PODS, namespace=place.namespace, labels=selector)
+    found = await place.client.list(projections.PODS, namespace=place.namespace, labels=selector)
     changes = {"metadata": {"annotations": {f"{jobs.ANNOTATIONS}seconds": "0"}}}
     for pod in found.items:
         pod_name = pod["metadata"]["name"]
-        await place.client.patch(views.PODS, pod_name, changes, namespace=place.namespace)
+        await place.client.patch(projections.PODS, pod_name, changes, namespace=place.namespace)
 
 
 async def test_logs_of_steps_begin_with_their_names(world: World, kubelet: Kubelet) -> None:
@@ -526,7 +528,7 @@ async def test_run_without_pods_shows_what_is_known(world: World) -> None:
     await world.place.until("gone", "Failed")
     (job,) = await world.place.jobs("gone")
     await world.place.client.delete(
-        views.JOBS,
+        projections.JOBS,
         job["metadata"]["name"],
         namespace=world.place.namespace,
         propagation="Foreground",
@@ -549,14 +551,14 @@ async def test_local_runs_have_their_logs_in_workspaces(
     place = await new_place(served_cluster, client)
     script = {"binary": "/bin/sh", "args": ["-c", "echo begin; sleep 2; printf 'the end'"]}
     await place.make(
-        views.PROVIDERS,
+        projections.PROVIDERS,
         "shell",
         {
             "runner": {"command": "agent-runner"},
             "adapter": {"type": "Exec", "exec": script},
         },
     )
-    await place.make(views.AGENTS, "coder", {"providerRef": {"name": "shell"}})
+    await place.make(projections.AGENTS, "coder", {"providerRef": {"name": "shell"}})
     world, workspaces = World(place, tmp_path), tmp_path / "workspaces"
     options = ("--workspaces", str(workspaces))
     workspaces.mkdir()

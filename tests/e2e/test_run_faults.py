@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from controllers import devcluster, kube
-from controllers.runs import views
+from controllers.runs import projections
 from tests.bench import prove_limits
 from tests.support import run_invariants, run_sweeps
 from tests.support.fault_proxy import Proxy
@@ -68,9 +68,9 @@ def test_violations_are_found() -> None:
     }
     again = {**run, "status": {"phase": "Running"}}
     events = [
-        Event.of(1, views.RUNS, run),
-        Event.of(2, views.RUNS, again),
-        Event.of(3, views.JOBS, job),
+        Event.of(1, projections.RUNS, run),
+        Event.of(2, projections.RUNS, again),
+        Event.of(3, projections.JOBS, job),
     ]
 
     assert [

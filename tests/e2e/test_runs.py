@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from controllers import devcluster, kube, ledger
-from controllers.runs import admitter, interpreter, naming, views
+from controllers.runs import naming, projections, reconciler
+from controllers.runs.slots import slot_allocator
 from tests.support import run_platform
 from tests.support.run_platform import Place, eventually, new_manager, new_place, running
 from tests.support.situations import trials
@@ -107,7 +108,7 @@ async def test_run_waits_for_its_turn_and_says_for_what(endless: Place) -> None:
 async def test_waiting_runs_whose_work_is_not_kept_start_in_their_turn(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(interpreter, "MAX_WORK_BYTES", 0)
+    monkeypatch.setattr(reconciler, "MAX_WORK_BYTES", 0)
     await place.agent()
     names = ["one", "two", "three"]
     async with running(new_manager(place, limits=ledger.Limits(0, 0, 1))):
@@ -142,10 +143,10 @@ async def test_slots_that_come_back_to_a_full_cluster_are_gathered(place: Place)
             await place.until(name, "Running", "Succeeded")
         await place.until("two")
 
-    pauses = {admitter.GATHER_SECONDS, admitter.FULL_GATHER_SECONDS}
+    pauses = {slot_allocator.GATHER_SECONDS, slot_allocator.FULL_GATHER_SECONDS}
     gathered = [one for one in slept if one in pauses]
-    assert gathered[0] == admitter.GATHER_SECONDS
-    assert admitter.FULL_GATHER_SECONDS in gathered
+    assert gathered[0] == slot_allocator.GATHER_SECONDS
+    assert slot_allocator.FULL_GATHER_SECONDS in gathered
 
 
 async def test_cancelled_run_leaves_a_suspended_job_and_no_pod(endless: Place) -> None:
@@ -158,7 +159,7 @@ async def test_cancelled_run_leaves_a_suspended_job_and_no_pod(endless: Place) -
         await eventually(endless.slots, {})
 
     (job,) = await endless.jobs("fix")
-    pods = await endless.client.list(views.PODS, namespace=endless.namespace)
+    pods = await endless.client.list(projections.PODS, namespace=endless.namespace)
     assert ("Cancelled", "CancelRequested") == (status["phase"], status["reason"])
     assert job["spec"]["suspend"]
     assert [] == [*pods.items]
@@ -169,7 +170,7 @@ async def test_slot_of_a_deleted_run_is_free_when_nothing_of_it_runs(endless: Pl
     async with running(new_manager(endless, limits=ledger.Limits(agent=1))):
         run = await endless.run("first")
         await endless.until("first", "Running")
-        await endless.client.delete(views.RUNS, "first", namespace=endless.namespace)
+        await endless.client.delete(projections.RUNS, "first", namespace=endless.namespace)
         await endless.run("second")
         await endless.until("second", "Running")
         slots = await endless.slots()

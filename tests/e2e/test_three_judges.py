@@ -10,14 +10,14 @@ import pytest
 
 import crds
 from controllers import devcluster, kube
-from controllers.agentctl import judged
-from schemagen import agreement, judge
-from schemagen.agreement import report
+from controllers.agentctl.api_servers import judged
+from schemagen import differential, judge
+from schemagen.differential import report
 from tests.support import foundry
 
 pytestmark = pytest.mark.e2e
 
-SUBJECTS = [*agreement.subjects(crds.api), *agreement.subjects(foundry.api)]
+SUBJECTS = [*differential.subjects(crds.api), *differential.subjects(foundry.api)]
 OBJECTS = 2000
 SEED = 20261124
 
@@ -29,7 +29,7 @@ def asked() -> Iterator[judge.Judge]:
 
 
 @pytest.fixture(scope="module")
-async def server(api_server: devcluster.Cluster) -> AsyncIterator[agreement.Server]:
+async def server(api_server: devcluster.Cluster) -> AsyncIterator[differential.Server]:
     def ignore(warning: str) -> None:
         del warning
 
@@ -41,11 +41,11 @@ async def server(api_server: devcluster.Cluster) -> AsyncIterator[agreement.Serv
 
 @pytest.mark.parametrize("subject", SUBJECTS, ids=[str(subject) for subject in SUBJECTS])
 async def test_no_verdict_is_split(
-    subject: agreement.Subject, asked: judge.Judge, server: agreement.Server
+    subject: differential.Subject, asked: judge.Judge, server: differential.Server
 ) -> None:
     count = OBJECTS // len(SUBJECTS) + 1
 
-    tally = await agreement.Trial(asked, server, seed=SEED).run(subject, count)
+    tally = await differential.Trial(asked, server, seed=SEED).run(subject, count)
 
     told = "\n".join(report.lines([(subject, tally)], seed=SEED, has_server=True))
     assert (0, 0) == (tally.verdicts, tally.words), told

@@ -13,8 +13,8 @@ import crds
 from certs import authority, injector
 from controllers import kube
 from tests.e2e.conftest import Platform
-from webhooks import server as webhook_server
-from webhooks import trust
+from webhooks.cluster import ca_bundle_check
+from webhooks.server import review_listener as webhook_server
 
 pytestmark = pytest.mark.e2e
 
@@ -64,7 +64,9 @@ async def test_old_and_new_bundle_together_are_trusted(platform: Platform) -> No
 
     await injector.inject(platform.client, other + ours, validating=[crds.api.group])
     try:
-        watched = trust.Trust(platform.client, crds.api, ("127.0.0.1", platform.server.port))
+        watched = ca_bundle_check.Trust(
+            platform.client, crds.api, ("127.0.0.1", platform.server.port)
+        )
         await watched.observe_once()
     finally:
         await injector.inject(platform.client, ours, validating=[crds.api.group])
@@ -78,7 +80,7 @@ async def test_api_server_that_is_gone_revokes_nothing(
     kubeconfig = tmp_path / "kubeconfig"
     text = platform.cluster.admin_kubeconfig.read_text()
     kubeconfig.write_text(re.sub(r"(https://[^:]+):\d+", rf"\1:{unused_port}", text))
-    watched = trust.Trust(platform.client, crds.api, ("127.0.0.1", platform.server.port))
+    watched = ca_bundle_check.Trust(platform.client, crds.api, ("127.0.0.1", platform.server.port))
     await watched.observe_once()
     before = watched.callers
 

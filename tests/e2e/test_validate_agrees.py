@@ -10,7 +10,8 @@ from collections.abc import Iterator
 import pytest
 
 from controllers import devcluster
-from schemagen import crd, yaml
+from schemagen import yaml
+from schemagen.crd import definitions as crd
 from tests.support import gads
 
 pytestmark = pytest.mark.e2e

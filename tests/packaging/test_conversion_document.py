@@ -11,13 +11,15 @@ import pytest
 from pydantic import Field, create_model
 
 from schemagen import Api, Kind, Resource, Version, steps
-from schemagen.agreement import boundaries
+from schemagen.differential import generation
 from schemagen.problems import JSON
-from schemagen.roundtrip import simulated
+from schemagen.roundtrip import simulated_server
 from schemagen.roundtrip.views import Views
-from schemagen.versions import records, stash, verification
+from schemagen.versions import records
 from schemagen.versions.converter import Converter
 from schemagen.versions.records import keep, record, same_name
+from schemagen.versions.residue import storage
+from schemagen.versions.verification import verification
 
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs/conversion.md"
 SECTION = re.compile(r"^## (.*?)\n(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
@@ -117,9 +119,9 @@ WIDGET: dict[str, Any] = {
 def changed(value: JSON, path: tuple[Any, ...], part: JSON) -> JSON:
     """A copy with another part at a path; ABSENT takes it away."""
     if part is steps.ABSENT:
-        return boundaries.without(value, path)
+        return generation.without(value, path)
     above, last = path[:-1], path[-1]
-    return boundaries.replaced(value, above, {**boundaries.at(value, above), last: part})
+    return generation.replaced(value, above, {**generation.at(value, above), last: part})
 
 
 # What is edited in v1alpha1, and what is different in v1 then.
@@ -200,23 +202,23 @@ def test_edit_leaves_what_the_table_says(row: str) -> None:
     assert expected == without_annotations(cluster.read("v1"))
 
 
-def cluster_of(api: Api) -> simulated.Cluster:
+def cluster_of(api: Api) -> simulated_server.Cluster:
     (kind,) = api.kinds
     converter = Converter(api)
 
-    def convert(value: simulated.Value, source: str, target: str) -> simulated.Value:
+    def convert(value: simulated_server.Value, source: str, target: str) -> simulated_server.Value:
         return converter.way(kind, source, target).plain(value)
 
     def admit(
-        value: simulated.Value,
-        old: simulated.Value | None,
+        value: simulated_server.Value,
+        old: simulated_server.Value | None,
         is_replacement: bool,  # noqa: FBT001
-    ) -> simulated.Value:
-        return stash.with_residue(api, kind, value, old, is_replacement=is_replacement)
+    ) -> simulated_server.Value:
+        return storage.with_residue(api, kind, value, old, is_replacement=is_replacement)
 
-    return simulated.Cluster(Views(api, kind), convert, admit, "v1")
+    return simulated_server.Cluster(Views(api, kind), convert, admit, "v1")
 
 
-def without_annotations(value: simulated.Value) -> simulated.Value:
+def without_annotations(value: simulated_server.Value) -> simulated_server.Value:
     metadata = {key: item for key, item in value["metadata"].items() if key != "annotations"}
     return {**value, "metadata": metadata}

@@ -28,7 +28,7 @@ def test_agentctl_starts_without_the_rest() -> None:
 
 
 def test_toolkit_needs_no_network_library() -> None:
-    code = "import sys, schemagen.crd, schemagen.versions.graph; print(*sys.modules)"
+    code = "import sys, schemagen.crd.definitions, schemagen.versions.graph; print(*sys.modules)"
 
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -12,7 +12,7 @@ import pytest
 
 from schemagen import Facts
 from schemagen.versions.converter import Converter
-from webhooks import admission, reviews
+from webhooks.review import admission, reviews
 
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs/rules.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)

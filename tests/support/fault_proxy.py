@@ -18,7 +18,7 @@ import aiohttp
 import orjson
 from aiohttp import web
 
-from controllers.kube import sources
+from controllers.kube.auth import discovery
 from tests.support import faults, kube_calls
 from tests.support.faults import CrashAt, Dealt, Fault, Plan, Turn, Write
 from tests.support.kube_calls import Call
@@ -35,7 +35,7 @@ class Proxy:
         self.ports: dict[str, Port] = {}
 
     async def __aenter__(self) -> Self:
-        upstream = Upstream(await sources.kubeconfig(self._kubeconfig)())
+        upstream = Upstream(await discovery.kubeconfig(self._kubeconfig)())
         self._upstream = await self._stack.enter_async_context(upstream)
         return self
 

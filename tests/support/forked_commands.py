@@ -117,7 +117,7 @@ def _mains() -> Mapping[str, Callable[[], object]]:
     import crds  # noqa: F401, PLC0415 - likewise
     from controllers.agentctl import cli as agentctl  # noqa: PLC0415 - likewise
     from schemagen import checking, judge  # noqa: F401, PLC0415 - likewise
-    from schemagen import cli as schemagen  # noqa: PLC0415 - likewise
+    from schemagen.cli import commands as schemagen  # noqa: PLC0415 - likewise
     from webhooks import cli as webhooks  # noqa: PLC0415 - likewise
 
     return {

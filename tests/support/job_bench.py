@@ -8,9 +8,10 @@ from typing import Any
 
 from controllers import devcluster, kube
 from controllers.devcluster import jobs
-from controllers.runs import caches, naming, views
-from controllers.runs.runtimes import job, workflow
+from controllers.runs import caches, naming, projections
 from controllers.runs.runtimes.base import Key, Work
+from controllers.runs.runtimes.jobs import job
+from controllers.runs.runtimes.workflow import workflow
 from tests.support import local_bench
 from tests.support.runtime_bench import NAMESPACE, Behaviour, Bench
 
@@ -38,7 +39,7 @@ class JobBench(Bench):
 
     async def starts(self, key: Key) -> int:
         selector = f"{naming.JOB_LABEL}={naming.of_key(key)}"
-        pods = await self.client.list(views.PODS, namespace=NAMESPACE, labels=selector)
+        pods = await self.client.list(projections.PODS, namespace=NAMESPACE, labels=selector)
         return len(pods.items)
 
 

@@ -16,7 +16,9 @@ from contextlib import asynccontextmanager
 from typing import Self
 
 from controllers import devcluster, kube
-from controllers.kube import requests, sources, transport
+from controllers.kube import requests
+from controllers.kube.auth import discovery
+from controllers.kube.http import transport
 from schemagen import canonical, judge
 from schemagen.problems import JSON
 from tests.support import judge_draws, judge_schemas
@@ -126,7 +128,7 @@ class Server:
     @asynccontextmanager
     async def of(cls, cluster: devcluster.Cluster) -> AsyncIterator[Self]:
         """Connect to a cluster as its admin."""
-        access = await sources.kubeconfig(cluster.admin_kubeconfig, None)()
+        access = await discovery.kubeconfig(cluster.admin_kubeconfig, None)()
         connection = transport.Transport(
             access, on_warning=lambda text: _warned.get().append(text), user_agent="prove"
         )

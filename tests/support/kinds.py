@@ -14,7 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 
 import crds
-from schemagen import Kind, crd, judge, structural, yaml
+from schemagen import Kind, judge, yaml
+from schemagen.crd import definitions
+from schemagen.schema import structural
 from schemagen.versions import graph
 from tests.support import objects, round_trips
 
@@ -85,7 +87,7 @@ class Subject:
 
     def definition(self) -> dict[str, Any]:
         """The kind's CRD."""
-        return crd.crd(crds.api, self.kind, webhook={"url": "https://localhost/convert"})
+        return definitions.crd(crds.api, self.kind, webhook={"url": "https://localhost/convert"})
 
     def samples(self, version: str) -> list[dict[str, Any]]:
         """The published samples of a version."""

@@ -4,7 +4,8 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from schemagen import Kind, structural
+from schemagen import Kind
+from schemagen.schema import structural
 
 JSON = Any
 

@@ -8,7 +8,7 @@ from controllers import kube
 from schemagen import judge
 from schemagen.problems import JSON
 from tests.support import judge_proof, lint_draws
-from webhooks import lint
+from webhooks.cluster import lint
 
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 # Errors of what the API server takes.

@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from controllers.runs import naming
-from controllers.runs.runtimes import children, launch, local, workspaces
 from controllers.runs.runtimes.base import Key
+from controllers.runs.runtimes.local import detached_processes, launch, local, workspaces
 from tests.support.runtime_bench import NAMESPACE, Behaviour, Bench
 
 STANDIN = (sys.executable, "-I", "-S", str(pathlib.Path(__file__).with_name("standin_runner.py")))
@@ -40,8 +40,8 @@ class LocalBench(Bench):
         for place in workspaces.places(self.root):
             started = place.started()
             if started is not None and launch.stamp(started.pid) == started.stamp:
-                children.kill(started.pid, place.workspace)
-            children.kill_leftovers(place.workspace)
+                detached_processes.kill(started.pid, place.workspace)
+            detached_processes.kill_leftovers(place.workspace)
 
 
 @contextlib.asynccontextmanager

@@ -14,11 +14,12 @@ from typing import Self
 
 import pydantic
 
-from schemagen import agreement, checking, crd, judge, problems, yaml
-from schemagen.agreement import boundaries, report
-from schemagen.keywords import SchemaError
+from schemagen import checking, differential, judge, problems, yaml
+from schemagen.crd import definitions
+from schemagen.differential import generation, report
 from schemagen.model import base, registry
 from schemagen.problems import JSON
+from schemagen.schema.keywords import SchemaError
 from tests.support import model_draws
 
 # Of what the API server refuses itself: rules are its to read, and their cost its to estimate.
@@ -62,11 +63,11 @@ class Tally:
     faults: dict[int, Fault] = dataclasses.field(default_factory=dict)
 
 
-def subject_of(api: registry.Api, number: int) -> agreement.Subject:
+def subject_of(api: registry.Api, number: int) -> differential.Subject:
     """The kind of a module in a group of its own, for an API server that has seen others."""
     kind = api.kinds[0]
     lone = registry.Api(f"n{number}.drawn.example.com", (kind,))
-    return agreement.Subject(lone, crd.crd(lone, kind))
+    return differential.Subject(lone, definitions.crd(lone, kind))
 
 
 def module_of(seed: int, number: int) -> model_draws.Module:
@@ -128,17 +129,17 @@ class Proof:
 
     async def _generated(self, api: registry.Api, seed: int) -> registry.Api | Fault | str:
         try:
-            definition = crd.crd(api, api.kinds[0])
+            definition = definitions.crd(api, api.kinds[0])
         except SchemaError as error:
             return "refused" if _is_proper(error) else Fault("words", str(error))
         except Exception as error:  # noqa: BLE001 - that is what is looked for
             return Fault("traceback", f"{type(error).__name__}: {error}")
         try:
-            return await self._agreed(agreement.Subject(api, definition), seed)
+            return await self._agreed(differential.Subject(api, definition), seed)
         except Exception as error:  # noqa: BLE001 - likewise
             return Fault("traceback", f"{type(error).__name__}: {error}")
 
-    async def _agreed(self, subject: agreement.Subject, seed: int) -> registry.Api | Fault | str:
+    async def _agreed(self, subject: differential.Subject, seed: int) -> registry.Api | Fault | str:
         if [subject.crd] != yaml.load_all(yaml.dumps(subject.crd).encode()):
             return Fault("yaml", "the CRD's YAML reads as something else")
         try:
@@ -156,18 +157,18 @@ class Proof:
         return Fault("judge", verdict.message)
 
     async def tried(
-        self, subject: agreement.Subject, server: agreement.Server | None, seed: int
+        self, subject: differential.Subject, server: differential.Server | None, seed: int
     ) -> Fault | None:
         """What the judges, and a real API server if one is there, are not of one mind about."""
-        tally = await agreement.Trial(self._judge, server, seed=seed).run(subject, self._objects)
+        tally = await differential.Trial(self._judge, server, seed=seed).run(subject, self._objects)
         if not tally.verdicts and not tally.words:
             return None
         lines = report.lines([(subject, tally)], seed=seed, has_server=server is not None)
         return Fault("split", "\n".join(lines))
 
-    def _stored(self, subject: agreement.Subject, seed: int) -> Fault | None:
+    def _stored(self, subject: differential.Subject, seed: int) -> Fault | None:
         """Whether judge, checker and model store the same of a valid object."""
-        draw = boundaries.Draw(random.Random(seed))  # noqa: S311 - nothing secret
+        draw = generation.Draw(random.Random(seed))  # noqa: S311 - nothing secret
         schema = subject.crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
         checker = checking.of_version(subject.version)
         with self._judge.load(subject.crd) as loaded:
@@ -183,7 +184,7 @@ class Proof:
         return None
 
 
-def _object(subject: agreement.Subject, drawn: JSON, index: int) -> JSON:
+def _object(subject: differential.Subject, drawn: JSON, index: int) -> JSON:
     own = {
         name: one for name, one in drawn.items() if name not in {"apiVersion", "kind", "metadata"}
     }

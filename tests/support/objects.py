@@ -6,7 +6,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from schemagen.structural import Schema
+from schemagen.schema.structural import Schema
 
 NAMES = st.sampled_from(["a", "b", "build", "test", "über", "", "prompt"])
 TEXTS = st.one_of(NAMES, st.text(max_size=8), st.text(string.digits, min_size=1, max_size=4))

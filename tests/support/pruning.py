@@ -2,8 +2,9 @@
 
 from typing import Any
 
-from schemagen import Api, structural
-from schemagen.structural import Schema
+from schemagen import Api
+from schemagen.schema import structural
+from schemagen.schema.structural import Schema
 
 _SCHEMAS: dict[type, Schema] = {}
 

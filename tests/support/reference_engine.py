@@ -11,8 +11,8 @@ from typing import Literal
 
 from schemagen import Api, Kind, canonical
 from schemagen.problems import JSON
-from schemagen.roundtrip import leaves
-from schemagen.roundtrip.leaves import Difference
+from schemagen.roundtrip import differences
+from schemagen.roundtrip.differences import Difference
 from schemagen.roundtrip.views import Views
 from schemagen.versions.steps import ABSENT
 
@@ -68,7 +68,9 @@ class Engine:
         same = self._meanings(target, plain, source)
         result = plain
         node = self._views.node(target)
-        found = [*leaves.differences(self._views.said(target, kept), plain, node, by_index=True)]
+        found = [
+            *differences.differences(self._views.said(target, kept), plain, node, by_index=True)
+        ]
         # All, then what is below one place, then one by one.
         above = dict.fromkeys(one.path[:at] for one in found for at in range(len(one.path)))
         units = [[one for one in found if one.path[: len(at)] == at] for at in above]
@@ -76,7 +78,7 @@ class Engine:
             candidate = result
             for one in unit:
                 if not self._is_given_up(one, plain, kept):
-                    candidate = leaves.put(candidate, one.path, one.before)
+                    candidate = differences.put(candidate, one.path, one.before)
             if same & self._meanings(target, candidate, source):
                 result = candidate
         return result
@@ -98,13 +100,13 @@ class Engine:
             case "status":
                 return one.path[0] == "status"
             case "parent":
-                return len(one.path) > 2 and leaves.get(plain, one.path[:2]) is ABSENT
+                return len(one.path) > 2 and differences.get(plain, one.path[:2]) is ABSENT
             case "sibling":
-                before, now = (leaves.get(value, one.path[:-1]) for value in (kept, plain))
+                before, now = (differences.get(value, one.path[:-1]) for value in (kept, plain))
                 size = len(now) if isinstance(now, dict) else 0
                 return isinstance(before, dict) and len(before) > size + 1
             case "list":
-                lists = [leaves.get(value, ("spec", "tags")) for value in (kept, plain)]
+                lists = [differences.get(value, ("spec", "tags")) for value in (kept, plain)]
                 return "tags" in one.path and len({len(each or ()) for each in lists}) > 1
             case _:
                 return False

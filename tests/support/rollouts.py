@@ -8,11 +8,12 @@ import pathlib
 from collections.abc import AsyncIterator, Callable
 
 import crds
-from certs import files as certificates
+from certs.directory import files as certificates
 from controllers import devcluster, kube
+from controllers.process import addresses
 from tests.support import replicas
 from tests.support.traffic import Traffic
-from webhooks import addresses, install
+from webhooks.cluster import install
 
 REPLICAS = 3
 

@@ -17,11 +17,11 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 
 import crds
-from certs import stored
+from certs import rotation_secret
 from controllers import devcluster, kube
 from tests.support import hostile, replicas
 from tests.support.traffic import Failed, Traffic
-from webhooks import install
+from webhooks.cluster import install
 
 NAMESPACE, SECRET = "agents", "webhooks"
 HOLD_SECONDS = 3.0
@@ -107,9 +107,9 @@ async def deployed(
             await asyncio.gather(*(one.stop() for one in found.balancer.replicas))
 
 
-async def state(client: kube.Client) -> stored.Stored:
+async def state(client: kube.Client) -> rotation_secret.Stored:
     """The authorities as they are stored."""
-    return stored.read(await client.get(kube.SECRETS, SECRET, namespace=NAMESPACE))
+    return rotation_secret.read(await client.get(kube.SECRETS, SECRET, namespace=NAMESPACE))
 
 
 async def rotate(client: kube.Client, wish: str) -> None:
@@ -123,7 +123,7 @@ async def rotate(client: kube.Client, wish: str) -> None:
             lambda: client.patch(
                 kube.SECRETS,
                 SECRET,
-                {"metadata": {"annotations": {stored.WANTED: wish}}},
+                {"metadata": {"annotations": {rotation_secret.WANTED: wish}}},
                 namespace=NAMESPACE,
             )
         )

@@ -8,8 +8,9 @@ import orjson
 from hypothesis import strategies as st
 
 import crds
-from schemagen import Kind, canonical, structural
-from schemagen.versions import defaulting, graph, shape
+from schemagen import Kind, canonical
+from schemagen.schema import structural
+from schemagen.versions import defaulting, graph, schema_coverage
 from schemagen.versions.converter import Converter
 from tests.support import objects
 
@@ -89,7 +90,7 @@ def as_served(kind: Kind, value: dict[str, Any], version_name: str) -> dict[str,
     """
     version = kind.version(version_name)
     assert version is not None
-    return dict(defaulting.of(version.model).settle(shape.root_fit(version.model)(value)))
+    return dict(defaulting.of(version.model).settle(schema_coverage.root_fit(version.model)(value)))
 
 
 def converted(kind: Kind, value: dict[str, Any], source: str, target: str) -> dict[str, Any]:
@@ -134,7 +135,7 @@ def assert_what_fits_comes_back(
     found = kind.version(version)
     assert found is not None
     there_and_back(kind, value, version, other)
-    fitting = dict(shape.root_fit(found.model)(value))
+    fitting = dict(schema_coverage.root_fit(found.model)(value))
 
     back = there_and_back(kind, fitting, version, other)
 

@@ -13,10 +13,10 @@ from typing import Final, Self, TypeAlias
 from controllers import kube, ledger
 from controllers.kube import requests
 from controllers.kube.client import WATCH_SECONDS
-from controllers.kube.projections import Decoder
 from controllers.kube.requests import Selection
-from controllers.ledger import stored
-from controllers.runs import naming, views
+from controllers.kube.watch.projections import Decoder
+from controllers.ledger import encoding
+from controllers.runs import naming, projections
 
 ENDED = frozenset({"Succeeded", "Failed", "Cancelled"})
 
@@ -27,11 +27,11 @@ class ConfigMap(kube.Projection, frozen=True):
     data: Mapping[str, str] = {}
 
 
-View: TypeAlias = ConfigMap | views.Run | views.Job
+View: TypeAlias = ConfigMap | projections.Run | projections.Job
 VIEWS: Final[Mapping[kube.Resource, type[View]]] = {
     kube.CONFIG_MAPS: ConfigMap,
-    views.RUNS: views.Run,
-    views.JOBS: views.Job,
+    projections.RUNS: projections.Run,
+    projections.JOBS: projections.Job,
 }
 
 
@@ -48,7 +48,7 @@ class Event:
         cls, revision: int, resource: kube.Resource, body: kube.JSON, *, is_gone: bool = False
     ) -> Self:
         """Of an object as the API server shows it."""
-        return cls(revision, is_gone, views.of(VIEWS[resource], body))
+        return cls(revision, is_gone, projections.of(VIEWS[resource], body))
 
 
 @dataclasses.dataclass
@@ -71,16 +71,16 @@ def violations(events: list[Event], limits: ledger.Limits, count: Count) -> Iter
         uid = event.object.metadata.uid
         match event.object:
             case ConfigMap(data=data):
-                before, slots = slots, {} if event.is_gone else stored.read({"data": data}).slots
+                before, slots = slots, {} if event.is_gone else encoding.read({"data": data}).slots
                 count.admissions += len(slots.keys() - before.keys())
                 count.most_in_flight = max(count.most_in_flight, len(slots))
                 yield from (f"{at}: {one}" for one in _over(slots, limits))
-            case views.Run(metadata=metadata, status=status):
+            case projections.Run(metadata=metadata, status=status):
                 phase, known = status.phase, phases.get(uid, "")
                 if known in ENDED and phase != known and not event.is_gone:
                     yield f"{at}: run {metadata.name} was {known}, and then {phase}"
                 phases[uid] = phase
-            case views.Job() as job:
+            case projections.Job() as job:
                 working.pop(uid, None)
                 if not event.is_gone and (run := _working_for(job)):
                     working[uid] = run
@@ -108,14 +108,14 @@ def _unheld(working: Mapping[str, str], slots: Mapping[str, ledger.Slot]) -> Ite
             yield f"run {uid} has {number} Jobs at work"
 
 
-def _working_for(job: views.Job) -> str:
+def _working_for(job: projections.Job) -> str:
     """The run of a Job that may work and is its only one at a time; empty for others."""
     labels = job.metadata.labels
     is_step = naming.STEP_LABEL in labels
     return labels[naming.RUN_LABEL] if not is_step and _may_work(job) else ""
 
 
-def _may_work(job: views.Job) -> bool:
+def _may_work(job: projections.Job) -> bool:
     """Whether a Job has pods, or may get some."""
     if naming.TOMBSTONE_LABEL in job.metadata.labels:
         return False
@@ -139,8 +139,8 @@ class Witness:
         of_ledger = Selection(namespace=self._home, fields="metadata.name=run-ledger")
         wanted = [(kube.CONFIG_MAPS, of_ledger)]
         for name in self._namespaces:
-            wanted.append((views.RUNS, Selection(namespace=name)))
-            wanted.append((views.JOBS, Selection(namespace=name, labels=naming.RUN_LABEL)))
+            wanted.append((projections.RUNS, Selection(namespace=name)))
+            wanted.append((projections.JOBS, Selection(namespace=name, labels=naming.RUN_LABEL)))
         tasks = [asyncio.create_task(self._follow(*one, started)) for one in wanted]
         try:
             yield self

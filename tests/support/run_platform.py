@@ -10,9 +10,9 @@ from typing import Any, Final
 
 from controllers import devcluster, kube, ledger, manager
 from controllers.devcluster import jobs
-from controllers.runs import views
-from controllers.runs.runtimes import job
-from controllers.runs.runtimes.workflow import WorkflowRuntime
+from controllers.runs import projections
+from controllers.runs.runtimes.jobs import job
+from controllers.runs.runtimes.workflow.workflow import WorkflowRuntime
 from crds.admission.settings import Pods, Settings
 
 SECONDS = 120.0
@@ -54,26 +54,28 @@ class Place:
     async def agent(self, name: str = "coder", **spec: Any) -> None:
         """Create an agent, with a provider of its own."""
         await self.make(
-            views.PROVIDERS,
+            projections.PROVIDERS,
             f"{name}-provider",
             {
                 "runner": {"command": "agent-runner"},
                 "adapter": {"type": "Exec", "exec": {"binary": "/bin/true"}},
             },
         )
-        await self.make(views.AGENTS, name, {"providerRef": {"name": f"{name}-provider"}, **spec})
+        await self.make(
+            projections.AGENTS, name, {"providerRef": {"name": f"{name}-provider"}, **spec}
+        )
 
     async def run(self, name: str, **spec: Any) -> kube.JSON:
         """Create a run."""
-        return await self.make(views.RUNS, name, run_spec(**spec))
+        return await self.make(projections.RUNS, name, run_spec(**spec))
 
     async def read(self, name: str) -> kube.JSON:
         """A run as it is."""
-        return await self.client.get(views.RUNS, name, namespace=self.namespace)
+        return await self.client.get(projections.RUNS, name, namespace=self.namespace)
 
     async def change(self, name: str, **spec: Any) -> None:
         """Change a run as a user does."""
-        await self.client.patch(views.RUNS, name, {"spec": spec}, namespace=self.namespace)
+        await self.client.patch(projections.RUNS, name, {"spec": spec}, namespace=self.namespace)
 
     async def until(self, name: str, *phases: str) -> kube.JSON:
         """Wait until a run is in a phase; its status."""
@@ -89,12 +91,12 @@ class Place:
 
     async def phases(self) -> list[str]:
         """The phases of all runs."""
-        found = await self.client.list(views.RUNS, namespace=self.namespace)
+        found = await self.client.list(projections.RUNS, namespace=self.namespace)
         return [str((run.get("status") or {}).get("phase") or "") for run in found.items]
 
     async def jobs(self, name: str = "") -> list[kube.JSON]:
         """The Jobs of a run, or of all."""
-        found = await self.client.list(views.JOBS, namespace=self.namespace)
+        found = await self.client.list(projections.JOBS, namespace=self.namespace)
         owned = [
             job
             for job in found.items

@@ -5,7 +5,7 @@ import contextlib
 import dataclasses
 
 from controllers import kube, ledger
-from controllers.runs import views
+from controllers.runs import projections
 from tests.support import run_invariants
 from tests.support.run_invariants import Count, Witness
 from tests.support.run_platform import Place
@@ -66,7 +66,7 @@ async def settle(place: Place, witness: Witness) -> Found:
         async with asyncio.timeout(SECONDS):
             while not await _is_settled(place):  # noqa: ASYNC110 - it is the cluster's
                 await asyncio.sleep(0.2)
-    runs = await place.client.list(views.RUNS, namespace=place.namespace)
+    runs = await place.client.list(projections.RUNS, namespace=place.namespace)
     endings = {
         run["metadata"]["name"]: (
             str((run.get("status") or {}).get("phase")),
@@ -86,7 +86,7 @@ async def settle(place: Place, witness: Witness) -> Found:
 
 
 async def _is_settled(place: Place) -> bool:
-    runs = await place.client.list(views.RUNS, namespace=place.namespace)
+    runs = await place.client.list(projections.RUNS, namespace=place.namespace)
     phases = [(run.get("status") or {}).get("phase") for run in runs.items]
     return set(phases) <= run_invariants.ENDED and not await _slots(place)
 

@@ -8,10 +8,10 @@ import dataclasses
 import datetime as dt
 from typing import Any
 
-from controllers.runs import machine, naming, statuses, views, work
-from controllers.runs.machine import Claim, Do, Observed, Plan
+from controllers.runs import naming, planner, projections, run_status, work
+from controllers.runs.api_constants import Phase
+from controllers.runs.planner import Claim, Do, Observed, Plan
 from controllers.runs.runtimes.base import Progress, Ref, Stage
-from controllers.runs.words import Phase
 
 NOW = dt.datetime(2026, 11, 28, 12, 0, 0, tzinfo=dt.UTC)
 AGENT = {"spec": {"providerRef": {"name": "shell"}}}
@@ -26,8 +26,8 @@ PROVIDER = {
 def run(spec: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
     """An AgentRun (v1beta1), whole."""
     return {
-        "apiVersion": views.RUNS.api_version,
-        "kind": views.RUNS.kind,
+        "apiVersion": projections.RUNS.api_version,
+        "kind": projections.RUNS.kind,
         "metadata": {
             "name": "fix",
             "namespace": "team",
@@ -58,9 +58,9 @@ def agent(**spec: Any) -> dict[str, Any]:
 
 def observed(body: dict[str, Any], **changes: Any) -> Observed:
     """A run with all that it needs, as the interpreter would observe it."""
-    view = views.of(views.Run, body)
-    inputs = work.prepare(body, related(), machine.attempt(view))
-    key = machine.key(view)
+    view = projections.of(projections.Run, body)
+    inputs = work.prepare(body, related(), planner.attempt(view))
+    key = planner.key(view)
     piece = inputs.work if isinstance(inputs, work.Ready) else None
     ref = Ref(type="Job", key=key, work=piece, name=naming.of_key(key))  # type: ignore[arg-type]
     return dataclasses.replace(Observed(run=view, inputs=inputs, ref=ref), **changes)
@@ -79,14 +79,14 @@ class World:
         self.stages: dict[str, Stage] = {}
         self.claim = Claim()
         self.holder = ""
-        self.events: list[machine.Event] = []
+        self.events: list[planner.Event] = []
         self.statuses: list[dict[str, Any]] = []
         self.most_working = 0
 
     @property
-    def view(self) -> views.Run:
+    def view(self) -> projections.Run:
         """The run as the controller sees it."""
-        return views.of(views.Run, self.body)
+        return projections.of(projections.Run, self.body)
 
     @property
     def phase(self) -> str:
@@ -102,13 +102,13 @@ class World:
     def observe(self) -> Observed:
         """What a controller that was just started observes."""
         view = self.view
-        key = machine.key(view)
+        key = planner.key(view)
         found = work.prepare(
             self.body,
             related(agent=self.agent if self.has_agent else None),
-            machine.attempt(view),
+            planner.attempt(view),
         )
-        needs = machine.needs_inputs(view, has_slot=self.has_slot)
+        needs = planner.needs_inputs(view, has_slot=self.has_slot)
         piece = found.work if isinstance(found, work.Ready) else None
         return Observed(
             run=view,
@@ -118,19 +118,19 @@ class World:
             blocked_by="" if self.has_slot or not self.wants_slot else "Agent",
             blocked_since=NOW,
             ref=Ref(type="Job", key=key, work=piece, name=naming.of_key(key)),  # type: ignore[arg-type]
-            progress=self._progress(key) if machine.needs_progress(view) else None,
+            progress=self._progress(key) if planner.needs_progress(view) else None,
         )
 
     def look(self) -> Plan:
         """One look, to the end."""
         seen = self.observe()
         for _ in range(10):
-            plan = machine.reconcile(seen, self.now)
+            plan = planner.reconcile(seen, self.now)
             if plan.action is Do.SUBMIT:
                 assert seen.ref is not None
                 self.stages.setdefault(seen.ref.key, Stage.PENDING)
                 self.most_working = max(self.most_working, len(self.working))
-                plan = machine.submitted(seen, seen.ref, self.now)
+                plan = planner.submitted(seen, seen.ref, self.now)
             if plan.action is None:
                 self.conclude(plan)
                 return plan
@@ -160,7 +160,7 @@ class World:
     def conclude(self, plan: Plan) -> None:
         """Write what the plan says."""
         self.wants_slot = plan.wants_slot
-        status = plan.standing and statuses.written(plan.standing, self.view, self.now)
+        status = plan.standing and run_status.written(plan.standing, self.view, self.now)
         if status:
             version = int(self.body["metadata"]["resourceVersion"]) + 1
             self.body["metadata"]["resourceVersion"] = str(version)

@@ -20,11 +20,13 @@ import aiohttp
 import orjson
 
 import crds
-from certs import files as certificates
+from certs.directory import files as certificates
 from controllers import devcluster, kube
+from controllers.process import addresses
 from tests.support import hostile, replicas
 from tests.support.traffic import Failed, Traffic
-from webhooks import addresses, install, routes
+from webhooks import routing
+from webhooks.cluster import install
 
 FAULT_EVERY_SECONDS = 1.0
 # From a worker's end until the kernel has told every client, and the API server has called again.
@@ -258,6 +260,6 @@ async def _ask(
 
 
 def _wanted(path: str, body: bytes) -> Any:
-    answer = routes.answer(routes.routes(crds.api)[path], body)
-    assert isinstance(answer, routes.Answer)
+    answer = routing.answer(routing.routes(crds.api)[path], body)
+    assert isinstance(answer, routing.Answer)
     return orjson.loads(answer.body)

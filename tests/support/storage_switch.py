@@ -8,9 +8,10 @@ from typing import Any
 
 import crds
 from controllers import kube
-from schemagen import Kind, canonical, checking, structural
-from schemagen.agreement import boundaries
+from schemagen import Kind, canonical, checking
+from schemagen.differential import generation
 from schemagen.problems import JSON
+from schemagen.schema import structural
 
 Tell = Callable[[int], None]
 
@@ -30,7 +31,7 @@ def drawn(kind: Kind, version_name: str, count: int, seed: int) -> list[JSON]:
     assert version is not None
     schema = structural.schema_of(version.model, descriptions=False)
     source = random.Random(f"{seed} {kind.name} {version_name}")  # noqa: S311 - nothing secret
-    draw, checker = boundaries.Draw(source), checking.of_version(version)
+    draw, checker = generation.Draw(source), checking.of_version(version)
     found: list[JSON] = []
     while len(found) < count:
         spec = draw.valid(schema["properties"]["spec"])

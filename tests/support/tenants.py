@@ -22,9 +22,9 @@ from typing import Any, Final, Self
 import crds
 from controllers import devcluster, kube, manager
 from controllers.devcluster import jobs
-from controllers.runs import views
+from controllers.runs import projections
 from tests.support import processes
-from webhooks import local_server
+from webhooks.development import local_server
 
 GROUP: Final = crds.api.group
 OLD_RUNS: Final = kube.Resource(GROUP, "v1alpha1", "agentruns", "AgentRun")
@@ -71,8 +71,10 @@ class Tenant:
         """Create an agent with a provider of its own."""
         adapter = {"type": "Exec", "exec": {"binary": "/bin/true", **execs}}
         spec = {"runner": {"command": "agent-runner"}, "adapter": adapter}
-        await self.make(views.PROVIDERS, f"{name}-provider", spec=spec)
-        await self.make(views.AGENTS, name, spec={"providerRef": {"name": f"{name}-provider"}})
+        await self.make(projections.PROVIDERS, f"{name}-provider", spec=spec)
+        await self.make(
+            projections.AGENTS, name, spec={"providerRef": {"name": f"{name}-provider"}}
+        )
 
 
 # ------------------------------------------------------------------------------ the worst objects
@@ -167,7 +169,7 @@ def _objects() -> dict[str, tuple[kube.Resource, Draw]]:
     }
     return {
         **{name: (OLD_RUNS, draw) for name, draw in _forged().items()},
-        **{name: (views.RUNS, draw) for name, draw in young.items()},
+        **{name: (projections.RUNS, draw) for name, draw in young.items()},
         "old problems": (OLD_RUNS, _old("[]", parameters=many)),
         "old labels": (
             OLD_RUNS,
@@ -198,7 +200,7 @@ async def _lists(tenant: Tenant, _: random.Random, __: str) -> None:
 
 async def _forges_status(tenant: Tenant, dice: random.Random, _: str) -> None:
     """A run of its own says that it is somebody else's Job, at length."""
-    found = await tenant.client.list(views.RUNS, namespace=tenant.namespace, page_size=50)
+    found = await tenant.client.list(projections.RUNS, namespace=tenant.namespace, page_size=50)
     conditions = [
         {
             "type": f"T{at}",
@@ -213,7 +215,7 @@ async def _forges_status(tenant: Tenant, dice: random.Random, _: str) -> None:
     status = {"phase": "Running", "attempt": 3, "runtimeRef": ref, "conditions": conditions}
     for run in found.items[:5]:
         await tenant.client.patch(
-            views.RUNS,
+            projections.RUNS,
             run["metadata"]["name"],
             {"status": status},
             namespace=tenant.namespace,
@@ -223,10 +225,10 @@ async def _forges_status(tenant: Tenant, dice: random.Random, _: str) -> None:
 
 async def _evades(tenant: Tenant, _: random.Random, name: str) -> None:
     """A run whose finalizers go before it does."""
-    await tenant.make(views.RUNS, name, spec=run_spec())
+    await tenant.make(projections.RUNS, name, spec=run_spec())
     change = {"metadata": {"finalizers": None}}
-    await tenant.client.patch(views.RUNS, name, change, namespace=tenant.namespace)
-    await tenant.client.delete(views.RUNS, name, namespace=tenant.namespace)
+    await tenant.client.patch(projections.RUNS, name, change, namespace=tenant.namespace)
+    await tenant.client.delete(projections.RUNS, name, namespace=tenant.namespace)
 
 
 HARMS: Final[dict[str, Harm]] = {
@@ -281,11 +283,11 @@ async def _answer(doing: Awaitable[None]) -> str:
 
 async def _tidy(tenant: Tenant) -> None:
     with contextlib.suppress(kube.KubeError):
-        found = await tenant.client.list(views.RUNS, namespace=tenant.namespace)
+        found = await tenant.client.list(projections.RUNS, namespace=tenant.namespace)
         runs = sorted(found.items, key=lambda run: str(run["metadata"]["creationTimestamp"]))
         for run in runs[: max(0, len(runs) - MAX_LEFT)]:
             name = run["metadata"]["name"]
-            await tenant.client.delete(views.RUNS, name, namespace=tenant.namespace)
+            await tenant.client.delete(projections.RUNS, name, namespace=tenant.namespace)
 
 
 # -------------------------------------------------------------------------------- the honest one
@@ -316,7 +318,7 @@ async def serve_honest(tenant: Tenant, prefix: str, seconds: float) -> Served:
     """Create a run now and then, and see each start and succeed."""
     served, begun = Served(), dict[str, float]()
     started: dict[str, float] = {}
-    listing = await tenant.client.list(views.RUNS, namespace=tenant.namespace)
+    listing = await tenant.client.list(projections.RUNS, namespace=tenant.namespace)
     watching = asyncio.create_task(_watch(tenant, listing.resource_version, started, served))
     try:
         end = time.monotonic() + seconds
@@ -327,7 +329,7 @@ async def serve_honest(tenant: Tenant, prefix: str, seconds: float) -> Served:
             name = f"{prefix}-{number}"
             begun[name] = now
             try:
-                await tenant.make(views.RUNS, name, spec=run_spec())
+                await tenant.make(projections.RUNS, name, spec=run_spec())
             except kube.KubeError as error:
                 served.wrong.append(f"create of {name}: {error}"[:300])
                 del begun[name]
@@ -351,7 +353,7 @@ async def _watch(tenant: Tenant, version: str, started: dict[str, float], served
     while True:
         with contextlib.suppress(kube.KubeError):
             watch = tenant.client.watch(
-                views.RUNS, namespace=tenant.namespace, resource_version=version
+                projections.RUNS, namespace=tenant.namespace, resource_version=version
             )
             async with contextlib.aclosing(watch):
                 async for event in watch:
@@ -369,7 +371,7 @@ async def _watch(tenant: Tenant, version: str, started: dict[str, float], served
 async def _forget(tenant: Tenant, names: dict[str, float]) -> None:
     for name in names:
         with contextlib.suppress(kube.KubeError):
-            await tenant.client.delete(views.RUNS, name, namespace=tenant.namespace)
+            await tenant.client.delete(projections.RUNS, name, namespace=tenant.namespace)
 
 
 # -------------------------------------------------------------------------------------- the SLOs

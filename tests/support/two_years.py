@@ -19,7 +19,8 @@ from typing import Any, Final, cast
 
 from cryptography.x509 import DNSName, verification
 
-from certs import authority, directory, files, injector, keeper, monitor
+from certs import authority, expiry_report, injector, rotator
+from certs.directory import files, manager
 from controllers import kube
 
 START: Final = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -98,7 +99,7 @@ class Mode:
         self.outcome = Outcome(type(self).__name__)
         self.bundle = b""
 
-    def announce(self, kind: monitor.EventType, reason: str, _: str) -> None:
+    def announce(self, kind: expiry_report.EventType, reason: str, _: str) -> None:
         """Count an event."""
         self.outcome.announced[f"{kind} {reason}"] += 1
         if reason == "CertificateExpiring" and self.outcome.warned_left is None:
@@ -138,7 +139,7 @@ class OwnDirectory(Mode):
 
     async def start(self) -> None:
         self.prepare()
-        self.keeper = directory.DirectoryRotator(
+        self.keeper = manager.DirectoryRotator(
             self.source,
             [HOST],
             self.served,
@@ -243,14 +244,14 @@ class SharedSecret(Mode):
 
     async def start(self) -> None:
         self.cluster = FakeCluster()
-        self.keeper = keeper.Rotator(
+        self.keeper = rotator.Rotator(
             cast("kube.Client", self.cluster),
             ("agents", "webhooks"),
             self.cluster.targets,
             [HOST],
             self.served,
             identity="replica",
-            settings=keeper.Settings(hold_seconds=HOLD_SECONDS, lease_seconds=60.0),
+            settings=rotator.Settings(hold_seconds=HOLD_SECONDS, lease_seconds=60.0),
             served=lambda: [authority.fingerprint(self.pair.certificate)],
             recorder=cast("kube.Recorder", _Recorder(self.announce)),
             now=self.clock.wall,
@@ -269,7 +270,7 @@ class SharedSecret(Mode):
 
 @dataclasses.dataclass
 class _Recorder:
-    announce: monitor.Announce
+    announce: expiry_report.Announce
 
     def event(self, _: kube.Regarding, **event: Any) -> None:
         self.announce(event["type"], event["reason"], event["note"])

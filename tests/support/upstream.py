@@ -12,7 +12,7 @@ import multidict
 import yarl
 from aiohttp import web
 
-from controllers.kube import access
+from controllers.kube.auth import access
 from tests.support import kube_calls
 from tests.support.kube_calls import Call
 

@@ -11,7 +11,8 @@ import enum
 from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
-from crds.admission import effective_pod, settings
+from crds.admission import settings
+from crds.admission.pods import effective_pod
 
 JSON: TypeAlias = Any
 """A decoded JSON value, to be narrowed by the reader."""
@@ -212,7 +213,7 @@ class Runtime(Protocol):
         type: The ``runtime.type`` it serves: Job, Workflow, Temporal or Custom.
         is_collected: Whether garbage collection stops the work of a deleted run; if not, the run
             gets a finalizer.
-        is_external: Whether the work is outside the cluster; then ``records`` keeps its references.
+        is_external: Whether the work is outside the cluster, and ``work_records`` refers to it.
     """
 
     type: str

@@ -18,7 +18,8 @@ import msgspec
 import yarl
 
 from controllers.kube import clocks
-from controllers.runs import values
+from controllers.runs import json_access
+from controllers.runs.api_constants import Reason
 from controllers.runs.runtimes import egress, outcomes, reports
 from controllers.runs.runtimes.base import (
     JSON,
@@ -30,7 +31,6 @@ from controllers.runs.runtimes.base import (
     Stage,
     Work,
 )
-from controllers.runs.words import Reason
 
 FIRST_POLL_SECONDS: Final = 1.0
 MAX_POLL_SECONDS: Final = 30.0
@@ -234,7 +234,7 @@ def _outcome(found: Mapping[str, JSON], answer: egress.Answer) -> dict[str, JSON
             "got none: its status cannot be polled",
         )
     told = {name: found[name] for name in ("message", "artifacts", "error") if name in found}
-    kept = {name: value for name, value in told.items() if values.is_plain(value)}
+    kept = {name: value for name, value in told.items() if json_access.is_plain(value)}
     ended = stage or outcomes.stage(Stage.SUCCEEDED, reports.runner(found) or {})
     outcome = {**kept, "phase": ended}
     if len(msgspec.json.encode(outcome)) > MAX_ANSWER_BYTES:

@@ -9,8 +9,8 @@ import signal
 from collections.abc import Mapping
 from typing import Final
 
+from controllers.runs.api_constants import Reason
 from controllers.runs.runtimes.base import JSON, Code, Stage
-from controllers.runs.words import Reason
 
 RUNNER_FAILED: Final = "RunnerFailed"
 # Exit codes of the agent-runner for an invalid spec (sysexits.h, docs/runner.md): not retried.

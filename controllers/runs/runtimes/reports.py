@@ -11,7 +11,7 @@ from typing import Final
 
 import msgspec
 
-from controllers.runs import values
+from controllers.runs import json_access
 from controllers.runs.runtimes.base import JSON
 
 MAX_ARTIFACTS: Final = 50
@@ -68,14 +68,14 @@ def runner(report: Mapping[str, JSON] | None) -> dict[str, JSON] | None:
         **{ours: _time(report.get(name)) for name, ours in _TIMES.items()},
         "extra": _extra(report) or None,
     }
-    return values.present(fields)
+    return json_access.present(fields)
 
 
 def _extra(report: Mapping[str, JSON]) -> dict[str, JSON]:
     """Return additional data in order, as far as it fits and all readers accept it."""
     found, room = {}, MAX_EXTRA_BYTES
     for name, value in report.items():
-        if name in _TAKEN or value is None or not values.is_plain(value):
+        if name in _TAKEN or value is None or not json_access.is_plain(value):
             continue
         size = len(msgspec.json.encode({name: value}))
         if size <= room:
@@ -130,12 +130,12 @@ class Files:
 
 def files(report: Mapping[str, JSON] | None) -> Files:
     """Return the files of a run, as reported by its runner."""
-    given = values.at(report, "artifacts")
+    given = json_access.at(report, "artifacts")
     found = (_artifact(one) for one in _list(given, "outputArtifacts") if isinstance(one, dict))
     named = {one["name"]: one for one in found if one.get("name")}
     texts = (one for one in _list(given, "missingArtifacts") if isinstance(one, str) and one)
     missing = dict.fromkeys(clean(one[:MAX_TEXT]) for one in texts)
-    omitted = _int32(values.at(given, "outputArtifactsOmitted")) or 0
+    omitted = _int32(json_access.at(given, "outputArtifactsOmitted")) or 0
     return Files(
         [*named.values()][:MAX_ARTIFACTS],
         [*missing][:MAX_ARTIFACTS],
@@ -153,7 +153,7 @@ def loop_control(report: Mapping[str, JSON] | None) -> Control:
 
 
 def _list(value: JSON, name: str) -> list[JSON]:
-    found = values.at(value, name)
+    found = json_access.at(value, name)
     return found if isinstance(found, list) else []
 
 
@@ -171,4 +171,4 @@ def _artifact(given: Mapping[str, JSON]) -> dict[str, str]:
 
 def _time(value: JSON) -> str | None:
     """Return a valid RFC 3339 time with offset, as the API server requires."""
-    return value if values.instant(value) else None
+    return value if json_access.instant(value) else None

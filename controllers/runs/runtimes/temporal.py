@@ -15,7 +15,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, Final
 
 from controllers.kube import clocks
-from controllers.runs import naming, values
+from controllers.runs import json_access, naming
+from controllers.runs.api_constants import Reason
 from controllers.runs.runtimes import egress, outcomes, reports
 from controllers.runs.runtimes.base import (
     GRACE_SECONDS,
@@ -29,7 +30,6 @@ from controllers.runs.runtimes.base import (
     Work,
 )
 from controllers.runs.runtimes.temporal_settings import DEFAULT_NAMESPACE, Access, Credentials
-from controllers.runs.words import Reason
 
 try:
     import temporalio.api.errordetails.v1
@@ -219,7 +219,7 @@ class Temporal:
         progress = _over(found)
         if found.status is WorkflowExecutionStatus.COMPLETED:
             value, _ = await self._outcome(ref, found)
-            listed = values.at(value, "artifacts")
+            listed = json_access.at(value, "artifacts")
             files = reports.files({"artifacts": {"outputArtifacts": listed}})
             said = reports.runner(value) if isinstance(value, dict) else None
             outcome = outcomes.of_report(said or {})
@@ -363,7 +363,7 @@ def _timeouts(piece: Work, *, is_tombstone: bool) -> dict[str, Any]:
     if is_tombstone:
         return {"start_delay": _NEVER}
     given = _config(piece).get("timeouts") or {}
-    found = {f"{name}_timeout": values.seconds(given.get(name)) for name in given}
+    found = {f"{name}_timeout": json_access.seconds(given.get(name)) for name in given}
     if piece.timeout_seconds and not found.get("execution_timeout"):
         found["execution_timeout"] = int(piece.timeout_seconds) + _SLACK_SECONDS
     return {name: dt.timedelta(seconds=value) for name, value in found.items() if value}

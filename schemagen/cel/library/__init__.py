@@ -1,19 +1,15 @@
 """Functions available to rules: CEL's own, its extensions, and Kubernetes' (1.37)."""
 
 from schemagen.cel.library import (
-    addresses,
     conversions,
     formatting,
     lists,
-    namedformats,
     optionals,
-    quantities,
     regexes,
-    semvers,
     strings,
     timestamps,
-    urls,
 )
+from schemagen.cel.library.kubernetes import addresses, named_formats, quantities, semvers, urls
 from schemagen.cel.library.registry import FUNCTIONS
 
 _MODULES = (
@@ -21,7 +17,7 @@ _MODULES = (
     conversions,
     formatting,
     lists,
-    namedformats,
+    named_formats,
     optionals,
     quantities,
     regexes,

@@ -3,7 +3,7 @@
 import math
 import re
 
-from schemagen import gotext
+from schemagen import go_format
 from schemagen.cel import times
 from schemagen.cel.library.registry import ANY, LIST, MAP, function
 from schemagen.cel.values import (
@@ -198,7 +198,7 @@ def _read(text: str) -> float:
 @function("string", float)
 def plain_to_string(value: Value) -> str:
     """Format as Go does."""
-    return gotext.plain(value)
+    return go_format.plain(value)
 
 
 @function("string", bytes)

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable
 from typing import TypeAlias
 
-from schemagen import gotext
+from schemagen import go_format
 from schemagen.cel import times
 from schemagen.cel.data import LISTS, MAPS
 from schemagen.cel.library.conversions import bytes_to_string
@@ -114,15 +114,15 @@ def _bytes_text(value: bytes) -> str:
 
 
 def _quoted_error(error: EvaluationError) -> str:
-    return gotext.quoted(str(error))
+    return go_format.quoted(str(error))
 
 
 _WRITERS: dict[type, Callable[[Value], str]] = {
     str: str,
     int: str,
     Uint: str,
-    bool: gotext.plain,
-    float: gotext.floating,
+    bool: go_format.plain,
+    float: go_format.floating,
     bytes: _bytes_text,
     Timestamp: times.timestamp_text,
     Duration: times.duration_text,
@@ -135,9 +135,9 @@ def _literal(value: Value) -> str:
     """Return a value in a list or map, in CEL syntax."""
     match value:
         case str():
-            return gotext.quoted(value)
+            return go_format.quoted(value)
         case bytes():
-            return f"b{gotext.quoted(_bytes_text(value))}"
+            return f"b{go_format.quoted(_bytes_text(value))}"
         case Timestamp():
             return f'timestamp("{times.timestamp_text(value)}")'
         case Duration():
@@ -206,7 +206,7 @@ def _fixed(value: Value, precision: int) -> str:
 
 def _go_fixed(number: float, precision: int) -> str:
     if not math.isfinite(number):
-        return gotext.floating(number)
+        return go_format.floating(number)
     return f"{number:.{precision}f}"
 
 

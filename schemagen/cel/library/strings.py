@@ -2,7 +2,7 @@
 
 import string
 
-from schemagen import gotext
+from schemagen import go_format
 from schemagen.cel.library.registry import ANY, LIST, function
 from schemagen.cel.values import EvaluationError, Value, no_such_overload, shown
 
@@ -148,7 +148,7 @@ def substring_to(text: str, start: int, end: int) -> str:
 @function("trim", str)
 def trim(text: str) -> str:
     """Remove white space at both ends."""
-    return gotext.trimmed(text)
+    return go_format.trimmed(text)
 
 
 @function("join", LIST)
@@ -174,7 +174,7 @@ def _joined(items: Value, separator: str, arguments: tuple[Value, ...]) -> str:
     return separator.join(parts)
 
 
-_QUOTED = str.maketrans(gotext.ESCAPES)
+_QUOTED = str.maketrans(go_format.ESCAPES)
 
 
 @function("strings.quote", str)

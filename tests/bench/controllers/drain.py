@@ -15,7 +15,7 @@ from typing import Final
 from prometheus_client import parser
 
 from controllers import devcluster, kube, ledger
-from controllers.runs import naming, views
+from controllers.runs import naming, projections
 from tests.bench.controllers import load, peers
 from tests.support import run_invariants
 from tests.support.run_invariants import Count, Witness
@@ -112,7 +112,7 @@ async def _created(
             body = peers.agent_run(name, namespace)
             if suspend:
                 body["spec"]["suspend"] = True
-            await client.create(views.RUNS, body)
+            await client.create(projections.RUNS, body)
 
     await asyncio.gather(*(create() for _ in range(CREATORS)))
 
@@ -125,7 +125,7 @@ async def _until(witness: Witness, phase: str, names: Sequence[str]) -> None:
             await asyncio.sleep(1)
             fresh = witness.events[read:]
             read += len(fresh)
-            runs = (event.object for event in fresh if isinstance(event.object, views.Run))
+            runs = (event.object for event in fresh if isinstance(event.object, projections.Run))
             left -= {run.metadata.name for run in runs if run.status.phase == phase}
 
 
@@ -149,7 +149,7 @@ async def _submissions(client: kube.Client, namespace: str, number: int) -> list
         watching = asyncio.create_task(watch())
         for name in load.names("submit", number):
             began = time.perf_counter()
-            created = await client.create(views.RUNS, peers.agent_run(name, namespace))
+            created = await client.create(projections.RUNS, peers.agent_run(name, namespace))
             started[created["metadata"]["uid"]] = began
             await asyncio.sleep(SUBMISSION_PAUSE_SECONDS)
         async with asyncio.timeout(MAX_SECONDS):
@@ -160,8 +160,10 @@ async def _submissions(client: kube.Client, namespace: str, number: int) -> list
 
 @contextlib.asynccontextmanager
 async def _jobs(client: kube.Client, namespace: str) -> AsyncIterator[AsyncIterator[kube.Event]]:
-    listed = await client.list(views.JOBS, namespace=namespace)
-    events = client.watch(views.JOBS, namespace=namespace, resource_version=listed.resource_version)
+    listed = await client.list(projections.JOBS, namespace=namespace)
+    events = client.watch(
+        projections.JOBS, namespace=namespace, resource_version=listed.resource_version
+    )
     async with contextlib.aclosing(events):
         yield events
 

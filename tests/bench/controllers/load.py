@@ -12,7 +12,7 @@ from typing import Final, TypeAlias
 from prometheus_client import parser
 
 from controllers import devcluster, kube
-from controllers.runs import views
+from controllers.runs import projections
 from tests.bench.controllers import peers
 
 CREATORS: Final = 8
@@ -48,13 +48,13 @@ async def drive(client: kube.Client, namespace: str, names: Iterable[str]) -> Dr
         SystemExit: One failed, or they took too long.
     """
     waiting = set(names)
-    listed = await client.list(views.RUNS, namespace=namespace)
+    listed = await client.list(projections.RUNS, namespace=namespace)
     before = iter(sorted(waiting))
     began = time.perf_counter()
 
     async def create() -> None:
         for name in before:
-            await client.create(views.RUNS, peers.agent_run(name, namespace))
+            await client.create(projections.RUNS, peers.agent_run(name, namespace))
 
     async def all_created() -> float:
         await asyncio.gather(*(create() for _ in range(CREATORS)))
@@ -73,7 +73,7 @@ async def _until_ended(
     client: kube.Client, namespace: str, version: str, waiting: set[str]
 ) -> None:
     while waiting:
-        events = client.watch(views.RUNS, namespace=namespace, resource_version=version)
+        events = client.watch(projections.RUNS, namespace=namespace, resource_version=version)
         async with contextlib.aclosing(events):
             async for event in events:
                 version = event.resource_version

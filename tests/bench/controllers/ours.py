@@ -18,9 +18,9 @@ from typing import Final
 import uvloop
 
 from controllers import kube, ledger, manager
-from controllers.runs.runtimes import job
+from controllers.process import health_endpoints
+from controllers.runs.runtimes.jobs import job
 from crds.admission.settings import Pods, Settings
-from webhooks import probes
 
 MOST: Final = 100
 SETTINGS: Final = Settings(pods=Pods(image="runner"))
@@ -45,7 +45,7 @@ async def work(kubeconfig: pathlib.Path, options: manager.Options) -> None:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, working.cancel)
         while not replica.elector.leads and not working.done():  # noqa: ASYNC110 - nobody tells
             await asyncio.sleep(0.05)
-        shown = probes.listening("127.0.0.1", 0, replica.metrics.registry, lambda: "")
+        shown = health_endpoints.listening("127.0.0.1", 0, replica.metrics.registry, lambda: "")
         async with shown as url:
             print(f"serving {options.namespace} {url}/metrics", flush=True)  # noqa: T201 - output
             with contextlib.suppress(asyncio.CancelledError):

@@ -24,8 +24,9 @@ from typing import Any, Final
 import crds
 from controllers import devcluster, kube
 from controllers.devcluster import build
-from controllers.runs import views
-from schemagen import crd, files
+from controllers.runs import projections
+from schemagen import files
+from schemagen.crd import definitions
 from schemagen.model import registry
 from tests.bench import go_types
 from tests.support import processes
@@ -155,7 +156,7 @@ def kopf_python() -> pathlib.Path:
 
 def built() -> pathlib.Path:
     """The peer in Go, built if its sources are others now."""
-    generated = go_types.packages([crd.crd(crds.api, kind) for kind in _kinds(KINDS_IN_GO)])
+    generated = go_types.packages([definitions.crd(crds.api, kind) for kind in _kinds(KINDS_IN_GO)])
     sources = [path.read_bytes() for path in sorted(MODULE.rglob("*")) if path.is_file()]
     digest = hashlib.sha256(b"".join([*sources, repr(generated).encode()])).hexdigest()
     peer = files.cache_directory() / "bench" / f"controller-{digest[:16]}" / "controllerpeer"
@@ -203,7 +204,7 @@ def _kinds(names: Sequence[str] | None = None) -> list[registry.Kind]:
 async def prepare(client: kube.Client) -> None:
     """Install the CRDs, and wait until they are served."""
     for kind in _kinds():
-        await client.create(kube.CUSTOM_RESOURCE_DEFINITIONS, crd.crd(crds.api, kind))
+        await client.create(kube.CUSTOM_RESOURCE_DEFINITIONS, definitions.crd(crds.api, kind))
     async with asyncio.timeout(60):
         for kind in _kinds():
             resource = kube.Resource(crds.api.group, VERSION, kind.plural, kind.name)
@@ -232,8 +233,8 @@ async def prepare_namespace(client: kube.Client, namespace: str, seconds: float)
     }
     agent = {"providerRef": {"name": "shell"}}
     for resource, name, spec in (
-        (views.PROVIDERS, "shell", provider),
-        (views.AGENTS, "coder", agent),
+        (projections.PROVIDERS, "shell", provider),
+        (projections.AGENTS, "coder", agent),
     ):
         await client.create(resource, of(resource, name, namespace, spec))
 
@@ -250,7 +251,7 @@ def agent_run(name: str, namespace: str) -> dict[str, Any]:
         ],
         "runtime": {"type": "Job", "jobTTL": "24h"},
     }
-    return of(views.RUNS, name, namespace, spec)
+    return of(projections.RUNS, name, namespace, spec)
 
 
 def of(resource: kube.Resource, name: str, namespace: str, spec: Any) -> dict[str, Any]:

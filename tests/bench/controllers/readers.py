@@ -16,7 +16,7 @@ from typing import Any, Final
 import uvloop
 
 from controllers import kube
-from controllers.runs import caches, views
+from controllers.runs import caches, projections
 
 
 @dataclasses.dataclass
@@ -61,12 +61,14 @@ async def ours(url: str, count: int) -> dict[str, float]:
     async with _client(url) as client:
         store = caches.Caches(client, queue).runs
 
-        def changed(change: kube.Change[views.Run]) -> None:
+        def changed(change: kube.Change[projections.Run]) -> None:
             queue.add(change.key, priority=kube.FOLLOWED)
             counter.count()
 
         live = kube.Selection(fields=caches.LIVE_RUNS)
-        reflector = kube.Reflector(client, views.RUNS, views.Run, store, changed, selection=live)
+        reflector = kube.Reflector(
+            client, projections.RUNS, projections.Run, store, changed, selection=live
+        )
         following = asyncio.ensure_future(reflector.run())
         await counter.done.wait()
         following.cancel()
@@ -83,7 +85,7 @@ async def aio(url: str, count: int) -> dict[str, float]:
         objects = client.CustomObjectsApi(api)
         async with watch.Watch() as watching:  # type: ignore[no-untyped-call] # has no types
             async for _ in watching.stream(
-                objects.list_cluster_custom_object, views.RUNS.group, "v1beta1", "agentruns"
+                objects.list_cluster_custom_object, projections.RUNS.group, "v1beta1", "agentruns"
             ):
                 counter.count()
                 if counter.done.is_set():

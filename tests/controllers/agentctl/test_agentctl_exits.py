@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from controllers import kube
-from controllers.agentctl import exits, kinds, tables, times
+from controllers.agentctl import durations, exits, kind_names, tables
 from controllers.agentctl.exits import CommandError, Exit
 from controllers.kube import errors
 
@@ -66,20 +66,20 @@ def test_error_without_causes_is_one_line() -> None:
     ("text", "seconds"), [("90", 90.0), ("45s", 45.0), ("1h30m", 5400.0), ("2m5s", 125.0)]
 )
 def test_time_is_read(text: str, seconds: float) -> None:
-    assert seconds == times.seconds(text, "--timeout")
+    assert seconds == durations.seconds(text, "--timeout")
 
 
 @pytest.mark.parametrize("text", ["", "0", "0s", "soon", "-5", "1.5", "5x", "٣"])
 def test_what_is_no_time_is_refused(text: str) -> None:
     with pytest.raises(CommandError, match="expected a time such as 45s or 1h30m for --timeout"):
-        times.seconds(text, "--timeout")
+        durations.seconds(text, "--timeout")
 
 
 def test_timeout_needs_something_to_wait_for() -> None:
-    assert times.timeout("", waits=False) is None
-    assert 5.0 == times.timeout("5s", waits=True)
+    assert durations.timeout("", waits=False) is None
+    assert 5.0 == durations.timeout("5s", waits=True)
     with pytest.raises(CommandError, match="together with --wait"):
-        times.timeout("5s", waits=False)
+        durations.timeout("5s", waits=False)
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_timeout_needs_something_to_wait_for() -> None:
     ],
 )
 def test_span_is_said_as_kubectl_says_an_age(seconds: float, text: str) -> None:
-    assert text == times.span(seconds)
+    assert text == durations.span(seconds)
 
 
 # ------------------------------------------------------------------------------ kinds and tables
@@ -122,12 +122,12 @@ def test_span_is_said_as_kubectl_says_an_age(seconds: float, text: str) -> None:
     ],
 )
 def test_every_word_of_upstream_names_its_kind(plural: str, words: str) -> None:
-    assert {plural} == {kinds.resource(word).plural for word in words.split()}
+    assert {plural} == {kind_names.resource(word).plural for word in words.split()}
 
 
 def test_word_that_names_no_kind_is_refused_with_those_that_do() -> None:
     with pytest.raises(CommandError, match=r"expected runs, agents, .* or vcs, got 'pods'"):
-        kinds.resource("pods")
+        kind_names.resource("pods")
 
 
 TABLE = {

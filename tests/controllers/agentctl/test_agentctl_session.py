@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from controllers.agentctl import session, workspacelogs
-from controllers.runs import naming, views
+from controllers.agentctl import session
+from controllers.agentctl.run.logs import workspace_logs
+from controllers.runs import naming, projections
 
 NOTED = [{"name": "agentctl", "extension": {"workspaces": "/w"}}]
 
@@ -75,12 +76,14 @@ def test_runs_of_this_machine_are_found_where_the_controller_keeps_them_by_defau
     tmp_path: pathlib.Path,
 ) -> None:
     metadata = {"namespace": "agents", "name": "r", "uid": "u"}
-    run = views.of(views.Run, {"metadata": metadata, "spec": {}, "status": {"attempt": 2}})
-    before = workspacelogs.workspaces_of(run, None)
+    run = projections.of(
+        projections.Run, {"metadata": metadata, "spec": {}, "status": {"attempt": 2}}
+    )
+    before = workspace_logs.workspaces_of(run, None)
     root = tmp_path / "state/kubewright/workspaces"
     (root / "agents" / naming.of_key("u/2") / "workspace").mkdir(parents=True)
 
-    found = workspacelogs.workspaces_of(run, None)
+    found = workspace_logs.workspaces_of(run, None)
 
     assert ([], [root / "agents" / naming.of_key("u/2") / "workspace"]) == (before, found)
-    assert root == workspacelogs.folder_of(run, None)
+    assert root == workspace_logs.folder_of(run, None)

@@ -128,7 +128,7 @@ def test_taken_ports_are_given_up_and_another_cluster_left_alone(
     (command,) = (
         line
         for line in processes_of(api_server.directory)
-        if "keeper.py" in line and "--listen-client-urls" in line
+        if "run_with_owner.py" in line and "--listen-client-urls" in line
     )
     (others,) = re.findall(r"--listen-client-urls=http://127\.0\.0\.1:(\d+)", command)
     with socket.socket() as stranger:

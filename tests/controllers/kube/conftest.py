@@ -11,7 +11,7 @@ import pytest
 from aiohttp import web
 
 from controllers import kube
-from controllers.kube import access
+from controllers.kube.auth import access
 from schemagen import yaml
 
 _numbers = itertools.count()

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from controllers.runner import codex_adapter, errors, spec
+from controllers.runner import errors, spec
+from controllers.runner.adapters import codex_adapter
 from tests.support.agent_runs import AGENTS, Done, Runner, eventually
 
 NO_GOAL = spec.Goal()

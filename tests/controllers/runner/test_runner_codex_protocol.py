@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from controllers.runner import codex_protocol as protocol
+from controllers.runner.adapters import codex_protocol as protocol
 
 SETTINGS = protocol.Settings(prompt="do it", thread={"cwd": "/w"})
 ACCEPTING = protocol.Settings(prompt="do it", is_accepting=True)

@@ -17,10 +17,16 @@ import msgspec
 import pytest
 
 import crds
-from controllers.runner import artifacts, codex_adapter, exec_adapter, spec
-from controllers.runs import candidates, claims, machine, retention, views, work
-from controllers.runs.runtimes import custom, job_objects, loops, reports, temporal, workflow_steps
-from controllers.runs.runtimes.workflow import WorkflowRuntime
+from controllers.runner import artifacts, spec
+from controllers.runner.adapters import codex_adapter, exec_adapter
+from controllers.runs import planner, projections, work
+from controllers.runs.references import idempotency_claims
+from controllers.runs.retention import retention_policy
+from controllers.runs.runtimes import custom, reports, temporal
+from controllers.runs.runtimes.jobs import job_objects
+from controllers.runs.runtimes.workflow import loops, workflow_steps
+from controllers.runs.runtimes.workflow.workflow import WorkflowRuntime
+from controllers.runs.slots import candidates
 from crds.admission import agentrun, settings
 from schemagen import Facts, Kind, checking
 from schemagen.versions.converter import Converter
@@ -71,9 +77,9 @@ class World:
         return self.objects["AgentRun"]
 
     @property
-    def view(self) -> views.Run:
+    def view(self) -> projections.Run:
         """The controller's cached projection."""
-        return views.of(views.Run, self.run)
+        return projections.of(projections.Run, self.run)
 
     def prepared(self) -> work.Inputs:
         """The prepared inputs."""
@@ -221,14 +227,16 @@ def outside(world: World) -> JSON:
 
 def plans(world: World) -> JSON:
     """The plan for a new run."""
-    seen = machine.Observed(run=world.view, inputs=world.prepared())
-    return repr(machine.reconcile(seen, run_world.NOW))
+    seen = planner.Observed(run=world.view, inputs=world.prepared())
+    return repr(planner.reconcile(seen, run_world.NOW))
 
 
 def kept(world: World) -> JSON:
     """The retention of an ended run."""
     status = {"phase": "Succeeded", "completionTime": "2026-01-01T00:00:00Z"}
-    return retention.ended(views.of(retention.Run, {**world.run, "status": status}), 1)
+    return retention_policy.ended(
+        projections.of(retention_policy.Run, {**world.run, "status": status}), 1
+    )
 
 
 def attempts(world: World) -> JSON:
@@ -267,7 +275,7 @@ def runtime(world: World) -> JSON:
 
 def claim(world: World) -> JSON:
     """The name of the claim on its key."""
-    return claims.lease(world.view, "")["metadata"]["name"]
+    return idempotency_claims.lease(world.view, "")["metadata"]["name"]
 
 
 def candidate(world: World) -> JSON:
@@ -280,24 +288,32 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
     "Agent": (
         ("spec.policy.*", "crds.admission.policy:refusals", refusals),
         ("spec.memoryRef.name", "controllers.runs.work:memory_name", memory),
-        ("spec.runDefaults.systemPrompt.*", "crds.admission.effective_pod:build", pods),
+        ("spec.runDefaults.systemPrompt.*", "crds.admission.pods.effective_pod:build", pods),
         ("spec.runDefaults.*", "controllers.runs.work:prepare", attempts),
         ("spec.env*.valueFrom.*", "crds.admission.inputs:references", pods),
-        ("spec.providerRef.name", "controllers.runs.views:Whole.provider", pods),
+        ("spec.providerRef.name", "controllers.runs.projections:Whole.provider", pods),
         ("spec.*", "controllers.runner.spec:names", runner),
     ),
     "AgentProvider": (
-        ("spec.adapter*.extra", "crds.v1alpha1.agentprovider_conversion:CONVERSION", conversion),
+        (
+            "spec.adapter*.extra",
+            "crds.v1alpha1.conversions.agentprovider_conversion:CONVERSION",
+            conversion,
+        ),
         ("spec.health.onCapacityExhausted", "crds.v1beta1.agentprovider:Health", refused),
-        ("spec.adapter.codexAppServer.*", "controllers.runner.codex_adapter:settings", runner),
-        ("spec.adapter.*", "controllers.runner.exec_adapter:plan", runner),
+        (
+            "spec.adapter.codexAppServer.*",
+            "controllers.runner.adapters.codex_adapter:settings",
+            runner,
+        ),
+        ("spec.adapter.*", "controllers.runner.adapters.exec_adapter:plan", runner),
         ("spec.outputArtifacts*", "controllers.runner.artifacts:rendered", runner),
-        ("spec.*", "crds.admission.effective_pod:build", pods),
+        ("spec.*", "crds.admission.pods.effective_pod:build", pods),
     ),
     "ImplementationSpec": (
         ("spec.source.*", "controllers.runs.work:prepare", inputs),
         ("spec.contract.*", "controllers.runs.work:prepare", inputs),
-        ("spec.*", "controllers.runs.runtimes.job_objects:config_map", pods),
+        ("spec.*", "controllers.runs.runtimes.jobs.job_objects:config_map", pods),
     ),
     "AgentRun": (
         (
@@ -307,36 +323,44 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
         ),
         ("*.inline.source.*", "controllers.runs.work:prepare", inputs),
         ("*.inline.contract.*", "controllers.runs.work:prepare", inputs),
-        ("*.implementation.inline.*", "controllers.runs.runtimes.job_objects:config_map", pods),
+        (
+            "*.implementation.inline.*",
+            "controllers.runs.runtimes.jobs.job_objects:config_map",
+            pods,
+        ),
         ("spec.goal.*", "controllers.runner.spec:goal", runner),
-        ("spec.runtime.type", "controllers.runs.views:RuntimeType", runtime),
+        ("spec.runtime.type", "controllers.runs.projections:RuntimeType", runtime),
         (
             "*.loop.while.control.path",
             "controllers.runner.workspace:Workspace.inside",
             control_path,
         ),
-        ("*.loop.while.*", "controllers.runs.runtimes.loops:goes_on", iterations),
-        ("*.loop.maxIterations", "controllers.runs.runtimes.loops:goes_on", iterations),
+        ("*.loop.while.*", "controllers.runs.runtimes.workflow.loops:goes_on", iterations),
+        ("*.loop.maxIterations", "controllers.runs.runtimes.workflow.loops:goes_on", iterations),
         ("*.loop.state.persistent", "crds.admission.workflows:state_problems", refusals),
         ("*.loop.state.volumes*", "controllers.runs.work:prepare", pods),
-        ("*.steps*.retry.*", "controllers.runs.runtimes.workflow_steps:read", steps),
-        ("*.steps*.timeout", "controllers.runs.runtimes.workflow_steps:read", steps),
-        ("*.workflow.parallelism", "controllers.runs.runtimes.workflow_steps:decide", started),
+        ("*.steps*.retry.*", "controllers.runs.runtimes.workflow.workflow_steps:read", steps),
+        ("*.steps*.timeout", "controllers.runs.runtimes.workflow.workflow_steps:read", steps),
+        (
+            "*.workflow.parallelism",
+            "controllers.runs.runtimes.workflow.workflow_steps:decide",
+            started,
+        ),
         ("spec.runtime.temporal.*", "controllers.runs.runtimes.temporal:Temporal.submit", outside),
         ("spec.runtime.custom.*", "controllers.runs.runtimes.custom:Custom.submit", outside),
-        ("spec.idempotencyKey", "controllers.runs.claims:lease", claim),
-        ("spec.retention.*", "controllers.runs.retention:ended", kept),
-        ("spec.priority", "controllers.runs.candidates:candidate", candidate),
-        ("spec.purpose", "controllers.runs.machine:reconcile", plans),
-        ("spec.suspend", "controllers.runs.machine:reconcile", plans),
-        ("spec.cancel", "controllers.runs.machine:reconcile", plans),
+        ("spec.idempotencyKey", "controllers.runs.references.idempotency_claims:lease", claim),
+        ("spec.retention.*", "controllers.runs.retention.retention_policy:ended", kept),
+        ("spec.priority", "controllers.runs.slots.candidates:candidate", candidate),
+        ("spec.purpose", "controllers.runs.planner:reconcile", plans),
+        ("spec.suspend", "controllers.runs.planner:reconcile", plans),
+        ("spec.cancel", "controllers.runs.planner:reconcile", plans),
         ("spec.memoryRef.name", "controllers.runs.work:memory_name", memory),
         ("*.valueFrom.*", "crds.admission.inputs:references", pods),
         ("*.parameters*", "controllers.runs.work:prepare", inputs),
-        ("spec.vcs.*", "controllers.runs.runtimes.job_objects:job", pods),
-        ("spec.*", "crds.admission.effective_pod:build", pods),
+        ("spec.vcs.*", "controllers.runs.runtimes.jobs.job_objects:job", pods),
+        ("spec.*", "crds.admission.pods.effective_pod:build", pods),
     ),
-    "Memory": (("spec.*", "controllers.runs.runtimes.job_objects:config_map", pods),),
+    "Memory": (("spec.*", "controllers.runs.runtimes.jobs.job_objects:config_map", pods),),
     "ImplementationSource": (),
     "VersionControlProvider": (),
 }

@@ -11,10 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controllers import kube
-from controllers.kube.projections import Decoder
-from controllers.runs import caches, interpreter, records, views, work
-from controllers.runs.runtimes import job
-from controllers.runs.words import Reason
+from controllers.kube.watch.projections import Decoder
+from controllers.runs import caches, projections, reconciler, work
+from controllers.runs.api_constants import Reason
+from controllers.runs.references import work_records
+from controllers.runs.runtimes.jobs import job
 from crds.admission import settings
 from tests.support import run_world
 
@@ -39,7 +40,7 @@ def test_agent_of_many_small_parts_is_kept_as_its_text() -> None:
     spec = {"providerRef": {"name": "p"}, "env": [{"name": "a"}] * 20_000}
     body = {"metadata": {"name": "a", "namespace": "team", "resourceVersion": "3"}, "spec": spec}
     line = json.dumps({"type": "ADDED", "object": body}).encode()
-    decoder = Decoder(views.Whole)
+    decoder = Decoder(projections.Whole)
     tracemalloc.start()
     seen = decoder.event(line, "")
     took, _ = tracemalloc.get_traced_memory()
@@ -54,7 +55,7 @@ def test_agent_of_many_small_parts_is_kept_as_its_text() -> None:
 @pytest.mark.parametrize("spec", ['{"providerRef":7}', '{"providerRef":{"name":[]}}', "[]", "{}"])
 def test_agent_without_a_readable_provider_names_none(spec: str) -> None:
     line = f'{{"type":"ADDED","object":{{"metadata":{{"name":"a"}},"spec":{spec}}}}}'
-    seen = Decoder(views.Whole).event(line.encode(), "")
+    seen = Decoder(projections.Whole).event(line.encode(), "")
 
     assert seen is not None
     assert seen.object is not None
@@ -89,12 +90,12 @@ class Admitter:
 
 def opened(
     whole: dict[str, Any], operator: Callable[[], settings.Settings] = settings.Settings
-) -> tuple[interpreter.Interpreter, views.Run, Client]:
+) -> tuple[reconciler.Interpreter, projections.Run, Client]:
     """An interpreter with caches of a run and its referenced objects."""
     client: Any = Client(whole)
     queue: kube.Queue[kube.Key] = kube.Queue()
     known = caches.Caches(client, queue)
-    run = views.of(views.Run, whole)
+    run = projections.of(projections.Run, whole)
     known.runs.put(run)
     for store, spec in (
         (known.agents, run_world.AGENT["spec"]),
@@ -103,16 +104,16 @@ def opened(
         raw = msgspec.Raw(msgspec.json.encode(spec))
         name = "coder" if store is known.agents else "shell"
         metadata = kube.Metadata(name=name, namespace="team", resource_version="2")
-        store.put(views.Whole(metadata=metadata, spec=raw))
+        store.put(projections.Whole(metadata=metadata, spec=raw))
     jobs: Any = job.JobRuntime(client, known.jobs, known.pods)
     admitter: Any = Admitter()
-    found = interpreter.Interpreter(
+    found = reconciler.Interpreter(
         client,
         known,
         {"Job": jobs},
         admitter,
         client,
-        records=records.Records(client, "home"),
+        records=work_records.Records(client, "home"),
         settings=operator,
     )
     return found, run, client
@@ -120,7 +121,7 @@ def opened(
 
 async def reads_of_three_looks(text: str, monkeypatch: pytest.MonkeyPatch) -> tuple[int, int]:
     """Return how often a running run is read, and how much of it is cached."""
-    monkeypatch.setattr(interpreter, "MAX_WORK_BYTES", 100_000)
+    monkeypatch.setattr(reconciler, "MAX_WORK_BYTES", 100_000)
     running = {"phase": "Running", "attempt": 1, "startTime": "2026-11-28T12:00:00Z"}
     whole = run_world.run({"implementation": {"inline": {"text": text}}}, **running)
     found, run, client = opened(whole)

@@ -9,9 +9,12 @@ import pytest
 
 from controllers import kube, ledger
 from controllers.kube import errors
-from controllers.runs import admitter, caches, interpreter, naming, reaper, records, statuses, views
-from controllers.runs.runtimes import base, job, job_objects
+from controllers.runs import caches, naming, projections, reconciler, run_status
+from controllers.runs.references import work_records
+from controllers.runs.runtimes import base
 from controllers.runs.runtimes.base import Code, Progress, Ref, RuntimeFault, Stage, Work
+from controllers.runs.runtimes.jobs import job, job_objects
+from controllers.runs.slots import reaper, slot_allocator
 from crds.admission import settings
 from tests.support import run_world
 from tests.support.run_world import NOW
@@ -73,7 +76,7 @@ class Cluster:
             }
             for name in self.pods
         ]
-        listed = {views.PODS: pods, kube.EVENTS: self.events}
+        listed = {projections.PODS: pods, kube.EVENTS: self.events}
         return kube.Listing(tuple(listed.get(resource, self.jobs.values())), "7")
 
     async def delete(self, _: kube.Resource, name: str, **__: Any) -> kube.JSON:
@@ -212,10 +215,10 @@ def reaping(cluster: Cluster, clock: list[dt.datetime]) -> reaper.Reaper:
     )
 
 
-class NoRecords(records.Records):
+class NoRecords(work_records.Records):
     """Has no records of work outside the cluster."""
 
-    async def read(self, key: str) -> records.Record | None:
+    async def read(self, key: str) -> work_records.Record | None:
         """Return None."""
         del key
         return None
@@ -263,7 +266,7 @@ async def test_attempt_waits_quietly_while_the_slot_of_the_one_before_is_held() 
     async def survey() -> ledger.Ledger:
         return ledger.Ledger()
 
-    found = admitter.Admitter(book, ledger.Limits(), survey, woken.append, epoch=1)
+    found = slot_allocator.Admitter(book, ledger.Limits(), survey, woken.append, epoch=1)
     for attempt in (2, 1):
         found.ask(ledger.Candidate("uid-1", "team", "coder", run="fix", attempt=attempt))
         await found._admit()  # noqa: SLF001 - one round of its loop
@@ -279,12 +282,12 @@ async def test_pods_that_outlived_their_job_are_ended_with_their_run() -> None:
     assert ([False, True], []) == (over, cluster.pods)
 
 
-def a_job(number: int, *, ended: bool = True, ttl: str = "600") -> views.Job:
+def a_job(number: int, *, ended: bool = True, ttl: str = "600") -> projections.Job:
     key = f"uid-1/{number}"
     notes = {naming.KEY_ANNOTATION: key, naming.TTL_ANNOTATION: ttl}
     said = [{"type": "Complete", "status": "True"}] if ended else []
     metadata = {"name": naming.of_key(key), "namespace": "team", "uid": key, "annotations": notes}
-    return views.of(views.Job, {"metadata": metadata, "status": {"conditions": said}})
+    return projections.of(projections.Job, {"metadata": metadata, "status": {"conditions": said}})
 
 
 class Patched:
@@ -318,12 +321,12 @@ async def test_job_gets_its_ttl_once_its_outcome_is_written_down(
     assert len(expected) == given
 
 
-def owned(version: int, *, ended: bool = False, ttl: int | None = None) -> views.Job:
+def owned(version: int, *, ended: bool = False, ttl: int | None = None) -> projections.Job:
     body = job_objects.job(KEY, work())
     body["metadata"] |= {"uid": "job-uid", "resourceVersion": str(version)}
     body["spec"]["ttlSecondsAfterFinished"] = ttl
     said = [{"type": "Complete", "status": "True"}] if ended else []
-    return views.of(views.Job, {**body, "status": {"conditions": said}})
+    return projections.of(projections.Job, {**body, "status": {"conditions": said}})
 
 
 async def test_job_that_is_deleted_as_it_ends_has_ended_as_it_did() -> None:
@@ -376,9 +379,9 @@ def test_trouble_is_said_beside_all_that_was_said_before() -> None:
         "reason": "Running",
     }
     before["conditions"] = [{"type": "Accepted", "status": "True"}, {"type": "Theirs"}]
-    view = views.of(views.Run, run_world.run(**before))
+    view = projections.of(projections.Run, run_world.run(**before))
 
-    found = statuses.troubled(before, view, "the server said no", NOW)
+    found = run_status.troubled(before, view, "the server said no", NOW)
 
     said = {one["type"]: (one["status"], one.get("message")) for one in found["conditions"]}
     assert ("Running", "ReconcileFailed", "the server said no", 2, workflow) == tuple(
@@ -453,10 +456,10 @@ async def test_whatever_keeps_us_from_going_on_is_said_on_the_run_once(error: Ex
     whole = run_world.run({"suspend": True}, phase="Running", attempt=1, observedGeneration=1)
     cluster: Any = Written(whole)
     known = caches.Caches(cluster, kube.Queue())
-    known.runs.replace([views.of(views.Run, whole)], resource_version="1")
-    broken, nobody, kept = Broken(error), Nobody(), records.Records(cluster, "home")
+    known.runs.replace([projections.of(projections.Run, whole)], resource_version="1")
+    broken, nobody, kept = Broken(error), Nobody(), work_records.Records(cluster, "home")
     made: Any = broken, nobody
-    found = interpreter.Interpreter(
+    found = reconciler.Interpreter(
         cluster, known, {"Job": made[0]}, made[1], cluster, records=kept, now=lambda: NOW
     )
 
@@ -499,18 +502,18 @@ async def test_what_was_reported_does_not_keep_a_run_from_ending(
     cluster: Any = Written(whole)
     cluster.refused = refused
     known = caches.Caches(cluster, kube.Queue())
-    known.runs.replace([views.of(views.Run, whole)], resource_version="1")
+    known.runs.replace([projections.of(projections.Run, whole)], resource_version="1")
     progress = Progress(
         stage=Stage.SUCCEEDED, runner={"status": "succeeded"}, workflow={"phase": "Succeeded"}
     )
     made: Any = Reporting(progress), Nobody()
-    found = interpreter.Interpreter(
+    found = reconciler.Interpreter(
         cluster,
         known,
         {"Job": made[0]},
         made[1],
         cluster,
-        records=records.Records(cluster, "home"),
+        records=work_records.Records(cluster, "home"),
         now=lambda: NOW,
     )
 

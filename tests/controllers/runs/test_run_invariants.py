@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 
 from controllers import kube, ledger
-from controllers.ledger import stored
-from controllers.runs import naming, views
+from controllers.ledger import encoding
+from controllers.runs import naming, projections
 from tests.support import run_invariants
 from tests.support.run_invariants import Count, Event
 
@@ -15,7 +15,7 @@ LIMITS = ledger.Limits(0, 0, 2)
 
 def slots(revision: int, *uids: str) -> Event:
     held = {uid: ledger.Slot("ns", "coder", 1, 0.0, uid, 1) for uid in uids}
-    body = stored.config_map(ledger.Ledger(held), LIMITS, ("ns", "run-ledger"))
+    body = encoding.config_map(ledger.Ledger(held), LIMITS, ("ns", "run-ledger"))
     body["metadata"]["uid"] = "ledger"
     return Event.of(revision, kube.CONFIG_MAPS, body)
 
@@ -28,12 +28,12 @@ def job(revision: int, uid: str, run: str, *conditions: str, gone: bool = False)
         "spec": {},
         "status": {"conditions": said},
     }
-    return Event.of(revision, views.JOBS, body, is_gone=gone)
+    return Event.of(revision, projections.JOBS, body, is_gone=gone)
 
 
 def run(revision: int, phase: str) -> Event:
     body = {"metadata": {"uid": "a", "name": "a"}, "status": {"phase": phase}}
-    return Event.of(revision, views.RUNS, body)
+    return Event.of(revision, projections.RUNS, body)
 
 
 @pytest.mark.parametrize(

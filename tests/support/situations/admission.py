@@ -3,7 +3,7 @@
 from typing import Any, Final
 
 from controllers import kube
-from controllers.runs import naming, views
+from controllers.runs import naming, projections
 from crds.admission.settings import Pods, Settings
 from tests.support.situations.given import (
     BOTH,
@@ -386,8 +386,8 @@ OTHERS: Final = (
         happens=(
             Until("Pending", "MissingAgent", "coder"),
             Make(
-                views.AGENTS,
-                manifest(views.AGENTS, "coder", spec={"providerRef": {"name": "provider"}}),
+                projections.AGENTS,
+                manifest(projections.AGENTS, "coder", spec={"providerRef": {"name": "provider"}}),
             ),
         ),
         expected=SUCCEEDED,

@@ -2,7 +2,7 @@
 
 from typing import Any, Final
 
-from controllers.runs import views
+from controllers.runs import projections
 from tests.support.situations.given import BOTH, BY_HAND, ENDLESS, JOB, Given, retries
 from tests.support.situations.happenings import (
     Change,
@@ -166,7 +166,7 @@ SITUATIONS: Final = (
     Situation(
         name="agent-deleted-while-it-runs",
         given=Given(pods=BY_HAND, has_room_beside=False),
-        happens=(runs(), Until("Running", "Running"), Delete(views.AGENTS, "coder"), ends()),
+        happens=(runs(), Until("Running", "Running"), Delete(projections.AGENTS, "coder"), ends()),
         runtimes=JOB,
     ),
     Situation(
@@ -174,7 +174,7 @@ SITUATIONS: Final = (
         given=Given(run={"suspend": True}, has_room_beside=False),
         happens=(
             Until("Pending", "Suspended"),
-            Delete(views.PROVIDERS, "provider"),
+            Delete(projections.PROVIDERS, "provider"),
             Change({"suspend": False}),
             Until("Pending", "MissingProvider", "provider"),
             Change({"cancel": True}),

@@ -11,8 +11,8 @@ from typing import Any, Final
 
 from controllers import kube, manager
 from controllers.kube import requests
-from controllers.runs import naming, views
-from crds.admission import effective_pod
+from controllers.runs import naming, projections
+from crds.admission.pods import effective_pod
 from tests.support.situations.given import QUOTAS, RUN, Policy, manifest
 from tests.support.situations.world import UnmetError, World
 
@@ -123,7 +123,7 @@ class Change(Act):
     async def take(self, world: World) -> None:
         """Do it."""
         changes = {"spec": dict(self.spec)}
-        await world.client.patch(views.RUNS, RUN, changes, namespace=world.namespace)
+        await world.client.patch(projections.RUNS, RUN, changes, namespace=world.namespace)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,7 +193,7 @@ class PodStatus(Act):
         """Write it."""
         pod = await world.pod(self.step)
         await world.client.patch(
-            views.PODS,
+            projections.PODS,
             pod["metadata"]["name"],
             {"status": dict(self.status)},
             namespace=world.namespace,
@@ -217,7 +217,7 @@ class PodMetadata(Act):
         pod = await world.pod(self.step, is_live=False)
         changes = {"metadata": dict(self.metadata)}
         name = pod["metadata"]["name"]
-        await world.client.patch(views.PODS, name, changes, namespace=world.namespace)
+        await world.client.patch(projections.PODS, name, changes, namespace=world.namespace)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -240,7 +240,7 @@ class HoldPod(Act):
             changes = {"metadata": {"finalizers": finalizers, "resourceVersion": version}}
             with contextlib.suppress(kube.ConflictError):
                 name, namespace = metadata["name"], world.namespace
-                await world.client.patch(views.PODS, name, changes, namespace=namespace)
+                await world.client.patch(projections.PODS, name, changes, namespace=namespace)
                 return
 
 
@@ -257,7 +257,9 @@ class DeletePod(Act):
     async def take(self, world: World) -> None:
         """Do it."""
         pod = await world.pod(self.step)
-        await world.client.delete(views.PODS, pod["metadata"]["name"], namespace=world.namespace)
+        await world.client.delete(
+            projections.PODS, pod["metadata"]["name"], namespace=world.namespace
+        )
 
 
 def container(state: Mapping[str, Any], name: str = effective_pod.CONTAINER) -> dict[str, Any]:
@@ -379,7 +381,7 @@ class PatchJob(Act):
         """Do it."""
         job = await world.job()
         await world.client.patch(
-            views.JOBS,
+            projections.JOBS,
             job["metadata"]["name"],
             dict(self.changes),
             namespace=world.namespace,
@@ -401,7 +403,7 @@ class DeleteJob(Act):
         """Do it."""
         job = await world.job()
         await world.client.delete(
-            views.JOBS,
+            projections.JOBS,
             job["metadata"]["name"],
             namespace=world.namespace,
             propagation=self.propagation,
@@ -501,7 +503,7 @@ class TakeJobName(Act):
         name = naming.of_key(f"{run['metadata']['uid']}/1")
         pod = {"restartPolicy": "Never", "containers": [{"name": "other", "image": "none"}]}
         spec = {"suspend": True, "template": {"spec": pod}}
-        await world.make(views.JOBS, manifest(views.JOBS, name, spec=spec))
+        await world.make(projections.JOBS, manifest(projections.JOBS, name, spec=spec))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 
 from controllers import devcluster, kube
 from controllers.devcluster import jobs
-from controllers.runs import naming, views
+from controllers.runs import naming, projections
 from controllers.runs.runtimes.base import HELD_SECONDS
 from tests.support.situations import world as worlds
 from tests.support.situations.given import RUN, RuntimeName
@@ -238,7 +238,7 @@ async def _until_gone(world: World) -> None:
 async def _counted(world: World, wanted: int | None) -> None:
     if wanted is None:
         return
-    found = await world.client.list(views.JOBS, namespace=world.namespace)
+    found = await world.client.list(projections.JOBS, namespace=world.namespace)
     labels = [one["metadata"].get("labels") or {} for one in found.items]
     mine = [
         each
@@ -256,8 +256,8 @@ async def _beside(world: World) -> None:
     if world.runtime == "local":
         task: dict[str, Any] = {"agentRef": {"name": BESIDE}}
         spec = {"runner": {"command": "agent-runner"}, "adapter": _TRUE}
-        await world.place.make(views.PROVIDERS, BESIDE, spec)
-        await world.place.make(views.AGENTS, BESIDE, {"providerRef": {"name": BESIDE}})
+        await world.place.make(projections.PROVIDERS, BESIDE, spec)
+        await world.place.make(projections.AGENTS, BESIDE, {"providerRef": {"name": BESIDE}})
     else:
         task = {"agentRef": {"name": "coder"}}
     spec = {
@@ -265,7 +265,7 @@ async def _beside(world: World) -> None:
         "implementation": {"inline": {"text": "Mend it."}},
         "runtime": {"type": "Job", "extraConfig": {"podAnnotations": notes}},
     }
-    await world.place.make(views.RUNS, BESIDE, spec)
+    await world.place.make(projections.RUNS, BESIDE, spec)
     status: kube.JSON = {}
 
     async def has_succeeded() -> bool:
@@ -284,7 +284,7 @@ _TRUE: Final = {"type": "Exec", "exec": {"binary": "/bin/true"}}
 async def _cancelled(trial: Trial, world: World) -> None:
     changes = {"spec": {"cancel": True}}
     try:
-        await world.client.patch(views.RUNS, RUN, changes, namespace=world.namespace)
+        await world.client.patch(projections.RUNS, RUN, changes, namespace=world.namespace)
     except kube.NotFoundError:
         if trial.situation.expected.is_gone:
             return
@@ -300,7 +300,7 @@ async def _cancelled(trial: Trial, world: World) -> None:
 
 async def _deleted(_: Trial, world: World) -> None:
     with contextlib.suppress(kube.NotFoundError):
-        await world.client.delete(views.RUNS, RUN, namespace=world.namespace)
+        await world.client.delete(projections.RUNS, RUN, namespace=world.namespace)
     await world.start()
     await _until_gone(world)
 

@@ -12,9 +12,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mappin
 from typing import Any, Final, Protocol
 
 from controllers import devcluster, kube, ledger
-from controllers.agentctl import runtimes
-from controllers.runs import naming, views
-from controllers.runs.runtimes.workflow import WorkflowRuntime
+from controllers.agentctl.controller import runtimes
+from controllers.runs import naming, projections
+from controllers.runs.runtimes.workflow.workflow import WorkflowRuntime
 from tests.support import run_platform
 from tests.support.run_platform import Place
 from tests.support.situations.given import (
@@ -157,7 +157,8 @@ class World:
         for resource, body in given.objects:
             await self.make(resource, body)
         await self.make(
-            views.PROVIDERS, manifest(views.PROVIDERS, "provider", spec=given.provider_spec())
+            projections.PROVIDERS,
+            manifest(projections.PROVIDERS, "provider", spec=given.provider_spec()),
         )
         if given.agent is not None:
             await self.make_agent()
@@ -165,7 +166,7 @@ class World:
     async def make_agent(self) -> None:
         """The agent of the run."""
         spec = {"providerRef": {"name": "provider"}, **(self.given.agent or {})}
-        await self.make(views.AGENTS, manifest(views.AGENTS, "coder", spec=spec))
+        await self.make(projections.AGENTS, manifest(projections.AGENTS, "coder", spec=spec))
 
     async def make(self, resource: kube.Resource, body: kube.JSON) -> kube.JSON:
         """Create an object in the namespace; a quota also gets its status."""
@@ -187,7 +188,7 @@ class World:
     async def submit(self) -> kube.JSON:
         """Create the run."""
         body = self.given.run_body()
-        resource = dataclasses.replace(views.RUNS, version=self.given.version)
+        resource = dataclasses.replace(projections.RUNS, version=self.given.version)
         if self.given.is_applied:
             return await self.client.apply(
                 resource, body, field_manager="user", namespace=self.namespace
@@ -231,7 +232,7 @@ class World:
 
     async def read(self, name: str = RUN) -> kube.JSON:
         """A run as it is (v1beta1)."""
-        return await self.client.get(views.RUNS, name, namespace=self.namespace)
+        return await self.client.get(projections.RUNS, name, namespace=self.namespace)
 
     async def status(self, name: str = RUN) -> kube.JSON:
         """A run's status; empty where there is none yet."""
@@ -239,7 +240,7 @@ class World:
 
     async def job(self) -> kube.JSON:
         """The newest Job of the run; waited for."""
-        return await self._newest(views.JOBS, f"{naming.NAME_LABEL}={RUN}")
+        return await self._newest(projections.JOBS, f"{naming.NAME_LABEL}={RUN}")
 
     async def pod(self, step: str = "", *, is_live: bool = True) -> kube.JSON:
         """The newest pod of the run, or of a step, that has not ended unless that does not matter.
@@ -247,7 +248,7 @@ class World:
         It is waited for.
         """
         selector = f"{naming.NAME_LABEL}={RUN}" + (f",{naming.STEP_LABEL}={step}" if step else "")
-        return await self._newest(views.PODS, selector, is_live=is_live)
+        return await self._newest(projections.PODS, selector, is_live=is_live)
 
     async def _newest(
         self, resource: kube.Resource, selector: str, *, is_live: bool = True
@@ -277,7 +278,7 @@ class World:
             found = [f"the slot of {slot.run}" for slot in (await self.slots()).values()]
         except ledger.CorruptError:
             found = ["a ledger that is not rebuilt"]
-        for resource in (views.JOBS, views.PODS):
+        for resource in (projections.JOBS, projections.PODS):
             listed = await self.client.list(resource, namespace=self.namespace)
             found += [
                 f"{resource.kind} {one['metadata']['name']}"
@@ -352,7 +353,7 @@ class World:
 def _is_live(resource: kube.Resource, found: kube.JSON) -> bool:
     """Whether a pod has not ended, and is not about to; and a Job is no tombstone."""
     metadata = found["metadata"]
-    if resource == views.PODS and metadata.get("deletionTimestamp"):
+    if resource == projections.PODS and metadata.get("deletionTimestamp"):
         return False
     if naming.TOMBSTONE_LABEL in (metadata.get("labels") or {}):
         return False
@@ -360,11 +361,11 @@ def _is_live(resource: kube.Resource, found: kube.JSON) -> bool:
 
 
 def _may_work(resource: kube.Resource, found: kube.JSON) -> bool:
-    if resource == views.PODS:
+    if resource == projections.PODS:
         return (found.get("status") or {}).get("phase") not in {"Succeeded", "Failed"}
     if not _is_live(resource, found):
         return False
-    job = views.of(views.Job, found)
+    job = projections.of(projections.Job, found)
     has_pods = job.status.active or job.status.terminating
     return job.ending is None and bool(not job.spec.suspend or has_pods)
 
@@ -374,9 +375,9 @@ def _probe(policy: Policy) -> tuple[kube.Resource, dict[str, Any]]:
     pod = {"restartPolicy": "Never", "containers": [{"name": "probe", "image": "none"}]}
     metadata = {"labels": {naming.RUN_LABEL: "probe", **policy.probe}}
     if policy.kind == "pods":
-        return views.PODS, manifest(views.PODS, "probe", metadata=metadata, spec=pod)
+        return projections.PODS, manifest(projections.PODS, "probe", metadata=metadata, spec=pod)
     spec = {"suspend": policy.probe_suspends, "template": {"spec": pod}}
-    return views.JOBS, manifest(views.JOBS, "probe", metadata=metadata, spec=spec)
+    return projections.JOBS, manifest(projections.JOBS, "probe", metadata=metadata, spec=spec)
 
 
 @contextlib.asynccontextmanager

@@ -1,0 +1,1 @@
+"""A serving certificate in a directory."""

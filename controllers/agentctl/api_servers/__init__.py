@@ -1,0 +1,1 @@
+"""API servers that ``schemagen`` compares with, by entry point."""

@@ -1,1 +1,0 @@
-"""The command groups of ``agentctl``: options and help; implementations are imported lazily."""

@@ -1,0 +1,1 @@
+"""``agentctl controller``: a replica of the controller."""

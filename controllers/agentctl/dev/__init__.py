@@ -1,0 +1,1 @@
+"""``agentctl dev``: the platform on this machine."""

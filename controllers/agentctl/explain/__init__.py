@@ -1,0 +1,1 @@
+"""``agentctl explain``: why a run is in its state."""

@@ -1,0 +1,454 @@
+"""Why a run is in its state: from observed objects to values to text. Pure."""
+
+import dataclasses
+import datetime as dt
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Final
+
+from controllers import kube, ledger
+from controllers.agentctl import durations, tables
+from controllers.agentctl.explain import queue_position
+from controllers.agentctl.explain.queue_position import Position, Rank
+from controllers.ledger import Candidate, Ledger, Limit, Limits
+from controllers.runs import projections
+from controllers.runs.api_constants import ENDED, Phase, Reason
+from controllers.runs.slots import candidates
+from schemagen.problems import JSON
+
+_WAITING: Final = frozenset({Reason.CONCURRENCY_LIMIT, Reason.WAITING_FOR_SLOT})
+_MISSING: Final = {
+    Reason.MISSING_AGENT: "Agent",
+    Reason.MISSING_PROVIDER: "AgentProvider",
+    Reason.MISSING_IMPLEMENTATION: "ImplementationSpec",
+    Reason.MISSING_MEMORY: "Memory",
+    Reason.MISSING_RUNTIME: "runtime",
+}
+_MAX_HOLDERS: Final = 10
+_MAX_EVENTS: Final = 10
+# Tolerated clock skew to the controller before a Lease counts as expired.
+_MAX_SKEW: Final = dt.timedelta(seconds=10)
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Observed:
+    """The known state of a run and of what it waits for.
+
+    Attributes:
+        run: The AgentRun (v1beta1).
+        book: The ledger; None if it could not be read.
+        limits: On runs in flight; None if unknown, which means the defaults.
+        waiting: All runs that wait for a slot.
+        is_everywhere: Whether ``waiting`` covers all namespaces.
+        events: The run's Events (events.k8s.io/v1).
+        lease: The controller's Lease; None if it could not be read.
+        workspaces: Directories on this machine of the latest attempt.
+        notes: What could not be read, and why.
+        now: Aware UTC time.
+    """
+
+    run: JSON
+    now: dt.datetime
+    book: Ledger | None = None
+    limits: Limits | None = None
+    waiting: Sequence[Candidate] = ()
+    is_everywhere: bool = True
+    events: Sequence[JSON] = ()
+    lease: JSON = None
+    workspaces: Sequence[str] = ()
+    notes: Sequence[str] = ()
+
+
+@dataclasses.dataclass(frozen=True)
+class Use:
+    """Usage of a limit; a limit of 0 means no limit."""
+
+    in_flight: int
+    limit: int
+
+    def __str__(self) -> str:
+        return f"{self.in_flight} of {self.limit}" if self.limit else f"{self.in_flight}, no limit"
+
+
+@dataclasses.dataclass(frozen=True)
+class Holder:
+    """A run that holds a slot."""
+
+    namespace: str
+    run: str
+    agent: str
+    since: dt.datetime
+    attempt: int
+
+
+@dataclasses.dataclass(frozen=True)
+class EventSummary:
+    """An Event."""
+
+    time: dt.datetime | None
+    type: str
+    reason: str
+    note: str
+    count: int
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Explanation:
+    """The state of a run, and what blocks it.
+
+    Attributes:
+        summary: One sentence.
+        missing: Kind of the missing referenced object; empty if none is missing.
+        blocked_by: The limit that it waits for; empty if it waits for none.
+        blocked_since: Time since which it waits for that limit.
+        slot: The slot that it holds.
+        position: Queue position; None if it is not queued or the ledger could not be read.
+        is_position_whole: Whether the position covers the runs of all namespaces.
+        uses: Usage per limit, if the ledger could be read.
+        limits_from: Source of the limits: «controller» or «defaults».
+        holders: Holders of the slots that it waits for, longest first.
+        leader: Identity of the leading controller; empty for none, None if unknown.
+        leader_silent_since: Last renewal of an expired Lease; else None.
+        workspaces: Directories on this machine of the latest attempt.
+    """
+
+    namespace: str
+    name: str
+    agent: str
+    priority: int
+    phase: str
+    reason: str
+    message: str
+    summary: str
+    missing: str
+    attempt: int
+    disruptions: int
+    next_attempt: dt.datetime | None
+    started: dt.datetime | None
+    ended: dt.datetime | None
+    blocked_by: str
+    blocked_since: dt.datetime | None
+    slot: Holder | None
+    position: Position | None
+    is_position_whole: bool
+    uses: Mapping[Limit, Use]
+    limits_from: str
+    holders: Sequence[Holder]
+    leader: str | None
+    leader_silent_since: dt.datetime | None
+    workspaces: Sequence[str]
+    conditions: Sequence[projections.Condition]
+    events: Sequence[EventSummary]
+    notes: Sequence[str]
+
+
+def candidate(run: projections.Run) -> Candidate | None:
+    """Return the ledger's candidate for a run that waits for a slot; None if it does not wait."""
+    status = run.status
+    is_waiting = status.phase == Phase.PENDING and status.reason in _WAITING
+    return candidates.candidate(run) if is_waiting else None
+
+
+def explain(seen: Observed) -> Explanation:
+    """Explain the state of a run."""
+    run = projections.of(projections.Run, seen.run)
+    status, uid = run.status, run.metadata.uid
+    limits, leader, silent = seen.limits or Limits(), _leader(seen), _silent_since(seen)
+    book = seen.book
+    blocked_by = _blocked_by(run, seen, limits)
+    own = None if book is None else book.slots.get(uid)
+    place = None
+    if book is not None and blocked_by:
+        place = queue_position.position(book, seen.waiting, limits, uid, now=seen.now.timestamp())
+    return Explanation(
+        namespace=run.metadata.namespace,
+        name=run.metadata.name,
+        agent=run.spec.agent_ref.name,
+        priority=run.spec.priority,
+        phase=status.phase or Phase.PENDING,
+        reason=status.reason,
+        message=status.message,
+        summary=_summary(run, _who(leader, silent, seen.now)),
+        missing=_MISSING.get(Reason(status.reason), "") if _is_missing(run) else "",
+        attempt=status.attempt,
+        disruptions=status.disruptions,
+        next_attempt=kube.time_of(status.next_attempt_time),
+        started=kube.time_of(status.start_time),
+        ended=kube.time_of(status.completion_time),
+        blocked_by=blocked_by,
+        blocked_since=kube.time_of(status.queue.since) if status.queue else None,
+        slot=None if own is None else _holder(own),
+        position=place,
+        is_position_whole=seen.is_everywhere,
+        uses={} if book is None else _uses(book, run, limits),
+        limits_from="defaults" if seen.limits is None else "controller",
+        holders=_holders(book, run, blocked_by) if book is not None else (),
+        leader=leader,
+        leader_silent_since=silent,
+        workspaces=tuple(seen.workspaces),
+        conditions=status.conditions,
+        events=_latest_events(seen.events),
+        notes=tuple(seen.notes),
+    )
+
+
+def _is_missing(run: projections.Run) -> bool:
+    return run.status.phase == Phase.PENDING and run.status.reason in set(_MISSING)
+
+
+def _blocked_by(run: projections.Run, seen: Observed, limits: Limits) -> str:
+    """Return the first limit that a run hits now; its status may be half a minute old."""
+    mine = candidate(run)
+    if mine is None:
+        return ""
+    recorded = run.status.queue.blocked_by if run.status.queue else ""
+    if seen.book is None:
+        return recorded
+    decision = ledger.decide(seen.book, [mine], limits, epoch=0, now=seen.now.timestamp())
+    return str(decision.blocked.get(mine.uid) or recorded)
+
+
+def _leader(seen: Observed) -> str | None:
+    if seen.lease is None:
+        return None
+    return str((seen.lease.get("spec") or {}).get("holderIdentity") or "")
+
+
+def _silent_since(seen: Observed) -> dt.datetime | None:
+    """Return the last renewal of an expired Lease: the leader died, or cannot write."""
+    spec = (seen.lease or {}).get("spec") or {}
+    renewed = kube.time_of(spec.get("renewTime") or "")
+    if renewed is None or not spec.get("holderIdentity"):
+        return None
+    held = dt.timedelta(seconds=spec.get("leaseDurationSeconds") or 0)
+    return renewed if renewed + held + _MAX_SKEW < seen.now else None
+
+
+def _summary(run: projections.Run, who: str) -> str:
+    status = run.status
+    if run.metadata.deletion_timestamp:
+        return "The run is being deleted; it is removed once all its work has stopped."
+    if not status.phase:
+        return f"No controller has reconciled the run yet: {who}."
+    if status.phase in ENDED:
+        return f"The run has ended. {status.message}".strip()
+    if status.observed_generation != run.metadata.generation:
+        return f"The controller has not observed the latest change yet: {who}."
+    if status.phase == Phase.TEMPLATE:
+        return "The run is a Template, which is only copied and never executed."
+    return status.message or f"The run is {status.phase}."
+
+
+def _who(leader: str | None, silent: dt.datetime | None, now: dt.datetime) -> str:
+    if leader is None:
+        return "it is unknown whether a controller is running"
+    if silent is not None:
+        age = durations.since(silent, now)
+        return f"no controller is running; the last leader, {leader}, has been silent for {age}"
+    return f"the leader is {leader}" if leader else "no controller is running"
+
+
+def _uses(book: Ledger, run: projections.Run, limits: Limits) -> dict[Limit, Use]:
+    return {
+        Limit.AGENT: Use(len(_peers(book, run, Limit.AGENT)), limits.agent),
+        Limit.NAMESPACE: Use(len(_peers(book, run, Limit.NAMESPACE)), limits.namespace),
+        Limit.CLUSTER: Use(len(book.slots), limits.cluster),
+    }
+
+
+def _peers(book: Ledger, run: projections.Run, limit: str) -> list[ledger.Slot]:
+    """Return the slots that count against a limit that applies to a run."""
+    namespace, agent = run.metadata.namespace, run.spec.agent_ref.name
+    slots = [*book.slots.values()]
+    if limit == Limit.CLUSTER:
+        return slots
+    same = [slot for slot in slots if slot.namespace == namespace]
+    return same if limit == Limit.NAMESPACE else [slot for slot in same if slot.agent == agent]
+
+
+def _holders(book: Ledger, run: projections.Run, limit: str) -> tuple[Holder, ...]:
+    holders = [_holder(slot) for slot in _peers(book, run, limit)] if limit else []
+    return tuple(sorted(holders, key=lambda holder: (holder.since, holder.namespace, holder.run)))
+
+
+def _holder(slot: ledger.Slot) -> Holder:
+    since = dt.datetime.fromtimestamp(slot.since, dt.UTC)
+    return Holder(slot.namespace, slot.run, slot.agent, since, slot.attempt)
+
+
+def _latest_events(events: Sequence[JSON]) -> tuple[EventSummary, ...]:
+    """Return the latest Events, oldest first."""
+    happenings = [_event_summary(event) for event in events]
+    long_ago = dt.datetime.min.replace(tzinfo=dt.UTC)
+    return tuple(
+        sorted(happenings, key=lambda happening: happening.time or long_ago)[-_MAX_EVENTS:]
+    )
+
+
+def _event_summary(event: JSON) -> EventSummary:
+    series = event.get("series") or {}
+    when = (
+        series.get("lastObservedTime")
+        or event.get("eventTime")
+        or event.get("deprecatedLastTimestamp")
+        or ""
+    )
+    return EventSummary(
+        kube.time_of(when),
+        str(event.get("type") or ""),
+        str(event.get("reason") or ""),
+        str(event.get("note") or ""),
+        int(series.get("count") or event.get("deprecatedCount") or 1),
+    )
+
+
+# ------------------------------------------------------------------------------------ as JSON
+
+
+def as_json(explanation: Explanation) -> JSON:
+    """Return an explanation as JSON: RFC 3339 times, camel case names."""
+    return {
+        _camel(field.name): _plain(getattr(explanation, field.name))
+        for field in dataclasses.fields(explanation)
+    }
+
+
+def _plain(value: object) -> JSON:
+    match value:
+        case dt.datetime():
+            return kube.time_text(value)
+        case projections.Condition():
+            names = ("type", "status", "reason", "message")
+            fields = {name: getattr(value, name) for name in names}
+            return {**fields, "lastTransitionTime": value.last_transition_time}
+        case Mapping():
+            return {str(name).lower(): _plain(item) for name, item in value.items()}
+        case tuple() | list():
+            return [_plain(item) for item in value]
+        case _ if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            return {
+                _camel(field.name): _plain(getattr(value, field.name))
+                for field in dataclasses.fields(value)
+            }
+        case _:
+            return value
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+# ------------------------------------------------------------------------------------ as text
+
+
+def as_text(explanation: Explanation, now: dt.datetime) -> str:
+    """Return an explanation as text."""
+    facts = [*_facts(explanation, now)]
+    width = max(len(name) for name, _ in facts)
+    parts = ["\n".join(f"{name:<{width}}   {value}" for name, value in facts)]
+    parts += _tables(explanation, now)
+    parts += [f"unknown: {note}" for note in explanation.notes]
+    return "\n\n".join(parts)
+
+
+def _facts(explanation: Explanation, now: dt.datetime) -> Iterator[tuple[str, str]]:
+    yield "run", f"{explanation.name}, namespace {explanation.namespace}, agent {explanation.agent}"
+    reason = f" ({explanation.reason})" if explanation.reason else ""
+    yield "phase", f"{explanation.phase}{reason}"
+    yield "why", explanation.summary
+    if explanation.missing:
+        yield "missing", f"{explanation.missing}; the run resumes automatically once it exists"
+    yield from _times(explanation, now)
+    if explanation.slot is not None:
+        yield "slot", f"held for {durations.since(explanation.slot.since, now)}"
+    if explanation.blocked_by:
+        since = (
+            f", for {durations.since(explanation.blocked_since, now)}"
+            if explanation.blocked_since
+            else ""
+        )
+        yield "blocked by", f"the {explanation.blocked_by.lower()}'s limit on runs in flight{since}"
+    if explanation.position is not None:
+        yield "position", _position(explanation, explanation.position)
+    if explanation.uses:
+        uses = [f"{limit.lower()} {use}" for limit, use in explanation.uses.items()]
+        guess = ", assuming the default limits" if explanation.limits_from != "controller" else ""
+        yield "in flight", f"{', '.join(uses)}{guess}"
+    if explanation.leader:
+        silent = explanation.leader_silent_since
+        dead = (
+            f", dead: its Lease was last renewed {durations.since(silent, now)} ago"
+            if silent
+            else ""
+        )
+        yield "controller", f"{explanation.leader}{dead}"
+    for folder in explanation.workspaces:
+        yield "workspace", folder
+
+
+def _times(explanation: Explanation, now: dt.datetime) -> Iterator[tuple[str, str]]:
+    if explanation.attempt:
+        taken = f", {explanation.disruptions} of them disrupted" if explanation.disruptions else ""
+        yield "attempt", f"{explanation.attempt}{taken}"
+    if explanation.next_attempt is not None:
+        left = (explanation.next_attempt - now).total_seconds()
+        when = f"in {durations.span(left)}" if left > 0 else "now"
+        yield "next attempt", f"{when} ({kube.time_text(explanation.next_attempt)})"
+    if explanation.started is not None:
+        end = explanation.ended or now
+        took = durations.span((end - explanation.started).total_seconds())
+        verb = "took" if explanation.ended else "for"
+        yield "started", f"{kube.time_text(explanation.started)}, {verb} {took}"
+    if explanation.ended is not None:
+        yield "ended", kube.time_text(explanation.ended)
+
+
+def _position(explanation: Explanation, where: Position) -> str:
+    def rank(place: Rank, of: str) -> str:
+        return f"{place.at} of {place.of} {of}"
+
+    parts = [
+        rank(where.agent, f"waiting for agent {explanation.agent}"),
+        rank(where.namespace, f"in namespace {explanation.namespace}"),
+    ]
+    if explanation.is_position_whole:
+        parts.append(rank(where.cluster, "in the cluster"))
+        runs = "run has" if where.ends == 1 else "runs have"
+        parts.append(f"{where.ends} {runs} to end first" if where.ends else "can start now")
+    return ", ".join(parts)
+
+
+def _tables(explanation: Explanation, now: dt.datetime) -> Iterator[str]:
+    if explanation.holders:
+        shown = explanation.holders[:_MAX_HOLDERS]
+        rows = [
+            (f"{holder.namespace}/{holder.run}", holder.agent, durations.since(holder.since, now))
+            for holder in shown
+        ]
+        more = len(explanation.holders) - len(shown)
+        yield tables.text(("SLOT HELD BY", "AGENT", "FOR"), rows) + (
+            f"\nand {more} more" if more else ""
+        )
+    if explanation.conditions:
+        rows_of = [
+            (
+                condition.type,
+                condition.status,
+                condition.reason,
+                durations.since(kube.time_of(condition.last_transition_time), now),
+                condition.message,
+            )
+            for condition in explanation.conditions
+        ]
+        yield tables.text(("CONDITION", "STATUS", "REASON", "FOR", "MESSAGE"), rows_of)
+    if explanation.events:
+        rows_of_events = [
+            (
+                f"{durations.since(event.time, now)} ago",
+                event.type,
+                event.reason,
+                f"{event.note} (x{event.count})" if event.count > 1 else event.note,
+            )
+            for event in explanation.events
+        ]
+        yield tables.text(("EVENT", "TYPE", "REASON", "NOTE"), rows_of_events)

@@ -1,0 +1,1 @@
+"""``agentctl run logs``: logs of pods and workspaces."""

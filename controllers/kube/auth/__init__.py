@@ -1,0 +1,1 @@
+"""Server and credentials of a cluster, from a kubeconfig or a pod."""

@@ -1,0 +1,1 @@
+"""HTTP requests to an API server: connections, proxies, rate limit, retries."""

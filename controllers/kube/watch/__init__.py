@@ -1,0 +1,1 @@
+"""Lists and watches: a local cache of typed objects."""

@@ -1,0 +1,1 @@
+"""Shared by all server processes: health, logs, and the processes they start."""

@@ -1,0 +1,1 @@
+"""Adapters: how each type of agent is run."""

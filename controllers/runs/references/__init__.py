@@ -1,0 +1,1 @@
+"""Idempotency keys, and records of work outside the cluster."""

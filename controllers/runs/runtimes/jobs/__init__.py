@@ -1,0 +1,1 @@
+"""The runtime ``Job``: Kubernetes Jobs, and the state of their pods."""

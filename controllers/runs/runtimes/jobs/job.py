@@ -1,0 +1,471 @@
+"""The runtime ``Job``: one Kubernetes Job per attempt. Shell: the cluster.
+
+A Job's name is derived from the key, so that two submissions create one Job; and cancelled work
+keeps its name reserved, by a suspended Job or a tombstone, so that a late submission cannot start
+it.
+"""
+
+import asyncio
+import contextlib
+import dataclasses
+import datetime as dt
+import re
+from collections.abc import Callable, Mapping, Sequence
+from types import MappingProxyType
+from typing import Final
+
+from controllers import kube
+from controllers.runs import naming, projections
+from controllers.runs.api_constants import Reason
+from controllers.runs.runtimes import outcomes, reports
+from controllers.runs.runtimes.base import (
+    SUBMISSION_SECONDS,
+    Code,
+    Key,
+    Progress,
+    Ref,
+    RuntimeFault,
+    Stage,
+    Work,
+)
+from controllers.runs.runtimes.jobs import job_objects, pod_events, pod_states
+from crds.admission.pods import effective_pod
+
+_REASONS: Final = {"DeadlineExceeded": Reason.TIMED_OUT}
+_TTL: Final = "ttlSecondsAfterFinished"
+JOB_FAILED: Final = "JobFailed"
+_CODES: Final = {
+    kube.UnauthorizedError: Code.DENIED,
+    kube.ForbiddenError: Code.DENIED,
+    kube.NotFoundError: Code.NOT_FOUND,
+    kube.InvalidError: Code.TERMINAL,
+}
+
+
+# Only Events tell why a Job gets no pods, or a pod no volumes: they are read if nothing else tells
+# why after this time, with exponential backoff.
+SLOW_START_SECONDS: Final = 5.0
+SLOW_AGAIN_SECONDS: Final = 60.0
+ORPHANS_SECONDS: Final = 1.0
+MAX_UNRESERVED: Final = 1000
+
+
+class JobRuntime:
+    """Executes runs as Jobs.
+
+    Args:
+        client: May get and create Jobs and ConfigMaps, patch Jobs, list and delete pods, and list
+            Events.
+        jobs: A reflector's cache, possibly behind.
+        pods: A reflector's cache, indexed by ``job``, which is ``namespace/name``.
+        deleted: Last deleted pod of a Job, by the same key.
+        deleted_jobs: Jobs deleted after their end, by the same key.
+        now: Aware UTC time.
+    """
+
+    type = "Job"
+    is_collected = True
+    is_external = False
+
+    def __init__(
+        self,
+        client: kube.Client,
+        jobs: kube.Store[projections.Job],
+        pods: kube.Store[projections.Pod],
+        deleted: Mapping[str, projections.Pod] = MappingProxyType({}),
+        deleted_jobs: Mapping[str, projections.Job] = MappingProxyType({}),
+        *,
+        now: Callable[[], dt.datetime] = kube.utc_now,
+    ) -> None:
+        self._client, self._jobs, self._pods, self._now = client, jobs, pods, now
+        self._deleted, self._deleted_jobs = deleted, deleted_jobs
+        self._warnings = pod_events.Warnings(client, now)
+        self._unreserved: dict[Key, str] = {}
+        """Why names of missing Jobs could not be reserved."""
+
+    def ref(self, key: Key, work: Work) -> Ref:
+        """Return the Job's name and namespace."""
+        name = naming.of_key(key)
+        return Ref(type=self.type, key=key, work=work, name=name, namespace=work.namespace)
+
+    async def submit(self, key: Key, work: Work) -> Ref:
+        """Create the ConfigMap and the Job, or return the existing ones."""
+        ref = self.ref(key, work)
+        body, files = job_objects.job(key, work), job_objects.config_map(key, work)
+        try:
+            async with asyncio.timeout(SUBMISSION_SECONDS):
+                await self._create_mine(kube.CONFIG_MAPS, files, ref)
+                found = await self._create_mine(projections.JOBS, body, ref)
+        except TimeoutError as error:
+            message = f"expected Job {ref.name} to be created within {SUBMISSION_SECONDS:.0f} s"
+            raise RuntimeFault(Code.RETRYABLE, message) from error
+        except kube.KubeError as error:
+            raise fault(error) from error
+        return dataclasses.replace(ref, uid=found.uid)
+
+    async def status(self, ref: Ref) -> Progress:
+        """Return the Job's status; after its end, with its pod's runner report."""
+        key = kube.Key(ref.namespace, ref.name)
+        job = self._jobs.get(key) or await self._read(ref) or self._deleted_jobs.get(str(key))
+        if job is None:
+            is_refused = ref.key in self._unreserved
+            return await self._gone(ref) if is_refused else Progress(stage=Stage.MISSING)
+        self._unreserved.pop(ref.key, None)
+        if not job_objects.is_mine(job.metadata, ref.key, ref.work):
+            # Another Job may have completed under that name.
+            found = await self._gone(ref, may_have_completed=False)
+            is_over = found.stage.is_ended
+            said = _foreign(projections.JOBS, ref) if is_over else found.message
+            return dataclasses.replace(found, message=said, code=Code.TERMINAL if is_over else None)
+        if naming.TOMBSTONE_LABEL in job.metadata.labels:
+            return await self._gone(ref)
+        ending = job.ending
+        if ending is None:
+            await self._keep(ref, job)
+            return await self._unended(ref, job)
+        return _ended(job, ending, await self._last_pod(ref, job))
+
+    async def _keep(self, ref: Ref, job: projections.Job) -> None:
+        """Remove a TTL set by a policy or a user: the outcome is not recorded yet."""
+        if job.spec.ttl_seconds_after_finished is None:
+            return
+        changes = {"metadata": {"uid": job.metadata.uid}, "spec": {_TTL: None}}
+        with contextlib.suppress(kube.ApiError):
+            await self._client.patch(projections.JOBS, ref.name, changes, namespace=ref.namespace)
+
+    async def _unended(self, ref: Ref, job: projections.Job) -> Progress:
+        known = self._pods.by("job", str(kube.Key(ref.namespace, ref.name)))
+        pods = [pod for pod in known if not pod.has_ended]
+        stage, started = job_objects.stage(job), _started(job, pods)
+        if stage is Stage.PENDING and any(pod_states.is_running(pod) for pod in pods):
+            stage = Stage.RUNNING
+        progress = Progress(stage=stage, started=started)
+        if stage is Stage.PENDING and job_objects.is_held(job):
+            return _suspended(job)
+        if stage is not Stage.PENDING or started is None:
+            return progress
+        if (why := pod_states.why_waiting(pods)) is not None:
+            return _waiting(progress, why)
+        seconds = (self._now() - started).total_seconds()
+        if seconds < SLOW_START_SECONDS:
+            return dataclasses.replace(progress, look_again_seconds=SLOW_START_SECONDS - seconds)
+        uids = [pod.metadata.uid for pod in pods] or [job.metadata.uid]
+        why = await self._warnings.about(ref.namespace, uids)
+        again = min(seconds, SLOW_AGAIN_SECONDS)
+        return _waiting(dataclasses.replace(progress, look_again_seconds=again), why)
+
+    async def _gone(self, ref: Ref, *, may_have_completed: bool = True) -> Progress:
+        """Return the progress of work whose Job is gone for good.
+
+        A Job can be deleted without its pods (``--cascade=orphan``): the work ends with them.
+        """
+        pods = await self._living_pods(ref)
+        if pods:
+            names = ", ".join(sorted(pod.metadata.name for pod in pods))
+            is_ending = all(pod.metadata.deletion_timestamp for pod in pods)
+            return Progress(
+                stage=Stage.CANCELLING if is_ending else Stage.PENDING,
+                reason=Reason.JOB_MISSING,
+                message=f"Job {ref.name} was deleted; its pods still exist: {names}.",
+                look_again_seconds=ORPHANS_SECONDS,
+            )
+        unreserved = self._unreserved.get(ref.key, "")
+        if may_have_completed and await self._has_completed(ref):
+            message = f"Job {ref.name} completed and was deleted, with the report of its runner."
+            return Progress(stage=Stage.SUCCEEDED, message=message, unreserved=unreserved)
+        return Progress(
+            stage=Stage.CANCELLED,
+            reason=Reason.JOB_MISSING,
+            message=f"Job {ref.name} was deleted before it had ended.",
+            code=Code.RETRYABLE,
+            unreserved=unreserved,
+        )
+
+    async def _has_completed(self, ref: Ref) -> bool:
+        """Return whether an Event reports that the deleted Job completed.
+
+        A user or a policy may have set a TTL that expired while the controller was down.
+        """
+        fields = f"regarding.kind=Job,regarding.name={ref.name},reason=Completed"
+        try:
+            listed = await self._client.list(kube.EVENTS, namespace=ref.namespace, fields=fields)
+        except kube.ForbiddenError:
+            return False
+        except kube.KubeError as error:
+            raise fault(error) from error
+        return bool(listed.items)
+
+    async def cancel(self, ref: Ref) -> None:
+        """Suspend the Job, which deletes its pods; without a Job, reserve its name.
+
+        Pods that outlived their Job are deleted on the next call: this one may only be for its
+        name. If the cluster rejects all reservations, ``status`` reports it.
+        """
+        try:
+            job = await self._read(ref)
+            is_again = job is not None or ref.key in self._unreserved
+            while job is None or not _is_settled(ref, job):
+                if job is not None:
+                    change = _cancellation(job)
+                    await self._client.patch(
+                        projections.JOBS, ref.name, change, namespace=ref.namespace
+                    )
+                elif not await self._reserved(ref):
+                    break
+                job = await self._read(ref)
+            if is_again and (job is None or not _has_own_pods(ref, job)):
+                await self._end_orphans(ref)
+        except kube.KubeError as error:
+            raise fault(error) from error
+
+    async def _reserved(self, ref: Ref) -> bool:
+        """Reserve the Job's name; False if the cluster rejects all reservations."""
+        for body in job_objects.tombstones(ref.key, ref.work):
+            try:
+                await self._create_once(projections.JOBS, body)
+            except kube.ApiError as error:
+                if not is_refusal(error):
+                    raise
+                self._note(ref.key, str(error))
+            else:
+                self._unreserved.pop(ref.key, None)
+                return True
+        return False
+
+    def _note(self, key: Key, refusal: str) -> None:
+        """Remember why a name could not be reserved, and drop the oldest beyond the limit."""
+        if len(self._unreserved) >= MAX_UNRESERVED:
+            self._unreserved.pop(next(iter(self._unreserved)))
+        self._unreserved[key] = refusal
+
+    async def _end_orphans(self, ref: Ref) -> None:
+        """Delete the pods that outlived their Job."""
+        for pod in await self._living_pods(ref):
+            if not pod.metadata.deletion_timestamp:
+                with contextlib.suppress(kube.NotFoundError, kube.ConflictError):
+                    await self._client.delete(
+                        projections.PODS,
+                        pod.metadata.name,
+                        namespace=ref.namespace,
+                        uid=pod.metadata.uid,
+                    )
+
+    async def _create_mine(
+        self, resource: kube.Resource, body: kube.JSON, ref: Ref
+    ) -> kube.Metadata:
+        """Create an object of the work, or return it; never adopt an object of other work."""
+        found = projections.of(projections.Named, await self._create_once(resource, body)).metadata
+        if not job_objects.is_mine(found, ref.key, ref.work):
+            raise RuntimeFault(Code.TERMINAL, _foreign(resource, ref))
+        return found
+
+    async def _create_once(self, resource: kube.Resource, body: kube.JSON) -> kube.JSON:
+        """Create an object, or read the existing one with its name."""
+        try:
+            return await self._client.create(resource, body)
+        except kube.AlreadyExistsError:
+            name, namespace = body["metadata"]["name"], body["metadata"]["namespace"]
+            return await self._client.get(resource, name, namespace=namespace)
+
+    async def _read(self, ref: Ref) -> projections.Job | None:
+        """Read the current Job, bypassing the cache."""
+        try:
+            found = await self._client.get(projections.JOBS, ref.name, namespace=ref.namespace)
+        except kube.NotFoundError:
+            return None
+        except kube.KubeError as error:
+            raise fault(error) from error
+        try:
+            return projections.of(projections.Job, found)
+        except kube.AnswerError as error:
+            raise fault(error) from error
+
+    async def _last_pod(self, ref: Ref, job: projections.Job) -> projections.Pod | None:
+        """Return the pod that determined the Job's outcome, from the cache if complete.
+
+        Listing pods makes the API server scan all pods of the namespace.
+        """
+        key = str(kube.Key(ref.namespace, ref.name))
+        ended = [pod for pod in self._pods.by("job", key) if pod.has_ended]
+        if not ended or len(ended) < job.status.succeeded + job.status.failed:
+            known = self._deleted.get(key)
+            listed = await self._listed_pods(ref) if known is None else [*ended, known]
+            ended = [pod for pod in listed if pod is known or pod.has_ended]
+        return pod_states.last(ended)
+
+    async def _living_pods(self, ref: Ref) -> Sequence[projections.Pod]:
+        """Return the running pods of the work, whoever owns them."""
+        uid = ref.work.uid
+        listed = await self._listed_pods(ref)
+        mine = [pod for pod in listed if pod.metadata.labels.get(naming.RUN_LABEL) == uid]
+        return [pod for pod in mine if not pod.has_ended]
+
+    async def _listed_pods(self, ref: Ref) -> Sequence[projections.Pod]:
+        """List the current pods of a Job."""
+        selector = f"{naming.JOB_LABEL}={ref.name}"
+        try:
+            listed = await self._client.list(
+                projections.PODS, namespace=ref.namespace, labels=selector
+            )
+        except kube.KubeError as error:
+            raise fault(error) from error
+        return [*projections.each(projections.Pod, listed.items)]
+
+
+def _foreign(resource: kube.Resource, ref: Ref) -> str:
+    where = f"{ref.work.namespace}/{ref.name}"
+    return f"expected {resource.kind} {where} to be unused or owned by this run, got another owner"
+
+
+def fault(error: kube.KubeError) -> RuntimeFault:
+    """Translate an API server's error."""
+    seconds = error.retry_after_seconds if isinstance(error, kube.TooManyRequestsError) else None
+    return RuntimeFault(_code(error), str(error), retry_after_seconds=seconds)
+
+
+def _code(error: kube.KubeError) -> Code:
+    if isinstance(error, kube.ForbiddenError) and "exceeded quota" in str(error):
+        # k8s.io/apiserver/pkg/admission/plugin/resourcequota; no code or reason of its own.
+        return Code.QUOTA
+    if isinstance(error, kube.ApiError) and _DENIED.search(str(error)):
+        return Code.DENIED  # with any HTTP code: the webhook chooses it
+    for kind, code in _CODES.items():
+        if isinstance(error, kind):
+            return code
+    return Code.TERMINAL if _is_clients_fault(error) else Code.RETRYABLE
+
+
+# Errors of k8s.io/apiserver for a webhook and a ValidatingAdmissionPolicy.
+_DENIED: Final = re.compile(r"denied (the )?request")
+# HTTP status codes that allow a retry.
+_MAY_PASS: Final = frozenset({408, 409, 425, 429})
+
+
+def _is_clients_fault(error: kube.KubeError) -> bool:
+    is_refused = isinstance(error, kube.ApiError) and 400 <= error.code < 500  # noqa: PLR2004
+    return is_refused and isinstance(error, kube.ApiError) and error.code not in _MAY_PASS
+
+
+def is_refusal(error: kube.ApiError) -> bool:
+    """Return whether a cluster rejected an object, and will do so again for some time."""
+    is_webhook_away = "failed calling webhook" in str(error)
+    return is_webhook_away or _code(error) in {Code.DENIED, Code.QUOTA, Code.TERMINAL}
+
+
+# ------------------------------------------------------------------------------ state of a Job
+
+
+def _is_cancelled(job: projections.Job) -> bool:
+    """Return whether we suspended a Job for good; others suspend it temporarily."""
+    return job.spec.suspend and naming.CANCELLED_ANNOTATION in job.metadata.annotations
+
+
+def _has_own_pods(ref: Ref, job: projections.Job) -> bool:
+    """Return whether pods of the work are owned by the Job, and deleted with it."""
+    is_tombstone = naming.TOMBSTONE_LABEL in job.metadata.labels
+    return not is_tombstone and job_objects.is_mine(job.metadata, ref.key, ref.work)
+
+
+def _is_settled(ref: Ref, job: projections.Job) -> bool:
+    """Return whether the object with the Job's name needs no further action.
+
+    If another Job has the name, no submission can start anything.
+    """
+    is_over = job.ending is not None or _is_cancelled(job)
+    return is_over or not _has_own_pods(ref, job)
+
+
+def _cancellation(job: projections.Job) -> kube.JSON:
+    """Return the patch that stops a Job; without parallelism a queue cannot resume it either."""
+    return {
+        "metadata": {
+            "uid": job.metadata.uid,
+            "annotations": {naming.CANCELLED_ANNOTATION: "true"},
+        },
+        "spec": {"suspend": True, "parallelism": 0},
+    }
+
+
+def _started(job: projections.Job, pods: Sequence[projections.Pod]) -> dt.datetime | None:
+    """Return when a Job was started or resumed.
+
+    Its pods may be observed before its status is, by a watch of their own.
+    """
+    created = [pod.metadata.creation_timestamp for pod in pods]
+    first = min((one for one in created if one), default="")
+    return kube.time_of(job.status.start_time) or kube.time_of(first)
+
+
+def _suspended(job: projections.Job) -> Progress:
+    return Progress(
+        stage=Stage.PENDING,
+        reason=Reason.JOB_SUSPENDED,
+        message=f"Job {job.metadata.name} is suspended by another controller, such as a queue, "
+        "until that resumes it.",
+        is_held=True,
+    )
+
+
+def _waiting(progress: Progress, why: projections.Waiting | None) -> Progress:
+    if why is None:
+        return progress
+    said = pod_states.waiting_text(why)
+    return dataclasses.replace(progress, reason=why.reason, message=said)
+
+
+def _ended(
+    job: projections.Job, ending: projections.JobCondition, pod: projections.Pod | None
+) -> Progress:
+    """Return the outcome of a Job, from its last pod if it exists."""
+    end = pod_states.end(pod) if pod is not None else _without_pod(ending)
+    report = None if pod is None else _report(pod)
+    outcome, files = outcomes.of_process(end, reports.runner(report) or {}), reports.files(report)
+    if ending.reason in _REASONS:
+        outcome = outcomes.Outcome(
+            stage=Stage.FAILED,
+            reason=_REASONS[ending.reason],
+            message=ending.message,
+            code=Code.RETRYABLE,
+        )
+    return Progress(
+        stage=outcome.stage,
+        reason=outcome.reason,
+        message=files.note if outcome.stage is Stage.SUCCEEDED else outcome.message,
+        code=outcome.code,
+        is_disruption=end.is_disruption and outcome.stage is Stage.FAILED,
+        started=kube.time_of(job.status.start_time),
+        ended=kube.time_of(job.status.completion_time or ending.last_transition_time),
+        runner=report,
+        artifacts=files.artifacts,
+        missing_artifacts=files.missing,
+        artifacts_omitted=files.omitted,
+    )
+
+
+def _without_pod(ending: projections.JobCondition) -> outcomes.End:
+    """Return the end of a Job without pods: if it failed, they were deleted before."""
+    if ending.type == "Complete":
+        return outcomes.End(exit_code=0)
+    is_deleted = ending.reason == "BackoffLimitExceeded"
+    return outcomes.End(
+        reason=pod_states.POD_DELETED if is_deleted else JOB_FAILED,
+        message=f"{ending.message or ending.reason}; the Job's pod no longer exists.",
+        is_disruption=is_deleted,
+    )
+
+
+def _report(pod: projections.Pod) -> kube.JSON | None:
+    """Return the report, or else the kubelet's data. The exit code is always the kubelet's."""
+    ended = pod.ended(effective_pod.CONTAINER)
+    if ended is None:
+        return None
+    found = reports.read(ended.message)
+    if found is not None:
+        return {**found, "exitCode": ended.exit_code}
+    known: kube.JSON = {
+        "status": "failed" if ended.exit_code else "succeeded",
+        "exitCode": ended.exit_code,
+        "startedAt": ended.started_at,
+        "finishedAt": ended.finished_at,
+    }
+    return {name: value for name, value in known.items() if value != ""}

@@ -1,0 +1,1 @@
+"""The runtime ``Workflow``: steps, conditions and loops."""

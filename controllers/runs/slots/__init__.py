@@ -1,0 +1,1 @@
+"""Slots of runs in flight: requested, granted and freed."""

@@ -1,0 +1,1 @@
+"""The pod of a run, and the policy of its images and permissions."""

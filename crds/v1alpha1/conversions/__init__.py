@@ -1,0 +1,1 @@
+"""Conversion of each kind to v1beta1, and back."""

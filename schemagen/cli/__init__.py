@@ -1,0 +1,1 @@
+"""The commands of ``schemagen``, and the frame that every command line shares."""

@@ -1,1 +1,0 @@
-"""Commands of ``schemagen`` about CRDs of any origin, one module each."""

@@ -1,0 +1,1 @@
+"""CustomResourceDefinitions of an Api, and what is generated and checked with them."""

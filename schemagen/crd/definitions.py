@@ -1,0 +1,105 @@
+"""Kind -> CustomResourceDefinition, as a plain JSON object."""
+
+from typing import Any, Final
+
+from schemagen.crd import paths
+from schemagen.model import registry
+from schemagen.problems import JSON
+from schemagen.schema import structural
+
+# Both ConversionReview versions are supported; the API server picks the first it knows.
+REVIEW_VERSIONS = ["v1"]
+
+NOWHERE: Final = {"url": "https://localhost/convert"}
+"""Placeholder address of a webhook that is never called: a CRD of several versions needs one."""
+
+
+def crd(
+    api: registry.Api,
+    kind: registry.Kind,
+    *,
+    webhook: dict[str, Any] | None = None,
+    max_description: int | None = None,
+) -> dict[str, Any]:
+    """Build the CRD of a kind.
+
+    Args:
+        api: The API with the kind's group.
+        kind: The kind to define.
+        webhook: The ``clientConfig`` of the conversion webhook (url or service, caBundle).
+            Without it a kind of several versions gets no conversion stanza; the installer must add
+            one before a second version is used.
+        max_description: Maximum description length in characters; 0 drops all descriptions.
+
+    Raises:
+        keywords.SchemaError: if a model cannot be expressed, or a path does not resolve.
+    """
+    spec: dict[str, Any] = {
+        "group": api.group,
+        "names": _names(kind),
+        "scope": kind.scope,
+        "versions": [_version(kind, version, max_description) for version in kind.versions],
+    }
+    if webhook is not None and len(kind.versions) > 1:
+        spec["conversion"] = conversion(webhook)
+    metadata: dict[str, Any] = {"name": api.crd_name(kind)}
+    for name in ("labels", "annotations"):
+        if values := getattr(kind, name):
+            metadata[name] = dict(values)
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": metadata,
+        "spec": spec,
+    }
+
+
+def conversion(webhook: dict[str, Any]) -> dict[str, JSON]:
+    """Build the stanza for a conversion webhook with this ``clientConfig``."""
+    return {
+        "strategy": "Webhook",
+        "webhook": {"clientConfig": webhook, "conversionReviewVersions": REVIEW_VERSIONS},
+    }
+
+
+def _names(kind: registry.Kind) -> dict[str, JSON]:
+    names: dict[str, JSON] = {
+        "plural": kind.plural,
+        "singular": kind.singular or kind.name.lower(),
+        "kind": kind.name,
+        "listKind": kind.list_name or f"{kind.name}List",
+    }
+    if kind.short_names:
+        names["shortNames"] = list(kind.short_names)
+    if kind.categories:
+        names["categories"] = list(kind.categories)
+    return names
+
+
+def _version(
+    kind: registry.Kind, version: registry.Version, max_description: int | None
+) -> dict[str, JSON]:
+    schema = structural.schema_of(version.model, max_description=max_description)
+    paths.check(kind, version, schema)
+    entry: dict[str, JSON] = {
+        "name": version.name,
+        "served": version.served,
+        "storage": version.storage,
+    }
+    if version.deprecated is not None:
+        entry["deprecated"] = True
+        if version.deprecated is not True:
+            entry["deprecationWarning"] = version.deprecated
+    entry["schema"] = {"openAPIV3Schema": schema}
+    subresources: dict[str, JSON] = {}
+    if "status" in schema.get("properties", {}):
+        subresources["status"] = {}
+    if version.scale is not None:
+        subresources["scale"] = version.scale.subresource()
+    if subresources:
+        entry["subresources"] = subresources
+    if version.columns:
+        entry["additionalPrinterColumns"] = [column.printer_column() for column in version.columns]
+    if version.selectable:
+        entry["selectableFields"] = [{"jsonPath": path} for path in version.selectable]
+    return entry

@@ -1,0 +1,1 @@
+"""Models to structural schemas; start reading at ``structural``."""

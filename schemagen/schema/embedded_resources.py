@@ -1,0 +1,66 @@
+"""Embedded resources: schema requirements beside ``EmbeddedResource()``.
+
+Follows apiextensions-apiserver's schema/validation.go and defaulting/validation.go: type meta and
+metadata have fixed types, and each of their defaults must be valid by itself.
+"""
+
+from collections.abc import Iterator
+from typing import Final
+
+from schemagen.model import checker_provider
+from schemagen.problems import quoted
+from schemagen.schema.keywords import Schema, SchemaError
+
+_EMBEDDED: Final = "x-kubernetes-embedded-resource"
+_PRESERVED: Final = "x-kubernetes-preserve-unknown-fields"
+_TYPES: Final = {"apiVersion": "string", "kind": "string", "metadata": "object"}
+_SAMPLE: Final = {"apiVersion": "v1", "kind": "Pod"}
+
+
+def check(schema: Schema, where: str) -> None:
+    """Refuse an embedded object that the API server refuses.
+
+    Raises:
+        SchemaError: naming the invalid field.
+    """
+    if not schema.get(_EMBEDDED):
+        return
+    if not schema.get("properties") and not schema.get(_PRESERVED):
+        raise SchemaError(
+            f"{where}: expected an embedded object with fields, got one without any; declare them, "
+            "or write Annotated[JSONObject, EmbeddedResource()]"
+        )
+    for problem in _problems(schema.get("properties", {})):
+        raise SchemaError(f"{where}: expected an embedded object whose {problem}")
+
+
+def _problems(properties: dict[str, Schema]) -> Iterator[str]:
+    for name, kind in _TYPES.items():
+        field = properties.get(name, {"type": kind})
+        if field.get("type") != kind:
+            yield (
+                f"{name} is of type {kind}, got {field.get('type', 'any value')}; leave the field "
+                "out, or inherit the model from Resource"
+            )
+    if properties.get("metadata", {}).get(_EMBEDDED):
+        yield (
+            "metadata is not itself an embedded resource, got EmbeddedResource(); leave it out "
+            "there"
+        )
+    yield from _defaults(properties)
+
+
+def _defaults(properties: dict[str, Schema]) -> Iterator[str]:
+    given = {
+        name: field["default"]
+        for name, field in properties.items()
+        if name in _SAMPLE and "default" in field
+    }
+    if not given:
+        return
+    plain = {"type": "object", _EMBEDDED: True, _PRESERVED: True}
+    for cause in checker_provider.checks().of_keywords(plain).create({**_SAMPLE, **given}).causes:
+        name = cause.field
+        yield (
+            f"{name} is valid, got the default {quoted(given[name])}: {cause.message}; correct it"
+        )

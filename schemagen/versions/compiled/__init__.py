@@ -1,0 +1,1 @@
+"""Conversions compiled to Python, for objects that convert without loss."""

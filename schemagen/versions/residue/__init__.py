@@ -1,0 +1,1 @@
+"""Data that another version cannot express: found, stored and restored."""

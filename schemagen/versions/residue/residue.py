@@ -1,0 +1,550 @@
+"""Residue: data that the other version cannot express; found, stored, verified and restored.
+
+After a conversion the result is converted back; every difference from the original is residue. It
+is stored in annotations (``storage``) and restored by the next conversion in the other direction.
+So a round trip is exact by construction, whatever the steps lose.
+"""
+
+import bisect
+import collections
+import dataclasses
+from collections.abc import Callable, Iterable, Sequence
+from typing import TypeAlias
+
+from schemagen import canonical
+from schemagen.problems import JSON
+from schemagen.versions.defaulting import OPEN, Node
+from schemagen.versions.residue import list_insertions, list_items
+from schemagen.versions.residue.residue_entries import Entry, part_of
+from schemagen.versions.steps import ABSENT
+
+# How many items of edited lists are looked at for what residue repeats of them; there is one entry
+# for a list, but anybody's annotation could hold thousands. An item takes a microsecond.
+MAX_REPEATABLE_ITEMS = 100_000
+
+
+@dataclasses.dataclass(frozen=True)
+class Applied:
+    """An object with residue.
+
+    Attributes:
+        value: The object.
+        edited: The members of it (``spec``, ``status``) with an entry that somebody edited around.
+        exact: The entries that were put back as they are.
+    """
+
+    value: JSON
+    edited: frozenset[str]
+    exact: Sequence[Entry] = ()
+
+
+# --- finding it ---------------------------------------------------------------------------------
+
+
+def difference(base: JSON, wanted: JSON, node: Node = OPEN) -> list[Entry]:
+    """The entries that turn ``base`` into ``wanted``, two objects that a schema describes."""
+    named = _Named()
+    return [_with_places(entry, base, node, named) for entry in _objects(base, wanted, node, [])]
+
+
+def _with_places(entry: Entry, base: JSON, node: Node, named: "_Named") -> Entry:
+    """The entry with the places of the items that its path goes to by their keys."""
+    places: list[int] = []
+    for step in entry["at"]:
+        match step:
+            case str():
+                base, node = _member_of(base, step), node.child(step)
+                continue
+            case dict():
+                name = list_items.identity([*step.values()])
+                items = node.items or OPEN
+                found = () if name is None else named.indexes(base, tuple(step), items, name)
+                place = found[0] if len(found) == 1 else None
+            case _:
+                place = step[0]
+        if place is None:
+            return entry  # it goes through an item that another entry adds
+        places += [place] * isinstance(step, dict)
+        base, node = base[place], node.items or OPEN
+    return {**entry, "near": places} if places else entry
+
+
+def _objects(
+    base: dict[str, JSON], wanted: dict[str, JSON], node: Node, at: list[JSON]
+) -> Iterable[Entry]:
+    for key, value in base.items():
+        if key not in wanted:
+            yield {"at": at, "was": {key: canonical.digest(value)}, "is": {}}
+    for key, value in wanted.items():
+        if key not in base:
+            yield {"at": at, "was": {}, "is": {key: value}}
+    for key, value in wanted.items():
+        if key in base and not canonical.identical(base[key], value):
+            yield from _values((base[key], value), node.child(key), at, key)
+
+
+def _values(pair: tuple[JSON, JSON], node: Node, at: list[JSON], key: str) -> Iterable[Entry]:
+    base, wanted = pair
+    if isinstance(base, dict) and isinstance(wanted, dict):
+        return _objects(base, wanted, node, [*at, key])
+    if isinstance(base, list) and isinstance(wanted, list) and not node.is_atomic:
+        keys = list_items.covering_keys(base, wanted, node)
+        if keys is not None:
+            return _items(base, wanted, node, [*at, key], keys)
+        inserts = list_insertions.between(base, wanted)
+        if inserts is not None:
+            entry = {"at": at, "was": {key: canonical.digest(base)}, "insert": {key: inserts}}
+            repeats = list_insertions.repeats(base, inserts)
+            return [{**entry, "again": {key: repeats}} if repeats else entry]
+        if _are_paired(base, wanted):
+            return _in_place(base, wanted, node, [*at, key])
+    return [{"at": at, "was": {key: canonical.digest(base)}, "is": {key: wanted}}]
+
+
+def _items(
+    base: list[JSON], wanted: list[JSON], node: Node, at: list[JSON], keys: list_items.Keys
+) -> Iterable[Entry]:
+    known = dict(zip(list_items.names_of(base, keys, node) or (), base, strict=True))
+    names = list_items.names_of(wanted, keys, node) or []
+    order = [*known]
+    previous: list_items.Identity | None = None
+    for name, item in zip(names, wanted, strict=True):
+        if name not in known:
+            after = None if previous is None else list_items.values_of(previous)
+            yield {"at": at, "by": [*keys], "after": after, "item": item}
+            order.insert(0 if previous is None else order.index(previous) + 1, name)
+        elif keys:
+            step = dict(zip(keys, list_items.values_of(name), strict=True))
+            yield from _objects(known[name], item, node.items or OPEN, [*at, step])
+        previous = name
+    if order != names:
+        yield {"at": at, "by": [*keys], "order": [list_items.values_of(name) for name in names]}
+
+
+def _are_paired(base: list[JSON], wanted: list[JSON]) -> bool:
+    """Whether the items of two lists differ as the objects at the same places."""
+    return len(base) == len(wanted) and all(
+        (isinstance(old, dict) and isinstance(new, dict)) or canonical.identical(old, new)
+        for old, new in zip(base, wanted, strict=True)
+    )
+
+
+def _in_place(base: list[JSON], wanted: list[JSON], node: Node, at: list[JSON]) -> Iterable[Entry]:
+    """Items at the same places, of which some have other keys, or nothing tells them apart."""
+    steps = _renamed(base, wanted, node) or _placed(base)
+    for index, (old, new) in enumerate(zip(base, wanted, strict=True)):
+        if not canonical.identical(old, new):
+            step = steps[index]
+            entries = _objects(old, new, node.items or OPEN, [*at, step])
+            # An item is known by its keys until they change.
+            yield from sorted(entries, key=lambda entry: _names_any(entry, step))
+
+
+def _placed(items: list[JSON]) -> list[JSON]:
+    """The steps to items by their places."""
+    return sorted(
+        [index, len(items), digest, rank, len(alike)]
+        for digest, alike in _by_digest(items).items()
+        for rank, index in enumerate(alike)
+    )
+
+
+def _by_digest(items: list[JSON]) -> dict[str, list[int]]:
+    """Where the items with each digest are."""
+    indexes: dict[str, list[int]] = {}
+    for index, item in enumerate(items):
+        indexes.setdefault(canonical.digest(item), []).append(index)
+    return indexes
+
+
+def _names_any(entry: Entry, step: JSON) -> bool:
+    return isinstance(step, dict) and any(key in entry.get("is", ()) for key in step)
+
+
+def _renamed(base: list[JSON], wanted: list[JSON], node: Node) -> list[JSON] | None:
+    """The steps to items by their keys, if none takes the keys of another one."""
+    for keys in list_items.candidates(node):
+        names, others = (list_items.names_of(items, keys, node) for items in (base, wanted))
+        if not keys or names is None or others is None:
+            continue
+        pairs = zip(names, others, strict=True)
+        if {*names}.isdisjoint(new for old, new in pairs if new != old):
+            return [dict(zip(keys, list_items.values_of(name), strict=True)) for name in names]
+    return None
+
+
+# --- putting it back ----------------------------------------------------------------------------
+
+
+def applied(
+    base: JSON, entries: Sequence[Entry], node: Node = OPEN, settled: JSON = None
+) -> Applied:
+    """``base`` with every entry that is not stale; ``base`` itself is left as it is.
+
+    Args:
+        base: The plain conversion of an object.
+        entries: What anybody may have written.
+        node: Of the schema of ``base``.
+        settled: The plain conversion of the object with its defaults, with its defaults: what
+            digests are compared with. ``base`` if there is none.
+    """
+    merge = _Merge()
+    at = _At(base, base if settled is None else settled, base, node)
+    edited: set[str] = set()
+    exact: list[Entry] = []
+    for entry in entries:
+        merge.is_filling = False
+        changed = merge.entry(at, entry)
+        if changed is None or merge.is_filling:
+            edited.add(part_of(entry))
+        else:
+            exact.append(entry)
+        at = at if changed is None else changed
+    return Applied(at.value, frozenset(edited), exact)
+
+
+class _Digests:
+    """Digests of values, each made once: a thousand entries may speak of one large value."""
+
+    def __init__(self) -> None:
+        # The value is kept beside its digest, so that no other one gets its id meanwhile.
+        self._known: dict[int, tuple[JSON, str]] = {}
+
+    def of(self, value: JSON) -> str:
+        """The digest of a value that nobody changes."""
+        if id(value) not in self._known:
+            self._known[id(value)] = value, canonical.digest(value)
+        return self._known[id(value)][1]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _At:
+    """A part of an object, ABSENT if it is not there.
+
+    Attributes:
+        value: With the entries so far.
+        settled: By default.
+        plain: Before any entry.
+        node: Of its schema.
+    """
+
+    value: JSON
+    settled: JSON
+    plain: JSON
+    node: Node
+
+    def member(self, name: str) -> "_At":
+        """The part below; what only defaults say is taken from there."""
+        node = self.node.child(name)
+        settled, plain = _member_of(self.settled, name), _member_of(self.plain, name)
+        value = self.value.get(name, settled) if isinstance(self.value, dict) else ABSENT
+        return _At(value, settled, plain, node)
+
+    def made(self, value: JSON) -> "_At":
+        """This part, or the one that is made where there is none."""
+        given = value if self.value is ABSENT else self.value
+        settled = self.node.settle(given) if self.settled is ABSENT else self.settled
+        return dataclasses.replace(self, value=given, settled=settled)
+
+    def with_value(self, value: JSON) -> "_At":
+        """The part with another value."""
+        return dataclasses.replace(self, value=value)
+
+
+def _member_of(value: JSON, name: str) -> JSON:
+    return value.get(name, ABSENT) if isinstance(value, dict) else ABSENT
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Place:
+    """Where an item was in a list whose items nothing tells apart, and how many were like it."""
+
+    index: int
+    length: int
+    digest: str
+    rank: int
+    count: int
+
+
+_Change: TypeAlias = Callable[[_At], JSON]
+"""Answers the changed value of a part; ABSENT if an entry is stale there."""
+
+
+class _Merge:
+    """Applies the entries of one object."""
+
+    def __init__(self) -> None:
+        self._digests = _Digests()
+        self._named = _Named()
+        # As in ``_Digests``, each list is kept so that no other one gets its id meanwhile.
+        self._placing: dict[int, tuple[list[JSON], dict[str, list[int]]]] = {}
+        self._repeatable = MAX_REPEATABLE_ITEMS
+        self.is_filling = False
+        self._near: collections.deque[JSON] = collections.deque()
+
+    def entry(self, at: _At, entry: Entry) -> _At | None:
+        """The object with an entry, or None if it is stale or makes no sense."""
+        near = entry.get("near")
+        self._near = collections.deque(near if isinstance(near, list) else ())
+        match entry:
+            case {"at": list(path), "was": dict(was), "insert": dict(inserts)}:
+                again = entry.get("again")
+                return self._rebuilt(
+                    at, path, lambda part: self._inserted(part, was, inserts, again)
+                )
+            case {"at": list(path), "was": dict(was), "is": dict(values)}:
+                return self._rebuilt(at, path, lambda part: self._replaced(part, was, values))
+            case {"at": list(path), "by": list(by), "after": after, "item": item}:
+                keys = tuple(by)
+                return self._rebuilt(at, path, lambda part: _added(part, keys, after, item))
+            case {"at": list(path), "by": list(by), "order": list(order)}:
+                keys = tuple(by)
+                return self._rebuilt(at, path, lambda part: _ordered(part, keys, order))
+        return None
+
+    def _rebuilt(self, at: _At, path: Sequence[JSON], change: _Change) -> _At | None:
+        """The part with a change below it; None if the place is gone or the entry is stale."""
+        if not path:
+            changed = change(at)
+            return None if changed is ABSENT else at.with_value(changed)
+        step, *rest = path
+        if isinstance(step, str):
+            return self._rebuilt_member(at, step, rest, change)
+        return self._rebuilt_item(at, step, rest, change) if isinstance(at.value, list) else None
+
+    def _rebuilt_member(
+        self, at: _At, name: str, rest: Sequence[JSON], change: _Change
+    ) -> _At | None:
+        at = at.made({})
+        if not isinstance(at.value, dict):
+            return None
+        child = at.member(name)
+        if child.value is ABSENT and name not in at.node.fields:
+            return None  # only declared objects are made again: a map's key that is gone is gone
+        found = self._rebuilt(child, rest, change)
+        return None if found is None else at.with_value({**at.value, name: found.value})
+
+    def _rebuilt_item(
+        self, at: _At, step: JSON, rest: Sequence[JSON], change: _Change
+    ) -> _At | None:
+        match step:
+            case dict() if step:
+                item = self._item_named(at, step)
+            case [int(), int(), str(), int(), int() as count] if count > 0:
+                item = self._placed(at, _Place(*step))
+            case _:
+                return None
+        found = None if item is None else self._rebuilt(item[1].made({}), rest, change)
+        if item is None or found is None:
+            return None
+        items = [*at.value]
+        items[item[0]] = found.value
+        self._named.replaced(at.value, items, item[0], at.node.items or OPEN)
+        return at.with_value(items)
+
+    def _item_named(self, at: _At, step: dict[str, JSON]) -> tuple[int, _At] | None:
+        """The item with the values of some keys; of several the one that is where it was."""
+        place = self._near.popleft() if self._near else None
+        keys, name = tuple(step), list_items.identity([*step.values()])
+        if name is None:
+            return None
+        node = at.node.items or OPEN
+        indexes = self._named.indexes(at.value, keys, node, name)
+        index = _one_of(indexes, place)
+        if index is None:
+            return None
+        self.is_filling = self.is_filling or len(indexes) > 1
+        defaulted = _one_of(self._named.indexes(at.settled, keys, node, name), place)
+        settled = ABSENT if defaulted is None else at.settled[defaulted]
+        return index, _At(at.value[index], settled, ABSENT, node)
+
+    def _placed(self, at: _At, place: _Place) -> tuple[int, _At] | None:
+        """The item that was at a place: moved with those alike, or edited in a list as long.
+
+        The digest is of an item with its defaults, or in a chain of versions without them.
+        """
+        lists = [items for items in (at.settled, at.plain) if _is_aligned(items, at.value)]
+        alike = [self._indexes(items).get(place.digest, []) for items in lists or [at.value]]
+        index = next((a[place.rank % place.count] for a in alike if len(a) == place.count), None)
+        if index is None:
+            if len(at.value) != place.length or place.index not in range(place.length):
+                return None
+            index = place.index
+        settled, plain = (
+            items[index] if _is_aligned(items, at.value) else ABSENT
+            for items in (at.settled, at.plain)
+        )
+        return index, _At(at.value[index], settled, plain, at.node.items or OPEN)
+
+    def _indexes(self, items: list[JSON]) -> dict[str, list[int]]:
+        """Where the items with each digest are, found once for a list that entries go through."""
+        if id(items) not in self._placing:
+            self._placing[id(items)] = items, _by_digest(items)
+        return self._placing[id(items)][1]
+
+    def _is_current(self, part: _At, was: dict[str, JSON]) -> bool:
+        return all(
+            any(
+                isinstance(one, dict) and key in one and self._digests.of(one[key]) == digest
+                for one in (part.settled, part.value)
+            )
+            for key, digest in was.items()
+        )
+
+    def _replaced(self, part: _At, was: dict[str, JSON], values: dict[str, JSON]) -> JSON:
+        part = part.made({})
+        if not isinstance(part.value, dict) or not self._is_current(part, was):
+            return ABSENT
+        members = {key: self._member(part, key, value, was) for key, value in values.items()}
+        members = {key: value for key, value in members.items() if value is not ABSENT}
+        rest = {key: value for key, value in part.value.items() if key not in was}
+        return {**rest, **members} if members or was else ABSENT
+
+    def _member(self, part: _At, key: str, given: JSON, was: dict[str, JSON]) -> JSON:
+        """Return the new value of a key, or ABSENT."""
+        present = part.member(key)
+        value = present.node.settle(given)
+        if key in was or key not in part.value:
+            return value
+        self.is_filling = True  # somebody has made one meanwhile
+        filled = _filled(present.value, value, present.node)
+        return ABSENT if filled is present.value else filled
+
+    def _inserted(
+        self, part: _At, was: dict[str, JSON], inserts: dict[str, JSON], again: JSON
+    ) -> JSON:
+        if not isinstance(part.value, dict):
+            return ABSENT
+        is_current = self._is_current(part, was)
+        changed = dict(part.value)
+        for key, items in inserts.items():
+            given = part.member(key).value
+            target = None
+            if key in was and is_current:
+                target = list_insertions.inserted(given, items)
+            elif key in was and isinstance(again, dict):
+                target = self._repeated(given, items, again.get(key))
+            if target is None:
+                return ABSENT
+            changed[key] = target
+        return changed
+
+    def _repeated(self, value: JSON, inserts: JSON, numbers: JSON) -> list[JSON] | None:
+        """A list that somebody edited, with what repeats an item that it still has."""
+        if not isinstance(value, list) or len(value) > self._repeatable:
+            return None
+        self._repeatable -= len(value)
+        self.is_filling = True
+        return list_insertions.repeated(value, inserts, numbers, self._digests.of)
+
+
+def _one_of(indexes: Sequence[int], place: JSON) -> int | None:
+    """The only index, or that of several in their order which is a place."""
+    if len(indexes) == 1:
+        return indexes[0]
+    at = bisect.bisect_left(indexes, place) if type(place) is int else len(indexes)
+    return indexes[at] if at < len(indexes) and indexes[at] == place else None
+
+
+def _is_aligned(items: JSON, others: list[JSON]) -> bool:
+    return isinstance(items, list) and len(items) == len(others)
+
+
+class _Named:
+    """Where the items of lists are by what they are known by, found once for each list.
+
+    Hundreds of entries may speak of one list of hundreds of items.
+    """
+
+    def __init__(self) -> None:
+        # As in ``_Digests``, the list is kept so that no other one gets its id meanwhile.
+        self._known: dict[int, tuple[JSON, dict[list_items.Keys, _Indexes]]] = {}
+
+    def indexes(
+        self, items: JSON, keys: list_items.Keys, node: Node, name: list_items.Identity
+    ) -> Sequence[int]:
+        """Where the items are that are known by a name."""
+        if not isinstance(items, list):
+            return ()
+        _, by_keys = self._known.setdefault(id(items), (items, {}))
+        if keys not in by_keys:
+            found = by_keys[keys] = collections.defaultdict(list)
+            for index, item in enumerate(items):
+                found[list_items.settled_name(item, keys, node)].append(index)
+        return by_keys[keys].get(name, ())
+
+    def replaced(self, before: JSON, after: JSON, index: int, node: Node) -> None:
+        """Keep what is known of a list for one in which another item is at a place."""
+        _, by_keys = self._known.pop(id(before), (None, {}))
+        same = {
+            keys: found
+            for keys, found in by_keys.items()
+            if list_items.settled_name(before[index], keys, node)
+            == list_items.settled_name(after[index], keys, node)
+        }
+        self._known[id(after)] = after, same
+
+
+_Indexes: TypeAlias = collections.defaultdict[list_items.Identity | None, list[int]]
+
+
+def _added(part: _At, keys: list_items.Keys, after: JSON, item: JSON) -> JSON:
+    items = [] if part.value is ABSENT else part.value
+    node = part.node.items or OPEN
+    item = node.settle(item)
+    name = list_items.name_of(item, keys) if all(isinstance(key, str) for key in keys) else None
+    if not isinstance(items, list) or name is None:
+        return ABSENT
+    names = [list_items.settled_name(one, keys, node) for one in items]
+    if name in names:
+        return ABSENT
+    previous = list_items.identity(after) if isinstance(after, list) else None
+    # The item that it follows may be gone by now; then the end is as good as any place.
+    place = 0 if after is None else names.index(previous) + 1 if previous in names else len(items)
+    return [*items[:place], item, *items[place:]]
+
+
+def _ordered(part: _At, keys: list_items.Keys, order: list[JSON]) -> JSON:
+    """The items in an order; one that is new stays behind the one that it follows."""
+    if not isinstance(part.value, list) or not all(isinstance(key, str) for key in keys):
+        return ABSENT
+    ranks = {
+        name: rank
+        for rank, values in enumerate(order)
+        if isinstance(values, list) and (name := list_items.identity(values)) is not None
+    }
+    ranked: list[tuple[int, int]] = []
+    rank, node = -1, part.node.items or OPEN
+    for index, item in enumerate(part.value):
+        name = list_items.settled_name(item, keys, node)
+        rank = rank if name is None else ranks.get(name, rank)
+        ranked.append((rank, index))
+    return [part.value[index] for _, index in sorted(ranked)]
+
+
+def _filled(value: JSON, more: JSON, node: Node) -> JSON:
+    """A value with what only another one says: members, and items with an identity."""
+    if node.is_atomic:
+        return value
+    if isinstance(value, dict) and isinstance(more, dict):
+        common = {
+            key: _filled(value[key], more[key], node.child(key)) for key in value if key in more
+        }
+        return {**more, **value, **common}
+    keys = _common_items(value, more, node)
+    if keys is None:
+        return value
+    others = dict(zip(list_items.names_of(more, keys, node) or (), more, strict=True))
+    names = list_items.names_of(value, keys, node) or []
+    items = node.items or OPEN
+    return [
+        *(_filled(item, others.get(name), items) for name, item in zip(names, value, strict=True)),
+        *(item for name, item in others.items() if name not in names),
+    ]
+
+
+def _common_items(value: JSON, more: JSON, node: Node) -> list_items.Keys | None:
+    """Return the keys that identify the items of two values, if both are lists."""
+    if not isinstance(value, list) or not isinstance(more, list):
+        return None
+    return list_items.common_keys(value, more, node)

@@ -1,0 +1,46 @@
+"""Check that an Api's conversions fit its models, caching successful trials. Shell.
+
+Conversion functions that passed on generated values are not tried again on this machine until a
+module of the program changes, so that regenerating costs no more than writing files.
+"""
+
+import contextlib
+import importlib.metadata
+import pathlib
+import sys
+
+from schemagen import canonical, exception_origin, files
+from schemagen.model import registry
+from schemagen.versions.verification import verification
+
+
+def check(api: registry.Api, schema_of: verification.SchemaOf = verification.model_schema) -> None:
+    """Check every conversion of an API.
+
+    Raises:
+        verification.ConversionError: listing every problem.
+    """
+    remembered = _remembered(api)
+    verification.check(api, schema_of, tries_functions=not remembered.is_file())
+    with contextlib.suppress(OSError):  # without a cache the trial is repeated
+        remembered.parent.mkdir(parents=True, exist_ok=True)
+        remembered.touch()
+
+
+def _remembered(api: registry.Api) -> pathlib.Path:
+    names = [[kind.name, *(version.name for version in kind.versions)] for kind in api]
+    known = [api.group, names, sys.version, importlib.metadata.version("kubewright"), _modules()]
+    return files.cache_directory() / "conversions" / canonical.digest(known)
+
+
+def _modules() -> list[list[str | int]]:
+    """Return the modules outside libraries, with a fingerprint of each."""
+    modules: list[list[str | int]] = []
+    for name, module in sorted(sys.modules.copy().items()):
+        file = getattr(module, "__file__", None)
+        if not isinstance(file, str) or exception_origin.owner(file) == "library":
+            continue
+        with contextlib.suppress(OSError):
+            status = pathlib.Path(file).stat()
+            modules.append([name, file, status.st_mtime_ns, status.st_size])
+    return modules

@@ -1,0 +1,1 @@
+"""An Api's webhooks in a cluster: configuration, installation, lint."""

@@ -1,0 +1,1 @@
+"""A review in, a response out. Pure."""

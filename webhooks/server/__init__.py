@@ -1,0 +1,1 @@
+"""The server of reviews: a supervisor, its workers and their listeners. Shells."""

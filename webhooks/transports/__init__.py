@@ -1,1 +1,0 @@
-"""HTTP transports: the lean protocol, and aiohttp as the reference."""
