@@ -2,6 +2,23 @@
 
 Pure except for ``cli``, ``files``, ``differential`` and ``judge``; imports no other package of this
 project.
+
+>>> from schemagen import Api, Cel, Kind, Resource, Spec, Version
+>>> class WidgetSpec(Spec, rules=[Cel("self.min <= self.max", "min must not exceed max")]):
+...     "Desired state of a widget."
+...     min: int = 0
+...     max: int = 10
+>>> class Widget(Resource):
+...     "An example kind."
+...     spec: WidgetSpec
+>>> api = Api("example.com", (Kind("Widget", "widgets", (Version("v1", Widget, storage=True),)),))
+>>> head = {"apiVersion": "example.com/v1", "kind": "Widget"}
+>>> Widget.model_validate({**head, "spec": {"min": 3}}).spec.max
+10
+>>> Widget.model_validate({**head, "spec": {"min": 30}})
+Traceback (most recent call last):
+    ...
+pydantic_core._pydantic_core.ValidationError: ...
 """
 
 # First, so that Ctrl-C shows no traceback while the rest is imported.

@@ -2,6 +2,16 @@
 
 async with kube.Client.from_environment() as client:
     pods = await client.list(kube.Resource("", "v1", "pods", "Pod"))
+
+A controller reads projections, which hold the fields that it needs, from a store that a reflector
+keeps in sync:
+
+>>> from controllers import kube
+>>> class Pod(kube.Projection, frozen=True):
+...     pass
+>>> pod = kube.view_of(Pod, {"metadata": {"name": "a", "namespace": "default", "uid": "1"}})
+>>> str(pod.key)
+'default/a'
 """
 
 from controllers.kube.auth.access import Access

@@ -1,12 +1,14 @@
 """What each package exports is what it lists, and importing it loads no more than it needs."""
 
+import doctest
 import importlib
 import subprocess
 import sys
 
 import pytest
 
-PACKAGES = ["schemagen", "crds", "controllers.kube", "controllers.devcluster"]
+FACADES = ["schemagen", "webhooks", "certs", "controllers.kube"]
+PACKAGES = [*FACADES, "crds", "controllers.devcluster"]
 
 
 @pytest.mark.parametrize("name", PACKAGES)
@@ -15,6 +17,27 @@ def test_listed_names_exist_once(name: str) -> None:
 
     assert len(set(module.__all__)) == len(module.__all__)
     assert all(hasattr(module, exported) for exported in module.__all__)
+
+
+@pytest.mark.parametrize("name", FACADES)
+def test_example_of_a_facade_runs(name: str) -> None:
+    options = doctest.ELLIPSIS | doctest.IGNORE_EXCEPTION_DETAIL
+
+    found = doctest.testmod(importlib.import_module(name), optionflags=options)
+
+    assert 0 == found.failed
+    assert found.attempted > 3
+
+
+@pytest.mark.parametrize("name", ["webhooks", "certs"])
+def test_facade_loads_nothing_until_a_name_is_used(name: str) -> None:
+    code = f"import sys, {name}; print(*sys.modules)"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    assert [name] == [module for module in loaded if module.startswith(name)]
 
 
 def test_agentctl_starts_without_the_rest() -> None:
