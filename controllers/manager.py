@@ -8,6 +8,7 @@ import dataclasses
 import datetime as dt
 import logging
 import random
+import time
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
@@ -79,6 +80,7 @@ class Manager:
         now: Aware UTC time.
         sleep: Waits for seconds.
         dice: A random number from 0 to 1.
+        clock: Monotonic seconds; None uses the machine's clocks.
     """
 
     def __init__(
@@ -91,12 +93,16 @@ class Manager:
         now: Callable[[], dt.datetime] = kube.utc_now,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
         dice: Callable[[], float] = random.random,
+        clock: Callable[[], float] | None = None,
     ) -> None:
         self._client, self._identity = client, identity
         self._options = options or Options()
         self._now, self._sleep, self._dice = now, sleep, dice
         self.metrics = Metrics()
-        self.queue: kube.Queue[kube.Key] = kube.Queue(dice=dice, on_take=self.metrics.waited)
+        self._monotonic = clock or time.monotonic
+        self.queue: kube.Queue[kube.Key] = kube.Queue(
+            clock=self._monotonic, dice=dice, on_take=self.metrics.waited
+        )
         self.metrics.depth(self.queue.__len__)
         self.synced = asyncio.Event()
         """Set once the caches are synced; from then on this replica can lead."""
@@ -111,7 +117,11 @@ class Manager:
             self._show(reflector)
         self._recorder: kube.Recorder | None = None
         self.elector = kube.Elector(
-            client, (self._options.home, self._options.lease), identity, timing=self._options.timing
+            client,
+            (self._options.home, self._options.lease),
+            identity,
+            timing=self._options.timing,
+            clock=clock or kube.boot_seconds,
         )
 
     async def run(self) -> None:
@@ -187,7 +197,9 @@ class Manager:
             weights=self._options.weights,
             on_slots=self.metrics.admitted,
         )
-        async with kube.Recorder(self._client, MANAGER, self._identity) as recorder:
+        async with kube.Recorder(
+            self._client, MANAGER, self._identity, clock=self._monotonic, now=self._now
+        ) as recorder:
             interpreter = Interpreter(
                 self._client,
                 self.caches,

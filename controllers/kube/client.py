@@ -12,7 +12,7 @@ from typing import Self, TypedDict, Unpack
 from controllers.kube import errors, requests, responses
 from controllers.kube.auth import discovery
 from controllers.kube.errors import JSON
-from controllers.kube.http import limiter, transport
+from controllers.kube.http import connections, limiter, transport
 from controllers.kube.resources import Resource
 
 _log = logging.getLogger(__name__)
@@ -57,8 +57,9 @@ class Client:
         deadline_seconds: float = DEADLINE_SECONDS,
         user_agent: str = "kubewright",
         rate: limiter.Rate | None = None,
+        connect: transport.Connect = connections.Connections,
     ) -> None:
-        self._source = source
+        self._source, self._connect = source, connect
         self._on_warning = on_warning
         self._deadline_seconds = deadline_seconds
         self._user_agent = user_agent
@@ -98,6 +99,7 @@ class Client:
             on_warning=self._on_warning,
             user_agent=self._user_agent,
             rate=self._rate,
+            connect=self._connect,
         )
         return self
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 FACADES = ["schemagen", "webhooks", "certs", "controllers.kube"]
-PACKAGES = [*FACADES, "crds", "controllers.devcluster"]
+PACKAGES = [*FACADES, "crds", "controllers.kube.testing", "controllers.devcluster"]
 
 
 @pytest.mark.parametrize("name", PACKAGES)

@@ -3,6 +3,7 @@
 import dataclasses
 import http
 import ssl
+from typing import Protocol
 
 import aiohttp
 import yarl
@@ -17,10 +18,45 @@ from controllers.kube.requests import Request
 _WATCH_BYTES = 256 * 1024
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class Stream:
+class Stream(Protocol):
     """A response that continues until the server ends it."""
 
+    @property
+    def status(self) -> int:
+        """HTTP status code."""
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """The ``Warning`` headers."""
+
+    async def read(self) -> bytes:
+        """Return the next bytes; empty at the end."""
+
+    def close(self) -> None:
+        """Close the response."""
+
+
+class Channel(Protocol):
+    """Sends requests; ``controllers.kube.testing`` has one without a network.
+
+    Attributes:
+        users: Number of current users.
+    """
+
+    users: int
+
+    async def call(self, request: Request, headers: access.Headers) -> Answer:
+        """Send a request and read its response."""
+
+    async def watch(self, request: Request, headers: access.Headers) -> Answer | Stream:
+        """Send a request with a continuing response; an error is returned as a complete one."""
+
+    async def close(self) -> None:
+        """Close all connections."""
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _HttpStream:
     response: aiohttp.ClientResponse
 
     @property
@@ -114,7 +150,7 @@ class Connections:
         """
         response = await self._request(self._watches, request, headers)
         is_fine = response.status < http.HTTPStatus.MULTIPLE_CHOICES
-        return Stream(response) if is_fine else await _complete(response)
+        return _HttpStream(response) if is_fine else await _complete(response)
 
     async def _request(
         self, session: aiohttp.ClientSession, request: Request, headers: access.Headers

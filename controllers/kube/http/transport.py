@@ -10,7 +10,6 @@ import http
 import itertools
 import os
 import ssl
-import time
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any, TypeAlias, TypeVar
 
@@ -19,7 +18,7 @@ import aiohttp
 from controllers.kube import errors, responses
 from controllers.kube.auth import access
 from controllers.kube.http import limiter, proxies
-from controllers.kube.http.connections import Connections, Stream
+from controllers.kube.http.connections import Channel, Connections, Stream
 from controllers.kube.http.exchange import Answer, LostError, MalformedError
 from controllers.kube.requests import Request
 
@@ -27,6 +26,8 @@ from controllers.kube.requests import Request
 # leaves room for managedFields and JSON escapes.
 MAX_EVENT_BYTES = 8 * 1024 * 1024
 _Response = TypeVar("_Response", bound=Answer | Stream)
+Connect: TypeAlias = Callable[[access.Access, str | None], Channel]
+"""Makes the connections for an identity, given the settings and the proxy."""
 _Send: TypeAlias = Callable[[Request, access.Identity], Awaitable[_Response]]
 
 # As client-go: k8s.io/client-go/rest/request.go maxRetries.
@@ -43,15 +44,17 @@ class Transport:
         on_warning: Callable[[str], None],
         user_agent: str,
         rate: limiter.Rate | None = None,
+        connect: Connect = Connections,
     ) -> None:
-        self._to = to
+        self._to, self._connect = to, connect
         self._proxy = to.proxy or proxies.from_environment(to.server, os.environ)
         self._on_warning = on_warning
         self._user_agent = user_agent
-        self._limiter = limiter.Limiter(rate) if rate is not None else None
+        self._clock = asyncio.get_running_loop().time
+        self._limiter = limiter.Limiter(rate, clock=self._clock) if rate is not None else None
         self._generation = 0
-        self._current = Connections(to, self._proxy)
-        self._retired: set[Connections] = set()
+        self._current = connect(to, self._proxy)
+        self._retired: set[Channel] = set()
 
     async def close(self) -> None:
         """Close all connections; a running watch ends with an error."""
@@ -108,7 +111,7 @@ class Transport:
                 stream = await self._send_with_retries(
                     request, deadline_seconds, watch, watching=True
                 )
-            assert isinstance(stream, Stream)  # noqa: S101 - complete responses are errors
+            assert not isinstance(stream, Answer)  # noqa: S101 - complete responses are errors
             lent.callback(stream.close)
             on_open()
             while True:
@@ -145,17 +148,17 @@ class Transport:
         watching: bool = False,
     ) -> _Response:
         """Send, retrying within the deadline while the API server sends Retry-After."""
-        ends = time.monotonic() + deadline_seconds
+        ends = self._clock() + deadline_seconds
         for attempt in itertools.count(1):
             # A retried request takes another token, as in client-go. A watch takes a single one
             # when it starts: resuming it must not be delayed.
             if self._limiter is not None and (attempt == 1 or not watching):
-                await self._limiter.wait(request, ends - time.monotonic())
+                await self._limiter.wait(request, ends - self._clock())
             answer = await self._authenticated(request, send)
             if not isinstance(answer, Answer) or answer.status < http.HTTPStatus.MULTIPLE_CHOICES:
                 return answer
             seconds = retry_after_seconds(request, answer.status, answer.retry_after)
-            too_late = seconds is not None and time.monotonic() + seconds >= ends
+            too_late = seconds is not None and self._clock() + seconds >= ends
             if seconds is None or too_late or attempt == _MAX_ATTEMPTS:
                 raise responses.failure(answer.status, answer.body, str(request))
             await asyncio.sleep(seconds)
@@ -174,12 +177,12 @@ class Transport:
         return answer
 
     @contextlib.asynccontextmanager
-    async def _borrow(self, identity: access.Identity) -> AsyncIterator[Connections]:
+    async def _borrow(self, identity: access.Identity) -> AsyncIterator[Channel]:
         """Borrow the connections of a credential generation: certificates are per connection."""
         if identity.generation > self._generation:
             self._generation = identity.generation
             self._retired.add(self._current)
-            self._current = Connections(self._to, self._proxy)
+            self._current = self._connect(self._to, self._proxy)
         lent = self._current
         lent.users += 1
         try:
