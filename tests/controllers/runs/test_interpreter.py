@@ -29,7 +29,7 @@ class Bench:
     client: kube.Client
     place: run_platform.Place
     caches: Caches
-    interpreter: interpreter.Interpreter
+    interpreter: reconciler.Interpreter
     admitter: Admitter
     leads: bool = True
 
