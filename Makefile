@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test check format generate judge lock clean prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test test-deep check static fast format generate judge lock clean prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -21,18 +21,28 @@ demo: $(INSTALLED)  ## Demo: a real API server defaults, converts and refuses Ag
 dev: $(INSTALLED)  ## Run API server, webhooks and controller, and print how to use kubectl with them
 	@$(BIN)/agentctl dev
 
-test: check  ## Everything: checks, unit tests, and end-to-end tests on a real API server
+test: check  ## Everything: checks, all tests, the end-to-end ones on a real API server
 	$(BIN)/python -m controllers.devcluster build --jobs
-	$(PYTEST) -m e2e
+	$(PYTEST) -m "e2e or slow"
 
-check: $(INSTALLED)  ## Format, lint, types, import contracts, generated files, unit tests
+test-deep: $(INSTALLED)  ## All tests with all draws and cases, of which `make test` takes a sample
+	$(BIN)/python -m controllers.devcluster build --jobs
+	KUBEWRIGHT_DEEP=1 $(PYTEST) -m "not e2e"
+	KUBEWRIGHT_DEEP=1 $(PYTEST) -m e2e
+
+check: $(INSTALLED)  ## Format, lint, types, import contracts, generated files, fast unit tests
+	$(BIN)/python -m controllers.devcluster judge
+	@$(MAKE) --no-print-directory --jobs 2 static fast
+
+static:
 	$(BIN)/ruff format --check --quiet .
 	$(BIN)/ruff check --quiet .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/schemagen generate crds:api --out crds/generated --check
-	$(BIN)/python -m controllers.devcluster judge
-	$(PYTEST) -m "not e2e"
+
+fast:
+	$(PYTEST) -m "not e2e and not slow"
 
 format: $(INSTALLED)  ## Format, and apply lint fixes
 	$(BIN)/ruff format --quiet .

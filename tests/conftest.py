@@ -11,24 +11,41 @@ import pytest
 
 pytest.register_assert_rewrite("tests.support")
 
-from schemagen import canonical  # noqa: E402 - rewriting must come before what it rewrites
-from schemagen.crd import definitions  # noqa: E402 - rewriting must come before what it rewrites
+# Rewriting must come before what it rewrites.
+from schemagen import canonical  # noqa: E402
+from schemagen.crd import definitions  # noqa: E402
+from tests.support import depth  # noqa: E402
+from tests.support.forked_commands import Commands  # noqa: E402
+
+# Fixtures that start one.
+CONTROL_PLANES = {"api_server", "job_cluster"}
 
 RECORDED = pathlib.Path(__file__).parents[1] / "build" / "crds-of-tests"
 _generate = definitions.crd
+depth.load_profile()
 
 # Files that take minutes begin first: at the end, one process would be alone with them.
 SLOW_FILES = (
-    *("test_rotation.py", "test_run_commands.py", "test_endurance.py", "test_runs.py"),
-    *("test_run_faults.py", "test_own_api.py", "test_certificates.py", "test_certs_command.py"),
-    "test_supervisor.py",
+    *("test_supervisor.py", "test_rotation.py", "test_run_commands.py", "test_endurance.py"),
+    *("test_certificates.py", "test_runs.py", "test_run_faults.py", "test_benches.py"),
+    *("test_hostile_objects.py", "test_own_api.py", "test_certs_command.py"),
+    *("test_agentruns.py", "test_judge_agrees.py"),
 )
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put the slow files first; everything else stays in its order."""
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Mark what needs a control plane, leave the deep tests out, and put the slow files first."""
+    chosen, left_out = [], []
+    for item in items:
+        if CONTROL_PLANES & {*getattr(item, "fixturenames", ())}:
+            item.add_marker(pytest.mark.e2e)
+        is_left_out = item.get_closest_marker("deep") and not depth.DEEP
+        (left_out if is_left_out else chosen).append(item)
     ranks = {name: rank for rank, name in enumerate(SLOW_FILES)}
-    items.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+    chosen.sort(key=lambda item: ranks.get(item.path.name, len(ranks)))
+    config.hook.pytest_deselected(items=left_out)
+    items[:] = chosen
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -37,6 +54,13 @@ def pytest_configure(config: pytest.Config) -> None:
     is_whole = config.args_source is pytest.Config.ArgsSource.TESTPATHS
     if not is_worker and is_whole and "not e2e" in config.getoption("markexpr"):
         shutil.rmtree(RECORDED, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def commands() -> Iterator[Commands]:
+    """The console scripts, in forks of one process: none takes a second to start."""
+    with Commands() as found:
+        yield found
 
 
 @pytest.fixture(autouse=True, scope="session")

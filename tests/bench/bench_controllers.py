@@ -42,7 +42,13 @@ class Measured:
 
 
 async def measure(
-    cluster: devcluster.Cluster, name: str, number: int, count: int, log: pathlib.Path
+    cluster: devcluster.Cluster,
+    name: str,
+    number: int,
+    count: int,
+    log: pathlib.Path,
+    *,
+    warm_up: int = WARM_UP,
 ) -> Measured:
     """Have a controller carry out so many runs in a namespace of their own."""
     namespace = f"{name}-{number}"
@@ -51,7 +57,7 @@ async def measure(
     ) as client:
         await peers.prepare_namespace(client, namespace, POD_SECONDS)
         with peers.running(name, cluster.admin_kubeconfig, namespace, log) as program:
-            await load.drive(client, namespace, load.names("warm", WARM_UP))
+            await load.drive(client, namespace, load.names("warm", warm_up))
             before = await load.settled(cluster)
             others = await load.cluster_events(client, namespace)
             cpu = program.cpu_seconds()
@@ -77,20 +83,30 @@ async def measure(
 async def against_peers(
     names: Sequence[str], rounds: int, count: int
 ) -> Mapping[str, list[Measured]]:
+    """All rounds, by controller, in a cluster of their own."""
+    with devcluster.Cluster(runs_jobs=True, tell=peers.tell) as cluster:
+        return await compared(cluster, names, rounds, count)
+
+
+async def compared(
+    cluster: devcluster.Cluster,
+    names: Sequence[str],
+    rounds: int,
+    count: int,
+    warm_up: int = WARM_UP,
+) -> Mapping[str, list[Measured]]:
     """All rounds, by controller; they alternate."""
     found: dict[str, list[Measured]] = {name: [] for name in names}
-    with (
-        tempfile.TemporaryDirectory() as scratch,
-        devcluster.Cluster(runs_jobs=True, tell=peers.tell) as cluster,
-    ):
-        async with kube.Client.from_kubeconfig(
-            cluster.admin_kubeconfig, on_warning=lambda _: None
-        ) as client:
-            await peers.prepare(client)
+    async with kube.Client.from_kubeconfig(
+        cluster.admin_kubeconfig, on_warning=lambda _: None
+    ) as client:
+        await peers.prepare(client)
+    with tempfile.TemporaryDirectory() as scratch:
         log = pathlib.Path(scratch) / "log"
         for number in range(rounds):
             for name in names:
-                found[name].append(await measure(cluster, name, number, count, log))
+                one = await measure(cluster, name, number, count, log, warm_up=warm_up)
+                found[name].append(one)
     return found
 
 

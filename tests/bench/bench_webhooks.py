@@ -9,6 +9,7 @@ is less than it should be. Shell: processes.
 import argparse
 import dataclasses
 import datetime as dt
+import functools
 import hashlib
 import json
 import os
@@ -142,6 +143,7 @@ def _conversion(values: Sequence[Any]) -> bytes:
     )
 
 
+@functools.cache
 def built() -> tuple[pathlib.Path, pathlib.Path]:
     """The peer and the client, built if their sources are others now."""
     kind = next(one for one in crds.api if one.name == "AgentRun")

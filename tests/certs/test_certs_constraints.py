@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from certs import authority, rotation_secret, rotator
 from certs.directory import files
 from controllers import kube
-from tests.support import two_years
+from tests.support import depth, two_years
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 NAMES = ["a.test", "b.a.test", "ba.test", "10.0.0.1", "10.0.0.2", "::1", "2001:db8::1", "localhost"]
@@ -42,7 +42,7 @@ def verdict(issuer: authority.Pair, leaf: authority.Pair, name: str) -> str:
     return ""
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=depth.draws(60), deadline=None)
 @given(PAIRS)
 def test_leaf_is_verified_exactly_where_its_name_is_permitted(pair: tuple[set[str], str]) -> None:
     permitted, name = pair

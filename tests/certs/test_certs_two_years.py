@@ -7,6 +7,8 @@ import pytest
 
 from tests.support import two_years
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("mode", two_years.MODES, ids=lambda mode: mode.__name__)
 def test_no_client_is_refused_in_two_years(

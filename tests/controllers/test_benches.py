@@ -1,17 +1,20 @@
 """Short versions of the controller's benchmarks: everything runs, nothing is timed."""
 
 import asyncio
+import pathlib
 import subprocess
 import sys
 from collections import Counter
+from collections.abc import Iterator
 
 import msgspec
 import pytest
 
+from controllers import devcluster
 from controllers.kube.watch import projections
 from controllers.runs import projections as views
 from tests.bench import bench_controllers
-from tests.bench.controllers import agentruns, load
+from tests.bench.controllers import agentruns, drain, load
 
 
 def _run(module: str, *arguments: str) -> list[str]:
@@ -25,6 +28,7 @@ def _run(module: str, *arguments: str) -> list[str]:
     return done.stdout.splitlines()
 
 
+@pytest.mark.slow
 def test_every_reader_reads_a_watch_to_its_end() -> None:
     # kopf is left out: it would have to be downloaded.
     lines = _run(
@@ -86,9 +90,18 @@ def test_only_requests_of_a_controller_of_runs_are_counted() -> None:
     assert {"agentruns/status": 8, "jobs": 3, "pods": 2} == everything
 
 
+@pytest.fixture(scope="module")
+def cluster() -> Iterator[devcluster.Cluster]:
+    """One of its own: what others install would be measured, too."""
+    with devcluster.Cluster(runs_jobs=True) as found:
+        yield found
+
+
 @pytest.mark.e2e
-def test_ours_and_the_peer_in_go_carry_out_the_same_runs() -> None:
-    found = asyncio.run(bench_controllers.against_peers(["ours", "go"], rounds=1, count=5))
+def test_ours_and_the_peer_in_go_carry_out_the_same_runs(cluster: devcluster.Cluster) -> None:
+    found = asyncio.run(
+        bench_controllers.compared(cluster, ["ours", "go"], rounds=1, count=5, warm_up=3)
+    )
 
     assert {"ours", "go"} == {*found}
     for (one,) in found.values():
@@ -97,8 +110,10 @@ def test_ours_and_the_peer_in_go_carry_out_the_same_runs() -> None:
 
 
 @pytest.mark.e2e
-def test_waiting_runs_drain_within_the_limits() -> None:
-    found = asyncio.run(bench_controllers.drained(30, 10))
+def test_waiting_runs_drain_within_the_limits(
+    cluster: devcluster.Cluster, tmp_path: pathlib.Path
+) -> None:
+    found = asyncio.run(drain.measure(cluster, 30, 10, tmp_path / "log"))
 
     assert () == found.violations
     assert 0 < found.most_in_flight <= 30

@@ -12,7 +12,7 @@ from crds.admission import agentrun, policy
 from crds.admission import settings as operator
 from crds.admission.pods import effective_pod
 from schemagen import Facts
-from tests.support import pod_checker
+from tests.support import depth, pod_checker
 
 RUN: dict[str, Any] = {
     "metadata": {"name": "fix", "namespace": "team", "uid": "uid-1"},
@@ -134,7 +134,7 @@ def wished(wishes: dict[str, Any]) -> tuple[Any, Any, Any]:
 PIECES = {"run": RUN, "agent": AGENT, "provider": PROVIDER}
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=depth.draws(100), deadline=None)
 @given(st.data())
 def test_pod_that_is_let_through_keeps_every_policy_and_no_other_is_refused(data: Any) -> None:
     places = data.draw(st.lists(st.sampled_from([*WISHES]), max_size=4, unique=True))

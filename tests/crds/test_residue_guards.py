@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 import crds
 from schemagen import canonical
 from schemagen.versions import graph
-from tests.support import manifests, objects
+from tests.support import depth, manifests, objects
 
 (RUN,) = (kind for kind in crds.api if kind.name == "AgentRun")
 OLD_RESIDUE = "conversion.agents.proompteng.ai/v1alpha1-residue"
@@ -63,7 +63,7 @@ ENTRIES = st.lists(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=depth.draws(150), deadline=None)
 @given(ENTRIES, st.sampled_from(["v1alpha1", "v1beta1"]))
 def test_tampered_residue_never_changes_what_a_run_means(entries: Any, target: str) -> None:
     source = {"v1alpha1": "v1beta1", "v1beta1": "v1alpha1"}[target]

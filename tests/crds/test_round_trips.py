@@ -1,6 +1,6 @@
 """Nothing is lost between versions: for objects of the schema, and for objects that break it.
 
-`make prove-roundtrip` draws 200,000 with what users change in between; here are 150 of each kind.
+`make prove-roundtrip` draws 200,000 with what users change in between; here are a few of each kind.
 """
 
 from typing import Any
@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 
 import crds
 from schemagen import Kind
-from tests.support import round_trips
+from tests.support import depth, round_trips
 
 CASES = [
     pytest.param(kind, version, other, id=f"{kind.name}-{version}-via-{other}")
@@ -18,7 +18,10 @@ CASES = [
 ]
 # The same draws each time: other ones are the proof's, by SEED.
 MANY = settings(
-    max_examples=50, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck)
+    max_examples=depth.draws(50),
+    deadline=None,
+    derandomize=True,
+    suppress_health_check=list(HealthCheck),
 )
 
 

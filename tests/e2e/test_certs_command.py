@@ -3,7 +3,6 @@
 import asyncio
 import json
 import pathlib
-import sys
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -13,7 +12,7 @@ import pytest_asyncio
 import crds
 from certs import rotation_secret
 from controllers import devcluster, kube
-from tests.support import rotations
+from tests.support import forked_commands, rotations
 
 pytestmark = pytest.mark.e2e
 
@@ -23,20 +22,21 @@ PLACE = f"{rotations.NAMESPACE}/{rotations.SECRET}"
 class Commands:
     """Replicas that run, and the program."""
 
-    def __init__(self, cluster: devcluster.Cluster, client: kube.Client) -> None:
+    def __init__(
+        self,
+        cluster: devcluster.Cluster,
+        client: kube.Client,
+        forks: forked_commands.Commands,
+        folder: pathlib.Path,
+    ) -> None:
         self.cluster, self.client = cluster, client
+        self._forks, self._folder = forks, folder
 
     async def run(self, *words: str) -> tuple[int, str, str]:
         """Exit code, standard output and standard error of ``agentctl certs``."""
-        process = await asyncio.create_subprocess_exec(
-            *(str(pathlib.Path(sys.executable).with_name("agentctl")), "certs", *words),
-            *("--kubeconfig", str(self.cluster.admin_kubeconfig)),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        async with asyncio.timeout(120):
-            out, err = await process.communicate()
-        return process.returncode or 0, out.decode(), err.decode()
+        given = ("certs", *words, "--kubeconfig", str(self.cluster.admin_kubeconfig))
+        done = await asyncio.to_thread(self._forks.run, "agentctl", *given, cwd=self._folder)
+        return done.code, done.out, done.err
 
     async def json(self, *words: str) -> tuple[int, Any]:
         """Exit code and what was printed, read."""
@@ -46,11 +46,13 @@ class Commands:
 
 
 @pytest_asyncio.fixture(scope="module")
-async def commands(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Commands]:
+async def commands(
+    commands: forked_commands.Commands, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Commands]:
     directory = tmp_path_factory.mktemp("replicas")
     with devcluster.Cluster() as cluster:
         async with rotations.deployed(cluster, directory, count=2) as (_, client):
-            yield Commands(cluster, client)
+            yield Commands(cluster, client, commands, directory)
 
 
 async def test_status_shows_who_signs_who_serves_and_who_believes(commands: Commands) -> None:

@@ -8,11 +8,14 @@ from collections.abc import Iterator
 import pytest
 
 from controllers import devcluster
-from tests.support import rollouts, soak
+from tests.support import depth, rollouts, soak
 
 pytestmark = pytest.mark.e2e
 
-SOAK_SECONDS = 15.0
+SOAK_SECONDS = 15.0 if depth.DEEP else 6.0
+# Clients that never rest would take the processors from all other tests.
+PAUSE_SECONDS = 0.0 if depth.DEEP else 0.1
+REPLICAS = 3 if depth.DEEP else 2
 
 
 @pytest.fixture(scope="module")
@@ -25,10 +28,12 @@ def cluster() -> Iterator[devcluster.Cluster]:
 async def test_rolling_restart_fails_no_call(
     cluster: devcluster.Cluster, tmp_path: pathlib.Path
 ) -> None:
-    found = await rollouts.roll(cluster, tmp_path, rounds=1, clients=1)
+    found = await rollouts.roll(
+        cluster, tmp_path, rounds=1, clients=1, pause_seconds=PAUSE_SECONDS, count=REPLICAS
+    )
 
     assert [] == [str(one) for one in found.traffic.failed]
-    assert [3, []] == [found.restarts, found.codes]
+    assert [REPLICAS, []] == [found.restarts, found.codes]
     assert found.traffic.calls > 0
 
 
@@ -36,7 +41,13 @@ async def test_every_error_of_a_disturbed_server_has_its_fault(
     cluster: devcluster.Cluster, tmp_path: pathlib.Path
 ) -> None:
     # One client of each: a machine that is full of other tests must not look like a fault.
-    found = await soak.soak(cluster, tmp_path, seconds=SOAK_SECONDS, seed=0, clients=1)
+    found = await soak.soak(
+        *(cluster, tmp_path),
+        seconds=SOAK_SECONDS,
+        seed=0,
+        clients=1,
+        pause_seconds=PAUSE_SECONDS,
+    )
 
     _, unexplained = found.errors()
     assert [] == [found.when(one) for one in unexplained]
@@ -60,6 +71,7 @@ def test_both_servers_answer_every_load_of_the_benchmark() -> None:
     assert 15 == sum(row[:1] != [] and row[0] in loads for row in rows), done.stdout
 
 
+@pytest.mark.deep  # it needs two clusters of its own; tests/bench is run by hand anyway
 def test_what_webhooks_add_is_measured() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "tests.bench.bench_admission", "--number", "15"],

@@ -16,12 +16,12 @@ from controllers import devcluster
 from schemagen import judge
 from schemagen.crd import definitions
 from schemagen.problems import JSON
-from tests.support import foundry, judge_proof
+from tests.support import depth, foundry, judge_proof
 
 pytestmark = pytest.mark.e2e
 
 RECORDED = pathlib.Path(__file__).parents[2] / "build" / "crds-of-tests"
-SPOILED = 4
+SPOILED = 4 if depth.DEEP else 1
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +50,7 @@ async def test_every_generated_crd_and_what_is_made_of_it(proof: judge_proof.Pro
     assert not tally.splits, "\n".join(
         f"{one.judged}\n{one.served}\n{one.question}" for one in tally.splits
     )
-    assert 200 < tally.definitions_refused < tally.definitions
+    assert 50 * SPOILED < tally.definitions_refused < tally.definitions
 
 
 def _alone(generated: JSON, number: int) -> JSON:

@@ -15,11 +15,11 @@ from schemagen import Api, Kind, judge
 from schemagen.crd import definitions
 from schemagen.differential import generation
 from schemagen.schema import structural
-from tests.support import draws, judge_proof, objects
+from tests.support import depth, draws, judge_proof, objects
 
 pytestmark = pytest.mark.e2e
 
-OBJECTS = 150
+OBJECTS = depth.draws(150)
 CRDS = kube.CUSTOM_RESOURCE_DEFINITIONS
 
 Said = tuple[bool, str, list[tuple[str, str, str]]]
@@ -378,13 +378,13 @@ async def proof(
 
 async def test_drawn_crds_get_the_same_answer(proof: judge_proof.Proof) -> None:
     """Codes, words, causes and warnings; `tests/bench/prove_judge.py` asks at length."""
-    asked_about = [await proof.definitions(number) for number in range(30)]
+    asked_about = [await proof.definitions(number) for number in range(depth.draws(30))]
 
     assert [] == [split for tally in asked_about for split in tally.splits]
 
 
 async def test_drawn_objects_get_the_same_answer(proof: judge_proof.Proof) -> None:
     """What would be stored, too; and updates of their CRDs."""
-    asked_about = [await proof.objects(number, count=50) for number in range(4)]
+    asked_about = [await proof.objects(number, count=50) for number in range(depth.draws(4))]
 
     assert [] == [split for tally in asked_about for split in tally.splits]

@@ -46,7 +46,7 @@ def served(
     assert process.stdout.readline().startswith("serving workshop.example.com at ")
     yield api_server
     process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait(120) == 0
     process.stdout.close()
 
 

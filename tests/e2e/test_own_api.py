@@ -17,6 +17,7 @@ import pytest
 
 from controllers import devcluster, kube
 from schemagen import Api
+from tests.support.forked_commands import Commands
 from webhooks.development.embedded import Served
 
 pytestmark = pytest.mark.e2e
@@ -56,7 +57,7 @@ def served(project: pathlib.Path, api_server: devcluster.Cluster) -> Iterator[de
     assert process.stdout.readline().startswith("serving example.com at https://127.0.0.1:")
     yield api_server
     process.terminate()
-    assert process.wait(20) == 0
+    assert process.wait(120) == 0
     process.stdout.close()
 
 
@@ -78,17 +79,12 @@ def test_example_has_about_twenty_lines() -> None:
     assert len([line for line in found[1].splitlines() if line.strip()]) <= 20
 
 
-def test_crd_is_generated(project: pathlib.Path) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "schemagen", "generate", "widgets:api"],
-        cwd=project,
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def test_crd_is_generated(commands: Commands, project: pathlib.Path) -> None:
+    done = commands.run("schemagen", "generate", "widgets:api", cwd=project)
 
-    assert "name: widgets.example.com" in done.stdout
-    assert "rule: self.min <= self.max" in done.stdout
+    assert 0 == done.code
+    assert "name: widgets.example.com" in done.out
+    assert "rule: self.min <= self.max" in done.out
 
 
 async def test_widget_is_defaulted_and_limited(served: devcluster.Cluster) -> None:
@@ -123,20 +119,18 @@ def example() -> dict[str, Any]:
 
 
 def test_calls_of_another_api_are_verified(
-    served: devcluster.Cluster, project: pathlib.Path, tmp_path: pathlib.Path
+    commands: Commands,
+    served: devcluster.Cluster,
+    project: pathlib.Path,
+    tmp_path: pathlib.Path,
 ) -> None:
     def verify(*options: str) -> tuple[int, str, str]:
-        done = subprocess.run(
-            [
-                *(sys.executable, "-m", "controllers.agentctl", "certs", "verify"),
-                *("--api", "widgets:api", "--kubeconfig", str(served.admin_kubeconfig), *options),
-            ],
+        kubeconfig = ("--kubeconfig", str(served.admin_kubeconfig))
+        done = commands.run(
+            *("agentctl", "certs", "verify", "--api", "widgets:api", *kubeconfig, *options),
             cwd=project,
-            capture_output=True,
-            text=True,
-            check=False,
         )
-        return done.returncode, done.stdout, done.stderr
+        return done.code, done.out, done.err
 
     foreign = tmp_path / "foreign.yaml"
     foreign.write_text("a: 1\n---\napiVersion: v1\nkind: ConfigMap\nmetadata: {name: x}\n")
@@ -261,17 +255,11 @@ def _processes(text: str) -> list[str]:
     return [line for line in lines if text in line]
 
 
-def test_dev_of_a_broken_module_starts_nothing(tmp_path: pathlib.Path) -> None:
+def test_dev_of_a_broken_module_starts_nothing(commands: Commands, tmp_path: pathlib.Path) -> None:
     (tmp_path / "widgets.py").write_text("api = 1 /\n")
 
-    done = subprocess.run(
-        [sys.executable, "-m", "webhooks", "dev", "widgets:api"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = commands.run("webhooks", "dev", "widgets:api", cwd=tmp_path)
 
     said = f"webhooks: {tmp_path}/widgets.py:1: SyntaxError: invalid syntax\n"
-    assert (2, "", said) == (done.returncode, done.stdout, done.stderr)
+    assert (2, "", said) == (done.code, done.out, done.err)
     assert not (tmp_path / ".dev").exists()

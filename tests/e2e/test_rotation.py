@@ -13,12 +13,14 @@ import pytest
 
 from certs import rotation_secret
 from controllers import devcluster, kube
-from tests.support import hostile, rotations
+from tests.support import depth, hostile, rotations
 from tests.support.traffic import Traffic
 
 pytestmark = pytest.mark.e2e
 
 HEALED_SECONDS = 60.0
+# Clients that never rest would take the processors from all other tests.
+PAUSE_SECONDS = 0.0 if depth.DEEP else 0.1
 
 
 @pytest.fixture(scope="module")
@@ -28,11 +30,15 @@ def cluster() -> Iterator[devcluster.Cluster]:
         yield found
 
 
+def quiet_traffic(client: kube.Client, retries: int = 0) -> Traffic:
+    return Traffic(client, "default", clients=2, pause_seconds=PAUSE_SECONDS, retries=retries)
+
+
 async def test_five_that_start_at_once_share_one_authority(
     cluster: devcluster.Cluster, tmp_path: pathlib.Path
 ) -> None:
     async with rotations.deployed(cluster, tmp_path, count=5) as (deployment, client):
-        traffic, stopped = Traffic(client, "default", clients=2), asyncio.Event()
+        traffic, stopped = quiet_traffic(client), asyncio.Event()
         flowing = asyncio.create_task(traffic.flow(stopped))
         found = await rotations.state(client)
         leases = await client.list(kube.LEASES, namespace=rotations.NAMESPACE)
@@ -47,7 +53,9 @@ async def test_five_that_start_at_once_share_one_authority(
 
 
 async def test_rotation_costs_no_call(cluster: devcluster.Cluster, tmp_path: pathlib.Path) -> None:
-    found = await rotations.under_load(cluster, tmp_path, rotations=1, with_kills=False)
+    found = await rotations.under_load(
+        cluster, tmp_path, rotations=1, with_kills=False, pause_seconds=PAUSE_SECONDS
+    )
 
     assert [] == [str(one) for one in [*found.failed, *found.traffic.failed]]
     assert min(found.clients, found.reviews, found.traffic.calls) > 0
@@ -90,14 +98,15 @@ async def test_authority_that_ran_out_while_nobody_ran_is_replaced_at_once(
         first = await deployment.add(*brief)
         deployment.balancer.take_out(first)
         await first.stop()
-        await asyncio.sleep(10)
         ended = await rotations.state(client)
+        left = ended.active.certificate.not_valid_after_utc - dt.datetime.now(dt.UTC)
+        await asyncio.sleep(max(0.0, left.total_seconds()) + 0.1)
         await deployment.add("--cert-hold", "1000")
         async with asyncio.timeout(HEALED_SECONDS):
             await deployment.balancer.all_ready()
             while (await rotations.state(client)).state.is_rotating:  # noqa: ASYNC110
                 await asyncio.sleep(0.1)
-        traffic, stopped = Traffic(client, "default", clients=2), asyncio.Event()
+        traffic, stopped = quiet_traffic(client), asyncio.Event()
         flowing = asyncio.create_task(traffic.flow(stopped))
         await asyncio.sleep(1)
         stopped.set()
@@ -115,7 +124,7 @@ async def test_secret_is_healed_under_load(
     cluster: devcluster.Cluster, tmp_path: pathlib.Path, harm: str
 ) -> None:
     async with rotations.deployed(cluster, tmp_path) as (_, client):
-        traffic, stopped = Traffic(client, "default", clients=2, retries=1), asyncio.Event()
+        traffic, stopped = quiet_traffic(client, retries=1), asyncio.Event()
         flowing = asyncio.create_task(traffic.flow(stopped))
         before = await rotations.state(client)
         if harm == "deleted":

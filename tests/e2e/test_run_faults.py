@@ -8,13 +8,15 @@ import pytest
 from controllers import devcluster, kube
 from controllers.runs import projections
 from tests.bench import prove_limits
-from tests.support import run_invariants, run_sweeps
+from tests.support import depth, run_invariants, run_sweeps
 from tests.support.fault_proxy import Proxy
 from tests.support.run_invariants import Count, Event
 from tests.support.run_scenario import LIMITS
 from tests.support.run_sweeps import Bench
 
 pytestmark = pytest.mark.e2e
+
+RUNS = 40 if depth.DEEP else 20
 
 
 @pytest.fixture
@@ -28,7 +30,13 @@ async def bench(served_cluster: devcluster.Cluster, tmp_path: pathlib.Path) -> A
 
 # The ledger, the claim, a Job, a status: points of a golden run of about 35 writes.
 @pytest.mark.parametrize(
-    ("number", "when"), [(1, "after_commit"), (6, "before"), (9, "after_commit"), (14, "after_ack")]
+    ("number", "when"),
+    [
+        (1, "after_commit"),
+        pytest.param(6, "before", marks=pytest.mark.deep),
+        (9, "after_commit"),
+        pytest.param(14, "after_ack", marks=pytest.mark.deep),
+    ],
 )
 async def test_controller_that_crashes_at_a_write_is_followed_by_one_that_ends_it(
     bench: Bench, number: int, when: run_sweeps.When
@@ -40,17 +48,17 @@ async def test_controller_that_crashes_at_a_write_is_followed_by_one_that_ends_i
 
 
 async def test_controller_among_faults_comes_to_the_same_end(bench: Bench) -> None:
-    port, found = await run_sweeps.among_faults(bench, 1, 8.0, 0.03)
+    port, found = await run_sweeps.among_faults(bench, 1, 8.0 if depth.DEEP else 4.0, 0.03)
 
     assert port.dealt
     assert [] == found.wrong(), port.report()
 
 
 async def test_two_leaders_at_once_exceed_no_limit(bench: Bench) -> None:
-    count, wrong = await prove_limits.watched(bench, 40, 2, 0)
+    count, wrong = await prove_limits.watched(bench, RUNS, 2, 0)
 
     # Who looks at an old copy asks again for a run that has ended, and gives the slot back.
-    assert count.admissions >= 40
+    assert count.admissions >= RUNS
     assert [] == wrong
 
 

@@ -13,12 +13,12 @@ from controllers import devcluster, kube
 from controllers.agentctl.api_servers import judged
 from schemagen import differential, judge
 from schemagen.differential import report
-from tests.support import foundry
+from tests.support import depth, foundry
 
 pytestmark = pytest.mark.e2e
 
 SUBJECTS = [*differential.subjects(crds.api), *differential.subjects(foundry.api)]
-OBJECTS = 2000
+OBJECTS = depth.draws(2000)
 SEED = 20261124
 
 

@@ -37,7 +37,7 @@ def gads_served(api_server: devcluster.Cluster) -> Iterator[devcluster.Cluster]:
 
 
 def _await_discovery(api_server: devcluster.Cluster) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while "gads" not in api_server.kubectl("api-resources", "--api-group=example.com").stdout:
         assert time.monotonic() < deadline
         time.sleep(0.2)

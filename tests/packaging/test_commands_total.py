@@ -1,14 +1,18 @@
 """No command shows a traceback, or ends with a code that its help does not have, for any input.
 
-A short version; `make prove-commands` draws more.
+A short version: each command once; `make prove-commands` draws more.
 """
 
 import pathlib
 
-from tests.support import command_mutations
+import pytest
+
+from tests.support import command_mutations, depth
 from tests.support.forked_commands import Commands
 
-NUMBER = 3 * len(command_mutations.CALLS)
+pytestmark = pytest.mark.slow
+
+NUMBER = (3 if depth.DEEP else 1) * len(command_mutations.CALLS)
 
 
 def test_broken_modules_arguments_and_files_are_explained(tmp_path: pathlib.Path) -> None:

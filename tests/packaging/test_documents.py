@@ -4,12 +4,12 @@ import ast
 import pathlib
 import re
 import shlex
-import subprocess
-import sys
+from typing import Any
 
 import pytest
 
-ROOT = pathlib.Path(__file__).parents[2]
+from tests.support.forked_commands import ROOT, Commands
+
 DOCUMENTS = [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]
 BLOCK = re.compile(r"^```(\w*)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
@@ -37,17 +37,17 @@ COMMANDS = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "line"), COMMANDS)
-def test_command_of_a_document_runs(name: str, line: str) -> None:
+def test_command_of_a_document_runs(commands: Commands, name: str, line: str) -> None:
+    program: Any
     program, *arguments = shlex.split(line)
     assert program in {"schemagen", "webhooks"}, f"{name}: no test runs {line!r}"
 
-    done = subprocess.run(
-        [sys.executable, "-m", program, *arguments], cwd=ROOT, capture_output=True, check=False
-    )
+    done = commands.run(program, *arguments, cwd=ROOT)
 
-    assert b"expected" not in done.stderr
-    assert done.returncode in ({0, 1} if "/fail/" in line else {0})
+    assert "expected" not in done.err
+    assert done.code in ({0, 1} if "/fail/" in line else {0})
 
 
 @pytest.mark.parametrize(("path", "text"), blocks("python"), ids=lambda item: str(item)[-40:])

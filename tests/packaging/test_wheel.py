@@ -10,6 +10,9 @@ import zipfile
 import pytest
 
 from schemagen.judge import module, recipe
+from tests.packaging import test_committed_files
+
+pytestmark = pytest.mark.slow
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -27,10 +30,14 @@ def build(target: pathlib.Path, **environment: str) -> pathlib.Path:
 
 
 @pytest.fixture(scope="module")
-def names(tmp_path_factory: pytest.TempPathFactory) -> set[str]:
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     built = module.find()
     assert built is not None, "run `make judge`"
-    wheel = build(tmp_path_factory.mktemp("wheel"), KUBEWRIGHT_JUDGE=str(built))
+    return build(tmp_path_factory.mktemp("wheel"), KUBEWRIGHT_JUDGE=str(built))
+
+
+@pytest.fixture(scope="module")
+def names(wheel: pathlib.Path) -> set[str]:
     # With text/template among what the judge calls, it would be 14 MB: see recipe.LEFT_OUT.
     assert wheel.stat().st_size < 10 * 1024 * 1024
     with zipfile.ZipFile(wheel) as archive:
@@ -69,6 +76,17 @@ def test_commands_and_plugin_are_registered(names: set[str]) -> None:
         "kubewright = controllers.devcluster.pytest_plugin",
         "kubewright-webhooks = webhooks.pytest_plugin",
     } <= names
+
+
+def test_no_file_is_one_that_must_not_be_committed(wheel: pathlib.Path) -> None:
+    with zipfile.ZipFile(wheel) as archive:
+        refused = [
+            name
+            for name in archive.namelist()
+            if test_committed_files.is_refused(name, archive.read(name))
+        ]
+
+    assert [] == refused
 
 
 # Has modules of the files that are left out, of packages to reduce, and of a file that is kept;

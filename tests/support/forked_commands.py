@@ -20,7 +20,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import IO, Any, Literal, Self, TypeAlias
 
 ROOT = pathlib.Path(__file__).parents[2]
-TIMEOUT_SECONDS = 60
+TIMEOUT_SECONDS = 300
 _LOOK_SECONDS = 0.05
 
 Program: TypeAlias = Literal["schemagen", "webhooks", "agentctl", "devcluster", "runner"]
@@ -112,7 +112,11 @@ def main() -> None:
 
 
 def _mains() -> Mapping[str, Callable[[], object]]:
-    import controllers.devcluster.__main__ as devcluster  # noqa: PLC0415 - only in the process
+    """Import the commands, and what they import when they run."""
+    import kubernetes.aio  # noqa: F401, PLC0415 - only in the process
+    import wasmtime  # noqa: F401, PLC0415 - likewise
+
+    import controllers.devcluster.__main__ as devcluster  # noqa: PLC0415 - likewise
     import controllers.runner.__main__ as runner  # noqa: PLC0415 - likewise
     import crds  # noqa: F401, PLC0415 - likewise
     from controllers.agentctl import cli as agentctl  # noqa: PLC0415 - likewise

@@ -18,7 +18,7 @@ from schemagen import Kind, judge, yaml
 from schemagen.crd import definitions
 from schemagen.schema import structural
 from schemagen.versions import graph
-from tests.support import objects, round_trips
+from tests.support import depth, objects, round_trips
 
 OLD, NEW = "v1alpha1", "v1beta1"
 OTHER = {OLD: NEW, NEW: OLD}
@@ -30,7 +30,7 @@ VERSIONS = pytest.mark.parametrize("version", [OLD, NEW])
 # What stands for a spec in a part of an object, or in one that breaks its schema.
 NO_SPECS: list[Any] = [None, {}, [], "x"]
 MANY = settings(
-    max_examples=100,
+    max_examples=depth.draws(100),
     deadline=None,
     derandomize=True,
     database=None,

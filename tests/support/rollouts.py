@@ -34,9 +34,9 @@ class Rollout:
 
 @contextlib.asynccontextmanager
 async def deployed(
-    cluster: devcluster.Cluster, directory: pathlib.Path, *options: str
+    cluster: devcluster.Cluster, directory: pathlib.Path, *options: str, count: int = REPLICAS
 ) -> AsyncIterator[tuple[kube.Client, replicas.Balancer]]:
-    """Three replicas behind a balancer, whose address the cluster calls."""
+    """Replicas behind a balancer, whose address the cluster calls."""
     balancer = replicas.Balancer()
     folder = directory / "certificates"
     bundle = certificates.load_or_create(
@@ -48,15 +48,18 @@ async def deployed(
         balancer.listening() as port,
     ):
         try:
-            for number in range(REPLICAS):
-                balancer.replicas.append(await _replica(cluster, directory, number, *options))
+            starting = (_replica(cluster, directory, one, *options) for one in range(count))
+            started = await asyncio.gather(*starting, return_exceptions=True)
+            balancer.replicas += [one for one in started if isinstance(one, replicas.Replica)]
+            for one in started:
+                if isinstance(one, BaseException):
+                    raise one
             await balancer.all_ready()
             base_url = f"https://127.0.0.1:{port}"
             await install.install(client, crds.api, base_url=base_url, ca_pem=bundle.ca_pem)
             yield client, balancer
         finally:
-            for one in balancer.replicas:
-                await one.stop()
+            await asyncio.gather(*(one.stop() for one in balancer.replicas))
 
 
 async def _replica(
@@ -76,14 +79,17 @@ async def roll(
     *,
     rounds: int,
     clients: int = 8,
+    pause_seconds: float = 0.0,
+    count: int = REPLICAS,
     tell: Callable[[], None] = lambda: None,
 ) -> Rollout:
     """Restart every replica so many times, one after the other, a new one before the old goes."""
-    async with deployed(cluster, directory) as (client, balancer):
-        found = Rollout(Traffic(client, "default", clients=clients))
+    async with deployed(cluster, directory, count=count) as (client, balancer):
+        traffic = Traffic(client, "default", clients=clients, pause_seconds=pause_seconds)
+        found = Rollout(traffic)
         stopped = asyncio.Event()
         flowing = asyncio.create_task(found.traffic.flow(stopped))
-        number = REPLICAS
+        number = count
         for _ in range(rounds):
             for old in [*balancer.replicas]:
                 balancer.replicas.append(await _replica(cluster, directory, number))

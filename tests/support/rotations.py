@@ -152,11 +152,15 @@ async def under_load(
     rotations: int,
     with_kills: bool,
     seed: int = 0,
+    pause_seconds: float = 0.0,
     tell: Callable[[], None] = lambda: None,
 ) -> Rotated:
     """Rotate so often under load; with kills, replicas and the API server end at random times."""
     async with deployed(cluster, directory) as (deployment, client):
-        found = Rotated(Traffic(client, "default", clients=4, retries=int(with_kills)))
+        traffic = Traffic(
+            client, "default", clients=4, pause_seconds=pause_seconds, retries=int(with_kills)
+        )
+        found = Rotated(traffic)
         stopped = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(found.traffic.flow(stopped))

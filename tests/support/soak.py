@@ -184,6 +184,7 @@ async def soak(
     seconds: float,
     seed: int,
     clients: int = CLIENTS,
+    pause_seconds: float = 0.0,
     tell: Callable[[float], None] = lambda _: None,
 ) -> Soak:
     """Load and faults for so many seconds; so many clients of the API server, and of the server."""
@@ -205,13 +206,15 @@ async def soak(
     ) as client:
         base_url = f"https://127.0.0.1:{replica.port}"
         await install.install(client, crds.api, base_url=base_url, ca_pem=bundle.ca_pem)
-        found = Soak(Traffic(client, "default", clients=clients))
+        found = Soak(Traffic(client, "default", clients=clients, pause_seconds=pause_seconds))
         faults = Faults(found, replica, directory, seed)
         stopped = asyncio.Event()
         async with asyncio.TaskGroup() as group:
             group.create_task(found.traffic.flow(stopped))
             for number in range(clients):
-                group.create_task(_ask(found, base_url, faults.trust, stopped, number))
+                group.create_task(
+                    _ask(found, base_url, faults.trust, stopped, number, pause_seconds)
+                )
             group.create_task(_disturb(found, faults, seconds, stopped, tell))
     code = await replica.stop()
     if code:
@@ -257,6 +260,7 @@ async def _ask(
                 continue
             if orjson.loads(got) != wanted[at]:
                 found.failed.append(Failed(path, started, time.monotonic(), got.decode()[:500]))
+            await asyncio.sleep(found.traffic.pause_seconds)
 
 
 def _wanted(path: str, body: bytes) -> Any:

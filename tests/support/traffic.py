@@ -47,6 +47,7 @@ class Traffic:
         client: Of a cluster where the API is installed.
         namespace: Where.
         clients: How many at once.
+        pause_seconds: Each client's, after each run: for a machine that has more to do.
         retries: So often a call is tried again that could not be carried out.
         is_up: Whether the API server runs; no call is tried again before.
         cut: Calls that succeeded only then.
@@ -57,6 +58,7 @@ class Traffic:
     client: kube.Client
     namespace: str
     clients: int = 8
+    pause_seconds: float = 0.0
     retries: int = 0
     cut: int = 0
     calls: int = 0
@@ -83,6 +85,7 @@ class Traffic:
             if count % LISTED_EVERY == 0:
                 version = dice.choice(VERSIONS)
                 await self._call(f"list in {version}", functools.partial(self._list, version))
+            await asyncio.sleep(self.pause_seconds)
 
     async def _life(self, name: str, written: str, read: str) -> None:
         body = manifests.run(written, name, **SPECS[written])

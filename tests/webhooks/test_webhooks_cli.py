@@ -2,17 +2,30 @@
 
 import json
 import pathlib
-import subprocess
-import sys
 
 import pytest
 
-DATA = pathlib.Path(__file__).parents[1] / "data"
+from tests.support.forked_commands import ROOT, Commands, Outcome
+
+pytestmark = pytest.mark.slow
+
+DATA = ROOT / "tests/data"
 
 
-def webhooks(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    command = [sys.executable, "-m", "webhooks", *arguments]
-    return subprocess.run(command, input=stdin, capture_output=True, check=False)
+class Webhooks:
+    """``webhooks`` where the repository is."""
+
+    def __init__(self, commands: Commands) -> None:
+        self._commands = commands
+
+    def __call__(self, *arguments: str, stdin: bytes = b"") -> Outcome:
+        """Run it."""
+        return self._commands.run("webhooks", *arguments, cwd=ROOT, stdin=stdin)
+
+
+@pytest.fixture
+def webhooks(commands: Commands) -> Webhooks:
+    return Webhooks(commands)
 
 
 @pytest.mark.parametrize(
@@ -24,21 +37,23 @@ def webhooks(*arguments: str, stdin: bytes = b"") -> subprocess.CompletedProcess
         ("conversion/fail/unknown-kind.json", 1),
     ],
 )
-def test_review_is_answered_and_the_exit_code_is_the_verdict(path: str, code: int) -> None:
+def test_review_is_answered_and_the_exit_code_is_the_verdict(
+    webhooks: Webhooks, path: str, code: int
+) -> None:
     done = webhooks("review", "crds:api", str(DATA / path))
 
     expected = json.loads((DATA / path).with_suffix(".answer.json").read_text())
-    assert (code, expected, b"") == (done.returncode, json.loads(done.stdout), done.stderr)
+    assert (code, expected, "") == (done.code, json.loads(done.out), done.err)
 
 
-def test_review_is_read_from_standard_input() -> None:
+def test_review_is_read_from_standard_input(webhooks: Webhooks) -> None:
     review = (DATA / "admission/pass/v1alpha1-vcs-ref-gets-a-mode.json").read_bytes()
 
     done = webhooks("review", "crds:api", "-", "--stage", "validate", stdin=review)
 
-    assert {"uid": json.loads(review)["request"]["uid"], "allowed": True} == json.loads(
-        done.stdout
-    )["response"]
+    assert {"uid": json.loads(review)["request"]["uid"], "allowed": True} == json.loads(done.out)[
+        "response"
+    ]
 
 
 @pytest.mark.parametrize(
@@ -57,25 +72,25 @@ def test_review_is_read_from_standard_input() -> None:
         (("serve", "crds:api", "--cert-dir", "/dev/null/x"), "webhooks: "),
     ],
 )
-def test_misuse_is_explained(arguments: tuple[str, ...], words: str) -> None:
+def test_misuse_is_explained(webhooks: Webhooks, arguments: tuple[str, ...], words: str) -> None:
     done = webhooks(*arguments)
 
-    assert 2 == done.returncode
-    assert words in done.stderr.decode()
-    assert b"Traceback" not in done.stderr
+    assert 2 == done.code
+    assert words in done.err
+    assert "Traceback" not in done.err
 
 
-def test_broken_review_names_the_file(tmp_path: pathlib.Path) -> None:
+def test_broken_review_names_the_file(webhooks: Webhooks, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "broken.json"
     path.write_text('{"request": ')
 
     done = webhooks("review", "crds:api", str(path))
 
-    assert 2 == done.returncode
-    assert f"in {path}" in done.stderr.decode()
+    assert 2 == done.code
+    assert f"in {path}" in done.err
 
 
-def test_settings_reach_the_rules(tmp_path: pathlib.Path) -> None:
+def test_settings_reach_the_rules(webhooks: Webhooks, tmp_path: pathlib.Path) -> None:
     settings = tmp_path / "settings.yaml"
     settings.write_text("policy: {labels: {required: [team]}}")
     case = str(DATA / "admission/pass/v1alpha1-complete-run-needs-no-patch.json")
@@ -83,17 +98,19 @@ def test_settings_reach_the_rules(tmp_path: pathlib.Path) -> None:
     free = webhooks("review", "crds:api", case)
     bound = webhooks("review", "crds:api", case, "--settings", str(settings))
 
-    assert (0, 1) == (free.returncode, bound.returncode)
-    assert b"metadata.labels[team]" in bound.stdout
+    assert (0, 1) == (free.code, bound.code)
+    assert "metadata.labels[team]" in bound.out
 
 
 @pytest.mark.parametrize("text", ["[1]", "a: [", ""])
-def test_settings_that_are_no_mapping_are_an_error(tmp_path: pathlib.Path, text: str) -> None:
+def test_settings_that_are_no_mapping_are_an_error(
+    webhooks: Webhooks, tmp_path: pathlib.Path, text: str
+) -> None:
     settings = tmp_path / "settings.yaml"
     settings.write_text(text)
     case = str(DATA / "admission/pass/v1alpha1-complete-run-needs-no-patch.json")
 
     done = webhooks("review", "crds:api", case, "--settings", str(settings))
 
-    assert 2 == done.returncode
-    assert str(settings) in done.stderr.decode()
+    assert 2 == done.code
+    assert str(settings) in done.err

@@ -204,7 +204,8 @@ def _kinds(names: Sequence[str] | None = None) -> list[registry.Kind]:
 async def prepare(client: kube.Client) -> None:
     """Install the CRDs, and wait until they are served."""
     for kind in _kinds():
-        await client.create(kube.CUSTOM_RESOURCE_DEFINITIONS, definitions.crd(crds.api, kind))
+        with contextlib.suppress(kube.AlreadyExistsError):
+            await client.create(kube.CUSTOM_RESOURCE_DEFINITIONS, definitions.crd(crds.api, kind))
     async with asyncio.timeout(60):
         for kind in _kinds():
             resource = kube.Resource(crds.api.group, VERSION, kind.plural, kind.name)

@@ -30,7 +30,7 @@ def processes_of(directory: pathlib.Path) -> list[str]:
 
 
 def wait_until_none(directory: pathlib.Path) -> None:
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while processes_of(directory):
         assert time.monotonic() < deadline, processes_of(directory)
         time.sleep(0.05)

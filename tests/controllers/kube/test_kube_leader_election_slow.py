@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from controllers import kube
 from controllers.kube import leader_election
-from tests.support import virtual_time
+from tests.support import depth, virtual_time
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 MINUTES = 60.0
@@ -196,7 +196,7 @@ WAYS = st.lists(st.just(Way()) | ANY_WAY, min_size=1, max_size=8)
 HANGS = [*[Way()] * 4, Way(before=1e6)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=depth.draws(40), deadline=None)
 @given(WAYS, WAYS)
 @example(HANGS, [Way()])
 @example([Way()] * 2, HANGS)

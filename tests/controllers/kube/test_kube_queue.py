@@ -7,6 +7,7 @@ import hypothesis
 from hypothesis import strategies
 
 from controllers.kube import queue
+from tests.support import depth
 
 
 @dataclasses.dataclass
@@ -51,7 +52,7 @@ STEPS = strategies.lists(
 )
 
 
-@hypothesis.settings(max_examples=500)
+@hypothesis.settings(max_examples=depth.draws(500))
 @hypothesis.given(STEPS)
 def test_schedule_gives_what_a_search_would_give(steps: list[tuple[object, ...]]) -> None:
     schedule, obvious, now = queue.Schedule[str](), Obvious(), 0.0

@@ -2,13 +2,19 @@
 
 import dataclasses
 
-from tests.support import ledger_model
+import pytest
 
+from tests.support import depth, ledger_model
+
+pytestmark = pytest.mark.slow
+
+# How many may be under way at a time: with a third one there are ten times as many states.
+WRITES = 3 if depth.DEEP else 2
 LOSING = ledger_model.Design(loses=True, cancels=False, most_writes=2, most_version=6)
 
 
 def test_limit_holds_with_two_that_believe_to_lead_late_writes_and_old_views() -> None:
-    found = ledger_model.explore(ledger_model.Design())
+    found = ledger_model.explore(ledger_model.Design(most_writes=WRITES))
 
     assert () == found.violation
     assert found.both_can_end

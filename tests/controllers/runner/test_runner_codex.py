@@ -12,6 +12,8 @@ from controllers.runner import errors, spec
 from controllers.runner.adapters import codex_adapter
 from tests.support.agent_runs import AGENTS, Done, Runner, eventually
 
+pytestmark = pytest.mark.slow
+
 NO_GOAL = spec.Goal()
 RUN = {"implementation": {"text": "Fix the build."}}
 

@@ -13,6 +13,8 @@ import pytest
 
 from tests.support.agent_runs import AGENTS, Runner, eventually, exec_spec
 
+pytestmark = pytest.mark.slow
+
 NO_CONTROL = "expected a JSON object of at most 1024 bytes, got another value"
 
 
@@ -143,12 +145,12 @@ def test_more_signals_do_not_lengthen_the_grace(runner: Runner) -> None:
     before = time.monotonic()
 
     while process.poll() is None:
-        assert time.monotonic() - before < 10
+        assert time.monotonic() - before < 120
         process.send_signal(signal.SIGTERM)
         time.sleep(0.1)
 
     assert 143 == runner.wait(process).code
-    assert time.monotonic() - before < 10
+    assert time.monotonic() - before < 120
 
 
 def test_runner_waits_for_no_process_that_the_agent_left(runner: Runner) -> None:
@@ -199,7 +201,7 @@ def test_output_of_any_size_and_kind_is_passed_on(runner: Runner) -> None:
         stdout=subprocess.PIPE,
     )
 
-    output, _ = process.communicate(timeout=30)
+    output, _ = process.communicate(timeout=120)
 
     assert bytes(range(256)) * 4096 == output
     assert output == (runner.root / ".agent/runner.log").read_bytes()

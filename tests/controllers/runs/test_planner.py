@@ -14,6 +14,7 @@ from controllers.runs.planner import Claim, Do
 from controllers.runs.retries import MAX_DISRUPTIONS
 from controllers.runs.runtimes.base import Code, Progress, RuntimeFault, Stage
 from crds import hub
+from tests.support import depth
 from tests.support.run_world import NOW, World, agent, observed, related, run
 
 
@@ -539,7 +540,7 @@ class Ways(RuleBasedStateMachine):
 
 
 TestWays = Ways.TestCase
-TestWays.settings = settings(max_examples=100, stateful_step_count=40, deadline=None)
+TestWays.settings = settings(max_examples=depth.draws(100), stateful_step_count=40, deadline=None)
 
 
 def test_status_that_says_the_same_is_not_written_again() -> None:

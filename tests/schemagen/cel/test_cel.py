@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from schemagen import cel, judge
 from schemagen.problems import JSON
+from tests.support import depth
 
 Schema = dict[str, Any]
 
@@ -389,7 +390,7 @@ def mixed(oracle: judge.Judge) -> Iterator[judge.Loaded]:
         yield loaded
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=depth.draws(300), deadline=None)
 @given(value=VALUES)
 def test_drawn_values_have_the_judges_causes(mixed: judge.Loaded, value: JSON) -> None:
     outcome = cel.Rules(MIXED).check(value)

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import crds
 from schemagen import Version, checking, yaml
 from schemagen.schema import structural
-from tests.support import foundry, manifests, objects, workshop
+from tests.support import depth, foundry, manifests, objects, workshop
 
 VERSIONS = {
     f"{kind.name} {version.name}": version
@@ -40,7 +40,7 @@ def whole(part: Any) -> Any:
 def test_fast_path_accepts_only_valid_values(name: str) -> None:
     checker = checking.of_version(VERSIONS[name])
 
-    @settings(max_examples=25, deadline=None)
+    @settings(max_examples=depth.draws(25), deadline=None)
     @given(drawn(VERSIONS[name]), drawn(VERSIONS[name]))
     def check(new: Any, old: Any) -> None:
         value, before = whole(new), whole(old)

@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 
 import pytest
 
 from schemagen import interrupts
 from tests.support.forked_commands import ROOT, Commands
+
+pytestmark = pytest.mark.slow
 
 GOOD = """\
 from schemagen import Api, Kind, Resource, Rules, Spec, Version
@@ -76,12 +77,6 @@ BROKEN = {
         "{path}:16: Api('Example.com'): group: expected a lowercase DNS name",
     ),
 }
-
-
-@pytest.fixture(scope="module")
-def commands() -> Iterator[Commands]:
-    with Commands() as found:
-        yield found
 
 
 @pytest.fixture
@@ -305,12 +300,12 @@ def test_interrupted_command_prints_nothing(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     )
-    deadline = time.monotonic() + 30
+    deadline = time.monotonic() + 120
     while not (project / "here").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
 
     os.kill(process.pid, number)
-    out, err = process.communicate(timeout=30)
+    out, err = process.communicate(timeout=120)
 
     assert (code, b"", b"") == (process.returncode, out, err)
 
@@ -339,7 +334,7 @@ def test_ctrl_c_during_imports_says_nothing(tmp_path: pathlib.Path, program: str
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=120,
     )
 
     assert (130, "", "") == (done.returncode, done.stdout, done.stderr)

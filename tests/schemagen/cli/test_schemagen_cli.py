@@ -1,36 +1,38 @@
 """``schemagen generate`` as a user runs it."""
 
 import pathlib
-import subprocess
-import sys
+
+import pytest
 
 import crds
 from schemagen import yaml
+from tests.support.forked_commands import Commands
+
+pytestmark = pytest.mark.slow
 
 
-def schemagen(*arguments: str, cwd: pathlib.Path) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "schemagen", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, check=False, cwd=cwd)
-
-
-def test_files_are_written_once_and_checked(tmp_path: pathlib.Path) -> None:
-    first = schemagen("generate", "crds:api", "--out", "out", cwd=tmp_path)
-    second = schemagen("generate", "crds:api", "--out", "out", cwd=tmp_path)
-    current = schemagen("generate", "crds:api", "--out", "out", "--check", cwd=tmp_path)
+def test_files_are_written_once_and_checked(commands: Commands, tmp_path: pathlib.Path) -> None:
+    first = commands.run("schemagen", "generate", "crds:api", "--out", "out", cwd=tmp_path)
+    second = commands.run("schemagen", "generate", "crds:api", "--out", "out", cwd=tmp_path)
+    current = commands.run(
+        "schemagen", "generate", "crds:api", "--out", "out", "--check", cwd=tmp_path
+    )
     changed = tmp_path / "out/agents.proompteng.ai_agentruns.yaml"
     changed.write_text(changed.read_text().replace("kind: AgentRun\n", "kind: AgentRan\n"))
-    stale = schemagen("generate", "crds:api", "--out", "out", "--check", cwd=tmp_path)
+    stale = commands.run(
+        "schemagen", "generate", "crds:api", "--out", "out", "--check", cwd=tmp_path
+    )
 
-    assert (len(crds.api.kinds), 0) == (first.stdout.count("wrote"), first.returncode)
-    assert (len(crds.api.kinds), 0) == (second.stdout.count("current"), second.returncode)
-    assert ("", 0) == (current.stdout, current.returncode)
-    assert 1 == stale.returncode
-    assert "agentruns.yaml: not current; run `schemagen generate" in stale.stdout
-    assert "\n-    kind: AgentRan\n+    kind: AgentRun\n" in stale.stdout
+    assert (len(crds.api.kinds), 0) == (first.out.count("wrote"), first.code)
+    assert (len(crds.api.kinds), 0) == (second.out.count("current"), second.code)
+    assert ("", 0) == (current.out, current.code)
+    assert 1 == stale.code
+    assert "agentruns.yaml: not current; run `schemagen generate" in stale.out
+    assert "\n-    kind: AgentRan\n+    kind: AgentRun\n" in stale.out
 
 
-def test_file_names_its_command_and_is_a_crd(tmp_path: pathlib.Path) -> None:
-    schemagen("generate", "crds:api", "--out", "out", cwd=tmp_path)
+def test_file_names_its_command_and_is_a_crd(commands: Commands, tmp_path: pathlib.Path) -> None:
+    commands.run("schemagen", "generate", "crds:api", "--out", "out", cwd=tmp_path)
     text = (tmp_path / "out/agents.proompteng.ai_implementationspecs.yaml").read_text()
 
     crd = yaml.load(text.encode())
@@ -42,26 +44,28 @@ def test_file_names_its_command_and_is_a_crd(tmp_path: pathlib.Path) -> None:
     ]
 
 
-def test_storage_version_can_be_chosen(tmp_path: pathlib.Path) -> None:
-    done = schemagen("generate", "crds:api", "--storage", "v1alpha1", cwd=tmp_path)
+def test_storage_version_can_be_chosen(commands: Commands, tmp_path: pathlib.Path) -> None:
+    done = commands.run("schemagen", "generate", "crds:api", "--storage", "v1alpha1", cwd=tmp_path)
 
     stored = {
         crd["metadata"]["name"]: [v["name"] for v in crd["spec"]["versions"] if v["storage"]]
-        for crd in yaml.load_all(done.stdout.encode())
+        for crd in yaml.load_all(done.out.encode())
     }
     assert {("v1alpha1",)} == {tuple(names) for names in stored.values()}
 
 
-def test_unknown_storage_version_is_explained(tmp_path: pathlib.Path) -> None:
-    done = schemagen("generate", "crds:api", "--storage", "v9", cwd=tmp_path)
+def test_unknown_storage_version_is_explained(commands: Commands, tmp_path: pathlib.Path) -> None:
+    done = commands.run("schemagen", "generate", "crds:api", "--storage", "v9", cwd=tmp_path)
 
     assert (2, "schemagen: expected one of v1alpha1, v1beta1 as storage version, got v9\n") == (
-        done.returncode,
-        done.stderr,
+        done.code,
+        done.err,
     )
 
 
-def test_model_that_cannot_be_expressed_is_explained(tmp_path: pathlib.Path) -> None:
+def test_model_that_cannot_be_expressed_is_explained(
+    commands: Commands, tmp_path: pathlib.Path
+) -> None:
     (tmp_path / "broken.py").write_text(
         "from schemagen import Api, Kind, Resource, Spec, Version\n"
         "class BSpec(Spec):\n    size: int | str\n"
@@ -69,16 +73,16 @@ def test_model_that_cannot_be_expressed_is_explained(tmp_path: pathlib.Path) -> 
         "api = Api('example.com', (Kind('B', 'bs', (Version('v1', B, storage=True),)),))\n"
     )
 
-    done = schemagen("generate", "broken:api", cwd=tmp_path)
+    done = commands.run("schemagen", "generate", "broken:api", cwd=tmp_path)
 
-    assert 2 == done.returncode
+    assert 2 == done.code
     assert (
         "broken.py:2: BSpec.size: expected one type, got a union of 2; use int | str with "
-        "IntOrString" in done.stderr
+        "IntOrString" in done.err
     )
 
 
-def test_an_error_names_file_and_line(tmp_path: pathlib.Path) -> None:
+def test_an_error_names_file_and_line(commands: Commands, tmp_path: pathlib.Path) -> None:
     (tmp_path / "odd.py").write_text(
         "from schemagen import Api, Kind, Resource, Spec, Version\n"
         "class S(Spec):\n    when: bytes\n"
@@ -86,14 +90,8 @@ def test_an_error_names_file_and_line(tmp_path: pathlib.Path) -> None:
         "api = Api('odd.example.com', (Kind('R', 'rs', (Version('v1', R, storage=True),)),))\n"
     )
 
-    done = subprocess.run(
-        [sys.executable, "-m", "schemagen", "generate", "odd:api"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = commands.run("schemagen", "generate", "odd:api", cwd=tmp_path)
 
     words = 'expected a type that JSON can represent, got bytes; use Annotated[str, Format("byte")]'
     expected = (2, "", f"schemagen: {tmp_path}/odd.py:2: S.when: {words}\n")
-    assert expected == (done.returncode, done.stdout, done.stderr)
+    assert expected == (done.code, done.out, done.err)

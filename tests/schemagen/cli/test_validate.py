@@ -1,16 +1,22 @@
 """``schemagen validate``: the API server's messages with line numbers, offline."""
 
-import pathlib
-import subprocess
-import sys
+from typing import Protocol
 
 import pytest
 
 import crds
 from schemagen import yaml
 from schemagen.yaml import manifests
+from tests.support.forked_commands import ROOT, Commands, Outcome
 
-ROOT = pathlib.Path(__file__).parents[3]
+pytestmark = pytest.mark.slow
+
+
+class Validate(Protocol):
+    """``schemagen validate`` of the platform's API."""
+
+    def __call__(self, *arguments: str, stdin: str = "") -> Outcome: ...
+
 
 MANIFESTS = """\
 # A good one, a bad one, one of another kind, and a list.
@@ -70,40 +76,42 @@ no matches for kind "AgentRun" in version "agents.proompteng.ai/v7"
 """.splitlines()
 
 
-def validate(*arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "schemagen", "validate", "crds:api", *arguments]
-    return subprocess.run(
-        command, input=stdin, capture_output=True, text=True, check=False, cwd=ROOT
-    )
+@pytest.fixture
+def validate(commands: Commands) -> Validate:
+    def run(*arguments: str, stdin: str = "") -> Outcome:
+        given = stdin.encode()
+        return commands.run("schemagen", "validate", "crds:api", *arguments, cwd=ROOT, stdin=given)
+
+    return run
 
 
-def test_samples_are_all_accepted() -> None:
+def test_samples_are_all_accepted(validate: Validate) -> None:
     samples = sorted((ROOT / "crds/samples").rglob("*.yaml"))
 
     done = validate(*(argument for path in samples for argument in ("-f", str(path))))
 
     objects = [one for path in samples for one in yaml.load_all(path.read_bytes())]
     older = [one for one in objects if one["apiVersion"].endswith("/v1alpha1")]
-    assert (0, f"{len(objects)} would be accepted, 0 refused\n") == (done.returncode, done.stderr)
-    assert len(older) == len(done.stdout.splitlines())
-    assert all("v1alpha1" in line and "is deprecated" in line for line in done.stdout.splitlines())
+    assert (0, f"{len(objects)} would be accepted, 0 refused\n") == (done.code, done.err)
+    assert len(older) == len(done.out.splitlines())
+    assert all("v1alpha1" in line and "is deprecated" in line for line in done.out.splitlines())
 
 
-def test_refusals_and_warnings_name_file_line_and_field() -> None:
+def test_refusals_and_warnings_name_file_line_and_field(validate: Validate) -> None:
     done = validate("-f", "-", "--no-strict", stdin=MANIFESTS)
 
-    assert LINES == done.stdout.splitlines()
-    assert "1 would be accepted, 3 refused, 1 of other kinds skipped\n" == done.stderr
-    assert 1 == done.returncode
+    assert LINES == done.out.splitlines()
+    assert "1 would be accepted, 3 refused, 1 of other kinds skipped\n" == done.err
+    assert 1 == done.code
 
 
-def test_unknown_field_is_refused_as_kubectl_does() -> None:
+def test_unknown_field_is_refused_as_kubectl_does(validate: Validate) -> None:
     done = validate("-f", "-", stdin=MANIFESTS)
 
     assert (
         'standard input:9: AgentRun bad: AgentRun in version "v1alpha1" cannot be handled as a '
         'AgentRun: strict decoding error: unknown field "spec.workflow.steps[1].nome"'
-    ) in done.stdout.splitlines()
+    ) in done.out.splitlines()
 
 
 @pytest.mark.parametrize(
@@ -117,11 +125,11 @@ def test_unknown_field_is_refused_as_kubectl_does() -> None:
         ),
     ],
 )
-def test_invalid_manifest_is_reported(text: str, words: str) -> None:
+def test_invalid_manifest_is_reported(validate: Validate, text: str, words: str) -> None:
     done = validate("-f", "-", stdin=text)
 
-    assert 2 == done.returncode
-    assert words in done.stderr
+    assert 2 == done.code
+    assert words in done.err
 
 
 @pytest.mark.parametrize(

@@ -49,12 +49,12 @@ def test_bomb_of_aliases_is_refused_at_once(oracle: judge.Judge) -> None:
         aliases = b",".join([b"*a%d" % (level - 1)] * 10)
         levels.append(b"    a%d: &a%d [%s]" % (level, level, aliases))
     content = HEAD + b"  free:\n" + b"\n".join(levels)
-    started = time.monotonic()
+    started = time.process_time()
 
     answer = answered(oracle, content)
 
     assert "x.yaml:6: expected YAML: document contains excessive aliasing" == answer["error"]
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 10
 
 
 @pytest.mark.parametrize(("letters", "is_taken"), [(3_145_500, True), (3_145_700, False)])

@@ -2,8 +2,6 @@
 
 import copy
 import pathlib
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Annotated
 
@@ -12,6 +10,9 @@ from pydantic import Field
 
 from schemagen import Api, Cel, Kind, Model, Resource, Spec, Version, judge
 from schemagen.crd import costs, definitions
+from tests.support.forked_commands import Commands
+
+pytestmark = pytest.mark.slow
 
 
 class Pair(Model, rules=[Cel("self.a != self.b")]):
@@ -108,20 +109,16 @@ api = Api("bad.example.com", (Kind("R", "rs", (Version("v1", R, storage=True),))
 """
 
 
-def test_generate_refuses_with_place_and_way_out(tmp_path: pathlib.Path) -> None:
+def test_generate_refuses_with_place_and_way_out(
+    commands: Commands, tmp_path: pathlib.Path
+) -> None:
     (tmp_path / "bad.py").write_text(BAD)
 
-    done: subprocess.CompletedProcess[str] = subprocess.run(
-        [sys.executable, "-m", "schemagen", "generate", "bad:api", "--out", "crds"],
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = commands.run("schemagen", "generate", "bad:api", "--out", "crds", cwd=tmp_path)
 
-    assert 2 == done.returncode
-    assert "R v1 spec.size.x-kubernetes-validations[0].rule: Invalid value" in done.stderr
-    assert "found no matching overload for '_==_' applied to '(int, string)'" in done.stderr
-    assert "the largest affordable bounds: 5 as maxItems of spec.tags" in done.stderr
-    assert "nothing was written" in done.stderr
+    assert 2 == done.code
+    assert "R v1 spec.size.x-kubernetes-validations[0].rule: Invalid value" in done.err
+    assert "found no matching overload for '_==_' applied to '(int, string)'" in done.err
+    assert "the largest affordable bounds: 5 as maxItems of spec.tags" in done.err
+    assert "nothing was written" in done.err
     assert not (tmp_path / "crds").exists()

@@ -1,10 +1,7 @@
 """Generated objects are the same for a seed; a planted difference is found and minimized."""
 
 import copy
-import os
 import random
-import subprocess
-import sys
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -16,6 +13,9 @@ from schemagen.differential import generation, report
 from schemagen.differential.shrinking import smallest
 from schemagen.schema import structural
 from tests.support import foundry
+from tests.support.forked_commands import ROOT, Commands
+
+pytestmark = pytest.mark.slow
 
 
 class Job(Spec):
@@ -124,18 +124,18 @@ async def test_differing_messages_are_found(oracle: judge.Judge) -> None:
         ("kubeconfig", "expected to open the API server of --server kubeconfig, got an error: "),
     ],
 )
-def test_a_server_that_is_not_there_is_an_error(server: str, words: str) -> None:
-    done = subprocess.run(
-        [*(sys.executable, "-m", "schemagen", "judge", "crds:api"), *("--server", server)],
-        env={**os.environ, "KUBECONFIG": "/nowhere/config"},
-        capture_output=True,
-        text=True,
-        check=False,
+def test_a_server_that_is_not_there_is_an_error(
+    commands: Commands, server: str, words: str
+) -> None:
+    done = commands.run(
+        *("schemagen", "judge", "crds:api", "--server", server),
+        cwd=ROOT,
+        environment={"KUBECONFIG": "/nowhere/config"},
     )
 
-    assert 2 == done.returncode
-    assert words in done.stderr
-    assert "Traceback" not in done.stderr
+    assert 2 == done.code
+    assert words in done.err
+    assert "Traceback" not in done.err
 
 
 def _name_of(crd: Any) -> Any:

@@ -9,9 +9,9 @@ import pytest
 
 from schemagen import judge
 from schemagen.schema import structural
-from tests.support import model_draws, model_proof
+from tests.support import depth, model_draws, model_proof
 
-NUMBER = 150
+NUMBER = depth.draws(150)
 
 
 @pytest.fixture(scope="module")

@@ -1,8 +1,6 @@
 """The proof of round trips passes a conversion that loses nothing, and finds planted losses."""
 
 import json
-import subprocess
-import sys
 from typing import Annotated, Any
 
 import pytest
@@ -28,6 +26,9 @@ from schemagen.versions import records, steps
 from schemagen.versions.converter import Converter
 from schemagen.versions.steps import ABSENT
 from tests.support import foundry, harbor, reference_engine
+from tests.support.forked_commands import ROOT, Commands
+
+pytestmark = pytest.mark.slow
 
 Short = Annotated[str, Field(max_length=8)]
 
@@ -268,16 +269,6 @@ def test_nothing_is_lost(api: Api, kind: Kind) -> None:
     assert (0, 0) == (tally.losses, tally.overflows)
 
 
-def schemagen(*arguments: str) -> tuple[int, str, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "schemagen", "roundtrip", *arguments],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, done.stdout, done.stderr
-
-
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -296,8 +287,12 @@ def schemagen(*arguments: str) -> tuple[int, str, str]:
     ],
     ids=["part", "kind", "api"],
 )
-def test_what_cannot_be_run_is_said(arguments: tuple[str, ...], said: str) -> None:
-    assert (2, "", f"schemagen: {said}\n") == schemagen(*arguments)
+def test_what_cannot_be_run_is_said(
+    commands: Commands, arguments: tuple[str, ...], said: str
+) -> None:
+    done = commands.run("schemagen", "roundtrip", *arguments, cwd=ROOT)
+
+    assert (2, "", f"schemagen: {said}\n") == (done.code, done.out, done.err)
 
 
 def test_a_run_is_the_same_in_parts() -> None:

@@ -17,6 +17,8 @@ from schemagen import Model, Spec
 from schemagen.schema import structural
 from schemagen.schema.keywords import SchemaError
 
+pytestmark = pytest.mark.slow
+
 CHANGING = """
 import enum, uuid
 from typing import Literal

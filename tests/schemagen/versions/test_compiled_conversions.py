@@ -11,7 +11,7 @@ from schemagen import Api, JSONObject, Kind, Model, Resource, Spec, Version, can
 from schemagen.schema import structural
 from schemagen.versions import graph, records, steps
 from schemagen.versions.converter import Converter
-from tests.support import objects
+from tests.support import depth, objects
 
 
 class OldVolume(Model):
@@ -429,7 +429,7 @@ def test_compiled_and_careful_conversions_agree(source: str, target: str, change
     assert version is not None
     schema = structural.schema_of(version.model, descriptions=False)
 
-    @settings(max_examples=80, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=depth.draws(80), deadline=None, suppress_health_check=list(HealthCheck))
     @given(changed(objects.valid(schema["properties"]["spec"])))
     def check(spec: Any) -> None:
         value = thing(source, spec)

@@ -15,7 +15,7 @@ from schemagen import Api, Kind, ListMap, ListSet, Model, Resource, Spec, Status
 from schemagen.schema import structural
 from schemagen.versions import defaulting, graph, records, steps
 from schemagen.versions.converter import Converter
-from tests.support import objects
+from tests.support import depth, objects
 
 
 class OldPort(Model):
@@ -376,7 +376,7 @@ def drawn(version: str) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("version", MODELS)
 def test_drawn_objects_come_back_compiled_or_with_care(version: str) -> None:
-    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=depth.draws(100), deadline=None, suppress_health_check=list(HealthCheck))
     @given(drawn(version))
     def check(value: dict[str, Any]) -> None:
         back = defaulted(convert(defaulted(convert(defaulted(value)))))

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from schemagen import canonical
 from schemagen.versions import graph
 from schemagen.versions.residue import residue, storage
-from tests.support import objects
+from tests.support import depth, objects
 
 OBJECTS = st.dictionaries(objects.TEXTS, objects.ANYTHING, max_size=4)
 KEYED = st.lists(
@@ -24,7 +24,7 @@ NESTED = st.fixed_dictionaries({}, optional={"a": OBJECTS, "steps": KEYED, "b": 
 
 
 @given(NESTED, NESTED)
-@settings(max_examples=500)
+@settings(max_examples=depth.draws(500))
 def test_difference_applied_gives_the_wanted_object(base: Any, wanted: Any) -> None:
     entries = residue.difference(base, wanted)
 
@@ -164,7 +164,7 @@ EDIT = st.fixed_dictionaries(
 
 
 @given(st.fixed_dictionaries({"steps": st.lists(ITEM, max_size=4)}), st.lists(EDIT, max_size=6))
-@settings(max_examples=300)
+@settings(max_examples=depth.draws(300))
 def test_entries_find_their_items_as_if_each_came_alone(base: Any, entries: Any) -> None:
     """Where the items of a list are is found once for all entries, and kept up to date."""
     alone = base

@@ -1,7 +1,5 @@
 """Unsatisfiable requirements on older versions are reported when an API is generated or served."""
 
-import subprocess
-import sys
 from typing import Annotated, Literal
 
 import pytest
@@ -12,6 +10,7 @@ from schemagen import Api, Cel, Kind, Resource, Spec, Version
 from schemagen.versions import records
 from schemagen.versions.verification import unsatisfiable
 from tests.support import foundry, workshop
+from tests.support.forked_commands import ROOT, Commands
 
 
 class OldSpec(Spec):
@@ -81,12 +80,8 @@ def test_satisfiable_versions_are_not_reported(whole: Api) -> None:
     assert [] == unsatisfiable.lines(whole)
 
 
-def test_generate_reports_unsatisfiable_fields() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "schemagen", "generate", f"{__name__}:SERVED", "--no-judge"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+def test_generate_reports_unsatisfiable_fields(commands: Commands) -> None:
+    done = commands.run(*("schemagen", "generate", f"{__name__}:SERVED", "--no-judge"), cwd=ROOT)
 
-    assert f"warning: {LINE.format('spec.zone', 'Required value')}" in done.stderr
+    assert 0 == done.code
+    assert f"warning: {LINE.format('spec.zone', 'Required value')}" in done.err

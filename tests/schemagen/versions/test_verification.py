@@ -6,7 +6,6 @@ import dataclasses
 import itertools
 import pathlib
 import random
-import subprocess
 import sys
 import types
 from collections.abc import Callable, Iterator, Mapping
@@ -37,7 +36,8 @@ from schemagen.versions.records import keep, move, record, same_name
 from schemagen.versions.steps import ABSENT
 from schemagen.versions.verification import function_trials, step_types, verification
 from tests.schemagen.versions import test_compiled_conversions
-from tests.support import foundry, harbor, model_draws, workshop
+from tests.support import depth, foundry, harbor, model_draws, workshop
+from tests.support.forked_commands import Commands
 
 Fields = Mapping[str, Any]
 
@@ -1075,7 +1075,7 @@ def test_each_misspelt_path_is_refused(name: str) -> None:
     mutants = [*misspelt(older.conversion.step)]
     taken = [
         where
-        for where, step in mutants
+        for where, step in depth.some(mutants)
         if not verification.walked(records.Conversion(step, unordered), old, new).faults
     ]
 
@@ -1097,20 +1097,13 @@ MISSPELT = pathlib.Path(__file__).parents[2] / "data/conversion/misspelt_path.py
     ],
     ids=" ".join,
 )
-def test_command_refuses_a_misspelt_path(command: list[str]) -> None:
+def test_command_refuses_a_misspelt_path(commands: Commands, command: list[Any]) -> None:
     program, verb, *options = command
 
-    done = subprocess.run(
-        [sys.executable, "-m", program, verb, "misspelt_path:api", *options],
-        cwd=MISSPELT.parent,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = commands.run(program, verb, "misspelt_path:api", *options, cwd=MISSPELT.parent)
 
-    assert (2, "") == (done.returncode, done.stdout)
+    assert (2, "") == (done.code, done.out)
     assert (
         f"{program}: Widget v1alpha1 <-> v1: v1 spec.replica: expected a field of v1, got no such "
         f"field; did you mean replicas? ({MISSPELT}:33)\n"
-    ) == done.stderr
+    ) == done.err

@@ -5,8 +5,6 @@ import copy
 import datetime as dt
 import json
 import pathlib
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -16,6 +14,7 @@ import crds
 from certs import authority
 from schemagen import yaml
 from tests.support import foundry, objects
+from tests.support.forked_commands import Commands
 from webhooks.cluster import configuration, lint
 
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
@@ -444,37 +443,28 @@ def test_our_own_manifests_have_nothing_to_mend(api: Any) -> None:
     assert [] == found(*made)
 
 
-def command(path: pathlib.Path, *options: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "webhooks", "lint", str(path), *options],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-def test_command_finds_lists_and_says_how_many(tmp_path: pathlib.Path) -> None:
+def test_command_finds_lists_and_says_how_many(commands: Commands, tmp_path: pathlib.Path) -> None:
     listed = {"kind": "List", "items": [configured(WEBHOOK | {"sideEffects": "Some"})]}
     path = tmp_path / "list.yaml"
     path.write_text(yaml.dumps(listed))
 
-    done = command(path, "--output", "json")
+    done = commands.run("webhooks", "lint", str(path), "--output", "json", cwd=tmp_path)
 
-    assert 1 == done.returncode
-    assert {"refused", "side-effects"} <= {one["rule"] for one in json.loads(done.stdout)}
-    assert "1 configurations: " in done.stderr
+    assert 1 == done.code
+    assert {"refused", "side-effects"} <= {one["rule"] for one in json.loads(done.out)}
+    assert "1 configurations: " in done.err
 
 
-def test_command_names_file_and_line(tmp_path: pathlib.Path) -> None:
+def test_command_names_file_and_line(commands: Commands, tmp_path: pathlib.Path) -> None:
     listed = {"apiVersion": "v1", "kind": "List", "items": [configured(WEBHOOK)]}
     listed["items"][0]["webhooks"][0] = WEBHOOK | {"sideEffects": "Some"}  # type: ignore[index]
     path = tmp_path / "list.yaml"
     path.write_text(yaml.dumps(listed))
     (line,) = [n for n, text in enumerate(path.read_text().splitlines(), 1) if "Effects" in text]
 
-    done = command(path)
+    done = commands.run("webhooks", "lint", str(path), cwd=tmp_path)
 
     message = 'Unsupported value: "Some": supported values: "None", "NoneOnDryRun"'
     where = "ValidatingWebhookConfiguration/guard webhooks[0].sideEffects"
-    assert f"{path}:{line}: error: {where}: {message} [side-effects]" in done.stdout.splitlines()
-    assert 1 == done.returncode
+    assert f"{path}:{line}: error: {where}: {message} [side-effects]" in done.out.splitlines()
+    assert 1 == done.code

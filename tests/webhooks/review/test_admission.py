@@ -13,7 +13,7 @@ import crds
 from schemagen import canonical
 from schemagen.schema import structural
 from schemagen.versions.converter import Converter
-from tests.support import manifests, objects
+from tests.support import depth, manifests, objects
 from webhooks.review import admission, patch, reviews
 
 CONVERTER = Converter(crds.api)
@@ -61,7 +61,7 @@ def bodies(version: str) -> st.SearchStrategy[Any]:
 
 @pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])
 def test_defaults_only_add_and_a_second_round_adds_nothing(version: str) -> None:
-    @settings(max_examples=100, deadline=None)
+    @settings(max_examples=depth.draws(100), deadline=None)
     @given(bodies(version))
     def check(spec: Any) -> None:
         value = {**manifests.run(version), "spec": spec}
@@ -188,7 +188,7 @@ def test_refusal_is_a_status_that_kubectl_lists() -> None:
     } == status
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=depth.draws(100), deadline=None)
 @given(objects.ANYTHING, objects.ANYTHING, st.sampled_from(["CREATE", "UPDATE"]))
 def test_any_spec_gets_an_answer(spec: Any, old_spec: Any, operation: str) -> None:
     value = {**manifests.run("v1alpha1"), "spec": spec}

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemagen import canonical
-from tests.support import objects
+from tests.support import depth, objects
 from webhooks.review import patch
 
 KEYS = st.sampled_from(["a", "b", "a/b", "~", "~1", ""])
@@ -18,7 +18,7 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=500)
+@settings(max_examples=depth.draws(500))
 @given(VALUES, VALUES)
 def test_patch_applied_gives_the_new_value(old: Any, new: Any) -> None:
     result = patch.applied(old, patch.diff(old, new))

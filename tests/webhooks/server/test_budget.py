@@ -13,6 +13,8 @@ from schemagen import Facts, deadlines
 from webhooks import routing
 from webhooks.review import reviews
 
+pytestmark = pytest.mark.slow
+
 DATA = pathlib.Path(__file__).parents[2] / "data"
 REVIEW = (DATA / "admission/pass/v1alpha1-workflow-without-steps-gets-one.json").read_bytes()
 SETTINGS = {"policy": {"secrets": {"denied": ["root-password"]}}}

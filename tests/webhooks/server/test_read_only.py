@@ -19,6 +19,8 @@ from certs.directory import files as certificates
 from schemagen import files
 from tests.support import bare
 
+pytestmark = pytest.mark.slow
+
 DATA = pathlib.Path(__file__).parents[2] / "data"
 CONVERSION = (DATA / "conversion/pass/up-everything-has-a-place.json").read_bytes()
 SERVE = (sys.executable, "-m", "webhooks", "serve", "crds:api", "--port", "0", "--workers", "1")

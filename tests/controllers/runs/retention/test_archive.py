@@ -515,6 +515,7 @@ for number in itertools.count():
 """
 
 
+@pytest.mark.slow
 def test_killed_writer_loses_nothing_that_it_was_sure_of(tmp_path: pathlib.Path) -> None:
     sure = set()
     for life in range(3):

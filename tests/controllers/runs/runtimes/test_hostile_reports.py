@@ -33,13 +33,13 @@ from crds import hub, platform
 from schemagen import checking
 from schemagen.schema import structural
 from schemagen.versions.converter import Converter
-from tests.support import junk, objects, run_world
+from tests.support import depth, junk, objects, run_world
 from tests.support.run_world import NOW
 
 CHECKER = checking.of_version(platform.AGENT_RUN.hub)
 CONVERTER = Converter(crds.api)
 MAX_STATUS_BYTES = 400 * 1024
-QUICK = settings(max_examples=50, deadline=None)
+QUICK = settings(max_examples=depth.draws(50), deadline=None)
 
 
 def assert_run_can_be_read(progress: Progress) -> None:
@@ -266,7 +266,7 @@ def descriptors() -> int:
     return len(os.listdir("/proc/self/fd"))  # noqa: PTH208 - a number
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=depth.draws(25), deadline=None)
 @given(CONTENTS, CONTENTS, st.tuples(CONTENTS, CONTENTS, CONTENTS))
 def test_whatever_is_in_a_folder_its_run_ends_and_the_folder_goes(
     status: bytes | str, log: bytes | str, ours: tuple[bytes | str, bytes | str, bytes | str]
@@ -335,7 +335,7 @@ def test_folder_of_more_levels_than_a_path_can_have_goes(tmp_path: pathlib.Path)
     assert [] == [*place.parent.iterdir()]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=depth.draws(30), deadline=None)
 @given(CONTENTS)
 def test_control_file_is_an_object_or_told_to_be_none(what: bytes | str) -> None:
     with tempfile.TemporaryDirectory() as folder:

@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from controllers.runs.runtimes import custom, egress
 from controllers.runs.runtimes.base import Code, Key, Progress, Ref, RuntimeFault, Stage, Work
-from tests.support import custom_bench
+from tests.support import custom_bench, depth
 from tests.support.runtime_bench import Behaviour
 
 NOW = dt.datetime(2026, 11, 28, 12, 0, tzinfo=dt.UTC)
@@ -659,7 +659,7 @@ JSON_VALUES = st.recursive(
     status=st.sampled_from([200, 201, 202, 204, 299]),
     body=JSON_VALUES.map(json.dumps) | st.text(string.printable, max_size=30),
 )
-@hypothesis.settings(max_examples=150, deadline=None)
+@hypothesis.settings(max_examples=depth.draws(150), deadline=None)
 def test_whatever_an_endpoint_says_is_progress_or_a_fault(status: int, body: str) -> None:
     answer = egress.Answer(origin="http://x", status=status, body=body.encode(), is_json=True)
     key, work = work_at("http://127.0.0.1:1/runs")

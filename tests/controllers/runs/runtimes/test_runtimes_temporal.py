@@ -20,6 +20,8 @@ from controllers.runs.runtimes.base import Code, Key, Progress, RuntimeFault, St
 from tests.support import temporal_bench
 from tests.support.runtime_bench import Behaviour
 
+pytestmark = pytest.mark.slow
+
 # What only the stub can be made to do.
 needs_stub = pytest.mark.skipif(bool(temporal_bench.ADDRESS), reason="the server is a real one")
 

@@ -21,6 +21,8 @@ from controllers.runs.runtimes.local import detached_processes, launch, local, w
 from tests.support import local_bench
 from tests.support.runtime_bench import Behaviour
 
+pytestmark = pytest.mark.slow
+
 SECONDS = 120.0
 SLEEP = [sys.executable, "-I", "-S", "-c", "import time; time.sleep(60)"]
 

@@ -12,7 +12,7 @@ from controllers.runs import projections, work
 from controllers.runs.runtimes.base import Code, Progress, Ref, RuntimeFault, Stage
 from controllers.runs.runtimes.workflow.workflow import WorkflowRuntime
 from crds import hub
-from tests.support import run_world
+from tests.support import depth, run_world
 from tests.support.step_runtime import Crash, StepRuntime
 
 KEY = "uid-1/1"
@@ -350,7 +350,7 @@ async def played(flow: Workflow, data: strategies.DataObject) -> None:
             return
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=depth.draws(50), deadline=None)
 @given(
     strategies.lists(STEP, min_size=1, max_size=4),
     strategies.integers(1, 3),

@@ -13,6 +13,7 @@ from controllers.runs.runtimes.base import Code, Progress, Stage
 from controllers.runs.runtimes.workflow import condition_child, loops, workflow_steps
 from controllers.runs.runtimes.workflow.workflow_steps import Decision, Piece
 from crds import hub
+from tests.support import depth
 from tests.support.run_world import NOW
 
 FAILED = Progress(stage=Stage.FAILED, code=Code.RETRYABLE, message="no")
@@ -258,7 +259,7 @@ PROGRESS = strategies.sampled_from(
 )
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=depth.draws(100), deadline=None)
 @given(strategies.lists(STEP, min_size=1, max_size=4), strategies.integers(1, 3), strategies.data())
 def test_whatever_steps_do_the_workflow_is_valid_and_ends(
     drawn: list[dict[str, Any]], parallelism: int, data: strategies.DataObject
