@@ -36,7 +36,8 @@ SLOW_FILES = (
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Mark what needs a control plane, leave the deep tests out, and put the slow files first."""
-    chosen, left_out = [], []
+    chosen: list[pytest.Item] = []
+    left_out: list[pytest.Item] = []
     for item in items:
         if CONTROL_PLANES & {*getattr(item, "fixturenames", ())}:
             item.add_marker(pytest.mark.e2e)

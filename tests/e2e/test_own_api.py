@@ -127,7 +127,8 @@ def test_calls_of_another_api_are_verified(
     def verify(*options: str) -> tuple[int, str, str]:
         kubeconfig = ("--kubeconfig", str(served.admin_kubeconfig))
         done = commands.run(
-            *("agentctl", "certs", "verify", "--api", "widgets:api", *kubeconfig, *options),
+            "agentctl",
+            *("certs", "verify", "--api", "widgets:api", *kubeconfig, *options),
             cwd=project,
         )
         return done.code, done.out, done.err

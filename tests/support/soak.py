@@ -212,9 +212,7 @@ async def soak(
         async with asyncio.TaskGroup() as group:
             group.create_task(found.traffic.flow(stopped))
             for number in range(clients):
-                group.create_task(
-                    _ask(found, base_url, faults.trust, stopped, number, pause_seconds)
-                )
+                group.create_task(_ask(found, base_url, faults.trust, stopped, number))
             group.create_task(_disturb(found, faults, seconds, stopped, tell))
     code = await replica.stop()
     if code:
