@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from schemagen import files, yaml
-from schemagen.cli import frame
+from schemagen.cli import frame, lint
 from schemagen.crd import definitions
 from schemagen.model import registry
 from schemagen.problems import UserError
@@ -401,6 +401,9 @@ def _difference(path: pathlib.Path, text: str) -> str:
 
 def _differs(path: pathlib.Path, text: str) -> bool:
     return not path.is_file() or path.read_bytes() != text.encode()
+
+
+app.command()(lint.lint)
 
 
 def main() -> None:

@@ -1,7 +1,8 @@
 """Findings about CRDs and objects, and the formats they are written in. Pure.
 
-Every command writes the same findings as text, JSON, JUnit (test reports of CI systems) or SARIF
-2.1.0 (annotations of code hosts), and its exit code does not depend on the format.
+Every command writes the same findings as text, JSON, JUnit (test reports of CI systems), SARIF
+2.1.0 (annotations of code hosts) or GitHub's workflow commands (annotations of a log's run), and
+its exit code does not depend on the format.
 """
 
 import dataclasses
@@ -23,6 +24,7 @@ class Format(enum.StrEnum):
     JSON = "json"
     JUNIT = "junit"
     SARIF = "sarif"
+    GITHUB = "github"
 
 
 class Level(enum.StrEnum):
@@ -99,10 +101,34 @@ def rendered(
             return _junit(findings, command, passed)
         case Format.SARIF:
             return _text(_sarif(findings, command, rules or {}))
+        case Format.GITHUB:
+            return "".join(map(_workflow_command, findings))
 
 
 def _text(value: JSON) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
+
+
+_COMMANDS: Final = {Level.ERROR: "error", Level.WARNING: "warning", Level.NOTE: "notice"}
+
+
+def _workflow_command(finding: Finding) -> str:
+    """Return ``::error file=F,line=1,title=RULE::MESSAGE`` (github.com/actions/toolkit, core)."""
+    places = {
+        "file": finding.source,
+        "line": str(finding.line) if finding.line else "",
+        "title": finding.rule,
+    }
+    where = ",".join(f"{name}={_escaped(value, ':,')}" for name, value in places.items() if value)
+    message = ": ".join(filter(None, (finding.subject, finding.path, finding.message)))
+    return f"::{_COMMANDS[finding.level]} {where}::{_escaped(message)}\n"
+
+
+def _escaped(text: str, more: str = "") -> str:
+    """Escape what ends a workflow command or one of its properties."""
+    for character in f"%\r\n{more}":
+        text = text.replace(character, f"%{ord(character):02X}")
+    return text
 
 
 def _fields(finding: Finding) -> JSON:

@@ -68,13 +68,22 @@ _STEPS = (
 _SCHEMA = re.compile(r"spec\.(?:versions\[(\d+)\]\.schema|validation)\.openAPIV3Schema\.?")
 
 
-def _place(definition: dict[str, Any], field: str) -> str:
-    """Translate a CRD field path to its place in the model: ``v1 spec.steps[].name``."""
+def placed(definition: dict[str, Any], field: str) -> tuple[str, str]:
+    """Return the version and the place in its schema of a CRD's field: ``v1``, ``spec.steps[]``.
+
+    A field outside the schemas is returned as it is, without a version.
+    """
     match = _SCHEMA.match(field)
     if match is None:
-        return field
+        return "", field
     place = field[match.end() :]
     for pattern, step in _STEPS:
         place = pattern.sub(step, place)
     version = definition["spec"]["versions"][int(match[1] or 0)]["name"]
-    return f"{version} {place.removeprefix('.') or '(root)'}"
+    return version, place.removeprefix(".")
+
+
+def _place(definition: dict[str, Any], field: str) -> str:
+    """Translate a CRD field path to its place in the model: ``v1 spec.steps[].name``."""
+    version, place = placed(definition, field)
+    return f"{version} {place or '(root)'}" if version else place

@@ -70,9 +70,21 @@ def follow(schema: Schema, path: str) -> str | None:
     return None
 
 
+def column_problem(schema: Schema, path: str, column_type: str) -> str | None:
+    """Return why a column of a type shows nothing for a path, or None."""
+    try:
+        schemas = _shown(_with_metadata(schema), path)
+    except _NothingShownError as error:
+        return str(error)
+    fitting = [node for node in schemas if _is_shown_as(column_type, node)]
+    if fitting or not schemas:
+        return None
+    return _misfit(column_type, schemas[0])
+
+
 def _problems(version: registry.Version, schema: Schema) -> Iterator[tuple[str, str, str]]:
     for column in version.columns:
-        problem = _column_problem(column, schema)
+        problem = column_problem(schema, column.path, column.type)
         if problem is not None:
             yield f"column {column.name}", column.path, problem
     seen: set[str] = set()
@@ -94,17 +106,6 @@ def _with_metadata(schema: Schema) -> Schema:
 
 
 # ----------------------------------------------------------------------------------------- columns
-
-
-def _column_problem(column: markers.Column, schema: Schema) -> str | None:
-    try:
-        schemas = _shown(schema, column.path)
-    except _NothingShownError as error:
-        return str(error)
-    fitting = [node for node in schemas if _is_shown_as(column.type, node)]
-    if fitting or not schemas:
-        return None
-    return _misfit(column.type, schemas[0])
 
 
 def _misfit(column_type: str, node: Schema) -> str:
@@ -400,7 +401,7 @@ def _selectable_problem(path: str, schema: Schema, seen: set[str]) -> str | None
 
 def _scale_problems(scale: markers.Scale, schema: Schema) -> Iterator[tuple[str, str, str]]:
     for name, path in scale.subresource().items():
-        problem = _scale_problem(schema, name, path)
+        problem = scale_problem(schema, name, path)
         if problem is not None:
             yield "scale", path, problem
 
@@ -412,7 +413,8 @@ _SCALE_ROOTS = {
 }
 
 
-def _scale_problem(schema: Schema, name: str, path: str) -> str | None:
+def scale_problem(schema: Schema, name: str, path: str) -> str | None:
+    """Return why the scale subresource cannot use a path, such as specReplicasPath, or None."""
     roots, kind = _SCALE_ROOTS[name]
     try:
         node = _plain(schema, path)

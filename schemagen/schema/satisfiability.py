@@ -59,7 +59,7 @@ def check(schema: Schema, where: str) -> None:
     Raises:
         SchemaError: naming the contradicting keywords.
     """
-    for problem in _contradictions(schema):
+    for problem in contradictions(schema):
         raise SchemaError(
             f"{where}: expected bounds that some value satisfies, got {problem}; loosen or leave "
             "out "
@@ -174,7 +174,8 @@ def _fits_text(schema: Schema, value: str) -> bool:
         return False
 
 
-def _contradictions(schema: Schema) -> Iterator[str]:
+def contradictions(schema: Schema) -> Iterator[str]:
+    """Yield the keywords of a node that contradict each other; nodes below are not read."""
     if "enum" in schema:
         yield from _words(schema)
         return

@@ -172,12 +172,24 @@ contexts:
 
 RUN: Final = '{"provider": "p", "adapter": {"type": "exec"}, "exec": {"command": ["true"]}}'
 
+CRD: Final = (
+    (pathlib.Path(__file__).parents[1] / "data/crdlint/default-required.yaml")
+    .read_text()
+    .partition("---")[0]
+)
+LINT: Final = """\
+ignore: [cel, boolean]
+suppress:
+- {rule: default-required, crd: "widgets.*", version: v1, path: spec.*, reason: published}
+"""
 FILES: Final = {
     "m.py": MODULE,
     "manifest.yaml": MANIFEST,
     "review.json": REVIEW,
     "conversion.json": CONVERSION,
     "webhooks.yaml": WEBHOOKS,
+    "crd.yaml": CRD,
+    "lint.yaml": LINT,
     "settings.yaml": SETTINGS,
     "kubeconfig": KUBECONFIG,
     "agent-runner.json": RUN,
@@ -190,6 +202,8 @@ CALLS: Final[Sequence[tuple[Program, tuple[str, ...]]]] = (
     ("schemagen", ("schema", "m:api", "-o", "out")),
     ("schemagen", ("policy", "m:api", "-o", "out/policy.yaml")),
     ("schemagen", ("validate", "m:api", "-f", "manifest.yaml")),
+    ("schemagen", ("lint", "crd.yaml", "--config", "lint.yaml", "-o", "github")),
+    ("schemagen", ("lint", "crd.yaml", "m:api", "--fix", "--select", "lists,defaults")),
     ("schemagen", ("roundtrip", "m:api", "-n", "2")),
     ("schemagen", ("judge", "m:api", "-n", "2", "--server", "none")),
     ("webhooks", ("review", "m:api", "review.json", "--settings", "settings.yaml")),
