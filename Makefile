@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-deep check static fast format generate judge lock clean prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test test-deep check static fast format generate judge lock clean prove-minors prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -32,6 +32,7 @@ test-deep: $(INSTALLED)  ## All tests with all draws and cases, of which `make t
 
 check: $(INSTALLED)  ## Format, lint, types, import contracts, generated files, fast unit tests
 	$(BIN)/python -m controllers.devcluster judge
+	$(BIN)/python -m controllers.devcluster judge 1.34
 	@$(MAKE) --no-print-directory --jobs 2 static fast
 
 static:
@@ -68,6 +69,10 @@ prove-models: $(INSTALLED)  ## Generate N modules of models: refused with an err
 
 prove-judge: $(INSTALLED)  ## Compare judge and API server on 1,000 CRDs and 10,000 objects of SEED (6 minutes)
 	$(BIN)/python tests/bench/prove_judge.py --objects 10000 --crds 1000 --seed $(SEED)
+
+prove-minors: KUBERNETES = 1.29..1.37
+prove-minors: $(INSTALLED)  ## Compare the judges of all minor versions with public reports (half an hour of builds, once)
+	@$(BIN)/python -m tests.bench.prove_minors --kubernetes $(KUBERNETES)
 
 prove-roundtrip: N = 200000
 prove-roundtrip: PART = 1/1

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from controllers.devcluster import binaries, errors, pin, tools, versions
 from schemagen import files
 from schemagen.cli import frame
+from schemagen.judge import minors
 
 PROGRAM = "python -m controllers.devcluster"
 
@@ -35,7 +36,15 @@ def _run() -> int:
     building.add_argument(
         "--jobs", action="store_true", help="also build the tools of a cluster that runs Jobs"
     )
-    commands.add_parser("judge", help="build the API server's validation module for schemagen")
+    judging = commands.add_parser(
+        "judge", help="build the API server's validation module for schemagen"
+    )
+    judging.add_argument(
+        "minor",
+        nargs="*",
+        type=_minor,
+        help="older minor versions to build it of, such as 1.34 (default: the newest)",
+    )
     pinning = commands.add_parser("pin", help="pin another Kubernetes version")
     pinning.add_argument("version", type=_version, help="such as 1.37.2")
     arguments = parser.parse_args()
@@ -46,7 +55,7 @@ def _run() -> int:
             case "build":
                 _build(arguments.tool or tools.NEEDED, tools.FOR_JOBS if arguments.jobs else ())
             case "judge":
-                print(binaries.judge())  # noqa: T201 - the command's output
+                _judge(arguments.minor)
             case _:
                 _pin(arguments.version)
     except (errors.DevclusterError, ValueError) as error:
@@ -68,6 +77,19 @@ def _version(text: str) -> versions.Version:
             f"expected version {versions.OLDEST} or newer, got {text!r}"
         )
     return version
+
+
+def _minor(text: str) -> minors.Minor:
+    for minor in minors.OLDER_ONES:
+        if text == str(minor):
+            return minor
+    known = ", ".join(map(str, minors.OLDER_ONES))
+    raise argparse.ArgumentTypeError(f"expected one of {known}, got {text!r}")
+
+
+def _judge(older: Iterable[minors.Minor]) -> None:
+    for path in map(binaries.older_judge, older) if older else [binaries.judge()]:
+        print(path)  # noqa: T201 - the command's output
 
 
 def _where() -> None:

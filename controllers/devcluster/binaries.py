@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from controllers.devcluster import build, errors, tools, versions
 from schemagen import files
-from schemagen.judge import module
+from schemagen.judge import minors, module
 
 ASSETS_VARIABLE = "KUBEBUILDER_ASSETS"
 _VERSION_SECONDS = 20
@@ -79,6 +79,25 @@ def judge(*, tell: Tell = print) -> pathlib.Path:
         is_usable=pathlib.Path.is_file,
         tell=tell,
     )
+    return path
+
+
+def older_judge(minor: minors.Minor, *, tell: Tell = print) -> pathlib.Path:
+    """Return the path of the judge of an older minor version, building it if necessary.
+
+    Raises:
+        errors.DevclusterError: Lists the ways to build it.
+    """
+    path = module.built_path(minor=minor)
+    if not path.is_file():
+        build.build(
+            tools.older_judge(minor),
+            path,
+            version=versions.wanted(),
+            cache=files.cache_directory(),
+            is_usable=pathlib.Path.is_file,
+            tell=tell,
+        )
     return path
 
 

