@@ -35,8 +35,8 @@ def _apply(target: Target) -> Iterator[Found]:
     size = apply_size.annotation_bytes(_declared(target.crd))
     if size > apply_size.LIMIT_BYTES:
         yield Found(
-            f"expected at most {apply_size.LIMIT_BYTES} bytes of annotations after client-side kubectl "
-            f"apply, got {size}; apply it with --server-side, or shorten descriptions (schemagen "
+            f"expected at most {apply_size.LIMIT_BYTES} bytes of annotations after client-side "
+            f"kubectl apply, got {size}; apply it with --server-side, or shorten descriptions (schemagen "
             "generate --fit-apply)"
         )
 
