@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-deep check static fast format generate judge lock clean prove-minors prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test test-deep check static fast format generate judge lock clean prove-minors chart image prove-image prove-install prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -23,6 +23,7 @@ dev: $(INSTALLED)  ## Run API server, webhooks and controller, and print how to 
 
 test: check  ## Everything: checks, all tests, the end-to-end ones on a real API server
 	$(BIN)/python -m controllers.devcluster build --jobs
+	$(BIN)/python -m controllers.devcluster build helm
 	$(PYTEST) -m "e2e or slow"
 
 test-deep: $(INSTALLED)  ## All tests with all draws and cases, of which `make test` takes a sample
@@ -41,6 +42,7 @@ static:
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
 	$(BIN)/schemagen generate crds:api --out crds/generated --check
+	$(BIN)/python -m controllers.agentctl.chart --check
 
 fast:
 	$(PYTEST) -m "not e2e and not slow"
@@ -49,8 +51,16 @@ format: $(INSTALLED)  ## Format, and apply lint fixes
 	$(BIN)/ruff format --quiet .
 	$(BIN)/ruff check --quiet --fix .
 
-generate: $(INSTALLED)  ## Generate the CRDs from the models
+generate: chart  ## Generate the CRDs from the models, and the chart
 	$(BIN)/schemagen generate crds:api --out crds/generated
+
+chart: $(INSTALLED)  ## Generate the Helm chart and docs/rbac.md from rights, values and the Api
+	@$(BIN)/python -m controllers.agentctl.chart
+
+IMAGE_TAG ?= latest
+image:  ## Build the images kubewright/agents and kubewright/agent-runner with Docker
+	docker build --file .image/Dockerfile --target main --tag kubewright/agents:$(IMAGE_TAG) .
+	docker build --file .image/Dockerfile --target runner --tag kubewright/agent-runner:$(IMAGE_TAG) .
 
 judge: $(INSTALLED)  ## Build the judge, the API server's own validation that schemagen runs
 	@$(BIN)/python -m controllers.devcluster judge
@@ -150,6 +160,13 @@ prove-failover: ROUNDS = 5
 prove-failover: $(INSTALLED)  ## Stop, kill and suspend the leader, ROUNDS times each (5 minutes)
 	@$(BIN)/python -m tests.bench.prove_failover --rounds $(ROUNDS)
 
+prove-image: $(INSTALLED)  ## Fill the images without Docker, start them read-only, measure them (5 minutes)
+	@$(BIN)/python -m tests.bench.prove_image
+
+prove-install: $(INSTALLED)  ## Install, upgrade, roll back and uninstall the chart with helm (2 minutes)
+	$(BIN)/python -m controllers.devcluster build --jobs helm
+	$(BIN)/python -m pytest -m e2e -rP tests/e2e/test_install.py
+
 bench-schemagen: $(INSTALLED)  ## schemagen generate against controller-gen
 	$(BIN)/python -m tests.bench.bench_schemagen
 
@@ -175,11 +192,18 @@ bench-watch: $(INSTALLED)  ## Decoding a watch against kubernetes.aio and kopf; 
 bench-controllers: $(INSTALLED)  ## The controller against controller-runtime and kopf (12 minutes)
 	@$(BIN)/python -m tests.bench.bench_controllers
 
+# What the images contain, in the versions that are tested.
+LOCKED = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
+  --constraint .requirements/dev.txt
+
 # Locks every platform and Python; needs uv, which is itself a locked package of the group `lock`.
 lock: $(INSTALLED)  ## Lock the newest versions of all packages, with hashes
 	$(BIN)/pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header \
 	  --upgrade --group dev pyproject.toml --output-file .requirements/dev.txt
+	$(LOCKED) pyproject.toml --output-file .requirements/image.txt
+	echo 'msgspec>=0.20' | $(LOCKED) - --output-file .requirements/runner.txt
+	echo 'hatchling>=1.27' | $(LOCKED) - --output-file .requirements/build.txt
 
 clean:  ## Remove build output (not the cache of control planes)
 	rm -rf $(VENV) .dev .mypy_cache .ruff_cache .pytest_cache .hypothesis build dist

@@ -27,6 +27,7 @@ from schemagen.versions.verification import cached as conversions
 from schemagen.versions.verification import unsatisfiable
 from webhooks import routing
 from webhooks.cluster import configuration
+from webhooks.commands import install as commands_install
 from webhooks.development import manifest_review
 from webhooks.review import admission, conversion, reviews
 from webhooks.server import cluster_membership, object_lookup, review_listener, supervisor, worker
@@ -380,6 +381,14 @@ def serve(
             "--install", help="Also install the CRDs and webhook configurations in the cluster."
         ),
     ] = False,
+    publish_ca: Annotated[
+        bool,
+        typer.Option(
+            "--publish-ca",
+            help="Write the ca.crt of --cert-dir to the caBundles of the installed CRDs and "
+            "webhook configurations. Implied by --install.",
+        ),
+    ] = False,
     service: Annotated[
         str | None,
         typer.Option(
@@ -526,6 +535,7 @@ def serve(
                 kubeconfig,
                 source=cert_dir or state / "certificates" / api.group,
                 is_installing=register,
+                is_publishing=publish_ca,
                 service=None if service is None else configuration.split(service),
                 is_checking_trust=knows_cluster if check_trust is None else check_trust,
                 secret=secret,
@@ -549,6 +559,9 @@ def serve(
             )
         except FAILURES as error:
             raise UserError(str(error)) from error
+
+
+app.command("install")(commands_install.install_)
 
 
 @app.command()

@@ -89,19 +89,23 @@ class Balancer:
         self._ready: list[Replica] = []
         self._turn = itertools.count()
         self._pipes: set[asyncio.Task[None]] = set()
+        self.is_listening = False
 
     @contextlib.asynccontextmanager
-    async def listening(self) -> AsyncIterator[int]:
+    async def listening(self, host: str = "127.0.0.1", port: int = 0) -> AsyncIterator[int]:
         """Accept connections inside the context; its value is the port."""
-        server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
+        server = await asyncio.start_server(self._accept, host, port)
         polling = asyncio.create_task(self._poll())
+        self.is_listening = True
         try:
             yield server.sockets[0].getsockname()[1]
         finally:
             polling.cancel()
             server.close()
-            for one in self._pipes:
+            pipes = [*self._pipes]
+            for one in pipes:
                 one.cancel()
+            await asyncio.gather(*pipes, return_exceptions=True)
 
     async def all_ready(self) -> None:
         """Wait until every replica takes connections."""
@@ -140,9 +144,11 @@ class Balancer:
 
 async def _pipe(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     """Pass bytes on, and the end of them."""
-    with contextlib.suppress(ConnectionError, OSError):
-        while data := await reader.read(64 * 1024):
-            writer.write(data)
-            await writer.drain()
-    with contextlib.suppress(ConnectionError, OSError):
-        writer.close()
+    try:
+        with contextlib.suppress(ConnectionError, OSError):
+            while data := await reader.read(64 * 1024):
+                writer.write(data)
+                await writer.drain()
+    finally:
+        with contextlib.suppress(ConnectionError, OSError):
+            writer.close()

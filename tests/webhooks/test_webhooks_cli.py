@@ -70,6 +70,17 @@ def test_review_is_read_from_standard_input(webhooks: Webhooks) -> None:
             "expected one of v1alpha1, v1beta1 as storage version",
         ),
         (("serve", "crds:api", "--cert-dir", "/dev/null/x"), "webhooks: "),
+        (("install", "crds:api"), "expected either --service NAMESPACE/NAME or --url"),
+        (("install", "crds:api", "--service", "webhooks"), "expected NAMESPACE/NAME, got webhooks"),
+        (
+            ("install", "crds:api", "--service", "a/b:https"),
+            "expected NAMESPACE/NAME:PORT, got a/b:https",
+        ),
+        (
+            ("install", "crds:api", "--service", "a/b", "--cert-manager", "a/b"),
+            "expected --cert-manager together with --crds-only",
+        ),
+        (("install", "crds:api", "--url", "u", "--storage", "v9"), "expected one of v1alpha1"),
     ],
 )
 def test_misuse_is_explained(webhooks: Webhooks, arguments: tuple[str, ...], words: str) -> None:

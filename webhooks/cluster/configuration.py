@@ -17,6 +17,9 @@ TIMEOUT_SECONDS: Final = 5
 
 HTTPS_PORT: Final = 443
 
+# Annotation with the Certificate whose CA cert-manager's cainjector writes to the caBundles.
+INJECTED: Final = "cert-manager.io/inject-ca-from"
+
 MUTATE: Final = "/mutate"
 VALIDATE: Final = "/validate"
 CONVERT: Final = "/convert"
@@ -175,7 +178,7 @@ def manifests(
         split(certificate)
         for manifest in called:
             annotations = manifest["metadata"].setdefault("annotations", {})
-            annotations["cert-manager.io/inject-ca-from"] = certificate
+            annotations[INJECTED] = certificate
     definitions = called[: len(api.kinds)]
     return [
         *definitions,

@@ -86,6 +86,40 @@ async def install(
     await trust()
 
 
+async def install_crds(
+    client: kube.Client,
+    api: Api,
+    client_config: Callable[[str], configuration.ClientConfig],
+    *,
+    certificate: str | None = None,
+    report: Callable[[str], None] = log.info,
+) -> None:
+    """Apply the CRDs; it returns once the API server has accepted their names and schemas.
+
+    No object is read: before an installation no server answers, which may have to convert it.
+
+    Args:
+        client: Client of the cluster.
+        api: The API.
+        client_config: Address of the server.
+        certificate: ``NAMESPACE/NAME`` of the Certificate whose CA cert-manager injects.
+        report: Called with a line for each CRD.
+
+    Raises:
+        kube.KubeError: The API server refused a request.
+        TimeoutError: A CRD is not established within 30 s.
+    """
+    for manifest in configuration.crds(api, client_config):
+        if certificate is not None:
+            annotations = manifest["metadata"].setdefault("annotations", {})
+            annotations[configuration.INJECTED] = certificate
+        await _apply(client, kube.CUSTOM_RESOURCE_DEFINITIONS, manifest)
+        report(f"applied {manifest['metadata']['name']}")
+    async with asyncio.timeout(SERVED_SECONDS):
+        for kind in api:
+            await _wait_until_established(client, api.crd_name(kind))
+
+
 def _injecting(
     client: kube.Client, api: Api, ca_pem: bytes | None
 ) -> Callable[[], Awaitable[None]]:
@@ -187,15 +221,18 @@ async def _readdress(client: kube.Client, resource: kube.Resource, manifest: kub
 async def _wait_until_served(
     client: kube.Client, api: Api, kind: Kind, *, is_by_service: bool
 ) -> None:
-    name = api.crd_name(kind)
-    while not await _is_established(client, name):  # noqa: ASYNC110 - the event is the cluster's
-        await asyncio.sleep(_POLL_SECONDS)
+    await _wait_until_established(client, api.crd_name(kind))
     for version in kind.versions:
         if version.served:
             # On the first request of a version the API server sets up its storage and cache;
             # until then it may answer 404 or 429.
             resource = api_resources.resource_of(api, kind, version.name)
             await _first_call(client, resource, is_by_service=is_by_service)
+
+
+async def _wait_until_established(client: kube.Client, name: str) -> None:
+    while not await _is_established(client, name):  # noqa: ASYNC110 - the event is the cluster's
+        await asyncio.sleep(_POLL_SECONDS)
 
 
 async def _first_call(client: kube.Client, resource: kube.Resource, *, is_by_service: bool) -> None:

@@ -54,6 +54,7 @@ class MembershipConfig:
         kubeconfig: Kubeconfig of the cluster; None for kubectl's default.
         source: Directory of certificates, if no Secret holds the CA.
         is_installing: Apply CRDs and webhook configurations.
+        is_publishing: Write the ca.crt of ``source`` to the installed caBundles.
         service: Namespace and name of the Service to call; see ``install`` for None.
         is_checking_trust: Be ready only while clients trust the served certificate.
         secret: Namespace and name of the Secret with the CA that all replicas share.
@@ -63,6 +64,7 @@ class MembershipConfig:
     kubeconfig: pathlib.Path | None
     source: pathlib.Path
     is_installing: bool = False
+    is_publishing: bool = False
     service: tuple[str, str] | None = None
     is_checking_trust: bool = False
     secret: tuple[str, str] | None = None
@@ -71,7 +73,12 @@ class MembershipConfig:
     @property
     def needs_cluster(self) -> bool:
         """Whether a cluster is needed."""
-        return self.is_installing or self.is_checking_trust or self.secret is not None
+        return (
+            self.is_installing
+            or self.is_publishing
+            or self.is_checking_trust
+            or self.secret is not None
+        )
 
 
 @contextlib.asynccontextmanager
@@ -146,13 +153,14 @@ def _rotator(
             served=served,
             recorder=cluster.recorder,
         )
+    may_publish = config.is_installing or config.is_publishing
     return own_directory.DirectoryRotator(
         config.source,
         names,
         directory,
         lifetimes=config.settings.lifetimes,
         hold_seconds=config.settings.hold_seconds,
-        publish=cluster.publish if cluster is not None and config.is_installing else None,
+        publish=cluster.publish if cluster is not None and may_publish else None,
         announce=expiry_report.announce_nothing if cluster is None else cluster.announce,
     )
 
@@ -177,6 +185,7 @@ class Member:
         self._config, self._api, self._cluster = config, api, cluster
         self._certificates = certificates
         self._tasks: list[asyncio.Task[None]] = []
+        self._has_joined = cluster is None
 
     async def start(self) -> None:
         """Write a first certificate to the directory."""
@@ -186,6 +195,10 @@ class Member:
         """Add the certificate to readiness and metrics."""
         server.show(self._certificates.status)
         server.checks.append(self._certificates.unready)
+        server.checks.append(self._unregistered)
+
+    def _unregistered(self) -> str:
+        return "" if self._has_joined else "not registered yet: clients may not trust the CA"
 
     async def join(
         self, server: supervisor.Supervisor, base_url: str, address: tuple[str, int]
@@ -206,6 +219,7 @@ class Member:
             await observed.observe_once()
             server.checks.append(lambda: observed.reason)
             self._tasks.append(asyncio.create_task(observed.watch()))
+        self._has_joined = True
 
     async def _join(self, cluster: Cluster, base_url: str) -> None:
         if self._config.is_installing:
@@ -217,7 +231,7 @@ class Member:
                 names=self._certificates.names,
                 publish=self._certificates.publish,
             )
-        elif self._config.secret is not None:
+        elif self._config.secret is not None or self._config.is_publishing:
             await self._certificates.publish()
 
     async def leave(self) -> None:

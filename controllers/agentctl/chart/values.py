@@ -1,0 +1,380 @@
+"""The values of the Helm chart as a model: defaults, descriptions, schema. Pure."""
+
+from typing import Annotated, Any, Final, Literal, TypeAlias
+
+import pydantic
+from pydantic import Field
+from pydantic.alias_generators import to_camel
+
+JSON = dict[str, Any]
+
+DNS_LABEL: Final = r"^([a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?)?$"
+# A quantity as people write it: 100m, 1.5, 256Mi.
+QUANTITY: Final = r"^[0-9]+(\.[0-9]+)?(m|k|M|G|T|Ki|Mi|Gi|Ti)?$"
+
+Name: TypeAlias = Annotated[str, Field(pattern=DNS_LABEL)]
+Port: TypeAlias = Annotated[int, Field(ge=1024, le=65535)]
+Quantity: TypeAlias = Annotated[str, Field(pattern=QUANTITY)]
+Labels: TypeAlias = dict[str, str]
+
+
+class Values(pydantic.BaseModel):
+    """Base of every group of values: unknown names are errors."""
+
+    model_config = pydantic.ConfigDict(
+        alias_generator=to_camel, populate_by_name=True, extra="forbid"
+    )
+
+
+class Image(Values):
+    """A container image."""
+
+    repository: Annotated[str, Field(min_length=1)] = Field(
+        description="Repository, with the registry."
+    )
+    tag: str = Field(default="", description="Tag. Defaults to the chart's appVersion.")
+    digest: Annotated[str, Field(pattern=r"^(sha256:[0-9a-f]{64})?$")] = Field(
+        default="", description="Digest (sha256:...), used instead of the tag."
+    )
+
+
+class MainImage(Image):
+    """The image of the controller and the webhook server."""
+
+    repository: Annotated[str, Field(min_length=1)] = Field(
+        default="kubewright/agents", description="Repository, with the registry."
+    )
+    pull_policy: Literal["Always", "IfNotPresent", "Never"] = Field(
+        default="IfNotPresent", description="Pull policy."
+    )
+
+
+class RunnerImage(Image):
+    """The default image of runs."""
+
+    repository: Annotated[str, Field(min_length=1)] = Field(
+        default="kubewright/agent-runner", description="Repository, with the registry."
+    )
+
+
+class Resources(Values):
+    """Resource requests and limits of a container."""
+
+    requests: dict[Literal["cpu", "memory", "ephemeral-storage"], Quantity] = Field(
+        default_factory=dict, description="Requests."
+    )
+    limits: dict[Literal["cpu", "memory", "ephemeral-storage"], Quantity] = Field(
+        default_factory=dict, description="Limits. No CPU limit: throttling delays every API call."
+    )
+
+
+class Disruption(Values):
+    """A PodDisruptionBudget."""
+
+    enabled: bool = Field(
+        default=True, description="Create a PodDisruptionBudget, if there are several replicas."
+    )
+    max_unavailable: Annotated[int, Field(ge=1)] = Field(
+        default=1, description="Pods that a drain may evict at the same time."
+    )
+
+
+class Autoscaling(Values):
+    """A HorizontalPodAutoscaler."""
+
+    enabled: bool = Field(default=False, description="Create a HorizontalPodAutoscaler.")
+    min_replicas: Annotated[int, Field(ge=1)] = Field(default=2, description="Minimum of replicas.")
+    max_replicas: Annotated[int, Field(ge=1)] = Field(default=6, description="Maximum of replicas.")
+    cpu: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=70, description="Target CPU utilization, in percent of the request."
+    )
+
+
+class Pods(Values):
+    """Pods of a Deployment."""
+
+    annotations: Labels = Field(default_factory=dict, description="Annotations of the pods.")
+    labels: Labels = Field(default_factory=dict, description="Additional labels of the pods.")
+    node_selector: Labels = Field(default_factory=dict, description="Node selector.")
+    tolerations: list[JSON] = Field(default_factory=list, description="Tolerations.")
+    affinity: JSON = Field(
+        default_factory=dict,
+        description="Affinity. The pods are spread over nodes and zones in any case.",
+    )
+    env: list[JSON] = Field(default_factory=list, description="Additional environment variables.")
+    volumes: list[JSON] = Field(default_factory=list, description="Additional volumes.")
+    volume_mounts: list[JSON] = Field(
+        default_factory=list, description="Mounts of the additional volumes."
+    )
+
+
+class RunLimits(Values):
+    """Limits on runs in flight."""
+
+    namespace: Annotated[int, Field(ge=0)] = Field(
+        default=10, description="Per namespace; 0 means no limit."
+    )
+    agent: Annotated[int, Field(ge=0)] = Field(
+        default=5, description="Per agent; 0 means no limit."
+    )
+    cluster: Annotated[int, Field(ge=1, le=5000)] = Field(
+        default=100, description="In the cluster."
+    )
+
+
+class Retention(Values):
+    """Deletion of expired runs."""
+
+    mode: Literal["Keep", "Archive", "Delete"] = Field(
+        default="Keep",
+        description="Keep all runs, archive expired runs in a volume before their deletion, or "
+        "delete them without an archive.",
+    )
+    claim: Name = Field(
+        default="",
+        description="PersistentVolumeClaim of the archive, for mode Archive. With several "
+        "replicas it has to be ReadWriteMany.",
+    )
+
+
+class Controller(Values):
+    """The controller, which executes runs."""
+
+    replicas: Annotated[int, Field(ge=1)] = Field(
+        default=2, description="Replicas: one works, the others are hot standbys."
+    )
+    workers: Annotated[int, Field(ge=1)] = Field(
+        default=16, description="Number of runs reconciled concurrently."
+    )
+    limits: RunLimits = Field(default_factory=RunLimits, description="Limits on runs in flight.")
+    retention: Retention = Field(default_factory=Retention, description="Deletion of expired runs.")
+    allow_endpoints: list[str] = Field(
+        default_factory=list,
+        description="Non-public destinations (CIDR or host) that Custom runs may call.",
+    )
+    temporal: str = Field(default="", description="HOST:PORT of a Temporal frontend.")
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        default="info", description="Log level."
+    )
+    health_port: Port = Field(default=8080, description="Port of health and metrics.")
+    resources: Resources = Field(
+        default_factory=lambda: Resources(
+            requests={"cpu": "100m", "memory": "256Mi"}, limits={"memory": "1Gi"}
+        ),
+        description="Resource requests and limits.",
+    )
+    disruption: Disruption = Field(default_factory=Disruption, description="PodDisruptionBudget.")
+    pods: Pods = Field(default_factory=Pods, description="Pods of the Deployment.")
+
+
+class Webhook(Values):
+    """The webhook server, which answers admission and conversion reviews."""
+
+    replicas: Annotated[int, Field(ge=1)] = Field(
+        default=2, description="Replicas, unless autoscaling is enabled."
+    )
+    workers: Annotated[int, Field(ge=1, le=64)] = Field(
+        default=2, description="Worker processes of a replica."
+    )
+    port: Port = Field(default=9443, description="Port of the reviews.")
+    service_port: Annotated[int, Field(ge=1, le=65535)] = Field(
+        default=443, description="Port of the Service, which the API server calls."
+    )
+    health_port: Port = Field(default=8080, description="Port of health and metrics.")
+    drain_seconds: Annotated[int, Field(ge=1, le=3600)] = Field(
+        default=30, description="Time to answer the last requests after SIGTERM, in seconds."
+    )
+    pre_stop_seconds: Annotated[int, Field(ge=0, le=300)] = Field(
+        default=5,
+        description="Pause before SIGTERM, until Services no longer route to the pod, in seconds.",
+    )
+    resources: Resources = Field(
+        default_factory=lambda: Resources(
+            requests={"cpu": "200m", "memory": "384Mi"}, limits={"memory": "1Gi"}
+        ),
+        description="Resource requests and limits.",
+    )
+    autoscaling: Autoscaling = Field(
+        default_factory=Autoscaling, description="HorizontalPodAutoscaler."
+    )
+    disruption: Disruption = Field(default_factory=Disruption, description="PodDisruptionBudget.")
+    pods: Pods = Field(default_factory=Pods, description="Pods of the Deployment.")
+
+
+class Issuer(Values):
+    """An issuer of cert-manager."""
+
+    name: Name = Field(
+        default="", description="Name. Empty for an Issuer of this chart that signs itself."
+    )
+    kind: Literal["Issuer", "ClusterIssuer"] = Field(default="Issuer", description="Kind.")
+    group: str = Field(default="cert-manager.io", description="API group.")
+
+
+class Certificates(Values):
+    """The serving certificate of the webhook server."""
+
+    mode: Literal["SelfManaged", "CertManager", "OwnSecret"] = Field(
+        default="SelfManaged",
+        description="SelfManaged: a CA that the replicas share and rotate. CertManager: a "
+        "Certificate of cert-manager, whose cainjector writes the caBundles. OwnSecret: an "
+        "existing Secret.",
+    )
+    secret_name: Name = Field(
+        default="",
+        description="Secret with ca.crt, tls.crt and tls.key, for mode OwnSecret; for the other "
+        "modes its name, by default derived from the release's.",
+    )
+    issuer: Issuer = Field(default_factory=Issuer, description="Issuer, for mode CertManager.")
+
+
+class Runs(Values):
+    """The namespaces of runs."""
+
+    namespace: Name = Field(
+        default="",
+        description="The only namespace whose runs are executed and whose objects are admitted; "
+        "all namespaces if empty. Conversion is always for the whole cluster.",
+    )
+
+
+class Definitions(Values):
+    """The CustomResourceDefinitions."""
+
+    install: Literal["Hook", "Chart", "None"] = Field(
+        default="Hook",
+        description="Hook: applied before install and upgrade by a Job with the image's own "
+        "CRDs. Chart: rendered with the other objects, for GitOps without hooks. None: installed "
+        "by someone else.",
+    )
+    storage: Annotated[str, Field(pattern=r"^(v[0-9]+((alpha|beta)[0-9]+)?)?$")] = Field(
+        default="", description="Storage version, for install Hook. Defaults to the newest."
+    )
+
+
+class Uninstall(Values):
+    """Steps before an uninstall."""
+
+    webhooks: bool = Field(
+        default=True,
+        description="Before an uninstall, rewrite all objects in the storage version and end "
+        "conversion and admission, so that no object depends on a server that is gone.",
+    )
+
+
+class Rbac(Values):
+    """Roles."""
+
+    create: bool = Field(default=True, description="Create roles and role bindings.")
+    owner_references: bool = Field(
+        default=False,
+        description="Allow what the admission plugin OwnerReferencesPermissionEnforcement "
+        "demands (OpenShift).",
+    )
+
+
+class ServiceAccounts(Values):
+    """Service accounts."""
+
+    annotations: Labels = Field(default_factory=dict, description="Annotations.")
+
+
+class NetworkPolicy(Values):
+    """NetworkPolicies of the controller and the webhook server."""
+
+    enabled: bool = Field(default=True, description="Create NetworkPolicies.")
+    api_server_ports: list[Annotated[int, Field(ge=1, le=65535)]] = Field(
+        default=[443, 6443], description="Ports of the API server."
+    )
+    webhook_clients: list[JSON] = Field(
+        default_factory=list,
+        description="Peers that may send reviews: the API server's addresses, where known. All "
+        "if empty.",
+    )
+    metrics_clients: list[JSON] = Field(
+        default_factory=list,
+        description="Peers that may read metrics, such as Prometheus. All if empty.",
+    )
+    controller_egress: list[JSON] = Field(
+        default_factory=list,
+        description="Additional egress rules of the controller, for Temporal and Custom runs.",
+    )
+
+
+class ServiceMonitor(Values):
+    """ServiceMonitors of the Prometheus Operator."""
+
+    enabled: bool = Field(default=False, description="Create ServiceMonitors.")
+    interval: Annotated[str, Field(pattern=r"^[0-9]+(ms|s|m)$")] = Field(
+        default="30s", description="Scrape interval."
+    )
+    labels: Labels = Field(default_factory=dict, description="Additional labels.")
+
+
+class PriorityClass(Values):
+    """The priority of the pods."""
+
+    name: str = Field(
+        default="",
+        description="PriorityClass of the pods, such as system-cluster-critical. Without the "
+        "webhook server no object of the API can be written.",
+    )
+    create: bool = Field(default=False, description="Create a PriorityClass of that name.")
+    value: Annotated[int, Field(ge=0, le=1_000_000_000)] = Field(
+        default=1_000_000, description="Value of the created PriorityClass."
+    )
+
+
+class ChartValues(Values):
+    """Values of the chart."""
+
+    image: MainImage = Field(
+        default_factory=MainImage, description="Image of the controller and the webhook server."
+    )
+    runner_image: RunnerImage = Field(
+        default_factory=RunnerImage,
+        description="Image of runs whose spec and provider set none.",
+    )
+    image_pull_secrets: list[dict[Literal["name"], str]] = Field(
+        default_factory=list, description="Pull secrets of the pods."
+    )
+    name_override: Name = Field(default="", description="Replaces the chart's name in names.")
+    fullname_override: Name = Field(default="", description="Replaces the names' prefix.")
+    runs: Runs = Field(default_factory=Runs, description="The namespaces of runs.")
+    settings: JSON = Field(
+        default_factory=dict,
+        description="The operator's policy and pod defaults (docs/policies.md), for the "
+        "controller and the webhook server.",
+    )
+    controller: Controller = Field(
+        default_factory=Controller, description="The controller, which executes runs."
+    )
+    webhook: Webhook = Field(
+        default_factory=Webhook,
+        description="The webhook server, which answers admission and conversion reviews.",
+    )
+    listen: Literal["0.0.0.0", "::"] = Field(  # noqa: S104 - the pods' own network
+        default="0.0.0.0",  # noqa: S104 - likewise
+        description="Address that the pods listen on; :: in IPv6 and dual-stack clusters.",
+    )
+    certificates: Certificates = Field(
+        default_factory=Certificates, description="Serving certificate of the webhook server."
+    )
+    crds: Definitions = Field(default_factory=Definitions, description="CustomResourceDefinitions.")
+    uninstall: Uninstall = Field(default_factory=Uninstall, description="Uninstalling.")
+    rbac: Rbac = Field(default_factory=Rbac, description="Roles (docs/rbac.md).")
+    service_accounts: ServiceAccounts = Field(
+        default_factory=ServiceAccounts, description="Service accounts."
+    )
+    network_policy: NetworkPolicy = Field(
+        default_factory=NetworkPolicy, description="NetworkPolicies."
+    )
+    service_monitor: ServiceMonitor = Field(
+        default_factory=ServiceMonitor, description="ServiceMonitors of the Prometheus Operator."
+    )
+    priority_class: PriorityClass = Field(
+        default_factory=PriorityClass, description="Priority of the pods."
+    )
+    global_: JSON = Field(
+        default_factory=dict, alias="global", description="Helm's global values; not used."
+    )

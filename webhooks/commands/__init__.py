@@ -1,0 +1,1 @@
+"""Commands of ``webhooks``, one module each; heavy imports happen when they run."""

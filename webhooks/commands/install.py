@@ -1,0 +1,101 @@
+"""Implements ``webhooks install``: registers a server that runs elsewhere. Shell: the cluster."""
+
+import asyncio
+import pathlib
+from collections.abc import Callable
+from typing import Annotated
+
+import typer
+
+from controllers import kube
+from schemagen import Api
+from schemagen import files as apis
+from schemagen.problems import UserError
+from schemagen.versions.verification import cached as conversions
+from webhooks import routing
+from webhooks.cluster import configuration, install
+from webhooks.server import object_lookup
+
+
+def install_(
+    reference: Annotated[
+        str,
+        typer.Argument(
+            metavar="MODULE:API", help="Python module and name of the Api, such as crds:api."
+        ),
+    ],
+    service: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMESPACE/NAME[:PORT]", help="Service in front of the webhook server."
+        ),
+    ] = None,
+    url: Annotated[
+        str | None, typer.Option(help="URL of a webhook server outside the cluster.")
+    ] = None,
+    crds_only: Annotated[
+        bool,
+        typer.Option(
+            "--crds-only",
+            help="Apply only the CRDs; webhook configurations and policies are left alone.",
+        ),
+    ] = False,
+    storage: Annotated[str | None, typer.Option(help="Storage version, such as v1alpha1.")] = None,
+    cert_manager: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAMESPACE/CERTIFICATE",
+            help="Let cert-manager inject the caBundle of the CRDs from this Certificate; needs "
+            "--crds-only.",
+        ),
+    ] = None,
+    kubeconfig: Annotated[
+        pathlib.Path | None, typer.Option(help="Kubeconfig of the cluster. \\[default: as kubectl]")
+    ] = None,
+) -> None:
+    """Apply an Api's CRDs, policies and webhook configurations for a server that runs elsewhere.
+
+    They are applied server-side, so existing CRDs are upgraded. The caBundle is left out, and
+    never overwritten: the server writes it (`webhooks serve --cert-secret` or `--publish-ca`), or
+    cert-manager.
+
+    Exit codes: 0 applied, 2 invalid input, or refused by the cluster.
+    """
+    if (service is None) == (url is None):
+        raise UserError("expected either --service NAMESPACE/NAME or --url https://HOST")
+    if cert_manager is not None and not crds_only:
+        raise UserError("expected --cert-manager together with --crds-only")
+    api = apis.load_api(reference)
+    conversions.check(api)
+    try:
+        api = api if storage is None else api.stored_as(storage)
+        address = _address(service) if service is not None else configuration.at_url(url or "")
+        if cert_manager is not None:
+            configuration.split(cert_manager)
+        asyncio.run(_install(api, address, kubeconfig, cert_manager, crds_only=crds_only))
+    except (kube.KubeError, TimeoutError, OSError, ValueError, routing.UnreadableError) as error:
+        raise UserError(str(error) or "expected established CRDs within 30 s") from error
+
+
+def _address(service: str) -> Callable[[str], configuration.ClientConfig]:
+    place, colon, port = service.partition(":")
+    if colon and not port.isdecimal():
+        raise ValueError(f"expected NAMESPACE/NAME:PORT, got {service}")
+    return configuration.at_service(*configuration.split(place), int(port or 443))
+
+
+async def _install(
+    api: Api,
+    address: Callable[[str], configuration.ClientConfig],
+    kubeconfig: pathlib.Path | None,
+    certificate: str | None,
+    *,
+    crds_only: bool,
+) -> None:
+    # The API server warns on each call of a version that becomes deprecated.
+    async with object_lookup.client_of(kubeconfig, on_warning=lambda _: None) as client:
+        await install.install_crds(client, api, address, certificate=certificate, report=typer.echo)
+        if not crds_only:
+            await install.install_policies(client, api)
+            await install.install_configurations(client, api, address)
+            typer.echo(f"applied the webhook configurations of {api.group}")

@@ -1,0 +1,1 @@
+"""Deploying an Api's webhooks: rights, and what a chart or manifests are generated from."""
