@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/installed
 PYTEST ?= $(BIN)/python -m pytest --numprocesses 2 --dist loadfile --no-loadscope-reorder
 
 .DEFAULT_GOAL := help
-.PHONY: help demo dev test test-deep check static fast format generate judge lock clean prove-minors chart image prove-image prove-install prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
+.PHONY: help demo dev test test-deep check static fast format generate judge lock clean prove-minors chart image prove-image prove-install bench-preflight prove-limits prove-faults prove-failover prove-judge prove-judges prove-models prove-roundtrip prove-yaml prove-lint prove-storage-switch prove-hostile prove-commands prove-drain prove-soak prove-rotation prove-rotation-model prove-expiry prove-tenants prove-situations bench-schemagen bench-cel bench-judge bench-conversion bench-webhooks bench-admission bench-watch bench-controllers
 
 help:  ## Show this help
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-16s %s\n", $$1, $$2}'
@@ -175,6 +175,10 @@ bench-cel: $(INSTALLED)  ## A CEL rule on a model against cel-python
 
 bench-judge: $(INSTALLED)  ## Startup, validation, memory and size of the in-process judge
 	$(BIN)/python -m tests.bench.bench_judge
+
+bench-preflight: N = 20000
+bench-preflight: $(INSTALLED)  ## schemagen preflight of N live objects on a real API server (5 minutes)
+	@$(BIN)/python -m tests.bench.bench_preflight --number $(N)
 
 bench-conversion: $(INSTALLED)  ## A conversion of a 3 KB AgentRun
 	$(BIN)/python -m tests.bench.bench_conversion

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from schemagen import files, yaml
-from schemagen.cli import check, frame, lint
+from schemagen.cli import check, frame, lint, preflight, validate
 from schemagen.crd import definitions
 from schemagen.model import registry
 from schemagen.problems import UserError
@@ -145,40 +145,7 @@ def schema(
     _write(texts)
 
 
-@app.command()
-def validate(
-    reference: ApiReference,
-    file: Annotated[
-        list[pathlib.Path],
-        typer.Option(
-            "--file",
-            "-f",
-            help="Manifest to validate; repeatable; - is standard input.",
-            allow_dash=True,
-        ),
-    ],
-    strict: Annotated[
-        bool, typer.Option(help="Refuse unknown fields, as kubectl does by default.")
-    ] = True,
-) -> None:
-    """Validate manifests as kubectl and the API server do, with their messages, without a cluster.
-
-    Objects of other kinds are counted and skipped. Exit codes: 0 every object would be accepted;
-    1 an object would be refused; 2 the Api, a file or the judge cannot be loaded.
-    """
-    from schemagen import judge
-    from schemagen.cli import validation
-
-    with judge.Judge() as oracle:
-        report = validation.Report(files.load_api(reference), oracle, strict=strict)
-        for path in file:
-            for line in report.lines(*_manifest(path)):
-                typer.echo(line)
-    if not report.taken + report.refused + report.foreign:
-        typer.echo("schemagen: expected objects to validate, got none", err=True)
-        raise typer.Exit(1)
-    typer.echo(report.summary, err=True)
-    raise typer.Exit(1 if report.refused else 0)
+app.command()(validate.validate)
 
 
 @app.command()
@@ -284,9 +251,7 @@ def roundtrip(
     raise typer.Exit(1 if is_lossy else 0)
 
 
-def _manifest(path: pathlib.Path) -> tuple[bytes, str]:
-    """Return a manifest's bytes and its name for messages."""
-    return files.read_bytes(path), files.name_of(path)
+app.command()(preflight.preflight)
 
 
 def _crds(

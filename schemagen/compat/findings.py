@@ -8,8 +8,9 @@ its exit code does not depend on the format.
 import dataclasses
 import enum
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Final
+from urllib import parse
 from xml.etree import ElementTree as ET
 
 from schemagen.problems import JSON
@@ -64,15 +65,35 @@ class Finding:
         """Return ``FILE:LINE``, as far as known."""
         return f"{self.source}:{self.line}" if self.line else self.source
 
-    def __str__(self) -> str:
+    @property
+    def line_text(self) -> str:
+        """Return ``FILE:LINE: SUBJECT: FIELD: MESSAGE``, with the level unless it is an error."""
         level = "" if self.level is Level.ERROR else self.level
-        parts = (self.place, level, self.subject, self.path, f"{self.message} ({self.rule})")
+        parts = (self.place, level, self.subject, self.path, self.message)
         return ": ".join(part for part in parts if part)
+
+    def __str__(self) -> str:
+        return f"{self.line_text} ({self.rule})"
 
 
 def has_errors(findings: Sequence[Finding]) -> bool:
     """Return whether a command that found these exits with 1."""
     return any(finding.level is Level.ERROR for finding in findings)
+
+
+def lowered(findings: Sequence[Finding], rules: Collection[str]) -> list[Finding]:
+    """Return the findings with the errors of some rules as warnings."""
+    return [
+        dataclasses.replace(finding, level=Level.WARNING)
+        if finding.rule in rules and finding.level is Level.ERROR
+        else finding
+        for finding in findings
+    ]
+
+
+def subject_of(finding: Finding) -> str:
+    """Return what a finding is about, or at least where it is."""
+    return finding.subject or finding.source
 
 
 def rendered(
@@ -83,6 +104,7 @@ def rendered(
     passed: Sequence[str] = (),
     rules: Mapping[str, str] | None = None,
     more: Mapping[str, JSON] | None = None,
+    case_of: Callable[[Finding], str] = subject_of,
 ) -> str:
     """Write findings in a format, with a final line feed; empty text for none.
 
@@ -93,6 +115,7 @@ def rendered(
         passed: Subjects without a finding: JUnit counts them as passed tests.
         rules: Descriptions of rules by identifier, for SARIF.
         more: Further fields of the JSON document.
+        case_of: The JUnit test that a finding belongs to; ``passed`` has the same names.
     """
     match form:
         case Format.TEXT:
@@ -101,7 +124,7 @@ def rendered(
             told = {"command": command, "findings": [*map(_fields, findings)]}
             return _text({**told, **(more or {})})
         case Format.JUNIT:
-            return _junit(findings, command, passed)
+            return _junit(findings, command, passed, case_of)
         case Format.SARIF:
             return _text(_sarif(findings, command, rules or {}))
         case Format.GITHUB:
@@ -136,15 +159,21 @@ def _escaped(text: str, more: str = "") -> str:
 
 def _fields(finding: Finding) -> JSON:
     """Return a finding as JSON, without what is not known."""
-    fields = {**dataclasses.asdict(finding), "details": None, **finding.details}
-    return {name: value for name, value in fields.items() if value not in ("", 0, None)}
+    fields = {field.name: getattr(finding, field.name) for field in dataclasses.fields(finding)}
+    del fields["details"]
+    return {name: value for name, value in fields.items() if value} | dict(finding.details)
 
 
-def _junit(findings: Sequence[Finding], command: str, passed: Sequence[str]) -> str:
+def _junit(
+    findings: Sequence[Finding],
+    command: str,
+    passed: Sequence[str],
+    case_of: Callable[[Finding], str],
+) -> str:
     """Return a test suite: a case for each subject, with a failure for each of its errors."""
     by_subject: dict[str, list[Finding]] = {subject: [] for subject in passed}
     for finding in findings:
-        by_subject.setdefault(finding.subject or finding.source, []).append(finding)
+        by_subject.setdefault(case_of(finding), []).append(finding)
     failed = sum(map(has_errors, by_subject.values()))
     suite = ET.Element(
         "testsuite", name=command, tests=str(len(by_subject)), failures=str(failed), errors="0"
@@ -202,7 +231,8 @@ def _sarif_result(finding: Finding, rule_index: int) -> JSON:
     }
     location: dict[str, JSON] = {}
     if finding.source:
-        physical: dict[str, JSON] = {"artifactLocation": {"uri": finding.source}}
+        uri = parse.quote(finding.source, safe="/:@~")
+        physical: dict[str, JSON] = {"artifactLocation": {"uri": uri}}
         if finding.line:
             physical["region"] = {"startLine": finding.line}
         location["physicalLocation"] = physical

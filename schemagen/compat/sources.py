@@ -123,11 +123,11 @@ def by_name(definitions: tuple[Definition, ...]) -> dict[str, Definition]:
 
 def _read(reference: str) -> Sources:
     if reference == "-" or pathlib.Path(reference).exists():
-        return _parsed_all(_texts(pathlib.Path(reference)))
+        return _parsed_all(texts(pathlib.Path(reference)))
     if reference.startswith(_CLUSTER):
         return Sources(asyncio.run(_of_cluster(reference)))
     if reference.startswith(_WORKTREE):
-        return _parsed_all(_texts(_in_worktree(reference.removeprefix(_WORKTREE))))
+        return _parsed_all(texts(_in_worktree(reference.removeprefix(_WORKTREE))))
     if _is_api(reference):
         return Sources(tuple(_of_api(reference)))
     if ":" in reference:
@@ -138,7 +138,7 @@ def _read(reference: str) -> Sources:
             f"expected a file, directory, MODULE:API, git REV:PATH or cluster:CONTEXT, got "
             f"{quoted(reference)}, which is none that exists"
         )
-    return _parsed_all(text for path in paths for text in _texts(pathlib.Path(path)))
+    return _parsed_all(text for path in paths for text in texts(pathlib.Path(path)))
 
 
 def parsed(content: bytes, source: str) -> Iterator[Definition]:
@@ -157,12 +157,12 @@ def parsed(content: bytes, source: str) -> Iterator[Definition]:
                 f"{place}: expected a {KIND} of {API_VERSION}, got "
                 f"{quoted(item.value.get('apiVersion'))}; convert it first"
             )
-        if (problem := _shape_problem(item.value)) is not None:
+        if (problem := shape_problem(item.value)) is not None:
             raise SourceError(f"{place}: {problem}")
         yield Definition(item.value, source, item.line_of)
 
 
-def _shape_problem(value: dict[str, JSON]) -> str | None:
+def shape_problem(value: dict[str, JSON]) -> str | None:
     """Return what a CRD lacks to be identified and walked; the judge says the rest."""
     metadata, spec = value.get("metadata"), value.get("spec")
     if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
@@ -175,10 +175,10 @@ def _shape_problem(value: dict[str, JSON]) -> str | None:
     return None
 
 
-def _parsed_all(texts: "Iterator[tuple[str, bytes | UserError]]") -> Sources:
+def _parsed_all(contents: "Iterator[tuple[str, bytes | UserError]]") -> Sources:
     definitions: list[Definition] = []
     problems: list[str] = []
-    for source, content in texts:
+    for source, content in contents:
         try:
             if isinstance(content, UserError):
                 raise content
@@ -188,7 +188,7 @@ def _parsed_all(texts: "Iterator[tuple[str, bytes | UserError]]") -> Sources:
     return Sources(tuple(definitions), tuple(problems))
 
 
-def _texts(path: pathlib.Path) -> Iterator[tuple[str, bytes | UserError]]:
+def texts(path: pathlib.Path) -> Iterator[tuple[str, bytes | UserError]]:
     """Yield names and contents of a file, or of the manifests below a directory."""
     for file in _files_below(path) if path.is_dir() else [path]:
         try:

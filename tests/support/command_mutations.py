@@ -156,6 +156,34 @@ webhooks:
   - {apiGroups: [things.example.com], apiVersions: [v1], operations: [CREATE], resources: [things]}
 """
 
+CRD: Final = """\
+apiVersion: apiextensions.k8s.io/v1
+kind: CustomResourceDefinition
+metadata: {name: things.things.example.com}
+spec:
+  group: things.example.com
+  scope: Namespaced
+  names: {plural: things, singular: thing, kind: Thing, listKind: ThingList}
+  versions:
+  - name: v1
+    served: true
+    storage: true
+    subresources: {status: {}}
+    schema:
+      openAPIV3Schema:
+        type: object
+        properties:
+          spec:
+            type: object
+            x-kubernetes-validations: [{rule: self.replicas >= oldSelf.replicas}]
+            properties:
+              replicas: {type: integer, maximum: 9}
+              ports:
+                type: array
+                items: {type: object, properties: {name: {type: string}}}
+status: {storedVersions: [v1]}
+"""
+
 SETTINGS: Final = "policy:\n  labels: {required: [team]}\n"
 
 KUBECONFIG: Final = """\
@@ -172,7 +200,7 @@ contexts:
 
 RUN: Final = '{"provider": "p", "adapter": {"type": "exec"}, "exec": {"command": ["true"]}}'
 
-CRD: Final = (
+LINTED: Final = (
     (pathlib.Path(__file__).parents[1] / "data/crdlint/default-required.yaml")
     .read_text()
     .partition("---")[0]
@@ -184,11 +212,12 @@ suppress:
 """
 FILES: Final = {
     "m.py": MODULE,
+    "crd.yaml": CRD,
     "manifest.yaml": MANIFEST,
     "review.json": REVIEW,
     "conversion.json": CONVERSION,
     "webhooks.yaml": WEBHOOKS,
-    "crd.yaml": CRD,
+    "linted.yaml": LINTED,
     "lint.yaml": LINT,
     "settings.yaml": SETTINGS,
     "kubeconfig": KUBECONFIG,
@@ -202,8 +231,15 @@ CALLS: Final[Sequence[tuple[Program, tuple[str, ...]]]] = (
     ("schemagen", ("schema", "m:api", "-o", "out")),
     ("schemagen", ("policy", "m:api", "-o", "out/policy.yaml")),
     ("schemagen", ("validate", "m:api", "-f", "manifest.yaml")),
-    ("schemagen", ("lint", "crd.yaml", "--config", "lint.yaml", "-o", "github")),
-    ("schemagen", ("lint", "crd.yaml", "m:api", "--fix", "--select", "lists,defaults")),
+    ("schemagen", ("lint", "linted.yaml", "--config", "lint.yaml", "-o", "github")),
+    ("schemagen", ("lint", "linted.yaml", "m:api", "--fix", "--select", "lists,defaults")),
+    (
+        "schemagen",
+        ("validate", "m:api", "-f", "manifest.yaml", "--old", "manifest.yaml", "-o", "junit"),
+    ),
+    ("schemagen", ("validate", "--crd", "crd.yaml", "-f", "manifest.yaml", "-o", "sarif")),
+    ("schemagen", ("preflight", "crd.yaml", "--against", "manifest.yaml", "-o", "json")),
+    ("schemagen", ("preflight", "crd.yaml", "--against", "cluster:", "--jobs", "1")),
     ("schemagen", ("roundtrip", "m:api", "-n", "2")),
     ("schemagen", ("judge", "m:api", "-n", "2", "--server", "none")),
     ("webhooks", ("review", "m:api", "review.json", "--settings", "settings.yaml")),

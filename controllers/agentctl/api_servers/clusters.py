@@ -22,9 +22,15 @@ class Cluster:
         try:
             return json.loads(await self._client.body(request))
         except kube.KubeError as error:
-            raise clusters.ClusterError(
-                f"expected to read {path} of {self._name}, got: {error}"
-            ) from error
+            message = f"expected to read {path} of {self._name}, got: {error}"
+            match error:
+                case kube.NotFoundError():
+                    raise clusters.NotFoundError(message) from error
+                case kube.GoneError():
+                    token = (error.status.get("metadata") or {}).get("continue") or ""
+                    raise clusters.ExpiredError(message, token) from error
+                case _:
+                    raise clusters.ClusterError(message) from error
 
 
 @contextlib.asynccontextmanager
