@@ -12,7 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from schemagen import files, yaml
-from schemagen.cli import check, frame, lint, preflight, validate
+from schemagen.cli import check, diff, frame, lint, preflight, validate
 from schemagen.crd import definitions
 from schemagen.model import registry
 from schemagen.problems import UserError
@@ -24,6 +24,8 @@ app = typer.Typer(
     epilog=frame.EPILOG,
     no_args_is_help=True,
 )
+
+app.command()(diff.diff)
 
 ApiReference = Annotated[
     str,

@@ -104,6 +104,14 @@ def read_all(*references: str) -> tuple[Definition, ...]:
     return found.definitions
 
 
+def without_origin(problem: str, reference: str) -> str:
+    """Return a problem without the revision or directory that its file was read from."""
+    for prefix in (f"{reference.rstrip('/')}/", reference, f"{reference.partition(':')[0]}:"):
+        if problem.startswith(prefix):
+            return problem.removeprefix(prefix)
+    return problem
+
+
 def by_name(definitions: tuple[Definition, ...]) -> dict[str, Definition]:
     """Index CRDs by name.
 
