@@ -36,8 +36,8 @@ def _apply(target: Target) -> Iterator[Found]:
     if size > apply_size.LIMIT_BYTES:
         yield Found(
             f"expected at most {apply_size.LIMIT_BYTES} bytes of annotations after client-side "
-            f"kubectl apply, got {size}; apply it with --server-side, or shorten descriptions (schemagen "
-            "generate --fit-apply)"
+            f"kubectl apply, got {size}; apply it with --server-side, or shorten descriptions "
+            "(schemagen generate --fit-apply)"
         )
 
 
