@@ -11,7 +11,8 @@ import typer
 if TYPE_CHECKING:
     import rich.console
 
-    from schemagen.compat import differences, reports, sources
+    from schemagen.compat import sources
+    from schemagen.compat.verdicts import differences, reports
 
 
 _LOG_COLUMNS: Final = 160
@@ -63,7 +64,7 @@ def diff(
 
 def _report(old: str, new: str, allow: pathlib.Path | None, draws: int) -> "reports.Report":
     from schemagen import judge
-    from schemagen.compat import allowances, differences, reports
+    from schemagen.compat.verdicts import allowances, differences, reports
 
     allowed = () if allow is None else allowances.read(allow)
     before, after = _definitions(old, new)
@@ -97,7 +98,8 @@ def _definitions(
 
 
 def _write(report: "reports.Report", output: Output, *, is_complete: bool) -> None:
-    from schemagen.compat import findings, reports
+    from schemagen.compat import findings
+    from schemagen.compat.verdicts import reports
 
     match output:
         case Output.TABLE:
@@ -115,7 +117,7 @@ def _table(report: "reports.Report", *, is_complete: bool) -> None:
     import rich.table
     import rich.text
 
-    from schemagen.compat.changes import Audience, Outcome
+    from schemagen.compat.changes.changes import Audience, Outcome
 
     # Logs of CI systems are wider than the 80 columns that are assumed for a file.
     width = None if sys.stdout.isatty() else _LOG_COLUMNS
@@ -146,7 +148,7 @@ def _show(
     """Print a change with its verdicts and witnesses."""
     import rich.text
 
-    from schemagen.compat import reports
+    from schemagen.compat.verdicts import reports
 
     allowance = report.allowed.by_change.get(each.id)
     place = f"{each.source}:{each.line}" if each.line else each.source

@@ -52,13 +52,13 @@ def lint(
     Exit codes: 0 no errors, at most warnings and notes; 1 an error; 2 a CRD, the configuration or
     the judge cannot be read.
     """
-    from schemagen.cli import lintrun
+    from schemagen.cli import lint_run
 
     if list_rules:
-        typer.echo(lintrun.listed(output), nl=False)
+        typer.echo(lint_run.listed(output), nl=False)
         return
     raise typer.Exit(
-        lintrun.run(
+        lint_run.run(
             references or [],
             output,
             select=_words(select),

@@ -48,8 +48,9 @@ def preflight(
     Exit codes: 0 no error; 1 a write would be refused, or something lost; 2 CRDs or a cluster
     cannot be read.
     """
-    from schemagen.compat import live, sources
-    from schemagen.compat import preflight as upgrades
+    from schemagen.compat import sources
+    from schemagen.compat.preflight import live
+    from schemagen.compat.preflight import preflight as upgrades
 
     unknown = {*(warn or ())} - upgrades.RULES.keys()
     if unknown:

@@ -102,7 +102,7 @@ def _report(
     rules: bool | None,
 ) -> "validation.Report":
     from schemagen.cli import validation
-    from schemagen.compat import apirules, sources
+    from schemagen.compat import api_rules, sources
 
     if (reference is None) == (not crd):
         got = "both" if crd else "neither"
@@ -113,7 +113,7 @@ def _report(
     options = validation.Options(
         strict=strict,
         has_hints=api is None,
-        rules=None if api is None or rules is False else apirules.ApiRules(api),
+        rules=None if api is None or rules is False else api_rules.ApiRules(api),
         old={validation.identity(item.value): item.value for _, item in before if not item.refusal},
     )
     known = [*sources.by_name(sources.read_all(*crd)).values()] if api is None else api

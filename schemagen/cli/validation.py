@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
 from schemagen import canonical, judge
-from schemagen.compat import apirules, kinds
+from schemagen.compat import api_rules, kinds
 from schemagen.compat.findings import Finding, Level
 from schemagen.compat.sources import Definition
 from schemagen.crd import definitions
@@ -35,7 +35,7 @@ RULES = {
     "warning": "The API server accepts an object with a warning.",
     "repeated-key": "kubectl silently sends the last value of a repeated key.",
     "not-utf8": "kubectl silently replaces bytes that are not UTF-8.",
-    **apirules.RULES,
+    **api_rules.RULES,
 }
 
 
@@ -52,7 +52,7 @@ class Options:
 
     strict: bool = True
     has_hints: bool = False
-    rules: apirules.ApiRules | None = None
+    rules: api_rules.ApiRules | None = None
     old: Mapping["Identity", dict[str, JSON]] = dataclasses.field(default_factory=dict)
 
 
@@ -182,7 +182,9 @@ class Report:
             return loaded.create(value, strict=strict, stored=has_rules)
         return loaded.update(value, old, strict=strict, stored=has_rules)
 
-    def _objections(self, value: JSON, old: dict[str, JSON] | None) -> Iterator[apirules.Objection]:
+    def _objections(
+        self, value: JSON, old: dict[str, JSON] | None
+    ) -> Iterator[api_rules.Objection]:
         if self._options.rules is not None:
             yield from self._options.rules.objections(value, old)
 
@@ -191,7 +193,7 @@ class Report:
         if old["apiVersion"] == kind.api_version:
             return old
         if self._api is not None:
-            rules = self._options.rules or apirules.ApiRules(self._api)
+            rules = self._options.rules or api_rules.ApiRules(self._api)
             return rules.convert(old, kind.api_version)
         return None if kind.is_converted else {**old, "apiVersion": kind.api_version}
 
@@ -279,7 +281,7 @@ def _of_verdict(item: manifests.Object, verdict: judge.Verdict, source: str) -> 
 
 
 def _of_objections(
-    item: manifests.Object, objections: Sequence[apirules.Objection], source: str
+    item: manifests.Object, objections: Sequence[api_rules.Objection], source: str
 ) -> Iterator[Finding]:
     for objection in objections:
         level = Level.NOTE if objection.rule == "not-run" else Level.ERROR

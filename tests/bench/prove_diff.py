@@ -16,7 +16,7 @@ import rich.progress
 
 from controllers import devcluster
 from schemagen import judge
-from schemagen.compat import differences
+from schemagen.compat.verdicts import differences
 from tests.support import diff_cases, diff_proof, diff_server, judge_proof, parts
 
 OBJECTS = 25

@@ -7,7 +7,7 @@ import pytest_asyncio
 
 from controllers import devcluster
 from schemagen import judge
-from schemagen.compat import differences
+from schemagen.compat.verdicts import differences
 from tests.support import diff_cases, diff_server, judge_proof
 
 pytestmark = pytest.mark.e2e

@@ -10,7 +10,8 @@ import pathlib
 from typing import Any
 
 from schemagen import yaml
-from schemagen.compat import differences, sources
+from schemagen.compat import sources
+from schemagen.compat.verdicts import differences
 from schemagen.problems import JSON
 
 FOLDER = pathlib.Path(__file__).parents[1] / "data/diff"

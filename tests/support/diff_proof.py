@@ -8,8 +8,9 @@ import random
 from typing import Any
 
 from schemagen import judge
-from schemagen.compat import differences, version_changes
-from schemagen.compat.changes import Audience, Outcome, Witness
+from schemagen.compat.changes import version_changes
+from schemagen.compat.changes.changes import Audience, Outcome, Witness
+from schemagen.compat.verdicts import differences
 from schemagen.problems import JSON
 from tests.support import diff_cases, diff_draws
 

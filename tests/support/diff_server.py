@@ -8,7 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 from controllers import kube
-from schemagen.compat.changes import Audience, Witness
+from schemagen.compat.changes.changes import Audience, Witness
 from schemagen.problems import JSON
 from tests.support import diff_cases, judge_proof
 

@@ -2,8 +2,8 @@
 
 from typing import Final
 
-from schemagen.compat.lint import (
-    celrules,
+from schemagen.compat.lint.rules import (
+    cel_rules,
     conventions,
     defaults,
     lists,
@@ -16,7 +16,7 @@ from schemagen.compat.lint import (
 RULES: Final = (
     *sizes.RULES,
     *structure.RULES,
-    *celrules.RULES,
+    *cel_rules.RULES,
     *defaults.RULES,
     *values.RULES,
     *paths.RULES,

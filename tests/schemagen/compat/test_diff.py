@@ -12,8 +12,9 @@ from typer.testing import CliRunner, Result
 
 from schemagen import judge, yaml
 from schemagen.cli import commands
-from schemagen.compat import conjuncts, differences
-from schemagen.compat.changes import Outcome
+from schemagen.compat.changes import conjuncts
+from schemagen.compat.changes.changes import Outcome
+from schemagen.compat.verdicts import differences
 from schemagen.problems import JSON
 from tests.support import diff_cases
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from schemagen import judge
-from schemagen.compat import differences
-from schemagen.compat.changes import Outcome
+from schemagen.compat.changes.changes import Outcome
+from schemagen.compat.verdicts import differences
 from tests.support import diff_cases, diff_proof
 
 CASES = diff_cases.read_all()

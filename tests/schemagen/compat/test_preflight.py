@@ -15,7 +15,8 @@ from typer.testing import CliRunner, Result
 
 from schemagen import judge, yaml
 from schemagen.cli import commands
-from schemagen.compat import clusters, live, preflight, sources, writes
+from schemagen.compat import clusters, sources
+from schemagen.compat.preflight import live, preflight, writes
 
 CRD = """\
 apiVersion: apiextensions.k8s.io/v1

@@ -27,7 +27,7 @@ from schemagen import (
     yaml,
 )
 from schemagen.cli import commands, validation
-from schemagen.compat import apirules, sources
+from schemagen.compat import api_rules, sources
 from schemagen.crd import definitions
 
 CRD = """\
@@ -350,7 +350,7 @@ def oracle() -> Iterator[judge.Judge]:
 
 def found(oracle: judge.Judge, *values: Any, old: Any = None, has_rules: bool = True) -> list[str]:
     options = validation.Options(
-        rules=apirules.ApiRules(API) if has_rules else None,
+        rules=api_rules.ApiRules(API) if has_rules else None,
         old={} if old is None else {validation.identity(old): old},
     )
     report = validation.Report(API, oracle, options)
@@ -437,7 +437,7 @@ def test_rule_sees_the_objects_that_were_accepted_before(oracle: judge.Judge) ->
 
 
 def test_limit_of_entries_is_checked() -> None:
-    rules = apirules.ApiRules(API)
+    rules = api_rules.ApiRules(API)
 
     (objection,) = rules.objections(job(words={"a": "", "b": "", "c": ""}, size=1), None)
 

@@ -9,8 +9,8 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from schemagen import canonical
-from schemagen.compat import shrinking, specimens, trials
-from schemagen.compat.changes import Audience, Change, Outcome, Verdict, Witness, matches
+from schemagen.compat.changes.changes import Audience, Change, Outcome, Verdict, Witness, matches
+from schemagen.compat.verdicts import shrinking, specimens, trials
 from schemagen.problems import JSON
 from schemagen.schema.keywords import Schema
 

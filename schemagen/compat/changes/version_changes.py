@@ -4,8 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from schemagen import canonical
-from schemagen.compat import definition_changes, schema_changes
-from schemagen.compat.changes import Audience, Change, Decided, Outcome, Verdict, Witness
+from schemagen.compat.changes import definition_changes, schema_changes
+from schemagen.compat.changes.changes import Audience, Change, Decided, Outcome, Verdict, Witness
 from schemagen.problems import JSON
 
 _NOT_SERVED: Final = "404: the server could not find the requested resource"

@@ -7,7 +7,7 @@ that is answered otherwise.
 from collections.abc import Iterator, Mapping
 from typing import Final
 
-from schemagen.compat.changes import Audience, Change, Decided, Outcome, Verdict, Witness
+from schemagen.compat.changes.changes import Audience, Change, Decided, Outcome, Verdict, Witness
 from schemagen.problems import JSON
 
 _ADDED: Final = "nothing that was served is served otherwise"

@@ -10,8 +10,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from typing import Final
 
-from schemagen.compat import schema_changes, trials, verdicts, version_changes
-from schemagen.compat.changes import Audience, Change, Decided, Outcome, Verdict
+from schemagen.compat.changes import schema_changes, version_changes
+from schemagen.compat.changes.changes import Audience, Change, Decided, Outcome, Verdict
+from schemagen.compat.verdicts import trials, verdicts
 from schemagen.problems import JSON
 
 Open = Callable[[tuple[JSON, JSON], tuple[JSON, JSON]], trials.Trial | str]

@@ -6,7 +6,7 @@ that lack it, unless a rule or a union around it speaks of it.
 
 from typing import Final
 
-from schemagen.compat import schema_changes, version_changes
+from schemagen.compat.changes import schema_changes, version_changes
 from schemagen.problems import JSON
 from schemagen.schema.keywords import Schema
 

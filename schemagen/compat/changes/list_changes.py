@@ -4,8 +4,16 @@ from collections.abc import Iterator
 from typing import Final
 
 from schemagen.compat import texts
-from schemagen.compat.changes import NARROWER, WIDER, Audience, Change, Direction, all_safe, safe_by
-from schemagen.compat.nodes import Node
+from schemagen.compat.changes.changes import (
+    NARROWER,
+    WIDER,
+    Audience,
+    Change,
+    Direction,
+    all_safe,
+    safe_by,
+)
+from schemagen.compat.changes.nodes import Node
 
 _ATOMIC: Final = "lists are atomic by default"
 _DUPLICATES: Final = "an update of an object that holds duplicates may keep them (ratcheting)"

@@ -8,9 +8,9 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from schemagen.compat import keyword_changes, renames
-from schemagen.compat.changes import NARROWER, WIDER, Audience, Change, all_safe
-from schemagen.compat.nodes import Node
+from schemagen.compat.changes import keyword_changes, renames
+from schemagen.compat.changes.changes import NARROWER, WIDER, Audience, Change, all_safe
+from schemagen.compat.changes.nodes import Node
 from schemagen.problems import JSON
 from schemagen.schema.keywords import Schema
 

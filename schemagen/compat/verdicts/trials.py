@@ -13,8 +13,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from schemagen import canonical, judge
-from schemagen.compat import edits
-from schemagen.compat.changes import Witness
+from schemagen.compat.changes.changes import Witness
+from schemagen.compat.verdicts import edits
 from schemagen.problems import JSON, Cause
 from schemagen.schema.keywords import Schema
 

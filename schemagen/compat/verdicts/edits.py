@@ -5,7 +5,7 @@ import itertools
 from collections.abc import Iterator
 from typing import Final
 
-from schemagen.compat import specimens
+from schemagen.compat.verdicts import specimens
 from schemagen.problems import JSON
 from schemagen.schema.keywords import Schema
 

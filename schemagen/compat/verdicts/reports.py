@@ -6,10 +6,11 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from schemagen import canonical
-from schemagen.compat import allowances, findings
-from schemagen.compat.changes import Audience, Outcome, Verdict, Witness
-from schemagen.compat.differences import Difference
+from schemagen.compat import findings
+from schemagen.compat.changes.changes import Audience, Outcome, Verdict, Witness
 from schemagen.compat.findings import Finding, Level
+from schemagen.compat.verdicts import allowances
+from schemagen.compat.verdicts.differences import Difference
 from schemagen.problems import JSON
 
 _SHOWN: Final = 400

@@ -6,17 +6,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Final
 
 from schemagen import judge
-from schemagen.compat import (
-    definition_changes,
-    schema_changes,
-    served_pairs,
-    slices,
-    sources,
-    trials,
-    verdicts,
-    version_changes,
-)
-from schemagen.compat.changes import Audience, Change, Decided, Outcome, Verdict, Witness
+from schemagen.compat import sources
+from schemagen.compat.changes import definition_changes, schema_changes, version_changes
+from schemagen.compat.changes.changes import Audience, Change, Decided, Outcome, Verdict, Witness
+from schemagen.compat.verdicts import served_pairs, slices, trials, verdicts
 from schemagen.crd.definitions import NOWHERE
 from schemagen.problems import JSON
 

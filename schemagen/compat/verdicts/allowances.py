@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from typing import Final
 
 from schemagen import files
-from schemagen.compat.differences import Difference
+from schemagen.compat.verdicts.differences import Difference
 from schemagen.problems import JSON, UserError, quoted
 from schemagen.yaml import manifests
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 from typing import Final
 
 from schemagen import canonical
-from schemagen.compat.changes import Change, Direction
-from schemagen.compat.nodes import Node
+from schemagen.compat.changes.changes import Change, Direction
+from schemagen.compat.changes.nodes import Node
 from schemagen.schema.keywords import Schema
 
 _INT_OR_STRING: Final = [{"type": "integer"}, {"type": "string"}]

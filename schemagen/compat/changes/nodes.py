@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any, Final
 
-from schemagen.compat.changes import RATCHETED, Audience, Change, Direction, safe_by
+from schemagen.compat.changes.changes import RATCHETED, Audience, Change, Direction, safe_by
 from schemagen.problems import JSON
 from schemagen.schema.keywords import Schema
 

@@ -5,8 +5,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 from schemagen import canonical
-from schemagen.compat import list_changes, rule_changes, texts, union_changes
-from schemagen.compat.changes import (
+from schemagen.compat import texts
+from schemagen.compat.changes import list_changes, rule_changes, union_changes
+from schemagen.compat.changes.changes import (
     NARROWER,
     RATCHETED,
     WIDER,
@@ -16,7 +17,7 @@ from schemagen.compat.changes import (
     all_safe,
     safe_by,
 )
-from schemagen.compat.nodes import Node
+from schemagen.compat.changes.nodes import Node
 from schemagen.problems import JSON
 from schemagen.schema.keywords import Schema
 

@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequenc
 from typing import Final, TypeAlias
 
 from schemagen import judge
-from schemagen.compat import clusters, inputs, preflight, sources, writes
+from schemagen.compat import clusters, inputs, sources
 from schemagen.compat.findings import Finding, has_errors
+from schemagen.compat.preflight import preflight, writes
 from schemagen.compat.sources import Definition
 from schemagen.problems import JSON, UserError
 from schemagen.yaml import manifests

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from schemagen import judge
-from schemagen.compat import managers
 from schemagen.compat.findings import Finding, Level
+from schemagen.compat.preflight import managers
+from schemagen.compat.preflight.writes import Outcome, Write
 from schemagen.compat.sources import Definition
-from schemagen.compat.writes import Outcome, Write
 from schemagen.problems import JSON, Cause
 
 MAX_LISTED: Final = 500

@@ -8,16 +8,9 @@ import difflib
 from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
-from schemagen.compat import conjuncts
-from schemagen.compat.changes import (
-    NARROWER,
-    RATCHETED,
-    WIDER,
-    Audience,
-    Change,
-    all_safe,
-)
-from schemagen.compat.nodes import Node
+from schemagen.compat.changes import conjuncts
+from schemagen.compat.changes.changes import NARROWER, RATCHETED, WIDER, Audience, Change, all_safe
+from schemagen.compat.changes.nodes import Node
 
 KEYWORD: Final = "x-kubernetes-validations"
 _ALIKE: Final = 0.6

@@ -1,0 +1,1 @@
+"""Changes between two CRDs: their schemas, versions and definitions."""

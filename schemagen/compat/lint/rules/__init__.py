@@ -1,0 +1,1 @@
+"""Lint rules, a module for each theme."""

@@ -1,0 +1,1 @@
+"""What an upgrade of CRDs does to the objects of a cluster."""

@@ -1,0 +1,1 @@
+"""What changes mean to writers, readers and stored objects, with witnesses."""
