@@ -65,8 +65,8 @@ def identity(value: dict[str, JSON]) -> Identity:
     metadata = value.get("metadata")
     metadata = metadata if isinstance(metadata, dict) else {}
     group = str(value.get("apiVersion")).rpartition("/")[0]
-    names = metadata.get("namespace") or "default", metadata.get("name") or ""
-    return (group, str(value.get("kind")).lower(), *map(str, names))
+    namespace, name = metadata.get("namespace") or "default", metadata.get("name") or ""
+    return group, str(value.get("kind")).lower(), str(namespace), str(name)
 
 
 class Report:

@@ -73,7 +73,8 @@ def run(index: int) -> dict[str, Any]:
 
 @functools.cache
 def _sample() -> dict[str, Any]:
-    (sample,) = [one for one in yaml.load_all(SAMPLE.read_bytes()) if one["kind"] == "AgentRun"]
+    documents: list[dict[str, Any]] = yaml.load_all(SAMPLE.read_bytes())
+    (sample,) = [one for one in documents if one["kind"] == "AgentRun"]
     return sample
 
 

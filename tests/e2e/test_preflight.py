@@ -22,7 +22,8 @@ NAME = f"widgets.{GROUP}"
 def crd(*versions: str, **changes: Any) -> dict[str, Any]:
     """A CRD, stored in its last version."""
     integer, text = {"type": "integer"}, {"type": "string"}
-    spec = {"type": "object", "properties": {"size": integer, "note": text, "color": text}}
+    properties: dict[str, Any] = {"size": integer, "note": text, "color": text}
+    spec: dict[str, Any] = {"type": "object", "properties": properties}
     status = {"type": "object", "properties": {"count": integer}}
     spec["properties"].update(changes.get("spec", {}))
     spec["x-kubernetes-validations"] = changes.get("rules", [])

@@ -66,8 +66,10 @@ DRIVER = closed(
         "items": closed(id=TEXT, shortDescription=MESSAGE),
     },
 )
+SCHEMA_FIELD: dict[str, Any] = {"$schema": {"type": "string", "format": "uri"}}
 SARIF = closed(
-    **{"$schema": {"type": "string", "format": "uri"}},
+    None,
+    **SCHEMA_FIELD,
     version={"const": "2.1.0"},
     runs={
         "type": "array",

@@ -6,7 +6,7 @@ import copy
 import json
 import pathlib
 import random
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 from xml.etree import ElementTree as ET
 
@@ -67,7 +67,7 @@ def new(change: Callable[[Any], object] = lambda _: None, definition: Any = LIVE
     return changed(all_versions, definition)
 
 
-def versioned(*names: str, **options: Mapping[str, Any]) -> Any:
+def versioned(*names: str, **options: dict[str, Any]) -> Any:
     """The live CRD with other versions of the same schema; the last one is stored."""
 
     def several(crd: Any) -> None:
@@ -143,7 +143,7 @@ def contexts(monkeypatch: pytest.MonkeyPatch) -> dict[str | None, Pages]:
             raise clusters.ClusterError(f"expected to open {context}, got: connection refused")
         yield known[context]
 
-    monkeypatch.setattr(clusters.servers, "opener", lambda *_: opened)
+    monkeypatch.setattr("schemagen.differential.servers.opener", lambda *_: opened)
     return known
 
 

@@ -189,7 +189,7 @@ def test_cluster_is_listed_page_by_page(monkeypatch: pytest.MonkeyPatch, referen
         contexts.append(context)
         yield pages
 
-    monkeypatch.setattr(clusters.servers, "opener", lambda *_: opened)
+    monkeypatch.setattr("schemagen.differential.servers.opener", lambda *_: opened)
 
     found = sources.read(reference)
 
