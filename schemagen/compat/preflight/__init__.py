@@ -1,1 +1,1 @@
-"""What an upgrade of CRDs does to the objects of a cluster."""
+"""Effects of an upgrade of CRDs on the objects of a cluster."""

@@ -1,1 +1,1 @@
-"""What changes mean to writers, readers and stored objects, with witnesses."""
+"""Verdicts on changes for writers, readers and stored objects, with witnesses."""

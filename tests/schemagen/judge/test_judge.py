@@ -208,7 +208,7 @@ def test_missing_judge_error_says_how_to_get_it() -> None:
     code = (
         "import pathlib\n"
         "from schemagen.judge import module\n"
-        "module.find = lambda: None\n"
+        "module.find = lambda **_: None\n"
         "from schemagen import judge\n"
         "judge.Judge().check({})"
     )
