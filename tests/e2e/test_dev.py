@@ -135,8 +135,8 @@ def test_agents_that_go_on_are_named_at_ctrl_c(dev: Dev) -> None:
 
 
 def _programs(dev: Dev, words: str) -> list[int]:
-    """The processes of a command that this one keeps, without their keepers."""
+    """The processes of a command that this one keeps, without what ends it with its owner."""
     family = processes.family_of(dev.process.pid)
     commands = {pid: pathlib.Path(f"/proc/{pid}/cmdline").read_bytes() for pid in family}
     named = [pid for pid, said in commands.items() if words.replace(" ", "\0").encode() in said]
-    return [pid for pid in named if b"keeper.py" not in commands[pid]]
+    return [pid for pid in named if b"run_with_owner.py" not in commands[pid]]

@@ -158,7 +158,7 @@ def test_rule_that_raises_is_named_and_no_refusal(
 def test_bug_of_ours_has_a_code_of_its_own(commands: Commands, project: pathlib.Path) -> None:
     """A module that breaks its own import simulates an unforeseen bug."""
     (project / "m.py").write_text(
-        f"{GOOD}\nimport schemagen.crd.definitions\nschemagen.crd._version = None\n"
+        f"{GOOD}\nimport schemagen.crd.definitions\nschemagen.crd.definitions._version = None\n"
     )
 
     quiet = commands.run("schemagen", "generate", "m:api", "--check", "-o", "out", cwd=project)
