@@ -1,7 +1,7 @@
 """Toolkit for declaring a Kubernetes API: Pydantic models in, CRDs and conversions out.
 
-Pure except for ``cli``, ``files``, ``differential`` and ``judge``; imports no other package of this
-project.
+Pure except for ``cli``, ``judge`` and modules whose docstring says "Shell"; imports no other
+package of this project.
 
 >>> from schemagen import Api, Cel, Kind, Resource, Spec, Version
 >>> class WidgetSpec(Spec, rules=[Cel("self.min <= self.max", "min must not exceed max")]):

@@ -1,1 +1,1 @@
-"""Execution of AgentRuns: a pure planner, an interpreter that acts, and runtimes."""
+"""Execution of AgentRuns: a pure planner, a reconciler that acts, and runtimes."""

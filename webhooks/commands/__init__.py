@@ -1,1 +1,1 @@
-"""Commands of ``webhooks``, one module each; heavy imports happen when they run."""
+"""Commands of ``webhooks`` in modules of their own; the others are in ``cli``."""

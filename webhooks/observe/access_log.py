@@ -78,7 +78,7 @@ class Journal:
         self._timer: asyncio.TimerHandle | None = None
 
     def observe(self, request: RequestLog) -> None:
-        """Record a response (``routes.Observe``)."""
+        """Record a response (``routing.Observe``)."""
         self._pending.append(request)
         if len(self._pending) >= BATCH_SIZE:
             self.flush()

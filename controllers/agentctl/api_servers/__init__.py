@@ -1,1 +1,1 @@
-"""API servers that ``schemagen`` compares with, by entry point."""
+"""API servers that ``schemagen`` reads or compares with, by entry point."""

@@ -518,7 +518,7 @@ class Compiler:
         """Write a part of two functions that declares its fields."""
         found, made, place = fields
         reads, writes = self._reads(part), self._writes(part)
-        if not reads:  # only annotations, which the lane checks
+        if not reads:  # only annotations, which CompiledConversion checks
             return
         forth, back = (part.up, part.down) if self._is_up else (part.down, part.up)
         names = [name for (name,) in reads]

@@ -81,7 +81,7 @@ def between(
     way: Way,
     is_between: bool = False,
 ) -> CompiledConversion | None:
-    """Return the lane between two adjacent versions; None if the steps cannot be compiled."""
+    """Return the conversion between two adjacent versions; None if the steps cannot be compiled."""
     conversion = older.conversion
     step = conversion.step if isinstance(conversion, records.Conversion) else None
     if conversion is None or not isinstance(step, records.Record):
