@@ -94,7 +94,7 @@ def _whole(loaded: judge.Loaded, value: JSON) -> JSON:
     made = loaded.create(sent, strict=False, stored=True)
     if not made.allowed:
         return None
-    if "status" in value and "status" not in made.object:
+    if "status" in value and made.object.get("status") != value["status"]:
         made = loaded.update_status(
             {**made.object, "status": value["status"]}, made.object, strict=False, stored=True
         )
@@ -250,7 +250,10 @@ class Sides:
     def _is_new(self, served: JSON) -> bool:
         """Whether an object could not be served before."""
         earlier = _whole(self.before, served)
-        return earlier is None or (known(self.schema, earlier) != known(self.schema, _own(served)))
+        if earlier is None:
+            # What the storage version drops is missing in the answer, and refused in either.
+            return _whole(self.after, served) is not None
+        return bool(known(self.schema, earlier) != known(self.schema, _own(served)))
 
     def _is_stuck(self, stored: JSON) -> bool:
         """Whether a label can no longer be set, or a field is lost."""

@@ -14,6 +14,7 @@ _BINDING: Final = (
     *("minProperties", "maxProperties", "enum", "default", "allOf", "anyOf", "oneOf", "not"),
     *("x-kubernetes-validations", "x-kubernetes-embedded-resource"),
 )
+_PRESERVE: Final = "x-kubernetes-preserve-unknown-fields"
 _SCALARS: Final = frozenset({"string", "integer", "number", "boolean"})
 _KEPT_SCALARS: Final = 8
 
@@ -25,6 +26,9 @@ def schemas(old: Schema, new: Schema) -> tuple[Schema, Schema]:
 
 def _cut(old: Schema, new: Schema) -> tuple[Schema, Schema]:
     if any(node.get(keyword) for node in (old, new) for keyword in _BINDING):
+        return old, new
+    # Where only one of them keeps unknown fields, a field that is left out would be such a field.
+    if bool(old.get(_PRESERVE)) != bool(new.get(_PRESERVE)):
         return old, new
     old, new = dict(old), dict(new)
     for keyword in ("items", "additionalProperties"):
