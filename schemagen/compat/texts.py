@@ -10,9 +10,9 @@ _SHOWN: Final = 80
 
 def worded(name: str, before: JSON, after: JSON) -> tuple[str, str]:
     """Return the rule and the text of a keyword that is added, removed or changed."""
-    if before in (None, ""):
+    if before is None:
         return f"{name}-added", f"{name} {brief(after)} added"
-    if after in (None, ""):
+    if after is None:
         return f"{name}-removed", f"{name} {brief(before)} removed"
     return f"{name}-changed", f"{name} changed from {brief(before)} to {brief(after)}"
 

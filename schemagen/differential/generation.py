@@ -114,7 +114,7 @@ class Draw:
         ]
         value: float = self._random.choice(fitting or ends or [0])
         factor: float | None = schema.get("multipleOf")
-        return value if factor is None else factor * (value // factor)
+        return factor * (value // factor) if factor else value
 
     def _array(self, schema: Schema) -> list[JSON]:
         minimum, maximum = schema.get("minItems", 0), schema.get("maxItems", _LARGE)

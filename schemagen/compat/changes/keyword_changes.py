@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
-from schemagen import canonical
+from schemagen import canonical, formats
 from schemagen.compat import texts
 from schemagen.compat.changes import list_changes, rule_changes, union_changes
 from schemagen.compat.changes.changes import (
@@ -21,42 +21,10 @@ from schemagen.compat.changes.nodes import Node
 from schemagen.problems import JSON
 from schemagen.schema.keywords import Schema
 
-ENFORCED: Final[Mapping[str, frozenset[str]]] = {
-    "string": frozenset(
-        [
-            "bsonobjectid",
-            "uri",
-            "email",
-            "hostname",
-            "ipv4",
-            "ipv6",
-            "cidr",
-            "mac",
-            "uuid",
-            "uuid3",
-            "uuid4",
-            "uuid5",
-            "isbn",
-            "isbn10",
-            "isbn13",
-            "creditcard",
-            "ssn",
-            "hexcolor",
-            "rgbcolor",
-            "byte",
-            "date",
-            "duration",
-            "datetime",
-            "date-time",
-            "k8s-short-name",
-            "k8s-long-name",
-        ]
-    ),
+_NUMBER_FORMATS: Final[Mapping[str, frozenset[str]]] = {
     "integer": frozenset({"int32", "int64"}),
     "number": frozenset({"float", "double"}),
 }
-"""Formats that the API server enforces (apiextensions-apiserver, supported_formats)."""
-
 _LARGER_FORMATS: Final = {("int32", "int64"), ("float", "double")}
 _ANY: Final = frozenset({"string", "integer", "number", "boolean", "array", "object"})
 _COMPOSITE: Final = frozenset({"array", "object"})
@@ -140,18 +108,18 @@ def named(schema: Schema) -> str:
 
 
 def _format(node: Node) -> Iterator[Change]:
-    before, after = node.old.get("format") or "", node.new.get("format") or ""
+    before, after = node.old.get("format") or None, node.new.get("format") or None
     if before == after:
         return
-    enforced = ENFORCED.get(node.new.get("type", ""), frozenset())
-    old, new = (name if name in enforced else "" for name in (before, after))
+    kind = node.new.get("type", "")
+    old, new = (name if _is_enforced(name, kind) else None for name in (before, after))
     rule, text = texts.worded("format", before, after)
     if old == new:
         yield node.change(
             rule,
             text,
-            before=before or None,
-            after=after or None,
+            before=before,
+            after=after,
             keyword="format",
             safe=all_safe("the API server enforces neither of the formats"),
         )
@@ -165,8 +133,15 @@ def _format(node: Node) -> Iterator[Change]:
     yield node.own(direction, rule, text, keyword="format")
 
 
+def _is_enforced(name: str | None, kind: str) -> bool:
+    """Return whether the API server refuses values of a type for a format."""
+    if kind == "string":
+        return name is not None and name != "password" and formats.is_known(name)
+    return name in _NUMBER_FORMATS.get(kind, ())
+
+
 def _pattern(node: Node) -> Iterator[Change]:
-    before, after = node.old.get("pattern") or "", node.new.get("pattern") or ""
+    before, after = node.old.get("pattern") or None, node.new.get("pattern") or None
     if before == after:
         return
     rule, text = texts.worded("pattern", before, after)
@@ -247,13 +222,18 @@ def _multiple(node: Node) -> Iterator[Change]:
         direction = Direction.TIGHTENED
     elif after is None:
         direction = Direction.LOOSENED
-    elif isinstance(before, int) and isinstance(after, int) and after % before == 0:
+    elif _is_multiple(after, before):
         direction = Direction.TIGHTENED
-    elif isinstance(before, int) and isinstance(after, int) and before % after == 0:
+    elif _is_multiple(before, after):
         direction = Direction.LOOSENED
     else:
         direction = Direction.CHANGED
     yield node.own(direction, rule, text, keyword="multipleOf")
+
+
+def _is_multiple(number: JSON, of: JSON) -> bool:
+    # The API server accepts a CRD with `multipleOf: 0`.
+    return all(isinstance(each, int) and each for each in (number, of)) and number % of == 0
 
 
 def _enum(node: Node) -> Iterator[Change]:

@@ -72,8 +72,9 @@ def _maps(node: Node) -> Iterator[Change]:
         return
     if old == new:
         rule, safe = "map-type-spelled", all_safe("maps are granular by default")
+        text = f"map type {after or before} {'added' if after else 'removed'}"
     else:
-        rule = "map-type-changed"
+        rule, text = "map-type-changed", f"map type changed from {old} to {new}"
         safe = {
             Audience.READERS: "the map type does not constrain values",
             Audience.STORED: "the map type does not constrain values",
@@ -82,7 +83,7 @@ def _maps(node: Node) -> Iterator[Change]:
             safe[Audience.WRITERS] = "an apply keeps the entries of others and refuses nothing"
     yield node.change(
         rule,
-        f"map type changed from {old} to {new}",
+        text,
         before=before,
         after=after,
         keyword=keyword,

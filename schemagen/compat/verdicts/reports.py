@@ -1,7 +1,6 @@
 """Write differences: as a table, as Markdown for a pull request, and as findings. Pure."""
 
 import dataclasses
-import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -171,18 +170,14 @@ def rules(report: Report) -> dict[str, str]:
 
 def structured(report: Report, form: findings.Format, *, command: str) -> str:
     """Return the report in a format for machines."""
-    if form is findings.Format.JSON:
-        found = [_json(each) for each in to_findings(report)]
-        value = {"command": command, "summary": report.summary, "findings": found}
-        return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
-    passed = [*report.names]
-    kept = to_findings(report)
-    return findings.rendered(kept, form, command=command, passed=passed, rules=rules(report))
-
-
-def _json(finding: Finding) -> JSON:
-    fields = {**dataclasses.asdict(finding), "details": None, **finding.details}
-    return {name: value for name, value in fields.items() if value not in ("", 0, None)}
+    return findings.rendered(
+        to_findings(report),
+        form,
+        command=command,
+        passed=report.names,
+        rules=rules(report),
+        more={"summary": report.summary},
+    )
 
 
 def markdown(report: Report) -> str:

@@ -66,6 +66,19 @@ def test_json_has_verdicts_and_witness(files: tuple[str, str]) -> None:
     assert "safe" == finding["audiences"]["stored"]["verdict"]
 
 
+def test_json_has_values_that_are_zero(tmp_path: pathlib.Path) -> None:
+    paths = [tmp_path / f"{bound}.yaml" for bound in (0, 1)]
+    for bound, path in enumerate(paths):
+        crd = diff_cases.with_schema("spec.size", {"type": "integer", "minimum": bound})
+        path.write_text(yaml.dumps(crd))
+
+    report = json.loads(run(*map(str, paths), "-o", "json").stdout)
+
+    (finding,) = report["findings"]
+    assert (0, 1) == (finding["before"], finding["after"])
+    assert "1 CRDs compared: 1 breaking, 0 unproved, 0 safe changes" == report["summary"]
+
+
 def test_sarif_and_junit_name_the_change(files: tuple[str, str]) -> None:
     (result,) = json.loads(run(*files, "-o", "sarif").stdout)["runs"][0]["results"]
     suite = ET.fromstring(run(*files, "-o", "junit").stdout)  # noqa: S314 - our own
