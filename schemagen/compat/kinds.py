@@ -38,9 +38,14 @@ class Served:
     @property
     def is_converted(self) -> bool:
         """Return whether a webhook converts between versions."""
-        conversion = self.definition["spec"].get("conversion")
-        strategy = conversion.get("strategy", "None") if isinstance(conversion, dict) else "None"
-        return bool(strategy != "None")
+        return is_converted(self.definition)
+
+
+def is_converted(definition: JSON) -> bool:
+    """Return whether a webhook converts between a CRD's versions."""
+    conversion = definition["spec"].get("conversion")
+    strategy = conversion.get("strategy") if isinstance(conversion, dict) else None
+    return bool((strategy or "None") != "None")
 
 
 class Kinds:

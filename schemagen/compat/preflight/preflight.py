@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from schemagen import judge
+from schemagen.compat import kinds
 from schemagen.compat.findings import Finding, Level
 from schemagen.compat.preflight import managers
 from schemagen.compat.preflight.writes import Outcome, Write
@@ -124,7 +125,7 @@ class Upgrade:
             same = self._same_as(version, base)
             if any(version == known["name"] for known in served):
                 judged.setdefault(same, []).append(version)
-            elif not _is_converted(self.new.value):
+            elif not kinds.is_converted(self.new.value):
                 judged[base].append(version)
         return [Reading(version, tuple(others)) for version, others in judged.items()]
 
@@ -134,12 +135,12 @@ class Upgrade:
             known["name"]: known.get("schema") for known in (self.live or {})["spec"]["versions"]
         }
         is_same = version in schemas and schemas[version] == schemas[base]
-        return base if is_same and not _is_converted(self.live) else version
+        return base if is_same and not kinds.is_converted(self.live) else version
 
     def reading_of(self, version: str) -> Reading:
         """Return how to judge an object that is only known in a version."""
         served = _served(self.new.value)
-        if _is_converted(self.new.value):
+        if kinds.is_converted(self.new.value):
             return Reading(version, tuple(name for name in served if name == version))
         return Reading(version, tuple(served))
 
@@ -327,7 +328,3 @@ def _written(writer: managers.Writer, expected: str) -> str:
 
 def _served(definition: JSON) -> list[str]:
     return [version["name"] for version in definition["spec"]["versions"] if version.get("served")]
-
-
-def _is_converted(definition: JSON) -> bool:
-    return bool(definition["spec"].get("conversion", {}).get("strategy", "None") != "None")

@@ -12,6 +12,7 @@ from typing import Any, Final
 
 from schemagen import checking, judge
 from schemagen.checking import nodes, normalization
+from schemagen.compat import kinds
 from schemagen.model import markers
 from schemagen.problems import JSON, Cause
 
@@ -69,8 +70,7 @@ class Writes:
             version["name"]: version for version in versions
         }
         self._storage = next(version for version in versions if version.get("storage"))
-        strategy = definition["spec"].get("conversion", {}).get("strategy", "None")
-        self._is_converted = strategy != "None"
+        self._is_converted = kinds.is_converted(definition)
         self._quick: dict[str, Quick] = {}
 
     def close(self) -> None:

@@ -331,6 +331,16 @@ def test_new_version_of_a_webhook_is_not_judged(check: Check) -> None:
     assert 0 == done.exit_code
 
 
+def test_conversion_that_is_null_is_none(check: Check) -> None:
+    known, crd = versioned("v1beta1", "v1"), new(definition=versioned("v1", "v2"))
+    for definition in (known, crd):
+        definition["spec"]["conversion"] = None
+
+    done = check(crd, known, widget(size=10))
+
+    assert (0, "") == (done.exit_code, done.stdout)
+
+
 def test_stored_version_may_not_go(check: Check) -> None:
     known = versioned("v1beta1", "v1")
     known["status"]["storedVersions"] = ["v1beta1", "v1"]
