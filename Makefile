@@ -28,6 +28,8 @@ test: check  ## Everything: checks, all tests, the end-to-end ones on a real API
 
 test-deep: $(INSTALLED)  ## All tests with all draws and cases, of which `make test` takes a sample
 	$(BIN)/python -m controllers.devcluster build --jobs
+	$(BIN)/python -m controllers.devcluster judge
+	$(BIN)/python -m controllers.devcluster judge 1.29 1.30 1.31 1.32 1.33 1.34 1.35 1.36
 	KUBEWRIGHT_DEEP=1 $(PYTEST) -m "not e2e"
 	KUBEWRIGHT_DEEP=1 $(PYTEST) -m e2e
 
