@@ -217,7 +217,11 @@ def _row(report: Report, difference: Difference) -> str:
 
 
 def _cell(text: str) -> str:
-    return " ".join(text.replace("|", "\\|").split())
+    return _in_a_line(text.replace("|", "\\|"))
+
+
+def _in_a_line(text: str) -> str:
+    return " ".join(text.split())
 
 
 def _details(difference: Difference) -> Iterator[str]:
@@ -228,7 +232,7 @@ def _details(difference: Difference) -> Iterator[str]:
         if verdict.witness is not None:
             yield ""
             yield "  ```"
-            yield from (f"  {_cell(line)}" for line in shown_witness(verdict.witness))
+            yield from (f"  {_in_a_line(line)}" for line in shown_witness(verdict.witness))
             yield "  ```"
             yield ""
     yield "</details>"

@@ -96,6 +96,22 @@ def test_markdown_is_a_table_with_details(files: tuple[str, str]) -> None:
     assert f"<details><summary><code>{ID}</code></summary>" in text
 
 
+def test_markdown_escapes_bars_in_its_table_only(tmp_path: pathlib.Path) -> None:
+    paths = [tmp_path / "old.yaml", tmp_path / "new.yaml"]
+    for path, pattern in zip(paths, ("^(a|b)$", "^(a|c)$"), strict=True):
+        crd = diff_cases.with_schema("spec.size", {"type": "string", "pattern": pattern})
+        path.write_text(yaml.dumps(crd))
+
+    text = run(*map(str, paths), "-o", "markdown").stdout
+
+    (row,) = [line for line in text.splitlines() if line.startswith("| ❌")]
+    (now,) = [
+        line for line in text.splitlines() if line.startswith("  now: ") and "spec.size" in line
+    ]
+    assert r"^(a\|c)$" in row
+    assert "^(a|c)$" in now
+
+
 ENTRY = "allow:\n- change: {change}\n  reason: nobody uses it\n  expires: {expires}\n"
 
 
