@@ -4,6 +4,7 @@ import json
 import pathlib
 import subprocess
 import time
+import uuid
 from collections.abc import Iterator
 from typing import Any
 
@@ -93,7 +94,9 @@ def preflight(cluster: devcluster.Cluster, path: pathlib.Path, *arguments: str) 
 
 
 def labelled(cluster: devcluster.Cluster, name: str) -> subprocess.CompletedProcess[str]:
-    return cluster.kubectl("label", "widgets", name, "a=b", "--overwrite", check=False)
+    # A value of its own each time: kubectl does not send a label that the object already has.
+    label = f"a={uuid.uuid4()}"
+    return cluster.kubectl("label", "widgets", name, label, "--overwrite", check=False)
 
 
 def test_what_is_foretold_happens(old_cluster: devcluster.Cluster, tmp_path: pathlib.Path) -> None:
