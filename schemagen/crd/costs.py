@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Final
 
 from schemagen import judge
+from schemagen.crd import nulls
 from schemagen.schema import expressions, keywords
 from schemagen.schema.keywords import Schema
 
@@ -70,6 +71,7 @@ def advice(oracle: judge.Judge, crd: dict[str, Any]) -> Iterator[Advice]:
         oracle: The judge.
         crd: A CRD, accepted or refused.
     """
+    crd = nulls.without_nulls(crd)
     for cost in oracle.check(crd, costs=True).costs:
         if cost.cost > cost.limit:
             yield Advice(cost, tuple(_choices(_Trial(oracle, crd, cost))))

@@ -61,15 +61,6 @@ def check(kind: registry.Kind, version: registry.Version, schema: Schema) -> Non
         raise SchemaError(f"{kind.name} {version.name}: {what} {path}: {problem}")
 
 
-def follow(schema: Schema, path: str) -> str | None:
-    """Return why a column with this path shows nothing, or None."""
-    try:
-        _shown(_with_metadata(schema), path)
-    except _NothingShownError as error:
-        return str(error)
-    return None
-
-
 def column_problem(schema: Schema, path: str, column_type: str) -> str | None:
     """Return why a column of a type shows nothing for a path, or None."""
     try:
@@ -99,10 +90,9 @@ def _problems(version: registry.Version, schema: Schema) -> Iterator[tuple[str, 
 
 
 def _with_metadata(schema: Schema) -> Schema:
+    """Return a schema with the fields of every object, which it need not declare."""
     own = schema.get("properties", {})
-    if "metadata" not in own:
-        return schema
-    return {**schema, "properties": {**own, "metadata": _METADATA}}
+    return {**schema, "properties": {**_OBJECT, **own, "metadata": _METADATA}}
 
 
 # ----------------------------------------------------------------------------------------- columns
@@ -406,7 +396,7 @@ def _scale_problems(scale: markers.Scale, schema: Schema) -> Iterator[tuple[str,
             yield "scale", path, problem
 
 
-_SCALE_ROOTS = {
+SCALE_ROOTS = {
     "specReplicasPath": ((".spec.",), "integer"),
     "statusReplicasPath": ((".status.",), "integer"),
     "labelSelectorPath": ((".spec.", ".status."), "string"),
@@ -415,7 +405,7 @@ _SCALE_ROOTS = {
 
 def scale_problem(schema: Schema, name: str, path: str) -> str | None:
     """Return why the scale subresource cannot use a path, such as specReplicasPath, or None."""
-    roots, kind = _SCALE_ROOTS[name]
+    roots, kind = SCALE_ROOTS[name]
     try:
         node = _plain(schema, path)
     except _NothingShownError as error:

@@ -8,6 +8,7 @@ lengths of their matches.
 import copy
 import functools
 import importlib
+import itertools
 import math
 import re
 import warnings
@@ -59,7 +60,8 @@ def check(schema: Schema, where: str) -> None:
     Raises:
         SchemaError: naming the contradicting keywords.
     """
-    for problem in contradictions(schema):
+    of_enum = (f"the enum's value {problem}" for problem in unreachable(schema))
+    for problem in itertools.chain(contradictions(schema), of_enum):
         raise SchemaError(
             f"{where}: expected bounds that some value satisfies, got {problem}; loosen or leave "
             "out "
@@ -175,9 +177,13 @@ def _fits_text(schema: Schema, value: str) -> bool:
 
 
 def contradictions(schema: Schema) -> Iterator[str]:
-    """Yield the keywords of a node that contradict each other; nodes below are not read."""
+    """Yield the keywords of a node that contradict each other; nodes below are not read.
+
+    The values of an enum are ``unreachable``'s.
+    """
     if "enum" in schema:
-        yield from _words(schema)
+        if not schema["enum"]:
+            yield "an enum without values"
         return
     kind = schema.get("type")
     is_both = schema.get("x-kubernetes-int-or-string")
@@ -193,11 +199,9 @@ def contradictions(schema: Schema) -> Iterator[str]:
         yield from _objects(schema)
 
 
-def _words(schema: Schema) -> Iterator[str]:
-    """Yield enum values that the node's other keywords refuse."""
-    if not schema["enum"]:
-        yield "an enum without values"
-    if not schema.keys() & _BOUNDS:
+def unreachable(schema: Schema) -> Iterator[str]:
+    """Yield the values of a node's enum that its other keywords refuse, with what they say."""
+    if not schema.get("enum") or not schema.keys() & _BOUNDS:
         return
     keywords = {name: schema[name] for name in schema.keys() & {"type", "enum", *_BOUNDS}}
     if schema.get("x-kubernetes-int-or-string"):
@@ -205,7 +209,7 @@ def _words(schema: Schema) -> Iterator[str]:
     checker = checker_provider.checks().of_keywords(keywords)
     for value in schema["enum"]:
         for cause in checker.create(value).causes:
-            yield f"the enum's value {value!r} with other bounds: {cause.message}"
+            yield f"{value!r} with other bounds: {cause.message}"
 
 
 def _numbers(schema: Schema) -> Iterator[str]:

@@ -59,17 +59,13 @@ class Cases:
     fields: frozenset[Names]
 
 
+@functools.lru_cache(maxsize=4096)
 def parsed(rule: str) -> syntax.Expr | None:
     """Return a rule's expression, or None if it is none."""
     try:
         return syntax.parse(rule)
     except syntax.SyntaxProblemError:
         return None
-
-
-@functools.lru_cache(maxsize=4096)
-def _expr(rule: str) -> syntax.Expr | None:
-    return parsed(rule)
 
 
 def of(schema: Schema, rule: str) -> Cases | None:
@@ -79,7 +75,7 @@ def of(schema: Schema, rule: str) -> Cases | None:
         schema: The node with the rule.
         rule: Its expression.
     """
-    expr = _expr(rule)
+    expr = parsed(rule)
     if expr is None:
         return None
     reads: dict[Names, _Read] = {}
@@ -111,7 +107,7 @@ def _bare(schema: Schema) -> Schema:
     return {word: part for word, part in schema.items() if word != "x-kubernetes-validations"}
 
 
-def unusable(schema: Schema, rule: str) -> list[str]:
+def unusable(schema: Schema, rule: str) -> list[Names]:
     """Return fields that a rule forbids because others have defaults: a union with a default."""
     found = of(schema, rule)
     if found is None or not found.true:
@@ -120,28 +116,28 @@ def unusable(schema: Schema, rule: str) -> list[str]:
     if without is None:
         return []
     return sorted(
-        ".".join(names)
+        names
         for names in found.fields
         if names
         and not _is_always_set(schema, names)
-        and not any(_has(value, names) for value in found.true)
-        and any(_has(value, names) for value in without.true)
+        and not any(has(value, names) for value in found.true)
+        and any(has(value, names) for value in without.true)
     )
 
 
-def refused_defaults(schema: Schema, rule: str) -> list[str]:
-    """Return defaulted fields whose default a rule never accepts, while it accepts other values."""
+def refused_defaults(schema: Schema, rule: str) -> dict[Names, JSON]:
+    """Return the defaults, by field, that a rule never accepts, while it accepts other values."""
     found = of(schema, rule)
     if found is None or not found.true:
-        return []
-    return sorted(
-        ".".join(names)
-        for names in found.fields
+        return {}
+    return {
+        names: default
+        for names in sorted(found.fields)
         if names
         and (default := _node(schema, names).get("default")) is not None
         and not any(_at(value, names) == default for value in found.true)
         and any(_at(value, names) == default for value in found.values)
-    )
+    }
 
 
 def _without_defaults(schema: Schema) -> Schema:
@@ -168,7 +164,8 @@ def _is_always_set(schema: Schema, names: Names) -> bool:
     return True
 
 
-def _has(value: JSON, names: Names) -> bool:
+def has(value: JSON, names: Names) -> bool:
+    """Return whether a value has a field."""
     return _at(value, names) is not _ABSENT
 
 
@@ -297,7 +294,7 @@ def parts(expr: syntax.Expr) -> Iterator[syntax.Expr]:
 
 def constants(rule: str) -> dict[Names, set[JSON]]:
     """Return the constants that a rule compares fields with."""
-    expr = _expr(rule)
+    expr = parsed(rule)
     found: dict[Names, set[JSON]] = {}
     for part in parts(expr) if expr is not None else ():
         if not isinstance(part, syntax.Call) or part.function not in {*_COMPARED, "@in"}:

@@ -1,5 +1,6 @@
 """Objects drawn from schemas of any origin, and the judge's verdicts on them."""
 
+import contextlib
 import dataclasses
 import random
 import re
@@ -117,7 +118,7 @@ class Court:
         return body, verdict
 
     def _repair(self, body: JSON, cause: Cause) -> JSON:
-        path = self._resolved(body, steps(cause.field))
+        path = steps(cause.field) if isinstance(body, dict) else ()
         schema = schema_at(self.schema, path)
         if cause.reason == "FieldValueRequired" and path:
             return put(body, path, self.draw.valid(schema))
@@ -130,9 +131,6 @@ class Court:
             except (KeyError, IndexError, TypeError):
                 return body
         return generation.without_nearest(body, path)
-
-    def _resolved(self, body: JSON, path: Path) -> Path:
-        return path if isinstance(body, dict) else ()
 
 
 def steps(field: str) -> Path:
@@ -179,31 +177,24 @@ def court_of(target: Target, version: Version, loaded: judge.Loaded) -> Court:
         "kind": spec["names"]["kind"],
         "metadata": metadata,
     }
-    schema = _said({"type": "object", **version.schema})
+    schema = {"type": "object", **version.schema}
     properties = schema.get("properties") or {}
     own = {name: child for name, child in properties.items() if name not in _META}
     return Court(loaded, head, schema | {"properties": own}, _draw(version.name))
 
 
-def court_alone(oracle: judge.Judge, schema: Schema) -> Court | None:
-    """Return the court for the values of a node, in ``spec``; None if it cannot stand alone."""
-    crd = alone(schema)
+@contextlib.contextmanager
+def court_alone(oracle: judge.Judge, schema: Schema) -> Iterator[Court | None]:
+    """Give the court for the values of a node, in ``spec``; None if it cannot stand alone."""
     try:
-        loaded = oracle.load(crd)
+        loaded = oracle.load(alone(schema))
     except judge.JudgeError:
-        return None
+        yield None
+        return
     head = {"apiVersion": f"{_GROUP}/v1", "kind": "Value", "metadata": {"name": "drawn"}}
-    root = {"type": "object", "required": ["spec"], "properties": {"spec": _said(schema)}}
-    return Court(loaded, head, root, _draw("alone"))
-
-
-def _said(value: JSON) -> JSON:
-    """Return a schema without keywords that are null, which say nothing."""
-    if isinstance(value, list):
-        return [*map(_said, value)]
-    if not isinstance(value, dict):
-        return value
-    return {word: _said(part) for word, part in value.items() if part is not None}
+    root = {"type": "object", "required": ["spec"], "properties": {"spec": schema}}
+    with loaded:
+        yield Court(loaded, head, root, _draw("alone"))
 
 
 def _draw(seed: str) -> generation.Draw:

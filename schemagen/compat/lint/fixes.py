@@ -76,12 +76,10 @@ def _fix_file(
     lines = text.splitlines(keepends=True)
     expected: list[JSON] = []
     edits: list[_Edit] = []
-    count = 0
     for definition in definitions:
         fixes = [*_fixes(definition, oracle, rules, lines)]
         expected.append(_changed(definition.value, fixes))
         edits += [found.edit for found in fixes]
-        count += len(fixes)
     if not edits:
         return
     after = _edited(lines, edits)
@@ -94,7 +92,7 @@ def _fix_file(
             yield f"left {path}: {difference}"
             return
     files.write_all({path: after})
-    yield f"fixed {count} place{'' if count == 1 else 's'} in {path}"
+    yield f"fixed {len(edits)} place{'' if len(edits) == 1 else 's'} in {path}"
 
 
 def _read(text: str, path: pathlib.Path) -> list[JSON] | None:
@@ -148,7 +146,7 @@ def _list_type(definition: sources.Definition, place: Found, lines: Sequence[str
     def change(node: Schema) -> None:
         node[_LIST_TYPE] = "atomic"
 
-    return _Fix(change, place.node.schema, _Edit(at + 1, at + 1, (new,)))
+    return _Fix(change, place.node.raw, _Edit(at + 1, at + 1, (new,)))
 
 
 def _required(definition: sources.Definition, place: Found, lines: Sequence[str]) -> _Fix | None:
@@ -170,14 +168,14 @@ def _required(definition: sources.Definition, place: Found, lines: Sequence[str]
         if not node["required"]:
             del node["required"]
 
-    return _Fix(change, parent.schema, edit) if edit is not None else None
+    return _Fix(change, parent.raw, edit) if edit is not None else None
 
 
 def _default(definition: sources.Definition, place: Found, lines: Sequence[str]) -> _Fix | None:
     edit = _block(lines, definition.line_of(f"{place.field}.default") - 1)
     if edit is None or place.node is None:
         return None
-    return _Fix(lambda node: node.pop("default"), place.node.schema, edit)
+    return _Fix(lambda node: node.pop("default"), place.node.raw, edit)
 
 
 def _server_field(
@@ -263,10 +261,12 @@ def _split(court: drawing.Court, new: judge.Loaded) -> JSON:
 
 
 def _answer(loaded: judge.Loaded, value: JSON) -> JSON:
-    verdict = loaded.create(value, strict=False, stored=True)
-    return verdict.allowed, verdict.code, set(verdict.causes), verdict.object
+    return _said(loaded.create(value, strict=False, stored=True))
 
 
 def _update(loaded: judge.Loaded, value: JSON, old: JSON) -> JSON:
-    verdict = loaded.update(value, old, strict=False, stored=True)
+    return _said(loaded.update(value, old, strict=False, stored=True))
+
+
+def _said(verdict: judge.Verdict) -> JSON:
     return verdict.allowed, verdict.code, set(verdict.causes), verdict.object

@@ -53,8 +53,8 @@ def lint(
         entries += own
         findings += problems
         findings += (finding for _, finding in found(definition, oracle, rules))
-    findings = [finding for finding in findings if identity(finding) not in known]
-    kept, suppressed = suppressions.apply(findings, entries, {rule.id for rule in rules})
+    reported, suppressed = suppressions.apply(findings, entries, {rule.id for rule in rules})
+    kept = [finding for finding in reported if identity(finding) not in known]
     kept.sort(key=lambda finding: (finding.source, finding.line, finding.rule, finding.path))
     at_fault = {finding.subject.partition(" ")[0] for finding in kept}
     passed = [definition.name for definition in definitions if definition.name not in at_fault]

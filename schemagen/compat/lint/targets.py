@@ -1,4 +1,4 @@
-"""A CRD to lint: its versions, and every node of their schemas, walked once. Pure."""
+"""A CRD to lint: its versions, every node of their schemas, walked once, and its verdict."""
 
 import dataclasses
 import functools
@@ -7,6 +7,7 @@ from typing import Final
 
 from schemagen import judge
 from schemagen.compat import sources
+from schemagen.crd import nulls
 from schemagen.problems import JSON
 from schemagen.schema.keywords import Schema
 
@@ -24,7 +25,8 @@ class Node:
 
     Attributes:
         version: Its version.
-        schema: Its keywords.
+        raw: Its keywords as they are in the CRD.
+        schema: Those that are not null; the API server ignores the others.
         path: As users write it: ``spec.tags[]``; ``{}`` stands for the values of a map.
         field: Its path in the CRD.
         parent: The node around it.
@@ -32,6 +34,7 @@ class Node:
     """
 
     version: "Version"
+    raw: Schema
     schema: Schema
     path: str
     field: str
@@ -105,16 +108,17 @@ class Version:
 
     @property
     def schema(self) -> Schema:
-        """Return its schema; empty without one."""
-        holder = self.value.get("schema")
-        schema = holder.get("openAPIV3Schema") if isinstance(holder, dict) else None
-        return schema if isinstance(schema, dict) else {}
+        """Return its schema, without keywords that are null; empty without one."""
+        return self.root.schema
 
     @functools.cached_property
     def nodes(self) -> tuple[Node, ...]:
         """Return every node of the schema, junctors not included."""
-        root = Node(self, self.schema, "", f"{self.field}.schema.openAPIV3Schema")
-        return tuple(_nodes(root))
+        holder = self.value.get("schema")
+        schema = holder.get("openAPIV3Schema") if isinstance(holder, dict) else None
+        raw = schema if isinstance(schema, dict) else {}
+        field = f"{self.field}.schema.openAPIV3Schema"
+        return tuple(_nodes(Node(self, raw, nulls.without_nulls(raw), "", field)))
 
     @functools.cached_property
     def written(self) -> tuple[Node, ...]:
@@ -136,14 +140,15 @@ def _nodes(node: Node) -> Iterator[Node]:
     yield node
     for name, child in node.properties.items():
         if isinstance(child, dict):
+            raw = node.raw["properties"][name]
             path = f"{node.path}.{name}".removeprefix(".")
             field = f"{node.field}.properties.{name}"
-            yield from _nodes(Node(node.version, child, path, field, node, name))
+            yield from _nodes(Node(node.version, raw, child, path, field, node, name))
     for keyword, step in (("items", "[]"), ("additionalProperties", "{}")):
         below: JSON = node.schema.get(keyword)
         if isinstance(below, dict):
-            field = f"{node.field}.{keyword}"
-            yield from _nodes(Node(node.version, below, f"{node.path}{step}", field, node))
+            raw, field = node.raw[keyword], f"{node.field}.{keyword}"
+            yield from _nodes(Node(node.version, raw, below, f"{node.path}{step}", field, node))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -153,12 +158,10 @@ class Target:
     Attributes:
         definition: The CRD and its origin.
         oracle: The judge.
-        draws: Number of objects drawn for a question that only trying answers.
     """
 
     definition: sources.Definition
     oracle: judge.Judge
-    draws: int = 60
 
     @property
     def crd(self) -> dict[str, JSON]:

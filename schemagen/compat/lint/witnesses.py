@@ -30,14 +30,19 @@ def of_refusal(
         absent: A field that the value lacks.
         present: A field that it has.
     """
-    court = drawing.court_alone(target.oracle, node.schema)
-    if court is None:
-        return {}
+    with drawing.court_alone(target.oracle, node.schema) as court:
+        if court is None:
+            return {}
+        return _smallest(court, rule, absent, present)
 
+
+def _smallest(
+    court: drawing.Court, rule: JSON, absent: cases.Names, present: cases.Names
+) -> dict[str, JSON]:
     def is_one(value: JSON) -> bool:
         return (
-            not (absent and has(value, ("spec", *absent)))
-            and (not present or has(value, ("spec", *present)))
+            not (absent and cases.has(value, ("spec", *absent)))
+            and (not present or cases.has(value, ("spec", *present)))
             and _is_refused(court.create(value), rule)
         )
 
@@ -51,19 +56,10 @@ def of_refusal(
     return {}
 
 
-def has(value: JSON, path: tuple[str, ...]) -> bool:
-    """Return whether a value has a field."""
-    for name in path:
-        if not isinstance(value, dict) or name not in value:
-            return False
-        value = value[name]
-    return True
-
-
 def _prepared(court: drawing.Court, value: JSON, absent: cases.Names, present: cases.Names) -> JSON:
-    if absent and has(value, ("spec", *absent)):
+    if absent and cases.has(value, ("spec", *absent)):
         value = generation.without(value, ("spec", *absent))
-    if present and not has(value, ("spec", *present)):
+    if present and not cases.has(value, ("spec", *present)):
         schema = drawing.schema_at(court.schema, ("spec", *present))
         value = drawing.put(value, ("spec", *present), court.draw.valid(schema))
     return value

@@ -10,7 +10,7 @@ import pytest
 
 from schemagen import judge, yaml
 from schemagen.compat import sources
-from schemagen.compat.findings import Finding
+from schemagen.compat.findings import Finding, Level
 from schemagen.compat.lint import catalog, run
 from schemagen.problems import JSON
 
@@ -93,6 +93,74 @@ def test_large_crd_is_found(size: int, rule: str, oracle: judge.Judge) -> None:
 
     assert rule in found
     assert rule not in {finding.rule for finding in small}
+
+
+def test_rules_that_are_too_expensive_together_are_refused(oracle: judge.Judge) -> None:
+    (path,) = (path for path in CASES if path.stem == "cost-near")
+    value, _, _ = yaml.load_all(path.read_bytes())
+    properties = spec_of(value)["properties"]
+    properties |= {f"sizes{index}": properties["sizes"] for index in range(14)}
+
+    errors = [found for found in lint(value, "refused", oracle) if found.level is Level.ERROR]
+
+    assert ["refused"] == [found.rule for found in errors]
+    assert "total for entire OpenAPIv3 schema exceeds budget" in errors[0].message
+
+
+NULLS = (
+    *("enum", "required", "items", "minItems", "maxItems", "minLength", "maxLength", "pattern"),
+    *("minimum", "maximum", "multipleOf", "oneOf", "anyOf", "allOf", "not", "format"),
+    *("properties", "additionalProperties", "nullable", "x-kubernetes-list-map-keys"),
+)
+
+
+@pytest.mark.parametrize("path", CASES, ids=lambda path: path.stem)
+def test_keyword_that_is_null_says_nothing(path: pathlib.Path, oracle: judge.Judge) -> None:
+    value, expected, _ = yaml.load_all(path.read_bytes())
+
+    for version in value["spec"]["versions"]:
+        with_nulls(version.get("schema", {}).get("openAPIV3Schema", {}))
+
+    found = {(finding.rule, finding.path) for finding in lint(value, path.stem, oracle)}
+    assert {(entry["rule"], entry.get("path", "")) for entry in expected["findings"]} == found
+
+
+def with_nulls(schema: JSON) -> None:
+    """Write each keyword that a node does not have as null."""
+    for name, child in (schema.get("properties") or {}).items():
+        if name not in {"apiVersion", "kind", "metadata"}:
+            with_nulls(child)
+    if isinstance(schema.get("items"), dict):
+        with_nulls(schema["items"])
+    schema |= {word: None for word in NULLS if word not in schema}
+
+
+def test_default_of_a_field_with_a_dot_is_found(oracle: judge.Judge) -> None:
+    (path,) = (path for path in CASES if path.stem == "default-refused")
+    value, _, _ = yaml.load_all(path.read_bytes())
+    spec = spec_of(value)
+    spec["properties"]["a.b"] = {"type": "integer", "format": "int64", "default": 9}
+    spec["x-kubernetes-validations"] = [{"rule": "self.a__dot__b < 5", "message": "be small"}]
+
+    (finding,) = lint(value, "default-refused", oracle)
+
+    assert "expected a default of a.b " in finding.message
+    assert {} == finding.details["witness"]
+
+
+def test_format_is_known_in_any_spelling(oracle: judge.Judge) -> None:
+    """The API server drops dashes: kube-openapi, pkg/validation/strfmt."""
+    (path,) = (path for path in CASES if path.stem == "format-ignored")
+    _, _, value = yaml.load_all(path.read_bytes())
+    spec_of(value)["properties"]["name"] = {"type": "string", "format": "k8sshortname"}
+
+    assert () == oracle.check(value).warnings
+    assert () == lint(value, "format-ignored", oracle)
+
+
+def spec_of(crd: JSON) -> JSON:
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    return schema["properties"]["spec"]
 
 
 def test_size_is_that_of_what_the_author_applies(oracle: judge.Judge) -> None:

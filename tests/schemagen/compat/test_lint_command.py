@@ -136,6 +136,19 @@ def test_findings_of_an_earlier_revision_are_left_out(tmp_path: pathlib.Path) ->
     assert ["spec.more"] == [found["path"] for found in json.loads(done.stdout)["findings"]]
 
 
+def test_suppression_of_an_earlier_finding_is_not_unused() -> None:
+    (definition,) = sources.parsed(yaml.dumps(faulty("list-type-missing")).encode(), "crd.yaml")
+    suppress = [suppressions.Suppression("list-type-missing", "one value")]
+
+    with judge.Judge() as oracle:
+        before = run.lint([definition], oracle, LISTS).findings
+        known = frozenset(map(run.identity, before))
+        report = run.lint([definition], oracle, LISTS, suppress=suppress, known=known)
+
+    assert [] != [*before]
+    assert ((), 1) == (report.findings, report.suppressed)
+
+
 def test_unreadable_file_does_not_stop_the_others(tmp_path: pathlib.Path) -> None:
     (tmp_path / "a.yaml").write_text("a: [")
     (tmp_path / "b.yaml").write_text(yaml.dumps(faulty("list-type-missing")))

@@ -183,7 +183,7 @@ def test_fix_that_changes_a_verdict_is_not_written(
         (node,) = (node for node in target.nodes if node.name == "size")
         line = definition.line_of(f"{node.field}.maximum") - 1
         edit = fixes._Edit(line, line + 1)  # noqa: SLF001 - as a wrong fixer would make it
-        yield fixes._Fix(lambda schema: schema.pop("maximum"), node.schema, edit)  # noqa: SLF001
+        yield fixes._Fix(lambda schema: schema.pop("maximum"), node.raw, edit)  # noqa: SLF001
 
     after, told = fixed(tmp_path, text)
 

@@ -18,14 +18,14 @@ SCHEMA = structural.schema_of(columns.Thing)
 
 @pytest.mark.parametrize("path", columns.SHOWN)
 def test_path_that_shows_a_value_is_accepted(path: str) -> None:
-    assert paths.follow(SCHEMA, path) is None
+    assert paths.column_problem(SCHEMA, path, "string") is None
 
 
 @pytest.mark.parametrize(
     "path", [*columns.NOT_SHOWN, *columns.UNREADABLE, *columns.SHOWN_AT_RANDOM]
 )
 def test_a_path_that_shows_nothing_or_chance_is_refused(path: str) -> None:
-    problem = paths.follow(SCHEMA, path)
+    problem = paths.column_problem(SCHEMA, path, "string")
 
     assert problem is not None
     assert problem.startswith("expected ")
@@ -50,7 +50,7 @@ def test_a_path_that_shows_nothing_or_chance_is_refused(path: str) -> None:
     ],
 )
 def test_invalid_path_is_reported(path: str, words: str) -> None:
-    assert words == paths.follow(SCHEMA, path)
+    assert words == paths.column_problem(SCHEMA, path, "string")
 
 
 @pytest.mark.parametrize(("path", "kind"), columns.TYPED)

@@ -76,9 +76,12 @@ def _first_optional(schema: Schema, chain: cases.Names) -> cases.Names | None:
 
 
 def _without_fields(target: Target, node: Node, absent: set[cases.Names]) -> Iterator[Found]:
-    court = drawing.court_alone(target.oracle, node.schema)
-    if court is None:
-        return
+    with drawing.court_alone(target.oracle, node.schema) as court:
+        if court is not None:
+            yield from _refused_without(court, node, absent)
+
+
+def _refused_without(court: drawing.Court, node: Node, absent: set[cases.Names]) -> Iterator[Found]:
     court.schema = drawing.with_constants(court.schema, [*map(_text, node.rules)])
     told: set[str] = set()
     for value in _tried(court, sorted(absent), _hints(node)):
@@ -152,7 +155,7 @@ def _tried(
 def _each_without(value: JSON, absent: list[cases.Names]) -> Iterator[JSON]:
     yield value
     for names in absent:
-        if witnesses.has(value, ("spec", *names)):
+        if cases.has(value, ("spec", *names)):
             yield generation.without(value, ("spec", *names))
 
 
@@ -248,16 +251,17 @@ def _bypass(target: Target, node: Node) -> list[JSON] | None:
     """Return three values of the parent, each an accepted update of the one before it."""
     assert node.parent is not None  # noqa: S101 - optional, so it has one
     assert node.name is not None  # noqa: S101 - likewise
-    court = drawing.court_alone(target.oracle, node.parent.schema)
-    if court is None:
-        return None
-    path = ("spec", node.name)
+    with drawing.court_alone(target.oracle, node.parent.schema) as court:
+        return _accepted_bypass(court, node, ("spec", node.name)) if court is not None else None
+
+
+def _accepted_bypass(court: drawing.Court, node: Node, path: tuple[str, str]) -> list[JSON] | None:
     values: list[JSON] = []
     for body in court.bodies(_TRIED):
-        if not witnesses.has(body, path):
+        if not cases.has(body, path):
             body = drawing.put(body, path, court.draw.valid(node.schema))  # noqa: PLW2901
         fixed, verdict = court.repaired(body)
-        if verdict.allowed and witnesses.has(fixed, path):
+        if verdict.allowed and cases.has(fixed, path):
             values.append(fixed)
     values.sort(key=lambda value: len(repr(value)))
     return _sequence(court, values, path) if values else None

@@ -18,7 +18,10 @@ _CAMEL: Final = re.compile(r"[a-z][a-z0-9]*(?:[A-Z][a-z0-9]*)*")
 _PASCAL: Final = re.compile(r"[A-Z][A-Za-z0-9]*")
 # What a Go duration's pattern or description looks like.
 _DURATION: Final = re.compile(r"\(ns\|us\|µs\|ms\|s\|m\|h\)|\(\?:\[0-9\]\+h\)|h\|m\|s\|ms")
-_REFERENCE: Final = frozenset({"apiVersion", "kind", "name", "namespace", "uid", "fieldPath"})
+# Fields of core/v1 ObjectReference.
+_REFERENCE: Final = frozenset(
+    {"apiVersion", "kind", "name", "namespace", "uid", "fieldPath", "resourceVersion"}
+)
 
 
 def _each(problem: Callable[[Node], str]) -> Callable[[Target], Iterator[Found]]:
@@ -159,7 +162,7 @@ def _comment_start(node: Node) -> str:
 def _object_reference(node: Node) -> str:
     if not node.properties.keys() >= {"fieldPath", "resourceVersion", "uid", "name", "kind"}:
         return ""
-    if not node.properties.keys() <= _REFERENCE | {"resourceVersion"}:
+    if not node.properties.keys() <= _REFERENCE:
         return ""
     return (
         "expected the fields that are used, got a whole core/v1 ObjectReference, most of which "

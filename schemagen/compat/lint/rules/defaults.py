@@ -23,7 +23,7 @@ def _required(target: Target) -> Iterator[Found]:
 
 def _null(target: Target) -> Iterator[Found]:
     for node in target.nodes:
-        if "default" in node.schema and node.schema["default"] is None:
+        if "default" in node.raw and node.raw["default"] is None:
             yield at(
                 node,
                 "expected a default, got null, which the API server ignores; leave it out",
@@ -78,14 +78,15 @@ def _unions(target: Target) -> Iterator[Found]:
             continue
         yield from _of_branches(node, defaulted)
         for rule in node.rules:
-            for name in cases.unusable(node.schema, str(rule.get("rule", ""))):
+            for names in cases.unusable(node.schema, str(rule.get("rule", ""))):
+                name = ".".join(names)
                 yield at(
                     node,
                     f"expected a rule under which {name} can be set, got {rule['rule']!r}, which "
                     f"counts {_named(rule, defaulted)} as set by default: no object may have "
                     f"{name}; leave the default out, or have the rule read its value",
                     rule=str(rule["rule"]),
-                    **witnesses.of_refusal(target, node, rule, present=tuple(name.split("."))),
+                    **witnesses.of_refusal(target, node, rule, present=names),
                 )
 
 
@@ -120,21 +121,16 @@ def _of_branches(node: Node, defaulted: list[str]) -> Iterator[Found]:
 def _refused(target: Target) -> Iterator[Found]:
     for node in target.nodes if target.verdict.allowed else ():
         for rule in node.rules:
-            for name in cases.refused_defaults(node.schema, str(rule.get("rule", ""))):
+            refused = cases.refused_defaults(node.schema, str(rule.get("rule", "")))
+            for names, default in refused.items():
                 yield at(
                     node,
-                    f"expected a default of {name} that {rule['rule']!r} accepts, got "
-                    f"{quoted(_default(node.schema, name))}, which it refuses whatever the other "
-                    "fields are: every object must set the field; correct one of them",
+                    f"expected a default of {'.'.join(names)} that {rule['rule']!r} accepts, got "
+                    f"{quoted(default)}, which it refuses whatever the other fields are: every "
+                    "object must set the field; correct one of them",
                     rule=str(rule["rule"]),
-                    **witnesses.of_refusal(target, node, rule, absent=tuple(name.split("."))),
+                    **witnesses.of_refusal(target, node, rule, absent=names),
                 )
-
-
-def _default(schema: JSON, name: str) -> JSON:
-    for part in name.split("."):
-        schema = schema["properties"][part]
-    return schema["default"]
 
 
 THEME: Final = "defaults"

@@ -5,7 +5,7 @@ from typing import Final
 
 from schemagen.compat.findings import Level
 from schemagen.compat.lint.registry import Rule
-from schemagen.compat.lint.targets import Found, Node, Target, at
+from schemagen.compat.lint.targets import Found, Target, at
 
 _LIST_TYPE: Final = "x-kubernetes-list-type"
 _KEYS: Final = "x-kubernetes-list-map-keys"
@@ -135,8 +135,3 @@ RULES: Final = (
         others=("kube-api-linter arrayofstruct",),
     ),
 )
-
-
-def is_listed(node: Node) -> bool:
-    """Return whether a list's type tells its items apart."""
-    return node.schema.get(_LIST_TYPE) in {"set", "map"}

@@ -15,7 +15,6 @@ from schemagen.schema.keywords import Schema
 _COLUMN_TYPES: Final = get_args(get_type_hints(markers.Column)["type"])
 _COLUMNS: Final = "additionalPrinterColumns"
 _SELECTABLE: Final = re.compile(r"spec\.(?:versions\[(\d+)\]\.)?selectableFields\[(\d+)\]")
-_SCALE: Final = ("specReplicasPath", "statusReplicasPath", "labelSelectorPath")
 
 
 def _columns(version: Version) -> Iterator[tuple[int, JSON, str]]:
@@ -23,20 +22,14 @@ def _columns(version: Version) -> Iterator[tuple[int, JSON, str]]:
     for index, column in enumerate(version.value.get(_COLUMNS) or ()):
         path, type_ = column.get("jsonPath"), column.get("type")
         if isinstance(path, str) and type_ in _COLUMN_TYPES:
-            problem = paths.column_problem(_with_own(version.schema), path, type_)
+            problem = paths.column_problem(version.schema, path, type_)
             if problem is not None:
                 yield index, column, problem
 
 
-def _with_own(schema: Schema) -> Schema:
-    """Return a schema with the fields of every object, which a CRD need not declare."""
-    own = {"apiVersion": {"type": "string"}, "kind": {"type": "string"}, "metadata": {}}
-    return schema | {"properties": own | (schema.get("properties") or {})}
-
-
 def _is_type(column: JSON, schema: Schema) -> bool:
     """Return whether the path leads somewhere, so that only the type does not fit."""
-    return paths.column_problem(_with_own(schema), column["jsonPath"], "string") is None
+    return paths.column_problem(schema, column["jsonPath"], "string") is None
 
 
 def _missing(target: Target) -> Iterator[Found]:
@@ -65,7 +58,7 @@ def _of_column(version: Version, index: int, column: JSON, problem: str) -> Foun
 def _scale(target: Target) -> Iterator[Found]:
     for version in target.versions:
         scale: JSON = (version.value.get("subresources") or {}).get("scale")
-        for name in _SCALE if isinstance(scale, dict) else ():
+        for name in paths.SCALE_ROOTS if isinstance(scale, dict) else ():
             path = scale.get(name)
             problem = paths.scale_problem(version.schema, name, path) if path else None
             if problem is not None:

@@ -11,36 +11,28 @@ from schemagen.compat.lint import drawing
 from schemagen.compat.lint.registry import Rule
 from schemagen.compat.lint.targets import Found, Target, Version, at
 from schemagen.schema import satisfiability
-from schemagen.schema.keywords import Schema
 
-_OF_ENUM: Final = "the enum's value "
+# Objects drawn for a version.
+_DRAWS: Final = 60
 
 
 def _contradictions(target: Target) -> Iterator[Found]:
     for node in target.nodes if target.verdict.allowed else ():
-        for problem in satisfiability.contradictions(_said(node.schema)):
-            if not problem.startswith(_OF_ENUM):
-                yield at(
-                    node,
-                    f"expected bounds that some value satisfies, got {problem}; loosen or leave "
-                    "out one of them",
-                )
-
-
-def _said(schema: Schema) -> Schema:
-    """Return a schema without keywords that are null, which say nothing."""
-    return {word: value for word, value in schema.items() if value is not None}
+        for problem in satisfiability.contradictions(node.schema):
+            yield at(
+                node,
+                f"expected bounds that some value satisfies, got {problem}; loosen or leave out "
+                "one of them",
+            )
 
 
 def _enums(target: Target) -> Iterator[Found]:
     for node in target.nodes if target.verdict.allowed else ():
-        for problem in satisfiability.contradictions(_said(node.schema)):
-            if problem.startswith(_OF_ENUM):
-                yield at(
-                    node,
-                    f"expected enum values that the other keywords allow, got "
-                    f"{problem.removeprefix(_OF_ENUM)}; leave it out",
-                )
+        for problem in satisfiability.unreachable(node.schema):
+            yield at(
+                node,
+                f"expected enum values that the other keywords allow, got {problem}; leave it out",
+            )
 
 
 def _repeated(target: Target) -> Iterator[Found]:
@@ -77,14 +69,14 @@ def _is_known_empty(version: Version) -> bool:
 def _in_version(target: Target, version: Version, loaded: judge.Loaded) -> Iterator[Found]:
     court = drawing.court_of(target, version, loaded)
     refusals: collections.Counter[str] = collections.Counter()
-    for body in court.bodies(target.draws):
+    for body in court.bodies(_DRAWS):
         _, verdict = court.repaired(body)
         if verdict.allowed:
             return
         refusals.update({f"{cause.field}: {cause.message}"[:200] for cause in verdict.causes})
     common = refusals.most_common(1)[0][0] if refusals else "unknown"
     yield Found(
-        f"expected an object that the API server accepts, got none among {target.draws} that were "
+        f"expected an object that the API server accepts, got none among {_DRAWS} that were "
         f"drawn and repaired; the most frequent refusal: {common}",
         version.name,
         "",
