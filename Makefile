@@ -171,7 +171,8 @@ prove-image: $(INSTALLED)  ## Fill the images without Docker, start them read-on
 	@$(BIN)/python -m tests.bench.prove_image
 
 prove-install: $(INSTALLED)  ## Install, upgrade, roll back and uninstall the chart with helm (2 minutes)
-	$(BIN)/python -m controllers.devcluster build --jobs helm
+	$(BIN)/python -m controllers.devcluster build --jobs
+	$(BIN)/python -m controllers.devcluster build helm
 	$(BIN)/python -m pytest -m e2e -rP tests/e2e/test_install.py
 
 bench-schemagen: $(INSTALLED)  ## schemagen generate against controller-gen

@@ -262,7 +262,7 @@ def manifests(
             )
         else:
             documents = configuration.manifests(
-                api, configuration.at_url(f"{url}".rstrip("/")), certificate=cert_manager
+                api, configuration.at_url(url or ""), certificate=cert_manager
             )
     except ValueError as error:
         raise UserError(str(error)) from error

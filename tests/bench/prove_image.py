@@ -6,6 +6,7 @@ all. Shell: processes, files, the package registry.
 
 import asyncio
 import contextlib
+import datetime as dt
 import json
 import os
 import pathlib
@@ -17,6 +18,8 @@ from collections.abc import Iterator
 
 import rich.console
 
+from certs import authority
+from certs.directory import files
 from schemagen.judge import module
 from tests.packaging.test_wheel import build
 from tests.support import images
@@ -47,8 +50,9 @@ def main() -> int:
         seconds = min(asyncio.run(_started(scratch / "main")) for _ in range(3))
         output.print(f"webhooks serve: ready after {seconds:.1f} s")
         failures += [f"over {MAX_START_SECONDS} s"] if seconds > MAX_START_SECONDS else []
-        for line in _run(scratch):
+        for line, has_failed in _run(scratch):
             output.print(line)
+            failures += [line] if has_failed else []
     for failure in failures:
         output.print(f"FAILED {failure}")
     return 1 if failures else 0
@@ -94,11 +98,6 @@ def _certificates(target: pathlib.Path) -> pathlib.Path:
     """A mounted Secret."""
     folder = target.parent / "certificates"
     if not folder.exists():
-        import datetime as dt  # noqa: PLC0415 - only here
-
-        from certs import authority  # noqa: PLC0415 - only here
-        from certs.directory import files  # noqa: PLC0415 - only here
-
         now = dt.datetime.now(dt.UTC)
         ca = authority.new_authority("prove-image", now=now)
         folder.mkdir()
@@ -110,25 +109,32 @@ def _certificates(target: pathlib.Path) -> pathlib.Path:
     return folder
 
 
-def _run(scratch: pathlib.Path) -> Iterator[str]:
-    """The outputs of other programs."""
-    for image, *words in (
-        ("main", "agentctl", "version"),
-        ("main", "schemagen", "validate", "crds:api", "--file", str(_sample())),
-        ("runner", "agent-runner"),
+def _run(scratch: pathlib.Path) -> Iterator[tuple[str, bool]]:
+    """The outputs of other programs, and whether they failed."""
+    for image, expected, said, *words in (
+        ("main", 0, "agentctl 0.", "agentctl", "version"),
+        ("main", 0, "", "schemagen", "validate", "crds:api", "--file", str(_sample())),
+        # Loads what is left of the client's package; the pod's service account is missing.
+        ("main", 3, "expected a pod's service account", "agentctl", "get", "agents"),
+        ("runner", 64, "agent-runner: expected", "agent-runner"),
     ):
         began = time.monotonic()
         done = subprocess.run(
             images.command(
-                scratch / image, *words, KUBEWRIGHT_CACHE=str(scratch / image / "cache")
+                scratch / image,
+                *words,
+                KUBEWRIGHT_CACHE=str(scratch / image / "cache"),
+                **images.IN_POD,
             ),
             capture_output=True,
             text=True,
             check=False,
         )
         took = time.monotonic() - began
-        said = json.dumps((done.stdout + done.stderr).strip()[-160:])
-        yield f"{' '.join(words)[:60]}: exit code {done.returncode} after {took:.1f} s: {said}"
+        output = (done.stdout + done.stderr).strip()
+        has_failed = done.returncode != expected or said not in output
+        shown = f"exit code {done.returncode} after {took:.1f} s: {json.dumps(output[-160:])}"
+        yield f"{' '.join(words)[:60]}: {shown}", has_failed
 
 
 def _sample() -> pathlib.Path:

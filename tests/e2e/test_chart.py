@@ -146,6 +146,20 @@ def test_programs_take_their_arguments(objects: list[Any]) -> None:
         group.commands[command].make_context(command, [*arguments])
 
 
+@pytest.mark.parametrize("mode", ["SelfManaged", "CertManager"])
+def test_names_that_yaml_reads_as_numbers_are_kept(mode: str) -> None:
+    values = {"certificates": {"mode": mode}, "crds": {"install": "Chart"}}
+
+    number, word = (
+        json.dumps(charts.rendered(values, release, namespace))
+        for release, namespace in (("1e3", "0x10"), ("release", "place"))
+    )
+
+    assert word.replace("release-agents", "1e3-agents") == number.replace(
+        '"1e3"', '"release"'
+    ).replace("0x10", "place")
+
+
 def test_nothing_names_a_ca_bundle(objects: list[Any]) -> None:
     """It belongs to the webhook server or to cert-manager, under their own field managers."""
     called = [
@@ -252,6 +266,10 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     (
         {"webhook": {"autoscaling": {"enabled": True}, "resources": {"requests": None}}},
         "webhook.resources.requests.cpu: expected a request",
+    ),
+    (
+        {"networkPolicy": {"apiServerPorts": []}},
+        "at '/networkPolicy/apiServerPorts': minItems: got 0, want 1",
     ),
     ({"webhook": {"port": 8080}}, "webhook.healthPort: expected another port"),
 ]

@@ -3,12 +3,14 @@
 import json
 import pathlib
 import re
+import shutil
 import subprocess
 import sysconfig
 import tomllib
 
 import pytest
 
+from schemagen import files
 from schemagen.judge import module
 from tests.packaging.test_wheel import ROOT, build
 from tests.support import images
@@ -155,3 +157,32 @@ def test_programs_of_the_wheel_start_where_nothing_can_be_written(
     )
 
     assert (0, "") == (done.returncode, done.stderr)
+
+
+@pytest.mark.slow
+def test_programs_need_nothing_that_is_removed_from_packages(
+    wheel: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
+    lock = tmp_path / "nothing.txt"
+    lock.touch()
+    lib = tmp_path / "main" / "lib"
+    for name in ("kubernetes", "cel_expr_python", "cel_expr_python/ext"):
+        (lib / name).mkdir(parents=True)
+        for path in pathlib.Path(SITE, name).iterdir():
+            if path.name not in {"__init__.py", "ext"}:
+                (lib / name / path.name).symlink_to(path)
+    shutil.copy(pathlib.Path(SITE, "kubernetes", "__init__.py"), lib / "kubernetes")
+    # What is compiled elsewhere already.
+    (tmp_path / "main" / "cache").symlink_to(files.cache_directory())
+    images.fill("main", wheel, lock, tmp_path / "main")
+
+    done = subprocess.run(
+        images.command(tmp_path / "main", "agentctl", "get", "agents", more=SITE, **images.IN_POD),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert not (lib / "kubernetes" / "client").exists()
+    assert ["ext_optional"] == [path.name.split(".")[0] for path in lib.rglob("ext_*.so")]
+    assert done.stderr.startswith("agentctl: expected a pod's service account")

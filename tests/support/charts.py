@@ -77,6 +77,19 @@ VALUES: dict[str, dict[str, Any]] = {
             "controllerEgress": [{"ports": [{"port": 7233}]}],
         },
     },
+    "what YAML reads otherwise": {
+        "image": {"repository": "#agents", "tag": "1: '2'"},
+        "runnerImage": {"tag": '"3"'},
+        "nameOverride": "1",
+        "fullnameOverride": "agents",
+        "controller": {
+            "limits": {"namespace": 1_000_000, "agent": 2_500_000},
+            "retention": {"mode": "Archive", "claim": "10"},
+            "temporal": "a'b\"c:7233",
+        },
+        "certificates": {"mode": "OwnSecret", "secretName": "1e3"},
+        "priorityClass": {"name": "0x10", "create": True},
+    },
     "one replica": {
         "controller": {"replicas": 1, "retention": {"mode": "Delete"}},
         "webhook": {"replicas": 1},
@@ -112,9 +125,11 @@ def helm(
     )
 
 
-def rendered(values: Mapping[str, Any]) -> list[Any]:
+def rendered(
+    values: Mapping[str, Any], release: str = RELEASE, namespace: str = NAMESPACE
+) -> list[Any]:
     """The objects that helm renders, hooks included."""
-    text = helm("template", RELEASE, str(CHART), "--namespace", NAMESPACE, values=values).stdout
+    text = helm("template", release, str(CHART), "--namespace", namespace, values=values).stdout
     return [document for document in yaml.load_all(text.encode()) if document]
 
 

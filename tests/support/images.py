@@ -8,11 +8,13 @@ import sys
 from tests.support import bare
 
 ROOT = pathlib.Path(__file__).parents[2]
+# As in a pod whose API server does not answer.
+IN_POD = {"KUBERNETES_SERVICE_HOST": "127.0.0.1", "KUBERNETES_SERVICE_PORT": "1"}
 
 
 def fill(image: str, wheel: pathlib.Path, lock: pathlib.Path, target: pathlib.Path) -> None:
     """Fill a directory with an image's content, as the Dockerfile does."""
-    target.mkdir(parents=True)
+    target.mkdir(parents=True, exist_ok=True)
     subprocess.run(
         [ROOT / ".image" / "fill", image, wheel, lock, target],
         env={"PATH": os.environ["PATH"], "PYTHON": sys.executable, "HOME": "/nonexistent"},

@@ -69,8 +69,6 @@ class Kubelet:
         self._jobs: dict[str, asyncio.Task[None]] = {}
         self._stack = contextlib.AsyncExitStack()
         self._started = 0
-        self.outputs: dict[str, str] = {}
-        """What the last pod of each Job wrote."""
 
     @contextlib.asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -129,7 +127,6 @@ class Kubelet:
     async def _scale(self, group: _Group, template: Any, digest: str, count: int) -> None:
         """Replace pods of another template one by one: the new one first, as `maxSurge` says."""
         old = [] if group.template == digest else [*group.pods]
-        group.template = digest
         missing = count - len(group.pods) + len(old)
         for _ in range(max(missing, len(old) if count else 0)):
             if missing > 0:
@@ -143,6 +140,8 @@ class Kubelet:
                 await self._end(group, old.pop())
         for pod in old or group.pods[count:]:
             await self._end(group, pod)
+        # Not before: until then pods of the other template are among them.
+        group.template = digest
 
     async def _end(self, group: _Group, pod: replicas.Replica) -> None:
         group.pods.remove(pod)
@@ -154,7 +153,7 @@ class Kubelet:
         (container,) = template["spec"]["containers"]
         ports = {item["name"]: item["containerPort"] for item in container["ports"]}
         places = {str(port): str(_free_port()) for port in ports.values()}
-        process = await self._process(template["spec"], container, places, pipe=False)
+        process = await self._process(template["spec"], container, places)
         health = f"http://127.0.0.1:{places[str(ports['health'])]}"
         return replicas.Replica(process, int(places.get(str(ports.get("https")), "0")), health)
 
@@ -184,12 +183,11 @@ class Kubelet:
     async def _run_pod(self, pod: Any) -> None:
         (container,) = pod["spec"]["containers"]
         began = _now()
-        process = await self._process(pod["spec"], container, {}, pipe=True)
-        output, _ = await process.communicate()
-        self.outputs[pod["metadata"]["labels"]["job-name"]] = output.decode()
-        ended = {"exitCode": process.returncode, "startedAt": began, "finishedAt": _now()}
+        process = await self._process(pod["spec"], container, {})
+        code = await process.wait()
+        ended = {"exitCode": code, "startedAt": began, "finishedAt": _now()}
         status = {
-            "phase": "Failed" if process.returncode else "Succeeded",
+            "phase": "Failed" if code else "Succeeded",
             "startTime": began,
             "containerStatuses": [
                 {
@@ -214,7 +212,7 @@ class Kubelet:
     # --------------------------------------------------------------------------------- processes
 
     async def _process(
-        self, spec: Any, container: Any, ports: Mapping[str, str], *, pipe: bool
+        self, spec: Any, container: Any, ports: Mapping[str, str]
     ) -> asyncio.subprocess.Process:
         """Start a container's command; its paths and ports are replaced by ones of this machine."""
         self._started += 1
@@ -230,8 +228,8 @@ class Kubelet:
                 cwd=directory,
                 env=await self._environment(spec, container, directory, mounts),
                 stdin=asyncio.subprocess.DEVNULL,
-                stdout=asyncio.subprocess.PIPE if pipe else log,
-                stderr=asyncio.subprocess.STDOUT if pipe else log,
+                stdout=log,
+                stderr=log,
             )
 
     async def _environment(

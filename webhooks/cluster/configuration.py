@@ -41,10 +41,11 @@ def at_url(base: str) -> Callable[[str], ClientConfig]:
 
     They have no ``caBundle``: ``certs.injector`` owns that field so that it can be rotated.
     """
-    return lambda path: {"url": f"{base}{path}"}
+    root = base.rstrip("/")
+    return lambda path: {"url": f"{root}{path}"}
 
 
-def at_service(namespace: str, name: str, port: int = 443) -> Callable[[str], ClientConfig]:
+def at_service(namespace: str, name: str, port: int = HTTPS_PORT) -> Callable[[str], ClientConfig]:
     """Client configurations for a server behind a Service; without a ``caBundle`` as well."""
     return lambda path: {
         "service": {"namespace": namespace, "name": name, "path": path, "port": port}
@@ -177,8 +178,7 @@ def manifests(
     if certificate is not None:
         split(certificate)
         for manifest in called:
-            annotations = manifest["metadata"].setdefault("annotations", {})
-            annotations[INJECTED] = certificate
+            let_inject(manifest, certificate)
     definitions = called[: len(api.kinds)]
     return [
         *definitions,
@@ -186,6 +186,11 @@ def manifests(
         *called[len(api.kinds) :],
         *policies(api),
     ]
+
+
+def let_inject(manifest: dict[str, Any], certificate: str) -> None:
+    """Let cert-manager write the CA of a Certificate (``NAMESPACE/NAME``) to the caBundles."""
+    manifest["metadata"].setdefault("annotations", {})[INJECTED] = certificate
 
 
 # Label that marks an API's policies, so that obsolete ones can be found and removed.

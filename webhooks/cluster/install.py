@@ -111,8 +111,7 @@ async def install_crds(
     """
     for manifest in configuration.crds(api, client_config):
         if certificate is not None:
-            annotations = manifest["metadata"].setdefault("annotations", {})
-            annotations[configuration.INJECTED] = certificate
+            configuration.let_inject(manifest, certificate)
         await _apply(client, kube.CUSTOM_RESOURCE_DEFINITIONS, manifest)
         report(f"applied {manifest['metadata']['name']}")
     async with asyncio.timeout(SERVED_SECONDS):

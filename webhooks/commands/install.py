@@ -81,7 +81,9 @@ def _address(service: str) -> Callable[[str], configuration.ClientConfig]:
     place, colon, port = service.partition(":")
     if colon and not port.isdecimal():
         raise ValueError(f"expected NAMESPACE/NAME:PORT, got {service}")
-    return configuration.at_service(*configuration.split(place), int(port or 443))
+    return configuration.at_service(
+        *configuration.split(place), int(port or configuration.HTTPS_PORT)
+    )
 
 
 async def _install(

@@ -1,4 +1,4 @@
-{{/* Names, labels and parts that several templates share. */}}
+{{/* Names, labels and parts that several templates share. Values are quoted: YAML reads 1e3 as a number. */}}
 
 {{- define "agents.name" -}}
 {{- default .Chart.Name .Values.nameOverride | trunc 50 | trimSuffix "-" -}}
@@ -15,8 +15,8 @@
 {{- end -}}
 
 {{- define "agents.selectorLabels" -}}
-app.kubernetes.io/name: {{ include "agents.name" .root }}
-app.kubernetes.io/instance: {{ .root.Release.Name }}
+app.kubernetes.io/name: {{ include "agents.name" .root | quote }}
+app.kubernetes.io/instance: {{ .root.Release.Name | quote }}
 app.kubernetes.io/component: {{ .component }}
 {{- end -}}
 
@@ -30,7 +30,7 @@ helm.sh/chart: {{ printf "%s-%s" .root.Chart.Name .root.Chart.Version | replace 
 {{/* Metadata of an object of a component, or of its hook. */}}
 {{- define "agents.metadata" -}}
 name: {{ .name | default (printf "%s-%s" (include "agents.fullname" .root) .component) }}
-namespace: {{ .namespace | default .root.Release.Namespace }}
+namespace: {{ .namespace | default .root.Release.Namespace | quote }}
 labels:
   {{- include "agents.labels" . | nindent 2 }}
 {{- with .labels }}
@@ -70,7 +70,7 @@ annotations:
 {{/* A generated file with the names that only Helm knows. */}}
 {{- define "agents.file" -}}
 {{- $service := printf "%s-webhook" (include "agents.fullname" .root) -}}
-{{- .root.Files.Get .path | replace "RELEASE-NAMESPACE" .root.Release.Namespace | replace "WEBHOOK-SERVICE" $service | replace "CERTIFICATE-SECRET" (include "agents.certificateSecret" .root) -}}
+{{- .root.Files.Get .path | replace "RELEASE-NAMESPACE" (quote .root.Release.Namespace) | replace "WEBHOOK-SERVICE" $service | replace "CERTIFICATE-SECRET" (include "agents.certificateSecret" .root | quote) -}}
 {{- end -}}
 
 {{/* Pod security `restricted`, for the pod and its container. */}}
@@ -101,7 +101,7 @@ imagePullSecrets:
   {{- toYaml . | nindent 2 }}
 {{- end }}
 {{- with .root.Values.priorityClass.name }}
-priorityClassName: {{ . }}
+priorityClassName: {{ . | quote }}
 {{- end }}
 {{- with .pods.nodeSelector }}
 nodeSelector:

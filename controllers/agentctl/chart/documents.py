@@ -42,17 +42,16 @@ def values_yaml() -> str:
 
 def _commented(group: Values, depth: int) -> Iterator[str]:
     indent = "  " * depth
-    for name, field in type(group).model_fields.items():
-        alias, value = field.alias or name, getattr(group, name)
-        comment = textwrap.wrap(field.description or "", _WIDTH - 2 - len(indent))
-        if depth == 0 and name != next(iter(type(group).model_fields)):
+    for index, (name, value, description) in enumerate(_members(group)):
+        if depth == 0 and index > 0:
             yield ""
+        comment = textwrap.wrap(description, _WIDTH - 2 - len(indent))
         yield from (f"{indent}# {line}" for line in comment)
         if isinstance(value, Values):
-            yield f"{indent}{alias}:"
+            yield f"{indent}{name}:"
             yield from _commented(value, depth + 1)
         else:
-            text = yaml.dumps({alias: value}).rstrip("\n")
+            text = yaml.dumps({name: value}).rstrip("\n")
             yield textwrap.indent(text, indent)
 
 
@@ -65,12 +64,18 @@ def values_table() -> str:
 
 
 def _flat(group: Values, prefix: str) -> Iterator[tuple[str, str, str]]:
-    for name, field in type(group).model_fields.items():
-        path, value = f"{prefix}{field.alias or name}", getattr(group, name)
+    for name, value, description in _members(group):
+        path = f"{prefix}{name}"
         if isinstance(value, Values):
             yield from _flat(value, f"{path}.")
         else:
-            yield path, json.dumps(value), (field.description or "").replace("|", "\\|")
+            yield path, json.dumps(value), description.replace("|", "\\|")
+
+
+def _members(group: Values) -> Iterator[tuple[str, Any, str]]:
+    """Yield name, value and description of each member, in their order."""
+    for name, field in type(group).model_fields.items():
+        yield field.alias or name, getattr(group, name), field.description or ""
 
 
 def rights_document() -> str:

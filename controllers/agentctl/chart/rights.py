@@ -30,7 +30,7 @@ CONDITIONS: Final = {
     rights.SELF_MANAGED: "`certificates.mode: SelfManaged`",
     rights.CERT_MANAGER: "`certificates.mode: CertManager`",
     rights.OWN_SECRET: "`certificates.mode: OwnSecret`",
-    RETENTION: "`controller.retention`",
+    RETENTION: "`controller.retention.mode: Archive` or `controller.retention.mode: Delete`",
     OWNER_REFERENCES: "`rbac.ownerReferences: true`",
 }
 """The conditions of rights, and the values of the chart that fulfil them."""

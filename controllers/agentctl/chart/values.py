@@ -283,8 +283,9 @@ class NetworkPolicy(Values):
     """NetworkPolicies of the controller and the webhook server."""
 
     enabled: bool = Field(default=True, description="Create NetworkPolicies.")
+    # An empty list would allow every port.
     api_server_ports: list[Annotated[int, Field(ge=1, le=65535)]] = Field(
-        default=[443, 6443], description="Ports of the API server."
+        default=[443, 6443], min_length=1, description="Ports of the API server."
     )
     webhook_clients: list[JSON] = Field(
         default_factory=list,

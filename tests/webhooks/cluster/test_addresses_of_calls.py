@@ -48,6 +48,12 @@ def test_same_form_is_left_to_the_apply(form: Any) -> None:
         assert configuration.readdressed(current, manifest) is None
 
 
+def test_url_may_end_with_a_slash() -> None:
+    config = configuration.at_url("https://webhooks.example.com/")
+
+    assert {"url": "https://webhooks.example.com/convert"} == config(configuration.CONVERT)
+
+
 def test_manifests_clear_the_other_form() -> None:
     for form, cleared in ((URL, "service"), (SERVICE, "url")):
         for manifest in configuration.manifests(crds.api, form):

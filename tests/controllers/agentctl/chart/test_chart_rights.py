@@ -2,6 +2,7 @@
 
 from collections import Counter
 
+import crds
 from controllers import kube
 from controllers.agentctl.chart import rights as matrix
 from tests.support import foundry
@@ -43,17 +44,14 @@ def test_cluster_scoped_objects_are_named_except_where_rbac_cannot() -> None:
     unnamed = [
         (right.who, right.target, *right.verbs)
         for right in RIGHTS
-        if right.scope == "cluster" and not right.names and right.resource.group != "agents"
+        if right.scope == "cluster" and not right.names and right.resource.group != crds.api.group
     ]
 
     assert {
         (rights.INSTALL, "customresourcedefinitions", "create"),
         (rights.UNINSTALL, "validatingadmissionpolicies", "list"),
         (rights.UNINSTALL, "validatingadmissionpolicybindings", "list"),
-    } == {right for right in unnamed if not right[1].startswith(_KINDS)}
-
-
-_KINDS = ("agent", "implementation", "memories", "versioncontrol")
+    } == {*unnamed}
 
 
 def test_rights_for_another_api_name_its_own_objects() -> None:
