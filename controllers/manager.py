@@ -107,7 +107,11 @@ class Manager:
         self.synced = asyncio.Event()
         """Set once the caches are synced; from then on this replica can lead."""
         self.caches = Caches(
-            client, self.queue, self._options.namespace, on_unreadable=self._unreadable
+            client,
+            self.queue,
+            self._options.namespace,
+            on_unreadable=self._unreadable,
+            clock=self._monotonic,
         )
         made = runtimes(client, self.caches, self.queue.add)
         self._runtimes = {runtime.type: runtime for runtime in made}
@@ -122,6 +126,7 @@ class Manager:
             identity,
             timing=self._options.timing,
             clock=clock or kube.boot_seconds,
+            now=now,
         )
 
     async def run(self) -> None:

@@ -18,7 +18,7 @@ from controllers.kube import clocks, errors, queue
 from controllers.kube.client import Client
 from controllers.kube.errors import JSON
 from controllers.kube.http import limiter
-from controllers.kube.resources import EVENTS, Resource
+from controllers.kube.resources import EVENTS, SUBDOMAIN, Resource
 from controllers.kube.watch.projections import Key, Projection, Unreadable
 
 _log = logging.getLogger(__name__)
@@ -29,9 +29,6 @@ EventType: TypeAlias = Literal["Normal", "Warning"]
 _NOTE_BYTES: Final = 1024
 _WORD_BYTES: Final = 128
 _NAME_CHARACTERS: Final = 253
-_SUBDOMAIN: Final = re.compile(
-    r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII
-)
 _QUALIFIED: Final = re.compile(r"([-a-z0-9.]+/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?")
 _EPOCH: Final = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -154,7 +151,7 @@ def event_name(name: str, nanoseconds: int) -> str:
     """
     suffix = f".{nanoseconds:x}"
     max_characters = _NAME_CHARACTERS - len(suffix)
-    if len(name) <= max_characters and _SUBDOMAIN.fullmatch(name):
+    if len(name) <= max_characters and SUBDOMAIN.fullmatch(name):
         return name + suffix
     plain = re.sub(r"[^a-z0-9]+", "-", name.lower())[:max_characters].strip("-")
     return (plain or "event") + suffix

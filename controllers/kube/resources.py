@@ -6,13 +6,20 @@ catalogue.
 
 import dataclasses
 import functools
+import re
 import urllib.parse
+from typing import Final
 
 from controllers.kube import errors
 
 # Rules of path segment names, k8s.io/apimachinery v0.37 pkg/api/validation/path/name.go.
 _FORBIDDEN_NAMES = frozenset({".", ".."})
 _FORBIDDEN_CHARACTERS = frozenset("/%")
+
+SUBDOMAIN: Final = re.compile(
+    r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII
+)
+"""Names of most objects: k8s.io/apimachinery v0.37 pkg/util/validation/validation.go, RFC 1123."""
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def is_subset(
                 any(is_subset(item, other, merged_lists, path) for other in known) for item in body
             )
         case _:
-            return _is_equal(body, known)
+            return is_equal(body, known)
 
 
 def is_fully_owned(fields: JSON | None, body: Any, known: Any) -> bool:
@@ -108,7 +108,7 @@ def is_fully_owned(fields: JSON | None, body: Any, known: Any) -> bool:
             # An owned mapping without fields only means that it exists.
             return isinstance(known, dict)
         case _:
-            return not owned and _is_equal(body, known)
+            return not owned and is_equal(body, known)
 
 
 def applied_fields(
@@ -366,17 +366,17 @@ def _items(values: Any, name: str) -> Iterator[Any]:
 def _is_same_item(item: Any, other: Any, key: tuple[str, ...]) -> bool:
     """Return whether two list items have the same key; an omitted key field is defaulted."""
     if not key or not isinstance(item, dict) or not isinstance(other, dict):
-        return _is_equal(item, other)
-    return all(name not in item or _is_equal(item[name], other.get(name)) for name in key)
+        return is_equal(item, other)
+    return all(name not in item or is_equal(item[name], other.get(name)) for name in key)
 
 
-def _is_equal(left: Any, right: Any) -> bool:
+def is_equal(left: Any, right: Any) -> bool:
     """Return whether two JSON values are equal; in Python, True equals 1."""
     match left, right:
         case dict(), dict():
-            return left.keys() == right.keys() and all(_is_equal(left[k], right[k]) for k in left)
+            return left.keys() == right.keys() and all(is_equal(left[k], right[k]) for k in left)
         case list(), list():
-            return len(left) == len(right) and all(map(_is_equal, left, right))
+            return len(left) == len(right) and all(map(is_equal, left, right))
         case _:
             return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 

@@ -1,6 +1,7 @@
 """The controller's caches, and the mapping from changes to runs. Shell: reflectors."""
 
 import functools
+import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
@@ -23,6 +24,7 @@ class Caches:
         queue: Receives the keys of affected runs.
         namespace: One namespace, or None for all.
         on_unreadable: Called with each unreadable object and its kind.
+        clock: Monotonic seconds.
     """
 
     def __init__(
@@ -32,9 +34,10 @@ class Caches:
         namespace: str | None = None,
         *,
         on_unreadable: Callable[[kube.Resource, kube.Unreadable], None] = lambda _, __: None,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._client, self._queue, self._namespace = client, queue, namespace
-        self._on_unreadable = on_unreadable
+        self._on_unreadable, self._clock = on_unreadable, clock
         self.runs: kube.Store[projections.Run] = kube.Store(
             {
                 "uid": lambda run: [run.metadata.uid],
@@ -93,6 +96,7 @@ class Caches:
             on_change,
             on_unreadable=functools.partial(self._on_unreadable, resource),
             selection=selection,
+            clock=self._clock,
         )
 
     def by_uid(self, uid: str) -> projections.Run | None:

@@ -80,11 +80,11 @@ async def keep(one: Replica) -> None:
 
 @contextlib.asynccontextmanager
 async def keeping(*replicas: Replica) -> AsyncIterator[None]:
-    tasks = [asyncio.create_task(keep(one)) for one in replicas]
-    yield
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
+    async with asyncio.TaskGroup() as group:  # a replica that fails is a failure of the test
+        tasks = [group.create_task(keep(one)) for one in replicas]
+        yield
+        for task in tasks:
+            task.cancel()
 
 
 @testing.virtual_time

@@ -10,10 +10,11 @@ from collections.abc import Iterator
 import msgspec
 import pytest
 
-from controllers import devcluster
+import crds
+from controllers import devcluster, kube
 from controllers.kube.watch import projections
 from controllers.runs import projections as views
-from tests.bench import bench_controllers
+from tests.bench import bench_admission, bench_controllers
 from tests.bench.controllers import agentruns, drain, load
 
 
@@ -88,6 +89,38 @@ def test_only_requests_of_a_controller_of_runs_are_counted() -> None:
     assert {} == load.difference(after, before, load.READS)
     everything = load.difference(after, {}, load.WRITES | load.READS)
     assert {"agentruns/status": 8, "jobs": 3, "pods": 2} == everything
+
+
+def side(p99_ms: float, list_ms: float) -> bench_admission.Side:
+    """A cluster in which one creation of a hundred takes this long, the others a millisecond."""
+    taken = {}
+    for version in bench_admission.VERSIONS:
+        taken[f"create in {version}"] = [1.0] * 98 + [p99_ms] * 2
+        taken[f"list in {version}"] = [list_ms]
+    return bench_admission.Side(kube.Client.from_kubeconfig("/none"), taken)
+
+
+def test_what_webhooks_add_is_the_difference_of_both_clusters() -> None:
+    table, short = bench_admission.table(side(2.0, 100.0), side(8.0, 120.0), 1000)
+
+    creations = [f"create in {version}" for version in bench_admission.VERSIONS]
+    assert [f"{what}: 6.00 ms" for what in creations] == short
+    assert ["6.00", "6.00", "0.020 each", "0.020 each"] == [*table.columns[-1].cells]
+    assert [] == bench_admission.table(side(2.0, 1.0), side(6.0, 1.0), 1000)[1]
+
+
+def test_only_calls_of_our_webhooks_are_counted() -> None:
+    name = bench_admission.HISTOGRAMS["admission"]
+    ours = f"validate.{crds.api.group}"
+    buckets = [
+        *((ours, "0.005", 99), (ours, "+Inf", 100)),
+        *(("theirs", "0.005", 0), ("theirs", "+Inf", 900)),
+    ]
+    lines = (f'{name}_bucket{{name="{of}",le="{le}"}} {count}' for of, le, count in buckets)
+    text = "\n".join([f"# TYPE {name} histogram", *lines, ""])
+
+    assert (5.0, 100) == bench_admission.within(text, name, 0.99)
+    assert (float("inf"), 100) == bench_admission.within(text, name, 1.0)
 
 
 @pytest.fixture(scope="module")

@@ -171,6 +171,24 @@ async def test_second_replica_takes_over_within_a_lease() -> None:
 
 
 @testing.virtual_time
+async def test_replica_whose_watch_fails_for_long_is_not_ready() -> None:
+    async with world() as w:
+        one = w.manager()
+        async with running(one.run()):
+            await testing.settle(lambda: one.elector.leads)
+            assert "" == one.problem
+            w.server.refuse("watch", "agentruns", code=503, times=10**6)
+            w.server.drop_watches("agentruns")
+            await asyncio.sleep(600)
+
+            assert f"{projections.RUNS} has not been watched for 600 s" in one.problem
+            (lease,) = w.server.objects(kube.LEASES, HOME)
+            renewed = kube.time_of(lease["spec"]["renewTime"])
+            assert renewed is not None
+            assert (w.server.clock.now() - renewed).total_seconds() < SECONDS
+
+
+@testing.virtual_time
 async def test_deleted_run_frees_its_slot() -> None:
     async with world() as w, running(w.manager().run(), w.run_jobs(seconds=10**5)):
         created = await w.place.run("fix")

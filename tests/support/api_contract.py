@@ -133,7 +133,7 @@ def comparable(value: Any, namespace: str) -> Any:
     text = text.replace(namespace, "NAMESPACE")
     uids: dict[str, str] = {}
     text = _UID.sub(lambda match: uids.setdefault(match[0], f"uid{len(uids)}"), text)
-    text = _NUMBER.sub("N", _TIME.sub("TIME", text))
+    text = _NUMBER.sub("N", _TIME.sub(lambda match: "MICROTIME" if match[1] else "TIME", text))
     return json.loads(_KEY.sub("Key: PATH, ", text))
 
 
@@ -165,12 +165,22 @@ def _ranked(value: Any, ranks: dict[str, str]) -> Any:
             result["causes"], key=lambda entry: json.dumps(entry, sort_keys=True)
         )
     if "is invalid: [" in value.get("message", ""):
-        # In the order of Go's maps, which is random.
-        texts = {f"{entry['field']}: {entry['message']}" for entry in result["details"]["causes"]}
-        result["message"] = f"{value['message'].partition('[')[0]}{sorted(texts)}"
+        result["message"] = _sorted_message(value["message"], result["details"]["causes"])
     if "generateName" in value:
         result["name"] = f"{value['generateName']}GENERATED"
     return result
+
+
+def _sorted_message(message: str, causes: list[Any]) -> str:
+    """Sort what is invalid: it comes in the order of Go's maps, which is random.
+
+    A message that does not name exactly the causes stays as it is.
+    """
+    begin, _, rest = message.partition("[")
+    texts = sorted({f"{cause['field']}: {cause['message']}" for cause in causes})
+    for text in sorted(texts, key=len, reverse=True):
+        rest = rest.replace(text, "", 1)
+    return f"{begin}{texts}" if rest == ", " * (len(texts) - 1) + "]" else message
 
 
 def _definition(kind: str, plural: str, version: kube.JSON) -> kube.JSON:

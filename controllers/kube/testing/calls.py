@@ -14,10 +14,10 @@ from typing import Any, Final, Literal, TypeAlias
 
 import orjson
 
-from controllers.kube import clocks, resources
+from controllers.kube import clocks, resources, writer
 from controllers.kube.errors import JSON
 from controllers.kube.requests import Request
-from controllers.kube.testing import fields, statuses
+from controllers.kube.testing import statuses
 from controllers.kube.testing.kinds import PODS, Family, Kind
 
 Verb: TypeAlias = Literal["get", "list", "watch", "create", "update", "patch", "delete"]
@@ -345,7 +345,7 @@ def _operated(document: Any, operation: JSON) -> Any:
     match name:
         case "test":
             found = _found(document, path)
-            if not fields.is_same(found, operation.get("value")):
+            if not writer.is_equal(found, operation.get("value")):
                 raise statuses.unapplicable()
         case "remove":
             return _without(document, path)

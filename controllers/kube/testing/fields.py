@@ -9,6 +9,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, NamedTuple, TypeAlias
 
+from controllers.kube import writer
 from controllers.kube.errors import JSON
 
 Path: TypeAlias = tuple[str, ...]
@@ -263,7 +264,7 @@ def _compare(
             sub_old = before[name][1] if name in before else ABSENT
             sub_new = after[name][1] if name in after else ABSENT
             _compare(inner, sub_old, sub_new, (*path, name), found)
-    elif old is not ABSENT and new is not ABSENT and not is_same(old, new):
+    elif old is not ABSENT and new is not ABSENT and not writer.is_equal(old, new):
         modified.add(path)
     if old is ABSENT:
         added.add(path)
@@ -276,17 +277,6 @@ def _emptied(type_: Type, value: Any, other: Any) -> Any:
     if value is ABSENT and type_.is_always:
         return {}
     return type(other)() if value is None and type_.is_merged(other) else value
-
-
-def is_same(left: Any, right: Any) -> bool:
-    """Whether two JSON values are equal; in Python, True equals 1."""
-    match left, right:
-        case dict(), dict():
-            return left.keys() == right.keys() and all(is_same(left[k], right[k]) for k in left)
-        case list(), list():
-            return len(left) == len(right) and all(map(is_same, left, right))
-        case _:
-            return isinstance(left, bool) == isinstance(right, bool) and bool(left == right)
 
 
 def merge(type_: Type, old: Any, new: Any) -> Any:

@@ -12,7 +12,7 @@ from typing import Any, Final, TypeAlias
 
 import orjson
 
-from controllers.kube import resources
+from controllers.kube import resources, writer
 from controllers.kube.errors import JSON
 from controllers.kube.resources import Resource
 from controllers.kube.testing import fields, statuses
@@ -161,7 +161,7 @@ class Kind:
     def changes(self, new: JSON, old: JSON) -> bool:
         """Return whether a change counts for ``metadata.generation``."""
         ignored = {*_META, *(("status",) if self.has_status else ())}
-        return not fields.is_same(
+        return not writer.is_equal(
             *({k: v for k, v in one.items() if k not in ignored} for one in (new, old))
         )
 
@@ -356,7 +356,6 @@ def _new_job(value: JSON) -> JSON:
     template = spec.get("template") or {}
     inner = template.get("metadata") or {}
     named = {**inner, "labels": {**inner.get("labels", {}), **labels}}
-    uid = {name: labels[name] for name in ("batch.kubernetes.io/controller-uid",)}
     defaults = {
         "parallelism": 1,
         "completions": 1,
@@ -365,7 +364,7 @@ def _new_job(value: JSON) -> JSON:
         "manualSelector": False,
         "suspend": False,
         "podReplacementPolicy": "TerminatingOrFailed",
-        "selector": {"matchLabels": uid},
+        "selector": {"matchLabels": {"batch.kubernetes.io/controller-uid": metadata["uid"]}},
     }
     return {**value, "spec": {**defaults, **spec, "template": {**template, "metadata": named}}}
 

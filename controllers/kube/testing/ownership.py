@@ -9,7 +9,7 @@ import datetime as dt
 from collections.abc import Iterable, Mapping
 from typing import Any, Final, Literal, NamedTuple, TypeAlias
 
-from controllers.kube import clocks
+from controllers.kube import clocks, writer
 from controllers.kube.errors import JSON
 from controllers.kube.testing import fields, statuses
 from controllers.kube.testing.fields import NO_PATHS, Paths, Type
@@ -190,7 +190,7 @@ def applied(
 
 def is_unchanged(new: JSON, old: JSON) -> bool:
     """Return whether only the times of managers differ, for which nothing is written."""
-    return fields.is_same(*map(_timeless, (new, old)))
+    return writer.is_equal(*map(_timeless, (new, old)))
 
 
 def _timeless(value: JSON) -> JSON:

@@ -194,6 +194,8 @@ class ApiServer:
         answer = self._served(call, fault)
         await asyncio.sleep(fault.seconds_after)
         if fault.loses_answer:
+            if isinstance(answer, _Watch):
+                answer.close()
             raise LostError
         return answer
 

@@ -3,20 +3,16 @@
 import dataclasses
 import http
 import json
-import re
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 from controllers.kube.errors import JSON
-from controllers.kube.resources import Resource
+from controllers.kube.resources import SUBDOMAIN, Resource
 
-_SUBDOMAIN: Final = re.compile(
-    r"[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*", re.ASCII
-)
 _NOT_A_NAME: Final = (
     "a lowercase RFC 1123 subdomain must consist of lower case alphanumeric characters, '-' or "
     "'.', and must start and end with an alphanumeric character (e.g. 'example.com', regex used "
-    "for validation is '[a-z0-9]([-a-z0-9]*[a-z0-9])?(\\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*')"
+    f"for validation is '{SUBDOMAIN.pattern}')"
 )
 
 
@@ -120,7 +116,7 @@ def name_causes(value: JSON, *, is_custom: bool) -> list[JSON]:
     if not name:
         text = "Required value: name or generateName is required"
         return [cause("FieldValueRequired", text, "metadata.name")]
-    if is_custom and not _SUBDOMAIN.fullmatch(name):
+    if is_custom and not SUBDOMAIN.fullmatch(name):
         text = f'Invalid value: "{name}": {_NOT_A_NAME}'
         return [cause("FieldValueInvalid", text, "metadata.name")]
     return []
@@ -144,11 +140,10 @@ def finalizer_causes(new: JSON, old: JSON, *, is_custom: bool) -> list[JSON]:
     return [found] * (2 if is_custom else 1)
 
 
-def unapplicable(text: str = "") -> Refusal:
+def unapplicable() -> Refusal:
     """Refuse a JSON patch that fails, such as by a ``test``."""
     message = "the server rejected our request due to an error in our request"
-    details = {"causes": [{"message": text}]} if text else {}
-    return Refusal(failure(422, "Invalid", message, details))
+    return Refusal(failure(422, "Invalid", message, {}))
 
 
 def unpatchable(patched: JSON, why: str) -> Refusal:
@@ -197,13 +192,12 @@ def method_not_allowed() -> Refusal:
     return Refusal(failure(405, "MethodNotAllowed", message, {}))
 
 
-def unsupported_media_type(given: str, accepted: Sequence[str]) -> Refusal:
+def unsupported_media_type(accepted: Sequence[str]) -> Refusal:
     """Refuse a kind of patch that a resource does not have."""
     message = (
         f"the body of the request was in an unknown format - accepted media types include: "
         f"{', '.join(accepted)}"
     )
-    del given
     return Refusal(failure(415, "UnsupportedMediaType", message))
 
 

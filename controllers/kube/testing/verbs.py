@@ -276,7 +276,7 @@ class Verbs:
             return self._apply(call)
         accepted = [_JSON_PATCH, _MERGE, _APPLY]
         if call.content_type not in accepted:
-            raise statuses.unsupported_media_type(call.content_type, accepted)
+            raise statuses.unsupported_media_type(accepted)
         old, patch = self._existing(call), call.decoded()
         patched = (
             calls.merge_patched(old, patch)

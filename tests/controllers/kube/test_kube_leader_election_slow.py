@@ -13,8 +13,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from controllers import kube
-from controllers.kube import leader_election
-from tests.support import depth, virtual_time
+from controllers.kube import leader_election, testing
+from tests.support import depth
 
 START = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 MINUTES = 60.0
@@ -159,7 +159,7 @@ def watched(*ways: Iterator[Way], seconds: float = 10 * MINUTES) -> Candidates:
         await found.watched(seconds)
         return found
 
-    return virtual_time.run(main())
+    return testing.run(main())
 
 
 @pytest.mark.parametrize(

@@ -50,12 +50,15 @@ class Bench:
         """The status of the run."""
         return (await self.place.read("fix")).get("status") or {}
 
+    async def admitted(self) -> None:
+        """Create the run and look at it until it has a slot."""
+        uid = (await self.place.run("fix"))["metadata"]["uid"]
+        await self.look()
+        await testing.settle(lambda: self.admitter.holds(uid))
+
     async def submitted(self) -> kube.JSON:
         """Look until the run has a Job; return the run."""
-        await self.place.run("fix")
-        await self.look()
-        uid = (await self.place.read("fix"))["metadata"]["uid"]
-        await testing.settle(lambda: self.admitter.holds(uid))
+        await self.admitted()
         await self.look()
         return await self.place.read("fix")
 
@@ -125,10 +128,7 @@ async def test_run_is_queued_then_submitted_once() -> None:
 @testing.virtual_time
 async def test_nothing_is_written_without_the_lease() -> None:
     async with bench() as b:
-        await b.place.run("fix")
-        await b.look()
-        uid = (await b.place.read("fix"))["metadata"]["uid"]
-        await testing.settle(lambda: b.admitter.holds(uid))
+        await b.admitted()
         before = await b.status()
         b.leads = False
 
@@ -142,10 +142,7 @@ async def test_nothing_is_written_without_the_lease() -> None:
 @testing.virtual_time
 async def test_conflict_is_left_to_the_next_look() -> None:
     async with bench() as b:
-        await b.place.run("fix")
-        await b.look()
-        uid = (await b.place.read("fix"))["metadata"]["uid"]
-        await testing.settle(lambda: b.admitter.holds(uid))
+        await b.admitted()
         fault = testing.Fault(
             verb="patch", plural="agentruns", times=2, refusal=testing.injected(409, "changed")
         )
@@ -165,10 +162,7 @@ async def test_conflict_is_left_to_the_next_look() -> None:
 @testing.virtual_time
 async def test_crash_between_job_and_status_makes_no_second_job() -> None:
     async with bench() as b:
-        await b.place.run("fix")
-        await b.look()
-        uid = (await b.place.read("fix"))["metadata"]["uid"]
-        await testing.settle(lambda: b.admitter.holds(uid))
+        await b.admitted()
         b.server.inject(testing.Fault(verb="create", plural="jobs", loses_answer=True))
         with contextlib.suppress(kube.KubeError):
             await b.look()

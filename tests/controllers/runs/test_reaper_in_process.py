@@ -71,10 +71,6 @@ async def world(epoch: int = 2) -> AsyncIterator[World]:
     async with server.client() as client:
         for name in (TEAM, "home"):
             await client.create(kube.NAMESPACES, {"metadata": {"name": name}})
-
-        async def sleep(seconds: float) -> None:
-            await asyncio.sleep(seconds)
-
         jobs: kube.Store[projections.Job] = kube.Store()
         pods: kube.Store[projections.Pod] = kube.Store()
         made = reaper.Reaper(
@@ -85,7 +81,7 @@ async def world(epoch: int = 2) -> AsyncIterator[World]:
             with_jobs=True,
             epoch=epoch,
             now=server.clock.now,
-            sleep=sleep,
+            sleep=asyncio.sleep,
             settings=Settings,
         )
         place = run_platform.Place(client, None, TEAM, "home")  # type: ignore[arg-type] # unused

@@ -42,6 +42,24 @@ async def contract_client(
         yield request.param, client, warnings
 
 
+def invalid(*named: str) -> kube.JSON:
+    """A Status with two causes, whose message names some."""
+    causes = [{"field": field, "message": "Required value"} for field in ("spec.a", "spec.b")]
+    listed = ", ".join(f"{field}: Required value" for field in named)
+    return {"message": f'Thing "a" is invalid: [{listed}]', "details": {"causes": causes}}
+
+
+@pytest.mark.parametrize("named", [("spec.a",), ("spec.a", "spec.b", "spec.c")])
+def test_message_without_or_beside_a_cause_is_another_answer(named: tuple[str, ...]) -> None:
+    sorted_, reverse, other = (
+        api_contract.comparable(invalid(*fields), "x")
+        for fields in (("spec.a", "spec.b"), ("spec.b", "spec.a"), named)
+    )
+
+    assert sorted_ == reverse
+    assert sorted_ != other
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 async def test_both_servers_answer_the_same(
     contract_client: tuple[str, kube.Client, list[str]], case: Callable[[Script], Awaitable[None]]

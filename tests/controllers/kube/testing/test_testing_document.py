@@ -35,8 +35,3 @@ def test_the_document_has_examples() -> None:
 @pytest.mark.parametrize("code", re.findall(r"^\| `(server\..*?)` \|", TEXT, re.MULTILINE))
 def test_fault_of_the_document_can_be_injected(code: str) -> None:
     eval(code, {"server": testing.ApiServer(), "testing": testing})  # noqa: S307 - our own document
-
-
-def test_everything_public_is_listed_once() -> None:
-    assert len(set(testing.__all__)) == len(testing.__all__)
-    assert all(hasattr(testing, name) for name in testing.__all__)

@@ -94,6 +94,17 @@ async def test_watch_that_is_dropped_ends_with_an_error() -> None:
 
 
 @testing.virtual_time
+async def test_watch_whose_answer_is_lost_is_not_open() -> None:
+    server = testing.ApiServer()
+    server.inject(testing.Fault(verb="watch", loses_answer=True))
+    async with server.client() as client:
+        with pytest.raises(kube.UnreachableError):
+            await anext(client.watch(CONFIG, namespace="default"))
+
+    assert 0 == server.drop_watches()
+
+
+@testing.virtual_time
 async def test_watch_has_bookmarks_and_ends_in_time() -> None:
     server = testing.ApiServer()
     async with server.client() as client:
