@@ -1,6 +1,6 @@
 """A runtime in memory by the Protocol's rules, which carries out a workflow's steps."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from controllers.runs import naming
@@ -20,6 +20,7 @@ class StepRuntime:
         reports: What the runner of each reported.
         codes: What their failures mean.
         refuses: Faults of submissions, by the name of the step.
+        at_once: How pieces end as soon as they have started, by their keys; others run.
         calls_left: After so many calls that change something, the controller is killed.
         is_slow: Whether what is cancelled needs to be ended.
     """
@@ -34,6 +35,7 @@ class StepRuntime:
         self.missing: dict[Key, Sequence[str]] = {}
         self.codes: dict[Key, Code] = {}
         self.refuses: dict[str, RuntimeFault] = {}
+        self.at_once: Callable[[Key], Stage] = lambda _: Stage.RUNNING
         self.calls_left: int | None = None
         self.is_slow = is_slow
 
@@ -53,7 +55,7 @@ class StepRuntime:
         if work.step in self.refuses:
             raise self.refuses[work.step]
         if key not in self.stages:
-            self.stages[key], self.submitted[key] = Stage.RUNNING, work
+            self.stages[key], self.submitted[key] = self.at_once(key), work
         return self.ref(key, work)
 
     async def status(self, ref: Ref) -> Progress:

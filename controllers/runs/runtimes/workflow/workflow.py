@@ -74,7 +74,7 @@ class WorkflowRuntime:
             )
         ref = self.ref(key, work)
         submissions = _Submissions()
-        decision = await self._go_on(ref, None, {}, submissions)
+        decision = await self._executed(ref, None, {}, submissions)
         if submissions.faults and not submissions.refs:
             raise next(iter(submissions.faults.values()))
         return _with_state(ref, decision.state)
@@ -85,17 +85,26 @@ class WorkflowRuntime:
         if state is None:
             return await self._unwritten(ref)
         seen = await self._seen(ref, self._under_way(ref, state))
-        return await self._progress(ref, await self._go_on(ref, state, seen), seen)
+        return await self._progress(ref, *await self._go_on(ref, state, seen))
 
     async def cancel(self, ref: Ref) -> None:
         """Cancel running steps, and whatever a late submission would start next."""
         state = ref.extra.get("workflow")
-        running = self._under_way(ref, state)
-        seen = await self._seen(ref, running)
-        following = await self._decided(ref, state, seen)
-        retried = self._under_way(ref, following.state)
-        pieces = (*running, *retried, *following.start, *following.cancel, *following.unclear)
-        await self._cancel(ref, pieces)
+        cancelled: dict[Piece, None] = {}
+        seen: dict[Piece, Progress] = {}
+        pieces: Sequence[Piece] = self._under_way(ref, state)
+        while True:
+            await self._cancel(ref, pieces)
+            cancelled |= dict.fromkeys(pieces)
+            seen |= _decisive(await self._seen(ref, pieces))
+            # What has ended can no longer be cancelled, and other steps follow it.
+            following = await self._decided(ref, state, seen)
+            state = following.state
+            known = (*self._under_way(ref, state), *following.start)
+            known = (*known, *following.cancel, *following.unclear)
+            pieces = [piece for piece in known if piece not in cancelled]
+            if not pieces:
+                return
 
     # ------------------------------------------------------------------------------ reconciling
 
@@ -108,40 +117,40 @@ class WorkflowRuntime:
             raise RuntimeFault(
                 Code.RETRYABLE, "expected the objects that the steps refer to, got none any more"
             )
-        return await self._progress(ref, await self._go_on(ref, None, {}), {})
+        return await self._progress(ref, *await self._go_on(ref, None, {}))
 
     async def _go_on(
+        self, ref: Ref, state: Mapping[str, JSON] | None, seen: Mapping[Piece, Progress]
+    ) -> tuple[Decision, Mapping[Piece, Progress]]:
+        """Execute decisions until none of the started steps has ended; return the last one.
+
+        While a run is cancelled or deleted, nothing is recorded: whatever an earlier
+        reconciliation started is found here, or it would be started again and again.
+        """
+        while True:
+            decision = await self._executed(ref, state, seen, _Submissions())
+            new = [piece for piece in self._under_way(ref, decision.state) if piece not in seen]
+            started = _decisive(await self._seen(ref, new))
+            if not any(progress.stage.is_ended for progress in started.values()):
+                return await self._settled(ref, decision, state), seen
+            state, seen = decision.state, {**seen, **started}
+
+    async def _executed(
         self,
         ref: Ref,
         state: Mapping[str, JSON] | None,
         seen: Mapping[Piece, Progress],
-        submissions: "_Submissions | None" = None,
+        done: "_Submissions",
     ) -> Decision:
         """Decide, then start and cancel steps; return the decision as executed."""
-        done = submissions or _Submissions()
         while True:
             decision = await self._decided(ref, state, seen, done.refused)
             # A step that can never be submitted fails, which requires another decision.
             if await self._submitted(ref, decision, done):
                 break
-        if submissions is None:
-            decision = await self._with_cancelled_starts(ref, decision, seen)
         decision = done.noted(decision, self._now())
         await self._cancel(ref, (*decision.cancel, *decision.unclear))
-        return await self._settled(ref, decision, state)
-
-    async def _with_cancelled_starts(
-        self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]
-    ) -> Decision:
-        """Decide again if a step that starts now, or a retry, was cancelled before it was recorded.
-
-        Nothing is recorded while a run is being cancelled: it would start again and again.
-        """
-        new = [piece for piece in self._under_way(ref, decision.state) if piece not in seen]
-        started = await self._seen(ref, new)
-        if not any(one.stage is Stage.CANCELLED for one in started.values()):
-            return decision
-        return await self._decided(ref, decision.state, {**seen, **started})
+        return decision
 
     async def _submitted(self, ref: Ref, decision: Decision, done: "_Submissions") -> bool:
         """Submit the steps to start; return False if one was rejected for good."""
@@ -335,6 +344,15 @@ class _Submissions:
             message=decision.message or message,
             look_again=min(again, decision.look_again or again),
         )
+
+
+def _decisive(seen: Mapping[Piece, Progress]) -> dict[Piece, Progress]:
+    """Return what decides about other steps; a new step may still be missing in a cache."""
+    return {
+        piece: progress
+        for piece, progress in seen.items()
+        if progress.stage.is_ended or progress.stage is Stage.CANCELLING
+    }
 
 
 def _job_ref(ref: Ref) -> dict[str, str]:

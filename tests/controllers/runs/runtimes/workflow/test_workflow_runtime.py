@@ -54,6 +54,10 @@ class Workflow:
         self._write(self.progress.ref)
         return self.progress
 
+    async def unrecorded(self) -> Progress:
+        """Reconcile once; the status is not recorded, as while a run is cancelled or deleted."""
+        return await self.runtime.status(self._ref())
+
     async def cancel(self) -> None:
         """Cancel the run."""
         await self.runtime.cancel(self._ref())
@@ -147,6 +151,38 @@ async def test_next_step_that_was_not_written_down_yet_can_be_cancelled() -> Non
     assert ["Succeeded", "Cancelled"] == [phase for _, phase, _ in flow.steps()]
     assert Stage.CANCELLED is flow.inner.stages[f"{KEY}/1.1.1"]
     assert [] == flow.inner.working
+
+
+@pytest.mark.parametrize("is_recorded", [True, False])
+async def test_steps_that_end_at_once_are_followed_by_none_once_they_are_cancelled(
+    *, is_recorded: bool
+) -> None:
+    flow = Workflow([{"name": "a"}, {"name": "b"}, {"name": "c"}])
+    flow.inner.at_once = lambda key: Stage.RUNNING if "/2." in key else Stage.SUCCEEDED
+    await flow.submit()
+    if not is_recorded:
+        flow.status = {}
+
+    going = await flow.unrecorded()
+    await flow.cancel()
+    over = await flow.unrecorded()
+
+    assert [Stage.RUNNING, Stage.CANCELLED] == [going.stage, over.stage]
+    assert [] == flow.inner.working
+
+
+async def test_artifacts_of_steps_that_end_at_once_are_kept() -> None:
+    flow = Workflow([{"name": "a"}, {"name": "b"}])
+    flow.inner.at_once = lambda _: Stage.SUCCEEDED
+    flow.inner.artifacts = {f"{KEY}/0.1.1": ["log"], f"{KEY}/1.1.1": ["log"]}
+    await flow.submit()
+
+    over = await flow.look()
+
+    assert (Stage.SUCCEEDED, [{"name": "a/log"}, {"name": "b/log"}]) == (
+        over.stage,
+        [*over.artifacts],
+    )
 
 
 async def test_step_that_waits_to_be_tried_again_goes_with_one_that_fails() -> None:
@@ -377,3 +413,40 @@ async def test_nothing_of_a_workflow_that_is_over_runs_wherever_controllers_cras
     assert flow.progress.stage.is_ended
     assert [] == flow.inner.working
     assert flow.progress == await flow.look()
+
+
+@settings(max_examples=depth.draws(50), deadline=None)
+@given(
+    strategies.lists(STEP, min_size=1, max_size=4),
+    strategies.integers(1, 3),
+    strategies.data(),
+)
+async def test_workflow_that_is_cancelled_ends_though_nothing_is_recorded(
+    drawn: list[dict[str, Any]], parallelism: int, data: strategies.DataObject
+) -> None:
+    steps = [{**one, "name": f"s{at}"} for at, one in enumerate(drawn)]
+    flow = Workflow(steps, parallelism, is_slow=data.draw(strategies.booleans()))
+    stages = strategies.sampled_from([Stage.RUNNING, Stage.SUCCEEDED, Stage.FAILED])
+    flow.inner.at_once = lambda _: data.draw(stages)
+    await flow.submit()
+    if data.draw(strategies.booleans()):
+        flow.status = {}
+
+    over = await flow.unrecorded()
+    await flow.cancel()
+    for key in flow.inner.working:
+        flow.end(key.removeprefix(f"{KEY}/"), data.draw(strategies.sampled_from([*OF_A_CANCEL])))
+    flow.inner.at_once = lambda _: Stage.RUNNING
+    for _ in range(3):
+        over = await flow.unrecorded()
+        if over.stage.is_ended:
+            break
+        await flow.cancel()
+        for key in flow.inner.working:
+            flow.end(key.removeprefix(f"{KEY}/"), Stage.CANCELLED)
+
+    assert over.stage.is_ended
+    assert [] == flow.inner.working
+
+
+OF_A_CANCEL = (Stage.SUCCEEDED, Stage.FAILED, Stage.CANCELLED)
