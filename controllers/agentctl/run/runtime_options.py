@@ -17,7 +17,7 @@ from crds import hub
 from crds.v1beta1 import core
 from schemagen import yaml
 from schemagen.problems import JSON
-from schemagen.versions import steps
+from schemagen.versions import durations, steps
 
 RuntimeType: TypeAlias = Literal["job", "workflow", "temporal", "custom"]
 Path: TypeAlias = tuple[str, ...]
@@ -140,7 +140,7 @@ def _duration(key: str, text: str) -> str:
     seconds = _integer(key, text)
     if not 0 <= seconds <= steps.INT32_MAX:
         raise _wrong(key, "a number of seconds, 0 or more,", text)
-    return steps.duration_of(seconds)
+    return durations.text_of(seconds)
 
 
 def _put(target: dict[str, JSON], path: Path, value: JSON, key: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemagen.versions import records, steps
+from schemagen.versions import durations, records, steps
 from schemagen.versions.steps import ABSENT
 from tests.support import objects
 
@@ -162,7 +162,7 @@ def test_extra_of_a_sealed_record_cannot_set_a_field() -> None:
 
 @given(st.integers(0, 2**31 - 1))
 def test_seconds_survive_as_a_duration(seconds: int) -> None:
-    assert seconds == steps.seconds_of(steps.duration_of(seconds))
+    assert seconds == durations.seconds_of(durations.text_of(seconds))
 
 
 @pytest.mark.parametrize("step", [entry[0] for entry in STEPS.values()], ids=STEPS)
