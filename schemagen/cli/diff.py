@@ -27,6 +27,7 @@ class Output(enum.StrEnum):
     MARKDOWN = "markdown"
     SARIF = "sarif"
     JUNIT = "junit"
+    GITHUB = "github"
 
 
 def diff(

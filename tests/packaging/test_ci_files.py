@@ -6,6 +6,7 @@ import pathlib
 import shlex
 import subprocess
 import sys
+from collections.abc import Callable
 
 import pytest
 
@@ -16,6 +17,14 @@ ROOT = pathlib.Path(__file__).parents[2]
 ACTION = yaml.load((ROOT / "action.yml").read_bytes())
 HOOKS = {hook["id"]: hook for hook in yaml.load((ROOT / ".pre-commit-hooks.yaml").read_bytes())}
 CASES = ROOT / "tests/data/crdlint"
+
+
+CONDITIONS: dict[str | None, Callable[[dict[str, str]], bool]] = {
+    None: lambda _: True,
+    "${{ inputs.sarif != '' }}": lambda inputs: inputs["sarif"] != "",
+    "${{ inputs.command == 'diff' }}": lambda inputs: inputs["command"] == "diff",
+}
+"""Conditions of the action's steps."""
 
 
 @pytest.fixture
@@ -43,6 +52,7 @@ def environment(folder: pathlib.Path, inputs: JSON, step: JSON) -> dict[str, str
         "PATH": f"{python}:{os.environ['PATH']}",
         "PYTHONPATH": str(ROOT),
         "GITHUB_OUTPUT": str(folder / "output"),
+        "GITHUB_STEP_SUMMARY": str(folder / "summary.md"),
     }
 
 
@@ -51,7 +61,7 @@ def act(folder: pathlib.Path, **given: str) -> list[subprocess.CompletedProcess[
     inputs = {name: entry.get("default", "") for name, entry in ACTION["inputs"].items()} | given
     done = []
     for step in ACTION["runs"]["steps"]:
-        if step.get("if") == "${{ inputs.sarif != '' }}" and not inputs["sarif"]:
+        if not CONDITIONS[step.get("if")](inputs):
             continue
         assert "bash" == step["shell"]
         done.append(
@@ -77,6 +87,19 @@ def act(folder: pathlib.Path, **given: str) -> list[subprocess.CompletedProcess[
         if done[-1].returncode:
             break
     return done
+
+
+def hooked(hook: str, folder: pathlib.Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run a pre-commit hook with its arguments in a folder."""
+    program, *words = shlex.split(HOOKS[hook]["entry"])
+    return subprocess.run(
+        [sys.executable, "-m", program, *words, *arguments],
+        cwd=folder,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
 
 
 def test_action_annotates_lines_and_fails_on_an_error(crds: pathlib.Path) -> None:
@@ -109,6 +132,41 @@ def test_action_stops_where_nothing_can_be_read(crds: pathlib.Path) -> None:
     assert "expected a file" in last.stderr
 
 
+def commit(folder: pathlib.Path) -> None:
+    """Commit the tree, and break a promise in it afterwards."""
+    identity = ("-c", "user.name=a", "-c", "user.email=a@example.com")
+    for command in (("init", "-q"), ("add", "."), (*identity, "commit", "-q", "-m", "one")):
+        subprocess.run(["git", *command], cwd=folder, check=True)  # noqa: S607 - the user's
+    path = folder / "crds/widgets.yaml"
+    crd = yaml.load(path.read_bytes())
+    schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
+    del schema["properties"]["spec"]["properties"]["tags"]
+    path.write_text(yaml.dumps(crd))
+
+
+def test_action_compares_a_pull_request_with_its_base(crds: pathlib.Path) -> None:
+    commit(crds)
+
+    summarized, annotated = act(
+        crds, command="diff", references="HEAD:crds WORKTREE:crds", package=""
+    )[1:]
+
+    assert (0, 1) == (summarized.returncode, annotated.returncode), summarized.stderr
+    assert "::error file=crds/widgets.yaml,line=" in annotated.stdout
+    assert "title=field-removed::" in annotated.stdout
+    assert "spec.tags" in (crds / "summary.md").read_text()
+    assert "exit-code=1\n" == (crds / "output").read_text()
+
+
+def test_hook_compares_the_last_commit_with_the_working_tree(crds: pathlib.Path) -> None:
+    commit(crds)
+
+    done = hooked("schemagen-diff", crds, "HEAD:crds", "WORKTREE:crds")
+
+    assert 1 == done.returncode
+    assert "field-removed" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("hook", "arguments", "expected"),
     [
@@ -117,16 +175,7 @@ def test_action_stops_where_nothing_can_be_read(crds: pathlib.Path) -> None:
     ],
 )
 def test_hook_runs(crds: pathlib.Path, hook: str, arguments: list[str], expected: int) -> None:
-    program, *words = shlex.split(HOOKS[hook]["entry"])
-
-    done = subprocess.run(
-        [sys.executable, "-m", program, *words, *arguments],
-        cwd=crds,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = hooked(hook, crds, *arguments)
 
     text = (crds / "crds/widgets.yaml").read_text()
     assert expected == done.returncode

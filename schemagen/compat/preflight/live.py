@@ -37,7 +37,7 @@ class Report:
         passed: Subjects without a finding.
         problems: What could not be read.
         objects: Number of objects.
-        refused: Number of objects of which a write would be refused.
+        refused: Number of objects of which a write would be refused that is not so now.
         losing: Number of objects that lose fields.
     """
 
@@ -95,10 +95,10 @@ class Preflight:
         source = f"{CLUSTER}{context or ''}"
         async with clusters.opened(context) as cluster:
             for new in self._definitions:
-                with self._loaded(new, place, report) as judges:
+                live = await _live(cluster, new.name)
+                with self._loaded(new, live, place, report) as judges:
                     if not judges:
                         continue
-                    live = await _live(cluster, new.name)
                     upgrade = preflight.Upgrade(new, live, source=source, place=place)
                     about_crd = upgrade.crd_findings(self._oracles[0])
                     await self._read(cluster, upgrade, judges)
@@ -106,12 +106,13 @@ class Preflight:
 
     @contextlib.contextmanager
     def _loaded(
-        self, new: Definition, place: str, report: Report
+        self, new: Definition, live: JSON | None, place: str, report: Report
     ) -> Iterator[Sequence[writes.Writes]]:
         """Load a CRD into every judge; none if the API server refuses it, which is reported."""
         found = preflight.refusals(new, self._oracles[0].check(new.value), place)
         report.findings += found
-        judges = [] if found else [writes.Writes(new.value, oracle) for oracle in self._oracles]
+        oracles = [] if found else self._oracles
+        judges = [writes.Writes(new.value, oracle, live) for oracle in oracles]
         try:
             yield judges
         finally:
@@ -137,9 +138,9 @@ class Preflight:
         objects = [(name, item) for name, item in read if _is_stored(item)]
         report.problems += read.problems
         for new in self._definitions:
-            with self._loaded(new, "", report) as judges:
+            live = self._among((item.value for _, item in objects), new.name)
+            with self._loaded(new, live, "", report) as judges:
                 if judges:
-                    live = self._among((item.value for _, item in objects), new.name)
                     upgrade = preflight.Upgrade(new, live, source=" ".join(references))
                     self._judge_files(upgrade, judges, objects, report)
 

@@ -26,6 +26,7 @@ RULES: Final = {
     "update-refused": "An update of an object that changes nothing would be refused.",
     "status-refused": "An update of an object's status that changes nothing would be refused.",
     "create-refused": "An object stays valid as long as it is unchanged, but cannot be recreated.",
+    "refused-already": "A write of an object is refused now, and would be afterwards.",
     "fields-lost": "An object has fields that the CRD no longer has; they are dropped.",
     "writer-version-removed": "managedFields name a version that the CRD no longer has.",
     "writer-version-unserved": "A field manager writes a version that is no longer served.",
@@ -150,6 +151,10 @@ class Upgrade:
         for refusal in outcome.refusals:
             for cause in refusal.causes[:_MAX_CAUSES]:
                 self._add(subject, version, _RULE_OF[refusal.write], cause.field, cause.message)
+        for refusal in outcome.already:
+            for cause in refusal.causes[:_MAX_CAUSES]:
+                message = f"{cause.message}; an unchanged {refusal.write}"
+                self._add(subject, version, "refused-already", cause.field, message)
         for field in outcome.lost[:_MAX_CAUSES]:
             message = "expected a field of the new schema, got none: its value is dropped"
             self._add(subject, version, "fields-lost", field, message)
@@ -295,6 +300,7 @@ def _of_crd(
 
 _LEVELS: Final = {
     "create-refused": Level.WARNING,
+    "refused-already": Level.WARNING,
     "writer-version-unserved": Level.WARNING,
     "writer-version-deprecated": Level.NOTE,
     "not-judged": Level.WARNING,
@@ -305,6 +311,7 @@ _MEANINGS: Final = {
     "update-refused": "; in {versions}, updates that change nothing are refused",
     "status-refused": "; in {versions}, updates of the status that change nothing are refused",
     "create-refused": "; in {versions}, the object stays valid unchanged, but cannot be recreated",
+    "refused-already": " is refused by the present CRD too, in {versions}",
     "fields-lost": ", in {versions}",
 }
 

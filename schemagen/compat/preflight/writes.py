@@ -7,7 +7,7 @@ most are, is recognized in a fraction of that time by ``schemagen.checking``.
 import dataclasses
 import enum
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final
 
 from schemagen import checking, judge
@@ -43,10 +43,28 @@ class Outcome:
     Attributes:
         refusals: A refused creation is listed only if the other writes are accepted (ratcheting).
         lost: Fields that the object loses, in API server notation.
+        already: Those of the refusals for which the CRD to be replaced has the same fields refused.
     """
 
     refusals: tuple[Refusal, ...] = ()
     lost: tuple[str, ...] = ()
+    already: tuple[Refusal, ...] = ()
+
+    def compared(self, before: "Outcome") -> "Outcome":
+        """Return the same with the refusals parted by those of the CRD to be replaced."""
+        known = {(one.write, cause.field) for one in before.refusals for cause in one.causes}
+        news = _parted(self.refusals, lambda *place: place not in known)
+        return Outcome(news, self.lost, _parted(self.refusals, lambda *place: place in known))
+
+
+def _parted(
+    refusals: Iterable[Refusal], is_wanted: Callable[[Write, str], bool]
+) -> tuple[Refusal, ...]:
+    parted = (
+        Refusal(one.write, tuple(c for c in one.causes if is_wanted(one.write, c.field)))
+        for one in refusals
+    )
+    return tuple(one for one in parted if one.causes)
 
 
 FINE: Final = Outcome()
@@ -58,13 +76,17 @@ class Writes:
     Args:
         definition: The CRD, which the API server has to accept.
         oracle: Its validation.
+        replaced: The CRD that it replaces, by which an object may be invalid already.
 
     Raises:
         judge.JudgeError: with the API server's message, if it refuses the CRD.
     """
 
-    def __init__(self, definition: JSON, oracle: judge.Judge) -> None:
+    def __init__(self, definition: JSON, oracle: judge.Judge, replaced: JSON | None = None) -> None:
         self._loaded = oracle.load(definition)
+        self._before: Writes | None = None
+        if replaced is not None and oracle.check(replaced, strict=False).allowed:
+            self._before = Writes(replaced, oracle)
         versions = definition["spec"]["versions"]
         self._versions: dict[str, dict[str, Any]] = {
             version["name"]: version for version in versions
@@ -74,8 +96,10 @@ class Writes:
         self._quick: dict[str, Quick] = {}
 
     def close(self) -> None:
-        """Free the CRD."""
+        """Free the CRDs."""
         self._loaded.close()
+        if self._before is not None:
+            self._before.close()
 
     def outcome(self, value: dict[str, JSON], version: str, *, is_brief: bool = False) -> Outcome:
         """Judge the writes of an object as it is read in a version, without any change.
@@ -85,6 +109,17 @@ class Writes:
             version: Its version.
             is_brief: Whether one reason to refuse an object is enough, in any words.
         """
+        outcome = self._outcome(value, version, is_brief=is_brief)
+        before = self._before
+        if not outcome.refusals or before is None or not before.serves(version):
+            return outcome
+        return outcome.compared(before.outcome(value, version))
+
+    def serves(self, version: str) -> bool:
+        """Return whether objects can be read in a version."""
+        return version in self._versions and bool(self._versions[version].get("served"))
+
+    def _outcome(self, value: dict[str, JSON], version: str, *, is_brief: bool) -> Outcome:
         quick = self._quick_of(version)
         certain, lost = quick.certain(value)
         if certain is Certain.EVERYTHING:

@@ -19,7 +19,7 @@ from schemagen.problems import JSON
 from tests.support import diff_cases
 
 PUBLIC = sorted((pathlib.Path(__file__).parents[2] / "data/crds").glob("*.yaml.gz"))
-OUTPUTS = ("table", "text", "json", "markdown", "sarif", "junit")
+OUTPUTS = ("table", "text", "json", "markdown", "sarif", "junit", "github")
 BEFORE = diff_cases.with_schema("spec.size", {"type": "string", "maxLength": 30})
 AFTER = diff_cases.with_schema("spec.size", {"type": "string", "maxLength": 20})
 ID = "widgets.example.com/v1/spec.size/max-length-lowered"

@@ -210,6 +210,44 @@ def test_transition_rule_refuses_updates_that_change_nothing(check: Check) -> No
     assert 1 == done.exit_code
 
 
+def test_what_is_refused_now_is_not_the_upgrades_fault(check: Check) -> None:
+    def grows_within(properties: Any) -> None:
+        grows(properties)
+        properties["status"]["x-kubernetes-validations"] = [{"rule": "self.count > oldSelf.count"}]
+
+    done = check(new(grows_within), LIVE | {"spec": new(grows)["spec"]}, widget(size=1))
+
+    assert [
+        (
+            "cluster:: warning: Widget default/a: spec: Invalid value: expected a larger size; an "
+            "unchanged update is refused by the present CRD too, in v1 (refused-already)"
+        )
+    ] == done.stdout.splitlines()
+    assert "writes of 0 would be refused" in done.stderr
+    assert 0 == done.exit_code
+
+
+def test_a_reason_more_is_the_upgrades_fault(check: Check) -> None:
+    def grows_more(properties: Any) -> None:
+        grows(properties)
+        status = {"rule": "self.count > oldSelf.count", "message": "expected a larger count"}
+        properties["status"]["x-kubernetes-validations"] = [status]
+
+    live = LIVE | {"spec": new(grows)["spec"]}
+    done = check(new(grows_more), live, widget(size=1, status={"count": 1}))
+
+    assert [
+        ("status", "(update-refused)"),
+        ("status", "(status-refused)"),
+        ("spec", "(refused-already)"),
+        ("spec", "(refused-already)"),
+    ] == [
+        (line.split(" default/a: ")[1].split(":")[0], line.rsplit(" ", 1)[1])
+        for line in done.stdout.splitlines()
+    ]
+    assert 1 == done.exit_code
+
+
 def test_unchanged_values_may_stay_but_cannot_be_created_again(check: Check) -> None:
     done = check(new(bounded), LIVE, widget(size=10, status={"count": 10}), widget("b", size=9))
 
