@@ -130,7 +130,7 @@ def tree(listed: tuple[str, ...], copied: pathlib.Path) -> Iterator[Tree]:
     tree = Tree(copied, listed)
     yield tree
     for name in tree.different():
-        (copied / name).unlink()
+        (copied / name).unlink(missing_ok=True)
         if name in listed:
             shutil.copy2(ROOT / name, copied / name)
 
@@ -185,6 +185,12 @@ class Skill(
         default=None, description="Most recently observed status of the skill."
     )
 '''
+KNOWN = """from controllers.agentctl import kind_names
+
+
+def test_kind_is_known_by_its_names() -> None:
+    assert {"skills"} == {kind_names.resource(word).plural for word in ("skill", "skills", "skl")}
+"""
 SAMPLE = """# What every agent should know.
 apiVersion: agents.proompteng.ai/v1beta1
 kind: Skill
@@ -231,7 +237,9 @@ def kind(tree: Tree) -> None:
     tree.write("crds/samples/v1beta1/skill.yaml", SAMPLE)
     tree.write("crds/admission/skill.py", rule("Skill", "text"))
     with_rules(tree, "Skill")
+    tree.write("tests/crds/test_skill.py", KNOWN)
     tree.prove(
+        "tests/crds/test_skill.py",
         "tests/controllers/agentctl/test_agentctl_exits.py",
         "tests/controllers/runs/test_every_leaf.py::test_lists_name_nothing_that_is_not_there",
         "tests/packaging/test_rooms.py",
@@ -355,7 +363,14 @@ def adapter(tree: Tree) -> None:
         "from controllers.runs.runtimes import batch, custom\n",
     )
     tree.write("tests/support/batch_bench.py", BENCH)
+    tree.write(
+        "tests/controllers/test_batch.py",
+        "from controllers.agentctl.run import runtime_options\n\n\n"
+        "def test_batch_is_known_to_the_command() -> None:\n"
+        '    assert {"type": "Batch"} == runtime_options.runtime("batch", [])\n',
+    )
     tree.prove(
+        "tests/controllers/test_batch.py",
         "tests/controllers/runs/runtimes/test_runtimes_contract.py",
         "tests/controllers/agentctl/controller/test_agentctl_runtimes.py",
         "tests/controllers/agentctl/run/test_agentctl_runtime_options.py",

@@ -31,11 +31,15 @@ NAMES = [*(kind.lower() for kind in runtimes.ADAPTERS if kind != "Job"), "local"
 
 
 @pytest.fixture(params=[*NAMES, pytest.param("job", marks=pytest.mark.e2e)])
-async def bench(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> AsyncIterator[Bench]:
+def opening(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Any:
+    """Return the bench to open; a control plane starts outside of the event loop."""
     if request.param == "job":
-        opening: Any = job_bench.opened(request.getfixturevalue("without_runs"))
-    else:
-        opening = importlib.import_module(f"tests.support.{request.param}_bench").opened(tmp_path)
+        return job_bench.opened(request.getfixturevalue("without_runs"))
+    return importlib.import_module(f"tests.support.{request.param}_bench").opened(tmp_path)
+
+
+@pytest.fixture
+async def bench(opening: Any) -> AsyncIterator[Bench]:
     async with opening as opened:
         yield opened
 
