@@ -22,23 +22,26 @@ RECIPES = (ROOT / "CONTRIBUTING.md").read_text().partition("## Recipes\n")[2].pa
 GENERATED = ("crds/generated/", "charts/agents/", "docs/rbac.md")
 # What tests leave behind.
 IGNORED = ("build/", ".hypothesis/")
-# One process for all, because each imports half of the tree.
+GENERATE = (
+    "schemagen generate crds:api --out crds/generated",
+    "schemagen generate crds:api --out crds/generated --check",
+)
+CHART = "controllers.agentctl.chart"
+# One process for all, because each imports half of the tree. In modules that are imported already
+# assertions cannot be rewritten; these are no tests.
 PROOF = """
-import sys
+import runpy, sys
 import pytest
-from typer.testing import CliRunner
-from controllers.agentctl.chart import __main__ as chart
-from schemagen.cli import commands
 
-def schemagen(*words):
-    done = CliRunner().invoke(commands.app, words)
-    assert done.exit_code == 0, done.output
+def run(module, *words):
+    sys.argv = [module, *words]
+    try:
+        runpy.run_module(module, run_name="__main__", alter_sys=True)
+    except SystemExit as end:
+        assert not end.code, end.code
 
-schemagen("generate", "crds:api", "--out", "crds/generated")
-schemagen("generate", "crds:api", "--out", "crds/generated", "--check")
-sys.argv = ["chart"]
-chart.main()
-# Of modules that are imported already, assertions cannot be rewritten: these are no tests.
+for command in {commands}:
+    run(*command.split())
 late = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]
 sys.exit(pytest.main(["-q", "-p", "no:cacheprovider", *late, "-m", "not e2e", *{words}]))
 """
@@ -71,11 +74,12 @@ class Tree:
         assert 1 == text.count(old), (name, old)
         self.write(name, text.replace(old, new))
 
-    def prove(self, *words: str) -> None:
-        """Generate what is generated, and run tests."""
+    def prove(self, *words: str, commands: tuple[str, ...] = GENERATE) -> None:
+        """Run commands, then tests."""
         environment = {**os.environ, "PYTHONPATH": str(self.root)}
+        code = PROOF.replace("{commands}", repr(commands)).replace("{words}", repr(words))
         done = subprocess.run(
-            [sys.executable, "-c", PROOF.replace("{words}", repr(words))],
+            [sys.executable, "-c", code],
             cwd=self.root,
             env=environment,
             capture_output=True,
@@ -244,6 +248,7 @@ def kind(tree: Tree) -> None:
         "tests/controllers/runs/test_every_leaf.py::test_lists_name_nothing_that_is_not_there",
         "tests/packaging/test_rooms.py",
         "tests/schemagen/checking/test_fast_path.py",
+        commands=(*GENERATE, CHART),
     )
 
 
@@ -393,7 +398,7 @@ def check(tree: Tree) -> None:
         '    (problem,) = kind.rules.validate({"spec": {"type": "REDIS"}}, None, Facts())\n'
         '    assert "spec.type" == str(problem.path)\n',
     )
-    tree.prove("tests/crds/test_memory_rules.py")
+    tree.prove("tests/crds/test_memory_rules.py", commands=GENERATE[1:])
 
 
 def metric(tree: Tree) -> None:
@@ -422,7 +427,9 @@ def metric(tree: Tree) -> None:
         "    found.live_runs(lambda: 7)\n\n"
         '    assert 7 == found.registry.get_sample_value("agents_live_runs")\n',
     )
-    tree.prove("tests/controllers/test_live_runs.py", "tests/controllers/test_manager.py")
+    tree.prove(
+        "tests/controllers/test_live_runs.py", "tests/controllers/test_manager.py", commands=()
+    )
 
 
 def show(capsys: pytest.CaptureFixture[str], text: str) -> None:
