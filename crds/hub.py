@@ -1,26 +1,8 @@
 """The hub version, used by rules, controllers and conversions."""
 
-from crds.v1beta1 import (
-    agent,
-    agentprovider,
-    agentrun,
-    implementationsource,
-    implementationspec,
-    memory,
-    versioncontrolprovider,
-)
+from crds.v1beta1 import agentrun, core
 
 GROUP = "agents.proompteng.ai"
 VERSION = "v1beta1"
 
-__all__ = [
-    "GROUP",
-    "VERSION",
-    "agent",
-    "agentprovider",
-    "agentrun",
-    "implementationsource",
-    "implementationspec",
-    "memory",
-    "versioncontrolprovider",
-]
+__all__ = ["GROUP", "VERSION", "agentrun", "core"]

@@ -3,7 +3,7 @@
 import datetime as dt
 
 from controllers.agentctl.exits import CommandError
-from schemagen.versions import steps
+from schemagen.versions import durations
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 
@@ -14,7 +14,7 @@ def seconds(text: str, option: str) -> float:
     Raises:
         CommandError: It is none of these.
     """
-    duration = float(text) if text.isdecimal() and text.isascii() else steps.seconds_of(text)
+    duration = float(text) if text.isdecimal() and text.isascii() else durations.seconds_of(text)
     if not duration:
         raise CommandError(f"expected a time such as 45s or 1h30m for {option}, got {text!r}")
     return duration

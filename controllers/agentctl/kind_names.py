@@ -8,14 +8,14 @@ from controllers import kube
 from controllers.agentctl.exits import CommandError
 from crds import hub
 
-# Names accepted in addition to the kinds' names, plurals and short names.
+# Names accepted in addition to the kinds' names, plurals and short names; messages have the first.
 _ALIASES: Final[Mapping[str, tuple[str, ...]]] = {
-    "AgentProvider": ("provider", "providers"),
-    "AgentRun": ("run", "runs"),
-    "ImplementationSource": ("source", "sources"),
+    "AgentProvider": ("providers", "provider"),
+    "AgentRun": ("runs", "run"),
+    "ImplementationSource": ("sources", "source"),
     "ImplementationSpec": (
-        *("impl", "impls", "implementation", "implementations"),
-        *("spec", "specs"),
+        *("implementations", "implementation", "impls", "impl"),
+        *("specs", "spec"),
     ),
     "VersionControlProvider": ("vcs",),
 }
@@ -42,8 +42,10 @@ def resource(word: str) -> kube.Resource:
     """
     kind = BY_WORD.get(word.lower())
     if kind is None:
-        kinds = "runs, agents, providers, implementations, sources, memories or vcs"
-        raise CommandError(f"expected {kinds}, got {word!r}")
+        # Runs first: they are what most users look for.
+        kinds = sorted(crds.api, key=lambda kind: kind.name != "AgentRun")
+        *words, last = (_ALIASES.get(kind.name, (kind.plural,))[0] for kind in kinds)
+        raise CommandError(f"expected {', '.join(words)} or {last}, got {word!r}")
     return kind
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from schemagen.problems import JSON
-from schemagen.versions import steps
+from schemagen.versions import durations
 
 
 def at(value: JSON, *names: str) -> Any:
@@ -80,4 +80,4 @@ _LAST: Final = dt.datetime(9000, 1, 1, tzinfo=dt.UTC)
 
 def seconds(duration: JSON) -> int | None:
     """Parse a duration such as ``1h30m`` as seconds; None if it is invalid."""
-    return steps.seconds_of(duration) if isinstance(duration, str) else None
+    return durations.seconds_of(duration) if isinstance(duration, str) else None

@@ -12,7 +12,7 @@ import msgspec
 
 from schemagen import FieldPath, Problem
 from schemagen.problems import JSON, quoted
-from schemagen.versions import steps
+from schemagen.versions import durations
 
 
 class _Strict(
@@ -267,6 +267,6 @@ def _pod_problems(pods: Pods) -> Iterator[Problem]:
     if pods.run_as_user == 0 and pods.run_as_non_root:
         message = "expected a non-root user, got 0; root requires runAsNonRoot: false"
         yield Problem(path.member("runAsUser"), message)
-    if steps.seconds_of(pods.start_timeout) is None:
+    if durations.seconds_of(pods.start_timeout) is None:
         message = f"expected a duration such as 30m or 1h30m, got {quoted(pods.start_timeout)}"
         yield Problem(path.member("startTimeout"), message)

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from crds.v1alpha1 import core
-from schemagen import Cel, LocalRef, Model, Resource, Spec, Status
+from schemagen import Cel, Column, LocalRef, Model, Resource, Spec, Status
 from schemagen.model.base import JSONObject
 from schemagen.model.markers import Atomic
 from schemagen.model.wire import Int32
@@ -97,7 +97,13 @@ class AgentStatus(Status):
     updated_at: core.UpdatedAt | None = None
 
 
-class Agent(Resource):
+class Agent(
+    Resource,
+    columns=(
+        core.READY,
+        Column("Provider", ".spec.providerRef.name"),
+    ),
+):
     """An AI agent: an AgentProvider with settings, a policy and defaults for its runs."""
 
     spec: AgentSpec = Field(description="Desired configuration of the agent.")

@@ -117,7 +117,10 @@ class AgentProviderStatus(Status):
     updated_at: core.UpdatedAt | None = None
 
 
-class AgentProvider(Resource):
+class AgentProvider(
+    Resource,
+    columns=(core.READY,),
+):
     """Program and adapter that run agents; any number of agents may share it."""
 
     spec: AgentProviderSpec = Field(description="Program and container that run an agent.")

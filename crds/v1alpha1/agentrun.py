@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crds.v1alpha1 import core, implementationspec
-from schemagen import Cel, LocalRef, MaxBytes, MaxEntries, Model, Resource, Spec, Status
+from schemagen import Cel, Column, LocalRef, MaxBytes, MaxEntries, Model, Resource, Spec, Status
 from schemagen.model.base import JSONObject
 from schemagen.model.markers import Atomic
 from schemagen.model.wire import Int32, Int64, Timestamp
@@ -456,7 +456,18 @@ class AgentRunStatus(Status):
     )
 
 
-class AgentRun(Resource):
+class AgentRun(
+    Resource,
+    columns=(
+        Column("Phase", ".status.phase"),
+        Column("Agent", ".spec.agentRef.name"),
+        Column("Succeeded", '.status.conditions[?(@.type=="Succeeded")].status'),
+        Column("Reason", '.status.conditions[?(@.type=="Succeeded")].reason'),
+        Column("StartTime", ".status.startedAt", type="date"),
+        Column("CompletionTime", ".status.finishedAt", type="date"),
+        Column("Runtime", ".spec.runtime.type"),
+    ),
+):
     """One execution of an agent on a task, from submission to completion."""
 
     spec: AgentRunSpec = Field(

@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemagen import Condition, Model
+from schemagen import Column, Condition, Model
 from schemagen.model.markers import Atomic
 from schemagen.model.wire import Int64, Timestamp
 
@@ -13,6 +13,8 @@ ObservedGeneration = Annotated[
     Int64, Field(description="Most recent metadata.generation observed by the controller.")
 ]
 UpdatedAt = Annotated[Timestamp, Field(description="Time at which this status was last written.")]
+
+READY = Column("Ready", '.status.conditions[?(@.type=="Ready")].status')
 
 
 class SystemPromptRef(Model):

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crds.v1alpha1 import core
-from schemagen import Model, Resource, Spec, Status
+from schemagen import Column, Model, Resource, Spec, Status
 from schemagen.model.markers import Atomic
 from schemagen.model.wire import Int32, Timestamp
 
@@ -101,7 +101,14 @@ class ImplementationSourceStatus(Status):
     )
 
 
-class ImplementationSource(Resource):
+class ImplementationSource(
+    Resource,
+    columns=(
+        core.READY,
+        Column("Provider", ".spec.provider"),
+        Column("LastSync", ".status.lastSyncedAt", type="date"),
+    ),
+):
     """An issue tracker whose issues become ImplementationSpecs."""
 
     spec: ImplementationSourceSpec = Field(description="Issue tracker, and the issues to ingest.")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crds.v1alpha1 import core
-from schemagen import LocalRef, MaxBytes, Model, Resource, Spec, Status
+from schemagen import Column, LocalRef, MaxBytes, Model, Resource, Spec, Status
 from schemagen.model.markers import Atomic
 from schemagen.model.wire import Timestamp
 
@@ -90,7 +90,14 @@ class ImplementationSpecStatus(Status):
     updated_at: core.UpdatedAt | None = None
 
 
-class ImplementationSpec(Resource):
+class ImplementationSpec(
+    Resource,
+    columns=(
+        core.READY,
+        Column("Source", ".spec.source.provider"),
+        Column("Updated", ".status.syncedAt", type="date"),
+    ),
+):
     """A task for agents, written by hand or synced from an issue tracker."""
 
     spec: ImplementationSpecSpec = Field(description="Desired content of the task.")

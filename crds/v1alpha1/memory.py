@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crds.v1alpha1 import core
-from schemagen import Model, Resource, Spec, Status
+from schemagen import Column, Model, Resource, Spec, Status
 from schemagen.model.markers import Atomic
 from schemagen.model.wire import Timestamp
 
@@ -56,7 +56,14 @@ class MemoryStatus(Status):
     updated_at: core.UpdatedAt | None = None
 
 
-class Memory(Resource):
+class Memory(
+    Resource,
+    columns=(
+        core.READY,
+        Column("Type", ".spec.type"),
+        Column("Default", ".spec.default", type="boolean"),
+    ),
+):
     """A store in which agents keep what they learn across runs."""
 
     spec: MemorySpec = Field(description="Type and connection of the store.")

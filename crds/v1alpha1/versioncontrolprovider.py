@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crds.v1alpha1 import core
-from schemagen import Model, Resource, Spec, Status
+from schemagen import Column, Model, Resource, Spec, Status
 from schemagen.model.markers import Atomic
 from schemagen.model.wire import Int32, IntOrString, Timestamp, Uri
 
@@ -181,7 +181,13 @@ class VersionControlProviderStatus(Status):
     updated_at: core.UpdatedAt | None = None
 
 
-class VersionControlProvider(Resource):
+class VersionControlProvider(
+    Resource,
+    columns=(
+        core.READY,
+        Column("Provider", ".spec.provider"),
+    ),
+):
     """A Git server: its URLs, authentication and permitted operations."""
 
     spec: VersionControlProviderSpec = Field(

@@ -5,16 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crds.v1beta1 import core
-from schemagen import (
-    Cel,
-    ListMap,
-    ListSet,
-    Model,
-    Resource,
-    Spec,
-    Status,
-    exactly_one_of,
-)
+from schemagen import Cel, Column, ListMap, ListSet, Model, Resource, Spec, Status, exactly_one_of
 from schemagen.model.base import JSONObject
 from schemagen.model.wire import Duration, Int32, LongName
 
@@ -179,7 +170,23 @@ class AgentStatus(Status):
     last_update_time: core.LastUpdateTime | None = None
 
 
-class Agent(Resource):
+class Agent(
+    Resource,
+    plural="agents",
+    short_names=("agt",),
+    categories=("agents",),
+    columns=(
+        core.READY,
+        Column("Provider", ".spec.providerRef.name"),
+        Column("Memory", ".spec.memoryRef.name", priority=1),
+        core.AGE,
+    ),
+    selectable=(
+        ".spec.providerRef.name",
+        ".spec.memoryRef.name",
+        ".spec.vcsRef.name",
+    ),
+):
     """An AI agent: an AgentProvider with settings, a policy and defaults for its runs."""
 
     spec: AgentSpec = Field(description="Desired configuration of the agent.")

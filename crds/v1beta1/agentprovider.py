@@ -5,16 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crds.v1beta1 import core
-from schemagen import (
-    Cel,
-    ListMap,
-    MaxBytes,
-    Model,
-    Resource,
-    Spec,
-    Status,
-    exactly_one_of,
-)
+from schemagen import Cel, Column, ListMap, MaxBytes, Model, Resource, Spec, Status, exactly_one_of
 from schemagen.model.base import JSONObject
 from schemagen.model.markers import Atomic
 from schemagen.model.wire import Duration, Int64
@@ -334,7 +325,20 @@ class AgentProviderStatus(Status):
     last_update_time: core.LastUpdateTime | None = None
 
 
-class AgentProvider(Resource):
+class AgentProvider(
+    Resource,
+    plural="agentproviders",
+    short_names=("aprov",),
+    categories=("agents",),
+    columns=(
+        core.READY,
+        Column("Adapter", ".spec.adapter.type"),
+        Column("Model", ".spec.adapter.codexAppServer.model", priority=1),
+        Column("Reason", '.status.conditions[?(@.type=="Ready")].reason', priority=1),
+        core.AGE,
+    ),
+    selectable=(".spec.adapter.type",),
+):
     """Program and adapter that run agents; any number of agents may share it."""
 
     spec: AgentProviderSpec = Field(description="Program, adapter and container that run an agent.")

@@ -1,5 +1,6 @@
 """AgentRun v1beta1: one execution of an agent on a task."""
 
+import enum
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -7,6 +8,7 @@ from pydantic import Field
 from crds.v1beta1 import core, implementationspec
 from schemagen import (
     Cel,
+    Column,
     Condition,
     ListMap,
     MaxBytes,
@@ -358,6 +360,15 @@ class CustomRuntime(Model):
     )
 
 
+class RuntimeType(enum.StrEnum):
+    """The runtimes. Each has an adapter in ``controllers.agentctl.controller.runtimes``."""
+
+    JOB = "Job"
+    WORKFLOW = "Workflow"
+    TEMPORAL = "Temporal"
+    CUSTOM = "Custom"
+
+
 def _qualified(field: str) -> Cel:
     """Require valid label or annotation keys, as the API server does."""
     return Cel(
@@ -395,7 +406,7 @@ class Runtime(
 ):
     """Runtime that executes a run."""
 
-    type: Literal["Job", "Workflow", "Temporal", "Custom"] = Field(
+    type: RuntimeType = Field(
         description="Type of the runtime. Its settings are in the field of the same name."
     )
     job: JobRuntime | None = Field(default=None, description="Settings for type Job.")
@@ -532,9 +543,7 @@ class AgentRunSpec(Spec):
 class RuntimeRef(Model):
     """Reference to the run in its runtime."""
 
-    type: Literal["Job", "Workflow", "Temporal", "Custom"] | None = Field(
-        default=None, description="Type of the runtime."
-    )
+    type: RuntimeType | None = Field(default=None, description="Type of the runtime.")
     name: core.ShortText | None = Field(
         default=None, description="Name of the object in the runtime."
     )
@@ -872,7 +881,26 @@ class AgentRunStatus(
     )
 
 
-class AgentRun(Resource):
+class AgentRun(
+    Resource,
+    plural="agentruns",
+    short_names=("arun",),
+    categories=("agents",),
+    columns=(
+        Column("Phase", ".status.phase"),
+        Column("Agent", ".spec.agentRef.name"),
+        Column("Runtime", ".spec.runtime.type"),
+        Column("Reason", ".status.reason", priority=1),
+        Column("Started", ".status.startTime", type="date"),
+        Column("Completed", ".status.completionTime", type="date"),
+        core.AGE,
+    ),
+    selectable=(
+        ".spec.agentRef.name",
+        ".spec.runtime.type",
+        ".status.phase",
+    ),
+):
     """One execution of an agent on a task, from submission to completion."""
 
     spec: AgentRunSpec = Field(

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from schemagen import Cel, Condition, ListMap, Model, exactly_one_of
+from schemagen import Cel, Column, Condition, ListMap, Model, exactly_one_of
 from schemagen.model.markers import Atomic
 from schemagen.model.wire import Int32, Int64, Quantity, Timestamp
 
@@ -36,6 +36,9 @@ ObservedGeneration = Annotated[
 LastUpdateTime = Annotated[
     Timestamp, Field(description="Time at which this status was last written.")
 ]
+
+READY = Column("Ready", '.status.conditions[?(@.type=="Ready")].status')
+AGE = Column("Age", ".metadata.creationTimestamp", type="date")
 
 VALUE_OR_SOURCE = Cel(
     "!(has(self.value) && has(self.valueFrom))", "value and valueFrom are mutually exclusive"

@@ -7,6 +7,7 @@ from pydantic import Field
 from crds.v1beta1 import core
 from schemagen import (
     Cel,
+    Column,
     ListMap,
     Model,
     Resource,
@@ -183,7 +184,26 @@ class ImplementationSourceStatus(Status):
     )
 
 
-class ImplementationSource(Resource):
+class ImplementationSource(
+    Resource,
+    plural="implementationsources",
+    short_names=("implsrc",),
+    categories=("agents",),
+    columns=(
+        core.READY,
+        Column("GitHub", ".spec.github.repository"),
+        Column("Linear", ".spec.linear.team"),
+        Column("Mode", ".spec.ingestion.mode"),
+        Column("LastSync", ".status.lastSyncTime", type="date"),
+        core.AGE,
+    ),
+    selectable=(
+        ".spec.github.repository",
+        ".spec.github.organization",
+        ".spec.linear.team",
+        ".spec.ingestion.mode",
+    ),
+):
     """An issue tracker whose issues become ImplementationSpecs."""
 
     spec: ImplementationSourceSpec = Field(description="Issue tracker, and the issues to ingest.")

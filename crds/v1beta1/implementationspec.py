@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from crds.v1beta1 import core
-from schemagen import MaxBytes, Model, Resource, Spec, Status
+from schemagen import Column, MaxBytes, Model, Resource, Spec, Status
 from schemagen.model.markers import Atomic
 from schemagen.model.wire import Timestamp
 
@@ -95,7 +95,19 @@ class ImplementationSpecStatus(Status):
     last_update_time: core.LastUpdateTime | None = None
 
 
-class ImplementationSpec(Resource):
+class ImplementationSpec(
+    Resource,
+    plural="implementationspecs",
+    short_names=("impl",),
+    categories=("agents",),
+    columns=(
+        core.READY,
+        Column("Source", ".spec.source.provider"),
+        Column("Summary", ".spec.summary", priority=1),
+        Column("Synced", ".status.lastSyncTime", type="date"),
+        core.AGE,
+    ),
+):
     """A task for agents, written by hand or synced from an issue tracker."""
 
     spec: ImplementationSpecSpec = Field(description="Desired content of the task.")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crds.v1beta1 import core
-from schemagen import Cel, ListSet, Model, Resource, Spec, Status
+from schemagen import Cel, Column, ListSet, Model, Resource, Spec, Status
 from schemagen.model.wire import Duration, Int64, Timestamp
 
 
@@ -101,7 +101,23 @@ class MemoryStatus(Status):
     last_update_time: core.LastUpdateTime | None = None
 
 
-class Memory(Resource):
+class Memory(
+    Resource,
+    plural="memories",
+    short_names=("mem",),
+    categories=("agents",),
+    columns=(
+        core.READY,
+        Column("Type", ".spec.type"),
+        Column("Default", ".spec.isDefault", type="boolean"),
+        Column("Checked", ".status.lastCheckTime", type="date", priority=1),
+        core.AGE,
+    ),
+    selectable=(
+        ".spec.type",
+        ".spec.isDefault",
+    ),
+):
     """A store in which agents keep what they learn across runs."""
 
     spec: MemorySpec = Field(description="Type and connection of the store.")

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from crds.v1beta1 import core
-from schemagen import Cel, Model, Resource, Spec, Status
+from schemagen import Cel, Column, Model, Resource, Spec, Status
 from schemagen.model.markers import Atomic
 from schemagen.model.wire import Duration, Timestamp, Uri
 
@@ -244,7 +244,24 @@ class VersionControlProviderStatus(Status):
     last_update_time: core.LastUpdateTime | None = None
 
 
-class VersionControlProvider(Resource):
+class VersionControlProvider(
+    Resource,
+    plural="versioncontrolproviders",
+    short_names=("vcs",),
+    categories=("agents",),
+    columns=(
+        core.READY,
+        Column("Provider", ".spec.provider"),
+        Column("Auth", ".spec.auth.type"),
+        Column("Web", ".spec.endpoints.web", priority=1),
+        Column("Validated", ".status.lastValidationTime", type="date"),
+        core.AGE,
+    ),
+    selectable=(
+        ".spec.provider",
+        ".spec.auth.type",
+    ),
+):
     """A Git server: its URLs, authentication and permitted operations."""
 
     spec: VersionControlProviderSpec = Field(

@@ -1,5 +1,6 @@
 """``schemagen preflight``: what an upgrade of CRDs does to the objects of a cluster."""
 
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
@@ -48,17 +49,28 @@ def preflight(
     Exit codes: 0 no error; 1 a write would be refused, or something lost; 2 CRDs or a cluster
     cannot be read.
     """
+    raise typer.Exit(_run(crds, against or (), output, warn or (), jobs))
+
+
+def _run(
+    crds: Sequence[str],
+    against: Sequence[str],
+    output: findings.Format,
+    warn: Sequence[str],
+    jobs: int,
+) -> int:
+    """Judge the objects and write the findings; return the exit code."""
     from schemagen.compat import sources
     from schemagen.compat.preflight import live
     from schemagen.compat.preflight import preflight as upgrades
 
-    unknown = {*(warn or ())} - upgrades.RULES.keys()
+    unknown = {*warn} - upgrades.RULES.keys()
     if unknown:
         names = ", ".join(upgrades.RULES)
         raise typer.BadParameter(f"expected --warn to be one of {names}, got {min(unknown)}")
     definitions = [*sources.by_name(sources.read_all(*crds)).values()]
     report = live.run(definitions, against or [live.CLUSTER], jobs)
-    lowered = findings.lowered(report.findings, warn or ())
+    lowered = findings.lowered(report.findings, warn)
     text = findings.rendered(
         lowered,
         output,
@@ -71,5 +83,5 @@ def preflight(
     for problem in report.problems:
         frame.complain("schemagen", problem)
     if report.problems:
-        raise typer.Exit(frame.WRONG_INPUT)
-    raise typer.Exit(1 if findings.has_errors(lowered) else 0)
+        return frame.WRONG_INPUT
+    return 1 if findings.has_errors(lowered) else 0

@@ -71,12 +71,27 @@ def validate(
     Exit codes: 0 every object would be accepted; 1 an object would be refused, or there is none;
     2 an Api, a CRD, a file or the judge cannot be loaded, whatever became of the objects.
     """
+    code = _run(file, reference, crd or (), old or (), output, strict=strict, rules=rules)
+    raise typer.Exit(code)
+
+
+def _run(
+    file: Sequence[str],
+    reference: str | None,
+    crd: Sequence[str],
+    old: Sequence[str],
+    output: findings.Format,
+    *,
+    strict: bool,
+    rules: bool | None,
+) -> int:
+    """Validate manifests and write the findings; return the exit code."""
     from schemagen import judge
     from schemagen.compat import inputs
 
     with judge.Judge() as oracle:
-        before, given = inputs.Inputs(old or ()), inputs.Inputs(file)
-        report = _report(reference, crd or (), oracle, before, strict=strict, rules=rules)
+        before, given = inputs.Inputs(old), inputs.Inputs(file)
+        report = _report(reference, crd, oracle, before, strict=strict, rules=rules)
         found = [*_found(report, given, output)]
     problems = [*before.problems, *given.problems]
     for problem in problems:
@@ -86,10 +101,10 @@ def validate(
     if not is_empty:
         typer.echo(report.summary, err=True)
     if problems:
-        raise typer.Exit(frame.WRONG_INPUT)
+        return frame.WRONG_INPUT
     if is_empty:
         frame.complain("schemagen", "expected objects to validate, got none")
-    raise typer.Exit(1 if report.refused or is_empty else 0)
+    return 1 if report.refused or is_empty else 0
 
 
 def _report(

@@ -9,14 +9,21 @@ import collections
 import dataclasses
 import enum
 from collections.abc import Container, Mapping, Sequence
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 import pydantic
 from pydantic import Field, alias_generators
 from pydantic.fields import FieldInfo
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, core_schema
 
-from schemagen.model import checker_provider, markers, object_types, unbounded_schema, wire
+from schemagen.model import (
+    checker_provider,
+    field_types,
+    markers,
+    object_types,
+    unbounded_schema,
+    wire,
+)
 from schemagen.problems import JSON, Cause
 
 
@@ -163,12 +170,45 @@ class ObjectMeta(Model):
     annotations: dict[str, str] = Field(default_factory=dict)
 
 
+@dataclasses.dataclass(frozen=True)
+class KindMetadata:
+    """Metadata of the kind (names, scope) and of the version, as arguments of a ``Resource``.
+
+    ``Kind.of`` and ``Version`` describe them.
+    """
+
+    plural: str = ""
+    short_names: tuple[str, ...] = ()
+    categories: tuple[str, ...] = ()
+    scope: Literal["Namespaced", "Cluster"] = "Namespaced"
+    columns: tuple[markers.Column, ...] = ()
+    selectable: tuple[str, ...] = ()
+    scale: markers.Scale | None = None
+
+    def __post_init__(self) -> None:
+        field_types.check(self)
+
+
 class Resource(Model):
-    """An object of a kind: subclasses declare ``spec`` and ``status``."""
+    """An object of a kind: subclasses declare ``spec`` and ``status``.
+
+    Args of a subclass:
+        plural, short_names, categories, scope: Of the kind, on its newest model; see ``Kind.of``.
+        columns, selectable, scale: Of the version; see ``Version``.
+    """
+
+    kind_metadata: ClassVar[KindMetadata] = KindMetadata()
 
     api_version: str
     kind: str
     metadata: ObjectMeta = Field(default_factory=ObjectMeta)
+
+    def __init_subclass__(cls, **arguments: Any) -> None:
+        """Collect what the class says about its kind; the rest is inherited."""
+        names = [field.name for field in dataclasses.fields(KindMetadata)]
+        own = {name: arguments.pop(name) for name in names if name in arguments}
+        super().__init_subclass__(**arguments)
+        cls.kind_metadata = dataclasses.replace(cls.kind_metadata, **own)
 
 
 class LocalRef(Model):

@@ -3,7 +3,9 @@
 Follows apiextensions-apiserver v0.37 (pkg/apis/apiextensions/validation), RFC 1035 and RFC 1123.
 """
 
+import itertools
 import re
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from schemagen.formats import names
@@ -63,3 +65,15 @@ def is_older(name: str, other: str) -> bool:
 
 def _age(version: re.Match[str]) -> tuple[int, int, int]:
     return int(version[1]), _STABILITY[version[2]], int(version[3] or 0)
+
+
+def order_faults(names: Sequence[str]) -> Iterator[str]:
+    """Yield versions out of Kubernetes' order or duplicate; other names may appear anywhere."""
+    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
+        yield f"expected each version once, got {name} {names.count(name)} times"
+    for name, later in itertools.combinations(dict.fromkeys(names), 2):
+        if is_older(later, name):
+            yield (
+                f"expected versions from oldest to newest, got {name} before {later}; "
+                f"list {later} first (Kubernetes' order: v1alpha1, v1beta1, v1, v2)"
+            )

@@ -6,7 +6,6 @@ against it, and each older version provides the conversion to its next newer one
 
 import dataclasses
 import functools
-import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final, Literal, Protocol, TypeAlias
 
@@ -141,6 +140,9 @@ class Rules:
         field_types.check(self)
 
 
+_NO_RULES: Final = Rules()
+
+
 @dataclasses.dataclass(frozen=True)
 class Version:
     """One version of a kind.
@@ -151,9 +153,9 @@ class Version:
         storage: Whether this is the storage version (exactly one of a kind).
         served: Whether the API server serves it.
         deprecated: The deprecation warning, if deprecated; True for the API server's default.
-        columns: Columns of ``kubectl get``.
-        selectable: Fields for ``--field-selector``, as ``.spec.runtime.type``.
-        scale: The scale subresource, if it has one.
+        columns: Columns of ``kubectl get``; by default those of the model's class.
+        selectable: Fields for ``--field-selector``, as ``.spec.runtime.type``; likewise.
+        scale: The scale subresource, if it has one; likewise.
         conversion: To the next newer version; None for the newest.
         warnings: Returns warnings for accepted but surprising input in this version; nothing is
             refused.
@@ -178,6 +180,10 @@ class Version:
     def __post_init__(self) -> None:
         field_types.refuse([*_model_faults(self.name, self.model)])
         field_types.check(self)
+        for name in ("columns", "selectable", "scale"):
+            if getattr(self, name) in ((), None):
+                # Still in the constructor.
+                object.__setattr__(self, name, getattr(self.model.kind_metadata, name))
         field_types.refuse([*_version_faults(self)])
 
 
@@ -210,12 +216,41 @@ class Kind:
     list_name: str = ""
     annotations: Mapping[str, str] = dataclasses.field(default_factory=dict)
     labels: Mapping[str, str] = dataclasses.field(default_factory=dict)
-    rules: Rules = Rules()
+    rules: Rules = _NO_RULES
     policies: tuple[markers.Policy, ...] = ()
 
     def __post_init__(self) -> None:
         field_types.check(self)
         field_types.refuse([*_kind_faults(self)])
+
+    @classmethod
+    def of(
+        cls,
+        model: type[base.Resource],
+        versions: tuple[Version, ...],
+        *,
+        annotations: Mapping[str, str] | None = None,
+        labels: Mapping[str, str] | None = None,
+        rules: Rules = _NO_RULES,
+        policies: tuple[markers.Policy, ...] = (),
+    ) -> "Kind":
+        """Return the kind that its newest model names.
+
+        ``class Memory(Resource, plural="memories", short_names=("mem",))`` is the kind Memory.
+        """
+        stated = model.kind_metadata
+        return cls(
+            model.__name__,
+            stated.plural,
+            versions,
+            short_names=stated.short_names,
+            categories=stated.categories,
+            scope=stated.scope,
+            annotations=annotations or {},
+            labels=labels or {},
+            rules=rules,
+            policies=policies,
+        )
 
     @property
     def hub(self) -> Version:
@@ -330,7 +365,7 @@ def _version_faults(version: Version) -> Iterator[str]:
 def _kind_faults(kind: Kind) -> Iterator[str]:
     names = [version.name for version in kind.versions]
     yield from (f"{kind.name}: {fault}" for fault in _name_faults(kind))
-    yield from (f"{kind.name}: {fault}" for fault in _order_faults(names))
+    yield from (f"{kind.name}: {fault}" for fault in naming.order_faults(names))
     stored = [version.name for version in kind.versions if version.storage]
     if len(stored) != 1:
         yield (
@@ -352,18 +387,6 @@ def _name_faults(kind: Kind) -> Iterator[str]:
     for field, label in labels:
         if fault := naming.label_fault(label):
             yield f"{field}: {fault}"
-
-
-def _order_faults(names: Sequence[str]) -> Iterator[str]:
-    """Report versions out of Kubernetes' order or duplicate; other names may appear anywhere."""
-    for name in dict.fromkeys(name for name in names if names.count(name) > 1):
-        yield f"expected each version once, got {name} {names.count(name)} times"
-    for name, later in itertools.combinations(dict.fromkeys(names), 2):
-        if naming.is_older(later, name):
-            yield (
-                f"expected versions from oldest to newest, got {name} before {later}; "
-                f"list {later} first (Kubernetes' order: v1alpha1, v1beta1, v1, v2)"
-            )
 
 
 def _conversion_faults(kind: Kind) -> Iterator[str]:

@@ -14,7 +14,8 @@ from schemagen.differential import report, servers
 from schemagen.model import registry
 from schemagen.problems import JSON, UserError
 from schemagen.roundtrip import differences, real_server
-from schemagen.roundtrip.trial import Case, Loss, Tally, Trial
+from schemagen.roundtrip.cases import Case, Loss, Tally
+from schemagen.roundtrip.trial import Trial
 from schemagen.versions.steps import ABSENT
 
 # Each chunk draws by a seed of its own, so that a run can be divided, and gone on with.

@@ -5,25 +5,33 @@ and changed through any. After each change it is read in every other version.
 """
 
 import asyncio
-import collections
 import dataclasses
 import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 
 from schemagen import checking
 from schemagen.differential import generation
 from schemagen.differential.shrinking import smallest
 from schemagen.model import registry
 from schemagen.problems import JSON
-from schemagen.roundtrip import differences, real_server, requests, requirements, simulated_server
+from schemagen.roundtrip import differences, real_server, requests, simulated_server
+from schemagen.roundtrip.cases import (
+    ENVELOPE,
+    Case,
+    Loss,
+    LossError,
+    RoomError,
+    Said,
+    Tally,
+    as_object,
+    own_members,
+)
 from schemagen.roundtrip.changes import Change, Drawer
-from schemagen.roundtrip.differences import Difference
+from schemagen.roundtrip.life import Life
 from schemagen.roundtrip.simulated_server import Admit, Convert, Value
 from schemagen.roundtrip.views import Views
 from schemagen.versions.converter import Converter
 from schemagen.versions.residue import storage
-
-Said = dict[str, JSON]
 
 # How often a drawn object is mended before another one is drawn.
 _REPAIRS = 12
@@ -39,88 +47,6 @@ _VARIED_SHARE = 0.8
 _ELSEWHERE = 0.6
 # Losses of a kind that are made small and shown; the others are counted.
 _SHOWN = 3
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Case:
-    """An object's life, to be replayed.
-
-    Attributes:
-        origin: The version that it begins in.
-        storage: The version that is stored.
-        value: The object.
-        is_broken: It was never admitted, but found in etcd.
-        changes: What is made of it then.
-    """
-
-    origin: str
-    storage: str
-    value: Value
-    is_broken: bool = False
-    changes: tuple[Change, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Loss:
-    """A failed check of a case.
-
-    Attributes:
-        what: ``lost``, ``not stored as written``, ``unnecessary residue``, ``schema violation``,
-            or the exception that was raised.
-        version: The version that shows it.
-        differences: Where.
-        before: What the object said in that version, or should have said.
-        now: What it says in each version now.
-    """
-
-    what: str
-    version: str = ""
-    differences: Sequence[Difference] = ()
-    before: JSON = None
-    now: Mapping[str, JSON] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass
-class Tally:
-    """Running totals of cases.
-
-    Attributes:
-        objects: Objects drawn; ``broken`` of them break their schema.
-        trips: Looks at an object in another version than the one it was written in.
-        changes: Changes by what was written.
-        losses: How many cases lost something.
-        shown: The first of them, made small.
-        residue: Bytes of residue of each look.
-        beyond: Fields of objects that are valid in one version and not in another.
-        overflows: Cases that ended because residue found no room.
-        refused: Objects whose creation was refused: a number that Go writes otherwise is valid as
-            it was drawn, and not as it comes. A real API server knows rules besides.
-        refused_changes: Changes that were refused, and others drawn in their place.
-    """
-
-    objects: int = 0
-    broken: int = 0
-    trips: int = 0
-    losses: int = 0
-    overflows: int = 0
-    refused: int = 0
-    refused_changes: int = 0
-    changes: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
-    shown: list[tuple[Case, Loss]] = dataclasses.field(default_factory=list)
-    residue: collections.Counter[int] = dataclasses.field(default_factory=collections.Counter)
-    beyond: collections.Counter[str] = dataclasses.field(default_factory=collections.Counter)
-
-
-class LossError(Exception):
-    """Raised where a check fails."""
-
-    def __init__(self, loss: Loss) -> None:
-        super().__init__(loss.what)
-        self.loss = loss
-
-
-class RoomError(Exception):
-    """Residue found no room: what follows is told to the writer, and is no loss in silence."""
 
 
 class Trial:
@@ -215,15 +141,15 @@ class Trial:
         case = dataclasses.replace(case, value=value)
         return case, self.replay(case) or loss
 
-    def _life(self, case: Case, tally: Tally) -> "_Life":
+    def _life(self, case: Case, tally: Tally) -> Life:
         cluster: simulated_server.Cluster | real_server.Cluster
         if self._server is None:
             cluster = simulated_server.Cluster(self.views, self._convert, self._admit, case.storage)
         else:
             cluster = real_server.Cluster(self.views, self._server)
-        return _Life(self.views, self._convert, cluster, case, tally)
+        return Life(self.views, self._convert, cluster, case, tally)
 
-    def _live(self, life: "_Life", made: list[Change], tally: Tally) -> None:
+    def _live(self, life: Life, made: list[Change], tally: Tally) -> None:
         life.begin()
         for _ in range(self._random.randint(1, _MAX_CHANGES)):
             for _ in range(_CHANGE_TRIES):
@@ -236,7 +162,7 @@ class Trial:
                     made.pop()
                     tally.refused_changes += not isinstance(error, requests.UnsayableError)
 
-    def _change(self, life: "_Life") -> Change:
+    def _change(self, life: Life) -> Change:
         names = self._served
         others = [name for name in names if name != life.origin] or names
         version = self._random.choice(others if self._random.random() < _ELSEWHERE else names)
@@ -262,12 +188,12 @@ class Trial:
         if is_valid and self._random.random() >= _BROKEN_SHARE:
             return Case(origin=origin, storage=storage, value=value)
         schema = self.views.node(origin).schema
-        body = {key: item for key, item in value.items() if key not in _ENVELOPE}
-        own = {"type": "object", "properties": _own(schema["properties"])}
+        body = {key: item for key, item in value.items() if key not in ENVELOPE}
+        own = {"type": "object", "properties": own_members(schema["properties"])}
         broken = self._draw.near_miss(self._draw.near_miss(body, own), own)
-        meta = {key: value[key] for key in _ENVELOPE}
+        meta = {key: value[key] for key in ENVELOPE}
         # A value of another type than the schema's is like a field that it does not know.
-        taken = self.views.defaulted(origin, meta | _own(_object(broken)))
+        taken = self.views.defaulted(origin, meta | own_members(as_object(broken)))
         broken = self.views.fitted(origin, taken)
         return Case(origin=origin, storage=origin, value=broken, is_broken=True)
 
@@ -303,7 +229,7 @@ class Trial:
             for _ in range(_REPAIRS):
                 paths = dict.fromkeys(cause.path for cause in checker.create(value).causes)
                 if not paths:
-                    return _own(value)
+                    return own_members(value)
                 for path in sorted(paths, key=len, reverse=True):
                     value = generation.without_nearest(value, path)
         return None
@@ -319,19 +245,8 @@ class Trial:
 
     def _drawn(self, version: str) -> Said:
         schema = self.views.node(version).schema
-        drawn = self._draw.valid({**schema, "properties": _own(schema["properties"])})
-        return _object(drawn)
-
-
-_ENVELOPE = ("apiVersion", "kind", "metadata")
-
-
-def _object(value: JSON) -> dict[str, JSON]:
-    return value if isinstance(value, dict) else {}
-
-
-def _own(value: Mapping[str, JSON]) -> dict[str, JSON]:
-    return {key: item for key, item in value.items() if key not in _ENVELOPE}
+        drawn = self._draw.valid({**schema, "properties": own_members(schema["properties"])})
+        return as_object(drawn)
 
 
 def _raised(error: Exception) -> Loss:
@@ -355,191 +270,3 @@ def _admitting(api: registry.Api, kind: registry.Kind) -> Admit:
         return storage.with_residue(api, kind, value, old, is_replacement=is_replacement)
 
     return admit
-
-
-class _Life:
-    """One case as it goes on: every check raises LossError."""
-
-    def __init__(
-        self,
-        views: Views,
-        convert: Convert,
-        cluster: simulated_server.Cluster | real_server.Cluster,
-        case: Case,
-        tally: Tally,
-    ) -> None:
-        self._views, self._convert, self._cluster = views, convert, cluster
-        self._case, self._tally = case, tally
-        self._said: dict[str, Said] = {}
-        # What each version said when it was last written in. Where nobody wrote, an object says
-        # what conversion and defaults make of the rest.
-        self._own: dict[str, Said] = {}
-
-    @property
-    def origin(self) -> str:
-        """The version that the object began in."""
-        return self._case.origin
-
-    def said(self, version: str) -> Said:
-        """Return the object as read in a version."""
-        return self._said[version]
-
-    def begin(self) -> None:
-        """Have the object stored, and look at it in every version."""
-        case = self._case
-        value = self._cluster.named(case.value)
-        if case.is_broken:
-            self._cluster.place(case.origin, value)
-        else:
-            value = self._cluster.create(case.origin, value)
-        self._said = self._looked_at()
-        self._is_as_written(case.origin, self._views.said(case.origin, value))
-        self._own[case.origin] = self._said[case.origin]
-        if not case.is_broken:
-            self._is_valid(case)
-
-    def make(self, change: Change) -> None:
-        """Make a change, and look at the object in every version.
-
-        Raises:
-            simulated.RefusedError: if the API server would not take it.
-        """
-        before = self._said
-        written = self._written(change)
-        self._tally.changes[change.action] += 1
-        self._said = self._looked_at()
-        if written is not None:
-            self._is_as_written(change.version, written.said, written.sent)
-            self._own[change.version] = self._said[change.version]
-        for version in sorted(self._own):
-            if written is None or version != written.version:
-                self._survives(version, before, written, change.version)
-
-    def _written(self, change: Change) -> requirements.Written | None:
-        """Write a change; None if it says nothing new."""
-        if change.action == "store":
-            self._cluster.store_as(change.version)
-            return None
-        edited = self._edited(change)
-        said = self._views.said(change.version, edited)
-        return requirements.Written(
-            version=change.version,
-            before=self._said[change.version],
-            said=said,
-            sent=edited if change.by else said,
-            reaches=change.reaches,
-            own=self._own,
-            by=change.by,
-            keeps_lists=change.keeps_lists(self._views.node(change.version)),
-        )
-
-    def _edited(self, change: Change) -> Value:
-        """Return the object with the change's edits."""
-        by = change.by or change.version
-        read = self._cluster.read(by)
-        here = self._cluster.converted(read, by, change.version)
-        edited = _object(change.edited(here))
-        if change.by:
-            checker = checking.of_version(self._views.version(change.version))
-            simulated_server.allowed(checker.update(edited, here))
-            known, twice = (
-                simulated_server.repeated(self._views, change.version, one)
-                for one in (here, edited)
-            )
-            if twice - known:  # apply merges an item into the one of its key
-                raise simulated_server.RefusedError("expected one item of a key, got two")
-        sent = self._cluster.converted(edited, change.version, by)
-        if change.replaces:
-            sent = self._without_residue(sent)
-        if change.action == "status":
-            self._cluster.write_status(by, sent, method=change.method)
-            return edited
-        method = "server-side apply" if change.by else change.method
-        admitted = self._cluster.write(by, sent, method=method)
-        return edited if change.by else admitted
-
-    def _without_residue(self, value: Value) -> Value:
-        names = self._views.residue(value)
-        metadata = value.get("metadata") or {}
-        notes = {key: text for key, text in (metadata.get("annotations") or {}).items()
-                 if key not in names}  # fmt: skip
-        rest = {key: item for key, item in metadata.items() if key != "annotations"}
-        return {**value, "metadata": rest | ({"annotations": notes} if notes else {})}
-
-    def _looked_at(self) -> dict[str, Said]:
-        found = {}
-        for version in self._cluster.versions:
-            value = self._cluster.read(version)
-            residue = self._views.residue(value)
-            if any(name.endswith("overflow") for name in residue):
-                raise RoomError
-            self._tally.residue[self._views.residue_bytes(value)] += 1
-            self._tally.trips += 1
-            found[version] = self._views.said(version, value)
-        self._tally.trips -= 1  # one of them is the version that was written
-        return found
-
-    def _is_as_written(self, version: str, said: Said, sent: Said | None = None) -> None:
-        node = self._views.node(version)
-        found = [*differences.differences(said, self._said[version], node, by_index=True)]
-        if found and sent is not None:
-            found = [*requirements.not_by_defaults(self._views, version, found, sent)]
-        if found:
-            raise self._error("not stored as written", version, found, said)
-
-    def _survives(
-        self,
-        version: str,
-        before: Mapping[str, Said],
-        written: requirements.Written | None,
-        changed: str,
-    ) -> None:
-        after = self._said[version]
-        if written is None:
-            found = requirements.moved(self._views, version, before, after, changed)
-        else:
-            found = requirements.lost(self._views, version, before[version], after, written)
-        if found:
-            raise self._error("lost", version, found, before[version])
-
-    def _error(
-        self, what: str, version: str, found: Sequence[Difference], before: Said
-    ) -> LossError:
-        return LossError(
-            Loss(what=what, version=version, differences=found, before=before, now=self._said)
-        )
-
-    def _is_valid(self, case: Case) -> None:
-        """A valid object is one of the schema in every version, and has residue where it must."""
-        value = self._views.defaulted(case.origin, case.value)
-        at = self._views.names.index(case.origin)
-        for index in range(len(self._views.names)):
-            target = self._views.names[index]
-            converted = value if index == at else self._convert(value, case.origin, target)
-            self._is_of_the_schema(target, converted)
-            if abs(index - at) == 1:
-                self._is_quiet(case.origin, target, value, converted)
-
-    def _is_of_the_schema(self, version: str, value: Value) -> None:
-        misfits = self._views.misfits(version, value)
-        if misfits:
-            found = [Difference((name,), None, value[name]) for name in misfits]
-            raise self._error("schema violation", version, found, value)
-        for problem in self._views.problems(version, self._said[version]):
-            self._tally.beyond[f"{version} {problem.field}: {problem.reason}"] += 1
-
-    def _is_quiet(self, source: str, target: str, value: Value, converted: Value) -> None:
-        """No residue where the plain steps lose nothing, with defaults in between or without."""
-        names = self._views.residue(converted)
-        if names and self._loses_nothing(source, target, value):
-            found = [Difference(("metadata", "annotations", name), None, text)
-                     for name, text in names.items()]  # fmt: skip
-            raise self._error("unnecessary residue", target, found, value)
-
-    def _loses_nothing(self, source: str, target: str, value: Value) -> bool:
-        said = self._views.said(source, value)
-        there = self._views.stepped(source, said, target)
-        ways = (there, self._views.defaulted(target, there))
-        back = [self._views.meaning(target, _own(one) | {"metadata": one["metadata"]}, source)
-                for one in ways]  # fmt: skip
-        return set(back) == {self._views.meaning(source, said, source)}

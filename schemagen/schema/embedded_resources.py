@@ -4,10 +4,10 @@ Follows apiextensions-apiserver's schema/validation.go and defaulting/validation
 metadata have fixed types, and each of their defaults must be valid by itself.
 """
 
-from collections.abc import Iterator
-from typing import Final
+from collections.abc import Iterable, Iterator
+from typing import Any, Final
 
-from schemagen.model import checker_provider
+from schemagen.model import checker_provider, markers
 from schemagen.problems import quoted
 from schemagen.schema.keywords import Schema, SchemaError
 
@@ -32,6 +32,29 @@ def check(schema: Schema, where: str) -> None:
         )
     for problem in _problems(schema.get("properties", {})):
         raise SchemaError(f"{where}: expected an embedded object whose {problem}")
+
+
+def check_marked(model: type, metadata: Iterable[Any], where: str) -> None:
+    """Refuse an unmarked embedded object: its metadata would be pruned."""
+    if any(isinstance(marker, markers.EmbeddedResource) for marker in metadata):
+        return
+    raise SchemaError(
+        f"{where}: expected EmbeddedResource() on {model.__name__}, a whole object "
+        "inside another, got none: the API server would drop its metadata; write "
+        f"Annotated[{model.__name__}, EmbeddedResource()]"
+    )
+
+
+def check_metadata(schema: Schema, where: str) -> None:
+    """Refuse metadata without fields (controller-tools issue 448)."""
+    name = where.rpartition(".")[2]
+    holds = ("properties", "additionalProperties", "x-kubernetes-preserve-unknown-fields")
+    if name == "metadata" and schema.get("type") == "object" and not schema.keys() & {*holds}:
+        raise SchemaError(
+            f"{where}: expected metadata with fields, got an object without any: the API "
+            "server would drop its contents; inherit the model from Resource and mark its "
+            "field EmbeddedResource(), or write ObjectMeta"
+        )
 
 
 def _problems(properties: dict[str, Schema]) -> Iterator[str]:
@@ -64,3 +87,12 @@ def _defaults(properties: dict[str, Schema]) -> Iterator[str]:
         yield (
             f"{name} is valid, got the default {quoted(given[name])}: {cause.message}; correct it"
         )
+
+
+def with_envelope(schema: Schema) -> Schema:
+    """Return the schema of a root, with the fields that every object has.
+
+    They have no rules, and metadata no schema: the API server defines it.
+    """
+    envelope = {name: {"type": kind} for name, kind in _TYPES.items()}
+    return schema | {"properties": envelope | schema.get("properties", {})}

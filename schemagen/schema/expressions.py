@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from schemagen.model import annotations, cel_identifiers, object_types
+from schemagen.schema import keywords
 from schemagen.schema.keywords import Schema, SchemaError
 
 # String literals in all eight forms (also raw, or bytes) and comments; a member; a variable.
@@ -45,6 +46,17 @@ class _Scope:
     where: str
     variables: Mapping[str, Schema | None]
     is_typed: bool = True
+
+
+def translate(schema: Schema, names: Names, where: str) -> None:
+    """Translate the rules of a schema and everything below it to wire names."""
+    for _, node in keywords.nodes(schema):
+        variables = {"self": node, "oldSelf": node}
+        for entry in node.get("x-kubernetes-validations", ()):
+            for keyword in entry.keys() & {"rule", "messageExpression"}:
+                entry[keyword] = wire_expression(entry[keyword], names, where, variables=variables)
+            if "fieldPath" in entry:
+                entry["fieldPath"] = wire_path(entry["fieldPath"], names, where, node)
 
 
 def wire_expression(

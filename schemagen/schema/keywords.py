@@ -7,12 +7,11 @@ estimate would not see it in an ``allOf`` (kubernetes/kubernetes PR 139523).
 import inspect
 import math
 import typing
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
 import annotated_types
 from pydantic import AllowInfNan, Discriminator, Strict
-from pydantic.fields import FieldInfo
 
 from schemagen.model import markers
 from schemagen.problems import UserError
@@ -61,22 +60,6 @@ def nodes(schema: Schema, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[st
     for keyword, step in (("items", "[]"), ("additionalProperties", "{}")):
         if isinstance(schema.get(keyword), dict):
             yield from nodes(schema[keyword], (*path, step))
-
-
-def flattened(metadata: Iterable[Any]) -> Iterable[Any]:
-    """Flatten grouped metadata (``Len``, nested ``Field(...)``) to single markers.
-
-    ``conint`` and the like leave a None for each argument not given.
-    """
-    for marker in metadata:
-        if marker is None:
-            continue
-        if hasattr(marker, "__is_annotated_types_grouped_metadata__"):  # isinstance is 10 x slower
-            yield from flattened(marker)
-        elif isinstance(marker, FieldInfo):
-            yield from flattened(marker.metadata)
-        else:
-            yield marker
 
 
 def apply(schema: Schema, marker: Any, where: str) -> None:

@@ -62,7 +62,7 @@ def schema_of(
     """
     max_length = max_description if descriptions else 0
     schema = _Walk(max_description=max_length, limits=limits).root(model)
-    _translate(schema, expressions.names_of(model), model.__name__)
+    expressions.translate(schema, expressions.names_of(model), model.__name__)
     return _ordered(schema)
 
 
@@ -137,7 +137,11 @@ class _Walk:
             "x-kubernetes-validations": [rule.validation() for rule in shape.rules],
         }
         schema = {keyword: value for keyword, value in texts.items() if value}
-        return _resource(schema) if issubclass(shape.kind, base.Resource) else schema
+        return (
+            embedded_resources.with_envelope(schema)
+            if issubclass(shape.kind, base.Resource)
+            else schema
+        )
 
     def field(self, field: FieldInfo, place: _Place) -> Schema:
         """Return the schema of a field: type, markers, default and description."""
@@ -146,7 +150,7 @@ class _Walk:
         if field.discriminator is not None:
             metadata = (*metadata, field)
         schema, max_length = self._limited(field.annotation, metadata, place)
-        _check_metadata(schema, place)
+        embedded_resources.check_metadata(schema, place.where)
         default = defaults.of(field, place.where)
         if default is not PydanticUndefined:
             schema["default"] = default
@@ -163,7 +167,7 @@ class _Walk:
         """Return that schema and the maximum description length of the field."""
         inner = _unwrapped(annotation, place)
         outer = (*inner.metadata, *metadata)
-        outer_markers = tuple(keywords.flattened(outer))
+        outer_markers = tuple(markers.flattened(outer))
         if not inner.is_optional and any(
             isinstance(item, markers.Nullable) for item in outer_markers
         ):
@@ -238,7 +242,7 @@ class _Walk:
             declarations.check_enum(annotation, place.where)
             return _enumeration(tuple(member.value for member in annotation), place.where)
         if issubclass(annotation, base.Resource):
-            _check_embedded(annotation, metadata, place)
+            embedded_resources.check_marked(annotation, metadata, place.where)
         return self._shaped(annotation, place)
 
     def _wrapper(self, model: type[pydantic.RootModel[Any]], place: _Place) -> Schema:
@@ -376,29 +380,6 @@ def _own_fields(shape: object_types.Shape) -> Iterator[tuple[str, FieldInfo]]:
             yield name, field
 
 
-def _check_embedded(model: type, metadata: tuple[Any, ...], place: _Place) -> None:
-    """Refuse an unmarked embedded object: its metadata would be pruned."""
-    if any(isinstance(marker, markers.EmbeddedResource) for marker in metadata):
-        return
-    raise SchemaError(
-        f"{place.where}: expected EmbeddedResource() on {model.__name__}, a whole object "
-        "inside another, got none: the API server would drop its metadata; write "
-        f"Annotated[{model.__name__}, EmbeddedResource()]"
-    )
-
-
-def _check_metadata(schema: Schema, place: _Place) -> None:
-    """Refuse metadata without fields (controller-tools issue 448)."""
-    name = place.where.rpartition(".")[2]
-    holds = ("properties", "additionalProperties", "x-kubernetes-preserve-unknown-fields")
-    if name == "metadata" and schema.get("type") == "object" and not schema.keys() & {*holds}:
-        raise SchemaError(
-            f"{place.where}: expected metadata with fields, got an object without any: the API "
-            "server would drop its contents; inherit the model from Resource and mark its "
-            "field EmbeddedResource(), or write ObjectMeta"
-        )
-
-
 def _is_words(annotation: Any) -> bool:
     is_enum = isinstance(annotation, type) and issubclass(annotation, enum.Enum)
     return is_enum or typing.get_origin(annotation) is Literal
@@ -433,40 +414,13 @@ def _enumeration(values: tuple[Any, ...], where: str) -> Schema:
     return {"type": _SCALARS[only], "enum": list(dict.fromkeys(values))}
 
 
-# The root's own: strings without rules, and metadata, which the API server defines.
-_RESOURCE: Schema = {
-    "apiVersion": {"type": "string"},
-    "kind": {"type": "string"},
-    "metadata": {"type": "object"},
-}
-
-
-def _resource(schema: Schema) -> Schema:
-    """Return the schema of a root, with the fields that every object has."""
-    own = {name: dict(field) for name, field in _RESOURCE.items()}
-    return schema | {"properties": own | schema.get("properties", {})}
-
-
 def _check_default(schema: Schema, field: FieldInfo, where: str) -> None:
     """Refuse a default that violates the schema or one of its rules."""
     if satisfiability.is_plainly_fit(schema, schema["default"]):
         return
     translated = copy.deepcopy(schema)
-    _translate(translated, expressions.names_of(field.annotation), where)
+    expressions.translate(translated, expressions.names_of(field.annotation), where)
     satisfiability.check_default(translated, where)
-
-
-def _translate(schema: Schema, names: expressions.Names, where: str) -> None:
-    """Translate the rules of a schema and everything below it to wire names."""
-    for _, node in keywords.nodes(schema):
-        variables = {"self": node, "oldSelf": node}
-        for entry in node.get("x-kubernetes-validations", ()):
-            for keyword in entry.keys() & {"rule", "messageExpression"}:
-                entry[keyword] = expressions.wire_expression(
-                    entry[keyword], names, where, variables=variables
-                )
-            if "fieldPath" in entry:
-                entry["fieldPath"] = expressions.wire_path(entry["fieldPath"], names, where, node)
 
 
 def _ordered(node: Schema) -> Schema:

@@ -11,10 +11,9 @@ when that keeps the meaning (the object converts to the same, with its defaults)
 in the other version nor a tampered annotation can make a conversion say what the object does not.
 """
 
-import collections
 import dataclasses
 import functools
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Literal, TypeAlias
 
 from schemagen import canonical, checking
@@ -24,25 +23,21 @@ from schemagen.versions import defaulting, links, schema_coverage
 from schemagen.versions.footprint import Side
 from schemagen.versions.residue import (
     comparison,
+    differences,
+    entry_groups,
     exclusions,
     list_items,
-    residue,
     residue_entries,
+    restoration,
     storage,
 )
+from schemagen.versions.residue.entry_groups import EntryGroups
 from schemagen.versions.residue.residue_entries import Entry
 from schemagen.versions.steps import ABSENT
 
 Way: TypeAlias = Literal["up", "down"]
 """To the newer one of two adjacent versions, or to the older one."""
 
-# How often an object may be converted to see what of its residue keeps its meaning. Ours is put
-# back at once but where somebody edited around it; anybody's may hold a thousand entries.
-MAX_ATTEMPTS = 64
-# All entries together, and each half of them by itself.
-MIN_ATTEMPTS = 3
-# An attempt takes some 20 microseconds for each value of the object.
-MAX_TRIED_VALUES = 40_000
 # How many problems of an object are looked for in how many entries; a forged annotation could hold
 # a hundred thousand entries beside as many problems.
 MAX_COMPARISONS = 10_000
@@ -207,7 +202,7 @@ class _Step:
         back, wanted, bare_back = strip(back), strip(wanted), strip(bare_back)
         if back == wanted == bare_back:
             return []
-        return residue.difference(back, wanted, self._nodes[self.source.name])
+        return differences.between(back, wanted, self._nodes[self.source.name])
 
     def _counting(self, value: dict[str, JSON]) -> dict[str, JSON]:
         """Return the significant part of a source object."""
@@ -270,10 +265,10 @@ class _Step:
         settled = self._strips[self.target.name](settled)
         sound = _Sound(self.target.model, plain)
         result = plain
-        groups = _Groups(entries, attempts(plain, entries))
+        groups = EntryGroups(entries, entry_groups.max_attempts(plain, entries))
         known = {id(one): canonical.dumps(one) for one in entries}
         for group in groups:
-            found = residue.applied(_round_trip_part(result), group, node, settled)
+            found = restoration.applied(_round_trip_part(result), group, node, settled)
             merged = self._bare(_merged(result, found.value))
             candidate = schema_coverage.root_fit(self.target.model)(merged)
             if candidate == result:
@@ -327,68 +322,6 @@ class _Step:
             return frozenset()
         lacking = {key for key in settled if settled[key] is not given.get(key, ABSENT)}
         return frozenset({"metadata", *lacking})
-
-
-def attempts(value: JSON, entries: Sequence[Entry]) -> int:
-    """How many groups of entries may be tried, each of which converts the whole object.
-
-    By sizes and not by a clock: the same object must always be converted to the same.
-    """
-    size = _size((value, *entries), MAX_TRIED_VALUES // MIN_ATTEMPTS)
-    return max(MIN_ATTEMPTS, min(MAX_ATTEMPTS, MAX_TRIED_VALUES // size))
-
-
-def _size(values: Iterable[JSON], limit: int) -> int:
-    """How many values there are in values; counted no further than just above a limit."""
-    size, waiting = 0, [*values]
-    while waiting and size <= limit:
-        value = waiting.pop()
-        size += 1
-        if isinstance(value, dict):
-            waiting += value.values()
-        elif isinstance(value, list):
-            waiting += value
-    return size
-
-
-class _Groups:
-    """Entries in the groups in which they are tried: all, halves of those refused, single ones.
-
-    Of a single one that is refused, its parts are tried. What cannot be divided is tried a second
-    time: it may fit only once another one is in place.
-    """
-
-    def __init__(self, entries: Sequence[Entry], max_attempts: int) -> None:
-        self._waiting = collections.deque([tuple(_by_place(entries))])
-        self._refused: list[Entry] = []
-        self._left = max_attempts
-
-    def __iter__(self) -> Iterator[Sequence[Entry]]:
-        while self._left and (self._waiting or self._refused):
-            self._left -= 1
-            if self._waiting:
-                yield [entry for place in self._waiting.popleft() for entry in place]
-            else:
-                yield [self._refused.pop(0)]
-
-    def refuse(self, group: Sequence[Entry]) -> None:
-        """Try a group again in parts."""
-        places = _by_place(group)
-        if len(places) == 1:
-            entries = group if len(group) > 1 else residue_entries.parts_of(group[0]) or group
-            places = [[entry] for entry in entries]
-        if len(places) > 1:
-            middle = len(places) // 2
-            self._waiting += (tuple(places[:middle]), tuple(places[middle:]))
-        elif self._waiting:
-            self._refused += group
-
-
-def _by_place(entries: Sequence[Entry]) -> list[list[Entry]]:
-    places: dict[bytes, list[Entry]] = {}
-    for entry in entries:
-        places.setdefault(canonical.dumps(entry.get("at")), []).append(entry)
-    return list(places.values())
 
 
 class _Sound:

@@ -12,12 +12,12 @@ Steps with their own class can be compiled (``compiled``); any other one is two 
 
 import dataclasses
 import fractions
-import re
 from collections.abc import Callable, Mapping
 from typing import Final, Protocol
 
 from schemagen.model.field_types import DeclarationError
 from schemagen.problems import JSON, quoted
+from schemagen.versions import durations
 
 
 class Absent:
@@ -253,30 +253,8 @@ def respelled(pairs: Mapping[str, str]) -> Step:
     return Respelled(way, way, pairs)
 
 
-_DURATION = re.compile(r"(?:([0-9]+)h)?(?:([0-9]+)m)?(?:([0-9]+)s)?")
 INT32_MAX = 2**31 - 1
-# Longer strings exceed int64; int() would take quadratic time on them.
-MAX_DURATION_CHARACTERS = 64
 MAX_INT64_DIGITS = 19
-
-
-def duration_of(seconds: int) -> str:
-    """Return ``1h30m`` for ``5400``: largest unit first, zero units omitted, ``0s`` for zero."""
-    hours, rest = divmod(seconds, 3600)
-    minutes, left = divmod(rest, 60)
-    text = "".join(f"{n}{unit}" for n, unit in ((hours, "h"), (minutes, "m"), (left, "s")) if n)
-    return text or "0s"
-
-
-def seconds_of(text: str) -> int | None:
-    """Return ``5400`` for ``1h30m``; None unless it is a duration in whole seconds."""
-    if not text or not text.isascii() or len(text) > MAX_DURATION_CHARACTERS:
-        return None
-    found = _DURATION.fullmatch(text)
-    if found is None:
-        return None
-    hours, minutes, seconds = (int(group or 0) for group in found.groups())
-    return hours * 3600 + minutes * 60 + seconds
 
 
 @dataclasses.dataclass(frozen=True)
@@ -289,8 +267,8 @@ class Seconds(Fn):
 
     def text(self, seconds: int) -> str:
         """Return a duration as text, if within bounds."""
-        is_spelled = self.spelled and seconds == seconds_of(self.spelled)
-        return self.spelled if is_spelled else duration_of(seconds)
+        is_spelled = self.spelled and seconds == durations.seconds_of(self.spelled)
+        return self.spelled if is_spelled else durations.text_of(seconds)
 
 
 def to_duration(*, least: int = 0, most: int = INT32_MAX, spelled: str = "") -> Step:
@@ -305,7 +283,7 @@ def to_duration(*, least: int = 0, most: int = INT32_MAX, spelled: str = "") -> 
     Raises:
         DeclarationError: ``spelled`` is not a duration in whole seconds.
     """
-    if spelled and seconds_of(spelled) is None:
+    if spelled and durations.seconds_of(spelled) is None:
         raise DeclarationError(
             f"to_duration(spelled=...): expected a duration such as 60s, got {quoted(spelled)}"
         )
@@ -314,7 +292,7 @@ def to_duration(*, least: int = 0, most: int = INT32_MAX, spelled: str = "") -> 
         return step.text(value) if type(value) is int and least <= value <= most else ABSENT
 
     def down(value: JSON) -> JSON:
-        seconds = seconds_of(value) if type(value) is str else None
+        seconds = durations.seconds_of(value) if type(value) is str else None
         return seconds if seconds is not None and least <= seconds <= most else ABSENT
 
     step = Seconds(up, down, least, most, spelled)

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import dataclasses
+import pathlib
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
@@ -174,7 +175,7 @@ def _spec(origin: str) -> dict[str, Any]:
 
 
 @contextlib.asynccontextmanager
-async def opened() -> AsyncIterator[CustomBench]:
+async def opened(_: pathlib.Path | None = None) -> AsyncIterator[CustomBench]:
     endpoint = Endpoint()
     async with contextlib.AsyncExitStack() as stack:
         origin = await stack.enter_async_context(serving(*endpoint.routes()))

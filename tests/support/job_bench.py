@@ -1,18 +1,14 @@
-"""The runtime Job on a cluster whose Jobs run, and the runtime Workflow on child processes."""
+"""The runtime Job on a cluster whose Jobs run."""
 
 import contextlib
-import dataclasses
-import pathlib
 from collections.abc import AsyncIterator
 from typing import Any
 
 from controllers import devcluster, kube
 from controllers.devcluster import jobs
 from controllers.runs import caches, naming, projections
-from controllers.runs.runtimes.base import Key, Work
+from controllers.runs.runtimes.base import Key
 from controllers.runs.runtimes.jobs import job
-from controllers.runs.runtimes.workflow import workflow
-from tests.support import local_bench
 from tests.support.runtime_bench import NAMESPACE, Behaviour, Bench
 
 PODS = {
@@ -43,38 +39,9 @@ class JobBench(Bench):
         return len(pods.items)
 
 
-class WorkflowBench(Bench):
-    """A workflow of one step, whose peer is that step's."""
-
-    def __init__(self, inner: local_bench.LocalBench) -> None:
-        self.inner = inner
-
-    def adapter(self) -> workflow.WorkflowRuntime:
-        return workflow.WorkflowRuntime(self.inner.adapter(), now=kube.utc_now)
-
-    def spec(self, behaviour: Behaviour) -> dict[str, Any]:
-        del behaviour
-        steps = [{"name": "implement"}]
-        return {"runtime": {"type": "Workflow", "workflow": {"steps": steps}}}
-
-    async def starts(self, key: Key) -> int:
-        return await self.inner.starts(f"{key}/0.1.1")
-
-    def work(self, behaviour: Behaviour, *, attempt: int = 1) -> tuple[Key, Work]:
-        key, work = super().work(behaviour, attempt=attempt)
-        step = dataclasses.replace(work, step="implement")
-        return key, dataclasses.replace(work, steps=(step,))
-
-
 @contextlib.asynccontextmanager
 async def opened(cluster: devcluster.Cluster) -> AsyncIterator[JobBench]:
     async with kube.Client.from_kubeconfig(cluster.admin_kubeconfig) as client:
         with contextlib.suppress(kube.AlreadyExistsError):
             await client.create(kube.NAMESPACES, {"metadata": {"name": NAMESPACE}})
         yield JobBench(client)
-
-
-@contextlib.asynccontextmanager
-async def opened_workflow(root: pathlib.Path) -> AsyncIterator[WorkflowBench]:
-    async with local_bench.opened(root) as inner:
-        yield WorkflowBench(inner)

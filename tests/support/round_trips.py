@@ -1,6 +1,7 @@
 """Objects of two versions and back: what is drawn, what the API server does, what is compared."""
 
 import copy
+import itertools
 from typing import Any
 
 import msgspec
@@ -31,7 +32,7 @@ ANNOTATIONS = st.dictionaries(
 CASES = [
     (kind, version, other)
     for kind in crds.api
-    for version, other in (("v1alpha1", "v1beta1"), ("v1beta1", "v1alpha1"))
+    for version, other in itertools.permutations([served.name for served in kind.versions], 2)
 ]
 
 

@@ -4,14 +4,23 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from controllers.runs import naming
-from controllers.runs.runtimes.base import Code, Key, Progress, Ref, RuntimeFault, Stage, Work
+from controllers.runs.runtimes.base import (
+    Code,
+    Key,
+    Progress,
+    Ref,
+    Runtime,
+    RuntimeFault,
+    Stage,
+    Work,
+)
 
 
 class Crash(BaseException):
     """The controller was killed."""
 
 
-class StepRuntime:
+class StepRuntime(Runtime):
     """Carries steps out by saying so.
 
     Attributes:

@@ -12,6 +12,7 @@ import dataclasses
 import datetime as dt
 import json
 import os
+import pathlib
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any, NoReturn, TypeAlias
@@ -413,7 +414,10 @@ def spec(kind: str, **settings: Any) -> dict[str, Any]:
 
 @contextlib.asynccontextmanager
 async def opened(
-    credentials: grpc.ServerCredentials | None = None, **options: Any
+    _: pathlib.Path | None = None,
+    *,
+    credentials: grpc.ServerCredentials | None = None,
+    **options: Any,
 ) -> AsyncIterator[TemporalBench]:
     """A bench on the stub, or on a real server.
 

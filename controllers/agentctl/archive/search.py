@@ -13,7 +13,7 @@ from controllers.agentctl import session, tables
 from controllers.agentctl.exits import Exit
 from controllers.runs.retention import archive
 from controllers.runs.retention.archive import Archived
-from schemagen.versions import steps
+from schemagen.versions import durations
 
 Output = Literal["table", "json", "jsonl"]
 _COLUMNS: Final = ("NAMESPACE", "NAME", "AGENT", "PHASE", "REASON", "ENDED", "ARCHIVED")
@@ -73,7 +73,7 @@ def when(text: str, now: dt.datetime) -> dt.datetime:
     Raises:
         ValueError: The text is none of these.
     """
-    ago = steps.seconds_of(text)
+    ago = durations.seconds_of(text)
     try:
         time = now - dt.timedelta(seconds=ago) if ago else dt.datetime.fromisoformat(text)
     except (ValueError, OverflowError):

@@ -17,9 +17,12 @@ from controllers.runs.runtimes.jobs import job
 from controllers.runs.runtimes.local import local
 from controllers.runs.runtimes.temporal_settings import Settings as TemporalSettings
 from controllers.runs.runtimes.workflow import workflow
+from crds import hub
 
 Wake: TypeAlias = Callable[[kube.Key], None]
 """Requests reconciliation of a run."""
+
+_Type: TypeAlias = hub.agentrun.RuntimeType
 
 _SWEEP_SECONDS: Final = 600.0
 _log = logging.getLogger(__name__)
@@ -51,17 +54,52 @@ class Options:
         return self.image if self.jobs == "job" else ""
 
 
-def build_runtimes(
-    client: kube.Client, caches: Caches, wake: Wake, options: Options
-) -> Iterator[Runtime]:
-    """Build the runtimes of a controller.
+@dataclasses.dataclass(frozen=True)
+class Surroundings:
+    """Dependencies of the adapters.
 
-    Args:
+    Attributes:
         client: Of the cluster.
         caches: The controller's caches.
         wake: Requests reconciliation of a run.
         options: Selects and configures the runtimes.
+        jobs: Executes runs of type Job, and the steps of other runtimes.
     """
+
+    client: kube.Client
+    caches: Caches
+    wake: Wake
+    options: Options
+    jobs: Runtime
+
+
+def _temporal(around: Surroundings) -> Runtime | None:
+    if not around.options.temporal:
+        return None
+    from controllers.runs.runtimes import temporal  # noqa: PLC0415 - optional dependency
+
+    settings = around.options.temporal_settings
+    return temporal.Temporal(
+        around.options.temporal,
+        namespace=settings.namespace,
+        access=settings.access,
+        credentials=settings.credentials,
+    )
+
+
+ADAPTERS: Final[Mapping[_Type, Callable[[Surroundings], Runtime | None]]] = {
+    _Type.JOB: lambda around: around.jobs,
+    _Type.WORKFLOW: lambda around: workflow.WorkflowRuntime(around.jobs, now=kube.utc_now),
+    _Type.CUSTOM: lambda around: custom.Custom(allowed=around.options.endpoints),
+    _Type.TEMPORAL: _temporal,
+}
+"""Builds the adapter of each runtime; None if the options exclude it."""
+
+
+def build_runtimes(
+    client: kube.Client, caches: Caches, wake: Wake, options: Options
+) -> Iterator[Runtime]:
+    """Build the runtimes of a controller; see ``Surroundings``."""
     jobs: Runtime
     if options.jobs == "local":
         jobs = local_runtime(client, caches, wake, options.workspaces)
@@ -69,26 +107,14 @@ def build_runtimes(
         jobs = job.JobRuntime(
             client, caches.jobs, caches.pods, caches.deleted_pods, caches.deleted_jobs
         )
-    yield jobs
-    yield workflow.WorkflowRuntime(jobs, now=kube.utc_now)
-    yield custom.Custom(allowed=options.endpoints)
-    if options.temporal:
-        from controllers.runs.runtimes import temporal  # noqa: PLC0415 - optional dependency
-
-        settings = options.temporal_settings
-        yield temporal.Temporal(
-            options.temporal,
-            namespace=settings.namespace,
-            access=settings.access,
-            credentials=settings.credentials,
-        )
+    around = Surroundings(client, caches, wake, options, jobs)
+    yield from (runtime for build in ADAPTERS.values() if (runtime := build(around)))
 
 
 @contextlib.asynccontextmanager
 async def maintain_runtimes(made: Sequence[Runtime]) -> AsyncIterator[None]:
     """Run the runtimes' periodic maintenance, and close them at the end."""
-    locals_ = [runtime for runtime in made if isinstance(runtime, local.Local)]
-    tasks = [asyncio.create_task(_sweep(runtime)) for runtime in locals_]
+    tasks = [asyncio.create_task(_sweep(runtime)) for runtime in made]
     try:
         yield
     finally:
@@ -96,12 +122,11 @@ async def maintain_runtimes(made: Sequence[Runtime]) -> AsyncIterator[None]:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         for each in made:
-            if isinstance(each, local.Local | custom.Custom):
-                await each.close()
+            await each.close()
 
 
-async def _sweep(runtime: local.Local) -> None:
-    """Delete workspaces of runs that ended long ago."""
+async def _sweep(runtime: Runtime) -> None:
+    """Delete what is left of runs that ended long ago, such as workspaces."""
     while True:
         try:
             count = await runtime.sweep()

@@ -24,6 +24,12 @@ Shown: TypeAlias = Annotated[
 ]
 
 
+def _runtimes() -> list[str]:
+    from controllers.agentctl.run import runtime_options
+
+    return [*runtime_options.names()]
+
+
 @app.command()
 def submit(
     agent: Annotated[str, typer.Option(help="Agent to run.")],
@@ -34,7 +40,12 @@ def submit(
         typer.Option("--file", "-f", help="File with the task text; - reads standard input."),
     ] = None,
     runtime: Annotated[
-        Literal["job", "workflow", "temporal", "custom"], typer.Option(help="Runtime to use.")
+        str,
+        typer.Option(
+            metavar="TYPE",
+            autocompletion=_runtimes,
+            help="Runtime to use: a spec.runtime.type in lower case, such as workflow.",
+        ),
     ] = "job",
     runtime_config: Annotated[
         list[str] | None,

@@ -14,12 +14,10 @@ import pydantic
 
 from controllers.agentctl.exits import CommandError
 from crds import hub
-from crds.v1beta1 import core
 from schemagen import yaml
 from schemagen.problems import JSON
-from schemagen.versions import steps
+from schemagen.versions import durations, steps
 
-RuntimeType: TypeAlias = Literal["job", "workflow", "temporal", "custom"]
 Path: TypeAlias = tuple[str, ...]
 
 # v1alpha1 names of fields (rows 7 and 8 of the field table), for all runtimes.
@@ -51,20 +49,29 @@ _IN_SECONDS: Final = {
 _EXTRA: Final = "extraConfig"
 
 
-def runtime(kind: RuntimeType, settings: Iterable[tuple[str, str]]) -> JSON:
+def names() -> dict[str, str]:
+    """Return each ``runtime.type`` by its name on the command line, as in v1alpha1."""
+    return {kind.lower(): kind.value for kind in hub.agentrun.RuntimeType}
+
+
+def runtime(kind: str, settings: Iterable[tuple[str, str]]) -> JSON:
     """Return ``spec.runtime`` for a runtime and its settings.
 
     Raises:
-        CommandError: A key is unknown, a value has the wrong type, or a key is given twice.
+        CommandError: The runtime or a key is unknown, a value has the wrong type, or a key is given
+            twice.
     """
-    result: dict[str, JSON] = {"type": kind.capitalize()}
+    known = names()
+    if kind not in known:
+        raise CommandError(f"expected --runtime with one of {', '.join(known)}, got {kind!r}")
+    result: dict[str, JSON] = {"type": known[kind]}
     for key, text in settings:
         path, value = _setting(kind, key, text)
         _put(result, path, value, key)
     return result
 
 
-def _setting(kind: RuntimeType, key: str, text: str) -> tuple[Path, JSON]:
+def _setting(kind: str, key: str, text: str) -> tuple[Path, JSON]:
     if key in _IN_SECONDS:
         return (_IN_SECONDS[key],), _duration(key, text)
     first, *rest = key.split(".")
@@ -109,7 +116,7 @@ def _value(annotation: Any, key: str, text: str) -> JSON:
         return text.lower() == "true"
     if plain is str or typing.get_origin(plain) is Literal:
         return text
-    is_names = typing.get_origin(plain) is list and typing.get_args(plain)[0] is core.NameRef
+    is_names = typing.get_origin(plain) is list and typing.get_args(plain)[0] is hub.core.NameRef
     return _structure(plain, key, text, is_names=is_names)
 
 
@@ -140,7 +147,7 @@ def _duration(key: str, text: str) -> str:
     seconds = _integer(key, text)
     if not 0 <= seconds <= steps.INT32_MAX:
         raise _wrong(key, "a number of seconds, 0 or more,", text)
-    return steps.duration_of(seconds)
+    return durations.text_of(seconds)
 
 
 def _put(target: dict[str, JSON], path: Path, value: JSON, key: str) -> None:

@@ -29,7 +29,7 @@ class Request:
     agent: str
     implementation: str = ""
     text: str = ""
-    runtime: runtime_options.RuntimeType = "job"
+    runtime: str = "job"
     runtime_config: Sequence[str] = ()
     parameters: Sequence[str] = ()
     idempotency_key: str = ""

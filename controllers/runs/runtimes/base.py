@@ -209,8 +209,10 @@ class Progress:
 class Runtime(Protocol):
     """An adapter. Its methods have their own deadlines for calls of servers.
 
+    Adapters inherit ``sweep`` and ``close`` if they have nothing to do there.
+
     Attributes:
-        type: The ``runtime.type`` it serves: Job, Workflow, Temporal or Custom.
+        type: The ``runtime.type`` it serves, a ``RuntimeType`` of v1beta1.
         is_collected: Whether garbage collection stops the work of a deleted run; if not, the run
             gets a finalizer.
         is_external: Whether the work is outside the cluster, and ``work_records`` refers to it.
@@ -246,3 +248,17 @@ class Runtime(Protocol):
         Raises:
             RuntimeFault: The request failed: cancel again.
         """
+
+    async def sweep(self) -> int:
+        """Delete what is left of work that ended long ago; return how much.
+
+        The controller calls it regularly.
+
+        Raises:
+            RuntimeFault: Not all could be checked, but the rest was swept: sweep again.
+        """
+        return 0
+
+    async def close(self) -> None:
+        """Close connections, and stop watching work; it goes on."""
+        return

@@ -27,6 +27,7 @@ from controllers.runs.runtimes.base import (
     Key,
     Progress,
     Ref,
+    Runtime,
     RuntimeFault,
     Stage,
     Work,
@@ -53,7 +54,7 @@ _TOO_LATE: Final = _GONE | {http.HTTPStatus.CONFLICT}
 _CANNOT: Final = frozenset({http.HTTPStatus.METHOD_NOT_ALLOWED, http.HTTPStatus.NOT_IMPLEMENTED})
 
 
-class Custom:
+class Custom(Runtime):
     """Executes runs by an HTTP endpoint.
 
     Args:

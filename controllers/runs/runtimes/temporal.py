@@ -25,6 +25,7 @@ from controllers.runs.runtimes.base import (
     Key,
     Progress,
     Ref,
+    Runtime,
     RuntimeFault,
     Stage,
     Work,
@@ -72,7 +73,7 @@ _CODES: Final = {
 }
 
 
-class Temporal:
+class Temporal(Runtime):
     """Executes runs as Temporal workflows.
 
     Args:

@@ -18,7 +18,8 @@ from schemagen.model import base, registry
 from schemagen.schema.structural import Schema
 from schemagen.versions import records, schema_coverage
 from schemagen.versions.compiled import code, structs
-from schemagen.versions.compiled.compiler import Compiler, Place
+from schemagen.versions.compiled.compiler import Compiler
+from schemagen.versions.compiled.values import Place
 from schemagen.versions.graph import Way
 from schemagen.versions.residue import storage
 

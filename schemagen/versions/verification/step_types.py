@@ -5,13 +5,13 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from schemagen.versions import links, records, schema_coverage, schema_places, steps
+from schemagen.versions import durations, links, records, schema_coverage, schema_places, steps
 from schemagen.versions.footprint import Side
 from schemagen.versions.links import Link
-from schemagen.versions.residue import exclusions, list_items
+from schemagen.versions.residue import exclusions
 from schemagen.versions.schema_places import ANY, FREE_OBJECT, Fault, Missing, Node
 from schemagen.versions.steps import ABSENT, Path, Step
-from schemagen.versions.verification import mapped_fields
+from schemagen.versions.verification import mapped_fields, secret_fields
 
 _OBJECTS: Final = ("object", FREE_OBJECT, "map")
 _TEXTS: Final = ("string",)
@@ -102,7 +102,12 @@ class Walk:
         for side in _SIDES:
             gone = [*exclusions.forgotten_paths(conversion.step, side)]
             node, other = (old, new) if side == "old" else (new, old)
-            self._secrets(side, node, other, gone)
+            kept = (
+                self._exact
+                if side == "old"
+                else {there: here for here, there in self._exact.items()}
+            )
+            self.faults += secret_fields.faults(side, node, other, gone=gone, kept=kept)
 
     def _fault(self, node: Node, message: str, spot: Spot) -> None:
         self.faults.append(Fault(node.place, message, spot.line))
@@ -160,7 +165,7 @@ class Walk:
         if found not in _DURATION_FORMATS:
             self._fault(spot.new, f"expected a duration for to_duration, got format {found}", spot)
         default = spot.new.schema.get("default")
-        seconds = steps.seconds_of(default) if isinstance(default, str) else None
+        seconds = durations.seconds_of(default) if isinstance(default, str) else None
         if seconds is not None and step.text(seconds) != default:
             message = (
                 f"its default {default} comes back as {step.text(seconds)} from "
@@ -387,53 +392,6 @@ class Walk:
             got = schema_places.with_article(node.type)
             self._fault(node, f"expected a list for unordered_paths, got {got}", Spot(new, new))
 
-    def _secrets(self, side: Side, node: Node, other: Node, gone: Sequence[Path]) -> None:
-        """Check that a secret is in both versions or forgotten: residue must not hold it."""
-        exact = self._exact if side == "old" else {new: old for old, new in self._exact.items()}
-        theirs = {*exclusions.secret_paths(other.schema)}
-        for path in exclusions.secret_paths(node.schema):
-            if any(path[: len(one)] == one for one in gone):
-                continue
-            start = next((path[:end] for end in range(len(path) + 1) if path[:end] in exact), None)
-            there = None if start is None else (*exact[start], *path[len(start) :])
-            place = schema_places.place_of(node.version, path)
-            if there is None or _place(other, there) is None:
-                self.faults.append(
-                    Fault(
-                        place,
-                        f"expected {other.version} to keep the secret unchanged, got no such "
-                        f"step: it would be lost or remain in an annotation; add the field there "
-                        f"and keep it, or drop it explicitly with {_forgetting(side, path)}",
-                    )
-                )
-            elif there not in theirs:
-                self.faults.append(
-                    Fault(
-                        schema_places.place_of(other.version, there),
-                        f"expected a secret as in {place}, got a plain string; mark it Secret()",
-                    )
-                )
-            else:
-                self._told_apart(node, path)
-
-    def _told_apart(self, node: Node, path: Path) -> None:
-        """Check that a list around a secret has keyed items, as residue cannot hold the list."""
-        for end in (at for at, name in enumerate(path[:-1]) if name == schema_places.ITEMS):
-            items = _place(node, path[: end + 1])
-            around = _place(node, path[:end])
-            if items is None or around is None or items.type != "object":
-                continue
-            keys = around.schema.get("x-kubernetes-list-map-keys")
-            known = [name for keys_of in list_items.ITEM_KEYS for name in keys_of]
-            if not keys and not any(name in items.fields for name in known):
-                self.faults.append(
-                    Fault(
-                        around.place,
-                        f"expected items with an identity, as they hold a secret, got none of "
-                        f"{', '.join(known)} and no key; mark the list ListMap(...)",
-                    )
-                )
-
 
 _SIDES: Final[tuple[Side, Side]] = ("old", "new")
 
@@ -444,27 +402,3 @@ def _is_opaque(part: records.Part) -> bool:
     return not isinstance(part, known) and (
         isinstance(part, records.PartFn) or not links.is_known(part)
     )
-
-
-def _forgetting(side: Side, path: Path) -> str:
-    """Return ``forget("password") in the record of spec``."""
-    ends = [
-        at
-        for at, name in enumerate(path)
-        if name not in {schema_places.ITEMS, schema_places.VALUES}
-    ]
-    name = path[ends[-1]]
-    call = f'forget("{name}")' if side == "old" else f'forget(new=("{name}",))'
-    return f"{call} in the record of {schema_places.text_of(path[: ends[-1]]) or 'the object'}"
-
-
-def _place(node: Node, path: Path) -> Node | None:
-    """Return the place at a path through lists and maps, if it exists."""
-    for name in path:
-        found = {schema_places.ITEMS: node.items, schema_places.VALUES: node.values}.get(
-            name
-        ) or node.field(name)
-        if found is None:
-            return None
-        node = found
-    return node

@@ -126,7 +126,7 @@ def test_every_word_of_upstream_names_its_kind(plural: str, words: str) -> None:
 
 
 def test_word_that_names_no_kind_is_refused_with_those_that_do() -> None:
-    with pytest.raises(CommandError, match=r"expected runs, agents, .* or vcs, got 'pods'"):
+    with pytest.raises(CommandError, match=r"expected runs, agents, .*\bvcs\b.*, got 'pods'"):
         kind_names.resource("pods")
 
 

@@ -55,6 +55,10 @@ def test_every_command_documents_its_exit_codes(command: str) -> None:
         ("run submit --agent a --text t --wait --dry-run", "expected --wait or --dry-run"),
         ("run submit --agent a --text t --timeout 5s", "expected --timeout together with --wait"),
         ("run submit --agent a --text t --runtime-config backoffLimit=x", "a whole number"),
+        (
+            "run submit --agent a --text t --runtime x",
+            "expected --runtime with one of job, workflow, temporal, custom, got 'x'",
+        ),
         ("run wait a --timeout soon", "expected a time such as 45s"),
         ("run cancel a --timeout 5s", "expected --timeout together with --wait"),
         ("run retry a --timeout 5s", "expected --timeout together with --wait"),

@@ -35,7 +35,9 @@ from tests.support.step_runtime import StepRuntime
 
 JSON: TypeAlias = Any
 KINDS: Mapping[str, Kind] = {kind.name: kind for kind in crds.api}
-SCHEMAS: Mapping[str, JSON] = {name: leaves.schema_of(kind) for name, kind in KINDS.items()}
+# The kinds that the controller follows; docs/runs.md names the others.
+FOLLOWED = ("Agent", "AgentProvider", "AgentRun", "ImplementationSpec", "Memory")
+SCHEMAS: Mapping[str, JSON] = {name: leaves.schema_of(KINDS[name]) for name in FOLLOWED}
 
 # What nobody reads yet: «The platform acts by itself» (#23) empties this list.
 UNREAD: Mapping[str, tuple[str, ...]] = {
@@ -47,8 +49,6 @@ UNREAD: Mapping[str, tuple[str, ...]] = {
         "spec.runtime.workflow.steps.implementation.inline.vcsRef.name",
     ),
     "Memory": ("spec.isDefault", "spec.capabilities", "spec.retention.*", "spec.health.*"),
-    "ImplementationSource": ("spec.*",),
-    "VersionControlProvider": ("spec.*",),
 }
 # Nothing is kept from being read by a policy that refuses it before.
 OPERATOR = settings.read(
@@ -361,8 +361,6 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
         ("spec.*", "crds.admission.pods.effective_pod:build", pods),
     ),
     "Memory": (("spec.*", "controllers.runs.runtimes.jobs.job_objects:config_map", pods),),
-    "ImplementationSource": (),
-    "VersionControlProvider": (),
 }
 
 

@@ -4,7 +4,7 @@ from typing import Protocol
 
 import pytest
 
-import crds
+from crds.v1alpha1 import kinds
 from schemagen import yaml
 from schemagen.yaml import manifests
 from tests.support.forked_commands import ROOT, Commands, Outcome
@@ -64,7 +64,7 @@ items:
 
 
 LINES = f"""\
-standard input:9: warning: AgentRun bad: {crds.platform.deprecation("AgentRun")}
+standard input:9: warning: AgentRun bad: {kinds.deprecation("AgentRun")}
 standard input:22: warning: AgentRun bad: unknown field "spec.workflow.steps[1].nome"
 standard input:18: AgentRun bad: spec.runtime.type: Unsupported value: "magic": \
 supported values: "workflow", "job", "temporal", "custom"

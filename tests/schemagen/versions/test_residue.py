@@ -12,8 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from schemagen import canonical
-from schemagen.versions import graph
-from schemagen.versions.residue import residue, storage
+from schemagen.versions.residue import differences, entry_groups, restoration, storage
 from tests.support import depth, objects
 
 OBJECTS = st.dictionaries(objects.TEXTS, objects.ANYTHING, max_size=4)
@@ -26,55 +25,55 @@ NESTED = st.fixed_dictionaries({}, optional={"a": OBJECTS, "steps": KEYED, "b": 
 @given(NESTED, NESTED)
 @settings(max_examples=depth.draws(500))
 def test_difference_applied_gives_the_wanted_object(base: Any, wanted: Any) -> None:
-    entries = residue.difference(base, wanted)
+    entries = differences.between(base, wanted)
 
-    result = residue.applied(base, entries).value
+    result = restoration.applied(base, entries).value
 
     assert canonical.dumps(wanted) == canonical.dumps(result)
 
 
 @given(NESTED)
 def test_equal_objects_leave_no_residue(value: Any) -> None:
-    assert [] == residue.difference(value, value)
+    assert [] == differences.between(value, value)
 
 
 def test_numbers_and_booleans_are_told_apart() -> None:
-    entries = residue.difference({"a": 1, "b": 1}, {"a": True, "b": 1.0})
+    entries = differences.between({"a": 1, "b": 1}, {"a": True, "b": 1.0})
 
     assert b'{"a":true,"b":1.0}' == canonical.dumps(
-        residue.applied({"a": 1, "b": 1}, entries).value
+        restoration.applied({"a": 1, "b": 1}, entries).value
     )
 
 
 def test_edited_field_makes_its_entry_stale() -> None:
-    entries = residue.difference({"a": 3, "b": 1}, {"a": "3", "b": 1})
+    entries = differences.between({"a": 3, "b": 1}, {"a": "3", "b": 1})
 
-    assert {"a": 4, "b": 1} == residue.applied({"a": 4, "b": 1}, entries).value
-    assert {"a": "3", "b": 2} == residue.applied({"a": 3, "b": 2}, entries).value
+    assert {"a": 4, "b": 1} == restoration.applied({"a": 4, "b": 1}, entries).value
+    assert {"a": "3", "b": 2} == restoration.applied({"a": 3, "b": 2}, entries).value
 
 
 def test_added_field_is_not_put_over_one_that_is_there_now() -> None:
-    entries = residue.difference({}, {"a": 1})
+    entries = differences.between({}, {"a": 1})
 
-    assert {"a": 2} == residue.applied({"a": 2}, entries).value
+    assert {"a": 2} == restoration.applied({"a": 2}, entries).value
 
 
 def test_residue_follows_an_item_by_its_key() -> None:
-    entries = residue.difference(
+    entries = differences.between(
         {"steps": [{"name": "a"}, {"name": "b"}]}, {"steps": [{"name": "a"}, {"name": "b", "x": 1}]}
     )
 
-    moved = residue.applied({"steps": [{"name": "b"}, {"name": "c"}]}, entries).value
+    moved = restoration.applied({"steps": [{"name": "b"}, {"name": "c"}]}, entries).value
 
     assert {"steps": [{"name": "b", "x": 1}, {"name": "c"}]} == moved
 
 
 def test_item_that_came_back_by_key_survives_edits_of_its_neighbours() -> None:
-    entries = residue.difference(
+    entries = differences.between(
         {"p": [{"name": "a", "v": 1}]}, {"p": [{"name": "a", "v": 1}, {"name": "b", "w": 2}]}
     )
 
-    edited = residue.applied({"p": [{"name": "a", "v": 9}]}, entries).value
+    edited = restoration.applied({"p": [{"name": "a", "v": 9}]}, entries).value
 
     assert {"p": [{"name": "a", "v": 9}, {"name": "b", "w": 2}]} == edited
 
@@ -87,18 +86,18 @@ def test_repeats_of_an_edited_list_are_as_many_and_change_no_order(
     wanted: list[str], names: list[str]
 ) -> None:
     base, edited = ([*dict.fromkeys(one)] for one in (wanted, names))
-    entries = residue.difference({"a": base}, {"a": wanted})
+    entries = differences.between({"a": base}, {"a": wanted})
 
-    found = residue.applied({"a": edited}, entries).value["a"]
+    found = restoration.applied({"a": edited}, entries).value["a"]
 
     assert edited == [*dict.fromkeys(found)]
     assert {name: wanted.count(name) or 1 for name in edited} == collections.Counter(found)
 
 
 def test_item_that_the_other_version_cannot_say_is_no_repeat() -> None:
-    entries = residue.difference({"a": ["x"]}, {"a": ["x", "y"]})
+    entries = differences.between({"a": ["x"]}, {"a": ["x", "y"]})
 
-    assert {"a": ["y"]} == residue.applied({"a": ["y"]}, entries).value
+    assert {"a": ["y"]} == restoration.applied({"a": ["y"]}, entries).value
 
 
 def test_forged_repeats_of_a_large_list_take_no_long_time() -> None:
@@ -106,7 +105,7 @@ def test_forged_repeats_of_a_large_list_take_no_long_time() -> None:
     forged = {"at": [], "was": {"a": "0"}, "insert": {"a": [[0, 1]]}, "again": {"a": [0]}}
     began = time.process_time()
 
-    found = residue.applied(base, [forged] * 600).value
+    found = restoration.applied(base, [forged] * 600).value
 
     assert time.process_time() - began < 3
     assert len(found["a"]) == 100_001
@@ -117,11 +116,11 @@ def test_forged_repeats_of_a_large_list_take_no_long_time() -> None:
 def test_forged_repeats_of_nothing_are_none(inserts: Any, numbers: Any) -> None:
     entry = {"at": [], "was": {"a": "0"}, "insert": {"a": inserts}, "again": {"a": numbers}}
 
-    assert {"a": ["x"]} == residue.applied({"a": ["x"]}, [entry]).value
+    assert {"a": ["x"]} == restoration.applied({"a": ["x"]}, [entry]).value
 
 
 def test_largest_entries_are_dropped_first() -> None:
-    entries = residue.difference({}, {"small": "x", "large": "y" * 100, "medium": "z" * 50})
+    entries = differences.between({}, {"small": "x", "large": "y" * 100, "medium": "z" * 50})
 
     kept = storage.kept(entries, 170)
 
@@ -136,7 +135,7 @@ def test_largest_entries_are_dropped_first() -> None:
 def test_nonsense_is_no_entry(base: Any, entries: Any) -> None:
     before = canonical.dumps(base)
 
-    residue.applied(base, [entry for entry in entries if isinstance(entry, dict)])
+    restoration.applied(base, [entry for entry in entries if isinstance(entry, dict)])
 
     assert before == canonical.dumps(base)
 
@@ -169,9 +168,9 @@ def test_entries_find_their_items_as_if_each_came_alone(base: Any, entries: Any)
     """Where the items of a list are is found once for all entries, and kept up to date."""
     alone = base
     for entry in entries:
-        alone = residue.applied(alone, [entry], settled=base).value
+        alone = restoration.applied(alone, [entry], settled=base).value
 
-    assert canonical.dumps(alone) == canonical.dumps(residue.applied(base, entries).value)
+    assert canonical.dumps(alone) == canonical.dumps(restoration.applied(base, entries).value)
 
 
 @pytest.mark.parametrize(
@@ -183,7 +182,7 @@ def test_the_larger_an_object_the_fewer_groups_of_its_residue_are_tried(
     value = {"a": [1] * values}
     residue_ = [{"at": ["a"], "was": {}, "is": {"b": 1}}] * entries
 
-    assert expected == graph.attempts(value, residue_)
+    assert expected == entry_groups.max_attempts(value, residue_)
 
 
 NAMES = storage.Names("residue", "status-residue", "overflow")

@@ -9,7 +9,7 @@ from crds import api
 from schemagen import canonical
 from schemagen.versions import graph
 from schemagen.versions.defaulting import Node
-from schemagen.versions.residue import residue
+from schemagen.versions.residue import differences, restoration
 from tests.schemagen.versions.test_residue import NESTED
 
 KEYED = Node(fields={"steps": Node(keys=("name",), items=Node())})
@@ -74,8 +74,8 @@ def test_part_of_an_object_survives_where_the_rest_of_it_was_written(linear: Any
 
 @given(NESTED, NESTED)
 def test_difference_by_the_keys_of_a_schema_gives_the_wanted_object(base: Any, wanted: Any) -> None:
-    entries = residue.difference(base, wanted, KEYED)
+    entries = differences.between(base, wanted, KEYED)
 
-    result = residue.applied(base, entries, KEYED).value
+    result = restoration.applied(base, entries, KEYED).value
 
     assert canonical.dumps(wanted) == canonical.dumps(result)

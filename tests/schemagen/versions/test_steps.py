@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from schemagen.versions import records, steps
 from schemagen.versions.steps import ABSENT
@@ -158,11 +157,6 @@ def test_extra_of_a_sealed_record_cannot_set_a_field() -> None:
     value = {"b": 3, "extra": {"a": "x", "b": 4, "c": 5}}
 
     assert {"b": 3, "c": 5} == SEALED.down(value)
-
-
-@given(st.integers(0, 2**31 - 1))
-def test_seconds_survive_as_a_duration(seconds: int) -> None:
-    assert seconds == steps.seconds_of(steps.duration_of(seconds))
 
 
 @pytest.mark.parametrize("step", [entry[0] for entry in STEPS.values()], ids=STEPS)

@@ -24,6 +24,7 @@ from controllers.runs.runtimes.base import (
     Key,
     Progress,
     Ref,
+    Runtime,
     RuntimeFault,
     Stage,
     Work,
@@ -50,7 +51,7 @@ ORPHANS_SECONDS: Final = 1.0
 MAX_UNRESERVED: Final = 1000
 
 
-class JobRuntime:
+class JobRuntime(Runtime):
     """Executes runs as Jobs.
 
     Args:

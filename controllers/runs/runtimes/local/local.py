@@ -27,6 +27,7 @@ from controllers.runs.runtimes.base import (
     Key,
     Progress,
     Ref,
+    Runtime,
     RuntimeFault,
     Stage,
     Work,
@@ -65,7 +66,7 @@ _BURIED: Final = Progress(
 )
 
 
-class Local:
+class Local(Runtime):
     """Executes runs as processes of this machine.
 
     Args:

@@ -37,7 +37,7 @@ ENDING_SECONDS: Final = 1.0
 _GONE: Final = frozenset({Stage.SUCCEEDED, Stage.FAILED, Stage.CANCELLED, Stage.MISSING})
 
 
-class WorkflowRuntime:
+class WorkflowRuntime(Runtime):
     """Executes steps, sequentially or in parallel.
 
     Args:

@@ -12,6 +12,7 @@ from controllers.runs import caches
 from controllers.runs.runtimes import temporal_settings
 from controllers.runs.runtimes.base import Code, Runtime, RuntimeFault, Work
 from controllers.runs.runtimes.local import local, workspaces
+from crds import hub
 
 
 def made(options: runtimes.Options) -> dict[str, Runtime]:
@@ -29,8 +30,14 @@ def test_temporal_is_there_where_it_has_an_address() -> None:
     plain = made(runtimes.Options(workspaces=workspaces))
     addressed = made(runtimes.Options(workspaces=workspaces, temporal="127.0.0.1:1"))
 
-    assert {"Job", "Workflow", "Custom"} == {*plain}
-    assert {"Job", "Workflow", "Custom", "Temporal"} == {*addressed}
+    assert {"Job", "Workflow", "Custom"} <= {*plain}
+    assert {"Temporal"} == {*addressed} - {*plain}
+
+
+def test_every_runtime_of_the_api_has_an_adapter() -> None:
+    everything = made(runtimes.Options(workspaces=pathlib.Path("/nowhere"), temporal="127.0.0.1:1"))
+
+    assert {*hub.agentrun.RuntimeType} == {*runtimes.ADAPTERS} == {*everything}
 
 
 async def test_temporal_is_used_as_the_operator_says() -> None:

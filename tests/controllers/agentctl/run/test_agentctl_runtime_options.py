@@ -9,7 +9,7 @@ from controllers.agentctl.run import runtime_options
 from crds import hub
 
 
-def runtime(kind: runtime_options.RuntimeType, **settings: str) -> dict[str, Any]:
+def runtime(kind: str, **settings: str) -> dict[str, Any]:
     named = [(key.replace("__", "."), value) for key, value in settings.items()]
     return dict(runtime_options.runtime(kind, named))
 

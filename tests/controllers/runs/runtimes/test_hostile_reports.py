@@ -29,14 +29,15 @@ from controllers.runs.runtimes.workflow import (
     workflow_state,
     workflow_steps,
 )
-from crds import hub, platform
+from crds import hub
 from schemagen import checking
 from schemagen.schema import structural
 from schemagen.versions.converter import Converter
 from tests.support import depth, junk, objects, run_world
 from tests.support.run_world import NOW
 
-CHECKER = checking.of_version(platform.AGENT_RUN.hub)
+(RUN,) = (kind for kind in crds.api if kind.name == "AgentRun")
+CHECKER = checking.of_version(RUN.hub)
 CONVERTER = Converter(crds.api)
 MAX_STATUS_BYTES = 400 * 1024
 QUICK = settings(max_examples=depth.draws(50), deadline=None)
@@ -59,8 +60,8 @@ def assert_run_can_be_read(progress: Progress) -> None:
     assert () == CHECKER.update_status(whole, body).causes
     assert json_access.is_plain(whole["status"], 40)
     projections.of(projections.Run, whole)
-    old = CONVERTER.way(platform.AGENT_RUN, "v1beta1", "v1alpha1").plain(whole)
-    back = CONVERTER.way(platform.AGENT_RUN, "v1alpha1", "v1beta1").plain(old)
+    old = CONVERTER.way(RUN, "v1beta1", "v1alpha1").plain(whole)
+    back = CONVERTER.way(RUN, "v1alpha1", "v1beta1").plain(old)
     assert whole["status"] == back["status"]
     if progress.stage.is_ended:
         assert status["phase"] in {"Succeeded", "Failed", "Cancelled"}

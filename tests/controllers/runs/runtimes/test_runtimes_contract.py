@@ -1,43 +1,22 @@
-"""The contract of runtimes, checked for each of them: to add one, add a fixture NAME_bench."""
+"""The contract of runtimes, checked for each of them on its ``tests.support.NAME_bench``."""
 
 import asyncio
 import dataclasses
+import importlib
 import json
 import pathlib
 from collections.abc import AsyncIterator, Iterator
+from typing import Any
 
 import pytest
 
 from controllers import devcluster
+from controllers.agentctl.controller import runtimes
 from controllers.runs.runtimes.base import Code, Ref, RuntimeFault, Stage
-from tests.support import custom_bench, job_bench, local_bench, temporal_bench
+from tests.support import job_bench
 from tests.support.runtime_bench import Behaviour, Bench
 
 UNDER_WAY = {Stage.PENDING, Stage.RUNNING}
-
-
-@pytest.fixture
-async def local_bench_(tmp_path: pathlib.Path) -> AsyncIterator[Bench]:
-    async with local_bench.opened(tmp_path) as opened:
-        yield opened
-
-
-@pytest.fixture
-async def custom_bench_() -> AsyncIterator[Bench]:
-    async with custom_bench.opened() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def temporal_bench_() -> AsyncIterator[Bench]:
-    async with temporal_bench.opened() as opened:
-        yield opened
-
-
-@pytest.fixture
-async def workflow_bench_(tmp_path: pathlib.Path) -> AsyncIterator[Bench]:
-    async with job_bench.opened_workflow(tmp_path) as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -47,21 +26,22 @@ def without_runs() -> Iterator[devcluster.Cluster]:
         yield cluster
 
 
+# Every runtime that a controller may have, and the other executor of Jobs.
+NAMES = [*(kind.lower() for kind in runtimes.ADAPTERS if kind != "Job"), "local"]
+
+
+@pytest.fixture(params=[*NAMES, pytest.param("job", marks=pytest.mark.e2e)])
+def opening(request: pytest.FixtureRequest, tmp_path: pathlib.Path) -> Any:
+    """Return the bench to open; a control plane starts outside of the event loop."""
+    if request.param == "job":
+        return job_bench.opened(request.getfixturevalue("without_runs"))
+    return importlib.import_module(f"tests.support.{request.param}_bench").opened(tmp_path)
+
+
 @pytest.fixture
-async def job_bench_(without_runs: devcluster.Cluster) -> AsyncIterator[Bench]:
-    async with job_bench.opened(without_runs) as opened:
+async def bench(opening: Any) -> AsyncIterator[Bench]:
+    async with opening as opened:
         yield opened
-
-
-@pytest.fixture(
-    params=[
-        *("local", "custom", "temporal", "workflow"),
-        pytest.param("job", marks=pytest.mark.e2e),
-    ]
-)
-def bench(request: pytest.FixtureRequest) -> Bench:
-    found: Bench = request.getfixturevalue(f"{request.param}_bench_")
-    return found
 
 
 def rebuilt(ref: Ref, known: Ref) -> Ref:

@@ -457,7 +457,7 @@ async def test_calls_are_by_mutual_tls_with_the_api_key_of_now(tmp_path: pathlib
     tls = grpc.ssl_server_credentials([pair], ca, require_client_auth=True)
     own = TLSConfig(ca, "temporal.test", client.certificate_pem, client.key_pem)
 
-    async with temporal_bench.opened(tls, tls=own) as bench:
+    async with temporal_bench.opened(credentials=tls, tls=own) as bench:
         assert bench.server is not None
         adapter = bench.adapter(credentials=settings.credentials)
         key, work = bench.work(Behaviour.SUCCEEDS)
