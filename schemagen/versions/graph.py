@@ -268,17 +268,21 @@ class _Step:
         groups = EntryGroups(entries, entry_groups.max_attempts(plain, entries))
         known = {id(one): canonical.dumps(one) for one in entries}
         for group in groups:
-            found = restoration.applied(_round_trip_part(result), group, node, settled)
-            merged = self._bare(_merged(result, found.value))
-            candidate = schema_coverage.root_fit(self.target.model)(merged)
-            if candidate == result:
-                continue
             tried = {known.get(id(one)) or canonical.dumps(one) for one in group}
-            edited = found.edited | {
+            others = {
                 residue_entries.part_of(one) for one in entries if known[id(one)] not in tried
             }
-            if self._means(candidate, bare, meant) and sound.holds(candidate, edited, found.exact):
-                result, sound = candidate, _Sound(self.target.model, candidate)
+            for found in restoration.placements(_round_trip_part(result), group, node, settled):
+                merged = self._bare(_merged(result, found.value))
+                candidate = schema_coverage.root_fit(self.target.model)(merged)
+                if candidate == result:
+                    break
+                edited = found.edited | others
+                if self._means(candidate, bare, meant) and sound.holds(
+                    candidate, edited, found.exact
+                ):
+                    result, sound = candidate, _Sound(self.target.model, candidate)
+                    break
             else:
                 groups.refuse(group)
         return result

@@ -44,14 +44,22 @@ def inserted(value: JSON, inserts: JSON) -> list[JSON] | None:
 
 
 def repeated(
-    value: list[JSON], inserts: JSON, numbers: JSON, digest_of: Callable[[JSON], str]
+    value: list[JSON],
+    inserts: JSON,
+    numbers: JSON,
+    digest_of: Callable[[JSON], str],
+    *,
+    is_adjacent: bool = False,
 ) -> list[JSON] | None:
     """Return an edited list with the insertions that repeat an item of it; None if none does.
 
     A repeat keeps its index if that is behind the item that it repeats; otherwise it directly
-    follows that item.
+    follows that item, as all do where ``is_adjacent``: of equal items side by side it does not
+    matter which one a conversion keeps, the first or the last.
     """
     waiting = _chosen(inserts, numbers)
+    if is_adjacent:
+        waiting = collections.deque((-1, again) for _, again in waiting)
     target: list[JSON] = []
     seen: set[str] = set()
     held = collections.defaultdict[str, list[JSON]](list)

@@ -3,7 +3,7 @@
 import bisect
 import collections
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import TypeAlias
 
 from schemagen import canonical
@@ -27,15 +27,36 @@ class Applied:
         value: The object.
         edited: The members of it (``spec``, ``status``) with an entry that somebody edited around.
         exact: The entries that were put back as they are.
+        has_repeats: Whether an edited list has got items again that it repeated before.
     """
 
     value: JSON
     edited: frozenset[str]
     exact: Sequence[Entry] = ()
+    has_repeats: bool = False
+
+
+def placements(
+    base: JSON, entries: Sequence[Entry], node: Node, settled: JSON
+) -> Iterator[Applied]:
+    """Yield an object with entries applied, for each way to place repeated items in edited lists.
+
+    A conversion that takes of equal items the last one, not the first, does not keep the order of
+    a list in which repeats come at their old index.
+    """
+    found = applied(base, entries, node, settled)
+    yield found
+    if found.has_repeats:
+        yield applied(base, entries, node, settled, is_adjacent=True)
 
 
 def applied(
-    base: JSON, entries: Sequence[Entry], node: Node = OPEN, settled: JSON = None
+    base: JSON,
+    entries: Sequence[Entry],
+    node: Node = OPEN,
+    settled: JSON = None,
+    *,
+    is_adjacent: bool = False,
 ) -> Applied:
     """``base`` with every entry that is not stale; ``base`` itself is left as it is.
 
@@ -45,8 +66,9 @@ def applied(
         node: Of the schema of ``base``.
         settled: The plain conversion of the object with its defaults, with its defaults: what
             digests are compared with. ``base`` if there is none.
+        is_adjacent: Whether repeated items are put beside each other in edited lists.
     """
-    merge = _Merge()
+    merge = _Merge(is_adjacent=is_adjacent)
     at = _At(base, base if settled is None else settled, base, node)
     edited: set[str] = set()
     exact: list[Entry] = []
@@ -58,7 +80,7 @@ def applied(
         else:
             exact.append(entry)
         at = at if changed is None else changed
-    return Applied(at.value, frozenset(edited), exact)
+    return Applied(at.value, frozenset(edited), exact, merge.has_repeats)
 
 
 class _Digests:
@@ -127,7 +149,9 @@ _Change: TypeAlias = Callable[[_At], JSON]
 class _Merge:
     """Applies the entries of one object."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, is_adjacent: bool) -> None:
+        self._is_adjacent = is_adjacent
+        self.has_repeats = False
         self._digests = _Digests()
         self._named = NamedItems()
         # As in ``_Digests``, each list is kept so that no other one gets its id meanwhile.
@@ -289,7 +313,11 @@ class _Merge:
             return None
         self._repeatable -= len(value)
         self.is_filling = True
-        return list_insertions.repeated(value, inserts, numbers, self._digests.of)
+        target = list_insertions.repeated(
+            value, inserts, numbers, self._digests.of, is_adjacent=self._is_adjacent
+        )
+        self.has_repeats = self.has_repeats or target is not None
+        return target
 
 
 def _one_of(indexes: Sequence[int], place: JSON) -> int | None:

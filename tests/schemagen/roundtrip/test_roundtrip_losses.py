@@ -35,6 +35,11 @@ def provider(version: str, spec: dict[str, Any]) -> dict[str, Any]:
     return stored(crds.api, "AgentProvider", version, spec=spec)
 
 
+def agent(*env: dict[str, Any]) -> dict[str, Any]:
+    spec = {"providerRef": {"name": "p"}, "env": [*env]}
+    return stored(crds.api, "Agent", "v1alpha1", spec=spec)
+
+
 def source(*signing: dict[str, Any], **ingestion: Any) -> dict[str, Any]:
     credentials = {"secretKeyRef": {"name": "token", "key": "k"}}
     webhook = {"signingSecretRefs": [*signing]}
@@ -372,6 +377,30 @@ CASES: dict[str, tuple[Api, Case]] = {
                     by="v1",
                 ),
             ),
+        ),
+    ),
+    "an item that stands twice, where a conversion keeps the last one, beside an edited item": (
+        crds.api,
+        Case(
+            origin="v1alpha1",
+            storage="v1alpha1",
+            value=agent({"name": "y"}, NONE, NONE, {"name": "y"}),
+            changes=(
+                write(
+                    "v1beta1",
+                    (("spec", "env", Item('{"name":"y"}', ("name",)), "name"), "z"),
+                    by="v1alpha1",
+                ),
+            ),
+        ),
+    ),
+    "the same, beside another order": (
+        crds.api,
+        Case(
+            origin="v1alpha1",
+            storage="v1beta1",
+            value=agent({"name": "x"}, {"name": "y"}, NONE, NONE),
+            changes=(write("v1beta1", (("spec", "env"), [{"name": "y"}, NONE, {"name": "x"}])),),
         ),
     ),
     "a field that is written as a whole": (
