@@ -35,8 +35,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from webhooks.cluster.configuration import at_service, at_url, configurations, crds, manifests
+    from webhooks.cluster.findings import Finding
     from webhooks.cluster.install import install
-    from webhooks.cluster.lint import Finding, findings
+    from webhooks.cluster.lint import findings
     from webhooks.cluster.uninstall import uninstall
     from webhooks.development.embedded import Served, serving
     from webhooks.review.reviews import AdmissionRequest, ConversionRequest, MalformedReviewError
@@ -72,7 +73,8 @@ _MODULES: Final = {
         "manifests",
     ),
     "webhooks.cluster.install": ("install",),
-    "webhooks.cluster.lint": ("Finding", "findings"),
+    "webhooks.cluster.findings": ("Finding",),
+    "webhooks.cluster.lint": ("findings",),
     "webhooks.cluster.uninstall": ("uninstall",),
     "webhooks.development.embedded": ("Served", "serving"),
     "webhooks.review.reviews": ("AdmissionRequest", "ConversionRequest", "MalformedReviewError"),
