@@ -13,7 +13,7 @@ from aiohttp import web
 
 from webhooks import routing
 from webhooks.routing import Answer, Observe, Route
-from webhooks.server.http11 import Limits
+from webhooks.server.http11.listener_state import Limits
 
 
 @contextlib.asynccontextmanager
@@ -31,7 +31,7 @@ async def serving(
 
 
 class Http:
-    """The connections of a listener and their shared state, like ``http11.Lean``."""
+    """The connections of a listener and their shared state, like ``http11.listener_state.Lean``."""
 
     def __init__(self, paths: Mapping[str, Route], *, observe: Observe) -> None:
         self.in_flight = 0
