@@ -34,6 +34,7 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from webhooks.answers import Answer
     from webhooks.cluster.configuration import at_service, at_url, configurations, crds, manifests
     from webhooks.cluster.findings import Finding
     from webhooks.cluster.install import install
@@ -41,7 +42,7 @@ if TYPE_CHECKING:
     from webhooks.cluster.uninstall import uninstall
     from webhooks.development.embedded import Served, serving
     from webhooks.review.reviews import AdmissionRequest, ConversionRequest, MalformedReviewError
-    from webhooks.routing import Answer, Route, answer, routes
+    from webhooks.routing import Route, answer, routes
 
 __all__ = [
     "AdmissionRequest",
@@ -65,6 +66,7 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "webhooks.answers": ("Answer",),
     "webhooks.cluster.configuration": (
         "at_service",
         "at_url",
@@ -78,7 +80,7 @@ _MODULES: Final = {
     "webhooks.cluster.uninstall": ("uninstall",),
     "webhooks.development.embedded": ("Served", "serving"),
     "webhooks.review.reviews": ("AdmissionRequest", "ConversionRequest", "MalformedReviewError"),
-    "webhooks.routing": ("Answer", "Route", "answer", "routes"),
+    "webhooks.routing": ("Route", "answer", "routes"),
 }
 
 

@@ -1,4 +1,4 @@
-"""What a certificate directory holds: ca.crt, ca.key, tls.crt, tls.key. Pure."""
+"""Contents of a certificate directory: ca.crt, ca.key, tls.crt, tls.key. Pure."""
 
 import dataclasses
 import pathlib

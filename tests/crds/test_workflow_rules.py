@@ -11,7 +11,7 @@ from crds.admission import agentrun
 from schemagen import Facts, checking
 from schemagen.problems import JSON
 from schemagen.versions.converter import Converter
-from webhooks.review import admission, reviews
+from webhooks.review import admission, reviews, verdicts
 
 
 def run(spec: dict[str, Any]) -> dict[str, Any]:
@@ -42,7 +42,9 @@ def reviewed(value: JSON) -> JSON:
         },
     }
     request = reviews.admission_request(json.dumps(review).encode())
-    return admission.answer(admission.validate, Converter(crds.api), request, Facts())
+    return verdicts.review_of(
+        admission.decide(admission.validate, Converter(crds.api), request, Facts())
+    )
 
 
 def workflow(*steps: dict[str, Any], **spec: Any) -> dict[str, Any]:

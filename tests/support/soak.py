@@ -26,7 +26,7 @@ from controllers import devcluster, kube
 from controllers.process import addresses
 from tests.support import hostile, replicas
 from tests.support.traffic import Failed, Traffic
-from webhooks import routing
+from webhooks import answers, routing
 from webhooks.cluster import install
 
 FAULT_EVERY_SECONDS = 1.0
@@ -264,5 +264,5 @@ async def _ask(
 
 def _wanted(path: str, body: bytes) -> Any:
     answer = routing.answer(routing.routes(crds.api)[path], body)
-    assert isinstance(answer, routing.Answer)
+    assert isinstance(answer, answers.Answer)
     return orjson.loads(answer.body)

@@ -10,7 +10,7 @@ import typer
 from controllers import kube
 from schemagen import Api
 from schemagen.problems import UserError
-from webhooks import routing
+from webhooks import reviewer
 from webhooks.cluster import configuration
 from webhooks.cluster import install as registration
 from webhooks.commands import options
@@ -63,7 +63,7 @@ def install(
         if cert_manager is not None:
             configuration.split(cert_manager)
         asyncio.run(_install(api, address, kubeconfig, cert_manager, crds_only=crds_only))
-    except (kube.KubeError, TimeoutError, OSError, ValueError, routing.UnreadableError) as error:
+    except (kube.KubeError, TimeoutError, OSError, ValueError, reviewer.UnreadableError) as error:
         raise UserError(str(error) or "expected established CRDs within 30 s") from error
 
 

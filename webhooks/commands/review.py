@@ -6,11 +6,11 @@ from typing import Annotated, Final, Literal, TypeAlias
 import typer
 
 from schemagen import Api, Facts, files, yaml
-from schemagen.problems import JSON, UserError
+from schemagen.problems import UserError
 from schemagen.versions.converter import Converter
 from webhooks.commands import options
 from webhooks.development import manifest_review
-from webhooks.review import admission, conversion, reviews
+from webhooks.review import admission, conversion, reviews, verdicts
 from webhooks.server import worker
 
 StageName: TypeAlias = Literal["all", "mutate", "validate"]
@@ -140,22 +140,20 @@ def _review(api: Api, facts: Facts, file: pathlib.Path, stage: StageName) -> int
     """Answer a review; return the exit code."""
     body = files.read_bytes(file)
     try:
-        answer = _answer(api, body, stage, facts)
+        verdict = _verdict(api, body, stage, facts)
     except reviews.MalformedReviewError as error:
         raise UserError(f"{error}, in {files.name_of(file)}") from error
-    typer.echo(reviews.encode(answer))
-    response = answer["response"]
-    status = response.get("result", {}).get("status")
-    return 0 if response.get("allowed") or status == "Success" else 1
+    typer.echo(verdicts.encode(verdict))
+    return 0 if isinstance(verdict, verdicts.Allowed | verdicts.Converted) else 1
 
 
-def _answer(api: Api, body: bytes, stage: StageName, facts: Facts) -> JSON:
+def _verdict(api: Api, body: bytes, stage: StageName, facts: Facts) -> verdicts.Verdict:
     value = reviews.decode(body)
     converter = Converter(api)
     try:
         if type(value) is dict and value.get("kind") == "ConversionReview":
-            return conversion.convert(converter, reviews.conversion_request(body)).answer
+            return conversion.convert(converter, reviews.conversion_request(body))
         request = reviews.admission_request(body)
-        return admission.answer(_STAGES[stage], converter, request, facts)
+        return admission.decide(_STAGES[stage], converter, request, facts)
     except reviews.UnusableReviewError as error:
-        return reviews.failed(error.envelope, error.message)
+        return verdicts.Failed(error.envelope, error.message)

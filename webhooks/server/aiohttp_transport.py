@@ -11,8 +11,9 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from webhooks import routing
-from webhooks.routing import Answer, Observe, Route
+from webhooks import answers, routing
+from webhooks.answers import Answer, Observe
+from webhooks.routing import Route
 from webhooks.server.http11.listener_state import Limits
 
 
@@ -58,7 +59,7 @@ class Http:
             self.last_request = now = time.monotonic()
             size = request.content_length or 0
             parent = request.headers.get("traceparent", "")
-            self._observe(routing.request_log(route.path, answer, now - started, size, parent))
+            self._observe(answers.request_log(route.path, answer, now - started, size, parent))
             headers = {"Content-Type": answer.content_type}
             response = web.Response(status=answer.status, body=answer.body, headers=headers)
             if self.is_draining:

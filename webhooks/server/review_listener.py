@@ -9,7 +9,8 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final, Literal, Protocol, TypeAlias
 
 from controllers.process import addresses
-from webhooks.routing import Observe, Route
+from webhooks.answers import Observe
+from webhooks.routing import Route
 from webhooks.server.http11.connection import Connection
 from webhooks.server.http11.listener_state import Lean
 

@@ -22,7 +22,7 @@ from schemagen import Api
 from schemagen import files as apis
 from schemagen.problems import UserError
 from schemagen.versions.verification import unsatisfiable
-from webhooks import routing
+from webhooks import reviewer
 from webhooks.server import (
     cluster_membership,
     review_listener,
@@ -35,7 +35,7 @@ from webhooks.server.serve_settings import ServeSettings
 # Startup failures caused by the user's input or the cluster, not by a bug.
 FAILURES: Final = (
     *(authority.CertificateError, kube.KubeError, TimeoutError, OSError, ValueError),
-    *(supervisor.StartError, routing.UnreadableError),
+    *(supervisor.StartError, reviewer.UnreadableError),
 )
 
 log = structlog.get_logger("webhooks")

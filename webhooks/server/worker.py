@@ -30,7 +30,7 @@ from schemagen import Api, Facts, yaml
 from schemagen import files as apis
 from schemagen.cli import frame
 from schemagen.problems import UserError
-from webhooks import routing
+from webhooks import reviewer, routing
 from webhooks.observe import metrics, tls_handshakes
 from webhooks.observe.access_log import Journal
 from webhooks.review import admission
@@ -149,7 +149,7 @@ def _until_stopped(config: WorkerConfig, listener: socket.socket, channel: socke
 
         with large_reviews.forked(attend) as asking:
             uvloop.run(_work(config, api, listener, channel, asking))
-    except (authority.CertificateError, OSError, ValueError, routing.UnreadableError) as error:
+    except (authority.CertificateError, OSError, ValueError, reviewer.UnreadableError) as error:
         raise UserError(str(error)) from error
 
 

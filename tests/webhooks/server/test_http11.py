@@ -15,7 +15,7 @@ from certs import authority, tls_contexts
 from tests.support.hostile import chunked, request
 from tests.webhooks.server.test_review_listener import nobody
 from webhooks import routing
-from webhooks.routing import Answer
+from webhooks.answers import Answer
 from webhooks.server import review_listener
 from webhooks.server.http11.connection import Connection
 from webhooks.server.http11.listener_state import Lean, Limits

@@ -14,7 +14,7 @@ import pytest
 
 import crds
 from certs import authority, tls_contexts
-from webhooks import routing
+from webhooks import answers, routing
 from webhooks.server import review_listener
 
 DATA = pathlib.Path(__file__).parents[2] / "data"
@@ -55,7 +55,7 @@ class Peer:
             writer.close()
 
 
-def nobody(seen: routing.RequestLog) -> None:
+def nobody(seen: answers.RequestLog) -> None:
     """Ignore a request."""
 
 

@@ -23,7 +23,7 @@ from certs import authority
 from certs.directory import files as certificates
 from certs.directory.contents import CA_CERTIFICATE, CERTIFICATE, KEY
 from tests.support import processes
-from webhooks import routing
+from webhooks import reviewer
 
 pytestmark = pytest.mark.slow
 
@@ -277,7 +277,7 @@ async def test_worker_that_is_silent_is_replaced(tmp_path: pathlib.Path) -> None
 
 async def test_large_reviews_survive_the_process_that_answers_them(tmp_path: pathlib.Path) -> None:
     review = json.loads(REVIEW)
-    review["request"]["object"]["spec"]["parameters"] = {"p": "x" * routing.HEAVY_BYTES}
+    review["request"]["object"]["spec"]["parameters"] = {"p": "x" * reviewer.HEAVY_BYTES}
     large = json.dumps(review).encode()
 
     async with serving(tmp_path) as served, served.session() as session:

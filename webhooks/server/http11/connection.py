@@ -14,8 +14,9 @@ from typing import Final, NamedTuple, cast
 
 import httptools
 
-from webhooks import routing
-from webhooks.routing import Answer, Route
+from webhooks import answers, routing
+from webhooks.answers import Answer
+from webhooks.routing import Route
 from webhooks.server.http11 import messages
 from webhooks.server.http11.listener_state import Lean
 from webhooks.server.http11.messages import RequestHead
@@ -305,7 +306,7 @@ class Connection(asyncio.Protocol):
         self._lean.last_request = time.monotonic()
         seconds = time.perf_counter() - started
         self._lean.observe(
-            routing.request_log(request.route.path, answer, seconds, size, request.traceparent)
+            answers.request_log(request.route.path, answer, seconds, size, request.traceparent)
         )
         is_old = self._lean.loop.time() > self._ends
         is_last = not request.keeps_alive or self._lean.is_draining or is_old
@@ -370,7 +371,7 @@ class Connection(asyncio.Protocol):
         self._unsent = memoryview(b"")
 
     def _refuse(self, status: int, message: str) -> None:
-        self._refuse_with(routing.refusal(status, message))
+        self._refuse_with(answers.refusal(status, message))
 
     def _refuse_with(self, answer: Answer) -> None:
         """Respond and close; a client that is still sending may read the response first."""
@@ -381,7 +382,7 @@ class Connection(asyncio.Protocol):
             return
         self._write(answer, is_last=True)
         path = self._route.path if self._route else ""
-        self._lean.observe(routing.request_log(path, answer, 0.0, 0))
+        self._lean.observe(answers.request_log(path, answer, 0.0, 0))
         self._lean.loop.call_later(0 if not self._is_reading else 1, self.close)
 
     def _release(self) -> None:

@@ -1,4 +1,4 @@
-"""What a listener's connections share, and which give way when limits are reached. Shell."""
+"""State that a listener's connections share; some give way when limits are reached. Shell."""
 
 import asyncio
 import collections
@@ -8,7 +8,8 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import Final, Protocol
 
-from webhooks.routing import Observe, Route
+from webhooks.answers import Observe
+from webhooks.routing import Route
 
 
 @dataclasses.dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Limits:
 
 
 class Connection(Protocol):
-    """What is asked of a connection.
+    """A connection, as the listener's state sees it.
 
     Attributes:
         source: Address of the client.

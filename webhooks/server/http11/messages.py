@@ -3,7 +3,7 @@
 from http import HTTPStatus
 from typing import Final
 
-from webhooks.routing import Answer
+from webhooks.answers import Answer
 
 _STATUS_LINES: Final = {
     status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
