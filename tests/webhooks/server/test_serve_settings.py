@@ -112,4 +112,4 @@ def test_settings_are_a_value() -> None:
 
     assert given == settings(cert_dir="a")
     with pytest.raises(pydantic.ValidationError, match="frozen"):
-        given.port = 1  # type: ignore[misc] - what is tested
+        given.port = 1  # type: ignore[misc]
