@@ -27,10 +27,11 @@ if TYPE_CHECKING:
         read_bundle,
         write_bundle,
     )
-    from certs.directory.files import load, load_or_create, server_context
+    from certs.directory.files import load, load_or_create
     from certs.directory.manager import DirectoryRotator
     from certs.injector import InjectionError, Target, inject
     from certs.rotator import Rotator, Settings
+    from certs.tls_contexts import server_context
 
 __all__ = [
     "CertificateError",
@@ -60,10 +61,11 @@ _MODULES: Final = {
         *("CertificateError", "Lifetimes", "Pair", "fingerprint", "is_signed_by", "issue_client"),
         *("issue_server", "new_authority", "permits", "read_bundle", "write_bundle"),
     ),
-    "certs.directory.files": ("load", "load_or_create", "server_context"),
+    "certs.directory.files": ("load", "load_or_create"),
     "certs.directory.manager": ("DirectoryRotator",),
     "certs.injector": ("InjectionError", "Target", "inject"),
     "certs.rotator": ("Rotator", "Settings"),
+    "certs.tls_contexts": ("server_context",),
 }
 
 

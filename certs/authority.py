@@ -45,7 +45,7 @@ class CertificateError(Exception):
     """Base of all errors that `certs` raises for an unusable certificate, key or bundle.
 
     CertificateError             read by the operator
-    ├── files.FileError          in a certificate directory
+    ├── contents.FileError       in a certificate directory
     └── injector.InjectionError  when writing to the cluster
     """
 
@@ -194,6 +194,31 @@ def write_bundle(certificates: Iterable[x509.Certificate]) -> bytes:
     return b"".join(
         certificate.public_bytes(serialization.Encoding.PEM) for certificate in certificates
     )
+
+
+def check_pair(certificate_pem: bytes, key_pem: bytes) -> None:
+    """Check that a private key belongs to a certificate.
+
+    Args:
+        certificate_pem: The certificate, followed by intermediates if any.
+        key_pem: An unencrypted private key.
+
+    Raises:
+        CertificateError: One of them is invalid, or they do not match.
+    """
+    leaf = read_bundle(certificate_pem)[0]
+    try:
+        key = serialization.load_pem_private_key(key_pem, password=None)
+    except (ValueError, TypeError) as error:
+        # The cause is omitted: it may quote the key.
+        raise CertificateError(
+            f"expected an unencrypted PEM private key, got {len(key_pem)} other bytes"
+        ) from (error if isinstance(error, TypeError) else None)
+    if key.public_key() != leaf.public_key():
+        raise CertificateError(
+            f"expected the private key of the certificate {leaf.subject.rfc4514_string()}, "
+            "got the key of another one"
+        )
 
 
 def fingerprint(certificate: x509.Certificate) -> str:

@@ -16,7 +16,6 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from certs import authority, rotation
-from certs.directory import files
 
 STATE: Final = "state.json"
 BUNDLE: Final = "ca.crt"
@@ -159,7 +158,7 @@ def _pair(
 ) -> authority.Pair:
     pair = authority.Pair(data[f"ca-{generation}.crt"], data.get(f"ca-{generation}.key", b""))
     if generation >= active:
-        files.check_pair(pair.certificate_pem, pair.key_pem)
+        authority.check_pair(pair.certificate_pem, pair.key_pem)
     else:
         authority.read_bundle(pair.certificate_pem)
     return pair

@@ -14,15 +14,21 @@ import datetime as dt
 import logging
 import os
 import pathlib
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Final
 
-from certs import authority, expiry, expiry_report, injector, rotation, rotation_secret
-from certs.directory import files
+from certs import (
+    authority,
+    expiry,
+    expiry_report,
+    injector,
+    replica_leases,
+    rotation,
+    rotation_secret,
+)
+from certs.directory import files, renewal
 from controllers import kube
 
-FIELD_MANAGER: Final = "kubewright-certs"
-_STALE_LEASE_FACTOR: Final = 10  # lease durations after which a dead replica's Lease is deleted
 _MIN_LIFETIME: Final = dt.timedelta(hours=1)
 _IN_SYNC_SECONDS: Final = 60.0
 _POLL_SECONDS: Final = 0.05
@@ -92,20 +98,24 @@ class Rotator:
     ) -> None:
         self._client, self._targets, self._names = client, targets, names
         self._namespace, self._name = secret_name
-        self._directory, self._identity = directory, identity
+        self._directory = directory
         self._settings = settings or Settings()
         self._now, self._clock = now, clock
+        self._leases = replica_leases.ReplicaLeases(
+            client,
+            secret_name,
+            identity,
+            names,
+            lease_seconds=self._settings.lease_seconds,
+            now=now,
+            clock=clock,
+        )
         self.served = served
         self._recorder = recorder
         self._monitor = expiry_report.ExpiryMonitor(self._announce)
         self._known: rotation_secret.Stored | None = None
         self._raw: kube.JSON = {}
         self._leaf: _Leaf | None = None
-        self._announced: rotation.Generation | None = None
-        self._renewed = float("-inf")
-        self._seen: dict[str, tuple[str, float]] = {}
-        # Server names of the other live replicas; None if one of them does not report any.
-        self._others_names: set[str] | None = set()
         self._confirmed: tuple[int, float] | None = None
         self._is_in_sync = False
         self._reported = ""
@@ -227,12 +237,7 @@ class Rotator:
 
     async def leave(self) -> None:
         """Delete this replica's Lease."""
-        try:
-            await self._client.delete(
-                kube.LEASES, self._lease_name, namespace=self._namespace, deadline_seconds=2
-            )
-        except (kube.KubeError, OSError):
-            _log.info("failed to delete the Lease, leaving it to expire")
+        await self._leases.delete()
 
     # --- the state ------------------------------------------------------------------------------
 
@@ -262,7 +267,7 @@ class Rotator:
     async def _restore(self, raw: kube.JSON | None) -> rotation_secret.Stored:
         known = self._known
         if known is None:
-            if await self._others():
+            if await self._leases.has_others():
                 raise _RetryError  # they know the stored state
             known = rotation_secret.first(self._new_authority)
         metadata = None if raw is None else raw["metadata"]
@@ -279,7 +284,7 @@ class Rotator:
 
     def _new_authority(self, generation: rotation.Generation) -> authority.Pair:
         """Create a CA for the names of all replicas; unconstrained if one reports none."""
-        others = self._others_names
+        others = self._leases.others_names
         return authority.new_authority(
             f"{self._name} {generation}",
             now=self._now(),
@@ -321,9 +326,9 @@ class Rotator:
 
     async def _serve(self, current: rotation_secret.Stored) -> rotation_secret.Stored:
         """Serve a certificate of the active CA and report it; return the latest state."""
-        slept = self._clock() - self._renewed > self._settings.lease_seconds
+        slept = self._leases.unrenewed_seconds > self._settings.lease_seconds
         if self._leaf is None or slept:
-            await self._renew(current.state.active)
+            await self._leases.renew(current.state.active)
             again = await self._read()
             if again.state.active != current.state.active:
                 raise _RetryError
@@ -335,10 +340,10 @@ class Rotator:
             authority.fingerprint(leaf.pair.certificate)
         }
         self._is_resumed = self._is_resumed or is_served
-        generation = leaf.generation if leaf is not None and is_served else self._announced
-        is_old = self._clock() - self._renewed > self._settings.lease_seconds / 4
-        if generation is not None and (generation != self._announced or is_old):
-            await self._renew(generation)
+        generation = leaf.generation if leaf is not None and is_served else self._leases.announced
+        is_old = self._leases.unrenewed_seconds > self._settings.lease_seconds / 4
+        if generation is not None and (generation != self._leases.announced or is_old):
+            await self._leases.renew(generation)
         return current
 
     def _needs_leaf(self, current: rotation_secret.Stored) -> bool:
@@ -347,7 +352,7 @@ class Rotator:
             return True
         if leaf.bundle_pem != current.bundle_pem:
             return True
-        reason = files.why_reissue(
+        reason = renewal.why_reissue(
             leaf.pair.certificate,
             current.active.certificate,
             self._leaf_names(current.active),
@@ -360,7 +365,9 @@ class Rotator:
         is_good = (
             leaf is not None
             and leaf.generation == current.state.active
-            and not files.why_reissue(leaf.pair.certificate, current.active.certificate, names, now)
+            and not renewal.why_reissue(
+                leaf.pair.certificate, current.active.certificate, names, now
+            )
         )
         if leaf is None or not is_good:
             left = current.active.certificate.not_valid_after_utc - now
@@ -372,72 +379,6 @@ class Rotator:
             pair = leaf.pair  # only the bundle changed
         files.install(self._directory, pair, current.bundle_pem)
         self._leaf = _Leaf(current.state.active, pair, current.bundle_pem)
-
-    # --- the replicas ---------------------------------------------------------------------------
-
-    @property
-    def _lease_name(self) -> str:
-        return f"{self._name}-{self._identity}"
-
-    async def _renew(self, generation: rotation.Generation) -> None:
-        body = {
-            "apiVersion": "coordination.k8s.io/v1",
-            "kind": "Lease",
-            "metadata": {
-                "name": self._lease_name,
-                "namespace": self._namespace,
-                "labels": {rotation_secret.LABEL: self._name},
-                "annotations": {
-                    rotation_secret.GENERATION: str(generation),
-                    rotation_secret.SERVER_NAMES: " ".join(self._names),
-                },
-            },
-            "spec": {
-                "holderIdentity": self._identity,
-                "leaseDurationSeconds": max(1, round(self._settings.lease_seconds)),
-                "renewTime": kube.micro_time(self._now()),
-            },
-        }
-        # Taken before the request: the time others observe may be older, but never newer.
-        renewed = self._clock()
-        await self._client.apply(kube.LEASES, body, field_manager=FIELD_MANAGER, force=True)
-        self._renewed, self._announced = renewed, generation
-
-    async def _leases(self) -> list[kube.JSON]:
-        current = await self._client.list(
-            kube.LEASES, namespace=self._namespace, labels=f"{rotation_secret.LABEL}={self._name}"
-        )
-        return [*current.items]
-
-    async def _others(self) -> bool:
-        """Return whether another replica is live, by its Lease; called before any was observed."""
-        oldest = self._now() - dt.timedelta(seconds=self._settings.lease_seconds)
-        return any(
-            lease["metadata"]["name"] != self._lease_name
-            and (rotation_secret.time((lease.get("spec") or {}).get("renewTime")) or oldest)
-            > oldest
-            for lease in await self._leases()
-        )
-
-    async def _serving(self) -> Mapping[str, rotation.Generation]:
-        """Return live replicas: those whose Lease was renewed recently by this replica's clock."""
-        current: dict[str, rotation.Generation] = {}
-        now, seen, live = self._clock(), {}, []
-        for lease in await self._leases():
-            name, version = lease["metadata"]["name"], lease["metadata"]["resourceVersion"]
-            known = self._seen.get(name)
-            since = known[1] if known is not None and known[0] == version else now
-            seen[name] = version, since
-            if now - since <= self._settings.lease_seconds:
-                annotations = lease["metadata"].get("annotations") or {}
-                generation = str(annotations.get(rotation_secret.GENERATION, ""))
-                current[name] = int(generation) if generation.isdecimal() else 0
-                live.append(lease)
-            elif now - since > _STALE_LEASE_FACTOR * self._settings.lease_seconds:
-                await self._client.delete(kube.LEASES, name, namespace=self._namespace)
-        self._seen = seen
-        self._others_names = _server_names(live)
-        return current
 
     # --- the configurations ---------------------------------------------------------------------
 
@@ -451,7 +392,7 @@ class Rotator:
         since = self._confirmed[1] if self._confirmed is not None else self._clock()
         return rotation.View(
             shown,
-            await self._serving(),
+            await self._leases.serving(),
             self._clock() - since if self._confirmed is not None else 0.0,
             self._is_due(current),
             not expiry.is_valid(current.active.certificate, self._now()),
@@ -492,15 +433,6 @@ class Rotator:
         """Return whether the Secret is unchanged since it was read."""
         raw = await self._client.get(kube.SECRETS, self._name, namespace=self._namespace)
         return bool(raw["metadata"]["resourceVersion"] == self._raw["metadata"]["resourceVersion"])
-
-
-def _server_names(leases: Sequence[kube.JSON]) -> set[str] | None:
-    """Return the server names in the replicas' Leases; None if one reports none."""
-    current = [
-        (lease["metadata"].get("annotations") or {}).get(rotation_secret.SERVER_NAMES)
-        for lease in leases
-    ]
-    return None if None in current else {name for text in current for name in str(text).split()}
 
 
 def new_identity() -> str:

@@ -34,13 +34,15 @@ import importlib
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
+    from webhooks.answers import Answer
     from webhooks.cluster.configuration import at_service, at_url, configurations, crds, manifests
+    from webhooks.cluster.findings import Finding
     from webhooks.cluster.install import install
-    from webhooks.cluster.lint import Finding, findings
+    from webhooks.cluster.lint import findings
     from webhooks.cluster.uninstall import uninstall
     from webhooks.development.embedded import Served, serving
     from webhooks.review.reviews import AdmissionRequest, ConversionRequest, MalformedReviewError
-    from webhooks.routing import Answer, Route, answer, routes
+    from webhooks.routing import Route, answer, routes
 
 __all__ = [
     "AdmissionRequest",
@@ -64,6 +66,7 @@ __all__ = [
 ]
 
 _MODULES: Final = {
+    "webhooks.answers": ("Answer",),
     "webhooks.cluster.configuration": (
         "at_service",
         "at_url",
@@ -72,11 +75,12 @@ _MODULES: Final = {
         "manifests",
     ),
     "webhooks.cluster.install": ("install",),
-    "webhooks.cluster.lint": ("Finding", "findings"),
+    "webhooks.cluster.findings": ("Finding",),
+    "webhooks.cluster.lint": ("findings",),
     "webhooks.cluster.uninstall": ("uninstall",),
     "webhooks.development.embedded": ("Served", "serving"),
     "webhooks.review.reviews": ("AdmissionRequest", "ConversionRequest", "MalformedReviewError"),
-    "webhooks.routing": ("Answer", "Route", "answer", "routes"),
+    "webhooks.routing": ("Route", "answer", "routes"),
 }
 
 

@@ -1,120 +1,42 @@
-"""Certificates in a directory: ca.crt, ca.key, tls.crt, tls.key. Shell: files and TLS contexts.
+"""Reads, creates and replaces the certificates in a directory. Shell: files.
 
-For development and for ``webhooks serve --cert-dir``. `plan` decides, as a pure function of the
-directory's content; `load_or_create` acts. Replacement is atomic, in the layout of the kubelet's
-volumes: ``..data`` links to the directory of one generation, and the four names link through it.
+For development and for ``webhooks serve --cert-dir``. `renewal.plan` decides, as a pure function of
+the directory's content; `load_or_create` acts. Replacement is atomic, in the layout of the
+kubelet's volumes: ``..data`` links to the directory of one generation, and the four names link
+through it.
 """
 
 import contextlib
-import dataclasses
 import datetime as dt
 import fcntl
-import ipaddress
 import logging
 import os
 import pathlib
 import shutil
-import ssl
 import stat
 import tempfile
 from collections.abc import Container, Iterator, Mapping, Sequence
-from typing import TypeAlias
 
-from cryptography import x509
-from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-
-from certs import authority, expiry, memory_files
+from certs import authority
+from certs.directory import renewal
+from certs.directory.contents import (
+    CA_CERTIFICATE,
+    CA_KEY,
+    CERTIFICATE,
+    KEY,
+    NAMES,
+    Bundle,
+    Contents,
+    FileError,
+)
 from schemagen.files import make_private
 
-CA_CERTIFICATE, CA_KEY = "ca.crt", "ca.key"
-CERTIFICATE, KEY = "tls.crt", "tls.key"
-NAMES = (CA_CERTIFICATE, CA_KEY, CERTIFICATE, KEY)
 _log = logging.getLogger(__name__)
 
 _PRIVATE = frozenset({CA_KEY, KEY})
 
 _DATA = "..data"
 _GENERATION = "..generation-"
-
-
-class FileError(authority.CertificateError):
-    """A certificate directory is unusable as it is."""
-
-
-class NotYetValidError(FileError):
-    """The pair of the directory is good but not valid yet.
-
-    Attributes:
-        bundle: The content of the directory.
-    """
-
-    def __init__(self, message: str, bundle: "Bundle") -> None:
-        super().__init__(message)
-        self.bundle = bundle
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Bundle:
-    """A served pair and the CA bundle that clients trust."""
-
-    server: authority.Pair
-    ca_pem: bytes | None
-    """None if the directory has no ca.crt: whoever provided the pair knows its CA."""
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Contents:
-    """The existing files of the four, read consistently.
-
-    Attributes:
-        exposed: File modes of keys that others than the owner can read, by name.
-    """
-
-    directory: pathlib.Path
-    files: Mapping[str, bytes] = dataclasses.field(repr=False)
-    exposed: Mapping[str, int] = dataclasses.field(default_factory=dict)
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Keep:
-    """Use the existing pair."""
-
-    bundle: Bundle
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Reissue:
-    """Issue a new serving certificate with the existing CA.
-
-    Attributes:
-        kept_names: Names of the last certificate that were not requested.
-        fallback: The existing pair, if it can still be served.
-    """
-
-    authority: authority.Pair
-    reason: str
-    kept_names: tuple[str, ...] = ()
-    fallback: Bundle | None = None
-
-
-@dataclasses.dataclass(frozen=True, slots=True)
-class Create:
-    """Create a CA and a serving certificate: there is none, or the CA must be replaced.
-
-    Attributes:
-        kept_names: Names of the last certificate that were not requested.
-        trusted: Certificates to trust besides the new CA.
-        fallback: The existing pair, if it can still be served.
-    """
-
-    reason: str = "there is none"
-    kept_names: tuple[str, ...] = ()
-    trusted: tuple[x509.Certificate, ...] = ()
-    fallback: Bundle | None = None
-
-
-Plan: TypeAlias = Keep | Reissue | Create
 
 
 def load_or_create(
@@ -145,11 +67,11 @@ def load_or_create(
         NotYetValidError: An external pair is not valid yet.
     """
     path = pathlib.Path(directory)
-    decision = plan(_read(path), names, now)
+    decision = renewal.plan(_read(path), names, now)
     try:
         return _applied(decision, path, names, now, lifetimes)
     except FileError as error:
-        if isinstance(decision, Keep) or decision.fallback is None:
+        if isinstance(decision, renewal.Keep) or decision.fallback is None:
             raise
         _log.warning("failed to renew the certificate (%s): %s", decision.reason, error)
         return decision.fallback
@@ -170,7 +92,7 @@ def load(
     contents = _read(path)
     if not contents.files:
         raise FileError(f"expected {CERTIFICATE} and {KEY} in {path}, got neither: add them")
-    return _applied(plan(contents, names, now), path, names, now, lifetimes)
+    return _applied(renewal.plan(contents, names, now), path, names, now, lifetimes)
 
 
 def stamp(path: pathlib.Path) -> tuple[int, int] | None:
@@ -189,228 +111,26 @@ def read_pair(directory: str | os.PathLike[str]) -> authority.Pair:
         FileError: It is missing or incomplete.
     """
     contents = _read(pathlib.Path(directory))
-    _check_companions(contents)
+    contents.check_companions()
     if KEY not in contents.files:
         raise FileError(f"expected {CERTIFICATE} and {KEY} in {directory}, got neither")
-    return _given_pair(contents)
+    return contents.pair()
 
 
 def _applied(
-    decision: "Plan",
+    decision: renewal.Plan,
     path: pathlib.Path,
     names: Sequence[str],
     now: dt.datetime,
     lifetimes: authority.Lifetimes | None,
 ) -> Bundle:
     # Usually everything is in place, and a mounted volume cannot be locked.
-    if isinstance(decision, Keep):
+    if isinstance(decision, renewal.Keep):
         return decision.bundle
     with _locked(path):
         # Another process may have renewed it in the meantime.
-        decision = plan(_read(path), names, now)
+        decision = renewal.plan(_read(path), names, now)
         return _apply(decision, path, names, now, lifetimes or authority.Lifetimes())
-
-
-def plan(contents: Contents, names: Sequence[str], now: dt.datetime) -> Plan:
-    """Decide what to do about a directory.
-
-    Raises:
-        FileError: It is unusable as it is.
-    """
-    present = contents.files.keys()
-    if not present:
-        return Create()
-    _check_companions(contents)
-    _check_modes(contents)
-    if CA_KEY in present:
-        return _plan_own(contents, names, now)
-    bundle = Bundle(_given_pair(contents), _given_ca(contents))
-    _check_valid(contents, bundle, now)
-    return Keep(bundle)
-
-
-def _plan_own(contents: Contents, names: Sequence[str], now: dt.datetime) -> Plan:
-    """Decide what to do about a CA whose key is present, and its serving certificate."""
-    issuer = _own_authority(contents)
-    pair = _given_pair(contents) if KEY in contents.files else None
-    fallback = None if pair is None else _still_valid(Bundle(pair, issuer.certificate_pem), now)
-    if authority.is_made_here(issuer.certificate):
-        reason = _why_replaced(issuer, names, now)
-        if reason is not None:
-            trusted = _valid_certificates(issuer.certificate_pem, now)
-            return Create(reason, _kept_names(names, pair), trusted, fallback)
-    else:
-        _check_authority(contents, issuer, names, now)
-    if pair is None:
-        return Reissue(issuer, f"there is no {CERTIFICATE}")
-    reason = why_reissue(pair.certificate, issuer.certificate, names, now)
-    if reason is None:
-        return Keep(Bundle(pair, issuer.certificate_pem))
-    return Reissue(issuer, reason, _kept_names(names, pair), fallback)
-
-
-def _kept_names(names: Sequence[str], pair: authority.Pair | None) -> tuple[str, ...]:
-    """Return the names of the last certificate that the next one keeps.
-
-    Otherwise two servers with different names that share a directory would reissue in turn forever.
-    """
-    before = set() if pair is None else covered(pair.certificate)
-    return tuple(sorted(before - {_canonical(name) for name in names}))
-
-
-def _still_valid(bundle: Bundle, now: dt.datetime) -> Bundle | None:
-    certificates = (bundle.server.certificate, *authority.read_bundle(bundle.ca_pem or b"")[:1])
-    return (
-        bundle if all(expiry.is_valid(certificate, now) for certificate in certificates) else None
-    )
-
-
-def _valid_certificates(pem: bytes, now: dt.datetime) -> tuple[x509.Certificate, ...]:
-    return tuple(
-        certificate
-        for certificate in authority.read_bundle(pem)
-        if expiry.is_valid(certificate, now)
-    )
-
-
-def _why_replaced(issuer: authority.Pair, names: Sequence[str], now: dt.datetime) -> str | None:
-    """Return why a CA created here must be replaced; None if it is good."""
-    starts, ends = issuer.certificate.not_valid_before_utc, issuer.certificate.not_valid_after_utc
-    if now < starts:
-        return f"the CA is not valid before {expiry.time_text(starts)}"
-    if expiry.is_due(issuer.certificate, now):
-        return f"the CA expires at {expiry.time_text(ends)}"
-    foreign = _not_permitted(issuer, names)
-    return f"the CA may not sign for {foreign}" if foreign else None
-
-
-def _not_permitted(issuer: authority.Pair, names: Sequence[str]) -> str:
-    foreign = {
-        _canonical(name) for name in names if not authority.permits(issuer.certificate, name)
-    }
-    return ", ".join(sorted(foreign))
-
-
-def why_reissue(
-    leaf: x509.Certificate, issuer: x509.Certificate, names: Sequence[str], now: dt.datetime
-) -> str | None:
-    """Return why a serving certificate must be reissued; None if it is good."""
-    starts, ends = leaf.not_valid_before_utc, leaf.not_valid_after_utc
-    if not authority.is_signed_by(leaf, issuer):
-        return f"it is not signed by {CA_CERTIFICATE}"
-    if now >= ends:
-        return f"it expired at {expiry.time_text(ends)}"
-    if now < starts:
-        return f"it is not valid before {expiry.time_text(starts)}"
-    missing = sorted({_canonical(name) for name in names} - covered(leaf))
-    if missing:
-        return f"it does not cover {', '.join(missing)}"
-    # A certificate that expires with its CA cannot be made to last longer.
-    if now >= expiry.renewal_time(leaf) and ends < issuer.not_valid_after_utc:
-        return f"it expires at {expiry.time_text(ends)}"
-    return None
-
-
-def check_pair(certificate_pem: bytes, key_pem: bytes) -> None:
-    """Check that a private key belongs to a certificate.
-
-    Args:
-        certificate_pem: The certificate, followed by intermediates if any.
-        key_pem: An unencrypted private key.
-
-    Raises:
-        CertificateError: One of them is invalid, or they do not match.
-    """
-    leaf = authority.read_bundle(certificate_pem)[0]
-    try:
-        key = serialization.load_pem_private_key(key_pem, password=None)
-    except (ValueError, TypeError) as error:
-        # The cause is omitted: it may quote the key.
-        raise authority.CertificateError(
-            f"expected an unencrypted PEM private key, got {len(key_pem)} other bytes"
-        ) from (error if isinstance(error, TypeError) else None)
-    if key.public_key() != leaf.public_key():
-        raise authority.CertificateError(
-            f"expected the private key of the certificate {leaf.subject.rfc4514_string()}, "
-            "got the key of another one"
-        )
-
-
-def server_context(pair: authority.Pair, *, client_ca: bytes | None = None) -> ssl.SSLContext:
-    """Return TLS settings for a webhook server: TLS 1.2 or newer, HTTP/1.1 only.
-
-    The API server speaks nothing else to webhooks (kubernetes/kubernetes#75791).
-
-    Args:
-        pair: The served pair.
-        client_ca: PEM of the CAs that verify client certificates, which are optional here; routes
-            decide whether to require one.
-
-    Raises:
-        CertificateError: The pair does not match, or the client CAs are invalid.
-    """
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
-    context.set_alpn_protocols(["http/1.1"])
-    if client_ca is not None:
-        for certificate in authority.read_bundle(client_ca):
-            context.load_verify_locations(
-                cadata=certificate.public_bytes(serialization.Encoding.DER)
-            )
-        context.verify_mode = ssl.CERT_OPTIONAL
-    serve(context, pair)
-    return context
-
-
-def serve(context: ssl.SSLContext, pair: authority.Pair) -> None:
-    """Make a context, even one in use, serve a pair to new connections.
-
-    Raises:
-        CertificateError: The pair does not match; the context keeps its previous pair.
-    """
-    check_pair(pair.certificate_pem, pair.key_pem)
-    with memory_files.paths_of(pair.certificate_pem, pair.key_pem) as (certificate, key):
-        context.load_cert_chain(certificate, key)
-
-
-# OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which the ssl module does not name.
-_NO_CHECK_TIME = ssl.VerifyFlags(0x200000)
-
-
-def verifies(ca_pem: bytes, pair: authority.Pair) -> bool:
-    """Return whether a client that trusts a bundle accepts a pair, apart from names and validity.
-
-    Decided by an in-memory handshake, so that TLS itself verifies chains with intermediates.
-    """
-    client = trusting_context(ca_pem.decode("ascii", "replace"))
-    client.check_hostname = False
-    client.verify_flags |= _NO_CHECK_TIME
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client_end = client.wrap_bio(to_client, to_server)
-    server_end = server_context(pair).wrap_bio(to_server, to_client, server_side=True)
-    try:
-        for side in (client_end, server_end, client_end):
-            with contextlib.suppress(ssl.SSLWantReadError):
-                side.do_handshake()
-    except ssl.SSLError:
-        return False
-    return True
-
-
-def trusting_context(bundle: str) -> ssl.SSLContext:
-    """Create a client context like Go's: it trusts any certificate of the bundle, also non-roots.
-
-    Args:
-        bundle: PEM; if blank, the system roots.
-    """
-    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    tls.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
-    tls.hostname_checks_common_name = False
-    if bundle.strip():
-        tls.load_verify_locations(cadata=bundle)
-    else:
-        tls.load_default_certs()
-    return tls
 
 
 def install(directory: str | os.PathLike[str], pair: authority.Pair, ca_pem: bytes | None) -> None:
@@ -422,134 +142,24 @@ def install(directory: str | os.PathLike[str], pair: authority.Pair, ca_pem: byt
         CertificateError: The pair does not match; the directory is unchanged.
         FileError: The directory cannot be written.
     """
-    check_pair(pair.certificate_pem, pair.key_pem)
+    authority.check_pair(pair.certificate_pem, pair.key_pem)
     path = pathlib.Path(directory)
     with _locked(path):
         ca = {} if ca_pem is None else {CA_CERTIFICATE: ca_pem}
         _replace(path, {**ca, CERTIFICATE: pair.certificate_pem, KEY: pair.key_pem})
 
 
-def _check_companions(contents: Contents) -> None:
-    for name, companion in ((CERTIFICATE, KEY), (KEY, CERTIFICATE), (CA_KEY, CA_CERTIFICATE)):
-        if name in contents.files and companion not in contents.files:
-            raise FileError(
-                f"expected {companion} beside {contents.directory / name}, got none: add it, "
-                f"or remove {name} to have a new pair created"
-            )
-    if contents.files.keys() == {CA_CERTIFICATE}:
-        raise FileError(
-            f"expected {CA_KEY}, or {CERTIFICATE} with {KEY}, beside "
-            f"{contents.directory / CA_CERTIFICATE}, got none: add them, or remove it to "
-            "have a new CA created"
-        )
-
-
-def _check_modes(contents: Contents) -> None:
-    for name, mode in contents.exposed.items():
-        path = contents.directory / name
-        raise FileError(
-            f"expected a key readable only by its owner at {path}, got mode {mode:04o}: "
-            f"chmod 600 {path}"
-        )
-
-
-def _check_valid(contents: Contents, bundle: Bundle, now: dt.datetime) -> None:
-    certificate = bundle.server.certificate
-    starts, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
-    message = (
-        f"expected a certificate that is valid now ({expiry.time_text(now)}) at "
-        f"{contents.directory / CERTIFICATE}, got one valid from {expiry.time_text(starts)} "
-        f"to {expiry.time_text(ends)}: replace it, or fix the clock"
-    )
-    if now < starts < ends:
-        raise NotYetValidError(message, bundle)
-    if not starts <= now < ends:
-        raise FileError(message)
-
-
-def _given_pair(contents: Contents) -> authority.Pair:
-    certificate_pem, key_pem = contents.files[CERTIFICATE], contents.files[KEY]
-    try:
-        check_pair(certificate_pem, key_pem)
-    except authority.CertificateError as error:
-        raise _unusable(contents, f"{CERTIFICATE} and {KEY}", error) from error
-    return authority.Pair(certificate_pem, key_pem)
-
-
-def _given_ca(contents: Contents) -> bytes | None:
-    pem = contents.files.get(CA_CERTIFICATE)
-    if pem is not None:
-        try:
-            authority.read_bundle(pem)
-        except authority.CertificateError as error:
-            raise _unusable(contents, CA_CERTIFICATE, error) from error
-    return pem
-
-
-def _own_authority(contents: Contents) -> authority.Pair:
-    pair = authority.Pair(contents.files[CA_CERTIFICATE], contents.files[CA_KEY])
-    try:
-        check_pair(pair.certificate_pem, pair.key_pem)
-        key = serialization.load_pem_private_key(pair.key_pem, password=None)
-        if not isinstance(key, ec.EllipticCurvePrivateKey):
-            raise authority.CertificateError(  # noqa: TRY301 - one way out for both checks
-                f"expected an elliptic-curve key, got {type(key).__name__}"
-            )
-    except authority.CertificateError as error:
-        raise _unusable(contents, f"{CA_CERTIFICATE} and {CA_KEY}", error) from error
-    return pair
-
-
-def _check_authority(
-    contents: Contents, issuer: authority.Pair, names: Sequence[str], now: dt.datetime
-) -> None:
-    """Check an external CA, which is not replaced automatically."""
-    ended = issuer.certificate.not_valid_after_utc
-    problem = ""
-    if now >= ended:
-        problem = f"a valid CA, got one that expired at {expiry.time_text(ended)}"
-    elif foreign := _not_permitted(issuer, names):
-        problem = f"a CA that may sign for {foreign}, got one whose name constraints forbid it"
-    if problem:
-        error = authority.CertificateError(f"expected {problem}")
-        raise _unusable(contents, f"{CA_CERTIFICATE} and {CA_KEY}", error)
-
-
-def _unusable(contents: Contents, names: str, error: Exception) -> FileError:
-    return FileError(
-        f"{error}, at {names} in {contents.directory}: replace them, or remove them to have new "
-        "ones created"
-    )
-
-
-def covered(leaf: x509.Certificate) -> set[str]:
-    """Return the DNS names and IP addresses that a certificate is valid for."""
-    try:
-        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
-    except x509.ExtensionNotFound:
-        return set()
-    dns = names.get_values_for_type(x509.DNSName)
-    return {_canonical(str(name)) for name in (*dns, *names.get_values_for_type(x509.IPAddress))}
-
-
-def _canonical(name: str) -> str:
-    try:
-        return str(ipaddress.ip_address(name))
-    except ValueError:
-        return name.lower()
-
-
 def _apply(
-    step: Plan,
+    step: renewal.Plan,
     directory: pathlib.Path,
     names: Sequence[str],
     now: dt.datetime,
     lifetimes: authority.Lifetimes,
 ) -> Bundle:
-    if isinstance(step, Keep):
+    if isinstance(step, renewal.Keep):
         return step.bundle
     _log.info("issuing a new serving certificate in %s: %s", directory, step.reason)
-    if isinstance(step, Reissue):
+    if isinstance(step, renewal.Reissue):
         issuer = step.authority
     else:
         created = authority.new_authority(

@@ -16,8 +16,16 @@ from typing import Final, TypeAlias
 
 from cryptography import x509
 
-from certs import authority, expiry, expiry_report, injector
-from certs.directory import files, handover
+from certs import authority, expiry, expiry_report, injector, tls_contexts
+from certs.directory import files, handover, renewal
+from certs.directory.contents import (
+    CA_CERTIFICATE,
+    CERTIFICATE,
+    NAMES,
+    Bundle,
+    FileError,
+    NotYetValidError,
+)
 from controllers import kube
 
 PERIOD_SECONDS: Final = 1.0
@@ -70,7 +78,7 @@ class DirectoryRotator:
         self._publish = publish
         self._now, self._clock = now, clock
         self._monitor = expiry_report.ExpiryMonitor(announce)
-        self._served: files.Bundle | None = None
+        self._served: Bundle | None = None
         self._published: bytes | None = None
         """The last bundle that was written."""
         self._published_at = self._served_at = float("-inf")
@@ -98,16 +106,16 @@ class DirectoryRotator:
                 self._refuse(error)
             self._check()
 
-    def _load_initial(self) -> files.Bundle:
+    def _load_initial(self) -> Bundle:
         try:
             return files.load_or_create(self._source, self._names, self._now(), self._lifetimes)
-        except files.NotYetValidError as error:
+        except NotYetValidError as error:
             return error.bundle
 
     @property
     def names(self) -> set[str]:
         """DNS names and IP addresses of the served certificate."""
-        return set() if self._served is None else files.covered(self._served.server.certificate)
+        return set() if self._served is None else renewal.covered(self._served.server.certificate)
 
     async def publish(self) -> None:
         """Make clients trust the served pair, if possible.
@@ -143,7 +151,7 @@ class DirectoryRotator:
             else:
                 await self._hand_over(bundle)
         except (authority.CertificateError, kube.KubeError, OSError, TimeoutError) as error:
-            is_served = isinstance(error, files.NotYetValidError) and error.bundle == self._served
+            is_served = isinstance(error, NotYetValidError) and error.bundle == self._served
             if not is_served:  # the served pair is reported by `_check`
                 self._refuse(error)
         else:
@@ -169,7 +177,7 @@ class DirectoryRotator:
 
     # --- a new pair -----------------------------------------------------------------------------
 
-    async def _hand_over(self, bundle: files.Bundle) -> None:
+    async def _hand_over(self, bundle: Bundle) -> None:
         """Serve a new pair once its clients trust it."""
         self._check_bundle(bundle)
         view, step = self._view(bundle), "serve"
@@ -186,26 +194,26 @@ class DirectoryRotator:
         self._serve(bundle)
         self._report_served(bundle, view)
 
-    def _check_bundle(self, bundle: files.Bundle) -> None:
+    def _check_bundle(self, bundle: Bundle) -> None:
         """Refuse a pair whose ca.crt belongs to another CA: files are still being copied."""
         served = self._served
         if _is_consistent(bundle) or served is None or not _is_consistent(served):
             return
         if not self._has_ended():
-            raise files.FileError(
-                f"expected {files.CA_CERTIFICATE} in {self._source} to verify "
-                f"{files.CERTIFICATE}, got one of another CA: replace it with the "
-                f"{files.CA_CERTIFICATE} of the certificate's CA"
+            raise FileError(
+                f"expected {CA_CERTIFICATE} in {self._source} to verify "
+                f"{CERTIFICATE}, got one of another CA: replace it with the "
+                f"{CA_CERTIFICATE} of the certificate's CA"
             )
 
-    def _view(self, bundle: files.Bundle) -> handover.View:
+    def _view(self, bundle: Bundle) -> handover.View:
         trusted = None if self._served is None else self._served.ca_pem
         can_publish = bundle.ca_pem is not None and (
             self._publish is not None or self._is_overlapping(bundle.ca_pem)
         )
         is_published = can_publish and self._published == self._merged_bundle(bundle)
         return handover.View(
-            is_trusted=trusted is not None and files.verifies(trusted, bundle.server),
+            is_trusted=trusted is not None and tls_contexts.verifies(trusted, bundle.server),
             can_publish=can_publish,
             published_seconds=self._clock() - self._published_at if is_published else None,
             has_ended=self._has_ended(),
@@ -213,14 +221,14 @@ class DirectoryRotator:
 
     def _is_overlapping(self, ca_pem: bytes) -> bool:
         """Return whether a new ca.crt also verifies the served pair: its readers are waited for."""
-        return self._served is not None and files.verifies(ca_pem, self._served.server)
+        return self._served is not None and tls_contexts.verifies(ca_pem, self._served.server)
 
-    def _merged_bundle(self, bundle: files.Bundle) -> bytes:
+    def _merged_bundle(self, bundle: Bundle) -> bytes:
         """Return the new pair's bundle merged with that of the served one."""
         trusted = None if self._served is None else self._served.ca_pem
         return handover.union(bundle.ca_pem or b"", trusted or b"")
 
-    def _report_served(self, bundle: files.Bundle, view: handover.View) -> None:
+    def _report_served(self, bundle: Bundle, view: handover.View) -> None:
         ends = expiry.time_text(bundle.server.certificate.not_valid_after_utc)
         text = f"serving a new certificate, valid until {ends}"
         if not view.is_trusted and not view.can_publish:
@@ -231,7 +239,7 @@ class DirectoryRotator:
         _log.info("%s", text)
         self._monitor.announce("Normal", "CertificateServed", text)
 
-    async def _retire_old_bundle(self, served: files.Bundle) -> None:
+    async def _retire_old_bundle(self, served: Bundle) -> None:
         """Publish the bundle of the served pair, and drop the old one after some time."""
         published = self._published
         if published is None or served.ca_pem is None or published == served.ca_pem:
@@ -247,7 +255,7 @@ class DirectoryRotator:
         if self._published != bundle or not was_shown:
             self._published, self._published_at = bundle, self._clock()
 
-    def _serve(self, bundle: files.Bundle) -> None:
+    def _serve(self, bundle: Bundle) -> None:
         files.install(self._directory, bundle.server, bundle.ca_pem)
         self._served, self._served_at = bundle, self._clock()
 
@@ -282,7 +290,7 @@ class DirectoryRotator:
 
     def _refuse(self, error: Exception) -> None:
         """Report a problem once while the files are unchanged."""
-        is_of_files = isinstance(error, files.FileError)
+        is_of_files = isinstance(error, FileError)
         refused = "" if is_of_files else str(error), _stamps(self._source)
         if refused != self._refused:
             self._refused = refused
@@ -291,7 +299,7 @@ class DirectoryRotator:
             self._monitor.announce("Warning", "CertificateRefused", str(error))
 
 
-def _issuer(served: files.Bundle) -> x509.Certificate | None:
+def _issuer(served: Bundle) -> x509.Certificate | None:
     """Return the CA of a pair, if its bundle contains it."""
     leaf, bundle = served.server.certificate, served.ca_pem
     authorities = [] if bundle is None else authority.read_bundle(bundle)
@@ -301,9 +309,9 @@ def _issuer(served: files.Bundle) -> x509.Certificate | None:
     )
 
 
-def _is_consistent(bundle: files.Bundle) -> bool:
-    return bundle.ca_pem is None or files.verifies(bundle.ca_pem, bundle.server)
+def _is_consistent(bundle: Bundle) -> bool:
+    return bundle.ca_pem is None or tls_contexts.verifies(bundle.ca_pem, bundle.server)
 
 
 def _stamps(directory: pathlib.Path) -> _Stamps:
-    return [files.stamp(directory / name) for name in files.NAMES]
+    return [files.stamp(directory / name) for name in NAMES]

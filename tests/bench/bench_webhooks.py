@@ -32,6 +32,7 @@ import rich.table
 
 import crds
 from certs.directory import files as certificates
+from certs.directory.contents import CA_CERTIFICATE
 from controllers.devcluster import build
 from controllers.process import addresses
 from schemagen import files
@@ -246,7 +247,7 @@ def sent(
     done = subprocess.run(
         [
             *(str(load), "--url", program.url + path, "--body", str(body)),
-            *("--ca", str(directory / "certificates" / certificates.CA_CERTIFICATE)),
+            *("--ca", str(directory / "certificates" / CA_CERTIFICATE)),
             *("--connections", str(many[0]), "--requests", str(many[1])),
         ],
         capture_output=True,

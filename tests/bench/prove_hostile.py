@@ -20,7 +20,7 @@ from contextlib import asynccontextmanager
 import rich.console
 import rich.progress
 
-from certs.directory import files as certificates
+from certs.directory.contents import CA_CERTIFICATE
 from tests.support import hostile, pressure, processes
 
 AT_ONCE = 8
@@ -74,7 +74,7 @@ async def serving(transport: str) -> AsyncIterator[Serving]:
         assert process.stdout is not None
         line = (await process.stdout.readline()).decode()
         port = int(line.rsplit(":", 1)[1])
-        text = (directory / certificates.CA_CERTIFICATE).read_text()
+        text = (directory / CA_CERTIFICATE).read_text()
         trust = ssl.create_default_context(cadata=text)
         try:
             yield Serving(process, hostile.Attacker("127.0.0.1", port, trust), directory)
@@ -133,7 +133,7 @@ async def _is_open(reader: asyncio.StreamReader) -> bool:
 async def beside(served: Serving, name: str) -> list[str]:
     """Keep up one kind of harm on eight connections; say what honest calls and memory came to."""
     found = served.attacker
-    ca = pathlib.Path(served.directory) / certificates.CA_CERTIFICATE
+    ca = pathlib.Path(served.directory) / CA_CERTIFICATE
     # In a process of its own: encrypting floods would keep the honest client waiting.
     hostile_clients = await asyncio.create_subprocess_exec(
         *(sys.executable, "-m", "tests.bench.prove_hostile"),

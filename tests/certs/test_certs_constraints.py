@@ -11,8 +11,9 @@ from cryptography import x509
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from certs import authority, rotation_secret, rotator
-from certs.directory import files
+from certs import authority, rotation_secret, rotator, tls_contexts
+from certs.directory import files, renewal
+from certs.directory.contents import CA_CERTIFICATE, CA_KEY, FileError
 from controllers import kube
 from tests.support import depth, two_years
 
@@ -31,7 +32,7 @@ def verdict(issuer: authority.Pair, leaf: authority.Pair, name: str) -> str:
     to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
     sides = (
         client.wrap_bio(to_client, to_server, server_hostname=name),
-        files.server_context(leaf).wrap_bio(to_server, to_client, server_side=True),
+        tls_contexts.server_context(leaf).wrap_bio(to_server, to_client, server_side=True),
     )
     for side in sides * 3:
         try:
@@ -90,17 +91,17 @@ def test_new_name_in_a_directory_begins_a_new_authority_and_the_old_one_stays_tr
     assert [True, True, False] == [
         authority.permits(new, name) for name in ("a.test", "127.0.0.1", "c.test")
     ]
-    assert {"a.test", "127.0.0.1"} == files.covered(second.server.certificate)
+    assert {"a.test", "127.0.0.1"} == renewal.covered(second.server.certificate)
     assert second == files.load_or_create(tmp_path, ["a.test"], NOW)
 
 
 def test_given_authority_that_may_not_sign_for_a_name_is_refused(tmp_path: pathlib.Path) -> None:
     given = authority.new_authority("theirs", now=NOW, names=["a.test"])
-    (tmp_path / files.CA_CERTIFICATE).write_bytes(given.certificate_pem)
-    (tmp_path / files.CA_KEY).write_bytes(given.key_pem)
-    (tmp_path / files.CA_KEY).chmod(0o600)
+    (tmp_path / CA_CERTIFICATE).write_bytes(given.certificate_pem)
+    (tmp_path / CA_KEY).write_bytes(given.key_pem)
+    (tmp_path / CA_KEY).chmod(0o600)
 
-    with pytest.raises(files.FileError, match=r"expected a CA that may sign for c\.test"):
+    with pytest.raises(FileError, match=r"expected a CA that may sign for c\.test"):
         files.load_or_create(tmp_path, ["a.test", "c.test"], NOW)
 
 
@@ -144,7 +145,7 @@ class Replicas:
         return rotation_secret.read(await self.cluster.get(kube.SECRETS, "webhooks"))
 
     def covered(self, identity: str) -> set[str]:
-        return files.covered(files.read_pair(self.folder / identity).certificate)
+        return renewal.covered(files.read_pair(self.folder / identity).certificate)
 
 
 async def test_replica_with_a_new_name_begins_a_rotation_to_an_authority_for_all(

@@ -1,22 +1,17 @@
+"""Certificates are read from, created in and replaced in a directory."""
+
 import concurrent.futures
-import contextlib
 import datetime as dt
-import os
 import pathlib
 import shutil
-import ssl
-import tempfile
 import threading
-from collections.abc import Iterator
 
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import rsa
-from cryptography.x509.oid import NameOID
 
-from certs import authority, expiry
-from certs.directory import files
+from certs import authority, expiry, tls_contexts
+from certs.directory import files, renewal
+from certs.directory.contents import NAMES as FILE_NAMES
+from certs.directory.contents import Bundle, Contents, FileError, NotYetValidError
 
 NOW = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
 NAMES = ["webhooks.test", "127.0.0.1"]
@@ -24,14 +19,15 @@ CA = authority.new_authority("test", now=NOW)
 OTHER = authority.new_authority("other", now=NOW)
 LEAF = authority.issue_server(CA, NAMES, now=NOW)
 DIRECTORY = pathlib.Path("/nowhere")
+LAST_THIRD = NOW + authority.LEAF_LIFETIME - (authority.LEAF_LIFETIME + authority.BACKDATED) / 3
 
 
-def contents(**pems: bytes) -> files.Contents:
+def contents(**pems: bytes) -> Contents:
     """Return contents by names such as ``ca_crt``."""
-    return files.Contents(DIRECTORY, {name.replace("_", "."): pem for name, pem in pems.items()})
+    return Contents(DIRECTORY, {name.replace("_", "."): pem for name, pem in pems.items()})
 
 
-def all_of(issuer: authority.Pair = CA, leaf: authority.Pair = LEAF) -> files.Contents:
+def all_of(issuer: authority.Pair = CA, leaf: authority.Pair = LEAF) -> Contents:
     return contents(
         ca_crt=issuer.certificate_pem,
         ca_key=issuer.key_pem,
@@ -40,46 +36,10 @@ def all_of(issuer: authority.Pair = CA, leaf: authority.Pair = LEAF) -> files.Co
     )
 
 
-def put(directory: pathlib.Path, given: files.Contents) -> None:
+def put(directory: pathlib.Path, given: Contents) -> None:
     for name, pem in given.files.items():
         (directory / name).write_bytes(pem)
         (directory / name).chmod(0o600)
-
-
-def test_nothing_there_is_to_be_created() -> None:
-    assert files.plan(contents(), NAMES, NOW) == files.Create()
-
-
-def test_good_leaf_is_kept() -> None:
-    assert files.plan(all_of(), NAMES, NOW) == files.Keep(files.Bundle(LEAF, CA.certificate_pem))
-
-
-def test_authority_without_a_leaf_signs_one() -> None:
-    given = contents(ca_crt=CA.certificate_pem, ca_key=CA.key_pem)
-
-    assert files.plan(given, NAMES, NOW) == files.Reissue(CA, "there is no tls.crt")
-
-
-def test_given_pair_is_kept_whatever_its_names() -> None:
-    given = contents(tls_crt=LEAF.certificate_pem, tls_key=LEAF.key_pem)
-
-    assert files.plan(given, ["other.test"], NOW) == files.Keep(files.Bundle(LEAF, None))
-
-
-@pytest.mark.parametrize(
-    "now", [NOW - authority.BACKDATED - dt.timedelta(seconds=1), NOW + authority.LEAF_LIFETIME]
-)
-def test_given_pair_that_is_not_valid_is_told(now: dt.datetime) -> None:
-    given = contents(tls_crt=LEAF.certificate_pem, tls_key=LEAF.key_pem)
-
-    with pytest.raises(files.FileError) as caught:
-        files.plan(given, NAMES, now)
-
-    assert str(caught.value) == (
-        f"expected a certificate that is valid now ({now:%Y-%m-%dT%H:%M:%SZ}) at "
-        "/nowhere/tls.crt, got one valid from 2025-12-31T22:55:00Z to 2026-01-31T00:00:00Z: "
-        "replace it, or fix the clock"
-    )
 
 
 @pytest.mark.parametrize("mode", [0o640, 0o604])
@@ -88,7 +48,7 @@ def test_key_that_others_may_read_is_told(tmp_path: pathlib.Path, name: str, mod
     put(tmp_path, all_of())
     (tmp_path / name).chmod(mode)
 
-    with pytest.raises(files.FileError) as caught:
+    with pytest.raises(FileError) as caught:
         files.load_or_create(tmp_path, NAMES, NOW)
 
     assert str(caught.value) == (
@@ -169,7 +129,7 @@ def test_folder_of_links_that_is_no_mount_is_none_of_the_kubelets(
     project(tmp_path / "own", "..2026_01", GIVEN, "webhook")
     monkeypatch.setattr("os.path.ismount", lambda path: path == tmp_path)
 
-    with pytest.raises(files.FileError, match="readable only by its owner"):
+    with pytest.raises(FileError, match="readable only by its owner"):
         files.load_or_create(tmp_path / "own" / "webhook", NAMES, NOW)
 
 
@@ -177,12 +137,12 @@ def test_given_pair_of_a_time_to_come_is_told_apart(tmp_path: pathlib.Path) -> N
     put(tmp_path, contents(tls_crt=LEAF.certificate_pem, tls_key=LEAF.key_pem))
     before = LEAF.certificate.not_valid_before_utc - dt.timedelta(seconds=1)
 
-    with pytest.raises(files.NotYetValidError, match="expected a certificate that is valid now"):
+    with pytest.raises(NotYetValidError, match="expected a certificate that is valid now"):
         files.load_or_create(tmp_path, NAMES, before)
 
 
 def test_no_authority_is_made_where_one_is_believed_already(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(files.FileError, match=r"expected tls\.crt and tls\.key in .*, got neither"):
+    with pytest.raises(FileError, match=r"expected tls\.crt and tls\.key in .*, got neither"):
         files.load(tmp_path, NAMES, NOW)
 
 
@@ -196,48 +156,6 @@ def test_lifetimes_are_those_asked_for(tmp_path: pathlib.Path) -> None:
     assert ca.not_valid_after_utc == NOW + dt.timedelta(days=9)
 
 
-@pytest.mark.parametrize(("leaf", "issuer"), [(0, 9), (-1, 9), (10, 9)])
-def test_lifetimes_that_cannot_be_are_told(leaf: int, issuer: int) -> None:
-    with pytest.raises(ValueError, match="a serving certificate's within its CA's"):
-        authority.Lifetimes(dt.timedelta(days=leaf), dt.timedelta(days=issuer))
-
-
-def test_given_pair_comes_with_its_ca() -> None:
-    given = contents(
-        ca_crt=OTHER.certificate_pem, tls_crt=LEAF.certificate_pem, tls_key=LEAF.key_pem
-    )
-
-    plan = files.plan(given, NAMES, NOW)
-
-    assert plan == files.Keep(files.Bundle(LEAF, OTHER.certificate_pem))
-
-
-OWN = authority.new_authority(authority.OWN_NAME, now=NOW)
-OWN_LEAF = authority.issue_server(OWN, NAMES, now=NOW)
-
-
-@pytest.mark.parametrize(
-    ("now", "reason", "is_trusted"),
-    [
-        (expiry.renewal_time(OWN.certificate), "the CA expires at 2027-01-01T00:00:00Z", True),
-        (NOW + dt.timedelta(days=400), "the CA expires at 2027-01-01T00:00:00Z", False),
-        (
-            NOW - dt.timedelta(days=30),
-            "the CA is not valid before 2025-12-31T22:55:00Z",
-            False,
-        ),
-    ],
-    ids=["due", "expired", "made under a wrong clock"],
-)
-def test_authority_made_here_is_replaced_and_trusted_as_long_as_it_is_valid(
-    now: dt.datetime, reason: str, *, is_trusted: bool
-) -> None:
-    plan = files.plan(all_of(OWN, OWN_LEAF), NAMES, now)
-
-    trusted = (OWN.certificate,) if is_trusted else ()
-    assert files.Create(reason, trusted=trusted) == plan
-
-
 def test_authority_that_is_replaced_stays_in_the_bundle(tmp_path: pathlib.Path) -> None:
     first = files.load_or_create(tmp_path, NAMES, NOW)
     due = expiry.renewal_time(authority.read_bundle(first.ca_pem or b"")[0])
@@ -246,17 +164,9 @@ def test_authority_that_is_replaced_stays_in_the_bundle(tmp_path: pathlib.Path) 
     third = files.load(tmp_path, NAMES, due)
 
     assert second == third
-    assert files.verifies(second.ca_pem or b"", first.server)
-    assert files.verifies(second.ca_pem or b"", second.server)
-    assert not files.verifies(first.ca_pem or b"", second.server)
-
-
-def test_leaf_made_under_a_wrong_clock_is_signed_anew() -> None:
-    before = NOW - authority.BACKDATED - dt.timedelta(seconds=1)
-
-    reason = files.why_reissue(LEAF.certificate, CA.certificate, NAMES, before)
-
-    assert reason == "it is not valid before 2025-12-31T22:55:00Z"
+    assert tls_contexts.verifies(second.ca_pem or b"", first.server)
+    assert tls_contexts.verifies(second.ca_pem or b"", second.server)
+    assert not tls_contexts.verifies(first.ca_pem or b"", second.server)
 
 
 def test_names_that_another_server_of_the_directory_asked_for_stay(tmp_path: pathlib.Path) -> None:
@@ -264,7 +174,7 @@ def test_names_that_another_server_of_the_directory_asked_for_stay(tmp_path: pat
 
     both = files.load_or_create(tmp_path, ["two.test"], NOW)
 
-    assert {"one.test", "two.test"} == files.covered(both.server.certificate)
+    assert {"one.test", "two.test"} == renewal.covered(both.server.certificate)
     assert both == files.load_or_create(tmp_path, ["one.test"], NOW)
 
 
@@ -279,113 +189,10 @@ def test_what_is_due_is_used_where_nothing_can_be_written(
     monkeypatch.setattr("os.open", refuse)
 
     assert first == files.load_or_create(tmp_path, NAMES, LAST_THIRD)
-    with pytest.raises(files.FileError, match="Read-only file system"):
+    with pytest.raises(FileError, match="Read-only file system"):
         files.load(tmp_path, NAMES, LAST_THIRD)
-    with pytest.raises(files.FileError, match="Read-only file system"):
+    with pytest.raises(FileError, match="Read-only file system"):
         files.load_or_create(tmp_path, NAMES, NOW + authority.LEAF_LIFETIME)
-
-
-LIFETIME = authority.LEAF_LIFETIME + authority.BACKDATED
-LAST_THIRD = NOW + authority.LEAF_LIFETIME - LIFETIME / 3
-
-
-@pytest.mark.parametrize(
-    ("names", "now", "issuer", "expected"),
-    [
-        (NAMES, NOW, CA, None),
-        (["WEBHOOKS.test"], NOW, CA, None),
-        (NAMES, LAST_THIRD - dt.timedelta(seconds=1), CA, None),
-        (NAMES, LAST_THIRD, CA, "it expires at 2026-01-31T00:00:00Z"),
-        (NAMES, NOW + authority.LEAF_LIFETIME, CA, "it expired at 2026-01-31T00:00:00Z"),
-        ([*NAMES, "::1", "a.test"], NOW, CA, "it does not cover ::1, a.test"),
-        (NAMES, NOW, OTHER, "it is not signed by ca.crt"),
-    ],
-)
-def test_leaf_is_signed_anew_for_a_reason(
-    names: list[str], now: dt.datetime, issuer: authority.Pair, expected: str | None
-) -> None:
-    assert files.why_reissue(LEAF.certificate, issuer.certificate, names, now) == expected
-
-
-def test_leaf_that_ends_with_its_authority_is_kept_to_the_end() -> None:
-    brief = authority.new_authority("brief", now=NOW, lifetime=dt.timedelta(days=3))
-    leaf = authority.issue_server(brief, NAMES, now=NOW, lifetime=dt.timedelta(days=3))
-    late = NOW + dt.timedelta(days=2, hours=23)
-
-    assert files.why_reissue(leaf.certificate, brief.certificate, NAMES, late) is None
-
-
-@pytest.mark.parametrize(
-    ("given", "message"),
-    [
-        (contents(tls_crt=LEAF.certificate_pem), "expected tls.key beside /nowhere/tls.crt"),
-        (contents(tls_key=LEAF.key_pem), "expected tls.crt beside /nowhere/tls.key"),
-        (contents(ca_key=CA.key_pem), "expected ca.crt beside /nowhere/ca.key"),
-        (
-            contents(ca_crt=CA.certificate_pem),
-            "expected ca.key, or tls.crt with tls.key, beside /nowhere/ca.crt",
-        ),
-        (
-            contents(tls_crt=b"junk", tls_key=LEAF.key_pem),
-            "expected PEM certificates, got 4 other bytes",
-        ),
-        (
-            contents(
-                tls_crt=LEAF.certificate.public_bytes(serialization.Encoding.DER),
-                tls_key=LEAF.key_pem,
-            ),
-            "other bytes, but DER: convert them with openssl x509 -inform der",
-        ),
-        (
-            contents(tls_crt=LEAF.certificate_pem, tls_key=b"junk"),
-            "expected an unencrypted PEM private key, got 4 other bytes",
-        ),
-        (
-            contents(tls_crt=LEAF.certificate_pem, tls_key=CA.key_pem),
-            "expected the private key of the certificate CN=webhooks.test, got the key of another",
-        ),
-        (
-            contents(ca_crt=b"", tls_crt=LEAF.certificate_pem, tls_key=LEAF.key_pem),
-            "expected PEM certificates, got 0 bytes of whitespace, at ca.crt in /nowhere",
-        ),
-        (
-            contents(ca_crt=OTHER.certificate_pem, ca_key=CA.key_pem),
-            "got the key of another one, at ca.crt and ca.key in /nowhere",
-        ),
-    ],
-)
-def test_unusable_directory_is_told_with_file_and_way_out(
-    given: files.Contents, message: str
-) -> None:
-    with pytest.raises(files.FileError) as caught:
-        files.plan(given, NAMES, NOW)
-
-    assert message in str(caught.value)
-    assert "or remove" in str(caught.value)
-
-
-def test_authority_of_others_that_ran_out_is_told() -> None:
-    with pytest.raises(files.FileError, match="one that expired at 2027-01-01T00:00:00Z, at ca"):
-        files.plan(all_of(), NAMES, NOW + authority.AUTHORITY_LIFETIME)
-
-
-def test_authority_with_a_key_of_another_kind_is_told() -> None:
-    key = rsa.generate_private_key(65537, 2048)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "mkcert")])
-    certificate = (
-        x509.CertificateBuilder(name, name, key.public_key(), 1, NOW, NOW + dt.timedelta(days=9))
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    key_pem = key.private_bytes(
-        serialization.Encoding.PEM,
-        serialization.PrivateFormat.PKCS8,
-        serialization.NoEncryption(),
-    )
-    given = contents(ca_crt=certificate.public_bytes(serialization.Encoding.PEM), ca_key=key_pem)
-
-    with pytest.raises(files.FileError, match="expected an elliptic-curve key, got RSAPrivateKey"):
-        files.plan(given, NAMES, NOW)
 
 
 def test_missing_directory_is_made_for_the_owner_alone(tmp_path: pathlib.Path) -> None:
@@ -393,7 +200,7 @@ def test_missing_directory_is_made_for_the_owner_alone(tmp_path: pathlib.Path) -
 
     bundle = files.load_or_create(directory, NAMES, NOW)
 
-    modes = {name: (directory / name).stat().st_mode & 0o777 for name in files.NAMES}
+    modes = {name: (directory / name).stat().st_mode & 0o777 for name in FILE_NAMES}
     assert directory.stat().st_mode & 0o777 == 0o700
     assert modes == {"ca.crt": 0o644, "ca.key": 0o600, "tls.crt": 0o644, "tls.key": 0o600}
     assert (directory / "ca.crt").read_bytes() == bundle.ca_pem
@@ -433,7 +240,7 @@ def test_given_pair_is_used_without_writing_anything(tmp_path: pathlib.Path) -> 
 
     bundle = files.load_or_create(tmp_path, ["other.test"], NOW)
 
-    assert bundle == files.Bundle(LEAF, None)
+    assert bundle == Bundle(LEAF, None)
     assert sorted(tmp_path.iterdir()) == before
 
 
@@ -441,7 +248,7 @@ def test_corrupt_file_is_left_as_it_is(tmp_path: pathlib.Path) -> None:
     put(tmp_path, all_of())
     (tmp_path / "tls.key").write_bytes(b"precious")
 
-    with pytest.raises(files.FileError, match=r"at tls\.crt and tls\.key in "):
+    with pytest.raises(FileError, match=r"at tls\.crt and tls\.key in "):
         files.load_or_create(tmp_path, NAMES, NOW)
 
     assert (tmp_path / "tls.key").read_bytes() == b"precious"
@@ -451,14 +258,14 @@ def test_path_of_a_file_is_told(tmp_path: pathlib.Path) -> None:
     file = tmp_path / "file"
     file.touch()
 
-    with pytest.raises(files.FileError, match=r"expected to write certificates to .*, got"):
+    with pytest.raises(FileError, match=r"expected to write certificates to .*, got"):
         files.load_or_create(file, NAMES, NOW)
 
 
 def test_file_that_cannot_be_read_is_told(tmp_path: pathlib.Path) -> None:
     (tmp_path / "tls.crt").mkdir()
 
-    with pytest.raises(files.FileError, match=r"expected to read .*tls\.crt, got Is a directory"):
+    with pytest.raises(FileError, match=r"expected to read .*tls\.crt, got Is a directory"):
         files.load_or_create(tmp_path, NAMES, NOW)
 
 
@@ -520,7 +327,7 @@ def test_reader_never_sees_a_mixed_pair(tmp_path: pathlib.Path, *, by_hand: bool
 def test_two_that_create_at_once_agree(tmp_path: pathlib.Path) -> None:
     together = threading.Barrier(4)
 
-    def load() -> files.Bundle:
+    def load() -> Bundle:
         together.wait()
         return files.load_or_create(tmp_path / "certs", NAMES, NOW)
 
@@ -528,70 +335,3 @@ def test_two_that_create_at_once_agree(tmp_path: pathlib.Path) -> None:
         bundles = {bundle.result() for bundle in [pool.submit(load) for _ in range(4)]}
 
     assert len(bundles) == 1
-
-
-def client_context(ca_pem: bytes | None) -> ssl.SSLContext:
-    context = ssl.create_default_context(cadata=(ca_pem or b"").decode())
-    context.set_alpn_protocols(["h2", "http/1.1"])
-    return context
-
-
-@contextlib.contextmanager
-def handshake(server: ssl.SSLContext, client: ssl.SSLContext) -> Iterator[ssl.SSLObject]:
-    """Do an in-memory handshake and yield the client's side."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    served = server.wrap_bio(to_server, to_client, server_side=True)
-    wrapped = client.wrap_bio(to_client, to_server, server_hostname="webhooks.test")
-    for side in (wrapped, served) * 3:
-        with contextlib.suppress(ssl.SSLWantReadError):
-            side.do_handshake()
-    yield wrapped
-
-
-def test_server_context_speaks_http_1_and_the_bundle_verifies_it(tmp_path: pathlib.Path) -> None:
-    now = dt.datetime.now(dt.UTC)
-    bundle = files.load_or_create(tmp_path, NAMES, now)
-
-    server = files.server_context(bundle.server)
-
-    assert server.minimum_version == ssl.TLSVersion.TLSv1_2
-    with handshake(server, client_context(bundle.ca_pem)) as shaken:
-        assert shaken.selected_alpn_protocol() == "http/1.1"
-        assert shaken.version() == "TLSv1.3"
-
-
-@pytest.mark.skipif(not hasattr(os, "memfd_create"), reason="needs files in memory")
-def test_pair_is_served_where_no_temporary_file_can_be_written(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """The disk may be full when a certificate is renewed."""
-    monkeypatch.setattr(tempfile, "tempdir", "/dev/null/full")
-
-    assert files.verifies(CA.certificate_pem, LEAF)
-
-
-def test_live_context_serves_the_next_pair(tmp_path: pathlib.Path) -> None:
-    now = dt.datetime.now(dt.UTC)
-    bundle = files.load_or_create(tmp_path, NAMES, now)
-    server = files.server_context(bundle.server)
-    renewed = files.load_or_create(tmp_path, [*NAMES, "more.test"], now)
-
-    files.serve(server, renewed.server)
-
-    with handshake(server, client_context(renewed.ca_pem)) as shaken:
-        der = ssl.PEM_cert_to_DER_cert(renewed.server.certificate_pem.decode())
-        assert shaken.getpeercert(binary_form=True) == der
-
-
-def test_pair_that_does_not_belong_together_leaves_the_context_as_it_is(
-    tmp_path: pathlib.Path,
-) -> None:
-    bundle = files.load_or_create(tmp_path, NAMES, dt.datetime.now(dt.UTC))
-    server = files.server_context(bundle.server)
-
-    with pytest.raises(authority.CertificateError, match="got the key of another one"):
-        files.serve(server, authority.Pair(bundle.server.certificate_pem, OTHER.key_pem))
-
-    with handshake(server, client_context(bundle.ca_pem)) as shaken:
-        der = ssl.PEM_cert_to_DER_cert(bundle.server.certificate_pem.decode())
-        assert shaken.getpeercert(binary_form=True) == der

@@ -7,7 +7,7 @@ import pathlib
 
 import pytest
 
-from certs import authority, expiry, injector
+from certs import authority, expiry, injector, tls_contexts
 from certs.directory import files, handover, manager
 from tests.support import depth
 
@@ -108,7 +108,7 @@ async def test_old_pair_is_served_until_the_new_bundle_was_held(bench: Bench) ->
     for seconds in (0.0, 59.0, 60.0, 61.0, 61.0 + manager.RETIREMENT_SECONDS):
         bench.seconds = seconds
         await keeper.reconcile_once()
-        trusted = [files.verifies(bench.shown, pair) for pair in PAIRS]
+        trusted = [tls_contexts.verifies(bench.shown, pair) for pair in PAIRS]
         seen.append((bench.is_serving(PAIRS[1]), *trusted))
 
     both = (True, True)
@@ -184,7 +184,7 @@ async def test_authority_beside_the_same_pair_is_published_without_a_wait(bench:
     await keeper.reconcile_once()
     await keeper.reconcile_once()
 
-    assert [True, True] == [files.verifies(bench.shown, pair) for pair in PAIRS]
+    assert [True, True] == [tls_contexts.verifies(bench.shown, pair) for pair in PAIRS]
 
 
 async def test_pair_beside_the_bundle_of_another_is_refused_until_both_are_there(
@@ -270,7 +270,7 @@ async def test_what_a_wrong_clock_made_is_replaced_at_once_when_it_is_right_agai
             await keeper.reconcile_once()
         pair = files.read_pair(bench.served)
         is_valid = expiry.is_valid(pair.certificate, bench.now())
-        valid.append((is_valid, files.verifies(bench.shown, pair), keeper.unready()))
+        valid.append((is_valid, tls_contexts.verifies(bench.shown, pair), keeper.unready()))
 
     assert [(True, True, "")] * 2 == valid
 
@@ -289,7 +289,7 @@ async def test_own_authority_is_replaced_long_before_its_end_and_published_first
             await keeper.reconcile_once()
             pair = files.read_pair(bench.served)
             authorities.add(pair.certificate.issuer)
-            is_trusted.append(files.verifies(bench.shown, pair))
+            is_trusted.append(tls_contexts.verifies(bench.shown, pair))
 
     assert (2, {True}, "") == (len(authorities), {*is_trusted}, keeper.unready())
 

@@ -13,7 +13,7 @@ from crds.admission import agent as agent_rules
 from schemagen import Facts, canonical, judge
 from schemagen.versions.converter import Converter
 from tests.support import kinds, objects
-from webhooks.review import admission, reviews
+from webhooks.review import admission, reviews, verdicts
 
 CONVERTER = Converter(crds.api)
 PROVIDER = {"providerRef": {"name": "codex"}}
@@ -428,7 +428,7 @@ def review(version: str, config: Any, old: Any = None) -> Any:
     }
     written = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
     asked = reviews.admission_request(json.dumps(written).encode())
-    return admission.answer(admission.validate, CONVERTER, asked)["response"]
+    return verdicts.review_of(admission.decide(admission.validate, CONVERTER, asked))["response"]
 
 
 @pytest.mark.parametrize("version", ["v1alpha1", "v1beta1"])

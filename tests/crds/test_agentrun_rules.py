@@ -12,7 +12,7 @@ from schemagen import Facts
 from schemagen.problems import JSON
 from schemagen.schema import structural
 from schemagen.versions.converter import Converter
-from webhooks.review import admission, reviews
+from webhooks.review import admission, reviews, verdicts
 
 SETTINGS = {
     "policy": {
@@ -255,7 +255,9 @@ def test_a_problem_stands_where_the_user_wrote_the_field() -> None:
     request = reviews.admission_request(json.dumps(review).encode())
     facts = Facts(settings=SETTINGS, related={("Agent", "codex"): AGENT})
 
-    answer = admission.answer(admission.validate, Converter(crds.api), request, facts)
+    answer = verdicts.review_of(
+        admission.decide(admission.validate, Converter(crds.api), request, facts)
+    )
 
     assert {"spec.secrets[1]", "spec.runtime.config.serviceAccountName"} == {
         cause["field"] for cause in answer["response"]["status"]["details"]["causes"]

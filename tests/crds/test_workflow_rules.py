@@ -10,7 +10,7 @@ from crds.admission import agentrun
 from schemagen import Facts, checking
 from schemagen.problems import JSON
 from schemagen.versions.converter import Converter
-from webhooks.review import admission, reviews
+from webhooks.review import admission, reviews, verdicts
 
 (RUN,) = (kind for kind in crds.api if kind.name == "AgentRun")
 
@@ -43,7 +43,9 @@ def reviewed(value: JSON) -> JSON:
         },
     }
     request = reviews.admission_request(json.dumps(review).encode())
-    return admission.answer(admission.validate, Converter(crds.api), request, Facts())
+    return verdicts.review_of(
+        admission.decide(admission.validate, Converter(crds.api), request, Facts())
+    )
 
 
 def workflow(*steps: dict[str, Any], **spec: Any) -> dict[str, Any]:

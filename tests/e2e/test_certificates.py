@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 
 import crds
-from certs import authority
+from certs import authority, tls_contexts
 from certs.directory import files
 from controllers import devcluster, kube
 from schemagen import yaml
@@ -133,7 +133,7 @@ async def test_pair_of_another_authority_is_trusted_before_it_is_served(
             assert time.monotonic() < deadline, log.read_text()[-3000:]
             await asyncio.to_thread(read_through_conversion)
             bundle = base64.b64decode(client_config(cluster, "crd")["caBundle"])
-            trusted.append(tuple(files.verifies(bundle, pair) for pair in pairs))
+            trusted.append(tuple(tls_contexts.verifies(bundle, pair) for pair in pairs))
         # The worker takes it up within a second or so.
         until = time.monotonic() + 5
         while time.monotonic() < until:

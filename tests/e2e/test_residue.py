@@ -15,7 +15,7 @@ from controllers import kube
 from schemagen import Api
 from tests.e2e.conftest import Platform
 from tests.schemagen.versions import test_conversion_defaults as two_versions
-from tests.webhooks.review.test_residue_guard import variables
+from tests.webhooks.review.checks.test_residue_guard import variables
 from webhooks.development.embedded import Served
 
 pytestmark = pytest.mark.e2e

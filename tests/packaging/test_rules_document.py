@@ -12,7 +12,7 @@ import pytest
 
 from schemagen import Facts
 from schemagen.versions.converter import Converter
-from webhooks.review import admission, reviews
+from webhooks.review import admission, reviews, verdicts
 
 DOCUMENT = pathlib.Path(__file__).parents[2] / "docs/rules.md"
 BLOCKS = re.findall(r"^```python\n(.*?)^```", DOCUMENT.read_text(), re.MULTILINE | re.DOTALL)
@@ -61,8 +61,8 @@ def answered(api: Any, operation: str, value: Any, old: Any, facts: Facts | None
     review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
     asked = reviews.admission_request(json.dumps(review).encode())
     converter = Converter(api)
-    answer: Any = admission.answer(admission.review, converter, asked, facts or Facts())
-    return json.loads(reviews.encode(answer))["response"]
+    verdict = admission.decide(admission.review, converter, asked, facts or Facts())
+    return json.loads(verdicts.encode(verdict))["response"]
 
 
 def test_rules_are_asked_as_the_document_says(quotas: types.ModuleType) -> None:

@@ -9,6 +9,7 @@ from schemagen import judge
 from schemagen.problems import JSON
 from tests.support import judge_proof, lint_draws
 from webhooks.cluster import lint
+from webhooks.cluster.findings import Finding
 
 NOW = dt.datetime(2026, 6, 1, tzinfo=dt.UTC)
 # Errors of what the API server takes.
@@ -52,7 +53,7 @@ async def compare(
     return Answers(value, served, _split(served, [*lint.findings([value], NOW, asked)]))
 
 
-def _split(served: judge_proof.Said, findings: list[lint.Finding]) -> str:
+def _split(served: judge_proof.Said, findings: list[Finding]) -> str:
     """What lint leaves out of a refusal, or has beyond one."""
     errors = [one for one in findings if one.level == "error"]
     if not served.is_refusal:

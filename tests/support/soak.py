@@ -21,11 +21,12 @@ import orjson
 
 import crds
 from certs.directory import files as certificates
+from certs.directory.contents import CA_CERTIFICATE, CERTIFICATE, KEY
 from controllers import devcluster, kube
 from controllers.process import addresses
 from tests.support import hostile, replicas
 from tests.support.traffic import Failed, Traffic
-from webhooks import routing
+from webhooks import answers, routing
 from webhooks.cluster import install
 
 FAULT_EVERY_SECONDS = 1.0
@@ -92,7 +93,7 @@ class Faults:
     ) -> None:
         self._soak, self._replica, self._directory = soak, replica, directory
         self._dice = random.Random(seed)  # noqa: S311 - a choice of faults
-        text = (directory / "certificates" / certificates.CA_CERTIFICATE).read_text()
+        text = (directory / "certificates" / CA_CERTIFICATE).read_text()
         self.trust = ssl.create_default_context(cadata=text)
         self._attacker = hostile.Attacker("127.0.0.1", replica.port, self.trust)
         self._corpus = [one for one in hostile.corpus() if len(one.data) < 2**18]
@@ -119,7 +120,7 @@ class Faults:
     async def renew(self) -> None:
         """The leaf is replaced, and for a moment there is none."""
         folder = self._directory / "certificates"
-        for name in (certificates.KEY, certificates.CERTIFICATE):
+        for name in (KEY, CERTIFICATE):
             (folder / name).unlink(missing_ok=True)
         certificates.load_or_create(folder, addresses.names("127.0.0.1"), dt.datetime.now(dt.UTC))
 
@@ -263,5 +264,5 @@ async def _ask(
 
 def _wanted(path: str, body: bytes) -> Any:
     answer = routing.answer(routing.routes(crds.api)[path], body)
-    assert isinstance(answer, routing.Answer)
+    assert isinstance(answer, answers.Answer)
     return orjson.loads(answer.body)

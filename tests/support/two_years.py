@@ -21,6 +21,7 @@ from cryptography.x509 import DNSName, verification
 
 from certs import authority, expiry_report, injector, rotator
 from certs.directory import files, manager
+from certs.directory.contents import CA_CERTIFICATE, CERTIFICATE, KEY
 from controllers import kube
 
 START: Final = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
@@ -166,7 +167,7 @@ class OwnDirectoryAlone(OwnDirectory):
     is_publishing = False
 
     def trusted(self) -> bytes:
-        return (self.source / files.CA_CERTIFICATE).read_bytes()
+        return (self.source / CA_CERTIFICATE).read_bytes()
 
 
 class GivenPair(OwnDirectory):
@@ -205,7 +206,7 @@ class GivenPair(OwnDirectory):
             self.put(self.given)
 
     def write_garbage(self) -> None:
-        name = self.dice.choice((files.CERTIFICATE, files.KEY, files.CA_CERTIFICATE))
+        name = self.dice.choice((CERTIFICATE, KEY, CA_CERTIFICATE))
         (self.source / name).write_bytes(self.dice.randbytes(self.dice.randrange(500)))
 
     def put_future(self) -> None:

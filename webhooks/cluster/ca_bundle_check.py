@@ -16,8 +16,7 @@ from typing import Final
 
 import structlog
 
-from certs import injector
-from certs.directory import files
+from certs import injector, tls_contexts
 from controllers import kube
 from schemagen import Api
 from schemagen.problems import JSON
@@ -121,7 +120,7 @@ class Trust:
 async def why_not(caller: Caller, address: tuple[str, int]) -> str:
     """Return why a caller does not trust the server at an address; empty if it does."""
     try:
-        tls = files.trusting_context(caller.bundle)
+        tls = tls_contexts.trusting_context(caller.bundle)
         async with asyncio.timeout(HANDSHAKE_SECONDS):
             _, writer = await asyncio.open_connection(
                 *address, ssl=tls, server_hostname=caller.host

@@ -8,7 +8,8 @@ from typing import Any, Final
 from schemagen import Api, Kind, Version
 from schemagen.crd import admission_policy, definitions
 from schemagen.problems import JSON
-from webhooks.review import limits, reviewed_objects
+from webhooks.review import reviewed_objects
+from webhooks.review.checks import limits
 
 ClientConfig = dict[str, Any]
 

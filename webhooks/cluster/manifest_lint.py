@@ -7,6 +7,7 @@ from schemagen import judge
 from schemagen.problems import JSON
 from schemagen.yaml import manifests
 from webhooks.cluster import lint
+from webhooks.cluster.findings import Finding, Level
 
 
 @dataclasses.dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Located:
 
     file: str
     line: int
-    finding: lint.Finding
+    finding: Finding
 
     def __str__(self) -> str:
         return f"{self.file}:{self.line}: {self.finding}"
@@ -60,14 +61,12 @@ class Report:
             )
 
     @property
-    def levels(self) -> list[lint.Level]:
+    def levels(self) -> list[Level]:
         """The level of each finding."""
         return [located.finding.level for located in self.findings]
 
 
-def _findings(
-    document: manifests.Object, checker: judge.Judge, now: dt.datetime
-) -> list[lint.Finding]:
+def _findings(document: manifests.Object, checker: judge.Judge, now: dt.datetime) -> list[Finding]:
     """Put kubectl's own refusal first: nothing is sent in that case."""
     objects = _checked(document)
     refusals = [lint.refused(document.refusal)] if document.refusal and objects else []

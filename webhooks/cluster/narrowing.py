@@ -6,9 +6,10 @@ and a condition that is true for every request, exclude nothing unless an object
 
 import dataclasses
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Final
+from typing import Final
 
 from schemagen.problems import JSON
+from webhooks.cluster import untrusted
 
 NAME_LABEL: Final = "kubernetes.io/metadata.name"
 # Not a valid namespace name: a selector that matches it matches every unlabelled namespace.
@@ -91,33 +92,32 @@ def is_not_sent(webhook: JSON, request: Request, decide: Decide) -> bool:
 
 
 def _selects(webhook: JSON, request: Request) -> bool:
-    if not matches(_member(webhook, "objectSelector"), {}):
+    if not matches(untrusted.member(webhook, "objectSelector"), {}):
         return False
     if request.namespace is None:
         return True
-    return matches(_member(webhook, "namespaceSelector"), {NAME_LABEL: request.namespace})
+    return matches(untrusted.member(webhook, "namespaceSelector"), {NAME_LABEL: request.namespace})
 
 
 def matches(selector: JSON, labels: Mapping[str, str]) -> bool:
     """Return whether a LabelSelector matches labels; a malformed one matches nothing."""
-    required = _member(selector, "matchLabels")
+    required = untrusted.member(selector, "matchLabels")
     required_labels = required.items() if type(required) is dict else ()
     return all(labels.get(key) == value for key, value in required_labels) and all(
-        _holds(item, labels) for item in _items(selector, "matchExpressions")
+        _holds(item, labels) for item in untrusted.items(selector, "matchExpressions")
     )
 
 
 def has_namespace(rule: JSON) -> bool:
     """Return whether a rule may match namespaced objects."""
-    resources = [item for item in _items(rule, "resources") if type(item) is str]
-    names = {item.partition("/")[0] for item in resources}
-    return _member(rule, "scope") != "Cluster" and not (names and names <= CLUSTER_SCOPED)
+    names = {item.partition("/")[0] for item in untrusted.texts(rule, "resources")}
+    return untrusted.member(rule, "scope") != "Cluster" and not (names and names <= CLUSTER_SCOPED)
 
 
 def _holds(requirement: JSON, labels: Mapping[str, str]) -> bool:
-    key, values = _member(requirement, "key"), _items(requirement, "values")
+    key, values = untrusted.member(requirement, "key"), untrusted.items(requirement, "values")
     value = labels.get(key) if type(key) is str else None
-    match _member(requirement, "operator"):
+    match untrusted.member(requirement, "operator"):
         case "In":
             return value is not None and value in values
         case "NotIn":
@@ -130,14 +130,7 @@ def _holds(requirement: JSON, labels: Mapping[str, str]) -> bool:
 
 
 def _expressions(webhook: JSON) -> Iterable[str]:
-    items = (_member(item, "expression") for item in _items(webhook, "matchConditions"))
+    items = (
+        untrusted.member(item, "expression") for item in untrusted.items(webhook, "matchConditions")
+    )
     return [item for item in items if type(item) is str]
-
-
-def _member(value: JSON, name: str) -> Any:
-    return value.get(name) if type(value) is dict else None
-
-
-def _items(value: JSON, name: str) -> list[Any]:
-    items = _member(value, name)
-    return items if type(items) is list else []

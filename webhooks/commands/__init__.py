@@ -1,1 +1,1 @@
-"""Commands of ``webhooks`` in modules of their own; the others are in ``cli``."""
+"""The commands of ``webhooks``; ``cli`` puts them together."""

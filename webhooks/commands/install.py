@@ -1,4 +1,4 @@
-"""Implements ``webhooks install``: registers a server that runs elsewhere. Shell: the cluster."""
+"""``webhooks install``: registers a server that runs elsewhere. Shell: the cluster."""
 
 import asyncio
 import pathlib
@@ -9,30 +9,23 @@ import typer
 
 from controllers import kube
 from schemagen import Api
-from schemagen import files as apis
 from schemagen.problems import UserError
-from schemagen.versions.verification import cached as conversions
-from webhooks import routing
-from webhooks.cluster import configuration, install
+from webhooks import reviewer
+from webhooks.cluster import configuration
+from webhooks.cluster import install as registration
+from webhooks.commands import options
 from webhooks.server import object_lookup
 
 
-def install_(
-    reference: Annotated[
-        str,
-        typer.Argument(
-            metavar="MODULE:API", help="Python module and name of the Api, such as crds:api."
-        ),
-    ],
+def install(
+    reference: options.ApiReference,
     service: Annotated[
         str | None,
         typer.Option(
             metavar="NAMESPACE/NAME[:PORT]", help="Service in front of the webhook server."
         ),
     ] = None,
-    url: Annotated[
-        str | None, typer.Option(help="URL of a webhook server outside the cluster.")
-    ] = None,
+    url: options.Url = None,
     crds_only: Annotated[
         bool,
         typer.Option(
@@ -40,7 +33,7 @@ def install_(
             help="Apply only the CRDs; webhook configurations and policies are left alone.",
         ),
     ] = False,
-    storage: Annotated[str | None, typer.Option(help="Storage version, such as v1alpha1.")] = None,
+    storage: options.Storage = None,
     cert_manager: Annotated[
         str | None,
         typer.Option(
@@ -49,9 +42,7 @@ def install_(
             "--crds-only.",
         ),
     ] = None,
-    kubeconfig: Annotated[
-        pathlib.Path | None, typer.Option(help="Kubeconfig of the cluster. \\[default: as kubectl]")
-    ] = None,
+    kubeconfig: options.Kubeconfig = None,
 ) -> None:
     """Apply an Api's CRDs, policies and webhook configurations for a server that runs elsewhere.
 
@@ -65,15 +56,14 @@ def install_(
         raise UserError("expected either --service NAMESPACE/NAME or --url https://HOST")
     if cert_manager is not None and not crds_only:
         raise UserError("expected --cert-manager together with --crds-only")
-    api = apis.load_api(reference)
-    conversions.check(api)
+    api = options.load(reference)
     try:
         api = api if storage is None else api.stored_as(storage)
         address = _address(service) if service is not None else configuration.at_url(url or "")
         if cert_manager is not None:
             configuration.split(cert_manager)
         asyncio.run(_install(api, address, kubeconfig, cert_manager, crds_only=crds_only))
-    except (kube.KubeError, TimeoutError, OSError, ValueError, routing.UnreadableError) as error:
+    except (kube.KubeError, TimeoutError, OSError, ValueError, reviewer.UnreadableError) as error:
         raise UserError(str(error) or "expected established CRDs within 30 s") from error
 
 
@@ -96,8 +86,10 @@ async def _install(
 ) -> None:
     # The API server warns on each call of a version that becomes deprecated.
     async with object_lookup.client_of(kubeconfig, on_warning=lambda _: None) as client:
-        await install.install_crds(client, api, address, certificate=certificate, report=typer.echo)
+        await registration.install_crds(
+            client, api, address, certificate=certificate, report=typer.echo
+        )
         if not crds_only:
-            await install.install_policies(client, api)
-            await install.install_configurations(client, api, address)
+            await registration.install_policies(client, api)
+            await registration.install_configurations(client, api, address)
             typer.echo(f"applied the webhook configurations of {api.group}")

@@ -15,6 +15,7 @@ import threading
 from collections.abc import Iterator
 from typing import Any, Final
 
+from certs import tls_contexts
 from certs.directory import files as certificates
 from controllers import devcluster, kube
 from controllers.process import setup
@@ -104,7 +105,7 @@ async def _work(
         async with review_listener.serving(
             routing.routes(api, lambda: facts, read, is_verifying=True),
             listener=listener,
-            tls=certificates.server_context(bundle.server),
+            tls=tls_contexts.server_context(bundle.server),
             observe=lambda _: None,
         ):
             await install.install(client, api, base_url=address, ca_pem=bundle.ca_pem)

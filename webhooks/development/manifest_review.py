@@ -4,7 +4,6 @@ Pure except for the judge. The order is kube-apiserver's: strict decoding, schem
 mutating webhook, defaults again, schema validation and rules, the validating webhook.
 """
 
-import base64
 import dataclasses
 import re
 import uuid
@@ -12,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final, Literal, TypeAlias
 
 import msgspec
-import orjson
 
 from schemagen import Api, Facts, Kind, Version, canonical, checking, judge
 from schemagen.crd import definitions
@@ -20,6 +18,7 @@ from schemagen.problems import JSON, Cause, UserError
 from schemagen.versions.converter import Converter
 from schemagen.yaml import manifests
 from webhooks.review import admission, patch, reviews
+from webhooks.review.verdicts import Admitted, Allowed, Denied, Failed
 
 Operation: TypeAlias = Literal["CREATE", "UPDATE", "DELETE"]
 
@@ -154,7 +153,7 @@ class Reviewer:
             )
         if operation == "DELETE":
             change = _Change(kind, version, operation, old or value)
-            return report.answered(self._answer(admission.validate, change, None), None)
+            return report.decided(self._decided(admission.validate, change, None), None)
         change = _Change(kind, version, operation, old if operation == "UPDATE" else None)
         return self._written(report, change, value)
 
@@ -165,16 +164,16 @@ class Reviewer:
         if decoded.code == _UNREADABLE:
             return report.judged(decoded)
         value = checker.create(value).value
-        answer = self._answer(admission.mutate, change, value)
-        if not answer["response"]["allowed"]:
-            return report.answered(answer, None)
-        value = checker.create(_patched(value, answer)).value
-        verdict = self._judged(change, value, strict=False)
-        if not verdict.allowed:
-            return report.judged(verdict)
-        answer = self._answer(admission.validate, change, value)
-        warned = (*decoded.warnings, *answer["response"].get("warnings", ()))
-        return report.answered(answer, value, warned)
+        mutated = self._decided(admission.mutate, change, value)
+        if not isinstance(mutated, Allowed):
+            return report.decided(mutated, None)
+        value = checker.create(patch.applied(value, mutated.patch)).value
+        judged = self._judged(change, value, strict=False)
+        if not judged.allowed:
+            return report.judged(judged)
+        validated = self._decided(admission.validate, change, value)
+        warned = () if isinstance(validated, Failed) else validated.warnings
+        return report.decided(validated, value, (*decoded.warnings, *warned))
 
     def _judged(self, change: "_Change", value: JSON, *, strict: bool) -> judge.Verdict:
         kind, old = change.kind, change.old
@@ -188,10 +187,10 @@ class Reviewer:
             return loaded.update_status(value, old, strict=strict)
         return loaded.update(value, old, strict=strict)
 
-    def _answer(self, stage: admission.Stage, change: "_Change", value: JSON) -> JSON:
+    def _decided(self, stage: admission.Stage, change: "_Change", value: JSON) -> Admitted:
         review = _admission_review(self._api, change, self._request, value)
         request = reviews.admission_request(canonical.dumps(review))
-        return admission.answer(stage, self._converter, request, self._known(request))
+        return admission.decide(stage, self._converter, request, self._known(request))
 
     def _known(self, request: reviews.AdmissionRequest) -> Facts:
         """Return the facts, with the related objects that rules read and that were accepted."""
@@ -249,17 +248,15 @@ class _Report:
         line = f"{self.place(_field(verdict.message))}: {self._subject}: {verdict.message}"
         return Reviewed(None, (line,), self._warnings(verdict.warnings))
 
-    def answered(self, answer: JSON, value: JSON, warned: Sequence[str] = ()) -> Reviewed:
-        """Report a webhook's response."""
-        response = answer["response"]
-        if response["allowed"]:
-            return Reviewed(value, (), self._warnings(warned))
-        status = response.get("status", {})
-        causes = [
-            Cause(cause.get("reason", ""), cause.get("message", ""), cause.get("field", ""))
-            for cause in status.get("details", {}).get("causes", ())
-        ]
-        return self.refused(causes or [Cause("", status.get("message", ""), "")], warned)
+    def decided(self, verdict: Admitted, value: JSON, warned: Sequence[str] = ()) -> Reviewed:
+        """Report a webhook's verdict."""
+        match verdict:
+            case Allowed():
+                return Reviewed(value, (), self._warnings(warned))
+            case Denied():
+                return self.refused(verdict.causes, warned)
+            case Failed():
+                return self.refused([Cause("", verdict.message, "")], warned)
 
     @property
     def _subject(self) -> str:
@@ -288,14 +285,6 @@ def _not_served(api: Api, value: Mapping[str, JSON]) -> str:
         if version.served
     )
     return f"expected a served version ({served}), got {value.get('apiVersion')}"
-
-
-def _patched(value: dict[str, JSON], answer: JSON) -> dict[str, JSON]:
-    text = answer["response"].get("patch")
-    if text is None:
-        return value
-    changed: dict[str, JSON] = patch.applied(value, orjson.loads(base64.b64decode(text)))
-    return changed
 
 
 def _admission_review(

@@ -13,8 +13,8 @@ from typing import Any, Final
 import msgspec
 
 from controllers.process.log_writer import LogWriter, Losses
+from webhooks.answers import RequestLog, ReviewInfo
 from webhooks.observe.metrics import Counts, LabelValues
-from webhooks.routing import RequestLog, ReviewInfo
 
 MAX_WAIT_SECONDS: Final = 0.2
 # Small enough that writing a batch does not delay other requests.
@@ -78,7 +78,7 @@ class Journal:
         self._timer: asyncio.TimerHandle | None = None
 
     def observe(self, request: RequestLog) -> None:
-        """Record a response (``routing.Observe``)."""
+        """Record a response (``answers.Observe``)."""
         self._pending.append(request)
         if len(self._pending) >= BATCH_SIZE:
             self.flush()

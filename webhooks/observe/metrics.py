@@ -18,7 +18,7 @@ from certs import expiry_report
 from controllers.process import log_writer
 from schemagen import Api
 from schemagen.model.registry import OPERATIONS
-from webhooks.routing import RequestLog
+from webhooks.answers import RequestLog
 
 # controller-runtime uses Prometheus' default buckets; the finer ones cover our latencies.
 BUCKETS: Final = (

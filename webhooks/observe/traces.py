@@ -7,7 +7,7 @@ does not delay reviews; it continues the API server's trace (``traceparent``) if
 from collections.abc import Sequence
 from typing import Any, Final
 
-from webhooks.routing import RequestLog, ReviewInfo
+from webhooks.answers import RequestLog, ReviewInfo
 
 SERVICE: Final = "kubewright-webhooks"
 

@@ -1,1 +1,1 @@
-"""A review in, a response out. Pure."""
+"""A request in, a verdict out. Pure."""

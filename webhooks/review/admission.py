@@ -14,17 +14,10 @@ import msgspec
 from schemagen import Facts, FieldPath, Problem, Reason, checking, deadlines
 from schemagen.problems import JSON, kind_of, quoted
 from schemagen.versions.converter import Converter
-from webhooks.review import (
-    field_paths,
-    hub_rules,
-    limits,
-    patch,
-    residue_guard,
-    reviewed_objects,
-    reviews,
-    warnings,
-)
+from webhooks.review import patch, reviewed_objects, reviews, verdicts, warnings
+from webhooks.review.checks import field_paths, hub_rules, limits, residue_guard
 from webhooks.review.reviewed_objects import ScaleRequest, Subject, opened
+from webhooks.review.verdicts import Admitted, Allowed, Denied, Failed
 
 __all__ = [
     "NO_FACTS",
@@ -32,7 +25,7 @@ __all__ = [
     "ScaleRequest",
     "Stage",
     "Subject",
-    "answer",
+    "decide",
     "mutate",
     "opened",
     "related",
@@ -44,37 +37,37 @@ __all__ = [
 
 NO_FACTS: Final = Facts()
 
-Stage: TypeAlias = Callable[[Subject, Facts], JSON]
-"""A webhook: returns the response for a subject."""
+Stage: TypeAlias = Callable[[Subject, Facts], Admitted]
+"""A webhook: returns the verdict on a subject."""
 
 
 class RuleError(Exception):
     """A rule of the API is broken; its author must fix it."""
 
 
-def answer(
+def decide(
     stage: Stage,
     converter: Converter,
     request: reviews.AdmissionRequest,
     facts: Facts = NO_FACTS,
-) -> JSON:
-    """Run a stage: ``mutate``, ``validate`` or ``review``; return the AdmissionReview."""
+) -> Admitted:
+    """Decide a request by a stage: ``mutate``, ``validate`` or ``review``."""
     subject = opened(converter, request)
     if isinstance(subject, ScaleRequest):
-        return _not_looked_up(subject) if stage is not mutate else reviews.allowed(request)
+        return _not_looked_up(subject) if stage is not mutate else Allowed(request)
     return stage(subject, facts) if isinstance(subject, Subject) else subject
 
 
-def _not_looked_up(scale: ScaleRequest) -> JSON:
+def _not_looked_up(scale: ScaleRequest) -> Failed:
     name = f"{scale.kind.name} {scale.request.name}"
     message = (
         f"expected to read {name} to review its scale, got no access to the API server; "
         "serve with --look-up, or remove scale from Rules(subresources=...)"
     )
-    return reviews.failed(scale.request.envelope, message, code=reviews.UNAVAILABLE)
+    return Failed(scale.request.envelope, message, verdicts.UNAVAILABLE)
 
 
-def review(subject: Subject, facts: Facts) -> JSON:
+def review(subject: Subject, facts: Facts) -> Admitted:
     """Run both webhooks as the API server does: a denial, or the patch with defaults."""
     if not subject.is_whole:
         return validate(subject, facts)
@@ -82,35 +75,37 @@ def review(subject: Subject, facts: Facts) -> JSON:
         _, after = _defaulted(subject, facts)
     except RuleError as error:
         return _broken_rule(subject, error)
-    verdict = validate(subject.with_value(after), facts)
-    if not verdict["response"]["allowed"]:
-        return verdict
+    validated = validate(subject.with_value(after), facts)
+    if not isinstance(validated, Allowed):
+        return validated
     mutated = mutate(subject, facts)
-    if "warnings" in verdict["response"]:
-        mutated["response"]["warnings"] = verdict["response"]["warnings"]
-    return mutated
+    return (
+        msgspec.structs.replace(mutated, warnings=validated.warnings)
+        if isinstance(mutated, Allowed)
+        else mutated
+    )
 
 
-def mutate(subject: Subject, facts: Facts) -> JSON:
-    """The AdmissionReview that sets defaults, as a patch of the object as it was written."""
+def mutate(subject: Subject, facts: Facts) -> Allowed | Failed:
+    """Allow the object with its defaults, as a patch of the object as it was written."""
     if not subject.is_whole:
-        return reviews.allowed(subject.request)
+        return Allowed(subject.request)
     try:
         before, after = _defaulted(subject, facts)
     except RuleError as error:
         return _broken_rule(subject, error)
     operations = patch.diff(subject.request.object, subject.value) + patch.diff(before, after)
-    return reviews.allowed(subject.request, patch=operations)
+    return Allowed(subject.request, operations)
 
 
-def validate(subject: Subject, facts: Facts) -> JSON:
-    """The AdmissionReview that allows the object, or denies it with every invalid field."""
+def validate(subject: Subject, facts: Facts) -> Admitted:
+    """Allow the object, or deny it with every invalid field."""
     version, value = subject.version, subject.value
     excess = limits.problems(version.model, value, subject.old) if subject.is_whole else []
     if any(problem.reason is Reason.TOO_MANY for problem in excess):
         # Like the API server: an object with too many entries is not validated any further
         # (apiextensions-apiserver, pkg/registry/customresource/strategy.go, hasBlockingErr).
-        return reviews.denied(subject.request, excess[: reviews.MAX_PROBLEMS])
+        return Denied(subject.request, excess[: verdicts.MAX_PROBLEMS])
     try:
         problems, more = _rule_problems(subject, subject.facts(facts))
     except RuleError as error:
@@ -128,10 +123,10 @@ def validate(subject: Subject, facts: Facts) -> JSON:
         ],
     )
     if problems:
-        shown = _scaled_paths(subject, problems[: reviews.MAX_PROBLEMS])
+        shown = _scaled_paths(subject, problems[: verdicts.MAX_PROBLEMS])
         more += judged.more + len(problems) - len(shown)
-        return reviews.denied(subject.request, shown, warnings=warned, more=more)
-    return reviews.allowed(subject.request, warnings=warned)
+        return Denied(subject.request, shown, warned, more)
+    return Allowed(subject.request, warnings=warned)
 
 
 def _warnings(subject: Subject, problems: Iterable[Problem]) -> list[str]:
@@ -156,10 +151,10 @@ def _scaled_paths(subject: Subject, problems: list[Problem]) -> list[Problem]:
     ]
 
 
-def scaled(scale: ScaleRequest, current: JSON | None, facts: Facts) -> JSON:
-    """The AdmissionReview of a write of the scale, given the current object."""
+def scaled(scale: ScaleRequest, current: JSON | None, facts: Facts) -> Admitted:
+    """Decide a write of the scale, given the current object."""
     if not isinstance(current, dict):  # the API server reports the missing object
-        return reviews.allowed(scale.request)
+        return Allowed(scale.request)
     return validate(scale.of(current), facts)
 
 
@@ -197,7 +192,7 @@ def _rule_problems(subject: Subject, facts: Facts) -> tuple[list[Problem], int]:
         return [], 0
     before = _tolerated(subject, rule, facts)
     fresh = sorted(problem for problem in problems if problem not in before)
-    shown = fresh[: reviews.MAX_PROBLEMS]
+    shown = fresh[: verdicts.MAX_PROBLEMS]
     return _by_written_paths(subject, shown), len(fresh) - len(shown)
 
 
@@ -328,5 +323,5 @@ def _change(before: JSON, after: JSON, path: field_paths.Place) -> field_paths.P
 _GONE: Final = object()
 
 
-def _broken_rule(subject: Subject, error: RuleError) -> JSON:
-    return reviews.failed(subject.request.envelope, str(error), code=reviews.INTERNAL_ERROR)
+def _broken_rule(subject: Subject, error: RuleError) -> Failed:
+    return Failed(subject.request.envelope, str(error), verdicts.INTERNAL_ERROR)

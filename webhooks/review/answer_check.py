@@ -14,7 +14,7 @@ from typing import Final, Literal, TypeAlias
 import orjson
 
 from schemagen.problems import JSON, kind_of, quoted
-from webhooks.review import patch, reviews, warnings
+from webhooks.review import patch, reviews, verdicts, warnings
 
 Caller: TypeAlias = Literal["mutate", "validate", "convert"]
 
@@ -145,18 +145,17 @@ def _size(texts: dict[str, str]) -> int:
     return sum(len(key.encode()) + len(text.encode()) for key, text in texts.items())
 
 
-def verified(caller: Caller, body: bytes, answer: JSON) -> JSON:
-    """Return the response, or a failure if the API server would refuse it.
+def failure(caller: Caller, body: bytes, response: bytes) -> verdicts.Failed | None:
+    """Return the verdict to answer instead, if the API server would refuse the response.
 
     Args:
         caller: The called webhook.
         body: Body of the review.
-        answer: The response as it would be sent.
+        response: The response as it would be sent.
     """
     review = reviews.decode(body)
-    refusals = complaints(caller, review, orjson.loads(reviews.encode(answer)))
+    refusals = complaints(caller, review, orjson.loads(response))
     if not refusals:
-        return answer
+        return None
     message = f"internal error: the API server would refuse the response: {'; '.join(refusals)}"
-    envelope = reviews.envelope_of(review)
-    return reviews.failed(envelope, message, code=reviews.INTERNAL_ERROR)
+    return verdicts.Failed(reviews.envelope_of(review), message, verdicts.INTERNAL_ERROR)

@@ -6,7 +6,7 @@ deletion of the kind. Only what is not an object of a served kind is an error.
 
 import sys
 from collections.abc import Generator
-from typing import Final, NamedTuple, TypeAlias, cast
+from typing import Final, TypeAlias, cast
 
 import msgspec
 
@@ -14,21 +14,15 @@ from schemagen import Api
 from schemagen.problems import JSON, kind_of, quoted
 from schemagen.versions.converter import Converter, Way
 from webhooks.review import reviews
+from webhooks.review.verdicts import Converted, Failed
 
 
 class _ForeignObjectError(ValueError):
     """An object of a kind that the API does not have, because of a misconfiguration."""
 
 
-class Outcome(NamedTuple):
-    """The response, and how many bytes of residue were dropped for lack of space."""
-
-    answer: JSON
-    dropped_bytes: int = 0
-
-
-Turns: TypeAlias = Generator[None, None, Outcome]
-"""Yields while there is more to convert, and returns the outcome."""
+Turns: TypeAlias = Generator[None, None, Converted | Failed]
+"""Yields while there is more to convert, and returns the verdict."""
 
 
 def turns(converter: Converter, request: reviews.ConversionRequest, turn_bytes: int) -> Turns:
@@ -47,7 +41,7 @@ def turns(converter: Converter, request: reviews.ConversionRequest, turn_bytes: 
                 way = _way(converter, plain, request.desired_api_version)
             except _ForeignObjectError as error:
                 position = _position(index, plain)
-                return Outcome(reviews.failed(request.envelope, f"{position}: {error}"))
+                return Failed(request.envelope, f"{position}: {error}")
             converted = way.with_care(plain)
             converted_json = converted.value
             dropped_bytes += converted.dropped_bytes
@@ -56,17 +50,17 @@ def turns(converter: Converter, request: reviews.ConversionRequest, turn_bytes: 
         if left <= 0:
             left = turn_bytes
             yield
-    return Outcome(reviews.converted(request, objects), dropped_bytes)
+    return Converted(request, objects, dropped_bytes)
 
 
-def convert(converter: Converter, request: reviews.ConversionRequest) -> Outcome:
+def convert(converter: Converter, request: reviews.ConversionRequest) -> Converted | Failed:
     """Convert without yielding."""
     remaining = turns(converter, request, sys.maxsize)
     while True:
         try:
             next(remaining)
         except StopIteration as end:
-            return cast("Outcome", end.value)
+            return cast("Converted | Failed", end.value)
 
 
 class _Head(msgspec.Struct):

@@ -17,6 +17,7 @@ from schemagen.problems import JSON, kind_of
 from schemagen.versions.converter import Converter
 from schemagen.versions.residue import storage
 from webhooks.review import reviews
+from webhooks.review.verdicts import Allowed, Failed
 
 STATUS: Final = "status"
 SCALE: Final = "scale"
@@ -119,34 +120,34 @@ def _with(value: JSON, path: list[str], leaf: JSON) -> dict[str, JSON]:
 
 def opened(
     converter: Converter, request: reviews.AdmissionRequest
-) -> Subject | ScaleRequest | JSON:
-    """Return the subject to review, or the response to a request with nothing to review."""
+) -> Subject | ScaleRequest | Allowed | Failed:
+    """Return the subject to review, or the verdict on a request with nothing to review."""
     is_known = request.operation in OPERATIONS
     if not is_known or request.subresource not in ("", STATUS, SCALE):
-        return reviews.allowed(request)
+        return Allowed(request)
     if request.subresource == SCALE:
         return _scale(converter, request)
     found = converter.api.find(request.api_version, request.kind)
     if found is None:
         return _unknown_kind(converter, request)
     if not _is_reviewed(converter.api, *found, request):
-        return reviews.allowed(request)
+        return Allowed(request)
     return _object(converter, request, *found)
 
 
 def _object(
     converter: Converter, request: reviews.AdmissionRequest, kind: Kind, version: Version
-) -> Subject | JSON:
+) -> Subject | Allowed | Failed:
     is_deletion = request.operation == "DELETE"
     value = request.old_object if is_deletion else request.object
     if value is None:
         where = "oldObject" if is_deletion else "object"
-        return reviews.failed(
+        return Failed(
             request.envelope,
             f"expected an object at request.{where} for {request.operation}, got null",
         )
     if _is_being_deleted(value):
-        return reviews.allowed(request)
+        return Allowed(request)
     if not is_deletion and not request.subresource:
         value = storage.with_residue(
             converter.api,
@@ -190,26 +191,28 @@ def asks_of_scale(kind: Kind, version: Version) -> bool:
     return version is not kind.hub and version.hub_rules != "off"
 
 
-def _unknown_kind(converter: Converter, request: reviews.AdmissionRequest) -> JSON:
+def _unknown_kind(converter: Converter, request: reviews.AdmissionRequest) -> Failed:
     api = converter.api
     served = ", ".join(kind.name for kind in api)
-    return reviews.failed(
+    return Failed(
         request.envelope,
         f"expected a kind of {api.group} ({served}) at request.kind, "
         f"got {request.kind} of {request.api_version}; fix the rules of the webhook configuration",
     )
 
 
-def _scale(converter: Converter, request: reviews.AdmissionRequest) -> ScaleRequest | JSON:
+def _scale(
+    converter: Converter, request: reviews.AdmissionRequest
+) -> ScaleRequest | Allowed | Failed:
     kind, version = converter.api.find_resource(*request.resource) or (None, None)
     if kind is None or version is None or version.scale is None:
-        return reviews.allowed(request)
+        return Allowed(request)
     if request.operation != "UPDATE" or not asks_of_scale(kind, version):
-        return reviews.allowed(request)
+        return Allowed(request)
     spec = (request.object or {}).get("spec")
     replicas = spec.get("replicas", 0) if isinstance(spec, dict) else 0  # Go omits a zero
     if type(replicas) is not int:
-        return reviews.failed(
+        return Failed(
             request.envelope,
             f"expected a number at request.object.spec.replicas, got {kind_of(replicas)}",
         )

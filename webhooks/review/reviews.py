@@ -1,41 +1,16 @@
-"""AdmissionReview and ConversionReview as values: decoding requests and encoding responses.
+"""The requests of AdmissionReviews and ConversionReviews as values. Pure."""
 
-The only place that sets uid, apiVersion and kind of a response. Status codes in reviews are chosen
-here, HTTP status codes by the server.
-"""
-
-import base64
 from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
 import orjson
 
-from schemagen import User, canonical
-from schemagen.problems import JSON, Problem, Reason, kind_of, quoted
+from schemagen import User
+from schemagen.problems import JSON, kind_of, quoted
 
 ADMISSION_VERSIONS: Final = ("admission.k8s.io/v1", "admission.k8s.io/v1beta1")
 CONVERSION_VERSIONS: Final = ("apiextensions.k8s.io/v1", "apiextensions.k8s.io/v1beta1")
-
-# HTTP-like status codes of metav1.Status.
-BAD_REQUEST: Final = 400
-UNPROCESSABLE: Final = 422
-INTERNAL_ERROR: Final = 500
-UNAVAILABLE: Final = 503
-TIMED_OUT: Final = 504
-
-# Maximum number of problems listed in a response; the rest is only counted.
-MAX_PROBLEMS: Final = 50
-
-# Characters of an audit annotation.
-MAX_LISTED_CHARACTERS: Final = 1024
-
-_REASONS: Final = {
-    BAD_REQUEST: "BadRequest",
-    INTERNAL_ERROR: "InternalError",
-    UNAVAILABLE: "ServiceUnavailable",
-    TIMED_OUT: "Timeout",
-}
 
 
 class MalformedReviewError(ValueError):
@@ -289,114 +264,6 @@ def _conversion_request(review: JSON) -> ConversionRequest:
 def envelope_of(review: JSON) -> Envelope:
     """Return the envelope of a review that was validated before."""
     return Envelope(review["apiVersion"], review["kind"], review["request"]["uid"])
-
-
-def allowed(
-    request: AdmissionRequest, *, patch: Sequence[JSON] = (), warnings: Sequence[str] = ()
-) -> JSON:
-    """The response that allows an object, with a JSON patch (RFC 6902) if it is changed."""
-    response: dict[str, Any] = {"allowed": True}
-    if patch:  # the API server refuses a patchType with an empty patch
-        response["patchType"] = "JSONPatch"
-        response["patch"] = base64.b64encode(canonical.dumps(list(patch))).decode()
-        response["auditAnnotations"] = {
-            "defaulted": _listed([operation["path"] for operation in patch])
-        }
-    if warnings:
-        response["warnings"] = list(warnings)
-    return _answer(request.envelope, response)
-
-
-def denied(
-    request: AdmissionRequest,
-    problems: Sequence[Problem],
-    *,
-    warnings: Sequence[str] = (),
-    more: int = 0,
-) -> JSON:
-    """The response that denies an object, with every problem, as kubectl prints them.
-
-    Args:
-        request: The request.
-        problems: The reasons.
-        warnings: Warnings for the client.
-        more: Number of further problems that are not listed.
-    """
-    causes = [
-        {"reason": str(problem.reason), "message": problem.message, "field": str(problem.path)}
-        for problem in sorted(problems)
-    ]
-    listed = "; ".join(map(_cause_text, causes))
-    if more:
-        listed += f"; and {more} more"
-        causes.append({"reason": str(Reason.INVALID), "message": f"and {more} more", "field": ""})
-    status = {
-        "status": "Failure",
-        "reason": "Invalid",
-        "code": UNPROCESSABLE,
-        "message": f'{request.kind} "{request.name}" is invalid: {listed}',
-        "details": {
-            "name": request.name,
-            "group": request.group,
-            "kind": request.kind,
-            "causes": causes,
-        },
-    }
-    response: dict[str, Any] = {"allowed": False, "status": status}
-    response["auditAnnotations"] = {
-        "refused": _listed([str(problem.path) for problem in sorted(problems)])
-    }
-    if warnings:
-        response["warnings"] = list(warnings)
-    return _answer(request.envelope, response)
-
-
-def _cause_text(cause: dict[str, str]) -> str:
-    return f"{cause['field']}: {cause['message']}" if cause["field"] else cause["message"]
-
-
-def _listed(fields: Sequence[str]) -> str:
-    """Join names for the audit log, bounded in length."""
-    text = ", ".join(fields)
-    return (
-        text
-        if len(text) <= MAX_LISTED_CHARACTERS
-        else f"{text[: MAX_LISTED_CHARACTERS - 1]}\N{HORIZONTAL ELLIPSIS}"
-    )
-
-
-def converted(request: ConversionRequest, objects: Sequence[msgspec.Raw]) -> JSON:
-    """The response with every object in the desired version, in request order.
-
-    Args:
-        request: The request.
-        objects: Each as raw JSON.
-    """
-    return _answer(
-        request.envelope, {"result": {"status": "Success"}, "convertedObjects": list(objects)}
-    )
-
-
-def failed(envelope: Envelope, message: str, *, code: int = BAD_REQUEST) -> JSON:
-    """The response to a review that cannot be carried out; the user reads the message."""
-    status = {"status": "Failure", "message": message, "code": code}
-    if envelope.kind == "ConversionReview":
-        return _answer(envelope, {"result": status, "convertedObjects": []})
-    reason = _REASONS[code]
-    return _answer(envelope, {"allowed": False, "status": {**status, "reason": reason}})
-
-
-def encode(answer: JSON) -> bytes:
-    """Encode a response."""
-    return msgspec.json.encode(answer)
-
-
-def _answer(envelope: Envelope, response: dict[str, Any]) -> JSON:
-    return {
-        "apiVersion": envelope.api_version,
-        "kind": envelope.kind,
-        "response": {"uid": envelope.uid, **response},
-    }
 
 
 def _opened(review: JSON, kind: str, versions: Sequence[str]) -> tuple[Envelope, dict[str, JSON]]:

@@ -11,9 +11,10 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 
 from aiohttp import web
 
-from webhooks import routing
-from webhooks.routing import Answer, Observe, Route
-from webhooks.server.http11 import Limits
+from webhooks import answers, routing
+from webhooks.answers import Answer, Observe
+from webhooks.routing import Route
+from webhooks.server.http11.listener_state import Limits
 
 
 @contextlib.asynccontextmanager
@@ -31,7 +32,7 @@ async def serving(
 
 
 class Http:
-    """The connections of a listener and their shared state, like ``http11.Lean``."""
+    """The connections of a listener and their shared state, like ``http11.listener_state.Lean``."""
 
     def __init__(self, paths: Mapping[str, Route], *, observe: Observe) -> None:
         self.in_flight = 0
@@ -58,7 +59,7 @@ class Http:
             self.last_request = now = time.monotonic()
             size = request.content_length or 0
             parent = request.headers.get("traceparent", "")
-            self._observe(routing.request_log(route.path, answer, now - started, size, parent))
+            self._observe(answers.request_log(route.path, answer, now - started, size, parent))
             headers = {"Content-Type": answer.content_type}
             response = web.Response(status=answer.status, body=answer.body, headers=headers)
             if self.is_draining:

@@ -17,8 +17,9 @@ from typing import Final, NoReturn, TypeAlias
 import msgspec
 
 from schemagen.problems import JSON
-from webhooks import routing
-from webhooks.routing import Answer, Route
+from webhooks import answers, routing
+from webhooks.answers import Answer
+from webhooks.routing import Route
 
 BEAT_SECONDS: Final = 1.0
 # Its threads keep it from sending heartbeats for some time, and a machine may be busy. Counted once
@@ -205,7 +206,7 @@ class Client:
         """
         future: asyncio.Future[Answer] = asyncio.get_running_loop().create_future()
         if self.is_gone:
-            future.set_result(routing.refusal(503, _GONE))
+            future.set_result(answers.refusal(503, _GONE))
             return future
         if (settings := self._settings()) is not self._known:
             self._known = settings
@@ -242,7 +243,7 @@ class Client:
         self._has_ended = True
         for future in [*self._waiting.values()]:
             if not future.done():
-                future.set_result(routing.refusal(503, _GONE))
+                future.set_result(answers.refusal(503, _GONE))
 
 
 def _write(writer: asyncio.StreamWriter, head: bytes, body: bytes = b"") -> None:

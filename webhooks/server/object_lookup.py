@@ -17,7 +17,7 @@ from controllers import kube
 from schemagen import Api, Kind, Version
 from schemagen.problems import JSON
 from webhooks.cluster.api_resources import resource_of
-from webhooks.routing import UnreadableError
+from webhooks.reviewer import UnreadableError
 
 CACHE_SECONDS: Final = 5.0
 DEADLINE_SECONDS: Final = 2.0

@@ -9,8 +9,10 @@ from collections.abc import AsyncIterator, Mapping
 from typing import Final, Literal, Protocol, TypeAlias
 
 from controllers.process import addresses
-from webhooks.routing import Observe, Route
-from webhooks.server.http11 import Lean
+from webhooks.answers import Observe
+from webhooks.routing import Route
+from webhooks.server.http11.connection import Connection
+from webhooks.server.http11.listener_state import Lean
 
 Transport: TypeAlias = Literal["lean", "aiohttp"]
 
@@ -67,7 +69,7 @@ async def _lean(
 ) -> AsyncIterator[Serving]:
     lean = Lean(paths, observe=observe)
     server = await lean.loop.create_server(
-        lean.connection, sock=listener, ssl=tls, ssl_handshake_timeout=HANDSHAKE_SECONDS
+        lambda: Connection(lean), sock=listener, ssl=tls, ssl_handshake_timeout=HANDSHAKE_SECONDS
     )
     try:
         yield lean

@@ -21,15 +21,16 @@ import orjson
 import structlog
 import uvloop
 
-from certs import authority
+from certs import authority, tls_contexts
 from certs.directory import files as certificates
+from certs.directory.contents import CERTIFICATE, KEY
 from controllers.process import setup
 from controllers.process.log_writer import LogWriter
 from schemagen import Api, Facts, yaml
 from schemagen import files as apis
 from schemagen.cli import frame
 from schemagen.problems import UserError
-from webhooks import routing
+from webhooks import reviewer, routing
 from webhooks.observe import metrics, tls_handshakes
 from webhooks.observe.access_log import Journal
 from webhooks.review import admission
@@ -111,7 +112,7 @@ Stamps: TypeAlias = list[tuple[int, int] | None]
 def stamps_of(config: WorkerConfig) -> Stamps:
     """Return stamps of the watched files: certificate, key and settings."""
     directory = pathlib.Path(config.cert_dir)
-    paths = [directory / certificates.CERTIFICATE, directory / certificates.KEY]
+    paths = [directory / CERTIFICATE, directory / KEY]
     if config.settings is not None:
         paths.append(pathlib.Path(config.settings))
     return [certificates.stamp(path) for path in paths]
@@ -148,7 +149,7 @@ def _until_stopped(config: WorkerConfig, listener: socket.socket, channel: socke
 
         with large_reviews.forked(attend) as asking:
             uvloop.run(_work(config, api, listener, channel, asking))
-    except (authority.CertificateError, OSError, ValueError, routing.UnreadableError) as error:
+    except (authority.CertificateError, OSError, ValueError, reviewer.UnreadableError) as error:
         raise UserError(str(error)) from error
 
 
@@ -326,7 +327,7 @@ class _Files:
         self._stamps = stamps_of(self.config)
         self.facts = self._first_facts()
         pair = certificates.read_pair(self.config.cert_dir)
-        self.tls: ssl.SSLContext = certificates.server_context(
+        self.tls: ssl.SSLContext = tls_contexts.server_context(
             pair, client_ca=_client_ca(self.config.client_ca)
         )
         self._set_served(pair)
@@ -357,7 +358,7 @@ class _Files:
 
     def _reload_pair(self) -> None:
         pair = certificates.read_pair(self.config.cert_dir)
-        certificates.serve(self.tls, pair)
+        tls_contexts.serve(self.tls, pair)
         self._set_served(pair)
 
     def _set_served(self, pair: authority.Pair) -> None:

@@ -26,7 +26,7 @@ from schemagen.crd import definitions
 from schemagen.differential import generation
 from schemagen.problems import UserError
 from schemagen.yaml import manifests as objects
-from webhooks import routing
+from webhooks import reviewer
 from webhooks.cluster import api_resources, ca_bundle_check, configuration, install
 from webhooks.server import object_lookup
 
@@ -138,7 +138,7 @@ def verify(
 _FAILURES: Final = (
     kube.KubeError,
     authority.CertificateError,
-    routing.UnreadableError,
+    reviewer.UnreadableError,
     _NoSecretError,
     ValueError,
 )

@@ -6,7 +6,7 @@ from pydantic import Field
 
 from schemagen import Api, Kind, MaxBytes, Model, Policy, Resource, Spec, Version
 from schemagen.crd import admission_policy
-from webhooks.review import limits
+from webhooks.review.checks import limits
 
 
 class Step(Model):

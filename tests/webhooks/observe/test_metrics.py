@@ -11,7 +11,7 @@ import pytest
 import crds
 from certs import expiry_report
 from schemagen import canonical
-from webhooks import routing
+from webhooks import answers, routing
 from webhooks.observe.metrics import Collector, Counts, LabelValues
 
 DATA = pathlib.Path(__file__).parents[2] / "data"
@@ -30,7 +30,7 @@ def shown(collector: Collector) -> dict[str, float]:
     return {name: float(value) for name, value in samples}
 
 
-async def _awaited(answer: Awaitable[routing.Answer]) -> routing.Answer:
+async def _awaited(answer: Awaitable[answers.Answer]) -> answers.Answer:
     return await answer
 
 
@@ -39,10 +39,10 @@ def converted(prompt: str) -> Counts:
     review = json.loads(CONVERSION.read_text())
     review["request"]["objects"][0]["spec"]["systemPrompt"] = prompt
     answer = routing.answer(routing.routes(crds.api)["/convert"], json.dumps(review).encode())
-    if not isinstance(answer, routing.Answer):  # much takes turns with others
+    if not isinstance(answer, answers.Answer):  # much takes turns with others
         answer = asyncio.run(_awaited(answer))
     counts = Counts(LabelValues.of(crds.api))
-    counts.add(routing.request_log("/convert", answer, 0.0003, 100))
+    counts.add(answers.request_log("/convert", answer, 0.0003, 100))
     return counts
 
 
@@ -123,8 +123,8 @@ def test_words_of_a_body_make_no_new_labels(member: str) -> None:
         owner = request if member == "operation" else request["kind"]
         owner[member] = f"{number}" * 1_000
         answer = routing.answer(path, json.dumps(review).encode())
-        assert isinstance(answer, routing.Answer)
-        counts.add(routing.request_log("/validate", answer, 0.0003, 100))
+        assert isinstance(answer, answers.Answer)
+        counts.add(answers.request_log("/validate", answer, 0.0003, 100))
 
     (row,) = counts.snapshot()["reviews"]
     labels = dict(zip(["kind", "operation", "version"], row, strict=False))
@@ -139,8 +139,8 @@ def test_wanted_versions_that_there_are_not_make_no_new_labels() -> None:
     for number in range(50):
         review["request"]["desiredAPIVersion"] = f"agents.proompteng.ai/v{number}"
         answer = routing.answer(routing.routes(crds.api)["/convert"], json.dumps(review).encode())
-        assert isinstance(answer, routing.Answer)
-        counts.add(routing.request_log("/convert", answer, 0.0003, 100))
+        assert isinstance(answer, answers.Answer)
+        counts.add(answers.request_log("/convert", answer, 0.0003, 100))
 
     assert {"other", "v1"} >= {row[0] for row in counts.snapshot()["conversions"]}
 
@@ -151,6 +151,6 @@ def test_long_words_of_a_body_are_not_kept() -> None:
 
     answer = routing.answer(routing.routes(crds.api)["/validate"], json.dumps(review).encode())
 
-    assert isinstance(answer, routing.Answer)
+    assert isinstance(answer, answers.Answer)
     assert answer.info is not None
     assert [257, 257] == [len(answer.info.uid), len(answer.info.name)]

@@ -14,7 +14,7 @@ from schemagen import canonical
 from schemagen.schema import structural
 from schemagen.versions.converter import Converter
 from tests.support import depth, manifests, objects
-from webhooks.review import admission, patch, reviews
+from webhooks.review import admission, patch, reviews, verdicts
 
 CONVERTER = Converter(crds.api)
 
@@ -41,11 +41,11 @@ def request(
 
 
 def mutated(request: reviews.AdmissionRequest) -> Any:
-    return admission.answer(admission.mutate, CONVERTER, request)
+    return verdicts.review_of(admission.decide(admission.mutate, CONVERTER, request))
 
 
 def validated(request: reviews.AdmissionRequest) -> Any:
-    return admission.answer(admission.validate, CONVERTER, request)
+    return verdicts.review_of(admission.decide(admission.validate, CONVERTER, request))
 
 
 def patch_of(answer: Any) -> Any:
@@ -195,7 +195,9 @@ def test_any_spec_gets_an_answer(spec: Any, old_spec: Any, operation: str) -> No
     old = {**manifests.run("v1alpha1"), "spec": old_spec} if operation == "UPDATE" else None
 
     for review in (admission.mutate, admission.validate, admission.review):
-        answer = admission.answer(review, CONVERTER, request(value, old, operation=operation))
+        answer = verdicts.review_of(
+            admission.decide(review, CONVERTER, request(value, old, operation=operation))
+        )
 
         assert "1" == answer["response"]["uid"]
         assert canonical.dumps(answer)

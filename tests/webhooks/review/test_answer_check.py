@@ -101,8 +101,9 @@ def test_rejected_answer_becomes_one_that_says_why() -> None:
     wrong = copy.deepcopy(answer)
     wrong["response"]["patchType"] = "MergePatch"
 
-    assert answer is answer_check.verified("mutate", body, answer)
-    status = answer_check.verified("mutate", body, wrong)["response"]["status"]
+    assert answer_check.failure("mutate", body, orjson.dumps(answer)) is None
+    failure = answer_check.failure("mutate", body, orjson.dumps(wrong))
 
-    assert 500 == status["code"]
-    assert "expected patchType JSONPatch, got 'MergePatch'" in status["message"]
+    assert failure is not None
+    assert (500, review["request"]["uid"]) == (failure.code, failure.envelope.uid)
+    assert "expected patchType JSONPatch, got 'MergePatch'" in failure.message

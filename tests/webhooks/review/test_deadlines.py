@@ -10,7 +10,7 @@ import pytest
 
 import crds
 from schemagen.problems import JSON
-from webhooks import routing
+from webhooks import answers, routing
 
 DATA = pathlib.Path(__file__).parents[2] / "data"
 REVIEW = (DATA / "admission/pass/v1alpha1-workflow-without-steps-gets-one.json").read_bytes()
@@ -27,7 +27,7 @@ async def never(namespace: str, names: Sequence[tuple[str, str]]) -> Mapping[Any
 async def answered(path: str, body: bytes, seconds: float) -> Any:
     route = routing.routes(crds.api, read=never)[path]
     found = routing.answer(route, body, seconds)
-    answer = found if isinstance(found, routing.Answer) else await found
+    answer = found if isinstance(found, answers.Answer) else await found
     return json.loads(answer.body)
 
 

@@ -14,7 +14,7 @@ import pytest
 
 import crds
 from schemagen.versions.converter import Converter
-from webhooks.review import admission, answer_check, conversion, reviews
+from webhooks.review import admission, answer_check, conversion, reviews, verdicts
 
 CONVERTER = Converter(crds.api)
 DATA = pathlib.Path(__file__).parents[2] / "data"
@@ -31,13 +31,15 @@ def answer_of(path: pathlib.Path) -> Any:
     body = path.read_bytes()
     try:
         if "conversion/" in str(path.relative_to(DATA)):
-            answer = conversion.convert(CONVERTER, reviews.conversion_request(body)).answer
+            verdict: verdicts.Verdict = conversion.convert(
+                CONVERTER, reviews.conversion_request(body)
+            )
         else:
             request = reviews.admission_request(body)
-            answer = admission.answer(admission.review, CONVERTER, request)
+            verdict = admission.decide(admission.review, CONVERTER, request)
     except reviews.UnusableReviewError as error:
-        answer = reviews.failed(error.envelope, error.message)
-    return json.loads(reviews.encode(answer))
+        verdict = verdicts.Failed(error.envelope, error.message)
+    return json.loads(verdicts.encode(verdict))
 
 
 def readable(answer: Any) -> Any:

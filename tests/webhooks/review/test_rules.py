@@ -16,7 +16,7 @@ from schemagen.versions.converter import Converter
 from tests.support import workshop
 from webhooks import routing
 from webhooks.cluster import configuration
-from webhooks.review import admission, reviews
+from webhooks.review import admission, reviews, verdicts
 
 SPEC = FieldPath().member("spec")
 
@@ -267,7 +267,7 @@ def test_default_that_does_more_than_add_is_an_error_that_names_it(
     default, message = FAULTS[name]
     request = reviews.admission_request(review_of(bench(holder="you")))
 
-    answer = admission.answer(stage, Converter(defaulting(default)), request)
+    answer = verdicts.review_of(admission.decide(stage, Converter(defaulting(default)), request))
 
     assert {
         "uid": "1",

@@ -8,7 +8,7 @@ import pytest
 
 import crds
 from tests.support import manifests
-from webhooks import routing
+from webhooks import answers, routing
 
 ROUTES = routing.routes(crds.api)
 GROUP = crds.api.group
@@ -64,7 +64,7 @@ def with_odd(version: str, place: str, odd: Any) -> dict[str, Any]:
 def answer(path: str, review: Any) -> str:
     """The text of the response."""
     found = routing.answer(ROUTES[path], orjson.dumps(review))
-    assert isinstance(found, routing.Answer)
+    assert isinstance(found, answers.Answer)
     return found.body.decode()
 
 

@@ -10,8 +10,8 @@ import pytest
 
 import crds
 from schemagen import Facts, deadlines
-from webhooks import routing
-from webhooks.review import reviews
+from webhooks import answers, reviewer, routing
+from webhooks.review import verdicts
 
 pytestmark = pytest.mark.slow
 
@@ -78,7 +78,7 @@ async def test_others_are_answered_beside_a_heavy_review(path: str, body: bytes)
     beside = 0
     while not heavy.done():
         honest = routing.answer(paths["/validate"], REVIEW)
-        assert isinstance(honest, routing.Answer)
+        assert isinstance(honest, answers.Answer)
         beside += 1
         await asyncio.sleep(0.001)
 
@@ -88,7 +88,7 @@ async def test_others_are_answered_beside_a_heavy_review(path: str, body: bytes)
 
 async def test_review_that_takes_too_long_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     path, body = HEAVY["volumes"]
-    monkeypatch.setattr(routing, "BUDGET_SECONDS", 0.02)
+    monkeypatch.setattr(reviewer, "BUDGET_SECONDS", 0.02)
 
     found = routing.answer(routing.routes(crds.api)[path], body)
     assert inspect.isawaitable(found)
@@ -115,7 +115,7 @@ async def test_object_with_too_many_entries_is_looked_at_no_closer() -> None:
 async def test_review_that_was_never_read_is_refused_in_time() -> None:
     paths = routing.routes(crds.api)
     first = routing.answer(paths["/validate"], HEAVY["volumes"][1])
-    second = routing.answer(paths["/validate"], b"[" * routing.HEAVY_BYTES * 2, 0.01)
+    second = routing.answer(paths["/validate"], b"[" * reviewer.HEAVY_BYTES * 2, 0.01)
     assert inspect.isawaitable(first)
     assert inspect.isawaitable(second)
 
@@ -138,12 +138,12 @@ def test_refusal_names_fifty_problems_and_counts_the_rest(version: str, count: i
     answer = asyncio.run(_awaited(found))
 
     causes = json.loads(answer.body)["response"]["status"]["details"]["causes"]
-    assert reviews.MAX_PROBLEMS + 1 == len(causes)
+    assert verdicts.MAX_PROBLEMS + 1 == len(causes)
     assert f"and {count - 50} more" == causes[-1]["message"]
 
 
-async def _awaited(found: Any) -> routing.Answer:
-    return found if isinstance(found, routing.Answer) else await found
+async def _awaited(found: Any) -> answers.Answer:
+    return found if isinstance(found, answers.Answer) else await found
 
 
 def test_time_is_over_when_it_is_and_the_earlier_end_counts() -> None:

@@ -11,8 +11,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 import crds
-from certs import authority
-from certs.directory import files as certificates
+from certs import authority, tls_contexts
 from tests.support import hostile, pressure
 from tests.webhooks.server.test_review_listener import nobody
 from webhooks import routing
@@ -25,7 +24,7 @@ CASES = hostile.corpus()
 async def attacker(request: pytest.FixtureRequest) -> AsyncIterator[hostile.Attacker]:
     now = dt.datetime.now(dt.UTC)
     ca = authority.new_authority("test", now=now)
-    tls = certificates.server_context(authority.issue_server(ca, ["127.0.0.1"], now=now))
+    tls = tls_contexts.server_context(authority.issue_server(ca, ["127.0.0.1"], now=now))
     trust = ssl.create_default_context(cadata=ca.certificate_pem.decode())
     listener = review_listener.listening("127.0.0.1", 0)
     paths = routing.routes(crds.api, is_verifying=True)

@@ -11,14 +11,14 @@ from typing import Any, TypeAlias
 import pytest
 import uvloop
 
-from certs import authority
-from certs.directory import files as certificates
+from certs import authority, tls_contexts
 from tests.support.hostile import chunked, request
 from tests.webhooks.server.test_review_listener import nobody
 from webhooks import routing
-from webhooks.routing import Answer
+from webhooks.answers import Answer
 from webhooks.server import review_listener
-from webhooks.server.http11 import Lean, Limits
+from webhooks.server.http11.connection import Connection
+from webhooks.server.http11.listener_state import Lean, Limits
 
 MIB = 1024 * 1024
 HEAD = b"POST /echo HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
@@ -75,7 +75,7 @@ async def until(check: Callable[[], bool]) -> None:
 async def serving(**limits: float) -> AsyncIterator[Served]:
     now = dt.datetime.now(dt.UTC)
     ca = authority.new_authority("test", now=now)
-    tls = certificates.server_context(authority.issue_server(ca, ["127.0.0.1"], now=now))
+    tls = tls_contexts.server_context(authority.issue_server(ca, ["127.0.0.1"], now=now))
     trust = ssl.create_default_context(cadata=ca.certificate_pem.decode())
     listener = review_listener.listening("127.0.0.1", 0)
     large = Answer(200, b"x" * 8 * MIB)
@@ -84,7 +84,7 @@ async def serving(**limits: float) -> AsyncIterator[Served]:
         "/large": routing.Route("/large", MIB, lambda _: large),
     }
     lean = Lean(paths, limits=Limits(**limits), observe=nobody)  # type: ignore[arg-type]
-    served = await lean.loop.create_server(lean.connection, sock=listener, ssl=tls)
+    served = await lean.loop.create_server(lambda: Connection(lean), sock=listener, ssl=tls)
     try:
         yield Served(lean, listener.getsockname()[1], trust)
     finally:

@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 import pytest
 
 from schemagen.problems import JSON
-from webhooks import routing
-from webhooks.routing import Answer, ReviewInfo, Route
+from webhooks import reviewer, routing
+from webhooks.answers import Answer, ReviewInfo
+from webhooks.routing import Route
 from webhooks.server import large_reviews
 
-LARGE = b"x" * (routing.HEAVY_BYTES + 1)
+LARGE = b"x" * (reviewer.HEAVY_BYTES + 1)
 
 
 @contextlib.asynccontextmanager

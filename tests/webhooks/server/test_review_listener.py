@@ -13,9 +13,8 @@ import aiohttp
 import pytest
 
 import crds
-from certs import authority
-from certs.directory import files as certificates
-from webhooks import routing
+from certs import authority, tls_contexts
+from webhooks import answers, routing
 from webhooks.server import review_listener
 
 DATA = pathlib.Path(__file__).parents[2] / "data"
@@ -56,7 +55,7 @@ class Peer:
             writer.close()
 
 
-def nobody(seen: routing.RequestLog) -> None:
+def nobody(seen: answers.RequestLog) -> None:
     """Ignore a request."""
 
 
@@ -66,7 +65,7 @@ async def peer(request: pytest.FixtureRequest) -> AsyncIterator[Peer]:
     ca = authority.new_authority("test", now=now)
     leaf = authority.issue_server(ca, ["127.0.0.1"], now=now)
     trust = ssl.create_default_context(cadata=ca.certificate_pem.decode())
-    tls = certificates.server_context(leaf)
+    tls = tls_contexts.server_context(leaf)
     listener = review_listener.listening("127.0.0.1", 0)
     paths = routing.routes(crds.api, is_verifying=True)
     async with (

@@ -21,8 +21,9 @@ from opentelemetry.proto.collector.trace.v1 import trace_service_pb2
 
 from certs import authority
 from certs.directory import files as certificates
+from certs.directory.contents import CA_CERTIFICATE, CERTIFICATE, KEY
 from tests.support import processes
-from webhooks import routing
+from webhooks import reviewer
 
 pytestmark = pytest.mark.slow
 
@@ -47,7 +48,7 @@ class Served:
 
     def trust(self) -> ssl.SSLContext:
         """A context that trusts its CA."""
-        text = (self.directory / "certificates" / certificates.CA_CERTIFICATE).read_text()
+        text = (self.directory / "certificates" / CA_CERTIFICATE).read_text()
         return ssl.create_default_context(cadata=text)
 
     async def post(
@@ -276,7 +277,7 @@ async def test_worker_that_is_silent_is_replaced(tmp_path: pathlib.Path) -> None
 
 async def test_large_reviews_survive_the_process_that_answers_them(tmp_path: pathlib.Path) -> None:
     review = json.loads(REVIEW)
-    review["request"]["object"]["spec"]["parameters"] = {"p": "x" * routing.HEAVY_BYTES}
+    review["request"]["object"]["spec"]["parameters"] = {"p": "x" * reviewer.HEAVY_BYTES}
     large = json.dumps(review).encode()
 
     async with serving(tmp_path) as served, served.session() as session:
@@ -477,14 +478,14 @@ async def test_bad_pairs_are_refused_and_the_old_one_is_served_also_by_a_new_wor
         ]
 
     async with serving(tmp_path, *TWO) as served, served.session() as session:
-        ca = (directory / certificates.CA_CERTIFICATE).read_text()
+        ca = (directory / CA_CERTIFICATE).read_text()
         for number, (pair, mode, words) in enumerate(BAD_PAIRS):
             other = tmp_path / f"other-{number}"
             other.mkdir()
             if pair is not None:
-                (other / certificates.CERTIFICATE).write_bytes(pair.certificate_pem)
-                (other / certificates.KEY).write_bytes(pair.key_pem)
-                (other / certificates.KEY).chmod(mode)
+                (other / CERTIFICATE).write_bytes(pair.certificate_pem)
+                (other / KEY).write_bytes(pair.key_pem)
+                (other / KEY).chmod(mode)
             directory.rename(tmp_path / f"before-{number}")
             other.rename(directory)
 

@@ -1,24 +1,25 @@
-"""An HTTP/1.1 server protocol for a single kind of client: the API server. Shell: connections.
+"""A connection of the API server, as an asyncio protocol on httptools. Shell: sockets.
 
-An asyncio protocol on httptools (llhttp, the parser of Node). It reads POSTs with a length or in
-chunks, keeps connections alive, and bounds everything: heads, bodies, all bodies together, time.
+httptools is llhttp, the parser of Node. A connection reads POSTs with a length or in chunks, keeps
+alive, and bounds everything: heads, bodies, all bodies together, time.
 Routes handle the reviews; most are answered before the next event is processed.
 """
 
 import asyncio
 import collections
-import dataclasses
-import operator
 import random
 import time
-from collections.abc import Awaitable, Mapping, Sequence
-from http import HTTPStatus
+from collections.abc import Awaitable
 from typing import Final, NamedTuple, cast
 
 import httptools
 
-from webhooks import routing
-from webhooks.routing import Answer, Observe, Route
+from webhooks import answers, routing
+from webhooks.answers import Answer
+from webhooks.routing import Route
+from webhooks.server.http11 import messages
+from webhooks.server.http11.listener_state import Lean
+from webhooks.server.http11.messages import RequestHead
 
 HEAD_BYTES: Final = 64 * 1024
 # Pipelined requests on a connection before it is no longer read.
@@ -32,156 +33,7 @@ TURN_BYTES: Final = 256 * 1024
 # buffers of transports are not accounted for.
 PIECE_BYTES: Final = 64 * 1024
 
-_STATUS_LINES: Final = {
-    status.value: f"HTTP/1.1 {status.value} {status.phrase}\r\n".encode() for status in HTTPStatus
-}
 _NEVER: Final = float("inf")
-_CLOSE: Final = b"Connection: close\r\n"
-
-
-@dataclasses.dataclass(frozen=True)
-class Limits:
-    """Time and size limits.
-
-    Attributes:
-        head_seconds: From the first byte of a request to the end of its head.
-        body_seconds: From there to the end of its body.
-        write_seconds: Until a client has read a response.
-        idle_seconds: The API server keeps idle connections for 90 s (Go's default transport), and
-            fails the next call on one that the server closed first.
-        connection_seconds: After about this long a connection is closed with a response, so that
-            load spreads to new replicas.
-        held_bytes: All bodies in flight and the responses below.
-        answers_bytes: All parts of responses that clients have not read yet.
-        connections: Maximum number of connections.
-        idle_connections: Maximum number of idle connections per source address.
-    """
-
-    head_seconds: float = 10.0
-    body_seconds: float = 30.0
-    write_seconds: float = 30.0
-    idle_seconds: float = 120.0
-    connection_seconds: float = 600.0
-    held_bytes: int = 160 * 1024 * 1024
-    answers_bytes: int = 112 * 1024 * 1024
-    connections: int = 4096
-    idle_connections: int = 512
-
-
-class Lean:
-    """The connections of a listener and their shared state.
-
-    Args:
-        paths: The routes by path.
-        limits: The limits.
-        observe: Callback invoked for each response.
-    """
-
-    def __init__(
-        self,
-        paths: Mapping[str, Route],
-        *,
-        limits: Limits | None = None,
-        observe: Observe,
-    ) -> None:
-        self.paths, self.limits, self.observe = paths, limits or Limits(), observe
-        self.loop = asyncio.get_running_loop()
-        self.connections: set[Connection] = set()
-        self.held_bodies: collections.Counter[str] = collections.Counter()
-        self.bodies_bytes = self.answers_bytes = 0
-        self.is_draining = False
-        self._ready: list[Connection] = []
-        self.last_request = time.monotonic()
-        self._sweeper = self.loop.call_later(1, self._sweep)
-
-    def connection(self) -> "Connection":
-        """Create the protocol of a new connection (``loop.create_server``'s factory)."""
-        return Connection(self)
-
-    @property
-    def in_flight(self) -> int:
-        """Number of requests in flight."""
-        return sum(connection.is_busy for connection in self.connections)
-
-    def soon(self, connection: "Connection") -> None:
-        """Answer a connection's pending requests once everything received was parsed."""
-        if not self._ready:
-            self.loop.call_soon(self._answer_ready)
-        self._ready.append(connection)
-
-    def _answer_ready(self) -> None:
-        ready, self._ready = self._ready, []
-        for connection in ready:
-            connection.answer_waiting()
-
-    def drain(self) -> None:
-        """Close each connection after its next response."""
-        self.is_draining = True
-
-    def close(self) -> None:
-        """Close every connection."""
-        self._sweeper.cancel()
-        for connection in [*self.connections]:
-            connection.stop()
-
-    def has_room_for(self, source: str) -> bool:
-        """Return whether another connection may be served, closing idle ones if needed."""
-        if len(self.connections) >= self.limits.connections:
-            self._close_idle([*self.connections], keep=self.limits.connections // 2)
-        same_source = [connection for connection in self.connections if connection.source == source]
-        self._close_idle(same_source, keep=self.limits.idle_connections - 1)
-        return len(self.connections) < self.limits.connections
-
-    def _close_idle(self, connections: "Sequence[Connection]", *, keep: int) -> None:
-        """Close the connections that have been idle longest."""
-        if len(connections) <= keep:
-            return
-        idle = sorted(
-            (connection for connection in connections if connection.is_idle), key=_IDLE_UNTIL
-        )
-        for connection in idle[: max(0, len(idle) - keep)]:
-            connection.abort()
-
-    def hold_body(self, path: str, size: int) -> None:
-        """Count bytes of a body; a negative size releases them."""
-        self.bodies_bytes += size
-        self.held_bodies[path] += size
-
-    def make_room_for_bodies(self, route: Route) -> None:
-        """Refuse the requests that have been sending longest until bodies fit the limits.
-
-        A well-behaved client sends its body at once; slow ones hold memory.
-        """
-        while self._has_too_much(route):
-            is_path_full = self.held_bodies[route.path] > route.max_total_bytes
-            reading = [
-                connection
-                for connection in self.connections
-                if connection.holds_bodies and (not is_path_full or connection.path == route.path)
-            ]
-            if not reading:
-                return
-            min(reading, key=_READING_SINCE).refuse_for_lack_of_room()
-
-    def _has_too_much(self, route: Route) -> bool:
-        return (
-            self.bodies_bytes + self.answers_bytes > self.limits.held_bytes
-            or self.held_bodies[route.path] > route.max_total_bytes
-        )
-
-    def make_room_for_answers(self) -> None:
-        """Abort the clients that have been reading longest until responses fit the limit."""
-        while self.answers_bytes > self.limits.answers_bytes:
-            writing = [connection for connection in self.connections if connection.is_writing]
-            min(writing, key=_WRITING_UNTIL).abort()
-
-    def _sweep(self) -> None:
-        """End connections past their deadline; a single timer is cheaper than one each."""
-        now = self.loop.time()
-        for connection in [*self.connections]:
-            if connection.deadline < now:
-                connection.time_out()
-        self._sweeper = self.loop.call_later(1, self._sweep)
 
 
 class _Request(NamedTuple):
@@ -217,13 +69,9 @@ class Connection(asyncio.Protocol):
         self._begin()
 
     def _begin(self) -> None:
-        self._url = b""
-        self._head_bytes = self._body_bytes = 0
-        self._content_type = self._encoding = ""
-        self._length = 0
-        self._is_continued = False
+        self._head = RequestHead()
+        self._body_bytes = 0
         self._seconds = routing.MAX_TIMEOUT_SECONDS
-        self._traceparent = ""
         self._body: bytes | bytearray = b""
         self._route: Route | None = None
 
@@ -336,7 +184,7 @@ class Connection(asyncio.Protocol):
 
     def on_url(self, url: bytes) -> None:
         """A part of the request's target."""
-        self._url += url
+        self._head.url += url
         self._count_head(len(url))
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -344,30 +192,20 @@ class Connection(asyncio.Protocol):
         self._count_head(len(name) + len(value))
         if self._route is not None or self._is_ending:
             return  # trailers are ignored
-        match name.lower():
-            case b"content-type":
-                self._content_type = value.decode("latin-1")
-            case b"content-encoding":
-                self._encoding = value.decode("latin-1")
-            case b"traceparent":
-                self._traceparent = value.decode("latin-1")
-            case b"content-length":
-                self._length = int(value) if value.isdigit() else 0
-            case b"expect":
-                self._is_continued = value.lower() == b"100-continue"
+        self._head.add(name, value)
 
     def on_headers_complete(self) -> None:
         """The head is complete: the request may be refused before its body arrives."""
         self._fed_bytes = 0
         if self._is_ending:
             return
-        url = httptools.parse_url(self._url)
+        url = httptools.parse_url(self._head.url)
         self._route = self._lean.paths.get(url.path.decode("latin-1"))
         self._seconds = routing.seconds_of(url.query)
         refused = self._refused()
         if refused is not None:
             self._refuse_with(refused)
-        elif self._is_continued and self._transport is not None and not self._is_answering:
+        elif self._head.is_continued and self._transport is not None and not self._is_answering:
             self._transport.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         self._reading_until = self._lean.loop.time() + self._limits.body_seconds
 
@@ -377,11 +215,11 @@ class Connection(asyncio.Protocol):
         refused = routing.refused(
             route,
             self._parser.get_method(),
-            self._content_type,
-            self._encoding,
+            self._head.content_type,
+            self._head.encoding,
             has_client=self._has_client,
         )
-        if refused is None and route is not None and self._length > route.max_body_bytes:
+        if refused is None and route is not None and self._head.length > route.max_body_bytes:
             return routing.too_large(route)
         return refused
 
@@ -426,7 +264,7 @@ class Connection(asyncio.Protocol):
         body, self._body = bytes(self._body), b""
         keeps_alive = self._parser.should_keep_alive()
         self._waiting.append(
-            _Request(self._route, body, self._seconds, keeps_alive, self._traceparent)
+            _Request(self._route, body, self._seconds, keeps_alive, self._head.traceparent)
         )
         if self._is_full:
             self._pause_reading()
@@ -468,7 +306,7 @@ class Connection(asyncio.Protocol):
         self._lean.last_request = time.monotonic()
         seconds = time.perf_counter() - started
         self._lean.observe(
-            routing.request_log(request.route.path, answer, seconds, size, request.traceparent)
+            answers.request_log(request.route.path, answer, seconds, size, request.traceparent)
         )
         is_old = self._lean.loop.time() > self._ends
         is_last = not request.keeps_alive or self._lean.is_draining or is_old
@@ -494,11 +332,7 @@ class Connection(asyncio.Protocol):
     def _write(self, answer: Answer, *, is_last: bool) -> None:
         if self._transport is None:
             return
-        head = (
-            f"Content-Type: {answer.content_type}\r\nContent-Length: {len(answer.body)}\r\n"
-        ).encode()
-        close = _CLOSE if is_last else b""
-        data = b"".join((_STATUS_LINES[answer.status], head, close, b"\r\n", answer.body))
+        data = messages.encoded(answer, is_last=is_last)
         if len(data) <= PIECE_BYTES:
             self._transport.write(data)
         else:
@@ -537,7 +371,7 @@ class Connection(asyncio.Protocol):
         self._unsent = memoryview(b"")
 
     def _refuse(self, status: int, message: str) -> None:
-        self._refuse_with(routing.refusal(status, message))
+        self._refuse_with(answers.refusal(status, message))
 
     def _refuse_with(self, answer: Answer) -> None:
         """Respond and close; a client that is still sending may read the response first."""
@@ -548,7 +382,7 @@ class Connection(asyncio.Protocol):
             return
         self._write(answer, is_last=True)
         path = self._route.path if self._route else ""
-        self._lean.observe(routing.request_log(path, answer, 0.0, 0))
+        self._lean.observe(answers.request_log(path, answer, 0.0, 0))
         self._lean.loop.call_later(0 if not self._is_reading else 1, self.close)
 
     def _release(self) -> None:
@@ -568,8 +402,8 @@ class Connection(asyncio.Protocol):
         self._refuse(503, "too many bytes in flight: try again")
 
     def _count_head(self, size: int) -> None:
-        self._head_bytes += size
-        if self._head_bytes > HEAD_BYTES and not self._is_ending:
+        self._head.size += size
+        if self._head.size > HEAD_BYTES and not self._is_ending:
             self._refuse(431, f"expected a head of at most {HEAD_BYTES} bytes")
 
     def _pause_reading(self) -> None:
@@ -607,8 +441,3 @@ class Connection(asyncio.Protocol):
         self._drop_unsent()
         if self._transport is not None:
             self._transport.abort()
-
-
-_IDLE_UNTIL: Final = operator.attrgetter("idle_until")
-_READING_SINCE: Final = operator.attrgetter("reading_since")
-_WRITING_UNTIL: Final = operator.attrgetter("writing_until")

@@ -10,7 +10,7 @@ import crds
 from schemagen import Api, checking
 from schemagen.versions.converter import Converter
 from tests.support import manifests, workshop
-from webhooks.review import admission, reviews
+from webhooks.review import admission, reviews, verdicts
 
 BENCH: dict[str, Any] = {
     "apiVersion": "workshop.example.com/v1",
@@ -39,7 +39,9 @@ def reviewed(value: Any, old: Any = None, *, api: Api | None = None, **more: Any
     }
     review = {"apiVersion": "admission.k8s.io/v1", "kind": "AdmissionReview", "request": request}
     asked = reviews.admission_request(json.dumps(review).encode())
-    return admission.answer(admission.validate, Converter(api), asked)["response"]
+    return verdicts.review_of(admission.decide(admission.validate, Converter(api), asked))[
+        "response"
+    ]
 
 
 def causes(response: Any) -> list[tuple[str, str]]:

@@ -13,7 +13,7 @@ from schemagen import canonical
 from schemagen.versions import graph
 from schemagen.versions.converter import Converter
 from tests.support import manifests
-from webhooks.review import admission, patch, reviews
+from webhooks.review import admission, patch, reviews, verdicts
 
 CONVERTER = Converter(crds.api)
 GROUP = "conversion.agents.proompteng.ai"
@@ -58,14 +58,18 @@ def request(
 
 def mutated(value: Any, old: Any = None, **more: Any) -> Any:
     """The object after the mutating webhook."""
-    answer = admission.answer(admission.mutate, CONVERTER, request(value, old, **more))
+    answer = verdicts.review_of(
+        admission.decide(admission.mutate, CONVERTER, request(value, old, **more))
+    )
     text = answer["response"].get("patch")
     return patch.applied(value, json.loads(base64.b64decode(text)) if text else [])
 
 
 def refusal(value: Any, old: Any = None) -> str:
     """The message with which the validating webhook denies a write."""
-    answer = admission.answer(admission.validate, CONVERTER, request(value, old))
+    answer = verdicts.review_of(
+        admission.decide(admission.validate, CONVERTER, request(value, old))
+    )
     return "" if answer["response"]["allowed"] else answer["response"]["status"]["message"]
 
 
@@ -188,7 +192,9 @@ def forged(entries: Any) -> dict[str, Any]:
 
 
 def warnings_of(value: Any, old: Any = None) -> list[str]:
-    answer = admission.answer(admission.validate, CONVERTER, request(value, old))
+    answer = verdicts.review_of(
+        admission.decide(admission.validate, CONVERTER, request(value, old))
+    )
     assert answer["response"]["allowed"], answer
     found: list[str] = answer["response"].get("warnings", [])
     return found
@@ -242,6 +248,8 @@ def test_residue_that_was_there_before_or_is_put_back_is_no_news() -> None:
     )
 )
 def test_any_residue_at_all_gets_an_answer(entries: Any) -> None:
-    answer = admission.answer(admission.validate, CONVERTER, request(forged(entries)))
+    answer = verdicts.review_of(
+        admission.decide(admission.validate, CONVERTER, request(forged(entries)))
+    )
 
     assert answer["response"]["allowed"]

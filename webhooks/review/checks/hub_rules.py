@@ -18,7 +18,8 @@ from schemagen.checking import field_errors
 from schemagen.checking.checker import NOT_RUN
 from schemagen.problems import JSON
 from schemagen.versions import schema_coverage
-from webhooks.review import field_paths, limits, reviewed_objects, reviews
+from webhooks.review import reviewed_objects, verdicts
+from webhooks.review.checks import field_paths, limits
 from webhooks.review.reviewed_objects import Subject
 
 _REASONS: Final = frozenset(Reason)
@@ -122,7 +123,7 @@ def _judged(subject: Subject, violations: Sequence[_Violation]) -> Judged:
     warning = [item for item in violations if item not in refused]
     if subject.version.hub_rules == "off":
         warning = []
-    shown, warned = refusing[: reviews.MAX_PROBLEMS], warning[: reviews.MAX_PROBLEMS]
+    shown, warned = refusing[: verdicts.MAX_PROBLEMS], warning[: verdicts.MAX_PROBLEMS]
     problems = _problems(subject, [*shown, *warned], forged)
     own = _own_fields(subject)
     return Judged(

@@ -1,0 +1,1 @@
+"""Checks of an object besides the rules of its kind."""
