@@ -13,9 +13,9 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Final
 
 from controllers import kube, ledger
-from controllers.runs import planner
 from controllers.runs.caches import Caches
 from controllers.runs.metrics import Metrics
+from controllers.runs.planner import observation
 from controllers.runs.reconciler import MANAGER, Interpreter
 from controllers.runs.references.work_records import Record, Records
 from controllers.runs.retention import retention_policy
@@ -265,7 +265,7 @@ class Manager:
         while True:
             for uid, slot in dict(admitter.slots).items():
                 run = self.caches.by_uid(uid)
-                is_known = run is not None and planner.attempt(run) == slot.attempt
+                is_known = run is not None and observation.attempt(run) == slot.attempt
                 if not is_known and admitter.holds(uid):
                     await self._reap_one(admitter, reaper, uid, slot)
             interpreter.orphaned.clear()
@@ -287,7 +287,7 @@ class Manager:
 
         def attempt(uid: ledger.Uid) -> int | None:
             run = self.caches.by_uid(uid)
-            return None if run is None else planner.attempt(run)
+            return None if run is None else observation.attempt(run)
 
         await reaper.expire([*self.caches.jobs], attempt)
 
@@ -296,7 +296,7 @@ class Manager:
 
         def is_live(record: Record) -> bool:
             run = self.caches.by_uid(record.run_uid)
-            is_current = run is not None and planner.key(run) == record.key
+            is_current = run is not None and observation.key(run) == record.key
             return is_current or admitter.holds(record.run_uid, record.attempt)
 
         await reaper.sweep_records(is_live)

@@ -13,10 +13,12 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from controllers import kube, ledger
-from controllers.runs import naming, planner, projections, run_status, work
+from controllers.runs import naming, projections, run_status, work
 from controllers.runs.api_constants import ENDED, IN_FLIGHT, EventReason, Reason
 from controllers.runs.caches import Caches
-from controllers.runs.planner import Claim, Do, Observed, Plan
+from controllers.runs.planner import observation, pending, planner
+from controllers.runs.planner.actions import Do, Plan
+from controllers.runs.planner.observation import Claim, Observed
 from controllers.runs.references import idempotency_claims, work_records
 from controllers.runs.references.work_records import Records
 from controllers.runs.runtimes.base import (
@@ -173,7 +175,7 @@ class Interpreter:
 
     async def _observe(self, run: projections.Run) -> Observed:
         uid = run.metadata.uid
-        memory, has_slot = self._memories[uid], self._admitter.holds(uid, planner.attempt(run))
+        memory, has_slot = self._memories[uid], self._admitter.holds(uid, observation.attempt(run))
         runtime = self._runtimes.get(run.spec.runtime.type)
         if runtime is None:
             known = ", ".join(sorted(self._runtimes))
@@ -186,11 +188,13 @@ class Interpreter:
                 unreachable=RuntimeFault(Code.NOT_FOUND, message) if has_slot else None,
             )
         inputs = None
-        if planner.needs_inputs(run, has_slot=has_slot):
-            inputs = await self._inputs(run, needs_work=planner.needs_work(run, has_slot=has_slot))
+        if observation.needs_inputs(run, has_slot=has_slot):
+            inputs = await self._inputs(
+                run, needs_work=observation.needs_work(run, has_slot=has_slot)
+            )
         ref = self._ref(run, runtime, inputs, has_slot=has_slot)
         seen = Observed(run=run, ref=ref)
-        if planner.needs_progress(run):
+        if observation.needs_progress(run):
             seen = await self._asked(runtime, seen)
         blocked = self._admitter.blocked(uid)
         return dataclasses.replace(
@@ -222,7 +226,7 @@ class Interpreter:
         )
         if isinstance(inputs, work.Refused):
             piece = dataclasses.replace(piece, refusal=inputs.message)
-        ref = runtime.ref(planner.key(run), piece)
+        ref = runtime.ref(observation.key(run), piece)
         if runtime.is_external or run.status.phase not in IN_FLIGHT:
             return ref
         # The status may have been written by anyone: it selects no work, and is only passed on.
@@ -265,7 +269,7 @@ class Interpreter:
         versions = (
             settings,
             run.metadata.generation,
-            planner.attempt(run),
+            observation.attempt(run),
             agent and agent.metadata.resource_version,
             provider and provider.metadata.resource_version,
         )
@@ -285,7 +289,7 @@ class Interpreter:
         if whole["metadata"]["uid"] != run.metadata.uid:
             raise _AnotherError
         related = await self._related(whole, agent, provider)
-        inputs = work.prepare(whole, related, planner.attempt(run), settings)
+        inputs = work.prepare(whole, related, observation.attempt(run), settings)
         self._remember(memory, whole["spec"], inputs)
         memory.inputs_of = versions
         if isinstance(inputs, work.Ready) and not memory.work_bytes:
@@ -371,13 +375,13 @@ class Interpreter:
     def _freed(self, seen: Observed) -> Observed:
         """Free the slot; if the work could still start, the reaper frees it later."""
         if seen.progress is None or not seen.progress.unreserved:
-            self._admitter.free(seen.run.metadata.uid, planner.attempt(seen.run))
+            self._admitter.free(seen.run.metadata.uid, observation.attempt(seen.run))
         return dataclasses.replace(seen, has_slot=False)
 
     async def _submit(self, seen: Observed) -> tuple[Plan | None, Observed]:
         """Start the attempt; return the following plan if it succeeded."""
         self._check()
-        if not self._admitter.may_start(seen.run.metadata.uid, planner.attempt(seen.run)):
+        if not self._admitter.may_start(seen.run.metadata.uid, observation.attempt(seen.run)):
             return Plan(look_again_seconds=SLOT_SECONDS), seen
         ready, ref = seen.inputs, seen.ref
         assert isinstance(ready, work.Ready)  # noqa: S101 - only ready inputs are submitted
@@ -391,7 +395,7 @@ class Interpreter:
                 await self._records.update(ref)
         except RuntimeFault as error:
             return None, dataclasses.replace(seen, fault=error)
-        return planner.submitted(seen, ref, self._now()), seen
+        return pending.submitted(seen, ref, self._now()), seen
 
     async def _finalizer(self, action: Do, run: projections.Run) -> projections.Run:
         change = (
@@ -453,7 +457,7 @@ class Interpreter:
         """Report a failure to reconcile in the run's status and by an Event."""
         memory, now = self._memories[run.metadata.uid], self._now()
         is_recent = memory.troubled is not None and now < memory.troubled + TROUBLE_PAUSE
-        if planner.is_ended(run) or is_recent or not self._leads():
+        if observation.is_ended(run) or is_recent or not self._leads():
             return
         memory.troubled = now
         namespace, name = run.key
@@ -569,7 +573,7 @@ def _bare(run: projections.Run, spec: Mapping[str, JSON], pods: Pods) -> Work:
         namespace=metadata.namespace,
         run=metadata.name,
         uid=metadata.uid,
-        attempt=planner.attempt(run),
+        attempt=observation.attempt(run),
         spec={"agentRef": {"name": run.spec.agent_ref.name}, **spec},
         provider={},
         run_json={},

@@ -14,7 +14,8 @@ from controllers.agentctl.explain import explanation
 from controllers.agentctl.run.logs import pod_logs
 from controllers.kube.watch.projections import Decoder
 from controllers.ledger import encoding
-from controllers.runs import caches, naming, planner, projections, run_status
+from controllers.runs import caches, naming, projections, run_status
+from controllers.runs.planner import planner
 from controllers.runs.references import work_records
 from controllers.runs.runtimes.base import Ref
 from controllers.runs.runtimes.jobs import job

@@ -8,9 +8,11 @@ import dataclasses
 import datetime as dt
 from typing import Any
 
-from controllers.runs import naming, planner, projections, run_status, work
+from controllers.runs import naming, projections, run_status, work
 from controllers.runs.api_constants import Phase
-from controllers.runs.planner import Claim, Do, Observed, Plan
+from controllers.runs.planner import actions, observation, pending, planner
+from controllers.runs.planner.actions import Do, Plan
+from controllers.runs.planner.observation import Claim, Observed
 from controllers.runs.runtimes.base import Progress, Ref, Stage
 
 NOW = dt.datetime(2026, 11, 28, 12, 0, 0, tzinfo=dt.UTC)
@@ -59,8 +61,8 @@ def agent(**spec: Any) -> dict[str, Any]:
 def observed(body: dict[str, Any], **changes: Any) -> Observed:
     """A run with all that it needs, as the interpreter would observe it."""
     view = projections.of(projections.Run, body)
-    inputs = work.prepare(body, related(), planner.attempt(view))
-    key = planner.key(view)
+    inputs = work.prepare(body, related(), observation.attempt(view))
+    key = observation.key(view)
     piece = inputs.work if isinstance(inputs, work.Ready) else None
     ref = Ref(type="Job", key=key, work=piece, name=naming.of_key(key))  # type: ignore[arg-type]
     return dataclasses.replace(Observed(run=view, inputs=inputs, ref=ref), **changes)
@@ -79,7 +81,7 @@ class World:
         self.stages: dict[str, Stage] = {}
         self.claim = Claim()
         self.holder = ""
-        self.events: list[planner.Event] = []
+        self.events: list[actions.Event] = []
         self.statuses: list[dict[str, Any]] = []
         self.most_working = 0
 
@@ -102,13 +104,13 @@ class World:
     def observe(self) -> Observed:
         """What a controller that was just started observes."""
         view = self.view
-        key = planner.key(view)
+        key = observation.key(view)
         found = work.prepare(
             self.body,
             related(agent=self.agent if self.has_agent else None),
-            planner.attempt(view),
+            observation.attempt(view),
         )
-        needs = planner.needs_inputs(view, has_slot=self.has_slot)
+        needs = observation.needs_inputs(view, has_slot=self.has_slot)
         piece = found.work if isinstance(found, work.Ready) else None
         return Observed(
             run=view,
@@ -118,7 +120,7 @@ class World:
             blocked_by="" if self.has_slot or not self.wants_slot else "Agent",
             blocked_since=NOW,
             ref=Ref(type="Job", key=key, work=piece, name=naming.of_key(key)),  # type: ignore[arg-type]
-            progress=self._progress(key) if planner.needs_progress(view) else None,
+            progress=self._progress(key) if observation.needs_progress(view) else None,
         )
 
     def look(self) -> Plan:
@@ -130,7 +132,7 @@ class World:
                 assert seen.ref is not None
                 self.stages.setdefault(seen.ref.key, Stage.PENDING)
                 self.most_working = max(self.most_working, len(self.working))
-                plan = planner.submitted(seen, seen.ref, self.now)
+                plan = pending.submitted(seen, seen.ref, self.now)
             if plan.action is None:
                 self.conclude(plan)
                 return plan

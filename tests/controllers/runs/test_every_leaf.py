@@ -19,7 +19,8 @@ import pytest
 import crds
 from controllers.runner import artifacts, spec
 from controllers.runner.adapters import codex_adapter, exec_adapter
-from controllers.runs import planner, projections, work
+from controllers.runs import projections, work
+from controllers.runs.planner import observation, planner
 from controllers.runs.references import idempotency_claims
 from controllers.runs.retention import retention_policy
 from controllers.runs.runtimes import custom, reports, temporal
@@ -227,7 +228,7 @@ def outside(world: World) -> JSON:
 
 def plans(world: World) -> JSON:
     """The plan for a new run."""
-    seen = planner.Observed(run=world.view, inputs=world.prepared())
+    seen = observation.Observed(run=world.view, inputs=world.prepared())
     return repr(planner.reconcile(seen, run_world.NOW))
 
 
@@ -351,9 +352,9 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
         ("spec.idempotencyKey", "controllers.runs.references.idempotency_claims:lease", claim),
         ("spec.retention.*", "controllers.runs.retention.retention_policy:ended", kept),
         ("spec.priority", "controllers.runs.slots.candidates:candidate", candidate),
-        ("spec.purpose", "controllers.runs.planner:reconcile", plans),
-        ("spec.suspend", "controllers.runs.planner:reconcile", plans),
-        ("spec.cancel", "controllers.runs.planner:reconcile", plans),
+        ("spec.purpose", "controllers.runs.planner.planner:reconcile", plans),
+        ("spec.suspend", "controllers.runs.planner.planner:reconcile", plans),
+        ("spec.cancel", "controllers.runs.planner.planner:reconcile", plans),
         ("spec.memoryRef.name", "controllers.runs.work:memory_name", memory),
         ("*.valueFrom.*", "crds.admission.inputs:references", pods),
         ("*.parameters*", "controllers.runs.work:prepare", inputs),

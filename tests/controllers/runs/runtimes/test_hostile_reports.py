@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 import crds
 from controllers.agentctl.run.logs import pod_logs, workspace_logs
 from controllers.runner import loop_control
-from controllers.runs import json_access, planner, projections, run_status, work
+from controllers.runs import json_access, projections, run_status, work
+from controllers.runs.planner import planner
 from controllers.runs.runtimes import custom, egress, outcomes, reports
 from controllers.runs.runtimes.base import Progress, Ref, RuntimeFault, Stage
 from controllers.runs.runtimes.local import launch, local, workspaces

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 
 from controllers import kube
-from controllers.runs import caches, naming, planner, projections, run_status
+from controllers.runs import caches, naming, projections, run_status
+from controllers.runs.planner import planner
 from controllers.runs.runtimes.base import Progress, Stage
 from controllers.runs.runtimes.jobs import job
 from tests.support import run_world

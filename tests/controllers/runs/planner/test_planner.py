@@ -8,9 +8,11 @@ import pytest
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from controllers.runs import naming, planner, projections, run_status, work
+from controllers.runs import naming, projections, run_status, work
 from controllers.runs.api_constants import EventReason, Phase, Reason
-from controllers.runs.planner import Claim, Do
+from controllers.runs.planner import actions, observation, planner
+from controllers.runs.planner.actions import Do
+from controllers.runs.planner.observation import Claim
 from controllers.runs.retries import MAX_DISRUPTIONS
 from controllers.runs.runtimes.base import Code, Progress, RuntimeFault, Stage
 from crds import hub
@@ -170,8 +172,8 @@ def test_suspended_run_costs_nothing_while_it_waits() -> None:
     plan = world.look()
 
     assert plan.look_again_seconds is None
-    assert not planner.needs_inputs(world.view, has_slot=False)
-    assert planner.needs_inputs(world.view, has_slot=True)
+    assert not observation.needs_inputs(world.view, has_slot=False)
+    assert observation.needs_inputs(world.view, has_slot=True)
 
 
 def test_run_that_takes_too_long_fails() -> None:
@@ -373,7 +375,7 @@ def test_deleted_run_goes_when_nothing_of_it_runs(
 def test_status_that_says_that_a_run_ended_frees_no_slot() -> None:
     seen = observed(run(phase="Succeeded"), has_slot=True)
 
-    assert planner.Plan() == planner.reconcile(seen, NOW)
+    assert actions.Plan() == planner.reconcile(seen, NOW)
 
 
 GONE = RuntimeFault(Code.RETRYABLE, "expected an answer from https://gone.example, got none.")
@@ -392,13 +394,13 @@ BLOCKED = (
             600,
             "Running",
             BLOCKED,
-            (planner.Event(EventReason.CLEANUP_BLOCKED, BLOCKED, is_warning=True),),
+            (actions.Event(EventReason.CLEANUP_BLOCKED, BLOCKED, is_warning=True),),
         ),
         (9000, "CleanupBlocked", BLOCKED, ()),
     ],
 )
 def test_deleted_run_whose_endpoint_is_gone_names_the_way_out_after_a_while(
-    seconds: int, reason: str, standing: str | None, events: tuple[planner.Event, ...]
+    seconds: int, reason: str, standing: str | None, events: tuple[actions.Event, ...]
 ) -> None:
     body = deleted(**{**RUNNING, "reason": reason})
     now = NOW + dt.timedelta(seconds=seconds)
@@ -613,7 +615,7 @@ STARTING: dict[str, Any] = {
 }
 
 
-def starting(stage: Stage = Stage.PENDING) -> planner.Observed:
+def starting(stage: Stage = Stage.PENDING) -> observation.Observed:
     """A run whose Job has waited for its pod since its submission; the limit is 90 minutes."""
     progress = Progress(stage=stage, reason="ImagePullBackOff", started=NOW)
     body = run(**STARTING)
