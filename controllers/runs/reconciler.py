@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final
 
 from controllers import kube, ledger
-from controllers.runs import naming, projections, run_status, work
+from controllers.runs import naming, projections, run_status
 from controllers.runs.api_constants import ENDED, IN_FLIGHT, EventReason, Reason
 from controllers.runs.caches import Caches
 from controllers.runs.planner import observation, pending, planner
@@ -33,6 +33,7 @@ from controllers.runs.runtimes.base import (
 )
 from controllers.runs.slots import candidates
 from controllers.runs.slots.slot_allocator import Admitter
+from controllers.runs.work import related_objects, work
 from crds.admission.settings import Pods, Settings
 
 MANAGER: Final = "agents-controller"
@@ -320,16 +321,16 @@ class Interpreter:
 
     async def _related(
         self, whole: JSON, agent: projections.Whole | None, provider: projections.Whole | None
-    ) -> work.Related:
+    ) -> related_objects.Related:
         namespace = whole["metadata"]["namespace"]
         agent_json = {"spec": agent.decoded()} if agent else None
-        memory = work.memory_name(whole, agent_json)
-        return work.Related(
+        memory = related_objects.memory_name(whole, agent_json)
+        return related_objects.Related(
             agent=agent_json,
             provider={"spec": provider.decoded()} if provider else None,
             implementations={
                 name: await self._get(projections.IMPLEMENTATIONS, namespace, name)
-                for name in work.implementation_names(whole)
+                for name in related_objects.implementation_names(whole)
             },
             memory=await self._get(projections.MEMORIES, namespace, memory),
         )

@@ -8,12 +8,13 @@ import dataclasses
 import datetime as dt
 from typing import Any
 
-from controllers.runs import naming, projections, run_status, work
+from controllers.runs import naming, projections, run_status
 from controllers.runs.api_constants import Phase
 from controllers.runs.planner import actions, observation, pending, planner
 from controllers.runs.planner.actions import Do, Plan
 from controllers.runs.planner.observation import Claim, Observed
 from controllers.runs.runtimes.base import Progress, Ref, Stage
+from controllers.runs.work import related_objects, work
 
 NOW = dt.datetime(2026, 11, 28, 12, 0, 0, tzinfo=dt.UTC)
 AGENT = {"spec": {"providerRef": {"name": "shell"}}}
@@ -48,9 +49,9 @@ def run(spec: dict[str, Any] | None = None, **status: Any) -> dict[str, Any]:
     }
 
 
-def related(**changes: Any) -> work.Related:
+def related(**changes: Any) -> related_objects.Related:
     """What a run refers to, all there."""
-    return work.Related(**{"agent": AGENT, "provider": PROVIDER, **changes})
+    return related_objects.Related(**{"agent": AGENT, "provider": PROVIDER, **changes})
 
 
 def agent(**spec: Any) -> dict[str, Any]:

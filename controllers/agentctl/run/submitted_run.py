@@ -6,8 +6,9 @@ from typing import Final, Literal, TypeAlias
 
 from controllers.agentctl.exits import CommandError
 from controllers.agentctl.run import runtime_options
-from controllers.runs import naming, projections, work
+from controllers.runs import naming, projections
 from controllers.runs.references.idempotency_claims import HASH_ANNOTATION
+from controllers.runs.work import work
 from crds.admission import agentrun as rules
 from schemagen.problems import JSON
 

@@ -3,10 +3,10 @@
 import datetime as dt
 
 from controllers import kube
-from controllers.runs import work
 from controllers.runs.api_constants import Phase
 from controllers.runs.planner.observation import Observed
 from controllers.runs.runtimes.base import Stage
+from controllers.runs.work import work
 
 
 def end_deadline(seen: Observed) -> dt.datetime | None:

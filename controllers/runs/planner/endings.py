@@ -4,13 +4,14 @@ import datetime as dt
 from typing import Final, TypeAlias
 
 from controllers import kube
-from controllers.runs import naming, retries, work
+from controllers.runs import naming, retries
 from controllers.runs.api_constants import IN_FLIGHT, EventReason, Phase, Reason
 from controllers.runs.planner import deadlines, observation
 from controllers.runs.planner.actions import Do, Event, Plan
 from controllers.runs.planner.observation import Observed
 from controllers.runs.run_status import Finished, Standing
 from controllers.runs.runtimes.base import HELD_SECONDS, Progress, Stage
+from controllers.runs.work import work
 
 # Maximum length of the message before the reason for holding a slot.
 MAX_REASON: Final = 320

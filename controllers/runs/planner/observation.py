@@ -3,9 +3,10 @@
 import dataclasses
 import datetime as dt
 
-from controllers.runs import naming, projections, work
+from controllers.runs import naming, projections
 from controllers.runs.api_constants import ENDED, IN_FLIGHT, Condition, Phase
 from controllers.runs.runtimes.base import Progress, Ref, RuntimeFault
+from controllers.runs.work import work
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

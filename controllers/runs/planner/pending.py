@@ -5,7 +5,7 @@ import datetime as dt
 from typing import Final
 
 from controllers import kube
-from controllers.runs import naming, projections, work
+from controllers.runs import naming, projections
 from controllers.runs.api_constants import EventReason, Phase, Reason
 from controllers.runs.planner import actions, endings, observation
 from controllers.runs.planner.actions import Do, Event, Plan
@@ -13,6 +13,7 @@ from controllers.runs.planner.observation import Observed
 from controllers.runs.retries import Backoff
 from controllers.runs.run_status import Standing
 from controllers.runs.runtimes.base import Code, Ref, RuntimeFault
+from controllers.runs.work import work
 
 # The backoff reaches its maximum much earlier.
 MAX_FAILURES: Final = 1000

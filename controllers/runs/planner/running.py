@@ -4,13 +4,14 @@ import datetime as dt
 from collections.abc import Iterable, Iterator
 
 from controllers import kube
-from controllers.runs import projections, work
+from controllers.runs import projections
 from controllers.runs.api_constants import EventReason, Phase, Reason
 from controllers.runs.planner import actions, deadlines, endings, observation
 from controllers.runs.planner.actions import Do, Event, Plan
 from controllers.runs.planner.observation import Observed
 from controllers.runs.run_status import Standing
 from controllers.runs.runtimes.base import Progress, Stage
+from controllers.runs.work import work
 
 
 def plan(seen: Observed, now: dt.datetime) -> Plan:

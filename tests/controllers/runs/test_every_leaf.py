@@ -19,7 +19,7 @@ import pytest
 import crds
 from controllers.runner import artifacts, spec
 from controllers.runner.adapters import codex_adapter, exec_adapter
-from controllers.runs import projections, work
+from controllers.runs import projections
 from controllers.runs.planner import observation, planner
 from controllers.runs.references import idempotency_claims
 from controllers.runs.retention import retention_policy
@@ -28,6 +28,7 @@ from controllers.runs.runtimes.jobs import job_objects
 from controllers.runs.runtimes.workflow import loops, workflow_steps
 from controllers.runs.runtimes.workflow.workflow import WorkflowRuntime
 from controllers.runs.slots import candidates
+from controllers.runs.work import related_objects, work
 from crds.admission import agentrun, settings
 from schemagen import Facts, Kind, checking
 from schemagen.versions.converter import Converter
@@ -85,10 +86,10 @@ class World:
     def prepared(self) -> work.Inputs:
         """The prepared inputs."""
         task = self.objects["ImplementationSpec"]
-        related = work.Related(
+        related = related_objects.Related(
             agent=self.objects["Agent"],
             provider=self.objects["AgentProvider"],
-            implementations=dict.fromkeys(work.implementation_names(self.run), task),
+            implementations=dict.fromkeys(related_objects.implementation_names(self.run), task),
             memory=self.objects["Memory"],
         )
         return work.prepare(self.run, related, 1, OPERATOR)
@@ -261,12 +262,12 @@ def refused(world: World) -> JSON:
 
 def memory(world: World) -> JSON:
     """The memory of a run."""
-    return work.memory_name(world.run, world.objects["Agent"])
+    return related_objects.memory_name(world.run, world.objects["Agent"])
 
 
 def implementations(world: World) -> JSON:
     """The objects to read in addition to the run."""
-    return work.implementation_names(world.run)
+    return related_objects.implementation_names(world.run)
 
 
 def runtime(world: World) -> JSON:
@@ -288,9 +289,9 @@ Probe: TypeAlias = Callable[[World], JSON]
 READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
     "Agent": (
         ("spec.policy.*", "crds.admission.policy:refusals", refusals),
-        ("spec.memoryRef.name", "controllers.runs.work:memory_name", memory),
+        ("spec.memoryRef.name", "controllers.runs.work.related_objects:memory_name", memory),
         ("spec.runDefaults.systemPrompt.*", "crds.admission.pods.effective_pod:build", pods),
-        ("spec.runDefaults.*", "controllers.runs.work:prepare", attempts),
+        ("spec.runDefaults.*", "controllers.runs.work.work:prepare", attempts),
         ("spec.env*.valueFrom.*", "crds.admission.inputs:references", pods),
         ("spec.providerRef.name", "controllers.runs.projections:Whole.provider", pods),
         ("spec.*", "controllers.runner.spec:names", runner),
@@ -312,18 +313,18 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
         ("spec.*", "crds.admission.pods.effective_pod:build", pods),
     ),
     "ImplementationSpec": (
-        ("spec.source.*", "controllers.runs.work:prepare", inputs),
-        ("spec.contract.*", "controllers.runs.work:prepare", inputs),
+        ("spec.source.*", "controllers.runs.work.work:prepare", inputs),
+        ("spec.contract.*", "controllers.runs.work.work:prepare", inputs),
         ("spec.*", "controllers.runs.runtimes.jobs.job_objects:config_map", pods),
     ),
     "AgentRun": (
         (
             "*.implementation.specRef.name",
-            "controllers.runs.work:implementation_names",
+            "controllers.runs.work.related_objects:implementation_names",
             implementations,
         ),
-        ("*.inline.source.*", "controllers.runs.work:prepare", inputs),
-        ("*.inline.contract.*", "controllers.runs.work:prepare", inputs),
+        ("*.inline.source.*", "controllers.runs.work.work:prepare", inputs),
+        ("*.inline.contract.*", "controllers.runs.work.work:prepare", inputs),
         (
             "*.implementation.inline.*",
             "controllers.runs.runtimes.jobs.job_objects:config_map",
@@ -339,7 +340,7 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
         ("*.loop.while.*", "controllers.runs.runtimes.workflow.loops:goes_on", iterations),
         ("*.loop.maxIterations", "controllers.runs.runtimes.workflow.loops:goes_on", iterations),
         ("*.loop.state.persistent", "crds.admission.workflows:state_problems", refusals),
-        ("*.loop.state.volumes*", "controllers.runs.work:prepare", pods),
+        ("*.loop.state.volumes*", "controllers.runs.work.work:prepare", pods),
         ("*.steps*.retry.*", "controllers.runs.runtimes.workflow.workflow_steps:read", steps),
         ("*.steps*.timeout", "controllers.runs.runtimes.workflow.workflow_steps:read", steps),
         (
@@ -355,9 +356,9 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
         ("spec.purpose", "controllers.runs.planner.planner:reconcile", plans),
         ("spec.suspend", "controllers.runs.planner.planner:reconcile", plans),
         ("spec.cancel", "controllers.runs.planner.planner:reconcile", plans),
-        ("spec.memoryRef.name", "controllers.runs.work:memory_name", memory),
+        ("spec.memoryRef.name", "controllers.runs.work.related_objects:memory_name", memory),
         ("*.valueFrom.*", "crds.admission.inputs:references", pods),
-        ("*.parameters*", "controllers.runs.work:prepare", inputs),
+        ("*.parameters*", "controllers.runs.work.work:prepare", inputs),
         ("spec.vcs.*", "controllers.runs.runtimes.jobs.job_objects:job", pods),
         ("spec.*", "crds.admission.pods.effective_pod:build", pods),
     ),

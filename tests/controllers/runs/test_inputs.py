@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from controllers.runs import work
 from controllers.runs.runtimes.base import Code, RuntimeFault, Stage
 from controllers.runs.runtimes.jobs import job_objects
 from controllers.runs.runtimes.local import local, workspaces
+from controllers.runs.work import work
 from crds.admission import settings
 from tests.support.run_world import agent, related, run
 

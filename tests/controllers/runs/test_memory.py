@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 
 from controllers import kube
 from controllers.kube.watch.projections import Decoder
-from controllers.runs import caches, projections, reconciler, work
+from controllers.runs import caches, projections, reconciler
 from controllers.runs.api_constants import Reason
 from controllers.runs.references import work_records
 from controllers.runs.runtimes.jobs import job
+from controllers.runs.work import work
 from crds.admission import settings
 from tests.support import run_world
 

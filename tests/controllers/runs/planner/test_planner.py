@@ -8,13 +8,14 @@ import pytest
 from hypothesis import settings, strategies
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from controllers.runs import naming, projections, run_status, work
+from controllers.runs import naming, projections, run_status
 from controllers.runs.api_constants import EventReason, Phase, Reason
 from controllers.runs.planner import actions, observation, planner
 from controllers.runs.planner.actions import Do
 from controllers.runs.planner.observation import Claim
 from controllers.runs.retries import MAX_DISRUPTIONS
 from controllers.runs.runtimes.base import Code, Progress, RuntimeFault, Stage
+from controllers.runs.work import work
 from crds import hub
 from tests.support import depth
 from tests.support.run_world import NOW, World, agent, observed, related, run

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 import crds
 from controllers.agentctl.run.logs import pod_logs, workspace_logs
 from controllers.runner import loop_control
-from controllers.runs import json_access, projections, run_status, work
+from controllers.runs import json_access, projections, run_status
 from controllers.runs.planner import planner
 from controllers.runs.runtimes import custom, egress, outcomes, reports
 from controllers.runs.runtimes.base import Progress, Ref, RuntimeFault, Stage
@@ -30,6 +30,7 @@ from controllers.runs.runtimes.workflow import (
     workflow_state,
     workflow_steps,
 )
+from controllers.runs.work import work
 from crds import hub, platform
 from schemagen import checking
 from schemagen.schema import structural

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from controllers import kube
-from controllers.runs import work
 from controllers.runs.runtimes.base import Code, Progress, RuntimeFault, Stage, Work
 from controllers.runs.runtimes.jobs import job_objects
 from controllers.runs.runtimes.local import launch, local, workspaces
 from controllers.runs.runtimes.workflow.workflow import WorkflowRuntime
+from controllers.runs.work import work
 from crds.admission import agentrun, settings
 from schemagen import Facts
 from tests.support.run_world import related, run

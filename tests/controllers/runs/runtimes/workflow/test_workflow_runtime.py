@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings, strategies
 
-from controllers.runs import projections, work
+from controllers.runs import projections
 from controllers.runs.runtimes.base import Code, Progress, Ref, RuntimeFault, Stage
 from controllers.runs.runtimes.workflow.workflow import WorkflowRuntime
+from controllers.runs.work import work
 from crds import hub
 from tests.support import depth, run_world
 from tests.support.step_runtime import Crash, StepRuntime
