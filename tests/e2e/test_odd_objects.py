@@ -117,8 +117,8 @@ async def test_run_has_a_status_whatever_its_job_and_pods_say(
             dataclasses.replace(seen, ref=ref, progress=progress), run_world.NOW
         )
 
-        if plan.standing is not None:
-            status = run_status.written(plan.standing, seen.run, run_world.NOW)
+        if plan.state is not None:
+            status = run_status.written(plan.state, seen.run, run_world.NOW)
             AgentRun.model_validate({**starting, "status": status})
 
 

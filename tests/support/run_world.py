@@ -11,7 +11,7 @@ from typing import Any
 from controllers.runs import naming, projections, run_status
 from controllers.runs.api_constants import Phase
 from controllers.runs.planner import actions, observation, pending, planner
-from controllers.runs.planner.actions import Do, Plan
+from controllers.runs.planner.actions import Action, Plan
 from controllers.runs.planner.observation import Claim, Observed
 from controllers.runs.runtimes.base import Progress, Ref, Stage
 from controllers.runs.work import related_objects, work
@@ -129,7 +129,7 @@ class World:
         seen = self.observe()
         for _ in range(10):
             plan = planner.reconcile(seen, self.now)
-            if plan.action is Do.SUBMIT:
+            if plan.action is Action.SUBMIT:
                 assert seen.ref is not None
                 self.stages.setdefault(seen.ref.key, Stage.PENDING)
                 self.most_working = max(self.most_working, len(self.working))
@@ -140,21 +140,21 @@ class World:
             seen = self.act(plan.action, seen)
         raise AssertionError("the machine does not settle")
 
-    def act(self, action: Do, seen: Observed) -> Observed:
+    def act(self, action: Action, seen: Observed) -> Observed:
         """Do one thing."""
         assert seen.ref is not None
         match action:
-            case Do.CANCEL:
+            case Action.CANCEL:
                 stage = self.stages.get(seen.ref.key)
                 if stage in {None, Stage.PENDING}:
                     self.stages[seen.ref.key] = Stage.CANCELLED
                 elif stage is Stage.RUNNING:
                     self.stages[seen.ref.key] = Stage.CANCELLING
                 return dataclasses.replace(seen, progress=self._progress(seen.ref.key))
-            case Do.FREE:
+            case Action.FREE:
                 self.has_slot = False
                 return dataclasses.replace(seen, has_slot=False)
-            case Do.CLAIM:
+            case Action.CLAIM:
                 self.claim = Claim(is_mine=not self.holder, holder=self.holder)
                 return dataclasses.replace(seen, claim=self.claim)
             case _:
@@ -163,7 +163,7 @@ class World:
     def conclude(self, plan: Plan) -> None:
         """Write what the plan says."""
         self.wants_slot = plan.wants_slot
-        status = plan.standing and run_status.written(plan.standing, self.view, self.now)
+        status = plan.state and run_status.written(plan.state, self.view, self.now)
         if status:
             version = int(self.body["metadata"]["resourceVersion"]) + 1
             self.body["metadata"]["resourceVersion"] = str(version)

@@ -20,8 +20,8 @@ from controllers.agentctl.controller import runtimes
 from controllers.agentctl.controller.operator_settings import SettingsFile
 from controllers.agentctl.exits import CommandError, Exit
 from controllers.process import health_endpoints, json_log, log_writer, setup
+from controllers.runs import naming
 from controllers.runs.caches import Caches
-from controllers.runs.reconciler import MANAGER
 from controllers.runs.retention.archive import FileArchive
 from controllers.runs.runtimes import temporal_settings
 from controllers.runs.runtimes.base import Runtime
@@ -152,7 +152,7 @@ async def _replica(
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stopped.set)
     identity = settings.identity or f"{socket.gethostname()}_{uuid.uuid4().hex[:8]}"
-    async with cluster.client(MANAGER) as client:
+    async with cluster.client(naming.MANAGER) as client:
         made: list[Runtime] = []
 
         def make(client: kube.Client, caches: Caches, wake: runtimes.Wake) -> list[Runtime]:

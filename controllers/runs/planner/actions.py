@@ -5,13 +5,13 @@ import enum
 from typing import Final
 
 from controllers.runs.api_constants import EventReason
-from controllers.runs.run_status import Standing
+from controllers.runs.run_status import RunState
 
 # Missing references wake the run by a watch; this covers what no watch reports.
-LOOK_AGAIN_SECONDS: Final = 60.0
+REQUEUE_SECONDS: Final = 60.0
 
 
-class Do(enum.StrEnum):
+class Action(enum.StrEnum):
     """An idempotent action."""
 
     ADD_FINALIZER = "AddFinalizer"
@@ -37,14 +37,14 @@ class Plan:
 
     Attributes:
         action: An action, after which the run is observed and planned again.
-        standing: The current state, to be written if the status differs.
+        state: The current state, to be written if the status differs.
         wants_slot: Whether the run is queued for admission.
         events: To be emitted after the status is written.
-        look_again_seconds: Requeue delay, if nothing changes before.
+        requeue_after_seconds: Requeue delay, if nothing changes before.
     """
 
-    action: Do | None = None
-    standing: Standing | None = None
+    action: Action | None = None
+    state: RunState | None = None
     wants_slot: bool = False
     events: tuple[Event, ...] = ()
-    look_again_seconds: float | None = None
+    requeue_after_seconds: float | None = None

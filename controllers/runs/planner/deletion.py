@@ -7,9 +7,9 @@ from controllers import kube
 from controllers.runs import naming
 from controllers.runs.api_constants import IN_FLIGHT, EventReason, Phase, Reason
 from controllers.runs.planner import endings, observation
-from controllers.runs.planner.actions import Do, Event, Plan
+from controllers.runs.planner.actions import Action, Event, Plan
 from controllers.runs.planner.observation import Observed
-from controllers.runs.run_status import Standing
+from controllers.runs.run_status import RunState
 from controllers.runs.runtimes.base import RuntimeFault
 
 # A deleted run waits this long for an unresponsive endpoint before an operator is notified.
@@ -25,7 +25,7 @@ def plan(seen: Observed, now: dt.datetime) -> Plan:
     if seen.unreachable is not None:
         return _not_cleaned_up(seen, seen.unreachable, now)
     if observation.is_ended(run):
-        return Plan(action=Do.REMOVE_FINALIZER)  # the reaper frees a remaining slot
+        return Plan(action=Action.REMOVE_FINALIZER)  # the reaper frees a remaining slot
     may_work = seen.has_slot or run.status.phase in IN_FLIGHT
     if may_work and (ending := endings.stop_work(seen)):
         return ending
@@ -38,13 +38,13 @@ def _not_cleaned_up(seen: Observed, fault: RuntimeFault, now: dt.datetime) -> Pl
     deleted = kube.time_of(run.metadata.deletion_timestamp) or now
     pause = fault.retry_after_seconds or CLEANUP_RETRY_SECONDS
     if now < deleted + dt.timedelta(seconds=CLEANUP_SECONDS):
-        return Plan(look_again_seconds=pause)
+        return Plan(requeue_after_seconds=pause)
     name, namespace = run.metadata.name, run.metadata.namespace
     message = (
         "The work of the deleted run cannot be stopped. Once it is known to have ended, release "
         f"the run with `agentctl run release {name} -n {namespace}`: {fault.message}"
     )
-    standing = Standing(
+    state = RunState(
         phase=Phase(run.status.phase) if run.status.phase in set(Phase) else Phase.PENDING,
         reason=Reason.CLEANUP_BLOCKED,
         message=message,
@@ -57,4 +57,4 @@ def _not_cleaned_up(seen: Observed, fault: RuntimeFault, now: dt.datetime) -> Pl
     )
     is_new = run.status.reason != Reason.CLEANUP_BLOCKED
     events = (Event(EventReason.CLEANUP_BLOCKED, message, is_warning=True),) if is_new else ()
-    return Plan(standing=standing, events=events, look_again_seconds=pause)
+    return Plan(state=state, events=events, requeue_after_seconds=pause)

@@ -7,9 +7,9 @@ from controllers import kube
 from controllers.runs import naming, retries
 from controllers.runs.api_constants import IN_FLIGHT, EventReason, Phase, Reason
 from controllers.runs.planner import deadlines, observation
-from controllers.runs.planner.actions import Do, Event, Plan
+from controllers.runs.planner.actions import Action, Event, Plan
 from controllers.runs.planner.observation import Observed
-from controllers.runs.run_status import Finished, Standing
+from controllers.runs.run_status import Finished, RunState
 from controllers.runs.runtimes.base import HELD_SECONDS, Progress, Stage
 from controllers.runs.work import work
 
@@ -20,11 +20,11 @@ Ending: TypeAlias = tuple[Phase, str, str]
 """Final phase, reason and message."""
 
 
-def remaining_action(seen: Observed) -> Do | None:
+def remaining_action(seen: Observed) -> Action | None:
     """Return the remaining action for a run without work."""
     if seen.has_slot:
-        return Do.FREE
-    return Do.REMOVE_FINALIZER if naming.FINALIZER in seen.run.metadata.finalizers else None
+        return Action.FREE
+    return Action.REMOVE_FINALIZER if naming.FINALIZER in seen.run.metadata.finalizers else None
 
 
 def stop_work(seen: Observed) -> Plan | None:
@@ -33,8 +33,8 @@ def stop_work(seen: Observed) -> Plan | None:
     if progress is not None and progress.stage.is_ended:
         return None
     if progress is not None and progress.stage is Stage.CANCELLING:
-        return Plan(look_again_seconds=progress.look_again_seconds)
-    return Plan(action=Do.CANCEL)
+        return Plan(requeue_after_seconds=progress.requeue_after_seconds)
+    return Plan(action=Action.CANCEL)
 
 
 def never_started(seen: Observed, now: dt.datetime, ending: Ending) -> Plan:
@@ -49,7 +49,7 @@ def never_started(seen: Observed, now: dt.datetime, ending: Ending) -> Plan:
 def after_work(seen: Observed, progress: Progress, now: dt.datetime) -> Plan:
     """Free the slot, then record the outcome, or retry."""
     if seen.has_slot:
-        return Plan(action=Do.FREE)
+        return Plan(action=Action.FREE)
     ending = _ending(seen, progress, now)
     ready = seen.inputs
     is_again = (
@@ -122,7 +122,7 @@ def _again(
         f"{ending[2]} The next attempt starts in {pause:.0f} s."
     )
     note = _with_held_slot(note, seen)
-    standing = Standing(
+    state = RunState(
         phase=Phase.PENDING,
         reason=Reason.RETRYING,
         message=note,
@@ -135,7 +135,7 @@ def _again(
         spec_hash=ready.spec_hash,
     )
     events = (Event(EventReason.RETRYING, note, is_warning=True),)
-    return Plan(standing=standing, events=events, look_again_seconds=pause)
+    return Plan(state=state, events=events, requeue_after_seconds=pause)
 
 
 def _at(seen: Observed) -> str:
@@ -174,7 +174,7 @@ def _ended(seen: Observed, now: dt.datetime, ending: Ending) -> Plan:
     message = _with_held_slot(said, seen)
     refused = seen.inputs if isinstance(seen.inputs, work.Refused) else None
     is_duplicate = reason == Reason.DUPLICATE
-    standing = Standing(
+    state = RunState(
         phase=phase,
         reason=reason,
         message=message,
@@ -194,4 +194,4 @@ def _ended(seen: Observed, now: dt.datetime, ending: Ending) -> Plan:
         spec_hash=observation.known_hash(seen),
     )
     event = Event(EventReason(phase), message or reason, is_warning=phase is Phase.FAILED)
-    return Plan(standing=standing, events=(event,))
+    return Plan(state=state, events=(event,))

@@ -8,10 +8,10 @@ from controllers import kube
 from controllers.runs import naming, projections
 from controllers.runs.api_constants import EventReason, Phase, Reason
 from controllers.runs.planner import actions, endings, observation
-from controllers.runs.planner.actions import Do, Event, Plan
+from controllers.runs.planner.actions import Action, Event, Plan
 from controllers.runs.planner.observation import Observed
 from controllers.runs.retries import Backoff
-from controllers.runs.run_status import Standing
+from controllers.runs.run_status import RunState
 from controllers.runs.runtimes.base import Code, Ref, RuntimeFault
 from controllers.runs.work import work
 
@@ -37,7 +37,7 @@ def plan(seen: Observed, now: dt.datetime) -> Plan:  # noqa: PLR0911 - guard cla
             message = "The spec was changed after the run was accepted; create a new run."
             return endings.never_started(seen, now, (Phase.FAILED, Reason.SPEC_CHANGED, message))
     if run.spec.idempotency_key and seen.claim.is_mine is None:
-        return Plan(action=Do.CLAIM)
+        return Plan(action=Action.CLAIM)
     return _duplicate(seen, now) if seen.claim.is_mine is False else _queued(seen, now)
 
 
@@ -52,7 +52,7 @@ def _duplicate(seen: Observed, now: dt.datetime) -> Plan:
 def _waits_for_inputs(seen: Observed, reason: Reason, message: str) -> Plan:
     """Wait for missing objects, without a slot."""
     if seen.has_slot:
-        return endings.stop_work(seen) or Plan(action=Do.FREE)
+        return endings.stop_work(seen) or Plan(action=Action.FREE)
     # The name of a cancelled attempt cannot be reused: the next attempt has another number.
     burned = seen.run.status.attempt + (1 if seen.progress is not None else 0)
     return _waits(seen, reason, message, attempt=burned)
@@ -67,7 +67,7 @@ def _waits(
 ) -> Plan:
     run = seen.run
     is_missing = isinstance(seen.inputs, work.Waiting)
-    standing = Standing(
+    state = RunState(
         phase=Phase.PENDING,
         reason=reason,
         message=message,
@@ -79,8 +79,8 @@ def _waits(
     is_new = run.status.reason != reason
     events = (Event(EventReason.BLOCKED, message, is_warning=is_missing),) if is_new else ()
     # The watch on runs reports the end of a suspension.
-    seconds = actions.LOOK_AGAIN_SECONDS if is_missing else None
-    return Plan(standing=standing, events=events, look_again_seconds=seconds)
+    seconds = actions.REQUEUE_SECONDS if is_missing else None
+    return Plan(state=state, events=events, requeue_after_seconds=seconds)
 
 
 def _queued(seen: Observed, now: dt.datetime) -> Plan:
@@ -89,15 +89,15 @@ def _queued(seen: Observed, now: dt.datetime) -> Plan:
         return _not_submitted(seen, seen.fault, now)
     next_attempt = kube.time_of(run.status.next_attempt_time)
     if next_attempt is not None and next_attempt > now:
-        return Plan(look_again_seconds=(next_attempt - now).total_seconds())
+        return Plan(requeue_after_seconds=(next_attempt - now).total_seconds())
     if not seen.is_collected and naming.FINALIZER not in run.metadata.finalizers:
-        return Plan(action=Do.ADD_FINALIZER)
+        return Plan(action=Action.ADD_FINALIZER)
     if seen.has_slot:
-        return Plan(action=Do.SUBMIT)
+        return Plan(action=Action.SUBMIT)
     if not seen.blocked_by:
         return Plan(wants_slot=True)
     message = f"The {seen.blocked_by.lower()}'s limit on runs in flight is reached."
-    standing = Standing(
+    state = RunState(
         phase=Phase.PENDING,
         reason=Reason.CONCURRENCY_LIMIT,
         message=message,
@@ -110,7 +110,7 @@ def _queued(seen: Observed, now: dt.datetime) -> Plan:
     )
     is_new = run.status.reason != Reason.CONCURRENCY_LIMIT
     events = (Event(EventReason.BLOCKED, message),) if is_new else ()
-    return Plan(standing=standing, wants_slot=True, events=events)
+    return Plan(state=state, wants_slot=True, events=events)
 
 
 def _blocked_since(seen: Observed) -> dt.datetime | None:
@@ -124,7 +124,7 @@ def _blocked_since(seen: Observed) -> dt.datetime | None:
 def submitted(seen: Observed, ref: Ref, now: dt.datetime) -> Plan:
     """Plan the step after a submission."""
     run = seen.run
-    standing = Standing(
+    state = RunState(
         phase=Phase.STARTING,
         reason=Reason.SUBMITTED,
         is_accepted=True,
@@ -134,9 +134,9 @@ def submitted(seen: Observed, ref: Ref, now: dt.datetime) -> Plan:
         started=now,
         spec_hash=observation.known_hash(seen),
     )
-    number = f", attempt {standing.attempt}" if standing.attempt > 1 else ""
+    number = f", attempt {state.attempt}" if state.attempt > 1 else ""
     note = f"Submitted to {run.spec.runtime.type} as {ref.name}{number}."
-    return Plan(standing=standing, events=(Event(EventReason.SUBMITTED, note),))
+    return Plan(state=state, events=(Event(EventReason.SUBMITTED, note),))
 
 
 def _not_submitted(seen: Observed, fault: RuntimeFault, now: dt.datetime) -> Plan:
@@ -148,7 +148,7 @@ def _not_submitted(seen: Observed, fault: RuntimeFault, now: dt.datetime) -> Pla
     failures = _count(known.extra.get(_FAILURES)) + 1
     pause = fault.retry_after_seconds or backoff.seconds(failures, seen.dice)
     ref = seen.ref and dataclasses.replace(seen.ref, extra={_FAILURES: failures})
-    standing = Standing(
+    state = RunState(
         phase=Phase.PENDING,
         reason=Reason.QUOTA_EXCEEDED if fault.code is Code.QUOTA else Reason.RETRYING,
         message=fault.message,
@@ -160,7 +160,7 @@ def _not_submitted(seen: Observed, fault: RuntimeFault, now: dt.datetime) -> Pla
         spec_hash=observation.known_hash(seen),
     )
     events = (Event(EventReason.BLOCKED, fault.message, is_warning=True),)
-    return Plan(standing=standing, events=events, look_again_seconds=pause)
+    return Plan(state=state, events=events, requeue_after_seconds=pause)
 
 
 _FAILURES: Final = "submitFailures"

@@ -12,7 +12,7 @@ from controllers.runs.api_constants import IN_FLIGHT, Phase, Reason
 from controllers.runs.planner import deletion, endings, observation, pending, running
 from controllers.runs.planner.actions import Plan
 from controllers.runs.planner.observation import Observed
-from controllers.runs.run_status import Standing
+from controllers.runs.run_status import RunState
 
 
 def reconcile(seen: Observed, now: dt.datetime) -> Plan:
@@ -21,7 +21,7 @@ def reconcile(seen: Observed, now: dt.datetime) -> Plan:
     if run.metadata.deletion_timestamp:
         return deletion.plan(seen, now)
     if run.spec.purpose == Phase.TEMPLATE:
-        return Plan(standing=Standing(phase=Phase.TEMPLATE, reason=Reason.TEMPLATE))
+        return Plan(state=RunState(phase=Phase.TEMPLATE, reason=Reason.TEMPLATE))
     if observation.is_ended(run):
         # Anyone with access to statuses may have written this one: the reaper frees the slot.
         return Plan() if seen.has_slot else Plan(action=endings.remaining_action(seen))

@@ -7,9 +7,9 @@ from controllers import kube
 from controllers.runs import projections
 from controllers.runs.api_constants import EventReason, Phase, Reason
 from controllers.runs.planner import actions, deadlines, endings, observation
-from controllers.runs.planner.actions import Do, Event, Plan
+from controllers.runs.planner.actions import Action, Event, Plan
 from controllers.runs.planner.observation import Observed
-from controllers.runs.run_status import Standing
+from controllers.runs.run_status import RunState
 from controllers.runs.runtimes.base import Progress, Stage
 from controllers.runs.work import work
 
@@ -18,7 +18,7 @@ def plan(seen: Observed, now: dt.datetime) -> Plan:
     """Record its progress; cancel it on request, if it is late, or if its spec was changed."""
     run, progress = seen.run, seen.progress
     if progress is None:
-        return Plan(look_again_seconds=actions.LOOK_AGAIN_SECONDS)
+        return Plan(requeue_after_seconds=actions.REQUEUE_SECONDS)
     if progress.stage.is_ended:
         return endings.after_work(seen, progress, now)
     changed = isinstance(seen.inputs, work.Ready) and observation.has_changed(run, seen.inputs)
@@ -28,9 +28,9 @@ def plan(seen: Observed, now: dt.datetime) -> Plan:
     is_late = is_late or (start_deadline is not None and now >= start_deadline)
     wants_end = run.spec.cancel or is_late or changed or progress.stage is Stage.MISSING
     if wants_end and progress.stage is not Stage.CANCELLING:
-        return Plan(action=Do.CANCEL)
+        return Plan(action=Action.CANCEL)
     phase, reason, message = _going(run, progress)
-    standing = Standing(
+    state = RunState(
         phase=phase,
         reason=reason,
         message=message,
@@ -43,9 +43,9 @@ def plan(seen: Observed, now: dt.datetime) -> Plan:
         spec_hash=observation.known_hash(seen),
     )
     due = () if is_late else (deadline, start_deadline)
-    seconds = _earliest(progress.look_again_seconds, due, now)
-    events = tuple(_going_events(seen, standing))
-    return Plan(standing=standing, events=events, look_again_seconds=seconds)
+    seconds = _earliest(progress.requeue_after_seconds, due, now)
+    events = tuple(_going_events(seen, state))
+    return Plan(state=state, events=events, requeue_after_seconds=seconds)
 
 
 def _going(run: projections.Run, progress: Progress) -> tuple[Phase, str, str]:
@@ -65,13 +65,13 @@ def _going(run: projections.Run, progress: Progress) -> tuple[Phase, str, str]:
     return phase, progress.reason or usual, progress.message
 
 
-def _going_events(seen: Observed, standing: Standing) -> Iterator[Event]:
+def _going_events(seen: Observed, state: RunState) -> Iterator[Event]:
     status = seen.run.status
-    if standing.phase is Phase.RUNNING and status.phase != Phase.RUNNING:
+    if state.phase is Phase.RUNNING and status.phase != Phase.RUNNING:
         yield Event(EventReason.STARTED, _started_note(seen))
-    is_known = standing.reason in {status.reason, Reason.SUBMITTED, Reason.CANCELLING}
-    if standing.phase is Phase.STARTING and not is_known:
-        yield Event(EventReason.WAITING, standing.message, is_warning=True)
+    is_known = state.reason in {status.reason, Reason.SUBMITTED, Reason.CANCELLING}
+    if state.phase is Phase.STARTING and not is_known:
+        yield Event(EventReason.WAITING, state.message, is_warning=True)
 
 
 def _started_note(seen: Observed) -> str:

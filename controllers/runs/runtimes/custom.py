@@ -273,7 +273,7 @@ def _seen(ref: Ref, answer: egress.Answer, *, is_told: bool) -> Progress:
         asked = answer.retry_after_seconds
         wait = extra["pollSeconds"] if asked is None else asked
         stage = Stage.CANCELLING if is_told else progress.stage
-        progress = dataclasses.replace(progress, stage=stage, look_again_seconds=wait)
+        progress = dataclasses.replace(progress, stage=stage, requeue_after_seconds=wait)
     return dataclasses.replace(progress, ref=dataclasses.replace(ref, extra=extra))
 
 

@@ -194,13 +194,13 @@ class Temporal:
     async def _running(self, ref: Ref, found: WorkflowExecutionDescription) -> Progress:
         if _is_tombstone(found):
             await self._terminate(ref, found)
-            return Progress(stage=Stage.CANCELLING, look_again_seconds=_MIN_SECONDS)
+            return Progress(stage=Stage.CANCELLING, requeue_after_seconds=_MIN_SECONDS)
         now = self._now()
         elapsed = (now - found.start_time).total_seconds()
         progress = Progress(
             stage=_stage(found),
             started=found.execution_time or found.start_time,
-            look_again_seconds=min(max(elapsed / 10, _MIN_SECONDS), _MAX_SECONDS),
+            requeue_after_seconds=min(max(elapsed / 10, _MIN_SECONDS), _MAX_SECONDS),
         )
         if progress.stage is Stage.PENDING:
             message = f"Waiting for a worker of task queue {found.task_queue!r}."
@@ -213,7 +213,7 @@ class Temporal:
             ref = dataclasses.replace(ref, extra=told)
         elif now - dt.datetime.fromisoformat(since) >= self._grace:
             await self._terminate(ref, found)
-        return dataclasses.replace(progress, ref=ref, look_again_seconds=_MIN_SECONDS)
+        return dataclasses.replace(progress, ref=ref, requeue_after_seconds=_MIN_SECONDS)
 
     async def _ended(self, ref: Ref, found: WorkflowExecutionDescription) -> Progress:
         progress = _over(found)

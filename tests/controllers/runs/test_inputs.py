@@ -133,7 +133,7 @@ async def test_agent_finds_values_that_are_elsewhere(tmp_path: pathlib.Path) -> 
         ],
     }
     piece = ready(runner={"command": "agent-runner"}, adapter={"type": "Exec", "exec": given}).work
-    runtime = local.Local(tmp_path, resolve=resolve, look_again_seconds=0.02)
+    runtime = local.Local(tmp_path, resolve=resolve, requeue_after_seconds=0.02)
 
     ref = await runtime.submit("uid-1/1", piece)
     progress = await runtime.status(ref)

@@ -148,11 +148,11 @@ class JobRuntime:
             return _waiting(progress, why)
         seconds = (self._now() - started).total_seconds()
         if seconds < SLOW_START_SECONDS:
-            return dataclasses.replace(progress, look_again_seconds=SLOW_START_SECONDS - seconds)
+            return dataclasses.replace(progress, requeue_after_seconds=SLOW_START_SECONDS - seconds)
         uids = [pod.metadata.uid for pod in pods] or [job.metadata.uid]
         why = await self._warnings.about(ref.namespace, uids)
         again = min(seconds, SLOW_AGAIN_SECONDS)
-        return _waiting(dataclasses.replace(progress, look_again_seconds=again), why)
+        return _waiting(dataclasses.replace(progress, requeue_after_seconds=again), why)
 
     async def _gone(self, ref: Ref, *, may_have_completed: bool = True) -> Progress:
         """Return the progress of work whose Job is gone for good.
@@ -167,7 +167,7 @@ class JobRuntime:
                 stage=Stage.CANCELLING if is_ending else Stage.PENDING,
                 reason=Reason.JOB_MISSING,
                 message=f"Job {ref.name} was deleted; its pods still exist: {names}.",
-                look_again_seconds=ORPHANS_SECONDS,
+                requeue_after_seconds=ORPHANS_SECONDS,
             )
         unreserved = self._unreserved.get(ref.key, "")
         if may_have_completed and await self._has_completed(ref):

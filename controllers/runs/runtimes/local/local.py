@@ -40,7 +40,7 @@ from controllers.runs.runtimes.local import (
 )
 from crds.admission import settings
 
-LOOK_AGAIN_SECONDS: Final = 0.5
+REQUEUE_SECONDS: Final = 0.5
 
 Resolve: TypeAlias = Callable[[str, str, str, str], Awaitable[bytes | None]]
 """Returns the value at namespace, kind (Secret or ConfigMap), name and key; None if missing."""
@@ -75,7 +75,7 @@ class Local:
         resolve_all: Reads a Secret.
         on_change: Called with the key of work whose process has ended.
         grace_seconds: Between SIGTERM and SIGKILL.
-        look_again_seconds: Polling interval of running work.
+        requeue_after_seconds: Polling interval of running work.
         now: The wall clock, shared by all controllers of a root.
         environment: The controller's environment.
     """
@@ -93,7 +93,7 @@ class Local:
         resolve_all: ResolveAll | None = None,
         on_change: Callable[[Key], None] | None = None,
         grace_seconds: float = GRACE_SECONDS,
-        look_again_seconds: float = LOOK_AGAIN_SECONDS,
+        requeue_after_seconds: float = REQUEUE_SECONDS,
         now: Callable[[], dt.datetime] = clocks.utc_now,
         environment: Mapping[str, str] = os.environ,
     ) -> None:
@@ -101,7 +101,7 @@ class Local:
         self._resolve, self._resolve_all = resolve, resolve_all
         self._on_change = on_change or (lambda _: None)
         self._grace = dt.timedelta(seconds=grace_seconds)
-        self._look_again_seconds, self._now = look_again_seconds, now
+        self._poll_seconds, self._now = requeue_after_seconds, now
         self._environment = environment
         # Children of this process, with their exit codes once they have ended.
         self._children: dict[int, int | None] = {}
@@ -157,7 +157,7 @@ class Local:
             progress = await asyncio.to_thread(self._look, place)
         except OSError as error:
             raise _fault(error) from error
-        if progress.look_again_seconds is not None:
+        if progress.requeue_after_seconds is not None:
             await self._watch(ref, place)
         return progress
 
@@ -208,7 +208,7 @@ class Local:
             return Progress(
                 stage=Stage.CANCELLING if cancelled else Stage.RUNNING,
                 started=started.at,
-                look_again_seconds=self._look_again_seconds,
+                requeue_after_seconds=self._poll_seconds,
             )
         ended = place.ended() or workspaces.Ended(self._now())
         return _ended(started, ended, place.report(), is_cancelled=cancelled is not None)

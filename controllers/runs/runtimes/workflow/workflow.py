@@ -29,7 +29,8 @@ from controllers.runs.runtimes.workflow import (
     workflow_state,
     workflow_steps,
 )
-from controllers.runs.runtimes.workflow.workflow_steps import Decision, Piece, Step
+from controllers.runs.runtimes.workflow.step_transitions import Piece, Step
+from controllers.runs.runtimes.workflow.workflow_steps import Decision
 
 # Retry delay of failed submissions, unless the server requests another.
 SUBMIT_AGAIN_SECONDS: Final = 5.0
@@ -173,7 +174,7 @@ class WorkflowRuntime:
                 return Decision(
                     state={**known, "steps": [*decision.before]},
                     stage=Stage.CANCELLING,
-                    look_again=later,
+                    requeue_at=later,
                 )
         return decision
 
@@ -238,9 +239,9 @@ class WorkflowRuntime:
     async def _progress(
         self, ref: Ref, decision: Decision, seen: Mapping[Piece, Progress]
     ) -> Progress:
-        look_again = None
-        if decision.look_again is not None:
-            look_again = max(0.0, (decision.look_again - self._now()).total_seconds())
+        seconds = None
+        if decision.requeue_at is not None:
+            seconds = max(0.0, (decision.requeue_at - self._now()).total_seconds())
         waits = _waiting(decision, seen)
         files = workflow_files.merged(ref.extra, decision.state["steps"], seen)
         note = files.note if decision.stage is Stage.SUCCEEDED else ""
@@ -260,7 +261,7 @@ class WorkflowRuntime:
             artifacts_omitted=files.omitted,
             ref=dataclasses.replace(ref, extra=extra),
             workflow=decision.state,
-            look_again_seconds=look_again,
+            requeue_after_seconds=seconds,
             is_held=waits is not None and waits.is_held,
             unreserved=decision.unreserved or _unreserved(seen),
         )
@@ -333,7 +334,7 @@ class _Submissions:
         return dataclasses.replace(
             decision,
             message=decision.message or message,
-            look_again=min(again, decision.look_again or again),
+            requeue_at=min(again, decision.requeue_at or again),
         )
 
 

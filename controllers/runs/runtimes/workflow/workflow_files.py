@@ -12,7 +12,7 @@ import msgspec
 from controllers.runs.runtimes import reports
 from controllers.runs.runtimes.base import JSON, Progress
 from controllers.runs.runtimes.reports import Files
-from controllers.runs.runtimes.workflow.workflow_steps import Piece
+from controllers.runs.runtimes.workflow.step_transitions import Piece
 
 
 def merged(

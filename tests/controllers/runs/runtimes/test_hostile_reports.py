@@ -26,6 +26,7 @@ from controllers.runs.runtimes.local import launch, local, workspaces
 from controllers.runs.runtimes.workflow import (
     condition_child,
     loops,
+    step_transitions,
     workflow_files,
     workflow_state,
     workflow_steps,
@@ -49,8 +50,8 @@ def assert_run_can_be_read(progress: Progress) -> None:
     body = run_world.run(phase="Running", attempt=1)
     seen = run_world.observed(body, progress=progress)
     plan = planner.reconcile(seen, NOW)
-    assert plan.standing is not None
-    status = run_status.written(plan.standing, seen.run, NOW)
+    assert plan.state is not None
+    status = run_status.written(plan.state, seen.run, NOW)
     assert status is not None
 
     text = json.dumps({**body, "status": status})
@@ -102,7 +103,7 @@ STATUS = structural.schema_of(hub.agentrun.AgentRun)["properties"]["status"]["pr
 STAGES = st.sampled_from([*Stage])
 
 
-def decided(state: Any, seen: dict[workflow_steps.Piece, Progress]) -> workflow_steps.Decision:
+def decided(state: Any, seen: dict[step_transitions.Piece, Progress]) -> workflow_steps.Decision:
     """A decision, with an answer to each condition."""
     answers: dict[loops.Question, bool | loops.ConditionError] = {}
     while True:

@@ -62,7 +62,7 @@ async def until(adapter: custom.Custom, ref: Ref, stage: Stage) -> str:
             if progress.stage is stage:
                 return progress.message
             assert not progress.stage.is_ended
-            assert 1 == progress.look_again_seconds
+            assert 1 == progress.requeue_after_seconds
             await asyncio.sleep(0.02)
 
 

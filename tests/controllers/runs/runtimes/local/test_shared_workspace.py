@@ -97,7 +97,7 @@ def test_persistent_state_of_a_loop_may_be_in_the_workspace() -> None:
 
 async def carried_out(root: pathlib.Path, piece: Work) -> tuple[Progress, list[str]]:
     """Execute a workflow locally with the agent-runner; return its end, and its steps' logs."""
-    inner = local.Local(root, look_again_seconds=0.02)
+    inner = local.Local(root, requeue_after_seconds=0.02)
     runtime = WorkflowRuntime(inner, now=kube.utc_now)
     ref = await runtime.submit("uid-1/1", piece)
     async with asyncio.timeout(120):

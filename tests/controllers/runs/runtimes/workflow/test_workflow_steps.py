@@ -11,7 +11,8 @@ from hypothesis import given, settings, strategies
 from controllers.runs.runtimes import reports
 from controllers.runs.runtimes.base import Code, Progress, Stage
 from controllers.runs.runtimes.workflow import condition_child, loops, workflow_steps
-from controllers.runs.runtimes.workflow.workflow_steps import Decision, Piece
+from controllers.runs.runtimes.workflow.step_transitions import Piece
+from controllers.runs.runtimes.workflow.workflow_steps import Decision
 from crds import hub
 from tests.support import depth
 from tests.support.run_world import NOW
@@ -111,7 +112,7 @@ def test_failed_step_is_tried_again_after_a_pause_and_then_fails_the_workflow() 
     failed = decide(steps, again.state, {Piece(0, 1, 2): FAILED})
 
     assert ["Retrying", "Pending"] == phases(waiting)
-    assert NOW + dt.timedelta(seconds=30) == early.look_again
+    assert NOW + dt.timedelta(seconds=30) == early.requeue_at
     assert ((), (Piece(0, 1, 2),)) == (early.start, again.start)
     assert (Stage.FAILED, "WorkflowStepFailed", ()) == (failed.stage, failed.reason, failed.start)
     assert "Step 'a' failed: no" == failed.message
@@ -140,7 +141,7 @@ def test_step_that_takes_too_long_is_ended_and_tried_again() -> None:
     ended = decide(steps, first.state, running, now=late)
     over = decide(steps, ended.state, {Piece(0, 1, 1): Progress(stage=Stage.CANCELLED)}, now=late)
 
-    assert (late, ()) == (meanwhile.look_again, meanwhile.cancel)
+    assert (late, ()) == (meanwhile.requeue_at, meanwhile.cancel)
     assert (Piece(0, 1, 1),) == ended.cancel
     assert (["Retrying"], "The attempt exceeded its deadline.") == (
         phases(over),
