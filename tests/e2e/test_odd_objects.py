@@ -10,7 +10,7 @@ import msgspec
 import pytest
 
 from controllers import devcluster, kube, ledger
-from controllers.agentctl.explain import explanation
+from controllers.agentctl.explain import explanation, explanation_output
 from controllers.agentctl.run.logs import pod_logs
 from controllers.kube.watch.projections import Decoder
 from controllers.ledger import encoding
@@ -147,8 +147,8 @@ def test_explanation_tells_of_any_events_and_lease(documents: dict[str, kube.JSO
         )
         found = explanation.explain(seen)
 
-        assert json.dumps(explanation.as_json(found))
-        assert explanation.as_text(found, run_world.NOW)
+        assert json.dumps(explanation_output.as_json(found))
+        assert explanation_output.as_text(found, run_world.NOW)
 
 
 async def test_any_config_map_is_a_ledger_and_a_record_or_is_said_to_be_none(

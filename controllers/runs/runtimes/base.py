@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final, Protocol, TypeAlias
 
 from crds.admission import settings
-from crds.admission.pods import effective_pod
+from crds.admission.pods import pod_sources
 
 JSON: TypeAlias = Any
 """A decoded JSON value, to be narrowed by the reader."""
@@ -126,7 +126,7 @@ class Work:
     timeout_seconds: float | None = None
     start_timeout_seconds: float | None = None
     step: str = ""
-    references: Sequence[effective_pod.Reference] = ()
+    references: Sequence[pod_sources.Reference] = ()
     steps: tuple["Work", ...] = ()
     pods: settings.Pods = settings.PODS
     refusal: str = ""

@@ -9,14 +9,12 @@ import asyncio
 import contextlib
 import dataclasses
 import datetime as dt
-import json
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from typing import Any, Final
 
 from controllers.kube import clocks
-from controllers.runs import json_access, naming
-from controllers.runs.api_constants import Reason
+from controllers.runs import json_access
 from controllers.runs.runtimes import egress, outcomes, reports
 from controllers.runs.runtimes.base import (
     GRACE_SECONDS,
@@ -44,19 +42,11 @@ except ImportError as error:
         "pip install 'kubewright[temporal]'"
     ) from error
 
+# Imports the SDK, too.
+from controllers.runs.runtimes import temporal_executions
+
 _log = logging.getLogger(__name__)
 ANY: Final = Access()
-FAILED: Final = "WorkflowFailed"
-TERMINATED: Final = "WorkflowTerminated"
-# Memo keys of our workflows.
-_KEY, _TOMBSTONE = naming.KEY_ANNOTATION, naming.TOMBSTONE_LABEL
-# Longer than any server's retention of closed workflows.
-_NEVER: Final = dt.timedelta(days=3650)
-# The controller enforces timeouts; if it is down, Temporal does, a little later.
-_SLACK_SECONDS: Final = 60
-# WorkflowExecutionStarted and WorkflowTaskScheduled: later events come from a worker.
-_UNSEEN_EVENTS: Final = 2
-_MAX_MESSAGE: Final = 640
 _MIN_SECONDS, _MAX_SECONDS = 1.0, 30.0
 _TOLD: Final = "cancelledAt"
 _CODES: Final = {
@@ -113,14 +103,14 @@ class Temporal:
             type=self.type,
             key=key,
             work=work,
-            name=_ids(work)[0],
-            namespace=_config(work).get("namespace") or self._namespace,
+            name=temporal_executions.ids(work)[0],
+            namespace=temporal_executions.config(work).get("namespace") or self._namespace,
         )
 
     async def submit(self, key: Key, work: Work) -> Ref:
         """Start the workflow, or return the existing one."""
         ref = self.ref(key, work)
-        self._access.check(ref.namespace, _config(work).get("taskQueue") or "")
+        self._access.check(ref.namespace, temporal_executions.config(work).get("taskQueue") or "")
         async with self._deadline():
             found = await self._find(ref) or await self._start(ref, is_tombstone=False)
         if found is None:
@@ -129,7 +119,7 @@ class Temporal:
                 f"expected workflow {ref.name!r} of namespace {ref.namespace!r} to be unused or "
                 "owned by this run, got another owner",
             )
-        return dataclasses.replace(ref, name=found.id, uid=_first_run(found))
+        return dataclasses.replace(ref, name=found.id, uid=temporal_executions.first_run(found))
 
     async def status(self, ref: Ref) -> Progress:
         """Return the workflow's status, with its result once it has completed."""
@@ -151,7 +141,7 @@ class Temporal:
             # If another workflow has the ID, no submission can start anything.
             if found is None or found.status is not WorkflowExecutionStatus.RUNNING:
                 return
-            if _is_tombstone(found):
+            if temporal_executions.is_tombstone(found):
                 await self._terminate(ref, found)
             else:
                 await self._handle(ref.namespace, found).cancel()
@@ -161,19 +151,19 @@ class Temporal:
     async def _find(self, ref: Ref) -> WorkflowExecutionDescription | None:
         """Return the latest run of our workflow, under any of its IDs."""
         client = await self._client(ref.namespace)
-        for name in dict.fromkeys((ref.name, *_ids(ref.work))):
+        for name in dict.fromkeys((ref.name, *temporal_executions.ids(ref.work))):
             found = await _describe(client, name)
             if found is not None and await _is_chained(client, found, ref):
                 return found
         # Another owner's workflow started under our ID after ours had ended.
         found = await _describe(client, ref.name, ref.uid) if ref.uid else None
-        return found if found is not None and _is_ours(found, ref) else None
+        return found if found is not None and temporal_executions.is_ours(found, ref) else None
 
     async def _start(self, ref: Ref, *, is_tombstone: bool) -> WorkflowExecutionDescription | None:
         """Start the workflow under the first of its IDs that no other owner has."""
         client = await self._client(ref.namespace)
-        config = _config(ref.work)
-        for name in _ids(ref.work):
+        config = temporal_executions.config(ref.work)
+        for name in temporal_executions.ids(ref.work):
             with contextlib.suppress(temporalio.exceptions.WorkflowAlreadyStartedError):
                 await client.start_workflow(
                     config.get("workflowType") or "Tombstone",
@@ -183,28 +173,31 @@ class Temporal:
                     # Any existing workflow keeps the ID, running or closed.
                     id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
                     id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                    memo={_KEY: ref.key, **({_TOMBSTONE: "true"} if is_tombstone else {})},
-                    **_timeouts(ref.work, is_tombstone=is_tombstone),
+                    memo={
+                        temporal_executions.MEMO_KEY: ref.key,
+                        **({temporal_executions.MEMO_TOMBSTONE: "true"} if is_tombstone else {}),
+                    },
+                    **temporal_executions.timeouts(ref.work, is_tombstone=is_tombstone),
                 )
             found = await _describe(client, name)
-            if found is not None and _is_ours(found, ref):
+            if found is not None and temporal_executions.is_ours(found, ref):
                 return found
         return None
 
     async def _running(self, ref: Ref, found: WorkflowExecutionDescription) -> Progress:
-        if _is_tombstone(found):
+        if temporal_executions.is_tombstone(found):
             await self._terminate(ref, found)
             return Progress(stage=Stage.CANCELLING, requeue_after_seconds=_MIN_SECONDS)
         now = self._now()
         elapsed = (now - found.start_time).total_seconds()
         progress = Progress(
-            stage=_stage(found),
+            stage=temporal_executions.running_stage(found),
             started=found.execution_time or found.start_time,
             requeue_after_seconds=min(max(elapsed / 10, _MIN_SECONDS), _MAX_SECONDS),
         )
         if progress.stage is Stage.PENDING:
             message = f"Waiting for a worker of task queue {found.task_queue!r}."
-            return dataclasses.replace(progress, message=message[:_MAX_MESSAGE])
+            return dataclasses.replace(progress, message=message[: temporal_executions.MAX_MESSAGE])
         if progress.stage is not Stage.CANCELLING:
             return progress
         since = ref.extra.get(_TOLD)
@@ -216,7 +209,7 @@ class Temporal:
         return dataclasses.replace(progress, ref=ref, requeue_after_seconds=_MIN_SECONDS)
 
     async def _ended(self, ref: Ref, found: WorkflowExecutionDescription) -> Progress:
-        progress = _over(found)
+        progress = temporal_executions.ended(found)
         if found.status is WorkflowExecutionStatus.COMPLETED:
             value, _ = await self._outcome(ref, found)
             listed = json_access.at(value, "artifacts")
@@ -227,14 +220,14 @@ class Temporal:
                 progress,
                 stage=outcome.stage,
                 reason=outcome.reason,
-                message=outcome.message[:_MAX_MESSAGE],
+                message=outcome.message[: temporal_executions.MAX_MESSAGE],
                 code=outcome.code,
                 artifacts=files.artifacts,
                 artifacts_omitted=files.omitted,
             )
         if found.status is WorkflowExecutionStatus.FAILED:
             _, cause = await self._outcome(ref, found)
-            message, code = _told(cause)
+            message, code = temporal_executions.failure(cause)
             return dataclasses.replace(progress, message=message, code=code)
         return progress
 
@@ -341,115 +334,16 @@ def _tls(credentials: Credentials) -> bool | TLSConfig:
     )
 
 
-def _ids(piece: Work) -> tuple[str, ...]:
-    """Return the possible IDs of the workflow: the documented one, or with the run's UID.
-
-    Runs of several namespaces, and recreated runs, share the documented ID. An explicit ID is used
-    as is.
-    """
-    suffix = "" if piece.attempt == 1 else f"-{piece.attempt}"
-    given = _config(piece).get("workflowId")
-    if given:
-        return (f"{given}{suffix}",)
-    base = piece.spec.get("idempotencyKey") or f"{piece.run}-temporal"
-    return f"{base}{suffix}", f"{base}{suffix}-{piece.uid}"
-
-
-def _config(piece: Work) -> Mapping[str, JSON]:
-    return (piece.spec.get("runtime") or {}).get("temporal") or {}
-
-
-def _timeouts(piece: Work, *, is_tombstone: bool) -> dict[str, Any]:
-    if is_tombstone:
-        return {"start_delay": _NEVER}
-    given = _config(piece).get("timeouts") or {}
-    found = {f"{name}_timeout": json_access.seconds(given.get(name)) for name in given}
-    if piece.timeout_seconds and not found.get("execution_timeout"):
-        found["execution_timeout"] = int(piece.timeout_seconds) + _SLACK_SECONDS
-    return {name: dt.timedelta(seconds=value) for name, value in found.items() if value}
-
-
 async def _is_chained(
     client: temporalio.client.Client, found: WorkflowExecutionDescription, ref: Ref
 ) -> bool:
     """Return whether a run of a workflow is ours, or continues one that is, without its memo."""
-    if _is_ours(found, ref):
+    if temporal_executions.is_ours(found, ref):
         return True
-    if _first_run(found) == found.run_id:
+    if temporal_executions.first_run(found) == found.run_id:
         return False
-    first = await _describe(client, found.id, _first_run(found))
-    return first is not None and _is_ours(first, ref)
-
-
-def _is_ours(found: WorkflowExecutionDescription, ref: Ref) -> bool:
-    """Check the memo alone: IDs and runs can be chosen by users."""
-    return _memo(found, _KEY) == ref.key
-
-
-def _is_tombstone(found: WorkflowExecutionDescription) -> bool:
-    return _memo(found, _TOMBSTONE) == "true"
-
-
-def _memo(found: WorkflowExecutionDescription, name: str) -> object:
-    payload = found.raw_info.memo.fields.get(name)
-    try:
-        return None if payload is None else json.loads(payload.data)
-    except ValueError:
-        return None
-
-
-def _first_run(found: WorkflowExecutionDescription) -> str:
-    return found.raw_info.first_run_id or found.run_id
-
-
-def _stage(found: WorkflowExecutionDescription) -> Stage:
-    """Return the stage of a running workflow."""
-    if found.raw_description.workflow_extended_info.cancel_requested:
-        return Stage.CANCELLING
-    return Stage.PENDING if found.history_length <= _UNSEEN_EVENTS else Stage.RUNNING
-
-
-def _over(found: WorkflowExecutionDescription) -> Progress:
-    """Return the progress of a closed workflow, as far as its description tells."""
-    progress = Progress(
-        stage=Stage.FAILED,
-        reason=FAILED,
-        code=Code.RETRYABLE,
-        started=found.execution_time or found.start_time,
-        ended=found.close_time,
-    )
-    match found.status:
-        case WorkflowExecutionStatus.COMPLETED:
-            change: dict[str, Any] = {"stage": Stage.SUCCEEDED, "reason": "", "code": None}
-        case WorkflowExecutionStatus.CANCELED:
-            change = {"stage": Stage.CANCELLED, "reason": Reason.RUNNER_CANCELLED, "code": None}
-        case WorkflowExecutionStatus.TERMINATED if _is_tombstone(found):
-            message = "No workflow of the run exists, and none will be started."
-            change = {"stage": Stage.CANCELLED, "reason": Reason.JOB_MISSING, "message": message}
-            change |= {"started": None, "ended": None}
-        case WorkflowExecutionStatus.TERMINATED:
-            change = {"stage": Stage.CANCELLED, "reason": TERMINATED, "code": None}
-        case WorkflowExecutionStatus.TIMED_OUT:
-            message = "The workflow exceeded its Temporal timeout."
-            change = {"reason": Reason.TIMED_OUT, "message": message}
-        case WorkflowExecutionStatus.FAILED:
-            change = {}
-        case _:
-            message = "Its chain of runs was continued, and then another workflow used its ID."
-            change = {"message": message, "code": Code.TERMINAL}
-    return dataclasses.replace(progress, **change)
-
-
-def _told(cause: BaseException | None) -> tuple[str, Code]:
-    """Return message and code of a failure, from its innermost cause."""
-    code = Code.RETRYABLE
-    while cause is not None:
-        if isinstance(cause, temporalio.exceptions.ApplicationError) and cause.non_retryable:
-            code = Code.TERMINAL
-        if cause.__cause__ is None:
-            break
-        cause = cause.__cause__
-    return egress.text(str(cause or "The workflow failed."), _MAX_MESSAGE), code
+    first = await _describe(client, found.id, temporal_executions.first_run(found))
+    return first is not None and temporal_executions.is_ours(first, ref)
 
 
 def _is_namespace_missing(error: RPCError) -> bool:
@@ -458,4 +352,4 @@ def _is_namespace_missing(error: RPCError) -> bool:
 
 
 def _said(error: Exception) -> str:
-    return egress.text(f"Temporal: {error}", _MAX_MESSAGE)
+    return egress.text(f"Temporal: {error}", temporal_executions.MAX_MESSAGE)

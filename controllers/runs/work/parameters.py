@@ -8,7 +8,7 @@ from controllers.runs import json_access
 from controllers.runs.runtimes.base import JSON
 from controllers.runs.work.related_objects import Related
 from crds.admission import inputs as run_inputs
-from crds.admission.pods import effective_pod
+from crds.admission.pods import pod_sources
 
 # Parameter aliases for all implementations; each fills only an empty target.
 ALIASES: Final = {
@@ -39,7 +39,7 @@ class Piece:
     spec: JSON
     task: JSON
     inputs: "Parameters"
-    references: Sequence[effective_pod.Reference]
+    references: Sequence[pod_sources.Reference]
 
     @property
     def required(self) -> tuple[str, ...]:
@@ -72,9 +72,9 @@ def piece(step: str, spec: JSON, related: Related) -> Piece:
     return Piece(step, spec, task, inputs, references)
 
 
-def variables(references: Sequence[effective_pod.Reference]) -> dict[str, str]:
+def variables(references: Sequence[pod_sources.Reference]) -> dict[str, str]:
     """Return the pod's environment variables with values of inputs."""
-    return {one.name: effective_pod.variable(at) for at, one in enumerate(references)}
+    return {one.name: pod_sources.variable(at) for at, one in enumerate(references)}
 
 
 def _task(spec: JSON, related: Related) -> JSON:

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from controllers.runs import json_access
 from controllers.runs.runtimes.base import JSON
-from crds.admission.pods import effective_pod
+from crds.admission.pods import pod_sources
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ def implementation_names(run: JSON) -> tuple[str, ...]:
     spec = run.get("spec") or {}
     named = (
         json_access.at(own, "implementation", "specRef", "name")
-        for _, own in (("", spec), *effective_pod.steps(spec))
+        for _, own in (("", spec), *pod_sources.steps(spec))
     )
     return tuple({str(name): None for name in named if name})
 

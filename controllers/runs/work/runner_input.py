@@ -7,7 +7,7 @@ from controllers.runs.runtimes.base import JSON, Work
 from controllers.runs.work import parameters
 from controllers.runs.work.parameters import Piece
 from controllers.runs.work.related_objects import Related
-from crds.admission.pods import effective_pod
+from crds.admission.pods import pod_sources
 from crds.admission.settings import Pods
 
 RUNNER_SCHEMA: Final = "agents.proompteng.ai/runner/v1"
@@ -71,7 +71,7 @@ def _start_seconds(spec: JSON, defaults: JSON, pods: Pods) -> int | None:
 def _control_path(spec: JSON) -> str | None:
     """Return the path at which a step with a loop condition writes whether to continue."""
     condition = json_access.at(spec, "loop", "while") or {}
-    given = json_access.at(condition, "control", "path") or effective_pod.CONTROL_JSON
+    given = json_access.at(condition, "control", "path") or pod_sources.CONTROL_JSON
     return str(given) if condition.get("cel") else None
 
 

@@ -18,7 +18,7 @@ from controllers.runs.work.related_objects import Related
 from crds.admission import agentrun as agentrun_rules
 from crds.admission import policy, workflows
 from crds.admission import settings as settings_
-from crds.admission.pods import effective_pod
+from crds.admission.pods import pod_sources
 from crds.admission.settings import Settings
 
 
@@ -86,7 +86,7 @@ def prepare(
     refused = _refused(run, policy.Context(settings, agent, related.provider))
     if refused is not None:
         return refused
-    pieces = [parameters.piece(name, own, related) for name, own in effective_pod.steps(spec)]
+    pieces = [parameters.piece(name, own, related) for name, own in pod_sources.steps(spec)]
     for piece in pieces:
         refused = _piece_refused(run, agent, piece)
         if refused is not None:

@@ -12,7 +12,7 @@ from typing import Any, Final
 from controllers import kube, manager
 from controllers.kube import requests
 from controllers.runs import naming, projections
-from crds.admission.pods import effective_pod
+from crds.admission.pods import pod_sources
 from tests.support.situations.given import QUOTAS, RUN, Policy, manifest
 from tests.support.situations.world import UnmetError, World
 
@@ -262,7 +262,7 @@ class DeletePod(Act):
         )
 
 
-def container(state: Mapping[str, Any], name: str = effective_pod.CONTAINER) -> dict[str, Any]:
+def container(state: Mapping[str, Any], name: str = pod_sources.CONTAINER) -> dict[str, Any]:
     """The status of a container."""
     is_ready = "running" in state
     return {

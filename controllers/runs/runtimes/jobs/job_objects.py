@@ -11,7 +11,7 @@ from controllers.runner import templates
 from controllers.runs import json_access, naming, projections
 from controllers.runs.runtimes.base import JSON, Code, Key, RuntimeFault, Stage, Work
 from crds import names
-from crds.admission.pods import effective_pod
+from crds.admission.pods import effective_pod, pod_sources
 
 # Upstream's default: long enough to inspect the Job, short enough for etcd.
 DEFAULT_TTL_SECONDS: Final = 600
@@ -275,10 +275,10 @@ def _ttl_seconds(ttl: int | None) -> int | None:
 # ------------------------------------------------------------------------------------- the pod
 
 
-def sources(piece: Work) -> effective_pod.Sources:
+def sources(piece: Work) -> pod_sources.Sources:
     """Return the sources of a pod."""
-    return effective_pod.Sources(
-        spec=effective_pod.fields_of(piece.spec),
+    return pod_sources.Sources(
+        spec=pod_sources.fields_of(piece.spec),
         provider=piece.provider,
         system_prompt=piece.system_prompt,
         pods=piece.pods,
@@ -308,10 +308,10 @@ def _variables(piece: Work) -> dict[str, str]:
     """Return the environment variables of the runner."""
     vcs = piece.spec.get("vcs") or {}
     found = {
-        "AGENT_RUN_SPEC": effective_pod.RUN_JSON,
-        "AGENT_RUNNER_SPEC_PATH": effective_pod.RUNNER_JSON,
+        "AGENT_RUN_SPEC": pod_sources.RUN_JSON,
+        "AGENT_RUNNER_SPEC_PATH": pod_sources.RUNNER_JSON,
         "AGENT_PROVIDER": str(piece.runner_json.get("provider") or ""),
-        **prompt_variables(piece, effective_pod.SYSTEM_PROMPT),
+        **prompt_variables(piece, pod_sources.SYSTEM_PROMPT),
         "VCS_PROVIDER_NAME": (vcs.get("providerRef") or {}).get("name"),
         "VCS_MODE": vcs.get("mode"),
     }
@@ -331,7 +331,7 @@ def prompt_variables(piece: Work, path: str) -> dict[str, str]:
 def _contents(piece: Work) -> Iterator[str]:
     """Yield the content of each inline file."""
     filled = _Templates(piece, _Known(piece))
-    written = effective_pod.written_files(piece.provider, piece.system_prompt)
+    written = pod_sources.written_files(piece.provider, piece.system_prompt)
     for _, content, is_template in written:
         yield filled.render(content) if is_template else content
 

@@ -10,7 +10,7 @@ from typing import Final
 from controllers.runs import projections
 from controllers.runs.projections import Waiting
 from controllers.runs.runtimes.outcomes import End, exit_text
-from crds.admission.pods import effective_pod
+from crds.admission.pods import pod_sources
 
 MAX_MESSAGE: Final = 400
 EVICTED: Final = "Evicted"
@@ -72,7 +72,7 @@ def is_running(pod: projections.Pod) -> bool:
     return any(
         one.state.running is not None
         for one in pod.status.container_statuses
-        if one.name == effective_pod.CONTAINER
+        if one.name == pod_sources.CONTAINER
     )
 
 
@@ -120,7 +120,7 @@ def waiting_text(found: Waiting) -> str:
 
 def end(pod: projections.Pod) -> End:
     """Return how a pod ended, or that it was deleted."""
-    terminated = pod.ended(effective_pod.CONTAINER)
+    terminated = pod.ended(pod_sources.CONTAINER)
     code = None if terminated is None else terminated.exit_code
     if pod.status.phase == "Succeeded":
         return End(exit_code=code or 0)

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from controllers.runs.runtimes.base import JSON, Code, RuntimeFault
-from crds.admission.pods import effective_pod
+from crds.admission.pods import pod_sources
 
 ROOT: Final = "/workspace"
 _REFERENCE: Final = re.compile(r"\$(?:\$|\(([^()]*)\))")
@@ -128,7 +128,7 @@ def expanded(value: str, variables: Mapping[str, str]) -> str:
 def is_private(path: str) -> bool:
     """Return whether a path is private to a step in a shared workspace."""
     parts = path.removeprefix(ROOT).lstrip("/").split("/")
-    is_file = path in {effective_pod.RUN_JSON, effective_pod.RUNNER_JSON}
+    is_file = path in {pod_sources.RUN_JSON, pod_sources.RUNNER_JSON}
     return is_file or parts[0] in _PRIVATE
 
 

@@ -31,7 +31,7 @@ from controllers.runs.runtimes.base import (
     Stage,
     Work,
 )
-from controllers.runs.runtimes.jobs import job, job_objects
+from controllers.runs.runtimes.jobs import api_faults, job_objects
 from controllers.runs.runtimes.local import (
     container_environment,
     detached_processes,
@@ -324,7 +324,7 @@ class Local:
                 namespace, given.kind, given.name, given.key
             )
         except kube.KubeError as error:
-            raise job.fault(error) from error
+            raise api_faults.fault(error) from error
         if value is None and not given.is_optional:
             raise _missing(f"key {given.key!r} in {given.kind} {namespace}/{given.name}")
         return value
@@ -333,7 +333,7 @@ class Local:
         try:
             values = self._resolve_all and await self._resolve_all(namespace, name)
         except kube.KubeError as error:
-            raise job.fault(error) from error
+            raise api_faults.fault(error) from error
         if values is None:
             raise _missing(f"Secret {namespace}/{name}")
         return values
