@@ -13,13 +13,13 @@ from typing import Any, Final, Literal, TypeAlias
 import pydantic
 
 from controllers.agentctl.exits import CommandError
+from controllers.agentctl.run.request import RuntimeType
 from crds import hub
 from crds.v1beta1 import core
 from schemagen import yaml
 from schemagen.problems import JSON
 from schemagen.versions import steps
 
-RuntimeType: TypeAlias = Literal["job", "workflow", "temporal", "custom"]
 Path: TypeAlias = tuple[str, ...]
 
 # v1alpha1 names of fields (rows 7 and 8 of the field table), for all runtimes.

@@ -6,10 +6,11 @@ import pytest
 
 from controllers.agentctl.exits import CommandError
 from controllers.agentctl.run import runtime_options
+from controllers.agentctl.run.request import RuntimeType
 from crds import hub
 
 
-def runtime(kind: runtime_options.RuntimeType, **settings: str) -> dict[str, Any]:
+def runtime(kind: RuntimeType, **settings: str) -> dict[str, Any]:
     named = [(key.replace("__", "."), value) for key, value in settings.items()]
     return dict(runtime_options.runtime(kind, named))
 
