@@ -1,6 +1,6 @@
 """Observes a run, plans the next step and executes it: all I/O of runs. Shell.
 
-All writes are in `_do`, `_submit` and `_conclude`: the points at which a crash may occur.
+All writes are in `_act`, `_submit` and `_conclude`: the points at which a crash may occur.
 `work_reader` reads the run's work, `status_writer` writes its status.
 """
 
@@ -114,7 +114,7 @@ class Reconciler:
             self._forget(key)
         self._uids[key] = run.metadata.uid
         try:
-            plan, seen = await self._followed(run)
+            plan, seen = await self._converge(run)
             return await self._conclude(seen, plan)
         except kube.ConflictError:
             return CONFLICT_SECONDS  # the watch will deliver the newer version
@@ -123,9 +123,9 @@ class Reconciler:
         except (NotLeadingError, kube.UnreachableError):
             raise  # nothing can be written
         except Exception as error:  # noqa: BLE001 - reported in the run's status
-            return await self._troubled(run, error)
+            return await self._report_failure(run, error)
 
-    async def _followed(self, run: projections.Run) -> tuple[Plan, Observed]:
+    async def _converge(self, run: projections.Run) -> tuple[Plan, Observed]:
         """Act until only the status remains to be written."""
         seen, was_cancelled = await self._observe(run), False
         for _ in range(MAX_STEPS):
@@ -141,7 +141,7 @@ class Reconciler:
                 if after is not None:
                     return after, seen
             else:
-                seen = await self._do(plan.action, seen)
+                seen = await self._act(plan.action, seen)
         raise RuntimeError(f"expected {run.key} to converge in {MAX_STEPS} steps")
 
     # ------------------------------------------------------------------------------- observing
@@ -167,7 +167,7 @@ class Reconciler:
         ref = self._ref(run, runtime, inputs, has_slot=has_slot)
         seen = Observed(run=run, ref=ref)
         if observation.needs_progress(run):
-            seen = await self._asked(runtime, seen)
+            seen = await self._with_progress(runtime, seen)
         blocked = self._allocator.blocked(uid)
         return dataclasses.replace(
             seen,
@@ -203,20 +203,22 @@ class Reconciler:
         uid = known.uid if known is not None and known.name == ref.name else ""
         return dataclasses.replace(ref, uid=uid, extra=run.carried)
 
-    async def _asked(self, runtime: Runtime, seen: Observed) -> Observed:
+    async def _with_progress(self, runtime: Runtime, seen: Observed) -> Observed:
         """Query the runtime for progress; for a deleted run, also record that it is unreachable."""
         ref = seen.ref
         assert ref is not None  # noqa: S101 - an existing runtime returns one
         try:
             if not runtime.is_external:
                 return dataclasses.replace(seen, progress=await runtime.status(ref))
-            return await self._asked_outside(runtime, seen, ref)
+            return await self._with_external_progress(runtime, seen, ref)
         except RuntimeFault as fault:
             if not seen.run.metadata.deletion_timestamp:
                 raise
             return dataclasses.replace(seen, unreachable=fault)
 
-    async def _asked_outside(self, runtime: Runtime, seen: Observed, derived: Ref) -> Observed:
+    async def _with_external_progress(
+        self, runtime: Runtime, seen: Observed, derived: Ref
+    ) -> Observed:
         """Query the progress of work outside the cluster, at the place in its record."""
         record = await self._records.read(derived.key)
         if record is None:
@@ -233,7 +235,7 @@ class Reconciler:
 
     # ------------------------------------------------------------------------------------ acting
 
-    async def _do(self, action: Action, seen: Observed) -> Observed:
+    async def _act(self, action: Action, seen: Observed) -> Observed:
         """Execute an action, and return the resulting state."""
         self._check()
         run = seen.run
@@ -255,7 +257,7 @@ class Reconciler:
                     if not run.metadata.deletion_timestamp:
                         raise
                     return dataclasses.replace(seen, unreachable=fault)
-                return await self._asked(runtime, seen)
+                return await self._with_progress(runtime, seen)
             case Action.FREE:
                 return self._freed(seen)
             case _:
@@ -302,7 +304,7 @@ class Reconciler:
     async def _conclude(self, seen: Observed, plan: Plan) -> float | None:
         """Write the state, and request or withdraw from a slot."""
         run = seen.run
-        self._ask(run, plan)
+        self._request_slot(run, plan)
         if plan.state is None:
             return plan.requeue_after_seconds
         status = run_status.written(plan.state, run, self._now())
@@ -317,7 +319,7 @@ class Reconciler:
             await self._forget_work(seen)
         return plan.requeue_after_seconds
 
-    async def _troubled(self, run: projections.Run, error: Exception) -> float | None:
+    async def _report_failure(self, run: projections.Run, error: Exception) -> float | None:
         """Report a failure to reconcile; return the requeue delay, if the error may pass."""
         if isinstance(error, kube.NotFoundError) and not await self._is_there(run):
             return None
@@ -331,10 +333,10 @@ class Reconciler:
         """Return whether the run still exists; something else may be missing."""
         namespace, name = run.key
         try:
-            found = await self._client.get(projections.RUNS, name, namespace=namespace)
+            existing = await self._client.get(projections.RUNS, name, namespace=namespace)
         except kube.NotFoundError:
             return False
-        return bool(found["metadata"]["uid"] == run.metadata.uid)
+        return bool(existing["metadata"]["uid"] == run.metadata.uid)
 
     async def _forget_work(self, seen: Observed) -> None:
         """Delete the record of work outside the cluster once its end is recorded."""
@@ -345,7 +347,7 @@ class Reconciler:
         if runtime is not None and runtime.is_external:
             await self._records.remove(ref.key)
 
-    def _ask(self, run: projections.Run, plan: Plan) -> None:
+    def _request_slot(self, run: projections.Run, plan: Plan) -> None:
         uid = run.metadata.uid
         if not plan.wants_slot:
             self._allocator.withdraw(uid)

@@ -115,9 +115,9 @@ def _queued(seen: Observed, now: dt.datetime) -> Plan:
 
 def _blocked_since(seen: Observed) -> dt.datetime | None:
     """Return since when the limit blocks the run; a new leader continues from the status."""
-    told = seen.run.status.queue
-    if told is not None and told.blocked_by == seen.blocked_by and told.since:
-        return kube.time_of(told.since)
+    queue = seen.run.status.queue
+    if queue is not None and queue.blocked_by == seen.blocked_by and queue.since:
+        return kube.time_of(queue.since)
     return seen.blocked_since
 
 

@@ -48,7 +48,7 @@ from controllers.runs.runtimes import temporal_executions
 _log = logging.getLogger(__name__)
 ANY: Final = Access()
 _MIN_SECONDS, _MAX_SECONDS = 1.0, 30.0
-_TOLD: Final = "cancelledAt"
+_CANCELLED_AT: Final = "cancelledAt"
 _CODES: Final = {
     RPCStatusCode.RESOURCE_EXHAUSTED: Code.QUOTA,
     RPCStatusCode.NOT_FOUND: Code.NOT_FOUND,
@@ -112,39 +112,41 @@ class Temporal:
         ref = self.ref(key, work)
         self._access.check(ref.namespace, temporal_executions.config(work).get("taskQueue") or "")
         async with self._deadline():
-            found = await self._find(ref) or await self._start(ref, is_tombstone=False)
-        if found is None:
+            execution = await self._find(ref) or await self._start(ref, is_tombstone=False)
+        if execution is None:
             raise RuntimeFault(
                 Code.TERMINAL,
                 f"expected workflow {ref.name!r} of namespace {ref.namespace!r} to be unused or "
                 "owned by this run, got another owner",
             )
-        return dataclasses.replace(ref, name=found.id, uid=temporal_executions.first_run(found))
+        return dataclasses.replace(
+            ref, name=execution.id, uid=temporal_executions.first_run(execution)
+        )
 
     async def status(self, ref: Ref) -> Progress:
         """Return the workflow's status, with its result once it has completed."""
         async with self._deadline():
-            found = await self._find(ref)
-            if found is None:
+            execution = await self._find(ref)
+            if execution is None:
                 return Progress(stage=Stage.MISSING)
-            if found.status is WorkflowExecutionStatus.RUNNING:
-                return await self._running(ref, found)
-            return await self._ended(ref, found)
+            if execution.status is WorkflowExecutionStatus.RUNNING:
+                return await self._running(ref, execution)
+            return await self._ended(ref, execution)
 
     async def cancel(self, ref: Ref) -> None:
         """Request cancellation; ``status`` terminates the workflow after the grace period."""
         async with self._deadline():
-            found = await self._find(ref)
+            execution = await self._find(ref)
             # No ID has to be reserved if submissions are not allowed.
-            if found is None and self._access.has_namespace(ref.namespace):
-                found = await self._start(ref, is_tombstone=True)
+            if execution is None and self._access.has_namespace(ref.namespace):
+                execution = await self._start(ref, is_tombstone=True)
             # If another workflow has the ID, no submission can start anything.
-            if found is None or found.status is not WorkflowExecutionStatus.RUNNING:
+            if execution is None or execution.status is not WorkflowExecutionStatus.RUNNING:
                 return
-            if temporal_executions.is_tombstone(found):
-                await self._terminate(ref, found)
+            if temporal_executions.is_tombstone(execution):
+                await self._terminate(ref, execution)
             else:
-                await self._handle(ref.namespace, found).cancel()
+                await self._handle(ref.namespace, execution).cancel()
 
     # ----------------------------------------------------------------------- calls
 
@@ -152,12 +154,16 @@ class Temporal:
         """Return the latest run of our workflow, under any of its IDs."""
         client = await self._client(ref.namespace)
         for name in dict.fromkeys((ref.name, *temporal_executions.ids(ref.work))):
-            found = await _describe(client, name)
-            if found is not None and await _is_chained(client, found, ref):
-                return found
+            execution = await _describe(client, name)
+            if execution is not None and await _is_chained(client, execution, ref):
+                return execution
         # Another owner's workflow started under our ID after ours had ended.
-        found = await _describe(client, ref.name, ref.uid) if ref.uid else None
-        return found if found is not None and temporal_executions.is_ours(found, ref) else None
+        execution = await _describe(client, ref.name, ref.uid) if ref.uid else None
+        return (
+            execution
+            if execution is not None and temporal_executions.is_ours(execution, ref)
+            else None
+        )
 
     async def _start(self, ref: Ref, *, is_tombstone: bool) -> WorkflowExecutionDescription | None:
         """Start the workflow under the first of its IDs that no other owner has."""
@@ -179,39 +185,39 @@ class Temporal:
                     },
                     **temporal_executions.timeouts(ref.work, is_tombstone=is_tombstone),
                 )
-            found = await _describe(client, name)
-            if found is not None and temporal_executions.is_ours(found, ref):
-                return found
+            execution = await _describe(client, name)
+            if execution is not None and temporal_executions.is_ours(execution, ref):
+                return execution
         return None
 
-    async def _running(self, ref: Ref, found: WorkflowExecutionDescription) -> Progress:
-        if temporal_executions.is_tombstone(found):
-            await self._terminate(ref, found)
+    async def _running(self, ref: Ref, execution: WorkflowExecutionDescription) -> Progress:
+        if temporal_executions.is_tombstone(execution):
+            await self._terminate(ref, execution)
             return Progress(stage=Stage.CANCELLING, requeue_after_seconds=_MIN_SECONDS)
         now = self._now()
-        elapsed = (now - found.start_time).total_seconds()
+        elapsed = (now - execution.start_time).total_seconds()
         progress = Progress(
-            stage=temporal_executions.running_stage(found),
-            started=found.execution_time or found.start_time,
+            stage=temporal_executions.running_stage(execution),
+            started=execution.execution_time or execution.start_time,
             requeue_after_seconds=min(max(elapsed / 10, _MIN_SECONDS), _MAX_SECONDS),
         )
         if progress.stage is Stage.PENDING:
-            message = f"Waiting for a worker of task queue {found.task_queue!r}."
+            message = f"Waiting for a worker of task queue {execution.task_queue!r}."
             return dataclasses.replace(progress, message=message[: temporal_executions.MAX_MESSAGE])
         if progress.stage is not Stage.CANCELLING:
             return progress
-        since = ref.extra.get(_TOLD)
+        since = ref.extra.get(_CANCELLED_AT)
         if since is None:
-            told = {**ref.extra, _TOLD: now.isoformat()}
-            ref = dataclasses.replace(ref, extra=told)
+            extra = {**ref.extra, _CANCELLED_AT: now.isoformat()}
+            ref = dataclasses.replace(ref, extra=extra)
         elif now - dt.datetime.fromisoformat(since) >= self._grace:
-            await self._terminate(ref, found)
+            await self._terminate(ref, execution)
         return dataclasses.replace(progress, ref=ref, requeue_after_seconds=_MIN_SECONDS)
 
-    async def _ended(self, ref: Ref, found: WorkflowExecutionDescription) -> Progress:
-        progress = temporal_executions.ended(found)
-        if found.status is WorkflowExecutionStatus.COMPLETED:
-            value, _ = await self._outcome(ref, found)
+    async def _ended(self, ref: Ref, execution: WorkflowExecutionDescription) -> Progress:
+        progress = temporal_executions.ended(execution)
+        if execution.status is WorkflowExecutionStatus.COMPLETED:
+            value, _ = await self._outcome(ref, execution)
             listed = json_access.at(value, "artifacts")
             files = reports.files({"artifacts": {"outputArtifacts": listed}})
             said = reports.runner(value) if isinstance(value, dict) else None
@@ -225,18 +231,18 @@ class Temporal:
                 artifacts=files.artifacts,
                 artifacts_omitted=files.omitted,
             )
-        if found.status is WorkflowExecutionStatus.FAILED:
-            _, cause = await self._outcome(ref, found)
+        if execution.status is WorkflowExecutionStatus.FAILED:
+            _, cause = await self._outcome(ref, execution)
             message, code = temporal_executions.failure(cause)
             return dataclasses.replace(progress, message=message, code=code)
         return progress
 
     async def _outcome(
-        self, ref: Ref, found: WorkflowExecutionDescription
+        self, ref: Ref, execution: WorkflowExecutionDescription
     ) -> tuple[JSON, BaseException | None]:
         """Return the workflow's result or failure; neither if unreadable."""
         try:
-            return await self._handle(ref.namespace, found).result(follow_runs=False), None
+            return await self._handle(ref.namespace, execution).result(follow_runs=False), None
         except temporalio.client.WorkflowFailureError as error:
             return None, error.cause
         except RPCError as error:
@@ -247,9 +253,9 @@ class Temporal:
             pass
         return None, None
 
-    async def _terminate(self, ref: Ref, found: WorkflowExecutionDescription) -> None:
+    async def _terminate(self, ref: Ref, execution: WorkflowExecutionDescription) -> None:
         try:
-            handle = self._handle(ref.namespace, found)
+            handle = self._handle(ref.namespace, execution)
             await handle.terminate(reason="cancelled, but did not end within the grace period")
         except RPCError as error:
             # Ended meanwhile.
@@ -257,12 +263,12 @@ class Temporal:
                 raise
 
     def _handle(
-        self, namespace: str, found: WorkflowExecutionDescription
+        self, namespace: str, execution: WorkflowExecutionDescription
     ) -> "temporalio.client.WorkflowHandle[Any, Any]":
         """Return a handle of the run; requests apply to the whole chain of runs."""
         assert self._connected is not None  # noqa: S101 - set by _find
         client = temporalio.client.Client(self._connected.service_client, namespace=namespace)
-        return client.get_workflow_handle(found.id, run_id=found.run_id)
+        return client.get_workflow_handle(execution.id, run_id=execution.run_id)
 
     async def _client(self, namespace: str) -> temporalio.client.Client:
         credentials = self._current_credentials()
@@ -335,14 +341,14 @@ def _tls(credentials: Credentials) -> bool | TLSConfig:
 
 
 async def _is_chained(
-    client: temporalio.client.Client, found: WorkflowExecutionDescription, ref: Ref
+    client: temporalio.client.Client, execution: WorkflowExecutionDescription, ref: Ref
 ) -> bool:
     """Return whether a run of a workflow is ours, or continues one that is, without its memo."""
-    if temporal_executions.is_ours(found, ref):
+    if temporal_executions.is_ours(execution, ref):
         return True
-    if temporal_executions.first_run(found) == found.run_id:
+    if temporal_executions.first_run(execution) == execution.run_id:
         return False
-    first = await _describe(client, found.id, temporal_executions.first_run(found))
+    first = await _describe(client, execution.id, temporal_executions.first_run(execution))
     return first is not None and temporal_executions.is_ours(first, ref)
 
 

@@ -51,57 +51,57 @@ def timeouts(piece: Work, *, is_tombstone: bool) -> dict[str, Any]:
     if is_tombstone:
         return {"start_delay": _NEVER}
     given = config(piece).get("timeouts") or {}
-    found = {f"{name}_timeout": json_access.seconds(given.get(name)) for name in given}
-    if piece.timeout_seconds and not found.get("execution_timeout"):
-        found["execution_timeout"] = int(piece.timeout_seconds) + _SLACK_SECONDS
-    return {name: dt.timedelta(seconds=value) for name, value in found.items() if value}
+    seconds = {f"{name}_timeout": json_access.seconds(given.get(name)) for name in given}
+    if piece.timeout_seconds and not seconds.get("execution_timeout"):
+        seconds["execution_timeout"] = int(piece.timeout_seconds) + _SLACK_SECONDS
+    return {name: dt.timedelta(seconds=value) for name, value in seconds.items() if value}
 
 
-def is_ours(found: WorkflowExecutionDescription, ref: Ref) -> bool:
+def is_ours(execution: WorkflowExecutionDescription, ref: Ref) -> bool:
     """Check the memo alone: IDs and runs can be chosen by users."""
-    return _memo(found, MEMO_KEY) == ref.key
+    return _memo(execution, MEMO_KEY) == ref.key
 
 
-def is_tombstone(found: WorkflowExecutionDescription) -> bool:
+def is_tombstone(execution: WorkflowExecutionDescription) -> bool:
     """Return whether a workflow only reserves its ID."""
-    return _memo(found, MEMO_TOMBSTONE) == "true"
+    return _memo(execution, MEMO_TOMBSTONE) == "true"
 
 
-def _memo(found: WorkflowExecutionDescription, name: str) -> object:
-    payload = found.raw_info.memo.fields.get(name)
+def _memo(execution: WorkflowExecutionDescription, name: str) -> object:
+    payload = execution.raw_info.memo.fields.get(name)
     try:
         return None if payload is None else json.loads(payload.data)
     except ValueError:
         return None
 
 
-def first_run(found: WorkflowExecutionDescription) -> str:
+def first_run(execution: WorkflowExecutionDescription) -> str:
     """Return the run ID that a chain of runs began with."""
-    return found.raw_info.first_run_id or found.run_id
+    return execution.raw_info.first_run_id or execution.run_id
 
 
-def running_stage(found: WorkflowExecutionDescription) -> Stage:
+def running_stage(execution: WorkflowExecutionDescription) -> Stage:
     """Return the stage of a running workflow."""
-    if found.raw_description.workflow_extended_info.cancel_requested:
+    if execution.raw_description.workflow_extended_info.cancel_requested:
         return Stage.CANCELLING
-    return Stage.PENDING if found.history_length <= _UNSEEN_EVENTS else Stage.RUNNING
+    return Stage.PENDING if execution.history_length <= _UNSEEN_EVENTS else Stage.RUNNING
 
 
-def ended(found: WorkflowExecutionDescription) -> Progress:
+def ended(execution: WorkflowExecutionDescription) -> Progress:
     """Return the progress of a closed workflow, as far as its description tells."""
     progress = Progress(
         stage=Stage.FAILED,
         reason=FAILED,
         code=Code.RETRYABLE,
-        started=found.execution_time or found.start_time,
-        ended=found.close_time,
+        started=execution.execution_time or execution.start_time,
+        ended=execution.close_time,
     )
-    match found.status:
+    match execution.status:
         case WorkflowExecutionStatus.COMPLETED:
             change: dict[str, Any] = {"stage": Stage.SUCCEEDED, "reason": "", "code": None}
         case WorkflowExecutionStatus.CANCELED:
             change = {"stage": Stage.CANCELLED, "reason": Reason.RUNNER_CANCELLED, "code": None}
-        case WorkflowExecutionStatus.TERMINATED if is_tombstone(found):
+        case WorkflowExecutionStatus.TERMINATED if is_tombstone(execution):
             message = "No workflow of the run exists, and none will be started."
             change = {"stage": Stage.CANCELLED, "reason": Reason.JOB_MISSING, "message": message}
             change |= {"started": None, "ended": None}

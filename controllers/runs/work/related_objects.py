@@ -42,7 +42,7 @@ def implementation_names(run: JSON) -> tuple[str, ...]:
 
 def memory_name(run: JSON, agent: JSON) -> str:
     """Return the name of the run's memory, or else its agent's; empty if neither has one."""
-    found = json_access.at(run, "spec", "memoryRef", "name") or json_access.at(
+    name = json_access.at(run, "spec", "memoryRef", "name") or json_access.at(
         agent, "spec", "memoryRef", "name"
     )
-    return str(found or "")
+    return str(name or "")

@@ -129,14 +129,14 @@ def _piece_refused(run: JSON, agent: JSON, piece: Piece) -> Refused | None:
 
 def _invalid(spec: JSON) -> Refused | None:
     """Check what the schema cannot, for runs written in v1alpha1 or past the webhooks."""
-    found = [str(one) for one in workflows.problems(spec)]
-    return Refused(Reason.INVALID_SPEC, _shown(found)) if found else None
+    problems = [str(one) for one in workflows.problems(spec)]
+    return Refused(Reason.INVALID_SPEC, _shown(problems)) if problems else None
 
 
-def _shown(found: Sequence[str]) -> str:
+def _shown(problems: Sequence[str]) -> str:
     """Join the first problems and the number of the others: statuses are for people."""
-    more = [f"and {len(found) - MAX_REFUSALS} more"] if len(found) > MAX_REFUSALS else []
-    return "; ".join([*found[:MAX_REFUSALS], *more])
+    more = [f"and {len(problems) - MAX_REFUSALS} more"] if len(problems) > MAX_REFUSALS else []
+    return "; ".join([*problems[:MAX_REFUSALS], *more])
 
 
 def _missing(run: JSON, related: Related) -> Waiting | Refused | None:
@@ -176,11 +176,11 @@ MAX_REFUSALS: Final = 10
 
 def _refused(run: JSON, context: policy.Context) -> Refused | None:
     """Return the violations of the operator's and the agent's policies by the run and its pods."""
-    found = policy.refusals(run, context)
-    if not found:
+    refusals = policy.refusals(run, context)
+    if not refusals:
         return None
-    shown = _shown([str(one.problem) for one in found])
-    return Refused(_REASONS.get(found[0].topic, Reason.POD_NOT_ALLOWED), shown)
+    shown = _shown([str(one.problem) for one in refusals])
+    return Refused(_REASONS.get(refusals[0].topic, Reason.POD_NOT_ALLOWED), shown)
 
 
 def _backoff(given: JSON) -> Backoff:

@@ -159,7 +159,7 @@ def iterations(world: World) -> JSON:
 
 def _goes_on(loop: JSON, completed: int, control: reports.Control) -> str:
     try:
-        return repr(loops.goes_on(loop, completed, control, {}))
+        return repr(loops.should_continue(loop, completed, control, {}))
     except (loops.UnansweredError, loops.ConditionError) as error:
         return repr(error)
 
@@ -212,7 +212,7 @@ class _Endpoint(custom.Custom):
 
     def __init__(self) -> None:
         self._caller = self  # type: ignore[assignment]
-        self._told_to_end = {}  # type: ignore[assignment]
+        self._cancelled = {}  # type: ignore[assignment]
 
     async def call(self, *args: JSON, **options: JSON) -> NoReturn:
         raise _SeenError(args, options)
@@ -337,8 +337,12 @@ READERS: Mapping[str, tuple[tuple[str, str, Probe], ...]] = {
             "controllers.runner.workspace:Workspace.inside",
             control_path,
         ),
-        ("*.loop.while.*", "controllers.runs.runtimes.workflow.loops:goes_on", iterations),
-        ("*.loop.maxIterations", "controllers.runs.runtimes.workflow.loops:goes_on", iterations),
+        ("*.loop.while.*", "controllers.runs.runtimes.workflow.loops:should_continue", iterations),
+        (
+            "*.loop.maxIterations",
+            "controllers.runs.runtimes.workflow.loops:should_continue",
+            iterations,
+        ),
         ("*.loop.state.persistent", "crds.admission.workflows:state_problems", refusals),
         ("*.loop.state.volumes*", "controllers.runs.work.work:prepare", pods),
         ("*.steps*.retry.*", "controllers.runs.runtimes.workflow.workflow_steps:read", steps),

@@ -88,13 +88,13 @@ class JobRuntime:
         try:
             async with asyncio.timeout(SUBMISSION_SECONDS):
                 await self._create_mine(kube.CONFIG_MAPS, files, ref)
-                found = await self._create_mine(projections.JOBS, body, ref)
+                created = await self._create_mine(projections.JOBS, body, ref)
         except TimeoutError as error:
             message = f"expected Job {ref.name} to be created within {SUBMISSION_SECONDS:.0f} s"
             raise RuntimeFault(Code.RETRYABLE, message) from error
         except kube.KubeError as error:
             raise api_faults.fault(error) from error
-        return dataclasses.replace(ref, uid=found.uid)
+        return dataclasses.replace(ref, uid=created.uid)
 
     async def status(self, ref: Ref) -> Progress:
         """Return the Job's status; after its end, with its pod's runner report."""
@@ -106,10 +106,10 @@ class JobRuntime:
         self._unreserved.pop(ref.key, None)
         if not job_objects.is_mine(job.metadata, ref.key, ref.work):
             # Another Job may have completed under that name.
-            found = await self._gone(ref, may_have_completed=False)
-            is_over = found.stage.is_ended
-            said = _foreign(projections.JOBS, ref) if is_over else found.message
-            return dataclasses.replace(found, message=said, code=Code.TERMINAL if is_over else None)
+            gone = await self._gone(ref, may_have_completed=False)
+            is_over = gone.stage.is_ended
+            said = _foreign(projections.JOBS, ref) if is_over else gone.message
+            return dataclasses.replace(gone, message=said, code=Code.TERMINAL if is_over else None)
         if naming.TOMBSTONE_LABEL in job.metadata.labels:
             return await self._gone(ref)
         ending = job.ending
@@ -247,10 +247,12 @@ class JobRuntime:
         self, resource: kube.Resource, body: kube.JSON, ref: Ref
     ) -> kube.Metadata:
         """Create an object of the work, or return it; never adopt an object of other work."""
-        found = projections.of(projections.Named, await self._create_once(resource, body)).metadata
-        if not job_objects.is_mine(found, ref.key, ref.work):
+        metadata = projections.of(
+            projections.Named, await self._create_once(resource, body)
+        ).metadata
+        if not job_objects.is_mine(metadata, ref.key, ref.work):
             raise RuntimeFault(Code.TERMINAL, _foreign(resource, ref))
-        return found
+        return metadata
 
     async def _create_once(self, resource: kube.Resource, body: kube.JSON) -> kube.JSON:
         """Create an object, or read the existing one with its name."""
@@ -263,13 +265,13 @@ class JobRuntime:
     async def _read(self, ref: Ref) -> projections.Job | None:
         """Read the current Job, bypassing the cache."""
         try:
-            found = await self._client.get(projections.JOBS, ref.name, namespace=ref.namespace)
+            job = await self._client.get(projections.JOBS, ref.name, namespace=ref.namespace)
         except kube.NotFoundError:
             return None
         except kube.KubeError as error:
             raise api_faults.fault(error) from error
         try:
-            return projections.of(projections.Job, found)
+            return projections.of(projections.Job, job)
         except kube.AnswerError as error:
             raise api_faults.fault(error) from error
 

@@ -57,15 +57,15 @@ class _Templates:
             RuntimeFault: The results together are too large.
         """
         try:
-            found = templates.render(template, self._names, self._room, escape=self._escape)
+            rendered = templates.render(template, self._names, self._room, escape=self._escape)
         except templates.TooLargeError as error:
             raise RuntimeFault(
                 Code.TERMINAL,
                 f"expected the provider's rendered templates to have at most {MAX_TEMPLATE_BYTES} "
                 "bytes, got more: shorten the inputs, or use them less often",
             ) from error
-        self._room -= templates.size(found)
-        return found
+        self._room -= templates.size(rendered)
+        return rendered
 
 
 class _Expanded(dict[str, JSON]):
@@ -182,8 +182,8 @@ def tombstones(key: Key, piece: Work) -> Iterator[dict[str, JSON]]:
     """
     yield _tombstone(key, piece)
     runtime = piece.spec.get("runtime") or {}
-    asked = {name: runtime[name] for name in ("labels", "annotations") if name in runtime}
-    bare = {"agentRef": piece.spec.get("agentRef") or {}, "runtime": asked or None}
+    metadata = {name: runtime[name] for name in ("labels", "annotations") if name in runtime}
+    bare = {"agentRef": piece.spec.get("agentRef") or {}, "runtime": metadata or None}
     plain = dataclasses.replace(
         piece, spec=json_access.present(bare), provider={}, system_prompt=None
     )
@@ -242,13 +242,13 @@ def _metadata(key: Key, piece: Work) -> dict[str, JSON]:
 
 def _labels(piece: Work) -> dict[str, str]:
     agent = (piece.spec.get("agentRef") or {}).get("name") or ""
-    found = {
+    labels = {
         **_foreign(effective_pod.own_labels(piece.spec)),
         naming.RUN_LABEL: piece.uid,
         naming.NAME_LABEL: names.label(piece.run),
         naming.AGENT_LABEL: names.label(agent),
     }
-    return {**found, naming.STEP_LABEL: names.label(piece.step)} if piece.step else found
+    return {**labels, naming.STEP_LABEL: names.label(piece.step)} if piece.step else labels
 
 
 def _foreign(given: Mapping[str, str]) -> dict[str, str]:
@@ -288,26 +288,26 @@ def sources(piece: Work) -> pod_sources.Sources:
 
 def _template(key: Key, piece: Work) -> dict[str, JSON]:
     """Return the pod that was checked by policies, with its files and rendered templates."""
-    found = effective_pod.build(
+    pod = effective_pod.build(
         sources(piece),
         config_map=naming.of_key(key),
         folder=f"{piece.uid}-{piece.attempt}",
         variables=_variables(piece),
         render=_Templates(piece, _Expanded(piece), _doubled).render,
     ).template
-    if "image" not in found["spec"]["containers"][0]:
+    if "image" not in pod["spec"]["containers"][0]:
         raise RuntimeFault(
             Code.TERMINAL,
             "expected an image in spec.workload.image, in the provider's spec.workload.image, in "
             "the operator's settings (pods: image) or in the controller's --image, got none",
         )
-    return found
+    return pod
 
 
 def _variables(piece: Work) -> dict[str, str]:
     """Return the environment variables of the runner."""
     vcs = piece.spec.get("vcs") or {}
-    found = {
+    variables = {
         "AGENT_RUN_SPEC": pod_sources.RUN_JSON,
         "AGENT_RUNNER_SPEC_PATH": pod_sources.RUNNER_JSON,
         "AGENT_PROVIDER": str(piece.runner_json.get("provider") or ""),
@@ -315,17 +315,17 @@ def _variables(piece: Work) -> dict[str, str]:
         "VCS_PROVIDER_NAME": (vcs.get("providerRef") or {}).get("name"),
         "VCS_MODE": vcs.get("mode"),
     }
-    return json_access.present(found)
+    return json_access.present(variables)
 
 
 def prompt_variables(piece: Work, path: str) -> dict[str, str]:
     """Return the environment variables for the system prompt, if there is one."""
     if not piece.system_prompt:
         return {}
-    found = {"CODEX_SYSTEM_PROMPT_PATH": path, "CODEX_SYSTEM_PROMPT_REQUIRED": "true"}
+    variables = {"CODEX_SYSTEM_PROMPT_PATH": path, "CODEX_SYSTEM_PROMPT_REQUIRED": "true"}
     if piece.system_prompt_hash:
-        found["CODEX_SYSTEM_PROMPT_EXPECTED_HASH"] = piece.system_prompt_hash
-    return found
+        variables["CODEX_SYSTEM_PROMPT_EXPECTED_HASH"] = piece.system_prompt_hash
+    return variables
 
 
 def _contents(piece: Work) -> Iterator[str]:

@@ -112,9 +112,9 @@ def _report(pod: projections.Pod) -> kube.JSON | None:
     ended = pod.ended(pod_sources.CONTAINER)
     if ended is None:
         return None
-    found = reports.read(ended.message)
-    if found is not None:
-        return {**found, "exitCode": ended.exit_code}
+    report = reports.read(ended.message)
+    if report is not None:
+        return {**report, "exitCode": ended.exit_code}
     known: kube.JSON = {
         "status": "failed" if ended.exit_code else "succeeded",
         "exitCode": ended.exit_code,

@@ -87,11 +87,11 @@ def waiting(pod: projections.Pod) -> Waiting | None:
         if (one := status.state.waiting) is not None and one.reason not in _ORDINARY
     ]
     main = [one.state.waiting for one in pod.status.container_statuses]
-    found = (*init, *(one for one in main if one is not None))
+    containers = (*init, *(one for one in main if one is not None))
     return next(
         (
             Waiting(word(one.reason, "ContainerWaiting"), one.message)
-            for one in found
+            for one in containers
             if one.reason not in _ORDINARY or one.message
         ),
         None,
@@ -103,11 +103,11 @@ def why_waiting(pods: Iterable[projections.Pod]) -> Waiting | None:
     return next((one for one in map(waiting, pods) if one is not None), None)
 
 
-def waiting_text(found: Waiting) -> str:
+def waiting_text(waiting: Waiting) -> str:
     """Format why a pod has not started, with a remedy."""
-    why = f": {found.message}" if found.message else ""
-    said = f"The pod has not started: {found.reason}{why}"[:MAX_MESSAGE]
-    if "runAsNonRoot" not in found.message:
+    why = f": {waiting.message}" if waiting.message else ""
+    said = f"The pod has not started: {waiting.reason}{why}"[:MAX_MESSAGE]
+    if "runAsNonRoot" not in waiting.message:
         return said
     return (
         f"{said}; pods must not run as root: for such an image, the operator's settings may set "

@@ -124,23 +124,23 @@ class Local:
         if await asyncio.to_thread(_is_decided, place):
             return ref
         described = dataclasses.replace(work, pods=_PODS)
-        found = container_environment.surroundings(
+        surroundings = container_environment.surroundings(
             job_objects.job(key, described), job_objects.config_map(key, described)
         )
         contents = dataclasses.replace(
-            await self._contents(work.namespace, found),
+            await self._contents(work.namespace, surroundings),
             kept_seconds=json_access.seconds(json_access.at(work.spec, "runtime", "logRetention")),
         )
         try:
-            shared = str(await asyncio.to_thread(place.shared, found.workspace) or "")
+            shared = str(await asyncio.to_thread(place.shared, surroundings.workspace) or "")
         except OSError as error:
             raise _fault(error) from error
-        variables = await self._variables(work.namespace, found, place, shared)
+        variables = await self._variables(work.namespace, surroundings, place, shared)
         args = [
             container_environment.here(
                 container_environment.expanded(one, variables), str(place.workspace), shared
             )
-            for one in found.args
+            for one in surroundings.args
         ]
         try:
             await asyncio.to_thread(place.make, contents)
@@ -249,14 +249,14 @@ class Local:
             detached_processes.tell_to_end(started.pid)
 
     def _sweep(self, limits: workspaces.Limits) -> int:
-        found, errors = workspaces.places(self._root), list[OSError]()
-        for place in found:
+        places, errors = workspaces.places(self._root), list[OSError]()
+        for place in places:
             # On a full disk the outcome cannot be recorded, but deletion makes room.
             try:
                 self._look(place)
             except OSError as error:
                 errors.append(error)
-        chosen = workspaces.to_delete([each.entry() for each in found], self._now(), limits)
+        chosen = workspaces.to_delete([each.entry() for each in places], self._now(), limits)
         for entry in chosen:
             workspaces.delete(entry.path)
         workspaces.delete_debris(self._root, self._now() - limits.least_age)
@@ -267,38 +267,38 @@ class Local:
     # ------------------------------------------------------------------- in the event loop
 
     async def _contents(
-        self, namespace: str, found: container_environment.Surroundings
+        self, namespace: str, surroundings: container_environment.Surroundings
     ) -> workspaces.Contents:
         """Resolve the contents of files, including those from Secrets and ConfigMaps."""
         files = {}
-        for path, given in found.files.items():
+        for path, given in surroundings.files.items():
             value = await self._value(namespace, given)
             if value is not None:
                 files[path] = value
-        for path, name in found.secret_folders.items():
+        for path, name in surroundings.secret_folders.items():
             values = await self._all(namespace, name)
             files |= {f"{path}/{key}": value for key, value in values.items()}
         return workspaces.Contents(
             files=files,
-            folders=found.folders,
-            claims=found.claims,
-            workspace=found.workspace,
+            folders=surroundings.folders,
+            claims=surroundings.claims,
+            workspace=surroundings.workspace,
         )
 
     async def _variables(
         self,
         namespace: str,
-        found: container_environment.Surroundings,
+        surroundings: container_environment.Surroundings,
         place: workspaces.Place,
         shared: str,
     ) -> dict[str, str]:
         """Build the runner's complete environment."""
         ours = {name: self._environment[name] for name in _PASSED_ON if name in self._environment}
         given: dict[str, str] = {}
-        for name in found.env_secrets:
+        for name in surroundings.env_secrets:
             values = await self._all(namespace, name)
             given |= {key: _text(value, key) for key, value in values.items()}
-        for name, source in found.env:
+        for name, source in surroundings.env:
             value = await self._value(namespace, source)
             if isinstance(source, str):
                 given[name] = container_environment.expanded(source, given)

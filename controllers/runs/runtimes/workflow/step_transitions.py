@@ -102,8 +102,8 @@ class Transitions:
         if progress.stage is Stage.SUCCEEDED:
             return self._succeeded(step, status, progress)
         is_lost = status.get("message") == LOST
-        is_told = progress.stage is Stage.CANCELLED and not is_late and not is_lost
-        if self.is_closing or is_told:
+        is_cancelled = progress.stage is Stage.CANCELLED and not is_late and not is_lost
+        if self.is_closing or is_cancelled:
             return self._cancelled(status, progress)
         return self._failed(step, status, progress, is_late=is_late)
 
@@ -142,7 +142,7 @@ class Transitions:
             completed = loop["completedIterations"]
             is_more, why = True, ""
             if not self.is_closing:
-                is_more, why = loops.goes_on(step.loop, completed, control, self.answers)
+                is_more, why = loops.should_continue(step.loop, completed, control, self.answers)
         except loops.ConditionError as error:
             return {**self._moved(status, FAILED, str(error)[:MAX_MESSAGE]), "loop": loop}
         if is_more:

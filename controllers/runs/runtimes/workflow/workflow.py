@@ -340,8 +340,8 @@ class _Submissions:
 
 def _job_ref(ref: Ref) -> dict[str, str]:
     """Return the reference to a piece's Job, for its logs."""
-    found = {"name": ref.name, "namespace": ref.namespace, "uid": ref.uid}
-    return {name: value for name, value in found.items() if value}
+    fields = {"name": ref.name, "namespace": ref.namespace, "uid": ref.uid}
+    return {name: value for name, value in fields.items() if value}
 
 
 def _waiting(decision: Decision, seen: Mapping[Piece, Progress]) -> Progress | None:
@@ -350,11 +350,11 @@ def _waiting(decision: Decision, seen: Mapping[Piece, Progress]) -> Progress | N
     is_running = decision.stage is Stage.RUNNING and not decision.start
     if not is_running or any(one.stage is not Stage.PENDING for one in going):
         return None
-    told = [one for one in going if one.message] or going
-    if not told:
+    explained = [one for one in going if one.message] or going
+    if not explained:
         message = decision.message
         return Progress(stage=Stage.PENDING, message=message) if message else None
-    return dataclasses.replace(told[0], is_held=all(one.is_held for one in going))
+    return dataclasses.replace(explained[0], is_held=all(one.is_held for one in going))
 
 
 def _started(decision: Decision, waits: Progress | None) -> dt.datetime | None:

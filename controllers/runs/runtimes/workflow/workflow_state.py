@@ -134,15 +134,15 @@ def fitted(listed: list[dict[str, JSON]]) -> list[dict[str, JSON]]:
     of ended steps; iterations of the others; all messages; the other control files. A loop's counts
     are kept.
     """
-    found = [*listed]
-    size = _size(found)
-    for shorten, at in _reductions(found):
+    steps = [*listed]
+    size = _size(steps)
+    for shorten, at in _reductions(steps):
         if size <= MAX_STATE_BYTES:
             break
-        shorter = shorten(found[at])
-        size -= _size(found[at]) - _size(shorter)
-        found[at] = shorter
-    return found
+        shorter = shorten(steps[at])
+        size -= _size(steps[at]) - _size(shorter)
+        steps[at] = shorter
+    return steps
 
 
 _Shorten = Callable[[dict[str, JSON]], dict[str, JSON]]

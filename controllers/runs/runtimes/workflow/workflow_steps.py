@@ -140,9 +140,9 @@ def _because(failed: Mapping[str, JSON]) -> str:
 
 def _first(statuses: Sequence[dict[str, JSON]], phase: str) -> dict[str, JSON] | None:
     """Return the step that entered a phase first."""
-    found = [one for one in statuses if one["phase"] == phase]
+    matching = [one for one in statuses if one["phase"] == phase]
     return min(
-        found, key=lambda one: step_transitions.time_field(one, "completionTime"), default=None
+        matching, key=lambda one: step_transitions.time_field(one, "completionTime"), default=None
     )
 
 
@@ -241,8 +241,8 @@ def _closed(
     decision = dataclasses.replace(decision, state=state)
     if failed is not None:
         return _failed(decision, failed, left)
-    told = [one for one in statuses if one.get("message") != LEFT]
-    first = _first(told, CANCELLED) or {}
+    cancelled = [one for one in statuses if one.get("message") != LEFT]
+    first = _first(cancelled, CANCELLED) or {}
     message = f"Step {first.get('name')!r} was cancelled: {first.get('message', '')}"
     return dataclasses.replace(decision, stage=Stage.CANCELLED, reason=turn.reason, message=message)
 

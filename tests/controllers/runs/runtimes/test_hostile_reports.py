@@ -200,7 +200,7 @@ def test_condition_is_answered_or_has_none_whatever_the_control_file_holds(text:
 
     while True:
         try:
-            found = loops.goes_on(LOOP, 1, control, known)
+            found = loops.should_continue(LOOP, 1, control, known)
         except loops.ConditionError:
             return
         except loops.UnansweredError as unanswered:
@@ -219,7 +219,7 @@ class _Endpoint(custom.Custom):
     def __init__(self, answer: egress.Answer) -> None:
         self._answer = answer
         self._caller = self  # type: ignore[assignment]
-        self._told_to_end = collections.OrderedDict()
+        self._cancelled = collections.OrderedDict()
 
     async def call(self, *_: Any, **__: Any) -> egress.Answer:
         return self._answer

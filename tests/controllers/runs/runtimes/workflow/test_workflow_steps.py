@@ -50,14 +50,14 @@ def answer(question: loops.Question) -> bool | loops.ConditionError:
         return loops.ConditionError(f"condition {question.excerpt!r}: {error}")
 
 
-def goes_on(loop: dict[str, Any], control: object) -> tuple[bool, str]:
+def should_continue(loop: dict[str, Any], control: object) -> tuple[bool, str]:
     """Return whether there is a second iteration."""
     given = control if isinstance(control, reports.Control) else reports.Control(control)
     try:
-        return loops.goes_on(loop, 1, given, {})
+        return loops.should_continue(loop, 1, given, {})
     except loops.UnansweredError as unanswered:
         known = {unanswered.question: answer(unanswered.question)}
-    return loops.goes_on(loop, 1, given, known)
+    return loops.should_continue(loop, 1, given, known)
 
 
 def phases(decision: Decision) -> list[str]:
@@ -208,7 +208,7 @@ def test_step_is_repeated_while_its_condition_holds() -> None:
     ],
 )
 def test_loop_goes_on(changes: dict[str, Any], control: object, expected: tuple[bool, str]) -> None:
-    assert expected == goes_on({**LOOP, **changes}, control)
+    assert expected == should_continue({**LOOP, **changes}, control)
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_loop_without_an_answer_fails(
     condition: dict[str, Any], control: object, words: str
 ) -> None:
     with pytest.raises(loops.ConditionError, match=words):
-        goes_on({"maxIterations": 5, "while": condition}, control)
+        should_continue({"maxIterations": 5, "while": condition}, control)
 
 
 STEP = strategies.fixed_dictionaries(
