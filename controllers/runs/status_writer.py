@@ -51,9 +51,9 @@ class StatusWriter:
         Data reported by a runner or a runtime must not keep its run from ending.
         """
         *shorter, last = run_status.shortened(status)
-        for one in shorter:
+        for shortened in shorter:
             try:
-                return await self._apply(run, one)
+                return await self._apply(run, shortened)
             except kube.ApiError as error:
                 if not _is_content_refused(error):
                     raise

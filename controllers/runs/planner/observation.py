@@ -72,7 +72,7 @@ def is_ended(run: projections.Run) -> bool:
 
 def is_accepted(run: projections.Run) -> bool:
     """Return whether the run was accepted in its current generation."""
-    said = {one.type: one.status for one in run.status.conditions}
+    said = {condition.type: condition.status for condition in run.status.conditions}
     is_seen = run.status.observed_generation == run.metadata.generation
     return is_seen and said.get(Condition.ACCEPTED) == "True"
 

@@ -82,5 +82,5 @@ def _started_note(seen: Observed) -> str:
 def _earliest(
     seconds: float | None, due: Iterable[dt.datetime | None], now: dt.datetime
 ) -> float | None:
-    left = [max(0.0, (one - now).total_seconds()) for one in due if one is not None]
+    left = [max(0.0, (deadline - now).total_seconds()) for deadline in due if deadline is not None]
     return min((*left, *(() if seconds is None else (seconds,))), default=None)

@@ -119,7 +119,7 @@ class Files:
         """A message about the files for a successful run; empty if not needed."""
         notes = []
         if self.missing:
-            names = ", ".join(repr(one) for one in self.missing[:_MAX_NAMED])
+            names = ", ".join(repr(name) for name in self.missing[:_MAX_NAMED])
             more = len(self.missing) - _MAX_NAMED
             names += f" and {more} more" if more > 0 else ""
             notes.append(f"Declared artifacts not produced: {names}.")
@@ -131,10 +131,12 @@ class Files:
 def files(report: Mapping[str, JSON] | None) -> Files:
     """Return the files of a run, as reported by its runner."""
     given = json_access.at(report, "artifacts")
-    artifacts = (_artifact(one) for one in _list(given, "outputArtifacts") if isinstance(one, dict))
-    named = {one["name"]: one for one in artifacts if one.get("name")}
-    texts = (one for one in _list(given, "missingArtifacts") if isinstance(one, str) and one)
-    missing = dict.fromkeys(clean(one[:MAX_TEXT]) for one in texts)
+    artifacts = (
+        _artifact(item) for item in _list(given, "outputArtifacts") if isinstance(item, dict)
+    )
+    named = {artifact["name"]: artifact for artifact in artifacts if artifact.get("name")}
+    texts = (item for item in _list(given, "missingArtifacts") if isinstance(item, str) and item)
+    missing = dict.fromkeys(clean(text[:MAX_TEXT]) for text in texts)
     omitted = _int32(json_access.at(given, "outputArtifactsOmitted")) or 0
     return Files(
         [*named.values()][:MAX_ARTIFACTS],

@@ -74,7 +74,7 @@ def piece(step: str, spec: JSON, related: Related) -> Piece:
 
 def variables(references: Sequence[pod_sources.Reference]) -> dict[str, str]:
     """Return the pod's environment variables with values of inputs."""
-    return {one.name: pod_sources.variable(at) for at, one in enumerate(references)}
+    return {reference.name: pod_sources.variable(at) for at, reference in enumerate(references)}
 
 
 def _task(spec: JSON, related: Related) -> JSON:
@@ -96,9 +96,11 @@ class _Variable:
 def _resolved(task: JSON, parameters: Sequence[JSON], variables: Mapping[str, str]) -> Parameters:
     """Resolve the parameters, including those from the task's source and aliases."""
     given: dict[str, str | _Variable] = {}
-    for one in parameters:
-        variable = variables.get(one["name"]) if one.get("valueFrom") else None
-        given[one["name"]] = _Variable(variable) if variable else str(one.get("value") or "")
+    for parameter in parameters:
+        variable = variables.get(parameter["name"]) if parameter.get("valueFrom") else None
+        given[parameter["name"]] = (
+            _Variable(variable) if variable else str(parameter.get("value") or "")
+        )
     source = task.get("source") or {}
     where, _, number = str(source.get("externalId") or "").partition("#")
     derived = {"issueTitle": task.get("summary"), "issueUrl": source.get("url")}
@@ -106,7 +108,7 @@ def _resolved(task: JSON, parameters: Sequence[JSON], variables: Mapping[str, st
         derived |= {"repository": where, "issueNumber": number}
     aliases = [*ALIASES.items()]
     aliases += [
-        (one["from"], one["to"]) for one in json_access.at(task, "contract", "aliases") or ()
+        (alias["from"], alias["to"]) for alias in json_access.at(task, "contract", "aliases") or ()
     ]
     for name, to in aliases:
         if given.get(name) and not given.get(to):
@@ -115,6 +117,10 @@ def _resolved(task: JSON, parameters: Sequence[JSON], variables: Mapping[str, st
         if value and not given.get(name):
             given[name] = str(value)
     return Parameters(
-        {name: one for name, one in given.items() if isinstance(one, str)},
-        {name: one.name for name, one in given.items() if isinstance(one, _Variable)},
+        {name: resolved for name, resolved in given.items() if isinstance(resolved, str)},
+        {
+            name: resolved.name
+            for name, resolved in given.items()
+            if isinstance(resolved, _Variable)
+        },
     )

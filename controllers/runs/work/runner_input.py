@@ -79,8 +79,8 @@ def _loop(spec: JSON) -> JSON:
     """Return the loop state volumes of a repeated step."""
     chosen = json_access.at(spec, "loop", "state", "volumes") or ()
     volumes = json_access.at(spec, "workload", "volumes") or ()
-    paths = {one["name"]: one["mountPath"] for one in volumes}
-    state = [{"name": one, "mountPath": paths[one]} for one in chosen if one in paths]
+    paths = {volume["name"]: volume["mountPath"] for volume in volumes}
+    state = [{"name": name, "mountPath": paths[name]} for name in chosen if name in paths]
     return {"state": state} if state else None
 
 
@@ -95,18 +95,19 @@ def _runner_json(provider_name: str, provider: JSON, piece: Piece, agent: JSON) 
     )
     spec, inputs = piece.spec, piece.inputs
     env = {
-        one["name"]: one.get("value") or "" for one in json_access.at(agent, "spec", "env") or ()
+        variable["name"]: variable.get("value") or ""
+        for variable in json_access.at(agent, "spec", "env") or ()
     }
     known = {**env, **inputs.values}
     # Values from parameters take precedence over the agent's variables, wherever they are.
     later = {**parameters.variables(piece.references), **inputs.variables}
-    later = {name: one for name, one in later.items() if name not in inputs.values}
+    later = {name: value for name, value in later.items() if name not in inputs.values}
     return json_access.present(
         {
             "schemaVersion": RUNNER_SCHEMA,
             "provider": provider_name,
             "config": json_access.at(agent, "spec", "config"),
-            "inputs": {name: one for name, one in known.items() if name not in later},
+            "inputs": {name: value for name, value in known.items() if name not in later},
             "inputsFrom": later or None,
             "goal": spec.get("goal"),
             "artifacts": json_access.present(
@@ -131,7 +132,7 @@ def _exec(settings: JSON, provider: JSON) -> dict[str, JSON]:
         {
             "binary": settings.get("binary") or runner.get("command"),
             "args": settings.get("args") or runner.get("args") or [],
-            "env": {one["name"]: one["value"] for one in env},
+            "env": {variable["name"]: variable["value"] for variable in env},
             "files": settings.get("files") or [],
             "outputArtifacts": settings.get("outputArtifacts") or [],
         }

@@ -129,7 +129,7 @@ def _piece_refused(run: JSON, agent: JSON, piece: Piece) -> Refused | None:
 
 def _invalid(spec: JSON) -> Refused | None:
     """Check what the schema cannot, for runs written in v1alpha1 or past the webhooks."""
-    problems = [str(one) for one in workflows.problems(spec)]
+    problems = [str(problem) for problem in workflows.problems(spec)]
     return Refused(Reason.INVALID_SPEC, _shown(problems)) if problems else None
 
 
@@ -179,7 +179,7 @@ def _refused(run: JSON, context: policy.Context) -> Refused | None:
     refusals = policy.refusals(run, context)
     if not refusals:
         return None
-    shown = _shown([str(one.problem) for one in refusals])
+    shown = _shown([str(refusal.problem) for refusal in refusals])
     return Refused(_REASONS.get(refusals[0].topic, Reason.POD_NOT_ALLOWED), shown)
 
 

@@ -171,17 +171,17 @@ def _container(
 ) -> dict[str, Any]:
     runner = members.at(sources.provider, "runner")
     image, origins[(*_RUNNER, ".image")] = _image(sources)
-    args = [render(one) for one in members.texts(runner, "args")]
+    args = [render(text) for text in members.texts(runner, "args")]
     own = [{"name": name, "value": value} for name, value in variables.items()]
     # First, because a kubelet only expands variables defined earlier in the list.
     inputs = [
-        {"name": pod_sources.variable(index), "valueFrom": one.source}
-        for index, one in enumerate(sources.references)
+        {"name": pod_sources.variable(index), "valueFrom": reference.source}
+        for index, reference in enumerate(sources.references)
     ]
     env = [*inputs, *own, *_env(sources, render)]
     origins[(*_RUNNER, ".env")] = pod_sources.provider_origin(sources, ".env")
-    for index, one in enumerate(sources.references):
-        origins[(*_RUNNER, ".env", f"[{pod_sources.variable(index)}]")] = one.origin
+    for index, reference in enumerate(sources.references):
+        origins[(*_RUNNER, ".env", f"[{pod_sources.variable(index)}]")] = reference.origin
     env_from = [*_env_from(sources)]
     for index, (_, origin) in enumerate(env_from):
         origins[(*_RUNNER, ".envFrom", f"[{index}]", ".secretRef")] = origin
@@ -191,7 +191,7 @@ def _container(
         "command": [members.text(runner, "command") or "agent-runner"],
         "args": args,
         "env": env,
-        "envFrom": [one for one, _ in env_from],
+        "envFrom": [entry for entry, _ in env_from],
         "resources": _resources(sources),
         "securityContext": _container_security(sources.pods),
         "terminationMessagePath": pod_sources.STATUS_JSON,

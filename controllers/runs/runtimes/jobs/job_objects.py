@@ -221,7 +221,7 @@ def is_mine(metadata: kube.Metadata, key: Key, piece: Work) -> bool:
         return False
     if naming.TOMBSTONE_LABEL in metadata.labels:
         return metadata.labels.get(naming.RUN_LABEL) == piece.uid
-    owners = {one.uid for one in metadata.owner_references if one.is_of(projections.RUNS)}
+    owners = {owner.uid for owner in metadata.owner_references if owner.is_of(projections.RUNS)}
     return piece.uid in owners and metadata.annotations.get(naming.KEY_ANNOTATION) == key
 
 
@@ -358,7 +358,10 @@ def _has_no_pods_to_come(job: projections.Job) -> bool:
 
 
 def _is_seen_suspended(job: projections.Job) -> bool:
-    return any(one.type == "Suspended" and one.status == "True" for one in job.status.conditions)
+    return any(
+        condition.type == "Suspended" and condition.status == "True"
+        for condition in job.status.conditions
+    )
 
 
 def is_held(job: projections.Job) -> bool:

@@ -43,7 +43,7 @@ def started(job: projections.Job, pods: Sequence[projections.Pod]) -> dt.datetim
     Its pods may be observed before its status is, by a watch of their own.
     """
     created = [pod.metadata.creation_timestamp for pod in pods]
-    first = min((one for one in created if one), default="")
+    first = min((time for time in created if time), default="")
     return kube.time_of(job.status.start_time) or kube.time_of(first)
 
 

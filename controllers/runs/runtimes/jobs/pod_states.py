@@ -70,9 +70,9 @@ def word(reason: str, default: str) -> str:
 def is_running(pod: projections.Pod) -> bool:
     """Return whether the runner's container is running."""
     return any(
-        one.state.running is not None
-        for one in pod.status.container_statuses
-        if one.name == pod_sources.CONTAINER
+        container.state.running is not None
+        for container in pod.status.container_statuses
+        if container.name == pod_sources.CONTAINER
     )
 
 
@@ -86,13 +86,13 @@ def waiting(pod: projections.Pod) -> Waiting | None:
         for status in pod.status.init_container_statuses
         if (one := status.state.waiting) is not None and one.reason not in _ORDINARY
     ]
-    main = [one.state.waiting for one in pod.status.container_statuses]
-    containers = (*init, *(one for one in main if one is not None))
+    main = [container.state.waiting for container in pod.status.container_statuses]
+    containers = (*init, *(state for state in main if state is not None))
     return next(
         (
-            Waiting(word(one.reason, "ContainerWaiting"), one.message)
-            for one in containers
-            if one.reason not in _ORDINARY or one.message
+            Waiting(word(container.reason, "ContainerWaiting"), container.message)
+            for container in containers
+            if container.reason not in _ORDINARY or container.message
         ),
         None,
     )
@@ -100,7 +100,7 @@ def waiting(pod: projections.Pod) -> Waiting | None:
 
 def why_waiting(pods: Iterable[projections.Pod]) -> Waiting | None:
     """Return why the first waiting pod has not started."""
-    return next((one for one in map(waiting, pods) if one is not None), None)
+    return next((why for why in map(waiting, pods) if why is not None), None)
 
 
 def waiting_text(waiting: Waiting) -> str:
@@ -157,17 +157,17 @@ def _why_ended(
         # A report is interpreted elsewhere, and an invalid one is no message.
         is_text = not said.lstrip().startswith(("{", "["))
         return reason, said if is_text else "", reason == STATUS_UNKNOWN
-    for one in status.init_container_statuses:
-        if one.state.terminated is not None and one.state.terminated.exit_code:
-            return INIT_FAILED, _init_text(one.name, one.state.terminated), False
+    for container in status.init_container_statuses:
+        if container.state.terminated is not None and container.state.terminated.exit_code:
+            return INIT_FAILED, _init_text(container.name, container.state.terminated), False
     return (POD_DELETED, "a client deleted it", True) if not pod.has_ended else ("", "", False)
 
 
 def _disruptions(pod: projections.Pod) -> Iterator[projections.PodCondition]:
     return (
-        one
-        for one in pod.status.conditions
-        if (one.type, one.status) == ("DisruptionTarget", "True")
+        condition
+        for condition in pod.status.conditions
+        if (condition.type, condition.status) == ("DisruptionTarget", "True")
     )
 
 

@@ -151,9 +151,12 @@ def here(value: str, workspace: str, shared: str = "") -> str:
 
 
 def _variables(env: Sequence[Mapping[str, Any]]) -> Iterator[tuple[str, str | Source]]:
-    for one in env:
-        source = one.get("valueFrom")
-        yield one["name"], str(one.get("value") or "") if source is None else _source(source)
+    for variable in env:
+        source = variable.get("valueFrom")
+        yield (
+            variable["name"],
+            str(variable.get("value") or "") if source is None else _source(source),
+        )
 
 
 def _source(given: Mapping[str, Any]) -> Source:
@@ -169,5 +172,5 @@ def _file(volume: Mapping[str, Any], part: str, config_map: Mapping[str, JSON]) 
     secret = volume.get("secret")
     given = secret or own
     name = str(given["secretName"] if secret else given["name"])
-    (key,) = (one["key"] for one in given["items"] if one["path"] == part)
+    (key,) = (item["key"] for item in given["items"] if item["path"] == part)
     return Source("Secret" if secret else "ConfigMap", name, key, bool(given.get("optional")))

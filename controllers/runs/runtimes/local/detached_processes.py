@@ -120,7 +120,7 @@ def _members(workspace: pathlib.Path) -> list[int]:
     """Return the processes whose environment names the workspace; empty without /proc."""
     # In a shared workspace, only the runner's own folder identifies the step.
     ours = {f"AGENT_WORKSPACE={workspace}", f"{launch.RUNNER_FOLDER}={workspace}/.agent"}
-    names = {one.encode() for one in ours}
+    names = {name.encode() for name in ours}
     members = []
     for folder in _PROC.glob("[0-9]*"):
         # Another user's process, or one that has ended.

@@ -140,7 +140,7 @@ class WorkflowRuntime:
         """
         new = [piece for piece in self._under_way(ref, decision.state) if piece not in seen]
         started = await self._seen(ref, new)
-        if not any(one.stage is Stage.CANCELLED for one in started.values()):
+        if not any(progress.stage is Stage.CANCELLED for progress in started.values()):
             return decision
         return await self._decided(ref, decision.state, {**seen, **started})
 
@@ -220,7 +220,7 @@ class WorkflowRuntime:
 
     def _under_way(self, ref: Ref, state: Mapping[str, JSON] | None) -> tuple[Piece, ...]:
         count = len(_steps(ref, state)[0])
-        return tuple(one for one in workflow_steps.under_way(state) if one.index < count)
+        return tuple(piece for piece in workflow_steps.under_way(state) if piece.index < count)
 
     async def _seen(self, ref: Ref, pieces: Sequence[Piece]) -> dict[Piece, Progress]:
         return {piece: await self._inner.status(self._ref_of(ref, piece)) for piece in pieces}
@@ -346,26 +346,26 @@ def _job_ref(ref: Ref) -> dict[str, str]:
 
 def _waiting(decision: Decision, seen: Mapping[Piece, Progress]) -> Progress | None:
     """Return why the first waiting step has not started; None if a step runs."""
-    going = [one for one in seen.values() if one.stage not in _GONE]
+    going = [progress for progress in seen.values() if progress.stage not in _GONE]
     is_running = decision.stage is Stage.RUNNING and not decision.start
-    if not is_running or any(one.stage is not Stage.PENDING for one in going):
+    if not is_running or any(progress.stage is not Stage.PENDING for progress in going):
         return None
-    explained = [one for one in going if one.message] or going
+    explained = [progress for progress in going if progress.message] or going
     if not explained:
         message = decision.message
         return Progress(stage=Stage.PENDING, message=message) if message else None
-    return dataclasses.replace(explained[0], is_held=all(one.is_held for one in going))
+    return dataclasses.replace(explained[0], is_held=all(progress.is_held for progress in going))
 
 
 def _started(decision: Decision, waits: Progress | None) -> dt.datetime | None:
     """Return the start of the Job whose pod the first step waits for; None once a step has run."""
-    phases = {one["phase"] for one in decision.state["steps"]}
+    phases = {step["phase"] for step in decision.state["steps"]}
     is_first = phases <= {workflow_state.PENDING, workflow_state.RUNNING}
     return waits.started if waits is not None and is_first else None
 
 
 def _unreserved(seen: Mapping[Piece, Progress]) -> str:
-    return next((one.unreserved for one in seen.values() if one.unreserved), "")
+    return next((progress.unreserved for progress in seen.values() if progress.unreserved), "")
 
 
 def _with_state(ref: Ref, state: Mapping[str, JSON]) -> Ref:

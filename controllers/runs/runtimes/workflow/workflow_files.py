@@ -57,11 +57,11 @@ T = TypeVar("T")
 def _fitting(listed: Sequence[T]) -> list[T]:
     """Return the first items that fit, up to the maximum number."""
     kept, room = [], MAX_BYTES
-    for one in listed[: reports.MAX_ARTIFACTS]:
-        room -= len(msgspec.json.encode(one))
+    for artifact in listed[: reports.MAX_ARTIFACTS]:
+        room -= len(msgspec.json.encode(artifact))
         if room < 0:
             break
-        kept.append(one)
+        kept.append(artifact)
     return kept
 
 

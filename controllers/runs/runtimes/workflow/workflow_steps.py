@@ -62,7 +62,7 @@ class Decision:
 
 def read(given: Sequence[Mapping[str, JSON]]) -> tuple[Step, ...]:
     """Parse a run's ``runtime.workflow.steps``."""
-    return tuple(step_transitions.parsed(one) for one in given)
+    return tuple(step_transitions.parsed(step) for step in given)
 
 
 def known(state: Mapping[str, JSON] | None) -> tuple[Step, ...]:
@@ -75,9 +75,9 @@ def under_way(state: Mapping[str, JSON] | None) -> tuple[Piece, ...]:
     listed = workflow_state.steps(state, workflow_state.names(state))
     phases = {RUNNING, RETRYING}
     return tuple(
-        step_transitions.piece_of(index, one)
-        for index, one in enumerate(listed)
-        if one["phase"] in phases
+        step_transitions.piece_of(index, status)
+        for index, status in enumerate(listed)
+        if status["phase"] in phases
     )
 
 
@@ -109,10 +109,10 @@ def decide(
     Raises:
         loops.UnansweredError: A result is missing.
     """
-    before = workflow_state.steps(state, [one.name for one in given])
-    has_ended_badly = any(one["phase"] in {FAILED, CANCELLED} for one in before)
+    before = workflow_state.steps(state, [step.name for step in given])
+    has_ended_badly = any(status["phase"] in {FAILED, CANCELLED} for status in before)
     turn = Transitions(now, dice, answers or {}, refusal, refused or {}, is_closing=has_ended_badly)
-    statuses = [turn.step(at, given[at], one, seen) for at, one in enumerate(before)]
+    statuses = [turn.step(at, given[at], status, seen) for at, status in enumerate(before)]
     if not turn.is_cancelling and not _has_ended_badly(statuses):
         _start(turn, statuses, parallelism)
     _attribute(before, statuses)
@@ -121,7 +121,7 @@ def decide(
 
 
 def _has_ended_badly(statuses: Sequence[Mapping[str, JSON]]) -> bool:
-    return any(one["phase"] in {FAILED, CANCELLED} for one in statuses)
+    return any(status["phase"] in {FAILED, CANCELLED} for status in statuses)
 
 
 def _attribute(before: Sequence[Mapping[str, JSON]], statuses: list[dict[str, JSON]]) -> None:
@@ -129,9 +129,9 @@ def _attribute(before: Sequence[Mapping[str, JSON]], statuses: list[dict[str, JS
     failed = _first(statuses, FAILED)
     if failed is None:
         return
-    for at, one in enumerate(statuses):
-        if one["phase"] == CANCELLED and before[at]["phase"] != CANCELLED:
-            statuses[at] = {**one, "message": _because(failed)}
+    for at, status in enumerate(statuses):
+        if status["phase"] == CANCELLED and before[at]["phase"] != CANCELLED:
+            statuses[at] = {**status, "message": _because(failed)}
 
 
 def _because(failed: Mapping[str, JSON]) -> str:
@@ -140,7 +140,7 @@ def _because(failed: Mapping[str, JSON]) -> str:
 
 def _first(statuses: Sequence[dict[str, JSON]], phase: str) -> dict[str, JSON] | None:
     """Return the step that entered a phase first."""
-    matching = [one for one in statuses if one["phase"] == phase]
+    matching = [status for status in statuses if status["phase"] == phase]
     return min(
         matching, key=lambda one: step_transitions.time_field(one, "completionTime"), default=None
     )
@@ -175,8 +175,8 @@ def _decided(
     state: Mapping[str, JSON] | None,
     width: int,
 ) -> Decision:
-    phases = {one["phase"] for one in statuses}
-    phase = next((one for one in (FAILED, CANCELLED) if one in phases), RUNNING)
+    phases = {status["phase"] for status in statuses}
+    phase = next((ending for ending in (FAILED, CANCELLED) if ending in phases), RUNNING)
     if phases <= {SUCCEEDED}:
         phase = SUCCEEDED
     decision = Decision(
@@ -214,19 +214,19 @@ def _closed(
 ) -> Decision:
     """End a workflow after a failure or cancellation, once the other steps have ended."""
     running = [
-        step_transitions.piece_of(at, one)
-        for at, one in enumerate(statuses)
-        if one["phase"] == RUNNING
+        step_transitions.piece_of(at, status)
+        for at, status in enumerate(statuses)
+        if status["phase"] == RUNNING
     ]
     waiting = [
-        step_transitions.piece_of(at, one)
-        for at, one in enumerate(statuses)
-        if one["phase"] == RETRYING
+        step_transitions.piece_of(at, status)
+        for at, status in enumerate(statuses)
+        if status["phase"] == RETRYING
     ]
     following = [
-        step_transitions.piece_of(at, one)
-        for at, one in enumerate(statuses)
-        if one["phase"] == PENDING
+        step_transitions.piece_of(at, status)
+        for at, status in enumerate(statuses)
+        if status["phase"] == PENDING
     ]
     decision = dataclasses.replace(
         decision,
@@ -241,7 +241,7 @@ def _closed(
     decision = dataclasses.replace(decision, state=state)
     if failed is not None:
         return _failed(decision, failed, left)
-    cancelled = [one for one in statuses if one.get("message") != LEFT]
+    cancelled = [status for status in statuses if status.get("message") != LEFT]
     first = _first(cancelled, CANCELLED) or {}
     message = f"Step {first.get('name')!r} was cancelled: {first.get('message', '')}"
     return dataclasses.replace(decision, stage=Stage.CANCELLED, reason=turn.reason, message=message)
@@ -251,13 +251,13 @@ def _left(
     now: dt.datetime, statuses: Sequence[dict[str, JSON]], failed: Mapping[str, JSON] | None
 ) -> Iterator[dict[str, JSON]]:
     """Yield the steps of an ended workflow, cancelling those that waited to continue."""
-    for one in statuses:
-        is_begun = one["phase"] == RETRYING or (one["phase"] == PENDING and "loop" in one)
+    for status in statuses:
+        is_begun = status["phase"] == RETRYING or (status["phase"] == PENDING and "loop" in status)
         if not is_begun:
-            yield one
+            yield status
             continue
         at = kube.time_text(now)
-        known = {name: value for name, value in one.items() if name != "nextRetryTime"}
+        known = {name: value for name, value in status.items() if name != "nextRetryTime"}
         message = _because(failed) if failed else LEFT
         moved = {"message": message, "lastTransitionTime": at, "completionTime": at}
         yield {**known, "phase": CANCELLED, **moved}
@@ -267,8 +267,10 @@ def _failed(
     decision: Decision, first: Mapping[str, JSON], statuses: Sequence[Mapping[str, JSON]]
 ) -> Decision:
     """Return the decision for a failed workflow of which nothing runs."""
-    others = [one["name"] for one in statuses if one["phase"] == FAILED and one is not first]
-    cancelled = [one["name"] for one in statuses if one["phase"] == CANCELLED]
+    others = [
+        status["name"] for status in statuses if status["phase"] == FAILED and status is not first
+    ]
+    cancelled = [status["name"] for status in statuses if status["phase"] == CANCELLED]
     notes = [
         f"{_listed(names)} {verb}"
         for names, verb in (
@@ -280,20 +282,20 @@ def _failed(
     noted = f" ({'; '.join(notes)})" if notes else ""
     message = f"Step {first['name']!r} failed{noted}: {first.get('message', '')}"
     pieces = (
-        step_transitions.piece_of(at, one)
-        for at, one in enumerate(statuses)
-        if one["phase"] == FAILED
+        step_transitions.piece_of(at, status)
+        for at, status in enumerate(statuses)
+        if status["phase"] == FAILED
     )
     return dataclasses.replace(
         decision,
         stage=Stage.FAILED,
         reason="WorkflowStepFailed",
         message=message,
-        failed=tuple(one for one in pieces if one.attempt),
+        failed=tuple(piece for piece in pieces if piece.attempt),
     )
 
 
 def _listed(names: Sequence[str]) -> str:
-    shown = ", ".join(repr(one) for one in names[:MAX_NAMES])
+    shown = ", ".join(repr(name) for name in names[:MAX_NAMES])
     more = len(names) - MAX_NAMES
     return f"{shown} and {more} more" if more > 0 else shown
